@@ -62,10 +62,10 @@ def main() -> int:
 
         workbook_child.main(arguments[1:])
     if arguments[:1] == [_MAKE_TRAINING]:
-        from app.models.downloads.packages import fetch_all
+        from app.models.downloads.package_download import fetch_packages
         from app.training.environment import child as training_setup
 
-        training_setup.main(fetch_all)
+        training_setup.main(fetch_packages)
     if arguments[:1] == ["--offline-check"]:
         from app.compliance.offline_check import child as offline_check
 

@@ -40,7 +40,7 @@ from app.chat.ui.conversations.transfer_desk import TransferDesk
 from app.chat.ui.page import ChatPage
 from app.chat.ui.presets.conversation import ConversationSettings
 from app.documents.library import collections_now
-from app.documents.services.documents import Documents
+from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.ui.build import evaluation_page
@@ -49,11 +49,11 @@ from app.inference.services.engine import EngineClient, EngineExit
 from app.models import catalogue, models_folder
 from app.models.catalogue import ModelCard
 from app.models.services.downloads import Downloads
-from app.models.services.library import ModelLibrary
-from app.models.services.upkeep import ModelUpkeep
-from app.models.ui.care.build_desk import BuildDesk
-from app.models.ui.download_desk import DownloadDesk
-from app.models.ui.offers import StartOffers
+from app.models.services.maintenance import ModelMaintenance
+from app.models.services.model_library import ModelLibrary
+from app.models.ui.build_controller import BuildController
+from app.models.ui.download_controller import DownloadController
+from app.models.ui.start_offers import StartOffers
 from app.shell.services import housekeeping, lifecycle
 from app.shell.services.housekeeping import GarbageCollector
 from app.shell.services.lifecycle import ProgramStart, SignalHandlers
@@ -84,7 +84,7 @@ from app.uikit.theme import Theme, unstyled
 DOCUMENTS_AFTER_MS = 1500  # after the window: checking their database takes time, and nobody asks sooner
 
 if TYPE_CHECKING:
-    from app.models.services.builds import Builds
+    from app.models.services.build_runner import BuildRunner
 
 log = logging.getLogger("kotae")
 
@@ -112,24 +112,24 @@ class AppContext:
             child_commands.template(), where.documents, embedding=self.embedding, learned=lineage.learned,
         )  # fmt: skip
         self.preload = Preload(self.session, self.engine, preferences, self.session, self.embedding)
-        self.documents = Documents(where.documents, programs.reader_command(where.documents), where.logs)
+        self.documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), where.logs)
         self.page = ChatPage(
             theme, self.navigation, self.session, self.conversations, self.presets, self.library, preferences,
             self.documents,
         )  # fmt: skip
-        self.upkeep = ModelUpkeep(
+        self.upkeep = ModelMaintenance(
             database, self.library, self.presets, preferences, where,
             functools.partial(lineage.label_of_model, where.documents),
         )  # fmt: skip
         self.downloads = Downloads(
             self.library, preferences, programs.downloader_command(), where.logs / "download.log", where.downloads
         )
-        self.download_desk = DownloadDesk(theme, self.navigation, self.downloads, preferences, self.page)
+        self.download_desk = DownloadController(theme, self.navigation, self.downloads, preferences, self.page)
         self.training_setup = TrainingSetup(
             preferences, programs.training_setup_command(), where.data, where.logs, self.downloads.proxy, self.page
         )
         self.training_setup.is_in_use = self.is_environment_in_use
-        self.build_desk = BuildDesk(
+        self.build_desk = BuildController(
             lambda: _builds(where, self.library), lambda: self.upkeep.models_folder, self._make_installer, self.page
         )
         self._build_work()
@@ -354,14 +354,14 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
     return AppContext(where, theme, preferences, database)
 
 
-def _builds(where: Paths, library: ModelLibrary) -> "Builds":
+def _builds(where: Paths, library: ModelLibrary) -> "BuildRunner":
     """Raises AppError("no_training_environment")."""
     from app.models import training_environment
-    from app.models.services.builds import Builds, Commands  # most starts never need them
+    from app.models.services.build_runner import BuildCommands, BuildRunner  # most starts never need them
 
     environment = training_environment.locate(where.data)
-    return Builds(
-        Commands(environment, child_commands.quantizer, child_commands.engine()),
+    return BuildRunner(
+        BuildCommands(environment, child_commands.quantizer, child_commands.engine()),
         where.logs,
         library.add,
         lineage.keep_beside,
@@ -380,7 +380,7 @@ def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool 
     theme.apply(app, Settings())
     try:
         where = start.where()
-        catalogue.use_folder(where.cards)
+        catalogue.use_own_cards(where.cards)
         desktop.keep_visited_folders(where.data)
         start.choose_packs()
         if not start.instance.acquire():

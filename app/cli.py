@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # each command imports what it needs when it runs
     from app.inference.local_model import LocalModel
     from app.models.kits.kit_import import KitPresets
     from app.models.model_store import ModelStore
-    from app.models.services.library import Publish
+    from app.models.services.model_library import Publish
 
 OpenWindow = Callable[[str | None, str | None, bool], int]  # data folder, language, whether in safe mode
 
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
             parser.error(f"argument {SAFE_MODE}: not allowed with argument {options.command}")
         run: Command = options.run
         where = paths.locate(options.data_dir)
-        catalogue.use_folder(where.cards)
+        catalogue.use_own_cards(where.cards)
         engine_packs.use_folder(where.engine_packs)
         return run(options, where, output)
     except AppError as error:

@@ -11,10 +11,10 @@ from app.application import AppContext
 from app.base.errors import AppError
 from app.base.wording import current_language, phrase
 from app.documents.library import Library
-from app.documents.records import Document, Report, Section
-from app.documents.services.embedding import EmbeddingStanding
-from app.documents.services.reading_queue import Standing
-from app.documents.ui.table import DocumentRole
+from app.documents.records import Document, DocumentSection, ReadingReport
+from app.documents.services.embedding import EmbeddingStatus
+from app.documents.services.reading_queue import QueueStatus
+from app.documents.ui.document_table import DocumentRole
 
 NAMES = {
     "ja": (
@@ -39,16 +39,16 @@ LEDGER = {
 def _read(documents: list[Document], library: Library) -> None:
     """As the child would have left them."""
     reports = (
-        Report(pages=412, headings=318, tables=41, sections=1206, characters=402_118),
-        Report(pages=84, pages_without_text=(3, 4, 5, 17, 40, 41, 42, 43, 60, 61, 70, 84), headings=12, tables=60,
+        ReadingReport(pages=412, headings=318, tables=41, sections=1206, characters=402_118),
+        ReadingReport(pages=84, pages_without_text=(3, 4, 5, 17, 40, 41, 42, 43, 60, 61, 70, 84), headings=12, tables=60,
                sections=212, characters=51_020, garbled_share=0.003),
-        Report(headings=3, sections=15, characters=9_204, encoding="cp932", garbled_share=0.0),
-        Report(tables=12, headings=12, sections=340, characters=88_000, notes=("hidden_sheets",)),
-        Report(headings=21, tables=2, sections=48, characters=23_180),
+        ReadingReport(headings=3, sections=15, characters=9_204, encoding="cp932", garbled_share=0.0),
+        ReadingReport(tables=12, headings=12, sections=340, characters=88_000, notes=("hidden_sheets",)),
+        ReadingReport(headings=21, tables=2, sections=48, characters=23_180),
     )  # fmt: skip
     for document, report in zip(documents, reports, strict=False):
         state = "doubtful" if report.is_doubtful else "done"
-        sections = [Section(("1",), "本文")]
+        sections = [DocumentSection(("1",), "本文")]
         library.put(replace(document, state=state, modified_ns=1, size_bytes=1, report=report), sections)
     library.fail(documents[5].id, AppError("document_hung", name=documents[5].name))
 
@@ -67,7 +67,7 @@ def fill(path: Path) -> None:
         if len(documents) == len(names):
             _read(documents, library)
         for document in documents if len(documents) < len(names) else ():
-            library.put(replace(document, state="done", modified_ns=1, report=Report(sections=1)), [])
+            library.put(replace(document, state="done", modified_ns=1, report=ReadingReport(sections=1)), [])
     library.close()
 
 
@@ -89,14 +89,14 @@ def documents(parts: AppContext) -> None:
     wanted = NAMES[current_language()][0][0]
     page.show_collection(next(one.id for one in parts.documents.collections() if one.name == wanted))
     chosen = page.shown.index(1, 1).data(DocumentRole)
-    page._on_stood(Standing("reading", chosen.id, chosen.name, 41, 84, 12, 53))
+    page._on_stood(QueueStatus("reading", chosen.id, chosen.name, 41, 84, 12, 53))
     page.view.setFocus()
 
 
 def documents_meaning(parts: AppContext) -> None:
     """Sections get vectors while one document is still read."""
     documents(parts)
-    parts.embedding.stood.emit(EmbeddingStanding("working", 41, 1084))
+    parts.embedding.stood.emit(EmbeddingStatus("working", 41, 1084))
 
 
 def documents_empty(parts: AppContext) -> None:
@@ -106,7 +106,10 @@ def documents_empty(parts: AppContext) -> None:
     (document_id,) = library.add_documents(own, [Path("/opt/kotae/manual/manual.ja.md")])
     document = library.document(document_id)
     assert document is not None
-    library.put(replace(document, state="done", modified_ns=1, report=Report(sections=1)), [Section(("1",), "本文")])
+    library.put(
+        replace(document, state="done", modified_ns=1, report=ReadingReport(sections=1)),
+        [DocumentSection(("1",), "本文")],
+    )
     library.close()
     _open(parts)
 
@@ -115,7 +118,7 @@ def documents_full_disk(parts: AppContext) -> None:
     fill(parts.documents._path)
     _open(parts)
     page = parts.window.page("documents")
-    page._on_stood(Standing("paused", 0, "", 0, 0, 12, 53))
+    page._on_stood(QueueStatus("paused", 0, "", 0, 0, 12, 53))
     parts.documents.failed.emit(AppError("disk_full", path="/home/yamada/.local/share/kotae"))
 
 

@@ -14,7 +14,7 @@ from app.chat.batch.journal import Head, Journal
 from app.chat.batch.results import Result
 from app.chat.presets import Choices
 from app.chat.services.prompt_run import Progress
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_sets
 from app.evaluation.records import Gold, Question, QuestionSet
 from app.evaluation.report import advice, report, results_file

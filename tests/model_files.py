@@ -15,8 +15,8 @@ import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
-from app.models import model_sizes
-from app.models.catalogue import Shape
+from app.models import model_fit
+from app.models.catalogue import ModelShape
 
 Weights = npt.NDArray[np.float32]
 
@@ -187,10 +187,10 @@ def unpaired_adapter(path: Path) -> Path:
 
 def synthetic_8b(path: Path, *, layers: int = 32) -> Path:
     """Llama-3.1-8B's shape: 4.58 GiB in 15 s. Fewer layers make it smaller."""
-    return synthetic(path, replace(model_sizes.SHAPES["8B"], block_count=layers))
+    return synthetic(path, replace(model_fit.SHAPES["8B"], block_count=layers))
 
 
-def synthetic(path: Path, shape: Shape) -> Path:
+def synthetic(path: Path, shape: ModelShape) -> Path:
     """Writes a random model of that shape (llama, qwen2 or qwen3) with Q4_K_M's mix of types.
 
     One pool of random numbers is quantized once for each type and tiled over all tensors: the weights mean nothing, but
@@ -243,7 +243,7 @@ def synthetic(path: Path, shape: Shape) -> Path:
     return path
 
 
-def _matrices(shape: Shape) -> list[tuple[str, int, int, gguf.GGMLQuantizationType]]:
+def _matrices(shape: ModelShape) -> list[tuple[str, int, int, gguf.GGMLQuantizationType]]:
     """Name, columns, rows and type of each, as llama.cpp's Q4_K_M chooses."""
     big, small = gguf.GGMLQuantizationType.Q6_K, gguf.GGMLQuantizationType.Q4_K
     width, wide, layers = shape.embedding_length, shape.feed_forward_length, shape.block_count
@@ -268,7 +268,7 @@ def _matrices(shape: Shape) -> list[tuple[str, int, int, gguf.GGMLQuantizationTy
     return found
 
 
-def _vectors(shape: Shape) -> list[tuple[str, int]]:
+def _vectors(shape: ModelShape) -> list[tuple[str, int]]:
     """Norms, and what an architecture has besides: Qwen 2 biases, Qwen 3 norms of queries and keys."""
     head = shape.key_length
     own = {

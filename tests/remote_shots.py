@@ -9,8 +9,8 @@ from app.base.wording import current_language
 from app.chat.ui.sending import consent_dialog
 from app.inference.local_model import LocalModel, RemoteModel
 from app.inference.services.events import EngineStatus, NetworkContact
-from app.models import remote_models
-from app.models.ui.remote_dialog import RemoteDialog
+from app.models import model_registry
+from app.models.ui.remote_server_dialog import RemoteServerDialog
 
 ADDRESS = "http://gpu-server:8000/v1"
 NAMES = {"ja": "部署の GPU サーバー", "en": "GPU server of the section"}
@@ -22,7 +22,7 @@ MODELS = (
 
 def _chosen(parts: AppContext) -> LocalModel:
     """In the list, and answering."""
-    model = remote_models.described(NAMES[current_language()], MODELS[0], parts.library.listed())
+    model = model_registry.describe_remote_model(NAMES[current_language()], MODELS[0], parts.library.listed())
     parts.library.add_remote(model)
     parts.preferences.change(model_id=model.id)
     return model
@@ -71,10 +71,10 @@ def models_remote_stopped(parts: AppContext) -> None:
     parts.preferences.change(network_allowed=False)
 
 
-def _dialog(parts: AppContext) -> RemoteDialog:
+def _dialog(parts: AppContext) -> RemoteServerDialog:
     models_remote(parts)
     dialog = parts.window.page("models").remote.ask()
-    assert isinstance(dialog, RemoteDialog)
+    assert isinstance(dialog, RemoteServerDialog)
     return dialog
 
 

@@ -19,7 +19,7 @@ from app.chat.store import Store
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
-from app.models.services.library import ModelLibrary
+from app.models.services.model_library import ModelLibrary
 from tests import model_files as models
 
 ECHO = [*programs.own_program(), "--engine", "echo"]

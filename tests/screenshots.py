@@ -40,15 +40,15 @@ from app.chat.store import Store
 from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.inference.services.events import EngineStatus
-from app.models import catalogue, hf_folder, models_folder, starter
-from app.models.found_models import Findings, FoundModel, Skipped
-from app.models.kits.kit_import import Imported as KitImported
-from app.models.kits.kit_manifest import Kit, KitFile, KitModel, KitPart
-from app.models.models_folder import Move
-from app.models.services.builds import Progress
+from app.models import catalogue, hf_folders, models_folder, starter
+from app.models.found_models import FoundModel, FoundModels, SkippedModel
+from app.models.kits.kit_import import ImportedModels as KitImported
+from app.models.kits.transfer_kit import Kit, KitFile, KitModel, KitPart
+from app.models.models_folder import FolderMove
+from app.models.services.build_runner import BuildProgress
 from app.models.services.downloads import Download
-from app.models.training_environment import Device, Probe
-from app.models.verify import Verdict
+from app.models.training_environment import EnvironmentProbe, TrainingDevice
+from app.models.verification import VerifyResult
 from app.shell.ui.first_run_dialog import FirstRunDialog
 from app.shell.ui.settings.training import TrainingPanel
 from app.training.environment.messages import Phase
@@ -327,7 +327,7 @@ def models_found(parts: AppContext) -> None:
     models(parts)
     home = Path("/home/yamada")
     listed = Path(parts.library.models()[0].path)
-    found = Findings(
+    found = FoundModels(
         [
             FoundModel(
                 home / ".lmstudio/models/a/gemma-3-12b-it-Q4_K_M.gguf", "lm_studio", "gemma-3-12b-it-Q4_K_M",
@@ -344,11 +344,11 @@ def models_found(parts: AppContext) -> None:
             FoundModel(listed, "kotae", listed.stem, 4_920_734_048, "llama", "Q4_K_M", 8192),
         ],
         [
-            Skipped(home / ".ollama/x", "ollama", AppError("found_no_weights", name="gpt-oss:120b-cloud")),
-            Skipped(home / "jan/half.gguf", "jan", AppError("truncated", have_bytes=3e9, need_bytes=4.9e9)),
+            SkippedModel(home / ".ollama/x", "ollama", AppError("found_no_weights", name="gpt-oss:120b-cloud")),
+            SkippedModel(home / "jan/half.gguf", "jan", AppError("truncated", have_bytes=3e9, need_bytes=4.9e9)),
         ],
     )  # fmt: skip
-    dialog = parts.window.page("models").care.look_for_others()
+    dialog = parts.window.page("models").care.search_other_programs()
     dialog._work._end()
     parts.upkeep.cancel()
     dialog.show_findings(found)
@@ -367,7 +367,7 @@ def models_damaged(parts: AppContext) -> None:
     models(parts)
     own, swallow = sorted(parts.library.models(), key=lambda model: model.id)
     problem = AppError("model_file_damaged", path=swallow.path)
-    verdicts = [Verdict(own, "sound"), Verdict(swallow, "damaged", problem)]
+    verdicts = [VerifyResult(own, "sound"), VerifyResult(swallow, "damaged", problem)]
     parts.upkeep._verdicts = verdicts
     parts.upkeep._on_verified(verdicts)
     parts.window.page("models").care._on_verified(verdicts)
@@ -472,7 +472,7 @@ def build_model(parts: AppContext) -> None:
     hf_models.model(folder)
     dialog = parts.window.page("models").ask_to_build()
     dialog.banner.hide()
-    dialog._on_source_read(hf_folder.read(folder))
+    dialog._on_source_read(hf_folders.read_hf_model(folder))
     dialog.source.show_path(str(folder))
     dialog.list.rows["Q8_0"].box.setChecked(True)
 
@@ -493,7 +493,7 @@ def build_making_training(parts: AppContext) -> None:
 def building(parts: AppContext) -> None:
     models(parts)
     strip = parts.window.page("models").building
-    strip._on_progressed(Progress("quantize", 2_100_000_000, 4_920_000_000, "Q4_K_M", 2, 3))
+    strip._on_progressed(BuildProgress("quantize", 2_100_000_000, 4_920_000_000, "Q4_K_M", 2, 3))
 
 
 def settings_look(parts: AppContext) -> None:
@@ -546,7 +546,9 @@ LIBRARIES = {
 TRAINING = Report(
     Path("/home/yamada/.local/share/Kotae/training-environment/bin/python"),
     size_bytes=6_140_000_000,
-    probe=Probe("3.13.5", LIBRARIES, "13.0", (Device("NVIDIA RTX 4060 Ti", 16_000_000_000),), "0.3.36"),
+    probe=EnvironmentProbe(
+        "3.13.5", LIBRARIES, "13.0", (TrainingDevice("NVIDIA RTX 4060 Ti", 16_000_000_000),), "0.3.36"
+    ),
     is_own=True,
     previous_bytes=5_130_000_000,
 )
@@ -756,8 +758,8 @@ def offer_download(parts: AppContext) -> None:
 
 def offer_move(parts: AppContext) -> None:
     target = Path("/media/yamada/kotae/models")
-    plan = Move(parts.upkeep.models_folder, target, "copying", ("a.gguf",), ("a.gguf",), {})
-    models_folder.note(parts.paths, plan)
+    plan = FolderMove(parts.upkeep.models_folder, target, "copying", ("a.gguf",), ("a.gguf",), {})
+    models_folder.write_journal(parts.paths, plan)
     chat(parts)
     parts.offers.offer()
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from app.base.errors import AppError
 from app.documents.library import Library
 from app.documents.reading import messages
-from app.documents.reading.messages import Failed, Hello, Index, Indexed, Progress, Remove, Removed
-from app.documents.records import Report, Section
+from app.documents.reading.messages import DocumentRemoved, Failed, Hello, Index, Indexed, Progress, Remove
+from app.documents.records import DocumentSection, ReadingReport
 
 lines: list[bytes] = []
 arrived = threading.Condition()
@@ -33,7 +33,7 @@ def main() -> None:
             command = messages.command_from_json(json.loads(lines.pop(0)))
         if isinstance(command, Remove):
             library.remove_documents(command.document_ids)
-            send(Removed(command.id, len(command.document_ids)))
+            send(DocumentRemoved(command.id, len(command.document_ids)))
         else:
             try:
                 send(index(library, command))
@@ -54,9 +54,9 @@ def index(library: Library, command: Index) -> Indexed:
     obey(text.split("\n", 1)[0], command)
     read = dataclasses.replace(
         document, state="done", size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256="0" * 64,
-        report=Report(sections=text.count("\n")),
+        report=ReadingReport(sections=text.count("\n")),
     )  # fmt: skip
-    library.put(read, [Section(("第1章",), line) for line in text.splitlines()])
+    library.put(read, [DocumentSection(("第1章",), line) for line in text.splitlines()])
     return Indexed(command.id, text.count("\n"))
 
 

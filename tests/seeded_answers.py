@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Container
 from typing import TypeVar
 
-from app.documents.grounding import source_marks
-from app.documents.values import dates, numerals, quantities
-from app.documents.values.dates import Date
+from app.documents.grounding import answer_markup
+from app.documents.values import notation, quantities
+from app.documents.values.notation import Date
 from app.documents.values.quantities import Quantity
 
 T = TypeVar("T")
@@ -142,7 +142,9 @@ def in_kanji(text: str, random_: random.Random) -> str | None:
         if digits and re.match("[ぁ-んァ-ヶ一-鿿]", written[digits.end() :]) and not one.is_range_start:
             tens, ones = divmod(int(one.number), 10)
             kanji = (
-                ("" if tens < 2 else numerals.KANJI[tens]) + "十" * (tens > 0) + (numerals.KANJI[ones] if ones else "")
+                ("" if tens < 2 else notation.KANJI_NUMERALS[tens])
+                + "十" * (tens > 0)
+                + (notation.KANJI_NUMERALS[ones] if ones else "")
             )
             return text[: one.start] + kanji + written[digits.end() :] + text[one.end :]
     return None
@@ -152,7 +154,7 @@ def other_commas(text: str, _random: random.Random) -> str | None:
     grouped = re.search(r"\d{1,3}(?:,\d{3})+", text)
     if grouped:
         return text[: grouped.start()] + grouped.group().replace(",", "") + text[grouped.end() :]
-    days = dates.parse(text)
+    days = notation.parse_dates(text)
     for one in _values(text):
         digits = re.match(r"\d{4,}", text[one.start : one.end])
         if digits and one.unit and not any(day.start < one.end and one.start < day.end for day in days):
@@ -162,7 +164,7 @@ def other_commas(text: str, _random: random.Random) -> str | None:
 
 def other_era(text: str, random_: random.Random) -> str | None:
     """令和7年 as 2025年, and the other way."""
-    for day in _mixed([one for one in dates.parse(text) if one.year > 1989], random_):
+    for day in _mixed([one for one in notation.parse_dates(text) if one.year > 1989], random_):
         year = re.match(r"[^年]*年", text[day.start : day.end])
         if year:
             era, first = ("令和", 2018) if day.year > 2019 else ("平成", 1988)
@@ -214,7 +216,7 @@ def rounded(text: str, random_: random.Random) -> str | None:
 def shortened(text: str, random_: random.Random) -> str | None:
     """Without what stands between two commas and has no value."""
     clauses = text.split("、")
-    spare = [at for at, clause in enumerate(clauses[:-1]) if not _values(clause) and not dates.parse(clause)]
+    spare = [at for at, clause in enumerate(clauses[:-1]) if not _values(clause) and not notation.parse_dates(clause)]
     if not spare or len(clauses) < 3:
         return None
     at = random_.choice(spare)
@@ -266,12 +268,12 @@ def wrong_bound(text: str, random_: random.Random) -> str | None:
 
 
 def wrong_date(text: str, random_: random.Random) -> str | None:
-    for date in _mixed(dates.parse(text), random_):
+    for date in _mixed(notation.parse_dates(text), random_):
         written = text[date.start : date.end]
         places = [at for at, character in enumerate(written) if character.isdigit()]
         for at in _mixed(places, random_):
             changed = written[:at] + ("6" if written[at] not in "6６" else "4") + written[at + 1 :]
-            again = dates.parse(changed)
+            again = notation.parse_dates(changed)
             if again and again[0].end == len(changed) and not _is_same_day(again[0], date):
                 return text[: date.start] + changed + text[date.end :]
     return None
@@ -312,7 +314,7 @@ WRONG: dict[str, Change] = {
 
 def _values(text: str) -> list[Quantity]:
     """Without those of marks of sources."""
-    return quantities.parse(source_marks.CITED.sub(lambda mark: "□" * len(mark.group()), text))
+    return quantities.parse(answer_markup.CITED_MARK.sub(lambda mark: "□" * len(mark.group()), text))
 
 
 def _each(

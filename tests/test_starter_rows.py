@@ -10,7 +10,7 @@ import pytest
 from gguf import GGUFReader
 
 from app.documents.grounding import claims
-from app.documents.records import Passage, Section
+from app.documents.records import DocumentSection, Passage
 from app.documents.retrieval import packing
 from app.inference import gguf, prompts
 from app.inference.prompts import Turn
@@ -71,7 +71,7 @@ def found(row: dict) -> list[Passage]:
     return [
         Passage(
             section_id=10 + at,
-            section=Section(tuple(one["heading"]), one["text"], page=one["page"] or 0),
+            section=DocumentSection(tuple(one["heading"]), one["text"], page=one["page"] or 0),
             document_id=5 + names.index(one["document"]),
             document=one["document"],
             path=f"/documents/{one['document']}",
@@ -172,7 +172,7 @@ def test_the_program_itself_finds_nearly_every_sentence_in_its_source() -> None:
     doubtful = [
         (row["question"], claim.sentence, claim.missing)
         for row in WITH_PASSAGES
-        for claim in claims.check(row["answer"], found(row), row["question"])
+        for claim in claims.check_claims(row["answer"], found(row), row["question"])
         if not claim.is_supported
     ]
     assert len(doubtful) <= 0.025 * len(WITH_PASSAGES), doubtful
@@ -261,7 +261,7 @@ def test_each_row_with_passages_is_asked_as_the_program_asks_it(folder: Path) ->
     for row in WITH_PASSAGES:
         passages = random.Random(row["question"]).sample(found(row), len(row["passages"]))
         asked = (Turn(row["question"]),)
-        packed = packing.packed(passages, [len(packing.block(one, 1)) for one in passages], 8192)
+        packed = packing.pack(passages, [len(packing.block(one, 1)) for one in passages], 8192)
         built = prompts.build(QUESTION_ANSWER, asked, packing.system_text(packed))
         trained = form.prompt(trained_form, known[row["question"]]["messages"][:-1])
         assert [piece.text for piece in trained] == [segment.text for segment in built]

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from app.base.files import input_file
-from app.models import bases, catalogue
+from app.models import base_models, catalogue
 from app.training.runs import runs
 from tests import model_files as models
 from trainer.form import Form
 from trainer.spec import RunSpec
 
-FORM = bases.form_of(catalogue.load().forms[bases.TRAINED_FORM])
+FORM = base_models.trainer_form(catalogue.load().forms[base_models.TRAINED_FORM])
 
 
 def finished_run(folder: Path, base: Path, name: str = "", form: Form | None = FORM, seed: int = 2) -> Path:

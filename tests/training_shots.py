@@ -17,7 +17,7 @@ from app.inference.local_model import LocalModel
 from app.inference.machine import Gpu
 from app.inference.speed import MachineSpeed
 from app.models import local_models
-from app.models.training_environment import Device, Probe
+from app.models.training_environment import EnvironmentProbe, TrainingDevice
 from app.training import gate_file
 from app.training.ability import Measured
 from app.training.environment.report import Report
@@ -38,7 +38,9 @@ from trainer.spec import RunSpec
 GB = 10**9
 BASE = "TinySwallow 1.5B Instruct Q5_K_M"
 CARD = Gpu("NVIDIA GeForce RTX 4060 Ti", 17_171_480_576, 14_889_779_200, "580.95.05", (8, 9))
-PROBE = Probe("3.11.9", {"torch": "2.13.0", "bitsandbytes": "0.50.2"}, "13.0", (Device(CARD.name, 16 * GB),), "1")
+PROBE = EnvironmentProbe(
+    "3.11.9", {"torch": "2.13.0", "bitsandbytes": "0.50.2"}, "13.0", (TrainingDevice(CARD.name, 16 * GB),), "1"
+)
 STEPS, WHOLE = 124, 177
 
 # Per language: names of trainings, rows, and answers before and after.

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from app.documents.grounding import contract
-from app.documents.grounding.grounding import Grounding
+from app.documents.grounding import grounding_record
+from app.documents.grounding.grounding_record import Grounding
 
 
 def facts(grounding: Grounding | None) -> dict[str, Any]:
@@ -11,8 +11,8 @@ def facts(grounding: Grounding | None) -> dict[str, Any]:
     quotations alone; all empty of an answer that was asked of no documents."""
     kept = grounding or Grounding()
     return {
-        "sources": contract.sources(kept),
-        "claims": contract.claims(kept),
+        "sources": grounding_record.sources_to_json(kept),
+        "claims": grounding_record.claims_to_json(kept),
         "unchecked": kept.unchecked,
         "is_excerpt": kept.is_excerpt,
     }

@@ -8,8 +8,8 @@ from typing import Literal
 
 from app.base.wording import phrase
 from app.chat.records import AnswerDetails, Message
-from app.documents.grounding import checked, citing
-from app.documents.grounding.grounding import Grounding
+from app.documents.grounding import source_citations
+from app.documents.grounding.grounding_record import Grounding
 
 Standing = Literal["own", "checked", "unchecked"]
 
@@ -36,12 +36,16 @@ def mark(message: Message) -> str:
 def lines(message: Message) -> list[str]:
     """The mark, then how the check came out, in sentences for files."""
     kept = grounding_of(message)
-    return [*filter(None, [mark(message)]), *(checked.lines(kept) if kept is not None else ())]
+    return [*filter(None, [mark(message)]), *(source_citations.check_messages(kept) if kept is not None else ())]
 
 
 def hearsay(message: Message) -> list[str]:
     """The places that the file names as its sources, which nobody has checked."""
-    return [citing.place(source) for source in message.details.quoted] if message.details is not None else []
+    return (
+        [source_citations.describe_place(source) for source in message.details.quoted]
+        if message.details is not None
+        else []
+    )
 
 
 def model(details: AnswerDetails) -> str:

@@ -4,7 +4,7 @@ from app.base.confidentiality import Label
 from app.chat import conversation_labels
 from app.chat.records import Message
 from app.chat.store import Store
-from app.documents.grounding import source_marks
+from app.documents.grounding import answer_markup
 
 GOOD, UNRATED, BAD = 1, 0, -1
 
@@ -35,7 +35,7 @@ def unmarked(answer: Message, text: str) -> str:
     Where there are no sources, they are part of the text: of code, often.
     """
     is_grounded = answer.details is not None and answer.details.grounding is not None
-    return (source_marks.CITED.sub("", text) if is_grounded else text).strip()
+    return (answer_markup.CITED_MARK.sub("", text) if is_grounded else text).strip()
 
 
 def rated(store: Store, there: conversation_labels.Known) -> list[tuple[Message, Message, Label]]:

@@ -13,11 +13,11 @@ from app.base import confidentiality
 from app.base.confidentiality import LABELS, Label
 from app.chat.records import Conversation, Message
 from app.chat.store import Store
-from app.documents import labels
-from app.documents.grounding.grounding import CollectionRef
-from app.documents.records import Collection
+from app.documents import collection_lookup
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.records import DocumentCollection
 
-Known = Sequence[Collection] | None  # as of `collections_now`; None: they cannot be read
+Known = Sequence[DocumentCollection] | None  # as of `collections_now`; None: they cannot be read
 
 
 def of_collections(there: Known, scope: Iterable[CollectionRef], messages: Iterable[Message]) -> list[Label]:
@@ -78,7 +78,7 @@ def stored(store: Store, ids: Sequence[int]) -> list[tuple[int, CollectionRef]]:
 def _of(there: Known, refs: Iterable[CollectionRef]) -> list[Label]:
     if there is None:
         return [confidentiality.HIGHEST_LABEL for _ in refs]
-    return [one.label for ref in refs for one in labels.meant(there, ref)]
+    return [one.label for ref in refs for one in collection_lookup.resolve_reference(there, ref)]
 
 
 def inherited(store: Store, conversation_id: int) -> Label:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from app.base.confidentiality import Label
 from app.chat.presets import Choices
-from app.documents.grounding.grounding import CollectionRef, Grounding, Source
+from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,12 @@ class AnswerDetails:
     adapter_sha256: str = ""
     adapter_strength: float = 1.0
     is_imported: bool = False  # from a file: what that says of models is hearsay, `grounding` was checked here
-    quoted: tuple[Source, ...] = ()  # of an imported answer: sources that its file names and nobody has checked
+    quoted: tuple[CitedSource, ...] = ()  # of an imported answer: sources that its file names and nobody has checked
     model_label: str = ""  # of what it was trained on, when it answered
     learned: tuple[str, ...] = ()  # names of the collections that this was made of
 
     @property
-    def named_sources(self) -> tuple[Source, ...]:
+    def named_sources(self) -> tuple[CitedSource, ...]:
         """All that it rests on or is said to rest on: each can raise its label."""
         return (*(self.grounding.sources if self.grounding else ()), *self.quoted)
 

@@ -17,7 +17,7 @@ from app.chat.label_rows import label_first, raise_label
 from app.chat.message_index import MessageIndex
 from app.chat.presets import Choices
 from app.chat.records import AnswerDetails, Conversation, Message
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.models.model_store import ModelStore
 
 TITLE_CHARACTERS = 60

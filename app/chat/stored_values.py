@@ -11,8 +11,8 @@ from typing import Any
 from app.base import invisible_characters
 from app.chat.presets import Choices
 from app.chat.records import AnswerDetails
-from app.documents.grounding import grounding
-from app.documents.grounding.grounding import CollectionRef, Grounding
+from app.documents.grounding import grounding_record
+from app.documents.grounding.grounding_record import CollectionRef, Grounding
 
 LATEST_S = 253_402_128_000  # of the year 9999, in any time zone
 
@@ -79,7 +79,7 @@ def _fits(key: str, value: object) -> bool:
 
 def _scope(data: Any) -> tuple[CollectionRef, ...]:
     try:
-        return grounding.references(data)
+        return grounding_record.references(data)
     except ValueError:
         return ()
 
@@ -87,6 +87,6 @@ def _scope(data: Any) -> tuple[CollectionRef, ...]:
 def _grounding(data: Any) -> Grounding | None:
     """What a newer program has written otherwise costs the sources, and not the answer."""
     try:
-        return None if data is None else grounding.from_dict(data)
+        return None if data is None else grounding_record.from_dict(data)
     except ValueError:
         return None

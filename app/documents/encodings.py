@@ -1,6 +1,6 @@
 """How a text file is encoded: Japanese encodings first, which guessers for all languages often miss.
 
-Codecs are named as Python names them; `NAMES` has what people call them, in the order of a chooser.
+Codecs are named as Python names them; `ENCODING_NAMES` has what people call them, in the order of a chooser.
 """
 
 import codecs
@@ -8,7 +8,7 @@ import re
 
 from app.base.errors import AppError
 
-NAMES: dict[str, str] = {
+ENCODING_NAMES: dict[str, str] = {
     "utf-8": "UTF-8",
     "cp932": "Shift_JIS (CP932)",
     "euc_jp": "EUC-JP",
@@ -41,8 +41,8 @@ _STRAY_NULS = 0.01  # of the bytes: devices leave some in their records, program
 _UNREADABLE = 0.05  # share of characters that no text has
 
 
-def name_of(codec: str) -> str:
-    return NAMES.get(codec, codec)
+def encoding_name(codec: str) -> str:
+    return ENCODING_NAMES.get(codec, codec)
 
 
 def detect(data: bytes) -> str:
@@ -72,7 +72,7 @@ def detect(data: bytes) -> str:
     return _guess(sample) or (codec if best > 0 else "cp932" if is_bare_cp932 else "")
 
 
-def decode_wished(data: bytes, codec: str) -> str:
+def decode_as(data: bytes, codec: str) -> str:
     """As `decode`. Raises AppError("document_not_text" | "document_encoding_unknown"); the first for the codec ""."""
     if not codec:
         raise AppError("document_not_text")

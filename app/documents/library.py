@@ -1,4 +1,4 @@
-"""The documents' database: collections, their documents and sections. Retrieval is `app.documents.retrieval.retrieval`.
+"""The documents' database: collections, their documents and sections. Retrieval is `app.documents.retrieval.passage_search`.
 
 A method that changes something has committed it when it returns.
 """
@@ -18,10 +18,16 @@ from app.base import invisible_characters
 from app.base.confidentiality import HIGHEST_LABEL, Label, Permit, stored_label
 from app.base.database import Database, Row
 from app.base.errors import AppError
-from app.documents.formats import shown_name
-from app.documents.records import Collection, Document, Passage, Report, Section, State
-from app.documents.schema import MIGRATIONS
-from app.documents.section_table import SectionTable, text_of
+from app.documents.document_tables import MIGRATIONS, SectionTable, text_of
+from app.documents.records import (
+    Document,
+    DocumentCollection,
+    DocumentSection,
+    Passage,
+    ReadingReport,
+    State,
+    shown_name,
+)
 
 _COUNTS = """(SELECT count(*) FROM document d WHERE d.collection_id = c.id) AS documents,
     (SELECT count(*) FROM document d JOIN section s ON s.document_id = d.id WHERE d.collection_id = c.id) AS sections,
@@ -35,7 +41,7 @@ _STEP = 1_000_000  # ids, more than anybody makes of collections
 _FORMER_LABEL = "CASE WHEN c.id IS NULL THEN f.label ELSE c.label END"
 
 
-def collections_now(path: Path) -> list[Collection] | None:
+def collections_now(path: Path) -> list[DocumentCollection] | None:
     """As `Library.labelled`, of a database that is open elsewhere; [] where there is none. None: it cannot be read."""
     if not path.is_file():
         return []
@@ -72,7 +78,7 @@ class Library:
 
     # -------------------------------------------------------------- collections
 
-    def collections(self) -> list[Collection]:
+    def collections(self) -> list[DocumentCollection]:
         """By name, Kotae's own last; without those that leave."""
         return self._db.read_as(
             _collection,
@@ -80,16 +86,16 @@ class Library:
             " WHERE NOT c.is_leaving ORDER BY c.is_builtin, c.name",
         )
 
-    def labelled(self) -> list[Collection]:
+    def labelled(self) -> list[DocumentCollection]:
         """Return the collections as far as labels go: each also by the names that it had, and those that are gone with
         the label that they had last."""
         rows = self._db.read(
             f"SELECT f.collection_id, f.collection, {_FORMER_LABEL}"  # noqa: S608
             " FROM former f LEFT JOIN collection c ON c.id = f.collection_id WHERE f.document = ''"
         )
-        return [*self.collections(), *(Collection(row[0], row[1], stored_label(row[2])) for row in rows)]
+        return [*self.collections(), *(DocumentCollection(row[0], row[1], stored_label(row[2])) for row in rows)]
 
-    def collection(self, name: str) -> Collection:
+    def collection(self, name: str) -> DocumentCollection:
         """Raises AppError("unknown_collection")."""
         known = self.collections()
         found = next((one for one in known if one.name in (name, invisible_characters.to_single_line(name))), None)
@@ -362,7 +368,7 @@ class Library:
     # ----------------------------------------------------------------- sections
 
     def put(
-        self, document: Document, sections: Sequence[Section], note: Callable[[int], None] = lambda _count: None
+        self, document: Document, sections: Sequence[DocumentSection], note: Callable[[int], None] = lambda _count: None
     ) -> None:
         """Replaces all sections of a document and its row, in one transaction: a kill leaves the old or the new.
 
@@ -388,7 +394,7 @@ class Library:
                 document.id,
             )
 
-    def sections(self, document_id: int) -> list[tuple[int, Section]]:
+    def sections(self, document_id: int) -> list[tuple[int, DocumentSection]]:
         """With their ids, in the document's order."""
         return self._sections.of_document(document_id)
 
@@ -401,8 +407,8 @@ class Library:
         return next(iter(self.passages([(section_id, 0.0)])), None)
 
 
-def _collection(row: Row) -> Collection:
-    return Collection(
+def _collection(row: Row) -> DocumentCollection:
+    return DocumentCollection(
         id=row["id"],
         name=text_of(row, "name"),
         label=stored_label(row["label"]),
@@ -414,10 +420,10 @@ def _collection(row: Row) -> Collection:
     )
 
 
-def _report(stored: str) -> Report:
+def _report(stored: str) -> ReadingReport:
     values = json.loads(stored)
     fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    return Report(**fields)
+    return ReadingReport(**fields)
 
 
 def _document(row: Row) -> Document:

@@ -1,10 +1,37 @@
-"""What the documents' database holds, as frozen values. Times are seconds since 1970 (UTC)."""
+"""What the documents' database holds, as frozen values. Times are seconds since 1970 (UTC).
 
+Which files a folder is searched for. What a file really is, the reading child tells from its content.
+"""
+
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, Literal
 
+from app.base import invisible_characters
 from app.base.confidentiality import Label
+
+# In lower case, in the order of a file dialog: PDF, Word, Excel, CSV, HTML, Markdown, plain text.
+DOCUMENT_SUFFIXES = (
+    *(".pdf", ".docx", ".docm", ".xlsx", ".xlsm", ".csv", ".tsv"),
+    *(".html", ".htm", ".xhtml", ".md", ".markdown", ".txt", ".text"),
+)
+_BREAKS = re.compile("[\t\n]")
+
+
+def shown_name(path: PurePath) -> str:
+    """The file's name as it is shown and given to models; what cannot be seen in it is U+FFFD.
+
+    A name must not be read backwards (exe.txt for txt.exe), nor look like two lines of the program's own.
+    """
+    return shown_path(path.name)
+
+
+def shown_path(path: str) -> str:
+    """As `shown_name`, with the folders."""
+    return _BREAKS.sub("\ufffd", invisible_characters.replace_with_mark(path))
+
 
 State = Literal["waiting", "reading", "done", "doubtful", "failed"]
 DOUBTFUL_GARBLED_SHARE = 0.05  # single odd signs are in every catalogue, a lost font spoils more
@@ -12,7 +39,7 @@ DOUBTFUL_NOTES = frozenset({"formulas_without_values"})  # others are only told
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class PageBox:
     """A rectangle on a page, in points (1/72 inch) from the page's top left corner, as it is displayed."""
 
     page: int  # from 1
@@ -23,7 +50,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class DocumentCollection:
     """A set of documents that is asked together."""
 
     id: int
@@ -37,7 +64,7 @@ class Collection:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReadingReport:
     """What came of reading one document."""
 
     pages: int = 0  # 0: a format without pages
@@ -78,13 +105,13 @@ class Document:
     wished_encoding: str = ""  # what the user said it is; "": to be detected
     error_code: str = ""
     error_facts: dict[str, Any] = field(default_factory=dict)
-    report: Report = field(default_factory=Report)
+    report: ReadingReport = field(default_factory=ReadingReport)
     added_at: float = 0.0
     indexed_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class DocumentSection:
     """A citable piece of a document: never more than one clause, never half a sentence or table row.
 
     `text` is the original's, without headings. `heading`: the path from the outermost, as printed (第3章 …, 3.2.1 …).
@@ -95,7 +122,7 @@ class Section:
     tag: str = ""  # how binding it is, as the document says: 必須, 標準, 推奨, 例示, 考え方
     page: int = 0  # the first, from 1; 0: the format has no pages
     page_last: int = 0
-    boxes: tuple[Box, ...] = ()
+    boxes: tuple[PageBox, ...] = ()
     captions: tuple[str, ...] = ()  # numbers of its tables and figures: 表2-1-1, 図7-3
 
 
@@ -107,7 +134,7 @@ class Passage:
     """
 
     section_id: int
-    section: Section
+    section: DocumentSection
     document_id: int
     document: str  # name
     path: str
@@ -115,7 +142,7 @@ class Passage:
     label: Label
     score: float  # higher fits better; comparable within one search only
     rank: int = 0  # from 1
-    parts: tuple[Section, ...] = ()  # in the document's order
+    parts: tuple[DocumentSection, ...] = ()  # in the document's order
 
 
 def page_ranges(numbers: Iterable[int]) -> list[str]:

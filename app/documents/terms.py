@@ -2,13 +2,22 @@
 
 For matching only; what is shown stays the original. Terms hold letters and digits, so that sqlite's tokenizer leaves
 them whole.
+
+Other words for what a question says: a list that comes with Kotae, and the user's own 用語集.
 """
 
+import functools
 import re
+import tomllib
+from pathlib import Path
 
 from app.base import invisible_characters, search_text
-from app.documents.records import Section
-from app.documents.values import dates, quantities
+from app.base.errors import AppError
+from app.base.files.input_file import read_regular
+from app.base.paths import resources
+from app.documents import encodings
+from app.documents.records import DocumentSection
+from app.documents.values import notation, quantities
 
 # Pairs of characters say more the fewer of them are kana: 橋脚, 滑り, ので.
 WEIGHT_WORD, WEIGHT_MIXED, WEIGHT_KANA = 1.0, 0.5, 0.2
@@ -48,7 +57,7 @@ def of_text(written: str) -> list[str]:
     return search_text.index_terms(invisible_characters.to_plain_text(written).translate(_MODERN))
 
 
-def of_section(section: Section) -> tuple[list[str], list[str]]:
+def of_section(section: DocumentSection) -> tuple[list[str], list[str]]:
     """Terms of the heading path, and of the text with its values and dates. Tags would say the same of thousands."""
     heading = _SPACED.sub("", " ".join(section.heading))
     body = _SPACED.sub("", section.text)
@@ -70,7 +79,7 @@ def of_values(written: str) -> list[str]:
         for one in quantities.parse(written)
         if one.unit and not one.unit.startswith("第")
     ]
-    for date in dates.parse(written):
+    for date in notation.parse_dates(written):
         if date.year:
             found += [f"date{date.year}"] + ([f"date{date.year}m{date.month}d{date.day}"] if date.month else [])
     return found
@@ -89,3 +98,81 @@ def _weight(term: str) -> float:
 def _letters(value: str) -> str:
     """Signs as letters: the tokenizer would cut there."""
     return "".join(one if one.isalnum() else f"x{ord(one):x}" for one in value).casefold()
+
+
+SYNONYMS_FILE = "documents/synonyms.toml"
+GLOSSARY_BYTES_MAX = 4 << 20
+_ANY_KANJI = "[\u3005\u3400-\u4dbf\u4e00-\u9fff]"
+
+
+def synonyms_of_query(query: str, own: Path | None = None) -> list[list[dict[str, float]]]:
+    """For each listed word of the query, the other words that mean the same: the terms of each, with their weights.
+
+    Longer words weigh not much more in all than short ones. Raises as `glossary`.
+    """
+    return [
+        [dict.fromkeys(listed, 1 / len(listed) ** 0.5) for listed in others]
+        for _, others in synonyms_by_word(query, own)
+    ]
+
+
+def synonyms_by_word(query: str, own: Path | None = None) -> list[tuple[str, list[list[str]]]]:
+    """Each listed word of the query with the terms of each other word that means the same. Raises as `glossary`."""
+    folded = search_text.fold(query)
+    found = []
+    for word, others in (*_shipped_synonyms().items(), *(read_glossary(own) if own else {}).items()):
+        if word in folded and _stands_alone(word, folded):
+            new = [of_text(other) for other in others if other not in folded]
+            pairs = [[term for term in listed if len(term) > 1] or listed for listed in new]
+            found.append((word, [listed for listed in pairs if listed]))
+    return found
+
+
+def _stands_alone(word: str, folded: str) -> bool:
+    """Whether a single kanji is a word there, and no part of one: 草の, and not 海草."""
+    if not re.fullmatch(_ANY_KANJI, word):
+        return True
+    return re.search(f"(?<!{_ANY_KANJI}){word}(?!{_ANY_KANJI})", folded) is not None
+
+
+def read_glossary(path: Path) -> dict[str, tuple[str, ...]]:
+    """The user's list: one line of a text file holds words that mean the same, separated by commas or tabs.
+
+    {} where there is none. Raises AppError("glossary_unreadable").
+    """
+    try:
+        stamp = path.stat()
+    except OSError:
+        return {}
+    return _parse_glossary(path, stamp.st_mtime_ns, stamp.st_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _parse_glossary(path: Path, _modified_ns: int, size: int) -> dict[str, tuple[str, ...]]:
+    try:
+        if size > GLOSSARY_BYTES_MAX:
+            raise ValueError("too large")
+        data = read_regular(path, GLOSSARY_BYTES_MAX)
+        codec = encodings.detect(data)
+        if data and not codec:
+            raise ValueError("not a text")
+        lines = encodings.decode(data, codec or "utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise AppError("glossary_unreadable", path=str(path), reason=str(error)) from error
+    found: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        words = [search_text.fold(word.strip()) for word in line.replace("\t", ",").replace("、", ",").split(",")]
+        words = [word for word in words if word and not word.startswith("#")]
+        for word in words:
+            found[word] = (*found.get(word, ()), *(other for other in words if other != word))
+    return {word: others for word, others in found.items() if others}
+
+
+@functools.cache
+def _shipped_synonyms() -> dict[str, tuple[str, ...]]:
+    listed = tomllib.loads((resources() / SYNONYMS_FILE).read_text("utf-8"))["words"]
+    found: dict[str, tuple[str, ...]] = {}
+    for words, others in listed.items():
+        for word in search_text.fold(words).split():
+            found[word] = (*found.get(word, ()), *search_text.fold(others).split())
+    return found

@@ -21,8 +21,8 @@ from app.chat.answer_ratings import GOOD
 from app.chat.conversation_labels import Known
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
-from app.documents.grounding import citing, claims, grounding
-from app.documents.grounding.grounding import Grounding
+from app.documents.grounding import claims, grounding_record, source_citations
+from app.documents.grounding.grounding_record import Grounding
 from app.evaluation import question_files
 from app.evaluation.records import Gold, Question
 
@@ -96,15 +96,17 @@ def _gold(asked: Message, answer: Message, kept: Grounding) -> tuple[Gold, ...]:
     whole passage. The sources of a bad answer count as far as they support the correction."""
     if answer.rating == GOOD:
         found = kept.claims
-        marked = {number for mark in citing.marks(answer.text, kept.sources) for number in mark.numbers}
+        marked = {
+            number for mark in source_citations.answer_marks(answer.text, kept.sources) for number in mark.numbers
+        }
     else:
-        passages = [grounding.passage_of(source, number) for number, source in enumerate(kept.sources, start=1)]
-        found, marked = claims.check(answer.correction, passages, asked.text), set()
+        passages = [grounding_record.passage_of(source, number) for number, source in enumerate(kept.sources, start=1)]
+        found, marked = claims.check_claims(answer.correction, passages, asked.text), set()
     supported = replace(kept, claims=tuple(claim for claim in found if claim.is_supported))
     used = marked | {number for claim in supported.claims for number in claim.sources}
     return tuple(
         Gold(source.text[start:end].strip(), source.document, source.heading, source.page)
         for number, source in enumerate(kept.sources, start=1)
         if number in used
-        for start, end in citing.places(supported, number) or [(0, len(source.text))]
+        for start, end in source_citations.places_in_source(supported, number) or [(0, len(source.text))]
     )

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from app.base.confidentiality import LABELS, Label, highest_label
-from app.documents import labels
-from app.documents.labels import Origin
+from app.documents import collection_lookup
+from app.documents.collection_lookup import Origin
 from app.evaluation.records import QuestionSet
 from app.evaluation.results import Evaluation, System
 from app.evaluation.study.study import Study
@@ -15,7 +15,7 @@ from app.training.runs.lineage import Lineage
 
 def of_set(found: QuestionSet, documents: Path) -> Label:
     """`documents`: the database."""
-    return labels.now(documents, origins_of(found), found.label)
+    return collection_lookup.label_of_origins(documents, origins_of(found), found.label)
 
 
 def origins_of(found: QuestionSet) -> frozenset[Origin]:
@@ -29,7 +29,7 @@ def of_evaluation(found: Evaluation, documents: Path) -> Label:
     asked = {(name, "") for system in found.systems for name in system.system.collections}
     trained = _trained_on(one.system for one in found.systems)
     known = highest_label((of_set(found.questions, documents), trained.label or LABELS[0]))
-    return labels.now(documents, asked | set(trained.origins), known)
+    return collection_lookup.label_of_origins(documents, asked | set(trained.origins), known)
 
 
 def of_study(study: Study, documents: Path) -> Label:
@@ -39,7 +39,7 @@ def of_study(study: Study, documents: Path) -> Label:
         _trained_on(one.system for one in study.contenders), *(lineage.of_model(one.model) for one in study.contenders)
     )
     known = highest_label((study.label, trained.label or LABELS[0]))
-    return labels.now(documents, asked | set(trained.origins), known)
+    return collection_lookup.label_of_origins(documents, asked | set(trained.origins), known)
 
 
 def _trained_on(systems: Iterable[System]) -> Lineage:

@@ -109,5 +109,5 @@ class LocalModel:
     tuned: TuningRecord | None = None
     adapter: str = ""  # path of a LoRA of its own, that the model at `path` answers with; "": none
     remote: RemoteModel | None = (
-        None  # another machine computes it; then `path` is no file (`app.models.remote_models`)
+        None  # another machine computes it; then `path` is no file (`app.models.model_registry`)
     )

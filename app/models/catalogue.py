@@ -53,7 +53,7 @@ class CardSampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ModelShape:
     """A model's dimensions, named as in the headers of GGUF files.
 
     `ties_embedding`: the table of tokens is also the last layer, and stored once.
@@ -116,7 +116,7 @@ class ModelCard:
     active_share: float = 1.0  # of the weights that one token uses; less than 1 in a mixture of experts
     unverified: tuple[str, ...] = ()  # fields that come from memory or a single host
     sampling: CardSampling = CardSampling()
-    shape: Shape | None = None  # None: not known
+    shape: ModelShape | None = None  # None: not known
     files: tuple[ModelFile, ...] = ()
     is_own: bool = False  # the user's
 
@@ -171,7 +171,7 @@ class Catalogue:
 _own_cards: Path | None = None
 
 
-def use_folder(folder: Path) -> None:
+def use_own_cards(folder: Path) -> None:
     """Where the user's own cards are. Called once, when the program starts; the folder need not exist."""
     global _own_cards
     _own_cards = folder
@@ -239,7 +239,7 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise AppError("card_unreadable", file=path.name, reason=str(error)) from error
 
 
-def _shapes_of(catalogue: Catalogue) -> dict[str, Shape]:
+def _shapes_of(catalogue: Catalogue) -> dict[str, ModelShape]:
     """A card of the user may name the shape of a shipped card, by that card's id."""
     return {card.id: card.shape for card in catalogue.cards if card.shape is not None}
 
@@ -252,7 +252,7 @@ class _Reading:
         file: str,
         document: dict[str, Any],
         forms: dict[str, PromptForm],
-        shapes: dict[str, Shape],
+        shapes: dict[str, ModelShape],
         *,
         is_own: bool,
     ) -> None:
@@ -266,7 +266,7 @@ class _Reading:
             self.forms[key] = self._made(PromptForm, {**self._of_table(entry, key), "id": key}, f"form.{key}")
         self._shapes = dict(shapes)
         for key, entry in self._table("shape").items():
-            self._shapes[key] = self._made(Shape, self._of_table(entry, key), f"shape.{key}")
+            self._shapes[key] = self._made(ModelShape, self._of_table(entry, key), f"shape.{key}")
 
     def entries(self) -> Iterator[dict[str, Any]]:
         entries = self._document.get("model", [])

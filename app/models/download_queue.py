@@ -1,12 +1,16 @@
 """Downloads that are not finished: what each brings, from where, and in which order. One small file remembers them.
 
 What of a file is here already is not said here but by the marks beside the parts, which the downloading child writes.
+
+What downloads have left in a folder: how much of each is here, room for the rest, and what nobody remembers.
 """
 
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Mapping
+import shutil
+import uuid
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,7 @@ from app.inference import gguf
 from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models
 from app.models.catalogue import ModelCard, ModelFile
+from app.models.downloads.part_file import RESERVE_BYTES, ByteRanges, PartCheckpoint, PartPaths, read_checkpoint
 
 VERSION = 1
 STATES = ("waiting", "running", "paused", "failed", "cancelled")
@@ -41,7 +46,7 @@ class QueuedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Queued:
+class QueuedDownload:
     """One model. `place` "": the hub or mirror of the settings; else as `kind_of` tells."""
 
     id: str
@@ -67,15 +72,15 @@ class Queued:
     def problem(self) -> AppError | None:
         return AppError(self.problem_code, **self.problem_facts) if self.problem_code else None
 
-    def in_folder(self, folder: str) -> "Queued":
+    def in_folder(self, folder: str) -> "QueuedDownload":
         return dataclasses.replace(self, folder=folder)
 
-    def with_state(self, state: str, problem: AppError | None = None) -> "Queued":
+    def with_state(self, state: str, problem: AppError | None = None) -> "QueuedDownload":
         code, facts = (problem.code, problem.facts) if problem else ("", {})
         return dataclasses.replace(self, state=state, problem_code=code, problem_facts=facts)
 
 
-def kind_of(place: str) -> str:
+def source_kind(place: str) -> str:
     """hub | file (the file's own address) | folder | local_file."""
     if place == "":
         return "hub"
@@ -85,12 +90,12 @@ def kind_of(place: str) -> str:
 
 
 def is_online(place: str) -> bool:
-    return kind_of(place) in ("hub", "file")
+    return source_kind(place) in ("hub", "file")
 
 
-def plan(card: ModelCard, file: ModelFile, place: str, identifier: str) -> Queued:
+def plan_download(card: ModelCard, file: ModelFile, place: str, identifier: str) -> QueuedDownload:
     """Raises AppError("download_no_source" | "download_bad_address"); the first where nobody says what it is called."""
-    kind = kind_of(place)
+    kind = source_kind(place)
     if kind in ("folder", "local_file") and "://" in place:
         raise AppError("download_bad_address", address=strip_credentials(place))
     if not file.file or (kind == "hub" and not file.repository):
@@ -107,17 +112,17 @@ def plan(card: ModelCard, file: ModelFile, place: str, identifier: str) -> Queue
     is_exact = file.verified and len(names) == 1
     first = QueuedFile(names[0], sources[0], file.size_bytes if is_exact else 0, file.sha256)
     others = (QueuedFile(name, source) for name, source in zip(names[1:], sources[1:], strict=True))
-    return Queued(
+    return QueuedDownload(
         identifier, card.id, card.title, file.quantization, place, file.repository, file.revision, file.size_bytes,
         (first, *others), needs_listing=kind == "hub" and not (is_exact and file.sha256 and file.revision),
     )  # fmt: skip
 
 
-def planned_anew(queued: Queued) -> Queued:
+def replan_download(queued: QueuedDownload) -> QueuedDownload:
     """As its card says now; what the source told of files that were refused is forgotten."""
     card = catalogue.load().card(queued.card_id)
     file = next((file for file in card.files if file.quantization == queued.quantization), None) if card else None
-    return plan(card, file, queued.place, queued.id) if card and file else queued
+    return plan_download(card, file, queued.place, queued.id) if card and file else queued
 
 
 def part_names(name: str) -> list[str]:
@@ -134,7 +139,7 @@ def _part_addresses(address: str) -> list[str]:
     return [f"{name}{mark}{query}" for name in part_names(path)]
 
 
-def with_listing(queued: Queued, commit: str, listed: Mapping[str, tuple[int, str]]) -> Queued:
+def with_listing(queued: QueuedDownload, commit: str, listed: Mapping[str, tuple[int, str]]) -> QueuedDownload:
     """What the repository says; `listed`: path -> size, sha256.
 
     Raises AppError("download_not_found" | "download_other_file").
@@ -156,7 +161,7 @@ def with_listing(queued: Queued, commit: str, listed: Mapping[str, tuple[int, st
     )
 
 
-def as_model(queued: Queued, folder: Path) -> LocalModel:
+def downloaded_model(queued: QueuedDownload, folder: Path) -> LocalModel:
     """What has arrived, as a local model: of its card whatever the file calls itself, its hashes known.
 
     Raises AppError where it cannot be used; for what has to be deleted, "download_no_model" where it is broken or none,
@@ -184,7 +189,7 @@ def as_model(queued: Queued, folder: Path) -> LocalModel:
     return dataclasses.replace(model, name=name, card_id=card.id, form_id=card.form or model.form_id, files=marks)
 
 
-def _contradicts(model: LocalModel, card: ModelCard, queued: Queued) -> bool:
+def _contradicts(model: LocalModel, card: ModelCard, queued: QueuedDownload) -> bool:
     """Whether a file is not what its card describes: a card without a checksum would take anything of that name."""
     file, shape = card.file_of(queued.quantization), card.shape
     is_one = file is not None and file.size_bytes > 0 and len(queued.files) == 1
@@ -197,18 +202,18 @@ def _contradicts(model: LocalModel, card: ModelCard, queued: Queued) -> bool:
     return found != (shape.architecture, shape.block_count, shape.embedding_length)
 
 
-def save(path: Path, entries: Iterable[Queued]) -> None:
+def save_queue(path: Path, entries: Iterable[QueuedDownload]) -> None:
     """Without what may be a key in an address. Raises OSError."""
     document = {"version": VERSION, "downloads": [dataclasses.asdict(_open(entry)) for entry in entries]}
     write_atomically(path, json.dumps(document, ensure_ascii=False, indent=1, default=str).encode("utf-8"))
 
 
-def _open(entry: Queued) -> Queued:
+def _open(entry: QueuedDownload) -> QueuedDownload:
     files = tuple(dataclasses.replace(file, source=strip_credentials(file.source)) for file in entry.files)
     return dataclasses.replace(entry, place=strip_credentials(entry.place), files=files)
 
 
-def load(path: Path) -> list[Queued]:
+def load_queue(path: Path) -> list[QueuedDownload]:
     """What was not finished, in order; nothing goes on by itself. A damaged file, or entry, counts as none."""
     try:
         document = strict_json.load_file(path)
@@ -219,10 +224,10 @@ def load(path: Path) -> list[Queued]:
     return [entry if entry.state in ("failed", "cancelled") else entry.with_state("paused") for entry in found]
 
 
-def _entry(data: Any) -> Queued | None:
+def _entry(data: Any) -> QueuedDownload | None:
     try:
         files = tuple(_checked(QueuedFile, item) for item in data["files"])
-        entry: Queued = _checked(Queued, {**data, "files": files})
+        entry: QueuedDownload = _checked(QueuedDownload, {**data, "files": files})
     except (TypeError, KeyError, ValueError):
         return None
     return entry if entry.files and entry.state in STATES else None
@@ -236,3 +241,115 @@ def _checked(kind: Any, data: dict[str, Any]) -> Any:
         if not isinstance(getattr(made, name), wanted) or (wanted is int and isinstance(getattr(made, name), bool)):
             raise TypeError(name)
     return made
+
+
+def received_bytes(folder: Path, queued: QueuedDownload) -> int:
+    return sum(
+        file.size_bytes if file.has_arrived else _marked_bytes(PartPaths(folder / file.name)) for file in queued.files
+    )
+
+
+def _marked_bytes(places: PartPaths) -> int:
+    mark = read_checkpoint(places.mark)
+    if mark is None or not places.data(mark.attempt).is_file():
+        return 0
+    return mark.size_bytes if mark.attempt else ByteRanges(mark.ranges).total
+
+
+def with_folder(queued: QueuedDownload, models: Path) -> QueuedDownload:
+    """With the folder that it goes into: where its parts are, if the rest fits there, else where models go now.
+
+    Raises AppError where it fits nowhere.
+    """
+    before = Path(queued.folder) if queued.folder else models
+    queued = with_present_files(before, queued)
+    if before != models and before.is_dir() and received_bytes(before, queued):
+        try:
+            check_space(before, queued)
+        except AppError:  # the user has chosen another place since
+            check_space(models, _anew(queued))
+            delete_parts(before, queued)
+        else:
+            return queued
+        queued = _anew(queued)
+    check_space(models, queued)
+    return queued.in_folder(str(models))
+
+
+def with_present_files(folder: Path, queued: QueuedDownload) -> QueuedDownload:
+    """Arrived is only what is still there: a drive may be gone, the user may have deleted a file."""
+    files = tuple(file if _is_there(folder / file.name, file.size_bytes) else _missing(file) for file in queued.files)
+    return dataclasses.replace(queued, files=files)
+
+
+def _is_there(path: Path, size_bytes: int) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size == size_bytes
+    except OSError:
+        return False
+
+
+def _missing(file: QueuedFile) -> QueuedFile:
+    return dataclasses.replace(file, has_arrived=False, was_here=False)
+
+
+def _anew(queued: QueuedDownload) -> QueuedDownload:
+    return dataclasses.replace(queued, files=tuple(map(_missing, queued.files)))
+
+
+def check_space(folder: Path, queued: QueuedDownload) -> None:
+    """Raises AppError("download_disk_full") where what is missing does not fit, before anything is asked for."""
+    need = queued.size_bytes - received_bytes(folder, queued)
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise AppError("download_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
+    if need > 0 and free < need + RESERVE_BYTES:
+        raise AppError("download_disk_full", path=str(folder), need_bytes=need, free_bytes=free)
+
+
+def delete_parts(folder: Path, queued: QueuedDownload) -> None:
+    """Deletes what was received, also whole files of a model that is not whole; no file that was here before."""
+    for file in queued.files:
+        places = PartPaths(folder / file.name)
+        places.discard()
+        places.bad.unlink(missing_ok=True)
+        places.lock.unlink(missing_ok=True)
+        if file.has_arrived and not file.was_here and _is_there(places.target, file.size_bytes):
+            places.target.unlink(missing_ok=True)
+
+
+def find_forgotten_downloads(folder: Path, known: Collection[QueuedDownload]) -> list[QueuedDownload]:
+    """Parts that no queue remembers: of the command line, or of a queue that was lost. They can go on."""
+    here = {file.name for entry in known for file in entry.files}
+    taken = {entry.key for entry in known}
+    found: dict[tuple[str, str], QueuedDownload] = {}
+    for path in sorted(folder.glob("*.part.json")):
+        mark = read_checkpoint(path)
+        name = path.name.removesuffix(".part.json")
+        if mark is None or name in here:
+            continue
+        published = _published(mark, name)
+        if published is None:
+            continue
+        try:
+            entry = _planned(mark, *published, folder)
+        except AppError:  # a card of the user that has changed meanwhile
+            continue
+        if entry.key not in taken:
+            found.setdefault(entry.key, entry)
+    return list(found.values())
+
+
+def _published(mark: PartCheckpoint, name: str) -> tuple[ModelCard, ModelFile] | None:
+    card = catalogue.load().card(mark.card_id)
+    first = part_names(name)[0]
+    files = card.files if card else ()
+    file = next((file for file in files if file.file.rpartition("/")[2] in (name, first)), None)
+    return (card, file) if card and file else None
+
+
+def _planned(mark: PartCheckpoint, card: ModelCard, file: ModelFile, folder: Path) -> QueuedDownload:
+    """Files of a split model that have arrived already are recognized by their checksum when it goes on."""
+    queued = plan_download(card, file, mark.origin.place, uuid.uuid4().hex)
+    return queued.in_folder(str(folder)).with_state("paused")

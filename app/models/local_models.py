@@ -17,7 +17,7 @@ from app.inference.engine.messages import AdapterUse
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.inference.prompts import PromptForm
-from app.models import catalogue, ollama
+from app.models import catalogue, found_models
 from app.models.model_store import ModelStore
 
 FALLBACK_FORM = "question_answer"
@@ -44,8 +44,8 @@ def describe(path: Path) -> LocalModel:
     header = gguf.check_model(path)
     book = catalogue.load()
     card = book.recognize(header.name)
-    stored = ollama.entry_of(path)  # its files are called by their hash
-    template = header.chat_template or (ollama.template_text(stored) if stored else None)
+    stored = found_models.ollama_entry_of(path)  # its files are called by their hash
+    template = header.chat_template or (found_models.ollama_template(stored) if stored else None)
     form = book.forms.get(card.form) if card else book.form_of_template(template)
     return LocalModel(
         id=free_id(stored.name if stored else path.stem, ()),
@@ -97,7 +97,9 @@ def is_published(model: LocalModel) -> bool:
     return bool(model.files) and all(mark.sha256 in published for mark in model.files)
 
 
-def in_use(model: LocalModel, adapters: tuple[AdapterUse, ...] | None) -> tuple[LocalModel, tuple[AdapterUse, ...]]:
+def with_adapters(
+    model: LocalModel, adapters: tuple[AdapterUse, ...] | None
+) -> tuple[LocalModel, tuple[AdapterUse, ...]]:
     """Return the model as it is prompted, and its adapters.
 
     `adapters`: those that were asked for; None: the model's own or that of its card, if it has one.
@@ -110,7 +112,7 @@ def in_use(model: LocalModel, adapters: tuple[AdapterUse, ...] | None) -> tuple[
     return dataclasses.replace(model, form_id=shipped.form_id), (AdapterUse(str(shipped.path)),)
 
 
-def is_for_search(model: LocalModel) -> bool:
+def is_embedding_model(model: LocalModel) -> bool:
     """Whether it is an embedding model, by its card or its architecture: it finds passages and answers nothing."""
     card = catalogue.load().card(model.card_id)
     return card.kind == "embedding" if card is not None else model.architecture in _ENCODERS
@@ -122,7 +124,7 @@ def files_of(model: LocalModel) -> list[Path]:
     return [first, *(first.with_name(mark.name) for mark in model.files[1:])]
 
 
-def merged(model: LocalModel, known: Collection[LocalModel]) -> LocalModel:
+def merged_with_known(model: LocalModel, known: Collection[LocalModel]) -> LocalModel:
     """A freshly described file beside those in the list: one that is there already keeps its id and its history."""
     old = next((other for other in known if other.path == model.path), None)
     if old is None:
@@ -155,7 +157,7 @@ def distinct_names(models: Collection[LocalModel]) -> dict[str, str]:
 
 def add(store: ModelStore, model: LocalModel) -> LocalModel:
     """Puts the model into the list; one with the same file keeps its id and what was measured with it."""
-    model = merged(model, store.local_models())
+    model = merged_with_known(model, store.local_models())
     store.put_local_model(model)
     return model
 
@@ -226,4 +228,4 @@ def _origin_sha256(path: Path) -> str:
     """Ollama and the Hugging Face cache name the files of weights by their hash, the latter behind a link."""
     target = path.resolve()
     is_hub_blob = target.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", target.name) is not None
-    return target.name if is_hub_blob else ollama.sha256_of(target)
+    return target.name if is_hub_blob else found_models.ollama_sha256(target)

@@ -1,6 +1,8 @@
 """The local models: tables of the one database. Conversations are further tables of it (`app.chat.store`).
 
 A method that changes something has committed it when it returns.
+
+The provenance of a tuned model as JSON in one database column.
 """
 
 import dataclasses
@@ -11,8 +13,20 @@ from pathlib import Path
 from typing import Self
 
 from app.base.database import Database, Row
-from app.inference.local_model import FileFingerprint, LocalModel
-from app.models import stored_tuned
+from app.inference.local_model import FileFingerprint, LocalModel, TuningRecord
+
+
+def tuned_to_json(tuned: TuningRecord) -> str:
+    return json.dumps(dataclasses.asdict(tuned), ensure_ascii=False)
+
+
+def tuned_from_json(text: str | None) -> TuningRecord | None:
+    """Unknown keys (a newer program's) are left out."""
+    if text is None:
+        return None
+    known = {field.name for field in dataclasses.fields(TuningRecord)}
+    values = {key: value for key, value in json.loads(text).items() if key in known}
+    return TuningRecord(**values | {"origins": tuple(map(tuple, values.get("origins") or ()))})
 
 
 class ModelStore:
@@ -67,7 +81,7 @@ class ModelStore:
 
 def _local_model(row: Row) -> LocalModel:
     values = dict(row)
-    values["tuned"] = stored_tuned.tuned(values["tuned"])
+    values["tuned"] = tuned_from_json(values["tuned"])
     values["template_allowed"] = bool(values["template_allowed"])
     values["speeds"] = json.loads(values["speeds"]) if values["speeds"] else None
     values["files"] = tuple(FileFingerprint(**mark) for mark in json.loads(values["files"] or "[]"))

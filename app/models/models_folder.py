@@ -40,7 +40,7 @@ from app.base.files.output_file import (
 )
 from app.base.paths import Paths
 from app.inference.local_model import FileFingerprint, LocalModel
-from app.models import build_folder
+from app.models import gguf_build
 from app.models.model_store import ModelStore
 
 _JOURNAL = "models-move.json"
@@ -51,7 +51,7 @@ Mark = tuple[int, int]  # bytes, and the time of the last change in ns
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class FolderMove:
     """`names` are those of the files, relative to the folders. `made`: the ones that were not in `target` before.
 
     `noted`: each file of `source` as it was when the move began.
@@ -70,12 +70,14 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class FolderMoveResult:
     folder: Path
     files_left: int = 0  # in the old folder, because something holds or has changed them; `finish` tries again
 
 
-def move(where: Paths, target: Path, store: ModelStore, report: ReportBytes = lambda _done, _total: None) -> Moved:
+def move(
+    where: Paths, target: Path, store: ModelStore, report: ReportBytes = lambda _done, _total: None
+) -> FolderMoveResult:
     """Moves the models folder. `report` is told bytes (each counts twice: copied, compared); what it raises undoes all.
 
     Goes on with a move to the same folder that was interrupted, and undoes one to another.
@@ -103,17 +105,17 @@ def move(where: Paths, target: Path, store: ModelStore, report: ReportBytes = la
         undo(where)
         before = None
     plan = _plan(source, target, noted, before)
-    note(where, plan)
+    write_journal(where, plan)
     try:
         _copy_all(plan, report)
     except BaseException:
         undo(where)
         raise
-    note(where, dataclasses.replace(plan, state="switching"))
+    write_journal(where, dataclasses.replace(plan, state="switching"))
     return finish(where, store)
 
 
-def pending(where: Paths) -> Move | None:
+def pending(where: Paths) -> FolderMove | None:
     """Return the move that was interrupted, if there is one."""
     try:
         data = strict_json.load_file(where.data / _JOURNAL)
@@ -122,7 +124,7 @@ def pending(where: Paths) -> Move | None:
         names, made = tuple(data["names"]), tuple(data["made"])
         source, target = Path(data["source"]), Path(data["target"])
         state = data["state"] if is_own else _foreign_state(where, source, target)
-        return Move(source, target, state, names, made, noted)
+        return FolderMove(source, target, state, names, made, noted)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -137,7 +139,7 @@ def _foreign_state(where: Paths, source: Path, target: Path) -> str:
     return "over" if is_over else "elsewhere"
 
 
-def note(where: Paths, plan: Move) -> None:
+def write_journal(where: Paths, plan: FolderMove) -> None:
     """Write the journal. Raises OSError."""
     data = dataclasses.asdict(plan) | {"source": str(plan.source), "target": str(plan.target)}
     data["mark"] = authenticity.sign_for_this_machine(_JOURNAL, _canonical(data))
@@ -145,11 +147,11 @@ def note(where: Paths, plan: Move) -> None:
     sync_folder(where.data)
 
 
-def finish(where: Paths, store: ModelStore) -> Moved:
+def finish(where: Paths, store: ModelStore) -> FolderMoveResult:
     """Completes a move whose files are all copied; does nothing to one that is still copying. For each start."""
     plan = pending(where)
     if plan is None or plan.state != "switching":
-        return Moved(where.models)
+        return FolderMoveResult(where.models)
     for model in store.local_models():
         moved = _as_moved(model, plan)
         if moved is not None:
@@ -164,7 +166,7 @@ def finish(where: Paths, store: ModelStore) -> Moved:
     _remove_empty_folders(plan.source)
     if not left:
         (where.data / _JOURNAL).unlink(missing_ok=True)
-    return Moved(plan.target, left)
+    return FolderMoveResult(plan.target, left)
 
 
 def undo(where: Paths) -> None:
@@ -180,7 +182,7 @@ def undo(where: Paths) -> None:
     (where.data / _JOURNAL).unlink(missing_ok=True)
 
 
-def _discard_copies(plan: Move) -> None:
+def _discard_copies(plan: FolderMove) -> None:
     for name in plan.made:
         path = plan.target / name
         with contextlib.suppress(OSError):  # the drive may be gone with them
@@ -195,7 +197,7 @@ def _discard_copies(plan: Move) -> None:
 
 def _require_idle(folder: Path) -> None:
     """Raises AppError("move_busy") while another program downloads or builds in there."""
-    for path in (*folder.rglob("*.part.lock"), *folder.glob(f"{build_folder.FOLDER}/*/{build_folder.LOCK}")):
+    for path in (*folder.rglob("*.part.lock"), *folder.glob(f"{gguf_build.BUILDS_FOLDER}/*/{gguf_build.LOCK_FILE}")):
         try:
             with filelock.FileLock(str(path), timeout=0):
                 pass
@@ -205,7 +207,7 @@ def _require_idle(folder: Path) -> None:
             continue
 
 
-def _plan(source: Path, target: Path, noted: dict[str, Mark], before: Move | None) -> Move:
+def _plan(source: Path, target: Path, noted: dict[str, Mark], before: FolderMove | None) -> FolderMove:
     """Raises AppError for a target that cannot take the files."""
     names = tuple(sorted(noted))
     try:
@@ -218,7 +220,7 @@ def _plan(source: Path, target: Path, noted: dict[str, Mark], before: Move | Non
     except OSError as error:
         raise drive_error(error, target, "move_target_unusable") from error
     taken = {name for name in names if _exists(target / name)} - set(before.made if before else ())
-    return Move(source, target, "copying", names, tuple(name for name in names if name not in taken), noted)
+    return FolderMove(source, target, "copying", names, tuple(name for name in names if name not in taken), noted)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -252,7 +254,7 @@ def _is_copy(path: Path, mark: Mark | None) -> bool:
     return status.st_size == mark[0] and abs(status.st_mtime_ns - mark[1]) <= _COARSEST_NS
 
 
-def _copy_all(plan: Move, report: ReportBytes) -> None:
+def _copy_all(plan: FolderMove, report: ReportBytes) -> None:
     sizes = {name: size for name, (size, _time) in plan.noted.items()}
     require_space(plan.target, sum(size for name, size in sizes.items() if not _exists(plan.target / name)))
     meter = CopyProgress(report, sum(sizes.values()), passes=2)
@@ -326,7 +328,7 @@ def _unreadable(source: Path, error: OSError) -> AppError:
 # -------------------------------------------------------------------- switch
 
 
-def _as_moved(model: LocalModel, plan: Move) -> LocalModel | None:
+def _as_moved(model: LocalModel, plan: FolderMove) -> LocalModel | None:
     """With its new path, and the times that the new drive keeps (FAT: even seconds). None: it was not in there."""
     listed = Path(model.path)
     path = _resolved(listed.parent) / listed.name  # the data folder may have been reached through a link
@@ -346,7 +348,7 @@ def _as_kept(mark: FileFingerprint, old: Path, new: Path) -> FileFingerprint:
         return mark
 
 
-def _is_deleted(plan: Move, name: str) -> bool:
+def _is_deleted(plan: FolderMove, name: str) -> bool:
     """Deletes the old file, if it is still what was copied and the new one is there whole."""
     old, new = plan.source / name, plan.target / name
     try:

@@ -19,7 +19,7 @@ _SECTIONS = ("global", "download", "install")  # the later one wins
 
 
 @dataclass(frozen=True, slots=True)
-class Indexes:
+class PackageIndexes:
     """Addresses may hold passwords: they are neither logged nor shown whole."""
 
     pages: tuple[str, ...] = (PYPI,)  # indexes, asked in this order
@@ -31,15 +31,15 @@ class Indexes:
     retries: int = 5
 
 
-def from_settings(variables: Mapping[str, str], home: Path | None = None) -> Indexes:
+def from_settings(variables: Mapping[str, str], home: Path | None = None) -> PackageIndexes:
     """`variables`: of the environment. A file that cannot be read counts for nothing."""
     settings = _settings(variables, home or Path.home())
-    default = Indexes()
+    default = PackageIndexes()
     pages = [settings.get("index-url", PYPI), *settings.get("extra-index-url", "").split()]
     if settings.get("no-index", "").strip().lower() in ("1", "true", "yes", "on"):
         pages = []
     is_own = bool(pages) and pages[0].rstrip("/") == PYPI  # behind a mirror nothing else is spoken to
-    return Indexes(
+    return PackageIndexes(
         tuple(page.rstrip("/") for page in pages),
         tuple(settings.get("find-links", "").split()),
         PYTORCH if is_own else "",

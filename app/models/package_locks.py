@@ -40,7 +40,7 @@ class LockedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
+class PackageLock:
     path: Path
     variant: str  # one of VARIANTS
     system: str  # "linux-x86_64"; as `this_system`
@@ -70,14 +70,14 @@ def this_system() -> str:
     return f"{sys.platform}-{_MACHINES.get(kind, kind)}"
 
 
-def all_locks(system: str = "") -> tuple[Lock, ...]:
+def all_locks(system: str = "") -> tuple[PackageLock, ...]:
     """Those for that kind of machine ("": this one), the newest Python first."""
     wanted = system or this_system()
     found = [lock for path in folder().glob("*.txt") if (lock := _lock(path)) is not None and lock.system == wanted]
     return tuple(sorted(found, key=lambda lock: (lock.python, lock.variant), reverse=True))
 
 
-def named(name: str) -> Lock | None:
+def named(name: str) -> PackageLock | None:
     """None: this version of Kotae has no such lock."""
     path = folder() / f"{name}.txt"
     return _lock(path) if _NAME.fullmatch(name) and path.is_file() else None
@@ -94,7 +94,7 @@ def proposed_variant(variant: str = "", system: str = "") -> str:
     return variant or ("cuda" if "cuda" in known and has_card() else "cpu")
 
 
-def fitting(variant: str, system: str = "", pythons: Collection[Python] | None = None) -> tuple[Lock, ...]:
+def fitting(variant: str, system: str = "", pythons: Collection[Python] | None = None) -> tuple[PackageLock, ...]:
     """The newest Python first. `pythons`: only for these.
 
     Raises AppError("training_no_lock"): there is none for that kind of machine, with any Python.
@@ -109,7 +109,7 @@ def fitting(variant: str, system: str = "", pythons: Collection[Python] | None =
     return found
 
 
-def versions(locks: Sequence[Lock]) -> tuple[Python, ...]:
+def versions(locks: Sequence[PackageLock]) -> tuple[Python, ...]:
     return tuple(dict.fromkeys(lock.python for lock in locks))
 
 
@@ -123,7 +123,7 @@ def dotted(python: Sequence[int]) -> str:
     return ".".join(str(number) for number in python)
 
 
-def _lock(path: Path) -> Lock | None:
+def _lock(path: Path) -> PackageLock | None:
     found = _NAME.fullmatch(path.stem)
     if found is None:
         return None
@@ -131,4 +131,4 @@ def _lock(path: Path) -> Lock | None:
     files = tuple(
         LockedFile(package, version, name, int(size), digest) for name, size, package, version, digest in entries
     )
-    return Lock(path, found[1], found[2], (int(found[3]), int(found[4])), files)
+    return PackageLock(path, found[1], found[2], (int(found[3]), int(found[4])), files)

@@ -53,19 +53,19 @@ class TrainingEnvironment:
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class TrainingDevice:
     name: str
     memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class EnvironmentProbe:
     """What the environment says of itself."""
 
     python: str
     versions: dict[str, str]  # library -> version
     cuda: str | None  # the version that torch was built for; None: CPU only
-    devices: tuple[Device, ...]
+    devices: tuple[TrainingDevice, ...]
     converter: str  # version
     least_capability: tuple[int, int] = (0, 0)  # of a card that this torch computes on
 
@@ -132,7 +132,7 @@ def python_in(folder: Path) -> Path:
     return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
-def check(environment: TrainingEnvironment) -> Probe:
+def check(environment: TrainingEnvironment) -> EnvironmentProbe:
     """Imports torch there, multiplies in 4 bits and looks for the rest: seconds. Not for the window's thread.
 
     Raises AppError: training_environment_broken (path, reason), training_products_wrong (path, device, reason).
@@ -146,9 +146,9 @@ def check(environment: TrainingEnvironment) -> Probe:
         if difference is None or not difference <= PRODUCT_LIMIT:  # NaN, too
             said = {"device": device, "reason": reason or f"{difference:.2f}"}
             raise AppError("training_products_wrong", path=str(environment.python), **said)
-    devices = tuple(Device(name, memory_bytes) for name, memory_bytes in report["devices"])
+    devices = tuple(TrainingDevice(name, memory_bytes) for name, memory_bytes in report["devices"])
     major, minor = report["least_capability"]
-    return Probe(report["python"], report["versions"], report["cuda"], devices, converter, (major, minor))
+    return EnvironmentProbe(report["python"], report["versions"], report["cuda"], devices, converter, (major, minor))
 
 
 def _converter(folders: list[Path]) -> Path | None:

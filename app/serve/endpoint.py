@@ -13,9 +13,9 @@ from app.base.errors import AppError
 from app.base.wording import phrase
 from app.chat import answer_facts
 from app.chat.services.answer_run import Outcome
-from app.documents import labels
-from app.documents.grounding import checked, citing
-from app.documents.grounding.grounding import CollectionRef, Grounding
+from app.documents import collection_lookup
+from app.documents.grounding import source_citations
+from app.documents.grounding.grounding_record import CollectionRef, Grounding
 from app.documents.library import Library
 from app.inference.engine.messages import Usage
 from app.inference.local_model import LocalModel
@@ -93,7 +93,11 @@ class ServedModels:
 
     def _label_now(self, offer: ServedModel) -> Label:
         learned = lineage.label_of_model(self._documents, self._model)
-        asked = labels.of_scope_now(self._documents, offer.scope) if offer.scope else confidentiality.LABELS[0]
+        asked = (
+            collection_lookup.current_label_of_scope(self._documents, offer.scope)
+            if offer.scope
+            else confidentiality.LABELS[0]
+        )
         return confidentiality.highest_label((learned, asked))
 
     def _open_to_all(self) -> tuple[CollectionRef, ...]:
@@ -163,11 +167,11 @@ def _lines_below(text: str, grounding: Grounding | None) -> str:
     """Return what stands below a grounded answer: what its check found, and where the sources that it uses are from."""
     if grounding is None:
         return ""
-    lines = checked.lines(grounding)
-    numbers = citing.used(text, grounding)
+    lines = source_citations.check_messages(grounding)
+    numbers = source_citations.used_sources(text, grounding)
     if numbers:
         title = phrase("common.sources" if grounding.verdict == "answered" else "common.nearest")
-        places = [f"[{number}] {citing.place(grounding.sources[number - 1])}" for number in numbers]
+        places = [f"[{number}] {source_citations.describe_place(grounding.sources[number - 1])}" for number in numbers]
         lines = [*lines, *([""] if lines else []), title, *places]
     return "\n\n" + "\n".join(lines) if lines else ""
 

@@ -18,13 +18,13 @@ from app.base.services import background
 from app.chat.services import answer_run
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
 from app.chat.services.grounding import Wanted
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.services.embedding import Embedding
 from app.inference import load_plan
 from app.inference.engine.messages import Event, Failed, LoadProgress, Ready
 from app.inference.load_plan import LoadPlan
 from app.inference.services.engine import EngineClient
-from app.models import tuned_models
+from app.models import model_registry
 from app.serve import completion_request
 from app.serve.completion_request import CompletionRequest, http_error
 
@@ -74,7 +74,7 @@ class ModelLoader(QObject):
 
 def _planned(request: AnswerRequest) -> LoadPlan:
     """Raises AppError as both."""
-    tuned_models.require_unchanged(request.model)
+    model_registry.require_unchanged(request.model)
     return load_plan.plan_load(request.model, request.settings)
 
 

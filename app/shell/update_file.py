@@ -13,7 +13,7 @@ from app import __version__
 from app.base.diagnostics import version_key
 from app.base.errors import AppError
 from app.base.files.input_file import open_regular, too_large_error
-from app.models.kits import kit_manifest
+from app.models.kits import transfer_kit
 from app.training.environment import kit as training_kit
 
 SUFFIXES = (".tar.zst", ".deb", ".exe", ".msi", ".dmg", ".pkg", ".zip")
@@ -22,7 +22,7 @@ _SUMS = "SHA256SUMS"  # beside the files, as sha256sum writes it
 _NAME = re.compile(r"kotae[-_](\d+(?:\.\d+)+)", re.IGNORECASE)
 _PACK = re.compile(r"kotae-(vulkan|cuda)-.*\.zip", re.IGNORECASE)  # as packaging/gpu_pack.py calls it
 _STARTER_KIT = "kotae-starter-kit"  # a folder, which somebody may have packed
-_KIT_SUFFIXES = (kit_manifest.PART_SUFFIX, ".whl")
+_KIT_SUFFIXES = (transfer_kit.PART_SUFFIX, ".whl")
 _DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")  # no part of a longer one, as of SHA-512
 _LARGEST_BYTES = 1 << 33  # a part of a kit has less than 4 GiB, a release less than 1
 _LONGEST_SUMS_BYTES = 1_000_000
@@ -101,7 +101,9 @@ def _other(path: Path) -> str:
         return "engine_pack"
     if (is_of_kit or name == training_kit.NAME) and _is_beside(path, training_kit.NAME, training_kit.FORMAT):
         return "training_kit"
-    if (is_of_kit or name == kit_manifest.NAME) and _is_beside(path, kit_manifest.NAME, kit_manifest.FORMAT):
+    if (is_of_kit or name == transfer_kit.MANIFEST_NAME) and _is_beside(
+        path, transfer_kit.MANIFEST_NAME, transfer_kit.FORMAT
+    ):
         return "model_kit"
     return "model_kit" if name.startswith(_STARTER_KIT) else ""
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from app.inference import machine, memory_estimate
 from app.inference.machine import Gpu
-from app.models import catalogue, model_sizes, starter
-from app.models.training_environment import Probe
+from app.models import catalogue, model_fit, starter
+from app.models.training_environment import EnvironmentProbe
 from trainer import estimate, recipe
 from trainer.estimate import Shape
 from trainer.recipe import Facts
@@ -81,7 +81,7 @@ def measure(data: Path) -> Measured:
     return Measured(machine.list_gpus(), memory_estimate.memory_bytes(), here.available_bytes, here.free_disk_bytes)
 
 
-def judge(found: Measured, probe: Probe | None = None, platform: str = sys.platform) -> Ability:
+def judge(found: Measured, probe: EnvironmentProbe | None = None, platform: str = sys.platform) -> Ability:
     """`probe`: of the training environment; None: there is none, or it has not answered yet."""
     card = _card(found.gpus)
     obstacles = list(_obstacles(found.gpus, card, probe))
@@ -97,13 +97,13 @@ def judge(found: Measured, probe: Probe | None = None, platform: str = sys.platf
 def largest(card: Gpu, free_bytes: int, platform: str = sys.platform) -> str:
     """The largest size (`model_sizes.SHAPES`) that can be trained in that much of the card's memory; "": none."""
     allowed = round(free_bytes * estimate.REFUSED_SHARE)
-    fitting = [name for name in model_sizes.SHAPES if needed_bytes(name, card, platform) <= allowed]
+    fitting = [name for name in model_fit.SHAPES if needed_bytes(name, card, platform) <= allowed]
     return fitting[-1] if fitting else ""
 
 
 def needed_bytes(size: str, card: Gpu, platform: str = sys.platform) -> int:
     """Of the card's memory, with the settings that take least of it."""
-    shape = _shape(model_sizes.SHAPES[size])
+    shape = _shape(model_fit.SHAPES[size])
     facts = _facts(shape, "cuda", card.memory_bytes or 0, has_bf16=_has_bf16(card), platform=platform)
     return estimate.memory(shape, recipe.effective(_asked("base"), facts), TOKENS).total
 
@@ -116,7 +116,7 @@ def _card(gpus: tuple[Gpu, ...]) -> Gpu | None:
     return max((gpu for gpu in gpus if gpu.name not in _MAKERS), key=lambda gpu: gpu.memory_bytes or 0, default=None)
 
 
-def _obstacles(gpus: tuple[Gpu, ...], card: Gpu | None, probe: Probe | None) -> Iterator[Remark]:
+def _obstacles(gpus: tuple[Gpu, ...], card: Gpu | None, probe: EnvironmentProbe | None) -> Iterator[Remark]:
     """The first reason why no card can be used."""
     cuda = _major(probe.cuda) if probe and probe.cuda else PUBLISHED_CUDA
     least = probe.least_capability if probe and probe.cuda else PUBLISHED_CAPABILITY
@@ -142,7 +142,7 @@ def _of_memory(card: Gpu, size: str, platform: str) -> Iterator[Remark]:
     if after != size:
         yield Remark("memory_taken", {"taken_bytes": total - free, "size": after}, is_grave=not size)
     elif not size:
-        smallest = next(iter(model_sizes.SHAPES))
+        smallest = next(iter(model_fit.SHAPES))
         need = needed_bytes(smallest, card, platform)
         yield Remark("memory_small", {"free_bytes": free, "need_bytes": need, "size": smallest})
 
@@ -175,7 +175,7 @@ def _dotted(capability: tuple[int, int]) -> str:
 
 def _of_machine(found: Measured, size: str) -> Iterator[Remark]:
     """What a base of that size asks besides the card. A GGUF base is turned into a folder first."""
-    shape = _shape(model_sizes.SHAPES[size])
+    shape = _shape(model_fit.SHAPES[size])
     facts = _facts(shape, "cuda", 0, has_bf16=True, platform="")
     disk = estimate.disk(shape, recipe.effective(_asked("base.gguf"), facts))
     facts_of_size = {"size": size, "free_bytes": found.disk_bytes, "need_bytes": disk.training}
@@ -210,7 +210,7 @@ def _facts(shape: Shape, device: str, memory_bytes: int, *, has_bf16: bool, plat
     return Facts(ROWS, TOKENS, device, memory_bytes, has_bf16, shape.parameters, "", platform)
 
 
-def _shape(of: catalogue.Shape) -> Shape:
+def _shape(of: catalogue.ModelShape) -> Shape:
     config: Mapping[str, Any] = {
         "model_type": of.architecture,
         "num_hidden_layers": of.block_count,

@@ -9,9 +9,9 @@ from pathlib import Path
 from app.base.confidentiality import DEFAULT_LABEL
 from app.base.errors import AppError
 from app.base.files.output_file import drive_error, require_space, write_atomically
-from app.documents.labels import Origin
+from app.documents.collection_lookup import Origin
 from app.inference.local_model import LocalModel, TuningRecord
-from app.models import bases, local_models, tuned_models
+from app.models import base_models, local_models, model_registry
 from app.models.model_store import ModelStore
 from app.training import result_view
 from app.training.gate import BASE_ADAPTER
@@ -51,8 +51,8 @@ def use(
     sha256 = _sha256(run.adapter)
     tuned = TuningRecord(run.id, run.name, form, base.name, base.files[0].sha256, sha256, strength, *_known(run.folder))
     name = run.name if strength == 1 else f"{run.name} ×{strength:g}"
-    adapter = tuned_models.adapter_file(models_folder, sha256)
-    tuned_models.clear(store, models_folder, {*keep, str(adapter)})
+    adapter = model_registry.adapter_file(models_folder, sha256)
+    model_registry.delete_unused_adapters(store, models_folder, {*keep, str(adapter)})
     _copy(run.adapter, adapter, sha256)
     lineage.keep_beside(run.adapter, adapter)
     model = dataclasses.replace(model, name=name, tuned=tuned, adapter=str(adapter))
@@ -83,7 +83,7 @@ def _merged(run: Run, adapter: Path, form: str, store: ModelStore, models_folder
 
 
 def _added(model: LocalModel, store: ModelStore, models_folder: Path) -> LocalModel:
-    listed = tuned_models.listed(store, models_folder)
+    listed = model_registry.list_models(store, models_folder)
     known = next((other for other in listed if _is_same(other, model)), None)
     if known is not None:
         return known
@@ -94,15 +94,15 @@ def _added(model: LocalModel, store: ModelStore, models_folder: Path) -> LocalMo
     added = dataclasses.replace(
         model, id=id, name=next(name for name in names if name not in taken), added_at=time.time(), speeds=None
     )
-    tuned_models.put(store, added)
-    return next(other for other in tuned_models.listed(store, models_folder) if other.id == id)
+    model_registry.put_tuned_model(store, added)
+    return next(other for other in model_registry.list_models(store, models_folder) if other.id == id)
 
 
 def _is_same(other: LocalModel, model: LocalModel) -> bool:
     """Whatever training and base are called today."""
     if other.tuned is None or other.form_id != model.form_id or other.files != model.files:
         return False
-    same = tuned_models.provenance(other) == tuned_models.provenance(model)
+    same = model_registry.provenance_fields(other) == model_registry.provenance_fields(model)
     return same and (other.path, other.adapter) == (model.path, model.adapter)
 
 
@@ -115,8 +115,8 @@ def _base(run: Run, asked: RunSpec, store: ModelStore) -> LocalModel | None:
             listed = next((model for model in models if model.path == str(made)), None)
             found = listed or local_models.describe(made)
         else:
-            found = bases.model_for(asked, models)
-        sha256 = tuned_models.sha256_of(Path(found.path), found.files)
+            found = base_models.model_of_run(asked, models)
+        sha256 = model_registry.file_sha256(Path(found.path), found.files)
     except AppError as error:
         if error.code in ("run_base_gone", "run_base_is_folder"):
             return None
@@ -133,7 +133,7 @@ def _base(run: Run, asked: RunSpec, store: ModelStore) -> LocalModel | None:
 def _asked_as_trained(run: Run, model: LocalModel, base_name: str) -> LocalModel:
     asked = runs.effective(run) or run.spec
     assert asked is not None
-    model = bases.with_form_of(asked, model)
+    model = base_models.with_trained_form(asked, model)
     if model.form_id is None and not model.template_allowed:  # it was trained with the template of its publisher
         raise AppError("tuned_needs_template", name=run.name, base=base_name)
     return model
@@ -147,7 +147,7 @@ def _known(run: Path) -> tuple[str, tuple[Origin, ...]]:
 
 def _sha256(path: Path) -> str:
     try:
-        return tuned_models.sha256_of(path)
+        return model_registry.file_sha256(path)
     except OSError as error:
         raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
 

@@ -19,7 +19,7 @@ from app.base.files.input_file import NotPlainError, open_plain
 from app.base.paths import Paths
 from app.base.wording import phrase
 from app.inference.local_model import LocalModel
-from app.models import bases
+from app.models import base_models
 from app.training import problems
 from app.training.data.rows import PARTS
 from app.training.data.split_record import MANIFEST
@@ -50,7 +50,7 @@ def read(path: Path) -> dict[str, Any]:
     except (OSError, RuntimeError, ValueError) as error:
         raise problems.of_file(shown, error) from error
     for name in ("base", "adapter"):
-        found = bases.existing(said.get(name) or "", path.parent)
+        found = base_models.existing_path(said.get(name) or "", path.parent)
         absolute |= {name: str(found)} if found else {}
     return said | absolute
 
@@ -68,9 +68,9 @@ def draft(wishes: Wishes, where: Paths, models: Collection[LocalModel], converte
         if "base" not in said:
             raise SpecError("base", None, "a value")
         files = _files(said)
-        base = bases.resolve(said["base"], models)
+        base = base_models.resolve_base(said["base"], models)
         if "form" not in said:
-            bases.require_form(base)
+            base_models.require_form(base)
         name = said.get("name") or Path(said.get("data") or said["train"]).stem
         made: dict[str, Any] = {
             "folder": str(work_folder.timestamped_path(where.runs, name, time.time())),
@@ -95,7 +95,7 @@ def draft(wishes: Wishes, where: Paths, models: Collection[LocalModel], converte
 def _adapter(wanted: str, where: Path) -> Path:
     """The folder of an adapter, or that of a run by id or name. Raises AppError as `runs.find`, run_no_adapter;
     run_adapter_unreadable where its files, which go into the run and its job, are links to something else."""
-    folder = bases.existing(wanted)
+    folder = base_models.existing_path(wanted)
     if folder is not None and (folder / adapter.CONFIG).is_file():
         try:
             for name in adapter.FILES if where not in folder.parents else ():

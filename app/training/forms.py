@@ -31,9 +31,9 @@ from app.inference import quantizations
 from app.inference import scoring_files as score_files
 from app.inference.quantizations import QUANTIZATIONS
 from app.inference.scoring_files import Holdout, Scores
-from app.models import build_plan, hf_folder, local_models
-from app.models.build_plan import BuildPlan, BuildRequest
-from app.models.hf_folder import HfModel
+from app.models import gguf_build, hf_folders, local_models
+from app.models.gguf_build import BuildPlan, BuildRequest
+from app.models.hf_folders import HfModel
 from app.training import held_out_prompts as prompts
 from app.training.gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, ON_BASE, SHIPPED
 from app.training.runs import runs
@@ -184,9 +184,9 @@ def of_run(source: Source, cache: Path) -> Export:
     Raises AppError: holdout_unreadable, and what `hf_folder.read` finds.
     """
     run, asked = source.run, source.asked
-    model = hf_folder.read(source.folder)
+    model = hf_folders.read_hf_model(source.folder)
     name = asked.name or run.name
-    build = build_plan.plan(BuildRequest(model, QUANTIZED, run, name=name))
+    build = gguf_build.plan_build(BuildRequest(model, QUANTIZED, run, name=name))
     holdout = runs.kept_back(run)
     shipped = _shipped(source)
     read = (run / runs.ADAPTER, run / runs.HOLDOUT, *([shipped] if shipped else []))

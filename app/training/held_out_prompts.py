@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from app.inference import prompts
 from app.inference.prompts import Segment, Turn
 from app.inference.scoring_files import HeldOutChat
-from app.models import bases
+from app.models import base_models
 from trainer import form as forms
 from trainer.form import Form
 
@@ -14,7 +14,7 @@ LIMIT_TOKENS, MOST_TOKENS, SPARE_TOKENS = 64, 512, 32
 
 def segments(form: Form, messages: Sequence[Mapping[str, str]]) -> tuple[Segment, ...]:
     """`messages`: the last one is a question."""
-    known = bases.prompt_form(form)
+    known = base_models.find_prompt_form(form)
     if known is None:
         return tuple(Segment(piece.text, piece.markup) for piece in forms.prompt(form, messages))
     system = messages[0]["content"] if messages[0]["role"] == "system" else ""

@@ -20,7 +20,7 @@ from app.base.files import file_permissions, input_file
 from app.base.files.output_file import require_space
 from app.base.paths import resources
 from app.inference.local_model import LocalModel
-from app.models import hf_folder
+from app.models import hf_folders
 from app.training import planning
 from app.training.data.rows import PARTS
 from app.training.planning import Device, Plan
@@ -89,7 +89,7 @@ def _base_files(base: Path) -> list[Path]:
     """A GGUF file, or what a folder's model is read from."""
     if not base.is_dir():
         return [base]
-    return [base / fact.name for fact in hf_folder.read(base).files]
+    return [base / fact.name for fact in hf_folders.read_hf_model(base).files]
 
 
 def _write(asked: RunSpec, folder: Path, base_files: list[Path], *, has_base: bool, permit: Permit) -> None:

@@ -112,7 +112,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """`base`: as `app.models.bases.resolve` takes it. `settings`: fields of `trainer.spec.RunSpec` that were
+    """`base`: as `app.models.base_models.resolve_base` takes it. `settings`: fields of `trainer.spec.RunSpec` that were
     chosen instead of the preset's. `run`: the folder of the run that was begun from it. `start`: None: it is trained
     anew.
 

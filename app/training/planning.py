@@ -20,7 +20,7 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import lines_of
 from app.inference import gguf, machine, memory_estimate, speed
-from app.models import hf_folder
+from app.models import hf_folders
 from app.training import problems
 from app.training.runs import trainer_process
 from app.training.runs.trainer_process import Watch
@@ -196,8 +196,8 @@ def _base(asked: RunSpec) -> Base:
     """Raises AppError as the readers of models do."""
     path = Path(asked.base)
     if path.is_dir():
-        model = hf_folder.read(path)
-        config = strict_json.read_object(hf_folder.regular(path, "config.json"))
+        model = hf_folders.read_hf_model(path)
+        config = strict_json.read_object(hf_folders.regular_file(path, "config.json"))
         try:
             shape = estimate.shape_of(config, model.parameters)
         except KeyError as error:  # left to the defaults of its library, which this process does not have

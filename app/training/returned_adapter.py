@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.base.errors import AppError
 from app.inference import gguf
-from app.models import hf_adapter, hf_folder
+from app.models import hf_folders
 from trainer.spec import RunSpec
 
 # What the trainer puts LoRA on, in a base's own layers, and what llama.cpp calls it.
@@ -23,11 +23,11 @@ _TARGET = re.compile(r"(?:\w+\.)*layers\.(\d{1,4})\.(\w+\.\w+)")
 
 def check(folder: Path, effective: RunSpec, base: Path) -> None:
     """Raises AppError: hf_*, job_adapter_differs; of a base that is not here only the adapter itself is looked at."""
-    found = hf_adapter.read_alone(folder)
+    found = hf_folders.read_adapter_shapes(folder)
     if (found.rank, found.alpha) != (effective.rank, effective.alpha):
         raise _differs(folder, f"r={found.rank}, alpha={found.alpha:g}")
     if base.is_dir():
-        hf_adapter.read(folder, hf_folder.read(base))
+        hf_folders.read_hf_adapter(folder, hf_folders.read_hf_model(base))
     header = gguf.read_header(base) if base.is_file() else None
     for target, shape in found.shapes.items():
         place = _TARGET.fullmatch(target)

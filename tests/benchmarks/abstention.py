@@ -1,4 +1,4 @@
-"""False answers against missed ones for each threshold of app.documents.retrieval.abstention, on kasensabo's questions.
+"""False answers against missed ones for each threshold of app.documents.retrieval.retrieved_passages, on kasensabo's questions.
 
     python -m tests.benchmarks.abstention [FOLDER]
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app.documents.library import Library
 from app.documents.reading import indexing
-from app.documents.retrieval import abstention, retrieval
+from app.documents.retrieval import passage_search, retrieved_passages
 from tests import evaluation_data
 
 INDEX = "documents.sqlite"
@@ -26,7 +26,7 @@ def index(folder: Path, place: Path) -> Library:
     for document_id in library.add_documents(collection_id, files):
         document = library.document(document_id)
         assert document is not None
-        indexing.index(library, document, ocr=False, tell=_ignore, indexing=_ignore)
+        indexing.index_document(library, document, ocr=False, tell=_ignore, indexing=_ignore)
     return library
 
 
@@ -37,7 +37,9 @@ def scores(library: Library, file: Path) -> list[float]:
     everywhere = [collection.id for collection in library.collections()]
     questions = [json.loads(line)["question"] for line in file.read_text("utf-8").splitlines()]
     return [
-        abstention.judge(library, question, retrieval.search(library, question, everywhere)).score
+        retrieved_passages.judge_answerability(
+            library, question, passage_search.search(library, question, everywhere)
+        ).score
         for question in questions
     ]
 
@@ -56,7 +58,7 @@ def main() -> None:
         threshold = step / 20
         false = sum(score >= threshold for score in absent) / len(absent)
         missed = sum(score < threshold for score in answered) / len(answered)
-        chosen = "  <- chosen" if threshold == abstention.THRESHOLD else ""
+        chosen = "  <- chosen" if threshold == retrieved_passages.ABSTENTION_THRESHOLD else ""
         print(f"{threshold:9.2f}  {false:13.0%}  {missed:6.0%}{chosen}")
 
 

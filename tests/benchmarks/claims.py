@@ -19,8 +19,8 @@ from pathlib import Path
 from app.documents.grounding import claims, sentences
 from app.documents.library import Library
 from app.documents.records import Passage
-from app.documents.retrieval import retrieval
-from app.documents.values import dates, quantities
+from app.documents.retrieval import passage_search
+from app.documents.values import notation, quantities
 from tests import evaluation_data, seeded_answers
 from tests.benchmarks.abstention import index
 
@@ -48,7 +48,7 @@ def drawn(library: Library, random_: random.Random) -> Iterator[Asked]:
             pieces = [section.text[one.start : one.end] for one in sentences.split(section.text) if one.kind == "text"]
             found += [piece for piece in pieces if _has_value(piece)]
     for sentence in random_.sample(found, len(found)):
-        passages = retrieval.search(library, sentence, [collection.id], GIVEN)
+        passages = passage_search.search(library, sentence, [collection.id], GIVEN)
         at = next((at for at, one in enumerate(passages) if sentence in one.section.text), None)
         if at is not None:
             yield Asked(sentence, tuple(passages), at)
@@ -58,7 +58,7 @@ def _has_value(piece: str) -> bool:
     is_whole = (
         SHORTEST <= len(piece) <= LONGEST and piece.endswith("。") and piece.count("。") == 1 and "|" not in piece
     )
-    return is_whole and bool([one for one in quantities.parse(piece) if one.unit] or dates.parse(piece))
+    return is_whole and bool([one for one in quantities.parse(piece) if one.unit] or notation.parse_dates(piece))
 
 
 def right(asked: Asked, kind: str, random_: random.Random) -> str | None:
@@ -93,7 +93,7 @@ def answer_of(asked: Asked, kind: str, wrong: str, random_: random.Random) -> st
 
 
 def is_marked(asked: Asked, answer: str) -> bool:
-    return not all(claim.is_supported for claim in claims.check(answer, asked.passages))
+    return not all(claim.is_supported for claim in claims.check_claims(answer, asked.passages))
 
 
 def marked(
@@ -150,7 +150,7 @@ def measure(library: Library, each: int, seed: int, show: str | None) -> None:
             for is_marked_, answer, asked in results:
                 if is_marked_ != bool(kind[1]):
                     print(f"    {answer}\n      < {asked.sentence}")
-                    for claim in claims.check(answer, asked.passages):
+                    for claim in claims.check_claims(answer, asked.passages):
                         print(f"      {claim.sources} {asked.at + 1} {claim.missing} {claim.is_supported}")
 
 

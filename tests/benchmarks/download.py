@@ -24,9 +24,9 @@ from pathlib import Path
 
 import httpx2
 
-from app.models.downloads.fetch import fetch
-from app.models.downloads.messages import Done, Fetch, Origin
-from app.models.downloads.transfer import Control
+from app.models.downloads.byte_transfer import TransferControl
+from app.models.downloads.file_download import fetch_file
+from app.models.downloads.messages import Done, Fetch, FileOrigin
 from tests.models.downloads.fetching import Child
 
 SIZE = 300_000_000
@@ -56,11 +56,11 @@ def main() -> None:
 
 
 def _round(address: str, sha256: str, folder: Path) -> dict[str, float]:
-    wanted = Fetch("1", Origin(address), str(folder), NAME, SIZE, sha256)
+    wanted = Fetch("1", FileOrigin(address), str(folder), NAME, SIZE, sha256)
     return {
         "bare_s": _timed(folder, lambda: _bare(address, folder / NAME)),
         "careful_s": _timed(folder, lambda: _careful(address, folder / NAME, sha256)),
-        "ours_s": _timed(folder, lambda: fetch(wanted, Control(), lambda _event: None)),
+        "ours_s": _timed(folder, lambda: fetch_file(wanted, TransferControl(), lambda _event: None)),
         "child_s": _timed(folder, lambda: _by_child(wanted, folder)),
     }
 

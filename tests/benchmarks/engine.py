@@ -30,7 +30,7 @@ from app.inference.engine.messages import Ask, Done, Event, Failed, Load, Ready,
 from app.inference.engine.runtime_facts import default_threads
 from app.inference.prompts import Segment
 from app.inference.services.engine import EngineClient
-from app.models.model_choice import choose_model
+from app.models.model_registry import choose_model
 
 BATCH_TOKENS = 512
 GREEDY = Sampling(temperature=0.0)

@@ -48,7 +48,7 @@ def _measured(
     header, file = read_header(path), card.file_of("Q4_K_M")
     assert file is not None
     for context in CONTEXTS:
-        of_file = model_fit.of_file(header, context, machine.measure_memory())
+        of_file = model_fit.fit_of_file(header, context, machine.measure_memory())
         by_card = model_fit.estimate_card(card, file, context).total_bytes
         with Child("llama", folder / "engine.log") as child:
             process = psutil.Process(child.process.pid)

@@ -27,7 +27,7 @@ from app.documents.records import Passage
 from app.inference import child_commands
 from app.inference.reply_journal import ModelReply, StandalonePrompt
 from app.inference.services.engine import EngineClient
-from app.models import model_choice
+from app.models import model_registry
 from app.training.generation import checks, passages, prompts, quotes
 from app.training.generation.records import Candidate
 
@@ -100,7 +100,7 @@ def main() -> None:
     started = time.monotonic()
     try:
         job = PromptJob(
-            model_choice.choose_model(options.model, where), settings.load(where.settings),
+            model_registry.choose_model(options.model, where), settings.load(where.settings),
             tuple(prompt for _, _, prompt in every), Path("generation-replies.jsonl"),
             adapters=() if options.without_adapter else None,
         )  # fmt: skip

@@ -17,7 +17,7 @@ from app.base.settings import Settings
 from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerRequest, in_force
 from app.chat.services.grounding import Wanted
-from app.documents.grounding.grounding import source_of
+from app.documents.grounding.grounding_record import source_of
 from app.inference import child_commands
 from app.inference.engine.messages import Done
 from app.inference.local_model import LocalModel

@@ -15,8 +15,8 @@ from pathlib import Path
 import pypdfium2
 
 from app.documents.reading import html, sections
-from app.documents.reading.pdf import pdf
-from app.documents.records import Section
+from app.documents.reading.pdf import pdf_reader
+from app.documents.records import DocumentSection
 
 BOOKS = {
     "debian-reference": (
@@ -49,7 +49,7 @@ class Score:
 
 
 def measure(pdf_file: Path, pages_folder: Path, pattern: str) -> Score:
-    found = sections.split(pdf.read(pdf_file, lambda *_: None, ocr=False))
+    found = sections.split(pdf_reader.read(pdf_file, lambda *_: None, ocr=False))
     texts = [(_squeezed(section.text), section) for section in found]
     pages = _pages(pdf_file)
     samples = headings = right_pages = 0
@@ -79,7 +79,7 @@ def _samples(folder: Path, pattern: str) -> Iterator[Sample]:
             yield Sample(words, _title(section.heading[-1]))
 
 
-def _beginning(section: Section) -> str:
+def _beginning(section: DocumentSection) -> str:
     return _squeezed(section.text.splitlines()[0] if section.text else "")[:SAMPLE]
 
 

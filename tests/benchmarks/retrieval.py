@@ -21,8 +21,8 @@ from typing import Any
 
 from app.base import search_text
 from app.documents.library import Library
-from app.documents.records import Section
-from app.documents.retrieval import retrieval
+from app.documents.records import DocumentSection
+from app.documents.retrieval import passage_search
 from app.evaluation import question_files
 from app.evaluation.judge import retrieval as measuring
 from app.evaluation.records import Question
@@ -44,12 +44,12 @@ def main(arguments: Sequence[str]) -> None:
             _say("indexing", pool.apply(_index, (data, Path(folder))))
         library = Library.open(Path(folder) / INDEX)
         ids = [one.id for one in library.collections()]
-        _say("kotae", _measured(questions, lambda query, limit: retrieval.search(library, query, ids, limit)))
+        _say("kotae", _measured(questions, lambda query, limit: passage_search.search(library, query, ids, limit)))
         for name, tokenizer in TOKENIZERS.items():
             _say(name, _measured(questions, _windows(Path(folder) / f"{name}.sqlite", files, tokenizer)))
         _say("bigram windows", _measured(questions, _windows(Path(folder) / "bigram.sqlite", files, None)))
         _multiply(library)
-        _say("among many", _measured(questions, lambda query, limit: retrieval.search(library, query, ids, limit)))
+        _say("among many", _measured(questions, lambda query, limit: passage_search.search(library, query, ids, limit)))
         library.close()
 
 
@@ -93,7 +93,7 @@ def _windows(path: Path, files: Sequence[Path], tokenizer: str | None) -> Callab
         rows = db.execute(
             "SELECT rowid FROM windows WHERE windows MATCH ? ORDER BY rank LIMIT ?", (expression, limit)
         ).fetchall()
-        return [SimpleNamespace(section=Section((), pieces[row[0] - 1])) for row in rows]
+        return [SimpleNamespace(section=DocumentSection((), pieces[row[0] - 1])) for row in rows]
 
     return search
 

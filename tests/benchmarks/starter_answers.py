@@ -21,7 +21,7 @@ from app.base.cli.loop import core_application
 from app.base.settings import Settings
 from app.chat.presets import Choices
 from app.chat.services.answer_run import AnswerRequest, in_force
-from app.documents.grounding import claims, source_marks
+from app.documents.grounding import answer_markup, claims
 from app.documents.values import quantities
 from app.inference import child_commands, scoring_files
 from app.inference.engine.messages import AdapterUse
@@ -49,18 +49,20 @@ class Answered:
     def is_right(self) -> bool:
         """Of a row with passages."""
         passages = starter_adapter.passages(self.row["passages"])
-        found = claims.check(self.text, passages, self.row["question"])
+        found = claims.check_claims(self.text, passages, self.row["question"])
         if self.row["kind"] == "abstain":
-            return claims.says_not_found(self.text, found)
+            return claims.states_not_found(self.text, found)
         return bool(found) and all(claim.is_supported and claim.sources for claim in found) and self.cites
 
     @property
     def cites(self) -> bool:
-        return source_marks.CITED.search(self.text) is not None
+        return answer_markup.CITED_MARK.search(self.text) is not None
 
     @property
     def has_numbers(self) -> bool | None:
-        wanted, have = (quantities.parse(source_marks.CITED.sub("", text)) for text in (self.row_answer, self.text))
+        wanted, have = (
+            quantities.parse(answer_markup.CITED_MARK.sub("", text)) for text in (self.row_answer, self.text)
+        )
         return all(any(one.is_same(other) for other in have) for one in wanted) if wanted else None
 
     @property

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from app.documents.retrieval.vectors import Floats, Vectors
+from app.documents.retrieval.semantic_index import Floats, VectorFile
 
 NEAREST = 120
 QUERIES = 60
@@ -56,7 +56,7 @@ def searched(search: Callable[[Floats], list[int]], vectors: Floats, queries: Fl
 
 def ours(folder: Path, vectors: Floats, queries: Floats) -> dict[str, Any]:
     count, dimensions = vectors.shape
-    store = Vectors(folder / "ours.vectors", dimensions)
+    store = VectorFile(folder / "ours.vectors", dimensions)
     fill = timed(lambda: [store.add(range(at, min(count, at + 1000)), range(at, min(count, at + 1000)),
                                     vectors[at : at + 1000]) for at in range(0, count, 1000)])  # fmt: skip
     figures = searched(lambda query: [near.section_id for near in store.nearest(query, NEAREST)], vectors, queries)

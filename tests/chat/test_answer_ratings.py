@@ -16,7 +16,7 @@ from app.chat.message_index import MessageIndex
 from app.chat.records import AnswerDetails, Message
 from app.chat.shelf import Shelf
 from app.chat.store import Store
-from app.documents.grounding.grounding import Grounding
+from app.documents.grounding.grounding_record import Grounding
 from tests.chat.exchange_trees import conversation, document, exported, message, nothing
 
 CORRECTION = "年に二度、六月と十二月に行う。"

@@ -21,7 +21,7 @@ from app.chat.batch.questions import QuestionFile
 from app.chat.batch.report import Report
 from app.chat.batch.results import Result
 from app.chat.presets import PROGRAM
-from app.documents.grounding.grounding import Claim, CollectionRef, Grounding, Source
+from app.documents.grounding.grounding_record import CitedSource, Claim, CollectionRef, Grounding
 from tests.permits import PERMIT
 
 ROWS = [["番号", "質問", "分野"], ["1", "門の鍵はどこですか", "庁舎"], ["2", "受付は何時までですか", "窓口"]]
@@ -159,7 +159,7 @@ def made(tmp_path: Path) -> Report:
     path = tmp_path / "q.csv"
     rows = [["質問", *["列"] * len(EVIL)], [TEXTS[0], *EVIL], ["", *EVIL], [f"={TEXTS[1]}", *EVIL], ["未だ？", *EVIL]]
     path.write_text(as_csv(rows), "utf-8")
-    source = Source(
+    source = CitedSource(
         "規程", "secret", "=規程.pdf", "/home/yamada/規程.pdf", "鍵は守衛室にある。", ("第2章", "2.1 鍵"), "必須", 4
     )
     claims = (Claim("=鍵は守衛室です[1]", 0, 11, (1,), True), Claim("3 本あります。", 11, 20, (), False, ("3 本",)))

@@ -16,15 +16,15 @@ from app.chat.exchange.answered import Answered
 from app.chat.exchange.bundle import Bundle
 from app.chat.presets import PROGRAM
 from app.chat.records import AnswerDetails, Conversation, Message
-from app.documents.grounding.grounding import Claim, CollectionRef, Grounding, Source
+from app.documents.grounding.grounding_record import CitedSource, Claim, CollectionRef, Grounding
 from app.inference.local_model import FileFingerprint, LocalModel
 from tests.permits import PERMIT
 
 TEXT = "かぶりは **70 mm** 以上とします[1]。\n\n| 部位 | 値 |\n|---|---|\n| 底版 | 70 |\n\n鉄筋は 9 本です。\x0b"
 SOURCES = (
-    Source("基準", "secret", "基準.pdf", "/home/yamada/秘密/基準.pdf", "70mm以上とする。", ("第2章 材料", "2.1 かぶり"),
+    CitedSource("基準", "secret", "基準.pdf", "/home/yamada/秘密/基準.pdf", "70mm以上とする。", ("第2章 材料", "2.1 かぶり"),
            "標準", 12, sha256="a" * 64),
-    Source("基準", "internal", "別冊.docx", "C:\\Users\\yamada\\別冊.docx", "使わない", ("付録",)),
+    CitedSource("基準", "internal", "別冊.docx", "C:\\Users\\yamada\\別冊.docx", "使わない", ("付録",)),
 )  # fmt: skip
 CLAIMS = (
     Claim("かぶりは **70 mm** 以上とします[1]。", 0, 24, (1,), True),

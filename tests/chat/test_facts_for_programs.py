@@ -5,13 +5,13 @@ import dataclasses
 from app.base.cli.commands import Output
 from app.chat import answer_facts
 from app.chat.cli import ask_sources
-from app.documents.grounding.grounding import Claim, Grounding, Source
+from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 
 ANSWER = "かぶりは70mmです[1]。検査は毎月です[2]。"
 SOURCES = (
-    Source("基準", "internal", "一.pdf", "/一.pdf", "かぶりは70mmとする。"),
-    Source("基準", "internal", "二.pdf", "/二.pdf", "検査は毎年とする。"),
-    Source("基準", "internal", "三.pdf", "/三.pdf", "ほか"),
+    CitedSource("基準", "internal", "一.pdf", "/一.pdf", "かぶりは70mmとする。"),
+    CitedSource("基準", "internal", "二.pdf", "/二.pdf", "検査は毎年とする。"),
+    CitedSource("基準", "internal", "三.pdf", "/三.pdf", "ほか"),
 )
 KEPT = Grounding("answered", SOURCES, (Claim("かぶりは70mmです[1]。", 0, 13, (1,), is_supported=True),), unchecked=1)
 

@@ -10,17 +10,23 @@ from app.chat.exchange.bundle import Bundle
 from app.chat.exchange.bundle_check import RefusedError
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
-from app.documents.grounding import grounding
-from app.documents.grounding.grounding import Claim, CollectionRef, Grounding, Source
-from app.documents.records import Box, Passage, Section
+from app.documents.grounding import grounding_record
+from app.documents.grounding.grounding_record import CitedSource, Claim, CollectionRef, Grounding
+from app.documents.records import DocumentSection, PageBox, Passage
 
-SECTION = Section(
-    ("第2章", "2.1 かぶり"), "かぶりは70mm以上とする。", "標準", 12, 13, (Box(12, 10.5, 20.0, 300.0, 40.0),), ("表2-1",)
+SECTION = DocumentSection(
+    ("第2章", "2.1 かぶり"),
+    "かぶりは70mm以上とする。",
+    "標準",
+    12,
+    13,
+    (PageBox(12, 10.5, 20.0, 300.0, 40.0),),
+    ("表2-1",),
 )
 PASSAGE = Passage(7, SECTION, 3, "基準.pdf", "/資料/基準.pdf", "基準", "secret", 4.5, 1)
 GROUNDING = Grounding(
     "answered",
-    (grounding.source_of(PASSAGE, "a" * 64),),
+    (grounding_record.source_of(PASSAGE, "a" * 64),),
     (Claim("かぶりは80mmです[1]。", 0, 13, (1,), False, ("80mm",)), Claim("以上です。", 13, 18)),
     retrieval_s=0.02,
 )
@@ -44,7 +50,7 @@ def test_an_answer_keeps_its_sources_and_claims(store):
 
 def test_a_source_can_be_shown_as_the_passage_it_was(store):
     (source,) = GROUNDING.sources
-    passage = grounding.passage_of(source, 1)
+    passage = grounding_record.passage_of(source, 1)
     assert dataclasses.replace(PASSAGE, section_id=1, document_id=0) == passage
     assert source.sha256 == "a" * 64
 
@@ -133,15 +139,15 @@ def changed(path: list, value: object) -> dict:
 )
 def test_what_has_not_the_right_shape_is_refused(path, value):
     with pytest.raises(ValueError):
-        grounding.from_dict(changed(path, value))
+        grounding_record.from_dict(changed(path, value))
 
 
 def test_what_is_not_known_is_left_out_and_what_is_missing_is_the_default():
     data = changed(["later"], 1) | {"claims": []}
-    assert grounding.from_dict(data) == dataclasses.replace(GROUNDING, claims=())
-    assert grounding.from_dict({}) == Grounding()
+    assert grounding_record.from_dict(data) == dataclasses.replace(GROUNDING, claims=())
+    assert grounding_record.from_dict({}) == Grounding()
     with pytest.raises(ValueError):
-        grounding.from_dict([])
+        grounding_record.from_dict([])
 
 
 def test_a_file_with_a_wrong_source_is_refused(store):
@@ -155,6 +161,8 @@ def test_a_file_with_a_wrong_source_is_refused(store):
 
 
 def test_every_field_of_a_source_survives_json():
-    source = Source("基準", "public", "a.pdf", "/a.pdf", "本文", ("章",), "標準", 1, 2, (), ("図1",), "b" * 64, 0.5)
-    again = grounding.from_dict(json.loads(json.dumps(dataclasses.asdict(Grounding(sources=(source,))))))
+    source = CitedSource(
+        "基準", "public", "a.pdf", "/a.pdf", "本文", ("章",), "標準", 1, 2, (), ("図1",), "b" * 64, 0.5
+    )
+    again = grounding_record.from_dict(json.loads(json.dumps(dataclasses.asdict(Grounding(sources=(source,))))))
     assert again.sources == (source,)

@@ -18,11 +18,11 @@ from app.chat.exchange import bundle_check, exporting
 from app.chat.exchange.bundle import Bundle, as_dict
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
-from app.documents import labels
-from app.documents.grounding.grounding import CollectionRef, Grounding, Source
+from app.documents import collection_lookup
+from app.documents.document_tables import SectionTable
+from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
 from app.documents.library import Library
-from app.documents.records import Collection, Section
-from app.documents.section_table import SectionTable
+from app.documents.records import DocumentCollection, DocumentSection
 from tests.chat.exchange_trees import nothing
 from tests.permits import PERMIT
 
@@ -30,7 +30,7 @@ HOSTILE_PATH = "/media/a\x9b31m\u202e\u2028\x1b]0;b\a"
 
 
 def grounded(*given: Label) -> AnswerDetails:
-    sources = tuple(Source("規程", label, "規程.pdf", "/規程.pdf", "本文") for label in given)
+    sources = tuple(CitedSource("規程", label, "規程.pdf", "/規程.pdf", "本文") for label in given)
     return AnswerDetails(grounding=Grounding("answered", sources))
 
 
@@ -106,9 +106,12 @@ def test_the_label_travels_with_an_exported_conversation(store: Store) -> None:
 
 
 def test_a_collection_that_is_gone_is_never_taken_for_the_manual_which_has_its_number_by_now() -> None:
-    manual, other = Collection(1, "Kotae の使い方", "public", is_builtin=True), Collection(2, "新しい名前", "secret")
+    manual, other = (
+        DocumentCollection(1, "Kotae の使い方", "public", is_builtin=True),
+        DocumentCollection(2, "新しい名前", "secret"),
+    )
     gone, renamed, asked = CollectionRef(1, "社内の基準"), CollectionRef(2, "前の名前"), CollectionRef(9, manual.name)
-    found = labels.asked([manual, other], [gone, renamed, asked])
+    found = collection_lookup.resolve_scope([manual, other], [gone, renamed, asked])
     assert [one for one, _ in found] == [None, other, manual]
 
 
@@ -124,20 +127,20 @@ def test_a_conversation_counts_as_what_the_collections_it_has_to_do_with_are_now
     stored = [label_of(store, one) for one in ids]
 
     def now(label: Label) -> list[Label]:
-        there = [Collection(7, "基準", label), Collection(8, "規程", label)]
+        there = [DocumentCollection(7, "基準", label), DocumentCollection(8, "規程", label)]
         found = [store.conversation(one) for one in ids]
         return [conversation_labels.highest(store, [one], there) for one in found if one is not None]
 
     assert now("secret") == ["secret", "secret", "secret", "internal"]
     assert now("public") == stored == ["internal", "internal", "public", "internal"]  # nothing is lowered
     both = [one for one in store.conversations() if one.id in (plain, by_answer)]
-    assert conversation_labels.highest(store, both, [Collection(7, "基準", "secret")]) == "secret"
+    assert conversation_labels.highest(store, both, [DocumentCollection(7, "基準", "secret")]) == "secret"
     assert [label_of(store, one) for one in ids] == stored
 
 
 def test_what_is_exported_has_the_label_that_counts_now(store: Store, tmp_path: Path) -> None:
     here = ask(store, grounded("public"))
-    there = [Collection(1, "規程", "secret")]
+    there = [DocumentCollection(1, "規程", "secret")]
     (file,) = exporting.save_file(store, [here], "json", tmp_path / "会話.json", nothing, there, permit=PERMIT)
     assert json.loads(file.read_text("utf-8"))["conversations"][0]["label"] == "secret"
     (file,) = exporting.save_folder(store, [here], "markdown", tmp_path, nothing, there, permit=PERMIT)
@@ -145,24 +148,32 @@ def test_what_is_exported_has_the_label_that_counts_now(store: Store, tmp_path: 
 
 
 def test_what_is_asked_has_the_highest_label_of_its_collections() -> None:
-    known = [Collection(1, "公報", "public"), Collection(2, "内規", "secret"), Collection(3, "基準", "internal")]
+    known = [
+        DocumentCollection(1, "公報", "public"),
+        DocumentCollection(2, "内規", "secret"),
+        DocumentCollection(3, "基準", "internal"),
+    ]
     refs = {one.name: CollectionRef(one.id, one.name) for one in known}
-    assert labels.of_scope(known, [refs["公報"]]) == "public"
-    assert labels.of_scope(known, [refs["公報"], refs["基準"]]) == "internal"
-    assert labels.of_scope(known, list(refs.values())) == "secret"
-    assert labels.of_scope(known, [CollectionRef(2, "旧い名前")]) == "secret"  # renamed
-    assert labels.of_scope(known, []) == labels.of_scope(known, [CollectionRef(9, "無い")]) == "internal"
+    assert collection_lookup.label_of_scope(known, [refs["公報"]]) == "public"
+    assert collection_lookup.label_of_scope(known, [refs["公報"], refs["基準"]]) == "internal"
+    assert collection_lookup.label_of_scope(known, list(refs.values())) == "secret"
+    assert collection_lookup.label_of_scope(known, [CollectionRef(2, "旧い名前")]) == "secret"  # renamed
+    assert (
+        collection_lookup.label_of_scope(known, [])
+        == collection_lookup.label_of_scope(known, [CollectionRef(9, "無い")])
+        == "internal"
+    )
 
 
 @pytest.mark.fault("S16")
 def test_a_collection_that_has_the_id_of_one_that_nobody_can_read_does_not_hide_its_label() -> None:
-    new, unknown = Collection(2, "よそ", "public"), Collection(0, "", "secret")
+    new, unknown = DocumentCollection(2, "よそ", "public"), DocumentCollection(0, "", "secret")
     there = [new, unknown]
-    assert labels.of_scope(there, [CollectionRef(2, "内規")]) == "secret"
-    assert labels.meant(there, CollectionRef(2, "よそ")) == [new]
-    assert labels.meant(there, CollectionRef(0, "よそ")) == [new]  # a source has a name alone
-    assert labels.meant(there, CollectionRef(0, "内規")) == [unknown]
-    assert labels.of_scope(there, [CollectionRef(0, "よそ")]) == "public"
+    assert collection_lookup.label_of_scope(there, [CollectionRef(2, "内規")]) == "secret"
+    assert collection_lookup.resolve_reference(there, CollectionRef(2, "よそ")) == [new]
+    assert collection_lookup.resolve_reference(there, CollectionRef(0, "よそ")) == [new]  # a source has a name alone
+    assert collection_lookup.resolve_reference(there, CollectionRef(0, "内規")) == [unknown]
+    assert collection_lookup.label_of_scope(there, [CollectionRef(0, "よそ")]) == "public"
 
 
 @pytest.mark.fault("S16")
@@ -172,7 +183,7 @@ def test_a_label_in_the_database_that_is_none_counts_as_the_highest(tmp_path: Pa
         here, gone = library.add_collection("規程"), library.add_collection("旧規程")
         (document, _) = library.add_documents(here, [tmp_path / "規程.md", tmp_path / "別.md"])
         with library.database.transaction():
-            SectionTable(library.database).add(document, [Section((), "本文")], lambda _count: None)
+            SectionTable(library.database).add(document, [DocumentSection((), "本文")], lambda _count: None)
         library.rename_collection(here, "新規程")
         library.remove_collection(gone)
         for odd in ("top", b"public", 1):
@@ -193,8 +204,8 @@ def test_what_is_asked_is_also_what_has_the_name_by_now_for_a_search_takes_that(
         library.rename_collection(before, "旧規程")
         now = library.add_collection("規程", "secret")
         chosen = CollectionRef(before, "規程")
-        assert [one.id for one, _ in labels.asked(library.labelled(), [chosen]) if one] == [now]
-        assert labels.of_scope(library.labelled(), [chosen]) == "secret"
+        assert [one.id for one, _ in collection_lookup.resolve_scope(library.labelled(), [chosen]) if one] == [now]
+        assert collection_lookup.label_of_scope(library.labelled(), [chosen]) == "secret"
 
 
 def test_the_log_of_exports_says_what_left_and_where_to(tmp_path: Path) -> None:
@@ -233,7 +244,7 @@ def test_what_a_model_says_has_the_label_of_what_it_was_trained_on_also_where_th
     conversation = store.conversation(here)
     assert conversation is not None
     for label in LABELS:
-        there = [Collection(1, "内規", label)]
+        there = [DocumentCollection(1, "内規", label)]
         expected = confidentiality.highest_label((label, "internal"))
         assert conversation_labels.effective(conversation, store.tree(here), there) == expected
         assert conversation_labels.highest(store, [conversation], there) == expected
@@ -309,8 +320,8 @@ def test_what_was_taken_from_a_secret_collection_stays_secret_also_when_its_name
     assert conversation is not None
     assert conversation_labels.highest(store, [conversation], there) == "public"
     assert conversation_labels.effective(conversation, store.tree(of_new), there) == "public"
-    assert labels.of_scope_now(file, [scope]) == "secret"
-    assert labels.of_scope_now(file, [CollectionRef(new, "規程")]) == "public"
-    assert labels.now(file, {("規程", "")}) == "secret"
-    assert labels.now(file, {("", "規程.md")}) == "secret"
-    assert labels.now(file, {("他", "他.md")}) == "public"
+    assert collection_lookup.current_label_of_scope(file, [scope]) == "secret"
+    assert collection_lookup.current_label_of_scope(file, [CollectionRef(new, "規程")]) == "public"
+    assert collection_lookup.label_of_origins(file, {("規程", "")}) == "secret"
+    assert collection_lookup.label_of_origins(file, {("", "規程.md")}) == "secret"
+    assert collection_lookup.label_of_origins(file, {("他", "他.md")}) == "public"

@@ -17,7 +17,7 @@ from app.chat.store import Store
 from app.compliance import components, problem_report
 from app.documents.library import Library
 from app.inference.local_model import LocalModel, RemoteModel
-from app.models import remote_models
+from app.models import model_registry
 
 NOW = 1_795_000_000.0
 CANARY = "bluebird"  # in all that is the user's, in letters that no other rule takes out
@@ -210,7 +210,7 @@ def test_the_user_and_the_machine_are_found_within_longer_words(where: Paths, mo
 
 def test_servers_of_the_user_are_not_named(where: Paths, store: Store) -> None:
     remote = RemoteModel("http://llm.bluebird.example:8080", "bluebird-30b")
-    remote_models.put(store, remote_models.described("Bluebird", remote))
+    model_registry.put_remote_model(store, model_registry.describe_remote_model("Bluebird", remote))
     settings.save(where.settings, Settings(proxy="http://proxy.bluebird.example:3128"))
     said = logged(
         where, "2026-11-26 18:00:00,000 INFO llm.bluebird.example has bluebird-30b, proxy.bluebird.example has none"

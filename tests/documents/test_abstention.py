@@ -3,14 +3,14 @@
 import pytest
 
 from app.documents.library import Library
-from app.documents.records import Document, Section
-from app.documents.retrieval import abstention, retrieval
+from app.documents.records import Document, DocumentSection
+from app.documents.retrieval import passage_search, retrieved_passages
 
 SECTIONS = [
-    Section(("2.2 かぶり",), "土に接する部材のかぶりは70mm以上とする。水中で施工する部材では100mm以上とする。"),
-    Section(("4.2 日常点検",), "主ポンプの軸受温度は75℃を超えてはならない。点検は毎日行う。"),
-    Section(("6 除草",), "堤防の除草は年2回、5月と8月に行う。"),
-    Section(("7 訓練",), "防災訓練は令和4年から毎年6月に実施する。職員は全員参加する。"),
+    DocumentSection(("2.2 かぶり",), "土に接する部材のかぶりは70mm以上とする。水中で施工する部材では100mm以上とする。"),
+    DocumentSection(("4.2 日常点検",), "主ポンプの軸受温度は75℃を超えてはならない。点検は毎日行う。"),
+    DocumentSection(("6 除草",), "堤防の除草は年2回、5月と8月に行う。"),
+    DocumentSection(("7 訓練",), "防災訓練は令和4年から毎年6月に実施する。職員は全員参加する。"),
 ]
 
 
@@ -26,9 +26,11 @@ def library(tmp_path):
     library.close()
 
 
-def judge(library: Library, question: str) -> abstention.Judgement:
+def judge(library: Library, question: str) -> retrieved_passages.AbstentionVerdict:
     everywhere = [collection.id for collection in library.collections()]
-    return abstention.judge(library, question, retrieval.search(library, question, everywhere))
+    return retrieved_passages.judge_answerability(
+        library, question, passage_search.search(library, question, everywhere)
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,18 +72,18 @@ def test_a_value_or_unit_that_no_passage_has_counts_against_it(library, there, n
 
 
 def test_nothing_found_is_not_enough_and_nothing_to_look_for_is(library):
-    passages = retrieval.search(library, "かぶり", [1])
-    assert not abstention.judge(library, "かぶり", []).is_enough
-    assert abstention.judge(library, "かぶりは？", passages).is_enough
-    assert abstention.judge(library, "標準とは", passages).is_enough
+    passages = passage_search.search(library, "かぶり", [1])
+    assert not retrieved_passages.judge_answerability(library, "かぶり", []).is_enough
+    assert retrieved_passages.judge_answerability(library, "かぶりは？", passages).is_enough
+    assert retrieved_passages.judge_answerability(library, "標準とは", passages).is_enough
 
 
 def test_another_word_for_the_same_counts_as_said(library, tmp_path):
     question = "芝管理は年に何回？"
-    passages = retrieval.search(library, "堤防の除草", [1])
+    passages = passage_search.search(library, "堤防の除草", [1])
     glossary = tmp_path / "glossary.csv"
-    before = abstention.judge(library, question, passages)
+    before = retrieved_passages.judge_answerability(library, question, passages)
     glossary.write_text("芝管理,除草\n", "utf-8")
-    after = abstention.judge(library, question, passages, glossary)
+    after = retrieved_passages.judge_answerability(library, question, passages, glossary)
     assert after.score > before.score
     assert after.is_enough

@@ -4,21 +4,21 @@ import dataclasses
 
 import pytest
 
-from app.documents.grounding import checked, claims, grounding
-from app.documents.grounding.grounding import Grounding
-from app.documents.records import Passage, Section
+from app.documents.grounding import claims, grounding_record, source_citations
+from app.documents.grounding.grounding_record import Grounding
+from app.documents.records import DocumentSection, Passage
 
 TEXT = (
     "発電機室の扉の有効幅は70 cm以上とする。倉庫の棚に積む荷物の高さは１２０㎝以下とする。\n"
     "受水槽の容量は1,500 Lである。"
 )
 PASSAGE = Passage(
-    1, Section(("第3章 設備",), TEXT, "", 12, 12), 1, "手引き.pdf", "/手引き.pdf", "基準", "internal", 1.0, 1
+    1, DocumentSection(("第3章 設備",), TEXT, "", 12, 12), 1, "手引き.pdf", "/手引き.pdf", "基準", "internal", 1.0, 1
 )
 
 
 def checked_answer(answer: str) -> Grounding:
-    return Grounding("answered", (grounding.source_of(PASSAGE),), claims.check(answer, [PASSAGE]))
+    return Grounding("answered", (grounding_record.source_of(PASSAGE),), claims.check_claims(answer, [PASSAGE]))
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,14 @@ def test_a_value_that_stands_there_is_not_said_to_be_missing(
     (claim,) = found.claims
     assert claim.missing == missing
     assert claim.is_supported == (not missing)
-    assert checked.manner(found, [claim]) == manner
+    assert source_citations.message_key_suffix(found, [claim]) == manner
 
 
 def test_the_sentence_for_files_and_the_command_line_says_which() -> None:
-    said = [checked.lines(checked_answer(f"発電機室の扉の有効幅は{value} cm以上とします。[1]")) for value in (90, 120)]
+    said = [
+        source_citations.check_messages(checked_answer(f"発電機室の扉の有効幅は{value} cm以上とします。[1]"))
+        for value in (90, 120)
+    ]
     assert [line.partition("　")[2] for (line,) in said] == [
         "引用元にないもの：90 cm以上",
         "引用元の記述と合わないもの：120 cm以上",
@@ -55,7 +58,9 @@ def test_the_sentence_for_files_and_the_command_line_says_which() -> None:
 
 def test_the_line_says_what_was_compared_and_counts_what_was_not() -> None:
     right = checked_answer("発電機室の扉の有効幅は70 cm以上とします。[1]")
-    assert checked.lines(right) == ["1 文の語と数値を原文と照合しました。違いは見つかりませんでした。"]
-    (_, left_out) = checked.lines(dataclasses.replace(right, unchecked=2))
+    assert source_citations.check_messages(right) == [
+        "1 文の語と数値を原文と照合しました。違いは見つかりませんでした。"
+    ]
+    (_, left_out) = source_citations.check_messages(dataclasses.replace(right, unchecked=2))
     assert left_out.startswith("照合できなかった文が 2 文あります。")
-    assert checked.lines(Grounding("not_in_documents", right.sources)) == []
+    assert source_citations.check_messages(Grounding("not_in_documents", right.sources)) == []

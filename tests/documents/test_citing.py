@@ -1,60 +1,60 @@
 """Marks of an answer, the sources it uses, and the sentences of them that it uses."""
 
-from app.documents.grounding import citing, claims
-from app.documents.grounding.grounding import Claim, Grounding, Source
-from app.documents.records import Passage, Section
+from app.documents.grounding import claims, source_citations
+from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
+from app.documents.records import DocumentSection, Passage
 
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
 WATER = "水中で施工する部材では、かぶりを100mm以上とする。"
 WEED = "堤防の除草は、年2回を基本とし、5月と8月に行う。"
 SOURCES = (
-    Source("基準", "internal", "設計編.pdf", "/x", COVER + "\n" + WATER, ("第2章 材料", "2.2 かぶり"), "標準", 14),
-    Source("基準", "internal", "維持編.pdf", "/y", "除草の考え方を示す。" + WEED, ("第6章 堤防",), "", 52),
-    Source("基準", "internal", "覚え書き.md", "/z", "関係のない文。"),
+    CitedSource("基準", "internal", "設計編.pdf", "/x", COVER + "\n" + WATER, ("第2章 材料", "2.2 かぶり"), "標準", 14),
+    CitedSource("基準", "internal", "維持編.pdf", "/y", "除草の考え方を示す。" + WEED, ("第6章 堤防",), "", 52),
+    CitedSource("基準", "internal", "覚え書き.md", "/z", "関係のない文。"),
 )
 
 
-def grounded(answer: str, sources: tuple[Source, ...] = SOURCES) -> Grounding:
+def grounded(answer: str, sources: tuple[CitedSource, ...] = SOURCES) -> Grounding:
     passages = [
-        Passage(n, Section(one.heading, one.text, one.tag, one.page), 0, one.document, one.path, one.collection,
+        Passage(n, DocumentSection(one.heading, one.text, one.tag, one.page), 0, one.document, one.path, one.collection,
                 one.label, 1.0, n)
         for n, one in enumerate(sources, start=1)
     ]  # fmt: skip
-    return Grounding("answered", sources, claims.check(answer, passages))
+    return Grounding("answered", sources, claims.check_claims(answer, passages))
 
 
 def quoted(kept: Grounding, number: int) -> list[str]:
-    return [kept.sources[number - 1].text[start:end] for start, end in citing.places(kept, number)]
+    return [kept.sources[number - 1].text[start:end] for start, end in source_citations.places_in_source(kept, number)]
 
 
 def test_a_sentence_that_names_no_source_gets_the_mark_of_the_one_it_was_found_in() -> None:
     answer = "土に接する部材の鉄筋のかぶりは70mm以上です。\n- 堤防の除草は年2回を基本とします[2]。"
-    assert citing.marked(answer, grounded(answer)) == (
+    assert source_citations.add_marks(answer, grounded(answer)) == (
         "土に接する部材の鉄筋のかぶりは70mm以上です。[1]\n- 堤防の除草は年2回を基本とします[2]。"
     )
 
 
 def test_what_has_no_support_gets_no_mark() -> None:
     answer = "土に接する部材の鉄筋のかぶりは50mm以上です。"
-    assert citing.marked(answer, grounded(answer)) == answer
+    assert source_citations.add_marks(answer, grounded(answer)) == answer
 
 
 def test_a_mark_never_makes_a_link_and_rows_of_tables_stay_whole() -> None:
     table = "| 部材 | かぶり |\n|---|---|\n| 水中で施工する部材 | 100mm以上 |"
     answer = "土に接する部材の鉄筋のかぶりは70mm以上です。(解説)\n\n" + table
-    assert citing.marked(answer, grounded(answer)) == answer
+    assert source_citations.add_marks(answer, grounded(answer)) == answer
 
 
 def test_claims_of_another_text_change_nothing() -> None:
     kept = Grounding("answered", SOURCES, (Claim("別の文。", 0, 4, (1,), is_supported=True),))
-    assert citing.marked("この文。", kept) == "この文。"
+    assert source_citations.add_marks("この文。", kept) == "この文。"
 
 
 def test_the_sources_of_an_answer_are_those_it_cites_or_was_tied_to() -> None:
     answer = "土に接する部材の鉄筋のかぶりは70mm以上です。詳しくは維持編にあります[2]。"
-    assert citing.used(answer, grounded(answer)) == (1, 2)
-    assert citing.used("はい。", grounded("はい。")) == (1, 2, 3)
-    assert citing.used("ない[9]。", Grounding("not_in_documents", SOURCES[:2])) == (1, 2)
+    assert source_citations.used_sources(answer, grounded(answer)) == (1, 2)
+    assert source_citations.used_sources("はい。", grounded("はい。")) == (1, 2, 3)
+    assert source_citations.used_sources("ない[9]。", Grounding("not_in_documents", SOURCES[:2])) == (1, 2)
 
 
 def test_the_sentence_that_a_claim_is_from_is_found() -> None:
@@ -74,7 +74,7 @@ def test_two_sentences_that_a_claim_needs_are_both_found() -> None:
 
 
 def test_a_quotation_is_found_however_it_was_broken() -> None:
-    broken = Source("基準", "internal", "設計編.pdf", "/x", "前の文。土に接する部材の\n鉄筋 のかぶりは70mm。")
+    broken = CitedSource("基準", "internal", "設計編.pdf", "/x", "前の文。土に接する部材の\n鉄筋 のかぶりは70mm。")
     quote = Claim("「土に接する部材の 鉄筋 のかぶりは70mm。」[1]", 0, 30, (1,), is_supported=True)
     kept = Grounding("answered", (broken,), (quote,), is_excerpt=True)
     assert quoted(kept, 1) == ["土に接する部材の\n鉄筋 のかぶりは70mm。"]
@@ -84,13 +84,13 @@ def test_paragraphs_keep_their_lines_in_a_quotation_and_what_is_left_out_is_mark
     clauses = ("1 出張の旅費は実費とする。", "2 前項の旅費は、翌月の 25 日までに支払う。", "3 領収書を添える。")
     text = f"{clauses[0]}\n{clauses[1]}別に定めるものを除く。{clauses[2]}"
     told = tuple(Claim(f"「{clause}」[1]", 0, 9, (1,), is_supported=True) for clause in clauses)
-    kept = Grounding("answered", (Source("規程", "internal", "旅費.md", "/x", text),), told, is_excerpt=True)
-    assert citing.quotation(kept, 1) == f"「{clauses[0]}\n{clauses[1]}…{clauses[2]}」\n旅費.md"
+    kept = Grounding("answered", (CitedSource("規程", "internal", "旅費.md", "/x", text),), told, is_excerpt=True)
+    assert source_citations.quote_source(kept, 1) == f"「{clauses[0]}\n{clauses[1]}…{clauses[2]}」\n旅費.md"
 
 
 def test_an_answer_taken_along_says_where_it_is_from() -> None:
     answer = "土に接する部材の鉄筋のかぶりは70mm以上です。"
-    assert citing.with_sources(answer, grounded(answer)) == (
+    assert source_citations.append_sources(answer, grounded(answer)) == (
         "土に接する部材の鉄筋のかぶりは70mm以上です。[1]\n\n[1] 設計編.pdf　第2章 材料 2.2 かぶり（標準）　p.14"
     )
-    assert citing.place(SOURCES[2]) == "覚え書き.md"
+    assert source_citations.describe_place(SOURCES[2]) == "覚え書き.md"

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from app.documents.grounding import claims, source_marks
-from app.documents.records import Passage, Section
+from app.documents.grounding import answer_markup, claims
+from app.documents.records import DocumentSection, Passage
 from tests import seeded_answers
 
 DATA = tomllib.loads((Path(__file__).with_name("claims.toml")).read_text("utf-8"))["passage"]
 
 
 def passage(at: int, entry: dict) -> Passage:
-    section = Section(tuple(entry["heading"]), entry["text"], entry["tag"], entry["page"], entry["page"])
+    section = DocumentSection(tuple(entry["heading"]), entry["text"], entry["tag"], entry["page"], entry["page"])
     return Passage(at, section, 1, "手引き.pdf", "/documents/手引き.pdf", "基準", "internal", 1.0, at)
 
 
@@ -31,7 +31,7 @@ def around(at: int) -> list[Passage]:
 
 
 def is_marked(at: int, answer: str) -> bool:
-    return not all(claim.is_supported for claim in claims.check(answer, around(at)))
+    return not all(claim.is_supported for claim in claims.check_claims(answer, around(at)))
 
 
 def seeded(number: int, answer: str) -> tuple[str, str]:
@@ -70,7 +70,9 @@ def test_right_answers_in_still_other_words_stay_unmarked(kind):
 
 
 def source(number: int, text: str, *heading: str, page: int = 0) -> Passage:
-    return Passage(number, Section(heading, text, page=page), 1, "a.pdf", "/a.pdf", "基準", "public", 1.0, number)
+    return Passage(
+        number, DocumentSection(heading, text, page=page), 1, "a.pdf", "/a.pdf", "基準", "public", 1.0, number
+    )
 
 
 WALL = source(1, "擁壁の高さは5m以下とし、根入れ深さは0.5m以上とする。", "第4章 擁壁", page=3)
@@ -78,28 +80,28 @@ DRAIN = source(2, "排水管の管径は300mm以上とし、勾配は2％以上�
 
 
 def test_a_sentence_without_a_citation_is_tied_to_the_passage_it_is_from():
-    (claim,) = claims.check("排水管の管径は300mm以上です。", [WALL, DRAIN])
+    (claim,) = claims.check_claims("排水管の管径は300mm以上です。", [WALL, DRAIN])
     assert (claim.sources, claim.is_supported) == ((2,), True)
 
 
 def test_a_wrong_citation_is_corrected():
-    (claim,) = claims.check("排水管の管径は300mm以上です[1]。", [WALL, DRAIN])
+    (claim,) = claims.check_claims("排水管の管径は300mm以上です[1]。", [WALL, DRAIN])
     assert (claim.sources, claim.is_supported) == ((2,), True)
 
 
 def test_a_citation_of_a_passage_that_was_never_given_is_none():
-    (claim,) = claims.check("擁壁の高さは5m以下です[7]。", [WALL, DRAIN])
+    (claim,) = claims.check_claims("擁壁の高さは5m以下です[7]。", [WALL, DRAIN])
     assert claim.sources == (1,)
 
 
 def test_a_sentence_may_be_from_two_passages():
-    (claim,) = claims.check("擁壁の根入れ深さは0.5m以上、排水管の勾配は2％以上です。", [WALL, DRAIN])
+    (claim,) = claims.check_claims("擁壁の根入れ深さは0.5m以上、排水管の勾配は2％以上です。", [WALL, DRAIN])
     assert (claim.sources, claim.is_supported) == ((1, 2), True)
 
 
 def test_what_no_passage_says_is_marked_and_stays():
     answer = "擁壁の高さは5m以下です[1]。景観への配慮として植栽や塗装の色彩を検討します。"
-    _, invented = claims.check(answer, [WALL, DRAIN])
+    _, invented = claims.check_claims(answer, [WALL, DRAIN])
     assert (invented.sources, invented.is_supported) == ((), False)
     assert (
         answer[invented.start : invented.end] == invented.sentence == "景観への配慮として植栽や塗装の色彩を検討します。"
@@ -120,7 +122,7 @@ def test_what_no_passage_says_is_marked_and_stays():
     ],
 )
 def test_what_is_missing_is_named(sentence, missing):
-    (claim,) = claims.check(sentence, [WALL, DRAIN])
+    (claim,) = claims.check_claims(sentence, [WALL, DRAIN])
     assert (claim.missing, claim.is_supported) == (missing, False)
 
 
@@ -137,7 +139,7 @@ def test_what_the_passages_say_of_another_thing_is_marked(sentence, missing):
         "堤防の天端幅は3m以上とし、令和4年から適用する。護岸の勾配は平成30年から適用し、のり先は令和2年から適用する。"
     )
     walls = [WALL, source(3, text, "第6章 堤防")]
-    (claim,) = claims.check(sentence, walls)
+    (claim,) = claims.check_claims(sentence, walls)
     assert (claim.missing, claim.is_supported) == (missing, False)
 
 
@@ -156,7 +158,7 @@ MESH = source(
     ],
 )
 def test_the_opposite_of_what_a_passage_says_is_marked(sentence, is_supported):
-    (claim,) = claims.check(sentence, [MESH, WALL])
+    (claim,) = claims.check_claims(sentence, [MESH, WALL])
     assert claim.is_supported == is_supported
 
 
@@ -165,19 +167,19 @@ def test_the_opposite_of_what_a_passage_says_is_marked(sentence, is_supported):
     [("延長は約2,300mです[1]。", True), ("延長は2,300mです[1]。", False), ("延長は約2,500mです[1]。", False)],
 )
 def test_a_rounded_value_says_so(sentence, is_supported):
-    (claim,) = claims.check(sentence, [source(1, "対象とする区間の延長は2,345mである。")])
+    (claim,) = claims.check_claims(sentence, [source(1, "対象とする区間の延長は2,345mである。")])
     assert claim.is_supported == is_supported
 
 
 def test_numbers_of_a_table_have_the_unit_of_its_head_however_it_is_written():
     table = source(1, "| 区分 | 車線幅員（ｍ） |\n|---|---|\n| 第2級 | 3.0 |\n| 第3級 | 2.75 |")
     right = "第2級の車線幅員は3.0メートル、第3級の車線幅員は275cmです[1]。"
-    (one,), (other,) = claims.check(right, [table]), claims.check(right.replace("275", "285"), [table])
+    (one,), (other,) = claims.check_claims(right, [table]), claims.check_claims(right.replace("275", "285"), [table])
     assert (one.is_supported, other.missing) == (True, ("285cm",))
 
 
 def test_latin_names_are_found_where_spaces_part_them():
-    (claim,) = claims.check(
+    (claim,) = claims.check_claims(
         "品質はJIS A 5308とSand Castle試験で確かめます[1]。",
         [source(1, "品質は JIS A 5308 及び Sand Castle 試験により確かめる。")],
     )
@@ -185,31 +187,34 @@ def test_latin_names_are_found_where_spaces_part_them():
 
 
 def test_the_place_of_a_passage_is_evidence_too():
-    (claim,) = claims.check("第4章（3ページ）により、擁壁の高さは5m以下です[1]。", [WALL])
+    (claim,) = claims.check_claims("第4章（3ページ）により、擁壁の高さは5m以下です[1]。", [WALL])
     assert claim.is_supported
 
 
 def test_a_name_of_the_question_may_be_said_again():
     answer = "ハイドロパイプの管径は300mm以上、排水管の勾配は2％以上です[1]。"
-    (asked,) = claims.check(answer, [DRAIN], "ハイドロパイプの管径は?")
-    (unasked,) = claims.check(answer, [DRAIN])
+    (asked,) = claims.check_claims(answer, [DRAIN], "ハイドロパイプの管径は?")
+    (unasked,) = claims.check_claims(answer, [DRAIN])
     assert (asked.is_supported, unasked.missing) == (True, ("ハイドロパイプ",))
 
 
 def test_an_english_sentence_is_checked_by_its_values():
-    right, wrong = claims.check("The wall is at most 5 m high [1]. It is 7 m deep [1].", [WALL, DRAIN])
+    right, wrong = claims.check_claims("The wall is at most 5 m high [1]. It is 7 m deep [1].", [WALL, DRAIN])
     assert (right.is_supported, right.sources) == (True, (1,))
     assert wrong.missing == ("7 m",)
 
 
 def test_headings_and_what_leads_to_a_list_claim_nothing():
     answer = "## 擁壁\n基準は次のとおりです。\n1. 擁壁の高さは5m以下\n2. 根入れ深さは0.5m以上\n"
-    assert [claim.sentence for claim in claims.check(answer, [WALL])] == ["擁壁の高さは5m以下", "根入れ深さは0.5m以上"]
+    assert [claim.sentence for claim in claims.check_claims(answer, [WALL])] == [
+        "擁壁の高さは5m以下",
+        "根入れ深さは0.5m以上",
+    ]
 
 
 def test_each_row_of_a_table_is_a_claim():
     answer = "| 項目 | 値 |\n|---|---|\n| 擁壁の高さ | 5m以下 |\n| 擁壁の根入れ深さ | 0.9m以上 |"
-    assert [(claim.is_supported, claim.missing) for claim in claims.check(answer, [WALL])] == [
+    assert [(claim.is_supported, claim.missing) for claim in claims.check_claims(answer, [WALL])] == [
         (True, ()),
         (False, ("0.9m以上",)),
     ]
@@ -225,26 +230,26 @@ def test_each_row_of_a_table_is_a_claim():
     ],
 )
 def test_it_is_seen_when_the_model_says_that_the_documents_do_not_have_it(answer):
-    found = claims.check(answer, [WALL])
+    found = claims.check_claims(answer, [WALL])
     assert found == ()
-    assert claims.says_not_found(answer, found)
+    assert claims.states_not_found(answer, found)
 
 
 def test_a_rule_that_forbids_is_not_taken_for_what_the_documents_do_not_have():
     answer = "資料には、擁壁の背面に樹木を植えてはならないと記載されています[1]。"
-    (claim,) = claims.check(answer, [WALL])
-    assert not claims.says_not_found(answer, (claim,))
+    (claim,) = claims.check_claims(answer, [WALL])
+    assert not claims.states_not_found(answer, (claim,))
 
 
 def test_a_range_of_marks_names_all_of_its_sources():
-    assert source_marks.numbers("1、3-5") == [1, 3, 4, 5]
+    assert answer_markup.numbers_in_mark("1、3-5") == [1, 3, 4, 5]
 
 
 def test_an_answer_that_misses_one_thing_is_still_an_answer():
     answer = "擁壁の高さは5m以下と定められています[1]。なお、塗装の色は資料にありません。"
-    assert not claims.says_not_found(answer, claims.check(answer, [WALL]))
+    assert not claims.states_not_found(answer, claims.check_claims(answer, [WALL]))
     mixed = "塗装の色は資料にありませんが、擁壁の高さは5m以下です[1]。"
-    assert not claims.says_not_found(mixed, claims.check(mixed, [WALL]))
+    assert not claims.states_not_found(mixed, claims.check_claims(mixed, [WALL]))
 
 
 def calls(answer: str) -> int:
@@ -258,7 +263,7 @@ def calls(answer: str) -> int:
     before = sys.getprofile()
     sys.setprofile(counted)
     try:
-        claims.check(answer, [WALL])
+        claims.check_claims(answer, [WALL])
     finally:
         sys.setprofile(before)
     return count
@@ -275,7 +280,7 @@ def test_no_sign_repeated_costs_more_than_its_length(part: str) -> None:
     spent = []
     for characters in (1500, 12_000):
         started = time.process_time()
-        claims.check(part * (characters // len(part)), [WALL])
+        claims.check_claims(part * (characters // len(part)), [WALL])
         spent.append(max(time.process_time() - started, 0.01))
     assert spent[1] < 24 * spent[0]  # 8 times the length
 
@@ -288,9 +293,9 @@ def test_a_table_with_one_label_in_many_rows_costs_no_more_than_its_length():
             f"分室{name} | 貸出{name}" for name in names[:rows]
         ]
         written = source(1, "場所 | 物\n" + "\n".join(lines), "第1章")
-        claims.check("検査室の物を借ります。[1]", [written])  # reads the table
+        claims.check_claims("検査室の物を借ります。[1]", [written])  # reads the table
         started = time.process_time()
-        claims.check("検査室の物は貸出丁風器です。[1]", [written])
+        claims.check_claims("検査室の物は貸出丁風器です。[1]", [written])
         spent.append(max(time.process_time() - started, 0.01))
     assert spent[1] < 24 * spent[0]  # 8 times the length
 
@@ -300,6 +305,6 @@ def test_of_the_right_answers_of_kasensabo_at_most_one_in_20_is_marked(kasensabo
     marked = []
     for one in asked:
         gold = [source(at, part["quote"], *part["heading"].split(" > ")) for at, part in enumerate(one["gold"], 1)]
-        found = claims.check(one["answer"], gold, one["question"])
+        found = claims.check_claims(one["answer"], gold, one["question"])
         marked += [] if all(claim.is_supported for claim in found) else [one["answer"]]
     assert len(marked) <= len(asked) / 20, marked

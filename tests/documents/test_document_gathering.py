@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.documents import gather
+from app.documents import collection_updates
+from app.documents.collection_updates import compare_with_sources, scan_sources
 from app.documents.library import Library
-from app.documents.records import Document, Report, Section
-from app.documents.scan import compare, scan
+from app.documents.records import Document, DocumentSection, ReadingReport
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def read(library: Library, report: Report = Report(sections=1)) -> None:  # noqa: B008  frozen
+def read(library: Library, report: ReadingReport = ReadingReport(sections=1)) -> None:  # noqa: B008  frozen
     """As the child does, without looking into the files."""
     for document in library.waiting():
         status = Path(document.path).stat()
@@ -39,7 +39,7 @@ def read(library: Library, report: Report = Report(sections=1)) -> None:  # noqa
                 document.id, document.collection_id, document.path, document.name, "done", status.st_size,
                 status.st_mtime_ns, "0" * 64, report=report,
             ),
-            [Section(("第1章",), "本文です。")],
+            [DocumentSection(("第1章",), "本文です。")],
         )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def test_a_folder_gives_its_documents_and_counts_what_it_leaves_out(folder: Path
     (folder / "親へ").symlink_to(tmp_path, target_is_directory=True)
     (folder / "中へ.pdf").symlink_to(folder / "a.pdf")
     (folder / "輪").symlink_to(folder / "輪")
-    found = scan([folder])
+    found = scan_sources([folder])
     assert [path.name for path in found.files] == ["a.pdf", "b.DOCX", "c.md"]
     assert found.skipped == {"hidden": 2, "lock": 1, "unknown": 1, "link": 2, "unreadable": 1}
     assert found.missing == []
@@ -66,7 +66,7 @@ def test_a_named_file_is_taken_whatever_its_suffix_is(tmp_path: Path) -> None:
     odd = tmp_path / "議事録.議事録"
     odd.touch()
     os.mkfifo(tmp_path / "pipe.txt")
-    found = scan([odd, tmp_path / "pipe.txt", tmp_path / "ない.pdf", Path("a\0b.pdf")])
+    found = scan_sources([odd, tmp_path / "pipe.txt", tmp_path / "ない.pdf", Path("a\0b.pdf")])
     assert found.files == [odd]
     assert found.skipped == {"unreadable": 1}
     assert found.missing == [tmp_path / "ない.pdf", Path("a\0b.pdf")]
@@ -75,7 +75,7 @@ def test_a_named_file_is_taken_whatever_its_suffix_is(tmp_path: Path) -> None:
 def test_a_name_that_is_no_text_is_left_out(folder: Path) -> None:
     with open(os.fsencode(folder) + b"/\xff.pdf", "wb"):  # noqa: PTH123  Path takes no bytes
         pass
-    found = scan([folder])
+    found = scan_sources([folder])
     assert len(found.files) == 3
     assert found.skipped["name"] == 1
 
@@ -87,7 +87,7 @@ def test_a_named_file_whose_name_is_no_text_is_left_out_too(library: Library, fo
     except OSError:
         pytest.skip("this file system takes text only")
     collection = library.add_collection("基準")
-    added = gather.add(library, collection, [path])
+    added = collection_updates.add_paths(library, collection, [path])
     assert (added.new, added.skipped, added.missing) == ([], {"name": 1}, [])
     assert library.sources(collection) == []
 
@@ -103,7 +103,7 @@ def test_folders_nested_deeper_than_pythons_stack_are_walked(tmp_path: Path) -> 
         here = deeper
     os.close(here)
     (deepest / "z.pdf").touch()
-    found = scan([deepest])
+    found = scan_sources([deepest])
     for depth in range(1500, 0, -1):  # whoever tidies up would not come so deep
         os.rmdir(f"{deepest}{'/d' * depth}")  # noqa: PTH106
     assert [path.name for path in found.files] == ["z.pdf"]
@@ -114,13 +114,13 @@ def test_the_search_can_be_ended_amid_it(folder: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        scan([folder], end)
+        scan_sources([folder], end)
 
 
 def test_files_are_added_once(library: Library, folder: Path) -> None:
     collection = library.add_collection("基準")
-    first = gather.add(library, collection, [folder, folder / "a.pdf"])
-    again = gather.add(library, collection, [folder / "a.pdf"])
+    first = collection_updates.add_paths(library, collection, [folder, folder / "a.pdf"])
+    again = collection_updates.add_paths(library, collection, [folder / "a.pdf"])
     assert (len(first.new), first.known, again.new, again.known) == (3, 0, [], 1)
     assert names(library, collection) == ["a.pdf", "b.DOCX", "c.md"]
     assert library.sources(collection) == [folder, folder / "a.pdf"]
@@ -136,27 +136,32 @@ def test_what_was_named_by_itself_inside_a_known_folder_stays_though_the_folder_
     (folder / ".隠し").mkdir()
     (folder / ".隠し" / "d.txt").touch()
     (folder / "外へ.txt").symlink_to(tmp_path / "よそ.txt")
-    gather.add(library, collection, [folder])
+    collection_updates.add_paths(library, collection, [folder])
     named = [folder / name for name in ("記録.log", ".隠し.txt", ".隠し", "外へ.txt")]
-    assert len(gather.add(library, collection, [*named, folder / "下", folder / "a.pdf"]).new) == 4
+    assert len(collection_updates.add_paths(library, collection, [*named, folder / "下", folder / "a.pdf"]).new) == 4
     assert library.sources(collection) == [folder, *named]
     read(library)
-    assert gather.refresh(library, collection) == gather.Refreshed(collection)
+    assert collection_updates.refresh_collection(library, collection) == collection_updates.RefreshResult(collection)
     assert len(names(library, collection)) == 7
-    assert gather.add(library, collection, [folder]).skipped == {}  # nothing is both read and left out
+    assert (
+        collection_updates.add_paths(library, collection, [folder]).skipped == {}
+    )  # nothing is both read and left out
     other = library.add_collection("別")
-    assert gather.add(library, other, [folder, folder / "記録.log"]).skipped == {"hidden": 2, "link": 1}
+    assert collection_updates.add_paths(library, other, [folder, folder / "記録.log"]).skipped == {
+        "hidden": 2,
+        "link": 1,
+    }
 
 
 def test_new_changed_and_vanished_files_are_told_apart(library: Library, folder: Path) -> None:
     collection = library.add_collection("基準")
-    gather.add(library, collection, [folder])
+    collection_updates.add_paths(library, collection, [folder])
     read(library)
-    assert gather.refresh(library, collection) == gather.Refreshed(collection)
+    assert collection_updates.refresh_collection(library, collection) == collection_updates.RefreshResult(collection)
     (folder / "new.txt").touch()
     (folder / "a.pdf").write_text("longer than before", encoding="utf-8")
     (folder / "下" / "b.DOCX").unlink()
-    done = gather.refresh(library, collection)
+    done = collection_updates.refresh_collection(library, collection)
     assert (done.new, done.changed, len(done.gone), done.missing) == (1, 1, 1, [])
     assert [document.name for document in library.waiting()] == ["a.pdf", "new.txt"]
 
@@ -165,11 +170,11 @@ def test_of_a_folder_that_is_not_there_nothing_leaves(library: Library, folder: 
     collection = library.add_collection("基準")
     alone = tmp_path / "単独.txt"
     alone.touch()
-    gather.add(library, collection, [folder, alone])
+    collection_updates.add_paths(library, collection, [folder, alone])
     read(library)
     folder.rename(tmp_path / "移した")
     alone.unlink()
-    done = gather.refresh(library, collection)
+    done = collection_updates.refresh_collection(library, collection)
     assert [library.document(one).name for one in done.gone] == ["単独.txt"]
     assert done.missing == [folder]
     assert library.sources(collection) == [folder]
@@ -180,7 +185,7 @@ def test_of_a_subfolder_that_cannot_be_looked_into_nothing_leaves(
 ) -> None:
     (folder / "z.txt").touch()
     collection = library.add_collection("基準")
-    gather.add(library, collection, [folder])
+    collection_updates.add_paths(library, collection, [folder])
     read(library)
     (folder / "a.pdf").unlink()
 
@@ -188,10 +193,10 @@ def test_of_a_subfolder_that_cannot_be_looked_into_nothing_leaves(
         if (folder / "下").exists():
             (folder / "下").rename(tmp_path / "切れた")
 
-    done = gather.refresh(library, collection, drop)
+    done = collection_updates.refresh_collection(library, collection, drop)
     assert [library.document(one).name for one in done.gone] == ["a.pdf"]
     assert done.missing == [folder / "下"]
-    later = gather.refresh(library, collection)
+    later = collection_updates.refresh_collection(library, collection)
     assert (len(later.gone), later.missing) == (3, [])  # it is another place now
 
 
@@ -203,13 +208,13 @@ def test_of_a_folder_whose_entries_cannot_be_looked_at_nothing_leaves(library: L
         folder = Path(name)
         (folder / "下").mkdir()
         (folder / "下" / "a.pdf").touch()
-        gather.add(library, collection, [folder])
+        collection_updates.add_paths(library, collection, [folder])
         read(library)
         folder.chmod(0o755)
         (folder / "下").chmod(0o744)
         os.seteuid(65534)
         try:
-            found = compare([folder], library.documents(collection))
+            found = compare_with_sources([folder], library.documents(collection))
         finally:
             os.seteuid(0)
     assert (found.new, found.gone, found.missing) == ([], [], [folder / "下" / "a.pdf"])
@@ -218,30 +223,30 @@ def test_of_a_folder_whose_entries_cannot_be_looked_at_nothing_leaves(library: L
 def test_what_cannot_be_looked_into_and_was_never_read_is_not_missing(library: Library, folder: Path) -> None:
     (folder / "輪").symlink_to(folder / "輪")
     collection = library.add_collection("基準")
-    gather.add(library, collection, [folder])
+    collection_updates.add_paths(library, collection, [folder])
     read(library)
-    assert scan([folder]).unreadable == [folder / "輪"]
-    assert gather.refresh(library, collection) == gather.Refreshed(collection)
+    assert scan_sources([folder]).unreadable == [folder / "輪"]
+    assert collection_updates.refresh_collection(library, collection) == collection_updates.RefreshResult(collection)
 
 
 def test_an_empty_folder_is_a_drive_that_is_not_plugged_in(library: Library, folder: Path) -> None:
     collection = library.add_collection("基準")
-    gather.add(library, collection, [folder])
+    collection_updates.add_paths(library, collection, [folder])
     read(library)
     for path in sorted(folder.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
-    done = gather.refresh(library, collection)
+    done = collection_updates.refresh_collection(library, collection)
     assert (done.gone, done.missing) == ([], [folder])
 
 
 def test_what_the_user_took_out_of_a_folder_does_not_come_back_by_itself(library: Library, folder: Path) -> None:
     collection = library.add_collection("基準")
-    added = gather.add(library, collection, [folder])
+    added = collection_updates.add_paths(library, collection, [folder])
     read(library)
     library.leave_out(added.new[:1])
     library.remove_documents(added.new[:1])
-    assert gather.refresh(library, collection).new == 0
-    assert len(gather.add(library, collection, [folder]).new) == 1
+    assert collection_updates.refresh_collection(library, collection).new == 0
+    assert len(collection_updates.add_paths(library, collection, [folder]).new) == 1
 
 
 def fail(library: Library) -> None:
@@ -253,54 +258,54 @@ def fail(library: Library) -> None:
 
 def test_a_document_that_failed_is_tried_again_only_when_its_file_is_another(library: Library, folder: Path) -> None:
     collection = library.add_collection("基準")
-    gather.add(library, collection, [folder / "a.pdf"])
+    collection_updates.add_paths(library, collection, [folder / "a.pdf"])
     fail(library)
-    assert gather.refresh(library, collection).changed == 0
+    assert collection_updates.refresh_collection(library, collection).changed == 0
     os.utime(folder / "a.pdf", (1, 1))  # a copy that is older and whole
-    assert gather.refresh(library, collection).changed == 1
+    assert collection_updates.refresh_collection(library, collection).changed == 1
 
 
 def test_a_document_whose_new_file_failed_is_tried_once_and_again_when_it_is_the_old_one(
     library: Library, folder: Path
 ) -> None:
     collection = library.add_collection("基準")
-    gather.add(library, collection, [folder / "a.pdf"])
+    collection_updates.add_paths(library, collection, [folder / "a.pdf"])
     read(library)
     before = (folder / "a.pdf").stat()
     os.utime(folder / "a.pdf", (4e9, 4e9))
-    assert gather.refresh(library, collection).changed == 1
+    assert collection_updates.refresh_collection(library, collection).changed == 1
     fail(library)
-    assert gather.refresh(library, collection).changed == 0
+    assert collection_updates.refresh_collection(library, collection).changed == 0
     os.utime(folder / "a.pdf", ns=(before.st_mtime_ns, before.st_mtime_ns))
-    assert gather.refresh(library, collection).changed == 1
+    assert collection_updates.refresh_collection(library, collection).changed == 1
 
 
 def test_a_file_that_was_not_there_when_it_was_to_be_read_is_tried_again(library: Library, folder: Path) -> None:
     collection = library.add_collection("基準")
-    added = gather.add(library, collection, [folder / "a.pdf"])
+    added = collection_updates.add_paths(library, collection, [folder / "a.pdf"])
     read(library)
     library.read_again(added.new)
     library.fail(added.new[0], AppError("document_missing", path=str(folder / "a.pdf")))
-    assert gather.refresh(library, collection).changed == 1
+    assert collection_updates.refresh_collection(library, collection).changed == 1
 
 
 def test_what_was_to_be_read_again_and_is_cancelled_is_no_change(library: Library, folder: Path) -> None:
     collection = library.add_collection("基準")
-    added = gather.add(library, collection, [folder / "a.pdf"])
+    added = collection_updates.add_paths(library, collection, [folder / "a.pdf"])
     read(library)
     library.read_again(added.new)
-    gather.leave_queue(library)
-    assert gather.refresh(library, collection) == gather.Refreshed(collection)
+    collection_updates.empty_queue(library)
+    assert collection_updates.refresh_collection(library, collection) == collection_updates.RefreshResult(collection)
 
 
 def test_what_leaves_the_queue_is_as_it_was_before(library: Library, folder: Path) -> None:
     collection = library.add_collection("基準")
-    gather.add(library, collection, [folder / "a.pdf"])
-    read(library, Report(pages=2, pages_without_text=(2,)))
+    collection_updates.add_paths(library, collection, [folder / "a.pdf"])
+    read(library, ReadingReport(pages=2, pages_without_text=(2,)))
     known = library.documents(collection)[0].id
     library.read_again([known])
-    assert len(gather.add(library, collection, [folder]).new) == 2
-    gather.leave_queue(library)
+    assert len(collection_updates.add_paths(library, collection, [folder]).new) == 2
+    collection_updates.empty_queue(library)
     assert library.document(known).state == "doubtful"
     assert names(library, collection) == ["a.pdf"]
 
@@ -310,40 +315,40 @@ def test_what_left_the_queue_is_found_again_in_its_folder_but_not_where_it_was_n
 ) -> None:
     collection = library.add_collection("基準")
     (tmp_path / "単独.txt").touch()
-    gather.add(library, collection, [folder, tmp_path / "単独.txt"])
-    gather.leave_queue(library)
+    collection_updates.add_paths(library, collection, [folder, tmp_path / "単独.txt"])
+    collection_updates.empty_queue(library)
     assert names(library, collection) == []
-    assert gather.refresh(library, collection).new == 3
+    assert collection_updates.refresh_collection(library, collection).new == 3
     assert names(library, collection) == ["a.pdf", "b.DOCX", "c.md"]
 
 
 def test_what_another_process_takes_out_amid_reading_is_not_written_any_more(library: Library, folder: Path) -> None:
-    gather.add(library, library.add_collection("基準"), [folder])
+    collection_updates.add_paths(library, library.add_collection("基準"), [folder])
     waiting = library.waiting()
     other = Library.beside(library.path)
     other.remove_documents([waiting[0].id])
     other.close()
     with pytest.raises(AppError) as refused:
-        library.put(waiting[0], [Section(("1",), "本文。")])
+        library.put(waiting[0], [DocumentSection(("1",), "本文。")])
     assert refused.value.code == "document_removed"
-    library.put(waiting[1], [Section(("1",), "本文。")])
+    library.put(waiting[1], [DocumentSection(("1",), "本文。")])
     assert [section.text for _, section in library.sections(waiting[1].id)] == ["本文。"]
     assert library.sections(waiting[0].id) == []
 
 
 def test_the_look_for_interrupted_removals_finds_only_those(library: Library, folder: Path) -> None:
     collection = library.add_collection("基準")
-    added = gather.add(library, collection, [folder])
+    added = collection_updates.add_paths(library, collection, [folder])
     assert library.leaving() == []
     library.leave_out(added.new[:1])
     assert library.leaving() == added.new[:1]
     library.remove_documents(library.leaving())
     assert library.leaving() == []
-    assert gather.refresh(library, collection).new == 0
+    assert collection_updates.refresh_collection(library, collection).new == 0
 
 
 def test_who_leaves_amid_reading_puts_back_only_what_is_not_read_yet(library: Library, folder: Path) -> None:
-    gather.add(library, library.add_collection("基準"), [folder])
+    collection_updates.add_paths(library, library.add_collection("基準"), [folder])
     first, second = (document.id for document in library.waiting()[:2])
     library._db.write("UPDATE document SET state = 'reading', attempts = 3 WHERE id IN (?, ?)", first, second)
     read(library)

@@ -11,11 +11,13 @@ from app.base.errors import AppError
 from app.base.paths import resources
 from app.documents import terms
 from app.documents.library import Library
-from app.documents.records import Section
-from app.documents.retrieval import passages, retrieval, synonyms
+from app.documents.records import DocumentSection
+from app.documents.retrieval import passage_search, retrieved_passages
 
 FILLER = [
-    Section(("第9章 その他", f"9.{number} 雑則"), f"この節は、事務所の運営に関する事項を定める。番号は{number}とする。")
+    DocumentSection(
+        ("第9章 その他", f"9.{number} 雑則"), f"この節は、事務所の運営に関する事項を定める。番号は{number}とする。"
+    )
     for number in range(40)
 ]
 
@@ -27,7 +29,7 @@ def library(tmp_path: Path) -> Iterator[Library]:
     opened.close()
 
 
-def put(library: Library, *sections: Section, collection: str = "基準") -> int:
+def put(library: Library, *sections: DocumentSection, collection: str = "基準") -> int:
     known = {one.name: one.id for one in library.collections()}
     collection_id = known.get(collection) or library.add_collection(collection)
     count = len(library.documents(collection_id))
@@ -39,7 +41,7 @@ def put(library: Library, *sections: Section, collection: str = "基準") -> int
 
 
 def first(library: Library, query: str, collection_id: int, glossary: Path | None = None) -> str:
-    found = retrieval.search(library, query, [collection_id], 5, glossary)
+    found = passage_search.search(library, query, [collection_id], 5, glossary)
     return found[0].section.text if found else ""
 
 
@@ -64,54 +66,54 @@ def first(library: Library, query: str, collection_id: int, glossary: Path | Non
     ],
 )
 def test_what_means_the_same_is_found_first(library: Library, text: str, query: str) -> None:
-    collection = put(library, Section(("第1章 総則",), text))
+    collection = put(library, DocumentSection(("第1章 総則",), text))
     assert text in first(library, query, collection)
 
 
 def test_words_of_the_heading_count(library: Library) -> None:
     collection = put(
         library,
-        Section(("第3章 床止め", "3.2 材質"), "設計基準強度は24 N/mm²とする。"),
-        Section(("第4章 水門", "4.2 材質"), "設計基準強度は30 N/mm²とする。"),
+        DocumentSection(("第3章 床止め", "3.2 材質"), "設計基準強度は24 N/mm²とする。"),
+        DocumentSection(("第4章 水門", "4.2 材質"), "設計基準強度は30 N/mm²とする。"),
     )
     assert "30 N/mm²" in first(library, "水門の設計基準強度", collection)
     assert "24 N/mm²" in first(library, "床止めの設計基準強度", collection)
 
 
 def test_only_the_collections_that_are_asked_are_searched(library: Library) -> None:
-    one = put(library, Section(("章",), "橋脚の根入れは2 mとする。"), collection="一")
-    two = put(library, Section(("章",), "橋脚の根入れは3 mとする。"), collection="二")
-    assert {passage.collection for passage in retrieval.search(library, "橋脚", [one])} == {"一"}
-    assert {passage.collection for passage in retrieval.search(library, "橋脚", [one, two])} == {"一", "二"}
-    assert retrieval.search(library, "橋脚", []) == []
+    one = put(library, DocumentSection(("章",), "橋脚の根入れは2 mとする。"), collection="一")
+    two = put(library, DocumentSection(("章",), "橋脚の根入れは3 mとする。"), collection="二")
+    assert {passage.collection for passage in passage_search.search(library, "橋脚", [one])} == {"一"}
+    assert {passage.collection for passage in passage_search.search(library, "橋脚", [one, two])} == {"一", "二"}
+    assert passage_search.search(library, "橋脚", []) == []
 
 
 @pytest.mark.parametrize("query", ["", "   ", "。、！", '"', "OR", "NEAR(", "橋* AND", "a:b", "\0", "🌉", "{}[]^"])
 def test_whatever_is_typed_is_no_error(library: Library, query: str) -> None:
-    collection = put(library, Section(("章",), "橋脚の根入れは2 mとする。"))
-    assert all(passage.score >= 0 for passage in retrieval.search(library, query, [collection]))
+    collection = put(library, DocumentSection(("章",), "橋脚の根入れは2 mとする。"))
+    assert all(passage.score >= 0 for passage in passage_search.search(library, query, [collection]))
 
 
 def test_nothing_is_found_in_an_empty_collection(library: Library) -> None:
-    assert retrieval.search(library, "橋脚", [library.add_collection("空")]) == []
+    assert passage_search.search(library, "橋脚", [library.add_collection("空")]) == []
 
 
 def test_what_a_document_repeats_is_returned_once(library: Library) -> None:
     repeated = "本表は適用上の位置付けを示す。必須、標準、推奨、例示に分類する。"
-    collection = put(library, *[Section((f"第{number}章 章名{number}",), repeated) for number in range(1, 9)])
-    found = [passage.section.text for passage in retrieval.search(library, "適用上の位置付け", [collection])]
+    collection = put(library, *[DocumentSection((f"第{number}章 章名{number}",), repeated) for number in range(1, 9)])
+    found = [passage.section.text for passage in passage_search.search(library, "適用上の位置付け", [collection])]
     assert sum("適用上" in text for text in found) == 1
 
 
 def test_a_passage_has_what_stands_beside_it_and_says_which_part_is_which(library: Library) -> None:
     collection = put(
         library,
-        Section(("第2章 観測", "2.1 雨量"), "雨量は毎正時に観測する。", "標準", page=3, page_last=3),
-        Section(("第2章 観測", "2.1 雨量"), "転倒ますを用いる例がある。", "例示", page=4, page_last=4),
-        Section(("第2章 観測", "2.2 水位"), "水位は10分ごとに観測する。", "標準", page=5, page_last=5),
-        Section(("第3章 計画", "3.1 目的"), "計画の目的を定める。", page=6, page_last=6),
+        DocumentSection(("第2章 観測", "2.1 雨量"), "雨量は毎正時に観測する。", "標準", page=3, page_last=3),
+        DocumentSection(("第2章 観測", "2.1 雨量"), "転倒ますを用いる例がある。", "例示", page=4, page_last=4),
+        DocumentSection(("第2章 観測", "2.2 水位"), "水位は10分ごとに観測する。", "標準", page=5, page_last=5),
+        DocumentSection(("第3章 計画", "3.1 目的"), "計画の目的を定める。", page=6, page_last=6),
     )
-    passage = retrieval.search(library, "転倒ます", [collection], 1)[0]
+    passage = passage_search.search(library, "転倒ます", [collection], 1)[0]
     assert passage.section.heading == ("第2章 観測", "2.1 雨量")
     assert passage.section.tag == "例示"
     assert passage.section.text == (
@@ -123,18 +125,19 @@ def test_a_passage_has_what_stands_beside_it_and_says_which_part_is_which(librar
 
 def test_passages_do_not_overlap_nor_grow_beyond_their_length(library: Library) -> None:
     sections = [
-        Section(("第1章 章", f"1.{at} 節"), f"点検の項目{at}は、" + "目視により確認する。" * 20) for at in range(30)
+        DocumentSection(("第1章 章", f"1.{at} 節"), f"点検の項目{at}は、" + "目視により確認する。" * 20)
+        for at in range(30)
     ]
     collection = put(library, *sections)
-    found = retrieval.search(library, "点検の項目", [collection], 20)
+    found = passage_search.search(library, "点検の項目", [collection], 20)
     parts = [part.text for passage in found for part in passage.parts]
     assert len(parts) == len(set(parts))
-    assert all(len(passage.section.text) <= passages.LONGEST for passage in found)
+    assert all(len(passage.section.text) <= retrieved_passages.PASSAGE_CHARACTERS for passage in found)
     assert [passage.rank for passage in found] == list(range(1, len(found) + 1))
 
 
 def test_the_users_glossary_finds_by_words_of_the_office(library: Library, tmp_path: Path) -> None:
-    collection = put(library, Section(("章",), "可動堰の操作は管理規程による。"))
+    collection = put(library, DocumentSection(("章",), "可動堰の操作は管理規程による。"))
     glossary = tmp_path / "用語集.csv"
     assert first(library, "ラバダム", collection, glossary) == ""
     glossary.write_text("# 事務所の言い方\nラバダム,可動堰\n", "utf-8-sig")
@@ -148,7 +151,7 @@ def test_the_users_glossary_finds_by_words_of_the_office(library: Library, tmp_p
 def test_of_words_for_the_same_only_the_best_counts(library: Library, tmp_path: Path) -> None:
     """A long list of other words must not outweigh what was asked."""
     asked, others = "ラバダムの点検を行う。", "可動堰、起伏堰、転倒堰、固定堰の点検を行う。"
-    collection = put(library, Section(("第1章",), others), Section(("第2章",), asked))
+    collection = put(library, DocumentSection(("第1章",), others), DocumentSection(("第2章",), asked))
     glossary = tmp_path / "用語集.csv"
     glossary.write_text("ラバダム,可動堰,起伏堰,転倒堰,固定堰\n", "utf-8")
     assert first(library, "ラバダム", collection, glossary).endswith(asked)
@@ -158,12 +161,12 @@ def test_of_words_for_the_same_only_the_best_counts(library: Library, tmp_path: 
 def test_a_single_kanji_of_the_list_counts_only_where_it_is_a_word(
     library: Library, query: str, is_found: bool
 ) -> None:
-    collection = put(library, Section(("章",), "植生を管理する。"))
+    collection = put(library, DocumentSection(("章",), "植生を管理する。"))
     assert ("植生" in first(library, query, collection)) is is_found
 
 
 def test_every_listed_word_has_others() -> None:
-    listed = tomllib.loads((resources() / synonyms.FILE).read_text("utf-8"))["words"]
+    listed = tomllib.loads((resources() / terms.SYNONYMS_FILE).read_text("utf-8"))["words"]
     assert len(listed) > 300
     for words, others in listed.items():
         assert words.split(), others
@@ -171,27 +174,27 @@ def test_every_listed_word_has_others() -> None:
 
 
 def test_a_glossary_that_cannot_be_read_is_an_error_in_words(library: Library, tmp_path: Path) -> None:
-    collection = put(library, Section(("章",), "橋脚"))
+    collection = put(library, DocumentSection(("章",), "橋脚"))
     glossary = tmp_path / "glossary.csv"
     glossary.write_bytes(bytes(range(256)) * 20)
     with pytest.raises(AppError) as caught:
-        retrieval.search(library, "ラバダム", [collection], 5, glossary)
+        passage_search.search(library, "ラバダム", [collection], 5, glossary)
     assert caught.value.code == "glossary_unreadable"
 
 
 def test_what_is_read_anew_or_removed_is_found_no_more(library: Library) -> None:
-    collection = put(library, Section(("章",), "橋脚の根入れは2 mとする。"))
+    collection = put(library, DocumentSection(("章",), "橋脚の根入れは2 mとする。"))
     (document,) = library.documents(collection)
-    library.put(document, [Section(("章",), "護岸の高さは3 mとする。")])
-    assert retrieval.search(library, "橋脚", [collection]) == []
+    library.put(document, [DocumentSection(("章",), "護岸の高さは3 mとする。")])
+    assert passage_search.search(library, "橋脚", [collection]) == []
     assert first(library, "護岸", collection) == "護岸の高さは3 mとする。"
     library.remove_documents([document.id])
-    assert retrieval.search(library, "護岸", [collection]) == []
+    assert passage_search.search(library, "護岸", [collection]) == []
     totals = library.database.read("SELECT sections, heading_length, body_length FROM section_totals")[0]
     assert tuple(totals) == (0, 0, 0)
     library.database.read("INSERT INTO section_terms(section_terms, rank) VALUES ('integrity-check', 1)")
 
 
 def test_terms_hold_nothing_that_the_tokenizer_would_cut() -> None:
-    section = Section(("第1章 N/mm²",), "24 N/mm²、-5 ℃、１：２０、約120㎥/s、R7.3.31、10～20 %、10×10⁻⁶")
+    section = DocumentSection(("第1章 N/mm²",), "24 N/mm²、-5 ℃、１：２０、約120㎥/s、R7.3.31、10～20 %、10×10⁻⁶")
     assert all(term.isalnum() for part in terms.of_section(section) for term in part)

@@ -8,14 +8,13 @@ import pytest
 
 from app.chat.store import Store
 from app.documents.library import Library
-from app.documents.records import Section
-from app.documents.retrieval import embedding_model
-from app.documents.retrieval.fusion import embedded_text
-from app.documents.retrieval.vectors import digest_of
+from app.documents.records import DocumentSection
+from app.documents.retrieval import semantic_index
+from app.documents.retrieval.semantic_index import embedded_text, text_digest
 from app.inference.local_model import LocalModel
 from app.models import local_models
-from app.models.services.library import ModelLibrary
-from app.models.ui.gather import used_id
+from app.models.services.model_library import ModelLibrary
+from app.models.ui.model_list import used_id
 from tests.embedding_model import WIDTH, tiny_bert
 
 
@@ -32,8 +31,8 @@ def test_an_encoder_is_for_search_and_so_is_whatever_a_card_says_is(tmp_path: Pa
     known = described(tiny_bert(tmp_path / "a.gguf"))
     unknown = described(tiny_bert(tmp_path / "b.gguf", name="nobody's"))
     writer = described(tiny_model)
-    assert [local_models.is_for_search(model) for model in (known, unknown, writer)] == [True, True, False]
-    assert local_models.is_for_search(dataclasses.replace(writer, card_id="qwen3-embedding-0.6b"))
+    assert [local_models.is_embedding_model(model) for model in (known, unknown, writer)] == [True, True, False]
+    assert local_models.is_embedding_model(dataclasses.replace(writer, card_id="qwen3-embedding-0.6b"))
 
 
 def test_an_embedding_model_is_never_the_one_that_answers(tmp_path: Path, tiny_model: Path, store: Store) -> None:
@@ -46,15 +45,15 @@ def test_an_embedding_model_is_never_the_one_that_answers(tmp_path: Path, tiny_m
 
 
 def test_without_an_embedding_model_there_are_no_vectors(tiny_model: Path, documents: Path) -> None:
-    assert embedding_model.choose([], documents) is None
-    assert embedding_model.choose([described(tiny_model)], documents) is None
-    assert not embedding_model.folder_of(documents).exists()
+    assert semantic_index.choose_model([], documents) is None
+    assert semantic_index.choose_model([described(tiny_model)], documents) is None
+    assert not semantic_index.vectors_folder(documents).exists()
 
 
 def test_the_model_that_was_added_last_is_used_with_the_prefixes_of_its_card(tmp_path: Path, documents: Path) -> None:
     older = described(tiny_bert(tmp_path / "a.gguf", name="multilingual-e5-small"), at=1.0)
     newer = described(tiny_bert(tmp_path / "b.gguf", name="ruri-v3-310m"), at=2.0)
-    chosen = embedding_model.choose([newer, older], documents)
+    chosen = semantic_index.choose_model([newer, older], documents)
     assert chosen is not None
     assert (chosen.model, chosen.query_prefix, chosen.document_prefix) == (newer, "検索クエリ: ", "検索文書: ")
     assert chosen.vectors.dimensions == WIDTH
@@ -62,7 +61,7 @@ def test_the_model_that_was_added_last_is_used_with_the_prefixes_of_its_card(tmp
 
 def test_vectors_belong_to_the_weights_and_the_prefix_not_to_the_name(tmp_path: Path, documents: Path) -> None:
     def path_of(model: LocalModel) -> Path:
-        chosen = embedding_model.choose([model], documents)
+        chosen = semantic_index.choose_model([model], documents)
         assert chosen is not None
         return chosen.vectors.path
 
@@ -76,40 +75,40 @@ def test_vectors_belong_to_the_weights_and_the_prefix_not_to_the_name(tmp_path: 
 def put(library: Library, document_id: int, *texts: str) -> None:
     document = library.document(document_id)
     assert document is not None
-    library.put(dataclasses.replace(document, state="done"), [Section(("章",), text) for text in texts])
+    library.put(dataclasses.replace(document, state="done"), [DocumentSection(("章",), text) for text in texts])
 
 
 def test_what_changes_or_leaves_is_missing_and_old_rows_go_in_time(
     tmp_path: Path, documents: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedding_model, "READ_ROWS", 2)
+    monkeypatch.setattr(semantic_index, "READ_ROWS", 2)
     library = Library.open(documents)
-    chosen = embedding_model.choose([described(tiny_bert(tmp_path / "a.gguf"))], documents)
+    chosen = semantic_index.choose_model([described(tiny_bert(tmp_path / "a.gguf"))], documents)
     assert chosen is not None
-    assert embedding_model.look(documents, chosen.vectors) == embedding_model.Backlog([], 0)
+    assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([], 0)
     collection_id = library.add_collection("基準")
     (document_id,) = library.add_documents(collection_id, [tmp_path / "a.md"])
     put(library, document_id, "一", "二", "三")
-    assert embedding_model.look(documents, chosen.vectors) == embedding_model.Backlog([1, 2, 3], 3)
-    texts = embedding_model.texts(documents, [1, 2, 3, 99])
+    assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([1, 2, 3], 3)
+    texts = semantic_index.texts_to_embed(documents, [1, 2, 3, 99])
     assert texts == {number: embedded_text(("章",), text) for number, text in enumerate("一二三", start=1)}
     unit = np.eye(WIDTH, dtype=np.float32)[:3]
-    chosen.vectors.add(list(texts), [digest_of(text) for text in texts.values()], unit)
-    assert embedding_model.look(documents, chosen.vectors) == embedding_model.Backlog([], 3)
+    chosen.vectors.add(list(texts), [text_digest(text) for text in texts.values()], unit)
+    assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([], 3)
     put(library, document_id, "一", "変わった二")
-    assert embedding_model.look(documents, chosen.vectors) == embedding_model.Backlog([2], 2)
+    assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([2], 2)
     assert chosen.vectors.count() == 3
-    monkeypatch.setattr(embedding_model, "OLD_LEAST", 0)
-    assert embedding_model.look(documents, chosen.vectors) == embedding_model.Backlog([2], 2)
-    assert chosen.vectors.known() == {(1, digest_of(texts[1]))}
+    monkeypatch.setattr(semantic_index, "OLD_LEAST", 0)
+    assert semantic_index.find_backlog(documents, chosen.vectors) == semantic_index.EmbeddingBacklog([2], 2)
+    assert chosen.vectors.known() == {(1, text_digest(texts[1]))}
     library.close()
 
 
 def test_vectors_of_other_models_are_removed(tmp_path: Path, documents: Path) -> None:
-    chosen = embedding_model.choose([described(tiny_bert(tmp_path / "a.gguf"))], documents)
+    chosen = semantic_index.choose_model([described(tiny_bert(tmp_path / "a.gguf"))], documents)
     assert chosen is not None
     chosen.vectors.add([1], [1], np.eye(WIDTH, dtype=np.float32)[:1])
     other = chosen.vectors.path.with_name("other.vectors")
     other.write_bytes(b"x")
-    embedding_model.forget_others(chosen)
+    semantic_index.delete_other_vectors(chosen)
     assert (other.exists(), chosen.vectors.count()) == (False, 1)

@@ -3,12 +3,12 @@
 import pytest
 
 from app.documents.grounding import claims
-from app.documents.records import Passage, Section
+from app.documents.records import DocumentSection, Passage
 from app.documents.retrieval import excerpts
 
 
 def passage(number: int, text: str, *heading: str) -> Passage:
-    return Passage(number, Section(heading, text), 1, "a.pdf", "/a.pdf", "基準", "public", 1.0, number)
+    return Passage(number, DocumentSection(heading, text), 1, "a.pdf", "/a.pdf", "基準", "public", 1.0, number)
 
 
 COVER = passage(
@@ -48,7 +48,7 @@ def test_the_answer_quotes_each_with_its_source_and_all_is_supported():
     assert answer.startswith("- 「土に接する部材のかぶりは70mm以上とする。")
     assert [answer[claim.start : claim.end] == claim.sentence for claim in found] == [True] * len(found)
     assert all(claim.is_supported for claim in found)
-    checked = claims.check(answer, [COVER, PUMP])
+    checked = claims.check_claims(answer, [COVER, PUMP])
     assert [claim.sources for claim in checked] == [claim.sources for claim in found]
     assert all(claim.is_supported for claim in checked)
 
@@ -59,10 +59,10 @@ def test_where_nothing_fits_there_is_no_excerpt():
 
 
 def test_sentences_are_chosen_by_the_heading_of_their_own_section_and_headings_are_not_quoted():
-    first = Section(("使い方", "最初の質問"), "モデルがないときは、お試し用を使う。")
-    second = Section(("使い方", "モデルを追加するには"), "モデルの画面でファイルを取り込む。")
+    first = DocumentSection(("使い方", "最初の質問"), "モデルがないときは、お試し用を使う。")
+    second = DocumentSection(("使い方", "モデルを追加するには"), "モデルの画面でファイルを取り込む。")
     text = f"最初の質問\n{first.text}\nモデルを追加するには\n{second.text}"
-    whole = Section(second.heading, text)
+    whole = DocumentSection(second.heading, text)
     joined = Passage(1, whole, 1, "a.md", "/a.md", "使い方", "public", 1.0, 1, (first, second))
     picked = excerpts.pick("モデルを追加するには？", [joined])
     assert max(picked, key=lambda one: one.score).text == second.text
@@ -108,7 +108,7 @@ def test_the_head_of_a_table_is_no_answer_and_names_the_columns_of_one(table):
     source = passage(1, f"堰堤の寸法は次による。\n{table}", "3.1 断面")
     answer, found = excerpts.as_answer(excerpts.pick("土石流区間の天端幅は", [source]))
     assert answer == "- 「区分 | 天端幅 | 勾配」「土石流区間 | 3.0m | 1:0.2」[1]"
-    assert all(claim.is_supported for claim in claims.check(answer, [source]))
+    assert all(claim.is_supported for claim in claims.check_claims(answer, [source]))
     both, _ = excerpts.as_answer(excerpts.pick("天端幅は", [source]))
     assert both.splitlines() == [answer, "- 「掃流区間 | 2.0m | 1:0.3」[1]"]
     assert len(found) == 1
@@ -131,7 +131,7 @@ def test_a_sentence_that_announces_items_comes_with_them_up_to_the_next_clause()
     assert source.section.text[only.start : only.end] == only.text
     answer, found = excerpts.as_answer([only])
     assert answer.endswith("（２）国債 二 銀行の保証 イ 都市銀行」[1]")
-    assert all(claim.is_supported for claim in claims.check(answer, [source]))
+    assert all(claim.is_supported for claim in claims.check_claims(answer, [source]))
     assert found[0].sources == (1,)
 
 
@@ -143,7 +143,7 @@ def test_a_list_without_end_is_cut_and_says_so():
     assert best.text.endswith("保証の種類8")
     answer, _ = excerpts.as_answer([best])
     assert answer.endswith("保証の種類8」…[1]")
-    assert all(claim.is_supported for claim in claims.check(answer, [source]))
+    assert all(claim.is_supported for claim in claims.check_claims(answer, [source]))
 
 
 @pytest.mark.parametrize(
@@ -163,10 +163,12 @@ def test_what_is_no_item_of_it_does_not_come_with_a_sentence(following):
 
 
 def test_items_of_the_next_section_do_not_come_with_a_sentence():
-    first = Section(("第4条",), "契約の保証は、次のとおりとする。")
-    second = Section(("第5条",), "一　契約の変更")
+    first = DocumentSection(("第4条",), "契約の保証は、次のとおりとする。")
+    second = DocumentSection(("第5条",), "一　契約の変更")
     text = f"{first.text}\n{second.text}"
-    joined = Passage(1, Section(("第4条",), text), 1, "a.md", "/a.md", "契約", "public", 1.0, 1, (first, second))
+    joined = Passage(
+        1, DocumentSection(("第4条",), text), 1, "a.md", "/a.md", "契約", "public", 1.0, 1, (first, second)
+    )
     best = max(excerpts.pick("契約の保証は何か", [joined]), key=lambda one: one.score)
     assert best.text == first.text
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.documents.grounding import claims, gates, statements
-from app.documents.records import Passage, Section
+from app.documents.grounding import claims, prerequisites, statements
+from app.documents.records import DocumentSection, Passage
 
 HERE = Path(__file__).parent
 BEHAVIOURS = tomllib.loads((HERE / "grounding_pairs.toml").read_text("utf-8"))["behaviour"]
@@ -16,7 +16,7 @@ def rows(name: str) -> list[tuple[bool, str, str, Passage, str]]:
     """Whether wrong, kind, answer, source, question."""
     found = []
     for number, group in enumerate(tomllib.loads((HERE / name).read_text("utf-8"))["group"]):
-        section = Section(tuple(group["heading"]), group["text"])
+        section = DocumentSection(tuple(group["heading"]), group["text"])
         passage = Passage(number, section, 1, group["document"], "/" + group["document"], "資料", "internal", 1.0, 1)
         found += [
             (is_wrong, kind, answer, passage, group["question"])
@@ -27,7 +27,9 @@ def rows(name: str) -> list[tuple[bool, str, str, Passage, str]]:
 
 
 def is_marked(answer: str, passage: Passage, question: str = "") -> bool:
-    return not all(claim.is_supported and not claim.missing for claim in claims.check(answer, [passage], question))
+    return not all(
+        claim.is_supported and not claim.missing for claim in claims.check_claims(answer, [passage], question)
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def test_a_sentence_of_the_source_is_never_marked() -> None:
 
 SOURCE = Passage(
     1,
-    Section(("第9条",), "年次休暇は、勤続6か月で10日とする。申請は、3日前までに総務課へ提出しなければならない。"),
+    DocumentSection(("第9条",), "年次休暇は、勤続6か月で10日とする。申請は、3日前までに総務課へ提出しなければならない。"),
     1, "規則.md", "/規則.md", "資料", "internal", 1.0, 1,
 )  # fmt: skip
 
@@ -80,16 +82,16 @@ def test_no_form_of_a_sentence_keeps_it_from_the_check(form: str, said: str) -> 
 )
 def test_a_number_is_read_as_its_reader_sees_it(ten: str) -> None:
     assert is_marked(f"年次休暇は、勤続6か月で{ten}日です。[1]", SOURCE)
-    (claim,) = claims.check(f"年次休暇は、勤続6か月で{ten}日です。[1]", [SOURCE])
+    (claim,) = claims.check_claims(f"年次休暇は、勤続6か月で{ten}日です。[1]", [SOURCE])
     assert claim.sentence == f"年次休暇は、勤続6か月で{ten}日です。[1]"
 
 
 def test_what_could_not_be_compared_is_counted() -> None:
     answer = "年次休暇は10日です[1]。\nThank you for reading.\nそうです。"
-    found = claims.check(answer, [SOURCE])
+    found = claims.check_claims(answer, [SOURCE])
     assert [claim.sentence for claim in found] == ["年次休暇は10日です[1]。"]
-    assert claims.unchecked(answer, found) == 2
-    assert claims.unchecked("資料にありません。", ()) == 0
+    assert claims.count_unchecked(answer, found) == 2
+    assert claims.count_unchecked("資料にありません。", ()) == 0
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,7 @@ def test_the_end_of_a_predicate_says_what_must_or_may_be(sentence: str, kinds: l
 @pytest.mark.parametrize("number", range(len(BEHAVIOURS)), ids=lambda number: BEHAVIOURS[number]["name"])
 def test_the_same_in_other_words_is_left_alone_and_another_thing_is_marked(number: int) -> None:
     for text, right, *wrong in BEHAVIOURS[number]["pairs"]:
-        source = Passage(1, Section(("第2章",), text), 1, "要領.md", "/要領.md", "資料", "internal", 1.0, 1)
+        source = Passage(1, DocumentSection(("第2章",), text), 1, "要領.md", "/要領.md", "資料", "internal", 1.0, 1)
         assert not is_marked(right, source), right
         assert all(is_marked(answer, source) for answer in wrong), wrong
 
@@ -139,10 +141,10 @@ def test_the_same_in_other_words_is_left_alone_and_another_thing_is_marked(numbe
     ],
 )
 def test_an_act_goes_with_its_condition_however_it_is_denied(sentence: str) -> None:
-    found = gates.of(statements.of(sentence))
+    found = prerequisites.of(statements.of(sentence))
     assert found
     assert all(one.is_together for one in found)
 
 
 def test_an_act_without_its_condition_does_not() -> None:
-    assert [one.is_together for one in gates.of(statements.of("許可がなくても、倉庫に入れます。"))] == [False]
+    assert [one.is_together for one in prerequisites.of(statements.of("許可がなくても、倉庫に入れます。"))] == [False]

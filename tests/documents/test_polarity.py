@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.documents.grounding import polarity
+from app.documents.grounding import modality
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ from app.documents.grounding import polarity
     ],
 )
 def test_the_end_of_a_sentence_tells(sentence, sign):
-    assert polarity.of(sentence) == sign
+    assert modality.polarity_of(sentence) == sign

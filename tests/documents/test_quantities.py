@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.documents.values import dates, quantities
+from app.documents.values import notation, quantities
 
 
 def values(text: str) -> list[tuple[float, str, str]]:
@@ -10,7 +10,7 @@ def values(text: str) -> list[tuple[float, str, str]]:
 
 
 def days(text: str) -> list[tuple[int, int, int]]:
-    return [(one.year, one.month, one.day) for one in dates.parse(text)]
+    return [(one.year, one.month, one.day) for one in notation.parse_dates(text)]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_codes_and_words_are_no_quantities(written):
 
 @pytest.mark.parametrize("written", ["令和7年6月1日", "平成三年", "R7.3.31", "2025/3/31", "6月から", "9月30日"])
 def test_dates_are_no_quantities(written):
-    assert dates.parse(written)
+    assert notation.parse_dates(written)
     assert quantities.parse(written) == []
 
 
@@ -154,13 +154,13 @@ def test_what_only_looks_like_a_date_is_none(written):
 
 
 def test_a_date_without_a_year_takes_the_one_before():
-    found = dates.with_years(dates.parse("令和7年6月1日から9月30日まで"))
+    found = notation.with_years_filled(notation.parse_dates("令和7年6月1日から9月30日まで"))
     assert (2025, 9, 30) in [(one.year, one.month, one.day) for one in found]
 
 
 def test_places_are_those_of_the_original():
     text = "流量は１，５００㎥／ｓ、工期は㋿令和７年３月３１日まで"
-    (flow,), (day,) = quantities.parse(text), dates.parse(text)
+    (flow,), (day,) = quantities.parse(text), notation.parse_dates(text)
     assert text[flow.start : flow.end] == "１，５００㎥／ｓ"
     assert text[day.start : day.end] == "令和７年３月３１日"
 

@@ -6,8 +6,8 @@ from fractions import Fraction
 import pytest
 
 from app.documents.grounding import claims
-from app.documents.records import Passage, Section
-from app.documents.values import dates, quantities, spans
+from app.documents.records import DocumentSection, Passage
+from app.documents.values import notation, quantities, spans
 
 KANJI = "〇一二三四五六七八九"
 
@@ -181,13 +181,13 @@ def test_a_length_follows_from_its_ends(text: str, length: str) -> None:
 
 
 def test_a_term_gives_its_last_day() -> None:
-    ends = [one for one in spans.of_text("2027年10月1日から2年間") if isinstance(one, dates.Date)]
+    ends = [one for one in spans.of_text("2027年10月1日から2年間") if isinstance(one, notation.Date)]
     assert (2029, 9, 30) in [(one.year, one.month, one.day) for one in ends]
     assert not spans.of_text("2027年13月41日から2027年2月30日まで")
 
 
 def passage(*heading: str, text: str) -> Passage:
-    return Passage(1, Section(heading, text), 1, "規則.md", "/規則.md", "資料", "internal", 1.0, 1)
+    return Passage(1, DocumentSection(heading, text), 1, "規則.md", "/規則.md", "資料", "internal", 1.0, 1)
 
 
 HALL = passage(
@@ -205,7 +205,7 @@ MIX = passage(
 
 
 def is_marked(answer: str, source: Passage) -> bool:
-    return not all(claim.is_supported and not claim.missing for claim in claims.check(answer, [source]))
+    return not all(claim.is_supported and not claim.missing for claim in claims.check_claims(answer, [source]))
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,17 @@ import pytest
 
 from app.base.errors import AppError
 from app.documents.library import Library
-from app.documents.records import Section
-from app.documents.retrieval import fusion, retrieval, vectors
-from app.documents.retrieval.fusion import CONSTANT, Meaning, embedded_text, reciprocal_ranks
-from app.documents.retrieval.vectors import Floats, Vectors, digest_of
+from app.documents.records import DocumentSection
+from app.documents.retrieval import passage_search, semantic_index
+from app.documents.retrieval.semantic_index import (
+    RRF_CONSTANT,
+    Floats,
+    SemanticQuery,
+    VectorFile,
+    embedded_text,
+    fuse_ranks,
+    text_digest,
+)
 
 DIMENSIONS = 64
 
@@ -27,11 +34,11 @@ def unit(count: int, seed: int = 1) -> Floats:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Vectors:
-    return Vectors(tmp_path / "vectors" / "a.vectors", DIMENSIONS)
+def store(tmp_path: Path) -> VectorFile:
+    return VectorFile(tmp_path / "vectors" / "a.vectors", DIMENSIONS)
 
 
-def test_the_nearest_are_those_of_an_exact_search(store: Vectors) -> None:
+def test_the_nearest_are_those_of_an_exact_search(store: VectorFile) -> None:
     made = unit(3000)
     store.add(range(3000), range(3000), made)
     question = unit(1, seed=2)[0]
@@ -42,11 +49,11 @@ def test_the_nearest_are_those_of_an_exact_search(store: Vectors) -> None:
     assert found[0].similarity == pytest.approx(float(made[exact[0]] @ question), abs=0.01)
 
 
-def test_without_a_file_nothing_is_near(store: Vectors) -> None:
+def test_without_a_file_nothing_is_near(store: VectorFile) -> None:
     assert (store.nearest(unit(1)[0], 5), store.known(), store.count()) == ([], set(), 0)
 
 
-def test_a_limit_beyond_all_rows_gives_all(store: Vectors) -> None:
+def test_a_limit_beyond_all_rows_gives_all(store: VectorFile) -> None:
     made = unit(3)
     store.add([7, 8, 9], [1, 2, 3], made)
     found = store.nearest(made[1], 50)
@@ -54,7 +61,7 @@ def test_a_limit_beyond_all_rows_gives_all(store: Vectors) -> None:
     assert {(one.section_id, one.digest) for one in found} == {(7, 1), (8, 2), (9, 3)} == store.known()
 
 
-def test_a_row_that_was_cut_off_is_not_there_and_the_next_ones_are_whole(store: Vectors) -> None:
+def test_a_row_that_was_cut_off_is_not_there_and_the_next_ones_are_whole(store: VectorFile) -> None:
     made = unit(4)
     store.add([1, 2], [1, 2], made[:2])
     whole = store.path.read_bytes()
@@ -66,7 +73,7 @@ def test_a_row_that_was_cut_off_is_not_there_and_the_next_ones_are_whole(store: 
         assert store.nearest(made[3], 1)[0].section_id == 4
 
 
-def test_rows_that_a_power_cut_has_emptied_are_made_again(store: Vectors) -> None:
+def test_rows_that_a_power_cut_has_emptied_are_made_again(store: VectorFile) -> None:
     store.add([1, 2, 3], [1, 2, 3], unit(3))
     data = bytearray(store.path.read_bytes())
     size = len(data) // 3
@@ -76,7 +83,7 @@ def test_rows_that_a_power_cut_has_emptied_are_made_again(store: Vectors) -> Non
     assert store.known() == {(1, 1)}
 
 
-def test_old_rows_are_left_out_when_the_file_is_written_anew(store: Vectors) -> None:
+def test_old_rows_are_left_out_when_the_file_is_written_anew(store: VectorFile) -> None:
     made = unit(6)
     store.add([1, 2, 3], [1, 2, 3], made[:3])
     store.add([2, 2, 4], [20, 2, 4], made[3:])
@@ -89,7 +96,7 @@ def test_old_rows_are_left_out_when_the_file_is_written_anew(store: Vectors) -> 
 def test_a_folder_that_cannot_be_written_is_an_expected_error(tmp_path: Path) -> None:
     (tmp_path / "vectors").write_text("a file in its place")
     with pytest.raises(AppError) as raised:
-        Vectors(tmp_path / "vectors" / "a.vectors", DIMENSIONS).add([1], [1], unit(1))
+        VectorFile(tmp_path / "vectors" / "a.vectors", DIMENSIONS).add([1], [1], unit(1))
     assert raised.value.code == "vectors_unusable"
 
 
@@ -97,7 +104,7 @@ KILLED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from app.documents.retrieval.vectors import Vectors
+from app.documents.retrieval.semantic_index import VectorFile as Vectors
 from tests.documents.test_vectors import DIMENSIONS, unit
 store = Vectors(Path(sys.argv[1]), DIMENSIONS)
 made = unit(8000)
@@ -110,7 +117,7 @@ for at in range(int(sys.argv[2]), 8000, 16):
 """
 
 
-def test_kills_at_any_moment_lose_no_finished_batch_and_leave_no_wrong_row(store: Vectors) -> None:
+def test_kills_at_any_moment_lose_no_finished_batch_and_leave_no_wrong_row(store: VectorFile) -> None:
     made, chance = unit(8000), np.random.default_rng(5)
     reported = 0
     for _ in range(8):
@@ -134,25 +141,25 @@ def test_kills_at_any_moment_lose_no_finished_batch_and_leave_no_wrong_row(store
 
 
 def test_two_rankings_are_fused_by_their_ranks() -> None:
-    assert CONSTANT == 10
-    assert reciprocal_ranks((1.0, [1, 2, 3]), (1.0, [3, 4])) == [
+    assert RRF_CONSTANT == 10
+    assert fuse_ranks((1.0, [1, 2, 3]), (1.0, [3, 4])) == [
         (3, pytest.approx(1 / 13 + 1 / 11)),
         (1, pytest.approx(1 / 11)),
         (2, pytest.approx(1 / 12)),
         (4, pytest.approx(1 / 12)),
     ]
-    assert reciprocal_ranks((1.0, [1, 2]), (0.1, [3, 2])) == [
+    assert fuse_ranks((1.0, [1, 2]), (0.1, [3, 2])) == [
         (2, pytest.approx(1.1 / 12)),
         (1, pytest.approx(1 / 11)),
         (3, pytest.approx(0.1 / 11)),
     ]
-    assert reciprocal_ranks((1.0, [5, 6]), (0.1, [])) == [(5, pytest.approx(1 / 11)), (6, pytest.approx(1 / 12))]
+    assert fuse_ranks((1.0, [5, 6]), (0.1, [])) == [(5, pytest.approx(1 / 11)), (6, pytest.approx(1 / 12))]
 
 
 class Shelf:
     """A library whose sections have vectors by hand: section n of a document points along axis n."""
 
-    def __init__(self, library: Library, store: Vectors) -> None:
+    def __init__(self, library: Library, store: VectorFile) -> None:
         self.library, self.store = library, store
 
     def put(self, collection: str, *texts: str) -> list[int]:
@@ -165,38 +172,38 @@ class Shelf:
     def rewrite(self, document_id: int, *texts: str) -> None:
         document = self.library.document(document_id)
         assert document is not None
-        sections = [Section((f"第{number}章",), text) for number, text in enumerate(texts)]
+        sections = [DocumentSection((f"第{number}章",), text) for number, text in enumerate(texts)]
         self.library.put(dataclasses.replace(document, state="done"), sections)
 
     def embed(self, document_id: int, first_axis: int = 0, part: slice = slice(None)) -> None:
         rows = self.library.sections(document_id)[part]
         self.store.add(
             [section_id for section_id, _ in rows],
-            [digest_of(embedded_text(section.heading, section.text)) for _, section in rows],
+            [text_digest(embedded_text(section.heading, section.text)) for _, section in rows],
             np.eye(DIMENSIONS, dtype=np.float32)[first_axis : first_axis + len(rows)],
         )
 
     def found(self, query: str, axis: int | None, *collection_ids: int) -> list[str]:
         vector = np.eye(DIMENSIONS, dtype=np.float32)[axis] if axis is not None else None
-        meaning = Meaning(query, self.store, vector) if vector is not None else None
-        found = retrieval.search(self.library, query, collection_ids, 20, meaning=meaning)
+        meaning = SemanticQuery(query, self.store, vector) if vector is not None else None
+        found = passage_search.search(self.library, query, collection_ids, 20, meaning=meaning)
         assert [passage.rank for passage in found] == list(range(1, len(found) + 1))
         return [passage.section.text for passage in found]
 
 
 @pytest.mark.fault("F9")
-def test_a_text_of_bytes_among_what_is_near_is_said_to_be_damage(shelf: "Shelf", store: Vectors) -> None:
+def test_a_text_of_bytes_among_what_is_near_is_said_to_be_damage(shelf: "Shelf", store: VectorFile) -> None:
     collection, document = shelf.put("規程", "桁の高さ")
     shelf.embed(document)
     with shelf.library.database.transaction():
         shelf.library.database.write("UPDATE section SET heading = '[]', text = x'ff'")
-    meaning = Meaning("桁", store, np.eye(DIMENSIONS, dtype=np.float32)[0])
+    meaning = SemanticQuery("桁", store, np.eye(DIMENSIONS, dtype=np.float32)[0])
     with pytest.raises(AppError, match="database_damaged"):
         meaning.fused(shelf.library, [], [collection])
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, store: Vectors) -> Shelf:
+def shelf(tmp_path: Path, store: VectorFile) -> Shelf:
     return Shelf(Library.open(tmp_path / "documents.sqlite"), store)
 
 
@@ -215,14 +222,14 @@ def test_what_no_word_finds_is_found_by_its_meaning(shelf: Shelf) -> None:
 def test_meaning_has_an_equal_say_only_where_the_words_do_not_cover_a_question(shelf: Shelf) -> None:
     collection_id, document_id = shelf.put("規程", DOG, PUMP, PAY)
     shelf.embed(document_id)
-    place = fusion.reciprocal_ranks
+    place = semantic_index.fuse_ranks
     weights: list[float] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fusion, "reciprocal_ranks", lambda *r: (weights.append(r[1][0]), place(*r))[1])
+        patch.setattr(semantic_index, "fuse_ranks", lambda *r: (weights.append(r[1][0]), place(*r))[1])
         assert shelf.found("ポンプの軸受の温度", 2, collection_id)[0] == PUMP
         shelf.found("ポンプの製造会社の住所と電話番号", 2, collection_id)
         shelf.found("サラリー", 2, collection_id)
-    assert weights == [fusion.COVERED_WEIGHT, 1.0, 1.0]
+    assert weights == [semantic_index.COVERED_WEIGHT, 1.0, 1.0]
 
 
 def test_without_vectors_the_order_is_that_of_the_words(shelf: Shelf) -> None:
@@ -245,12 +252,13 @@ def test_a_changed_or_removed_section_is_not_found_by_its_old_vector(shelf: Shel
 
 
 def test_other_collections_do_not_take_the_places(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fusion, "CANDIDATES", 2)
-    monkeypatch.setattr(vectors, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(semantic_index, "CANDIDATES", 2)
+    monkeypatch.setattr(semantic_index, "CHUNK_ROWS", 7)
     _, others = shelf.put("ほか", *(f"番号{number}の雑則。" for number in range(60)))
     shelf.store.add(
         *zip(
-            *((i, digest_of(embedded_text(s.heading, s.text))) for i, s in shelf.library.sections(others)), strict=True
+            *((i, text_digest(embedded_text(s.heading, s.text))) for i, s in shelf.library.sections(others)),
+            strict=True,
         ),
         np.repeat(np.eye(DIMENSIONS, dtype=np.float32)[2:3], 60, axis=0),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.chat.presets import Choices
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.report import advice, result_reading
 from app.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult

@@ -11,10 +11,10 @@ from app.chat.answer_ratings import BAD, GOOD, rate
 from app.chat.records import AnswerDetails, Message
 from app.chat.shelf import Shelf
 from app.chat.store import Store
-from app.documents.grounding import claims, grounding
-from app.documents.grounding.grounding import CollectionRef, Grounding
+from app.documents.grounding import claims, grounding_record
+from app.documents.grounding.grounding_record import CollectionRef, Grounding
 from app.documents.library import Library
-from app.documents.records import Collection, Passage, Section
+from app.documents.records import DocumentCollection, DocumentSection, Passage
 from app.evaluation import label_now, question_sets
 from app.evaluation.from_conversations import Collected, collect
 from app.evaluation.records import Gold, Question
@@ -27,7 +27,7 @@ HEADINGS = (("第2章", "2.3.1 点検"), ("第2章", "2.3.2 燃料"))
 
 
 def passages(label: Label = "internal") -> list[Passage]:
-    sections = (Section(HEADINGS[0], f"{RUN}\n{LOAD}", page=21), Section(HEADINGS[1], FUEL, page=22))
+    sections = (DocumentSection(HEADINGS[0], f"{RUN}\n{LOAD}", page=21), DocumentSection(HEADINGS[1], FUEL, page=22))
     return [
         Passage(number, section, 1, "管理編.pdf", "/x/管理編.pdf", "規程", label, 1.0, number)
         for number, section in enumerate(sections, start=1)
@@ -36,8 +36,8 @@ def passages(label: Label = "internal") -> list[Passage]:
 
 def grounded(answer: str, label: Label = "internal") -> AnswerDetails:
     found = passages(label)
-    sources = tuple(map(grounding.source_of, found))
-    return AnswerDetails("m", grounding=Grounding("answered", sources, claims.check(answer, found, ASKED)))
+    sources = tuple(map(grounding_record.source_of, found))
+    return AnswerDetails("m", grounding=Grounding("answered", sources, claims.check_claims(answer, found, ASKED)))
 
 
 def answered(
@@ -131,7 +131,7 @@ def test_a_correction_that_no_source_supports_has_no_evidence(store: Store) -> N
 
 
 def test_a_good_not_in_the_documents_makes_a_question_without_an_answer(store: Store) -> None:
-    kept = Grounding("not_in_documents", tuple(map(grounding.source_of, passages())))
+    kept = Grounding("not_in_documents", tuple(map(grounding_record.source_of, passages())))
     details = AnswerDetails(grounding=kept)
     good = answered(store, "椅子の色は？", "資料にありません。", details)
     bad = answered(store, ASKED, "資料にありません。", details)
@@ -143,7 +143,7 @@ def test_a_good_not_in_the_documents_makes_a_question_without_an_answer(store: S
 
 
 def test_a_correction_that_the_documents_do_not_have_it_makes_a_question_without_an_answer(store: Store) -> None:
-    sources = tuple(map(grounding.source_of, passages()))
+    sources = tuple(map(grounding_record.source_of, passages()))
     invented = answered(store, ASKED, "年に百回です。[1]", AnswerDetails(grounding=Grounding("answered", sources)))
     rate(store, invented.id, BAD, "資料にありません。")
     (found,) = collect(store, []).questions
@@ -205,7 +205,7 @@ def test_the_label_is_the_highest_of_what_was_taken(store: Store, label: Label, 
     assert collect(store, []).label == expected
     rate(store, other.id, BAD)
     assert collect(store, []).label == "public", "what is left out hands nothing on"
-    assert collect(store, [Collection(1, "規程", "secret")]).label == "secret", "as its collection is by now"
+    assert collect(store, [DocumentCollection(1, "規程", "secret")]).label == "secret", "as its collection is by now"
 
 
 def test_the_same_ratings_give_the_same_questions_and_ids_of_their_own(store: Store) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from app.base import wording
 from app.chat.batch.results import Result, Verdict
-from app.documents.grounding.grounding import Claim, Grounding, Source
+from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.evaluation.judge import marking
 from app.evaluation.judge.marking import mark
 from app.evaluation.records import Gold, Question
@@ -25,7 +25,7 @@ def marks(question: Question, answer: str, verdict: Verdict = "answered") -> Mar
 
 
 def grounded(answer: str, *claimed: Claim, question: Question = GOLD) -> Marks:
-    sources = tuple(Source("基準", "internal", "手引き.pdf", "手引き.pdf", text) for text in TEXTS)
+    sources = tuple(CitedSource("基準", "internal", "手引き.pdf", "手引き.pdf", text) for text in TEXTS)
     return mark(question, Result(1, "answered", answer, grounding=Grounding("answered", sources, claimed)))
 
 
@@ -177,7 +177,7 @@ def test_who_cites_nothing_has_no_right_citation_and_no_wrong_one() -> None:
 def test_the_rank_is_that_of_the_search_not_the_place_in_the_prompt() -> None:
     scores = (2.0, 1.0, 3.0)  # a prompt has its passages in the order of the documents
     sources = tuple(
-        Source("基準", "internal", "手引き.pdf", "手引き.pdf", text, score=score)
+        CitedSource("基準", "internal", "手引き.pdf", "手引き.pdf", text, score=score)
         for text, score in zip(TEXTS, scores, strict=True)
     )
     third = replace(GOLD, gold=(Gold(TEXTS[2]),))

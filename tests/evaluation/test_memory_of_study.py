@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.chat.presets import Choices
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.retrieval import excerpts
 from app.evaluation.judge import judging
 from app.evaluation.records import Question, QuestionSet

@@ -7,7 +7,7 @@ import pytest
 from app.chat.batch.journal import Head, Journal
 from app.chat.batch.results import Result
 from app.chat.presets import Choices
-from app.documents.grounding.grounding import Claim, Grounding, Source
+from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.evaluation.judge import judging
 from app.evaluation.judge.judging import JudgePrompt
 from app.evaluation.records import Question, QuestionSet
@@ -69,7 +69,7 @@ def test_the_sources_of_both_answers_are_shown_where_no_quote_is_known(tmp_path:
     asked = QuestionSet("試験", 1, "", (Question("q1", "かぶりは？"), Question("q2", "根入れは？")))
     studies.create(tmp_path / "x", study(), asked)
     for system, text in zip(SYSTEMS, ("かぶりは 100 mm とする。", "かぶりは 70 mm とする。"), strict=True):
-        source = Source("基準", "internal", "手引き.pdf", "手引き.pdf", text + "長い節。" * 1000)
+        source = CitedSource("基準", "internal", "手引き.pdf", "手引き.pdf", text + "長い節。" * 1000)
         grounding = Grounding("answered", (source,), (Claim(text, 0, 1, (1,), is_supported=True),))
         head = Head("", "", 0, system.id, system.name, (), Choices(), 4096, 0.0)
         kept = Journal.open(steps.out_of(tmp_path / "x", system.id, 0), head)

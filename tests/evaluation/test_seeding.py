@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.documents.grounding import polarity
+from app.documents.grounding import modality
 from app.documents.values import quantities
 from app.evaluation.judge import seeding
 from app.evaluation.records import Question
@@ -178,4 +178,4 @@ def test_of_real_answers_most_can_be_made_wrong_and_each_differs(kasensabo: Path
         assert all(one != question.reference for one, question in zip(answers, questions, strict=True))
     for one, question in zip(made["negation"], questions, strict=True):
         if one is not None and "。" not in question.reference[:-1]:
-            assert polarity.of(one) == -polarity.of(question.reference)
+            assert modality.polarity_of(one) == -modality.polarity_of(question.reference)

@@ -7,7 +7,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.chat.presets import Choices
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet

@@ -13,7 +13,7 @@ WORD = "堤体の安定を確かめる。"
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """`reason`: why it is left out (`app.documents.scan.Scan`), "": it is taken and read."""
+    """`reason`: why it is left out (`app.documents.collection_updates.ScanResult`), "": it is taken and read."""
 
     name: str | bytes
     reason: str = ""

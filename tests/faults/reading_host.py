@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication, QTimer
 
 from app.base import programs
-from app.documents.services.documents import Documents
+from app.documents.services.document_library import DocumentLibrary
 
 NAME = "基準"
 
@@ -17,7 +17,7 @@ NAME = "基準"
 def main(database: Path, folder: Path | None) -> int:
     programs.prepare_child_environment()
     app = QCoreApplication([])
-    documents = Documents(database, programs.reader_command(database), database.parent)
+    documents = DocumentLibrary(database, programs.reader_command(database), database.parent)
 
     def begin() -> None:
         known = {one.name: one.id for one in documents.collections()}

@@ -16,12 +16,12 @@ from app.base import programs, wording
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
-from app.documents.gather import Added
+from app.documents.collection_updates import AddedFiles
 from app.documents.library import Library
 from app.documents.reading import limits
 from app.documents.records import Document, Passage
 from app.documents.retrieval import packing
-from app.documents.services.documents import Documents
+from app.documents.services.document_library import DocumentLibrary
 from app.inference import prompts
 from app.inference.prompts import Turn
 from app.models import catalogue
@@ -55,7 +55,7 @@ class Desk:
 
     def use(self, command: list[str]) -> None:
         """Before anything is read: this reading child."""
-        self.documents = Documents(self.where.documents, command, self.where.logs)
+        self.documents = DocumentLibrary(self.where.documents, command, self.where.logs)
         self.documents.failed.connect(self.problems.append)
 
     @property
@@ -227,7 +227,7 @@ def test_odd_names_and_links_of_a_folder(desk: Desk, tally: Tally) -> None:
     folder = desk.folder / "資料"
     left_out = hostile_names.make(folder)
     before = set(desk.folder.rglob("*"))
-    added: list[Added] = []
+    added: list[AddedFiles] = []
     desk.documents.added.connect(added.append)
     found = desk.read([folder])
     assert sorted(Path(path).name for path in found) == sorted(str(named.name) for named in hostile_names.TAKEN)

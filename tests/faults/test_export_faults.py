@@ -25,7 +25,7 @@ from app.base.tables import table_writer
 from app.chat.exchange import docx_file, markdown_file
 from app.chat.exchange.bundle import Bundle
 from app.chat.records import AnswerDetails, Conversation, Message
-from app.documents.grounding.grounding import Claim, Grounding, Source
+from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.evaluation.report import report
 from tests.evaluation.made_evaluation import evaluation
 from tests.faults.ledger import Tally
@@ -170,7 +170,7 @@ def test_nothing_of_a_whole_conversation_acts_in_markdown(tally: Tally) -> None:
     for case in MARKDOWN:
         line = " ".join(case.split())
         kept = Grounding(
-            sources=(Source(line, "internal", line, "/x", line, (line,), line, 3),),
+            sources=(CitedSource(line, "internal", line, "/x", line, (line,), line, 3),),
             claims=(Claim(line, 0, len(line), (1,), False, (line,)),),
         )
         check(markdown_file.content(bundle(case, case, title=line, grounding=kept)))

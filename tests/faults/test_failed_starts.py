@@ -20,7 +20,7 @@ from app.base.paths import Paths
 from app.base.settings import Settings
 from app.chat.store import Store
 from app.models import models_folder
-from app.models.models_folder import Move
+from app.models.models_folder import FolderMove
 from tests.faults.window_process import ROOT, environment, wait_until
 
 LIMIT_S = 120
@@ -153,7 +153,7 @@ def test_a_move_of_the_models_folder_that_was_interrupted_waits_for_a_usual_star
 ) -> None:
     source, target = starts.where.models, tmp_path / "moved"
     target.mkdir()
-    models_folder.note(starts.where, Move(source, target, "switching", (), (), {}))
+    models_folder.write_journal(starts.where, FolderMove(source, target, "switching", (), (), {}))
     starts.opens("--safe-mode")
     assert settings.load(starts.where.settings).models_folder is None
     starts.opens()

@@ -12,9 +12,9 @@ import pytest
 
 from app.base import authenticity, paths
 from app.base.files import day_record, file_permissions
-from app.documents.retrieval import embedding_model
+from app.documents.retrieval import semantic_index
 from app.inference import speed
-from app.models import training_environment, verify_log
+from app.models import training_environment, verification
 from app.serve import server
 from app.training.environment import folders
 from tests.faults.ledger import Tally
@@ -114,9 +114,9 @@ def test_what_later_versions_have_added_leaves_no_folder_open(tmp_path: Path, ta
         training_environment.KEY_FILE,
         folders.ATTEMPT,
     )
-    vectors = embedding_model.folder_of(where.documents)
+    vectors = semantic_index.vectors_folder(where.documents)
     vectors.mkdir()
-    for name in (*names, day_record.NAME, verify_log.NAME, speed.FILE_NAME, where.exports_log.name):
+    for name in (*names, day_record.NAME, verification.VERIFIED_FILE, speed.FILE_NAME, where.exports_log.name):
         (where.data / name).touch()
         (where.data / name).chmod(0o666)
     for place in (where.data, vectors):

@@ -22,13 +22,13 @@ from app.base.settings import Settings
 from app.chat import preset_files
 from app.chat.preset_table import PresetTable
 from app.chat.store import Store
+from app.documents.document_tables import SectionTable
 from app.documents.library import Library
-from app.documents.records import Section
-from app.documents.retrieval.passages import widened
-from app.documents.section_table import SectionTable
+from app.documents.records import DocumentSection
+from app.documents.retrieval.retrieved_passages import widen_sections
 from app.inference import engine_packs
 from app.inference.local_model import LocalModel
-from app.models import local_models, models_folder, training_environment, tuned_models
+from app.models import local_models, model_registry, models_folder, training_environment
 from app.models.model_store import ModelStore
 from app.shell import update_file
 from app.training import drafting
@@ -285,7 +285,7 @@ def test_a_database_with_values_that_stand_for_nothing_is_damaged(case: str, tmp
     store = Store.open(where.database, where.backups)
     try:
         presets = PresetTable(store.database)
-        read = presets.all if "preset" in case else functools.partial(tuned_models.listed, store, where.models)
+        read = presets.all if "preset" in case else functools.partial(model_registry.list_models, store, where.models)
         with pytest.raises(AppError, match="database_damaged"):
             read()
     finally:
@@ -311,7 +311,7 @@ def test_a_database_of_documents_with_values_that_stand_for_nothing_is_damaged(c
     library = Library.open(where.documents)
     [id] = library.add_documents(library.add_collection("資料"), [tmp_path / "a.txt"])
     with library.database.transaction():
-        SectionTable(library.database).add(id, [Section(("第1条",), "高さは15 mとする。")], lambda _count: None)
+        SectionTable(library.database).add(id, [DocumentSection(("第1条",), "高さは15 mとする。")], lambda _count: None)
     with library.database.transaction():
         library.database.write(DOCUMENTS[case])
     with pytest.raises(AppError, match="database_damaged"):
@@ -322,7 +322,7 @@ def test_a_database_of_documents_with_values_that_stand_for_nothing_is_damaged(c
 def _shown(library: Library) -> None:
     for collection in library.collections():
         library.documents(collection.id)
-    widened(library, [(row["id"], 1.0) for row in library.database.read("SELECT id FROM section")], 3)
+    widen_sections(library, [(row["id"], 1.0) for row in library.database.read("SELECT id FROM section")], 3)
 
 
 CONVERSATIONS = {

@@ -16,7 +16,7 @@ from app.base.paths import Paths
 from app.base.wording import describe_error
 from app.chat.batch import questions as batch_questions
 from app.evaluation import question_files
-from app.models import safetensors_header
+from app.models import hf_weights
 from app.training import result_view
 from app.training.cli import train_words
 from app.training.data import curation, reading
@@ -137,7 +137,7 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "rows": ("rows.jsonl", reading.read),
     "questions": ("set.csv", question_files.read),
     "a workbook": ("set.xlsx", question_files.read),
-    "weights": ("model.safetensors", safetensors_header.read),
+    "weights": ("model.safetensors", hf_weights.read_safetensors_header),
 }
 
 

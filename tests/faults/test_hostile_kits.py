@@ -18,8 +18,8 @@ from app.base.wording import phrase
 from app.chat import preset_files
 from app.models import local_models, starter
 from app.models import package_locks as locks
-from app.models.kits import kit_export, kit_import, kit_manifest
-from app.models.package_locks import Lock
+from app.models.kits import kit_export, kit_import, transfer_kit
+from app.models.package_locks import PackageLock
 from app.training.environment import base_python, gathering, kit, planning, python_pins
 from app.training.environment.folders import Folders
 from tests import model_files as models
@@ -42,7 +42,7 @@ from pathlib import Path
 from app.base.isolation import network_guard as offline
 from app.models import package_locks as locks
 from app.training.environment import base_python, child
-from app.models.downloads.packages import fetch_all
+from app.models.downloads.package_download import fetch_packages as fetch_all
 offline.permit()
 locks.folder = lambda: Path(sys.argv[1])
 if sys.argv[2] == "bare":
@@ -55,7 +55,7 @@ class Stick(NamedTuple):
     """A kit as it was given out, before somebody has had it in hand."""
 
     folder: Path
-    lock: Lock
+    lock: PackageLock
     ran: Path  # is there when a program of the kit was started
     work: Path
 
@@ -88,7 +88,7 @@ def pack(path: Path, ran: Path, more: bytes = b"") -> Path:
 def changed(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     document = json.loads((folder / kit.NAME).read_bytes())
     change(document)
-    (folder / kit.NAME).write_bytes(kit_manifest.sealed(document))
+    (folder / kit.NAME).write_bytes(transfer_kit.table_bytes(document))
 
 
 def listed(folder: Path, name: str, path: Path, at: int | None = None) -> None:
@@ -360,14 +360,14 @@ def test_what_lies_in_a_newly_chosen_place_is_not_started(
 # ---------------------------------------------------------------------- models
 
 
-def imported(folder: Path, target: Path) -> kit_import.Imported:
-    return kit_import.bring_in(folder, target, lambda model: model, preset_files.parse)
+def imported(folder: Path, target: Path) -> kit_import.ImportedModels:
+    return kit_import.import_kit(folder, target, lambda model: model, preset_files.parse)
 
 
 def test_a_model_that_is_only_called_as_a_known_one_does_not_get_its_terms(tmp_path: Path) -> None:
     known = starter.card()
     fake = models.tiny_llama(tmp_path / "gemma.gguf", metadata={"general.name": known.names[0]})
-    kit_export.export([local_models.describe(fake)], tmp_path / "kit", permit=PERMIT)
+    kit_export.export_kit([local_models.describe(fake)], tmp_path / "kit", permit=PERMIT)
     outcome = imported(tmp_path / "kit", tmp_path / "models")
     (model,) = outcome.models
     assert model.card_id == known.id
@@ -379,13 +379,13 @@ def test_a_model_that_is_only_called_as_a_known_one_does_not_get_its_terms(tmp_p
 
 def test_a_page_under_the_name_of_our_terms_is_not_taken(tmp_path: Path) -> None:
     folder, target = tmp_path / "kit", tmp_path / "models"
-    kit_export.export([local_models.describe(models.tiny_llama(tmp_path / "a.gguf"))], folder, permit=PERMIT)
+    kit_export.export_kit([local_models.describe(models.tiny_llama(tmp_path / "a.gguf"))], folder, permit=PERMIT)
     page = b"<script>alert(1)</script>"
     (folder / starter.TERMS_NAME).write_bytes(page)
-    document = json.loads((folder / kit_manifest.NAME).read_bytes())
+    document = json.loads((folder / transfer_kit.MANIFEST_NAME).read_bytes())
     sha256 = hashlib.sha256(page).hexdigest()
     document["extras"] = [{"kind": "gemma_terms", "size_bytes": len(page), "sha256": sha256}]
-    (folder / kit_manifest.NAME).write_bytes(kit_manifest.sealed(document))
+    (folder / transfer_kit.MANIFEST_NAME).write_bytes(transfer_kit.table_bytes(document))
     outcome = imported(folder, target)
     assert [problem.code for problem in outcome.problems] == ["kit_content_unknown"]
     assert not (target / starter.TERMS_NAME).exists()

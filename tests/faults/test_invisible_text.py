@@ -25,8 +25,8 @@ from app.chat.shelf import Shelf
 from app.chat.store import Store
 from app.documents import terms
 from app.documents.library import Library
-from app.documents.records import Section
-from app.documents.retrieval import packing, retrieval
+from app.documents.records import DocumentSection
+from app.documents.retrieval import packing, passage_search
 from app.inference import prompts
 from app.inference.engine.messages import Done, EngineFacts, Failed, Token
 from app.inference.prompts import Turn
@@ -100,7 +100,7 @@ def test_what_a_document_hides_is_in_neither_index_nor_prompt_and_is_counted(
             assert "10日" in section.text, one.name
             wanted = {*terms.of_text("10日"), *terms.of_values("10日")} - {"日"}
             assert wanted <= set(terms.of_section(section)[1]), one.name
-        found = retrieval.search(library, "文書 1\u200b0日", [own], count)
+        found = passage_search.search(library, "文書 1\u200b0日", [own], count)
         assert found
         assert hidden_in(packing.system_text(found)) == []
     tally.tried(count)
@@ -122,7 +122,7 @@ def test_an_index_of_an_earlier_version_is_read_again_where_it_holds_hidden_text
             added = library.add_documents(own, [Path("/x") / name])[0]
             document_ = library.document(added)
             assert document_ is not None
-            library.put(replace(document_, state="done"), [Section(("第1章",), text)])
+            library.put(replace(document_, state="done"), [DocumentSection(("第1章",), text)])
         library.database.read("DROP TABLE former")
         library.database.read("PRAGMA user_version = 1")
     with closing(Library.open(where.documents)) as library:
@@ -281,7 +281,7 @@ def test_no_heading_or_name_of_a_document_makes_a_line_of_its_own(tmp_path: Path
         (_, section), *_ = library.sections(read.id)
         assert "\n" not in collection.name + "".join(section.heading) + section.tag
         assert FORGED in section.heading[0]
-        library.put(read, [Section((f"第1条\n{FORGED}",), "換気は毎時2回とする。", f"標準\r{FORGED}")])
+        library.put(read, [DocumentSection((f"第1条\n{FORGED}",), "換気は毎時2回とする。", f"標準\r{FORGED}")])
         ((number, kept),) = library.sections(read.id)
         passage = library.passage(number)
         assert passage is not None

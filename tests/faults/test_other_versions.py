@@ -12,7 +12,7 @@ from app.base.migrations import MIGRATIONS
 from app.base.paths import Paths
 from app.chat.store import Store
 from app.documents.library import Library
-from app.documents.services.documents import Documents
+from app.documents.services.document_library import DocumentLibrary
 from tests.faults.window_process import ROOT, environment
 
 LIMIT_S = 60
@@ -111,7 +111,7 @@ def test_a_newer_index_of_documents_is_refused_in_words_and_conversations_open(w
     Library.open(where.documents).close()
     set_version(where.documents, 99)
     filled(where)
-    documents = Documents(where.documents, [sys.executable, "-c", ""], where.logs)
+    documents = DocumentLibrary(where.documents, [sys.executable, "-c", ""], where.logs)
     with qtbot.waitSignal(documents.not_opened) as told:
         documents.open()
     assert told.args[0].code == "documents_newer"

@@ -8,7 +8,7 @@ import pytest
 
 from app.inference import machine
 from app.inference.machine import Gpu
-from app.models import catalogue, model_sizes
+from app.models import catalogue, model_fit
 
 GB = 10**9
 # Rows of 640 numbers, as the trial model has, do not fit into blocks of 256: its file mixes other types.
@@ -126,15 +126,15 @@ def test_the_size_computed_from_a_cards_numbers_is_that_of_the_published_file(ca
     published = card.file_of("Q4_K_M")
     assert card.shape is not None
     assert published is not None
-    assert model_sizes.weights_bytes(card.shape) == pytest.approx(published.size_bytes, rel=0.01)
+    assert model_fit.shape_weights_bytes(card.shape) == pytest.approx(published.size_bytes, rel=0.01)
 
 
 def verdicts(available_gb: float) -> dict[str, str]:
-    return {size.name: size.verdict for size in model_sizes.fits(int(available_gb * GB), 4096)}
+    return {size.name: size.verdict for size in model_fit.fit_sizes(int(available_gb * GB), 4096)}
 
 
 def recommended(available_gb: float) -> str | None:
-    size = model_sizes.recommended(model_sizes.fits(int(available_gb * GB), 4096))
+    size = model_fit.recommended_size(model_fit.fit_sizes(int(available_gb * GB), 4096))
     return size.name if size else None
 
 
@@ -156,12 +156,12 @@ def test_the_recommended_size_is_the_largest_comfortable_one_up_to_8b(available_
 
 
 def test_the_largest_comfortable_size_may_be_above_the_recommended_one() -> None:
-    largest = model_sizes.largest(model_sizes.fits(64 * GB, 4096))
+    largest = model_fit.largest_size(model_fit.fit_sizes(64 * GB, 4096))
     assert largest is not None
     assert largest.name == "70B"
-    assert model_sizes.largest(model_sizes.fits(GB // 2, 4096)) is None
+    assert model_fit.largest_size(model_fit.fit_sizes(GB // 2, 4096)) is None
 
 
 def test_a_longer_context_needs_more_memory() -> None:
-    short, long = model_sizes.fits(64 * GB, 4096), model_sizes.fits(64 * GB, 32_768)
+    short, long = model_fit.fit_sizes(64 * GB, 4096), model_fit.fit_sizes(64 * GB, 32_768)
     assert all(one.need_bytes < other.need_bytes for one, other in zip(short, long, strict=True))

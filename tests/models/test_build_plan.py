@@ -9,9 +9,8 @@ import pytest
 
 from app.base.errors import AppError
 from app.inference import quantizations
-from app.models import build_folder, build_plan, hf_adapter, hf_folder
-from app.models.build_folder import BuildFolder
-from app.models.build_plan import BuildPlan, BuildRequest, Step, room_needed
+from app.models import gguf_build, hf_folders
+from app.models.gguf_build import BuildFolder, BuildPlan, BuildRequest, BuildStep, space_needed
 from tests import hf_models
 
 
@@ -21,18 +20,18 @@ def source(tmp_path: Path) -> Path:
 
 
 def plan(source: Path, forms: str = "Q4_K_M", adapter: Path | None = None, **fields: object) -> BuildPlan:
-    model = hf_folder.read(source)
+    model = hf_folders.read_hf_model(source)
     models = source.parent / "models"
     models.mkdir(exist_ok=True)
-    lora = hf_adapter.read(adapter, model) if adapter else None
-    return build_plan.plan(BuildRequest(model, quantizations.parse_quantizations(forms), models, lora, **fields))  # type: ignore[arg-type]
+    lora = hf_folders.read_hf_adapter(adapter, model) if adapter else None
+    return gguf_build.plan_build(BuildRequest(model, quantizations.parse_quantizations(forms), models, lora, **fields))  # type: ignore[arg-type]
 
 
-def kinds(steps: list[Step] | tuple[Step, ...]) -> list[str]:
+def kinds(steps: list[BuildStep] | tuple[BuildStep, ...]) -> list[str]:
     return [step.title for step in steps]
 
 
-def put(folder: BuildFolder, step: Step, size: int = 100) -> None:
+def put(folder: BuildFolder, step: BuildStep, size: int = 100) -> None:
     (folder.path / step.file).write_bytes(bytes(size))
     folder.note(step)
 
@@ -60,21 +59,21 @@ def test_bf16_weights_stay_bf16_unless_an_adapter_is_added_to_them(tmp_path: Pat
 
 def test_the_room_is_that_of_the_fullest_moment() -> None:
     steps = (
-        Step("convert", "base", 100),
-        Step("adapter", "lora", 5),
-        Step("merge", "merged", 100, drops=("base", "lora")),
-        Step("quantize", "a", 30),
-        Step("quantize", "b", 50),
+        BuildStep("convert", "base", 100),
+        BuildStep("adapter", "lora", 5),
+        BuildStep("merge", "merged", 100, drops=("base", "lora")),
+        BuildStep("quantize", "a", 30),
+        BuildStep("quantize", "b", 50),
     )
-    assert room_needed(steps, {}) == 205
-    assert room_needed(steps[3:], {"merged": 100}) == 80
-    assert room_needed(steps[1:], {"base": 100}) == 105
-    assert room_needed((), {"merged": 100}) == 0
+    assert space_needed(steps, {}) == 205
+    assert space_needed(steps[3:], {"merged": 100}) == 80
+    assert space_needed(steps[1:], {"base": 100}) == 105
+    assert space_needed((), {"merged": 100}) == 0
 
 
 def test_the_room_covers_the_real_sizes(source: Path) -> None:
     made = plan(source, "Q4_K_M,Q8_0")
-    weights = 2 * hf_folder.read(source).parameters
+    weights = 2 * hf_folders.read_hf_model(source).parameters
     assert weights * (1 + 0.27 + 0.53) < made.peak_bytes < weights * 3 + 20_000_000
 
 
@@ -133,11 +132,11 @@ def test_a_quantization_that_nobody_knows_is_refused(wanted: str) -> None:
 
 def test_a_file_that_changed_meanwhile_is_named(source: Path) -> None:
     made = plan(source)
-    build_plan.require_same_sources(made)
+    gguf_build.require_same_sources(made)
     with (source / "model.safetensors").open("ab") as file:
         file.write(b"x")
     with pytest.raises(AppError, match="build_source_changed"):
-        build_plan.require_same_sources(made)
+        gguf_build.require_same_sources(made)
 
 
 # ------------------------------------------------------------------ folder
@@ -266,13 +265,13 @@ def test_cleaning_spares_what_is_being_built(source: Path, tmp_path: Path) -> No
     put(running, made.steps[0], 5000)
     left.mkdir()
     (left / "base.weights").write_bytes(bytes(7000))
-    assert build_folder.clean(made.request.models) == 7000
+    assert gguf_build.delete_unfinished_builds(made.request.models) == 7000
     assert not left.exists()
     assert running.finished() == {"base.weights": 5000}
     running.close(keep=True)
-    assert build_folder.clean(made.request.models) >= 5000
+    assert gguf_build.delete_unfinished_builds(made.request.models) >= 5000
     assert not (made.request.models / "building").exists()
-    assert build_folder.clean(made.request.models) == 0
+    assert gguf_build.delete_unfinished_builds(made.request.models) == 0
 
 
 @pytest.mark.parametrize("is_cleaned", [True, False])
@@ -295,7 +294,7 @@ def test_a_folder_is_held_until_all_in_it_is_deleted(
     monkeypatch.setattr(Path, "unlink", watched)
     folder.close(keep=is_cleaned)
     if is_cleaned:
-        build_folder.clean(made.request.models)
+        gguf_build.delete_unfinished_builds(made.request.models)
     assert refused
     assert not folder.path.parent.exists()
     folder.open()

@@ -8,7 +8,7 @@ from app.base.addresses import host_of, strip_credentials
 from app.base.errors import AppError
 from app.models import catalogue, download_queue
 from app.models.catalogue import ModelCard, ModelFile
-from app.models.download_queue import Queued, QueuedFile
+from app.models.download_queue import QueuedDownload, QueuedFile
 
 SHA, COMMIT = "a" * 64, "c" * 40
 PARTS = [f"m-0000{number}-of-00003.gguf" for number in (1, 2, 3)]
@@ -25,8 +25,8 @@ def file(**changes: object) -> ModelFile:
     return ModelFile(**(fields | {"file": "m.gguf"} | changes))  # type: ignore[arg-type]
 
 
-def planned(place: str = "", **changes: object) -> Queued:
-    return download_queue.plan(card(), file(**changes), place, "1")
+def planned(place: str = "", **changes: object) -> QueuedDownload:
+    return download_queue.plan_download(card(), file(**changes), place, "1")
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def planned(place: str = "", **changes: object) -> Queued:
     ],
 )
 def test_a_place_is_known_by_its_look(place: str, kind: str) -> None:
-    assert download_queue.kind_of(place) == kind
+    assert download_queue.source_kind(place) == kind
     assert download_queue.is_online(place) == (kind in ("hub", "file"))
 
 
@@ -108,13 +108,15 @@ def test_what_was_under_way_comes_back_paused_and_in_order(tmp_path: Path) -> No
     problem = AppError("download_cut", done_bytes=5)
     states = ["running", "waiting", "paused", "failed", "cancelled"]
     entries = [
-        Queued(str(number), "c", "題", "Q4_K_M", "", "o/m", "", 9, (QueuedFile("m.gguf", "m.gguf", has_arrived=True),))
+        QueuedDownload(
+            str(number), "c", "題", "Q4_K_M", "", "o/m", "", 9, (QueuedFile("m.gguf", "m.gguf", has_arrived=True),)
+        )
         .with_state(state, problem if state == "failed" else None)
         .in_folder("/models")
         for number, state in enumerate(states)
     ]
-    download_queue.save(path, entries)
-    loaded = download_queue.load(path)
+    download_queue.save_queue(path, entries)
+    loaded = download_queue.load_queue(path)
     assert [entry.state for entry in loaded] == ["paused", "paused", "paused", "failed", "cancelled"]
     assert [entry.id for entry in loaded] == ["0", "1", "2", "3", "4"]
     assert (loaded[3].problem_code, loaded[3].problem_facts) == ("download_cut", {"done_bytes": 5})

@@ -9,20 +9,19 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.models import found_models, local_models, model_places
-from app.models.found_models import Findings
-from app.models.model_places import Place
+from app.models import found_models, local_models
+from app.models.found_models import FoundModels, ModelFolder
 from tests import model_files as models
 from tests.inference.engine.child import Child
 
 TEMPLATE = "{{ if .System }}<|im_start|>system\n{{ .System }}<|im_end|>{{ end }}"
 
 
-def search(*places: Place) -> Findings:
-    return found_models.search(places)
+def search(*places: ModelFolder) -> FoundModels:
+    return found_models.search_folders(places)
 
 
-def reasons(findings: Findings) -> list[str]:
+def reasons(findings: FoundModels) -> list[str]:
     return [skipped.reason.code for skipped in findings.skipped]
 
 
@@ -63,16 +62,20 @@ def put_into_hub(hub: Path, model: Path, name: str) -> Path:
 
 def test_the_places_follow_the_variables_of_each_program(tmp_path: Path) -> None:
     chosen = {"OLLAMA_MODELS": "/o", "HF_HUB_CACHE": "/h", "LLAMA_CACHE": "/l", "XDG_DATA_HOME": "/d"}
-    places = model_places.known(tmp_path, chosen, "linux", own=Path("/k"))
-    assert {Place("ollama", Path("/o")), Place("huggingface", Path("/h")), Place("llama_cpp", Path("/l"))} < set(places)
-    assert Place("gpt4all", Path("/d/nomic.ai/GPT4All")) in places
-    assert Place("jan", Path("/d/Jan/data/llamacpp/models")) in places
-    assert places[0] == Place("kotae", Path("/k"))
+    places = found_models.known_model_folders(tmp_path, chosen, "linux", own=Path("/k"))
+    assert {
+        ModelFolder("ollama", Path("/o")),
+        ModelFolder("huggingface", Path("/h")),
+        ModelFolder("llama_cpp", Path("/l")),
+    } < set(places)
+    assert ModelFolder("gpt4all", Path("/d/nomic.ai/GPT4All")) in places
+    assert ModelFolder("jan", Path("/d/Jan/data/llamacpp/models")) in places
+    assert places[0] == ModelFolder("kotae", Path("/k"))
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
 def test_every_program_has_a_place_on_every_platform(tmp_path: Path, platform: str) -> None:
-    places = model_places.known(tmp_path, {}, platform)
+    places = found_models.known_model_folders(tmp_path, {}, platform)
     assert {place.source for place in places} == {"lm_studio", "ollama", "huggingface", "llama_cpp", "gpt4all", "jan"}
     own = [place.folder for place in places if place.folder != Path("/usr/share/ollama/.ollama/models")]
     assert all(folder.is_relative_to(tmp_path) for folder in own)
@@ -80,18 +83,24 @@ def test_every_program_has_a_place_on_every_platform(tmp_path: Path, platform: s
 
 @pytest.mark.parametrize("value", ["", "relative/folder", "a\0b"])
 def test_a_variable_that_names_no_folder_is_as_none(tmp_path: Path, value: str) -> None:
-    assert model_places.known(tmp_path, {"HF_HOME": value}, "linux") == model_places.known(tmp_path, {}, "linux")
+    assert found_models.known_model_folders(tmp_path, {"HF_HOME": value}, "linux") == found_models.known_model_folders(
+        tmp_path, {}, "linux"
+    )
 
 
 def test_the_hub_is_found_through_its_home(tmp_path: Path) -> None:
-    assert Place("huggingface", Path("/x/hub")) in model_places.known(tmp_path, {"HF_HOME": "/x"}, "linux")
+    assert ModelFolder("huggingface", Path("/x/hub")) in found_models.known_model_folders(
+        tmp_path, {"HF_HOME": "/x"}, "linux"
+    )
 
 
 @pytest.mark.parametrize("written", ['{"downloadsFolder": "/大きい/models"}', "{", "[]", '{"downloadsFolder": 3}'])
 def test_lm_studios_own_choice_of_folder_is_read(tmp_path: Path, written: str) -> None:
     (tmp_path / ".lmstudio").mkdir()
     (tmp_path / ".lmstudio" / "settings.json").write_text(written, "utf-8")
-    is_named = Place("lm_studio", Path("/大きい/models")) in model_places.known(tmp_path, {}, "linux")
+    is_named = ModelFolder("lm_studio", Path("/大きい/models")) in found_models.known_model_folders(
+        tmp_path, {}, "linux"
+    )
     assert is_named == ("/大きい" in written)
 
 
@@ -104,7 +113,7 @@ def test_a_plain_folder_is_searched_deeply_and_stays_as_it_was(tmp_path: Path, t
     shutil.copy(tiny_model, folder / "a.GGUF")
     (folder / "readme.md").write_text("x")
     before = snapshot(tmp_path)
-    found = search(Place("lm_studio", tmp_path / "models"))
+    found = search(ModelFolder("lm_studio", tmp_path / "models"))
     (model,) = found.models
     assert (model.path, model.source, model.name) == (folder / "a.GGUF", "lm_studio", "a")
     assert (model.size_bytes, model.architecture) == (tiny_model.stat().st_size, "llama")
@@ -118,7 +127,7 @@ def test_ollamas_models_have_the_names_that_ollama_shows(tmp_path: Path, tiny_mo
     store = tmp_path / ".ollama" / "models"
     put_into_ollama(store, tiny_model, "registry.ollama.ai", "library", "qwen2.5", "7b")
     put_into_ollama(store, other, "hf.co", "elyza", "Llama-3-JP", "Q4_K_M")
-    found = search(Place("ollama", store))
+    found = search(ModelFolder("ollama", store))
     assert sorted(model.name for model in found.models) == ["hf.co/elyza/Llama-3-JP:Q4_K_M", "qwen2.5:7b"]
     assert found.skipped == []
 
@@ -157,7 +166,7 @@ def test_the_engine_answers_with_ollamas_file(tmp_path: Path, tiny_model: Path) 
 def test_a_digest_never_becomes_a_path(tmp_path: Path, tiny_model: Path, digest: str) -> None:
     name = ("registry.ollama.ai", "library", "evil", "latest")
     put_into_ollama(tmp_path / "m", tiny_model, *name, digest=digest or "x")
-    found = search(Place("ollama", tmp_path / "m"))
+    found = search(ModelFolder("ollama", tmp_path / "m"))
     assert found.models == []
     assert reasons(found) == ["found_no_weights"]
 
@@ -169,7 +178,7 @@ def test_a_manifest_of_another_shape_is_skipped(tmp_path: Path, written: bytes) 
     manifest = tmp_path / "manifests" / "registry.ollama.ai" / "library" / "odd" / "latest"
     manifest.parent.mkdir(parents=True)
     manifest.write_bytes(written)
-    found = search(Place("ollama", tmp_path))
+    found = search(ModelFolder("ollama", tmp_path))
     assert reasons(found) == ["found_no_weights"]
     assert found.skipped[0].reason.facts["name"] == "odd:latest"
 
@@ -177,7 +186,7 @@ def test_a_manifest_of_another_shape_is_skipped(tmp_path: Path, written: bytes) 
 @pytest.mark.fault("S10")
 def test_a_name_that_turns_the_writing_direction_is_shown_clean(tmp_path: Path, tiny_model: Path) -> None:
     put_into_ollama(tmp_path, tiny_model, "registry.ollama.ai", "library", "a\u202egnp", "x\x1b[31m")
-    assert search(Place("ollama", tmp_path)).models[0].name == "agnp:x[31m"
+    assert search(ModelFolder("ollama", tmp_path)).models[0].name == "agnp:x[31m"
 
 
 def test_the_hub_is_read_through_its_links_and_each_file_once(tmp_path: Path, tiny_model: Path) -> None:
@@ -185,7 +194,7 @@ def test_the_hub_is_read_through_its_links_and_each_file_once(tmp_path: Path, ti
     second = link.parent.parent / "ffff" / link.name
     second.parent.mkdir()
     second.symlink_to(Path("../../blobs") / link.resolve().name)
-    found = search(Place("huggingface", tmp_path / "hub"))
+    found = search(ModelFolder("huggingface", tmp_path / "hub"))
     assert [model.path for model in found.models] == [link]
     assert local_models.promised_sha256(local_models.describe(link), link) == link.resolve().name
 
@@ -194,7 +203,7 @@ def test_the_same_folder_under_two_names_is_searched_once(tmp_path: Path, tiny_m
     (tmp_path / "a").mkdir()
     shutil.copy(tiny_model, tmp_path / "a" / "m.gguf")
     (tmp_path / "b").symlink_to(tmp_path / "a")
-    assert len(search(Place("jan", tmp_path / "a"), Place("gpt4all", tmp_path / "b")).models) == 1
+    assert len(search(ModelFolder("jan", tmp_path / "a"), ModelFolder("gpt4all", tmp_path / "b")).models) == 1
 
 
 # ------------------------------------------------------------------ skipping
@@ -206,7 +215,7 @@ def test_what_cannot_be_used_is_named_with_its_reason(tmp_path: Path, tiny_model
     (tmp_path / "page.gguf").write_text("<!doctype html><html>", "utf-8")
     (tmp_path / "empty.gguf").write_bytes(b"")
     models.tiny_adapter(tmp_path / "adapter.gguf")
-    found = search(Place("gpt4all", tmp_path))
+    found = search(ModelFolder("gpt4all", tmp_path))
     assert found.models == []
     told = {skipped.path.name: skipped.reason.code for skipped in found.skipped}
     assert told == {
@@ -225,7 +234,7 @@ def test_links_out_of_the_folders_are_not_followed(tmp_path: Path, tiny_model: P
     shutil.copy(tiny_model, outside / "m.gguf")
     (root / "file.gguf").symlink_to(outside / "m.gguf")
     (root / "folder").symlink_to(outside)
-    found = search(Place("lm_studio", root))
+    found = search(ModelFolder("lm_studio", root))
     assert found.models == []
     assert reasons(found) == ["found_outside", "found_outside"]
 
@@ -235,7 +244,7 @@ def test_links_between_the_folders_are_followed(tmp_path: Path, tiny_model: Path
         (tmp_path / name).mkdir()
     shutil.copy(tiny_model, tmp_path / "b" / "m.gguf")
     (tmp_path / "a" / "link").symlink_to(tmp_path / "b")
-    found = search(Place("jan", tmp_path / "a"), Place("gpt4all", tmp_path / "b"))
+    found = search(ModelFolder("jan", tmp_path / "a"), ModelFolder("gpt4all", tmp_path / "b"))
     assert [model.path for model in found.models] == [tmp_path / "a" / "link" / "m.gguf"]
 
 
@@ -246,7 +255,7 @@ def test_loops_and_dead_links_end(tmp_path: Path, tiny_model: Path) -> None:
     (tmp_path / "self.gguf").symlink_to(tmp_path / "self.gguf")
     (tmp_path / "dead.gguf").symlink_to(tmp_path / "nothing")
     shutil.copy(tiny_model, tmp_path / "deep" / "m.gguf")
-    found = search(Place("llama_cpp", tmp_path))
+    found = search(ModelFolder("llama_cpp", tmp_path))
     assert [model.path.name for model in found.models] == ["m.gguf"]
     assert reasons(found) == ["file_missing", "file_missing"]
 
@@ -263,18 +272,18 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pyt
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    found = search(Place("jan", tmp_path))
+    found = search(ModelFolder("jan", tmp_path))
     assert [(skipped.path, skipped.reason.code) for skipped in found.skipped] == [(shut, "file_unreadable")]
 
 
 def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.gguf")
-    assert reasons(search(Place("jan", tmp_path))) == ["file_unreadable"]
+    assert reasons(search(ModelFolder("jan", tmp_path))) == ["file_unreadable"]
 
 
 def test_places_that_do_not_exist_are_nothing(tmp_path: Path) -> None:
-    found = search(*model_places.known(tmp_path / "nobody", {}, "darwin"))
-    assert found == Findings()
+    found = search(*found_models.known_model_folders(tmp_path / "nobody", {}, "darwin"))
+    assert found == FoundModels()
 
 
 def test_the_search_ends_at_its_bounds_and_says_so(
@@ -284,8 +293,8 @@ def test_the_search_ends_at_its_bounds_and_says_so(
         (tmp_path / f"{number}.txt").touch()
     shutil.copy(tiny_model, tmp_path / "z.gguf")
     monkeypatch.setattr(found_models, "MAX_ENTRIES", 10)
-    assert not search(Place("jan", tmp_path)).is_complete
-    assert not found_models.search([Place("jan", tmp_path)], max_s=-1).is_complete
+    assert not search(ModelFolder("jan", tmp_path)).is_complete
+    assert not found_models.search_folders([ModelFolder("jan", tmp_path)], max_s=-1).is_complete
 
 
 def test_thousands_of_other_files_are_passed_over(tmp_path: Path, tiny_model: Path) -> None:
@@ -295,7 +304,7 @@ def test_thousands_of_other_files_are_passed_over(tmp_path: Path, tiny_model: Pa
             (tmp_path / str(folder) / f"{number}.json").touch()
     shutil.copy(tiny_model, tmp_path / "19" / "m.gguf")
     seen: list[int] = []
-    found = found_models.search([Place("jan", tmp_path)], lambda looked, _of: seen.append(looked))
+    found = found_models.search_folders([ModelFolder("jan", tmp_path)], lambda looked, _of: seen.append(looked))
     assert len(found.models) == 1
     assert seen[-1] == 20 * 200 + 20 + 1
 
@@ -306,7 +315,7 @@ def test_a_search_can_be_cancelled(tmp_path: Path, tiny_model: Path) -> None:
 
     shutil.copy(tiny_model, tmp_path / "m.gguf")
     with pytest.raises(KeyboardInterrupt):
-        found_models.search([Place("jan", tmp_path)], cancel)
+        found_models.search_folders([ModelFolder("jan", tmp_path)], cancel)
 
 
 # --------------------------------------------------------------------- split
@@ -323,7 +332,7 @@ def split_model(tmp_path: Path) -> Path:
 
 
 def test_a_split_model_is_one_model_by_its_first_file(split_model: Path) -> None:
-    found = search(Place("lm_studio", split_model.parent))
+    found = search(ModelFolder("lm_studio", split_model.parent))
     (model,) = found.models
     assert (model.path, model.parts) == (split_model, 3)
     assert model.size_bytes == sum(path.stat().st_size for path in split_model.parent.iterdir())
@@ -348,7 +357,7 @@ def test_the_engine_answers_with_a_split_model_as_with_the_whole(
 def test_a_missing_part_is_named(split_model: Path, number: int) -> None:
     gone = split_model.with_name(f"tiny-0000{number}-of-00003.gguf")
     gone.unlink()
-    found = search(Place("lm_studio", split_model.parent))
+    found = search(ModelFolder("lm_studio", split_model.parent))
     assert found.models == []
     assert [skipped.reason.facts["missing"] for skipped in found.skipped] == [gone.name]
     assert reasons(found) == ["split_part_missing"]
@@ -357,9 +366,9 @@ def test_a_missing_part_is_named(split_model: Path, number: int) -> None:
 def test_every_part_is_checked(split_model: Path) -> None:
     third = split_model.with_name("tiny-00003-of-00003.gguf")
     third.write_bytes(third.read_bytes()[:-500])
-    assert reasons(search(Place("lm_studio", split_model.parent))) == ["truncated"]
+    assert reasons(search(ModelFolder("lm_studio", split_model.parent))) == ["truncated"]
     shutil.copy(split_model.with_name("tiny-00002-of-00003.gguf"), third)
-    assert reasons(search(Place("lm_studio", split_model.parent))) == ["gguf_damaged"]
+    assert reasons(search(ModelFolder("lm_studio", split_model.parent))) == ["gguf_damaged"]
 
 
 @pytest.mark.fault("S10")
@@ -367,7 +376,7 @@ def test_a_part_that_is_a_link_out_of_the_folders_is_refused(tmp_path: Path, spl
     part = split_model.with_name("tiny-00002-of-00003.gguf")
     part.rename(tmp_path / "elsewhere.gguf")
     part.symlink_to(tmp_path / "elsewhere.gguf")
-    assert reasons(search(Place("lm_studio", split_model.parent))) == ["found_outside"]
+    assert reasons(search(ModelFolder("lm_studio", split_model.parent))) == ["found_outside"]
 
 
 def test_importing_a_later_part_names_the_first(split_model: Path) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from app.base.errors import AppError
-from app.models import hf_adapter, hf_folder
-from app.models.hf_folder import HfModel
+from app.models import hf_folders
+from app.models.hf_folders import HfModel
 from tests import hf_models
 from tests.hf_models import HfShape
 from tests.models.test_hf_folder import Canary
@@ -17,17 +17,17 @@ from tests.models.test_hf_folder import Canary
 
 @pytest.fixture
 def base(tmp_path: Path) -> HfModel:
-    return hf_folder.read(hf_models.model(tmp_path / "base"))
+    return hf_folders.read_hf_model(hf_models.model(tmp_path / "base"))
 
 
 def code_of(folder: Path, base: HfModel) -> str:
     with pytest.raises(AppError) as caught:
-        hf_adapter.read(folder, base)
+        hf_folders.read_hf_adapter(folder, base)
     return caught.value.code
 
 
 def test_a_plain_lora_that_fits_is_understood(tmp_path: Path, base: HfModel) -> None:
-    adapter = hf_adapter.read(hf_models.adapter(tmp_path / "lora"), base)
+    adapter = hf_folders.read_hf_adapter(hf_models.adapter(tmp_path / "lora"), base)
     assert (adapter.rank, adapter.alpha, adapter.targets, adapter.base) == (4, 8.0, 4, "kotae/tiny")
 
 
@@ -64,7 +64,7 @@ def test_another_kind_is_refused(tmp_path: Path, base: HfModel, config: dict[str
 @pytest.mark.fault("S5")
 def test_an_adapter_of_another_model_is_refused(tmp_path: Path, base: HfModel, shape: HfShape) -> None:
     with pytest.raises(AppError) as caught:
-        hf_adapter.read(hf_models.adapter(tmp_path / "lora", shape=shape), base)
+        hf_folders.read_hf_adapter(hf_models.adapter(tmp_path / "lora", shape=shape), base)
     assert caught.value.code == "hf_adapter_mismatch"
     assert caught.value.facts["base"] == "kotae/tiny"
 

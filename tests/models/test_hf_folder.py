@@ -14,8 +14,8 @@ import pytest
 
 from app.base.errors import AppError
 from app.inference.gguf import tables
-from app.models import hf_config, hf_folder, safetensors_header
-from app.models.hf_config import FAMILIES
+from app.models import hf_folders, hf_weights
+from app.models.hf_weights import FAMILIES
 from tests import hf_models
 from tests.hf_models import HfShape
 
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 def code_of(folder: Path) -> str:
     with pytest.raises(AppError) as caught:
-        hf_folder.read(folder)
+        hf_folders.read_hf_model(folder)
     return caught.value.code
 
 
@@ -38,7 +38,7 @@ def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def test_a_whole_folder_is_understood(folder: Path) -> None:
-    model = hf_folder.read(folder)
+    model = hf_folders.read_hf_model(folder)
     assert (model.family.architecture, model.type, model.name) == ("llama", "BF16", "モデル")
     assert model.sizes.layers == 2
     assert model.parameters == sum(tensor.elements for tensor in model.tensors.values()) > 100_000
@@ -46,8 +46,8 @@ def test_a_whole_folder_is_understood(folder: Path) -> None:
 
 
 def test_a_folder_in_parts_is_the_same_model(tmp_path: Path, folder: Path) -> None:
-    parts = hf_folder.read(hf_models.model(tmp_path / "parts", shards=3))
-    assert parts.tensors.keys() == hf_folder.read(folder).tensors.keys()
+    parts = hf_folders.read_hf_model(hf_models.model(tmp_path / "parts", shards=3))
+    assert parts.tensors.keys() == hf_folders.read_hf_model(folder).tensors.keys()
     assert sum(fact.name.endswith(".safetensors") for fact in parts.files) == 3
 
 
@@ -66,7 +66,7 @@ def test_a_folder_in_parts_is_the_same_model(tmp_path: Path, folder: Path) -> No
 def test_the_repository_is_taken_from_the_configuration_when_it_is_one(
     tmp_path: Path, said: Any, repository: str
 ) -> None:
-    model = hf_folder.read(hf_models.model(tmp_path / "m", _name_or_path=said))
+    model = hf_folders.read_hf_model(hf_models.model(tmp_path / "m", _name_or_path=said))
     assert model.repository == repository
     assert model.name == (repository.partition("/")[2] or "m")
 
@@ -79,7 +79,7 @@ def test_a_snapshot_of_the_hugging_face_cache_is_read_through_its_links(tmp_path
     for path in folder.iterdir():
         shutil.copy(path, blobs / f"blob-{path.name}")
         (snapshot / path.name).symlink_to(Path("..", "..", "blobs", f"blob-{path.name}"))
-    assert hf_folder.read(snapshot).repository == "kotae/tiny"
+    assert hf_folders.read_hf_model(snapshot).repository == "kotae/tiny"
 
 
 def test_a_tied_model_needs_no_last_layer(tmp_path: Path) -> None:
@@ -90,13 +90,13 @@ def test_a_tied_model_needs_no_last_layer(tmp_path: Path) -> None:
         header = hf_models.header({name: ("uint16", shape) for name, shape in kept.items()})
         file.write(header)
         file.truncate(len(header) + sum(2 * tensor.elements for tensor in hf_folder_tensors(kept)))
-    assert hf_folder.read(folder).sizes.ties_embedding
+    assert hf_folders.read_hf_model(folder).sizes.ties_embedding
     edit(folder / "config.json", lambda config: config.update(tie_word_embeddings=False))
     assert code_of(folder) == "hf_weights_mismatch"
 
 
-def hf_folder_tensors(shapes: dict[str, tuple[int, ...]]) -> list[safetensors_header.StoredTensor]:
-    return [safetensors_header.StoredTensor("BF16", shape, "") for shape in shapes.values()]
+def hf_folder_tensors(shapes: dict[str, tuple[int, ...]]) -> list[hf_weights.StoredTensor]:
+    return [hf_weights.StoredTensor("BF16", shape, "") for shape in shapes.values()]
 
 
 def test_the_known_families_are_those_of_the_converter_and_of_the_engine() -> None:
@@ -151,7 +151,7 @@ def test_a_pickle_is_refused_by_name_and_never_opened(tmp_path: Path, folder: Pa
     canary = tmp_path / "canary"
     (folder / name).write_bytes(pickle.dumps(Canary(canary)))
     with pytest.raises(AppError) as caught:
-        hf_folder.read(folder)
+        hf_folders.read_hf_model(folder)
     assert caught.value.code == "hf_pickle"
     assert caught.value.facts == {"file": name}
     assert not canary.exists()
@@ -287,11 +287,11 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     folder = hf_models.model(tmp_path / "m", shards=3)
     (folder / "model-00002-of-00003.safetensors").unlink()
     with pytest.raises(AppError) as caught:
-        hf_folder.read(folder)
+        hf_folders.read_hf_model(folder)
     assert caught.value.facts["file"] == "model-00002-of-00003.safetensors"
     (folder / "model.safetensors.index.json").unlink()
     with pytest.raises(AppError) as caught:
-        hf_folder.read(folder)
+        hf_folders.read_hf_model(folder)
     assert caught.value.facts["file"] == "model.safetensors.index.json"
 
 
@@ -362,7 +362,7 @@ def test_a_header_that_does_not_fit_its_file_is_damage(tmp_path: Path, entries: 
     path = tmp_path / "model.safetensors"
     path.write_bytes(hf_models.packed(entries) + bytes(8))
     with pytest.raises(AppError) as caught:
-        safetensors_header.read(path)
+        hf_weights.read_safetensors_header(path)
     assert caught.value.code == "hf_weights_damaged"
 
 
@@ -372,7 +372,7 @@ def test_a_type_of_numbers_that_is_no_text_is_unknown(tmp_path: Path, kind: obje
     path = tmp_path / "model.safetensors"
     path.write_bytes(hf_models.packed({"w": {"dtype": kind, "shape": [2], "data_offsets": [0, 8]}}) + bytes(8))
     with pytest.raises(AppError, match="hf_weights_type"):
-        safetensors_header.read(path)
+        hf_weights.read_safetensors_header(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"12345678", b"\xff" * 64, (10**12).to_bytes(8, "little") + b"{}", bytes(64)])
@@ -381,7 +381,7 @@ def test_a_file_that_is_no_safetensors_is_damage(tmp_path: Path, content: bytes)
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
     with pytest.raises(AppError) as caught:
-        safetensors_header.read(path)
+        hf_weights.read_safetensors_header(path)
     assert caught.value.code == "hf_weights_damaged"
 
 
@@ -390,7 +390,7 @@ def test_weights_of_another_type_are_refused_by_name(tmp_path: Path, kind: Any) 
     path = tmp_path / "model.safetensors"
     path.write_bytes(hf_models.packed({"w": {"dtype": kind, "shape": [8], "data_offsets": [0, 8]}}) + bytes(8))
     with pytest.raises(AppError) as caught:
-        safetensors_header.read(path)
+        hf_weights.read_safetensors_header(path)
     assert caught.value.code == "hf_weights_type"
 
 
@@ -416,19 +416,19 @@ def test_no_damage_is_anything_but_an_expected_error(folder: Path, file: str) ->
             )
         path.write_bytes(bytes(damaged))
         try:
-            hf_folder.read(folder)
+            hf_folders.read_hf_model(folder)
         except AppError:
             refused += 1
     assert refused > 100
 
 
 def test_the_image_half_of_a_model_is_passed_over() -> None:
-    assert hf_config.text_name("vision_tower.encoder.layers.3.mlp.fc1.weight") is None
-    assert hf_config.text_name("language_model.model.layers.3.mlp.up_proj.weight") == "layers.3.mlp.up_proj.weight"
-    assert hf_config.text_name("model.language_model.embed_tokens.weight") == "embed_tokens.weight"
+    assert hf_weights.text_name("vision_tower.encoder.layers.3.mlp.fc1.weight") is None
+    assert hf_weights.text_name("language_model.model.layers.3.mlp.up_proj.weight") == "layers.3.mlp.up_proj.weight"
+    assert hf_weights.text_name("model.language_model.embed_tokens.weight") == "embed_tokens.weight"
 
 
 @pytest.mark.fault("S5")
 def test_the_shapes_of_a_larger_model_are_held_against_its_configuration(tmp_path: Path) -> None:
     shape = HfShape(layers=3, embedding=96, heads=6, heads_kv=3, feed_forward=160, vocabulary=300)
-    assert hf_folder.read(hf_models.model(tmp_path / "m", shape=shape)).sizes.head == 16
+    assert hf_folders.read_hf_model(hf_models.model(tmp_path / "m", shape=shape)).sizes.head == 16

@@ -19,9 +19,9 @@ from app.base.files import output_file
 from app.chat import preset_files
 from app.chat.presets import Choices, Preset
 from app.inference.local_model import LocalModel
-from app.models import local_models, verify
-from app.models.kits import kit_export, kit_import, kit_joining, kit_manifest, kit_parts
-from app.models.kits.kit_import import Imported
+from app.models import local_models, verification
+from app.models.kits import kit_export, kit_import, transfer_kit
+from app.models.kits.kit_import import ImportedModels
 from tests import model_files as models
 from tests.inference.engine.child import Child
 from tests.models.test_found_models import put_into_ollama
@@ -43,7 +43,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> list[LocalModel]:
 @pytest.fixture(scope="module")
 def made(source: list[LocalModel], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kit")
-    kit_export.export(source, folder, part_bytes=PART_BYTES, permit=PERMIT)
+    kit_export.export_kit(source, folder, part_bytes=PART_BYTES, permit=PERMIT)
     return folder
 
 
@@ -57,11 +57,11 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
-def bring_in(kit: Path, target: Path) -> Imported:
-    return kit_import.bring_in(kit, target, lambda model: model, preset_files.parse)
+def bring_in(kit: Path, target: Path) -> ImportedModels:
+    return kit_import.import_kit(kit, target, lambda model: model, preset_files.parse)
 
 
-def named(outcome: Imported) -> list[tuple[str, str]]:
+def named(outcome: ImportedModels) -> list[tuple[str, str]]:
     return [(problem.code, str(problem.facts.get("part"))) for problem in outcome.problems]
 
 
@@ -97,18 +97,18 @@ def test_no_part_is_larger_than_asked_and_together_they_are_the_files(made: Path
 
 
 def test_the_default_part_fits_on_fat32() -> None:
-    assert kit_parts.PART_BYTES <= kit_parts.PART_MAX_BYTES == 4 * 1024**3 - 1
+    assert transfer_kit.PART_BYTES <= transfer_kit.PART_MAX_BYTES == 4 * 1024**3 - 1
 
 
 def test_the_table_names_each_part_with_its_hash(made: Path) -> None:
-    for part in kit_manifest.read(made).parts():
+    for part in transfer_kit.read_kit(made).parts():
         content = (made / part.name).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (part.size_bytes, part.sha256)
 
 
 def test_an_export_that_is_run_again_writes_nothing_that_is_right(kit: Path, source: list[LocalModel]) -> None:
     before = {path.name: path.stat().st_ino for path in kit.glob("*.kotae-part")}
-    kit_export.export(source, kit, part_bytes=PART_BYTES, permit=PERMIT)
+    kit_export.export_kit(source, kit, part_bytes=PART_BYTES, permit=PERMIT)
     assert {path.name: path.stat().st_ino for path in kit.glob("*.kotae-part")} == before
 
 
@@ -118,13 +118,13 @@ def test_an_export_that_is_run_again_mends_what_is_damaged(
     flip(kit / "001-0002.kotae-part", 5)
     (kit / "002-0001.kotae-part").unlink()
     (kit / "003-0001.kotae-part").write_bytes(b"")
-    kit_export.export(source, kit, part_bytes=PART_BYTES, permit=PERMIT)
+    kit_export.export_kit(source, kit, part_bytes=PART_BYTES, permit=PERMIT)
     assert {path.name: path.read_bytes() for path in kit.iterdir()} == {p.name: p.read_bytes() for p in made.iterdir()}
     assert bring_in(kit, target).problems == []
 
 
 def test_another_kit_in_the_same_folder_replaces_the_first(kit: Path, source: list[LocalModel], target: Path) -> None:
-    kit_export.export(source[:1], kit, part_bytes=300_000, permit=PERMIT)
+    kit_export.export_kit(source[:1], kit, part_bytes=300_000, permit=PERMIT)
     assert len(list(kit.glob("*.kotae-part"))) == 2
     assert [model.name for model in bring_in(kit, target).models] == [source[0].name]
 
@@ -135,7 +135,7 @@ def test_a_cancelled_export_keeps_whole_parts_and_is_no_kit_yet(source: list[Loc
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kit_export.export(source, tmp_path / "k", part_bytes=PART_BYTES, report=cancel, permit=PERMIT)
+        kit_export.export_kit(source, tmp_path / "k", part_bytes=PART_BYTES, report=cancel, permit=PERMIT)
     kept = names(tmp_path / "k")
     assert kept
     assert all(name.endswith(".kotae-part") for name in kept)
@@ -145,23 +145,23 @@ def test_a_cancelled_export_keeps_whole_parts_and_is_no_kit_yet(source: list[Loc
 
 def test_a_damaged_model_is_not_exported(tmp_path: Path) -> None:
     path = models.tiny_llama(tmp_path / "m.gguf")
-    known = verify.verify(local_models.describe(path)).model
+    known = verification.verify_model(local_models.describe(path)).model
     flip(path, path.stat().st_size - 50)
     with pytest.raises(AppError, match="model_file_damaged"):
-        kit_export.export([known], tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
-    assert not (tmp_path / "k" / kit_manifest.NAME).exists()
+        kit_export.export_kit([known], tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
+    assert not (tmp_path / "k" / transfer_kit.MANIFEST_NAME).exists()
 
 
 def test_nothing_to_export_is_said(tmp_path: Path) -> None:
     with pytest.raises(AppError, match="kit_nothing_chosen"):
-        kit_export.export([], tmp_path / "k", permit=PERMIT)
+        kit_export.export_kit([], tmp_path / "k", permit=PERMIT)
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "LICENCES.txt", "presets.json"])
 def test_a_file_that_no_kit_has_written_is_not_replaced(source: list[LocalModel], tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text('{"name": "my web app"}')
     with pytest.raises(AppError, match="kit_folder_taken") as caught:
-        kit_export.export(source, tmp_path, part_bytes=PART_BYTES, permit=PERMIT)
+        kit_export.export_kit(source, tmp_path, part_bytes=PART_BYTES, permit=PERMIT)
     assert caught.value.facts["path"] == str(tmp_path / name)
     assert names(tmp_path) == [name]
     assert (tmp_path / name).read_text() == '{"name": "my web app"}'
@@ -173,7 +173,7 @@ def test_a_stick_without_room_is_said_before_anything_is_written(
 ) -> None:
     monkeypatch.setattr(output_file.shutil, "disk_usage", lambda _folder: type("Usage", (), {"free": 1000})())
     with pytest.raises(AppError, match="drive_space"):
-        kit_export.export(source, tmp_path / "k", permit=PERMIT)
+        kit_export.export_kit(source, tmp_path / "k", permit=PERMIT)
     assert names(tmp_path / "k") == []
 
 
@@ -187,16 +187,16 @@ def test_a_failing_write_is_named_and_leaves_nothing_half(
 
     monkeypatch.setattr(kit_export.os, "fsync", fail)
     with pytest.raises(AppError, match=code):
-        kit_export.export(source, tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
+        kit_export.export_kit(source, tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
     assert names(tmp_path / "k") == []
 
 
 def test_a_stick_that_keeps_something_else_is_noticed(
     source: list[LocalModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kit_parts, "hash_file", lambda _path, _meter: "0" * 64)
+    monkeypatch.setattr(transfer_kit, "hash_file", lambda _path, _meter: "0" * 64)
     with pytest.raises(AppError, match="move_copy_wrong"):
-        kit_export.export(source, tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
+        kit_export.export_kit(source, tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
 
 
 def test_two_models_of_one_file_name_get_two_stems(tmp_path: Path, target: Path) -> None:
@@ -204,8 +204,8 @@ def test_two_models_of_one_file_name_get_two_stems(tmp_path: Path, target: Path)
         (tmp_path / name).mkdir()
         models.tiny_llama(tmp_path / name / "m.gguf", seed=number)
     both = [local_models.describe(tmp_path / name / "m.gguf") for name in ("x", "y")]
-    both[1] = local_models.merged(both[1], both[:1])
-    kit_export.export(both, tmp_path / "k", permit=PERMIT)
+    both[1] = local_models.merged_with_known(both[1], both[:1])
+    kit_export.export_kit(both, tmp_path / "k", permit=PERMIT)
     bring_in(tmp_path / "k", target)
     assert {"m.gguf", "m-2.gguf"} < set(names(target))
 
@@ -213,7 +213,7 @@ def test_two_models_of_one_file_name_get_two_stems(tmp_path: Path, target: Path)
 @pytest.mark.model
 def test_the_terms_of_the_trial_model_go_along(starter_model: Path, tmp_path: Path, target: Path) -> None:
     model = local_models.describe(starter_model)
-    kit_export.export([model], tmp_path / "k", part_bytes=64_000_000, permit=PERMIT)
+    kit_export.export_kit([model], tmp_path / "k", part_bytes=64_000_000, permit=PERMIT)
     assert "Gemma" in (tmp_path / "k" / "LICENCES.txt").read_text("utf-8")
     edit(tmp_path / "k", models__0__licence="ほかのモデルの使用条件")  # by somebody who took it for another model
     outcome = bring_in(tmp_path / "k", target)
@@ -230,7 +230,7 @@ def test_the_terms_of_the_trial_model_go_along(starter_model: Path, tmp_path: Pa
 
 def test_what_arrives_is_what_was_sent_with_its_hashes(kit: Path, target: Path, source: list[LocalModel]) -> None:
     seen: list[tuple[int, int]] = []
-    outcome = kit_import.bring_in(
+    outcome = kit_import.import_kit(
         kit, target, lambda model: model, preset_files.parse, lambda done, total: seen.append((done, total))
     )
     assert outcome.problems == []
@@ -239,7 +239,7 @@ def test_what_arrives_is_what_was_sent_with_its_hashes(kit: Path, target: Path, 
         assert (now.name, now.quantization, now.size_bytes) == (was.name, was.quantization, was.size_bytes)
         pairs = zip(local_models.files_of(was), local_models.files_of(now), strict=True)
         assert all(old.read_bytes() == new.read_bytes() for old, new in pairs)
-        assert verify.verify(now).state == "sound"
+        assert verification.verify_model(now).state == "sound"
     assert seen[-1] == (sum(model.size_bytes for model in source),) * 2
 
 
@@ -253,7 +253,7 @@ def test_the_engine_answers_with_what_arrived(kit: Path, target: Path, tmp_path:
 
 def test_ollamas_model_arrives_under_its_name(tmp_path: Path, tiny_model: Path, target: Path) -> None:
     blob = put_into_ollama(tmp_path / "o", tiny_model, "registry.ollama.ai", "library", "qwen2.5", "7b")
-    kit_export.export([local_models.describe(blob)], tmp_path / "k", permit=PERMIT)
+    kit_export.export_kit([local_models.describe(blob)], tmp_path / "k", permit=PERMIT)
     bring_in(tmp_path / "k", target)
     assert "qwen2.5_7b.gguf" in names(target)
 
@@ -261,7 +261,7 @@ def test_ollamas_model_arrives_under_its_name(tmp_path: Path, tiny_model: Path, 
 def test_the_users_presets_go_along(source: list[LocalModel], tmp_path: Path, target: Path) -> None:
     preset = Preset("x", "chat", "橋の点検", Choices(temperature=0.2))
     preset_files.write(tmp_path / "p.json", [preset])
-    kit_export.export(source[:1], tmp_path / "k", presets=(tmp_path / "p.json").read_bytes(), permit=PERMIT)
+    kit_export.export_kit(source[:1], tmp_path / "k", presets=(tmp_path / "p.json").read_bytes(), permit=PERMIT)
     assert bring_in(tmp_path / "k", target).presets == (dataclasses.replace(preset, id=""),)
     flip(tmp_path / "k" / "presets.json", 30)
     assert named(bring_in(tmp_path / "k", target)) == [("kit_part_damaged", "presets.json")]
@@ -361,7 +361,7 @@ def test_another_file_of_the_same_name_is_kept_and_the_new_one_numbered(kit: Pat
     outcome = bring_in(kit, target)
     assert [Path(model.path).name for model in outcome.models] == ["モデル a (2).gguf", "b (2)-00001-of-00002.gguf"]
     assert (target / "モデル a.gguf").read_text() == "mine"
-    assert all(verify.verify(model).state == "sound" for model in outcome.models)
+    assert all(verification.verify_model(model).state == "sound" for model in outcome.models)
 
 
 @pytest.mark.fault("S10")
@@ -369,7 +369,7 @@ def test_a_link_in_the_target_is_not_written_through(kit: Path, target: Path, tm
     target.mkdir()
     (tmp_path / "victim").write_text("mine")
     (target / "モデル a.gguf").symlink_to(tmp_path / "victim")
-    half = kit_manifest.read(kit).models[1].files[0].sha256[:32]
+    half = transfer_kit.read_kit(kit).models[1].files[0].sha256[:32]
     (target / f".{half}.kotae-joining").symlink_to(tmp_path / "victim")
     with pytest.raises(AppError, match="kit_target_unusable"):
         bring_in(kit, target)
@@ -382,7 +382,7 @@ def test_a_cancelled_import_leaves_nothing(kit: Path, target: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kit_import.bring_in(kit, target, lambda model: model, preset_files.parse, cancel)
+        kit_import.import_kit(kit, target, lambda model: model, preset_files.parse, cancel)
     assert names(target) == []
 
 
@@ -410,7 +410,7 @@ def test_a_full_drive_while_joining_is_named_and_undone(
     def fail(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(kit_joining.os, "fsync", fail)
+    monkeypatch.setattr(kit_import.os, "fsync", fail)
     with pytest.raises(AppError, match="drive_space"):
         bring_in(kit, target)
     assert names(target) == []
@@ -447,12 +447,12 @@ def test_a_killed_export_and_a_killed_import_go_on(
     tmp_path: Path, target: Path, source: list[LocalModel], at: str
 ) -> None:
     _killed("export", source[0].path, str(tmp_path / "k"), at)
-    assert not (tmp_path / "k" / kit_manifest.NAME).exists()
-    kit_export.export(source[:1], tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
+    assert not (tmp_path / "k" / transfer_kit.MANIFEST_NAME).exists()
+    kit_export.export_kit(source[:1], tmp_path / "k", part_bytes=PART_BYTES, permit=PERMIT)
     assert not list((tmp_path / "k").glob("*.tmp"))
     _killed("import", str(tmp_path / "k"), str(target), at)
     assert not (target / "モデル a.gguf").exists()
-    assert verify.verify(bring_in(tmp_path / "k", target).models[0]).state == "sound"
+    assert verification.verify_model(bring_in(tmp_path / "k", target).models[0]).state == "sound"
     assert names(target) == ["モデル a-licence.txt", "モデル a.gguf"]
 
 
@@ -461,7 +461,7 @@ def test_a_killed_export_and_a_killed_import_go_on(
 
 def edit(kit: Path, **changes: Any) -> None:
     """Changes the table and makes its checksum right: what a stranger who knows the format would do."""
-    path = kit / kit_manifest.NAME
+    path = kit / transfer_kit.MANIFEST_NAME
     document = json.loads(path.read_text("utf-8"))
     for key, value in changes.items():
         place = document
@@ -469,12 +469,12 @@ def edit(kit: Path, **changes: Any) -> None:
         for step in way:
             place = place[int(step) if step.isdigit() else step]
         place[int(last) if last.isdigit() else last] = value
-    document["sha256"] = kit_manifest._checksum(document)
+    document["sha256"] = transfer_kit._checksum(document)
     path.write_text(json.dumps(document), "utf-8")
 
 
 def test_any_flipped_byte_of_the_table_is_damage_and_never_a_wrong_import(kit: Path, target: Path) -> None:
-    path = kit / kit_manifest.NAME
+    path = kit / transfer_kit.MANIFEST_NAME
     content = path.read_bytes()
     codes: dict[str, int] = {}
     for at in range(0, len(content), 7):
@@ -483,12 +483,12 @@ def test_any_flipped_byte_of_the_table_is_damage_and_never_a_wrong_import(kit: P
             changed[at] ^= bit
             path.write_bytes(changed)
             try:
-                read = kit_manifest.read(kit)
+                read = transfer_kit.read_kit(kit)
             except AppError as error:
                 codes[error.code] = codes.get(error.code, 0) + 1
             else:  # white space
                 path.write_bytes(content)
-                assert read == kit_manifest.read(kit)
+                assert read == transfer_kit.read_kit(kit)
     assert codes.keys() <= {"kit_manifest_damaged", "kit_foreign"}
     assert codes["kit_manifest_damaged"] > 100
     assert codes.get("kit_foreign", 0) <= 4  # the name of the format itself
@@ -496,7 +496,7 @@ def test_any_flipped_byte_of_the_table_is_damage_and_never_a_wrong_import(kit: P
 
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
 def test_a_cut_table_is_damage(kit: Path, target: Path, share: float) -> None:
-    path = kit / kit_manifest.NAME
+    path = kit / transfer_kit.MANIFEST_NAME
     os.truncate(path, int(path.stat().st_size * share))
     with pytest.raises(AppError, match=r"kit_manifest_damaged|kit_foreign"):
         bring_in(kit, target)
@@ -504,17 +504,17 @@ def test_a_cut_table_is_damage(kit: Path, target: Path, share: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "an extension", "version": 3}', "\x00\x01", "[" * 5000])
 def test_a_stranger_is_no_kit(kit: Path, target: Path, text: str) -> None:
-    (kit / kit_manifest.NAME).write_text(text)
+    (kit / transfer_kit.MANIFEST_NAME).write_text(text)
     with pytest.raises(AppError, match="kit_foreign"):
         bring_in(kit, target)
 
 
 def test_a_folder_without_a_table_is_no_kit(kit: Path, target: Path, tmp_path: Path) -> None:
-    (kit / kit_manifest.NAME).rename(tmp_path / "m")
+    (kit / transfer_kit.MANIFEST_NAME).rename(tmp_path / "m")
     for folder in (kit, tmp_path / "nowhere", kit / "001-0001.kotae-part"):
         with pytest.raises(AppError, match="kit_missing"):
             bring_in(folder, target)
-    (kit / kit_manifest.NAME).symlink_to(tmp_path / "m")
+    (kit / transfer_kit.MANIFEST_NAME).symlink_to(tmp_path / "m")
     with pytest.raises(AppError, match="kit_foreign"):
         bring_in(kit, target)
 
@@ -594,7 +594,7 @@ def test_a_value_that_cannot_be_is_refused(kit: Path, target: Path, key: str, va
 
 @pytest.mark.fault("S10")
 def test_two_models_that_some_drives_would_take_for_one_are_refused(kit: Path, target: Path) -> None:
-    first = json.loads((kit / kit_manifest.NAME).read_text("utf-8"))["models"][0]
+    first = json.loads((kit / transfer_kit.MANIFEST_NAME).read_text("utf-8"))["models"][0]
     edit(kit, models=[first, first | {"stem": "モデル A"}])
     with pytest.raises(AppError, match="kit_manifest_refused"):
         bring_in(kit, target)
@@ -619,7 +619,7 @@ def test_what_is_no_model_is_not_kept(kit: Path, target: Path) -> None:
 
 
 def test_one_file_of_a_split_model_alone_is_not_kept(kit: Path, target: Path) -> None:
-    document = json.loads((kit / kit_manifest.NAME).read_text("utf-8"))
+    document = json.loads((kit / transfer_kit.MANIFEST_NAME).read_text("utf-8"))
     edit(kit, models=[document["models"][0], document["models"][1] | {"files": document["models"][1]["files"][:1]}])
     outcome = bring_in(kit, target)
     assert [problem.code for problem in outcome.problems] == ["split_part_missing"]
@@ -631,7 +631,7 @@ def test_a_list_that_cannot_be_written_leaves_no_file_behind(kit: Path, target: 
     def full(_model: LocalModel) -> LocalModel:
         raise AppError("disk_full", path="x")
 
-    outcome = kit_import.bring_in(kit, target, full, preset_files.parse)
+    outcome = kit_import.import_kit(kit, target, full, preset_files.parse)
     assert [problem.code for problem in outcome.problems] == ["disk_full", "disk_full"]
     assert names(target) == []
 
@@ -641,5 +641,5 @@ def test_a_kit_whose_models_become_secret_while_it_is_written_leaves_nothing(
     source: list[LocalModel], tmp_path: Path
 ) -> None:
     with pytest.raises(AppError, match="secret_export"):
-        kit_export.export(source, tmp_path / "kit", part_bytes=PART_BYTES, permit=until_secret(tmp_path / "kit"))
+        kit_export.export_kit(source, tmp_path / "kit", part_bytes=PART_BYTES, permit=until_secret(tmp_path / "kit"))
     assert list((tmp_path / "kit").iterdir()) == []

@@ -31,10 +31,10 @@ def fitting(
 ) -> model_fit.ModelFit:
     file = card(card_id).file_of(quantization)
     assert file is not None
-    return model_fit.of_card(card(card_id), file, context, there, kv_type)
+    return model_fit.fit_of_card(card(card_id), file, context, there, kv_type)
 
 
-def advice(card_id: str, there: MemoryBudget, context: int, quantization: str = "Q4_K_M") -> model_fit.Advice:
+def advice(card_id: str, there: MemoryBudget, context: int, quantization: str = "Q4_K_M") -> model_fit.FitAdvice:
     file = card(card_id).file_of(quantization)
     assert file is not None
     return model_fit.advise(
@@ -123,7 +123,7 @@ def test_a_card_without_dimensions_says_that_it_is_rough() -> None:
 
 def test_a_files_header_gives_the_same_as_before(tiny_model: Path) -> None:
     header = read_header(tiny_model)
-    found = model_fit.of_file(header, 8192, place(8))
+    found = model_fit.fit_of_file(header, 8192, place(8))
     assert found.context_tokens == 512
     assert found.needed == memory_estimate.estimate_memory(header, 512)
     assert found.parameters == header.parameters
@@ -156,12 +156,12 @@ def test_another_model_is_advised_where_no_form_of_this_one_fits() -> None:
     assert found.card is not None
     other = model_fit.usual_file(found.card)
     assert other is not None
-    assert model_fit.of_card(found.card, other, 8192, there).judgement.verdict == "comfortable"
+    assert model_fit.fit_of_card(found.card, other, 8192, there).judgement.verdict == "comfortable"
 
 
 @pytest.mark.fault("F5")
 def test_where_nothing_fits_nothing_is_advised() -> None:
-    assert advice(SWALLOW, place(0.2), 8192) == model_fit.Advice()
+    assert advice(SWALLOW, place(0.2), 8192) == model_fit.FitAdvice()
 
 
 # ------------------------------------------------------------------------ speed

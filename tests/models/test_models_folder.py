@@ -17,7 +17,7 @@ from app.base.errors import AppError
 from app.base.files import output_file
 from app.base.paths import Paths
 from app.chat.store import Store
-from app.models import local_models, models_folder, verify
+from app.models import local_models, models_folder, verification
 from tests import model_files as models
 from tests.faults.ledger import Tally
 
@@ -71,8 +71,8 @@ def fill(where: Paths, store: Store, tmp_path: Path) -> None:
     (where.models / "terms.html").write_text("terms")
     elsewhere = models.tiny_llama(tmp_path / "elsewhere.gguf", seed=3)
     for path in (where.models / "a.gguf", inner / "b-00001-of-00002.gguf", elsewhere):
-        model = local_models.merged(local_models.describe(path), store.local_models())
-        store.put_local_model(verify.verify(model).model)
+        model = local_models.merged_with_known(local_models.describe(path), store.local_models())
+        store.put_local_model(verification.verify_model(model).model)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -80,7 +80,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def all_are_sound(store: Store) -> bool:
-    return [verify.verify(model).state for model in store.local_models()] == ["sound"] * 3
+    return [verification.verify_model(model).state for model in store.local_models()] == ["sound"] * 3
 
 
 def test_the_folder_is_moved_and_what_lies_elsewhere_stays(
@@ -89,7 +89,7 @@ def test_the_folder_is_moved_and_what_lies_elsewhere_stays(
     target = tmp_path / "別の ドライブ" / "models"
     seen: list[tuple[int, int]] = []
     moved = models_folder.move(where, target, store, lambda done, total: seen.append((done, total)))
-    assert moved == models_folder.Moved(target)
+    assert moved == models_folder.FolderMoveResult(target)
     assert contents(target) == filled
     assert list(where.models.iterdir()) == []
     assert all_are_sound(store)
@@ -264,7 +264,7 @@ def test_an_old_file_that_is_held_open_elsewhere_is_deleted_later(
         patch.setattr(Path, "unlink", held)
         assert models_folder.move(where, tmp_path / "new", store).files_left == 1
     assert all_are_sound(store)
-    assert models_folder.finish(where, store) == models_folder.Moved(tmp_path / "new")
+    assert models_folder.finish(where, store) == models_folder.FolderMoveResult(tmp_path / "new")
     assert contents(where.models) == {}
 
 

@@ -9,7 +9,7 @@ import pytest
 from app.base.errors import AppError
 from app.models import package_indexes as indexes
 from app.models import package_locks as locks
-from app.models.package_indexes import PYPI, PYTORCH, Indexes
+from app.models.package_indexes import PYPI, PYTORCH, PackageIndexes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="where pip looks on Linux")
 
@@ -45,7 +45,7 @@ def test_files_and_variables_count_in_pips_order(none: dict[str, str], tmp_path:
     assert found.certificates == "/ca.pem"
     found = indexes.from_settings(none | {"PIP_INDEX_URL": "https://five.example/s", "PIP_RETRIES": "2"}, tmp_path)
     assert (found.pages, found.retries) == (("https://five.example/s",), 2)
-    assert indexes.from_settings({"PIP_CONFIG_FILE": os.devnull}, tmp_path) == Indexes()
+    assert indexes.from_settings({"PIP_CONFIG_FILE": os.devnull}, tmp_path) == PackageIndexes()
 
 
 def test_an_index_that_is_switched_off_is_not_asked(none: dict[str, str], tmp_path: Path) -> None:

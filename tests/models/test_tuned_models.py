@@ -12,7 +12,7 @@ from app.base.files import input_file
 from app.base.paths import Paths
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
-from app.models import local_models, models_folder, tuned_models
+from app.models import local_models, model_registry, models_folder
 from app.training import adoption, gate
 from app.training.runs import runs
 from tests import model_files as models
@@ -30,11 +30,11 @@ class Shelf:
         return adoption.use(self.run, self.store, self.where.models, form=form, strength=strength)
 
     def listed(self) -> list[LocalModel]:
-        return tuned_models.listed(self.store, self.where.models)
+        return model_registry.list_models(self.store, self.where.models)
 
     def refusal(self, model: LocalModel) -> str:
         with pytest.raises(AppError) as caught:
-            tuned_models.require_unchanged(model)
+            model_registry.require_unchanged(model)
         return caught.value.code
 
 
@@ -54,16 +54,16 @@ def test_a_base_with_the_adapter_of_a_run_stands_in_the_list_under_the_name_of_t
     assert (model.tuned.base_name, model.tuned.strength) == ("土台", 0.8)
     assert model.tuned.base_sha256 == model.files[0].sha256 == input_file.sha256_of(Path(shelf.base.path))
     assert model.tuned.adapter_sha256 == input_file.sha256_of(shelf.run / runs.ADAPTER)
-    assert tuned_models.base_of(model, shelf.listed()) == shelf.store.local_models()[0]
+    assert model_registry.base_of(model, shelf.listed()) == shelf.store.local_models()[0]
     assert local_models.adapter_of(model) is None
-    tuned_models.require_unchanged(model)
+    model_registry.require_unchanged(model)
 
 
 def test_the_same_run_and_strength_are_one_model_and_another_strength_is_another(shelf: Shelf) -> None:
     first = shelf.use()
     assert shelf.use() == first
     assert shelf.use(strength=0.5).id != first.id
-    assert len(list((shelf.where.models / tuned_models.FOLDER).iterdir())) == 1
+    assert len(list((shelf.where.models / model_registry.ADAPTERS_FOLDER).iterdir())) == 1
 
 
 def test_two_trainings_of_one_name_are_told_apart(shelf: Shelf) -> None:
@@ -76,7 +76,7 @@ def test_it_answers_on_when_its_run_is_gone(shelf: Shelf) -> None:
     model = shelf.use()
     runs.remove(runs.read(shelf.run))
     assert not shelf.run.exists()
-    tuned_models.require_unchanged(model)  # raises where something of it is gone
+    model_registry.require_unchanged(model)  # raises where something of it is gone
     assert Path(model.adapter).is_file()
 
 
@@ -89,7 +89,7 @@ def test_a_base_or_an_adapter_that_is_gone_or_another_is_refused(shelf: Shelf) -
     adapter.unlink()
     assert shelf.refusal(model) == "tuned_adapter_gone"
     assert shelf.use() == model
-    tuned_models.require_unchanged(model)  # used once more it is whole again
+    model_registry.require_unchanged(model)  # used once more it is whole again
     models.tiny_llama(base, seed=7)
     assert shelf.refusal(model) == "tuned_base_changed"
     base.unlink()
@@ -107,11 +107,11 @@ def test_base_and_adapter_go_along_to_another_models_folder(shelf: Shelf, tmp_pa
     model = shelf.use()
     target = tmp_path / "ほか"
     moved = models_folder.move(shelf.where, target, shelf.store)
-    (there,) = tuned_models.listed(shelf.store, moved.folder)[1:]
+    (there,) = model_registry.list_models(shelf.store, moved.folder)[1:]
     assert there.id == model.id
     assert Path(there.path).parent == target
     assert Path(there.adapter).is_relative_to(target)
-    tuned_models.require_unchanged(there)
+    model_registry.require_unchanged(there)
 
 
 def test_a_base_that_was_added_anew_from_elsewhere_is_found_by_its_hash(shelf: Shelf, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_base_that_was_added_anew_from_elsewhere_is_found_by_its_hash(shelf: S
     base = shelf.store.local_models()[0]
     elsewhere = Path(base.path).rename(tmp_path / "elsewhere.gguf")
     shelf.store.remove_local_model(base.id)
-    assert tuned_models.base_of(model, shelf.listed()) is None
+    assert model_registry.base_of(model, shelf.listed()) is None
     (alone,) = shelf.listed()
     assert alone.path == base.path
     local_models.add(shelf.store, dataclasses.replace(base, path=str(elsewhere)))
@@ -129,7 +129,7 @@ def test_a_base_that_was_added_anew_from_elsewhere_is_found_by_its_hash(shelf: S
 def test_a_merged_form_is_a_model_of_its_own_that_keeps_name_and_form(shelf: Shelf) -> None:
     merged = models.tiny_llama(shelf.run / "keigo-Q4_K_M.gguf", seed=5)
     model = shelf.use("Q4_K_M")
-    assert shelf.store.local_models() == shelf.listed() == [tuned_models.base_of(model, shelf.listed()), model]
+    assert shelf.store.local_models() == shelf.listed() == [model_registry.base_of(model, shelf.listed()), model]
     assert (model.name, model.path, model.adapter) == ("敬語の応答 Q4_K_M", str(merged), "")
     assert model.form_id == "question_answer_trained"
     assert model.files[0].sha256 == input_file.sha256_of(merged)
@@ -144,12 +144,12 @@ def test_what_is_removed_can_be_put_back_and_its_adapter_goes_with_the_next(shel
     model = shelf.use()
     shelf.store.remove_local_model(model.id)
     assert shelf.listed() == shelf.store.local_models()
-    tuned_models.put(shelf.store, model)
+    model_registry.put_tuned_model(shelf.store, model)
     assert shelf.listed()[1:] == [model]
     shelf.store.remove_local_model(model.id)
-    tuned_models.clear(shelf.store, shelf.where.models, {model.adapter})
+    model_registry.delete_unused_adapters(shelf.store, shelf.where.models, {model.adapter})
     assert Path(model.adapter).is_file()
-    tuned_models.clear(shelf.store, shelf.where.models)
+    model_registry.delete_unused_adapters(shelf.store, shelf.where.models)
     assert not Path(model.adapter).exists()
 
 

@@ -10,8 +10,8 @@ from app.base.migrations import MIGRATIONS
 from app.base.paths import Paths
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
-from app.models import local_models, verify
-from app.models.verify import Verdict
+from app.models import local_models, verification
+from app.models.verification import VerifyResult
 from tests import model_files as models
 
 
@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def known(path: Path) -> LocalModel:
     """A model whose hash is remembered."""
-    return verify.verify(local_models.describe(path)).model
+    return verification.verify_model(local_models.describe(path)).model
 
 
 def flip(path: Path, at: int, *, keeps_time: bool = True) -> None:
@@ -38,21 +38,21 @@ def flip(path: Path, at: int, *, keeps_time: bool = True) -> None:
     os.utime(path, ns=(status.st_atime_ns, changed_at))
 
 
-def told(verdict: Verdict) -> tuple[str, str | None]:
+def told(verdict: VerifyResult) -> tuple[str, str | None]:
     return verdict.state, verdict.problem.code if verdict.problem else None
 
 
 def test_the_first_time_remembers_and_the_second_compares(path: Path) -> None:
-    first = verify.verify(local_models.describe(path))
+    first = verification.verify_model(local_models.describe(path))
     assert told(first) == ("first", None)
     assert len(first.model.files[0].sha256) == 64
-    assert told(verify.verify(first.model)) == ("sound", None)
+    assert told(verification.verify_model(first.model)) == ("sound", None)
 
 
 @pytest.mark.parametrize("from_end", [1, 5_000, 200_000])
 def test_a_flipped_byte_of_the_weights_is_damage(path: Path, known: LocalModel, from_end: int) -> None:
     flip(path, path.stat().st_size - from_end)
-    verdict = verify.verify(known)
+    verdict = verification.verify_model(known)
     assert told(verdict) == ("damaged", "model_file_damaged")
     assert not verdict.is_good
     assert verdict.model == known  # what was right is not replaced by what is wrong
@@ -61,29 +61,29 @@ def test_a_flipped_byte_of_the_weights_is_damage(path: Path, known: LocalModel, 
 def test_a_byte_flipped_back_is_sound_again(path: Path, known: LocalModel) -> None:
     flip(path, 100_000)
     flip(path, 100_000)
-    assert told(verify.verify(known)) == ("sound", None)
+    assert told(verification.verify_model(known)) == ("sound", None)
 
 
 def test_a_file_that_was_written_to_is_said_to_be_changed(path: Path, known: LocalModel) -> None:
     flip(path, path.stat().st_size - 9, keeps_time=False)
-    assert told(verify.verify(known)) == ("changed", "model_file_changed")
+    assert told(verification.verify_model(known)) == ("changed", "model_file_changed")
 
 
 def test_another_model_in_its_place_is_said_to_be_changed(path: Path, known: LocalModel) -> None:
     models.tiny_llama(path, seed=2)
     os.utime(path, ns=(1, 1))
-    assert told(verify.verify(known)) == ("changed", "model_file_changed")
+    assert told(verification.verify_model(known)) == ("changed", "model_file_changed")
 
 
 def test_a_change_is_noticed_where_no_hash_was_known(path: Path) -> None:
     model = local_models.describe(path)
     flip(path, path.stat().st_size - 9, keeps_time=False)
-    assert told(verify.verify(model)) == ("changed", "model_file_changed")
+    assert told(verification.verify_model(model)) == ("changed", "model_file_changed")
 
 
 def test_a_new_time_alone_is_no_change(path: Path, known: LocalModel) -> None:
     os.utime(path, ns=(1, 1))
-    verdict = verify.verify(known)
+    verdict = verification.verify_model(known)
     assert told(verdict) == ("sound", None)
     assert verdict.model.files[0].modified_ns == 1
 
@@ -99,31 +99,31 @@ def test_a_new_time_alone_is_no_change(path: Path, known: LocalModel) -> None:
 )
 def test_a_broken_structure_is_named(path: Path, known: LocalModel, content: bytes, code: str) -> None:
     path.write_bytes(content)
-    assert told(verify.verify(known)) == ("damaged", code)
+    assert told(verification.verify_model(known)) == ("damaged", code)
 
 
 def test_a_cut_file_is_damage(path: Path, known: LocalModel) -> None:
     os.truncate(path, path.stat().st_size - 1)
-    assert told(verify.verify(known)) == ("damaged", "truncated")
+    assert told(verification.verify_model(known)) == ("damaged", "truncated")
 
 
 def test_a_file_that_is_gone_is_missing(path: Path, known: LocalModel) -> None:
     path.unlink()
-    assert told(verify.verify(known)) == ("missing", "file_missing")
+    assert told(verification.verify_model(known)) == ("missing", "file_missing")
 
 
 def test_each_part_of_a_split_model_is_compared(tmp_path: Path) -> None:
     models.tiny_llama(tmp_path / "s.gguf", tensors_per_file=9)
-    known = verify.verify(local_models.describe(tmp_path / "s-00001-of-00003.gguf")).model
+    known = verification.verify_model(local_models.describe(tmp_path / "s-00001-of-00003.gguf")).model
     assert len({mark.sha256 for mark in known.files}) == 3
-    assert told(verify.verify(known)) == ("sound", None)
+    assert told(verification.verify_model(known)) == ("sound", None)
     second = tmp_path / "s-00002-of-00003.gguf"
     flip(second, second.stat().st_size - 3)
-    verdict = verify.verify(known)
+    verdict = verification.verify_model(known)
     assert verdict.problem is not None
     assert verdict.problem.facts["path"] == str(second)
     second.unlink()
-    assert told(verify.verify(known)) == ("missing", "split_part_missing")
+    assert told(verification.verify_model(known)) == ("missing", "split_part_missing")
 
 
 def test_the_hash_in_the_name_of_ollamas_file_is_what_it_is_compared_with(tmp_path: Path, path: Path) -> None:
@@ -131,10 +131,10 @@ def test_the_hash_in_the_name_of_ollamas_file_is_what_it_is_compared_with(tmp_pa
 
     blob = put_into_ollama(tmp_path / "o", path, "registry.ollama.ai", "library", "tiny", "latest")
     model = local_models.describe(blob)
-    assert told(verify.verify(model)) == ("sound", None)
+    assert told(verification.verify_model(model)) == ("sound", None)
     flip(blob, blob.stat().st_size - 9)
-    assert told(verify.verify(model)) == ("damaged", "model_file_damaged")
-    assert told(verify.verify(local_models.describe(blob))) == ("damaged", "model_file_damaged")
+    assert told(verification.verify_model(model)) == ("damaged", "model_file_damaged")
+    assert told(verification.verify_model(local_models.describe(blob))) == ("damaged", "model_file_damaged")
 
 
 @pytest.mark.model
@@ -143,31 +143,31 @@ def test_the_catalogues_hash_is_what_a_file_of_the_catalogue_is_compared_with(
 ) -> None:
     copy = tmp_path / "copy.gguf"
     copy.write_bytes(starter_model.read_bytes())
-    assert told(verify.verify(local_models.describe(copy))) == ("sound", None)
+    assert told(verification.verify_model(local_models.describe(copy))) == ("sound", None)
     flip(copy, copy.stat().st_size - 77)
-    assert told(verify.verify(local_models.describe(copy))) == ("damaged", "model_file_damaged")
+    assert told(verification.verify_model(local_models.describe(copy))) == ("damaged", "model_file_damaged")
 
 
 def test_progress_goes_up_to_the_whole_and_can_end_the_work(path: Path) -> None:
     model = local_models.describe(path)
     seen: list[tuple[int, int]] = []
-    verify.verify(model, lambda done, total: seen.append((done, total)))
+    verification.verify_model(model, lambda done, total: seen.append((done, total)))
     assert seen[-1] == (path.stat().st_size, path.stat().st_size)
 
     def cancel(_done: int, _total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        verify.verify(model, cancel)
+        verification.verify_model(model, cancel)
 
 
 def test_the_marks_are_kept_in_the_list_and_by_a_second_import(store: Store, path: Path, known: LocalModel) -> None:
     store.put_local_model(known)
     assert store.local_models() == [known]
-    again = local_models.merged(local_models.describe(path), store.local_models())
+    again = local_models.merged_with_known(local_models.describe(path), store.local_models())
     assert again.files == known.files
     flip(path, path.stat().st_size - 9, keeps_time=False)
-    again = local_models.merged(local_models.describe(path), store.local_models())
+    again = local_models.merged_with_known(local_models.describe(path), store.local_models())
     assert again.files[0].sha256 == ""
 
 
@@ -189,4 +189,4 @@ def test_a_list_from_before_the_marks_is_verified_too(where: Paths, path: Path) 
     old = store.local_models()
     store.close()
     assert old == [LocalModel("m", "M", model.path, 1, "llama", "F32", 512, 1.0)]
-    assert told(verify.verify(old[0])) == ("first", None)
+    assert told(verification.verify_model(old[0])) == ("first", None)

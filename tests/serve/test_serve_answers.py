@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from app.base.settings import Settings
 from app.chat.services.answer_run import AnswerRequest
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.retrieval import excerpts
 from app.inference.local_model import LocalModel

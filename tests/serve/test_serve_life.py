@@ -18,7 +18,7 @@ import pytest
 from app.base.isolation import network_guard
 from app.chat.store import Store
 from app.inference.local_model import RemoteModel
-from app.models import remote_models
+from app.models import model_registry
 from app.serve import request_queue, server
 from app.serve.cli import serve
 from tests.faults.ledger import Tally
@@ -257,7 +257,9 @@ def test_bad_options_get_one_sentence(
 
 def test_a_model_of_another_machine_is_not_passed_on(data: Path) -> None:
     store = Store.open(data / "kotae.sqlite", data / "backups")
-    remote_models.put(store, remote_models.described("遠く", RemoteModel("http://192.168.0.9:8000/v1", "far", 0), []))
+    model_registry.put_remote_model(
+        store, model_registry.describe_remote_model("遠く", RemoteModel("http://192.168.0.9:8000/v1", "far", 0), [])
+    )
     store.close()
     process = begun(data)
     out, log = process.communicate(timeout=LIMIT_S)

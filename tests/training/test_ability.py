@@ -8,15 +8,15 @@ import pytest
 from app.base import wording
 from app.base.paths import resources
 from app.inference.machine import Gpu
-from app.models.training_environment import Device, Probe
+from app.models.training_environment import EnvironmentProbe, TrainingDevice
 from app.training import ability
 from app.training.ability import Measured, judge
 
 GB = 10**9
 CARD = Gpu("NVIDIA GeForce RTX 4060 Ti", 17 * GB, 16 * GB, "580.95.05", (8, 9))
 HERE = Measured((CARD,), 128 * GB, 100 * GB, 1000 * GB)
-CUDA = Probe("3.11", {"torch": "2.13.0"}, "13.0", (Device(CARD.name, 17 * GB),), "0.3.36", (7, 5))
-CPU = Probe("3.11", {"torch": "2.13.0+cpu"}, None, (), "0.3.36")
+CUDA = EnvironmentProbe("3.11", {"torch": "2.13.0"}, "13.0", (TrainingDevice(CARD.name, 17 * GB),), "0.3.36", (7, 5))
+CPU = EnvironmentProbe("3.11", {"torch": "2.13.0+cpu"}, None, (), "0.3.36")
 
 
 def on(card: Gpu, **changes: int) -> Measured:

@@ -9,7 +9,7 @@ from app.base.errors import AppError
 from app.inference import scoring_files
 from app.inference.prompts import Segment
 from app.inference.scoring_files import AnswerScore, ExampleScore, Scores
-from app.models import bases, catalogue
+from app.models import base_models, catalogue
 from app.training import forms
 from app.training.forms import Export, Step
 from app.training.runs import runs
@@ -25,7 +25,7 @@ GB = 10**9
 def export(tmp_path: Path) -> Export:
     run, folder = tmp_path / "run", hf_models.model(tmp_path / "base")
     run.mkdir()
-    form = bases.form_of(catalogue.load().forms["question_answer"])
+    form = base_models.trainer_form(catalogue.load().forms["question_answer"])
     asked = RunSpec(str(run), str(folder), "train.jsonl", "val.jsonl", form=form, name="助手")
     runs.write_spec(run, asked)
     models.tiny_adapter(run / runs.ADAPTER)

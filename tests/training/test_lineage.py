@@ -12,13 +12,13 @@ from app.base import confidentiality, wording
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.chat.store import Store
-from app.documents import labels
+from app.documents import collection_lookup
 from app.documents.library import Library
 from app.evaluation import label_now
 from app.evaluation.records import QuestionSet
 from app.evaluation.results import Evaluation, System, SystemResult
 from app.inference.local_model import LocalModel, TuningRecord
-from app.models import tuned_models
+from app.models import model_registry
 from app.models.kits import kit_export
 from app.models.model_store import ModelStore
 from app.training import adoption, jobs
@@ -149,7 +149,7 @@ def test_a_kit_asks_for_a_model_whose_data_have_become_secret_since(
     model = LocalModel("m", "社内モデル", str(tmp_path / "小.gguf"), 1, "", "", 0, 0.0, tuned=tuned)
 
     def exported() -> confidentiality.ExportRequest:
-        return kit_export.export_of([model], tmp_path / "kit", lambda one: lineage.label_of_model(documents, one))
+        return kit_export.export_for_gate([model], tmp_path / "kit", lambda one: lineage.label_of_model(documents, one))
 
     log = tmp_path / "exports.log"
     assert exported().check(is_agreed=False) == "internal"
@@ -167,13 +167,13 @@ def test_a_kit_asks_for_a_model_whose_data_have_become_secret_since(
 def test_where_the_documents_cannot_be_read_what_was_made_of_any_counts_as_secret(
     tmp_path: Path, documents: Path
 ) -> None:
-    assert labels.now(documents, [("規則", DOCUMENT)], "public") == "internal"
+    assert collection_lookup.label_of_origins(documents, [("規則", DOCUMENT)], "public") == "internal"
     documents.write_bytes(b"no database" * 1000)
     for name in ("-wal", "-shm"):
         documents.with_name(documents.name + name).unlink(missing_ok=True)
-    assert labels.now(documents, [("規則", DOCUMENT)], "public") == "secret"
-    assert labels.now(documents, [], "public") == "public"
-    assert labels.now(tmp_path / "無い.sqlite", [("規則", DOCUMENT)], "public") == "public"
+    assert collection_lookup.label_of_origins(documents, [("規則", DOCUMENT)], "public") == "secret"
+    assert collection_lookup.label_of_origins(documents, [], "public") == "public"
+    assert collection_lookup.label_of_origins(tmp_path / "無い.sqlite", [("規則", DOCUMENT)], "public") == "public"
 
 
 def test_generated_pairs_keep_their_collection_when_they_are_reviewed() -> None:
@@ -244,7 +244,7 @@ def test_an_adapter_in_the_list_of_models_keeps_what_it_has_learned_when_its_run
     folder = Path(model.adapter).parent
     assert len(list(folder.iterdir())) == 2
     store.database.write("DELETE FROM tuned_model")
-    tuned_models.clear(ModelStore(store.database), tmp_path / "models")
+    model_registry.delete_unused_adapters(ModelStore(store.database), tmp_path / "models")
     assert not list(folder.iterdir())
 
 

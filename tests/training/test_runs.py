@@ -11,7 +11,7 @@ import filelock
 import pytest
 
 from app.base.errors import AppError
-from app.models import bases
+from app.models import base_models
 from app.training import problems
 from app.training.runs import runs, standing
 from app.training.runs.runs import Run
@@ -328,12 +328,12 @@ def test_bases_go_with_the_last_run_that_used_them(make: Make, tmp_path: Path) -
         (cache / name).write_bytes(bytes(10))
     kept = make("a", base_sha256="a" * 64).spec
     with filelock.FileLock(cache / f"{'c' * 16}.lock"):
-        assert bases.clear(cache, [kept, None]) == 0  # whose base it is cannot be read
-        assert bases.clear(cache, [kept]) == 1000
+        assert base_models.delete_unused_conversions(cache, [kept, None]) == 0  # whose base it is cannot be read
+        assert base_models.delete_unused_conversions(cache, [kept]) == 1000
     assert {path.name for path in cache.iterdir() if path.suffix != ".lock"} == {
         "a" * 16, "c" * 16, "d-f16.gguf", "notes.txt",
     }  # fmt: skip
-    assert bases.clear(cache, []) == 2010
+    assert base_models.delete_unused_conversions(cache, []) == 2010
     assert [path.name for path in cache.iterdir()] == ["notes.txt"]
 
 

@@ -13,7 +13,7 @@ from app.base import wording
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.inference.local_model import LocalModel
-from app.models import bases, catalogue, local_models, verify
+from app.models import base_models, catalogue, local_models, verification
 from app.training import drafting, problems
 from tests import hf_models
 from tests import model_files as tiny
@@ -242,52 +242,52 @@ def test_a_spec_with_a_wrong_path_is_refused(tmp_path: Path) -> None:
 
 def test_every_form_of_the_catalogue_ends_with_what_the_engine_stops_at() -> None:
     for form in catalogue.load().forms.values():
-        made = bases.form_of(form)
+        made = base_models.trainer_form(form)
         assert made.is_completion == (made.end == "")
         assert made.end in (*form.stop, "")
-        assert bases.prompt_form(made) == form
+        assert base_models.find_prompt_form(made) == form
 
 
 def test_a_form_that_nobody_knows_has_no_prompt_form() -> None:
-    assert bases.prompt_form(Form("Q {text}", "A {text}", "A ")) is None
+    assert base_models.find_prompt_form(Form("Q {text}", "A {text}", "A ")) is None
 
 
 def asked_of(model: LocalModel, **fields: Any) -> RunSpec:
-    return RunSpec("/run", model.path, "/t", "/v", base_sha256=bases.sha256_of(model), **fields)
+    return RunSpec("/run", model.path, "/t", "/v", base_sha256=base_models.sha256_of_model(model), **fields)
 
 
 def test_the_model_of_a_run_is_found_where_it_was_moved_to(tmp_path: Path, model: LocalModel) -> None:
     asked = asked_of(model)
     Path(model.path).rename(tmp_path / "moved.gguf")
     with pytest.raises(AppError, match="run_base_gone"):
-        bases.model_for(asked, ())
+        base_models.model_of_run(asked, ())
     moved = local_models.describe(tmp_path / "moved.gguf")
     with pytest.raises(AppError, match="run_base_gone"):  # nobody has read its hash yet
-        bases.model_for(asked, (moved,))
-    known = verify.verify(moved).model
-    assert bases.model_for(asked, (known,)) == known
+        base_models.model_of_run(asked, (moved,))
+    known = verification.verify_model(moved).model
+    assert base_models.model_of_run(asked, (known,)) == known
 
 
 def test_an_adapter_is_refused_for_another_file(tmp_path: Path, model: LocalModel) -> None:
     asked = asked_of(model)
-    bases.require_same(asked, model)
+    base_models.require_same_base(asked, model)
     with Path(model.path).open("ab") as file:
         file.write(b"changed")
     with pytest.raises(AppError, match="adapter_other_base"):
-        bases.require_same(asked, model)
+        base_models.require_same_base(asked, model)
 
 
 def test_a_base_that_was_a_folder_leaves_the_model_to_the_user(tmp_path: Path) -> None:
     with pytest.raises(AppError, match="run_base_is_folder"):
-        bases.model_for(RunSpec("/run", str(tmp_path), "/t", "/v"), ())
+        base_models.model_of_run(RunSpec("/run", str(tmp_path), "/t", "/v"), ())
 
 
 def test_a_model_is_asked_as_it_was_trained(model: LocalModel) -> None:
-    gemma = bases.form_of(catalogue.load().forms["gemma"])
-    assert bases.with_form_of(asked_of(model, form=gemma), model).form_id == "gemma"
-    assert bases.with_form_of(asked_of(model), model) == model
+    gemma = base_models.trainer_form(catalogue.load().forms["gemma"])
+    assert base_models.with_trained_form(asked_of(model, form=gemma), model).form_id == "gemma"
+    assert base_models.with_trained_form(asked_of(model), model) == model
     with pytest.raises(AppError, match="run_form_unknown"):
-        bases.with_form_of(asked_of(model, form=Form("Q {text}", "A {text}", "A ")), model)
+        base_models.with_trained_form(asked_of(model, form=Form("Q {text}", "A {text}", "A ")), model)
 
 
 # ------------------------------------------------------------------------- problems

@@ -15,8 +15,8 @@ import pytest
 from app.base.errors import AppError
 from app.models import package_locks as locks
 from app.models import training_environment
-from app.models.kits import kit_manifest
-from app.models.package_locks import Lock
+from app.models.kits import transfer_kit
+from app.models.package_locks import PackageLock
 from app.training.environment import gathering, kit, own_python, python_pins
 from app.training.environment.folders import Folders
 from tests.wheelhouse import make_wheel, make_wheels, pin_python, write_lock
@@ -31,14 +31,14 @@ def wheels(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def lock(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Lock:
+def lock(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> PackageLock:
     folder = write_lock(tmp_path / "locked", wheels)
     monkeypatch.setattr(locks, "folder", lambda: folder)
     return locks.all_locks()[0]
 
 
 @pytest.fixture
-def archive(tmp_path: Path, lock: Lock) -> Path:
+def archive(tmp_path: Path, lock: PackageLock) -> Path:
     """Of the version that runs here, and in the list of those that a kit may bring."""
     path = pack(tmp_path / "cpython-install_only.tar.gz", {"python/lib/os.py": b"", **PROGRAM})
     pin_python(lock.path.parent, path)
@@ -57,18 +57,20 @@ def pack(path: Path, files: dict[str, bytes], kind: str = "gz") -> Path:
     return path
 
 
-def write(folder: Path, lock: Lock, wheels: Path, archive: Path | None = None, part_bytes: int = PART_BYTES) -> None:
+def write(
+    folder: Path, lock: PackageLock, wheels: Path, archive: Path | None = None, part_bytes: int = PART_BYTES
+) -> None:
     together = (archive, python_pins.of_file(archive)) if archive else None
     kit.write(folder, lock, {file.name: wheels / file.name for file in lock.files}, together, part_bytes)
 
 
-def gathered(folder: Path, lock: Lock, target: Path) -> dict[str, Path]:
+def gathered(folder: Path, lock: PackageLock, target: Path) -> dict[str, Path]:
     target.mkdir(exist_ok=True)
     return gathering.gather(folder, lock, gathering.kit_in(folder), target, lambda _package, _done, _total: None)
 
 
 def test_what_is_too_large_is_in_parts_and_all_comes_back(
-    tmp_path: Path, lock: Lock, wheels: Path, archive: Path
+    tmp_path: Path, lock: PackageLock, wheels: Path, archive: Path
 ) -> None:
     folder = tmp_path / "キット"
     write(folder, lock, wheels, archive)
@@ -92,7 +94,9 @@ def test_what_is_too_large_is_in_parts_and_all_comes_back(
     assert archive.name in readme
 
 
-def test_written_again_it_goes_on_and_what_is_not_of_it_any_more_goes(tmp_path: Path, lock: Lock, wheels: Path) -> None:
+def test_written_again_it_goes_on_and_what_is_not_of_it_any_more_goes(
+    tmp_path: Path, lock: PackageLock, wheels: Path
+) -> None:
     folder = tmp_path / "kit"
     write(folder, lock, wheels)
     (folder / "mine.txt").touch()
@@ -108,7 +112,7 @@ def test_written_again_it_goes_on_and_what_is_not_of_it_any_more_goes(tmp_path: 
     assert (folder / "mine.txt").exists()
 
 
-def test_interrupted_nothing_half_has_a_final_name(tmp_path: Path, lock: Lock, wheels: Path) -> None:
+def test_interrupted_nothing_half_has_a_final_name(tmp_path: Path, lock: PackageLock, wheels: Path) -> None:
     folder = tmp_path / "kit"
 
     def stop(done: int, total: int) -> None:
@@ -127,7 +131,7 @@ def test_interrupted_nothing_half_has_a_final_name(tmp_path: Path, lock: Lock, w
 
 
 def test_a_folder_with_somebody_elses_files_of_those_names_is_left_alone(
-    tmp_path: Path, lock: Lock, wheels: Path
+    tmp_path: Path, lock: PackageLock, wheels: Path
 ) -> None:
     for name, text in (("README.txt", "my notes"), (kit.NAME, "{}")):
         folder = tmp_path / name
@@ -142,7 +146,9 @@ def test_a_folder_with_somebody_elses_files_of_those_names_is_left_alone(
 
 
 @pytest.mark.parametrize("how", ["changed", "cut", "lost"])
-def test_a_damaged_part_and_a_damaged_wheel_are_named(tmp_path: Path, lock: Lock, wheels: Path, how: str) -> None:
+def test_a_damaged_part_and_a_damaged_wheel_are_named(
+    tmp_path: Path, lock: PackageLock, wheels: Path, how: str
+) -> None:
     folder = tmp_path / "kit"
     write(folder, lock, wheels)
     part = next(iter(sorted(folder.glob("*.kotae-part"))))
@@ -166,7 +172,7 @@ def test_a_damaged_part_and_a_damaged_wheel_are_named(tmp_path: Path, lock: Lock
 def tampered(folder: Path, change) -> None:
     document = json.loads((folder / kit.NAME).read_bytes())
     change(document)
-    (folder / kit.NAME).write_bytes(kit_manifest.sealed(document))
+    (folder / kit.NAME).write_bytes(transfer_kit.table_bytes(document))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +188,7 @@ def tampered(folder: Path, change) -> None:
         lambda document: document["files"].append(document["files"][0]),
     ],
 )
-def test_a_table_that_was_tampered_with_is_refused(tmp_path: Path, lock: Lock, wheels: Path, change) -> None:
+def test_a_table_that_was_tampered_with_is_refused(tmp_path: Path, lock: PackageLock, wheels: Path, change) -> None:
     folder = tmp_path / "kit"
     write(folder, lock, wheels)
     tampered(folder, change)
@@ -191,7 +197,7 @@ def test_a_table_that_was_tampered_with_is_refused(tmp_path: Path, lock: Lock, w
 
 
 def test_one_flipped_byte_of_the_table_is_noticed_and_a_newer_kit_is_told(
-    tmp_path: Path, lock: Lock, wheels: Path
+    tmp_path: Path, lock: PackageLock, wheels: Path
 ) -> None:
     folder = tmp_path / "kit"
     write(folder, lock, wheels)
@@ -205,7 +211,7 @@ def test_one_flipped_byte_of_the_table_is_noticed_and_a_newer_kit_is_told(
 
 
 def test_a_kit_that_is_whole_in_itself_but_not_what_kotae_knows_is_not_installed(
-    tmp_path: Path, lock: Lock, wheels: Path
+    tmp_path: Path, lock: PackageLock, wheels: Path
 ) -> None:
     folder = tmp_path / "kit"
     make_wheel(wheels, "peft", requires="evil")  # of the same name
@@ -232,7 +238,7 @@ def test_a_kit_that_is_whole_in_itself_but_not_what_kotae_knows_is_not_installed
         gathered(folder, lock, tmp_path / "joined")
 
 
-def test_a_kit_for_another_kind_of_machine_is_named(tmp_path: Path, lock: Lock, wheels: Path) -> None:
+def test_a_kit_for_another_kind_of_machine_is_named(tmp_path: Path, lock: PackageLock, wheels: Path) -> None:
     folder = tmp_path / "kit"
     lock.path.rename(lock.path.with_name("cpu-plan9-sparc-py311.txt"))
     foreign = locks.named("cpu-plan9-sparc-py311")
@@ -267,7 +273,7 @@ def test_a_python_goes_when_nothing_is_made_from_it(tmp_path: Path, archive: Pat
     assert not where.pythons.exists()
 
 
-def test_a_python_is_known_by_its_content_alone(tmp_path: Path, lock: Lock, archive: Path) -> None:
+def test_a_python_is_known_by_its_content_alone(tmp_path: Path, lock: PackageLock, archive: Path) -> None:
     renamed = archive.rename(tmp_path / "python (1).tgz")
     assert python_pins.of_file(renamed).python == HERE
     for path in (tmp_path / "none.tar.gz", pack(tmp_path / archive.name, {**PROGRAM, "python/more": b""}), tmp_path):
@@ -305,7 +311,7 @@ def test_a_pinned_archive_that_cannot_be_unpacked_is_said_and_leaves_nothing(tmp
 
 
 def test_what_was_joined_before_and_is_another_is_joined_anew(
-    tmp_path: Path, lock: Lock, wheels: Path, archive: Path
+    tmp_path: Path, lock: PackageLock, wheels: Path, archive: Path
 ) -> None:
     folder, where = tmp_path / "kit", Folders(tmp_path)
     write(folder, lock, wheels, archive, part_bytes=100)

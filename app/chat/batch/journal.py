@@ -23,8 +23,8 @@ from app.base.files.input_file import open_regular
 from app.chat.batch import results
 from app.chat.batch.results import Result
 from app.chat.presets import Choices
-from app.documents.grounding import grounding
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding import grounding_record
+from app.documents.grounding.grounding_record import CollectionRef
 from app.inference.reply_journal import JOURNAL_BYTES
 
 SUFFIX = ".kotae-batch"
@@ -241,6 +241,6 @@ def _head(data: dict[str, Any]) -> Head:
     fields = dict(data)
     if fields.pop("kotae_batch") != VERSION:
         raise ValueError("version")
-    scope = grounding.references(fields.pop("scope"))
+    scope = grounding_record.references(fields.pop("scope"))
     choices = Choices.from_dict(fields.pop("choices"))
     return Head(**fields, scope=scope, choices=choices)

@@ -13,8 +13,8 @@ from app.base.wording import phrase
 from app.chat.batch.journal import Head
 from app.chat.batch.questions import Question, QuestionFile, Skipped, column_name
 from app.chat.batch.results import Result
-from app.documents.grounding import checked, citing
-from app.documents.grounding.grounding import Grounding
+from app.documents.grounding import source_citations
+from app.documents.grounding.grounding_record import Grounding
 
 ANSWER_COLUMNS = ("verdict", "answer", "check", "sources", "label", "note", "model", "seconds", "answered_at")
 SECONDS_DIGITS = 2
@@ -91,7 +91,7 @@ def originals(questions: QuestionFile, row: Question | Skipped) -> list[Cell]:
 
 def marked(result: Result) -> str:
     """The answer with [n] behind every sentence that has a source."""
-    return citing.marked(result.answer, result.grounding) if result.grounding else result.answer
+    return source_citations.add_marks(result.answer, result.grounding) if result.grounding else result.answer
 
 
 def sources(result: Result) -> str:
@@ -99,8 +99,8 @@ def sources(result: Result) -> str:
     if result.grounding is None:
         return ""
     return "\n".join(
-        f"[{number}] {citing.place(result.sources[number - 1])}"
-        for number in citing.used(result.answer, result.grounding)
+        f"[{number}] {source_citations.describe_place(result.sources[number - 1])}"
+        for number in source_citations.used_sources(result.answer, result.grounding)
     )
 
 
@@ -110,14 +110,14 @@ def doubts(result: Result) -> str:
     kept = result.grounding or Grounding()
     doubtful = [
         phrase(
-            f"chat.batch_doubt{checked.manner(kept, [claim])}",
+            f"chat.batch_doubt{source_citations.message_key_suffix(kept, [claim])}",
             sentence=claim.sentence,
             missing=phrase("common.batch_gap").join(claim.missing),
         )
         for claim in kept.claims
         if not claim.is_supported
     ]
-    return "\n".join([*doubtful, *checked.left_out(kept)])
+    return "\n".join([*doubtful, *source_citations.unchecked_messages(kept)])
 
 
 def cells(report: Report, line: Line) -> list[Any]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from app.base.confidentiality import LABELS, Label, highest_label
-from app.documents.grounding import grounding
-from app.documents.grounding.grounding import Grounding, Source
+from app.documents.grounding import grounding_record
+from app.documents.grounding.grounding_record import CitedSource, Grounding
 
 Verdict = Literal["answered", "not_in_documents", "length", "failed"]
 
@@ -34,7 +34,7 @@ class Result:
     grounding: Grounding | None = None  # None: not asked of documents
 
     @property
-    def sources(self) -> tuple[Source, ...]:
+    def sources(self) -> tuple[CitedSource, ...]:
         return self.grounding.sources if self.grounding else ()
 
     @property
@@ -54,7 +54,7 @@ def from_dict(data: dict[str, Any]) -> Result:
     if fields.get("verdict") not in get_args(Verdict) or fields.get("label") not in LABELS:
         raise ValueError("verdict or label")
     try:
-        result = Result(**fields, grounding=grounding.from_dict(kept) if kept is not None else None)
+        result = Result(**fields, grounding=grounding_record.from_dict(kept) if kept is not None else None)
     except TypeError as error:
         raise ValueError("not a result") from error
     if not isinstance(result.line, int) or not isinstance(result.answer, str):

@@ -9,7 +9,7 @@ from app.base.wording import phrase
 from app.chat import answer_facts
 from app.chat.batch import report as words
 from app.chat.batch.report import Line, Report
-from app.documents.grounding.grounding import Grounding
+from app.documents.grounding.grounding_record import Grounding
 
 
 def write_csv(report: Report, file: BinaryIO) -> None:

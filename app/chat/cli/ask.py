@@ -21,14 +21,14 @@ from app.chat.services import ask_adapter
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
 from app.chat.services.ask_adapter import FindRun, LabelOf
 from app.chat.services.command_request import request_of
-from app.documents import labels
-from app.documents.grounding.grounding import Grounding
-from app.documents.services.meaning import Meanings
+from app.documents import collection_lookup
+from app.documents.grounding.grounding_record import Grounding
+from app.documents.services.command_documents import QuestionEmbedder
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.inference.services.events import AnswerStage
-from app.models.services import remote_options
+from app.models.services import remote_servers
 
 VERDICTS = {"end": "answered", "stop": "answered", "length": "length", "context": "length", "cancelled": "stopped"}
 
@@ -48,7 +48,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser, *, find_run: Find
     parser.add_argument("--seed", metavar="N", type=int, help=help_text("ask --seed"))
     parser.add_argument("--context", metavar="N", type=int, help=help_text("ask --context"))
     parser.add_argument("--out", metavar="FILE", help=help_text("ask --out"))
-    remote_options.add_options(parser)
+    remote_servers.add_remote_options(parser)
     parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
 
 
@@ -65,10 +65,10 @@ def run(find_run: FindRun, label_of: LabelOf, options: argparse.Namespace, where
     request = request_of(options, where, find_run)
     learned = ask_adapter.learned(where.documents, label_of, request.model, request.adapters)
     app = core_application()
-    with Meanings(where, output) if request.wanted else nullcontext() as meanings:
+    with QuestionEmbedder(where, output) if request.wanted else nullcontext() as meanings:
         embedding = meanings.embedding if meanings else None
         engine = EngineClient(child_commands.engine(), where.logs / "engine-ask.log")
-        remote_options.give_key(engine, request.model, options)
+        remote_servers.give_remote_key(engine, request.model, options)
         asking = _Asking(AnswerRun(engine, child_commands.template(), request, embedding=embedding), output)
         try:
             asking.wait()
@@ -172,7 +172,11 @@ def _print(asking: _Asking, request: AnswerRequest, output: Output, learned: Lab
 
 def _label(request: AnswerRequest, learned: Label, kept: Grounding | None) -> Label:
     """Return what the answer is labelled now, as `Report` has it for a batch."""
-    asked = labels.of_scope_now(request.wanted.documents, request.wanted.scope) if request.wanted else DEFAULT_LABEL
+    asked = (
+        collection_lookup.current_label_of_scope(request.wanted.documents, request.wanted.scope)
+        if request.wanted
+        else DEFAULT_LABEL
+    )
     return results.label_of(highest_label((asked, learned)), kept)
 
 

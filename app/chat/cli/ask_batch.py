@@ -21,10 +21,10 @@ from app.chat.services import ask_adapter, command_request
 from app.chat.services.ask_adapter import FindRun, LabelOf
 from app.chat.services.batch import Batch, BatchRun, Ended, Standing, export_of
 from app.documents import encodings
-from app.documents.services.meaning import Meanings
+from app.documents.services.command_documents import QuestionEmbedder
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient
-from app.models.services import remote_options
+from app.models.services import remote_servers
 
 SHOWN_SKIPPED = 20  # on the terminal; the file of answers has all
 
@@ -47,10 +47,10 @@ def run(find_run: FindRun, label_of: LabelOf, options: argparse.Namespace, where
     batch.check()
     permit = confidentiality.permit_export(export_of(batch), where.exports_log, is_agreed=options.allow_secret)
     app = core_application()
-    with Meanings(where, output) if scope else nullcontext() as meanings:
+    with QuestionEmbedder(where, output) if scope else nullcontext() as meanings:
         embedding = meanings.embedding if meanings else None
         engine = EngineClient(child_commands.engine(), where.logs / "engine-batch.log")
-        remote_options.give_key(engine, request.model, options)
+        remote_servers.give_remote_key(engine, request.model, options)
         answering = _Answering(BatchRun(engine, child_commands.template(), batch, permit, embedding=embedding), output)
         try:
             answering.wait()
@@ -68,7 +68,7 @@ def _tell(found: QuestionFile, output: Output) -> None:
     if found.sheet:
         place = output.phrase("chat.batch_where_sheet", sheet=found.sheet)
     elif found.encoding:
-        place = output.phrase("chat.batch_where_encoding", encoding=encodings.name_of(found.encoding))
+        place = output.phrase("chat.batch_where_encoding", encoding=encodings.encoding_name(found.encoding))
     column = questions.column_name(found.columns, found.column)
     output.note("chat.batch_found", name=found.name, count=len(found.questions), column=column, where=place)
     if found.is_guessed:

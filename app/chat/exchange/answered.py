@@ -8,7 +8,7 @@ from app.base.confidentiality import Label, highest_label
 from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.records import AnswerDetails, Message
-from app.documents.grounding.grounding import Grounding
+from app.documents.grounding.grounding_record import Grounding
 from app.inference.local_model import LocalModel
 
 

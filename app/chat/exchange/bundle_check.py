@@ -17,8 +17,8 @@ from app.chat.exchange.bundle import Bundle
 from app.chat.presets import LIMITS, Choices
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.store import title_of
-from app.documents.grounding import grounding
-from app.documents.grounding.grounding import Source
+from app.documents.grounding import grounding_record
+from app.documents.grounding.grounding_record import CitedSource
 
 YEAR_2100 = 4_102_444_800.0  # seconds since 1970
 LARGEST_NUMBER = 1 << 53
@@ -192,12 +192,12 @@ def _details(data: Any, role: str, at: int) -> AnswerDetails | None:
     return AnswerDetails(**values, is_imported=True, quoted=_quoted(data, at))
 
 
-def _quoted(data: dict[str, Any], at: int) -> tuple[Source, ...]:
+def _quoted(data: dict[str, Any], at: int) -> tuple[CitedSource, ...]:
     """The sources that the file names: of an answer that it calls checked, or of one that was imported there."""
     kept, quoted = data.get("grounding"), data.get("quoted")
     try:
-        named = grounding.from_dict(kept).sources if kept is not None else ()
-        named = named or grounding.from_dict({"sources": [] if quoted is None else quoted}).sources
+        named = grounding_record.from_dict(kept).sources if kept is not None else ()
+        named = named or grounding_record.from_dict({"sources": [] if quoted is None else quoted}).sources
     except ValueError as error:
         raise RefusedError("details", at) from error
     line = invisible_characters.to_single_line  # a name of several lines could pose as a line of ours

@@ -23,7 +23,7 @@ from app.chat.exchange import docx_grounding, docx_styles, markdown_file
 from app.chat.exchange.bundle import Bundle
 from app.chat.exchange.docx_styles import BULLETS, CODE, CODE_CHARACTERS, NUMBERS
 from app.chat.exchange.docx_text import legal
-from app.documents.grounding.grounding import Grounding
+from app.documents.grounding.grounding_record import Grounding
 
 QUOTE_INDENT_MM = 6
 HEADING_MAX = 9

@@ -14,8 +14,8 @@ from app.chat import answer_origin
 from app.chat.exchange import docx_styles
 from app.chat.exchange.docx_text import legal
 from app.chat.records import Message
-from app.documents.grounding import citing
-from app.documents.grounding.grounding import Grounding
+from app.documents.grounding import source_citations
+from app.documents.grounding.grounding_record import Grounding
 
 _COLUMNS = (("n", 12), ("document", 50), ("heading", 62), ("tag", 18), ("page", 18))  # and widths in mm
 SMALL_PT = 9.5
@@ -23,7 +23,7 @@ SMALL_PT = 9.5
 
 def text_of(answer: str, grounding: Grounding | None) -> str:
     """The answer with the marks of its sources."""
-    return citing.marked(answer, grounding) if grounding is not None else answer
+    return source_citations.add_marks(answer, grounding) if grounding is not None else answer
 
 
 def add_check(document: WordDocument, message: Message) -> None:
@@ -35,7 +35,7 @@ def add_check(document: WordDocument, message: Message) -> None:
 
 def add_sources(document: WordDocument, answer: str, grounding: Grounding) -> None:
     """Those that the answer uses; the nearest passages where the documents do not have it."""
-    numbers = citing.used(answer, grounding)
+    numbers = source_citations.used_sources(answer, grounding)
     rows: list[tuple[str, ...]] = []
     for number in numbers:
         source = grounding.sources[number - 1]

@@ -10,8 +10,8 @@ from app.base.wording import phrase
 from app.chat import answer_origin
 from app.chat.exchange.bundle import Bundle
 from app.chat.records import Message
-from app.documents.grounding import citing
-from app.documents.grounding.grounding import Grounding
+from app.documents.grounding import source_citations
+from app.documents.grounding.grounding_record import Grounding
 
 TURN_DEPTH = 2  # headings of answers begin one below those of the turns
 
@@ -23,7 +23,7 @@ def content(bundle: Bundle) -> str:
         number += message.role == "question"
         lines += ["", f"## {escape_line(heading(message, number))}", ""]
         grounding = answer_origin.grounding_of(message)
-        text = citing.marked(message.text, grounding) if grounding else message.text
+        text = source_citations.add_marks(message.text, grounding) if grounding else message.text
         written = make_inert(text, TURN_DEPTH, phrase("common.export_address", address="{}"))
         lines.append(quote_lines(written.split("\n")) if message.role == "question" else written)
         if grounds := _grounds(message, grounding):
@@ -36,8 +36,8 @@ def _grounds(message: Message, grounding: Grounding | None) -> list[str]:
     """The result of the check, and the sources that the answer uses, or that its file names."""
     lines, hearsay = answer_origin.lines(message), answer_origin.hearsay(message)
     if grounding is not None:
-        numbers = citing.used(message.text, grounding)
-        lines += [f"[{n}] {citing.place(grounding.sources[n - 1])}" for n in numbers]
+        numbers = source_citations.used_sources(message.text, grounding)
+        lines += [f"[{n}] {source_citations.describe_place(grounding.sources[n - 1])}" for n in numbers]
     if hearsay:
         lines += [phrase("chat.imported_sources"), *hearsay]
     return lines

@@ -15,11 +15,11 @@ from pathlib import Path
 from app.base.errors import AppError
 from app.chat.exchange.bundle import Bundle
 from app.chat.records import Message
-from app.documents.grounding import claims, clauses, grounding
-from app.documents.grounding.grounding import Grounding, Source
+from app.documents.grounding import claims, grounding_record, source_citations
+from app.documents.grounding.grounding_record import CitedSource, Grounding
 from app.documents.library import Library
-from app.documents.records import Passage, Section
-from app.documents.retrieval import passages
+from app.documents.records import DocumentSection, Passage
+from app.documents.retrieval import retrieved_passages
 
 # Beyond these an answer is taken over unchecked: our own passages have 1,200 characters, and a model gets 12 of them.
 SOURCES_MAX = 20
@@ -95,7 +95,7 @@ class Checker:
             return answer
         return dataclasses.replace(answer, details=dataclasses.replace(details, grounding=kept, quoted=()))
 
-    def _grounding(self, answer: str, question: str, quoted: Sequence[Source]) -> Grounding | None:
+    def _grounding(self, answer: str, question: str, quoted: Sequence[CitedSource]) -> Grounding | None:
         """None where a source is not at hand, or the answer says that the documents do not have it: that would have to
         be looked for in all of them."""
         found: list[Passage] = []
@@ -104,18 +104,18 @@ class Checker:
             if passage is None:
                 return None
             found.append(passage)
-        claimed = claims.check(answer, found, question)
-        if not claimed or claims.says_not_found(answer, claimed):
+        claimed = claims.check_claims(answer, found, question)
+        if not claimed or claims.states_not_found(answer, claimed):
             return None
-        own = tuple(grounding.source_of(passage, self._sha256(passage)) for passage in found)
-        left_out = claims.unchecked(answer, claimed)
-        return clauses.placed(Grounding("answered", own, claimed, unchecked=left_out), found)
+        own = tuple(grounding_record.source_of(passage, self._sha256(passage)) for passage in found)
+        left_out = claims.count_unchecked(answer, claimed)
+        return source_citations.locate_sources(Grounding("answered", own, claimed, unchecked=left_out), found)
 
     def _sha256(self, passage: Passage) -> str:
         document = self._library.document(passage.document_id) if self._library is not None else None
         return document.sha256 if document else ""
 
-    def _passage(self, quoted: Source) -> Passage | None:
+    def _passage(self, quoted: CitedSource) -> Passage | None:
         """The sections of a document of the user's that hold the quoted lines, from the first to the last."""
         library = self._library
         lines = [line for line in map(_bare, quoted.text.split("\n")) if line]
@@ -129,7 +129,7 @@ class Checker:
             ids, sections = zip(*text.sections[extent[0] : extent[1]], strict=True)
             first = next(iter(library.passages([(ids[0], quoted.score)])), None)
             if first is not None:
-                return passages.joined(first, sections)
+                return retrieved_passages.join_parts(first, sections)
         return None
 
     def _text(self, library: Library, document_id: int) -> "_Text | None":
@@ -145,7 +145,7 @@ class Checker:
 class _Text:
     """The text of a document without spaces, and where in it each section ends."""
 
-    def __init__(self, sections: Sequence[tuple[int, Section]]) -> None:
+    def __init__(self, sections: Sequence[tuple[int, DocumentSection]]) -> None:
         self.sections = sections
         bare = [_bare(section.text) for _, section in sections]
         self._all = "".join(bare)
@@ -187,7 +187,7 @@ class _Text:
         return next(number for number, end in enumerate(self._ends) if place < end)
 
 
-def _is_bearable(answer: Message, quoted: Sequence[Source]) -> bool:
+def _is_bearable(answer: Message, quoted: Sequence[CitedSource]) -> bool:
     return (
         len(quoted) <= SOURCES_MAX
         and len(answer.text) <= ANSWER_CHARACTERS_MAX

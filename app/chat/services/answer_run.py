@@ -17,8 +17,8 @@ from app.chat import presets
 from app.chat.presets import PROGRAM, Choices
 from app.chat.services import grounding
 from app.chat.services.grounding import Found, Packed, Wanted
-from app.documents import labels
-from app.documents.grounding.grounding import Grounding
+from app.documents import collection_lookup
+from app.documents.grounding.grounding_record import Grounding
 from app.documents.services.embedding import Embedding
 from app.inference import gguf, load_plan, prompts
 from app.inference.engine.messages import (
@@ -45,10 +45,10 @@ from app.inference.services.engine import EngineClient, EngineExit, reclaimable_
 from app.inference.services.events import AnswerStage
 from app.inference.services.keychain import RemoteKeys
 from app.inference.services.template_renderer import TemplateRenderer
-from app.models import catalogue, local_models, remote_models, tuned_models
+from app.models import catalogue, local_models, model_registry
 
 if TYPE_CHECKING:  # numpy
-    from app.documents.retrieval.fusion import Meaning
+    from app.documents.retrieval.semantic_index import SemanticQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class AnswerRun(QObject):
         self._engine = engine
         self._template_command = template_command
         self.request = request
-        self._model, self._adapters = local_models.in_use(request.model, request.adapters)
+        self._model, self._adapters = local_models.with_adapters(request.model, request.adapters)
         self._load_id = self._ask_id = ""
         self._load_s = self._started_at = 0.0
         self._renderer: TemplateRenderer | None = None
@@ -147,7 +147,7 @@ class AnswerRun(QObject):
         else:
             self._embedding.find_meaning(request.wanted.question, self._find)
 
-    def _find(self, meaning: "Meaning | None") -> None:
+    def _find(self, meaning: "SemanticQuery | None") -> None:
         request, wanted, embedding = self.request, self.request.wanted, self._embedding
         if self._is_over or wanted is None:
             return
@@ -355,24 +355,24 @@ def _check_remote(request: AnswerRequest, keys: RemoteKeys) -> None:
     model, wanted = request.model, request.wanted
     assert model.remote is not None
     load_plan.require_network(model, request.settings)
-    remote_models.require_sendable(model, request.label)
+    model_registry.require_sendable(model, request.label)
     if wanted is not None:
-        remote_models.require_sendable(model, labels.of_scope_now(wanted.documents, wanted.scope))
+        model_registry.require_sendable(model, collection_lookup.current_label_of_scope(wanted.documents, wanted.scope))
     if not request.is_agreed:
-        raise AppError("remote_not_agreed", address=remote_models.shown(model))
+        raise AppError("remote_not_agreed", address=model_registry.server_address(model))
     keys.fetch(model.remote.address)
 
 
 def _checked(model: LocalModel, found: Found) -> Found:
     """Return what was found, now or earlier, if it may be sent to the model. Raises AppError("remote_secret")."""
-    remote_models.require_sendable(model, confidentiality.highest_label(source.label for source in found.sources))
+    model_registry.require_sendable(model, confidentiality.highest_label(source.label for source in found.sources))
     return found
 
 
 def _planned(request: AnswerRequest, loaded: tuple[str, int, str] | None, reclaimable_bytes: int) -> load_plan.LoadPlan:
     """Raises AppError as `load_plan.plan` and `tuned_models.require_unchanged`."""
     if request.adapters is None:
-        tuned_models.require_unchanged(request.model)
+        model_registry.require_unchanged(request.model)
     return load_plan.plan_load(request.model, request.settings, loaded, reclaimable_bytes, request.force_load)
 
 

@@ -15,11 +15,11 @@ from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.services import answer_run
 from app.chat.services.grounding import Wanted
 from app.chat.services.presets import Presets
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
-from app.models import remote_models, tuned_models
-from app.models.services.library import ModelLibrary
+from app.models import model_registry
+from app.models.services.model_library import ModelLibrary
 
 # What an answer keeps of what its model was trained on: fields of AnswerDetails.
 Learned = Callable[[LocalModel], Mapping[str, Any]]
@@ -86,8 +86,8 @@ class Answering:
             left_out_turns=self._turns_left_out(here, line),
             scope=() if is_action else self.scope(here),
             is_action=is_action,
-            remote=remote_models.shown(model),
-            **tuned_models.provenance(model),
+            remote=model_registry.server_address(model),
+            **model_registry.provenance_fields(model),
             **self._learned(model),
         )
 
@@ -131,7 +131,7 @@ def plan_again(answer: Message) -> AnswerDetails:
 
 def is_model_of(model: LocalModel, details: AnswerDetails) -> bool:
     """Whether a tuned model, or one elsewhere, is still what wrote that answer: others may have got their places."""
-    now = {**tuned_models.provenance(model), "remote": remote_models.shown(model)}
+    now = {**model_registry.provenance_fields(model), "remote": model_registry.server_address(model)}
     return all(getattr(details, name) == value for name, value in now.items())
 
 

@@ -10,7 +10,7 @@ from app.base.wording import phrase
 from app.inference import gguf
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
-from app.models import bases, local_models
+from app.models import base_models, local_models
 from trainer.spec import RunSpec
 
 NONE, OF_CARD = "none", "card"
@@ -51,9 +51,9 @@ def choose(text: str, runs_folder: Path, find_run: FindRun) -> Adapter:
         if before and _is_known(before, runs_folder, find_run):
             raise _no_strength(after) from error
         raise AppError("adapter_unknown", wanted=name) from error
-    if not (run / bases.ADAPTER).is_file():
+    if not (run / base_models.ADAPTER).is_file():
         raise AppError("run_no_adapter", id=run.name)
-    return Adapter(AdapterUse(str(run / bases.ADAPTER), strength), run)
+    return Adapter(AdapterUse(str(run / base_models.ADAPTER), strength), run)
 
 
 def name_of(adapters: tuple[AdapterUse, ...] | None, model: LocalModel) -> str | None:
@@ -66,19 +66,19 @@ def name_of(adapters: tuple[AdapterUse, ...] | None, model: LocalModel) -> str |
     if not adapters:
         return None
     path, strength = Path(adapters[0].path), adapters[0].strength
-    is_run = path.name == bases.ADAPTER and (path.parent / bases.SPEC).is_file()
+    is_run = path.name == base_models.ADAPTER and (path.parent / base_models.SPEC).is_file()
     name = name_of_run(path.parent) if is_run else path.name
     return name if strength == 1 else f"{name}:{strength:g}"
 
 
 def name_of_run(run: Path) -> str:
-    asked = bases.read_spec(run / bases.SPEC)
+    asked = base_models.read_spec(run / base_models.SPEC)
     return (asked.name if asked is not None else "") or run.name
 
 
 def _file(name: str) -> Path | None:
-    path = bases.existing(name)
-    if (path is not None and path.is_file() and path.name != bases.SPEC) or name.lower().endswith(".gguf"):
+    path = base_models.existing_path(name)
+    if (path is not None and path.is_file() and path.name != base_models.SPEC) or name.lower().endswith(".gguf"):
         return path or Path(name).absolute()
     return None
 
@@ -102,7 +102,7 @@ def _require_gguf(path: Path) -> None:
 
 def base_of(run: Path, models: Collection[LocalModel]) -> LocalModel:
     """Raises AppError: run_damaged, and those of `bases.model_for`."""
-    return bases.model_for(_spec(run), models)
+    return base_models.model_of_run(_spec(run), models)
 
 
 def asked_as_trained(model: LocalModel, adapter: Adapter | None) -> LocalModel:
@@ -110,12 +110,12 @@ def asked_as_trained(model: LocalModel, adapter: Adapter | None) -> LocalModel:
     if adapter is None or adapter.run is None:
         return model
     asked = _spec(adapter.run)
-    bases.require_same(asked, model)
-    return bases.with_form_of(bases.read_spec(adapter.run / bases.EFFECTIVE) or asked, model)
+    base_models.require_same_base(asked, model)
+    return base_models.with_trained_form(base_models.read_spec(adapter.run / base_models.EFFECTIVE) or asked, model)
 
 
 def _spec(run: Path) -> RunSpec:
-    asked = bases.read_spec(run / bases.SPEC)
+    asked = base_models.read_spec(run / base_models.SPEC)
     if asked is None:
         raise AppError("run_damaged", id=run.name)
     return asked

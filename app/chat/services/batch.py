@@ -24,14 +24,14 @@ from app.chat.presets import Choices
 from app.chat.services.answer_queue import AnswerQueue
 from app.chat.services.answer_run import AnswerRequest, Outcome
 from app.chat.services.grounding import Wanted
-from app.documents import labels
-from app.documents.grounding.grounding import CollectionRef
+from app.documents import collection_lookup
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.services.embedding import Embedding
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
 from app.inference.services.engine import EngineClient
-from app.models import bases, remote_models
+from app.models import base_models, model_registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Batch:
 
     def head(self) -> Head:
         used = "".join(f" + {_name(Path(adapter.path))}:{adapter.strength:g}" for adapter in self.adapters or ())
-        sent = f" @ {remote_models.shown(self.model)}" if self.model.remote is not None else ""
+        sent = f" @ {model_registry.server_address(self.model)}" if self.model.remote is not None else ""
         if self.adapters == ():
             used = " - adapter"
         return Head(
@@ -73,7 +73,7 @@ class Batch:
 
 def _name(adapter: Path) -> str:
     """Those of training runs are all called the same; their folders are not."""
-    return adapter.parent.name if adapter.name == bases.ADAPTER else adapter.name
+    return adapter.parent.name if adapter.name == base_models.ADAPTER else adapter.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +266,9 @@ class BatchRun(QObject):
 
 def label_of_batch(batch: Batch) -> Label:
     """Of what is asked, and of what the model that answers was trained on, as they are now."""
-    return confidentiality.highest_label((labels.of_scope_now(batch.documents, batch.scope), batch.learned()))
+    return confidentiality.highest_label(
+        (collection_lookup.current_label_of_scope(batch.documents, batch.scope), batch.learned())
+    )
 
 
 def export_of(batch: Batch) -> ExportRequest:

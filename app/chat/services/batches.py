@@ -24,11 +24,11 @@ from app.chat.services import answer_run
 from app.chat.services.batch import Batch, BatchRun, Ended, Standing, label_of_batch
 from app.chat.services.chat import ChatSession
 from app.chat.services.presets import Presets
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.services.embedding import Embedding
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
-from app.models.services.library import ModelLibrary
+from app.models.services.model_library import ModelLibrary
 
 log = logging.getLogger("kotae")
 

@@ -28,8 +28,8 @@ from app.documents.services.embedding import Embedding
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.inference.services.events import AnswerStage
-from app.models import tuned_models
-from app.models.services.library import ModelLibrary
+from app.models import model_registry
+from app.models.services.model_library import ModelLibrary
 
 
 class ChatSession(OpenConversation):
@@ -53,7 +53,7 @@ class ChatSession(OpenConversation):
         documents: Path,
         parent: QObject | None = None,
         embedding: Embedding | None = None,
-        learned: Learned = tuned_models.learned,
+        learned: Learned = model_registry.learned_fields,
     ) -> None:
         """`documents`: their database, which need not exist before something is asked of it. `learned`: from whoever
         knows more of a model's files than the list of models."""

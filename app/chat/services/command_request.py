@@ -16,12 +16,12 @@ from app.chat.services.ask_adapter import Adapter, FindRun
 from app.chat.services.grounding import Wanted
 from app.chat.services.presets import Presets
 from app.chat.store import Store
-from app.documents.services import command_scope
+from app.documents.services import command_documents
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
-from app.models import local_models, tuned_models
-from app.models.model_choice import is_file, listed_model
-from app.models.services import remote_options
+from app.models import local_models, model_registry
+from app.models.model_registry import choose_listed_model, is_model_file
+from app.models.services import remote_servers
 
 
 def _choose(
@@ -31,12 +31,12 @@ def _choose(
     stored = settings.load(where.settings)
     store = Store.open(where.database, where.backups)
     try:
-        if is_file(wanted):
+        if is_model_file(wanted):
             model = local_models.describe(Path(wanted))
         elif wanted is None and adapter is not None and adapter.run is not None:
             model = ask_adapter.base_of(adapter.run, store.local_models())
         else:
-            model = listed_model(wanted, tuned_models.listed(store, where.models), where)
+            model = choose_listed_model(wanted, model_registry.list_models(store, where.models), where)
         presets = Presets(store)
         default = presets.chat_preset(stored.preset_id)
         preset = _preset(preset_name, presets) if preset_name is not None else default
@@ -72,14 +72,14 @@ def request_of(options: argparse.Namespace, where: Paths, find_run: FindRun) -> 
     chosen = options.adapter
     adapter = ask_adapter.choose(chosen, where.runs, find_run) if chosen is not None else None
     model, stored, preset = _choose(options.model, options.preset, where, adapter)
-    remote_options.require_permission(model, options)
+    remote_servers.require_remote_permission(model, options)
     own = Choices(
         system_prompt=options.system, temperature=options.temperature, max_tokens=options.max_tokens, seed=options.seed
     )
     if options.context is not None:
         stored = dataclasses.replace(stored, context_tokens=options.context)
     turns = (Turn(options.question),)
-    scope = command_scope.scope_of(options.collection, where) if options.collection else ()
+    scope = command_documents.scope_of(options.collection, where) if options.collection else ()
     return AnswerRequest(
         model=model,
         turns=turns,

@@ -11,7 +11,7 @@ from app.chat.message_index import Found, MessageIndex
 from app.chat.records import Conversation, Folder
 from app.chat.shelf import Shelf
 from app.chat.store import Store
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 
 
 class Conversations(QObject):

@@ -11,19 +11,19 @@ from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
-from app.documents import labels
-from app.documents.grounding import claims, clauses, evidence, grounding, source_marks
-from app.documents.grounding.grounding import CollectionRef, Grounding, Source
+from app.documents import collection_lookup
+from app.documents.grounding import answer_markup, claims, evidence, grounding_record, source_citations
+from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
 from app.documents.library import Library
 from app.documents.records import Passage
-from app.documents.retrieval import abstention, excerpts, packing, retrieval
+from app.documents.retrieval import excerpts, packing, passage_search, retrieved_passages
 from app.inference import prompts
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Segment, Turn
 from app.models import catalogue, local_models
 
 if TYPE_CHECKING:  # numpy
-    from app.documents.retrieval.fusion import Meaning
+    from app.documents.retrieval.semantic_index import SemanticQuery
 
 SEARCHED = 12  # passages; those that fit into the prompt are chosen among them
 NEAREST = 5  # passages that are offered when the documents do not have the answer, or quoted from
@@ -39,8 +39,8 @@ class Wanted:
     documents: Path  # the database
     scope: tuple[CollectionRef, ...]
     turns: tuple[Turn, ...]
-    given: tuple[Source, ...] = ()
-    before: tuple[Source, ...] = ()  # of the last answer: its [n] are in the turns
+    given: tuple[CitedSource, ...] = ()
+    before: tuple[CitedSource, ...] = ()  # of the last answer: its [n] are in the turns
     may_quote: bool = True
 
     @property
@@ -61,7 +61,7 @@ class Found:
     """`answer`: what is said without asking the model, and then `grounding` is complete."""
 
     passages: tuple[Passage, ...]  # the best first
-    sources: tuple[Source, ...]  # the same
+    sources: tuple[CitedSource, ...]  # the same
     seconds: float
     by_meaning: str = ""  # as in Grounding
     answer: str = ""
@@ -78,22 +78,26 @@ class Packed:
     grounding: Grounding  # still without claims
 
 
-def find(wanted: Wanted, model: LocalModel, meaning: "Meaning | None" = None, *, is_late: bool = False) -> Found:
+def find(wanted: Wanted, model: LocalModel, meaning: "SemanticQuery | None" = None, *, is_late: bool = False) -> Found:
     """`meaning`: of the question; None: it is searched by words alone. `is_late`: it was asked for, and did not come.
 
     Raises AppError("collections_gone"), and as the database and a damaged model do.
     """
     started = time.monotonic()
     if wanted.given:
-        passages = tuple(grounding.passage_of(source, number) for number, source in enumerate(wanted.given, start=1))
+        passages = tuple(
+            grounding_record.passage_of(source, number) for number, source in enumerate(wanted.given, start=1)
+        )
         return Found(passages, wanted.given, 0.0)
     library = Library.beside(wanted.documents)
     try:
         searched, by_meaning = _search(library, wanted, meaning, is_late=is_late)
-        is_enough = abstention.judge(library, wanted.question, searched, wanted.glossary).is_enough
+        is_enough = retrieved_passages.judge_answerability(
+            library, wanted.question, searched, wanted.glossary
+        ).is_enough
         is_ranked = by_meaning == "used"  # scores are of ranks then, and say nothing of how well a passage fits
-        passages = tuple(searched[:NEAREST] if is_ranked or not is_enough else packing.near(searched))
-        sources = tuple(grounding.source_of(passage, _sha256(library, passage)) for passage in passages)
+        passages = tuple(searched[:NEAREST] if is_ranked or not is_enough else packing.near_best(searched))
+        sources = tuple(grounding_record.source_of(passage, _sha256(library, passage)) for passage in passages)
     finally:
         library.close()
     found = Found(passages, sources, time.monotonic() - started, by_meaning)
@@ -115,7 +119,7 @@ def pack(
     """Raises AppError("context_full") when not even a part of one passage fits."""
     rest_tokens, *sizes = counts
     budget = packing.budget_tokens(context_tokens, max_tokens, rest_tokens)
-    passages = tuple(packing.packed(found.passages, sizes, budget))
+    passages = tuple(packing.pack(found.passages, sizes, budget))
     if not passages:
         needed = rest_tokens + min(sizes)
         raise AppError("context_full", prompt_tokens=needed, context_tokens=context_tokens)
@@ -128,29 +132,31 @@ def pack(
 
 def check(packed: Packed, question: str, answer: str) -> Grounding:
     """The grounding with its claims, and whether the model said that the documents do not have it."""
-    found = claims.check(answer, packed.passages, question)
-    verdict: grounding.Verdict = "not_in_documents" if claims.says_not_found(answer, found) else "answered"
-    left_out = claims.unchecked(answer, found)
+    found = claims.check_claims(answer, packed.passages, question)
+    verdict: grounding_record.Verdict = "not_in_documents" if claims.states_not_found(answer, found) else "answered"
+    left_out = claims.count_unchecked(answer, found)
     kept = dataclasses.replace(packed.grounding, verdict=verdict, claims=found, unchecked=left_out)
-    return clauses.placed(kept, packed.passages)
+    return source_citations.locate_sources(kept, packed.passages)
 
 
-def _search(library: Library, wanted: Wanted, meaning: "Meaning | None", *, is_late: bool) -> tuple[list[Passage], str]:
+def _search(
+    library: Library, wanted: Wanted, meaning: "SemanticQuery | None", *, is_late: bool
+) -> tuple[list[Passage], str]:
     """With how meaning was used. Vectors that cannot be read leave the words."""
     ids = _ids(library, wanted.scope)
     if meaning is not None:
         try:
-            return retrieval.search(library, wanted.question, ids, SEARCHED, wanted.glossary, meaning), "used"
+            return passage_search.search(library, wanted.question, ids, SEARCHED, wanted.glossary, meaning), "used"
         except AppError as error:
             if error.code != "vectors_unusable":
                 raise
             is_late = True
-    return retrieval.search(library, wanted.question, ids, SEARCHED, wanted.glossary), "missed" if is_late else ""
+    return passage_search.search(library, wanted.question, ids, SEARCHED, wanted.glossary), "missed" if is_late else ""
 
 
 def _ids(library: Library, scope: Sequence[CollectionRef]) -> list[int]:
     """By name; a collection that was renamed is found by its id."""
-    found = [one.id for one, _ in labels.asked(library.collections(), scope) if one is not None]
+    found = [one.id for one, _ in collection_lookup.resolve_scope(library.collections(), scope) if one is not None]
     if not found:
         raise AppError("collections_gone", names=" / ".join(ref.name for ref in scope))
     return found
@@ -163,7 +169,9 @@ def _sha256(library: Library, passage: Passage) -> str:
 
 def _not_found(found: Found) -> Found:
     nearest = list(zip(found.sources, found.passages, strict=True))[:NEAREST]
-    sources = tuple(clauses.source_of_part(source, clauses.found_part(passage)) for source, passage in nearest)
+    sources = tuple(
+        source_citations.source_of_part(source, source_citations.found_part(passage)) for source, passage in nearest
+    )
     kept = Grounding("not_in_documents", sources, retrieval_s=found.seconds, by_meaning=found.by_meaning)
     return dataclasses.replace(found, answer=phrase("chat.not_in_documents"), grounding=kept)
 
@@ -172,24 +180,24 @@ def _quoted(found: Found, question: str) -> Found:
     picked = excerpts.pick(question, found.passages[:NEAREST])
     if not picked:
         return _not_found(found)
-    parts = [(one.number, clauses.part_at(found.passages[one.number - 1], one.start)) for one in picked]
+    parts = [(one.number, source_citations.part_at(found.passages[one.number - 1], one.start)) for one in picked]
     used = list(dict.fromkeys(parts))  # each clause is a source
     renumbered = [
         dataclasses.replace(one, number=used.index(part) + 1) for one, part in zip(picked, parts, strict=True)
     ]
     answer, quoted = excerpts.as_answer(renumbered)
-    sources = tuple(clauses.source_of_part(found.sources[number - 1], part) for number, part in used)
+    sources = tuple(source_citations.source_of_part(found.sources[number - 1], part) for number, part in used)
     kept = Grounding(
         "answered", sources, quoted, is_excerpt=True, retrieval_s=found.seconds, by_meaning=found.by_meaning
     )
     return dataclasses.replace(found, answer=answer, grounding=kept)
 
 
-def _are_same(sources: Sequence[Source], before: Sequence[Source]) -> bool:
+def _are_same(sources: Sequence[CitedSource], before: Sequence[CitedSource]) -> bool:
     """Whether [n] means the same in both."""
     return [(one.path, one.text) for one in sources] == [(one.path, one.text) for one in before]
 
 
 def _uncited(turn: Turn) -> Turn:
     """Without marks of sources, which are other ones now."""
-    return turn if turn.answer is None else Turn(turn.question, source_marks.CITED.sub("", turn.answer))
+    return turn if turn.answer is None else Turn(turn.question, answer_markup.CITED_MARK.sub("", turn.answer))

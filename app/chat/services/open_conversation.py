@@ -15,7 +15,7 @@ from app.chat.services.conversations import Conversations
 from app.chat.services.temporary import LeftStore
 from app.chat.shelf import Shelf
 from app.chat.store import Store
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 
 
 class OpenConversation(QObject):

@@ -20,7 +20,7 @@ from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
 from app.inference.reply_journal import ModelReply, ReplyJournal, StandalonePrompt
 from app.inference.services.engine import EngineClient
-from app.models import local_models, remote_models
+from app.models import local_models, model_registry
 
 LIKELIEST = Choices(temperature=0.0, repeat_penalty=1.0, seed=0)  # the same reply each time
 
@@ -164,8 +164,8 @@ def answered_by(job: PromptJob) -> str:
     """All that a reply depends on beside its prompt. Reads files whose hash is not known whole; raises AppError."""
     model = job.model
     if model.remote is not None:  # what it says today and tomorrow need not be the same model's
-        raise AppError("remote_cannot", address=remote_models.shown(model))
-    used = local_models.in_use(model, job.adapters)[1]
+        raise AppError("remote_cannot", address=model_registry.server_address(model))
+    used = local_models.with_adapters(model, job.adapters)[1]
     adapters = [[input_file.sha256_of(Path(use.path)), use.strength] for use in used]
     sha256 = (model.files[0].sha256 if model.files else "") or input_file.sha256_of(Path(model.path))
     context = job.settings.context_tokens

@@ -4,13 +4,13 @@ from PySide6.QtCore import QObject
 
 from app.chat.ui.empty import EmptyView
 from app.models.services.downloads import Downloads
-from app.models.services.library import ModelLibrary
-from app.models.services.upkeep import ModelUpkeep
+from app.models.services.maintenance import ModelMaintenance
+from app.models.services.model_library import ModelLibrary
 
 
 class Adding(QObject):
     def __init__(
-        self, empty: EmptyView, library: ModelLibrary, upkeep: ModelUpkeep, downloads: Downloads, parent: QObject
+        self, empty: EmptyView, library: ModelLibrary, upkeep: ModelMaintenance, downloads: Downloads, parent: QObject
     ) -> None:
         super().__init__(parent)
         self._empty = empty

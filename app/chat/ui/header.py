@@ -12,7 +12,7 @@ from app.chat.ui.scope_line import LabelTag
 from app.chat.ui.temporary_tag import TemporaryTag
 from app.chat.ui.title_field import TitleField
 from app.inference.local_model import LocalModel
-from app.models import remote_models
+from app.models import model_registry
 from app.uikit import localization
 from app.uikit.localization import join_facts, sends_to_text, with_note
 from app.uikit.page import Navigation, PageHeader
@@ -88,7 +88,7 @@ class ChatHeader(PageHeader):
         model = next((model for model in models if model.id == model_id), None)
         name = model.name if model else phrase("common.choose_a_model")
         self.model_button.setText(with_icon_space(escape_mnemonic(_shortened(name))))
-        place = remote_models.shown(model) if model else ""
+        place = model_registry.server_address(model) if model else ""
         self.model_button.setToolTip(plain_tooltip(sends_to_text(place)) if place else "")
         self.model_button.setAccessibleName(
             with_note(phrase("chat.model_name", name=name), sends_to_text(place) if place else "")
@@ -165,7 +165,7 @@ class ChatHeader(PageHeader):
 
     def _about(self, model: LocalModel) -> str:
         if model.remote is not None:
-            return sends_to_text(remote_models.shown(model))
+            return sends_to_text(model_registry.server_address(model))
         if model.tuned is not None:
             base = phrase("common.base_name", name=_shortened(model.tuned.base_name))
             return with_note(phrase("common.tuned"), base)

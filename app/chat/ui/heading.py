@@ -13,7 +13,7 @@ from app.chat.ui import labelling
 from app.chat.ui.header import ChatHeader
 from app.chat.ui.scoping import Scoping
 from app.chat.ui.transcript.transcript import Transcript
-from app.models.services.library import ModelLibrary
+from app.models.services.model_library import ModelLibrary
 from app.uikit import clipboard_guard
 
 

@@ -35,9 +35,9 @@ from app.chat.ui.transcript.rating_desk import RatingDesk
 from app.chat.ui.transcript.transcript import Transcript
 from app.chat.ui.transcript.trouble import Trouble
 from app.chat.ui.trial_notice import TrialNotice
-from app.documents.services.documents import Documents
+from app.documents.services.document_library import DocumentLibrary
 from app.inference.services.events import AnswerStage
-from app.models.services.library import ModelLibrary
+from app.models.services.model_library import ModelLibrary
 from app.uikit import untrusted_text
 from app.uikit.page import Navigation, Page
 from app.uikit.theme import Theme
@@ -56,7 +56,7 @@ class ChatPage(Page):
         presets: Presets,
         library: ModelLibrary,
         preferences: Preferences,
-        documents: Documents,
+        documents: DocumentLibrary,
         open_url: Callable[[QUrl], object] = QDesktopServices.openUrl,
     ) -> None:
         """`open_url` is called with an address that the user has seen and agreed to."""

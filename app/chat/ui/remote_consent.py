@@ -10,8 +10,8 @@ from app.chat.services.chat import ChatSession
 from app.chat.ui.composer import Composer
 from app.chat.ui.sending import consent_dialog
 from app.inference.local_model import LocalModel
-from app.models import remote_models
-from app.models.services.library import ModelLibrary
+from app.models import model_registry
+from app.models.services.model_library import ModelLibrary
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
 
@@ -61,5 +61,5 @@ class RemoteConsent(QObject):
 
     def _show(self) -> None:
         model = self._model()
-        place = remote_models.shown(model) if model is not None else ""
+        place = model_registry.server_address(model) if model is not None else ""
         self._composer.remote_mark.show_place(place, is_allowed=self._preferences.value.network_allowed)

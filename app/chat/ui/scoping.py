@@ -11,11 +11,11 @@ from app.chat import conversation_labels
 from app.chat.records import Conversation, Message
 from app.chat.services.chat import ChatSession
 from app.chat.ui.scope_line import Choice, ScopeLine
-from app.documents import labels
-from app.documents.grounding.grounding import CollectionRef
+from app.documents import collection_lookup
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import collections_now
-from app.documents.records import Collection
-from app.documents.services.documents import Documents
+from app.documents.records import DocumentCollection
+from app.documents.services.document_library import DocumentLibrary
 
 
 class Scoping(QObject):
@@ -25,15 +25,20 @@ class Scoping(QObject):
     collections_known = Signal(object)  # list[Collection], as of `Library.labelled`
 
     def __init__(
-        self, session: ChatSession, documents: Documents, preferences: Preferences, line: ScopeLine, parent: QObject
+        self,
+        session: ChatSession,
+        documents: DocumentLibrary,
+        preferences: Preferences,
+        line: ScopeLine,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._session = session
         self._documents = documents
         self._preferences = preferences
         self._line = line
-        self._there: list[Collection] = []  # counting their sections takes a moment: asked for once a change
-        self._labelled: list[Collection] = []  # as `there`, for labels
+        self._there: list[DocumentCollection] = []  # counting their sections takes a moment: asked for once a change
+        self._labelled: list[DocumentCollection] = []  # as `there`, for labels
         self._is_chosen = False  # by hand, for the new conversation that is open
         session.conversation_opened.connect(self._on_conversation_opened)
         session.answering_changed.connect(self._show)
@@ -93,7 +98,7 @@ class Scoping(QObject):
         if scope != self._session.scope:
             self._session.ask_of(scope)
 
-    def _default(self) -> list[Collection]:
+    def _default(self) -> list[DocumentCollection]:
         there = self._there
         chosen = self._preferences.value.scope
         if chosen is not None:
@@ -103,8 +108,8 @@ class Scoping(QObject):
         read = [one for one in there if one.sections > 0]
         return [one for one in read if not one.is_builtin] or read
 
-    def _asked(self) -> list[tuple[Collection | None, CollectionRef]]:
-        return labels.asked(self._there, self._session.scope)
+    def _asked(self) -> list[tuple[DocumentCollection | None, CollectionRef]]:
+        return collection_lookup.resolve_scope(self._there, self._session.scope)
 
     def _show(self) -> None:
         asked = self._asked()

@@ -15,11 +15,11 @@ from app.chat import answer_origin
 from app.chat.ui.text.beside import Beside
 from app.chat.ui.text.source_panel import Shown, SourcePanel
 from app.chat.ui.transcript.transcript import Transcript
-from app.documents.grounding import citing, sentences
-from app.documents.grounding.grounding import Grounding, Source
-from app.documents.records import Collection, Document
-from app.documents.services.documents import Documents
-from app.documents.services.pictures import PagePicture, Wanted
+from app.documents.grounding import sentences, source_citations
+from app.documents.grounding.grounding_record import CitedSource, Grounding
+from app.documents.records import Document, DocumentCollection
+from app.documents.services.document_library import DocumentLibrary
+from app.documents.services.reading_child import PagePicture, PageRequest
 from app.uikit import clipboard_guard
 
 PAGES_LOOKED_AT = 5  # of a source that goes over several, for the first with what was used
@@ -33,7 +33,7 @@ class Sources(QObject):
         transcript: Transcript,
         panel: SourcePanel,
         beside: Beside,
-        documents: Documents,
+        documents: DocumentLibrary,
         open_url: Callable[[QUrl], object],
         parent: QObject,
     ) -> None:
@@ -88,7 +88,7 @@ class Sources(QObject):
         same = [one for one in found if not source.sha256 or one.sha256 == source.sha256]
         self._document, self._others = (same[0], same[1:]) if same else (None, [])
         is_used = grounding.verdict == "answered"
-        places = tuple(citing.places(grounding, number)) if is_used else ()
+        places = tuple(source_citations.places_in_source(grounding, number)) if is_used else ()
         is_doubtful = any(number in claim.sources and not claim.is_supported for claim in grounding.claims)
         place, can_open = numbers.index(number) + 1, self._document is not None
         shown = Shown(source, number, place, len(numbers), places, can_open, is_used, is_doubtful)
@@ -147,9 +147,9 @@ class Sources(QObject):
         grounding = answer_origin.grounding_of(message) if message is not None else None
         if message is None or grounding is None or not grounding.sources:
             return None, ()
-        return grounding, citing.used(message.text, grounding)
+        return grounding, source_citations.used_sources(message.text, grounding)
 
-    def _source(self) -> Source | None:
+    def _source(self) -> CitedSource | None:
         grounding, numbers = self._of(self._answer_id)
         return grounding.sources[self._number - 1] if grounding and self._number in numbers else None
 
@@ -172,7 +172,7 @@ class Sources(QObject):
 
     def _draw(self) -> None:
         if self._document is not None and self._page > 0 and self.is_open:
-            wanted = Wanted(self._document.id, self._page, self._panel.view.width_px, self._quotes)
+            wanted = PageRequest(self._document.id, self._page, self._panel.view.width_px, self._quotes)
             self._documents.pictures.want(wanted)
 
     def _look_for(self, document: Document) -> None:
@@ -205,7 +205,7 @@ class Sources(QObject):
         self._is_looking = False
         self._panel.show_picture(picture)
 
-    def _on_failed(self, wanted: Wanted, error: AppError) -> None:
+    def _on_failed(self, wanted: PageRequest, error: AppError) -> None:
         if self._document is not None and wanted.document_id == self._document.id:
             self._on_gone(error)
 
@@ -218,7 +218,7 @@ class Sources(QObject):
             can_locate = error.code == "source_gone" and self._home() is not None
             self._panel.show_problem(error, can_locate=can_locate)
 
-    def _home(self) -> Collection | None:
+    def _home(self) -> DocumentCollection | None:
         """The collection that the source is of, where it still is there and may be added to."""
         source = self._source()
         there = self._documents.collections() if source is not None else []
@@ -252,7 +252,7 @@ class Sources(QObject):
         source = self._source()
         grounding, _ = self._of(self._answer_id)
         if source is not None and grounding is not None:
-            clipboard_guard.copy_text(self._transcript, citing.quotation(grounding, self._number))
+            clipboard_guard.copy_text(self._transcript, source_citations.quote_source(grounding, self._number))
 
 
 def _choose_file(parent: QWidget, name: str) -> str:

@@ -29,8 +29,8 @@ from app.compliance.offline_check.coordinator import CheckJob
 from app.compliance.offline_check.records import CheckResult, HashedFile, MeasuredTraffic
 from app.inference import engine_packs, gguf
 from app.inference.local_model import FileFingerprint, LocalModel
-from app.models import remote_models
-from app.models.local_models import is_for_search
+from app.models import model_registry
+from app.models.local_models import is_embedding_model
 from app.models.model_store import ModelStore
 
 
@@ -171,14 +171,14 @@ class OfflineCheckRun:
     def _models(self) -> list[LocalModel]:
         store = ModelStore.open(self._where.database, self._where.backups)
         try:
-            return [*store.local_models(), *remote_models.listed(store)]
+            return [*store.local_models(), *model_registry.list_remote_models(store)]
         finally:
             store.close()
 
     def _chosen(self, models: list[LocalModel]) -> LocalModel | None:
         """The one that the window asks, else the smallest: the check shall not take an hour."""
         here = [one for one in models if one.remote is None and Path(one.path).is_file()]
-        answering = [one for one in here if not is_for_search(one)]
+        answering = [one for one in here if not is_embedding_model(one)]
         wanted = settings.load(self._where.settings).model_id
         named = next((one for one in answering if one.id == wanted), None)
         return named or min(answering, key=lambda one: one.size_bytes, default=None)

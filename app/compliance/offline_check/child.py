@@ -41,7 +41,7 @@ def _run() -> NoReturn:
     wording.use_language(job["language"])
     try:
         where = paths.locate(job["data"])
-        catalogue.use_folder(where.cards)
+        catalogue.use_own_cards(where.cards)
         checking = OfflineCheckRun(where, lambda stage, done: _say(stage=stage, done=done))
         threading.Thread(target=_stop_with_input, args=(checking.stop,), daemon=True).start()
         result = checking.run()

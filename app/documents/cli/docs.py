@@ -16,13 +16,12 @@ from app.base.cli.commands import Output
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase
-from app.documents import collections
-from app.documents.cli import docs_words
+from app.documents import collection_lookup
+from app.documents.cli import docs_output
 from app.documents.library import Library
-from app.documents.records import Collection, Document
-from app.documents.retrieval import retrieval
-from app.documents.services.docs_reading import Reading, provide_manual
-from app.documents.services.meaning import Meanings
+from app.documents.records import Document, DocumentCollection
+from app.documents.retrieval import passage_search
+from app.documents.services.command_documents import CommandReading, QuestionEmbedder, provide_manual
 
 FOUND_MOST = 100  # of -k
 
@@ -75,7 +74,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
         raise AppError("collection_unnamed")
     started = time.monotonic()
 
-    def work(reading: Reading) -> tuple[dict[str, Any], list[str]]:
+    def work(reading: CommandReading) -> tuple[dict[str, Any], list[str]]:
         before = next((one for one in reading.documents.collections() if one.name == name), None)
         if before is not None:
             _check_not_own(before)
@@ -112,17 +111,17 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _refresh(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as of `add`; also 1 when a source is not there."""
-    library = collections.open_library(where.documents)
+    library = collection_lookup.open_library(where.documents)
     try:
         known = [one for one in library.collections() if not one.is_builtin]
         if options.collection is not None:
-            known = [collections.find(library, options.collection)]
+            known = [collection_lookup.find_collection(library, options.collection)]
             _check_not_own(known[0])
     finally:
         library.close()
     started = time.monotonic()
 
-    def work(reading: Reading) -> tuple[dict[str, Any], list[str]]:
+    def work(reading: CommandReading) -> tuple[dict[str, Any], list[str]]:
         done = reading.refresh([one.id for one in known])
         documents = [document for one in known for document in reading.documents.documents(one.id)]
         rows: list[dict[str, Any]] = [
@@ -147,15 +146,15 @@ def _read(
     output: Output,
     name: str | None,
     started: float,
-    work: Callable[[Reading], tuple[dict[str, Any], list[str]]],
+    work: Callable[[CommandReading], tuple[dict[str, Any], list[str]]],
 ) -> int:
     """`work` gives the JSON object, and lines for people."""
-    reading = Reading(where, output)
+    reading = CommandReading(where, output)
     try:
         with reading:
             data, lines = work(reading)
             data["seconds"] = round(time.monotonic() - started, 2)
-        with Meanings(where, output) as meanings:
+        with QuestionEmbedder(where, output) as meanings:
             meanings.complete()
     except KeyboardInterrupt:
         left = _left_in_queue(where)
@@ -188,7 +187,7 @@ def _attention(documents: list[Document]) -> dict[str, Any]:
     removed = [document.report.invisible for document in documents if document.report.invisible]
     return {
         "unread": unread,
-        "attention": [docs_words.attention_data(document) for document in troubled],
+        "attention": [docs_output.attention_data(document) for document in troubled],
         "invisible": {"documents": len(removed), "n": sum(removed)},
     }
 
@@ -217,7 +216,7 @@ def _is_below(document: Document, named: list[Path]) -> bool:
     return any(path == one or one in path.parents for one in named)
 
 
-def _check_not_own(collection: Collection) -> None:
+def _check_not_own(collection: DocumentCollection) -> None:
     if collection.is_builtin:
         raise AppError("collection_is_own", name=collection.name)
 
@@ -236,20 +235,20 @@ def _left_in_queue(where: Paths) -> int:
 def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if options.collection is not None:
         return _list_documents(options.collection, where, output)
-    library = collections.open_library(where.documents)
+    library = collection_lookup.open_library(where.documents)
     try:
         if not any(one.is_builtin for one in library.collections()):
             provide_manual(where, output, phrase("common.manual_collection"))
         known = library.collections()
         rows = [
-            docs_words.collection_data(
+            docs_output.collection_data(
                 one, [str(path) for path in library.sources(one.id)] if not one.is_builtin else []
             )
             for one in known
         ]
     finally:
         library.close()
-    lines = [docs_words.collection_line(one) for one in known]
+    lines = [docs_output.collection_line(one) for one in known]
     lines += [output.phrase("documents.docs_none")] if all(one.is_builtin for one in known) else []
     output.result({"collections": rows}, "\n".join(lines))
     return 0
@@ -257,14 +256,14 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _list_documents(name: str, where: Paths, output: Output) -> int:
     provide_manual(where, output, name)
-    library = collections.open_library(where.documents)
+    library = collection_lookup.open_library(where.documents)
     try:
-        collection = collections.find(library, name)
+        collection = collection_lookup.find_collection(library, name)
         documents = library.documents(collection.id)
     finally:
         library.close()
-    lines = [docs_words.document_line(document) for document in documents] or [output.phrase("documents.docs_empty")]
-    rows = [docs_words.document_data(document) for document in documents]
+    lines = [docs_output.document_line(document) for document in documents] or [output.phrase("documents.docs_empty")]
+    rows = [docs_output.document_data(document) for document in documents]
     output.result({"collection": collection.name, "documents": rows}, "\n".join(lines))
     return 0
 
@@ -276,20 +275,20 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if not options.query.strip():
         raise AppError("empty_question")
     provide_manual(where, output, options.collection)
-    library = collections.open_library(where.documents)
+    library = collection_lookup.open_library(where.documents)
     try:
-        collection = collections.find(library, options.collection)
-        with Meanings(where, output) as meanings:
+        collection = collection_lookup.find_collection(library, options.collection)
+        with QuestionEmbedder(where, output) as meanings:
             meaning = meanings.of(options.query)
         started = time.monotonic()
-        found = retrieval.search(library, options.query, [collection.id], options.k, where.glossary, meaning)
+        found = passage_search.search(library, options.query, [collection.id], options.k, where.glossary, meaning)
         seconds = time.monotonic() - started
     finally:
         library.close()
     if collection.unfinished:
         output.note("documents.docs_still_reading", n=collection.unfinished)
-    lines = [line for passage in found for line in docs_words.passage_lines(passage, options.query)]
-    passages = [docs_words.passage_data(passage) for passage in found]
+    lines = [line for passage in found for line in docs_output.passage_lines(passage, options.query)]
+    passages = [docs_output.passage_data(passage) for passage in found]
     output.result(
         {"passages": passages, "seconds": round(seconds, 4)}, "\n".join(lines or [phrase("documents.docs_not_found")])
     )
@@ -298,19 +297,19 @@ def _search(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
     provide_manual(where, output, options.collection)
-    library = collections.open_library(where.documents)
+    library = collection_lookup.open_library(where.documents)
     try:
-        collection = collections.find(library, options.collection)
-        document = collections.find_document(library, collection, options.document)
+        collection = collection_lookup.find_collection(library, options.collection)
+        document = collection_lookup.find_document(library, collection, options.document)
         sections = [section for _, section in library.sections(document.id)]
     finally:
         library.close()
     data = {
         "collection": collection.name,
-        **docs_words.document_data(document),
-        "sections": [docs_words.section_data(section) for section in sections],
+        **docs_output.document_data(document),
+        "sections": [docs_output.section_data(section) for section in sections],
     }
-    lines = [document.name, *docs_words.report_lines(document), "", *docs_words.section_lines(sections)]
+    lines = [document.name, *docs_output.report_lines(document), "", *docs_output.section_lines(sections)]
     output.result(data, "\n".join(lines).rstrip())
     return 0
 
@@ -320,14 +319,14 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """The files stay, and what adds them again is told."""
-    library = collections.open_library(where.documents)
+    library = collection_lookup.open_library(where.documents)
     try:
-        collection = collections.find(library, options.collection)
+        collection = collection_lookup.find_collection(library, options.collection)
         _check_not_own(collection)
         sources = [str(path) for path in library.sources(collection.id)]
         if options.document is None:
             library.remove_collection(collection.id)
-            data = docs_words.collection_data(collection, sources)
+            data = docs_output.collection_data(collection, sources)
             label = (
                 "--label",
                 phrase(f"common.label.{collection.label}"),
@@ -336,10 +335,10 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
                 "documents.docs_removed", name=collection.name, undo=_undo(collection, *sources, *label)
             )
         else:
-            document = collections.find_document(library, collection, options.document)
+            document = collection_lookup.find_document(library, collection, options.document)
             library.leave_out([document.id])
             library.remove_documents([document.id])
-            data = {"collection": collection.name, **docs_words.document_data(document)}
+            data = {"collection": collection.name, **docs_output.document_data(document)}
             text = output.phrase(
                 "documents.docs_removed_one", name=document.name, undo=_undo(collection, document.path)
             )
@@ -349,7 +348,7 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0
 
 
-def _undo(collection: Collection, *arguments: str) -> str:
+def _undo(collection: DocumentCollection, *arguments: str) -> str:
     """The command that adds them again, to be pasted into a shell."""
     words = (collection.name, *arguments)
     quoted = (word if re.fullmatch(r"[\w./:-]+", word) else shlex.quote(word) for word in words)

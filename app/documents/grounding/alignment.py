@@ -1,18 +1,89 @@
-"""Which statements of the sources a sentence of an answer is to be held against, and how much two predicates share."""
+"""Which statements of the sources a sentence of an answer is to be held against, and how much two predicates share.
 
+Read the exceptions in a source: the condition of each, and the opposite of the rule, which it states.
+"""
+
+import dataclasses
 import functools
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from app.documents.grounding import binding, excepting, lexicon, rendered, sentences, statements
-from app.documents.grounding.binding import Owned
-from app.documents.grounding.statements import Frame, Statement, Unit
+from app.documents.grounding import answer_markup, lexicon, modality, sentences, statements, value_attribution
+from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
+from app.documents.grounding.value_attribution import AttributedValue
 from app.documents.records import Passage
-from app.documents.values import numerals
+from app.documents.values import notation
 from app.documents.values.quantities import Quantity
+
+_EXCEPTION = re.compile(r"\s*(?:ただし|但し|なお).*(?:この限りで(?:は)?な|別とす|適用しない|除く。?$)", re.DOTALL)
+_TAKEN_OUT = re.compile(r"[^、。]{0,8}(?:を除[いき](?!た)|以外は)")
+_SETS = re.compile(r"(?:に|で|について)?は|[^、。]{0,10}(?:場合|とき|際)(?:に|で)?(?:は|、)")  # 疑いがある場合は
+
+
+def with_exceptions(sentences: Iterable[str]) -> list[Statement]:
+    """The statements of a source, and for 「ただし…この限りでない」 what it says: the opposite of what is before."""
+    found = [statements.of(text) for text in sentences]
+    pairs = [(before, one) for before, one in pairwise(found) if before.frames and _EXCEPTION.match(one.text)]
+    excepted = [re.match(r"\s*(?:ただし|但し)", one.text) is not None for one in found]
+    found = [
+        dataclasses.replace(one, has_exception=behind and not is_one)
+        for one, is_one, behind in zip(found, excepted, [*excepted[1:], False], strict=True)
+    ]
+    inside = [without for one in found for without in _without_excepted(one)]
+    limited = [_only_under_its_condition(one, before) for before, one in pairwise([None, *found]) if one]
+    return [*limited, *inside, *(_excepted(before, one) for before, one in pairs)]
+
+
+def _only_under_its_condition(one: Statement, before: Statement | None) -> Statement:
+    """「ただし、…のときは」 says nothing of what does not name its condition, or else its topic (下刈りは).
+
+    What the sentence before has as well tells nothing of that, unless there is nothing else.
+    """
+    if not re.match(r"\s*(?:ただし|但し)", one.text):
+        return one
+    conditions = [frame for frame in one.frames if frame.unit.is_condition]
+    if not conditions:
+        at = next((unit.number for unit in one.units if _SETS.match(unit.tail)), -1)
+        topic = one.units[: at + 1]
+        is_actor = at >= 0 and lexicon.is_agent(topic[-1].text)
+        needed = frozenset() if is_actor else frozenset(key for unit in topic for key in unit.keys)
+    else:
+        needed = frozenset(key for frame in conditions for key in frame.keys | frame.argument_keys)
+    bases = frozenset(key for key in needed if isinstance(key, str))  # 賃貸 and 賃借 are of one group of synonyms
+    bases = bases - lexicon.GRAMMATICAL - lexicon.GENERAL
+    return dataclasses.replace(one, needed=(bases - before.keys if before else bases) or bases)
+
+
+def _without_excepted(one: Statement) -> Iterable[Statement]:
+    """That of what a clause takes out (交差点を除いて落とす) the opposite holds."""
+    for unit in one.units:
+        main = one.frames[-1] if one.frames else None
+        if main is None or main.unit is unit or not _TAKEN_OUT.match(unit.tail):
+            continue
+        before = one.units[: unit.number]
+        begin = next((other.number + 1 for other in reversed(before) if re.search("[、は]", other.tail)), 0)
+        taken = one.units[begin : unit.number + 1]
+        flipped = dataclasses.replace(main.unit, kind=modality.opposite(main.unit.kind))
+        frame = dataclasses.replace(main, unit=flipped, lead=(*taken, *main.lead))
+        needed = frozenset(key for part in taken for key in part.keys if isinstance(key, str))
+        yield dataclasses.replace(one, frames=(frame,), needed=needed - lexicon.GENERAL, values=(), excepted=-1)
+
+
+def _excepted(before: Statement, one: Statement) -> Statement:
+    """That of what an exception names the opposite of the sentence before it holds."""
+    main = before.frames[-1]
+    flipped = dataclasses.replace(main.unit, kind=modality.opposite(main.unit.kind))
+    units = [dataclasses.replace(unit, number=at) for at, unit in enumerate((*one.units, *before.units))]
+    frame = dataclasses.replace(main, unit=flipped, lead=(*one.units, *main.lead))
+    return Statement(
+        one.text, tuple(units), (*one.frames, frame), one.keys | before.keys, one.kanji + before.kanji,
+        needed=one.keys - before.keys, excepted=len(one.units),
+    )  # fmt: skip
+
 
 Place = tuple[int, int]  # in the text of the answer's statement
 SETTLED_MIN = 0.7  # of the weight of a sentence's words, in the one that has its value
@@ -21,18 +92,18 @@ NEAR = 0.85  # of the best fit, for another statement of the source that the ans
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What one passage says. `text`: flattened; `sentences`: as app.documents.grounding.rendered.bare gives them."""
+class PassageFacts:
+    """What one passage says. `text`: flattened; `sentences`: as app.documents.grounding.answer_markup.comparable_text gives them."""
 
     statements: tuple[Statement, ...]
     keys: frozenset[object]
     text: str
     sentences: frozenset[str]
-    owned: tuple[Owned, ...]
+    owned: tuple[AttributedValue, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class SourceFacts:
     """What the sources of an answer's sentence say; its `keys` and `text` also have headings and the question."""
 
     statements: Sequence[Statement]
@@ -41,24 +112,26 @@ class Known:
     body: str  # of the passages alone
     kanji: str
     sentences: frozenset[str]
-    owned: Sequence[Owned]
+    owned: Sequence[AttributedValue]
 
 
 @functools.lru_cache(maxsize=256)
-def of_passage(passage: Passage) -> Facts:
+def of_passage(passage: Passage) -> PassageFacts:
     section = passage.section
     pieces = [section.text[one.start : one.end] for one in sentences.comparable(section.text)]
-    found = excepting.with_exceptions(pieces)
+    found = with_exceptions(pieces)
     where = "\n".join([*section.heading, section.tag, *section.captions, passage.document, passage.collection])
     keys = frozenset(key for one in found for key in one.keys) | statements.of(where).keys
-    bare = frozenset(rendered.bare(piece) for piece in pieces)
-    return Facts(tuple(found), keys, section.text + "\n" + where, bare, tuple(binding.of_lines(section.text)))
+    bare = frozenset(answer_markup.comparable_text(piece) for piece in pieces)
+    return PassageFacts(
+        tuple(found), keys, section.text + "\n" + where, bare, tuple(value_attribution.of_lines(section.text))
+    )
 
 
-def known(facts: Sequence[Facts], question: str) -> Known:
-    body = re.sub(r"[\s|]", "", numerals.flatten("\n".join(one.text for one in facts))[0])
-    text = body + re.sub(r"[\s|]", "", numerals.flatten(question)[0])
-    return Known(
+def source_facts(facts: Sequence[PassageFacts], question: str) -> SourceFacts:
+    body = re.sub(r"[\s|]", "", notation.flatten("\n".join(one.text for one in facts))[0])
+    text = body + re.sub(r"[\s|]", "", notation.flatten(question)[0])
+    return SourceFacts(
         [statement for one in facts for statement in one.statements],
         frozenset().union(statements.of(question).keys, *(one.keys for one in facts)),
         text,
@@ -69,13 +142,13 @@ def known(facts: Sequence[Facts], question: str) -> Known:
     )
 
 
-def weights(said: Statement, known: Known) -> dict[object, float]:
+def weights(said: Statement, known: SourceFacts) -> dict[object, float]:
     """Of each word that both have, how much it tells: the fewer statements of the source have it, the more."""
     counts = Counter(key for one in known.statements for key in one.keys if key in said.keys)
     return {key: math.log((len(known.statements) + 1) / (count + 0.5)) + 0.3 for key, count in counts.items()}
 
 
-def nearest(said: Statement, known: Known, weights: dict[object, float]) -> list[Statement] | None:
+def nearest(said: Statement, known: SourceFacts, weights: dict[object, float]) -> list[Statement] | None:
     """The statements of the source that have most of what the sentence says, the best first."""
     rated = [(sum(weights.get(key, 0.0) for key in said.keys & one.keys), one) for one in known.statements]
     best = max((fit for fit, _ in rated), default=0.0)
@@ -83,7 +156,7 @@ def nearest(said: Statement, known: Known, weights: dict[object, float]) -> list
     return [one for fit, one in rated if fit >= best * 0.6] if best > 0 else None
 
 
-def is_settled(value: Quantity, said: Statement, known: Known) -> bool:
+def is_settled(value: Quantity, said: Statement, known: SourceFacts) -> bool:
     """Whether the one sentence that has most of this one has this value, and no other that could stand for it."""
     telling = weights(said, known)
     near = nearest(said, known, telling)
@@ -95,15 +168,17 @@ def is_settled(value: Quantity, said: Statement, known: Known) -> bool:
 
 
 def near_frames(
-    frame: Frame, said: Statement, known: Known, weights: dict[object, float]
-) -> list[tuple[Statement, Frame]]:
+    frame: PredicateFrame, said: Statement, known: SourceFacts, weights: dict[object, float]
+) -> list[tuple[Statement, PredicateFrame]]:
     """The predicates of the source that one of the answer may repeat, each with its statement."""
     rated = [(_fit(frame, other, said, one, weights), one, other) for one in known.statements for other in one.frames]
     best = max((fit for fit, _, _ in rated), default=0.0)
     return [(one, other) for fit, one, other in rated if fit > 0 and fit >= best * NEAR]
 
 
-def _fit(frame: Frame, other: Frame, said: Statement, source: Statement, weights: dict[object, float]) -> float:
+def _fit(
+    frame: PredicateFrame, other: PredicateFrame, said: Statement, source: Statement, weights: dict[object, float]
+) -> float:
     """How much two predicates with their arguments have in common; 0: not the same predicate."""
     if not (frame.keys & other.keys or shares_kanji(frame.unit, other.unit)):
         return 0.0
@@ -138,18 +213,18 @@ def shares_value(said: Statement, source: Statement) -> bool:
     )
 
 
-def shares_kanji(unit: Unit, other: Unit) -> bool:
+def shares_kanji(unit: Phrase, other: Phrase) -> bool:
     """返す and 返金; 貸し出す and 貸出し."""
     one, two = unit.kanji, other.kanji
     return bool(one and two) and (one in two or two in one)
 
 
-def are_alike_acts(one: Unit, two: Unit) -> bool:
+def are_alike_acts(one: Phrase, two: Phrase) -> bool:
     """Return whether both say what is done and share a kanji: 配る and 配食."""
     return one.is_act and two.is_act and bool(set(one.kanji) & set(two.kanji))
 
 
-def have_one_end(unit: Unit, said: Statement, other: Unit, source: Statement) -> bool:
+def have_one_end(unit: Phrase, said: Statement, other: Phrase, source: Statement) -> bool:
     """Whether both belong to predicates that may be the same: not 音 of 音がしたら to 監視員 of 監視員は出す."""
     own, theirs = (
         next((one for one in whole.units[at.number + 1 :] if one.kind), None)

@@ -12,26 +12,24 @@ from collections.abc import Collection, Sequence
 
 from app.documents.grounding import (
     alignment,
-    binding,
-    comparing,
-    entries,
+    answer_markup,
+    contradictions,
     evidence,
-    names,
-    rendered,
+    misattribution,
     sentences,
-    source_marks,
     statements,
+    value_attribution,
     vocabulary,
 )
-from app.documents.grounding.alignment import Known
-from app.documents.grounding.binding import Owned
+from app.documents.grounding.alignment import SourceFacts
+from app.documents.grounding.answer_markup import CITED_MARK
 from app.documents.grounding.evidence import Evidence
-from app.documents.grounding.grounding import Claim
+from app.documents.grounding.grounding_record import Claim
 from app.documents.grounding.sentences import Sentence
-from app.documents.grounding.source_marks import CITED
 from app.documents.grounding.statements import Statement
+from app.documents.grounding.value_attribution import AttributedValue
 from app.documents.records import Passage
-from app.documents.values import dates, numerals, quantities, spans
+from app.documents.values import notation, quantities, spans
 from app.documents.values.quantities import Quantity
 
 NOT_FOUND = re.compile(
@@ -55,15 +53,15 @@ _LEAD_IN = re.compile(
 )
 
 
-def check(answer: str, passages: Sequence[Passage], question: str = "") -> tuple[Claim, ...]:
+def check_claims(answer: str, passages: Sequence[Passage], question: str = "") -> tuple[Claim, ...]:
     """The claims of an answer, in order. A heading that only names its matter and 資料にありません claim nothing."""
     check_of = _Check(answer, passages, question)
     return tuple(claim for claim in map(check_of.claim, range(len(check_of.sentences))) if claim is not None)
 
 
-def unchecked(answer: str, claimed: Sequence[Claim]) -> int:
+def count_unchecked(answer: str, claimed: Sequence[Claim]) -> int:
     """How many sentences of an answer say something that was not checked."""
-    text, origin = rendered.plain(answer)
+    text, origin = answer_markup.strip_markup(answer)
     taken = [(claim.start, claim.end) for claim in claimed]
     return sum(
         _could_say_something(text[one.start : one.end], one)
@@ -73,11 +71,11 @@ def unchecked(answer: str, claimed: Sequence[Claim]) -> int:
 
 
 def _could_say_something(text: str, sentence: Sentence) -> bool:
-    bare = NOT_FOUND.sub("", CITED.sub("", text))
+    bare = NOT_FOUND.sub("", CITED_MARK.sub("", text))
     return sentence.kind == "text" and not _LEAD_IN.search(text) and re.search(r"[^\W\d_]{2}", bare) is not None
 
 
-def says_not_found(answer: str, claimed: Sequence[Claim]) -> bool:
+def states_not_found(answer: str, claimed: Sequence[Claim]) -> bool:
     """Whether the answer says that the documents do not have it, and nothing else that they do have."""
     return NOT_FOUND.search(answer) is not None and not any(claim.is_supported for claim in claimed)
 
@@ -90,24 +88,24 @@ class _Check:
         self._sources = [evidence.of_passage(passage) for passage in passages]
         self._everything, self._asked = evidence.union(self._sources), evidence.of_text(question)
         self._written = "\n\n".join(passage.section.text for passage in passages)
-        self._together: dict[tuple[int, ...], Known] = {}
-        self._text, self._origin = rendered.plain(answer)
+        self._together: dict[tuple[int, ...], SourceFacts] = {}
+        self._text, self._origin = answer_markup.strip_markup(answer)
         self.sentences = sentences.comparable(self._text)
 
     def claim(self, number: int) -> Claim | None:
         """What the sentence claims, and None for one that claims nothing."""
         sentence = self.sentences[number]
         written = self._text[sentence.start : sentence.end]
-        text = _without_not_found(CITED.sub(_blank, written))
+        text = _without_not_found(CITED_MARK.sub(_blank, written))
         wanted = evidence.content_terms(text)
         cited = [at - 1 for at in _cited(written) if 0 < at <= len(self._sources)]
         tied = _tied(text, wanted, cited, self._sources, self._asked)
         together = evidence.union([self._sources[at] for at in tied])
         is_foreign = _is_foreign(text, together if tied else self._everything)
-        has_value = bool(quantities.parse(text) or dates.parse(text))
+        has_value = bool(quantities.parse(text) or notation.parse_dates(text))
         said = None if is_foreign else statements.of(text)
         has_words = said is not None and any(not unit.is_general for unit in said.units)
-        if not has_value and not has_words and not names.parse(text):
+        if not has_value and not has_words and not evidence.parse_names(text):
             return None
         missing, is_repeated = self._compared(number, text, said, tied, is_cited=bool(cited))
         is_covered = len(wanted) < _TERMS_MIN or _coverage(wanted, together) >= COVERAGE_MIN or is_foreign
@@ -123,11 +121,11 @@ class _Check:
         named = tuple(dict.fromkeys(missing))
         return Claim(self._answer[start:end], start, end, tuple(at + 1 for at in tied), is_supported, named)
 
-    def _known(self, numbers: tuple[int, ...]) -> Known:
+    def _known(self, numbers: tuple[int, ...]) -> SourceFacts:
         """What these passages say together. Most sentences of an answer are from the same ones."""
         if numbers not in self._together:
             facts = [alignment.of_passage(self._passages[at]) for at in numbers]
-            self._together[numbers] = alignment.known(facts, self._question)
+            self._together[numbers] = alignment.source_facts(facts, self._question)
         return self._together[numbers]
 
     def _shares_words(self, said: Statement, tied: Sequence[int]) -> bool:
@@ -147,7 +145,7 @@ class _Check:
         missing: list[str] = []
         for looked_in in [tied] if is_cited else [tied, range(len(self._sources))]:
             known = self._known(tuple(looked_in))
-            pieces = [piece for part in text.split("。") if (piece := rendered.bare(part))]
+            pieces = [piece for part in text.split("。") if (piece := answer_markup.comparable_text(part))]
             if pieces and all(piece in known.sentences for piece in pieces):
                 return [], True
             together = evidence.union([self._sources[at] for at in tied])
@@ -156,7 +154,9 @@ class _Check:
                 break
         return missing, False
 
-    def _missing(self, number: int, text: str, said: Statement | None, together: Evidence, known: Known) -> list[str]:
+    def _missing(
+        self, number: int, text: str, said: Statement | None, together: Evidence, known: SourceFacts
+    ) -> list[str]:
         own = self._values(number, text)
         bound = [(one.value, self._is_exchanged(one, own, text, said, known)) for one in own]
         right = {(value.start, value.end) for value, is_exchanged in bound if is_exchanged is False}
@@ -165,7 +165,7 @@ class _Check:
             for place in _missing(text, together, self._asked)
             if not self._counts_itself(number, place) and not self._numbers_its_row(number, place)
         ]
-        groups = binding.together(known.owned, said.keys if said else frozenset())
+        groups = value_attribution.together(known.owned, said.keys if said else frozenset())
         worked_out = spans.worked_out(text, groups)
         found = [(start, end) for start, end in found if not any(start == one.start for one in worked_out)]
         if self.sentences[number].kind != "row":
@@ -176,25 +176,30 @@ class _Check:
             for value, is_exchanged in bound
             if is_exchanged and not (self._is_head(number) and _is_cell_of(value, text, known))
         ]
-        found += entries.misplaced(text, self._written)
+        found += misattribution.swapped_entries(text, self._written)
         kept = _apart(found)
         if said is None:
             return [text[start:end] for start, end in kept]
         is_label = self.sentences[number].kind == "row" and self._first_row(number) != number
         places = [
             said.placed(place)
-            for place in (*comparing.contradictions(said, known), *vocabulary.absent(said, known, is_label))
+            for place in (*contradictions.find_contradictions(said, known), *vocabulary.absent(said, known, is_label))
         ]
         kept = _apart([*kept, *places])
         return [written for start, end in kept if (written := text[start:end].strip())]
 
     def _is_exchanged(
-        self, one: Owned, own: Sequence[Owned], text: str, said: Statement | None, known: Known
+        self,
+        one: AttributedValue,
+        own: Sequence[AttributedValue],
+        text: str,
+        said: Statement | None,
+        known: SourceFacts,
     ) -> bool | None:
-        is_exchanged = binding.is_exchanged(one, own, known.owned, text)
+        is_exchanged = value_attribution.is_exchanged(one, own, known.owned, text)
         if said is None or one.is_cell or is_exchanged is False:  # a row's words say what its values are of
             return is_exchanged
-        if is_exchanged and comparing.is_beyond(one.value, known):
+        if is_exchanged and contradictions.is_beyond(one.value, known):
             return None
         return False if alignment.is_settled(one.value, said, known) else is_exchanged
 
@@ -222,30 +227,34 @@ class _Check:
     def _numbers_its_row(self, number: int, place: tuple[int, int]) -> bool:
         """Whether it is the 2 in the first cell of the second row, below 順番."""
         sentence, head = self.sentences[number], self.sentences[self._first_row(number)]
-        if sentence.kind != "row" or not _ROW_NUMBERS.match(binding.cells(self._text[head.start : head.end])[0]):
+        if sentence.kind != "row" or not _ROW_NUMBERS.match(
+            value_attribution.cells(self._text[head.start : head.end])[0]
+        ):
             return False
-        cells = binding.cells(self._text[sentence.start : sentence.end])
+        cells = value_attribution.cells(self._text[sentence.start : sentence.end])
         written = self._text[sentence.start + place[0] : sentence.start + place[1]]
         return cells[0] == written == str(number - self._first_row(number))
 
     def _is_head(self, number: int) -> bool:
         return self.sentences[number].kind == "row" and self._first_row(number) == number
 
-    def _values(self, number: int, text: str) -> list[Owned]:
+    def _values(self, number: int, text: str) -> list[AttributedValue]:
         """The values of the sentence with the words they belong to; those of a row also to the table's head."""
         sentence = self.sentences[number]
         if sentence.kind != "row":
-            return binding.of_sentence(text)
+            return value_attribution.of_sentence(text)
         first = self._first_row(number)
         if first == number:
-            cells = binding.cells(text)
+            cells = value_attribution.cells(text)
             if cells and not quantities.parse(cells[0]):  # a row without a head
-                return binding.placed(binding.of_row([""] * len(cells), cells), text)
-            found = [one for cell in cells for one in binding.of_sentence(cell)]
-            return binding.placed(found, text)
+                return value_attribution.placed(value_attribution.of_row([""] * len(cells), cells), text)
+            found = [one for cell in cells for one in value_attribution.of_sentence(cell)]
+            return value_attribution.placed(found, text)
         head = self.sentences[first]
-        found = binding.of_row(binding.cells(self._text[head.start : head.end]), binding.cells(text))
-        return binding.placed(found, text)
+        found = value_attribution.of_row(
+            value_attribution.cells(self._text[head.start : head.end]), value_attribution.cells(text)
+        )
+        return value_attribution.placed(found, text)
 
     def _first_row(self, number: int) -> int:
         while number and self.sentences[number - 1].kind == "row":
@@ -273,10 +282,10 @@ def _asserts(said: Statement) -> bool:
     return any(not statements.is_attributive(one.unit, said) and not one.unit.is_condition for one in said.frames)
 
 
-def _is_cell_of(value: Quantity, text: str, known: Known) -> bool:
+def _is_cell_of(value: Quantity, text: str, known: SourceFacts) -> bool:
     """Whether the cell with this value stands in the source word for word."""
     start, end = text.rfind("|", 0, value.start) + 1, text.find("|", value.end)
-    return rendered.bare(text[start : end if end > 0 else len(text)]) in known.body
+    return answer_markup.comparable_text(text[start : end if end > 0 else len(text)]) in known.body
 
 
 def _blank(found: re.Match[str]) -> str:
@@ -335,11 +344,11 @@ def _apart(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _missing(text: str, source: Evidence, asked: Evidence) -> list[tuple[int, int]]:
     """Values, dates and names of a sentence that its source does not have, in order. Names may be the question's."""
-    values, days = quantities.parse(text), dates.parse(text)
+    values, days = quantities.parse(text), notation.parse_dates(text)
     found = [
         (value.start, value.bound_end)
         for value in values
-        if not source.holds(value, text[value.start : value.end], evidence.behind(text, value.end))
+        if not source.holds(value, text[value.start : value.end], evidence.character_behind(text, value.end))
     ]
     found += [
         (one.start, one.end) for one in spans.other_intervals(text, [*source.quantities, *source.derived_quantities])
@@ -347,22 +356,22 @@ def _missing(text: str, source: Evidence, asked: Evidence) -> list[tuple[int, in
     found += [(day.start, day.end) for day in days if not source.holds_date(day)]
     taken = [*((one.start, one.end) for one in values), *((one.start, one.end) for one in days)]
     known = source.searchable + "\n" + asked.searchable
-    for name in names.parse(text):
+    for name in evidence.parse_names(text):
         is_value = any(start < name.end and name.start < end for start, end in taken)
-        if not is_value and not names.is_in(name, known):
+        if not is_value and not evidence.contains_name(name, known):
             found.append((name.start, name.end))
     return sorted(found)
 
 
 def _exchanged(text: str, everything: Evidence, right: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
     """Values and dates in whose place the passages, in the same words, have others. `right`: places not to look at."""
-    all_of_them = evidence.said(text)
+    all_of_them = evidence.value_mentions(text)
     return [
         (one.value.start, getattr(one.value, "bound_end", one.value.end))
         for one in all_of_them
         if (one.value.start, one.value.end) not in right
         and not _NUMBERED.match(text, one.value.end)
-        and everything.says_otherwise(one, all_of_them)
+        and everything.contradicts(one, all_of_them)
     ]
 
 
@@ -373,4 +382,4 @@ def _is_foreign(text: str, source: Evidence) -> bool:
 
 
 def _cited(written: str) -> list[int]:
-    return [number for mark in source_marks.find(numerals.flatten(written)[0]) for number in mark.numbers]
+    return [number for mark in answer_markup.find_marks(notation.flatten(written)[0]) for number in mark.numbers]

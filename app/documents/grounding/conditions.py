@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from app.documents.grounding import modality, roles
-from app.documents.grounding.alignment import Known, Place, shares_kanji
-from app.documents.grounding.statements import Frame, Statement, Unit
+from app.documents.grounding.alignment import Place, SourceFacts, shares_kanji
+from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
 
 _WITHOUT = re.compile(  # behind a noun: 許可がなくても, 補助者なしで
     r"[がはもの]?(?:なし|無し)(?:でも?|に(?!な))|[がはも](?:い|居)?な(?:くて|くと|い(?:まま|場合で|ときで|人で|者で))も?"
@@ -40,7 +40,7 @@ _DAY = re.compile(
 _FREE = (modality.PLAIN, modality.ABLE, modality.PERMITTED)
 
 
-def waived(said: Statement, near: Sequence[Statement], known: Known) -> Iterable[Place]:
+def waived(said: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
     """許可がなくてもできる, where the source speaks of 許可 and nowhere does without it."""
     for frame, things in _done_without(said):
         main = _main(said, frame)
@@ -53,7 +53,7 @@ def waived(said: Statement, near: Sequence[Statement], known: Known) -> Iterable
             yield things[0].start, end
 
 
-def _done_without(said: Statement) -> Iterable[tuple[Frame, list[Unit]]]:
+def _done_without(said: Statement) -> Iterable[tuple[PredicateFrame, list[Phrase]]]:
     for frame in said.frames:
         unit = frame.unit
         if _WITHOUT.match(unit.tail):
@@ -67,18 +67,18 @@ def _done_without(said: Statement) -> Iterable[tuple[Frame, list[Unit]]]:
                 yield frame, [*objects[-1:], unit]
 
 
-def _main(said: Statement, frame: Frame) -> Frame | None:
+def _main(said: Statement, frame: PredicateFrame) -> PredicateFrame | None:
     """The predicate that the clause leads to."""
     later = [one for one in said.frames if one.unit.number > frame.unit.number]
     ends = (one for one in later if one is later[-1] or re.search("。|が、", one.unit.tail))
     return next((one for one in ends if not one.unit.is_condition), None)
 
 
-def _has(source: Statement, thing: Unit) -> bool:
+def _has(source: Statement, thing: Phrase) -> bool:
     return any(roles.is_same_name(thing, one) for one in source.units)
 
 
-def _is_free(source: Statement, thing: Unit) -> bool:
+def _is_free(source: Statement, thing: Phrase) -> bool:
     """Whether the source itself does without it."""
     for frame in source.frames:
         if frame.unit.kind == modality.NEEDLESS and thing.keys & (frame.keys | frame.argument_keys):
@@ -99,7 +99,7 @@ def unexcepted(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
         yield found.span()
 
 
-def in_spite(said: Statement, known: Known) -> Iterable[Place]:
+def in_spite(said: Statement, known: SourceFacts) -> Iterable[Place]:
     """雨天でも行う, where the source says what else holds in the rain."""
     for unit in said.units:
         found = _EVEN_SO.match(unit.tail)
@@ -113,7 +113,7 @@ def in_spite(said: Statement, known: Known) -> Iterable[Place]:
             yield unit.start, unit.end + found.end()
 
 
-def _is_of_case(unit: Unit, source: Statement) -> bool:
+def _is_of_case(unit: Phrase, source: Statement) -> bool:
     """Whether it stands in a clause that says when the rest of its sentence holds."""
     for one in source.units[unit.number :]:
         if one.is_condition or _CASE.match(one.tail):
@@ -158,7 +158,7 @@ def _is_about(said: Statement, source: Statement) -> bool:
     return bool(telling) and len(shared) >= _ABOUT_MIN * len(telling)
 
 
-def other_day(said: Statement, near: Sequence[Statement], known: Known) -> Iterable[Place]:
+def other_day(said: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
     """翌週 for 当日."""
     there = known.text.replace("翌朝", "翌日").replace("当夜", "当日")
     for found in _DAY.finditer(said.text):

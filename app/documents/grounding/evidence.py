@@ -1,22 +1,184 @@
-"""What a text says, in a form in which answers can be looked up in it: terms, values, dates and names."""
+"""What a text says, in a form in which answers can be looked up in it: terms, values, dates and names.
+
+Proper names in an answer, and whether they stand in a source: codes, Latin and katakana words, names in kanji.
+
+What a value is said of: the words around it, the nearer ones weighing more.
+
+5m and 0.5m stand in the same sentence; that the one is the height of a wall and the other its depth, only the words
+beside them tell. Grammar is not read.
+"""
 
 import dataclasses
 import functools
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from app.documents import terms
-from app.documents.grounding import names, polarity, sentences, subjects
-from app.documents.grounding.subjects import Words
+from app.documents.grounding import modality, sentences
 from app.documents.records import Passage
-from app.documents.values import dates, numerals, quantities, spans, units
-from app.documents.values.dates import Date
+from app.documents.values import notation, quantities, spans
+from app.documents.values.notation import Date, Unit
 from app.documents.values.quantities import Quantity
-from app.documents.values.units import Unit
+
+_KANJI = "一-鿿々"
+_ENDING = (
+    "法|令|県|府|都|市|町|村|区|川|湖|沼|港|橋|山|島|駅|省|庁|局|条例|規則|規程|要綱|要領|指針"
+    "|協会|学会|大学|会社|事務所|委員会"
+)
+_NAME = re.compile(
+    r"(?P<code>[表図式付録]\s?\d+(?:[-.]\d+)*|(?<![\d.])\d+(?:\.\d+){2,}"
+    r"|(?<![A-Za-z\d])[A-Za-z]{1,8}[-.]?\d[\dA-Za-z.-]*)"
+    r"|(?P<latin>[A-Za-z][A-Za-z'-]*[A-Za-z])"
+    r"|(?P<katakana>[ァ-ヺー][ァ-ヺー・]{2,}[ァ-ヺー])"
+    rf"|(?P<kanji>[{_KANJI}]{{1,24}}?(?:{_ENDING})(?![{_KANJI}]))"
+)
+# Nouns that end like names, and names only with something that is looked for by itself.
+_COMMON = re.compile(
+    "(?:方法|手法|工法|寸法|技法|製法|用法|文法|解法|作法|測法|法令|命令|指令|政令|省令|河川|都市|市町村|地区|区|山地|火山|空港|道路橋|当局"
+    "|出水|規則|要領|指針|委員会|会社|事務所|協会)$"
+)
+_PREFIX = re.compile("^(?:当該|該当|上記|下記|前記|関係|関連|主要|対象|同|本|各|全|両|旧|新|他)")
+# Words that answers explain with, whatever the document's subject.
+_PLAIN_KATAKANA = """ポイント メリット デメリット ケース レベル バランス リスク コスト イメージ プロセス
+    システム データ ルール タイプ パターン ステップ チェック リスト グループ テーマ サイズ スペース ベース
+    メイン サブ トータル スムーズ シンプル スケジュール タイミング コメント メッセージ マーク ページ ファイル
+    タイトル カテゴリ カテゴリー キーワード セクション テキスト ドキュメント マニュアル サポート サービス
+    トラブル アドバイス ヒント ニーズ アプローチ エリア ゾーン ライン ルート ステージ フロー モデル ツール
+    カバー クリア キープ プラス マイナス センター オプション パラメータ パラメーター"""
+# Spaces between Latin words part them.
+_IGNORED = re.compile(r"(?<![A-Za-z\d])\s+|\s+(?![A-Za-z\d])|[・^{}*]|(?<=[ァ-ヺ])ー(?![ァ-ヺー])")
+_PLAIN_WORDS = frozenset(_PLAIN_KATAKANA.split())
+
+
+@dataclass(frozen=True, slots=True)
+class ProperName:
+    """`start`, `end`: places in the text. `kind`: code | latin | katakana | kanji."""
+
+    written: str
+    start: int
+    end: int
+    kind: str
+
+
+def parse_names(text: str) -> list[ProperName]:
+    """Names of a text, in order; words that explanations are made of are none."""
+    flat, origin = notation.flatten(text)
+    capitals = 1 if re.search("[ぁ-んァ-ヶ一-鿿]", flat) else 2  # an English sentence begins with one
+    return [
+        ProperName(found.group(), origin(found.start()), origin(found.end()), found.lastgroup or "")
+        for found in _NAME.finditer(flat)
+        if _is_name(found, capitals)
+    ]
+
+
+def _is_name(found: re.Match[str], capitals: int) -> bool:
+    written = found.group()
+    if found.lastgroup == "latin":
+        return sum(character.isupper() for character in written) >= capitals
+    if found.lastgroup == "katakana":
+        return written.strip("・") not in _PLAIN_WORDS
+    if found.lastgroup == "kanji":
+        return len(_PREFIX.sub("", written)) >= 3 and not _COMMON.search(written)
+    return True
+
+
+def searchable_text(texts: Sequence[str]) -> str:
+    """What `is_in` looks in: flattened, without spaces, letters small."""
+    return "\n".join(_bare_name(notation.flatten(text)[0]) for text in texts)
+
+
+def contains_name(name: ProperName, source: str) -> bool:
+    """Whether a `searchable` source holds the name, or both parts of one that is put together."""
+    bare = _bare_name(name.written)
+    if name.kind == "kanji":
+        bare = _PREFIX.sub("", bare)
+    if name.kind in ("code", "latin"):
+        beside = "a-z" if name.kind == "latin" else r"a-z\d"  # 2DF, 1Ec
+        return re.search(rf"(?<![{beside}]){re.escape(bare)}(?![{beside}])", source) is not None
+    bare = bare.replace("・", "")
+    if bare in source or bare.rstrip("ー") in source:
+        return True
+    return any(bare[:at] in source and bare[at:] in source for at in range(2, len(bare) - 1))
+
+
+def _bare_name(flat: str) -> str:
+    return _IGNORED.sub("", flat).casefold()
+
+
+WordWeights = Mapping[str, float]  # pairs of characters, and single ones that stand alone -> weight, 0 to 1
+
+WORDS_REACH = 60  # characters on either side
+WORDS_MIN = 2.5  # as many words of the same weight, to be told by
+_HALF = 8  # characters after which a word weighs half
+_BEHIND = 0.6  # what follows a value says less of it than what comes before
+_RUN = re.compile(r"[一-鿿々]+|[ァ-ヺー]+|[A-Za-z]+")
+_BREAK = re.compile(r"[、,;。|\n]")
+# Of a word before and behind such a sign, what is left of its weight.
+_BREAKS = {"、": (0.9, 0.3), ",": (0.9, 0.3), ";": (0.7, 0.3), "。": (0.5, 0.2), "|": (0.8, 0.3), "\n": (0.3, 0.1)}
+_VALUE = (0.5, 0.3)  # and of one on the other side of another value
+
+
+def words_around(text: str, values: Iterable[tuple[int, int]]) -> list[WordWeights]:
+    """Of each value (start, end) of a text the words around it."""
+    flat, origin = notation.flatten(text)
+    places = {origin(at): at for at in range(len(flat), -1, -1)}
+    spans = [(places[start], places[end]) for start, end in values if start in places and end in places]
+    others = sorted(spans)
+    return [_words_around_one(flat, start, end, others) for start, end in spans]
+
+
+def word_rarity(values: Sequence[WordWeights]) -> dict[str, float]:
+    """Of each word that stands around one of the values, how much it tells: the logarithm of how few have it."""
+    having = Counter(word for words in values for word in words)
+    return {word: math.log((len(values) + 1) / (count + 0.5)) for word, count in having.items()}
+
+
+def word_overlap(wanted: WordWeights, found: WordWeights, weights: Mapping[str, float]) -> float:
+    """0 to 1: the share of the words around one value that are around the other, as near, the telling ones counting.
+
+    `weights`: of `rarity`. 0 as well when there are too few words to tell by.
+    """
+    told = {word: weight * weights.get(word, 0.0) for word, weight in wanted.items()}
+    total, squares = sum(told.values()), sum(weight**2 for weight in told.values())
+    if not squares or total**2 / squares < WORDS_MIN:
+        return 0.0
+    return sum(min(weight, found.get(word, 0.0) * weights.get(word, 0.0)) for word, weight in told.items()) / total
+
+
+def _words_around_one(flat: str, start: int, end: int, others: list[tuple[int, int]]) -> WordWeights:
+    first, last = max(0, start - WORDS_REACH), min(len(flat), end + WORDS_REACH)
+    signs = [(found.start(), _BREAKS[found.group()]) for found in _BREAK.finditer(flat, first, last)]
+    signs += [(one, _VALUE) for one, stop in others if stop > first and one < last and (one, stop) != (start, end)]
+    taken = [(one, stop) for one, stop in others if stop > first and one < last]
+    words: dict[str, float] = {}
+    for run in _RUN.finditer(flat, first, last):
+        if any(one < run.end() and run.start() < stop for one, stop in taken):
+            continue
+        is_before = run.end() <= start
+        distance = start - run.end() if is_before else run.start() - end
+        weight = (1.0 if is_before else _BEHIND) / (1 + max(0, distance) / _HALF)
+        for at, (before, behind) in signs:
+            if is_before and run.end() <= at < start:
+                weight *= before
+            elif not is_before and end <= at < run.start():
+                weight *= behind
+        for word in _pairs(run.group()):
+            words[word] = max(words.get(word, 0.0), weight)
+    return words
+
+
+def _pairs(run: str) -> list[str]:
+    if run.isascii():
+        return [run.casefold()]
+    return [one + other for one, other in pairwise(run)] or [run]
+
 
 _MEANINGLESS = re.compile(r".?[ぁ-ゖ].?|\d+|.")  # pairs with hiragana, numbers, single characters
-# Of the words around a value (0 to 1, app.documents.grounding.subjects.fit): what another one must have of them, and
+# Of the words around a value (0 to 1, app.documents.grounding.evidence.word_overlap): what another one must have of them, and
 # how much more than this one, before this one is taken for exchanged. Fitted with tests/benchmarks/claims.py.
 RIVAL_MIN, RIVAL_LEAD = 0.5, 0.15
 LENIENCE = 0.6  # power of the own share, which answers that say it in other words have less of
@@ -32,11 +194,11 @@ COMPLEMENTS = ({">", "<="}, {"<", ">="})  # 5m以上は不可: 5m未満は可
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ValueMention:
     """A value or date with the words around it. `written`: as it stands there."""
 
     value: Quantity | Date
-    words: Words
+    words: WordWeights
     written: str
     behind: str = ""  # the character that follows a number without a unit of ours: 住 of 2住戸; "" for none
     is_alone: bool = True  # no counted thing follows it, so its unit may stand in the head of the table
@@ -44,15 +206,15 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one source says, to look answers up in. `searchable`: its text as app.documents.grounding.names makes it."""
+    """What one source says, to look answers up in. `searchable`: its text as app.documents.grounding.evidence makes it."""
 
     terms: frozenset[str]
-    values: tuple[Said, ...]
+    values: tuple[ValueMention, ...]
     searchable: str
-    rarity: Mapping[str, float]  # of the words around values, app.documents.grounding.subjects
+    rarity: Mapping[str, float]  # of the words around values, app.documents.grounding.evidence
     head_units: frozenset[Unit] = frozenset()  # 幅員(m), 単位：mm
     statements: tuple[tuple[frozenset[str], frozenset[str], int], ...] = ()  # of each sentence the terms, those of its
-    # last clause, and its app.documents.grounding.polarity, which is that clause's
+    # last clause, and its app.documents.grounding.modality, which is that clause's
     derived: tuple[Quantity | Date, ...] = ()  # app.documents.values.spans
 
     @property
@@ -107,7 +269,7 @@ class Evidence:
     def holds_date(self, date: Date) -> bool:
         return any(date.is_in(one) for one in (*self.dates, *self.derived) if isinstance(one, Date))
 
-    def says_otherwise(self, said: Said, besides: Sequence[Said]) -> bool:
+    def contradicts(self, said: ValueMention, besides: Sequence[ValueMention]) -> bool:
         """Whether another value stands among the words that this one stands among in the answer, and this one not.
 
         `besides`: all that the answer's sentence says; what is one of them is no other value.
@@ -122,13 +284,13 @@ class Evidence:
             if relation == "other" and any(_relation(also.value, one.value) == "same" for also in besides):
                 continue
             if relation:
-                fit = subjects.fit(said.words, one.words, self.rarity)
+                fit = word_overlap(said.words, one.words, self.rarity)
                 own, other = (max(own, fit**LENIENCE), other) if relation == "same" else (own, max(other, fit))
         return other >= RIVAL_MIN and other - own >= RIVAL_LEAD
 
     def denies(self, text: str) -> bool:
         """Whether the sentence that has nearly all that this one says ends in the opposite, and none that does not."""
-        sign, wanted, end = polarity.of(text), content_terms(text), content_terms(text.rstrip()[-_END:])
+        sign, wanted, end = modality.polarity_of(text), content_terms(text), content_terms(text.rstrip()[-_END:])
         if not sign or len(wanted) < _STATEMENT_MIN or not end:
             return False
         near = [
@@ -142,7 +304,7 @@ class Evidence:
 
     def _factors(self, quantity: Quantity, written: str) -> list[float]:
         """What the numbers of a table may count: units stand in its head, or anywhere as the answer writes them."""
-        unit = re.sub(r"[\s^{}]", "", numerals.flatten(written)[0].lstrip("0123456789., +-")).casefold()
+        unit = re.sub(r"[\s^{}]", "", notation.flatten(written)[0].lstrip("0123456789., +-")).casefold()
         own = [quantity.value / quantity.number] if unit and quantity.number and _names(self.searchable, unit) else []
         size = quantity.per[1] if quantity.per else 1.0
         return [
@@ -154,40 +316,40 @@ class Evidence:
 
 def of_text(*texts: str) -> Evidence:
     joined = "\n".join(texts)
-    found = said(joined, is_source=True)
-    rarity = subjects.rarity([one.words for one in found])
+    found = value_mentions(joined, is_source=True)
+    rarity = word_rarity([one.words for one in found])
     return Evidence(
         frozenset(terms.of_text(joined)),
         tuple(found),
-        names.searchable(texts),
+        searchable_text(texts),
         rarity,
-        frozenset(units.of_heads(numerals.flatten(joined)[0])),
+        frozenset(notation.units_of_heads(notation.flatten(joined)[0])),
         derived=tuple(spans.of_text(joined)),
     )
 
 
-def said(text: str, *, is_source: bool = False) -> list[Said]:
+def value_mentions(text: str, *, is_source: bool = False) -> list[ValueMention]:
     """The values and then the dates of a text; dates without a year once more with that of the date before.
 
     Of a source also what its intervals and lists come to.
     """
     found: list[Quantity | Date] = [*quantities.parse(text)]
     found += [*spans.intervals(text), *spans.implied(text)] if is_source else []
-    found += dates.with_years(dates.parse(text))
-    words = subjects.around(text, [(one.start, one.end) for one in found])
+    found += notation.with_years_filled(notation.parse_dates(text))
+    words = words_around(text, [(one.start, one.end) for one in found])
     return [
-        Said(
+        ValueMention(
             one,
             around,
             text[one.start : one.end],
-            "" if getattr(one, "unit", "") else behind(text, one.end),
+            "" if getattr(one, "unit", "") else character_behind(text, one.end),
             re.match(r"\s?[A-Za-zぁ-ゖァ-ヺ一-鿿]", text[one.end : one.end + 2]) is None,
         )
         for one, around in zip(found, words, strict=True)
     ]
 
 
-def behind(text: str, end: int) -> str:
+def character_behind(text: str, end: int) -> str:
     following = text[end : end + 1]
     return following if re.match("[ァ-ヺ一-鿿]", following) else ""
 
@@ -205,7 +367,7 @@ def of_passage(passage: Passage) -> Evidence:
     )
     pieces = [section.text[one.start : one.end] for one in sentences.comparable(section.text) if one.kind == "text"]
     statements = tuple(
-        (content_terms(piece), _closing(piece), polarity.of(piece)) for piece in pieces if "|" not in piece
+        (content_terms(piece), _closing(piece), modality.polarity_of(piece)) for piece in pieces if "|" not in piece
     )
     body = dataclasses.replace(of_text(section.text), statements=statements)
     return union([body, dataclasses.replace(where, values=numbered)])
@@ -218,7 +380,7 @@ def union(evidence: Sequence[Evidence]) -> Evidence:
         frozenset().union(*(one.terms for one in evidence)),
         values,
         "\n".join(one.searchable for one in evidence),
-        subjects.rarity([value.words for value in values]),
+        word_rarity([value.words for value in values]),
         frozenset().union(*(one.head_units for one in evidence)),
         tuple(statement for one in evidence for statement in one.statements),
         tuple(value for one in evidence for value in one.derived),
@@ -227,7 +389,7 @@ def union(evidence: Sequence[Evidence]) -> Evidence:
 
 def content_terms(text: str) -> frozenset[str]:
     """Terms that carry meaning. Those of values are left out: they are compared by themselves."""
-    values, days = quantities.parse(text), dates.parse(text)
+    values, days = quantities.parse(text), notation.parse_dates(text)
     taken = sorted([*((one.start, one.end) for one in values), *((one.start, one.end) for one in days)])
     kept, at = [], 0
     for start, end in taken:

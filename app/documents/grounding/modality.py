@@ -2,6 +2,8 @@
 
 The words are closed classes of the grammar (auxiliaries, what Japanese makes duty and permission with), so the same
 ones serve every subject.
+
+Whether a sentence says that something is, or that it is not, as far as its end tells.
 """
 
 import re
@@ -88,7 +90,7 @@ _PATTERNS = (  # the first that fits
 NEGATIVE = {DENIED, DISCOURAGED, PROHIBITED, NEEDLESS}
 
 
-def of(tail: str) -> str:
+def modality_of(tail: str) -> str:
     """Of what stands behind the stem of a predicate, up to the next word that has a meaning of its own."""
     kept = _DOUBLE.sub("", tail)
     for pattern, kind in _PATTERNS:
@@ -110,3 +112,27 @@ def is_kept(source: str, answer: str) -> bool:
 
 def opposite(kind: str) -> str:
     return _OPPOSITE[kind]
+
+
+POLARITY_REACH = 18  # characters before the end: a predicate with what politeness and duty add to it
+_AMBIGUOUS_POLARITY = re.compile(
+    "超え|超過|上回|下回|困難|難し|避け|少な|控え|除[くきい]|限[りるら]|のみ|省略|しか|だけ|ないし|とは限|以外|不[^可要]|未|無"
+)
+_POSITIVE_IN_SUM = re.compile(
+    "なければ(?:な[らり]|いけ)|なくてはな[らり]|ねばな[らり]|ないといけ|ざるを得|ないわけには|[に]過ぎ|にすぎ|かもしれ|差し?支え"
+    "|問題[はが]?(?:ない|あり|なく)|やむを得|[に](?:他|ほか)なら|までもな|違いな|欠かせ|欠くこと"
+)
+_NEGATED_END = re.compile(
+    "(?:な[いかく](?!い)|ません|[らかわさまばれえけせてべげめねじき]ず|禁止|禁じ|不可|不要)"
+    "(?:[ぁ-ん]|基本|標準|原則|望|必要|重要|求){0,14}$"
+)
+
+
+def polarity_of(sentence: str) -> int:
+    """1: it is so, -1: it is not, 0: cannot be told (避ける, 困難である, 超えない, which bounds a value)."""
+    end = sentence.rstrip("。．.!！ 　\n）)」")[-POLARITY_REACH:]
+    if _POSITIVE_IN_SUM.search(end):
+        return 1
+    if _AMBIGUOUS_POLARITY.search(end):
+        return 0
+    return -1 if _NEGATED_END.search(end) else 1

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from app.documents.grounding import alignment, lexicon, modality, statements
-from app.documents.grounding.alignment import Known, Place
-from app.documents.grounding.statements import Frame, Statement, Unit
+from app.documents.grounding.alignment import Place, SourceFacts
+from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
 
 _PASSIVE = re.compile(r"(?:さ?れ|られ)(?:る|ま|た|て|、)")
 
@@ -41,7 +41,7 @@ def exchanged(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
                 yield one.start, one.end
 
 
-def _has(theirs: Sequence[tuple[Unit, object]], one: Unit, its: object, two: Unit, others: object) -> bool:
+def _has(theirs: Sequence[tuple[Phrase, object]], one: Phrase, its: object, two: Phrase, others: object) -> bool:
     """Whether the source has both, the one in this role and the other in that."""
     return any(
         role == its
@@ -51,7 +51,7 @@ def _has(theirs: Sequence[tuple[Unit, object]], one: Unit, its: object, two: Uni
     )
 
 
-def role_of(unit: Unit, whole: Statement) -> object:
+def role_of(unit: Phrase, whole: Statement) -> object:
     """topic and subject are one; of: with the word that it belongs to."""
     if unit.is_condition:  # 離れる際に
         return ""
@@ -75,24 +75,24 @@ def role_of(unit: Unit, whole: Statement) -> object:
     return unit.role if unit.role in ("to", "from", "object", "by", "at", "as") else ""
 
 
-def is_same_name(one: Unit, two: Unit) -> bool:
+def is_same_name(one: Phrase, two: Phrase) -> bool:
     """All words of the shorter one are in the other: 部長 and 人事部長 may be, 所属長 and 人事部長 are not."""
     shorter, longer = (one, two) if len(one.words) <= len(two.words) else (two, one)
     return not any(keys.isdisjoint(longer.all_keys) for keys in shorter.word_keys)
 
 
-def _has_same_words(one: Unit, two: Unit) -> bool:
+def _has_same_words(one: Phrase, two: Phrase) -> bool:
     shorter, longer = sorted(({word.base for word in unit.words} for unit in (one, two)), key=len)
     return shorter <= longer
 
 
 def other_fillers(
-    said: Statement, known: Known, frames: Mapping[int, Sequence[tuple[Statement, Frame]]]
+    said: Statement, known: SourceFacts, frames: Mapping[int, Sequence[tuple[Statement, PredicateFrame]]]
 ) -> Iterable[Place]:
     """Who does it, where the source names another for the same predicate. `frames`: as of `comparing`."""
     found_before: dict[str, bool] = {}
 
-    def is_there(unit: Unit) -> bool:
+    def is_there(unit: Phrase) -> bool:
         if unit.text not in found_before:
             found_before[unit.text] = any(_is_in(unit, one) for one in known.statements)
         return found_before[unit.text]
@@ -114,7 +114,7 @@ def other_fillers(
                 yield place
 
 
-def other_actors(said: Statement, near: Sequence[Statement], known: Known) -> Iterable[Place]:
+def other_actors(said: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
     """Who acts in the answer is of other statements, and who acts in the one that it repeats is not in the answer."""
     theirs = [unit for unit in near[0].units if lexicon.is_agent(unit.text) and unit.role in (*_ACTING, "to")]
     if not theirs or any(_overlaps(one, unit) for one in theirs for unit in said.units):
@@ -140,11 +140,11 @@ def other_actors(said: Statement, near: Sequence[Statement], known: Known) -> It
             yield unit.start, unit.end
 
 
-def _is_in(unit: Unit, whole: Statement) -> bool:
+def _is_in(unit: Phrase, whole: Statement) -> bool:
     return any(_overlaps(unit, one) for one in whole.units)
 
 
-def _acts(name: Unit, frame: Frame, known: Known) -> bool:
+def _acts(name: Phrase, frame: PredicateFrame, known: SourceFacts) -> bool:
     """賃貸人が負担する, where a source has 賃貸人の負担 and no exception is meant."""
     if any(one.needed & frame.scope for one in known.statements):
         return False
@@ -155,11 +155,11 @@ def _acts(name: Unit, frame: Frame, known: Known) -> bool:
     )
 
 
-def _is_action(unit: Unit) -> bool:
+def _is_action(unit: Phrase) -> bool:
     return unit.head.is_verbal_noun or unit.head.kind.startswith("動詞")
 
 
-def _actors(frame: Frame, whole: Statement) -> list[Unit]:
+def _actors(frame: PredicateFrame, whole: Statement) -> list[Phrase]:
     """Who does it: named in its clause, or else before it in the sentence."""
     before = [one for one in whole.units if one.number < frame.unit.number and one.number >= 0]
     found = [one for one in _fillers(frame, "subject") if lexicon.is_agent(one.text)]
@@ -176,25 +176,32 @@ def _actors(frame: Frame, whole: Statement) -> list[Unit]:
     return found or acting[-1:]
 
 
-def _is_only_other(unit: Unit, frame: Frame, other: Frame, is_better: Callable[[Unit], bool]) -> bool:
+def _is_only_other(
+    unit: Phrase, frame: PredicateFrame, other: PredicateFrame, is_better: Callable[[Phrase], bool]
+) -> bool:
     """Whether a place is all that differs: 忘れ物は守衛室で預かる for 忘れ物は事務室で預かる."""
     rest = [one for one in frame.arguments if one is not unit and one.role != "of" and not one.is_general]
     is_same = bool(rest) and all(any(is_same_name(one, two) for two in other.arguments) for one in rest)
     return unit.role in ("to", "at", "from") and is_same and bool(frame.unit.keys & other.unit.keys) and is_better(unit)
 
 
-def _doers(frame: Frame, whole: Statement) -> list[Unit]:
+def _doers(frame: PredicateFrame, whole: Statement) -> list[Phrase]:
     """The one whom only a clause names: 苦情を受けた者が."""
     before = (one for one in reversed(whole.units[: frame.unit.number]) if one.role == "subject")
     return [one for one in [next(before, None)] if one is not None and _DOER.match(one.tail)]
 
 
 def _other_filler(
-    frame: Frame, said: Statement, source: Statement, other: Frame, known: Known, is_there: Callable[[Unit], bool]
+    frame: PredicateFrame,
+    said: Statement,
+    source: Statement,
+    other: PredicateFrame,
+    known: SourceFacts,
+    is_there: Callable[[Phrase], bool],
 ) -> Place | None:
     """`is_there`: whether any source has a unit."""
 
-    def is_better(unit: Unit) -> bool:
+    def is_better(unit: Phrase) -> bool:
         """Whether the source's statement has more of the answer's words than each that has the unit."""
         rest = said.keys - unit.all_keys
         others = (len(one.keys & rest) for one in known.statements if _is_in(unit, one))
@@ -237,7 +244,7 @@ def _other_filler(
     return None
 
 
-def _turned_subject(frame: Frame, said: Statement, source: Statement, other: Frame) -> Place | None:
+def _turned_subject(frame: PredicateFrame, said: Statement, source: Statement, other: PredicateFrame) -> Place | None:
     """Who does it in the answer has another part in the source, and who does it there another in the answer."""
     if not frame.unit.keys & other.unit.keys or _PASSIVE.match(frame.unit.tail) or _PASSIVE.match(other.unit.tail):
         return None
@@ -258,25 +265,25 @@ def _turned_subject(frame: Frame, said: Statement, source: Statement, other: Fra
     return None
 
 
-def _has_part(units: Sequence[Unit], name: Unit) -> bool:
+def _has_part(units: Sequence[Phrase], name: Phrase) -> bool:
     return any(unit.role in ("to", "from", "of", "with", "by") and is_same_name(unit, name) for unit in units)
 
 
-def _are_told_apart(one: Unit, two: Unit, source: Statement) -> bool:
+def _are_told_apart(one: Phrase, two: Phrase, source: Statement) -> bool:
     """団長 and 分団長 are two, where one sentence of the source has both."""
     written = {unit.text for unit in source.units}
     return one.text != two.text and {one.text, two.text} <= written
 
 
-def _overlaps(one: Unit, two: Unit) -> bool:
+def _overlaps(one: Phrase, two: Phrase) -> bool:
     return is_same_name(one, two) or alignment.shares_kanji(one, two)
 
 
-def _is_thing(unit: Unit) -> bool:
+def _is_thing(unit: Phrase) -> bool:
     return unit.head.base not in lexicon.GENERAL and not lexicon.is_everyday(unit.head.text)
 
 
-def _fillers(frame: Frame, role: str) -> list[Unit]:
+def _fillers(frame: PredicateFrame, role: str) -> list[Phrase]:
     """Of its own clause; who does it may also be the topic of that clause, or else of the sentence."""
     found = [unit for unit in frame.lead if unit.role == role]
     if role == "subject":  # 市が定め、使用者が納める: each が is of its own verb

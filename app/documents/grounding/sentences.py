@@ -1,9 +1,15 @@
-"""Where the sentences of a text are, in Japanese and English: one line of a list or a row of a table is one too."""
+"""Where the sentences of a text are, in Japanese and English: one line of a list or a row of a table is one too.
+
+The items that belong to a sentence which announces them: 次のとおりとする。 says nothing without what follows.
+
+Which rows of a text's tables only name the columns: they answer nothing, and say what the rows below them mean.
+"""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
-from app.documents.grounding import source_marks
+from app.documents.grounding import answer_markup
 
 _OPEN, _CLOSE = "「『（(【〔〈《［[", "」』）)】〕〉》］]"
 _END = re.compile(r"[。．！？!?]+|\.(?=\s|$)")
@@ -81,7 +87,7 @@ def _stops(text: str, start: int, end: int) -> list[int]:
                 continue
         if found.group() in (".", "．") and _is_abbreviation(text, start, found):
             continue
-        cited = source_marks.AT_END.match(text, found.end(), end)
+        cited = answer_markup.MARKS_AT_END.match(text, found.end(), end)
         closed = cited.end() if cited else found.end()
         stops.append(closed)
     return stops
@@ -116,3 +122,112 @@ def _closing(text: str, opened: int, end: int) -> int | None:
 def _trimmed(text: str, start: int, end: int, kind: str) -> Sentence:
     piece = text[start:end]
     return Sentence(start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip()), kind)
+
+
+LIST_ITEMS_MAX = 8
+_LONGEST_LIST = 800  # characters, with the sentence
+
+_ANNOUNCES = re.compile(
+    r"(?<![目年順逐])[次左]の(?!日(?!程)|会(?![社員場計])|[回月年])"
+    r"|[次左]に(?:掲|示|定|よ|該当)|(?<![^、。はを])以下[のに]|下記|(?<!前項)(?<!前条)各号|[：:]$"
+)
+_LIST_SIGN = re.compile(
+    r"[\s　]*(?:[-*•・●○■]\s*|(?P<open>[（(]?)(?P<number>\d{1,2}|[①-⑳]|[一二三四五六七八九十]{1,3}|[ア-ヲ]|[a-z])"
+    r"(?P<close>[）)．.、](?!\d)|(?=[\s　])|(?<=[①-⑳])))[\s　]*(?=\S)"
+)
+_FIRST_NUMBERS = frozenset("1一アイai")  # イ: of イロハ
+
+
+def end_of_list(text: str, start: int, end: int, last: int) -> tuple[int, bool]:
+    """Where the items end that the sentence text[start:end] announces, and whether more follow; `end` for none.
+
+    `last`: where the sentence's section ends.
+    """
+    if not _ANNOUNCES.search(text, start, end):
+        return end, False
+    line_end = _line_end(text, end, last)
+    own, _ = _list_sign(text[text.rfind("\n", 0, start) + 1 : end])
+    seen: set[str] = set()
+    at, count = line_end, 0
+    while at < last:
+        following = _line_end(text, at + 1, last)
+        kind, number = _list_sign(text[at + 1 : following])
+        is_first = kind == "bullet" or (
+            number in _FIRST_NUMBERS and not (kind == "digits" and any(")" in one for one in seen))
+        )
+        is_item = bool(kind) and kind != own and (kind in seen or is_first)
+        if not is_item:
+            break
+        if count == LIST_ITEMS_MAX or following - start > _LONGEST_LIST:
+            return (at, True) if count else (end, False)
+        seen.add(kind)
+        at, count = following, count + 1
+    return (at, False) if count else (end, False)
+
+
+def _line_end(text: str, at: int, last: int) -> int:
+    found = text.find("\n", at, last)
+    return last if found < 0 else found
+
+
+def _list_sign(line: str) -> tuple[str, str]:
+    """The kind of sign that a line begins with, and its number; "": it begins with none."""
+    found = _LIST_SIGN.match(line)
+    if found is None:
+        return "", ""
+    if not found["number"]:
+        return "bullet", ""
+    number = unicodedata.normalize("NFKC", found["number"])
+    if number.isdecimal():
+        kind = "digits" if found["number"].isdecimal() else "circled"
+    else:
+        kind = "kana" if "ァ" <= number[0] <= "ヺ" else "letters" if number.isascii() else "kanji"
+    signs = unicodedata.normalize("NFKC", f"{found['open']}{found['close']}")
+    return f"{kind}{signs}", number
+
+
+_HEADER_RULE = re.compile(r"[\s|:+=-]*-[\s|:+=-]*$")  # below a head, in Markdown
+_NAMED_CELL = re.compile(r"\S[:：]\s")  # 列名: 値, which needs no head
+_COLUMNS_MIN = 3  # without a rule: the first row of a table of two columns is as often a name and its value
+
+
+@dataclass(frozen=True, slots=True)
+class TableHeader:
+    """`start`, `end`: of the head row in the text. `last`: where its table ends."""
+
+    start: int
+    end: int
+    last: int
+
+
+def find_table_headers(text: str) -> list[TableHeader]:
+    """The head of each table that has one, in order."""
+    found: list[TableHeader] = []
+    rows: list[tuple[int, int]] = []
+    has_rule = False
+    at = 0
+    for line in [*text.split("\n"), ""]:
+        if is_table_row(line):
+            if _HEADER_RULE.match(line):
+                has_rule |= len(rows) == 1
+            else:
+                rows.append((at, at + len(line)))
+        else:
+            if len(rows) > 1 and _is_header(text[slice(*rows[0])], has_rule=has_rule):
+                found.append(TableHeader(*rows[0], rows[-1][1]))
+            rows, has_rule = [], False
+        at += len(line) + 1
+    return found
+
+
+def is_table_row(line: str) -> bool:
+    return " | " in line or line.lstrip().startswith("|")
+
+
+def _is_header(row: str, *, has_rule: bool) -> bool:
+    cells = [cell.strip() for cell in row.split("|") if cell.strip()]
+    if has_rule or len(cells) < _COLUMNS_MIN:
+        return has_rule
+    return len(set(cells)) == len(cells) and not any(
+        re.search(r"\d", cell) or _NAMED_CELL.search(cell) for cell in cells
+    )

@@ -6,11 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.documents import words
 from app.documents.grounding import lexicon, modality
-from app.documents.values import dates, numerals, quantities
+from app.documents.grounding.lexicon import Word
+from app.documents.values import notation, quantities
 from app.documents.values.quantities import Quantity
-from app.documents.words import Word
 
 _ROLES = (
     ("by", r"によ(?:って|り|る)"),
@@ -66,7 +65,7 @@ _KANA = re.compile("[ぁ-ゖ\\s]")
 
 
 @dataclass(frozen=True)  # without slots: what is asked of a unit thousands of times is kept
-class Unit:
+class Phrase:
     """Words that stand together (工事 請負者), and `tail`: what is behind them up to the next unit.
 
     `role`: by its particle: topic | subject | object | to | from | at | of | with | by | as | "" none.
@@ -117,17 +116,17 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Frame:
+class PredicateFrame:
     """A predicate with the units that belong to it. `lead`: those of its own clause; `topics`: of the sentence."""
 
-    unit: Unit
-    lead: tuple[Unit, ...]
-    topics: tuple[Unit, ...]
+    unit: Phrase
+    lead: tuple[Phrase, ...]
+    topics: tuple[Phrase, ...]
     keys: frozenset[object]  # of the predicate; with a verb that says little, also of what it is done to
     scope: frozenset[object] = frozenset()  # of all that is said with it, up to what is set against it (…が、)
 
     @functools.cached_property
-    def arguments(self) -> tuple[Unit, ...]:
+    def arguments(self) -> tuple[Phrase, ...]:
         return (*self.topics, *self.lead)
 
     @functools.cached_property
@@ -140,8 +139,8 @@ class Statement:
     """`keys`: of all its words."""
 
     text: str
-    units: tuple[Unit, ...]
-    frames: tuple[Frame, ...]
+    units: tuple[Phrase, ...]
+    frames: tuple[PredicateFrame, ...]
     keys: frozenset[object]
     kanji: str = ""
     values: tuple[Quantity, ...] = ()
@@ -169,7 +168,7 @@ def kanji_of(text: str) -> str:
 @functools.lru_cache(maxsize=2048)
 def of(text: str) -> Statement:
     """Of one sentence."""
-    flat, place_of = numerals.flatten(text)
+    flat, place_of = notation.flatten(text)
     origin = () if len(flat) == len(text) else tuple(place_of(at) for at in range(len(flat) + 1))
     text = flat
     units = _units(text)
@@ -186,9 +185,9 @@ def of(text: str) -> Statement:
     )
 
 
-def _units(text: str) -> list[Unit]:
+def _units(text: str) -> list[Phrase]:
     values = quantities.parse(text)
-    taken = [*((one.start, one.end) for one in values), *((one.start, one.end) for one in dates.parse(text))]
+    taken = [*((one.start, one.end) for one in values), *((one.start, one.end) for one in notation.parse_dates(text))]
     taken += [found.span() for found in _GRAMMAR.finditer(text)]
     for value in values:  # 5回を下回らない denies nothing
         if re.search("な|ません", text[value.end : value.bound_end]):
@@ -207,14 +206,14 @@ def _units(text: str) -> list[Unit]:
     groups = [group for group in groups if any(not word.is_affix for word in group)]
     if not groups:
         return []
-    units: list[Unit] = []
+    units: list[Phrase] = []
     ends = [*(group[0].start for group in groups[1:]), len(text)]
     for number, (group, end) in enumerate(zip(groups, ends, strict=True)):
         units.append(_unit(text, group, end, number))
     return _softened(_with_clefts(_with_roles(_with_either(_with_ends(units)))), text)
 
 
-def _with_either(units: list[Unit]) -> list[Unit]:
+def _with_either(units: list[Phrase]) -> list[Phrase]:
     """The end of 転貸し、又は改造してはならない says it of both."""
     for at in range(len(units) - 2, -1, -1):
         following = next((one for one in units[at + 1 :] if one.kind and not _JOINS.fullmatch(one.tail)), None)
@@ -227,7 +226,7 @@ def _with_either(units: list[Unit]) -> list[Unit]:
     return units
 
 
-def _with_ends(units: list[Unit]) -> list[Unit]:
+def _with_ends(units: list[Phrase]) -> list[Phrase]:
     """What only a clause stands between belongs together: the topic and the end that permits or forbids it."""
     for at, unit in enumerate(units):
         found = _OF_TOPIC.match(unit.tail)
@@ -236,7 +235,7 @@ def _with_ends(units: list[Unit]) -> list[Unit]:
             continue
         if re.match("[にで]は", found["own"]) and topic != at - 1:
             continue
-        kind = modality.of(found["rest"])
+        kind = modality.modality_of(found["rest"])
         is_act = units[topic].is_act or lexicon.is_everyday(units[topic].head.text)  # 持込み
         if kind == modality.PLAIN or not is_act:
             continue
@@ -247,7 +246,7 @@ def _with_ends(units: list[Unit]) -> list[Unit]:
     return units
 
 
-def _softened(units: list[Unit], text: str) -> list[Unit]:
+def _softened(units: list[Phrase], text: str) -> list[Phrase]:
     """なるべく洗う advises."""
     for at, unit in enumerate(units):
         if unit.kind in (modality.PLAIN, modality.SUGGESTED, modality.DENIED):
@@ -273,7 +272,11 @@ def _words(text: str) -> list[Word]:
         for found in _CODE.finditer(text)
     ]
     taken = [(code.start, code.end) for code in codes]
-    others = [word for word in words.of(text) if not any(start < word.end and word.start < end for start, end in taken)]
+    others = [
+        word
+        for word in lexicon.tokenize(text)
+        if not any(start < word.end and word.start < end for start, end in taken)
+    ]
     return sorted([*others, *codes], key=lambda word: word.start)
 
 
@@ -297,7 +300,7 @@ def _means(word: Word, before: Word | None) -> bool:
     return word.kind.startswith(("名詞-普通名詞", "名詞-固有名詞", "動詞", "形容詞", "形状詞-一般", "接頭辞"))
 
 
-def _unit(text: str, group: list[Word], end: int, number: int) -> Unit:
+def _unit(text: str, group: list[Word], end: int, number: int) -> Phrase:
     tail = text[group[-1].end : end]
     role = _ROLE.match(_SKIPPED.sub("", tail))
     ending = _own_ending(tail)
@@ -315,7 +318,7 @@ def _unit(text: str, group: list[Word], end: int, number: int) -> Unit:
         kind = ""
     elif kind == modality.PLAIN and re.match(r"か、", tail):  # 閉じるか、小さくする: either may be done
         kind = modality.PERMITTED
-    return Unit(
+    return Phrase(
         tuple(group), group[0].start, group[-1].end, tail, role.lastgroup or "" if role else "", kind,
         frozenset(keys), number, is_condition, is_concession,
     )  # fmt: skip
@@ -327,7 +330,7 @@ def _kind(group: Sequence[Word], tail: str, ending: str) -> str:
     is_verb = last.kind.startswith(("動詞", "形容詞")) and not (
         "連用形" in last.kind and re.match("[はがをのも]", tail)  # 打込みは
     )
-    kind = modality.of(ending)
+    kind = modality.modality_of(ending)
     if is_verb and _is_potential(last):
         kind = {  # 読めるようにする makes it so that one can
             modality.DENIED: modality.PROHIBITED,
@@ -353,7 +356,7 @@ def _own_ending(tail: str) -> str:
     return tail[: cut.start() + 1] if cut else tail
 
 
-def _with_roles(units: list[Unit]) -> list[Unit]:
+def _with_roles(units: list[Phrase]) -> list[Phrase]:
     """A と B を: A has the role that B has."""
     for at in range(len(units) - 2, -1, -1):
         joins = units[at].role == "with" and not units[at].kind and not units[at + 1].kind
@@ -364,7 +367,7 @@ def _with_roles(units: list[Unit]) -> list[Unit]:
     return units
 
 
-def _clefts(units: Sequence[Unit]) -> dict[int, int]:
+def _clefts(units: Sequence[Phrase]) -> dict[int, int]:
     """Of a predicate with のは the number of what is named behind it: 記録するのは調理責任者で."""
     found: dict[int, int] = {}
     for at, unit in enumerate(units):
@@ -380,12 +383,12 @@ def _clefts(units: Sequence[Unit]) -> dict[int, int]:
     return found
 
 
-def _ends_inner(unit: Unit) -> bool:
+def _ends_inner(unit: Phrase) -> bool:
     """Whether a clause ends with it, also one within the cleft's: 風が吹いた後に点検するのは."""
     return _ENDS_CLAUSE.match(unit.tail) is not None or (bool(unit.kind) and not _JOINS.fullmatch(unit.tail))
 
 
-def _with_clefts(units: list[Unit]) -> list[Unit]:
+def _with_clefts(units: list[Phrase]) -> list[Phrase]:
     """What a cleft names is who does it, or else what it is done to, or where."""
     for at, named in _clefts(units).items():
         begin = next((one.number + 1 for one in reversed(units[:at]) if _ends_inner(one)), 0)
@@ -396,11 +399,11 @@ def _with_clefts(units: list[Unit]) -> list[Unit]:
     return units
 
 
-def _frames(units: Sequence[Unit]) -> list[Frame]:
+def _frames(units: Sequence[Phrase]) -> list[PredicateFrame]:
     topics = [unit for unit in units if unit.role == "topic" and not unit.kind]
     topics = topics[:1] if topics else []
     clefts = _clefts(units)
-    frames: list[Frame] = []
+    frames: list[PredicateFrame] = []
     begin = 0
     for at, unit in enumerate(units):
         if at in clefts.values() and _ENDS_CLAUSE.search(unit.tail):
@@ -418,13 +421,13 @@ def _frames(units: Sequence[Unit]) -> list[Frame]:
                 one for one in (*own_topics, *own) if one.role == "topic"
             ]
             keys |= {key for one in done_to[-1:] for key in one.keys}
-        frames.append(Frame(unit, tuple(lead), tuple(own_topics), frozenset(keys), _scope(units, at)))
+        frames.append(PredicateFrame(unit, tuple(lead), tuple(own_topics), frozenset(keys), _scope(units, at)))
         if _ENDS_CLAUSE.search(unit.tail):
             begin = at + 1
     return frames
 
 
-def is_attributive(unit: Unit, whole: Statement) -> bool:
+def is_attributive(unit: Phrase, whole: Statement) -> bool:
     """Whether a predicate only describes the noun behind it: 夜間に人がいなくなる管制所."""
     is_last = unit.number + 1 >= len(whole.units)
     if unit.kind == modality.PLAIN and _DESCRIBES_WHO.match(unit.tail):
@@ -432,11 +435,11 @@ def is_attributive(unit: Unit, whole: Statement) -> bool:
     return not is_last and not unit.is_condition and _DESCRIBES.fullmatch(unit.tail) is not None
 
 
-def _scope(units: Sequence[Unit], at: int) -> frozenset[object]:
+def _scope(units: Sequence[Phrase], at: int) -> frozenset[object]:
     """Without the clause that is taken out (…の場合を除き)."""
     begin = next((one.number + 1 for one in reversed(units[:at]) if _CONTRAST.search(one.tail)), 0)
     end = next((one.number for one in units[at:] if _CONTRAST.search(one.tail)), len(units) - 1)
-    kept: list[Unit] = []
+    kept: list[Phrase] = []
     for unit in units[begin : end + 1]:
         kept.append(unit)
         if _EXCEPTED.match(unit.tail):

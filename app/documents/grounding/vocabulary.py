@@ -4,16 +4,16 @@ import re
 from collections.abc import Sequence
 
 from app.documents.grounding import alignment, lexicon, roles, statements
-from app.documents.grounding.alignment import Known, Place
-from app.documents.grounding.statements import Statement, Unit
-from app.documents.words import Word
+from app.documents.grounding.alignment import Place, SourceFacts
+from app.documents.grounding.lexicon import Word
+from app.documents.grounding.statements import Phrase, Statement
 
 _NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整備課です
 
 _DEPUTY = frozenset(["副", "准", "元", "前"])
 
 
-def absent(said: Statement, known: Known, is_label: bool = False) -> list[Place]:
+def absent(said: Statement, known: SourceFacts, is_label: bool = False) -> list[Place]:
     """Nouns that no source has, nor a word of the same meaning, and that stand for one which the source has there.
 
     What the answer adds to explain (塩素の濃度) is left alone.
@@ -36,7 +36,7 @@ def absent(said: Statement, known: Known, is_label: bool = False) -> list[Place]
     return found
 
 
-def _replaces(unit: Unit, word: Word, said: Statement, near: Sequence[Statement]) -> bool:
+def _replaces(unit: Phrase, word: Word, said: Statement, near: Sequence[Statement]) -> bool:
     """Whether the source has another word there, which the answer leaves out."""
     role = roles.role_of(unit, said)
     for source in near:
@@ -60,7 +60,7 @@ def _replaces(unit: Unit, word: Word, said: Statement, near: Sequence[Statement]
     return _stands_for_a_value(unit, said, near)
 
 
-def _is_stranger(unit: Unit, said: Statement, known: Known) -> bool:
+def _is_stranger(unit: Phrase, said: Statement, known: SourceFacts) -> bool:
     """Whether somebody acts, is told or is named of whom no source knows: 警察へ通報する."""
     is_done = bool(unit.kind) and not _NAMES.match(unit.tail)  # 受付はしていない
     if is_done or not lexicon.is_someone(unit.text) or unit.text in known.text:
@@ -78,7 +78,7 @@ def _is_stranger(unit: Unit, said: Statement, known: Known) -> bool:
     return not stem or not all(sign in named for sign in stem)  # 医師 for 主治医
 
 
-def _stands_for_a_value(unit: Unit, said: Statement, near: Sequence[Statement]) -> bool:
+def _stands_for_a_value(unit: Phrase, said: Statement, near: Sequence[Statement]) -> bool:
     """室温で保存できる for 4℃で保存できる."""
     end = next((one for one in said.units[unit.number + 1 :] if one.kind), None)
     if end is None or not unit.role or unit.tail[:1] not in "でにへをが":
@@ -93,19 +93,19 @@ def _stands_for_a_value(unit: Unit, said: Statement, near: Sequence[Statement]) 
     )
 
 
-def _pairs_with(word: Word, unit: Unit) -> list[str]:
+def _pairs_with(word: Word, unit: Phrase) -> list[str]:
     """Return a sign with each of those beside it: the dictionary parts one word now so and now otherwise."""
     at = word.start - unit.start
     return [pair for pair in (unit.text[max(0, at - 1) : at + 1], unit.text[at : at + 2]) if len(pair) > 1]
 
 
-def _with_affixes(word: Word, unit: Unit) -> str:
+def _with_affixes(word: Word, unit: Phrase) -> str:
     """お子さん for its 子."""
     others = [one for one in unit.words if one is not word]
     return unit.text if all(one.is_affix for one in others) else word.text
 
 
-def _is_absent(word: Word, unit: Unit, known: Known) -> bool:
+def _is_absent(word: Word, unit: Phrase, known: SourceFacts) -> bool:
     if (
         not word.is_noun
         or lexicon.is_everyday(_with_affixes(word, unit))

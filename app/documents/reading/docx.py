@@ -1,26 +1,246 @@
 """Word files: headings by style and outline level, numbers of lists, tables as rows, notes and text boxes.
 
 Read from the XML itself: python-docx knows neither tracked changes nor text boxes, notes, ruby and numbers.
+
+What the styles and the numbering of a Word file say of a paragraph: heading level, caption, its number.
 """
 
+import re
+import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import Element
 from zipfile import ZipFile
 
 from app.base.errors import AppError
-from app.documents.reading import limits, tabular
-from app.documents.reading.blocks import Block, Reading, Tell
-from app.documents.reading.docx_styles import Numbering, Style, Styles, numbering_of, outline_level
-from app.documents.reading.docx_text import is_contents, parts_of, text_of
-from app.documents.reading.office_xml import attribute, child, children_of, name_of, relations, whole
-from app.documents.records import Report
+from app.documents.reading import limits, text_blocks
+from app.documents.reading.docx_xml import (
+    attribute,
+    child,
+    children_of,
+    is_contents,
+    name_of,
+    parts_of,
+    relations,
+    text_of,
+    vanishes,
+    whole_number,
+)
+from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument
+from app.documents.records import ReadingReport
+
+HEADING_LEVELS = 9
+LEVEL_TEXT_LONGEST = 100  # characters around a paragraph's number; each paragraph of the list has them
+_HEADING = re.compile(r"(?:heading|見出し)\s*([1-9])", re.IGNORECASE)
+_CONTENTS = re.compile(r"(?:toc|目次)\s*(?:[1-9]|heading|の見出し)", re.IGNORECASE)
+_AIUEO = "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワヲン"
+_IROHA = "イロハニホヘトチリヌルヲワカヨタレソツネナラムウヰノオクヤマケフコエテアサキユメミシヱヒモセス"
+_KANJI = "〇一二三四五六七八九"
+
+
+@dataclass(frozen=True, slots=True)
+class ParagraphStyle:
+    """`level`: of a heading, 0: none. `numbering`: (list, level) that its paragraphs have."""
+
+    name: str = ""
+    level: int = 0
+    numbering: tuple[str, int] | None = None
+    based_on: str = ""
+    is_unseen: bool | None = None  # whether its text is hidden; None: as what it is based on
+
+    @property
+    def is_contents(self) -> bool:
+        return _CONTENTS.fullmatch(self.name) is not None
+
+    @property
+    def is_caption(self) -> bool:
+        return self.name.lower() in ("caption", "図表番号", "キャプション")
+
+    @property
+    def is_title(self) -> bool:
+        return self.name.lower() in ("title", "表題", "標題")
+
+
+@dataclass(slots=True)
+class Styles:
+    by_id: dict[str, ParagraphStyle] = field(default_factory=dict)
+    unseen: set[str] = field(default_factory=set)  # ids of those whose text is hidden
+
+    @classmethod
+    def of(cls, archive: zipfile.ZipFile, part: str | None) -> "Styles":
+        styles = cls()
+        for element in children_of(archive, part, "") if part else ():
+            if name_of(element) == "style":
+                styles.by_id[attribute(element, "styleId")] = _style(element)
+        styles.unseen = {style_id for style_id in styles.by_id if styles._is_unseen(style_id)}
+        return styles
+
+    def _is_unseen(self, style_id: str) -> bool:
+        for _ in range(10):
+            style = self.by_id.get(style_id, ParagraphStyle())
+            if style.is_unseen is not None:
+                return style.is_unseen
+            style_id = style.based_on
+        return False
+
+    def style(self, style_id: str) -> ParagraphStyle:
+        """With what it inherits."""
+        found = self.by_id.get(style_id, ParagraphStyle())
+        level, numbering, ancestor = found.level, found.numbering, found
+        for _ in range(10):
+            if (level and numbering) or ancestor.based_on not in self.by_id:
+                break
+            ancestor = self.by_id[ancestor.based_on]
+            level = level or ancestor.level
+            numbering = numbering or ancestor.numbering
+        return ParagraphStyle(found.name, level, numbering)
+
+
+def _style(element: Element) -> ParagraphStyle:
+    name = attribute(child(element, "name"), "val")
+    properties = child(element, "pPr")
+    match = _HEADING.fullmatch(name.strip())
+    level = int(match[1]) if match else outline_level(properties)
+    is_unseen = vanishes(child(element, "rPr"))
+    based_on = attribute(child(element, "basedOn"), "val")
+    return ParagraphStyle(name.strip(), level, numbering_of(properties), based_on, is_unseen)
+
+
+def outline_level(properties: Element | None) -> int:
+    """1 to 9; 0: the text is no heading."""
+    level = whole_number(attribute(child(properties, "outlineLvl"), "val"), HEADING_LEVELS)
+    return level + 1 if level < HEADING_LEVELS else 0
+
+
+def numbering_of(properties: Element | None) -> tuple[str, int] | None:
+    numbers = child(properties, "numPr")
+    if numbers is None:
+        return None
+    level = whole_number(attribute(child(numbers, "ilvl"), "val"))
+    return attribute(child(numbers, "numId"), "val"), min(HEADING_LEVELS - 1, level)
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    kind: str = "decimal"
+    text: str = ""
+    start: int = 1
+    is_legal: bool = False
+
+
+class Numbering:
+    """Counts the lists of a document; call `number` once for each paragraph, in order."""
+
+    def __init__(self, archive: zipfile.ZipFile, part: str | None) -> None:
+        self._abstract: dict[str, dict[int, _Level]] = {}
+        self._lists: dict[str, str] = {}  # list -> its abstract list
+        self._starts: dict[tuple[str, int], int] = {}
+        self._counts: dict[str, dict[int, int]] = {}  # abstract list -> level -> number so far
+        self._begun: set[tuple[str, int]] = set()
+        for element in children_of(archive, part, "") if part else ():
+            if name_of(element) == "abstractNum":
+                levels = [one for one in element if name_of(one) == "lvl"]
+                self._abstract[attribute(element, "abstractNumId")] = {_index(one): _level(one) for one in levels}
+            elif name_of(element) == "num":
+                self._take_list(element)
+
+    def _take_list(self, element: Element) -> None:
+        list_id = attribute(element, "numId")
+        self._lists[list_id] = attribute(child(element, "abstractNumId"), "val")
+        for override in element:
+            start = whole_number(attribute(child(override, "startOverride"), "val"), -1)
+            if start >= 0:
+                self._starts[list_id, _index(override)] = start
+
+    def number(self, numbering: tuple[str, int]) -> str:
+        """What stands before the paragraph: 第3章, 1.2, (1), ア; ・ for a bullet; "" when it has none."""
+        list_id, level = numbering
+        abstract = self._lists.get(list_id)
+        levels = self._abstract.get(abstract or "", {})
+        if abstract is None or level not in levels:
+            return ""
+        counts = self._counts.setdefault(abstract, {})
+        start = levels[level].start
+        if (list_id, level) in self._starts and (list_id, level) not in self._begun:
+            counts.pop(level, None)
+            start = self._starts[list_id, level]
+        self._begun.add((list_id, level))
+        counts[level] = counts[level] + 1 if level in counts else start
+        for deeper in [one for one in counts if one > level]:
+            del counts[deeper]
+        return self._text(levels, level, counts)
+
+    def _text(self, levels: dict[int, _Level], level: int, counts: dict[int, int]) -> str:
+        if levels[level].kind == "bullet":
+            return "・"
+
+        def fill(match: re.Match[str]) -> str:
+            wanted = int(match[1]) - 1
+            one = levels.get(wanted, _Level())
+            return written_number(counts.get(wanted, one.start), "decimal" if levels[level].is_legal else one.kind)
+
+        return re.sub(r"%([1-9])", fill, levels[level].text)
+
+
+def _index(element: Element) -> int:
+    return whole_number(attribute(element, "ilvl"))
+
+
+def _level(element: Element) -> _Level:
+    return _Level(
+        kind=attribute(child(element, "numFmt"), "val") or "decimal",
+        text=attribute(child(element, "lvlText"), "val")[:LEVEL_TEXT_LONGEST],
+        start=whole_number(attribute(child(element, "start"), "val"), 1),
+        is_legal=child(element, "isLgl") is not None,
+    )
+
+
+def written_number(number: int, kind: str) -> str:
+    """A number in one of Word's ways; those that Japanese documents do not use are written as digits."""
+    lower = kind.lower()
+    match lower:
+        case "none":
+            return ""
+        case "decimalfullwidth" | "decimalfullwidth2":
+            return str(number).translate({ord("0") + digit: ord("０") + digit for digit in range(10)})
+        case "decimalenclosedcircle" if 1 <= number <= 20:
+            return chr(0x245F + number)
+        case "upperletter" | "lowerletter" if 1 <= number <= 26:
+            return chr((65 if lower == "upperletter" else 97) + number - 1)
+        case "upperroman" | "lowerroman" if 1 <= number < 4000:
+            return _roman(number) if lower == "upperroman" else _roman(number).lower()
+        case "aiueo" | "aiueofullwidth" if 1 <= number <= len(_AIUEO):
+            return _AIUEO[number - 1]
+        case "iroha" | "irohafullwidth" if 1 <= number <= len(_IROHA):
+            return _IROHA[number - 1]
+        case "japanesecounting" | "ideographdigital" | "japanesedigitaltenthousand" | "chinesecounting" if number < 100:
+            return _counted(number)
+        case "decimalzero":
+            return f"{number:02}"
+    return str(number)
+
+
+def _roman(number: int) -> str:
+    values = (1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1)
+    letters = ("M", "CM", "D", "CD", "C", "XC", "L", "XL", "X", "IX", "V", "IV", "I")
+    found = ""
+    for value, letter in zip(values, letters, strict=True):
+        found += letter * (number // value)
+        number %= value
+    return found
+
+
+def _counted(number: int) -> str:
+    tens, ones = divmod(number, 10)
+    return ("十" if tens == 1 else _KANJI[tens] + "十" if tens else "") + (_KANJI[ones] if ones or not tens else "")
+
 
 TELL_EVERY = 200  # paragraphs and tables
 DEEPEST = 20  # tables and boxes in one another
 
 
-def read(path: Path, tell: Tell) -> Reading:
+def read(path: Path, tell: ProgressCallback) -> ReadDocument:
     """Raises AppError("document_damaged" | "document_bomb" | "document_unsafe_xml" | "document_too_deep" |
     "document_too_long" | "document_protected"), OSError."""
     with limits.open_archive(path) as archive:
@@ -31,7 +251,7 @@ def read(path: Path, tell: Tell) -> Reading:
 
 
 class _Reader:
-    def __init__(self, archive: ZipFile, part: str, tell: Tell) -> None:
+    def __init__(self, archive: ZipFile, part: str, tell: ProgressCallback) -> None:
         related = relations(archive, part)
         self._archive = archive
         self._part = part
@@ -41,11 +261,11 @@ class _Reader:
         self._notes = {
             kind: _notes(archive, related[f"{kind}s"]) for kind in ("footnote", "endnote") if f"{kind}s" in related
         }
-        self._characters = limits.Characters()
+        self._characters = limits.CharacterBudget()
         self._tables = 0
         self._title = ""
 
-    def read(self) -> Reading:
+    def read(self) -> ReadDocument:
         blocks: list[Block] = []
         for number, element in enumerate(children_of(self._archive, self._part, "body")):
             if number % TELL_EVERY == 0:
@@ -57,7 +277,7 @@ class _Reader:
             elif not (name_of(element) == "sdt" and is_contents(element)):
                 for part in parts_of(element):
                     blocks += self._any(part, 0)
-        return Reading(blocks, self._title, Report(tables=self._tables))
+        return ReadDocument(blocks, self._title, ReadingReport(tables=self._tables))
 
     def _any(self, element: Element, depth: int) -> Iterator[Block]:
         return self._paragraph(element, depth) if name_of(element) == "p" else self._table(element, depth)
@@ -84,7 +304,7 @@ class _Reader:
         for box in found.boxes:
             yield from self._inside(box, depth)
 
-    def _block(self, text: str, style: Style, properties: Element | None) -> Block:
+    def _block(self, text: str, style: ParagraphStyle, properties: Element | None) -> Block:
         numbering = numbering_of(properties) or style.numbering
         number = self._numbering.number(numbering) if numbering else ""
         whole = f"・{text}" if number == "・" else f"{number} {text}" if number else text
@@ -108,8 +328,8 @@ class _Reader:
         lines: list[tuple[str, list[str]]] = []
         for row in rows:
             texts = [text for text in self._row(row, above, depth) if text is not None]
-            lines.append((tabular.joined(texts), texts))
-        has_head = len(lines) > 1 and (tabular.looks_like_head(lines[0][1]) or _is_head(rows[0]))
+            lines.append((text_blocks.join_cells(texts), texts))
+        has_head = len(lines) > 1 and (text_blocks.looks_like_header(lines[0][1]) or _is_head(rows[0]))
         for place, (line, _) in enumerate(lines):
             if line:
                 yield Block("row", line, is_head=has_head and (place == 0 or _is_head(rows[place])))
@@ -127,7 +347,7 @@ class _Reader:
                 text = " ".join(block.text for block in self._inside(cell, depth)).replace("\n", " ")
                 above[column] = text
             span = attribute(child(properties, "gridSpan"), "val")
-            column += max(1, whole(span))
+            column += max(1, whole_number(span))
             yield text
 
 

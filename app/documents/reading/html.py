@@ -1,18 +1,164 @@
-"""HTML files: headings, paragraphs, list items and tables. Nothing is run and nothing is loaded."""
+"""HTML files: headings, paragraphs, list items and tables. Nothing is run and nothing is loaded.
 
+The tags and texts of an HTML file in one pass, whatever is left open in it: no place is looked at twice.
+
+The standard library's parser looks for the end of each unclosed tag anew: a file of 1 MB can keep it busy for hours.
+
+A table of an HTML file while it is read: cells, and those that span rows and columns.
+"""
+
+import html
 import itertools
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.base.files.input_file import read_regular
 from app.documents import encodings
 from app.documents.reading import limits
-from app.documents.reading.blocks import Block, Reading, Tell
-from app.documents.reading.html_table import Table
-from app.documents.reading.html_tags import End, Start, tags_and_texts
-from app.documents.reading.hygiene import is_japanese
-from app.documents.reading.tabular import SEPARATOR
-from app.documents.records import Report
+from app.documents.reading.text_blocks import (
+    CELL_SEPARATOR,
+    Block,
+    ProgressCallback,
+    ReadDocument,
+    is_japanese,
+    join_cells,
+)
+from app.documents.records import ReadingReport
+
+_KIND = re.compile(r"<(?:([!?]|/[^a-zA-Z])|/?[a-zA-Z])")  # group 1: of a comment, or what browsers take for one
+# A quote begins a value only behind an equals sign; elsewhere (title=don't) it is a letter.
+_TAG = re.compile(r"""<(/?)([a-zA-Z][^\s/>]*+)((?:=\s*+(?:"[^"]*+"|'[^']*+')|[^>=]|=)*+)>""")
+_ATTRIBUTE = re.compile(r"""([^\s"'>/=]++)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s>]*+))?+""")
+_END_OF_RAW = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in ("script", "style")}
+_HUGE_NUMBER = re.compile(r"&#0*+\d{8,};?")  # of a character: there are none so high, and Python counts their digits
+
+
+@dataclass(frozen=True, slots=True)
+class StartTag:
+    """`is_whole`: it ends itself (<br/>). Names are in lower case; what an attribute says may be ""."""
+
+    name: str
+    is_whole: bool = False
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EndTag:
+    name: str
+
+
+def tags_and_texts(page: str) -> Iterator[StartTag | EndTag | str]:
+    """Comments, declarations and what stands in scripts are left out; a tag that is never closed is text."""
+    at = 0
+    while (start := page.find("<", at)) >= 0:
+        if start > at:
+            yield unescaped(page[at:start])
+        kind = _KIND.match(page, start)
+        if kind is None:
+            yield "<"
+            at = start + 1
+        elif kind[1]:
+            at = _end_of_comment(page, start)
+        elif tag := _TAG.match(page, start):
+            at = tag.end()
+            yield _event(tag)
+            raw = _END_OF_RAW.get(tag[2].lower())
+            if raw is not None and not tag[1] and not tag[3].endswith("/"):
+                end = raw.search(page, at)
+                at = end.start() if end else len(page)
+        else:
+            yield unescaped(page[start:])
+            return
+    if at < len(page):
+        yield unescaped(page[at:])
+
+
+def unescaped(text: str) -> str:
+    """With the characters that entities stand for."""
+    return html.unescape(_HUGE_NUMBER.sub("\ufffd", text)) if "&" in text else text
+
+
+def _end_of_comment(page: str, start: int) -> int:
+    is_comment = page.startswith("<!--", start)
+    end = page.find("-->" if is_comment else ">", start + 4 if is_comment else start)
+    return len(page) if end < 0 else end + (3 if is_comment else 1)
+
+
+def _event(tag: re.Match[str]) -> StartTag | EndTag:
+    name = tag[2].lower()
+    if tag[1]:
+        return EndTag(name)
+    said: dict[str, str] = {}
+    for attribute in _ATTRIBUTE.finditer(tag[3]):
+        value = attribute[2] or ""
+        said.setdefault(attribute[1].lower(), unescaped(value.strip("\"'") if value[:1] in ("'", '"') else value))
+    return StartTag(name, tag[3].endswith("/"), said)
+
+
+SPAN_MOST = 1000
+
+
+class HtmlTable:
+    """`is_frame`: it is there for the look; headings or other tables stand in it, and its rows are none."""
+
+    def __init__(self) -> None:
+        self.is_frame = False
+        self.is_in_cell = False
+        self._cells: dict[int, str] = {}
+        self._column = 0
+        self._columns = self._rows = 1  # that the open cell spans
+        self._below: dict[int, tuple[int, str]] = {}  # column -> rows still spanned, text
+        self._heads = 0
+        self._has_rows = False
+
+    def begin_cell(self, is_head: bool, columns: str | None, rows: str | None) -> None:
+        self.is_in_cell = True
+        self._columns, self._rows = _span(columns), _span(rows)
+        self._heads += is_head
+
+    def end_cell(self, text: str) -> None:
+        while self._column in self._below:
+            self._column += 1
+        if self._column < limits.TABLE_COLUMNS:
+            self._cells[self._column] = text
+            if self._rows > 1:
+                self._below[self._column] = (self._rows, text)
+            self._column += self._columns
+        self.is_in_cell = False
+
+    def become_frame(self) -> str:
+        """Gives the cells of the row that was being read."""
+        self.is_frame = True
+        text = join_cells(self._cells[column] for column in sorted(self._cells))
+        self.drop()
+        return text
+
+    def drop(self) -> None:
+        self.is_in_cell = False
+        self._cells, self._below, self._column, self._heads = {}, {}, 0, 0
+
+    def end_row(self) -> tuple[str, bool]:
+        """The row's text, "" when it has none, and whether it is a head row."""
+        cells = self._cells
+        for column, (left, text) in list(self._below.items()):
+            cells.setdefault(column, text)
+            if left > 1:
+                self._below[column] = (left - 1, text)
+            else:
+                del self._below[column]
+        text = join_cells(cells[column] for column in sorted(cells)) if cells and self._column else ""
+        is_head = bool(text) and not self._has_rows and self._heads == len(cells)
+        self._has_rows = self._has_rows or (bool(text) and not is_head)
+        self._cells, self._column, self._heads = {}, 0, 0
+        return text, is_head
+
+
+def _span(said: str | None) -> int:
+    digits = (said or "").strip()
+    return min(SPAN_MOST, max(1, int(digits))) if digits.isdecimal() and len(digits) < 6 else 1
+
 
 TELL_EVERY = 2_000  # tags
 LISTS_DEEPEST = 100
@@ -59,15 +205,17 @@ _VOID = frozenset(
 )
 
 
-def read(path: Path, tell: Tell, wished_encoding: str = "") -> Reading:
+def read(path: Path, tell: ProgressCallback, wished_encoding: str = "") -> ReadDocument:
     """Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError."""
     limits.check_size(path.stat().st_size, limits.TEXT_BYTES)
     data = read_regular(path, limits.TEXT_BYTES)
     codec = wished_encoding or _codec(data)
-    text = encodings.decode_wished(data, codec)
+    text = encodings.decode_as(data, codec)
     reader = _Reader(tell)
     reader.read(text)
-    return Reading(reader.blocks, reader.title, Report(encoding=codec, tables=reader.tables, notes=reader.notes))
+    return ReadDocument(
+        reader.blocks, reader.title, ReadingReport(encoding=codec, tables=reader.tables, notes=reader.notes)
+    )
 
 
 def _is_around_the_text(said: dict[str, str]) -> bool:
@@ -98,13 +246,13 @@ def _codec(data: bytes) -> str:
 
 
 class _Reader:
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: ProgressCallback) -> None:
         self.blocks: list[Block] = []
         self.title = ""
         self.tables = 0
         self._tell = tell
         self._tags = 0
-        self._characters = limits.Characters()
+        self._characters = limits.CharacterBudget()
         self._text: list[str] = []
         self.notes: tuple[str, ...] = ()
         self._hidden: list[str] = []  # elements that are left out, the outermost first
@@ -116,13 +264,13 @@ class _Reader:
         self._is_in_title = False
         self._lists: list[int] = []  # of each list around us the number of its next item; 0: it has none
         self._item = ""
-        self._around: list[Table] = []
+        self._around: list[HtmlTable] = []
 
     def read(self, page: str) -> None:
         for one in tags_and_texts(page):
             if isinstance(one, str):
                 self._take_text(one)
-            elif isinstance(one, End):
+            elif isinstance(one, EndTag):
                 self._end(one.name)
             elif not one.is_whole or one.name in _VOID:
                 self._start(one)
@@ -132,7 +280,7 @@ class _Reader:
 
     # -------------------------------------------------------------------- tags
 
-    def _start(self, start: Start) -> None:
+    def _start(self, start: StartTag) -> None:
         self._tags += 1
         if self._tags % TELL_EVERY == 0:
             self._tell(self._tags, 0)
@@ -251,7 +399,7 @@ class _Reader:
         if tag == "table":
             self._make_frames()
             self._end_part()
-            self._around.append(Table())
+            self._around.append(HtmlTable())
             self.tables += 1
             return
         if not self._around:
@@ -282,7 +430,7 @@ class _Reader:
             self._text = []
             self._around.pop()
 
-    def _end_cell(self, table: Table) -> None:
+    def _end_cell(self, table: HtmlTable) -> None:
         if table.is_frame:
             self._end_part()
             table.drop()
@@ -290,10 +438,10 @@ class _Reader:
             table.end_cell(collapsed("".join(self._text)).replace("\n", " "))
         self._text = []
 
-    def _put_row(self, table: Table) -> None:
+    def _put_row(self, table: HtmlTable) -> None:
         text, is_head = table.end_row()
         if text:
-            is_row = SEPARATOR in text  # one cell in a row: a frame around text
+            is_row = CELL_SEPARATOR in text  # one cell in a row: a frame around text
             self._add(Block("row", text, is_head=is_head) if is_row else Block("paragraph", text))
 
 

@@ -2,9 +2,14 @@
 
 What archives may unpack to is `app.base.isolation.sandbox`'s. Memory and priority are limits of the process, set once by
 `lower`.
+
+Ends the process when a page takes too long: native code that loops hears nothing else.
 """
 
+import threading
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from app.base.errors import AppError
@@ -24,7 +29,7 @@ PAGE_S = 60.0  # one page, sheet or part; the heaviest drawing of our tests take
 DOCUMENT_S = 3600.0  # all of a document
 
 
-def lower() -> None:
+def limit_process() -> None:
     """Take memory and priority from this process for the rest of its life."""
     sandbox.lower_priority()
     sandbox.limit_memory(MEMORY_BYTES)
@@ -52,7 +57,7 @@ def check_archive(archive: zipfile.ZipFile) -> None:
             raise AppError("document_bomb", unpacked_bytes=sandbox.unpacked_bytes(archive))
 
 
-class Characters:
+class CharacterBudget:
     """Counts what a document holds."""
 
     def __init__(self) -> None:
@@ -77,3 +82,40 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         archive.close()
         raise
     return archive
+
+
+class PageTimeout:
+    """One thread that looks once a second. `on_late` is called in it with an error code, and ends the process."""
+
+    def __init__(self, on_late: Callable[[str], None], page_s: float, document_s: float) -> None:
+        self._on_late = on_late
+        self._page_s, self._document_s = page_s, document_s
+        self._lock = threading.RLock()  # also for the one that `on_late` calls
+        self._began = self._beaten = 0.0
+        self._is_on = False
+
+    def start(self) -> None:
+        threading.Thread(target=self._look, name="watch", daemon=True).start()
+
+    def begin(self) -> None:
+        with self._lock:
+            self._began = self._beaten = time.monotonic()
+            self._is_on = True
+
+    def beat(self) -> None:
+        """A sign of life: a page is done."""
+        with self._lock:
+            self._beaten = time.monotonic()
+
+    def end(self) -> None:
+        with self._lock:
+            self._is_on = False
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(1.0)
+            with self._lock:
+                now = time.monotonic()
+                is_page_late = now - self._beaten > self._page_s
+                if self._is_on and (is_page_late or now - self._began > self._document_s):
+                    self._on_late("document_page_slow" if is_page_late else "document_slow")

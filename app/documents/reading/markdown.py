@@ -1,16 +1,65 @@
-"""Markdown, also as pandoc writes it from word processors: with anchors, contents, and tables as frames around text."""
+"""Markdown, also as pandoc writes it from word processors: with anchors, contents, and tables as frames around text.
+
+Where in Markdown the clauses of a contract or regulation begin: no lists of Markdown's, and often no blank line.
+"""
 
 import itertools
 import re
 import textwrap
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 
-from app.documents.reading import articles, headings, markdown_clauses
-from app.documents.reading import markdown_tables as tables
-from app.documents.reading.blocks import Block, Reading, Tell
-from app.documents.reading.markdown_inline import joined, plain
-from app.documents.reading.markdown_tables import Table
-from app.documents.records import Report
+from app.documents.reading import headings
+from app.documents.reading import markdown_elements as tables
+from app.documents.reading.markdown_elements import MarkdownTable, join_paragraph, strip_inline
+from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument
+from app.documents.records import ReadingReport
+
+# 1 …, １　…, （１）…, ①… and 一　….
+_CLAUSE = re.compile(r"[ 　]{0,3}[（(]?(\d{1,2}|[①-⑳]|[一二三四五六七八九十]{1,3})(?:[）)．、 　]|(?<=[①-⑳]))")
+_ITEM = re.compile(r"[ 　]{0,3}(?:[ア-ヲ]|[一二三四五六七八九十]{1,3})[ 　]+\S")  # no sentence has a space behind one
+_PARAGRAPH = re.compile(
+    r"[ 　]{0,3}(?:\d{1,2}　+|[０-９]{1,2} +|[0-9]{1,2} +(?![回度人名日月年週時分秒件個箇か本枚台種点倍割歳組m%％]))\S"
+)
+_REACH = 50  # lines back to the clause before, over the items of that
+
+
+def begins_clause(lines: Sequence[str], at: int) -> bool:
+    """Whether a line begins an article, an item, or a number that goes on with one before it or follows what has ended
+    there."""
+    line, before = lines[at], lines[at - 1].rstrip()
+    if _ITEM.match(line) or headings.begins_article(line, is_sure=True):
+        return True
+    if headings.begins_article(line) or headings.is_article_heading(line):
+        has_ended = before.endswith(headings.SENTENCE_ENDS) or _is_clause(before) or headings.is_article_heading(before)
+        return has_ended or (
+            headings.is_article_title(line.strip()) and headings.begins_article("".join(lines[at + 1 : at + 2]))
+        )
+    kind, number = _clause(line)
+    if not number:
+        return False
+    if before.endswith(headings.SENTENCE_ENDS) or (_PARAGRAPH.match(line) and _is_clause(before)):
+        return True
+    if number == 1:  # below a title in brackets, or another clause
+        return before.endswith(("）", ")")) or _is_clause(before)
+    block = itertools.takewhile(str.strip, reversed(lines[max(0, at - _REACH) : at]))
+    return (kind, number - 1) in map(_clause, block)
+
+
+def _is_clause(line: str) -> bool:
+    return bool(_clause(line)[1] or _ITEM.match(line) or headings.begins_article(line))
+
+
+def _clause(line: str) -> tuple[str, int]:
+    """The kind of number that a line begins with, and its value; 0: it begins with none."""
+    found = _CLAUSE.match(line)
+    if not found:
+        return "", 0
+    number = unicodedata.normalize("NFKC", found[1])
+    signs = unicodedata.normalize("NFKC", found[0].replace(found[1], "")).strip()
+    kind = "digits" if found[1].isdecimal() else "circled" if number.isdecimal() else "kanji"
+    return f"{kind}{signs}", headings.value_of(number)
+
 
 DEPTH_MAX = 8  # of quotes and frames in one another
 TELL_EVERY = 2000  # lines
@@ -33,17 +82,17 @@ _CAPTION = re.compile(r"(?:[図表]|写真|Fig(?:ure)?\.?|Table)\s*[-‐‑－.�
 _RULE = re.compile(r"^\s*([-*_])(?:\s*\1){2,}\s*$")
 
 
-def read(text: str, tell: Tell) -> Reading:
+def read(text: str, tell: ProgressCallback) -> ReadDocument:
     """Blocks of the document; contents are used for the headings' numbers and left out."""
     lines = text.expandtabs(4).splitlines()
     reader = _Reader(lines, tell)
     reader.read(lines, 0, 0)
     title = next((block.text for block in reader.blocks if block.kind == "heading"), "")
-    return Reading(reader.blocks, title, Report(tables=reader.tables))
+    return ReadDocument(reader.blocks, title, ReadingReport(tables=reader.tables))
 
 
 class _Reader:
-    def __init__(self, lines: list[str], tell: Tell) -> None:
+    def __init__(self, lines: list[str], tell: ProgressCallback) -> None:
         self.blocks: list[Block] = []
         self.tables = 0
         self._tell = tell
@@ -108,7 +157,7 @@ class _Reader:
         self.read(inner, depth + 1, width)
         return end
 
-    def _table_at(self, lines: list[str], at: int) -> Table | None:
+    def _table_at(self, lines: list[str], at: int) -> MarkdownTable | None:
         line = lines[at]
         if tables.GRID_BORDER.match(line):
             return tables.grid(lines, at)
@@ -118,7 +167,7 @@ class _Reader:
             return tables.headed(lines, at)
         return tables.piped(lines, at) if "|" in line else None
 
-    def _take_table(self, table: Table, depth: int) -> None:
+    def _take_table(self, table: MarkdownTable, depth: int) -> None:
         if table.is_frame:
             cell = table.rows[0][0]
             if depth < DEPTH_MAX:
@@ -126,23 +175,23 @@ class _Reader:
             return
         self.tables += 1
         for place, row in enumerate(table.rows):
-            cells = [plain(joined(cell.lines, cell.width)) for cell in row]
+            cells = [strip_inline(join_paragraph(cell.lines, cell.width)) for cell in row]
             if any(cells):
                 text = " | ".join(cells).strip()
                 self.blocks.append(Block("row", text, is_head=place < table.heads))
 
     def _paragraph(self, lines: list[str], at: int, width: int) -> int:
         end = at + 1
-        is_whole = not width and articles.is_heading(lines[at])
+        is_whole = not width and headings.is_article_heading(lines[at])
         while end < len(lines) and lines[end].strip() and not self._begins_anew(lines, end, width):
             if (level := _SETEXT.match(lines[end])) and not width:
-                self._heading(joined(lines[at:end]), 1 if level[1].startswith("=") else 2)
+                self._heading(join_paragraph(lines[at:end]), 1 if level[1].startswith("=") else 2)
                 return end + 1
             if is_whole:
                 break
             end += 1
         rest = [_QUOTE.sub("", line, count=1) for line in lines[at + 1 : end]]
-        self._take_text(joined([lines[at], *rest], width))
+        self._take_text(join_paragraph([lines[at], *rest], width))
         return end
 
     def _begins_anew(self, lines: list[str], at: int, width: int) -> bool:
@@ -155,7 +204,7 @@ class _Reader:
             or _MARKER.match(line)
             or tables.GRID_BORDER.match(line)
             or (_QUOTE.match(line) and not _QUOTE.match(lines[at - 1]))
-            or (not width and markdown_clauses.begins(lines, at))
+            or (not width and begins_clause(lines, at))
         )
 
     def _take_text(self, raw: str) -> None:
@@ -164,7 +213,7 @@ class _Reader:
             return
         unmarked = _MARKER.sub("", raw)
         if anchor := _ANCHOR.search(unmarked):
-            title = plain(_ANCHOR.sub("", unmarked))
+            title = strip_inline(_ANCHOR.sub("", unmarked))
             if title and (anchor.start() == 0 or len(title) < headings.LONGEST) and self._is_title(anchor[1], title):
                 self._heading(self._numbers.get(anchor[1], title), 0)
                 return
@@ -172,10 +221,10 @@ class _Reader:
         if bold and len(bold[1]) <= headings.LONGEST and not _is_no_heading(bold[1]):
             self._heading(bold[1], 0)
             return
-        text = plain(raw)
+        text = strip_inline(raw)
         if self._is_in_contents and (len(re.findall(r"\d", text)) > len(text) / 12 and "。" not in text):
             return
-        numbered = self._numbers.get(_key(plain(unmarked)))
+        numbered = self._numbers.get(_key(strip_inline(unmarked)))
         if numbered and unmarked != raw:
             self._heading(numbered, 0)
         elif _CAPTION.match(headings.fold(text)) and len(text) <= headings.LONGEST and not headings.is_spoken(text):
@@ -187,7 +236,7 @@ class _Reader:
         return anchor in self._numbers or (anchor.startswith("_Toc") and not headings.is_spoken(title))
 
     def _heading(self, raw: str, level: int) -> None:
-        text = plain(raw)
+        text = strip_inline(raw)
         self._is_in_contents = bool(_CONTENTS.fullmatch(text.replace(" ", "").replace("\u3000", "")))
         if self._is_in_contents and self.blocks and self.blocks[-1].kind == "paragraph":
             self._promote(self.blocks.pop())
@@ -214,7 +263,7 @@ def _numbers_in_contents(lines: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     titles: dict[str, set[str]] = {}
     for match in itertools.chain.from_iterable(map(_LINK.finditer, _with_links(lines))):
-        entry = _PAGE_NUMBER.sub("", plain(match[1]))
+        entry = _PAGE_NUMBER.sub("", strip_inline(match[1]))
         if not entry or len(entry) > headings.LONGEST:
             continue
         found[match[2]] = entry

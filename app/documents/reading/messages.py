@@ -1,6 +1,6 @@
 """What goes over the wire between the window and the reading child, as frozen dataclasses; one JSON object a line.
 
-Each command ends with exactly one `Indexed`, `Removed`, `Rendered` or `Failed`, or with the exit of the process. There
+Each command ends with exactly one `Indexed`, `DocumentRemoved`, `Rendered` or `Failed`, or with the exit of the process. There
 is no command to cancel: the process is killed, and a document is in the database whole or as it was before.
 """
 
@@ -69,13 +69,13 @@ class Indexed:
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class DocumentRemoved:
     id: str
     documents: int
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class QuotePlace:
     """A rectangle on a drawn page, in its pixels."""
 
     left: float
@@ -94,7 +94,7 @@ class Rendered:
     width: int
     height: int
     rgb: str
-    places: tuple[Place, ...] = ()  # a line of letters each
+    places: tuple[QuotePlace, ...] = ()  # a line of letters each
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Failed:
 
 
 Command = Index | Remove | Render
-Event = Hello | Progress | Indexed | Removed | Rendered | Failed
+Event = Hello | Progress | Indexed | DocumentRemoved | Rendered | Failed
 
 _COMMANDS = {kind.__name__: kind for kind in get_args(Command)}
 _EVENTS = {kind.__name__: kind for kind in get_args(Event)}

@@ -9,9 +9,9 @@ import itertools
 import re
 from dataclasses import dataclass, field
 
-from app.documents.reading import articles, headings
-from app.documents.reading.blocks import Block, Reading
-from app.documents.records import Box, Section
+from app.documents.reading import headings
+from app.documents.reading.text_blocks import Block, ReadDocument
+from app.documents.records import DocumentSection, PageBox
 
 LONGEST = 1200  # characters of a section
 SHORTEST = 200  # a shorter piece joins the one before it, inside its clause
@@ -25,7 +25,7 @@ _CAPTION = re.compile(
     r"[図表]\s*[-‐‑－.．]?\s*[0-9０-９]+(?:\s*[-‐‑－―.．]\s*[0-9０-９]+)*|写真\s*[-‐‑－.．]?\s*[0-9０-９]+(?:[-‐‑－.．][0-9０-９]+)*"
 )
 
-_APPENDED = headings.Number(headings.CHAPTER, 0, 0)  # 別表 and 様式: beside the chapters
+_APPENDED = headings.HeadingNumber(headings.CHAPTER, 0, 0)  # 別表 and 様式: beside the chapters
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class _Clause:
     pieces: list[_Piece] = field(default_factory=list)
 
 
-def split(reading: Reading) -> list[Section]:
+def split(reading: ReadDocument) -> list[DocumentSection]:
     """Sections in the order of the document."""
     splitter = _Splitter()
     for block in reading.blocks:
@@ -72,16 +72,16 @@ def split(reading: Reading) -> list[Section]:
 def _paragraphs(block: Block) -> list[Block]:
     if block.kind != "paragraph" or "\n" not in block.text:
         return [block]
-    parts = articles.paragraphs(block.text)
+    parts = headings.split_at_articles(block.text)
     return [dataclasses.replace(block, text=part) for part in parts] if len(parts) > 1 else [block]
 
 
 class _Splitter:
     def __init__(self) -> None:
-        self.sections: list[Section] = []
+        self.sections: list[DocumentSection] = []
         self._stack: list[_Entry] = []
         self._clause = _Clause(())
-        self._articles = articles.Count()
+        self._articles = headings.ArticleNumbering()
 
     def take(self, block: Block) -> None:
         folded = headings.fold(block.text) if len(block.text) <= headings.LONGEST else ""
@@ -91,16 +91,16 @@ class _Splitter:
             self.flush()
             self._clause = _Clause(self._clause.path, tag[1])
         elif block.kind == "paragraph" and (article := self._article(block.text)):
-            title = "" if articles.is_titled(article) else self._title_above()
+            title = "" if headings.is_titled_article(article) else self._title_above()
             self._push(dataclasses.replace(block, text=article + title), headings.fold(article), is_running=True)
             self._clause.pieces.append(_Piece(block.text, block))
         elif block.kind == "paragraph" and (supplement := self._supplement(block.text)):
             self._push(dataclasses.replace(block, text=supplement), headings.fold(supplement), is_running=True)
             self._clause.pieces.append(_Piece(block.text, block))
-        elif block.kind == "paragraph" and self._has_main_text() and articles.is_appended(folded):
+        elif block.kind == "paragraph" and self._has_main_text() and headings.is_appended(folded):
             self._push(block, folded, number=_APPENDED)
         elif block.kind == "paragraph" and self._is_heading(folded):
-            title = self._title_above() if articles.is_alone(folded) else ""
+            title = self._title_above() if headings.is_bare_article(folded) else ""
             self._push(dataclasses.replace(block, text=block.text + title), folded)
         else:
             self._clause.pieces.append(_Piece(block.text, block, self._item(block, folded)))
@@ -120,13 +120,13 @@ class _Splitter:
 
     def _article(self, text: str) -> str:
         """The running article that a paragraph begins with; "": none."""
-        article = articles.running(text)
+        article = headings.running_article(text)
         ranks = [one.rank for one in self._stack if one.rank]
         return article if article and self._articles.goes_on(article, ranks) else ""
 
     def _supplement(self, text: str) -> str:
         """The running 附則 that a paragraph begins with; "": none, or one that clauses quote."""
-        return articles.running_supplement(text) if not self._stack or self._has_main_text() else ""
+        return headings.running_supplement(text) if not self._stack or self._has_main_text() else ""
 
     def _has_main_text(self) -> bool:
         """Whether an article is in force, or what is below the last one of a document."""
@@ -137,7 +137,7 @@ class _Splitter:
     def _title_above(self) -> str:
         """（契約の保証） on the line above an article, taken from the clause that ends there; "": none is."""
         before = self._clause.pieces[-1] if self._clause.pieces else None
-        if before is None or before.block.kind != "paragraph" or not articles.is_title(before.text):
+        if before is None or before.block.kind != "paragraph" or not headings.is_article_title(before.text):
             return ""
         return self._clause.pieces.pop().text
 
@@ -146,7 +146,7 @@ class _Splitter:
         return block.text if is_title and headings.item_of(folded) else ""
 
     def _push(
-        self, block: Block, folded: str, *, is_running: bool = False, number: headings.Number | None = None
+        self, block: Block, folded: str, *, is_running: bool = False, number: headings.HeadingNumber | None = None
     ) -> None:
         self.flush()
         number = number or headings.number_of(folded) or headings.item_of(folded)
@@ -188,7 +188,7 @@ def _is_above(one: _Entry, entry: _Entry) -> bool:
     return bool(one.rank or one.level or entry.rank)
 
 
-def _cut(clause: _Clause) -> list[Section]:
+def _cut(clause: _Clause) -> list[DocumentSection]:
     pieces = [part for piece in clause.pieces for part in _sentences(piece)]
     total = sum(len(piece.text) + 1 for piece in pieces)
     count = -(-total // LONGEST)
@@ -220,9 +220,9 @@ def _said_again(heads: list[_Piece], piece: _Piece) -> list[_Piece]:
     return list(heads) if is_body and sum(len(one.text) + 1 for one in heads) <= HEADS_LONGEST else []
 
 
-def _with_items(clause: _Clause, groups: list[list[_Piece]]) -> list[Section]:
+def _with_items(clause: _Clause, groups: list[list[_Piece]]) -> list[DocumentSection]:
     """Each section's path has the items in force at its beginning, so that the second half of （２） says so."""
-    found: list[Section] = []
+    found: list[DocumentSection] = []
     items: list[_Entry] = []
     for group in groups:
         if group[0].item and len(groups) > 1:
@@ -241,9 +241,9 @@ def _after(items: list[_Entry], piece: _Piece) -> list[_Entry]:
     return [*(item for item in items if item.rank < rank), _Entry(piece.item, rank, 0, 0)]
 
 
-def _section(path: tuple[str, ...], tag: str, group: list[_Piece]) -> Section:
+def _section(path: tuple[str, ...], tag: str, group: list[_Piece]) -> DocumentSection:
     pages = [piece.block.page for piece in group if piece.block.page]
-    boxes: list[Box] = []
+    boxes: list[PageBox] = []
     for piece in group:
         boxes += [box for box in piece.block.boxes if box not in boxes]
     captions = [found[0] for piece in group if piece.block.kind == "caption" and (found := _CAPTION.match(piece.text))]
@@ -251,7 +251,7 @@ def _section(path: tuple[str, ...], tag: str, group: list[_Piece]) -> Section:
     for before, piece in itertools.pairwise(group):
         is_one_paragraph = piece.block is before.block  # it was cut into sentences
         text += piece.text if is_one_paragraph else f"\n{piece.text}"
-    return Section(
+    return DocumentSection(
         heading=path,
         text=text,
         tag=tag,

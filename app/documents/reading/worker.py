@@ -19,9 +19,9 @@ from app.base.errors import AppError
 from app.base.isolation import sandbox
 from app.documents.library import Library
 from app.documents.reading import indexing, limits, messages
-from app.documents.reading.messages import Failed, Index, Indexed, Progress, Remove, Removed, Render, Rendered
+from app.documents.reading.limits import PageTimeout
+from app.documents.reading.messages import DocumentRemoved, Failed, Index, Indexed, Progress, Remove, Render, Rendered
 from app.documents.reading.pdf import ocr
-from app.documents.reading.watch import Watch
 from trainer.wire import EventWriter, claim_stdout, read_lines
 
 PROGRESS_S = 0.2  # between two signs of life
@@ -35,8 +35,8 @@ def main(database: str) -> NoReturn:
     """Runs until standard input closes; then the process ends at once. `database`: of `Library`, which is there."""
     writer = claim_stdout()
     try:
-        limits.lower()
-        worker = Worker(Path(database), writer)
+        limits.limit_process()
+        worker = ReadingWorker(Path(database), writer)
         _confine(Path(database))
         worker.run()
     except BaseException:  # noqa: BLE001  printed, and the process ends
@@ -53,14 +53,14 @@ def _confine(database: Path) -> None:
     sandbox.confine(parts, starts)
 
 
-class Worker:
+class ReadingWorker:
     def __init__(self, database: Path, writer: EventWriter) -> None:
         self._database = database
         self._library = Library.open(database)
         self._library.database.read(f"PRAGMA busy_timeout = {PATIENCE_MS}")
         self._writer = writer
         self._commands: queue.SimpleQueue[messages.Command] = queue.SimpleQueue()
-        self._watch = Watch(self._give_up, limits.PAGE_S, limits.DOCUMENT_S)
+        self._watch = PageTimeout(self._give_up, limits.PAGE_S, limits.DOCUMENT_S)
         self._reading: Index | None = None
         self._rendering: Render | None = None
         self._told = 0.0
@@ -113,21 +113,23 @@ class Worker:
         document = self._library.document(command.document_id)
         if document is None:
             raise AppError("document_removed")
-        from app.documents.reading.pdf import render  # PDFium: a child that only reads other formats never needs it
+        from app.documents.reading.pdf import (
+            page_renderer,  # PDFium: a child that only reads other formats never needs it
+        )
 
         self._rendering = command
         self._watch.begin()
         try:
-            return sandbox.run_confined(lambda: render.render(document, command), [Path(document.path)])
+            return sandbox.run_confined(lambda: page_renderer.render(document, command), [Path(document.path)])
         except Exception as error:  # as when it is read
             raise _expected(error) from error
         finally:
             self._watch.end()
             self._rendering = None
 
-    def _remove(self, command: Remove) -> Removed:
+    def _remove(self, command: Remove) -> DocumentRemoved:
         self._library.remove_documents(command.document_ids)
-        return Removed(command.id, len(command.document_ids))
+        return DocumentRemoved(command.id, len(command.document_ids))
 
     def _index(self, command: Index) -> Indexed:
         """Raises AppError, after the document's row says it."""
@@ -148,7 +150,9 @@ class Worker:
         self._reading = command
         self._watch.begin()
         try:
-            sections = indexing.index(self._library, document, ocr=command.ocr, tell=tell, indexing=tell_written)
+            sections = indexing.index_document(
+                self._library, document, ocr=command.ocr, tell=tell, indexing=tell_written
+            )
         except Exception as error:  # a foreign file may break a library in any way
             expected = _expected(error)
             with contextlib.suppress(AppError):  # the database's own trouble cannot be written into it

@@ -17,10 +17,9 @@ from pathlib import Path
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.documents import terms
-from app.documents.grounding import clauses, evidence, listed, sentences, source_marks
-from app.documents.grounding.grounding import Claim
+from app.documents.grounding import answer_markup, evidence, sentences, source_citations
+from app.documents.grounding.grounding_record import Claim
 from app.documents.records import Passage
-from app.documents.retrieval import table_heads
 from app.documents.values import quantities
 from app.inference import gguf
 from app.inference.local_model import LocalModel
@@ -105,7 +104,7 @@ def as_answer(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
 
 def _quote(text: str) -> str:
     """Without the lines at both sides of a table's row."""
-    return phrase("documents.quoted", text=" ".join(source_marks.neutralised(text).split()).strip("| "))
+    return phrase("documents.quoted", text=" ".join(answer_markup.neutralize_marks(text).split()).strip("| "))
 
 
 def _without_lesser_rows(scored: Sequence[Excerpt]) -> list[Excerpt]:
@@ -122,15 +121,18 @@ def _is_inside(one: Excerpt, other: Excerpt) -> bool:
 
 def _by_clause(kept: Sequence[Excerpt], passages: Sequence[Passage]) -> list[Excerpt]:
     """Those of one clause together, in their order; the clause with the best one first."""
-    clause = {one: (one.number, clauses.part_at(passages[one.number - 1], one.start)) for one in kept}
+    clause = {one: (one.number, source_citations.part_at(passages[one.number - 1], one.start)) for one in kept}
     first = list(dict.fromkeys(clause[one] for one in sorted(kept, key=lambda one: -one.score)))
     return sorted(kept, key=lambda one: (first.index(clause[one]), one.start))
 
 
 def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_value: bool) -> list[Excerpt]:
     text = passage.section.text
-    places = [(start, end, _terms_of(" ".join(section.heading))) for section, start, end in clauses.extents(passage)]
-    heads = table_heads.find(text)
+    places = [
+        (start, end, _terms_of(" ".join(section.heading)))
+        for section, start, end in source_citations.part_extents(passage)
+    ]
+    heads = sentences.find_table_headers(text)
     parts = sentences.split(text)
     found: list[Excerpt] = []
     for part, following in itertools.zip_longest(parts, parts[1:]):
@@ -155,9 +157,9 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
             score *= 1.5
         has_limit = following and _LIMITS.match(text, following.start) and following.end - part.start < _LONGEST
         end = following.end if has_limit else part.end
-        items_end, is_cut = listed.end_of(text, part.start, part.end, section_end)
+        items_end, is_cut = sentences.end_of_list(text, part.start, part.end, section_end)
         end = max(end, items_end)
-        has = own.intersection(weights) if table_heads.is_row(text[part.start : part.end]) else None
+        has = own.intersection(weights) if sentences.is_table_row(text[part.start : part.end]) else None
         score *= _by_rank(number)
         found.append(Excerpt(number, text[part.start : end], part.start, end, score, head_text, has, is_cut))
     return found

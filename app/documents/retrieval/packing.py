@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from app.base import wording
 from app.base.paths import resources
-from app.documents.grounding import sentences, source_marks
+from app.documents.grounding import answer_markup, sentences
 from app.documents.records import Passage
 
 # More bring nothing: of 90 quotes that answer the questions of kasensabo 72 are among 8 passages, 71 among 4. Each
@@ -47,12 +47,12 @@ def budget_tokens(context_tokens: int, max_tokens: int, rest_tokens: int) -> int
     return context_tokens - min(max_tokens, context_tokens // ANSWER_SHARE) - rest_tokens
 
 
-def near(passages: Sequence[Passage]) -> list[Passage]:
+def near_best(passages: Sequence[Passage]) -> list[Passage]:
     """Those of a search that fit about as well as the best, which is the first."""
     return [one for one in passages if one.score >= SCORE_SHARE * passages[0].score]
 
 
-def packed(passages: Sequence[Passage], counts: Sequence[int], budget: int) -> list[Passage]:
+def pack(passages: Sequence[Passage], counts: Sequence[int], budget: int) -> list[Passage]:
     """Those that fit, the best first chosen, in the order of the documents: the same ones always make the same prompt.
 
     `counts`: tokens of each one's `block`. The best one is cut after a sentence rather than left out; [] when there is
@@ -87,7 +87,7 @@ def _line(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Without what the frame is made of."""
-    text = _TURN.sub(r"\1：", source_marks.neutralised(text))
+    text = _TURN.sub(r"\1：", answer_markup.neutralize_marks(text))
     for end in (_document()["end_ja"], _document()["end_en"]):
         text = text.replace(end, end.rstrip("。.") + "…")
     return text.strip()

@@ -15,15 +15,14 @@ from PySide6.QtCore import QLockFile, QObject, QTimer, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.documents.services.documents import Documents
+from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding_engine import EmbeddingEngine, Rows
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
-from app.models.services.library import ModelLibrary
+from app.models.services.model_library import ModelLibrary
 
 if TYPE_CHECKING:  # numpy, which most windows never need
-    from app.documents.retrieval.embedding_model import Backlog, EmbeddingModel
-    from app.documents.retrieval.fusion import Meaning
+    from app.documents.retrieval.semantic_index import EmbeddingBacklog, EmbeddingModel, SemanticQuery
 
 QUESTION_LIMIT_S = 3.0  # then it is searched by words alone
 BATCH_S = 0.5  # a question waits for no more than one batch
@@ -34,7 +33,7 @@ ANSWERING = frozenset(("starting", "loading", "reading", "answering"))  # states
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddingStanding:
+class EmbeddingStatus:
     """`phase`: off (no embedding model) | looking | working | paused | elsewhere | idle | failed.
 
     `done` of `total` sections have vectors. `error`: of "failed"; searches are by words meanwhile.
@@ -71,9 +70,9 @@ class Embedding(QObject):
         self._error: AppError | None = None
         self._again = QTimer(self, interval=ASK_AGAIN_MS, singleShot=True)
         self._again.timeout.connect(self.look)
-        self.standing = EmbeddingStanding()
+        self.standing = EmbeddingStatus()
 
-    def follow(self, documents: Documents, library: ModelLibrary, engine: EngineClient) -> None:
+    def follow(self, documents: DocumentLibrary, library: ModelLibrary, engine: EngineClient) -> None:
         """Of the window. `engine`: the one that answers."""
 
         def use() -> None:
@@ -96,9 +95,9 @@ class Embedding(QObject):
         choice, documents = self._choices, self._documents
 
         def choose() -> "EmbeddingModel | None":
-            from app.documents.retrieval import embedding_model
+            from app.documents.retrieval import semantic_index
 
-            return embedding_model.choose(models, documents)
+            return semantic_index.choose_model(models, documents)
 
         background.run(
             choose, lambda chosen: self._on_chosen(choice, chosen), lambda error: self._on_damaged(choice, error)
@@ -106,9 +105,9 @@ class Embedding(QObject):
 
     def use_at_once(self, models: Sequence[LocalModel]) -> None:
         """Blocks for a moment; nothing is embedded before `look`. Raises AppError for a damaged or missing file."""
-        from app.documents.retrieval import embedding_model
+        from app.documents.retrieval import semantic_index
 
-        self._set_model(embedding_model.choose(models, self._documents))
+        self._set_model(semantic_index.choose_model(models, self._documents))
 
     def prepare(self) -> None:
         """A question is about to be asked."""
@@ -126,7 +125,7 @@ class Embedding(QObject):
 
     # ----------------------------------------------------------------- questions
 
-    def find_meaning(self, question: str, done: Callable[["Meaning | None"], None]) -> None:
+    def find_meaning(self, question: str, done: Callable[["SemanticQuery | None"], None]) -> None:
         """`done` is called once, soon: with None where there is no model or no vector, at once, or where it is late."""
         model = self._model
         if model is None or not self.has_vectors:
@@ -136,7 +135,7 @@ class Embedding(QObject):
 
         def answer(rows: Rows | None) -> None:
             if asked:
-                asked.pop()(_meaning(model, question, rows) if rows else None)
+                asked.pop()(_semantic_query(model, question, rows) if rows else None)
 
         QTimer.singleShot(round(1000 * self.question_limit_s), self, lambda: answer(None))
         self._engine.embed([model.query_prefix + question], answer)
@@ -169,10 +168,10 @@ class Embedding(QObject):
         self._is_looking, self._error = True, None
         documents = self._documents
 
-        def look() -> "Backlog":
-            from app.documents.retrieval import embedding_model
+        def look() -> "EmbeddingBacklog":
+            from app.documents.retrieval import semantic_index
 
-            return embedding_model.look(documents, model.vectors)
+            return semantic_index.find_backlog(documents, model.vectors)
 
         if not self._may_work():
             self._is_looking = False
@@ -216,7 +215,7 @@ class Embedding(QObject):
             self._error = error
             self._stand()
 
-    def _on_looked(self, epoch: int, backlog: "Backlog") -> None:
+    def _on_looked(self, epoch: int, backlog: "EmbeddingBacklog") -> None:
         if epoch != self._epoch:
             return
         self._is_looking = False
@@ -237,9 +236,9 @@ class Embedding(QObject):
         self._stand()
 
         def read() -> dict[int, str]:
-            from app.documents.retrieval import embedding_model
+            from app.documents.retrieval import semantic_index
 
-            return embedding_model.texts(documents, ids)
+            return semantic_index.texts_to_embed(documents, ids)
 
         background.run(read, lambda texts: self._embed(epoch, texts), lambda error: self._stop(epoch, error))
 
@@ -278,9 +277,9 @@ class Embedding(QObject):
         self._stand()
 
         def forget() -> None:
-            from app.documents.retrieval import embedding_model
+            from app.documents.retrieval import semantic_index
 
-            embedding_model.forget_others(model)
+            semantic_index.delete_other_vectors(model)
 
         background.run(forget, lambda _nothing: None, lambda _error: None)
 
@@ -309,7 +308,7 @@ class Embedding(QObject):
 
     def _stand(self) -> None:
         done = self._total - len(self._missing) - len(self._in_hand)
-        standing = EmbeddingStanding(self._phase(), done, self._total, self._error)
+        standing = EmbeddingStatus(self._phase(), done, self._total, self._error)
         if standing != self.standing:
             self.standing = standing
             self.stood.emit(standing)
@@ -334,18 +333,18 @@ def _is_same(one: "EmbeddingModel | None", other: "EmbeddingModel | None") -> bo
     return one.model.path == other.model.path and one.vectors.path == other.vectors.path
 
 
-def _meaning(model: "EmbeddingModel", question: str, rows: Rows) -> "Meaning":
+def _semantic_query(model: "EmbeddingModel", question: str, rows: Rows) -> "SemanticQuery":
     import numpy as np
 
-    from app.documents.retrieval.fusion import Meaning
+    from app.documents.retrieval.semantic_index import SemanticQuery
 
-    return Meaning(question, model.vectors, np.asarray(rows[0], np.float32))
+    return SemanticQuery(question, model.vectors, np.asarray(rows[0], np.float32))
 
 
 def _add(model: "EmbeddingModel", texts: dict[int, str], rows: Rows) -> None:
     import numpy as np
 
-    from app.documents.retrieval.vectors import digest_of
+    from app.documents.retrieval.semantic_index import text_digest
 
-    digests = [digest_of(text) for text in texts.values()]
+    digests = [text_digest(text) for text in texts.values()]
     model.vectors.add(list(texts), digests, np.asarray(rows, np.float32))

@@ -13,10 +13,10 @@ from PySide6.QtCore import QLockFile, QObject, QTimer, Signal
 from app.base.errors import AppError
 from app.documents.library import Library
 from app.documents.reading import limits
-from app.documents.reading.messages import Failed, Indexed, Progress, Removed
+from app.documents.reading.messages import DocumentRemoved, Failed, Indexed, Progress
 from app.documents.records import Document
-from app.documents.services.library_lane import LibraryLane
-from app.documents.services.reader import Death, Reader
+from app.documents.services.document_write_queue import DocumentWriteQueue
+from app.documents.services.reading_child import ProcessExit, ReadingChild
 
 TRIES = 2  # what ends the child twice would end it again
 ASK_AGAIN_MS = 1000  # whether another process still reads
@@ -26,7 +26,7 @@ _CODES = {"crashed": "document_crashed", "hung": "document_hung", "memory": "doc
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QueueStatus:
     """`phase`: idle | reading | indexing | paused | elsewhere (another process of Kotae reads).
 
     `done` of `total` pages or lines of the document (0: not known); `documents_done` of `documents_total` since the
@@ -49,7 +49,9 @@ class ReadingQueue(QObject):
     waited = Signal()  # for another process: no other signal says what that has read meanwhile
     failed = Signal(object)  # AppError: the child cannot be started, or nothing be written; it is paused then
 
-    def __init__(self, reader: Reader, lane: LibraryLane, path: Path, parent: QObject | None = None) -> None:
+    def __init__(
+        self, reader: ReadingChild, lane: DocumentWriteQueue, path: Path, parent: QObject | None = None
+    ) -> None:
         """`path`: of the database."""
         super().__init__(parent)
         self._reader = reader
@@ -65,7 +67,7 @@ class ReadingQueue(QObject):
         self._with_ocr: set[int] = set()
         self._is_paused = False
         self._again = QTimer(self, interval=ASK_AGAIN_MS, singleShot=True)
-        self.standing = Standing()
+        self.standing = QueueStatus()
         self._again.timeout.connect(self._on_waited)
         reader.progressed.connect(self._on_progressed)
         reader.ended.connect(self._on_ended)
@@ -190,11 +192,11 @@ class ReadingQueue(QObject):
         phase = "indexing" if event.phase == "indexing" else "reading"
         self._stand(phase, event.done, event.total)
 
-    def _on_ended(self, outcome: Indexed | Removed | Failed | Death) -> None:
+    def _on_ended(self, outcome: Indexed | DocumentRemoved | Failed | ProcessExit) -> None:
         document = self._document
         if document is None:
             return
-        if isinstance(outcome, Death):
+        if isinstance(outcome, ProcessExit):
             self._on_death(document, outcome)
         elif isinstance(outcome, Failed) and outcome.code in _OF_THE_DATABASE:
             self.pause()
@@ -202,7 +204,7 @@ class ReadingQueue(QObject):
         else:
             self._end(document)
 
-    def _on_death(self, document: Document, death: Death) -> None:
+    def _on_death(self, document: Document, death: ProcessExit) -> None:
         if death.cause == "not_started":
             self.pause()
             self.failed.emit(AppError("reader_not_started", detail=death.detail))
@@ -229,7 +231,7 @@ class ReadingQueue(QObject):
         document, waiting = self._document, len(self._waiting)
         if document is None:
             phase = "paused" if self._is_paused and waiting else "elsewhere" if self._again.isActive() else "idle"
-        self.standing = Standing(
+        self.standing = QueueStatus(
             phase,
             document.id if document else 0,
             document.name if document else "",

@@ -10,18 +10,24 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 from app.base import confidentiality
 from app.base.wording import phrase
 from app.documents.library import Library
-from app.documents.records import Collection, Document
-from app.documents.services.documents import Documents
+from app.documents.records import Document, DocumentCollection
+from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
-from app.documents.services.reading_queue import Standing
-from app.documents.ui.collections import CollectionList, CollectionRole, CollectionView, IdRole
-from app.documents.ui.deeds import Deeds, Pickers
-from app.documents.ui.meaning_line import MeaningLine
-from app.documents.ui.menus import ChoiceMenu, CollectionMenu, DocumentMenu, LabelMenu
-from app.documents.ui.queue_row import QueueRow
-from app.documents.ui.report import ReportPanel
-from app.documents.ui.table import DocumentTable, ShownDocuments
-from app.documents.ui.table_view import DocumentView
+from app.documents.services.reading_queue import QueueStatus
+from app.documents.ui.collection_actions import CollectionActions, DocumentPickers
+from app.documents.ui.collection_list import (
+    ChoiceMenu,
+    CollectionList,
+    CollectionMenu,
+    CollectionRole,
+    CollectionView,
+    DocumentMenu,
+    IdRole,
+    LabelMenu,
+)
+from app.documents.ui.document_table import DocumentTable, DocumentView, ShownDocuments
+from app.documents.ui.report_panel import ReportPanel
+from app.documents.ui.status_rows import MeaningLine, QueueRow
 from app.uikit import confidentiality_guard, localization
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import DropZone, dropped_paths
@@ -47,10 +53,10 @@ class DocumentsPage(Page):
         self,
         theme: Theme,
         navigation: Navigation,
-        documents: Documents,
+        documents: DocumentLibrary,
         embedding: Embedding,
         secrecy: ConfidentialityGuard,
-        pickers: Pickers | None = None,
+        pickers: DocumentPickers | None = None,
     ) -> None:
         super().__init__()
         self._theme = theme
@@ -64,7 +70,7 @@ class DocumentsPage(Page):
         self.table = DocumentTable()
         self.shown = ShownDocuments(self.table)
         self._build()
-        self.deeds = Deeds(theme, navigation, documents, self.banner, self, secrecy, pickers)
+        self.deeds = CollectionActions(theme, navigation, documents, self.banner, self, secrecy, pickers)
         self._connect()
         self._connect_report()
         documents.open()
@@ -239,9 +245,9 @@ class DocumentsPage(Page):
     # --------------------------------------------------------------------- chosen
 
     @property
-    def collection(self) -> Collection | None:
+    def collection(self) -> DocumentCollection | None:
         """The one that is shown."""
-        found: Collection | None = self.collections.index_of(self._chosen_id).data(CollectionRole)
+        found: DocumentCollection | None = self.collections.index_of(self._chosen_id).data(CollectionRole)
         return found
 
     @property
@@ -309,7 +315,7 @@ class DocumentsPage(Page):
         self.report.show_document(chosen[0] if len(chosen) == 1 else None, self._documents.standing)
         self._lay_out()
 
-    def _on_stood(self, standing: Standing) -> None:
+    def _on_stood(self, standing: QueueStatus) -> None:
         self.queue.show_standing(standing)
         self.table.show_standing(standing)
         if self.report.document is not None and self.report.document.id == standing.document_id:

@@ -1,6 +1,6 @@
 """Values with their units in Japanese text, so that 24 N/mm², 24MPa and ２４Ｎ／ｍｍ２ are one and the same.
 
-Dates (app.documents.values.dates), codes (SD345, T-25) and section numbers (3.2.1, 表2-1-1) are none.
+Dates (app.documents.values.notation), codes (SD345, T-25) and section numbers (3.2.1, 表2-1-1) are none.
 """
 
 import bisect
@@ -11,37 +11,37 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from app.documents.values import dates, numerals, units
-from app.documents.values.units import ROUNDED_TOLERANCE, Unit
+from app.documents.values import notation
+from app.documents.values.notation import ROUNDED_TOLERANCE, Unit
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 _MYRIAD = rf"(?:{_DIGITS}\s?(?:[千百]?[万億兆]|[千百]))+(?:{_DIGITS})?"
-_KANJI = rf"[{numerals.KANJI}万億兆]{{1,12}}"
+_KANJI = rf"[{notation.KANJI_NUMERALS}万億兆]{{1,12}}"
 _EXPONENT = r"\^\{?[-+]?\^?\d{1,4}\}?\^?"
 _POWER = rf"(?:\s?[×xX]\s?10(?P<power>{_EXPONENT}|-\d{{1,4}})|(?P<raised>{_EXPONENT}))?"
 _BEFORE = r"(?:(?<=pH)|(?<![A-Za-z\d.,_]))(?<![A-Za-z]-)(?<![A-Za-z\d]\^)"
-_HOUR = rf"(?:\d{{1,2}}|[{numerals.KANJI}]{{1,3}})"
+_HOUR = rf"(?:\d{{1,2}}|[{notation.KANJI_NUMERALS}]{{1,3}})"
 _NUMBER = re.compile(
     rf"(?P<clock>{_BEFORE}(?:(?P<noon>午前|午後|早朝|朝|夕方|夜|晩|深夜|未明)\s?)?(?:(?P<hour>{_HOUR})\s?時(?![間々点期刻限価])(?:\s?(?P<minute>{_HOUR})\s?分(?!の\d|間)|(?P<half_hour>半))?"
     rf"|(?P<clock_hour>[5-9]|[01]\d|2[0-4]):(?P<clock_minute>[0-5]\d)(?![\d:]))|正午)"
-    rf"|(?P<nth>{_BEFORE}(?P<nth_number>\d{{1,3}}|[{numerals.KANJI}]{{1,4}})\s?(?:番|回|つ|度|{units.PATTERN})(?<!項)目(?![盛的標安視地録次])"
-    rf"|第\s?(?P<nth_kanji>\d{{1,3}}|[{numerals.KANJI}]{{1,4}})(?=の|に[、,]|[・、,]\s?第))"
-    rf"|(?P<halved>(?<![\d{numerals.KANJI}前後大過夜])半(?P<half_unit>年|月(?!額)|日|時間|錠|個|本|枚|ダース|切れ)(?![\w]?径))"
-    rf"|(?P<share>{_BEFORE}(?P<more_digits>\d{{1,6}}|[{numerals.KANJI}]{{1,6}})\s?(?P<more_unit>割|%|パーセント)(?:の|を)?(?P<more>割?増|割?引|減|安|加算|オフ|OFF))"
-    rf"|{_BEFORE}(?P<tenths>\d|[{numerals.KANJI}])割(?P<hundredths>\d|[{numerals.KANJI}])分(?!の)"
-    rf"|(?P<half>(?<![前後大過夜])半(?:分|額|数|減)(?!\w?径))|(?P<double>(?<![\d{numerals.KANJI}数何・.])倍(?:額|増))"
-    rf"|(?P<spoon>大|小)(?:さじ|匙)\s?(?P<spoons>{_DIGITS}|[{numerals.KANJI}]{{1,6}})(?P<half_spoon>半)?"
-    rf"|(?P<code>{_BEFORE}\d+(?:\.\d+){{2,}}|{_BEFORE}\d+(?:-\d+){{2,}}|{_BEFORE}\d+-\d+(?![\d.-]|\s?{units.PATTERN})"
+    rf"|(?P<nth>{_BEFORE}(?P<nth_number>\d{{1,3}}|[{notation.KANJI_NUMERALS}]{{1,4}})\s?(?:番|回|つ|度|{notation.UNIT_PATTERN})(?<!項)目(?![盛的標安視地録次])"
+    rf"|第\s?(?P<nth_kanji>\d{{1,3}}|[{notation.KANJI_NUMERALS}]{{1,4}})(?=の|に[、,]|[・、,]\s?第))"
+    rf"|(?P<halved>(?<![\d{notation.KANJI_NUMERALS}前後大過夜])半(?P<half_unit>年|月(?!額)|日|時間|錠|個|本|枚|ダース|切れ)(?![\w]?径))"
+    rf"|(?P<share>{_BEFORE}(?P<more_digits>\d{{1,6}}|[{notation.KANJI_NUMERALS}]{{1,6}})\s?(?P<more_unit>割|%|パーセント)(?:の|を)?(?P<more>割?増|割?引|減|安|加算|オフ|OFF))"
+    rf"|{_BEFORE}(?P<tenths>\d|[{notation.KANJI_NUMERALS}])割(?P<hundredths>\d|[{notation.KANJI_NUMERALS}])分(?!の)"
+    rf"|(?P<half>(?<![前後大過夜])半(?:分|額|数|減)(?!\w?径))|(?P<double>(?<![\d{notation.KANJI_NUMERALS}数何・.])倍(?:額|増))"
+    rf"|(?P<spoon>大|小)(?:さじ|匙)\s?(?P<spoons>{_DIGITS}|[{notation.KANJI_NUMERALS}]{{1,6}})(?P<half_spoon>半)?"
+    rf"|(?P<code>{_BEFORE}\d+(?:\.\d+){{2,}}|{_BEFORE}\d+(?:-\d+){{2,}}|{_BEFORE}\d+-\d+(?![\d.-]|\s?{notation.UNIT_PATTERN})"
     rf"|[表図式付録]\s?\d+(?:[-.]\d+)*|\(\d{{1,2}}\))"
     rf"|{_BEFORE}(?P<slope>\d+(?:\.\d+)?)\s?:\s?(?P<run>\d+(?:\.\d+)?)(?![\d:])"
     rf"|{_BEFORE}(?P<top>\d+)\s?/\s?(?P<bottom>\d[\d,]*)(?![\d/])"
     rf"|(?P<share_bottom>(?<!\d){_DIGITS}|{_KANJI})分の(?P<share_top>\d+|{_KANJI})"
-    rf"|(?P<ordinal>第\s?)?{_BEFORE}(?P<sign>(?:±|\+/-|プラス[・/]?マイナス)\s?|(?<![A-Za-z\d)\]表図式第])[-+△▲]\s?|マイナス\s?|プラス\s?|氷点下\s?|零下\s?)?(?P<speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?:¥\s?(?=[\d,.]+(?P<yen>)))?(?P<digits>{_MYRIAD}|{_DIGITS}){_POWER}(?:\s*(?P<unit>{units.PATTERN})(?P<and_half>半(?!分|径|数|額|\s?{units.PATTERN}))?)?"
-    rf"|(?P<ordinal_kanji>第\s?)?(?P<kanji_speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?P<kanji>{_KANJI})(?P<kanji_unit>{units.PATTERN})(?P<kanji_half>半(?!分|径|数|額|\s?{units.PATTERN}))?"
+    rf"|(?P<ordinal>第\s?)?{_BEFORE}(?P<sign>(?:±|\+/-|プラス[・/]?マイナス)\s?|(?<![A-Za-z\d)\]表図式第])[-+△▲]\s?|マイナス\s?|プラス\s?|氷点下\s?|零下\s?)?(?P<speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?:¥\s?(?=[\d,.]+(?P<yen>)))?(?P<digits>{_MYRIAD}|{_DIGITS}){_POWER}(?:\s*(?P<unit>{notation.UNIT_PATTERN})(?P<and_half>半(?!分|径|数|額|\s?{notation.UNIT_PATTERN}))?)?"
+    rf"|(?P<ordinal_kanji>第\s?)?(?P<kanji_speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?P<kanji>{_KANJI})(?P<kanji_unit>{notation.UNIT_PATTERN})(?P<kanji_half>半(?!分|径|数|額|\s?{notation.UNIT_PATTERN}))?"
 )
 # 一つ, 一度, 一種, 一本… are words more often than numbers, but for 年に一度, 一名以上 and 一回につき.
 _WORDS = re.compile(
-    rf"(?<![年月週])(?<![年月週日]に)一(?:つ|度|本|種|部|層|段|回|点|次|人|行|名|組|日|分|割|号|面)(?![\d{numerals.KANJI}半]"
+    rf"(?<![年月週])(?<![年月週日]に)一(?:つ|度|本|種|部|層|段|回|点|次|人|行|名|組|日|分|割|号|面)(?![\d{notation.KANJI_NUMERALS}半]"
     r"|間?(?:以[上内下降]|未満|を?超え|まで|につき|に対し|[当あ]たり|ごと|ずつ|おき))|十分"
 )
 _LINK = re.compile(r"\s?(?:~|から|ないし|乃至|又は|または|及び|,|、|・|-)\s?")
@@ -69,18 +69,18 @@ _SPEEDS = {"秒": 1.0, "分": 60.0, "時": 3600.0}
 _MORNING = ("午前", "早朝", "朝", "深夜", "未明")
 # 1分30秒 is one length of time, and 1日8時間 is how much of each day.
 _PARTED = (("か月", 12.0), ("s", 3600.0), ("m", 1e3), ("kg", 1e3))
-_PART = re.compile(rf"(?P<digits>{_DIGITS})\s?(?P<unit>{units.PATTERN})")
+_PART = re.compile(rf"(?P<digits>{_DIGITS})\s?(?P<unit>{notation.UNIT_PATTERN})")
 _ABOUT = re.compile(r"(?:約|およそ|おおよそ|ほぼ|概ね|おおむね)\s?$")
 _AROUND = re.compile(r"\s?(?:程度|前後|ほど|くらい|ぐらい)")
 ABOUT_TOLERANCE = 0.07  # what is about 10 may be 9.5, and not 14
-_SLOPE, _CLOCK, _PERCENT = Unit("1:"), Unit("時"), units.of("%")
+_SLOPE, _CLOCK, _PERCENT = Unit("1:"), Unit("時"), notation.unit_of("%")
 _ALIKE = {("度", "°"): 1.0, ("度", "°C"): 1.0, ("キロ", "kg"): 1.0, ("キロ", "m"): 1000.0}
 _SIGNS = {"least": ">=", "most": "<=", "below": "<", "above": ">"}
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """`value` in `unit` (app.documents.values.units); unit "" is a number alone, "第章" the number of a chapter.
+    """`value` in `unit` (app.documents.values.notation); unit "" is a number alone, "第章" the number of a chapter.
 
     `number`: as written, before it is converted. `bound`: ">=" 以上, "<=" 以下, "<" 未満, ">" 超, "" none.
     `start`, `end`: places in the text, without the bound, which ends at `bound_end`. `is_range_start`: 10 of 10～20 m;
@@ -168,14 +168,14 @@ def _relation(one: str, other: str) -> str:
     (head, _, each), (other_head, _, other_each) = one.rpartition("/"), other.rpartition("/")
     if head and each == other_each and head != other_head:
         return "heads"
-    if frozenset([one, other]) in units.COUNTED_ALIKE:
+    if frozenset([one, other]) in notation.COUNTED_ALIKE:
         return "same"
     return "scaled" if (one, other) in _ALIKE or (other, one) in _ALIKE else ""
 
 
 def _is_nth(unit: str) -> bool:
     """Whether it counts in order: the third one may be 第三の, 第3回 or 3人目."""
-    return unit.startswith("第") and unit[1:] not in units.REFERENCES
+    return unit.startswith("第") and unit[1:] not in notation.REFERENCES
 
 
 class _Found(NamedTuple):
@@ -192,8 +192,8 @@ class _Found(NamedTuple):
 
 def parse(text: str) -> list[Quantity]:
     """The quantities of a text, in order."""
-    flat, origin = numerals.flatten(text)
-    taken = [(date.start, date.end) for date in dates.parse(flat)]
+    flat, origin = notation.flatten(text)
+    taken = [(date.start, date.end) for date in notation.parse_dates(flat)]
     found = [one for one in _numbers(flat) if not _lies_in(one, taken)]
     return [_quantity(one, flat, origin) for one in _with_ranges(flat, _joined(flat, found))]
 
@@ -251,7 +251,7 @@ def _with_parts(flat: str, found: list[_Found]) -> Iterator[_Found]:
         yield one
         part = _PART.match(flat, one.end) if one.unit and flat[one.end - 1].isascii() else None
         if part:
-            yield _Found(numerals.value(part["digits"]), units.of(part["unit"]), *part.span())
+            yield _Found(notation.value(part["digits"]), notation.unit_of(part["unit"]), *part.span())
 
 
 def _is_part(whole: _Found, part: _Found, between: str) -> bool:
@@ -292,7 +292,7 @@ def _numbers(flat: str) -> Iterator[_Found]:
         if number is None:
             continue
         written = found["unit"] or found["kanji_unit"]
-        unit = units.of(written) if written else units.of("円") if found["yen"] is not None else None
+        unit = notation.unit_of(written) if written else notation.unit_of("円") if found["yen"] is not None else None
         if found["slope"]:
             unit = _SLOPE
         if found["share_bottom"]:
@@ -300,7 +300,7 @@ def _numbers(flat: str) -> Iterator[_Found]:
             continue
         speed = found["speed"] or found["kanji_speed"]
         per = ("s", _SPEEDS[re.sub("[毎速\\s]", "", speed)]) if speed else None
-        is_ordinal = bool(found["ordinal"] or found["ordinal_kanji"]) or (written in units.REFERENCES)
+        is_ordinal = bool(found["ordinal"] or found["ordinal_kanji"]) or (written in notation.REFERENCES)
         yield _Found(number, unit, found.start(), found.end(), "第" if is_ordinal else "", per)
 
 
@@ -308,26 +308,26 @@ def _special(found: re.Match[str]) -> _Found | None:
     """A time of the day in minutes, half of a unit, and a value that is more or less by a share: 5割増し is 1.5倍."""
     start, end = found.start(), found.end()
     if found["clock"]:
-        hour = numerals.value(found["hour"] or found["clock_hour"] or "12")
-        minute = 30.0 if found["half_hour"] else numerals.value(found["minute"] or found["clock_minute"] or "0")
+        hour = notation.value(found["hour"] or found["clock_hour"] or "12")
+        minute = 30.0 if found["half_hour"] else notation.value(found["minute"] or found["clock_minute"] or "0")
         if hour > 24 or minute > 59:
             return None
         is_afternoon = found["noon"] and found["noon"] not in _MORNING and hour < 12
         return _Found((hour + 12 if is_afternoon else hour) * 60 + minute, _CLOCK, start, end)
     if found["nth"]:
-        return _Found(numerals.value(found["nth_number"] or found["nth_kanji"]), None, start, end, "第")
+        return _Found(notation.value(found["nth_number"] or found["nth_kanji"]), None, start, end, "第")
     if found["halved"]:
         unit = {"月": "か月"}.get(found["half_unit"], found["half_unit"])
-        return _Found(0.5, units.of(unit), start, end)
+        return _Found(0.5, notation.unit_of(unit), start, end)
     if found["spoon"]:
-        spoons = numerals.value(found["spoons"]) + (0.5 if found["half_spoon"] else 0.0)
-        return _Found(spoons * (15 if found["spoon"] == "大" else 5), units.of("mL"), start, end)
+        spoons = notation.value(found["spoons"]) + (0.5 if found["half_spoon"] else 0.0)
+        return _Found(spoons * (15 if found["spoon"] == "大" else 5), notation.unit_of("mL"), start, end)
     if found["share"]:
-        share = numerals.value(found["more_digits"]) / (10 if found["more_unit"] == "割" else 100)
+        share = notation.value(found["more_digits"]) / (10 if found["more_unit"] == "割" else 100)
         is_more = found["more"].endswith(("増", "加算"))
         return _Found(100 * (1 + share if is_more else 1 - share), _PERCENT, start, end)
     if found["tenths"]:
-        return _Found(numerals.value(found["tenths"]) * 10 + numerals.value(found["hundredths"]), _PERCENT, start, end)
+        return _Found(notation.value(found["tenths"]) * 10 + notation.value(found["hundredths"]), _PERCENT, start, end)
     if found["half"] or found["double"]:
         return _Found(50 if found["half"] else 200, _PERCENT, start, end)
     return None
@@ -339,9 +339,9 @@ def _value(found: re.Match[str]) -> float | None:
         if found["slope"]:
             return float(found["run"]) / float(found["slope"])
         if found["bottom"] or found["share_bottom"]:
-            top = numerals.value(found["top"] or found["share_top"])
-            return top / numerals.value(found["bottom"] or found["share_bottom"])
-        value = numerals.value(re.sub(r"\s", "", found["digits"] or found["kanji"]))
+            top = notation.value(found["top"] or found["share_top"])
+            return top / notation.value(found["bottom"] or found["share_bottom"])
+        value = notation.value(re.sub(r"\s", "", found["digits"] or found["kanji"]))
         if found["and_half"] or found["kanji_half"]:
             value += 0.5
         if found["raised"]:
@@ -405,12 +405,12 @@ def _how_often(one: _Found, flat: str) -> _Found:
     is_each_time = one.per is not None and one.per[0] in ("か月", "s")
     if before and not is_each_time and one.unit and one.unit.name not in ("か月", "s", "時"):
         every = before["every"] or before["other"] or before["each"]
-        unit, size = units.period(every, is_every_other=bool(before["other"]))
+        unit, size = notation.period_unit(every, is_every_other=bool(before["other"]))
         if one.per:  # 1人につき週4食
             unit, size = "·".join(sorted([unit, one.per[0]])), size * one.per[1]
         one = one._replace(per=(unit, size))
     is_time = one.per is not None and one.per[0] in ("s", "か月")
-    return one._replace(unit=units.of("回")) if is_time and one.unit and one.unit.name == "度" else one
+    return one._replace(unit=notation.unit_of("回")) if is_time and one.unit and one.unit.name == "度" else one
 
 
 def _with_shared_units(flat: str, found: list[_Found]) -> list[_Found]:

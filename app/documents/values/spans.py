@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise, permutations
 
-from app.documents.values import dates, numerals, quantities, units
-from app.documents.values.dates import Date
+from app.documents.values import notation, quantities
+from app.documents.values.notation import Date
 from app.documents.values.quantities import Quantity
 
 _DAY = datetime.timedelta(days=1)
@@ -52,7 +52,7 @@ _COUNTED = ("つ", "点", "項目", "種類", "個", "件")
 
 def of_text(text: str) -> list[Quantity | Date]:
     """Return the values that a text does not write but gives: 2年間 of two dates, the end of a term, a list's count."""
-    days = [day for day in dates.with_years(dates.parse(text)) if day.year and day.month]
+    days = [day for day in notation.with_years_filled(notation.parse_dates(text)) if day.year and day.month]
     values = quantities.parse(text)
     return [
         *_lengths(text, days), *_ends(text, days, values), *_hours(text, values), *_counts(text), *_ones(text),
@@ -107,7 +107,7 @@ def _comes_to(value: Quantity, text: str, group: Sequence[Quantity], own: Sequen
         found += [abs(one - other) for one, other in combinations(alike, 2)]
     for many in own:  # 2枚なら100円
         is_each = any(one.unit == many.unit and one.is_per and one.number == 1 for one in group)
-        if is_each and many.unit in units.COUNTED and _SUPPOSED.match(text, many.end):
+        if is_each and many.unit in notation.COUNTED and _SUPPOSED.match(text, many.end):
             if many.start == value.start:
                 return True
             found += [one * many.value for one in alike]
@@ -175,7 +175,7 @@ def implied(text: str) -> list[Quantity]:
 def _named(text: str) -> list[Quantity]:
     found: list[Quantity] = []
     for one in _INTERVAL.finditer(text):
-        unit, size = units.period(one["unit"] or one["each"], is_every_other=bool(one["other"]))
+        unit, size = notation.period_unit(one["unit"] or one["each"], is_every_other=bool(one["other"]))
         found.append(_once(unit, size, *one.span()))
     return found
 
@@ -287,7 +287,7 @@ def _whole(values: list[Quantity]) -> Iterator[Quantity]:
     for value in values:
         by, bound = _NEXT.get(value.bound, (0, ""))
         one = 86_400.0 if value.unit == "s" else 1.0
-        is_whole = value.unit in units.COUNTED or (value.unit == "s" and value.value == value.number * one)
+        is_whole = value.unit in notation.COUNTED or (value.unit == "s" and value.value == value.number * one)
         if by and is_whole and value.number == round(value.number):
             yield dataclasses.replace(_value(value.value + by * one, value.unit), bound=bound)
 
@@ -296,9 +296,9 @@ def _ones(text: str) -> Iterator[Quantity]:
     """Yield the 1か月 of 月額, 毎月 and 月2回, and the 100% of 全額."""
     for found in _EACH.finditer(text):
         each = found["each"] or found["long"] or found["every"]
-        unit = units.of({"月": "か月", "時": "時間"}.get(each, each))
+        unit = notation.unit_of({"月": "か月", "時": "時間"}.get(each, each))
         yield _value(unit.factor, unit.name)
-    for ratio in _RATIO.finditer(numerals.flatten(text)[0]):
+    for ratio in _RATIO.finditer(notation.flatten(text)[0]):
         one, other = int(ratio["one"]), int(ratio["other"])
         yield from (_value(100 * top / bottom, "%") for top, bottom in ((one, other), (other, one)) if bottom)
     if _FIRST.search(text):

@@ -37,7 +37,7 @@ from app.evaluation.study.scale_study import Scale
 from app.evaluation.study.scale_subsets import Material
 from app.evaluation.study.study import Contender, Study, Training
 from app.inference import quantizations
-from app.models import bases, model_choice
+from app.models import base_models, model_registry
 from app.training.planning import best_card
 from app.training.runs import runs
 
@@ -64,7 +64,7 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
     commands.check_limit("--divide", options.divide, 1, 1 << 20)
     commands.check_limit("--limit", options.limit, 1, 1 << 20)
     paths = _paths(options.base, where)
-    judge = model_choice.choose_model(options.judge, where) if options.judge else None
+    judge = model_registry.choose_model(options.judge, where) if options.judge else None
     is_whole = best_card() is not None
     divide = options.divide or (1 if is_whole else REDUCED)
     questions = eval_sets.load(str(folder / QUESTIONS), where, output)
@@ -90,7 +90,7 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _paths(wanted: list[str], where: Paths) -> list[Path]:
     """Of the base models, before anything is planned. Raises AppError as `bases.resolve`, and as `require_file`."""
     models = eval_scale.models_of(where)
-    found = [bases.resolve(one, models).path for one in wanted]
+    found = [base_models.resolve_base(one, models).path for one in wanted]
     for path in found:
         eval_scale.require_file(path)
     return found
@@ -211,7 +211,7 @@ def _bases(wish: Scale, wanted: list[str], best: _Best, where: Paths, output: Ou
                 )
             finally:
                 output.end_progress()
-            model = bases.model_for(planned.asked, models)
+            model = base_models.model_of_run(planned.asked, models)
             contenders += scale_plan.contenders(model, planned.asked, planned.trainings)
             trainings += planned.trainings
         kept = contending.numbered(contenders)
@@ -232,7 +232,7 @@ def _quant(wish: Scale, best: _Best, where: Paths, output: Output) -> Path:
     assert questions is not None
     folder = work_folder.timestamped_path(where.evaluations, wish.asking.name, time.time())
     system = best.result.system
-    base = model_choice.choose_model(system.model, where)
+    base = model_registry.choose_model(system.model, where)
     adapter = ask_adapter.choose(system.adapter, where.runs, runs.find_folder)
     _model, tuning = eval_questions.tuned_by(base, adapter, where.documents)
     if tuning is None:

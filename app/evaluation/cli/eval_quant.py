@@ -17,7 +17,7 @@ from app.evaluation.study.quant_plan import PAPER_FORMS, QuantPlan
 from app.evaluation.study.study import Contender, Study
 from app.inference import quantizations
 from app.inference.local_model import LocalModel
-from app.models import model_choice
+from app.models import model_registry
 from app.training.runs import runs
 
 
@@ -56,7 +56,7 @@ def tell_room(study: Study, where: Paths, output: Output) -> None:
 def _models(options: argparse.Namespace, where: Paths) -> list[LocalModel]:
     """[]: a publisher's folder is given. Raises AppError as `model_choice.choose_model`."""
     is_folder = len(options.model) == 1 and Path(options.model[0]).is_dir()
-    return [] if is_folder else [model_choice.choose_model(one, where) for one in options.model]
+    return [] if is_folder else [model_registry.choose_model(one, where) for one in options.model]
 
 
 def _made(options: argparse.Namespace, models: Sequence[LocalModel], folder: Path, where: Paths) -> QuantPlan:

@@ -15,7 +15,7 @@ from app.chat.services import ask_adapter, command_request
 from app.chat.services.ask_adapter import Adapter
 from app.chat.store import Store
 from app.documents.retrieval import excerpts
-from app.documents.services import command_scope
+from app.documents.services import command_documents
 from app.evaluation import question_sets
 from app.evaluation.cli import eval_ratings, eval_run, eval_sets
 from app.evaluation.judge import judging
@@ -26,7 +26,7 @@ from app.evaluation.study.contending import Documents, Tuning
 from app.evaluation.study.planning import Asking
 from app.evaluation.study.study import Contender, Rated, Study
 from app.inference.local_model import LocalModel
-from app.models import model_choice
+from app.models import model_registry
 from app.training.runs import lineage, runs
 
 
@@ -85,7 +85,7 @@ def judge_of(options: argparse.Namespace, where: Paths) -> LocalModel | None:
 
     Raises AppError as `model_choice.choose_model`.
     """
-    return model_choice.choose_model(options.judge, where) if options.judge else None
+    return model_registry.choose_model(options.judge, where) if options.judge else None
 
 
 def questions_of(options: argparse.Namespace, where: Paths, output: Output) -> QuestionSet:
@@ -135,7 +135,7 @@ def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[Rated, 
 def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`."""
     adapters = [ask_adapter.choose(one, where.runs, runs.find_folder) for one in options.adapter or ()]
-    models = [model_choice.choose_model(one, where) for one in options.model]
+    models = [model_registry.choose_model(one, where) for one in options.model]
     models = models or [_base(None, next((one for one in adapters if one.run is not None), None), where)]
     judge = judge_of(options, where)
     asked = documents_of(options.collection, where) if options.collection else None
@@ -188,7 +188,7 @@ def _study(
 
 def documents_of(names: list[str], where: Paths) -> Documents:
     """Raises AppError as `collections.find`."""
-    return study_wish.documents_of(where.documents, command_scope.scope_of(names, where))
+    return study_wish.documents_of(where.documents, command_documents.scope_of(names, where))
 
 
 def tuned_by(model: LocalModel, adapter: Adapter, documents: Path) -> tuple[LocalModel, Tuning | None]:
@@ -203,7 +203,7 @@ def tuned_by(model: LocalModel, adapter: Adapter, documents: Path) -> tuple[Loca
 def _base(wanted: str | None, adapter: Adapter | None, where: Paths) -> LocalModel:
     """Without a wish the one that the adapter's run was trained on, else the window's."""
     if wanted is not None or adapter is None or adapter.run is None:
-        return model_choice.choose_model(wanted, where)
+        return model_registry.choose_model(wanted, where)
     store = Store.open(where.database, where.backups)
     try:
         return ask_adapter.base_of(adapter.run, store.local_models())

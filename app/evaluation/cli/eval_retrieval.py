@@ -7,9 +7,9 @@ from typing import Any
 from app.base.cli.commands import Output, set_command
 from app.base.paths import Paths
 from app.base.wording import help_text
-from app.documents import collections
-from app.documents.retrieval import abstention, retrieval
-from app.documents.services.meaning import Meanings
+from app.documents import collection_lookup
+from app.documents.retrieval import passage_search, retrieved_passages
+from app.documents.services.command_documents import QuestionEmbedder
 from app.evaluation.cli import eval_sets
 from app.evaluation.judge import retrieval as measuring
 from app.evaluation.judge.retrieval import DEPTHS, Outcome
@@ -28,20 +28,20 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 expected error."""
     questions = eval_sets.load(options.file, where, output).questions
-    library = collections.open_library(where.documents)
+    library = collection_lookup.open_library(where.documents)
     try:
-        ids = [collections.find(library, name).id for name in options.collection]
-        with Meanings(where, output) as meanings:
+        ids = [collection_lookup.find_collection(library, name).id for name in options.collection]
+        with QuestionEmbedder(where, output) as meanings:
             meanings.complete()
             found = {one.text: meanings.of(one.text) for one in questions}
 
         def search(text: str, limit: int) -> list[Any]:
-            return retrieval.search(library, text, ids, limit, where.glossary, found[text])
+            return passage_search.search(library, text, ids, limit, where.glossary, found[text])
 
         outcomes = measuring.measure(questions, search)
         abstained = {
-            question.id: not abstention.judge(
-                library, question.text, search(question.text, abstention.LOOKED_AT), where.glossary
+            question.id: not retrieved_passages.judge_answerability(
+                library, question.text, search(question.text, retrieved_passages.PASSAGES_JUDGED), where.glossary
             ).is_enough
             for question in questions
         }

@@ -17,7 +17,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import format_size, help_text, phrase
-from app.documents.services.meaning import Meanings
+from app.documents.services.command_documents import QuestionEmbedder
 from app.evaluation import label_now
 from app.evaluation.cli import eval_words
 from app.evaluation.judge import ratings
@@ -96,7 +96,7 @@ def _run(folder: Path, study: Study, where: Paths, output: Output) -> "_Running"
     """Raises what `StudyRun.start` raises, and KeyboardInterrupt."""
     app = core_application()
     has_documents = any(one.scope for one in study.contenders)
-    with Meanings(where, output) if has_documents else nullcontext() as meanings:
+    with QuestionEmbedder(where, output) if has_documents else nullcontext() as meanings:
         if meanings is not None:
             meanings.complete()  # or the last answers would be found by other means than the first
         engine = EngineClient(child_commands.engine(), where.logs / "engine-eval.log")

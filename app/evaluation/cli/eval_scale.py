@@ -19,7 +19,7 @@ from app.evaluation.study.scale_plan import Planned
 from app.evaluation.study.scale_study import Scale
 from app.evaluation.study.scale_subsets import Material
 from app.inference.local_model import LocalModel
-from app.models import bases, model_choice
+from app.models import base_models, model_registry
 from app.training.services import training
 from trainer.spec import PRESETS
 
@@ -52,9 +52,9 @@ def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if options.judge and not options.questions:
         options.missing("--questions")
     if options.questions:
-        require_file(bases.existing(options.base))
-    judge = model_choice.choose_model(options.judge, where) if options.judge else None
-    bases.resolve(options.base, models_of(where))
+        require_file(base_models.existing_path(options.base))
+    judge = model_registry.choose_model(options.judge, where) if options.judge else None
+    base_models.resolve_base(options.base, models_of(where))
     material = _material(options)
     asking = Asking(
         options.name or "",

@@ -14,7 +14,7 @@ Texts are compared after NFKC, without white space and Markdown's signs, all wav
   subsequence by both lengths: F1 of the characters that stand in both in the same order. Unlike there, texts are made
   comparable first, words are not put into alphabetical order, and percentages are not rounded.
 * `is_exact`: llm-jp-eval's exact match of comparable texts; a full stop at the end does not count.
-* `citation`, `gold_cited`, `gold_rank`: by `app.documents.retrieval.retrieval_eval.holds`, where documents were asked
+* `citation`, `gold_cited`, `gold_rank`: by `app.documents.retrieval.retrieved_passages.contains_quote`, where documents were asked
   and gold quotes are known. A source is cited where the answer names it or a sentence was tied to it.
 * `has_abstained`: by the verdict, or because its first sentence (after an apology or a heading) says so, no sentence is
   supported by a source, and it gives no value that the question has not.
@@ -33,11 +33,11 @@ from dataclasses import dataclass
 
 from app.base.paths import resources
 from app.chat.batch.results import Result
-from app.documents.grounding import citing, claims, evidence, sentences, source_marks
-from app.documents.grounding.grounding import Claim, Grounding
-from app.documents.retrieval import retrieval_eval
-from app.documents.values import dates, quantities
-from app.documents.values.dates import Date
+from app.documents.grounding import answer_markup, claims, evidence, sentences, source_citations
+from app.documents.grounding.grounding_record import Claim, Grounding
+from app.documents.retrieval import retrieved_passages
+from app.documents.values import notation, quantities
+from app.documents.values.notation import Date
 from app.documents.values.quantities import Quantity
 from app.evaluation.records import Question
 from app.evaluation.results import Marks
@@ -47,7 +47,7 @@ from app.inference.scoring_files import is_looping
 def mark(question: Question, result: Result) -> Marks:
     if result.verdict == "failed":
         return Marks(score=0.0 if can_be_scored(question) else None)
-    answer = source_marks.CITED.sub("", result.answer)
+    answer = answer_markup.CITED_MARK.sub("", result.answer)
     has_abstained = _has_abstained(question, result, answer)
     is_broken = not answer.strip() or result.verdict == "length" or is_looping(answer)
     must_include = _must_include(question, answer)
@@ -78,7 +78,7 @@ def can_be_scored(question: Question) -> bool:
 
 
 def comparable(text: str) -> str:
-    return retrieval_eval.normalized(text).casefold()
+    return retrieved_passages.normalize_quote(text).casefold()
 
 
 def similarity(one: str, other: str) -> float:
@@ -145,9 +145,9 @@ def _says(answer: str, wanted: str, known: evidence.Evidence) -> bool:
         return any(_is_said(found[0], one) and not _is_turned(one, known) for one in said)
     if is_whole and len(found) == 2 and found[0].is_range_start and _says_range((found[0], found[1]), said):
         return True
-    for date in dates.parse(wanted):
+    for date in notation.parse_dates(wanted):
         if (date.start, date.end) == (0, len(wanted)):
-            return any(date.is_in(one) for one in dates.with_years(dates.parse(answer)))
+            return any(date.is_in(one) for one in notation.with_years_filled(notation.parse_dates(answer)))
     text = comparable(wanted)
     before = r"(?<!\d)(?<!\d\.)" if text[:1].isdigit() else ""
     behind = r"(?!\d|\.\d|,\d{3})" if text[-1:].isdigit() else ""
@@ -190,7 +190,7 @@ def _own_values(question: Question, answer: str) -> list[Quantity | Date]:
     """Values with a unit and dates that the question has not."""
     asked = evidence.of_text(question.text)
     said: list[Quantity | Date] = [one for one in quantities.parse(answer) if one.unit]
-    said += dates.parse(answer)
+    said += notation.parse_dates(answer)
     return [one for one in said if not _is_held(asked, one, answer)]
 
 
@@ -205,16 +205,16 @@ def _is_held(known: evidence.Evidence, value: Quantity | Date, answer: str) -> b
 
 def _of_gold(question: Question, result: Result) -> tuple[float | None, float | None, int | None]:
     """`citation`, `gold_cited` and `gold_rank`."""
-    quotes = [quote for gold in question.gold if (quote := retrieval_eval.normalized(gold.quote))]
+    quotes = [quote for gold in question.gold if (quote := retrieved_passages.normalize_quote(gold.quote))]
     if result.grounding is None or not quotes:
         return None, None, None
-    texts = [retrieval_eval.normalized(source.text) for source in result.grounding.sources]
-    cited = [texts[number - 1] for number in citing.cited(result.answer, result.grounding)]
-    right = [any(retrieval_eval.holds(text, quote) for quote in quotes) for text in cited]
-    found = [any(retrieval_eval.holds(text, quote) for text in cited) for quote in quotes]
+    texts = [retrieved_passages.normalize_quote(source.text) for source in result.grounding.sources]
+    cited = [texts[number - 1] for number in source_citations.cited_sources(result.answer, result.grounding)]
+    right = [any(retrieved_passages.contains_quote(text, quote) for quote in quotes) for text in cited]
+    found = [any(retrieved_passages.contains_quote(text, quote) for text in cited) for quote in quotes]
     citation = sum(right) / len(right) if right else None
     by_rank = sorted(range(len(texts)), key=lambda at: -result.sources[at].score)  # a prompt has them as documents do
-    return citation, sum(found) / len(found), retrieval_eval.rank([texts[at] for at in by_rank], quotes)
+    return citation, sum(found) / len(found), retrieved_passages.quote_rank([texts[at] for at in by_rank], quotes)
 
 
 def _has_abstained(question: Question, result: Result, answer: str) -> bool:

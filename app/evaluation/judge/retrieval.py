@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.documents.records import Passage
-from app.documents.retrieval.retrieval_eval import normalized, rank
+from app.documents.retrieval.retrieved_passages import normalize_quote, quote_rank
 from app.evaluation.records import Question
 
 DEPTHS = (1, 3, 5, 10, 20)
@@ -29,14 +29,14 @@ def measure(questions: Sequence[Question], search: Search) -> list[Outcome]:
     """Of the questions with gold quotes."""
     found = []
     for question in questions:
-        quotes = [quote for gold in question.gold if (quote := normalized(gold.quote))]
+        quotes = [quote for gold in question.gold if (quote := normalize_quote(gold.quote))]
         if quotes:
             started = time.perf_counter()
             passages = search(question.text, DEPTHS[-1])
             seconds = time.perf_counter() - started
-            texts = [normalized(passage.section.text) for passage in passages]
+            texts = [normalize_quote(passage.section.text) for passage in passages]
             lengths = tuple(len(passage.section.text) for passage in passages)
-            found.append(Outcome(question, rank(texts, quotes), seconds, lengths))
+            found.append(Outcome(question, quote_rank(texts, quotes), seconds, lengths))
     return found
 
 

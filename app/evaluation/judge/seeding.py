@@ -14,8 +14,8 @@ from typing import Any
 
 from app.base import search_text
 from app.base.paths import resources
-from app.documents.grounding import polarity, sentences
-from app.documents.values import numerals, quantities
+from app.documents.grounding import modality, sentences
+from app.documents.values import notation, quantities
 from app.documents.values.quantities import Quantity
 from app.evaluation.records import Question
 from app.training.data.duplicates import normalized
@@ -108,7 +108,7 @@ def _with_other_number(reference: str, value: Quantity) -> str | None:
     digits = _DIGITS.search(written)
     if digits is None:  # in kanji
         number = f"{value.number * 2:g}"
-        kanji = re.match(f"[{numerals.KANJI}]+", written)
+        kanji = re.match(f"[{notation.KANJI_NUMERALS}]+", written)
         made = number + written[kanji.end() :] if kanji else ""
     else:
         flat = Decimal(search_text.normalize_nfkc(digits.group()).replace(",", ""))
@@ -131,7 +131,7 @@ def _opposite(sentence: str) -> str | None:
     for pattern, replacement in rules:
         if re.search(pattern, body):
             turned = re.sub(pattern, replacement, body)
-            return turned + stop if polarity.of(body) * polarity.of(turned) == -1 else None
+            return turned + stop if modality.polarity_of(body) * modality.polarity_of(turned) == -1 else None
     return None
 
 

@@ -15,7 +15,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.settings import Settings
-from app.documents.services.embedding import Embedding, EmbeddingStanding
+from app.documents.services.embedding import Embedding, EmbeddingStatus
 from app.inference import child_commands
 from app.inference.services.engine import CLOSE_LIMIT_S, EngineClient, EngineReservation, end_within
 from app.training.services.training import Trainer
@@ -151,7 +151,7 @@ class Evaluations(QObject):
         embedding.look()
         self._on_stood(embedding.standing)
 
-    def _on_stood(self, standing: EmbeddingStanding) -> None:
+    def _on_stood(self, standing: EmbeddingStatus) -> None:
         if self.is_embedding and standing.phase in COMPLETE:
             self._leave_embedding()
             self._carry_out()

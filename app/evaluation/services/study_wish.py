@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.documents import labels
-from app.documents.grounding.grounding import CollectionRef
+from app.documents import collection_lookup
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.retrieval import excerpts
 from app.evaluation import question_sets
 from app.evaluation.records import QuestionSet
@@ -21,7 +21,7 @@ from app.evaluation.study.quant_plan import QuantPlan
 from app.evaluation.study.study import Contender, Study
 from app.inference import quantizations
 from app.inference.local_model import LocalModel
-from app.models import local_models, remote_models, tuned_models
+from app.models import local_models, model_registry
 
 if TYPE_CHECKING:
     from app.evaluation.study import scale_study  # numpy, which most starts never need
@@ -93,12 +93,16 @@ def questions_of(wish: StudyWish, paths: Paths) -> QuestionSet:
 
 def documents_of(database: Path, scope: tuple[CollectionRef, ...]) -> Documents:
     """`database`: of the documents. What is asked of it now, and how to know it again."""
-    return Documents(scope, labels.of_scope_now(database, scope), sha256=unchanged.documents_sha256(database, scope))
+    return Documents(
+        scope,
+        collection_lookup.current_label_of_scope(database, scope),
+        sha256=unchanged.documents_sha256(database, scope),
+    )
 
 
 def root_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
     """The base that a tuned row was trained on, where the list has it; else the row itself."""
-    return tuned_models.base_of(row, models) or row
+    return model_registry.base_of(row, models) or row
 
 
 # -------------------------------------------------------------------------- checks
@@ -125,10 +129,10 @@ def require_whole(wish: StudyWish) -> None:
     if wish.kind in ("documents", "scale") and len(wish.models) > 1:
         raise AppError("wish_one_model")
     for row in (*wish.models, *filter(None, (wish.tuned, asking.judge))):
-        if local_models.is_for_search(row):
+        if local_models.is_embedding_model(row):
             raise AppError("wish_for_search", name=row.name)
         if row.remote is not None:
-            raise AppError("remote_cannot", address=remote_models.shown(row))
+            raise AppError("remote_cannot", address=model_registry.server_address(row))
         if not Path(row.path).is_file():
             raise AppError("model_missing", path=row.path)
 
@@ -139,7 +143,7 @@ def require_files(wish: StudyWish) -> None:
     Raises AppError as `tuned_models.require_unchanged`.
     """
     for row in filter(None, (*wish.models, wish.tuned, wish.asking.judge)):
-        tuned_models.require_unchanged(row)
+        model_registry.require_unchanged(row)
 
 
 @contextmanager
@@ -216,7 +220,7 @@ def _in_use(row: LocalModel, models: Sequence[LocalModel]) -> tuple[LocalModel, 
 
 
 def _base_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
-    found = tuned_models.base_of(row, models)
+    found = model_registry.base_of(row, models)
     if found is None:
         base = row.tuned.base_name if row.tuned else row.name
         raise AppError("tuned_base_gone", name=row.name, base=base, path=row.path)

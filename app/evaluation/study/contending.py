@@ -10,11 +10,11 @@ from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.files import input_file
 from app.base.wording import phrase
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation.results import System
 from app.evaluation.study.study import Contender
 from app.inference.local_model import LocalModel
-from app.models import bases, local_models
+from app.models import base_models, local_models
 from app.training.runs import lineage, runs
 
 
@@ -50,7 +50,7 @@ def contender(model: LocalModel, tuning: Tuning | None, documents: Documents | N
         name=_name(model, tuning, documents),
         model=model.path,
         model_name=model.name,
-        model_sha256=bases.sha256_of(model) if Path(model.path).exists() else "",
+        model_sha256=base_models.sha256_of_model(model) if Path(model.path).exists() else "",
         quantization=model.quantization,
         size_bytes=model.size_bytes,
         adapter=tuning.path if tuning else "",

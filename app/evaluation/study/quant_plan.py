@@ -16,7 +16,7 @@ from app.evaluation.study.study import MODELS, Contender, Made
 from app.inference import gguf
 from app.inference.local_model import LocalModel
 from app.inference.quantizations import QUANTIZATIONS, Quantization
-from app.models import bases, hf_folder
+from app.models import base_models, hf_folders
 
 PAPER_FORMS = "F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M"
 _WHOLE = ("F16", "BF16", "F32")  # forms that others are made of
@@ -45,7 +45,7 @@ def of_model(model: LocalModel) -> Source:
 
 def of_folder(folder: Path) -> Source:
     """Raises AppError as `hf_folder.read`."""
-    read = hf_folder.read(folder)
+    read = hf_folders.read_hf_model(folder)
     model = LocalModel("", read.name, "", 0, "", "", 0, 0.0, template_allowed=True)
     return Source(model, folder, read.parameters)
 
@@ -84,7 +84,7 @@ def _whole(source: Source, folder: Path, cache: Path, made: dict[str, Made]) -> 
         return model.path
     unpacked = source.folder
     if unpacked is None:
-        sha256 = bases.sha256_of(model)
+        sha256 = base_models.sha256_of_model(model)
         unpacked = cache / sha256[:16]
         made[str(unpacked)] = Made(
             str(unpacked), "folder", model.path, is_shared=True, size_bytes=_size(source, QUANTIZATIONS["F16"]),

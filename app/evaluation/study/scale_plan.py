@@ -27,7 +27,7 @@ from app.evaluation.study.contending import Tuning
 from app.evaluation.study.scale_subsets import Material
 from app.evaluation.study.study import Contender, Training
 from app.inference.local_model import LocalModel
-from app.models import bases
+from app.models import base_models
 from app.training.data import reading
 from app.training.drafting import Wishes
 from app.training.planning import Plan
@@ -117,8 +117,8 @@ def contenders(model: LocalModel, asked: RunSpec, trainings: Sequence[Training])
     Raises AppError: run_form_unknown, adapter_other_base, file_unreadable.
     """
     base = contending.contender(model, None)
-    bases.require_same(asked, model)
-    tuned = bases.with_form_of(asked, model)
+    base_models.require_same_base(asked, model)
+    tuned = base_models.with_trained_form(asked, model)
     found = [base]
     for training in trainings:
         if training.is_control or training.seed != trainings[0].seed:

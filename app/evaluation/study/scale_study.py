@@ -19,7 +19,7 @@ from app.evaluation.study.scale_subsets import Material
 from app.evaluation.study.study import Contender
 from app.inference import speed
 from app.inference.local_model import LocalModel
-from app.models import bases
+from app.models import base_models
 from app.training import drafting
 from app.training import planning as training
 
@@ -86,7 +86,7 @@ def make(
     try:
         contenders: tuple[Contender, ...] = ()
         if asked.questions is not None:
-            model = bases.model_for(planned.asked, models)
+            model = base_models.model_of_run(planned.asked, models)
             contenders = tuple(
                 dataclasses.replace(one, label=confidentiality.highest_label((one.label, material.label)))
                 for one in scale_plan.contenders(model, planned.asked, planned.trainings)

@@ -21,7 +21,7 @@ from app.base.files.output_file import drive_error, write_atomically
 from app.base.wording import phrase
 from app.chat.presets import Choices
 from app.chat.shelf import BIN_DAYS
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_files
 from app.evaluation.records import QuestionSet
 from app.evaluation.results import System

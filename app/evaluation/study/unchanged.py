@@ -6,11 +6,11 @@ from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.files import input_file
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.evaluation.study import contending, steps
 from app.evaluation.study.study import Contender, Made, Study
-from app.models import bases
+from app.models import base_models
 
 
 def documents_sha256(database: Path, scope: Sequence[CollectionRef]) -> str:
@@ -65,7 +65,7 @@ def _require_model(study: Study, one: Contender) -> None:
     marks = [(mark.size_bytes, mark.modified_ns) for mark in one.model.files[:1]]
     if not one.system.model_sha256 or (status.st_size, status.st_mtime_ns) in marks:
         return
-    if bases.sha256_of(one.model) != one.system.model_sha256:
+    if base_models.sha256_of_model(one.model) != one.system.model_sha256:
         raise AppError("evaluation_model_changed", id=study.id, path=str(path))
 
 

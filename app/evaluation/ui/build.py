@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.chat.services.chat import ChatSession
-from app.documents.services.documents import Documents
+from app.documents.services.document_library import DocumentLibrary
 from app.evaluation.services.evaluations import Evaluations
-from app.models.services.library import ModelLibrary
+from app.models.services.model_library import ModelLibrary
 from app.training.services import training
 from app.training.services.trainings import Trainings
 from app.uikit.page import Navigation
@@ -24,7 +24,7 @@ def evaluation_page(
     paths: Paths,
     preferences: Preferences,
     library: ModelLibrary,
-    documents: Documents,
+    documents: DocumentLibrary,
     session: ChatSession,
     trainings: Trainings,
     evaluations: Evaluations,

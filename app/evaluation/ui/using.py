@@ -8,8 +8,8 @@ from PySide6.QtCore import QObject, Signal
 from app.base.errors import AppError
 from app.base.wording import phrase
 from app.chat.services.chat import ChatSession
-from app.documents.grounding.grounding import CollectionRef
-from app.documents.records import Collection
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.records import DocumentCollection
 from app.evaluation.report.result_shown import obstacle, row_of
 from app.evaluation.results import System
 from app.inference.local_model import LocalModel
@@ -24,7 +24,7 @@ class Using(QObject):
         self,
         session: ChatSession,
         models: Callable[[], Sequence[LocalModel]],
-        collections: Callable[[], Sequence[Collection]],
+        collections: Callable[[], Sequence[DocumentCollection]],
         navigation: Navigation,
         parent: QObject,
     ) -> None:

@@ -19,15 +19,15 @@ from app.base.services import background
 from app.base.wording import help_text
 from app.inference import child_commands, quantizations
 from app.inference.local_model import LocalModel
-from app.models import build_folder, build_plan, hf_adapter, hf_folder, local_models, training_environment
-from app.models.build_plan import BuildPlan, BuildRequest, KeepLineage
-from app.models.cli import model_care, model_fit
+from app.models import gguf_build, hf_folders, local_models, training_environment
+from app.models.cli import model_inspection, model_maintenance
+from app.models.gguf_build import BuildPlan, BuildRequest, KeepLineage
 from app.models.model_store import ModelStore
 
 if TYPE_CHECKING:
-    from app.models.services.builds import (  # it tries what it has built, with all that answers questions
-        Builds,
-        Progress,
+    from app.models.services.build_runner import (  # it tries what it has built, with all that answers questions
+        BuildProgress,
+        BuildRunner,
     )
 
 
@@ -68,14 +68,14 @@ def _build(
         confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
     if plan.other_base:
         output.note("models.build_other_base", base=plan.other_base, name=plan.request.model.repository)
-    from app.models.services.builds import Builds, Commands
+    from app.models.services.build_runner import BuildCommands, BuildRunner
 
     environment = training_environment.locate(where.data)
     app = core_application()
     store = ModelStore.open(where.database, where.backups)
     try:
-        builds = Builds(
-            Commands(environment, child_commands.quantizer, child_commands.engine()),
+        builds = BuildRunner(
+            BuildCommands(environment, child_commands.quantizer, child_commands.engine()),
             where.logs,
             lambda model: local_models.add(store, model),
             keep_lineage,
@@ -90,20 +90,20 @@ def _build(
     if building.models is None:
         _say_what_is_kept(target, output)
         raise building.error or KeyboardInterrupt
-    models = [model_care.remember(model, where, output) for model in building.models]
+    models = [model_maintenance.record_hashes(model, where, output) for model in building.models]
     _print(plan, models, builds, output)
     return 128 + signal.SIGINT if building.waiting.was_interrupted else 0
 
 
 def _plan(options: argparse.Namespace, target: Path) -> BuildPlan:
     forms = quantizations.parse_quantizations(options.quant)
-    model = hf_folder.read(Path(options.folder))
-    return build_plan.plan(
+    model = hf_folders.read_hf_model(Path(options.folder))
+    return gguf_build.plan_build(
         BuildRequest(
             model=model,
             forms=forms,
             models=target,
-            adapter=hf_adapter.read(Path(options.adapter), model) if options.adapter else None,
+            adapter=hf_folders.read_hf_adapter(Path(options.adapter), model) if options.adapter else None,
             name=options.name,
             text=input_file.absolute_path(Path(options.imatrix)) if options.imatrix else None,
         )
@@ -111,13 +111,13 @@ def _plan(options: argparse.Namespace, target: Path) -> BuildPlan:
 
 
 def _clean(target: Path, output: Output) -> int:
-    freed = build_folder.clean(target)
+    freed = gguf_build.delete_unfinished_builds(target)
     output.result({"freed_bytes": freed}, output.phrase("models.build_cleaned", freed_bytes=freed))
     return 0
 
 
 def _say_what_is_kept(target: Path, output: Output) -> None:
-    kept = build_folder.unfinished_bytes(target)
+    kept = gguf_build.unfinished_build_bytes(target)
     if kept:
         output.end_progress()
         output.note("models.build_kept", kept_bytes=kept)
@@ -126,7 +126,7 @@ def _say_what_is_kept(target: Path, output: Output) -> None:
 class _Building:
     """Runs one build to its end and collects what it says."""
 
-    def __init__(self, builds: "Builds", output: Output) -> None:
+    def __init__(self, builds: "BuildRunner", output: Output) -> None:
         self._builds = builds
         self._output = output
         self.models: list[LocalModel] | None = None
@@ -148,7 +148,7 @@ class _Building:
             self._builds.cancel()
         self._output.end_progress()
 
-    def _on_progressed(self, progress: "Progress") -> None:
+    def _on_progressed(self, progress: "BuildProgress") -> None:
         percent = 100 * progress.done_bytes // progress.total_bytes if progress.total_bytes else 0
         facts = dataclasses.asdict(progress) | {"percent": percent}
         self._output.progress(f"models.building_{facts.pop('phase')}", **facts)
@@ -166,11 +166,11 @@ class _Building:
         self.waiting.stop()
 
 
-def _print(plan: BuildPlan, models: list[LocalModel], builds: "Builds", output: Output) -> None:
+def _print(plan: BuildPlan, models: list[LocalModel], builds: "BuildRunner", output: Output) -> None:
     made, lines = [], []
     for form, model in zip(plan.request.forms, models, strict=True):
         trial = builds.trials.get(form.name)
-        made.append(model_fit.described(model) | {"trial": trial.text if trial else None})
+        made.append(model_inspection.model_data(model) | {"trial": trial.text if trial else None})
         lines.append(output.phrase("models.built", name=model.name, id=model.id, size_bytes=model.size_bytes))
         if trial is not None:
             text = invisible_characters.to_single_line(trial.text or "")

@@ -21,11 +21,10 @@ from app.inference.local_model import LocalModel
 from app.inference.services import keychain
 from app.models import catalogue
 from app.models.catalogue import ModelCard, ModelFile
-from app.models.cli import model_fit
+from app.models.cli import model_inspection
 from app.models.model_store import ModelStore
-from app.models.services.downloads import Download, Downloads
-from app.models.services.library import ModelLibrary
-from app.models.services.reach import hub
+from app.models.services.downloads import Download, Downloads, hub_address
+from app.models.services.model_library import ModelLibrary
 
 TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105  its name; sent only to the official hub, when that has asked who it is
 PREFERRED = "Q4_K_M"
@@ -38,7 +37,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="ID")
     parser.add_argument("--quant", metavar="Q4_K_M", help=help_text("models download --quant"))
     parser.add_argument(
-        "--from", dest="place", metavar="hub|DIR|URL", default="hub", help=help_text("models download --from")
+        "--from", dest="place", metavar="hub_address|DIR|URL", default="hub", help=help_text("models download --from")
     )
     parser.add_argument("--token-file", metavar="FILE", help=help_text("models download --token-file"))
 
@@ -193,7 +192,7 @@ class _Fetching:
     def _take_token(self) -> bool:
         """Whether one lies around for the hub that asks."""
         self._may_take_token = False
-        place = hub(self._settings)
+        place = hub_address(self._settings)
         token = token_around(place)
         if token:
             self._downloads.set_token(token)
@@ -218,7 +217,7 @@ def _told(fetching: _Fetching, output: Output) -> int:
         raise fetching.problem
     if fetching.model is not None:
         model = fetching.model
-        data = {**model_fit.described(model), "state": "done", "sha256": [mark.sha256 for mark in model.files]}
+        data = {**model_inspection.model_data(model), "state": "done", "sha256": [mark.sha256 for mark in model.files]}
         output.result(data, output.phrase("models.added", name=model.name, id=model.id))
         return 0
     item = fetching.paused

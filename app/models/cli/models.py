@@ -1,4 +1,7 @@
-"""`kotae models`: what is here and what could be, adding and removing."""
+"""`kotae models`: what is here and what could be, adding and removing.
+
+`kotae models add-remote`: a model of a server in the local network comes into the list. And its key.
+"""
 
 import argparse
 import dataclasses
@@ -8,19 +11,96 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from app.base import settings
+from app.base.addresses import origin_of
 from app.base.cli.commands import Output, add_command, check_limit
+from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.wording import describe_error, format_size, help_text
-from app.inference.local_model import LocalModel
-from app.models import catalogue, local_models, starter, tuned_models
-from app.models.build_plan import KeepLineage
+from app.base.wording import describe_error, format_size, help_text, phrase
+from app.inference import local_model
+from app.inference.local_model import LocalModel, RemoteModel
+from app.inference.services import keychain
+from app.models import catalogue, local_models, model_registry, starter
 from app.models.catalogue import ModelCard
-from app.models.cli import model_build, model_care, model_download, model_fit, model_kit, model_remote
+from app.models.cli import model_build, model_download, model_inspection, model_maintenance
 from app.models.cli.model_build import LearnedBy
-from app.models.cli.model_kit import LabelOf, PresetsOf
+from app.models.cli.model_maintenance import LabelOf, PresetsOf
+from app.models.gguf_build import KeepLineage
 from app.models.model_store import ModelStore
-from app.models.services.library import Publish
+from app.models.services.model_library import Publish
+from app.models.services.remote_servers import RemoteCheck, read_key
+
+
+def add_remote_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.commands import add_command
+
+    adding = add_command(actions, shared, "add-remote", help_text("models add-remote"), _add_remote)
+    adding.add_argument("address", metavar="URL", help=help_text("models add-remote address"))
+    adding.add_argument("--model", metavar="NAME", help=help_text("models add-remote --model"))
+    adding.add_argument("--name", metavar="NAME", help=help_text("models add-remote --name"))
+    adding.add_argument("--context", metavar="N", type=int, help=help_text("models add-remote --context"))
+    adding.add_argument("--key-from", metavar="FILE|-", help=help_text("models add-remote --key-from"))
+    adding.add_argument("--keep-key", action="store_true", help=help_text("models add-remote --keep-key"))
+
+
+def _add_remote(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status 3 where the server cannot be asked; nothing is added then."""
+    from app.base.cli.commands import check_limit
+
+    check_limit("--context", options.context, 256, 1 << 20)
+    address = local_model.normalize_address(options.address)
+    if not settings.load(where.settings).network_allowed:
+        raise AppError("remote_network_off")
+    key = read_key(options.key_from) if options.key_from is not None else keychain.stored_token(origin_of(address))
+    chosen = _chosen(_offered(address, key), options.model, address)
+    if options.keep_key and key:
+        keychain.store_token(key, origin_of(address))
+    remote = RemoteModel(address, chosen.model, options.context or 0)
+    store = ModelStore.open(where.database, where.backups)
+    try:
+        model = model_registry.describe_remote_model(
+            options.name or chosen.model, remote, model_registry.list_models(store, where.models)
+        )
+        model_registry.put_remote_model(store, model)
+    finally:
+        store.close()
+    facts = {"name": model.name, "id": model.id, "address": model_registry.server_address(model)}
+    output.result(model_inspection.model_data(model), output.phrase("models.remote_added", **facts))
+    return 0
+
+
+def _offered(address: str, key: str) -> tuple[RemoteModel, ...]:
+    app = core_application()
+    asking = RemoteCheck(address, key)
+    said: list[tuple[RemoteModel, ...] | AppError] = []
+    waiting = CommandLoop(lambda: waiting.stop())
+    for told in (asking.found, asking.failed):
+        told.connect(said.append)
+        told.connect(waiting.stop)
+    try:
+        waiting.run()
+    finally:
+        asking.cancel()
+    del app
+    if not said:
+        raise KeyboardInterrupt
+    if isinstance(said[0], AppError):
+        raise said[0]
+    return said[0]
+
+
+def _chosen(found: tuple[RemoteModel, ...], wanted: str | None, address: str) -> RemoteModel:
+    names = [one.model for one in found]
+    if wanted is None and len(found) == 1:
+        return found[0]
+    if wanted is None:
+        known = " / ".join(names)
+        raise AppError("bad_option", option="--model", value="-", expected=phrase("models.remote_models", known=known))
+    if wanted not in names:
+        raise AppError("remote_model_unknown", address=local_model.address_label(address), model=wanted)
+    return found[names.index(wanted)]
+
 
 # Finds a training run by its name. With its form and its strength (None: the usual ones) it becomes a model.
 Trained = Callable[[str, str | None, float | None, Paths], Publish]
@@ -40,7 +120,7 @@ def add_parser(
     actions = group.add_subparsers(dest="action", metavar="ACTION", title=help_text("commands"), required=True)
     listing = add_command(actions, shared, "list", help_text("models list"), _list)
     listing.add_argument("--catalogue", action="store_true", help=help_text("models list --catalogue"))
-    model_fit.add_parsers(actions, shared)
+    model_inspection.add_parsers(actions, shared)
     add = add_command(actions, shared, "add", help_text("models add"), functools.partial(_add, trained))
     add.add_argument("what", metavar="starter|RUN", help=help_text("models add what"))
     add.add_argument("--form", metavar="FORM", help=help_text("models add --form"))
@@ -51,15 +131,15 @@ def add_parser(
     remove = add_command(actions, shared, "remove", help_text("models remove"), _remove)
     remove.add_argument("model", metavar="ID")
     model_download.add_parsers(actions, shared)
-    model_care.add_parsers(actions, shared)
-    model_kit.add_parsers(actions, shared, presets_of, label_of)
+    model_maintenance.add_parsers(actions, shared)
+    model_maintenance.add_kit_parsers(actions, shared, presets_of, label_of)
     model_build.add_parsers(actions, shared, learned_by, keep_lineage)
-    model_remote.add_parser(actions, shared)
+    add_remote_parser(actions, shared)
 
 
 def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
     store = ModelStore.open(where.database, where.backups)
-    models = tuned_models.listed(store, where.models)
+    models = model_registry.list_models(store, where.models)
     store.close()
     book = catalogue.load()
     for problem in book.problems:  # cards of the user
@@ -70,9 +150,9 @@ def _list(options: argparse.Namespace, where: Paths, output: Output) -> int:
     here = {model.card_id for model in models}
     lines += ["", output.phrase("models.catalogue")] if options.catalogue else []
     lines += [_catalogue_line(card) for card in book.cards if options.catalogue and card.id not in here]
-    data: dict[str, Any] = {"models": [model_fit.described(model) for model in models]}
+    data: dict[str, Any] = {"models": [model_inspection.model_data(model) for model in models]}
     if options.catalogue:
-        data["catalogue"] = [model_fit.card_data(card) for card in book.cards]
+        data["catalogue"] = [model_inspection.card_data(card) for card in book.cards]
     output.result(data, "\n".join(lines))
     return 0
 
@@ -97,7 +177,7 @@ def _add(trained: Trained, options: argparse.Namespace, where: Paths, output: Ou
         model = publish(store, where.models, ())
     finally:
         store.close()
-    output.result(model_fit.described(model), output.phrase("models.added", name=model.name, id=model.id))
+    output.result(model_inspection.model_data(model), output.phrase("models.added", name=model.name, id=model.id))
     return 0
 
 
@@ -113,7 +193,7 @@ def _add_starter(where: Paths, output: Output) -> int:
     output.end_progress()
     if is_new:
         output.note("models.licence", licence=card.licence, notice=card.licence_notice)
-    output.result(model_fit.described(model), output.phrase("models.added", name=model.name, id=model.id))
+    output.result(model_inspection.model_data(model), output.phrase("models.added", name=model.name, id=model.id))
     return 0
 
 
@@ -121,21 +201,21 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
     model = local_models.describe(Path(options.file))
     if options.trust_template:
         model = dataclasses.replace(model, template_allowed=True)
-    model = model_care.remember(_stored(model, where), where, output)
+    model = model_maintenance.record_hashes(_stored(model, where), where, output)
     if local_models.needs_template_consent(model):
         output.note("models.template_note")
-    output.result(model_fit.described(model), output.phrase("models.added", name=model.name, id=model.id))
+    output.result(model_inspection.model_data(model), output.phrase("models.added", name=model.name, id=model.id))
     return 0
 
 
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     store = ModelStore.open(where.database, where.backups)
     try:
-        model = local_models.find(tuned_models.listed(store, where.models), options.model)
+        model = local_models.find(model_registry.list_models(store, where.models), options.model)
         if model is None:
             raise AppError("unknown_model", wanted=options.model)
         store.remove_local_model(model.id)
-        tuned_models.clear(store, where.models)
+        model_registry.delete_unused_adapters(store, where.models)
     finally:
         store.close()
     said = output.phrase("models.removed", name=model.name, path=model.path)
@@ -143,7 +223,7 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
         said = output.phrase("models.tuned_removed", name=model.name, base=model.tuned.base_name)
     if model.remote is not None:
         said = output.phrase("models.remote_removed", name=model.name, address=model.remote.address)
-    output.result(model_fit.described(model), said)
+    output.result(model_inspection.model_data(model), said)
     return 0
 
 

@@ -1,6 +1,6 @@
 """What goes over the wire between the program and the downloading child, as frozen dataclasses.
 
-Commands go down, events come up, each with the command's `id`. A `Fetch` ends with exactly one `Done`, `Paused` or
+Commands go down, events come up, each with the command's `id`. A `Fetch` ends with exactly one `Done`, `FetchPaused` or
 `Failed`, or with the exit of the process; what was received then is still there.
 """
 
@@ -13,7 +13,7 @@ PROTOCOL = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class NetworkAccess:
     """How the network is reached. Lives only in memory: neither token nor proxy is ever written down or logged."""
 
     token: str = field(default="", repr=False)
@@ -21,7 +21,7 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class FileOrigin:
     """Where a file comes from. `place`: the address of a hub or mirror, a folder, or the address of the file itself.
 
     `repository` "": `place` is the file's own address.
@@ -34,7 +34,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class TransferPolicy:
     """Seconds and counts; the defaults suit the internet, tests use shorter ones."""
 
     connections: int = 4
@@ -49,14 +49,14 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class List:
+class ListFiles:
     """Answered by Listed or Failed."""
 
     id: str
     place: str
     repository: str
     revision: str = "main"
-    access: Access = Access()
+    access: NetworkAccess = NetworkAccess()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +64,15 @@ class Fetch:
     """Brings one file to `folder`/`name`, or goes on where an earlier one ended."""
 
     id: str
-    origin: Origin
+    origin: FileOrigin
     folder: str
     name: str  # made safe again by the child: a plain file name
     size_bytes: int = 0  # 0: as the source says
     sha256: str = ""  # "": as the source says; without either, nothing but the size can be checked
     card_id: str = ""  # kept with what is received, for whoever goes on later
     bytes_per_s: int = 0  # 0: no limit
-    access: Access = Access()
-    pace: Pace = Pace()
+    access: NetworkAccess = NetworkAccess()
+    pace: TransferPolicy = TransferPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +110,14 @@ class ListedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class FilesListed:
     id: str
     commit: str
     files: tuple[ListedFile, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Contacted:
+class NetworkContacted:
     """A host is about to be spoken to, for the first time in this command; also those that others redirect to."""
 
     id: str
@@ -133,7 +133,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingToRetry:
     """A connection failed and is tried again. `reason`: stalled | cut | busy | unreachable | server."""
 
     id: str
@@ -173,7 +173,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Paused:
+class FetchPaused:
     id: str
     done_bytes: int
 
@@ -187,9 +187,9 @@ class Failed:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-Command = List | Fetch | Pause | SetLimit
-_Answer = Listed | Progress | Waiting | Restarted | Repairing | Verifying | Done | Paused | Failed
-Event = Hello | Heartbeat | Contacted | _Answer
+Command = ListFiles | Fetch | Pause | SetLimit
+_Answer = FilesListed | Progress | WaitingToRetry | Restarted | Repairing | Verifying | Done | FetchPaused | Failed
+Event = Hello | Heartbeat | NetworkContacted | _Answer
 
 _COMMANDS = {kind.__name__: kind for kind in get_args(Command)}
 _EVENTS = {kind.__name__: kind for kind in get_args(Event)}

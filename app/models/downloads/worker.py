@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from app.base.errors import AppError
-from app.models.downloads import folder, messages
-from app.models.downloads.fetch import fetch, is_address
-from app.models.downloads.messages import Failed, Fetch, List, Pause, Paused, Progress, SetLimit
-from app.models.downloads.transfer import Control, Stopped
+from app.models.downloads import download_source, messages
+from app.models.downloads.byte_transfer import TransferControl, TransferStopped
+from app.models.downloads.file_download import fetch_file, is_web_address
+from app.models.downloads.messages import Failed, Fetch, FetchPaused, ListFiles, Pause, Progress, SetLimit
 from trainer.wire import EventWriter, claim_stdout, read_lines
 
 
@@ -25,7 +25,7 @@ def main() -> NoReturn:
     """Runs until standard input closes; then the process ends at once."""
     writer = claim_stdout()
     try:
-        Worker(writer).run()
+        DownloadWorker(writer).run()
     except BaseException:  # noqa: BLE001  printed, and the process ends
         traceback.print_exc()
         sys.stderr.flush()
@@ -36,11 +36,11 @@ HEARTBEAT_S = 1.0
 LAST_MARK_S = 1.0  # for the marks when the parent is gone: less is sent again then
 
 
-class Worker:
+class DownloadWorker:
     def __init__(self, writer: EventWriter) -> None:
         self._writer = writer
-        self._commands: queue.SimpleQueue[List | Fetch] = queue.SimpleQueue()
-        self._controls: dict[str, Control] = {}
+        self._commands: queue.SimpleQueue[ListFiles | Fetch] = queue.SimpleQueue()
+        self._controls: dict[str, TransferControl] = {}
         self._done_bytes = 0
         self._at_rest = threading.Event()
 
@@ -86,8 +86,8 @@ class Worker:
 
     def _take(self, command: messages.Command) -> None:
         if isinstance(command, Fetch):
-            self._controls[command.id] = Control(command.bytes_per_s)
-        if isinstance(command, Fetch | List):
+            self._controls[command.id] = TransferControl(command.bytes_per_s)
+        if isinstance(command, Fetch | ListFiles):
             self._commands.put(command)
             return
         control = self._controls.get(command.id)
@@ -99,23 +99,25 @@ class Worker:
             case SetLimit():
                 control.limit(command.bytes_per_s)
 
-    def _answer(self, command: List | Fetch) -> None:
-        if isinstance(command, List):
+    def _answer(self, command: ListFiles | Fetch) -> None:
+        if isinstance(command, ListFiles):
             self._list(command)
             return
         self._done_bytes = 0
         control = self._controls[command.id]
         try:
-            self._send(fetch(command, control, self._send))
-        except Stopped:
-            self._send(Paused(command.id, self._done_bytes))
+            self._send(fetch_file(command, control, self._send))
+        except TransferStopped:
+            self._send(FetchPaused(command.id, self._done_bytes))
         finally:
             del self._controls[command.id]
 
-    def _list(self, command: List) -> None:
-        if not is_address(command.place):
-            self._send(folder.listing(command.id, Path(command.place)))
+    def _list(self, command: ListFiles) -> None:
+        if not is_web_address(command.place):
+            self._send(download_source.list_folder(command.id, Path(command.place)))
             return
-        from app.models.downloads.listing import listing  # a second of imports that fetching a known file does not need
+        from app.models.downloads.hub_listing import (
+            list_repository,  # a second of imports that fetching a known file does not need
+        )
 
-        self._send(listing(command, self._send))
+        self._send(list_repository(command, self._send))

@@ -25,12 +25,22 @@ from app.base.wording import phrase
 from app.inference import gguf
 from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models, starter
-from app.models.kits import kit_manifest
-from app.models.kits.kit_manifest import EXTRA_NAMES, PART_SUFFIX, Kit, KitExtra, KitFile, KitModel
-from app.models.kits.kit_parts import PART_BYTES, PartWriter
+from app.models.kits import transfer_kit
+from app.models.kits.transfer_kit import (
+    EXTRA_NAMES,
+    PART_BYTES,
+    PART_SUFFIX,
+    Kit,
+    KitExtra,
+    KitFile,
+    KitModel,
+    PartWriter,
+)
 
 
-def export_of(models: Sequence[LocalModel], folder: Path, label_of: Callable[[LocalModel], Label]) -> ExportRequest:
+def export_for_gate(
+    models: Sequence[LocalModel], folder: Path, label_of: Callable[[LocalModel], Label]
+) -> ExportRequest:
     """`label_of`: of what a model has learned, as it is now."""
     secret = [model.name for model in models if label_of(model) == confidentiality.HIGHEST_LABEL]
     return ExportRequest(
@@ -38,7 +48,7 @@ def export_of(models: Sequence[LocalModel], folder: Path, label_of: Callable[[Lo
     )
 
 
-def export(
+def export_kit(
     models: Sequence[LocalModel],
     folder: Path,
     *,
@@ -62,12 +72,12 @@ def export(
     files = {model.id: _files(model) for model in models}
     try:
         permit.at(folder).mkdir(parents=True, exist_ok=True)
-        (folder / kit_manifest.NAME).unlink(missing_ok=True)  # from here on the kit is not finished
+        (folder / transfer_kit.MANIFEST_NAME).unlink(missing_ok=True)  # from here on the kit is not finished
         kit = _Export(permit.at(folder), part_bytes, report).write(models, files, presets)
         _require(permit, folder)
         licences = "\n\n".join(model.licence for model in kit.models) + "\n"
-        _put(folder / kit_manifest.LICENCES_NAME, licences.encode("utf-8"))
-        _put(folder / kit_manifest.NAME, kit_manifest.to_bytes(kit))
+        _put(folder / transfer_kit.LICENCES_NAME, licences.encode("utf-8"))
+        _put(folder / transfer_kit.MANIFEST_NAME, transfer_kit.kit_bytes(kit))
         sync_folder(folder)
         _remove_old_parts(folder, kit)
     except OSError as error:
@@ -88,13 +98,13 @@ def _require(permit: Permit, folder: Path) -> None:
 def foreign_file(folder: Path) -> Path | None:
     """One that a kit here would replace, though no kit has written it."""
     try:
-        kit_manifest.read(folder)
+        transfer_kit.read_kit(folder)
     except AppError as error:
         if error.code == "kit_foreign":
-            return folder / kit_manifest.NAME
+            return folder / transfer_kit.MANIFEST_NAME
         if error.code != "kit_missing" or any(folder.glob(f"*{PART_SUFFIX}")):
             return None
-        names = (kit_manifest.NAME, kit_manifest.LICENCES_NAME, *EXTRA_NAMES.values())
+        names = (transfer_kit.MANIFEST_NAME, transfer_kit.LICENCES_NAME, *EXTRA_NAMES.values())
         return next((folder / name for name in names if os.path.lexists(folder / name)), None)
     return None
 

@@ -1,17 +1,21 @@
 """Models on their way to this machine: a queue, one at a time, by the downloading child.
 
 Nothing is asked of any machine before `start` or `resume`; what was under way when the program ended waits, paused.
+
+How the network is reached: the hub, and what is said to it. Secrets are in memory, unless the user asks for more.
 """
 
 import dataclasses
 import logging
+import os
 import time
 import uuid
 from pathlib import Path
+from urllib.parse import quote
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base.addresses import host_of
+from app.base.addresses import host_of, origin_of
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import TimeLeftEstimator
@@ -21,11 +25,37 @@ from app.inference.local_model import LocalModel
 from app.inference.services.events import Download, NetworkContact
 from app.models import download_queue
 from app.models.catalogue import ModelCard, ModelFile
-from app.models.download_queue import Queued
-from app.models.services import download_parts
-from app.models.services.fetcher import End, Fetcher, Step
-from app.models.services.library import ModelLibrary
-from app.models.services.reach import Secrets, hub
+from app.models.download_queue import QueuedDownload
+from app.models.downloads.messages import NetworkAccess
+from app.models.services.fetcher import Fetcher, FetchResult, FetchStep
+from app.models.services.model_library import ModelLibrary
+
+HUB = "https://huggingface.co"
+HUB_VARIABLE = "HF_ENDPOINT"  # as the hub's own programs call it
+
+
+def hub_address(settings: Settings) -> str:
+    return settings.hub_endpoint or os.environ.get(HUB_VARIABLE, "") or HUB
+
+
+class HubCredentials:
+    """A token goes to the machine that it is for and to no other, whatever the settings say later."""
+
+    def __init__(self) -> None:
+        self._token, self._origin, self._proxy_login = "", "", ""
+
+    def set_token(self, token: str, place: str) -> None:
+        """`place`: an address. Scheme and port count too."""
+        self._token, self._origin = token.strip(), origin_of(place)
+
+    def set_proxy_login(self, user: str, password: str) -> None:
+        self._proxy_login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
+
+    def access(self, place: str, settings: Settings) -> NetworkAccess:
+        is_meant = self._origin and origin_of(place) == self._origin
+        proxy = settings.proxy.replace("://", f"://{self._proxy_login}", 1)
+        return NetworkAccess(self._token if is_meant else "", proxy)
+
 
 __all__ = ["Download", "Downloads", "NetworkContact"]
 
@@ -55,9 +85,9 @@ class Downloads(QObject):
         self._library = library
         self._preferences = preferences
         self._path = queue
-        self._secrets = Secrets()
+        self._secrets = HubCredentials()
         self._contacts: list[NetworkContact] = []
-        self._step = Step()
+        self._step = FetchStep()
         self._active_id = ""  # of what the child brings, or of what has arrived and is being looked at
         self._is_adding = self._is_closing = False
         self._time_left = TimeLeftEstimator()
@@ -67,7 +97,7 @@ class Downloads(QObject):
         self._fetcher.ended.connect(self._on_ended)
         self._fetcher.contacted.connect(self._on_contacted)
         preferences.changed.connect(self._on_preferences)
-        self._queue: list[Queued] = self._remembered()
+        self._queue: list[QueuedDownload] = self._remembered()
         self._received = {entry.id: self._received_bytes(entry) for entry in self._queue}
         self.discard_cancelled()
 
@@ -109,7 +139,7 @@ class Downloads(QObject):
         `place`: a folder, a GGUF file, the address of a mirror, or of the file itself.
         Raises AppError("download_no_source") where the catalogue does not say where it is.
         """
-        new = download_queue.plan(card, file, place, uuid.uuid4().hex)
+        new = download_queue.plan_download(card, file, place, uuid.uuid4().hex)
         old = next((entry for entry in self._queue if entry.key == new.key), None)
         if old is None:
             self._queue.append(new)
@@ -167,7 +197,7 @@ class Downloads(QObject):
 
     def set_token(self, token: str, place: str = "") -> None:
         """For repositories that ask who it is. In memory only, and for the machine that `place` means now only."""
-        self._secrets.set_token(token, place or hub(self._preferences.value))
+        self._secrets.set_token(token, place or hub_address(self._preferences.value))
 
     def sign_in(self, download_id: str, token: str) -> None:
         """The download goes on with it; the token is for the machine that the download comes from."""
@@ -187,23 +217,23 @@ class Downloads(QObject):
     def close(self) -> None:
         """Pauses what runs and ends the child. Blocks for a moment."""
         self._is_closing = True
-        self._fetcher.abort(End("paused"))
+        self._fetcher.abort(FetchResult("paused"))
         self.discard_cancelled()
         self._save()
 
     # ------------------------------------------------------------------- the queue
 
-    def _entry(self, download_id: str) -> Queued | None:
+    def _entry(self, download_id: str) -> QueuedDownload | None:
         return next((entry for entry in self._queue if entry.id == download_id), None)
 
-    def _put(self, entry: Queued) -> None:
+    def _put(self, entry: QueuedDownload) -> None:
         """In the place of the entry of that id."""
         self._queue = [entry if other.id == entry.id else other for other in self._queue]
 
-    def _is_arriving(self, entry: Queued) -> bool:
+    def _is_arriving(self, entry: QueuedDownload) -> bool:
         return self._is_adding and entry.id == self._active_id
 
-    def _leave(self, entry: Queued, state: str) -> None:
+    def _leave(self, entry: QueuedDownload, state: str) -> None:
         self._put(entry.with_state(state))
         self._note_change()
         if entry.id == self._active_id:
@@ -221,41 +251,41 @@ class Downloads(QObject):
             except AppError as error:
                 self._fail(entry, error)
 
-    def _begin(self, entry: Queued) -> None:
+    def _begin(self, entry: QueuedDownload) -> None:
         """Raises AppError where it cannot be begun."""
         settings = self._preferences.value
         if download_queue.is_online(entry.place) and not settings.network_allowed:
             raise AppError("network_forbidden")
-        entry = download_parts.settled(entry, self._library.folder).with_state("running")
+        entry = download_queue.with_folder(entry, self._library.folder).with_state("running")
         self._put(entry)
         self._active_id = entry.id
-        self._step = Step()
+        self._step = FetchStep()
         self._time_left.restart()
         self._received[entry.id] = self._received_bytes(entry)
         self._note_change()
-        place = entry.place or hub(settings)
+        place = entry.place or hub_address(settings)
         access = self._secrets.access(place, settings)
         self._fetcher.fetch(entry, place, Path(entry.folder), access, settings.download_limit_bytes_per_s)
 
-    def _fail(self, entry: Queued, problem: AppError) -> None:
+    def _fail(self, entry: QueuedDownload, problem: AppError) -> None:
         failed = entry.with_state("failed", problem)
         self._put(failed)
         self._note_change()
         self.failed.emit(self._view(failed))
 
-    def _discard(self, entry: Queued) -> None:
+    def _discard(self, entry: QueuedDownload) -> None:
         self._queue = [other for other in self._queue if other.id != entry.id]
         self._received.pop(entry.id, None)
         if entry.folder:
             try:
-                download_parts.discard(Path(entry.folder), entry)
+                download_queue.delete_parts(Path(entry.folder), entry)
             except OSError as error:
                 log.warning("a cancelled download was not deleted: %s", error)
         self._note_change()
 
     # ------------------------------------------------------------------- what the child tells
 
-    def _on_stepped(self, step: Step) -> None:
+    def _on_stepped(self, step: FetchStep) -> None:
         entry, before = self._entry(self._active_id), self._step
         if entry is None:
             return
@@ -276,14 +306,14 @@ class Downloads(QObject):
         self._contacts.append(contact)
         self.contacted.emit(contact)
 
-    def _on_learned(self, job: Queued) -> None:
+    def _on_learned(self, job: QueuedDownload) -> None:
         """Sizes, checksums, arrived files; what was asked for meanwhile stands."""
         entry = self._entry(job.id)
         if entry is not None:
             self._put(job.with_state(entry.state, entry.problem))
             self._note_change()
 
-    def _on_ended(self, how: End) -> None:
+    def _on_ended(self, how: FetchResult) -> None:
         """Of the entry that runs, or of one that was paused or cancelled meanwhile."""
         entry = self._entry(self._active_id)
         assert entry is not None
@@ -299,14 +329,14 @@ class Downloads(QObject):
         self._note_change()
         self._advance()
 
-    def _add(self, entry: Queued) -> None:
+    def _add(self, entry: QueuedDownload) -> None:
         """Everything is here: into the library, after a look into the file."""
         self._is_adding = True
         self._put(entry.with_state("running"))
-        self._step = Step("verifying")
+        self._step = FetchStep("verifying")
         self.changed.emit()
         folder = Path(entry.folder)
-        background.run(lambda: download_queue.as_model(entry, folder), self._on_described, self._on_not_added)
+        background.run(lambda: download_queue.downloaded_model(entry, folder), self._on_described, self._on_not_added)
 
     def _on_described(self, model: LocalModel) -> None:
         try:
@@ -329,13 +359,13 @@ class Downloads(QObject):
             self._fail(entry, error)
         self._advance()
 
-    def _emptied(self, entry: Queued) -> Queued:
+    def _emptied(self, entry: QueuedDownload) -> QueuedDownload:
         """What was fetched is not what was asked for: it does not stay, and another try begins at nothing."""
         try:
-            download_parts.discard(Path(entry.folder), entry)
+            download_queue.delete_parts(Path(entry.folder), entry)
         except OSError as error:
             log.warning("a refused file was not deleted: %s", error)
-        entry = download_queue.planned_anew(entry)
+        entry = download_queue.replan_download(entry)
         self._received[entry.id] = 0
         return entry
 
@@ -346,18 +376,18 @@ class Downloads(QObject):
     def _on_preferences(self, settings: Settings) -> None:
         self._fetcher.limit(settings.download_limit_bytes_per_s)
         if not settings.network_allowed and self.online_count:
-            self._fetcher.abort(End("failed", AppError("network_forbidden")))
+            self._fetcher.abort(FetchResult("failed", AppError("network_forbidden")))
 
     # ------------------------------------------------------------------- what is remembered and shown
 
-    def _remembered(self) -> list[Queued]:
+    def _remembered(self) -> list[QueuedDownload]:
         if self._path is None:
             return []
-        known = download_queue.load(self._path)
-        return [*known, *download_parts.forgotten(self._library.folder, known)]
+        known = download_queue.load_queue(self._path)
+        return [*known, *download_queue.find_forgotten_downloads(self._library.folder, known)]
 
-    def _received_bytes(self, entry: Queued) -> int:
-        return download_parts.received_bytes(Path(entry.folder), entry) if entry.folder else 0
+    def _received_bytes(self, entry: QueuedDownload) -> int:
+        return download_queue.received_bytes(Path(entry.folder), entry) if entry.folder else 0
 
     def _note_change(self) -> None:
         self._save()
@@ -367,13 +397,13 @@ class Downloads(QObject):
         if self._path is None:
             return
         try:
-            download_queue.save(self._path, self._queue)
+            download_queue.save_queue(self._path, self._queue)
         except OSError as error:  # a full disk ends the download too, and says so; the parts are found without this
             log.warning("the list of downloads was not saved: %s", error)
 
-    def _view(self, entry: Queued) -> Download:
+    def _view(self, entry: QueuedDownload) -> Download:
         is_active = entry.id == self._active_id and entry.state == "running"
-        step = self._step if is_active else Step()
+        step = self._step if is_active else FetchStep()
         received = min(self._received.get(entry.id, 0), entry.size_bytes)
         return Download(
             id=entry.id,
@@ -381,7 +411,7 @@ class Downloads(QObject):
             title=entry.title,
             quantization=entry.quantization,
             names=tuple(file.name for file in entry.files),
-            place=host_of(entry.place or hub(self._preferences.value)) or entry.place,
+            place=host_of(entry.place or hub_address(self._preferences.value)) or entry.place,
             total_bytes=entry.size_bytes,
             done_bytes=received,
             state=step.phase if is_active else entry.state,

@@ -12,37 +12,37 @@ from app.base import json_lines
 from app.base.errors import AppError
 from app.base.services.child_process import ChildExit, ChildProcess
 from app.models import download_queue
-from app.models.download_queue import Queued, QueuedFile
+from app.models.download_queue import QueuedDownload, QueuedFile
 from app.models.downloads import messages
 from app.models.downloads.messages import (
-    Access,
-    Contacted,
     Done,
     Failed,
     Fetch,
+    FetchPaused,
+    FileOrigin,
+    FilesListed,
     Heartbeat,
     Hello,
-    List,
-    Listed,
-    Origin,
-    Pace,
+    ListFiles,
+    NetworkAccess,
+    NetworkContacted,
     Pause,
-    Paused,
     Progress,
     Repairing,
     Restarted,
     SetLimit,
+    TransferPolicy,
     Verifying,
-    Waiting,
+    WaitingToRetry,
 )
 
-PACE = Pace()
+PACE = TransferPolicy()
 SILENCE_LIMIT_S = 30.0  # the child beats once a second; a machine that swaps can miss many
 WATCH_LATE_S = 4.0  # the watch looks every second
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class FetchStep:
     """How the file that is on its way does. `phase`: running | verifying | repairing.
 
     `trouble`: what is being tried again just now, as a code of AppError; "" for nothing.
@@ -55,7 +55,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class FetchResult:
     """`kind`: done (everything is here) | paused | failed."""
 
     kind: str
@@ -76,7 +76,7 @@ class Fetcher(QObject):
         log: Path,
         parent: QObject | None = None,
         *,
-        pace: Pace = PACE,
+        pace: TransferPolicy = PACE,
         silence_limit_s: float = SILENCE_LIMIT_S,
     ) -> None:
         super().__init__(parent)
@@ -90,18 +90,18 @@ class Fetcher(QObject):
         self._watch = QTimer(self, interval=1000)
         self._watch.timeout.connect(self._check_life)
         self._ids = itertools.count(1)
-        self._job: Queued | None = None
+        self._job: QueuedDownload | None = None
         self._place = ""
         self._folder = Path()
-        self._access = Access()
+        self._access = NetworkAccess()
         self._limit = 0
         self._command_id = ""
         self._is_pausing = False
         self._may_restart = True
-        self._step = Step()
+        self._step = FetchStep()
 
     @property
-    def job(self) -> Queued | None:
+    def job(self) -> QueuedDownload | None:
         """What is being fetched."""
         return self._job
 
@@ -110,7 +110,7 @@ class Fetcher(QObject):
         """Of the child; 0 while there is none."""
         return self._child.pid
 
-    def fetch(self, queued: Queued, place: str, folder: Path, access: Access, bytes_per_s: int) -> None:
+    def fetch(self, queued: QueuedDownload, place: str, folder: Path, access: NetworkAccess, bytes_per_s: int) -> None:
         """`place`: where a hub is meant, its address. Starts the child if need be."""
         assert self._job is None
         self._job, self._place, self._folder, self._access, self._limit = queued, place, folder, access, bytes_per_s
@@ -123,11 +123,11 @@ class Fetcher(QObject):
             return
         self._is_pausing = True
         if self._job.needs_listing:
-            self.abort(End("paused"))
+            self.abort(FetchResult("paused"))
         else:
             self._child.send(messages.to_line(Pause(self._command_id)))
 
-    def abort(self, why: End) -> None:
+    def abort(self, why: FetchResult) -> None:
         """Ends the child and whatever it does; `ended` tells `why`."""
         self._command_id = ""  # whatever it still says
         self._child.stop()
@@ -151,7 +151,7 @@ class Fetcher(QObject):
         assert job is not None
         file = next((file for file in job.files if not file.has_arrived), None)
         if file is None:
-            self._end(End("done"))
+            self._end(FetchResult("done"))
             return
         if not self._child.is_running:
             self._verdict = ""
@@ -161,15 +161,15 @@ class Fetcher(QObject):
             if self._job is None:  # it could not be started, and that was told
                 return
         self._command_id = str(next(self._ids))
-        self._step = Step()
+        self._step = FetchStep()
         revision = job.revision or "main"
         if job.needs_listing:
-            command: messages.Command = List(self._command_id, self._place, job.repository, revision, self._access)
+            command: messages.Command = ListFiles(self._command_id, self._place, job.repository, revision, self._access)
         else:
             command = self._fetch_command(job, file, revision)
         self._child.send(messages.to_line(command))
 
-    def _fetch_command(self, job: Queued, file: QueuedFile, revision: str) -> Fetch:
+    def _fetch_command(self, job: QueuedDownload, file: QueuedFile, revision: str) -> Fetch:
         return Fetch(
             self._command_id,
             _origin(job, file, self._place, revision),
@@ -202,7 +202,7 @@ class Fetcher(QObject):
         except ValueError:
             self._kill("garbled")
             return
-        if isinstance(event, Contacted):
+        if isinstance(event, NetworkContacted):
             self.contacted.emit(event.host)
         elif isinstance(event, Hello):
             if event.protocol != messages.PROTOCOL:
@@ -212,44 +212,44 @@ class Fetcher(QObject):
         elif self._job is not None and event.id == self._command_id:
             self._take(event, self._job)
 
-    def _take(self, event: messages.Event, job: Queued) -> None:
+    def _take(self, event: messages.Event, job: QueuedDownload) -> None:
         match event:
-            case Listed():
+            case FilesListed():
                 self._on_listed(event, job)
             case Done():
                 self._on_done(event, job)
             case Failed():
-                self._end(End("failed", AppError(event.code, **event.facts)))
-            case Paused():
-                self._end(End("paused"))
+                self._end(FetchResult("failed", AppError(event.code, **event.facts)))
+            case FetchPaused():
+                self._end(FetchResult("paused"))
             case Progress():
                 trouble = self._step.trouble if event.done_bytes <= self._step.done_bytes else ""
                 phase = self._step.phase if self._step.phase == "repairing" else "running"
-                self._set_step(Step(phase, event.done_bytes, event.bytes_per_s, trouble))
-            case Waiting():
+                self._set_step(FetchStep(phase, event.done_bytes, event.bytes_per_s, trouble))
+            case WaitingToRetry():
                 self._set_step(dataclasses.replace(self._step, trouble=f"download_{event.reason}", bytes_per_s=0.0))
             case Verifying():
-                self._set_step(Step("verifying", self._step.done_bytes))
+                self._set_step(FetchStep("verifying", self._step.done_bytes))
             case Repairing():
-                self._set_step(Step("repairing"))
+                self._set_step(FetchStep("repairing"))
             case Restarted():
-                self._set_step(Step())
+                self._set_step(FetchStep())
 
-    def _set_step(self, step: Step) -> None:
+    def _set_step(self, step: FetchStep) -> None:
         self._step = step
         self.stepped.emit(step)
 
-    def _on_listed(self, event: Listed, job: Queued) -> None:
+    def _on_listed(self, event: FilesListed, job: QueuedDownload) -> None:
         listed = {file.name: (file.size_bytes, file.sha256) for file in event.files}
         try:
             self._job = download_queue.with_listing(job, event.commit, listed)
         except AppError as error:
-            self._end(End("failed", error))
+            self._end(FetchResult("failed", error))
             return
         self.learned.emit(self._job)
         self._go_on_unless_ended()
 
-    def _on_done(self, event: Done, job: Queued) -> None:
+    def _on_done(self, event: Done, job: QueuedDownload) -> None:
         self._may_restart = True
         arrived = next(file for file in job.files if not file.has_arrived)
         files = tuple(
@@ -263,7 +263,7 @@ class Fetcher(QObject):
         self._job = dataclasses.replace(job, files=files)
         self.learned.emit(self._job)
         if self._is_pausing and not all(file.has_arrived for file in files):
-            self._end(End("paused"))
+            self._end(FetchResult("paused"))
         else:
             self._go_on_unless_ended()
 
@@ -280,23 +280,25 @@ class Fetcher(QObject):
             self._may_restart = False
             self._go_on()
         elif self._is_pausing:
-            self._end(End("paused"))
+            self._end(FetchResult("paused"))
         else:
-            self._end(End("failed", AppError("download_crashed", detail=self._verdict or how.detail or how.cause)))
+            self._end(
+                FetchResult("failed", AppError("download_crashed", detail=self._verdict or how.detail or how.cause))
+            )
 
-    def _end(self, how: End) -> None:
+    def _end(self, how: FetchResult) -> None:
         if self._job is not None:
             self._job, self._command_id = None, ""
             self.ended.emit(how)
 
 
-def _origin(job: Queued, file: QueuedFile, place: str, revision: str) -> Origin:
-    match download_queue.kind_of(job.place):
+def _origin(job: QueuedDownload, file: QueuedFile, place: str, revision: str) -> FileOrigin:
+    match download_queue.source_kind(job.place):
         case "hub":
-            return Origin(place, job.repository, revision, file.source)
+            return FileOrigin(place, job.repository, revision, file.source)
         case "file":
-            return Origin(file.source)
+            return FileOrigin(file.source)
         case "local_file":
-            return Origin(str(Path(place).parent), file=file.source)
+            return FileOrigin(str(Path(place).parent), file=file.source)
         case _:
-            return Origin(place, file=file.source)
+            return FileOrigin(place, file=file.source)

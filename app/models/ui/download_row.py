@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from app.base.wording import describe_error, phrase
 from app.models.services.downloads import Download
-from app.models.ui import words
+from app.models.ui import model_text
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
@@ -108,7 +108,7 @@ def state_words(download: Download, place: int = 0) -> str:
 def amount_words(download: Download) -> str:
     done, total = download.done_bytes, download.total_bytes
     if not total or not done:
-        return words.gigabytes(done or total) if done or total else ""
+        return model_text.gigabytes(done or total) if done or total else ""
     divisor, unit = (1e9, "GB") if total >= 1e8 else (1e6, "MB")
     text = phrase("models.a_b_unit_p")
     percent = math.floor(100 * done / total)  # 100 only when it is all there

@@ -18,26 +18,22 @@ from app.inference.services.engine import EngineClient
 from app.inference.services.events import EngineStatus
 from app.models import catalogue
 from app.models.catalogue import ModelCard, ModelFile
-from app.models.models_folder import Moved
-from app.models.services.library import ModelLibrary
-from app.models.services.upkeep import ModelUpkeep
-from app.models.ui import gather, questions
-from app.models.ui.care.build_desk import BuildDesk
-from app.models.ui.care.build_dialog import BuildDialog
-from app.models.ui.care.build_strip import BuildStrip
-from app.models.ui.care.care import Care
-from app.models.ui.care.importing import Importing, dropped_files
-from app.models.ui.detail import Around, ModelDetail
-from app.models.ui.download_desk import DownloadDesk
-from app.models.ui.downloading import Downloading
-from app.models.ui.entries import Entry, ModelList
-from app.models.ui.fits import Fits
-from app.models.ui.machine import MachineLine
-from app.models.ui.menus import KitMenu, ModelMenu, pop_up
-from app.models.ui.model_view import ModelView
-from app.models.ui.remote_desk import RemoteDesk
-from app.models.ui.tabs import ModelTabs
-from app.models.ui.using import Using
+from app.models.models_folder import FolderMoveResult
+from app.models.services.maintenance import ModelMaintenance
+from app.models.services.model_fits import FitChecker
+from app.models.services.model_library import ModelLibrary
+from app.models.ui import model_actions, model_list
+from app.models.ui.build_controller import BuildController
+from app.models.ui.build_views import BuildDialog, BuildStrip
+from app.models.ui.download_controller import DownloadController
+from app.models.ui.download_presenter import DownloadPresenter
+from app.models.ui.fit_views import MachineLine
+from app.models.ui.maintenance_presenter import KitMenu, MaintenancePresenter, ModelMenu, pop_up
+from app.models.ui.model_actions import UseModelAction
+from app.models.ui.model_detail import DetailContext, ModelDetail
+from app.models.ui.model_list import ModelEntry, ModelListModel, ModelListView, ModelTabs
+from app.models.ui.remote_server_dialog import RemoteServerController
+from app.models.ui.work_progress import ImportPresenter, dropped_files
 from app.uikit import desktop
 from app.uikit.dialogs import Dialog
 from app.uikit.page import Navigation, Page, PageHeader
@@ -62,9 +58,9 @@ class ModelsPage(Page):
         preferences: Preferences,
         engine: EngineClient,
         paths: Paths,
-        upkeep: ModelUpkeep,
-        download_desk: DownloadDesk,
-        build_desk: BuildDesk,
+        upkeep: ModelMaintenance,
+        download_desk: DownloadController,
+        build_desk: BuildController,
     ) -> None:
         super().__init__()
         self._theme = theme
@@ -75,13 +71,13 @@ class ModelsPage(Page):
         self._upkeep = upkeep
         self._desk = download_desk
         self._build_desk = build_desk
-        self._fits = Fits(preferences, engine, paths.data / speed.FILE_NAME, self)
+        self._fits = FitChecker(preferences, engine, paths.data / speed.FILE_NAME, self)
         self._chosen_key = ""
         self._is_detail_shown = False  # where list and detail do not fit side by side
         self._build()
-        self.downloading = Downloading(download_desk, self.list, self.detail, self.download_banner, self)
-        self.using = Using(theme, navigation, library, preferences, self)
-        self.remote = RemoteDesk(theme, library, preferences, engine, self)
+        self.downloading = DownloadPresenter(download_desk, self.list, self.detail, self.download_banner, self)
+        self.using = UseModelAction(theme, navigation, library, preferences, self)
+        self.remote = RemoteServerController(theme, library, preferences, engine, self)
         self._connect()
         self._connect_work()
         self._refill()
@@ -100,7 +96,7 @@ class ModelsPage(Page):
         self.importing.add_files([path])
 
     def choose_file(self) -> None:
-        path = questions.choose_gguf_file(self)
+        path = model_actions.choose_gguf_file(self)
         if path:
             self.import_path(path)
 
@@ -149,8 +145,8 @@ class ModelsPage(Page):
             self._header.add_action(action)
         self.banner, self.download_banner = Banner(self._theme), Banner(self._theme)
         self.progress = ProgressRow(self._theme)
-        self.importing = Importing(self._library, self.progress, self.banner, self)
-        self.care = Care(self._theme, self._upkeep, self._library, self.importing.add_files)
+        self.importing = ImportPresenter(self._library, self.progress, self.banner, self)
+        self.care = MaintenancePresenter(self._theme, self._upkeep, self._library, self.importing.add_files)
         self.building = BuildStrip(self._theme, self._build_desk)
         self.detail = ModelDetail(self._theme, self._navigation)
         self.machine = MachineLine(self._theme, self._upkeep.models_folder)
@@ -174,8 +170,8 @@ class ModelsPage(Page):
         column.addLayout(content, 1)
 
     def _build_list_side(self) -> QWidget:
-        self.models = ModelList()
-        self.list = ModelView(self._theme, self.models)
+        self.models = ModelListModel()
+        self.list = ModelListView(self._theme, self.models)
         self.tabs = ModelTabs(self._theme)
         self._nothing = Label(phrase("models.no_model_matches"), tone="muted", wraps=True)
         self._problems = Label(role="caption", tone="warning", wraps=True)
@@ -203,7 +199,7 @@ class ModelsPage(Page):
         self.import_button.clicked.connect(self.choose_file)
         self.kit_button.clicked.connect(lambda: pop_up(self.kit_menu(), self.kit_button))
         self.menu_button.clicked.connect(lambda: pop_up(self.menu(), self.menu_button))
-        self.found_button.clicked.connect(self.care.look_for_others)
+        self.found_button.clicked.connect(self.care.search_other_programs)
         self.list.selectionModel().currentChanged.connect(self._on_current_changed)
         self.list.clicked.connect(self._on_clicked)
         self.list.activated.connect(self._on_clicked)
@@ -245,7 +241,7 @@ class ModelsPage(Page):
         self._fits.measured.connect(self._show_speed)
         self._theme.changed.connect(self._on_theme_changed)
 
-    def _on_folder_moved(self, moved: Moved) -> None:
+    def _on_folder_moved(self, moved: FolderMoveResult) -> None:
         self.machine.use_folder(moved.folder)
 
     def kit_menu(self) -> KitMenu:
@@ -268,18 +264,18 @@ class ModelsPage(Page):
     # -------------------------------------------------------------------- showing
 
     @property
-    def _entry(self) -> Entry | None:
+    def _entry(self) -> ModelEntry | None:
         return self.models.entry(self.list.currentIndex())
 
     def _refill(self) -> None:
         self._fits.judge(self._library.models())
         chosen, items = self._preferences.value.model_id, self._desk.downloads.items()
-        here, cards = gather.entries(self._library, chosen, self._fits.findings, items)
+        here, cards = model_list.list_entries(self._library, chosen, self._fits.findings, items)
         search_here, search_cards = [e for e in here if e.is_for_search], [e for e in cards if e.is_for_search]
         chat_here, chat_cards = [e for e in here if not e.is_for_search], [e for e in cards if not e.is_for_search]
         shown = {"chat": (chat_here, chat_cards), "search": (search_here, search_cards), "local": (here, [])}
         self.tabs.set_counts({tab: len(entries[0]) + len(entries[1]) for tab, entries in shown.items()})
-        wanted = [[entry for entry in entries if entry.speaks_of(self.tabs.words)] for entries in shown[self.tabs.tab]]
+        wanted = [[entry for entry in entries if entry.matches(self.tabs.words)] for entries in shown[self.tabs.tab]]
         key = self._chosen_key
         focused = self.downloading.focused()
         self.models.set_entries(*wanted)
@@ -301,7 +297,7 @@ class ModelsPage(Page):
     def _show_detail(self) -> None:
         entry = self._entry
         if entry is not None and entry.key:
-            around = Around(
+            around = DetailContext(
                 self._engine.status.facts,
                 self._upkeep.last_verified(entry.model) if entry.model else None,
                 self._library.is_starter_available(),
@@ -387,7 +383,7 @@ class ModelsPage(Page):
             self.removal_dialog(model).open()
 
     def removal_dialog(self, model: LocalModel) -> Dialog:
-        dialog = questions.removal_dialog(self._theme, model, self)
+        dialog = model_actions.removal_dialog(self._theme, model, self)
         dialog.chosen.connect(lambda key: self._remove(model.id) if key == "remove" else None)
         return dialog
 
@@ -398,4 +394,4 @@ class ModelsPage(Page):
     def _on_licence_requested(self) -> None:
         entry = self._entry
         if entry is not None and entry.card is not None:
-            questions.licence_dialog(self._theme, entry.card.licence_url, self).open()
+            model_actions.licence_dialog(self._theme, entry.card.licence_url, self).open()

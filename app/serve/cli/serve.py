@@ -21,13 +21,13 @@ from app.base.services import background
 from app.base.wording import help_text
 from app.chat.services import command_request
 from app.chat.services.answer_run import AnswerRequest
-from app.documents import collections
-from app.documents.services import command_scope
-from app.documents.services.meaning import Meanings
+from app.documents import collection_lookup
+from app.documents.services import command_documents
+from app.documents.services.command_documents import QuestionEmbedder
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
-from app.models import remote_models
+from app.models import model_registry
 from app.serve.endpoint import MODEL_ID, Endpoint, ServedModel, ServedModels
 from app.serve.request_queue import ModelLoader, RequestQueue
 from app.serve.server import HttpServer, load_own_key, read_key
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     app = core_application()
     listener = _listener(options.port, output)
     network_guard.install_filter()  # from here on there is no other socket to be had, for the children either
-    with listener, Meanings(where, output) if where.documents.is_file() else nullcontext() as meanings:
+    with listener, QuestionEmbedder(where, output) if where.documents.is_file() else nullcontext() as meanings:
         engine = EngineClient(child_commands.engine(), where.logs / "engine-serve.log")
         embedding = meanings.embedding if meanings else None
         desk = RequestQueue(engine, child_commands.template(), request, where.documents, embedding)
@@ -98,15 +98,15 @@ def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     )
     request = command_request.request_of(asked, where, runs.find_folder)
     if request.model.remote is not None:
-        raise AppError("remote_cannot", address=remote_models.shown(request.model))
+        raise AppError("remote_cannot", address=model_registry.server_address(request.model))
     return request
 
 
 def _offers_of(options: argparse.Namespace, where: Paths, model: LocalModel) -> ServedModels:
     """Raises AppError as `ask_sources.scope_of`, "secret_export", and for a database that cannot be used."""
-    named = command_scope.scope_of(options.collection, where) if options.collection else ()
+    named = command_documents.scope_of(options.collection, where) if options.collection else ()
     if where.documents.is_file():
-        collections.open_library(where.documents).close()
+        collection_lookup.open_library(where.documents).close()
     offers = ServedModels(where.documents, where.exports_log, model, named, is_agreed=options.allow_secret)
     for offer in (ServedModel(MODEL_ID), *(ServedModel(one.name, (one,)) for one in named)):
         offers.export_of(offer, "").check(is_agreed=options.allow_secret)

@@ -19,13 +19,13 @@ from app.chat.services.chat import ChatSession
 from app.evaluation.services.evaluations import Evaluations
 from app.inference.services.events import AnswerStage
 from app.models.services.downloads import Downloads
-from app.models.services.library import ModelLibrary
-from app.models.services.upkeep import ModelUpkeep
+from app.models.services.maintenance import ModelMaintenance
+from app.models.services.model_library import ModelLibrary
 from app.training.services.training_setup import TrainingSetup
 from app.training.services.trainings import Trainings
 from app.uikit.page import Navigation
 
-LongWork = ModelLibrary | ModelUpkeep | TrainingSetup
+LongWork = ModelLibrary | ModelMaintenance | TrainingSetup
 
 LONG_WORK_S = 5.0
 LONG_ANSWER_S = 20.0
@@ -92,7 +92,7 @@ class Notifier(QObject):
         self._tell_end(library.imported, phrase("shell.the_model_has_been_added"), library)
         library.failed.connect(self._on_adding_failed)
 
-    def follow_models(self, downloads: Downloads, upkeep: ModelUpkeep) -> None:
+    def follow_models(self, downloads: Downloads, upkeep: ModelMaintenance) -> None:
         """What takes minutes and hours: the user is hardly ever there when it ends."""
         self._upkeep = upkeep
         self._tell_end(downloads.finished, phrase("shell.a_model_was_downloaded"))

@@ -9,8 +9,8 @@ from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.chat.ui.page import ChatPage
 from app.inference.local_model import LocalModel
-from app.models.services.library import ModelLibrary
-from app.models.ui.download_desk import DownloadDesk
+from app.models.services.model_library import ModelLibrary
+from app.models.ui.download_controller import DownloadController
 from app.shell.ui.main_window import MainWindow
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class FirstRunController(QObject):
         page: ChatPage,
         library: ModelLibrary,
         preferences: Preferences,
-        download_desk: DownloadDesk,
+        download_desk: DownloadController,
         where: Paths,
     ) -> None:
         super().__init__(window)

@@ -18,10 +18,10 @@ from app.base.settings import Settings
 from app.base.wording import phrase
 from app.inference import machine
 from app.inference.machine import Gpu, Machine
-from app.models import model_sizes
-from app.models.model_sizes import SizeFit
-from app.models.services.library import ModelLibrary
-from app.models.ui.download_desk import DownloadDesk
+from app.models import model_fit
+from app.models.model_fit import SizeFit
+from app.models.services.model_library import ModelLibrary
+from app.models.ui.download_controller import DownloadController
 from app.shell.ui.first_run_model import FirstModelStep
 from app.uikit.localization import with_note
 from app.uikit.theme import Theme
@@ -99,8 +99,8 @@ class MachineStep(QWidget):
     # ------------------------------------------------------------------- advice
 
     def _show_advice(self, here: Machine) -> None:
-        sizes = model_sizes.fits(here.available_bytes, self._settings.context_tokens, self._settings.kv_type)
-        best = model_sizes.recommended(sizes)
+        sizes = model_fit.fit_sizes(here.available_bytes, self._settings.context_tokens, self._settings.kv_type)
+        best = model_fit.recommended_size(sizes)
         if best is None:
             self.advice.setText(phrase("shell.free_memory_is_tight_even"))
             self.reasons.setText(phrase("shell.closing_other_programs_frees_memory"))
@@ -121,8 +121,8 @@ class MachineStep(QWidget):
 
     def _around(self, best: SizeFit, sizes: Sequence[SizeFit]) -> list[str]:
         """What there is to say of the size that work needs, and of those above it."""
-        wanted = next(size for size in sizes if size.name == model_sizes.RECOMMENDED)
-        largest = model_sizes.largest(sizes)
+        wanted = next(size for size in sizes if size.name == model_fit.RECOMMENDED_SIZE)
+        largest = model_fit.largest_size(sizes)
         if wanted.verdict == "insufficient":
             words = phrase("shell.there_is_not_enough_free")
             return [words.format(size=wanted.name, need=_gb(wanted.need_bytes))]
@@ -194,7 +194,7 @@ class FirstRunDialog(QDialog):
         theme: Theme,
         library: ModelLibrary,
         preferences: Preferences,
-        desk: DownloadDesk,
+        desk: DownloadController,
         models_folder: Path,
         parent: QWidget,
     ) -> None:

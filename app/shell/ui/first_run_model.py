@@ -15,12 +15,12 @@ from app.base.settings import Settings
 from app.base.wording import current_language, describe_error, phrase
 from app.inference import machine
 from app.inference.local_model import LocalModel
-from app.models import catalogue, local_models, model_fit, model_sizes, starter
+from app.models import catalogue, local_models, model_fit, starter
 from app.models.catalogue import ModelCard, ModelFile
 from app.models.services.downloads import Download
-from app.models.services.library import ModelLibrary
-from app.models.ui import questions, words
-from app.models.ui.download_desk import DownloadDesk
+from app.models.services.model_library import ModelLibrary
+from app.models.ui import model_actions, model_text
+from app.models.ui.download_controller import DownloadController
 from app.models.ui.download_row import DownloadRow
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -33,13 +33,13 @@ from app.uikit.widgets.progress_row import ProgressRow
 class DownloadCard(QFrame):
     """What is being downloaded goes on when the dialog is closed."""
 
-    def __init__(self, theme: Theme, desk: DownloadDesk, card: ModelCard, file: ModelFile) -> None:
+    def __init__(self, theme: Theme, desk: DownloadController, card: ModelCard, file: ModelFile) -> None:
         super().__init__()
         self._desk = desk
         self._card = card
         self._file = file
         self.setProperty("surface", "card")
-        size = words.gigabytes(file.size_bytes)
+        size = model_text.gigabytes(file.size_bytes)
         self.button = Button(theme, phrase("common.download_size", size=size), icon="download")
         self.kit_button = Button(theme, phrase("common.import_a_kit"), icon="hard-drive")
         self.row = DownloadRow(theme)
@@ -54,7 +54,7 @@ class DownloadCard(QFrame):
         inside = QVBoxLayout(self)
         inside.setContentsMargins(16, 12, 16, 12)
         inside.setSpacing(6)
-        title = join_facts(self._card.title, words.gigabytes(self._file.size_bytes))
+        title = join_facts(self._card.title, model_text.gigabytes(self._file.size_bytes))
         inside.addWidget(Label(title, strong=True, wraps=True))
         suits = phrase("shell.it_suits_this_pc")
         text = " ".join((self._card.summary, suits)) if current_language() == "en" else self._card.summary + suits
@@ -96,7 +96,7 @@ class DownloadCard(QFrame):
 
 def suggestion(available_bytes: int, settings: Settings) -> tuple[ModelCard, ModelFile] | None:
     """The first of the catalogue of the size that fits; None where none can be downloaded."""
-    best = model_sizes.recommended(model_sizes.fits(available_bytes, settings.context_tokens, settings.kv_type))
+    best = model_fit.recommended_size(model_fit.fit_sizes(available_bytes, settings.context_tokens, settings.kv_type))
     found = [(card, file) for card in catalogue.load().cards if (file := _file(card)) is not None]
     right = [(card, file) for card, file in found if best is not None and card.size_label == best.name]
     smaller = [(card, file) for card, file in found if best is not None and file.size_bytes <= best.file_bytes]
@@ -118,7 +118,7 @@ class FirstModelStep(QWidget):
     changed = Signal()  # there is a model now, or work has begun or ended
     kit_requested = Signal()  # to be imported
 
-    def __init__(self, theme: Theme, library: ModelLibrary, preferences: Preferences, desk: DownloadDesk) -> None:
+    def __init__(self, theme: Theme, library: ModelLibrary, preferences: Preferences, desk: DownloadController) -> None:
         super().__init__()
         self._desk = desk
         self._theme = theme
@@ -166,7 +166,7 @@ class FirstModelStep(QWidget):
         label = phrase("common.start_with_the_trial_model") if is_there else phrase("common.import_the_trial_kit")
         self.starter_button = Button(self._theme, label, "primary")
         self.licence_button = Button(self._theme, phrase("common.read_the_licence_in_full"), "link", "external-link")
-        title = join_facts(card.title, words.gigabytes(card.files[0].size_bytes))
+        title = join_facts(card.title, model_text.gigabytes(card.files[0].size_bytes))
         self.starter_card, inside = self._card(title, card.summary)
         licence = Label(phrase("shell.licence_name", name=card.licence), "caption", "text2", wraps=True)
         inside.addLayout(_row(licence, self.licence_button))
@@ -262,12 +262,12 @@ class FirstModelStep(QWidget):
         self.progress.cancel_button.setFocus()
 
     def _on_file_clicked(self) -> None:
-        path = questions.choose_gguf_file(self)
+        path = model_actions.choose_gguf_file(self)
         if path:
             self.import_path(path)
 
     def _on_licence_clicked(self) -> None:
-        questions.licence_dialog(self._theme, starter.card().licence_url, self).open()
+        model_actions.licence_dialog(self._theme, starter.card().licence_url, self).open()
 
     def _on_progressed(self, done_bytes: int, total_bytes: int) -> None:
         if self.progress.isHidden():  # begun before this dialog was opened
@@ -285,7 +285,7 @@ class FirstModelStep(QWidget):
     def _on_consent_known(self, is_needed: bool) -> None:
         model = self._added
         if is_needed and model is not None:
-            dialog = questions.consent_dialog(self._theme, self)
+            dialog = model_actions.template_consent_dialog(self._theme, self)
             dialog.chosen.connect(lambda key: self._library.allow_template(model.id) if key == "allow" else None)
             dialog.open()
 

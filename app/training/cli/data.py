@@ -22,13 +22,13 @@ from app.base.files.output_file import check_new_target
 from app.base.paths import Paths
 from app.base.tables.column_mapping import ColumnMapping
 from app.base.wording import help_text, phrase
-from app.documents import labels
+from app.documents import collection_lookup
 from app.inference import child_commands, gguf, memory_estimate
 from app.inference.engine.messages import Event, Failed, Load, Ready, Tokenize, Tokenized
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Segment
 from app.inference.services.engine import EngineClient, EngineExit
-from app.models.model_choice import choose_model
+from app.models.model_registry import choose_model
 from app.training.cli import data_generate
 from app.training.data import check, check_file, duplicates, leakage, reading, split
 from app.training.data.check import CheckReport, Finding
@@ -515,7 +515,7 @@ def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _known(pairs: Sequence[dict[str, Any]]) -> Lineage:
     """Both files of a review hold passages."""
-    return Lineage(confidentiality.label_of_rows(pairs), labels.origins_of(pairs))
+    return Lineage(confidentiality.label_of_rows(pairs), collection_lookup.origins_of_rows(pairs))
 
 
 def _pass_out(what: ExportKind, known: Lineage, path: Path, out: Path, where: Paths, *, is_allowed: bool) -> Permit:

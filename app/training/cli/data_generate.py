@@ -16,13 +16,13 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import help_text, phrase
-from app.documents import collections
-from app.documents.records import Collection
+from app.documents import collection_lookup
+from app.documents.records import DocumentCollection
 from app.documents.retrieval import excerpts
-from app.documents.services import command_scope
+from app.documents.services import command_documents
 from app.inference import child_commands, reply_journal
 from app.inference.services.engine import EngineClient
-from app.models import model_choice
+from app.models import model_registry
 from app.training.generation.records import REASONS
 from app.training.services import generation
 from app.training.services.generation import Generated, Generation, GenerationJob, GenerationProgress, Stopped
@@ -52,7 +52,7 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     out = Path(options.out).expanduser()
     generation.check_target(out)
     collection = _collection(options.collection, where)
-    model = model_choice.choose_model(options.model, where)
+    model = model_registry.choose_model(options.model, where)
     job = GenerationJob(
         where.documents, where.glossary, where.exports_log, collection, out, options.n, options.seed, model,
         settings.load(where.settings), options.allow_secret,
@@ -78,12 +78,12 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return _print(waiting, job, output)
 
 
-def _collection(name: str, where: Paths) -> Collection:
+def _collection(name: str, where: Paths) -> DocumentCollection:
     """Kotae's own manual is read first where it is meant. Raises AppError as `collections.find`."""
-    command_scope.scope_of([name], where)
-    library = collections.open_library(where.documents)
+    command_documents.scope_of([name], where)
+    library = collection_lookup.open_library(where.documents)
     try:
-        return collections.find(library, name)
+        return collection_lookup.find_collection(library, name)
     finally:
         library.close()
 

@@ -22,7 +22,7 @@ from app.base.services.preferences import Preferences
 from app.base.wording import help_text
 from app.inference.services.events import NetworkContact
 from app.models import package_locks as locks
-from app.models.kits.kit_part_size import part_bytes_from
+from app.models.kits.transfer_kit import part_bytes_from
 from app.models.training_environment import base_folder
 from app.training.environment import folders, kit, need, place, uv
 from app.training.environment.folders import Folders

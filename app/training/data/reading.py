@@ -13,7 +13,7 @@ from app.base.tables import column_mapping as names
 from app.base.tables import table_reader
 from app.base.tables.column_mapping import ColumnMapping
 from app.base.wording import phrase
-from app.documents import encodings, labels
+from app.documents import collection_lookup, encodings
 from app.training.data import markdown_pairs, records, shapes, split_record
 from app.training.data.records import BadRow, Record, Records
 from app.training.data.rows import Row
@@ -35,7 +35,7 @@ __all__ = ["BadRow", "ColumnMapping", "Imported", "read"]
 class Imported:
     """A file, read. `mapping`: what was taken from which column, also where nobody said so.
 
-    `label`: the highest that its rows carry (`app.documents.labels`); "": none does.
+    `label`: the highest that its rows carry (`app.documents.collection_lookup`); "": none does.
 
     `samples`: its first records, with texts cut after SAMPLE_CHARACTERS and lists after SAMPLE_ITEMS.
     """
@@ -96,7 +96,7 @@ def outline(path: Path) -> tuple[tuple[str, ...], tuple[Record, ...]]:
 
 def encoding_name(codec: str) -> str:
     """As people call it."""
-    return "UTF-8 (BOM)" if codec == "utf-8-sig" else encodings.name_of(codec)
+    return "UTF-8 (BOM)" if codec == "utf-8-sig" else encodings.encoding_name(codec)
 
 
 def _bytes(path: Path) -> bytes:
@@ -176,7 +176,7 @@ def _of_records(found: Records, name: str, sha256: str, codec: str, wanted: Colu
         blank=found.blank,
         samples=_samples(found),
         label=confidentiality.label_of_rows_or_none(record.values for record in found.found) or "",
-        origins=labels.origins_of(record.values for record in found.found),
+        origins=collection_lookup.origins_of_rows(record.values for record in found.found),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.base.confidentiality import HIGHEST_LABEL, Label, stored_label
 from app.base.files import strict_json
-from app.documents.labels import Origin
+from app.documents.collection_lookup import Origin
 
 MANIFEST = "split.json"
 

@@ -25,7 +25,7 @@ from app.base.files.input_file import read_regular
 from app.base.files.output_file import drive_error, write_atomically
 from app.models import package_locks as locks
 from app.models import training_environment
-from app.models.package_locks import Lock
+from app.models.package_locks import PackageLock
 
 ATTEMPT = f"{training_environment.FOLDER}.attempt"  # in the data folder: where one is being made, "\0" between several
 _ATTEMPT_BYTES = 1 << 20
@@ -256,7 +256,7 @@ def remove(base: Path) -> None:
             raise unwritable(error, folders.final) from error
 
 
-def write_stamp(folder: Path, lock: Lock, key: str) -> None:
+def write_stamp(folder: Path, lock: PackageLock, key: str) -> None:
     """Only what works has one. `key`: `training_environment.key`. Raises OSError."""
     stamp = {"lock": lock.name, "digest": lock.digest, "key": key}
     write_atomically(folder / training_environment.STAMP, json.dumps(stamp).encode("ascii"))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.files.output_file import CopyProgress, hash_file
-from app.models.kits.kit_joining import PartJoiner, is_regular
-from app.models.kits.kit_manifest import KitFile, KitPart
-from app.models.package_locks import Lock, LockedFile
+from app.models.kits.kit_import import PartJoiner, is_regular
+from app.models.kits.transfer_kit import KitFile, KitPart
+from app.models.package_locks import LockedFile, PackageLock
 from app.training.environment import kit as kits
 from app.training.environment import python_pins
 from app.training.environment.folders import Folders, unwritable
@@ -21,13 +21,13 @@ Told = Callable[[str, int, int], None]  # package, bytes done, of how many
 _NAMED_MAX = 3  # packages in one sentence
 
 
-def missing(folder: Path, lock: Lock, kit: TrainingKit | None = None) -> list[LockedFile]:
+def missing(folder: Path, lock: PackageLock, kit: TrainingKit | None = None) -> list[LockedFile]:
     """What the folder has not, looked at by names alone."""
     there = {entry.name for entry in kit.wheels} if kit else {path.name for path in folder.glob("*.whl")}
     return [file for file in lock.files if file.name not in there]
 
 
-def require_all(folder: Path, lock: Lock, kit: TrainingKit | None = None) -> None:
+def require_all(folder: Path, lock: PackageLock, kit: TrainingKit | None = None) -> None:
     """Looks at names and sizes; `gather` reads. Raises AppError: training_wheel_missing, training_wheel_damaged."""
     lacking = missing(folder, lock, kit)
     if lacking:
@@ -41,7 +41,7 @@ def require_all(folder: Path, lock: Lock, kit: TrainingKit | None = None) -> Non
             raise AppError("training_wheel_damaged", path=str(path), package=str(file))
 
 
-def gather(folder: Path, lock: Lock, kit: TrainingKit | None, target: Path, tell: Told) -> dict[str, Path]:
+def gather(folder: Path, lock: PackageLock, kit: TrainingKit | None, target: Path, tell: Told) -> dict[str, Path]:
     """Where each file of the lock is, by its name: copied into `target`, and the copy compared with the lock's hash.
 
     Raises AppError: training_wheel_missing, training_wheel_damaged, kit_part_missing, kit_part_damaged,
@@ -66,7 +66,7 @@ def gather(folder: Path, lock: Lock, kit: TrainingKit | None, target: Path, tell
     return found
 
 
-def python_archive(folder: Path, kit: TrainingKit, lock: Lock, where: Folders) -> tuple[Path, str]:
+def python_archive(folder: Path, kit: TrainingKit, lock: PackageLock, where: Folders) -> tuple[Path, str]:
     """The Python of a kit as one file of our own, and its sha256, which is pinned. Raises AppError as `gather`."""
     assert kit.python is not None
     file, name = kit.python.file, kit.python.name

@@ -34,11 +34,10 @@ from app.base.files.output_file import (
 )
 from app.base.paths import resources
 from app.models import package_locks as locks
-from app.models.kits import kit_manifest
-from app.models.kits.kit_joining import is_regular
-from app.models.kits.kit_manifest import PART_SUFFIX, KitFile
-from app.models.kits.kit_parts import PART_BYTES, PartWriter
-from app.models.package_locks import Lock, Python
+from app.models.kits import transfer_kit
+from app.models.kits.kit_import import is_regular
+from app.models.kits.transfer_kit import PART_BYTES, PART_SUFFIX, KitFile, PartWriter
+from app.models.package_locks import PackageLock, Python
 from app.training.environment import python_pins
 from app.training.environment.python_pins import PinnedPython
 
@@ -85,7 +84,7 @@ def is_kit(folder: Path) -> bool:
 
 def write(
     folder: Path,
-    lock: Lock,
+    lock: PackageLock,
     wheels: dict[str, Path],
     archive: tuple[Path, PinnedPython] | None,
     part_bytes: int = 0,
@@ -113,7 +112,7 @@ def write(
             raise python_pins.unknown(archive[0], lock.system, lock.python)
         _put(folder / f"{lock.name}.txt", lock.path.read_bytes())
         _put(folder / README, _readme(kit, lock).encode("utf-8"))
-        _put(folder / NAME, kit_manifest.sealed(_document(kit)))
+        _put(folder / NAME, transfer_kit.table_bytes(_document(kit)))
         sync_folder(folder)
         _remove_others(folder, kit, earlier | {entry.name for entry in kit.entries})
     except OSError as error:
@@ -132,7 +131,7 @@ def read(folder: Path) -> TrainingKit:
 
 
 def _read(folder: Path) -> TrainingKit:
-    document = kit_manifest.opened(folder / NAME, FORMAT, VERSION)
+    document = transfer_kit.read_table(folder / NAME, FORMAT, VERSION)
     listed = document.get("files")
     if not isinstance(listed, list) or not 1 <= len(listed) <= _FILES_MAX:
         raise AppError("kit_manifest_refused", where="files")
@@ -149,7 +148,7 @@ def _read(folder: Path) -> TrainingKit:
     return TrainingKit(str(words["lock"]), str(words["lock_sha256"]), *_split(entries, version), version)
 
 
-def lock_of(kit: TrainingKit, folder: Path) -> Lock:
+def lock_of(kit: TrainingKit, folder: Path) -> PackageLock:
     """The lock of this Kotae that the kit was made for, when all that the kit lists is known to this Kotae.
 
     Raises AppError: training_kit_other, training_kit_system, training_kit_unlisted, python_archive_unknown,
@@ -190,7 +189,7 @@ def require_ours(folder: Path) -> None:
     """
     if is_kit(folder):
         try:
-            kit_manifest.opened(folder / NAME, FORMAT, VERSION)
+            transfer_kit.read_table(folder / NAME, FORMAT, VERSION)
         except AppError as error:
             if error.code == "kit_foreign":
                 raise AppError("kit_folder_taken", path=str(folder / NAME)) from error
@@ -245,13 +244,13 @@ def _document(kit: TrainingKit) -> dict[str, Any]:
         "lock": kit.lock,
         "lock_sha256": kit.lock_sha256,
         "python": locks.dotted(kit.python_version) if kit.python_version else "",
-        "files": [{"name": entry.name, **kit_manifest.file_as_dict(entry.file)} for entry in kit.entries],
+        "files": [{"name": entry.name, **transfer_kit.file_as_dict(entry.file)} for entry in kit.entries],
     }
 
 
 def _entry(item: Any, number: int) -> Entry:
     where = f"files[{number}]"
-    file = kit_manifest.file_from(item, where, number)
+    file = transfer_kit.kit_file_from(item, where, number)
     name = item.get("name")
     if not isinstance(name, str) or not _FILE.fullmatch(name):
         raise AppError("kit_manifest_refused", where=f"{where}.name")
@@ -269,7 +268,7 @@ def _version(text: str) -> Python | None:
     return python
 
 
-def _readme(kit: TrainingKit, lock: Lock) -> str:
+def _readme(kit: TrainingKit, lock: PackageLock) -> str:
     """In both languages: it is read on another machine."""
     text = (resources() / "training_environment" / "kit_readme.txt").read_text("utf-8")
     python = kit.python.name if kit.python else "-"

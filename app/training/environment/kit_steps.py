@@ -5,7 +5,7 @@ from pathlib import Path
 from app.base.errors import AppError
 from app.base.files.output_file import require_space
 from app.models import package_locks as locks
-from app.models.package_locks import Lock
+from app.models.package_locks import PackageLock
 from app.training.environment import gathering, kit, python_pins
 from app.training.environment.messages import Job, KitJob, Phase
 from app.training.environment.python_pins import PinnedPython
@@ -40,7 +40,7 @@ def _pin(wanted: KitJob, archive: Path) -> PinnedPython:
     return python_pins.of_file(archive, wanted.system, locks.python_from(wanted.python) if wanted.python else None)
 
 
-def chosen_lock(wanted: KitJob, variant: str, pin: PinnedPython | None, source: Path | None) -> Lock:
+def chosen_lock(wanted: KitJob, variant: str, pin: PinnedPython | None, source: Path | None) -> PackageLock:
     """`pin`: the Python that goes with the kit. Of several locks one that `source` has all files of.
 
     Raises AppError: training_no_lock, python_archive_other.
@@ -61,7 +61,7 @@ def chosen_lock(wanted: KitJob, variant: str, pin: PinnedPython | None, source: 
     return found[0]
 
 
-def _prepare(target: Path, lock: Lock) -> None:
+def _prepare(target: Path, lock: PackageLock) -> None:
     try:
         target.mkdir(parents=True, exist_ok=True)
         there = sum(path.stat().st_size for file in lock.files if (path := target / file.name).is_file())
@@ -70,7 +70,9 @@ def _prepare(target: Path, lock: Lock) -> None:
         raise AppError("kit_unwritable", path=str(target), reason=error.strerror or str(error)) from error
 
 
-def _wheels(job: Job, lock: Lock, source: Path | None, target: Path, report: Report, fetch: Fetch) -> dict[str, Path]:
+def _wheels(
+    job: Job, lock: PackageLock, source: Path | None, target: Path, report: Report, fetch: Fetch
+) -> dict[str, Path]:
     """What is fetched lies in the kit at once: under its own name, which it keeps if it needs no parts."""
     if source is None:
         return fetched(lock, target, job.proxy, report, fetch)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.base.errors import AppError
 from app.models import package_locks as locks
-from app.models.package_locks import Lock
+from app.models.package_locks import PackageLock
 from app.training.environment import base_python, gathering, kit, own_python
 from app.training.environment.base_python import BasePython
 from app.training.environment.folders import Folders
@@ -14,7 +14,7 @@ from app.training.environment.kit import TrainingKit
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    lock: Lock
+    lock: PackageLock
     python: BasePython | None  # None: it is in the kit, or is fetched
     kit: TrainingKit | None = None
     lacks_cuda: bool = False  # there is a card, and what would be installed does not use it
@@ -43,7 +43,7 @@ def plan(variant: str, source: Path | None, where: Folders, data: Path) -> Plan:
     return Plan(lock, python, found, lacks)
 
 
-def _candidates(variant: str, source: Path | None, found: TrainingKit | None) -> tuple[Lock, ...]:
+def _candidates(variant: str, source: Path | None, found: TrainingKit | None) -> tuple[PackageLock, ...]:
     """The newest Python first; of a plain folder those that it has all files of, if there are any."""
     if source is None:
         return locks.fitting(locks.proposed_variant(variant))

@@ -14,7 +14,7 @@ from pathlib import Path
 from app.base.errors import AppError
 from app.base.files.output_file import CopyProgress, hash_file
 from app.models import package_locks as locks
-from app.models.package_locks import Lock, Python
+from app.models.package_locks import PackageLock, Python
 
 LIST_NAME = "pythons.txt"
 ARCHIVE_MAX_BYTES = 300_000_000  # the largest has 60 MB
@@ -48,7 +48,7 @@ def newest(system: str, python: Python) -> PinnedPython | None:
     return next((pin for pin in pinned() if (pin.system, pin.python) == (system, python)), None)
 
 
-def require(path: Path, sha256: str, lock: Lock) -> PinnedPython:
+def require(path: Path, sha256: str, lock: PackageLock) -> PinnedPython:
     """Return the pin of a Python that goes with `lock`. `path`: the file that has that hash, for the sentence.
 
     Raises AppError: python_archive_unknown, python_archive_other.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.base.errors import AppError
 from app.models import training_environment
-from app.models.training_environment import Probe
+from app.models.training_environment import EnvironmentProbe
 from app.training.environment import folders
 from app.training.environment.folders import Folders
 
@@ -15,7 +15,7 @@ from app.training.environment.folders import Folders
 class Report:
     python: Path | None  # None: there is none
     size_bytes: int = 0  # 0: not a folder of its own
-    probe: Probe | None = None
+    probe: EnvironmentProbe | None = None
     problem: AppError | None = None  # why it cannot be used
     is_own: bool = False  # made here, and may be deleted
     is_current: bool = True  # False: another version of Kotae has made it, with other libraries

@@ -10,8 +10,8 @@ from app.base.isolation import network_guard
 from app.models import package_indexes as indexes
 from app.models import package_locks as locks
 from app.models import training_environment
-from app.models.package_indexes import Indexes
-from app.models.package_locks import Lock, LockedFile
+from app.models.package_indexes import PackageIndexes
+from app.models.package_locks import LockedFile, PackageLock
 from app.models.training_environment import CONVERTER, TrainingEnvironment
 from app.training.environment import base_python, converter, folders, gathering, need, own_python, place, planning, uv
 from app.training.environment.base_python import BasePython
@@ -37,10 +37,10 @@ class Listener:
 
 
 class Fetch(Protocol):
-    """`app.models.downloads.packages.fetch_all`; handed in, because nothing else here knows a network."""
+    """`app.models.downloads.package_download.fetch_packages`; handed in, because nothing else here knows a network."""
 
     def __call__(
-        self, files: Sequence[LockedFile], folder: Path, indexes: Indexes, proxy: str, listener: Listener
+        self, files: Sequence[LockedFile], folder: Path, indexes: PackageIndexes, proxy: str, listener: Listener
     ) -> None: ...
 
 
@@ -115,7 +115,7 @@ def _gathered(plan: Plan, source: Path, where: Folders, report: Report) -> set[s
     return found
 
 
-def _fetched(job: Job, lock: Lock, where: Folders, report: Report, fetch: Fetch) -> set[str]:
+def _fetched(job: Job, lock: PackageLock, where: Folders, report: Report, fetch: Fetch) -> set[str]:
     """As `_gathered`, over the network."""
     try:
         return set(fetched(lock, where.wheels, job.proxy, report, fetch))
@@ -125,7 +125,7 @@ def _fetched(job: Job, lock: Lock, where: Folders, report: Report, fetch: Fetch)
         raise
 
 
-def fetched(lock: Lock, folder: Path, proxy: str, report: Report, fetch: Fetch) -> dict[str, Path]:
+def fetched(lock: PackageLock, folder: Path, proxy: str, report: Report, fetch: Fetch) -> dict[str, Path]:
     """Into `folder`, as pip's settings say. Raises AppError."""
     settings = indexes.from_settings(os.environ)
     if settings.certificates:
@@ -134,14 +134,14 @@ def fetched(lock: Lock, folder: Path, proxy: str, report: Report, fetch: Fetch) 
     return {file.name: folder / file.name for file in lock.files}
 
 
-def _install(python: BasePython, lock: Lock, where: Folders, logs: Path, report: Report) -> None:
+def _install(python: BasePython, lock: PackageLock, where: Folders, logs: Path, report: Report) -> None:
     report(Phase("venv"))
     uv.make_venv(python.path, where, logs)
     report(Phase("install"))
     uv.install(lock.path, where, logs)
 
 
-def _finish(lock: Lock, tools: tuple[Path, str], where: Folders, data: Path, report: Report) -> None:
+def _finish(lock: PackageLock, tools: tuple[Path, str], where: Folders, data: Path, report: Report) -> None:
     report(Phase("check"))
     source, version = tools
     try:

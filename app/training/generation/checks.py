@@ -110,7 +110,7 @@ def _grounds(candidate: Candidate) -> str:
     answer = candidate.answer
     if not all(found.holds(value, answer[value.start : value.end]) for value in quantities.parse(answer)):
         return "number_not_in_quote"
-    made = claims.check(answer, [source])
+    made = claims.check_claims(answer, [source])
     if made:
         return "" if all(claim.is_supported for claim in made) else "not_supported"
     told = evidence.content_terms(answer)  # too few words for a claim

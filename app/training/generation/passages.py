@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from app.documents.grounding import sentences
 from app.documents.library import Library
-from app.documents.records import Collection, Passage, Section
+from app.documents.records import DocumentCollection, DocumentSection, Passage
 from app.inference.scoring_files import japanese_share
 from app.training.data.duplicates import normalized
 from app.training.generation import quotes, words
@@ -37,11 +37,11 @@ class Selected:
 @dataclass(frozen=True, slots=True)
 class _Place:
     section_id: int
-    section: Section
+    section: DocumentSection
     document: str
 
 
-def select(library: Library, collection: Collection, seed: int, limit: int) -> Selected:
+def select(library: Library, collection: DocumentCollection, seed: int, limit: int) -> Selected:
     """At most `limit` passages, none with a part of another."""
     places = [
         _Place(section_id, section, document.name)
@@ -64,7 +64,7 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def _is_suitable(section: Section, texts: Counter[str]) -> bool:
+def _is_suitable(section: DocumentSection, texts: Counter[str]) -> bool:
     if len(section.text) < TEXT_MIN or texts[normalized(section.text)] > REPEATED_MAX:
         return False
     names = (section.tag, *section.heading[-1:])

@@ -2,10 +2,9 @@
 
 import itertools
 
-from app.documents.grounding import clauses, sentences
+from app.documents.grounding import sentences, source_citations
 from app.documents.grounding.sentences import Sentence
 from app.documents.records import Passage
-from app.documents.retrieval import table_heads
 from app.training.data.duplicates import normalized
 from app.training.generation import words
 
@@ -29,8 +28,8 @@ def alternatives(passage: Passage) -> list[str]:
 def _quotable(passage: Passage) -> list[Sentence]:
     """Without headings, those between two sections among them, captions, and rows that only name columns."""
     text = passage.section.text
-    extents = [(start, end) for _, start, end in clauses.extents(passage)]
-    heads = {head.start for head in table_heads.find(text)}
+    extents = [(start, end) for _, start, end in source_citations.part_extents(passage)]
+    heads = {head.start for head in sentences.find_table_headers(text)}
     return [
         one
         for one in sentences.split(text)

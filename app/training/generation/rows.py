@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from app.base.confidentiality import LABELS, Label, highest_label
-from app.documents.grounding import clauses, evidence
-from app.documents.records import Section
-from app.documents.values import dates, quantities
+from app.documents.grounding import evidence, source_citations
+from app.documents.records import DocumentSection
+from app.documents.values import notation, quantities
 from app.training.generation.passages import digest, sha256
 from app.training.generation.records import UNANSWERABLE, Candidate, Pair, Writer
 
@@ -69,15 +69,19 @@ def must_include(question: str, answer: str) -> list[str]:
         for before, one in zip((None, *values), values, strict=False)
         if not (one.is_range_start or evidence.is_own_count(one) or asked.holds(one, answer[one.start : one.end]))
     ]
-    found += [(date.start, date.end) for date in dates.parse(answer) if not asked.holds_date(date)]
+    found += [(date.start, date.end) for date in notation.parse_dates(answer) if not asked.holds_date(date)]
     written = (answer[start:end].strip() for start, end in sorted(found))
     return list(dict.fromkeys(one for one in written if not one.isdecimal()))  # 1 of a list, 2 of レベル2
 
 
-def _section(candidate: Candidate) -> Section:
+def _section(candidate: Candidate) -> DocumentSection:
     """The clause that the quote is from."""
     passage = candidate.passage
-    return clauses.part_at(passage, passage.section.text.find(candidate.quote)) if candidate.quote else passage.section
+    return (
+        source_citations.part_at(passage, passage.section.text.find(candidate.quote))
+        if candidate.quote
+        else passage.section
+    )
 
 
 def _id(candidate: Candidate) -> str:

@@ -9,7 +9,7 @@ from app.base import plots
 from app.base.files import strict_json
 from app.base.files.input_file import open_regular
 from app.base.plots import CurvePoints
-from app.models import bases
+from app.models import base_models
 from app.training.runs import journal, runs, standing, watching
 from app.training.runs.history import History
 from app.training.runs.standing import JOURNAL, Standing
@@ -189,7 +189,7 @@ def _thinned(points: CurvePoints, most: int = plots.CURVE_POINTS_MAX) -> CurvePo
 
 
 def _asked(folder: Path) -> RunSpec | None:
-    return bases.read_spec(folder / runs.EFFECTIVE) or bases.read_spec(folder / runs.SPEC)
+    return base_models.read_spec(folder / runs.EFFECTIVE) or base_models.read_spec(folder / runs.SPEC)
 
 
 def _references(asked: RunSpec | None) -> dict[str, str]:

@@ -16,10 +16,10 @@ from app.base.confidentiality import DEFAULT_LABEL, LABELS, Label
 from app.base.files import strict_json
 from app.base.files.input_file import lines_of
 from app.base.files.output_file import drive_error, write_atomically
-from app.documents import labels
-from app.documents.labels import Origin
+from app.documents import collection_lookup
+from app.documents.collection_lookup import Origin
 from app.inference.local_model import LocalModel
-from app.models import bases
+from app.models import base_models
 from app.training.data import split_record
 from app.training.data.rows import PARTS
 from trainer.spec import RunSpec
@@ -37,7 +37,7 @@ class Lineage:
 
     def label_now(self, documents: Path) -> Label:
         """By the documents' database of today; as of any document where nothing is known."""
-        return labels.now(documents, self.origins, self.label or DEFAULT_LABEL)
+        return collection_lookup.label_of_origins(documents, self.origins, self.label or DEFAULT_LABEL)
 
     def joined(self, *others: "Lineage") -> "Lineage":
         known = [one.label for one in (self, *others) if one.label is not None]
@@ -75,7 +75,7 @@ def of_model(model: LocalModel) -> Lineage:
 def label_of_model(documents: Path, model: LocalModel) -> Label:
     """Return what a model of the list has learned, as it is labelled now; the lowest where nothing is known."""
     found = of_model(model)
-    return labels.now(documents, found.origins, found.label or LABELS[0])
+    return collection_lookup.label_of_origins(documents, found.origins, found.label or LABELS[0])
 
 
 def learned(model: LocalModel) -> Mapping[str, Any]:
@@ -90,7 +90,7 @@ def learned(model: LocalModel) -> Mapping[str, Any]:
 def label_of_file(documents: Path, place: Path) -> Label:
     """Return the label by `of_adapter`; the lowest where nothing is known."""
     found = of_adapter(place)
-    return labels.now(documents, found.origins, found.label or LABELS[0])
+    return collection_lookup.label_of_origins(documents, found.origins, found.label or LABELS[0])
 
 
 def of_spec(asked: RunSpec) -> Lineage:
@@ -100,7 +100,7 @@ def of_spec(asked: RunSpec) -> Lineage:
 
 def of_run(folder: Path) -> Lineage:
     """Look at what a run knew when it was made, and through its data, where they still are."""
-    return _of_adapter(folder / bases.ADAPTER, set())
+    return _of_adapter(folder / base_models.ADAPTER, set())
 
 
 def of_adapter(place: Path) -> Lineage:
@@ -136,14 +136,14 @@ def _of_spec(asked: RunSpec, seen: set[Path]) -> Lineage:
 
 def _of_adapter(place: Path, seen: set[Path]) -> Lineage:
     """`seen`: folders of runs that were looked into."""
-    run = next((one for one in list(place.parents)[:_FOLDERS] if (one / bases.SPEC).is_file()), None)
+    run = next((one for one in list(place.parents)[:_FOLDERS] if (one / base_models.SPEC).is_file()), None)
     if run is None:
         return _kept(_beside(place))
     if run in seen:
         return Lineage()
     seen.add(run)
     kept = _kept(run / FILE)
-    asked = bases.read_spec(run / bases.SPEC)
+    asked = base_models.read_spec(run / base_models.SPEC)
     return kept.joined(_of_spec(asked, seen)) if asked is not None else kept
 
 
@@ -180,4 +180,4 @@ def _of_rows(file: Path, _modified_ns: int, _size_bytes: int) -> Lineage:
     except (OSError, ValueError):
         return Lineage(confidentiality.HIGHEST_LABEL)
     said = [{key: row.get(key) for key in ("provenance", "label")} for row in rows if isinstance(row, dict)]
-    return Lineage(confidentiality.label_of_rows_or_none(said), labels.origins_of(said))
+    return Lineage(confidentiality.label_of_rows_or_none(said), collection_lookup.origins_of_rows(said))

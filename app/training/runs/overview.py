@@ -21,7 +21,7 @@ from app.base.files.input_file import open_regular
 from app.base.paths import Paths
 from app.chat.shelf import BIN_DAYS
 from app.inference.local_model import LocalModel
-from app.models import bases
+from app.models import base_models
 from app.training import drafts
 from app.training.data import split_record
 from app.training.runs import journal, runs, shelf, standing
@@ -193,7 +193,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 @functools.lru_cache(_CACHED)
 def _run(folder: Path, _stamps: tuple[tuple[int, int], ...]) -> tuple[Entry, Standing]:
     told = _ends(folder / standing.JOURNAL)
-    asked = bases.read_spec(folder / runs.SPEC)
+    asked = base_models.read_spec(folder / runs.SPEC)
     entry = Entry(
         "run", folder.name, (asked.name if asked else "") or invisible_characters.to_single_line(folder.name), "",
         told.started_at or _time(folder / runs.SPEC), _verdict(folder / runs.GATE),

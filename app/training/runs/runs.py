@@ -20,7 +20,7 @@ from app.base.files.input_file import read_regular
 from app.base.files.output_file import append_line, drive_error, write_atomically
 from app.inference import scoring_files
 from app.inference.scoring_files import Holdout
-from app.models import bases
+from app.models import base_models
 from app.training.data import split_record
 from app.training.data.rows import PARTS
 from app.training.runs import lineage
@@ -30,7 +30,7 @@ from trainer import adapter, events, spec
 from trainer.events import Event
 from trainer.spec import RunSpec
 
-SPEC, EFFECTIVE, ADAPTER = bases.SPEC, bases.EFFECTIVE, bases.ADAPTER
+SPEC, EFFECTIVE, ADAPTER = base_models.SPEC, base_models.EFFECTIVE, base_models.ADAPTER
 LOCK, LOG, GATE = "lock", "log.txt", "gate.json"
 EXPORTED = "exported.txt"  # the folder of the job that another machine trains
 RETURNED = "returned.txt"  # the folder of the job that another machine has trained
@@ -92,7 +92,7 @@ def folders(runs: Path) -> list[Path]:
 
 def read(folder: Path) -> Run:
     """One run, whatever is wrong with it."""
-    asked = bases.read_spec(folder / SPEC)
+    asked = base_models.read_spec(folder / SPEC)
     standing = standings.replay(folder)
     return Run(folder.name, folder, asked, standing, state_of(folder, standing), size_bytes(folder))
 
@@ -272,7 +272,7 @@ def _write(folder: Path, name: str, data: bytes) -> None:
 
 def effective(run: Run) -> RunSpec | None:
     """The spec with everything decided; as it was asked for while nothing is decided yet."""
-    return bases.read_spec(run.folder / EFFECTIVE) or run.spec
+    return base_models.read_spec(run.folder / EFFECTIVE) or run.spec
 
 
 def note(folder: Path, event: Event) -> None:

@@ -11,7 +11,7 @@ from app.base.files import strict_json, work_folder
 from app.base.files.input_file import open_regular
 from app.base.files.output_file import drive_error, write_atomically
 from app.inference.local_model import LocalModel
-from app.models import bases
+from app.models import base_models
 from app.training.runs import runs
 from app.training.runs.runs import Run
 
@@ -96,4 +96,4 @@ def require_no_model(run: Run, models: Collection[LocalModel]) -> None:
 def clear_bases(where: Path, cache: Path) -> int:
     """Deletes what bases were turned into, for runs that are gone; gives the bytes. Runs in the bin are not counted:
     what one of them needs is made again. `where`: the runs' folder."""
-    return bases.clear(cache, [run.spec for run in runs.listed(where)])
+    return base_models.delete_unused_conversions(cache, [run.spec for run in runs.listed(where)])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.base.files import strict_json
 from app.base.paths import Paths
-from app.models import bases
+from app.models import base_models
 from app.training import drafts
 from app.training.data import split_record
 from app.training.data.rows import PARTS
@@ -43,7 +43,7 @@ def listed(where: Paths) -> list[SplitChoice]:
 
 def _of_runs(folder: Path) -> Iterator[tuple[str, Path]]:
     for run in sorted(runs.folders(folder), key=lambda run: run.name, reverse=True):
-        asked = bases.read_spec(run / runs.SPEC)
+        asked = base_models.read_spec(run / runs.SPEC)
         if asked is not None:
             yield asked.name, run / runs.DATA
 

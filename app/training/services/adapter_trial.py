@@ -20,7 +20,7 @@ from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
 from app.inference.services.engine import EngineClient
-from app.models import bases, local_models
+from app.models import base_models, local_models
 from app.training.runs import runs
 
 Side = Literal["base", "tuned"]
@@ -185,6 +185,6 @@ def _prepared(folder: Path, models: Sequence[LocalModel]) -> _Ready:
         raise AppError("run_damaged", id=run.id)
     made = folder / "base.gguf"  # by the gate, of a base that is a folder
     is_made = Path(run.spec.base).is_dir() and made.is_file()
-    model = local_models.describe(made) if is_made else bases.model_for(run.spec, models)
-    bases.require_same(run.spec, model)
-    return _Ready(bases.with_form_of(runs.effective(run) or run.spec, model), str(run.adapter))
+    model = local_models.describe(made) if is_made else base_models.model_of_run(run.spec, models)
+    base_models.require_same_base(run.spec, model)
+    return _Ready(base_models.with_trained_form(runs.effective(run) or run.spec, model), str(run.adapter))

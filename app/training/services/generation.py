@@ -19,15 +19,15 @@ from app.base.files.output_file import check_new_target
 from app.base.services import background
 from app.base.settings import Settings
 from app.chat.services.prompt_run import Progress, PromptJob, PromptRun
-from app.documents import labels
-from app.documents.grounding.grounding import CollectionRef
+from app.documents import collection_lookup
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import Collection
-from app.documents.retrieval import abstention, retrieval
+from app.documents.records import DocumentCollection
+from app.documents.retrieval import passage_search, retrieved_passages
 from app.inference.local_model import LocalModel
 from app.inference.reply_journal import ModelReply, StandalonePrompt
 from app.inference.services.engine import EngineClient
-from app.models import bases, local_models
+from app.models import base_models, local_models
 from app.training.generation import passages, plan, rows, words
 from app.training.generation.passages import Selected
 from app.training.generation.plan import Plan, Standing
@@ -47,7 +47,7 @@ class GenerationJob:
     documents: Path
     glossary: Path
     exports_log: Path
-    collection: Collection
+    collection: DocumentCollection
     out: Path
     wanted: int
     seed: int
@@ -104,9 +104,9 @@ class _Prepared:
     writer: Writer
 
 
-def label_now(documents: Path, collection: Collection, model: LocalModel) -> Label:
+def label_now(documents: Path, collection: DocumentCollection, model: LocalModel) -> Label:
     """Of pairs that this model would write of this collection."""
-    asked = labels.of_scope_now(documents, (CollectionRef(collection.id, collection.name),))
+    asked = collection_lookup.current_label_of_scope(documents, (CollectionRef(collection.id, collection.name),))
     return confidentiality.highest_label((asked, lineage.label_of_model(documents, model)))
 
 
@@ -294,7 +294,7 @@ def _writer(job: GenerationJob) -> Writer:
         adapter = input_file.sha256_of(path) if path is not None else ""
     except OSError as error:
         raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
-    return Writer(job.model.name, bases.sha256_of(job.model), adapter, job.seed, __version__)
+    return Writer(job.model.name, base_models.sha256_of_model(job.model), adapter, job.seed, __version__)
 
 
 def _standing(
@@ -305,8 +305,10 @@ def _standing(
 
     def lacks(question: str) -> bool:
         if question not in lacking:
-            found = retrieval.search(library, question, [job.collection.id], SEARCHED, job.glossary)
-            lacking[question] = not abstention.judge(library, question, found, job.glossary).is_enough
+            found = passage_search.search(library, question, [job.collection.id], SEARCHED, job.glossary)
+            lacking[question] = not retrieved_passages.judge_answerability(
+                library, question, found, job.glossary
+            ).is_enough
         return lacking[question]
 
     try:

@@ -9,9 +9,9 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.chat.services.chat import ChatSession
-from app.documents.records import Collection
+from app.documents.records import DocumentCollection
 from app.inference.services.engine import EngineClient
-from app.models.services.library import ModelLibrary
+from app.models.services.model_library import ModelLibrary
 from app.training.generation import wish as wishes
 from app.training.generation.wish import Wish
 from app.training.services.generation import Generated, Generation, GenerationJob, GenerationProgress, Stopped
@@ -68,7 +68,7 @@ class PairMaking(QObject):
     def is_running(self) -> bool:
         return self._run is not None
 
-    def begin(self, draft_id: str, wish: Wish, collection: Collection, *, is_agreed: bool = False) -> None:
+    def begin(self, draft_id: str, wish: Wish, collection: DocumentCollection, *, is_agreed: bool = False) -> None:
         """The same wish goes on where it stopped. `is_agreed`: to confidential text becoming training data.
 
         Raises AppError: pairs_running, pairs_model_gone, secret_export, draft_unwritable, drive_space.

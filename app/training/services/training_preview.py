@@ -13,7 +13,7 @@ from app.base.services import background
 from app.base.services.background import LongTask, TaskProgress
 from app.inference import speed
 from app.inference.local_model import LocalModel
-from app.models import bases
+from app.models import base_models
 from app.training import planning, problems
 from app.training.plan import Draft
 from app.training.planning import Device, Plan
@@ -131,12 +131,16 @@ def _prepared(draft: Draft, paths: Paths, models: Sequence[LocalModel]) -> _Prep
 
 
 def _base(wanted: str, models: Sequence[LocalModel]) -> Path:
-    path = bases.existing(wanted)
+    path = base_models.existing_path(wanted)
     if path is not None:
         return path
-    model = bases.listed(wanted, models)
+    model = base_models.find_listed(wanted, models)
     if model is None:
-        raise AppError("base_starter_missing") if wanted == bases.STARTER else AppError("base_unknown", wanted=wanted)
+        raise (
+            AppError("base_starter_missing")
+            if wanted == base_models.STARTER
+            else AppError("base_unknown", wanted=wanted)
+        )
     return Path(model.path)
 
 

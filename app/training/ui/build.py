@@ -7,9 +7,9 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.chat.services.chat import ChatSession
-from app.documents.services.documents import Documents
+from app.documents.services.document_library import DocumentLibrary
 from app.inference.services.engine import EngineClient
-from app.models.services.library import ModelLibrary
+from app.models.services.model_library import ModelLibrary
 from app.training.plan import Draft
 from app.training.services import training
 from app.training.services.training import Trainer
@@ -31,7 +31,7 @@ def training_page(
     preferences: Preferences,
     engine: EngineClient,
     session: ChatSession,
-    documents: Documents,
+    documents: DocumentLibrary,
     setup: TrainingSetup,
     trainings: Trainings,
     is_environment_in_use: Callable[[], bool],

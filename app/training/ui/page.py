@@ -15,7 +15,7 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.inference.local_model import LocalModel
-from app.models import bases
+from app.models import base_models
 from app.training import drafts
 from app.training.plan import PLANNED, STEPS, Draft
 from app.training.runs import lineage, overview
@@ -83,7 +83,7 @@ class TrainingPage(Page):
         if isinstance(content, Planning):
             known = content.work.lineage
         elif content is not None:
-            asked = bases.read_spec(content.folder / bases.SPEC)
+            asked = base_models.read_spec(content.folder / base_models.SPEC)
             known = lineage.of_run(content.folder) if asked is not None else Lineage(confidentiality.HIGHEST_LABEL)
         else:
             return confidentiality.LABELS[0]

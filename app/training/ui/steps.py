@@ -11,10 +11,10 @@ from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.base.wording import phrase
 from app.chat.services.chat import ChatSession
-from app.documents.services.documents import Documents
+from app.documents.services.document_library import DocumentLibrary
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient
-from app.models.services.library import ModelLibrary
+from app.models.services.model_library import ModelLibrary
 from app.training import adoption
 from app.training.runs import runs
 from app.training.services.adapter_trial import AdapterTrial
@@ -45,7 +45,7 @@ class Steps(QObject):
         preferences: Preferences,
         engine: EngineClient,
         session: ChatSession,
-        documents: Documents,
+        documents: DocumentLibrary,
         setup: TrainingSetup,
         trainings: Trainings,
         is_environment_in_use: Callable[[], bool],

@@ -19,7 +19,7 @@ from app.base import paths
 from app.chat.batch.journal import path_of
 from app.chat.store import Store
 from app.documents.library import Library
-from app.documents.records import Section
+from app.documents.records import DocumentSection
 from app.models import local_models, starter
 from app.training.runs import lineage
 
@@ -53,7 +53,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (document_id,) = library.add_documents(library.add_collection(name, label), [folder / f"{name}.pdf"])
         document = library.document(document_id)
         assert document is not None
-        section = Section(("第2章 材料", "2.2 鉄筋のかぶり"), COVER, "標準", 14)
+        section = DocumentSection(("第2章 材料", "2.2 鉄筋のかぶり"), COVER, "標準", 14)
         library.put(dataclasses.replace(document, state="done"), [section])
     library.close()
     return folder

@@ -13,7 +13,7 @@ from app.chat.services import ask_adapter, command_request
 from app.chat.store import Store
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
-from app.models import local_models, model_choice, starter
+from app.models import local_models, model_registry, starter
 from app.training.runs import runs
 
 
@@ -49,7 +49,7 @@ def test_the_trial_model_is_called_starter_as_for_a_training(where: Paths) -> No
     store.put_local_model(other)
     store.put_local_model(trial)
     store.close()
-    assert model_choice.choose_model("starter", where).id == "gemma"
+    assert model_registry.choose_model("starter", where).id == "gemma"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from app.documents.library import Library
-from app.documents.records import Section
+from app.documents.records import DocumentSection
 from app.models import starter
 from tests.permits import permit_to_lower
 
@@ -53,8 +53,8 @@ def kotae(data: Path) -> Run:
     document = library.document(document_id)
     assert document is not None
     sections = [
-        Section(("第2章 材料", "2.2 鉄筋のかぶり"), COVER, "標準", 14),
-        Section(("第4章 ポンプ", "4.2 点検"), "主ポンプの軸受温度は75℃を超えてはならない。", "", 31),
+        DocumentSection(("第2章 材料", "2.2 鉄筋のかぶり"), COVER, "標準", 14),
+        DocumentSection(("第4章 ポンプ", "4.2 点検"), "主ポンプの軸受温度は75℃を超えてはならない。", "", 31),
     ]
     library.put(dataclasses.replace(document, state="done"), sections)
     library.close()

@@ -15,7 +15,7 @@ from app.base import paths
 from app.chat import conversation_labels
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from tests.chat.exchange_trees import conversation, document, message, plant
 from tests.faults.ledger import Tally

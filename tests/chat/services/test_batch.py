@@ -17,9 +17,9 @@ from app.chat.batch.journal import Journal, count_of, path_of
 from app.chat.batch.results import Result
 from app.chat.services.batch import Batch, Ended, export_of, label_of_batch
 from app.chat.services.batches import CHAT, Batches, Unfinished
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import Section
+from app.documents.records import DocumentSection
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.training.runs import lineage
@@ -244,7 +244,7 @@ def test_a_batch_keeps_no_answer_and_writes_no_file_once_what_it_asks_is_secret(
         dataclasses.replace(
             library.document(library.add_documents(collection, [desk.folder / "a.md"])[0]), state="done"
         ),  # type: ignore[type-var]
-        [Section(("第1条",), "休暇は十日とする。")],
+        [DocumentSection(("第1条",), "休暇は十日とする。")],
     )
     log = desk.scene.where.data / "exports.log"
     desk.batches.prepared.disconnect()
@@ -319,7 +319,7 @@ def test_a_batch_says_the_label_that_what_it_asked_has_when_its_file_is_written(
         dataclasses.replace(
             library.document(library.add_documents(collection, [desk.folder / "a.md"])[0]), state="done"
         ),  # type: ignore[type-var]
-        [Section(("第1条",), "休暇は十日とする。")],
+        [DocumentSection(("第1条",), "休暇は十日とする。")],
     )
     desk.after_each_answer(lambda _result: library.set_label(collection, "internal"))
     found = desk.ended(desk.batches.questions_read, desk.batches.read, desk.write("一つ目"))

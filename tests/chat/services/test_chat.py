@@ -11,7 +11,7 @@ from app.chat.presets import Choices
 from app.chat.records import AnswerDetails, Message
 from app.chat.services.preload import Preload
 from app.chat.shelf import Shelf
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.inference.engine.messages import Unload
 from app.inference.services.events import ContextOverflow

@@ -9,19 +9,21 @@ from collections.abc import Iterator
 import pytest
 
 from app.chat.records import Message
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import Document, Section
-from app.documents.retrieval import abstention, excerpts
+from app.documents.records import Document, DocumentSection
+from app.documents.retrieval import excerpts, retrieved_passages
 from app.inference.engine.messages import Ask
 from app.inference.services.events import AnswerStage
 from tests.scene import Scene
 
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
 SECTIONS = [
-    Section(("第2章 材料", "2.2 鉄筋のかぶり"), COVER + "水中で施工する部材では100mm以上とする。", "標準", 14),
-    Section(("第4章 ポンプ", "4.2 日常点検"), "主ポンプの軸受温度は75℃を超えてはならない。点検は毎日行う。", "", 31),
-    Section(("第6章 堤防", "6.1 除草"), "堤防の除草は年2回、5月と8月に行う。", "例示", 52),
+    DocumentSection(("第2章 材料", "2.2 鉄筋のかぶり"), COVER + "水中で施工する部材では100mm以上とする。", "標準", 14),
+    DocumentSection(
+        ("第4章 ポンプ", "4.2 日常点検"), "主ポンプの軸受温度は75℃を超えてはならない。点検は毎日行う。", "", 31
+    ),
+    DocumentSection(("第6章 堤防", "6.1 除草"), "堤防の除草は年2回、5月と8月に行う。", "例示", 52),
 ]
 RIGHT = "土に接する部材の鉄筋のかぶりは70mm以上です[1]。"
 
@@ -212,7 +214,7 @@ def test_an_old_answer_shows_its_sources_when_the_documents_have_left(grounded: 
 def test_an_answer_that_is_stopped_keeps_its_passages_and_what_was_said(
     grounded: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(abstention, "THRESHOLD", 0.0)  # !slow stands in no document
+    monkeypatch.setattr(retrieved_passages, "ABSTENTION_THRESHOLD", 0.0)  # !slow stands in no document
 
     def begin() -> None:
         grounded.session.text_received.connect(lambda _id, _piece: grounded.session.stop())
@@ -224,7 +226,7 @@ def test_an_answer_that_is_stopped_keeps_its_passages_and_what_was_said(
 
 
 def test_an_answer_whose_engine_crashes_keeps_its_passages(grounded: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(abstention, "THRESHOLD", 0.0)
+    monkeypatch.setattr(retrieved_passages, "ABSTENTION_THRESHOLD", 0.0)
     answer = grounded.ask(RIGHT + "!crash")
     assert (answer.status, answer.details.error_code) == ("failed", "engine_died")
     assert answer.details.grounding.sources

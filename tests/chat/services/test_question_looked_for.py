@@ -6,7 +6,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.chat.services import grounding
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn

@@ -19,9 +19,9 @@ from app.chat.records import Message
 from app.chat.services.answer_run import AnswerRequest, AnswerRun, in_force
 from app.chat.services.batch import Ended
 from app.chat.services.prompt_run import PromptJob, PromptRun
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import Document, Section
+from app.documents.records import Document, DocumentSection
 from app.evaluation.services import study_wish
 from app.evaluation.services.study_wish import StudyWish
 from app.inference import child_commands, prompts
@@ -29,8 +29,8 @@ from app.inference.engine.messages import Ask, Done, Load, Ready, Tokenize
 from app.inference.local_model import LocalModel, RemoteModel, normalize_address
 from app.inference.prompts import Segment, Turn
 from app.inference.reply_journal import StandalonePrompt
-from app.models import remote_models
-from app.models.services.library import ModelLibrary
+from app.models import model_registry
+from app.models.services.model_library import ModelLibrary
 from tests.chat.services.test_batch import Desk
 from tests.inference.remote.servers import Script, end, llama_server, piece, scripted_server, stream_head
 from tests.permits import PERMIT
@@ -50,7 +50,7 @@ def script() -> Iterator[Script]:
 
 
 def use(scene: Scene, address: str, name: str = "m") -> LocalModel:
-    model = remote_models.described(
+    model = model_registry.describe_remote_model(
         "部署のモデル", RemoteModel(normalize_address(address), name), scene.library.listed()
     )
     assert scene.library.add_remote(model)
@@ -80,7 +80,9 @@ def collection(scene: Scene, label: Label) -> None:
     (document_id,) = library.add_documents(collection_id, [scene.where.data / "基準.pdf"])
     document = library.document(document_id)
     assert isinstance(document, Document)
-    library.put(dataclasses.replace(document, state="done"), [Section(("2.2 鉄筋のかぶり",), COVER, "標準", 14)])
+    library.put(
+        dataclasses.replace(document, state="done"), [DocumentSection(("2.2 鉄筋のかぶり",), COVER, "標準", 14)]
+    )
     library.close()
     assert scene.session.ask_of((CollectionRef(collection_id, "基準"),))
 
@@ -94,7 +96,7 @@ def test_a_question_is_answered_elsewhere_and_the_answer_keeps_by_whom(scene: Sc
     answer = agreed(scene, "首都は？")
     assert (answer.text, answer.status) == ("東京です", "done")
     assert answer.details is not None
-    shown = remote_models.shown(remote)
+    shown = model_registry.server_address(remote)
     assert (answer.details.remote, answer.details.model_name) == (shown, "部署のモデル")
     assert scene.thread()[-1].details == answer.details
     assert scene.engine.facts is not None
@@ -291,8 +293,10 @@ def test_another_address_of_the_same_model_is_asked_about_anew(
 ) -> None:
     scene.session.agree_to_remote()
     with scripted_server() as other:
-        moved = remote_models.described(remote.name, RemoteModel(normalize_address(other.address), "m"), ())
-        assert scene.library.add_remote(remote_models.changed(remote, moved))
+        moved = model_registry.describe_remote_model(
+            remote.name, RemoteModel(normalize_address(other.address), "m"), ()
+        )
+        assert scene.library.add_remote(model_registry.with_old_identity(remote, moved))
         assert scene.session.needs_remote_consent
         assert error_of(scene.ask("一")) == "remote_not_agreed"
         assert (script.requests, other.requests) == ([], [])

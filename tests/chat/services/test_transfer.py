@@ -17,7 +17,7 @@ from app.chat.exchange.importing import Imported
 from app.chat.services.conversations import Conversations
 from app.chat.services.transfer import Transfer
 from app.chat.store import Store
-from app.documents.records import Collection
+from app.documents.records import DocumentCollection
 from tests.chat.exchange_trees import conversation, document, plant
 from tests.permits import PERMIT
 
@@ -68,7 +68,7 @@ def test_the_label_of_many_is_found_with_few_questions_to_the_database(store: St
     asked: list[str] = []
     store.database._db.set_trace_callback(asked.append)
     assert transfer.label_of([*ids, 999]) == "internal"
-    there = [Collection(1, "内規", "secret")]
+    there = [DocumentCollection(1, "内規", "secret")]
     found = store.some([*reversed(ids), 999])
     assert set(conversation_labels.each(store, found, there).values()) == {"internal"}
     store.database._db.set_trace_callback(None)

@@ -13,8 +13,8 @@ from app.chat.services.conversations import Conversations
 from app.chat.services.presets import Presets
 from app.chat.store import Store
 from app.chat.ui.page import ChatPage
-from app.documents.grounding.grounding import CollectionRef
-from app.documents.services.documents import Documents
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.services.document_library import DocumentLibrary
 from app.inference.local_model import LocalModel
 from app.models import catalogue
 from app.uikit.page import Navigation
@@ -154,7 +154,7 @@ class Double:
         self.library = Library(MODEL, TRIAL)
         self.preferences = Preferences(where.settings)
         self.presets = Presets(store)
-        self.documents = Documents(where.documents, [], where.logs)  # never opened
+        self.documents = DocumentLibrary(where.documents, [], where.logs)  # never opened
         self.opened: list[QUrl] = []
         self.navigation = Navigation()
         self.page = ChatPage(

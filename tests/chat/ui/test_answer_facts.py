@@ -4,7 +4,7 @@ import pytest
 
 from app.chat.records import AnswerDetails
 from app.chat.ui.transcript import answer_facts
-from app.documents.grounding.grounding import Grounding
+from app.documents.grounding.grounding_record import Grounding
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from app.base.paths import Paths
 from app.chat.store import Store
 from app.chat.ui.batch.page import BatchPage
 from app.documents.library import Library
-from app.documents.records import Section
+from app.documents.records import DocumentSection
 from app.inference.local_model import LocalModel
 from app.uikit.desktop import Pickers
 
@@ -45,7 +45,7 @@ def collection(where: Paths, label: Label) -> None:
     (document_id,) = library.add_documents(library.add_collection("内規", label), [where.data / "内規.pdf"])
     document = library.document(document_id)
     assert document is not None
-    library.put(document, [Section(("第1章",), "鍵は守衛室にある。")])
+    library.put(document, [DocumentSection(("第1章",), "鍵は守衛室にある。")])
     library.keep(document_id)
     library.close()
 

@@ -24,12 +24,12 @@ from app.chat.store import Store
 from app.chat.ui.page import ChatPage
 from app.chat.ui.transcript import rows_view
 from app.chat.ui.transcript.answer_actions import AnswerActions
-from app.documents.services.documents import Documents
+from app.documents.services.document_library import DocumentLibrary
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.inference.services.events import AnswerStage, ContextOverflow
-from app.models.services.library import ModelLibrary
+from app.models.services.model_library import ModelLibrary
 from app.uikit.dialogs import Dialog
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
@@ -513,7 +513,7 @@ def page(theme: Theme, where: Paths, store: Store, model_file: Path, qtbot: QtBo
     session = ChatSession(
         store, conversations, presets, engine, library, preferences, child_commands.template(), where.documents
     )
-    documents = Documents(where.documents, [], where.logs)
+    documents = DocumentLibrary(where.documents, [], where.logs)
     page = ChatPage(theme, Navigation(), session, conversations, presets, library, preferences, documents)
     qtbot.addWidget(page)
     page.resize(900, 700)

@@ -14,7 +14,7 @@ from app.chat.store import Store
 from app.chat.ui.conversations.conversation_list import TimeRole
 from app.chat.ui.scope_line import StayingMenu
 from app.documents.library import Library
-from app.documents.records import Document, Section
+from app.documents.records import Document, DocumentSection
 from app.inference.local_model import LocalModel
 from app.uikit import clipboard_guard
 from app.uikit.widgets.buttons import IconButton
@@ -31,7 +31,7 @@ def put(library: Library, name: str, label: str, *, is_builtin: bool = False) ->
     (document_id,) = library.add_documents(collection_id, [Path(f"/nowhere/{name}.md")])
     document = library.document(document_id)
     assert isinstance(document, Document)
-    library.put(Document(**{**_fields(document), "state": "done"}), [Section(("1",), f"{name}の本文。")])
+    library.put(Document(**{**_fields(document), "state": "done"}), [DocumentSection(("1",), f"{name}の本文。")])
 
 
 def _fields(document: Document) -> dict[str, object]:

@@ -16,16 +16,16 @@ from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
 from app.chat.ui.text.source_row import SourceRow
 from app.chat.ui.transcript.answer import AnswerView
-from app.documents.grounding import claims, grounding
-from app.documents.grounding.grounding import Claim, Grounding, Source
+from app.documents.grounding import claims, grounding_record
+from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
 from tests.chat.ui.chat_double import Double, answer, question
 
 SOURCES = (
-    Source("規程", "internal", "管理編.pdf", "/x", "発電機は、毎月1回運転する。燃料は72時間分を備える。",
+    CitedSource("規程", "internal", "管理編.pdf", "/x", "発電機は、毎月1回運転する。燃料は72時間分を備える。",
            ("第2章 設備", "2.3 発電機"), "標準", 21),
-    Source("規程", "internal", "<b>記録</b>.md", "/y", "燃料タンクの残量は、毎週月曜日に確認する。", (), "", 0),
+    CitedSource("規程", "internal", "<b>記録</b>.md", "/y", "燃料タンクの残量は、毎週月曜日に確認する。", (), "", 0),
 )  # fmt: skip
 RIGHT = "発電機は、毎月1回運転します。[1]\n\n燃料タンクの残量は毎週月曜日に確認します。"
 WRONG = "発電機の燃料は**48時間分**を備えます。[1]"
@@ -36,9 +36,9 @@ def double(theme: Theme, where: Paths, store: Store, qtbot: QtBot) -> Double:
     return Double(theme, where, store, qtbot)
 
 
-def grounded(text: str, sources: Sequence[Source] = SOURCES) -> Grounding:
-    passages = [grounding.passage_of(source, number) for number, source in enumerate(sources, start=1)]
-    return Grounding("answered", tuple(sources), claims.check(text, passages))
+def grounded(text: str, sources: Sequence[CitedSource] = SOURCES) -> Grounding:
+    passages = [grounding_record.passage_of(source, number) for number, source in enumerate(sources, start=1)]
+    return Grounding("answered", tuple(sources), claims.check_claims(text, passages))
 
 
 def message(text: str, kept: Grounding, tokens: int = 40, status: str = "done") -> Message:

@@ -16,7 +16,7 @@ from app.chat.ui.conversations.conversation_list import (
     IsOpenRole,
     TimeRole,
 )
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.uikit.widgets.labels import plain_tooltip
 
 NOW = datetime(2026, 11, 25, 15, 30)

@@ -18,13 +18,13 @@ from app.chat.ui.conversations.search_results import ResultList
 from app.chat.ui.transcript.answer import AnswerView
 from app.chat.ui.transcript.answer_actions import Look
 from app.chat.ui.transcript.message_view import MessageRequests
-from app.documents.grounding.grounding import Claim, Grounding, Source
+from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from tests.chat.ui.chat_double import Double
 
 TEXT = "年次有給休暇は、勤続6か月で10日とする。[1]"
-SOURCE = Source("規則", "internal", "rules.md", "", "年次有給休暇は、勤続6か月で10日とする。", ("第5条",), page=1)
+SOURCE = CitedSource("規則", "internal", "rules.md", "", "年次有給休暇は、勤続6か月で10日とする。", ("第5条",), page=1)
 MARK = "取り込んだ会話（未照合）"
 
 

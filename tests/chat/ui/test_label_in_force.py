@@ -17,7 +17,7 @@ from app.chat.records import AnswerDetails
 from app.chat.shelf import Shelf
 from app.chat.store import Store
 from app.chat.ui.conversations.conversation_list import FactsRole
-from app.documents.grounding.grounding import CollectionRef, Grounding, Source
+from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
 from app.documents.library import Library
 from app.uikit import clipboard_guard
 from app.uikit.desktop import Pickers
@@ -30,7 +30,7 @@ Opened = Callable[[int], AppContext]
 def answered(store: Store, asked: list[CollectionRef], used: str, label: Label) -> int:
     """A conversation that asks those, and was answered from one of them, which was labelled so."""
     question = store.add_question("鍵はどこですか？")
-    grounding = Grounding("answered", (Source(used, label, "内規.pdf", "/内規.pdf", "鍵は守衛室にある。"),))
+    grounding = Grounding("answered", (CitedSource(used, label, "内規.pdf", "/内規.pdf", "鍵は守衛室にある。"),))
     details = AnswerDetails("m", "M", "end", scope=tuple(asked), grounding=grounding)
     answer = store.add_answer(question.id, details)
     store.set_scope(question.conversation_id, asked)

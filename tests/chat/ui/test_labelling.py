@@ -11,7 +11,7 @@ from app.chat.ui import labelling
 from app.chat.ui.conversations.conversation_delegate import ConversationDelegate
 from app.chat.ui.conversations.conversation_list import ConversationList
 from app.chat.ui.scope_line import LabelTag
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.ui.entry_list import EntryList, Listed
 from app.uikit import confidentiality_guard

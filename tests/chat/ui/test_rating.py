@@ -22,11 +22,11 @@ from app.chat.ui.page import ChatPage
 from app.chat.ui.transcript.answer import AnswerView
 from app.chat.ui.transcript.answer_actions import AnswerActions
 from app.chat.ui.transcript.correction_editor import CorrectionEditor
-from app.documents.grounding.grounding import Grounding
-from app.documents.services.documents import Documents
+from app.documents.grounding.grounding_record import Grounding
+from app.documents.services.document_library import DocumentLibrary
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient
-from app.models.services.library import ModelLibrary
+from app.models.services.model_library import ModelLibrary
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import IconLabel
@@ -46,7 +46,7 @@ class Scene:
         self.session = ChatSession(
             store, conversations, presets, engine, library, preferences, child_commands.template(), where.documents
         )
-        documents = Documents(where.documents, [], where.logs)  # never opened
+        documents = DocumentLibrary(where.documents, [], where.logs)  # never opened
         self.page = ChatPage(theme, Navigation(), self.session, conversations, presets, library, preferences, documents)
         qtbot.addWidget(self.page)
         self.page.resize(1000, 700)

@@ -17,8 +17,8 @@ from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.chat.ui.page import ChatPage
 from app.chat.ui.text.source_row import SourceRow
-from app.documents.grounding import claims, grounding
-from app.documents.grounding.grounding import Grounding, Source
+from app.documents.grounding import claims, grounding_record
+from app.documents.grounding.grounding_record import CitedSource, Grounding
 from app.uikit.theme import Theme
 from tests.chat.ui.chat_double import Double
 from tests.chat.ui.test_chat_sources import RIGHT, SOURCES, WRONG, message, question, shown
@@ -212,10 +212,10 @@ def parts(open_window: Callable[..., AppContext], store: Store, tmp_path: Path, 
         parts.documents.add_collection("規程", paths=[path])
     document = parts.documents.documents(parts.documents.collections()[0].id)[0]
     read = "前の文である。" + SENTENCE
-    source = Source("規程", "internal", document.name, document.path, read, ("第2節　点検",), "", 1, 3)
+    source = CitedSource("規程", "internal", document.name, document.path, read, ("第2節　点検",), "", 1, 3)
     source = dataclasses.replace(source, sha256=document.sha256)
     answer = "発電機は毎月一回、無負荷で五分以上の運転を行います。[1]"
-    kept = Grounding("answered", (source,), claims.check(answer, [grounding.passage_of(source, 1)]))
+    kept = Grounding("answered", (source,), claims.check_claims(answer, [grounding_record.passage_of(source, 1)]))
     asked = store.add_question("間隔は？")
     details = AnswerDetails(stop_reason="end", answer_tokens=9, grounding=kept)
     reply = store.add_answer(asked.id, details)
@@ -310,7 +310,7 @@ def test_the_same_of_a_file_without_pages(parts: AppContext, tmp_path: Path, qtb
     collection = parts.documents.collections()[0]
     with qtbot.waitSignal(parts.documents.queue.emptied, timeout=TIMEOUT_MS):
         parts.documents.add(collection.id, [path])
-    source = Source("規程", "internal", path.name, str(path), SENTENCE, ("第1章",))
+    source = CitedSource("規程", "internal", path.name, str(path), SENTENCE, ("第1章",))
     asked = parts.store.add_question("二つ目の質問")
     details = AnswerDetails(stop_reason="end", answer_tokens=9, grounding=Grounding("answered", (source,)))
     reply = parts.store.add_answer(asked.id, details)

@@ -10,7 +10,7 @@ import pytest
 from app.base import paths, wording
 from app.chat.store import Store
 from app.cli import main
-from app.documents.retrieval import embedding_model
+from app.documents.retrieval import semantic_index
 from app.models import local_models
 from tests import model_files as models
 from tests.embedding_model import tiny_bert
@@ -62,7 +62,7 @@ def test_what_was_added_is_found_by_its_meaning(kotae: Run, data: Path, files: P
     install(data, tmp_path / "encoder.gguf")
     status, added, noted = kotae("docs", "add", "規程", str(files))
     assert (status, noted) == (0, "")
-    (vectors,) = embedding_model.folder_of(paths.locate(str(data)).documents).iterdir()
+    (vectors,) = semantic_index.vectors_folder(paths.locate(str(data)).documents).iterdir()
     size = vectors.stat().st_size
     assert size > 0
     status, found, noted = kotae("docs", "search", "規程", "賃金")
@@ -77,7 +77,7 @@ def test_without_a_model_nothing_is_written_and_words_decide(kotae: Run, data: P
     assert kotae("docs", "add", "規程", str(files))[0] == 0
     status, found, noted = kotae("docs", "search", "規程", "賃金")
     assert (status, texts(found), noted) == (0, [], "")
-    assert not embedding_model.folder_of(paths.locate(str(data)).documents).exists()
+    assert not semantic_index.vectors_folder(paths.locate(str(data)).documents).exists()
 
 
 def test_retrieval_is_measured_with_meaning_once_all_sections_have_vectors(

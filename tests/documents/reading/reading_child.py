@@ -9,8 +9,8 @@ from types import TracebackType
 from app.base import programs
 from app.documents.library import Library
 from app.documents.reading import messages
-from app.documents.reading.messages import Command, Event, Failed, Hello, Index, Indexed, Removed
-from app.documents.records import Document, Section
+from app.documents.reading.messages import Command, DocumentRemoved, Event, Failed, Hello, Index, Indexed
+from app.documents.records import Document, DocumentSection
 
 ROOT = Path(__file__).parents[3]
 
@@ -108,7 +108,7 @@ class ReadingChild:
     def remove(self, document_ids: Sequence[int]) -> Event:
         self.send(messages.Remove("remove", tuple(document_ids)))
         event = self.read()
-        assert isinstance(event, Removed)
+        assert isinstance(event, DocumentRemoved)
         return event
 
     def document(self, document_id: int) -> Document:
@@ -116,5 +116,5 @@ class ReadingChild:
         assert found is not None
         return found
 
-    def sections(self, document_id: int) -> list[Section]:
+    def sections(self, document_id: int) -> list[DocumentSection]:
         return [section for _, section in self.library.sections(document_id)]

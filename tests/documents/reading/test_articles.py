@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.documents.reading import articles, headings, html, markdown, plain, sections
-from app.documents.reading.blocks import Block, Reading
+from app.documents.reading import headings, html, markdown, sections, text_files
+from app.documents.reading.text_blocks import Block, ReadDocument
 
 CONTRACT = """工事請負契約書
 第１章　総則
@@ -44,13 +44,13 @@ def silent(_done: int, _total: int) -> None:
 
 
 def cut(*texts: str) -> list[tuple[str, ...]]:
-    return [one.heading for one in sections.split(Reading([Block("paragraph", text) for text in texts]))]
+    return [one.heading for one in sections.split(ReadDocument([Block("paragraph", text) for text in texts]))]
 
 
 def test_each_article_of_a_text_file_is_a_section_and_loses_no_word(tmp_path: Path) -> None:
     path = tmp_path / "契約書.txt"
     path.write_text(CONTRACT, "utf-8")
-    assert [(one.heading, one.text) for one in sections.split(plain.read(path, silent))] == FOUND
+    assert [(one.heading, one.text) for one in sections.split(text_files.read_plain_text(path, silent))] == FOUND
 
 
 @pytest.mark.parametrize("between", ["\n", "\n\n"])
@@ -72,8 +72,8 @@ def test_each_article_of_a_markdown_file_is_a_section_with_and_without_blank_lin
     ],
 )  # fmt: skip
 def test_references_and_bare_headings_are_no_running_articles(text: str) -> None:
-    assert articles.running(text) == ""
-    assert text.startswith("第1条　総則") or text == "第1条（総則）" or not articles.begins(text)
+    assert headings.running_article(text) == ""
+    assert text.startswith("第1条　総則") or text == "第1条（総則）" or not headings.begins_article(text)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_references_and_bare_headings_are_no_running_articles(text: str) -> None
     ],
 )
 def test_an_article_ends_before_its_sentence(text: str, article: str) -> None:
-    assert articles.running(text) == article
+    assert headings.running_article(text) == article
 
 
 def test_articles_of_a_law_that_clauses_quote_make_no_section() -> None:
@@ -125,7 +125,7 @@ def test_a_heading_with_a_level_does_not_stand_under_an_article() -> None:
     ],
 )  # fmt: skip
 def test_lines_in_brackets_that_title_nothing(line: str) -> None:
-    assert not articles.is_title(line)
+    assert not headings.is_article_title(line)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_lines_in_brackets_that_title_nothing(line: str) -> None:
     ],
 )
 def test_lines_in_brackets_that_title_an_article(line: str) -> None:
-    assert articles.is_title(line)
+    assert headings.is_article_title(line)
 
 
 @pytest.mark.parametrize(
@@ -210,12 +210,14 @@ def test_articles_are_counted_anew_below_an_appendix() -> None:
 
 def test_each_article_of_a_paragraph_with_several_lines_is_a_section_and_loses_no_word() -> None:
     text = CONTRACT.split("\n", 1)[1].strip()
-    found = sections.split(Reading([Block("paragraph", text)]))
+    found = sections.split(ReadDocument([Block("paragraph", text)]))
     assert [(one.heading, one.text) for one in found] == FOUND[1:]
-    appended = sections.split(Reading([Block("paragraph", "第１条　甲は、支払う。\n別表第１（第１条関係）\n一円")]))
+    appended = sections.split(
+        ReadDocument([Block("paragraph", "第１条　甲は、支払う。\n別表第１（第１条関係）\n一円")])
+    )
     assert [(one.heading, one.text) for one in appended][1:] == [(("別表第１（第１条関係）",), "一円")]
     quoted = "第１条　甲は、前条と\n第3章 水文解析とによる。\n（注）\n第2条の規定による。"
-    assert [(one.heading, one.text) for one in sections.split(Reading([Block("paragraph", quoted)]))] == [
+    assert [(one.heading, one.text) for one in sections.split(ReadDocument([Block("paragraph", quoted)]))] == [
         (("第１条",), quoted)
     ]
 

@@ -10,20 +10,20 @@ import pytest
 
 from app.documents.library import Library
 from app.documents.reading import markdown, sections
-from app.documents.records import Section
-from app.documents.retrieval import retrieval, retrieval_eval
+from app.documents.records import DocumentSection
+from app.documents.retrieval import passage_search, retrieved_passages
 from app.evaluation import question_files
 from app.evaluation.judge import retrieval as measuring
 
 
 @pytest.fixture(scope="module")
-def cut(kasensabo: Path) -> dict[str, list[Section]]:
+def cut(kasensabo: Path) -> dict[str, list[DocumentSection]]:
     files = sorted((kasensabo / "standards_md").glob("*.md"))
     return {file.name: sections.split(markdown.read(file.read_text("utf-8"), lambda *_: None)) for file in files}
 
 
 @pytest.fixture(scope="module")
-def library(cut: dict[str, list[Section]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+def library(cut: dict[str, list[DocumentSection]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     opened = Library.open(tmp_path_factory.mktemp("index") / "documents.sqlite")
     collection = opened.add_collection("基準")
     for document_id, found in zip(opened.add_documents(collection, map(Path, cut)), cut.values(), strict=True):
@@ -40,24 +40,26 @@ def golds(kasensabo: Path) -> list[dict[str, str]]:
     return [gold for row in rows for gold in json.loads(row)["gold"]]
 
 
-def test_every_quote_stands_whole_in_one_section(cut: dict[str, list[Section]], golds: list[dict[str, str]]) -> None:
-    texts = {name: [retrieval_eval.normalized(one.text) for one in found] for name, found in cut.items()}
+def test_every_quote_stands_whole_in_one_section(
+    cut: dict[str, list[DocumentSection]], golds: list[dict[str, str]]
+) -> None:
+    texts = {name: [retrieved_passages.normalize_quote(one.text) for one in found] for name, found in cut.items()}
     missing = [
         gold["quote_clean"]
         for gold in golds
-        if not any(retrieval_eval.normalized(gold["quote"]) in text for text in texts[gold["file"]])
+        if not any(retrieved_passages.normalize_quote(gold["quote"]) in text for text in texts[gold["file"]])
     ]
     assert missing == []
 
 
 def test_clauses_and_tags_are_those_of_the_standards(
-    cut: dict[str, list[Section]], golds: list[dict[str, str]]
+    cut: dict[str, list[DocumentSection]], golds: list[dict[str, str]]
 ) -> None:
     """The innermost heading of the label is in the path, and the tag is the label's."""
     right, wrong = 0, []
     for gold in golds:
-        quote = retrieval_eval.normalized(gold["quote"])
-        section = next(one for one in cut[gold["file"]] if quote in retrieval_eval.normalized(one.text))
+        quote = retrieved_passages.normalize_quote(gold["quote"])
+        section = next(one for one in cut[gold["file"]] if quote in retrieved_passages.normalize_quote(one.text))
         innermost = _key(gold["heading"].split(" > ")[-1])
         has_heading = any(innermost in _key(heading) for heading in section.heading)
         if has_heading and gold.get("status_tag", section.tag) == section.tag.replace(" ", ""):
@@ -70,14 +72,14 @@ def test_clauses_and_tags_are_those_of_the_standards(
 def test_recall_is_what_the_readme_says(library: Library, kasensabo: Path) -> None:
     questions = question_files.read(kasensabo / "eval" / "grounded_dev.jsonl").questions
     ids = [one.id for one in library.collections()]
-    outcomes = measuring.measure(questions, lambda query, limit: retrieval.search(library, query, ids, limit))
+    outcomes = measuring.measure(questions, lambda query, limit: passage_search.search(library, query, ids, limit))
     figures = measuring.summary(outcomes)
     assert figures["recall_at_5"] >= 0.90, figures
     assert figures["recall_at_20"] >= 0.97, figures
     assert figures["passage_characters_median"] <= 1200, figures
 
 
-def test_no_section_is_longer_than_a_passage_but_for_one_row(cut: dict[str, list[Section]]) -> None:
+def test_no_section_is_longer_than_a_passage_but_for_one_row(cut: dict[str, list[DocumentSection]]) -> None:
     longest = max((one for found in cut.values() for one in found), key=lambda one: len(one.text))
     assert len(longest.text) <= 1.25 * sections.LONGEST
 

@@ -3,7 +3,7 @@
 import pytest
 
 from app.documents.reading import markdown
-from app.documents.reading.blocks import Block
+from app.documents.reading.text_blocks import Block
 
 
 def blocks(text: str) -> list[Block]:

@@ -10,9 +10,9 @@ import openpyxl
 import pytest
 
 from app.documents.reading import docx, sections, spreadsheet
-from app.documents.reading.blocks import Block, Reading
-from app.documents.reading.docx_styles import written as number_written
-from app.documents.reading.spreadsheet_shown import shown
+from app.documents.reading.docx import written_number as number_written
+from app.documents.reading.spreadsheet import format_value
+from app.documents.reading.text_blocks import Block, ReadDocument
 from tests.faults.hostile_office import MAIN, paragraph, word
 
 
@@ -20,7 +20,7 @@ def silent(_done: int, _total: int) -> None:
     """A reader's sign of life that nobody needs."""
 
 
-def read_word(folder: Path, made: Any) -> Reading:
+def read_word(folder: Path, made: Any) -> ReadDocument:
     """`made`: a document of python-docx, or a file's bytes."""
     path = folder / "a.docx"
     if isinstance(made, bytes):
@@ -30,13 +30,13 @@ def read_word(folder: Path, made: Any) -> Reading:
     return docx.read(path, silent)
 
 
-def read_excel(folder: Path, book: Any) -> Reading:
+def read_excel(folder: Path, book: Any) -> ReadDocument:
     path = folder / "a.xlsx"
     book.save(path)
     return spreadsheet.read(path, silent)
 
 
-def texts(reading: Reading) -> list[str]:
+def texts(reading: ReadDocument) -> list[str]:
     return [block.text for block in reading.blocks]
 
 
@@ -265,4 +265,4 @@ def test_a_cell_that_spans_rows_is_said_in_each(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_value_is_shown_as_its_cell_does(value: object, number_format: str, text: str) -> None:
-    assert shown(value, number_format) == text
+    assert format_value(value, number_format) == text

@@ -7,9 +7,9 @@ from pathlib import Path
 import pypdfium2
 import pytest
 
-from app.documents.reading.blocks import Block, Reading
-from app.documents.reading.pdf import ocr, pdf
+from app.documents.reading.pdf import ocr, pdf_reader
 from app.documents.reading.pdf.pdf_page import read_page
+from app.documents.reading.text_blocks import Block, ReadDocument
 from tests.documents.reading.pdf_maker import Pdf, grid, picture, text
 
 BODY = "堤体の安定は転倒と滑動と支持力とについて確かめるものとする。越流部の天端幅は流出土砂の粒径を考えて定める。"
@@ -19,11 +19,11 @@ def silent(_done: int, _total: int) -> None:
     """A reader's sign of life that nobody needs."""
 
 
-def read(made: Pdf, folder: Path) -> Reading:
-    return pdf.read(made.write(folder / "a.pdf"), silent)
+def read(made: Pdf, folder: Path) -> ReadDocument:
+    return pdf_reader.read(made.write(folder / "a.pdf"), silent)
 
 
-def texts(reading: Reading) -> list[str]:
+def texts(reading: ReadDocument) -> list[str]:
     return [block.text for block in reading.blocks]
 
 
@@ -299,8 +299,8 @@ def test_letters_of_a_picture_are_recognized_where_tesseract_is_there(tmp_path: 
     scan.page("q 595 0 0 842 0 0 cm /I Do Q", f"/Resources << /XObject << /I {image} 0 R >> >>")
     page.close()
     path = scan.write(tmp_path / "scan.pdf")
-    assert pdf.read(path, silent).report.pages_without_text == (1,)
-    reading = pdf.read(path, silent, ocr=True)
+    assert pdf_reader.read(path, silent).report.pages_without_text == (1,)
+    reading = pdf_reader.read(path, silent, ocr=True)
     assert reading.report.pages_without_text == ()
     assert "recognized" in reading.report.notes
     found: list[Block] = reading.blocks

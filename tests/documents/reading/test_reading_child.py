@@ -11,9 +11,9 @@ import pytest
 from app.base import wording
 from app.base.isolation import sandbox
 from app.documents.reading import indexing, limits
+from app.documents.reading.limits import PageTimeout
 from app.documents.reading.messages import Failed, Index, Indexed, Progress
-from app.documents.reading.watch import Watch
-from app.documents.retrieval import retrieval
+from app.documents.retrieval import passage_search
 from tests.documents.reading.pdf_maker import Pdf, picture, text
 from tests.documents.reading.reading_child import ReadingChild
 
@@ -42,7 +42,7 @@ def test_a_document_becomes_sections_that_are_found(child: ReadingChild, tmp_pat
     assert document.report.headings == 2
     assert document.report.encoding == "utf-8"
     assert len(document.sha256) == 64
-    found = retrieval.search(child.library, "適用範囲の堤高", [child.collection])
+    found = passage_search.search(child.library, "適用範囲の堤高", [child.collection])
     assert found[0].section.heading == ("第1章 総則", "1.1 適用範囲")
 
 
@@ -173,7 +173,7 @@ def test_documents_are_removed(child: ReadingChild, tmp_path: Path) -> None:
     child.index(document_id)
     child.remove([document_id])
     assert child.library.document(document_id) is None
-    assert retrieval.search(child.library, "適用範囲", [child.collection]) == []
+    assert passage_search.search(child.library, "適用範囲", [child.collection]) == []
     ended = child.index(document_id)[-1]
     assert isinstance(ended, Failed)
     assert ended.code == "document_removed"
@@ -215,7 +215,7 @@ def test_a_kill_leaves_the_old_sections_or_the_new(child: ReadingChild, tmp_path
     assert titles in ({"桜"}, {"梅"})
     child.index(document_id)
     assert len(child.sections(document_id)) == 299
-    assert len(retrieval.search(child.library, "桜", [child.collection])) == 0
+    assert len(passage_search.search(child.library, "桜", [child.collection])) == 0
 
 
 def test_the_child_has_its_limits(child: ReadingChild) -> None:
@@ -244,7 +244,7 @@ def test_the_watch_speaks_up_when_something_takes_too_long(page_s: float, docume
         watch.end()
         heard.set()
 
-    watch = Watch(late, page_s, document_s)
+    watch = PageTimeout(late, page_s, document_s)
     watch.start()
     watch.begin()
     assert heard.wait(30)

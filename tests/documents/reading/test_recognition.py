@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.documents.reading.pdf import ocr, pdf
+from app.documents.reading.pdf import ocr, pdf_reader
 from tests.documents.reading.pdf_maker import Pdf, picture
 from tests.documents.reading.reading_child import ReadingChild
 
@@ -47,7 +47,7 @@ def test_without_japanese_data_it_is_not_offered(install: Callable[[str], None],
     install(LANGUAGES.format(more=""))
     assert not ocr.is_available()
     with pytest.raises(AppError) as caught:
-        pdf.read(scan(tmp_path), silent, ocr=True)
+        pdf_reader.read(scan(tmp_path), silent, ocr=True)
     assert caught.value.code == "ocr_missing"
 
 
@@ -65,7 +65,7 @@ def test_a_slow_program_gets_the_whole_picture(install: Callable[[str], None], t
         ]
     )  # fmt: skip
     install(LANGUAGES.format(more="jpn\\n") + f'sleep 2.5\ncat > "{tmp_path}/picture.pgm"\nprintf "{rows}"\n')
-    reading = pdf.read(scan(tmp_path), silent, ocr=True)
+    reading = pdf_reader.read(scan(tmp_path), silent, ocr=True)
     assert [block.text for block in reading.blocks] == ["堤体の安定", "3.5m以上"]
     assert (reading.report.pages_without_text, reading.report.notes) == ((), ("recognized",))
     box = reading.blocks[0].boxes[0]
@@ -93,5 +93,5 @@ def test_a_scan_is_doubtful_until_it_is_recognized(install: Callable[[str], None
 
 def test_a_program_that_dies_leaves_the_page_without_text(install: Callable[[str], None], tmp_path: Path) -> None:
     install(LANGUAGES.format(more="jpn\\n") + "exit 1\n")
-    reading = pdf.read(scan(tmp_path), silent, ocr=True)
+    reading = pdf_reader.read(scan(tmp_path), silent, ocr=True)
     assert reading.report.pages_without_text == (1,)

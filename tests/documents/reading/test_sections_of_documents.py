@@ -3,12 +3,12 @@
 import pytest
 
 from app.documents.reading import headings, sections
-from app.documents.reading.blocks import Block, Reading
-from app.documents.records import Box, Section
+from app.documents.reading.text_blocks import Block, ReadDocument
+from app.documents.records import DocumentSection, PageBox
 
 
-def cut(*found: Block) -> list[Section]:
-    return sections.split(Reading(list(found)))
+def cut(*found: Block) -> list[DocumentSection]:
+    return sections.split(ReadDocument(list(found)))
 
 
 def heading(text: str, level: int = 0) -> Block:
@@ -154,8 +154,8 @@ def test_a_heading_without_end_is_said_shortly_and_kept_as_text() -> None:
 
 
 def test_pages_boxes_and_captions_are_of_the_pieces_that_a_section_has() -> None:
-    first = Block("paragraph", "一。", page=4, boxes=(Box(4, 10, 20, 30, 40),))
-    second = Block("caption", "図7-3　堰の阻害率", page=5, boxes=(Box(5, 1, 2, 3, 4),))
+    first = Block("paragraph", "一。", page=4, boxes=(PageBox(4, 10, 20, 30, 40),))
+    second = Block("caption", "図7-3　堰の阻害率", page=5, boxes=(PageBox(5, 1, 2, 3, 4),))
     (found,) = cut(heading("7．3 設計の基本"), first, second)
     assert (found.page, found.page_last) == (4, 5)
     assert found.boxes == (*first.boxes, *second.boxes)

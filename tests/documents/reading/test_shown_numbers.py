@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.documents.reading.spreadsheet_shown import shown
+from app.documents.reading.spreadsheet import format_value
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,4 @@ from app.documents.reading.spreadsheet_shown import shown
     ],
 )
 def test_a_number_is_shown_by_its_format(value: float, number_format: str, text: str) -> None:
-    assert shown(value, number_format) == text
+    assert format_value(value, number_format) == text

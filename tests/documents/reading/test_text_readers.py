@@ -8,9 +8,9 @@ import pytest
 from app.base import invisible_characters
 from app.base.errors import AppError
 from app.documents import encodings
-from app.documents.formats import shown_name
-from app.documents.reading import delimited, detect, html, hygiene, plain
-from app.documents.reading.blocks import Block
+from app.documents.reading import html, indexing, text_blocks, text_files
+from app.documents.reading.text_blocks import Block
+from app.documents.records import shown_name
 
 SAMPLE = "第３章 設計\r\n本章は、砂防堰堤の設計に適用する。①から⑳まで、㎡と㈱も使う。\r\n"
 ENGLISH = "The crest width shall be 3.0 m or more.\n"
@@ -70,13 +70,13 @@ def test_western_and_chinese_texts_are_read_too() -> None:
 @pytest.mark.parametrize("data", [bytes(range(256)) * 20, b"\0" * 5000, b"\x7fELF\x02" + b"\0\x01" * 900])
 def test_what_is_no_text_is_told(data: bytes, tmp_path: Path) -> None:
     with pytest.raises(AppError) as caught:
-        plain.read(written(tmp_path, "a.txt", data), silent)
+        text_files.read_plain_text(written(tmp_path, "a.txt", data), silent)
     assert caught.value.code == "document_not_text"
 
 
 def test_stray_nuls_do_not_keep_a_record_from_being_read(tmp_path: Path) -> None:
     content = "観測所,水位\r\n" + "".join(f"第{n}観測所,{n}.5\r\n" for n in range(40)) + "\0\0"
-    reading = delimited.read(written(tmp_path, "a.csv", content, "cp932"), silent)
+    reading = text_files.read_delimited(written(tmp_path, "a.csv", content, "cp932"), silent)
     assert reading.report.encoding == "cp932"
     assert texts(reading.blocks)[0] == "観測所: 第0観測所 | 水位: 0.5"
 
@@ -86,19 +86,19 @@ def test_what_is_no_encoding_of_text_is_not_taken_for_one(name: str, tmp_path: P
     page = f"<html><head><meta charset={name}></head><body>文字 +ADw-b+AD4-</body></html>"
     assert html.read(written(tmp_path, "a.html", page), silent).report.encoding == "utf-8"
     with pytest.raises(AppError) as caught:
-        plain.read(written(tmp_path, "a.txt", "文字"), silent, name)
+        text_files.read_plain_text(written(tmp_path, "a.txt", "文字"), silent, name)
     assert caught.value.code == "document_encoding_unknown"
 
 
 def test_names_of_encodings_are_codecs() -> None:
-    assert [codecs.lookup(codec).name for codec in encodings.NAMES]
+    assert [codecs.lookup(codec).name for codec in encodings.ENCODING_NAMES]
 
 
 def test_hard_broken_lines_are_joined_and_lists_are_not(tmp_path: Path) -> None:
     body = "この文章は四十桁で折り返した文書を想定しており、行の終わりで文が終わらないのである。" * 4
     lines = [body[at : at + 30] for at in range(0, len(body), 30)]
     content = "\n".join([*lines, "", "・箇条書きの一つ目", "・箇条書きの二つ目", "-----------", "1. 番号付き"])
-    found = texts(plain.read(written(tmp_path, "a.txt", content), silent).blocks)
+    found = texts(text_files.read_plain_text(written(tmp_path, "a.txt", content), silent).blocks)
     assert found == [body, "・箇条書きの一つ目", "・箇条書きの二つ目", "1. 番号付き"]
 
 
@@ -107,13 +107,15 @@ def test_clauses_of_a_contract_are_not_joined_to_hard_broken_lines(tmp_path: Pat
     lines = [body[at : at + 30] for at in range(0, 150, 30)]
     clauses = ["一　契約保証金", "ロ 検査", "２ 前項の額", "（契約の保証）", "第４条　受注者は、付す。"]
     for clause in clauses:
-        found = texts(plain.read(written(tmp_path, "a.txt", "\n".join([*lines, clause])), silent).blocks)
+        found = texts(
+            text_files.read_plain_text(written(tmp_path, "a.txt", "\n".join([*lines, clause])), silent).blocks
+        )
         assert found == [body[:150], clause]
 
 
 def test_lines_of_authors_stay(tmp_path: Path) -> None:
     content = "日付 四月一日\r担当 山田\r\n件名 かぶりの確認\nこれは一行の長い文章で、折り返されていない。"
-    found = texts(plain.read(written(tmp_path, "a.txt", content), silent).blocks)
+    found = texts(text_files.read_plain_text(written(tmp_path, "a.txt", content), silent).blocks)
     assert found == content.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
@@ -130,7 +132,7 @@ def test_lines_of_authors_stay(tmp_path: Path) -> None:
     ],
 )
 def test_lines_are_joined_as_their_language_does(first: str, second: str, joined: str) -> None:
-    assert hygiene.join(first, second) == joined
+    assert text_blocks.join_lines(first, second) == joined
 
 
 def test_what_harms_is_taken_out_and_the_rest_stays() -> None:
@@ -143,8 +145,8 @@ def test_what_harms_is_taken_out_and_the_rest_stays() -> None:
     [("普通の文章", 0), ("繧定ｪｭ繧薙〒", 7), ("\ufffd\ufffd", 2), ("\ue000", 1), ("(cid:12)", 8), ("ã‚³ãƒ³", 6)],
 )
 def test_garbled_letters_are_counted(text: str, count: int) -> None:
-    assert abs(hygiene.garbled(text) - count) <= 3
-    assert (hygiene.garbled(text) > 0) == (count > 0)
+    assert abs(text_blocks.count_garbled(text) - count) <= 3
+    assert (text_blocks.count_garbled(text) > 0) == (count > 0)
 
 
 # ------------------------------------------------------------------ CSV
@@ -152,7 +154,7 @@ def test_garbled_letters_are_counted(text: str, count: int) -> None:
 
 def test_rows_name_their_values(tmp_path: Path) -> None:
     content = '名称,数量,備考\r\n本堤,12.5,"一行目\r\n二行目"\r\n副堤,3,\r\n'
-    reading = delimited.read(written(tmp_path, "a.csv", content, "cp932"), silent)
+    reading = text_files.read_delimited(written(tmp_path, "a.csv", content, "cp932"), silent)
     assert texts(reading.blocks) == ["名称: 本堤 | 数量: 12.5 | 備考: 一行目 二行目", "名称: 副堤 | 数量: 3"]
     assert (reading.report.encoding, reading.report.tables, reading.report.notes) == ("cp932", 1, ())
 
@@ -160,20 +162,20 @@ def test_rows_name_their_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize("separator", [",", "\t", ";", "|"])
 def test_the_separator_is_told_from_the_rows(separator: str, tmp_path: Path) -> None:
     content = "\n".join(separator.join(row) for row in (("年", "値"), ("2024", "1"), ("2025", "2")))
-    found = texts(delimited.read(written(tmp_path, "a.csv", content), silent).blocks)
+    found = texts(text_files.read_delimited(written(tmp_path, "a.csv", content), silent).blocks)
     assert found == ["年: 2024 | 値: 1", "年: 2025 | 値: 2"]
 
 
 def test_a_table_without_names_stays_as_it_is(tmp_path: Path) -> None:
-    reading = delimited.read(written(tmp_path, "a.csv", "1,2,3\n4,5\n"), silent)
+    reading = text_files.read_delimited(written(tmp_path, "a.csv", "1,2,3\n4,5\n"), silent)
     assert texts(reading.blocks) == ["1 | 2 | 3", "4 | 5"]
     assert reading.report.notes == ("uneven_rows",)
 
 
 def test_a_quote_that_is_never_closed_is_an_error(tmp_path: Path) -> None:
-    content = '名称,値\n"開いたまま' + "あ" * (delimited.CELL_CHARACTERS + 10)
+    content = '名称,値\n"開いたまま' + "あ" * (text_files.CELL_CHARACTERS + 10)
     with pytest.raises(AppError) as caught:
-        delimited.read(written(tmp_path, "a.csv", content), silent)
+        text_files.read_delimited(written(tmp_path, "a.csv", content), silent)
     assert caught.value.code == "document_damaged"
 
 
@@ -288,7 +290,7 @@ def test_the_encoding_of_a_page_can_be_wished(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_is_what_its_content_says(name: str, content: bytes, found: str, tmp_path: Path) -> None:
-    assert detect.format_of(written(tmp_path, name, content)) == found
+    assert indexing.detect_format(written(tmp_path, name, content)) == found
 
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 504
@@ -314,7 +316,7 @@ def test_what_cannot_be_read_is_named(
     name: str, content: bytes, code: str, format_: str | None, tmp_path: Path
 ) -> None:
     with pytest.raises(AppError) as caught:
-        detect.format_of(written(tmp_path, name, content))
+        indexing.detect_format(written(tmp_path, name, content))
     assert (caught.value.code, caught.value.facts.get("format")) == (code, format_)
 
 

@@ -14,14 +14,14 @@ from app.base import programs
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
-from app.documents import labels
-from app.documents.gather import Added, Refreshed
-from app.documents.grounding.grounding import CollectionRef
+from app.documents import collection_lookup
+from app.documents.collection_updates import AddedFiles, RefreshResult
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import UNKNOWN, Library
 from app.documents.records import Document
-from app.documents.retrieval import retrieval
-from app.documents.services.documents import Documents
-from app.documents.services.reading_queue import Standing
+from app.documents.retrieval import passage_search
+from app.documents.services.document_library import DocumentLibrary
+from app.documents.services.reading_queue import QueueStatus
 from tests.faults.ledger import Tally
 
 SCRIPTED = [sys.executable, str(Path(__file__).parents[2] / "scripted_reader.py")]
@@ -33,7 +33,7 @@ class Desk:
 
     def __init__(self, where: Paths, qtbot: QtBot, **limits: float) -> None:
         self.where, self.qtbot = where, qtbot
-        self.documents = Documents(where.documents, [*SCRIPTED, str(where.documents)], where.logs, **limits)
+        self.documents = DocumentLibrary(where.documents, [*SCRIPTED, str(where.documents)], where.logs, **limits)
         self.problems: list[AppError] = []
         self.documents.failed.connect(self.problems.append)
 
@@ -50,17 +50,17 @@ class Desk:
             self.wait_until_read()
         return int(made.args[0])
 
-    def add(self, collection_id: int, *paths: Path) -> Added:
+    def add(self, collection_id: int, *paths: Path) -> AddedFiles:
         with self.qtbot.waitSignal(self.documents.added, timeout=TIMEOUT_MS) as added:
             self.documents.add(collection_id, list(paths))
-        outcome: Added = added.args[0]
+        outcome: AddedFiles = added.args[0]
         return outcome
 
-    def refresh(self, collection_id: int) -> Refreshed:
+    def refresh(self, collection_id: int) -> RefreshResult:
         with self.qtbot.waitSignal(self.documents.refreshed, timeout=TIMEOUT_MS) as refreshed:
             self.documents.refresh(collection_id)
         self.wait_until_read()
-        outcome: Refreshed = refreshed.args[0]
+        outcome: RefreshResult = refreshed.args[0]
         return outcome
 
     def wait(self, condition: Callable[[], bool]) -> None:
@@ -132,14 +132,14 @@ def test_what_is_added_is_read_and_found(desk: Desk, files: Path) -> None:
     assert set(desk.states(collection).values()) == {"done"}
     assert desk.documents.reader_pid == 0
     library = Library.beside(desk.where.documents)
-    found = retrieval.search(library, "橋脚", [collection])
+    found = passage_search.search(library, "橋脚", [collection])
     library.close()
     assert len(found) == 3
     assert desk.problems == []
 
 
 def test_nothing_is_started_before_it_is_opened(where: Paths, qtbot: QtBot) -> None:
-    documents = Documents(where.documents, SCRIPTED, where.logs)
+    documents = DocumentLibrary(where.documents, SCRIPTED, where.logs)
     assert documents.collections() == []
     assert not where.documents.exists()
     documents.close()
@@ -189,7 +189,7 @@ def test_an_expected_error_is_told_of_its_document_alone(desk: Desk, files: Path
 @pytest.mark.fault("F4")
 def test_a_child_that_cannot_be_started_pauses_the_queue(where: Paths, qtbot: QtBot, files: Path) -> None:
     desk = Desk(where, qtbot)
-    desk.documents = Documents(where.documents, [str(files / "no program")], where.logs)
+    desk.documents = DocumentLibrary(where.documents, [str(files / "no program")], where.logs)
     desk.documents.failed.connect(desk.problems.append)
     desk.open()
     desk.add(desk.collection(), files)
@@ -383,7 +383,7 @@ def test_a_look_for_what_others_have_added_leaves_what_is_read_where_it_was(desk
     library = Library.beside(desk.where.documents)
     library.add_collection("規程")
     library.close()
-    stood: list[Standing] = []
+    stood: list[QueueStatus] = []
     desk.documents.queue.stood.connect(stood.append)
     desk.documents.look_again()
     assert [(one.phase, one.name, one.done) for one in stood] == [("reading", "1.txt", 1)]
@@ -449,9 +449,9 @@ def test_labels_survive_the_database_that_said_them(where: Paths, qtbot: QtBot, 
         assert not {new, *others} & {*ids.values()}
         for name, id in ids.items():
             ref = CollectionRef(id, name)
-            assert not any(labels.asked(library.collections(), [ref])[0][:1])
+            assert not any(collection_lookup.resolve_scope(library.collections(), [ref])[0][:1])
             if lost == "all" or name != "公報":
-                assert labels.of_scope(library.labelled(), [ref]) == "secret"
+                assert collection_lookup.label_of_scope(library.labelled(), [ref]) == "secret"
         assert new < 2**31  # as signals carry it
         there = {(one.id, one.name): one.label for one in library.labelled()}
         assert library.labels_of(["入札"], []) == ["secret"]
@@ -502,7 +502,9 @@ def test_on_a_full_disk_the_queue_pauses_and_goes_on_later_where_it_was(
         "".join(f"# 第{n}章\n\n装置{n}の点検は{n}年に1回行う。\n\n" for n in range(3000)), "utf-8"
     )
     desk = Desk(where, qtbot)
-    desk.documents = Documents(where.documents, [sys.executable, str(script), str(where.documents), "150"], where.logs)
+    desk.documents = DocumentLibrary(
+        where.documents, [sys.executable, str(script), str(where.documents), "150"], where.logs
+    )
     desk.documents.failed.connect(desk.problems.append)
     desk.open()
     collection = desk.collection()
@@ -512,7 +514,7 @@ def test_on_a_full_disk_the_queue_pauses_and_goes_on_later_where_it_was(
     assert desk.states(collection) == {"1.txt": "done", "2.md": "waiting", "2.txt": "waiting", "3.txt": "waiting"}
     desk.close()
     roomy = Desk(where, qtbot)
-    roomy.documents = Documents(where.documents, programs.reader_command(where.documents), where.logs)
+    roomy.documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), where.logs)
     roomy.open()
     roomy.wait_until_read()
     assert set(roomy.states(collection).values()) == {"done"}

@@ -15,14 +15,14 @@ from pytestqt.qtbot import QtBot
 
 from app.base import programs
 from app.base.paths import Paths
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import Section
-from app.documents.retrieval import embedding_model, excerpts, retrieval
-from app.documents.retrieval.fusion import Meaning
+from app.documents.records import DocumentSection
+from app.documents.retrieval import excerpts, passage_search, semantic_index
+from app.documents.retrieval.semantic_index import SemanticQuery
 from app.documents.services import embedding
-from app.documents.services.documents import Documents
-from app.documents.services.embedding import Embedding, EmbeddingStanding
+from app.documents.services.document_library import DocumentLibrary
+from app.documents.services.embedding import Embedding, EmbeddingStatus
 from app.inference import memory_estimate
 from app.inference.local_model import LocalModel
 from app.inference.services.events import EngineStatus
@@ -47,7 +47,7 @@ def put(library: Library, path: Path, *texts: str) -> None:
     found = [one.id for one in library.documents(1) if one.path == str(path)] or library.add_documents(1, [path])
     document = library.document(found[0])
     assert document is not None
-    library.put(dataclasses.replace(document, state="done"), [Section(("章",), text) for text in texts])
+    library.put(dataclasses.replace(document, state="done"), [DocumentSection(("章",), text) for text in texts])
 
 
 @pytest.fixture(scope="session")
@@ -72,26 +72,26 @@ def make(where: Paths) -> Iterator[Callable[[], Embedding]]:
         one.close()
 
 
-def wait(qtbot: QtBot, service: Embedding, phase: str) -> EmbeddingStanding:
+def wait(qtbot: QtBot, service: Embedding, phase: str) -> EmbeddingStatus:
     qtbot.waitUntil(lambda: service.standing.phase == phase, timeout=30_000)
     return service.standing
 
 
-def meaning(qtbot: QtBot, service: Embedding, question: str) -> Meaning | None:
-    found: list[Meaning | None] = []
+def meaning(qtbot: QtBot, service: Embedding, question: str) -> SemanticQuery | None:
+    found: list[SemanticQuery | None] = []
     service.find_meaning(question, found.append)
     qtbot.waitUntil(lambda: bool(found), timeout=20_000)
     return found[0]
 
 
 def rows(where: Paths, model: LocalModel) -> int:
-    chosen = embedding_model.choose([model], where.documents)
+    chosen = semantic_index.choose_model([model], where.documents)
     assert chosen is not None
     return chosen.vectors.count()
 
 
 def sections(where: Paths, model: LocalModel) -> int:
-    chosen = embedding_model.choose([model], where.documents)
+    chosen = semantic_index.choose_model([model], where.documents)
     assert chosen is not None
     return len(chosen.vectors.known())
 
@@ -104,9 +104,9 @@ def test_without_an_embedding_model_nothing_is_started_or_written(
     qtbot.wait(300)
     service.prepare()
     service.look()
-    assert (service.standing, service.is_on, service.pid) == (EmbeddingStanding(), False, 0)
+    assert (service.standing, service.is_on, service.pid) == (EmbeddingStatus(), False, 0)
     assert meaning(qtbot, service, "賃金") is None
-    assert not embedding_model.folder_of(where.documents).exists()
+    assert not semantic_index.vectors_folder(where.documents).exists()
 
 
 def test_sections_get_vectors_and_a_question_finds_them_by_its_meaning(
@@ -115,14 +115,14 @@ def test_sections_get_vectors_and_a_question_finds_them_by_its_meaning(
     service, said = make(), []
     service.stood.connect(said.append)
     service.use([encoder])
-    assert wait(qtbot, service, "idle") == EmbeddingStanding("idle", 41, 41)
+    assert wait(qtbot, service, "idle") == EmbeddingStatus("idle", 41, 41)
     done = [one.done for one in said if one.phase == "working"]
     assert done == sorted(done)
     assert len(set(done)) > 3
     assert rows(where, encoder) == 41
     assert psutil.Process(service.pid).nice() == (10 if psutil.POSIX else psutil.BELOW_NORMAL_PRIORITY_CLASS)
-    assert retrieval.search(library, "賃金", [1]) == []
-    found = retrieval.search(library, "賃金", [1], meaning=meaning(qtbot, service, "賃金"))
+    assert passage_search.search(library, "賃金", [1]) == []
+    found = passage_search.search(library, "賃金", [1], meaning=meaning(qtbot, service, "賃金"))
     assert found[0].section_id == 1
     assert PAY in found[0].section.text
 
@@ -137,7 +137,7 @@ def test_the_same_models_again_change_nothing(
     service.use([encoder])
     service.use([dataclasses.replace(encoder, speeds={})])
     qtbot.wait(300)
-    assert (service.standing, service.pid) == (EmbeddingStanding("idle", 41, 41), pid)
+    assert (service.standing, service.pid) == (EmbeddingStatus("idle", 41, 41), pid)
     service.use([])
     assert wait(qtbot, service, "off").total == 0
     assert service.pid == 0
@@ -152,7 +152,7 @@ def test_only_what_is_new_or_changed_is_embedded(
     put(library, where.data / "規程.md", PAY, "新しい節。", *(f"番号{number}の雑則。" for number in range(1, 40)))
     put(library, where.data / "別.md", "別の文書。")
     service.look()
-    qtbot.waitUntil(lambda: service.standing == EmbeddingStanding("idle", 42, 42), timeout=30_000)
+    qtbot.waitUntil(lambda: service.standing == EmbeddingStatus("idle", 42, 42), timeout=30_000)
     assert rows(where, encoder) == 43
 
 
@@ -166,7 +166,7 @@ def test_another_model_makes_all_vectors_anew_and_the_old_ones_go(
     service.use([encoder, newer])
     qtbot.waitUntil(lambda: rows(where, newer) == 41, timeout=30_000)
     wait(qtbot, service, "idle")
-    folder = embedding_model.folder_of(where.documents)
+    folder = semantic_index.vectors_folder(where.documents)
     qtbot.waitUntil(lambda: len(list(folder.iterdir())) == 1, timeout=10_000)
     assert rows(where, encoder) == 0
 
@@ -370,7 +370,7 @@ def test_vectors_that_cannot_be_read_leave_the_words(grounded: Scene, encoder: L
     service = service_of(grounded)
     service.use([encoder])
     wait(grounded.qtbot, service, "idle")
-    (path,) = embedding_model.folder_of(grounded.where.documents).glob("*.vectors")
+    (path,) = semantic_index.vectors_folder(grounded.where.documents).glob("*.vectors")
     content = path.read_bytes()
     path.unlink()
     path.mkdir()
@@ -384,7 +384,7 @@ def test_a_window_searches_by_meaning_once_a_model_is_added(
     scene: Scene, library: Library, make: Callable[[], Embedding], encoder: LocalModel, qtbot: QtBot
 ) -> None:
     service = make()
-    documents = Documents(scene.where.documents, programs.reader_command(scene.where.documents), scene.where.logs)
+    documents = DocumentLibrary(scene.where.documents, programs.reader_command(scene.where.documents), scene.where.logs)
     service.follow(documents, scene.library, scene.engine)
     documents.open()
     qtbot.waitUntil(lambda: documents.is_open, timeout=10_000)
@@ -398,7 +398,7 @@ def test_a_window_searches_by_meaning_once_a_model_is_added(
     documents.add(1, [file])
     assert wait(qtbot, service, "paused").total == 42
     scene.engine.status_changed.emit(EngineStatus("ready"))
-    assert wait(qtbot, service, "idle") == EmbeddingStanding("idle", 42, 42)
+    assert wait(qtbot, service, "idle") == EmbeddingStatus("idle", 42, 42)
     scene.library.remove(encoder.id)
     wait(qtbot, service, "off")
     documents.close()

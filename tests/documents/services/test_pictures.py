@@ -10,11 +10,11 @@ from app.base import programs
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
-from app.documents.grounding.grounding import Source
+from app.documents.grounding.grounding_record import CitedSource
 from app.documents.reading.messages import Rendered
-from app.documents.services import pictures
-from app.documents.services.documents import Documents
-from app.documents.services.pictures import PagePicture, Wanted
+from app.documents.services import reading_child
+from app.documents.services.document_library import DocumentLibrary
+from app.documents.services.reading_child import PagePicture, PageRequest
 from tests.documents.reading.pdf_maker import Pdf, text
 
 TIMEOUT_MS = 60_000
@@ -22,9 +22,9 @@ SENTENCE = "発電機は毎月一回運転する。"
 
 
 @pytest.fixture
-def documents(where: Paths, qtbot: QtBot) -> Iterator[Documents]:
+def documents(where: Paths, qtbot: QtBot) -> Iterator[DocumentLibrary]:
     where.logs.mkdir(parents=True, exist_ok=True)
-    documents = Documents(where.documents, programs.reader_command(where.documents), where.logs)
+    documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), where.logs)
     with qtbot.waitSignal(documents.opened, timeout=TIMEOUT_MS):
         documents.open()
     yield documents
@@ -33,7 +33,7 @@ def documents(where: Paths, qtbot: QtBot) -> Iterator[Documents]:
 
 
 @pytest.fixture
-def document_id(documents: Documents, tmp_path: Path, qtbot: QtBot) -> int:
+def document_id(documents: DocumentLibrary, tmp_path: Path, qtbot: QtBot) -> int:
     pdf = Pdf()
     for number in range(1, 4):
         pdf.page(
@@ -50,12 +50,12 @@ def document_id(documents: Documents, tmp_path: Path, qtbot: QtBot) -> int:
 
 
 @pytest.fixture
-def wait_for(documents: Documents, qtbot: QtBot) -> Callable[..., list[PagePicture | AppError]]:
+def wait_for(documents: DocumentLibrary, qtbot: QtBot) -> Callable[..., list[PagePicture | AppError]]:
     """Asks for these and gives what came until the last one was answered."""
 
-    def wait(*wanted: Wanted) -> list[PagePicture | AppError]:
+    def wait(*wanted: PageRequest) -> list[PagePicture | AppError]:
         found: list[PagePicture | AppError] = []
-        answered: list[Wanted] = []
+        answered: list[PageRequest] = []
         documents.pictures.drawn.connect(lambda one: (found.append(one), answered.append(one.wanted)))
         documents.pictures.failed.connect(lambda one, error: (found.append(error), answered.append(one)))
         for one in wanted:
@@ -69,18 +69,18 @@ def wait_for(documents: Documents, qtbot: QtBot) -> Callable[..., list[PagePictu
 
 
 def test_a_page_comes_with_the_places_of_what_was_used(document_id: int, wait_for) -> None:
-    (picture,) = wait_for(Wanted(document_id, 2, 600, (SENTENCE,)))
+    (picture,) = wait_for(PageRequest(document_id, 2, 600, (SENTENCE,)))
     assert (picture.pages, picture.width, len(picture.places)) == (3, 600, 1)
     assert len(picture.rgb) == 3 * picture.width * picture.height
 
 
 def test_only_the_last_wish_is_answered(document_id: int, wait_for) -> None:
-    wishes = [Wanted(document_id, page, 500) for page in (1, 2, 3)]
+    wishes = [PageRequest(document_id, page, 500) for page in (1, 2, 3)]
     assert [picture.wanted for picture in wait_for(*wishes)] == [wishes[-1]]
 
 
-def test_what_was_drawn_once_is_kept(document_id: int, wait_for, documents: Documents) -> None:
-    wish = Wanted(document_id, 1, 500)
+def test_what_was_drawn_once_is_kept(document_id: int, wait_for, documents: DocumentLibrary) -> None:
+    wish = PageRequest(document_id, 1, 500)
     (first,) = wait_for(wish)
     documents.pictures._reader.stop()
     (again,) = wait_for(wish)
@@ -88,34 +88,34 @@ def test_what_was_drawn_once_is_kept(document_id: int, wait_for, documents: Docu
     assert documents.pictures._reader.pid == 0
 
 
-def test_after_the_end_no_child_is_started(document_id: int, documents: Documents, qtbot: QtBot) -> None:
+def test_after_the_end_no_child_is_started(document_id: int, documents: DocumentLibrary, qtbot: QtBot) -> None:
     documents.pictures.close()
     with qtbot.assertNotEmitted(documents.pictures.drawn, wait=50):
-        documents.pictures.want(Wanted(document_id, 1, 500))
+        documents.pictures.want(PageRequest(document_id, 1, 500))
     assert documents.pictures._reader.pid == 0
 
 
 def test_a_failure_is_told_with_its_reason(document_id: int, wait_for) -> None:
-    (error,) = wait_for(Wanted(document_id, 9, 500))
+    (error,) = wait_for(PageRequest(document_id, 9, 500))
     assert (error.code, error.facts) == ("source_no_page", {"page": 9})
 
 
-def test_a_child_that_dies_is_a_page_without_picture(document_id: int, documents: Documents, wait_for) -> None:
+def test_a_child_that_dies_is_a_page_without_picture(document_id: int, documents: DocumentLibrary, wait_for) -> None:
     documents.pictures._reader._child._command = ["/nonexistent/kotae"]
-    (error,) = wait_for(Wanted(document_id, 1, 500))
+    (error,) = wait_for(PageRequest(document_id, 1, 500))
     assert error.code == "source_no_page"
 
 
 def test_pages_are_drawn_again_after_one_that_was_too_slow_was_given_up(
-    document_id: int, documents: Documents, wait_for, qtbot: QtBot
+    document_id: int, documents: DocumentLibrary, wait_for, qtbot: QtBot
 ) -> None:
     pictures = documents.pictures
     pictures._rest.setInterval(0)  # before the child has so much as started
-    pictures.want(Wanted(document_id, 1, 500))
+    pictures.want(PageRequest(document_id, 1, 500))
     pictures.forget()
     qtbot.waitUntil(lambda: not pictures._reader.is_working, timeout=TIMEOUT_MS)
     assert not pictures._kept
-    (picture,) = wait_for(Wanted(document_id, 2, 500))
+    (picture,) = wait_for(PageRequest(document_id, 2, 500))
     assert picture.wanted.page == 2
 
 
@@ -124,16 +124,16 @@ def test_pages_are_drawn_again_after_one_that_was_too_slow_was_given_up(
     [(2, 2, "!"), (2, 2, "eJw="), (0, 5, ""), (10**6, 10**6, ""), (2, 2, "eJwLSRRQMAA1ASE=")],
 )
 def test_what_is_no_picture_is_not_shown(width: int, height: int, rgb: str) -> None:
-    assert pictures._picture(Wanted(1, 1, 1), Rendered("1", 1, 1, width, height, rgb)) is None
+    assert reading_child._picture(PageRequest(1, 1, 1), Rendered("1", 1, 1, width, height, rgb)) is None
 
 
-def test_only_a_document_of_ones_own_is_found_for_a_source(documents: Documents, document_id: int) -> None:
+def test_only_a_document_of_ones_own_is_found_for_a_source(documents: DocumentLibrary, document_id: int) -> None:
     (document,) = documents.documents(documents.collections()[0].id)
-    own = Source("規程", "internal", document.name, document.path, SENTENCE)
+    own = CitedSource("規程", "internal", document.name, document.path, SENTENCE)
     assert documents.documents_of(own) == [document]
-    moved = Source("規程", "internal", document.name, "/elsewhere/規程.pdf", SENTENCE, sha256=document.sha256)
+    moved = CitedSource("規程", "internal", document.name, "/elsewhere/規程.pdf", SENTENCE, sha256=document.sha256)
     assert documents.documents_of(moved) == [document]
-    foreign = Source("規程", "internal", "x", "/etc/passwd", "x")
+    foreign = CitedSource("規程", "internal", "x", "/etc/passwd", "x")
     assert documents.documents_of(foreign) == []
     documents.remove([document_id])
     assert documents.documents_of(own) == []

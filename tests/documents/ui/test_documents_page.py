@@ -17,14 +17,14 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.documents.library import Library
-from app.documents.records import Document, Report
-from app.documents.services.documents import Documents
-from app.documents.services.embedding import Embedding, EmbeddingStanding
-from app.documents.services.reading_queue import Standing
-from app.documents.ui.deeds import Pickers
-from app.documents.ui.menus import LabelMenu
+from app.documents.records import Document, ReadingReport
+from app.documents.services.document_library import DocumentLibrary
+from app.documents.services.embedding import Embedding, EmbeddingStatus
+from app.documents.services.reading_queue import QueueStatus
+from app.documents.ui.collection_actions import DocumentPickers
+from app.documents.ui.collection_list import LabelMenu
+from app.documents.ui.document_table import NAME, PROBLEMS, STATE
 from app.documents.ui.page import DocumentsPage
-from app.documents.ui.table import NAME, PROBLEMS, STATE
 from app.inference import child_commands
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.page import Navigation
@@ -39,8 +39,8 @@ class Desk:
         self.where, self.theme, self.qtbot = where, theme, qtbot
         self.files: list[str] = []  # what the user would choose
         self.folder = ""
-        self.documents = Documents(where.documents, [*SCRIPTED, str(where.documents)], where.logs)
-        pickers = Pickers(lambda *_: self.files, lambda *_: self.folder)
+        self.documents = DocumentLibrary(where.documents, [*SCRIPTED, str(where.documents)], where.logs)
+        pickers = DocumentPickers(lambda *_: self.files, lambda *_: self.folder)
         self.embedding = Embedding(child_commands.engine(), where.logs, where.documents)
         self.navigation = Navigation()
         self.secrecy = ConfidentialityGuard(theme, where.exports_log)
@@ -76,7 +76,7 @@ class Desk:
         wanted = [one.id for one in self.documents.documents(self.page._chosen_id) if one.name in names]
         self.page.view.choose(set(wanted))
 
-    def put(self, name: str, state: str, report: Report) -> None:
+    def put(self, name: str, state: str, report: ReadingReport) -> None:
         """As another reader would have left it."""
         document = next(one for one in self.documents.documents(self.page._chosen_id) if one.name == name)
         library = Library.beside(self.where.documents)
@@ -150,7 +150,7 @@ def test_what_was_left_out_is_told(filled: Desk, folder: Path) -> None:
 
 
 def test_the_table_is_sorted_and_filtered(filled: Desk) -> None:
-    filled.put("か.txt", "doubtful", Report(pages=84, pages_without_text=tuple(range(1, 13)), sections=2))
+    filled.put("か.txt", "doubtful", ReadingReport(pages=84, pages_without_text=tuple(range(1, 13)), sections=2))
     filled.page.view.sortByColumn(PROBLEMS, Qt.SortOrder.DescendingOrder)
     assert filled.names()[0] == "か.txt"
     assert filled.page.shown.index(0, PROBLEMS).data() == "12"
@@ -161,7 +161,7 @@ def test_the_table_is_sorted_and_filtered(filled: Desk) -> None:
 
 
 def test_the_report_says_what_came_of_reading(filled: Desk) -> None:
-    filled.put("あ.txt", "doubtful", Report(pages=84, pages_without_text=(3, 4, 5, 17), headings=12, sections=2))
+    filled.put("あ.txt", "doubtful", ReadingReport(pages=84, pages_without_text=(3, 4, 5, 17), headings=12, sections=2))
     filled.choose("あ.txt")
     report = filled.page.report
     assert report.isVisible()
@@ -365,7 +365,7 @@ def test_the_queue_is_paused_resumed_and_cancelled(filled: Desk, folder: Path) -
 
 def test_the_row_of_the_document_that_is_read_tells_how_far(filled: Desk) -> None:
     document = filled.documents.documents(filled.page._chosen_id)[0]
-    filled.page._on_stood(Standing("reading", document.id, document.name, 41, 84, 2, 8))
+    filled.page._on_stood(QueueStatus("reading", document.id, document.name, 41, 84, 2, 8))
     assert filled.states() == ["読み取り中 41／84", "完了", "完了"]
     assert "文書 2／8" in filled.page.queue.amount.text()
 
@@ -426,20 +426,18 @@ def test_kotaes_own_collection_takes_nothing_and_cannot_be_deleted(desk: Desk, f
 @pytest.mark.parametrize(
     ("standing", "words"),
     [
-        (EmbeddingStanding(), ""),
-        (EmbeddingStanding("idle", 84, 84), ""),
-        (EmbeddingStanding("working", 41, 1084), "意味検索の準備 41／1,084"),
-        (EmbeddingStanding("paused", 41, 84), "意味検索の準備 41／84（回答中は休みます）"),
-        (EmbeddingStanding("elsewhere"), "意味検索の準備：ほかの Kotae（コマンド）が行っています"),
+        (EmbeddingStatus(), ""),
+        (EmbeddingStatus("idle", 84, 84), ""),
+        (EmbeddingStatus("working", 41, 1084), "意味検索の準備 41／1,084"),
+        (EmbeddingStatus("paused", 41, 84), "意味検索の準備 41／84（回答中は休みます）"),
+        (EmbeddingStatus("elsewhere"), "意味検索の準備：ほかの Kotae（コマンド）が行っています"),
         (
-            EmbeddingStanding("failed", error=AppError("engine_died", cause="SIGKILL")),
+            EmbeddingStatus("failed", error=AppError("engine_died", cause="SIGKILL")),
             "検索は言葉だけで行います。",
         ),
     ],
 )
-def test_how_far_the_search_by_meaning_is_stands_in_one_line(
-    desk: Desk, standing: EmbeddingStanding, words: str
-) -> None:
+def test_how_far_the_search_by_meaning_is_stands_in_one_line(desk: Desk, standing: EmbeddingStatus, words: str) -> None:
     desk.embedding.stood.emit(standing)
     assert words in desk.page.meaning.text()
     assert desk.page.meaning.isVisible() == bool(words)

@@ -11,10 +11,10 @@ from pytestqt.qtbot import QtBot
 from app.base import programs
 from app.base.errors import AppError
 from app.base.services import background
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
-from app.documents.records import Section
-from app.documents.retrieval import embedding_model
+from app.documents.records import DocumentSection
+from app.documents.retrieval import semantic_index
 from app.documents.services.embedding import Embedding
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
@@ -300,7 +300,7 @@ def scope(desk: Desk) -> tuple[CollectionRef, ...]:
     (document_id,) = library.add_documents(collection_id, [Path("/d/規程.md")])
     document = library.document(document_id)
     assert document is not None
-    sections = [Section((f"第{number}条",), f"番号{number}の給与は月末に払う。") for number in range(40)]
+    sections = [DocumentSection((f"第{number}条",), f"番号{number}の給与は月末に払う。") for number in range(40)]
     library.put(dataclasses.replace(document, state="done"), sections)
     library.close()
     return (CollectionRef(collection_id, "規程"),)
@@ -333,7 +333,7 @@ def test_every_section_can_be_found_by_meaning_before_the_first_answer(
 def test_vectors_whose_first_try_fails_are_waited_for(
     desk: Desk, scope: tuple[CollectionRef, ...], tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, tries = embedding_model.look, list[int]()
+    look, tries = semantic_index.find_backlog, list[int]()
 
     def fail_once(*anything: Any) -> Any:
         tries.append(1)
@@ -341,7 +341,7 @@ def test_vectors_whose_first_try_fails_are_waited_for(
             raise AppError("documents_damaged", path="")
         return look(*anything)
 
-    monkeypatch.setattr(embedding_model, "look", fail_once)
+    monkeypatch.setattr(semantic_index, "find_backlog", fail_once)
     where = desk.scene.where
     embedding = Embedding([*programs.own_program(), "--engine", "llama"], where.logs, where.documents)
     embedding.use_at_once([local_models.describe(tiny_bert(tmp_path / "encoder.gguf", {"賃": "給"}))])

@@ -17,8 +17,8 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import describe_error
 from app.chat.store import Store
-from app.documents.grounding.grounding import CollectionRef
-from app.documents.records import Section
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.records import DocumentSection
 from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.services import study_making
@@ -29,7 +29,7 @@ from app.evaluation.study.study import Study
 from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.inference.speed import MachineSpeed
-from app.models import local_models, tuned_models
+from app.models import local_models, model_registry
 from app.training import adoption
 from app.training.runs import runs
 from app.training.services import training
@@ -58,7 +58,7 @@ class Bench:
 
     @property
     def models(self) -> list[LocalModel]:
-        return tuned_models.listed(self.store, self.where.models)
+        return model_registry.list_models(self.store, self.where.models)
 
     def wish(self, kind: str, *models: LocalModel, **others: Any) -> StudyWish:
         fields: dict[str, Any] = {"question_set": "試験", "models": models, "asking": ASKING}
@@ -107,7 +107,9 @@ def bench(where: Paths, store: Store, tmp_path: Path, qapp: QCoreApplication, mo
     tuned = adoption.use(where.runs / "r1", store, where.models, strength=0.7)
     questions = [Question(f"q{number}", f"{number} 番目は？", reference="答え") for number in range(1, 5)]
     question_sets.store(where.questions, "試験", questions)
-    library = library_of(where.documents, {"基準.md": [Section(("章",), "鉄筋のかぶりは50mm以上とする。", "標準")]})
+    library = library_of(
+        where.documents, {"基準.md": [DocumentSection(("章",), "鉄筋のかぶりは50mm以上とする。", "標準")]}
+    )
     scope = (CollectionRef(library.collection("基準").id, "基準"),)
     library.close()
     return Bench(where, store, base, other, tuned, scope, training.locate(where.data), monkeypatch)

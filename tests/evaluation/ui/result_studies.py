@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.base.wording import phrase
 from app.chat.presets import Choices
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation.judge import calibration
 from app.evaluation.judge.calibration import Calibration, Seeding
 from app.evaluation.records import Gold, Question, QuestionSet

@@ -18,7 +18,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.chat.presets import Choices
 from app.chat.store import Store
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.evaluation import question_sets
 from app.evaluation.records import Question, QuestionSet

@@ -15,7 +15,7 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.settings import Settings
 from app.chat.presets import Choices
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.study import study as studies

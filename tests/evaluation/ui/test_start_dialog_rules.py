@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation.services.study_making import StudyWish
 from app.evaluation.study.planning import Asking
 from app.evaluation.ui.start import rules

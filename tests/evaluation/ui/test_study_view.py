@@ -14,7 +14,7 @@ from app.base.services import background
 from app.base.settings import Settings
 from app.chat.presets import Choices
 from app.chat.services.prompt_run import Progress
-from app.documents.grounding.grounding import CollectionRef
+from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.services.evaluations import Evaluations

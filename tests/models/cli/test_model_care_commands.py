@@ -13,7 +13,7 @@ import pytest
 from PySide6.QtCore import QLockFile
 
 from app.base.wording import format_size
-from app.models import verify_log
+from app.models import verification
 from tests import model_files as models
 from tests.models.test_found_models import put_into_ollama
 from tests.models.test_verify import flip
@@ -82,8 +82,8 @@ def test_verify_ends_with_1_when_damage_is_found(kotae: Run, tmp_path: Path, mod
     assert "一致しません" in done.stdout
     (told,) = data_of(kotae("verify", "m", "--json"))["models"]
     assert (told["state"], told["problem"]["code"]) == ("damaged", "model_file_damaged")
-    (data,) = tmp_path.rglob(verify_log.NAME)
-    assert verify_log.load(data)["m"].state == "damaged"  # as the window tells it afterwards
+    (data,) = tmp_path.rglob(verification.VERIFIED_FILE)
+    assert verification.load_verifications(data)["m"].state == "damaged"  # as the window tells it afterwards
     model.unlink()
     assert data_of(kotae("verify", "--json"))["models"][0]["state"] == "missing"
     assert kotae("verify", "nobody").returncode == 3

@@ -72,7 +72,7 @@ class Shell:
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
     yield Shell(tmp_path)
-    catalogue.use_folder(tmp_path / "absent")
+    catalogue.use_own_cards(tmp_path / "absent")
 
 
 @pytest.fixture(scope="module")

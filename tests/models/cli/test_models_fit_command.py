@@ -26,7 +26,7 @@ def run(where: Paths, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
         return status, out, err
 
     yield call
-    catalogue.use_folder(where.data / "absent")
+    catalogue.use_own_cards(where.data / "absent")
 
 
 def has_free(monkeypatch: pytest.MonkeyPatch, available_gb: float) -> None:

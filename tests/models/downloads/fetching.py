@@ -16,40 +16,40 @@ from typing import Any, NoReturn
 import pytest
 
 from app.base.errors import AppError
-from app.models.downloads import messages, part
-from app.models.downloads.fetch import fetch
-from app.models.downloads.messages import Command, Done, Event, Fetch, Hello, Origin, Pace
-from app.models.downloads.part import PartFile, Places
-from app.models.downloads.source import Identity
-from app.models.downloads.transfer import Control
+from app.models.downloads import messages, part_file
+from app.models.downloads.byte_transfer import TransferControl
+from app.models.downloads.download_source import FileIdentity
+from app.models.downloads.file_download import fetch_file
+from app.models.downloads.messages import Command, Done, Event, Fetch, FileOrigin, Hello, TransferPolicy
+from app.models.downloads.part_file import PartFile, PartPaths
 from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Hub
 
 ROOT = Path(__file__).parents[3]
 DEADLINE_S = 60.0  # of one event: what never comes fails the test instead of hanging it
 LONGEST_S = 240.0  # of all events until the one that is waited for
-QUICK = Pace(stall_s=0.4, backoff_s=0.01, longest_backoff_s=0.05, patience=4)
+QUICK = TransferPolicy(stall_s=0.4, backoff_s=0.01, longest_backoff_s=0.05, patience=4)
 
 
 def command(hub: Hub, folder: Path, **changes: Any) -> Fetch:
-    origin = Origin(hub.place, REPOSITORY, COMMIT, FILE)
+    origin = FileOrigin(hub.place, REPOSITORY, COMMIT, FILE)
     return dataclasses.replace(Fetch("1", origin, str(folder), FILE, pace=QUICK), **changes)
 
 
 def half_done(wanted: Fetch, content: Content, hub: Hub, *ranges: tuple[int, int]) -> None:
     """Leaves what an earlier fetch of these ranges would have left."""
-    identity = Identity(content.size, f'"{hub.sha256}"' if hub.fault.says_sha256 else f'"v{content.seed}"')
+    identity = FileIdentity(content.size, f'"{hub.sha256}"' if hub.fault.says_sha256 else f'"v{content.seed}"')
     if hub.fault.says_sha256:
         identity = dataclasses.replace(identity, sha256=hub.sha256)
-    file = PartFile(Places(Path(wanted.folder) / wanted.name), part.new_mark(wanted, identity), 1 << 20)
+    file = PartFile(PartPaths(Path(wanted.folder) / wanted.name), part_file.new_checkpoint(wanted, identity), 1 << 20)
     for start, end in ranges:
         file.write(start, content.read(start, end))
     file.close()
 
 
-def run(wanted: Fetch, control: Control | None = None) -> tuple[Done | AppError, list[Event]]:
+def run(wanted: Fetch, control: TransferControl | None = None) -> tuple[Done | AppError, list[Event]]:
     events: list[Event] = []
     try:
-        return fetch(wanted, control or Control(), events.append), events
+        return fetch_file(wanted, control or TransferControl(), events.append), events
     except AppError as error:
         return error, events
 
@@ -119,7 +119,7 @@ class Child:
 
     def answer(self) -> Event:
         """The next event that is not the name of a host."""
-        return self.read_until(lambda event: not isinstance(event, messages.Contacted))
+        return self.read_until(lambda event: not isinstance(event, messages.NetworkContacted))
 
     def read_until(self, is_wanted: Callable[[Event], bool]) -> Event:
         """Fails the test when the command ends otherwise."""
@@ -145,4 +145,4 @@ class Child:
 
 
 def is_end(event: Event) -> bool:
-    return isinstance(event, Done | messages.Paused | messages.Failed)
+    return isinstance(event, Done | messages.FetchPaused | messages.Failed)

@@ -10,25 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from app.models.downloads.fetch import fetch
+from app.models.downloads.byte_transfer import TransferControl, TransferStopped
+from app.models.downloads.file_download import fetch_file
 from app.models.downloads.messages import (
-    Access,
     Done,
     Failed,
     Fetch,
-    List,
-    Listed,
-    Origin,
-    Pace,
+    FetchPaused,
+    FileOrigin,
+    FilesListed,
+    ListFiles,
+    NetworkAccess,
     Pause,
-    Paused,
     Progress,
     SetLimit,
-    Waiting,
+    TransferPolicy,
+    WaitingToRetry,
 )
-from app.models.downloads.part import read_mark
-from app.models.downloads.ranges import Ranges
-from app.models.downloads.transfer import Control, Stopped
+from app.models.downloads.part_file import ByteRanges, read_checkpoint
 from tests.models.downloads.fetching import QUICK, Child, command, is_end, run
 from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub
 
@@ -46,9 +45,9 @@ def _has_begun(event: object) -> bool:
 
 def test_a_repository_is_listed_with_sizes_and_checksums(tmp_path: Path) -> None:
     with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
-        child.send(List("1", hub.place, REPOSITORY, COMMIT))
+        child.send(ListFiles("1", hub.place, REPOSITORY, COMMIT))
         listed = child.answer()
-        assert isinstance(listed, Listed)
+        assert isinstance(listed, FilesListed)
         assert listed.commit == COMMIT
         assert [(file.name, file.size_bytes, file.sha256) for file in listed.files] == [
             ("README.md", 12, ""),
@@ -69,7 +68,7 @@ def test_a_repository_is_listed_with_sizes_and_checksums(tmp_path: Path) -> None
 )
 def test_a_listing_that_is_refused_says_why(fault: Fault, repository: str, code: str, tmp_path: Path) -> None:
     with Hub(CONTENT, fault) as hub, Child(tmp_path / "log") as child:
-        child.send(List("1", hub.place, repository))
+        child.send(ListFiles("1", hub.place, repository))
         failed = child.answer()
         assert isinstance(failed, Failed)
         assert failed.code == code
@@ -80,31 +79,33 @@ def test_a_listing_that_is_refused_says_why(fault: Fault, repository: str, code:
 def test_a_listing_is_asked_for_again_where_that_may_help(status: int, reason: str, tmp_path: Path) -> None:
     fault = Fault("status", times=1, status=status, retry_after="1" if status == 503 else "")
     with Hub(CONTENT, fault) as hub, Child(tmp_path / "log") as child:
-        child.send(List("1", hub.place, REPOSITORY))
+        child.send(ListFiles("1", hub.place, REPOSITORY))
         waiting = child.answer()
-        assert isinstance(waiting, Waiting)
+        assert isinstance(waiting, WaitingToRetry)
         assert waiting.reason == reason
         assert waiting.wait_s >= (1 if status == 503 else 0.4)
-        assert isinstance(child.answer(), Listed)
+        assert isinstance(child.answer(), FilesListed)
 
 
 @pytest.mark.fault("F1")
 def test_a_listing_that_nobody_answers_fails_after_some_tries(tmp_path: Path) -> None:
     with Child(tmp_path / "log") as child:
-        child.send(List("1", "http://127.0.0.1:9", REPOSITORY))
+        child.send(ListFiles("1", "http://127.0.0.1:9", REPOSITORY))
         failed = child.read_until(is_end)
         assert isinstance(failed, Failed)
         assert failed.code == "download_unreachable"
 
 
 @pytest.mark.parametrize("token", ["hf_全角", "hf_two words", "hf_line\nfeed"])
-@pytest.mark.parametrize("kind", [Fetch, List])
+@pytest.mark.parametrize("kind", [Fetch, ListFiles])
 @pytest.mark.fault("S13")
 def test_a_token_that_no_header_can_carry_is_said(kind: type, token: str, tmp_path: Path) -> None:
     with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
-        access = Access(token)
+        access = NetworkAccess(token)
         child.send(
-            command(hub, tmp_path, access=access) if kind is Fetch else List("1", hub.place, REPOSITORY, access=access)
+            command(hub, tmp_path, access=access)
+            if kind is Fetch
+            else ListFiles("1", hub.place, REPOSITORY, access=access)
         )
         failed = child.read_until(is_end)
         assert isinstance(failed, Failed)
@@ -115,12 +116,12 @@ def test_a_token_that_no_header_can_carry_is_said(kind: type, token: str, tmp_pa
 @pytest.mark.fault("F1")
 def test_a_paused_download_goes_on_without_sending_anything_twice(tmp_path: Path) -> None:
     with Hub(CONTENT, SLOW) as hub, Child(tmp_path / "log") as child:
-        wanted = command(hub, tmp_path, pace=Pace())
+        wanted = command(hub, tmp_path, pace=TransferPolicy())
         child.send(wanted)
         child.read_until(_has_begun)
         child.send(Pause("1"))
         paused = child.read_until(is_end)
-        assert isinstance(paused, Paused)
+        assert isinstance(paused, FetchPaused)
         assert not (tmp_path / FILE).exists()
         done = child.end(dataclasses.replace(wanted, id="2"))
         assert isinstance(done, Done)
@@ -131,15 +132,15 @@ def test_a_paused_download_goes_on_without_sending_anything_twice(tmp_path: Path
 @pytest.mark.fault("F1")
 def test_a_stalled_download_is_paused_at_once(tmp_path: Path) -> None:
     with Hub(CONTENT, Fault("stall", at=2_000_000)) as hub, Child(tmp_path / "log") as child:
-        child.send(command(hub, tmp_path, pace=Pace(stall_s=300)))
+        child.send(command(hub, tmp_path, pace=TransferPolicy(stall_s=300)))
         child.read_until(_has_begun)
         child.send(Pause("1"))
-        assert isinstance(child.read_until(is_end), Paused)
+        assert isinstance(child.read_until(is_end), FetchPaused)
 
 
 def test_the_speed_can_be_limited_and_set_free_again(tmp_path: Path) -> None:
     with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
-        child.send(command(hub, tmp_path, pace=Pace(), bytes_per_s=2_000_000))
+        child.send(command(hub, tmp_path, pace=TransferPolicy(), bytes_per_s=2_000_000))
         child.read_until(_has_begun)
         slow = child.read()
         assert isinstance(slow, Progress)
@@ -150,7 +151,7 @@ def test_the_speed_can_be_limited_and_set_free_again(tmp_path: Path) -> None:
 
 def test_a_file_is_not_fetched_twice_at_the_same_time(tmp_path: Path) -> None:
     with Hub(CONTENT, SLOW) as hub, Child(tmp_path / "log") as child:
-        child.send(command(hub, tmp_path, pace=Pace()))
+        child.send(command(hub, tmp_path, pace=TransferPolicy()))
         child.read_until(_has_begun)
         error, _ = run(command(hub, tmp_path))
         assert getattr(error, "code", "") == "download_running"
@@ -160,7 +161,7 @@ def test_a_file_is_not_fetched_twice_at_the_same_time(tmp_path: Path) -> None:
 @pytest.mark.fault("F1")
 def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
     with Hub(CONTENT, SLOW) as hub, Child(tmp_path / "log") as child:
-        child.send(command(hub, tmp_path, pace=Pace()))
+        child.send(command(hub, tmp_path, pace=TransferPolicy()))
         child.read_until(_has_begun)
         assert child.process.stdin is not None
         child.process.stdin.close()
@@ -173,7 +174,7 @@ def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
 @pytest.mark.fault("S13")
 def test_the_token_goes_to_the_hub_and_not_where_it_redirects(tmp_path: Path) -> None:
     with Hub(CONTENT, Fault("redirect", token=TOKEN)) as hub, Child(tmp_path / "log") as child:
-        done = child.end(command(hub, tmp_path, access=Access(TOKEN)))
+        done = child.end(command(hub, tmp_path, access=NetworkAccess(TOKEN)))
         assert isinstance(done, Done)
         _assert_only_the_hub_got_it(hub)
 
@@ -181,8 +182,8 @@ def test_the_token_goes_to_the_hub_and_not_where_it_redirects(tmp_path: Path) ->
 @pytest.mark.fault("S13")
 def test_the_token_of_a_listing_stays_with_the_hub(tmp_path: Path) -> None:
     with Hub(CONTENT, Fault("redirect", token=TOKEN)) as hub, Child(tmp_path / "log") as child:
-        child.send(List("1", hub.place, REPOSITORY, access=Access(TOKEN)))
-        assert isinstance(child.answer(), Listed)
+        child.send(ListFiles("1", hub.place, REPOSITORY, access=NetworkAccess(TOKEN)))
+        assert isinstance(child.answer(), FilesListed)
         _assert_only_the_hub_got_it(hub)
 
 
@@ -196,13 +197,13 @@ def test_the_token_is_written_nowhere(tmp_path: Path) -> None:
     """Not in the mark, not in the log, not in an event, also where things go wrong."""
     with Hub(CONTENT, dataclasses.replace(SLOW, token=TOKEN)) as hub, Child(tmp_path / "log") as child:
         origin = dataclasses.replace(command(hub, tmp_path).origin, place=hub.place.replace("//", f"//me:{TOKEN}@"))
-        wanted = command(hub, tmp_path, pace=Pace(), origin=origin, access=Access(TOKEN))
+        wanted = command(hub, tmp_path, pace=TransferPolicy(), origin=origin, access=NetworkAccess(TOKEN))
         told = []
         child.send(wanted)
         told.append(child.read_until(_has_begun))
         child.send(Pause("1"))
         told.append(child.read_until(is_end))
-        told.append(child.end(dataclasses.replace(wanted, id="2", access=Access("hf_wrong"))))
+        told.append(child.end(dataclasses.replace(wanted, id="2", access=NetworkAccess("hf_wrong"))))
         assert isinstance(told[-1], Failed)
         assert child.process.stdin is not None
         child.process.stdin.write(b'{"type":"Fetch","access":{"token":"%s"}}\n' % TOKEN.encode())
@@ -221,8 +222,8 @@ def test_a_token_that_lies_around_is_not_used(tmp_path: Path) -> None:
     home.mkdir()
     (home / "token").write_text(TOKEN)
     with Hub(CONTENT) as hub, Child(tmp_path / "log", HF_TOKEN=TOKEN, HF_HOME=str(home)) as child:
-        child.send(List("1", hub.place, REPOSITORY))
-        assert isinstance(child.answer(), Listed)
+        child.send(ListFiles("1", hub.place, REPOSITORY))
+        assert isinstance(child.answer(), FilesListed)
         assert isinstance(child.end(command(hub, tmp_path)), Done)
         assert [
             request.headers.get("Authorization") for request in hub.requests if "Authorization" in request.headers
@@ -258,7 +259,7 @@ def test_a_file_too_large_for_the_disk_is_not_begun(small_disk: Path) -> None:
 @pytest.mark.fault("F2")
 def test_a_disk_that_others_fill_ends_the_download_and_it_goes_on_later(small_disk: Path) -> None:
     with Hub(CONTENT, SLOW) as hub, Child(small_disk.parent / "log") as child:
-        wanted = command(hub, small_disk, pace=Pace())
+        wanted = command(hub, small_disk, pace=TransferPolicy())
         child.send(wanted)
         child.read_until(_has_begun)
         other = small_disk / "other"
@@ -328,14 +329,14 @@ def stick(tmp_path: Path) -> Path:
 
 def _from_stick(stick: Path, folder: Path, sha256: str = "") -> Fetch:
     folder.mkdir(exist_ok=True)
-    return Fetch("1", Origin(str(stick), file=FILE), str(folder), FILE, sha256=sha256, pace=QUICK)
+    return Fetch("1", FileOrigin(str(stick), file=FILE), str(folder), FILE, sha256=sha256, pace=QUICK)
 
 
 def test_a_file_is_copied_from_a_folder_and_verified(stick: Path, tmp_path: Path) -> None:
     with Child(tmp_path / "log") as child:
-        child.send(List("0", str(stick), ""))
+        child.send(ListFiles("0", str(stick), ""))
         listed = child.answer()
-        assert isinstance(listed, Listed)
+        assert isinstance(listed, FilesListed)
         assert [(file.name, file.size_bytes) for file in listed.files] == [(FILE, CONTENT.size)]
         done = child.end(_from_stick(stick, tmp_path / "models", CONTENT.sha256()))
         assert isinstance(done, Done)
@@ -356,23 +357,25 @@ def test_a_damaged_file_in_a_folder_is_found_out(stick: Path, tmp_path: Path) ->
 @pytest.mark.fault("F1")
 def test_a_copy_goes_on_where_it_was(stick: Path, tmp_path: Path) -> None:
     wanted = _from_stick(stick, tmp_path / "models", CONTENT.sha256())
-    control, events = Control(20_000_000), []
+    control, events = TransferControl(20_000_000), []
 
     def stop_soon(event: object) -> None:
         events.append(event)
         control.stop()
 
-    with pytest.raises(Stopped):
-        fetch(wanted, control, stop_soon)
-    mark = read_mark(tmp_path / "models" / f"{FILE}.part.json")
+    with pytest.raises(TransferStopped):
+        fetch_file(wanted, control, stop_soon)
+    mark = read_checkpoint(tmp_path / "models" / f"{FILE}.part.json")
     assert mark is not None
     done, events = run(wanted)
     assert isinstance(done, Done)
     first = next(event for event in events if isinstance(event, Progress))
-    assert first.done_bytes >= Ranges(mark.ranges).total > 0
+    assert first.done_bytes >= ByteRanges(mark.ranges).total > 0
 
 
 def test_a_missing_file_in_a_folder_is_named(stick: Path, tmp_path: Path) -> None:
-    wanted = dataclasses.replace(_from_stick(stick, tmp_path / "models"), origin=Origin(str(stick), file="none.gguf"))
+    wanted = dataclasses.replace(
+        _from_stick(stick, tmp_path / "models"), origin=FileOrigin(str(stick), file="none.gguf")
+    )
     error, _ = run(wanted)
     assert getattr(error, "code", "") == "download_not_in_folder"

@@ -13,10 +13,10 @@ import pytest
 
 from app.base import wording
 from app.base.errors import AppError
-from app.models.downloads.fetch import fetch
-from app.models.downloads.messages import Access, Done, Event, Fetch, Repairing, Restarted, Waiting
-from app.models.downloads.part import Places, boot
-from app.models.downloads.transfer import Control
+from app.models.downloads.byte_transfer import TransferControl
+from app.models.downloads.file_download import fetch_file
+from app.models.downloads.messages import Done, Event, Fetch, NetworkAccess, Repairing, Restarted, WaitingToRetry
+from app.models.downloads.part_file import PartPaths, boot_id
 from tests.models.downloads.fetching import QUICK, command, half_done, run
 from tests.models.downloads.hub import FILE, Content, Fault, Hub
 
@@ -43,12 +43,12 @@ def _other_file(hub: Hub) -> dict[str, object]:
 
 def _proxied(hub: Hub) -> dict[str, object]:
     origin = dataclasses.replace(command(hub, Path()).origin, place="http://hub.invalid")
-    return {"origin": origin, "access": Access(proxy=hub.place.replace("//", "//user:pass@"))}
+    return {"origin": origin, "access": NetworkAccess(proxy=hub.place.replace("//", "//user:pass@"))}
 
 
 def _wrong_proxy(hub: Hub) -> dict[str, object]:
     origin = dataclasses.replace(command(hub, Path()).origin, place="http://hub.invalid")
-    return {"origin": origin, "access": Access(proxy=hub.place)}
+    return {"origin": origin, "access": NetworkAccess(proxy=hub.place)}
 
 
 def _missing(hub: Hub) -> dict[str, object]:
@@ -70,8 +70,8 @@ CASES = {
     "nothing is wrong with a pinned file": Case(Fault(), changes=_pinned),
     "it is slow": Case(Fault("slow", bytes_per_s=20 << 20)),
     "every answer is cut": Case(Fault("cut", at=300_000)),
-    "three answers are cut": Case(Fault("cut", times=3, at=400), saying=Waiting),
-    "every answer stalls at first": Case(Fault("stall", times=2, at=400), saying=Waiting),
+    "three answers are cut": Case(Fault("cut", times=3, at=400), saying=WaitingToRetry),
+    "every answer stalls at first": Case(Fault("stall", times=2, at=400), saying=WaitingToRetry),
     "every answer stalls at once": Case(Fault("stall", at=0), "download_stalled"),
     "one byte is flipped once": Case(Fault("corrupt", times=1, at=_LAST), saying=Repairing),
     "one byte is always flipped": Case(Fault("corrupt", at=_LAST), "download_damaged", saying=Repairing),
@@ -80,7 +80,7 @@ CASES = {
     ),
     "ranges are ignored": Case(Fault(knows_ranges=False)),
     "ranges are ignored and answers are cut": Case(
-        Fault("cut", times=5, at=2 * MIB, knows_ranges=False), saying=Waiting
+        Fault("cut", times=5, at=2 * MIB, knows_ranges=False), saying=WaitingToRetry
     ),
     "ranges are ignored and a byte is flipped once": Case(
         Fault("corrupt", times=1, at=_LAST, knows_ranges=False), saying=Repairing
@@ -89,10 +89,10 @@ CASES = {
     "more comes than was asked for": Case(Fault("longer_206")),
     "no range can be satisfied": Case(Fault("unsatisfiable")),
     "one range cannot be satisfied": Case(Fault("unsatisfiable", times=1)),
-    "it asks to wait": Case(Fault("status", times=2, status=429, retry_after="0"), saying=Waiting),
-    "it is always busy": Case(Fault("status", status=429), "download_busy", saying=Waiting),
-    "it fails three times": Case(Fault("status", times=3, status=500), saying=Waiting),
-    "it always fails": Case(Fault("status", status=502), "download_server", saying=Waiting),
+    "it asks to wait": Case(Fault("status", times=2, status=429, retry_after="0"), saying=WaitingToRetry),
+    "it is always busy": Case(Fault("status", status=429), "download_busy", saying=WaitingToRetry),
+    "it fails three times": Case(Fault("status", times=3, status=500), saying=WaitingToRetry),
+    "it always fails": Case(Fault("status", status=502), "download_server", saying=WaitingToRetry),
     "it redirects to another host": Case(Fault("redirect")),
     "it redirects in a circle": Case(Fault("loop"), "download_redirects"),
     "the file changes meanwhile": Case(Fault("changed", times=1), saying=Restarted),
@@ -102,7 +102,7 @@ CASES = {
     "a pinned file changes": Case(Fault("changed", times=1), "download_other_file", changes=_pinned, saying=Restarted),
     "it has another size": Case(Fault(), "download_wrong_size", changes=_wrong_size),
     "it has another checksum": Case(Fault(), "download_other_file", changes=_other_file),
-    "answers are shorter than the range": Case(Fault("truncated", times=3, at=400), saying=Waiting),
+    "answers are shorter than the range": Case(Fault("truncated", times=3, at=400), saying=WaitingToRetry),
     "answers are packed": Case(Fault("packed"), "download_server"),
     "it asks to sign in": Case(Fault("status", status=401, error_code="GatedRepo"), "download_gated"),
     "it asks to accept the licence": Case(Fault("status", status=403, error_code="GatedRepo"), "download_gated"),
@@ -110,7 +110,7 @@ CASES = {
     "nobody says the checksum": Case(Fault(says_sha256=False), is_verified=False),
     "it is reached through a proxy": Case(Fault(proxy_authorization=_BASIC), changes=_proxied),
     "the proxy asks for a password": Case(Fault(proxy_authorization=_BASIC), "download_proxy", changes=_wrong_proxy),
-    "nobody answers": Case(Fault(), "download_unreachable", changes=_unreachable, saying=Waiting),
+    "nobody answers": Case(Fault(), "download_unreachable", changes=_unreachable, saying=WaitingToRetry),
 }
 STATES = {
     "fresh": (),
@@ -149,7 +149,7 @@ def _check(result: Done | AppError, events: list[Event], case: Case, hub: Hub, w
     if case.saying is not None:
         assert any(isinstance(event, case.saying) for event in events)
     if case.code == "download_damaged":
-        assert Places(target).bad.stat().st_size == CONTENT.size
+        assert PartPaths(target).bad.stat().st_size == CONTENT.size
 
 
 @pytest.mark.parametrize("state", ["half done", "nearly done"])
@@ -184,7 +184,7 @@ def test_two_bad_copies_make_a_good_one(tmp_path: Path) -> None:
             if isinstance(event, Repairing) and event.attempt == 2:
                 sent.append(hub.sent_bytes)
 
-        fetch(command(hub, tmp_path), Control(), watch)
+        fetch_file(command(hub, tmp_path), TransferControl(), watch)
         assert hashlib.sha256((tmp_path / FILE).read_bytes()).hexdigest() == hub.sha256
         assert hub.sent_bytes - sent[0] < 200_000
 
@@ -196,7 +196,7 @@ def test_the_server_s_wait_is_kept_as_a_number_or_a_date(is_date: bool, tmp_path
     with Hub(CONTENT, Fault("status", times=1, status=503, retry_after=value)) as hub:
         result, events = run(command(hub, tmp_path))
         assert isinstance(result, Done)
-        assert next(event.wait_s for event in events if isinstance(event, Waiting)) > 0.7
+        assert next(event.wait_s for event in events if isinstance(event, WaitingToRetry)) > 0.7
 
 
 @pytest.mark.fault("F1")
@@ -250,7 +250,12 @@ def test_what_was_not_synced_counts_until_the_machine_is_started_anew(
         with (tmp_path / f"{FILE}.part").open("r+b") as file:
             file.seek(MIB)
             file.write(CONTENT.read(MIB, 3 * MIB))
-        now = {"boot": boot() if is_same_boot else "another", "attempt": 0, "ranges": [[0, 3 * MIB]], "differing": []}
+        now = {
+            "boot": boot_id() if is_same_boot else "another",
+            "attempt": 0,
+            "ranges": [[0, 3 * MIB]],
+            "differing": [],
+        }
         (tmp_path / f"{FILE}.part.now").write_text(json.dumps(now))
         result, _ = run(wanted)
         assert isinstance(result, Done)

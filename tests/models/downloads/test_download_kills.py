@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.models.downloads.messages import Done, Fetch, Pace, Progress
+from app.models.downloads.messages import Done, Fetch, Progress, TransferPolicy
 from tests.faults.ledger import Tally
 from tests.models.downloads.fetching import Child, command
 from tests.models.downloads.hub import FILE, Content, Fault, Hub
@@ -21,7 +21,7 @@ LINE_BYTES_PER_S = 40 << 20  # slower than these machines, as lines are: what is
 def test_kills_at_random_moments_send_less_than_a_hundredth_again(seed: int, tmp_path: Path, tally: Tally) -> None:
     moments = sorted(random.Random(seed).sample(range(5, 95), 2))  # percent
     with Hub(CONTENT, Fault("slow", bytes_per_s=LINE_BYTES_PER_S)) as hub:
-        wanted = command(hub, tmp_path, pace=Pace())
+        wanted = command(hub, tmp_path, pace=TransferPolicy())
         for percent in moments:
             _kill_at(percent, wanted, tmp_path)
             tally.tried(1)
@@ -50,7 +50,7 @@ def _kill_at(percent: int, wanted: Fetch, folder: Path) -> None:
 def test_a_kill_during_a_repair_goes_on_with_the_repair(tmp_path: Path) -> None:
     content = Content(40_000_000)
     with Hub(content, Fault("corrupt", times=1, at=39_000_000, bytes_per_s=LINE_BYTES_PER_S)) as hub:
-        wanted = command(hub, tmp_path, pace=Pace())
+        wanted = command(hub, tmp_path, pace=TransferPolicy())
         with Child(tmp_path / "log") as child:
             child.send(wanted)
             child.read_until(lambda event: type(event).__name__ == "Repairing")

@@ -16,23 +16,23 @@ import filelock
 import pytest
 
 from app.base.errors import AppError
-from app.models.downloads.fetch import fetch
+from app.models.downloads.byte_transfer import TransferControl, TransferStopped
+from app.models.downloads.download_source import ChangedError
+from app.models.downloads.file_download import fetch_file
 from app.models.downloads.messages import (
-    Access,
-    Contacted,
     Done,
     Failed,
     Fetch,
-    List,
-    Origin,
-    Pace,
+    FileOrigin,
+    ListFiles,
+    NetworkAccess,
+    NetworkContacted,
     Progress,
     Restarted,
+    TransferPolicy,
     Verifying,
 )
-from app.models.downloads.part import Digest, Places, read_mark
-from app.models.downloads.source import ChangedError
-from app.models.downloads.transfer import Control, Stopped
+from app.models.downloads.part_file import PartPaths, RunningHash, read_checkpoint
 from tests.models.downloads.fetching import DEADLINE_S, QUICK, Child, command, half_done, is_end, run
 from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub
 
@@ -82,7 +82,7 @@ def test_a_company_s_own_authority_counts(certificate: tuple[Path, Path], tmp_pa
     with Hub(CONTENT) as hub, Child(tmp_path / "log", SSL_CERT_FILE=str(certificate[0])) as child:
         place = _secured(hub, certificate)
         assert isinstance(child.end(_moved(command(hub, tmp_path), place)), Done)
-        child.send(List("2", place, REPOSITORY))
+        child.send(ListFiles("2", place, REPOSITORY))
         assert type(child.answer()).__name__ == "Listed"
 
 
@@ -102,8 +102,8 @@ def test_each_host_is_told_once_before_it_is_spoken_to(tmp_path: Path) -> None:
     with Hub(CONTENT, Fault("redirect")) as hub:
         done, events = run(command(hub, tmp_path))
         assert isinstance(done, Done)
-    assert [event.host for event in events if isinstance(event, Contacted)] == ["127.0.0.1", "127.0.0.2"]
-    assert isinstance(events[0], Contacted)
+    assert [event.host for event in events if isinstance(event, NetworkContacted)] == ["127.0.0.1", "127.0.0.2"]
+    assert isinstance(events[0], NetworkContacted)
 
 
 @pytest.mark.fault("S13")
@@ -111,32 +111,32 @@ def test_a_user_in_the_address_signs_in_where_there_is_no_token(tmp_path: Path) 
     with Hub(CONTENT, Fault("redirect")) as hub, Child(tmp_path / "log") as child:
         place = hub.place.replace("//", "//me:geheim@")
         assert isinstance(child.end(_moved(command(hub, tmp_path), place)), Done)
-        child.send(List("2", place, REPOSITORY))
+        child.send(ListFiles("2", place, REPOSITORY))
         child.read_until(lambda event: type(event).__name__ == "Listed")
         basic = f"Basic {base64.b64encode(b'me:geheim').decode()}"
         got = {(request.host, request.headers.get("Authorization")) for request in hub.requests}
         assert got == {("127.0.0.1", basic), ("127.0.0.2", None)}
 
 
-@pytest.mark.parametrize("kind", [Fetch, List])
+@pytest.mark.parametrize("kind", [Fetch, ListFiles])
 @pytest.mark.fault("S13")
 def test_a_token_counts_more_than_a_user_in_the_address(kind: type, tmp_path: Path) -> None:
     with Hub(CONTENT, Fault(token="hf_token")) as hub, Child(tmp_path / "log") as child:
         place = hub.place.replace("//", "//me:geheim@")
         if kind is Fetch:
-            child.send(_moved(command(hub, tmp_path, access=Access("hf_token")), place))
+            child.send(_moved(command(hub, tmp_path, access=NetworkAccess("hf_token")), place))
         else:
-            child.send(List("1", place, REPOSITORY, COMMIT, Access("hf_token")))
+            child.send(ListFiles("1", place, REPOSITORY, COMMIT, NetworkAccess("hf_token")))
         event = child.read_until(lambda event: is_end(event) or type(event).__name__ == "Listed")
         assert type(event).__name__ == ("Done" if kind is Fetch else "Listed")
 
 
 @pytest.mark.parametrize("place", ["http://[", "http://host:99999", "http://", "http://a b/"])
-@pytest.mark.parametrize("kind", [Fetch, List])
+@pytest.mark.parametrize("kind", [Fetch, ListFiles])
 @pytest.mark.fault("F1")
 def test_an_address_that_is_none_is_said(kind: type, place: str, tmp_path: Path) -> None:
     with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
-        child.send(_moved(command(hub, tmp_path), place) if kind is Fetch else List("1", place, REPOSITORY))
+        child.send(_moved(command(hub, tmp_path), place) if kind is Fetch else ListFiles("1", place, REPOSITORY))
         failed = child.read()
         assert isinstance(failed, Failed), "nobody is asked, and nothing waited for"
         assert failed.code == "download_bad_address"
@@ -146,7 +146,7 @@ def test_an_address_that_is_none_is_said(kind: type, place: str, tmp_path: Path)
 def test_a_page_instead_of_a_listing_is_said(tmp_path: Path) -> None:
     """A guest network's sign-in page."""
     with Hub(CONTENT, Fault("page")) as hub, Child(tmp_path / "log") as child:
-        child.send(List("1", hub.place, REPOSITORY))
+        child.send(ListFiles("1", hub.place, REPOSITORY))
         failed = child.read_until(is_end)
         assert isinstance(failed, Failed)
         assert failed.code == "download_no_hub"
@@ -156,7 +156,7 @@ def test_a_page_instead_of_a_listing_is_said(tmp_path: Path) -> None:
 def test_a_listing_goes_through_the_proxy(user: str, code: str, tmp_path: Path) -> None:
     with Hub(CONTENT, Fault(proxy_authorization="Basic dXNlcjpwYXNz")) as hub, Child(tmp_path / "log") as child:
         proxy = hub.place.replace("//", f"//{user}")
-        child.send(List("1", "http://hub.invalid", REPOSITORY, access=Access(proxy=proxy)))
+        child.send(ListFiles("1", "http://hub.invalid", REPOSITORY, access=NetworkAccess(proxy=proxy)))
         event = child.read_until(lambda event: is_end(event) or type(event).__name__ == "Listed")
         assert (event.code if isinstance(event, Failed) else "") == code
 
@@ -196,13 +196,13 @@ def test_another_file_of_that_name_stays(tmp_path: Path) -> None:
 def test_a_child_whose_parent_goes_marks_what_it_has(tmp_path: Path) -> None:
     content = Content(60_000_000)
     with Hub(content, Fault("slow", bytes_per_s=16 << 20)) as hub, Child(tmp_path / "log") as child:
-        child.send(command(hub, tmp_path, pace=Pace()))
+        child.send(command(hub, tmp_path, pace=TransferPolicy()))
         reached = child.read_until(lambda event: isinstance(event, Progress) and event.done_bytes > 20_000_000)
         assert isinstance(reached, Progress)
         assert child.process.stdin is not None
         child.process.stdin.close()
         assert child.process.wait(10) == 0
-        mark = read_mark(tmp_path / f"{FILE}.part.json")
+        mark = read_checkpoint(tmp_path / f"{FILE}.part.json")
         assert mark is not None
         assert sum(end - start for start, end in mark.ranges) >= reached.done_bytes
 
@@ -212,7 +212,7 @@ def test_a_child_whose_parent_goes_marks_what_it_has(tmp_path: Path) -> None:
 
 @pytest.mark.fault("F1")
 def test_who_comes_second_deletes_nothing_of_the_first(tmp_path: Path) -> None:
-    places, control = Places(tmp_path / FILE), Control()
+    places, control = PartPaths(tmp_path / FILE), TransferControl()
     with Hub(CONTENT) as hub, filelock.FileLock(places.lock, timeout=0):
         places.part.write_bytes(b"of the first")
         for _ in range(2):
@@ -249,7 +249,7 @@ def test_a_file_put_there_while_it_runs_is_not_replaced(tmp_path: Path) -> None:
                 (tmp_path / FILE).write_bytes(b"mine")
 
         with pytest.raises(AppError) as raised:
-            fetch(wanted, Control(), put)
+            fetch_file(wanted, TransferControl(), put)
         assert raised.value.code == "download_name_taken"
         assert (tmp_path / FILE).read_bytes() == b"mine"
 
@@ -302,29 +302,29 @@ def test_a_mark_with_a_wrong_type_counts_as_none(changes: dict[str, object], tmp
     mark = {"version": 1, "origin": {"place": "x"}, "card_id": "c", "size_bytes": 10, "etag": "", "sha256": ""}
     path = tmp_path / "x.part.json"
     path.write_text(json.dumps(mark))
-    assert read_mark(path) is not None
+    assert read_checkpoint(path) is not None
     path.write_text(json.dumps(mark | changes))
-    assert read_mark(path) is None
+    assert read_checkpoint(path) is None
 
 
 @pytest.mark.fault("F1")
 def test_a_mark_nested_too_deeply_counts_as_none(tmp_path: Path) -> None:
     (tmp_path / "x.part.json").write_text("[" * 200_000)
-    assert read_mark(tmp_path / "x.part.json") is None
+    assert read_checkpoint(tmp_path / "x.part.json") is None
 
 
 @pytest.mark.fault("F1")
 def test_a_file_that_gets_shorter_while_it_is_hashed_is_another_one(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"12345")
-    digest = Digest(tmp_path / "x")
+    digest = RunningHash(tmp_path / "x")
     with contextlib.closing(digest), pytest.raises(ChangedError):
         digest.follow(6, 100)
 
 
 @pytest.mark.parametrize("how", ["set free", "stopped"])
 def test_who_waits_for_the_limit_hears_that_it_has_changed(how: str) -> None:
-    control = Control(1)
-    waiting = threading.Thread(target=control.spend, args=(1_000_000,), daemon=True)  # for 11 days
+    control = TransferControl(1)
+    waiting = threading.Thread(target=control.wait_for_allowance, args=(1_000_000,), daemon=True)  # for 11 days
     waiting.start()
     if how == "stopped":
         control.stop()
@@ -371,15 +371,15 @@ def test_two_versions_without_an_etag_are_never_mixed(dates: tuple[str, str], tm
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         place = f"http://127.0.0.1:{server.server_port}/{FILE}"
-        wanted = Fetch("1", Origin(place), str(tmp_path), FILE, pace=QUICK)
-        control = Control(10_000_000)
+        wanted = Fetch("1", FileOrigin(place), str(tmp_path), FILE, pace=QUICK)
+        control = TransferControl(10_000_000)
 
         def stop_soon(event: object) -> None:
             if isinstance(event, Progress) and event.done_bytes > 500_000:
                 control.stop()
 
-        with pytest.raises(Stopped):
-            fetch(wanted, control, stop_soon)
+        with pytest.raises(TransferStopped):
+            fetch_file(wanted, control, stop_soon)
         handler.content, handler.date = b"B" * 4_000_000, dates[1]
         done, events = run(wanted)
         server.shutdown()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.models.downloads.packages import fetch_all
-from app.models.package_indexes import Indexes
+from app.models.downloads.package_download import fetch_packages
+from app.models.package_indexes import PackageIndexes
 from app.models.package_locks import LockedFile
 
 CONTENT = b"a wheel" * 5000
@@ -74,9 +74,9 @@ def page(*links: str) -> tuple[int, str, bytes]:
 WHEEL = (200, "application/octet-stream", CONTENT)
 
 
-def fetched(folder: Path, indexes: Indexes) -> Heard:
+def fetched(folder: Path, indexes: PackageIndexes) -> Heard:
     heard = Heard()
-    fetch_all([FILE], folder, indexes, "", heard)
+    fetch_packages([FILE], folder, indexes, "", heard)
     assert (folder / NAME).read_bytes() == CONTENT
     assert {path.name for path in folder.iterdir()} == {NAME}
     assert heard.done[-1] == len(CONTENT)
@@ -89,10 +89,10 @@ def test_a_page_of_html_with_links_from_its_own_place(tmp_path: Path) -> None:
         f"/files/{QUOTED}": WHEEL,
     }
     with server(pages) as (address, asked):
-        heard = fetched(tmp_path, Indexes((f"{address}/simple",)))
+        heard = fetched(tmp_path, PackageIndexes((f"{address}/simple",)))
         assert heard.hosts == ["127.0.0.1"]
         count = len(asked)
-        fetched(tmp_path, Indexes((f"{address}/simple",)))
+        fetched(tmp_path, PackageIndexes((f"{address}/simple",)))
         assert len(asked) == count  # it is there and right
 
 
@@ -102,7 +102,7 @@ def test_links_that_lead_nowhere_and_into_this_machine_are_passed_over(tmp_path:
     (tmp_path / "new").mkdir()
     links = [f"http://[x/{QUOTED}", f"http://a:b/{QUOTED}", (tmp_path / "own").as_uri() + f"/{QUOTED}", f"//[/{QUOTED}"]
     with server({"/simple/torch/": page(*links, f"/{QUOTED}"), f"/{QUOTED}": WHEEL}) as (address, asked):
-        fetched(tmp_path / "new", Indexes((f"{address}/simple",)))
+        fetched(tmp_path / "new", PackageIndexes((f"{address}/simple",)))
         assert {path for path, _ in asked} == {"/simple/torch/", f"/{QUOTED}"}
 
 
@@ -110,7 +110,7 @@ def test_a_page_of_json_and_a_user_in_the_address(tmp_path: Path) -> None:
     listed = json.dumps({"files": [{"filename": NAME, "url": f"/files/{QUOTED}"}]}).encode()
     pages = {"/simple/torch/": (200, "application/vnd.pypi.simple.v1+json", listed), f"/files/{QUOTED}": WHEEL}
     with server(pages) as (address, asked):
-        fetched(tmp_path, Indexes((f"{address.replace('://', '://me:secret@')}/simple",)))
+        fetched(tmp_path, PackageIndexes((f"{address.replace('://', '://me:secret@')}/simple",)))
         assert {who for _, who in asked} == {"Basic bWU6c2VjcmV0"}
 
 
@@ -118,19 +118,19 @@ def test_a_folder_and_a_page_with_links_go_before_the_indexes(tmp_path: Path) ->
     (tmp_path / "links").mkdir()
     (tmp_path / "links" / NAME).write_bytes(CONTENT)
     (tmp_path / "one").mkdir()
-    heard = fetched(tmp_path / "one", Indexes(("http://127.0.0.1:1/simple",), (str(tmp_path / "links"),)))
+    heard = fetched(tmp_path / "one", PackageIndexes(("http://127.0.0.1:1/simple",), (str(tmp_path / "links"),)))
     assert heard.hosts == []
     (tmp_path / "two").mkdir()
     with server({"/links.html": page(f"/{QUOTED}"), f"/{QUOTED}": WHEEL}) as (address, _):
-        fetched(tmp_path / "two", Indexes((), (f"{address}/links.html",)))
+        fetched(tmp_path / "two", PackageIndexes((), (f"{address}/links.html",)))
 
 
 def test_torch_for_processors_is_looked_for_at_its_makers_when_pypi_is_the_index(tmp_path: Path) -> None:
     with server({"/whl/cpu/torch/": page(f"/{QUOTED}"), f"/{QUOTED}": WHEEL}) as (address, _):
-        fetched(tmp_path, Indexes((f"{address}/simple",), torch=f"{address}/whl"))
+        fetched(tmp_path, PackageIndexes((f"{address}/simple",), torch=f"{address}/whl"))
         (tmp_path / NAME).unlink()
         with pytest.raises(AppError, match="training_package_missing") as caught:
-            fetched(tmp_path, Indexes((f"{address}/simple",), torch=""))
+            fetched(tmp_path, PackageIndexes((f"{address}/simple",), torch=""))
         assert caught.value.facts == {"package": "torch==2.0+cpu", "host": "127.0.0.1"}
 
 
@@ -139,16 +139,16 @@ def test_of_two_indexes_the_one_with_the_right_file_is_taken(tmp_path: Path) -> 
     pages = {"/a/torch/": page(f"/a/{QUOTED}"), "/b/torch/": page(f"/b/{QUOTED}"), f"/a/{QUOTED}": wrong}
     with server(pages) as (address, _):
         with pytest.raises(AppError, match="download_not_found"):
-            fetched(tmp_path, Indexes((f"{address}/a", f"{address}/b")))
+            fetched(tmp_path, PackageIndexes((f"{address}/a", f"{address}/b")))
         pages[f"/b/{QUOTED}"] = WHEEL
-        fetched(tmp_path, Indexes((f"{address}/a", f"{address}/b")))
+        fetched(tmp_path, PackageIndexes((f"{address}/a", f"{address}/b")))
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
 def test_a_server_that_is_busy_is_asked_again_and_then_named(tmp_path: Path, status: int) -> None:
     with server({"/simple/torch/": (status, "text/plain", b"")}) as (address, asked):
         with pytest.raises(AppError, match="training_index_unreachable") as caught:
-            fetched(tmp_path, Indexes((f"{address}/simple",), retries=1))
+            fetched(tmp_path, PackageIndexes((f"{address}/simple",), retries=1))
         assert caught.value.facts["host"] == "127.0.0.1"
         assert len(asked) == 2
 
@@ -160,4 +160,4 @@ def test_a_page_that_is_none_has_nothing(tmp_path: Path, text: str) -> None:
             server({"/simple/torch/": (200, kind, text.encode())}) as (address, _),
             pytest.raises(AppError, match="training_package_missing"),
         ):
-            fetched(tmp_path, Indexes((f"{address}/simple",), torch=""))
+            fetched(tmp_path, PackageIndexes((f"{address}/simple",), torch=""))

@@ -17,10 +17,10 @@ from app.base.paths import Paths
 from app.chat.store import Store
 from app.inference import child_commands, gguf, quantizations
 from app.inference.local_model import LocalModel
-from app.models import build_plan, hf_adapter, hf_folder, local_models
-from app.models.build_plan import BuildPlan, BuildRequest
-from app.models.services import trial
-from app.models.services.builds import Builds, Commands, Progress
+from app.models import gguf_build, hf_folders, local_models
+from app.models.gguf_build import BuildPlan, BuildRequest
+from app.models.services import build_runner
+from app.models.services.build_runner import BuildCommands, BuildProgress, BuildRunner
 from tests import hf_models
 from tests import model_files as models
 from tests.model_files import TinyShape
@@ -50,20 +50,20 @@ class ScriptedEnvironment:
 class Bench:
     """A builds service with everything under it, and what it said."""
 
-    builds: Builds
+    builds: BuildRunner
     environment: ScriptedEnvironment
-    commands: Commands
+    commands: BuildCommands
     store: Store
     where: Paths
     source: Path
     qtbot: QtBot
-    heard: list[Progress] = field(default_factory=list)
+    heard: list[BuildProgress] = field(default_factory=list)
 
     def plan(self, forms: str = "Q4_K_M", adapter: Path | None = None, **fields: object) -> BuildPlan:
-        model = hf_folder.read(self.source)
-        lora = hf_adapter.read(adapter, model) if adapter else None
+        model = hf_folders.read_hf_model(self.source)
+        lora = hf_folders.read_hf_adapter(adapter, model) if adapter else None
         request = BuildRequest(model, quantizations.parse_quantizations(forms), self.where.models, lora, **fields)  # type: ignore[arg-type]
-        return build_plan.plan(request)
+        return gguf_build.plan_build(request)
 
     def run(self, plan: BuildPlan) -> list[LocalModel]:
         ends: list[object] = []
@@ -93,8 +93,8 @@ def bench(tmp_path: Path, where: Paths, store: Store, qtbot: QtBot) -> Iterator[
     (tmp_path / "script").mkdir()
     models.tiny_llama(tmp_path / "script" / "model.gguf", shape=SHAPE)
     environment = ScriptedEnvironment(tmp_path / "script")
-    commands = Commands(environment, child_commands.quantizer, ECHO)  # type: ignore[arg-type]
-    builds = Builds(commands, where.logs, lambda model: local_models.add(store, model), lambda *_: None)
+    commands = BuildCommands(environment, child_commands.quantizer, ECHO)  # type: ignore[arg-type]
+    builds = BuildRunner(commands, where.logs, lambda model: local_models.add(store, model), lambda *_: None)
     source = hf_models.model(tmp_path / "hf")
     bench = Bench(builds, environment, commands, store, where, source, qtbot)
     builds.progressed.connect(bench.heard.append)
@@ -200,7 +200,7 @@ def test_a_killed_quantizer_is_named_and_the_conversion_is_kept(bench: Bench) ->
     )
     plan = bench.plan("IQ4_XS")
 
-    def kill(progress: Progress) -> None:
+    def kill(progress: BuildProgress) -> None:
         if progress.phase == "quantize" and progress.done_bytes:
             os.kill(bench.builds.child_pid, signal.SIGKILL)
 
@@ -260,7 +260,7 @@ def test_a_start_that_fails_leaves_nothing_running(bench: Bench) -> None:
     def refuse(_model: LocalModel) -> LocalModel:
         raise AppError("database_busy")
 
-    builds = Builds(bench.commands, bench.where.logs, refuse, lambda *_: None)
+    builds = BuildRunner(bench.commands, bench.where.logs, refuse, lambda *_: None)
     for _again in range(2):
         with pytest.raises(AppError, match="database_busy"):
             builds.start(plan)
@@ -268,8 +268,10 @@ def test_a_start_that_fails_leaves_nothing_running(bench: Bench) -> None:
 
 
 def test_a_model_that_cannot_speak_does_not_come_into_the_list(bench: Bench) -> None:
-    commands = Commands(bench.environment, child_commands.quantizer, [sys.executable, "-c", "pass"])  # type: ignore[arg-type]
-    builds = Builds(commands, bench.where.logs, lambda model: local_models.add(bench.store, model), lambda *_: None)
+    commands = BuildCommands(bench.environment, child_commands.quantizer, [sys.executable, "-c", "pass"])  # type: ignore[arg-type]
+    builds = BuildRunner(
+        commands, bench.where.logs, lambda model: local_models.add(bench.store, model), lambda *_: None
+    )
     with bench.qtbot.waitSignal(builds.failed, timeout=60_000) as blocker:
         builds.start(bench.plan())
     assert blocker.args[0].code == "build_trial_failed"
@@ -283,7 +285,7 @@ def test_a_model_for_which_the_memory_did_not_suffice_is_tried_again_and_not_mad
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(trial.wording, "phrase", lambda *_key, **_facts: "!memory")
+        patch.setattr(build_runner.wording, "phrase", lambda *_key, **_facts: "!memory")
         assert bench.failure(bench.plan()).facts["cause"] == "out_of_memory"
     bench.run(bench.plan())
     assert bench.builds.reports == []
@@ -306,7 +308,7 @@ def test_a_source_that_changes_meanwhile_is_not_taken(bench: Bench) -> None:
 def test_the_same_build_in_another_program_is_named(bench: Bench) -> None:
     bench.environment.behaviour = "wait"
     bench.builds.start(bench.plan())
-    other = Builds(bench.commands, bench.where.logs, lambda model: model, lambda *_: None)
+    other = BuildRunner(bench.commands, bench.where.logs, lambda model: model, lambda *_: None)
     with pytest.raises(AppError, match="build_running"):
         other.start(bench.plan("Q8_0"))
     assert not other.is_running
@@ -343,8 +345,8 @@ def test_a_drive_that_is_too_small_is_named_before_anything_begins(
     bench: Bench, small_disk: Callable[[int], Path]
 ) -> None:
     disk = small_disk(4)
-    plan = build_plan.plan(
-        BuildRequest(hf_folder.read(bench.source), quantizations.parse_quantizations("Q4_K_M"), disk)
+    plan = gguf_build.plan_build(
+        BuildRequest(hf_folders.read_hf_model(bench.source), quantizations.parse_quantizations("Q4_K_M"), disk)
     )
     with pytest.raises(AppError) as caught:
         bench.builds.start(plan)
@@ -361,7 +363,9 @@ def test_a_drive_that_fills_up_meanwhile_is_named_and_the_conversion_is_kept(
     models.tiny_llama(
         bench.environment.folder / "model.gguf", shape=TinyShape(layers=2, embedding=512, feed_forward=2048)
     )  # larger than the plan thinks: 31 MB
-    plan = build_plan.plan(BuildRequest(hf_folder.read(bench.source), quantizations.parse_quantizations("Q8_0"), disk))
+    plan = gguf_build.plan_build(
+        BuildRequest(hf_folders.read_hf_model(bench.source), quantizations.parse_quantizations("Q8_0"), disk)
+    )
     error = bench.failure(plan)
     assert error.code == "drive_space"
     assert {path.name for path in disk.rglob("*.weights*")} == {"base.weights"}

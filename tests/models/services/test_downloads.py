@@ -24,13 +24,11 @@ from app.base.settings import Settings
 from app.base.wording import describe_error
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
-from app.models import catalogue, download_queue, verify
+from app.models import catalogue, download_queue, verification
 from app.models.catalogue import ModelCard
-from app.models.download_queue import Queued, QueuedFile
-from app.models.services import download_parts
-from app.models.services.downloads import Download, Downloads
-from app.models.services.library import ModelLibrary
-from app.models.services.reach import Secrets
+from app.models.download_queue import QueuedDownload, QueuedFile
+from app.models.services.downloads import Download, Downloads, HubCredentials
+from app.models.services.model_library import ModelLibrary
 from tests.models.downloads.hub import COMMIT, FILE, Content, Fault, Hub, Stored
 from tests.models.downloads.shelf import LARGE, gguf, put_card, split_gguf
 
@@ -96,7 +94,7 @@ def desk(store: Store, where: Paths, qtbot: QtBot, monkeypatch: pytest.MonkeyPat
     desk = Desk(store, where, qtbot)
     yield desk
     desk.close()
-    catalogue.use_folder(where.data / "absent")
+    catalogue.use_own_cards(where.data / "absent")
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +128,7 @@ def test_a_finished_model_is_in_the_library_with_its_card_and_checksum(desk: Des
     assert (model.card_id, model.form_id, model.name) == ("tiny", "llama3", "小さなモデル F32")
     assert [mark.sha256 for mark in model.files] == [hub.sha256]
     assert desk.library.models() == [model]
-    assert verify.verify(model).state == "sound"
+    assert verification.verify_model(model).state == "sound"
     assert desk.downloads.items() == []
     assert [path.name for path in desk.where.models.iterdir()] == [FILE]
 
@@ -250,8 +248,8 @@ def test_what_has_arrived_and_is_gone_since_comes_again(desk: Desk, tmp_path: Pa
     first, second = (QueuedFile(name, name, 10, "s", has_arrived=True, was_here=True) for name in names)
     (here / first.name).write_bytes(bytes(10))
     folder = tmp_path / "unplugged" if gone == "folder" else here
-    entry = Queued("1", "c", "t", "Q", "", "r", "", 20, (first, second), folder=str(folder))
-    settled = download_parts.settled(entry, desk.where.models if gone == "folder" else here)
+    entry = QueuedDownload("1", "c", "t", "Q", "", "r", "", 20, (first, second), folder=str(folder))
+    settled = download_queue.with_folder(entry, desk.where.models if gone == "folder" else here)
     assert [(file.has_arrived, file.was_here) for file in settled.files] == [
         (gone == "file", gone == "file"),
         (False, False),
@@ -410,7 +408,7 @@ from app.base import paths
 from app.models import catalogue
 from app.chat.store import Store
 from app.models.services.downloads import Downloads
-from app.models.services.library import ModelLibrary
+from app.models.services.model_library import ModelLibrary
 from app.base.services.preferences import Preferences
 
 app = QCoreApplication([])
@@ -639,7 +637,7 @@ def test_a_download_from_a_mirror_gets_the_token_for_that_mirror(desk: Desk, sma
 
 @pytest.mark.fault("S13")
 def test_a_token_is_for_one_scheme_host_and_port() -> None:
-    secrets, none = Secrets(), Settings()
+    secrets, none = HubCredentials(), Settings()
     secrets.set_token(TOKEN, "https://hub.example")
     assert secrets.access("https://me@hub.example:443/path", none).token == TOKEN
     for other in ("http://hub.example", "https://hub.example:8443", "https://b.example", "/hub.example", "http://["):
@@ -675,7 +673,7 @@ def test_an_address_is_remembered_without_its_keys(desk: Desk, large: Stored) ->
         desk.downloads.close()
     remembered = desk.queue.read_text()
     assert "geheim" not in remembered
-    assert download_queue.load(desk.queue)[0].place == f"{hub.storage}/blob/{FILE}"
+    assert download_queue.load_queue(desk.queue)[0].place == f"{hub.storage}/blob/{FILE}"
 
 
 @pytest.mark.parametrize(
@@ -687,20 +685,20 @@ def test_an_address_is_remembered_without_its_keys(desk: Desk, large: Stored) ->
 def test_a_damaged_queue_is_an_empty_one(damage: bytes, tmp_path: Path) -> None:
     path = tmp_path / "downloads.json"
     path.write_bytes(damage)
-    assert download_queue.load(path) == []
+    assert download_queue.load_queue(path) == []
 
 
 @pytest.mark.fault("F1")
 def test_one_damaged_entry_costs_only_itself(desk: Desk, small: Stored) -> None:
     with Hub(small) as hub:
         card = card_of(desk, hub)
-    entry = download_queue.plan(card, card.files[0], "", "1")
-    download_queue.save(desk.queue, [entry, dataclasses.replace(entry, id="2")])
+    entry = download_queue.plan_download(card, card.files[0], "", "1")
+    download_queue.save_queue(desk.queue, [entry, dataclasses.replace(entry, id="2")])
     document = json.loads(desk.queue.read_text())
     document["downloads"][0]["size_bytes"] = "much"
     desk.queue.write_text(json.dumps(document))
-    assert [entry.id for entry in download_queue.load(desk.queue)] == ["2"]
-    assert download_queue.load(desk.queue)[0].revision == COMMIT
+    assert [entry.id for entry in download_queue.load_queue(desk.queue)] == ["2"]
+    assert download_queue.load_queue(desk.queue)[0].revision == COMMIT
 
 
 # ------------------------------------------------------------------------------------------- what a card does not say
@@ -725,7 +723,7 @@ def test_another_model_under_the_name_of_a_card_without_a_checksum_is_not_taken(
             if value is not None
         )
         path.write_text(path.read_text("utf-8") + f"shape = {{ {values} }}\n", "utf-8")
-        catalogue.use_folder(desk.where.cards)
+        catalogue.use_own_cards(desk.where.cards)
         card = catalogue.load().card("tiny") or card
         assert card.shape is not None
         target = desk.where.models / FILE
@@ -768,4 +766,4 @@ def test_an_address_of_another_kind_is_no_folder(desk: Desk, small: Stored) -> N
     with Hub(small) as hub:
         card = card_of(desk, hub)
         with pytest.raises(AppError, match="download_bad_address"):
-            download_queue.plan(card, card.files[0], "ftp://server/models", "1")
+            download_queue.plan_download(card, card.files[0], "ftp://server/models", "1")

@@ -10,9 +10,9 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app.base import programs
-from app.models.download_queue import Queued, QueuedFile
-from app.models.downloads.messages import Access
-from app.models.services.fetcher import End, Fetcher
+from app.models.download_queue import QueuedDownload, QueuedFile
+from app.models.downloads.messages import NetworkAccess
+from app.models.services.fetcher import Fetcher, FetchResult
 from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub
 
 ROOT = Path(__file__).parents[3]
@@ -20,9 +20,9 @@ LIMIT_MS = 60_000
 CONTENT = Content(40_000_000)
 
 
-def queued(hub: Hub) -> Queued:
+def queued(hub: Hub) -> QueuedDownload:
     file = QueuedFile(FILE, FILE, CONTENT.size, hub.sha256)
-    return Queued("1", "tiny", "小さなモデル", "F32", "", REPOSITORY, COMMIT, CONTENT.size, (file,))
+    return QueuedDownload("1", "tiny", "小さなモデル", "F32", "", REPOSITORY, COMMIT, CONTENT.size, (file,))
 
 
 @pytest.fixture
@@ -33,16 +33,16 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_child_that_falls_silent_is_replaced_once(qtbot: QtBot, log: Path, tmp_path: Path) -> None:
     fetcher = Fetcher(programs.downloader_command(), log, silence_limit_s=3)
-    ends: list[End] = []
+    ends: list[FetchResult] = []
     fetcher.ended.connect(ends.append)
     with Hub(CONTENT, Fault("slow", bytes_per_s=8 << 20)) as hub:
         with qtbot.waitSignal(fetcher.stepped, timeout=LIMIT_MS):
-            fetcher.fetch(queued(hub), hub.place, tmp_path, Access(), 0)
+            fetcher.fetch(queued(hub), hub.place, tmp_path, NetworkAccess(), 0)
         first = fetcher.pid
         os.kill(first, signal.SIGSTOP)
         qtbot.waitUntil(lambda: fetcher.pid not in (0, first), timeout=LIMIT_MS)
         qtbot.waitUntil(lambda: len(ends) == 1, timeout=LIMIT_MS)
-    assert ends == [End("done")]
+    assert ends == [FetchResult("done")]
     fetcher.rest()
 
 
@@ -59,10 +59,10 @@ def test_a_child_that_is_none_of_ours_is_a_failure_with_its_cause(
     command: list[str], detail: str, qtbot: QtBot, log: Path, tmp_path: Path
 ) -> None:
     fetcher = Fetcher(command, log)
-    ends: list[End] = []
+    ends: list[FetchResult] = []
     fetcher.ended.connect(ends.append)
     with Hub(CONTENT) as hub:
-        fetcher.fetch(queued(hub), hub.place, tmp_path, Access(), 0)
+        fetcher.fetch(queued(hub), hub.place, tmp_path, NetworkAccess(), 0)
         qtbot.waitUntil(lambda: len(ends) == 1, timeout=LIMIT_MS)
     assert ends[0].kind == "failed"
     assert ends[0].problem is not None

@@ -10,7 +10,7 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.chat.store import Store
 from app.models import local_models
-from app.models.services.library import ModelLibrary
+from app.models.services.model_library import ModelLibrary
 from tests import model_files as models
 
 
@@ -46,7 +46,7 @@ def test_two_files_of_one_name_get_two_ids(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     second = models.tiny_llama(tmp_path / "b" / "m.gguf")
     one = local_models.describe(Path(first))
-    two = local_models.merged(local_models.describe(Path(second)), [one])
+    two = local_models.merged_with_known(local_models.describe(Path(second)), [one])
     assert (one.id, two.id) == ("m", "m-2")
 
 

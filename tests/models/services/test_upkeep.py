@@ -11,9 +11,9 @@ from app.chat.presets import Choices
 from app.chat.services.presets import Presets
 from app.chat.store import Store
 from app.models import local_models, models_folder
-from app.models.models_folder import Move
-from app.models.services.library import ModelLibrary
-from app.models.services.upkeep import ModelUpkeep
+from app.models.models_folder import FolderMove
+from app.models.services.maintenance import ModelMaintenance
+from app.models.services.model_library import ModelLibrary
 from tests import model_files as models
 from tests.models.test_verify import flip
 from tests.permits import PERMIT
@@ -26,7 +26,9 @@ class Care:
         self.library = ModelLibrary(store, where.models)
         self.preferences = Preferences(where.settings)
         self.presets = Presets(store)
-        self.upkeep = ModelUpkeep(store, self.library, self.presets, self.preferences, where, lambda _model: "public")
+        self.upkeep = ModelMaintenance(
+            store, self.library, self.presets, self.preferences, where, lambda _model: "public"
+        )
 
 
 @pytest.fixture
@@ -137,7 +139,7 @@ def test_an_interrupted_move_is_seen_and_can_be_undone(care: Care, qtbot: QtBot,
     target = tmp_path / "new"
     target.mkdir()
     (target / "m.gguf.kotae-moving").write_bytes(b"half")
-    models_folder.note(where, Move(where.models, target, "copying", ("m.gguf",), ("m.gguf",), {}))
+    models_folder.write_journal(where, FolderMove(where.models, target, "copying", ("m.gguf",), ("m.gguf",), {}))
     assert care.upkeep.pending_move().target == target
     with qtbot.waitSignal(care.upkeep.move_undone):
         care.upkeep.undo_move()

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel
 
 from app.inference import child_commands
-from app.models.services.builds import Builds, Commands
+from app.models.services.build_runner import BuildCommands, BuildRunner
 from app.uikit.desktop import Pickers
 from tests import hf_models
 from tests import model_files as models
@@ -34,8 +34,8 @@ def page(open_window, environment, where):
     parts.window.show_page("models")
     page = parts.window.page("models")
     page.parts = parts
-    commands = Commands(environment, child_commands.quantizer, ECHO)
-    parts.build_desk._make_builds = lambda: Builds(commands, where.logs, parts.library.add, lambda *_: None)
+    commands = BuildCommands(environment, child_commands.quantizer, ECHO)
+    parts.build_desk._make_builds = lambda: BuildRunner(commands, where.logs, parts.library.add, lambda *_: None)
     yield page
     parts.build_desk.cancel()
 

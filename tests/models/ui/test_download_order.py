@@ -7,9 +7,8 @@ from PySide6.QtWidgets import QMenu
 from app.base.services import background
 from app.models import catalogue
 from app.models.services.downloads import Download
-from app.models.ui.consent import DownloadConsent
-from app.models.ui.queue_order import steps_of
-from app.models.ui.source_dialog import SourceDialog
+from app.models.ui.download_controller import DownloadConsent, DownloadSourceDialog
+from app.models.ui.download_presenter import possible_steps
 from tests.models.downloads.shelf import gguf, put_card
 from tests.models.ui.test_downloads_page import LEFT, LIMIT_MS, shown_dialogs, words
 
@@ -31,7 +30,7 @@ def waiting(name: str, state: str = "paused") -> Download:
 )
 def test_nothing_is_put_before_what_is_under_way(states, steps):
     items = [waiting(str(number), state) for number, state in enumerate(states)]
-    assert [steps_of(items, item.id) for item in items] == steps
+    assert [possible_steps(items, item.id) for item in items] == steps
 
 
 @pytest.fixture
@@ -50,7 +49,7 @@ def page(open_window, where, tmp_path):
     yield page
     parts.downloads.close()
     background.shut_down()
-    catalogue.use_folder(where.data / "absent")
+    catalogue.use_own_cards(where.data / "absent")
 
 
 def order(page) -> list[str]:
@@ -105,12 +104,12 @@ def test_the_menu_of_a_row_moves_it(page, qtbot):
     assert order(page) == ["zwei", "eins", "drei"]
 
 
-def source_dialog(page, qtbot, card_id: str = "tiny") -> SourceDialog:
+def source_dialog(page, qtbot, card_id: str = "tiny") -> DownloadSourceDialog:
     page.list.setCurrentIndex(page.models.index_of(f"card:{card_id}"))
     qtbot.mouseClick(page.detail.download_button, LEFT)
     (consent,) = [one for one in shown_dialogs() if isinstance(one, DownloadConsent)]
     qtbot.mouseClick(consent.source_button, LEFT)
-    (dialog,) = [one for one in shown_dialogs() if isinstance(one, SourceDialog)]
+    (dialog,) = [one for one in shown_dialogs() if isinstance(one, DownloadSourceDialog)]
     return dialog
 
 
@@ -132,7 +131,7 @@ def test_a_model_comes_from_a_folder_that_is_given_once(page, stick, qtbot, tmp_
         page.parts.preferences.change(network_allowed=False)
         page.list.setCurrentIndex(page.models.index_of("card:tiny"))
         page.detail.offline.action_requested.emit("source")
-        (dialog,) = [one for one in shown_dialogs() if isinstance(one, SourceDialog)]
+        (dialog,) = [one for one in shown_dialogs() if isinstance(one, DownloadSourceDialog)]
         assert not dialog.field.isEnabled()
     assert not dialog.buttons["next"].isEnabled()
     dialog.use_folder(str(tmp_path))

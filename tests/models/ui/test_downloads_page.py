@@ -9,8 +9,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 
 from app.base.services import background
 from app.models import catalogue
-from app.models.ui.consent import DownloadConsent
-from app.models.ui.token_dialog import TokenDialog
+from app.models.ui.download_controller import DownloadConsent, TokenDialog
 from app.uikit.dialogs import Dialog
 from tests.models.downloads.hub import Fault, Hub, Stored
 from tests.models.downloads.shelf import LARGE, gguf, put_card
@@ -86,7 +85,7 @@ def open_scene(open_window, where, qtbot, monkeypatch) -> Iterator:
     for scene in opened:
         scene.downloads.close()
     background.shut_down()
-    catalogue.use_folder(where.data / "absent")
+    catalogue.use_own_cards(where.data / "absent")
 
 
 def shown_dialogs() -> list[Dialog]:

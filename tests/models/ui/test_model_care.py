@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel
 
 from app.models import local_models
-from app.models.ui.care.kit_dialogs import KitExportDialog
+from app.models.ui.maintenance_dialogs import KitExportDialog
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog
 from tests import model_files as models
@@ -43,7 +43,7 @@ def choose(page, key: str) -> None:
 
 def found(page, qtbot):
     with qtbot.waitSignal(page.parts.upkeep.found):
-        return page.care.look_for_others()
+        return page.care.search_other_programs()
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_what_is_in_the_list_or_cannot_be_used_is_said(page, qtbot, others, wher
 
 
 def test_a_search_that_is_left_ends(page, qtbot, others):
-    dialog = page.care.look_for_others()
+    dialog = page.care.search_other_programs()
     dialog.reject()
     qtbot.waitUntil(lambda: not page.parts.upkeep.is_working)
     assert len(page.parts.library.models()) == 2

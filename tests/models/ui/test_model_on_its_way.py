@@ -65,7 +65,7 @@ def test_the_import_of_a_kit_is_said_until_it_ends(
         may_end.wait()
         raise AppError("kit_missing", path=str(tmp_path))
 
-    monkeypatch.setattr(kit_import, "bring_in", bring_in)
+    monkeypatch.setattr(kit_import, "import_kit", bring_in)
     parts = open_window()
     empty = parts.window.page("ask").empty
     with qtbot.waitSignal(parts.upkeep.progressed):

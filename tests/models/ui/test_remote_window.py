@@ -17,7 +17,7 @@ from app.chat.ui.page import ChatPage
 from app.inference.local_model import LocalModel
 from app.inference.services.events import EngineStatus
 from app.models.ui.page import ModelsPage
-from app.models.ui.remote_dialog import RemoteDialog
+from app.models.ui.remote_server_dialog import RemoteServerDialog
 from tests import screenshots
 from tests.chat.ui.test_batch_page import Desk as BatchDesk
 from tests.inference.remote.servers import Script, end, piece, scripted_server, stream_head, whole
@@ -47,14 +47,14 @@ class Desk:
         assert button.isEnabled()
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
-    def dialog(self) -> RemoteDialog:
+    def dialog(self) -> RemoteServerDialog:
         self.parts.window.show_page("models")
         (wanted,) = [one for one in self.page.menu().actions() if one.text() == "LAN のサーバーを使う…"]
         wanted.trigger()
-        (found,) = self.parts.window.findChildren(RemoteDialog)
+        (found,) = self.parts.window.findChildren(RemoteServerDialog)
         return found
 
-    def check(self, dialog: RemoteDialog, address: str) -> None:
+    def check(self, dialog: RemoteServerDialog, address: str) -> None:
         dialog.address.clear()
         self.qtbot.keyClicks(dialog.address, address)
         self.click(dialog.check_button)
@@ -174,7 +174,7 @@ def test_a_connection_is_changed_in_its_place(desk: Desk, script: Script) -> Non
     with scripted_server() as other:
         desk.page.show_model(before.id)
         desk.click(desk.page.detail.connection_button)
-        (dialog,) = [one for one in desk.parts.window.findChildren(RemoteDialog) if one.isVisible()]
+        (dialog,) = [one for one in desk.parts.window.findChildren(RemoteServerDialog) if one.isVisible()]
         assert dialog.address.text() == f"http://{script.address}/v1"
         desk.check(dialog, other.address)
         dialog.name.setText("引っ越した")
@@ -203,7 +203,7 @@ def test_where_no_network_is_allowed_none_can_be_added_or_used(desk: Desk, scrip
     assert not desk.page.detail.use_button.isEnabled()
     assert "外部通信を止めている" in desk.shown()
     dialog = desk.page.remote.ask()
-    assert not isinstance(dialog, RemoteDialog)
+    assert not isinstance(dialog, RemoteServerDialog)
     assert "外部通信を止めている" in dialog.accessibleName()
     dialog.reject()
 

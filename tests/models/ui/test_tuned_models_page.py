@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QMenu
 
-from app.models import local_models, tuned_models
+from app.models import local_models, model_registry
 from app.training import adoption
 from tests import model_files as models
 from tests.training_runs import finished_run
@@ -41,7 +41,7 @@ def test_it_stands_in_the_list_and_says_what_it_was_trained_on(page):
     assert Path(page.tuned.adapter).name in shown(page)
     assert not page.detail.verify_button.isVisible()
     assert not page.detail.files.isVisible()
-    assert page._entry.speaks_of("tiny 敬語")
+    assert page._entry.matches("tiny 敬語")
 
 
 def test_it_is_used_and_taken_back_with_one_click_each(page, qtbot):
@@ -74,7 +74,7 @@ def test_removed_it_can_be_brought_back_and_meanwhile_the_base_answers(page, qtb
     assert page.parts.session.model_id == page.base.id
     page.parts.window.undo_stack.undo()
     assert page.parts.session.model == page.tuned
-    tuned_models.require_unchanged(page.tuned)
+    model_registry.require_unchanged(page.tuned)
 
 
 def test_the_menu_of_questions_tells_it_from_its_base(page):

@@ -15,7 +15,7 @@ from app.inference import machine
 from app.inference.machine import Gpu, Machine
 from app.models import local_models, starter
 from app.models.kits import kit_export, kit_import
-from app.models.ui import questions
+from app.models.ui import model_actions
 from app.shell.ui.first_run_dialog import FirstRunDialog
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog
@@ -170,7 +170,7 @@ def choosing(greet):
 
 
 def test_a_file_becomes_the_model_that_questions_go_to(parts, choosing, qtbot, tiny_model, monkeypatch):
-    monkeypatch.setattr(questions, "choose_gguf_file", lambda _parent: str(tiny_model))
+    monkeypatch.setattr(model_actions, "choose_gguf_file", lambda _parent: str(tiny_model))
     assert not choosing.next_button.isVisible()
     with qtbot.waitSignal(parts.library.imported):
         qtbot.mouseClick(choosing.model.file_button, Qt.MouseButton.LeftButton)
@@ -182,7 +182,7 @@ def test_a_file_becomes_the_model_that_questions_go_to(parts, choosing, qtbot, t
 
 
 def test_choosing_no_file_changes_nothing(parts, choosing, qtbot, monkeypatch):
-    monkeypatch.setattr(questions, "choose_gguf_file", lambda _parent: "")
+    monkeypatch.setattr(model_actions, "choose_gguf_file", lambda _parent: "")
     qtbot.mouseClick(choosing.model.file_button, Qt.MouseButton.LeftButton)
     assert not parts.library.is_working
     assert choosing.model.progress.isHidden()
@@ -194,7 +194,7 @@ def test_a_bad_file_is_explained_there_and_another_can_be_chosen(
     page = tmp_path / "model.gguf"
     page.write_text("<!DOCTYPE html><html></html>", "utf-8")
     files = iter((str(page), str(tiny_model)))
-    monkeypatch.setattr(questions, "choose_gguf_file", lambda _parent: next(files, ""))
+    monkeypatch.setattr(model_actions, "choose_gguf_file", lambda _parent: next(files, ""))
     with qtbot.waitSignal(parts.library.failed):
         qtbot.mouseClick(choosing.model.file_button, Qt.MouseButton.LeftButton)
     assert "保存された Web ページです" in shown(choosing.model.banner)
@@ -315,7 +315,7 @@ def care(parts):
 @pytest.fixture
 def kit(tmp_path, tiny_model):
     """A transfer kit with one model."""
-    kit_export.export([local_models.describe(tiny_model)], tmp_path / "kit", permit=PERMIT)
+    kit_export.export_kit([local_models.describe(tiny_model)], tmp_path / "kit", permit=PERMIT)
     return tmp_path / "kit"
 
 
@@ -348,7 +348,7 @@ def endless_kit(monkeypatch):
             never.wait(0.005)
         raise AssertionError("nobody cancelled")
 
-    monkeypatch.setattr(kit_import, "bring_in", bring_in)
+    monkeypatch.setattr(kit_import, "import_kit", bring_in)
 
 
 def shown_guides(parts) -> list[FirstRunDialog]:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 from app.base import settings
 from app.inference.services.events import EngineStatus
 from app.models import local_models, models_folder
-from app.models.models_folder import Move
+from app.models.models_folder import FolderMove
 from app.shell.ui.first_run_dialog import FirstRunDialog
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog
@@ -88,7 +88,7 @@ def test_nothing_is_moved_while_the_model_answers(parts, storage, tmp_path):
 def interrupt_a_move(where, target: Path) -> None:
     target.mkdir()
     (target / "m.gguf.kotae-moving").write_bytes(b"half")
-    models_folder.note(where, Move(where.models, target, "copying", ("m.gguf",), ("m.gguf",), {}))
+    models_folder.write_journal(where, FolderMove(where.models, target, "copying", ("m.gguf",), ("m.gguf",), {}))
 
 
 def test_an_interrupted_move_is_offered_and_gone_on_with(parts, open_window, qtbot, where, tmp_path):
@@ -119,7 +119,7 @@ def test_a_move_that_an_earlier_version_began_is_named_and_the_same_place_goes_o
     target = tmp_path / "new"
     target.mkdir()
     (target / "m.gguf").write_bytes((where.models / "m.gguf").read_bytes())
-    models_folder.note(where, Move(where.models, target, "switching", ("m.gguf",), ("m.gguf",), {}))
+    models_folder.write_journal(where, FolderMove(where.models, target, "switching", ("m.gguf",), ("m.gguf",), {}))
     journal = where.data / "models-move.json"
     told = json.loads(journal.read_text("ascii"))
     del told["mark"]

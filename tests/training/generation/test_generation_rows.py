@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.chat.batch.results import Result
-from app.documents.records import Section
+from app.documents.records import DocumentSection
 from app.evaluation import question_files
 from app.evaluation.judge import marking
 from app.evaluation.records import Gold, Question
@@ -42,7 +42,10 @@ def test_a_line_says_what_it_rests_on_and_who_has_written_it() -> None:
 
 
 def test_the_clause_is_that_of_the_quote() -> None:
-    parts = (Section(("1 継手",), "継手は、一か所に集めない。", page=3), Section(("2 かぶり",), COVER, page=4))
+    parts = (
+        DocumentSection(("1 継手",), "継手は、一か所に集めない。", page=3),
+        DocumentSection(("2 かぶり",), COVER, page=4),
+    )
     joined = dataclasses.replace(passage("\n2 かぶり\n".join(part.text for part in parts)), parts=parts)
     row = rows.row(dataclasses.replace(PAIR, candidate=dataclasses.replace(PAIR.candidate, passage=joined)), WRITER)
     assert (row["gold"][0]["heading"], row["gold"][0]["page"]) == (["2 かぶり"], 4)

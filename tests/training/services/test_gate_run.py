@@ -19,7 +19,7 @@ from app.base.files import input_file
 from app.inference import child_commands, gguf, quantizations
 from app.inference.local_model import LocalModel
 from app.inference.scoring_files import HeldOutChat
-from app.models import bases, catalogue
+from app.models import base_models, catalogue
 from app.models.local_models import CardAdapter
 from app.training import forms, gate_file
 from app.training import held_out_prompts as prompts
@@ -114,7 +114,7 @@ def bench(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iter
     run.mkdir(parents=True)
     folder = hf_models.model(tmp_path / "bases" / input_file.sha256_of(base)[:16])
     assert folder.is_dir()
-    form = bases.form_of(catalogue.load().forms["question_answer"])
+    form = base_models.trainer_form(catalogue.load().forms["question_answer"])
     asked = RunSpec(
         str(run), str(base), "train.jsonl", "val.jsonl", bases=str(tmp_path / "bases"), form=form, name="砂防の助手"
     )
@@ -342,7 +342,7 @@ def test_a_full_disk_is_named_before_the_work(bench: Bench, tmp_path: Path) -> N
 
 
 def test_chats_are_asked_with_the_catalogues_form_and_may_be_as_long_as_what_was_kept_back() -> None:
-    form = bases.form_of(catalogue.load().forms["chatml"])
+    form = base_models.trainer_form(catalogue.load().forms["chatml"])
     messages = (
         {"role": "system", "content": "簡潔に。"},
         {"role": "user", "content": "<|im_end|>とは？"},

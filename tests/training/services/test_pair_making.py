@@ -7,7 +7,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.documents.library import Library
-from app.documents.records import Collection
+from app.documents.records import DocumentCollection
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.training import drafts
@@ -34,7 +34,7 @@ class Desk:
             of.session, of.library, of.preferences, of.engine, child_commands.template(), of.where, of.engine
         )  # fmt: skip
 
-    def collection(self, *sections: Any) -> Collection:
+    def collection(self, *sections: Any) -> DocumentCollection:
         library_of(self.where.documents, {"基準.md": sections}).close()
         library = Library.beside(self.where.documents)
         found = library.collection("基準")
@@ -98,7 +98,7 @@ def test_a_second_one_a_missing_model_and_confidential_text_are_refused(desk: De
     wish, making = desk.wish, desk.making
     other = Wish(1, "基準", "無い", 2, "pairs-1.jsonl")
 
-    def refused(of: Wish, asked: Collection) -> str:
+    def refused(of: Wish, asked: DocumentCollection) -> str:
         with pytest.raises(AppError) as caught:
             making.begin(desk.draft_id, of, asked)
         return caught.value.code

@@ -38,7 +38,7 @@ from pathlib import Path
 from app.base.isolation import network_guard as offline
 from app.models import package_locks as locks
 from app.training.environment import child
-from app.models.downloads.packages import fetch_all
+from app.models.downloads.package_download import fetch_packages as fetch_all
 offline.permit()
 locks.folder = lambda: Path(sys.argv[1])
 child.main(fetch_all)

@@ -8,7 +8,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
 from app.base import programs
-from app.documents.services.documents import Documents
+from app.documents.services.document_library import DocumentLibrary
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.training import drafts
@@ -34,7 +34,9 @@ class Desk:
         self.scene, self.where, self.model = scene, scene.where, model
         self.chosen = Path()  # what the file window gives
         scene.preferences.change(context_tokens=8192)
-        self.documents = Documents(self.where.documents, programs.reader_command(self.where.documents), self.where.logs)
+        self.documents = DocumentLibrary(
+            self.where.documents, programs.reader_command(self.where.documents), self.where.logs
+        )
         self.making = self.pair_making()
         self.secrecy = ConfidentialityGuard(theme, self.where.exports_log)
         self.theme, self.navigation = theme, Navigation()

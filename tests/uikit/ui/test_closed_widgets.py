@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from app.base.services import background
-from app.models.ui.memory_bar import MemoryBar
+from app.models.ui.fit_views import MemoryBar
 from app.training.ui.check.token_view import TokenView
 from app.uikit.theme import Theme
 from trainer.events import Preview, PreviewToken

@@ -17,7 +17,7 @@ from app.base.confidentiality import Label
 from app.base.paths import Paths
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
-from app.documents.grounding.grounding import Claim, Grounding, Source
+from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.documents.library import Library
 from app.uikit import clipboard_guard
 from app.uikit.desktop import Pickers
@@ -31,7 +31,7 @@ def keep(store: Store, label: Label) -> int:
     """A conversation with one answer from a document of that label."""
     question = store.add_question("鍵はどこですか？")
     answer = store.add_answer(question.id, AnswerDetails())
-    source = Source("内規", label, "内規.pdf", "/home/yamada/内規.pdf", "鍵は守衛室にある。", ("第2章",), "", 4)
+    source = CitedSource("内規", label, "内規.pdf", "/home/yamada/内規.pdf", "鍵は守衛室にある。", ("第2章",), "", 4)
     grounding = Grounding("answered", (source,), (Claim(TEXT, 0, len(TEXT), (1,), True),))
     store.finish_answer(answer.id, TEXT, "done", AnswerDetails("m", "M", "end", grounding=grounding))
     return question.conversation_id

@@ -23,8 +23,8 @@ from app.chat.ui.batch.running import Running
 from app.chat.ui.batch.setup import Setup
 from app.chat.ui.sending import consent_dialog
 from app.chat.ui.transcript.centred import Centred
-from app.documents.services.documents import Documents
-from app.models import remote_models
+from app.documents.services.document_library import DocumentLibrary
+from app.models import model_registry
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers, dropped_paths
 from app.uikit.dialogs import Dialog
@@ -43,7 +43,7 @@ class BatchPage(Page):
         navigation: Navigation,
         batches: Batches,
         session: ChatSession,
-        documents: Documents,
+        documents: DocumentLibrary,
         secrecy: ConfidentialityGuard,
         open_folder: Callable[[Path], None],
         pickers: Pickers | None = None,
@@ -205,7 +205,7 @@ class BatchPage(Page):
 
     def _show_model(self) -> None:
         model = self._session.model
-        place = remote_models.shown(model) if model else ""
+        place = model_registry.server_address(model) if model else ""
         self.setup.show_model(with_note(model.name if model else "", sends_to_text(place) if place else ""))
 
     def _show_collections(self) -> None:

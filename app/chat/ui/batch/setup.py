@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 from app.base.wording import phrase
 from app.chat.batch.questions import QuestionFile
 from app.chat.ui.batch import words
-from app.documents.grounding.grounding import CollectionRef
-from app.documents.records import Collection
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.records import DocumentCollection
 from app.uikit.localization import join_facts, label_name
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -59,7 +59,7 @@ class Setup(QWidget):
     def show_model(self, name: str) -> None:
         self.model.setText(name or phrase("common.none_yet"))
 
-    def show_collections(self, collections: Sequence[Collection], chosen: set[str]) -> None:
+    def show_collections(self, collections: Sequence[DocumentCollection], chosen: set[str]) -> None:
         """`chosen`: names, for those that are new here. What is marked already stays marked, and the rest unmarked."""
         kept = {ref.name for ref in self.scope()} | (chosen - {ref.name for ref in self._refs})
         while (item := self._scope_column.takeAt(0)) is not None:

@@ -16,7 +16,7 @@ def facts(found: QuestionFile) -> str:
     """「質問 118 件　シート「一覧」」"""
     count = phrase("chat.n_questions", n=f"{len(found.questions):,}")
     sheet = phrase("chat.sheet_name", name=found.sheet) if found.sheet else ""
-    codec = encodings.name_of(found.encoding) if found.encoding else ""
+    codec = encodings.encoding_name(found.encoding) if found.encoding else ""
     blank = phrase("chat.n_empty_rows", n=f"{found.blank_lines:,}") if found.blank_lines else ""
     return join_facts(count, sheet, phrase("chat.encoding_name", name=codec) if codec else "", blank)
 

@@ -14,8 +14,8 @@ from app.base.wording import phrase
 from app.chat import conversation_labels
 from app.chat.records import Conversation, Folder, Message
 from app.chat.ui import labelling
-from app.documents.grounding.grounding import CollectionRef
-from app.documents.records import Collection as DocumentCollection
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.records import DocumentCollection
 from app.uikit import localization
 from app.uikit.localization import format_date, format_day, format_month, format_month_and_year, join_facts
 from app.uikit.widgets.labels import plain_tooltip

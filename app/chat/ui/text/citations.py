@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QTextEdit, QWidget
 
 from app.chat import answer_origin
 from app.chat.records import Message
-from app.documents.grounding import citing, source_marks
-from app.documents.grounding.grounding import Claim, Grounding, Source
+from app.documents.grounding import answer_markup, source_citations
+from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.uikit import untrusted_text
 from app.uikit.text import markdown
 from app.uikit.text.rich_text import Place, RichText, selection
@@ -71,10 +71,10 @@ def shown_text(message: Message) -> str:
     kept = answer_origin.grounding_of(message)
     if message.role == "question" or message.status == "streaming" or kept is None:
         return message.text
-    return "" if is_ours(message) else citing.marked(message.text, kept)
+    return "" if is_ours(message) else source_citations.add_marks(message.text, kept)
 
 
-def link(document: QTextDocument, sources: Sequence[Source], theme: Theme) -> None:
+def link(document: QTextDocument, sources: Sequence[CitedSource], theme: Theme) -> None:
     """Makes links of the marks of these sources. Code and links that are there already stay as they are.
 
     Their ground comes from `selections`: with one of its own, Qt paints a link that has the keyboard over its text.
@@ -165,12 +165,12 @@ class _Shown:
         return (self._places[at], self._places[at + len(wanted) - 1] + 1) if at >= 0 else None
 
 
-def _marks(block: QTextBlock, sources: Sequence[Source]) -> list[tuple[int, int, int]]:
+def _marks(block: QTextBlock, sources: Sequence[CitedSource]) -> list[tuple[int, int, int]]:
     """Places in the document and numbers. Of [1, 2] each number by itself, else with its brackets."""
     text = block.text()
-    found: list[source_marks.Mark] = []
-    for mark in citing.marks(text, sources):
-        found += [mark] if len(mark.numbers) == 1 else source_marks.written_numbers(text, mark)
+    found: list[answer_markup.SourceMark] = []
+    for mark in source_citations.answer_marks(text, sources):
+        found += [mark] if len(mark.numbers) == 1 else answer_markup.written_numbers(text, mark)
     base = block.position()
     return [
         (base + untrusted_text.utf16_offset(text, start), base + untrusted_text.utf16_offset(text, end), number)

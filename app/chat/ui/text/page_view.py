@@ -4,8 +4,8 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
-from app.documents.reading.messages import Place
-from app.documents.services.pictures import PagePicture
+from app.documents.reading.messages import QuotePlace
+from app.documents.services.reading_child import PagePicture
 from app.uikit.theme import Theme
 
 MARGIN_PX = 16
@@ -97,7 +97,7 @@ class Paper(QWidget):
         super().__init__()
         self._theme = theme
         self._pixmap = QPixmap()
-        self._places: tuple[Place, ...] = ()
+        self._places: tuple[QuotePlace, ...] = ()
         self._ratio = 1.414  # height by width
 
     def show_picture(self, picture: PagePicture) -> None:
@@ -143,7 +143,7 @@ class Paper(QWidget):
         margin = self._theme.px(MARGIN_PX)
         return QRectF(self.rect()).adjusted(margin, margin, -margin, -margin)
 
-    def _marked(self, place: Place) -> QRectF:
+    def _marked(self, place: QuotePlace) -> QRectF:
         """On this widget, a little wider than the letters."""
         page = self._page()
         scale = page.width() / max(1, self._pixmap.width())

@@ -10,8 +10,8 @@ from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.chat.ui.text.page_view import PageView
 from app.chat.ui.text.source_row import TAG_CHARACTERS
-from app.documents.grounding.grounding import Source
-from app.documents.services.pictures import PagePicture
+from app.documents.grounding.grounding_record import CitedSource
+from app.documents.services.reading_child import PagePicture
 from app.uikit import untrusted_text
 from app.uikit.text.source_text import SourceText
 from app.uikit.theme import Theme
@@ -30,7 +30,7 @@ class Shown:
     `is_doubtful`: whether sentences that lack support were looked for in it.
     """
 
-    source: Source
+    source: CitedSource
     number: int
     place: int
     count: int

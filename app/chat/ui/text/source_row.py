@@ -5,8 +5,8 @@ from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from app.base.wording import phrase
-from app.documents.grounding import citing
-from app.documents.grounding.grounding import Source
+from app.documents.grounding import source_citations
+from app.documents.grounding.grounding_record import CitedSource
 from app.uikit import untrusted_text
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import plain_tooltip
@@ -19,7 +19,7 @@ TAG_CHARACTERS = 12  # 考え方 and the like; a file may claim any
 class SourceRow(QAbstractButton):
     """Drawn by itself: foreign text is never read as anything but text."""
 
-    def __init__(self, theme: Theme, number: int, source: Source, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, number: int, source: CitedSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self.number = number
@@ -28,7 +28,7 @@ class SourceRow(QAbstractButton):
         name, clause = source.document.rpartition(".")[0] or source.document, " ".join(source.heading)
         self.words = untrusted_text.make_harmless(f"{name}　{clause}".rstrip("　"))
         self._tag = untrusted_text.make_harmless(source.tag)[:TAG_CHARACTERS]
-        place = untrusted_text.make_harmless(citing.place(source))
+        place = untrusted_text.make_harmless(source_citations.describe_place(source))
         self.setAccessibleName(phrase("chat.source_n", n=number) + f" {place}")
         where = f"{untrusted_text.make_harmless(source.collection)} › {place}"
         keys = phrase("chat.source_n_alt_n", n=number)

@@ -13,7 +13,7 @@ from app.chat.ui.transcript.grounds import ExcerptLine
 from app.chat.ui.transcript.message_view import MessageRequests, MessageView, clock_time
 from app.chat.ui.transcript.pager import Pager
 from app.chat.ui.transcript.stage_line import StageLine
-from app.documents.grounding import citing
+from app.documents.grounding import source_citations
 from app.inference.services.events import AnswerStage
 from app.uikit import clipboard_guard
 from app.uikit.localization import join_facts
@@ -95,7 +95,11 @@ class AnswerView(MessageView):
         """Numbers of those that it shows."""
         kept = answer_origin.grounding_of(self.message)
         is_shown = self._end is not None and self._end.grounds is not None
-        return citing.used(self.message.text, kept) if kept is not None and kept.sources and is_shown else ()
+        return (
+            source_citations.used_sources(self.message.text, kept)
+            if kept is not None and kept.sources and is_shown
+            else ()
+        )
 
     @property
     def check_summary(self) -> str:

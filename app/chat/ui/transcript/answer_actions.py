@@ -17,7 +17,7 @@ from app.chat.ui.transcript import answer_facts, rating
 from app.chat.ui.transcript.message_view import MessageRequests
 from app.chat.ui.transcript.pager import Pager
 from app.chat.ui.transcript.rating import RatingMark
-from app.documents.grounding import citing
+from app.documents.grounding import source_citations
 from app.uikit import clipboard_guard
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -124,7 +124,7 @@ class AnswerActions(QWidget):
         """Copy the answer with the marks of its sources, and below it where they are from."""
         kept = answer_origin.grounding_of(self._message)
         if kept is not None:
-            cited = citing.with_sources(self._message.text, kept)
+            cited = source_citations.append_sources(self._message.text, kept)
             clipboard_guard.copy_text(self, answer_origin.copied(self._message, cited))
 
     # ------------------------------------------------------------------ private

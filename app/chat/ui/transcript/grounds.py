@@ -10,8 +10,8 @@ from app.chat.records import Message
 from app.chat.ui.text import citations
 from app.chat.ui.text.source_row import SourceRow
 from app.chat.ui.transcript.message_view import MessageRequests
-from app.documents.grounding import checked, citing
-from app.documents.grounding.grounding import Claim, Grounding
+from app.documents.grounding import source_citations
+from app.documents.grounding.grounding_record import Claim, Grounding
 from app.uikit import untrusted_text
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -30,7 +30,7 @@ class Grounds(QWidget):
         self._grounding = grounding
         self._theme = theme
         self._requests = requests
-        self._numbers = citing.used(message.text, grounding) if grounding.sources else ()
+        self._numbers = source_citations.used_sources(message.text, grounding) if grounding.sources else ()
         self.rows: dict[int, SourceRow] = {}
         self.summary = ""  # how the check came out, for screen readers; "" where there was none
         column = QVBoxLayout(self)
@@ -62,13 +62,13 @@ class Grounds(QWidget):
         doubtful = [claim for claim in claims if not claim.is_supported]
         if doubtful:
             return self._doubts(doubtful)
-        left_out = checked.left_out(grounding)
+        left_out = source_citations.unchecked_messages(grounding)
         if not claims:
             if self._message.status != "done":
                 words = phrase("chat.not_checked_because_the_answer")
                 return Label(words, role="caption", tone="text2", wraps=True)
             return Label(join_facts(phrase("chat.none_checked"), *left_out), role="caption", tone="text2", wraps=True)
-        words = join_facts(*checked.agreement(grounding), *left_out)
+        words = join_facts(*source_citations.agreement_messages(grounding), *left_out)
         self.summary = words
         tone = "text2" if left_out else "success"
         icon = IconLabel(self._theme, "info" if left_out else "circle-check", tone)
@@ -91,7 +91,7 @@ class Grounds(QWidget):
         words = QVBoxLayout()
         words.setSpacing(0)
         head, why = phrase("chat.n_sentences_need_checking", n=len(doubtful)), self._why(doubtful)
-        why = join_facts(why, *checked.left_out(self._grounding))
+        why = join_facts(why, *source_citations.unchecked_messages(self._grounding))
         self.summary = join_facts(self.summary, head, why) if self.summary else join_facts(head, why)
         words.addWidget(Label(head, tone="warning", strong=True))
         words.addWidget(Label(why, wraps=True))
@@ -111,7 +111,7 @@ class Grounds(QWidget):
         if not missing:
             return phrase("chat.what_is_underlined_was_not")
         named = phrase("common.symbol_2").join(missing[:NAMED_VALUES])
-        does_differ = checked.manner(self._grounding, doubtful) == "_differing"
+        does_differ = source_citations.message_key_suffix(self._grounding, doubtful) == "_differing"
         if len(missing) > NAMED_VALUES:
             words = phrase("chat.value_and_others_n_are")
             if does_differ:

@@ -12,9 +12,8 @@ from typing import IO, Any
 
 from app.base import programs
 from app.base.errors import AppError
-from app.documents.reading.blocks import Block, Tell
-from app.documents.reading.hygiene import join
-from app.documents.records import Box
+from app.documents.reading.text_blocks import Block, ProgressCallback, join_lines
+from app.documents.records import PageBox
 
 PROGRAM = "tesseract"
 LANGUAGES = "jpn+eng"
@@ -40,7 +39,7 @@ def is_available() -> bool:
 class Recognizer:
     """Raises AppError("ocr_missing") when made where Tesseract is not installed."""
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: ProgressCallback) -> None:
         program = programs.find_program(PROGRAM)
         if program is None or not is_available():
             raise AppError("ocr_missing")
@@ -97,7 +96,7 @@ def _picture(page: Any, scale: float) -> bytes:
         bitmap.close()
 
 
-def _paragraphs(table: str, number: int, scale: float) -> Iterator[tuple[str, Box]]:
+def _paragraphs(table: str, number: int, scale: float) -> Iterator[tuple[str, PageBox]]:
     """From Tesseract's table: level, page, block, paragraph, line, word, left, top, width, height, confidence, text."""
     text, edges, before = "", [0.0, 0.0, 0.0, 0.0], ("", "")
     for row in io.StringIO(table):
@@ -107,12 +106,12 @@ def _paragraphs(table: str, number: int, scale: float) -> Iterator[tuple[str, Bo
         left, top, width, height = (int(cell) / scale for cell in cells[6:10])
         place = (cells[2], cells[3])
         if place != before and text:
-            yield text, Box(number, *(round(edge, 1) for edge in edges))
+            yield text, PageBox(number, *(round(edge, 1) for edge in edges))
             text = ""
         if not text:
             edges = [left, top, left + width, top + height]
         before = place
-        text = join(text, cells[11])
+        text = join_lines(text, cells[11])
         edges = [min(edges[0], left), min(edges[1], top), max(edges[2], left + width), max(edges[3], top + height)]
     if text:
-        yield text, Box(number, *(round(edge, 1) for edge in edges))
+        yield text, PageBox(number, *(round(edge, 1) for edge in edges))

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from app.documents.reading.hygiene import is_japanese
-from app.documents.reading.pdf.pdf_page import Glyph, RawPage, Rule
+from app.documents.reading.pdf.pdf_page import Glyph, RawPage, RuledLine
+from app.documents.reading.text_blocks import is_japanese
 
 Direction = Literal["right", "down", "up", "left"]
 Edges = tuple[float, float, float, float]  # left, top, right, bottom
@@ -21,7 +21,7 @@ SAME_LINE = 0.35  # of the letters' height: how far the middles of two pieces of
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class PageRotation:
     direction: Direction
     width: float
     height: float
@@ -50,7 +50,7 @@ class Turn:
 
 
 @dataclass(slots=True)
-class Run:
+class GlyphRun:
     """Letters side by side. `is_across`: they follow one another downward on a page that runs to the right."""
 
     glyphs: list[Glyph]
@@ -74,10 +74,10 @@ class Run:
 
 
 @dataclass(slots=True)
-class Line:
+class PageLine:
     """Runs of one line from left to right."""
 
-    runs: list[Run]
+    runs: list[GlyphRun]
     left: float
     top: float
     right: float
@@ -86,9 +86,9 @@ class Line:
     text: str
 
 
-def turned(raw: RawPage) -> tuple[Turn, RawPage]:
+def turned(raw: RawPage) -> tuple[PageRotation, RawPage]:
     """The page with its lines running to the right."""
-    turn = Turn(_direction(raw.glyphs), raw.width, raw.height)
+    turn = PageRotation(_direction(raw.glyphs), raw.width, raw.height)
     if turn.direction == "right":
         return turn, raw
     for glyph in raw.glyphs:
@@ -102,9 +102,9 @@ def turned(raw: RawPage) -> tuple[Turn, RawPage]:
     return turn, raw
 
 
-def _turned_rule(turn: Turn, edges: Edges) -> Rule:
+def _turned_rule(turn: PageRotation, edges: Edges) -> RuledLine:
     left, top, right, bottom = turn.forth(edges)
-    return Rule(top, left, right) if right - left > bottom - top else Rule(left, top, bottom)
+    return RuledLine(top, left, right) if right - left > bottom - top else RuledLine(left, top, bottom)
 
 
 def _direction(glyphs: Sequence[Glyph]) -> Direction:
@@ -122,9 +122,9 @@ def _direction(glyphs: Sequence[Glyph]) -> Direction:
     return direction if count > 0.5 * sum(steps.values()) else "right"
 
 
-def runs_of(glyphs: Sequence[Glyph]) -> list[Run]:
+def runs_of(glyphs: Sequence[Glyph]) -> list[GlyphRun]:
     """In the order of the file."""
-    runs: list[Run] = []
+    runs: list[GlyphRun] = []
     for glyph in glyphs:
         last = runs[-1] if runs else None
         if last is not None and _goes_on(last, glyph):
@@ -137,11 +137,11 @@ def runs_of(glyphs: Sequence[Glyph]) -> list[Run]:
             last.left, last.right = min(last.left, glyph.left), max(last.right, glyph.right)
             last.bottom, last.is_across = glyph.bottom, True
         else:
-            runs.append(Run([glyph], glyph.left, glyph.top, glyph.right, glyph.bottom))
+            runs.append(GlyphRun([glyph], glyph.left, glyph.top, glyph.right, glyph.bottom))
     return [part for run in runs for part in _without_short_columns(run)]
 
 
-def _goes_on(run: Run, glyph: Glyph) -> bool:
+def _goes_on(run: GlyphRun, glyph: Glyph) -> bool:
     before = run.glyphs[-1]
     height = max(before.size, glyph.size)
     gap = glyph.left - before.right
@@ -149,7 +149,7 @@ def _goes_on(run: Run, glyph: Glyph) -> bool:
     return not run.is_across and is_level and -0.5 * height <= gap <= GAP_EM * height and glyph.left >= before.left
 
 
-def _goes_down(run: Run, glyph: Glyph) -> bool:
+def _goes_down(run: GlyphRun, glyph: Glyph) -> bool:
     """Labels that are written downward beside tables and figures."""
     before = run.glyphs[-1]
     size = max(before.size, glyph.size)
@@ -159,17 +159,17 @@ def _goes_down(run: Run, glyph: Glyph) -> bool:
     return is_alone and is_below and not glyph.is_spaced and 0.7 * size <= step <= 1.2 * size
 
 
-def _without_short_columns(run: Run) -> Iterable[Run]:
+def _without_short_columns(run: GlyphRun) -> Iterable[GlyphRun]:
     """Two marks under one another are two cells of a table."""
     if not run.is_across or len(run.glyphs) > 2:
         return [run]
-    return [Run([glyph], glyph.left, glyph.top, glyph.right, glyph.bottom) for glyph in run.glyphs]
+    return [GlyphRun([glyph], glyph.left, glyph.top, glyph.right, glyph.bottom) for glyph in run.glyphs]
 
 
-def lines_of(runs: Sequence[Run]) -> list[Line]:
+def lines_of(runs: Sequence[GlyphRun]) -> list[PageLine]:
     """Lines from the top, of runs that stand in one column. Raised and lowered letters belong to their line."""
-    rows: list[list[Run]] = []
-    leader: Run | None = None
+    rows: list[list[GlyphRun]] = []
+    leader: GlyphRun | None = None
     alone = [[run] for run in runs if run.is_across]
     for run in sorted((run for run in runs if not run.is_across), key=lambda run: run.middle):
         if leader is not None and _is_level(leader, run):
@@ -182,18 +182,18 @@ def lines_of(runs: Sequence[Run]) -> list[Line]:
     return sorted((line_of(row) for row in [*rows, *alone]), key=lambda line: (line.top + line.bottom) / 2)
 
 
-def _is_level(leader: Run, run: Run) -> bool:
+def _is_level(leader: GlyphRun, run: GlyphRun) -> bool:
     height = leader.bottom - leader.top
     small, large = sorted((height, run.bottom - run.top))
     overlap = min(leader.bottom, run.bottom) - max(leader.top, run.top)
     return overlap >= 0.5 * small if small < 0.8 * large else abs(run.middle - leader.middle) <= SAME_LINE * height
 
 
-def line_of(runs: Sequence[Run]) -> Line:
+def line_of(runs: Sequence[GlyphRun]) -> PageLine:
     ordered = sorted(runs, key=lambda run: run.left)
     glyphs = [glyph for run in ordered for glyph in run.glyphs]
     largest = max(ordered, key=lambda run: len(run.glyphs))
-    return Line(
+    return PageLine(
         ordered,
         min(run.left for run in ordered),
         min(run.top for run in ordered),

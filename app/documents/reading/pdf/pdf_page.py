@@ -40,7 +40,7 @@ class Glyph:
 
 
 @dataclass(slots=True)
-class Rule:
+class RuledLine:
     """A straight line along an axis: at `place`, from `start` to `end`."""
 
     place: float
@@ -53,8 +53,8 @@ class RawPage:
     width: float
     height: float
     glyphs: list[Glyph] = field(default_factory=list)
-    horizontal: list[Rule] = field(default_factory=list)
-    vertical: list[Rule] = field(default_factory=list)
+    horizontal: list[RuledLine] = field(default_factory=list)
+    vertical: list[RuledLine] = field(default_factory=list)
     unmapped: int = 0  # letters whose meaning the file does not tell
     has_picture: bool = False  # an image covers half of it or more
     is_blank: bool = False  # nothing is drawn on it
@@ -229,6 +229,6 @@ def _take_rule(first: tuple[float, float], second: tuple[float, float], raw: Raw
     if not (math.isfinite(wide) and math.isfinite(high)):
         return
     if high <= STRAIGHT_PT and SHORTEST_PT <= wide <= 2 * raw.width:
-        raw.horizontal.append(Rule((first[1] + second[1]) / 2, *sorted((first[0], second[0]))))
+        raw.horizontal.append(RuledLine((first[1] + second[1]) / 2, *sorted((first[0], second[0]))))
     elif wide <= STRAIGHT_PT and SHORTEST_PT <= high <= 2 * raw.height:
-        raw.vertical.append(Rule((first[0] + second[0]) / 2, *sorted((first[1], second[1]))))
+        raw.vertical.append(RuledLine((first[0] + second[0]) / 2, *sorted((first[1], second[1]))))

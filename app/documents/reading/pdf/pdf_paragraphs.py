@@ -1,17 +1,145 @@
-"""Lines of all pages into blocks: headers and footers left out, lines joined into paragraphs, headings by size."""
+"""Lines of all pages into blocks: headers and footers left out, lines joined into paragraphs, headings by size.
+
+The lines and tables of a page in the order in which they are read.
+
+A PDF file's outline (bookmarks): where its titles are printed, they are headings of that level.
+"""
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from app.documents.reading import hygiene, tabular
-from app.documents.reading.blocks import Block
-from app.documents.reading.pdf.pdf_lines import Edges, Line, Turn
-from app.documents.reading.pdf.pdf_outline import Outline
-from app.documents.reading.pdf.pdf_tables import Table
-from app.documents.reading.pdf.pdf_text import Item, TextPage
-from app.documents.records import Box
+from app.base import invisible_characters
+from app.documents.reading import text_blocks
+from app.documents.reading.pdf.pdf_lines import Edges, PageLine, PageRotation
+from app.documents.reading.pdf.pdf_tables import PdfTable
+from app.documents.reading.text_blocks import Block, fold_for_comparison
+from app.documents.records import PageBox
+
+
+@dataclass(slots=True)
+class PageItem:
+    """A line or a table in reading order, with the edges of its column."""
+
+    content: PageLine | PdfTable
+    left: float
+    right: float
+    pitch: float  # usual distance between the middles of the column's lines; 0: it has one
+
+
+@dataclass(slots=True)
+class TextPage:
+    """`height`: of the page as it was turned for reading."""
+
+    number: int  # from 1
+    turn: PageRotation
+    height: float
+    items: list[PageItem] = field(default_factory=list)
+
+
+ENTRIES_MOST = 20_000
+DEPTH_MOST = 10
+TITLE_LONGEST = 200  # characters
+NEAR_PT = 40.0  # a title stands so near below the place that its entry names
+
+
+@dataclass(slots=True)
+class OutlineEntry:
+    title: str
+    level: int  # from 1
+    page: int  # from 1
+    y: float | None  # in PDF's own coordinates; None: the top of the page
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedTitle:
+    title: str
+    level: int
+    lines: list[PageLine]
+
+
+def entries_of(document: Any) -> list[OutlineEntry]:
+    """Those that lead to a page of this document."""
+    found: list[OutlineEntry] = []
+    for mark in document.get_toc(max_depth=DEPTH_MOST):
+        if len(found) >= ENTRIES_MOST:
+            break
+        title = invisible_characters.to_single_line(mark.get_title())[:TITLE_LONGEST]
+        target = mark.get_dest()
+        index = target.get_index() if target is not None else None
+        if title and index is not None:
+            mode, place = target.get_view()
+            y = place[1] if mode == 1 and len(place) > 1 and place[1] else None  # 1: XYZ
+            found.append(OutlineEntry(title, mark.level + 1, index + 1, y))
+    return found
+
+
+class Outline:
+    """Entries that wait for their line; asked page by page, line by line."""
+
+    def __init__(self, entries: Sequence[OutlineEntry]) -> None:
+        self._by_page: dict[int, list[OutlineEntry]] = {}
+        for entry in entries:
+            self._by_page.setdefault(entry.page, []).append(entry)
+        self.depth = max((entry.level for entry in entries), default=0)
+        self._waiting: list[OutlineEntry] = []
+        self._page: TextPage | None = None
+
+    def begin_page(self, page: TextPage) -> None:
+        self._page = page
+        self._waiting = list(self._by_page.get(page.number, ())) if page.items else []
+        printed = fold_for_comparison(
+            "".join(item.content.text for item in page.items if isinstance(item.content, PageLine))
+        )
+        self._printed = {entry.title for entry in self._waiting if fold_for_comparison(entry.title) in printed}
+
+    def match(self, line: PageLine, following: Sequence[PageLine]) -> LocatedTitle | None:
+        """The entry whose title begins at this line, and the lines that are its title."""
+        if not self._waiting:
+            return None
+        for count in range(1, len(following) + 2):
+            lines = [line, *following[: count - 1]]
+            text = fold_for_comparison("".join(one.text for one in lines))
+            for entry in self._waiting:
+                if _is_same(text, fold_for_comparison(entry.title)):
+                    self._waiting.remove(entry)
+                    printed = " ".join(one.text.strip() for one in lines)
+                    title = entry.title if len(fold_for_comparison(entry.title)) > len(text) else printed
+                    return LocatedTitle(title, entry.level, lines)
+        return None
+
+    def before(self, line: PageLine) -> Iterator[tuple[str, int]]:
+        """Titles whose place was passed, and which are not printed on the page."""
+        while self._waiting and self._waiting[0].title not in self._printed and self._is_passed(self._waiting[0], line):
+            entry = self._waiting.pop(0)
+            yield entry.title, entry.level
+
+    def rest(self) -> Iterator[tuple[str, int]]:
+        for entry in self._waiting:
+            yield entry.title, entry.level
+        self._waiting = []
+
+    def _is_passed(self, entry: OutlineEntry, line: PageLine) -> bool:
+        assert self._page is not None
+        if entry.y is None:
+            return True
+        return line.top >= self._page.height - entry.y - 2 and line.top <= self._page.height
+
+
+def _is_same(text: str, title: str) -> bool:
+    """Equal, but for the number, which only one of them may have."""
+    if text == title:
+        return True
+    short, long = sorted((text, title), key=len)
+    return len(short) >= 3 and long.endswith(short) and _NUMBER.fullmatch(long[: -len(short)]) is not None
+
+
+_NUMBER = re.compile(
+    r"(?:第?[0-9一二三四五六七八九十.．-]{1,12}[章節編条部]?|chapter[0-9]{1,3}|附録[a-z]|付録[a-z]|[a-z])[.．:：]?"
+)
+
 
 LARGER = 1.12  # a heading's letters, as a share of the usual ones
 HEADING_LONGEST = 80  # characters
@@ -76,38 +204,38 @@ def _offset(pages: Sequence[TextPage]) -> int | None:
     return offset if count >= max(REPEATED, 0.3 * len(pages)) else None
 
 
-def _numbers_at_ends(page: TextPage, item: Item) -> set[int]:
+def _numbers_at_ends(page: TextPage, item: PageItem) -> set[int]:
     """Of the first or the last line of a page, which may say the chapter beside the page: 3.2 管理者の責務 11."""
     line = item.content
-    if not isinstance(line, Line) or not _is_in_margin(page, line) or not _is_outermost(page, item):
+    if not isinstance(line, PageLine) or not _is_in_margin(page, line) or not _is_outermost(page, item):
         return set()
     return {int(number) for number in re.findall(r"^\d{1,4}(?=\s|$)|(?<=\s)\d{1,4}$", line.text.strip())}
 
 
-def _margin_key(page: TextPage, item: Item) -> tuple[str, int] | None:
+def _margin_key(page: TextPage, item: PageItem) -> tuple[str, int] | None:
     """A margin's line without its numbers, and about where it stands."""
-    if not isinstance(item.content, Line) or not _is_in_margin(page, item.content):
+    if not isinstance(item.content, PageLine) or not _is_in_margin(page, item.content):
         return None
-    return re.sub(r"\d+", "#", hygiene.folded(item.content.text)), round(item.content.top / 6)
+    return re.sub(r"\d+", "#", text_blocks.fold_for_comparison(item.content.text)), round(item.content.top / 6)
 
 
-def _is_in_margin(page: TextPage, line: Line) -> bool:
+def _is_in_margin(page: TextPage, line: PageLine) -> bool:
     return line.bottom < page.height * MARGIN or line.top > page.height * (1 - MARGIN)
 
 
-def _is_number(page: TextPage, item: Item) -> bool:
+def _is_number(page: TextPage, item: PageItem) -> bool:
     """A page number stands alone, above or below all others."""
     line = item.content
-    if not isinstance(line, Line) or not _PAGE_NUMBER.fullmatch(line.text.strip()):
+    if not isinstance(line, PageLine) or not _PAGE_NUMBER.fullmatch(line.text.strip()):
         return False
     return _is_in_margin(page, line) and _is_outermost(page, item)
 
 
-def _is_outermost(page: TextPage, item: Item) -> bool:
+def _is_outermost(page: TextPage, item: PageItem) -> bool:
     line = item.content
-    assert isinstance(line, Line)
+    assert isinstance(line, PageLine)
     others = [one.content for one in page.items if one is not item]
-    tops = [one.top if isinstance(one, Line) else one.edges[1] for one in others]
+    tops = [one.top if isinstance(one, PageLine) else one.edges[1] for one in others]
     return all(top > line.top for top in tops) or all(top < line.top for top in tops)
 
 
@@ -115,7 +243,7 @@ def _usual_size(pages: Sequence[TextPage]) -> float:
     sizes: Counter[float] = Counter()
     for page in pages:
         for item in page.items:
-            if isinstance(item.content, Line):
+            if isinstance(item.content, PageLine):
                 sizes[item.content.size] += len(item.content.text)
     return sizes.most_common(1)[0][0] if sizes else 10.0
 
@@ -129,11 +257,11 @@ class _Open:
 
     text: str
     size: float
-    first: Line
-    last: Line
-    item: Item
+    first: PageLine
+    last: PageLine
+    item: PageItem
     page: int
-    boxes: list[Box]
+    boxes: list[PageBox]
     level: int = 0  # of an outline's entry
     is_closed: bool = False
 
@@ -166,7 +294,7 @@ class _Flow:
             item = page.items[place]
             place += 1
             line = item.content
-            if isinstance(line, Table):
+            if isinstance(line, PdfTable):
                 self._close()
                 self._take_table(line, page)
                 continue
@@ -174,7 +302,7 @@ class _Flow:
                 self._close()
                 self._blocks.append((Block("heading", title, level, page=page.number), False))
             following = [one.content for one in page.items[place : place + 2]]
-            found = self._outline.match(line, [one for one in following if isinstance(one, Line)])
+            found = self._outline.match(line, [one for one in following if isinstance(one, PageLine)])
             if found is not None:
                 self._heading(item, found.lines, found.title, found.level, page)
                 place += len(found.lines) - 1
@@ -184,32 +312,32 @@ class _Flow:
             self._close()
             self._blocks.append((Block("heading", title, level, page=page.number), False))
 
-    def _heading(self, item: Item, lines: Sequence[Line], title: str, level: int, page: TextPage) -> None:
+    def _heading(self, item: PageItem, lines: Sequence[PageLine], title: str, level: int, page: TextPage) -> None:
         self._close()
         boxes = [_box(page, (line.left, line.top, line.right, line.bottom)) for line in lines]
         self._open = _Open(title, lines[0].size, lines[0], lines[-1], item, page.number, boxes, level, is_closed=True)
 
-    def _take_table(self, table: Table, page: TextPage) -> None:
+    def _take_table(self, table: PdfTable, page: TextPage) -> None:
         for place, (cells, edges) in enumerate(zip(table.rows, table.row_edges, strict=True)):
-            text = tabular.joined(cells)
+            text = text_blocks.join_cells(cells)
             if text:
                 is_head = place == 0 and table.has_head
                 self._blocks.append(
                     (Block("row", text, is_head=is_head, page=page.number, boxes=(_box(page, edges),)), False)
                 )
 
-    def _take_line(self, item: Item, line: Line, page: TextPage) -> None:
+    def _take_line(self, item: PageItem, line: PageLine, page: TextPage) -> None:
         box = _box(page, (line.left, line.top, line.right, line.bottom))
         is_same_page = self._open is not None and self._open.boxes[-1].page == page.number
         if self._open is not None and self._goes_on(self._open, item, line, is_same_page):
-            self._open.text = hygiene.join(self._open.text, line.text)
+            self._open.text = text_blocks.join_lines(self._open.text, line.text)
             self._open.last, self._open.item = line, item
             self._open.boxes = _with_box(self._open.boxes, box, page.turn)
         else:
             self._close()
             self._open = _Open(line.text, line.size, line, line, item, page.number, [box])
 
-    def _goes_on(self, before: _Open, item: Item, line: Line, is_same_page: bool) -> bool:
+    def _goes_on(self, before: _Open, item: PageItem, line: PageLine, is_same_page: bool) -> bool:
         is_same_size = abs(before.size - line.size) <= 0.12 * before.size
         if before.is_closed or not is_same_size or _SIGN.match(line.text) or _CAPTION.match(line.text):
             return False
@@ -247,19 +375,21 @@ class _Flow:
             self._blocks.append((block, is_sized))
 
 
-def _is_full(last: Line, item: Item, line: Line) -> bool:
+def _is_full(last: PageLine, item: PageItem, line: PageLine) -> bool:
     """Whether the next line's first word would not have fitted behind the last line."""
     left_over = item.right - last.right
     first_word = line.text.split(" ", 1)[0]
-    if hygiene.is_japanese(first_word[:1]):
+    if text_blocks.is_japanese(first_word[:1]):
         return left_over <= 2.5 * last.size
-    letters = next((place for place, letter in enumerate(first_word) if hygiene.is_japanese(letter)), len(first_word))
+    letters = next(
+        (place for place, letter in enumerate(first_word) if text_blocks.is_japanese(letter)), len(first_word)
+    )
     return left_over <= 0.55 * last.size * letters + last.size
 
 
 def _drop_contents(page: TextPage) -> None:
     """The document's contents, with dots and page numbers: its headings come later by themselves."""
-    lines = [item.content.text.rstrip() if isinstance(item.content, Line) else "" for item in page.items]
+    lines = [item.content.text.rstrip() if isinstance(item.content, PageLine) else "" for item in page.items]
     dotted = [place for place, text in enumerate(lines) if _LEADER.search(text)]
     if len(dotted) < CONTENTS_LEAST:
         return
@@ -267,18 +397,18 @@ def _drop_contents(page: TextPage) -> None:
     page.items = page.items[: entries[0]] + page.items[entries[-1] + 1 :]
 
 
-def _box(page: TextPage, edges: Edges) -> Box:
-    return Box(page.number, *(round(edge, 1) for edge in page.turn.back(edges)))
+def _box(page: TextPage, edges: Edges) -> PageBox:
+    return PageBox(page.number, *(round(edge, 1) for edge in page.turn.back(edges)))
 
 
-def _with_box(boxes: list[Box], box: Box, turn: Turn) -> list[Box]:
+def _with_box(boxes: list[PageBox], box: PageBox, turn: PageRotation) -> list[PageBox]:
     """Boxes of lines that follow one another in a column as one."""
     last = boxes[-1]
     before, after = (turn.forth((one.left, one.top, one.right, one.bottom)) for one in (last, box))
     is_below = last.page == box.page and before[0] < after[2] and after[0] < before[2]
     if not is_below or not -2 <= after[1] - before[3] <= LINES_APART_PT:
         return [*boxes, box]
-    whole = Box(
+    whole = PageBox(
         box.page,
         min(last.left, box.left),
         min(last.top, box.top),

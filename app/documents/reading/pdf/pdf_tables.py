@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.documents.reading import hygiene, tabular
-from app.documents.reading.pdf.pdf_lines import Edges, Line, Run, lines_of, runs_of
-from app.documents.reading.pdf.pdf_page import Glyph, RawPage, Rule
+from app.documents.reading import text_blocks
+from app.documents.reading.pdf.pdf_lines import Edges, GlyphRun, PageLine, lines_of, runs_of
+from app.documents.reading.pdf.pdf_page import Glyph, RawPage, RuledLine
 
 NEAR_PT = 3.0  # lines that meet may miss each other so much
 RULES_MOST = 500  # of each direction; more are a drawing
@@ -22,7 +22,7 @@ _LEADER = re.compile(r"[.…‥・．]{4,}|(?:[.．・] ){4,}")
 
 
 @dataclass(slots=True)
-class Table:
+class PdfTable:
     """Rows as texts of cells; `edges` of each row."""
 
     edges: Edges
@@ -31,15 +31,15 @@ class Table:
 
     @property
     def has_head(self) -> bool:
-        return len(self.rows) > 1 and tabular.looks_like_head(self.rows[0])
+        return len(self.rows) > 1 and text_blocks.looks_like_header(self.rows[0])
 
 
-def ruled(raw: RawPage) -> tuple[list[Table], list[Glyph]]:
+def ruled(raw: RawPage) -> tuple[list[PdfTable], list[Glyph]]:
     """The tables that lines rule, and the letters that stand in none."""
     horizontal, vertical = _merged(raw.horizontal), _merged(raw.vertical)
     if not horizontal or not vertical or max(len(horizontal), len(vertical)) > RULES_MOST:
         return [], raw.glyphs
-    tables: list[Table] = []
+    tables: list[PdfTable] = []
     rest = raw.glyphs
     for group_h, group_v in _groups(horizontal, vertical):
         grid = _Grid(group_h, group_v)
@@ -55,9 +55,9 @@ def ruled(raw: RawPage) -> tuple[list[Table], list[Glyph]]:
     return tables, rest
 
 
-def _merged(rules: Sequence[Rule]) -> list[Rule]:
+def _merged(rules: Sequence[RuledLine]) -> list[RuledLine]:
     """Pieces of one line as one; the two edges of a thin bar too."""
-    found: list[Rule] = []
+    found: list[RuledLine] = []
     for rule in sorted(rules, key=lambda rule: (round(rule.place / NEAR_PT), rule.start)):
         last = next(
             (
@@ -68,13 +68,15 @@ def _merged(rules: Sequence[Rule]) -> list[Rule]:
             None,
         )
         if last is None:
-            found.append(Rule(rule.place, rule.start, rule.end))
+            found.append(RuledLine(rule.place, rule.start, rule.end))
         else:
             last.end = max(last.end, rule.end)
     return found
 
 
-def _groups(horizontal: Sequence[Rule], vertical: Sequence[Rule]) -> list[tuple[list[Rule], list[Rule]]]:
+def _groups(
+    horizontal: Sequence[RuledLine], vertical: Sequence[RuledLine]
+) -> list[tuple[list[RuledLine], list[RuledLine]]]:
     """Lines that meet, directly or through others."""
     leader = list(range(len(horizontal) + len(vertical)))
 
@@ -88,13 +90,13 @@ def _groups(horizontal: Sequence[Rule], vertical: Sequence[Rule]) -> list[tuple[
         for other, one in enumerate(vertical, start=len(horizontal)):
             if _meets(rule, one):
                 leader[find(place)] = find(other)
-    groups: dict[int, tuple[list[Rule], list[Rule]]] = {}
+    groups: dict[int, tuple[list[RuledLine], list[RuledLine]]] = {}
     for place, rule in enumerate([*horizontal, *vertical]):
         groups.setdefault(find(place), ([], []))[place >= len(horizontal)].append(rule)
     return [group for group in groups.values() if all(group)]
 
 
-def _meets(horizontal: Rule, vertical: Rule) -> bool:
+def _meets(horizontal: RuledLine, vertical: RuledLine) -> bool:
     return (
         horizontal.start - NEAR_PT <= vertical.place <= horizontal.end + NEAR_PT
         and vertical.start - NEAR_PT <= horizontal.place <= vertical.end + NEAR_PT
@@ -102,7 +104,7 @@ def _meets(horizontal: Rule, vertical: Rule) -> bool:
 
 
 class _Grid:
-    def __init__(self, horizontal: list[Rule], vertical: list[Rule]) -> None:
+    def __init__(self, horizontal: list[RuledLine], vertical: list[RuledLine]) -> None:
         self._horizontal, self._vertical = horizontal, vertical
         self._tops = _places([rule.place for rule in horizontal])
         # Japanese tables are often open at the sides.
@@ -137,12 +139,12 @@ class _Grid:
             counts[key] = counts.get(key, 0) + 1
         return max(counts.values()) > FRAME * len(inside)
 
-    def table(self, inside: Sequence[Glyph]) -> Table:
+    def table(self, inside: Sequence[Glyph]) -> PdfTable:
         cells: dict[tuple[int, int], list[Glyph]] = {}
         for glyph in inside:
             cells.setdefault(self._cell(glyph), []).append(glyph)
         texts = {key: _cell_text(glyphs) for key, glyphs in cells.items()}
-        table = Table((self._lefts[0], self._tops[0], self._lefts[-1], self._tops[-1]))
+        table = PdfTable((self._lefts[0], self._tops[0], self._lefts[-1], self._tops[-1]))
         for row in range(len(self._tops) - 1):
             found: list[str] = []
             for column in range(len(self._lefts) - 1):
@@ -176,7 +178,7 @@ class _Grid:
             column -= 1
         return row, column
 
-    def _is_ruled(self, rules: Sequence[Rule], place: float, start: float, end: float) -> bool:
+    def _is_ruled(self, rules: Sequence[RuledLine], place: float, start: float, end: float) -> bool:
         middle = (start + end) / 2
         return any(abs(rule.place - place) <= NEAR_PT and rule.start <= middle <= rule.end for rule in rules)
 
@@ -193,17 +195,17 @@ def _places(values: Sequence[float]) -> list[float]:
 def _cell_text(glyphs: Sequence[Glyph]) -> str:
     text = ""
     for line in lines_of(runs_of(glyphs)):
-        text = hygiene.join(text, line.text)
+        text = text_blocks.join_lines(text, line.text)
     return text
 
 
 # ------------------------------------------------------------------ without rules
 
 
-def aligned(lines: Sequence[Line]) -> list[tuple[int, int, Table]]:
+def aligned(lines: Sequence[PageLine]) -> list[tuple[int, int, PdfTable]]:
     """Tables among the lines of a column: (first line, line after the last, table)."""
     cells = [_cells(line) for line in lines]
-    found: list[tuple[int, int, Table]] = []
+    found: list[tuple[int, int, PdfTable]] = []
     start = 0
     while start < len(lines):
         end = start + 1
@@ -216,7 +218,7 @@ def aligned(lines: Sequence[Line]) -> list[tuple[int, int, Table]]:
         if end - start >= ROWS_LEAST and _is_table(cells[start:end]):
             rows = lines[start:end]
             edges = (min(row.left for row in rows), rows[0].top, max(row.right for row in rows), rows[-1].bottom)
-            table = Table(
+            table = PdfTable(
                 edges,
                 [
                     [_cell_text([glyph for run in cell for glyph in run.glyphs]) for cell in one]
@@ -231,8 +233,8 @@ def aligned(lines: Sequence[Line]) -> list[tuple[int, int, Table]]:
     return found
 
 
-def _cells(line: Line) -> list[list[Run]]:
-    cells: list[list[Run]] = []
+def _cells(line: PageLine) -> list[list[GlyphRun]]:
+    cells: list[list[GlyphRun]] = []
     for run in line.runs:
         if cells and run.left - cells[-1][-1].right < CELL_EM * line.size:
             cells[-1].append(run)
@@ -241,7 +243,7 @@ def _cells(line: Line) -> list[list[Run]]:
     return cells
 
 
-def _is_next(first: list[list[Run]], other: list[list[Run]]) -> bool:
+def _is_next(first: list[list[GlyphRun]], other: list[list[GlyphRun]]) -> bool:
     """Whether a line has its cells where the first one has them: at their left or right edges or their middles."""
     if len(first) != len(other) or len(first) < 2:
         return False
@@ -253,7 +255,7 @@ def _is_next(first: list[list[Run]], other: list[list[Run]]) -> bool:
     return True
 
 
-def _is_table(cells: Sequence[list[list[Run]]]) -> bool:
+def _is_table(cells: Sequence[list[list[GlyphRun]]]) -> bool:
     """Lists and contents have gaps too: a table without rules has three columns, or numbers in one of two."""
     texts = [["".join(run.text for run in cell) for cell in row] for row in cells]
     if any(_LEADER.search(text) for row in texts for text in row):

@@ -13,7 +13,7 @@ from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error, phrase
-from app.documents import labels
+from app.documents import collection_lookup
 from app.evaluation import label_now, question_files, question_sets
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.records import Question, QuestionSet
@@ -134,7 +134,7 @@ class SetView(QWidget):
         shown = self.work.shown
         if shown is None or shown.found is None:
             return confidentiality.HIGHEST_LABEL
-        return labels.now(self._documents, shown.origins, shown.found.label)
+        return collection_lookup.label_of_origins(self._documents, shown.origins, shown.found.label)
 
     def show_set(self, name: str) -> None:
         """The newest version, as it is now."""

@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.documents.labels import Origin
+from app.documents.collection_lookup import Origin
 from app.evaluation import label_now, question_sets
 from app.evaluation.question_sets import KeptSet, Version
 from app.evaluation.records import Question, QuestionSet

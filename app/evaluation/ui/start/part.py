@@ -9,8 +9,8 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
-from app.documents.grounding.grounding import CollectionRef
-from app.documents.records import Collection
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.records import DocumentCollection
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.ui.start import words
 from app.inference.local_model import LocalModel
@@ -130,7 +130,7 @@ class Offer:
 
     models: Sequence[LocalModel]
     names: Mapping[str, str]  # by a model's id, no two alike
-    collections: Sequence[Collection]
+    collections: Sequence[DocumentCollection]
     sets: Sequence[KeptSet]  # those that can be read
     context_tokens: int
     current_model_id: str
@@ -178,12 +178,12 @@ class Part(QWidget):
         return row
 
 
-def collection_rows(collections: Sequence[Collection]) -> list[tuple[str, str, str]]:
+def collection_rows(collections: Sequence[DocumentCollection]) -> list[tuple[str, str, str]]:
     """For `Checks`: the key is the name, which no two share."""
     return [
         (one.name, one.name, join_facts(label_name(one.label), words.documents(one.documents))) for one in collections
     ]
 
 
-def scope_of(collections: Sequence[Collection], names: Sequence[str]) -> tuple[CollectionRef, ...]:
+def scope_of(collections: Sequence[DocumentCollection], names: Sequence[str]) -> tuple[CollectionRef, ...]:
     return tuple(CollectionRef(one.id, one.name) for one in collections if one.name in names)

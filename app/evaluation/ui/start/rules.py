@@ -12,7 +12,7 @@ from app.evaluation.study import scale_limits
 from app.evaluation.study.quant_plan import PAPER_FORMS
 from app.inference.local_model import LocalModel
 from app.inference.quantizations import QUANTIZATIONS
-from app.models import bases, local_models
+from app.models import base_models, local_models
 
 KINDS = ("documents", "models", "quantizations", "scale")  # to choose from; models: a study of bases or questions
 WHOLE = ("F16", "BF16", "F32")  # forms that others are made of without the training environment
@@ -107,7 +107,7 @@ def sizes_of(text: str) -> tuple[int, ...] | None:
 
 def answering(models: Sequence[LocalModel]) -> list[LocalModel]:
     """Without those that only find passages."""
-    return [model for model in models if not local_models.is_for_search(model)]
+    return [model for model in models if not local_models.is_embedding_model(model)]
 
 
 def untuned(models: Sequence[LocalModel]) -> list[LocalModel]:
@@ -120,7 +120,7 @@ def to_quantize(models: Sequence[LocalModel], *, has_trainer: bool) -> list[Loca
 
 
 def to_train(models: Sequence[LocalModel]) -> list[LocalModel]:
-    return [model for model in untuned(models) if bases.refusal(model) is None]
+    return [model for model in untuned(models) if base_models.training_refusal(model) is None]
 
 
 def tuned_on(base: LocalModel | None, models: Sequence[LocalModel], *, with_merged: bool) -> list[LocalModel]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.documents.records import Collection
+from app.documents.records import DocumentCollection
 from app.evaluation import question_sets
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.ui.start.part import Offer
@@ -24,7 +24,7 @@ class StudyDialogModel:
         paths: Paths,
         *,
         models: Callable[[], Sequence[LocalModel]],
-        collections: Callable[[], Sequence[Collection]],
+        collections: Callable[[], Sequence[DocumentCollection]],
         context_tokens: Callable[[], int],
         current_model_id: Callable[[], str],
         locate: Callable[[], Trainer],

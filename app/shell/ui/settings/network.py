@@ -20,9 +20,8 @@ from app.base.wording import ErrorMessage, describe_error, phrase
 from app.compliance.services.offline_check import OfflineCheck
 from app.compliance.ui.offline_panel import OfflineCheckPanel
 from app.inference.services import keychain
-from app.models.services.downloads import Downloads
-from app.models.services.reach import hub
-from app.models.ui.token_dialog import TokenDialog
+from app.models.services.downloads import Downloads, hub_address
+from app.models.ui.download_controller import TokenDialog
 from app.shell.ui.settings.sections import SettingsSection
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.input_method import guard_of
@@ -231,7 +230,7 @@ class NetworkSection(SettingsSection):
         return dialog
 
     def ask_token(self) -> TokenDialog:
-        is_for_stored = origin_of(hub(self._preferences.value)) == origin_of(keychain.PLACE)
+        is_for_stored = origin_of(hub_address(self._preferences.value)) == origin_of(keychain.PLACE)
         can_store = is_for_stored and keychain.is_available()
         dialog = TokenDialog(self._theme, "", self.window(), can_store=can_store)
         dialog.token_given.connect(self._on_token_given)

@@ -10,10 +10,10 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.base.wording import phrase
 from app.inference.services.engine import EngineClient
-from app.models.models_folder import Moved
+from app.models.models_folder import FolderMoveResult
 from app.models.services.downloads import Downloads
-from app.models.services.upkeep import ModelUpkeep
-from app.models.ui.care.work import Work
+from app.models.services.maintenance import ModelMaintenance
+from app.models.ui.work_progress import MaintenanceProgress
 from app.uikit import desktop
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, DialogButton
@@ -32,7 +32,7 @@ class ModelsFolderPanel(QWidget):
     def __init__(
         self,
         theme: Theme,
-        upkeep: ModelUpkeep,
+        upkeep: ModelMaintenance,
         downloads: Downloads,
         engine: EngineClient,
         is_building: Callable[[], bool],
@@ -56,19 +56,19 @@ class ModelsFolderPanel(QWidget):
         column.setSpacing(6)
         for widget in (self.path, self.room, FlowBox(self.open_button, self.move_button), self.progress, self.banner):
             column.addWidget(widget)
-        self._work = Work(upkeep, self.progress, self.banner, self)
+        self._work = MaintenanceProgress(upkeep, self.progress, self.banner, self)
         self._work.ended.connect(self.refresh)
         self.open_button.clicked.connect(lambda: desktop.open_folder(upkeep.models_folder))
         self.move_button.clicked.connect(self._choose_target)
         upkeep.folder_moved.connect(self.refresh)
         self.refresh()
 
-    def refresh(self, _moved: Moved | None = None) -> None:
+    def refresh(self, _moved: FolderMoveResult | None = None) -> None:
         folder = self._upkeep.models_folder
         self.path.setText(make_breakable(str(folder)))
         free = _free_bytes(folder)
         self.room.setText(phrase("shell.n_gb_free", n=f"{free / 1e9:,.0f}") if free is not None else "")
-        self.move_button.setEnabled(not self._work.is_mine)
+        self.move_button.setEnabled(not self._work.is_running_here)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -121,7 +121,7 @@ class ModelsFolderPanel(QWidget):
             return phrase("shell.the_model_is_in_use")
         return ""
 
-    def _on_moved(self, moved: Moved) -> None:
+    def _on_moved(self, moved: FolderMoveResult) -> None:
         if moved.files_left:
             left = phrase("shell.files_in_the_old_folder")
             self.banner.show_message(

@@ -14,7 +14,7 @@ from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.base.wording import describe_error, phrase
 from app.models import package_locks as locks
-from app.models.package_locks import Lock
+from app.models.package_locks import PackageLock
 from app.shell.ui.settings.sections import SettingsSection
 from app.training.environment import python_pins
 from app.training.environment.messages import KitJob
@@ -31,7 +31,7 @@ from app.uikit.widgets.form_rows import Chooser, PathRow
 from app.uikit.widgets.labels import Label
 
 if TYPE_CHECKING:
-    from app.models.training_environment import Probe
+    from app.models.training_environment import EnvironmentProbe
     from app.training.environment.report import Report
 
 
@@ -48,7 +48,7 @@ class KitDialog(Dialog):
         here = locks.this_system()
         systems = sorted(_SYSTEMS, key=lambda system: system != here)
         self._locks = [lock for system in systems for lock in locks.all_locks(system)]
-        self._lock: Lock | None = next(iter(self._locks), None)
+        self._lock: PackageLock | None = next(iter(self._locks), None)
         self.kind = Chooser([(lock_words(lock), lock) for lock in self._locks], self._pick)
         self.kind.setAccessibleName(phrase("shell.pc_that_will_use_it"))
         self.place = PathRow(theme, phrase("shell.folder_of_the_kit"), "", can_clear=False)
@@ -100,7 +100,7 @@ class KitDialog(Dialog):
         column.addWidget(self.note)
         return content
 
-    def _pick(self, lock: Lock) -> None:
+    def _pick(self, lock: PackageLock) -> None:
         self._lock = lock
         self._show()
 
@@ -144,7 +144,7 @@ class KitDialog(Dialog):
         return words.format(name=pin.name.replace("-", "-\u200b")) if pin else ""
 
 
-def lock_words(lock: Lock) -> str:
+def lock_words(lock: PackageLock) -> str:
     systems = {
         "linux-x86_64": "Linux",
         "win32-x86_64": "Windows",
@@ -349,7 +349,7 @@ class TrainingSection(SettingsSection):
         )
 
 
-def _versions(probe: "Probe") -> str:
+def _versions(probe: "EnvironmentProbe") -> str:
     libraries = [f"{name} {version}" for name, version in probe.versions.items()]
     devices = [with_note(device.name, f"{device.memory_bytes / 1e9:.0f} GB") for device in probe.devices]
     cuda = f"CUDA {probe.cuda}" if probe.cuda else "CPU"

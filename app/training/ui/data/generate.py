@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QSpinBox, QVBoxLayout, QWi
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import phrase
-from app.documents.records import Collection
+from app.documents.records import DocumentCollection
 from app.documents.retrieval import excerpts
 from app.inference.local_model import LocalModel
 from app.training.generation.wish import LEAST, MOST, USUAL
@@ -30,7 +30,7 @@ class GenerateDialog(Dialog):
     def __init__(
         self,
         theme: Theme,
-        collections: Sequence[Collection],
+        collections: Sequence[DocumentCollection],
         models: Sequence[LocalModel],
         model_id: str | None,
         parent: QWidget,

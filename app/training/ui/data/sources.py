@@ -10,10 +10,10 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.tables.column_mapping import ColumnMapping
 from app.base.wording import phrase
-from app.documents.records import Collection
-from app.documents.services.documents import Documents
+from app.documents.records import DocumentCollection
+from app.documents.services.document_library import DocumentLibrary
 from app.inference.local_model import LocalModel
-from app.models.services.library import ModelLibrary
+from app.models.services.model_library import ModelLibrary
 from app.training.data import reading
 from app.training.data.curation import State
 from app.training.generation.wish import Wish
@@ -41,7 +41,7 @@ class Sources(QObject):
         work: TrainingDraft,
         parent: QWidget,
         *,
-        documents: Documents,
+        documents: DocumentLibrary,
         library: ModelLibrary,
         making: PairMaking,
         secrecy: ConfidentialityGuard,
@@ -119,12 +119,12 @@ class Sources(QObject):
         else:
             self._begin(wish, found)
 
-    def _on_wished(self, collection: Collection, wanted: int, model: LocalModel) -> None:
+    def _on_wished(self, collection: DocumentCollection, wanted: int, model: LocalModel) -> None:
         name = self._making.free_name(self._work.draft.id)
         wish = Wish(collection.id, collection.name, model.id, wanted, name)
         self._replace(lambda: self._begin(wish, collection))
 
-    def _begin(self, wish: Wish, collection: Collection) -> None:
+    def _begin(self, wish: Wish, collection: DocumentCollection) -> None:
         draft_id = self._work.draft.id
 
         def begin(is_agreed: bool) -> None:

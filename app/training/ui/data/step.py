@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
-from app.documents.services.documents import Documents
-from app.models.services.library import ModelLibrary
+from app.documents.services.document_library import DocumentLibrary
+from app.models.services.model_library import ModelLibrary
 from app.training.data import overview, reading
 from app.training.data.curation import Curation
 from app.training.plan import Frozen
@@ -50,7 +50,7 @@ class DataStep(Step):
         navigation: Navigation,
         work: TrainingDraft,
         *,
-        documents: Documents,
+        documents: DocumentLibrary,
         library: ModelLibrary,
         making: PairMaking,
         secrecy: ConfidentialityGuard,

@@ -10,8 +10,8 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error, format_size, phrase
 from app.inference.local_model import LocalModel
-from app.models import bases, local_models
-from app.models.hf_folder import HfModel
+from app.models import base_models, local_models
+from app.models.hf_folders import HfModel
 from app.uikit.desktop import Pickers
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -40,12 +40,12 @@ class BaseField(QWidget):
             return
         self._shown = (base, tuple(models))
         names = local_models.distinct_names(models)
-        refused = {model.id: error for model in models if (error := bases.refusal(model)) is not None}
+        refused = {model.id: error for model in models if (error := base_models.training_refusal(model)) is not None}
         choices = [(names[model.id], model.id) for model in models if model.id not in refused]
         self.refused.setText("\n".join(describe_error(error).message for error in refused.values()))
         self.refused.setVisible(bool(refused))
-        path = bases.existing(base)
-        found = None if path else bases.listed(base, models)
+        path = base_models.existing_path(base)
+        found = None if path else base_models.find_listed(base, models)
         if path is not None:
             choices.append((path.name, base))
         self.box.set_choices(choices)
@@ -62,10 +62,10 @@ class BaseField(QWidget):
             self.box.show_value(base)
             self._say(phrase("training.looking") if path.is_dir() else phrase("training.can_be_used"), "text2")
             if path.is_dir():
-                background.run(lambda: (base, bases.of_folder(path)), self._on_read, self._on_unreadable)
-        elif found is None or bases.refusal(found) is not None:
+                background.run(lambda: (base, base_models.read_base_folder(path)), self._on_read, self._on_unreadable)
+        elif found is None or base_models.training_refusal(found) is not None:
             self.box.setCurrentIndex(-1)
-            reason = bases.refusal(found) if found else None
+            reason = base_models.training_refusal(found) if found else None
             unknown = phrase("training.the_base_model_chosen_before", name=base)
             self._say(f"▲ {describe_error(reason).message}" if reason else unknown, "warning")
         else:

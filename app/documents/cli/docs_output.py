@@ -1,0 +1,182 @@
+"""Documents and collections as `kotae docs` shows them: as JSON, and in lines for people."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from app.base.errors import AppError
+from app.base.wording import ErrorMessage, describe_error, phrase
+from app.documents import encodings, terms
+from app.documents.grounding import source_citations
+from app.documents.records import (
+    DOUBTFUL_GARBLED_SHARE,
+    Document,
+    DocumentCollection,
+    DocumentSection,
+    Passage,
+    page_ranges,
+)
+
+LISTED_PAGES = 12
+QUOTED_CHARACTERS = 240  # of a passage on the terminal; JSON has all of it
+
+
+def collection_data(collection: DocumentCollection, sources: list[str]) -> dict[str, Any]:
+    return {
+        "name": collection.name,
+        "label": collection.label,
+        "is_builtin": collection.is_builtin,
+        "documents": collection.documents,
+        "sections": collection.sections,
+        "unfinished": collection.unfinished,
+        "troubled": collection.troubled,
+        "sources": sources,
+    }
+
+
+def collection_line(collection: DocumentCollection) -> str:
+    notes = [
+        phrase(f"documents.docs_{key}", n=n) for key in ("unfinished", "troubled") if (n := getattr(collection, key))
+    ]
+    counts = phrase("documents.docs_counts", documents=collection.documents, sections=collection.sections)
+    return "\t".join([collection.name, phrase(f"common.label.{collection.label}"), counts, *notes])
+
+
+def document_data(document: Document) -> dict[str, Any]:
+    error = sentence_of(document)
+    return {
+        "document": document.name,
+        "path": document.path,
+        "state": document.state,
+        "size_bytes": document.size_bytes,
+        "sha256": document.sha256,
+        "report": {
+            **dataclasses.asdict(document.report),
+            "encoding": encodings.encoding_name(document.report.encoding),
+        },
+        "error": {"code": document.error_code, "message": error.message, "next": error.next} if error else None,
+    }
+
+
+def document_line(document: Document) -> str:
+    sections = phrase("documents.docs_sections", n=document.report.sections)
+    return f"{document.name}\t{phrase(f'documents.state_{document.state}')}\t{sections}"
+
+
+def sentence_of(document: Document) -> ErrorMessage | None:
+    """Why it could not be read."""
+    if document.state != "failed" or not document.error_code:
+        return None
+    return describe_error(AppError(document.error_code, **document.error_facts))
+
+
+def attention_data(document: Document) -> dict[str, Any]:
+    """Of a document that is doubtful or has failed."""
+    error = sentence_of(document)
+    reason = error or ErrorMessage("".join(doubts(document)), phrase("documents.docs_look", name=document.name))
+    place = {"document": document.name, "path": document.path, "state": document.state}
+    return {**place, "code": document.error_code, "message": reason.message, "next": reason.next}
+
+
+def doubts(document: Document) -> list[str]:
+    """Sentences on what a person should look at."""
+    report = document.report
+    said = []
+    if report.pages_without_text:
+        said.append(
+            phrase("documents.docs_blank_pages", pages=page_list(report.pages_without_text), total=report.pages)
+        )
+    if report.garbled_share > DOUBTFUL_GARBLED_SHARE:
+        said.append(phrase("documents.docs_garbled", percent=f"{100 * report.garbled_share:.1f}"))
+    if report.invisible:
+        said.append(phrase("documents.docs_invisible", n=f"{report.invisible:,}"))
+    return [*said, *(phrase(f"documents.note_{code}") for code in report.notes)]
+
+
+def page_list(numbers: tuple[int, ...]) -> str:
+    """3, 5–8, …"""
+    ranges = page_ranges(numbers)
+    return ", ".join([*ranges[:LISTED_PAGES], "…"] if len(ranges) > LISTED_PAGES else ranges)
+
+
+def report_lines(document: Document) -> list[str]:
+    """The extraction report, without what does not apply to the format."""
+    report = document.report
+    rows = [
+        ("state", phrase(f"documents.state_{document.state}")),
+        ("path", document.path),
+        ("pages", str(report.pages or "")),
+        ("headings", f"{report.headings:,}"),
+        ("tables", f"{report.tables:,}"),
+        ("characters", f"{report.characters:,}"),
+        ("encoding", encodings.encoding_name(report.encoding)),
+    ]
+    lines = [f"{phrase(f'documents.docs_report.{key}')}\t{value}" for key, value in rows if value]
+    error = sentence_of(document)
+    return [*lines, *doubts(document), *([str(error)] if error else [])]
+
+
+def section_data(section: DocumentSection) -> dict[str, Any]:
+    return {
+        "heading": list(section.heading),
+        "tag": section.tag,
+        "page": section.page or None,
+        "captions": list(section.captions),
+        "text": section.text,
+    }
+
+
+def section_lines(sections: list[DocumentSection]) -> list[str]:
+    """The outline: each heading path once, with its page and its length."""
+    totals: dict[tuple[str, ...], tuple[int, int]] = {}
+    for section in sections:
+        page, characters = totals.get(section.heading, (section.page, 0))
+        totals[section.heading] = page, characters + len(section.text)
+    none = phrase("documents.docs_no_heading")
+    return [
+        "\t".join(
+            filter(
+                None, (" > ".join(heading) or none, page_of(page), phrase("documents.docs_characters", n=characters))
+            )
+        )
+        for heading, (page, characters) in totals.items()
+    ]
+
+
+def page_of(page: int) -> str:
+    return phrase("common.page", page=page) if page else ""
+
+
+def passage_data(passage: Passage) -> dict[str, Any]:
+    return {
+        "rank": passage.rank,
+        "document": passage.document,
+        "heading": list(passage.section.heading),
+        "page": passage.section.page or None,
+        "text": passage.section.text,
+        "score": round(passage.score, 4),
+    }
+
+
+def passage_lines(passage: Passage, query: str) -> list[str]:
+    """Where the best part of it stands, and that around what it has of the question."""
+    weights = terms.of_query(query)
+    found = source_citations.found_part(passage)
+    section = max((found, *passage.parts), key=lambda part: _fit(part.text, weights))  # the first of equals
+    place = (passage.document, " > ".join(section.heading), section.tag, page_of(section.page))
+    quote = _quote(" ".join(section.text.split()), weights)
+    return [f"{passage.rank}  {'  '.join(filter(None, place))}", f"    {quote}"]
+
+
+def _fit(text: str, weights: Mapping[str, float]) -> float:
+    own = frozenset(terms.of_text(text))
+    return sum(weight for term, weight in weights.items() if term in own)
+
+
+def _quote(line: str, weights: Mapping[str, float]) -> str:
+    """From its beginning if that has as much of the question as any other piece."""
+    starts = range(0, max(1, len(line) - QUOTED_CHARACTERS // 2), QUOTED_CHARACTERS // 4)
+    start = max(starts, key=lambda at: _fit(line[at : at + QUOTED_CHARACTERS - 2], weights))
+    rest = line[start:]
+    before = "…" if start else ""
+    return before + (rest if len(before + rest) <= QUOTED_CHARACTERS else rest[: QUOTED_CHARACTERS - 2] + "…")

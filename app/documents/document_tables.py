@@ -1,0 +1,268 @@
+"""Sections in the documents' database, with the full-text index over their terms.
+
+The documents' tables as a list of migrations. All of it can be made again from the files, so it needs no backups.
+
+A file of its own: an index takes seconds to write, and must not hold up a question that is being stored.
+"""
+
+import dataclasses
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from app.base import invisible_characters
+from app.base.confidentiality import stored_label
+from app.base.database import Database, Row
+from app.documents import terms
+from app.documents.records import DocumentSection, PageBox, Passage
+
+
+def _first(db: sqlite3.Connection) -> None:
+    _create_collections(db)
+    _create_documents(db)
+    _create_sections(db)
+    _create_index(db)
+
+
+def _create_collections(db: sqlite3.Connection) -> None:
+    db.execute(
+        """CREATE TABLE collection (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL UNIQUE,
+            label TEXT NOT NULL DEFAULT 'internal' CHECK (label IN ('public', 'internal', 'secret')),
+            is_builtin INTEGER NOT NULL DEFAULT 0,
+            is_leaving INTEGER NOT NULL DEFAULT 0, -- removing takes time; what ends meanwhile goes on at the next start
+            created_at REAL NOT NULL
+        )"""
+    )
+    # What the user added: a file, or a folder in which new files are looked for.
+    db.execute(
+        """CREATE TABLE source (
+            id INTEGER PRIMARY KEY,
+            collection_id INTEGER NOT NULL REFERENCES collection(id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            UNIQUE (collection_id, path)
+        )"""
+    )
+    # Files of a source that the user has taken out: not to be found again at the next look.
+    db.execute(
+        """CREATE TABLE left_out (
+            collection_id INTEGER NOT NULL REFERENCES collection(id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            PRIMARY KEY (collection_id, path)
+        )"""
+    )
+
+
+def _create_documents(db: sqlite3.Connection) -> None:
+    db.execute(
+        """CREATE TABLE document (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            collection_id INTEGER NOT NULL REFERENCES collection(id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            name TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('waiting', 'reading', 'done', 'doubtful', 'failed')),
+            attempts INTEGER NOT NULL DEFAULT 0,
+            size_bytes INTEGER NOT NULL DEFAULT 0,
+            modified_ns INTEGER NOT NULL DEFAULT 0,
+            tried_size_bytes INTEGER NOT NULL DEFAULT 0, -- of the file that was last begun with
+            tried_modified_ns INTEGER NOT NULL DEFAULT 0,
+            sha256 TEXT NOT NULL DEFAULT '',
+            wished_encoding TEXT NOT NULL DEFAULT '',
+            error_code TEXT NOT NULL DEFAULT '',
+            error_facts TEXT NOT NULL DEFAULT '{}',
+            report TEXT NOT NULL DEFAULT '{}',
+            added_at REAL NOT NULL,
+            indexed_at REAL NOT NULL DEFAULT 0,
+            UNIQUE (collection_id, path)
+        )"""
+    )
+
+
+def _create_sections(db: sqlite3.Connection) -> None:
+    db.execute(
+        """CREATE TABLE section (
+            id INTEGER PRIMARY KEY,
+            document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            heading TEXT NOT NULL,
+            tag TEXT NOT NULL,
+            text TEXT NOT NULL,
+            page INTEGER NOT NULL,
+            page_last INTEGER NOT NULL,
+            boxes TEXT NOT NULL,
+            captions TEXT NOT NULL,
+            heading_terms TEXT NOT NULL,
+            body_terms TEXT NOT NULL,
+            heading_length INTEGER NOT NULL,
+            body_length INTEGER NOT NULL
+        )"""
+    )
+    db.execute("CREATE INDEX section_document ON section(document_id, position)")
+
+
+def _create_index(db: sqlite3.Connection) -> None:
+    """Terms are made by app.documents.terms; lengths are counts of terms."""
+    db.execute(
+        """CREATE VIRTUAL TABLE section_terms USING fts5(
+            heading_terms, body_terms, content='section', content_rowid='id',
+            tokenize="unicode61 remove_diacritics 0 categories 'L* N* M*'")"""
+    )
+    db.execute("CREATE VIRTUAL TABLE section_vocabulary USING fts5vocab(section_terms, 'row')")
+    db.execute("CREATE TABLE section_totals (sections INTEGER, heading_length INTEGER, body_length INTEGER)")
+    db.execute("INSERT INTO section_totals VALUES (0, 0, 0)")
+    db.execute(
+        """CREATE TRIGGER section_added AFTER INSERT ON section BEGIN
+            INSERT INTO section_terms(rowid, heading_terms, body_terms)
+                VALUES (new.id, new.heading_terms, new.body_terms);
+            UPDATE section_totals SET sections = sections + 1,
+                heading_length = heading_length + new.heading_length, body_length = body_length + new.body_length;
+        END"""
+    )
+    db.execute(
+        """CREATE TRIGGER section_removed AFTER DELETE ON section BEGIN
+            INSERT INTO section_terms(section_terms, rowid, heading_terms, body_terms)
+                VALUES ('delete', old.id, old.heading_terms, old.body_terms);
+            UPDATE section_totals SET sections = sections - 1,
+                heading_length = heading_length - old.heading_length, body_length = body_length - old.body_length;
+        END"""
+    )
+
+
+def _documents_with_hidden_text(db: sqlite3.Connection) -> None:
+    """Earlier versions kept characters that nobody sees: the documents that have some are read again."""
+    db.create_function(
+        "is_hidden", 1, lambda text: text != invisible_characters.to_plain_text(text), deterministic=True
+    )
+    db.execute(
+        """UPDATE document SET state = 'waiting', attempts = 0 WHERE state IN ('done', 'doubtful') AND id IN
+            (SELECT document_id FROM section WHERE is_hidden(text) OR is_hidden(heading))"""
+    )
+
+
+def _former_names(db: sqlite3.Connection) -> None:
+    """What was taken from a collection names it, and is as confidential as it when it is called otherwise or gone."""
+    db.execute(
+        """CREATE TABLE former (
+            collection TEXT NOT NULL, -- a name that it had
+            document TEXT NOT NULL, -- one that was taken out of it; '': the collection itself
+            collection_id INTEGER NOT NULL, -- never given twice
+            label TEXT NOT NULL, -- of a collection that is gone; else its own counts
+            PRIMARY KEY (collection, document, collection_id)
+        )"""
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _documents_with_hidden_text, _former_names)
+
+
+class SectionTable:
+    """Raises AppError as `Database` does. Changes are made inside the caller's transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def add(self, document_id: int, sections: Sequence[DocumentSection], note: Callable[[int], None]) -> None:
+        """`note` is told how many are written so far."""
+        for position, section in enumerate(sections):
+            note(position)
+            heading_terms, body_terms = terms.of_section(section)
+            self._db.write(
+                "INSERT INTO section(document_id, position, heading, tag, text, page, page_last, boxes, captions,"
+                " heading_terms, body_terms, heading_length, body_length)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                document_id,
+                position,
+                json.dumps(section.heading, ensure_ascii=False),
+                section.tag,
+                section.text,
+                section.page,
+                section.page_last,
+                json.dumps([dataclasses.astuple(box) for box in section.boxes]),
+                json.dumps(section.captions, ensure_ascii=False),
+                " ".join(heading_terms),
+                " ".join(body_terms),
+                len(heading_terms),
+                len(body_terms),
+            )
+
+    def forget(self, document_id: int) -> None:
+        """Triggers take the terms out of the index."""
+        self._db.write("DELETE FROM section WHERE document_id = ?", document_id)
+
+    def of_document(self, document_id: int) -> list[tuple[int, DocumentSection]]:
+        """With their ids, in the document's order."""
+        return self._db.read_as(_with_id, "SELECT * FROM section WHERE document_id = ? ORDER BY position", document_id)
+
+    def around(self, section_id: int, reach: int) -> list[tuple[int, DocumentSection]]:
+        """A section and up to `reach` before and after it in its document, in order, with their ids."""
+        return self._db.read_as(
+            _with_id,
+            """SELECT near.* FROM section s JOIN section near ON near.document_id = s.document_id
+               AND near.position BETWEEN s.position - ? AND s.position + ? WHERE s.id = ? ORDER BY near.position""",
+            reach,
+            reach,
+            section_id,
+        )
+
+    def passages(self, scored: Sequence[tuple[int, float]]) -> list[Passage]:
+        """Of (section id, score), in that order, ranked from 1. Sections that are gone are left out."""
+        found = self._db.read_as(
+            _passage,
+            """SELECT s.*, d.name AS document, d.path, c.name AS collection, c.label
+               FROM section s JOIN document d ON d.id = s.document_id JOIN collection c ON c.id = d.collection_id
+               WHERE s.id IN (SELECT value FROM json_each(?))""",
+            json.dumps([section_id for section_id, _ in scored]),
+        )
+        by_id = {passage.section_id: passage for passage in found}
+        there = [(by_id[section_id], score) for section_id, score in scored if section_id in by_id]
+        return [dataclasses.replace(one, score=score, rank=rank) for rank, (one, score) in enumerate(there, start=1)]
+
+
+def _with_id(row: Row) -> tuple[int, DocumentSection]:
+    return row["id"], _section(row)
+
+
+def _section(row: Row) -> DocumentSection:
+    return DocumentSection(
+        heading=heading_of(row),
+        text=text_of(row, "text"),
+        tag=invisible_characters.to_single_line(row["tag"]),
+        page=row["page"],
+        page_last=row["page_last"],
+        boxes=tuple(PageBox(*values) for values in json.loads(row["boxes"])),
+        captions=tuple(json.loads(row["captions"])),
+    )
+
+
+def text_of(row: Row, column: str) -> str:
+    """Raises TypeError where the database holds bytes or a number."""
+    found = row[column]
+    if not isinstance(found, str):
+        raise TypeError(column)
+    return found
+
+
+def heading_of(row: Row) -> tuple[str, ...]:
+    """Raises ValueError, TypeError."""
+    found = tuple(json.loads(row["heading"]))
+    if not all(isinstance(part, str) for part in found):
+        raise TypeError("heading")
+    return tuple(map(invisible_characters.to_single_line, found))  # else a part could pose as a line of ours
+
+
+def _passage(row: Row) -> Passage:
+    """Without its score and rank."""
+    section = _section(row)
+    return Passage(
+        section_id=row["id"],
+        section=section,
+        document_id=row["document_id"],
+        document=row["document"],
+        path=row["path"],
+        collection=row["collection"],
+        label=stored_label(row["label"]),
+        score=0.0,
+        rank=0,
+        parts=(section,),
+    )

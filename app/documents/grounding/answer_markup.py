@@ -1,0 +1,160 @@
+"""Marks of sources ([1], ［出典2］, [1, 3-5]): how they are read, and how those of a document lose their shape.
+
+One grammar for both. What is read is a part of what is neutralised, in whatever way a text that was copied out of a
+document is shown later: in full width, with signs of Markdown, or as entities of HTML.
+
+An answer as its reader sees it.
+
+&#51;0日, 3**0**日 and a 3 and a 0 with an invisible sign between them are all 30日.
+"""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from app.base import invisible_characters
+from app.documents.values import notation
+
+_OPEN, _CLOSE = r"[\[［]", r"[\]］]"
+_DIGITS = "[0-9０-９]{1,2}"
+_COMMA = r"\s*[、,，]\s*"
+# With the spaces before; the condition keeps a long run of spaces from being tried at each of them.
+CITED_MARK = re.compile(
+    rf"(?:(?<!\s)\s+)?{_OPEN}(?:資料|出典)?\s*({_DIGITS}(?:(?:{_COMMA}|\s*-\s*){_DIGITS})*){_CLOSE}"
+)
+MARKS_AT_END = re.compile(rf"[」』）)]*(?:{CITED_MARK.pattern}(?:{_COMMA}(?={_OPEN}))?)*")
+_RANGE = re.compile(rf"({_DIGITS})(?:\s*-\s*({_DIGITS}))?")
+
+# What a document may have for it, in flattened text (`numerals.flatten`): brackets that look alike, and between them
+# nothing but numbers, words for a source, what joins those, and signs that Markdown hides. Possessive: no piece is
+# tried twice.
+_WORDS = (
+    "参考文献|参考|参照|文献|資料|出典|引用|根拠|番号|注|第|及び|および|から|まで|と"
+    "|references|reference|refs|ref|sources|source|citations|citation|cites|cite|documents|document|docs|doc"
+    "|notes|note|nos|no|and|to"
+)
+_NUMBER = r"(?<!\d)\d{1,3}(?!\d)|[①-⑳]|(?<![〇一二三四五六七八九十])[〇一二三四五六七八九十]{1,3}"
+_EMPTY_LINK = r"!?\[[\s\\*_`~]*\]\([^()\n]{0,300}\)"
+_FORGED = re.compile(
+    rf"[\[【〔〚⟦⦋](?=(?P<inside>(?:{_EMPTY_LINK}|{_NUMBER}|{_WORDS}|[\s\\*_`~^!.:,、;・&+-])++)[\]】〕〛⟧⦌])",
+    re.IGNORECASE,
+)
+_HAS_NUMBER = re.compile("[\\d①-⑳〇一二三四五六七八九十]")
+HTML_ENTITY = r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,7}|[A-Za-z][A-Za-z0-9]{1,30});"  # of HTML
+
+
+class SourceMark(NamedTuple):
+    """`start`, `end`: of the brackets."""
+
+    start: int
+    end: int
+    numbers: tuple[int, ...]
+
+
+def find_marks(text: str) -> Iterator[SourceMark]:
+    """The marks of a text, in order."""
+    for found in CITED_MARK.finditer(text):
+        start = found.start() + len(found.group()) - len(found.group().lstrip())
+        yield SourceMark(start, found.end(), tuple(numbers_in_mark(found.group(1))))
+
+
+def written_numbers(text: str, mark: SourceMark) -> list[SourceMark]:
+    """Return each number between the brackets of a mark, with its place: of 1-3 the first and the last."""
+    found = re.compile(_DIGITS).finditer(text, mark.start, mark.end)
+    return [SourceMark(number.start(), number.end(), (int(number[0]),)) for number in found]
+
+
+def numbers_in_mark(inside: str) -> list[int]:
+    """Of what stands between the brackets: 1, 3-5 names 1, 3, 4 and 5."""
+    found = _RANGE.findall(inside)
+    return [number for first, last in found for number in range(int(first), int(last or first) + 1)]
+
+
+def neutralize_marks(text: str) -> str:
+    """Return a document's text with （2） for its own [2], so that nothing in it is read as the mark of a source.
+
+    Entities of HTML are decoded and what nobody sees is left out: either could make a mark later.
+    """
+    text = invisible_characters.to_plain_text(re.sub(HTML_ENTITY, _decoded, text))
+    flat, origin = notation.flatten(text)
+    letters = list(text)
+    for found in _FORGED.finditer(flat):
+        if _HAS_NUMBER.search(found["inside"]):
+            letters[origin(found.start())], letters[origin(found.end("inside"))] = "（", "）"
+    return "".join(letters)
+
+
+def _decoded(found: re.Match[str]) -> str:
+    """Signs of markup stay as they are written."""
+    shown = html.unescape(found[0])
+    return found[0] if set("<>&") & set(shown) else shown
+
+
+_ESCAPED = r"\\(?=[!-/:-@\[-`{-~])"
+_CIRCLED = rf"(?<=[^\s\n])[①-⑳㉑-㉟㊱-㊿⓪❶-❿⓫-⓴](?=\s?{notation.UNIT_PATTERN})"
+_MARKUP = re.compile(f"(?P<entity>{HTML_ENTITY})|(?P<escaped>{_ESCAPED})|(?P<circled>{_CIRCLED})")
+_EMPHASIS = re.compile(r"(?<![\\`])(?P<sign>\*{1,3}|__|~~|`)(?![\s*`])(?P<inside>[^\n]*?[^\s\n])(?P=sign)(?![*`])")
+_LINE_MARK = re.compile(r"[ \t]*[*+-][ \t]", re.MULTILINE)
+
+
+def strip_markup(answer: str) -> tuple[str, list[int]]:
+    """The text without what draws it, and of each of its places, and its end, the place in the answer."""
+    pieces = [(character, at) for at, character in enumerate(answer) if not _is_unseen(character)]
+    pieces = _without_emphasis(pieces)
+    text, origin = "".join(character for character, _ in pieces), [at for _, at in pieces]
+    kept, places, begin = [], [], 0
+    for found in _MARKUP.finditer(text):
+        kept.append(text[begin : found.start()])
+        places += origin[begin : found.start()]
+        shown = _shown(found)
+        kept.append(shown)
+        places += [origin[found.start()]] * len(shown)
+        begin = found.end()
+    kept.append(text[begin:])
+    places += origin[begin:]
+    return "".join(kept), [*places, len(answer)]
+
+
+def _shown(found: re.Match[str]) -> str:
+    if found["escaped"]:
+        return ""
+    if found["circled"]:
+        return str(int(unicodedata.numeric(found.group())))
+    shown = html.unescape(found.group())
+    return "".join(" " if character == "\xa0" else character for character in shown if not _is_unseen(character))
+
+
+def _is_unseen(character: str) -> bool:
+    """Signs without a picture of their own, and those that only draw on the one before."""
+    if character < "\x7f":
+        return character < " " and character not in "\t\n\r"
+    kind = unicodedata.category(character)
+    return (
+        kind in ("Cf", "Me")
+        or (kind == "Mn" and character not in "\u3099\u309a")
+        or character in "\u115f\u1160\u3164\uffa0"
+    )
+
+
+def _without_emphasis(pieces: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    for _ in range(2):  # one kind within another
+        text = "".join(character for character, _ in pieces)
+        marks = {at for found in _LINE_MARK.finditer(text) for at in range(*found.span())}
+        gone: set[int] = set()
+        for found in _EMPHASIS.finditer(text):
+            start, end = found.span()
+            if start in marks:
+                continue
+            length = len(found["sign"])
+            gone |= {*range(start, start + length), *range(end - length, end)}
+        if not gone:
+            break
+        pieces = [piece for at, piece in enumerate(pieces) if at not in gone]
+    return pieces
+
+
+def comparable_text(text: str) -> str:
+    """In one spelling, without blanks, full stops and quotation marks: what sentences repeat word for word."""
+    return re.sub(r"[\s。．.「」『』“”]+", "", notation.flatten(text)[0])

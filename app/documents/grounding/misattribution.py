@@ -1,0 +1,290 @@
+"""Whether an answer pairs crosswise what its source says of two things in one sentence.
+
+What tables and lists say of each thing that they name: a cell of another row is not of this one.
+"""
+
+import dataclasses
+import functools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from app.documents.grounding import alignment, roles, statements
+from app.documents.grounding.alignment import Place
+from app.documents.grounding.statements import Phrase, Statement
+from app.documents.values import notation, quantities
+from app.documents.values.quantities import Quantity
+
+_TOPIC = re.compile("[はも]、")
+_NOT_THIS = re.compile(r"で(?:は)?なく")
+_NUMBER = re.compile(r"(?:第\d+|\d+(?:号|番)?|[一二三四五六七八九十\d]次)$")
+_OF_WHAT = re.compile("(?:に|で|について)?は")
+_NEAREST = 3  # sentences of the source
+_PLACED = ("to", "at", "object", "from")
+_ENDS = re.compile("[、。]")
+
+
+def crossed_parts(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """AはXに、BはYに for AはYに、BはXに: each of two parts of the answer joins words of two parts of the source."""
+    parts = _parts(said)
+    own = [[unit for unit in part if not _is_in_another(unit, part, parts)] for part in parts]
+    sentences = [source for source in near[:_NEAREST] if "|" not in source.text]
+    theirs = [pair for source in sentences for pair in _with_values(_parts(source), source)]
+    values = [found for _, found in _with_values(parts, said)]
+    mixed = [
+        found
+        for at, part in enumerate(own)
+        if len(found := _merged(_labels(part, [one for one, _ in theirs]), _of_values(at, values, theirs))) > 1
+    ]
+    for one, two in combinations(mixed, 2):
+        if len(one.keys() & two.keys()) > 1:
+            units = [unit for number in one.keys() & two.keys() for unit in one[number]]
+            yield min(unit.start for unit in units), max(unit.end for unit in units)
+            return
+
+
+def _with_values(parts: list[list[Phrase]], whole: Statement) -> list[tuple[list[Phrase], list[Quantity]]]:
+    """Each part of a sentence with the values that stand in it."""
+    found: list[tuple[list[Phrase], list[Quantity]]] = []
+    start = 0
+    for part in parts:
+        last = part[-1]
+        comma = _ENDS.search(last.tail)
+        end = last.end + (comma.end() if comma else len(last.tail))
+        found.append((part, [value for value in whole.values if start <= value.start < end]))
+        start = end
+    return found
+
+
+def _of_values(
+    at: int, values: Sequence[Sequence[Quantity]], theirs: Sequence[tuple[Sequence[Phrase], Sequence[Quantity]]]
+) -> dict[int, list[Quantity]]:
+    """The values that only this part of the answer has, by the one part of the source that has them."""
+    others = [value for number, part in enumerate(values) if number != at for value in part]
+    found: dict[int, list[Quantity]] = {}
+    for value in values[at]:
+        there = [number for number, (_, held) in enumerate(theirs) if any(_is_value(value, one) for one in held)]
+        is_paired = any(value.is_of_kind(one) for one in others) and not any(_is_value(value, one) for one in others)
+        if len(there) == 1 and is_paired:
+            found.setdefault(there[0], []).append(value)
+    return found
+
+
+def _is_value(one: Quantity, two: Quantity) -> bool:
+    return one.is_same(two) and one.bound == two.bound
+
+
+def _merged(units: dict[int, list[Phrase]], values: dict[int, list[Quantity]]) -> dict[int, list[Phrase | Quantity]]:
+    return {number: [*units.get(number, ()), *values.get(number, ())] for number in units.keys() | values.keys()}
+
+
+def swapped_places(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """The place of the other: 帳簿は棚に for 帳簿は机に、図面は棚に."""
+    parts = _parts(said)
+    wholes = [said.units] if any(part[-1].is_condition for part in parts[:1]) else parts
+    for source in near[:1]:
+        theirs = _parts(source)
+        for labels in (_labels(part, theirs) for part in wholes):
+            yield from _of_the_other(said, theirs, labels)
+
+
+def _of_the_other(
+    said: Statement, theirs: Sequence[Sequence[Phrase]], labels: dict[int, list[Phrase]]
+) -> Iterable[Place]:
+    for one in labels:
+        for two in labels:
+            about = _about(theirs[two])
+            if one == two or not about or all(_is_said(unit, said) for unit in about):
+                continue
+            if not any(_is_same(unit, other) for unit in labels[one] for other in _about(theirs[one])):
+                continue
+            for unit in labels[two]:
+                same = [other for other in theirs[two] if unit.text == other.text and unit.role == other.role]
+                rivals = [
+                    other for other in _behind_topic(theirs[one]) if _stands_alike(unit, said.units, other, theirs[one])
+                ]
+                if same and rivals and not any(_is_said(other, said) for other in rivals):
+                    yield unit.start, unit.end
+
+
+def _about(part: Sequence[Phrase]) -> list[Phrase]:
+    """What a part of a sentence is about."""
+    topic = next((unit.number for unit in part if _OF_WHAT.match(unit.tail) or unit.is_condition), -1)
+    return [unit for unit in part if unit.number <= topic]
+
+
+def _behind_topic(part: Sequence[Phrase]) -> list[Phrase]:
+    return list(part[len(_about(part)) :])
+
+
+def _stands_alike(unit: Phrase, units: Sequence[Phrase], other: Phrase, others: Sequence[Phrase]) -> bool:
+    """棚に and 机に; 右の棚に and 左の棚に."""
+    if unit.role != other.role or unit.role not in (*_PLACED, "of"):
+        return False
+    following = [
+        next((one.text for one in whole if one.number == at.number + 1), "")
+        for at, whole in ((unit, units), (other, others))
+    ]
+    return unit.role != "of" or following[0] == following[1]
+
+
+def _is_said(unit: Phrase, said: Statement) -> bool:
+    return any(_is_same(unit, one) for one in said.units)
+
+
+def _parts(whole: Statement) -> list[list[Phrase]]:
+    """Of a sentence between its commas; what only names the topic belongs to what follows."""
+    found: list[list[Phrase]] = []
+    part: list[Phrase] = []
+    for unit in whole.units:
+        part.append(_numbered(unit, whole.text))
+        is_open = _TOPIC.match(unit.tail) or statements.CLEFT.search(unit.tail) or unit.is_condition
+        if _ENDS.search(unit.tail) and not is_open:
+            found.append(part)
+            part = []
+    return [*found, part] if part else found
+
+
+def _numbered(unit: Phrase, text: str) -> Phrase:
+    """第1倉庫 is another than 第2倉庫."""
+    found = _NUMBER.search(text, max(0, unit.start - 6), unit.start)
+    if found is None:
+        return unit
+    first = unit.words[0]
+    named = dataclasses.replace(
+        first, text=found.group() + first.text, base=found.group() + first.base, synonyms=frozenset()
+    )
+    return dataclasses.replace(unit, words=(named, *unit.words[1:]))
+
+
+def _labels(part: Sequence[Phrase], theirs: Sequence[Sequence[Phrase]]) -> dict[int, list[Phrase]]:
+    """The words of a part by the one part of the source that has them; the same word counts before a like one."""
+    found: dict[int, list[Phrase]] = {}
+    for unit in part:
+        if _TOPIC.match(unit.tail) or _NOT_THIS.match(unit.tail):  # of all parts, or of none
+            continue
+        there = [number for number, other in enumerate(theirs) if any(unit.text == one.text for one in other)]
+        for is_like in (_has_head_of, _is_same):
+            there = there or [number for number, other in enumerate(theirs) if any(is_like(unit, one) for one in other)]
+        if len(there) == 1:
+            found.setdefault(there[0], []).append(unit)
+    return found
+
+
+def _is_in_another(unit: Phrase, part: Sequence[Phrase], parts: Sequence[Sequence[Phrase]]) -> bool:
+    others = [one for other in parts if other is not part for one in other]
+    if any(unit.text == one.text for one in others):
+        return True
+    is_own = len(unit.words) > 1 and any(one.text != unit.text and one.kanji[-1:] == unit.kanji[-1:] for one in others)
+    return not is_own and any(_is_same(unit, one) for one in others)  # 二次転圧 is not 初転圧
+
+
+def _has_head_of(one: Phrase, two: Phrase) -> bool:
+    """運行中止 and 中止."""
+    return one.is_act and two.is_act and one.head.base == two.head.base
+
+
+def _is_same(one: Phrase, two: Phrase) -> bool:
+    if _length(one) == _length(two) and roles.is_same_name(one, two):  # コンテナ貨物 is not ばら積み貨物
+        return True
+    return alignment.are_alike_acts(one, two)
+
+
+def _length(unit: Phrase) -> int:
+    """How many words, without the 用 of 検査用."""
+    return sum(not word.is_suffix for word in unit.words)
+
+
+_LABELLED = re.compile(
+    r"\s*(?:[（(]?(?:\d{1,2}|[ア-ヲ一二三四五六七八九十])[)）.．、]|[-*・●①-⑳])?\s*(?P<label>[^：:|。、\s]{2,20})\s?[：:]\s*(?P<items>[^|]+)"
+)
+_BETWEEN = re.compile(r"。|、|,|，|・|及び|および|並びに|又は|または")
+_DENIES = re.compile(r"(?:[でに]は|じゃ|[はがも])?(?:な[いくし]|ありませ|以外|を除|のほか|よりも?)")
+_OTHERS = re.compile("その他|他の|ほか|以外|それぞれ")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledEntry:
+    """`place`: of which column of which table, or of which list."""
+
+    place: tuple[int, int]
+    label: str
+    items: frozenset[str]
+
+
+def swapped_entries(text: str, source: str) -> Iterator[tuple[int, int]]:
+    """Yield what a sentence says of the one thing it names and what tables and lists have only of others."""
+    flat, origin = notation.flatten(text)
+    whole = notation.flatten(source)[0]
+    found = entries_of_text(whole)
+    named = {one.label for one in found if one.label in flat}
+    labels = [one for one in named if not any(one != other and one in other for other in named)]
+    if not labels or _OTHERS.search(flat):
+        return
+    start = 0
+    for part in [flat] if len(labels) == 1 else re.split("(?<=[、。])", flat):
+        named = {label for label in labels if label in part}
+        if len(named) == 1:
+            for at, item in _of_others(part, named.pop(), found, whole):
+                yield origin(start + at), origin(start + at + len(item))
+        start += len(part)
+
+
+def _of_others(part: str, label: str, found: Sequence[LabelledEntry], whole: str) -> Iterator[tuple[int, str]]:
+    """Yield the items in a part of a sentence that only other things than the one it names have, and their places."""
+    own = [one for one in found if one.label == label]
+    mine = frozenset(item for one in own for item in one.items)
+    everywhere = [item for one in found for item in one.items]
+    for place in dict.fromkeys(one.place for one in own if not any(item in part for item in one.items)):
+        theirs = {item for one in found if one.place == place and one.label != label for item in one.items}
+        for item in sorted(theirs - mine):
+            at = part.find(item)
+            if at < 0 or item in label or _DENIES.match(part, at + len(item)):
+                continue
+            if any(item in other for other in mine):
+                continue
+            if whole.count(item) == sum(item in other for other in everywhere):  # and nowhere else in the source
+                yield at, item
+
+
+@functools.lru_cache(maxsize=64)
+def entries_of_text(text: str) -> tuple[LabelledEntry, ...]:
+    """The entries of a flattened text: those of tables with a head, and of lists of at least two labels."""
+    found: list[LabelledEntry] = []
+    rows: list[list[str]] = []
+    listed: list[LabelledEntry] = []
+    group = 0
+    for line in [*text.split("\n"), ""]:
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        is_row = len(cells) > 1
+        if is_row and not re.search(r"[^\s|:+=*_-]", line):
+            continue
+        labelled = None if is_row else _LABELLED.fullmatch(line)
+        if rows and not is_row:
+            found += _of_rows(rows, group)
+            rows, group = [], group + 1
+        if listed and not labelled:
+            found += listed if len(listed) > 1 else []
+            listed, group = [], group + 1
+        if is_row:
+            rows.append(cells)
+        elif labelled:
+            items = frozenset(filter(None, map(_bare, _BETWEEN.split(labelled["items"]))))
+            listed.append(LabelledEntry((group, 0), labelled["label"], items))
+    return tuple(found)
+
+
+def _of_rows(rows: list[list[str]], group: int) -> Iterator[LabelledEntry]:
+    for row in rows[1:]:
+        for column, cell in enumerate(row[1:], 1):
+            item = _bare(cell)
+            yield LabelledEntry((group, column), row[0], frozenset([item] if item else []))
+
+
+def _bare(item: str) -> str:
+    """Return the words of an item before its value, and "" for what is a value or too short to be found."""
+    values = quantities.parse(item)
+    words = item[: values[0].start] if values else item
+    words = words.strip()
+    return words if len(words) > 1 and re.search("[ァ-ヺ一-鿿]", words) else ""

@@ -1,0 +1,185 @@
+"""What comes first: whether an answer turns round what its source says comes before or after."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from app.documents.grounding import alignment, lexicon, modality, statements
+from app.documents.grounding.alignment import Place, SourceFacts
+from app.documents.grounding.statements import Phrase, Statement
+
+_AFTER = re.compile(
+    rf"(?:た|の|だ)?(?:(?<![午今前]){lexicon.AFTER}|のち|あと)|て(?:か|その)ら|で(?:から)|次第|(?<![時分日月年])(?:以後|以降)|たうえで|た上で"
+    r"|^から\s?\d[^、。]{0,6}(?:以内|まで)に"
+)
+_BEFORE = re.compile(
+    rf"(?:(?<!午){lexicon.BEFORE}(?!後)|まえ)|に先(?:立|だ)|に先んじ|より(?:も)?先に"
+    r"|(?:とき|場合|際|に)(?:に|は|には)?、?(?:あらかじめ|予め|事前に|前もって)"
+)
+_BOTH = re.compile(r"[前後](?:だけ|と(?![すしな])|及|および|や|も|・|又|または)")  # 前だけでなく
+_FOLLOWS = re.compile(r"[はが]、?(?:その|それより)(?:後|あと|のち)")  # 停止はその後です
+_GOES_ON = re.compile(
+    r"(?<!は)(?<!場合)(?<!とき)(?<!際)(?<!時)(?<!ば)(?<!たら)(?<!なら)、"
+)  # 通報が先で、連絡はその後です
+_OF_MATTER = re.compile("は、|(?:する|した|[るうくすつぬむぐぶ])?(?:とき|際|場合|時)に?は?、")
+_IN_FRONT = re.compile("の前(?:まで(?!に)|へ|を|で|の)")  # 倉庫の前まで進める
+_THEN = re.compile("(?:し?、|[しっいん]?て、?|[いん]で、?)(?:その後に?、?|次に、?|続いて、?)?")
+_FIRST_OF_ALL = re.compile("(?:まず|最初に|(?<![よ優])(?<!より)先に)、?")  # まず止め、それから調べる
+_NEXT = re.compile("[^、。]{0,3}、(?:それから|その[後あ]と?に?|次に|つぎに|続いて|そして|最後に)")
+_ASPECT = frozenset(["始める", "終える", "終わる", "済む", "済ませる", "開始", "終了", "完了", "行う", "先立つ"])
+_MAX = 200  # units
+
+
+@dataclass(frozen=True, slots=True)
+class Precedence:
+    """What comes first and what then. `at`: the unit with the word that says so."""
+
+    first: tuple[Phrase, ...]
+    then: tuple[Phrase, ...]
+    at: Phrase
+
+
+def of(said: Statement) -> list[Precedence]:
+    found: list[Precedence] = []
+    units = said.units[:_MAX]
+    for at, unit in enumerate(units):
+        if _FOLLOWS.search(unit.tail):
+            begin = next((one.number + 1 for one in reversed(units[:at]) if _GOES_ON.search(one.tail)), 0)
+            before = _telling(units[_begin(units, begin - 1) : begin])
+            own = _telling(units[begin : at + 1])
+            found += [Precedence(before, own, unit)] if before and own else []
+            continue
+        if _NEXT.match(said.text, unit.end) and (first := _first_of_all(said, at)):
+            end = next(
+                (one.number for one in units[at + 1 :] if one.kind and re.search("[、。]", one.tail)), len(units)
+            )
+            found.append(Precedence(_telling(first), _telling(units[at + 1 : end + 1]), unit))
+            continue
+        side = sign(unit)
+        own, other = _clauses(units, at) if side else ((), ())
+        matter = _matter(units, at) if side == "after" and not other else ()
+        own, other = tuple(one for one in own if one not in matter), other or _telling(matter)
+        if own and other:
+            chain = _telling([one for one in _chain(units, at) if one not in matter]) if side == "after" else ()
+            found.append(Precedence(chain + own, other, unit) if side == "after" else Precedence(other, own, unit))
+    return found
+
+
+def _first_of_all(said: Statement, at: int) -> Sequence[Phrase]:
+    """What stands behind まず, up to this unit."""
+    found = _FIRST_OF_ALL.search(said.text, 0, said.units[at].start)
+    return [one for one in said.units[: at + 1] if one.start >= found.end()] if found else []
+
+
+def sign(unit: Phrase) -> str:
+    """Whether what the unit says comes "before" or "after" the rest; "" for neither."""
+    if _BOTH.search(unit.tail) or (not unit.is_act and _IN_FRONT.match(unit.tail)):
+        return ""
+    if _AFTER.search(unit.tail):
+        return "after"
+    before = _BEFORE.search(unit.tail)
+    return "before" if before and not re.search(r"\d", unit.tail[: before.start()]) else ""  # 3日前
+
+
+def _begin(units: Sequence[Phrase], at: int) -> int:
+    """Where the clause of a unit begins, the one that a cleft takes up (確認するのは) with it."""
+    ends = (one for one in reversed(units[: max(0, at)]) if one.kind and re.search("[、。]", one.tail))
+    return next((one.number + 1 for one in ends if not statements.CLEFT.search(one.tail)), 0)
+
+
+def _chain(units: Sequence[Phrase], at: int) -> list[Phrase]:
+    """What is done before in the same sentence: 電源を切り、停止を確認した後に."""
+    begin = _begin(units, at)
+    start = next((one.number + 1 for one in reversed(units[:begin]) if re.search("。|が、", one.tail)), 0)
+    return [one for one in units[start:begin] if one.role != "topic"]
+
+
+def _matter(units: Sequence[Phrase], at: int) -> tuple[Phrase, ...]:
+    """What a sentence says the order of, where its end only says that it is done: 交換は、電源を切ってから行う."""
+    topic = next((one.number for one in units[:at] if one.is_act and _OF_MATTER.match(one.tail)), -1)
+    return tuple(units[: topic + 1])
+
+
+def _clauses(units: Sequence[Phrase], at: int) -> tuple[tuple[Phrase, ...], tuple[Phrase, ...]]:
+    """The clause that ends in 後 or 前, and the one that it is of: what follows, or what has のは before it."""
+    begin = _begin(units, at)
+    cleft = next(
+        (one.number for one in reversed(units[begin:at]) if one.kind and statements.CLEFT.search(one.tail)), None
+    )
+    if cleft is not None:
+        return _telling(units[cleft + 1 : at + 1]), _telling(units[begin : cleft + 1])
+    topic = next((one.number + 1 for one in reversed(units[begin:at]) if one.role == "topic"), begin)
+    end = next((one.number for one in units[at + 1 :] if one.kind and re.search("[、。]", one.tail)), len(units) - 1)
+    rest = units[at + 1 : end + 1]
+    nested = next((number + 1 for number, one in enumerate(rest) if sign(one)), 0)
+    of_it = [one for one in units[begin:topic] if not lexicon.is_agent(one.text)]
+    return _telling(units[topic : at + 1]), _telling([*of_it, *rest[nested:]])
+
+
+def _telling(units: Sequence[Phrase]) -> tuple[Phrase, ...]:
+    return tuple(unit for unit in units if unit.head.base not in _ASPECT)
+
+
+def turned(said: Statement, known: SourceFacts) -> Iterable[Place]:
+    """Where the answer puts first what the source has second, and none of its statements has it so."""
+    orders = of(said)
+    theirs = [other for one in known.statements for other in of(one)] if orders else []
+    chains = [other for one in known.statements for other in _sequence(one)] if orders else []
+    for own in orders:
+        is_turned = any(_is_turned(own, other) for other in theirs) or any(
+            _is_turned(own, other) and _has_acts(own.then, other.first) and _has_acts(own.first, other.then)
+            for other in chains
+        )
+        if is_turned and not any(_is_kept(own, other) for other in theirs):
+            yield own.at.start, own.at.end + len(re.split("[。、]", own.at.tail)[0][:14])
+
+
+def _sequence(source: Statement) -> Iterable[Precedence]:
+    """What a source names one after the other, of which it says no other order: 電源を切り、所長に報告する."""
+    acts = [one for one in source.units[:_MAX] if one.kind and not one.is_condition]
+    for one, two in pairwise(acts):
+        if one.kind == modality.PLAIN and _THEN.fullmatch(one.tail):
+            yield Precedence(_with_object(one, source), _with_object(two, source), one)
+
+
+def _with_object(act: Phrase, source: Statement) -> tuple[Phrase, ...]:
+    """遮断器を開放し: what is done, and to what."""
+    return tuple(
+        one for one in source.units[max(0, act.number - 1) : act.number + 1] if one is act or one.role == "object"
+    )
+
+
+def _has_acts(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> bool:
+    """Whether what is done is the same, and not only what it is done to."""
+    return any(_is_same(one, two) for two in theirs if two.kind for one in own if one.kind)
+
+
+def _is_turned(own: Precedence, other: Precedence) -> bool:
+    straight = _shared(own.first, other.first) + _shared(own.then, other.then)
+    one, two = _shared(own.first, other.then), _shared(own.then, other.first)
+    return one > 0 and two > 0 and one + two > straight
+
+
+def _is_kept(own: Precedence, other: Precedence) -> bool:
+    one, two = _shared(own.first, other.first), _shared(own.then, other.then)
+    crossed = _shared(own.first, other.then) + _shared(own.then, other.first)
+    return one > 0 and two > 0 and one + two >= crossed
+
+
+def _shared(own: Sequence[Phrase], other: Sequence[Phrase]) -> int:
+    return sum(any(_is_same(one, two) for two in other) for one in own)
+
+
+def _is_same(one: Phrase, two: Phrase) -> bool:
+    return (
+        bool(one.keys & two.keys)
+        or alignment.are_alike_acts(one, two)
+        or _is_verb_of(one, two)
+        or _is_verb_of(two, one)
+    )
+
+
+def _is_verb_of(one: Phrase, two: Phrase) -> bool:
+    """抜く and 抜管: a verb's kanji begins a noun of two."""
+    return bool(one.kind) and len(one.kanji) == 1 and len(two.kanji) == 2 and two.kanji.startswith(one.kanji)

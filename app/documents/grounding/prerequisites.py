@@ -1,0 +1,399 @@
+"""What depends on what: 「CでなければAできない」, 「AするにはCが必要」, 「AできるのはCだけ」 say that A goes with C.
+
+A sentence is read as pairs of what is done and the condition that it has, and whether the two go together; denied
+twice (Cしない限りできない) they do. Pairs of an answer and of its source that agree say one thing in other words.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from app.documents.grounding import evidence, lexicon, modality, statements
+from app.documents.grounding.alignment import Place, shares_kanji
+from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
+from app.documents.values.quantities import Quantity
+
+_WITHOUT = re.compile(
+    r"[^、。]{0,14}?(?:(?:な|無)(?:い限り|ければ(?!な[らり]|いけ)|いと(?!い|な[らり]|の|し)|くては(?!な[らり]|いけ)"
+    r"|い(?:場合|とき|時|者|人|方|物|もの|うち)|くて?も|いまま|いで|しに|しで)|以外|を?除(?:いては?|き)|(?<![必ま])ずに)"
+)
+_LACKING = re.compile(r"[をがのは]?(?:な[しく]に?|無しに|ずに|ないで|得(?:ずに|ないで))(?!も)")
+_NEEDS = re.compile(r"(?!.*(?:以外|除))" + _WITHOUT.pattern)
+_WAY = re.compile(r"(?:する)?(?:こと)?(?:な[しく]に?|無しに)(?!て?も)|[^、。]{0,4}ずに?(?!も)|[^、。]{0,4}ないで(?!も)")
+_UNTIL = re.compile(
+    r"(?:する|[にが](?:来|あ)る)?まで(?!に(?!は)|で|と)|[^、。]{0,16}(?:過ぎる|経つ|たつ|経過する|済む|終わる|終える|なる|される|できる)まで(?!に)"
+)
+_WITH = re.compile(
+    r"ば(?!な)|[^、。]{0,14}?(?:に限(?:り|って)?|に(?:あって|おいて|ついて)は|では(?=、)|場合|とき|時[はに、]|際[はに、]|なら(?!な)|(?<!なけ)[れけせえめてねべげ]ば|たら|てから|でから|た後|だ後|たうえで|た上で|(?:のみ|だけ)(?![をの]|で(?:は)?な|なら)"
+    r"|(?:てい|れ)?[るた](?:者|人|方)[はもにがのを]|(?:[がの]ある|した)(?:人|方|者)[はもにがのを])"
+)
+_IN_TIME = re.compile(r"[^、。]{0,8}?(?:[てで]から|た?後|まで|たうえで|た上で)")
+_BEFORE = re.compile("[^、。]{0,6}(?<![午以])前(?:でも|なら|に限|(?:のみ|だけ)(?!で(?:は)?な|なら))")
+_DONE = re.compile("し?(?:てい)?た|さ?れた|してある")
+_UNDER_WAY = frozenset(["途中", "最中"])  # 処理の途中でも: before it is done
+_ABSENT = frozenset(["不在", "留守", "欠席", "無人"])
+_EVEN = re.compile(r"[^、。]{0,14}?(?:ても|でも|とも)(?![よい良構かさ差]|ら[いうえっわ])")
+_NONE_BEHIND = re.compile(r"[がのはも](?:な|無)い$|(?:し|[らかわさまばれえけせてべげめねじき])?(?:[てで]い|でき)?ない$")
+_FOR = re.compile(r"(?:する|[るうくすつぬむぐぶ])?(?:に|のに|ため)は、?(?:[\d一二三四五六七八九十数][^、。]*)?")
+_ENDS = re.compile("[、。]|[はも](?!.*[はも])")
+_MAIN_ENDS = re.compile("。|が、|けれど")
+_NEAR = 0.8  # of the best fit
+_STRICT = re.compile("限[りるっ]|のみ|だけ|ただし|なければ|まで|以外|除")
+_CONVERSES = (("貸", "借"), ("売", "買"), ("渡", "受"), ("払", "受"), ("教", "習"))
+USES = frozenset(["使う", "用いる", "使用", "利用"])
+_LASTING = frozenset([
+    "置く", "待つ", "保つ", "続ける", "続く", "休む", "冷やす", "冷ます", "温める", "乾かす",
+    "保管", "待機", "継続", "保持",
+])  # fmt: skip
+_ENDED = frozenset(["止まる", "終わる", "済む", "終了", "完了", "停止"])
+_ACT_MIN = 0.6
+_FITS, _SURE = 0.3, 0.5  # of the words of both: for the same thing, and for a contradiction
+_ALLOWS = (modality.PERMITTED, modality.ABLE, modality.PROHIBITED, modality.DENIED)
+_BINDING = (modality.DUTY, modality.PERMITTED, modality.ABLE)
+_ALLOWED = re.compile(
+    r"(?:(?:に|と)?は?、?(?:その)?|に?限[りっ]て?、?)?(?P<end>(?:認め|許|禁|でき|必要|義務|可能|可|不要|不可|任意)[^、。]*)"
+)
+_LIMITED = re.compile(r"た?(?:者|人|方|もの|場合|とき)?(?:のみ|だけ)?(?:に限[るらり]|のみ|だけ)")
+
+
+@dataclass(frozen=True, slots=True)
+class Prerequisite:
+    """`condition` and `act`: units of the statement; `does`: the words of the predicate. `at`: where it stands.
+
+    `is_together`: whether the act goes with the condition, or with its absence.
+    """
+
+    condition: tuple[Phrase, ...]
+    act: tuple[Phrase, ...]
+    does: Phrase
+    is_together: bool
+    at: Place
+    values: tuple[Quantity, ...] = ()
+    keys: frozenset[object] = frozenset()  # of the predicate; of 給油を受ける those of 給油 as well
+    is_strict: bool = False  # 限り, なければ…ない
+
+    @property
+    def is_in_time(self) -> bool:
+        """Whether the condition is what is done before."""
+        return any(_IN_TIME.match(unit.tail) for unit in self.condition[-1:])
+
+    @property
+    def is_purpose(self) -> bool:
+        """Whether it is said of AするにはCが必要."""
+        return _FOR.fullmatch(self.does.tail) is not None or self.does.is_condition
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """The numbers of its two predicates."""
+        return frozenset([self.condition[-1].number, self.does.number])
+
+
+def of(said: Statement) -> list[Prerequisite]:
+    if said.excepted < 0:
+        return []
+    if said.excepted and said.frames:
+        condition, rest = said.units[: said.excepted], said.units[said.excepted :]
+        main = said.frames[-1].unit
+        found = _excepted(condition, rest, main) if condition else []
+    else:
+        found = [*_clauses(said), *_purposes(said), *_clefts(said), *_actors(said)]
+    is_strict = bool(said.excepted) or _STRICT.search(said.text) is not None
+    keys = {frame.unit.number: frame.keys for frame in said.frames}
+    return [
+        dataclasses.replace(
+            one, values=_values(one, said), keys=keys.get(one.does.number, one.does.keys), is_strict=is_strict
+        )
+        for one in found
+    ]
+
+
+def _excepted(condition: tuple[Phrase, ...], rest: tuple[Phrase, ...], main: Phrase) -> list[Prerequisite]:
+    """Of an exception: with it the act may be done, and without what the sentence before asks for."""
+    at = (condition[0].start, condition[-1].end)
+    is_so = main.kind not in modality.NEGATIVE
+    asked = next((number for number, one in enumerate(rest) if one is not main and _NEEDS.match(one.tail)), None)
+    if asked is None:
+        return [Prerequisite(condition, rest, main, is_so, at)]
+    begin = _begin(rest, asked)
+    needed, others = rest[begin : asked + 1], (*rest[:begin], *rest[asked + 1 :])
+    return [
+        Prerequisite(condition, others, main, is_so, at),
+        Prerequisite(condition, needed, needed[-1], not is_so, at),
+    ]
+
+
+def _values(one: Prerequisite, said: Statement) -> tuple[Quantity, ...]:
+    """Those that the condition has."""
+    first, last = one.condition[0].start, one.condition[-1]
+    return tuple(value for value in said.values if first <= value.start < last.end + len(last.tail))
+
+
+def _clauses(said: Statement) -> Iterator[Prerequisite]:
+    """Cしない限りAできない, Cの場合はAできる, AはCに限る."""
+    for unit in said.units:
+        has_it = _sign(unit, said)
+        if has_it is None or _is_in_cleft(unit, said):
+            continue
+        begin = _begin(said.units, unit.number)
+        condition = said.units[begin : unit.number + 1]
+        main = None if begin and _ends_there(unit, said) else _main(said, unit)
+        allowed = _allowed(unit)
+        if begin and allowed:  # 撮影は報道の目的に限り認め
+            act, is_so = said.units[:begin], allowed not in modality.NEGATIVE
+            yield Prerequisite(condition, act, act[-1], is_so == has_it, (condition[0].start, unit.end))
+        elif main is not None:
+            outside = [one for one in said.units[: main.unit.number] if one not in condition]
+            act = (*(one for one in outside if one.role == "topic" or one.number > unit.number), main.unit)
+            is_so = main.unit.kind not in modality.NEGATIVE
+            is_of_act = main.unit.kind in _ALLOWS
+            if _WAY.match(unit.tail) and not is_of_act:  # 遅れることなく出す, 触らずに知らせる
+                continue
+            if _is_until(unit) and is_so and not is_of_act and _lasts(unit, main.unit, said):  # 冷めるまで置く
+                continue
+            inner = next(
+                (one for one in said.units[unit.number + 1 : main.unit.number] if _LACKING.match(one.tail)), None
+            )
+            if inner is not None and is_of_act:  # 許可なしに入れない asks for 許可
+                yield Prerequisite(
+                    condition, (inner,), inner, (not is_so) == has_it, (condition[0].start, main.unit.end)
+                )
+                continue
+            yield Prerequisite(condition, act, main.unit, is_so == has_it, (condition[0].start, main.unit.end))
+        elif begin and _LIMITED.match(unit.tail):
+            topic = said.units[begin - 1]
+            yield Prerequisite(condition, said.units[:begin], topic, True, (condition[0].start, unit.end))
+
+
+def _lasts(until: Phrase, main: Phrase, said: Statement) -> bool:
+    """Whether what goes on until then is another predicate (35℃まで冷ましてから入れる), or one that lasts."""
+    following = next((one for one in said.units[until.number + 1 :] if one.kind), main)
+    return following is not main or main.head.base in _LASTING
+
+
+def _ends_there(unit: Phrase, said: Statement) -> bool:
+    """Whether what is limited is named before: 筆記具は鉛筆に限り、かばんは預ける."""
+    behind = said.units[unit.number + 1 : unit.number + 2]
+    return unit.tail.startswith("に限り、") and any(re.match("[はも]", one.tail) for one in behind)
+
+
+def _is_in_cleft(unit: Phrase, said: Statement) -> bool:
+    """Whether it is what a cleft names: 撮影してよいのは報道のときだけ."""
+    before = next(
+        (one for one in reversed(said.units[: unit.number]) if re.search("[、。]", one.tail) or one.kind), None
+    )
+    return before is not None and bool(before.kind) and statements.CLEFT.search(before.tail) is not None
+
+
+def _allowed(unit: Phrase) -> str:
+    """What the condition itself ends with: 報道の目的に限り認め; "" for nothing."""
+    found = _WITHOUT.match(unit.tail) or _WITH.match(unit.tail)
+    behind = _ALLOWED.match(unit.tail, found.end()) if found else None
+    return modality.modality_of(behind["end"]) if behind else ""
+
+
+def _sign(unit: Phrase, said: Statement) -> bool | None:
+    """Whether the clause names that something is, or that it is not (不在); None for no condition."""
+    found = _sign_of_end(unit, said)
+    return found if found is None or unit.text not in _ABSENT else not found
+
+
+def _sign_of_end(unit: Phrase, said: Statement) -> bool | None:
+    if (unit.text in _UNDER_WAY and _EVEN.match(unit.tail)) or _BEFORE.match(unit.tail):
+        return False
+    following = said.units[unit.number + 1] if unit.number + 1 < len(said.units) else None
+    if _WITHOUT.match(unit.tail) or _is_until(unit):
+        return False
+    if following is not None and following.tail[:1] in "はもをに" and _NONE_BEHIND.fullmatch(unit.tail):
+        return False
+    if following is not None and unit.kind == modality.PLAIN and _DONE.fullmatch(unit.tail):
+        return True if following.tail.startswith("は") else None  # 登録した車は入れる
+    return True if _WITH.match(unit.tail) or _EVEN.match(unit.tail) else None
+
+
+def _is_until(unit: Phrase) -> bool:
+    found = _UNTIL.match(unit.tail)
+    return found is not None and (bool(unit.kind) or not found.group().startswith("まで"))
+
+
+def _begin(units: Sequence[Phrase], at: int) -> int:
+    return next((number + 1 for number in range(at - 1, -1, -1) if _ENDS.search(units[number].tail)), 0)
+
+
+def _main(said: Statement, unit: Phrase) -> PredicateFrame | None:
+    """The predicate that the clause leads to."""
+    passed: PredicateFrame | None = None
+    for frame in said.frames:
+        if frame.unit.number <= unit.number:
+            continue
+        if frame.unit.is_condition or _sign(frame.unit, said) is not None:
+            if passed is not None:  # 鳴ったら止め、30分過ぎるまで始めない
+                break
+        elif frame is said.frames[-1] or _MAIN_ENDS.search(frame.unit.tail):
+            return frame
+        elif "、" in frame.unit.tail:
+            if frame.unit.kind in (modality.PERMITTED, modality.ABLE, modality.PROHIBITED):
+                return frame
+            passed = frame
+    return passed
+
+
+def _purposes(said: Statement) -> Iterator[Prerequisite]:
+    """AするにはCが必要."""
+    main = said.frames[-1].unit if said.frames else None
+    for unit in said.units:
+        if main is None or main.number <= unit.number or not unit.kind or not _FOR.fullmatch(unit.tail):
+            continue
+        if main.kind in (modality.DUTY, modality.NEEDLESS):
+            condition = said.units[unit.number + 1 :]
+            yield Prerequisite(
+                condition, said.units[: unit.number + 1], unit, main.kind == modality.DUTY, (unit.start, main.end)
+            )
+
+
+def _clefts(said: Statement) -> Iterator[Prerequisite]:
+    """AできるのはCの場合だけ."""
+    for unit in said.units[:-1]:
+        if unit.kind and statements.CLEFT.search(unit.tail):
+            end = next((one.number for one in said.units[unit.number + 1 :] if re.search("[、。]", one.tail)), None)
+            last = len(said.units) - 1 if end is None else end
+            condition = said.units[unit.number + 1 : last + 1]
+            is_so = unit.kind not in modality.NEGATIVE
+            has_it = _sign(condition[-1], said) is not False and condition[-1].kind not in modality.NEGATIVE
+            act = said.units[: unit.number + 1]
+            yield Prerequisite(condition, act, unit, is_so == has_it, (unit.start, condition[-1].end))
+
+
+def related(said: Statement, near: Sequence[Statement], everything: Sequence[Statement]) -> list[Statement]:
+    """The nearest statements, and all that have a predicate of this one: conditions of it may stand elsewhere."""
+    does = frozenset(key for frame in said.frames for key in frame.unit.keys if isinstance(key, str))
+    others = (one for one in everything if any(frame.unit.keys & does for frame in one.frames))
+    return [*near, *(one for one in others if not any(one is other for other in near))]
+
+
+def _actors(said: Statement) -> Iterator[Prerequisite]:
+    """AはCが行い: A goes with C."""
+    for unit in said.units:
+        if unit.role != "subject" or not lexicon.is_agent(unit.text):
+            continue
+        topic = next((one for one in reversed(said.units[: unit.number]) if re.match("は、?$", one.tail)), None)
+        main = next((frame.unit for frame in said.frames if frame.unit.number > unit.number), None)
+        if topic is None or main is None or not topic.is_act:
+            continue
+        is_so = main.kind not in modality.NEGATIVE
+        yield Prerequisite((unit,), said.units[: topic.number + 1], topic, is_so, (unit.start, unit.end))
+
+
+def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Prerequisite], list[Prerequisite]]:
+    """The conditions of an answer that its source has as well, and those that it has the other way round or not."""
+    near = list(near)
+    theirs = [(other, bool(one.needed or one.excepted)) for one in near for other in of(one)]
+    kept: list[Prerequisite] = []
+    turned: list[Prerequisite] = []
+    is_exception = False
+    for own in of(said):
+        rated = [(fit, other, is_one) for other, is_one in theirs if (fit := _fit(own, other)) >= _FITS]
+        best = max((fit for fit, _, _ in rated), default=0.0)
+        same = [is_one for fit, other, is_one in rated if fit >= best * _NEAR and _agree(own, other)]
+        if not rated and any(_says_the_same(own, other) for other, _ in theirs):
+            kept.append(own)
+        elif same and any(_is_of_another(own, other) for fit, other, _ in rated if fit == best):
+            turned.append(own)
+        elif same:
+            kept.append(own)
+            is_exception = is_exception or any(same)
+        elif (best >= _SURE and _has_end(own, rated)) or _is_another(own, near):
+            turned.append(own)
+    return kept, [] if is_exception else turned
+
+
+def _has_end(own: Prerequisite, rated: Sequence[tuple[float, Prerequisite, bool]]) -> bool:
+    """Whether what the condition ends with is in the source's, and not only what it is of."""
+    ends = own.condition[-1:]
+    return any(_share(ends, (*other.condition, *other.act)) for _, other, _ in rated)
+
+
+def _agree(own: Prerequisite, other: Prerequisite) -> bool:
+    pairs = [(one, two) for one in own.condition for two in other.condition if one.keys & two.keys]
+    is_going_on = own.condition[-1].tail.startswith("中") and other.condition[-1].head.base in _ENDED
+    is_denied = any(_is_denied(one, own) != _is_denied(two, other) for one, two in pairs)  # 免許のない者に限り
+    is_denied ^= _is_of_inner_act(own, other)
+    return (own.is_together == other.is_together) != (is_going_on != is_denied)  # 回転中でも: before it has stopped
+
+
+def _is_of_inner_act(own: Prerequisite, other: Prerequisite) -> bool:
+    """Whether the answer's act is one before the source's last, which alone is denied: 報告し、補ってはならない."""
+    if own.keys & other.keys or other.does.kind not in modality.NEGATIVE:
+        return False
+    return any(one.kind and one.kind not in modality.NEGATIVE and own.keys & one.keys for one in other.act)
+
+
+def _is_denied(unit: Phrase, gate: Prerequisite) -> bool:
+    """Within the condition; what its end denies is part of whether the two go together."""
+    return unit is not gate.condition[-1] and _NONE_BEHIND.fullmatch(unit.tail.removeprefix("を")) is not None
+
+
+def _fit(own: Prerequisite, other: Prerequisite) -> float:
+    """0: not of one thing; more the more of the condition and of the act both have."""
+    if own.values and other.values and not any(_is_same(one, two) for one in own.values for two in other.values):
+        return 0.0
+    straight = _share_both(own.condition, other.condition) * _share_act(own, other.act)
+    if straight or own.is_in_time or other.is_in_time:
+        return straight
+    return _share_both(own.condition, other.act) * _share_act(own, other.condition)
+
+
+def _is_same(one: Quantity, two: Quantity) -> bool:
+    return one.is_same(two) and {one.bound, two.bound} not in evidence.COMPLEMENTS
+
+
+def _says_the_same(own: Prerequisite, other: Prerequisite) -> bool:
+    """滞納がある人は受け取れない for 滞納している者には交付しない: one condition, and two words for one act."""
+    if own.is_together != other.is_together or _share_both(own.condition, other.condition) < 1:
+        return False
+    return own.does.kind in modality.NEGATIVE and other.does.kind in modality.NEGATIVE
+
+
+def _is_of_another(own: Prerequisite, other: Prerequisite) -> bool:
+    """係長の許可 for 課長の許可: who the condition is of is nobody of the source's."""
+    mine, theirs = ([one for one in gate.condition if lexicon.is_agent(one.text)] for gate in (own, other))
+    return bool(mine and theirs) and not _share(mine, (*theirs, *other.act)) and not _share(theirs, own.act)
+
+
+def _is_another(own: Prerequisite, near: Sequence[Statement]) -> bool:
+    """Whether the answer lets one do it under a condition that the source does not name there, while it sets others."""
+    if not own.is_together or own.does.kind in (modality.DUTY, *modality.NEGATIVE):
+        return False
+    if statements.CLEFT.search(own.does.tail) and all(lexicon.is_agent(one.text) for one in own.condition):
+        return False
+    theirs = [(other, one) for one in near for other in of(one)]
+    of_act = [(other, one) for other, one in theirs if _share_act(own, other.act) >= _ACT_MIN]
+    is_set = any(other.is_together and other.is_strict for other, _ in of_act)
+    named = [unit for unit in own.condition if not unit.kind] or own.condition
+    binding = [one for one in near[:1] if one.frames and one.frames[-1].unit.kind in _BINDING]
+    if not is_set or any(_share(named, one.units) for one in (*binding, *(one for _, one in of_act))):
+        return False
+    return not any(_share(named, other.condition) for other, _ in theirs)
+
+
+def _share_both(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> float:
+    share = _share(own, theirs)
+    return (share + _share(theirs, own)) / 2 if share else 0.0
+
+
+def _share_act(own: Prerequisite, act: Sequence[Phrase]) -> float:
+    if not any(own.keys & one.keys or shares_kanji(own.does, one) or _is_converse(own.does, one) for one in act):
+        is_use = own.does.head.base in USES and _share(own.act, act) > 0  # 測定に使えない: 測定してはならない
+        return 0.5 if is_use else 0.0
+    return 0.5 + 0.5 * _share(own.act, act)
+
+
+def _is_converse(one: Phrase, two: Phrase) -> bool:
+    """借りる and 貸し出す: one act, seen from its two sides."""
+    return any((a in one.kanji and b in two.kanji) or (b in one.kanji and a in two.kanji) for a, b in _CONVERSES)
+
+
+def _share(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> float:
+    telling = [unit for unit in own if not unit.is_general] or list(own)
+    there = [unit for unit in telling if any(unit.keys & one.keys or shares_kanji(unit, one) for one in theirs)]
+    return len(there) / len(telling) if telling else 0.0

@@ -1,0 +1,252 @@
+"""A grounded answer as it is shown and taken along: its marks [n], the sources it uses, and what of them it uses.
+
+The exact clause and page that an answer rests on, where its passages have more than one.
+
+What the check of an answer against its documents has found, in sentences for files and the command line.
+"""
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from app.base import wording
+from app.base.wording import phrase
+from app.documents.grounding import answer_markup, evidence, sentences
+from app.documents.grounding.answer_markup import CITED_MARK, SourceMark
+from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
+from app.documents.records import DocumentSection, Passage
+from app.documents.values import notation, quantities
+from app.documents.values.quantities import Quantity
+
+PLACES_OF_CLAIM_MAX = 3  # sentences of one source that one claim may be traced to
+_COVERED_ENOUGH = 0.9  # of a claim's terms and values
+_SHARE_MIN = 0.2  # of them, for a sentence that is highlighted
+_QUOTED_MAX = 1_000  # characters of a quotation
+_AMBIGUOUS = "([:"  # behind [1] these would make a link of it
+_PLACE = {"ja": ("　", "（{}）", "p.{}"), "en": (", ", " ({})", "p. {}")}  # between the parts; tag; page
+
+
+def answer_marks(text: str, sources: Sequence[CitedSource] = ()) -> Iterator[SourceMark]:
+    """The marks of sources in an answer; without those of a quotation that a source has itself, word for word."""
+    return (mark for mark in answer_markup.find_marks(text) if not _is_quoted(text, mark, sources))
+
+
+def _is_quoted(text: str, mark: SourceMark, sources: Sequence[CitedSource]) -> bool:
+    before = text[max(0, mark.start - _QUOTED_MAX) : mark.start]
+    opened = max(before.rfind(sign) for sign in "「『“")
+    if opened < 0 or any(sign in before[opened:] for sign in "」』”"):
+        return False
+    quoted = "".join((before[opened + 1 :] + text[mark.start : mark.end]).split())
+    return any(quoted in "".join(source.text.split()) for source in sources)
+
+
+def add_marks(text: str, grounding: Grounding) -> str:
+    """The answer with [n] also behind sentences that were found in a source and name none. Rows of tables stay."""
+    for claim in sorted(grounding.claims, key=lambda one: -one.end):
+        sentence = text[claim.start : claim.end]
+        is_bare = claim.is_supported and CITED_MARK.search(sentence) is None and not sentence.startswith("|")
+        if sentence == claim.sentence and is_bare and text[claim.end : claim.end + 1] not in tuple(_AMBIGUOUS):
+            chips = "".join(f"[{number}]" for number in claim.sources)
+            text = text[: claim.end] + chips + text[claim.end :]
+    return text
+
+
+def used_sources(text: str, grounding: Grounding) -> tuple[int, ...]:
+    """Numbers of the sources that the answer cites or was tied to; all where it uses none, or where it is not there."""
+    return cited_sources(text, grounding) or tuple(range(1, len(grounding.sources) + 1))
+
+
+def cited_sources(text: str, grounding: Grounding) -> tuple[int, ...]:
+    """As `used`, but none where there is none."""
+    if grounding.verdict != "answered":
+        return ()
+    found = {number for claim in grounding.claims for number in claim.sources}
+    found |= {number for mark in answer_marks(text, grounding.sources) for number in mark.numbers}
+    return tuple(number for number in range(1, len(grounding.sources) + 1) if number in found)
+
+
+def places_in_source(grounding: Grounding, number: int) -> list[tuple[int, int]]:
+    """Where in the text of source [number] the answer's sentences are from, or what is nearest to the doubtful ones:
+    sentences, in order. Nothing for a source that the answer does not use."""
+    source = grounding.sources[number - 1]
+    found: set[tuple[int, int]] = set()
+    parts = [(part.start, part.end) for part in sentences.split(source.text)]
+    for claim in grounding.claims:
+        if number in claim.sources:
+            found.update(_places_of(claim, source.text, parts))
+    return sorted(found)
+
+
+def _places_of(claim: Claim, text: str, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The sentence that is quoted, or those that together have most of the claim's terms and values."""
+    bare = CITED_MARK.sub("", claim.sentence)
+    shown = answer_markup.neutralize_marks(text)  # as an excerpt quotes it
+    looked_in = shown if len(shown) == len(text) else text
+    quoted = re.search(r"\s+".join(re.escape(word) for word in bare.strip("「」“”…").split()), looked_in)
+    if quoted is not None and quoted.group():
+        return [quoted.span()]
+    missing, values = evidence.content_terms(bare), quantities.parse(bare)
+    count = len(missing) + len(values)
+    chosen: list[tuple[int, int]] = []
+    while len(chosen) < PLACES_OF_CLAIM_MAX and len(missing) + len(values) > (1 - _COVERED_ENOUGH) * count:
+        rated = [(*_held(missing, values, text[start:end]), (start, end)) for start, end in parts]
+        terms, held, best = max(rated, key=lambda one: len(one[0]) + len(one[1]), default=(frozenset(), [], (0, 0)))
+        if len(terms) + len(held) < _SHARE_MIN * count:
+            break
+        chosen.append(best)
+        missing -= terms
+        values = [value for value in values if value not in held]
+    return chosen
+
+
+def _held(missing: frozenset[str], values: list[Quantity], text: str) -> tuple[frozenset[str], list[Quantity]]:
+    """What of both this sentence has."""
+    there = quantities.parse(text)
+    return missing & evidence.content_terms(text), [value for value in values if any(map(value.is_same, there))]
+
+
+def describe_place(source: CitedSource) -> str:
+    """文書　第2章 2.2（標準）　p.14, for people: what to look for in the document itself."""
+    gap, tag, page = _PLACE[wording.current_language()]
+    clause = " ".join(source.heading) + (tag.format(source.tag) if source.tag else "")
+    return gap.join(part for part in (source.document, clause, page.format(source.page) if source.page else "") if part)
+
+
+def quote_source(grounding: Grounding, number: int) -> str:
+    """What the answer uses of a source, or all of its passage, with where it is from."""
+    source = grounding.sources[number - 1]
+    used_places = places_in_source(grounding, number) or [(0, len(source.text))]
+    quoted = source.text[slice(*used_places[0])].strip()
+    for (_, before), (start, end) in itertools.pairwise(used_places):
+        quoted += _gap(source.text, before, start) + source.text[start:end].strip()
+    return f"{wording.phrase('documents.quoted', text=quoted)}\n{describe_place(source)}"
+
+
+def _gap(text: str, start: int, end: int) -> str:
+    """Between two quoted places: … for sentences left out, and the end of a paragraph where there is one."""
+    is_left_out = any(start <= part.start < end for part in sentences.split(text))
+    return ("…" if is_left_out else "") + ("\n" if "\n" in text[start:end] else "")
+
+
+def append_sources(text: str, grounding: Grounding) -> str:
+    """The answer to be taken along: with its marks, and below it where they are from."""
+    lines = [f"[{number}] {describe_place(grounding.sources[number - 1])}" for number in used_sources(text, grounding)]
+    return "\n".join([add_marks(text, grounding).rstrip(), "", *lines])
+
+
+_BEGINNING = 12  # characters, by which a part is known that was cut
+
+
+def locate_sources(kept: Grounding, passages: Sequence[Passage]) -> Grounding:
+    """Each source with the heading, tag and page of the part that the claims use most of. `passages`: the same ones."""
+    return dataclasses.replace(
+        kept,
+        sources=tuple(
+            _locate_source(source, passage, places_in_source(kept, number))
+            for number, (source, passage) in enumerate(zip(kept.sources, passages, strict=True), start=1)
+        ),
+    )
+
+
+def part_at(passage: Passage, place: int) -> DocumentSection:
+    """The part that this place of the passage's text is in; the passage's own section where it is in none."""
+    return next((part for part, start, end in part_extents(passage) if start <= place < end), passage.section)
+
+
+def found_part(passage: Passage) -> DocumentSection:
+    """The part that the search found, which the passage was widened from."""
+    found = passage.section
+    same = [
+        part for part in passage.parts if (part.heading, part.tag, part.page) == (found.heading, found.tag, found.page)
+    ]
+    return same[0] if same else found
+
+
+def source_of_part(source: CitedSource, part: DocumentSection) -> CitedSource:
+    """A source that is that part alone."""
+    return dataclasses.replace(
+        source, text=part.text, heading=part.heading, tag=part.tag, page=part.page, page_last=part.page_last,
+        boxes=part.boxes, captions=part.captions,
+    )  # fmt: skip
+
+
+def _locate_source(source: CitedSource, passage: Passage, used: Sequence[tuple[int, int]]) -> CitedSource:
+    best, most = passage.section, 0
+    for part, start, end in part_extents(passage):
+        length = sum(max(0, min(end, last) - max(start, first)) for first, last in used)
+        if length > most:
+            best, most = part, length
+    return dataclasses.replace(source, heading=best.heading, tag=best.tag, page=best.page)
+
+
+def part_extents(passage: Passage) -> list[tuple[DocumentSection, int, int]]:
+    """Where in a passage's text each part is; the last may have been cut. Between them stand their headings."""
+    text = passage.section.text
+    if not passage.parts:
+        return [(passage.section, 0, len(text))]
+    found: list[tuple[DocumentSection, int, int]] = []
+    at = 0
+    for part in passage.parts:
+        start = text.find(part.text, at)
+        if start < 0:
+            start = text.find(part.text[:_BEGINNING], at)
+        if start < 0:
+            break
+        at = min(len(text), start + len(part.text))
+        found.append((part, start, at))
+    return found
+
+
+def check_messages(grounding: Grounding) -> list[str]:
+    """Nothing where the documents do not have the answer and nothing else is said."""
+    claims = grounding.claims
+    if grounding.is_excerpt:
+        return [phrase("common.excerpts")]
+    doubts = [
+        phrase(
+            f"documents.unsupported{message_key_suffix(grounding, [claim])}",
+            n=number,
+            claims=len(claims),
+            sentence=claim.sentence,
+            missing=phrase("common.batch_gap").join(claim.missing),
+        )
+        for number, claim in enumerate(claims, start=1)
+        if not claim.is_supported
+    ]
+    if grounding.verdict != "answered":
+        return doubts
+    return [*(doubts or agreement_messages(grounding)), *unchecked_messages(grounding)]
+
+
+def agreement_messages(grounding: Grounding) -> list[str]:
+    """That what was compared is as in the sources, and no more than that."""
+    return [phrase("documents.all_supported", claims=len(grounding.claims))] if grounding.claims else []
+
+
+def unchecked_messages(grounding: Grounding) -> list[str]:
+    """How many sentences say something that could not be compared."""
+    return [phrase("documents.unchecked", n=grounding.unchecked)] if grounding.unchecked else []
+
+
+def message_key_suffix(grounding: Grounding, claims: Iterable[Claim]) -> str:
+    """How the key of a sentence on their missing values ends: _missing | _differing | "", they have none.
+
+    _differing: a source that its claim is tied to has one of the values as it is written, said of something else.
+    """
+    found = [(value, claim) for claim in claims for value in claim.missing]
+    if any(_stands(value, grounding.sources[number - 1].text) for value, claim in found for number in claim.sources):
+        return "_differing"
+    return "_missing" if found else ""
+
+
+def _stands(value: str, text: str) -> bool:
+    """Without its bound (以上), and by itself: 5 mm is not in 25 mm, nor 5 m in 5 mm; of words, their kanji."""
+    number = next(iter(quantities.parse(value)), None)
+    if number is None and not re.search(r"\d", value):
+        return all(character in text for character in re.findall("[ァ-ヺ一-鿿]", value))
+    bare = value[number.start : number.end] if number else value
+    pieces = re.findall(r"\d+|[^\d\s]", notation.flatten(bare)[0])
+    wanted = r"\s*".join(map(re.escape, pieces))
+    pattern = rf"(?<![\da-z.])(?<!\d,){wanted}(?![\da-z]|[.,]\d)"
+    return re.search(pattern, notation.flatten(text)[0], re.IGNORECASE) is not None

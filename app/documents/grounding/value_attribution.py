@@ -1,0 +1,424 @@
+"""Which words a value belongs to: those of its row and column in a table, or of its part of a sentence.
+
+5日 is said of one cement and 7日 of the other; that an answer has both values is not enough, each must stand with the
+words that the source has it with, and not with those of its neighbour.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from app.documents.grounding import modality, sentences, statements
+from app.documents.grounding.statements import Phrase
+from app.documents.values import notation, quantities, spans
+from app.documents.values.notation import Date
+from app.documents.values.quantities import Quantity
+
+DATE = "日付"  # in the unit of a date
+Parse = Callable[[str], list[Quantity]]
+_JOINED = re.compile("それぞれ|各々|順に")
+# Shares of a value's words: from which they are those of another value, and how much fewer are of the same one.
+_ALIGNED, _ALIGNED_LEAD = 0.8, 0.4
+_ALIGNED_KEYS = 3  # fewer tell too little
+_CLEFT = re.compile(r"[^、。\d]{0,14}(?<![もそこ])の(?:は|が)、?")
+_OF = re.compile(r"[^、。]{0,12}(?:は|なら|のとき)、?[^、。]{0,4}")  # 5分以内の番組は1分
+_ALL = re.compile("いずれも|どれも|どちらも|(?:と|、)もに|共に|共通|双方とも|全て|すべて")
+_BOTH = re.compile(r"どちら|いずれ|両方|ともに|共に|双方|どれも|(?:も|とも)(?:同じ|等しく)")
+
+
+@dataclass(frozen=True, slots=True)
+class AttributedValue:
+    """A value with the keys of the words it belongs to. `own`: of its own part alone; `is_cell`: of a table."""
+
+    value: Quantity
+    own: frozenset[object]
+    all: frozenset[object]
+    is_cell: bool = False
+    sentence: str = ""
+
+
+def of_lines(text: str) -> list[AttributedValue]:
+    """Of a source, whose 毎週 also says once a week."""
+    found: list[AttributedValue] = []
+    table: list[list[str]] = []
+    last = -1  # where the last row of the table ends
+    for one in sentences.comparable(text):
+        piece = text[one.start : one.end]
+        is_row = "|" in piece and not piece.endswith("。")
+        if table and not (is_row and not re.search(r"[^\s|:+=*_-]", text[last : one.start])):
+            found += of_table(table, of_source)
+            table = []
+        if is_row:
+            table.append(cells(piece))
+            last = one.end
+        else:
+            found += of_sentence(piece, of_source)
+    return [*found, *of_table(table, of_source)]
+
+
+def values(text: str) -> list[Quantity]:
+    """Return the values of a text and its dates, in order."""
+    found = [*quantities.parse(text), *(_of_date(date, text) for date in notation.parse_dates(text))]
+    return sorted(found, key=lambda one: (one.start, one.end))
+
+
+def given(text: str) -> list[Quantity]:
+    """Return them with its intervals: 毎週 is once a week."""
+    return sorted([*values(text), *spans.intervals(text)], key=lambda one: (one.start, one.end))
+
+
+def of_source(text: str) -> list[Quantity]:
+    """Return those with what a source counts without writing it."""
+    return sorted([*given(text), *spans.implied(text)], key=lambda one: (one.start, one.end))
+
+
+def _of_date(date: Date, text: str) -> Quantity:
+    """Return a date as a value that is comparable with those written as exactly. 7月は names what others are of."""
+    exactness = "".join(name for name, part in zip("年月日", (date.year, date.month, date.day), strict=True) if part)
+    is_topic = re.match("(?:に|で|から|まで)?は|の", text[date.end :]) is not None
+    number = (date.year * 12 + date.month) * 31 + date.day  # small enough that two days are never one by rounding
+    return Quantity(number, DATE + exactness, date.start, date.end, number, bound_end=date.end, is_per=is_topic)
+
+
+def cells(line: str) -> list[str]:
+    bare = line.strip()
+    return [cell.strip() for cell in bare.removeprefix("|").removesuffix("|").split("|")]
+
+
+def of_table(rows: Sequence[Sequence[str]], parse: Parse = given) -> Iterator[AttributedValue]:
+    """Of a table whose first row names the columns."""
+    if not rows:
+        return
+    head = [_keys(cell) for cell in rows[0]]
+    for row in rows[1:]:
+        labels = frozenset(key for cell in row if not quantities.parse(cell) for key in _keys(cell))
+        first = _keys(row[0]) | {_as_label(value) for value in quantities.parse(row[0])}
+        for column, cell in enumerate(row):
+            if not column and len(row) > 1:
+                continue  # 15℃以上 names its row
+            above = head[column] if column < len(head) else frozenset()
+            name = rows[0][column] if column < len(head) else ""
+            own = labels | above | _keys(cell) | first
+            for value in _values(parse(cell), name):
+                yield AttributedValue(value, own, own, is_cell=True)
+                yield from (AttributedValue(once, own, own, is_cell=True) for once in spans.once_in(value, name))
+
+
+def _values(values: Sequence[Quantity], head: str) -> Iterator[Quantity]:
+    """Yield the values of a cell; a number alone is of the unit that the column's head names: 165 under 水(kg)."""
+    named = next(iter(notation.units_of_heads(notation.flatten(head)[0])), None)
+    for value in values:
+        if value.unit or named is None:
+            yield value
+        else:
+            yield dataclasses.replace(value, unit=named.name, value=value.value * named.factor)
+
+
+def _as_label(value: Quantity) -> object:
+    return value.unit, round(value.value, 9)
+
+
+def together(owned: Sequence[AttributedValue], keys: frozenset[object]) -> list[list[Quantity]]:
+    """Return the values that a text with these words may reckon with: of one sentence, of a table, of its words.
+
+    A share counts only with what it is of: 団体は半額 says nothing of others.
+    """
+    groups: dict[str, list[AttributedValue]] = {}
+    for one in owned:
+        groups.setdefault(one.sentence, []).append(one)
+    named = [one for one in owned if one.own & keys]
+    return [
+        [one.value for one in group if one.value.unit != "%" or one.own & keys]
+        for group in (named, *groups.values())
+        if any(one.own & keys for one in group)
+    ]
+
+
+def of_row(header: Sequence[str], row: Sequence[str]) -> list[AttributedValue]:
+    return list(of_table([header, row]))
+
+
+def placed(found: Sequence[AttributedValue], text: str) -> list[AttributedValue]:
+    """Values of a row's cells at their places in the row itself."""
+    there = values(text)
+    return [
+        dataclasses.replace(one, value=next(iter([value for value in there if value.is_same(one.value)]), one.value))
+        for one in found
+    ]
+
+
+def of_sentence(text: str, parse: Parse = given) -> list[AttributedValue]:
+    """Each value with the words since the one before of its unit, and with what the whole sentence is about."""
+    values = parse(text)
+    if not values:
+        return []
+    words = _in_place(statements.of(text))
+    # 1 of 1回の計測時間 only describes: what is behind it may still be what the sentence is about
+    first = next((one.start for one in values if not text.startswith("の", one.end)), values[0].start)
+    topics = [unit for unit in words if unit.end <= first]
+    topic_end = max((at + 1 for at, unit in enumerate(topics) if re.match(r"[^、]{0,8}は", unit.tail)), default=0)
+    common = topics[:topic_end]
+    closing = [unit for unit in words if unit.kind and re.search("[、。]", unit.tail) and not _is_condition(unit)]
+    found: list[AttributedValue] = []
+    clefts: list[int] = []
+    for at, value in enumerate(values):
+        same = [one for one in values[:at] if one.unit == value.unit and one.end <= value.start]
+        closes = [unit.end for unit in closing if re.search("[、。]", text[unit.end : max(unit.end, value.start)])]
+        joint = text.rfind("、また、", 0, value.start) + 1
+        begin = max([joint, *(one.end for one in same), *closes, *(end for end in clefts if end <= value.start)])
+        begin = _own_topic(words, values, value, begin, text)
+        part = [unit for unit in words if begin <= unit.start and unit.end <= value.start]
+        behind = _behind(text, value, values[at + 1 :], words)
+        cleft = _CLEFT.match(text, max(value.end, value.bound_end))
+        if cleft:  # 32mなのはA棟で
+            end = min([text.find(sign, cleft.end()) % (len(text) + 1) for sign in "、。"])
+            begin, named = value.end, [unit for unit in words if cleft.end() <= unit.start and unit.end <= end]
+            part, clefts = named or part, [*clefts, end]
+        labels = {  # 5人槽が30万円: 5人 is what the amount is of
+            _as_label(one)
+            for one in values
+            if one.unit != value.unit
+            and not (one.is_per and value.unit == "回")
+            and (begin <= one.start < value.start or (cleft and begin < one.start < clefts[-1]))
+        }
+        if not text.startswith("の", max(value.end, value.bound_end)):
+            labels |= {_as_label(one) for one in same[-1:] if _OF.fullmatch(text, one.bound_end, value.start)}
+        own = _union(part if part else behind) | labels
+        is_contrasted = any(re.match(r"[^、]{0,8}は", unit.tail) for unit in part)
+        if is_contrasted:
+            shared = _union(_matter(topics, value, text))
+        else:
+            shared = _union(common) if topics else _topic(words, values, value, begin, text)
+        if _ALL.search(text, begin, value.start):  # …、いずれも69歳まで is of all before
+            floor = text.rfind("。", 0, begin) + 1
+            own |= _union([unit for unit in words if floor <= unit.start and unit.end <= begin])
+            own |= {_as_label(one) for one in values if one.unit != value.unit and floor <= one.start < begin}
+        found.append(AttributedValue(value, own, own | shared | _union(behind), sentence=text))
+    return _as_ranges(found, text)
+
+
+def _is_condition(unit: Phrase) -> bool:
+    """土曜日に使うと、600円: what holds under a condition is of its words."""
+    return unit.is_condition or re.match("[^、。]{0,4}(?<!こ)と、", unit.tail) is not None
+
+
+def _own_topic(words: Sequence[Phrase], values: Sequence[Quantity], value: Quantity, begin: int, text: str) -> int:
+    """Return where the clause of a value begins that has a topic of its own behind another value: Aは2m、Bは3%."""
+    last = max((one.end for one in values if begin <= one.start < value.start), default=-1)
+    for unit in words:
+        if last >= 0 and last <= unit.start and unit.end <= value.start and re.match("[にで]?は", unit.tail):
+            comma = text.rfind("、", last, unit.start)
+            return comma + 1 if comma >= 0 else begin
+    return begin
+
+
+def _matter(topics: Sequence[Phrase], value: Quantity, text: str) -> list[Phrase]:
+    """Return what a sentence is about where contrasts follow: 速度は of 速度は、Aでは2m、Bでは3m."""
+    at = next((at for at, unit in enumerate(topics) if re.match(r"[^、]{0,8}は、", unit.tail)), -1)
+    is_ended = "。" in text[topics[at].end : value.start] if at >= 0 else True
+    return [] if is_ended else list(topics[: at + 1])
+
+
+def _topic(
+    words: Sequence[Phrase], values: Sequence[Quantity], value: Quantity, begin: int, text: str
+) -> frozenset[object]:
+    """Return the words of the last topic before a value that has none itself: Aは縦が3m、横が5m."""
+    floor = text.rfind("。", 0, begin) + 1
+    at = next(
+        (u for u in reversed(words) if floor <= u.start and u.end <= begin and re.match("[にで]?は", u.tail)), None
+    )
+    if at is None:
+        return frozenset()
+    start = max(floor, text.rfind("、", 0, at.start) + 1)
+    labels = {_as_label(one) for one in values if one.unit != value.unit and start <= one.start < at.start}
+    return _union([unit for unit in words if start <= unit.start <= at.start]) | labels
+
+
+def _in_place(said: statements.Statement) -> list[Phrase]:
+    """Return the units of a sentence at their places in it as it was given: ℃ is one character there."""
+    if not said.origin:
+        return list(said.units)
+    return [dataclasses.replace(unit, start=said.origin[unit.start], end=said.origin[unit.end]) for unit in said.units]
+
+
+def _as_ranges(found: Sequence[AttributedValue], text: str) -> list[AttributedValue]:
+    """Both ends of 7歳以上15歳未満 belong to the same words, and so does what 1日1回から1日3回 changes into."""
+    joined = list(found)
+    for at in range(len(joined) - 2, -1, -1):
+        one = joined[at]
+        behind = next((then for then in (at + 1, at + 2) if joined[then:] and _is_alike(one, joined[then])), at)
+        after = joined[behind]
+        between = text[one.value.bound_end or one.value.end : after.value.start]
+        if behind > at and re.fullmatch(r"[\s~～〜ー―–-]*|から(?:\d+[^\d、。]{1,3})?|、?かつ|で", between):
+            own, everything = one.own | after.own, one.all | after.all
+            joined[at] = dataclasses.replace(one, own=own, all=everything)
+            joined[behind] = dataclasses.replace(after, own=own, all=everything)
+    return joined
+
+
+def _is_alike(one: AttributedValue, other: AttributedValue) -> bool:
+    return one.value.unit == other.value.unit
+
+
+def _behind(text: str, value: Quantity, later: Sequence[Quantity], words: Sequence[Phrase]) -> list[Phrase]:
+    """What a value is said of behind it: 2mの幅, and the predicate that its clause ends with."""
+    rest = [unit for unit in words if unit.start >= value.end]
+    closing = next(
+        (unit for unit in rest if unit.kind and re.search("[、。]|^$", unit.tail)), rest[-1] if rest else None
+    )
+    following = text[max(value.end, value.bound_end) :]
+    stop = re.match(r"(?:(?!\s[(（]?\d{1,2}[)）])[^、。，,|])*", following)
+    end = len(text) - len(following) + (stop.end() if stop else 0)
+    end = min([end, *(one.start for one in later if one.unit == value.unit)])
+    near = (
+        []
+        if re.match(r"\s*(?:と(?!な|す|し)|や|及び|および|又は|または|、|,|・|で、|/|が)", following)
+        else [unit for unit in rest if unit.end <= end]
+    )
+    return near if closing is None or closing in near or not _is_action(closing) else [*near, closing]
+
+
+def _is_action(unit: Phrase) -> bool:
+    return bool(unit.kind) and (unit.head.is_verbal_noun or unit.head.kind.startswith("動詞"))
+
+
+def _keys(text: str) -> frozenset[object]:
+    return statements.of(text).keys
+
+
+def _union(words: Sequence[Phrase]) -> frozenset[object]:
+    return frozenset(key for unit in words for key in unit.keys)
+
+
+def is_exchanged(
+    said: AttributedValue, besides: Sequence[AttributedValue], source: Sequence[AttributedValue], text: str
+) -> bool | None:
+    """Whether the source has this value with other words, and another value with these; None: it does not tell.
+
+    `besides`: all values of the answer's sentence. `text`: that sentence.
+    """
+    held = [
+        one
+        for one in source
+        if one.value.is_same(said.value)
+        and (one.value.unit or one.is_cell)
+        and _has_bound(one, said)
+        and not (said.value.per and one.value.is_per)
+    ]
+    if _is_bounded_otherwise(said, held, source, text):
+        return True
+    if not held or _JOINED.search(text) or said.value.unit.startswith("第") or said.value.is_per:
+        return None
+    if said.is_cell and not any(said.all & one.all for one in held):
+        return True if any(said.all & one.all for one in source) else None
+    if _is_aligned_otherwise(said, held, source):
+        return True
+    if any(_are_crossed(said, held, also, source) for also in besides):
+        return True
+    if not said.is_cell and any(not one.all for one in held):  # of what it is, the words of the source do not tell
+        return None
+    is_right = False
+    every = frozenset(key for one in held for key in one.all)
+    for one in held:
+        rivals = [other for other in source if _is_other(other, said) and _is_near(one, other)]
+        verdicts = [_is_rival(said, one, other, besides, text, every) for other in rivals]
+        if True not in verdicts:
+            is_right = is_right or False in verdicts
+            return False if is_right else None
+    return True
+
+
+def _are_crossed(
+    said: AttributedValue, held: Sequence[AttributedValue], also: AttributedValue, source: Sequence[AttributedValue]
+) -> bool:
+    """Whether two values of the answer each stand with the words that the source has with the other one."""
+    if len(held) != 1:
+        return False
+    others = [one for one in source if one.value.is_same(also.value) and not one.value.is_same(said.value)]
+    if len(others) != 1 or (held[0].sentence == others[0].sentence and not held[0].is_cell):
+        return False
+    mine, theirs = held[0].all - others[0].all, others[0].all - held[0].all
+    is_said = bool(said.own & theirs) and not said.own & mine
+    return is_said and bool(also.own & mine)
+
+
+def _is_aligned_otherwise(
+    said: AttributedValue, held: Sequence[AttributedValue], source: Sequence[AttributedValue]
+) -> bool:
+    """Whether nearly all words of the value belong to another value in the source, and few to this one anywhere."""
+    return _is_aligned(said, held, [other for other in source if _is_other(other, said)])
+
+
+def _is_bounded_otherwise(
+    said: AttributedValue, held: Sequence[AttributedValue], source: Sequence[AttributedValue], text: str
+) -> bool:
+    """Whether those words have the value with another bound: 以下 for 以上, in a sentence that says the same of it.
+
+    3mを超えるときは要る is right where the source has 3m以下のときは要らない.
+    """
+    sign = modality.polarity_of(text) if said.value.bound else 0
+    others = [
+        other
+        for other in source
+        if sign and other.value.is_same(said.value) and not _has_bound(other, said) and _turns(other, sign)
+    ]
+    return _is_aligned(said, held, others)
+
+
+def _turns(other: AttributedValue, sign: int) -> bool:
+    return other.is_cell or modality.polarity_of(other.sentence) == sign
+
+
+def _is_aligned(said: AttributedValue, held: Sequence[AttributedValue], others: Sequence[AttributedValue]) -> bool:
+    """Whether one of the others has nearly all words of the value, and what holds it far fewer."""
+    if len(said.own) < _ALIGNED_KEYS or not others:
+        return False
+    best = max((_share(said, one) for one in held), default=0.0)
+    return any(_share(said, other) >= max(_ALIGNED, best + _ALIGNED_LEAD) for other in others)
+
+
+def _share(said: AttributedValue, other: AttributedValue) -> float:
+    return len(said.own & other.all) / len(said.own)
+
+
+def _is_other(other: AttributedValue, said: AttributedValue) -> bool:
+    is_comparable = other.value.is_of_kind(said.value) and not other.value.is_per
+    return is_comparable and not other.value.is_same(said.value)
+
+
+def _has_bound(held: AttributedValue, said: AttributedValue) -> bool:
+    bounds = {held.value.bound, said.value.bound} - {""}
+    return len(bounds) < 2 or held.value.is_range_start
+
+
+def _is_near(one: AttributedValue, other: AttributedValue) -> bool:
+    return one.is_cell == other.is_cell
+
+
+def _is_rival(
+    said: AttributedValue,
+    held: AttributedValue,
+    other: AttributedValue,
+    besides: Sequence[AttributedValue],
+    text: str,
+    every: frozenset[object],
+) -> bool | None:
+    """True: the words are of the other one; False: of this one; None: neither tells.
+
+    `every`: the words of this value wherever the source has it.
+    """
+    mine, theirs = held.all - other.all, other.all - held.all
+    if held.is_cell:
+        has_mine, has_theirs = bool(said.all & mine), bool(said.all & theirs)
+    else:
+        mine_own, theirs_own = held.own - other.all, other.own - held.all
+        has_mine = bool(said.all & (mine_own or mine))
+        has_theirs = bool(said.own & theirs_own)
+        if not mine and held.sentence != other.sentence:  # what it is of is said before
+            return None
+    if has_theirs and has_mine and _BOTH.search(text):
+        return not any(one.value.has_value_of(other.value) for one in besides) and not said.all & theirs <= every
+    if has_theirs and not has_mine:
+        return True
+    return False if has_mine else None

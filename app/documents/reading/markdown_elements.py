@@ -1,0 +1,254 @@
+"""The tables of Markdown: with pipes, and pandoc's with dashes and with a grid. Cells are lists of lines.
+
+Markdown's signs inside a line taken away: what remains is what a reader sees.
+"""
+
+import html
+import re
+import unicodedata
+from dataclasses import dataclass
+
+INLINE_CHARACTERS = (
+    20_000  # characters; longer is no paragraph, and signs without an end would be looked for in all of it
+)
+_SUPERSCRIPTS = str.maketrans("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ")
+_SUBSCRIPTS = str.maketrans("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎")
+_DELETED = re.compile(r"~~.*?~~")
+_COMMENT = re.compile(r"<!--.*?-->")
+_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9-]*(?:\s[^<>]*)?/?>")
+_IMAGE = re.compile(r"!\[([^\]]*)\]\([^()]*(?:\([^()]*\)[^()]*)*\)(?:\{[^}]*\})?")
+_LINK = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\([^()\s]*(?:\s+\"[^\"]*\")?\)(?:\{[^}]*\})?")
+_SPAN = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\{[^}]*\}")
+_ATTRIBUTES = re.compile(r"\s*\{[#.][^}]*\}")
+_NOTE_MARK = re.compile(r"\[\^[^\]]+\]")
+_RAISED = re.compile(r"(?<!\\)\^([^\s^]{1,24}?)(?<!\\)\^")
+_LOWERED = re.compile(r"(?<![~\\])~([^\s~]{1,8})~(?!~)")
+_STRONG = re.compile(r"(?<!\\)(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+_EMPHASIS = re.compile(r"(?<![\\\w*])\*(?=[^\s*])(.+?)(?<=[^\s*])\*(?![\w*])")
+_CODE = re.compile(r"`+([^`]+)`+")
+_ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~^|\"'$@&:])")
+_ESCAPED_MARK = "\ue000"  # private use: stands for an escaped sign until all others are gone
+
+
+def strip_inline(text: str) -> str:
+    """A line, or a paragraph whose lines are joined, without Markdown's signs.
+
+    Raised and lowered digits become Unicode's (m³/s, H₂O), which NFKC folds back for matching.
+    """
+    if len(text) > INLINE_CHARACTERS or not any(sign in text for sign in "*_`[]<>^~\\{&"):
+        return text.strip()
+    escaped: list[str] = []
+
+    def set_aside(match: re.Match[str]) -> str:
+        escaped.append(match[1])
+        return _ESCAPED_MARK
+
+    text = _ESCAPED.sub(set_aside, _DELETED.sub("", _COMMENT.sub("", text)))
+    text = _IMAGE.sub("", text)
+    text = _NOTE_MARK.sub("", text)
+    for _ in range(3):  # a link around a link's number, as word processors write them
+        text = _SPAN.sub(r"\1", _LINK.sub(r"\1", text))
+    text = _ATTRIBUTES.sub("", text)
+    text = _RAISED.sub(lambda match: _moved(match[1], _SUPERSCRIPTS), text)
+    text = _LOWERED.sub(lambda match: _moved(match[1], _SUBSCRIPTS), text)
+    text = _EMPHASIS.sub(r"\1", _STRONG.sub(r"\2", text))
+    text = _TAG.sub("", _CODE.sub(r"\1", text))
+    pieces = iter(escaped)
+    return html.unescape(re.sub(_ESCAPED_MARK, lambda _match: next(pieces, ""), text)).strip()
+
+
+def _moved(text: str, table: dict[int, int]) -> str:
+    return unicodedata.normalize("NFKC", text).translate(table)
+
+
+def join_paragraph(lines: list[str], width: int = 0) -> str:
+    """Lines of one paragraph as one. Between Japanese characters there is no space.
+
+    `width`: columns of the cell, 0: not a cell. A cell's lines are cut anywhere, also inside a word or a number: a
+    line that fills its cell goes on without a space.
+    """
+    text = ""
+    is_full = False
+    for line in lines:
+        piece = line.strip()
+        if not piece:
+            continue
+        if text and not is_full and not (is_wide(text[-1]) or is_wide(piece[0])):
+            is_number = width and piece[0].isdigit() and text[-1] in "0123456789."
+            text += "" if is_number else " "
+        text += piece
+        is_full = 0 < width <= display_width(line.rstrip()) + 1
+    return text
+
+
+def is_wide(character: str) -> bool:
+    """Whether it takes two columns: Japanese, and what is as wide."""
+    return unicodedata.east_asian_width(character) in "WF"
+
+
+def display_width(text: str) -> int:
+    """Width in columns of a terminal, as pandoc counts it."""
+    return sum(2 if is_wide(character) else 1 for character in text) if not text.isascii() else len(text)
+
+
+GRID_BORDER = re.compile(r"^\s*\+(?:[-=:]+\+)+\s*$")
+DASHES = re.compile(r"^\s*-{3,}(?:\s+-{3,})*\s*$")
+PIPE_RULE = re.compile(r"^\s*+\|?\s*+:?-{3,}+:?\s*+(?:\|\s*+:?-{3,}+:?\s*+)*+\|?\s*+$")
+_PIPE = re.compile(r"(?<!\\)\|")
+
+
+@dataclass(frozen=True, slots=True)
+class MarkdownCell:
+    lines: list[str]
+    width: int  # columns; 0: not known
+
+
+@dataclass(frozen=True, slots=True)
+class MarkdownTable:
+    """`end`: the line after the table. `heads`: how many of the rows are head rows."""
+
+    rows: list[list[MarkdownCell]]
+    end: int
+    heads: int = 0
+
+    @property
+    def is_frame(self) -> bool:
+        """Whether it is only a frame around text: one cell."""
+        return len(self.rows) == 1 and len(self.rows[0]) == 1
+
+
+def grid(lines: list[str], start: int) -> MarkdownTable | None:
+    """A table with +---+ around its cells, from its upper border on."""
+    width = lines[start].count("+") - 1
+    rows: list[list[MarkdownCell]] = []
+    heads, at = 0, start + 1
+    cells = _empty(width, lines[start])
+    while at < len(lines):
+        line = lines[at]
+        stripped = line.strip()
+        if not stripped.startswith(("|", "+")):
+            break
+        if GRID_BORDER.match(line):
+            if any(cell.lines for cell in cells):
+                rows.append(cells)
+            cells = _empty(width, lines[start])
+            if "=" in line:
+                heads = len(rows)
+        else:
+            _take(cells, stripped, is_partial=stripped.startswith("+") or "+-" in stripped)
+        at += 1
+    if any(cell.lines for cell in cells):
+        rows.append(cells)
+    return MarkdownTable(rows, at, heads) if rows else None
+
+
+def dashed(lines: list[str], start: int) -> MarkdownTable | None:
+    """pandoc's simple and multiline tables, from their first line of dashes on; None: it is no table."""
+    rule = lines[start]
+    end = _end_of_dashed(lines, start)
+    if end is None:
+        return None
+    inner = [at for at in range(start + 1, end) if DASHES.match(lines[at])]
+    body_start, heads = (inner[0] + 1, 1) if inner else (start + 1, 0)
+    spans = _spans(lines[inner[0]] if inner else rule)
+    head = lines[start + 1 : inner[0]] if inner else []
+    rows = [_cells(head, spans)] if head else []
+    group: list[str] = []
+    by_line = len(spans) > 1 and not any(not line.strip() for line in lines[body_start:end])
+    if len(spans) == 1:
+        return MarkdownTable([_cells(lines[body_start:end], spans)], end + 1)
+    for line in [*lines[body_start:end], ""]:
+        if line.strip():
+            group.append(line)
+        if group and (by_line or not line.strip()):
+            rows.append(_cells(group, spans))
+            group = []
+    return MarkdownTable(rows, end + 1, heads) if rows else None
+
+
+def headed(lines: list[str], start: int) -> MarkdownTable | None:
+    """pandoc's simple table: its head, dashes, a row a line, and a blank line; None: it is no table."""
+    spans = _spans(lines[start + 1])
+    end = start + 2
+    while end < len(lines) and lines[end].strip() and not DASHES.match(lines[end]):
+        end += 1
+    if len(spans) < 2 or end == start + 2:
+        return None
+    rows = [_cells([line], spans) for line in (lines[start], *lines[start + 2 : end])]
+    return MarkdownTable(rows, end + (end < len(lines) and bool(lines[end].strip())), 1)
+
+
+def piped(lines: list[str], start: int) -> MarkdownTable | None:
+    """A table with | between its cells; `start` is its head row, the rule follows."""
+    if start + 1 >= len(lines) or "|" not in lines[start] or not PIPE_RULE.match(lines[start + 1]):
+        return None
+    if "|" not in lines[start + 1] and "-" * 3 not in lines[start + 1]:
+        return None
+    rows, at = [_split(lines[start])], start + 2
+    while at < len(lines) and lines[at].strip() and "|" in lines[at]:
+        rows.append(_split(lines[at]))
+        at += 1
+    return MarkdownTable(rows, at, 1)
+
+
+def _split(line: str) -> list[MarkdownCell]:
+    inner = line.strip().removeprefix("|")
+    if inner.endswith("|") and not inner.endswith("\\|"):
+        inner = inner[:-1]
+    return [MarkdownCell([cell.strip().replace("\\|", "|")], 0) for cell in _PIPE.split(inner)]
+
+
+def _empty(width: int, border: str) -> list[MarkdownCell]:
+    return [MarkdownCell([], max(0, len(part) - 2)) for part in border.strip().strip("+").split("+")] or [
+        MarkdownCell([], 0) for _ in range(width)
+    ]
+
+
+def _take(cells: list[MarkdownCell], line: str, *, is_partial: bool) -> None:
+    """One line of a row. A line that is border for some of the cells adds text to the others only."""
+    if len(cells) == 1:
+        cells[0].lines.append(line[1:-1] if line.endswith("|") and len(line) > 1 else line[1:])
+        return
+    parts = re.split(r"[|+]", line)[1:]
+    if parts and not parts[-1].strip():
+        parts.pop()
+    for cell, part in zip(cells, parts, strict=False):
+        if not (is_partial and re.fullmatch(r"[-=:]*", part.strip())):
+            cell.lines.append(part)
+
+
+def _end_of_dashed(lines: list[str], start: int) -> int | None:
+    """The line of dashes that ends the table, or the blank line after a table with a head and no last rule."""
+    seen = start
+    for at in range(start + 1, min(len(lines), start + 400)):
+        if DASHES.match(lines[at]):
+            nothing_follows = at + 1 >= len(lines) or not lines[at + 1].strip()
+            if nothing_follows and at > start + 1:
+                return at
+            seen = at
+        elif lines[at].strip() and not lines[at].startswith((" ", "\t")) and seen == start and at > start + 1:
+            return None
+    return None
+
+
+def _spans(rule: str) -> list[tuple[int, int]]:
+    """From and to which column each run of dashes goes."""
+    return [match.span() for match in re.finditer(r"-+", rule)]
+
+
+def _cells(lines: list[str], spans: list[tuple[int, int]]) -> list[MarkdownCell]:
+    if len(spans) == 1:
+        return [MarkdownCell([line.strip() for line in lines], spans[0][1] - spans[0][0])]
+    cells = [MarkdownCell([], end - start) for start, end in spans]
+    bounds = [start for start, _ in spans[1:]] + [1 << 30]
+    for line in lines:
+        pieces: list[str] = ["" for _ in spans]
+        at, place = 0, 0
+        for character in line:
+            while at >= bounds[place]:
+                place += 1
+            pieces[place] += character
+            at += 2 if is_wide(character) else 1
+        for cell, piece in zip(cells, pieces, strict=True):
+            cell.lines.append(piece.rstrip())
+    return cells

@@ -1,0 +1,133 @@
+"""A page of a PDF file as a picture, with the places of quoted texts on it. Nothing of the page is followed or run."""
+
+import base64
+import unicodedata
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+
+from app.base.errors import AppError
+from app.base.files.input_file import open_regular
+from app.documents.reading.messages import QuotePlace, Render, Rendered
+from app.documents.reading.pdf import pdf_reader
+from app.documents.reading.pdf.pdf_page import Glyph, read_page
+from app.documents.records import Document
+
+WIDTH_MOST_PX = 3_000  # a panel of 524 px at twice the density and 300 %
+PIXELS_MOST = 16_000_000  # 48 MB; a page may be a metre high
+QUOTES_MOST = 50
+SHORTEST_QUOTE = 4  # characters; shorter ones stand everywhere
+HEAD, TAIL = 12, 8  # characters of a quote's two ends that are looked for where the whole is not found
+SAME_LINE = 0.6  # of a letter's height: further down the next line begins
+PDF_HEAD = b"%PDF-"
+HEAD_BYTES = 1024  # the mark may stand behind other bytes
+
+
+def render(document: Document, command: Render) -> Rendered:
+    """Raises AppError("source_gone" | "source_changed" | "source_no_page" | "document_protected" | "document_damaged"),
+    OSError."""
+    path = Path(document.path)
+    _check(path, document)
+    file = pdf_reader.opened(path)
+    try:
+        if not 1 <= command.page <= len(file):
+            raise AppError("source_no_page", page=command.page)
+        try:
+            page = file[command.page - 1]
+        except pypdfium2.PdfiumError as error:
+            raise AppError("document_damaged", detail=str(error)) from error
+        try:
+            return _drawn(page, command, len(file))
+        finally:
+            page.close()
+    finally:
+        file.close()
+
+
+def _check(path: Path, document: Document) -> None:
+    """Whether the file is there, is what was read then, and has pages."""
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        raise AppError("source_gone", path=str(path)) from error
+    if (status.st_size, status.st_mtime_ns) != (document.size_bytes, document.modified_ns):
+        raise AppError("source_changed", path=str(path))
+    with open_regular(path) as file:
+        if PDF_HEAD not in file.read(HEAD_BYTES):
+            raise AppError("source_no_page", page=0)
+
+
+def _drawn(page: Any, command: Render, pages: int) -> Rendered:
+    width_pt, height_pt = page.get_size()
+    if width_pt <= 0 or height_pt <= 0:
+        raise AppError("source_no_page", page=command.page)
+    wanted = max(1, min(command.width_px, WIDTH_MOST_PX)) / width_pt
+    scale = min(wanted, (PIXELS_MOST / (width_pt * height_pt)) ** 0.5)
+    glyphs = read_page(page).glyphs if command.quotes else []
+    lines = [line for quote in command.quotes[:QUOTES_MOST] for line in lines_of(glyphs, quote)]
+    places = [QuotePlace(*(edge * scale for edge in line)) for line in lines]
+    bitmap = page.render(scale=scale, may_draw_forms=False, rev_byteorder=True, prefer_bgrx=False)
+    try:
+        width, height, stride = bitmap.width, bitmap.height, bitmap.stride
+        data = bytes(bitmap.buffer)
+    finally:
+        bitmap.close()
+    rows = b"".join(data[start : start + 3 * width] for start in range(0, stride * height, stride))
+    packed = base64.b64encode(zlib.compress(rows, 1)).decode("ascii")
+    return Rendered(command.id, command.page, pages, width, height, packed, tuple(places))
+
+
+def lines_of(glyphs: list[Glyph], quote: str) -> list[tuple[float, float, float, float]]:
+    """Left, top, right, bottom of each line of letters that a quoted text takes on a page, in points; [] if it is not
+    there. A page may hold only its beginning or its end. Of 150 sentences of Debian's Japanese reference all are found.
+    """
+    letters = [(_plain(glyph.text), glyph) for glyph in glyphs]
+    owners = [glyph for text, glyph in letters for _ in text]
+    shown, wanted = "".join(text for text, _ in letters), _plain(quote)
+    if len(wanted) < SHORTEST_QUOTE:
+        return []
+    at = shown.find(wanted)
+    span = (at, at + len(wanted)) if at >= 0 else _between_ends(shown, wanted)
+    return _lines(owners[slice(*span)]) if span else []
+
+
+def _between_ends(shown: str, wanted: str) -> tuple[int, int] | None:
+    """Where a text stands that has been read a little otherwise: from its beginning to its end, or one of both."""
+    head = shown.find(wanted[:HEAD])
+    tail = shown.find(wanted[-TAIL:], max(0, head))
+    if 0 <= head < tail <= head + 2 * len(wanted):
+        return head, tail + TAIL
+    if len(wanted) < 2 * HEAD:
+        return None
+    if head >= 0:
+        return head, min(len(shown), head + len(wanted))
+    return (max(0, tail + TAIL - len(wanted)), tail + TAIL) if tail >= 0 else None
+
+
+def _lines(glyphs: list[Glyph]) -> list[tuple[float, float, float, float]]:
+    found: list[tuple[float, float, float, float]] = []
+    for glyph in glyphs:
+        edges = (glyph.left, glyph.top, glyph.right, glyph.bottom)
+        if found and _is_beside(found[-1], edges):
+            last = found[-1]
+            found[-1] = (
+                min(last[0], edges[0]), min(last[1], edges[1]), max(last[2], edges[2]), max(last[3], edges[3])
+            )  # fmt: skip
+        else:
+            found.append(edges)
+    return found
+
+
+def _is_beside(line: tuple[float, float, float, float], edges: tuple[float, float, float, float]) -> bool:
+    """On the same line, across or, in vertical text, downward."""
+    size = max(edges[3] - edges[1], edges[2] - edges[0], 1.0)
+    is_across = abs((line[1] + line[3]) - (edges[1] + edges[3])) / 2 < SAME_LINE * size and edges[0] > line[0]
+    is_down = abs((line[0] + line[2]) - (edges[0] + edges[2])) / 2 < SAME_LINE * size and edges[1] > line[1]
+    return is_across or (is_down and line[2] - line[0] < 2 * size and edges[1] - line[3] < size)
+
+
+def _plain(text: str) -> str:
+    """What is compared: without spaces, and without what stands between the cells of a row that was read."""
+    return "".join(unicodedata.normalize("NFKC", text).replace("|", "").split())

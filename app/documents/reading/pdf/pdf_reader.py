@@ -1,0 +1,308 @@
+"""PDF files: text in the order it is read, with its places. Scripts, forms and embedded files are left alone.
+
+The order in which a page is read: columns one after the other, what spans them in between.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+
+from app.base import invisible_characters
+from app.base.errors import AppError
+from app.documents.reading import limits
+from app.documents.reading.pdf import ocr
+from app.documents.reading.pdf.pdf_lines import GlyphRun, PageLine, lines_of, runs_of, turned
+from app.documents.reading.pdf.pdf_page import RawPage, read_page
+from app.documents.reading.pdf.pdf_paragraphs import Outline, PageItem, TextPage, blocks_of, entries_of
+from app.documents.reading.pdf.pdf_tables import PdfTable, aligned, ruled
+from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument, is_japanese
+from app.documents.records import ReadingReport
+
+GUTTER_EM = 1.0  # the least width between two columns
+LINES_LEAST = 6  # of each column
+FILLED = 0.55  # of a column's width that its middle line fills: cells of tables are shorter
+CROSSING = 0.12  # share of the lines that may span the gutter: titles, figures
+DEEPEST = 3  # halves of halves: up to eight columns
+
+
+@dataclass(slots=True)
+class PageColumn:
+    """Lines and tables in order, with the edges of what the lines are set in."""
+
+    content: list[PageLine | PdfTable]
+    left: float
+    right: float
+
+
+def columns_of(runs: Sequence[GlyphRun], tables: Sequence[PdfTable], depth: int = 0) -> list[PageColumn]:
+    """In reading order. `tables`: those of the page, whose letters are not among the runs."""
+    gutter = _gutter(runs) if depth < DEEPEST else None
+    if gutter is None:
+        return _one_column(runs, tables)
+    spanning = [run for run in runs if run.left < gutter < run.right]
+    wide = [table for table in tables if table.edges[0] < gutter < table.edges[2]]
+    found: list[PageColumn] = []
+    above = float("-inf")
+    places = [((line.top + line.bottom) / 2, None) for line in lines_of(spanning)]
+    ends: list[tuple[float, PdfTable | None]] = [*places, *((table.edges[1], table) for table in wide)]
+    for below, table in [*sorted(ends, key=lambda end: end[0]), (float("inf"), None)]:
+        band = [run for run in runs if above < run.middle < below and not run.left < gutter < run.right]
+        narrow = [one for one in tables if one not in wide and above < one.edges[1] <= below]
+        for is_left in (True, False):
+            side = [run for run in band if (run.right <= gutter) == is_left]
+            beside = [one for one in narrow if (one.edges[2] <= gutter) == is_left]
+            found += columns_of(side, beside, depth + 1)
+        line = [run for run in spanning if abs(run.middle - below) < max(1.0, run.size * 0.5)]
+        found += _one_column([] if table else line, [table] if table else [])
+        above = below
+    return found
+
+
+def _one_column(runs: Sequence[GlyphRun], tables: Sequence[PdfTable]) -> list[PageColumn]:
+    if not runs:
+        return [PageColumn([table], table.edges[0], table.edges[2]) for table in tables]
+    lines = lines_of(runs)
+    content: list[PageLine | PdfTable] = list(lines)
+    for table in sorted(tables, key=lambda table: -table.edges[1]):
+        above = next((place for place, line in enumerate(lines) if line.top >= table.edges[1] - 1), len(lines))
+        content.insert(above, table)
+    return [PageColumn(content, min(line.left for line in lines), _right_edge(lines))]
+
+
+def _right_edge(lines: Sequence[PageLine]) -> float:
+    """Where lines are broken: the edge that several share. A long formula or address may stand out."""
+    rights = sorted((line.right for line in lines), reverse=True)
+    least = max(2, len(lines) // 10)
+    for place, right in enumerate(rights):
+        if sum(1 for other in rights[place : place + 4 * least] if right - other <= lines[0].size) >= least:
+            return right
+    return rights[0]
+
+
+def _gutter(runs: Sequence[GlyphRun]) -> float | None:
+    """The middle of the white band that parts the text into two columns; None: there is one column."""
+    if len(runs) < 2 * LINES_LEAST:
+        return None
+    left, right = min(run.left for run in runs), max(run.right for run in runs)
+    width = int(right - left)
+    if not 60 <= width <= 5000:
+        return None
+    covered = [0.0] * (width + 2)
+    for run in runs:
+        for place in range(max(0, int(run.left - left)), min(width, int(run.right - left)) + 1):
+            covered[place] += 1
+    lines = len(lines_of(runs))
+    size = sorted(run.size for run in runs)[len(runs) // 2]
+    best: tuple[float, float] | None = None
+    start: int | None = None
+    for place in range(int(width * 0.2), int(width * 0.8) + 1):
+        if covered[place] <= CROSSING * lines + 1:
+            start = place if start is None else start
+            continue
+        best = _wider(best, start, place, left)
+        start = None
+    best = _wider(best, start, int(width * 0.8) + 1, left)
+    if best is None or best[0] < GUTTER_EM * size:
+        return None
+    gutter = best[1]
+    return gutter if _is_text(runs, gutter, left, right) else None
+
+
+def _wider(best: tuple[float, float] | None, start: int | None, end: int, left: float) -> tuple[float, float] | None:
+    if start is None or (best is not None and end - start <= best[0]):
+        return best
+    return float(end - start), left + (start + end) / 2
+
+
+def _is_text(runs: Sequence[GlyphRun], gutter: float, left: float, right: float) -> bool:
+    """Whether both sides are lines of text rather than cells."""
+    for side, width in (
+        ([run for run in runs if run.right <= gutter], gutter - left),
+        ([run for run in runs if run.left >= gutter], right - gutter),
+    ):
+        lines = lines_of(side)
+        if len(lines) < LINES_LEAST:
+            return False
+        filled = sorted((line.right - line.left) / width for line in lines)
+        if filled[len(filled) // 2] < FILLED:
+            return False
+    return True
+
+
+PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD
+UNSUPPORTED_ERROR = 5  # FPDF_ERR_SECURITY
+STAMP_CHARACTERS = 20  # a scanned page may bear a number or a stamp that is text
+RUBY = 0.62  # of the letters below it
+
+
+def read(path: Path, tell: ProgressCallback, *, ocr: bool = False) -> ReadDocument:
+    """`ocr`: recognizes the letters of pages that are pictures.
+
+    Raises AppError("document_protected" | "document_damaged" | "document_too_many_pages" | "document_too_long"),
+    OSError.
+    """
+    document = opened(path)
+    try:
+        if len(document) > limits.PAGES:
+            raise AppError("document_too_many_pages", pages=len(document), limit=limits.PAGES)
+        return _Reader(document, tell, ocr).read()
+    finally:
+        document.close()
+
+
+def opened(path: Path) -> Any:
+    """A pypdfium2 document, which the caller closes. Raises AppError("document_protected" | "document_damaged")."""
+    try:
+        return pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code in (PASSWORD_ERROR, UNSUPPORTED_ERROR):
+            raise AppError("document_protected") from error
+        raise AppError("document_damaged", detail=str(error)) from error
+
+
+class _Reader:
+    def __init__(self, document: Any, tell: ProgressCallback, with_ocr: bool) -> None:
+        self._document = document
+        self._tell = tell
+        self._recognizer = ocr.Recognizer(tell) if with_ocr else None
+        self._characters = limits.CharacterBudget()
+        self._unmapped = 0
+        self._tables = 0
+        self._silent: list[int] = []
+        self._recognized: dict[int, list[Block]] = {}
+        self._notes: list[str] = []
+
+    def read(self) -> ReadDocument:
+        count = len(self._document)
+        pages = []
+        for number in range(1, count + 1):
+            self._tell(number, count)
+            pages.append(self._page(number))
+        blocks = blocks_of(pages, Outline(entries_of(self._document)))
+        if self._recognized:
+            self._notes.append("recognized")
+            blocks = _with_recognized(blocks, self._recognized)
+        if self._document.count_attachments() > 0:
+            self._notes.append("embedded_files")
+        if len(self._silent) * 2 > count:
+            self._notes.append("pages_without_text")
+        report = ReadingReport(
+            pages=count,
+            pages_without_text=tuple(self._silent),
+            garbled_share=min(1.0, self._unmapped / max(1, self._characters.count)),
+            tables=self._tables,
+            notes=tuple(dict.fromkeys(self._notes)),
+        )
+        title = invisible_characters.to_single_line(self._document.get_metadata_value("Title"))
+        return ReadDocument(blocks, title, report)
+
+    def _page(self, number: int) -> TextPage:
+        try:
+            page = self._document[number - 1]
+        except pypdfium2.PdfiumError:
+            self._notes.append("pages_unreadable")
+            self._silent.append(number)
+            return TextPage(number, turned(RawPage(0, 0))[0], 0)
+        try:
+            raw = read_page(page)
+            self._characters.add(len(raw.glyphs))
+            self._unmapped += raw.unmapped
+            self._hear(page, number, raw)
+        except pypdfium2.PdfiumError:
+            self._notes.append("pages_unreadable")
+            self._silent.append(number)
+            raw = RawPage(0, 0)
+        finally:
+            page.close()
+        laid_out = lay_out(raw, number)
+        self._tables += sum(1 for item in laid_out.items if isinstance(item.content, PdfTable))
+        return laid_out
+
+    def _hear(self, page: Any, number: int, raw: RawPage) -> None:
+        """Notes a page without text, and recognizes it where that is wished."""
+        few = STAMP_CHARACTERS if raw.has_picture else 0
+        if len(raw.glyphs) > few or raw.is_blank:
+            return
+        found = self._recognizer.blocks_of(page, number) if self._recognizer else []
+        if found:
+            self._recognized[number] = found
+            self._characters.add(sum(len(block.text) for block in found))
+        else:
+            self._silent.append(number)
+
+
+def lay_out(raw: RawPage, number: int) -> TextPage:
+    """A page's lines and tables in reading order."""
+    turn, raw = turned(raw)
+    tables, glyphs = ruled(raw)
+    runs = _without_ruby(runs_of(glyphs))
+    page = TextPage(number, turn, raw.height)
+    for column in columns_of(runs, tables):
+        page.items += _items(column)
+    return page
+
+
+def _items(column: PageColumn) -> list[PageItem]:
+    """Lines whose cells stand under one another become tables too."""
+    lines = [one for one in column.content if isinstance(one, PageLine)]
+    pitches = sorted((after.top + after.bottom - line.top - line.bottom) / 2 for line, after in pairwise(lines))
+    pitch = pitches[len(pitches) // 2] if len(pitches) >= 2 else 0.0
+    found: list[PageItem] = []
+    for is_lines, group in groupby(column.content, key=lambda one: isinstance(one, PageLine)):
+        content = list(group)
+        if is_lines:
+            content = _with_tables([one for one in content if isinstance(one, PageLine)])
+        found += [PageItem(one, column.left, column.right, pitch) for one in content]
+    return found
+
+
+def _with_tables(lines: list[PageLine]) -> list[PageLine | PdfTable]:
+    found: list[PageLine | PdfTable] = []
+    done = 0
+    for start, end, table in aligned(lines):
+        found += [*lines[done:start], table]
+        done = end
+    return [*found, *lines[done:]]
+
+
+def _without_ruby(runs: list[GlyphRun]) -> list[GlyphRun]:
+    """Without the small kana that say how the ideographs below them are read."""
+    sizes = sorted(run.size for run in runs)
+    if not sizes:
+        return runs
+    largest = sizes[-1]
+    small = [
+        run for run in runs if run.size <= RUBY * largest and all("ぁ" <= glyph.text <= "ヿ" for glyph in run.glyphs)
+    ]
+    if not small:
+        return runs
+    lines = [run for run in runs if run.glyphs and any(is_japanese(glyph.text) for glyph in run.glyphs)]
+
+    def is_ruby(run: GlyphRun) -> bool:
+        return any(
+            run.size <= RUBY * line.size
+            and line.left - line.size <= run.left
+            and run.right <= line.right + line.size
+            and -0.6 * line.size <= line.top - run.bottom <= 0.4 * line.size
+            for line in lines
+        )
+
+    ruby = {id(run) for run in small if is_ruby(run)}
+    return [run for run in runs if id(run) not in ruby]
+
+
+def _with_recognized(blocks: list[Block], recognized: dict[int, list[Block]]) -> list[Block]:
+    """The pages' blocks at their places among the others."""
+    found: list[Block] = []
+    waiting = sorted(recognized)
+    for block in blocks:
+        while waiting and waiting[0] <= block.page:
+            found += recognized[waiting.pop(0)]
+        found.append(block)
+    for number in waiting:
+        found += recognized[number]
+    return found

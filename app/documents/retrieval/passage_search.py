@@ -1,0 +1,170 @@
+"""From a question to the passages that may answer it, by its words: no model is needed, though one may add to it.
+
+bm25 (Robertson and Zaragoza 2009) over pairs of characters, twice: FTS5 finds candidates by the rarer terms, then each
+candidate is scored with weighted terms, its clause counting too. Of the words that may stand for one of the question's
+only the best counts, so that a long list of them does little harm. The weights were fitted to the questions that
+tests/benchmarks/retrieval.py measures with.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.base import invisible_characters
+from app.base.database import Database, Row
+from app.documents import terms
+from app.documents.library import Library
+from app.documents.records import Passage
+from app.documents.retrieval.retrieved_passages import widen_sections
+
+if TYPE_CHECKING:  # most machines have no embedding model, and need no numpy
+    from app.documents.retrieval.semantic_index import SemanticQuery
+
+CANDIDATES = 120
+TERMS = 30  # of a question, those that tell most; and as many find candidates
+COMMON_SHARE = 0.1  # a term in more sections than that finds no candidates
+CLAUSES = 40  # of the best candidates, their clauses are scored
+CLAUSE_REACH = 20  # sections of it before and behind a candidate
+CLAUSE_WEIGHT = 0.3
+HEADING_WEIGHT = 1.0
+SATURATION = 1.2  # k1
+LENGTH_SHARE, HEADING_LENGTH_SHARE = 0.75, 0.5  # b
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """Weights times inverse document frequencies of the terms that occur at all."""
+
+    terms: Mapping[str, float]
+    synonyms: Sequence[Sequence[Mapping[str, float]]]  # for a word of the question, the terms of each other word
+    rare: Sequence[str]  # candidates are found by these
+    body_length: float  # averages
+    heading_length: float
+
+    def parts(self) -> list[Mapping[str, float]]:
+        return [self.terms, *(other for others in self.synonyms for other in others)]
+
+
+def search(
+    library: Library,
+    query: str,
+    collection_ids: Sequence[int],
+    limit: int = 20,
+    glossary: Path | None = None,
+    meaning: "SemanticQuery | None" = None,
+) -> list[Passage]:
+    """The best `limit` passages of those collections, the best first; by words alone [] when none of them occurs.
+
+    `glossary`: the user's own list of words that mean the same. `meaning`: of the query; what is near it is found too.
+    Raises AppError("glossary_unreadable").
+    """
+    scored = _by_words(library.database, query, collection_ids, glossary)
+    return widen_sections(library, meaning.fused(library, scored, collection_ids) if meaning else scored, limit)
+
+
+def _by_words(
+    database: Database, query: str, collection_ids: Sequence[int], glossary: Path | None
+) -> list[tuple[int, float]]:
+    """(section id, score), the best first."""
+    wanted = _wanted(database, invisible_characters.to_plain_text(query), glossary)
+    if not collection_ids or not wanted.rare:
+        return []
+    rows = _candidates(database, wanted.rare, collection_ids)
+    scores = {row["id"]: _score(wanted, [row]) for row in rows}
+    best = sorted(rows, key=lambda row: scores[row["id"]], reverse=True)
+    for clause in _clauses(database, best[:CLAUSES]):
+        gain = CLAUSE_WEIGHT * _score(wanted, clause, len(clause))
+        scores.update((row["id"], scores[row["id"]] + gain) for row in clause if row["id"] in scores)
+    best.sort(key=lambda row: scores[row["id"]], reverse=True)
+    return [(row["id"], scores[row["id"]]) for row in _distinct(best)]
+
+
+def _wanted(database: Database, query: str, glossary: Path | None) -> _Query:
+    sections, heading, body = database.read("SELECT sections, heading_length, body_length FROM section_totals")[0]
+    own, words = terms.of_query(query), terms.synonyms_of_query(query, glossary)
+    every = own.keys() | {term for others in words for other in others for term in other}
+    rows = database.read(
+        "SELECT v.term, v.doc FROM json_each(?) j JOIN section_vocabulary v ON v.term = j.value",
+        json.dumps(sorted(every)),
+    )
+    having = {row["term"]: row["doc"] for row in rows}
+
+    def weighed(part: Mapping[str, float], without: Mapping[str, float]) -> dict[str, float]:
+        return {
+            term: weight * math.log(1 + (sections - having[term] + 0.5) / (having[term] + 0.5))
+            for term, weight in part.items()
+            if term in having and term not in without
+        }
+
+    found = dict(sorted(weighed(own, {}).items(), key=lambda item: item[1], reverse=True)[:TERMS])
+    others = [[part for other in word if (part := weighed(other, found))] for word in words]
+    telling = {term: weight for term, weight in found.items() if own[term] > terms.WEIGHT_KANA}
+    telling |= {term: weight for word in others for part in word for term, weight in part.items()}
+    listed = sorted(telling or found, key=lambda term: telling.get(term, 0.0), reverse=True)
+    rare = [term for term in listed if having[term] <= COMMON_SHARE * sections] or listed
+    averages = max(1.0, body / max(1, sections)), max(1.0, heading / max(1, sections))
+    return _Query(found, [word for word in others if word], rare[:TERMS], *averages)
+
+
+def _candidates(database: Database, wanted: Iterable[str], collection_ids: Sequence[int]) -> list[Row]:
+    return database.read(
+        """WITH found(id) AS (
+               SELECT t.rowid FROM section_terms t CROSS JOIN section s ON s.id = t.rowid
+                   CROSS JOIN document d ON d.id = s.document_id
+               WHERE t.section_terms MATCH ? AND d.collection_id IN (SELECT value FROM json_each(?))
+               ORDER BY bm25(section_terms, 2.0, 1.0) LIMIT ?)
+           SELECT s.id, s.document_id, s.heading, s.heading_terms, s.body_terms, s.heading_length, s.body_length
+           FROM found f JOIN section s ON s.id = f.id""",
+        " OR ".join(f'"{term}"' for term in wanted),
+        json.dumps(list(collection_ids)),
+        CANDIDATES,
+    )
+
+
+def _clauses(database: Database, best: Sequence[Row]) -> list[list[Row]]:
+    """The sections around the candidates that are of the same clause; not all of them, since a whole table is one."""
+    rows = database.read(
+        """WITH near(id) AS (
+               SELECT DISTINCT s.id FROM json_each(?) j JOIN section b ON b.id = j.value
+                   JOIN section s ON s.document_id = b.document_id AND s.heading = b.heading
+                       AND s.position BETWEEN b.position - ? AND b.position + ?)
+           SELECT s.id, s.document_id, s.heading, s.heading_terms, s.body_terms, s.heading_length, s.body_length
+           FROM near n JOIN section s ON s.id = n.id""",
+        json.dumps([row["id"] for row in best]),
+        CLAUSE_REACH,
+        CLAUSE_REACH,
+    )
+    clauses: dict[tuple[int, str], list[Row]] = {}
+    for row in rows:
+        clauses.setdefault((row["document_id"], row["heading"]), []).append(row)
+    return list(clauses.values())
+
+
+def _score(wanted: _Query, rows: Sequence[Row], parts: int = 1) -> float:
+    """bm25 of sections taken as one text. `parts`: how many average sections long an average one would be."""
+    body = Counter(" ".join(row["body_terms"] for row in rows).split())
+    heading = Counter(rows[0]["heading_terms"].split())
+    length = sum(row["body_length"] for row in rows) / (wanted.body_length * max(1.0, parts**0.5))
+    body_norm = 1 - LENGTH_SHARE + LENGTH_SHARE * length
+    heading_norm = 1 - HEADING_LENGTH_SHARE + HEADING_LENGTH_SHARE * rows[0]["heading_length"] / wanted.heading_length
+    gains: dict[str, float] = {}
+    for term in {term for part in wanted.parts() for term in part}:
+        often = body[term] / body_norm + HEADING_WEIGHT * heading[term] / heading_norm
+        gains[term] = often * (SATURATION + 1) / (often + SATURATION)
+
+    def worth(part: Mapping[str, float]) -> float:
+        return sum(weight * gains[term] for term, weight in part.items())
+
+    return worth(wanted.terms) + sum(max(worth(other) for other in others) for others in wanted.synonyms)
+
+
+def _distinct(rows: Iterable[Row]) -> list[Row]:
+    """Without what says the same as a better one: forms and remarks that a document repeats."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        first.setdefault(row["body_terms"], row)
+    return list(first.values())

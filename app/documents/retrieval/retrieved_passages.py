@@ -1,0 +1,205 @@
+"""Found sections widened to passages: what stands beside them under the same heading, as far as there is room.
+
+Whether what was found for a question can hold its answer, judged by its words alone, before any model is asked.
+
+Measured with tests/benchmarks/abstention.py on questions of kasensabo: 76 with an answer, 20 without. Who is turned
+away sees the nearest passages, who is answered wrongly may not notice; but most questions have an answer. So the
+threshold is the highest that turns away fewer than one in ten of those.
+
+Whether passages hold the quotes that a right answer rests on: what finding and citing them is measured by.
+"""
+
+import dataclasses
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.documents import terms
+from app.documents.document_tables import SectionTable
+from app.documents.grounding import evidence
+from app.documents.grounding.evidence import Evidence
+from app.documents.library import Library
+from app.documents.records import DocumentSection, Passage
+from app.documents.values import notation, quantities
+
+PASSAGE_CHARACTERS = 1200  # characters of a passage
+NEIGHBOUR_SECTIONS = 8  # sections looked at on either side
+
+
+def widen_sections(library: Library, scored: Sequence[tuple[int, float]], limit: int) -> list[Passage]:
+    """Of (section id, score), the best first: `limit` passages, none of which repeats a part of a better one."""
+    table = SectionTable(library.database)
+    taken: set[int] = set()
+    kept: dict[int, list[tuple[int, DocumentSection]]] = {}
+    for section_id, _ in scored:
+        if section_id in taken or len(kept) == limit:
+            continue
+        near = table.around(section_id, NEIGHBOUR_SECTIONS)
+        at = next((place for place, row in enumerate(near) if row[0] == section_id), None)
+        if at is not None:
+            kept[section_id] = _extent(near, at, taken)
+            taken.update(row[0] for row in kept[section_id])
+    found = table.passages([(section_id, score) for section_id, score in scored if section_id in kept])
+    return [join_parts(passage, [section for _, section in kept[passage.section_id]]) for passage in found]
+
+
+def _extent(
+    near: Sequence[tuple[int, DocumentSection]], at: int, taken: Collection[int]
+) -> list[tuple[int, DocumentSection]]:
+    """The sections that belong with the one at `at` and fit beside it, without those that are taken."""
+    headings = [section.heading for _, section in near]
+    sizes = [
+        len(section.text) + len(section.tag) + len(section.heading[-1] if section.heading else "") + 5
+        for _, section in near
+    ]
+    first = last = at
+    length = sizes[at]
+    is_growing = True
+    while is_growing:
+        is_growing = False
+        for place in (last + 1, first - 1):
+            is_there = 0 <= place < len(near) and near[place][0] not in taken
+            if is_there and _is_near(headings[place], headings[at]) and length + sizes[place] <= PASSAGE_CHARACTERS:
+                length += sizes[place]
+                first, last = min(first, place), max(last, place)
+                is_growing = True
+    return list(near[first : last + 1])
+
+
+def _is_near(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two headings are the same, or side by side under the same one."""
+    common = next((place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
+    if common is None:
+        common = min(len(one), len(other))
+    return common >= max(1, len(other) - 1) if other else not one
+
+
+def join_parts(passage: Passage, parts: Sequence[DocumentSection]) -> Passage:
+    """One text, with the headings and tags that stand between its parts. Heading, tag and page stay the found one's."""
+    lines: list[str] = []
+    before: DocumentSection | None = None
+    for part in parts:
+        above = opening_lines(part, before) if len(parts) > 1 else ""
+        lines += [above, part.text] if above else [part.text]
+        before = part
+    section = dataclasses.replace(
+        passage.section,
+        text="\n".join(lines),
+        page_last=max(part.page_last for part in parts),
+        boxes=tuple(dict.fromkeys(box for part in parts for box in part.boxes)),
+        captions=tuple(dict.fromkeys(caption for part in parts for caption in part.captions)),
+    )
+    return dataclasses.replace(passage, section=section, parts=tuple(parts))
+
+
+def opening_lines(part: DocumentSection, before: DocumentSection | None) -> str:
+    """The lines that stood before a part in its document."""
+    is_new = before is None or part.heading != before.heading
+    lines = [part.heading[-1]] if is_new and part.heading else []
+    if part.tag and (is_new or before is None or part.tag != before.tag):
+        lines.append(f"＜{part.tag}＞")
+    return "\n".join(lines)
+
+
+ABSTENTION_THRESHOLD = 0.65
+PASSAGES_JUDGED = 3  # passages: the more are looked at, the likelier one has the words by chance
+_DISCOUNT = 0.7  # for a passage without the value that the question names, or without any of the unit it asks for
+# Terms that ask, and pairs across a change of script, which are no words.
+_ASKING = re.compile(
+    "[ァ-ヺー][一-鿿]|[一-鿿][ァ-ヺー]|.*[何幾].*|教え|違い|理由|方法|意味|場合|必要|規定|標準|程度"
+    "|上限|下限|目安|定義|区別|列挙|一覧|記述|説明|要点|内容|概要|具体"
+)
+_UNIT_ASKED = re.compile(rf"何\s?(?P<unit>{notation.UNIT_PATTERN})")
+
+
+@dataclass(frozen=True, slots=True)
+class AbstentionVerdict:
+    """`score`: 0 to 1, the weighed share of the question's terms in the passage that has most of it."""
+
+    score: float
+
+    @property
+    def is_enough(self) -> bool:
+        return self.score >= ABSTENTION_THRESHOLD
+
+
+def judge_answerability(
+    library: Library, question: str, passages: Sequence[Passage], glossary: Path | None = None
+) -> AbstentionVerdict:
+    """Of passages that a search gave, the best first. Terms that few sections have weigh more.
+
+    `glossary`: the user's own list of words that mean the same. Raises AppError("glossary_unreadable").
+    """
+    if not passages:
+        return AbstentionVerdict(0.0)
+    weights = _weights(library, question)
+    if not weights:  # nothing that could be looked for: 「標準」とは何ですか
+        return AbstentionVerdict(1.0)
+    wanted = _Wanted(question)
+    others = terms.synonyms_by_word(question, glossary)
+    found = [evidence.of_passage(passage) for passage in passages[:PASSAGES_JUDGED]]
+    return AbstentionVerdict(max(_share(weights, others, one) * wanted.discount(one) for one in found))
+
+
+def _share(weights: dict[str, float], others: Sequence[tuple[str, list[list[str]]]], found: Evidence) -> float:
+    """Of the terms by their weights, those that the passage has itself or in another word for the same."""
+    there = {term for term in weights if term in found.terms}
+    for word, same in others:
+        if any(found.terms.issuperset(listed) for listed in same):
+            there |= weights.keys() & set(terms.of_text(word))
+    return sum(weights[term] for term in there) / sum(weights.values())
+
+
+def _weights(library: Library, question: str) -> dict[str, float]:
+    """Of each term of a question: the logarithm of how rare it is among all sections (the idf of bm25)."""
+    asked = [term for term in evidence.asked_terms(question) if not _ASKING.fullmatch(term)]
+    sections = library.database.read("SELECT sections FROM section_totals")[0][0]
+    rows = library.database.read(
+        "SELECT v.term, v.doc FROM json_each(?) j JOIN section_vocabulary v ON v.term = j.value", json.dumps(asked)
+    )
+    having = dict.fromkeys(asked, 0) | {row["term"]: row["doc"] for row in rows}
+    return {term: math.log((sections + 1) / (count + 0.5)) for term, count in having.items()}
+
+
+class _Wanted:
+    """The values that a question names, and the units that it asks for (何m, 何年)."""
+
+    def __init__(self, question: str) -> None:
+        flat, _ = notation.flatten(question)
+        self._values = [(value, question[value.start : value.end]) for value in quantities.parse(question)]
+        self._dates = notation.parse_dates(question)
+        self._units = {notation.unit_of(found["unit"]).name for found in _UNIT_ASKED.finditer(flat)}
+
+    def discount(self, found: Evidence) -> float:
+        """1, or less for what the passage lacks."""
+        has_unit = not self._units or any(value.unit in self._units for value in found.quantities)
+        has_values = all(found.holds(value, written) for value, written in self._values)
+        has_dates = all(found.holds_date(date) for date in self._dates)
+        return (1.0 if has_unit else _DISCOUNT) * (1.0 if has_values and has_dates else _DISCOUNT)
+
+
+QUOTE_SHARE = 0.5  # of a quote in one piece, where it goes beyond a passage's end
+_SIGNS = re.compile(r"[\s|>*\\^]")  # Markdown's, which a quote may still have
+_WAVES = re.compile("[〜～–]")
+
+
+def normalize_quote(text: str) -> str:
+    return _WAVES.sub("~", _SIGNS.sub("", unicodedata.normalize("NFKC", text)))
+
+
+def quote_rank(texts: Sequence[str], quotes: Sequence[str]) -> int:
+    """By which text, from 1, all quotes have been found; 0: not all are there. All normalized."""
+    ranks = [next((at for at, text in enumerate(texts, 1) if contains_quote(text, quote)), 0) for quote in quotes]
+    return max(ranks, default=0) if all(ranks) else 0
+
+
+def contains_quote(text: str, quote: str) -> bool:
+    """Whether a passage has the quote, or at least half of it in one piece. Both normalized."""
+    if quote in text:
+        return True
+    length = max(1, math.ceil(len(quote) * QUOTE_SHARE))
+    return any(quote[at : at + length] in text for at in range(len(quote) - length + 1))

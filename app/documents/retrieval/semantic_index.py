@@ -1,0 +1,359 @@
+"""The embedding model in use, and which sections it has no vectors of yet.
+
+Vectors of sections in one file a model, looked through whole: nearest by angle.
+
+8-bit numbers in a file that is mapped: of 20 searches among 100,000 sections of 768 numbers 19 take less than 26 ms
+(sqlite-vec 268, with 8 bits 103), in a quarter of the space of 32-bit numbers, and they need no extension of sqlite,
+which many Pythons cannot load (tests/benchmarks/vectors.py). An index of neighbours would only save milliseconds.
+
+The file is a cache. A row says by a digest which text it was made of, so a row of a section that has left or changed is
+nobody's, and what a kill has cut off is made again.
+
+What is near in meaning, beside what has the words: two rankings made one.
+
+Reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): it needs no common scale, which bm25 and cosines do
+not have. With their constant of 60 and equal weights a small model does harm: of 126 questions to five volumes of
+kasensabo the words alone have 125 in the first five passages, fused with multilingual-e5-small 110; as below 124. So
+the words lead where they cover a question, and meaning has an equal say where they do not.
+"""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.base.database import Database, Row
+from app.base.errors import AppError
+from app.base.files.input_file import open_regular
+from app.documents.document_tables import heading_of, text_of
+from app.documents.library import Library
+from app.documents.retrieval import retrieved_passages
+from app.documents.retrieval.retrieved_passages import widen_sections
+from app.inference import gguf
+from app.inference.local_model import LocalModel
+from app.models import catalogue, local_models
+
+Floats = npt.NDArray[np.float32]
+CHUNK_ROWS = 512  # turned into 32-bit numbers at once: they stay in the processor's cache
+NORM_TOLERANCE = 0.05  # rounding to 8 bits changes a length of 1 by less
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    section_id: int
+    digest: int
+    similarity: float  # cosine, -1 to 1
+
+
+def text_digest(text: str) -> int:
+    """64 bits."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "little")
+
+
+class VectorFile:
+    """Any number of readers and one writer at a time, in whatever processes.
+
+    Raises AppError("vectors_unusable" | "disk_full").
+    """
+
+    def __init__(self, path: Path, dimensions: int) -> None:
+        """The file need not exist before `add`."""
+        self.path = path
+        self.dimensions = dimensions
+        self._row = np.dtype([("section", "<i8"), ("digest", "<u8"), ("scale", "<f4"), ("vector", "i1", (dimensions,))])
+
+    def add(self, section_ids: Sequence[int], digests: Sequence[int], vectors: Floats) -> None:
+        """Puts rows at the end. `vectors`: [rows, dimensions], of unit length. On the disk when it returns."""
+        rows = np.zeros(len(section_ids), self._row)
+        largest = np.abs(vectors).max(axis=1)
+        scale = np.where(largest > 0, largest, 1.0) / 127
+        rows["section"], rows["digest"], rows["scale"] = section_ids, digests, scale
+        rows["vector"] = np.rint(vectors / scale[:, None])
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab") as file:
+                file.truncate(file.tell() // self._row.itemsize * self._row.itemsize)  # what a kill has cut off
+                file.write(rows.tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def known(self) -> set[tuple[int, int]]:
+        """(section id, digest) of the rows that are whole: after a power cut a disk may give zeros."""
+        rows = self._rows()
+        found: set[tuple[int, int]] = set()
+        for start in range(0, len(rows), CHUNK_ROWS):
+            chunk = rows[start : start + CHUNK_ROWS]
+            lengths = np.linalg.norm(chunk["vector"].astype(np.float32), axis=1) * chunk["scale"]
+            whole = chunk[np.abs(lengths - 1) < NORM_TOLERANCE]
+            found.update(zip(whole["section"].tolist(), whole["digest"].tolist(), strict=True))
+        return found
+
+    def count(self) -> int:
+        """Rows, those of nobody among them."""
+        try:
+            return self.path.stat().st_size // self._row.itemsize
+        except OSError:
+            return 0
+
+    def nearest(self, vector: Floats, limit: int) -> list[Neighbour]:
+        """The best first. `vector`: [dimensions], of unit length."""
+        rows = self._rows()
+        similarities = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), CHUNK_ROWS):
+            chunk = rows[start : start + CHUNK_ROWS]
+            products = chunk["vector"].astype(np.float32) @ vector
+            similarities[start : start + CHUNK_ROWS] = products * chunk["scale"]
+        best = np.arange(len(rows))
+        if limit < len(rows):
+            best = np.argpartition(similarities, -limit)[-limit:]
+        best = best[np.argsort(-similarities[best], kind="stable")]
+        return [
+            Neighbour(section_id, digest, similarity)
+            for section_id, digest, similarity in zip(
+                rows["section"][best].tolist(),
+                rows["digest"][best].tolist(),
+                similarities[best].tolist(),
+                strict=True,
+            )
+        ]
+
+    def keep(self, wanted: set[tuple[int, int]]) -> None:
+        """Writes the file anew with these (section id, digest) alone, each once. A kill leaves the old or the new."""
+        rows = self._rows()
+        pairs = zip(rows["section"].tolist(), rows["digest"].tolist(), strict=True)
+        kept = sorted({pair: at for at, pair in enumerate(pairs) if pair in wanted}.values())
+        fresh = self.path.with_suffix(".new")
+        try:
+            with fresh.open("wb") as file:
+                for start in range(0, len(kept), CHUNK_ROWS):
+                    file.write(rows[kept[start : start + CHUNK_ROWS]].tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+            del rows  # Windows replaces no file that is mapped
+            fresh.replace(self.path)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            raise self._failure(error) from error
+
+    def _rows(self) -> Any:
+        """Mapped, without what a kill has cut off at the end."""
+        count = self.count()
+        if count == 0:
+            return np.empty(0, self._row)
+        try:
+            return np.memmap(self.path, self._row, "r", shape=(count,))
+        except (OSError, ValueError) as error:  # it has left, or was shortened, meanwhile
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError | ValueError) -> AppError:
+        if getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT):
+            return AppError("disk_full", path=str(self.path.parent))
+        reason = getattr(error, "strerror", None) or str(error)
+        return AppError("vectors_unusable", path=str(self.path), reason=reason)
+
+
+RRF_CONSTANT = 10
+COVERED_WEIGHT = 0.1  # of meaning, where passages hold the question's words
+CANDIDATES = 120  # of either ranking
+WIDENING_FACTOR = 8  # times more are looked at while other collections or old rows leave too few
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticQuery:
+    """What a question means to an embedding model. `vector`: [dimensions], of unit length."""
+
+    question: str
+    vectors: VectorFile
+    vector: Floats
+
+    def fused(
+        self, library: Library, scored: Sequence[tuple[int, float]], collection_ids: Sequence[int]
+    ) -> list[tuple[int, float]]:
+        """(section id, score) found by words, the best first, with those near in meaning among them, ranked anew.
+
+        Raises AppError("vectors_unusable").
+        """
+        by_words = [section_id for section_id, _ in scored]
+        near = self._near(library.database, collection_ids)
+        texts = {**_texts(library.database, by_words, collection_ids), **near}
+        seen: set[str] = set()  # forms and remarks that a document repeats
+        found = []
+        weight = COVERED_WEIGHT if self._is_covered(library, scored) else 1.0
+        for section_id, score in fuse_ranks((1.0, by_words), (weight, list(near))):
+            text = texts.get(section_id, "")
+            if text not in seen:
+                seen.add(text)
+                found.append((section_id, score))
+        return found
+
+    def _is_covered(self, library: Library, scored: Sequence[tuple[int, float]]) -> bool:
+        best = widen_sections(library, scored, retrieved_passages.PASSAGES_JUDGED)
+        return retrieved_passages.judge_answerability(library, self.question, best).is_enough
+
+    def _near(self, database: Database, collection_ids: Sequence[int]) -> dict[int, str]:
+        """Section id to its text, the nearest first. Rows whose section has another text now, or none, are left out."""
+        looked_at, rows = CANDIDATES * 2, self.vectors.count()
+        while True:
+            nearest = self.vectors.nearest(self.vector, looked_at)
+            texts = _texts(database, [one.section_id for one in nearest], collection_ids)
+            found = {one.section_id: texts[one.section_id] for one in nearest if _is_of(one, texts)}
+            if len(found) >= CANDIDATES or looked_at >= rows:
+                return dict(list(found.items())[:CANDIDATES])
+            looked_at *= WIDENING_FACTOR
+
+
+def fuse_ranks(*rankings: tuple[float, Sequence[int]]) -> list[tuple[int, float]]:
+    """Of (weight, ids): each of (id, score), the best first; of equal ones, the first ranking's first."""
+    scores: dict[int, float] = {}
+    for weight, ranking in rankings:
+        for rank, one in enumerate(ranking, start=1):
+            scores[one] = scores.get(one, 0.0) + weight / (RRF_CONSTANT + rank)
+    return sorted(scores.items(), key=lambda item: item[1], reverse=True)
+
+
+def embedded_section(row: Row) -> tuple[int, str]:
+    """Return the id of a section, and what its vector is made of. Raises ValueError, TypeError."""
+    return row["id"], embedded_text(heading_of(row), text_of(row, "text"))
+
+
+def embedded_text(heading: Sequence[str], text: str) -> str:
+    """Of a section: what its vector is made of, without the model's own prefix."""
+    return "\n".join([" > ".join(heading), text]) if heading else text
+
+
+def _is_of(near: Neighbour, texts: dict[int, str]) -> bool:
+    return near.section_id in texts and text_digest(texts[near.section_id]) == near.digest
+
+
+def _texts(database: Database, section_ids: Sequence[int], collection_ids: Sequence[int]) -> dict[int, str]:
+    """What the sections' vectors are made of; without those of other collections."""
+    found = database.read_as(
+        embedded_section,
+        """SELECT s.id, s.heading, s.text FROM section s JOIN document d ON d.id = s.document_id
+           WHERE s.id IN (SELECT value FROM json_each(?)) AND d.collection_id IN (SELECT value FROM json_each(?))""",
+        json.dumps(list(section_ids)),
+        json.dumps(list(collection_ids)),
+    )
+    return dict(found)
+
+
+SAMPLES, SAMPLE_BYTES = 64, 1 << 14  # of a model's file; a whole one would take seconds at every start
+READ_ROWS = 2000  # sections at once
+OLD_SHARE, OLD_LEAST = 0.25, 1000  # rows of nobody before the file is written anew
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    """`vectors`: what was made with exactly this file and this prefix."""
+
+    model: LocalModel
+    vectors: VectorFile
+    query_prefix: str
+    document_prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingBacklog:
+    """`missing`: ids of sections without a vector."""
+
+    missing: list[int]
+    total: int
+
+
+def choose_model(models: Collection[LocalModel], documents: Path) -> EmbeddingModel | None:
+    """The embedding model that was added last; None without one. `documents`: their database.
+
+    Raises AppError for a file that is damaged or has left.
+    """
+    suited = [model for model in models if local_models.is_embedding_model(model)]
+    if not suited:
+        return None
+    model = max(suited, key=lambda one: one.added_at)
+    path = Path(model.path)
+    dimensions = gguf.read_header(path).embedding_length
+    card = catalogue.load().card(model.card_id)
+    query_prefix, document_prefix = (card.query_prefix, card.document_prefix) if card else ("", "")
+    key = hashlib.sha256(f"{file_fingerprint(path)}\n{dimensions}\n{document_prefix}".encode()).hexdigest()[:24]
+    vectors = VectorFile(vectors_folder(documents) / f"{key}.vectors", dimensions)
+    return EmbeddingModel(model, vectors, query_prefix, document_prefix)
+
+
+def vectors_folder(documents: Path) -> Path:
+    return documents.with_name(f"{documents.stem}-vectors")
+
+
+def file_fingerprint(path: Path) -> str:
+    """Of a file's size and of samples spread over it, its beginning and end among them."""
+    size = path.stat().st_size
+    found = hashlib.sha256(str(size).encode())
+    with open_regular(path) as file:
+        for number in range(SAMPLES):
+            file.seek(max(0, size - SAMPLE_BYTES) * number // (SAMPLES - 1))
+            found.update(file.read(SAMPLE_BYTES))
+    return found.hexdigest()
+
+
+def find_backlog(documents: Path, vectors: VectorFile) -> EmbeddingBacklog:
+    """Reads all sections. Where too many rows are of sections that have left, the file of vectors is written anew.
+
+    `documents` need not exist yet.
+    """
+    if not documents.is_file():
+        return EmbeddingBacklog([], 0)
+    database = Database.beside(documents)
+    try:
+        pairs = _pairs(database)
+    finally:
+        database.close()
+    known = vectors.known()
+    if vectors.count() - len(known & pairs) > max(OLD_LEAST, OLD_SHARE * len(pairs)):
+        vectors.keep(known & pairs)
+    return EmbeddingBacklog(sorted(section_id for section_id, _ in pairs - known), len(pairs))
+
+
+def texts_to_embed(documents: Path, section_ids: Sequence[int]) -> dict[int, str]:
+    """By id, what is embedded. Sections that are gone are left out."""
+    database = Database.beside(documents)
+    try:
+        return dict(
+            database.read_as(
+                embedded_section,
+                "SELECT id, heading, text FROM section WHERE id IN (SELECT value FROM json_each(?))",
+                json.dumps(list(section_ids)),
+            )
+        )
+    finally:
+        database.close()
+
+
+def delete_other_vectors(model: EmbeddingModel) -> None:
+    """Removes what other models have made. What another program has open stays."""
+    for path in model.vectors.path.parent.glob("*.vectors"):
+        if path != model.vectors.path:
+            try:
+                path.unlink()
+            except OSError:  # the next time
+                continue
+
+
+def _pairs(database: Database) -> set[tuple[int, int]]:
+    """(section id, digest of its text) of all sections."""
+    found: set[tuple[int, int]] = set()
+    last = -1
+    while True:
+        rows = database.read_as(
+            embedded_section, "SELECT id, heading, text FROM section WHERE id > ? ORDER BY id LIMIT ?", last, READ_ROWS
+        )
+        if not rows:
+            return found
+        found.update((section_id, text_digest(text)) for section_id, text in rows)
+        last = rows[-1][0]

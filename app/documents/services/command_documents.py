@@ -1,0 +1,293 @@
+"""Reading documents for a command: the queue that the window has, run until all is read or Ctrl+C comes.
+
+The collections that a command names, as the scope of a question.
+
+Searching by meaning in commands: the vectors of sections and questions, where an embedding model is installed.
+"""
+
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QTimer
+
+from app.base import invisible_characters, paths, programs, wording
+from app.base.cli.commands import Output
+from app.base.cli.loop import CommandLoop, core_application
+from app.base.confidentiality import Label, Permit
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.wording import describe_error, phrase
+from app.documents import collection_lookup
+from app.documents.collection_updates import AddedFiles, RefreshResult
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.services.document_library import DocumentLibrary
+from app.documents.services.embedding import Embedding, EmbeddingStatus
+from app.inference import child_commands
+from app.inference.local_model import LocalModel
+from app.models import local_models
+from app.models.model_store import ModelStore
+
+if TYPE_CHECKING:
+    from app.documents.retrieval.semantic_index import SemanticQuery
+
+
+POLL_MS = 50
+
+
+class CommandReading:
+    """A context. Methods block; they raise AppError, and KeyboardInterrupt after Ctrl+C: the queue stays as it is then.
+
+    Where a window of the same data folder reads, it reads this too, and the methods wait for it.
+    """
+
+    def __init__(self, where: Paths, output: Output) -> None:
+        self._app = core_application()
+        self._output = output
+        self._problem: AppError | None = None
+        self._waiting = CommandLoop(self._stop)
+        logs = where.logs / "docs"  # not those of a window's children
+        logs.mkdir(parents=True, exist_ok=True)
+        self.documents = documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), logs)
+        documents.failed.connect(self._on_failed)
+        documents.not_opened.connect(self._on_not_opened)
+        documents.lane.counted.connect(self._on_counted)
+
+    def __enter__(self) -> "CommandReading":
+        self._wait_for(self.documents.opened, self.documents.open)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.documents.close()
+        background.shut_down()
+        self._output.end_progress()
+
+    @property
+    def unfinished(self) -> int:
+        """Documents that are still to be read."""
+        return sum(collection.unfinished for collection in self.documents.collections())
+
+    def add(self, name: str, label: Label | None, paths: list[Path], permit: Permit | None = None) -> AddedFiles:
+        """Into the collection of that name, which is made where there is none; what it knew and has changed is read
+        again. `permit`: to lower the label that it has."""
+        documents = self.documents
+        there = next(
+            (one for one in documents.collections() if one.name == invisible_characters.remove(name).strip()), None
+        )
+        if there is None:
+            collection_id: int = self._wait_for(
+                documents.collection_added, lambda: documents.add_collection(name, label or "internal")
+            )
+        else:
+            collection_id = there.id
+            if label is not None:
+                documents.set_label(collection_id, label, permit)
+        added: AddedFiles = self._wait_for(documents.added, lambda: documents.add(collection_id, paths))
+        if added.known:
+            self._refresh(collection_id)
+        self.finish()
+        return added
+
+    def refresh(self, collection_ids: list[int]) -> list[RefreshResult]:
+        done = [self._refresh(collection_id) for collection_id in collection_ids]
+        self.finish()
+        return done
+
+    def provide_manual(self, file: Path, name: str) -> None:
+        self.documents.provide_manual(file, name)
+        self.finish()
+
+    def finish(self) -> None:
+        """Returns when nothing is left to be read or removed."""
+        looking = QTimer(interval=POLL_MS)
+        looking.timeout.connect(self._look)
+        looking.start()
+        self._run()
+        looking.stop()
+
+    # ------------------------------------------------------------------ private
+
+    def _refresh(self, collection_id: int) -> RefreshResult:
+        done: RefreshResult = self._wait_for(self.documents.refreshed, lambda: self.documents.refresh(collection_id))
+        return done
+
+    def _wait_for(self, signal: Any, act: Callable[[], None]) -> Any:
+        """What the signal carries."""
+        carried: list[Any] = []
+
+        def take(value: Any = None) -> None:
+            carried.append(value)
+            self._waiting.stop()
+
+        signal.connect(take)
+        act()
+        if not carried:
+            self._run()
+        signal.disconnect(take)
+        return carried[0]
+
+    def _run(self) -> None:
+        if self._problem is None:
+            self._waiting.run()
+        if self._problem is not None:
+            raise self._problem
+        if self._waiting.was_interrupted:
+            raise KeyboardInterrupt
+
+    def _stop(self) -> None:
+        self._waiting.stop()
+
+    def _look(self) -> None:
+        documents = self.documents
+        standing = documents.standing
+        is_idle = standing.phase == "idle" and not documents.is_busy
+        if is_idle and not self.unfinished:
+            self._waiting.stop()
+        elif standing.phase == "elsewhere":
+            self._output.progress("documents.docs_elsewhere", left=self.unfinished)
+        elif standing.document_id:
+            part = phrase("documents.docs_part", done=standing.done, total=standing.total) if standing.total else ""
+            done, total = standing.documents_done + 1, standing.documents_total
+            self._output.progress("documents.docs_reading", done=done, total=total, name=standing.name, part=part)
+
+    def _on_counted(self, count: int) -> None:
+        if count:
+            self._output.progress("documents.docs_looking", count=count)
+
+    def _on_not_opened(self, error: AppError) -> None:
+        if error.code == "documents_damaged":  # a new one is there; this command goes on with it
+            self._output.end_progress()
+            print(describe_error(error), file=sys.stderr)  # noqa: T201
+        else:
+            self._on_failed(error)
+
+    def _on_failed(self, error: AppError) -> None:
+        self._problem = self._problem or error
+        self._waiting.stop()
+
+
+def provide_manual(where: Paths, output: Output, name: str) -> None:
+    """Kotae's own manual is read where `name` asks for it and it is not there yet, or has changed with the program.
+
+    By the name that it has, it stays in its language; by the name in the language in use, it is read in that.
+    """
+    library = collection_lookup.open_library(where.documents)
+    try:
+        own = next((one for one in library.collections() if one.is_builtin), None)
+        documents = library.documents(own.id) if own else []
+    finally:
+        library.close()
+    name, folder = name.strip(), paths.resources() / "manual"
+    file = folder / f"manual.{wording.current_language()}.md"
+    if name != phrase("common.manual_collection"):
+        if own is None or name != own.name:
+            return
+        file = next((folder / one.name for one in documents if (folder / one.name).is_file()), file)
+    there = next((one for one in documents if one.path == str(file) and one.state in ("done", "doubtful")), None)
+    if there is None or there.sha256 != hashlib.sha256(file.read_bytes()).hexdigest():
+        with CommandReading(where, output) as reading:
+            reading.provide_manual(file, name)
+
+
+def scope_of(names: list[str], where: Paths) -> tuple[CollectionRef, ...]:
+    """Kotae's own manual is read first where it is asked. Raises AppError as `collections.find`."""
+    for name in names:
+        provide_manual(where, Output(is_json=False), name)
+    library = collection_lookup.open_library(where.documents)
+    try:
+        found = (collection_lookup.find_collection(library, name) for name in dict.fromkeys(names))
+        return tuple(CollectionRef(collection.id, collection.name) for collection in found)
+    finally:
+        library.close()
+
+
+QUESTION_PATIENCE_S = 60.0  # a command can wait longer than a window
+
+
+class QuestionEmbedder:
+    """A context. Without an embedding model nothing is started, and no question has a meaning.
+
+    Methods block; they raise KeyboardInterrupt after Ctrl+C: what was embedded stays.
+    """
+
+    def __init__(self, where: Paths, output: Output) -> None:
+        self._output = output
+        self._models = _embedding_models(where)
+        self.embedding: Embedding | None = None
+        if self._models:
+            self._app = core_application()
+            self._waiting = CommandLoop(lambda: self._waiting.stop())
+            logs = where.logs / "docs"  # not those of a window's children
+            logs.mkdir(parents=True, exist_ok=True)
+            self.embedding = Embedding(child_commands.engine(), logs, where.documents)
+            self.embedding.question_limit_s = QUESTION_PATIENCE_S
+
+    def __enter__(self) -> "QuestionEmbedder":
+        if self.embedding is not None:
+            try:
+                self.embedding.use_at_once(self._models)
+            except AppError:
+                self._output.note("documents.docs_by_words_only")
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.embedding is not None:
+            self.embedding.close()
+            background.shut_down()
+            self._output.end_progress()
+
+    def complete(self) -> None:
+        """Returns when every section has a vector, or, saying so, when that cannot be."""
+        embedding = self.embedding
+        if embedding is None or not embedding.is_on:
+            return
+
+        def show(standing: EmbeddingStatus) -> None:
+            if standing.phase in ("idle", "failed", "off"):
+                self._waiting.stop()
+            elif standing.total:
+                self._output.progress("documents.docs_embedding", done=standing.done, total=standing.total)
+
+        embedding.stood.connect(show)
+        embedding.look()
+        if embedding.standing.phase not in ("idle", "failed", "off"):
+            self._run()
+        embedding.stood.disconnect(show)
+        if embedding.standing.phase == "failed":
+            self._output.note("documents.docs_by_words_only")
+
+    def of(self, question: str) -> "SemanticQuery | None":
+        """None: it is searched by words alone; where there are vectors to compare with, that is said."""
+        embedding = self.embedding
+        if embedding is None or not embedding.is_on:
+            return None
+        found: list[SemanticQuery | None] = []
+
+        def take(meaning: "SemanticQuery | None") -> None:
+            found.append(meaning)
+            self._waiting.stop()
+
+        embedding.find_meaning(question, take)
+        if not found:
+            self._run()
+        if found[0] is None and embedding.has_vectors:
+            self._output.note("documents.docs_by_words_only")
+        return found[0]
+
+    def _run(self) -> None:
+        self._waiting.run()
+        if self._waiting.was_interrupted:
+            raise KeyboardInterrupt
+
+
+def _embedding_models(where: Paths) -> list[LocalModel]:
+    if not where.database.is_file():
+        return []
+    store = ModelStore.open(where.database, where.backups)
+    try:
+        return [model for model in store.local_models() if local_models.is_embedding_model(model)]
+    finally:
+        store.close()

@@ -1,0 +1,285 @@
+"""The reading child, supervised: one command at a time, watched for silence and for memory, ended when it rests.
+
+Pages of documents as pictures, drawn by a reading child of its own: reading a long document never delays them.
+"""
+
+import base64
+import binascii
+import itertools
+import time
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.base import json_lines
+from app.base.errors import AppError
+from app.base.services.child_process import ChildExit, ChildProcess
+from app.documents.reading import limits, messages
+from app.documents.reading.messages import (
+    DocumentRemoved,
+    Failed,
+    Hello,
+    Index,
+    Indexed,
+    Progress,
+    QuotePlace,
+    Remove,
+    Render,
+    Rendered,
+)
+
+CHECK_LATE_S = 4.0  # the watch looks every second
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessExit:
+    """The child has ended amid a command. `cause`: crashed | hung | memory | not_started; `detail` for the log."""
+
+    cause: str
+    detail: str = ""
+
+
+class ReadingChild(QObject):
+    """Each command ends with exactly one `ended`, unless `stop` is called. Commands are not queued here."""
+
+    progressed = Signal(object)  # messages.Progress
+    ended = Signal(object)  # Indexed | Removed | Rendered | Failed | Death
+
+    def __init__(
+        self,
+        command: list[str],
+        log: Path,
+        parent: QObject | None = None,
+        *,
+        silence_limit_s: float = messages.SILENCE_S,
+        memory_limit_bytes: int = limits.MEMORY_BYTES,
+    ) -> None:
+        super().__init__(parent)
+        self._child = ChildProcess(command, log, self)
+        self._child.line_received.connect(self._on_line)
+        self._child.exited.connect(self._on_exited)
+        self._silence_limit_s = silence_limit_s
+        self._memory_limit_bytes = memory_limit_bytes  # where the system does not enforce the child's own
+        self._ids = itertools.count(1)
+        self._command_id = ""  # "": nothing is being done
+        self._verdict = ""  # why we killed the child ourselves
+        self._heard_at = self._checked_at = time.monotonic()
+        self._watch = QTimer(self, interval=1000)
+        self._watch.timeout.connect(self._check_life)
+
+    @property
+    def is_working(self) -> bool:
+        return self._command_id != ""
+
+    @property
+    def pid(self) -> int:
+        """0 while there is no child."""
+        return self._child.pid
+
+    def index(self, document_id: int, *, ocr: bool = False) -> None:
+        self._send(Index(self._new_id(), document_id, ocr))
+
+    def remove(self, document_ids: list[int]) -> None:
+        self._send(Remove(self._new_id(), tuple(document_ids)))
+
+    def render(self, document_id: int, page: int, width_px: int, quotes: tuple[str, ...]) -> None:
+        self._send(Render(self._new_id(), document_id, page, width_px, quotes))
+
+    def stop(self) -> None:
+        """Ends the child, whatever it does, and says nothing of it. Blocks for a moment."""
+        self._command_id = ""
+        self._watch.stop()
+        self._child.stop()
+
+    # ------------------------------------------------------------------ private
+
+    def _new_id(self) -> str:
+        return str(next(self._ids))
+
+    def _send(self, command: messages.Command) -> None:
+        assert not self.is_working
+        self._command_id = command.id
+        self._heard_at = self._checked_at = time.monotonic()
+        if not self._child.is_running:
+            self._verdict = ""
+            self._child.start()
+        self._watch.start()
+        self._child.send(messages.to_line(command))
+
+    def _on_line(self, line: bytes) -> None:
+        self._heard_at = time.monotonic()
+        try:
+            event = messages.event_from_json(json_lines.decode_object(line))
+        except ValueError:
+            self._kill("crashed")
+            return
+        if isinstance(event, Hello):
+            if event.protocol != messages.PROTOCOL:
+                self._kill("crashed")
+        elif event.id == self._command_id:
+            self._take(event)
+
+    def _take(self, event: messages.Event) -> None:
+        match event:
+            case Progress():
+                self.progressed.emit(event)
+            case Indexed() | DocumentRemoved() | Rendered() | Failed():
+                self._end(event)
+
+    def _check_life(self) -> None:
+        now = time.monotonic()
+        if now - self._checked_at > CHECK_LATE_S:  # it is us who slept: a suspended machine, a stopped process
+            self._heard_at = now
+        self._checked_at = now
+        if not self._child.is_running or not self.is_working:
+            return
+        if now - self._heard_at > self._silence_limit_s:
+            self._kill("hung")
+        elif _resident_bytes(self._child.pid) > self._memory_limit_bytes:
+            self._kill("memory")
+
+    def _kill(self, verdict: str) -> None:
+        self._verdict = self._verdict or verdict
+        self._child.kill()
+
+    def _on_exited(self, how: ChildExit) -> None:
+        if how.cause != "stopped" and self.is_working:
+            cause = "not_started" if how.cause == "not_started" else self._verdict or "crashed"
+            self._end(ProcessExit(cause, how.detail))
+
+    def _end(self, outcome: Indexed | DocumentRemoved | Rendered | Failed | ProcessExit) -> None:
+        self._command_id = ""
+        self._watch.stop()
+        self.ended.emit(outcome)
+
+
+def _resident_bytes(pid: int) -> int:
+    """0 where it cannot be told: the process has just ended."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss) if pid else 0
+    except psutil.Error:
+        return 0
+
+
+PICTURES_KEPT = 6  # pictures: going back and forth between two sources draws nothing twice
+PICTURES_REST_MS = 30_000  # then the child ends: PDFium keeps what it has opened
+PICTURE_BYTES_MAX = 64_000_000  # of one picture; the child keeps to 48 million
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """`quotes`: texts whose places are told with the picture."""
+
+    document_id: int
+    page: int  # from 1
+    width_px: int
+    quotes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PagePicture:
+    """`rgb`: rows from the top, 3 bytes a pixel, without padding. `places`: in its pixels."""
+
+    wanted: PageRequest
+    pages: int
+    width: int
+    height: int
+    rgb: bytes
+    places: tuple[QuotePlace, ...]
+
+
+class PagePictures(QObject):
+    """Only the last `want` is answered, with one of both signals."""
+
+    drawn = Signal(object)  # PagePicture
+    failed = Signal(object, object)  # Wanted, AppError
+
+    def __init__(self, reader: ReadingChild, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._reader = reader
+        self._kept: OrderedDict[PageRequest, PagePicture] = OrderedDict()
+        self._wanted: PageRequest | None = None
+        self._under_way: PageRequest | None = None
+        self._is_closed = False
+        self._rest = QTimer(self, interval=PICTURES_REST_MS, singleShot=True)
+        self._rest.timeout.connect(self._end_child)
+        reader.ended.connect(self._on_ended)
+
+    def want(self, wanted: PageRequest) -> None:
+        if self._is_closed:
+            return
+        self._rest.stop()
+        self._wanted = wanted
+        if wanted in self._kept:
+            self._kept.move_to_end(wanted)
+            self._wanted = None
+            self.drawn.emit(self._kept[wanted])
+        elif self._under_way is None:
+            self._begin(wanted)
+
+    def forget(self) -> None:
+        """Nobody waits any more, and files may have changed."""
+        self._wanted = None
+        self._kept.clear()
+        self._rest.start()
+
+    def close(self) -> None:
+        """Ends the child; no other one is started."""
+        self._is_closed = True
+        self._end_child()
+
+    # ------------------------------------------------------------------ private
+
+    def _end_child(self) -> None:
+        self._rest.stop()
+        self._wanted = self._under_way = None
+        self._reader.stop()
+
+    def _begin(self, wanted: PageRequest) -> None:
+        self._under_way = wanted
+        self._reader.render(wanted.document_id, wanted.page, wanted.width_px, wanted.quotes)
+
+    def _on_ended(self, outcome: Indexed | DocumentRemoved | Rendered | Failed | ProcessExit) -> None:
+        made, self._under_way = self._under_way, None
+        if made is None:
+            return
+        if isinstance(outcome, Rendered):
+            picture = _picture(made, outcome)
+            if picture is not None:
+                self._kept[made] = picture
+                while len(self._kept) > PICTURES_KEPT:
+                    self._kept.popitem(last=False)
+        wanted = self._wanted
+        if wanted is None:
+            return
+        if wanted != made:
+            self._begin(wanted)
+            return
+        self._wanted = None
+        if made in self._kept:
+            self.drawn.emit(self._kept[made])
+        else:
+            self.failed.emit(made, _why(outcome))
+
+
+def _picture(wanted: PageRequest, event: Rendered) -> PagePicture | None:
+    """None for what is no picture: the child that has opened a foreign file is not trusted with our memory."""
+    count = 3 * event.width * event.height
+    if min(event.width, event.height) < 1 or count > PICTURE_BYTES_MAX:
+        return None
+    unpacker = zlib.decompressobj()
+    try:
+        rgb = unpacker.decompress(base64.b64decode(event.rgb, validate=True), count + 1)
+    except (zlib.error, binascii.Error, ValueError):
+        return None
+    return PagePicture(wanted, event.pages, event.width, event.height, rgb, event.places) if len(rgb) == count else None
+
+
+def _why(outcome: Indexed | DocumentRemoved | Rendered | Failed | ProcessExit) -> AppError:
+    if isinstance(outcome, Failed):
+        return AppError(outcome.code, **outcome.facts)
+    return AppError("source_no_page", page=0)

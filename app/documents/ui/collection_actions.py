@@ -1,0 +1,385 @@
+"""What is done to collections and documents, each with what takes it back, and what came of it in a banner.
+
+Questions of the page 資料: the name and label of a collection, and what a text file is written in.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QStandardPaths, Signal
+from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
+
+from app.base.confidentiality import HIGHEST_LABEL, LABELS, Label, Permit
+from app.base.errors import AppError
+from app.base.files.input_file import open_regular
+from app.base.services import background
+from app.base.wording import describe_error, phrase
+from app.documents import encodings, records
+from app.documents.collection_updates import AddedFiles, RefreshResult
+from app.documents.records import Document, DocumentCollection
+from app.documents.services.document_library import DocumentLibrary
+from app.documents.ui import document_texts
+from app.uikit import desktop, localization
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
+from app.uikit.localization import join_facts, with_note
+from app.uikit.page import Navigation
+from app.uikit.theme import Theme
+from app.uikit.widgets import labels
+from app.uikit.widgets.banner import Banner
+
+NAME_MAX = 100  # characters
+SAMPLE_BYTES = 64_000
+SAMPLE_LINES = 12
+PREVIEW_PX = 150
+
+
+class CollectionDialog(Dialog):
+    """Asks for a name and a label. It stays open until the name can be used."""
+
+    given = Signal(str, str)  # name, label
+
+    def __init__(
+        self, theme: Theme, question: str, done: str, taken: Collection[str], parent: QWidget, name: str = "",
+        label: Label = "internal",
+    ) -> None:  # fmt: skip
+        """`done`: what the button says. `taken`: names of other collections."""
+        self._taken = set(taken)
+        self.field = QLineEdit(name)
+        self.field.setMaxLength(NAME_MAX)
+        self.field.setAccessibleName(phrase("documents.name_of_the_collection"))
+        self.field.setPlaceholderText(phrase("documents.name_of_the_collection"))
+        self.label = QComboBox()
+        self.label.setAccessibleName(phrase("common.batch_column.label"))
+        for key in LABELS:
+            self.label.addItem(localization.label_name(key), key)
+        self.label.setCurrentIndex(LABELS.index(label))
+        self._problem = labels.Label(role="caption", tone="danger", wraps=True)
+        super().__init__(
+            theme,
+            question,
+            phrase("documents.exports_of_confidential_documents_ask"),
+            (
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("done", done, "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(),
+        )
+        self.field.textChanged.connect(lambda: self._problem.setText(""))
+        self.field.selectAll()
+        self.field.setFocus()
+
+    def _content(self) -> QWidget:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.field)
+        column.addWidget(self._problem)
+        column.addWidget(self.label)
+        return content
+
+    def accept(self) -> None:
+        name = self.field.text().strip()
+        if not name:
+            self._refuse(phrase("common.enter_a_name"))
+        elif name in self._taken:
+            self._refuse(phrase("documents.there_is_a_collection_with"))
+        else:
+            self.given.emit(name, self.label.currentData())
+            super().accept()
+
+    def _refuse(self, why: str) -> None:
+        self.result_key = "cancel"
+        self._problem.setText(why)
+        self.fit_height()
+        self.field.setFocus()
+
+
+class EncodingDialog(Dialog):
+    """Shows the first lines as they read in the encoding that is chosen."""
+
+    encoding_chosen = Signal(str)  # as Python names it; "": to be detected
+
+    def __init__(self, theme: Theme, document: Document, parent: QWidget) -> None:
+        self._path = Path(document.path)
+        self._sample = b""
+        self.choice = QComboBox()
+        self.choice.setAccessibleName(phrase("documents.docs_report.encoding"))
+        self.choice.addItem(phrase("documents.detect_automatically"), "")
+        for codec, name in encodings.ENCODING_NAMES.items():
+            self.choice.addItem(name, codec)
+        self.choice.setCurrentIndex(max(0, self.choice.findData(document.wished_encoding)))
+        self.preview = QPlainTextEdit()
+        self.preview.setReadOnly(True)
+        self.preview.setProperty("field", True)
+        self.preview.setAccessibleName(phrase("documents.beginning_of_the_file"))
+        self.preview.setTabChangesFocus(True)
+        self.preview.setFixedHeight(scrolled_height(theme, parent, theme.px(PREVIEW_PX)))
+        super().__init__(
+            theme,
+            phrase("documents.choose_the_encoding"),
+            phrase("documents.choose_the_one_in_which"),
+            (
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("read", phrase("documents.read_again"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(),
+        )
+        self.choice.currentIndexChanged.connect(self._show_sample)
+        self.chosen.connect(self._on_chosen)
+        background.run(_sample_of(self._path), self._on_read, self._on_unreadable)
+
+    def _content(self) -> QWidget:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.choice)
+        column.addWidget(self.preview)
+        return content
+
+    def _on_read(self, sample: bytes) -> None:
+        self._sample = sample
+        self.choice.setItemText(
+            0, with_note(phrase("documents.detect_automatically"), encodings.encoding_name(encodings.detect(sample)))
+        )
+        self._show_sample()
+
+    def _on_unreadable(self, error: AppError) -> None:
+        self.preview.setPlainText(str(describe_error(error)))
+
+    def _show_sample(self) -> None:
+        codec = self.choice.currentData() or encodings.detect(self._sample) or "utf-8"
+        lines = encodings.decode(self._sample, codec).splitlines()[:SAMPLE_LINES]
+        self.preview.setPlainText("\n".join(lines))
+
+    def _on_chosen(self, key: str) -> None:
+        if key == "read":
+            self.encoding_chosen.emit(self.choice.currentData())
+
+
+def _sample_of(path: Path) -> Callable[[], bytes]:
+    def read() -> bytes:
+        try:
+            with open_regular(path) as file:
+                return file.read(SAMPLE_BYTES)
+        except OSError as error:
+            raise AppError("document_unreadable", reason=error.strerror or str(error)) from error
+
+    return read
+
+
+def _files(parent: QWidget, title: str, start: str, kinds: str) -> list[str]:
+    return QFileDialog.getOpenFileNames(parent, title, start, kinds)[0]
+
+
+def _folder(parent: QWidget, title: str, start: str) -> str:
+    return QFileDialog.getExistingDirectory(parent, title, start)
+
+
+@dataclass(frozen=True)
+class DocumentPickers:
+    """The desktop's own windows."""
+
+    files: Callable[[QWidget, str, str, str], list[str]] = _files
+    folder: Callable[[QWidget, str, str], str] = _folder
+
+
+class CollectionActions(QObject):
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        documents: DocumentLibrary,
+        banner: Banner,
+        page: QWidget,
+        secrecy: ConfidentialityGuard,
+        pickers: DocumentPickers | None = None,
+    ) -> None:
+        super().__init__(page)
+        self._theme = theme
+        self._navigation = navigation
+        self._documents = documents
+        self._banner = banner
+        self._page = page
+        self._secrecy = secrecy
+        self._pickers = pickers or DocumentPickers()
+        self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        self._asked: set[int] = set()  # collections whose refresh the user waits for
+        documents.added.connect(self._on_added)
+        documents.refreshed.connect(self._on_refreshed)
+        documents.failed.connect(self._on_failed)
+
+    # --------------------------------------------------------------------- added
+
+    def choose_files(self, collection: DocumentCollection | None) -> None:
+        known = " ".join(f"*{suffix}" for suffix in records.DOCUMENT_SUFFIXES)
+        kinds = f"{phrase('documents.document')} ({known});;{phrase('common.all_files')} (*)"
+        paths = self._pickers.files(self._page.window(), phrase("documents.choose_files_to_add"), self._start, kinds)
+        self.add(collection, [Path(path) for path in paths])
+
+    def choose_folder(self, collection: DocumentCollection | None) -> None:
+        path = self._pickers.folder(self._page.window(), phrase("documents.choose_a_folder_to_add"), self._start)
+        self.add(collection, [Path(path)] if path else [])
+
+    def add(self, collection: DocumentCollection | None, paths: Sequence[Path]) -> None:
+        """None: into a new collection."""
+        if not paths:
+            return
+        self._start = str(paths[0].parent)
+        self._banner.hide()
+        if collection is None:
+            self._documents.add_collection(self._free_name(paths), paths=paths)
+        else:
+            self._documents.add(collection.id, paths)
+
+    def refresh(self, collection: DocumentCollection) -> None:
+        self._asked.add(collection.id)
+        self._documents.refresh(collection.id)
+
+    # --------------------------------------------------------------- collections
+
+    def ask_new(self) -> CollectionDialog:
+        dialog = CollectionDialog(
+            self._theme,
+            phrase("documents.what_kind_of_collection"),
+            phrase("common.create"),
+            self._names(),
+            self._page.window(),
+        )
+        dialog.given.connect(self._documents.add_collection)
+        dialog.open()
+        return dialog
+
+    def ask_name(self, collection: DocumentCollection) -> CollectionDialog:
+        taken = [name for name in self._names() if name != collection.name]
+        question, done = phrase("documents.change_name_and_label_of"), phrase("documents.change")
+        dialog = CollectionDialog(
+            self._theme, question, done, taken, self._page.window(), collection.name, collection.label
+        )
+
+        def change(name: str, label: str) -> None:
+            if name != collection.name:
+                self._documents.rename(collection.id, name)
+            if label != collection.label:
+                self.label(collection, label)  # type: ignore[arg-type]  # of LABELS
+
+        dialog.given.connect(change)
+        dialog.open()
+        return dialog
+
+    def label(self, collection: DocumentCollection, label: Label) -> None:
+        """What is 機密 no more may leave without a question, so this one is asked, and the way back offered."""
+        export = self._documents.labelling(collection, label)
+        self._secrecy.lower(self._page.window(), export, lambda permit: self._label(collection, label, permit))
+
+    def _label(self, collection: DocumentCollection, label: Label, permit: Permit) -> None:
+        self._documents.set_label(collection.id, label, permit)
+        if permit.label == HIGHEST_LABEL != label:
+            text = phrase("documents.the_label_of_collection_name")
+            undo = lambda: self._documents.set_label(collection.id, HIGHEST_LABEL)  # noqa: E731
+            self._navigation.undo_offered.emit(
+                text.format(name=document_texts.shorten(collection.name), label=localization.label_name(label)), undo
+            )
+
+    def remove_collection(self, collection: DocumentCollection) -> None:
+        removal = self._documents.remove_collection(collection.id)
+        text = phrase("documents.collection_name_deleted_the_original")
+        undo = lambda: self._documents.restore(removal)  # noqa: E731
+        self._navigation.undo_offered.emit(text.format(name=document_texts.shorten(collection.name)), undo)
+
+    # ----------------------------------------------------------------- documents
+
+    def remove(self, collection: DocumentCollection, documents: Sequence[Document]) -> None:
+        if not documents:
+            return
+        paths = [Path(document.path) for document in documents]
+        self._documents.remove([document.id for document in documents])
+        one = phrase("documents.name_removed_the_original_file")
+        several = phrase("documents.n_documents_removed_the_original")
+        text = one.format(name=document_texts.shorten(documents[0].name)) if len(documents) == 1 else several
+        undo = lambda: self._documents.bring_back(collection.id, paths)  # noqa: E731
+        self._navigation.undo_offered.emit(text.format(n=len(documents)), undo)
+
+    def read_again(self, documents: Sequence[Document]) -> None:
+        self._documents.read_again([one.id for one in documents if one.state not in ("waiting", "reading")])
+
+    def ask_encoding(self, document: Document) -> EncodingDialog:
+        dialog = EncodingDialog(self._theme, document, self._page.window())
+        dialog.encoding_chosen.connect(lambda codec: self._documents.read_again([document.id], codec))
+        dialog.open()
+        return dialog
+
+    def open(self, document: Document) -> None:
+        path = Path(document.path)
+        if _is_there(path):
+            desktop.open_file(path)
+        else:
+            self._on_failed(AppError("document_missing", path=document.path))
+
+    def show_folder(self, document: Document) -> None:
+        folder = Path(document.path).parent
+        if _is_there(folder):
+            desktop.open_folder(folder)
+        else:
+            self._on_failed(AppError("document_missing", path=document.path))
+
+    # ------------------------------------------------------------------- private
+
+    def _names(self) -> list[str]:
+        return [one.name for one in self._documents.collections()]
+
+    def _free_name(self, paths: Sequence[Path]) -> str:
+        """Of the folder, where one was added; else a plain one."""
+        taken = set(self._names())
+        name = base = (
+            paths[0].name if len(paths) == 1 and paths[0].is_dir() and paths[0].name else phrase("common.documents")
+        )
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{base} {number}"
+        return name
+
+    def _on_added(self, added: AddedFiles) -> None:
+        count, left_out = len(added.new), document_texts.skipped(added.skipped)
+        if added.missing:
+            what = phrase("documents.some_things_were_not_found")
+            self._banner.show_message("warning", what, ", ".join(str(path) for path in added.missing[:3]))
+        elif count and not left_out and not added.known:
+            return  # the table says it
+        else:
+            done = phrase("documents.n_documents_added", n=f"{count:,}")
+            nothing = phrase("documents.there_was_no_document_that")
+            known = phrase("documents.already_there_n", n=f"{added.known:,}") if added.known else ""
+            left = phrase("documents.not_taken_list", list=left_out) if left_out else ""
+            level, what = ("success", done) if count else ("warning", nothing)
+            self._banner.show_message(level, what, join_facts(known, left))
+
+    def _on_refreshed(self, done: RefreshResult) -> None:
+        was_asked = done.collection_id in self._asked
+        self._asked.discard(done.collection_id)
+        if done.missing:
+            what = phrase("documents.places_not_found_path", path=done.missing[0])
+            sentence = phrase("documents.what_was_read_can_still")
+            self._banner.show_message("warning", what, sentence)
+        elif was_asked:
+            changes = (done.new, done.changed, len(done.gone))
+            numbers = phrase("documents.new_a_changed_b_gone", a=changes[0], b=changes[1], c=changes[2])
+            what = phrase("documents.updated") if any(changes) else phrase("documents.no_documents_have_changed")
+            self._banner.show_message("success", what, numbers if any(changes) else "")
+
+    def _on_failed(self, error: AppError) -> None:
+        sentence = describe_error(error)
+        self._banner.show_message("danger", sentence.message, sentence.next)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False

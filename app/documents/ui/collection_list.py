@@ -1,0 +1,214 @@
+"""The list of collections: name, label and how many documents; and what troubles them.
+
+The menus of the page 資料: of a collection, and of the documents that are chosen.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QActionGroup, QFontMetrics, QKeySequence, QPainter
+from PySide6.QtWidgets import QMenu, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+
+from app.base.confidentiality import LABELS
+from app.base.wording import phrase
+from app.documents.records import DocumentCollection
+from app.documents.ui import document_texts
+from app.uikit import confidentiality_guard, localization
+from app.uikit.localization import join_facts
+from app.uikit.theme import Theme
+from app.uikit.widgets import list_rows
+from app.uikit.widgets.buttons import escape_mnemonic
+from app.uikit.widgets.labels import plain_tooltip
+from app.uikit.widgets.list_rows import NamedList
+
+IdRole = Qt.ItemDataRole.UserRole + 1
+CollectionRole = Qt.ItemDataRole.UserRole + 2
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class CollectionList(QAbstractListModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self._collections: Sequence[DocumentCollection] = ()
+
+    def set_collections(self, collections: Sequence[DocumentCollection]) -> None:
+        """Resets only where others are there than before: a view keeps what is chosen."""
+        if [one.id for one in collections] == [one.id for one in self._collections]:
+            self._collections = collections
+            self.dataChanged.emit(self.index(0), self.index(len(collections) - 1))
+        else:
+            self.beginResetModel()
+            self._collections = collections
+            self.endResetModel()
+
+    def index_of(self, collection_id: int) -> QModelIndex:
+        row = next((row for row, one in enumerate(self._collections) if one.id == collection_id), -1)
+        return self.index(row) if row >= 0 else QModelIndex()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._collections)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        one = self._collections[index.row()]
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return one.name
+            case Qt.ItemDataRole.ToolTipRole:
+                return plain_tooltip(join_facts(one.name, localization.label_name(one.label)))
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return join_facts(one.name, localization.label_name(one.label), self._said(one))
+            case _ if role == IdRole:
+                return one.id
+            case _ if role == CollectionRole:
+                return one
+        return None
+
+    def _said(self, one: DocumentCollection) -> str:
+        parts = [phrase("common.n_items", n=f"{one.documents:,}")]
+        if one.unfinished:
+            parts.append(phrase("documents.n_waiting_to_be_read", n=f"{one.unfinished:,}"))
+        if one.troubled:
+            parts.append(phrase("documents.n_need_attention", n=f"{one.troubled:,}"))
+        return join_facts(*parts)
+
+
+class CollectionDelegate(QStyledItemDelegate):
+    """Name and number of documents above, the label below; a sign where something is to be looked at."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
+        return QSize(0, self._theme.metric("row_conversation"))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        painter.save()
+        theme = self._theme
+        one: DocumentCollection = index.data(CollectionRole)
+        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        area: QRect = option.rect.adjusted(4, 1, -4, -1)
+        list_rows.draw_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+        inside = area.adjusted(10, theme.px(4), -10, -theme.px(4))
+        above = QRect(inside.left(), inside.top(), inside.width(), theme.line_height("ui"))
+        below = QRect(inside.left(), above.bottom() + 1, inside.width(), theme.line_height("caption"))
+        tone = "text2" if is_chosen else "muted"
+        count = f"{one.documents:,}"
+        width = QFontMetrics(theme.font("caption")).horizontalAdvance(count) + 1
+        list_rows.draw_text(
+            painter, theme, QRect(above.right() - width, above.top(), width, above.height()), count, "caption", tone
+        )
+        name = above.adjusted(0, 0, -(width + theme.px(8)), 0)
+        list_rows.draw_text(painter, theme, name, one.name, "ui", "text", weight=600 if is_chosen else 400)
+        taken = confidentiality_guard.draw_label(painter, theme, below, one.label, tone)
+        self._draw_sign(painter, one, below.adjusted(taken + theme.px(8), 0, 0, 0))
+        painter.restore()
+
+    def _draw_sign(self, painter: QPainter, one: DocumentCollection, area: QRect) -> None:
+        sign = "waiting" if one.unfinished else "doubtful" if one.troubled else ""
+        if sign:
+            list_rows.draw_sign(
+                painter, self._theme, area, *document_texts.STATES[sign], f"{one.unfinished or one.troubled:,}"
+            )
+
+
+class CollectionView(NamedList):
+    def __init__(self, theme: Theme, model: CollectionList) -> None:
+        super().__init__(theme, model, phrase("documents.list_of_collections"))
+        self.setItemDelegate(CollectionDelegate(theme, self))
+
+
+class CollectionMenu(QMenu):
+    """All of it: in a narrow window the header has no room for the other buttons."""
+
+    files_requested = Signal()
+    folder_requested = Signal()
+    refresh_requested = Signal()
+    read_all_requested = Signal()
+    rename_requested = Signal()
+    remove_requested = Signal()
+    new_requested = Signal()
+    sort_requested = Signal(int)  # column
+
+    def __init__(self, theme: Theme, collection: DocumentCollection | None, titles: list[str], parent: QWidget) -> None:
+        """`titles`: of the columns that the table can be sorted by."""
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        is_own = collection is not None and not collection.is_builtin
+        if collection is None or is_own:
+            self.addAction(theme.icon("file-text"), phrase("documents.add_files"), self.files_requested.emit)
+            self.addAction(theme.icon("folder-plus"), phrase("documents.add_a_folder"), self.folder_requested.emit)
+            self.addSeparator()
+        if is_own:
+            self.addAction(
+                theme.icon("refresh-cw"), phrase("documents.take_in_changes_of_the"), self.refresh_requested.emit
+            )
+            self.addAction(phrase("documents.read_everything_again"), self.read_all_requested.emit)
+        if collection is not None:
+            self.sorting = self.addMenu(phrase("documents.sort_by"))
+            for column, title in enumerate(titles):
+                self.sorting.addAction(title, functools.partial(self.sort_requested.emit, column))
+            self.addSeparator()
+        self.addAction(theme.icon("plus"), phrase("documents.new_collection"), self.new_requested.emit)
+        if is_own:
+            rename = self.addAction(
+                theme.icon("pencil"), phrase("documents.change_name_and_label"), self.rename_requested.emit
+            )
+            rename.setShortcut(QKeySequence(Qt.Key.Key_F2))
+            remove = self.addAction(
+                theme.icon("trash-2"), phrase("documents.delete_collection"), self.remove_requested.emit
+            )
+            remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
+
+
+class DocumentMenu(QMenu):
+    open_requested = Signal()
+    folder_requested = Signal()
+    read_again_requested = Signal()
+    remove_requested = Signal()
+
+    def __init__(self, theme: Theme, count: int, parent: QWidget, *, can_remove: bool) -> None:
+        """`count`: how many documents are chosen."""
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        if count == 1:
+            self.addAction(theme.icon("external-link"), phrase("documents.open"), self.open_requested.emit)
+            self.addAction(theme.icon("folder-open"), phrase("documents.show_in_folder"), self.folder_requested.emit)
+            self.addSeparator()
+        again = self.addAction(theme.icon("refresh-cw"), phrase("common.read_again"), self.read_again_requested.emit)
+        again.setShortcut(QKeySequence(Qt.Key.Key_F5))
+        if can_remove:
+            self.addSeparator()
+            remove = self.addAction(theme.icon("trash-2"), phrase("documents.remove"), self.remove_requested.emit)
+            remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
+
+
+class ChoiceMenu(QMenu):
+    """The collections, where their list has no room."""
+
+    chosen = Signal(int)
+
+    def __init__(self, collections: Sequence[DocumentCollection], current_id: int, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for one in collections:
+            action = self.addAction(escape_mnemonic(one.name), functools.partial(self.chosen.emit, one.id))
+            action.setCheckable(True)
+            action.setChecked(one.id == current_id)
+
+
+class LabelMenu(QMenu):
+    chosen = Signal(str)
+
+    def __init__(self, current: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        group = QActionGroup(self)
+        for key in LABELS:
+            action = self.addAction(localization.label_name(key), functools.partial(self.chosen.emit, key))
+            action.setCheckable(True)
+            action.setChecked(key == current)
+            group.addAction(action)

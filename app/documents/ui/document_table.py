@@ -1,0 +1,325 @@
+"""The documents of a collection as a table: state, name, pages, sections and problems; sorted and filtered.
+
+The table of documents as it is used: by row, with keyboard, mouse and menu.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRect,
+    QSize,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QKeySequence, QPainter, QResizeEvent
+from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView, QWidget
+
+from app.base.wording import phrase
+from app.documents.records import Document
+from app.documents.services.reading_queue import QueueStatus
+from app.documents.ui import document_texts
+from app.uikit.localization import join_facts
+from app.uikit.theme import Theme
+from app.uikit.widgets import list_rows
+from app.uikit.widgets.labels import plain_tooltip
+
+STATE, NAME, PAGES, SECTIONS, PROBLEMS = range(5)
+DocumentRole = Qt.ItemDataRole.UserRole + 1
+SortRole = Qt.ItemDataRole.UserRole + 2
+StateRole = Qt.ItemDataRole.UserRole + 3  # as it is now: the queue is quicker than the database
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class DocumentTable(QAbstractTableModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self._documents: Sequence[Document] = ()
+        self._standing = QueueStatus()
+
+    def set_documents(self, documents: Sequence[Document]) -> None:
+        """Resets only where others are there than before: a view keeps what is chosen and how far it is scrolled."""
+        if [one.id for one in documents] != [one.id for one in self._documents]:
+            self.beginResetModel()
+            self._documents = documents
+            self.endResetModel()
+            return
+        before, self._documents = self._documents, documents
+        for row, (old, new) in enumerate(zip(before, documents, strict=True)):
+            if old != new:
+                self._note(row)
+
+    def show_standing(self, standing: QueueStatus) -> None:
+        """Of the queue: the row of the document that is being read shows how far it is."""
+        before, self._standing = self._standing, standing
+        for row, document in enumerate(self._documents):
+            if document.id in (before.document_id, standing.document_id):
+                self._note(row)
+
+    def document(self, row: int) -> Document:
+        return self._documents[row]
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._documents)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else 5
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> str | int | None:
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self.titles()[section]
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            side = Qt.AlignmentFlag.AlignLeft if section < PAGES else Qt.AlignmentFlag.AlignRight
+            return int(side | Qt.AlignmentFlag.AlignVCenter)
+        return None
+
+    def titles(self) -> list[str]:
+        return [
+            phrase("common.state"),
+            phrase("documents.document"),
+            phrase("documents.docs_report.pages"),
+            phrase("documents.sections"),
+            phrase("documents.problem"),
+        ]
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        document = self._documents[index.row()]
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return self._cell(document, index.column())
+            case Qt.ItemDataRole.ToolTipRole:
+                error = document_texts.error(document)
+                return plain_tooltip(document.path if index.column() or error is None else str(error))
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return self._said(document) if index.column() == STATE else self._cell(document, index.column())
+            case _ if role == DocumentRole:
+                return document
+            case _ if role == StateRole:
+                return "reading" if document.id == self._standing.document_id else document.state
+            case _ if role == SortRole:
+                return self._order(document, index.column())
+        return None
+
+    def _note(self, row: int) -> None:
+        self.dataChanged.emit(self.index(row, STATE), self.index(row, PROBLEMS))
+
+    def _state(self, document: Document) -> str:
+        if document.id == self._standing.document_id:
+            return document_texts.reading(self._standing.done, self._standing.total)
+        return document_texts.state(document)
+
+    def _cell(self, document: Document, column: int) -> str:
+        report, is_read = document.report, document.indexed_at > 0
+        match column:
+            case 0:
+                return self._state(document)
+            case 1:
+                return document.name
+            case 2:
+                return f"{report.pages:,}" if report.pages else "–"
+            case 3:
+                return f"{report.sections:,}" if is_read else "–"
+        return f"{document_texts.problems(document):,}" if is_read or document.state == "failed" else "–"
+
+    def _said(self, document: Document) -> str:
+        cells = [self._cell(document, column) for column in range(5)]
+        numbers = [f"{title} {cell}" for title, cell in zip(self.titles()[2:], cells[2:], strict=True) if cell != "–"]
+        return join_facts(cells[0], cells[1], *numbers)
+
+    def _order(self, document: Document, column: int) -> Any:
+        report = document.report
+        numbers = (
+            document_texts.RANKS[document.state],
+            0,
+            report.pages,
+            report.sections,
+            document_texts.problems(document),
+        )
+        return folded(document.name) if column == NAME else numbers[column]
+
+
+class ShownDocuments(QSortFilterProxyModel):
+    """As the user has sorted them, and only those whose name holds all the words of the filter."""
+
+    def __init__(self, table: DocumentTable) -> None:
+        super().__init__()
+        self._words: list[str] = []
+        self.table = table
+        self.setSourceModel(table)
+        self.setSortRole(SortRole)
+        self.setDynamicSortFilter(True)
+
+    def set_words(self, text: str) -> None:
+        self._words = folded(text).split()
+        self.invalidate()
+
+    def document(self, index: Index) -> Document | None:
+        document: Document | None = index.data(DocumentRole)
+        return document
+
+    def row_of(self, document_id: int) -> QModelIndex:
+        for row in range(self.rowCount()):
+            index = self.index(row, NAME)
+            if index.data(DocumentRole).id == document_id:
+                return index
+        return QModelIndex()
+
+    def filterAcceptsRow(self, row: int, parent: Index) -> bool:  # noqa: ARG002 (Qt passes it)
+        name = folded(self.table.document(row).name)
+        return all(word in name for word in self._words)
+
+
+def folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+WIDTHS_PX = {STATE: 150, PAGES: 72, SECTIONS: 72, PROBLEMS: 64}
+# Where the table is narrower, these columns are left out; the report has what they say.
+LEAST_PX = {PAGES: 520, SECTIONS: 520, PROBLEMS: 380}
+SIDE_PX = 10
+
+
+class DocumentDelegate(QStyledItemDelegate):
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
+        return QSize(0, self._theme.metric("row_list"))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        painter.save()
+        theme, area, column = self._theme, QRect(option.rect), index.column()
+        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        if is_chosen:
+            painter.fillRect(area, theme.color("accent_soft"))
+        elif option.state & QStyle.StateFlag.State_MouseOver:
+            painter.fillRect(area, theme.color("raised"))
+        inside = area.adjusted(SIDE_PX, 0, -SIDE_PX, 0)
+        icon, tone = document_texts.STATES[index.data(StateRole)]
+        if column == STATE:
+            if is_chosen:
+                painter.fillRect(QRect(area.left(), area.top(), list_rows.BAR_PX, area.height()), theme.color("accent"))
+            size = theme.px(14)
+            theme.icon(icon, tone, 14).paint(painter, QRect(inside.left(), inside.top(), size, inside.height()))
+            inside.setLeft(inside.left() + size + theme.px(6))
+            list_rows.draw_text(painter, theme, inside, index.data(), "ui", "text" if tone == "success" else tone)
+        elif column == NAME:
+            list_rows.draw_text(painter, theme, inside, index.data(), "ui", "text")
+        else:
+            is_warning = column == PROBLEMS and index.data() not in ("0", "–")
+            tone = "warning" if is_warning else "text2"
+            width = QFontMetrics(theme.font("ui")).horizontalAdvance(index.data()) + 1
+            inside.setLeft(max(inside.left(), inside.right() - width + 1))
+            list_rows.draw_text(painter, theme, inside, index.data(), "ui", tone)
+        self._draw_ring(painter, option, area, index)
+        painter.restore()
+
+    def _draw_ring(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, index: Index) -> None:
+        """Where the keyboard is, along the whole row."""
+        view = self.parent()
+        assert isinstance(view, DocumentView)
+        is_keyboard = view.hasFocus() and bool(option.state & QStyle.StateFlag.State_KeyboardFocusChange)
+        if is_keyboard and index.row() == view.currentIndex().row():
+            color = self._theme.color("accent")
+            painter.fillRect(QRect(area.left(), area.top(), area.width(), 2), color)
+            painter.fillRect(QRect(area.left(), area.bottom() - 1, area.width(), 2), color)
+
+
+class DocumentView(QTreeView):
+    """Up and down move, Enter shows the report where it is not in sight, Delete takes out (which can be undone)."""
+
+    report_requested = Signal()
+    remove_requested = Signal()
+    read_again_requested = Signal()
+    menu_requested = Signal(object)  # QPoint on the screen
+
+    def __init__(self, theme: Theme, shown: ShownDocuments) -> None:
+        super().__init__()
+        self._theme = theme
+        self._shown = shown
+        self.setModel(shown)
+        self.setItemDelegate(DocumentDelegate(theme, self))
+        self.setProperty("framed", True)
+        self.setAccessibleName(phrase("documents.list_of_documents"))
+        self.setRootIsDecorated(False)
+        self.setUniformRowHeights(True)
+        self.setEditTriggers(QTreeView.EditTrigger.NoEditTriggers)
+        self.setSelectionMode(QTreeView.SelectionMode.ExtendedSelection)
+        self.setVerticalScrollMode(QTreeView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMouseTracking(True)
+        self.setMinimumHeight(theme.px(64))
+        self._set_up_header()
+        self.setSortingEnabled(True)
+        self.clicked.connect(lambda: self.report_requested.emit())
+        theme.changed.connect(self._resize_columns)
+
+    def chosen(self) -> list[Document]:
+        """From top to bottom."""
+        indexes = sorted(self.selectionModel().selectedRows(NAME), key=QModelIndex.row)
+        return [index.data(DocumentRole) for index in indexes]
+
+    def choose(self, document_ids: set[int]) -> None:
+        """Those of them that are shown; the keyboard is at the first."""
+        flags = self.selectionModel().SelectionFlag
+        indexes = [self._shown.index(row, NAME) for row in range(self._shown.rowCount())]
+        wanted = [index for index in indexes if index.data(DocumentRole).id in document_ids]
+        self.selectionModel().clear()
+        for index in wanted:
+            self.selectionModel().select(index, flags.Select | flags.Rows)
+        if wanted:
+            self.selectionModel().setCurrentIndex(wanted[0], flags.NoUpdate)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.report_requested.emit()
+        elif event.key() == Qt.Key.Key_F5:
+            self.read_again_requested.emit()
+        elif event.matches(QKeySequence.StandardKey.Delete):
+            self.remove_requested.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        place = event.globalPos()
+        if event.reason() == QContextMenuEvent.Reason.Keyboard:
+            place = self.viewport().mapToGlobal(self.visualRect(self.currentIndex()).bottomLeft())
+        else:
+            index = self.indexAt(event.pos())
+            if not index.isValid():
+                return
+            if not self.selectionModel().isSelected(index):
+                self.setCurrentIndex(index)
+        self.menu_requested.emit(place)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._resize_columns()
+
+    def _set_up_header(self) -> None:
+        header = self.header()
+        header.setAccessibleName(phrase("common.column_headings"))
+        header.setStretchLastSection(False)
+        header.setSectionsMovable(False)
+        header.setMinimumSectionSize(1)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        header.setSortIndicator(NAME, Qt.SortOrder.AscendingOrder)
+        header.sortIndicatorChanged.connect(lambda _column, _order: self._resize_columns())  # its arrow takes room
+
+    def _resize_columns(self) -> None:
+        for column, width in WIDTHS_PX.items():
+            is_hidden = self.width() < self._theme.px(LEAST_PX.get(column, 0))
+            self.setColumnHidden(column, is_hidden)
+            self.header().resizeSection(column, max(self._theme.px(width), self.header().sectionSizeHint(column)))

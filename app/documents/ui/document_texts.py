@@ -1,0 +1,118 @@
+"""Documents and collections in words, as the page 資料 says them."""
+
+from collections import Counter
+from datetime import datetime
+
+from app.base import wording
+from app.base.errors import AppError
+from app.base.wording import phrase
+from app.documents import encodings
+from app.documents.records import DOUBTFUL_GARBLED_SHARE, DOUBTFUL_NOTES, Document, ReadingReport, page_ranges
+from app.uikit import localization
+
+# Icon and colour of each state, and where it stands when sorted: what needs a person first.
+STATES = {
+    "failed": ("circle-x", "danger"),
+    "doubtful": ("triangle-alert", "warning"),
+    "reading": ("refresh-cw", "accent"),
+    "waiting": ("ellipsis", "muted"),
+    "done": ("circle-check", "success"),
+}
+RANKS = {state: rank for rank, state in enumerate(STATES)}
+LISTED_PAGES = 12
+
+
+def state(document: Document) -> str:
+    return {
+        "waiting": phrase("common.waiting"),
+        "reading": phrase("documents.reading"),
+        "done": phrase("common.done"),
+        "doubtful": phrase("documents.needs_attention"),
+        "failed": phrase("common.failed"),
+    }[document.state]
+
+
+def reading(done: int, total: int) -> str:
+    if not total:
+        return phrase("documents.reading")
+    return phrase("documents.reading_a_b", a=f"{done:,}", b=f"{total:,}")
+
+
+def problems(document: Document) -> int:
+    """What a person should look at: pages without text, garbled text, some of what readers note, a failure."""
+    report = document.report
+    is_garbled = report.garbled_share > DOUBTFUL_GARBLED_SHARE
+    noted = len(DOUBTFUL_NOTES.intersection(report.notes))
+    return len(report.pages_without_text) + is_garbled + noted + (document.state == "failed")
+
+
+def error(document: Document) -> wording.ErrorMessage | None:
+    """Why it could not be read."""
+    if document.state != "failed" or not document.error_code:
+        return None
+    return wording.describe_error(AppError(document.error_code, **document.error_facts))
+
+
+def facts(document: Document) -> list[tuple[str, str]]:
+    """Of the report, without what does not apply to the format; [] for what was never read."""
+    report = document.report
+    if not document.indexed_at:
+        return []
+    blank = pages(report.pages_without_text)
+    none = phrase("common.none")
+    day = datetime.fromtimestamp(document.indexed_at).date()
+    return [
+        (phrase("documents.pages_without_text"), (blank or none) if report.pages else ""),
+        (phrase("documents.garbled_text_suspected"), share(report.garbled_share) or none),
+        (phrase("documents.docs_report.headings"), f"{report.headings:,}"),
+        (phrase("documents.docs_report.tables"), f"{report.tables:,}"),
+        (phrase("common.characters"), f"{report.characters:,}"),
+        (phrase("documents.docs_report.encoding"), encodings.encoding_name(report.encoding)),
+        (
+            phrase("documents.read_on"),
+            localization.format_date(day),
+        ),
+    ]
+
+
+def notes(report: ReadingReport) -> list[str]:
+    """What else was noticed, in sentences."""
+    removed = [wording.phrase("documents.docs_invisible", n=f"{report.invisible:,}")] if report.invisible else []
+    return [*(wording.phrase(f"documents.note_{code}") for code in report.notes), *removed]
+
+
+def pages(numbers: tuple[int, ...]) -> str:
+    """How many, and which: 12 ページ（3、5–8、…）; "" for none."""
+    if not numbers:
+        return ""
+    ranges = page_ranges(numbers)
+    comma = phrase("common.data_gap")
+    listed = comma.join(ranges[:LISTED_PAGES])
+    if len(ranges) > LISTED_PAGES:
+        listed += f"{comma}…"
+    return localization.with_note(phrase("documents.n_pages", n=f"{len(numbers):,}"), listed)
+
+
+def share(part: float) -> str:
+    """In per cent; "" for none."""
+    if part <= 0:
+        return ""
+    return phrase("common.p", p="< 0.1" if part < 0.001 else f"{100 * part:.1f}")
+
+
+def skipped(counts: Counter[str]) -> str:
+    """What a folder holds and was not taken: 隠しファイル 2、対応していない形式 5; "" for nothing."""
+    names = {
+        "hidden": phrase("documents.hidden_files"),
+        "lock": phrase("documents.temporary_files_of_other_programs"),
+        "link": phrase("documents.links_out_of_the_folder"),
+        "unknown": phrase("documents.formats_that_are_not_supported"),
+        "name": phrase("documents.names_that_are_not_text"),
+        "unreadable": phrase("documents.files_that_cannot_be_read"),
+    }
+    comma = phrase("common.data_gap")
+    return comma.join(f"{name} {counts[key]:,}" for key, name in names.items() if counts[key])
+
+
+def shorten(name: str, most: int = 14) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"

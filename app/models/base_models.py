@@ -1,0 +1,250 @@
+"""What is trained: a model of the list, a GGUF file or a publisher's folder; and which model an adapter is for."""
+
+import dataclasses
+import re
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+
+from app.base import invisible_characters
+from app.base.errors import AppError
+from app.base.files import input_file
+from app.inference.local_model import LocalModel
+from app.inference.prompts import PromptForm
+from app.models import catalogue, hf_folders, local_models, starter
+from app.models.catalogue import ModelCard
+from app.models.hf_folders import HfModel
+from trainer import spec
+from trainer.form import Form
+from trainer.spec import RunSpec, SpecError
+
+STARTER = "starter"
+SPEC, EFFECTIVE, ADAPTER = "run.json", "effective.json", "adapter.gguf"  # of a run, in its folder
+_PART = re.compile(r"-\d{5}-of-(?!00001)\d{5}\.gguf$", re.IGNORECASE)  # as llama.cpp names the parts of a model
+TRAINED_FORM = "question_answer_trained"  # of a base model, after training
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    path: Path
+    name: str
+    sha256: str  # "": a folder; answers come from a GGUF file that is made of it some day
+    form: Form | None  # None: the base's own chat template decides
+
+
+def resolve_base(wanted: str, models: Collection[LocalModel]) -> BaseModel:
+    """`wanted`: a path, "starter", or a model of the list by id, card or a part of its name.
+
+    Raises AppError: base_unknown, base_starter_missing, base_for_search, base_is_split, and what a damaged file or
+    folder gives.
+    """
+    wanted = wanted.encode("utf-8", "replace").decode()
+    path = existing_path(wanted)
+    if path is not None and path.is_dir():
+        return _of_folder(path)
+    if path is not None or wanted.lower().endswith(".gguf"):
+        return _of_model(local_models.describe(path or Path(wanted)))
+    model = find_listed(wanted, models)
+    if model is None:
+        raise AppError("base_starter_missing") if wanted == STARTER else AppError("base_unknown", wanted=wanted)
+    return _of_model(model)
+
+
+def find_listed(wanted: str, models: Collection[LocalModel]) -> LocalModel | None:
+    """The model of the list that is meant by `wanted`, as of `resolve`."""
+    if not wanted.strip():
+        return None
+    return local_models.find(models, starter.card().id if wanted == STARTER else wanted)
+
+
+def read_base_folder(path: Path) -> HfModel:
+    """A folder that can be trained. Raises AppError as `hf_folder.read`, and base_no_template."""
+    model = hf_folders.read_hf_model(path)
+    if _form_of(model) is None:
+        _require_template(model)
+    return model
+
+
+def require_form(base: BaseModel) -> None:
+    """Raises AppError("base_no_template") for a folder that does not say how a conversation is written."""
+    if base.form is None and base.path.is_dir():
+        _require_template(hf_folders.read_hf_model(base.path))
+
+
+def _require_template(model: HfModel) -> None:
+    if not hf_folders.has_chat_template(model):
+        raise AppError("base_no_template", path=str(model.folder))
+
+
+def training_refusal(model: LocalModel) -> AppError | None:
+    """Why a model of the list cannot be trained, as far as is known without reading its file."""
+    if local_models.is_embedding_model(model):
+        return AppError("base_for_search", name=model.name)
+    if len(model.files) > 1 or _PART.search(Path(model.path).name):
+        return AppError("base_is_split", name=model.name)
+    return None if Path(model.path).is_file() else AppError("model_missing", path=model.path)
+
+
+def read_spec(path: Path) -> RunSpec | None:
+    """Return the spec in a file of a run, its name as a line to be shown; None where it is damaged or missing."""
+    try:
+        found = spec.read(path)
+    except (OSError, SpecError):
+        return None
+    return dataclasses.replace(found, name=invisible_characters.to_single_line(found.name))
+
+
+def model_of_run(asked: RunSpec, models: Collection[LocalModel]) -> LocalModel:
+    """The model that a run's adapter is for. Raises AppError: run_base_gone, run_base_is_folder, and file errors."""
+    base = Path(asked.base)
+    if base.is_dir():
+        raise AppError("run_base_is_folder", path=asked.base)
+    listed = next((model for model in models if model.path == asked.base), None)
+    same = (model for model in models if asked.base_sha256 and _noted_sha256(model) == asked.base_sha256)
+    found = listed or next(same, None)
+    if found is None and base.is_file():
+        found = local_models.describe(base)
+    if found is None:
+        raise AppError("run_base_gone", path=asked.base)
+    return found
+
+
+def require_same_base(asked: RunSpec, model: LocalModel) -> None:
+    """Raises AppError("adapter_other_base"): llama.cpp takes the adapter of another model, and answers suffer."""
+    if asked.base_sha256 and sha256_of_model(model) != asked.base_sha256:
+        raise AppError("adapter_other_base", base=asked.base, model=model.name)
+
+
+def sha256_of_model(model: LocalModel) -> str:
+    """Of its (first) file; read where the list does not know it. Raises AppError("file_unreadable")."""
+    try:
+        return _noted_sha256(model) or input_file.sha256_of(Path(model.path))
+    except OSError as error:
+        raise AppError("file_unreadable", path=model.path, reason=error.strerror or str(error)) from error
+
+
+def existing_path(wanted: str, beside: Path = Path()) -> Path | None:
+    """The file or folder of that name, absolute; a relative one starts at `beside`. None: there is none."""
+    try:
+        path = (beside / Path(wanted).expanduser()).absolute()
+        return path if wanted and path.exists() else None
+    except (OSError, RuntimeError, ValueError):  # too long for a name, `~` of nobody
+        return None
+
+
+def delete_unused_conversions(folder: Path, specs: Collection[RunSpec | None]) -> int:
+    """Deletes what GGUF bases were turned into, in the cache `folder`, for no run of `specs`; gives the bytes.
+
+    Whose base a run that cannot be read has is not known, and whose a whole GGUF file is: it goes with the last run.
+    """
+    if None in specs or not folder.is_dir():
+        return 0
+    used = {asked.base_sha256[:16] for asked in specs if asked is not None}
+    freed = 0
+    for path in folder.iterdir():
+        is_folder = re.fullmatch("[0-9a-f]{16}", path.name) and path.name not in used and path.is_dir()
+        is_file = not specs and path.name.endswith("-f16.gguf")
+        if is_folder or is_file:
+            freed += _delete_unless_held(path)
+    return freed
+
+
+def _delete_unless_held(path: Path) -> int:
+    try:
+        with filelock.FileLock(f"{path}.lock", timeout=0):
+            files = [path, *path.rglob("*")] if path.is_dir() else [path]
+            size = sum(file.stat().st_size for file in files if file.is_file())
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    except (OSError, filelock.Timeout):  # somebody makes or reads it
+        return 0
+    Path(f"{path}.lock").unlink(missing_ok=True)
+    return size
+
+
+# -------------------------------------------------------------------------- forms
+
+
+def trainer_form(form: PromptForm) -> Form:
+    """As the trainer has it. An answer is over with the control token that follows it and that the engine stops at."""
+    after = form.answer.partition("{text}")[2]
+    ends = () if form.is_completion else (stop for stop in form.stop if after.startswith(stop))
+    return Form(
+        question=form.question,
+        answer=form.answer,
+        answer_start=form.answer_start,
+        system=form.system,
+        end=next(iter(ends), ""),
+        stop=form.stop,
+        is_completion=form.is_completion,
+    )
+
+
+def _trained(form: PromptForm) -> PromptForm:
+    """After training a base model ends its answers itself, and need not be stopped at a blank line."""
+    return catalogue.load().forms[TRAINED_FORM] if form.id == local_models.FALLBACK_FORM else form
+
+
+def find_prompt_form(form: Form) -> PromptForm | None:
+    """The catalogue's form with the same markup: what the engine is to ask with. None: it has none."""
+    same = [one for one in catalogue.load().forms.values() if _markup(trainer_form(one)) == _markup(form)]
+    return next((one for one in same if one.stop == form.stop), next(iter(same), None))
+
+
+def _markup(form: Form) -> tuple[object, ...]:
+    return form.question, form.answer, form.answer_start, form.system, form.is_completion
+
+
+def with_trained_form(asked: RunSpec, model: LocalModel) -> LocalModel:
+    """The model, asked as it was trained (`asked`: the effective spec). Raises AppError("run_form_unknown")."""
+    form = find_prompt_form(asked.form) if asked.form else None
+    if form is not None:
+        return dataclasses.replace(model, form_id=form.id)
+    if asked.form is not None and not (model.form_id is None and model.template_allowed):
+        raise AppError("run_form_unknown", model=model.name, path=model.path)
+    return model
+
+
+# ------------------------------------------------------------------------ private
+
+
+def _of_model(model: LocalModel) -> BaseModel:
+    if (error := training_refusal(model)) is not None:
+        raise error
+    form = None if local_models.needs_template_consent(model) else local_models.form_of(model)
+    return BaseModel(
+        Path(model.path), model.name, sha256_of_model(model), trainer_form(_trained(form)) if form else None
+    )
+
+
+def _of_folder(path: Path) -> BaseModel:
+    model = hf_folders.read_hf_model(path)
+    card, form = _card_of(model), _form_of(model)
+    return BaseModel(
+        model.folder, card.title if card else model.name, "", trainer_form(_trained(form)) if form else None
+    )
+
+
+def _form_of(model: HfModel) -> PromptForm | None:
+    card = _card_of(model)
+    return catalogue.load().forms.get(card.form) if card else None
+
+
+def _card_of(model: HfModel) -> ModelCard | None:
+    cards = catalogue.load().cards
+    return next((card for card in cards if card.base_model and card.base_model == model.repository), None)
+
+
+def _noted_sha256(model: LocalModel) -> str:
+    """As the list knows it, if the file is still the one that it was read from; else ""."""
+    if not model.files:
+        return ""
+    try:
+        status = Path(model.path).stat()
+    except OSError:
+        return ""
+    noted = model.files[0]
+    is_same = (noted.size_bytes, noted.modified_ns) == (status.st_size, status.st_mtime_ns)
+    return noted.sha256 if is_same else ""

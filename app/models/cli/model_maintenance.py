@@ -1,0 +1,271 @@
+"""`kotae models find`, `verify` and `move-folder`: models of other programs, damage, and another drive.
+
+`kotae models export-kit` and `import-kit`: models carried to a machine without a network.
+"""
+
+import argparse
+import functools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.base import confidentiality
+from app.base.cli.commands import Output, add_command
+from app.base.confidentiality import Label
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services.single_instance import without_window
+from app.base.wording import describe_error, format_size, help_text
+from app.inference.local_model import LocalModel
+from app.models import found_models, local_models, model_registry, models_folder, verification
+from app.models.kits import kit_export, kit_import
+from app.models.kits.kit_import import KitPresets
+from app.models.kits.transfer_kit import part_bytes_from
+from app.models.model_store import ModelStore
+from app.models.verification import VerifyResult
+
+
+def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.commands import add_command
+
+    add_command(actions, shared, "find", help_text("models find"), _find)
+    verifying = add_command(actions, shared, "verify", help_text("models verify"), _verify)
+    verifying.add_argument("model", metavar="ID", nargs="?", help=help_text("models verify id"))
+    moving = add_command(actions, shared, "move-folder", help_text("models move-folder"), _move)
+    moving.add_argument("folder", metavar="DIR")
+
+
+def record_hashes(model: LocalModel, where: Paths, output: Output) -> LocalModel:
+    """Hashes the files of a model that was just added, unless their hashes are known, so that damage shows later."""
+    if all(mark.sha256 for mark in model.files):
+        return model
+    verdict = verification.verify_model(model, percent_reporter(output, "models.verifying", name=model.name))
+    output.end_progress()
+    store = ModelStore.open(where.database, where.backups)
+    try:
+        store.put_local_model(verdict.model)
+    finally:
+        store.close()
+    return verdict.model
+
+
+def percent_reporter(output: Output, key: str, **facts: Any) -> Callable[[int, int], None]:
+    last = -1
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        now = 100 * done // total if total else 0
+        if now != last:
+            last = now
+            output.progress(key, percent=now, **facts)
+
+    return report
+
+
+def problem_data(problem: AppError) -> dict[str, str]:
+    sentence = describe_error(problem)
+    return {"code": problem.code, "message": sentence.message, "next": sentence.next}
+
+
+def _find(_options: argparse.Namespace, where: Paths, output: Output) -> int:
+    store = ModelStore.open(where.database, where.backups)
+    listed = {_resolved(Path(model.path)) for model in store.local_models()}
+    store.close()
+    found = found_models.search_folders(found_models.known_model_folders(Path.home(), own=where.models))
+    models = [
+        {
+            "path": str(model.path),
+            "source": model.source,
+            "name": model.name,
+            "size_bytes": model.size_bytes,
+            "architecture": model.architecture,
+            "quantization": model.quantization,
+            "context_tokens": model.context_tokens,
+            "parts": model.parts,
+            "is_listed": _resolved(model.path) in listed,
+        }
+        for model in found.models
+    ]
+    skipped = [{"path": str(s.path), "source": s.source, "problem": problem_data(s.reason)} for s in found.skipped]
+    lines = [
+        f"{output.phrase('source_' + m.source)}\t{m.name}\t{format_size(m.size_bytes)}\t{m.path}" for m in found.models
+    ]
+    for one in found.skipped:
+        output.note("models.found_skipped", path=one.path, reason=describe_error(one.reason))
+    if not found.is_complete:
+        output.note("models.found_incomplete")
+    data = {"found": models, "skipped": skipped, "is_complete": found.is_complete}
+    output.result(data, "\n".join(lines) or output.phrase("models.nothing_found"))
+    return 0
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # a link in a circle
+        return path
+
+
+def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status 1 when a model is damaged, changed or missing."""
+    store = ModelStore.open(where.database, where.backups)
+    try:
+        models = store.local_models()
+        if options.model is not None:
+            models = [_wanted(options.model, models, store)]
+        elsewhere = len(model_registry.list_remote_models(store))
+        verdicts = [_verdict(model, store, output) for model in models]
+        if verdicts:
+            verification.record_verifications(where.data / verification.VERIFIED_FILE, verdicts, time.time())
+    finally:
+        store.close()
+    lines = [f"{verdict.model.id}\t{_said(verdict, output)}" for verdict in verdicts]
+    data = [
+        {
+            "id": verdict.model.id,
+            "path": verdict.model.path,
+            "state": verdict.state,
+            "sha256": [mark.sha256 for mark in verdict.model.files],
+            "problem": problem_data(verdict.problem) if verdict.problem else None,
+        }
+        for verdict in verdicts
+    ]
+    nothing = (
+        output.phrase("models.verify_elsewhere", count=elsewhere) if elsewhere else output.phrase("models.no_models")
+    )
+    output.result({"models": data}, "\n".join(lines) or nothing)
+    return 0 if all(verdict.is_good for verdict in verdicts) else 1
+
+
+def _wanted(name: str, models: list[LocalModel], store: ModelStore) -> LocalModel:
+    """Raises AppError("remote_unverifiable"): there is no file of it here; and "unknown_model"."""
+    found = local_models.find(models, name)
+    if found is not None:
+        return found
+    elsewhere = model_registry.find_remote_model(store, name)
+    if elsewhere is not None:
+        address = model_registry.server_address(elsewhere)
+        raise AppError("remote_unverifiable", name=elsewhere.name, id=elsewhere.id, address=address)
+    raise AppError("unknown_model", wanted=name)
+
+
+def _verdict(model: LocalModel, store: ModelStore, output: Output) -> VerifyResult:
+    verdict = verification.verify_model(model, percent_reporter(output, "models.verifying", name=model.name))
+    output.end_progress()
+    if verdict.is_good:
+        store.put_local_model(verdict.model)
+    return verdict
+
+
+def _said(verdict: VerifyResult, output: Output) -> str:
+    return (
+        str(describe_error(verdict.problem)) if verdict.problem else output.phrase(f"models.verified_{verdict.state}")
+    )
+
+
+def _move(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status 1 when files are left in the old folder."""
+    with without_window(where.lock):
+        before = models_folder.pending(where)
+        if before is not None and not before.is_own:
+            output.note(f"models.move_{before.state}", source=before.source, target=before.target)
+        store = ModelStore.open(where.database, where.backups)
+        try:
+            moved = models_folder.move(where, Path(options.folder), store, percent_reporter(output, "models.moving"))
+        finally:
+            store.close()
+    output.end_progress()
+    if moved.files_left:
+        output.note("models.moved_rest", count=moved.files_left)
+    data = {"models_folder": str(moved.folder), "files_left": moved.files_left}
+    output.result(data, output.phrase("models.moved", path=moved.folder))
+    return 1 if moved.files_left else 0
+
+
+PresetsOf = Callable[[ModelStore], KitPresets]  # those of the database
+LabelOf = Callable[[Path, LocalModel], Label]  # of what a model has learned, by the documents' database of now
+
+
+def add_kit_parsers(actions: Any, shared: argparse.ArgumentParser, presets_of: PresetsOf, label_of: LabelOf) -> None:
+    export = add_command(
+        actions, shared, "export-kit", help_text("models export-kit"), functools.partial(_export, presets_of, label_of)
+    )
+    export.add_argument("folder", metavar="DIR")
+    export.add_argument("--model", metavar="ID", action="append", help=help_text("models export-kit --model"))
+    export.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
+    export.add_argument("--part-size", metavar="SIZE", default="3.9GB", help=help_text("models export-kit --part-size"))
+    importer = add_command(
+        actions, shared, "import-kit", help_text("models import-kit"), functools.partial(_import, presets_of)
+    )
+    importer.add_argument("folder", metavar="DIR")
+    importer.add_argument("--to", metavar="DIR", help=help_text("models import-kit --to"))
+
+
+def _export(presets_of: PresetsOf, label_of: LabelOf, options: argparse.Namespace, where: Paths, output: Output) -> int:
+    part_bytes = part_bytes_from(options.part_size)
+    store = ModelStore.open(where.database, where.backups)
+    try:
+        listed = store.local_models()
+        chosen = [local_models.find(listed, wanted) for wanted in options.model or ()]
+        presets = presets_of(store).to_kit()
+    finally:
+        store.close()
+    for wanted, model in zip(options.model or (), chosen, strict=True):
+        if model is None:
+            raise AppError("unknown_model", wanted=wanted)
+    models = list({model.id: model for model in chosen if model is not None}.values()) if chosen else listed
+    folder = Path(options.folder)
+    exported = kit_export.export_for_gate(models, folder, functools.partial(label_of, where.documents))
+    kit = kit_export.export_kit(
+        models,
+        folder,
+        permit=confidentiality.permit_export(exported, where.exports_log, is_agreed=options.allow_secret),
+        presets=presets,
+        part_bytes=part_bytes,
+        report=percent_reporter(output, "models.kit_exporting"),
+    )
+    output.end_progress()
+    parts = [part.name for part in kit.parts()]
+    data = {"models": [model.id for model in models], "parts": parts, "size_bytes": kit.size_bytes}
+    text = output.phrase(
+        "models.kit_exported", models=len(models), parts=len(parts), size_bytes=kit.size_bytes, path=options.folder
+    )
+    output.result(data, text)
+    return 0
+
+
+def _import(presets_of: PresetsOf, options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status 1 when something of the kit was damaged or missing; what was whole is in the list all the same."""
+    target = Path(options.to).absolute() if options.to else where.models
+    store = ModelStore.open(where.database, where.backups)
+    try:
+        presets = presets_of(store)
+        outcome = kit_import.import_kit(
+            Path(options.folder),
+            target,
+            lambda model: local_models.add(store, model),
+            presets.from_kit,
+            percent_reporter(output, "models.kit_importing"),
+        )
+        added = presets.add_new(outcome.presets)
+    finally:
+        store.close()
+    output.end_progress()
+    lines = [str(describe_error(problem)) for problem in outcome.problems]
+    keys = ["models.kit_model_here" if model in outcome.here else "models.added" for model in outcome.models]
+    lines += [output.phrase(key, name=one.name, id=one.id) for key, one in zip(keys, outcome.models, strict=True)]
+    lines += [output.phrase("models.kit_model_unchecked", name=model.name) for model in outcome.unchecked]
+    lines += [output.phrase("models.kit_model_waits", name=stem) for stem in outcome.waiting]
+    data = {
+        "models": [
+            {"id": model.id, "name": model.name, "path": model.path}
+            | {"is_published": model not in outcome.unchecked, "was_here": model in outcome.here}
+            for model in outcome.models
+        ],
+        "presets": [preset.name for preset in added],
+        "waiting": outcome.waiting,
+        "problems": [problem_data(problem) | {"part": problem.facts.get("part")} for problem in outcome.problems],
+    }
+    output.result(data, "\n".join(lines))
+    return 1 if outcome.problems else 0

@@ -1,0 +1,270 @@
+"""One file from a source to its place: whole and verified, or said to be neither.
+
+The checksum that the source's own list names (git LFS) is the judge. A file that does not have it is kept as `.bad`
+and compared with the source, piece by piece; what differs is replaced. Nothing tells which of two answers was right,
+so the comparison goes on until the checksum agrees, at most twice: the second time only where the answers differed.
+
+File names that come from outside: they never become a path (CVE-2024-37032 was one that did).
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import os
+import re
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+import filelock
+
+from app.base.errors import AppError
+from app.models.downloads import http_source, part_file
+from app.models.downloads.byte_transfer import (
+    ByteTransfer,
+    PermanentError,
+    TransferControl,
+    TransferStopped,
+    probe_source,
+)
+from app.models.downloads.download_source import ChangedError, DownloadSource, FileIdentity, FolderSource
+from app.models.downloads.messages import (
+    Done,
+    Event,
+    Fetch,
+    NetworkContacted,
+    Repairing,
+    Restarted,
+    Verifying,
+    WaitingToRetry,
+)
+from app.models.downloads.part_file import ByteRanges, PartCheckpoint, PartFile, PartPaths, RunningHash
+
+LONGEST_BYTES = 200  # file systems take 255; `.part.json` and a number must still fit
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+_FORBIDDEN = set('<>:"|?*')
+
+
+def safe_file_name(name: str) -> str:
+    """The last part of `name` as a plain file name for every system.
+
+    Raises AppError("download_bad_name") where nothing of it is left, or where it could deceive: control characters,
+    marks that turn the direction of writing, names that Windows keeps for devices.
+    """
+    base = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
+    is_odd = any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") for character in base)
+    if is_odd or _FORBIDDEN & set(base) or base.strip(". ") != base or not base or _RESERVED.fullmatch(base):
+        raise AppError("download_bad_name", name=repr(name)[:120])
+    if len(base.encode("utf-8")) > LONGEST_BYTES:
+        raise AppError("download_bad_name", name=repr(name)[:120])
+    return base
+
+
+MAX_RESTARTS = 2
+MAX_REPAIRS = 2
+_HASH_BYTES = 16 << 20
+
+Send = Callable[[Event], None]
+
+
+def is_web_address(place: str) -> bool:
+    return place.startswith(("http://", "https://"))
+
+
+def fetch_file(command: Fetch, control: TransferControl, send: Send) -> Done:
+    """Raises AppError, and Stopped after a pause; what was received stays."""
+    folder = Path(command.folder)
+    places = PartPaths(folder / safe_file_name(command.name))
+    try:
+        with filelock.FileLock(places.lock, timeout=0):
+            try:
+                return _with_source(command, places, control, send)
+            finally:
+                _tidy(places)
+    except filelock.Timeout as error:
+        raise AppError("download_running", name=places.target.name) from error
+    except OSError as error:
+        raise part_file.write_error(error, places.target, command.size_bytes) from error
+
+
+def _tidy(places: PartPaths) -> None:
+    """While the lock is held: who does not hold it has nothing to delete here."""
+    if not places.mark.exists():
+        with contextlib.suppress(PermissionError):  # Windows deletes no open file; the lock does it when released
+            places.lock.unlink(missing_ok=True)
+
+
+def _with_source(command: Fetch, places: PartPaths, control: TransferControl, send: Send) -> Done:
+    if not is_web_address(command.origin.place):
+        name = safe_file_name(command.origin.file or command.name)
+        return _Fetching(command, places, FolderSource(Path(command.origin.place) / name), control, send).run()
+    client = http_source.http_client(
+        command.access, command.pace, lambda host: send(NetworkContacted(command.id, host))
+    )
+    with contextlib.closing(client):
+        source = http_source.HttpSource(client, command.origin, command.access, command.pace)
+        return _Fetching(command, places, source, control, send).run()
+
+
+class _Fetching:
+    def __init__(
+        self, command: Fetch, places: PartPaths, source: DownloadSource, control: TransferControl, send: Send
+    ) -> None:
+        self._command, self._places, self._source = command, places, source
+        self._control, self._send = control, send
+        self._repaired_bytes = 0
+
+    def run(self) -> Done:
+        for _ in range(MAX_RESTARTS + 1):
+            identity = self._identity()
+            if (there := self._already_there(identity)) is not None:
+                return there
+            try:
+                mark = self._resumed(identity)
+                if mark.attempt == 0:
+                    mark, found = self._pass(mark, identity)
+                    if mark.sha256 in ("", found):
+                        return self._settled(mark, found)
+                    places = self._places
+                    places.part.replace(places.bad)
+                    mark = self._next_repair(mark)
+                return self._repaired(mark, identity)
+            except ChangedError:
+                self._start_over()
+        raise AppError("download_changing", name=self._places.target.name)
+
+    def _identity(self) -> FileIdentity:
+        """What the source has, if it is what was asked for."""
+        send, command_id = self._send, self._command.id
+        identity = probe_source(
+            self._source,
+            self._command.pace,
+            self._control,
+            lambda reason, wait_s: send(WaitingToRetry(command_id, reason, wait_s)),
+        )
+        wanted = self._command
+        if wanted.size_bytes and identity.size_bytes != wanted.size_bytes:
+            raise AppError("download_wrong_size", need_bytes=wanted.size_bytes, have_bytes=identity.size_bytes)
+        if wanted.sha256 and identity.sha256 and identity.sha256 != wanted.sha256:
+            raise AppError("download_other_file", name=self._places.target.name)
+        return identity
+
+    def _already_there(self, identity: FileIdentity) -> Done | None:
+        """Whole from an earlier time: nothing is fetched. Raises AppError where another file has that name."""
+        target, sha256 = self._places.target, self._command.sha256 or identity.sha256
+        if not self._has_rival(identity.size_bytes) or not sha256 or self._hash_of_target(identity) != sha256:
+            return None
+        self._places.discard()  # of a program that was killed before it could
+        return Done(self._command.id, str(target), identity.size_bytes, sha256, True, 0, was_here=True)
+
+    def _has_rival(self, size_bytes: int) -> bool:
+        """Whether a file of that size has the name already. Raises AppError where one of another size has it."""
+        target = self._places.target
+        if target.is_symlink() or not target.is_file():
+            return False
+        if target.stat().st_size != size_bytes:
+            raise AppError("download_name_taken", name=target.name, path=str(target.parent))
+        return True
+
+    def _hash_of_target(self, identity: FileIdentity) -> str:
+        self._send(Verifying(self._command.id))
+        with contextlib.closing(RunningHash(self._places.target)) as digest:
+            try:
+                self._follow(digest, identity.size_bytes)
+            except ChangedError:  # somebody is writing it
+                return ""
+            return digest.hexdigest()
+
+    def _follow(self, digest: RunningHash, size_bytes: int) -> None:
+        while not digest.follow(size_bytes, _HASH_BYTES):
+            if self._control.stopping.is_set():
+                raise TransferStopped
+
+    def _resumed(self, identity: FileIdentity) -> PartCheckpoint:
+        """The mark to go on from. Without one, or with that of another file: from the beginning."""
+        fresh = part_file.new_checkpoint(self._command, identity)
+        mark = part_file.read_checkpoint(self._places.mark)
+        if mark is None or not self._places.data(mark.attempt).is_file():
+            self._places.discard()
+            return fresh
+        if not (fresh.sha256 or identity.has_validator):  # nothing would tell two versions apart
+            self._start_over()
+            return fresh
+        if not mark.identity.is_same(dataclasses.replace(identity, sha256=fresh.sha256)):
+            self._start_over()
+            return fresh
+        return dataclasses.replace(
+            mark, etag=identity.etag, modified=identity.modified, sha256=fresh.sha256, card_id=fresh.card_id
+        )
+
+    def _start_over(self) -> None:
+        self._places.discard()
+        self._send(Restarted(self._command.id))
+
+    def _pass(self, mark: PartCheckpoint, identity: FileIdentity) -> tuple[PartCheckpoint, str]:
+        """Everything that is missing; returns the mark and the checksum of the whole file."""
+        file = PartFile(self._places, mark, self._command.pace.sync_bytes)
+        digest = RunningHash(self._places.data(mark.attempt))
+        transfer = ByteTransfer(self._command.id, self._source, file, identity, self._command.pace)
+        try:
+            transfer.run(self._control, self._send, None if mark.attempt else digest)
+            self._send(Verifying(self._command.id))
+            self._follow(digest, mark.size_bytes)
+        except PermanentError as error:
+            raise AppError(error.code, **error.facts, done_bytes=file.done_bytes) from error
+        finally:
+            digest.close()
+            file.close()
+        return file.mark, digest.hexdigest()
+
+    def _next_repair(self, mark: PartCheckpoint) -> PartCheckpoint:
+        """The first time everything is compared, the second only where the two answers differed."""
+        same = () if mark.attempt == 0 else tuple(_gaps(mark))
+        mark = dataclasses.replace(mark, attempt=mark.attempt + 1, ranges=same, differing=())
+        part_file.write_checkpoint(self._places, mark)
+        return mark
+
+    def _repaired(self, mark: PartCheckpoint, identity: FileIdentity) -> Done:
+        while True:
+            self._send(Repairing(self._command.id, mark.attempt))
+            mark, found = self._pass(mark, identity)
+            replaced = ByteRanges(mark.differing).total
+            self._repaired_bytes += replaced
+            if found == mark.sha256:
+                return self._settled(mark, found)
+            if mark.attempt >= MAX_REPAIRS or not replaced:
+                self._places.forget()
+                raise AppError("download_damaged", name=self._places.target.name, path=str(self._places.bad))
+            mark = self._next_repair(mark)
+
+    def _settled(self, mark: PartCheckpoint, found: str) -> Done:
+        """Into its place; the folder is synced too, so that a power cut does not undo the renaming."""
+        places = self._places
+        if self._has_rival(mark.size_bytes) and self._hash_of_target(mark.identity) != found:
+            places.target.rename(_free_name(places.target))
+        places.data(mark.attempt).replace(places.target)
+        _sync_folder(places.target.parent)
+        places.forget()
+        places.bad.unlink(missing_ok=True)  # of an earlier try
+        is_verified = mark.sha256 != ""
+        return Done(self._command.id, str(places.target), mark.size_bytes, found, is_verified, self._repaired_bytes)
+
+
+def _gaps(mark: PartCheckpoint) -> list[tuple[int, int]]:
+    """What both answers agree on."""
+    return ByteRanges(mark.differing).missing(0, mark.size_bytes)
+
+
+def _free_name(target: Path) -> Path:
+    """For a file that is in the way: `NAME.old`, `NAME.old2`, …"""
+    names = (target.with_name(f"{target.name}.old{number if number > 1 else ''}") for number in itertools.count(1))
+    return next(path for path in names if not os.path.lexists(path))
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,78 @@
+"""What a repository holds: names, sizes, checksums and the commit, through the hub's own library."""
+
+import time
+from collections.abc import Callable
+
+import httpx2
+import huggingface_hub
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+from app.base.addresses import strip_credentials
+from app.base.errors import AppError
+from app.models.downloads import http_source
+from app.models.downloads.byte_transfer import RetryBackoff
+from app.models.downloads.download_source import TransientError
+from app.models.downloads.messages import (
+    FileOrigin,
+    FilesListed,
+    ListedFile,
+    ListFiles,
+    NetworkContacted,
+    TransferPolicy,
+    WaitingToRetry,
+)
+
+TIMEOUT_S = 30.0
+
+
+PATIENCE = TransferPolicy(patience=3)
+
+Send = Callable[[NetworkContacted | WaitingToRetry], None]
+
+
+def list_repository(command: ListFiles, send: Send) -> FilesListed:
+    """Asks again where that may help. Raises AppError."""
+    patience = RetryBackoff(PATIENCE)
+    while True:
+        try:
+            return _asked(command, send)
+        except TransientError as error:
+            wait_s = patience.next_wait_s(error)
+            send(WaitingToRetry(command.id, error.reason, wait_s))
+            time.sleep(wait_s)  # whoever does not want to wait closes our input, which ends the process
+
+
+def _asked(command: ListFiles, send: Send) -> FilesListed:
+    """Raises AppError and TransientError."""
+    # The library shares one client; ours has the proxy that was given. Its redirects drop the token at another host.
+    huggingface_hub.set_client_factory(lambda: _client(command, send))
+    origin = FileOrigin(command.place, command.repository, command.revision)
+    http_source.file_url(origin)
+    endpoint = strip_credentials(command.place).rstrip("/")
+    api = huggingface_hub.HfApi(endpoint=endpoint, token=command.access.token or False)
+    with http_source.translated_errors(origin):
+        try:
+            found = api.model_info(
+                command.repository, revision=command.revision, files_metadata=True, timeout=TIMEOUT_S
+            )
+        except HFValidationError as error:
+            raise AppError("download_not_found", what=command.repository) from error
+        except HfHubHTTPError as error:
+            http_source.raise_if_transient(error.response)
+            code = error.response.headers.get("X-Error-Code", "")
+            raise http_source.refusal_error(error.response.status_code, code, origin) from error
+        except ValueError as error:  # no JSON: the sign-in page of a guest network, a server that is no hub
+            raise AppError("download_no_hub", place=endpoint) from error
+    files = tuple(
+        ListedFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else "") for file in found.siblings or ()
+    )
+    return FilesListed(command.id, found.sha or "", files)
+
+
+def _client(command: ListFiles, send: Send) -> httpx2.Client:
+    client = http_source.http_client(
+        command.access, TransferPolicy(), lambda host: send(NetworkContacted(command.id, host))
+    )
+    client.follow_redirects = True
+    client.headers.update(http_source.authorization(httpx2.URL(command.place), command.access.token))
+    return client

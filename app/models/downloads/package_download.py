@@ -1,0 +1,203 @@
+"""Locked packages out of package indexes (PEP 503, PEP 691): each file by its name, and only with its hash.
+
+An index need not be trusted: whatever it calls by that name, another content is not taken.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+
+import httpx2
+
+from app.base.addresses import host_of
+from app.base.errors import AppError
+from app.base.files import strict_json
+from app.base.files.input_file import sha256_of
+from app.models.downloads import http_source
+from app.models.downloads.byte_transfer import PermanentError, RetryBackoff, TransferControl
+from app.models.downloads.download_source import TransientError
+from app.models.downloads.file_download import fetch_file
+from app.models.downloads.messages import (
+    Event,
+    Fetch,
+    FileOrigin,
+    NetworkAccess,
+    NetworkContacted,
+    Progress,
+    TransferPolicy,
+)
+from app.models.package_indexes import PackageIndexes, folder_of
+from app.models.package_locks import LockedFile
+
+_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+_WRONG = ("download_damaged", "download_other_file", "download_wrong_size", "download_changing")
+_HOPELESS = {f"download_{reason}": reason for reason in ("stalled", "cut", "busy", "unreachable", "server")}
+
+
+class PackageListener(Protocol):
+    def contacted(self, host: str) -> None:
+        """Each host once, before it is spoken to."""
+
+    def progressed(self, package: str, done_bytes: int) -> None:
+        """`done_bytes`: of all files together."""
+
+
+def fetch_packages(
+    files: Sequence[LockedFile], folder: Path, indexes: PackageIndexes, proxy: str, listener: PackageListener
+) -> None:
+    """Into `folder`, where those that are whole already stay; what is half there is gone on with.
+
+    `proxy`: goes before the one of `indexes`.
+    Raises AppError: training_index_unreachable, training_package_missing, training_package_wrong, and those of `fetch`.
+    """
+    _Fetching(folder, indexes, proxy, listener).run(files)
+
+
+class _Fetching:
+    def __init__(self, folder: Path, indexes: PackageIndexes, proxy: str, listener: PackageListener) -> None:
+        self._folder, self._indexes, self._listener = folder, indexes, listener
+        self._access = NetworkAccess(proxy=proxy or indexes.proxy)
+        self._pace = TransferPolicy(stall_s=max(1.0, indexes.timeout_s), patience=indexes.retries)
+        self._hosts: set[str] = set()
+        self._done_bytes = 0
+        self._package = ""
+
+    def run(self, files: Sequence[LockedFile]) -> None:
+        with contextlib.closing(http_source.http_client(self._access, self._pace, self._contacted)) as client:
+            for file in files:
+                self._package = file.package
+                self._listener.progressed(file.package, self._done_bytes)
+                if not _is_whole(self._folder / file.name, file):
+                    self._bring(file, client)
+                self._done_bytes += file.size_bytes
+                self._listener.progressed(file.package, self._done_bytes)
+
+    def _bring(self, file: LockedFile, client: httpx2.Client) -> None:
+        (self._folder / file.name).unlink(missing_ok=True)  # damaged
+        wrong: AppError | None = None
+        for place in self._places(file, client):
+            try:
+                fetch_file(self._command(file, place), TransferControl(), self._on_event)
+            except AppError as error:
+                if error.code not in _WRONG:
+                    raise self._explained(error, place) from error
+                wrong = wrong or AppError("training_package_wrong", package=str(file), host=host_of(place) or place)
+            else:
+                return
+        hosts = ", ".join(dict.fromkeys(host_of(page) for page in self._indexes.pages)) or "-"
+        raise wrong or AppError("training_package_missing", package=str(file), host=hosts)
+
+    def _command(self, file: LockedFile, place: str) -> Fetch:
+        origin = FileOrigin(place) if host_of(place) else FileOrigin(place, file=file.name)
+        access, pace = self._access, self._pace
+        return Fetch(
+            file.package, origin, str(self._folder), file.name, file.size_bytes, file.sha256, access=access, pace=pace
+        )
+
+    def _places(self, file: LockedFile, client: httpx2.Client) -> Iterator[str]:
+        """Folders and addresses that have a file of that name."""
+        pages = []
+        for link in self._indexes.links:
+            folder = folder_of(link)
+            if folder is None:
+                pages.append(link)
+            elif (folder / file.name).is_file():
+                yield str(folder)
+        pages += [f"{page}/{file.package}/" for page in self._indexes.pages]
+        kind = file.version.partition("+")[2]
+        if kind and file.package == "torch" and self._indexes.torch:  # such releases are not on PyPI
+            pages.append(f"{self._indexes.torch}/{kind}/torch/")
+        for page in pages:
+            yield from (link for link in self._links(page, client) if _file_name(link) == file.name)
+
+    def _links(self, page: str, client: httpx2.Client) -> list[str]:
+        patience = RetryBackoff(self._pace)
+        while True:
+            try:
+                return self._asked(page, client)
+            except TransientError as error:
+                try:
+                    time.sleep(patience.next_wait_s(error))
+                except PermanentError as hopeless:
+                    raise self._explained(hopeless, page) from hopeless
+
+    def _asked(self, page: str, client: httpx2.Client) -> list[str]:
+        with http_source.translated_errors(FileOrigin(page)):
+            response = client.get(page, headers={"Accept": _ACCEPT}, follow_redirects=True)
+        http_source.raise_if_transient(response)
+        if response.status_code in (404, 410):
+            return []
+        if response.status_code != 200:
+            raise http_source.refusal_error(response.status_code, "", FileOrigin(page))
+        address = str(response.url)
+        if "json" in response.headers.get("Content-Type", ""):
+            links = _listed(response.text)
+        else:
+            links = _Links(response.text).found
+        return [whole for link in links if (whole := _whole(address, link, page))]
+
+    def _explained(self, error: AppError, place: str) -> AppError:
+        if error.code in _HOPELESS:
+            return AppError("training_index_unreachable", host=host_of(place), reason=_HOPELESS[error.code])
+        return error
+
+    def _contacted(self, host: str) -> None:
+        if host not in self._hosts:
+            self._hosts.add(host)
+            self._listener.contacted(host)
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, NetworkContacted):
+            self._contacted(event.host)
+        elif isinstance(event, Progress):
+            self._listener.progressed(self._package, self._done_bytes + event.done_bytes)
+
+
+class _Links(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value for name, value in attrs if tag == "a" and name == "href" and value]
+
+
+def _listed(text: str) -> list[str]:
+    """Of an index's answer in JSON (PEP 691); nothing of what is none."""
+    try:
+        return [str(file["url"]) for file in strict_json.loads(text)["files"]]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _is_whole(path: Path, file: LockedFile) -> bool:
+    if path.is_symlink() or not path.is_file() or path.stat().st_size != file.size_bytes:
+        return False
+    return sha256_of(path) == file.sha256
+
+
+def _file_name(address: str) -> str:
+    return unquote(urlsplit(address).path).rpartition("/")[2]
+
+
+def _whole(address: str, link: str, page: str) -> str:
+    """ "" for what is no address of the web."""
+    try:
+        whole = _with_user(urljoin(address, link), page)
+    except ValueError:
+        return ""
+    return whole if host_of(whole) else ""
+
+
+def _with_user(address: str, page: str) -> str:
+    """Without the fragment; a file on the index's own host is asked for as the index was. Raises ValueError."""
+    parts, own = urlsplit(address), urlsplit(page)
+    user = own.netloc.rpartition("@")[0]
+    is_home = (parts.scheme, parts.hostname, parts.port) == (own.scheme, own.hostname, own.port)
+    place = f"{user}@{parts.netloc}" if user and is_home and "@" not in parts.netloc else parts.netloc
+    return urlunsplit((parts.scheme, place, parts.path, parts.query, ""))

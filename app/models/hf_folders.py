@@ -1,0 +1,361 @@
+"""A folder as model publishers hand it out (config.json, .safetensors, tokenizer), looked through before it is built.
+
+Nothing of it is run and no weight is read. What could run something (pickles, `auto_map`), what leads out of the
+folder, and what the converter would fail on after minutes is refused here at once, by name.
+
+A LoRA adapter as PEFT writes it (adapter_config.json, adapter_model.safetensors), held against its base.
+
+llama.cpp applies alpha / rank and nothing else, so every kind that means another sum is refused.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.base.errors import AppError
+from app.base.files import strict_json
+from app.base.files.input_file import absolute_path
+from app.models import hf_weights
+from app.models.hf_weights import ModelDimensions, ModelFamily, StoredTensor
+
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+MAX_ENTRIES = 10_000
+_INDEX = "model.safetensors.index.json"
+_SINGLE = "model.safetensors"
+_HEADERS_BYTES, _TENSOR_BYTES = 64 << 20, 400  # in memory, of all files; beside its name, of each tensor
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model")
+# Each is read by the converter or by the tokenizer's library, and could name programs.
+_CONFIGS = (
+    "config.json",
+    "tokenizer_config.json",
+    "generation_config.json",
+    "processor_config.json",
+    "preprocessor_config.json",
+)
+_ALSO_READ = (
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+    "README.md",
+)
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,200}\.safetensors")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """Enough to see that a file is not the one it was, without reading gigabytes."""
+
+    name: str
+    size_bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class HfModel:
+    folder: Path
+    family: ModelFamily
+    sizes: ModelDimensions
+    name: str  # what it calls itself, or its folder
+    repository: str  # "owner/name"; "": not known
+    type: str  # of most weights: F32 | F16 | BF16
+    tensors: Mapping[str, StoredTensor] = field(repr=False)
+    files: tuple[FileStamp, ...] = field(repr=False)
+
+    @property
+    def parameters(self) -> int:
+        return sum(tensor.elements for tensor in self.tensors.values())
+
+    @property
+    def is_mixture(self) -> bool:
+        return self.family.layout == "experts"
+
+
+def read_hf_model(folder: Path) -> HfModel:
+    """Raises AppError: hf_folder_unreadable, hf_pickle, hf_file_missing, hf_file_unreadable, hf_file_irregular,
+    hf_name_refused, hf_remote_code, hf_architecture_unknown, hf_already_quantized, hf_no_weights, hf_weights_damaged,
+    hf_weights_type, hf_weights_mismatch."""
+    folder = absolute_path(folder)
+    names = file_names_in(folder)
+    if "config.json" not in names:
+        raise AppError("hf_file_missing", file="config.json", path=str(folder))
+    configs = {name: strict_json.read_object(regular_file(folder, name)) for name in _CONFIGS if name in names}
+    for name, config in configs.items():
+        hf_weights.refuse_remote_code(config, name)
+    family = hf_weights.family_of(configs["config.json"])
+    sizes = hf_weights.read_dimensions(configs["config.json"], family)
+    if not any(name in names for name in _TOKENIZERS):
+        raise AppError("hf_file_missing", file=" / ".join(_TOKENIZERS), path=str(folder))
+    tensors = _tensors(folder, names)
+    hf_weights.check_shapes(tensors, sizes, family)
+    repository = _repository(folder, configs["config.json"])
+    read_names = sorted(
+        {*configs, *_files_of(tensors), *(name for name in (*_TOKENIZERS, *_ALSO_READ) if name in names)}
+    )
+    return HfModel(
+        folder=folder,
+        family=family,
+        sizes=sizes,
+        name=repository.partition("/")[2] or folder.name,
+        repository=repository,
+        type=_most_common_type(tensors),
+        tensors=tensors,
+        files=tuple(file_stamp(folder, name) for name in read_names),
+    )
+
+
+def has_chat_template(model: HfModel) -> bool:
+    """Whether the folder says how a conversation is written. Raises AppError("hf_file_unreadable")."""
+    names = {one.name for one in model.files}
+    if "chat_template.jinja" in names:
+        return True
+    name = "tokenizer_config.json"
+    return name in names and bool(strict_json.read_object(regular_file(model.folder, name)).get("chat_template"))
+
+
+def file_names_in(folder: Path) -> set[str]:
+    """Names in the folder itself. Raises AppError: hf_folder_unreadable; hf_pickle for a file that nobody may open."""
+    try:
+        with os.scandir(folder) as entries:
+            names = {entry.name for entry, _ in zip(entries, range(MAX_ENTRIES), strict=False)}
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise AppError("hf_folder_unreadable", path=str(folder), reason=reason) from error
+    pickle = next((name for name in sorted(names) if name.casefold().endswith(PICKLES)), None)
+    if pickle is not None:
+        raise AppError("hf_pickle", file=pickle)
+    return names
+
+
+def regular_file(folder: Path, name: str) -> Path:
+    """A file of this folder. Links are followed only as the Hugging Face cache makes them: snapshots/… to blobs/….
+
+    Raises AppError: hf_file_missing, hf_file_irregular.
+    """
+    path = folder / name
+    try:
+        real = path.resolve(strict=True)
+        is_file = stat.S_ISREG(real.stat().st_mode)
+    except (OSError, RuntimeError) as error:
+        raise AppError("hf_file_missing", file=name, path=str(folder)) from error
+    is_own = real.parent == folder.resolve() or real.parent == (folder.parent.parent / "blobs").resolve()
+    is_from_cache = folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--")
+    if not is_file or not is_own or (path.is_symlink() and not is_from_cache):
+        raise AppError("hf_file_irregular", file=name)
+    return path
+
+
+def file_stamp(folder: Path, name: str) -> FileStamp:
+    status = regular_file(folder, name).stat()
+    return FileStamp(name, status.st_size, status.st_mtime_ns)
+
+
+# ------------------------------------------------------------------ weights
+
+
+def _tensors(folder: Path, names: set[str]) -> dict[str, StoredTensor]:
+    """Of all files; exactly those that the index lists where there is one."""
+    files = sorted(name for name in names if name.startswith("model") and name.endswith(".safetensors"))
+    if _INDEX in names:
+        index = _index(folder)
+        wanted = sorted(set(index.values()))
+        missing = next((name for name in wanted if name not in names), None)
+        if missing is not None:
+            raise AppError("hf_file_missing", file=missing, path=str(folder))
+    elif files and files != [_SINGLE]:
+        raise AppError("hf_file_missing", file=_INDEX, path=str(folder))
+    else:
+        index, wanted = {}, files
+    if not wanted:
+        raise AppError("hf_no_weights", path=str(folder))
+    extra = next((name for name in files if name not in wanted), None)
+    if extra is not None:  # the converter would take it for another part of this model
+        raise AppError("hf_weights_mismatch", where=extra, reason=f"not in {_INDEX}")
+    tensors: dict[str, StoredTensor] = {}
+    room = _HEADERS_BYTES
+    for name in wanted:
+        for tensor_name, tensor in hf_weights.read_safetensors_header(regular_file(folder, name)).items():
+            if tensor_name in tensors or (index and index.get(tensor_name) != name):
+                raise AppError("hf_weights_mismatch", where=tensor_name[:80], reason=f"{_INDEX} / {name}")
+            tensors[tensor_name] = tensor
+            room -= len(tensor_name) + _TENSOR_BYTES
+        if room < 0:
+            raise AppError("hf_weights_damaged", file=name, reason=f"headers of more than {_HEADERS_BYTES >> 20} MB")
+    absent = next((name for name in index if name not in tensors), None)
+    if absent is not None:
+        raise AppError("hf_weights_mismatch", where=absent[:80], reason="missing")
+    return tensors
+
+
+def _index(folder: Path) -> dict[str, str]:
+    """Tensor -> file. Raises AppError: hf_file_unreadable, hf_name_refused."""
+    weight_map = strict_json.read_object(regular_file(folder, _INDEX)).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise AppError("hf_file_unreadable", file=_INDEX, reason="no weight_map")
+    for name in weight_map.values():
+        if not isinstance(name, str) or _PLAIN_NAME.fullmatch(name) is None:
+            raise AppError("hf_name_refused", file=_INDEX, name=ascii(name)[:80])
+    return weight_map
+
+
+def _files_of(tensors: Mapping[str, StoredTensor]) -> set[str]:
+    return {tensor.file for tensor in tensors.values()}
+
+
+def _most_common_type(tensors: Mapping[str, StoredTensor]) -> str:
+    counts = dict.fromkeys(hf_weights.ELEMENT_BYTES, 0)
+    for tensor in tensors.values():
+        counts[tensor.type] += tensor.elements
+    return max(counts, key=lambda name: counts[name])
+
+
+def _repository(folder: Path, config: Mapping[str, Any]) -> str:
+    """From the cache's folder name, else from what the configuration says of itself; a path there is none."""
+    cached = folder.parent.parent.name
+    if folder.parent.name == "snapshots" and cached.startswith("models--"):
+        said: Any = cached.removeprefix("models--").replace("--", "/", 1)
+    else:
+        said = config.get("_name_or_path")
+    return said if isinstance(said, str) and is_repository(said) else ""
+
+
+def is_repository(text: str) -> bool:
+    """Whether it is "owner/name", as models are called at their hub, and no path."""
+    return _REPOSITORY.fullmatch(text) is not None and ".." not in text
+
+
+_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+_PAIR = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_(A|B)(?:\.default)?\.weight")
+_MAX_RANK = 4096
+_MAX_ALPHA = 1e6
+# Not plain LoRA when they are true or not empty: PEFT's LoraConfig of 0.21.
+_REFUSED = (
+    "use_dora",
+    "use_rslora",
+    "use_qalora",
+    "lora_bias",
+    "modules_to_save",
+    "alpha_pattern",
+    "fan_in_fan_out",
+    "target_parameters",
+    "trainable_token_indices",
+    "layer_replication",
+    "alora_invocation_tokens",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HfAdapter:
+    folder: Path
+    rank: int
+    alpha: float
+    targets: int  # matrices that it changes
+    base: str  # what it says it was trained on
+    weights_bytes: int
+    files: tuple[FileStamp, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterShapes:
+    """What is known without the base. `shapes`: of the base's matrices that it is for, by their modules' names."""
+
+    rank: int
+    alpha: float
+    shapes: Mapping[str, tuple[int, int]]  # PyTorch's order: rows before columns
+
+
+def read_adapter_shapes(folder: Path) -> AdapterShapes:
+    """Raises AppError as `read`."""
+    config, rank, alpha, tensors = _read(absolute_path(folder))
+    shapes = {}
+    for target, pair in _pairs(tensors).items():
+        a, b = pair.get("A"), pair.get("B")
+        if a is None or b is None or len(a.shape) != 2 or len(b.shape) != 2 or a.shape[0] != b.shape[1]:
+            raise AppError("hf_adapter_mismatch", where=target[:80], reason="A / B", base=_base_name(config))
+        if a.shape[0] != rank:
+            raise AppError("hf_adapter_mismatch", where=target[:80], reason=f"r = {rank}", base=_base_name(config))
+        shapes[target] = (b.shape[0], a.shape[1])
+    return AdapterShapes(rank, alpha, shapes)
+
+
+def _read(folder: Path) -> tuple[Mapping[str, Any], int, float, dict[str, StoredTensor]]:
+    """Configuration, rank, alpha and tensors."""
+    names = file_names_in(folder)
+    for name in (_CONFIG, _WEIGHTS):
+        if name not in names:
+            raise AppError("hf_file_missing", file=name, path=str(folder))
+    config = strict_json.read_object(regular_file(folder, _CONFIG))
+    hf_weights.refuse_remote_code(config, _CONFIG)
+    rank, alpha = _checked(config)
+    return config, rank, alpha, hf_weights.read_safetensors_header(regular_file(folder, _WEIGHTS))
+
+
+def _base_name(config: Mapping[str, Any]) -> str:
+    return str(config.get("base_model_name_or_path") or "?")[:120]
+
+
+def read_hf_adapter(folder: Path, base: HfModel) -> HfAdapter:
+    """Raises AppError: those of `hf_folder` for its files; hf_adapter_unsupported, hf_adapter_mismatch."""
+    folder = absolute_path(folder)
+    config, rank, alpha, tensors = _read(folder)
+    trained_on = _base_name(config)
+    pairs = _pairs(tensors)
+    for target in sorted(pairs):
+        _check_pair(target, pairs[target], base, trained_on)
+    return HfAdapter(
+        folder=folder,
+        rank=rank,
+        alpha=alpha,
+        targets=len(pairs),
+        base=trained_on,
+        weights_bytes=sum(tensor.elements * hf_weights.ELEMENT_BYTES[tensor.type] for tensor in tensors.values()),
+        files=tuple(file_stamp(folder, name) for name in (_CONFIG, _WEIGHTS)),
+    )
+
+
+def _checked(config: Mapping[str, Any]) -> tuple[int, float]:
+    """Rank and alpha. Raises AppError: hf_adapter_unsupported, hf_file_unreadable."""
+    if config.get("peft_type") != "LORA":
+        raise AppError("hf_adapter_unsupported", kind=str(config.get("peft_type"))[:40])
+    refused = next((key for key in _REFUSED if config.get(key)), None)
+    if refused is None and config.get("bias", "none") != "none":
+        refused = "bias"
+    if refused is not None:
+        raise AppError("hf_adapter_unsupported", kind=refused)
+    rank, alpha = config.get("r"), config.get("lora_alpha")
+    if isinstance(rank, bool) or not isinstance(rank, int) or not 0 < rank <= _MAX_RANK:
+        raise AppError("hf_file_unreadable", file=_CONFIG, reason=f"r: {str(rank)[:40]}")
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha <= _MAX_ALPHA:
+        raise AppError("hf_file_unreadable", file=_CONFIG, reason=f"lora_alpha: {str(alpha)[:40]}")
+    return rank, float(alpha)
+
+
+def _pairs(tensors: Mapping[str, StoredTensor]) -> dict[str, dict[str, StoredTensor]]:
+    """Target module -> its A and B."""
+    pairs: dict[str, dict[str, StoredTensor]] = {}
+    for name, tensor in tensors.items():
+        found = _PAIR.fullmatch(name)
+        if found is None:
+            raise AppError("hf_adapter_unsupported", kind=name[:80])
+        pairs.setdefault(found[1], {})[found[2]] = tensor
+    return pairs
+
+
+def _check_pair(target: str, pair: Mapping[str, StoredTensor], base: HfModel, trained_on: str) -> None:
+    def mismatch(reason: str) -> AppError:
+        return AppError("hf_adapter_mismatch", where=target[:80], reason=reason, base=trained_on)
+
+    weight = base.tensors.get(f"{target}.weight")
+    if weight is None:
+        raise mismatch("not in the model")
+    a, b = pair.get("A"), pair.get("B")
+    if a is None or b is None or len(a.shape) != 2 or len(b.shape) != 2 or a.shape[0] != b.shape[1]:
+        raise mismatch("A / B")
+    if (b.shape[0], a.shape[1]) != weight.shape:
+        raise mismatch(f"{(b.shape[0], a.shape[1])}, not {weight.shape}")

@@ -1,0 +1,267 @@
+"""Tuned models of the list: a merged file, or the file of a base that answers with an adapter at a strength.
+
+A merged file has its row in `local_model`, like any other. A base with an adapter has none: it borrows the file of its
+base, with what is known of that. Its adapter is a copy in the models folder, so that the run can go.
+How one comes into the list: `app.training.adoption`.
+
+Models that another machine of the local network computes: kept in the list, and when text may be sent to them.
+
+They are no files: nothing is read, hashed, moved, measured or trained of them. Their key is never kept here.
+
+Which model a command means: a file, an entry of the list, or the one the window uses.
+"""
+
+import dataclasses
+import functools
+import json
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from app.base import confidentiality, settings
+from app.base.confidentiality import Label
+from app.base.database import Row
+from app.base.errors import AppError
+from app.base.files import input_file
+from app.base.paths import Paths
+from app.inference import local_model
+from app.inference.local_model import FileFingerprint, LocalModel, RemoteModel
+from app.models import base_models, local_models, model_store, starter
+from app.models.model_store import ModelStore
+
+REMOTE_NAME_MAX = 80  # characters
+_ID_PREFIX = "lan-"  # no file's id begins so by accident
+
+
+def describe_remote_model(name: str, remote: RemoteModel, taken: Collection[LocalModel] = ()) -> LocalModel:
+    """As a model of the list. `taken`: those that are there; the same model of the same server keeps its place."""
+    path = f"{remote.address}#{remote.model}"
+    old = next((model for model in taken if model.path == path), None)
+    title = " ".join(name.split())[:REMOTE_NAME_MAX] or remote.model
+    id = old.id if old else local_models.free_id(f"{_ID_PREFIX}{title}", {model.id for model in taken})
+    added_at = old.added_at if old else time.time()
+    return LocalModel(id, title, path, 0, "", "", remote.context_tokens, added_at, remote=remote)
+
+
+def with_old_identity(before: LocalModel, now: LocalModel) -> LocalModel:
+    """What is described now, in the place of what was there."""
+    return dataclasses.replace(now, id=before.id, added_at=before.added_at)
+
+
+def list_remote_models(store: ModelStore) -> list[LocalModel]:
+    """In the order in which they were added."""
+    found = store.database.read_as(_remote_model, "SELECT id, entry FROM remote_model")
+    return sorted(found, key=lambda model: (model.added_at, model.id))
+
+
+def put_remote_model(store: ModelStore, model: LocalModel) -> None:
+    """Adds it, or replaces the one with its id."""
+    assert model.remote is not None
+    entry = {"name": model.name, "added_at": model.added_at, **dataclasses.asdict(model.remote)}
+    with store.database.transaction():
+        store.database.write(
+            "INSERT OR REPLACE INTO remote_model(id, entry) VALUES (?, ?)",
+            model.id,
+            json.dumps(entry, ensure_ascii=False),
+        )
+
+
+def server_address(model: LocalModel) -> str:
+    """Whom its questions are sent to; "" for a model of this machine."""
+    return local_model.address_label(model.remote.address) if model.remote is not None else ""
+
+
+# ------------------------------------------------------------------- what may leave
+
+
+def require_sendable(model: LocalModel, label: Label) -> None:
+    """`label`: the highest of what is to be sent. Raises AppError("remote_secret"): 機密 stays on this machine."""
+    if model.remote is not None and label == confidentiality.HIGHEST_LABEL:
+        raise AppError("remote_secret", address=server_address(model))
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _remote_model(row: Row) -> LocalModel:
+    told = json.loads(row["entry"])
+    remote = RemoteModel(told["address"], told["model"], told["context_tokens"])
+    path = f"{remote.address}#{remote.model}"
+    return LocalModel(row["id"], told["name"], path, 0, "", "", remote.context_tokens, told["added_at"], remote=remote)
+
+
+ADAPTERS_FOLDER = "adapters"  # below the models folder
+NO_PROVENANCE: Mapping[str, Any] = {"run_id": "", "base_sha256": "", "adapter_sha256": "", "adapter_strength": 1.0}
+_SUFFIX = ".lora"  # GGUF, but no model: it is not found where models are looked for
+
+
+def list_models(store: ModelStore, models_folder: Path) -> list[LocalModel]:
+    """The whole list: models that are files, bases with an adapter, then models elsewhere. Looks at no file."""
+    files = store.local_models()
+    tuned = store.database.read_as(
+        lambda row: _tuned_model(row["id"], row["tuned"], json.loads(row["entry"]), files, models_folder),
+        "SELECT * FROM tuned_model WHERE entry IS NOT NULL",
+    )
+    return [*files, *sorted(tuned, key=lambda model: (model.added_at, model.id)), *list_remote_models(store)]
+
+
+def base_of(model: LocalModel, models: Collection[LocalModel]) -> LocalModel | None:
+    """The one of the list that a tuned model was trained on; None: it is not there any more."""
+    tuned = model.tuned
+    if tuned is None:
+        return None
+    files = [other for other in models if not other.adapter and other.id != model.id]
+    same = [other for other in files if tuned.base_sha256 and tuned.base_sha256 in {m.sha256 for m in other.files[:1]}]
+    return next((other for other in [*same, *files] if other.path == model.path), next(iter(same), None))
+
+
+def provenance_fields(model: LocalModel) -> Mapping[str, Any]:
+    """What an answer keeps of it: fields of AnswerDetails."""
+    tuned = model.tuned
+    if tuned is None:
+        return NO_PROVENANCE
+    return {
+        "run_id": tuned.run_id,
+        "base_sha256": tuned.base_sha256,
+        "adapter_sha256": tuned.adapter_sha256,
+        "adapter_strength": tuned.strength,
+    }
+
+
+def learned_fields(model: LocalModel) -> Mapping[str, Any]:
+    """What an answer keeps of the label of the model's data: fields of AnswerDetails."""
+    tuned = model.tuned
+    if tuned is None:
+        return {}
+    return {"model_label": tuned.label, "learned": tuple(dict.fromkeys(name for name, _document in tuned.origins))}
+
+
+def require_unchanged(model: LocalModel) -> None:
+    """That base and adapter are those that were put together. Reads a file whole where it was touched since.
+
+    Raises AppError: tuned_base_gone, tuned_base_changed, tuned_adapter_gone, tuned_adapter_changed.
+    """
+    tuned = model.tuned
+    if tuned is None or not model.adapter:
+        return
+    facts = {"name": model.name, "base": tuned.base_name}
+    parts = (
+        ("base", model.path, tuned.base_sha256, model.files),
+        ("adapter", model.adapter, tuned.adapter_sha256, ()),
+    )
+    for part, path, sha256, marks in parts:
+        try:
+            found = file_sha256(Path(path), marks)
+        except OSError as error:
+            raise AppError(f"tuned_{part}_gone", path=path, **facts) from error
+        if found != sha256:
+            raise AppError(f"tuned_{part}_changed", path=path, **facts)
+
+
+def file_sha256(path: Path, marks: tuple[FileFingerprint, ...] = ()) -> str:
+    """Of a file; as its mark says while it is what it was when that was made. Raises OSError."""
+    status = path.stat()
+    now = (status.st_size, status.st_mtime_ns)
+    known = next((mark.sha256 for mark in marks[:1] if (mark.size_bytes, mark.modified_ns) == now), "")
+    return known or _read(path, *now)
+
+
+# ------------------------------------------------------------------------- changes
+
+
+def put_tuned_model(store: ModelStore, model: LocalModel) -> None:
+    """Adds or replaces it, whichever kind it is. Its adapter is to be where `adapter_file` says."""
+    assert model.tuned is not None
+    entry = {"name": model.name, "path": model.path, "added_at": model.added_at, "form_id": model.form_id}
+    with store.database.transaction():
+        if not model.adapter:
+            store.put_local_model(model)
+        store.database.write(
+            "INSERT OR REPLACE INTO tuned_model(id, tuned, entry) VALUES (?, ?, ?)",
+            model.id,
+            model_store.tuned_to_json(model.tuned),
+            json.dumps(entry, ensure_ascii=False) if model.adapter else None,
+        )
+
+
+def adapter_file(models_folder: Path, sha256: str) -> Path:
+    return models_folder / ADAPTERS_FOLDER / f"{sha256[:32]}{_SUFFIX}"
+
+
+def delete_unused_adapters(store: ModelStore, models_folder: Path, keep: Collection[str] = ()) -> None:
+    """Deletes adapters that no model of the list has. `keep`: paths of those that may come back into it."""
+    used = {*keep, *(model.adapter for model in list_models(store, models_folder))}
+    for path in (models_folder / ADAPTERS_FOLDER).glob(f"*{_SUFFIX}"):
+        if str(path) not in used:
+            for one in (path, *path.parent.glob(f"{path.stem}.*.json")):  # with what is noted beside it
+                one.unlink(missing_ok=True)
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _tuned_model(
+    id: str, tuned: str, entry: dict[str, Any], files: list[LocalModel], models_folder: Path
+) -> LocalModel:
+    told = model_store.tuned_from_json(tuned)
+    assert told is not None
+    known = LocalModel(id, entry["name"], entry["path"], 0, "", "", 0, entry["added_at"], tuned=told)
+    base = base_of(known, files) or known
+    return dataclasses.replace(
+        base,
+        id=id,
+        name=known.name,
+        added_at=known.added_at,
+        form_id=entry["form_id"],
+        tuned=told,
+        adapter=str(adapter_file(models_folder, told.adapter_sha256)),
+    )
+
+
+@functools.lru_cache(maxsize=16)
+def _read(path: Path, _size_bytes: int, _modified_ns: int) -> str:
+    return input_file.sha256_of(path)
+
+
+def choose_model(wanted: str | None, where: Paths) -> LocalModel:
+    """A GGUF file, a model of the list that is a file of its own, or without a wish the one the window uses.
+
+    Raises AppError: "no_model_command", "unknown_model", "base_starter_missing", "remote_cannot", and what a damaged
+    file or database gives.
+    """
+    if is_model_file(wanted):
+        return local_models.describe(Path(wanted))
+    store = ModelStore.open(where.database, where.backups)
+    try:
+        return choose_listed_model(wanted, store.local_models(), where)
+    except AppError as error:
+        elsewhere = find_remote_model(store, wanted) if error.code == "unknown_model" else None
+        if elsewhere is None:
+            raise
+        raise AppError("remote_cannot", address=server_address(elsewhere)) from error
+    finally:
+        store.close()
+
+
+def is_model_file(wanted: str | None) -> TypeGuard[str]:
+    return wanted is not None and (wanted.lower().endswith(".gguf") or Path(wanted).is_file())
+
+
+def choose_listed_model(wanted: str | None, models: list[LocalModel], where: Paths) -> LocalModel:
+    is_starter = wanted == base_models.STARTER
+    chosen = starter.card().id if is_starter else wanted or settings.load(where.settings).model_id
+    found = local_models.find(models, chosen) if chosen else None
+    if found is None and wanted is not None:
+        raise AppError("base_starter_missing") if is_starter else AppError("unknown_model", wanted=wanted)
+    answering = [model for model in models if not local_models.is_embedding_model(model)]
+    if wanted is None and found not in answering:
+        found = next(iter(answering), None)
+    if found is None:
+        raise AppError("no_model_command")
+    return found
+
+
+def find_remote_model(store: ModelStore, wanted: str | None) -> LocalModel | None:
+    """A model elsewhere of that name; None: there is none."""
+    return local_models.find(list_remote_models(store), wanted) if wanted else None

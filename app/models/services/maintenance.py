@@ -1,0 +1,231 @@
+"""Care of the models: those of other programs found, all verified, their folder moved, kits written and read."""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.confidentiality import ExportRequest, Label, Permit
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.services.background import TaskProgress
+from app.base.services.preferences import Preferences
+from app.inference.local_model import LocalModel
+from app.models import found_models, local_models, models_folder, verification
+from app.models.kits import kit_export, kit_import, transfer_kit
+from app.models.kits.kit_import import ImportedModels, KitPresets
+from app.models.model_store import ModelStore
+from app.models.models_folder import FolderMove, FolderMoveResult
+from app.models.services.model_library import ModelLibrary
+from app.models.verification import LastVerified, VerifyResult
+
+T = TypeVar("T")
+
+
+class ModelMaintenance(QObject):
+    """One piece of work at a time, in the thread pool; it ends with its own signal or with `failed`."""
+
+    progressed = Signal(object, object)  # done, in all (0: not known)
+    found = Signal(object)  # Findings
+    verified = Signal(object)  # list[Verdict]
+    folder_moved = Signal(object)  # Moved
+    move_undone = Signal()
+    kit_written = Signal(object)  # Kit
+    kit_read = Signal(object)  # Imported
+    failed = Signal(object)  # AppError; "cancelled" after `cancel`
+
+    def __init__(
+        self,
+        store: ModelStore,
+        library: ModelLibrary,
+        presets: KitPresets,
+        preferences: Preferences,
+        where: Paths,
+        label_of: Callable[[LocalModel], Label],
+        parent: QObject | None = None,
+    ) -> None:
+        """`label_of`: of what a model has learned, as it is now."""
+        super().__init__(parent)
+        self._store = store
+        self._library = library
+        self._presets = presets
+        self._preferences = preferences
+        self._where = where
+        self._label_of = label_of
+        self._last_verified = verification.load_verifications(where.data / verification.VERIFIED_FILE)
+        self._verdicts: list[VerifyResult] = []  # of the verification that runs, also where it is cancelled
+        self._task: background.LongTask | None = None
+        self.worked_s = 0.0  # how long the work took that ended last
+        self._done: Callable[..., None] = self.found.emit  # what the work that runs ends with
+
+    @property
+    def is_working(self) -> bool:
+        return self._task is not None
+
+    @property
+    def is_importing(self) -> bool:
+        """Whether a kit is being read."""
+        return self.is_working and self._done == self._on_kit_read
+
+    @property
+    def models_folder(self) -> Path:
+        return self._where.models
+
+    def last_verified(self, model: LocalModel) -> LastVerified | None:
+        """None: never, or not since it was added anew."""
+        found = self._last_verified.get(model.id)
+        return found if found is not None and found.at >= model.added_at else None
+
+    @property
+    def has_presets(self) -> bool:
+        """Whether a kit would hold presets."""
+        return bool(self._presets.to_kit())
+
+    def pending_move(self) -> FolderMove | None:
+        """Return a move that waits for the user: interrupted before all was copied, or begun elsewhere."""
+        plan = models_folder.pending(self._where)
+        return plan if plan is not None and plan.state != "switching" and not self.is_working else None
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def find(self) -> None:
+        """Models in the folders of other programs; `library.import_file` adds one where it is."""
+        places = found_models.known_model_folders(Path.home(), own=self._where.models)
+        self._run(lambda progress: found_models.search_folders(places, progress.report), self.found.emit)
+
+    def verify(self, model_ids: Sequence[str] = ()) -> None:
+        """All models, or those; what is learned (hashes) is kept in the list, also of those before a cancellation."""
+        models = self._models(model_ids)
+        self._verdicts = verdicts = []
+
+        def work(progress: TaskProgress) -> list[VerifyResult]:
+            total, before = sum(model.size_bytes for model in models), 0
+            for model in models:
+                report = functools.partial(_report_after, progress, before, total)
+                verdicts.append(verification.verify_model(model, report))
+                before += model.size_bytes
+            return verdicts
+
+        self._run(work, self._on_verified)
+
+    def move_folder(self, target: Path) -> None:
+        """The engine must not be loading meanwhile; models elsewhere stay where they are."""
+
+        def work(progress: TaskProgress) -> FolderMoveResult:
+            store = ModelStore.beside(self._store.path)
+            try:
+                return models_folder.move(self._where, target, store, progress.report)
+            finally:
+                store.close()
+
+        self._run(work, self._on_moved)
+
+    def undo_move(self) -> None:
+        """Throws away what an interrupted move has copied. The folder in use stays as it is."""
+        self._run(lambda _progress: models_folder.undo(self._where), lambda _nothing: self.move_undone.emit())
+
+    @property
+    def exports_log(self) -> Path:
+        return self._where.exports_log
+
+    def kit_export_for(self, model_ids: Sequence[str], folder: Path) -> ExportRequest:
+        """The kit in that folder, for the gate: by the label that what the models have learned has now."""
+        models = self._models(model_ids)
+        return kit_export.export_for_gate(models, folder, self._label_of)
+
+    def export_kit(
+        self, model_ids: Sequence[str], folder: Path, permit: Permit, part_bytes: int = transfer_kit.PART_BYTES
+    ) -> None:
+        """The models and the user's own presets."""
+        models, presets = self._models(model_ids), self._presets.to_kit()
+        self._run(
+            lambda progress: kit_export.export_kit(
+                models, folder, permit=permit, presets=presets, part_bytes=part_bytes, report=progress.report
+            ),
+            self.kit_written.emit,
+        )
+
+    def import_kit(self, folder: Path) -> None:
+        """Whole models are in the list when `kit_read` comes, which also says what was wrong with the others."""
+
+        def work(progress: TaskProgress) -> ImportedModels:
+            store = ModelStore.beside(self._store.path)
+            try:
+                return kit_import.import_kit(
+                    folder,
+                    self._where.models,
+                    lambda model: local_models.add(store, model),
+                    self._presets.from_kit,
+                    progress.report,
+                )
+            finally:
+                store.close()
+
+        self._run(work, self._on_kit_read)
+
+    # ------------------------------------------------------------------ private
+
+    def _models(self, model_ids: Sequence[str]) -> list[LocalModel]:
+        return [model for model in self._library.models() if not model_ids or model.id in model_ids]
+
+    def _run(self, work: Callable[[TaskProgress], T], done: Callable[[T], None]) -> None:
+        if self._task is None:
+            self._done = done
+            self._task = background.run_long(
+                work, self._on_ended, self._on_failed, self.progressed.emit, self._on_cancelled
+            )
+
+    def _on_ended(self, result: object) -> None:
+        self._note_end()
+        self._done(result)
+
+    def _on_cancelled(self) -> None:
+        self._on_failed(AppError("cancelled"))
+
+    def _on_failed(self, error: AppError) -> None:
+        self._note_end()
+        self._note_verdicts()
+        self._library.refresh()
+        self.failed.emit(error)
+
+    def _note_end(self) -> None:
+        if self._task is not None:
+            self.worked_s = self._task.elapsed_s
+        self._task = None
+
+    def _on_verified(self, verdicts: list[VerifyResult]) -> None:
+        self._note_verdicts()
+        self.verified.emit(verdicts)
+
+    def _note_verdicts(self) -> None:
+        verdicts, self._verdicts = self._verdicts, []
+        if verdicts:
+            self._last_verified = verification.record_verifications(
+                self._where.data / verification.VERIFIED_FILE, verdicts, time.time()
+            )
+        for verdict in verdicts:
+            # The model may have been removed, or measured, meanwhile: only the marks are new.
+            self._library.record_files(verdict.model.id, verdict.model.files)
+
+    def _on_moved(self, moved: FolderMoveResult) -> None:
+        self._preferences.change(models_folder=str(moved.folder))
+        self._where = dataclasses.replace(self._where, models_folder=moved.folder)
+        self._library.use_folder(moved.folder)
+        self._library.refresh()
+        self.folder_moved.emit(moved)
+
+    def _on_kit_read(self, outcome: ImportedModels) -> None:
+        self._library.refresh()
+        self._presets.add_new(outcome.presets)
+        self.kit_read.emit(outcome)
+
+
+def _report_after(progress: TaskProgress, before: int, total: int, done: int, _of: int) -> None:
+    progress.report(min(before + done, total), total)

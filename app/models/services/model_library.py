@@ -1,0 +1,232 @@
+"""The models on this machine: list, import, the trial model, removal."""
+
+import dataclasses
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.services.background import TaskProgress
+from app.inference import load_plan
+from app.inference.engine.messages import Done
+from app.inference.local_model import FileFingerprint, LocalModel
+from app.models import catalogue, local_models, model_registry, starter
+from app.models.catalogue import ModelCard
+from app.models.model_store import ModelStore
+
+# Shorter runs say more about the clock than about the machine.
+MEASURED_PROMPT_TOKENS, MEASURED_ANSWER_TOKENS = 64, 16
+# Puts a trained model into the list, or finds it there. Its arguments: the list, the models folder, and the adapter
+# files in it that stay although no model of the list has them.
+Publish = Callable[[ModelStore, Path, Collection[str]], LocalModel]
+
+
+class ModelLibrary(QObject):
+    """Long work runs in the thread pool, one at a time; it ends with `imported` or `failed`."""
+
+    changed = Signal()
+    progressed = Signal(object, object)  # bytes done and in all
+    imported = Signal(object)  # LocalModel
+    failed = Signal(object)  # AppError
+    trained_added = Signal(object)  # LocalModel
+    trained_refused = Signal(object)  # AppError
+
+    def __init__(self, store: ModelStore, models_folder: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._folder = models_folder
+        self._models = model_registry.list_models(store, models_folder)
+        self._task: background.LongTask | None = None
+        self._is_adding_trained = False
+        self._removed_adapters: set[str] = set()  # those can come back into the list
+        self.worked_s = 0.0  # how long the work took that ended last
+
+    def listed(self) -> list[LocalModel]:
+        """The whole list: after the files, bases that answer with an adapter of the user's, and models elsewhere."""
+        return list(self._models)
+
+    def models(self) -> list[LocalModel]:
+        """Those that are files of their own."""
+        return [model for model in self._models if not model.adapter and model.remote is None]
+
+    def answering(self) -> list[LocalModel]:
+        """Those that can write an answer."""
+        return [model for model in self._models if not local_models.is_embedding_model(model)]
+
+    def model(self, model_id: str) -> LocalModel | None:
+        return next((model for model in self._models if model.id == model_id), None)
+
+    def base_of(self, model: LocalModel) -> LocalModel:
+        """Of a tuned model. Raises AppError("tuned_no_base") where it is not in the list any more."""
+        base = model_registry.base_of(model, self._models)
+        if base is None:
+            raise AppError("tuned_no_base", name=model.name, base=model.tuned.base_name if model.tuned else "")
+        return base
+
+    def card(self, model: LocalModel) -> ModelCard | None:
+        return catalogue.load().card(model.card_id)
+
+    @property
+    def is_working(self) -> bool:
+        return self._task is not None
+
+    def is_starter_available(self) -> bool:
+        return starter.is_available()
+
+    @property
+    def folder(self) -> Path:
+        """Where new files go."""
+        return self._folder
+
+    def add(self, model: LocalModel) -> LocalModel:
+        """A model that was described elsewhere. Raises AppError where it cannot be stored."""
+        added = local_models.add(self._store, model)
+        self._reload()
+        return added
+
+    def use_folder(self, folder: Path) -> None:
+        """New files go there from now on."""
+        self._folder = folder
+
+    def import_file(self, path: str) -> None:
+        """Adds a GGUF file where it is; nothing is copied. A file that is there already is described anew."""
+        self._run(lambda _progress: local_models.describe(Path(path)))
+
+    def add_starter(self) -> None:
+        """Puts the trial model together in the models folder, with progress, and adds it."""
+        self._run(self._assembled)
+
+    def add_trained(self, publish: Publish) -> None:
+        """Add a trained model with `publish`, in the background; one at a time.
+
+        Ends with `trained_added`, or with `trained_refused` for the AppError that `publish` raises.
+        """
+        if self._is_adding_trained:
+            return
+        self._is_adding_trained = True
+        path, models_folder, keep = self._store.path, self._folder, frozenset(self._removed_adapters)
+
+        def work() -> LocalModel:
+            store = ModelStore.beside(path)
+            try:
+                return publish(store, models_folder, keep)
+            finally:
+                store.close()
+
+        background.run(work, self._on_trained_added, self._on_trained_refused)
+
+    def cancel(self) -> None:
+        """The running work ends soon with `failed`, AppError("cancelled")."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def remove(self, model_id: str) -> None:
+        """Takes the model off the list. The file stays."""
+        model = self.model(model_id)
+        if self._change(lambda: self._store.remove_local_model(model_id)) and model is not None:
+            self._removed_adapters.add(model.adapter)
+
+    def put_back(self, model: LocalModel) -> None:
+        """A tuned model or one elsewhere that was removed, as it was."""
+        put = model_registry.put_remote_model if model.remote is not None else model_registry.put_tuned_model
+        self._change(lambda: put(self._store, model))
+
+    def allow_template(self, model_id: str) -> None:
+        """Lets the file's own chat template run, isolated, from now on."""
+        model = self._file_of(model_id)
+        if model is not None:
+            self.update(dataclasses.replace(model, template_allowed=True))
+
+    def add_remote(self, model: LocalModel) -> bool:
+        """A model elsewhere, new or changed. False: it could not be stored, as `failed` says."""
+        return self._change(lambda: model_registry.put_remote_model(self._store, model))
+
+    def update(self, model: LocalModel) -> None:
+        self._change(lambda: self._store.put_local_model(model))
+
+    def record_files(self, model_id: str, files: tuple[FileFingerprint, ...]) -> None:
+        """Keeps what a verification has learned of the model's files."""
+        model = self._file_of(model_id)
+        if model is not None and model.files != files:
+            self.update(dataclasses.replace(model, files=files))
+
+    def note_speed(self, model: LocalModel, repack: bool, done: Done) -> None:
+        """Keeps how fast the model was, if the answer was long enough to tell."""
+        usage, timings = done.usage, done.timings
+        evaluated = usage.prompt_tokens - usage.cached_tokens
+        is_long = evaluated >= MEASURED_PROMPT_TOKENS and usage.answer_tokens >= MEASURED_ANSWER_TOKENS
+        if is_long and not model.adapter and model.remote is None and timings.prompt_s > 0 and timings.answer_s > 0:
+            speed = (evaluated / timings.prompt_s, usage.answer_tokens / timings.answer_s)
+            self.update(dataclasses.replace(model, speeds=load_plan.record_speed(model.speeds, repack, *speed)))
+
+    def refresh(self) -> None:
+        """Takes up what another process (the command line) has changed in the list."""
+        if model_registry.list_models(self._store, self._folder) != self._models:
+            self._reload()
+
+    def _file_of(self, model_id: str) -> LocalModel | None:
+        """The model whose file it is: a base with an adapter borrows that."""
+        model = self.model(model_id)
+        return model_registry.base_of(model, self._models) if model is not None and model.adapter else model
+
+    def _on_trained_added(self, model: LocalModel) -> None:
+        self._is_adding_trained = False
+        self.refresh()
+        self.trained_added.emit(model)
+
+    def _on_trained_refused(self, error: AppError) -> None:
+        self._is_adding_trained = False
+        self.trained_refused.emit(error)
+
+    def _assembled(self, progress: TaskProgress) -> LocalModel:
+        size_bytes = starter.card().files[0].size_bytes
+
+        def report(fraction: float) -> bool:
+            progress.report(round(fraction * size_bytes), size_bytes)
+            return True
+
+        return starter.described(starter.assemble(self._folder, report))
+
+    def _run(self, work: Callable[[TaskProgress], LocalModel]) -> None:
+        if self._task is None:
+            self._task = background.run_long(
+                work, self._on_described, self._on_failed, self.progressed.emit, self._on_cancelled
+            )
+
+    def _on_described(self, model: LocalModel) -> None:
+        if self._task is not None and self._task.progress.is_cancelled:  # after its last look at that
+            self._on_cancelled()
+            return
+        self._note_end()
+        model = local_models.merged_with_known(
+            model, self._store.local_models()
+        )  # the command line may have added some
+        if self._change(lambda: self._store.put_local_model(model)):
+            self.imported.emit(model)
+
+    def _on_failed(self, error: AppError) -> None:
+        self._note_end()
+        self.failed.emit(error)
+
+    def _on_cancelled(self) -> None:
+        self._on_failed(AppError("cancelled"))
+
+    def _note_end(self) -> None:
+        if self._task is not None:
+            self.worked_s = self._task.elapsed_s
+        self._task = None
+
+    def _change(self, write: Callable[[], None]) -> bool:
+        try:
+            write()
+        except AppError as error:
+            self.failed.emit(error)
+            return False
+        self._reload()
+        return True
+
+    def _reload(self) -> None:
+        self._models = model_registry.list_models(self._store, self._folder)
+        self.changed.emit()

@@ -1,0 +1,349 @@
+"""From a publisher's folder to models in the list: which folder, which forms, what goes along, the room it takes.
+
+A build on the page モデル: which step it is at, how to stop it, and how it ended.
+"""
+
+import shutil
+from pathlib import Path
+from typing import cast
+
+from PySide6.QtCore import QStandardPaths, QTimer, Signal
+from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error, phrase
+from app.inference import quantizations
+from app.inference.local_model import LocalModel
+from app.models import gguf_build, hf_folders, training_environment
+from app.models.gguf_build import BuildPlan, BuildRequest, BuildStep
+from app.models.hf_folders import HfAdapter, HfModel
+from app.models.services.build_runner import BuildProgress
+from app.models.ui import model_text
+from app.models.ui.build_controller import BuildController
+from app.models.ui.checkable_list import CheckableList
+from app.models.ui.work_progress import StatusStrip
+from app.uikit import localization
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_facts, with_note
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.form_rows import CheckRow, PathRow
+from app.uikit.widgets.labels import Label
+
+WIDTH_PX = 640
+SIDES_PX = 80  # margins of the dialog and of a row, left and right
+FORMS = ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
+NAME_MAX = 100  # characters
+
+
+class BuildDialog(Dialog):
+    """Nothing is written before `plan_chosen`."""
+
+    plan_chosen = Signal(object)  # BuildPlan
+
+    def __init__(self, theme: Theme, desk: BuildController, parent: QWidget, pickers: Pickers | None = None) -> None:
+        self._desk = desk
+        self._pickers = pickers or Pickers()
+        self._model: HfModel | None = None
+        self._adapter: HfAdapter | None = None
+        self._text: Path | None = None
+        self.plan: BuildPlan | None = None  # None: not everything is chosen, or something is wrong
+        self.banner = Banner(theme, can_close=False)
+        self.making = desk.make_installer(theme, self._pickers)
+        self.list = CheckableList(theme, phrase("models.models_to_make"), parent)
+        self._fill(theme)
+        super().__init__(
+            theme,
+            phrase("models.build_a_model"),
+            phrase("models.makes_what_this_pc_can"),
+            (
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("build", phrase("models.build"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(),
+            width_px=WIDTH_PX,
+        )
+        self._connect()
+        self._show_obstacle()
+        self.source.choose_button.setFocus()
+
+    def read_source(self, folder: Path) -> None:
+        """Looks through the folder: nothing of it is run, and no weight is read."""
+        self._model, self._adapter = None, None
+        self.source.show_path(str(folder))
+        self.source.show_note(phrase("common.checking"), "muted")
+        background.run(lambda: hf_folders.read_hf_model(folder), self._on_source_read, self._on_source_refused)
+        self._refresh()
+
+    def read_adapter(self, folder: Path) -> None:
+        model = self._model
+        if model is not None:
+            self.adapter.show_path(str(folder))
+            background.run(
+                lambda: hf_folders.read_hf_adapter(folder, model), self._on_adapter_read, self._on_adapter_refused
+            )
+
+    def use_text(self, path: Path | None) -> None:
+        self._text = path
+        self.text.show_path(str(path) if path else "")
+        self._refresh()
+
+    # ------------------------------------------------------------------ building
+
+    def _fill(self, theme: Theme) -> None:
+        about = phrase("models.a_folder_with_config_json")
+        self.source = PathRow(theme, phrase("models.source_folder"), about, can_clear=False)
+        self.list.add(self.source)
+        for form in FORMS:
+            self.list.add_row(form, CheckRow(form, localization.quality_text(form), is_checked=form == FORMS[0]))
+        self.name = QLineEdit()
+        self.name.setMaxLength(NAME_MAX)
+        self.name.setAccessibleName(phrase("common.name"))
+        self.adapter = PathRow(theme, phrase("models.adapter_optional"), phrase("models.merges_a_lora_made_by"))
+        measured = phrase("models.a_file_with_text_from")
+        self.text = PathRow(theme, phrase("models.text_for_the_importance_matrix"), measured)
+        self.room = Label(wraps=True, strong=True)
+        self.phases = Label(role="caption", tone="muted", wraps=True)
+        for widget in (_titled(phrase("common.name"), self.name), self.adapter, self.text):
+            self.list.add(widget)
+        self._rest = [*self.list.rows.values(), self.adapter, self.text]
+
+    def _content(self) -> QWidget:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        installer = cast(QWidget, self.making)  # a protocol cannot say that it is a widget
+        for widget in (self.banner, installer, self.list, self.room, self.phases):
+            column.addWidget(widget)
+        return content
+
+    def _connect(self) -> None:
+        self.source.choose_requested.connect(self._choose_source)
+        self.adapter.choose_requested.connect(self._choose_adapter)
+        self.adapter.cleared.connect(self._clear_adapter)
+        self.text.choose_requested.connect(self._choose_text)
+        self.text.cleared.connect(lambda: self.use_text(None))
+        self.banner.action_requested.connect(self.making.ask)
+        self.making.changed.connect(self._show_obstacle)
+        self.list.changed.connect(self._refresh)
+        self.name.textChanged.connect(self._refresh)
+        self.chosen.connect(lambda key: self.plan_chosen.emit(self.plan) if key == "build" else None)
+
+    # ------------------------------------------------------------------- showing
+
+    def _show_obstacle(self) -> None:
+        """The training environment is offered where it is missing; while it is made, its progress says enough."""
+        error = self._desk.obstacle()
+        self.banner.hide()
+        if error is not None and not self.making.is_shown:
+            sentence = describe_error(error)
+            can_make = error.code in training_environment.MISSING
+            actions = (("make", phrase("models.set_up_the_training_environment")),) if can_make else ()
+            self.banner.show_message("warning", sentence.message, "" if can_make else sentence.next, actions)
+        self._refresh()
+        QTimer.singleShot(0, self, self.fit_height)  # what was hidden or shown is laid out by then
+
+    def _refresh(self) -> None:
+        """The plan for what is chosen now, and the room that it needs."""
+        self.plan, problem = None, ""
+        model = self._model
+        for widget in self._rest:
+            widget.setEnabled(model is not None)
+        forms = self.list.marked()
+        if model is not None:
+            self._show_sizes(model)
+            try:
+                self.plan = self._planned(model, forms) if forms else None
+            except AppError as error:
+                problem = f"▲ {describe_error(error)}"
+        self._show_room(problem)
+        is_possible = self.banner.isHidden() and not self.making.is_shown
+        self.buttons["build"].setEnabled(self.plan is not None and is_possible)
+        self.list.fit(self.width() - self._theme.px(SIDES_PX))
+        self.fit_height()
+
+    def _planned(self, model: HfModel, forms: list[str]) -> BuildPlan:
+        made = tuple(quantizations.QUANTIZATIONS[form] for form in forms)
+        folder = self._desk.models_folder
+        return gguf_build.plan_build(BuildRequest(model, made, folder, self._adapter, self.name.text(), self._text))
+
+    def _show_sizes(self, model: HfModel) -> None:
+        for step in self._steps_of_all(model):
+            if step.form is not None:
+                size = phrase("common.about_size", size=model_text.gigabytes(step.writes_bytes))
+                self.list.rows[step.form.name].show_facts(join_facts(size, localization.quality_text(step.form.name)))
+
+    def _steps_of_all(self, model: HfModel) -> tuple[BuildStep, ...]:
+        made = tuple(quantizations.QUANTIZATIONS[form] for form in FORMS)
+        return gguf_build.plan_build(BuildRequest(model, made, self._desk.models_folder)).steps
+
+    def _show_room(self, problem: str) -> None:
+        plan = self.plan
+        self.phases.setVisible(plan is not None)
+        self.room.setVisible(plan is not None or bool(problem))
+        if plan is None:
+            self.room.setText(problem)
+            self.room.set_tone("warning")
+            return
+        free = shutil.disk_usage(self._desk.models_folder).free
+        is_short = plan.peak_bytes > free
+        sentence = phrase("models.takes_up_to_need_while")
+        text = sentence.format(need=model_text.gigabytes(plan.peak_bytes), free=model_text.gigabytes(free))
+        self.room.setText(f"▲ {text}" if is_short else text)
+        self.room.set_tone("warning" if is_short else "text")
+        steps = [with_note(step_words(step), model_text.gigabytes(step.writes_bytes)) for step in plan.steps]
+        self.phases.setText(" → ".join(steps))
+
+    # --------------------------------------------------------------------- slots
+
+    def _choose_source(self) -> None:
+        path = self._pickers.folder(self, phrase("models.choose_the_source_folder"), _home())
+        if path:
+            self.read_source(Path(path))
+
+    def _choose_adapter(self) -> None:
+        path = self._pickers.folder(self, phrase("models.choose_the_adapters_folder"), _home())
+        if path:
+            self.read_adapter(Path(path))
+
+    def _choose_text(self) -> None:
+        kinds = phrase("models.text_txt_md_all_files")
+        path = self._pickers.open(self, phrase("models.choose_a_text_file"), _home(), kinds)
+        if path:
+            self.use_text(Path(path))
+
+    def _on_source_read(self, model: HfModel) -> None:
+        self._model = model
+        size = sum(fact.size_bytes for fact in model.files)
+        parameters = phrase("common.n_b_parameters", n=f"{model.parameters / 1e9:.1f}")
+        facts = join_facts(model.name, parameters, model.type, model_text.gigabytes(size))
+        self.source.show_note(f"✓ {facts}", "success")
+        self.name.setPlaceholderText(model.name)
+        self._refresh()
+
+    def _on_source_refused(self, error: AppError) -> None:
+        self.source.show_note(f"▲ {describe_error(error)}", "warning")
+        self._refresh()
+
+    def _on_adapter_read(self, adapter: HfAdapter) -> None:
+        self._adapter = adapter
+        rank = phrase("models.rank_n_m_matrices", n=adapter.rank, m=adapter.targets)
+        self.adapter.show_note(f"✓ {rank}", "success")
+        self._refresh()
+
+    def _on_adapter_refused(self, error: AppError) -> None:
+        self._adapter = None
+        self.adapter.show_path("")
+        self.adapter.show_note(f"▲ {describe_error(error)}", "warning")
+        self._refresh()
+
+    def _clear_adapter(self) -> None:
+        self._adapter = None
+        self.adapter.show_path("")
+        self.adapter.show_note(phrase("models.merges_a_lora_made_by"), "muted")
+        self._refresh()
+
+
+def step_words(step: BuildStep) -> str:
+    """A step as a noun, for the list of what takes room."""
+    return {
+        "convert": phrase("models.conversion"),
+        "adapter": phrase("models.adapter"),
+        "merge": phrase("models.merge"),
+        "imatrix": phrase("models.importance"),
+        "quantize": step.form.name if step.form else "",
+    }[step.kind]
+
+
+def _titled(title: str, field: QLineEdit) -> QWidget:
+    holder = QWidget()
+    column = QVBoxLayout(holder)
+    column.setContentsMargins(12, 8, 12, 8)
+    column.setSpacing(4)
+    label = Label(title, strong=True)
+    label.setBuddy(field)
+    column.addWidget(label)
+    column.addWidget(field)
+    return holder
+
+
+def _home() -> str:
+    return QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
+
+
+class BuildStrip(StatusStrip):
+    model_wanted = Signal(str)  # id of one that was made
+
+    def __init__(self, theme: Theme, desk: BuildController) -> None:
+        super().__init__(theme)
+        self._desk = desk
+        self._step: tuple[int, str] | None = None  # number and phase that are shown
+        self.progress.cancelled.connect(desk.cancel)
+        self.banner.action_requested.connect(self._on_action)
+        desk.began.connect(self._on_began)
+        desk.progressed.connect(self._on_progressed)
+        desk.finished.connect(self._on_finished)
+        desk.failed.connect(self._on_failed)
+        desk.cancelled.connect(self._on_cancelled)
+
+    def _on_began(self, plan: BuildPlan) -> None:
+        self.banner.hide()
+        self._step = None
+        self.progress.start(phrase("models.building_name", name=plan.name))
+
+    def _on_progressed(self, progress: BuildProgress) -> None:
+        step = (progress.number, progress.phase)
+        if step != self._step:  # each has a pace of its own
+            self._step = step
+            place = f"{progress.number}/{progress.steps}"
+            phase = phase_words(progress.phase, progress.form)
+            self.progress.start(phrase("models.place_phase", place=place, phase=phase))
+        self.progress.set_progress(progress.done_bytes, progress.total_bytes, is_bytes=progress.phase != "imatrix")
+
+    def _on_finished(self, models: list[LocalModel]) -> None:
+        self.progress.finish()
+        what = phrase("models.models_built_n", n=len(models))
+        self.banner.show_message("success", what, localization.join_names([model.name for model in models]))
+        if models:
+            self.model_wanted.emit(models[0].id)
+
+    def _on_failed(self, error: AppError) -> None:
+        self.progress.finish()
+        sentence = describe_error(error)
+        actions = [("again", phrase("models.try_again"))]
+        if self._desk.kept_bytes():
+            actions.append(("clean", phrase("models.delete_unfinished_files")))
+        self.banner.show_message("danger", sentence.message, sentence.next, tuple(actions))
+
+    def _on_cancelled(self) -> None:
+        self.progress.finish()
+        kept = self._desk.kept_bytes()
+        if kept:
+            what = phrase("models.the_build_was_stopped")
+            sentence = phrase("models.what_was_finished_size_is", size=model_text.gigabytes(kept))
+            actions = (("again", phrase("models.go_on_building")), ("clean", phrase("models.delete_unfinished_files")))
+            self.banner.show_message("warning", what, sentence, actions)
+
+    def _on_action(self, key: str) -> None:
+        self.banner.hide()
+        if key == "again":
+            self._desk.start_again()
+        elif key == "clean":
+            freed = model_text.gigabytes(self._desk.clean())
+            self.banner.show_message("success", phrase("models.unfinished_files_were_deleted_size", size=freed), "")
+
+
+def phase_words(phase: str, form: str) -> str:
+    """`phase`: a step's kind, or trial."""
+    return {
+        "convert": phrase("models.converting_to_gguf"),
+        "adapter": phrase("models.converting_the_adapter"),
+        "merge": phrase("models.merging_the_adapter"),
+        "imatrix": phrase("models.measuring_which_weights_matter_to"),
+        "quantize": phrase("models.quantizing_to_form", form=form),
+        "trial": phrase("models.trying_form", form=form),
+    }[phase]

@@ -1,0 +1,67 @@
+"""A framed list of things to mark, in a dialog; it scrolls where the window is low."""
+
+from collections.abc import Iterable
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
+
+from app.uikit.theme import Theme
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.form_rows import CheckRow
+from app.uikit.widgets.labels import Separator
+
+LIST_PX = 300
+LEAST_PX = 92
+OTHERS_PX = 230  # what the rest of a dialog needs
+
+
+class CheckableList(QFrame):
+    changed = Signal()  # another one is marked
+
+    def __init__(self, theme: Theme, name: str, window: QWidget) -> None:
+        """`window`: the one over which the dialog opens."""
+        super().__init__()
+        self.setProperty("surface", "card")
+        self.setAccessibleName(name)
+        self.rows: dict[str, CheckRow] = {}
+        content = QWidget()
+        self._rows = QVBoxLayout(content)
+        self._rows.setContentsMargins(0, 4, 0, 4)
+        self._rows.setSpacing(0)
+        self._rows.addStretch(1)
+        self.area = make_scrollable(content)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(1, 1, 1, 1)
+        column.addWidget(self.area)
+        self._content = content
+        room = window.height() - theme.px(OTHERS_PX)
+        self._least, self._most = theme.px(LEAST_PX), max(theme.px(LEAST_PX), min(theme.px(LIST_PX), room))
+        self.setFixedHeight(self._most)
+
+    def fit(self, width: int) -> None:
+        """No higher than what is in it, at that width."""
+        layout = self._content.layout()
+        assert layout is not None
+        needed = layout.totalHeightForWidth(width) if layout.hasHeightForWidth() else layout.totalSizeHint().height()
+        self.setFixedHeight(max(self._least // 2, min(self._most, needed + 14)))
+
+    def add_row(self, key: str, row: CheckRow) -> None:
+        self.rows[key] = row
+        row.toggled.connect(self.changed)
+        self.add(row)
+
+    def add(self, widget: QWidget) -> None:
+        if self._rows.count() > 1:
+            self._rows.insertWidget(self._rows.count() - 1, Separator())
+        self._rows.insertWidget(self._rows.count() - 1, widget)
+        widget.show()
+
+    def marked(self) -> list[str]:
+        """Of those that can be marked."""
+        return [key for key, row in self._free() if row.is_checked]
+
+    def first(self) -> QWidget | None:
+        return next((row.box for _key, row in self._free()), None)
+
+    def _free(self) -> Iterable[tuple[str, CheckRow]]:
+        return ((key, row) for key, row in self.rows.items() if row.box.isEnabled())

@@ -1,0 +1,419 @@
+"""What is asked of the user around downloads: consent before the first byte, a token, the way on after a failure.
+
+Before the first byte of a model: its licence, what that asks, and where the file comes from.
+
+Where one model is to come from this time: a folder or USB stick, a mirror, or the address of the file itself.
+
+A token for repositories that want to know who asks: how to get one, and a field that does not show it.
+"""
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QStandardPaths, Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
+
+from app.base.addresses import host_of
+from app.base.services import background
+from app.base.services.preferences import Preferences
+from app.base.wording import describe_error, phrase
+from app.models import catalogue, download_queue
+from app.models.catalogue import ModelCard, ModelFile
+from app.models.download_queue import source_kind
+from app.models.services.downloads import Download, Downloads, hub_address
+from app.models.ui import model_actions, model_text
+from app.models.ui.checkable_list import CheckableList
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import with_note
+from app.uikit.page import Navigation
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.form_rows import PathRow
+from app.uikit.widgets.labels import FactList, Label
+
+WIDTH_PX = 560
+TERMS_SIDES_PX = 80  # margins of the dialog and of the terms, left and right
+
+
+class DownloadConsent(Dialog):
+    """`chosen` says accept or cancel; accept only when the licence is marked as read."""
+
+    source_requested = Signal()  # another than `source` is wanted
+
+    def __init__(self, theme: Theme, card: ModelCard, file: ModelFile, source: str, parent: QWidget) -> None:
+        """`source`: where the file comes from, as it is shown."""
+        self.read = QCheckBox(phrase("models.i_have_read_the_licence"))
+        self.licence_button = Button(theme, phrase("common.read_the_licence_in_full"), "link", "external-link")
+        self.licence_button.setVisible(bool(card.licence_url))
+        self.source_button = Button(theme, phrase("models.choose_a_source"), "link", "folder-input")
+        self._reason = Label(phrase("models.tick_this_to_be_able"), "caption", "muted")
+        size = model_text.gigabytes(file.size_bytes)
+        super().__init__(
+            theme,
+            phrase("models.download_name", name=card.title),
+            phrase(
+                "models.file_size_it_can_be",
+                file=file.quantization,
+                size=size if file.verified else phrase("common.about_size", size=size),
+            ),
+            (
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("accept", phrase("models.accept_and_download"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(theme, card, source, parent),
+            width_px=WIDTH_PX,
+        )
+        self.buttons["accept"].setEnabled(False)
+        self.read.toggled.connect(self._on_read)
+        self.source_button.clicked.connect(self._on_source_clicked)
+        self.read.setFocus()
+
+    def _content(self, theme: Theme, card: ModelCard, source: str, parent: QWidget) -> QWidget:
+        facts = FactList(theme)
+        facts.set_facts(
+            [
+                (phrase("models.licence_2"), card.licence),
+                (phrase("models.what_it_asks"), card.licence_notice or phrase("models.nothing_in_particular")),
+                (phrase("models.source"), source),
+            ]
+        )
+        facts.setContentsMargins(12, 8, 12, 8)
+        terms = CheckableList(theme, phrase("models.licence_2"), parent)
+        terms.add(facts)
+        terms.fit(min(theme.px(WIDTH_PX), parent.width()) - theme.px(TERMS_SIDES_PX))
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 4, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(terms)
+        for button in (self.licence_button, self.source_button):
+            column.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self.read)
+        column.addWidget(self._reason)
+        return content
+
+    def _on_source_clicked(self) -> None:
+        self.reject()
+        self.source_requested.emit()
+
+    def _on_read(self, is_read: bool) -> None:
+        self.buttons["accept"].setEnabled(is_read)
+        self._reason.setText("" if is_read else phrase("models.tick_this_to_be_able"))
+
+
+SIDES_PX = 80  # margins of the dialog and of a row, left and right
+ADDRESS_MAX = 2000  # characters
+
+
+class DownloadSourceDialog(Dialog):
+    """Nothing is asked of any machine here. The last that was given counts: choosing a folder empties the address."""
+
+    place_chosen = Signal(str)  # as `Downloads.start` takes it
+
+    def __init__(
+        self,
+        theme: Theme,
+        file: ModelFile,
+        parent: QWidget,
+        *,
+        is_network_allowed: bool,
+        pickers: Pickers | None = None,
+    ) -> None:
+        self._pickers = pickers or Pickers()
+        self._names = download_queue.part_names(file.file.rpartition("/")[2])
+        self._folder = ""
+        self._is_there = False  # the file, in that folder
+        self.folder = PathRow(theme, phrase("models.folder_or_usb_stick"), "", can_clear=False)
+        self.field = QLineEdit()
+        self.field.setMaxLength(ADDRESS_MAX)
+        self.field.setPlaceholderText("https://…")
+        self.field.setAccessibleName(phrase("models.address"))
+        self.field.setEnabled(is_network_allowed)
+        self._about = phrase("models.a_mirror_in_your_company")
+        if not is_network_allowed:
+            self._about = phrase("models.traffic_is_not_allowed_it")
+        self.list = CheckableList(theme, phrase("models.source"), parent)
+        self.note = Label(self._about, "caption", "muted", wraps=True)
+        super().__init__(
+            theme,
+            phrase("models.choose_a_source_2"),
+            phrase("models.where_should_name_come_from", name=self._names[0]),
+            (
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("next", phrase("common.next"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(),
+            width_px=WIDTH_PX,
+        )
+        self.folder.choose_requested.connect(self._choose_folder)
+        self.field.textEdited.connect(self._on_edited)
+        self.chosen.connect(lambda key: self.place_chosen.emit(self.place) if key == "next" else None)
+        self._refresh()
+        self.folder.choose_button.setFocus()
+
+    @property
+    def place(self) -> str:
+        """ "" while there is none that can be used."""
+        if self._folder:
+            return self._folder if self._is_there else ""
+        address = self.field.text().strip()
+        return address if address.startswith(("http://", "https://")) and host_of(address) else ""
+
+    def use_folder(self, folder: str) -> None:
+        """Looks whether the file is in it."""
+        self.field.clear()
+        self._folder, self._is_there = folder, False
+        self.folder.show_path(folder)
+        self.folder.show_note(phrase("common.checking"), "muted")
+        wanted = Path(folder) / self._names[0]
+        background.run(lambda: (folder, wanted.is_file()), self._on_looked, lambda _error: None)
+        self._refresh()
+
+    # ------------------------------------------------------------------- private
+
+    def _content(self) -> QWidget:
+        address = QWidget()
+        inside = QVBoxLayout(address)
+        inside.setContentsMargins(12, 8, 12, 8)
+        inside.setSpacing(4)
+        for widget in (Label(phrase("models.address"), strong=True), self.field, self.note):
+            inside.addWidget(widget)
+        for row in (self.folder, address):
+            self.list.add(row)
+        return self.list
+
+    def _choose_folder(self) -> None:
+        start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
+        folder = self._pickers.folder(self, phrase("models.choose_the_folder_that_has"), self._folder or start)
+        if folder:
+            self.use_folder(folder)
+
+    def _on_looked(self, found: tuple[str, bool]) -> None:
+        folder, is_there = found
+        if folder != self._folder:
+            return
+        self._is_there = is_there
+        missing = phrase("models.this_folder_does_not_have", name=self._names[0])
+        self.folder.show_note(
+            phrase("models.the_file_is_there") if is_there else missing, "success" if is_there else "danger"
+        )
+        self._refresh()
+
+    def _on_edited(self) -> None:
+        if self._folder:
+            self._folder = ""
+            self.folder.show_path("")
+            self.folder.show_note("", "muted")
+        self._refresh()
+
+    def _refresh(self) -> None:
+        is_wrong = bool(self.field.text().strip()) and not self.place
+        self.note.setText(phrase("models.enter_an_address_that_begins") if is_wrong else self._about)
+        self.note.set_tone("danger" if is_wrong else "muted")
+        self.buttons["next"].setEnabled(self.place != "")
+        self.list.fit(self.width() - self._theme.px(SIDES_PX))
+        self.fit_height()
+
+
+TOKEN_MAX = 500  # characters
+
+
+class TokenDialog(Dialog):
+    token_given = Signal(str)
+    store_requested = Signal(str)  # the user wants it to be kept, too
+
+    def __init__(self, theme: Theme, repository: str, parent: QWidget, *, can_store: bool = False) -> None:
+        """`repository`: "owner/name" that is wanted; "": any. `can_store`: the system has a store of passwords."""
+        self.field = token_field()
+        self.store = QCheckBox(phrase("models.keep_it_in_the_systems"))
+        self.store.setVisible(can_store)
+        page = f"https://huggingface.co/{repository}" if repository else phrase("models.the_models_page_at_its")
+        steps = [
+            phrase("models.1_open_page_in_a", page=page),
+            phrase("models.2_on_the_site_make"),
+            phrase("models.3_paste_the_text_that"),
+        ]
+        super().__init__(
+            theme,
+            phrase("models.enter_an_access_token"),
+            phrase("models.some_models_are_given_only"),
+            (
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("use", phrase("common.use"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(steps),
+            width_px=WIDTH_PX,
+        )
+        self.field.textChanged.connect(self._on_changed)
+        self.chosen.connect(self._on_chosen)
+        self._on_changed()
+        self.field.setFocus()
+
+    def _content(self, steps: list[str]) -> QWidget:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        for step in steps:
+            label = Label(step, wraps=True)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            column.addWidget(label)
+        column.addWidget(self.field)
+        column.addWidget(self.store)
+        kept = phrase("models.unless_you_keep_it_it")
+        column.addWidget(Label(kept, "caption", "muted", wraps=True))
+        return content
+
+    def _on_changed(self) -> None:
+        self.buttons["use"].setEnabled(bool(self.field.text().strip()))
+
+    def _on_chosen(self, key: str) -> None:
+        if key == "use":
+            token = self.field.text().strip()
+            self.token_given.emit(token)
+            if self.store.isChecked():
+                self.store_requested.emit(token)
+        self.field.clear()
+
+
+def token_field() -> QLineEdit:
+    """Shows dots, and never offers its content to a list of words."""
+    field = QLineEdit()
+    field.setEchoMode(QLineEdit.EchoMode.Password)
+    field.setMaxLength(TOKEN_MAX)
+    field.setPlaceholderText("hf_…")
+    field.setAccessibleName(phrase("common.access_token"))
+    return field
+
+
+# What a person can do about it, beside trying again.
+_WAYS = {
+    "download_gated": "token",
+    "download_disk_full": "folder",
+    "download_unwritable": "folder",
+    "drive_space": "folder",
+    "drive_file_limit": "folder",
+    "download_proxy": "network",
+    "download_bad_proxy": "network",
+    "download_unreachable": "network",
+    "download_no_hub": "network",
+    "download_bad_address": "network",
+    "network_forbidden": "network",
+    "download_bad_token": "token",
+    "download_other_model": "source",
+    "download_no_model": "source",
+    "download_other_file": "source",
+    "download_not_found": "source",
+    "download_no_folder": "source",
+    "download_not_in_folder": "source",
+}
+
+
+class DownloadController(QObject):
+    """Ask the user about downloads, for the page モデル and the first run, and start them in the service."""
+
+    def __init__(
+        self, theme: Theme, navigation: Navigation, downloads: Downloads, preferences: Preferences, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._navigation = navigation
+        self._preferences = preferences
+        self.downloads = downloads
+
+    @property
+    def is_allowed(self) -> bool:
+        return self._preferences.value.network_allowed
+
+    def offer(self, card: ModelCard, file: ModelFile, parent: QWidget, place: str = "") -> DownloadConsent:
+        """Starts when the user has agreed. `place` as in `Downloads.start`."""
+        dialog = DownloadConsent(self._theme, card, file, self._source(file, place), parent)
+        dialog.licence_button.clicked.connect(lambda: self._open_licence(card.licence_url, dialog))
+        dialog.source_requested.connect(lambda: self.ask_source(card, file, parent))
+        dialog.chosen.connect(lambda key: self.downloads.start(card, file, place) if key == "accept" else None)
+        dialog.open()
+        return dialog
+
+    def ask_source(self, card: ModelCard, file: ModelFile, parent: QWidget) -> DownloadSourceDialog:
+        """Where it is to come from; then, as always, whether."""
+        dialog = DownloadSourceDialog(self._theme, file, parent, is_network_allowed=self.is_allowed)
+        dialog.place_chosen.connect(lambda place: self.offer(card, file, parent, place))
+        dialog.open()
+        return dialog
+
+    def _source(self, file: ModelFile, place: str) -> str:
+        """In words."""
+        kind, host = source_kind(place), host_of(place or hub_address(self._preferences.value))
+        return with_note(file.repository, host) if kind == "hub" else host or place
+
+    def find(self, download_id: str) -> Download | None:
+        return next((item for item in self.downloads.items() if item.id == download_id), None)
+
+    def cancel(self, download_id: str) -> None:
+        """What was received is kept as long as it can be taken back."""
+        item = self.find(download_id)
+        if item is None:
+            return
+        self.downloads.discard_cancelled()
+        self.downloads.cancel(download_id)
+        words = phrase("models.the_download_of_title_was", title=item.title)
+        self._navigation.undo_offered.emit(words, lambda: self.downloads.undo_cancel(download_id))
+
+    def actions(self, download: Download) -> tuple[tuple[str, str], ...]:
+        """Of the banner that explains a failure: the way out, then another try."""
+        words = {
+            "token": phrase("common.enter_a_token"),
+            "folder": phrase("models.change_folder"),
+            "network": phrase("models.network_settings"),
+            "source": phrase("models.choose_a_source"),
+        }
+        way = _WAYS.get(download.problem.code, "") if download.problem else ""
+        again = (f"again:{download.id}", phrase("models.try_again"))
+        return ((f"{way}:{download.id}", words[way]), again) if way else (again,)
+
+    def next_step(self, download: Download) -> str:
+        """As the banner says it, with its buttons in mind."""
+        assert download.problem is not None
+        facts = download.problem.facts
+        if download.problem.code == "download_gated":
+            words = phrase("models.open_page_sign_in_and")
+            return words.format(page=facts.get("page", facts.get("repository", "")))
+        if download.problem.code == "download_proxy":
+            return phrase("models.enter_the_proxys_user_name")
+        return describe_error(download.problem).next
+
+    def act(self, key: str, parent: QWidget) -> None:
+        """A button of that banner was pressed."""
+        way, _, download_id = key.partition(":")
+        if way == "again":
+            self.downloads.resume(download_id)
+        elif way == "token":
+            self.ask_token(download_id, parent)
+        elif way == "source":
+            self._ask_other_source(download_id, parent)
+        elif way in ("folder", "network"):
+            self._navigation.settings_requested.emit("models" if way == "folder" else "network")
+
+    def ask_token(self, download_id: str, parent: QWidget) -> TokenDialog:
+        """For a repository that wants to know who asks; the download goes on with it."""
+        item = self.find(download_id)
+        repository = str(item.problem.facts.get("repository", "")) if item and item.problem else ""
+        dialog = TokenDialog(self._theme, repository, parent)
+        dialog.token_given.connect(lambda token: self.downloads.sign_in(download_id, token))
+        dialog.open()
+        return dialog
+
+    def _ask_other_source(self, download_id: str, parent: QWidget) -> None:
+        item = self.find(download_id)
+        card = catalogue.load().card(item.card_id) if item else None
+        file = card.file_of(item.quantization) if card and item else None
+        if card is not None and file is not None:
+            self.ask_source(card, file, parent)
+
+    def _open_licence(self, url: str, parent: QWidget) -> Dialog:
+        dialog = model_actions.licence_dialog(self._theme, url, parent)
+        dialog.open()
+        return dialog

@@ -1,0 +1,166 @@
+"""Downloads on the page モデル: their progress in the list and the detail, and a banner where one has failed.
+
+The order in which downloads come, changed by menu or Alt + ↑ and ↓. What is under way stays where it is.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QApplication, QMenu, QWidget
+
+from app.base.wording import describe_error, phrase
+from app.inference.local_model import LocalModel
+from app.models.services.downloads import Download
+from app.models.ui.download_controller import DownloadController
+from app.models.ui.download_row import DownloadRow
+from app.models.ui.maintenance_presenter import pop_up
+from app.models.ui.model_detail import ModelDetail
+from app.models.ui.model_list import ModelListView
+from app.uikit.localization import join_facts, with_note
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.labels import announce
+
+UNDER_WAY = ("running", "verifying", "repairing")
+KEYS = {-1: "Alt+Up", 1: "Alt+Down"}
+
+
+def possible_steps(items: Sequence[Download], download_id: str) -> tuple[int, ...]:
+    """-1 where it can come one earlier, 1 one later; nothing is put before what is under way."""
+    at = next((place for place, item in enumerate(items) if item.id == download_id), None)
+    if at is None or items[at].state in UNDER_WAY:
+        return ()
+    others = [(step, at + step) for step in KEYS if 0 <= at + step < len(items)]
+    return tuple(step for step, place in others if items[place].state not in UNDER_WAY)
+
+
+class QueueReordering(QObject):
+    """Its keys count in `view` and in what lies over it."""
+
+    def __init__(self, desk: DownloadController, view: QWidget) -> None:
+        super().__init__(view)
+        self._desk = desk
+        self._view = view
+
+    def listen(self, chosen: Callable[[], str]) -> None:
+        """`chosen` says which download is meant by a key; "" for none."""
+        for step, keys in KEYS.items():
+            shortcut = QShortcut(QKeySequence(keys), self._view)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(functools.partial(self._move_chosen, chosen, step))
+
+    def _move_chosen(self, chosen: Callable[[], str], step: int) -> None:
+        self.move(chosen(), step)
+
+    def menu(self, download_id: str) -> QMenu:
+        menu = QMenu(self._view)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        steps = possible_steps(self._desk.downloads.items(), download_id)
+        names = {-1: phrase("models.move_up"), 1: phrase("models.move_down")}
+        for step, name in names.items():
+            action = menu.addAction(name, functools.partial(self.move, download_id, step))
+            action.setShortcut(QKeySequence(KEYS[step]))
+            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)  # shown here; the view has the key
+            action.setEnabled(step in steps)
+        return menu
+
+    def move(self, download_id: str, step: int) -> None:
+        """Does nothing where it cannot be moved so."""
+        items = self._desk.downloads.items()
+        if step not in possible_steps(items, download_id):
+            return
+        place, item = next((place, item) for place, item in enumerate(items) if item.id == download_id)
+        self._desk.downloads.move(download_id, place + step)
+        title = with_note(item.title, item.quantization)
+        words = phrase("models.title_is_now_number_n", title=title, n=place + step + 1)
+        announce(self._view, words)
+
+
+class DownloadPresenter(QObject):
+    changed = Signal()  # what there is, or its state
+    model_arrived = Signal(object)  # LocalModel
+
+    def __init__(
+        self, desk: DownloadController, view: ModelListView, detail: ModelDetail, banner: Banner, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self._view = view
+        self._detail = detail
+        self._banner = banner
+        self._explained = ""  # the id of the download that the banner speaks of
+        self._rows: dict[str, DownloadRow] = {}
+        self._order = QueueReordering(desk, view)
+        self._order.listen(self._meant)
+        downloads = desk.downloads
+        downloads.changed.connect(self._on_changed)
+        downloads.progressed.connect(self._on_progressed)
+        downloads.finished.connect(self._on_finished)
+        downloads.failed.connect(self._on_failed)
+        banner.action_requested.connect(self._on_action)
+        self._listen(detail.download)
+
+    def focused(self) -> str:
+        """The id of the download whose row has the keyboard; "" for none."""
+        widget = QApplication.focusWidget()
+        return next((key for key, row in self._rows.items() if widget is not None and row.isAncestorOf(widget)), "")
+
+    def place_rows(self, focused: str) -> None:
+        """Place the rows after the list was filled again. `focused`: the row that had the keyboard before."""
+        self._rows = self._view.place_rows()
+        for row in self._rows.values():
+            self._listen(row)
+            row.menu_requested.connect(self._on_menu_requested)
+        items = self._desk.downloads.items()
+        for place, item in enumerate(items):
+            if item.id in self._rows:
+                self._rows[item.id].show_download(item, place)
+                self._rows[item.id].set_movable(possible_steps(items, item.id))
+        if focused in self._rows:  # who has just pressed a button goes on from there
+            row = self._rows[focused]
+            (row.pause_button if row.resume_button.isHidden() else row.resume_button).setFocus()
+
+    # ------------------------------------------------------------------- private
+
+    def _listen(self, row: DownloadRow) -> None:
+        downloads = self._desk.downloads
+        row.pause_requested.connect(downloads.pause)
+        row.resume_requested.connect(downloads.resume)
+        row.cancel_requested.connect(self._desk.cancel)
+
+    def _meant(self) -> str:
+        """The download of the row that has the keyboard, else of the chosen model; "" for none."""
+        entry = self._view.models.entry(self._view.currentIndex())
+        return self.focused() or (entry.download.id if entry and entry.download else "")
+
+    def _on_menu_requested(self, download_id: str) -> None:
+        pop_up(self._order.menu(download_id), self._rows[download_id].menu_button)
+
+    def _on_changed(self) -> None:
+        explained = self._desk.find(self._explained) if self._explained else None
+        if self._explained and (explained is None or explained.state != "failed"):
+            self._banner.hide()
+            self._explained = ""
+        self.changed.emit()
+
+    def _on_progressed(self, item: Download) -> None:
+        place = [other.id for other in self._desk.downloads.items()].index(item.id) if self._desk.find(item.id) else 0
+        if item.id in self._rows:
+            self._rows[item.id].show_download(item, place)
+        self._detail.update_download(item, place)
+
+    def _on_finished(self, model: LocalModel) -> None:
+        announce(self._view, phrase("models.name_was_added", name=model.name))
+        self.model_arrived.emit(model)
+
+    def _on_failed(self, item: Download) -> None:
+        if item.problem is None:
+            return
+        sentence = describe_error(item.problem)
+        what = join_facts(item.title, sentence.message)
+        self._explained = item.id
+        self._banner.show_message("danger", what, self._desk.next_step(item), self._desk.actions(item))
+
+    def _on_action(self, key: str) -> None:
+        self._desk.act(key, self._banner.window())

@@ -1,0 +1,281 @@
+"""Models that other programs have put on this machine: looked for while the dialog is open, marked, added in place.
+
+Transfer kits: which models go along, and what came of writing or reading one.
+"""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import describe_error, phrase
+from app.inference.local_model import LocalModel
+from app.models.found_models import FoundModel, FoundModels, SkippedModel
+from app.models.kits.kit_import import ImportedModels
+from app.models.kits.transfer_kit import Kit
+from app.models.services.maintenance import ModelMaintenance
+from app.models.ui import model_text
+from app.models.ui.checkable_list import CheckableList
+from app.models.ui.work_progress import MaintenanceProgress
+from app.uikit import localization
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_facts
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.form_rows import CheckRow
+from app.uikit.widgets.labels import ElidedLabel, FactList, Label
+from app.uikit.widgets.progress_row import ProgressRow
+
+FOUND_WIDTH_PX = 640
+SIDES_PX = 80  # margins of the dialog and of a row, left and right
+
+
+class FoundModelsDialog(Dialog):
+    """`paths_chosen` says which files to add."""
+
+    paths_chosen = Signal(object)  # list[str]
+
+    def __init__(self, theme: Theme, upkeep: ModelMaintenance, listed: Collection[str], parent: QWidget) -> None:
+        """`listed`: the paths of the models in the list."""
+        self.state = Label(tone="text2", wraps=True)
+        self.progress = ProgressRow(theme, can_cancel=False)  # Esc and キャンセル end the search
+        self.banner = Banner(theme)
+        self.list = CheckableList(theme, phrase("models.models_found"), parent)
+        super().__init__(
+            theme,
+            phrase("models.find_models_of_other_apps"),
+            phrase("models.looks_into_the_folders_of"),
+            (
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("add", phrase("models.add"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(),
+            width_px=FOUND_WIDTH_PX,
+        )
+        self._listed = {_real(path) for path in listed}
+        self._upkeep = upkeep
+        self._work = MaintenanceProgress(upkeep, self.progress, self.banner, self)
+        self.list.changed.connect(self._show_count)
+        self.chosen.connect(self._on_chosen)
+        self._show_count()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        if not self._work.is_running_here and not self.list.rows:
+            self.search()
+        super().showEvent(event)
+
+    def search(self) -> None:
+        self.state.setText(phrase("models.searching_cancel_ends_the_search"))
+        what = phrase("models.looking_through_folders")
+        if not self._work.begin(
+            what, self._upkeep.find, self._upkeep.found, self.show_findings, failed=self._on_failed
+        ):
+            self.state.setText("")
+
+    def show_findings(self, found: FoundModels) -> None:
+        """New ones first; then those that are in the list; then what cannot be used, with the reason."""
+        self.progress.hide()
+        models = sorted(found.models, key=lambda model: (_real(model.path) in self._listed, model.name.casefold()))
+        for model in models:
+            self._add(model)
+        self.list.setVisible(bool(models or found.skipped))
+        new = sum(row.box.isEnabled() for row in self.list.rows.values())
+        sentence = phrase("models.models_that_can_be_added") if new else phrase("models.there_are_no_new_models")
+        more = "" if found.is_complete else phrase("models.found_incomplete")
+        self.state.setText(join_facts(sentence.format(n=new), more))
+        if found.skipped:
+            self._add_skipped(found.skipped)
+        self._show_count()
+        first = self.list.first()
+        (first or self.buttons["cancel"]).setFocus()
+        self.list.fit(self.width() - self._theme.px(SIDES_PX))
+        self.fit_height()
+
+    # ------------------------------------------------------------------- private
+
+    def _content(self) -> QWidget:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(10)
+        for widget in (self.banner, self.progress, self.state, self.list):
+            column.addWidget(widget)
+        column.addStretch(1)
+        return content
+
+    def _add(self, model: FoundModel) -> None:
+        is_listed = _real(model.path) in self._listed
+        parts = phrase("models.n_files", n=model.parts) if model.parts > 1 else ""
+        facts = join_facts(
+            phrase("models.added_2") if is_listed else "",
+            phrase(f"models.source_{model.source}"),
+            model_text.gigabytes(model.size_bytes),
+            model.quantization,
+            parts,
+        )
+        name = model.name.partition("-00001-of-")[0]
+        row = CheckRow(name, facts, is_checked=is_listed, is_fixed=is_listed)
+        self.list.add_row(str(model.path), row)
+
+    def _add_skipped(self, skipped: list[SkippedModel]) -> None:
+        head = Label(phrase("models.cannot_be_used_n", n=len(skipped)), "caption", "muted", strong=True)
+        head.setContentsMargins(12, 8, 12, 4)
+        self.list.add(head)
+        for one in skipped:
+            self.list.add(_SkippedRow(one))
+
+    def _show_count(self) -> None:
+        count = len(self.list.marked())
+        add = self.buttons["add"]
+        add.setText(phrase("models.add_n", n=count) if count else phrase("models.add"))
+        add.setEnabled(count > 0)
+        add.setAccessibleDescription("" if count else phrase("models.tick_the_models_to_add"))
+
+    def _on_failed(self, error: AppError) -> None:
+        sentence = describe_error(error)
+        self.state.setText("")
+        self.banner.show_message("danger", sentence.message, sentence.next)
+
+    def _on_chosen(self, key: str) -> None:
+        if self._work.is_running_here:
+            self._upkeep.cancel()
+        if key == "add":
+            self.paths_chosen.emit(self.list.marked())
+
+
+class _SkippedRow(QWidget):
+    def __init__(self, skipped: SkippedModel) -> None:
+        super().__init__()
+        name = skipped.reason.facts.get("name") or skipped.path.name
+        why = str(describe_error(skipped.reason))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 6, 12, 6)
+        column.setSpacing(0)
+        column.addWidget(ElidedLabel(join_facts(str(name), phrase(f"models.source_{skipped.source}"))))
+        column.addWidget(Label(why, "caption", "text2", wraps=True))
+
+
+def _real(path: str | Path) -> str:
+    try:
+        return str(Path(path).resolve())
+    except (OSError, RuntimeError):  # a link in a circle
+        return str(path)
+
+
+KIT_WIDTH_PX = 600
+
+
+class KitExportDialog(Dialog):
+    """`chosen` says export or cancel; `list.marked()` are the ids."""
+
+    def __init__(
+        self, theme: Theme, models: Sequence[LocalModel], marked: str | None, parent: QWidget, *, has_presets: bool
+    ) -> None:
+        """`marked`: the id of the model that is marked at first; None: all are."""
+        self._sizes = {model.id: model.size_bytes for model in models}
+        self.sum = Label(tone="text2", wraps=True)
+        self.list = CheckableList(theme, phrase("models.models_to_carry"), parent)
+        for model in models:
+            facts = join_facts(model_text.gigabytes(model.size_bytes), model.quantization)
+            self.list.add_row(model.id, CheckRow(model.name, facts, is_checked=marked in (None, model.id)))
+        body = phrase("models.makes_a_folder_that_a")
+        presets = phrase("models.your_own_presets_go_along")
+        super().__init__(
+            theme,
+            phrase("models.which_models_do_you_want"),
+            f"{body}\n{presets}" if has_presets else body,
+            (
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("export", phrase("models.choose_where_to_write"), "primary", is_default=True),
+            ),
+            parent,
+            content=_column(self.list, self.sum),
+            width_px=KIT_WIDTH_PX,
+        )
+        self.list.changed.connect(self._show_sum)
+        self._show_sum()
+        self.list.fit(self.width() - theme.px(SIDES_PX))
+        (self.list.first() or self.buttons["cancel"]).setFocus()
+
+    def _show_sum(self) -> None:
+        marked = self.list.marked()
+        total = sum(self._sizes[model_id] for model_id in marked)
+        sentence = phrase("models.models_n_size_as_much")
+        nothing = phrase("models.tick_the_models_to_carry")
+        self.sum.setText(sentence.format(n=len(marked), size=model_text.gigabytes(total)) if marked else nothing)
+        self.buttons["export"].setEnabled(bool(marked))
+
+
+def kit_written_dialog(theme: Theme, kit: Kit, folder: Path, parent: QWidget) -> Dialog:
+    """The kit is there: what it is, and what to do at the other machine. `chosen` says folder or cancel."""
+    facts = FactList(theme)
+    parts = len(list(kit.parts()))
+    facts.set_facts(
+        [
+            (phrase("common.place"), str(folder)),
+            (phrase("common.size"), model_text.gigabytes(kit.size_bytes)),
+            (phrase("common.models"), phrase("models.n", n=len(kit.models))),
+            (phrase("models.parts"), phrase("models.n_read_back_and_checked", n=parts)),
+        ]
+    )
+    steps = (
+        phrase("models.1_put_this_whole_folder"),
+        phrase("models.2_there_open_models_in"),
+        phrase("models.3_choose_this_folder_if"),
+    )
+    labels = [Label(step, tone="text2", wraps=True) for step in steps]
+    return Dialog(
+        theme,
+        phrase("common.the_transfer_kit_is_written"),
+        phrase("models.on_the_other_pc_do"),
+        (
+            DialogButton("folder", phrase("common.open_the_folder")),
+            DialogButton("cancel", phrase("common.close"), "primary", is_default=True),
+        ),
+        parent,
+        icon=("circle-check", "success"),
+        content=_column(*labels, facts),
+        width_px=KIT_WIDTH_PX,
+    )
+
+
+def kit_problems_dialog(theme: Theme, outcome: ImportedModels, parent: QWidget) -> Dialog:
+    """Something of the kit was damaged or missing: which part, and what to do. `chosen` says again or cancel."""
+    lines = [str(describe_error(problem)) for problem in outcome.problems]
+    new = [model.name for model in outcome.models if model not in outcome.here]
+    added = phrase("models.imported_names", names=localization.join_names(new))
+    waiting = phrase("models.not_imported_yet_names", names=localization.join_names(outcome.waiting))
+    body = "\n".join(line for line, has in ((added, new), (waiting, outcome.waiting)) if has)
+    problems = CheckableList(theme, phrase("models.parts_with_a_problem"), parent)
+    for line in lines:
+        label = Label(line, wraps=True)
+        label.setContentsMargins(12, 8, 12, 8)
+        problems.add(label)
+    problems.fit(min(theme.px(KIT_WIDTH_PX), parent.width()) - theme.px(SIDES_PX))
+    return Dialog(
+        theme,
+        phrase("models.part_of_the_kit_could"),
+        body,
+        (
+            DialogButton("cancel", phrase("common.close")),
+            DialogButton("again", phrase("models.import_again"), "primary", is_default=True),
+        ),
+        parent,
+        icon=("triangle-alert", "warning"),
+        content=problems,
+        width_px=KIT_WIDTH_PX,
+    )
+
+
+def _column(*widgets: QWidget) -> QWidget:
+    content = QWidget()
+    column = QVBoxLayout(content)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(8)
+    for widget in widgets:
+        column.addWidget(widget)
+    return content

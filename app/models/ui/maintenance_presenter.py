@@ -1,0 +1,254 @@
+"""Care of the models, for the page モデル: verified, found in other programs, carried in kits; one line of progress.
+
+The menus of the page モデル: what is done to the models as a whole.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QPoint, QStandardPaths, Qt, QTimer, Signal
+from PySide6.QtWidgets import QMenu, QWidget
+
+from app.base.confidentiality import Permit
+from app.base.errors import AppError
+from app.base.wording import describe_error, phrase
+from app.models.kits import kit_export, transfer_kit
+from app.models.kits.kit_import import ImportedModels
+from app.models.kits.transfer_kit import Kit
+from app.models.services.maintenance import ModelMaintenance
+from app.models.services.model_library import ModelLibrary
+from app.models.ui import maintenance_dialogs
+from app.models.ui.maintenance_dialogs import FoundModelsDialog, KitExportDialog
+from app.models.ui.work_progress import MaintenanceProgress, StatusStrip
+from app.models.verification import VerifyResult
+from app.uikit import desktop, localization
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers
+from app.uikit.localization import join_facts
+from app.uikit.theme import Theme
+
+
+class MaintenancePresenter(StatusStrip):
+    verified = Signal()
+    model_wanted = Signal(str)  # id of one that is to be looked at
+    began = Signal()
+    import_ended = Signal(object)  # AppError: why nothing came of it; None: the banner or a dialog shows how it ended
+
+    def __init__(
+        self,
+        theme: Theme,
+        upkeep: ModelMaintenance,
+        library: ModelLibrary,
+        add_files: Callable[[Sequence[str]], None],
+        pickers: Pickers | None = None,
+    ) -> None:
+        super().__init__(theme)
+        self._theme = theme
+        self._upkeep = upkeep
+        self.secrecy = ConfidentialityGuard(theme, upkeep.exports_log)
+        self._library = library
+        self._add_files = add_files
+        self._pickers = pickers or Pickers()
+        self._folder = ""  # of a kit, the one that was used last
+        self._bad_id = ""  # the first model that is not whole
+        self._is_importing = False
+        self.work = MaintenanceProgress(upkeep, self.progress, self.banner, self)
+        self.banner.action_requested.connect(self._on_action)
+        upkeep.failed.connect(self._on_failed)
+
+    # ------------------------------------------------------------------- found
+
+    def search_other_programs(self) -> FoundModelsDialog:
+        listed = [model.path for model in self._library.models()]
+        dialog = FoundModelsDialog(self._theme, self._upkeep, listed, self.window())
+        dialog.paths_chosen.connect(self._add_files)
+        dialog.open()
+        return dialog
+
+    # ------------------------------------------------------------------ verify
+
+    def verify(self, model_ids: Sequence[str] = ()) -> None:
+        """These models, or all."""
+        models = [model for model in self._library.models() if not model_ids or model.id in model_ids]
+        if not models:
+            return
+        one = phrase("models.verifying_name")
+        several = phrase("models.verifying_models_n")
+        what = one.format(name=models[0].name) if len(models) == 1 else several.format(n=len(models))
+        ids = [model.id for model in models]
+        if self.work.begin(what, lambda: self._upkeep.verify(ids), self._upkeep.verified, self._on_verified):
+            self.began.emit()
+
+    def _on_verified(self, verdicts: list[VerifyResult]) -> None:
+        bad = [verdict for verdict in verdicts if not verdict.is_good]
+        if not bad:
+            one, several = phrase("models.name_is_sound"), phrase("models.all_models_are_sound_n")
+            what = one.format(name=verdicts[0].model.name) if len(verdicts) == 1 else several.format(n=len(verdicts))
+            self.banner.show_message("success", what, "")
+        elif len(verdicts) == 1:
+            assert bad[0].problem is not None
+            sentence = describe_error(bad[0].problem)
+            self.banner.show_message("danger", sentence.message, sentence.next)
+        else:
+            what = phrase("models.m_of_n_models_have", n=len(verdicts), m=len(bad))
+            names = localization.join_names([verdict.model.name for verdict in bad])
+            self._bad_id = bad[0].model.id
+            self.banner.show_message("danger", what, names, (("look", phrase("models.show")),))
+        self.verified.emit()
+
+    # --------------------------------------------------------------------- kit
+
+    def choose_export(self, marked: str | None = None) -> KitExportDialog | None:
+        """`marked`: the id of the model that is to go along; None: all."""
+        models = self._library.models()
+        if not models:
+            sentence = describe_error(AppError("kit_nothing_chosen"))
+            self.banner.show_message("warning", sentence.message, sentence.next)
+            return None
+        dialog = KitExportDialog(self._theme, models, marked, self.window(), has_presets=self._upkeep.has_presets)
+        dialog.chosen.connect(lambda key: self._choose_target(dialog.list.marked()) if key == "export" else None)
+        dialog.open()
+        return dialog
+
+    def choose_import(self) -> bool:
+        """False: no folder was chosen, or something else is going on. Otherwise it ends with `import_ended`."""
+        start = self._folder or _home()
+        path = self._pickers.folder(self.window(), phrase("models.choose_the_kits_folder_where"), start)
+        return bool(path) and self.import_kit(Path(path))
+
+    def import_kit(self, folder: Path) -> bool:
+        """As `choose_import`."""
+        self._folder = str(folder)
+        what = phrase("models.checking_and_importing_the_kit", name=folder.name)
+        has_begun = self.work.begin(
+            what, lambda: self._upkeep.import_kit(folder), self._upkeep.kit_read, self._on_kit_read
+        )
+        self._is_importing |= has_begun
+        self.began.emit()
+        return has_begun
+
+    def _choose_target(self, model_ids: list[str]) -> None:
+        title = phrase("models.choose_where_to_make_the")
+        path = self._pickers.folder(self.window(), title, self._folder or _home())
+        if path:
+            folder = _kit_folder(Path(path))
+            self._folder = str(folder)
+            kit = self._upkeep.kit_export_for(model_ids, folder)
+            self.secrecy.export(self.window(), kit, lambda permit: self._export(model_ids, folder, permit))
+
+    def _export(self, model_ids: list[str], folder: Path, permit: Permit) -> None:
+        what = phrase("models.writing_the_transfer_kit")
+        self.work.begin(
+            what,
+            lambda: self._upkeep.export_kit(model_ids, folder, permit),
+            self._upkeep.kit_written,
+            lambda kit: self._on_kit_written(kit, folder),
+        )
+        self.began.emit()
+
+    def _on_kit_written(self, kit: Kit, folder: Path) -> None:
+        dialog = maintenance_dialogs.kit_written_dialog(self._theme, kit, folder, self.window())
+        dialog.chosen.connect(lambda key: desktop.open_folder(folder) if key == "folder" else None)
+        dialog.open()
+
+    def _on_kit_read(self, outcome: ImportedModels) -> None:
+        self._is_importing = False
+        if outcome.models:
+            self.model_wanted.emit(outcome.models[0].id)
+        if outcome.problems:
+            dialog = maintenance_dialogs.kit_problems_dialog(self._theme, outcome, self.window())
+            dialog.chosen.connect(self._on_problems_read)
+            dialog.open()
+        else:
+            new = [model.name for model in outcome.models if model not in outcome.here]
+            what = phrase("models.models_imported_from_the_kit", n=len(new))
+            if outcome.here and not new:
+                what = phrase("models.the_models_of_the_kit")
+            presets = phrase("models.presets_n", n=len(outcome.presets)) if outcome.presets else ""
+            lines = [join_facts(localization.join_names(new), presets), *self._remarks(outcome)]
+            self.banner.show_message("success", what, "\n".join(filter(None, lines)))
+            self._end_import()
+
+    def _remarks(self, outcome: ImportedModels) -> list[str]:
+        here = phrase("models.the_files_of_names_are")
+        unchecked = phrase("models.the_content_of_names_cannot")
+        remarks = ((here, outcome.here), (unchecked, outcome.unchecked))
+        return [words.format(names=localization.join_names([one.name for one in of])) for words, of in remarks if of]
+
+    def _on_problems_read(self, key: str) -> None:
+        # A moment later: the dialog is on its way out.
+        QTimer.singleShot(0, self, self._import_again if key == "again" else self._end_import)
+
+    def _import_again(self) -> None:
+        if not self.import_kit(Path(self._folder)):
+            self._end_import()
+
+    def _on_failed(self, error: AppError) -> None:
+        if self._is_importing:
+            self._is_importing = False
+            self.import_ended.emit(error)
+
+    def _end_import(self) -> None:
+        self.import_ended.emit(None)
+
+    def _on_action(self, key: str) -> None:
+        if key == "look":
+            self.model_wanted.emit(self._bad_id)
+
+
+def _home() -> str:
+    return QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
+
+
+def _kit_folder(chosen: Path) -> Path:
+    """An empty folder, or one with a kit, is taken as it is; in any other the kit gets a folder of its own."""
+    try:
+        names = {path.name for path in chosen.iterdir()}
+    except OSError:
+        return chosen
+    is_kit = transfer_kit.MANIFEST_NAME in names or any(name.endswith(transfer_kit.PART_SUFFIX) for name in names)
+    is_fit = not names or (is_kit and kit_export.foreign_file(chosen) is None)
+    return chosen if is_fit else chosen / "kotae-models"
+
+
+class ModelMenu(QMenu):
+    """All of it: in a narrow window the header has no room for the kits' own button."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        care: MaintenancePresenter,
+        parent: QWidget,
+        *,
+        has_models: bool,
+        build: Callable[[], object],
+        to_folder: Callable[[], object],
+        to_server: Callable[[], object],
+    ) -> None:
+        """`build`: asks what to build. `to_folder`: shows where the models folder is chosen. `to_server`: asks for one
+        of the local network."""
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        verify = self.addAction(theme.icon("shield-check"), phrase("models.verify_all"), care.verify)
+        verify.setEnabled(has_models)
+        self.addAction(theme.icon("search"), phrase("models.find_models_of_other_apps"), care.search_other_programs)
+        self.addSeparator()
+        self.addAction(theme.icon("file-up"), phrase("models.write_a_kit"), care.choose_export)
+        self.addAction(theme.icon("file-down"), phrase("models.import_a_kit"), care.choose_import)
+        self.addSeparator()
+        self.addAction(theme.icon("box"), phrase("models.build_a_model_2"), build)
+        self.addAction(theme.icon("external-link"), phrase("models.use_a_server_in_the"), to_server)
+        self.addAction(theme.icon("folder-input"), phrase("models.change_the_models_folder"), to_folder)
+
+
+class KitMenu(QMenu):
+    def __init__(self, theme: Theme, care: MaintenancePresenter, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.addAction(theme.icon("file-up"), phrase("models.write_a_kit"), care.choose_export)
+        self.addAction(theme.icon("file-down"), phrase("models.import_a_kit"), care.choose_import)
+
+
+def pop_up(menu: QMenu, button: QWidget) -> None:
+    """Below the button, ending where it ends."""
+    menu.popup(button.mapToGlobal(QPoint(button.width() - menu.sizeHint().width(), button.height() + 2)))

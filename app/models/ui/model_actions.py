@@ -1,0 +1,144 @@
+"""A model put to use for questions. A file that brings its own chat template asks first.
+
+What is asked of the user around adding and using a model, by the page モデル and by the first run.
+"""
+
+from PySide6.QtCore import QObject, QStandardPaths, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.services.preferences import Preferences
+from app.base.wording import phrase
+from app.inference.local_model import LocalModel
+from app.models import local_models, model_registry
+from app.models.services.model_library import ModelLibrary
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.page import Navigation
+from app.uikit.theme import Theme
+
+
+def choose_gguf_file(parent: QWidget) -> str:
+    """The path of the chosen file, "" when none was chosen."""
+    start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DownloadLocation)
+    kinds = phrase("models.gguf_files_gguf_all_files")
+    path, _ = QFileDialog.getOpenFileName(parent, phrase("models.choose_a_gguf_file"), start, kinds)
+    return path
+
+
+def template_consent_dialog(theme: Theme, parent: QWidget) -> Dialog:
+    """Whether a file's own chat template may run. `chosen` says allow, plain or cancel."""
+    return Dialog(
+        theme,
+        phrase("models.this_file_brings_its_authors"),
+        phrase("models.in_isolation_a_separate_process"),
+        (
+            DialogButton("plain", phrase("models.do_without_it")),
+            DialogButton("allow", phrase("models.use_it_in_isolation"), "primary", is_default=True),
+        ),
+        parent,
+        icon=("file-text", "text2"),
+    )
+
+
+def licence_dialog(theme: Theme, url: str, parent: QWidget) -> Dialog:
+    """Asks before the text of a licence is opened outside the program."""
+    dialog = Dialog(
+        theme,
+        phrase("models.open_the_licence_in_the"),
+        phrase("models.this_connects_to_the_internet", url=url),
+        (
+            DialogButton("cancel", phrase("common.cancel"), is_default=True),
+            DialogButton("open", phrase("common.open_in_the_browser")),
+        ),
+        parent,
+    )
+    dialog.chosen.connect(lambda key: QDesktopServices.openUrl(QUrl(url)) if key == "open" else None)
+    return dialog
+
+
+def removal_dialog(theme: Theme, model: LocalModel, parent: QWidget) -> Dialog:
+    """`chosen` says remove or cancel."""
+    body = phrase("models.the_file_stays_path_to")
+    return Dialog(
+        theme,
+        phrase("models.take_name_off_the_list", name=model.name),
+        body.format(path=model.path),
+        (
+            DialogButton("cancel", phrase("common.cancel"), is_default=True),
+            DialogButton("remove", phrase("models.take_off_the_list_2"), "danger_fill"),
+        ),
+        parent,
+    )
+
+
+class UseModelAction(QObject):
+    failed = Signal(object)  # AppError: the file could not be read
+
+    def __init__(
+        self, theme: Theme, navigation: Navigation, library: ModelLibrary, preferences: Preferences, parent: QWidget
+    ) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._navigation = navigation
+        self._library = library
+        self._preferences = preferences
+        self._parent = parent
+        self.model: LocalModel | None = None  # that is to be used
+
+    def use(self, model: LocalModel) -> None:
+        """Whether it asks stands in the file's header."""
+        self.model = model
+        background.run(lambda: local_models.needs_template_consent(model), self._on_consent_known, self.failed.emit)
+
+    def back_to_base(self, model: LocalModel) -> None:
+        """The model that this one was trained on answers again."""
+        try:
+            base = self._library.base_of(model)
+        except AppError as error:
+            self.failed.emit(error)
+            return
+        self._preferences.change(model_id=base.id)
+        done = phrase("models.questions_are_answered_by_name", name=base.name)
+        self._navigation.undo_offered.emit(done, lambda: self._preferences.change(model_id=model.id))
+
+    def remove(self, model: LocalModel) -> None:
+        """A tuned one, off the list; its base answers in its place."""
+        is_used = self._preferences.value.model_id == model.id
+        if is_used and (base := model_registry.base_of(model, self._library.listed())) is not None:
+            self._preferences.change(model_id=base.id)
+        self._library.remove(model.id)
+
+        def put_back() -> None:
+            self._library.put_back(model)
+            if is_used:
+                self._preferences.change(model_id=model.id)
+
+        self._navigation.undo_offered.emit(phrase("models.name_was_taken_off_the", name=model.name), put_back)
+
+    def consent_dialog(self) -> Dialog:
+        dialog = template_consent_dialog(self._theme, self._parent)
+        dialog.chosen.connect(self._on_consent_given)
+        return dialog
+
+    def _on_consent_known(self, is_needed: bool) -> None:
+        if self.model is None:
+            return
+        if is_needed:
+            self.consent_dialog().open()
+        else:
+            self._use(self.model)
+
+    def _on_consent_given(self, key: str) -> None:
+        model = self.model
+        if model is None or key == "cancel":
+            return
+        if key == "allow":
+            self._library.allow_template(model.id)
+        self._use(model)
+
+    def _use(self, model: LocalModel) -> None:
+        self.model = None
+        self._preferences.change(model_id=model.id)
+        self._navigation.page_requested.emit("ask")

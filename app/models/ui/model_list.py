@@ -1,0 +1,377 @@
+"""The list of models; over an entry that is being downloaded lies its progress, with buttons of its own.
+
+The models of this machine and those of the catalogue, as one list.
+
+What the list of models shows, put together from what is known of them.
+
+How a model looks in the list: name, badge, one sentence, facts.
+
+Which models the list shows: those that answer, those that search documents, those that are here; and a filter.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
+from PySide6.QtGui import QMouseEvent, QPainter, QResizeEvent
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QButtonGroup,
+    QHBoxLayout,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.base.wording import phrase
+from app.inference.local_model import LocalModel
+from app.models import catalogue, local_models, model_fit
+from app.models.catalogue import ModelCard
+from app.models.services.downloads import Download
+from app.models.services.model_fits import FitResult, FitResults
+from app.models.services.model_library import ModelLibrary
+from app.models.ui import model_text
+from app.models.ui.download_row import DownloadRow
+from app.uikit.localization import join_facts
+from app.uikit.theme import Theme
+from app.uikit.widgets import list_rows
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.fields import SearchField
+
+EntryRole = Qt.ItemDataRole.UserRole + 1
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A local model (with its card, if it has one), a card without a file, or a heading (neither)."""
+
+    title: str
+    model: LocalModel | None = None
+    card: ModelCard | None = None
+    is_used: bool = False  # questions go to this model
+    judged: Mapping[str, FitResult] = field(default_factory=dict)  # by quantization; empty: not known
+    quantization: str = ""  # of the file at hand, else of the one on its way, else the usual one of the card
+    download: Download | None = None  # of a file of the card
+
+    @property
+    def key(self) -> str:
+        """Tells entries apart while the list changes."""
+        if self.model is not None:
+            return f"model:{self.model.id}"
+        return f"card:{self.card.id}" if self.card is not None else ""
+
+    @property
+    def usual(self) -> FitResult | None:
+        return self.judged.get(self.quantization)
+
+    @property
+    def is_tuned(self) -> bool:
+        return self.model is not None and self.model.tuned is not None
+
+    @property
+    def is_remote(self) -> bool:
+        return self.model is not None and self.model.remote is not None
+
+    @property
+    def has_adapter(self) -> bool:
+        """Of its own, on the file of its base."""
+        return self.model is not None and bool(self.model.adapter)
+
+    @property
+    def is_for_search(self) -> bool:
+        if self.model is not None:
+            return local_models.is_embedding_model(self.model)
+        return self.card is not None and self.card.kind == "embedding"
+
+    def matches(self, words: str) -> bool:
+        """Return whether every word that is looked for stands in the description of the model."""
+        card, model = self.card, self.model
+        described = [self.title]
+        if card is not None:
+            described += [card.id, card.summary, card.licence, card.size_label, card.base_model]
+        if model is not None:
+            described += [model.path, model.architecture, model.quantization]
+            described += [model.tuned.base_name, model.tuned.run_name] if model.tuned is not None else []
+        text = "\n".join(described).casefold()
+        return all(word in text for word in words.casefold().split())
+
+
+class ModelListModel(QAbstractListModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self._entries: list[ModelEntry] = []
+
+    def set_entries(self, local: Sequence[ModelEntry], cards: Sequence[ModelEntry]) -> None:
+        """Cards that are being downloaded stand above all others."""
+        coming = [entry for entry in cards if entry.download is not None]
+        cards = [entry for entry in cards if entry.download is None]
+        self.beginResetModel()
+        self._entries = []
+        if coming:
+            self._entries += [ModelEntry(phrase("models.download")), *coming]
+        here, elsewhere = [one for one in local if not one.is_remote], [one for one in local if one.is_remote]
+        if here:
+            self._entries += [ModelEntry(phrase("models.models_on_this_pc")), *here]
+        if elsewhere:
+            self._entries += [ModelEntry(phrase("models.models_of_servers_in_the")), *elsewhere]
+        if cards:
+            self._entries += [ModelEntry(phrase("models.models_you_can_add")), *cards]
+        self.endResetModel()
+
+    def downloading(self) -> list[QModelIndex]:
+        return [self.index(row) for row, entry in enumerate(self._entries) if entry.download is not None]
+
+    def entry(self, index: Index) -> ModelEntry | None:
+        return self._entries[index.row()] if index.isValid() else None
+
+    def index_of(self, key: str) -> QModelIndex:
+        """The entry of that key, else the first that is no heading; invalid in an empty list."""
+        rows = [row for row, entry in enumerate(self._entries) if entry.key]
+        row = next((row for row in rows if self._entries[row].key == key), rows[0] if rows else -1)
+        return self.index(row) if row >= 0 else QModelIndex()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._entries)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        entry = self._entries[index.row()]
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+            return entry.title
+        return entry if role == EntryRole else None
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        if not self._entries[index.row()].key:
+            return Qt.ItemFlag.NoItemFlags
+        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+
+
+def used_id(local: Sequence[LocalModel], chosen: str | None) -> str | None:
+    """The chosen model, else the first that can answer: as the session of questions decides."""
+    ids = [model.id for model in local if not local_models.is_embedding_model(model)]
+    if chosen in ids:
+        return chosen
+    return ids[0] if ids else None
+
+
+def list_entries(
+    library: ModelLibrary, chosen: str | None, found: FitResults, downloads: Sequence[Download]
+) -> tuple[list[ModelEntry], list[ModelEntry]]:
+    """What is here, and the cards of what is not. A download stands at its card, or at the model of that card."""
+    local = library.listed()
+    order = {item.card_id: place for place, item in reversed(list(enumerate(downloads)))}
+    coming: dict[str, Download] = {}
+    for item in downloads:
+        coming.setdefault(item.card_id, item)
+    used, here, names = used_id(local, chosen), [], local_models.distinct_names(local)
+    for model in local:
+        card = library.card(model)
+        judged = dict(found.cards.get(card.id, {})) if card else {}
+        if model.path in found.models:
+            judged[model.quantization] = found.models[model.path]
+        own = coming.pop(card.id, None) if card and model.tuned is None else None
+        here.append(ModelEntry(names[model.id], model, card, model.id == used, judged, model.quantization, own))
+    cards_here = {model.card_id for model in local if model.tuned is None}
+    cards = []
+    for card in catalogue.load().cards:
+        if card.id not in cards_here:
+            usual, download = model_fit.usual_file(card), coming.get(card.id)
+            judged = dict(found.cards.get(card.id, {}))
+            quantization = download.quantization if download else usual.quantization if usual else ""
+            cards.append(ModelEntry(card.title, card=card, judged=judged, quantization=quantization, download=download))
+    return here, sorted(cards, key=lambda entry: order.get(entry.card.id if entry.card else "", len(order)))
+
+
+MARGIN_PX = 16
+DOWNLOAD_PX = 52  # of the progress below the words; its widget lies over the entry
+
+
+class ModelDelegate(QStyledItemDelegate):
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
+        entry: ModelEntry = index.data(EntryRole)
+        if not entry.key:
+            return QSize(0, self._theme.px(32))
+        height = 2 * self._theme.line_height("ui") + self._theme.line_height("caption") + self._theme.px(26)
+        return QSize(0, height + (self._theme.px(DOWNLOAD_PX) if entry.download else 0))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        entry: ModelEntry = index.data(EntryRole)
+        theme = self._theme
+        painter.save()
+        area: QRect = option.rect
+        if entry.key:
+            self._paint_entry(painter, option, area, entry)
+        else:
+            painter.fillRect(area, theme.color("raised"))
+            words_area = area.adjusted(MARGIN_PX, 0, -MARGIN_PX, 0)
+            list_rows.draw_text(painter, theme, words_area, entry.title, "caption", "text2", weight=600)
+        painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
+        painter.restore()
+
+    def _paint_entry(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, entry: ModelEntry) -> None:
+        theme = self._theme
+        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        list_rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+        left, right = area.left() + MARGIN_PX, area.right() - MARGIN_PX
+        top = area.top() + theme.px(12)
+        free = self._paint_badges(painter, entry, right, top)
+        lines = (
+            (entry.title, "ui", "text", 600, free - theme.px(12)),
+            (_sentence(entry), "ui", "text2", 400, right),
+            (self._facts(entry), "caption", "text2" if is_chosen else "muted", 400, right),
+        )
+        for text, role, tone, weight, end in lines:
+            line = QRect(left, top, end - left, theme.line_height(role))
+            list_rows.draw_text(painter, theme, line, text, role, tone, weight=weight)
+            top = line.bottom() + 1 + theme.px(1)
+
+    def _paint_badges(self, painter: QPainter, entry: ModelEntry, right: int, top: int) -> int:
+        """From right to left; returns where the room for the name ends."""
+        theme = self._theme
+        if entry.usual is not None:
+            tone, icon = model_text.fit_badge(entry.usual)
+            right = list_rows.draw_badge(painter, theme, right, top, model_text.fit_word(entry.usual), tone, icon) - 6
+        if entry.is_used:
+            right = list_rows.draw_badge(painter, theme, right, top, phrase("models.in_use"), "accent") - 6
+        if entry.is_tuned:
+            right = (
+                list_rows.draw_badge(painter, theme, right, top, phrase("common.tuned"), "accent", "graduation-cap") - 6
+            )
+        return right
+
+    def _facts(self, entry: ModelEntry) -> str:
+        if entry.model is not None:
+            return model_text.remote_facts(entry.model) if entry.is_remote else model_text.model_facts(entry.model)
+        if entry.card is not None and entry.download is not None:
+            return join_facts(model_text.card_facts(entry.card), entry.download.quantization)
+        return model_text.card_facts(entry.card) if entry.card else ""
+
+
+def _sentence(entry: ModelEntry) -> str:
+    """What would fit, where the model does not; else what it is good for."""
+    if entry.usual is not None and entry.usual.verdict == "insufficient":
+        way = model_text.fit_alternative(entry.usual)
+        return way or model_text.fit_reason(entry.usual)
+    if entry.model is not None and entry.model.tuned is not None:
+        return model_text.trained_on(entry.model.tuned)
+    if entry.card is not None:
+        return entry.card.summary
+    if entry.model is not None and entry.model.remote is not None:
+        return entry.model.remote.address
+    return entry.model.path if entry.model else ""
+
+
+LEAST_PX = 48  # a banner above the list needs the room of a small window more
+
+
+class ModelListView(QListView):
+    def __init__(self, theme: Theme, models: ModelListModel) -> None:
+        super().__init__()
+        self._theme = theme
+        self.models = models
+        self.setModel(models)
+        self.setItemDelegate(ModelDelegate(theme, self))
+        self.setProperty("framed", True)
+        self.setAccessibleName(phrase("models.models"))
+        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMouseTracking(True)
+        self.setResizeMode(QListView.ResizeMode.Adjust)  # else what lies over the entries keeps its width
+        self.setMinimumHeight(LEAST_PX)
+
+    def place_rows(self) -> dict[str, DownloadRow]:
+        """A new row over each entry that has a download, by the download's id: Qt drops them when the list changes."""
+        rows = {}
+        for index in self.models.downloading():
+            entry = self.models.entry(index)
+            assert entry is not None
+            assert entry.download is not None
+            row = rows[entry.download.id] = DownloadRow(self._theme)
+            self.setIndexWidget(index, _Holder(self._theme, row))
+        return rows
+
+
+class _Holder(QWidget):
+    """Leaves the words of the entry free; clicks there choose the entry."""
+
+    def __init__(self, theme: Theme, row: DownloadRow) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN_PX, 0, MARGIN_PX, theme.px(10))
+        column.addStretch(1)
+        column.addWidget(row)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        event.ignore()
+
+
+FILTER_LEAST_PX, FILTER_MOST_PX = 96, 190
+PADDING_PX = 24  # left and right of the field's text
+
+
+class ModelTabs(QWidget):
+    """`tab` is chat, search or local; `words` are what is looked for."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.names = {
+            "chat": phrase("models.for_answers"),
+            "search": phrase("models.for_document_search"),
+            "local": phrase("models.on_this_pc"),
+        }
+        self.buttons = {tab: Button(theme, name, compact=True) for tab, name in self.names.items()}
+        self.filter = SearchField(theme, phrase("models.filter_by_name_or_feature"))
+        self.filter.setMinimumWidth(theme.px(FILTER_LEAST_PX))
+        self.filter.setMaximumWidth(theme.px(FILTER_MOST_PX))
+        self.group = QButtonGroup(self)
+        tabs = QHBoxLayout()
+        tabs.setSpacing(4)
+        for button in self.buttons.values():
+            button.setCheckable(True)
+            self.group.addButton(button)
+            tabs.addWidget(button)
+        tabs.addStretch(1)
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(6)
+        self._row.addLayout(tabs, 1)
+        self._row.addWidget(self.filter, 4)
+        self.buttons["chat"].setChecked(True)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Below the tabs, where it has no room beside them; what the field says is as long as there is room for."""
+        super().resizeEvent(event)
+        field = self.filter
+        buttons = sum(button.sizeHint().width() + 4 for button in self.buttons.values())
+        directions = QBoxLayout.Direction
+        fits = buttons + field.minimumWidth() + 6 <= self.width()
+        self._row.setDirection(directions.LeftToRight if fits else directions.TopToBottom)
+        room = field.width() - field.textMargins().left() - self._theme.px(PADDING_PX)
+        whole = field.accessibleName()
+        fits = field.fontMetrics().horizontalAdvance(whole) <= room
+        field.setPlaceholderText(whole if fits else phrase("models.filter"))
+
+    @property
+    def tab(self) -> str:
+        return next(tab for tab, button in self.buttons.items() if button.isChecked())
+
+    @property
+    def words(self) -> str:
+        return self.filter.text()
+
+    def show_tab(self, tab: str) -> None:
+        self.buttons[tab].setChecked(True)
+
+    def set_counts(self, counts: Mapping[str, int]) -> None:
+        for tab, button in self.buttons.items():
+            button.setText(f"{self.names[tab]} {counts[tab]}")

@@ -1,0 +1,107 @@
+"""At the foot of the window, after a start: what was interrupted the last time, to be gone on with."""
+
+from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.base import invisible_characters, wording
+from app.base.wording import phrase
+from app.models.models_folder import FolderMoveResult
+from app.models.services.maintenance import ModelMaintenance
+from app.models.ui.download_controller import DownloadController
+from app.uikit import localization
+from app.uikit.localization import with_note
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.labels import Separator, set_surface
+
+_SHOWN = 200  # letters of a path that somebody else may have written
+
+
+class StartOffers(QWidget):
+    """Nothing goes on by itself. Takes no room while there is nothing to say."""
+
+    models_requested = Signal()
+    move_requested = Signal(object)  # Path: goes on moving the models folder there
+
+    def __init__(self, theme: Theme, desk: DownloadController, upkeep: ModelMaintenance) -> None:
+        super().__init__()
+        self._desk = desk
+        self._upkeep = upkeep
+        self.downloads, self.moving = Banner(theme), Banner(theme)
+        set_surface(self, "base")
+        inside = QVBoxLayout()
+        inside.setContentsMargins(16, 8, 16, 8)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(Separator())
+        column.addLayout(inside)
+        for banner in (self.downloads, self.moving):
+            inside.addWidget(banner)
+            banner.installEventFilter(self)
+        self.hide()
+        self.downloads.action_requested.connect(self._on_download_action)
+        self.moving.action_requested.connect(self._on_move_action)
+        desk.downloads.changed.connect(self._on_downloads_changed)
+        upkeep.folder_moved.connect(self._on_moved)
+        upkeep.move_undone.connect(self.offer)
+        self.offer()
+
+    def offer(self) -> None:
+        """One thing at a time: the move before the downloads, which would go into its folder."""
+        plan = self._upkeep.pending_move()
+        if plan is not None:
+            what = phrase("models.moving_the_models_folder_was")
+            if not plan.is_own:
+                if plan.state == "over":
+                    what = phrase("models.a_move_of_the_models")
+                source, target = (
+                    invisible_characters.replace_with_mark(str(path)[:_SHOWN]) for path in (plan.source, plan.target)
+                )
+                sentence = wording.phrase(f"models.move_{plan.state}", source=source, target=target)
+                self.moving.show_message("warning", what, sentence, (("undo", phrase("models.dismiss_this_notice")),))
+                return
+            sentence = phrase("models.to_path_the_original_files", path=plan.target)
+            actions = (("continue", phrase("models.go_on_moving")), ("undo", phrase("models.undo_the_move")))
+            self.moving.show_message("warning", what, sentence, actions)
+            return
+        waiting = [item for item in self._desk.downloads.items() if item.state == "paused"]
+        if waiting and self._desk.is_allowed:
+            what = phrase("models.there_are_unfinished_downloads_n", n=len(waiting))
+            names = localization.join_names([with_note(item.title, item.quantization) for item in waiting])
+            actions = (("resume", phrase("common.resume")), ("look", phrase("models.open_models")))
+            self.downloads.show_message("warning", what, names, actions)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
+            self.setVisible(not (self.downloads.isHidden() and self.moving.isHidden()))
+        return super().eventFilter(watched, event)
+
+    def _on_download_action(self, key: str) -> None:
+        self.downloads.hide()
+        if key == "look":
+            self.models_requested.emit()
+            return
+        for item in self._desk.downloads.items():
+            if item.state == "paused":
+                self._desk.downloads.resume(item.id)
+
+    def _on_move_action(self, key: str) -> None:
+        plan = self._upkeep.pending_move()
+        if plan is None:
+            self.moving.hide()
+        elif key == "undo":
+            self.moving.hide()
+            self._upkeep.undo_move()
+        else:
+            self.moving.hide()
+            self.move_requested.emit(plan.target)
+
+    def _on_downloads_changed(self) -> None:
+        """Somebody has gone on elsewhere."""
+        if not any(item.state == "paused" for item in self._desk.downloads.items()):
+            self.downloads.hide()
+
+    def _on_moved(self, _moved: FolderMoveResult) -> None:
+        if not self.moving.isHidden():
+            self.moving.hide()

@@ -1,0 +1,230 @@
+"""Care of the models as somebody has begun it here: how far it is, how to stop it, and why it could not be done.
+
+Work on the page モデル: a line of progress and a banner on how it ended. Takes no room without either.
+
+Files on their way into the list: one after the other, with one row of progress, each explained where it fails.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QEvent, QMimeData, QObject, Signal, SignalInstance
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import describe_error, phrase
+from app.inference.local_model import LocalModel
+from app.models.services.maintenance import ModelMaintenance
+from app.models.services.model_library import ModelLibrary
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.progress_row import ProgressRow
+
+
+class StatusStrip(QWidget):
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.progress = ProgressRow(theme)
+        self.banner = Banner(theme)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        for part in (self.progress, self.banner):
+            column.addWidget(part)
+            part.installEventFilter(self)
+        self.hide()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
+            self.setVisible(not (self.progress.isHidden() and self.banner.isHidden()))
+        return super().eventFilter(watched, event)
+
+
+class MaintenanceProgress(QObject):
+    """The service does one thing at a time for everybody; this shows what was begun here, and nothing else."""
+
+    ended = Signal()
+
+    def __init__(self, upkeep: ModelMaintenance, progress: ProgressRow, banner: Banner | None, parent: QObject) -> None:
+        """Without a banner, only `failed` hears of a failure."""
+        super().__init__(parent)
+        self._upkeep = upkeep
+        self._progress = progress
+        self._banner = banner
+        self._signal: SignalInstance | None = None  # None: nothing that was begun here is going on
+        self._done: Callable[..., None] = self.ended.emit
+        self._failed: Callable[[AppError], None] = self._explain
+        self._is_bytes = True
+        upkeep.progressed.connect(self._on_progressed)
+        upkeep.failed.connect(self._on_failed)
+        progress.cancelled.connect(self._on_cancelled)
+
+    @property
+    def is_running_here(self) -> bool:
+        return self._signal is not None
+
+    def begin(
+        self,
+        what: str,
+        start: Callable[[], None],
+        signal: SignalInstance,
+        done: Callable[..., None],
+        *,
+        failed: Callable[[AppError], None] | None = None,
+        is_bytes: bool = True,
+    ) -> bool:
+        """`signal` ends the work, and `done` is given what it says. False: something else is going on."""
+        if self._upkeep.is_working:
+            if self._banner is not None and not self.is_running_here:
+                sentence = phrase("common.choose_again_when_it_has")
+                self._banner.show_message("warning", phrase("models.other_work_on_the_models"), sentence)
+            return False
+        if self._banner is not None:
+            self._banner.hide()
+        self._signal, self._done, self._is_bytes = signal, done, is_bytes
+        self._failed = failed or self._explain
+        signal.connect(self._on_done)
+        self._progress.start(what)
+        start()
+        return True
+
+    def _end(self) -> None:
+        if self._signal is not None:
+            self._signal.disconnect(self._on_done)
+        self._signal = None
+        self._progress.finish()
+
+    def _on_progressed(self, done: int, total: int) -> None:
+        if self.is_running_here:
+            self._progress.set_progress(done, total, is_bytes=self._is_bytes)
+
+    def _on_done(self, *result: Any) -> None:
+        self._end()
+        self._done(*result)
+        self.ended.emit()
+
+    def _on_failed(self, error: AppError) -> None:
+        if self.is_running_here:
+            self._end()
+            if error.code != "cancelled":
+                self._failed(error)
+            self.ended.emit()
+
+    def _on_cancelled(self) -> None:
+        if self.is_running_here:
+            self._upkeep.cancel()
+
+    def _explain(self, error: AppError) -> None:
+        if self._banner is not None:
+            sentence = describe_error(error)
+            self._banner.show_message("danger", sentence.message, sentence.next)
+
+
+class ImportPresenter(QObject):
+    """Work that somebody else has begun (the first run) has no row here, and is explained there."""
+
+    began = Signal()
+    ended = Signal()
+
+    def __init__(self, library: ModelLibrary, progress: ProgressRow, banner: Banner, parent: QObject) -> None:
+        super().__init__(parent)
+        self._library = library
+        self._progress = progress
+        self._banner = banner
+        self._waiting: list[str] = []
+        self._count = 0
+        self._path = ""
+        self._problems: list[tuple[str, AppError]] = []  # file name, reason
+        progress.cancelled.connect(library.cancel)
+        library.progressed.connect(self._on_progressed)
+        library.imported.connect(self._on_imported)
+        library.failed.connect(self._on_failed)
+
+    def add_files(self, paths: Sequence[str]) -> None:
+        """Adds GGUF files where they lie, after what is being added already."""
+        if not paths:
+            return
+        self._banner.hide()
+        if self._waiting or self._library.is_working:
+            self._waiting += paths
+            self._count += len(paths)
+            self._progress.start(phrase("common.adding_a_model"))
+        else:
+            self._waiting, self._count, self._problems = list(paths), len(paths), []
+            self._add_next()
+
+    def add_starter(self) -> None:
+        self._start(phrase("common.adding_the_trial_model"))
+        self._library.add_starter()
+        self.began.emit()
+
+    def take_over(self) -> None:
+        """Work that somebody else began, who is gone, is shown here from now on."""
+        if self._library.is_working:
+            self._start(phrase("common.adding_a_model"))
+
+    def explain(self, error: AppError) -> None:
+        self._progress.finish()
+        if error.code != "cancelled":
+            sentence = describe_error(error)
+            actions = (("import", phrase("common.choose_another_file")),)
+            self._banner.show_message("danger", sentence.message, sentence.next, actions)
+
+    # ------------------------------------------------------------------- private
+
+    def _start(self, what: str) -> None:
+        self._banner.hide()
+        self._count, self._problems = 1, []
+        self._progress.start(what)
+
+    def _add_next(self) -> None:
+        self._path = self._waiting.pop(0)
+        what = phrase("common.importing_name", name=Path(self._path).name)
+        if self._count > 1:
+            place = f"{self._count - len(self._waiting)}/{self._count}"
+            what = phrase("models.importing_place_name", place=place, name=Path(self._path).name)
+        self._progress.start(what)
+        self._library.import_file(self._path)
+        self.began.emit()
+
+    def _on_progressed(self, done_bytes: int, total_bytes: int) -> None:
+        self._progress.set_progress(done_bytes, total_bytes, is_bytes=True)
+
+    def _on_imported(self, _model: LocalModel) -> None:
+        if not self._progress.isHidden():
+            self._go_on()
+
+    def _on_failed(self, error: AppError) -> None:
+        if self._progress.isHidden():
+            self.ended.emit()
+            return
+        if error.code == "cancelled":
+            self._waiting.clear()
+        else:
+            self._problems.append((Path(self._path).name, error))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._waiting:
+            self._add_next()
+            return
+        self._progress.finish()
+        if self._count == 1 and self._problems:
+            self.explain(self._problems[0][1])
+        elif self._problems:
+            self._explain_several()
+        self.ended.emit()
+
+    def _explain_several(self) -> None:
+        what = phrase("models.m_of_n_could_not", n=self._count, m=len(self._problems))
+        line = phrase("common.name_value")
+        reasons = [line.format(name=name, value=describe_error(error)) for name, error in self._problems]
+        actions = (("import", phrase("common.choose_another_file")),)
+        self._banner.show_message("danger", what, "\n".join(reasons), actions)
+
+
+def dropped_files(data: QMimeData) -> list[str]:
+    """The GGUF files among what is dragged."""
+    paths = [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
+    return [path for path in paths if path.casefold().endswith(".gguf")]
