@@ -26,19 +26,18 @@ from app.base.services import background
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
 from app.base.wording import describe_error
-from app.chat import conversation_labels
-from app.chat.services.chat import ChatSession
+from app.chat import conversation_privacy
+from app.chat.services.chat_session import ChatSession, ModelPreloader
+from app.chat.services.conversation_transfer import ConversationTransfer
 from app.chat.services.conversations import Conversations
-from app.chat.services.preload import Preload
-from app.chat.services.presets import Presets
-from app.chat.services.transfer import Transfer
+from app.chat.services.preset_library import PresetLibrary
 from app.chat.store import Store
-from app.chat.ui.adding import Adding
+from app.chat.ui.chat_notices import ModelAvailability
+from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.conversations.bin_page import BinPage
 from app.chat.ui.conversations.search_page import SearchPage
-from app.chat.ui.conversations.transfer_desk import TransferDesk
-from app.chat.ui.page import ChatPage
-from app.chat.ui.presets.conversation import ConversationSettings
+from app.chat.ui.conversations.transfer_controller import TransferController
+from app.chat.ui.preset_editor import ConversationSettings
 from app.documents.library import collections_now
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.embedding import Embedding
@@ -105,13 +104,13 @@ class AppContext:
         self.engine = EngineClient(child_commands.engine(), where.logs / "engine.log")
         self.library = ModelLibrary(database, where.models)
         self.conversations = Conversations(database)
-        self.presets = Presets(database)
+        self.presets = PresetLibrary(database)
         self.embedding = Embedding(child_commands.engine(), where.logs, where.documents)
         self.session = ChatSession(
             database, self.conversations, self.presets, self.engine, self.library, preferences,
             child_commands.template(), where.documents, embedding=self.embedding, learned=lineage.learned,
         )  # fmt: skip
-        self.preload = Preload(self.session, self.engine, preferences, self.session, self.embedding)
+        self.preload = ModelPreloader(self.session, self.engine, preferences, self.session, self.embedding)
         self.documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), where.logs)
         self.page = ChatPage(
             theme, self.navigation, self.session, self.conversations, self.presets, self.library, preferences,
@@ -173,8 +172,8 @@ class AppContext:
         ClipboardGuard(self.window, self.secrecy)
         self.window.sidebar.label_of_all = self._label_of_all
         self.window.stack.currentChanged.connect(self.documents.look_again)  # a command may have changed them
-        transfer = Transfer(self.store, self.conversations, self.paths.documents, self.window)
-        self.desk = TransferDesk(
+        transfer = ConversationTransfer(self.store, self.conversations, self.paths.documents, self.window)
+        self.desk = TransferController(
             self.window, self.window.stack, self.theme, self.window.show_at_foot, transfer, self.conversations,
             self.session, desktop.open_folder, self.secrecy,
         )  # fmt: skip
@@ -255,7 +254,7 @@ class AppContext:
     def _connect_page(self) -> None:
         """The page 質問 and the window around it."""
         page, window = self.page, self.window
-        Adding(page.empty, self.library, self.upkeep, self.downloads, page)
+        ModelAvailability(page.empty, self.library, self.upkeep, self.downloads, page)
         page.scoping.collections_known.connect(window.sidebar.conversations.set_collections)
         page.composer.typed.connect(self.preload.begin)
         window.list_actions.brought_back.connect(page.show_again)
@@ -323,10 +322,10 @@ class AppContext:
         )  # fmt: skip
 
     def _make_batch(self) -> Page:
-        from app.chat.services.batches import Batches
-        from app.chat.ui.batch.page import BatchPage
+        from app.chat.services.batch_session import BatchSession
+        from app.chat.ui.batch_page import BatchPage
 
-        batches = Batches(
+        batches = BatchSession(
             self.session, self.library, self.preferences, self.presets, self.engine, child_commands.template(),
             self.paths.documents, self.paths.data / "batch.json",
             functools.partial(lineage.label_of_model, self.paths.documents), self.window, self.embedding,
@@ -345,7 +344,7 @@ class AppContext:
         """The highest of the conversations, those in the bin too."""
         there = collections_now(self.paths.documents)
         kept = [*self.conversations.all(), *self.conversations.binned()]
-        return conversation_labels.highest(self.store, kept, there)
+        return conversation_privacy.highest_effective_label(self.store, kept, there)
 
 
 @unstyled()

@@ -50,9 +50,9 @@ COMMANDS = {
 
 
 def _presets_of(store: "ModelStore") -> "KitPresets":
-    from app.chat.services.presets import Presets
+    from app.chat.services.preset_library import PresetLibrary
 
-    return Presets(store)
+    return PresetLibrary(store)
 
 
 def _label_of_model(documents: Path, model: "LocalModel") -> "Label":
@@ -92,7 +92,7 @@ def _find_run(runs_folder: Path, wanted: str) -> Path:
 def _shown_presets() -> set[str]:
     from app.chat import presets
 
-    return {preset.id for preset in presets.built_in()}
+    return {preset.id for preset in presets.built_in_presets()}
 
 
 # What a command gets of rooms above its own.

@@ -11,11 +11,11 @@ from app.application import AppContext
 from app.base.confidentiality import ExportRequest
 from app.base.errors import AppError
 from app.base.wording import current_language
-from app.chat.batch.journal import Head
-from app.chat.presets import PROGRAM
-from app.chat.services.batch import Ended, Standing
-from app.chat.services.batches import Unfinished
-from app.chat.ui.batch.page import BatchPage
+from app.chat.batch.journal import JournalHeader
+from app.chat.presets import PROGRAM_DEFAULTS
+from app.chat.services.batch_run import BatchStatus, BatchSummary
+from app.chat.services.batch_session import UnfinishedBatch
+from app.chat.ui.batch_page import BatchPage
 from tests import document_shots
 
 QUESTIONS = {
@@ -88,13 +88,13 @@ def batch_running(parts: AppContext) -> None:
     page = _page(parts)
     page.running.begin()
     page._show(page.running)
-    page._on_progressed(Standing(41, 118, QUESTIONS[current_language()][4], 640))
+    page._on_progressed(BatchStatus(41, 118, QUESTIONS[current_language()][4], 640))
 
 
 def batch_done(parts: AppContext) -> None:
     page = _page(parts)
     page._out = _folder() / f"{NAMES[current_language()][0]}.xlsx"
-    page._on_finished(Ended(117, 9, 6, 0, 1, 0, "internal"))
+    page._on_finished(BatchSummary(117, 9, 6, 0, 1, 0, "internal"))
 
 
 def batch_failed(parts: AppContext) -> None:
@@ -106,8 +106,8 @@ def batch_failed(parts: AppContext) -> None:
 def batch_unfinished(parts: AppContext) -> None:
     page = _page(parts)
     name = NAMES[current_language()][0]
-    head = Head(str(_folder() / f"{name}.xlsx"), "", 1, "m", "M", (), PROGRAM, 4096, 1.0)
-    page._on_unfinished(Unfinished(_folder() / f"{name}_2.xlsx", head, 41))
+    head = JournalHeader(str(_folder() / f"{name}.xlsx"), "", 1, "m", "M", (), PROGRAM_DEFAULTS, 4096, 1.0)
+    page._on_unfinished(UnfinishedBatch(_folder() / f"{name}_2.xlsx", head, 41))
 
 
 def export_secret(parts: AppContext) -> None:

@@ -10,10 +10,9 @@ from PySide6.QtCore import QCoreApplication, Qt
 from app.application import AppContext
 from app.base.paths import Paths
 from app.base.wording import current_language
-from app.chat.batch.journal import Head, Journal
-from app.chat.batch.results import Result
+from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.chat.presets import Choices
-from app.chat.services.prompt_run import Progress
+from app.chat.services.prompt_run import PromptRunProgress
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_sets
 from app.evaluation.records import Gold, Question, QuestionSet
@@ -178,10 +177,10 @@ def _row(question: Question, chance: random.Random, skill: float, study: Study, 
 def _answer(folder: Path, study: Study, at: int, count: int) -> None:
     """The first questions, to one system."""
     one = study.contenders[at].system
-    head = Head("", "", 0, one.id, one.name, (), study.choices, study.context_tokens, 0.0)
-    kept = Journal.open(steps.out_of(folder, one.id, 0), head)
+    head = JournalHeader("", "", 0, one.id, one.name, (), study.choices, study.context_tokens, 0.0)
+    kept = BatchJournal.open(steps.out_of(folder, one.id, 0), head)
     for line in range(1, count + 1):
-        kept.add(Result(line, "answered", NOT_THERE[current_language()]))
+        kept.add(BatchAnswer(line, "answered", NOT_THERE[current_language()]))
     kept.close()
 
 
@@ -247,7 +246,7 @@ def evaluation_running(parts: AppContext) -> None:
     parts.evaluations.started.emit(folder)
     page = _show(parts, ("study", folder.name))
     name = study.contenders[1].system.name
-    parts.evaluations.progress = StudyProgress("answers", name, 2, 5, Progress(9, COUNT))
+    parts.evaluations.progress = StudyProgress("answers", name, 2, 5, PromptRunProgress(9, COUNT))
     parts.evaluations.progressed.emit(parts.evaluations.progress)
     page.refresh()
 

@@ -6,7 +6,7 @@ from app.application import AppContext
 from app.base.wording import current_language
 from app.chat.answer_ratings import BAD, GOOD, rate
 from app.chat.records import AnswerDetails, Message
-from app.chat.ui.transcript.answer import AnswerView
+from app.chat.ui.transcript.answer_view import AnswerView
 
 TALK = {
     "ja": (

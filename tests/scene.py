@@ -12,9 +12,9 @@ from app.base import programs
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.chat.records import Message
-from app.chat.services.chat import ChatSession
+from app.chat.services.chat_session import ChatSession
 from app.chat.services.conversations import Conversations
-from app.chat.services.presets import Presets
+from app.chat.services.preset_library import PresetLibrary
 from app.chat.store import Store
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
@@ -35,7 +35,7 @@ class Scene:
     library: ModelLibrary
     preferences: Preferences
     conversations: Conversations
-    presets: Presets
+    presets: PresetLibrary
     session: ChatSession
     qtbot: QtBot
 
@@ -72,7 +72,7 @@ def make_scene(where: Paths, store: Store, model: LocalModel, qtbot: QtBot) -> I
         engines.append(engine)
         library = ModelLibrary(store, where.models)
         preferences = Preferences(where.settings)
-        conversations, presets = Conversations(store), Presets(store)
+        conversations, presets = Conversations(store), PresetLibrary(store)
         session = ChatSession(
             store, conversations, presets, engine, library, preferences, child_commands.template(), where.documents
         )

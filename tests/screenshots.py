@@ -31,11 +31,11 @@ from app.base.paths import resources
 from app.base.services.preferences import Preferences
 from app.base.wording import current_language, phrase
 from app.chat import preset_files
-from app.chat.exchange.importing import Imported
-from app.chat.exchange.json_file import Refusal
-from app.chat.presets import PROGRAM, Choices
-from app.chat.records import AnswerDetails, Draft, Message
-from app.chat.shelf import Shelf
+from app.chat.exchange.conversation_import import ImportedConversations
+from app.chat.exchange.json_file import ImportRefusal
+from app.chat.organizer import ConversationOrganizer
+from app.chat.presets import PROGRAM_DEFAULTS, Choices
+from app.chat.records import AnswerDetails, Message, UnsentDraft
 from app.chat.store import Store
 from app.inference.engine.messages import EngineFacts
 from app.inference.local_model import FileFingerprint, LocalModel
@@ -227,7 +227,7 @@ def folders(parts: AppContext) -> None:
     parts.conversations.add_folder(office, ids[3:5])
     parts.conversations.add_folder(inspections, ids[5:])
     parts.conversations.pin([ids[1], ids[6]])
-    Shelf(parts.store.database).keep_draft(ids[2], Draft(FILTERS[current_language()]))
+    ConversationOrganizer(parts.store.database).keep_draft(ids[2], UnsentDraft(FILTERS[current_language()]))
     chat(parts)
     parts.window.toggle_sidebar()
 
@@ -776,7 +776,7 @@ def say(parts: AppContext, question: str, answer: str, parent_id: int | None, **
     """A question and its answer, below an answer of the newest conversation (None: beside its first question)."""
     here = parts.store.conversations()[0].id
     values = {"stop_reason": "end", "total_s": 6.4, "tokens_per_s": 44.1, "seed": 12345, "answer_tokens": 86, **details}
-    made = AnswerDetails("m", "Swallow-8B Q4_K_M", choices=PROGRAM, **values)
+    made = AnswerDetails("m", "Swallow-8B Q4_K_M", choices=PROGRAM_DEFAULTS, **values)
     asked = parts.store.add_question(question, here, parent_id)
     return parts.store.finish_answer(parts.store.add_answer(asked.id, made).id, answer, "done", made)
 
@@ -809,7 +809,7 @@ def temporary_left(parts: AppContext) -> None:
     parts.session.new(is_temporary=True)
     parts.session._store.add_question("内緒の質問")
     parts.session.conversation = parts.session._store.conversations()[0]
-    parts.session.keep_draft(Draft("書きかけ"))
+    parts.session.keep_draft(UnsentDraft("書きかけ"))
     chat(parts)
 
 
@@ -867,8 +867,8 @@ def exported(parts: AppContext) -> None:
 def import_result(parts: AppContext) -> None:
     chat(parts)
     third = parts.conversations.all()[2].title
-    refused = (Refusal(3, third, "role", 4), Refusal(8, "", "uid"), Refusal(15, "", "rest"))
-    parts.desk._on_imported(Imported(12, 1, 3, 1, checked=20, unchecked=3, refused=refused))
+    refused = (ImportRefusal(3, third, "role", 4), ImportRefusal(8, "", "uid"), ImportRefusal(15, "", "rest"))
+    parts.desk._on_imported(ImportedConversations(12, 1, 3, 1, checked=20, unchecked=3, refused=refused))
 
 
 SHOTS: dict[str, Callable[[AppContext], None]] = {

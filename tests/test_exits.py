@@ -336,7 +336,6 @@ EXCUSED: dict[str, set[str]] = {
     "a temporary file beside, which a means above puts in place": {"app.base.files.output_file:_beside"},
     "into a file that is open already": {
         "app.base.tables.table_writer:Book.save",
-        "app.chat.exchange.docx_answer:content",
         "app.chat.exchange.docx_file:content",
         "app.chat.batch.journal:Journal._take_back",
     },

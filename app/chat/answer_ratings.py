@@ -1,7 +1,7 @@
 """What the user thinks of answers: good, bad, and what a bad one should have said."""
 
 from app.base.confidentiality import Label
-from app.chat import conversation_labels
+from app.chat import conversation_privacy
 from app.chat.records import Message
 from app.chat.store import Store
 from app.documents.grounding import answer_markup
@@ -17,7 +17,7 @@ def rate(store: Store, answer_id: int, rating: int, correction: str | None = Non
     """
     answer = store.message(answer_id)
     written = answer.correction if correction is None else correction.strip()
-    if unmarked(answer, written) == unmarked(answer, answer.text):
+    if text_without_marks(answer, written) == text_without_marks(answer, answer.text):
         written = ""
     with store.database.transaction():
         store.database.write(
@@ -29,7 +29,7 @@ def rate(store: Store, answer_id: int, rating: int, correction: str | None = Non
     return store.message(answer_id)
 
 
-def unmarked(answer: Message, text: str) -> str:
+def text_without_marks(answer: Message, text: str) -> str:
     """Text of an answer, or of its correction, without marks of sources, [1], which mean nothing elsewhere.
 
     Where there are no sources, they are part of the text: of code, often.
@@ -38,7 +38,7 @@ def unmarked(answer: Message, text: str) -> str:
     return (answer_markup.CITED_MARK.sub("", text) if is_grounded else text).strip()
 
 
-def rated(store: Store, there: conversation_labels.Known) -> list[tuple[Message, Message, Label]]:
+def rated_answers(store: Store, there: conversation_privacy.KnownCollections) -> list[tuple[Message, Message, Label]]:
     """Question, answer and the conversation's label of each answer that is rated, outside the bin, the oldest first.
 
     `there`: the collections as they are now.
@@ -48,5 +48,7 @@ def rated(store: Store, there: conversation_labels.Known) -> list[tuple[Message,
         " WHERE m.rating <> 0 AND c.binned_at IS NULL ORDER BY m.id"
     )
     within = {row[2] for row in rows}
-    known = conversation_labels.each(store, [one for one in store.conversations() if one.id in within], there)
+    known = conversation_privacy.effective_labels(
+        store, [one for one in store.conversations() if one.id in within], there
+    )
     return [(store.message(row[0]), store.message(row[1]), known[row[2]]) for row in rows if row[2] in known]

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.base import invisible_characters, search_text
 from app.base.database import Database, Row
-from app.chat import stored_values
+from app.chat import records
 
 MESSAGES_MAX = 1000  # the newest messages looked at; somebody with more hits than that types another word
 CONVERSATIONS_MAX = 200
@@ -17,7 +17,7 @@ MERGED_PAGES = 100  # of 4 kB, in one turn: some 30 ms
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class SearchHit:
     """A conversation in which all words occur together in a message, or in its title (`message_id` None)."""
 
     conversation_id: int
@@ -31,10 +31,10 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """What a search gives. `is_complete` is False when there may be more, older ones."""
 
-    hits: tuple[Hit, ...] = ()
+    hits: tuple[SearchHit, ...] = ()
     is_complete: bool = True
 
 
@@ -65,12 +65,12 @@ class MessageIndex:
         self._db.write("INSERT INTO message_terms(message_terms, rank) VALUES ('merge', ?)", -MERGED_PAGES)
         return self._db.changes() - before > 1  # as sqlite documents it
 
-    def search(self, query: str) -> Found:
+    def search(self, query: str) -> SearchResult:
         """Conversations outside the bin, those with the newest hits first; at most `CONVERSATIONS_MAX`."""
         query = invisible_characters.remove(query)
         expression, words = search_text.match_expression(query), search_text.split_query(query)
         if not expression:
-            return Found()
+            return SearchResult()
         # Texts are read only of those that are shown. CROSS JOIN keeps the order: the newest hit first, no sorting.
         rows = self._db.read(
             """WITH found(id) AS (
@@ -91,9 +91,9 @@ class MessageIndex:
         hits += self._titled(words, {hit.conversation_id for hit in hits})
         hits.sort(key=lambda hit: hit.at, reverse=True)
         is_complete = len(hits) <= CONVERSATIONS_MAX and all(row["total"] < MESSAGES_MAX for row in rows)
-        return Found(tuple(hits[:CONVERSATIONS_MAX]), is_complete)
+        return SearchResult(tuple(hits[:CONVERSATIONS_MAX]), is_complete)
 
-    def _titled(self, words: Sequence[str], known: set[int]) -> list[Hit]:
+    def _titled(self, words: Sequence[str], known: set[int]) -> list[SearchHit]:
         """By their titles. A row for each of thousands of titles would take longer than all the rest."""
         ids, titles = self._db.read(
             "SELECT group_concat(id, ' '), group_concat(replace(title, char(10), ' '), char(10))"
@@ -115,11 +115,11 @@ class MessageIndex:
         return [_hit(row, 3) for row in rows]
 
 
-def _hit(row: Row, fields: int) -> Hit:
+def _hit(row: Row, fields: int) -> SearchHit:
     """Of a row whose first columns are the fields as they stand, then whether its conversation was imported."""
     values: list[Any] = list(row)[:fields]
-    found = Hit(values[0], stored_values.text(values[1]), stored_values.moment(values[2]), *values[3:])
-    return dataclasses.replace(found, text=stored_values.text(found.text), is_imported=bool(row[fields]))
+    found = SearchHit(values[0], records.stored_text(values[1]), records.stored_moment(values[2]), *values[3:])
+    return dataclasses.replace(found, text=records.stored_text(found.text), is_imported=bool(row[fields]))
 
 
 _folded_title = functools.lru_cache(maxsize=20_000)(search_text.fold)

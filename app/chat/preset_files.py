@@ -17,7 +17,7 @@ from app.base.files import strict_json
 from app.base.files.input_file import open_regular
 from app.base.files.output_file import open_atomically
 from app.base.invisible_characters import is_storable_text
-from app.chat.presets import KINDS, Choices, Preset, is_name, is_valid
+from app.chat.presets import KINDS, Choices, Preset, is_preset_name, is_valid_choice
 
 FORMAT = "kotae-presets"
 VERSION = 1
@@ -26,7 +26,7 @@ PRESETS_MAX = 200
 _SHOWN_MAX = 40  # characters of a refused value
 
 
-class Contents(NamedTuple):
+class PresetFile(NamedTuple):
     """What could be read, without ids, and a problem for each entry that could not."""
 
     presets: tuple[Preset, ...]
@@ -44,7 +44,7 @@ def to_bytes(presets: Iterable[Preset]) -> bytes:
     return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
 
-def read(path: Path) -> Contents:
+def read(path: Path) -> PresetFile:
     """Raises AppError("preset_file_unreadable") and those of `parse`."""
     try:
         with open_regular(path) as file:
@@ -54,7 +54,7 @@ def read(path: Path) -> Contents:
     return parse(data)
 
 
-def parse(data: bytes) -> Contents:
+def parse(data: bytes) -> PresetFile:
     """Raises AppError("preset_file_large" | "preset_file_encoding" | "preset_file_foreign" | "preset_file_newer" |
     "preset_file_empty" | "preset_file_many")."""
     if len(data) > SIZE_MAX_BYTES:
@@ -72,7 +72,7 @@ def parse(data: bytes) -> Contents:
             presets.append(_preset(number, entry))
         except AppError as error:
             problems.append(error)
-    return Contents(tuple(presets), tuple(problems))
+    return PresetFile(tuple(presets), tuple(problems))
 
 
 def _entries(document: Any) -> list[Any]:
@@ -107,14 +107,14 @@ def _preset(number: int, entry: Any) -> Preset:
         _require(number, field, values.get(field), _fits(field, values.get(field)) and field in wanted)
     choices = entry.get("choices", {})
     for field, value in choices.items():
-        _require(number, field, value, is_valid(field, value))
+        _require(number, field, value, is_valid_choice(field, value))
     return Preset("", values["kind"], values["name"], Choices(**choices), values.get("request", ""))
 
 
 def _fits(field: str, value: Any) -> bool:
     if field == "kind":
         return value in KINDS
-    return is_name(value) if field == "name" else is_storable_text(value) and value.strip() != ""
+    return is_preset_name(value) if field == "name" else is_storable_text(value) and value.strip() != ""
 
 
 def _require(number: int, field: str, value: Any, is_right: bool) -> None:

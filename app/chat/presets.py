@@ -1,19 +1,24 @@
-"""How to answer: instructions and sampling under a name, and what comes into force when several levels speak."""
+"""How to answer: instructions and sampling under a name, and what comes into force when several levels speak.
+
+The presets: those that come with Kotae, changed ones in their place, and the user's own.
+"""
 
 import dataclasses
 import functools
+import json
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.base import invisible_characters, wording
+from app.base.database import Database
 from app.base.invisible_characters import is_storable_text
 from app.base.paths import resources
 from app.models.catalogue import ModelCard
 
-STANDARD = "standard"  # the preset of new conversations until the user chooses another
+STANDARD_PRESET = "standard"  # the preset of new conversations until the user chooses another
 
 # Lowest and highest value; the engine accepts what lies between (app/inference/engine/generation.py).
 LIMITS: Mapping[str, tuple[float, float]] = {
@@ -62,7 +67,7 @@ class Choices:
         """What is valid in `data`, which may come from a file: one bad value costs only itself."""
         if not isinstance(data, dict):
             return cls()
-        return cls(**{key: value for key, value in data.items() if is_valid(key, value)})
+        return cls(**{key: value for key, value in data.items() if is_valid_choice(key, value)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +82,12 @@ class Preset:
     is_built_in: bool = False
 
 
-PROGRAM = Choices(
+PROGRAM_DEFAULTS = Choices(
     system_prompt="", temperature=0.6, top_k=40, top_p=0.95, min_p=0.05, repeat_penalty=1.0, max_tokens=1024
 )
 
 
-def is_valid(key: str, value: Any) -> bool:
+def is_valid_choice(key: str, value: Any) -> bool:
     """Whether `value` may stand in the field `key` of Choices."""
     if key == "system_prompt":
         return is_storable_text(value)
@@ -92,7 +97,7 @@ def is_valid(key: str, value: Any) -> bool:
     return low <= value <= high and (key not in _WHOLE or isinstance(value, int))
 
 
-def is_name(value: Any) -> bool:
+def is_preset_name(value: Any) -> bool:
     """Whether `value` can name a preset: one line that can be seen."""
     is_short = is_storable_text(value, NAME_MAX) and value != "" and value == value.strip()
     return is_short and invisible_characters.is_single_line(value)
@@ -114,7 +119,7 @@ def unique_name(name: str, taken: Collection[str]) -> str:
 
 def in_force(card: ModelCard | None, *levels: Choices) -> Choices:
     """What holds for one answer. `levels`: the most particular first. Only `seed` may stay None."""
-    below = PROGRAM
+    below = PROGRAM_DEFAULTS
     if card is not None:
         recommended = Choices(system_prompt=card.system_prompt or None, **dataclasses.asdict(card.sampling))
         below = recommended.over(below)
@@ -124,7 +129,7 @@ def in_force(card: ModelCard | None, *levels: Choices) -> Choices:
 
 
 @functools.cache
-def built_in(language: str = "ja") -> tuple[Preset, ...]:
+def built_in_presets(language: str = "ja") -> tuple[Preset, ...]:
     """The presets of `resources/presets.toml`."""
     document = tomllib.loads((resources() / "presets.toml").read_text("utf-8"))
     return tuple(
@@ -139,3 +144,48 @@ def built_in(language: str = "ja") -> tuple[Preset, ...]:
         for kind in KINDS
         for entry in document[kind]
     )
+
+
+class PresetTable:
+    """Raises AppError as `Database` does."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def all(self, language: str = "ja") -> list[Preset]:
+        """Those that come with Kotae first (as the user changed them), then the user's own by name."""
+        found = self._db.read_as(_preset_from_row, "SELECT * FROM preset ORDER BY name, id")
+        stored = {preset.id: preset for preset in found}
+        built_in = built_in_presets(language)
+        known = {preset.id for preset in built_in}
+        shipped = [_changed(preset, stored.get(preset.id)) for preset in built_in]
+        return shipped + [preset for preset in stored.values() if preset.id not in known]
+
+    def put(self, presets: Iterable[Preset]) -> None:
+        """Adds presets or replaces those with their ids: all or none."""
+        with self._db.transaction():
+            for preset in presets:
+                body = {"choices": preset.choices.as_dict(), "request": preset.request}
+                self._db.write(
+                    "INSERT OR REPLACE INTO preset(id, kind, name, body) VALUES (?, ?, ?, ?)",
+                    preset.id,
+                    preset.kind,
+                    preset.name,
+                    json.dumps(body, ensure_ascii=False),
+                )
+
+    def remove(self, preset_id: str) -> None:
+        """Forgets the user's preset; one that comes with Kotae is as it came again."""
+        with self._db.transaction():
+            self._db.write("DELETE FROM preset WHERE id = ?", preset_id)
+
+
+def _changed(preset: Preset, stored: Preset | None) -> Preset:
+    if stored is None:
+        return preset
+    return Preset(preset.id, preset.kind, stored.name, stored.choices, stored.request, is_built_in=True)
+
+
+def _preset_from_row(row: Any) -> Preset:
+    body = json.loads(row["body"])
+    return Preset(row["id"], row["kind"], row["name"], Choices.from_dict(body.get("choices")), body.get("request", ""))

@@ -1,7 +1,9 @@
 """Conversations as message trees: tables of the one database, which holds the local models too.
 
 A method that changes something has committed it when it returns. How conversations are kept in order (folders, pins,
-bin, drafts) is `app.chat.shelf`.
+bin, drafts) is `app.chat.organizer`.
+
+How a stored answer labels its conversation; what users choose is `app.chat.conversation_privacy`.
 """
 
 import dataclasses
@@ -11,23 +13,66 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.base import confidentiality, invisible_characters
+from app.base.confidentiality import LABELS
 from app.base.database import Database, Row
-from app.chat import stored_values
-from app.chat.label_rows import label_first, raise_label
+from app.chat import records
 from app.chat.message_index import MessageIndex
 from app.chat.presets import Choices
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.documents.grounding.grounding_record import CollectionRef
 from app.models.model_store import ModelStore
 
+
+def raise_label(database: Database, conversation_id: int, details: AnswerDetails | None) -> None:
+    """An answer hands the highest label on of its sources and of what its model was trained on.
+
+    Inside the transaction that stores it.
+    """
+    if details is None:
+        return
+    found = [source.label for source in details.named_sources]
+    if details.model_label:
+        found.append(confidentiality.label_from(details.model_label))
+    if not found:
+        return
+    label = confidentiality.highest_label(found)
+    lower = LABELS[: LABELS.index(label)]
+    marks = ", ".join("?" * len(lower))
+    database.write(
+        f"UPDATE conversation SET label = ? WHERE id = ? AND label IN ({marks})",  # noqa: S608
+        label,
+        conversation_id,
+        *lower,
+    )
+
+
+def set_first_label(database: Database, conversation_id: int, details: AnswerDetails | None) -> None:
+    """The first answer of a conversation gives it its label, which may be lower than what it began with.
+
+    Not of an imported one, whose questions may hold what nobody here has labelled.
+
+    Inside the transaction that stores it.
+    """
+    if details is None or not details.named_sources:
+        return
+    database.write(
+        "UPDATE conversation SET label = ? WHERE id = ? AND label = ? AND imported_at IS NULL"
+        " AND (SELECT COUNT(*) FROM message WHERE conversation_id = ? AND role = 'answer') = 1",
+        confidentiality.highest_label(source.label for source in details.named_sources),
+        conversation_id,
+        confidentiality.DEFAULT_LABEL,
+        conversation_id,
+    )
+
+
 TITLE_CHARACTERS = 60
 
-CONVERSATION = (
+CONVERSATION_COLUMNS = (
     "id, title, created_at, updated_at, leaf_id, uid, folder_id, pinned_at, binned_at, preset_id, choices, scope,"
     " label, imported_at"
 )
 # `binned_at` of a conversation that is being erased, message by message: nobody gets it any more.
-GOING = -2.0
+BEING_ERASED = -2.0
 _NO_CHOICES = Choices()
 _MESSAGE = """m.*,
     (SELECT count(*) FROM message s WHERE s.conversation_id = m.conversation_id AND s.parent_id IS m.parent_id
@@ -48,8 +93,8 @@ class Store(ModelStore):
     def conversations(self) -> list[Conversation]:
         """All that are not in the bin, the most recently used first."""
         return self._db.read_as(
-            as_conversation,
-            f"SELECT {CONVERSATION} FROM conversation WHERE binned_at IS NULL"  # noqa: S608
+            conversation_from_row,
+            f"SELECT {CONVERSATION_COLUMNS} FROM conversation WHERE binned_at IS NULL"  # noqa: S608
             " ORDER BY updated_at DESC, id DESC",
         )
 
@@ -60,11 +105,11 @@ class Store(ModelStore):
     def some(self, conversation_ids: Sequence[int]) -> list[Conversation]:
         """Those of them that are there, in this order."""
         found = self._db.read_as(
-            as_conversation,
-            f"SELECT {CONVERSATION} FROM conversation"  # noqa: S608
+            conversation_from_row,
+            f"SELECT {CONVERSATION_COLUMNS} FROM conversation"  # noqa: S608
             " WHERE id IN (SELECT value FROM json_each(?)) AND binned_at IS NOT ?",
             json.dumps(list(conversation_ids)),
-            GOING,
+            BEING_ERASED,
         )
         known = {one.id: one for one in found}
         return [known[wanted] for wanted in conversation_ids if wanted in known]
@@ -80,16 +125,14 @@ class Store(ModelStore):
             self._db.write(
                 "UPDATE conversation SET preset_id = ?, choices = ? WHERE id = ?",
                 preset_id,
-                stored_values.choices_json(choices),
+                records.choices_json(choices),
                 conversation_id,
             )
 
     def set_scope(self, conversation_id: int, scope: Sequence[CollectionRef]) -> None:
         """The collections that it asks from now on."""
         with self._db.transaction():
-            self._db.write(
-                "UPDATE conversation SET scope = ? WHERE id = ?", stored_values.scope_json(scope), conversation_id
-            )
+            self._db.write("UPDATE conversation SET scope = ? WHERE id = ?", records.scope_json(scope), conversation_id)
 
     # ----------------------------------------------------------------- messages
 
@@ -101,7 +144,7 @@ class Store(ModelStore):
     def line(self, message_id: int) -> list[Message]:
         """From the first question to this message."""
         return self._db.read_as(
-            _message,
+            _message_from_row,
             f"""WITH RECURSIVE line(id, parent_id, depth) AS (
                    SELECT m.id, m.parent_id, 0 FROM message m WHERE m.id = ?
                    UNION ALL
@@ -117,14 +160,14 @@ class Store(ModelStore):
     def tree(self, conversation_id: int) -> list[Message]:
         """Every message of every branch, in the order they were made: parents before children."""
         return self._db.read_as(
-            _message,
+            _message_from_row,
             f"SELECT {_MESSAGE} FROM message m WHERE conversation_id = ? ORDER BY id",  # noqa: S608
             conversation_id,
         )
 
     def message(self, message_id: int) -> Message:
         """Raises KeyError when it is not there."""
-        found = self._db.read_as(_message, f"SELECT {_MESSAGE} FROM message m WHERE m.id = ?", message_id)  # noqa: S608
+        found = self._db.read_as(_message_from_row, f"SELECT {_MESSAGE} FROM message m WHERE m.id = ?", message_id)  # noqa: S608
         if not found:
             raise KeyError(message_id)
         return found[0]
@@ -191,8 +234,8 @@ class Store(ModelStore):
                 conversation.pinned_at,
                 conversation.binned_at,
                 conversation.preset_id,
-                stored_values.choices_json(conversation.choices),
-                stored_values.scope_json(conversation.scope),
+                records.choices_json(conversation.choices),
+                records.scope_json(conversation.scope),
                 conversation.label,
                 conversation.imported_at,
             )
@@ -238,11 +281,11 @@ class Store(ModelStore):
                 "UPDATE message SET text = ?, status = ?, details = ? WHERE id = ?",
                 text,
                 status,
-                stored_values.details_json(details),
+                records.details_json(details),
                 answer_id,
             )
             self._index.replace(answer_id, _indexed(before.text, before.status), _indexed(text, status))
-            label_first(self._db, before.conversation_id, details)
+            set_first_label(self._db, before.conversation_id, details)
             raise_label(self._db, before.conversation_id, details)
         return self.message(answer_id)
 
@@ -275,7 +318,7 @@ class Store(ModelStore):
     def end_interrupted_answers(self) -> None:
         """Marks what a crash left streaming as stopped. Only for the one window: its own answers stream too."""
         question = f"SELECT {_MESSAGE} FROM message m WHERE status = 'streaming'"  # noqa: S608
-        for answer in self._db.read_as(_message, question):
+        for answer in self._db.read_as(_message_from_row, question):
             details = dataclasses.replace(answer.details or AnswerDetails(), stop_reason="interrupted")
             self.finish_answer(answer.id, answer.text, "stopped", details)
 
@@ -302,7 +345,7 @@ class Store(ModelStore):
             text,
             message.status,
             message.created_at,
-            stored_values.details_json(message.details) if message.details else None,
+            records.details_json(message.details) if message.details else None,
             message.rating,
             invisible_characters.remove(message.correction),
         )
@@ -325,14 +368,14 @@ def title_of(text: str) -> str:
     return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1] + "…"
 
 
-def as_conversation(row: Row) -> Conversation:
-    """From a row of the columns `CONVERSATION`, which stand as the fields do: thousands are made for each list."""
+def conversation_from_row(row: Row) -> Conversation:
+    """From a row of the columns `CONVERSATION_COLUMNS`, which stand as the fields do: thousands are made for each list."""
     values: list[Any] = [*row]
     for at, read in _READERS:
         if values[at] is not None:
             values[at] = read(values[at])
     values[-4] = Choices.from_dict(json.loads(row[-4])) if row[-4] else _NO_CHOICES
-    values[-3] = stored_values.scope(row[-3]) if row[-3] else ()
+    values[-3] = records.scope_from_json(row[-3]) if row[-3] else ()
     return Conversation(*values)
 
 
@@ -343,23 +386,23 @@ def _number(value: object) -> int | None:
 
 def _binned_at(value: object) -> float:
     """Return when it was put into the bin, or one of the marks below 0."""
-    return value if isinstance(value, float) and value < 0 else stored_values.moment(value)
+    return value if isinstance(value, float) and value < 0 else records.stored_moment(value)
 
 
 _READ = {
-    "title": stored_values.text,
-    "created_at": stored_values.moment,
-    "updated_at": stored_values.moment,
+    "title": records.stored_text,
+    "created_at": records.stored_moment,
+    "updated_at": records.stored_moment,
     "leaf_id": _number,
-    "uid": stored_values.text,
+    "uid": records.stored_text,
     "folder_id": _number,
-    "pinned_at": stored_values.moment,
+    "pinned_at": records.stored_moment,
     "binned_at": _binned_at,
-    "preset_id": stored_values.text,
+    "preset_id": records.stored_text,
     "label": confidentiality.stored_label,
-    "imported_at": stored_values.moment,
+    "imported_at": records.stored_moment,
 }
-_READERS = tuple((at, _READ[name]) for at, name in enumerate(CONVERSATION.split(", ")) if name in _READ)
+_READERS = tuple((at, _READ[name]) for at, name in enumerate(CONVERSATION_COLUMNS.split(", ")) if name in _READ)
 
 
 def _indexed(text: str, status: str) -> str:
@@ -367,18 +410,18 @@ def _indexed(text: str, status: str) -> str:
     return "" if status == "streaming" else text
 
 
-def _message(row: Row) -> Message:
+def _message_from_row(row: Row) -> Message:
     return Message(
         row["id"],
         row["conversation_id"],
         row["parent_id"],
         row["role"],
-        stored_values.text(row["text"]),
+        records.stored_text(row["text"]),
         row["status"],
-        stored_values.moment(row["created_at"]),
-        stored_values.details(row["details"]),
+        records.stored_moment(row["created_at"]),
+        records.details_from_json(row["details"]),
         row["branch"],
         row["branches"],
         row["rating"],
-        stored_values.text(row["correction"]),
+        records.stored_text(row["correction"]),
     )

@@ -18,7 +18,7 @@ from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.chat import answer_ratings
 from app.chat.answer_ratings import GOOD
-from app.chat.conversation_labels import Known
+from app.chat.conversation_privacy import KnownCollections
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
 from app.documents.grounding import claims, grounding_record, source_citations
@@ -38,14 +38,14 @@ class Collected:
     left_out: dict[str, int]
 
 
-def collect(store: Store, there: Known) -> Collected:
+def collect(store: Store, there: KnownCollections) -> Collected:
     """Of all conversations outside the bin, in the order of their answers; temporary ones are in no database.
 
     `there`: the collections as they are now.
     """
     found: dict[str, tuple[Question, Label]] = {}  # by the question's words
     left_out: Counter[str] = Counter()
-    for asked, answer, label in answer_ratings.rated(store, there):
+    for asked, answer, label in answer_ratings.rated_answers(store, there):
         reason = _why_not(asked, answer)
         question = None if reason else question_files.fitting(_question(asked, answer))
         if question is None:
@@ -77,7 +77,7 @@ def _question(asked: Message, answer: Message) -> Question:
     return Question(
         "",
         asked.text,
-        answer_ratings.unmarked(answer, written),
+        answer_ratings.text_without_marks(answer, written),
         gold=gold,
         group=gold[0].document if gold else "",
         origin="conversation",

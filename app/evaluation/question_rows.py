@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from app.base.wording import phrase
-from app.chat.batch.questions import CHARACTERS
+from app.chat.batch.question_table import QUESTION_CHARACTERS_MAX
 from app.evaluation.judge import marking
 from app.evaluation.question_columns import PARTS, Columns, words
 from app.evaluation.records import Gold, Question
@@ -39,7 +39,7 @@ def question_of(record: Record, columns: Columns) -> Question:
         raise RefusedError("empty_question", short(_name(row.get("id"))))
     if not any(unicodedata.category(character)[0] == "L" for character in text):
         raise RefusedError("not_text", short(text))
-    if len(text) > CHARACTERS:
+    if len(text) > QUESTION_CHARACTERS_MAX:
         raise RefusedError("too_long", f"{len(text):,}")
     document, origin = _name(row.get("document")), _name(row.get("origin"))
     reference = _text(row.get("reference"))

@@ -29,7 +29,7 @@ from app.base.files.day_record import DayRecord
 from app.base.files.output_file import safe_name, write_atomically
 from app.base.paths import resources
 from app.base.wording import phrase
-from app.chat.shelf import BIN_DAYS
+from app.chat.organizer import BIN_DAYS
 from app.evaluation import question_columns, question_files, question_rows
 from app.evaluation.question_files import QuestionFile
 from app.evaluation.records import Question, QuestionSet

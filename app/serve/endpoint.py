@@ -11,8 +11,8 @@ from app.base import confidentiality
 from app.base.confidentiality import ExportRequest, Label, Permit
 from app.base.errors import AppError
 from app.base.wording import phrase
-from app.chat import answer_facts
-from app.chat.services.answer_run import Outcome
+from app.chat import answer_check
+from app.chat.services.answer_run import AnswerOutcome
 from app.documents import collection_lookup
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import CollectionRef, Grounding
@@ -122,7 +122,7 @@ class CompletionResponse:
     id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def whole(self, text: str, outcome: Outcome) -> dict[str, Any]:
+    def whole(self, text: str, outcome: AnswerOutcome) -> dict[str, Any]:
         text = text.strip()
         content = text + _lines_below(text, outcome.grounding)
         choice = {
@@ -137,10 +137,10 @@ class CompletionResponse:
         delta = {"role": "assistant", "content": text} if is_first else {"content": text}
         return self._chunk(delta, None)
 
-    def last(self, outcome: Outcome) -> dict[str, Any]:
+    def last(self, outcome: AnswerOutcome) -> dict[str, Any]:
         return {**self._chunk({}, finish_reason(outcome)), "kotae": facts(outcome)}
 
-    def used(self, outcome: Outcome) -> dict[str, Any]:
+    def used(self, outcome: AnswerOutcome) -> dict[str, Any]:
         return {**self._head("chat.completion.chunk", []), "usage": usage(outcome.done.usage)}
 
     def _chunk(self, delta: dict[str, str], reason: str | None) -> dict[str, Any]:
@@ -156,11 +156,11 @@ def _model_list(offers: Sequence[ServedModel], created: int) -> dict[str, Any]:
     return {"object": "list", "data": entries}
 
 
-def facts(outcome: Outcome) -> dict[str, Any]:
+def facts(outcome: AnswerOutcome) -> dict[str, Any]:
     """Sources, claims and verdict as `kotae ask --json` gives them."""
     kept, reason = outcome.grounding or Grounding(), outcome.done.stop_reason
     verdict = "length" if reason in _CUT else "stopped" if reason == "cancelled" else kept.verdict
-    return {**answer_facts.facts(kept), "verdict": verdict}
+    return {**answer_check.check_facts(kept), "verdict": verdict}
 
 
 def _lines_below(text: str, grounding: Grounding | None) -> str:
@@ -176,7 +176,7 @@ def _lines_below(text: str, grounding: Grounding | None) -> str:
     return "\n\n" + "\n".join(lines) if lines else ""
 
 
-def finish_reason(outcome: Outcome) -> str:
+def finish_reason(outcome: AnswerOutcome) -> str:
     return _FINISHED.get(outcome.done.stop_reason, "stop")
 
 
@@ -252,7 +252,7 @@ class Endpoint:
 def _send(connection: HttpConnection, job: CompletionJob, reply: CompletionResponse) -> None:
     text = ""
     for told in _told(connection, job):
-        if isinstance(told, Outcome):
+        if isinstance(told, AnswerOutcome):
             connection.send(200, reply.whole(text, told))
         else:
             text += told or ""
@@ -280,7 +280,7 @@ def _stream(connection: HttpConnection, job: CompletionJob, reply: CompletionRes
 
 
 def _end(
-    connection: HttpConnection, job: CompletionJob, reply: CompletionResponse, text: str, outcome: Outcome
+    connection: HttpConnection, job: CompletionJob, reply: CompletionResponse, text: str, outcome: AnswerOutcome
 ) -> None:
     below = _lines_below(text.strip(), outcome.grounding)
     if below:
@@ -292,7 +292,7 @@ def _end(
     connection.end_stream()
 
 
-def _told(connection: HttpConnection, job: CompletionJob) -> Iterator[str | Outcome | None]:
+def _told(connection: HttpConnection, job: CompletionJob) -> Iterator[str | AnswerOutcome | None]:
     """Texts and the outcome; None while nothing comes. Raises Refusal, and ConnectionAbortedError without a client."""
     looked_at = time.monotonic()
     while True:
@@ -304,5 +304,5 @@ def _told(connection: HttpConnection, job: CompletionJob) -> Iterator[str | Outc
             if connection.is_gone:
                 raise ConnectionAbortedError
         yield told
-        if isinstance(told, Outcome):
+        if isinstance(told, AnswerOutcome):
             return

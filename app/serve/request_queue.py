@@ -16,8 +16,8 @@ from app.base.confidentiality import Permit
 from app.base.errors import AppError
 from app.base.services import background
 from app.chat.services import answer_run
-from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
-from app.chat.services.grounding import Wanted
+from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun
+from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.services.embedding import Embedding
 from app.inference import load_plan
@@ -48,7 +48,7 @@ class ModelLoader(QObject):
         background.run(lambda: _planned(self._request), self._on_planned, self._fail)
 
     def _on_planned(self, plan: LoadPlan) -> None:
-        self._id = answer_run.load(self._engine, self._request.model.name, plan)
+        self._id = answer_run.send_load(self._engine, self._request.model.name, plan)
 
     def _on_event(self, event: Event) -> None:
         match event:
@@ -92,12 +92,12 @@ class CompletionJob:
         self.permit = permit
         self.scope = scope
         self.is_over = False
-        self._told: queue.SimpleQueue[str | Outcome | AppError] = queue.SimpleQueue()
+        self._told: queue.SimpleQueue[str | AnswerOutcome | AppError] = queue.SimpleQueue()
 
-    def tell(self, what: str | Outcome | AppError) -> None:
+    def tell(self, what: str | AnswerOutcome | AppError) -> None:
         self._told.put(what)
 
-    def take(self, limit_s: float) -> str | Outcome | AppError | None:
+    def take(self, limit_s: float) -> str | AnswerOutcome | AppError | None:
         """Waits at most so long; None: nothing has come."""
         try:
             return self._told.get(timeout=limit_s)
@@ -211,7 +211,7 @@ class RequestQueue(QObject):
             self._request,
             turns=wish.turns,
             choices=wish.choices.over(self._request.choices),
-            wanted=Wanted(self._documents, job.scope, wish.turns) if job.scope else None,
+            wanted=RetrievalRequest(self._documents, job.scope, wish.turns) if job.scope else None,
             json_schema=wish.json_schema,
             stop=wish.stop,
         )
@@ -237,8 +237,8 @@ class RequestQueue(QObject):
         if self._job is not None and shown:
             self._job.tell(shown)
 
-    def _on_ended(self, how: Outcome | AppError) -> None:
-        if isinstance(how, Outcome) and self._job is not None and not self._may_go_on(self._job):
+    def _on_ended(self, how: AnswerOutcome | AppError) -> None:
+        if isinstance(how, AnswerOutcome) and self._job is not None and not self._may_go_on(self._job):
             return
         job, run, self._job, self._run = self._job, self._run, None, None
         if run is not None:

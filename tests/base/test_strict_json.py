@@ -10,7 +10,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.base.files import strict_json
-from app.chat.batch import table
+from app.chat.batch import question_table
 from app.evaluation import question_files
 from app.training.data import reading
 
@@ -68,7 +68,7 @@ def test_a_file_beyond_the_limit_is_not_read_at_all(tmp_path: Path, peak_mb: lis
         (reading.outline, ".json"),
         (question_files.read, ".json"),
         (question_files.read, ".jsonl"),
-        (table.read, ".jsonl"),
+        (question_table.read_question_table, ".jsonl"),
     ],
 )
 def test_data_question_sets_and_batches_have_the_same_limit(read, suffix: str, tmp_path: Path) -> None:
@@ -89,8 +89,8 @@ def test_what_training_data_and_journals_look_like_is_no_bomb() -> None:
 
 # Lines between this program and its own children, rows of its own database, and files that it ships.
 OWN = {
-    "app/base/diagnostics.py", "app/base/services/child_process.py", "app/base/migrations.py", "app/base/tables/table_reader.py", "app/chat/preset_table.py", "app/chat/store.py",
-    "app/chat/stored_values.py",
+    "app/base/diagnostics.py", "app/base/services/child_process.py", "app/base/migrations.py", "app/base/tables/table_reader.py", "app/chat/presets.py", "app/chat/store.py",
+    "app/chat/records.py",
     "app/compliance/components.py", "app/compliance/offline_check/check_run.py",
     "app/compliance/offline_check/child.py", "app/compliance/offline_check/coordinator.py",
     "app/compliance/services/offline_check.py", "app/documents/library.py",

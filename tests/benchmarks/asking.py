@@ -2,16 +2,16 @@
 
 from app.base.cli.loop import CommandLoop
 from app.base.errors import AppError
-from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
+from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient
 
 
-def ask(engine: EngineClient, request: AnswerRequest) -> tuple[Outcome, str]:
+def ask(engine: EngineClient, request: AnswerRequest) -> tuple[AnswerOutcome, str]:
     """The outcome and the answer. Raises what it failed with."""
     run = AnswerRun(engine, child_commands.template(), request)
     waiting = CommandLoop(run.stop)
-    outcomes: list[Outcome] = []
+    outcomes: list[AnswerOutcome] = []
     failures: list[AppError] = []
     pieces: list[str] = []
     run.text_received.connect(pieces.append)

@@ -15,8 +15,8 @@ from pathlib import Path
 from app.base.cli.loop import core_application
 from app.base.settings import Settings
 from app.chat.presets import Choices
-from app.chat.services.answer_run import AnswerRequest, in_force
-from app.chat.services.grounding import Wanted
+from app.chat.services.answer_run import AnswerRequest, choices_in_force
+from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.grounding.grounding_record import source_of
 from app.inference import child_commands
 from app.inference.engine.messages import Done
@@ -39,8 +39,8 @@ def ask(engine: EngineClient, model: LocalModel, first_passage: int, turns: tupl
         model,
         turns,
         Settings(context_tokens=CONTEXT_TOKENS),
-        in_force(model, Choices(temperature=0, max_tokens=16, seed=1)),
-        wanted=Wanted(Path(), (), turns, given, given),
+        choices_in_force(model, Choices(temperature=0, max_tokens=16, seed=1)),
+        wanted=RetrievalRequest(Path(), (), turns, given, given),
     )
     outcome, text = asking.ask(engine, request)
     return outcome.done, text

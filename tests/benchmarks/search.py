@@ -18,9 +18,9 @@ from pathlib import Path
 
 from app.base import paths, search_text
 from app.chat.message_index import MessageIndex
+from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.services.conversations import Conversations
-from app.chat.shelf import Shelf
 from app.chat.store import Store, title_of
 
 REPEATS = 20
@@ -166,7 +166,7 @@ def add_messages(store: Store) -> dict[str, float]:
 
 def erasing(store: Store) -> dict[str, object]:
     """Half of all conversations, in the turns of the bin; others can write between two of them."""
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     everything = [conversation.id for conversation in store.conversations()]
     before = store.database.read("SELECT count(*) FROM message")[0][0]
     shelf.bin(everything[: len(everything) // 2])

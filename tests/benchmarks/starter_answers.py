@@ -20,7 +20,7 @@ from typing import Any
 from app.base.cli.loop import core_application
 from app.base.settings import Settings
 from app.chat.presets import Choices
-from app.chat.services.answer_run import AnswerRequest, in_force
+from app.chat.services.answer_run import AnswerRequest, choices_in_force
 from app.documents.grounding import answer_markup, claims
 from app.documents.values import quantities
 from app.inference import child_commands, scoring_files
@@ -88,7 +88,7 @@ def ask(engine: EngineClient, model: LocalModel, row: dict[str, Any], *, penalty
     turns = (*(Turn(*pair) for pair in zip(spoken[:-2:2], spoken[1:-2:2], strict=True)), Turn(spoken[-2]))
     own = Choices(temperature=0, max_tokens=TOKENS, seed=1, system_prompt=system, repeat_penalty=penalty)
     adapters: tuple[AdapterUse, ...] | None = () if bare else None
-    request = AnswerRequest(model, turns, SETTINGS, in_force(model, own), adapters)
+    request = AnswerRequest(model, turns, SETTINGS, choices_in_force(model, own), adapters)
     outcome, text = asking.ask(engine, request)
     return Answered(row, text.strip(), outcome.done.stop_reason, outcome.total_s)
 

@@ -28,10 +28,10 @@ from app.application import AppContext, build
 from app.base import paths
 from app.base.services.preferences import Preferences
 from app.base.settings import Settings
-from app.chat.presets import PROGRAM, Choices
+from app.chat.presets import PROGRAM_DEFAULTS, Choices
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.store import Store
-from app.chat.ui.page import ChatPage
+from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.transcript.transcript import Transcript
 from app.inference.local_model import LocalModel
 from app.uikit.localization import set_language
@@ -50,7 +50,9 @@ def answer_text(number: int) -> str:
 
 
 def conversation(count: int) -> list[Message]:
-    details = AnswerDetails("m", "試験", "end", total_s=8.2, tokens_per_s=44.9, answer_tokens=300, choices=PROGRAM)
+    details = AnswerDetails(
+        "m", "試験", "end", total_s=8.2, tokens_per_s=44.9, answer_tokens=300, choices=PROGRAM_DEFAULTS
+    )
     return [
         Message(number, 1, number - 1 or None, "question", f"{number} 番目の質問です。{SENTENCE}", "done", 1.8e9)
         if number % 2

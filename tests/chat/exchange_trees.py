@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from app.chat.exchange import exporting
+from app.chat.exchange import conversation_export
+from app.chat.organizer import ConversationOrganizer
 from app.chat.presets import Choices
 from app.chat.records import AnswerDetails
-from app.chat.shelf import Shelf
 from app.chat.store import Store
 from tests.permits import PERMIT
 
@@ -32,7 +32,7 @@ def plant(store: Store) -> int:
     follow = store.add_question("では配筋は？", question.conversation_id, first.id)
     third = store.add_answer(follow.id, AnswerDetails())
     store.finish_answer(third.id, "", "failed", AnswerDetails(error_code="no_model"))
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     shelf.move([question.conversation_id], shelf.add_folder("点検"))
     shelf.pin([question.conversation_id])
     store.set_answering(question.conversation_id, "precise", Choices(temperature=0.2, top_k=1))
@@ -40,7 +40,7 @@ def plant(store: Store) -> int:
 
 
 def exported(store: Store, ids: list[int], path: Path) -> dict[str, Any]:
-    exporting.save_file(store, ids, "json", path, nothing, [], permit=PERMIT)
+    conversation_export.save_file(store, ids, "json", path, nothing, [], permit=PERMIT)
     document: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return document
 

@@ -10,11 +10,11 @@ from app.base import paths
 from app.base.paths import Paths
 from app.chat import answer_ratings
 from app.chat.answer_ratings import BAD, GOOD, UNRATED, rate
-from app.chat.exchange import importing
-from app.chat.exchange.importing import bring_in
+from app.chat.exchange import conversation_import
+from app.chat.exchange.conversation_import import import_conversations
 from app.chat.message_index import MessageIndex
+from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails, Message
-from app.chat.shelf import Shelf
 from app.chat.store import Store
 from app.documents.grounding.grounding_record import Grounding
 from tests.chat.exchange_trees import conversation, document, exported, message, nothing
@@ -52,7 +52,7 @@ def test_a_correction_that_says_what_the_answer_says_is_none(store: Store) -> No
     grounded = answered(store, "年に一度です。[1]", AnswerDetails(grounding=Grounding()))
     assert rate(store, grounded.id, BAD, "年に一度です。 ").correction == ""
     code = answered(store, "x = a[1]")
-    assert answer_ratings.unmarked(code, code.text) == "x = a[1]"
+    assert answer_ratings.text_without_marks(code, code.text) == "x = a[1]"
     assert rate(store, code.id, BAD, "x = a").correction == "x = a"
 
 
@@ -79,7 +79,7 @@ def test_an_erased_correction_is_in_no_file(where: Paths) -> None:
     store = Store.open(where.database, where.backups)
     answer = answered(store)
     rate(store, answer.id, BAD, CORRECTION)
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     shelf.bin([answer.conversation_id])
     shelf.erase([answer.conversation_id])
     left = b"".join(path.read_bytes() for path in where.data.rglob("*") if path.is_file())
@@ -103,7 +103,7 @@ def test_ratings_are_exported_and_those_of_a_file_are_counted_and_left_out(store
     written = json.loads((tmp_path / "a.json").read_text("utf-8"))["conversations"]
     rated_in_file = [one["messages"][1].get("rating", 0) for one in written]
     assert sorted(rated_in_file) == [BAD, UNRATED, GOOD]
-    assert bring_in(other, tmp_path / "a.json", nothing).ratings == 2
+    assert import_conversations(other, tmp_path / "a.json", nothing).ratings == 2
     threads = [other.thread(one.id) for one in other.conversations()]
     assert [(answer.rating, answer.correction) for _, answer in threads] == [(UNRATED, "")] * 3
     other.close()
@@ -113,7 +113,9 @@ def test_a_conversation_that_was_only_rated_meanwhile_is_the_same(store: Store, 
     answer = answered(store)
     exported(store, [answer.conversation_id], tmp_path / "a.json")
     rate(store, answer.id, GOOD)
-    assert bring_in(store, tmp_path / "a.json", nothing) == importing.Imported(already_there=1)
+    assert import_conversations(store, tmp_path / "a.json", nothing) == conversation_import.ImportedConversations(
+        already_there=1
+    )
     assert store.message(answer.id).rating == GOOD
 
 
@@ -127,7 +129,7 @@ def test_a_conversation_that_was_only_rated_meanwhile_is_the_same(store: Store, 
 def test_a_rating_that_cannot_be_refuses_the_conversation(store: Store, tmp_path: Path, wrong: dict[str, Any]) -> None:
     refused = conversation(message(), message(2, 1, "answer", **wrong))
     (tmp_path / "a.json").write_text(json.dumps(document(refused)))
-    found = bring_in(store, tmp_path / "a.json", nothing).refused
+    found = import_conversations(store, tmp_path / "a.json", nothing).refused
     assert [(one.reason, one.at) for one in found] == [("rating", 2)]
 
 
@@ -135,5 +137,5 @@ def test_a_rated_question_and_a_broken_correction_are_refused(store: Store, tmp_
     broken = message(2, 1, "answer", rating=-1, correction="\ud800")
     both = document(conversation(message(rating=1)), conversation(message(), broken, uid="a" * 32))
     (tmp_path / "a.json").write_text(json.dumps(both))
-    found = bring_in(store, tmp_path / "a.json", nothing).refused
+    found = import_conversations(store, tmp_path / "a.json", nothing).refused
     assert [(one.reason, one.at) for one in found] == [("rating", 1), ("characters", 2)]

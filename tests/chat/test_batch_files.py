@@ -15,12 +15,11 @@ import pytest
 from app.base.authenticity import Signer
 from app.base.errors import AppError
 from app.base.wording import describe_error
-from app.chat.batch import answer_file, questions
-from app.chat.batch.journal import Head, Journal, path_of, standing_of
-from app.chat.batch.questions import QuestionFile
-from app.chat.batch.report import Report
-from app.chat.batch.results import Result
-from app.chat.presets import PROGRAM
+from app.chat.batch import answer_file, question_table
+from app.chat.batch.answer_file import BatchReport
+from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader, interrupted_batch, journal_path
+from app.chat.batch.question_table import BatchFile
+from app.chat.presets import PROGRAM_DEFAULTS
 from app.documents.grounding.grounding_record import CitedSource, Claim, CollectionRef, Grounding
 from tests.permits import PERMIT
 
@@ -35,7 +34,7 @@ def as_csv(rows: list[list[str]], separator: str = ",") -> str:
     return text.getvalue()
 
 
-def texts(found: QuestionFile) -> list[str]:
+def texts(found: BatchFile) -> list[str]:
     return [question.text for question in found.questions]
 
 
@@ -55,7 +54,7 @@ def workbook(path: Path, rows: list[list[object]]) -> Path:
 def test_a_csv_in_any_japanese_encoding_gives_its_questions(tmp_path: Path, codec: str, separator: str) -> None:
     path = tmp_path / "質問.csv"
     path.write_bytes(as_csv(ROWS, separator).encode(codec))
-    found = questions.read(path)
+    found = question_table.read_batch_file(path)
     assert (texts(found), found.column, found.columns) == (TEXTS, 1, ("番号", "質問", "分野"))
     assert [question.line for question in found.questions] == [2, 3]
     assert found.questions[0].others == ("1", "庁舎")
@@ -64,7 +63,7 @@ def test_a_csv_in_any_japanese_encoding_gives_its_questions(tmp_path: Path, code
 def test_a_workbook_gives_numbers_and_dates_as_such(tmp_path: Path) -> None:
     day = datetime.datetime(2026, 4, 1)
     path = workbook(tmp_path / "q.xlsx", [["質問", "日付", "数"], [TEXTS[0], day, 3.5], [], [TEXTS[1]], [], []])
-    found = questions.read(path)
+    found = question_table.read_batch_file(path)
     assert (texts(found), found.sheet, found.blank_lines) == (TEXTS, "Sheet", 1)  # those at the end do not count
     assert [question.line for question in found.questions] == [2, 4]
     assert found.questions[0].others == (day, 3.5)
@@ -75,7 +74,7 @@ def test_json_lines_give_questions_and_bad_lines_their_reasons(tmp_path: Path) -
     lines = ['{"id": 7, "question": "門の鍵はどこですか"}', "{", "[1]", '{"id": 8}', '{"question": 5}', "",
              json.dumps({"question": "あ" * 20_001}), '{"question": "\\ud800受付は何時までですか\\u0000"}']  # fmt: skip
     path.write_text("\n".join(lines), "utf-8")
-    found = questions.read(path)
+    found = question_table.read_batch_file(path)
     assert texts(found) == [TEXTS[0], "?" + TEXTS[1]]
     reasons = {row.line: row.reason for row in found.skipped}
     assert reasons == {2: "not_json", 3: "not_object", 4: "empty", 5: "not_text", 7: "long"}
@@ -101,7 +100,7 @@ def test_the_column_of_questions_is_found(
 ) -> None:
     path = tmp_path / "q.csv"
     path.write_text(as_csv(rows), "utf-8")
-    found = questions.read(path)
+    found = question_table.read_batch_file(path)
     assert (found.column, texts(found)) == (column, expected)
 
 
@@ -111,17 +110,20 @@ def test_the_column_of_questions_is_found(
 def test_a_column_without_a_sure_heading_is_a_guess(tmp_path: Path, heading: str, is_guessed: bool) -> None:
     path = tmp_path / "q.csv"
     path.write_text(as_csv([["番号", heading], ["1", TEXTS[0]], ["2", TEXTS[1]]]), "utf-8")
-    assert (questions.read(path).column, questions.read(path).is_guessed) == (1, is_guessed)
-    assert not questions.read(path, 1).is_guessed
+    assert (question_table.read_batch_file(path).column, question_table.read_batch_file(path).is_guessed) == (
+        1,
+        is_guessed,
+    )
+    assert not question_table.read_batch_file(path, 1).is_guessed
     path.write_text(as_csv([[TEXTS[0]], [TEXTS[1]]]), "utf-8")  # no other column to take
-    assert not questions.read(path).is_guessed
+    assert not question_table.read_batch_file(path).is_guessed
 
 
 def test_another_column_can_be_chosen(tmp_path: Path) -> None:
     path = tmp_path / "q.csv"
     path.write_text(as_csv(ROWS), "utf-8")
-    assert texts(questions.read(path, 2)) == ["庁舎", "窓口"]
-    assert questions.column_name(("a",) * 30, 27) == "AB「a」"
+    assert texts(question_table.read_batch_file(path, 2)) == ["庁舎", "窓口"]
+    assert question_table.column_name(("a",) * 30, 27) == "AB「a」"
 
 
 @pytest.mark.parametrize(
@@ -140,21 +142,21 @@ def test_what_is_no_file_of_questions_is_refused_in_words(tmp_path: Path, name: 
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(AppError) as caught:
-        questions.read(path)
+        question_table.read_batch_file(path)
     assert caught.value.code == code
     assert name in str(describe_error(caught.value))
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(AppError, match="question_file_missing"):
-        questions.read(tmp_path / "q.csv")
+        question_table.read_batch_file(tmp_path / "q.csv")
 
 
 # ------------------------------------------------------------------------ answers
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Report:
+def made(tmp_path: Path) -> BatchReport:
     """Three questions of which one waits, one row that is none, and everything evil that a cell can hold."""
     path = tmp_path / "q.csv"
     rows = [["質問", *["列"] * len(EVIL)], [TEXTS[0], *EVIL], ["", *EVIL], [f"={TEXTS[1]}", *EVIL], ["未だ？", *EVIL]]
@@ -166,16 +168,16 @@ def made(tmp_path: Path) -> Report:
     grounding = Grounding("answered", (source,), claims)
     answer = "=鍵は守衛室です[1]3 本あります。\x0b\ufffe"
     results = {
-        2: Result(2, "answered", answer, model="m", label="secret", total_s=1.234, grounding=grounding),
-        4: Result(4, "failed", error_code="context_full", error="長すぎます。", model="m"),
+        2: BatchAnswer(2, "answered", answer, model="m", label="secret", total_s=1.234, grounding=grounding),
+        4: BatchAnswer(4, "failed", error_code="context_full", error="長すぎます。", model="m"),
     }
-    head = Head(str(path), "", 0, "m", "モデル", (CollectionRef(1, "規程"),), PROGRAM, 4096, 1.0)
-    return Report(questions.read(path), head, results, "f" * 64)
+    head = JournalHeader(str(path), "", 0, "m", "モデル", (CollectionRef(1, "規程"),), PROGRAM_DEFAULTS, 4096, 1.0)
+    return BatchReport(question_table.read_batch_file(path), head, results, "f" * 64)
 
 
-def test_a_workbook_of_answers_holds_every_row_and_no_formula(made: Report, tmp_path: Path) -> None:
+def test_a_workbook_of_answers_holds_every_row_and_no_formula(made: BatchReport, tmp_path: Path) -> None:
     out = tmp_path / "回答.xlsx"
-    answer_file.save(made, out, permit=PERMIT)
+    answer_file.save_answers(made, out, permit=PERMIT)
     book = openpyxl.load_workbook(out)
     cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None]
     assert len(cells) > 60
@@ -207,17 +209,17 @@ def test_a_workbook_of_answers_holds_every_row_and_no_formula(made: Report, tmp_
     assert "/home" not in str([[cell.value for cell in row] for sheet in book for row in sheet.iter_rows()])
 
 
-def test_a_cell_longer_than_excel_takes_is_cut_and_says_so(made: Report, tmp_path: Path) -> None:
+def test_a_cell_longer_than_excel_takes_is_cut_and_says_so(made: BatchReport, tmp_path: Path) -> None:
     long = dataclasses.replace(made.results[2], answer="𠮷" * 40_000)
-    answer_file.save(dataclasses.replace(made, results={2: long}), tmp_path / "a.xlsx", permit=PERMIT)
+    answer_file.save_answers(dataclasses.replace(made, results={2: long}), tmp_path / "a.xlsx", permit=PERMIT)
     cell = openpyxl.load_workbook(tmp_path / "a.xlsx")["回答"].cell(2, 2 + len(EVIL) + 2).value
     assert len(str(cell).encode("utf-16-le")) // 2 <= 32_767
     assert str(cell).startswith("𠮷" * 1000)
     assert str(cell).endswith("JSON Lines にあります）")
 
 
-def test_a_csv_of_answers_opens_in_excel_and_holds_no_formula(made: Report, tmp_path: Path) -> None:
-    answer_file.save(made, tmp_path / "a.csv", permit=PERMIT)
+def test_a_csv_of_answers_opens_in_excel_and_holds_no_formula(made: BatchReport, tmp_path: Path) -> None:
+    answer_file.save_answers(made, tmp_path / "a.csv", permit=PERMIT)
     raw = (tmp_path / "a.csv").read_bytes()
     assert raw.startswith(b"\xef\xbb\xbf")
     rows = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
@@ -236,15 +238,15 @@ def test_a_csv_of_answers_opens_in_excel_and_holds_no_formula(made: Report, tmp_
         ("- =1+1", "'=1+1"),
     ],
 )
-def test_a_list_in_a_csv_needs_no_apostrophe(made: Report, tmp_path: Path, answer: str, cell: str) -> None:
+def test_a_list_in_a_csv_needs_no_apostrophe(made: BatchReport, tmp_path: Path, answer: str, cell: str) -> None:
     result = dataclasses.replace(made.results[2], answer=answer, grounding=None)
-    answer_file.save(dataclasses.replace(made, results={2: result}), tmp_path / "a.csv", permit=PERMIT)
+    answer_file.save_answers(dataclasses.replace(made, results={2: result}), tmp_path / "a.csv", permit=PERMIT)
     rows = list(csv.reader(io.StringIO((tmp_path / "a.csv").read_text("utf-8-sig"), newline="")))
     assert rows[1][rows[0].index("回答")] == cell
 
 
-def test_json_lines_of_answers_are_as_the_command_prints_them(made: Report, tmp_path: Path) -> None:
-    answer_file.save(made, tmp_path / "a.jsonl", permit=PERMIT)
+def test_json_lines_of_answers_are_as_the_command_prints_them(made: BatchReport, tmp_path: Path) -> None:
+    answer_file.save_answers(made, tmp_path / "a.jsonl", permit=PERMIT)
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()]
     assert [(line["line"], line["verdict"]) for line in lines] == [
         (2, "answered"), (3, "skipped"), (4, "failed"), (5, "waiting")
@@ -258,10 +260,10 @@ def test_json_lines_of_answers_are_as_the_command_prints_them(made: Report, tmp_
 
 
 def test_a_file_that_excel_holds_open_is_said_to_be_open(
-    made: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: BatchReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "a.csv"
-    answer_file.save(made, out, permit=PERMIT)
+    answer_file.save_answers(made, out, permit=PERMIT)
     before = out.read_bytes()
 
     def held(self: Path, _target: Path) -> Path:
@@ -269,7 +271,7 @@ def test_a_file_that_excel_holds_open_is_said_to_be_open(
 
     monkeypatch.setattr(Path, "replace", held)  # as Windows does
     with pytest.raises(AppError) as caught:
-        answer_file.save(made, out, permit=PERMIT)
+        answer_file.save_answers(made, out, permit=PERMIT)
     assert caught.value.code == "batch_out_open"
     assert "Excel" in str(describe_error(caught.value))
     assert (out.read_bytes(), set(tmp_path.iterdir())) == (before, {out, tmp_path / "q.csv"})
@@ -290,37 +292,37 @@ def test_a_target_that_cannot_be_is_told_before_anything_is_asked(tmp_path: Path
 # ------------------------------------------------------------------------ journal
 
 
-def head(path: str = "/q.csv", **changes: object) -> Head:
-    return dataclasses.replace(Head(path, "abc", 0, "m", "モデル", (), PROGRAM, 4096, 1.0), **changes)
+def head(path: str = "/q.csv", **changes: object) -> JournalHeader:
+    return dataclasses.replace(JournalHeader(path, "abc", 0, "m", "モデル", (), PROGRAM_DEFAULTS, 4096, 1.0), **changes)
 
 
-def test_the_journal_keeps_each_answer_and_drops_half_a_line(tmp_path: Path, made: Report) -> None:
+def test_the_journal_keeps_each_answer_and_drops_half_a_line(tmp_path: Path, made: BatchReport) -> None:
     out = tmp_path / "a.xlsx"
-    journal = Journal.open(out, head())
+    journal = BatchJournal.open(out, head())
     for result in made.results.values():
         journal.add(result)
     journal.close()
-    path = path_of(out)
+    path = journal_path(out)
     whole = path.read_bytes()
     for cut in (1, 30, len(whole.splitlines()[-1])):
         path.write_bytes(whole[:-cut])
-        again = Journal.open(out, head())
+        again = BatchJournal.open(out, head())
         assert again.results == {2: made.results[2]}
         again.add(made.results[4])
         again.close()
         assert path.read_bytes() == whole
-    last = Journal.open(out, head())
+    last = BatchJournal.open(out, head())
     last.close()
     assert last.results == made.results
-    assert standing_of(out) == (head(), 1)  # the other one has failed
+    assert interrupted_batch(out) == (head(), 1)  # the other one has failed
 
 
 def test_a_journal_whose_head_is_half_written_begins_anew(tmp_path: Path) -> None:
-    path_of(tmp_path / "a.csv").write_bytes(b'{"kotae_ba')
-    journal = Journal.open(tmp_path / "a.csv", head())
+    journal_path(tmp_path / "a.csv").write_bytes(b'{"kotae_ba')
+    journal = BatchJournal.open(tmp_path / "a.csv", head())
     assert journal.results == {}
     journal.close()
-    assert standing_of(tmp_path / "a.csv") == (head(), 0)
+    assert interrupted_batch(tmp_path / "a.csv") == (head(), 0)
 
 
 @pytest.mark.parametrize(
@@ -331,14 +333,14 @@ def test_a_journal_whose_head_is_half_written_begins_anew(tmp_path: Path) -> Non
         ({"model_id": "other", "model_name": "別のモデル"}, "batch_other_model"),
         ({"scope": (CollectionRef(1, "規程"),)}, "batch_other_scope"),
         ({"context_tokens": 8192}, "batch_other_choices"),
-        ({"choices": dataclasses.replace(PROGRAM, temperature=0.9)}, "batch_other_choices"),
+        ({"choices": dataclasses.replace(PROGRAM_DEFAULTS, temperature=0.9)}, "batch_other_choices"),
     ],
 )
 def test_answers_to_something_else_are_not_mixed_in(tmp_path: Path, changes: dict[str, object], code: str) -> None:
     out = tmp_path / "a.csv"
-    Journal.open(out, head()).close()
+    BatchJournal.open(out, head()).close()
     with pytest.raises(AppError) as caught:
-        Journal.open(out, head(**changes))
+        BatchJournal.open(out, head(**changes))
     assert caught.value.code == code
     assert "?" not in str(describe_error(caught.value))
 
@@ -346,12 +348,12 @@ def test_answers_to_something_else_are_not_mixed_in(tmp_path: Path, changes: dic
 def test_a_file_of_answers_without_a_journal_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("mine", "utf-8")
     with pytest.raises(AppError, match="export_exists"):
-        Journal.open(tmp_path / "a.csv", head())
-    assert not path_of(tmp_path / "a.csv").exists()
+        BatchJournal.open(tmp_path / "a.csv", head())
+    assert not journal_path(tmp_path / "a.csv").exists()
 
 
 @pytest.mark.fault("S15")
-def test_a_record_of_answers_that_somebody_else_has_put_there_is_refused(tmp_path: Path, made: Report) -> None:
+def test_a_record_of_answers_that_somebody_else_has_put_there_is_refused(tmp_path: Path, made: BatchReport) -> None:
     """Beside the questions lies a record that the program would go on with: written without marks, by another
     installation, changed in a word, or with a line of another record of this one."""
     own, other = Signer(tmp_path / "data"), Signer(tmp_path / "other")
@@ -359,12 +361,12 @@ def test_a_record_of_answers_that_somebody_else_has_put_there_is_refused(tmp_pat
     results = list(made.results.values())
 
     def written(seal: Signer | None, *, model: str = "モデル") -> bytes:
-        journal = Journal.open(out, head(model_name=model), seal)
+        journal = BatchJournal.open(out, head(model_name=model), seal)
         for result in results:
             journal.add(result)
         journal.close()
-        raw = path_of(out).read_bytes()
-        path_of(out).unlink()
+        raw = journal_path(out).read_bytes()
+        journal_path(out).unlink()
         return raw
 
     whole, of_another = written(own), written(own, model="別")
@@ -379,19 +381,19 @@ def test_a_record_of_answers_that_somebody_else_has_put_there_is_refused(tmp_pat
         lines[0] + lines[1][:-10] + b"0000000000\n",
     ]
     for raw in forged:
-        path_of(out).write_bytes(raw)
-        for act in (lambda: Journal.open(out, head(), own), lambda: standing_of(out, own)):
+        journal_path(out).write_bytes(raw)
+        for act in (lambda: BatchJournal.open(out, head(), own), lambda: interrupted_batch(out, own)):
             with pytest.raises(AppError) as caught:
                 act()
             assert caught.value.code == "batch_journal_foreign"
             assert "?" not in str(describe_error(caught.value))
-        assert path_of(out).read_bytes() == raw
-    path_of(out).write_bytes(whole)
-    journal = Journal.open(out, head(), own)
+        assert journal_path(out).read_bytes() == raw
+    journal_path(out).write_bytes(whole)
+    journal = BatchJournal.open(out, head(), own)
     assert journal.results == made.results
     journal.add(results[0])
     journal.close()
-    assert standing_of(out, Signer(tmp_path / "data")) == (head(), 1)
+    assert interrupted_batch(out, Signer(tmp_path / "data")) == (head(), 1)
     if os.name != "nt":
         assert (tmp_path / "data" / "seal.key").stat().st_mode & 0o077 == 0
 
@@ -399,9 +401,9 @@ def test_a_record_of_answers_that_somebody_else_has_put_there_is_refused(tmp_pat
 @pytest.mark.parametrize("line", [b"[]", b'{"line": 1}', b"\xff", b'{"verdict": "answered", "label": "internal"}'])
 def test_a_damaged_journal_is_refused_and_left_as_it_is(tmp_path: Path, line: bytes) -> None:
     out = tmp_path / "a.csv"
-    Journal.open(out, head()).close()
-    damaged = path_of(out).read_bytes() + line + b"\n"
-    path_of(out).write_bytes(damaged)
+    BatchJournal.open(out, head()).close()
+    damaged = journal_path(out).read_bytes() + line + b"\n"
+    journal_path(out).write_bytes(damaged)
     with pytest.raises(AppError, match="batch_journal_damaged"):
-        Journal.open(out, head())
-    assert path_of(out).read_bytes() == damaged
+        BatchJournal.open(out, head())
+    assert journal_path(out).read_bytes() == damaged

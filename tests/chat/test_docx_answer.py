@@ -11,10 +11,10 @@ from docx.document import Document as WordDocument
 from docx.oxml.ns import qn
 
 from app.base import wording
-from app.chat.exchange import docx_answer, docx_file, exporting, markdown_file
-from app.chat.exchange.answered import Answered
-from app.chat.exchange.bundle import Bundle
-from app.chat.presets import PROGRAM
+from app.chat.exchange import conversation_export, docx_file, markdown_file
+from app.chat.exchange.answer_record import AnswerRecord
+from app.chat.exchange.conversation_bundle import Bundle
+from app.chat.presets import PROGRAM_DEFAULTS
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.documents.grounding.grounding_record import CitedSource, Claim, CollectionRef, Grounding
 from app.inference.local_model import FileFingerprint, LocalModel
@@ -31,7 +31,7 @@ CLAIMS = (
     Claim("鉄筋は 9 本です。", TEXT.index("鉄筋"), TEXT.index("鉄筋") + 10, (), False, ("9 本",)),
 )
 GROUNDED = AnswerDetails(
-    "swallow", "Swallow 8B Q4_K_M", seed=7, choices=PROGRAM, context_tokens=8192, total_s=8.24,
+    "swallow", "Swallow 8B Q4_K_M", seed=7, choices=PROGRAM_DEFAULTS, context_tokens=8192, total_s=8.24,
     scope=(CollectionRef(1, "基準"),), grounding=Grounding("answered", SOURCES, CLAIMS),
 )  # fmt: skip
 MODEL = LocalModel(
@@ -40,14 +40,16 @@ MODEL = LocalModel(
 )  # fmt: skip
 
 
-def answered(details: AnswerDetails | None = GROUNDED, text: str = TEXT, model: LocalModel | None = MODEL) -> Answered:
+def answered(
+    details: AnswerDetails | None = GROUNDED, text: str = TEXT, model: LocalModel | None = MODEL
+) -> AnswerRecord:
     question = Message(1, 1, None, "question", "=かぶりは？\n単位は mm で", "done", 1_700_000_000.0)
     answer = Message(2, 1, 1, "answer", text, "done", 1_700_000_000.0, details)
-    return Answered(question, answer, "internal", model)
+    return AnswerRecord(question, answer, "internal", model)
 
 
-def opened(made: Answered) -> WordDocument:
-    return Document(io.BytesIO(docx_answer.content(made)))
+def opened(made: AnswerRecord) -> WordDocument:
+    return Document(io.BytesIO(docx_file.answer_docx(made)))
 
 
 def all_text(document: WordDocument) -> str:
@@ -79,14 +81,14 @@ def test_question_answer_check_sources_and_facts_are_in_it() -> None:
     assert (found["乱数の種"], found["文脈の長さ（トークン）"], found["温度"]) == (
         "7",
         "8192",
-        str(PROGRAM.temperature),
+        str(PROGRAM_DEFAULTS.temperature),
     )
     assert found["回答した日時"] == markdown_file.moment(1_700_000_000.0)
     assert len(facts.rows) == len(found) >= 12
 
 
 def test_no_folder_of_this_machine_is_in_it() -> None:
-    with zipfile.ZipFile(io.BytesIO(docx_answer.content(answered()))) as archive:
+    with zipfile.ZipFile(io.BytesIO(docx_file.answer_docx(answered()))) as archive:
         assert archive.testzip() is None
         parts = {name: archive.read(name) for name in archive.namelist()}
     assert len(parts) > 5
@@ -135,9 +137,9 @@ def test_it_is_written_in_english_too(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_conversation_as_word_and_markdown_has_the_sources_of_each_answer() -> None:
     made = answered()
     bundle = Bundle(Conversation(1, "題名", 1.0, 2.0, 2, label="secret"), (made.question, made.answer))
-    document = Document(io.BytesIO(docx_file.content(bundle)))
+    document = Document(io.BytesIO(docx_file.conversation_docx(bundle)))
     assert document.tables[-1].rows[1].cells[2].text == "第2章 材料 2.1 かぶり"
-    written = markdown_file.content(bundle)
+    written = markdown_file.conversation_markdown(bundle)
     assert "- [1] 基準.pdf　第2章 材料 2.1 かぶり（標準）　p.12" in written
     assert "要確認 2／2 文" in written
     assert "- ラベル：機密" in written
@@ -147,15 +149,15 @@ def test_a_conversation_as_word_and_markdown_has_the_sources_of_each_answer() ->
 
 def test_the_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "回答.docx"
-    exporting.save_answer(answered(), target, permit=PERMIT)
+    conversation_export.save_answer(answered(), target, permit=PERMIT)
     before = target.read_bytes()
     assert Document(io.BytesIO(before)).tables
 
-    def broken(_answered: Answered) -> bytes:
+    def broken(_answered: AnswerRecord) -> bytes:
         raise RuntimeError
 
-    monkeypatch.setattr(docx_answer, "content", broken)
+    monkeypatch.setattr(docx_file, "answer_docx", broken)
     with pytest.raises(RuntimeError):
-        exporting.save_answer(answered(), target, permit=PERMIT)
+        conversation_export.save_answer(answered(), target, permit=PERMIT)
     assert target.read_bytes() == before
     assert list(tmp_path.iterdir()) == [target]

@@ -15,12 +15,12 @@ from app.base import paths
 from app.base.errors import AppError
 from app.base.files import output_file
 from app.base.files.day_record import DayRecord
-from app.chat.exchange import exporting, importing, json_stream
-from app.chat.exchange.importing import bring_in
-from app.chat.exchange.json_stream import JsonStream
+from app.chat.exchange import conversation_export, conversation_import, json_file
+from app.chat.exchange.conversation_import import import_conversations
+from app.chat.exchange.json_file import JsonStream
 from app.chat.message_index import MessageIndex
+from app.chat.organizer import BEING_IMPORTED, ConversationOrganizer
 from app.chat.records import AnswerDetails
-from app.chat.shelf import ARRIVING, Shelf
 from app.chat.store import Store
 from tests.chat.exchange_trees import UID, conversation, document, exported, message, nothing, plant
 from tests.permits import PERMIT
@@ -45,14 +45,16 @@ def test_a_tree_comes_back_with_branches_folder_pin_preset_and_details(
 ) -> None:
     kept = plant(store)
     first = exported(store, [kept], tmp_path / "a.json")
-    assert bring_in(other, tmp_path / "a.json", nothing) == importing.Imported(imported=1, unchecked=3)
+    assert import_conversations(other, tmp_path / "a.json", nothing) == conversation_import.ImportedConversations(
+        imported=1, unchecked=3
+    )
     found = other.conversations()[0]
     before = store.conversation(kept)
     assert before is not None
     assert found.imported_at is not None
     same = dataclasses.replace(found, id=kept, leaf_id=before.leaf_id, folder_id=before.folder_id, imported_at=None)
     assert same == before
-    assert [folder.name for folder in Shelf(other.database).folders()] == ["点検"]
+    assert [folder.name for folder in ConversationOrganizer(other.database).folders()] == ["点検"]
     assert [m.text for m in other.thread(found.id)] == [m.text for m in store.thread(kept)]
     tree = other.tree(found.id)
     assert [(m.role, m.text, m.status, m.branch, m.branches) for m in tree] == [
@@ -68,13 +70,15 @@ def test_a_tree_comes_back_with_branches_folder_pin_preset_and_details(
 
 def test_imported_messages_are_found_by_searching(store: Store, other: Store, tmp_path: Path) -> None:
     exported(store, [plant(store)], tmp_path / "a.json")
-    bring_in(other, tmp_path / "a.json", nothing)
+    import_conversations(other, tmp_path / "a.json", nothing)
     assert [hit.role for hit in MessageIndex(other.database).search("配筋").hits] == ["question"]
 
 
 def test_the_same_file_again_adds_nothing(store: Store, tmp_path: Path) -> None:
     exported(store, [plant(store)], tmp_path / "a.json")
-    assert bring_in(store, tmp_path / "a.json", nothing) == importing.Imported(already_there=1)
+    assert import_conversations(store, tmp_path / "a.json", nothing) == conversation_import.ImportedConversations(
+        already_there=1
+    )
     assert len(store.conversations()) == 1
 
 
@@ -82,42 +86,50 @@ def test_a_file_older_than_what_is_here_adds_nothing(store: Store, tmp_path: Pat
     kept = plant(store)
     exported(store, [kept], tmp_path / "a.json")
     store.add_question("その後", kept, store.leaf_id(kept))
-    assert bring_in(store, tmp_path / "a.json", nothing) == importing.Imported(already_there=1)
+    assert import_conversations(store, tmp_path / "a.json", nothing) == conversation_import.ImportedConversations(
+        already_there=1
+    )
 
 
 def test_what_is_in_the_bin_stays_there_and_is_counted(store: Store, tmp_path: Path) -> None:
     kept = plant(store)
     exported(store, [kept], tmp_path / "a.json")
-    Shelf(store.database).bin([kept])
-    assert bring_in(store, tmp_path / "a.json", nothing) == importing.Imported(in_bin=1)
+    ConversationOrganizer(store.database).bin([kept])
+    assert import_conversations(store, tmp_path / "a.json", nothing) == conversation_import.ImportedConversations(
+        in_bin=1
+    )
     assert store.conversations() == []
 
 
 def test_one_that_went_on_differently_becomes_a_copy_once(store: Store, other: Store, tmp_path: Path) -> None:
     exported(store, [plant(store)], tmp_path / "a.json")
-    bring_in(other, tmp_path / "a.json", nothing)
+    import_conversations(other, tmp_path / "a.json", nothing)
     here = other.conversations()[0].id
     other.add_question("向こうで続けた", here, other.leaf_id(here))
     exported(other, [here], tmp_path / "b.json")
-    assert bring_in(store, tmp_path / "b.json", nothing) == importing.Imported(imported=1, copies=1, unchecked=3)
-    assert bring_in(store, tmp_path / "b.json", nothing) == importing.Imported(already_there=1)
+    assert import_conversations(store, tmp_path / "b.json", nothing) == conversation_import.ImportedConversations(
+        imported=1, copies=1, unchecked=3
+    )
+    assert import_conversations(store, tmp_path / "b.json", nothing) == conversation_import.ImportedConversations(
+        already_there=1
+    )
     uids = [found.uid for found in store.conversations()]
     assert len(set(uids)) == len(uids) == 2
 
 
 def test_an_existing_folder_of_the_same_name_is_used(store: Store, other: Store, tmp_path: Path) -> None:
-    folder = Shelf(other.database).add_folder("点検")
+    folder = ConversationOrganizer(other.database).add_folder("点検")
     exported(store, [plant(store)], tmp_path / "a.json")
-    bring_in(other, tmp_path / "a.json", nothing)
+    import_conversations(other, tmp_path / "a.json", nothing)
     assert other.conversations()[0].folder_id == folder
-    assert len(Shelf(other.database).folders()) == 1
+    assert len(ConversationOrganizer(other.database).folders()) == 1
 
 
 def test_an_answer_that_was_being_written_arrives_as_stopped(store: Store, other: Store, tmp_path: Path) -> None:
     answer = store.add_answer(store.add_question("問い").id, AnswerDetails("m"))
     store.update_answer(answer.id, "途中まで")
     exported(store, [answer.conversation_id], tmp_path / "a.json")
-    bring_in(other, tmp_path / "a.json", nothing)
+    import_conversations(other, tmp_path / "a.json", nothing)
     found = other.tree(other.conversations()[0].id)[1]
     assert (found.text, found.status) == ("途中まで", "stopped")
     assert found.details == AnswerDetails("m", stop_reason="interrupted", is_imported=True)
@@ -128,39 +140,42 @@ def test_messages_in_any_order_find_their_parents(store: Store, tmp_path: Path) 
         message(number, number - 1 or None, "answer" if number % 2 == 0 else "question") for number in range(1, 40)
     ]
     random.Random(1).shuffle(messages)
-    bring_in(store, _write(tmp_path / "a.json", document(conversation(*messages, leaf=39))), nothing)
+    import_conversations(store, _write(tmp_path / "a.json", document(conversation(*messages, leaf=39))), nothing)
     assert [m.text for m in store.thread(store.conversations()[0].id)] == [f"文 {n}" for n in range(1, 40)]
 
 
 def test_a_hundred_thousand_messages_in_one_line_are_no_deeper_than_one(store: Store, tmp_path: Path) -> None:
     count = 100_000
     messages = [message(n, n - 1 or None, text="短い") for n in range(1, count + 1)]
-    assert bring_in(store, _write(tmp_path / "a.json", document(conversation(*messages))), nothing).imported == 1
+    assert (
+        import_conversations(store, _write(tmp_path / "a.json", document(conversation(*messages))), nothing).imported
+        == 1
+    )
     assert len(store.tree(store.conversations()[0].id)) == count
 
 
 def test_a_text_of_ten_megabytes_comes_back_whole(store: Store, tmp_path: Path) -> None:
     text = "橋脚の点検。" * 600_000
     written = json.dumps(document(conversation(message(text=text))), ensure_ascii=False)
-    bring_in(store, _write(tmp_path / "a.json", written), nothing)
+    import_conversations(store, _write(tmp_path / "a.json", written), nothing)
     assert store.tree(store.conversations()[0].id)[0].text == text
 
 
 def test_what_was_stored_is_not_seen_before_all_has_arrived(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "TURN_CONVERSATIONS", 1)
-    monkeypatch.setattr(json_stream, "PIECE_CHARACTERS", 1000)
+    monkeypatch.setattr(conversation_import, "TURN_CONVERSATIONS", 1)
+    monkeypatch.setattr(json_file, "PIECE_CHARACTERS", 1000)
     file = _write(tmp_path / "a.json", document(*(conversation(uid=f"{n:032x}") for n in range(20))))
     seen: set[int] = set()
     arriving: set[int] = set()
 
     def look(_done: int, _total: int) -> None:
-        seen.add(len(store.conversations()) + len(Shelf(store.database).binned()))
-        rows = store.database.read("SELECT count(*) FROM conversation WHERE binned_at = ?", ARRIVING)
+        seen.add(len(store.conversations()) + len(ConversationOrganizer(store.database).binned()))
+        rows = store.database.read("SELECT count(*) FROM conversation WHERE binned_at = ?", BEING_IMPORTED)
         arriving.add(rows[0][0])
 
-    bring_in(store, file, look)
+    import_conversations(store, file, look)
     assert seen == {0}
     assert max(arriving) > 5
     assert len(store.conversations()) == 20
@@ -169,8 +184,8 @@ def test_what_was_stored_is_not_seen_before_all_has_arrived(
 def test_an_import_that_is_ended_takes_everything_with_it(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "TURN_CONVERSATIONS", 1)
-    monkeypatch.setattr(json_stream, "PIECE_CHARACTERS", 1000)
+    monkeypatch.setattr(conversation_import, "TURN_CONVERSATIONS", 1)
+    monkeypatch.setattr(json_file, "PIECE_CHARACTERS", 1000)
     file = _write(tmp_path / "a.json", document(*(conversation(uid=f"{n:032x}", folder="新") for n in range(20))))
 
     def end(done: int, total: int) -> None:
@@ -178,18 +193,18 @@ def test_an_import_that_is_ended_takes_everything_with_it(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bring_in(store, file, end)
+        import_conversations(store, file, end)
     assert store.database.read("SELECT count(*) FROM conversation")[0][0] == 0
-    assert Shelf(store.database).folders() == []
+    assert ConversationOrganizer(store.database).folders() == []
 
 
 def test_what_a_crash_left_half_imported_goes_at_the_next_start(store: Store) -> None:
     lost = plant(store)
     with store.database.transaction():
-        store.database.write("UPDATE conversation SET binned_at = ? WHERE id = ?", ARRIVING, lost)
-    assert Shelf(store.database).binned() == []
-    assert Shelf(store.database).give_up_old(DayRecord(store.database.path.parent)) == 1
-    Shelf(store.database).erase([])
+        store.database.write("UPDATE conversation SET binned_at = ? WHERE id = ?", BEING_IMPORTED, lost)
+    assert ConversationOrganizer(store.database).binned() == []
+    assert ConversationOrganizer(store.database).give_up_old(DayRecord(store.database.path.parent)) == 1
+    ConversationOrganizer(store.database).erase([])
     assert store.database.read("SELECT * FROM message") == []
     assert store.conversation(lost) is None
 
@@ -210,9 +225,9 @@ def test_a_long_conversation_arrives_in_turns_between_which_others_write(
         other.add_question("その間の質問")
         seen.append((len(other.conversations()), other.database.read("SELECT count(*) FROM message")[0][0]))
 
-    monkeypatch.setattr(importing, "TURN_CHARACTERS", 10)
-    monkeypatch.setattr(importing.time, "sleep", write_meanwhile)
-    assert bring_in(store, _write(tmp_path / "a.json", document(_long())), nothing).imported == 1
+    monkeypatch.setattr(conversation_import, "TURN_CHARACTERS", 10)
+    monkeypatch.setattr(conversation_import.time, "sleep", write_meanwhile)
+    assert import_conversations(store, _write(tmp_path / "a.json", document(_long())), nothing).imported == 1
     arrived = [count for count, _ in seen]
     assert len(seen) >= 5
     assert arrived == list(range(1, len(seen) + 1))  # only what was asked meanwhile is seen
@@ -228,20 +243,20 @@ def test_a_long_conversation_that_is_ended_midway_goes_again(
     def end(_seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(importing, "TURN_CHARACTERS", 10)
-    monkeypatch.setattr(importing.time, "sleep", end)
+    monkeypatch.setattr(conversation_import, "TURN_CHARACTERS", 10)
+    monkeypatch.setattr(conversation_import.time, "sleep", end)
     with pytest.raises(KeyboardInterrupt):
-        bring_in(store, _write(tmp_path / "a.json", document(_long())), nothing)
+        import_conversations(store, _write(tmp_path / "a.json", document(_long())), nothing)
     assert store.database.read("SELECT id FROM message UNION ALL SELECT id FROM conversation") == []
 
 
 def test_a_conversation_that_is_being_erased_can_be_imported_again(store: Store, tmp_path: Path) -> None:
     lost = plant(store)
     exported(store, [lost], tmp_path / "a.json")
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     shelf.bin([lost])
     shelf.give_up([lost])
-    assert bring_in(store, tmp_path / "a.json", nothing).imported == 1
+    assert import_conversations(store, tmp_path / "a.json", nothing).imported == 1
     shelf.erase([])
     (kept,) = store.conversations()
     assert store.thread(kept.id) != []
@@ -250,24 +265,26 @@ def test_a_conversation_that_is_being_erased_can_be_imported_again(store: Store,
 def test_an_import_that_another_start_has_cleaned_up_says_so(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "PAUSE_S", 0)
+    monkeypatch.setattr(conversation_import, "PAUSE_S", 0)
     record = DayRecord(store.database.path.parent)
-    monkeypatch.setattr(importing.time, "sleep", lambda _s: Shelf(store.database).give_up_old(record))
-    monkeypatch.setattr(importing, "TURN_CONVERSATIONS", 1)
+    monkeypatch.setattr(
+        conversation_import.time, "sleep", lambda _s: ConversationOrganizer(store.database).give_up_old(record)
+    )
+    monkeypatch.setattr(conversation_import, "TURN_CONVERSATIONS", 1)
     with pytest.raises(AppError, match="import_disturbed"):
-        bring_in(store, _write(tmp_path / "a.json", document(conversation())), nothing)
+        import_conversations(store, _write(tmp_path / "a.json", document(conversation())), nothing)
 
 
 def test_a_file_written_by_other_programs_is_read_too(store: Store, tmp_path: Path) -> None:
     """Indented, keys sorted, with a byte order mark: the head comes after the conversations."""
     written = json.dumps(document(conversation()), indent=4, sort_keys=True, ensure_ascii=False)
     (tmp_path / "a.json").write_text("\ufeff" + written, "utf-8")
-    assert bring_in(store, tmp_path / "a.json", nothing).imported == 1
+    assert import_conversations(store, tmp_path / "a.json", nothing).imported == 1
 
 
 @pytest.mark.parametrize("piece", [1, 7, 33, 64])
 def test_a_file_read_in_small_pieces_is_the_same(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_stream, "PIECE_CHARACTERS", piece)
+    monkeypatch.setattr(json_file, "PIECE_CHARACTERS", piece)
     values = [1, -12.5e3, "長い文字列", {"a": [1, 2, {"b": None}]}, [], True, '\\"']
     text = json.dumps({"x": 12345678, "items": values, "y": 1e10})
     stream = JsonStream(io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8"), lambda _done: None)
@@ -314,20 +331,23 @@ def test_what_cannot_be_written_is_said_in_words(
 
     monkeypatch.setattr(output_file.os, "fsync", fail)
     with pytest.raises(AppError, match=code):
-        exporting.save_folder(store, [kept], "markdown", tmp_path, nothing, [], permit=PERMIT)
+        conversation_export.save_folder(store, [kept], "markdown", tmp_path, nothing, [], permit=PERMIT)
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
 
 
 def test_a_folder_that_is_gone_is_named(store: Store, tmp_path: Path) -> None:
     kept = plant(store)
-    for save, target in ((exporting.save_file, tmp_path / "x" / "a.md"), (exporting.save_folder, tmp_path / "x")):
+    for save, target in (
+        (conversation_export.save_file, tmp_path / "x" / "a.md"),
+        (conversation_export.save_folder, tmp_path / "x"),
+    ):
         with pytest.raises(AppError, match="export_folder_gone"):
             save(store, [kept], "markdown", target, nothing, [], permit=PERMIT)
 
 
 def test_a_conversation_that_was_erased_is_named(store: Store, tmp_path: Path) -> None:
     with pytest.raises(AppError, match="conversation_gone"):
-        exporting.save_file(store, [99], "json", tmp_path / "a.json", nothing, [], permit=PERMIT)
+        conversation_export.save_file(store, [99], "json", tmp_path / "a.json", nothing, [], permit=PERMIT)
     assert not (tmp_path / "a.json").exists()
 
 
@@ -336,7 +356,7 @@ def test_many_files_have_names_of_their_own_and_overwrite_nothing(store: Store, 
     folder.mkdir()
     (folder / "同じ題.md").write_text("前からある")
     ids = [store.add_question("同じ題").conversation_id for _ in range(3)]
-    made = exporting.save_folder(store, ids, "markdown", folder, nothing, [], permit=PERMIT)
+    made = conversation_export.save_folder(store, ids, "markdown", folder, nothing, [], permit=PERMIT)
     assert [path.name for path in made] == ["同じ題 (2).md", "同じ題 (3).md", "同じ題 (4).md"]
     assert (folder / "同じ題.md").read_text() == "前からある"
 
@@ -354,7 +374,7 @@ def test_equal_names_are_not_tried_again_and_again(
         return before(path, mode, *arguments, **named)
 
     monkeypatch.setattr(Path, "open", counted)
-    made = exporting.save_folder(store, ids, "markdown", tmp_path, nothing, [], permit=PERMIT)
+    made = conversation_export.save_folder(store, ids, "markdown", tmp_path, nothing, [], permit=PERMIT)
     assert len({path.name for path in made}) == len(tried) == 20
 
 
@@ -368,7 +388,7 @@ def test_many_files_are_written_all_or_none(store: Store, tmp_path: Path) -> Non
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        exporting.save_folder(store, ids, "docx", folder, end, [], permit=PERMIT)
+        conversation_export.save_folder(store, ids, "docx", folder, end, [], permit=PERMIT)
     assert list(folder.iterdir()) == []
 
 

@@ -17,9 +17,9 @@ from markdown_it import MarkdownIt
 from app.base import wording
 from app.base.files import output_file
 from app.base.files.inert_markdown import make_inert
-from app.chat.exchange import docx_answer, docx_file, exporting, markdown_file
-from app.chat.exchange.answered import Answered
-from app.chat.exchange.bundle import Bundle
+from app.chat.exchange import conversation_export, docx_file, markdown_file
+from app.chat.exchange.answer_record import AnswerRecord
+from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.store import Store
 from tests.chat.exchange_trees import nothing, plant
@@ -78,9 +78,9 @@ def test_an_answer_that_was_cut_off_says_so_in_each_form(reason: str) -> None:
     cut = replace(answer, details=AnswerDetails(model_name="m", stop_reason=reason))
     whole = replace(bundle, messages=(question, cut))
     said = wording.phrase("chat.answer_cut")
-    forms = [docx_file.content(whole), docx_answer.content(Answered(question, cut, "internal"))]
+    forms = [docx_file.conversation_docx(whole), docx_file.answer_docx(AnswerRecord(question, cut, "internal"))]
     texts = ["\n".join(one.text for one in Document(io.BytesIO(form)).paragraphs) for form in forms]
-    assert [said in text for text in (*texts, markdown_file.content(whole))] == [reason != "end"] * 3
+    assert [said in text for text in (*texts, markdown_file.conversation_markdown(whole))] == [reason != "end"] * 3
 
 
 def _outline(markdown: str) -> list[tuple[str, str]]:
@@ -94,14 +94,14 @@ def _outline(markdown: str) -> list[tuple[str, str]]:
 
 
 def _word(*texts: str, title: str = "題名") -> WordDocument:
-    return Document(io.BytesIO(docx_file.content(_bundle(*texts, title=title))))
+    return Document(io.BytesIO(docx_file.conversation_docx(_bundle(*texts, title=title))))
 
 
 # ------------------------------------------------------------------------ Markdown
 
 
 def test_the_outline_of_markdown_is_title_turns_and_then_the_answers_own() -> None:
-    written = markdown_file.content(_bundle("問い", ANSWER, "次の問い", "# 答え"))
+    written = markdown_file.conversation_markdown(_bundle("問い", ANSWER, "次の問い", "# 答え"))
     at = time.strftime("%Y-%m-%d %H:%M", time.localtime(1_700_000_000))
     assert _outline(written) == [
         ("h1", "題名"),
@@ -153,7 +153,7 @@ def test_the_outline_of_markdown_is_title_turns_and_then_the_answers_own() -> No
     ],
 )
 def test_nothing_in_an_answer_reaches_what_follows(text: str) -> None:
-    written = markdown_file.content(_bundle(text, text, "次の問い", "# 終わり"))
+    written = markdown_file.conversation_markdown(_bundle(text, text, "次の問い", "# 終わり"))
     outline = [heading for heading in _outline(written) if heading[0] in ("h1", "h2")]
     assert [heading[1].split("　")[0] for heading in outline] == ["題名", "質問 1", "回答 1", "質問 2", "回答 2"]
     tokens = MarkdownIt("commonmark").parse(written)
@@ -179,13 +179,13 @@ def test_an_immense_text_is_kept_as_typed(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_title_means_nothing_to_markdown() -> None:
-    written = markdown_file.content(_bundle("問い", title="# <b>*[x](y)`_\0"))
+    written = markdown_file.conversation_markdown(_bundle("問い", title="# <b>*[x](y)`_\0"))
     (token, *_rest) = [token for token in MarkdownIt().parse(written) if token.type == "inline"]
     assert [child.type for child in token.children or ()] == ["text"] * len(token.children or ())
 
 
 def test_only_the_shown_branch_is_written_and_that_is_said(store: Store, tmp_path: Path) -> None:
-    exporting.save_file(store, [plant(store)], "markdown", tmp_path / "a.md", nothing, [], permit=PERMIT)
+    conversation_export.save_file(store, [plant(store)], "markdown", tmp_path / "a.md", nothing, [], permit=PERMIT)
     written = (tmp_path / "a.md").read_text("utf-8")
     assert "年に **一度** です。" in written
     assert "途中" not in written.replace("途中で問題", "")
@@ -196,7 +196,7 @@ def test_only_the_shown_branch_is_written_and_that_is_said(store: Store, tmp_pat
 def test_documents_speak_english_too() -> None:
     wording.use_language("en")
     try:
-        assert "Question 1 · " in markdown_file.content(_bundle("question", "answer"))
+        assert "Question 1 · " in markdown_file.conversation_markdown(_bundle("question", "answer"))
         document = _word("question", "see [this](https://a.example/) ![seen](b.png)")
         written = "".join(p.text for p in document.paragraphs)
         assert "Answer 1" in written
@@ -270,7 +270,7 @@ def test_pages_are_numbered() -> None:
 
 
 def test_every_part_is_xml_and_every_style_and_list_that_is_used_is_there() -> None:
-    archive = zipfile.ZipFile(io.BytesIO(docx_file.content(_bundle("問い", ANSWER))))
+    archive = zipfile.ZipFile(io.BytesIO(docx_file.conversation_docx(_bundle("問い", ANSWER))))
     names = [name for name in archive.namelist() if name.endswith((".xml", ".rels"))]
     parts = {name: ElementTree.fromstring(archive.read(name)) for name in names}
     body = parts["word/document.xml"]

@@ -9,8 +9,8 @@ import pytest
 
 from app.base import wording
 from app.base.errors import AppError
-from app.chat.exchange import bundle_check, json_file, json_stream
-from app.chat.exchange.importing import bring_in
+from app.chat.exchange import conversation_bundle, json_file
+from app.chat.exchange.conversation_import import import_conversations
 from app.chat.presets import Choices
 from app.chat.records import AnswerDetails
 from app.chat.store import TITLE_CHARACTERS, Store
@@ -103,7 +103,7 @@ def test_a_bad_conversation_is_named_and_the_good_ones_are_taken(
         (tmp_path / "a.json").write_text(json.dumps(document(GOOD, bad, conversation(uid="e" * 32))))
     finally:
         sys.set_int_max_str_digits(4300)
-    result = bring_in(store, tmp_path / "a.json", nothing)
+    result = import_conversations(store, tmp_path / "a.json", nothing)
     assert [(found.number, found.reason, found.at) for found in result.refused] == [(2, *reason)]
     assert result.imported == len(store.conversations()) == 2
     assert wording.phrase(f"common.refused_{reason[0]}")
@@ -144,7 +144,7 @@ def test_a_file_that_is_none_of_ours_is_refused_and_changes_nothing(
 ) -> None:
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(AppError, match=code):
-        bring_in(store, tmp_path / "a.json", nothing)
+        import_conversations(store, tmp_path / "a.json", nothing)
     assert store.database.read("SELECT count(*) FROM conversation")[0][0] == 0
 
 
@@ -166,7 +166,7 @@ def test_a_file_that_breaks_off_gives_what_came_before_and_says_so(
     content: bytes, taken: int, store: Store, tmp_path: Path
 ) -> None:
     (tmp_path / "a.json").write_bytes(content)
-    result = bring_in(store, tmp_path / "a.json", nothing)
+    result = import_conversations(store, tmp_path / "a.json", nothing)
     assert [found.reason for found in result.refused] == ["rest"]
     assert result.imported == len(store.conversations()) == taken
 
@@ -176,7 +176,7 @@ def test_bytes_that_are_no_utf_8_cost_only_their_conversation(store: Store, tmp_
     bad = json.dumps(conversation(title="HERE", uid="a" * 32)).encode().replace(b"HERE", b"\x93\xfa\x96{")
     good = json.dumps(GOOD).encode()
     (tmp_path / "a.json").write_bytes(WHOLE[: WHOLE.index("[") + 1].encode() + bad + b"," + good + b"]}")
-    result = bring_in(store, tmp_path / "a.json", nothing)
+    result = import_conversations(store, tmp_path / "a.json", nothing)
     assert [(found.number, found.reason) for found in result.refused] == [(1, "characters")]
     assert result.imported == 1
 
@@ -185,13 +185,13 @@ def test_bytes_that_are_no_utf_8_cost_only_their_conversation(store: Store, tmp_
 def test_a_conversation_beyond_all_measure_costs_only_itself(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_stream, "PIECE_CHARACTERS", 1000)
-    monkeypatch.setattr(json_stream, "VALUE_CHARACTERS_MAX", 10_000)
+    monkeypatch.setattr(json_file, "PIECE_CHARACTERS", 1000)
+    monkeypatch.setattr(json_file, "VALUE_CHARACTERS_MAX", 10_000)
     file = tmp_path / "a.json"
     odd = 'あ"[{\\' * 100_000
     after = conversation(message(text="あとの会話"), uid="c" * 32)
     file.write_text(json.dumps(document(GOOD, conversation(message(text=odd)), after)))
-    result = bring_in(store, file, nothing)
+    result = import_conversations(store, file, nothing)
     assert [(found.number, found.reason) for found in result.refused] == [(2, "size")]
     assert wording.phrase("common.refused_size")
     assert result.imported == 2
@@ -201,11 +201,11 @@ def test_a_conversation_beyond_all_measure_costs_only_itself(
 def test_a_file_that_ends_in_a_conversation_beyond_all_measure_is_said_to_break_off(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_stream, "PIECE_CHARACTERS", 1000)
-    monkeypatch.setattr(json_stream, "VALUE_CHARACTERS_MAX", 10_000)
+    monkeypatch.setattr(json_file, "PIECE_CHARACTERS", 1000)
+    monkeypatch.setattr(json_file, "VALUE_CHARACTERS_MAX", 10_000)
     whole = json.dumps(document(GOOD, conversation(message(text="あ" * 100_000))))
     (tmp_path / "a.json").write_text(whole[:-50])
-    result = bring_in(store, tmp_path / "a.json", nothing)
+    result = import_conversations(store, tmp_path / "a.json", nothing)
     assert [found.reason for found in result.refused] == ["rest"]
     assert result.imported == 1
 
@@ -215,28 +215,28 @@ def test_a_file_beyond_the_limit_is_not_opened(store: Store, tmp_path: Path, mon
     monkeypatch.setattr(json_file, "FILE_BYTES_MAX", 10)
     (tmp_path / "a.json").write_text(WHOLE)
     with pytest.raises(AppError, match="import_too_large"):
-        bring_in(store, tmp_path / "a.json", nothing)
+        import_conversations(store, tmp_path / "a.json", nothing)
 
 
 @pytest.mark.fault("S11")
 def test_a_missing_file_and_a_folder_are_named(store: Store, tmp_path: Path) -> None:
     with pytest.raises(AppError, match="file_missing"):
-        bring_in(store, tmp_path / "x.json", nothing)
+        import_conversations(store, tmp_path / "x.json", nothing)
     with pytest.raises(AppError, match="import_not_json"):
-        bring_in(store, tmp_path, nothing)
+        import_conversations(store, tmp_path, nothing)
 
 
 @pytest.mark.fault("S11")
 def test_the_same_conversation_twice_in_a_file_is_taken_once(store: Store, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(document(GOOD, GOOD)))
-    result = bring_in(store, tmp_path / "a.json", nothing)
+    result = import_conversations(store, tmp_path / "a.json", nothing)
     assert (result.imported, result.already_there) == (1, 1)
 
 
 @pytest.mark.fault("S11")
 def test_titles_and_folder_names_are_one_short_line(store: Store, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(document(conversation(title="一\n二" * 100, folder="箱\t" * 100))))
-    bring_in(store, tmp_path / "a.json", nothing)
+    import_conversations(store, tmp_path / "a.json", nothing)
     assert len(store.conversations()[0].title) == TITLE_CHARACTERS
     assert "\n" not in store.conversations()[0].title
 
@@ -260,7 +260,7 @@ def test_an_absurd_number_of_an_answer_costs_only_what_cannot_be_without_it(
     wrong: dict[str, Any], lost: str, store: Store, tmp_path: Path
 ) -> None:
     (tmp_path / "a.json").write_text(json.dumps(document(conversation(message(), answer(details=KNOWN | wrong)))))
-    assert bring_in(store, tmp_path / "a.json", nothing).refused == ()
+    assert import_conversations(store, tmp_path / "a.json", nothing).refused == ()
     details = store.tree(store.conversations()[0].id)[1].details
     unknown = AnswerDetails()
     assert details is not None
@@ -276,9 +276,9 @@ def test_an_absurd_number_of_an_answer_costs_only_what_cannot_be_without_it(
 
 @pytest.mark.fault("S11")
 def test_a_message_of_endless_length_is_refused(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle_check, "MESSAGE_CHARACTERS_MAX", 10)
+    monkeypatch.setattr(conversation_bundle, "MESSAGE_CHARACTERS_MAX", 10)
     (tmp_path / "a.json").write_text(json.dumps(document(GOOD, conversation(message(), answer(text="長" * 11)))))
-    result = bring_in(store, tmp_path / "a.json", nothing)
+    result = import_conversations(store, tmp_path / "a.json", nothing)
     assert [(found.reason, found.at) for found in result.refused] == [("long", 2)]
     assert wording.phrase("common.refused_long")
 
@@ -287,9 +287,9 @@ def test_a_message_of_endless_length_is_refused(store: Store, tmp_path: Path, mo
 def test_a_conversation_is_read_up_to_the_limit_and_not_to_twice_of_it(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_stream, "PIECE_CHARACTERS", 1000)
-    monkeypatch.setattr(json_stream, "VALUE_CHARACTERS_MAX", 10_000)
+    monkeypatch.setattr(json_file, "PIECE_CHARACTERS", 1000)
+    monkeypatch.setattr(json_file, "VALUE_CHARACTERS_MAX", 10_000)
     for length, taken in ((9_000, 1), (12_000, 0)):
         one = conversation(message(text="x" * length), uid=f"{length:032x}")
         (tmp_path / "a.json").write_text(json.dumps(document(one)))
-        assert bring_in(store, tmp_path / "a.json", nothing).imported == taken
+        assert import_conversations(store, tmp_path / "a.json", nothing).imported == taken

@@ -3,8 +3,8 @@
 import dataclasses
 
 from app.base.cli.commands import Output
-from app.chat import answer_facts
-from app.chat.cli import ask_sources
+from app.chat import answer_check
+from app.chat.cli import ask
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 
 ANSWER = "かぶりは70mmです[1]。検査は毎月です[2]。"
@@ -17,12 +17,12 @@ KEPT = Grounding("answered", SOURCES, (Claim("かぶりは70mmです[1]。", 0, 
 
 
 def test_other_programs_get_how_many_sentences_could_not_be_compared() -> None:
-    found = answer_facts.facts(KEPT)
+    found = answer_check.check_facts(KEPT)
     assert (found["unchecked"], found["is_excerpt"], len(found["claims"])) == (1, False, 1)
-    assert answer_facts.facts(dataclasses.replace(KEPT, is_excerpt=True))["is_excerpt"]
-    assert answer_facts.facts(None) == {"sources": [], "claims": [], "unchecked": 0, "is_excerpt": False}
+    assert answer_check.check_facts(dataclasses.replace(KEPT, is_excerpt=True))["is_excerpt"]
+    assert answer_check.check_facts(None) == {"sources": [], "claims": [], "unchecked": 0, "is_excerpt": False}
 
 
 def test_the_command_line_lists_each_source_that_the_answer_marks() -> None:
-    said = ask_sources.as_text(ANSWER, KEPT, Output(is_json=False))
+    said = ask.sources_text(ANSWER, KEPT, Output(is_json=False))
     assert [number for number in (1, 2, 3) if f"[{number}] " in said] == [1, 2]

@@ -5,9 +5,8 @@ import json
 
 import pytest
 
-from app.chat.exchange import bundle, bundle_check
-from app.chat.exchange.bundle import Bundle
-from app.chat.exchange.bundle_check import RefusedError
+from app.chat.exchange import conversation_bundle
+from app.chat.exchange.conversation_bundle import Bundle, BundleRefusedError
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.documents.grounding import grounding_record
@@ -90,13 +89,17 @@ def test_export_and_import_keep_the_sources_as_hearsay_and_not_the_scope(store):
     (conversation,) = store.conversations()
     store.set_scope(conversation.id, SCOPE)
     conversation = store.conversation(conversation.id)
-    written = json.loads(json.dumps(bundle.as_dict(Bundle(conversation, tuple(store.tree(conversation.id))))))
-    read = bundle_check.from_dict(written)
+    written = json.loads(
+        json.dumps(conversation_bundle.bundle_to_dict(Bundle(conversation, tuple(store.tree(conversation.id)))))
+    )
+    read = conversation_bundle.bundle_from_dict(written)
     elsewhere = tuple(dataclasses.replace(source, path="") for source in GROUNDING.sources)
     details = read.messages[1].details
     assert (details.grounding, details.quoted, details.is_imported) == (None, elsewhere, True)
     assert (read.messages[1].details.scope, read.conversation.scope) == ((), ())
-    assert bundle.marks(read) == bundle.marks(Bundle(conversation, tuple(store.tree(conversation.id))))
+    assert conversation_bundle.message_fingerprints(read) == conversation_bundle.message_fingerprints(
+        Bundle(conversation, tuple(store.tree(conversation.id)))
+    )
 
 
 def changed(path: list, value: object) -> dict:
@@ -153,10 +156,10 @@ def test_what_is_not_known_is_left_out_and_what_is_missing_is_the_default():
 def test_a_file_with_a_wrong_source_is_refused(store):
     kept(store)
     (conversation,) = store.conversations()
-    written = bundle.as_dict(Bundle(conversation, tuple(store.tree(conversation.id))))
+    written = conversation_bundle.bundle_to_dict(Bundle(conversation, tuple(store.tree(conversation.id))))
     written["messages"][1]["details"]["grounding"] = changed(["sources", 0, "label"], "x")
-    with pytest.raises(RefusedError) as refused:
-        bundle_check.from_dict(written)
+    with pytest.raises(BundleRefusedError) as refused:
+        conversation_bundle.bundle_from_dict(written)
     assert refused.value.reason == "details"
 
 

@@ -15,13 +15,13 @@ from docx import Document
 from app.base import confidentiality, paths
 from app.base.migrations import MIGRATIONS
 from app.base.paths import Paths
-from app.chat import answer_origin, answer_ratings
-from app.chat.exchange import docx_answer, exporting, rechecking
-from app.chat.exchange.answered import Answered
-from app.chat.exchange.importing import Imported, bring_in
+from app.chat import answer_check, answer_ratings
+from app.chat.exchange import answer_recheck, conversation_export, docx_file
+from app.chat.exchange.answer_record import AnswerRecord
+from app.chat.exchange.conversation_import import ImportedConversations, import_conversations
 from app.chat.message_index import MessageIndex
 from app.chat.records import AnswerDetails, Message
-from app.chat.services import answering
+from app.chat.services import answer_settings
 from app.chat.store import Store
 from app.documents.library import Library
 from app.documents.records import DocumentSection
@@ -87,7 +87,7 @@ def taken(
     one = conversation(message(1), message(2, 1, "answer", text=text, details=details), **changes)
     where.data.mkdir(parents=True, exist_ok=True)
     (where.data / to).write_text(json.dumps(document(one)), "utf-8")
-    assert bring_in(store, where.data / to, nothing, where.documents).imported == 1
+    assert import_conversations(store, where.data / to, nothing, where.documents).imported == 1
     return store.thread(max(one.id for one in store.conversations()))[1]
 
 
@@ -97,10 +97,10 @@ def exported(store: Store, folder: Path) -> list[str]:
     folder.mkdir(exist_ok=True)
     found = []
     for form in ("markdown", "docx"):
-        (path,) = exporting.save_folder(store, [here.id], form, folder, nothing, [], permit=PERMIT)
+        (path,) = conversation_export.save_folder(store, [here.id], form, folder, nothing, [], permit=PERMIT)
         found.append(path.read_text("utf-8") if form == "markdown" else _words(path.read_bytes()))
     question, answer = store.thread(here.id)
-    return [*found, _words(docx_answer.content(Answered(question, answer, here.label)))]
+    return [*found, _words(docx_file.answer_docx(AnswerRecord(question, answer, here.label)))]
 
 
 def _words(content: bytes) -> str:
@@ -143,7 +143,7 @@ def test_an_answer_whose_sources_are_not_at_hand_is_shown_as_not_checked(
     answer = taken(store, where, details, text)
     kept = answer.details
     assert kept is not None
-    assert (kept.grounding, kept.is_same, answer_origin.standing(answer)) == (None, None, "unchecked")
+    assert (kept.grounding, kept.is_same, answer_check.check_status(answer)) == (None, None, "unchecked")
     for written in exported(store, tmp_path / "文書"):
         assert MARK in written
         assert "違いは見つかりませんでした" not in written
@@ -216,7 +216,7 @@ def test_the_first_answer_from_public_documents_does_not_publish_an_imported_que
     library.set_label(library.collections()[0].id, "public")
     where.data.mkdir(parents=True, exist_ok=True)
     (where.data / "a.json").write_text(json.dumps(document(conversation(message(1)))), "utf-8")
-    bring_in(store, where.data / "a.json", nothing, where.documents)
+    import_conversations(store, where.data / "a.json", nothing, where.documents)
     (here,) = store.conversations()
     answer = store.add_answer(store.thread(here.id)[0].id, AnswerDetails())
     checked = taken(store, where, forged(source(), text=RIGHT), RIGHT, to="b.json", uid="b" * 32).details
@@ -244,7 +244,7 @@ def test_a_model_that_the_file_names_gets_no_hash_of_ours(store: Store, where: P
         files=(FileFingerprint("m.gguf", 1, 1, "b" * 64),),
     )
     question = store.thread(answer.conversation_id)[0]
-    written = _words(docx_answer.content(Answered(question, answer, "internal", model)))
+    written = _words(docx_file.answer_docx(AnswerRecord(question, answer, "internal", model)))
     assert not [one for one in ("b" * 64, "d" * 64, "e" * 64, "12.0", "1.0 秒") if one in written]
     assert "モデル（取り込んだファイルの記載）：Swallow 8B" in written
 
@@ -256,12 +256,12 @@ def test_no_number_of_machines_launders_an_answer(store: Store, other: Store, wh
     here, there = store, other
     for turn in range(4):
         path = tmp_path / f"{turn}.json"
-        exporting.save_file(here, [here.conversations()[0].id], "json", path, nothing, [], permit=PERMIT)
+        conversation_export.save_file(here, [here.conversations()[0].id], "json", path, nothing, [], permit=PERMIT)
         moved = document({**json.loads(path.read_text("utf-8"))["conversations"][0], "uid": f"{turn:032x}"})
         path.write_text(json.dumps(moved), "utf-8")
-        assert bring_in(there, path, nothing).unchecked == 1  # no documents there
+        assert import_conversations(there, path, nothing).unchecked == 1  # no documents there
         answer = there.thread(there.conversations()[0].id)[1]
-        assert answer_origin.standing(answer) == "unchecked"
+        assert answer_check.check_status(answer) == "unchecked"
         here, there = there, here
 
 
@@ -274,7 +274,9 @@ def test_ratings_of_a_file_become_no_question_of_a_set(store: Store, where: Path
         )  # fmt: skip
         where.data.mkdir(parents=True, exist_ok=True)
         (where.data / "a.json").write_text(json.dumps(document(one)), "utf-8")
-        assert bring_in(store, where.data / "a.json", nothing) == Imported(imported=1, unchecked=1, ratings=1)
+        assert import_conversations(store, where.data / "a.json", nothing) == ImportedConversations(
+            imported=1, unchecked=1, ratings=1
+        )
     assert from_conversations.collect(store, []).questions == ()
     answer = store.thread(store.conversations()[0].id)[1]
     answer_ratings.rate(store, answer.id, answer_ratings.GOOD)
@@ -287,7 +289,7 @@ def test_what_is_asked_about_an_unchecked_answer_is_not_answered_from_its_source
     answer = taken(store, where, forged(source(INVENTED)))
     line = [*store.thread(answer.conversation_id), Message(9, 1, answer.id, "question", "要約して", "done", 0.0)]
     plan = AnswerDetails(is_action=True)
-    assert answering.wanted(where.documents, plan, (Turn("要約して"),), line) is None
+    assert answer_settings.retrieval_request(where.documents, plan, (Turn("要約して"),), line) is None
 
 
 @pytest.mark.fault("S15")
@@ -323,7 +325,7 @@ def test_search_and_copies_carry_the_mark(store: Store, where: Paths) -> None:
     (hit,) = MessageIndex(store.database).search("有給").hits
     assert hit.is_imported
     assert MessageIndex(store.database).search("題").hits[0].is_imported
-    assert answer_origin.copied(answer, answer.text).endswith(MARK)
+    assert answer_check.with_imported_mark(answer, answer.text).endswith(MARK)
     own = store.add_question("有給の日数は？")
     found = {one.conversation_id: one.is_imported for one in MessageIndex(store.database).search("有給").hits}
     assert found == {answer.conversation_id: True, own.conversation_id: False}
@@ -335,15 +337,19 @@ def test_an_own_answer_that_comes_back_beside_itself_is_not_taken_again(
     store: Store, where: Paths, tmp_path: Path
 ) -> None:
     checked = taken(store, where, forged(source(), text=RIGHT), RIGHT)
-    exporting.save_file(store, [checked.conversation_id], "json", tmp_path / "a.json", nothing, [], permit=PERMIT)
-    assert bring_in(store, tmp_path / "a.json", nothing, where.documents) == Imported(already_there=1)
+    conversation_export.save_file(
+        store, [checked.conversation_id], "json", tmp_path / "a.json", nothing, [], permit=PERMIT
+    )
+    assert import_conversations(store, tmp_path / "a.json", nothing, where.documents) == ImportedConversations(
+        already_there=1
+    )
 
 
 @pytest.mark.fault("S15")
 def test_a_library_that_cannot_be_read_leaves_answers_unchecked(store: Store, where: Paths) -> None:
     where.documents.parent.mkdir(parents=True, exist_ok=True)
     where.documents.write_bytes(b"no database" * 100)
-    assert answer_origin.standing(taken(store, where, forged(source(), text=RIGHT), RIGHT)) == "unchecked"
+    assert answer_check.check_status(taken(store, where, forged(source(), text=RIGHT), RIGHT)) == "unchecked"
 
 
 @pytest.mark.fault("S15")
@@ -383,7 +389,7 @@ def test_a_database_of_an_earlier_program_believes_no_verdict_that_a_file_brough
     db.commit()
     db.close()
     store = Store.open(where.database, where.backups)
-    found = {number: answer_origin.standing(store.message(number)) for number in details}
+    found = {number: answer_check.check_status(store.message(number)) for number in details}
     assert found == {2: "own", 4: "own", 6: "unchecked", 8: "unchecked", 10: "own"}
     imported = store.message(6).details
     assert imported is not None
@@ -401,7 +407,7 @@ def test_a_file_cannot_keep_the_check_busy_without_end_and_it_can_be_ended(
     long = RIGHT * 2000
     started = time.monotonic()
     answer = taken(store, where, forged(*([source()] * 20), text=long), long)
-    assert answer_origin.standing(answer) == "unchecked"
+    assert answer_check.check_status(answer) == "unchecked"
     assert time.monotonic() - started < 10
     path = where.data / "many.json"
     many = [
@@ -417,7 +423,7 @@ def test_a_file_cannot_keep_the_check_busy_without_end_and_it_can_be_ended(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):  # although the file was read in one piece
-        bring_in(store, path, end, where.documents)
-    monkeypatch.setattr(rechecking, "CHECKING_S", 1e-9)
-    result = bring_in(store, path, nothing, where.documents)
+        import_conversations(store, path, end, where.documents)
+    monkeypatch.setattr(answer_recheck, "CHECKING_S", 1e-9)
+    result = import_conversations(store, path, nothing, where.documents)
     assert (result.checked, result.unchecked) == (1, 4)

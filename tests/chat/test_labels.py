@@ -13,9 +13,9 @@ from app.base import confidentiality, invisible_characters
 from app.base.confidentiality import CLIPBOARD, LABELS, ExportRequest, Label
 from app.base.errors import AppError
 from app.base.wording import describe_error
-from app.chat import conversation_labels
-from app.chat.exchange import bundle_check, exporting
-from app.chat.exchange.bundle import Bundle, as_dict
+from app.chat import conversation_privacy
+from app.chat.exchange import conversation_bundle, conversation_export
+from app.chat.exchange.conversation_bundle import Bundle, bundle_to_dict
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.documents import collection_lookup
@@ -67,7 +67,7 @@ def test_only_the_first_answer_lowers_the_label_of_a_conversation(store: Store) 
     ask(store, grounded("public"), plain)
     assert label_of(store, plain) == "internal"
     raised = ask(store, grounded("public"))
-    conversation_labels.give(store, raised, "internal")
+    conversation_privacy.set_label(store, raised, "internal")
     ask(store, grounded("public"), raised)
     assert label_of(store, raised) == "internal"
     kept = store.conversation(raised)
@@ -77,31 +77,33 @@ def test_only_the_first_answer_lowers_the_label_of_a_conversation(store: Store) 
 
 def test_no_later_answer_and_no_user_lowers_it_below_its_documents(store: Store) -> None:
     here = ask(store, grounded("public"))
-    assert conversation_labels.give(store, here, "public") == label_of(store, here) == "public"
+    assert conversation_privacy.set_label(store, here, "public") == label_of(store, here) == "public"
     ask(store, grounded("internal"), here)
     assert label_of(store, here) == "internal"
     ask(store, grounded("secret"), here)
     ask(store, grounded("public"), here)
-    assert conversation_labels.give(store, here, "public") == label_of(store, here) == "secret"
+    assert conversation_privacy.set_label(store, here, "public") == label_of(store, here) == "secret"
     other = ask(store, AnswerDetails())
-    assert conversation_labels.give(store, other, "secret") == "secret"
-    assert conversation_labels.give(store, other, "internal") == "internal"
+    assert conversation_privacy.set_label(store, other, "secret") == "secret"
+    assert conversation_privacy.set_label(store, other, "internal") == "internal"
 
 
 def test_the_label_travels_with_an_exported_conversation(store: Store) -> None:
     here = ask(store, AnswerDetails())
-    conversation_labels.give(store, here, "secret")
+    conversation_privacy.set_label(store, here, "secret")
     conversation = store.conversation(here)
     assert conversation is not None
-    written = json.loads(json.dumps(as_dict(Bundle(conversation, tuple(store.tree(here))))))
-    assert bundle_check.from_dict(written).conversation.label == "secret"
-    assert bundle_check.from_dict(written | {"label": "top"}).conversation.label == "secret"  # a later program's
+    written = json.loads(json.dumps(bundle_to_dict(Bundle(conversation, tuple(store.tree(here))))))
+    assert conversation_bundle.bundle_from_dict(written).conversation.label == "secret"
+    assert (
+        conversation_bundle.bundle_from_dict(written | {"label": "top"}).conversation.label == "secret"
+    )  # a later program's
     del written["label"]  # an earlier one's
-    read = bundle_check.from_dict(written)
+    read = conversation_bundle.bundle_from_dict(written)
     assert read.conversation.label == "internal"
     details = dataclasses.asdict(grounded("secret").grounding or Grounding())
     written["messages"][1]["details"] = {"grounding": details}
-    secret = bundle_check.from_dict(written)
+    secret = conversation_bundle.bundle_from_dict(written)
     assert label_of(store, store.add_tree(secret.conversation, secret.messages)) == "secret"
 
 
@@ -129,21 +131,25 @@ def test_a_conversation_counts_as_what_the_collections_it_has_to_do_with_are_now
     def now(label: Label) -> list[Label]:
         there = [DocumentCollection(7, "基準", label), DocumentCollection(8, "規程", label)]
         found = [store.conversation(one) for one in ids]
-        return [conversation_labels.highest(store, [one], there) for one in found if one is not None]
+        return [conversation_privacy.highest_effective_label(store, [one], there) for one in found if one is not None]
 
     assert now("secret") == ["secret", "secret", "secret", "internal"]
     assert now("public") == stored == ["internal", "internal", "public", "internal"]  # nothing is lowered
     both = [one for one in store.conversations() if one.id in (plain, by_answer)]
-    assert conversation_labels.highest(store, both, [DocumentCollection(7, "基準", "secret")]) == "secret"
+    assert (
+        conversation_privacy.highest_effective_label(store, both, [DocumentCollection(7, "基準", "secret")]) == "secret"
+    )
     assert [label_of(store, one) for one in ids] == stored
 
 
 def test_what_is_exported_has_the_label_that_counts_now(store: Store, tmp_path: Path) -> None:
     here = ask(store, grounded("public"))
     there = [DocumentCollection(1, "規程", "secret")]
-    (file,) = exporting.save_file(store, [here], "json", tmp_path / "会話.json", nothing, there, permit=PERMIT)
+    (file,) = conversation_export.save_file(
+        store, [here], "json", tmp_path / "会話.json", nothing, there, permit=PERMIT
+    )
     assert json.loads(file.read_text("utf-8"))["conversations"][0]["label"] == "secret"
-    (file,) = exporting.save_folder(store, [here], "markdown", tmp_path, nothing, there, permit=PERMIT)
+    (file,) = conversation_export.save_folder(store, [here], "markdown", tmp_path, nothing, there, permit=PERMIT)
     assert "機密" in file.read_text("utf-8")
 
 
@@ -246,10 +252,10 @@ def test_what_a_model_says_has_the_label_of_what_it_was_trained_on_also_where_th
     for label in LABELS:
         there = [DocumentCollection(1, "内規", label)]
         expected = confidentiality.highest_label((label, "internal"))
-        assert conversation_labels.effective(conversation, store.tree(here), there) == expected
-        assert conversation_labels.highest(store, [conversation], there) == expected
-    assert conversation_labels.effective(conversation, store.tree(here), None) == "secret"
-    assert conversation_labels.give(store, ask(store, plain), "public") == "secret"
+        assert conversation_privacy.effective_label(conversation, store.tree(here), there) == expected
+        assert conversation_privacy.highest_effective_label(store, [conversation], there) == expected
+    assert conversation_privacy.effective_label(conversation, store.tree(here), None) == "secret"
+    assert conversation_privacy.set_label(store, ask(store, plain), "public") == "secret"
 
 
 @pytest.mark.fault("S16")
@@ -270,7 +276,9 @@ def test_an_export_whose_documents_become_secret_while_it_is_written_leaves_noth
         export = ExportRequest(
             "conversations",
             str(target),
-            lambda: conversation_labels.highest(store, [one for one in found if one], library.labelled()),
+            lambda: conversation_privacy.highest_effective_label(
+                store, [one for one in found if one], library.labelled()
+            ),
         )
         permit = confidentiality.permit_export(export, tmp_path / "exports.log", is_agreed=False)
 
@@ -278,7 +286,7 @@ def test_an_export_whose_documents_become_secret_while_it_is_written_leaves_noth
             if done == 2:
                 library.set_label(collection, "secret")
 
-        save = exporting.save_folder if is_folder else exporting.save_file
+        save = conversation_export.save_folder if is_folder else conversation_export.save_file
         with pytest.raises(AppError) as caught:
             save(store, ids, file_format, target, report, there, permit=permit)
     assert caught.value.code == "secret_export"
@@ -314,12 +322,12 @@ def test_what_was_taken_from_a_secret_collection_stays_secret_also_when_its_name
     for here in (by_scope, by_source, by_model):
         conversation = store.conversation(here)
         assert conversation is not None
-        assert conversation_labels.highest(store, [conversation], there) == "secret"
+        assert conversation_privacy.highest_effective_label(store, [conversation], there) == "secret"
     of_new = ask(store, dataclasses.replace(grounded("public"), scope=(CollectionRef(new, "規程"),)))
     conversation = store.conversation(of_new)
     assert conversation is not None
-    assert conversation_labels.highest(store, [conversation], there) == "public"
-    assert conversation_labels.effective(conversation, store.tree(of_new), there) == "public"
+    assert conversation_privacy.highest_effective_label(store, [conversation], there) == "public"
+    assert conversation_privacy.effective_label(conversation, store.tree(of_new), there) == "public"
     assert collection_lookup.current_label_of_scope(file, [scope]) == "secret"
     assert collection_lookup.current_label_of_scope(file, [CollectionRef(new, "規程")]) == "public"
     assert collection_lookup.label_of_origins(file, {("規程", "")}) == "secret"

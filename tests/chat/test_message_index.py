@@ -11,8 +11,8 @@ from app.base.migrations import MIGRATIONS
 from app.base.paths import Paths
 from app.chat import message_index
 from app.chat.message_index import MessageIndex
+from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails, Conversation, Message
-from app.chat.shelf import Shelf
 from app.chat.store import Store
 
 FURTHER_KANJI = "𠮷"
@@ -132,7 +132,7 @@ def test_newer_hits_come_first_and_are_counted_by_conversation(store: Store) -> 
 
 def test_a_title_is_found_when_no_message_has_the_words(store: Store) -> None:
     question = store.add_question("これは何ですか")
-    Shelf(store.database).rename(question.conversation_id, "橋脚の ｺﾝｸﾘｰﾄ")
+    ConversationOrganizer(store.database).rename(question.conversation_id, "橋脚の ｺﾝｸﾘｰﾄ")
     (hit,) = MessageIndex(store.database).search("コンクリート 橋脚").hits
     assert (hit.conversation_id, hit.message_id, hit.title) == (question.conversation_id, None, "橋脚の ｺﾝｸﾘｰﾄ")
     assert found(store, "橋脚 配筋") == []
@@ -145,7 +145,7 @@ def test_a_conversation_is_listed_once_though_its_title_matches_too(store: Store
 
 def test_the_bin_is_not_searched_and_gives_back_what_it_had(store: Store) -> None:
     question = store.add_question("橋脚の点検")
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     shelf.bin([question.conversation_id])
     assert found(store, "橋脚") == []
     shelf.restore([question.conversation_id])
@@ -154,7 +154,7 @@ def test_the_bin_is_not_searched_and_gives_back_what_it_had(store: Store) -> Non
 
 def test_what_is_erased_leaves_no_trace_in_the_index(store: Store) -> None:
     question = store.add_question("秘密橋脚")
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     shelf.bin([question.conversation_id])
     shelf.erase([question.conversation_id])
     kept = store.add_question("別の質問")  # may get the id of the erased one
@@ -228,7 +228,9 @@ def test_more_hits_than_are_shown_are_told(store: Store, monkeypatch: pytest.Mon
 def test_hits_in_the_bin_hide_none_that_are_older(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(message_index, "MESSAGES_MAX", 5)
     store.add_question("特別な橋脚")
-    Shelf(store.database).bin([store.add_question(f"橋脚 {number}").conversation_id for number in range(8)])
+    ConversationOrganizer(store.database).bin(
+        [store.add_question(f"橋脚 {number}").conversation_id for number in range(8)]
+    )
     result = MessageIndex(store.database).search("橋脚")
     assert ([hit.text for hit in result.hits], result.is_complete) == (["特別な橋脚"], True)
 
@@ -240,7 +242,7 @@ def test_messages_of_the_first_version_of_the_database_are_indexed(where: Paths)
     assert found(store, "途中") == []
     store.end_interrupted_answers()
     assert found(store, "途中") == ["途中の答え"]
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     shelf.bin([1])
     shelf.erase([1])
     assert found(store, "橋脚") == []
@@ -265,4 +267,4 @@ def _first_version(path: Path) -> None:
 
 
 def test_searching_an_empty_database_finds_nothing(store: Store) -> None:
-    assert MessageIndex(store.database).search("橋脚") == message_index.Found()
+    assert MessageIndex(store.database).search("橋脚") == message_index.SearchResult()

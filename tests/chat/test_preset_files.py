@@ -37,7 +37,7 @@ def test_what_is_written_is_read_again(tmp_path):
         Preset("a", "chat", "全部", everything),
         Preset("b", "chat", "指示なし", Choices(system_prompt="")),
         Preset("c", "action", "英語に", Choices(temperature=0.0), "今の回答を英語に訳してください。"),
-        *presets.built_in(),
+        *presets.built_in_presets(),
     ]
     write(tmp_path / "presets.json", given)
     contents = read(tmp_path / "presets.json")

@@ -7,8 +7,17 @@ import pytest
 from app.base import wording
 from app.base.invisible_characters import STORED_TEXT_MAX
 from app.chat import presets
-from app.chat.preset_table import PresetTable
-from app.chat.presets import LIMITS, NAME_MAX, PROGRAM, Choices, Preset, in_force, is_name, is_valid
+from app.chat.presets import (
+    LIMITS,
+    NAME_MAX,
+    PROGRAM_DEFAULTS,
+    Choices,
+    Preset,
+    PresetTable,
+    in_force,
+    is_preset_name,
+    is_valid_choice,
+)
 from app.models import catalogue
 
 CARD = catalogue.load().card("qwen2.5-7b-instruct")
@@ -21,12 +30,12 @@ HALF = "\ud842"  # of a pair of surrogates
 def test_without_anything_chosen_the_card_speaks_and_then_the_program():
     found = in_force(CARD)
     assert (found.temperature, found.top_k, found.repeat_penalty) == (0.7, 20, 1.05)
-    assert found.max_tokens == PROGRAM.max_tokens
+    assert found.max_tokens == PROGRAM_DEFAULTS.max_tokens
     assert found.system_prompt == CARD.system_prompt
 
 
 def test_without_a_card_the_program_speaks():
-    assert in_force(None) == PROGRAM
+    assert in_force(None) == PROGRAM_DEFAULTS
 
 
 def test_the_conversation_goes_over_the_preset_and_the_preset_over_the_card():
@@ -52,10 +61,10 @@ def test_everything_but_the_seed_is_filled():
 @pytest.mark.parametrize(("key", "limits"), LIMITS.items())
 def test_the_limits_themselves_are_valid_and_what_is_beyond_is_not(key, limits):
     low, high = (int(limit) if float(limit).is_integer() else limit for limit in limits)
-    assert is_valid(key, low)
-    assert is_valid(key, high)
-    assert not is_valid(key, low - 1)
-    assert not is_valid(key, high + 1)
+    assert is_valid_choice(key, low)
+    assert is_valid_choice(key, high)
+    assert not is_valid_choice(key, low - 1)
+    assert not is_valid_choice(key, high + 1)
 
 
 @pytest.mark.parametrize("key", LIMITS)
@@ -63,27 +72,27 @@ def test_the_limits_themselves_are_valid_and_what_is_beyond_is_not(key, limits):
     "value", [math.nan, math.inf, -math.inf, True, False, None, "0.5", [1], {"a": 1}, 10**400, -(10**400), 1j]
 )
 def test_what_is_no_number_within_reach_is_refused(key, value):
-    assert not is_valid(key, value)
+    assert not is_valid_choice(key, value)
 
 
 @pytest.mark.parametrize("key", ["top_k", "max_tokens", "seed"])
 def test_counts_are_whole(key):
-    assert is_valid(key, 7)
-    assert not is_valid(key, 7.0)
+    assert is_valid_choice(key, 7)
+    assert not is_valid_choice(key, 7.0)
 
 
 def test_an_unknown_field_is_refused():
-    assert not is_valid("mirostat", 1)
+    assert not is_valid_choice("mirostat", 1)
 
 
 @pytest.mark.parametrize("value", ["", "　", "指示", "𠮷野家", "x" * STORED_TEXT_MAX])
 def test_a_prompt_may_be_any_text(value):
-    assert is_valid("system_prompt", value)
+    assert is_valid_choice("system_prompt", value)
 
 
 @pytest.mark.parametrize("value", [HALF, f"橋{HALF}脚", "x" * (STORED_TEXT_MAX + 1), b"bytes", 1, None])
 def test_a_prompt_that_cannot_be_stored_is_refused(value):
-    assert not is_valid("system_prompt", value)
+    assert not is_valid_choice("system_prompt", value)
 
 
 def test_one_bad_value_costs_only_itself():
@@ -96,14 +105,14 @@ def test_one_bad_value_costs_only_itself():
 
 @pytest.mark.parametrize("name", ["短く", "A", "標準 2", "標準　二", "𠮷", "あ" * NAME_MAX])
 def test_one_line_that_can_be_seen_is_a_name(name):
-    assert is_name(name)
+    assert is_preset_name(name)
 
 
 @pytest.mark.parametrize(
     "name", ["", " ", " 短く", "短く\n", "短\nく", "短\u2028く", "短\0く", "短\u202eく", HALF, "あ" * (NAME_MAX + 1), 3]
 )
 def test_what_cannot_be_seen_on_one_line_is_no_name(name):
-    assert not is_name(name)
+    assert not is_preset_name(name)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +135,7 @@ def test_a_name_is_numbered_when_it_is_taken(name, taken, found):
 def test_a_numbered_name_is_not_longer_than_names_may_be():
     name = "あ" * NAME_MAX
     found = presets.unique_name(name, {name})
-    assert is_name(found)
+    assert is_preset_name(found)
     assert found.endswith("（2）")
 
 
@@ -141,18 +150,18 @@ def test_in_english_the_number_stands_in_narrow_brackets(monkeypatch):
 
 @pytest.mark.parametrize("language", wording.LANGUAGES)
 def test_what_comes_with_kotae_is_valid_in_both_languages(language):
-    shipped = presets.built_in(language)
+    shipped = presets.built_in_presets(language)
     assert {preset.kind for preset in shipped} == {"chat", "action"}
     assert len({preset.id for preset in shipped}) == len(shipped)
     assert len({(preset.kind, preset.name) for preset in shipped}) == len(shipped)
     for preset in shipped:
-        assert is_name(preset.name)
+        assert is_preset_name(preset.name)
         assert Choices.from_dict(preset.choices.as_dict()) == preset.choices
         assert bool(preset.request.strip()) == (preset.kind == "action")
 
 
 def test_the_standard_preset_leaves_everything_to_the_card():
-    standard = next(preset for preset in presets.built_in() if preset.id == presets.STANDARD)
+    standard = next(preset for preset in presets.built_in_presets() if preset.id == presets.STANDARD_PRESET)
     assert standard.choices == Choices()
 
 

@@ -8,8 +8,8 @@ import pytest
 from app.base.files.day_record import PROOF_DAYS, DayRecord
 from app.base.paths import Paths
 from app.chat.message_index import MessageIndex
-from app.chat.records import AnswerDetails, Draft
-from app.chat.shelf import BIN_DAYS, Shelf
+from app.chat.organizer import BIN_DAYS, ConversationOrganizer
+from app.chat.records import AnswerDetails, UnsentDraft
 from app.chat.store import Store
 from tests.passed_days import pass_days
 
@@ -38,8 +38,8 @@ def aging_store(where: Paths, clock: Clock) -> Iterator[Store]:
 
 
 @pytest.fixture
-def shelf(aging_store: Store) -> Shelf:
-    return Shelf(aging_store.database)
+def shelf(aging_store: Store) -> ConversationOrganizer:
+    return ConversationOrganizer(aging_store.database)
 
 
 def conversation(store: Store, question: str, answer: str = "答え") -> int:
@@ -55,7 +55,7 @@ def folder_of(store: Store, conversation_id: int) -> int | None:
     return found.folder_id
 
 
-def test_folders_stand_by_name_and_hold_conversations(aging_store: Store, shelf: Shelf) -> None:
+def test_folders_stand_by_name_and_hold_conversations(aging_store: Store, shelf: ConversationOrganizer) -> None:
     inside, outside = conversation(aging_store, "中"), conversation(aging_store, "外")
     second, first = shelf.add_folder("河川"), shelf.add_folder("橋梁")
     assert [folder.name for folder in shelf.folders()] == sorted(["河川", "橋梁"])
@@ -67,7 +67,9 @@ def test_folders_stand_by_name_and_hold_conversations(aging_store: Store, shelf:
     assert folder_of(aging_store, inside) is None
 
 
-def test_a_removed_folder_leaves_its_conversations_and_comes_back_with_them(aging_store: Store, shelf: Shelf) -> None:
+def test_a_removed_folder_leaves_its_conversations_and_comes_back_with_them(
+    aging_store: Store, shelf: ConversationOrganizer
+) -> None:
     kept = conversation(aging_store, "残る")
     folder_id = shelf.add_folder("橋梁")
     shelf.move([kept], folder_id)
@@ -81,7 +83,9 @@ def test_a_removed_folder_leaves_its_conversations_and_comes_back_with_them(agin
     assert folder_of(aging_store, kept) == folder_id
 
 
-def test_a_folder_comes_back_beside_one_that_was_made_in_between(aging_store: Store, shelf: Shelf) -> None:
+def test_a_folder_comes_back_beside_one_that_was_made_in_between(
+    aging_store: Store, shelf: ConversationOrganizer
+) -> None:
     kept = conversation(aging_store, "残る")
     shelf.move([kept], shelf.add_folder("前"))
     folder = shelf.folders()[0]
@@ -93,7 +97,7 @@ def test_a_folder_comes_back_beside_one_that_was_made_in_between(aging_store: St
     assert names[folder_of(aging_store, kept)] == "前"
 
 
-def test_what_goes_into_a_folder_that_is_gone_stands_outside(aging_store: Store, shelf: Shelf) -> None:
+def test_what_goes_into_a_folder_that_is_gone_stands_outside(aging_store: Store, shelf: ConversationOrganizer) -> None:
     folder_id = shelf.add_folder("消える")
     shelf.remove_folder(folder_id)
     kept = aging_store.add_question("新しい質問", folder_id=folder_id).conversation_id
@@ -101,7 +105,9 @@ def test_what_goes_into_a_folder_that_is_gone_stands_outside(aging_store: Store,
     assert folder_of(aging_store, kept) is None
 
 
-def test_pins_are_put_and_taken_off_several_at_once(aging_store: Store, shelf: Shelf, clock: Clock) -> None:
+def test_pins_are_put_and_taken_off_several_at_once(
+    aging_store: Store, shelf: ConversationOrganizer, clock: Clock
+) -> None:
     ids = [conversation(aging_store, f"質問{n}") for n in range(3)]
     shelf.pin(ids[:2])
     assert {c.id: c.pinned_at for c in aging_store.conversations()} == {
@@ -113,18 +119,20 @@ def test_pins_are_put_and_taken_off_several_at_once(aging_store: Store, shelf: S
     assert {c.id for c in aging_store.conversations() if c.pinned_at} == {ids[1]}
 
 
-def test_a_draft_belongs_to_its_conversation_and_goes_when_it_is_empty(aging_store: Store, shelf: Shelf) -> None:
+def test_a_draft_belongs_to_its_conversation_and_goes_when_it_is_empty(
+    aging_store: Store, shelf: ConversationOrganizer
+) -> None:
     here = conversation(aging_store, "質問")
-    shelf.keep_draft(here, Draft("書きかけ"))
-    shelf.keep_draft(None, Draft("新しい質問の書きかけ"))
+    shelf.keep_draft(here, UnsentDraft("書きかけ"))
+    shelf.keep_draft(None, UnsentDraft("新しい質問の書きかけ"))
     assert (shelf.draft(here).text, shelf.draft(None).text) == ("書きかけ", "新しい質問の書きかけ")
     assert shelf.with_drafts() == {here}
-    shelf.keep_draft(here, Draft())
+    shelf.keep_draft(here, UnsentDraft())
     assert shelf.with_drafts() == frozenset()
     assert shelf.draft(None).text == "新しい質問の書きかけ"
 
 
-def test_the_bin_gives_back_pin_and_folder(aging_store: Store, shelf: Shelf) -> None:
+def test_the_bin_gives_back_pin_and_folder(aging_store: Store, shelf: ConversationOrganizer) -> None:
     binned = conversation(aging_store, "消す")
     folder_id = shelf.add_folder("橋梁")
     shelf.move([binned], folder_id)
@@ -138,7 +146,7 @@ def test_the_bin_gives_back_pin_and_folder(aging_store: Store, shelf: Shelf) -> 
     assert shelf.binned() == []
 
 
-def test_the_bin_shows_the_last_first(aging_store: Store, shelf: Shelf, clock: Clock) -> None:
+def test_the_bin_shows_the_last_first(aging_store: Store, shelf: ConversationOrganizer, clock: Clock) -> None:
     ids = [conversation(aging_store, f"質問{n}") for n in range(3)]
     for conversation_id in ids:
         shelf.bin([conversation_id])
@@ -147,7 +155,7 @@ def test_the_bin_shows_the_last_first(aging_store: Store, shelf: Shelf, clock: C
 
 
 def test_after_thirty_days_the_bin_is_emptied_of_what_is_older(
-    where: Paths, aging_store: Store, shelf: Shelf, clock: Clock
+    where: Paths, aging_store: Store, shelf: ConversationOrganizer, clock: Clock
 ) -> None:
     old, kept = conversation(aging_store, "古い"), conversation(aging_store, "残す")
     shelf.bin([old])
@@ -165,13 +173,15 @@ def test_after_thirty_days_the_bin_is_emptied_of_what_is_older(
     assert [c.id for c in aging_store.conversations()] == [kept]
 
 
-def test_what_is_not_in_the_bin_cannot_be_erased(aging_store: Store, shelf: Shelf) -> None:
+def test_what_is_not_in_the_bin_cannot_be_erased(aging_store: Store, shelf: ConversationOrganizer) -> None:
     kept = conversation(aging_store, "残す")
     shelf.erase([kept])
     assert [c.id for c in aging_store.conversations()] == [kept]
 
 
-def test_what_is_in_the_bin_is_not_found_and_is_again_when_restored(aging_store: Store, shelf: Shelf) -> None:
+def test_what_is_in_the_bin_is_not_found_and_is_again_when_restored(
+    aging_store: Store, shelf: ConversationOrganizer
+) -> None:
     binned = conversation(aging_store, "点検", SECRET)
     index = MessageIndex(aging_store.database)
     assert [hit.conversation_id for hit in index.search("橋脚").hits] == [binned]
@@ -188,11 +198,13 @@ def branched(store: Store) -> int:
         answer = store.add_answer(asked.id, AnswerDetails())
         store.finish_answer(answer.id, text, status, AnswerDetails())
     store.add_question("橋脚の補修費を聞き直す", asked.conversation_id)
-    Shelf(store.database).keep_draft(asked.conversation_id, Draft("橋脚の書きかけ", asked.id))
+    ConversationOrganizer(store.database).keep_draft(asked.conversation_id, UnsentDraft("橋脚の書きかけ", asked.id))
     return asked.conversation_id
 
 
-def test_erasing_leaves_nothing_in_the_tables_and_a_sound_index(aging_store: Store, shelf: Shelf) -> None:
+def test_erasing_leaves_nothing_in_the_tables_and_a_sound_index(
+    aging_store: Store, shelf: ConversationOrganizer
+) -> None:
     kept = conversation(aging_store, "橋脚は残る")
     erased = branched(aging_store)
     shelf.bin([erased])
@@ -211,7 +223,7 @@ def test_erasing_leaves_nothing_in_the_tables_and_a_sound_index(aging_store: Sto
 
 def test_an_erased_sentence_is_not_in_the_file_any_more(where: Paths, clock: Clock) -> None:
     store = Store.open(where.database, where.backups, clock)
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     conversation(store, "残る質問", "残る答え")
     erased = branched(store)
     store.database.read("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -232,7 +244,7 @@ def test_an_erased_sentence_is_not_in_the_file_any_more(where: Paths, clock: Clo
 @pytest.mark.parametrize("is_old", [False, True])
 def test_an_erased_sentence_is_in_no_file_while_the_program_runs(where: Paths, clock: Clock, is_old: bool) -> None:
     store = Store.open(where.database, where.backups, clock)
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     other = Store.beside(where.database)
     conversation(store, "残る質問", "残る答え")
     erased = branched(store)
@@ -260,9 +272,9 @@ def _bytes_of(where: Paths) -> bytes:
 
 
 def test_much_is_erased_in_turns_and_unseen_from_the_first(
-    aging_store: Store, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    aging_store: Store, shelf: ConversationOrganizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.chat.shelf.TURN_MESSAGES", 3)
+    monkeypatch.setattr("app.chat.organizer.TURN_MESSAGES", 3)
     kept = conversation(aging_store, "残る")
     long, short = branched(aging_store), conversation(aging_store, "橋脚")
     shelf.bin([long, short])
@@ -281,18 +293,18 @@ def test_much_is_erased_in_turns_and_unseen_from_the_first(
 
 
 def test_what_was_given_up_before_a_crash_goes_at_the_next_start(
-    where: Paths, aging_store: Store, shelf: Shelf
+    where: Paths, aging_store: Store, shelf: ConversationOrganizer
 ) -> None:
     erased = branched(aging_store)
     shelf.bin([erased])
     shelf.give_up([erased])
-    again = Shelf(aging_store.database)
+    again = ConversationOrganizer(aging_store.database)
     again.give_up_old(DayRecord(where.data))
     again.erase([])
     assert aging_store.database.read("SELECT id FROM message UNION ALL SELECT id FROM conversation") == []
 
 
-def test_an_id_is_never_given_again(aging_store: Store, shelf: Shelf) -> None:
+def test_an_id_is_never_given_again(aging_store: Store, shelf: ConversationOrganizer) -> None:
     erased = conversation(aging_store, "消す")
     last = aging_store.leaf_id(erased)
     shelf.bin([erased])

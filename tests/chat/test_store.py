@@ -14,8 +14,8 @@ from app.base.files.day_record import PROOF_DAYS
 from app.base.migrations import MIGRATIONS
 from app.base.paths import Paths
 from app.chat import store as store_module
-from app.chat.records import AnswerDetails, Draft
-from app.chat.shelf import Shelf
+from app.chat.organizer import ConversationOrganizer
+from app.chat.records import AnswerDetails, UnsentDraft
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from tests.passed_days import pass_days
@@ -76,7 +76,7 @@ def test_an_answer_that_ended_is_not_changed_by_a_late_save(store: Store) -> Non
 
 def test_the_bin_hides_a_conversation_and_gives_it_back(store: Store) -> None:
     question = store.add_question("問い")
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     shelf.bin([question.conversation_id])
     assert store.conversations() == []
     assert [c.title for c in shelf.binned()] == ["問い"]
@@ -285,8 +285,8 @@ def test_a_database_of_any_version_is_brought_up_with_all_that_is_in_it(where: P
     assert [(m.id, m.parent_id, m.role, m.text) for m in store.tree(7)] == rows
     assert [m.id for m in store.thread(7)] == [3, 8]
     assert {(m.rating, m.correction) for m in store.tree(7)} == {(0, "")}
-    shelf = Shelf(store.database)
-    assert shelf.draft(7) == (Draft("書きかけ", 3) if version >= 2 else Draft())
+    shelf = ConversationOrganizer(store.database)
+    assert shelf.draft(7) == (UnsentDraft("書きかけ", 3) if version >= 2 else UnsentDraft())
     assert store.database.read("PRAGMA foreign_key_check") == []
     shelf.bin([7])
     shelf.erase([7])
@@ -418,7 +418,7 @@ def test_emptying_the_log_waits_for_no_reader(where: Paths) -> None:
 
 def test_what_an_edit_had_set_aside_is_the_draft_when_the_edit_is_asked(store: Store) -> None:
     question = store.add_question("一")
-    shelf = Shelf(store.database)
-    shelf.keep_draft(question.conversation_id, Draft("壱", question.id, "書きかけ"))
+    shelf = ConversationOrganizer(store.database)
+    shelf.keep_draft(question.conversation_id, UnsentDraft("壱", question.id, "書きかけ"))
     store.add_question("壱", question.conversation_id)
-    assert shelf.draft(question.conversation_id) == Draft("書きかけ")
+    assert shelf.draft(question.conversation_id) == UnsentDraft("書きかけ")

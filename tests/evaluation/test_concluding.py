@@ -6,8 +6,7 @@ import pytest
 
 from app.base.confidentiality import Label
 from app.base.errors import AppError
-from app.chat.batch.journal import Head, Journal
-from app.chat.batch.results import Result
+from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.evaluation.report import concluding, report, results_file
 from app.evaluation.study import steps
 from app.evaluation.study import study as studies
@@ -18,9 +17,11 @@ STUDY = study(contender(1, "/a"))
 
 def answered(folder: Path, *lines: int, label: Label = "internal") -> None:
     studies.create(folder, STUDY, QUESTIONS)
-    kept = Journal.open(steps.out_of(folder, "s1", 0), Head("", "", 0, "s1", "s1", (), CHOICES, 2048, 0.0))
+    kept = BatchJournal.open(
+        steps.out_of(folder, "s1", 0), JournalHeader("", "", 0, "s1", "s1", (), CHOICES, 2048, 0.0)
+    )
     for line in lines:
-        kept.add(Result(line, "answered", "はい", label=label))
+        kept.add(BatchAnswer(line, "answered", "はい", label=label))
     kept.close()
 
 

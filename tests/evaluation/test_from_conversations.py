@@ -8,8 +8,8 @@ import pytest
 
 from app.base.confidentiality import Label
 from app.chat.answer_ratings import BAD, GOOD, rate
+from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails, Message
-from app.chat.shelf import Shelf
 from app.chat.store import Store
 from app.documents.grounding import claims, grounding_record
 from app.documents.grounding.grounding_record import CollectionRef, Grounding
@@ -190,7 +190,7 @@ def test_an_edited_first_question_is_one_of_its_own(store: Store) -> None:
 def test_a_rating_that_was_taken_back_and_the_bin_make_no_question(store: Store) -> None:
     binned, unrated = answered(store, "ごみ箱"), answered(store, "取り消し")
     rate(store, binned.id, GOOD)
-    Shelf(store.database).bin([binned.conversation_id])
+    ConversationOrganizer(store.database).bin([binned.conversation_id])
     rate(store, unrated.id, BAD, "正解")
     rate(store, unrated.id, 0)
     assert collect(store, []) == Collected((), "public", {})

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.chat.batch.journal import Head, Journal
-from app.chat.batch.results import Result
+from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.chat.presets import Choices
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
@@ -17,7 +16,7 @@ from app.evaluation.study import study as studies
 from app.evaluation.study.study import Study, Training
 from app.inference.local_model import LocalModel
 
-HEAD = Head("", "", 0, "", "", (), Choices(), 2048, 0.0)
+HEAD = JournalHeader("", "", 0, "", "", (), Choices(), 2048, 0.0)
 
 
 def study_in(folder: Path, **others: object) -> Study:
@@ -32,9 +31,9 @@ def study_in(folder: Path, **others: object) -> Study:
 
 
 def answer(folder: Path, id: str, seed: int, lines: int) -> None:
-    journal = Journal.open(steps.out_of(folder, id, seed), HEAD)
+    journal = BatchJournal.open(steps.out_of(folder, id, seed), HEAD)
     for line in range(1, lines + 1):
-        journal.add(Result(line, "answered", "答え"))
+        journal.add(BatchAnswer(line, "answered", "答え"))
     journal.close()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.base import wording
-from app.chat.batch.results import Result, Verdict
+from app.chat.batch.journal import BatchAnswer, Verdict
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.evaluation.judge import marking
 from app.evaluation.judge.marking import mark
@@ -21,12 +21,12 @@ TEXTS = ("橋脚の形状は円形とする。", "橋脚のかぶりは100mm以�
 
 
 def marks(question: Question, answer: str, verdict: Verdict = "answered") -> Marks:
-    return mark(question, Result(1, verdict, answer))
+    return mark(question, BatchAnswer(1, verdict, answer))
 
 
 def grounded(answer: str, *claimed: Claim, question: Question = GOLD) -> Marks:
     sources = tuple(CitedSource("基準", "internal", "手引き.pdf", "手引き.pdf", text) for text in TEXTS)
-    return mark(question, Result(1, "answered", answer, grounding=Grounding("answered", sources, claimed)))
+    return mark(question, BatchAnswer(1, "answered", answer, grounding=Grounding("answered", sources, claimed)))
 
 
 # ------------------------------------------------------------------------ must_include
@@ -181,7 +181,7 @@ def test_the_rank_is_that_of_the_search_not_the_place_in_the_prompt() -> None:
         for text, score in zip(TEXTS, scores, strict=True)
     )
     third = replace(GOLD, gold=(Gold(TEXTS[2]),))
-    found = mark(third, Result(1, "answered", "橋脚です。", grounding=Grounding("answered", sources, ())))
+    found = mark(third, BatchAnswer(1, "answered", "橋脚です。", grounding=Grounding("answered", sources, ())))
     assert found.gold_rank == 1
 
 

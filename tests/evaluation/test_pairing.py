@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.chat.batch.journal import Head, Journal
-from app.chat.batch.results import Result
+from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.chat.presets import Choices
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.evaluation.judge import judging
@@ -30,11 +29,11 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "x"
     studies.create(path, study(), QUESTIONS)
     for system in SYSTEMS:
-        head = Head("", "", 0, system.id, system.name, (), Choices(), 4096, 0.0)
-        kept = Journal.open(steps.out_of(path, system.id, 0), head)
+        head = JournalHeader("", "", 0, system.id, system.name, (), Choices(), 4096, 0.0)
+        kept = BatchJournal.open(steps.out_of(path, system.id, 0), head)
         for number in range(1, COUNT + 1):
             other = "同じ答え" if number == 1 else "" if number == 2 else f"別の答え {number}"
-            kept.add(Result(number, "answered", "同じ答え" if system.id == "s1" else other))
+            kept.add(BatchAnswer(number, "answered", "同じ答え" if system.id == "s1" else other))
         kept.close()
     return path
 
@@ -71,10 +70,10 @@ def test_the_sources_of_both_answers_are_shown_where_no_quote_is_known(tmp_path:
     for system, text in zip(SYSTEMS, ("かぶりは 100 mm とする。", "かぶりは 70 mm とする。"), strict=True):
         source = CitedSource("基準", "internal", "手引き.pdf", "手引き.pdf", text + "長い節。" * 1000)
         grounding = Grounding("answered", (source,), (Claim(text, 0, 1, (1,), is_supported=True),))
-        head = Head("", "", 0, system.id, system.name, (), Choices(), 4096, 0.0)
-        kept = Journal.open(steps.out_of(tmp_path / "x", system.id, 0), head)
-        kept.add(Result(1, "answered", system.name, grounding=grounding))
-        kept.add(Result(2, "answered", system.name))
+        head = JournalHeader("", "", 0, system.id, system.name, (), Choices(), 4096, 0.0)
+        kept = BatchJournal.open(steps.out_of(tmp_path / "x", system.id, 0), head)
+        kept.add(BatchAnswer(1, "answered", system.name, grounding=grounding))
+        kept.add(BatchAnswer(2, "answered", system.name))
         kept.close()
     first, second = pairing.asked(study(), tmp_path / "x", asked).values()
     assert isinstance(first, tuple)

@@ -9,8 +9,7 @@ import pytest
 
 from app.base.errors import AppError
 from app.base.files import work_folder
-from app.chat.batch.journal import Head, Journal
-from app.chat.batch.results import Result
+from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.chat.presets import Choices
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.results import System
@@ -47,10 +46,10 @@ def study(*contenders: Contender, **others: object) -> Study:
 
 
 def answer(folder: Path, system: str, seed: int = 0, count: int = 2) -> None:
-    head = Head("", "", 0, system, system, (), CHOICES, 2048, 0.0)
-    kept = Journal.open(steps.out_of(folder, system, seed), head)
+    head = JournalHeader("", "", 0, system, system, (), CHOICES, 2048, 0.0)
+    kept = BatchJournal.open(steps.out_of(folder, system, seed), head)
     for line in range(len(kept.results) + 1, count + 1):
-        kept.add(Result(line, "answered", "はい"))
+        kept.add(BatchAnswer(line, "answered", "はい"))
     kept.close()
 
 

@@ -17,8 +17,8 @@ from app.base import database, wording
 from app.base.files import work_folder
 from app.base.files.day_record import DAY_S, NAME, PROOF_DAYS, DayRecord
 from app.base.paths import Paths
+from app.chat.organizer import BIN_DAYS, ConversationOrganizer
 from app.chat.records import AnswerDetails
-from app.chat.shelf import BIN_DAYS, Shelf
 from app.chat.store import Store
 from app.evaluation import question_sets
 from app.evaluation.records import Question
@@ -50,7 +50,7 @@ class World:
         self.where = where
         self.now = NOW
         self.store = Store.open(where.database, where.backups, lambda: self.now)
-        self.shelf = Shelf(self.store.database)
+        self.shelf = ConversationOrganizer(self.store.database)
         self.binned = self.ask("ごみ箱の質問")
         self.kept = self.ask("残す質問")
         self.shelf.bin([self.binned])

@@ -23,7 +23,7 @@ from app.base import invisible_characters
 from app.base.files.inert_markdown import escape_line, make_inert
 from app.base.tables import table_writer
 from app.chat.exchange import docx_file, markdown_file
-from app.chat.exchange.bundle import Bundle
+from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.evaluation.report import report
@@ -173,7 +173,7 @@ def test_nothing_of_a_whole_conversation_acts_in_markdown(tally: Tally) -> None:
             sources=(CitedSource(line, "internal", line, "/x", line, (line,), line, 3),),
             claims=(Claim(line, 0, len(line), (1,), False, (line,)),),
         )
-        check(markdown_file.content(bundle(case, case, title=line, grounding=kept)))
+        check(markdown_file.conversation_markdown(bundle(case, case, title=line, grounding=kept)))
         (inline,) = [token for token in FLAVOURS[1].parse(escape_line(line)) if token.type == "inline"]
         assert {token.type for token in inline.children or ()} <= {"text", "code_inline"}
     tally.tried(len(MARKDOWN))
@@ -198,7 +198,9 @@ def test_word_files_have_no_links_fields_or_parts_from_elsewhere(tally: Tally) -
         "DDEAUTO c:\\\\x.exe",
         "{=1+1}",
     ]
-    archive = zipfile.ZipFile(io.BytesIO(docx_file.content(bundle(*[part for one in cases for part in (one, one)]))))
+    archive = zipfile.ZipFile(
+        io.BytesIO(docx_file.conversation_docx(bundle(*[part for one in cases for part in (one, one)])))
+    )
     for name in archive.namelist():
         part = archive.read(name).decode("utf-8", "replace")
         assert 'TargetMode="External"' not in part
@@ -300,7 +302,7 @@ def test_nothing_acts_in_a_report_of_an_evaluation(tally: Tally) -> None:
 WRITERS = {
     "openpyxl.Workbook": {"app/base/tables/table_writer.py"},
     "csv.writer": {"app/base/tables/table_writer.py"},
-    "docx.Document": {"app/chat/exchange/docx_styles.py"},
+    "docx.Document": {"app/chat/exchange/docx_file.py"},
     "markupsafe.Markup": {"app/base/html_report.py", "app/evaluation/report/report.py", "app/training/runs/report.py"},
 }  # of each form, who makes a file of it; whoever else needs one asks these
 

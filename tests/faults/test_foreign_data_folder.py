@@ -20,7 +20,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.settings import Settings
 from app.chat import preset_files
-from app.chat.preset_table import PresetTable
+from app.chat.presets import PresetTable
 from app.chat.store import Store
 from app.documents.document_tables import SectionTable
 from app.documents.library import Library

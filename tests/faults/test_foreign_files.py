@@ -14,7 +14,7 @@ import pytest
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import describe_error
-from app.chat.batch import questions as batch_questions
+from app.chat.batch import question_table as batch_questions
 from app.evaluation import question_files
 from app.models import hf_weights
 from app.training import result_view
@@ -152,7 +152,7 @@ def test_a_pipe_under_the_name_of_a_file_holds_nothing_up(case: str, tmp_path: P
         return
 
 
-@pytest.mark.parametrize("read", [batch_questions.read, question_files.read, reading.read])
+@pytest.mark.parametrize("read", [batch_questions.read_batch_file, question_files.read, reading.read])
 @pytest.mark.fault("S10")
 def test_a_folder_or_a_pipe_is_no_file_of_questions_or_rows(read: Callable[[Path], object], tmp_path: Path) -> None:
     (tmp_path / "folder.xlsx").mkdir()

@@ -18,10 +18,10 @@ from app.base import invisible_characters
 from app.base.migrations import MIGRATIONS as STORE_MIGRATIONS
 from app.base.paths import Paths
 from app.base.tables import table_writer
-from app.chat.exchange import exporting
-from app.chat.exchange.importing import bring_in
+from app.chat.exchange import conversation_export
+from app.chat.exchange.conversation_import import import_conversations
+from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails
-from app.chat.shelf import Shelf
 from app.chat.store import Store
 from app.documents import terms
 from app.documents.library import Library
@@ -174,12 +174,12 @@ def test_an_imported_conversation_has_none_in_its_titles_texts_and_sources(
 ) -> None:
     path = tmp_path / "会話.json"
     path.write_text(json.dumps(document(hostile())), "utf-8")
-    bring_in(store, path, nothing)
+    import_conversations(store, path, nothing)
     (found,) = store.conversations()
     texts = [
         found.title,
         *(one.text for one in store.tree(found.id)),
-        *(one.name for one in Shelf(store.database).folders()),
+        *(one.name for one in ConversationOrganizer(store.database).folders()),
     ]
     details = store.tree(found.id)[1].details
     assert details is not None
@@ -211,14 +211,14 @@ def test_titles_of_an_earlier_version_are_cleaned_and_its_texts_reach_no_file(
     number = old_data(where)
     store = Store.open(where.database, where.backups)
     assert [one.title for one in store.conversations()] == [SEEN]
-    assert [one.name for one in Shelf(store.database).folders()] == [SEEN]
-    exporting.save_file(store, [number], "json", tmp_path / "a.json", nothing, [], permit=PERMIT)
+    assert [one.name for one in ConversationOrganizer(store.database).folders()] == [SEEN]
+    conversation_export.save_file(store, [number], "json", tmp_path / "a.json", nothing, [], permit=PERMIT)
     raw = (tmp_path / "a.json").read_text("utf-8")
     assert hidden_in(raw) == []
     assert json.loads(raw)["conversations"][0]["messages"][0]["text"] == EVIL  # nothing is lost
     for form in ("markdown", "docx"):
         (tmp_path / form).mkdir()
-        exporting.save_folder(store, [number], form, tmp_path / form, nothing, [], permit=PERMIT)
+        conversation_export.save_folder(store, [number], form, tmp_path / form, nothing, [], permit=PERMIT)
     store.close()
     (page,) = (tmp_path / "markdown").glob("*.md")
     assert hidden_in(page.read_text("utf-8")) == []
@@ -306,9 +306,9 @@ def test_no_name_in_an_imported_conversation_makes_a_line_of_its_own(
     whole = told | {"label": "internal", "choices": {}, "leaf": 2, "messages": messages}
     head = {"format": "kotae-conversations", "version": 1, "exported_at": 1.0, "kotae": "1"}
     file.write_text(json.dumps(head | {"conversations": [whole]}), "utf-8")
-    assert bring_in(store, file, nothing).imported == 1
+    assert import_conversations(store, file, nothing).imported == 1
     (found,) = store.conversations()
-    exporting.save_folder(store, [found.id], "docx", tmp_path, nothing, [], permit=PERMIT)
+    conversation_export.save_folder(store, [found.id], "docx", tmp_path, nothing, [], permit=PERMIT)
     (written,) = tmp_path.glob("*.docx")
     lines = [line for one in docx.Document(str(written)).paragraphs for line in one.text.split("\n")]
     assert sum(FORGED in line for line in lines) == 3  # the title, the model, and the source

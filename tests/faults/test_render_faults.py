@@ -16,8 +16,8 @@ from pytestqt.qtbot import QtBot
 
 from app.base.settings import Settings
 from app.chat.records import AnswerDetails, Message
-from app.chat.ui.transcript.answer import AnswerView
-from app.chat.ui.transcript.answer_actions import Look
+from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
+from app.chat.ui.transcript.answer_view import AnswerView
 from app.chat.ui.transcript.message_view import MessageRequests
 from app.uikit import untrusted_text
 from app.uikit.dialogs import Dialog
@@ -213,7 +213,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def show(text: str, theme: Theme, qtbot: QtBot) -> AnswerView:
     message = Message(1, 1, None, "answer", text, "done", 0.0, AnswerDetails(stop_reason="end"))
-    view = AnswerView(message, theme, Look(), MessageRequests(Navigation()))
+    view = AnswerView(message, theme, AnswerDisplayOptions(), MessageRequests(Navigation()))
     qtbot.addWidget(view)
     view.resize(640, view.fit(640))
     view.show()
@@ -261,7 +261,12 @@ def test_the_same_while_it_streams(
     case: str, theme: Theme, canary: Path, watch: OpenWatch, asked: list[str], qtbot: QtBot
 ) -> None:
     text = f"{SEEN}\n\n{case.replace('{canary}', str(canary))}"
-    view = AnswerView(Message(1, 1, None, "answer", "", "streaming", 0.0), theme, Look(), MessageRequests(Navigation()))
+    view = AnswerView(
+        Message(1, 1, None, "answer", "", "streaming", 0.0),
+        theme,
+        AnswerDisplayOptions(),
+        MessageRequests(Navigation()),
+    )
     qtbot.addWidget(view)
     view.resize(640, view.fit(640))
     view.show()

@@ -17,7 +17,7 @@ from openpyxl import Workbook
 
 from app.base.errors import AppError
 from app.base.tables import table_reader, workbook_child
-from app.chat.batch import table
+from app.chat.batch import question_table
 from app.evaluation import question_files
 from app.training.data import reading
 from tests.faults.ledger import Tally
@@ -114,7 +114,12 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused_in_time(what: str, tmp_p
 def test_every_door_has_the_same_limits(tmp_path: Path, tally: Tally) -> None:
     path = tmp_path / "b.xlsx"
     path.write_bytes(_BOMBS["millions of texts"]())
-    doors: list[Callable[[Path], object]] = [reading.read, reading.outline, question_files.read, table.read]
+    doors: list[Callable[[Path], object]] = [
+        reading.read,
+        reading.outline,
+        question_files.read,
+        question_table.read_question_table,
+    ]
     for door in doors:
         with pytest.raises(AppError) as caught:
             door(path)
@@ -141,7 +146,7 @@ _CROWDED = {
     "empty cells": ("questions.csv", "question,answer\n" + "," * 3_000_000 + "\n"),
     "rows of empty cells": ("questions.csv", "question,answer\n" + ",\n" * 2_000_000),
     "cells of a letter": ("questions.tsv", "question\tanswer\n" + "a\tb\tc\td\n" * 2_000_000),
-    "cells of a Markdown table": ("questions.md", "|question|answer|\n|-|-|\n" + "|" * 3_000_000),
+    "cells of a Markdown question_table": ("questions.md", "|question|answer|\n|-|-|\n" + "|" * 3_000_000),
 }
 
 
@@ -151,7 +156,12 @@ def test_a_text_of_almost_nothing_but_ends_is_refused(what: str, tmp_path: Path,
     name, text = _CROWDED[what]
     path = tmp_path / name
     path.write_text(text)
-    doors: list[Callable[[Path], object]] = [reading.read, reading.outline, question_files.read, table.read]
+    doors: list[Callable[[Path], object]] = [
+        reading.read,
+        reading.outline,
+        question_files.read,
+        question_table.read_question_table,
+    ]
     begun = time.monotonic()
     for door in doors[: 2 if name.endswith(".md") else None]:
         with pytest.raises(AppError) as caught:

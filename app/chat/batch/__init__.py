@@ -1,1 +1,1 @@
-"""Many questions from a file, and their answers into another; `app.chat.services.batch` asks them."""
+"""Many questions from a file, and their answers into another; `app.chat.services.batch_run` asks them."""

@@ -1,19 +1,294 @@
-"""The file of answers, in the form that its name says. Written whole or not at all."""
+"""The file of answers, in the form that its name says. Written whole or not at all.
 
+What a file of answers says, whatever its form: every row of the questions with its answer, or why it has none.
+
+Answers as a workbook: what a person reads first, then every source and sentence, then how it came about.
+
+Answers as CSV, for any spreadsheet, and as JSON Lines, for other programs.
+"""
+
+import json
 import os
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
-from app.base.confidentiality import Permit
+from app import __version__
+from app.base import invisible_characters
+from app.base.confidentiality import LABELS, Label, Permit, highest_label
 from app.base.errors import AppError
-from app.chat.batch import text_files
-from app.chat.batch.report import Report
+from app.base.tables import table_writer
+from app.base.tables.table_reader import Cell
+from app.base.tables.table_writer import WorkbookWriter
+from app.base.wording import phrase
+from app.chat import answer_check
+from app.chat.batch.journal import BatchAnswer, JournalHeader
+from app.chat.batch.question_table import BatchFile, BatchQuestion, SkippedRow, column_name
+from app.documents.grounding import source_citations
+from app.documents.grounding.grounding_record import Grounding
 
-SUFFIXES = (".xlsx", ".csv", ".jsonl")
+ANSWER_COLUMNS = ("verdict", "answer", "check", "sources", "label", "note", "model", "seconds", "answered_at")
+SECONDS_DIGITS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLine:
+    """One row of the questions: with a question or with a reason, with an answer or still without."""
+
+    row: BatchQuestion | SkippedRow
+    result: BatchAnswer | None = None
+
+    @property
+    def question(self) -> str:
+        return self.row.text if isinstance(self.row, BatchQuestion) else ""
+
+    @property
+    def verdict(self) -> str:
+        """answered | not_in_documents | length | failed | skipped | waiting."""
+        if isinstance(self.row, SkippedRow):
+            return "skipped"
+        return self.result.verdict if self.result else "waiting"
+
+    @property
+    def note(self) -> str:
+        """Why there is no answer, or none that a model has written, in words."""
+        if isinstance(self.row, SkippedRow):
+            return phrase(f"chat.batch_reason.{self.row.reason}")
+        if self.result is None:
+            return ""
+        if self.result.error:
+            return self.result.error
+        kept = self.result.grounding
+        if kept is None:
+            return phrase("chat.batch_without_documents")
+        return phrase("common.excerpts") if kept.is_excerpt else ""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What a file of answers holds. `model_sha256`: of its file, "" where it was never computed."""
+
+    questions: BatchFile
+    head: JournalHeader
+    results: dict[int, BatchAnswer]  # by the line of the question
+    model_sha256: str = ""
+    scope_label: Label = LABELS[0]
+
+    @property
+    def label(self) -> Label:
+        """The highest of all that is in it."""
+        return highest_label((self.scope_label, *(result.label for result in self.results.values())))
+
+    def lines(self) -> Iterator[ReportLine]:
+        """In the order of the questions' file."""
+        rows: list[BatchQuestion | SkippedRow] = [*self.questions.questions, *self.questions.skipped]
+        for row in sorted(rows, key=lambda row: row.line):
+            yield ReportLine(row, self.results.get(row.line))
+
+
+def original_column_names(questions: BatchFile) -> list[str]:
+    """Names of the other columns, as the file has them; those without are called by their letter."""
+    found: list[str] = []
+    for column, name in enumerate(questions.columns):
+        if column != questions.column:
+            is_free = bool(name) and name not in found
+            found.append(name if is_free else phrase("chat.batch_original", letter=column_name((), column)))
+    return found
+
+
+def original_cells(questions: BatchFile, row: BatchQuestion | SkippedRow) -> list[Cell]:
+    return [*row.others, *[None] * (len(questions.columns) - 1 - len(row.others))]
+
+
+def answer_with_marks(result: BatchAnswer) -> str:
+    """The answer with [n] behind every sentence that has a source."""
+    return source_citations.add_marks(result.answer, result.grounding) if result.grounding else result.answer
+
+
+def source_lines(result: BatchAnswer) -> str:
+    """Those that the answer uses, one a line; of one that is not in the documents, the nearest passages."""
+    if result.grounding is None:
+        return ""
+    return "\n".join(
+        f"[{number}] {source_citations.describe_place(result.sources[number - 1])}"
+        for number in source_citations.used_sources(result.answer, result.grounding)
+    )
+
+
+def doubt_lines(result: BatchAnswer) -> str:
+    """The sentences to be checked, one a line, with what their sources do not have, or have otherwise; then how many
+    could not be compared."""
+    kept = result.grounding or Grounding()
+    doubtful = [
+        phrase(
+            f"chat.batch_doubt{source_citations.message_key_suffix(kept, [claim])}",
+            sentence=claim.sentence,
+            missing=phrase("common.batch_gap").join(claim.missing),
+        )
+        for claim in kept.claims
+        if not claim.is_supported
+    ]
+    return "\n".join([*doubtful, *source_citations.unchecked_messages(kept)])
+
+
+def answer_cells(report: BatchReport, line: ReportLine) -> list[Any]:
+    """Of the table of answers: the row, the questions' own other columns, the question, ANSWER_COLUMNS."""
+    return [line.row.line, *original_cells(report.questions, line.row), line.question, *_answer_columns(line)]
+
+
+def _answer_columns(line: ReportLine) -> list[str | int | float]:
+    """Those of ANSWER_COLUMNS."""
+    result = line.result
+    verdict = phrase(f"common.batch_verdict.{line.verdict}")
+    if result is None:
+        return [verdict, "", "", "", "", line.note, "", "", ""]
+    return [
+        verdict, _bulleted(answer_with_marks(result)), doubt_lines(result), source_lines(result),
+        phrase(f"common.label.{result.label}"), line.note, result.model,
+        round(result.total_s, SECONDS_DIGITS), minute_text(result.answered_at),
+    ]  # fmt: skip
+
+
+def _bulleted(answer: str) -> str:
+    """Its lists with points for hyphens, with which a formula may begin; an answer that is one point has none."""
+    text = re.sub(r"^(\s*)[-*+] ", r"\1・", answer, flags=re.MULTILINE)
+    return text if "\n" in text else text.removeprefix("・")
+
+
+def batch_facts(report: BatchReport) -> list[tuple[str, str]]:
+    """How the answers came about: (name, value)."""
+    head, questions = report.head, report.questions
+    choices = head.choices
+    seed = phrase("chat.batch_fact.random") if choices.seed is None else str(choices.seed)
+    found = [
+        ("questions", questions.name),
+        ("questions_sha256", questions.sha256),
+        ("column", column_name(questions.columns, questions.column)),
+        ("model", head.model_name),
+        ("model_sha256", report.model_sha256),
+        ("scope", " / ".join(ref.name for ref in head.scope)),
+        ("label", phrase(f"common.label.{report.label}")),
+        ("temperature", f"{choices.temperature}"),
+        ("max_tokens", f"{choices.max_tokens}"),
+        ("seed", seed),
+        ("context_tokens", f"{head.context_tokens}"),
+        ("system_prompt", choices.system_prompt or ""),
+        ("started", minute_text(head.started_at)),
+        ("written", minute_text(time.time())),
+        ("version", f"Kotae {__version__}"),
+    ]
+    return [(phrase(f"chat.batch_fact.{key}"), value) for key, value in found if value]
+
+
+def minute_text(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else ""
+
+
+COLUMN_WIDTHS = {"question": 40, "answer": 70, "sources": 50, "check": 40, "quote": 80, "heading": 40, "sentence": 60}
+DEFAULT_WIDTH = 14  # of all others, in characters
+ABOUT_WIDTHS = (28, 90)
+
+_SOURCE_COLUMNS = ("n", "collection", "document", "heading", "tag", "page", "quote", "score")
+_CLAIM_COLUMNS = ("n", "sentence", "sources", "supported", "missing")
+
+
+def write_workbook(report: BatchReport, file: BinaryIO) -> None:
+    book = WorkbookWriter(phrase("common.batch_cut"), phrase(f"common.label.{report.label}"))
+    others = original_column_names(report.questions)
+    lines = list(report.lines())
+    columns = ["line", *others, "question", *ANSWER_COLUMNS]
+    _add_table(book, "answers", columns, len(others), (answer_cells(report, line) for line in lines))
+    _add_table(book, "sources", ["line", *_SOURCE_COLUMNS], 0, (row for line in lines for row in _source_rows(line)))
+    _add_table(book, "claims", ["line", *_CLAIM_COLUMNS], 0, (row for line in lines for row in _claim_rows(line)))
+    book.add(phrase("chat.batch_sheet.about"), ABOUT_WIDTHS, batch_facts(report))
+    book.save(file)
+
+
+def _add_table(
+    book: WorkbookWriter, key: str, columns: Sequence[str], others: int, rows: Iterable[Sequence[object]]
+) -> None:
+    """`others`: how many of the columns, behind the first, are the questions' own and have their names."""
+    own = range(1, 1 + others)
+    widths = [DEFAULT_WIDTH if at in own else COLUMN_WIDTHS.get(name, DEFAULT_WIDTH) for at, name in enumerate(columns)]
+    names = [name if at in own else phrase(f"common.batch_column.{name}") for at, name in enumerate(columns)]
+    book.add(phrase(f"chat.batch_sheet.{key}"), widths, rows, names)
+
+
+def _source_rows(line: ReportLine) -> list[list[object]]:
+    return [
+        [line.row.line, number, source.collection, source.document, " > ".join(source.heading), source.tag,
+         source.page or "", source.text, round(source.score, 4)]
+        for number, source in enumerate(line.result.sources if line.result else (), start=1)
+    ]  # fmt: skip
+
+
+def _claim_rows(line: ReportLine) -> list[list[object]]:
+    kept = line.result.grounding if line.result else None
+    return [
+        [line.row.line, number, claim.sentence, " ".join(f"[{source}]" for source in claim.sources),
+         phrase("chat.batch_supported" if claim.is_supported else "chat.batch_unsupported"), "\n".join(claim.missing)]
+        for number, claim in enumerate(kept.claims if kept else (), start=1)
+    ]  # fmt: skip
+
+
+def write_csv(report: BatchReport, file: BinaryIO) -> None:
+    names = [phrase(f"common.batch_column.{name}") for name in ("line", "question", *ANSWER_COLUMNS)]
+    head = [names[0], *original_column_names(report.questions), *names[1:]]
+    table_writer.write_csv(file, head, (answer_cells(report, line) for line in report.lines()))
+
+
+def write_json(report: BatchReport, file: BinaryIO) -> None:
+    """One object a line: as `kotae ask --json` prints it, with the question and where it stood."""
+    for line in report.lines():
+        written = invisible_characters.escape_json(json.dumps(_json_object(report, line), ensure_ascii=False))
+        file.write(written.encode("utf-8", "replace") + b"\n")
+
+
+def _json_object(report: BatchReport, line: ReportLine) -> dict[str, Any]:
+    names = original_column_names(report.questions)
+    others = dict(zip(names, original_cells(report.questions, line.row), strict=True))
+    data: dict[str, Any] = {"line": line.row.line, "question": line.question, "verdict": line.verdict}
+    data["original"] = {name: _plain_value(value) for name, value in others.items()}
+    result = line.result
+    if result is None:
+        return data | {"reason": line.note} if line.note else data
+    kept = result.grounding or Grounding()
+    if result.error_code:
+        data["error"] = {"code": result.error_code, "message": result.error}
+    return data | {
+        "answer": result.answer,
+        **answer_check.check_facts(kept),
+        "label": result.label,
+        "model": result.model,
+        "seed": result.seed,
+        "usage": {
+            "prompt_tokens": result.prompt_tokens,
+            "cached_tokens": result.cached_tokens,
+            "answer_tokens": result.answer_tokens,
+        },
+        "timings": {
+            "load_s": round(result.load_s, 4),
+            "retrieval_s": round(kept.retrieval_s, 4),
+            "first_token_s": round(result.first_token_s, 4),
+            "total_s": round(result.total_s, 4),
+            "tokens_per_s": round(result.tokens_per_s, 2),
+        },
+    }
+
+
+def _plain_value(value: object) -> object:
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+ANSWER_SUFFIXES = (".xlsx", ".csv", ".jsonl")
 
 
 def check_target(out: Path, questions: Path) -> None:
     """Before anything is asked. Raises AppError("batch_out_format" | "batch_same_file" | "export_folder_gone")."""
-    if out.suffix.lower() not in SUFFIXES:
+    if out.suffix.lower() not in ANSWER_SUFFIXES:
         raise AppError("batch_out_format", name=out.name)
     if not out.parent.is_dir():
         raise AppError("export_folder_gone", path=str(out.parent))
@@ -21,10 +296,10 @@ def check_target(out: Path, questions: Path) -> None:
         raise AppError("batch_same_file", path=str(out))
 
 
-def save(report: Report, out: Path, *, permit: Permit) -> None:
+def save_answers(report: BatchReport, out: Path, *, permit: Permit) -> None:
     """Raises AppError as `Permit.whole_file`, and "batch_out_open"."""
     try:
-        _save(report, out, permit)
+        _write_answers(report, out, permit)
     except AppError as error:
         # Windows replaces no file that Excel holds open; its folder is not to blame.
         if error.code == "export_forbidden" and out.exists() and os.access(out.parent, os.W_OK):
@@ -32,13 +307,11 @@ def save(report: Report, out: Path, *, permit: Permit) -> None:
         raise
 
 
-def _save(report: Report, out: Path, permit: Permit) -> None:
+def _write_answers(report: BatchReport, out: Path, permit: Permit) -> None:
     with permit.open_atomically(out) as file:
         if out.suffix.lower() == ".xlsx":
-            from app.chat.batch import excel_file  # a fifth of a second of imports
-
-            excel_file.write(report, file)
+            write_workbook(report, file)
         elif out.suffix.lower() == ".csv":
-            text_files.write_csv(report, file)
+            write_csv(report, file)
         else:
-            text_files.write_json(report, file)
+            write_json(report, file)

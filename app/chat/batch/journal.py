@@ -5,6 +5,8 @@ whatever has ended the program.
 
 It lies beside the user's files, where others can write: with a `Signer` each line has a mark of this installation behind
 it, and a record without them is refused. Studies keep theirs in the data folder, without one.
+
+The answer to one question of a file, and the form in which the journal keeps it.
 """
 
 import contextlib
@@ -14,25 +16,83 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal, get_args
 
 from app.base.authenticity import Signer
+from app.base.confidentiality import LABELS, Label, highest_label
 from app.base.errors import AppError
 from app.base.files import output_file, strict_json
 from app.base.files.input_file import open_regular
-from app.chat.batch import results
-from app.chat.batch.results import Result
 from app.chat.presets import Choices
 from app.documents.grounding import grounding_record
-from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
 from app.inference.reply_journal import JOURNAL_BYTES
 
-SUFFIX = ".kotae-batch"
-VERSION = 1
+Verdict = Literal["answered", "not_in_documents", "length", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class BatchAnswer:
+    """`line`: where its question stands. `error`: why it failed, in words. Seconds are of this answer alone."""
+
+    line: int
+    verdict: Verdict
+    answer: str = ""
+    error_code: str = ""
+    error: str = ""
+    model: str = ""  # id
+    label: Label = "internal"  # the highest of what was asked
+    seed: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    answer_tokens: int = 0
+    load_s: float = 0.0
+    first_token_s: float = 0.0
+    total_s: float = 0.0
+    tokens_per_s: float = 0.0
+    answered_at: float = 0.0  # seconds since 1970 (UTC)
+    grounding: Grounding | None = None  # None: not asked of documents
+
+    @property
+    def sources(self) -> tuple[CitedSource, ...]:
+        return self.grounding.sources if self.grounding else ()
+
+    @property
+    def doubts(self) -> int:
+        """How many sentences have no source that says the same."""
+        return sum(not claim.is_supported for claim in self.grounding.claims) if self.grounding else 0
+
+
+def answer_to_dict(result: BatchAnswer) -> dict[str, Any]:
+    return dataclasses.asdict(result)
+
+
+def answer_from_dict(data: dict[str, Any]) -> BatchAnswer:
+    """Raises ValueError for anything that `as_dict` has not made."""
+    fields = dict(data)
+    kept = fields.pop("grounding", None)
+    if fields.get("verdict") not in get_args(Verdict) or fields.get("label") not in LABELS:
+        raise ValueError("verdict or label")
+    try:
+        result = BatchAnswer(**fields, grounding=grounding_record.from_dict(kept) if kept is not None else None)
+    except TypeError as error:
+        raise ValueError("not a result") from error
+    if not isinstance(result.line, int) or not isinstance(result.answer, str):
+        raise ValueError("line or answer")
+    return result
+
+
+def answer_label(scope: Label, kept: Grounding | None) -> Label:
+    """Of an answer: the highest of the collections that were asked and of the passages that were found."""
+    return highest_label((scope, *(source.label for source in kept.sources))) if kept else scope
+
+
+JOURNAL_SUFFIX = ".kotae-batch"
+JOURNAL_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JournalHeader:
     """What is asked of what with what. `path`: of the questions, for those who go on with it later."""
 
     path: str
@@ -46,15 +106,20 @@ class Head:
     started_at: float
 
 
-def path_of(out: Path) -> Path:
-    return out.with_name(out.name + SUFFIX)
+def journal_path(out: Path) -> Path:
+    return out.with_name(out.name + JOURNAL_SUFFIX)
 
 
-class Journal:
+class BatchJournal:
     """Belongs to one process: whoever opens it holds the lock of the file of answers."""
 
     def __init__(
-        self, path: Path, head: Head, found: Mapping[int, Result], file: BinaryIO, lines: "_Lines | None" = None
+        self,
+        path: Path,
+        head: JournalHeader,
+        found: Mapping[int, BatchAnswer],
+        file: BinaryIO,
+        lines: "_Lines | None" = None,
     ) -> None:
         self.path = path
         self._lines = lines or _Lines(None)
@@ -63,12 +128,12 @@ class Journal:
         self._file = file
 
     @classmethod
-    def open(cls, out: Path, head: Head, seal: Signer | None = None) -> "Journal":
+    def open(cls, out: Path, head: JournalHeader, seal: Signer | None = None) -> "BatchJournal":
         """Begins one, or goes on with the one that is there.
 
         Raises AppError as `check_start`, and as `whole_file`.
         """
-        path = path_of(out)
+        path = journal_path(out)
         file: BinaryIO
         try:
             stored = _startable(out, head, seal)
@@ -82,12 +147,12 @@ class Journal:
         except OSError as error:
             raise output_file.export_error(error, out) from error
         journal = cls(path, head, {}, file, _Lines(seal))
-        journal._write({"kotae_batch": VERSION, **dataclasses.asdict(head), "choices": head.choices.as_dict()})
+        journal._write({"kotae_batch": JOURNAL_VERSION, **dataclasses.asdict(head), "choices": head.choices.as_dict()})
         return journal
 
-    def add(self, result: Result) -> None:
+    def add(self, result: BatchAnswer) -> None:
         """On the disk when it returns. Raises AppError as `whole_file`."""
-        self._write(results.as_dict(result))
+        self._write(answer_to_dict(result))
         self.results[result.line] = result
 
     def close(self) -> None:
@@ -143,13 +208,13 @@ class _Lines:
         return strict_json.loads(body)
 
 
-def standing_of(out: Path, seal: Signer | None = None) -> tuple[Head, int] | None:
+def interrupted_batch(out: Path, seal: Signer | None = None) -> tuple[JournalHeader, int] | None:
     """Of a batch that was interrupted, with how many questions are answered; None where there is none.
 
     Raises AppError("batch_journal_damaged" | "batch_journal_foreign").
     """
     try:
-        stored = _read(path_of(out), seal)
+        stored = _read(journal_path(out), seal)
     except OSError:  # a drive that was pulled out
         return None
     if stored is None:
@@ -158,19 +223,19 @@ def standing_of(out: Path, seal: Signer | None = None) -> tuple[Head, int] | Non
     return head, sum(result.verdict != "failed" for result in results.values())
 
 
-def results_of(out: Path) -> dict[int, Result]:
+def journal_answers(out: Path) -> dict[int, BatchAnswer]:
     """What is answered so far, by the question's line. Raises AppError: batch_journal_damaged, and as `whole_file`."""
     try:
-        stored = _read(path_of(out), None)
+        stored = _read(journal_path(out), None)
     except OSError as error:
         raise output_file.export_error(error, out) from error
     return stored[1] if stored is not None else {}
 
 
-def count_of(out: Path) -> int:
+def journal_answer_count(out: Path) -> int:
     """How many results the journal has, a question's every one. Reads no JSON. Raises AppError as `whole_file`."""
     try:
-        with open_regular(path_of(out)) as file:
+        with open_regular(journal_path(out)) as file:
             lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
     except FileNotFoundError:
         return 0
@@ -179,7 +244,7 @@ def count_of(out: Path) -> int:
     return max(0, lines - 1)
 
 
-def check_start(out: Path, head: Head, seal: Signer | None = None) -> None:
+def check_start(out: Path, head: JournalHeader, seal: Signer | None = None) -> None:
     """Whether `Journal.open` would begin or go on; writes nothing.
 
     Raises AppError("export_exists") where there are answers without a journal, "batch_journal_damaged",
@@ -191,7 +256,7 @@ def check_start(out: Path, head: Head, seal: Signer | None = None) -> None:
         raise output_file.export_error(error, out) from error
 
 
-def check(before: Head, head: Head, out: Path) -> None:
+def check_same_batch(before: JournalHeader, head: JournalHeader, out: Path) -> None:
     """Raises AppError("batch_other_questions" | "batch_other_model" | "batch_other_scope" | "batch_other_choices")."""
     if (before.sha256, before.column) != (head.sha256, head.column):
         raise AppError("batch_other_questions", path=str(out), before=Path(before.path).name)
@@ -204,17 +269,19 @@ def check(before: Head, head: Head, out: Path) -> None:
         raise AppError("batch_other_choices", path=str(out))
 
 
-def _startable(out: Path, head: Head, seal: Signer | None) -> tuple[Head, dict[int, Result], int, _Lines] | None:
+def _startable(
+    out: Path, head: JournalHeader, seal: Signer | None
+) -> tuple[JournalHeader, dict[int, BatchAnswer], int, _Lines] | None:
     """As `_read`, of what may be gone on with. Raises as `check_start`, and OSError."""
-    stored = _read(path_of(out), seal)
+    stored = _read(journal_path(out), seal)
     if stored is not None:
-        check(stored[0], head, out)
+        check_same_batch(stored[0], head, out)
     elif out.exists():
         raise AppError("export_exists", path=str(out))
     return stored
 
 
-def _read(path: Path, seal: Signer | None) -> tuple[Head, dict[int, Result], int, _Lines] | None:
+def _read(path: Path, seal: Signer | None) -> tuple[JournalHeader, dict[int, BatchAnswer], int, _Lines] | None:
     """The head, the results, how many bytes of the file are whole lines, and what more of them are sealed with.
 
     None where not even the head is whole.
@@ -228,8 +295,8 @@ def _read(path: Path, seal: Signer | None) -> tuple[Head, dict[int, Result], int
     try:
         within = _Lines(seal)
         first, *rest = [within.opened(line) for line in raw[:size].splitlines()]
-        head = _head(first)
-        found = [results.from_dict(line) for line in rest]
+        head = _header_from_dict(first)
+        found = [answer_from_dict(line) for line in rest]
     except AppError as error:
         raise AppError(error.code, path=str(path)) from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -237,10 +304,10 @@ def _read(path: Path, seal: Signer | None) -> tuple[Head, dict[int, Result], int
     return head, {result.line: result for result in found}, size, within
 
 
-def _head(data: dict[str, Any]) -> Head:
+def _header_from_dict(data: dict[str, Any]) -> JournalHeader:
     fields = dict(data)
-    if fields.pop("kotae_batch") != VERSION:
+    if fields.pop("kotae_batch") != JOURNAL_VERSION:
         raise ValueError("version")
     scope = grounding_record.references(fields.pop("scope"))
     choices = Choices.from_dict(fields.pop("choices"))
-    return Head(**fields, scope=scope, choices=choices)
+    return JournalHeader(**fields, scope=scope, choices=choices)

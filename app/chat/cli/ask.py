@@ -1,4 +1,7 @@
-"""`kotae ask`: one question, one answer, streamed or as JSON."""
+"""`kotae ask`: one question, one answer, streamed or as JSON.
+
+What `kotae ask --collection` says of an answer's sources: which collections are asked, and how they are shown.
+"""
 
 import argparse
 import dataclasses
@@ -14,15 +17,14 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import help_text, phrase
-from app.chat import answer_facts
-from app.chat.batch import results
-from app.chat.cli import ask_sources
-from app.chat.services import ask_adapter
-from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome
-from app.chat.services.ask_adapter import FindRun, LabelOf
-from app.chat.services.command_request import request_of
+from app.chat import answer_check
+from app.chat.batch import journal
+from app.chat.services import command_request
+from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun
+from app.chat.services.command_request import FindRun, LabelOfModel, request_from_options
 from app.documents import collection_lookup
-from app.documents.grounding.grounding_record import Grounding
+from app.documents.grounding import source_citations
+from app.documents.grounding.grounding_record import CitedSource, Grounding
 from app.documents.services.command_documents import QuestionEmbedder
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
@@ -33,7 +35,7 @@ from app.models.services import remote_servers
 VERDICTS = {"end": "answered", "stop": "answered", "length": "length", "context": "length", "cancelled": "stopped"}
 
 
-def add_parser(commands: Any, shared: argparse.ArgumentParser, *, find_run: FindRun, label_of: LabelOf) -> None:
+def add_parser(commands: Any, shared: argparse.ArgumentParser, *, find_run: FindRun, label_of: LabelOfModel) -> None:
     parser = add_command(commands, shared, "ask", help_text("ask"), functools.partial(run, find_run, label_of))
     asked = parser.add_mutually_exclusive_group()
     asked.add_argument("question", metavar="QUESTION", nargs="?", help=help_text("ask question"))
@@ -52,7 +54,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser, *, find_run: Find
     parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
 
 
-def run(find_run: FindRun, label_of: LabelOf, options: argparse.Namespace, where: Paths, output: Output) -> int:
+def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 expected error; 130 interrupted (what was answered so far is printed)."""
     if options.batch is not None:
         from app.chat.cli import ask_batch
@@ -62,8 +64,8 @@ def run(find_run: FindRun, label_of: LabelOf, options: argparse.Namespace, where
         options.missing("QUESTION")
     if not options.question.strip():
         raise AppError("empty_question")
-    request = request_of(options, where, find_run)
-    learned = ask_adapter.learned(where.documents, label_of, request.model, request.adapters)
+    request = request_from_options(options, where, find_run)
+    learned = command_request.training_label(where.documents, label_of, request.model, request.adapters)
     app = core_application()
     with QuestionEmbedder(where, output) if request.wanted else nullcontext() as meanings:
         embedding = meanings.embedding if meanings else None
@@ -93,7 +95,7 @@ class _Asking:
         self._run = run
         self._output = output
         self.text = ""
-        self.outcome: Outcome | None = None
+        self.outcome: AnswerOutcome | None = None
         self.error: AppError | None = None
         self.broken_pipe: BrokenPipeError | None = None
         self.waiting = CommandLoop(run.stop)
@@ -122,7 +124,7 @@ class _Asking:
             self.broken_pipe = error
             self._run.stop()
 
-    def _on_finished(self, outcome: Outcome) -> None:
+    def _on_finished(self, outcome: AnswerOutcome) -> None:
         self.outcome = outcome
         self.waiting.stop()
 
@@ -136,12 +138,12 @@ def _print(asking: _Asking, request: AnswerRequest, output: Output, learned: Lab
     outcome = asking.outcome
     assert outcome is not None
     done, kept = outcome.done, outcome.grounding
-    adapter = ask_adapter.name_of(request.adapters, request.model)
+    adapter = command_request.adapter_name(request.adapters, request.model)
     speed = done.usage.answer_tokens / done.timings.answer_s if done.timings.answer_s > 0 else 0.0
     result = {
         "answer": asking.text.strip(),
         "verdict": kept.verdict if kept and done.stop_reason in ("end", "stop") else VERDICTS[done.stop_reason],
-        **answer_facts.facts(kept),
+        **answer_check.check_facts(kept),
         "label": _label(request, learned, kept),
         "model": request.model.id,
         "adapter": adapter,
@@ -156,7 +158,7 @@ def _print(asking: _Asking, request: AnswerRequest, output: Output, learned: Lab
         },
     }
     output.end_progress()
-    output.result(result, "\n" + ask_sources.as_text(asking.text, kept, output) if kept else "")
+    output.result(result, "\n" + sources_text(asking.text, kept, output) if kept else "")
     if VERDICTS[done.stop_reason] == "length":
         output.note("chat.answer_cut")
     if asking.waiting.was_interrupted:
@@ -177,11 +179,36 @@ def _label(request: AnswerRequest, learned: Label, kept: Grounding | None) -> La
         if request.wanted
         else DEFAULT_LABEL
     )
-    return results.label_of(highest_label((asked, learned)), kept)
+    return journal.answer_label(highest_label((asked, learned)), kept)
 
 
 def _shown(model: LocalModel, adapter: str | None) -> str:
     if adapter is None or model.tuned is not None:
         return model.name
-    name = phrase("chat.answer_adapter_of_card") if adapter == ask_adapter.OF_CARD else adapter
+    name = phrase("chat.answer_adapter_of_card") if adapter == command_request.CARD_ADAPTER else adapter
     return phrase("chat.answer_with_adapter", model=model.name, adapter=name)
+
+
+QUOTED_CHARACTERS = 120  # of a source on the terminal; JSON has all of it
+
+
+def sources_text(answer: str, grounding: Grounding, output: Output) -> str:
+    """Below an answer: which sentences are to be checked, then the sources that it uses, or the nearest passages."""
+    lines = source_citations.check_messages(grounding)
+    if grounding.sources:
+        lines += ["", output.phrase("common.sources" if grounding.verdict == "answered" else "common.nearest")]
+    for number in source_citations.used_sources(answer, grounding):
+        source = grounding.sources[number - 1]
+        lines += [f"[{number}] {_place(source, output)}", f"    {_quote(source)}"]
+    return "\n" + "\n".join(lines).lstrip("\n")
+
+
+def _place(source: CitedSource, output: Output) -> str:
+    page = output.phrase("common.page", page=source.page) if source.page else ""
+    parts = (source.collection, source.document, " > ".join(source.heading), source.tag, page)
+    return "  ".join(part for part in parts if part)
+
+
+def _quote(source: CitedSource) -> str:
+    line = " ".join(source.text.split())
+    return line if len(line) <= QUOTED_CHARACTERS else line[: QUOTED_CHARACTERS - 1] + "…"

@@ -14,12 +14,12 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import phrase
-from app.chat.batch import questions
-from app.chat.batch.questions import QuestionFile, Skipped
-from app.chat.batch.results import Result
-from app.chat.services import ask_adapter, command_request
-from app.chat.services.ask_adapter import FindRun, LabelOf
-from app.chat.services.batch import Batch, BatchRun, Ended, Standing, export_of
+from app.chat.batch import question_table
+from app.chat.batch.journal import BatchAnswer
+from app.chat.batch.question_table import BatchFile, SkippedRow
+from app.chat.services import command_request
+from app.chat.services.batch_run import Batch, BatchRun, BatchStatus, BatchSummary, batch_export
+from app.chat.services.command_request import FindRun, LabelOfModel
 from app.documents import encodings
 from app.documents.services.command_documents import QuestionEmbedder
 from app.inference import child_commands
@@ -29,23 +29,23 @@ from app.models.services import remote_servers
 SHOWN_SKIPPED = 20  # on the terminal; the file of answers has all
 
 
-def run(find_run: FindRun, label_of: LabelOf, options: argparse.Namespace, where: Paths, output: Output) -> int:
+def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 not every row has an answer; 3 expected error; 130 interrupted, and can be gone on with."""
     if not options.out:
         raise AppError("batch_no_out")
     path, out = Path(options.batch).expanduser(), Path(options.out).expanduser()
-    found = questions.read(path)
+    found = question_table.read_batch_file(path)
     _tell(found, output)
-    request = command_request.request_of(options, where, find_run)
+    request = command_request.request_from_options(options, where, find_run)
     scope = request.wanted.scope if request.wanted else ()
     batch = Batch(
         found, path, out, request.model, request.settings, request.choices, where.documents, scope, request.adapters,
         request.is_agreed, learned=functools.partial(
-            ask_adapter.learned, where.documents, label_of, request.model, request.adapters
+            command_request.training_label, where.documents, label_of, request.model, request.adapters
         ),
     )  # fmt: skip
     batch.check()
-    permit = confidentiality.permit_export(export_of(batch), where.exports_log, is_agreed=options.allow_secret)
+    permit = confidentiality.permit_export(batch_export(batch), where.exports_log, is_agreed=options.allow_secret)
     app = core_application()
     with QuestionEmbedder(where, output) if scope else nullcontext() as meanings:
         embedding = meanings.embedding if meanings else None
@@ -62,14 +62,14 @@ def run(find_run: FindRun, label_of: LabelOf, options: argparse.Namespace, where
     return _print(answering, found, out, output)
 
 
-def _tell(found: QuestionFile, output: Output) -> None:
+def _tell(found: BatchFile, output: Output) -> None:
     """Which column was taken, and which rows are no questions."""
     place = ""
     if found.sheet:
         place = output.phrase("chat.batch_where_sheet", sheet=found.sheet)
     elif found.encoding:
         place = output.phrase("chat.batch_where_encoding", encoding=encodings.encoding_name(found.encoding))
-    column = questions.column_name(found.columns, found.column)
+    column = question_table.column_name(found.columns, found.column)
     output.note("chat.batch_found", name=found.name, count=len(found.questions), column=column, where=place)
     if found.is_guessed:
         output.note("chat.batch_guessed")
@@ -81,7 +81,7 @@ def _tell(found: QuestionFile, output: Output) -> None:
         output.note("chat.batch_skipped_more", count=len(found.skipped) - SHOWN_SKIPPED)
 
 
-def _reason(row: Skipped) -> str:
+def _reason(row: SkippedRow) -> str:
     return phrase(f"chat.batch_reason.{row.reason}")
 
 
@@ -91,7 +91,7 @@ class _Answering:
     def __init__(self, run: BatchRun, output: Output) -> None:
         self.run = run
         self._output = output
-        self.ended: Ended | None = None
+        self.ended: BatchSummary | None = None
         self.error: AppError | None = None
         self._standing = run.standing
         self.waiting = CommandLoop(run.stop)
@@ -108,21 +108,21 @@ class _Answering:
         if self.error is None:
             self.waiting.run()
 
-    def _on_begun(self, standing: Standing) -> None:
+    def _on_begun(self, standing: BatchStatus) -> None:
         if standing.done:
             self._output.note("chat.batch_resumed", done=standing.done, total=standing.total)
 
-    def _on_progressed(self, standing: Standing) -> None:
+    def _on_progressed(self, standing: BatchStatus) -> None:
         self._output.progress(
             "chat.batch_progress", done=standing.done, total=standing.total, left=format_time_left(standing.left_s)
         )
 
-    def _on_answered(self, result: Result) -> None:
+    def _on_answered(self, result: BatchAnswer) -> None:
         if result.error:
             self._output.end_progress()
             self._output.note("common.batch_skipped", line=result.line, reason=result.error)
 
-    def _on_ended(self, ended: Ended) -> None:
+    def _on_ended(self, ended: BatchSummary) -> None:
         self.ended = ended
         self.waiting.stop()
 
@@ -131,7 +131,7 @@ class _Answering:
         self.waiting.stop()
 
 
-def _print(answering: _Answering, found: QuestionFile, out: Path, output: Output) -> int:
+def _print(answering: _Answering, found: BatchFile, out: Path, output: Output) -> int:
     output.end_progress()
     if answering.error is not None:
         raise answering.error

@@ -11,9 +11,9 @@ from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text
-from app.chat import conversation_labels
-from app.chat.exchange import exporting, importing, outcome
-from app.chat.shelf import Shelf
+from app.chat import conversation_privacy
+from app.chat.exchange import conversation_export, conversation_import
+from app.chat.organizer import ConversationOrganizer
 from app.chat.store import Store
 from app.documents.library import collections_now
 
@@ -29,7 +29,10 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     export = add_command(actions, shared, "export", help_text("chats export"), _export)
     export.add_argument("id", metavar="ID", type=int, nargs="*", help=help_text("chats export id"))
     export.add_argument(
-        "--format", choices=list(exporting.SUFFIXES), default="json", help=help_text("chats export --format")
+        "--format",
+        choices=list(conversation_export.EXPORT_SUFFIXES),
+        default="json",
+        help=help_text("chats export --format"),
     )
     export.add_argument("--to", metavar="PATH", required=True, help=help_text("chats export --to"))
     export.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
@@ -39,7 +42,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     store = Store.open(where.database, where.backups)
-    folders = {folder.id: folder.name for folder in Shelf(store.database).folders()}
+    folders = {folder.id: folder.name for folder in ConversationOrganizer(store.database).folders()}
     found: list[dict[str, Any]] = [
         {
             "id": c.id,
@@ -78,9 +81,9 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
             output.progress("chat.exporting", done=done, total=total)
 
         if options.format == "json":
-            made = exporting.save_file(store, ids, "json", target, report, there, permit=permit)
+            made = conversation_export.save_file(store, ids, "json", target, report, there, permit=permit)
         else:
-            made = exporting.save_folder(store, ids, options.format, target, report, there, permit=permit)
+            made = conversation_export.save_folder(store, ids, options.format, target, report, there, permit=permit)
     finally:
         store.close()
     output.end_progress()
@@ -108,12 +111,12 @@ def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allo
     gone = set(ids).difference(one.id for one in found)
     if gone:
         raise AppError("conversation_gone", id=min(gone))
-    labels = conversation_labels.each(store, found, collections_now(where.documents))
+    labels = conversation_privacy.effective_labels(store, found, collections_now(where.documents))
     secret = [one for one in found if labels[one.id] == confidentiality.HIGHEST_LABEL]
     export = ExportRequest(
         "conversation" if len(ids) == 1 else "conversations",
         str(target.absolute()),
-        lambda: conversation_labels.highest(store, found, collections_now(where.documents)),
+        lambda: conversation_privacy.highest_effective_label(store, found, collections_now(where.documents)),
         " / ".join(one.title for one in secret[:SHOWN_TITLES]),
     )
     return confidentiality.permit_export(export, where.exports_log, is_agreed=is_allowed)
@@ -123,7 +126,7 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status 1 when conversations were refused."""
     store = Store.open(where.database, where.backups)
     try:
-        result = importing.bring_in(
+        result = conversation_import.import_conversations(
             store,
             Path(options.file),
             lambda done, total: output.progress("chat.importing", percent=round(100 * done / total)),
@@ -132,7 +135,7 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
     finally:
         store.close()
     output.end_progress()
-    refused = [outcome.refusal(found) for found in result.refused]
+    refused = [conversation_import.refusal_line(found) for found in result.refused]
     data = {
         "imported": result.imported,
         "copies": result.copies,
@@ -141,7 +144,7 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
         "answers": {"checked": result.checked, "unchecked": result.unchecked},
         "refused": refused,
     }
-    lines = [outcome.headline(result), outcome.remarks(result), *refused]
+    lines = [conversation_import.import_headline(result), conversation_import.import_remarks(result), *refused]
     output.result(data, "\n".join(line for line in lines if line))
     return 1 if refused else 0
 

@@ -1,6 +1,16 @@
 """A conversation as a Word document: the branch that is shown, with headings, lists, tables and code of the answers.
 
 Links are written out with their address and open nothing: a click in Word would not ask as the window does.
+
+Text that a Word document can hold.
+
+How the Word document looks: Japanese fonts, sizes, lists, page numbers. python-docx's template is the start.
+
+What an answer rests on, in a Word document: the result of its check, and a table of its sources.
+
+Documents are named without the folder they lie in.
+
+One answer as a Word document, to be checked by somebody else: with its sources and how it came about.
 """
 
 import datetime
@@ -9,21 +19,209 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from docx import Document
 from docx.document import Document as WordDocument
+from docx.enum.style import WD_STYLE_TYPE
 from docx.enum.text import WD_ALIGN_PARAGRAPH
-from docx.oxml import OxmlElement
-from docx.shared import Mm
+from docx.oxml import OxmlElement, parse_xml
+from docx.oxml.ns import nsdecls, qn
+from docx.shared import Mm, Pt, RGBColor
 from markdown_it.token import Token
 
+from app.base import invisible_characters
 from app.base.files.inert_markdown import parse
 from app.base.files.output_file import require_zip_date
 from app.base.wording import phrase
-from app.chat import answer_origin
-from app.chat.exchange import docx_grounding, docx_styles, markdown_file
-from app.chat.exchange.bundle import Bundle
-from app.chat.exchange.docx_styles import BULLETS, CODE, CODE_CHARACTERS, NUMBERS
-from app.chat.exchange.docx_text import legal
+from app.chat import answer_check
+from app.chat.exchange import markdown_file
+from app.chat.exchange.answer_record import AnswerRecord
+from app.chat.exchange.conversation_bundle import Bundle
+from app.chat.records import Message
+from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import Grounding
+
+
+def xml_safe(text: str) -> str:
+    """Without what nobody sees, the characters that XML cannot hold among them: a file with one would not open."""
+    return invisible_characters.remove(text)
+
+
+# Yu Gothic comes with Windows and with Word for Macintosh; elsewhere the language says that it must be a Japanese font.
+FONT, CODE_FONT = "Yu Gothic", "MS Gothic"
+CODE, CODE_CHARACTERS = "KotaeCode", "KotaeCodeCharacters"
+BULLETS, NUMBERS = 0, 1  # ids of the two kinds of lists
+LIST_LEVELS = 9
+LIST_INDENT_MM = 7.4  # 420 twentieths of a point
+
+# Ids of what is kept of the template's styles; the rest, 130 for tables alone, would only make each document slow.
+_KEPT = ("Normal", "DefaultParagraphFont", "TableNormal", "NoList", "Title", "TitleChar", "ListParagraph", "TableGrid")
+_KEPT_KINDS = ("Heading", "Header", "Footer")
+_GREY = "F0F2F5"
+_INK = RGBColor(0x1A, 0x21, 0x2B)
+_SIZES = {"Normal": 10.5, "Title": 20, "Heading 1": 14, "Heading 2": 13, "Heading 3": 12, "Heading 4": 11}
+
+
+def new_document() -> WordDocument:
+    """An empty A4 document with our styles, and page numbers at its foot."""
+    document = Document()
+    section = document.sections[0]
+    section.page_width, section.page_height = Mm(210), Mm(297)
+    section.left_margin = section.right_margin = section.top_margin = section.bottom_margin = Mm(25)
+    for style in list(document.styles.element.style_lst):
+        if style.styleId not in _KEPT and not style.styleId.startswith(_KEPT_KINDS):
+            document.styles.element.remove(style)
+    _set_fonts(document)
+    _add_code_styles(document)
+    _add_lists(document)
+    _number_pages(section.footer.paragraphs[0])
+    return document
+
+
+def shade(properties: Any, place: int) -> None:
+    """A grey ground, as child number `place` of a style's or cell's properties: Word insists on their order."""
+    properties.insert(place, parse_xml(f'<w:shd {nsdecls("w")} w:val="clear" w:color="auto" w:fill="{_GREY}"/>'))
+
+
+def new_list(document: WordDocument, kind: int, start: int = 1) -> int:
+    """A list of its own, so that its numbers do not go on from the list before. `kind`: BULLETS or NUMBERS."""
+    number = document.part.numbering_part.element.add_num(kind)
+    for level in range(LIST_LEVELS):
+        number.add_lvlOverride(level).add_startOverride(start if level == 0 else 1)
+    return int(number.numId)
+
+
+def put_in_list(paragraph: Any, list_id: int, level: int) -> None:
+    properties = paragraph._p.get_or_add_pPr().get_or_add_numPr()
+    properties.get_or_add_ilvl().val = min(level, LIST_LEVELS - 1)
+    properties.get_or_add_numId().val = list_id
+
+
+def _set_fonts(document: WordDocument) -> None:
+    for style in document.styles:
+        if style.type in (WD_STYLE_TYPE.PARAGRAPH, WD_STYLE_TYPE.CHARACTER) and style.element.rPr is not None:
+            fonts = style.element.rPr.find(qn("w:rFonts"))
+            if fonts is not None:
+                _name_fonts(fonts, FONT)
+    defaults = document.styles.element.find(f"{qn('w:docDefaults')}/{qn('w:rPrDefault')}/{qn('w:rPr')}")
+    _name_fonts(defaults.find(qn("w:rFonts")), FONT)
+    defaults.find(qn("w:lang")).set(qn("w:eastAsia"), "ja-JP")
+    for name, size in _SIZES.items():
+        style = document.styles[name]
+        style.font.size = Pt(size)
+        style.font.color.rgb = _INK
+    for level in range(5, 10):
+        document.styles[f"Heading {level}"].font.color.rgb = _INK
+
+
+def _name_fonts(fonts: Any, name: str) -> None:
+    """Names of the theme would go before, and the theme knows no Japanese font that every machine has."""
+    fonts.attrib.clear()
+    for script in ("ascii", "hAnsi", "eastAsia", "cs"):
+        fonts.set(qn(f"w:{script}"), name)
+
+
+def _add_code_styles(document: WordDocument) -> None:
+    for name, kind in ((CODE, WD_STYLE_TYPE.PARAGRAPH), (CODE_CHARACTERS, WD_STYLE_TYPE.CHARACTER)):
+        style = document.styles.add_style(name, kind)
+        style.font.size = Pt(9.5)
+        _name_fonts(style.element.get_or_add_rPr().get_or_add_rFonts(), CODE_FONT)
+    paragraph = document.styles[CODE]
+    paragraph.base_style = document.styles["Normal"]
+    paragraph.paragraph_format.space_before = paragraph.paragraph_format.space_after = Pt(4)
+    shade(paragraph.element.get_or_add_pPr(), 0)
+
+
+def _add_lists(document: WordDocument) -> None:
+    lists = document.part.numbering_part.element
+    for template in list(lists):  # they belong to styles that are gone
+        lists.remove(template)
+    for kind, number_format, text in ((NUMBERS, "decimal", "%{level}."), (BULLETS, "bullet", "・")):
+        levels = "".join(
+            f'<w:lvl w:ilvl="{level}"><w:start w:val="1"/><w:numFmt w:val="{number_format}"/>'
+            f'<w:lvlText w:val="{text.format(level=level + 1)}"/><w:lvlJc w:val="left"/>'
+            f'<w:pPr><w:ind w:left="{420 * (level + 1)}" w:hanging="420"/></w:pPr></w:lvl>'
+            for level in range(LIST_LEVELS)
+        )
+        lists.insert(
+            0,
+            parse_xml(
+                f'<w:abstractNum {nsdecls("w")} w:abstractNumId="{kind}">'
+                f'<w:multiLevelType w:val="multilevel"/>{levels}</w:abstractNum>'
+            ),
+        )
+
+
+def _number_pages(paragraph: Any) -> None:
+    paragraph.alignment = WD_ALIGN_PARAGRAPH.CENTER
+    for text in ("PAGE", " / ", "NUMPAGES"):
+        if text.isupper():
+            field = OxmlElement("w:fldSimple")
+            field.set(qn("w:instr"), text)
+            field.append(parse_xml(f"<w:r {nsdecls('w')}><w:t>1</w:t></w:r>"))  # until it is counted
+            paragraph._p.append(field)
+        else:
+            paragraph.add_run(text)
+
+
+_SOURCE_COLUMNS = (("n", 12), ("document", 50), ("heading", 62), ("tag", 18), ("page", 18))  # and widths in mm
+TABLE_FONT_PT = 9.5
+
+
+def text_with_marks(answer: str, grounding: Grounding | None) -> str:
+    """The answer with the marks of its sources."""
+    return source_citations.add_marks(answer, grounding) if grounding is not None else answer
+
+
+def add_check(document: WordDocument, message: Message) -> None:
+    """How the check came out; of an imported answer, that it is one, and what its file names as sources."""
+    hearsay = answer_check.quoted_places(message)
+    for line in (*answer_check.check_lines(message), *([phrase("chat.imported_sources"), *hearsay] if hearsay else ())):
+        document.add_paragraph(xml_safe(line))
+
+
+def add_sources(document: WordDocument, answer: str, grounding: Grounding) -> None:
+    """Those that the answer uses; the nearest passages where the documents do not have it."""
+    numbers = source_citations.used_sources(answer, grounding)
+    rows: list[tuple[str, ...]] = []
+    for number in numbers:
+        source = grounding.sources[number - 1]
+        page = phrase("common.page", page=source.page) if source.page else ""
+        rows.append((f"[{number}]", source.document, " ".join(source.heading), source.tag, page))
+    add_table(
+        document,
+        [phrase(f"common.batch_column.{name}") for name, _ in _SOURCE_COLUMNS],
+        rows,
+        [mm for _, mm in _SOURCE_COLUMNS],
+    )
+
+
+def sources_heading(grounding: Grounding) -> str:
+    return phrase("common.sources" if grounding.verdict == "answered" else "common.nearest")
+
+
+def add_table(document: WordDocument, head: list[str], rows: list[tuple[str, ...]], widths_mm: list[int]) -> None:
+    """`head` []: the first column names the rows instead."""
+    table = document.add_table(0, len(widths_mm))
+    table._tbl.tblStyle_val = "TableGrid"
+    table.autofit = False
+    for number, row in enumerate([tuple(head), *rows] if head else rows):
+        line = table.add_row()
+        is_head = bool(head) and number == 0
+        for column, (cell, text, width) in enumerate(zip(line.cells, row, widths_mm, strict=True)):
+            cell.width = Mm(width)
+            _fill_text(cell, text, is_name=is_head or (not head and column == 0))
+        if is_head:
+            line._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))  # again on each page
+    document.add_paragraph()  # Word joins tables that touch
+
+
+def _fill_text(cell: Any, text: str, *, is_name: bool) -> None:
+    run = cell.paragraphs[0].add_run(xml_safe(text))
+    run.font.size = Pt(TABLE_FONT_PT)
+    if is_name:
+        run.bold = True
+        shade(cell._tc.get_or_add_tcPr(), 1)  # behind its width
+
 
 QUOTE_INDENT_MM = 6
 HEADING_MAX = 9
@@ -32,26 +230,26 @@ CELLS_MAX = 20_000  # python-docx makes about 3,000 a second
 _ALIGNMENTS = {"center": WD_ALIGN_PARAGRAPH.CENTER, "right": WD_ALIGN_PARAGRAPH.RIGHT}
 
 
-def content(bundle: Bundle) -> bytes:
-    document = docx_styles.new_document()
-    title = legal(bundle.conversation.title)
-    describe(document, title)
+def conversation_docx(bundle: Bundle) -> bytes:
+    document = new_document()
+    title = xml_safe(bundle.conversation.title)
+    set_properties(document, title)
     document.add_paragraph(title)._p.style = "Title"
-    for fact in markdown_file.facts(bundle):
-        document.add_paragraph(legal(fact))
+    for fact in markdown_file.conversation_facts(bundle):
+        document.add_paragraph(xml_safe(fact))
     number = 0
-    for message in markdown_file.shown(bundle):
+    for message in markdown_file.shown_branch(bundle):
         number += message.role == "question"
-        document.add_paragraph(legal(markdown_file.heading(message, number)))._p.style = "Heading1"
-        grounding = answer_origin.grounding_of(message)
+        document.add_paragraph(xml_safe(markdown_file.turn_heading(message, number)))._p.style = "Heading1"
+        grounding = answer_check.grounding_of(message)
         if message.role == "answer":
-            add_answer(document, docx_grounding.text_of(message.text, grounding))
+            add_answer(document, text_with_marks(message.text, grounding))
         else:
             add_typed(document, message.text)
-        docx_grounding.add_check(document, message)
+        add_check(document, message)
         if grounding is not None:
             _add_grounds(document, message.text, grounding)
-        if remark := markdown_file.remark(message):
+        if remark := markdown_file.ending_remark(message):
             document.add_paragraph().add_run(remark).italic = True
     file = io.BytesIO()
     require_zip_date()
@@ -61,7 +259,7 @@ def content(bundle: Bundle) -> bytes:
 
 def add_answer(document: WordDocument, text: str) -> None:
     """With its headings, lists, tables and code; as typed where that would take too long."""
-    tokens = parse(legal(text))
+    tokens = parse(xml_safe(text))
     if tokens is None or sum(token.type == "td_open" for token in tokens) > CELLS_MAX:
         add_typed(document, text)
     else:
@@ -70,11 +268,11 @@ def add_answer(document: WordDocument, text: str) -> None:
 
 def _add_grounds(document: WordDocument, answer: str, grounding: Grounding) -> None:
     if grounding.sources:
-        document.add_paragraph().add_run(docx_grounding.sources_heading(grounding)).bold = True
-        docx_grounding.add_sources(document, answer, grounding)
+        document.add_paragraph().add_run(sources_heading(grounding)).bold = True
+        add_sources(document, answer, grounding)
 
 
-def describe(document: WordDocument, title: str) -> None:
+def set_properties(document: WordDocument, title: str) -> None:
     about = document.core_properties
     about.title, about.author, about.comments, about.language = (
         title[:255],
@@ -86,7 +284,7 @@ def describe(document: WordDocument, title: str) -> None:
 
 
 def add_typed(document: WordDocument, text: str) -> None:
-    for line in legal(text).split("\n"):
+    for line in xml_safe(text).split("\n"):
         document.add_paragraph(line)
 
 
@@ -115,9 +313,7 @@ class _Writer:
         kind = token.type
         if kind in ("bullet_list_open", "ordered_list_open"):
             start = int(token.attrGet("start") or 1) if kind == "ordered_list_open" else 1
-            self._lists.append(
-                docx_styles.new_list(self._document, BULLETS if kind == "bullet_list_open" else NUMBERS, start)
-            )
+            self._lists.append(new_list(self._document, BULLETS if kind == "bullet_list_open" else NUMBERS, start))
         elif kind in ("bullet_list_close", "ordered_list_close"):
             self._lists.pop()
         elif kind == "list_item_open":
@@ -138,10 +334,10 @@ class _Writer:
         paragraph = self._document.add_paragraph()
         paragraph._p.style = style_id  # python-docx looks through all styles for one by its name
         if self._lists and self._is_item_new:
-            docx_styles.put_in_list(paragraph, self._lists[-1], len(self._lists) - 1)
+            put_in_list(paragraph, self._lists[-1], len(self._lists) - 1)
             self._is_item_new = False
         elif self._lists or self._quotes:
-            indent = docx_styles.LIST_INDENT_MM * len(self._lists) + QUOTE_INDENT_MM * self._quotes
+            indent = LIST_INDENT_MM * len(self._lists) + QUOTE_INDENT_MM * self._quotes
             paragraph.paragraph_format.left_indent = Mm(indent)
         return paragraph
 
@@ -157,19 +353,19 @@ class _Writer:
         for number, row in enumerate(rows):
             line = table.add_row()
             for cell, (token, inline) in zip(line.cells, row, strict=True):
-                _fill(cell, token, inline)
+                _fill_inline(cell, token, inline)
             if number == 0:
                 line._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))  # again on each page
         self._document.add_paragraph()  # Word joins tables that touch
 
 
-def _fill(cell: Any, token: Token, inline: Token) -> None:
+def _fill_inline(cell: Any, token: Token, inline: Token) -> None:
     paragraph = cell.paragraphs[0]
     add_inline(paragraph, inline.children or (), is_bold=token.type == "th_open")
     style = str(token.attrGet("style") or "")
     paragraph.alignment = _ALIGNMENTS.get(style.removeprefix("text-align:"))
     if token.type == "th_open":
-        docx_styles.shade(cell._tc.get_or_add_tcPr(), 1)  # behind its width
+        shade(cell._tc.get_or_add_tcPr(), 1)  # behind its width
 
 
 def add_inline(paragraph: Any, tokens: Sequence[Token], *, is_bold: bool = False) -> None:
@@ -200,3 +396,45 @@ def add_inline(paragraph: Any, tokens: Sequence[Token], *, is_bold: bool = False
         for is_on, name in ((depth["strong"], "bold"), (depth["em"], "italic"), (depth["s"], "strike")):
             if is_on:
                 setattr(run.font, name, True)
+
+
+FACT_WIDTHS_MM = [45, 115]
+
+
+def answer_docx(answered: AnswerRecord) -> bytes:
+    document = new_document()
+    grounding, answer = answered.grounding, answered.answer
+    set_properties(document, phrase("chat.answer_title"))
+    mark = document.add_paragraph()
+    mark.alignment = WD_ALIGN_PARAGRAPH.RIGHT
+    mark.add_run(phrase(f"common.label.{answered.highest_label}")).bold = True
+    document.add_paragraph(phrase("chat.answer_title"))._p.style = "Title"
+
+    _add_heading(document, "chat.answer_question")
+    add_typed(document, answered.question.text)
+    _add_heading(document, "chat.answer_answer")
+    add_answer(document, text_with_marks(answer.text, grounding))
+    if remark := markdown_file.ending_remark(answer):
+        document.add_paragraph().add_run(remark).italic = True
+    origin = answer_check.imported_mark(answer)
+    if grounding is None and not origin:
+        document.add_paragraph().add_run(phrase("chat.batch_without_documents")).italic = True
+    else:
+        _add_heading(document, "chat.answer_check")
+        add_check(document, answer)
+        if grounding is not None and grounding.verdict != "answered":
+            document.add_paragraph(phrase("chat.not_in_documents"))
+        if grounding is not None and grounding.sources:
+            document.add_paragraph(sources_heading(grounding))._p.style = "Heading1"
+            add_sources(document, answer.text, grounding)
+    _add_heading(document, "chat.answer_facts")
+    facts: list[tuple[str, ...]] = [(name, xml_safe(value)) for name, value in answered.facts()]
+    add_table(document, [], facts, FACT_WIDTHS_MM)
+    file = io.BytesIO()
+    require_zip_date()
+    document.save(file)
+    return file.getvalue()
+
+
+def _add_heading(document: WordDocument, key: str) -> None:
+    document.add_paragraph(phrase(key))._p.style = "Heading1"

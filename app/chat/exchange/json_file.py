@@ -6,31 +6,182 @@
     ]}
 
 Times are seconds since 1970 (UTC). What a conversation holds: `bundle.as_dict`.
+
+A large JSON object read piece by piece: Python's own decoder can only read a document as a whole.
 """
 
 import io
 import json
+import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from app import __version__
 from app.base import invisible_characters
 from app.base.errors import AppError
+from app.base.files import strict_json
 from app.base.files.input_file import open_regular
-from app.chat.exchange import bundle_check
-from app.chat.exchange.bundle import Bundle, as_dict
-from app.chat.exchange.bundle_check import RefusedError
-from app.chat.exchange.json_stream import TOO_LONG, BrokenError, JsonStream
+from app.chat.exchange import conversation_bundle
+from app.chat.exchange.conversation_bundle import Bundle, BundleRefusedError, bundle_to_dict
 
-FORMAT = "kotae-conversations"
-VERSION = 1
+PIECE_CHARACTERS = 1 << 20
+# Of one conversation; 16 million. Python's decoder holds up the window until it has read a value, and may need 25 bytes
+# of memory for each of its characters.
+VALUE_CHARACTERS_MAX = 1 << 24
+AHEAD_CHARACTERS = 32  # a number could go on behind what has been read
+DIGITS_MAX = 18
+
+TOO_LONG = object()
+
+_SPACE = " \t\r\n"
+_MARKS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
+
+
+class BrokenJsonError(Exception):
+    """What follows is not JSON, or is nested too deeply."""
+
+
+class JsonTooLongError(BrokenJsonError):
+    """One value beyond `VALUE_CHARACTERS_MAX`."""
+
+
+class JsonStream:
+    """The keys of the outermost object, and the items of an array in it, each read when it is asked for.
+
+    Every method raises BrokenError.
+    """
+
+    def __init__(self, file: TextIO, report: Callable[[int], None]) -> None:
+        """`report` is told how many bytes have been read."""
+        self._file = file
+        self._report = report
+        self._text = ""
+        self._at = 0
+        self._has_ended = False
+
+    def members(self) -> Iterator[str]:
+        """Each key of the object; its value is to be read before the next."""
+        self._take("{")
+        if self._takes("}"):
+            return
+        while True:
+            key = self.value()
+            if not isinstance(key, str):
+                raise BrokenJsonError
+            self._take(":")
+            yield key
+            if self._takes("}"):
+                return
+            self._take(",")
+
+    def items(self) -> Iterator[Any]:
+        """Each item of the array that comes next; in the place of one that is too long, `TOO_LONG`."""
+        self._take("[")
+        if self._takes("]"):
+            return
+        while True:
+            try:
+                item = self.value()
+            except JsonTooLongError:
+                self._skip()
+                item = TOO_LONG
+            yield item
+            if self._takes("]"):
+                return
+            self._take(",")
+
+    def value(self) -> Any:
+        self._next()
+        while True:
+            try:
+                found, end = _DECODER.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                if not self._read():
+                    raise (BrokenJsonError if self._has_ended else JsonTooLongError) from error
+            except RecursionError as error:
+                raise BrokenJsonError from error
+            else:
+                if end + AHEAD_CHARACTERS < len(self._text) or not self._read():
+                    self._at = end
+                    return found
+
+    def end(self) -> None:
+        """Nothing but space may follow."""
+        if self._next():
+            raise BrokenJsonError
+
+    def _skip(self) -> None:
+        """Past an array, an object or a text of any length, keeping none of it."""
+        depth, is_text = 0, False
+        while True:
+            end = self._at
+            for mark in _MARKS.finditer(self._text, self._at):
+                end = mark.end()
+                if mark[0] == '"':
+                    is_text = not is_text
+                elif not is_text:
+                    depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(mark[0], 0)
+                if depth <= 0 and not is_text:
+                    self._at = end
+                    return
+            is_cut = end < len(self._text) and self._text.endswith("\\")  # what it escapes comes with the next piece
+            self._at = len(self._text) - is_cut
+            if not self._read():
+                raise BrokenJsonError
+
+    def _take(self, wanted: str) -> None:
+        if not self._takes(wanted):
+            raise BrokenJsonError
+
+    def _takes(self, wanted: str) -> bool:
+        is_there = self._next() == wanted
+        self._at += is_there
+        return is_there
+
+    def _next(self) -> str:
+        """The next character that is no space; "" at the end."""
+        while True:
+            while self._at < len(self._text):
+                if self._text[self._at] not in _SPACE:
+                    return self._text[self._at]
+                self._at += 1
+            if not self._read():
+                return ""
+
+    def _read(self) -> bool:
+        """Reads on, each time as much as is there already, so that a long value costs no more than twice its length."""
+        rest = self._text[self._at :]
+        if self._has_ended or len(rest) > VALUE_CHARACTERS_MAX:
+            return False
+        more = self._file.read(max(PIECE_CHARACTERS, min(len(rest), VALUE_CHARACTERS_MAX - len(rest))))
+        self._report(self._file.buffer.tell())
+        if not more:
+            self._has_ended = True
+            return False
+        self._text, self._at = rest + more, 0
+        if strict_json.is_crowded(self._text):  # it would take far more memory than conversations of that length
+            raise BrokenJsonError
+        return True
+
+
+def _integer(digits: str) -> int | float:
+    """Python refuses to read thousands of digits, which would make the whole file unreadable."""
+    return int(digits) if len(digits) <= DIGITS_MAX else math.inf
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer)
+
+
+CONVERSATIONS_FORMAT = "kotae-conversations"
+CONVERSATIONS_VERSION = 1
 FILE_BYTES_MAX = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ImportRefusal:
     """A conversation that cannot be taken: which of the file, from 1, what it is called, and why.
 
     `at` as in RefusedError. The reason "rest" means this one and all that follow: the file breaks off.
@@ -42,17 +193,22 @@ class Refusal:
     at: int = 0
 
 
-def write(file: BinaryIO, bundles: Iterable[Bundle], exported_at: float) -> None:
-    head = {"format": FORMAT, "version": VERSION, "exported_at": exported_at, "kotae": __version__}
+def write_conversations(file: BinaryIO, bundles: Iterable[Bundle], exported_at: float) -> None:
+    head = {
+        "format": CONVERSATIONS_FORMAT,
+        "version": CONVERSATIONS_VERSION,
+        "exported_at": exported_at,
+        "kotae": __version__,
+    }
     file.write(f'{json.dumps(head)[:-1]}, "conversations": ['.encode())
     for number, bundle in enumerate(bundles):
         file.write(b",\n" if number else b"\n")
-        written = json.dumps(as_dict(bundle), ensure_ascii=False, allow_nan=False)
+        written = json.dumps(bundle_to_dict(bundle), ensure_ascii=False, allow_nan=False)
         file.write(invisible_characters.escape_json(written).encode())
     file.write(b"\n]}\n")
 
 
-def read(path: Path, report: Callable[[int, int], None]) -> Iterator[Bundle | Refusal]:
+def read_conversations(path: Path, report: Callable[[int, int], None]) -> Iterator[Bundle | ImportRefusal]:
     """Everything in the file, in its order. `report` is told the bytes read, of how many.
 
     Raises AppError, perhaps only at the end: the file may say last that it is not ours.
@@ -76,44 +232,49 @@ def read(path: Path, report: Callable[[int, int], None]) -> Iterator[Bundle | Re
         raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
 
 
-def _document(stream: JsonStream, path: str) -> Iterator[Bundle | Refusal]:
+def _document(stream: JsonStream, path: str) -> Iterator[Bundle | ImportRefusal]:
     head: dict[str, Any] = {}
     number = 0
     try:
         for key in stream.members():
             if key != "conversations":
                 head[key] = stream.value()
-                _check(head, path, is_complete=False)
+                _check_head(head, path, is_complete=False)
                 continue
             if key in head:
-                raise BrokenError
+                raise BrokenJsonError
             head[key] = None
             for number, data in enumerate(stream.items(), start=1):
                 yield _bundle(number, data)
         stream.end()
-    except BrokenError as error:
+    except BrokenJsonError as error:
         if number == 0 and "conversations" not in head:
             raise AppError("import_not_json", path=path) from error
-        _check(head, path, is_complete=True)
-        yield Refusal(number + 1, "", "rest")
-    _check(head, path, is_complete=True)
+        _check_head(head, path, is_complete=True)
+        yield ImportRefusal(number + 1, "", "rest")
+    _check_head(head, path, is_complete=True)
 
 
-def _check(head: dict[str, Any], path: str, *, is_complete: bool) -> None:
+def _check_head(head: dict[str, Any], path: str, *, is_complete: bool) -> None:
     version = head.get("version")
     is_version = isinstance(version, int) and not isinstance(version, bool) and version >= 1
-    if "format" in head and head["format"] != FORMAT:
+    if "format" in head and head["format"] != CONVERSATIONS_FORMAT:
         raise AppError("import_not_ours", path=path)
-    if "version" in head and head.get("format") == FORMAT and is_version and head["version"] > VERSION:
-        raise AppError("import_newer", version=version, known=VERSION)
+    if (
+        "version" in head
+        and head.get("format") == CONVERSATIONS_FORMAT
+        and is_version
+        and head["version"] > CONVERSATIONS_VERSION
+    ):
+        raise AppError("import_newer", version=version, known=CONVERSATIONS_VERSION)
     if is_complete and not ("format" in head and is_version and "conversations" in head):
         raise AppError("import_not_ours", path=path)
 
 
-def _bundle(number: int, data: Any) -> Bundle | Refusal:
+def _bundle(number: int, data: Any) -> Bundle | ImportRefusal:
     if data is TOO_LONG:
-        return Refusal(number, "", "size")
+        return ImportRefusal(number, "", "size")
     try:
-        return bundle_check.from_dict(data)
-    except RefusedError as error:
-        return Refusal(number, bundle_check.title_in(data), error.reason, error.at)
+        return conversation_bundle.bundle_from_dict(data)
+    except BundleRefusedError as error:
+        return ImportRefusal(number, conversation_bundle.title_from_dict(data), error.reason, error.at)

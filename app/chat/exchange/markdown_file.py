@@ -7,8 +7,8 @@ from app import __version__
 from app.base import invisible_characters
 from app.base.files.inert_markdown import escape_line, make_inert, quote_lines
 from app.base.wording import phrase
-from app.chat import answer_origin
-from app.chat.exchange.bundle import Bundle
+from app.chat import answer_check
+from app.chat.exchange.conversation_bundle import Bundle
 from app.chat.records import Message
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import Grounding
@@ -16,25 +16,29 @@ from app.documents.grounding.grounding_record import Grounding
 TURN_DEPTH = 2  # headings of answers begin one below those of the turns
 
 
-def content(bundle: Bundle) -> str:
-    lines = [f"# {escape_line(bundle.conversation.title)}", "", *(f"- {escape_line(fact)}" for fact in facts(bundle))]
+def conversation_markdown(bundle: Bundle) -> str:
+    lines = [
+        f"# {escape_line(bundle.conversation.title)}",
+        "",
+        *(f"- {escape_line(fact)}" for fact in conversation_facts(bundle)),
+    ]
     number = 0
-    for message in shown(bundle):
+    for message in shown_branch(bundle):
         number += message.role == "question"
-        lines += ["", f"## {escape_line(heading(message, number))}", ""]
-        grounding = answer_origin.grounding_of(message)
+        lines += ["", f"## {escape_line(turn_heading(message, number))}", ""]
+        grounding = answer_check.grounding_of(message)
         text = source_citations.add_marks(message.text, grounding) if grounding else message.text
         written = make_inert(text, TURN_DEPTH, phrase("common.export_address", address="{}"))
         lines.append(quote_lines(written.split("\n")) if message.role == "question" else written)
         if grounds := _grounds(message, grounding):
             lines += ["", *(f"- {escape_line(line)}" for line in grounds)]
-        lines += [f"\n*{escape_line(note)}*" for note in [remark(message)] if note]
+        lines += [f"\n*{escape_line(note)}*" for note in [ending_remark(message)] if note]
     return invisible_characters.remove("\n".join(lines) + "\n")
 
 
 def _grounds(message: Message, grounding: Grounding | None) -> list[str]:
     """The result of the check, and the sources that the answer uses, or that its file names."""
-    lines, hearsay = answer_origin.lines(message), answer_origin.hearsay(message)
+    lines, hearsay = answer_check.check_lines(message), answer_check.quoted_places(message)
     if grounding is not None:
         numbers = source_citations.used_sources(message.text, grounding)
         lines += [f"[{n}] {source_citations.describe_place(grounding.sources[n - 1])}" for n in numbers]
@@ -43,7 +47,7 @@ def _grounds(message: Message, grounding: Grounding | None) -> list[str]:
     return lines
 
 
-def shown(bundle: Bundle) -> list[Message]:
+def shown_branch(bundle: Bundle) -> list[Message]:
     """The branch that is shown, from its first question."""
     by_id = {message.id: message for message in bundle.messages}
     found: list[Message] = []
@@ -54,7 +58,7 @@ def shown(bundle: Bundle) -> list[Message]:
     return found[::-1]
 
 
-def facts(bundle: Bundle) -> Sequence[str]:
+def conversation_facts(bundle: Bundle) -> Sequence[str]:
     """What the head of a document says: when it was written and exported, and what is not in it."""
     conversation = bundle.conversation
     found = [
@@ -64,19 +68,19 @@ def facts(bundle: Bundle) -> Sequence[str]:
     if conversation.imported_at is not None:
         found.append(phrase("chat.imported_at", at=moment(conversation.imported_at)))
     found.append(phrase("common.export_label", label=phrase(f"common.label.{conversation.label}")))
-    others = len(bundle.messages) - len(shown(bundle))
+    others = len(bundle.messages) - len(shown_branch(bundle))
     return [*found, phrase("common.export_branches", count=others)] if others else found
 
 
-def heading(message: Message, number: int) -> str:
+def turn_heading(message: Message, number: int) -> str:
     parts = [phrase(f"common.export_{message.role}", number=number), moment(message.created_at)]
     if message.details is not None:
-        model, machine = answer_origin.model(message.details), answer_origin.machine(message.details)
-        parts += [answer_origin.mark(message), " @ ".join(filter(None, (model, machine)))]
+        model, machine = answer_check.model_text(message.details), answer_check.remote_machine(message.details)
+        parts += [answer_check.imported_mark(message), " @ ".join(filter(None, (model, machine)))]
     return phrase("common.export_gap").join(part for part in parts if part)
 
 
-def remark(message: Message) -> str:
+def ending_remark(message: Message) -> str:
     """That an answer has no proper end; "" where it has."""
     if message.role == "question":
         return ""

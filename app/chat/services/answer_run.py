@@ -14,9 +14,9 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.settings import Settings
 from app.chat import presets
-from app.chat.presets import PROGRAM, Choices
-from app.chat.services import grounding
-from app.chat.services.grounding import Found, Packed, Wanted
+from app.chat.presets import PROGRAM_DEFAULTS, Choices
+from app.chat.services import retrieval_augmentation
+from app.chat.services.retrieval_augmentation import PackedPrompt, RetrievalRequest, RetrievedPassages
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import Grounding
 from app.documents.services.embedding import Embedding
@@ -58,10 +58,10 @@ class AnswerRequest:
     model: LocalModel
     turns: tuple[Turn, ...]
     settings: Settings
-    choices: Choices = PROGRAM  # in force: every field filled, but for the seed
+    choices: Choices = PROGRAM_DEFAULTS  # in force: every field filled, but for the seed
     adapters: tuple[AdapterUse, ...] | None = None  # None: the model's own or that of its card, if it has one
     force_load: bool = False  # load although the memory seems too small
-    wanted: Wanted | None = None  # of the documents; None: the model answers by itself
+    wanted: RetrievalRequest | None = None  # of the documents; None: the model answers by itself
     grammar: str = ""  # GBNF that the answer follows; "": none
     json_schema: str = ""  # JSON Schema that it follows instead; "": none
     stop: tuple[str, ...] = ()  # texts that end it, beside those of the model's form
@@ -71,7 +71,7 @@ class AnswerRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AnswerOutcome:
     """How an answer ended. Seconds are from `start`; `load_s` is 0 when the model was there already.
 
     Without the model (quoted, or not in the documents) `done` has no tokens.
@@ -114,8 +114,8 @@ class AnswerRun(QObject):
         self._is_engaged = False  # with what is loaded, or was told to be
         self._kind = ""
         self._count_id = self._text = ""
-        self._found: Found | None = None
-        self._packed: Packed | None = None
+        self._found: RetrievedPassages | None = None
+        self._packed: PackedPrompt | None = None
         self._done: Done | None = None  # it cannot be stopped any more
         self.stage = AnswerStage()
 
@@ -153,7 +153,9 @@ class AnswerRun(QObject):
             return
         is_late = meaning is None and embedding is not None and embedding.is_on
         background.run(
-            lambda: _checked(request.model, grounding.find(wanted, request.model, meaning, is_late=is_late)),
+            lambda: _checked(
+                request.model, retrieval_augmentation.retrieve(wanted, request.model, meaning, is_late=is_late)
+            ),
             self._on_found,
             self._fail,
         )
@@ -163,7 +165,7 @@ class AnswerRun(QObject):
         """What the answer rests on so far; its claims come with the outcome."""
         return self._packed.grounding if self._packed else None
 
-    def _on_found(self, found: Found) -> None:
+    def _on_found(self, found: RetrievedPassages) -> None:
         if self._is_over:
             return
         self._found = found
@@ -208,7 +210,7 @@ class AnswerRun(QObject):
         if self._is_loaded(plan):
             self._build_prompt()
             return
-        self._load_id = load(self._engine, self.request.model.name, plan)
+        self._load_id = send_load(self._engine, self.request.model.name, plan)
 
     def _build_prompt(self) -> None:
         request, system, turns = self.request, self.request.choices.system_prompt or "", self.request.turns
@@ -216,7 +218,7 @@ class AnswerRun(QObject):
             system, turns = self._packed.system, self._packed.turns
         elif self._found is not None and request.wanted is not None:
             self._count_id = self._engine.new_id()
-            counted = grounding.to_count(self._found, request.wanted, self._model, system)
+            counted = retrieval_augmentation.prompts_to_count(self._found, request.wanted, self._model, system)
             self._engine.send(Tokenize(self._count_id, counted))
             return
         form = local_models.form_of(self._model)
@@ -240,7 +242,7 @@ class AnswerRun(QObject):
         assert request.wanted is not None
         context, system = facts.context_tokens if facts else 0, request.choices.system_prompt or ""
         try:
-            self._packed = grounding.pack(
+            self._packed = retrieval_augmentation.pack_prompt(
                 self._found, request.wanted, counts, context, request.choices.max_tokens or 1, system
             )
         except AppError as error:
@@ -306,13 +308,15 @@ class AnswerRun(QObject):
         self._done = done
         self._stage("checking")
         background.run(
-            lambda: grounding.check(packed, wanted.question, text), lambda kept: self._finish(done, kept), self._fail
+            lambda: retrieval_augmentation.check_answer(packed, wanted.question, text),
+            lambda kept: self._finish(done, kept),
+            self._fail,
         )
 
     def _finish(self, done: Done, kept: Grounding | None) -> None:
         if not self._is_over:
             self._end()
-            self.finished.emit(Outcome(done, self._load_s, time.monotonic() - self._started_at, kept))
+            self.finished.emit(AnswerOutcome(done, self._load_s, time.monotonic() - self._started_at, kept))
 
     def _on_died(self, death: EngineExit) -> None:
         if self._done is not None:  # the answer is finished, and only being checked
@@ -363,7 +367,7 @@ def _check_remote(request: AnswerRequest, keys: RemoteKeys) -> None:
     keys.fetch(model.remote.address)
 
 
-def _checked(model: LocalModel, found: Found) -> Found:
+def _checked(model: LocalModel, found: RetrievedPassages) -> RetrievedPassages:
     """Return what was found, now or earlier, if it may be sent to the model. Raises AppError("remote_secret")."""
     model_registry.require_sendable(model, confidentiality.highest_label(source.label for source in found.sources))
     return found
@@ -376,7 +380,7 @@ def _planned(request: AnswerRequest, loaded: tuple[str, int, str] | None, reclai
     return load_plan.plan_load(request.model, request.settings, loaded, reclaimable_bytes, request.force_load)
 
 
-def load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
+def send_load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
     """Sends a planned load and gives its id; that of the one under way if it is the same."""
     wanted = Load(id=engine.loading.id if engine.loading else engine.new_id(), **plan.fields())
     if wanted != engine.loading:
@@ -386,7 +390,7 @@ def load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
     return wanted.id
 
 
-def in_force(model: LocalModel, *levels: Choices) -> Choices:
+def choices_in_force(model: LocalModel, *levels: Choices) -> Choices:
     """What holds for an answer of this model. `levels`: the most particular first."""
     return presets.in_force(catalogue.load().card(model.card_id), *levels)
 

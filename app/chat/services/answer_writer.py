@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.errors import AppError
 from app.chat.records import AnswerDetails, Message
-from app.chat.services.answer_run import AnswerRun, Outcome
+from app.chat.services.answer_run import AnswerOutcome, AnswerRun
 from app.chat.store import Store
 
 SAVED_EVERY_MS = 1000
@@ -64,7 +64,7 @@ class AnswerWriter(QObject):
                 self.run.stop()
                 self.problem_occurred.emit(error)
 
-    def _on_finished(self, outcome: Outcome) -> None:
+    def _on_finished(self, outcome: AnswerOutcome) -> None:
         text = self._text.strip()
         is_stopped = outcome.done.stop_reason == "cancelled"
         details = _with_outcome(self._details(), outcome)
@@ -86,7 +86,7 @@ class AnswerWriter(QObject):
         return dataclasses.replace(self.answer.details or AnswerDetails(), grounding=self.run.grounding)
 
     def _end(
-        self, text: str, status: str, details: AnswerDetails, outcome: Outcome | None, error: AppError | None
+        self, text: str, status: str, details: AnswerDetails, outcome: AnswerOutcome | None, error: AppError | None
     ) -> None:
         self._save_timer.stop()
         try:
@@ -125,7 +125,7 @@ def _is_same(repeated: Message, text: str, *, is_stopped: bool) -> bool | None:
     return text.startswith(before) if repeated.status == "stopped" else text == before
 
 
-def _with_outcome(details: AnswerDetails, outcome: Outcome) -> AnswerDetails:
+def _with_outcome(details: AnswerDetails, outcome: AnswerOutcome) -> AnswerDetails:
     done = outcome.done
     return dataclasses.replace(
         details,

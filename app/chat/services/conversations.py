@@ -6,10 +6,10 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.errors import AppError
 from app.base.files.day_record import DayRecord
-from app.chat import conversation_labels
-from app.chat.message_index import Found, MessageIndex
+from app.chat import conversation_privacy
+from app.chat.message_index import MessageIndex, SearchResult
+from app.chat.organizer import ConversationOrganizer
 from app.chat.records import Conversation, Folder
-from app.chat.shelf import Shelf
 from app.chat.store import Store
 from app.documents.grounding.grounding_record import CollectionRef
 
@@ -23,7 +23,7 @@ class Conversations(QObject):
     def __init__(self, store: Store, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._store = store
-        self._shelf = Shelf(store.database)
+        self._shelf = ConversationOrganizer(store.database)
         self._index = MessageIndex(store.database)
 
     def all(self) -> list[Conversation]:
@@ -42,12 +42,12 @@ class Conversations(QObject):
 
     def asked(self, conversation_id: int) -> list[CollectionRef]:
         """What its answers in every branch were asked of or rest on, each once."""
-        return [ref for _, ref in conversation_labels.stored(self._store, [conversation_id])]
+        return [ref for _, ref in conversation_privacy.referenced_collections(self._store, [conversation_id])]
 
     def with_drafts(self) -> frozenset[int]:
         return self._shelf.with_drafts()
 
-    def search(self, query: str) -> Found:
+    def search(self, query: str) -> SearchResult:
         return self._index.search(query)
 
     def rename(self, conversation_id: int, title: str) -> None:

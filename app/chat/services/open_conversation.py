@@ -1,4 +1,7 @@
-"""Which conversation is open, where it is kept, what was typed in it, and with what it is answered."""
+"""Which conversation is open, where it is kept, what was typed in it, and with what it is answered.
+
+Where a temporary conversation waits after it was left: in memory, as long as somebody may want it back.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -7,15 +10,33 @@ from PySide6.QtCore import QObject, Signal
 from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.errors import AppError
-from app.chat import answer_ratings, conversation_labels
+from app.chat import answer_ratings, conversation_privacy
+from app.chat.organizer import ConversationOrganizer
 from app.chat.presets import Choices, Preset
-from app.chat.records import Conversation, Draft, Message
-from app.chat.services.answering import UNTOUCHED, Answering
+from app.chat.records import Conversation, Message, UnsentDraft
+from app.chat.services.answer_settings import UNTOUCHED, AnswerSettings
 from app.chat.services.conversations import Conversations
-from app.chat.services.temporary import LeftStore
-from app.chat.shelf import Shelf
 from app.chat.store import Store
 from app.documents.grounding.grounding_record import CollectionRef
+
+
+class TemporaryStore:
+    """Each temporary conversation has a store of its own. The last that was left is here; earlier ones are closed."""
+
+    def __init__(self) -> None:
+        self._store: Store | None = None
+
+    def put(self, store: Store) -> None:
+        self.close()
+        self._store = store
+
+    def take(self) -> Store | None:
+        store, self._store = self._store, None
+        return store
+
+    def close(self) -> None:
+        if (store := self.take()) is not None:
+            store.close()
 
 
 class OpenConversation(QObject):
@@ -29,11 +50,11 @@ class OpenConversation(QObject):
     problem_occurred = Signal(object)  # AppError
 
     def __init__(
-        self, store: Store, conversations: Conversations, answering: Answering, parent: QObject | None = None
+        self, store: Store, conversations: Conversations, answering: AnswerSettings, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
         self._disk = self._store = store  # where the open conversation is kept
-        self._left = LeftStore()
+        self._left = TemporaryStore()
         self._conversations = conversations
         self._answering = answering
         self.conversation: Conversation | None = None
@@ -51,7 +72,11 @@ class OpenConversation(QObject):
 
     def asked(self) -> list[CollectionRef]:
         """What its answers in every branch were asked of or rest on, each once; quicker than `messages`."""
-        found = conversation_labels.stored(self._store, [self.conversation.id]) if self.conversation else []
+        found = (
+            conversation_privacy.referenced_collections(self._store, [self.conversation.id])
+            if self.conversation
+            else []
+        )
         return [ref for _, ref in found]
 
     def new(self, folder_id: int | None = None, *, is_temporary: bool = False) -> None:
@@ -143,7 +168,7 @@ class OpenConversation(QObject):
     def give_label(self, label: Label) -> bool:
         """Never below its documents. False: it could not be stored, as `problem_occurred` says."""
         here = self.conversation
-        if here is None or not self._change(lambda: conversation_labels.give(self._store, here.id, label)):
+        if here is None or not self._change(lambda: conversation_privacy.set_label(self._store, here.id, label)):
             return False
         self.conversation = self._store.conversation(here.id)
         self._conversations.note_change()
@@ -157,14 +182,16 @@ class OpenConversation(QObject):
             self.answer_rated.emit(self._store.message(answer_id))
         return is_done
 
-    def draft(self) -> Draft:
+    def draft(self) -> UnsentDraft:
         """What was typed here and not sent."""
-        return Shelf(self._store.database).draft(self.conversation.id if self.conversation else None)
+        return ConversationOrganizer(self._store.database).draft(self.conversation.id if self.conversation else None)
 
-    def keep_draft(self, draft: Draft) -> bool:
+    def keep_draft(self, draft: UnsentDraft) -> bool:
         """False: it could not be stored, as `problem_occurred` says."""
         here = self.conversation
-        return self._change(lambda: Shelf(self._store.database).keep_draft(here.id if here else None, draft))
+        return self._change(
+            lambda: ConversationOrganizer(self._store.database).keep_draft(here.id if here else None, draft)
+        )
 
     # ------------------------------------------------------------------- private
 

@@ -1,20 +1,176 @@
-"""The frame at the foot of the page: the editor, what its keys do, and one button. Also edits an earlier question."""
+"""The frame at the foot of the page: the editor, what its keys do, and one button. Also edits an earlier question.
+
+Where a question is typed: 1 to 8 lines, plain text only, safe for Japanese conversion.
+
+The line over the field that says that an earlier question is being changed, not a new one written.
+
+The line over the field that says, as long as a model elsewhere is chosen, that the text leaves this machine.
+
+What is typed and not sent stays with its conversation: when another one is opened, and through a crash.
+"""
 
 import sys
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QTextCursor
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QTextCursor, QTextOption
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
-from app.chat.records import Draft
-from app.chat.ui.edit_line import EditLine
-from app.chat.ui.editor import TEXT_MAX, QuestionEditor
-from app.chat.ui.remote_mark import RemoteMark
+from app.chat.records import UnsentDraft
+from app.chat.services.chat_session import ChatSession
 from app.uikit.input_method import guard_of
+from app.uikit.localization import sends_to_text
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, KeyHint, make_icon_button
-from app.uikit.widgets.labels import ElidedLabel, Label, plain_tooltip
+from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, plain_tooltip
+
+TEXT_MAX = 50_000  # characters; no local model reads more in one question, and longer lines would make typing slow
+LINES_MAX = 8
+LINES_MAX_LOW = 4  # in a window of at most LOW_PX
+LOW_PX = 640
+
+
+class QuestionEditor(QPlainTextEdit):
+    """While a conversion is open, its keys belong to the input method and the text is not touched."""
+
+    send_requested = Signal()
+    stop_requested = Signal()
+    text_refused = Signal(int)  # characters of a paste that would make the question too long
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._lines_max = LINES_MAX
+        self.send_key = "enter"
+        self._input_method = guard_of(self)
+        self._build()
+        self.document().documentLayout().documentSizeChanged.connect(self._fit)
+        theme.changed.connect(self._restyle)
+        self._restyle()
+
+    def _build(self) -> None:
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setTabChangesFocus(True)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.viewport().setAutoFillBackground(False)
+
+    def text(self) -> str:
+        return self.toPlainText()
+
+    def set_text(self, text: str) -> None:
+        """Replaces the text and puts the cursor at its end; during a conversion, only after it has ended."""
+        self._input_method.when_free(lambda: self._replace(text))
+
+    def _replace(self, text: str) -> None:
+        self.setPlainText(text)
+        self.moveCursor(QTextCursor.MoveOperation.End)
+
+    def set_placeholder(self, words: str) -> None:
+        self._input_method.when_free(lambda: self.setPlaceholderText(words))
+        self.viewport().update()  # Qt paints another placeholder only when there was none before
+
+    def finish_composition(self) -> bool:
+        """Takes what is being converted as it is (a click on 送信 says so). False: the input method keeps it."""
+        return self._input_method.finish()
+
+    # -------------------------------------------------------------------- keys
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            event.accept()
+            self._on_return(event)
+        elif event.key() == Qt.Key.Key_Escape:
+            event.accept()
+            self.stop_requested.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def _on_return(self, event: QKeyEvent) -> None:
+        """Shift makes a new line, Ctrl sends; alone it does what the settings say. A key held down never sends."""
+        modifiers = event.modifiers()
+        is_sending = bool(modifiers & Qt.KeyboardModifier.ControlModifier) or (
+            self.send_key == "enter" and not modifiers & Qt.KeyboardModifier.ShiftModifier
+        )
+        if not is_sending:
+            self.textCursor().insertBlock()
+            self.ensureCursorVisible()
+        elif not event.isAutoRepeat():
+            self.send_requested.emit()
+
+    # ------------------------------------------------------------------- paste
+
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        """A file that is dropped is no text; the window may take it."""
+        return source.hasText() and not any(url.isLocalFile() for url in source.urls())
+
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        if self._input_method.is_active:
+            return
+        text = source.text()
+        length = self.document().characterCount() - len(self.textCursor().selectedText()) + len(text)
+        if length > TEXT_MAX:
+            self.text_refused.emit(len(text))
+        else:
+            self.textCursor().insertText(text)
+            self.ensureCursorVisible()
+
+    # -------------------------------------------------------------------- size
+
+    def _restyle(self) -> None:
+        self.setFont(self._theme.font("reading"))
+        self.document().setDocumentMargin(self._theme.px(2))
+        self.viewport().setFont(self.font())  # Qt paints the placeholder with it, and it does not follow by itself
+        self._fit()
+
+    def fit_window(self, window_height: int) -> None:
+        """Low windows leave the room to the conversation."""
+        self._lines_max = LINES_MAX_LOW if window_height <= LOW_PX else LINES_MAX
+        self._fit()
+
+    def _fit(self) -> None:
+        lines = max(1, min(self._lines_max, round(self.document().size().height())))
+        is_full = self.document().size().height() > self._lines_max
+        wanted = lines * self.fontMetrics().lineSpacing() + 2 * round(self.document().documentMargin()) + 2
+        policy = Qt.ScrollBarPolicy.ScrollBarAsNeeded if is_full else Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        self.setVerticalScrollBarPolicy(policy)
+        if self.height() != wanted or self.maximumHeight() != wanted:
+            self.setFixedHeight(wanted)
+
+
+class EditingNotice(QWidget):
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.cancel_button = make_icon_button(theme, phrase("chat.cancel_esc"), "x", "quiet", compact=True)
+        self.cancel_button.setAccessibleName(phrase("chat.stop_editing"))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(4, 0, 0, 2)
+        row.setSpacing(8)
+        row.addWidget(IconLabel(theme, "pencil", "accent"))
+        words = Label(phrase("chat.editing_the_question"), role="caption", tone="accent", strong=True)
+        row.addWidget(words, 1)
+        row.addWidget(self.cancel_button)
+
+
+class RemoteMark(QWidget):
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._icon = IconLabel(theme, "external-link", "warning")
+        self.words = ElidedLabel("", "caption", "warning", strong=True)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(4, 0, 4, 2)
+        row.setSpacing(8)
+        row.addWidget(self._icon)
+        row.addWidget(self.words, 1)
+        self.hide()
+
+    def show_place(self, place: str, *, is_allowed: bool = True) -> None:
+        """`place`: host and port; "": the model is of this machine. `is_allowed`: something may leave at all."""
+        self.setVisible(bool(place))
+        stopped = phrase("chat.outside_traffic_is_blocked_so", place=place)
+        self.words.setText(sends_to_text(place) if is_allowed else stopped)
+        self._icon.show_icon(*(("external-link", "warning") if is_allowed else ("lock", "warning")))
+        self.setAccessibleName(self.words.text())
 
 
 class Composer(QWidget):
@@ -31,7 +187,7 @@ class Composer(QWidget):
         self._theme = theme
         self._is_busy = False
         self._is_filling = False  # what is shown comes from a draft, not from somebody who types
-        self._coming: Draft | None = None  # what is shown when the conversion has ended
+        self._coming: UnsentDraft | None = None  # what is shown when the conversion has ended
         self._set_aside = ""  # what had been typed when the edit began
         self.edited_id: int | None = None  # the question that is being changed
         self._build()
@@ -44,7 +200,7 @@ class Composer(QWidget):
     def _build(self) -> None:
         self.editor = QuestionEditor(self._theme, self)
         self.editor.setAccessibleName(phrase("common.batch_column.question"))
-        self.edit_line = EditLine(self._theme)
+        self.edit_line = EditingNotice(self._theme)
         self.edit_line.hide()
         self.remote_mark = RemoteMark(self._theme, self)
         self.notice = Label(role="caption", tone="warning", wraps=True)
@@ -97,11 +253,11 @@ class Composer(QWidget):
         guard_of(self.editor).when_free(lambda: self._put_over(text))
         self.editor.setFocus()
 
-    def draft(self) -> Draft:
+    def draft(self) -> UnsentDraft:
         """As it is shown, or is about to be: the text of one conversation never counts as that of another."""
-        return self._coming or Draft(self.text(), self.edited_id, self._set_aside)
+        return self._coming or UnsentDraft(self.text(), self.edited_id, self._set_aside)
 
-    def show_draft(self, draft: Draft) -> None:
+    def show_draft(self, draft: UnsentDraft) -> None:
         """Takes text and edit as they were left; during a conversion, when it has ended."""
         self._coming = draft
         guard_of(self.editor).when_free(self._fill)
@@ -110,13 +266,13 @@ class Composer(QWidget):
         """Shows an earlier question for changing. What was typed is set aside, and comes back afterwards."""
         before = self.draft()
         set_aside = before.text if before.edited_id is None else before.set_aside
-        self.show_draft(Draft(text, question_id, set_aside))
+        self.show_draft(UnsentDraft(text, question_id, set_aside))
         self.editor.setFocus()
         self.draft_changed.emit()
 
     def end_edit(self) -> None:
         """The question was taken, or the edit is given up. What an edit had set aside is back."""
-        self.show_draft(Draft(self.draft().set_aside))
+        self.show_draft(UnsentDraft(self.draft().set_aside))
         self.editor.setFocus()
         self.draft_changed.emit()
 
@@ -229,3 +385,42 @@ class Composer(QWidget):
         inset = width / 2
         radius = self._theme.metric("radius_control")
         painter.drawRoundedRect(self.rect().toRectF().adjusted(inset, inset, -inset, -inset), radius, radius)
+
+
+KEPT_AFTER_MS = 500  # of the first change, also while somebody goes on typing
+
+
+class ComposerDrafts(QObject):
+    """Between the composer and the open conversation. The page says when another one is shown (`restore`)."""
+
+    def __init__(self, session: ChatSession, composer: Composer, parent: QObject) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._composer = composer
+        self._kept: UnsentDraft | None = UnsentDraft()  # as it is stored; None: unknown
+        self._timer = QTimer(self, singleShot=True, interval=KEPT_AFTER_MS)
+        self._timer.timeout.connect(self.keep)
+        composer.draft_changed.connect(self._on_draft_changed)
+        session.about_to_leave.connect(self.keep)
+
+    def keep(self) -> None:
+        """Stores what is in the composer, unless it is stored already. What could not be stored is tried again."""
+        self._timer.stop()
+        draft = self._composer.draft()
+        if draft != self._kept and self._session.keep_draft(draft):
+            self._kept = draft
+
+    def save_again(self) -> None:
+        """The same, when the conversation has got another place: its first question, or a store of its own."""
+        self._kept = None
+        self.keep()
+
+    def _on_draft_changed(self) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def restore(self) -> None:
+        """What was typed in the conversation that is open now."""
+        self._timer.stop()
+        self._kept = self._session.draft()
+        self._composer.show_draft(self._kept)

@@ -23,7 +23,7 @@ from app.base.errors import AppError
 from app.base.files import work_folder
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase
-from app.chat.services import ask_adapter
+from app.chat.services import command_request
 from app.evaluation.cli import eval_quant, eval_questions, eval_run, eval_scale, eval_sets, eval_words
 from app.evaluation.judge.comparing import MEASURES
 from app.evaluation.report import advice, results_file
@@ -233,7 +233,7 @@ def _quant(wish: Scale, best: _Best, where: Paths, output: Output) -> Path:
     folder = work_folder.timestamped_path(where.evaluations, wish.asking.name, time.time())
     system = best.result.system
     base = model_registry.choose_model(system.model, where)
-    adapter = ask_adapter.choose(system.adapter, where.runs, runs.find_folder)
+    adapter = command_request.choose_adapter(system.adapter, where.runs, runs.find_folder)
     _model, tuning = eval_questions.tuned_by(base, adapter, where.documents)
     if tuning is None:
         raise AppError("adapter_unknown", wanted=system.adapter)

@@ -10,7 +10,7 @@ from app.base.cli.commands import Output, set_command
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import format_size, help_text
-from app.chat.services import ask_adapter
+from app.chat.services import command_request
 from app.evaluation.cli import eval_questions, eval_run
 from app.evaluation.study import planning, quant_plan
 from app.evaluation.study.quant_plan import PAPER_FORMS, QuantPlan
@@ -64,7 +64,7 @@ def _made(options: argparse.Namespace, models: Sequence[LocalModel], folder: Pat
     source = quant_plan.of_model(models[0]) if models else quant_plan.of_folder(Path(options.model[0]))
     tuned = None
     if options.adapter is not None:
-        adapter = ask_adapter.choose(options.adapter, where.runs, runs.find_folder)
+        adapter = command_request.choose_adapter(options.adapter, where.runs, runs.find_folder)
         model, tuning = eval_questions.tuned_by(source.model, adapter, where.documents)
         tuned = (model, tuning) if tuning is not None else None
     return quant_plan.plan(source, forms, tuned, folder, where.bases)

@@ -11,8 +11,8 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text
 from app.chat.presets import Choices
-from app.chat.services import ask_adapter, command_request
-from app.chat.services.ask_adapter import Adapter
+from app.chat.services import command_request
+from app.chat.services.command_request import AdapterChoice
 from app.chat.store import Store
 from app.documents.retrieval import excerpts
 from app.documents.services import command_documents
@@ -134,7 +134,7 @@ def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[Rated, 
 
 def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`."""
-    adapters = [ask_adapter.choose(one, where.runs, runs.find_folder) for one in options.adapter or ()]
+    adapters = [command_request.choose_adapter(one, where.runs, runs.find_folder) for one in options.adapter or ()]
     models = [model_registry.choose_model(one, where) for one in options.model]
     models = models or [_base(None, next((one for one in adapters if one.run is not None), None), where)]
     judge = judge_of(options, where)
@@ -162,7 +162,7 @@ def _judge(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`."""
     chosen = options.adapter
-    adapter = ask_adapter.choose(chosen, where.runs, runs.find_folder) if chosen is not None else None
+    adapter = command_request.choose_adapter(chosen, where.runs, runs.find_folder) if chosen is not None else None
     model = _base(options.model, adapter, where)
     judge, documents = judge_of(options, where), documents_of(options.collection, where)
     questions = questions_of(options, where, output)
@@ -191,21 +191,21 @@ def documents_of(names: list[str], where: Paths) -> Documents:
     return study_wish.documents_of(where.documents, command_documents.scope_of(names, where))
 
 
-def tuned_by(model: LocalModel, adapter: Adapter, documents: Path) -> tuple[LocalModel, Tuning | None]:
+def tuned_by(model: LocalModel, adapter: AdapterChoice, documents: Path) -> tuple[LocalModel, Tuning | None]:
     """The model in the adapter's form. Raises AppError as `ask_adapter.asked_as_trained`."""
     if adapter.use is None:
         return model, None
-    name = ask_adapter.name_of_run(adapter.run) if adapter.run else contending.adapter_name(adapter.use.path)
+    name = command_request.run_name(adapter.run) if adapter.run else contending.adapter_name(adapter.use.path)
     label = lineage.of_adapter(Path(adapter.use.path)).label_now(documents)
-    return ask_adapter.asked_as_trained(model, adapter), Tuning(adapter.use.path, adapter.use.strength, name, label)
+    return command_request.in_form_of_run(model, adapter), Tuning(adapter.use.path, adapter.use.strength, name, label)
 
 
-def _base(wanted: str | None, adapter: Adapter | None, where: Paths) -> LocalModel:
+def _base(wanted: str | None, adapter: AdapterChoice | None, where: Paths) -> LocalModel:
     """Without a wish the one that the adapter's run was trained on, else the window's."""
     if wanted is not None or adapter is None or adapter.run is None:
         return model_registry.choose_model(wanted, where)
     store = Store.open(where.database, where.backups)
     try:
-        return ask_adapter.base_of(adapter.run, store.local_models())
+        return command_request.base_model_of(adapter.run, store.local_models())
     finally:
         store.close()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.base.paths import resources
-from app.chat.batch.results import Result
+from app.chat.batch.journal import BatchAnswer
 from app.evaluation.records import Question
 from app.evaluation.results import Judgement
 from app.inference import reply_journal
@@ -116,7 +116,7 @@ def pair_read(text_ab: str, text_ba: str) -> Preference:
     return Preference(by_order[0]) if by_order[0] == by_order[1] else Preference("tie", is_consistent=False)
 
 
-def cited(results: Sequence[Result]) -> list[str]:
+def cited(results: Sequence[BatchAnswer]) -> list[str]:
     """The passages that answers rest on, the first few of each: what a judge is shown where no gold quote is known.
 
     Each answer's have the same share of the room: those of the first would leave none to the second otherwise.

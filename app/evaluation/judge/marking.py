@@ -32,7 +32,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.base.paths import resources
-from app.chat.batch.results import Result
+from app.chat.batch.journal import BatchAnswer
 from app.documents.grounding import answer_markup, claims, evidence, sentences, source_citations
 from app.documents.grounding.grounding_record import Claim, Grounding
 from app.documents.retrieval import retrieved_passages
@@ -44,7 +44,7 @@ from app.evaluation.results import Marks
 from app.inference.scoring_files import is_looping
 
 
-def mark(question: Question, result: Result) -> Marks:
+def mark(question: Question, result: BatchAnswer) -> Marks:
     if result.verdict == "failed":
         return Marks(score=0.0 if can_be_scored(question) else None)
     answer = answer_markup.CITED_MARK.sub("", result.answer)
@@ -203,7 +203,7 @@ def _is_held(known: evidence.Evidence, value: Quantity | Date, answer: str) -> b
 # -------------------------------------------------------------------------- documents
 
 
-def _of_gold(question: Question, result: Result) -> tuple[float | None, float | None, int | None]:
+def _of_gold(question: Question, result: BatchAnswer) -> tuple[float | None, float | None, int | None]:
     """`citation`, `gold_cited` and `gold_rank`."""
     quotes = [quote for gold in question.gold if (quote := retrieved_passages.normalize_quote(gold.quote))]
     if result.grounding is None or not quotes:
@@ -217,7 +217,7 @@ def _of_gold(question: Question, result: Result) -> tuple[float | None, float | 
     return citation, sum(found) / len(found), retrieved_passages.quote_rank([texts[at] for at in by_rank], quotes)
 
 
-def _has_abstained(question: Question, result: Result, answer: str) -> bool:
+def _has_abstained(question: Question, result: BatchAnswer, answer: str) -> bool:
     if result.verdict == "not_in_documents":
         return True
     if not _says_not_known(answer):

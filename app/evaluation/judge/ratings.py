@@ -17,7 +17,7 @@ from app.base.paths import resources
 from app.base.tables import column_mapping, table_writer
 from app.base.tables.table_reader import Cell, TableRow
 from app.base.wording import phrase
-from app.chat.batch import table
+from app.chat.batch import question_table
 from app.evaluation.judge import judging
 from app.evaluation.judge.calibration import Case
 from app.evaluation.records import Question
@@ -57,7 +57,7 @@ def read(path: Path, questions: Sequence[Question]) -> Ratings:
 
     Raises AppError("ratings_columns" | "ratings_none"), and as `batch.table.read`.
     """
-    found = table.read(path)
+    found = question_table.read_question_table(path)
     places, body = _places(found, path.name)
     by_id = {question.id: question for question in questions}
     by_text = {normalized(question.text): question for question in questions}
@@ -126,7 +126,7 @@ def drawn(evaluation: Evaluation, count: int) -> list[tuple[Question, str]]:
     return chance.sample(list(found.values()), len(found))
 
 
-def _places(found: table.Table, name: str) -> tuple[dict[str, int], Sequence[TableRow]]:
+def _places(found: question_table.QuestionTableFile, name: str) -> tuple[dict[str, int], Sequence[TableRow]]:
     """Where the columns are, and the rows below their names."""
     first = found.rows[0].cells if found.rows and not found.columns else found.columns
     plain = [column_mapping.normalize_name(_text(cell)) for cell in first]

@@ -10,7 +10,7 @@ from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.wording import phrase
-from app.chat.batch.results import Result
+from app.chat.batch.journal import BatchAnswer
 from app.evaluation.judge import calibration, judging, marking, seeding
 from app.evaluation.judge.calibration import Calibration, Case
 from app.evaluation.judge.judging import JudgePrompt
@@ -120,7 +120,7 @@ def _cases(study: Study, questions: QuestionSet) -> tuple[Case, ...]:
     return (*calibration.cases(known[:CALIBRATED]), *rated)
 
 
-def _to_judge(question: Question, result: Result, preset: str) -> Asked:
+def _to_judge(question: Question, result: BatchAnswer, preset: str) -> Asked:
     """An answer that failed is none: it has 0, as by the rules."""
     passages = [] if question.gold else judging.cited([result])
     return judging.request(question, result.answer, passages, preset)
@@ -135,7 +135,7 @@ def _judgement(asked: Asked, replies: Mapping[StandalonePrompt, ModelReply]) -> 
     return judging.read(reply.text, asked.cut_characters)
 
 
-def _answers(folder: Path, system_id: str, seed: int, count: int) -> dict[int, Result]:
+def _answers(folder: Path, system_id: str, seed: int, count: int) -> dict[int, BatchAnswer]:
     """Of all questions."""
     found = steps.answers_of(folder, system_id, seed)
     if not found.keys() >= set(range(1, count + 1)):  # somebody has written into it
@@ -172,7 +172,7 @@ def _with_size(system: System) -> System:
     return dataclasses.replace(system, size_bytes=sum(sizes)) if all(sizes) else system
 
 
-def _row(question: Question, result: Result, seed: int, judgement: Judgement | None) -> Row:
+def _row(question: Question, result: BatchAnswer, seed: int, judgement: Judgement | None) -> Row:
     return Row(
         question.id,
         seed,

@@ -5,7 +5,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 
 from app.base.files.output_file import drive_error
-from app.chat.services.answer_run import in_force
+from app.chat.services.answer_run import choices_in_force
 from app.evaluation.records import QuestionSet
 from app.evaluation.services.study_work import JobWork, Work
 from app.evaluation.study import likelihood
@@ -31,7 +31,7 @@ class LikelihoodWork(Work):
         self._folder = folder
         self._context_tokens = study.context_tokens
         model = step.contender.model
-        self._system = in_force(model, study.choices).system_prompt or ""
+        self._system = choices_in_force(model, study.choices).system_prompt or ""
         self._form = local_models.form_of(model)
         self._template = "" if self._form else gguf.read_header(Path(model.path)).chat_template
         self._renderer: TemplateRenderer | None = None

@@ -14,7 +14,7 @@ from app.base.errors import AppError
 from app.base.files.output_file import require_space
 from app.base.services import background
 from app.base.settings import Settings
-from app.chat.services.prompt_run import Progress, PromptJob
+from app.chat.services.prompt_run import PromptJob, PromptRunProgress
 from app.documents.services.embedding import Embedding
 from app.evaluation.judge import judging
 from app.evaluation.records import QuestionSet
@@ -45,7 +45,7 @@ class StudyProgress:
     name: str
     number: int
     steps: int
-    part: Progress | None = None  # None: nothing can be told of it
+    part: PromptRunProgress | None = None  # None: nothing can be told of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,13 +233,13 @@ class StudyRun(QObject):
             self._shared_lock = lock
         return True
 
-    def _tell(self, kind: str, name: str, part: Progress | None = None) -> None:
+    def _tell(self, kind: str, name: str, part: PromptRunProgress | None = None) -> None:
         study = self._plan()[0]
         steps_in_all = steps.total(study) + (study.judge is not None)
         self.progressed.emit(StudyProgress(kind, name, min(self._done + 1, steps_in_all), steps_in_all, part))
 
     def _start(self, work: Work, then: Callable[[], None], kind: str, name: str) -> None:
-        def tell(part: Progress | None) -> None:
+        def tell(part: PromptRunProgress | None) -> None:
             self._tell(kind, name, part)
 
         def on_ended(error: AppError | None) -> None:

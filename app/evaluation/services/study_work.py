@@ -13,14 +13,12 @@ from app.base.files.output_file import write_atomically
 from app.base.services import background
 from app.base.services.child_process import JobProcess
 from app.base.settings import Settings
-from app.chat.batch.journal import Head, Journal
-from app.chat.batch.results import Result
+from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.chat.presets import Choices
-from app.chat.services import batch
-from app.chat.services.answer_queue import DEATHS, AnswerQueue
-from app.chat.services.answer_run import AnswerRequest, Outcome, in_force
-from app.chat.services.grounding import Wanted
-from app.chat.services.prompt_run import Progress, PromptJob, PromptRun
+from app.chat.services import batch_run
+from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, choices_in_force
+from app.chat.services.prompt_run import ENGINE_FAILURES, AnswerQueue, PromptJob, PromptRun, PromptRunProgress
+from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.services.embedding import Embedding
 from app.evaluation.records import QuestionSet
 from app.evaluation.study.steps import Answers
@@ -84,7 +82,7 @@ class JobWork(Work):
             command = _required(trainer).environment.command("trainer.convert", str(path))
         self._child = JobProcess(command, target, folder / f"{name.lower()}.log", f"{name} {target.name}", self)
         self._child.progressed.connect(
-            lambda event: self.progressed.emit(Progress(event.done_bytes, event.total_bytes or 0))
+            lambda event: self.progressed.emit(PromptRunProgress(event.done_bytes, event.total_bytes or 0))
         )
         self._child.finished.connect(lambda _event: self.ended.emit(None))
         self._child.failed.connect(self.ended.emit)
@@ -163,7 +161,9 @@ class TrainingWork(Work):
 
     def _on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Step):
-            self.progressed.emit(Progress(event.step, event.total, round(event.left_s) if event.left_s else None))
+            self.progressed.emit(
+                PromptRunProgress(event.step, event.total, round(event.left_s) if event.left_s else None)
+            )
 
 
 class AnswersWork(Work):
@@ -192,7 +192,7 @@ class AnswersWork(Work):
         self._questions = questions
         self._documents = documents
         self._settings = settings
-        self._journal: Journal | None = None
+        self._journal: BatchJournal | None = None
         self._died_at: list[int] = []
         self._died_before: frozenset[int] = frozenset()  # the last time
         self._error: AppError | None = None
@@ -205,14 +205,14 @@ class AnswersWork(Work):
 
     def start(self) -> None:
         head = self._head()
-        background.run(lambda: Journal.open(self._step.out, head), self._on_opened, self.ended.emit)
+        background.run(lambda: BatchJournal.open(self._step.out, head), self._on_opened, self.ended.emit)
 
     def stop(self) -> None:
         self._is_stopped = True
         if self._journal is not None:
             self._queue.stop()
 
-    def _on_opened(self, opened: Journal) -> None:
+    def _on_opened(self, opened: BatchJournal) -> None:
         self._journal = opened
         self._died_before = _deaths(self._step.out)
         if self._is_stopped:
@@ -227,32 +227,34 @@ class AnswersWork(Work):
         turns = (Turn(self._questions.questions[line - 1].text),)
         scope = contender.scope
         adapters = (AdapterUse(system.adapter, system.strength),) if system.adapter else ()
-        wanted = Wanted(self._documents, scope, turns, may_quote=contender.may_quote) if scope else None
+        wanted = RetrievalRequest(self._documents, scope, turns, may_quote=contender.may_quote) if scope else None
         return AnswerRequest(
             contender.model, turns, self._settings, self._choices(), adapters, wanted=wanted, force_load=True
         )
 
     def _choices(self) -> Choices:
         own = Choices(seed=self._step.seed).over(self._study.choices)
-        return in_force(self._step.contender.model, own)
+        return choices_in_force(self._step.contender.model, own)
 
-    def _head(self) -> Head:
+    def _head(self) -> JournalHeader:
         contender, questions = self._step.contender, self._questions
-        return Head(
+        return JournalHeader(
             questions.name, questions.sha256, 0, contender.system.id, contender.system.name, contender.scope,
             self._choices(), self._settings.context_tokens, self._study.created_at,
         )  # fmt: skip
 
-    def _on_answered(self, line: int, text: str, outcome: Outcome) -> None:
-        self._keep(batch.result_of(line, text, outcome, self._step.contender.model, self._step.contender.label))
+    def _on_answered(self, line: int, text: str, outcome: AnswerOutcome) -> None:
+        self._keep(
+            batch_run.answer_of_outcome(line, text, outcome, self._step.contender.model, self._step.contender.label)
+        )
 
     def _on_refused(self, line: int, error: AppError) -> None:
-        if error.code in DEATHS and line not in self._died_before:
+        if error.code in ENGINE_FAILURES and line not in self._died_before:
             self._died_at.append(line)
             return
-        self._keep(batch.refused(line, error, self._step.contender.model, self._step.contender.label))
+        self._keep(batch_run.failed_answer(line, error, self._step.contender.model, self._step.contender.label))
 
-    def _keep(self, result: Result) -> None:
+    def _keep(self, result: BatchAnswer) -> None:
         assert self._journal is not None
         try:
             self._journal.add(result)
@@ -262,13 +264,15 @@ class AnswersWork(Work):
 
     def _tell(self) -> None:
         total = len(self._questions.questions)
-        self.progressed.emit(Progress(total - len(self._queue.pending), total, self._queue.left_s))
+        self.progressed.emit(PromptRunProgress(total - len(self._queue.pending), total, self._queue.left_s))
 
     def _on_ended(self, error: AppError | None) -> None:
         assert self._journal is not None
         self._journal.close()
         error = self._error or error
-        if error is not None and error.code in DEATHS:  # again and again: nobody knows what the others would do
+        if (
+            error is not None and error.code in ENGINE_FAILURES
+        ):  # again and again: nobody knows what the others would do
             error = self._unanswered()
         elif self._died_at:
             _note_deaths(self._step.out, self._died_at)

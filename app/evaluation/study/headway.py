@@ -66,6 +66,6 @@ def _systems(study: Study, folder: Path, count: int, left: set[str]) -> Iterator
 
 def _count(folder: Path, id: str, seed: int) -> int:
     try:
-        return journal.count_of(steps.out_of(folder, id, seed))
+        return journal.journal_answer_count(steps.out_of(folder, id, seed))
     except AppError:  # what cannot be read is told when it is gone on with
         return 0

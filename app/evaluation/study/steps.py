@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app.base.files.input_file import read_regular
 from app.chat.batch import journal
-from app.chat.batch.results import Result
+from app.chat.batch.journal import BatchAnswer
 from app.evaluation.study import study as studies
 from app.evaluation.study.study import Contender, Made, Study, Training
 from app.training.runs import runs, standing
@@ -131,9 +131,9 @@ def out_of(folder: Path, system_id: str, seed: int) -> Path:
     return folder / studies.ANSWERS / f"{system_id}-{seed}"
 
 
-def answers_of(folder: Path, system_id: str, seed: int) -> dict[int, Result]:
+def answers_of(folder: Path, system_id: str, seed: int) -> dict[int, BatchAnswer]:
     """By the question's number, from 1. Raises AppError("batch_journal_damaged")."""
-    return journal.results_of(out_of(folder, system_id, seed))
+    return journal.journal_answers(out_of(folder, system_id, seed))
 
 
 def size_bytes(path: Path) -> int:
@@ -173,7 +173,9 @@ def _measuring(study: Study, folder: Path, contender: Contender, count: int) -> 
         if not target.is_file() or is_lost:
             yield Likelihood(contender, target, str(reference or ""), is_first)
     for seed in study.seeds:
-        if journal.count_of(out_of(folder, system.id, seed)) < count:  # to read them all takes seconds each time
+        if (
+            journal.journal_answer_count(out_of(folder, system.id, seed)) < count
+        ):  # to read them all takes seconds each time
             yield Answers(contender, seed, out_of(folder, system.id, seed))
 
 

@@ -19,8 +19,8 @@ from app.base.files import strict_json, work_folder
 from app.base.files.day_record import DayRecord
 from app.base.files.output_file import drive_error, write_atomically
 from app.base.wording import phrase
+from app.chat.organizer import BIN_DAYS
 from app.chat.presets import Choices
-from app.chat.shelf import BIN_DAYS
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_files
 from app.evaluation.records import QuestionSet

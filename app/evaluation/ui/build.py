@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
-from app.chat.services.chat import ChatSession
+from app.chat.services.chat_session import ChatSession
 from app.documents.services.document_library import DocumentLibrary
 from app.evaluation.services.evaluations import Evaluations
 from app.models.services.model_library import ModelLibrary

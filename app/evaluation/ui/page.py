@@ -12,7 +12,7 @@ from app.base import confidentiality
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import phrase
-from app.chat.services.chat import ChatSession
+from app.chat.services.chat_session import ChatSession
 from app.evaluation import label_now, question_files, question_sets
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.services.study_run import StudyProgress

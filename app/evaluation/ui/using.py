@@ -7,7 +7,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
 from app.base.wording import phrase
-from app.chat.services.chat import ChatSession
+from app.chat.services.chat_session import ChatSession
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentCollection
 from app.evaluation.report.result_shown import obstacle, row_of

@@ -96,7 +96,7 @@ def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     asked = argparse.Namespace(
         question="", model=options.model, context=options.context, collection=[], allow_remote=True, **unsaid
     )
-    request = command_request.request_of(asked, where, runs.find_folder)
+    request = command_request.request_from_options(asked, where, runs.find_folder)
     if request.model.remote is not None:
         raise AppError("remote_cannot", address=model_registry.server_address(request.model))
     return request

@@ -15,7 +15,7 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import phrase
 from app.chat.records import Message
-from app.chat.services.chat import ChatSession
+from app.chat.services.chat_session import ChatSession
 from app.evaluation.services.evaluations import Evaluations
 from app.inference.services.events import AnswerStage
 from app.models.services.downloads import Downloads

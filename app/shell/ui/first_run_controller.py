@@ -7,7 +7,7 @@ from PySide6.QtCore import QObject
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
-from app.chat.ui.page import ChatPage
+from app.chat.ui.chat_page import ChatPage
 from app.inference.local_model import LocalModel
 from app.models.services.model_library import ModelLibrary
 from app.models.ui.download_controller import DownloadController

@@ -18,11 +18,11 @@ from app.base.services.preferences import Preferences
 from app.base.settings import TEXT_SCALES, Settings
 from app.base.wording import phrase
 from app.chat.records import Conversation, Message
-from app.chat.services.chat import ChatSession
+from app.chat.services.chat_session import ChatSession
 from app.chat.services.conversations import Conversations
-from app.chat.ui.conversations.list_actions import ListActions
+from app.chat.ui.conversations.conversation_actions import ConversationActions
 from app.chat.ui.conversations.search_page import SearchPage
-from app.chat.ui.presets.conversation import ConversationSettings
+from app.chat.ui.preset_editor import ConversationSettings
 from app.evaluation.services.evaluations import Evaluations
 from app.inference.services.engine import EngineClient
 from app.models.services.downloads import Downloads
@@ -231,7 +231,7 @@ class MainWindow(QMainWindow):
         self.menu_button = IconButton(self.theme, "menu", phrase("shell.conversations_and_pages"), "Ctrl+B", self.stack)
         self.toast = Toast(self.theme, centre, self.stack)
         self.undo_stack = UndoStack(self.toast, self._conversations.changed, self._conversations.stored, self)
-        self.list_actions = ListActions(self._conversations, self.sidebar.list, self.undo_stack, self)
+        self.list_actions = ConversationActions(self._conversations, self.sidebar.list, self.undo_stack, self)
 
     def _page_list(self) -> tuple[tuple[str, str, str], ...]:
         return (

@@ -29,7 +29,7 @@ from app.uikit.theme import Theme
 def show_report(theme: Theme, where: Paths, parent: QWidget) -> None:
     from app.compliance.ui.report_window import ReportWindow  # most starts never need it
 
-    ReportWindow(theme, where, {preset.id for preset in presets.built_in()}, parent).show()
+    ReportWindow(theme, where, {preset.id for preset in presets.built_in_presets()}, parent).show()
 
 
 log = logging.getLogger("kotae")

@@ -12,7 +12,7 @@ from app import __version__
 from app.base.diagnostics import StartRecord
 from app.base.paths import Paths
 from app.base.wording import phrase
-from app.chat.services.preload import Preload
+from app.chat.services.chat_session import ModelPreloader
 from app.models.ui.start_offers import StartOffers
 from app.shell.ui.main_window import DEFAULT_SIZE, MainWindow
 from app.shell.ui.problem_dialogs import show_report
@@ -153,7 +153,7 @@ def _what_to_try(where: Paths) -> str:
     return "\n\n".join("\n".join([name, *(bullet.format(text=line) for line in lines)]) for name, lines in parts)
 
 
-def apply_safe_mode(window: MainWindow, preload: Preload, offers: StartOffers) -> None:
+def apply_safe_mode(window: MainWindow, preload: ModelPreloader, offers: StartOffers) -> None:
     """Nothing is loaded ahead, nothing is offered to go on with, and the window opens where any would.
 
     Where the user's windows open stays as it is stored.

@@ -18,7 +18,7 @@ from app.base.tables import table_writer
 from app.base.tables.column_mapping import normalize_name
 from app.base.tables.table_reader import Cell, TableRow
 from app.base.wording import current_language, phrase
-from app.chat.batch import table
+from app.chat.batch import question_table
 from app.training.generation import rows, words
 
 TABLES = (".xlsx", ".csv")
@@ -161,7 +161,7 @@ class _TableRow:
 
 
 def _rows(path: Path) -> Iterator[_TableRow]:
-    filled = [row for row in table.read(path).rows if any(map(_text, row.cells))]
+    filled = [row for row in question_table.read_question_table(path).rows if any(map(_text, row.cells))]
     head = [normalize_name(_text(cell)) for cell in filled[0].cells] if filled else []
     places = {name: at for name in COLUMNS if (at := _place(name, head)) is not None}
     missing = [words.review(name)[0] for name in NEEDED if name not in places]

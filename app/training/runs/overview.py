@@ -19,7 +19,7 @@ from app.base.files import strict_json, work_folder
 from app.base.files.day_record import DayRecord
 from app.base.files.input_file import open_regular
 from app.base.paths import Paths
-from app.chat.shelf import BIN_DAYS
+from app.chat.organizer import BIN_DAYS
 from app.inference.local_model import LocalModel
 from app.models import base_models
 from app.training import drafts

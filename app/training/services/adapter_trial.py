@@ -14,7 +14,7 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.settings import Settings
 from app.chat.presets import Choices
-from app.chat.services.answer_run import AnswerRequest, AnswerRun, Outcome, in_force
+from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, AnswerRun, choices_in_force
 from app.inference import scoring_files
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
@@ -132,7 +132,7 @@ class AdapterTrial(QObject):
         assert self._ready is not None
         model = self._ready.model
         # The card's own choices are for chatting: both are asked in the same way.
-        choices = in_force(model, _CHOICES)
+        choices = choices_in_force(model, _CHOICES)
         request = AnswerRequest(model, (Turn(question),), self._settings(), choices, adapters)
         run = self._run = AnswerRun(self._engine, self._template_command, request, self)
         self._text, self._is_looping = "", False
@@ -151,7 +151,7 @@ class AdapterTrial(QObject):
             self._is_looping = True
             self._run.stop()  # it says nothing new any more
 
-    def _on_answered(self, side: Side, question: str, outcome: Outcome, then: Callable[[], None]) -> None:
+    def _on_answered(self, side: Side, question: str, outcome: AnswerOutcome, then: Callable[[], None]) -> None:
         self._let_go()
         found = Answered(self._text.strip(), outcome.total_s, outcome.done.stop_reason in _CUT)
         if side == "base":

@@ -18,7 +18,7 @@ from app.base.files import input_file
 from app.base.files.output_file import check_new_target
 from app.base.services import background
 from app.base.settings import Settings
-from app.chat.services.prompt_run import Progress, PromptJob, PromptRun
+from app.chat.services.prompt_run import PromptJob, PromptRun, PromptRunProgress
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
@@ -85,7 +85,7 @@ class GenerationProgress:
 
     accepted: int
     wanted: int
-    round: Progress
+    round: PromptRunProgress
     passages: int
 
 
@@ -230,7 +230,7 @@ class Generation(QObject):
 
         background.run(work, self._on_written, self._fail)
 
-    def _on_progressed(self, progress: Progress) -> None:
+    def _on_progressed(self, progress: PromptRunProgress) -> None:
         assert self._prepared is not None
         passages = len(self._prepared.selected.passages)
         self.progressed.emit(GenerationProgress(len(self._standing.accepted), self.job.wanted, progress, passages))

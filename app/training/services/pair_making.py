@@ -8,7 +8,7 @@ from PySide6.QtCore import QCoreApplication, QObject, Signal
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
-from app.chat.services.chat import ChatSession
+from app.chat.services.chat_session import ChatSession
 from app.documents.records import DocumentCollection
 from app.inference.services.engine import EngineClient
 from app.models.services.model_library import ModelLibrary

@@ -10,7 +10,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.base.wording import phrase
-from app.chat.services.chat import ChatSession
+from app.chat.services.chat_session import ChatSession
 from app.documents.services.document_library import DocumentLibrary
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient

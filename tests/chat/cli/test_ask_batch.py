@@ -16,7 +16,7 @@ import openpyxl
 import pytest
 
 from app.base import paths
-from app.chat.batch.journal import path_of
+from app.chat.batch.journal import journal_path
 from app.chat.store import Store
 from app.documents.library import Library
 from app.documents.records import DocumentSection
@@ -90,7 +90,7 @@ def write_questions(path: Path, count: int = COUNT) -> Path:
 
 
 def journal_lines(out: Path) -> list[dict[str, Any]]:
-    path = path_of(out)
+    path = journal_path(out)
     raw = path.read_bytes() if path.exists() else b""
     lines = raw[: raw.rfind(b"\n") + 1].splitlines()
     return [json.loads(line.partition(b"\t")[0]) for line in lines][1:]
@@ -164,7 +164,7 @@ def test_killed_again_and_again_it_goes_on_and_asks_nothing_twice(start: Start, 
     assert [(answer["line"], answer["answer"]) for answer in found[: len(kept)]] == [
         (line["line"], line["answer"]) for line in kept
     ]
-    assert not path_of(out).exists()
+    assert not journal_path(out).exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a console event goes to the whole group")
@@ -216,7 +216,7 @@ def test_confidential_documents_are_answered_from_with_a_yes_only_and_it_is_put_
     status, said, _ = ended(start(*command))
     assert (status, json.loads(said)["error"]["code"]) == (3, "secret_export")
     assert not out.exists()
-    assert not path_of(out).exists()
+    assert not journal_path(out).exists()
     assert not log.exists()
     status, said, _ = ended(start(*command, "--allow-secret"))
     assert (status, json.loads(said)["label"]) == (0, "secret")
@@ -249,7 +249,7 @@ def test_a_model_or_adapter_that_was_trained_on_confidential_rows_answers_with_a
     finally:
         note.unlink()
     assert (status, json.loads(said)["error"]["code"]) == (3, "secret_export")
-    assert not path_of(out).exists()
+    assert not journal_path(out).exists()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from app.base.database import Database
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.chat.cli import ask
-from app.chat.services import ask_adapter, command_request
+from app.chat.services import command_request
 from app.chat.store import Store
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
@@ -29,10 +29,10 @@ def test_model_and_preset_come_from_one_look_into_the_database(where: Paths, mon
         return opened[-1]
 
     monkeypatch.setattr(Database, "open", counted)
-    model, _settings, preset = command_request._choose("a", None, where)
+    model, _settings, preset = command_request._choose_model("a", None, where)
     assert (model.id, bool(preset.name), len(opened)) == ("a", True, 1)
     with pytest.raises(AppError, match="unknown_model"):
-        command_request._choose("b", None, where)
+        command_request._choose_model("b", None, where)
     for database in opened:
         with pytest.raises(AppError):  # it is closed, also after a failure
             database.read("SELECT 1")
@@ -64,27 +64,27 @@ def test_the_trial_model_is_called_starter_as_for_a_training(where: Paths) -> No
 def test_a_file_that_is_none_is_called_no_adapter(tmp_path: Path, content: bytes, code: str) -> None:
     (tmp_path / "絵.png").write_bytes(content)
     with pytest.raises(AppError) as caught:
-        ask_adapter.choose(str(tmp_path / "絵.png"), tmp_path / "runs", runs.find_folder)
+        command_request.choose_adapter(str(tmp_path / "絵.png"), tmp_path / "runs", runs.find_folder)
     assert caught.value.code == code
 
 
 def test_a_strength_that_is_no_number_is_named_and_not_the_adapter(tmp_path: Path) -> None:
     (tmp_path / "own.gguf").write_bytes(b"GGUF")
     with pytest.raises(AppError) as caught:
-        ask_adapter.choose(f"{tmp_path / 'own.gguf'}:強", tmp_path / "runs", runs.find_folder)
+        command_request.choose_adapter(f"{tmp_path / 'own.gguf'}:強", tmp_path / "runs", runs.find_folder)
     assert (caught.value.code, caught.value.facts["value"]) == ("bad_option", "強")
     with pytest.raises(AppError, match="adapter_unknown"):
-        ask_adapter.choose("なし:強", tmp_path / "runs", runs.find_folder)
+        command_request.choose_adapter("なし:強", tmp_path / "runs", runs.find_folder)
 
 
 def test_the_line_below_an_answer_names_the_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
     own = (AdapterUse("/files/own.gguf", 0.5),)
-    assert ask_adapter.name_of(own, MODEL) == "own.gguf:0.5"
-    assert ask_adapter.name_of((), MODEL) is None
-    assert ask_adapter.name_of(None, MODEL) is None
+    assert command_request.adapter_name(own, MODEL) == "own.gguf:0.5"
+    assert command_request.adapter_name((), MODEL) is None
+    assert command_request.adapter_name(None, MODEL) is None
     monkeypatch.setattr(local_models, "adapter_of", lambda _model: local_models.CardAdapter(Path("card.gguf"), ""))
-    assert ask_adapter.name_of((), MODEL) is None
-    assert ask_adapter.name_of(None, MODEL) == "card"
+    assert command_request.adapter_name((), MODEL) is None
+    assert command_request.adapter_name(None, MODEL) == "card"
     assert ask._shown(MODEL, None) == "お試し用 270M"
     assert ask._shown(MODEL, "card") == "お試し用 270M ＋付属のアダプター"
     assert ask._shown(MODEL, "試し-一回目") == "お試し用 270M ＋試し-一回目"

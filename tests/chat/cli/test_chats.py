@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.base import paths
-from app.chat import conversation_labels
+from app.chat import conversation_privacy
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.documents.grounding.grounding_record import CollectionRef
@@ -215,7 +215,7 @@ def test_confidential_conversations_are_exported_with_a_yes_only_and_put_on_reco
 ) -> None:
     where = paths.locate(str(tmp_path / "職場"))
     store = Store.open(where.database, where.backups)
-    conversation_labels.give(store, stored, "secret")
+    conversation_privacy.set_label(store, stored, "secret")
     store.close()
     target = tmp_path / "会話.json"
     refused = chats("職場", "export", "--to", str(target), "--json")

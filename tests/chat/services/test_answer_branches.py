@@ -9,7 +9,7 @@ import pytest
 from app.base.errors import AppError
 from app.chat.presets import Choices, Preset
 from app.chat.records import AnswerDetails, Message
-from app.chat.services.chat import ChatSession
+from app.chat.services.chat_session import ChatSession
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient

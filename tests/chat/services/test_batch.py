@@ -13,10 +13,9 @@ import pytest
 from app.base.confidentiality import Label, permit_export
 from app.base.errors import AppError
 from app.base.services import background
-from app.chat.batch.journal import Journal, count_of, path_of
-from app.chat.batch.results import Result
-from app.chat.services.batch import Batch, Ended, export_of, label_of_batch
-from app.chat.services.batches import CHAT, Batches, Unfinished
+from app.chat.batch.journal import BatchAnswer, BatchJournal, journal_answer_count, journal_path
+from app.chat.services.batch_run import Batch, BatchSummary, batch_export, batch_label
+from app.chat.services.batch_session import CHAT, BatchSession, UnfinishedBatch
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import DocumentSection
@@ -38,10 +37,10 @@ class Desk:
         self.out = folder / "回答.jsonl"
         self.batches = self.anew()
 
-    def anew(self) -> Batches:
+    def anew(self) -> BatchSession:
         """As another start of the program."""
         scene = self.scene
-        self.batches = Batches(
+        self.batches = BatchSession(
             scene.session,
             scene.library,
             scene.preferences,
@@ -66,7 +65,7 @@ class Desk:
             self.batches.read(path)
         self.batches.prepare(read.args[0], path, self.out, ())
 
-    def after_each_answer(self, act: Callable[[Result], object]) -> None:
+    def after_each_answer(self, act: Callable[[BatchAnswer], object]) -> None:
         """Call `act` with each answer of the batch that is begun next."""
 
         def follow() -> None:
@@ -85,8 +84,8 @@ class Desk:
             act(*arguments)
         return caught.args[0]
 
-    def unfinished(self) -> Unfinished:
-        found: Unfinished = self.ended(self.batches.unfinished_found, self.batches.look_for_unfinished)
+    def unfinished(self) -> UnfinishedBatch:
+        found: UnfinishedBatch = self.ended(self.batches.unfinished_found, self.batches.find_unfinished)
         return found
 
     def answers(self) -> list[dict[str, Any]]:
@@ -99,7 +98,7 @@ def desk(scene: Scene, tmp_path: Path) -> Desk:
 
 
 def test_each_question_is_answered_in_turn(desk: Desk) -> None:
-    ended: Ended = desk.ended(desk.batches.finished, desk.begin, "一つ目", "二つ目", "三つ目")
+    ended: BatchSummary = desk.ended(desk.batches.finished, desk.begin, "一つ目", "二つ目", "三つ目")
     assert (ended.answered, ended.failed, ended.waiting, ended.label) == (3, 0, 0, "internal")
     assert [(one["verdict"], one["answer"]) for one in desk.answers()] == [
         ("answered", "一つ目"),
@@ -112,7 +111,7 @@ def test_each_question_is_answered_in_turn(desk: Desk) -> None:
 
 @pytest.mark.fault("F4")
 def test_a_question_that_ends_the_engine_fails_alone_and_is_tried_again_later(desk: Desk) -> None:
-    ended: Ended = desk.ended(desk.batches.finished, desk.begin, "一つ目", "!crash", "三つ目")
+    ended: BatchSummary = desk.ended(desk.batches.finished, desk.begin, "一つ目", "!crash", "三つ目")
     assert (ended.answered, ended.failed) == (2, 1)
     first, failed, third = desk.answers()
     assert (first["answer"], third["answer"]) == ("一つ目", "三つ目")
@@ -122,7 +121,7 @@ def test_a_question_that_ends_the_engine_fails_alone_and_is_tried_again_later(de
     assert (found.out, found.answered) == (desk.out, 2)
     asked: list[str] = []
     desk.batches.progressed.connect(lambda standing: asked.append(standing.question))
-    again: Ended = desk.ended(desk.batches.finished, desk.batches.go_on, found)
+    again: BatchSummary = desk.ended(desk.batches.finished, desk.batches.go_on, found)
     assert again.failed == 1
     assert set(asked) == {"!crash"}
 
@@ -146,7 +145,7 @@ def test_what_would_meet_every_question_ends_the_batch_and_it_can_go_on(desk: De
 @pytest.mark.fault("F3")
 def test_it_is_stopped_in_the_middle_of_an_answer_and_goes_on_after_a_restart(desk: Desk) -> None:
     desk.begin_until_one_is_answered("一つ目", "!slow とても長い答えになる質問", "三つ目")
-    ended: Ended = desk.ended(desk.batches.stopped, desk.batches.stop)
+    ended: BatchSummary = desk.ended(desk.batches.stopped, desk.batches.stop)
     assert (ended.answered, ended.waiting) == (1, 2)
     assert [one["verdict"] for one in desk.answers()] == ["answered", "waiting", "waiting"]
     first = desk.answers()[0]
@@ -161,9 +160,9 @@ def test_the_end_of_the_program_leaves_what_is_answered(desk: Desk) -> None:
     desk.begin_until_one_is_answered("一つ目", "!slow とても長い答えになる質問")
     desk.batches.close()
     assert not desk.out.exists()
-    assert path_of(desk.out).exists()
+    assert journal_path(desk.out).exists()
     desk.anew()
-    ended: Ended = desk.ended(desk.batches.finished, desk.batches.go_on, desk.unfinished())
+    ended: BatchSummary = desk.ended(desk.batches.finished, desk.batches.go_on, desk.unfinished())
     assert ended.answered == 2
 
 
@@ -227,13 +226,13 @@ def test_what_is_asked_of_secret_documents_is_said_before_it_begins(desk: Desk) 
     path = desk.write("一つ目")
     told: list[str] = []
     desk.batches.prepared.disconnect()
-    desk.batches.prepared.connect(lambda batch: told.append(label_of_batch(batch)))
+    desk.batches.prepared.connect(lambda batch: told.append(batch_label(batch)))
     found = desk.ended(desk.batches.questions_read, desk.batches.read, path)
     scope = (CollectionRef(collection.id, collection.name),)
     desk.ended(desk.batches.prepared, desk.batches.prepare, found, path, desk.out, scope)
     assert told == ["secret"]
     assert not desk.batches.is_running
-    assert not path_of(desk.out).exists()
+    assert not journal_path(desk.out).exists()
 
 
 @pytest.mark.fault("S16")
@@ -250,7 +249,7 @@ def test_a_batch_keeps_no_answer_and_writes_no_file_once_what_it_asks_is_secret(
     desk.batches.prepared.disconnect()
 
     def begin(batch: Batch) -> None:
-        desk.batches.begin(batch, permit_export(export_of(batch), log, is_agreed=False))
+        desk.batches.begin(batch, permit_export(batch_export(batch), log, is_agreed=False))
 
     desk.batches.prepared.connect(begin)
     desk.after_each_answer(lambda _result: library.set_label(collection, "secret"))
@@ -258,7 +257,7 @@ def test_a_batch_keeps_no_answer_and_writes_no_file_once_what_it_asks_is_secret(
     scope = (CollectionRef(collection, "内規"),)
     error = desk.ended(desk.batches.failed, desk.batches.prepare, found, desk.folder / "質問.jsonl", desk.out, scope)
     assert error.code == "secret_export"
-    assert count_of(desk.out) == 1  # of before, in the journal
+    assert journal_answer_count(desk.out) == 1  # of before, in the journal
     assert not desk.out.exists()
     assert not log.exists()
     library.close()
@@ -271,16 +270,16 @@ def test_the_window_never_waits_for_the_label_of_what_is_asked(desk: Desk) -> No
 
     def look(batch: Batch) -> Label:
         on_gui_thread.append(threading.current_thread() is threading.main_thread())
-        return label_of_batch(batch)
+        return batch_label(batch)
 
     def begin(batch: Batch) -> None:
-        export = dataclasses.replace(export_of(batch), label_now=lambda: look(batch))
+        export = dataclasses.replace(batch_export(batch), label_now=lambda: look(batch))
         permit = permit_export(export, desk.scene.where.data / "exports.log", is_agreed=False)
         on_gui_thread.clear()  # before it begins the window asks
         desk.batches.begin(batch, permit)
 
     desk.batches.prepared.connect(begin)
-    ended: Ended = desk.ended(desk.batches.finished, desk.begin, "一つ目", "二つ目", "三つ目")
+    ended: BatchSummary = desk.ended(desk.batches.finished, desk.begin, "一つ目", "二つ目", "三つ目")
     assert (ended.answered, on_gui_thread) == (3, [False] * 4)  # three answers, and the file
 
 
@@ -295,7 +294,7 @@ def test_an_answer_is_counted_when_it_is_on_the_disk_and_a_stop_before_loses_non
 
     def begin(batch: Batch) -> None:
         may_go_on.set()
-        export = dataclasses.replace(export_of(batch), label_now=look)
+        export = dataclasses.replace(batch_export(batch), label_now=look)
         permit = permit_export(export, desk.scene.where.data / "exports.log", is_agreed=False)
         waiting.clear()
         may_go_on.clear()
@@ -305,9 +304,9 @@ def test_an_answer_is_counted_when_it_is_on_the_disk_and_a_stop_before_loses_non
     desk.begin("一つ目", "二つ目")
     desk.scene.qtbot.waitUntil(waiting.is_set, timeout=LIMIT_MS)
     assert desk.batches.standing is not None
-    assert desk.batches.standing.done == count_of(desk.out) == 0
+    assert desk.batches.standing.done == journal_answer_count(desk.out) == 0
     desk.batches.stop()
-    ended: Ended = desk.ended(desk.batches.stopped, may_go_on.set)
+    ended: BatchSummary = desk.ended(desk.batches.stopped, may_go_on.set)
     assert (ended.answered, ended.waiting) == (1, 1)
 
 
@@ -335,7 +334,7 @@ def test_a_batch_of_a_model_into_which_a_secret_adapter_was_merged_is_secret(des
     note.write_text(json.dumps({"label": "secret"}), "utf-8")
     told: list[str] = []
     desk.batches.prepared.disconnect()
-    desk.batches.prepared.connect(lambda batch: told.append(label_of_batch(batch)))
+    desk.batches.prepared.connect(lambda batch: told.append(batch_label(batch)))
     try:
         found = desk.ended(desk.batches.questions_read, desk.batches.read, desk.write("一つ目"))
         desk.ended(desk.batches.prepared, desk.batches.prepare, found, desk.folder / "質問.jsonl", desk.out, ())
@@ -348,9 +347,9 @@ def test_a_drive_that_is_gone_offers_nothing(desk: Desk) -> None:
     memory = desk.scene.where.data / "batch.json"
     for written in (b"", b"{}", b"[]", b'{"out": 5}', b'{"out": "/nowhere/a.csv"}'):
         memory.write_bytes(written)
-        found: list[Unfinished] = []
+        found: list[UnfinishedBatch] = []
         desk.batches.unfinished_found.connect(found.append)
-        desk.batches.look_for_unfinished()
+        desk.batches.find_unfinished()
         desk.scene.qtbot.waitUntil(lambda: not background_runs(), timeout=LIMIT_MS)
         assert found == []
 
@@ -363,18 +362,18 @@ def background_runs() -> bool:
 def test_a_full_disk_ends_it_with_its_sentence_and_keeps_what_is_there(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = Journal._write
+    before = BatchJournal._write
     calls = []
 
-    def full(self: Journal, data: dict[str, Any]) -> None:
+    def full(self: BatchJournal, data: dict[str, Any]) -> None:
         calls.append(data)
         if len(calls) == 3:  # the head, one answer, and then no more
             raise AppError("disk_full", path=str(self.path))
         before(self, data)
 
-    monkeypatch.setattr(Journal, "_write", full)
+    monkeypatch.setattr(BatchJournal, "_write", full)
     error: AppError = desk.ended(desk.batches.failed, desk.begin, "一つ目", "二つ目", "三つ目")
     assert error.code == "disk_full"
     assert desk.unfinished().answered == 1
-    ended: Ended = desk.ended(desk.batches.finished, desk.batches.go_on, desk.unfinished())
+    ended: BatchSummary = desk.ended(desk.batches.finished, desk.batches.go_on, desk.unfinished())
     assert dataclasses.astuple(ended)[:1] == (3,)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from app.base.errors import AppError
+from app.chat.organizer import ConversationOrganizer
 from app.chat.presets import Choices
 from app.chat.records import AnswerDetails, Message
-from app.chat.services.preload import Preload
-from app.chat.shelf import Shelf
+from app.chat.services.chat_session import ModelPreloader
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.inference.engine.messages import Unload
@@ -292,7 +292,7 @@ def test_closing_while_an_answer_streams_keeps_its_text(scene: Scene) -> None:
 def test_a_model_loaded_while_typing_is_not_loaded_again_for_the_question(scene: Scene) -> None:
     loads: list[str] = []
     scene.engine.status_changed.connect(lambda status: loads.append(status.state))
-    Preload(scene.session, scene.engine, scene.preferences, scene.session).begin()
+    ModelPreloader(scene.session, scene.engine, scene.preferences, scene.session).begin()
     scene.qtbot.waitUntil(lambda: scene.engine.loading is not None, timeout=10_000)
     assert scene.ask("問い").text == "問い"
     assert loads.count("starting") == 1
@@ -374,7 +374,7 @@ def test_a_full_disk_is_said_and_the_window_lives(scene: Scene, monkeypatch: pyt
     for name in ("add_question", "add_answer"):
         monkeypatch.setattr(scene.store, name, full)
     for name in ("rename", "bin", "restore"):
-        monkeypatch.setattr(Shelf, name, full)
+        monkeypatch.setattr(ConversationOrganizer, name, full)
     problems: list[AppError] = []
     scene.session.problem_occurred.connect(problems.append)
     scene.conversations.problem_occurred.connect(problems.append)

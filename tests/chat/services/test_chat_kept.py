@@ -9,9 +9,9 @@ import pytest
 
 from app.base import database
 from app.base.errors import AppError
+from app.chat.organizer import ConversationOrganizer
 from app.chat.presets import Choices
-from app.chat.records import Draft
-from app.chat.shelf import Shelf
+from app.chat.records import UnsentDraft
 from app.chat.store import Store
 from tests.scene import Scene
 
@@ -28,61 +28,61 @@ def conversation_id(scene: Scene) -> int:
 
 def test_every_conversation_has_its_draft_and_so_has_the_new_one(scene: Scene) -> None:
     session = scene.session
-    session.keep_draft(Draft("新しい会話の書きかけ"))
+    session.keep_draft(UnsentDraft("新しい会話の書きかけ"))
     scene.ask("一")
-    assert session.draft() == Draft(), "the question that was sent is no draft any more"
+    assert session.draft() == UnsentDraft(), "the question that was sent is no draft any more"
     one = conversation_id(scene)
-    session.keep_draft(Draft("一の続き"))
+    session.keep_draft(UnsentDraft("一の続き"))
     session.new()
-    assert session.draft() == Draft()
-    session.keep_draft(Draft("次の会話"))
+    assert session.draft() == UnsentDraft()
+    session.keep_draft(UnsentDraft("次の会話"))
     session.open(one)
-    assert session.draft() == Draft("一の続き")
+    assert session.draft() == UnsentDraft("一の続き")
     session.new()
-    assert session.draft() == Draft("次の会話")
+    assert session.draft() == UnsentDraft("次の会話")
     assert scene.conversations.with_drafts() == {one}
 
 
 def test_a_draft_of_an_edit_knows_its_question_and_what_was_set_aside(scene: Scene) -> None:
     answer = scene.ask("一")
-    draft = Draft("壱", answer.parent_id, "打ちかけ")
+    draft = UnsentDraft("壱", answer.parent_id, "打ちかけ")
     scene.session.keep_draft(draft)
     assert scene.session.draft() == draft
-    scene.session.keep_draft(Draft())
-    assert scene.session.draft() == Draft()
+    scene.session.keep_draft(UnsentDraft())
+    assert scene.session.draft() == UnsentDraft()
 
 
 def test_an_action_leaves_the_draft_alone(scene: Scene) -> None:
     answer = scene.ask("一")
-    scene.session.keep_draft(Draft("書きかけ"))
+    scene.session.keep_draft(UnsentDraft("書きかけ"))
     with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
         scene.session.act(answer.id, scene.presets.all("action")[0])
-    assert scene.session.draft() == Draft("書きかけ")
+    assert scene.session.draft() == UnsentDraft("書きかけ")
 
 
 def test_a_draft_that_could_not_be_stored_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise AppError("disk_full", path="/")
 
-    assert scene.session.keep_draft(Draft("入った"))
-    monkeypatch.setattr(Shelf, "keep_draft", full)
+    assert scene.session.keep_draft(UnsentDraft("入った"))
+    monkeypatch.setattr(ConversationOrganizer, "keep_draft", full)
     with scene.qtbot.waitSignal(scene.session.problem_occurred):
-        assert not scene.session.keep_draft(Draft("入らない"))
+        assert not scene.session.keep_draft(UnsentDraft("入らない"))
 
 
 def test_the_last_moment_for_a_draft_is_told_before_another_conversation_opens(scene: Scene) -> None:
     scene.ask("一")
     one = conversation_id(scene)
-    scene.session.about_to_leave.connect(lambda: scene.session.keep_draft(Draft("間に合った")))
+    scene.session.about_to_leave.connect(lambda: scene.session.keep_draft(UnsentDraft("間に合った")))
     scene.session.new()
-    assert Shelf(scene.store.database).draft(one) == Draft("間に合った")
+    assert ConversationOrganizer(scene.store.database).draft(one) == UnsentDraft("間に合った")
 
 
 _TYPES_AND_DIES = """
 import os, signal, sys
 from pathlib import Path
-from app.chat.records import Draft
-from app.chat.shelf import Shelf
+from app.chat.records import UnsentDraft as Draft
+from app.chat.organizer import ConversationOrganizer as Shelf
 from app.chat.store import Store
 
 store = Store.open(Path(sys.argv[1]), Path(sys.argv[2]))
@@ -101,11 +101,11 @@ def test_drafts_survive_a_kill(tmp_path: Path) -> None:
     killed = subprocess.run(command, check=False, cwd=Path(__file__).parents[3], timeout=60)
     assert killed.returncode == -signal.SIGKILL
     store = Store.open(database, tmp_path / "backups")
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     kept = shelf.draft(store.conversations()[0].id)
     assert (kept.text, kept.set_aside) == ("壱", "打ちかけ")
     assert kept.edited_id is not None
-    assert shelf.draft(None) == Draft("新しい会話の書きかけ")
+    assert shelf.draft(None) == UnsentDraft("新しい会話の書きかけ")
     store.close()
 
 
@@ -144,9 +144,9 @@ def test_a_temporary_conversation_leaves_no_byte_on_the_disk(scene: Scene) -> No
     session = scene.session
     scene.ask("目印：" + CANARY[::-1])
     session.new(is_temporary=True)
-    session.keep_draft(Draft(CANARY))
+    session.keep_draft(UnsentDraft(CANARY))
     answer = scene.ask(CANARY)
-    session.keep_draft(Draft(CANARY + "の続き", answer.parent_id, CANARY))
+    session.keep_draft(UnsentDraft(CANARY + "の続き", answer.parent_id, CANARY))
     for act in (
         lambda: session.regenerate(answer.id),
         lambda: session.reproduce(answer.id),
@@ -168,7 +168,7 @@ def test_a_temporary_conversation_that_was_left_comes_back(scene: Scene) -> None
     session = scene.session
     session.new(is_temporary=True)
     scene.ask("内緒")
-    session.keep_draft(Draft("続き"))
+    session.keep_draft(UnsentDraft("続き"))
     with scene.qtbot.waitSignal(session.temporary_left):
         session.new()
     assert not session.is_temporary
@@ -176,7 +176,7 @@ def test_a_temporary_conversation_that_was_left_comes_back(scene: Scene) -> None
         session.reopen_temporary()
     assert [message.text for message in opened.args[1]] == ["内緒", "内緒"]
     assert session.is_temporary
-    assert session.draft() == Draft("続き")
+    assert session.draft() == UnsentDraft("続き")
 
 
 def test_one_temporary_conversation_after_the_other_can_be_taken_back(scene: Scene) -> None:
@@ -194,14 +194,14 @@ def test_one_temporary_conversation_after_the_other_can_be_taken_back(scene: Sce
 def test_what_was_typed_in_a_temporary_conversation_without_a_question_can_be_taken_back(scene: Scene) -> None:
     session = scene.session
     session.new(is_temporary=True)
-    session.keep_draft(Draft("まだ聞いていない"))
+    session.keep_draft(UnsentDraft("まだ聞いていない"))
     with scene.qtbot.waitSignal(session.temporary_left):
         session.new()
-    assert session.draft() == Draft()
+    assert session.draft() == UnsentDraft()
     session.reopen_temporary()
     assert session.is_temporary
     assert session.conversation is None
-    assert session.draft() == Draft("まだ聞いていない")
+    assert session.draft() == UnsentDraft("まだ聞いていない")
 
 
 def test_an_empty_temporary_conversation_is_left_in_silence(scene: Scene) -> None:

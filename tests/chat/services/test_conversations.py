@@ -1,9 +1,9 @@
 """The stored conversations as a collection: what the window changes, and what an undo brings back."""
 
 from app.base.errors import AppError
+from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails
 from app.chat.services.conversations import Conversations
-from app.chat.shelf import Shelf
 
 
 def test_a_folder_comes_back_also_around_what_lies_in_the_bin(store, qtbot):
@@ -19,7 +19,7 @@ def test_a_folder_comes_back_also_around_what_lies_in_the_bin(store, qtbot):
 
 
 def test_what_is_erased_is_gone_from_the_bin_at_once_and_from_the_database_soon(store, qtbot, monkeypatch):
-    monkeypatch.setattr("app.chat.shelf.TURN_MESSAGES", 2)
+    monkeypatch.setattr("app.chat.organizer.TURN_MESSAGES", 2)
     conversations = Conversations(store)
     ids = []
     for _ in range(5):
@@ -43,6 +43,6 @@ def test_a_disk_that_fills_up_while_erasing_is_told_once(store, qtbot, monkeypat
     conversations.problem_occurred.connect(lambda error: told.append(error.code))
     conversation_id = store.add_question("質問").conversation_id
     conversations.bin([conversation_id])
-    monkeypatch.setattr(Shelf, "erase_some", fail)
+    monkeypatch.setattr(ConversationOrganizer, "erase_some", fail)
     conversations.erase([conversation_id])
     assert told == ["disk_full"]

@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
 from app.base.settings import Settings
-from app.chat.services.prompt_run import Progress, PromptJob, PromptRun, answered_by
+from app.chat.services.prompt_run import PromptJob, PromptRun, PromptRunProgress, reply_conditions
 from app.inference import child_commands, reply_journal
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
@@ -55,7 +55,7 @@ def test_each_prompt_is_asked_once(desk: Desk) -> None:
 def test_what_was_replied_is_not_asked_again(desk: Desk) -> None:
     desk.replies("一つ目", "二つ目")
     run = desk.run("二つ目", "三つ目")
-    told: list[Progress] = []
+    told: list[PromptRunProgress] = []
     run.progressed.connect(told.append)
     desk.ended(run.finished, run.start)
     assert [(one.done, one.total) for one in told] == [(1, 2), (2, 2)]
@@ -120,7 +120,7 @@ def test_another_adapter_or_strength_is_another_answerer(desk: Desk, tmp_path: P
     path = tmp_path / "adapter.gguf"
     path.write_bytes(b"one")
     uses = [(), (AdapterUse(str(path)),), (AdapterUse(str(path), 0.5),)]
-    marks = {answered_by(PromptJob(desk.model, Settings(), (), desk.journal, adapters=use)) for use in uses}
+    marks = {reply_conditions(PromptJob(desk.model, Settings(), (), desk.journal, adapters=use)) for use in uses}
     assert len(marks) == 3
     path.write_bytes(b"another")
-    assert answered_by(PromptJob(desk.model, Settings(), (), desk.journal, adapters=uses[1])) not in marks
+    assert reply_conditions(PromptJob(desk.model, Settings(), (), desk.journal, adapters=uses[1])) not in marks

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.chat.services import grounding
+from app.chat.services import retrieval_augmentation
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.inference.local_model import LocalModel
@@ -15,7 +15,9 @@ BEFORE = "擁壁の高さはいくつまでですか"
 
 
 def looked_for(question: str) -> str:
-    return grounding.Wanted(Path("/x"), (), (Turn(BEFORE, "5mまでです。"), Turn(question, None))).question
+    return retrieval_augmentation.RetrievalRequest(
+        Path("/x"), (), (Turn(BEFORE, "5mまでです。"), Turn(question, None))
+    ).question
 
 
 @pytest.mark.parametrize("question", ["それはなぜですか", "では根入れ深さは", "その根拠は", "また、排水管は", "なぜ？"])
@@ -41,7 +43,9 @@ def test_the_manual_does_not_stand_in_for_a_collection_that_is_gone(tmp_path: Pa
     library = Library.open(tmp_path / "documents.sqlite")
     manual = library.add_collection("Kotae の使い方", "public", is_builtin=True)
     library.close()
-    wanted = grounding.Wanted(tmp_path / "documents.sqlite", (CollectionRef(manual, "図面"),), (Turn("橋台は", None),))
+    wanted = retrieval_augmentation.RetrievalRequest(
+        tmp_path / "documents.sqlite", (CollectionRef(manual, "図面"),), (Turn("橋台は", None),)
+    )
     with pytest.raises(AppError) as caught:
-        grounding.find(wanted, LocalModel("m", "m", "/x", 1, "llama", "Q4_K_M", 8192, 1.0))
+        retrieval_augmentation.retrieve(wanted, LocalModel("m", "m", "/x", 1, "llama", "Q4_K_M", 8192, 1.0))
     assert caught.value.code == "collections_gone"

@@ -13,11 +13,11 @@ from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.settings import Settings
-from app.chat import remote_consent
+from app.chat import conversation_privacy
 from app.chat.presets import Choices
 from app.chat.records import Message
-from app.chat.services.answer_run import AnswerRequest, AnswerRun, in_force
-from app.chat.services.batch import Ended
+from app.chat.services.answer_run import AnswerRequest, AnswerRun, choices_in_force
+from app.chat.services.batch_run import BatchSummary
 from app.chat.services.prompt_run import PromptJob, PromptRun
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
@@ -200,12 +200,12 @@ def test_consent_for_a_conversation_without_a_question_is_for_that_one(scene: Sc
 
 def test_consent_goes_with_its_conversation(scene: Scene, remote: LocalModel) -> None:
     conversation_id = agreed(scene, "一").conversation_id
-    assert remote_consent.has_consent(scene.store, conversation_id, remote)
+    assert conversation_privacy.has_remote_consent(scene.store, conversation_id, remote)
     with scene.store.database.transaction():
         scene.store.database.write("UPDATE conversation SET leaf_id = NULL")
         scene.store.database.write("DELETE FROM message")
         scene.store.database.write("DELETE FROM conversation")
-    assert not remote_consent.has_consent(scene.store, conversation_id, remote)
+    assert not conversation_privacy.has_remote_consent(scene.store, conversation_id, remote)
 
 
 def test_a_secret_conversation_is_not_sent(scene: Scene, script: Script, remote: LocalModel) -> None:
@@ -245,7 +245,7 @@ def test_where_no_network_is_allowed_none_is_used(scene: Scene, script: Script, 
 def test_whoever_does_not_say_that_it_was_agreed_sends_nothing(
     scene: Scene, script: Script, remote: LocalModel
 ) -> None:
-    request = AnswerRequest(remote, (Turn("一"),), Settings(), in_force(remote, Choices()))
+    request = AnswerRequest(remote, (Turn("一"),), Settings(), choices_in_force(remote, Choices()))
     run = AnswerRun(scene.engine, child_commands.template(), request)
     with scene.qtbot.waitSignal(run.failed) as failed:
         run.start()
@@ -254,9 +254,9 @@ def test_whoever_does_not_say_that_it_was_agreed_sends_nothing(
 
 
 def test_a_server_hears_nothing_while_a_question_is_typed(scene: Scene, script: Script, remote: LocalModel) -> None:
-    from app.chat.services.preload import Preload
+    from app.chat.services.chat_session import ModelPreloader
 
-    preload = Preload(scene.session, scene.engine, scene.preferences)
+    preload = ModelPreloader(scene.session, scene.engine, scene.preferences)
     preload.begin()
     background.shut_down()
     assert not scene.engine.is_up
@@ -373,7 +373,7 @@ def test_a_batch_is_answered_elsewhere_when_it_was_agreed(
     desk = Desk(scene, tmp_path)
     desk.batches.prepared.disconnect()
     desk.batches.prepared.connect(lambda batch: desk.batches.begin(dataclasses.replace(batch, is_agreed=True), PERMIT))
-    ended: Ended = desk.ended(desk.batches.finished, desk.begin, "一", "二")
+    ended: BatchSummary = desk.ended(desk.batches.finished, desk.begin, "一", "二")
     assert ended.answered == 2
     assert len(script.questions) == 2
 

@@ -11,11 +11,11 @@ from pytestqt.qtbot import QtBot
 
 from app.base import paths
 from app.base.paths import Paths
-from app.chat import conversation_labels
-from app.chat.exchange import importing, json_stream
-from app.chat.exchange.importing import Imported
+from app.chat import conversation_privacy
+from app.chat.exchange import conversation_import, json_file
+from app.chat.exchange.conversation_import import ImportedConversations
+from app.chat.services.conversation_transfer import ConversationTransfer
 from app.chat.services.conversations import Conversations
-from app.chat.services.transfer import Transfer
 from app.chat.store import Store
 from app.documents.records import DocumentCollection
 from tests.chat.exchange_trees import conversation, document, plant
@@ -30,8 +30,8 @@ def conversations(store: Store) -> Conversations:
 
 
 @pytest.fixture
-def transfer(store: Store, conversations: Conversations, where: Paths) -> Transfer:
-    return Transfer(store, conversations, where.documents)
+def transfer(store: Store, conversations: Conversations, where: Paths) -> ConversationTransfer:
+    return ConversationTransfer(store, conversations, where.documents)
 
 
 def _file(path: Path, count: int) -> Path:
@@ -40,12 +40,12 @@ def _file(path: Path, count: int) -> Path:
 
 
 def _small_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "TURN_CONVERSATIONS", 5)
-    monkeypatch.setattr(json_stream, "PIECE_CHARACTERS", 2000)
+    monkeypatch.setattr(conversation_import, "TURN_CONVERSATIONS", 5)
+    monkeypatch.setattr(json_file, "PIECE_CHARACTERS", 2000)
 
 
 def test_what_is_exported_here_is_imported_there(
-    store: Store, transfer: Transfer, where: Paths, tmp_path: Path, qtbot: QtBot
+    store: Store, transfer: ConversationTransfer, where: Paths, tmp_path: Path, qtbot: QtBot
 ) -> None:
     plant(store)
     with qtbot.waitSignal(transfer.exported) as exported:
@@ -54,7 +54,7 @@ def test_what_is_exported_here_is_imported_there(
     there = paths.locate(str(tmp_path / "別の PC"))
     other = Store.open(there.database, there.backups)
     conversations = Conversations(other)
-    receiving = Transfer(other, conversations, there.documents)
+    receiving = ConversationTransfer(other, conversations, there.documents)
     with qtbot.waitSignals([receiving.imported, conversations.changed]):
         receiving.import_(tmp_path / "a.json")
     assert [c.title for c in other.conversations()] == [c.title for c in store.conversations()]
@@ -63,14 +63,16 @@ def test_what_is_exported_here_is_imported_there(
     other.close()
 
 
-def test_the_label_of_many_is_found_with_few_questions_to_the_database(store: Store, transfer: Transfer) -> None:
+def test_the_label_of_many_is_found_with_few_questions_to_the_database(
+    store: Store, transfer: ConversationTransfer
+) -> None:
     ids = [store.add_question(f"題 {number}").conversation_id for number in range(40)]
     asked: list[str] = []
     store.database._db.set_trace_callback(asked.append)
     assert transfer.label_of([*ids, 999]) == "internal"
     there = [DocumentCollection(1, "内規", "secret")]
     found = store.some([*reversed(ids), 999])
-    assert set(conversation_labels.each(store, found, there).values()) == {"internal"}
+    assert set(conversation_privacy.effective_labels(store, found, there).values()) == {"internal"}
     store.database._db.set_trace_callback(None)
     assert [one.id for one in found] == ids[::-1]
     assert len(asked) == 2
@@ -78,7 +80,7 @@ def test_the_label_of_many_is_found_with_few_questions_to_the_database(store: St
 
 @pytest.mark.parametrize(("file_format", "suffix"), [("markdown", ".md"), ("docx", ".docx")])
 def test_several_conversations_become_a_file_each(
-    file_format: str, suffix: str, store: Store, transfer: Transfer, tmp_path: Path, qtbot: QtBot
+    file_format: str, suffix: str, store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot
 ) -> None:
     ids = [store.add_question(f"題 {number}").conversation_id for number in range(3)]
     folder = tmp_path / "書き出し"
@@ -93,7 +95,7 @@ def test_several_conversations_become_a_file_each(
 
 @pytest.mark.parametrize(("file_format", "target"), [("json", "a.json"), ("markdown", ""), ("docx", "")])
 def test_a_cancelled_export_leaves_nothing(
-    file_format: str, target: str, store: Store, transfer: Transfer, tmp_path: Path, qtbot: QtBot
+    file_format: str, target: str, store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot
 ) -> None:
     folder = tmp_path / "書き出し"
     folder.mkdir()
@@ -106,7 +108,7 @@ def test_a_cancelled_export_leaves_nothing(
 
 
 def test_a_cancelled_import_leaves_nothing(
-    store: Store, transfer: Transfer, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _small_turns(monkeypatch)
     transfer.progressed.connect(lambda _done, _total: transfer.cancel())
@@ -116,33 +118,33 @@ def test_a_cancelled_import_leaves_nothing(
 
 
 def test_questions_can_be_asked_during_an_import(
-    store: Store, transfer: Transfer, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _small_turns(monkeypatch)
     asked: list[int] = []
     transfer.progressed.connect(lambda _done, _total: asked.append(store.add_question("間の質問").id))
     with qtbot.waitSignal(transfer.imported, timeout=60_000) as imported:
         transfer.import_(_file(tmp_path / "a.json", 300))
-    assert imported.args == [Imported(imported=300, unchecked=300)]
+    assert imported.args == [ImportedConversations(imported=300, unchecked=300)]
     assert asked
     assert len(store.conversations()) == 300 + len(asked)
 
 
 def test_two_thousand_conversations_go_out_and_come_back(
-    store: Store, transfer: Transfer, tmp_path: Path, qtbot: QtBot
+    store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot
 ) -> None:
     with qtbot.waitSignal(transfer.imported, timeout=120_000) as imported:
         transfer.import_(_file(tmp_path / "a.json", 2000))
-    assert imported.args == [Imported(imported=2000, unchecked=2000)]
+    assert imported.args == [ImportedConversations(imported=2000, unchecked=2000)]
     ids = [found.id for found in store.conversations()]
     with qtbot.waitSignal(transfer.exported, timeout=120_000):
         transfer.export(ids, "json", tmp_path / "b.json", PERMIT)
     with qtbot.waitSignal(transfer.imported, timeout=120_000) as again:
         transfer.import_(tmp_path / "b.json")
-    assert again.args == [Imported(already_there=2000)]
+    assert again.args == [ImportedConversations(already_there=2000)]
 
 
-def test_a_file_that_cannot_be_read_says_why(transfer: Transfer, tmp_path: Path, qtbot: QtBot) -> None:
+def test_a_file_that_cannot_be_read_says_why(transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot) -> None:
     (tmp_path / "a.json").write_text("[]")
     with qtbot.waitSignal(transfer.failed) as failed:
         transfer.import_(tmp_path / "a.json")
@@ -153,7 +155,7 @@ def test_a_file_that_cannot_be_read_says_why(transfer: Transfer, tmp_path: Path,
 
 
 def test_a_second_piece_of_work_waits_for_nothing_and_does_nothing(
-    store: Store, transfer: Transfer, tmp_path: Path, qtbot: QtBot
+    store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot
 ) -> None:
     kept = plant(store)
     with qtbot.waitSignal(transfer.exported):
@@ -164,7 +166,7 @@ def test_a_second_piece_of_work_waits_for_nothing_and_does_nothing(
 
 
 def test_no_text_of_a_conversation_gets_into_the_log(
-    store: Store, transfer: Transfer, tmp_path: Path, qtbot: QtBot, caplog: pytest.LogCaptureFixture
+    store: Store, transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     bad = conversation(title=CANARY, uid=CANARY)
@@ -195,7 +197,7 @@ def _fill_disk(disk: Path, tmp_path: Path, qtbot: QtBot) -> None:
     roomy = paths.locate(str(tmp_path / "広い"))
     store = Store.open(roomy.database, roomy.backups)
     ids = [store.add_question("長い文" * 20_000).conversation_id for _ in range(10)]
-    transfer = Transfer(store, Conversations(store), roomy.documents)
+    transfer = ConversationTransfer(store, Conversations(store), roomy.documents)
     for file_format, target in (("json", disk / "a.json"), ("markdown", disk)):
         with qtbot.waitSignal(transfer.failed) as failed:
             transfer.export(ids, file_format, target, PERMIT)
@@ -207,7 +209,7 @@ def _fill_disk(disk: Path, tmp_path: Path, qtbot: QtBot) -> None:
     narrow = paths.locate(str(disk))
     small = Store.open(narrow.database, narrow.backups)
     kept = small.add_question("前からある").id
-    receiving = Transfer(small, Conversations(small), narrow.documents)
+    receiving = ConversationTransfer(small, Conversations(small), narrow.documents)
     with qtbot.waitSignal(receiving.failed) as failed:
         receiving.import_(tmp_path / "a.json")
     assert failed.args[0].code == "disk_full"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.chat.services.prompt_run import PromptJob, answered_by
+from app.chat.services.prompt_run import PromptJob, reply_conditions
 from app.inference.engine.messages import Ask, Command
 from app.inference.local_model import LocalModel
 from app.models import catalogue
@@ -149,4 +149,4 @@ def test_measurements_and_consents_do_not_replace_the_base(bench: Bench) -> None
 def test_replies_of_two_adapters_are_not_taken_for_each_other(bench: Bench) -> None:
     settings, journal = bench.scene.preferences.value, bench.scene.where.data / "replies.jsonl"
     models = [bench.scene.library.models()[0], bench.use(), bench.use(strength=0.5)]
-    assert len({answered_by(PromptJob(model, settings, (), journal)) for model in models}) == 3
+    assert len({reply_conditions(PromptJob(model, settings, (), journal)) for model in models}) == 3

@@ -7,12 +7,12 @@ from pytestqt.qtbot import QtBot
 from app.base.confidentiality import Label
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
-from app.chat.presets import Choices, Preset, built_in
-from app.chat.records import AnswerDetails, Conversation, Draft, Message
+from app.chat.presets import Choices, Preset, built_in_presets
+from app.chat.records import AnswerDetails, Conversation, Message, UnsentDraft
 from app.chat.services.conversations import Conversations
-from app.chat.services.presets import Presets
+from app.chat.services.preset_library import PresetLibrary
 from app.chat.store import Store
-from app.chat.ui.page import ChatPage
+from app.chat.ui.chat_page import ChatPage
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.services.document_library import DocumentLibrary
 from app.inference.local_model import LocalModel
@@ -55,12 +55,12 @@ class Session(QObject):
         self.takes_questions = True
         self.model_id: str | None = "m"
         self.is_temporary = False
-        self.preset = built_in()[0]
+        self.preset = built_in_presets()[0]
         self.choices = Choices()
         self.scope: tuple[CollectionRef, ...] = ()
         self.label: Label = "internal"
-        self.stored_draft = Draft()
-        self.kept: list[Draft] = []
+        self.stored_draft = UnsentDraft()
+        self.kept: list[UnsentDraft] = []
 
     def messages(self) -> list[Message]:
         """Those that the page was given last."""
@@ -69,10 +69,10 @@ class Session(QObject):
     def asked(self) -> list[CollectionRef]:
         return []
 
-    def draft(self) -> Draft:
+    def draft(self) -> UnsentDraft:
         return self.stored_draft
 
-    def keep_draft(self, draft: Draft) -> bool:
+    def keep_draft(self, draft: UnsentDraft) -> bool:
         self.kept.append(draft)
         return True
 
@@ -153,7 +153,7 @@ class Double:
         self.session = Session()
         self.library = Library(MODEL, TRIAL)
         self.preferences = Preferences(where.settings)
-        self.presets = Presets(store)
+        self.presets = PresetLibrary(store)
         self.documents = DocumentLibrary(where.documents, [], where.logs)  # never opened
         self.opened: list[QUrl] = []
         self.navigation = Navigation()

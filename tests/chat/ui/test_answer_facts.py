@@ -3,7 +3,7 @@
 import pytest
 
 from app.chat.records import AnswerDetails
-from app.chat.ui.transcript import answer_facts
+from app.chat.ui.transcript import answer_actions
 from app.documents.grounding.grounding_record import Grounding
 
 
@@ -15,5 +15,5 @@ def test_it_is_said_whether_meaning_was_searched_where_a_model_for_it_is_install
     qapp: object, by_meaning: str, said: list[str]
 ) -> None:
     details = AnswerDetails(grounding=Grounding(by_meaning=by_meaning))
-    assert [fact for fact in answer_facts.lines(details) if "検索" in fact] == said
-    assert [fact for fact in answer_facts.lines(AnswerDetails()) if "検索" in fact] == []
+    assert [fact for fact in answer_actions.fact_lines(details) if "検索" in fact] == said
+    assert [fact for fact in answer_actions.fact_lines(AnswerDetails()) if "検索" in fact] == []

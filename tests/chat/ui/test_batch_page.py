@@ -15,7 +15,7 @@ from app.application import AppContext
 from app.base.confidentiality import Label
 from app.base.paths import Paths
 from app.chat.store import Store
-from app.chat.ui.batch.page import BatchPage
+from app.chat.ui.batch_page import BatchPage
 from app.documents.library import Library
 from app.documents.records import DocumentSection
 from app.inference.local_model import LocalModel

@@ -4,9 +4,9 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel
 
+from app.chat.organizer import ConversationOrganizer
 from app.chat.records import Conversation
-from app.chat.shelf import Shelf
-from app.chat.ui.conversations.bin_list import BinList, LeftRole
+from app.chat.ui.conversations.bin_page import BinList, LeftRole
 from app.uikit import dialogs
 
 DAY_S = 24 * 60 * 60
@@ -17,7 +17,7 @@ LEFT = Qt.MouseButton.LeftButton
 def binned(store, *titles: str) -> list[int]:
     ids = [store.add_question(title).conversation_id for title in titles]
     for number in ids:
-        Shelf(store.database).bin([number])
+        ConversationOrganizer(store.database).bin([number])
     return ids
 
 

@@ -9,12 +9,12 @@ from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QAbstractButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.chat.presets import PROGRAM, Choices, Preset
+from app.chat.presets import PROGRAM_DEFAULTS, Choices, Preset
 from app.chat.records import AnswerDetails, Message
 from app.chat.ui.transcript import rows_view
-from app.chat.ui.transcript.answer import AnswerView
-from app.chat.ui.transcript.answer_actions import AnswerActions, Look
-from app.chat.ui.transcript.question import QuestionView
+from app.chat.ui.transcript.answer_actions import AnswerActions, AnswerDisplayOptions
+from app.chat.ui.transcript.answer_view import AnswerView
+from app.chat.ui.transcript.question_view import QuestionView
 from app.chat.ui.transcript.transcript import Transcript
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
@@ -27,7 +27,7 @@ DETAILS = AnswerDetails(
     answer_tokens=30,
     total_s=8.2,
     tokens_per_s=44.94,
-    choices=PROGRAM,
+    choices=PROGRAM_DEFAULTS,
     context_tokens=4096,
 )
 ACTIONS = tuple(Preset(name, "action", name, request=name + "してください。") for name in ("要約", "やさしく", "表に"))
@@ -225,7 +225,7 @@ def test_where_there_is_no_room_a_question_keeps_to_its_menu(transcript: Transcr
 def test_actions_are_buttons_where_there_is_room_and_in_the_menu_where_not(
     transcript: Transcript, qtbot: QtBot
 ) -> None:
-    transcript.show_answers_as(Look(ACTIONS))
+    transcript.show_answers_as(AnswerDisplayOptions(ACTIONS))
     transcript.show_messages([question(1), answer(2)])
     assert {"要約", "やさしく", "表に"} <= set(buttons(transcript.view_of(2)))
     assert "要約" not in actions(transcript, 2)
@@ -243,7 +243,7 @@ def test_actions_are_buttons_where_there_is_room_and_in_the_menu_where_not(
 @pytest.mark.parametrize("width", [280, 320, 400, 560, 900])
 def test_nothing_below_an_answer_is_wider_than_the_page(transcript: Transcript, width: int, qtbot: QtBot) -> None:
     transcript.resize(width, 600)
-    transcript.show_answers_as(Look(ACTIONS))
+    transcript.show_answers_as(AnswerDisplayOptions(ACTIONS))
     transcript.show_messages([question(1), answer(2, branch=2, branches=2, is_same=False)])
     qtbot.wait(20)
     view = transcript.view_of(2)
@@ -277,7 +277,7 @@ def test_the_menu_of_an_answer_edits_reproduces_exports_and_opens_the_record(
         {"context_tokens": 0},
         {"seed": 1 << 40},
         {"choices": Choices(temperature=0.5)},
-        {"choices": dataclasses.replace(PROGRAM, top_k=-1)},
+        {"choices": dataclasses.replace(PROGRAM_DEFAULTS, top_k=-1)},
         {"left_out_turns": -1},
     ],
 )
@@ -309,7 +309,7 @@ def test_the_result_of_a_repetition_is_announced(transcript: Transcript, monkeyp
 
 
 def test_while_an_answer_is_written_no_other_one_can_be_asked_for(transcript: Transcript) -> None:
-    transcript.show_answers_as(Look(ACTIONS))
+    transcript.show_answers_as(AnswerDisplayOptions(ACTIONS))
     transcript.show_messages([question(1), answer(2, branch=1, branches=2)])
     transcript.set_busy(True)
     names = ("再生成", "要約", "次の回答")
@@ -331,13 +331,13 @@ def test_details_are_shown_and_taken_away_without_a_jump(transcript: Transcript)
     assert view is not None
     assert line not in texts(view)
     document, y = view.text.document(), view.y()
-    transcript.show_answers_as(Look(shows_details=True))
+    transcript.show_answers_as(AnswerDisplayOptions(shows_details=True))
     assert line in texts(view)
     assert "8.2 秒" not in texts(view)
     assert transcript.view_of(2) is view
     assert view.text.document() is document
     assert view.y() == y
-    transcript.show_answers_as(Look())
+    transcript.show_answers_as(AnswerDisplayOptions())
     assert line not in texts(view)
     assert "8.2 秒" in texts(view)
 
@@ -358,7 +358,7 @@ def test_a_failed_answer_shown_anew_keeps_its_explanation(transcript: Transcript
     failed = dataclasses.replace(answer(2, stop_reason="failed", error_code="engine_died"), status="failed")
     transcript.show_messages([question(1), failed])
     transcript.explain(2, "理由が分かりました。")
-    transcript.show_answers_as(Look(shows_details=True))
+    transcript.show_answers_as(AnswerDisplayOptions(shows_details=True))
     assert "理由が分かりました。" in texts(transcript.view_of(2))
 
 
@@ -387,5 +387,5 @@ def test_the_explanation_of_an_earlier_try_is_forgotten(transcript: Transcript) 
     transcript.show_messages([question(1), failed(2)])
     transcript.explain(2, "理由が分かりました。")
     transcript.finish(failed(2))
-    transcript.show_answers_as(Look(shows_details=True))
+    transcript.show_answers_as(AnswerDisplayOptions(shows_details=True))
     assert "理由が分かりました。" not in texts(transcript.view_of(2))

@@ -9,10 +9,10 @@ from pytestqt.qtbot import QtBot
 from app.application import AppContext
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.chat.records import AnswerDetails, Draft, Message
-from app.chat.shelf import Shelf
+from app.chat.organizer import ConversationOrganizer
+from app.chat.records import AnswerDetails, Message, UnsentDraft
 from app.chat.store import Store
-from app.chat.ui.page import ChatPage
+from app.chat.ui.chat_page import ChatPage
 from app.inference.local_model import LocalModel
 from app.uikit.widgets.labels import Label
 from tests.uikit.ui.conversion import convert
@@ -51,8 +51,8 @@ def open_id(parts: AppContext) -> int:
     return parts.session.conversation.id
 
 
-def stored(parts: AppContext, conversation_id: int | None) -> Draft:
-    return Shelf(parts.store.database).draft(conversation_id)
+def stored(parts: AppContext, conversation_id: int | None) -> UnsentDraft:
+    return ConversationOrganizer(parts.store.database).draft(conversation_id)
 
 
 # -------------------------------------------------------------------- drafts
@@ -60,8 +60,8 @@ def stored(parts: AppContext, conversation_id: int | None) -> Draft:
 
 def test_what_is_typed_is_stored_soon_after(parts: AppContext, qtbot: QtBot) -> None:
     type_text(parts, "kakikake", qtbot)
-    assert stored(parts, None) == Draft()
-    qtbot.waitUntil(lambda: stored(parts, None) == Draft("kakikake"), timeout=5_000)
+    assert stored(parts, None) == UnsentDraft()
+    qtbot.waitUntil(lambda: stored(parts, None) == UnsentDraft("kakikake"), timeout=5_000)
 
 
 def test_what_is_typed_without_a_pause_is_stored_meanwhile(parts: AppContext, qtbot: QtBot) -> None:
@@ -79,7 +79,7 @@ def test_each_conversation_gets_its_text_back(parts: AppContext, qtbot: QtBot) -
     parts.window._on_new_requested()
     composer = page_of(parts).composer
     assert composer.text() == ""
-    assert stored(parts, one) == Draft("one"), "at once, not half a second later"
+    assert stored(parts, one) == UnsentDraft("one"), "at once, not half a second later"
     type_text(parts, "new", qtbot)
     parts.window._on_conversation_chosen(one)
     assert composer.text() == "one"
@@ -98,13 +98,13 @@ def test_an_edit_comes_back_as_an_edit(parts: AppContext, qtbot: QtBot) -> None:
     assert composer.edited_id is None
     assert not composer.edit_line.isVisible()
     parts.window._on_conversation_chosen(one)
-    assert composer.draft() == Draft("一!", answer.parent_id, "before")
+    assert composer.draft() == UnsentDraft("一!", answer.parent_id, "before")
     assert composer.edit_line.isVisible()
     with qtbot.waitSignal(parts.session.answer_finished, timeout=30_000):
         qtbot.keyClick(composer.editor, Qt.Key.Key_Return)
     assert [message.text for message in page_of(parts).transcript.messages] == ["一!", "一!"]
-    assert composer.draft() == Draft("before")
-    assert stored(parts, one) == Draft("before")
+    assert composer.draft() == UnsentDraft("before")
+    assert stored(parts, one) == UnsentDraft("before")
 
 
 def test_a_new_start_shows_what_was_typed(
@@ -112,14 +112,14 @@ def test_a_new_start_shows_what_was_typed(
 ) -> None:
     type_text(parts, "kakikake", qtbot)
     parts.window.close()
-    assert Shelf(store.database).draft(None) == Draft("kakikake")
+    assert ConversationOrganizer(store.database).draft(None) == UnsentDraft("kakikake")
     again = open_window(1200, 800)
     assert page_of(again).composer.text() == "kakikake"
 
 
 def test_a_question_that_was_sent_is_no_draft(parts: AppContext, qtbot: QtBot) -> None:
     type_text(parts, "kakikake", qtbot)
-    qtbot.waitUntil(lambda: stored(parts, None) != Draft(), timeout=5_000)
+    qtbot.waitUntil(lambda: stored(parts, None) != UnsentDraft(), timeout=5_000)
     with qtbot.waitSignal(parts.session.answer_finished, timeout=30_000):
         qtbot.keyClick(page_of(parts).composer.editor, Qt.Key.Key_Return)
     parts.window._on_new_requested()
@@ -146,11 +146,11 @@ def test_a_draft_that_met_a_full_disk_is_stored_when_there_is_room(
         raise AppError("disk_full", path="/")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Shelf, "keep_draft", full)
+        patch.setattr(ConversationOrganizer, "keep_draft", full)
         type_text(parts, "kakikake", qtbot)
         qtbot.waitUntil(page_of(parts).banner.isVisible, timeout=5_000)
     parts.window._on_page_chosen("models")
-    assert stored(parts, None) == Draft("kakikake")
+    assert stored(parts, None) == UnsentDraft("kakikake")
 
 
 def test_a_question_asked_anew_apart_leaves_the_next_new_conversation_its_draft(
@@ -177,17 +177,17 @@ def test_a_draft_is_not_kept_in_another_conversation_while_a_conversion_is_open(
     parts: AppContext, qtbot: QtBot
 ) -> None:
     one = parts.store.add_question("一").conversation_id
-    Shelf(parts.store.database).keep_draft(one, Draft("一の続き"))
+    ConversationOrganizer(parts.store.database).keep_draft(one, UnsentDraft("一の続き"))
     type_text(parts, "kakikake", qtbot)
     editor = page_of(parts).composer.editor
     convert(editor, "はし")
     parts.session.open(one)
     page_of(parts)._drafts.keep()
-    assert stored(parts, one) == Draft("一の続き")
+    assert stored(parts, one) == UnsentDraft("一の続き")
     convert(editor, "", "橋")
     qtbot.waitUntil(lambda: editor.text() == "一の続き")
     parts.session.new()
-    assert stored(parts, one) == Draft("一の続き")
+    assert stored(parts, one) == UnsentDraft("一の続き")
     assert page_of(parts).composer.text() == "kakikake"
 
 
@@ -255,7 +255,7 @@ def test_a_temporary_conversation_kept_stays_where_it_is_and_with_what_is_typed(
     page_of(parts).header.keep_requested.emit()
     assert not page_of(parts).header.tag.isVisible()
     assert page_of(parts).composer.text() == "tsuzuki"
-    assert stored(parts, open_id(parts)) == Draft("tsuzuki")
+    assert stored(parts, open_id(parts)) == UnsentDraft("tsuzuki")
     assert [message.text for message in parts.store.thread(open_id(parts))] == ["残す", "残す"]
     assert parts.window.sidebar.conversations.open_id == open_id(parts)
 

@@ -16,12 +16,12 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.chat.presets import Choices
-from app.chat.records import AnswerDetails, Draft, Message
-from app.chat.services.chat import ChatSession
+from app.chat.records import AnswerDetails, Message, UnsentDraft
+from app.chat.services.chat_session import ChatSession
 from app.chat.services.conversations import Conversations
-from app.chat.services.presets import Presets
+from app.chat.services.preset_library import PresetLibrary
 from app.chat.store import Store
-from app.chat.ui.page import ChatPage
+from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.transcript import rows_view
 from app.chat.ui.transcript.answer_actions import AnswerActions
 from app.documents.services.document_library import DocumentLibrary
@@ -222,7 +222,7 @@ def test_a_temporary_conversation_can_be_kept(double: Double) -> None:
     double.page.composer.begin_edit(1, "編集中")
     menu["この会話を保存する"].trigger()
     assert double.session.calls == [("keep_temporary",)]
-    assert double.session.kept[-1] == Draft("打ちかけ"), "numbers of questions are others in the stored copy"
+    assert double.session.kept[-1] == UnsentDraft("打ちかけ"), "numbers of questions are others in the stored copy"
 
 
 # --------------------------------------------------------------- what was said
@@ -237,8 +237,8 @@ def test_an_edited_question_is_asked_instead_and_the_typed_text_comes_back(doubl
     composer.set_text("二つ目を直す")
     qtbot.keyClick(composer.editor, Qt.Key.Key_Return)
     assert double.session.calls == [("edit", 3, "二つ目を直す")]
-    assert composer.draft() == Draft("打ちかけ")
-    assert double.session.kept[-1] == Draft("打ちかけ"), "at once: the store forgot it together with the edit"
+    assert composer.draft() == UnsentDraft("打ちかけ")
+    assert double.session.kept[-1] == UnsentDraft("打ちかけ"), "at once: the store forgot it together with the edit"
 
 
 def test_an_edit_that_was_not_taken_stays(double: Double, qtbot: QtBot) -> None:
@@ -509,7 +509,7 @@ def page(theme: Theme, where: Paths, store: Store, model_file: Path, qtbot: QtBo
     engine = EngineClient([*programs.own_program(), "--engine", "echo"], where.logs / "engine.log")
     library = ModelLibrary(store, where.models)
     preferences = Preferences(where.settings)
-    conversations, presets = Conversations(store), Presets(store)
+    conversations, presets = Conversations(store), PresetLibrary(store)
     session = ChatSession(
         store, conversations, presets, engine, library, preferences, child_commands.template(), where.documents
     )

@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QApplication
 
 from app.application import AppContext, _on_state_changed
 from app.chat.store import Store
+from app.chat.ui.collection_picker import StayOpenMenu
 from app.chat.ui.conversations.conversation_list import TimeRole
-from app.chat.ui.scope_line import StayingMenu
 from app.documents.library import Library
 from app.documents.records import Document, DocumentSection
 from app.inference.local_model import LocalModel
@@ -58,7 +58,7 @@ def chips(parts: AppContext) -> list[str]:
     return [chip.label.text() for chip in line.chips if chip.isVisible()]
 
 
-def names(menu: StayingMenu) -> dict[str, bool]:
+def names(menu: StayOpenMenu) -> dict[str, bool]:
     return {action.data(): action.isChecked() for action in menu.actions() if action.isCheckable()}
 
 
@@ -332,7 +332,7 @@ def test_the_menu_opens_by_key_and_stays_while_entries_are_chosen(library: Libra
     page = parts.window.page("ask")
     QTest.keyClick(page.composer.editor, Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier)
     menu = QApplication.activePopupWidget()
-    assert isinstance(menu, StayingMenu)
+    assert isinstance(menu, StayOpenMenu)
     assert names(menu) == {"基準": True, "点検記録": True}
     QTest.keyClick(menu, Qt.Key.Key_Down)
     QTest.keyClick(menu, Qt.Key.Key_Space)
@@ -350,7 +350,7 @@ def test_the_menu_opens_at_what_is_asked(library: Library, opened, left_out: lis
         choose(parts, name)
     parts.window.page("ask").scope_line.open_menu()
     menu = QApplication.activePopupWidget()
-    assert isinstance(menu, StayingMenu)
+    assert isinstance(menu, StayOpenMenu)
     assert menu.activeAction().data() == first
     QTest.keyClick(menu, Qt.Key.Key_Return)
     assert (first in asked(parts)) == (first in left_out)

@@ -15,7 +15,7 @@ from app.base.settings import Settings
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
 from app.chat.ui.text.source_row import SourceRow
-from app.chat.ui.transcript.answer import AnswerView
+from app.chat.ui.transcript.answer_view import AnswerView
 from app.documents.grounding import claims, grounding_record
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.uikit.theme import Theme

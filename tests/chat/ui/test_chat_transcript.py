@@ -12,9 +12,8 @@ from pytestqt.qtbot import QtBot
 from app.base.settings import Settings
 from app.chat.records import AnswerDetails, Message
 from app.chat.ui.transcript import rows_view
-from app.chat.ui.transcript.answer import AnswerView
-from app.chat.ui.transcript.answer_end import AnswerEnd
-from app.chat.ui.transcript.heights import Heights
+from app.chat.ui.transcript.answer_view import AnswerFooter, AnswerView
+from app.chat.ui.transcript.rows_view import RowHeights
 from app.chat.ui.transcript.transcript import FLUSH_MS, Transcript
 from app.inference.services.events import AnswerStage
 from app.uikit.page import Navigation
@@ -80,7 +79,7 @@ def buttons(view: QWidget | None) -> dict[str, QAbstractButton]:
     return {button.accessibleName() or button.text(): button for button in view.findChildren(QAbstractButton)}
 
 
-def end(transcript: Transcript, message_id: int) -> AnswerEnd:
+def end(transcript: Transcript, message_id: int) -> AnswerFooter:
     view = transcript.view_of(message_id)
     assert isinstance(view, AnswerView)
     assert view._end is not None
@@ -241,12 +240,12 @@ def test_tab_follows_the_conversation(transcript: Transcript, qtbot: QtBot) -> N
 
 
 def test_heights_sum_and_find_rows() -> None:
-    heights = Heights([10, 20, 30])
+    heights = RowHeights([10, 20, 30])
     heights.append(40)
     heights[1] = 25
     assert [heights.top(row) for row in range(5)] == [0, 10, 35, 65, 105]
     assert [heights.row_at(y) for y in (-5, 0, 9, 10, 34, 35, 64, 65, 1000)] == [0, 0, 0, 1, 1, 2, 2, 3, 3]
-    many = Heights(range(1, 1000))
+    many = RowHeights(range(1, 1000))
     for row in range(999):
         assert many.row_at(many.top(row)) == row
 
@@ -360,7 +359,7 @@ def test_an_answer_out_of_sight_grows_and_is_whole_when_one_comes_back(streaming
 def test_the_stage_is_said_in_words(
     streaming: Transcript, stage: AnswerStage, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.chat.ui.transcript.stage_line.time.monotonic", lambda: 0.0)
+    monkeypatch.setattr("app.chat.ui.transcript.answer_view.time.monotonic", lambda: 0.0)
     streaming.show_stage(stage)
     view = streaming.view_of(4)
     assert isinstance(view, AnswerView)

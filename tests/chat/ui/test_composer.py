@@ -9,9 +9,8 @@ from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.base.settings import Settings
-from app.chat.records import Draft
-from app.chat.ui.composer import Composer
-from app.chat.ui.editor import TEXT_MAX
+from app.chat.records import UnsentDraft
+from app.chat.ui.composer import TEXT_MAX, Composer
 from app.uikit.input_method import GUARD_S, Composition, guard_of
 from app.uikit.theme import Theme
 
@@ -398,20 +397,20 @@ def test_an_edit_sets_aside_what_was_typed_and_gives_it_back(composer: Composer,
     composer.begin_edit(7, "前の質問")
     assert composer.edit_line.isVisible()
     assert (composer.text(), composer.edited_id) == ("前の質問", 7)
-    assert composer.draft() == Draft("前の質問", 7, "打ちかけ")
+    assert composer.draft() == UnsentDraft("前の質問", 7, "打ちかけ")
     assert composer.editor.textCursor().atEnd()
     qtbot.keyClick(composer.editor, Qt.Key.Key_Escape)
     assert not composer.edit_line.isVisible()
-    assert composer.draft() == Draft("打ちかけ")
+    assert composer.draft() == UnsentDraft("打ちかけ")
 
 
 def test_an_edit_after_an_edit_still_knows_what_was_typed(composer: Composer) -> None:
     composer.set_text("打ちかけ")
     composer.begin_edit(7, "一")
     composer.begin_edit(9, "二")
-    assert composer.draft() == Draft("二", 9, "打ちかけ")
+    assert composer.draft() == UnsentDraft("二", 9, "打ちかけ")
     composer.edit_line.cancel_button.click()
-    assert composer.draft() == Draft("打ちかけ")
+    assert composer.draft() == UnsentDraft("打ちかけ")
     assert composer.editor.hasFocus()
 
 
@@ -421,7 +420,7 @@ def test_an_edit_that_was_sent_gives_back_what_was_typed(composer: Composer, sen
     qtbot.keyClick(composer.editor, Qt.Key.Key_Return)
     assert sent == ["前の質問"]
     composer.end_edit()
-    assert composer.draft() == Draft("打ちかけ")
+    assert composer.draft() == UnsentDraft("打ちかけ")
 
 
 def test_esc_stops_an_answer_before_it_ends_an_edit(composer: Composer, qtbot: QtBot) -> None:
@@ -457,24 +456,24 @@ def test_up_while_converting_belongs_to_the_input_method(composer: Composer) -> 
 
 def test_a_draft_waits_for_the_end_of_a_conversion(composer: Composer, qtbot: QtBot) -> None:
     convert(composer, "はし")
-    composer.show_draft(Draft("別の会話の書きかけ", 3))
+    composer.show_draft(UnsentDraft("別の会話の書きかけ", 3))
     assert preedit_of(composer) == "はし"
     assert composer.edited_id is None
     convert(composer, "", "橋")
-    qtbot.waitUntil(lambda: composer.draft() == Draft("別の会話の書きかけ", 3))
+    qtbot.waitUntil(lambda: composer.draft() == UnsentDraft("別の会話の書きかけ", 3))
 
 
 def test_a_draft_that_is_shown_already_leaves_the_cursor_alone(composer: Composer) -> None:
     composer.set_text("同じ文章")
     composer.editor.moveCursor(QTextCursor.MoveOperation.Start)
-    composer.show_draft(Draft("同じ文章"))
+    composer.show_draft(UnsentDraft("同じ文章"))
     assert composer.editor.textCursor().atStart()
 
 
 def test_a_draft_is_not_taken_for_typing(composer: Composer, qtbot: QtBot) -> None:
     typed: list[str] = []
     composer.typed.connect(lambda: typed.append(composer.text()))
-    composer.show_draft(Draft("書きかけ"))
+    composer.show_draft(UnsentDraft("書きかけ"))
     assert typed == []
     qtbot.keyClicks(composer.editor, "a")
     assert typed == ["書きかけa"]

@@ -12,10 +12,9 @@ from app.application import AppContext
 from app.base.settings import Settings
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
-from app.chat.ui.page import ChatPage
+from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.transcript import rows_view
-from app.chat.ui.transcript.find_bar import FindBar
-from app.chat.ui.transcript.finding import Finding
+from app.chat.ui.transcript.find_controller import FindBar, FindController
 from app.chat.ui.transcript.transcript import Transcript
 from app.inference.services.events import AnswerStage
 from app.uikit.page import Navigation
@@ -39,7 +38,7 @@ class Scene:
         self.qtbot = qtbot
         self.bar = FindBar(theme)
         self.transcript = Transcript(theme, Navigation())
-        self.finding = Finding(self.bar, self.transcript, self.window)
+        self.finding = FindController(self.bar, self.transcript, self.window)
         column = QVBoxLayout(self.window)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.bar)

@@ -10,13 +10,13 @@ from pytestqt.qtbot import QtBot
 
 from app.base.paths import Paths
 from app.base.search_text import Snippet
-from app.chat.message_index import Hit
+from app.chat.message_index import SearchHit
 from app.chat.records import AnswerDetails, Conversation, Message
 from app.chat.store import Store
 from app.chat.ui.conversations.conversation_list import ConversationList
-from app.chat.ui.conversations.search_results import ResultList
-from app.chat.ui.transcript.answer import AnswerView
-from app.chat.ui.transcript.answer_actions import Look
+from app.chat.ui.conversations.search_page import SearchResultModel
+from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
+from app.chat.ui.transcript.answer_view import AnswerView
 from app.chat.ui.transcript.message_view import MessageRequests
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
 from app.uikit.page import Navigation
@@ -29,7 +29,7 @@ MARK = "取り込んだ会話（未照合）"
 
 
 def view(details: AnswerDetails, theme: Theme, qtbot: QtBot, copied: list[str]) -> AnswerView:
-    look = Look(shows_details=True)
+    look = AnswerDisplayOptions(shows_details=True)
     found = AnswerView(
         Message(1, 1, None, "answer", TEXT, "done", 0.0, details), theme, look, MessageRequests(Navigation())
     )
@@ -111,8 +111,12 @@ def test_the_list_and_what_a_search_finds_say_that_a_conversation_was_imported()
     )
     spoken = [shown.data(shown.index(row), Qt.ItemDataRole.AccessibleTextRole) for row in range(shown.rowCount())]
     assert [("取り込み" in one) for one in spoken if one and ("自分の" in one or "よその" in one)] == [False, True]
-    results = ResultList()
-    hits = [Hit(1, "題", at, 1, "answer", "有給", 1), Hit(2, "題", at, 2, "answer", "有給", 1, True), Hit(3, "題", at)]
+    results = SearchResultModel()
+    hits = [
+        SearchHit(1, "題", at, 1, "answer", "有給", 1),
+        SearchHit(2, "題", at, 2, "answer", "有給", 1, True),
+        SearchHit(3, "題", at),
+    ]
     results.show_hits(hits, "有給")
     assert [results.result(row).kind for row in range(3)] == ["回答", "取り込み　回答", "会話の名前"]
     assert isinstance(results.result(0).line, Snippet)

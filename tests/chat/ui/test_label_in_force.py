@@ -12,9 +12,9 @@ from pytestqt.qtbot import QtBot
 from app.application import AppContext
 from app.base.confidentiality import Label
 from app.base.paths import Paths
-from app.chat.exchange import exporting, importing
+from app.chat.exchange import conversation_export, conversation_import
+from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails
-from app.chat.shelf import Shelf
 from app.chat.store import Store
 from app.chat.ui.conversations.conversation_list import FactsRole
 from app.documents.grounding.grounding_record import CitedSource, CollectionRef, Grounding
@@ -148,11 +148,11 @@ def test_the_list_shows_the_label_that_stands_above_the_conversation(
     store.set_scope(kept, [])
     if is_imported:
         export = where.data / "会話.json"
-        (path,) = exporting.save_file(store, [kept], "json", export, lambda *_: None, [], permit=PERMIT)
-        shelf = Shelf(store.database)
+        (path,) = conversation_export.save_file(store, [kept], "json", export, lambda *_: None, [], permit=PERMIT)
+        shelf = ConversationOrganizer(store.database)
         shelf.bin([kept])
         shelf.erase([kept])
-        assert importing.bring_in(store, path, lambda *_: None, where.documents).imported == 1
+        assert conversation_import.import_conversations(store, path, lambda *_: None, where.documents).imported == 1
         (kept,) = [one.id for one in store.conversations()]
     library.set_label(asked.id, "secret")
     parts = opened(kept)

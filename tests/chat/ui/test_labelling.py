@@ -6,11 +6,11 @@ from PySide6.QtWidgets import QListView
 from pytestqt.qtbot import QtBot
 
 from app.base.confidentiality import LABELS, Label
+from app.chat import conversation_privacy
 from app.chat.records import AnswerDetails, Conversation, Message
-from app.chat.ui import labelling
-from app.chat.ui.conversations.conversation_delegate import ConversationDelegate
+from app.chat.ui.collection_picker import LabelTag
 from app.chat.ui.conversations.conversation_list import ConversationList
-from app.chat.ui.scope_line import LabelTag
+from app.chat.ui.conversations.conversation_view import ConversationDelegate
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.ui.entry_list import EntryList, Listed
@@ -27,11 +27,11 @@ def answer(status: str) -> Message:
 
 
 def test_a_label_may_be_lower_than_the_stored_one_only_before_the_first_answer_has_ended() -> None:
-    assert labelling.is_unanswered([])
-    assert labelling.is_unanswered([QUESTION, answer("streaming")])
-    assert not labelling.is_unanswered([QUESTION])  # which could not be answered
+    assert conversation_privacy.is_unanswered([])
+    assert conversation_privacy.is_unanswered([QUESTION, answer("streaming")])
+    assert not conversation_privacy.is_unanswered([QUESTION])  # which could not be answered
     for status in ("done", "stopped", "failed"):
-        assert not labelling.is_unanswered([QUESTION, answer(status)])
+        assert not conversation_privacy.is_unanswered([QUESTION, answer(status)])
 
 
 def test_the_badge_of_each_label_has_a_look_of_its_own_and_the_highest_stands_out(qtbot: QtBot, theme: Theme) -> None:

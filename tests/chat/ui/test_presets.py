@@ -10,13 +10,12 @@ from PySide6.QtWidgets import QApplication, QMenu, QPlainTextEdit
 
 from app.base.errors import AppError
 from app.base.invisible_characters import STORED_TEXT_MAX
-from app.chat.presets import STANDARD, Choices, Preset
-from app.chat.services.presets import Presets
-from app.chat.ui.presets import words
-from app.chat.ui.presets.conversation import ConversationSettings
-from app.chat.ui.presets.editor import PresetEditor
-from app.chat.ui.presets.files import ExportDialog
-from app.chat.ui.presets.section import PresetsSection
+from app.chat.presets import STANDARD_PRESET, Choices, Preset
+from app.chat.services.preset_library import PresetLibrary
+from app.chat.ui import preset_editor
+from app.chat.ui.preset_editor import ConversationSettings, PresetEditor
+from app.chat.ui.preset_file_dialogs import PresetExportDialog
+from app.chat.ui.preset_section import PresetsSection
 from app.models import catalogue
 from app.uikit.page import Navigation
 
@@ -25,7 +24,7 @@ CARD = catalogue.load().card("qwen2.5-7b-instruct")  # temperature 0.7, top_k 20
 
 @pytest.fixture
 def presets(store):
-    return Presets(store)
+    return PresetLibrary(store)
 
 
 @pytest.fixture
@@ -95,11 +94,11 @@ def test_the_list_has_both_kinds_under_headings_and_marks_the_one_of_new_convers
     assert shown[-1] in [preset.name for preset in section._presets.all("action")]
     marked = [row for row in range(len(shown)) if section.entries.entry(section.entries.index(row, 0)).is_default]
     assert [shown[row] for row in marked] == ["標準"]
-    assert section.chosen.id == STANDARD
+    assert section.chosen.id == STANDARD_PRESET
 
 
 def test_a_row_says_to_a_screen_reader_what_it_shows(section):
-    row = section.entries.index_of(STANDARD)
+    row = section.entries.index_of(STANDARD_PRESET)
     text = row.data(Qt.ItemDataRole.AccessibleTextRole)
     assert text == "標準　新しい会話で使用　すべてモデルの推奨どおり"
 
@@ -114,7 +113,7 @@ def test_a_row_says_to_a_screen_reader_what_it_shows(section):
     ],
 )
 def test_a_preset_is_summed_up_in_one_line(qapp, choices, summary):
-    assert words.summary(Preset("x", "chat", "x", choices)) == summary
+    assert preset_editor.preset_summary(Preset("x", "chat", "x", choices)) == summary
 
 
 def test_only_what_can_be_done_with_a_preset_is_offered(section, qtbot):
@@ -166,7 +165,7 @@ def test_a_deleted_preset_can_be_brought_back(section, scene, qtbot):
     click(section.use_button, qtbot)
     click(section.delete_button, qtbot)
     assert "短く（2）" not in names(section)
-    assert scene.session.preset.id == STANDARD  # what new conversations had is gone
+    assert scene.session.preset.id == STANDARD_PRESET  # what new conversations had is gone
     ((text, undo),) = section.undone
     assert text == "「短く（2）」を削除しました。"
     undo()
@@ -409,7 +408,7 @@ def test_what_cannot_be_stored_stays_in_the_editor(open_editor, presets, monkeyp
 def test_every_field_of_the_editor_is_named_and_explained(open_editor, qtbot):
     editor = open_editor(Preset("", "chat", "検査"), shows_details=True)
     for key, row in editor.form.rows.items():
-        assert row.control.accessibleName() == words.label(key)
+        assert row.control.accessibleName() == preset_editor.setting_label(key)
         assert row.control.accessibleDescription().endswith("。")
     assert editor.form.prompt.source.accessibleName()
     assert editor.form.prompt.text.accessibleName()
@@ -564,7 +563,7 @@ def test_what_the_reader_has_anyway_is_not_exported_unless_it_is_wished(section,
     section._presets.put(dataclasses.replace(section._presets.original("brief"), choices=Choices(max_tokens=9)))
     dialog = section.export_dialog()
     qtbot.addWidget(dialog)
-    assert isinstance(dialog, ExportDialog)
+    assert isinstance(dialog, PresetExportDialog)
     assert [preset.name for preset in dialog.marked()] == ["短く", "検査"]
     for row in range(dialog.items.rowCount()):
         dialog.items.item(row).setCheckState(Qt.CheckState.Unchecked)

@@ -14,14 +14,14 @@ from app.base.services.preferences import Preferences
 from app.chat.answer_ratings import BAD, GOOD, UNRATED
 from app.chat.records import AnswerDetails, Message
 from app.chat.services import open_conversation
-from app.chat.services.chat import ChatSession
+from app.chat.services.chat_session import ChatSession
 from app.chat.services.conversations import Conversations
-from app.chat.services.presets import Presets
+from app.chat.services.preset_library import PresetLibrary
 from app.chat.store import Store
-from app.chat.ui.page import ChatPage
-from app.chat.ui.transcript.answer import AnswerView
+from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.transcript.answer_actions import AnswerActions
-from app.chat.ui.transcript.correction_editor import CorrectionEditor
+from app.chat.ui.transcript.answer_view import AnswerView
+from app.chat.ui.transcript.rating_controller import CorrectionEditor
 from app.documents.grounding.grounding_record import Grounding
 from app.documents.services.document_library import DocumentLibrary
 from app.inference import child_commands
@@ -42,7 +42,7 @@ class Scene:
         self.qtbot = qtbot
         engine = EngineClient([], where.logs / "engine.log")  # never started
         library, preferences = ModelLibrary(store, where.models), Preferences(where.settings)
-        conversations, presets = Conversations(store), Presets(store)
+        conversations, presets = Conversations(store), PresetLibrary(store)
         self.session = ChatSession(
             store, conversations, presets, engine, library, preferences, child_commands.template(), where.documents
         )
@@ -183,7 +183,7 @@ def test_the_mark_is_there_when_the_conversation_is_opened_and_the_answer_is_sho
 
 def test_a_rating_is_said_by_screen_readers(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr("app.chat.ui.transcript.rating_desk.announce", lambda _widget, words: said.append(words))
+    monkeypatch.setattr("app.chat.ui.transcript.rating_controller.announce", lambda _widget, words: said.append(words))
     answer_id = scene.open()
     scene.choose(answer_id, "良い")
     assert scene.row(answer_id)._more.accessibleDescription().startswith("良い")

@@ -13,15 +13,13 @@ from app.application import AppContext
 from app.base.errors import AppError
 from app.base.search_text import Snippet
 from app.chat import message_index
-from app.chat.message_index import Hit
+from app.chat.message_index import SearchHit
+from app.chat.organizer import ConversationOrganizer
 from app.chat.records import AnswerDetails, Message
 from app.chat.services.conversations import Conversations
-from app.chat.shelf import Shelf
 from app.chat.store import Store
-from app.chat.ui.conversations.search_delegate import pieces
-from app.chat.ui.conversations.search_page import SearchPage
-from app.chat.ui.conversations.search_results import ResultList
-from app.chat.ui.page import ChatPage
+from app.chat.ui.chat_page import ChatPage
+from app.chat.ui.conversations.search_page import SearchPage, SearchResultModel, highlighted_pieces
 from app.chat.ui.transcript import rows_view
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
@@ -68,10 +66,10 @@ def conversion(field: QWidget, preedit: str, commit: str = "") -> None:
 
 
 def test_a_row_says_title_date_role_context_and_how_many_more() -> None:
-    results = ResultList()
+    results = SearchResultModel()
     at = datetime(2026, 11, 18, 10, 24).timestamp()
-    found = Hit(1, "根入れの深さ", at, 7, "answer", "河川の**橋脚**の根入れは深くします。", 4)
-    named = Hit(2, "橋脚の一覧", datetime(2025, 3, 1).timestamp())
+    found = SearchHit(1, "根入れの深さ", at, 7, "answer", "河川の**橋脚**の根入れは深くします。", 4)
+    named = SearchHit(2, "橋脚の一覧", datetime(2025, 3, 1).timestamp())
     results.show_hits([found, named], "橋脚", datetime(2026, 11, 25))
     role = Qt.ItemDataRole.AccessibleTextRole
     assert (
@@ -86,8 +84,8 @@ def test_a_row_says_title_date_role_context_and_how_many_more() -> None:
 
 
 def test_rows_out_of_sight_are_not_worked_out() -> None:
-    results = ResultList()
-    results.show_hits([Hit(number, "題", 1.0, number, "question", "橋脚") for number in range(200)], "橋脚")
+    results = SearchResultModel()
+    results.show_hits([SearchHit(number, "題", 1.0, number, "question", "橋脚") for number in range(200)], "橋脚")
     results.result(3)
     assert len(results._made) == 1
 
@@ -101,7 +99,7 @@ def test_rows_out_of_sight_are_not_worked_out() -> None:
     ],
 )
 def test_a_line_is_cut_at_its_marks(marks: tuple[tuple[int, int], ...], expected: list[tuple[str, bool]]) -> None:
-    assert pieces(Snippet("橋脚の図", marks)) == expected
+    assert highlighted_pieces(Snippet("橋脚の図", marks)) == expected
 
 
 def test_the_words_stand_on_their_ground_in_the_drawn_row(theme: Theme, store: Store, qtbot: QtBot) -> None:
@@ -263,7 +261,7 @@ def test_the_first_enter_in_the_field_looks_and_the_second_opens(theme: Theme, s
 
 def test_a_conversation_found_by_its_name_opens_as_a_whole(theme: Theme, store: Store, qtbot: QtBot) -> None:
     question = store.add_question("柱とは")
-    Shelf(store.database).rename(question.conversation_id, "橋脚")
+    ConversationOrganizer(store.database).rename(question.conversation_id, "橋脚")
     page = make_page(theme, store, qtbot)
     page.start("橋脚")
     with qtbot.waitSignal(page._navigation.conversation_requested) as signal:

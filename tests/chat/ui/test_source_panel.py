@@ -15,7 +15,7 @@ from app.application import AppContext
 from app.base.paths import Paths
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
-from app.chat.ui.page import ChatPage
+from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.text.source_row import SourceRow
 from app.documents.grounding import claims, grounding_record
 from app.documents.grounding.grounding_record import CitedSource, Grounding

@@ -62,7 +62,7 @@ def test_a_preset_holds_for_every_answer(kotae: Kotae, long_base: Path, question
     assert kotae(*asked, "--seeds", "2")[0] == 0
     (entry,) = studies.listed(places(tmp_path).evaluations)
     assert entry.study is not None
-    (brief,) = (one for one in presets.built_in() if one.id == "brief")
+    (brief,) = (one for one in presets.built_in_presets() if one.id == "brief")
     choices = entry.study.choices
     assert choices.system_prompt
     assert (choices.system_prompt, choices.max_tokens, choices.temperature) == (brief.choices.system_prompt, 512, None)

@@ -19,12 +19,11 @@ from pytestqt.qtbot import QtBot
 from app.base.errors import AppError
 from app.base.services.child_process import STOP_GRACE_MS, JobProcess
 from app.base.settings import Settings
-from app.chat.batch.journal import Head, Journal
-from app.chat.batch.results import Result
+from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.chat.presets import Choices
-from app.chat.services.answer_queue import AnswerQueue
 from app.chat.services.answer_run import AnswerRequest
-from app.chat.services.grounding import Wanted
+from app.chat.services.prompt_run import AnswerQueue
+from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentSection
 from app.evaluation import question_files
@@ -55,7 +54,7 @@ def judged(score: int | str) -> str:
     return f'!say {{"reason": "理由", "score": {score}}}'
 
 
-HEAD = Head("", "", 0, "", "", (), Choices(), 2048, 0.0)
+HEAD = JournalHeader("", "", 0, "", "", (), Choices(), 2048, 0.0)
 
 
 class Desk:
@@ -144,9 +143,9 @@ def test_the_judge_chooses_between_two_systems_in_both_orders(desk: Desk) -> Non
         *(f"{number} {told}" for number in range(6)), contenders=contenders, judge=desk.model, has_pairs=True
     )
     for contender in one.contenders:  # the fake would answer the same, and has no adapters
-        kept = Journal.open(steps.out_of(desk.folder, contender.system.id, 0), HEAD)
+        kept = BatchJournal.open(steps.out_of(desk.folder, contender.system.id, 0), HEAD)
         for line in range(1, 7):
-            kept.add(Result(line, "answered", f"{contender.system.id} の答え"))
+            kept.add(BatchAnswer(line, "answered", f"{contender.system.id} の答え"))
         kept.close()
     found = desk.result()
     assert [(one.system_id, one.winner, one.is_consistent) for one in found.preferences] == [("s2", "tie", False)] * 6
@@ -193,7 +192,9 @@ def test_a_stop_that_comes_while_an_answer_is_only_checked_is_the_last(desk: Des
     def request_of(at: Hashable) -> AnswerRequest:
         assert isinstance(at, int)
         turns = (Turn(f"{subjects[at]}の鉄筋のかぶりは何mm以上ですか。"),)
-        wanted = Wanted(desk.scene.where.documents, scope, turns)  # such a small model is not asked: they are quoted
+        wanted = RetrievalRequest(
+            desk.scene.where.documents, scope, turns
+        )  # such a small model is not asked: they are quoted
         return AnswerRequest(desk.model, turns, Settings(), wanted=wanted)
 
     queue = AnswerQueue(desk.scene.engine, child_commands.template(), request_of, desk.scene.engine)

@@ -14,7 +14,7 @@ from app.base.confidentiality import Label as Secrecy
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.settings import Settings
-from app.chat import conversation_labels
+from app.chat import conversation_privacy
 from app.chat.answer_ratings import BAD, GOOD, rate
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
@@ -337,7 +337,7 @@ def test_what_is_about_to_be_stored_is_as_secret_as_the_conversations_that_it_is
 ) -> None:
     rate(store, answer(store, "入札の金額は？", "五百億です。"), GOOD)
     (conversation,) = store.conversations()
-    conversation_labels.give(store, conversation.id, label)
+    conversation_privacy.set_label(store, conversation.id, label)
     desk.collect = adding.collecting(where.database, where.documents)
     desk.adding.from_conversations()
     desk.settle()

@@ -13,7 +13,7 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.settings import Settings
 from app.chat.presets import Choices
-from app.chat.services.prompt_run import Progress
+from app.chat.services.prompt_run import PromptRunProgress
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
@@ -201,7 +201,7 @@ def test_a_training_that_is_told_to_stop_says_that_it_saves_first(desk: Desk) ->
     desk.study("一つ目", kind="scale", trainings=(Training(str(run), 20, 42),))
     desk.show()
     desk.evaluations.folder = desk.folder
-    desk.evaluations.progress = StudyProgress("train", run.name, 1, 2, Progress(12, 124, 600))
+    desk.evaluations.progress = StudyProgress("train", run.name, 1, 2, PromptRunProgress(12, 124, 600))
     desk.evaluations.progressed.emit(desk.evaluations.progress)
     view = desk.view
     assert view.step.text() == "1／2　20 件（1 回目）を学習しています"

@@ -8,7 +8,7 @@ from pytestqt.qtbot import QtBot
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.chat.presets import Choices
-from app.chat.services.presets import Presets
+from app.chat.services.preset_library import PresetLibrary
 from app.chat.store import Store
 from app.models import local_models, models_folder
 from app.models.models_folder import FolderMove
@@ -25,7 +25,7 @@ class Care:
     def __init__(self, store: Store, where: Paths) -> None:
         self.library = ModelLibrary(store, where.models)
         self.preferences = Preferences(where.settings)
-        self.presets = Presets(store)
+        self.presets = PresetLibrary(store)
         self.upkeep = ModelMaintenance(
             store, self.library, self.presets, self.preferences, where, lambda _model: "public"
         )

@@ -10,8 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
 from app.base.errors import AppError
-from app.chat.ui.adding import Adding
-from app.chat.ui.empty import EmptyView
+from app.chat.ui.chat_notices import EmptyView, ModelAvailability
 from app.models.kits import kit_import
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
@@ -83,7 +82,7 @@ def test_the_import_of_a_kit_is_said_until_it_ends(
 
 def test_a_model_that_is_added_otherwise_is_said_too(empty: EmptyView) -> None:
     library, upkeep, downloads = Work(), Work(), Work()
-    Adding(empty, library, upkeep, downloads, empty)
+    ModelAvailability(empty, library, upkeep, downloads, empty)
     library.is_working = True
     library.progressed.emit(1, 2)
     assert empty.lacking.text() == "モデルを追加しています。"
@@ -94,7 +93,7 @@ def test_a_model_that_is_added_otherwise_is_said_too(empty: EmptyView) -> None:
 
 def test_beside_a_download_the_trial_model_can_still_be_added(empty: EmptyView) -> None:
     downloads = Work()
-    Adding(empty, Work(), Work(), downloads, empty)
+    ModelAvailability(empty, Work(), Work(), downloads, empty)
     downloads.states = ["paused", "running"]
     downloads.changed.emit()
     assert empty.lacking.text() == "モデルをダウンロードしています。"

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
 from app.chat.store import Store
-from app.chat.ui.page import ChatPage
+from app.chat.ui.chat_page import ChatPage
 from app.inference.local_model import LocalModel
 from app.inference.services.events import EngineStatus
 from app.models.ui.page import ModelsPage

@@ -11,10 +11,10 @@ from pytestqt.qtbot import QtBot
 from app.application import AppContext
 from app.base import paths
 from app.chat.store import Store
-from app.chat.ui.page import ChatPage
+from app.chat.ui.chat_page import ChatPage
 from app.chat.ui.text.source_row import SourceRow
-from app.chat.ui.transcript.answer import AnswerView
-from app.chat.ui.transcript.grounds import ExcerptLine
+from app.chat.ui.transcript.answer_view import AnswerView
+from app.chat.ui.transcript.sources_footer import ExcerptLine
 from app.inference.local_model import LocalModel
 from tests.uikit.ui import clipping
 

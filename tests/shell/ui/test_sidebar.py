@@ -7,8 +7,8 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QContextMenuEvent, QDropEvent, QShortcut
 from PySide6.QtWidgets import QApplication, QLineEdit
 
-from app.chat.records import Conversation, Draft
-from app.chat.shelf import Shelf
+from app.chat.organizer import ConversationOrganizer
+from app.chat.records import Conversation, UnsentDraft
 from app.chat.ui.conversations.conversation_list import DraftRole, FolderRole, IdRole
 from app.shell.ui.sidebar import Sidebar
 from tests.uikit.ui.conversion import convert
@@ -121,7 +121,7 @@ def test_ctrl_and_shift_choose_several_without_opening_them(open_window, store, 
 
 def test_shift_and_arrows_choose_across_headings(hand, store):
     inside, outside = questions(store, "中", "外")
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     shelf.move([inside], shelf.add_folder("橋梁"))
     at = hand().at(inside)
     at.press(Qt.Key.Key_Down, SHIFT)
@@ -173,7 +173,7 @@ def test_several_go_to_the_bin_and_come_back_together(hand, store):
 
 def test_ctrl_z_takes_back_one_thing_after_the_other(hand, store):
     ids = questions(store, "一", "二")
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     folder_id = shelf.add_folder("橋梁")
     at = hand()
     at.at(ids[0]).choose("橋梁")
@@ -210,7 +210,7 @@ def test_what_could_not_be_done_is_not_told_as_done(hand, store, monkeypatch):
     def full(*_arguments: object) -> None:
         raise AppError("disk_full", path="/", free_bytes=0)
 
-    monkeypatch.setattr(Shelf, "bin", full)
+    monkeypatch.setattr(ConversationOrganizer, "bin", full)
     at.press(Qt.Key.Key_Delete)
     assert texts(at.model)[1:] == ["一"]
     assert not at.window.toast.isVisible()
@@ -247,7 +247,7 @@ def test_the_title_in_the_toast_gives_way_to_what_was_done(open_window, qtbot, t
 
 def test_a_click_or_a_key_folds_a_folder(hand, store):
     [inside] = questions(store, "中")
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     folder_id = shelf.add_folder("橋梁")
     shelf.move([inside], folder_id)
     at = hand()
@@ -267,7 +267,7 @@ def test_a_click_or_a_key_folds_a_folder(hand, store):
 
 def test_the_keyboard_goes_through_folders_and_left_leads_to_the_heading(hand, store):
     inside, _ = questions(store, "中", "外")
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     shelf.move([inside], shelf.add_folder("橋梁"))
     at = hand().at(inside)
     at.press(Qt.Key.Key_Up)
@@ -282,7 +282,7 @@ def test_the_keyboard_goes_through_folders_and_left_leads_to_the_heading(hand, s
 
 
 def test_folded_folders_are_folded_after_the_next_start(open_window, store, qtbot, where):
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     folder_id = shelf.add_folder("橋梁")
     shelf.move(questions(store, "中"), folder_id)
     first = open_window()
@@ -302,7 +302,7 @@ def test_a_new_folder_is_named_where_it_stands(hand, store):
     assert at.editor().selectedText() == "新しいフォルダ"
     at.enter("河川")
     assert texts(at.model) == ["河川", "今日", "質問"]
-    assert [folder.name for folder in Shelf(store.database).folders()] == ["河川"]
+    assert [folder.name for folder in ConversationOrganizer(store.database).folders()] == ["河川"]
 
 
 def test_new_folders_get_names_that_differ(hand, store):
@@ -310,14 +310,14 @@ def test_new_folders_get_names_that_differ(hand, store):
     for _ in range(3):
         at.window.list_actions.add_folder()
         at.press(Qt.Key.Key_Escape)
-    assert [folder.name for folder in Shelf(store.database).folders()] == [
+    assert [folder.name for folder in ConversationOrganizer(store.database).folders()] == [
         "新しいフォルダ", "新しいフォルダ 2", "新しいフォルダ 3",
     ]  # fmt: skip
 
 
 def test_several_go_into_a_new_folder_and_back(hand, store):
     ids = questions(store, "一", "二", "三")
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     shelf.move(ids[:1], shelf.add_folder("前から"))
     at = hand().at(ids[0])
     at.view.choose(ids[:2], at.model.index_of(ids[0]))
@@ -329,7 +329,7 @@ def test_several_go_into_a_new_folder_and_back(hand, store):
 
 
 def test_f2_renames_a_folder(hand, store):
-    folder_id = Shelf(store.database).add_folder("前の名前")
+    folder_id = ConversationOrganizer(store.database).add_folder("前の名前")
     at = hand().at_folder(folder_id)
     at.press(Qt.Key.Key_F2)
     assert at.editor().accessibleName() == "フォルダの名前"
@@ -338,7 +338,7 @@ def test_f2_renames_a_folder(hand, store):
 
 
 def test_a_question_in_a_folder_is_stored_in_it(open_window, store, qtbot):
-    folder_id = Shelf(store.database).add_folder("橋梁")
+    folder_id = ConversationOrganizer(store.database).add_folder("橋梁")
     parts = open_window()
     Hand(parts, qtbot).at_folder(folder_id).choose("このフォルダで新しい質問")
     assert parts.window.current_page == "ask"
@@ -347,7 +347,7 @@ def test_a_question_in_a_folder_is_stored_in_it(open_window, store, qtbot):
 
 def test_conversations_leave_their_folder_by_the_menu(hand, store):
     ids = questions(store, "一", "二")
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     shelf.move(ids, shelf.add_folder("橋梁"))
     at = hand().at(ids[0])
     at.press(Qt.Key.Key_A, CTRL)
@@ -358,7 +358,7 @@ def test_conversations_leave_their_folder_by_the_menu(hand, store):
 
 def test_a_folder_whose_name_has_braces_is_moved_to(hand, store):
     [number] = questions(store, "{n} と {title}")
-    Shelf(store.database).add_folder("{x} & {title}")
+    ConversationOrganizer(store.database).add_folder("{x} & {title}")
     at = hand().at(number)
     at.choose("{x} && {title}")
     assert texts(at.model) == ["{x} & {title}", "{n} と {title}"]
@@ -492,7 +492,7 @@ def test_a_draft_shows_when_its_conversation_was_left(open_window, store, qtbot)
     left, other = questions(store, "書きかけ", "別")
     parts = open_window()
     parts.session.open(left)
-    Shelf(store.database).keep_draft(left, Draft("続きは"))
+    ConversationOrganizer(store.database).keep_draft(left, UnsentDraft("続きは"))
     parts.session.open(other)
     assert parts.window.sidebar.conversations.index_of(left).data(DraftRole) == "下書き"
 
@@ -509,7 +509,7 @@ def dragged(hand, ids: list[int], index) -> object:
 
 def test_conversations_can_be_dropped_where_they_are_not_yet(hand, store):
     ids = questions(store, "一", "二")
-    shelf = Shelf(store.database)
+    shelf = ConversationOrganizer(store.database)
     folder_id = shelf.add_folder("橋梁")
     shelf.move(ids[:1], folder_id)
     at = hand()
@@ -536,7 +536,7 @@ class Drop(QDropEvent):
 @pytest.mark.parametrize("is_own", [True, False])
 def test_only_what_was_dragged_in_the_list_moves_when_dropped(hand, store, qtbot, is_own):
     ids = questions(store, "一", "二", "三")
-    folder_id = Shelf(store.database).add_folder("橋梁")
+    folder_id = ConversationOrganizer(store.database).add_folder("橋梁")
     at = hand()
     at.view.choose(ids[:2], at.model.index_of(ids[0]))
     at.view.doItemsLayout()
@@ -619,7 +619,7 @@ def test_a_drawer_of_large_text_leaves_the_page_its_width(open_window, store, qt
 
 def test_rows_hold_ids_of_conversations_or_of_folders(hand, store):
     questions(store, "質問")
-    Shelf(store.database).add_folder("橋梁")
+    ConversationOrganizer(store.database).add_folder("橋梁")
     model = hand().model
     kinds = [(model.index(row).data(FolderRole), model.index(row).data(IdRole)) for row in range(3)]
     assert [(folder is not None, one is not None) for folder, one in kinds] == [

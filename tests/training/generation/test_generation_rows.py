@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.chat.batch.results import Result
+from app.chat.batch.journal import BatchAnswer
 from app.documents.records import DocumentSection
 from app.evaluation import question_files
 from app.evaluation.judge import marking
@@ -91,7 +91,7 @@ def test_the_same_pairs_give_the_same_bytes_and_ids_tell_pairs_apart() -> None:
 def test_what_a_right_answer_must_say_are_its_own_values(answer: str, entries: list[str]) -> None:
     assert rows.must_include("川幅50mを境に、いくらですか。", answer) == entries
     question = Question("1", "川幅50mを境に、いくらですか。", answer, tuple(entries))
-    assert marking.mark(question, Result(1, "answered", answer)).must_include == (1.0 if entries else None)
+    assert marking.mark(question, BatchAnswer(1, "answered", answer)).must_include == (1.0 if entries else None)
 
 
 def test_no_id_is_a_number_to_a_spreadsheet() -> None:

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from app.application import AppContext
 from app.base.paths import Paths
 from app.chat.store import Store
-from app.chat.ui.page import ChatPage
+from app.chat.ui.chat_page import ChatPage
 from app.inference.local_model import LocalModel
 from app.models.training_environment import TrainingEnvironment
 from tests.convert.conftest import environment  # noqa: F401  (the training environment)

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QProgressBar
 
-from app.chat.ui.transcript.stage_line import StageLine
+from app.chat.ui.transcript.answer_view import StageLine
 from app.inference.services.events import AnswerStage, EngineStatus
 from app.shell.ui.status_line import StatusLine
 from app.uikit.widgets import progress_row

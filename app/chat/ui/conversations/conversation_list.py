@@ -11,9 +11,8 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from app.base.confidentiality import HIGHEST_LABEL, Label
 from app.base.errors import AppError
 from app.base.wording import phrase
-from app.chat import conversation_labels
+from app.chat import conversation_privacy
 from app.chat.records import Conversation, Folder, Message
-from app.chat.ui import labelling
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentCollection
 from app.uikit import localization
@@ -34,7 +33,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 @dataclass(slots=True)  # not frozen: thousands are made at each change, and frozen ones take three times as long
-class Row:
+class ListRow:
     """A conversation; or the heading of a folder or day, then `conversation` is None.
 
     `place`: pinned | folder | day, the group it stands in.
@@ -67,7 +66,7 @@ class ConversationList(QAbstractListModel):
         self._filter = ""
         self._open_id: int | None = None
         self._now = datetime.now()
-        self._rows: list[Row] = []
+        self._rows: list[ListRow] = []
 
     # ------------------------------------------------------------------ content
 
@@ -163,7 +162,7 @@ class ConversationList(QAbstractListModel):
             return row.conversation.folder_id
         return OUTSIDE if row.place == "day" else None
 
-    def row(self, place: int) -> Row:
+    def row(self, place: int) -> ListRow:
         return self._rows[place]
 
     # ------------------------------------------------------------------- Qt's model
@@ -233,7 +232,7 @@ class ConversationList(QAbstractListModel):
         self._rows = list(self._grouped())
         self.endResetModel()
 
-    def _grouped(self) -> Iterator[Row]:
+    def _grouped(self) -> Iterator[ListRow]:
         pinned: list[Conversation] = []
         inside: dict[int | None, list[Conversation]] = {folder.id: [] for folder in self.folders}
         outside: list[Conversation] = []
@@ -245,30 +244,30 @@ class ConversationList(QAbstractListModel):
             else:
                 inside.get(conversation.folder_id, outside).append(conversation)
         if pinned:
-            yield Row(phrase("chat.pinned"), "pinned")
+            yield ListRow(phrase("chat.pinned"), "pinned")
             for conversation in sorted(pinned, key=lambda one: one.pinned_at or 0):
-                yield Row(conversation.title, "pinned", conversation)
+                yield ListRow(conversation.title, "pinned", conversation)
         for folder in self.folders:
             yield from self._folder_rows(folder, inside[folder.id])
         yield from self._days(outside)
 
-    def _folder_rows(self, folder: Folder, conversations: Sequence[Conversation]) -> Iterator[Row]:
+    def _folder_rows(self, folder: Folder, conversations: Sequence[Conversation]) -> Iterator[ListRow]:
         if self._filter and not conversations:
             return
         is_folded = folder.id in self.folded and not self._filter
-        yield Row(folder.name, "folder", folder=folder, count=len(conversations), is_folded=is_folded)
+        yield ListRow(folder.name, "folder", folder=folder, count=len(conversations), is_folded=is_folded)
         if not is_folded:
             for conversation in conversations:
-                yield Row(conversation.title, "folder", conversation)
+                yield ListRow(conversation.title, "folder", conversation)
 
-    def _days(self, conversations: Iterable[Conversation]) -> Iterator[Row]:
+    def _days(self, conversations: Iterable[Conversation]) -> Iterator[ListRow]:
         began_at = float("inf")  # of the day or month that the last heading names
         for conversation in conversations:
             if conversation.updated_at < began_at:
                 heading, began = self._day(datetime.fromtimestamp(conversation.updated_at))
                 began_at = began.timestamp()
-                yield Row(heading, "day")
-            yield Row(conversation.title, "day", conversation)
+                yield ListRow(heading, "day")
+            yield ListRow(conversation.title, "day", conversation)
 
     def _day(self, when: datetime) -> tuple[str, datetime]:
         """The heading a conversation stands under, and the first moment that it stands for."""
@@ -283,12 +282,12 @@ class ConversationList(QAbstractListModel):
 
     # --------------------------------------------------------------------- rows
 
-    def _time(self, row: Row) -> str:
+    def _time(self, row: ListRow) -> str:
         assert row.conversation is not None
         time, label, folder = self._facts(row, row.conversation)
         return join_facts(time, localization.label_name(label) if label is not None else "", folder)
 
-    def _facts(self, row: Row, here: Conversation) -> tuple[str, Label | None, str]:
+    def _facts(self, row: ListRow, here: Conversation) -> tuple[str, Label | None, str]:
         """When it was used last, as short as the heading above allows, and that it came in a file; its label where that
         says something; what is pinned names its folder."""
         when = datetime.fromtimestamp(here.updated_at)
@@ -316,24 +315,24 @@ class ConversationList(QAbstractListModel):
             except AppError:  # an answer that is damaged: nobody knows what it rests on
                 return HIGHEST_LABEL
         scope = (*here.scope, *self._asked[here.id])
-        asked = conversation_labels.of_collections(self._collections, scope, written)
-        is_unanswered = bool(written) and written[0].parent_id is None and labelling.is_unanswered(written)
-        label = labelling.shown(here.label, asked, is_unanswered=is_unanswered)
+        asked = conversation_privacy.collection_labels(self._collections, scope, written)
+        is_unanswered = bool(written) and written[0].parent_id is None and conversation_privacy.is_unanswered(written)
+        label = conversation_privacy.displayed_label(here.label, asked, is_unanswered=is_unanswered)
         return here.label if label is None and here.scope else label
 
-    def _draft(self, row: Row) -> str:
+    def _draft(self, row: ListRow) -> str:
         """Not of the open conversation: there it stands in the field."""
         here = row.conversation
         return phrase("chat.draft") if here and here.id in self._drafts and here.id != self._open_id else ""
 
-    def _is_open(self, row: Row) -> bool:
+    def _is_open(self, row: ListRow) -> bool:
         if row.conversation is not None:
             return row.conversation.id == self._open_id
         if row.folder is None or not row.is_folded or self._open_id is None:
             return False
         return any(one.folder_id == row.folder.id and not one.pinned_at for one in self.conversations([self._open_id]))
 
-    def _spoken(self, row: Row) -> str:
+    def _spoken(self, row: ListRow) -> str:
         if row.folder is not None:
             folder = phrase("chat.folder_name_n", name=row.text, n=row.count)
             return join_facts(folder, phrase("chat.closed") if row.is_folded else "")

@@ -1,23 +1,210 @@
-"""The page that searches all conversations: a field, how many were found, and where the words stand."""
+"""The page that searches all conversations: a field, how many were found, and where the words stand.
 
-from collections.abc import Callable
+What a search found, as a list: a row for each conversation.
 
-from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QListView, QVBoxLayout, QWidget
+How a result looks: title and date, below them one line of the message with the words in bold on their ground.
+"""
 
-from app.base import confidentiality
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QShowEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.base import confidentiality, search_text
 from app.base.errors import AppError
+from app.base.search_text import Snippet
 from app.base.wording import phrase
-from app.chat.message_index import Found
+from app.chat.message_index import SearchHit, SearchResult
 from app.chat.services.conversations import Conversations
-from app.chat.ui.conversations.search_delegate import ResultDelegate
-from app.chat.ui.conversations.search_results import ResultList
 from app.uikit.input_method import guard_of
+from app.uikit.localization import format_date, format_day, join_facts
 from app.uikit.page import Navigation, Page, PageHeader
 from app.uikit.theme import Theme
+from app.uikit.widgets import list_rows
 from app.uikit.widgets.fields import SearchField
-from app.uikit.widgets.labels import Label, set_surface
+from app.uikit.widgets.labels import Label, plain_tooltip, set_surface
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResultRow:
+    """A hit with the words that are shown of it; `line` is empty where only the title was found."""
+
+    hit: SearchHit
+    title: Snippet
+    line: Snippet
+    date: str
+    kind: str  # question or answer, in the language of the window
+    more: str  # how many other messages there are
+
+
+class SearchResultModel(QAbstractListModel):
+    """The words of a row are made when it is first shown: there may be hundreds, of thousands of characters each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hits: Sequence[SearchHit] = ()
+        self._words: Sequence[str] = ()
+        self._now = datetime.now()
+        self._made: dict[int, SearchResultRow] = {}
+
+    def show_hits(self, hits: Sequence[SearchHit], query: str, now: datetime | None = None) -> None:
+        self.beginResetModel()
+        self._hits, self._words = hits, search_text.split_query(query)
+        self._now = now or datetime.now()
+        self._made.clear()
+        self.endResetModel()
+
+    def hit(self, index: Index) -> SearchHit | None:
+        return self._hits[index.row()] if index.isValid() else None
+
+    def result(self, row: int) -> SearchResultRow:
+        if row not in self._made:
+            self._made[row] = self._make(self._hits[row])
+        return self._made[row]
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._hits)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return self._hits[index.row()].title
+            case Qt.ItemDataRole.ToolTipRole:
+                return plain_tooltip(self._hits[index.row()].title)
+            case Qt.ItemDataRole.AccessibleTextRole:
+                result = self.result(index.row())
+                return join_facts(result.hit.title, result.date, result.kind, result.line.text, result.more)
+        return None
+
+    def _make(self, hit: SearchHit) -> SearchResultRow:
+        imported = phrase("chat.imported_in_list") if hit.is_imported else ""
+        title = Snippet(hit.title, tuple(search_text.find_occurrences(hit.title, self._words)))
+        if hit.message_id is None:
+            return SearchResultRow(
+                hit,
+                title,
+                Snippet("", ()),
+                self._date(hit.at),
+                join_facts(imported, phrase("chat.name_of_the_conversation")),
+                "",
+            )
+        kind = (
+            phrase("common.batch_column.question") if hit.role == "question" else phrase("common.batch_column.answer")
+        )
+        more = phrase("common.n_more", n=f"{hit.count - 1:,}") if hit.count > 1 else ""
+        return SearchResultRow(
+            hit,
+            title,
+            search_text.make_snippet(hit.text, self._words),
+            self._date(hit.at),
+            join_facts(imported, kind),
+            more,
+        )
+
+    def _date(self, at: float) -> str:
+        when = datetime.fromtimestamp(at)
+        if when.date() == self._now.date():
+            return f"{when.hour}:{when.minute:02}"
+        return format_day(when) if when.year == self._now.year else format_date(when)
+
+
+MARGIN_PX = 14
+GAP_PX = 12
+
+
+class SearchResultDelegate(QStyledItemDelegate):
+    def __init__(self, theme: Theme, model: SearchResultModel, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._model = model
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
+        theme = self._theme
+        return QSize(0, theme.line_height("ui") * 2 + theme.px(22))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        theme = self._theme
+        result = self._model.result(index.row())
+        state: QStyle.StateFlag = option.state
+        is_chosen = bool(state & QStyle.StateFlag.State_Selected)
+        area: QRect = option.rect
+        painter.save()
+        list_rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+        inner = area.adjusted(theme.px(MARGIN_PX), theme.px(9), -theme.px(MARGIN_PX), 0)
+        height = theme.line_height("ui")
+        quiet = "text2" if is_chosen else "muted"
+        self._paint_line(
+            painter, QRect(inner.topLeft(), QSize(inner.width(), height)), result.title, "", result.date, 600, quiet
+        )
+        inner.translate(0, height + theme.px(3))
+        second = QRect(inner.topLeft(), QSize(inner.width(), height))
+        self._paint_line(painter, second, result.line, result.kind, result.more, 400, quiet)
+        painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
+        painter.restore()
+
+    def _paint_line(
+        self, painter: QPainter, area: QRect, snippet: Snippet, before: str, after: str, weight: int, quiet: str
+    ) -> None:
+        """A line of text with a quiet word before it and one at the right edge."""
+        theme = self._theme
+        gap = theme.px(GAP_PX)
+        small = QFontMetrics(theme.font("caption"))
+        left, right = area.left(), area.right() + 1
+        if after:
+            right -= small.horizontalAdvance(after) + 1  # the width is rounded
+            room = QRect(right, area.top(), area.right() + 1 - right, area.height())
+            list_rows.draw_text(painter, theme, room, after, "caption", quiet)
+            right -= gap
+        if before:
+            room = QRect(left, area.top(), right - left, area.height())
+            left += list_rows.draw_text(painter, theme, room, before, "caption", quiet) + theme.px(8)
+        tone = "text" if weight == 600 else "text2"
+        self._paint_snippet(painter, QRect(left, area.top(), right - left, area.height()), snippet, weight, tone)
+
+    def _paint_snippet(self, painter: QPainter, area: QRect, snippet: Snippet, weight: int, tone: str) -> None:
+        """From left to right until the room ends, there with …"""
+        theme = self._theme
+        left = area.left()
+        for words, is_hit in highlighted_pieces(snippet):
+            font = theme.font("ui", 600 if is_hit else weight)
+            metrics = QFontMetrics(font)
+            room = area.right() + 1 - left
+            shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, room)
+            width = metrics.horizontalAdvance(shown)
+            place = QRect(left, area.top(), width, area.height())
+            if is_hit:
+                painter.fillRect(place.adjusted(0, theme.px(1), 0, -theme.px(1)), theme.color("cite"))
+            painter.setFont(font)
+            painter.setPen(theme.color("text" if is_hit else tone))
+            painter.drawText(place, int(Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine), shown)
+            left += width
+            if shown != words:
+                break
+
+
+def highlighted_pieces(snippet: Snippet) -> list[tuple[str, bool]]:
+    """The text cut at its marks: (words, whether they are marked)."""
+    found: list[tuple[str, bool]] = []
+    at = 0
+    for start, end in (*snippet.marks, (len(snippet.text), len(snippet.text))):
+        found += [(snippet.text[at:start], False), (snippet.text[start:end], True)]
+        at = end
+    return [piece for piece in found if piece[0]]
+
 
 PAUSE_MS = 150  # after the last letter; a search takes about 20 ms with 100,000 messages, so it needs no thread
 WIDTH_PX = 760
@@ -39,7 +226,7 @@ class QueryField(SearchField):
             super().keyPressEvent(event)
 
 
-class ResultView(QListView):
+class SearchResultView(QListView):
     up_pressed = Signal()  # on the first result
     chosen = Signal(QModelIndex)
 
@@ -68,7 +255,7 @@ class SearchPage(Page):
         self._label_of_all = label_of_all
         self._is_stale = False  # conversations changed while the page was out of sight
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
-        self.results = ResultList()
+        self.results = SearchResultModel()
         self._build()
         self._connect()
         self._lay_out()
@@ -136,10 +323,10 @@ class SearchPage(Page):
         page.addLayout(row, 1)
         self.setFocusProxy(self.field)
 
-    def _build_list(self) -> ResultView:
-        view = ResultView()
+    def _build_list(self) -> SearchResultView:
+        view = SearchResultView()
         view.setModel(self.results)
-        view.setItemDelegate(ResultDelegate(self._theme, self.results, view))
+        view.setItemDelegate(SearchResultDelegate(self._theme, self.results, view))
         view.setAccessibleName(phrase("chat.conversations_found"))
         view.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         view.setUniformItemSizes(True)
@@ -181,7 +368,7 @@ class SearchPage(Page):
         self.list.setCurrentIndex(self.results.index(0))
         self._show_words(query.strip(), found)
 
-    def _show_words(self, query: str, found: Found) -> None:
+    def _show_words(self, query: str, found: SearchResult) -> None:
         count = phrase("chat.conversations_n", n=f"{len(found.hits):,}")
         if not found.is_complete:
             count += phrase("chat.there_are_many_some_are")

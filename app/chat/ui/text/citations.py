@@ -7,7 +7,7 @@ from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QTextBlock, QTextCharFormat, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QTextEdit, QWidget
 
-from app.chat import answer_origin
+from app.chat import answer_check
 from app.chat.records import Message
 from app.documents.grounding import answer_markup, source_citations
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
@@ -61,14 +61,14 @@ class CitedText(RichText):
 
 def is_ours(message: Message) -> bool:
     """Return whether the program itself answered, without a model, that it is not in the documents."""
-    kept = answer_origin.grounding_of(message)
+    kept = answer_check.grounding_of(message)
     is_asked = message.details is not None and message.details.answer_tokens > 0
     return kept is not None and kept.verdict == "not_in_documents" and not is_asked
 
 
 def shown_text(message: Message) -> str:
     """What the answer shows as its text; "" where a box says it in its place."""
-    kept = answer_origin.grounding_of(message)
+    kept = answer_check.grounding_of(message)
     if message.role == "question" or message.status == "streaming" or kept is None:
         return message.text
     return "" if is_ours(message) else source_citations.add_marks(message.text, kept)

@@ -1,10 +1,13 @@
-"""A source beside the conversation: where it is from, its page or its text, and what of it was used."""
+"""A source beside the conversation: where it is from, its page or its text, and what of it was used.
+
+The conversation and a source beside it; in a narrow window the source takes its place.
+"""
 
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QIntValidator, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
@@ -23,7 +26,7 @@ _SIDE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class DisplayedSource:
     """`number`: its mark; it is the `place`-th of `count` that the answer uses. `places`: in its text.
 
     `can_open`: whether its file is one of the user's documents. `is_used`: False for what is only near a question.
@@ -59,7 +62,7 @@ class SourcePanel(QWidget):
 
     # -------------------------------------------------------------------- shown
 
-    def show_source(self, shown: Shown) -> None:
+    def show_source(self, shown: DisplayedSource) -> None:
         source = shown.source
         self.number.setText(str(shown.number))
         self.title.setText(phrase("chat.source_i_n", i=shown.place, n=shown.count))
@@ -233,7 +236,7 @@ class SourcePanel(QWidget):
         return whole
 
     def _build_foot(self) -> QHBoxLayout:
-        self._swatch = Swatch(self._theme)
+        self._swatch = MarkSwatch(self._theme)
         self.used = ElidedLabel(role="caption", tone="text2")
         self.copy_button = make_icon_button(self._theme, phrase("chat.copy_quote"), "copy", compact=True)
         row = QHBoxLayout()
@@ -284,7 +287,7 @@ class SourcePanel(QWidget):
         if page != self._page:
             self._go_to(page)
 
-    def _used_words(self, shown: Shown) -> str:
+    def _used_words(self, shown: DisplayedSource) -> str:
         if not shown.is_used:
             return phrase("chat.near_the_question_not_used")
         if not shown.places:
@@ -305,7 +308,7 @@ class SourcePanel(QWidget):
         self._fit()
 
 
-class Swatch(QWidget):
+class MarkSwatch(QWidget):
     """How the used places are marked."""
 
     def __init__(self, theme: Theme) -> None:
@@ -318,3 +321,55 @@ class Swatch(QWidget):
         painter.fillRect(self.rect(), self._theme.color("cite"))
         painter.fillRect(0, 0, self._theme.px(3), self.height(), self._theme.color("cite_bar"))
         event.accept()
+
+
+NARROW_PX = 1100  # of the window
+LEFT_MIN_PX = 460  # of the conversation, when the source comes
+
+
+class SourceSplitter(QSplitter):
+    changed = Signal()  # the source came, went, or took the conversation's place
+
+    def __init__(self, theme: Theme, conversation: QWidget, panel: SourcePanel, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self._theme = theme
+        self._conversation = conversation
+        self._panel = panel
+        self._is_open = self._was_open = False
+        self.addWidget(conversation)
+        self.addWidget(panel)
+        self.setChildrenCollapsible(False)
+        self.setHandleWidth(1)
+        self.setStretchFactor(0, 1)
+        self.setStretchFactor(1, 0)
+        panel.hide()
+        theme.changed.connect(self._lay_out)
+
+    @property
+    def is_open(self) -> bool:
+        return self._is_open
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the source takes the place of the conversation."""
+        return self._is_open and self.window().width() < self._theme.px(NARROW_PX)
+
+    def show_panel(self, is_open: bool) -> None:
+        self._is_open = is_open
+        self._lay_out()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        before = (self._panel.isHidden(), self._conversation.isHidden())
+        self._panel.show_over(self.is_over)
+        self._panel.setVisible(self._is_open)
+        self._conversation.setVisible(not self.is_over)
+        if self._is_open and not self.is_over and not self._was_open:
+            width = min(self._theme.px(WIDTH_MAX_PX), self.width() - self._theme.px(LEFT_MIN_PX))
+            self.setSizes([self.width() - width, width])
+            self._was_open = True  # from now on it has the width that the user gives it
+        if before != (self._panel.isHidden(), self._conversation.isHidden()):
+            self.changed.emit()

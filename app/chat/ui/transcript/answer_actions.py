@@ -1,6 +1,12 @@
-"""The row below an answer: what it took, its other versions, and what can be done with it."""
+"""The row below an answer: what it took, its other versions, and what can be done with it.
+
+How an answer came about, in words: for everybody the time it took, for those who want it all of it.
+
+良い, 悪い: how a rating of an answer is shown below it, and how it is given in its menu.
+"""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, Qt, Signal
@@ -8,25 +14,148 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QAbstractButton, QBoxLayout, QHBoxLayout, QMenu, QWidget, QWidgetAction
 
 from app.base.wording import phrase
-from app.chat import answer_origin
+from app.chat import answer_check
+from app.chat.answer_ratings import BAD, GOOD, UNRATED
 from app.chat.presets import Preset
 from app.chat.records import AnswerDetails, Message
-from app.chat.services.answering import can_repeat
+from app.chat.services.answer_settings import can_repeat
 from app.chat.ui.text import citations
-from app.chat.ui.transcript import answer_facts, rating
-from app.chat.ui.transcript.message_view import MessageRequests
-from app.chat.ui.transcript.pager import Pager
-from app.chat.ui.transcript.rating import RatingMark
+from app.chat.ui.transcript.message_view import MessageRequests, Pager
 from app.documents.grounding import source_citations
 from app.uikit import clipboard_guard
-from app.uikit.localization import join_facts
+from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button
-from app.uikit.widgets.labels import Label, plain_tooltip
+from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
+
+
+def brief_facts(details: AnswerDetails) -> str:
+    """「8.2 秒」, or nothing before it is known; and where it was computed, if that was not here."""
+    return join_facts(_seconds(details) if details.total_s > 0 else "", _remote(details))
+
+
+def fact_lines(details: AnswerDetails) -> list[str]:
+    """Every known fact, one each."""
+    seconds = _seconds(details) if details.total_s > 0 else ""
+    facts = [seconds, _speed(details), answer_check.model_text(details), _remote(details)]
+    if details.answer_tokens:
+        facts.append(phrase("common.n_tokens", n=f"{details.answer_tokens:,}"))
+    if details.stop_reason:
+        facts.append(phrase("chat.ended_reason", reason=stop_reason_text(details.stop_reason)))
+    if details.grounding is not None and details.grounding.by_meaning:
+        facts.append(search_kind_text(details.grounding.by_meaning))
+    if details.seed is not None:
+        facts.append(phrase("chat.seed_seed", seed=details.seed))
+    return [fact for fact in facts if fact]
+
+
+def facts_line(details: AnswerDetails) -> str:
+    return phrase("chat.symbol_3").join(fact_lines(details))
+
+
+def comparison_text(details: AnswerDetails) -> str:
+    """What a repetition has shown."""
+    if details.is_same and details.is_part:
+        return phrase("chat.the_same_text_as_before")
+    if details.is_same:
+        return phrase("chat.the_text_is_the_same")
+    return phrase("chat.the_text_differs_from_before")
+
+
+def stop_reason_text(reason: str) -> str:
+    """Why the text ends where it ends. An unknown reason (a newer program's) is given as it is."""
+    return {
+        "end": phrase("chat.by_itself"),
+        "stop": phrase("chat.by_itself"),
+        "length": phrase("chat.length_limit"),
+        "context": phrase("chat.context_limit"),
+        "cancelled": phrase("chat.stopped"),
+        "interrupted": phrase("chat.kotae_ended"),
+        "failed": phrase("chat.an_error"),
+    }.get(reason, reason)
+
+
+def search_kind_text(by_meaning: str) -> str:
+    """How documents were searched, where an embedding model is installed."""
+    if by_meaning == "used":
+        return phrase("chat.searched_by_words_and_meaning")
+    return phrase("chat.searched_by_words_alone_meaning")
+
+
+# What ended an answer before anything was sent (`app.chat.services.answer_run`).
+_REFUSED_HERE = frozenset(("remote_secret", "remote_not_agreed"))
+
+
+def _remote(details: AnswerDetails) -> str:
+    """Whom question and passages were sent to; "" where they stayed here."""
+    place = "" if details.error_code in _REFUSED_HERE else answer_check.remote_machine(details)
+    return phrase("chat.sent_to_place", place=place) if place else ""
+
+
+def _seconds(details: AnswerDetails) -> str:
+    return phrase("common.s_s", s=f"{details.total_s:.1f}")
+
+
+def _speed(details: AnswerDetails) -> str:
+    """Of an answer with several tokens: the time of one alone says nothing."""
+    return f"{details.tokens_per_s:.1f} tok/s" if details.tokens_per_s > 0 and details.answer_tokens > 1 else ""
+
+
+_ICONS = {GOOD: "thumbs-up", BAD: "thumbs-down"}
+
+
+class RatingMark(QWidget):
+    """An icon and a word, made when an answer is rated: most scroll past without."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._icon: IconLabel | None = None
+        self._label = Label("", role="caption", tone="text2", parent=self)
+
+    def show_rating(self, answer: Message) -> None:
+        self.setVisible(answer.rating != UNRATED)
+        if answer.rating == UNRATED:
+            return
+        if self._icon is None:
+            self._icon = self._build(_ICONS[answer.rating])
+        self._icon.show_icon(_ICONS[answer.rating], "text2")
+        self._label.setText(rating_text(answer))
+
+    def _build(self, icon_name: str) -> IconLabel:
+        icon = IconLabel(self._theme, icon_name)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(self._theme.px(4))
+        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(self._label)
+        icon.show()  # at once: a child that comes later counts for no width before it is shown
+        return icon
+
+
+def rating_text(answer: Message) -> str:
+    """「悪い（訂正あり）」; "" where nothing was said."""
+    if answer.rating == BAD:
+        is_corrected = bool(answer.correction)
+        return with_note(phrase("chat.bad"), phrase("chat.corrected") if is_corrected else "")
+    return phrase("chat.good") if answer.rating == GOOD else ""
+
+
+def add_rating_actions(menu: QMenu, answer: Message, rate: Callable[[int], object]) -> None:
+    """`rate` is told what is chosen: the rating that is in force chosen again takes it back, and BAD of an answer that
+    is bad already is for its correction."""
+    for rating, name in ((GOOD, phrase("chat.good")), (BAD, phrase("chat.bad"))):
+        is_given = answer.rating == rating
+        entry = menu.addAction(name)
+        entry.setCheckable(True)
+        entry.setChecked(is_given)
+        entry.triggered.connect(lambda _checked, wish=UNRATED if is_given else rating: rate(wish))
+    if answer.rating == BAD:
+        menu.addAction(phrase("chat.write_the_right_answer"), lambda: rate(BAD))
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class AnswerDisplayOptions:
     """How answers are shown: the same for all of them."""
 
     actions: tuple[Preset, ...] = ()  # one click away: 要約, やさしく, …
@@ -38,7 +167,7 @@ class AnswerActions(QWidget):
 
     copy_shown_requested = Signal()
 
-    def __init__(self, message: Message, theme: Theme, look: Look, requests: MessageRequests) -> None:
+    def __init__(self, message: Message, theme: Theme, look: AnswerDisplayOptions, requests: MessageRequests) -> None:
         super().__init__()
         self._message = message
         self._details = message.details or AnswerDetails()
@@ -73,7 +202,7 @@ class AnswerActions(QWidget):
         """The same message, of which the user thinks otherwise now."""
         self._message = message
         self._rating.show_rating(message)
-        self._more.setAccessibleDescription(join_facts(rating.words(message), answer_facts.line(self._details)))
+        self._more.setAccessibleDescription(join_facts(rating_text(message), facts_line(self._details)))
 
     def set_busy(self, is_busy: bool) -> None:
         """While an answer is written, no other one can be."""
@@ -111,10 +240,10 @@ class AnswerActions(QWidget):
         if self._message.text:
             menu.addSeparator()
             rate = functools.partial(requests.rating_requested.emit, answer_id)
-            rating.add_to_menu(menu, self._message, rate)
+            add_rating_actions(menu, self._message, rate)
             menu.addSeparator()
         menu.addAction(phrase("common.view_log"), navigation.log_requested.emit)
-        if facts := answer_facts.lines(self._details):
+        if facts := fact_lines(self._details):
             menu.addSeparator()
             for fact in facts:
                 menu.addAction(self._fact(fact, menu))
@@ -122,16 +251,16 @@ class AnswerActions(QWidget):
 
     def copy_cited(self) -> None:
         """Copy the answer with the marks of its sources, and below it where they are from."""
-        kept = answer_origin.grounding_of(self._message)
+        kept = answer_check.grounding_of(self._message)
         if kept is not None:
             cited = source_citations.append_sources(self._message.text, kept)
-            clipboard_guard.copy_text(self, answer_origin.copied(self._message, cited))
+            clipboard_guard.copy_text(self, answer_check.with_imported_mark(self._message, cited))
 
     # ------------------------------------------------------------------ private
 
     def _copy(self) -> None:
         """Copy the answer as the model wrote it, with its headings, lists and tables, without what the display adds."""
-        clipboard_guard.copy_text(self, answer_origin.copied(self._message, self._message.text))
+        clipboard_guard.copy_text(self, answer_check.with_imported_mark(self._message, self._message.text))
 
     def _act(self, preset: Preset) -> None:
         self._requests.action_chosen.emit(self._message.id, preset)
@@ -151,9 +280,9 @@ class AnswerActions(QWidget):
         self._fill_right()
 
     def _fill_left(self) -> None:
-        if not self._look.shows_details and (brief := answer_facts.brief(self._details)):
+        if not self._look.shows_details and (brief := brief_facts(self._details)):
             meta = Label(brief, role="caption", tone="text2")
-            meta.setToolTip(plain_tooltip(answer_facts.line(self._details)))
+            meta.setToolTip(plain_tooltip(facts_line(self._details)))
             self._left.addWidget(meta)
         self._left.addWidget(self._rating)
         if self._message.branches > 1:

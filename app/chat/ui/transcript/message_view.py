@@ -1,22 +1,62 @@
-"""What questions and answers have in common: a text, a width that is given and a height that follows."""
+"""What questions and answers have in common: a text, a width that is given and a height that follows.
+
+‹ 2／3 ›: the other versions of a question or an answer. Nothing that was said is ever erased.
+"""
 
 import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, QPoint, QRect, Qt, Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
-from app.chat import answer_origin
+from app.chat import answer_check
 from app.chat.records import Message
 from app.chat.ui.text import citations
 from app.chat.ui.text.citations import CitedText
-from app.chat.ui.transcript.pager import Pager
 from app.uikit import untrusted_text
 from app.uikit.page import Navigation
 from app.uikit.text import markdown
 from app.uikit.theme import Theme
-from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.labels import Label
+
+
+class Pager(QWidget):
+    step_requested = Signal(int)  # -1: the version before, 1: the next one
+
+    def __init__(self, theme: Theme, message: Message, before: str, after: str, parent: QWidget | None = None) -> None:
+        """`before`, `after`: what the two buttons lead to, in words."""
+        super().__init__(parent)
+        self._message = message
+        self._buttons = {
+            -1: IconButton(theme, "chevron-left", before, "Alt+←"),
+            1: IconButton(theme, "chevron-right", after, "Alt+→"),
+        }
+        count = Label(phrase("chat.i_n", i=message.branch, n=message.branches), role="caption", tone="text2")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.px(2))
+        for widget in (self._buttons[-1], count, self._buttons[1]):
+            row.addWidget(widget)
+        for step, button in self._buttons.items():
+            button.clicked.connect(lambda _checked=False, step=step: self.step_requested.emit(step))
+        self.set_busy(False)
+
+    def set_busy(self, is_busy: bool) -> None:
+        """While an answer is written, no other branch can be shown."""
+        for step, button in self._buttons.items():
+            is_there = 1 <= self._message.branch + step <= self._message.branches
+            button.setEnabled(is_there and not is_busy)
+
+    def focused_step(self) -> int:
+        """The button that has the keyboard: -1 or 1; 0: neither."""
+        return next((step for step, button in self._buttons.items() if button.hasFocus()), 0)
+
+    def focus_step(self, step: int) -> None:
+        """Gives the keyboard to a button, or to the other one where that leads nowhere."""
+        button = self._buttons[step] if self._buttons[step].isEnabled() else self._buttons[-step]
+        button.setFocus()
 
 
 class MessageRequests(QObject):
@@ -94,7 +134,7 @@ class MessageView(QWidget):
         shown = citations.shown_text(self.message)
         self._pages = markdown.pages(shown)
         if as_markdown:
-            self.text.show_markdown(self._pages.pop(0), answer_origin.grounding_of(self.message))
+            self.text.show_markdown(self._pages.pop(0), answer_check.grounding_of(self.message))
         else:
             self.text.show_plain(self._pages.pop(0))
         self.text.setVisible(bool(shown))

@@ -1,21 +1,216 @@
 """A column of thousands of rows of which only those near the visible part have widgets.
 
 The heights of the others are estimated, and corrected when they come near, without moving what is being read.
+
+Heights of thousands of rows, most of them only estimated: sums, positions and corrections in O(log n).
+
+Where messages stand: a column in the middle, and which of thousands of rows need a widget now.
+
+A row whose one widget stands in the column of the conversation.
+
+The few rows of a long conversation that have a widget: in sight, close to it, or with the keyboard's focus.
 """
 
+import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from PySide6.QtCore import QRect, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QHBoxLayout, QWidget
 
-from app.chat.ui.transcript.column import BOTTOM, TOP, Column
-from app.chat.ui.transcript.heights import Heights
-from app.chat.ui.transcript.live_rows import LiveRows
+from app.chat import answer_check
+from app.chat.records import Message
 from app.chat.ui.transcript.message_view import MessageView
 from app.uikit.theme import Theme
+
+
+class RowHeights:
+    """A Fenwick tree over the rows' heights in pixels."""
+
+    def __init__(self, heights: Iterable[int] = ()) -> None:
+        self._heights = list(heights)
+        self._tree = [0, *self._heights]
+        for node in range(1, len(self._tree)):
+            parent = node + (node & -node)
+            if parent < len(self._tree):
+                self._tree[parent] += self._tree[node]
+
+    def __len__(self) -> int:
+        return len(self._heights)
+
+    def __getitem__(self, row: int) -> int:
+        return self._heights[row]
+
+    def __setitem__(self, row: int, height: int) -> None:
+        change = height - self._heights[row]
+        self._heights[row] = height
+        node = row + 1
+        while change and node < len(self._tree):
+            self._tree[node] += change
+            node += node & -node
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._heights)
+
+    def append(self, height: int) -> None:
+        node = len(self._tree)
+        below = node - (node & -node)
+        self._heights.append(height)
+        self._tree.append(height + self.top(node - 1) - self.top(below))
+
+    def top(self, row: int) -> int:
+        """Where a row starts: the sum of the heights before it. `len(self)` gives the total."""
+        total = 0
+        while row > 0:
+            total += self._tree[row]
+            row -= row & -row
+        return total
+
+    def row_at(self, y: int) -> int:
+        """The row that covers `y`; the nearest one when `y` is outside. Rows must exist."""
+        row, left = 0, y
+        step = 1 << (len(self._tree).bit_length() - 1)
+        while step:
+            if row + step < len(self._tree) and self._tree[row + step] <= left:
+                row += step
+                left -= self._tree[row]
+            step >>= 1
+        return min(row, len(self._heights) - 1)
+
+
+TOP_PX, BOTTOM_PX = 20, 28  # px above the first and below the last message
+GAP_AFTER_QUESTION, GAP_AFTER_ANSWER = 14, 18
+SIDE_PX = 16
+USED_SOURCES = 2  # of an answer, as far as is known without looking at it
+_NARROWEST = 160  # before the window has its size, pages are narrower than any text could bear
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptColumn:
+    """Sizes in pixels for one width of the page."""
+
+    left: int
+    width: int
+
+    @classmethod
+    def of(cls, page_width: int, theme: Theme) -> "TranscriptColumn":
+        """640 px at a text size of 100 %, or all but 16 px at each side of a narrow page."""
+        width = max(_NARROWEST, min(theme.metric("column_width"), page_width - 2 * theme.px(SIDE_PX)))
+        return cls(max(0, (page_width - width) // 2), width)
+
+
+class HeightEstimate:
+    """Heights of messages that have no widget yet, from the number of their characters."""
+
+    def __init__(self, column: TranscriptColumn, theme: Theme) -> None:
+        font_px = theme.font("reading").pixelSize()
+        self._line = theme.line_height("reading")
+        self._answer_characters = max(1, column.width // font_px)
+        self._question_characters = max(1, (column.width - theme.px(32)) // font_px)
+        self._question_frame = theme.px(46 + GAP_AFTER_QUESTION)
+        self._answer_frame = theme.px(34 + GAP_AFTER_ANSWER)
+        self._check, self._source = theme.px(34), theme.px(30)
+
+    def height(self, message: Message) -> int:
+        text = message.text[:20_000]
+        if message.role == "question":
+            return self._question_frame + self._lines(text, self._question_characters) * self._line
+        return self._answer_frame + self._lines(text, self._answer_characters) * self._line + self._grounds(message)
+
+    def _grounds(self, message: Message) -> int:
+        """Of the check and the sources below an answer from documents."""
+        kept, mark = answer_check.grounding_of(message), 2 * self._check if answer_check.imported_mark(message) else 0
+        return mark + (self._check + self._source * min(USED_SOURCES, len(kept.sources)) if kept is not None else 0)
+
+    @staticmethod
+    def _lines(text: str, characters: int) -> int:
+        return len(text) // characters + text.count("\n") + 1
+
+
+def gap_after(message: Message, theme: Theme) -> int:
+    return theme.px(GAP_AFTER_QUESTION if message.role == "question" else GAP_AFTER_ANSWER)
+
+
+class CentredRow(QHBoxLayout):
+    """As wide as the column; without margins that would keep the page from getting narrower."""
+
+    def __init__(self, theme: Theme, widget: QWidget) -> None:
+        super().__init__()
+        self._theme = theme
+        self._widget = widget
+        self.setSpacing(0)
+        self.addStretch(1)
+        self.addWidget(widget, 10_000)
+        self.addStretch(1)
+        theme.changed.connect(self._lay_out)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self.setContentsMargins(self._theme.px(SIDE_PX), 0, self._theme.px(SIDE_PX), 0)
+        self._widget.setMaximumWidth(self._theme.metric("column_width"))
+
+
+class LiveRows:
+    """Row number -> widget. `create` makes the widget of a row."""
+
+    def __init__(self, create: Callable[[int], MessageView]) -> None:
+        self._create = create
+        self._views: dict[int, MessageView] = {}
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __contains__(self, row: int) -> bool:
+        return row in self._views
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._views))
+
+    def __getitem__(self, row: int) -> MessageView:
+        return self._views[row]
+
+    def get(self, row: int) -> MessageView | None:
+        return self._views.get(row)
+
+    def row_of(self, view: MessageView) -> int | None:
+        return next((row for row, other in self._views.items() if other is view), None)
+
+    def ensure(self, row: int) -> tuple[MessageView, bool]:
+        """The row's widget, and whether it is new."""
+        if row in self._views:
+            return self._views[row], False
+        self._views[row] = self._create(row)
+        return self._views[row], True
+
+    def drop_outside(self, first: int, last: int) -> None:
+        focused = QApplication.focusWidget()
+        for row in [row for row in self._views if not first <= row <= last]:
+            if focused is None or not self._views[row].isAncestorOf(focused):
+                self._remove(row)
+
+    def clear(self, first: int = 0) -> None:
+        """All from this row on."""
+        for row in [row for row in self._views if row >= first]:
+            self._remove(row)
+
+    def set_tab_order(self) -> None:
+        """Rows get their widgets as they come into sight; Tab must follow the conversation all the same."""
+        chain = [widget for row in self for widget in _focusable(self._views[row])]
+        for earlier, later in itertools.pairwise(chain):
+            QWidget.setTabOrder(earlier, later)
+
+    def _remove(self, row: int) -> None:
+        view = self._views.pop(row)
+        view.hide()
+        view.deleteLater()
+
+
+def _focusable(view: MessageView) -> list[QWidget]:
+    return [widget for widget in view.findChildren(QWidget) if widget.focusPolicy() & Qt.FocusPolicy.TabFocus]
+
 
 FILL_MS = 8  # a pause in which a frame can be painted
 LIVE_MAX = 60  # widgets kept while scrolling goes on; fewer when it rests
@@ -28,9 +223,9 @@ class RowsView(QAbstractScrollArea):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._heights = Heights()
+        self._heights = RowHeights()
         self._live = LiveRows(self._create_view)
-        self._column = Column.of(self.width(), theme)
+        self._column = TranscriptColumn.of(self.width(), theme)
         self._follows = True  # the end stays in sight when something is added
         self._is_placing = False
         self._fill_timer = QTimer(self, singleShot=True, interval=FILL_MS)
@@ -43,7 +238,7 @@ class RowsView(QAbstractScrollArea):
     def _create_view(self, row: int) -> MessageView:
         raise NotImplementedError
 
-    def _estimated(self) -> Heights:
+    def _estimated(self) -> RowHeights:
         """Heights of all rows from what is known without a widget, gaps included."""
         raise NotImplementedError
 
@@ -75,7 +270,7 @@ class RowsView(QAbstractScrollArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        column = Column.of(self.width(), self._theme)
+        column = TranscriptColumn.of(self.width(), self._theme)
         if column.width == self._column.width:
             self._column = column
             self._place()
@@ -104,9 +299,9 @@ class RowsView(QAbstractScrollArea):
         below = top + rect.height() - self.viewport().height()
         bar = self.verticalScrollBar()
         if top < 0:
-            bar.setValue(bar.value() + top - TOP)
+            bar.setValue(bar.value() + top - TOP_PX)
         elif below > 0:
-            bar.setValue(bar.value() + min(top, below + TOP))
+            bar.setValue(bar.value() + min(top, below + TOP_PX))
 
     def _bring(self, row: int, part: Callable[[MessageView], QRect]) -> None:
         """Scrolls a part of a row, in its widget's coordinates, to the upper third, unless it is in sight already."""
@@ -119,7 +314,7 @@ class RowsView(QAbstractScrollArea):
         self._place((row, height // 3) if is_far else None)
         view = self._live[row]
         rect = part(view).translated(0, view.y())
-        if rect.top() < TOP or rect.bottom() > height - 2 * TOP:
+        if rect.top() < TOP_PX or rect.bottom() > height - 2 * TOP_PX:
             self.verticalScrollBar().setValue(self.verticalScrollBar().value() + rect.top() - height // 3)
 
     # ----------------------------------------------------------------- placing
@@ -168,7 +363,7 @@ class RowsView(QAbstractScrollArea):
         if not len(self._heights):
             return 0, 0
         value = self.verticalScrollBar().value()
-        row = visible = self._heights.row_at(value - TOP)
+        row = visible = self._heights.row_at(value - TOP_PX)
         while visible < len(self._heights) and self._y(visible, value) < self.viewport().height():
             if visible in self._live:
                 return visible, self._y(visible, value)
@@ -178,10 +373,10 @@ class RowsView(QAbstractScrollArea):
     def _end_anchor(self, deadline: float) -> tuple[int, int]:
         last = len(self._heights) - 1
         self._need(last, deadline)
-        return last, self.viewport().height() - BOTTOM - self._heights[last]
+        return last, self.viewport().height() - BOTTOM_PX - self._heights[last]
 
     def _y(self, row: int, value: int) -> int:
-        return TOP + self._heights.top(row) - value
+        return TOP_PX + self._heights.top(row) - value
 
     def _realize(self, row: int, y: int, margin: int, deadline: float) -> tuple[int, int, bool]:
         """Widgets for what reaches into the viewport and `margin`: first and last row, and whether all have one."""
@@ -220,7 +415,7 @@ class RowsView(QAbstractScrollArea):
         height = self.viewport().height()
         bar.setPageStep(max(1, height - self._theme.px(40)))
         bar.setSingleStep(self._theme.line_height("reading"))
-        bar.setRange(0, max(0, TOP + self._heights.top(len(self._heights)) + BOTTOM - height))
+        bar.setRange(0, max(0, TOP_PX + self._heights.top(len(self._heights)) + BOTTOM_PX - height))
         wanted = self._y(row, 0) - y
         is_same = bar.value() == wanted
         bar.setValue(wanted)

@@ -1,4 +1,7 @@
-"""The open conversation: questions and answers, and the text of the answer that is being written."""
+"""The open conversation: questions and answers, and the text of the answer that is being written.
+
+↓ 最新へ: over the foot of a conversation whose end is out of sight.
+"""
 
 import dataclasses
 import itertools
@@ -11,19 +14,43 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from app.base.wording import phrase
 from app.chat.records import Message
-from app.chat.ui.transcript import answer_facts
-from app.chat.ui.transcript.answer import AnswerView, source_number
-from app.chat.ui.transcript.answer_actions import Look
-from app.chat.ui.transcript.column import TOP, Column, Estimate, gap_after
-from app.chat.ui.transcript.heights import Heights
-from app.chat.ui.transcript.latest_button import LatestButton
+from app.chat.ui.transcript import answer_actions
+from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
+from app.chat.ui.transcript.answer_view import AnswerView, source_number
 from app.chat.ui.transcript.message_view import MessageRequests, MessageView
-from app.chat.ui.transcript.question import QuestionView
-from app.chat.ui.transcript.rows_view import RowsView
+from app.chat.ui.transcript.question_view import QuestionView
+from app.chat.ui.transcript.rows_view import TOP_PX, HeightEstimate, RowHeights, RowsView, TranscriptColumn, gap_after
 from app.inference.services.events import AnswerStage
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button, with_icon_space
 from app.uikit.widgets.labels import announce
+
+FOOT_PX = 12
+
+
+class LatestButton(Button):
+    """The rows say when it is shown, and that it has to be placed anew."""
+
+    def __init__(self, theme: Theme, rows: RowsView) -> None:
+        super().__init__(theme, "", icon="arrow-down", compact=True, parent=rows)
+        self._rows = rows
+        words = phrase("chat.latest")
+        self.setText(with_icon_space(words))
+        self.setAccessibleName(words)
+        self.clicked.connect(self._on_clicked)
+        self.hide()
+
+    def place(self) -> None:
+        rows, hint = self._rows, self.sizeHint()
+        left, top = (rows.width() - hint.width()) // 2, rows.height() - hint.height() - FOOT_PX
+        self.setGeometry(left, top, hint.width(), hint.height())
+
+    def _on_clicked(self) -> None:
+        if self.hasFocus():
+            self._rows.setFocus()  # else Qt hands the focus of the hidden button on to some message, and scrolls to it
+        self._rows.scroll_to_end()
+
 
 FLUSH_MS = 33
 # Showing text may take at most a quarter of the time, so that typing stays smooth beside a long answer.
@@ -41,7 +68,7 @@ class Transcript(RowsView):
         self._messages: list[Message] = []
         self._rows: dict[int, int] = {}  # message id -> row
         self._stage = AnswerStage()
-        self._look = Look()
+        self._look = AnswerDisplayOptions()
         self._is_busy = False
         self._open: tuple[int, int] = (0, 0)  # answer id and number of the source that is shown beside it
         self._growing_id = 0  # the answer that streams; its text so far:
@@ -96,7 +123,7 @@ class Transcript(RowsView):
         keyboard = self._keyboard_in(fork)
         self._replace(messages, fork)
         self._follows = is_growing or fork == len(messages)
-        self._place((fork, y if 0 <= y < self.viewport().height() else TOP))
+        self._place((fork, y if 0 <= y < self.viewport().height() else TOP_PX))
         self._follows = self._follows or self.is_at_end()
         self._give_keyboard(fork, keyboard)
         self.content_changed.emit()
@@ -109,7 +136,7 @@ class Transcript(RowsView):
         if message is not None and 1 <= message.branch + step <= message.branches:
             self.requests.branch_requested.emit(message.id, step)
 
-    def show_answers_as(self, look: Look) -> None:
+    def show_answers_as(self, look: AnswerDisplayOptions) -> None:
         """Other facts and actions below all answers."""
         if look == self._look:
             return
@@ -175,7 +202,7 @@ class Transcript(RowsView):
         """A new last message. A question brings the end into sight, wherever one was reading."""
         self._rows[message.id] = len(self._messages)
         self._messages.append(message)
-        self._heights.append(Estimate(self._column, self._theme).height(message))
+        self._heights.append(HeightEstimate(self._column, self._theme).height(message))
         if message.status == "streaming":
             self._growing_id, self._growing_text = message.id, message.text
             announce(self, phrase("chat.answer_started"))
@@ -209,7 +236,7 @@ class Transcript(RowsView):
         if isinstance(view, AnswerView) and view.check_summary:
             announce(self, view.check_summary)
         if message.details is not None and message.details.is_same is not None:
-            announce(self, answer_facts.comparison(message.details))
+            announce(self, answer_actions.comparison_text(message.details))
         self.content_changed.emit()
 
     def explain(self, answer_id: int, sentence: str) -> None:
@@ -276,8 +303,8 @@ class Transcript(RowsView):
         streaming = next((message for message in reversed(messages) if message.status == "streaming"), None)
         self._growing_id = streaming.id if streaming else 0
         self._growing_text = streaming.text if streaming else ""
-        estimate = Estimate(self._column, self._theme)
-        self._heights = Heights([*itertools.islice(self._heights, first), *map(estimate.height, messages[first:])])
+        estimate = HeightEstimate(self._column, self._theme)
+        self._heights = RowHeights([*itertools.islice(self._heights, first), *map(estimate.height, messages[first:])])
 
     def _keyboard_in(self, row: int) -> int | None:
         """Where in a row the keyboard is: at a button of its pager (-1, 1), elsewhere (0), or not in it (None)."""
@@ -295,9 +322,9 @@ class Transcript(RowsView):
         else:
             view.text.setFocus()
 
-    def _estimated(self) -> Heights:
-        estimate = Estimate(self._column, self._theme)
-        return Heights(map(estimate.height, self._messages))
+    def _estimated(self) -> RowHeights:
+        estimate = HeightEstimate(self._column, self._theme)
+        return RowHeights(map(estimate.height, self._messages))
 
     def _gap(self, row: int) -> int:
         return gap_after(self._messages[row], self._theme)
@@ -358,7 +385,7 @@ class Transcript(RowsView):
         """Text keeps the colours and sizes it was made with, so all of it is made again."""
         anchor = self._anchor()
         self._live.clear()
-        self._column = Column.of(self.width(), self._theme)
+        self._column = TranscriptColumn.of(self.width(), self._theme)
         self._heights = self._estimated()
         self._place(anchor)
         self.latest_button.place()

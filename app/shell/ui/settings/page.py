@@ -20,8 +20,8 @@ from app.base import confidentiality
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
 from app.base.wording import phrase
-from app.chat.services.presets import Presets
-from app.chat.ui.presets.section import PresetsSection
+from app.chat.services.preset_library import PresetLibrary
+from app.chat.ui.preset_section import PresetsSection
 from app.models.catalogue import ModelCard
 from app.models.services.downloads import Downloads
 from app.shell.ui.settings.about import AboutSection
@@ -81,7 +81,7 @@ class SettingsPage(Page):
         theme: Theme,
         navigation: Navigation,
         preferences: Preferences,
-        presets: Presets,
+        presets: PresetLibrary,
         card: Callable[[], ModelCard | None],
         paths: Paths,
         downloads: Downloads,

@@ -1,0 +1,267 @@
+"""Which rows of a file are questions: the column is found by its heading; what is none is named, with the reason.
+
+The rows of a file of questions: Excel, CSV or JSON Lines. What they mean is `app.chat.batch.question_table`.
+"""
+
+import functools
+import hashlib
+import json
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.base.errors import AppError
+from app.base.files import strict_json
+from app.base.paths import resources
+from app.base.tables import column_mapping as names
+from app.base.tables import table_reader
+from app.base.tables.column_mapping import ColumnMapping
+from app.base.tables.table_reader import Cell, TableRow, column_letter
+from app.base.wording import phrase
+from app.documents import encodings
+
+QUESTION_SUFFIXES = (*table_reader.WORKBOOKS, ".csv", ".tsv", ".jsonl")
+FILE_BYTES_MAX = 50_000_000
+ROWS_MAX = 100_000  # a machine that answers one in a second takes more than a day
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionTableFile:
+    """`columns`: names of the cells where the file itself gives them (JSON Lines); () where its first row may."""
+
+    rows: tuple[TableRow, ...]
+    sha256: str
+    encoding: str = ""  # of a text file, as Python names it
+    sheet: str = ""  # of a workbook: the first one with anything in it
+    columns: tuple[str, ...] = ()
+
+
+def read_question_table(path: Path) -> QuestionTableFile:
+    """Raises AppError("batch_format" | "batch_empty" | "question_file_missing" | "table_long"), and as `table_file`
+    does."""
+    suffix = path.suffix.lower()
+    raw = table_reader.read_bytes(
+        path, FILE_BYTES_MAX, QUESTION_SUFFIXES, missing="question_file_missing", other="batch_format"
+    )
+    if not raw.strip():
+        raise AppError("batch_empty", name=path.name)
+    sha256 = hashlib.sha256(raw).hexdigest()
+    if suffix in table_reader.WORKBOOKS:
+        sheet, rows = next(table_reader.read_sheets(raw, path.name, ROWS_MAX + 2), ("", []))
+        if not rows:
+            raise AppError("batch_empty", name=path.name)
+        return QuestionTableFile(_bounded(rows, path.name), sha256, sheet=sheet)
+    codec = encodings.detect(raw)
+    if not codec:
+        raise AppError("table_unreadable", name=path.name, reason=phrase("common.questions_not_text"))
+    text = encodings.decode(raw, codec)
+    table_reader.check_text(text, path.name)
+    if suffix == ".jsonl":
+        if strict_json.is_crowded(text):
+            raise AppError("table_crowded", name=path.name)
+        columns, rows = _json_lines(text)
+        return QuestionTableFile(_bounded(rows, path.name), sha256, codec, columns=columns)
+    return QuestionTableFile(_bounded(table_reader.read_delimited(text, path.name), path.name), sha256, codec)
+
+
+def _bounded(rows: Iterable[TableRow], name: str) -> tuple[TableRow, ...]:
+    found: list[TableRow] = []
+    for row in rows:
+        if len(found) > ROWS_MAX:
+            raise AppError("table_long", name=name, limit=f"{ROWS_MAX:,}")
+        found.append(TableRow(row.line, table_reader.trim_cells(row.cells), row.problem))
+    return tuple(found)
+
+
+def _json_lines(text: str) -> tuple[tuple[str, ...], list[TableRow]]:
+    """The names of the columns in the order in which they first occur, and the rows."""
+    names: dict[str, int] = {}
+    found: list[tuple[int, dict[str, Cell] | str]] = []
+    for line, written in enumerate(text.split("\n"), start=1):
+        if not written.strip():
+            continue
+        try:
+            data = strict_json.loads(written, parse_constant=str)
+        except ValueError:
+            found.append((line, "not_json"))
+            continue
+        if not isinstance(data, dict):
+            found.append((line, "not_object"))
+            continue
+        for key in data:
+            names.setdefault(key, len(names))
+        found.append((line, {key: _json_cell(value) for key, value in data.items()}))
+    rows = [
+        TableRow(line, problem=data)
+        if isinstance(data, str)
+        else TableRow(line, tuple(data.get(name) for name in names))
+        for line, data in found
+    ]
+    return tuple(names), rows
+
+
+def _json_cell(value: object) -> Cell:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+QUESTION_CHARACTERS_MAX = 20_000  # of one question; a longer one is a document
+SAMPLE_ROWS = 50
+HEADING_CHARACTERS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class BatchQuestion:
+    """`line`: of the file, or row of the sheet, from 1. `others`: the cells of the other columns."""
+
+    line: int
+    text: str
+    others: tuple[Cell, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedRow:
+    """A row without a question. `reason`: empty | long | not_text | not_json | not_object | open_quote."""
+
+    line: int
+    reason: str
+    others: tuple[Cell, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFile:
+    name: str
+    sha256: str
+    column: int  # from 0
+    columns: tuple[str, ...]  # all names; "" where the file has none
+    questions: tuple[BatchQuestion, ...]
+    skipped: tuple[SkippedRow, ...] = ()
+    blank_lines: int = 0  # rows without anything, which are no questions and no problems
+    encoding: str = ""
+    sheet: str = ""
+    is_guessed: bool = False  # the column, of several: no heading says surely which
+
+
+def read_batch_file(path: Path, column: int | None = None) -> BatchFile:
+    """`column`: from 0, as the user chose; None finds it. Raises AppError as `table.read`, and "batch_no_questions"."""
+    return find_questions(read_question_table(path), path.name, column)
+
+
+def find_questions(read: QuestionTableFile, name: str, column: int | None = None) -> BatchFile:
+    """Raises AppError("batch_no_questions")."""
+    filled = [row for row in read.rows if row.problem or any(_text(cell) for cell in row.cells)]
+    width = max((len(row.cells) for row in filled), default=0)
+    columns, body = _headed(filled, read.columns, width)
+    named = _named_surely(columns)
+    found = _column(columns, body, width) if named is None else named
+    chosen = found if column is None else min(column, max(0, width - 1))
+    questions, skipped = _sorted(body, chosen)
+    if not questions:
+        raise AppError("batch_no_questions", name=name)
+    blank = len(read.rows) - len(filled) - _trailing(read.rows)
+    is_guessed = column is None and named is None and width > 1
+    return BatchFile(
+        name, read.sha256, chosen, columns, questions, skipped, blank, read.encoding, read.sheet, is_guessed
+    )
+
+
+def column_name(columns: Sequence[str], column: int) -> str:
+    """As people call it: the letter that Excel gives it, and its heading."""
+    letters = column_letter(column)
+    heading = columns[column] if column < len(columns) else ""
+    return phrase("chat.batch_column", letter=letters, heading=heading) if heading else letters
+
+
+@functools.cache
+def _words() -> dict[str, Any]:
+    return tomllib.loads((resources() / "documents" / "question_columns.toml").read_text("utf-8"))
+
+
+def _headed(rows: list[TableRow], named: tuple[str, ...], width: int) -> tuple[tuple[str, ...], list[TableRow]]:
+    """The names of all columns, and the rows below them."""
+    if named or not rows or rows[0].problem:
+        return (*named, *[""] * (width - len(named))), rows
+    first = [_text(cell) for cell in rows[0].cells]
+    is_known = _named_surely(first) is not None
+    is_heading = is_known or (
+        len(rows) > 1
+        and width > 1  # a single column without a known heading may well begin with a question
+        and all(isinstance(cell, str) or cell is None for cell in rows[0].cells)
+        and not any(
+            re.search(_words()["question"], cell) or len(cell) > HEADING_CHARACTERS_MAX or cell.isdigit()
+            for cell in first
+        )
+    )
+    if not is_heading:
+        return ("",) * width, rows
+    return tuple(first + [""] * (width - len(first))), rows[1:]
+
+
+def _named_surely(columns: Sequence[str]) -> int | None:
+    """The column with the best known of the headings."""
+    plain = [names.normalize_name(name) for name in columns]
+    return next((plain.index(heading) for heading in _words()["headings"] if heading in plain), None)
+
+
+def _column(columns: Sequence[str], rows: Sequence[TableRow], width: int) -> int:
+    """By a heading as training data have it; else the first in which most cells ask, else in which most are text."""
+    guessed = names.guess_mapping(columns, ColumnMapping()).question
+    if guessed:
+        return columns.index(guessed)
+    sample = [row for row in rows if not row.problem][:SAMPLE_ROWS]
+    for is_such in (_is_asking, _is_prose):
+        for column in range(width):
+            such = [row for row in sample if len(row.cells) > column and is_such(row.cells[column])]
+            if 2 * len(such) > len(sample):
+                return column
+    return 0
+
+
+def _sorted(rows: Sequence[TableRow], column: int) -> tuple[tuple[BatchQuestion, ...], tuple[SkippedRow, ...]]:
+    questions, skipped = [], []
+    for row in rows:
+        others = row.cells[:column] + row.cells[column + 1 :]
+        cell = row.cells[column] if len(row.cells) > column else None
+        text = _text(cell)
+        reason = row.problem or _reason(cell, text)
+        if reason:
+            skipped.append(SkippedRow(row.line, reason, others))
+        else:
+            questions.append(BatchQuestion(row.line, text, others))
+    return tuple(questions), tuple(skipped)
+
+
+def _reason(cell: Cell, text: str) -> str:
+    if not text:
+        return "empty"
+    if not isinstance(cell, str) or not any(unicodedata.category(character)[0] == "L" for character in text):
+        return "not_text"
+    return "long" if len(text) > QUESTION_CHARACTERS_MAX else ""
+
+
+def _is_asking(cell: Cell) -> bool:
+    return _is_prose(cell) and re.search(_words()["asking"], _text(cell)) is not None
+
+
+def _is_prose(cell: Cell) -> bool:
+    return isinstance(cell, str) and len(cell.strip()) > 3 and not _reason(cell, cell.strip())
+
+
+def _text(cell: Cell) -> str:
+    """Without what no file could hold: half characters of JSON's escapes, and zeros."""
+    return "" if cell is None else str(cell).encode("utf-8", "replace").decode().replace("\0", "").strip()
+
+
+def _trailing(rows: Sequence[TableRow]) -> int:
+    """Rows without anything at the end, as formatting leaves them."""
+    count = 0
+    for row in reversed(rows):
+        if row.problem or any(_text(cell) for cell in row.cells):
+            break
+        count += 1
+    return count

@@ -1,0 +1,370 @@
+"""One conversation with all that belongs to it, and its form in the JSON file.
+
+What a JSON file says of a conversation, into a `Bundle`: everything is checked, nothing is believed.
+
+Of an answer its words are taken, and as hearsay the model, the settings, and the sources that it names (`quoted`); what
+the file says of a check, of times, hashes and ratings is not: `rechecking` compares with the user's own documents.
+"""
+
+import dataclasses
+import hashlib
+import heapq
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from app.base import invisible_characters, wording
+from app.base.confidentiality import DEFAULT_LABEL, highest_label, stored_label
+from app.chat.presets import LIMITS, Choices
+from app.chat.records import AnswerDetails, Conversation, Message
+from app.chat.store import title_of
+from app.documents.grounding import grounding_record
+from app.documents.grounding.grounding_record import CitedSource
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """`messages` are all of every branch, parents before their children; their ids say what belongs to what."""
+
+    conversation: Conversation
+    messages: tuple[Message, ...]
+    folder: str = ""  # its name; "": in none
+    ratings: int = 0  # of a file: how many of its answers it rates, which nobody here has
+
+
+def bundle_to_dict(bundle: Bundle) -> dict[str, Any]:
+    """What the file holds of a conversation. Messages are numbered from 1, so the same tree looks the same anywhere."""
+    conversation = bundle.conversation
+    numbers = _numbers(bundle)
+    return {
+        "uid": conversation.uid,
+        "title": conversation.title,
+        "created_at": conversation.created_at,
+        "updated_at": conversation.updated_at,
+        "folder": bundle.folder or None,
+        "pinned_at": conversation.pinned_at,
+        "preset": conversation.preset_id,
+        "label": conversation.label,
+        "imported_at": conversation.imported_at,
+        "choices": conversation.choices.as_dict(),
+        "leaf": numbers.get(conversation.leaf_id),
+        "messages": [_message_to_dict(message, numbers) | _rating_to_dict(message) for message in bundle.messages],
+    }
+
+
+def message_fingerprints(bundle: Bundle) -> list[str]:
+    """A mark of each message, made of its words and those of all messages above it.
+
+    Two conversations whose marks are the same are the same tree; where one has all marks of the other, it holds it.
+    How an answer came about is no part of it: an import believes little of that, and must find the tree again.
+    """
+    found: dict[int | None, str] = {None: ""}
+    for message in bundle.messages:
+        content = [found[message.parent_id], message.role, message.text, message.status, float(message.created_at)]
+        found[message.id] = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return list(found.values())[1:]
+
+
+def _numbers(bundle: Bundle) -> dict[int | None, int]:
+    return {message.id: number for number, message in enumerate(bundle.messages, start=1)}
+
+
+def _message_to_dict(message: Message, numbers: dict[int | None, int]) -> dict[str, Any]:
+    return {
+        "id": numbers[message.id],
+        "parent": numbers.get(message.parent_id),
+        "role": message.role,
+        "text": message.text,
+        "status": message.status,
+        "created_at": float(message.created_at),
+        "details": _details_to_dict(message.details, numbers) if message.details else None,
+    }
+
+
+def _rating_to_dict(message: Message) -> dict[str, Any]:
+    """A correction that does not count at present stays here."""
+    rating: dict[str, Any] = {"rating": message.rating} if message.rating else {}
+    return rating | {"correction": message.correction} if message.rating < 0 and message.correction else rating
+
+
+def _details_to_dict(details: AnswerDetails, numbers: dict[int | None, int]) -> dict[str, Any]:
+    """Only what differs from "unknown". What of it an import believes: `bundle_check`."""
+    values = {
+        field.name: value
+        for field in dataclasses.fields(details)
+        if (value := getattr(details, field.name)) != field.default
+        and not (isinstance(value, float) and not math.isfinite(value))
+    }
+    if details.choices is not None:
+        values["choices"] = details.choices.as_dict()
+    if details.reproduces_id is not None:
+        values["reproduces_id"] = numbers.get(details.reproduces_id)
+    values.pop("scope", None)  # of collections of this machine
+    if details.grounding is not None:
+        values["grounding"] = dataclasses.asdict(details.grounding)
+    values["quoted"] = [dataclasses.asdict(source) for source in details.quoted]
+    for source in (*values.get("grounding", {}).get("sources", ()), *values["quoted"]):
+        source["path"] = ""  # folders of this machine, with their owner's name
+    if not values["quoted"]:
+        del values["quoted"]
+    return values
+
+
+YEAR_2100 = 4_102_444_800.0  # seconds since 1970
+LARGEST_NUMBER = 1 << 53
+DETAIL_MAX = 1_000_000_000  # tokens, seconds, tokens per second
+CONTEXT_LIMITS = (1, 1 << 20)
+PRESET_CHARACTERS = 100
+MESSAGE_CHARACTERS_MAX = 1 << 22  # nobody else can write while one is stored and indexed: more than a second
+
+STOP_REASONS = ("end", "stop", "length", "context", "cancelled", "interrupted", "failed")
+# Of AnswerDetails, what is taken over: what it can be asked again with, and words that are shown as the file's.
+_ACCEPTED_DETAILS = (
+    "model_id", "model_name", "remote", "stop_reason", "error_code", "seed", "choices", "context_tokens",
+    "left_out_turns", "reproduces_id",
+)  # fmt: skip
+
+_UID = re.compile(r"[0-9a-f]{32}")
+
+
+class BundleRefusedError(Exception):
+    """This conversation cannot be taken. `at`: which message is to blame, from 1; 0: none of them.
+
+    `reason` ends the key of a phrase, `[text.refused_REASON]`.
+    """
+
+    def __init__(self, reason: str, at: int = 0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.at = at
+
+
+def bundle_from_dict(data: Any) -> Bundle:
+    """Raises RefusedError. Keys that are not known (a later program's) are left out."""
+    if not isinstance(data, dict):
+        raise BundleRefusedError("shape")
+    messages = _messages_from_list(data.get("messages"))
+    title = title_of(_text(data.get("title"), "title")) or title_of(messages[0].text)
+    uid = data.get("uid")
+    if not (isinstance(uid, str) and _UID.fullmatch(uid)):
+        raise BundleRefusedError("uid")
+    pinned_at = data.get("pinned_at")
+    preset_id = data.get("preset")
+    if preset_id is not None and len(_text(preset_id, "preset")) > PRESET_CHARACTERS:
+        raise BundleRefusedError("preset")
+    conversation = Conversation(
+        0,
+        title,
+        _time(data.get("created_at")),
+        _time(data.get("updated_at")),
+        _leaf(data.get("leaf"), messages),
+        uid,
+        pinned_at=None if pinned_at is None else _time(pinned_at),
+        preset_id=preset_id,
+        choices=_choices(data.get("choices")) or Choices(),
+        label=highest_label(
+            (DEFAULT_LABEL, stored_label(data.get("label", DEFAULT_LABEL)))
+        ),  # a file can raise it, and never lower it
+    )
+    folder = data.get("folder")
+    name = "" if folder is None else title_of(_text(folder, "folder"))
+    return Bundle(conversation, messages, name, sum(bool(one.get("rating")) for one in data["messages"]))
+
+
+def title_from_dict(data: Any) -> str:
+    """What to call a conversation that is refused."""
+    title = data.get("title") if isinstance(data, dict) else None
+    return title_of(title.encode("utf-8", "replace").decode("utf-8")) if isinstance(title, str) else ""
+
+
+def _messages_from_list(data: Any) -> tuple[Message, ...]:
+    if not isinstance(data, list) or not data:
+        raise BundleRefusedError("messages")
+    found = [_message_from_dict(entry, at) for at, entry in enumerate(data, start=1)]
+    by_id = {message.id: message for message in found}
+    for at, message in enumerate(found, start=1):
+        if by_id[message.id] is not message:
+            raise BundleRefusedError("id", at)
+        if message.parent_id is not None and message.parent_id not in by_id:
+            raise BundleRefusedError("parent", at)
+        if message.role == "answer" and (message.parent_id is None or by_id[message.parent_id].role != "question"):
+            raise BundleRefusedError("order", at)
+    return _parents_first(found)
+
+
+def _parents_first(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """In the order of the file as far as parents allow it: the order of branches is the order they were made in."""
+    children: dict[int | None, list[int]] = {}
+    for place, message in enumerate(messages):
+        children.setdefault(message.parent_id, []).append(place)
+    ready = list(children.get(None, ()))
+    found: list[Message] = []
+    seen: set[int] = set()
+    while ready:
+        message = messages[heapq.heappop(ready)]
+        found.append(_repeating_only(message, seen))
+        seen.add(message.id)
+        for place in children.get(message.id, ()):
+            heapq.heappush(ready, place)
+    if len(found) < len(messages):
+        raise BundleRefusedError("cycle")
+    return tuple(found)
+
+
+def _repeating_only(message: Message, earlier: set[int]) -> Message:
+    """An answer can be said to repeat an earlier one only."""
+    details = message.details
+    if details is None or details.reproduces_id is None or details.reproduces_id in earlier:
+        return message
+    return dataclasses.replace(message, details=dataclasses.replace(details, reproduces_id=None))
+
+
+def _message_from_dict(data: Any, at: int) -> Message:
+    if not isinstance(data, dict):
+        raise BundleRefusedError("message", at)
+    message_id = _id(data.get("id"), "id", at)
+    parent_id = None if data.get("parent") is None else _id(data["parent"], "parent", at)
+    role, status = data.get("role"), data.get("status")
+    if role not in ("question", "answer"):
+        raise BundleRefusedError("role", at)
+    if status not in ("done", "stopped", "failed", "streaming") or (role == "question" and status != "done"):
+        raise BundleRefusedError("status", at)
+    text = _text(data.get("text"), "text", at)
+    if len(text) > MESSAGE_CHARACTERS_MAX:
+        raise BundleRefusedError("long", at)
+    details = _details_from_dict(data.get("details"), role, at)
+    if status == "streaming":  # whoever was writing it does so no more
+        status = "stopped"
+        details = dataclasses.replace(details or AnswerDetails(), stop_reason="interrupted")
+    _check_rating(data, role, at)
+    return Message(message_id, 0, parent_id, role, text, status, _time(data.get("created_at"), at), details)
+
+
+def _check_rating(data: dict[str, Any], role: str, at: int) -> None:
+    """Of an answer; with a correction where it is said to be bad. It is not taken over: only the user's own opinions
+    become questions of a set."""
+    rating, correction = data.get("rating", 0), _text(data.get("correction", ""), "rating", at)
+    if not isinstance(rating, int) or isinstance(rating, bool) or rating not in (-1, 0, 1):
+        raise BundleRefusedError("rating", at)
+    if (rating and role != "answer") or (correction and rating != -1):
+        raise BundleRefusedError("rating", at)
+    if len(correction) > MESSAGE_CHARACTERS_MAX:
+        raise BundleRefusedError("long", at)
+
+
+def _details_from_dict(data: Any, role: str, at: int) -> AnswerDetails | None:
+    if role == "question" and data is None:
+        return None
+    if data is None:
+        data = {}
+    if not isinstance(data, dict) or role != "answer":
+        raise BundleRefusedError("details", at)
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(AnswerDetails):
+        value = data.get(field.name)
+        if field.name in ("scope", "grounding", "quoted"):
+            continue
+        if field.name == "choices":
+            value = _choices(value, at)
+        elif value is not None and not _is_detail(field.type, value):
+            raise BundleRefusedError("details", at)
+        if value is not None and field.name in _ACCEPTED_DETAILS and not _is_absurd(field.name, value):
+            values[field.name] = invisible_characters.remove(value) if isinstance(value, str) else value
+    low, high = CONTEXT_LIMITS
+    if not low <= values.get("context_tokens", 0) <= high:
+        values.pop("choices", None)  # with these it could be asked again, but not in a context like that
+    for name in ("model_name", "remote"):
+        values[name] = title_of(values.get(name, ""))
+    if values.get("stop_reason") not in STOP_REASONS:
+        values.pop("stop_reason", None)  # an unknown one is shown as it is
+    if not wording.is_error(values.get("error_code", "")):
+        values.pop("error_code", None)
+    return AnswerDetails(**values, is_imported=True, quoted=_quoted(data, at))
+
+
+def _quoted(data: dict[str, Any], at: int) -> tuple[CitedSource, ...]:
+    """The sources that the file names: of an answer that it calls checked, or of one that was imported there."""
+    kept, quoted = data.get("grounding"), data.get("quoted")
+    try:
+        named = grounding_record.from_dict(kept).sources if kept is not None else ()
+        named = named or grounding_record.from_dict({"sources": [] if quoted is None else quoted}).sources
+    except ValueError as error:
+        raise BundleRefusedError("details", at) from error
+    line = invisible_characters.to_single_line  # a name of several lines could pose as a line of ours
+    return tuple(
+        dataclasses.replace(
+            one, collection=line(one.collection), document=line(one.document), heading=tuple(map(line, one.heading)),
+            tag=line(one.tag),
+        )
+        for one in named
+    )  # fmt: skip
+
+
+def _is_detail(annotation: Any, value: Any) -> bool:
+    """Whether a value fits a field: text, a number that is not absurd, or yes and no."""
+    kind = (get_args(annotation) or (annotation,))[0]  # of `int | None`: int
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    if isinstance(value, str):
+        return kind is str and _is_whole(value)
+    is_number = isinstance(value, int if kind is int else int | float) or value == math.inf
+    return is_number and kind is not str and value >= 0
+
+
+def _is_absurd(name: str, value: Any) -> bool:
+    """A number that nothing can be done with: it is forgotten, and costs nothing else."""
+    highest = {"seed": LIMITS["seed"][1], "reproduces_id": LARGEST_NUMBER}.get(name, DETAIL_MAX)
+    return isinstance(value, int | float) and value > highest
+
+
+def _choices(data: Any, at: int = 0) -> Choices | None:
+    if data is None:
+        return None
+    choices = Choices.from_dict(data)
+    known = {field.name for field in dataclasses.fields(Choices)}
+    wanted = {key: value for key, value in data.items() if key in known} if isinstance(data, dict) else None
+    if wanted != choices.as_dict() or not _is_whole(choices.system_prompt or ""):
+        raise BundleRefusedError("choices", at)
+    return choices
+
+
+def _leaf(data: Any, messages: Sequence[Message]) -> int:
+    if data is None:
+        return messages[-1].id
+    leaf_id = _id(data, "leaf", 0)
+    if all(message.id != leaf_id for message in messages):
+        raise BundleRefusedError("leaf")
+    return leaf_id
+
+
+def _text(value: Any, reason: str, at: int = 0) -> str:
+    if not isinstance(value, str):
+        raise BundleRefusedError(reason, at)
+    if not _is_whole(value):
+        raise BundleRefusedError("characters", at)
+    return invisible_characters.remove(value)
+
+
+def _is_whole(text: str) -> bool:
+    r"""No halves of characters: JSON can spell \ud800 alone, and no database can keep it."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _id(value: Any, reason: str, at: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < LARGEST_NUMBER:
+        raise BundleRefusedError(reason, at)
+    return value
+
+
+def _time(value: Any, at: int = 0) -> float:
+    is_time = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_time or not 0 <= value < YEAR_2100:
+        raise BundleRefusedError("time", at)
+    return float(value)

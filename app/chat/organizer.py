@@ -1,0 +1,216 @@
+"""How conversations are kept: names, folders, pins, the bin, and what was typed and not sent."""
+
+import json
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from app.base.database import Database
+from app.base.files.day_record import DayRecord
+from app.chat import records
+from app.chat.message_index import MessageIndex
+from app.chat.records import Conversation, Folder, UnsentDraft
+from app.chat.store import BEING_ERASED, CONVERSATION_COLUMNS, conversation_from_row, title_of
+
+BIN_DAYS = 30
+# `binned_at` of a conversation that is being imported: in no list until all have arrived. What a crash leaves half
+# imported is erased at the next start.
+BEING_IMPORTED = -1.0
+# What is erased in one turn, and how long that may take.
+TURN_CONVERSATIONS = 50
+TURN_MESSAGES = 200
+TURN_S = 0.03
+
+
+class ConversationOrganizer:
+    """Raises AppError as `Database` does. Each change is committed when the method returns."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._index = MessageIndex(database)
+
+    def rename(self, conversation_id: int, title: str) -> None:
+        with self._db.transaction():
+            self._db.write("UPDATE conversation SET title = ? WHERE id = ?", title_of(title), conversation_id)
+
+    def pin(self, conversation_ids: Sequence[int], *, is_pinned: bool = True) -> None:
+        self._set("pinned_at", self._db.now() if is_pinned else None, conversation_ids)
+
+    # ------------------------------------------------------------------ folders
+
+    def folders(self) -> list[Folder]:
+        """By name."""
+        rows = self._db.read("SELECT id, name FROM folder ORDER BY name, id")
+        return [Folder(row[0], records.stored_text(row[1])) for row in rows]
+
+    def add_folder(self, name: str) -> int:
+        with self._db.transaction():
+            return self._db.write("INSERT INTO folder(name) VALUES (?)", title_of(name))
+
+    def rename_folder(self, folder_id: int, name: str) -> None:
+        with self._db.transaction():
+            self._db.write("UPDATE folder SET name = ? WHERE id = ?", title_of(name), folder_id)
+
+    def remove_folder(self, folder_id: int) -> None:
+        """Its conversations stay, outside any folder."""
+        with self._db.transaction():
+            self._db.write("DELETE FROM folder WHERE id = ?", folder_id)
+
+    def restore_folder(self, folder: Folder, conversation_ids: Sequence[int]) -> None:
+        """Undoes `remove_folder`. It gets a new id where a folder made since then has the old one."""
+        with self._db.transaction():
+            is_taken = self._db.read("SELECT 1 FROM folder WHERE id = ?", folder.id)
+            folder_id = self._db.write(
+                "INSERT INTO folder(id, name) VALUES (?, ?)", None if is_taken else folder.id, folder.name
+            )
+            self.move(conversation_ids, folder_id)
+
+    def move(self, conversation_ids: Sequence[int], folder_id: int | None) -> None:
+        """`folder_id` None, or that of a folder that is gone: out of any folder."""
+        is_there = folder_id is not None and self._db.read("SELECT 1 FROM folder WHERE id = ?", folder_id)
+        self._set("folder_id", folder_id if is_there else None, conversation_ids)
+
+    # ---------------------------------------------------------------------- bin
+
+    def bin(self, conversation_ids: Sequence[int]) -> None:
+        """Takes conversations out of the list; nothing is erased. Undone by `restore`."""
+        self._set("binned_at", max(0.0, self._db.now()), conversation_ids)
+
+    def restore(self, conversation_ids: Sequence[int]) -> None:
+        self._set("binned_at", None, conversation_ids)
+
+    def binned(self) -> list[Conversation]:
+        """What is in the bin, the last first."""
+        return self._db.read_as(
+            conversation_from_row,
+            f"SELECT {CONVERSATION_COLUMNS} FROM conversation"  # noqa: S608
+            " WHERE binned_at >= 0 ORDER BY binned_at DESC, id DESC",
+        )
+
+    def stored(self, conversation_ids: Collection[int]) -> frozenset[int]:
+        """Those of them that are in the list or in the bin."""
+        rows = self._db.read(
+            "SELECT id FROM conversation WHERE ifnull(binned_at, 0) >= 0 AND id IN (SELECT value FROM json_each(?))",
+            json.dumps(list(conversation_ids)),
+        )
+        return frozenset(row[0] for row in rows)
+
+    def give_up(self, conversation_ids: Sequence[int]) -> None:
+        """For good, and only conversations that are in the bin. Nobody sees them any more; `erase_some` erases them."""
+        with self._db.transaction():
+            self._db.write(
+                "UPDATE conversation SET binned_at = ?, leaf_id = NULL"
+                " WHERE binned_at IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
+                BEING_ERASED,
+                json.dumps(list(conversation_ids)),
+            )
+
+    def give_up_old(self, record: DayRecord) -> int:
+        """Gives up what has been in the bin for more than 30 days; gives how many that were.
+
+        What a crash has left half imported goes at once.
+        """
+        half = [row[0] for row in self._db.read("SELECT id FROM conversation WHERE binned_at = ?", BEING_IMPORTED)]
+        self.give_up(half)
+        rows = self._db.read("SELECT id, binned_at FROM conversation WHERE binned_at >= 0")
+        ripe = record.ripe(
+            "conversations", {str(row[0]): records.stored_moment(row[1]) for row in rows}, self._db.now(), BIN_DAYS
+        )
+        self.give_up([int(name) for name in ripe])
+        return len(half) + len(ripe)
+
+    def erase_some(self) -> bool:
+        """Erases a part of what was given up, with every trace in the index and the files. Whether there is more.
+
+        Thousands of messages would hold up the window, and whoever else writes, for seconds.
+        """
+        if not self._has_leftovers() and not self._is_going():
+            return False
+        with self._db.transaction():
+            if self._is_going():
+                self._erase_messages()
+            elif not self._index.forget_erased():
+                self._db.write("UPDATE last_id SET has_leftovers = 0")
+        if self._has_leftovers():
+            return True
+        self._db.empty_log()
+        return False
+
+    def erase(self, conversation_ids: Sequence[int], pause: Callable[[], None] = lambda: None) -> None:
+        """Gives up and erases, with pauses for others who want to write."""
+        self.give_up(conversation_ids)
+        while self.erase_some():
+            pause()
+
+    # ------------------------------------------------------------------- drafts
+
+    def draft(self, conversation_id: int | None) -> UnsentDraft:
+        """What was typed in a conversation; None: for the next new one."""
+        rows = self._db.read("SELECT text, edited_id, set_aside FROM draft WHERE conversation_id IS ?", conversation_id)
+        written, edited_id, set_aside = rows[0] if rows else ("", None, "")
+        return UnsentDraft(records.stored_text(written), edited_id, records.stored_text(set_aside))
+
+    def keep_draft(self, conversation_id: int | None, draft: UnsentDraft) -> None:
+        """An empty draft is forgotten."""
+        with self._db.transaction():
+            self._db.write("DELETE FROM draft WHERE conversation_id IS ?", conversation_id)
+            if draft.text or draft.edited_id is not None:
+                self._db.write(
+                    "INSERT INTO draft(conversation_id, text, edited_id, set_aside) VALUES (?, ?, ?, ?)",
+                    conversation_id,
+                    draft.text,
+                    draft.edited_id,
+                    draft.set_aside,
+                )
+
+    def with_drafts(self) -> frozenset[int]:
+        """The conversations in which something was typed and not sent."""
+        rows = self._db.read("SELECT conversation_id FROM draft WHERE conversation_id IS NOT NULL")
+        return frozenset(row[0] for row in rows)
+
+    # ------------------------------------------------------------------ private
+
+    def _set(self, column: str, value: object, conversation_ids: Sequence[int]) -> None:
+        with self._db.transaction():
+            for conversation_id in conversation_ids:
+                self._db.write(
+                    f"UPDATE conversation SET {column} = ? WHERE id = ? AND ifnull(binned_at, 0) >= 0",  # noqa: S608
+                    value,
+                    conversation_id,
+                )
+
+    def _is_going(self) -> bool:
+        return bool(self._db.read("SELECT 1 FROM conversation WHERE binned_at = ? LIMIT 1", BEING_ERASED))
+
+    def _has_leftovers(self) -> bool:
+        return bool(self._db.read("SELECT has_leftovers FROM last_id")[0][0])
+
+    def _erase_messages(self) -> None:
+        rows = self._db.read(
+            "SELECT id FROM conversation WHERE binned_at = ? LIMIT ?", BEING_ERASED, TURN_CONVERSATIONS
+        )
+        going = json.dumps([row[0] for row in rows])
+        # The newest first: a message is newer than the one it follows, which it needs.
+        messages = self._db.read(
+            "SELECT id, text, status FROM message WHERE conversation_id IN (SELECT value FROM json_each(?))"
+            " ORDER BY id DESC LIMIT ?",
+            going,
+            TURN_MESSAGES,
+        )
+        began = time.monotonic()
+        erased: list[int] = []
+        for message_id, text, status in messages:
+            if erased and time.monotonic() - began > TURN_S:
+                break
+            erased.append(message_id)
+            if status != "streaming":
+                self._index.replace(message_id, text, "")
+        self._db.write(
+            "UPDATE last_id SET conversation = max(conversation, (SELECT ifnull(max(id), 0) FROM conversation)),"
+            " message = max(message, (SELECT ifnull(max(id), 0) FROM message)), has_leftovers = 1"
+        )
+        self._db.write("DELETE FROM message WHERE id IN (SELECT value FROM json_each(?))", json.dumps(erased))
+        self._db.write(
+            "DELETE FROM conversation WHERE id IN (SELECT value FROM json_each(?))"
+            " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.conversation_id = conversation.id)",
+            going,
+        )

@@ -1,0 +1,247 @@
+"""With what a conversation is answered: model, preset, what is chosen otherwise, and what is left out.
+
+A conversation that no longer fits: what leaving out its oldest turns, or a wider context, would bring.
+"""
+
+import collections
+import dataclasses
+import itertools
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.errors import AppError
+from app.base.services.preferences import Preferences
+from app.base.settings import CONTEXT_CHOICES
+from app.chat import presets
+from app.chat.presets import Choices, Preset
+from app.chat.records import AnswerDetails, Conversation, Message
+from app.chat.services import answer_run
+from app.chat.services.answer_run import AnswerRequest
+from app.chat.services.preset_library import PresetLibrary
+from app.chat.services.retrieval_augmentation import RetrievalRequest
+from app.documents.grounding.grounding_record import CollectionRef
+from app.inference import prompts
+from app.inference.engine.messages import Event, Failed, Tokenize, Tokenized
+from app.inference.local_model import LocalModel
+from app.inference.prompts import Turn
+from app.inference.services.engine import EngineClient, EngineExit
+from app.inference.services.events import ContextOverflow
+from app.models import catalogue, local_models, model_registry
+from app.models.services.model_library import ModelLibrary
+
+# What an answer keeps of what its model was trained on: fields of AnswerDetails.
+LearnedDetails = Callable[[LocalModel], Mapping[str, Any]]
+UNTOUCHED: tuple[str | None, Choices] = (None, Choices())
+
+
+class AnswerSettings:
+    """`here` is the open conversation; None is one without a question yet, which has its preset and choices here."""
+
+    def __init__(
+        self, presets: PresetLibrary, library: ModelLibrary, preferences: Preferences, learned: LearnedDetails
+    ) -> None:
+        self._presets = presets
+        self._learned = learned
+        self._library = library
+        self._preferences = preferences
+        self.of_new = UNTOUCHED
+        self.scope_of_new: tuple[CollectionRef, ...] = ()
+        # Context size -> the last questions that are not read again. With a wider context all can be.
+        self._left_out: collections.defaultdict[int, set[tuple[str, int]]] = collections.defaultdict(set)
+
+    @property
+    def model(self) -> LocalModel | None:
+        """The chosen one, else the first that can answer."""
+        models = self._library.answering()
+        first = next(iter(models), None)
+        return next((model for model in models if model.id == self._preferences.value.model_id), first)
+
+    def preset(self, here: Conversation | None) -> Preset:
+        """The preset in force there."""
+        chosen = here.preset_id if here else self.of_new[0]
+        return self._presets.chat_preset(chosen or self._preferences.value.preset_id)
+
+    def choices(self, here: Conversation | None) -> Choices:
+        """What it has otherwise than its preset."""
+        return here.choices if here else self.of_new[1]
+
+    def scope(self, here: Conversation | None) -> tuple[CollectionRef, ...]:
+        """The collections that it asks."""
+        return here.scope if here else self.scope_of_new
+
+    def leave_out(self, here: Conversation, line: Sequence[Message], turns: int) -> None:
+        """The user chose that so many more of the oldest turns of this branch are not read again."""
+        count = self._turns_left_out(here, line) + turns
+        last = answered_questions(line)[count - 1]
+        self._left_out[self._preferences.value.context_tokens].add((here.uid, last.id))
+
+    def plan(
+        self, here: Conversation, line: Sequence[Message], own: Choices, *, is_action: bool = False
+    ) -> AnswerDetails:
+        """What an answer is going to be made with: stored with it, so that it can be repeated.
+
+        `line`: the branch up to its question. `own`: the choices of this one answer. Without a model only the size of
+        the context is known.
+        """
+        model, context = self.model, self._preferences.value.context_tokens
+        if model is None:
+            return AnswerDetails(context_tokens=context)
+        choices = answer_run.choices_in_force(model, own, self.choices(here), self.preset(here).choices)
+        return AnswerDetails(
+            model.id,
+            model.name,
+            seed=secrets.randbits(32) if choices.seed is None else choices.seed,
+            choices=choices,
+            context_tokens=context,
+            left_out_turns=self._turns_left_out(here, line),
+            scope=() if is_action else self.scope(here),
+            is_action=is_action,
+            remote=model_registry.server_address(model),
+            **model_registry.provenance_fields(model),
+            **self._learned(model),
+        )
+
+    def _turns_left_out(self, here: Conversation, line: Sequence[Message]) -> int:
+        left_out = self._left_out[self._preferences.value.context_tokens]
+        questions = answered_questions(line)
+        return max((n for n, question in enumerate(questions, 1) if (here.uid, question.id) in left_out), default=0)
+
+
+def can_repeat(details: AnswerDetails | None) -> TypeGuard[AnswerDetails]:
+    """Whether all is known that an answer was made with. Details that came from a file may have holes."""
+    if details is None or details.choices is None or details.context_tokens < 1 or details.left_out_turns < 0:
+        return False
+    settled = {**dataclasses.asdict(details.choices), "seed": 0 if details.seed is None else details.seed}
+    return all(presets.is_valid_choice(key, value) for key, value in settled.items())
+
+
+def replan(answer: Message) -> AnswerDetails:
+    """The plan of an answer that `can_repeat`, with the random numbers that it was given."""
+    before = answer.details
+    assert can_repeat(before)
+    return AnswerDetails(
+        before.model_id,
+        before.model_name,
+        seed=before.seed,
+        choices=Choices(seed=before.seed).over(before.choices or Choices()),
+        context_tokens=before.context_tokens,
+        left_out_turns=before.left_out_turns,
+        reproduces_id=answer.id,
+        scope=before.scope,
+        is_action=before.is_action,
+        remote=before.remote,
+        run_id=before.run_id,
+        base_sha256=before.base_sha256,
+        adapter_sha256=before.adapter_sha256,
+        adapter_strength=before.adapter_strength,
+        model_label=before.model_label,
+        learned=before.learned,
+    )
+
+
+def is_same_model(model: LocalModel, details: AnswerDetails) -> bool:
+    """Whether a tuned model, or one elsewhere, is still what wrote that answer: others may have got their places."""
+    now = {**model_registry.provenance_fields(model), "remote": model_registry.server_address(model)}
+    return all(getattr(details, name) == value for name, value in now.items())
+
+
+def retrieval_request(
+    documents: Path, plan: AnswerDetails, turns: tuple[Turn, ...], line: Sequence[Message]
+) -> RetrievalRequest | None:
+    """What an answer wants of the documents; None: nothing. `line`: the branch up to its question."""
+    grounded = [message.details.grounding for message in line if message.details and message.details.grounding]
+    last = grounded[-1] if grounded else None
+    before = last.sources if last and last.verdict == "answered" else ()
+    if plan.is_action:
+        is_generated = last is not None and not last.is_excerpt and before
+        return RetrievalRequest(documents, (), turns, before, before) if is_generated else None
+    return RetrievalRequest(documents, plan.scope, turns, (), before) if plan.scope else None
+
+
+def prompt_turns(thread: Sequence[Message], answer_id: int, left_out: int = 0) -> tuple[Turn, ...]:
+    """Return a branch up to the question that `answer_id` is to answer, without questions that got no answer.
+
+    `left_out`: how many of the oldest turns the user chose to leave out.
+    """
+    found: list[Turn] = []
+    for message in thread:
+        if message.role == "question":
+            found.append(Turn(message.text))
+        elif message.id != answer_id and found and message.text:
+            found[-1] = Turn(found[-1].question, message.text)
+    answered = [turn for turn in found[:-1] if turn.answer is not None]
+    return (*answered[left_out:], found[-1])
+
+
+def answered_questions(line: Sequence[Message]) -> list[Message]:
+    """Return the questions whose turns `turns` would give before the last one: those that got an answer."""
+    followed = itertools.pairwise(line)
+    return [one for one, next_one in followed if one.role == "question" and next_one.role == "answer" and next_one.text]
+
+
+class OverflowCounter(QObject):
+    """Answers `count` with `counted`, or with `failed` when the engine cannot. What was counted waits for `take`."""
+
+    counted = Signal(object)  # Overflow
+    failed = Signal(object)  # AppError
+
+    def __init__(self, engine: EngineClient, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._engine = engine
+        self._counting: tuple[str, Message, AppError] | None = None  # request id, answer, what it failed with
+        self._counted: tuple[Message, ContextOverflow] | None = None  # the answer that did not fit, and the ways on
+        engine.event_received.connect(self._on_engine_event)
+        engine.died.connect(self._on_died)
+
+    def count(self, answer: Message, request: AnswerRequest, error: AppError) -> None:
+        """Asks the engine how long each turn but the last is: a prompt of that turn alone, less one without any."""
+        request_id = self._engine.new_id()
+        self._counting = (request_id, answer, error)
+        form = local_models.form_of(request.model) or catalogue.load().forms[local_models.FALLBACK_FORM]
+        alone = [(), *((turn,) for turn in request.turns[:-1])]
+        self._engine.send(Tokenize(request_id, tuple(prompts.build(form, turns) for turns in alone)))
+
+    def take(self) -> tuple[Message, ContextOverflow] | None:
+        """The answer that did not fit and what would help, once."""
+        counted, self._counted = self._counted, None
+        return counted
+
+    def forget(self) -> None:
+        """Nobody waits for the count any more, and nothing is asked of the user."""
+        self._counting = self._counted = None
+
+    def _on_engine_event(self, event: Event) -> None:
+        if self._counting is None or not isinstance(event, Tokenized | Failed) or event.id != self._counting[0]:
+            return
+        if isinstance(event, Failed):
+            self._on_died()
+            return
+        (_, answer, error), self._counting = self._counting, None
+        trained = self._engine.facts.trained_context_tokens if self._engine.facts else 0
+        facts = error.facts
+        empty, *turns = event.counts
+        shorter = [facts["prompt_tokens"] - total for total in accumulate(count - empty for count in turns)]
+        overflow = _overflow(shorter, facts["prompt_tokens"], facts["context_tokens"], trained)
+        self._counted = (answer, overflow)
+        self.counted.emit(overflow)
+
+    def _on_died(self, *_death: EngineExit) -> None:
+        """Nobody will count any more: the plain sentence has to do."""
+        if self._counting is not None:
+            (_, _, error), self._counting = self._counting, None
+            self.failed.emit(error)
+
+
+def _overflow(shorter: Sequence[int], needed: int, context: int, trained: int) -> ContextOverflow:
+    """What would help. `shorter`: the prompt's tokens without its 1, 2, … oldest turns. A quarter is for the answer."""
+    room = context * 3 // 4
+    dropped = next((count for count, tokens in enumerate(shorter, start=1) if tokens <= room), 0)
+    wider = next((size for size in CONTEXT_CHOICES if size * 3 // 4 >= needed and size > context), None)
+    if wider is not None and wider > trained > 0:
+        wider = trained if trained * 3 // 4 >= needed else None
+    return ContextOverflow(needed, context, dropped, wider)

@@ -1,0 +1,135 @@
+"""Conversations to files and back, off the GUI thread: one export or import at a time."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.confidentiality import Label, Permit
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.services.background import TaskProgress
+from app.chat import conversation_privacy
+from app.chat.exchange import conversation_export, conversation_import
+from app.chat.exchange.answer_record import AnswerRecord
+from app.chat.exchange.conversation_bundle import Bundle
+from app.chat.exchange.conversation_import import ImportedConversations
+from app.chat.services.conversations import Conversations
+from app.chat.store import Store
+from app.documents.library import collections_now
+
+
+class ConversationTransfer(QObject):
+    """Each `export` and `import_` ends with exactly one of the last four signals; a cancelled one leaves nothing."""
+
+    progressed = Signal(object, object)  # done, total: conversations of an export, bytes of an import
+    exported = Signal(list)  # the files, as Path
+    imported = Signal(object)  # Imported
+    failed = Signal(object)  # AppError
+    cancelled = Signal()
+
+    def __init__(
+        self, store: Store, conversations: Conversations, documents: Path, parent: QObject | None = None
+    ) -> None:
+        """`documents`: their database, by whose collections conversations are labelled."""
+        super().__init__(parent)
+        self._store, self._documents = store, documents
+        self._conversations = conversations
+        self._task: background.LongTask | None = None
+        self.worked_s = 0.0  # how long the work took that ended last
+
+    @property
+    def is_working(self) -> bool:
+        return self._task is not None
+
+    def label_of(self, ids: Sequence[int]) -> Label:
+        """What they are shown with now, the highest; one that is gone has none. May be asked from any thread."""
+        with contextlib.closing(Store.beside(self._store.path)) as store:
+            return conversation_privacy.highest_effective_label(
+                store, store.some(ids), collections_now(self._documents)
+            )
+
+    def labelled(self, bundle: Bundle) -> Bundle:
+        """With what it is shown with."""
+        return conversation_export.with_current_label(bundle, collections_now(self._documents))
+
+    def export(self, ids: Sequence[int], file_format: str, target: Path, permit: Permit) -> None:
+        """`file_format`: json | markdown | docx. `target`: the file; the folder, for several Markdown or Word files.
+
+        Does nothing while other work goes on.
+        """
+        save = (
+            conversation_export.save_file if file_format == "json" or len(ids) == 1 else conversation_export.save_folder
+        )
+        chosen, documents = list(ids), self._documents
+
+        def work(store: Store, progress: TaskProgress) -> list[Path]:
+            return save(store, chosen, file_format, target, progress.report, collections_now(documents), permit=permit)
+
+        self._run(work, self._on_exported)
+
+    def export_unstored(self, bundle: Bundle, file_format: str, target: Path, permit: Permit) -> None:
+        """A conversation that lives in memory only, labelled. Does nothing while other work goes on."""
+        self._run(
+            lambda _store, _progress: conversation_export.save_unstored(bundle, file_format, target, permit=permit),
+            self._on_exported,
+        )
+
+    def export_answer(self, answered: AnswerRecord, target: Path, permit: Permit) -> None:
+        """One answer as a Word document. Does nothing while other work goes on."""
+        self._run(
+            lambda _store, _progress: conversation_export.save_answer(answered, target, permit=permit),
+            self._on_exported,
+        )
+
+    def import_(self, path: Path) -> None:
+        """A JSON file of `export`. Does nothing while other work goes on."""
+        documents = self._documents
+        self._run(
+            lambda store, progress: conversation_import.import_conversations(store, path, progress.report, documents),
+            self._on_imported,
+        )
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _run(self, work: Callable[[Store, TaskProgress], object], done: Callable[..., None]) -> None:
+        if self._task is None:
+            path = self._store.path
+            self._task = background.run_long(
+                lambda progress: _with_store(path, work, progress),
+                done,
+                self._on_failed,
+                self.progressed.emit,
+                self._on_cancelled,
+            )
+
+    def _on_exported(self, paths: list[Path]) -> None:
+        self._note_end()
+        self.exported.emit(paths)
+
+    def _on_imported(self, result: ImportedConversations) -> None:
+        self._note_end()
+        self._conversations.note_change()
+        self.imported.emit(result)
+
+    def _on_failed(self, error: AppError) -> None:
+        self._note_end()
+        self.failed.emit(error)
+
+    def _on_cancelled(self) -> None:
+        self._note_end()
+        self.cancelled.emit()
+
+    def _note_end(self) -> None:
+        if self._task is not None:
+            self.worked_s = self._task.elapsed_s
+        self._task = None
+
+
+def _with_store(path: Path, work: Callable[[Store, TaskProgress], object], progress: TaskProgress) -> object:
+    """A connection of the thread's own: sqlite's belong to the thread that made them."""
+    with contextlib.closing(Store.beside(path)) as store:
+        return work(store, progress)

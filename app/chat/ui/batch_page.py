@@ -1,0 +1,318 @@
+"""The page まとめて質問: a file of questions in, a file of answers with their sources out."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
+from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+
+from app.base import confidentiality
+from app.base.confidentiality import Permit
+from app.base.errors import AppError
+from app.base.wording import ErrorMessage, describe_error, phrase
+from app.chat.batch import question_table
+from app.chat.batch.question_table import BatchFile
+from app.chat.services.batch_run import Batch, BatchStatus, BatchSummary, batch_export
+from app.chat.services.batch_session import BatchSession, UnfinishedBatch
+from app.chat.services.chat_session import ChatSession
+from app.chat.ui import batch_views
+from app.chat.ui.batch_views import BatchProgressView, BatchSetupView
+from app.chat.ui.remote_consent import consent_dialog
+from app.chat.ui.transcript.rows_view import CentredRow
+from app.documents.services.document_library import DocumentLibrary
+from app.models import model_registry
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers, dropped_paths
+from app.uikit.dialogs import Dialog
+from app.uikit.localization import sends_to_text, with_note
+from app.uikit.page import Navigation, Page, PageHeader
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import Label, set_surface
+
+
+class BatchPage(Page):
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        batches: BatchSession,
+        session: ChatSession,
+        documents: DocumentLibrary,
+        secrecy: ConfidentialityGuard,
+        open_folder: Callable[[Path], None],
+        pickers: Pickers | None = None,
+    ) -> None:
+        super().__init__()
+        self._theme = theme
+        self._navigation = navigation
+        self._batches = batches
+        self._session = session
+        self._documents = documents
+        self._secrecy = secrecy
+        self._open_folder = open_folder
+        self._pickers = pickers or Pickers()
+        self._path = Path()
+        self._found: BatchFile | None = None
+        self._out = Path()  # of the last batch
+        self._began_at = 0.0
+        self._unfinished: UnfinishedBatch | None = None
+        self.consent: Dialog | None = None  # the last one that was opened
+        self._failure: ErrorMessage | None = None  # that the banner shows
+        self._build()
+        self._connect()
+        documents.open()
+
+    def set_header_inset(self, inset_px: int) -> None:
+        self._header.set_inset(inset_px)
+
+    def label_now(self) -> confidentiality.Label:
+        """Of the questions, which nobody labels, and of what they are asked of."""
+        return self._batches.label_now()
+
+    def focus_first(self) -> None:
+        running = self.running.resume_button if self._batches.is_paused else self.running.pause_button
+        first = self.setup.start_button if self.shown is self.setup else self.choose_button
+        (running if self.shown is self.running else first).setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._show_model()
+        if not self._batches.is_running and self.banner.isHidden():
+            self._batches.find_unfinished()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if not self._batches.is_running and len(_files(dropped_paths(event.mimeData()))) == 1:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        files = _files(dropped_paths(event.mimeData()))
+        if files:
+            event.acceptProposedAction()
+            self.open_file(files[0])
+
+    def open_file(self, path: Path) -> None:
+        """A file of questions."""
+        self.banner.hide()
+        self._path = path
+        self._batches.read(path)
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self.setAcceptDrops(True)
+        self._header = PageHeader(self._theme, phrase("chat.ask_in_batch"))
+        self.back_button = Button(self._theme, phrase("chat.back_to_asking"), "quiet", "arrow-left", compact=True)
+        self._header.add_action(self.back_button)
+        self.banner = Banner(self._theme)
+        self.setup = BatchSetupView(self._theme)
+        self.running = BatchProgressView(self._theme)
+        self.empty = self._build_empty()
+        self._parts = (self.empty, self.setup, self.running)
+        self._show(self.empty)
+        content = QWidget()
+        set_surface(content, "base")
+        inside = QVBoxLayout(content)
+        inside.setContentsMargins(0, 20, 0, 20)
+        inside.setSpacing(16)
+        inside.addWidget(self.banner)
+        for part in self._parts:
+            inside.addWidget(part)
+        inside.addStretch(1)
+        around = QWidget()
+        set_surface(around, "base")
+        around.setLayout(CentredRow(self._theme, content))
+        scrolled = QScrollArea()
+        scrolled.setWidget(around)
+        scrolled.setWidgetResizable(True)
+        scrolled.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._header)
+        column.addWidget(scrolled, 1)
+
+    def _show(self, shown: QWidget) -> None:
+        """One of the parts. Not a QStackedWidget, which is as high as its highest page."""
+        self.shown = shown
+        for part in self._parts:
+            part.setVisible(part is shown)
+
+    def _build_empty(self) -> QWidget:
+        empty = QWidget()
+        column = QVBoxLayout(empty)
+        column.setContentsMargins(0, 12, 0, 0)
+        column.setSpacing(12)
+        column.addWidget(Label(phrase("chat.answers_the_questions_of_an"), wraps=True))
+        self.choose_button = Button(self._theme, phrase("chat.choose_a_file_of_questions"), "primary", "file-text")
+        column.addWidget(self.choose_button, 0, Qt.AlignmentFlag.AlignLeft)
+        example = phrase("chat.for_example_an_xlsx_whose")
+        column.addWidget(Label(example, tone="muted", wraps=True))
+        column.addStretch(1)
+        return empty
+
+    def _connect(self) -> None:
+        batches, setup, running = self._batches, self.setup, self.running
+        batches.questions_read.connect(self._on_read)
+        batches.unfinished_found.connect(self._on_unfinished)
+        batches.prepared.connect(self._on_prepared)
+        batches.progressed.connect(self._on_progressed)
+        batches.finished.connect(self._on_finished)
+        batches.stopped.connect(self._on_stopped)
+        batches.failed.connect(self._on_failed)
+        self._documents.changed.connect(self._show_collections)
+        self.banner.action_requested.connect(self._on_action)
+        self.back_button.clicked.connect(lambda: self._navigation.page_requested.emit("ask"))
+        for button in (self.choose_button, setup.other_button):
+            button.clicked.connect(self._choose_file)
+        setup.columns.activated.connect(lambda column: self._batches.read(self._path, column))
+        setup.target_button.clicked.connect(self._choose_target)
+        setup.start_button.clicked.connect(self._start)
+        running.pause_button.clicked.connect(batches.pause)
+        running.resume_button.clicked.connect(batches.resume)
+        running.stop_requested.connect(batches.stop)
+
+    # --------------------------------------------------------------------- files
+
+    def _choose_file(self) -> None:
+        kinds = phrase("chat.files_of_questions_xlsx_xlsm")
+        start = str(self._path.parent) if self._path.name else ""
+        if path := self._pickers.open(self, phrase("chat.choose_a_file_of_questions"), start, kinds):
+            self.open_file(Path(path))
+
+    def _choose_target(self) -> None:
+        kinds = phrase("chat.excel_xlsx_csv_csv_json")
+        if path := self._pickers.save(self, phrase("chat.save_answers_to"), str(self.setup.out), kinds):
+            out = Path(path)
+            self.setup.show_target(out if out.suffix else out.with_name(out.name + ".xlsx"))
+
+    def _on_read(self, found: BatchFile) -> None:
+        is_other = self._found is None or self._found.sha256 != found.sha256
+        self._found = found
+        self.setup.show_file(found, self._path)
+        if is_other:
+            self.setup.show_target(_free(self._path.with_name(phrase("chat.name_answers", name=self._path.stem))))
+        self._show_collections()
+        self._show(self.setup)
+        self.setup.start_button.setFocus()
+
+    def _show_model(self) -> None:
+        model = self._session.model
+        place = model_registry.server_address(model) if model else ""
+        self.setup.show_model(with_note(model.name if model else "", sends_to_text(place) if place else ""))
+
+    def _show_collections(self) -> None:
+        if self._found is not None:
+            asked = {ref.name for ref in self._session.scope} if not self.setup.scope() else set()
+            there = [one for one in self._documents.collections() if one.sections]
+            self.setup.show_collections(there, asked)
+
+    # ------------------------------------------------------------------- running
+
+    def _start(self) -> None:
+        if self._found is not None:
+            self.banner.hide()
+            self._batches.prepare(self._found, self._path, self.setup.out, self.setup.scope())
+
+    def _on_prepared(self, batch: Batch) -> None:
+        """Begins at once, or after a yes where the questions leave this machine, and one where they are confidential.
+
+        That one is the last: it is put on record.
+        """
+
+        def export(agreed: Batch) -> None:
+            self._secrecy.export(self, batch_export(batch), lambda permit: self._begin(agreed, permit))
+
+        if batch.model.remote is None:
+            export(batch)
+            return
+        self.consent = consent_dialog(self._theme, batch.model, self.window(), is_batch=True)
+        agreed = dataclasses.replace(batch, is_agreed=True)
+        self.consent.chosen.connect(lambda key: export(agreed) if key == "send" else None)
+        self.consent.open()
+
+    def _begin(self, batch: Batch, permit: Permit) -> None:
+        self.banner.hide()
+        self._failure = None
+        self._out = batch.out
+        self._began_at = time.monotonic()
+        self.running.begin()
+        self._show(self.running)
+        self._batches.begin(batch, permit)
+
+    def _on_progressed(self, standing: BatchStatus) -> None:
+        self.running.show_standing(standing, is_paused=self._batches.is_paused)
+
+    def _on_finished(self, ended: BatchSummary) -> None:
+        self._found = None
+        self._show(self.empty)
+        what = phrase("chat.n_answered", n=f"{ended.answered:,}")
+        sentence = "\n".join(part for part in (batch_views.summary_text(ended), str(self._out)) if part)
+        again = (("again", phrase("common.try_again")),) if ended.failed else ()
+        self.banner.show_message(
+            "warning" if ended.failed else "success", what, sentence, (("folder", phrase("chat.open_folder")), *again)
+        )
+        self._report_end(phrase("chat.asking_in_batch_has_finished"))
+        if again:
+            self._batches.find_unfinished()
+
+    def _report_end(self, words: str) -> None:
+        """`words`: without any of the content."""
+        self._navigation.work_ended.emit(words, time.monotonic() - self._began_at)
+
+    def _on_stopped(self, ended: BatchSummary) -> None:
+        self._show(self.empty)
+        total = ended.answered + ended.failed + ended.waiting
+        what = phrase("chat.stopped_at_a_of_b", a=f"{ended.answered:,}", b=f"{total:,}")
+        sentence = phrase("chat.the_answers_so_far_are", path=self._out)
+        actions = (("again", phrase("chat.go_on")), ("folder", phrase("chat.open_folder")))
+        self.banner.show_message("warning", what, sentence, actions)
+        self._batches.find_unfinished()
+
+    def _on_failed(self, error: AppError) -> None:
+        if self.shown is self.running:
+            self._unfinished = None
+            self._report_end(phrase("chat.asking_in_batch_has_stopped"))
+            self._show(self.setup if self._found is not None else self.empty)
+            self._batches.find_unfinished()
+        self._failure = describe_error(error)
+        self.banner.show_message("danger", self._failure.message, self._failure.next)
+
+    def _on_unfinished(self, found: UnfinishedBatch) -> None:
+        self._unfinished = found
+        if self._failure is not None and not self.banner.isHidden() and found.out == self._out:
+            again = (("again", phrase("chat.go_on")),)
+            self.banner.show_message("danger", self._failure.message, self._failure.next, again)
+        elif self.banner.isHidden():
+            self._out = found.out
+            what = phrase("chat.name_is_not_finished_n", name=found.out.name, n=f"{found.answered:,}")
+            actions = (("again", phrase("chat.go_on")), ("forget", phrase("chat.leave_it")))
+            self.banner.show_message("warning", what, phrase("chat.questions_path", path=found.head.path), actions)
+
+    def _on_action(self, key: str) -> None:
+        if key == "folder":
+            self._open_folder(self._out.parent)
+        elif key == "forget":
+            self._batches.forget_unfinished()
+            self.banner.hide()
+        elif self._unfinished is not None:
+            self._batches.go_on(self._unfinished)
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    return [path for path in paths if path.suffix.lower() in question_table.QUESTION_SUFFIXES]
+
+
+def _free(stem: Path) -> Path:
+    """A name that nothing has."""
+    path, number = stem.with_name(stem.name + ".xlsx"), 2
+    while path.exists():
+        path = stem.with_name(f"{stem.name} ({number}).xlsx")
+        number += 1
+    return path

@@ -1,0 +1,267 @@
+"""What is asked of what, before a batch begins: the file of questions, its column, the documents, the target.
+
+Batches in words.
+
+How far a batch is: which question is being answered, how many are, how long still; paused, gone on with, ended.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+
+from app.base.wording import phrase
+from app.chat.batch.question_table import BatchFile, SkippedRow, column_name
+from app.chat.services.batch_run import BatchStatus, BatchSummary
+from app.documents import encodings
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.records import DocumentCollection
+from app.uikit.localization import join_facts, label_name
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.form_rows import CheckRow
+from app.uikit.widgets.labels import ElidedLabel, Label
+from app.uikit.widgets.progress_row import format_time_left
+
+SHOWN_SKIPPED = 3
+COLUMN_CHARACTERS = 12
+
+
+def file_facts(found: BatchFile) -> str:
+    """「質問 118 件　シート「一覧」」"""
+    count = phrase("chat.n_questions", n=f"{len(found.questions):,}")
+    sheet = phrase("chat.sheet_name", name=found.sheet) if found.sheet else ""
+    codec = encodings.encoding_name(found.encoding) if found.encoding else ""
+    blank = phrase("chat.n_empty_rows", n=f"{found.blank_lines:,}") if found.blank_lines else ""
+    return join_facts(count, sheet, phrase("chat.encoding_name", name=codec) if codec else "", blank)
+
+
+def skipped_rows_text(rows: Sequence[SkippedRow]) -> str:
+    """Which rows are no questions, and why; "" when all are."""
+    if not rows:
+        return ""
+    first = [
+        phrase("chat.row_line_reason", line=row.line, reason=phrase(f"chat.batch_reason.{row.reason}"))
+        for row in rows[:SHOWN_SKIPPED]
+    ]
+    listed = phrase("common.batch_gap").join(first)
+    if len(rows) > SHOWN_SKIPPED:
+        listed = phrase("chat.rows_and_more", rows=listed)
+    return phrase("chat.n_rows_are_no_questions", n=f"{len(rows):,}", rows=listed)
+
+
+def column_names(found: BatchFile) -> list[str]:
+    """As long as there is room for in the smallest window."""
+    shown = [name if len(name) <= COLUMN_CHARACTERS else name[: COLUMN_CHARACTERS - 1] + "…" for name in found.columns]
+    return [column_name(shown, column) for column in range(len(shown))]
+
+
+def summary_text(result: BatchSummary) -> str:
+    """「資料にありません 12 件　要確認のある回答 8 件」; what did not occur is left out."""
+    counts = (
+        (phrase("chat.n_not_in_the_documents"), result.not_found),
+        (phrase("chat.n_with_sentences_to_check"), result.doubtful),
+        (phrase("chat.n_could_not_be_answered"), result.failed),
+        (phrase("chat.n_rows_that_are_no"), result.skipped),
+    )
+    return join_facts(*(words.format(n=f"{count:,}") for words, count in counts if count))
+
+
+PREVIEWED = 5  # questions
+NAME_PX = 112
+COLUMN_PX = 220
+
+
+class BatchSetupView(QWidget):
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.out = Path()
+        self._refs: list[CollectionRef] = []
+        self._build()
+
+    def show_file(self, found: BatchFile, path: Path) -> None:
+        self.name.setText(path.name)
+        self.facts.setText(file_facts(found))
+        self.columns.blockSignals(True)
+        self.columns.clear()
+        self.columns.addItems(column_names(found))
+        self.columns.setCurrentIndex(found.column)
+        self.columns.blockSignals(False)
+        self.columns.setEnabled(self.columns.count() > 1)
+        skipped = skipped_rows_text(found.skipped)
+        self.skipped.setText(f"▲ {skipped}")
+        self.skipped.setVisible(bool(skipped))
+        for number, line in enumerate(self.preview):
+            is_there = number < len(found.questions)
+            line.setVisible(is_there)
+            if is_there:
+                question = found.questions[number]
+                line.setText(phrase("chat.row_n_text", n=question.line, text=" ".join(question.text.split())))
+        rest = len(found.questions) - PREVIEWED
+        self.rest.setText(phrase("common.n_more", n=f"{rest:,}"))
+        self.rest.setVisible(rest > 0)
+
+    def show_target(self, out: Path) -> None:
+        self.out = out
+        self.target.setText(str(out))
+
+    def show_model(self, name: str) -> None:
+        self.model.setText(name or phrase("common.none_yet"))
+
+    def show_collections(self, collections: Sequence[DocumentCollection], chosen: set[str]) -> None:
+        """`chosen`: names, for those that are new here. What is marked already stays marked, and the rest unmarked."""
+        kept = {ref.name for ref in self.scope()} | (chosen - {ref.name for ref in self._refs})
+        while (item := self._scope_column.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self._refs = [CollectionRef(one.id, one.name) for one in collections]
+        self._rows: list[CheckRow] = []
+        for one in collections:
+            facts = join_facts(phrase("chat.n_documents", n=f"{one.documents:,}"), label_name(one.label))
+            row = CheckRow(one.name, facts, is_checked=one.name in kept)
+            row.toggled.connect(self._show_scope)
+            row.setContentsMargins(-12, -6, 0, 2)  # in line with what stands above and below
+            self._rows.append(row)
+            self._scope_column.addWidget(row)
+            row.show()
+        self._show_scope()
+
+    def scope(self) -> tuple[CollectionRef, ...]:
+        return tuple(ref for ref, row in zip(self._refs, self._rows, strict=True) if row.is_checked)
+
+    # ------------------------------------------------------------------ private
+
+    def _build(self) -> None:
+        self._rows = []
+        self.name = ElidedLabel(role="heading3")
+        self.facts = Label(role="caption", tone="text2", wraps=True)
+        self.other_button = Button(self._theme, phrase("chat.another_file"), "quiet", compact=True)
+        self.columns = QComboBox()
+        self.columns.setAccessibleName(phrase("chat.question_column_2"))
+        self.columns.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.columns.setMinimumWidth(self._theme.px(COLUMN_PX))
+        self.preview = [ElidedLabel(tone="text2") for _ in range(PREVIEWED)]
+        self.rest = Label(role="caption", tone="muted")
+        self.skipped = Label(tone="warning", wraps=True)
+        self._scope_column = QVBoxLayout()
+        self._scope_column.setSpacing(0)
+        self.without = Label(phrase("chat.answered_without_documents_no_sources"), tone="text2", wraps=True)
+        self.model = ElidedLabel()
+        self.target = ElidedLabel()
+        self.target_button = Button(self._theme, phrase("chat.change"), compact=True)
+        self.start_button = Button(self._theme, phrase("chat.start"), "primary", "play")
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(14)
+        column.addLayout(_row(self.name, self.other_button))
+        column.addWidget(self.facts)
+        column.addLayout(self._named(phrase("chat.question_column_2"), self.columns, stretches=False))
+        previewed = QVBoxLayout()
+        previewed.setSpacing(2)
+        for line in (*self.preview, self.rest):
+            previewed.addWidget(line)
+        column.addLayout(self._named("", previewed))
+        column.addLayout(self._named("", self.skipped))
+        asked = QVBoxLayout()
+        asked.setSpacing(2)
+        asked.addLayout(self._scope_column)
+        asked.addWidget(self.without)
+        column.addLayout(self._named(phrase("chat.scope"), asked))
+        column.addLayout(self._named(phrase("common.batch_column.model"), self.model))
+        column.addLayout(self._named(phrase("chat.save_answers_to"), _row(self.target, self.target_button)))
+        column.addSpacing(4)
+        column.addWidget(self.start_button, 0, Qt.AlignmentFlag.AlignLeft)
+
+    def _named(self, name: str, content: QWidget | QVBoxLayout | QHBoxLayout, *, stretches: bool = True) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        words = Label(name, tone="muted")
+        words.setFixedWidth(self._theme.px(NAME_PX))
+        is_line = isinstance(content, QComboBox | QHBoxLayout)
+        row.addWidget(words, 0, Qt.AlignmentFlag.AlignVCenter if is_line else Qt.AlignmentFlag.AlignTop)
+        if isinstance(content, QWidget):
+            row.addWidget(content, 1)
+        else:
+            row.addLayout(content, 1)
+        if not stretches:
+            row.addStretch(1)
+        return row
+
+    def _show_scope(self) -> None:
+        self.without.setVisible(not self.scope())
+
+
+def _row(first: QWidget, second: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(12)
+    row.addWidget(first, 1)
+    row.addWidget(second)
+    return row
+
+
+class BatchProgressView(QFrame):
+    stop_requested = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.setProperty("surface", "raised")
+        self.what = ElidedLabel()
+        self.amount = Label(role="caption", tone="text2", wraps=True)
+        self.pause_button = Button(theme, phrase("common.pause"), icon="pause", compact=True)
+        self.resume_button = Button(theme, phrase("common.resume"), icon="play", compact=True)
+        self.stop_button = Button(theme, phrase("common.stop_here"), compact=True)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName(phrase("chat.ask_in_batch"))
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        row.addWidget(self.what, 1)
+        for button in (self.pause_button, self.resume_button, self.stop_button):
+            row.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 8, 8, 10)
+        column.setSpacing(6)
+        column.addLayout(row)
+        column.addWidget(self.amount)
+        column.addWidget(self.bar)
+        self.stop_button.clicked.connect(self._on_stop_clicked)
+
+    def begin(self) -> None:
+        self.stop_button.setEnabled(True)
+        self.stop_button.setText(phrase("common.stop_here"))
+        self.what.setText(phrase("chat.looking_where_to_go_on"))
+        self.amount.setText("")
+        self.bar.setValue(0)
+        self._show_paused(is_paused=False)
+        self.show()
+
+    def show_standing(self, standing: BatchStatus, *, is_paused: bool) -> None:
+        question = " ".join(standing.question.split())
+        words = phrase("chat.paused") if is_paused else phrase("chat.answering_question")
+        self.what.setText(words.format(question=question))
+        percent = round(100 * standing.done / max(1, standing.total))
+        done = phrase("chat.a_of_b_p", a=f"{standing.done:,}", b=f"{standing.total:,}", p=percent)
+        left = format_time_left(standing.left_s) if standing.left_s and not is_paused else ""
+        self.amount.setText(join_facts(done, left))
+        self.bar.setRange(0, max(1, standing.total))
+        self.bar.setValue(standing.done)
+        self._show_paused(is_paused=is_paused)
+
+    def _show_paused(self, *, is_paused: bool) -> None:
+        had_focus = self.pause_button.hasFocus() or self.resume_button.hasFocus()
+        self.pause_button.setVisible(not is_paused)
+        self.resume_button.setVisible(is_paused)
+        if had_focus:  # the keyboard stays on what stands there now
+            (self.resume_button if is_paused else self.pause_button).setFocus()
+
+    def _on_stop_clicked(self) -> None:
+        self.stop_button.setEnabled(False)
+        self.stop_button.setText(phrase("common.stopping"))
+        self.stop_requested.emit()

@@ -1,0 +1,166 @@
+"""What the page says before the first question: one sentence and what to do.
+
+The line below the header that says that a trial model answers. It has a lower edge: what scrolls ends there.
+
+Whether a model is on its way, for the page 質問 while it has none.
+"""
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base.wording import phrase
+from app.chat.ui.transcript.rows_view import CentredRow
+from app.models.services.downloads import Downloads
+from app.models.services.maintenance import ModelMaintenance
+from app.models.services.model_library import ModelLibrary
+from app.uikit.page import Navigation
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button, make_icon_button
+from app.uikit.widgets.labels import IconLabel, Label, Separator, set_surface
+
+
+class EmptyView(QWidget):
+    """With a model: example questions. Without one: the two ways to get one that need no network."""
+
+    example_chosen = Signal(str)
+
+    def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._navigation = navigation
+        self._is_temporary = self._asks_documents = self._asks_manual = False
+        set_surface(self, "base")
+        column = QVBoxLayout(self)
+        column.addStretch(2)
+        self._ready = self._build_ready()
+        self._without_model = self._build_without_model()
+        column.addWidget(self._ready)
+        column.addWidget(self._without_model)
+        column.addStretch(3)
+
+    def show_state(
+        self, *, has_model: bool, is_starter_available: bool, is_temporary: bool, is_remote: bool = False
+    ) -> None:
+        """`is_remote`: another machine computes the model that is chosen."""
+        self._ready.setVisible(has_model)
+        self._without_model.setVisible(not has_model)
+        with_kit = phrase("common.import_the_trial_kit")
+        self.starter_button.setText(phrase("common.start_with_the_trial_model") if is_starter_available else with_kit)
+        self._is_temporary = is_temporary
+        here = phrase("chat.what_you_type_is_handled")
+        kept = phrase("chat.what_you_type_is_sent") if is_remote else here
+        self._promise.setText(phrase("chat.it_is_not_saved_and") if is_temporary else kept)
+        self._show_words()
+
+    def show_adding(self, *, is_adding: bool, is_downloading: bool) -> None:
+        """Whether a first model is on its way. Beside a download another can be added, beside other work none."""
+        heading, sentence = phrase("chat.there_is_no_model_yet"), phrase("chat.neither_needs_a_network")
+        if is_adding:
+            heading = phrase("chat.a_model_is_being_added")
+            sentence = phrase("chat.the_page_models_shows_how")
+        elif is_downloading:
+            heading = phrase("chat.a_model_is_being_downloaded")
+            sentence = phrase("chat.meanwhile_you_can_start_with")
+        self.lacking.setText(heading)
+        self._how.setText(sentence)
+        self.progress_button.setVisible(is_adding or is_downloading)
+        for button in (self.starter_button, self.import_button):
+            button.setVisible(not is_adding)
+
+    def show_documents(self, asks_documents: bool, *, asks_manual: bool) -> None:
+        """Whether documents are asked. What others hold is not known here: the example is for Kotae's own manual."""
+        self._asks_documents, self._asks_manual = asks_documents, asks_manual
+        self._show_words()
+
+    def _show_words(self) -> None:
+        words = phrase("chat.ask_your_documents") if self._asks_documents else phrase("chat.ask_something")
+        self._heading.setText(phrase("chat.this_is_a_temporary_chat") if self._is_temporary else words)
+        self.manual_button.setVisible(self._asks_manual)
+        for button in self.example_buttons:
+            button.setVisible(not self._asks_documents)
+
+    def _build_ready(self) -> QWidget:
+        self.example_buttons = [
+            self._example(phrase("chat.what_is_the_capital_of")),
+            self._example(phrase("chat.write_an_e_mail_asking")),
+        ]
+        self.manual_button = self._example(phrase("common.how_do_i_add_a"))
+        self._heading, self._promise = Label(role="heading2"), Label(tone="text2")
+        return _centred(self._heading, self._promise, self.manual_button, *self.example_buttons)
+
+    def _example(self, words: str) -> Button:
+        button = Button(self._theme, words)
+        button.clicked.connect(lambda: self.example_chosen.emit(words))
+        return button
+
+    def _build_without_model(self) -> QWidget:
+        self.starter_button = Button(self._theme, "", "primary")
+        self.starter_button.clicked.connect(self._navigation.starter_requested)
+        self.import_button = make_icon_button(self._theme, phrase("common.import_a_gguf_file"), "file-box")
+        self.import_button.clicked.connect(self._navigation.model_file_requested)
+        self.progress_button = Button(self._theme, phrase("chat.show_progress"))
+        self.progress_button.clicked.connect(lambda: self._navigation.page_requested.emit("models"))
+        self.lacking, self._how = Label(role="heading2"), Label(tone="text2")
+        buttons = QWidget()
+        row = QHBoxLayout(buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.starter_button)
+        row.addWidget(self.import_button)
+        self.show_adding(is_adding=False, is_downloading=False)
+        return _centred(self.lacking, self._how, self.progress_button, buttons)
+
+
+def _centred(*widgets: QWidget) -> QWidget:
+    group = QWidget()
+    column = QVBoxLayout(group)
+    column.setSpacing(10)
+    for number, widget in enumerate(widgets):
+        column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
+        if number == 1:
+            column.addSpacing(8)
+    return group
+
+
+class TrialNotice(QWidget):
+    def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        words = phrase("chat.this_is_a_small_trial")
+        choose = Button(theme, phrase("common.choose_a_model"), "link")
+        choose.clicked.connect(lambda: navigation.page_requested.emit("models"))
+        content = QWidget()
+        row = QHBoxLayout(content)
+        row.setContentsMargins(0, 6, 0, 6)
+        row.setSpacing(8)
+        row.addWidget(IconLabel(theme, "info"))
+        row.addWidget(Label(words, tone="text2", wraps=True), 1)
+        row.addWidget(choose)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(CentredRow(theme, content))
+        column.addWidget(Separator())
+
+
+class ModelAvailability(QObject):
+    def __init__(
+        self, empty: EmptyView, library: ModelLibrary, upkeep: ModelMaintenance, downloads: Downloads, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._empty = empty
+        self._library = library
+        self._upkeep = upkeep
+        self._downloads = downloads
+        for signal in (
+            library.progressed, library.imported, library.failed,
+            upkeep.progressed, upkeep.kit_read, upkeep.failed,
+            downloads.changed,
+        ):  # fmt: skip
+            signal.connect(self._show)
+        self._show()
+
+    def _show(self) -> None:
+        self._empty.show_adding(
+            is_adding=self._library.is_working or self._upkeep.is_importing,
+            is_downloading=any(item.state not in ("paused", "failed") for item in self._downloads.items()),
+        )

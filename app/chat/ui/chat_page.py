@@ -1,0 +1,366 @@
+"""The page 質問: header, problems, conversation, composer."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QHideEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
+
+from app.base.confidentiality import Label
+from app.base.errors import AppError
+from app.base.services.preferences import Preferences
+from app.base.settings import Settings
+from app.chat.presets import Preset
+from app.chat.records import Conversation, Message
+from app.chat.services.chat_session import ChatSession
+from app.chat.services.conversations import Conversations
+from app.chat.services.preset_library import PresetLibrary
+from app.chat.ui.chat_header import ChatHeader, HeaderPresenter
+from app.chat.ui.chat_notices import EmptyView, TrialNotice
+from app.chat.ui.collection_picker import CollectionPicker
+from app.chat.ui.collection_selection import CollectionSelection
+from app.chat.ui.composer import Composer, ComposerDrafts
+from app.chat.ui.remote_consent import RemoteConsent
+from app.chat.ui.source_opener import SourceOpener
+from app.chat.ui.text.source_panel import SourcePanel, SourceSplitter
+from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
+from app.chat.ui.transcript.error_presenter import ErrorPresenter
+from app.chat.ui.transcript.find_controller import FindBar, FindController
+from app.chat.ui.transcript.rating_controller import RatingController
+from app.chat.ui.transcript.rows_view import SIDE_PX, CentredRow
+from app.chat.ui.transcript.transcript import Transcript
+from app.documents.services.document_library import DocumentLibrary
+from app.inference.services.events import AnswerStage
+from app.models.services.model_library import ModelLibrary
+from app.uikit import untrusted_text
+from app.uikit.page import Navigation, Page
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.labels import set_surface
+
+
+class ChatPage(Page):
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        session: ChatSession,
+        conversations: Conversations,
+        presets: PresetLibrary,
+        library: ModelLibrary,
+        preferences: Preferences,
+        documents: DocumentLibrary,
+        open_url: Callable[[QUrl], object] = QDesktopServices.openUrl,
+    ) -> None:
+        """`open_url` is called with an address that the user has seen and agreed to."""
+        super().__init__()
+        self._theme = theme
+        self._navigation = navigation
+        self._session = session
+        self._conversations = conversations
+        self._presets = presets
+        self._library = library
+        self._preferences = preferences
+        self._open_url = open_url
+        self._is_elsewhere = False  # what opens next is another conversation, not another branch
+        self._build()
+        self._drafts = ComposerDrafts(session, self.composer, self)
+        self.scoping = CollectionSelection(session, documents, preferences, self.scope_line, self)
+        self.sources = SourceOpener(self.transcript, self.panel, self.beside, documents, open_url, self)
+        self._heading = HeaderPresenter(
+            self.header, session, conversations, presets, library, self.scoping, self.transcript, self
+        )
+        self._trouble = ErrorPresenter(session, preferences, navigation, self.banner, self.transcript, self)
+        self.consent = RemoteConsent(theme, session, library, preferences, self.composer, self)
+        self._rating = RatingController(self._theme, session, self.transcript, self)
+        self._connect()
+        self._add_shortcuts()
+        self._show_settings(preferences.value)
+        self._show_conversation()
+        self._drafts.restore()
+
+    # ---------------------------------------------------------------- building
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self.header = ChatHeader(self._theme, self._navigation)
+        self.banner = Banner(self._theme)
+        self.transcript = Transcript(self._theme, self._navigation)
+        self.find_bar = FindBar(self._theme, self)
+        self.finding = FindController(self.find_bar, self.transcript, self)
+        self.empty = EmptyView(self._theme, self._navigation)
+        self.stack = QStackedWidget()
+        self.stack.setMinimumHeight(1)
+        self.stack.addWidget(make_scrollable(self.empty))
+        self.stack.addWidget(self.transcript)
+        self.composer = Composer(self._theme)
+        self.scope_line = CollectionPicker(self._theme, self._navigation)
+        self._banner_row = QVBoxLayout()
+        self._banner_row.addWidget(self.banner)
+        foot = QWidget()
+        foot_column = QVBoxLayout(foot)
+        foot_column.setContentsMargins(0, 8, 0, 16)
+        foot_column.setSpacing(6)
+        foot_column.addWidget(self.scope_line)
+        foot_column.addWidget(self.composer)
+        self.trial_notice = TrialNotice(self._theme, self._navigation)
+        self._conversation = QWidget()
+        column = QVBoxLayout(self._conversation)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.header)
+        column.addWidget(self.find_bar)
+        column.addLayout(self._banner_row)
+        column.addWidget(self.trial_notice)
+        column.addWidget(self.stack, 1)
+        column.addLayout(CentredRow(self._theme, foot))
+        self.panel = SourcePanel(self._theme)
+        self.beside = SourceSplitter(self._theme, self._conversation, self.panel)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self.beside)
+
+    def _connect(self) -> None:
+        session, header = self._session, self.header
+        session.about_to_leave.connect(self._on_about_to_leave)
+        session.conversation_opened.connect(self._on_conversation_opened)
+        session.answering_changed.connect(self._show_presets)
+        self._presets.changed.connect(self._show_presets)
+        self._conversations.changed.connect(self._heading.show_title)
+        session.message_added.connect(self._on_message_added)
+        session.text_received.connect(self.transcript.append_text)
+        session.answer_finished.connect(self._on_answer_finished)
+        session.answer_finished_elsewhere.connect(self._show_busy)
+        session.stage_changed.connect(self._on_stage_changed)
+        self._library.changed.connect(self._on_library_changed)
+        self._preferences.changed.connect(self._show_settings)
+        self._theme.changed.connect(self._lay_out)
+        header.keep_requested.connect(self._on_keep_requested)
+        header.field.left_by_key.connect(self.focus_first)
+        self.scoping.shown.connect(self._show_scope)
+        self.beside.changed.connect(self._on_beside_changed)
+        self._conversations.problem_occurred.connect(self._trouble.tell)
+        self._trouble.banner_changed.connect(self._lay_out)
+        self._connect_messages()
+        self.finding.opening.connect(self.sources.make_way)
+        self.finding.closed.connect(self.focus_first)
+        self.composer.draft_changed.connect(self._show_busy)
+        self.composer.last_question_wanted.connect(self._edit_last_question)
+        self.composer.submitted.connect(lambda text: self.consent.before(lambda: self._on_submitted(text)))
+        self.composer.stop_requested.connect(session.stop)
+        self.empty.example_chosen.connect(self.composer.put_over)
+
+    def _connect_messages(self) -> None:
+        session, requests = self._session, self.transcript.requests
+        requests.regenerate_requested.connect(lambda answer_id: self._answer(session.regenerate, answer_id))
+        requests.reproduce_requested.connect(lambda answer_id: self._answer(session.reproduce, answer_id))
+        requests.action_chosen.connect(lambda answer_id, preset: self._answer(session.act, answer_id, preset))
+        requests.edit_requested.connect(self._on_edit_requested)
+        requests.branch_requested.connect(session.show_branch)
+        requests.link_chosen.connect(
+            lambda href: untrusted_text.ask_to_open_link(self._theme, href, self._open_url, self)
+        )
+
+    def _add_shortcuts(self) -> None:
+        """Those of this page alone."""
+        keys: dict[str, Callable[[], object]] = {
+            "Esc": self._on_escape,
+            "Alt+Left": lambda: self.transcript.step_branch(-1),
+            "Alt+Right": lambda: self.transcript.step_branch(1),
+            "F2": self.header.start_renaming,
+            "Ctrl+L": self.scope_line.open_menu,
+            "Ctrl+Shift+C": self.sources.copy_cited,
+            "Ctrl+F": self.finding.open,
+            "F3": lambda: self.finding.step(1),
+            "Shift+F3": lambda: self.finding.step(-1),
+        }
+        self._shortcuts = {keys: QShortcut(QKeySequence(keys), self, act) for keys, act in keys.items()}
+        for shortcut in self._shortcuts.values():
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+
+    # ------------------------------------------------------------------ layout
+
+    def label_now(self) -> Label:
+        return self.scoping.label_now()
+
+    def focus_first(self) -> None:
+        if self.beside.is_over:
+            self.panel.focus_first()
+        else:
+            self.composer.setFocus()
+
+    def offer_question(self, text: str) -> None:
+        """Puts an example into the field; what somebody has begun to write is left alone."""
+        if not self.composer.text():
+            self.composer.set_text(text)
+
+    def show_found(self, message_id: int, query: str) -> None:
+        """Opens the conversation at a message in which the words of `query` stand."""
+        self._session.open_at(message_id)
+        self.finding.find(query, message_id)
+
+    def show_again(self, conversation_id: int) -> None:
+        """Opens a conversation that came back from the bin, unless something else is open or being written."""
+        is_free = self._session.conversation is None and not self._session.is_temporary
+        if is_free and not self.composer.text():
+            self._session.open(conversation_id)
+
+    def set_header_inset(self, inset_px: int) -> None:
+        self.header.set_inset(inset_px)
+        self.panel.set_inset(inset_px)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.focus_first()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._drafts.keep()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        side = self._theme.px(SIDE_PX)
+        self._banner_row.setContentsMargins(side, 0 if self.banner.isHidden() else 12, side, 0)
+        self.composer.editor.fit_window(self.window().height())
+
+    # ------------------------------------------------------------------- shown
+
+    def _show_conversation(self) -> None:
+        self.stack.setCurrentIndex(1 if self.transcript.messages else 0)
+        self._show_scope()
+        self._heading.show_title()
+        self._show_models()
+        self._show_presets()
+        self._show_busy()
+
+    def _show_models(self) -> None:
+        models = self._library.answering()
+        current = next((model for model in models if model.id == self._session.model_id), None)
+        self._heading.show_models()
+        self.empty.show_state(
+            has_model=bool(models),
+            is_starter_available=self._library.is_starter_available(),
+            is_temporary=self._session.is_temporary,
+            is_remote=current is not None and current.remote is not None,
+        )
+        card = self._library.card(current) if current else None
+        self.trial_notice.setVisible(card is not None and card.is_trial)
+        self._lay_out()
+
+    def _show_scope(self) -> None:
+        here, has_messages, asks = self._session, bool(self.transcript.messages), bool(self._session.scope)
+        self._heading.show_label()
+        self.empty.show_documents(asks, asks_manual=self.scoping.asks_manual)
+        self.composer.set_has_history(has_messages, is_temporary=here.is_temporary, asks_documents=asks)
+
+    def _show_settings(self, settings: Settings) -> None:
+        self.composer.set_send_key(settings.send_key)
+        self._show_models()
+        self._show_presets()
+
+    def _show_presets(self) -> None:
+        self._heading.show_presets()
+        actions = tuple(self._presets.all("action"))
+        self.transcript.show_answers_as(AnswerDisplayOptions(actions, self._preferences.value.shows_details))
+
+    def _show_busy(self) -> None:
+        is_busy = self._session.is_busy
+        self.composer.set_busy(is_busy, is_elsewhere=self._session.is_answering_elsewhere)
+        self.transcript.set_busy(is_busy)
+        is_wanted = is_busy or self.sources.is_open or self.composer.edited_id is not None
+        self._shortcuts["Esc"].setEnabled(is_wanted)
+
+    # ---------------------------------------------------------- from the session
+
+    def _on_about_to_leave(self) -> None:
+        self.header.end_renaming()
+        self.sources.close()
+        self._is_elsewhere = True
+
+    def _on_conversation_opened(self, _conversation: Conversation | None, messages: list[Message]) -> None:
+        is_elsewhere, self._is_elsewhere = self._is_elsewhere, False
+        if is_elsewhere:
+            self.transcript.show_messages(messages)
+            self._drafts.restore()
+        else:
+            self.transcript.show_branch(messages)
+        self._show_conversation()
+
+    def _on_message_added(self, message: Message) -> None:
+        shown = self.transcript.messages
+        if shown and message.parent_id != shown[-1].id:
+            return  # a branch beside what is shown; the session opens it next
+        self.transcript.add(message)
+        self._show_conversation()
+
+    def _on_answer_finished(self, message: Message) -> None:
+        self.transcript.finish(message)
+        self._show_scope()
+        self._show_busy()
+
+    def _on_stage_changed(self, stage: AnswerStage) -> None:
+        self.transcript.show_stage(stage)
+        self._show_busy()
+
+    def _on_library_changed(self) -> None:
+        if self._library.answering():
+            self._trouble.on_models_changed()
+        self._show_models()
+
+    # ------------------------------------------------------------- from the user
+
+    def _on_submitted(self, text: str) -> None:
+        """The text leaves the editor only when the question is stored."""
+        if self._session.model_id is None:
+            self._trouble.report_unrelated(AppError("no_model"))
+        elif self._ask(text):
+            self._trouble.clear()
+            self.composer.end_edit()
+            self._drafts.save_again()
+            self._lay_out()
+
+    def _ask(self, text: str) -> bool:
+        edited_id = self.composer.edited_id
+        return self._session.ask(text) if edited_id is None else self._session.edit(edited_id, text)
+
+    def _answer(self, act: Callable[..., object], answer_id: int, *more: Preset) -> None:
+        """Has an answer given that somebody asked for below another one."""
+        self._trouble.clear()
+        self.consent.before(lambda: act(answer_id, *more))
+        self.focus_first()
+
+    def _on_edit_requested(self, question_id: int) -> None:
+        question = next((message for message in self.transcript.messages if message.id == question_id), None)
+        if question is not None:
+            self.composer.begin_edit(question.id, question.text)
+
+    def _edit_last_question(self) -> None:
+        questions = [message for message in self.transcript.messages if message.role == "question"]
+        if questions:
+            self.composer.begin_edit(questions[-1].id, questions[-1].text)
+
+    def _on_escape(self) -> None:
+        is_editing_elsewhere = self._session.is_answering_elsewhere and self.composer.edited_id is not None
+        if self._session.is_busy and not is_editing_elsewhere:
+            self._session.stop()
+        elif self.composer.edited_id is not None:
+            self.composer.end_edit()
+        else:
+            self.sources.close()
+
+    def _on_beside_changed(self) -> None:
+        """The keyboard stays in what is in sight."""
+        self._show_busy()
+        if self.beside.is_over or not self.sources.is_open:
+            self.focus_first()
+
+    def _on_keep_requested(self) -> None:
+        """The stored copy has numbers of its own: an edit of a question would point at another one."""
+        if self.composer.edited_id is not None:
+            self.composer.end_edit()
+        self._session.keep_temporary()
+        self._drafts.save_again()

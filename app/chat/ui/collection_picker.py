@@ -1,0 +1,247 @@
+"""The line above the editor: which collections the next question asks, and the menu to choose them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QWidget
+
+from app.base.confidentiality import HIGHEST_LABEL, LABELS, Label
+from app.base.wording import phrase
+from app.uikit import confidentiality_guard, localization
+from app.uikit.localization import join_facts, with_note
+from app.uikit.page import Navigation
+from app.uikit.theme import Theme
+from app.uikit.widgets import labels
+from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button
+from app.uikit.widgets.labels import ElidedLabel, IconLabel, plain_tooltip
+
+CHIP_PX = 220  # a longer name ends in …
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionChoice:
+    """A collection of the menu. `unfinished`: of its documents, those that are not read yet.
+
+    `is_there`: False for one that is asked and has been removed.
+    """
+
+    name: str
+    documents: int = 0
+    is_asked: bool = False
+    is_there: bool = True
+    unfinished: int = 0
+    label: Label = LABELS[0]
+
+
+class CollectionPicker(QWidget):
+    """Chips while they fit into one line, else their number alone."""
+
+    changed = Signal(object)  # tuple of the names that are asked now
+
+    def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._navigation = navigation
+        self._choices: tuple[CollectionChoice, ...] = ()
+        self.chips: list[CollectionChip] = []
+        self._build()
+        theme.changed.connect(self._lay_out)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        return tuple(choice.name for choice in self._choices if choice.is_asked)
+
+    def show_choices(self, choices: Sequence[CollectionChoice]) -> None:
+        if tuple(choices) == self._choices:
+            return
+        self._choices = tuple(choices)
+        had_focus = any(chip.isAncestorOf(self.focusWidget()) for chip in self.chips if self.focusWidget())
+        for chip in self.chips:
+            self._row.removeWidget(chip)
+            chip.hide()
+            chip.deleteLater()
+        self.chips = [CollectionChip(self._theme, choice, self) for choice in choices if choice.is_asked]
+        for place, chip in enumerate(self.chips, start=self._row.indexOf(self.caption) + 1):
+            chip.removed.connect(self._leave_out)
+            self._row.insertWidget(place, chip)
+        self._show_words()
+        self._lay_out()
+        if had_focus:
+            self.add_button.setFocus()
+
+    def open_menu(self) -> None:
+        """At the button, wherever it was asked for. Keys begin at what is asked."""
+        button = self.count_button if self.count_button.isVisible() else self.add_button
+        menu = self.menu()
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(button.mapToGlobal(QPoint(0, -menu.sizeHint().height())))
+        actions = menu.actions()
+        menu.setActiveAction(next((action for action in actions if action.isChecked()), actions[0]))
+
+    def menu(self) -> "StayOpenMenu":
+        menu = StayOpenMenu(self)
+        menu.setToolTipsVisible(True)
+        for choice in self._choices:
+            action = menu.addAction(
+                escape_mnemonic(
+                    join_facts(choice.name, confidentiality_guard.label_text(choice.label), self._state(choice))
+                )
+            )
+            action.setCheckable(True)
+            action.setChecked(choice.is_asked)
+            action.setData(choice.name)
+            action.toggled.connect(lambda is_asked, name=choice.name: self._choose(name, is_asked=is_asked))
+        menu.addSeparator()
+        menu.addAction(phrase("chat.add_documents"), lambda: self._navigation.page_requested.emit("documents"))
+        return menu
+
+    def minimumSizeHint(self) -> QSize:
+        """Chips never keep the page from getting narrower."""
+        return QSize(1, self._theme.metric("button_height_small"))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    # ------------------------------------------------------------------ private
+
+    def _build(self) -> None:
+        self.caption = ElidedLabel(role="caption", tone="text2")
+        self.add_button = make_icon_button(self._theme, phrase("chat.choose_documents"), "plus", "quiet", compact=True)
+        self.add_button.setToolTip(plain_tooltip(with_note(phrase("chat.choose_the_documents_to_ask"), "Ctrl+L")))
+        self.add_button.clicked.connect(self.open_menu)
+        self.count_button = Button(self._theme, "", compact=True)
+        self.count_button.clicked.connect(self.open_menu)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(self._theme.px(6))
+        self._row.setSizeConstraint(QHBoxLayout.SizeConstraint.SetNoConstraint)
+        self._row.addWidget(IconLabel(self._theme, "library-big", size=14))
+        self._row.addWidget(self.caption)
+        self._row.addWidget(self.count_button)
+        self._row.addWidget(self.add_button)
+        self._row.addStretch(1)
+        self._show_words()
+        self._lay_out()
+
+    def _show_words(self) -> None:
+        names = self.asked
+        self.caption.setText(
+            phrase("chat.documents_to_search") if names else phrase("chat.answers_without_documents_no_sources")
+        )
+        self.count_button.setText(phrase("common.n_items", n=len(names)))
+        self.count_button.setAccessibleName(
+            with_note(phrase("chat.documents_to_search"), phrase("common.data_gap").join(names))
+        )
+        self.count_button.setToolTip(plain_tooltip(phrase("common.data_gap").join(names)))
+
+    def _lay_out(self) -> None:
+        """Whether chips fit is known from their sizes, shown or not."""
+        self.setFixedHeight(self._theme.metric("button_height_small") + self._theme.px(2))
+        gap = self._row.spacing()
+        fixed = self._theme.px(14) + self.caption.sizeHint().width() + self.add_button.sizeHint().width() + 3 * gap
+        fits = fixed + sum(chip.sizeHint().width() + gap for chip in self.chips) <= self.width()
+        for chip in self.chips:
+            chip.setVisible(fits)
+        self.count_button.setVisible(bool(self.chips) and not fits)
+        self.add_button.setVisible(fits or not self.chips)
+
+    def _state(self, choice: CollectionChoice) -> str:
+        if not choice.is_there:
+            return phrase("chat.not_found")
+        count = phrase("common.n_items", n=f"{choice.documents:,}")
+        reading = phrase("chat.n_not_read_yet", n=f"{choice.unfinished:,}") if choice.unfinished else ""
+        return with_note(count, reading)
+
+    def _leave_out(self, name: str) -> None:
+        self._choose(name, is_asked=False)
+
+    def _choose(self, name: str, *, is_asked: bool) -> None:
+        names = [choice.name for choice in self._choices if choice.is_asked and choice.name != name]
+        order = [choice.name for choice in self._choices]
+        self.changed.emit(tuple(sorted([*names, name], key=order.index) if is_asked else names))
+
+
+class CollectionChip(QFrame):
+    """A collection that is asked, and × to leave it out."""
+
+    removed = Signal(str)  # its name
+
+    def __init__(self, theme: Theme, choice: CollectionChoice, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setProperty("surface", "chip")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(theme.px(8), 0, theme.px(2), 0)
+        row.setSpacing(theme.px(2))
+        if choice.is_there:
+            self.label = ElidedLabel(choice.name, role="caption")
+        else:
+            self.label = ElidedLabel(with_note(choice.name, phrase("chat.not_found")), role="caption", tone="warning")
+            row.addWidget(IconLabel(theme, "triangle-alert", "warning", size=14))
+        self.label.setMaximumWidth(theme.px(CHIP_PX))
+        button = IconButton(theme, "x", phrase("chat.remove_name", name=choice.name))
+        if choice.label == HIGHEST_LABEL:
+            told = confidentiality_guard.label_text(choice.label)
+            lock = IconLabel(theme, *confidentiality_guard.LABEL_LOOKS[choice.label], size=14)
+            lock.setAccessibleName(told)
+            lock.setToolTip(plain_tooltip(told))
+            row.addWidget(lock)
+            button.setAccessibleDescription(told)  # icons take no keyboard
+        button.setProperty("tight", True)
+        button.clicked.connect(lambda: self.removed.emit(choice.name))
+        row.addWidget(self.label)
+        row.addWidget(button)
+
+
+class StayOpenMenu(QMenu):
+    """Stays open while several entries are checked, by mouse or by the space bar."""
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if not self._toggle():
+            super().mouseReleaseEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() != Qt.Key.Key_Space or not self._toggle():
+            super().keyPressEvent(event)
+
+    def _toggle(self) -> bool:
+        action = self.activeAction()
+        if action is None or not action.isCheckable():
+            return False
+        action.toggle()
+        return True
+
+
+class LabelTag(QFrame):
+    """How confidential a conversation is: the strictest label of what it asks and rests on."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._icon = IconLabel(theme, "lock", size=14)
+        self._words = labels.Label(role="caption")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(8, 3, 8, 3)
+        row.setSpacing(6)
+        row.addWidget(self._icon)
+        row.addWidget(self._words)
+        self.hide()
+
+    def show_label(self, label: Label | None) -> None:
+        """None: nothing is shown."""
+        self.setVisible(label is not None)
+        if label is None:
+            return
+        icon, tone = confidentiality_guard.LABEL_LOOKS[label]
+        if icon:
+            self._icon.show_icon(icon, tone)
+        self._icon.setVisible(bool(icon))
+        is_highest = label == HIGHEST_LABEL
+        self._words.setText(localization.label_name(label))
+        self._words.setProperty("strong", is_highest)
+        self._words.setProperty("tone", tone)
+        self.setProperty("surface", tone if is_highest else "tag")
+        for part in (self._words, self):
+            labels.repolish(part)

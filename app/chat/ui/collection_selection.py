@@ -1,0 +1,123 @@
+"""Which collections the open conversation asks: chosen in the line above the editor, and remembered for new ones."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base import confidentiality
+from app.base.confidentiality import Label
+from app.base.services.preferences import Preferences
+from app.chat import conversation_privacy
+from app.chat.records import Conversation, Message
+from app.chat.services.chat_session import ChatSession
+from app.chat.ui.collection_picker import CollectionChoice, CollectionPicker
+from app.documents import collection_lookup
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.library import collections_now
+from app.documents.records import DocumentCollection
+from app.documents.services.document_library import DocumentLibrary
+
+
+class CollectionSelection(QObject):
+    """A new conversation asks what was chosen last; before any choice the user's own documents, or else the manual."""
+
+    shown = Signal()  # the scope, or what is known of its collections, may be another
+    collections_known = Signal(object)  # list[Collection], as of `Library.labelled`
+
+    def __init__(
+        self,
+        session: ChatSession,
+        documents: DocumentLibrary,
+        preferences: Preferences,
+        line: CollectionPicker,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._documents = documents
+        self._preferences = preferences
+        self._line = line
+        self._there: list[DocumentCollection] = []  # counting their sections takes a moment: asked for once a change
+        self._labelled: list[DocumentCollection] = []  # as `there`, for labels
+        self._is_chosen = False  # by hand, for the new conversation that is open
+        session.conversation_opened.connect(self._on_conversation_opened)
+        session.answering_changed.connect(self._show)
+        documents.changed.connect(self._on_documents_changed)
+        line.changed.connect(self._on_chosen)
+        self._on_documents_changed()
+
+    def labels(self, messages: Sequence[Message], others: Sequence[CollectionRef] = ()) -> list[Label]:
+        """Of what is asked, what the answers rest on, and `others`; [] where no documents are in play."""
+        scope = (*self._session.scope, *others)
+        asked = conversation_privacy.collection_labels(self._labelled, scope, messages)
+        known = [message.details for message in messages if message.details is not None]
+        used = [source.label for details in known for source in details.named_sources]
+        return [*asked, *used]
+
+    def raised(self, label: Label) -> Label:
+        """With the documents of an answer that is being written, whose label is stored when it ends."""
+        return confidentiality.highest_label((label, *self.labels(self._session.messages())))
+
+    def label_now(self) -> Label:
+        """Of the open conversation, with the collections as they are labelled at this moment."""
+        there = collections_now(self._documents.path)
+        messages, here = self._session.messages(), self._session.conversation
+        scope = (*self._session.scope, *(here.scope if here is not None else ()))
+        now = conversation_privacy.collection_labels(there, scope, messages)
+        return confidentiality.highest_label((self.raised(self._session.label), *now))
+
+    @property
+    def asks_manual(self) -> bool:
+        """Whether Kotae's own manual is among what is asked."""
+        return any(one is not None and one.is_builtin for one, _ in self._asked())
+
+    # ------------------------------------------------------------------ private
+
+    def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
+        self._is_chosen = False
+        if conversation is None:
+            self._ask_default()
+        self._show()
+
+    def _on_documents_changed(self) -> None:
+        self._there, self._labelled = self._documents.collections(), self._documents.labelled()
+        self.collections_known.emit(self._labelled)
+        if self._session.conversation is None and not self._is_chosen:
+            self._ask_default()
+        self._show()
+
+    def _on_chosen(self, names: tuple[str, ...]) -> None:
+        known = {one.name: CollectionRef(one.id, one.name) for one in self._there}
+        known = {**{ref.name: ref for ref in self._session.scope}, **known}
+        self._is_chosen = True
+        if self._session.ask_of(tuple(known[name] for name in names if name in known)):
+            self._preferences.change(scope=names)
+
+    def _ask_default(self) -> None:
+        scope = tuple(CollectionRef(one.id, one.name) for one in self._default())
+        if scope != self._session.scope:
+            self._session.ask_of(scope)
+
+    def _default(self) -> list[DocumentCollection]:
+        there = self._there
+        chosen = self._preferences.value.scope
+        if chosen is not None:
+            found = [one for one in there if one.name in chosen]
+            if found or not chosen:
+                return found
+        read = [one for one in there if one.sections > 0]
+        return [one for one in read if not one.is_builtin] or read
+
+    def _asked(self) -> list[tuple[DocumentCollection | None, CollectionRef]]:
+        return collection_lookup.resolve_scope(self._there, self._session.scope)
+
+    def _show(self) -> None:
+        asked = self._asked()
+        ids = {one.id for one, _ in asked if one is not None}
+        choices = [
+            CollectionChoice(one.name, one.documents, one.id in ids, unfinished=one.unfinished, label=one.label)
+            for one in self._there
+        ]
+        gone = [CollectionChoice(ref.name, is_asked=True, is_there=False) for one, ref in asked if one is None]
+        self._line.show_choices([*choices, *(gone if self._documents.is_open else [])])
+        self.shown.emit()

@@ -1,0 +1,113 @@
+"""What is done to conversations and folders, each with what takes it back."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.wording import phrase
+from app.chat.services.conversations import Conversations
+from app.chat.ui.conversations.conversation_view import ConversationView
+from app.uikit.undo import UndoStack
+
+FOLDER_CHARACTERS = 14
+
+
+class ConversationActions(QObject):
+    """Takes what the list and the bin ask for. What could not be done (a full disk) is neither told nor undone."""
+
+    brought_back = Signal(int)  # the one conversation whose way to the bin was undone
+    folder_added = Signal(int)  # it waits for its name
+
+    def __init__(
+        self, conversations: Conversations, listed: ConversationView, undo_stack: UndoStack, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._conversations = conversations
+        self._undo_stack = undo_stack
+        listed.bin_requested.connect(self.bin)
+        listed.move_requested.connect(self.move)
+        listed.folder_requested.connect(self.add_folder)
+        listed.folder_removal_requested.connect(self.remove_folder)
+        listed.pin_requested.connect(self._pin)
+
+    def _pin(self, ids: Sequence[int], is_pinned: bool) -> None:
+        self._conversations.pin(ids, is_pinned=is_pinned)
+
+    def bin(self, ids: Sequence[int]) -> None:
+        title = self._title(ids)
+        if self._conversations.bin(ids):
+            one = phrase("chat.moved_title_to_the_bin")
+            several = phrase("chat.moved_n_conversations_to_the", n=len(ids))
+            text = one if len(ids) == 1 else several
+            self._undo_stack.offer(text, lambda: self._bring_back(ids), title, ids)
+
+    def restore(self, ids: Sequence[int]) -> None:
+        """Out of the bin."""
+        if self._conversations.restore(ids):
+            self._undo_stack.push(lambda: self._conversations.bin(ids), ids)
+
+    def move(self, ids: Sequence[int], folder_id: int | None) -> None:
+        """`folder_id` None: out of any folder."""
+        title, before = self._title(ids), self._folders_of(ids)
+        name = next((folder.name for folder in self._conversations.folders() if folder.id == folder_id), "")
+        if not self._conversations.move(ids, folder_id):
+            return
+        if folder_id is None:
+            one = phrase("chat.took_title_out_of_its")
+            several = phrase("chat.took_n_conversations_out_of")
+        else:
+            one = phrase("chat.moved_title_to_folder").replace("{folder}", _short(name))
+            several = phrase("chat.moved_n_conversations_to_title")
+        text = one if len(ids) == 1 else several.replace("{n}", str(len(ids)))
+        self._undo_stack.offer(text, lambda: self._move_back(before), title if len(ids) == 1 else name, ids)
+
+    def add_folder(self, ids: Sequence[int] = ()) -> None:
+        """A new folder, with these conversations in it."""
+        before = self._folders_of(ids)
+        folder_id = self._conversations.add_folder(self._free_name(), ids)
+        if folder_id is not None:
+            self._undo_stack.push(lambda: self._take_apart(folder_id, before), ids)
+            self.folder_added.emit(folder_id)
+
+    def remove_folder(self, folder_id: int) -> None:
+        name = next(folder.name for folder in self._conversations.folders() if folder.id == folder_id)
+        inside = [one.id for one in self._conversations.all() if one.folder_id == folder_id]
+        undo = self._conversations.remove_folder(folder_id)
+        if undo is not None:
+            text = phrase("chat.deleted_the_folder_title_its")
+            self._undo_stack.offer(text, undo, name, inside)
+
+    # ------------------------------------------------------------------- private
+
+    def _bring_back(self, ids: Sequence[int]) -> None:
+        if self._conversations.restore(ids) and len(ids) == 1:
+            self.brought_back.emit(ids[0])
+
+    def _title(self, ids: Sequence[int]) -> str:
+        return next((one.title for one in self._conversations.all() if one.id in ids), "")
+
+    def _folders_of(self, ids: Sequence[int]) -> dict[int, int | None]:
+        wanted = set(ids)
+        return {one.id: one.folder_id for one in self._conversations.all() if one.id in wanted}
+
+    def _move_back(self, before: dict[int, int | None]) -> None:
+        for folder_id in set(before.values()):
+            self._conversations.move([one for one, folder in before.items() if folder == folder_id], folder_id)
+
+    def _take_apart(self, folder_id: int, before: dict[int, int | None]) -> None:
+        self._move_back(before)
+        if any(folder.id == folder_id for folder in self._conversations.folders()):
+            self._conversations.remove_folder(folder_id)
+
+    def _free_name(self) -> str:
+        taken = {folder.name for folder in self._conversations.folders()}
+        name = base = phrase("common.new_folder")
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{base} {number}"
+        return name
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= FOLDER_CHARACTERS else name[: FOLDER_CHARACTERS - 1] + "…"

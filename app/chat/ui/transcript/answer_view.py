@@ -1,0 +1,346 @@
+"""An answer: bare text on the page, and below it what it is waiting for or how it ended.
+
+What the answer is waiting for, in words and seconds instead of a spinner.
+
+What stands below a finished answer: how it ended, what a repetition has shown, facts, and actions.
+"""
+
+import time
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base import wording
+from app.base.wording import phrase
+from app.chat import answer_check
+from app.chat.records import AnswerDetails, Message
+from app.chat.ui.transcript import answer_actions
+from app.chat.ui.transcript.answer_actions import AnswerActions, AnswerDisplayOptions
+from app.chat.ui.transcript.message_view import MessageRequests, MessageView, Pager, clock_time
+from app.chat.ui.transcript.sources_footer import ExcerptLine, ImportedBox, SourcesFooter
+from app.documents.grounding import source_citations
+from app.inference.services.events import AnswerStage
+from app.uikit import clipboard_guard
+from app.uikit.localization import join_facts
+from app.uikit.text.markdown import first_page
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import IconLabel, Label
+from app.uikit.widgets.progress_row import TimeLeftText
+
+TICK_MS = 100
+
+
+class StageLine(Label):
+    """Counts from `Stage.started_at` by itself until it is deleted."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(role="caption", tone="text2", parent=parent)
+        self.setFixedHeight(theme.px(24))
+        self._stage = AnswerStage()
+        self._time_left = TimeLeftText()  # of the load, or of reading the question
+        self._timer = QTimer(self, interval=TICK_MS)
+        self._timer.timeout.connect(self._refresh)
+
+    def show_stage(self, stage: AnswerStage) -> None:
+        if stage.kind != self._stage.kind:
+            self._time_left.restart()
+        self._stage = stage
+        if stage.fraction is not None:
+            self._time_left.note(stage.fraction)
+        if stage.kind == "idle":
+            self._timer.stop()
+        elif not self._timer.isActive():
+            self._timer.start()
+        self._refresh()
+
+    def _refresh(self) -> None:
+        text = self._words()
+        if text != self.text():
+            self.setText(text)
+
+    def _words(self) -> str:
+        stage = self._stage
+        seconds = max(0.0, time.monotonic() - stage.started_at)
+        match stage.kind:
+            case "searching":
+                return phrase("chat.searching_documents")
+            case "loading":
+                doing = self._with_time_left(phrase("chat.loading_the_model_s_s", s=int(seconds)))
+            case "reading":
+                share = round(100 * (stage.fraction or 0))
+                doing = self._with_time_left(phrase("chat.reading_the_question_p", p=share))
+            case "answering":
+                doing = phrase("chat.answering_s_s", s=f"{seconds:.1f}")
+            case "checking":
+                doing = phrase("chat.checking_against_the_sources")
+            case _:
+                doing = ""
+        return join_facts(self._found(), doing)
+
+    def _found(self) -> str:
+        """What was found in the documents, where they are asked."""
+        if not self._stage.count:
+            return ""
+        if self._stage.kind in ("passages", "loading"):  # not all of them may fit into what the model reads
+            words = phrase("chat.found_n_passages_search_ms")
+        else:
+            words = phrase("chat.read_n_passages_search_ms")
+        return words.format(n=self._stage.count, ms=f"{round(1000 * self._stage.search_s):,}")
+
+    def _with_time_left(self, words: str) -> str:
+        return join_facts(words, self._time_left.words)
+
+
+class AnswerFooter(QWidget):
+    def __init__(
+        self,
+        message: Message,
+        theme: Theme,
+        look: AnswerDisplayOptions,
+        requests: MessageRequests,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._message = message
+        self._details = message.details or AnswerDetails()
+        self._theme = theme
+        self._look = look
+        self._requests = requests
+        self._build()
+
+    def fit(self, width: int) -> None:
+        self.row.fit(width)
+        self.updateGeometry()
+
+    def explain(self, sentence: str) -> None:
+        """What is known about the failure while the program still runs: sizes, names, causes."""
+        if self._what is not None:
+            self._what.setText(sentence)
+            self._frame.updateGeometry()  # else the layouts above learn of it a round later
+            self.updateGeometry()
+
+    def _build(self) -> None:
+        self._what: Label | None = None
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(self._theme.px(6))
+        if self._message.status == "failed":
+            column.addWidget(self._error())
+        elif notice := self._notice():
+            column.addWidget(Label(notice, role="caption", tone="text2", wraps=True))
+        self.grounds: SourcesFooter | None = None
+        kept = answer_check.grounding_of(self._message)
+        if answer_check.imported_mark(self._message):
+            column.addWidget(ImportedBox(self._message, self._theme))
+        if kept is not None and self._message.status != "failed":
+            self.grounds = SourcesFooter(self._message, kept, self._theme, self._requests)
+            column.addWidget(self.grounds)
+        if self._details.is_same is not None:
+            column.addLayout(self._comparison())
+        if self._look.shows_details and (facts := answer_actions.facts_line(self._details)):
+            column.addWidget(Label(facts, role="caption", tone="text2", wraps=True))
+        self.row = AnswerActions(self._message, self._theme, self._look, self._requests)
+        column.addWidget(self.row)
+
+    def _notice(self) -> str:
+        match self._details.stop_reason:
+            case "cancelled":
+                return phrase("common.stopped_here")
+            case "interrupted":
+                if not self._message.text:
+                    return phrase("chat.kotae_ended_before_the_answer")
+                return phrase("chat.kotae_ended_during_the_answer")
+            case "length":
+                return phrase("chat.the_answer_ended_here_at")
+            case "context":
+                return phrase("chat.the_answer_ended_here_because")
+        if self._message.status == "stopped":
+            return phrase("common.stopped_here")
+        return "" if self._message.text else phrase("chat.the_model_ended_without_writing")
+
+    def _comparison(self) -> QHBoxLayout:
+        """Of 再現: a mark and a sentence, so that it does not depend on a colour."""
+        icon, tone = ("circle-check", "success") if self._details.is_same else ("triangle-alert", "warning")
+        words = answer_actions.comparison_text(self._details)
+        mark = IconLabel(self._theme, icon, tone)
+        mark.setFixedHeight(self._theme.line_height("caption"))
+        row = QHBoxLayout()
+        row.setSpacing(self._theme.px(6))
+        row.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(Label(words, role="caption", tone=tone, wraps=True), 1)
+        return row
+
+    def _error(self) -> QFrame:
+        frame = self._frame = QFrame()
+        frame.setProperty("surface", "danger")
+        row = QHBoxLayout(frame)
+        px = self._theme.px
+        row.setContentsMargins(px(12), px(8), px(8), px(8))
+        row.setSpacing(px(8))
+        row.addWidget(IconLabel(self._theme, "circle-x", "danger"))
+        self._what = Label(self._what_failed(), wraps=True)
+        row.addWidget(self._what, 1)
+        again = Button(self._theme, phrase("chat.answer_again"), compact=True)
+        again.clicked.connect(lambda: self._requests.regenerate_requested.emit(self._message.id))
+        log = Button(self._theme, phrase("common.view_log"), "quiet", compact=True)
+        log.clicked.connect(self._requests.navigation.log_requested)
+        row.addWidget(again)
+        row.addWidget(log)
+        return frame
+
+    def _what_failed(self) -> str:
+        """Facts (sizes, names) are not stored with an answer: what would need them is left out."""
+        if not self._details.error_code:
+            return phrase("chat.no_answer_could_be_given")
+        return wording.outline_error(self._details.error_code)
+
+
+class AnswerView(MessageView):
+    """While its message streams: `grow` with all the text so far, `show_stage`, at last `finish`."""
+
+    def __init__(
+        self,
+        message: Message,
+        theme: Theme,
+        look: AnswerDisplayOptions,
+        requests: MessageRequests,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(message, theme, requests, parent)
+        self._look = look
+        self._column.setSpacing(theme.px(6))
+        self._column.addWidget(self.text)
+        self._stage_line: StageLine | None = None
+        self._end: AnswerFooter | None = None
+        self._open: int | None = None  # the source that is shown beside the conversation
+        self.text.source_chosen.connect(self._choose)
+        if message.status == "streaming":
+            self._stage_line = StageLine(theme, self)
+            self._column.addWidget(self._stage_line)
+            self.grow(message.text)
+            self._describe()
+        else:
+            self._show_ended()
+
+    @property
+    def pager(self) -> Pager | None:
+        return self._end.row.pager if self._end else None
+
+    def fit(self, width: int) -> int:
+        if self._end is not None:
+            self._end.fit(width)
+        return super().fit(width)
+
+    def grow(self, text: str) -> None:
+        """What is shown while streaming is bounded; the rest can be seen when the answer has ended."""
+        self.text.show_growing(first_page(text))
+        self.text.setVisible(bool(text))
+
+    def show_stage(self, stage: AnswerStage) -> None:
+        if self._stage_line is not None:
+            self._stage_line.show_stage(stage)
+
+    def finish(self, message: Message) -> None:
+        self.message = message
+        if self._stage_line is not None:
+            self._column.removeWidget(self._stage_line)
+            self._stage_line.deleteLater()
+            self._stage_line = None
+        self._show_ended()
+
+    def show_as(self, look: AnswerDisplayOptions) -> None:
+        """Other facts or actions below the text, which stays as it is."""
+        self._look = look
+        if self._end is not None:
+            self._put_end()
+
+    def show_rated(self, message: Message) -> None:
+        self.message = message
+        if self._end is not None:
+            self._end.row.show_rated(message)
+
+    def set_busy(self, is_busy: bool) -> None:
+        super().set_busy(is_busy)
+        if self._end is not None:
+            self._end.row.set_busy(is_busy)
+
+    def explain(self, sentence: str) -> None:
+        """Why it failed, with facts that are not stored."""
+        if self._end is not None:
+            self._end.explain(sentence)
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """Numbers of those that it shows."""
+        kept = answer_check.grounding_of(self.message)
+        is_shown = self._end is not None and self._end.grounds is not None
+        return (
+            source_citations.used_sources(self.message.text, kept)
+            if kept is not None and kept.sources and is_shown
+            else ()
+        )
+
+    @property
+    def check_summary(self) -> str:
+        """How the check of its sentences came out; "" where there was none."""
+        found = self._end.grounds.summary if self._end is not None and self._end.grounds is not None else ""
+        return join_facts(answer_check.imported_mark(self.message), found)
+
+    def show_open(self, number: int | None) -> None:
+        """Which of its sources is shown beside the conversation; None: none."""
+        self._open = number
+        self.text.show_source(number)
+        if self._end is not None and self._end.grounds is not None:
+            self._end.grounds.show_open(number)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """1 to 9 opens a source."""
+        if (number := source_number(event)) in self.sources:
+            self._choose(number)
+        else:
+            super().keyPressEvent(event)
+
+    def _choose(self, number: int) -> None:
+        self._requests.source_chosen.emit(self.message.id, number)
+
+    def _show_ended(self) -> None:
+        kept = answer_check.grounding_of(self.message)
+        if kept is not None and kept.is_excerpt:
+            line = ExcerptLine(self._theme, self)
+            self._column.insertWidget(0, line)
+            line.show()  # at once, as with the end
+        self._show_text(as_markdown=True)
+        self._put_end()
+        self._describe()
+
+    def _put_end(self) -> None:
+        """In the place of an earlier one."""
+        if self._end is not None:
+            self._column.removeWidget(self._end)
+            self._end.hide()
+            self._end.deleteLater()
+        end = AnswerFooter(self.message, self._theme, self._look, self._requests, self)
+        end.row.copy_shown_requested.connect(self._copy_shown)
+        self._column.addWidget(end)
+        end.show()  # at once: a child that comes later counts for no height before it is shown
+        self._end = end
+        self.show_open(self._open)
+
+    def _describe(self) -> None:
+        self._name(phrase("chat.answer_time", time=clock_time(self.message.created_at)))
+
+    def copy_cited(self) -> None:
+        """Copy the answer with its sources, once it has ended."""
+        if self._end is not None:
+            self._end.row.copy_cited()
+
+    def _copy_shown(self) -> None:
+        clipboard_guard.copy_text(self, answer_check.with_imported_mark(self.message, self.text.plain_text()))
+
+
+def source_number(event: QKeyEvent) -> int:
+    """The source that a key asks for by itself, 1 to 9; 0: none."""
+    is_digit = event.text().isdecimal() and event.text().isascii()
+    return int(event.text()) if is_digit and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier else 0

@@ -1,0 +1,159 @@
+"""What went wrong is told below the answer that failed, or at the top of the page with the ways on.
+
+Which steps a problem offers beside its sentence. The sentence itself comes from `app.base.wording`.
+"""
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.errors import AppError
+from app.base.services.preferences import Preferences
+from app.base.settings import CONTEXT_CHOICES
+from app.base.wording import describe_error, phrase
+from app.chat.records import Message
+from app.chat.services.chat_session import ChatSession
+from app.chat.ui.transcript.transcript import Transcript
+from app.inference.services.events import ContextOverflow
+from app.uikit.page import Navigation
+from app.uikit.widgets.banner import Banner
+
+BannerAction = tuple[str, str]  # key, words
+
+_MODEL_CODES = frozenset(
+    (
+        "model_missing", "model_unreadable", "context_failed", "load_too_slow", "template_failed", "unknown_model",
+        "truncated", "truncated_header", "gguf_damaged", "unknown_architecture", "unknown_tensor_type",
+        "remote_secret", "remote_no_network", "remote_unreachable", "remote_name_unknown", "remote_public",
+        "remote_key_refused", "remote_not_found", "remote_model_unknown", "remote_certificate", "remote_no_tls",
+    )
+)  # fmt: skip
+
+
+def actions_for(error: AppError, context_tokens: int) -> tuple[BannerAction, ...]:
+    """The buttons of a problem's banner: (key, words). "log" is offered for what only its record explains."""
+    if error.code == "no_model":
+        return ("starter", phrase("common.start_with_the_trial_model")), (
+            "import",
+            phrase("common.import_a_gguf_file"),
+        )
+    if error.code in ("memory_short", "out_of_memory"):
+        smaller = smaller_context(context_tokens)
+        shrink = (("shrink", phrase("chat.set_context_to_n", n=f"{smaller:,}")),) if smaller else ()
+        force = (("force", phrase("chat.try_anyway")),) if error.code == "memory_short" else ()
+        return (*shrink, ("models", phrase("chat.choose_a_lighter_form")), *force)
+    if error.code in _MODEL_CODES:
+        return (("models", phrase("common.choose_a_model")),)
+    if error.code in ("empty_question", "disk_full", "cancelled"):
+        return ()
+    return (("log", phrase("common.view_log")),)
+
+
+def needs_banner(error: AppError) -> bool:
+    """Whether there is more to offer than what stands under a failed answer anyway."""
+    return error.code in _MODEL_CODES or error.code in ("no_model", "memory_short", "out_of_memory")
+
+
+def overflow_actions(overflow: ContextOverflow) -> tuple[BannerAction, ...]:
+    actions = []
+    if overflow.droppable_turns > 0:
+        actions.append(("drop", phrase("chat.leave_out_the_oldest_n", n=overflow.droppable_turns)))
+    if overflow.wider_context_tokens is not None:
+        actions.append(("widen", phrase("chat.enlarge_context_to_n", n=f"{overflow.wider_context_tokens:,}")))
+    return (*actions, ("new", phrase("chat.new_question")))
+
+
+def smaller_context(context_tokens: int) -> int | None:
+    return next((size for size in reversed(CONTEXT_CHOICES) if size < context_tokens), None)
+
+
+_OVERFLOW_CHOICES = ("drop", "widen", "new")
+
+
+class ErrorPresenter(QObject):
+    """Take the steps that the session can take, and ask the window for the others."""
+
+    banner_changed = Signal()
+
+    def __init__(
+        self,
+        session: ChatSession,
+        preferences: Preferences,
+        navigation: Navigation,
+        banner: Banner,
+        transcript: Transcript,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._preferences = preferences
+        self._navigation = navigation
+        self._banner = banner
+        self._transcript = transcript
+        self._failed_id = 0  # the answer whose failure the next problem explains
+        session.conversation_opened.connect(self._on_conversation_opened)
+        session.answer_finished.connect(self._on_answer_finished)
+        session.overflow.counted.connect(self._on_overflowed)
+        session.problem_occurred.connect(self.tell)
+        banner.closed.connect(self.banner_changed)
+        banner.action_requested.connect(self._on_action_requested)
+
+    def tell(self, error: AppError) -> None:
+        sentence = describe_error(error)
+        if self._failed_id and not needs_banner(error):
+            self._transcript.explain(self._failed_id, str(sentence))
+        else:
+            actions = actions_for(error, self._preferences.value.context_tokens)
+            self._show(sentence.message, sentence.next, actions)
+
+    def report_unrelated(self, error: AppError) -> None:
+        """Not about the answer that failed last."""
+        self._failed_id = 0
+        self.tell(error)
+
+    def clear(self) -> None:
+        """Something new has begun."""
+        self._banner.hide()
+        self.banner_changed.emit()
+
+    def on_models_changed(self) -> None:
+        """There are other models; the banner may have said that there was none."""
+        if not self._failed_id:
+            self.clear()
+
+    def _show(self, what: str, sentence: str, actions: tuple[BannerAction, ...]) -> None:
+        self._banner.show_message("warning", what, sentence, actions)
+        self.banner_changed.emit()
+
+    def _on_conversation_opened(self) -> None:
+        """What failed may be out of sight, and its number may be that of another answer."""
+        self._failed_id = 0
+        self.clear()
+
+    def _on_answer_finished(self, message: Message) -> None:
+        self._failed_id = message.id if message.status == "failed" else 0
+
+    def _on_overflowed(self, overflow: ContextOverflow) -> None:
+        needed = phrase("chat.it_needs_a_of_at", a=f"{overflow.prompt_tokens:,}", b=f"{overflow.context_tokens:,}")
+        self._show(phrase("chat.the_conversation_has_reached_the"), needed, overflow_actions(overflow))
+
+    def _on_action_requested(self, key: str) -> None:
+        self.clear()
+        match key:
+            case "models":
+                self._navigation.page_requested.emit("models")
+            case "starter":
+                self._navigation.starter_requested.emit()
+            case "import":
+                self._navigation.model_file_requested.emit()
+            case "log":
+                self._navigation.log_requested.emit()
+            case _ if key in _OVERFLOW_CHOICES:
+                self._session.resolve_overflow(key)
+            case _:
+                self._try_again(key)
+
+    def _try_again(self, key: str) -> None:
+        if key == "shrink":
+            smaller = smaller_context(self._preferences.value.context_tokens)
+            self._preferences.change(context_tokens=smaller)
+        if self._failed_id:
+            self._session.regenerate(self._failed_id, force_load=key == "force")

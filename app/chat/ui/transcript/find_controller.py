@@ -1,0 +1,253 @@
+"""Finding words in the branch that is shown: also in the thousands of messages that have no widget.
+
+The bar that finds words in the open conversation: a field, which of how many, back, on, and away.
+"""
+
+import functools
+import itertools
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base import search_text
+from app.base.wording import phrase
+from app.chat.ui.text import citations
+from app.chat.ui.transcript.transcript import Transcript
+from app.uikit.input_method import guard_of
+from app.uikit.page import PAGE_MARGIN_PX
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.fields import FindField
+from app.uikit.widgets.labels import Label, Separator, announce, set_surface
+
+FIELD_PX, FIELD_MIN_PX = 300, 120
+
+
+class FindBar(QWidget):
+    """Looks for nothing itself: says what is wanted and shows what it is told."""
+
+    step_requested = Signal(int)  # 1 or -1
+    closed = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._build()
+        self._connect()
+        self._resize()
+        self.hide()
+
+    @property
+    def query(self) -> str:
+        return self.field.text()
+
+    def set_query(self, query: str) -> None:
+        """Change the text without a signal of the field."""
+
+        def change() -> None:
+            self.field.blockSignals(True)
+            self.field.setText(query)
+            self.field.blockSignals(False)
+
+        guard_of(self.field).when_free(change)
+
+    def take_keyboard(self) -> None:
+        self.show()
+        self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        guard_of(self.field).when_free(self.field.selectAll)
+
+    def show_place(self, place: int, total: int) -> None:
+        """`place` from 1; 0 of 0 where nothing was found."""
+        if not self.query.strip():
+            words = ""
+        elif total == 0:
+            words = phrase("chat.nothing_found")
+        else:
+            words = phrase("chat.n_total", n=f"{place:,}", total=f"{total:,}")
+        self.count.set_tone("text2" if total else "warning")
+        self.previous_button.setEnabled(total > 0)
+        self.next_button.setEnabled(total > 0)
+        if words != self.count.text():
+            self.count.setText(words)
+            if self.isVisible() and words:
+                announce(self, words)
+
+    # ------------------------------------------------------------------ private
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self.field = FindField(self._theme, phrase("chat.find_in_this_conversation"))
+        self.count = Label(tone="text2")
+        self.previous_button = Button(self._theme, phrase("chat.previous"), compact=True)
+        self.next_button = Button(self._theme, phrase("common.next"), compact=True)
+        self.close_button = IconButton(self._theme, "x", phrase("chat.close_search"), "Esc")
+        self._row = QHBoxLayout()
+        self._row.addWidget(self.field, 1)
+        self._row.addWidget(self.count)
+        self._row.addWidget(self.previous_button)
+        self._row.addWidget(self.next_button)
+        self._row.addStretch(1)
+        self._row.addWidget(self.close_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(self._row)
+        column.addWidget(Separator())
+
+    def _connect(self) -> None:
+        self.field.step_requested.connect(self.step_requested)
+        self.field.closed.connect(self.closed)
+        self.previous_button.clicked.connect(lambda: self.step_requested.emit(-1))
+        self.next_button.clicked.connect(lambda: self.step_requested.emit(1))
+        self.close_button.clicked.connect(self.closed)
+        self._theme.changed.connect(self._resize)
+
+    def _resize(self) -> None:
+        px = self._theme.px
+        self.field.setMinimumWidth(px(FIELD_MIN_PX))
+        self.field.setMaximumWidth(px(FIELD_PX))
+        self._row.setContentsMargins(PAGE_MARGIN_PX, px(8), px(12), px(8))
+        self._row.setSpacing(px(8))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Esc on one of the buttons."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.closed.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+class MatchPlaces:
+    """Numbers the places in all messages: the n-th one stands in which row, and is which one there."""
+
+    def __init__(self, counts: Sequence[int] = ()) -> None:
+        """`counts`: how many places each row has."""
+        self._ends = list(itertools.accumulate(counts))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, number: int) -> tuple[int, int]:
+        """Row, and number in that row."""
+        row = bisect_right(self._ends, number)
+        return row, number - self.start(row)
+
+    def start(self, row: int) -> int:
+        """How many places there are in the rows before."""
+        return self._ends[row - 1] if row else 0
+
+    def number(self, row: int, place: int) -> int:
+        """The place of a row, or the one that is nearest to it."""
+        return max(0, min(self.start(row) + place, len(self) - 1))
+
+
+class FindController(QObject):
+    """Between the bar and the transcript. What is found stays right while messages come, end and change."""
+
+    opening = Signal()  # what covers the conversation has to go
+    closed = Signal()  # the bar has gone, and the keyboard with it
+
+    def __init__(self, bar: FindBar, transcript: Transcript, parent: QObject) -> None:
+        super().__init__(parent)
+        self._bar = bar
+        self._transcript = transcript
+        self._places = MatchPlaces()
+        self._number = 0  # of the current one
+        self._conversation_id = 0
+        self._fold = functools.cache(
+            search_text.fold
+        )  # of all messages, while the bar is open: each letter typed needs it
+        bar.field.textChanged.connect(self._on_query_changed)  # never in the middle of a conversion
+        bar.step_requested.connect(self.step)
+        bar.closed.connect(self.close)
+        transcript.content_changed.connect(self._on_content_changed)
+
+    def open(self) -> None:
+        """Ready for typing, with what was looked for last."""
+        if not self._transcript.messages:
+            return
+        was_open = not self._bar.isHidden()
+        self.opening.emit()
+        self._bar.take_keyboard()
+        if not was_open:
+            self._look(self._transcript.first_in_sight())
+
+    def find(self, query: str, message_id: int) -> None:
+        """Shows where the words stand, first of all in this message."""
+        self.opening.emit()
+        self._bar.set_query(query)
+        self._bar.take_keyboard()
+        self._look(message_id)
+        if self._message_id() != message_id:
+            self._transcript.reveal(message_id, 0)
+
+    def step(self, step: int) -> None:
+        """To the next place (1) or the one before (-1), round and round."""
+        if self._bar.isHidden():
+            self.open()
+        elif self._places:
+            self._number = (self._number + step) % len(self._places)
+            self._show()
+
+    def close(self) -> None:
+        focused = QApplication.focusWidget()
+        had_keyboard = focused is not None and self._bar.isAncestorOf(focused)
+        self._bar.hide()
+        self._places = MatchPlaces()
+        self._fold.cache_clear()
+        self._transcript.mark(())
+        if had_keyboard:
+            self.closed.emit()
+
+    # ------------------------------------------------------------------ private
+
+    def _look(self, message_id: int) -> None:
+        """From this message on; the last place before it if there is none after it."""
+        self._count()
+        rows = (row for row, message in enumerate(self._transcript.messages) if message.id == message_id)
+        self._number = self._places.number(next(rows, 0), 0)
+        self._show()
+
+    def _count(self) -> None:
+        query_words = search_text.fold(self._bar.query).split()
+        self._transcript.mark(query_words)
+        self._places = MatchPlaces(
+            [
+                search_text.count_occurrences(self._fold(citations.shown_text(message)), query_words)
+                if message.status != "streaming"
+                else 0
+                for message in self._transcript.messages
+            ]
+        )
+
+    def _message_id(self) -> int:
+        """That of the current place; 0 when there is none."""
+        return self._transcript.messages[self._places[self._number][0]].id if self._places else 0
+
+    def _show(self) -> None:
+        self._show_number()
+        if self._places:
+            self._transcript.reveal(self._message_id(), self._places[self._number][1])
+
+    def _show_number(self) -> None:
+        self._bar.show_place(min(self._number + 1, len(self._places)), len(self._places))
+
+    def _on_query_changed(self) -> None:
+        self._look(self._message_id() or self._transcript.first_in_sight())
+
+    def _on_content_changed(self) -> None:
+        """Nothing is scrolled: somebody may be reading."""
+        messages = self._transcript.messages
+        before, self._conversation_id = self._conversation_id, messages[0].conversation_id if messages else 0
+        if self._bar.isHidden():
+            return
+        if self._conversation_id != before:
+            self.close()
+            return
+        row, place = self._places[self._number] if self._places else (0, 0)
+        self._count()
+        self._number = self._places.number(min(row, len(messages) - 1), place)
+        self._show_number()

@@ -1,0 +1,138 @@
+"""A question: a raised block with its time, its other versions, and what can be done with it."""
+
+from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
+
+from app.base.wording import phrase
+from app.chat.records import Message
+from app.chat.ui.transcript.message_view import MessageRequests, MessageView, Pager, clock_time
+from app.uikit import clipboard_guard
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button, IconButton, make_icon_button
+from app.uikit.widgets.labels import Label, plain_tooltip
+
+HEAD_PX = 26  # as high as its buttons, also while they are hidden
+SIDE_PX = 16
+
+
+class QuestionView(MessageView):
+    """Its buttons come when the pointer or the keyboard is in it; the menu, always there, has the same."""
+
+    def __init__(
+        self, message: Message, theme: Theme, requests: MessageRequests, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(message, theme, requests, parent)
+        px = theme.px
+        self._is_attended = False
+        self._has_room = True
+        self._buttons: list[Button] = []
+        self._pager: Pager | None = None
+        self._column.setContentsMargins(px(SIDE_PX), px(6), px(SIDE_PX), px(12))
+        self._column.setSpacing(px(2))
+        caption = phrase("chat.question_time", time=clock_time(message.created_at))
+        self._column.addLayout(self._head(caption))
+        self._column.addWidget(self.text)
+        self._show_text(as_markdown=False)
+        self._name(caption)
+
+    @property
+    def pager(self) -> Pager | None:
+        return self._pager
+
+    def fit(self, width: int) -> int:
+        """The buttons are left out where they would push the head wider than the page."""
+        if self._buttons:
+            head = self._head_row.sizeHint().width()
+            wanted = sum(button.sizeHint().width() for button in self._buttons if button.isHidden())
+            self._has_room = head + wanted + self._theme.px(SIDE_PX * 2) <= width
+            self._show_buttons()
+        return super().fit(width)
+
+    def set_attended(self, is_attended: bool) -> None:
+        """Whether the keyboard is in it."""
+        if is_attended != self._is_attended:
+            self._is_attended = is_attended
+            self._show_buttons()
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        super().enterEvent(event)
+        self._show_buttons()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._show_buttons()
+
+    def menu(self) -> QMenu:
+        menu = QMenu(self)
+        menu.addAction(phrase("chat.edit_and_ask_again"), self._edit)
+        menu.addAction(phrase("common.copy"), self._copy)
+        return menu
+
+    # ------------------------------------------------------------------ private
+
+    def _head(self, caption: str) -> QHBoxLayout:
+        px = self._theme.px
+        self._head_row = row = QHBoxLayout()
+        row.setSpacing(px(2))
+        row.addWidget(Label(caption, role="caption", tone="text2", parent=self))
+        if self.message.branches > 1:
+            self._pager = Pager(
+                self._theme, self.message, phrase("chat.previous_version"), phrase("chat.next_version"), self
+            )
+            branch = self._requests.branch_requested
+            self._pager.step_requested.connect(lambda step: branch.emit(self.message.id, step))
+            row.addSpacing(px(8))
+            row.addWidget(self._pager)
+        row.addStretch(1)
+        row.addStrut(px(HEAD_PX))
+        self._more_button = IconButton(
+            self._theme, "ellipsis", phrase("chat.more_actions_for_this_question"), parent=self
+        )
+        self._more_button.clicked.connect(self._show_menu)
+        row.addWidget(self._more_button)
+        return row
+
+    def _show_buttons(self) -> None:
+        is_wanted = self._is_attended or self.underMouse()
+        if is_wanted and not self._buttons:
+            self._add_buttons()
+        for button in self._buttons:
+            button.setVisible(is_wanted and self._has_room)
+
+    def _add_buttons(self) -> None:
+        """Made when they are wanted: most questions scroll past without them."""
+        edit = make_icon_button(self._theme, phrase("common.edit"), "pencil", "quiet", compact=True)
+        edit.setAccessibleName(phrase("chat.edit_and_ask_again"))
+        edit.setToolTip(plain_tooltip(phrase("chat.edit_and_ask_again")))
+        edit.clicked.connect(self._edit)
+        copy = make_icon_button(self._theme, phrase("common.copy"), "copy", "quiet", compact=True)
+        copy.clicked.connect(self._copy)
+        self._buttons = [edit, copy]
+        before: QWidget = self.text
+        for button in self._buttons:
+            button.hide()
+            self._head_row.insertWidget(self._head_row.indexOf(self._more_button), button)
+            QWidget.setTabOrder(before, button)
+            before = button
+        QWidget.setTabOrder(before, self._more_button)
+        self.fit(self.width())
+
+    def _edit(self) -> None:
+        self._requests.edit_requested.emit(self.message.id)
+
+    def _copy(self) -> None:
+        clipboard_guard.copy_text(self, self.message.text)
+
+    def _show_menu(self) -> None:
+        menu = self.menu()
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(self._more_button.mapToGlobal(QPoint(0, self._more_button.height())))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(self._theme.color("line"), 1))
+        painter.setBrush(self._theme.color("raised"))
+        radius = self._theme.metric("radius_card")
+        painter.drawRoundedRect(self.rect().toRectF().adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)

@@ -1,0 +1,212 @@
+"""What stands below an answer from documents: whether its sentences have support, and its sources."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QVBoxLayout, QWidget
+
+from app.base.wording import phrase
+from app.chat import answer_check
+from app.chat.records import Message
+from app.chat.ui.text import citations
+from app.chat.ui.text.source_row import SourceRow
+from app.chat.ui.transcript.message_view import MessageRequests
+from app.documents.grounding import source_citations
+from app.documents.grounding.grounding_record import Claim, Grounding
+from app.uikit import untrusted_text
+from app.uikit.localization import join_facts
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.labels import IconLabel, Label, set_surface
+
+NAMED_VALUES = 3  # that are missing, in one line
+HEARSAY_SHOWN = 12  # sources that an imported file names; more than the program itself gives a model
+
+
+class SourcesFooter(QWidget):
+    def __init__(self, message: Message, grounding: Grounding, theme: Theme, requests: MessageRequests) -> None:
+        super().__init__()
+        self._message = message
+        self._grounding = grounding
+        self._theme = theme
+        self._requests = requests
+        self._numbers = source_citations.used_sources(message.text, grounding) if grounding.sources else ()
+        self.rows: dict[int, SourceRow] = {}
+        self.summary = ""  # how the check came out, for screen readers; "" where there was none
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, theme.px(2), 0, 0)
+        column.setSpacing(theme.px(8))
+        if grounding.verdict == "not_in_documents":
+            column.addWidget(self._not_there())
+            if doubtful := [claim for claim in grounding.claims if not claim.is_supported]:
+                column.addWidget(self._doubts(doubtful))
+        elif line := self._check_line():
+            column.addWidget(line) if isinstance(line, QWidget) else column.addLayout(line)
+        if grounding.verdict == "answered" and self._numbers:
+            column.addLayout(self._source_rows())
+
+    def show_open(self, number: int | None) -> None:
+        """The source that is shown beside the conversation."""
+        for row in self.rows.values():
+            row.show_open(row.number == number)
+
+    # ------------------------------------------------------------------ private
+
+    def _choose(self, number: int) -> None:
+        self._requests.source_chosen.emit(self._message.id, number)
+
+    def _check_line(self) -> QWidget | QLayout | None:
+        claims, grounding = self._grounding.claims, self._grounding
+        if grounding.is_excerpt:
+            return None
+        doubtful = [claim for claim in claims if not claim.is_supported]
+        if doubtful:
+            return self._doubts(doubtful)
+        left_out = source_citations.unchecked_messages(grounding)
+        if not claims:
+            if self._message.status != "done":
+                words = phrase("chat.not_checked_because_the_answer")
+                return Label(words, role="caption", tone="text2", wraps=True)
+            return Label(join_facts(phrase("chat.none_checked"), *left_out), role="caption", tone="text2", wraps=True)
+        words = join_facts(*source_citations.agreement_messages(grounding), *left_out)
+        self.summary = words
+        tone = "text2" if left_out else "success"
+        icon = IconLabel(self._theme, "info" if left_out else "circle-check", tone)
+        icon.setFixedHeight(self._theme.line_height("caption"))
+        row = QHBoxLayout()
+        row.setSpacing(self._theme.px(6))
+        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(Label(words, role="caption", tone=tone, wraps=True), 1)
+        return row
+
+    def _doubts(self, doubtful: list[Claim]) -> QWidget:
+        frame = QFrame()
+        frame.setProperty("surface", "warning")
+        px = self._theme.px
+        row = QHBoxLayout(frame)
+        row.setContentsMargins(px(12), px(8), px(8), px(8))
+        row.setSpacing(px(8))
+        icon = IconLabel(self._theme, "triangle-alert", "warning")
+        icon.setFixedHeight(self._theme.line_height("ui"))
+        words = QVBoxLayout()
+        words.setSpacing(0)
+        head, why = phrase("chat.n_sentences_need_checking", n=len(doubtful)), self._why(doubtful)
+        why = join_facts(why, *source_citations.unchecked_messages(self._grounding))
+        self.summary = join_facts(self.summary, head, why) if self.summary else join_facts(head, why)
+        words.addWidget(Label(head, tone="warning", strong=True))
+        words.addWidget(Label(why, wraps=True))
+        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addLayout(words, 1)
+        tied = next((claim.sources[0] for claim in doubtful if claim.sources), self._numbers[0] if self._numbers else 0)
+        if tied:
+            button = Button(self._theme, phrase("chat.open_the_source"), compact=True)
+            button.clicked.connect(lambda: self._choose(tied))
+            row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
+        return frame
+
+    def _why(self, doubtful: list[Claim]) -> str:
+        missing = list(
+            dict.fromkeys(untrusted_text.make_harmless(value) for claim in doubtful for value in claim.missing)
+        )
+        if not missing:
+            return phrase("chat.what_is_underlined_was_not")
+        named = phrase("common.symbol_2").join(missing[:NAMED_VALUES])
+        does_differ = source_citations.message_key_suffix(self._grounding, doubtful) == "_differing"
+        if len(missing) > NAMED_VALUES:
+            words = phrase("chat.value_and_others_n_are")
+            if does_differ:
+                words = phrase("chat.value_and_others_n_do")
+            return words.format(value=named, n=len(missing))
+        words = phrase("chat.value_is_not_in_the")
+        if does_differ:
+            words = phrase("chat.value_does_not_agree_with")
+        return words.format(value=named)
+
+    def _source_rows(self) -> QVBoxLayout:
+        column = QVBoxLayout()
+        column.setSpacing(0)
+        for number in self._numbers:
+            row = SourceRow(self._theme, number, self._grounding.sources[number - 1])
+            row.clicked.connect(lambda _=False, number=number: self._choose(number))
+            self.rows[number] = row
+            column.addWidget(row)
+        return column
+
+    def _not_there(self) -> QWidget:
+        box = FooterBox(self._theme)
+        self.summary = phrase("chat.not_in_your_documents")
+        box.column.addWidget(Label(self.summary, strong=True))
+        words = phrase("chat.the_documents_asked_do_not")
+        if not citations.is_ours(self._message):
+            words = phrase("chat.no_answer_was_found_in")
+        box.column.addWidget(Label(words, tone="text2", wraps=True))
+        add = Button(self._theme, phrase("chat.add_documents_2"), compact=True)
+        add.clicked.connect(lambda: self._requests.navigation.page_requested.emit("documents"))
+        near = Button(self._theme, phrase("chat.see_near_passages_n", n=len(self._numbers)), compact=True)
+        near.clicked.connect(lambda: self._choose(self._numbers[0]))
+        near.setVisible(bool(self._numbers))
+        box.column.addWidget(FlowBox(add, near))
+        return box
+
+
+class ExcerptLine(QWidget):
+    """Above an answer in which nothing was written: 抜粋表示, and why."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        tag = QFrame()
+        tag.setProperty("surface", "tag")
+        inside = QHBoxLayout(tag)
+        inside.setContentsMargins(theme.px(8), theme.px(2), theme.px(8), theme.px(2))
+        inside.addWidget(Label(phrase("chat.excerpts"), role="caption", strong=True))
+        words = phrase("chat.the_model_is_small_so")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, theme.px(4))
+        row.setSpacing(theme.px(8))
+        row.addWidget(tag, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(Label(words, role="caption", tone="text2", wraps=True), 1)
+
+
+class ImportedBox(QFrame):
+    """Below an answer that came in a file: whether it was compared with the user's documents, and what the file says
+    of its sources."""
+
+    def __init__(self, message: Message, theme: Theme) -> None:
+        super().__init__()
+        px = theme.px
+        is_checked = answer_check.check_status(message) == "checked"
+        set_surface(self, "sunken")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(px(12), px(8), px(12), px(8))
+        column.setSpacing(px(2))
+        column.addWidget(Label(answer_check.imported_mark(message), strong=True, wraps=True))
+        if not is_checked:
+            words = phrase("chat.it_came_in_a_file")
+            column.addWidget(Label(words, role="caption", tone="text2", wraps=True))
+        hearsay = answer_check.quoted_places(message)
+        if hearsay:
+            column.addWidget(Label(phrase("chat.imported_sources"), role="caption", tone="text2", wraps=True))
+        for place in hearsay[:HEARSAY_SHOWN]:
+            column.addWidget(
+                Label(f"・{untrusted_text.make_harmless(place)}", role="caption", tone="text2", wraps=True)
+            )
+        if len(hearsay) > HEARSAY_SHOWN:
+            more = phrase("common.n_more", n=len(hearsay) - HEARSAY_SHOWN)
+            column.addWidget(Label(more, role="caption", tone="text2"))
+
+
+class FooterBox(QFrame):
+    """A neutral ground with a bar at its left edge."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        set_surface(self, "sunken")
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(theme.px(16), theme.px(10), theme.px(12), theme.px(10))
+        self.column.setSpacing(theme.px(6))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.fillRect(0, 0, self._theme.px(3), self.height(), self._theme.color("control"))
