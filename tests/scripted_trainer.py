@@ -9,7 +9,7 @@ from pathlib import Path
 from app.models.training_environment import TrainingEnvironment
 from app.training.services.training import Trainer
 from trainer import events, spec
-from trainer.events import Effective, Event
+from trainer.events import Event, ResolvedRecipe
 
 WAIT = "wait"  # in place of an event: it says nothing more, until it is killed
 
@@ -45,7 +45,7 @@ def made(folder: Path, plan: list[Event | str], probe: list[Event | str]) -> Tra
     return Trainer(ScriptedEnvironment(Path(sys.executable), folder / "trainer.py"))
 
 
-def effective() -> Effective:
+def effective() -> ResolvedRecipe:
     """What it decides on a processor; the rest is as it was asked."""
     nothing = spec.RunSpec("-", "-", "-", "-")
     decided = dataclasses.replace(
@@ -54,4 +54,4 @@ def effective() -> Effective:
         evaluations_per_epoch=4, patience=3,
     )  # fmt: skip
     values = {name: value for name, value in spec.to_json(decided).items() if value != getattr(nothing, name)}
-    return Effective(values, {"examples": 48, "tokens": 4_800, "trained_tokens": 1_200, "longest": 160})
+    return ResolvedRecipe(values, {"examples": 48, "tokens": 4_800, "trained_tokens": 1_200, "longest": 160})

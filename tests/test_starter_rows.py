@@ -18,8 +18,8 @@ from app.models import catalogue, starter
 from app.training.data import duplicates, split
 from tests import model_files as models
 from tests.dev_scripts import load_scripts
-from trainer import data, form
-from trainer.form import Form
+from trainer import data, prompt_form
+from trainer.prompt_form import TrainingPromptForm
 
 (starter_adapter,) = load_scripts("starter_adapter")
 
@@ -231,7 +231,7 @@ def test_the_same_rows_make_the_same_bytes(folder: Path, tmp_path: Path) -> None
 def test_a_run_takes_the_folder(folder: Path) -> None:
     files = split.verify(folder)["files"]
     for part in split.PARTS:
-        assert len(data.read(folder / files[part]["file"], files[part]["sha256"])) == files[part]["rows"]
+        assert len(data.read_rows(folder / files[part]["file"], files[part]["sha256"])) == files[part]["rows"]
     assert sum(files[part]["rows"] for part in split.PARTS) == len(ROWS)
     assert 50 <= files["validation"]["rows"] <= 60
 
@@ -251,7 +251,7 @@ def test_no_group_is_on_two_sides_and_nothing_kept_back_is_nearly_known(folder: 
 def test_each_row_with_passages_is_asked_as_the_program_asks_it(folder: Path) -> None:
     """From passages in any order of fitness to the text that the model continues."""
     known = {row["messages"][-2]["content"]: row for part in split.PARTS for row in rows_of(folder, part)}
-    trained_form = Form(
+    trained_form = TrainingPromptForm(
         question=QUESTION_ANSWER.question,
         answer=QUESTION_ANSWER.answer,
         answer_start=QUESTION_ANSWER.answer_start,
@@ -263,7 +263,7 @@ def test_each_row_with_passages_is_asked_as_the_program_asks_it(folder: Path) ->
         asked = (Turn(row["question"]),)
         packed = packing.pack(passages, [len(packing.block(one, 1)) for one in passages], 8192)
         built = prompts.build(QUESTION_ANSWER, asked, packing.system_text(packed))
-        trained = form.prompt(trained_form, known[row["question"]]["messages"][:-1])
+        trained = prompt_form.prompt_pieces(trained_form, known[row["question"]]["messages"][:-1])
         assert [piece.text for piece in trained] == [segment.text for segment in built]
 
 

@@ -32,7 +32,7 @@ from app.training.ui.planning import Planning
 from tests import model_files as models
 from tests.training import report_folder
 from trainer import events, spec
-from trainer.events import Finding
+from trainer.events import PreflightFinding
 from trainer.spec import RunSpec
 
 GB = 10**9
@@ -148,7 +148,7 @@ def _run(page: TrainingPage, name: str, told: list[events.Event]) -> Path:
     made = runs.create(asked)
     decided = spec.to_json(asked) | {"precision": "nf4", "rank": 16, "patience": 4, "epochs": 3.0, "device": "cuda"}
     (made / "effective.json").write_text(json.dumps(decided), "utf-8")
-    whole = [events.Started(1, os.getpid(), time.time() - 1686.0, 0), events.Effective(decided, {"steps": WHOLE})]
+    whole = [events.Started(1, os.getpid(), time.time() - 1686.0, 0), events.ResolvedRecipe(decided, {"steps": WHOLE})]
     lines = (json.dumps(events.to_json(one), ensure_ascii=False) for one in (*whole, *told))
     (made / "events.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
     return made
@@ -157,16 +157,16 @@ def _run(page: TrainingPage, name: str, told: list[events.Event]) -> Path:
 def _steps(last: int) -> list[events.Event]:
     """As they would go by: loss falls, and answers come to sound alike."""
     asked = ANSWERED[current_language()][:2]
-    found: list[events.Event] = [events.Evaluation(0, 0.0, 1.612, 640, is_best=True)]
+    found: list[events.Event] = [events.EvaluationStep(0, 0.0, 1.612, 640, is_best=True)]
     found += [events.Sample(0, question, before, has_ended=True) for question, before, _ in asked]
     found.append(events.Phase("training", 0, WHOLE))
     for step in range(1, last + 1):
         noise = 0.08 * math.sin(step * 2.7) * math.cos(step * 0.9)
         loss, rate = 1.02 + 0.5 * math.exp(-step / 38) + noise, 2e-4 * min(1, step / 8) * (1 - step / WHOLE)
         left_s = 13.5 * (WHOLE - step)
-        found.append(events.Step(step, WHOLE, step / 59, loss, rate, 0.4 + noise, 402.0, 9_600_000_000, left_s))
+        found.append(events.TrainingStep(step, WHOLE, step / 59, loss, rate, 0.4 + noise, 402.0, 9_600_000_000, left_s))
         if step % 15 == 0:
-            found.append(events.Evaluation(step, step / 59, 1.06 + 0.5 * math.exp(-step / 40), 640, is_best=True))
+            found.append(events.EvaluationStep(step, step / 59, 1.06 + 0.5 * math.exp(-step / 40), 640, is_best=True))
             found.append(events.Checkpoint(step, "", 90_000_000, 0.4))
             found += [
                 events.Sample(step, question, after if step > 60 else before, step > 60)
@@ -235,7 +235,10 @@ def training_model(parts: AppContext) -> None:
 def training_check(parts: AppContext) -> None:
     """One thing is to be looked at."""
     work = _draft(parts, "check")
-    found = (Finding("few_rows", "warn", {"rows": 80, "wanted": 200}), Finding("pad_is_end", "note", {"text": "</s>"}))
+    found = (
+        PreflightFinding("few_rows", "warn", {"rows": 80, "wanted": 200}),
+        PreflightFinding("pad_is_end", "note", {"text": "</s>"}),
+    )
     forecast = Forecast(
         "", 2460.0, 9_600_000_000, 14_900_000_000, 600_000_000, 312 * GB, is_exact=True, findings=found,
         is_measured=True, device="cuda",
@@ -253,7 +256,7 @@ def training_running(parts: AppContext) -> None:
     parts.trainings.close = held.release
     _show(parts)
     _see(page, folder)
-    page._on_told(next(one for one in reversed(_steps(STEPS)) if isinstance(one, events.Step)))
+    page._on_told(next(one for one in reversed(_steps(STEPS)) if isinstance(one, events.TrainingStep)))
 
 
 def training_paused(parts: AppContext) -> None:

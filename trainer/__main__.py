@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from trainer import offline, spec
-from trainer.channel import Control, Journal
+from trainer.channel import RunControl, TrainerJournal
 from trainer.events import EXIT_UNREADABLE_SPEC, Failed, RunError
 from trainer.wire import claim_stdout
 
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> NoReturn:
     options = _parser().parse_args(arguments)
     is_first = os.environ.get("RANK", "0") == "0"
     writer = claim_stdout()
-    journal = Journal(writer if is_first else None)
+    journal = TrainerJournal(writer if is_first else None)
     offline.enforce()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     try:
@@ -39,8 +39,8 @@ def main(arguments: list[str]) -> NoReturn:
     _exit(_run(asked, journal, options))
 
 
-def _run(asked: spec.RunSpec, journal: Journal, options: argparse.Namespace) -> int:
-    control = Control()
+def _run(asked: spec.RunSpec, journal: TrainerJournal, options: argparse.Namespace) -> int:
+    control = RunControl()
     control.listen_to_signals()
     if options.commands:
         control.listen_to_input()

@@ -20,7 +20,7 @@ CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 RECORD = "kotae.json"  # what PEFT's files do not say
 ROWS = "rows.txt"  # ids of the rows that it was trained on or chosen by, and of those of the one it went on from
 FILES = (CONFIG, WEIGHTS, RECORD, ROWS)
-_MARK_BYTES = 1 << 20
+_FINGERPRINT_BYTES = 1 << 20
 
 
 class AdapterError(ValueError):
@@ -45,7 +45,7 @@ class Adapter:
         if self.base_sha256 or base_sha256:
             return self.base_sha256 == base_sha256
         if self.base_mark:
-            return base.is_dir() and self.base_mark == mark_of(base)
+            return base.is_dir() and self.base_mark == base_fingerprint(base)
         return Path(self.base) == base
 
 
@@ -59,14 +59,14 @@ def read(folder: Path) -> Adapter:
             raise AdapterError(f"{RECORD}: texts")
         digest = hashlib.sha256((folder / CONFIG).read_bytes())
         with (folder / WEIGHTS).open("rb") as file:
-            while block := file.read(_MARK_BYTES):
+            while block := file.read(_FINGERPRINT_BYTES):
                 digest.update(block)
     except OSError as error:
         raise AdapterError(f"{Path(str(error.filename)).name}: {error.strerror}") from error
     return Adapter(folder, rank, alpha, digest.hexdigest(), **texts)
 
 
-def decided(asked: RunSpec) -> RunSpec:
+def with_adapter_settings(asked: RunSpec) -> RunSpec:
     """With the settings that the adapter which it goes on from decides, and its hash; as it is where there is none.
 
     Raises RunError: adapter_unreadable, adapter_other_base, adapter_changed, and spec_invalid for a wish that differs.
@@ -107,7 +107,7 @@ def _whole(config: dict[str, Any], name: str) -> int:
     return int(value)
 
 
-def mark_of(base: Path) -> str:
+def base_fingerprint(base: Path) -> str:
     """Tells a base that is a folder: of its configuration, and of the size, beginning and end of each of its weights,
     which takes a moment where all of them would take minutes. Raises OSError."""
     digest = hashlib.sha256((base / "config.json").read_bytes())
@@ -115,8 +115,8 @@ def mark_of(base: Path) -> str:
         size = path.stat().st_size
         digest.update(f"{path.name} {size}\n".encode())
         with path.open("rb") as file:
-            digest.update(file.read(_MARK_BYTES))
-            file.seek(max(0, size - _MARK_BYTES))
+            digest.update(file.read(_FINGERPRINT_BYTES))
+            file.seek(max(0, size - _FINGERPRINT_BYTES))
             digest.update(file.read())
     return digest.hexdigest()
 

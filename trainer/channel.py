@@ -12,10 +12,10 @@ from types import FrameType
 from trainer.events import COMMANDS, Event, RunError, to_json
 from trainer.wire import EventWriter
 
-FILE = "events.jsonl"
+EVENTS_FILE = "events.jsonl"
 
 
-class Journal:
+class TrainerJournal:
     """Send events to the parent and keep them in the run's folder.
 
     In a distributed run only the first process has one that writes; the others' are mute.
@@ -29,7 +29,7 @@ class Journal:
         """Write each event from now on into the folder's file too. A line at its end that a kill has torn goes."""
         if self._writer is None:
             return
-        file = folder / FILE
+        file = folder / EVENTS_FILE
         if file.is_file():
             end = file.read_bytes().rfind(b"\n") + 1
             os.truncate(file, end)  # in place: a full disk has no room for a copy
@@ -55,11 +55,11 @@ class Journal:
             raise RunError("disk_full", path=str(file.parent), needed_bytes=len(line)) from error
 
 
-class Stopped(Exception):  # noqa: N818  no error
+class StopRequested(Exception):  # noqa: N818  no error
     """A pause or a cancel was asked for in the middle of what can be done again."""
 
 
-class Control:
+class RunControl:
     """`wanted`: None, or one of COMMANDS. The loop looks at it after each step; only "cancel" overrules another."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Control:
     def check(self) -> None:
         """Raises Stopped."""
         if self.is_over:
-            raise Stopped(self.wanted)
+            raise StopRequested(self.wanted)
 
     def ask(self, command: str) -> None:
         """Raises ValueError for what is no command."""

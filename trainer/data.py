@@ -1,25 +1,34 @@
-"""Rows of messages into examples and batches. An answer is never cut, and each example stays alone in its row."""
+"""Rows of messages into examples and batches. An answer is never cut, and each example stays alone in its row.
+
+What a run works on: the base as it lies on the disk, the effective spec, and the examples as tokens.
+"""
 
 import codecs
 import dataclasses
 import hashlib
 import json
+import math
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer import form as forms
+from trainer import estimate
+from trainer import prompt_form as forms
+from trainer.convert import hf_folder
+from trainer.convert.report import JobError
 from trainer.events import RunError
-from trainer.form import Form, Piece
-from trainer.tokens import UNTRAINED, Encoded, Tokens
+from trainer.prompt_form import FormPiece, Messages, TrainingPromptForm
+from trainer.spec import RunSpec
+from trainer.tokenization import UNTRAINED, BaseTokenizer, EncodedExample
 
 ANY_LENGTH = 1 << 30  # of a context
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
+class TrainingConversation:
     """An optional system message, then user and assistant in turns, an assistant last. `line`: from 1."""
 
     line: int
@@ -27,22 +36,22 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class SplitRows:
     """The data files, read; `holdout` may be empty."""
 
-    train: list[Conversation]
-    validation: list[Conversation]
-    holdout: list[Conversation]
+    train: list[TrainingConversation]
+    validation: list[TrainingConversation]
+    holdout: list[TrainingConversation]
 
 
 @dataclass(frozen=True, slots=True)
-class Encoding:
+class EncodedRows:
     """`dropped`, `split`, `too_long`: lines of the file, in its order.
 
     `too_long`: longer than the context, and still there ("refuse"). `longest`: in tokens, of everything that was read.
     """
 
-    examples: list[Encoded]
+    examples: list[EncodedExample]
     dropped: tuple[int, ...]
     split: tuple[int, ...]
     too_long: tuple[int, ...]
@@ -52,7 +61,7 @@ class Encoding:
 # ------------------------------------------------------------------- reading
 
 
-def read(path: Path, sha256: str = "") -> list[Conversation]:
+def read_rows(path: Path, sha256: str = "") -> list[TrainingConversation]:
     """JSON Lines in UTF-8; empty lines are passed over. `sha256`: of the file as frozen; "": not looked at.
 
     Raises RunError: data_missing, data_changed, data_invalid (with the line, and in English what is wrong with it).
@@ -73,13 +82,13 @@ def read(path: Path, sha256: str = "") -> list[Conversation]:
     return found
 
 
-def digest(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _conversation(line: int, raw: bytes) -> Conversation:
+def _conversation(line: int, raw: bytes) -> TrainingConversation:
     row = json.loads(raw.decode("utf-8"))
     messages = row.get("messages") if isinstance(row, dict) else None
     if not isinstance(messages, list) or not messages:
@@ -89,7 +98,7 @@ def _conversation(line: int, raw: bytes) -> Conversation:
     turns = roles[1:] if roles[0] == "system" else roles
     if not turns or turns != ["user", "assistant"] * (len(turns) // 2):
         raise ValueError(f"roles: {', '.join(roles[:8])}; wanted: user and assistant in turns, an assistant last")
-    return Conversation(line, read_messages)
+    return TrainingConversation(line, read_messages)
 
 
 def _message(message: Any) -> dict[str, str]:
@@ -111,20 +120,25 @@ def _reason(error: ValueError) -> str:
 # ------------------------------------------------------------------ encoding
 
 
-def encode(
-    conversations: Iterable[Conversation], form: Form, tokens: Tokens, context_tokens: int, over_length: str, loss: str
-) -> Encoding:
+def encode_rows(
+    conversations: Iterable[TrainingConversation],
+    form: TrainingPromptForm,
+    tokens: BaseTokenizer,
+    context_tokens: int,
+    over_length: str,
+    loss: str,
+) -> EncodedRows:
     """What is trained of each conversation. Nothing is cut silently: what is too long is told by its line.
 
     `over_length`: "refuse" leaves it as it is, "drop" leaves it out, "split" makes several examples of it and leaves
     out only turns that are too long alone.
     """
-    examples: list[Encoded] = []
+    examples: list[EncodedExample] = []
     lines: dict[str, list[int]] = {"dropped": [], "split": [], "refuse": []}
     longest = 0
     for conversation in conversations:
         line = conversation.line
-        found = [_example(pieces, tokens, loss, line) for pieces in forms.examples(form, conversation.messages)]
+        found = [_example(pieces, tokens, loss, line) for pieces in forms.example_pieces(form, conversation.messages)]
         length = max(len(example.ids) for example in found)
         longest = max(longest, length)
         if length > context_tokens and over_length == "refuse":
@@ -137,20 +151,20 @@ def encode(
             lines["dropped"] += [line] * (not is_complete)
         examples += found
     dropped, split, too_long = (tuple(lines[name]) for name in ("dropped", "split", "refuse"))
-    return Encoding(examples, dropped, split, too_long, longest)
+    return EncodedRows(examples, dropped, split, too_long, longest)
 
 
-def _example(pieces: Iterable[Piece], tokens: Tokens, loss: str, line: int) -> Encoded:
+def _example(pieces: Iterable[FormPiece], tokens: BaseTokenizer, loss: str, line: int) -> EncodedExample:
     encoded = tokens.encode(pieces)
     labels = encoded.labels
     if loss == "all":
         labels = encoded.ids if tokens.bos_id is None else [UNTRAINED, *encoded.ids[1:]]
-    return Encoded(encoded.ids, list(labels), line)
+    return EncodedExample(encoded.ids, list(labels), line)
 
 
 def _windows(
-    conversation: Conversation, form: Form, tokens: Tokens, context_tokens: int, loss: str
-) -> tuple[list[Encoded], bool]:
+    conversation: TrainingConversation, form: TrainingPromptForm, tokens: BaseTokenizer, context_tokens: int, loss: str
+) -> tuple[list[EncodedExample], bool]:
     """Examples in which each answer is trained once, and whether there was room for every turn.
 
     Where the last window has ended, the next begins earlier, with turns that are not trained again (but with `loss`
@@ -159,17 +173,17 @@ def _windows(
     messages = conversation.messages
     system, turns = (messages[:1], messages[1:]) if messages[0]["role"] == "system" else ((), messages)
     count = len(turns) // 2
-    is_whole = len(forms.examples(form, messages)) == 1  # else each answer has an example of its own
+    is_whole = len(forms.example_pieces(form, messages)) == 1  # else each answer has an example of its own
 
-    def window(begin: int, end: int, first: int) -> Encoded:
+    def window(begin: int, end: int, first: int) -> EncodedExample:
         """Turns from `begin` up to before `end`, trained from `first` on."""
-        pieces = forms.examples(form, [*system, *turns[2 * begin : 2 * end]])[-1]
+        pieces = forms.example_pieces(form, [*system, *turns[2 * begin : 2 * end]])[-1]
         return _example(_untrained(pieces, first - begin if is_whole else 0), tokens, loss, conversation.line)
 
     def fits(begin: int, end: int, room: int) -> bool:
         return begin == end or len(window(begin, end, begin).ids) <= room
 
-    found, first, is_complete = list[Encoded](), 0, True
+    found, first, is_complete = list[EncodedExample](), 0, True
     while first < count:
         end = first + 1
         fitting = (at for at in range(end) if fits(at, end, context_tokens) and fits(at, first, context_tokens // 2))
@@ -184,7 +198,7 @@ def _windows(
     return found, is_complete
 
 
-def _untrained(pieces: Sequence[Piece], answers: int) -> Iterator[Piece]:
+def _untrained(pieces: Sequence[FormPiece], answers: int) -> Iterator[FormPiece]:
     """The first answers and their ends become mere context."""
     for piece in pieces:
         yield dataclasses.replace(piece, is_trained=False) if answers > 0 else piece
@@ -194,17 +208,17 @@ def _untrained(pieces: Sequence[Piece], answers: int) -> Iterator[Piece]:
 # ------------------------------------------------------------------- batches
 
 
-def trained_tokens(examples: Sequence[Encoded]) -> int:
+def count_trained_tokens(examples: Sequence[EncodedExample]) -> int:
     return sum(sum(label != UNTRAINED for label in example.labels[1:]) for example in examples)
 
 
-def collate(examples: Sequence[Encoded], pad_id: int) -> dict[str, Any]:
+def collate(examples: Sequence[EncodedExample], pad_id: int) -> dict[str, Any]:
     """One row an example, filled up on the right: input_ids, attention_mask and labels, int64 on the CPU."""
     import torch
 
     longest = max(len(example.ids) for example in examples)
 
-    def rows(filler: int, values: Callable[[Encoded], list[int]]) -> Any:
+    def rows(filler: int, values: Callable[[EncodedExample], list[int]]) -> Any:
         filled = [values(one) + [filler] * (longest - len(one.ids)) for one in examples]
         return torch.tensor(filled, dtype=torch.int64)
 
@@ -215,7 +229,7 @@ def collate(examples: Sequence[Encoded], pad_id: int) -> dict[str, Any]:
     }
 
 
-def order(count: int, batch: int, seed: int, epoch: int, lengths: Sequence[int]) -> list[int]:
+def epoch_order(count: int, batch: int, seed: int, epoch: int, lengths: Sequence[int]) -> list[int]:
     """The examples of an epoch, each once, in an order that only `seed` and `epoch` decide.
 
     `batch`: examples a step. Within a step the longest come first: micro batches need little padding, and the sum of
@@ -225,3 +239,108 @@ def order(count: int, batch: int, seed: int, epoch: int, lengths: Sequence[int])
     random.Random(f"{seed} {epoch}").shuffle(chosen)  # noqa: S311  no secret
     steps = (chosen[at : at + batch] for at in range(0, count, batch))
     return [one for step in steps for one in sorted(step, key=lambda at: -lengths[at])]
+
+
+# Settings by which the steps of a run are what they are, from the first to the last.
+_FIXED_SETTINGS = (
+    "seed", "rank", "alpha", "dropout", "precision", "loss", "optimizer", "context_tokens", "over_length", "epochs",
+    "max_steps", "warmup_share", "final_rate_share", "evaluations_per_epoch",
+)  # fmt: skip
+TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # of the base, which get LoRA
+
+
+@dataclass(frozen=True, slots=True)
+class BaseFacts:
+    """The facts of a base that can be read before it is loaded."""
+
+    folder: Path
+    model_type: str
+    vocab_size: int
+    parameters: int
+    config: dict[str, Any]
+
+
+def inspect_base(folder: Path) -> BaseFacts:
+    """Read config.json and the headers of the weights, and check that they give all that is needed later.
+
+    Raises RunError("base_missing" | "base_unreadable").
+    """
+    if not (folder / "config.json").is_file():
+        raise RunError("base_missing", path=str(folder))
+    try:
+        hf_folder.check(folder)
+        config = hf_folder.read_config(folder)
+        tensors = {
+            name: tensor
+            for file in sorted(folder.glob("model*.safetensors"))
+            for name, tensor in hf_folder.tensors_of(file).items()
+        }
+        count = sum(math.prod(tensor.shape) for tensor in tensors.values())
+        if not config.get("vision_config"):  # such a one says less, and the checks refuse it
+            estimate.shape_from_config(config, count)
+        text = config.get("text_config") or config
+        return BaseFacts(folder, str(text.get("model_type", "")), int(text.get("vocab_size", 0)), count, config)
+    except JobError as error:
+        raise RunError("base_unreadable", path=str(folder), reason=str(error)) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # a damaged file, or another kind
+        raise RunError("base_unreadable", path=str(folder), reason=repr(error)[:300]) from error
+
+
+def process_count() -> int:
+    """Of a distributed run, as its launcher says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingInputs:
+    """`questions`: asked at each evaluation."""
+
+    spec: RunSpec  # effective
+    form: TrainingPromptForm
+    tokens: BaseTokenizer
+    train: Sequence[EncodedExample]
+    validation: Sequence[EncodedExample]
+    questions: Sequence[Messages]
+    base_mark: str = ""  # tells the base's weights from others
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What a run that is resumed must have in common with its beginning: with another order of examples, length of
+        an epoch or base its checkpoint would belong to no run at all.
+
+        The micro batch may have been halved on the way, and the rate: neither is among them.
+        """
+        own = {name: getattr(self.spec, name) for name in _FIXED_SETTINGS}
+        return own | {
+            "processes": process_count(),
+            "step_examples": self.step_examples,
+            "examples": len(self.train),
+            "base": self.base_mark,
+        }
+
+    @property
+    def micro_batch(self) -> int:
+        return self.spec.micro_batch or 1
+
+    @property
+    def batch(self) -> int:
+        """Examples a step, of one process."""
+        return self.micro_batch * (self.spec.accumulation or 1)
+
+    @property
+    def step_examples(self) -> int:
+        """Of all processes."""
+        return self.batch * process_count()
+
+    def with_half_the_micro_batch(self) -> "TrainingInputs":
+        """The same examples a step in more, smaller pieces: less memory, the same gradient. Not below one."""
+        micro = max(1, self.micro_batch // 2)
+        while self.batch % micro:
+            micro -= 1
+        return self.with_spec(micro_batch=micro, accumulation=self.batch // micro)
+
+    def with_half_the_rate(self) -> "TrainingInputs":
+        return self.with_spec(learning_rate=(self.spec.learning_rate or 0.0) / 2)
+
+    def with_spec(self, **changes: object) -> "TrainingInputs":
+        return dataclasses.replace(self, spec=dataclasses.replace(self.spec, **changes))  # type: ignore[arg-type]

@@ -42,7 +42,7 @@ _REACHED_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class TrainedShape:
     """Of the base's text model. Widths in numbers a token."""
 
     layers: int
@@ -81,7 +81,7 @@ class Shape:
         return self.layers * rank * sum(rows + columns for rows, columns in self.matrices)
 
 
-def shape_of(config: Mapping[str, Any], parameters: int = 0) -> Shape:
+def shape_from_config(config: Mapping[str, Any], parameters: int = 0) -> TrainedShape:
     """From config.json. `parameters`: as counted in the files, where that is known; 0: it is not.
 
     Raises KeyError for a configuration without one of the lengths.
@@ -90,7 +90,7 @@ def shape_of(config: Mapping[str, Any], parameters: int = 0) -> Shape:
     kind = str(text.get("model_type", config.get("model_type", "")))
     width, heads = int(text["hidden_size"]), int(text["num_attention_heads"])
     length = int(text.get("head_dim") or (256 if kind.startswith("gemma") else width // heads))
-    shape = Shape(
+    shape = TrainedShape(
         layers=int(text["num_hidden_layers"]),
         width=width,
         inner=int(text["intermediate_size"]),
@@ -109,7 +109,7 @@ def shape_of(config: Mapping[str, Any], parameters: int = 0) -> Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class TrainingMemory:
     """Bytes; they add up. `kept`: activations, from forward to backward. `working`: the most of what comes and goes.
 
     `libraries`: is taken before anything is loaded; who asks a running process what is free leaves it out.
@@ -129,7 +129,7 @@ class Memory:
         return sum(dataclasses.astuple(self))
 
 
-def memory(shape: Shape, spec: RunSpec, longest_tokens: int) -> Memory:
+def estimate_memory(shape: TrainedShape, spec: RunSpec, longest_tokens: int) -> TrainingMemory:
     """Of the card, or of the process without one. `spec`: effective. `longest_tokens`: of the longest example."""
     positions = (spec.micro_batch or 1) * longest_tokens
     number = _BYTES[str(spec.compute or spec.precision)]
@@ -143,7 +143,7 @@ def memory(shape: Shape, spec: RunSpec, longest_tokens: int) -> Memory:
     else:
         kept, again = shape.layers * layer, 0
     working = max(again + passing, _head_bytes(shape, positions, number))
-    return Memory(
+    return TrainingMemory(
         weights=round(shape.linear_weights * (_NF4_BYTES if is_packed else number)),
         tables=(shape.table_weights + shape.other_weights) * number,
         adapter=lora * 8,
@@ -161,7 +161,7 @@ def _spare_bytes(spec: RunSpec, activations: int) -> int:
     return round(_SPARE_SHARE * activations)
 
 
-def _layer_token_bytes(shape: Shape, spec: RunSpec, longest_tokens: int) -> int:
+def _layer_token_bytes(shape: TrainedShape, spec: RunSpec, longest_tokens: int) -> int:
     """What autograd keeps of one layer, for each token.
 
     PEFT turns the input of each LoRA into 32 bits, each time anew where the rest has 16. Norms compute in 32 bits.
@@ -184,7 +184,7 @@ def _layer_token_bytes(shape: Shape, spec: RunSpec, longest_tokens: int) -> int:
     return inputs + attention + norms + 3 * number * inner + 7 * 4 * (spec.rank or 16)
 
 
-def _head_bytes(shape: Shape, positions: int, number: int) -> int:
+def _head_bytes(shape: TrainedShape, positions: int, number: int) -> int:
     """Of the head on trained positions, a chunk at a time: logits and one more such array in 32 bits."""
     elements = min(CHUNK_ELEMENTS, positions * shape.vocabulary)
     return elements * (12 if shape.caps_logits else 8) + 2 * positions * shape.width * number
@@ -199,7 +199,7 @@ def optimizer_bytes(spec: RunSpec) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
+class TrainingDisk:
     """Bytes. `base`: the folder that a GGUF base is turned into, once."""
 
     base: int
@@ -212,10 +212,10 @@ class Disk:
         return self.base + self.checkpoints + self.adapter + self.logs
 
 
-def disk(shape: Shape, spec: RunSpec) -> Disk:
+def estimate_disk(shape: TrainedShape, spec: RunSpec) -> TrainingDisk:
     lora = shape.lora_weights(spec.rank or 16)
     has_folder = not str(spec.base).lower().endswith(".gguf")
-    return Disk(
+    return TrainingDisk(
         base=0 if has_folder else 2 * shape.parameters,
         checkpoints=round((KEPT_CHECKPOINTS + 1) * lora * (4 + optimizer_bytes(spec))),
         adapter=lora * (12 if spec.adapter else 8),
@@ -227,7 +227,7 @@ def disk(shape: Shape, spec: RunSpec) -> Disk:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class EpochWorkload:
     """Tokens of all examples of an epoch; `trained`: those in the loss. `validation_tokens`: of one evaluation.
     `processes`: of a distributed run."""
 
@@ -239,18 +239,18 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Time:
+class TrainingTime:
     step_s: float
     steps: int  # at most: early stopping ends sooner
     total_s: float  # with evaluations
 
 
-def time(shape: Shape, spec: RunSpec, load: Load, flops_per_s: float) -> Time:
+def estimate_time(shape: TrainedShape, spec: RunSpec, load: EpochWorkload, flops_per_s: float) -> TrainingTime:
     """`flops_per_s`: what a device reaches, see `card_flops_per_s`; a multiplication and an addition are two."""
     batch = (spec.micro_batch or 1) * (spec.accumulation or 1) * load.processes
     flops_per_s *= load.processes
     steps_per_epoch = max(1, math.ceil(load.examples / batch))
-    steps = recipe.steps_in_all(load.examples, batch, spec.epochs or 1.0, spec.max_steps)
+    steps = recipe.total_steps(load.examples, batch, spec.epochs or 1.0, spec.max_steps)
     length = load.tokens / max(load.examples, 1)
     forward = 2 * shape.linear_weights + 4 * length * shape.queries * shape.layers
     passes = 3 if spec.gradient_checkpointing else 2  # the weights are frozen: backward costs as much as forward
@@ -259,7 +259,7 @@ def time(shape: Shape, spec: RunSpec, load: Load, flops_per_s: float) -> Time:
     step_s = (load.tokens * (passes * forward + lora) + head) / flops_per_s / steps_per_epoch
     evaluations = 1 + math.ceil(steps / steps_per_epoch * (spec.evaluations_per_epoch or 0))
     evaluation_s = load.validation_tokens * (forward + 2 * shape.vocabulary * shape.width) / flops_per_s
-    return Time(step_s, steps, steps * step_s + evaluations * evaluation_s)
+    return TrainingTime(step_s, steps, steps * step_s + evaluations * evaluation_s)
 
 
 def card_flops_per_s(name: str) -> float:

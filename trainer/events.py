@@ -85,7 +85,7 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PreflightFinding:
     """One thing that was found before training. `code`: a key of `trainer.preflight.CODES`."""
 
     code: str
@@ -94,12 +94,12 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    found: tuple[Finding, ...]
+class PreflightFindings:
+    found: tuple[PreflightFinding, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Effective:
+class ResolvedRecipe:
     """The spec with everything decided, and what it was decided from."""
 
     spec: dict[str, Any]
@@ -125,7 +125,7 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class RunForecast:
     """Of memory, time and disk. `is_measured`: by three steps with the longest batch; otherwise computed."""
 
     peak_bytes: int
@@ -137,7 +137,7 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TrainingStep:
     """One step of the optimizer. `tokens_per_s`: of all tokens that are not padding; `memory_bytes`: peak so far."""
 
     step: int
@@ -152,7 +152,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class EvaluationStep:
     """Of the validation rows. `step` 0: the base, before anything was trained."""
 
     step: int
@@ -224,29 +224,36 @@ class Failed:
 
 
 Event = (
-    Started | Phase | Findings | Effective | Preview | Forecast | Step | Evaluation | Sample | Checkpoint | Adjusted
+    Started | Phase | PreflightFindings | ResolvedRecipe | Preview | RunForecast | TrainingStep | EvaluationStep | Sample | Checkpoint | Adjusted
     | Finished | Paused | Cancelled | Failed
 )  # fmt: skip
 TERMINAL = (Finished, Paused, Cancelled, Failed)
-_EVENTS: dict[str, Any] = {kind.__name__.lower(): kind for kind in Event.__args__}
+# The names of the wire, which are also those of stored `events.jsonl` files.
+KINDS: dict[str, type[Event]] = {
+    "started": Started, "phase": Phase, "findings": PreflightFindings, "effective": ResolvedRecipe, "preview": Preview,
+    "forecast": RunForecast, "step": TrainingStep, "evaluation": EvaluationStep, "sample": Sample,
+    "checkpoint": Checkpoint, "adjusted": Adjusted, "finished": Finished, "paused": Paused, "cancelled": Cancelled,
+    "failed": Failed,
+}  # fmt: skip
+_NAMES = {kind: name for name, kind in KINDS.items()}
 
 
 def to_json(event: Event) -> dict[str, Any]:
-    return {"event": type(event).__name__.lower(), **dataclasses.asdict(event)}
+    return {"event": _NAMES[type(event)], **dataclasses.asdict(event)}
 
 
 def from_json(data: Mapping[str, Any]) -> Event:
     """Raises ValueError for anything that is not an event of this protocol."""
-    kind = _EVENTS.get(str(data.get("event")))
+    kind: Any = KINDS.get(str(data.get("event")))
     if kind is None:
         raise ValueError(f"unknown event: {data.get('event')!r}")
     values = {key: value for key, value in data.items() if key != "event"}
     try:
-        if kind is Findings:
-            values["found"] = tuple(Finding(**found) for found in values["found"])
+        if kind is PreflightFindings:
+            values["found"] = tuple(PreflightFinding(**found) for found in values["found"])
         if kind is Preview:
             values["tokens"] = tuple(PreviewToken(**token) for token in values["tokens"])
         event: Event = kind(**values)
     except (TypeError, KeyError) as error:
-        raise ValueError(f"not a {kind.__name__}: {error}") from error
+        raise ValueError(f"not a {data['event']}: {error}") from error
     return event

@@ -1,28 +1,100 @@
-"""What a finished run leaves: the adapter, what it is for, and the hold-out's likelihoods for the gate."""
+"""What a finished run leaves: the adapter, what it is for, and the hold-out's likelihoods for the gate.
+
+Conversions that a run starts, each in a process of its own: a GGUF base as a folder, and the adapter as GGUF.
+
+llama.cpp's converter changes the libraries that it runs with, and the trial model in float32 is memory that the
+training needs; both are gone when that process ends.
+"""
 
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trainer import adapter, data, disk, spec
-from trainer import form as forms
-from trainer.channel import Journal
-from trainer.convert import client
-from trainer.data import Conversation, Rows
-from trainer.events import Phase
-from trainer.material import Material
+from trainer import adapter, convert_job, data, spec, start, storage
+from trainer import prompt_form as forms
+from trainer.channel import TrainerJournal
+from trainer.convert_job import Failed, GgufToHf, LoraToGguf
+from trainer.data import SplitRows, TrainingConversation, TrainingInputs
+from trainer.events import Phase, RunError
 from trainer.model import example_nll
 
-ADAPTER, GGUF, HOLDOUT = "adapter", "adapter.gguf", "holdout.json"
+_LOOK_INTERVAL_S = 0.5
+
+
+def convert_base(gguf: Path, bases: Path, journal: TrainerJournal, *, is_maker: bool) -> Path:
+    """The GGUF base as a folder, made once for a file: `bases`/<the first digits of its hash>.
+
+    Of the processes of a distributed run only the first is its maker. Where it fails, their launcher ends the others.
+    """
+    if not gguf.is_file():
+        raise RunError("base_missing", path=str(gguf))
+    with gguf.open("rb") as file:
+        folder = bases / hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    while not is_maker and not folder.is_dir():
+        time.sleep(_LOOK_INTERVAL_S)
+    if folder.is_dir():
+        return folder
+    with storage.guarded_write(bases.parent):
+        bases.mkdir(parents=True, exist_ok=True)
+    failed = _run_conversion(GgufToHf(str(gguf), str(folder)), "converting_base", journal)
+    if failed is not None and failed.code == "disk_full":
+        raise RunError("disk_full", **failed.facts)
+    if failed is not None and failed.code != "target_exists":  # made by another run meanwhile
+        raise RunError("base_unreadable", path=str(gguf), reason=_failure_reason(failed))
+    return folder
+
+
+def convert_adapter(adapter: Path, base: Path, target: Path, converter: str, journal: TrainerJournal) -> None:
+    """Raises RunError("export_failed" | "disk_full")."""
+    target.unlink(missing_ok=True)
+    failed = _run_conversion(LoraToGguf(str(adapter), str(base), str(target), converter), "exporting", journal)
+    if failed is not None and failed.code == "disk_full":
+        raise RunError("disk_full", **failed.facts)
+    if failed is not None:
+        raise RunError("export_failed", reason=_failure_reason(failed))
+
+
+def _run_conversion(job: convert_job.Job, phase: str, journal: TrainerJournal) -> Failed | None:
+    """Run the job and send its progress as `phase`. Return how it failed, or None."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "job.json"
+        path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
+        command = start.command(sys.executable, "trainer.convert", str(path))
+        # Its input stays open as long as we live: at its end the process gives up and cleans up.
+        # A session of its own: Ctrl+C in the terminal is a pause of the run, which comes after this.
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        ) as process:
+            assert process.stdout is not None
+            last: convert_job.Event | None = None
+            journal.send(Phase(phase))
+            for line in process.stdout:
+                last = convert_job.event_from_json(json.loads(line))
+                if isinstance(last, convert_job.Progress):
+                    journal.send(Phase(phase, last.done_bytes, last.total_bytes))
+    if isinstance(last, convert_job.Finished):
+        return None
+    return last if isinstance(last, Failed) else Failed("converter_failed", {"reason": f"exit {process.returncode}"})
+
+
+def _failure_reason(failed: Failed) -> str:
+    return f"{failed.code}: {json.dumps(failed.facts, ensure_ascii=False)}"[:300]
+
+
+ADAPTER_FOLDER, ADAPTER_GGUF, HOLDOUT_FILE = "adapter", "adapter.gguf", "holdout.json"
 VERSION = 1
-CHATS = 20
+MOST_CHATS = 20
 
 
-def export(
-    model: Any, material: Material, rows: Rows, base: Path, folder: Path, step: int, journal: Journal
+def export_run(
+    model: Any, material: TrainingInputs, rows: SplitRows, base: Path, folder: Path, step: int, journal: TrainerJournal
 ) -> tuple[Path, str]:
     """Write the adapter, the hold-out's likelihoods where there is a hold-out, and the adapter as GGUF where there is a
     converter. `base`: the folder that it was loaded from. Return the adapter's folder and the GGUF file or "".
@@ -34,14 +106,14 @@ def export(
         write_holdout(model, material, rows.holdout, folder, journal)
     if not material.spec.converter:
         return saved, ""
-    client.adapter_gguf(saved, base, folder / GGUF, material.spec.converter, journal)
-    return saved, str(folder / GGUF)
+    convert_adapter(saved, base, folder / ADAPTER_GGUF, material.spec.converter, journal)
+    return saved, str(folder / ADAPTER_GGUF)
 
 
-def save_adapter(model: Any, material: Material, rows: Rows, folder: Path, step: int) -> Path:
+def save_adapter(model: Any, material: TrainingInputs, rows: SplitRows, folder: Path, step: int) -> Path:
     """As PEFT writes it, whole or not at all; with the base's hash, because a GGUF adapter does not know its base, and
     with the ids of the rows that it knows."""
-    target, part = folder / ADAPTER, folder / f"{ADAPTER}.part"
+    target, part = folder / ADAPTER_FOLDER, folder / f"{ADAPTER_FOLDER}.part"
     effective = spec.to_json(material.spec)
     base = Path(material.spec.base)
     record = {
@@ -49,14 +121,14 @@ def save_adapter(model: Any, material: Material, rows: Rows, folder: Path, step:
         "name": material.spec.name,
         "base": material.spec.base,
         "base_sha256": material.spec.base_sha256,
-        "base_mark": adapter.mark_of(base) if base.is_dir() else "",
+        "base_mark": adapter.base_fingerprint(base) if base.is_dir() else "",
         "went_on_from": material.spec.hashes.get("adapter", ""),
         "form": effective["form"],
         "spec_sha256": hashlib.sha256(json.dumps(effective, sort_keys=True).encode()).hexdigest(),
         "step": step,
     }
-    disk.discard(part)
-    with disk.writing(folder, part):
+    storage.discard(part)
+    with storage.guarded_write(folder, part):
         model.save_pretrained(part, save_embedding_layers=False)
         (part / "README.md").unlink(missing_ok=True)  # PEFT's model card, with blanks to fill in
         (part / adapter.RECORD).write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -66,18 +138,20 @@ def save_adapter(model: Any, material: Material, rows: Rows, folder: Path, step:
     return target
 
 
-def _known_rows(material: Material, rows: Rows) -> set[str]:
+def _known_rows(material: TrainingInputs, rows: SplitRows) -> set[str]:
     before = adapter.known_rows(Path(material.spec.adapter)) if material.spec.adapter else frozenset()
     return {*before, *(adapter.row_id(row.messages) for row in (*rows.train, *rows.validation))}
 
 
-def write_holdout(model: Any, material: Material, rows: Sequence[Conversation], folder: Path, journal: Journal) -> None:
+def write_holdout(
+    model: Any, material: TrainingInputs, rows: Sequence[TrainingConversation], folder: Path, journal: TrainerJournal
+) -> None:
     """Token ids, and what base and adapter make of them in the precision that was trained in. The base is the one
     without any adapter, also where an earlier one was trained further.
 
     The gate asks every GGUF form for the likelihood of these very ids, and tokenizes the chats for itself.
     """
-    examples = data.encode(rows, material.form, material.tokens, data.ANY_LENGTH, "refuse", "answers").examples
+    examples = data.encode_rows(rows, material.form, material.tokens, data.ANY_LENGTH, "refuse", "answers").examples
     sums: dict[str, list[float]] = {"base_nll": [], "adapter_nll": []}
     for at, example in enumerate(examples):
         journal.send(Phase("evaluating", at, len(examples)))
@@ -92,14 +166,14 @@ def write_holdout(model: Any, material: Material, rows: Sequence[Conversation], 
             {"line": one.line, "ids": one.ids, "labels": one.labels, **{name: sums[name][at] for name in sums}}
             for at, one in enumerate(examples)
         ],
-        "chats": [_chat(row, material) for row in rows[:CHATS]],
+        "chats": [_chat(row, material) for row in rows[:MOST_CHATS]],
     }
-    part = folder / f"{HOLDOUT}.part"
-    with disk.writing(folder, part):
+    part = folder / f"{HOLDOUT_FILE}.part"
+    with storage.guarded_write(folder, part):
         part.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
-        part.replace(folder / HOLDOUT)
+        part.replace(folder / HOLDOUT_FILE)
 
 
-def _chat(row: Conversation, material: Material) -> dict[str, Any]:
+def _chat(row: TrainingConversation, material: TrainingInputs) -> dict[str, Any]:
     asked = row.messages[:-1]
-    return {"messages": list(asked), "ids": material.tokens.encode(forms.prompt(material.form, asked)).ids}
+    return {"messages": list(asked), "ids": material.tokens.encode(forms.prompt_pieces(material.form, asked)).ids}

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from trainer import adapter as adapters
-from trainer import checkpoints, events, wire
+from trainer import events, storage, wire
 from trainer import spec as specs
-from trainer.channel import FILE, Control, Journal
-from trainer.events import Effective, Evaluation, Event, Phase, Started, Step
+from trainer.channel import EVENTS_FILE, RunControl, TrainerJournal
+from trainer.events import EvaluationStep, Event, Phase, ResolvedRecipe, Started, TrainingStep
 from trainer.spec import RunSpec
 from trainer.wire import EventWriter
 
@@ -53,20 +53,20 @@ class _Writer(EventWriter):
             self._claimed.write(line)
 
 
-class Fake:
-    def __init__(self, spec: RunSpec, behaviour: str, writer: EventWriter, control: Control) -> None:
+class FakeTrainer:
+    def __init__(self, spec: RunSpec, behaviour: str, writer: EventWriter, control: RunControl) -> None:
         self.spec = spec
         self.folder = Path(spec.folder)
         self.behaviour = behaviour
         self.control = control
         self.total = spec.max_steps or STEPS
         self._writer = writer
-        self._journal = Journal(writer)
+        self._journal = TrainerJournal(writer)
         self._began_at = time.monotonic()
 
     def run(self, *, is_resumed: bool) -> int:
         """The process's exit status."""
-        saved = checkpoints.whole(self.folder / "checkpoints")
+        saved = storage.whole_checkpoints(self.folder / "checkpoints")
         if saved and not is_resumed:
             return self._fail("run_exists", path=str(self.folder))
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -91,10 +91,12 @@ class Fake:
         )  # fmt: skip
         made = json.dumps(specs.to_json(effective), ensure_ascii=False, indent=1)
         (self.folder / "effective.json").write_text(made, encoding="utf-8")
-        self._tell(events.Findings((events.Finding("few_rows", "warn", {"rows": 4, "wanted": 50}),)))
+        self._tell(events.PreflightFindings((events.PreflightFinding("few_rows", "warn", {"rows": 4, "wanted": 50}),)))
         facts = {"device": "cpu", "parameters": 268_098_176, "trained_parameters": 3_796_992, "steps": self.total}
-        self._tell(Effective(specs.to_json(effective), facts))
-        self._tell(events.Forecast(2_000_000_000, 8_000_000_000, 0.1, 0.1 * self.total, 600_000_000, is_measured=True))
+        self._tell(ResolvedRecipe(specs.to_json(effective), facts))
+        self._tell(
+            events.RunForecast(2_000_000_000, 8_000_000_000, 0.1, 0.1 * self.total, 600_000_000, is_measured=True)
+        )
         self._evaluate(0)
 
     def _train(self, begun: int) -> int:
@@ -116,18 +118,18 @@ class Fake:
         left_s = 0.1 * (self.total - step)
         rate = 2e-4 * (1 - step / self.total)
         memory = 1_900_000_000
-        self._tell(Step(step, self.total, step / 4, _loss(step), rate, 0.8, 812.5, memory, left_s))
+        self._tell(TrainingStep(step, self.total, step / 4, _loss(step), rate, 0.8, 812.5, memory, left_s))
 
     def _evaluate(self, step: int) -> None:
         self._tell(Phase("evaluating", step, self.total))
-        self._tell(Evaluation(step, step / 4, _loss(step) + 0.1, 640, is_best=True))
+        self._tell(EvaluationStep(step, step / 4, _loss(step) + 0.1, 640, is_best=True))
         self._tell(events.Sample(step, "What is the capital of Japan?", "Tokyo." if step else "What is", step > 0))
 
     def _save(self, step: int) -> None:
-        part = checkpoints.begin(self.folder / "checkpoints", step)
+        part = storage.begin_checkpoint(self.folder / "checkpoints", step)
         (part / "weights").write_bytes(bytes(1000))
-        made = checkpoints.publish(part, step)
-        self._tell(events.Checkpoint(step, str(made.path), checkpoints.size_bytes(made), 0.01))
+        made = storage.publish_checkpoint(part, step)
+        self._tell(events.Checkpoint(step, str(made.path), storage.checkpoint_size_bytes(made), 0.01))
 
     def _obey(self, wanted: str, step: int) -> int:
         if wanted == "finish":
@@ -207,7 +209,7 @@ class Fake:
             threading.Event().wait(SILENT_S)
 
     def _write(self, line: bytes) -> None:
-        with (self.folder / FILE).open("ab") as file:
+        with (self.folder / EVENTS_FILE).open("ab") as file:
             file.write(line)
         self._writer.write(line)
 
@@ -261,12 +263,12 @@ def main() -> int:
     except (OSError, specs.SpecError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return events.EXIT_UNREADABLE_SPEC
-    control = Control()
+    control = RunControl()
     control.listen_to_signals()
     if "--commands" in sys.argv:
         control.listen_to_input()
     behaviour = os.environ.get(VARIABLE, "").removeprefix("fake").removeprefix(":") or "good"
-    return Fake(spec, behaviour, writer, control).run(is_resumed="--resume" in sys.argv)
+    return FakeTrainer(spec, behaviour, writer, control).run(is_resumed="--resume" in sys.argv)
 
 
 if __name__ == "__main__":

@@ -21,16 +21,16 @@ from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, TrainerState
 
-from trainer import checkpoints, data, disk, recipe
-from trainer.channel import Control, Journal, Stopped
-from trainer.checkpoints import Checkpoint
+from trainer import data, recipe, storage
+from trainer.channel import RunControl, StopRequested, TrainerJournal
 from trainer.convert.report import peak_rss_bytes
-from trainer.events import Adjusted, Evaluation, Phase, Sample, Step
+from trainer.data import TrainingInputs
+from trainer.events import Adjusted, EvaluationStep, Phase, Sample, TrainingStep
 from trainer.events import Checkpoint as Saved
-from trainer.material import Material
-from trainer.model import answer, example_nll
+from trainer.model import example_nll, generate_answer
 from trainer.spec import RunSpec
-from trainer.tokens import Encoded
+from trainer.storage import SavedCheckpoint
+from trainer.tokenization import EncodedExample
 
 WEIGHTS = "adapter_model.safetensors"
 SAVES_PER_EPOCH = 4  # besides those after evaluations
@@ -50,19 +50,21 @@ class NotFiniteError(ArithmeticError):
         self.learning_rate = learning_rate
 
 
-class Loop(Trainer):  # type: ignore[misc]
+class TrainingLoop(Trainer):  # type: ignore[misc]
     """One go at training: it ends by itself, on request, out of memory, or with NotFiniteError."""
 
     lr_scheduler: Any
     control: Any
 
-    def __init__(self, model: Any, material: Material, folder: Path, journal: Journal, control: Control) -> None:
+    def __init__(
+        self, model: Any, material: TrainingInputs, folder: Path, journal: TrainerJournal, control: RunControl
+    ) -> None:
         self.material = material
         self.folder = folder
         self.journal = journal
         self.asked = control
         self.end_reason = ""
-        self.clock = Clock()
+        self.clock = ThroughputMeter()
         self._peak_bytes = 0  # of the processes before this one
         self._evaluation_s = 0.0  # of the last one
         self._evaluated: dict[str, Any] = {}
@@ -74,12 +76,12 @@ class Loop(Trainer):  # type: ignore[misc]
             train_dataset=list(material.train),
             eval_dataset=list(material.validation) or None,
             data_collator=lambda examples: data.collate(examples, material.tokens.pad_id),
-            callbacks=[Watch(self)],
+            callbacks=[LoopCallback(self)],
         )
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = True
 
-    def begin(self, start: Checkpoint | None) -> None:
+    def begin(self, start: SavedCheckpoint | None) -> None:
         """Trains, from the beginning or on from `start`; not at all where that one was the last.
 
         Raises NotFiniteError, and RunError for a full disk.
@@ -87,12 +89,12 @@ class Loop(Trainer):  # type: ignore[misc]
         try:
             if start is None or self._has_more_to_do(start):
                 self.train(resume_from_checkpoint=str(start.path) if start else None)
-        except Stopped:  # within an evaluation, which is done after a resume
+        except StopRequested:  # within an evaluation, which is done after a resume
             self.end_reason = str(self.asked.wanted)
             if self.end_reason == "pause" and self.state.global_step > (start.step if start else 0):
                 self._save_checkpoint(self.model)
 
-    def _has_more_to_do(self, start: Checkpoint) -> bool:
+    def _has_more_to_do(self, start: SavedCheckpoint) -> bool:
         self.state = TrainerState.load_from_json(str(start.path / STATE))
         self._go_on_from(next((entry for entry in self.state.log_history if "trained_s" in entry), {}))
         if self._owes_evaluation():
@@ -123,7 +125,7 @@ class Loop(Trainer):  # type: ignore[misc]
 
         def order() -> list[int]:
             epoch = self.state.global_step // steps_per_epoch
-            return data.order(len(lengths), batch, self.material.spec.seed, epoch, lengths)
+            return data.epoch_order(len(lengths), batch, self.material.spec.seed, epoch, lengths)
 
         return _Order(len(lengths), order)
 
@@ -139,7 +141,7 @@ class Loop(Trainer):  # type: ignore[misc]
         if self.lr_scheduler is None:
             spec = self.material.spec
             self.lr_scheduler = LambdaLR(
-                optimizer or self.optimizer, lambda step: share(spec, step, num_training_steps)
+                optimizer or self.optimizer, lambda step: rate_share(spec, step, num_training_steps)
             )
             self._created_lr_scheduler = True
         return self.lr_scheduler
@@ -178,10 +180,10 @@ class Loop(Trainer):  # type: ignore[misc]
             raise NotFiniteError(self.state.global_step, self._get_learning_rate())
         is_best = self.state.best_metric is None or loss < self.state.best_metric
         step, epoch = self.state.global_step, round(self.state.epoch or 0.0, 4)
-        self.journal.send(Evaluation(step, epoch, loss, count, is_best))
+        self.journal.send(EvaluationStep(step, epoch, loss, count, is_best))
         metrics = {"eval_loss": loss}
         self.log(metrics)
-        with contextlib.suppress(Stopped):  # the loss counts; the run ends in `Watch.on_evaluate`
+        with contextlib.suppress(StopRequested):  # the loss counts; the run ends in `Watch.on_evaluate`
             self._tell_samples()
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.journal.send(Phase("training", step, self.state.max_steps))
@@ -189,12 +191,12 @@ class Loop(Trainer):  # type: ignore[misc]
         self.clock.restart()
         return metrics
 
-    def nll(self, examples: Sequence[Encoded]) -> tuple[float, int]:
+    def nll(self, examples: Sequence[EncodedExample]) -> tuple[float, int]:
         """Sum of nats over trained tokens, and their number; shared among the processes of a distributed run."""
         rank, world = self.args.process_index, self.args.world_size
         own = examples[rank::world]
         nll = sum(example_nll(self.model, own, self.material.tokens.pad_id, self.asked.check))
-        totals = torch.tensor([nll, float(data.trained_tokens(own))], dtype=torch.float64)
+        totals = torch.tensor([nll, float(data.count_trained_tokens(own))], dtype=torch.float64)
         if world > 1:
             totals = self.accelerator.reduce(totals.to(self.args.device), reduction="sum").cpu()
         return float(totals[0]), int(totals[1])
@@ -204,7 +206,7 @@ class Loop(Trainer):  # type: ignore[misc]
             return
         for messages in self.material.questions:
             tokens, form, most = self.material.tokens, self.material.form, self.material.spec.sample_tokens
-            text, has_ended = answer(self.model, tokens, form, messages, most, self.asked.check)
+            text, has_ended = generate_answer(self.model, tokens, form, messages, most, self.asked.check)
             self.journal.send(Sample(self.state.global_step, messages[-1]["content"], text, has_ended))
 
     def evaluations(self) -> dict[int, float]:
@@ -222,16 +224,16 @@ class Loop(Trainer):  # type: ignore[misc]
         started, step = time.monotonic(), self.state.global_step
         self.journal.send(Phase("saving", step, self.state.max_steps))
         part = self.folder / f"checkpoint-{step}.part"
-        with disk.writing(self.folder, part, needed_bytes=self._checkpoint_bytes()):
+        with storage.guarded_write(self.folder, part, needed_bytes=self._checkpoint_bytes()):
             if self.args.should_save:
-                checkpoints.begin(self.folder, step)
+                storage.begin_checkpoint(self.folder, step)
             self.accelerator.wait_for_everyone()
             self._fill(part)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
-                saved = checkpoints.publish(part, step, self.material.conditions)
-                checkpoints.prune(self.folder, {self.state.best_global_step or 0})
-                size = checkpoints.size_bytes(saved)
+                saved = storage.publish_checkpoint(part, step, self.material.conditions)
+                storage.prune_checkpoints(self.folder, {self.state.best_global_step or 0})
+                size = storage.checkpoint_size_bytes(saved)
                 self.journal.send(Saved(step, str(saved.path), size, round(time.monotonic() - started, 3)))
         self.journal.send(Phase("training", step, self.state.max_steps))
         self.clock.restart()
@@ -281,7 +283,7 @@ class Loop(Trainer):  # type: ignore[misc]
         step, total = self.state.global_step, self.state.max_steps
         tokens_per_s, step_s = self.clock.lap()
         self.journal.send(
-            Step(
+            TrainingStep(
                 step=step,
                 total=total,
                 epoch=round(self.state.epoch or 0.0, 4),
@@ -305,10 +307,10 @@ class Loop(Trainer):  # type: ignore[misc]
         return left
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]
+class LoopCallback(TrainerCallback):  # type: ignore[misc]
     """Decides when the loop evaluates, saves and ends, beyond what its arguments say."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: TrainingLoop) -> None:
         self._loop = loop
         self._saved_at = time.monotonic()
 
@@ -364,7 +366,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         return names[number], bool(is_due)
 
 
-class Clock:
+class ThroughputMeter:
     """Count tokens and seconds of training alone: evaluations, samples and saving are left out."""
 
     def __init__(self) -> None:
@@ -418,7 +420,7 @@ class _Order(Sampler[int]):  # type: ignore[misc]
         return self._count
 
 
-def _arguments(material: Material, folder: Path) -> TrainingArguments:
+def _arguments(material: TrainingInputs, folder: Path) -> TrainingArguments:
     spec = material.spec
     examples, batch, epochs = len(material.train), material.step_examples, spec.epochs or 1.0
     steps = math.ceil(examples / batch)
@@ -429,7 +431,7 @@ def _arguments(material: Material, folder: Path) -> TrainingArguments:
         per_device_train_batch_size=spec.micro_batch,
         gradient_accumulation_steps=spec.accumulation,
         num_train_epochs=epochs,
-        max_steps=recipe.steps_in_all(examples, batch, epochs, spec.max_steps),  # alone it would not be "at most"
+        max_steps=recipe.total_steps(examples, batch, epochs, spec.max_steps),  # alone it would not be "at most"
         learning_rate=spec.learning_rate,
         weight_decay=spec.weight_decay or 0.0,
         max_grad_norm=spec.clip_norm or 0.0,
@@ -456,7 +458,7 @@ def _arguments(material: Material, folder: Path) -> TrainingArguments:
     return arguments
 
 
-def share(spec: RunSpec, step: int, total: int) -> float:
+def rate_share(spec: RunSpec, step: int, total: int) -> float:
     """Of the highest learning rate, at a step from 0: linear warm-up, then half a cosine."""
     warm_up = math.ceil((spec.warmup_share or 0.0) * total)
     if step < warm_up:

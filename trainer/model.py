@@ -19,18 +19,18 @@ from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.modeling_outputs import CausalLMOutput
 
 from trainer import adapter, data, estimate
-from trainer import form as forms
+from trainer import prompt_form as forms
+from trainer.data import TARGETS, BaseFacts
 from trainer.events import RunError
-from trainer.form import Form, Messages
-from trainer.material import TARGETS, Base
+from trainer.prompt_form import Messages, TrainingPromptForm
 from trainer.spec import RunSpec
-from trainer.tokens import UNTRAINED, Encoded, Tokens
+from trainer.tokenization import UNTRAINED, BaseTokenizer, EncodedExample
 
 LOSS_TOLERANCE = 2e-2  # between our loss and the model's own on one example, relative; bf16 rounds the logits
 _DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
 
 
-def load(spec: RunSpec, base: Base) -> Any:
+def load_model(spec: RunSpec, base: BaseFacts) -> Any:
     """The PEFT model, its LoRA matrices in float32 and everything else frozen as it was loaded. The matrices are new,
     and change nothing yet, or those of the adapter that is trained further.
 
@@ -74,12 +74,12 @@ def load(spec: RunSpec, base: Base) -> Any:
     )
     adapted = get_peft_model(model, lora)
     if spec.adapter:
-        _go_on_from(Path(spec.adapter), adapted)
+        _load_adapter(Path(spec.adapter), adapted)
     adapted.base_model.model.config.use_cache = False
     return adapted
 
 
-def _go_on_from(folder: Path, adapted: Any) -> None:
+def _load_adapter(folder: Path, adapted: Any) -> None:
     """Raises RunError("adapter_unreadable") for matrices that are not those of this base and rank."""
     path = str(folder)
     try:
@@ -237,7 +237,7 @@ class HeadLoss(torch.autograd.Function):  # type: ignore[misc]
 
 
 def example_nll(
-    model: Any, examples: Sequence[Encoded], pad_id: int, check: Callable[[], None] = lambda: None
+    model: Any, examples: Sequence[EncodedExample], pad_id: int, check: Callable[[], None] = lambda: None
 ) -> list[float]:
     """Return the nats of each example's trained tokens, in their order. `check`: called before each, and may raise."""
     model.eval()
@@ -252,14 +252,19 @@ def example_nll(
     return sums
 
 
-def answer(
-    model: Any, tokens: Tokens, form: Form, messages: Messages, most: int, check: Callable[[], None] = lambda: None
+def generate_answer(
+    model: Any,
+    tokens: BaseTokenizer,
+    form: TrainingPromptForm,
+    messages: Messages,
+    most: int,
+    check: Callable[[], None] = lambda: None,
 ) -> tuple[str, bool]:
     """Return the answer to the last user message, at most `most` tokens, and whether the model itself ended it.
 
     `check`: called after each token, and may raise.
     """
-    ids = tokens.encode(forms.prompt(form, messages)).ids
+    ids = tokens.encode(forms.prompt_pieces(form, messages)).ids
     device = next(model.parameters()).device
     prompt = torch.tensor([ids], device=device)
 

@@ -12,16 +12,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainer import adapter, estimate, template
-from trainer.channel import Journal
-from trainer.convert import hf_folder, pre_tokenizer
-from trainer.data import Conversation, Encoding, Rows
-from trainer.events import Finding, Findings, Preview, PreviewToken, RunError
-from trainer.form import Form
-from trainer.material import TARGETS, Base, Material
+from trainer import adapter, estimate, tokenization
+from trainer.channel import TrainerJournal
+from trainer.convert import converter, hf_folder
+from trainer.data import TARGETS, BaseFacts, EncodedRows, SplitRows, TrainingConversation, TrainingInputs
+from trainer.events import PreflightFinding, PreflightFindings, Preview, PreviewToken, RunError
 from trainer.offline import NetworkRefusedError
+from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec
-from trainer.tokens import UNTRAINED, Encoded, Tokens
+from trainer.tokenization import UNTRAINED, BaseTokenizer, EncodedExample
 
 # Code -> level and facts. `lines`: the first LINES of `count`, of the data file called `file`.
 CODES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -72,31 +71,31 @@ PREVIEWS, PLANNED_PREVIEWS = 3, 20  # of a run, whose journal keeps them; of a p
 PREVIEW_TOKENS = 4096
 
 
-def report(
-    material: Material,
-    base: Base,
-    rows: Rows,
-    encodings: Mapping[str, Encoding],
-    journal: Journal,
+def report_findings(
+    material: TrainingInputs,
+    base: BaseFacts,
+    rows: SplitRows,
+    encodings: Mapping[str, EncodedRows],
+    journal: TrainerJournal,
     previews: int = PREVIEWS,
 ) -> None:
     """Tells what was found, and the first `previews` examples token by token. Raises RunError("preflight_blocked")."""
-    found = findings(material, base, rows, encodings)
-    journal.send(Findings(tuple(found)))
+    found = collect_findings(material, base, rows, encodings)
+    journal.send(PreflightFindings(tuple(found)))
     for example in material.train[:previews]:
-        journal.send(preview(material.tokens, example, PREVIEW_TOKENS))
+        journal.send(preview_example(material.tokens, example, PREVIEW_TOKENS))
     blocking = [finding.code for finding in found if finding.level == "block"]
     if blocking:
         raise RunError("preflight_blocked", codes=blocking)
 
 
-def findings(
-    material: Material,
-    base: Base,
-    rows: Rows,
-    encodings: Mapping[str, Encoding],
+def collect_findings(
+    material: TrainingInputs,
+    base: BaseFacts,
+    rows: SplitRows,
+    encodings: Mapping[str, EncodedRows],
     platform: str = sys.platform,
-) -> list[Finding]:
+) -> list[PreflightFinding]:
     """In the order of CODES. `encodings`: of "train" and "validation", as they will be used."""
     found = [
         *_of_rows(material, rows, encodings),
@@ -110,7 +109,7 @@ def findings(
     return sorted(found, key=lambda finding: order.index(finding.code))
 
 
-def preview(tokens: Tokens, example: Encoded, count: int) -> Preview:
+def preview_example(tokens: BaseTokenizer, example: EncodedExample, count: int) -> Preview:
     """The first `count` tokens of an example, as they are trained."""
     ends = set(tokens.end_ids)
 
@@ -126,13 +125,13 @@ def preview(tokens: Tokens, example: Encoded, count: int) -> Preview:
     return Preview(example.line, tuple(shown))
 
 
-def _finding(code: str, **facts: Any) -> Finding:
+def _finding(code: str, **facts: Any) -> PreflightFinding:
     level, names = CODES[code]
     assert set(facts) == set(names), (code, facts)
-    return Finding(code, level, facts)
+    return PreflightFinding(code, level, facts)
 
 
-def _at_lines(code: str, path: str, lines: Sequence[int], **facts: Any) -> list[Finding]:
+def _at_lines(code: str, path: str, lines: Sequence[int], **facts: Any) -> list[PreflightFinding]:
     """Nothing where no line has it."""
     if not lines:
         return []
@@ -142,7 +141,9 @@ def _at_lines(code: str, path: str, lines: Sequence[int], **facts: Any) -> list[
 # ----------------------------------------------------------------- the data
 
 
-def _of_rows(material: Material, rows: Rows, encodings: Mapping[str, Encoding]) -> Iterator[Finding]:
+def _of_rows(
+    material: TrainingInputs, rows: SplitRows, encodings: Mapping[str, EncodedRows]
+) -> Iterator[PreflightFinding]:
     spec = material.spec
     yield from _of_count(spec.train, encodings["train"].examples)
     for name, encoding in encodings.items():
@@ -165,18 +166,18 @@ def _of_rows(material: Material, rows: Rows, encodings: Mapping[str, Encoding]) 
         yield _finding("data_unfrozen", files=unfrozen)
 
 
-def _of_stops(stops: Sequence[str], path: str, rows: Sequence[Conversation]) -> Iterator[Finding]:
+def _of_stops(stops: Sequence[str], path: str, rows: Sequence[TrainingConversation]) -> Iterator[PreflightFinding]:
     """Answers are asked for with these texts as their end: what holds one can be learned, and never be given whole."""
     for stop in stops:
         lines = [row.line for row in rows if _answers_hold(row, stop)]
         yield from _at_lines("stop_in_answer", path, lines, text=stop)
 
 
-def _answers_hold(row: Conversation, text: str) -> bool:
+def _answers_hold(row: TrainingConversation, text: str) -> bool:
     return any(text in message["content"] for message in row.messages if message["role"] == "assistant")
 
 
-def _of_count(path: str, examples: Sequence[Encoded]) -> Iterator[Finding]:
+def _of_count(path: str, examples: Sequence[EncodedExample]) -> Iterator[PreflightFinding]:
     rows = len({example.line for example in examples})
     if not rows:
         yield _finding("no_rows", file=Path(path).name)
@@ -188,7 +189,7 @@ def _of_count(path: str, examples: Sequence[Encoded]) -> Iterator[Finding]:
     yield _lengths(examples)
 
 
-def _lengths(examples: Sequence[Encoded]) -> Finding:
+def _lengths(examples: Sequence[EncodedExample]) -> PreflightFinding:
     """`bins`: [up to this length, examples], doubling."""
     lengths = sorted(len(example.ids) for example in examples)
     bins: dict[int, int] = {}
@@ -206,7 +207,7 @@ def _lengths(examples: Sequence[Encoded]) -> Finding:
     )
 
 
-def _shared(rows: Sequence[Conversation], others: Sequence[Conversation]) -> list[int]:
+def _shared(rows: Sequence[TrainingConversation], others: Sequence[TrainingConversation]) -> list[int]:
     """Lines of the rows whose messages are, to the letter, among the others'."""
     known = {json.dumps(row.messages) for row in others}
     return [row.line for row in rows if json.dumps(row.messages) in known]
@@ -215,13 +216,15 @@ def _shared(rows: Sequence[Conversation], others: Sequence[Conversation]) -> lis
 # ---------------------------------------------------------- what is trained
 
 
-def _of_examples(material: Material, base: Base, encodings: Mapping[str, Encoding]) -> Iterator[Finding]:
+def _of_examples(
+    material: TrainingInputs, base: BaseFacts, encodings: Mapping[str, EncodedRows]
+) -> Iterator[PreflightFinding]:
     tokens, loss = material.tokens, str(material.spec.loss)
     end = _end_ids(material.form, tokens)
     for name, encoding in encodings.items():
         path = getattr(material.spec, name)
 
-        def lines(is_wrong: Callable[[Encoded], bool], encoding: Encoding = encoding) -> list[int]:
+        def lines(is_wrong: Callable[[EncodedExample], bool], encoding: EncodedRows = encoding) -> list[int]:
             return list(dict.fromkeys(example.line for example in encoding.examples if is_wrong(example)))
 
         yield from _at_lines("nothing_trained", path, lines(lambda one: not _runs(one)))
@@ -234,13 +237,13 @@ def _of_examples(material: Material, base: Base, encodings: Mapping[str, Encodin
             yield from _at_lines("token_outside", path, outside, vocabulary=base.vocab_size)
 
 
-def _end_ids(form: Form, tokens: Tokens) -> list[int]:
+def _end_ids(form: TrainingPromptForm, tokens: BaseTokenizer) -> list[int]:
     if form.end:
         return tokens.ids(form.end, has_markup=True)
     return [] if tokens.eos_id is None else [tokens.eos_id]
 
 
-def _runs(example: Encoded) -> list[tuple[int, int]]:
+def _runs(example: EncodedExample) -> list[tuple[int, int]]:
     """Where each stretch of trained tokens begins, and the place after its last."""
     places = [at for at, label in enumerate(example.labels) if at and label != UNTRAINED]
     begins = [at for at in places if at == 1 or example.labels[at - 1] == UNTRAINED]
@@ -248,25 +251,25 @@ def _runs(example: Encoded) -> list[tuple[int, int]]:
     return list(zip(begins, ends, strict=True))
 
 
-def _all_end(example: Encoded, end: Sequence[int]) -> bool:
+def _all_end(example: EncodedExample, end: Sequence[int]) -> bool:
     """Whether every answer's end is learned. An example without one is somebody else's finding."""
     return all(example.ids[max(begin, after - len(end)) : after] == list(end) for begin, after in _runs(example))
 
 
-def _begins_once(example: Encoded, tokens: Tokens) -> bool:
+def _begins_once(example: EncodedExample, tokens: BaseTokenizer) -> bool:
     """Exactly one first token where the tokenizer adds one, and never two."""
     bos = tokens.tokenizer.bos_token_id
     leading = next((at for at, id in enumerate(example.ids) if id != bos), len(example.ids))
     return leading == 1 if tokens.bos_id is not None else bos is None or leading <= 1
 
 
-def _begins_trained(example: Encoded, tokens: Tokens) -> bool:
+def _begins_trained(example: EncodedExample, tokens: BaseTokenizer) -> bool:
     """Before every answer stands a question."""
     first = 0 if tokens.bos_id is None else 1
     return any(label != UNTRAINED for label in example.labels[: first + 1])
 
 
-def _of_form(form: Form, tokens: Tokens, loss: str) -> Iterator[Finding]:
+def _of_form(form: TrainingPromptForm, tokens: BaseTokenizer, loss: str) -> Iterator[PreflightFinding]:
     end = _end_ids(form, tokens)
     if len(end) != 1:
         yield _finding("end_unknown", text=form.end)
@@ -276,12 +279,12 @@ def _of_form(form: Form, tokens: Tokens, loss: str) -> Iterator[Finding]:
         yield _finding("pad_is_end", text=tokens.text_of(tokens.pad_id))
     if loss == "all":
         yield _finding("prompts_wanted")
-    cases = template.differences(form, tokens.tokenizer)
+    cases = tokenization.template_differences(form, tokens.tokenizer)
     if cases:
         yield _finding("template_differs", cases=cases)
 
 
-def _stops(id: int, form: Form, tokens: Tokens) -> bool:
+def _stops(id: int, form: TrainingPromptForm, tokens: BaseTokenizer) -> bool:
     """By itself; or as text that the form stops at, which llama.cpp gives only of tokens that control nothing."""
     return id in tokens.end_ids or (id not in tokens.control_ids and tokens.text_of(id) in form.stop)
 
@@ -289,17 +292,17 @@ def _stops(id: int, form: Form, tokens: Tokens) -> bool:
 # ----------------------------------------------------------------- the base
 
 
-def _of_vocabulary(tokens: Tokens, base: Base) -> Iterator[Finding]:
+def _of_vocabulary(tokens: BaseTokenizer, base: BaseFacts) -> Iterator[PreflightFinding]:
     if base.vocab_size and tokens.size != base.vocab_size:
         code = "vocabulary_larger" if tokens.size > base.vocab_size else "vocabulary_padded"
         yield _finding(code, tokens=tokens.size, vocabulary=base.vocab_size)
     file = base.folder / "tokenizer.json"
     is_split_by_rules = file.is_file() and not (base.folder / "tokenizer.model").is_file()
-    if is_split_by_rules and pre_tokenizer.equal_one(json.loads(file.read_bytes())) is None:
+    if is_split_by_rules and converter.known_pre_tokenizer(json.loads(file.read_bytes())) is None:
         yield _finding("pre_tokenizer_unknown")
 
 
-def _of_base(material: Material, base: Base) -> Iterator[Finding]:
+def _of_base(material: TrainingInputs, base: BaseFacts) -> Iterator[PreflightFinding]:
     text = base.config.get("text_config") or base.config
     if base.config.get("vision_config"):
         yield _finding("base_sees")
@@ -317,7 +320,7 @@ def _of_base(material: Material, base: Base) -> Iterator[Finding]:
             yield _finding("f16_narrow")
 
 
-def _matrices(base: Base) -> dict[str, tuple[int, ...]]:
+def _matrices(base: BaseFacts) -> dict[str, tuple[int, ...]]:
     """Those of the language model that get LoRA beside them, with their shapes."""
     return {
         name: tensor.shape
@@ -327,7 +330,7 @@ def _matrices(base: Base) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _missing_targets(base: Base) -> list[str]:
+def _missing_targets(base: BaseFacts) -> list[str]:
     found = {name.removesuffix(".weight").rpartition(".")[2] for name in _matrices(base)}
     return [target for target in TARGETS if target not in found]
 
@@ -335,18 +338,18 @@ def _missing_targets(base: Base) -> list[str]:
 # -------------------------------------------------------------- the machine
 
 
-def _of_machine(material: Material, base: Base, platform: str) -> Iterator[Finding]:
+def _of_machine(material: TrainingInputs, base: BaseFacts, platform: str) -> Iterator[PreflightFinding]:
     spec = material.spec
     if not base.config.get("vision_config"):  # else it is refused, and may not say how large it is
-        yield from _of_disk(spec, estimate.shape_of(base.config, base.parameters))
+        yield from _of_disk(spec, estimate.shape_from_config(base.config, base.parameters))
     if not _is_network_refused():
         yield _finding("network_open")
     if platform == "win32" and spec.device == "cuda":
         yield _finding("shared_memory")
 
 
-def _of_disk(spec: RunSpec, shape: estimate.Shape) -> Iterator[Finding]:
-    folder, disk = Path(spec.folder), estimate.disk(shape, spec)
+def _of_disk(spec: RunSpec, shape: estimate.TrainedShape) -> Iterator[PreflightFinding]:
+    folder, disk = Path(spec.folder), estimate.estimate_disk(shape, spec)
     place = next(path for path in (folder, *folder.parents) if path.exists())
     needed, free = disk.checkpoints + disk.adapter + disk.logs, shutil.disk_usage(place).free
     if free < needed:

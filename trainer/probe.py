@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from trainer import data, estimate, loop, recipe
-from trainer.channel import Control, Journal
-from trainer.events import Adjusted, Forecast, Phase, RunError
-from trainer.material import Base, Material, processes
+from trainer.channel import RunControl, TrainerJournal
+from trainer.data import BaseFacts, TrainingInputs, process_count
+from trainer.events import Adjusted, Phase, RunError, RunForecast
 from trainer.model import free_bytes
 
 STEPS = 3
@@ -27,10 +27,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
 
 
-def smaller(material: Material, journal: Journal, step: int) -> Material:
+def halve_micro_batch(material: TrainingInputs, journal: TrainerJournal, step: int) -> TrainingInputs:
     """After memory ran out: half the micro batch. Raises RunError("out_of_memory") when there is no half, and in a
     distributed run: the other processes would go on with what they have."""
-    if material.micro_batch == 1 or processes() > 1:
+    if material.micro_batch == 1 or process_count() > 1:
         raise RunError("out_of_memory", device=material.spec.device, micro_batch=material.micro_batch)
     halved = material.with_half_the_micro_batch()
     facts = {"micro_batch": halved.spec.micro_batch, "accumulation": halved.spec.accumulation}
@@ -38,31 +38,31 @@ def smaller(material: Material, journal: Journal, step: int) -> Material:
     return halved
 
 
-def compute(material: Material, base: Base, journal: Journal) -> Forecast:
+def compute_forecast(material: TrainingInputs, base: BaseFacts, journal: TrainerJournal) -> RunForecast:
     """Told before the model is loaded. Raises RunError("memory_short") above what a run may take of what is free.
 
     This process has its libraries, and the card's context, by now: what is free is free besides them.
     """
     effective, device = material.spec, str(material.spec.device)
     lengths = [len(example.ids) for example in material.train]
-    shape = estimate.shape_of(base.config, base.parameters)
-    memory = estimate.memory(shape, effective, max(lengths))
-    load = estimate.Load(
+    shape = estimate.shape_from_config(base.config, base.parameters)
+    memory = estimate.estimate_memory(shape, effective, max(lengths))
+    load = estimate.EpochWorkload(
         examples=len(lengths),
         tokens=sum(lengths),
-        trained=data.trained_tokens(material.train),
+        trained=data.count_trained_tokens(material.train),
         validation_tokens=sum(len(example.ids) for example in material.validation),
-        processes=processes(),
+        processes=process_count(),
     )
     rate = estimate.card_flops_per_s(torch.cuda.get_device_name()) if device == "cuda" else _processor_flops_per_s()
-    time_taken = estimate.time(shape, effective, load, rate)
+    time_taken = estimate.estimate_time(shape, effective, load, rate)
     available = round(free_bytes(device) * effective.memory_share)
-    forecast = Forecast(
+    forecast = RunForecast(
         peak_bytes=memory.total,
         available_bytes=available,
         step_s=round(time_taken.step_s, 3),
         total_s=round(time_taken.total_s, 1),
-        disk_bytes=estimate.disk(shape, effective).training,
+        disk_bytes=estimate.estimate_disk(shape, effective).training,
         is_measured=False,
     )
     journal.send(forecast)
@@ -80,7 +80,9 @@ def _processor_flops_per_s() -> float:
     return 0.5 * 4 * 2 * 512**3 / (time.perf_counter() - started)
 
 
-def measure(model: Any, material: Material, computed: Forecast, journal: Journal, control: Control) -> Material:
+def measure_steps(
+    model: Any, material: TrainingInputs, computed: RunForecast, journal: TrainerJournal, control: RunControl
+) -> TrainingInputs:
     """The material, with a smaller micro batch where the asked one does not fit. Tells what the run will take.
 
     Raises RunError("out_of_memory"), and Stopped.
@@ -97,14 +99,14 @@ def measure(model: Any, material: Material, computed: Forecast, journal: Journal
             if not is_out_of_memory(error):
                 raise
             fits = False
-        forget(model)
+        release_memory(model)
         if fits:
             journal.send(_forecast(material, token_s, peak, computed))
             return material
-        material = smaller(material, journal, 0)
+        material = halve_micro_batch(material, journal, 0)
 
 
-def _token_seconds(model: Any, material: Material, control: Control) -> float:
+def _token_seconds(model: Any, material: TrainingInputs, control: RunControl) -> float:
     """Seconds a token of a micro batch with the longest examples, forward and backward."""
     longest = sorted(material.train, key=lambda example: -len(example.ids))[: material.micro_batch]
     device = next(model.parameters()).device
@@ -121,7 +123,7 @@ def _token_seconds(model: Any, material: Material, control: Control) -> float:
     return min(taken) / int(batch["input_ids"].numel())
 
 
-def forget(model: Any) -> None:
+def release_memory(model: Any) -> None:
     """Neither gradients, a loop that nobody has any more, nor cached memory remain; a card's peak is counted anew."""
     model.zero_grad(set_to_none=True)
     gc.collect()  # a loop and its callback hold each other, and the optimizer
@@ -130,16 +132,16 @@ def forget(model: Any) -> None:
         torch.cuda.reset_peak_memory_stats()
 
 
-def _forecast(material: Material, token_s: float, peak_bytes: int, computed: Forecast) -> Forecast:
+def _forecast(material: TrainingInputs, token_s: float, peak_bytes: int, computed: RunForecast) -> RunForecast:
     spec, lengths = material.spec, [len(example.ids) for example in material.train]
     steps_per_epoch = max(1, math.ceil(len(lengths) / material.step_examples))
-    steps = recipe.steps_in_all(len(lengths), material.step_examples, spec.epochs or 1.0, spec.max_steps)
-    order = data.order(len(lengths), material.step_examples, spec.seed, 0, lengths)
-    token_s /= processes()
+    steps = recipe.total_steps(len(lengths), material.step_examples, spec.epochs or 1.0, spec.max_steps)
+    order = data.epoch_order(len(lengths), material.step_examples, spec.seed, 0, lengths)
+    token_s /= process_count()
     step_s = token_s * _padded([lengths[at] for at in order], material.micro_batch) / steps_per_epoch
     evaluations = 1 + math.ceil(steps / steps_per_epoch * (spec.evaluations_per_epoch or 0))
     evaluation_s = token_s * FORWARD_SHARE * sum(len(example.ids) for example in material.validation)
-    return Forecast(
+    return RunForecast(
         peak_bytes=peak_bytes,
         available_bytes=computed.available_bytes,
         step_s=round(step_s, 3),

@@ -17,7 +17,7 @@ BILLION = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RecipeFacts:
     """`rows`: to train on. `memory_bytes`: of the card, or of the computer without one. `has_bf16`: of the
     device. `platform`: begins with "linux" there. `parameters`: of the base. `model_type`: as in config.json.
     `processes`: that share a step."""
@@ -34,7 +34,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class MemoryTier:
     """What an 8B base in 4 bits has room for, from so much memory on; cards tell a little less than they are sold for.
 
     `context_tokens`: usual, and where an example needs it.
@@ -46,14 +46,14 @@ class Room:
 
 
 _CARDS = (
-    Room(0, (1024, 1024), 1),  # 8 GB
-    Room(11, (2048, 2048), 1),  # 12 GB
-    Room(15, (2048, 4096), 2),  # 16 GB
-    Room(22, (4096, 4096), 4),  # 24 GB
-    Room(70, (4096, 8192), 8),  # 80 GB
+    MemoryTier(0, (1024, 1024), 1),  # 8 GB
+    MemoryTier(11, (2048, 2048), 1),  # 12 GB
+    MemoryTier(15, (2048, 4096), 2),  # 16 GB
+    MemoryTier(22, (4096, 4096), 4),  # 24 GB
+    MemoryTier(70, (4096, 8192), 8),  # 80 GB
 )
-_SMALL_ON_CPU = Room(0, (2048, 4096), 4)  # below a billion parameters
-_LARGE_ON_CPU = Room(0, (1024, 2048), 1)
+_SMALL_ON_CPU = MemoryTier(0, (2048, 4096), 4)  # below a billion parameters
+_LARGE_ON_CPU = MemoryTier(0, (1024, 2048), 1)
 _TABLE_PARAMETERS = 8 * BILLION
 _BYTES_PER_PARAMETER = 0.66  # an 8B base takes 5.3 GiB, embeddings included
 
@@ -86,7 +86,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def effective(spec: RunSpec, facts: Facts) -> RunSpec:
+def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
     """The spec with everything decided but `form`, `max_steps`, and what names files."""
     values: dict[str, Any] = {}
 
@@ -101,7 +101,7 @@ def effective(spec: RunSpec, facts: Facts) -> RunSpec:
 
     device = decide("device", lambda: facts.device)
     is_small = facts.parameters < BILLION
-    room = _room(facts, device, spec.memory_share)
+    room = _memory_tier(facts, device, spec.memory_share)
     precision = decide("precision", lambda: _precision(facts, device))
     decide("compute", lambda: _compute(facts, device) if precision == "nf4" else precision)
     decide("optimizer", lambda: _optimizer(facts, device))
@@ -118,7 +118,7 @@ def effective(spec: RunSpec, facts: Facts) -> RunSpec:
     micro = decide("micro_batch", lambda: min(room.micro_batch, max(1, batch // given)))
     accumulation = decide("accumulation", lambda: max(1, batch // micro))
     epochs = decide("epochs", lambda: 3.0)
-    steps = steps_in_all(facts.rows, micro * accumulation * facts.processes, epochs, spec.max_steps)
+    steps = total_steps(facts.rows, micro * accumulation * facts.processes, epochs, spec.max_steps)
     decide("learning_rate", lambda: 3e-4 if steps < _FEW_STEPS else 2e-4)
     decide("warmup_share", lambda: max(0.05, min(_LEAST_WARMUP_STEPS, max(1, steps // 2)) / steps))
     decide("final_rate_share", lambda: 0.1)
@@ -129,13 +129,13 @@ def effective(spec: RunSpec, facts: Facts) -> RunSpec:
     return dataclasses.replace(spec, **values)
 
 
-def steps_in_all(rows: int, batch: int, epochs: float, max_steps: int | None) -> int:
+def total_steps(rows: int, batch: int, epochs: float, max_steps: int | None) -> int:
     """Of the optimizer, 1 or more. The last step of an epoch may have fewer examples."""
     steps = max(1, math.ceil(math.ceil(rows / batch) * epochs))
     return steps if max_steps is None else min(steps, max_steps)
 
 
-def _room(facts: Facts, device: str, memory_share: float) -> Room:
+def _memory_tier(facts: RecipeFacts, device: str, memory_share: float) -> MemoryTier:
     """A base that is smaller or larger than 8B leaves that much more or less room."""
     if device == "cpu":
         return _SMALL_ON_CPU if facts.parameters < BILLION else _LARGE_ON_CPU
@@ -144,21 +144,21 @@ def _room(facts: Facts, device: str, memory_share: float) -> Room:
     return next((room for room in reversed(_CARDS) if gib >= room.gib), _CARDS[0])
 
 
-def _precision(facts: Facts, device: str) -> str:
+def _precision(facts: RecipeFacts, device: str) -> str:
     """On a processor 4 bits save little of a small base, most of which is its embedding, and are slower."""
     if device == "cuda" or facts.parameters >= BILLION:
         return "nf4"
     return "bf16" if facts.has_bf16 else "f32"
 
 
-def _compute(facts: Facts, device: str) -> str:
+def _compute(facts: RecipeFacts, device: str) -> str:
     """bfloat16 where it need not be emulated; float16 on cards before Ampere."""
     if facts.has_bf16:
         return "bf16"
     return "f16" if device == "cuda" else "f32"
 
 
-def _optimizer(facts: Facts, device: str) -> str:
+def _optimizer(facts: RecipeFacts, device: str) -> str:
     """On a processor the 8-bit one works, but takes five times as long, and LoRA's states are small anyway."""
     if device == "cpu":
         return "adamw"

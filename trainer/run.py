@@ -18,41 +18,38 @@ from accelerate.utils import broadcast_object_list
 
 from trainer import (
     adapter,
-    awake,
-    checkpoints,
     data,
-    disk,
     export,
     loop,
     model,
     preflight,
     probe,
     recipe,
+    sleep_inhibitor,
     spec,
-    template,
+    storage,
+    tokenization,
 )
-from trainer import tokens as tokenizing
-from trainer.channel import Control, Journal, Stopped
-from trainer.checkpoints import Checkpoint
-from trainer.convert import client
-from trainer.data import Conversation, Rows
+from trainer import tokenization as tokenizing
+from trainer.channel import RunControl, StopRequested, TrainerJournal
+from trainer.data import BaseFacts, SplitRows, TrainingConversation, TrainingInputs, inspect_base, process_count
 from trainer.events import (
     PROTOCOL,
     Adjusted,
     Cancelled,
-    Effective,
     Event,
     Finished,
-    Forecast,
     Paused,
     Phase,
+    ResolvedRecipe,
     RunError,
+    RunForecast,
     Started,
 )
-from trainer.loop import Loop, NotFiniteError
-from trainer.material import Base, Material, look_at, processes
+from trainer.loop import NotFiniteError, TrainingLoop
 from trainer.spec import RunSpec
-from trainer.tokens import Tokens
+from trainer.storage import SavedCheckpoint
+from trainer.tokenization import BaseTokenizer
 
 EFFECTIVE, CHECKPOINTS = "effective.json", "checkpoints"
 MOST_HALVINGS = 3  # of the learning rate, before the run gives up
@@ -62,16 +59,18 @@ _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "sa
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedRun:
     """Everything that is known before the model is loaded."""
 
-    base: Base
-    rows: Rows
-    material: Material
-    forecast: Forecast
+    base: BaseFacts
+    rows: SplitRows
+    material: TrainingInputs
+    forecast: RunForecast
 
 
-def run(asked: RunSpec, journal: Journal, control: Control, *, resumes: bool, ends_after: str = "") -> Event | None:
+def run(
+    asked: RunSpec, journal: TrainerJournal, control: RunControl, *, resumes: bool, ends_after: str = ""
+) -> Event | None:
     """The event that ends it, which the caller sends. `ends_after`: "plan" or "probe": then it ends with its forecast.
 
     Raises RunError.
@@ -80,7 +79,7 @@ def run(asked: RunSpec, journal: Journal, control: Control, *, resumes: bool, en
     start = _start_of(folder, resumes=resumes) if not ends_after else None
     try:
         return _run(asked, folder, journal, control, start, resumes=resumes, ends_after=ends_after)
-    except Stopped:  # before it trains
+    except StopRequested:  # before it trains
         step = start.step if start else 0
         return Cancelled(step) if control.wanted == "cancel" else Paused(step)
 
@@ -88,30 +87,30 @@ def run(asked: RunSpec, journal: Journal, control: Control, *, resumes: bool, en
 def _run(
     asked: RunSpec,
     folder: Path,
-    journal: Journal,
-    control: Control,
-    start: Checkpoint | None,
+    journal: TrainerJournal,
+    control: RunControl,
+    start: SavedCheckpoint | None,
     *,
     resumes: bool,
     ends_after: str,
 ) -> Event | None:
     """As `run`. Raises Stopped."""
-    with disk.writing(folder.parent):
+    with storage.guarded_write(folder.parent):
         folder.mkdir(parents=True, exist_ok=True)
     journal.keep_in(folder)
     journal.send(_started(start))
     if start is not None:  # before processes that are more or fewer wait for each other
-        _require_same(checkpoints.conditions(start), {"processes": processes()})
+        _require_same(storage.sealed_conditions(start), {"processes": process_count()})
     previews = preflight.PLANNED_PREVIEWS if ends_after else preflight.PREVIEWS
-    prepared = prepare(_settled(asked, folder) if resumes else asked, journal, previews)
+    prepared = prepare(_read_effective(asked, folder) if resumes else asked, journal, previews)
     if ends_after == "plan":
         return None
     if start is not None:
         _require_same(_conditions(start), _conditions_now(prepared.material))
     control.check()
-    with awake.kept("Kotae: fine-tuning"):
+    with sleep_inhibitor.keep_awake("Kotae: fine-tuning"):
         adapted = _loaded(prepared, journal)
-        material = probe.measure(adapted, prepared.material, prepared.forecast, journal, control)
+        material = probe.measure_steps(adapted, prepared.material, prepared.forecast, journal, control)
         if ends_after == "probe":
             return None
         trained = _train(adapted, material, folder, journal, control, start)
@@ -121,51 +120,51 @@ def _run(
 # ------------------------------------------------------------------ before the model
 
 
-def prepare(asked: RunSpec, journal: Journal, previews: int = preflight.PREVIEWS) -> Prepared:
+def prepare(asked: RunSpec, journal: TrainerJournal, previews: int = preflight.PREVIEWS) -> PreparedRun:
     """Reads the data and decides what the spec leaves open. Raises RunError, also for findings that block.
 
     `previews`: so many examples are told token by token.
     """
-    asked = adapter.decided(asked)
-    base = look_at(_base_folder(asked, journal))
+    asked = adapter.with_adapter_settings(asked)
+    base = inspect_base(_base_folder(asked, journal))
     journal.send(Phase("reading"))
-    tokens = tokenizing.load(base.folder)
-    form = asked.form or template.form_of(tokens.tokenizer)
+    tokens = tokenizing.load_tokenizer(base.folder)
+    form = asked.form or tokenization.form_from_template(tokens.tokenizer)
     if form is None:
         raise RunError("spec_invalid", field="form", value=None, expected="a form: the base has no chat template")
     asked = dataclasses.replace(asked, form=form)
-    rows = Rows(*(_read(asked, name) for name in FILES))
+    rows = SplitRows(*(_read(asked, name) for name in FILES))
     whole = {
-        name: data.encode(getattr(rows, name), form, tokens, data.ANY_LENGTH, "refuse", "answers")
+        name: data.encode_rows(getattr(rows, name), form, tokens, data.ANY_LENGTH, "refuse", "answers")
         for name in ("train", "validation")
     }
     longest = max(encoding.longest for encoding in whole.values())
-    effective = _shared(recipe.effective(asked, _facts(asked, base, len(rows.train), longest)))
+    effective = _shared(recipe.resolve(asked, _facts(asked, base, len(rows.train), longest)))
     journal.send(Phase("checking"))
     return _checked(effective, tokens, base, rows, whole, previews, journal)
 
 
-def _base_folder(asked: RunSpec, journal: Journal) -> Path:
+def _base_folder(asked: RunSpec, journal: TrainerJournal) -> Path:
     base = Path(asked.base)
     if base.suffix.lower() != ".gguf":
         return base
     bases = Path(asked.bases or Path(asked.folder) / "base")
-    return client.base_folder(base, bases, journal, is_maker=is_first_process())
+    return export.convert_base(base, bases, journal, is_maker=is_first_process())
 
 
-def _read(asked: RunSpec, name: str) -> list[Conversation]:
+def _read(asked: RunSpec, name: str) -> list[TrainingConversation]:
     path = getattr(asked, name)
-    return data.read(Path(path), asked.hashes.get(name, "")) if path else []
+    return data.read_rows(Path(path), asked.hashes.get(name, "")) if path else []
 
 
-def _facts(asked: RunSpec, base: Base, rows: int, longest: int) -> recipe.Facts:
+def _facts(asked: RunSpec, base: BaseFacts, rows: int, longest: int) -> recipe.RecipeFacts:
     device = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda":
         if not torch.cuda.is_available():
             why = "no card" if torch.version.cuda else "built without CUDA"
             raise RunError("spec_invalid", field="device", value=device, expected=f"cpu: {why}")
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    return recipe.Facts(
+    return recipe.RecipeFacts(
         rows=rows,
         tokens_longest=longest,
         device=device,
@@ -174,13 +173,13 @@ def _facts(asked: RunSpec, base: Base, rows: int, longest: int) -> recipe.Facts:
         parameters=base.parameters,
         model_type=base.model_type,
         platform=platform.system().lower(),
-        processes=processes(),
+        processes=process_count(),
     )
 
 
 def _shared(effective: RunSpec) -> RunSpec:
     """The first process's in all of a distributed run, where each may have found another amount of memory free."""
-    if processes() == 1:
+    if process_count() == 1:
         return effective
     PartialState(cpu=effective.device == "cpu")  # begins the exchange
     shared: RunSpec = broadcast_object_list([effective])[0]
@@ -189,26 +188,26 @@ def _shared(effective: RunSpec) -> RunSpec:
 
 def _checked(
     effective: RunSpec,
-    tokens: Tokens,
-    base: Base,
-    rows: Rows,
-    whole: Mapping[str, data.Encoding],
+    tokens: BaseTokenizer,
+    base: BaseFacts,
+    rows: SplitRows,
+    whole: Mapping[str, data.EncodedRows],
     previews: int,
-    journal: Journal,
-) -> Prepared:
+    journal: TrainerJournal,
+) -> PreparedRun:
     """`whole`: the rows as answers alone are trained, of any length."""
     assert effective.form is not None
 
-    def encode(name: str, loss: str) -> data.Encoding:
+    def encode(name: str, loss: str) -> data.EncodedRows:
         assert effective.form is not None
         longest = effective.context_tokens or data.ANY_LENGTH
         if loss == "answers" and whole[name].longest <= longest:
             return whole[name]
-        return data.encode(getattr(rows, name), effective.form, tokens, longest, effective.over_length, loss)
+        return data.encode_rows(getattr(rows, name), effective.form, tokens, longest, effective.over_length, loss)
 
     train, validation = encode("train", str(effective.loss)), encode("validation", "answers")
     asked = [({"role": "user", "content": text},) for text in effective.samples]
-    material = Material(
+    material = TrainingInputs(
         spec=effective,
         form=effective.form,
         tokens=tokens,
@@ -217,25 +216,25 @@ def _checked(
         questions=asked or [row.messages[:-1] for row in rows.validation[:SAMPLES]],
         base_mark=_mark_of(effective, base),
     )
-    journal.send(Effective(spec.to_json(effective), _told(base, material)))
-    preflight.report(material, base, rows, {"train": train, "validation": validation}, journal, previews)
+    journal.send(ResolvedRecipe(spec.to_json(effective), _effective_facts(base, material)))
+    preflight.report_findings(material, base, rows, {"train": train, "validation": validation}, journal, previews)
     # From here on frozen, so that a resumed run notices other files.
     files = {name: Path(getattr(effective, name)) for name in FILES if getattr(effective, name)}
-    frozen = {name: data.digest(path) for name, path in files.items()}
+    frozen = {name: data.file_sha256(path) for name, path in files.items()}
     frozen |= {"adapter": effective.hashes["adapter"]} if effective.adapter else {}
     material = material.with_spec(hashes=frozen)
-    return Prepared(base, rows, material, probe.compute(material, base, journal))
+    return PreparedRun(base, rows, material, probe.compute_forecast(material, base, journal))
 
 
-def _told(base: Base, material: Material) -> dict[str, Any]:
+def _effective_facts(base: BaseFacts, material: TrainingInputs) -> dict[str, Any]:
     lengths, effective = [len(example.ids) for example in material.train], material.spec
-    steps = recipe.steps_in_all(len(lengths), material.step_examples, effective.epochs or 1.0, effective.max_steps)
+    steps = recipe.total_steps(len(lengths), material.step_examples, effective.epochs or 1.0, effective.max_steps)
     return {
         "model_type": base.model_type,
         "parameters": base.parameters,
         "examples": len(lengths),
         "tokens": sum(lengths),
-        "trained_tokens": data.trained_tokens(material.train),
+        "trained_tokens": data.count_trained_tokens(material.train),
         "longest": max(lengths, default=0),
         "steps": steps,
     }
@@ -244,13 +243,13 @@ def _told(base: Base, material: Material) -> dict[str, Any]:
 # -------------------------------------------------------------------- with the model
 
 
-def _loaded(prepared: Prepared, journal: Journal) -> Any:
+def _loaded(prepared: PreparedRun, journal: TrainerJournal) -> Any:
     """The model with LoRA, and our loss where it is the model's own in less memory."""
     journal.send(Phase("loading"))
     effective = prepared.material.spec
     if effective.device == "cuda":
         torch.cuda.set_per_process_memory_fraction(effective.memory_share)
-    adapted = model.load(effective, prepared.base)
+    adapted = model.load_model(effective, prepared.base)
     shortest = min(prepared.material.train, key=lambda example: len(example.ids))
     batch = data.collate([shortest], prepared.material.tokens.pad_id)
     device = next(adapted.parameters()).device
@@ -259,22 +258,27 @@ def _loaded(prepared: Prepared, journal: Journal) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    loop: Loop
-    material: Material
+class TrainedLoop:
+    loop: TrainingLoop
+    material: TrainingInputs
 
 
 def _train(
-    adapted: Any, material: Material, folder: Path, journal: Journal, control: Control, start: Checkpoint | None
-) -> Trained:
+    adapted: Any,
+    material: TrainingInputs,
+    folder: Path,
+    journal: TrainerJournal,
+    control: RunControl,
+    start: SavedCheckpoint | None,
+) -> TrainedLoop:
     """Until it ends by itself or on request. Out of memory or not finite: on from the last checkpoint, changed."""
     halvings = 0
     while True:
-        _settle(material.spec, folder)
-        going = Loop(adapted, material, folder / CHECKPOINTS, journal, control)
+        _write_effective(material.spec, folder)
+        going = TrainingLoop(adapted, material, folder / CHECKPOINTS, journal, control)
         try:
             going.begin(start)
-            return Trained(going, material)
+            return TrainedLoop(going, material)
         except NotFiniteError as error:
             halvings += 1
             if halvings > MOST_HALVINGS:
@@ -285,15 +289,17 @@ def _train(
         except (RuntimeError, MemoryError) as error:
             if not probe.is_out_of_memory(error):
                 raise
-            material = probe.smaller(material, journal, going.state.global_step)
+            material = probe.halve_micro_batch(material, journal, going.state.global_step)
         except pickle.UnpicklingError as error:  # torch refuses what is more than numbers, whatever the manifest says
             raise RunError("checkpoint_damaged", path=str(folder / CHECKPOINTS)) from error
         del going
-        probe.forget(adapted)
+        probe.release_memory(adapted)
         start = _newest(folder / CHECKPOINTS)
 
 
-def _finish(adapted: Any, trained: Trained, prepared: Prepared, folder: Path, journal: Journal) -> Event | None:
+def _finish(
+    adapted: Any, trained: TrainedLoop, prepared: PreparedRun, folder: Path, journal: TrainerJournal
+) -> Event | None:
     going, material = trained.loop, trained.material
     step, reason = going.state.global_step, going.end_reason
     if reason == "pause":
@@ -305,7 +311,7 @@ def _finish(adapted: Any, trained: Trained, prepared: Prepared, folder: Path, jo
     losses = going.evaluations()
     best = _best(folder / CHECKPOINTS, losses)
     loop.load_weights(adapted, best.path)
-    saved, gguf = export.export(adapted, material, prepared.rows, prepared.base.folder, folder, best.step, journal)
+    saved, gguf = export.export_run(adapted, material, prepared.rows, prepared.base.folder, folder, best.step, journal)
     ended = {"finish": "stopped", "early_stopping": "early_stopping"}
     so_far = going.so_far()
     return Finished(
@@ -325,7 +331,7 @@ def _finish(adapted: Any, trained: Trained, prepared: Prepared, folder: Path, jo
 # ------------------------------------------------------------------ the run's folder
 
 
-def _start_of(folder: Path, *, resumes: bool) -> Checkpoint | None:
+def _start_of(folder: Path, *, resumes: bool) -> SavedCheckpoint | None:
     """The checkpoint that a resumed run goes on from; None: from the beginning, also where none was written yet."""
     started = (folder / EFFECTIVE).is_file() or (folder / "events.jsonl").is_file()
     if not resumes:
@@ -344,7 +350,7 @@ def _require_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
             raise RunError("resume_differs", field=name, before=value, now=now[name])
 
 
-def _conditions(start: Checkpoint) -> dict[str, Any]:
+def _conditions(start: SavedCheckpoint) -> dict[str, Any]:
     """An earlier version's checkpoint tells nothing but how many steps there were to be.
 
     Raises RunError("checkpoint_damaged").
@@ -353,50 +359,50 @@ def _conditions(start: Checkpoint) -> dict[str, Any]:
         steps = json.loads((start.path / loop.STATE).read_bytes())["max_steps"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError("checkpoint_damaged", path=str(start.path)) from error
-    return checkpoints.conditions(start) | {"steps": steps}
+    return storage.sealed_conditions(start) | {"steps": steps}
 
 
-def _conditions_now(material: Material) -> dict[str, Any]:
+def _conditions_now(material: TrainingInputs) -> dict[str, Any]:
     spec, lengths = material.spec, (len(material.train), material.step_examples)
-    return material.conditions | {"steps": recipe.steps_in_all(*lengths, spec.epochs or 1.0, spec.max_steps)}
+    return material.conditions | {"steps": recipe.total_steps(*lengths, spec.epochs or 1.0, spec.max_steps)}
 
 
-def _mark_of(effective: RunSpec, base: Base) -> str:
+def _mark_of(effective: RunSpec, base: BaseFacts) -> str:
     """Of the folder that was trained; one that was made of a GGUF file has the name of that file's hash."""
-    return base.folder.name if effective.base.lower().endswith(".gguf") else adapter.mark_of(base.folder)
+    return base.folder.name if effective.base.lower().endswith(".gguf") else adapter.base_fingerprint(base.folder)
 
 
-def _newest(folder: Path) -> Checkpoint | None:
+def _newest(folder: Path) -> SavedCheckpoint | None:
     """Raises RunError("checkpoint_damaged") when there are some and none is whole."""
-    whole = checkpoints.whole(folder)
+    whole = storage.whole_checkpoints(folder)
     if whole:
-        checkpoints.forget_after(folder, whole[0].step)
+        storage.delete_checkpoints_after(folder, whole[0].step)
         return whole[0]
     if folder.is_dir() and any(path.suffix != ".part" for path in folder.iterdir()):
         raise RunError("checkpoint_damaged", path=str(folder))
     return None
 
 
-def _best(folder: Path, losses: Mapping[int, float]) -> Checkpoint:
+def _best(folder: Path, losses: Mapping[int, float]) -> SavedCheckpoint:
     """With the lowest loss, of those that are whole; the newest where nothing was evaluated."""
-    whole = checkpoints.whole(folder)
+    whole = storage.whole_checkpoints(folder)
     evaluated = [one for one in whole if one.step in losses]
     if not whole:
         raise RunError("checkpoint_damaged", path=str(folder))
     return min(evaluated, key=lambda one: (losses[one.step], one.step)) if evaluated else whole[0]
 
 
-def _settle(effective: RunSpec, folder: Path) -> None:
+def _write_effective(effective: RunSpec, folder: Path) -> None:
     """What is in force from here on, for people and for a resume."""
     if is_first_process():
         part = folder / f"{EFFECTIVE}.part"
-        with disk.writing(folder, part):
+        with storage.guarded_write(folder, part):
             part.write_text(json.dumps(spec.to_json(effective), ensure_ascii=False, indent=1), encoding="utf-8")
-            disk.flush(part)
+            storage.sync_path(part)
             part.replace(folder / EFFECTIVE)
 
 
-def _settled(asked: RunSpec, folder: Path) -> RunSpec:
+def _read_effective(asked: RunSpec, folder: Path) -> RunSpec:
     """What was in force, in the places of now: an environment or a cache of bases may have moved since."""
     try:
         settled = spec.read(folder / EFFECTIVE)
@@ -410,6 +416,6 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _started(start: Checkpoint | None) -> Started:
+def _started(start: SavedCheckpoint | None) -> Started:
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     return Started(PROTOCOL, os.getpid(), round(time.time(), 3), start.step if start else 0, versions)

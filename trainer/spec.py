@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainer.form import Form
+from trainer.prompt_form import TrainingPromptForm
 
 VERSION = 1
 MAX_BYTES = 1 << 20  # of the file; a long one has 4 kB
@@ -51,7 +51,7 @@ class RunSpec:
     hashes: dict[str, str] = field(default_factory=dict)  # train, validation, holdout, adapter -> sha256 as frozen
     bases: str = ""  # the folder where a GGUF base is kept as a folder, by its hash; "": the run's folder
     base_sha256: str = ""  # of the GGUF that answers will be given with; recorded in the adapter
-    form: Form | None = None  # None: taken from the base's own chat template
+    form: TrainingPromptForm | None = None  # None: taken from the base's own chat template
     converter: str = ""  # llama.cpp's converter, for the adapter as GGUF; "": no GGUF is written
 
     preset: str = "standard"  # one of PRESETS: what the fields below are when they are None
@@ -137,14 +137,14 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _form(data: Any) -> Form:
+def _form(data: Any) -> TrainingPromptForm:
     if not isinstance(data, dict):
         raise SpecError("form", data, "an object")
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
     try:
-        form = Form(**values)
+        form = TrainingPromptForm(**values)
     except TypeError as error:
-        raise SpecError("form", sorted(data), "fields of Form") from error
+        raise SpecError("form", sorted(data), "fields of TrainingPromptForm") from error
     texts = {"question": form.question, "answer": form.answer, **({"system": form.system} if form.system else {})}
     for name, pattern in texts.items():
         if not isinstance(pattern, str) or pattern.count("{text}") != 1:

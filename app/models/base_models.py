@@ -18,7 +18,7 @@ from app.models import catalogue, hf_folders, local_models, starter
 from app.models.catalogue import ModelCard
 from app.models.hf_folders import HfModel
 from trainer import spec
-from trainer.form import Form
+from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec, SpecError
 
 STARTER = "starter"
@@ -32,7 +32,7 @@ class BaseModel:
     path: Path
     name: str
     sha256: str  # "": a folder; answers come from a GGUF file that is made of it some day
-    form: Form | None  # None: the base's own chat template decides
+    form: TrainingPromptForm | None  # None: the base's own chat template decides
 
 
 def resolve_base(wanted: str, models: Collection[LocalModel]) -> BaseModel:
@@ -167,11 +167,11 @@ def _delete_unless_held(path: Path) -> int:
 # -------------------------------------------------------------------------- forms
 
 
-def trainer_form(form: PromptForm) -> Form:
+def trainer_form(form: PromptForm) -> TrainingPromptForm:
     """As the trainer has it. An answer is over with the control token that follows it and that the engine stops at."""
     after = form.answer.partition("{text}")[2]
     ends = () if form.is_completion else (stop for stop in form.stop if after.startswith(stop))
-    return Form(
+    return TrainingPromptForm(
         question=form.question,
         answer=form.answer,
         answer_start=form.answer_start,
@@ -187,13 +187,13 @@ def _trained(form: PromptForm) -> PromptForm:
     return catalogue.load().forms[TRAINED_FORM] if form.id == local_models.FALLBACK_FORM else form
 
 
-def find_prompt_form(form: Form) -> PromptForm | None:
+def find_prompt_form(form: TrainingPromptForm) -> PromptForm | None:
     """The catalogue's form with the same markup: what the engine is to ask with. None: it has none."""
     same = [one for one in catalogue.load().forms.values() if _markup(trainer_form(one)) == _markup(form)]
     return next((one for one in same if one.stop == form.stop), next(iter(same), None))
 
 
-def _markup(form: Form) -> tuple[object, ...]:
+def _markup(form: TrainingPromptForm) -> tuple[object, ...]:
     return form.question, form.answer, form.answer_start, form.system, form.is_completion
 
 

@@ -15,8 +15,8 @@ from app.inference.machine import Gpu
 from app.models import catalogue, model_fit, starter
 from app.models.training_environment import EnvironmentProbe
 from trainer import estimate, recipe
-from trainer.estimate import Shape
-from trainer.recipe import Facts
+from trainer.estimate import TrainedShape
+from trainer.recipe import RecipeFacts
 from trainer.spec import RunSpec
 
 PUBLISHED_CUDA, PUBLISHED_CAPABILITY = 13, (7, 5)  # of torch 2.13 as pip's index has it (its 75 is the least "sm_")
@@ -105,7 +105,7 @@ def needed_bytes(size: str, card: Gpu, platform: str = sys.platform) -> int:
     """Of the card's memory, with the settings that take least of it."""
     shape = _shape(model_fit.SHAPES[size])
     facts = _facts(shape, "cuda", card.memory_bytes or 0, has_bf16=_has_bf16(card), platform=platform)
-    return estimate.memory(shape, recipe.effective(_asked("base"), facts), TOKENS).total
+    return estimate.estimate_memory(shape, recipe.resolve(_asked("base"), facts), TOKENS).total
 
 
 # --------------------------------------------------------------------- the card
@@ -177,7 +177,7 @@ def _of_machine(found: Measured, size: str) -> Iterator[Remark]:
     """What a base of that size asks besides the card. A GGUF base is turned into a folder first."""
     shape = _shape(model_fit.SHAPES[size])
     facts = _facts(shape, "cuda", 0, has_bf16=True, platform="")
-    disk = estimate.disk(shape, recipe.effective(_asked("base.gguf"), facts))
+    disk = estimate.estimate_disk(shape, recipe.resolve(_asked("base.gguf"), facts))
     facts_of_size = {"size": size, "free_bytes": found.disk_bytes, "need_bytes": disk.training}
     if disk.training > found.disk_bytes:
         yield Remark("disk_short", facts_of_size, is_grave=disk.training - disk.base > found.disk_bytes)
@@ -193,8 +193,11 @@ def _of_practice(found: Measured) -> Iterator[Remark]:
     assert card.shape is not None
     shape = _shape(card.shape)
     facts = _facts(shape, "cpu", found.memory_bytes, has_bf16=False, platform="")
-    effective = recipe.effective(_asked("base.gguf"), facts)
-    need, disk = estimate.memory(shape, effective, TOKENS).total, estimate.disk(shape, effective).training
+    effective = recipe.resolve(_asked("base.gguf"), facts)
+    need, disk = (
+        estimate.estimate_memory(shape, effective, TOKENS).total,
+        estimate.estimate_disk(shape, effective).training,
+    )
     if need > found.available_bytes * estimate.REFUSED_SHARE:
         yield Remark("practice_memory", {"free_bytes": found.available_bytes, "need_bytes": need})
     if disk > found.disk_bytes:
@@ -206,11 +209,11 @@ def _asked(base: str) -> RunSpec:
     return RunSpec("-", base, "-", "-", micro_batch=1, gradient_checkpointing=True, context_tokens=TOKENS)
 
 
-def _facts(shape: Shape, device: str, memory_bytes: int, *, has_bf16: bool, platform: str) -> Facts:
-    return Facts(ROWS, TOKENS, device, memory_bytes, has_bf16, shape.parameters, "", platform)
+def _facts(shape: TrainedShape, device: str, memory_bytes: int, *, has_bf16: bool, platform: str) -> RecipeFacts:
+    return RecipeFacts(ROWS, TOKENS, device, memory_bytes, has_bf16, shape.parameters, "", platform)
 
 
-def _shape(of: catalogue.ModelShape) -> Shape:
+def _shape(of: catalogue.ModelShape) -> TrainedShape:
     config: Mapping[str, Any] = {
         "model_type": of.architecture,
         "num_hidden_layers": of.block_count,
@@ -222,4 +225,4 @@ def _shape(of: catalogue.ModelShape) -> Shape:
         "vocab_size": of.vocab_size,
         "tie_word_embeddings": of.ties_embedding,
     }
-    return estimate.shape_of(config)
+    return estimate.shape_from_config(config)

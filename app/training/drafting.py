@@ -85,7 +85,7 @@ def draft(wishes: Wishes, where: Paths, models: Collection[LocalModel], converte
             decided["adapter"] = str(_adapter(said["adapter"], where.runs))
         paths = {part: str(path) for part, (path, _) in files.items()}
         asked = spec.from_json(made | {key: said[key] for key in said if key != "data"} | decided | paths)
-        return adapter.decided(asked)
+        return adapter.with_adapter_settings(asked)
     except SpecError as error:
         raise problems.of_spec(error) from error
     except RunError as error:

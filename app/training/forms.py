@@ -37,7 +37,7 @@ from app.models.hf_folders import HfModel
 from app.training import held_out_prompts as prompts
 from app.training.gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, ON_BASE, SHIPPED
 from app.training.runs import runs
-from trainer.form import Form
+from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec
 
 QUANTIZED = quantizations.parse_quantizations("Q8_0,Q6_K,Q5_K_M,Q4_K_M")
@@ -79,7 +79,7 @@ class Export:
     base: Path | None
     cache: Path
     name: str
-    form: Form | None
+    form: TrainingPromptForm | None
     holdout: Holdout
     groups: Path | None  # rows that were kept back; a group of them is drawn together
     build: BuildPlan  # sizes and names of what is made of the source
@@ -217,7 +217,7 @@ def _shipped(source: Source) -> Path | None:
     return found.path if found is not None else None
 
 
-def _questions(form: Form | None, holdout: Holdout) -> list[object]:
+def _questions(form: TrainingPromptForm | None, holdout: Holdout) -> list[object]:
     """As they are asked today: another template makes other prompts of the same chats."""
     if form is None:
         return []

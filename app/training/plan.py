@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from app.training import problems
 from trainer import spec
-from trainer.events import Finding
+from trainer.events import PreflightFinding
 from trainer.spec import SpecError
 
 STEPS = ("goal", "data", "model", "check", "run", "result")
@@ -93,7 +93,7 @@ class Forecast:
     disk_bytes: int
     free_disk_bytes: int
     is_exact: bool
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[PreflightFinding, ...] = ()
     changes: tuple[tuple[str, Any], ...] = ()
     is_measured: bool = False
     device: str = ""  # "cuda" | "cpu"; "": not known

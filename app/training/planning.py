@@ -25,9 +25,9 @@ from app.training import problems
 from app.training.runs import trainer_process
 from app.training.runs.trainer_process import Watch
 from trainer import estimate, recipe, spec
-from trainer.estimate import Disk, Load, Memory, Shape, Time
-from trainer.events import Effective, Failed, Finding, Findings, Forecast, Preview
-from trainer.recipe import Facts
+from trainer.estimate import EpochWorkload, TrainedShape, TrainingDisk, TrainingMemory, TrainingTime
+from trainer.events import Failed, PreflightFinding, PreflightFindings, Preview, ResolvedRecipe, RunForecast
+from trainer.recipe import RecipeFacts
 from trainer.spec import RunSpec
 
 TOKENS_PER_LETTER = 0.8  # Japanese: 0.6 with Gemma 3, 0.7 with Qwen 2.5, 0.8 with Llama 3
@@ -72,15 +72,15 @@ class Plan:
     spec: RunSpec
     counts: Counts
     device: Device
-    memory: Memory
-    disk: Disk
-    time: Time
+    memory: TrainingMemory
+    disk: TrainingDisk
+    time: TrainingTime
     free_disk_bytes: int
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[PreflightFinding, ...] = ()
     previews: tuple[Preview, ...] = ()
     problem: AppError | None = None
     changes: tuple[tuple[str, Any], ...] = ()
-    measured: Forecast | None = None
+    measured: RunForecast | None = None
 
     @property
     def preview(self) -> Preview | None:
@@ -135,7 +135,7 @@ def plan(
     device = find_device(told.spec.device if told else asked.device)
     counts, effective = (told.counts, told.spec) if told else _guessed(asked, base, device)
     shape = base.shape
-    memory = estimate.memory(shape, effective, _length(effective, counts))
+    memory = estimate.estimate_memory(shape, effective, _length(effective, counts))
     if told and told.forecast:
         device = _as_told(device, told.forecast, effective, memory)
     measured = told.forecast if told and told.forecast and told.forecast.is_measured else None
@@ -144,8 +144,8 @@ def plan(
         counts=counts,
         device=device,
         memory=memory,
-        disk=estimate.disk(shape, effective),
-        time=estimate.time(shape, effective, _load(counts), device.flops_per_s),
+        disk=estimate.estimate_disk(shape, effective),
+        time=estimate.estimate_time(shape, effective, _load(counts), device.flops_per_s),
         free_disk_bytes=_free_disk(Path(asked.folder)),
         findings=told.findings if told else (),
         previews=told.previews if told else (),
@@ -155,13 +155,13 @@ def plan(
     return found if found.has_memory else dataclasses.replace(found, changes=changes(shape, found))
 
 
-def _as_told(device: Device, forecast: Forecast, effective: RunSpec, memory: Memory) -> Device:
+def _as_told(device: Device, forecast: RunForecast, effective: RunSpec, memory: TrainingMemory) -> Device:
     """With what the trainer finds free: on its own card, or on a processor, where it cannot see a container's limit."""
     free = round(forecast.available_bytes / effective.memory_share) + memory.libraries
     return dataclasses.replace(device, free_bytes=free if device.kind == "cuda" else min(free, device.free_bytes))
 
 
-def changes(shape: Shape, plan: Plan) -> tuple[tuple[str, Any], ...]:
+def changes(shape: TrainedShape, plan: Plan) -> tuple[tuple[str, Any], ...]:
     """What must be changed for the memory to suffice; () where nothing does. Shorter examples come last."""
     effective, made = plan.spec, dict[str, Any]()
     length = _length(effective, plan.counts)
@@ -177,7 +177,7 @@ def changes(shape: Shape, plan: Plan) -> tuple[tuple[str, Any], ...]:
             continue
         effective = dataclasses.replace(effective, **wish)
         made |= wish
-        needed = estimate.memory(shape, effective, min(length, effective.context_tokens or length))
+        needed = estimate.estimate_memory(shape, effective, min(length, effective.context_tokens or length))
         if needed.total <= plan.allowed_bytes:
             return tuple(made.items())
     return ()
@@ -188,7 +188,7 @@ def changes(shape: Shape, plan: Plan) -> tuple[tuple[str, Any], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    shape: Shape
+    shape: TrainedShape
     model_type: str
 
 
@@ -199,7 +199,7 @@ def _base(asked: RunSpec) -> Base:
         model = hf_folders.read_hf_model(path)
         config = strict_json.read_object(hf_folders.regular_file(path, "config.json"))
         try:
-            shape = estimate.shape_of(config, model.parameters)
+            shape = estimate.shape_from_config(config, model.parameters)
         except KeyError as error:  # left to the defaults of its library, which this process does not have
             raise AppError("hf_file_unreadable", file="config.json", reason=str(error)) from error
         return Base(shape, str(config.get("model_type", "")))
@@ -215,7 +215,7 @@ def _base(asked: RunSpec) -> Base:
         "vocab_size": header.vocab_size,
         "tie_word_embeddings": "output.weight" not in header.tensors,
     }
-    return Base(estimate.shape_of(config, header.parameters), header.architecture)
+    return Base(estimate.shape_from_config(config, header.parameters), header.architecture)
 
 
 # ------------------------------------------------------------------ the trainer
@@ -225,10 +225,10 @@ def _base(asked: RunSpec) -> Base:
 class Told:
     spec: RunSpec
     counts: Counts
-    findings: tuple[Finding, ...]
+    findings: tuple[PreflightFinding, ...]
     previews: tuple[Preview, ...]
     problem: AppError | None
-    forecast: Forecast | None
+    forecast: RunForecast | None
 
 
 def _is_quick(asked: RunSpec) -> bool:
@@ -243,20 +243,20 @@ def _ask(asked: RunSpec, command: Callable[..., list[str]], how: str, watch: Wat
 
     Raises AppError: run_* for what fails before settings are decided, training_environment_broken.
     """
-    effective: Effective | None = None
-    findings: tuple[Finding, ...] = ()
+    effective: ResolvedRecipe | None = None
+    findings: tuple[PreflightFinding, ...] = ()
     previews: list[Preview] = []
     problem: AppError | None = None
-    forecast: Forecast | None = None
+    forecast: RunForecast | None = None
     for event in trainer_process.events_of(asked, command, how, watch):
         match event:
-            case Effective():
+            case ResolvedRecipe():
                 effective = event
-            case Findings():
+            case PreflightFindings():
                 findings = event.found
             case Preview():
                 previews.append(event)
-            case Forecast():
+            case RunForecast():
                 forecast = event
             case Failed() if event.code != "memory_short":  # which is judged here, too
                 problem = problems.of_run(event.code, event.facts, asked.name)
@@ -285,7 +285,7 @@ def _guessed(asked: RunSpec, base: Base, device: Device) -> tuple[Counts, RunSpe
     trained = sum(round(TOKENS_PER_LETTER * answers) for _, answers, _ in rows)
     longest = max(tokens, default=0)
     counts = Counts(len(rows), _rows(Path(asked.validation)), sum(tokens), trained, longest, is_exact=False)
-    facts = Facts(
+    facts = RecipeFacts(
         rows=len(rows),
         tokens_longest=longest,
         device=asked.device or device.kind,
@@ -295,7 +295,7 @@ def _guessed(asked: RunSpec, base: Base, device: Device) -> tuple[Counts, RunSpe
         model_type=base.model_type,
         platform=sys.platform,
     )
-    return counts, recipe.effective(asked, facts)
+    return counts, recipe.resolve(asked, facts)
 
 
 def rows_of(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -361,9 +361,9 @@ def _length(effective: RunSpec, counts: Counts) -> int:
     return min(counts.longest, effective.context_tokens or counts.longest)
 
 
-def _load(counts: Counts) -> Load:
+def _load(counts: Counts) -> EpochWorkload:
     mean = counts.tokens / max(counts.rows, 1)
-    return Load(counts.rows, counts.tokens, counts.trained, round(mean * counts.validation_rows))
+    return EpochWorkload(counts.rows, counts.tokens, counts.trained, round(mean * counts.validation_rows))
 
 
 def _free_disk(folder: Path) -> int:

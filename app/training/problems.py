@@ -10,7 +10,7 @@ from typing import Any
 
 from app.base import wording
 from app.base.errors import AppError
-from trainer.events import Finding
+from trainer.events import PreflightFinding
 from trainer.spec import RunSpec, SpecError
 
 # Places of this machine, and what is known of them by reading them: whoever wrote a SPEC has no say in these.
@@ -122,7 +122,7 @@ def of_run(code: str, facts: Mapping[str, Any], run: str) -> AppError:
     return AppError(f"common.run_{code.removeprefix('run_')}", **shown, id=run)
 
 
-def of_finding(finding: Finding) -> str:
+def of_finding(finding: PreflightFinding) -> str:
     """What a check before training has found, in words; its code where this version has none for it."""
     shown = {
         name: number(value) if type(value) is int and not name.endswith("_bytes") else value

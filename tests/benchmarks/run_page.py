@@ -50,7 +50,7 @@ from app.training.ui.running import Running
 from app.uikit import desktop
 from app.uikit.theme import Theme
 from tests import model_files as models
-from trainer.events import PROTOCOL, Evaluation, Event, Paused, Sample, Started, Step, to_json
+from trainer.events import PROTOCOL, EvaluationStep, Event, Paused, Sample, Started, TrainingStep, to_json
 from trainer.spec import RunSpec
 
 BEAT_MS = 5
@@ -145,9 +145,9 @@ def make_history(where: Paths) -> Path:
     told: list[Event] = [Started(PROTOCOL, 0, time.time())]
     for step in range(1, HISTORY_STEPS + 1):
         loss = 1.2 + math.exp(-step / 2000) + 0.1 * math.sin(step)
-        told.append(Step(step, HISTORY_STEPS, step / 1000, loss, 2e-4, 0.8, 812.5, 1_900_000_000, 60.0))
+        told.append(TrainingStep(step, HISTORY_STEPS, step / 1000, loss, 2e-4, 0.8, 812.5, 1_900_000_000, 60.0))
         if step % 50 == 0:
-            told.append(Evaluation(step, step / 1000, loss + 0.1, 640, is_best=False))
+            told.append(EvaluationStep(step, step / 1000, loss + 0.1, 640, is_best=False))
             told.append(Sample(step, "What is the capital of Japan?", f"Tokyo {step}.", has_ended=True))
     lines = (json.dumps(to_json(event)) + "\n" for event in (*told, Paused(HISTORY_STEPS)))
     (run / "events.jsonl").write_text("".join(lines), encoding="utf-8")

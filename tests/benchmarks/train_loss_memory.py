@@ -53,15 +53,15 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from trainer import loop, model
-    from trainer.material import look_at
+    from trainer.data import inspect_base
     from trainer.spec import RunSpec
 
     spec = RunSpec(
         *("none",) * 4, device=options.device, precision=options.precision, compute=options.compute, rank=16, alpha=32,
         gradient_checkpointing=True,
     )  # fmt: skip
-    base = look_at(Path(options.base))
-    adapted = model.load(spec, base)
+    base = inspect_base(Path(options.base))
+    adapted = model.load_model(spec, base)
     if options.inside == "chunks":
         model.install_loss(adapted.base_model.model)
     device = next(adapted.parameters()).device

@@ -18,7 +18,7 @@ from typing import Any
 
 from app.models import starter, training_environment
 from trainer import estimate, spec
-from trainer.form import Form
+from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec
 
 SETTINGS: tuple[dict[str, Any], ...] = (
@@ -28,7 +28,9 @@ SETTINGS: tuple[dict[str, Any], ...] = (
 )
 LONG_TOKENS = 384  # about; each row is as long
 ROWS = 8
-FORM = Form(question="質問:{text}\n", answer="回答:{text}\n", answer_start="回答:", is_completion=True)  # any base
+FORM = TrainingPromptForm(
+    question="質問:{text}\n", answer="回答:{text}\n", answer_start="回答:", is_completion=True
+)  # any base
 TEXT = "橋脚の設計では、地震時の水平力と鉛直荷重の組合せを考える。"
 
 
@@ -68,8 +70,8 @@ def measured(base: Path, place: Path, settings: dict[str, Any]) -> dict[str, Any
     effective = next(event for event in events if event["event"] == "effective")
     decided = spec.from_json(effective["spec"])
     config = json.loads((base_folder(base, place) / "config.json").read_text(encoding="utf-8"))
-    computed = estimate.memory(
-        estimate.shape_of(config, effective["facts"]["parameters"]), decided, effective["facts"]["longest"]
+    computed = estimate.estimate_memory(
+        estimate.shape_from_config(config, effective["facts"]["parameters"]), decided, effective["facts"]["longest"]
     )
     files = sum(path.stat().st_size for path in base_folder(base, place).glob("*.safetensors"))
     needed = end["peak_bytes"] - files

@@ -73,22 +73,22 @@ def compared(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def prepared(options: argparse.Namespace) -> tuple[Any, Any]:
-    from trainer import data, tokens
-    from trainer.form import Form
-    from trainer.material import Material, look_at
+    from trainer import data, tokenization
+    from trainer.data import TrainingInputs, inspect_base
+    from trainer.prompt_form import TrainingPromptForm
     from trainer.spec import RunSpec
 
-    base = look_at(Path(options.base))
-    form = Form("質問: {text}\n", "回答: {text}\n\n", "回答:", is_completion=True)
+    base = inspect_base(Path(options.base))
+    form = TrainingPromptForm("質問: {text}\n", "回答: {text}\n\n", "回答:", is_completion=True)
     spec = RunSpec(
         "none", options.base, "none", "none", form=form, device=options.device, precision=options.precision,
         compute=options.compute, rank=16, alpha=32, dropout=0.0, learning_rate=LEARNING_RATE, clip_norm=0.3,
         micro_batch=MICRO_BATCH, accumulation=ACCUMULATION, max_steps=options.steps, evaluations_per_epoch=0,
         optimizer="adamw", gradient_checkpointing=options.device == "cuda",
     )  # fmt: skip
-    loaded_tokens = tokens.load(base.folder)
+    loaded_tokens = tokenization.load_tokenizer(base.folder)
     rows = [
-        data.Conversation(
+        data.TrainingConversation(
             number + 1,
             (
                 {"role": "user", "content": f"{number}: " + TEXT * (1 + number % 5)},
@@ -97,25 +97,25 @@ def prepared(options: argparse.Namespace) -> tuple[Any, Any]:
         )
         for number in range(MICRO_BATCH * ACCUMULATION * options.steps)
     ]
-    examples = data.encode(rows, form, loaded_tokens, 1 << 30, "refuse", "answers").examples
-    return Material(spec, form, loaded_tokens, examples, [], []), base
+    examples = data.encode_rows(rows, form, loaded_tokens, 1 << 30, "refuse", "answers").examples
+    return TrainingInputs(spec, form, loaded_tokens, examples, [], []), base
 
 
 def loaded(material: Any, base: Any, *, own_loss: bool) -> Any:
     from trainer import model
 
-    adapted = model.load(material.spec, base)
+    adapted = model.load_model(material.spec, base)
     if own_loss:
         model.install_loss(adapted.base_model.model)
     return adapted
 
 
 def our_seconds(adapted: Any, material: Any) -> float:
-    from trainer.channel import Control, Journal
-    from trainer.loop import Loop
+    from trainer.channel import RunControl, TrainerJournal
+    from trainer.loop import TrainingLoop
 
     with tempfile.TemporaryDirectory() as folder:
-        going = Loop(adapted, material, Path(folder), Journal(None), Control())
+        going = TrainingLoop(adapted, material, Path(folder), TrainerJournal(None), RunControl())
         going.begin(None)
         return going.clock.trained_s
 
@@ -128,7 +128,7 @@ def bare_seconds(adapted: Any, material: Any) -> float:
 
     spec, lengths = material.spec, [len(one.ids) for one in material.train]
     device = next(adapted.parameters()).device
-    order = data.order(len(lengths), material.batch, spec.seed, 0, lengths)
+    order = data.epoch_order(len(lengths), material.batch, spec.seed, 0, lengths)
     trained = [one for one in adapted.parameters() if one.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=LEARNING_RATE, weight_decay=0.0)
     adapted.train()

@@ -14,7 +14,7 @@ from tests import model_files as models
 from tests.convert.conversion import Conversion, convert, events_of, failure
 from tests.convert.proof import CASES, Case
 from tests.model_files import TinyShape
-from trainer.convert.failure import JobError, LogTail, explained
+from trainer.convert.report import JobError, LogTail, as_job_errors
 from trainer.convert_job import (
     EXIT_PARENT_GONE,
     EXIT_UNREADABLE_JOB,
@@ -239,7 +239,7 @@ def test_a_disk_without_room_is_refused_before_anything_is_written(
 def test_a_disk_that_fills_up_is_said_to_be_full(tmp_path) -> None:
     with (
         pytest.raises(JobError, match="disk_full") as caught,
-        explained(tmp_path / "a.gguf", LogTail()),
+        as_job_errors(tmp_path / "a.gguf", LogTail()),
         Path("/dev/full").open("wb", buffering=0) as full,
     ):
         full.write(b"x")
@@ -259,6 +259,6 @@ def test_a_disk_that_fills_up_is_said_to_be_full(tmp_path) -> None:
 )
 @pytest.mark.fault("F4")
 def test_every_end_has_a_code(error, code, tmp_path) -> None:
-    with pytest.raises(JobError) as caught, explained(tmp_path / "a.gguf", LogTail()):
+    with pytest.raises(JobError) as caught, as_job_errors(tmp_path / "a.gguf", LogTail()):
         raise error
     assert caught.value.code == code

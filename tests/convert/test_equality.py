@@ -12,7 +12,7 @@ from app.models.training_environment import TrainingEnvironment
 from tests.convert import engine_side, texts
 from tests.convert.conversion import convert
 from tests.convert.proof import CASES, Case, rows
-from trainer.convert.merge import packed, unpacked
+from trainer.convert.lora_merge import packed, unpacked
 from trainer.convert_job import Finished, HfToGguf, LoraToGguf, Merge
 
 PRE_TOKENIZERS = {

@@ -10,7 +10,7 @@ from tests import model_files as models
 from tests.convert import engine_side
 from tests.convert.conversion import convert, failure
 from tests.model_files import TinyShape
-from trainer.convert.merge import packed
+from trainer.convert.lora_merge import packed
 from trainer.convert_job import Merge
 
 LARGE = TinyShape(layers=2, embedding=1024, heads=16, heads_kv=4, feed_forward=8192, vocabulary=32_000)

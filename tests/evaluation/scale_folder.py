@@ -16,7 +16,7 @@ from app.evaluation.study.scale_results import Scale
 from app.evaluation.study.study import Contender, Study, Training
 from app.training.runs import runs, standing
 from trainer import events
-from trainer.events import Evaluation, Finished, Started, Step
+from trainer.events import EvaluationStep, Finished, Started, TrainingStep
 from trainer.spec import RunSpec
 
 TOKENS = 20  # of each example
@@ -90,11 +90,11 @@ def course(
     training: Sequence[float] = (2.0, 1.5, 1.2), validation: Sequence[float] = (2.5, 2.0, 1.8), reason: str = "epochs"
 ) -> list[events.Event]:
     """Two steps before each evaluation, with its training loss; one of the base before all."""
-    told: list[events.Event] = [Started(1, 1, 0.0), Evaluation(0, 0.0, 3.0, 100, True)]
+    told: list[events.Event] = [Started(1, 1, 0.0), EvaluationStep(0, 0.0, 3.0, 100, True)]
     for number, (loss, held) in enumerate(zip(training, validation, strict=True), start=1):
         step = 2 * number
-        told += [Step(at, 2 * len(training), 0.0, loss, 1e-4, 1.0, 1.0, 1, 1.0) for at in (step - 1, step)]
-        told.append(Evaluation(step, 0.0, held, 100, True))
+        told += [TrainingStep(at, 2 * len(training), 0.0, loss, 1e-4, 1.0, 1.0, 1, 1.0) for at in (step - 1, step)]
+        told.append(EvaluationStep(step, 0.0, held, 100, True))
     best = 2 * (1 + min(range(len(validation)), key=lambda at: validation[at]))
     last = 2 * len(training)
     told.append(Finished(reason, last, best, 3.0, min(validation), "adapter", "adapter.gguf", 1.0, 1.0, 1))

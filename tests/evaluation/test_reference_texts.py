@@ -4,7 +4,7 @@ from app.evaluation.records import Question
 from app.evaluation.study import likelihood
 from app.inference.prompts import ScoredText, Segment
 from app.models import base_models, catalogue
-from trainer import form as forms
+from trainer import prompt_form as forms
 
 FORMS = catalogue.load().forms
 
@@ -40,7 +40,7 @@ def test_in_every_form_the_answer_stands_as_training_has_it() -> None:
     question = Question("a", "首都は？", "東京です。")
     messages = [{"role": "user", "content": question.text}, {"role": "assistant", "content": question.reference}]
     for form in FORMS.values():
-        (example,) = forms.examples(base_models.trainer_form(form), messages)
+        (example,) = forms.example_pieces(base_models.trainer_form(form), messages)
         at = next(at for at, piece in enumerate(example) if piece.is_trained)
         before = tuple(Segment(piece.text, piece.markup) for piece in example[:at])
         assert likelihood.texts([question], form) == (ScoredText(before, example[at].text, 1),)

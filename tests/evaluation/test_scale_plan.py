@@ -243,7 +243,7 @@ def specs_of(planned: Planned) -> list[RunSpec]:
 
 def steps_of(one: RunSpec, rows: int) -> int:
     assert one.epochs is not None
-    return recipe.steps_in_all(rows, (one.micro_batch or 0) * (one.accumulation or 0), one.epochs, one.max_steps)
+    return recipe.total_steps(rows, (one.micro_batch or 0) * (one.accumulation or 0), one.epochs, one.max_steps)
 
 
 def test_every_size_is_trained_with_every_seed_and_the_control_with_the_first(planned: Planned) -> None:

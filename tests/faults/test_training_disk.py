@@ -25,8 +25,8 @@ from tests.trainer.training_runs import (
     write_rows,
     write_spec,
 )
-from trainer import checkpoints
-from trainer.events import Event, Failed, Finished, Step
+from trainer import storage
+from trainer.events import Event, Failed, Finished, TrainingStep
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="tmpfs and fork")]
 
@@ -68,7 +68,7 @@ def filled_and_emptied(server: RunServer, spec: Path, disk: Path, phase: Phase) 
     where = {"owner": phase.owner, "name": phase.name, "turn": phase.turn, "room_bytes": phase.room_kib * KIB}
     full = server.run(spec, fault="full_disk", filler=str(filler), **where)
     filler.unlink()
-    whole = [one.step for one in checkpoints.whole(folder / "checkpoints")]
+    whole = [one.step for one in storage.whole_checkpoints(folder / "checkpoints")]
     left, shown = left_over(folder), history.read(folder)
     return Told(full, whole, left, shown, server.run(spec, "--resume"))
 
@@ -128,7 +128,7 @@ def test_what_was_told_before_is_not_lost(ended: Any) -> None:
     """Nor is the line that did not fit taken for one."""
     shown = ended[2]["events"].shown
     assert shown.started is not None
-    told = [event.step for event in ended[2]["events"].full if isinstance(event, Step)]
+    told = [event.step for event in ended[2]["events"].full if isinstance(event, TrainingStep)]
     assert [step.step for step in shown.steps] in (told, told[:-1])
     assert told[0] == 1
 

@@ -30,7 +30,7 @@ from tests.trainer.training_runs import (
     wait_until,
     write_spec,
 )
-from trainer import checkpoints
+from trainer import storage
 from trainer.events import Finished, Started
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and fork")
@@ -103,13 +103,13 @@ def test_a_run_that_is_killed_ends_as_one_that_is_not(
     assert largest_difference(curve(told), curve(undisturbed)) <= 1e-3
     assert adapter_difference(folder, tmp_path / "undisturbed") <= 1e-3
     assert left_over(folder) == []
-    assert checkpoints.whole(folder / "checkpoints")[0].step == STEPS
+    assert storage.whole_checkpoints(folder / "checkpoints")[0].step == STEPS
     assert last.best_loss == pytest.approx(min(curve(undisturbed).evaluations.values()), rel=1e-3)
 
 
 def again(folder: Path) -> None:
     """From the checkpoint before the last three: there is something to kill once more."""
-    kept = checkpoints.whole(folder / "checkpoints")
+    kept = storage.whole_checkpoints(folder / "checkpoints")
     for one in kept[:-1]:
         shutil.rmtree(one.path)
     shutil.rmtree(folder / "adapter")

@@ -11,7 +11,7 @@ import pytest
 from app.models.training_environment import PRODUCT_LIMIT, TrainingEnvironment
 from tests.trainer.conftest import environment  # noqa: F401
 from tests.trainer.training_runs import complete, tiny_base, write_spec  # noqa: F401
-from trainer.events import Effective, Finished, Forecast
+from trainer.events import Finished, ResolvedRecipe, RunForecast
 
 pytestmark = [
     pytest.mark.gpu,
@@ -27,9 +27,9 @@ def test_a_run_in_four_bits_ends_and_stays_within_what_was_computed(
     )
     told = complete(environment.python, spec)
     assert isinstance(told[-1], Finished)
-    decided = next(event for event in told if isinstance(event, Effective))
+    decided = next(event for event in told if isinstance(event, ResolvedRecipe))
     assert (decided.spec["device"], decided.spec["precision"]) == ("cuda", "nf4")
-    computed, measured = (event.peak_bytes for event in told if isinstance(event, Forecast))
+    computed, measured = (event.peak_bytes for event in told if isinstance(event, RunForecast))
     assert measured < computed
 
 

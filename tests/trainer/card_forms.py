@@ -7,19 +7,21 @@ from typing import Any
 from app.inference import prompts
 from app.inference.prompts import PromptForm, Segment, Turn
 from app.models import catalogue
-from trainer.form import Form
+from trainer.prompt_form import TrainingPromptForm
 
 CARD_FORMS = catalogue.load().forms
 
 
-def form_of(card: PromptForm) -> Form:
+def form_of(card: PromptForm) -> TrainingPromptForm:
     """An answer ends with what follows it first and is a stop; else the base's own end of text."""
     after = card.answer.partition("{text}")[2]
     end = "" if card.is_completion else next((stop for stop in card.stop if after.startswith(stop)), "")
-    return Form(card.question, card.answer, card.answer_start, card.system, end, card.stop, card.is_completion)
+    return TrainingPromptForm(
+        card.question, card.answer, card.answer_start, card.system, end, card.stop, card.is_completion
+    )
 
 
-def as_json(form: Form) -> dict[str, Any]:
+def as_json(form: TrainingPromptForm) -> dict[str, Any]:
     return dataclasses.asdict(form)
 
 

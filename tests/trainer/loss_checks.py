@@ -10,7 +10,7 @@ import transformers
 from peft import LoraConfig, get_peft_model
 
 from trainer import estimate, model
-from trainer.material import TARGETS, look_at
+from trainer.data import TARGETS, inspect_base
 from trainer.spec import RunSpec
 
 SHAPE = {
@@ -125,7 +125,7 @@ def loaded(request: dict[str, Any], precision: str) -> dict[str, Any]:
         alpha=8,
         gradient_checkpointing=True,
     )
-    adapted = model.load(spec, look_at(Path(request["base"])))
+    adapted = model.load_model(spec, inspect_base(Path(request["base"])))
     inner = adapted.base_model.model
     given = {name: tensor.clamp(max=200) for name, tensor in batch().items()}
     difference = model.with_own_loss(adapted, given)

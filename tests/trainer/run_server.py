@@ -22,13 +22,13 @@ import torch
 import transformers.trainer
 from peft import get_peft_model  # noqa: F401
 
-from trainer import disk, loop, run
+from trainer import loop, run, storage
 from trainer.__main__ import main
 
 
 def poisoned_once(_request: dict[str, Any]) -> None:
     """The gradient of the fifth step is no number, once."""
-    plain, seen = loop.Loop.training_step, []
+    plain, seen = loop.TrainingLoop.training_step, []
 
     def step(self: Any, model: Any, *arguments: Any, **options: Any) -> Any:
         loss = plain(self, model, *arguments, **options)
@@ -37,13 +37,13 @@ def poisoned_once(_request: dict[str, Any]) -> None:
             next(one for one in model.parameters() if one.requires_grad).grad.fill_(float("nan"))
         return loss
 
-    loop.Loop.training_step = step
+    loop.TrainingLoop.training_step = step
 
 
 def asked(request: dict[str, Any]) -> None:
     """Told its commands in the middle of a step, an evaluation or its samples, the first of those `at` that step."""
     name = {"step": "training_step", "evaluation": "nll", "sample": "_tell_samples"}[request["within"]]
-    plain = getattr(loop.Loop, name)
+    plain = getattr(loop.TrainingLoop, name)
 
     def ask(self: Any, *arguments: Any, **options: Any) -> Any:
         if request["at"] in (None, self.state.global_step):
@@ -51,7 +51,7 @@ def asked(request: dict[str, Any]) -> None:
                 self.asked.ask(command)
         return plain(self, *arguments, **options)
 
-    setattr(loop.Loop, name, ask)
+    setattr(loop.TrainingLoop, name, ask)
 
 
 def in_two_processes(_request: dict[str, Any]) -> None:
@@ -66,14 +66,14 @@ def killed_exporting(_request: dict[str, Any]) -> None:
 
 def killed_after_evaluation(request: dict[str, Any]) -> None:
     """Of a step, before its checkpoint is there."""
-    plain = loop.Loop._save_checkpoint
+    plain = loop.TrainingLoop._save_checkpoint
 
     def save(self: Any, model: Any, trial: Any = None) -> None:
         if self.state.global_step == request["step"]:
             os.kill(os.getpid(), 9)
         plain(self, model, trial)
 
-    loop.Loop._save_checkpoint = save
+    loop.TrainingLoop._save_checkpoint = save
 
 
 def poisoned_always(_request: dict[str, Any]) -> None:
@@ -105,7 +105,7 @@ def plain_processor(_request: dict[str, Any]) -> None:
 
 def poisoned_far(_request: dict[str, Any]) -> None:
     """The third step, once, goes so far that the weights are still numbers, and what they give is none."""
-    plain, seen = loop.Loop.evaluate, []
+    plain, seen = loop.TrainingLoop.evaluate, []
 
     def evaluate(self: Any, *arguments: Any, **options: Any) -> Any:
         if self.state.global_step == 3 and not seen:
@@ -116,7 +116,7 @@ def poisoned_far(_request: dict[str, Any]) -> None:
                         tensor.fill_(1e38)
         return plain(self, *arguments, **options)
 
-    loop.Loop.evaluate = evaluate
+    loop.TrainingLoop.evaluate = evaluate
 
 
 def little_memory(request: dict[str, Any]) -> None:
@@ -134,7 +134,7 @@ def little_memory(request: dict[str, Any]) -> None:
 
 def full_disk(request: dict[str, Any]) -> None:
     """Something else fills the disk just before a function of the trainer runs for the `turn`-th time."""
-    owner: Any = {"run": run, "loop": loop.Loop, "export": run.export, "client": run.client}[request["owner"]]
+    owner: Any = {"run": run, "loop": loop.TrainingLoop, "export": run.export, "client": run.client}[request["owner"]]
     plain, calls = getattr(owner, request["name"]), []
 
     def fill(*arguments: Any, **options: Any) -> Any:
@@ -153,13 +153,13 @@ def slow_saving(request: dict[str, Any]) -> None:
     """A disk that takes a while for each file."""
     import time
 
-    plain = disk.flush
+    plain = storage.sync_path
 
     def sync(path: Path) -> None:
         time.sleep(request["seconds"])
         plain(path)
 
-    disk.flush = sync
+    storage.sync_path = sync
 
 
 def connecting(_request: dict[str, Any]) -> None:
@@ -185,7 +185,7 @@ def connecting(_request: dict[str, Any]) -> None:
 
 def watched(request: dict[str, Any]) -> None:
     """Nothing is wrong; what the model is given and what optimizer, schedule and LoRA are set to comes into a file."""
-    plain_load, plain_begin, rows, rates = run.model.load, loop.Loop.begin, [], []
+    plain_load, plain_begin, rows, rates = run.model.load, loop.TrainingLoop.begin, [], []
 
     def load(*arguments: Any) -> Any:
         adapted = plain_load(*arguments)
@@ -232,7 +232,7 @@ def watched(request: dict[str, Any]) -> None:
             "steps": trained.state.max_steps,
         }
 
-    run.model.load, loop.Loop.begin = load, begin
+    run.model.load, loop.TrainingLoop.begin = load, begin
 
 
 def checked(request: dict[str, Any]) -> None:

@@ -26,7 +26,9 @@ def asked(tmp_path: Path, base: Path) -> RunSpec:
     folder = tmp_path / "adapter"
     folder.mkdir()
     written(
-        folder, {"r": 8, "lora_alpha": 16.0}, {"name": "敬体", "base": str(base), "base_mark": adapter.mark_of(base)}
+        folder,
+        {"r": 8, "lora_alpha": 16.0},
+        {"name": "敬体", "base": str(base), "base_mark": adapter.base_fingerprint(base)},
     )
     return RunSpec("run", str(base), "t", "v", adapter=str(folder))
 
@@ -39,16 +41,16 @@ def written(folder: Path, config: Any, record: Any, weights: bytes = b"weights")
 
 def refused(asked: RunSpec, **changes: Any) -> tuple[str, dict[str, Any]]:
     with pytest.raises(RunError) as caught:
-        adapter.decided(dataclasses.replace(asked, **changes))
+        adapter.with_adapter_settings(dataclasses.replace(asked, **changes))
     return caught.value.code, caught.value.facts
 
 
 def test_its_rank_and_alpha_stay_and_its_hash_is_kept(asked: RunSpec) -> None:
-    decided = adapter.decided(asked)
+    decided = adapter.with_adapter_settings(asked)
     assert (decided.rank, decided.alpha) == (8, 16)
-    assert adapter.decided(decided) == decided
+    assert adapter.with_adapter_settings(decided) == decided
     plain = RunSpec("run", "base", "t", "v")
-    assert adapter.decided(plain) is plain
+    assert adapter.with_adapter_settings(plain) is plain
 
 
 def test_another_wish_is_refused_with_what_it_may_be(asked: RunSpec) -> None:
@@ -57,14 +59,14 @@ def test_another_wish_is_refused_with_what_it_may_be(asked: RunSpec) -> None:
 
 
 def test_one_that_has_changed_since_is_noticed(asked: RunSpec) -> None:
-    decided = adapter.decided(asked)
+    decided = adapter.with_adapter_settings(asked)
     written(Path(asked.adapter), {"r": 8, "lora_alpha": 32}, {"base": asked.base})  # the same weights, twice as strong
     assert refused(decided)[0] == "adapter_changed"
 
 
 def test_a_base_is_known_again_wherever_it_lies(asked: RunSpec, base: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(base, tmp_path / "moved")
-    assert adapter.decided(dataclasses.replace(asked, base=str(moved))).rank == 8
+    assert adapter.with_adapter_settings(dataclasses.replace(asked, base=str(moved))).rank == 8
     weights = next(moved.glob("model*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-1] + b"!")  # of the same shape, and another model
     assert refused(asked, base=str(moved))[0] == "adapter_other_base"
@@ -72,7 +74,9 @@ def test_a_base_is_known_again_wherever_it_lies(asked: RunSpec, base: Path, tmp_
     record = {"base": "小.gguf", "base_sha256": "a" * 64}
     written(Path(asked.adapter), {"r": 8, "lora_alpha": 16}, record)
     assert refused(asked) == ("adapter_other_base", {"path": asked.adapter, "base": "小.gguf"})
-    assert adapter.decided(dataclasses.replace(asked, base="elsewhere.gguf", base_sha256="a" * 64)).rank == 8
+    assert (
+        adapter.with_adapter_settings(dataclasses.replace(asked, base="elsewhere.gguf", base_sha256="a" * 64)).rank == 8
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,7 +111,7 @@ def test_a_row_has_the_id_that_it_has_in_a_split(tmp_path: Path) -> None:
 
 
 def test_the_copy_of_it_counts_on_the_disk() -> None:
-    shape = estimate.Shape(2, 64, 128, 64, 32, 1000, is_tied=True)
+    shape = estimate.TrainedShape(2, 64, 128, 64, 32, 1000, is_tied=True)
     spec = RunSpec("run", "base", "t", "v", rank=8, optimizer="adamw")
-    more = estimate.disk(shape, dataclasses.replace(spec, adapter="adapter")).training
-    assert more - estimate.disk(shape, spec).training == 4 * shape.lora_weights(8)
+    more = estimate.estimate_disk(shape, dataclasses.replace(spec, adapter="adapter")).training
+    assert more - estimate.estimate_disk(shape, spec).training == 4 * shape.lora_weights(8)

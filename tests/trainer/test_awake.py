@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.waiting import wait_until
-from trainer import awake
+from trainer import sleep_inhibitor
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +28,7 @@ echo > "{folder}/ended"
 
 KEPT = """\
 import sys
-from trainer import awake
+from trainer import sleep_inhibitor as awake
 with awake.kept("fine-tuning"):
     print("awake", flush=True)
     sys.stdin.read()
@@ -47,7 +47,7 @@ def inhibit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_sleep_is_inhibited_as_long_as_the_block_lasts(inhibit: Path) -> None:
-    with awake.kept("fine-tuning: 橋梁"):
+    with sleep_inhibitor.keep_awake("fine-tuning: 橋梁"):
         wait_until((inhibit / "arguments").is_file)
         said = (inhibit / "arguments").read_text("utf-8")
         assert "--what=sleep:idle" in said
@@ -74,7 +74,7 @@ def test_it_ends_with_a_process_that_was_killed(inhibit: Path) -> None:
 
 
 def test_an_interruption_of_the_terminal_does_not_reach_it(inhibit: Path) -> None:
-    with awake.kept("fine-tuning"):
+    with sleep_inhibitor.keep_awake("fine-tuning"):
         wait_until((inhibit / "arguments").is_file)
         pid = int((inhibit / "pid").read_text("utf-8"))
         assert os.getpgid(pid) != os.getpgid(0)
@@ -84,11 +84,11 @@ def test_a_machine_without_it_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with awake.kept("fine-tuning"):
+    with sleep_inhibitor.keep_awake("fine-tuning"):
         pass
     assert capfd.readouterr() == ("", "")
 
 
 def test_an_error_in_the_block_is_not_hidden(inhibit: Path) -> None:
-    with pytest.raises(ValueError, match="of the run"), awake.kept("fine-tuning"):
+    with pytest.raises(ValueError, match="of the run"), sleep_inhibitor.keep_awake("fine-tuning"):
         raise ValueError("of the run")

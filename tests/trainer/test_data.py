@@ -78,7 +78,7 @@ def test_rows_are_read_with_their_lines(tmp_path: Path) -> None:
     first = {"id": "a1", "messages": conversation(1), "group": "第1章"}
     lines = ["\ufeff" + json.dumps(first), "", json.dumps({"messages": conversation(2, system=SYSTEM)}), "  "]
     file.write_text("\r\n".join(lines), encoding="utf-8")
-    found = data.read(file)
+    found = data.read_rows(file)
     assert [(row.line, len(row.messages)) for row in found] == [(1, 2), (3, 5)]
     assert found[0].messages == tuple(conversation(1))
 
@@ -107,7 +107,7 @@ def test_what_is_no_row_is_refused_with_its_line(line: str, tmp_path: Path) -> N
     good = json.dumps({"messages": conversation(1)})
     file.write_text(f"{good}\n\n{line}\n{good}\n", encoding="utf-8")
     with pytest.raises(RunError) as caught:
-        data.read(file)
+        data.read_rows(file)
     assert caught.value.code == "data_invalid"
     assert (caught.value.facts["path"], caught.value.facts["line"]) == (str(file), 3)
     assert BAD_ROWS[line] in caught.value.facts["reason"]
@@ -117,24 +117,24 @@ def test_other_encodings_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_bytes(json.dumps({"messages": conversation(1)}, ensure_ascii=False).encode("cp932"))
     with pytest.raises(RunError) as caught:
-        data.read(file)
+        data.read_rows(file)
     assert (caught.value.code, caught.value.facts["reason"]) == ("data_invalid", "no UTF-8")
 
 
 def test_a_file_that_has_changed_is_refused(tmp_path: Path) -> None:
     file = written(tmp_path, [conversation(1)])
     frozen = hashlib.sha256(file.read_bytes()).hexdigest()
-    assert len(data.read(file, frozen)) == 1
+    assert len(data.read_rows(file, frozen)) == 1
     with file.open("a", encoding="utf-8") as stream:
         stream.write("\n")
     with pytest.raises(RunError) as caught:
-        data.read(file, frozen)
+        data.read_rows(file, frozen)
     assert (caught.value.code, caught.value.facts) == ("data_changed", {"path": str(file)})
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught:
-        data.read(tmp_path / "none.jsonl")
+        data.read_rows(tmp_path / "none.jsonl")
     assert caught.value.code == "data_missing"
 
 
@@ -229,12 +229,12 @@ LENGTHS = [(at * 37) % 101 for at in range(100)]
 
 @pytest.mark.parametrize("batch", [1, 8, 16, 1000])
 def test_an_epoch_has_each_example_once(batch: int) -> None:
-    assert sorted(data.order(100, batch, 42, 0, LENGTHS)) == list(range(100))
+    assert sorted(data.epoch_order(100, batch, 42, 0, LENGTHS)) == list(range(100))
 
 
 def test_the_order_comes_from_seed_and_epoch_alone() -> None:
     def drawn(seed: int, epoch: int) -> list[int]:
-        return data.order(100, 8, seed, epoch, LENGTHS)
+        return data.epoch_order(100, 8, seed, epoch, LENGTHS)
 
     assert drawn(42, 3) == drawn(42, 3)
     assert len({tuple(drawn(seed, epoch)) for seed in (1, 2) for epoch in (0, 1)}) == 4
@@ -246,8 +246,8 @@ FIRST_STEP = [27, 54, 2, 78, 9, 28, 66, 11]
 
 
 def test_a_step_holds_the_examples_of_the_shuffled_order_the_longest_first() -> None:
-    plain = data.order(100, 1, 42, 0, LENGTHS)
-    sorted_steps = data.order(100, 16, 42, 0, LENGTHS)
+    plain = data.epoch_order(100, 1, 42, 0, LENGTHS)
+    sorted_steps = data.epoch_order(100, 16, 42, 0, LENGTHS)
     for begin in range(0, 100, 16):
         step = sorted_steps[begin : begin + 16]
         assert set(step) == set(plain[begin : begin + 16])

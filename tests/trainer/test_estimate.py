@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from trainer import estimate
-from trainer.estimate import Load, Shape
+from trainer.estimate import EpochWorkload, TrainedShape
 from trainer.spec import RunSpec
 
 GIB = 1 << 30
@@ -28,12 +28,12 @@ def qlora(**changes: object) -> RunSpec:
 
 
 @pytest.fixture
-def shape() -> Shape:
-    return estimate.shape_of(LLAMA_3_8B)
+def shape() -> TrainedShape:
+    return estimate.shape_from_config(LLAMA_3_8B)
 
 
-def test_an_8b_base_has_the_parts_that_were_computed_by_hand(shape: Shape) -> None:
-    memory = estimate.memory(shape, qlora(), 2048)
+def test_an_8b_base_has_the_parts_that_were_computed_by_hand(shape: TrainedShape) -> None:
+    memory = estimate.estimate_memory(shape, qlora(), 2048)
     parts = {name: round(value / GIB, 2) for name, value in dataclasses.asdict(memory).items()}
     assert (parts["weights"], parts["tables"], parts["adapter"]) == (3.35, 1.96, 0.31)
     assert (parts["optimizer"], parts["kept"]) == (0.08, 0.5)
@@ -45,9 +45,9 @@ def test_an_8b_base_has_the_parts_that_were_computed_by_hand(shape: Shape) -> No
     [(1, 768, 5.8, 7.0), (1, 2048, 7.0, 8.5), (2, 2048, 8.5, 11.0), (4, 2048, 11.0, 16.0)],
 )
 def test_its_peaks_lie_where_cards_of_8_to_24_gb_need_them(
-    shape: Shape, micro_batch: int, tokens: int, low: float, high: float
+    shape: TrainedShape, micro_batch: int, tokens: int, low: float, high: float
 ) -> None:
-    assert low <= estimate.memory(shape, qlora(micro_batch=micro_batch), tokens).total / GIB <= high
+    assert low <= estimate.estimate_memory(shape, qlora(micro_batch=micro_batch), tokens).total / GIB <= high
 
 
 @pytest.mark.parametrize(
@@ -62,48 +62,48 @@ def test_its_peaks_lie_where_cards_of_8_to_24_gb_need_them(
     ],
 )
 def test_a_layer_keeps_what_autograd_was_seen_to_keep(kind: str, precision: str, dropout: float, kept: int) -> None:
-    shape = estimate.shape_of(NARROW | {"model_type": kind})
+    shape = estimate.shape_from_config(NARROW | {"model_type": kind})
     spec = qlora(precision=precision, dropout=dropout, device="cpu", rank=8, gradient_checkpointing=False)
-    assert estimate.memory(shape, spec, 128).kept / shape.layers / 128 == pytest.approx(kept, rel=0.01)
+    assert estimate.estimate_memory(shape, spec, 128).kept / shape.layers / 128 == pytest.approx(kept, rel=0.01)
 
 
 def test_checkpointing_keeps_one_vector_a_layer_and_token() -> None:
-    shape = estimate.shape_of(NARROW | {"model_type": "llama"})
-    assert estimate.memory(shape, qlora(precision="bf16"), 100).kept == 2 * 100 * 128 * 2
+    shape = estimate.shape_from_config(NARROW | {"model_type": "llama"})
+    assert estimate.estimate_memory(shape, qlora(precision="bf16"), 100).kept == 2 * 100 * 128 * 2
 
 
-def test_no_table_is_computed_in_four_bits_and_none_in_32(shape: Shape) -> None:
-    assert estimate.memory(shape, qlora(), 1024).tables == 2 * 2 * 128256 * 4096
+def test_no_table_is_computed_in_four_bits_and_none_in_32(shape: TrainedShape) -> None:
+    assert estimate.estimate_memory(shape, qlora(), 1024).tables == 2 * 2 * 128256 * 4096
 
 
-def test_what_the_files_count_beyond_the_configuration_is_kept(shape: Shape) -> None:
-    assert estimate.shape_of(LLAMA_3_8B, 8_030_261_248).parameters == 8_030_261_248
+def test_what_the_files_count_beyond_the_configuration_is_kept(shape: TrainedShape) -> None:
+    assert estimate.shape_from_config(LLAMA_3_8B, 8_030_261_248).parameters == 8_030_261_248
     assert shape.parameters == pytest.approx(8.03e9, rel=1e-3)
 
 
-def test_a_gguf_base_is_a_folder_too(shape: Shape) -> None:
-    disk = estimate.disk(shape, qlora(base="model.gguf"))
+def test_a_gguf_base_is_a_folder_too(shape: TrainedShape) -> None:
+    disk = estimate.estimate_disk(shape, qlora(base="model.gguf"))
     assert disk.base == 2 * shape.parameters
-    assert estimate.disk(shape, qlora()).base == 0
+    assert estimate.estimate_disk(shape, qlora()).base == 0
     # LoRA in 32 bits and two moments of one byte, four times.
     assert disk.checkpoints == pytest.approx(4 * 6 * shape.lora_weights(16), rel=0.01)
 
 
-def test_time_follows_the_passes_over_the_weights(shape: Shape) -> None:
-    load = Load(examples=100, tokens=50_000, trained=20_000, validation_tokens=5_000)
-    kept = estimate.time(shape, qlora(gradient_checkpointing=False), load, 1e13)
-    again = estimate.time(shape, qlora(), load, 1e13)
+def test_time_follows_the_passes_over_the_weights(shape: TrainedShape) -> None:
+    load = EpochWorkload(examples=100, tokens=50_000, trained=20_000, validation_tokens=5_000)
+    kept = estimate.estimate_time(shape, qlora(gradient_checkpointing=False), load, 1e13)
+    again = estimate.estimate_time(shape, qlora(), load, 1e13)
     assert again.total_s / kept.total_s == pytest.approx(1.5, abs=0.1)
     assert again.steps == 7
-    assert estimate.time(shape, qlora(max_steps=3), load, 1e13).steps == 3
-    evaluated = estimate.time(shape, qlora(evaluations_per_epoch=4), load, 1e13)
+    assert estimate.estimate_time(shape, qlora(max_steps=3), load, 1e13).steps == 3
+    evaluated = estimate.estimate_time(shape, qlora(evaluations_per_epoch=4), load, 1e13)
     assert evaluated.total_s > again.total_s
 
 
-def test_several_processes_take_larger_steps_in_the_same_time(shape: Shape) -> None:
-    load = Load(examples=96, tokens=48_000, trained=20_000)
-    alone = estimate.time(shape, qlora(), load, 1e13)
-    two = estimate.time(shape, qlora(), dataclasses.replace(load, processes=2), 1e13)
+def test_several_processes_take_larger_steps_in_the_same_time(shape: TrainedShape) -> None:
+    load = EpochWorkload(examples=96, tokens=48_000, trained=20_000)
+    alone = estimate.estimate_time(shape, qlora(), load, 1e13)
+    two = estimate.estimate_time(shape, qlora(), dataclasses.replace(load, processes=2), 1e13)
     assert (alone.steps, two.steps) == (6, 3)
     assert two.step_s == pytest.approx(alone.step_s)
 

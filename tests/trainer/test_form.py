@@ -8,8 +8,8 @@ import pytest
 from app.inference.prompts import Segment
 from tests.trainer.card_forms import CARD_FORMS, engine_prompt, form_of
 from tests.trainer.chats import CHATS
-from trainer import form as forms
-from trainer.form import Form, Messages, Piece
+from trainer import prompt_form as forms
+from trainer.prompt_form import FormPiece, Messages, TrainingPromptForm
 
 FORMS = {name: form_of(card) for name, card in CARD_FORMS.items()}
 WORDS = [
@@ -44,11 +44,11 @@ def random_chats(count: int) -> list[list[dict[str, str]]]:
 EVERY_CHAT = CHATS + random_chats(60)
 
 
-def segments(pieces: list[Piece]) -> tuple[Segment, ...]:
+def segments(pieces: list[FormPiece]) -> tuple[Segment, ...]:
     return tuple(Segment(piece.text, piece.markup) for piece in pieces)
 
 
-def text(pieces: list[Piece]) -> str:
+def text(pieces: list[FormPiece]) -> str:
     return "".join(piece.text for piece in pieces)
 
 
@@ -58,7 +58,7 @@ def test_a_prompt_is_the_one_that_the_program_asks_with(name: str) -> None:
         for count in range(len(messages)):
             if messages[count]["role"] == "assistant":
                 asked = engine_prompt(CARD_FORMS[name], messages[:count])
-                assert segments(forms.prompt(FORMS[name], messages[:count])) == asked
+                assert segments(forms.prompt_pieces(FORMS[name], messages[:count])) == asked
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -66,17 +66,17 @@ def test_every_answer_is_trained_once_with_its_end_and_nothing_else_is(name: str
     form = FORMS[name]
     for messages in EVERY_CHAT:
         answers = [message["content"] for message in messages if message["role"] == "assistant"]
-        trained = [piece for pieces in forms.examples(form, messages) for piece in pieces if piece.is_trained]
+        trained = [piece for pieces in forms.example_pieces(form, messages) for piece in pieces if piece.is_trained]
         before = " " if form.is_completion else ""
         assert [piece.text for piece in trained[::2]] == [before + answer for answer in answers]
-        assert trained[1::2] == [Piece(form.end, markup=True, is_trained=True, is_end=True)] * len(answers)
+        assert trained[1::2] == [FormPiece(form.end, markup=True, is_trained=True, is_end=True)] * len(answers)
         assert not any(piece.markup for piece in trained[::2])
 
 
 @pytest.mark.parametrize("name", FORMS)
 def test_an_example_ends_with_the_end_of_its_last_answer(name: str) -> None:
     for messages in EVERY_CHAT:
-        for pieces in forms.examples(FORMS[name], messages):
+        for pieces in forms.example_pieces(FORMS[name], messages):
             assert pieces[-1].is_end
 
 
@@ -86,16 +86,16 @@ def test_each_answer_stands_after_its_prompt(name: str) -> None:
     form = FORMS[name]
     for messages in EVERY_CHAT:
         places = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
-        examples = forms.examples(form, messages)
+        examples = forms.example_pieces(form, messages)
         for pieces, at in zip(examples, places[-len(examples) :], strict=True):
-            assert text(pieces[:-2]) == text(forms.prompt(form, messages[:at]))
+            assert text(pieces[:-2]) == text(forms.prompt_pieces(form, messages[:at]))
 
 
 @pytest.mark.parametrize("name", FORMS)
 def test_pieces_are_as_the_engine_cuts_them(name: str) -> None:
     """No empty ones, and no two of markup side by side but around an end."""
     for messages in EVERY_CHAT:
-        for pieces in forms.examples(FORMS[name], messages):
+        for pieces in forms.example_pieces(FORMS[name], messages):
             assert all(piece.text or piece.is_end for piece in pieces)
             for one, other in pairwise(pieces):
                 assert not (one.markup and other.markup) or one.is_end or other.is_end
@@ -106,10 +106,13 @@ def turns(*texts: str) -> Messages:
 
 
 def test_forms_that_keep_an_answer_as_written_train_all_answers_in_one_example() -> None:
-    assert [len(forms.examples(FORMS[name], turns("あ", "い", "う", "え"))) for name in ("gemma", "qwen3")] == [1, 2]
+    assert [len(forms.example_pieces(FORMS[name], turns("あ", "い", "う", "え"))) for name in ("gemma", "qwen3")] == [
+        1,
+        2,
+    ]
 
 
 def test_a_system_message_without_a_turn_of_its_own_stands_before_the_first_question() -> None:
-    form = Form(question="Q{text}/", answer="A{text}/", answer_start="A", end="/")
+    form = TrainingPromptForm(question="Q{text}/", answer="A{text}/", answer_start="A", end="/")
     messages = [{"role": "system", "content": "S"}, *turns("1", "2", "3")]
-    assert text(forms.prompt(form, messages)) == "QS\n\n1/A2/Q3/A"
+    assert text(forms.prompt_pieces(form, messages)) == "QS\n\n1/A2/Q3/A"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trainer.convert import pre_tokenizer
+from trainer.convert import converter
 
 LLAMA_3: dict[str, Any] = {
     "normalizer": None,
@@ -71,7 +71,7 @@ QWEN = changed(
     ],
 )
 def test_equal_rules_are_recognized(tokenizer, name):
-    assert pre_tokenizer.equal_one(tokenizer) == name
+    assert converter.known_pre_tokenizer(tokenizer) == name
 
 
 @pytest.mark.parametrize(
@@ -94,4 +94,4 @@ def test_equal_rules_are_recognized(tokenizer, name):
     ],
 )
 def test_similar_rules_are_not(tokenizer):
-    assert pre_tokenizer.equal_one(tokenizer) is None
+    assert converter.known_pre_tokenizer(tokenizer) is None

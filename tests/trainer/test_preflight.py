@@ -20,7 +20,7 @@ from tests.trainer import trainer_side
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from tests.trainer.test_folder_for_converter import write_safetensors
 from trainer import adapter, preflight
-from trainer.events import Finding
+from trainer.events import PreflightFinding
 
 Json = dict[str, Any]
 FORM = as_json(form_of(CARD_FORMS["llama3"]))
@@ -319,6 +319,6 @@ def test_every_finding_has_words_for_its_facts(code: str, language: str) -> None
 
 
 def test_lines_are_told_as_a_list() -> None:
-    found = Finding("end_masked", "block", {"file": "train.jsonl", "lines": [3, 8], "count": 2})
+    found = PreflightFinding("end_masked", "block", {"file": "train.jsonl", "lines": [3, 8], "count": 2})
     assert "train.jsonl の 2 行" in problems.of_finding(found)
     assert "3, 8 行目" in problems.of_finding(found)

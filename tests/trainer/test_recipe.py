@@ -6,29 +6,29 @@ from typing import Any
 import pytest
 
 from trainer import recipe
-from trainer.recipe import Facts
+from trainer.recipe import RecipeFacts
 from trainer.spec import DEVICES, LOSSES, OPTIMIZERS, PRECISIONS, PRESETS, RunSpec
 
 GIB = 1 << 30
-CARD = Facts(2_000, 700, "cuda", int(23.6 * GIB), True, 8_000_000_000, "llama", "linux")
-CPU = Facts(2_000, 700, "cpu", 16 * GIB, True, 268_000_000, "gemma3_text", "linux")
+CARD = RecipeFacts(2_000, 700, "cuda", int(23.6 * GIB), True, 8_000_000_000, "llama", "linux")
+CPU = RecipeFacts(2_000, 700, "cpu", 16 * GIB, True, 268_000_000, "gemma3_text", "linux")
 
 
-def decided(facts: Facts, changes: dict[str, Any] | None = None, **given: Any) -> RunSpec:
+def decided(facts: RecipeFacts, changes: dict[str, Any] | None = None, **given: Any) -> RunSpec:
     spec = RunSpec(folder="/run", base="/base", train="/train.jsonl", validation="/validation.jsonl", **given)
-    return recipe.effective(spec, dataclasses.replace(facts, **(changes or {})))
+    return recipe.resolve(spec, dataclasses.replace(facts, **(changes or {})))
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("facts", [CARD, CPU], ids=["card", "cpu"])
-def test_nothing_is_left_open_but_the_form_and_the_limit_of_steps(facts: Facts, preset: str) -> None:
+def test_nothing_is_left_open_but_the_form_and_the_limit_of_steps(facts: RecipeFacts, preset: str) -> None:
     effective = dataclasses.asdict(decided(facts, preset=preset))
     assert {name for name, value in effective.items() if value is None} == {"form", "max_steps"}
 
 
 def test_deciding_twice_changes_nothing() -> None:
     once = decided(CARD, {"rows": 90})
-    assert recipe.effective(once, dataclasses.replace(CPU, rows=50_000)) == once
+    assert recipe.resolve(once, dataclasses.replace(CPU, rows=50_000)) == once
 
 
 GIVEN = {
@@ -149,7 +149,7 @@ def test_a_step_has_16_examples_and_8_below_500_rows(
     ],
 )
 def test_the_device_decides_precision_and_optimizer(
-    facts: Facts, changes: dict[str, Any], precision: str, optimizer: str, gradient_checkpointing: bool
+    facts: RecipeFacts, changes: dict[str, Any], precision: str, optimizer: str, gradient_checkpointing: bool
 ) -> None:
     effective = decided(facts, changes)
     chosen = (effective.precision, effective.optimizer, effective.gradient_checkpointing)
@@ -169,7 +169,7 @@ def test_the_device_decides_precision_and_optimizer(
     ],
 )
 def test_nf4_weights_are_multiplied_in_what_the_device_can_do(
-    facts: Facts, changes: dict[str, Any], given: dict[str, Any], compute: str
+    facts: RecipeFacts, changes: dict[str, Any], given: dict[str, Any], compute: str
 ) -> None:
     assert decided(facts, changes, **given).compute == compute
 

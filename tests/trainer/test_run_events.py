@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from trainer import events
-from trainer.events import Event, Finding, Findings, Preview, PreviewToken
+from trainer.events import Event, PreflightFinding, PreflightFindings, Preview, PreviewToken
 
 TEXTS = {"name": "training", "reason": "epochs", "path": "/橋/run", "code": "data_missing", "question": "「橋」は？\n"}
 
@@ -20,8 +20,11 @@ def made(kind: Any) -> Event:
         known = {"int": at + 1, "float": at + 0.5, "bool": True, "str": TEXTS.get(field.name, "文字")}
         kind_of = getattr(field.type, "__name__", str(field.type))
         values[field.name] = known.get(kind_of, {"a": [1, "二"]})
-    if kind is Findings:
-        values["found"] = (Finding("few_rows", "warn", {"rows": 3}), Finding("lengths", "note", {"bins": [[64, 2]]}))
+    if kind is PreflightFindings:
+        values["found"] = (
+            PreflightFinding("few_rows", "warn", {"rows": 3}),
+            PreflightFinding("lengths", "note", {"bins": [[64, 2]]}),
+        )
     if kind is Preview:
         values["tokens"] = (PreviewToken(2, "<bos>", False, "bos"), PreviewToken(99, "<0xE3>", True))
     event: Event = kind(**values)

@@ -21,7 +21,7 @@ from tests.trainer.training_runs import (
     write_spec,
 )
 from trainer import adapter
-from trainer.events import Effective, Event, Failed, Finished, Paused
+from trainer.events import Event, Failed, Finished, Paused, ResolvedRecipe
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="fork")]
 
@@ -107,7 +107,7 @@ def test_it_pauses_and_goes_on_as_one_that_nobody_has_touched(ended: Ended) -> N
 
 
 def test_a_plan_tells_its_rank(ended: Ended) -> None:
-    (effective,) = (event for event in ended.told["planned"] if isinstance(event, Effective))
+    (effective,) = (event for event in ended.told["planned"] if isinstance(event, ResolvedRecipe))
     assert (effective.spec["rank"], effective.spec["alpha"]) == (4, 8)
 
 

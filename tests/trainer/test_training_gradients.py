@@ -19,7 +19,7 @@ from tests.trainer.training_runs import (
     tiny_base,  # noqa: F401  (a fixture)
     write_spec,
 )
-from trainer.events import Effective, Event, Finished, Step
+from trainer.events import Event, Finished, ResolvedRecipe, TrainingStep
 
 FAMILIES = ("llama", "gemma2", "gemma3", "qwen3")
 CUTS = ((8, 1), (2, 4), (1, 8))  # micro batch and accumulation
@@ -122,7 +122,7 @@ def test_every_row_of_a_batch_is_one_example(measured: Measured) -> None:
 
 def test_what_is_shown_is_what_is_used(measured: Measured) -> None:
     used = measured.notes
-    shown = next(event for event in measured.told if isinstance(event, Effective))
+    shown = next(event for event in measured.told if isinstance(event, ResolvedRecipe))
     names = ("rank", "alpha", "dropout", "clip_norm", "seed")
     assert {name: used[name] for name in names} == {name: shown.spec[name] for name in names}
     assert shown.spec | SETTINGS == shown.spec
@@ -146,7 +146,7 @@ def test_epochs_end_it_before_the_most_steps_that_were_asked_for(measured: Measu
 
 
 def test_what_is_left_counts_the_evaluations(measured: Measured) -> None:
-    left = [event.left_s for event in measured.told if isinstance(event, Step)]
+    left = [event.left_s for event in measured.told if isinstance(event, TrainingStep)]
     assert left[-1] > 0.0  # the last step's is to come
 
 

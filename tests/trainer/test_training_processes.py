@@ -18,7 +18,7 @@ from tests.trainer.training_runs import (
     tiny_base,  # noqa: F401  (a fixture)
     write_spec,
 )
-from trainer.events import Effective, Failed, Finished, Paused
+from trainer.events import Failed, Finished, Paused, ResolvedRecipe
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +38,7 @@ def test_two_processes_train_what_one_does(
         last = run.end()
     assert isinstance(last, Finished)
     assert last.step == 12
-    assert [event.facts["steps"] for event in run.told if isinstance(event, Effective)] == [12]
+    assert [event.facts["steps"] for event in run.told if isinstance(event, ResolvedRecipe)] == [12]
     assert largest_difference(curve(run.told), curve(told)) < 1e-3
     assert adapter_difference(tmp_path / "shared", tmp_path / "alone") < 1e-3
     assert events_in(tmp_path / "shared" / "events.jsonl") == run.told

@@ -29,9 +29,9 @@ from tests.trainer.training_runs import (
     write_rows,
     write_spec,
 )
-from trainer import checkpoints
-from trainer.channel import Control
-from trainer.events import Cancelled, Evaluation, Event, Failed, Finished, Paused, Sample, Started, Step
+from trainer import storage
+from trainer.channel import RunControl
+from trainer.events import Cancelled, EvaluationStep, Event, Failed, Finished, Paused, Sample, Started, TrainingStep
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and fork")
 
@@ -83,7 +83,7 @@ def _with_other_weights(run: Path, base: Path) -> None:
 
 def _as_before_conditions(run: Path, _base: Path) -> None:
     """Checkpoints of an earlier version, whose steps are another number now."""
-    for manifest in run.glob(f"checkpoints/*/{checkpoints.MANIFEST}"):
+    for manifest in run.glob(f"checkpoints/*/{storage.MANIFEST}"):
         told = json.loads(manifest.read_text("utf-8"))
         del told["conditions"]
         manifest.write_text(json.dumps(told), "utf-8")
@@ -112,9 +112,9 @@ def poison(checkpoint: Path, name: str, canary: Path) -> None:
     """The file would make a folder when it is unpickled, and the manifest vouches for it."""
     content = pickle.dumps(Canary(canary))
     (checkpoint / name).write_bytes(content)
-    manifest = json.loads((checkpoint / checkpoints.MANIFEST).read_text("utf-8"))
+    manifest = json.loads((checkpoint / storage.MANIFEST).read_text("utf-8"))
     manifest["files"][name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    (checkpoint / checkpoints.MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    (checkpoint / storage.MANIFEST).write_text(json.dumps(manifest), "utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +208,7 @@ def _place(spec: Path, **places: str) -> None:
 
 
 def whole(run: Path) -> list[int]:
-    return [one.step for one in checkpoints.whole(run / "checkpoints")]
+    return [one.step for one in storage.whole_checkpoints(run / "checkpoints")]
 
 
 def finished(told: list[Event]) -> Finished:
@@ -239,7 +239,7 @@ def stopped_by(ways: list[str], python: Path, spec: Path) -> list[Event]:
                 SIGNALS[way](run)
                 last = run.end()
                 assert isinstance(last, Paused), way
-                assert last.step == max(event.step for event in run.told if isinstance(event, Step))
+                assert last.step == max(event.step for event in run.told if isinstance(event, TrainingStep))
             else:
                 run.end()
             told += run.told
@@ -277,10 +277,10 @@ def test_what_nohup_has_begun_stays_deaf_to_a_terminal_that_closes(monkeypatch: 
     heeded: list[int] = []
     monkeypatch.setattr(signal, "getsignal", lambda _number: signal.SIG_IGN)
     monkeypatch.setattr(signal, "signal", lambda number, _handler: heeded.append(number))
-    Control().listen_to_signals()
+    RunControl().listen_to_signals()
     assert signal.SIGHUP not in heeded
     monkeypatch.setattr(signal, "getsignal", lambda _number: signal.SIG_DFL)
-    Control().listen_to_signals()
+    RunControl().listen_to_signals()
     assert signal.SIGHUP in heeded
 
 
@@ -296,7 +296,7 @@ def test_what_is_asked_for_before_it_trains_is_done_at_once(ended: Ended) -> Non
     assert ended.told["early"][-1] == Paused(0)
     assert ended.told["early again"][-1] == Cancelled(0)
     for name in ("early", "early again"):
-        assert not any(isinstance(event, Step | Evaluation) for event in ended.told[name])
+        assert not any(isinstance(event, TrainingStep | EvaluationStep) for event in ended.told[name])
 
 
 @pytest.mark.parametrize(("within", "at"), INTERRUPTED)
@@ -306,7 +306,7 @@ def test_a_pause_does_not_wait_for_an_evaluation(within: str, at: int, ended: En
     step = at + (within == "step")
     assert told[-1] == Paused(step)
     assert not [event for event in told if isinstance(event, Sample) and event.step == step]
-    evaluated = [event for event in told if isinstance(event, Evaluation) and event.step == step]
+    evaluated = [event for event in told if isinstance(event, EvaluationStep) and event.step == step]
     assert bool(evaluated) == (within == "sample")
 
 
@@ -317,7 +317,7 @@ def test_what_a_pause_has_not_waited_for_is_measured_after_a_resume(ended: Ended
     assert curve(told) == curve(ended.told["alone"])
     assert finished(told).best_step == finished(ended.told["alone"]).best_step
     assert adapter_difference(ended.root / "evaluations", ended.root / "alone") == 0.0
-    assert not any(isinstance(event, Step) for event in ended.told["evaluations"])
+    assert not any(isinstance(event, TrainingStep) for event in ended.told["evaluations"])
 
 
 @pytest.mark.fault("F6")
@@ -389,7 +389,7 @@ def test_a_run_is_not_gone_on_with_otherwise_than_it_began(name: str, field: str
     assert isinstance(last, Failed)
     assert (last.code, last.facts["field"]) == ("resume_differs", field)
     assert last.facts["before"] != last.facts["now"]
-    assert not any(isinstance(event, Step | Evaluation) for event in ended.told[name])
+    assert not any(isinstance(event, TrainingStep | EvaluationStep) for event in ended.told[name])
     assert not (ended.root / name / "adapter").exists()
     assert whole(ended.root / name)  # it can still be gone on with as it was
 
@@ -418,7 +418,7 @@ def test_a_run_that_was_over_is_not_trained_on(ended: Ended) -> None:
     told = ended.told["exporting"]
     assert isinstance(told[0], Started)
     assert told[0].resumed_step == STEPS
-    assert not any(isinstance(event, Step | Evaluation) for event in told)
+    assert not any(isinstance(event, TrainingStep | EvaluationStep) for event in told)
     assert finished(told).best_step == finished(ended.told["alone"]).best_step
     assert adapter_difference(ended.root / "exporting", ended.root / "alone") == 0.0
     assert finished(told).tokens_per_s > 0.0  # of the process that was killed
@@ -428,7 +428,7 @@ def test_a_run_that_was_over_is_not_trained_on(ended: Ended) -> None:
 def test_a_run_that_was_to_finish_is_not_trained_on(ended: Ended) -> None:
     """Also where only what comes after the training is to be done again."""
     told = ended.told["finished again"]
-    assert not any(isinstance(event, Step | Evaluation) for event in told)
+    assert not any(isinstance(event, TrainingStep | EvaluationStep) for event in told)
     first, again = finished(ended.told["finished"]), finished(told)
     assert (again.reason, again.step, again.best_step) == (first.reason, first.step, first.best_step)
     assert again.seconds == first.seconds

@@ -23,18 +23,17 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 from transformers import TrainerControl, TrainingArguments
 
-from trainer import loop, model, probe, recipe, start
-from trainer.channel import Control
-from trainer.convert import client
+from trainer import export, loop, model, probe, recipe, start
+from trainer.channel import RunControl
 from trainer.convert_job import GgufToHf
-from trainer.events import Adjusted, Forecast, RunError
-from trainer.form import Form
-from trainer.material import Material, look_at
+from trainer.data import TrainingInputs, inspect_base
+from trainer.events import Adjusted, RunError, RunForecast
+from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec
-from trainer.tokens import Encoded
+from trainer.tokenization import EncodedExample
 
-FORM = Form(question="Q{text}", answer="A{text}", answer_start="A")
-COMPUTED = Forecast(peak_bytes=1, available_bytes=250, step_s=1.0, total_s=1.0, disk_bytes=1, is_measured=False)
+FORM = TrainingPromptForm(question="Q{text}", answer="A{text}", answer_start="A")
+COMPUTED = RunForecast(peak_bytes=1, available_bytes=250, step_s=1.0, total_s=1.0, disk_bytes=1, is_measured=False)
 DAMAGED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "width": ("config.json", lambda data: data.replace(b'"hidden_size"', b'"n_embd"')),
     "other json": ("generation_config.json", lambda _data: b"{"),
@@ -51,14 +50,14 @@ class Ear:
         self.told.append(event)
 
 
-def material(**given: Any) -> Material:
+def material(**given: Any) -> TrainingInputs:
     """24 examples to train, of 10 tokens, 4 a step."""
     asked = RunSpec(
         "x", "x", "x", "x", **{"device": "cpu", "micro_batch": 4, "accumulation": 1, "dropout": 0.0} | given
     )
-    facts = recipe.Facts(24, 10, "cpu", 1 << 34, False, 1000, "llama", "linux")
-    examples = [Encoded(list(range(10)), list(range(10)), line) for line in range(24)]
-    return Material(recipe.effective(asked, facts), FORM, None, examples, examples[:4], ())  # type: ignore[arg-type]
+    facts = recipe.RecipeFacts(24, 10, "cpu", 1 << 34, False, 1000, "llama", "linux")
+    examples = [EncodedExample(list(range(10)), list(range(10)), line) for line in range(24)]
+    return TrainingInputs(recipe.resolve(asked, facts), FORM, None, examples, examples[:4], ())  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -100,7 +99,7 @@ def saving_when_another_process_wants_it() -> Any:
         accelerator=SimpleNamespace(gather=lambda told: torch.cat([told, other])),
     )
     control = TrainerControl()
-    loop.Watch(going).on_step_end(going.args, None, control)
+    loop.LoopCallback(going).on_step_end(going.args, None, control)
     return control.should_save
 
 
@@ -119,12 +118,12 @@ def warm_up() -> Any:
     found = {}
     for share in (0.0, 0.05, 0.8):
         spec = material(warmup_share=share).spec
-        found[str(share)] = next(step for step in range(100) if loop.share(spec, step, 100) == 1.0)
+        found[str(share)] = next(step for step in range(100) if loop.rate_share(spec, step, 100) == 1.0)
     return found
 
 
 def gradient_without_scaler() -> Any:
-    going: Any = object.__new__(loop.Loop)
+    going: Any = object.__new__(loop.TrainingLoop)
     going.accelerator = SimpleNamespace(scaler=None, distributed_type=None)
     going.args, going.state = SimpleNamespace(fp16=True), SimpleNamespace(global_step=4)
     going._get_learning_rate = lambda: 0.1
@@ -136,7 +135,7 @@ def gradient_without_scaler() -> Any:
 
 
 def evaluations_left() -> Any:
-    going: Any = object.__new__(loop.Loop)
+    going: Any = object.__new__(loop.TrainingLoop)
     going.args = SimpleNamespace(eval_strategy="steps", eval_steps=5)
     found = []
     for step in (1, 5, 6, 11, 12):
@@ -148,7 +147,7 @@ def evaluations_left() -> Any:
 def clock_of_a_resumed_run() -> Any:
     now = [0.0]
     with replaced(loop.time, monotonic=lambda: now[0]):
-        clock = loop.Clock()
+        clock = loop.ThroughputMeter()
         clock.go_on(1000.0, 500)
         clock.tokens, now[0] = 20, 2.0
         return [clock.lap(), [clock.trained_s, clock.all_tokens]]
@@ -171,7 +170,7 @@ def measured(available_bytes: int) -> Any:
     """A micro batch takes 100 bytes an example, the optimizer 48. What was told on the way, and what it ended with."""
     ear, latest = Ear(), [material(device="cuda", optimizer="adamw", compute="f32", precision="f32")]
 
-    def token_s(_model: Any, tried: Material, _control: Control) -> float:
+    def token_s(_model: Any, tried: TrainingInputs, _control: RunControl) -> float:
         latest[0] = tried
         return 0.1
 
@@ -180,8 +179,8 @@ def measured(available_bytes: int) -> Any:
         replaced(probe, _token_seconds=token_s),
         replaced(loop, peak_memory_bytes=lambda _device: 100 * latest[0].micro_batch),
     ):
-        asked: Any = (torch.nn.Linear(2, 2), latest[0], computed, ear, Control())
-        ended = failed(lambda: probe.measure(*asked))
+        asked: Any = (torch.nn.Linear(2, 2), latest[0], computed, ear, RunControl())
+        ended = failed(lambda: probe.measure_steps(*asked))
     cuts = [event.facts["micro_batch"] for event in ear.told if isinstance(event, Adjusted)]
     return {"cuts": cuts, "ended": ended if isinstance(ended, list) else ended.micro_batch}
 
@@ -193,7 +192,7 @@ def distributed() -> Any:
     alone = forecast()
     with two_processes():
         return {
-            "smaller": failed(lambda: probe.smaller(material(), Ear(), 3)),  # type: ignore[arg-type]
+            "smaller": failed(lambda: probe.halve_micro_batch(material(), Ear(), 3)),  # type: ignore[arg-type]
             "step_examples": material().step_examples,
             "forecast": {name: [alone[name], forecast()[name]] for name in ("step_s", "total_s")},
         }
@@ -208,7 +207,7 @@ def what_is_forgotten() -> Any:
     going.other, watch.other = watch, going
     kept = weakref.ref(going)
     del going, watch
-    probe.forget(torch.nn.Linear(2, 2))
+    probe.release_memory(torch.nn.Linear(2, 2))
     gc.enable()
     return kept() is None
 
@@ -223,7 +222,7 @@ def damaged_bases(base: Path, folder: Path) -> Any:
         shutil.copytree(base, copy)
         path = copy / file
         path.write_bytes(damage(path.read_bytes() if path.is_file() else b""))
-        found[name] = failed(lambda copy=copy: str(look_at(copy)))  # type: ignore[misc]
+        found[name] = failed(lambda copy=copy: str(inspect_base(copy)))  # type: ignore[misc]
     return found
 
 
@@ -248,7 +247,7 @@ def settings_of_an_answer() -> Any:
     tokens: Any = SimpleNamespace(
         encode=lambda _pieces: SimpleNamespace(ids=[1]), end_ids=(2,), pad_id=0, bytes_of=lambda _id: b"a"
     )
-    answer = model.answer(Recorder(2, 2), tokens, FORM, ({"role": "user", "content": "x"},), 8)
+    answer = model.generate_answer(Recorder(2, 2), tokens, FORM, ({"role": "user", "content": "x"},), 8)
     return [answer, {name: given.get(name) for name in ("do_sample", "repetition_penalty")}]
 
 
@@ -259,7 +258,7 @@ def session_of_the_converter() -> Any:
         " 'facts': {'reason': str(os.getsid(0) == os.getpid()), 'log': ''}}))"
     )
     with replaced(start, command=lambda *_others: [sys.executable, "-c", telling]):
-        ended = client._run(GgufToHf("/x", "/y"), "converting_base", Ear())  # type: ignore[arg-type]
+        ended = export._run_conversion(GgufToHf("/x", "/y"), "converting_base", Ear())  # type: ignore[arg-type]
     assert ended is not None
     return ended.facts["reason"]
 

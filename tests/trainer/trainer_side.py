@@ -30,9 +30,9 @@ def ask(python: Path, requests: dict[str, Json], folder: Path) -> dict[str, Any]
 
 @functools.cache
 def loaded(folder: str) -> Any:
-    from trainer import tokens
+    from trainer import tokenization
 
-    return tokens.load(Path(folder))
+    return tokenization.load_tokenizer(Path(folder))
 
 
 def form_in(request: Json) -> Any:
@@ -43,13 +43,13 @@ def form_in(request: Json) -> Any:
 
 def encode(request: Json) -> Any:
     """Of each chat its prompt's ids (without the last answer), and its examples."""
-    from trainer import form as forms
+    from trainer import prompt_form as forms
 
     tokens, form = loaded(request["folder"]), form_in(request)
     return [
         {
-            "prompt": tokens.encode(forms.prompt(form, chat[:-1])).ids,
-            "examples": [dataclasses.asdict(tokens.encode(pieces)) for pieces in forms.examples(form, chat)],
+            "prompt": tokens.encode(forms.prompt_pieces(form, chat[:-1])).ids,
+            "examples": [dataclasses.asdict(tokens.encode(pieces)) for pieces in forms.example_pieces(form, chat)],
         }
         for chat in request["chats"]
     ]
@@ -80,9 +80,9 @@ def examples(request: Json) -> Any:
     from trainer import data
 
     tokens = loaded(request["folder"])
-    rows = data.read(Path(request["file"]))
+    rows = data.read_rows(Path(request["file"]))
     limits = (request["context_tokens"], request["over_length"], request["loss"])
-    encoding = data.encode(rows, form_in(request), tokens, *limits)
+    encoding = data.encode_rows(rows, form_in(request), tokens, *limits)
     batch = data.collate(encoding.examples, tokens.pad_id) if encoding.examples else {}
     shown = [tokens.tokenizer.decode(example.ids) for example in encoding.examples]
     trained = [[id for id in example.labels if id != -100] for example in encoding.examples]
@@ -97,41 +97,42 @@ def examples(request: Json) -> Any:
 
 def form_of(request: Json) -> Any:
     """The form of a chat template, and where each form that is given differs from it."""
-    from trainer import template
+    from trainer import tokenization
 
     tokenizer = loaded(request["folder"]).tokenizer
     tokenizer.chat_template = request["template"]
-    form = template.form_of(tokenizer)
+    form = tokenization.form_from_template(tokenizer)
     given = form_in(request) if "form" in request else form
     return {
         "form": form and dataclasses.asdict(form),
-        "differences": None if given is None else template.differences(given, tokenizer),
+        "differences": None if given is None else tokenization.template_differences(given, tokenizer),
     }
 
 
 def prepared(request: Json) -> Any:
     """Material, base, rows and encodings, as the run has them before its checks."""
     from trainer import data, recipe, spec
-    from trainer.data import Rows
-    from trainer.material import Material, look_at
+    from trainer.data import SplitRows, TrainingInputs, inspect_base
 
     asked = spec.from_json(request["spec"])
-    base = look_at(Path(asked.base))
+    base = inspect_base(Path(asked.base))
     own = loaded(asked.base)
-    rows = Rows(*(data.read(Path(path)) if path else [] for path in (asked.train, asked.validation, asked.holdout)))
-    facts = recipe.Facts(len(rows.train), 100, "cpu", 1 << 34, True, base.parameters, base.model_type, "linux")
-    effective = recipe.effective(asked, facts)
+    rows = SplitRows(
+        *(data.read_rows(Path(path)) if path else [] for path in (asked.train, asked.validation, asked.holdout))
+    )
+    facts = recipe.RecipeFacts(len(rows.train), 100, "cpu", 1 << 34, True, base.parameters, base.model_type, "linux")
+    effective = recipe.resolve(asked, facts)
     assert effective.form is not None
     limits = (effective.context_tokens or 0, effective.over_length)
     encodings = {
-        "train": data.encode(rows.train, effective.form, own, *limits, str(effective.loss)),
-        "validation": data.encode(rows.validation, effective.form, own, *limits, "answers"),
+        "train": data.encode_rows(rows.train, effective.form, own, *limits, str(effective.loss)),
+        "validation": data.encode_rows(rows.validation, effective.form, own, *limits, "answers"),
     }
     for example in encodings["train"].examples:
         if example.line == request.get("damaged_line"):
             damage(example, request["damage"], own)
     train, validation = (encodings[name].examples for name in ("train", "validation"))
-    return Material(effective, effective.form, own, train, validation, ()), base, rows, encodings
+    return TrainingInputs(effective, effective.form, own, train, validation, ()), base, rows, encodings
 
 
 def damage(example: Any, kind: str, tokens: Any) -> None:
@@ -156,14 +157,14 @@ def damage(example: Any, kind: str, tokens: Any) -> None:
 def findings(request: Json) -> Any:
     from trainer import preflight
 
-    found = preflight.findings(*prepared(request), platform=request.get("platform", "linux"))
+    found = preflight.collect_findings(*prepared(request), platform=request.get("platform", "linux"))
     return [dataclasses.asdict(finding) for finding in found]
 
 
 def report(request: Json) -> Any:
     """The events that it tells, and how it ended."""
     from trainer import preflight
-    from trainer.channel import Journal
+    from trainer.channel import TrainerJournal
     from trainer.events import RunError
     from trainer.wire import EventWriter
 
@@ -171,7 +172,7 @@ def report(request: Json) -> Any:
     failed = None
     with file.open("wb") as stream:
         try:
-            preflight.report(*prepared(request), Journal(EventWriter(stream.fileno())))
+            preflight.report_findings(*prepared(request), TrainerJournal(EventWriter(stream.fileno())))
         except RunError as error:
             failed = [error.code, error.facts]
     events = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]

@@ -17,7 +17,7 @@ import pytest
 from app.models.training_environment import TrainingEnvironment
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from trainer import events, start
-from trainer.events import TERMINAL, Checkpoint, Evaluation, Event, Phase, Started, Step
+from trainer.events import TERMINAL, Checkpoint, EvaluationStep, Event, Phase, Started, TrainingStep
 
 TINY_HF = Path(__file__).parents[1] / "convert" / "tiny_hf.py"
 SERVER = Path(__file__).with_name("run_server.py")
@@ -127,12 +127,12 @@ def curve(told: Iterable[Event]) -> Curve:
             for values in (found.losses, found.rates, found.norms, found.evaluations):
                 for step in [step for step in values if step > event.resumed_step]:
                     del values[step]
-        elif isinstance(event, Step):
+        elif isinstance(event, TrainingStep):
             assert event.step == len(found.losses) + 1  # none is left out, none comes twice
             found.losses[event.step] = event.loss
             found.rates[event.step] = event.learning_rate
             found.norms[event.step] = event.gradient_norm
-        elif isinstance(event, Evaluation):
+        elif isinstance(event, EvaluationStep):
             found.evaluations[event.step] = event.loss
     return found
 
@@ -222,7 +222,7 @@ class Run:
         raise AssertionError(f"it ended with {self.told[-1:]}\n{self.log.read_text('utf-8')[-3000:]}")
 
     def read_to_step(self, step: int) -> None:
-        self.read_until(lambda event: isinstance(event, Step) and event.step >= step)
+        self.read_until(lambda event: isinstance(event, TrainingStep) and event.step >= step)
 
     def ask(self, command: str) -> None:
         assert self.process.stdin is not None

@@ -11,7 +11,18 @@ from app.inference.scoring_files import AnswerScore, ExampleScore, HeldOutExampl
 from app.training import gate, gate_file
 from app.training.runs import runs
 from trainer import events
-from trainer.events import Adjusted, Effective, Evaluation, Event, Finding, Findings, Finished, Sample, Started, Step
+from trainer.events import (
+    Adjusted,
+    EvaluationStep,
+    Event,
+    Finished,
+    PreflightFinding,
+    PreflightFindings,
+    ResolvedRecipe,
+    Sample,
+    Started,
+    TrainingStep,
+)
 from trainer.spec import RunSpec
 
 NAME = '砂防の助手 <script>alert("x")</script>'
@@ -46,13 +57,16 @@ def journal(steps: int) -> list[Event]:
     """With a pause: after step 40 it went on from step 30."""
     versions = {"torch": "2.13.0", "transformers": "5.24.0"}
     found: list[Event] = [Started(1, 10, 1e9, 0, versions)]
-    found += [Findings((Finding("few_rows", "warn", {"rows": 48}),)), Effective({}, {"device": "cpu", "rows": 480})]
-    found.append(Evaluation(0, 0.0, 2.6, 3000, False))
+    found += [
+        PreflightFindings((PreflightFinding("few_rows", "warn", {"rows": 48}),)),
+        ResolvedRecipe({}, {"device": "cpu", "rows": 480}),
+    ]
+    found.append(EvaluationStep(0, 0.0, 2.6, 3000, False))
     found += _steps(1, 40)
     found.append(Started(1, 11, 1e9 + 100, 30, versions))
     found += _steps(31, steps)
     for number in range(30, steps + 1, 30):
-        found.append(Evaluation(number, number / 60, 1.3 + abs(number - 90) / 300, 3000, number <= 90))
+        found.append(EvaluationStep(number, number / 60, 1.3 + abs(number - 90) / 300, 3000, number <= 90))
         answer = "百ミリです。" if number > 60 else "そうですね。" * 20
         found.append(Sample(number, QUESTION, answer, number > 60))
     found.append(Adjusted("out_of_memory", 12, {"micro_batch": 2}))
@@ -62,7 +76,7 @@ def journal(steps: int) -> list[Event]:
 def _steps(first: int, last: int) -> list[Event]:
     noise = np.random.default_rng(5).normal(0, 0.15, last + 1)
     return [
-        Step(
+        TrainingStep(
             n,
             last,
             n / 60,

@@ -8,13 +8,13 @@ import pytest
 from app.base.errors import AppError
 from app.training import drafts
 from app.training.plan import Data, Draft, Forecast, Frozen
-from trainer.events import Finding
+from trainer.events import PreflightFinding
 
 WHOLE = Draft(
     "下書き", "敬体", "both", Data("行.csv", 3, 120, 4, 5, 6, "/rows-1", "/行.csv", {"question": "質問"}),
     Frozen("/split", 3, 96, 12, 12, "a41f", is_sound=True),
     "starter", "light", {"rank": 8, "learning_rate": 1e-4, "gradient_checkpointing": True},
-    Forecast("mark", 60.0, 1, 2, 3, 4, is_exact=True, findings=(Finding("few_rows", "warn", {"rows": 9}),),
+    Forecast("mark", 60.0, 1, 2, 3, 4, is_exact=True, findings=(PreflightFinding("few_rows", "warn", {"rows": 9}),),
              changes=(("micro_batch", 1), ("precision", "nf4"))),
     "/runs/1",
 )  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 from app.base.paths import resources
 from app.training import drafting
 from trainer import recipe, spec
-from trainer.recipe import GIB, Facts
+from trainer.recipe import GIB, RecipeFacts
 from trainer.spec import PRESETS, RunSpec
 
 # What Kotae itself fills in.
@@ -44,8 +44,8 @@ def defaults(name: str) -> set[object]:
     rows, lengths, sizes = (100, 1_000, 5_000, 50_000), (100, 9_000), (300_000_000, 8_000_000_000)
     found = set()
     for (device, memory, bf16), count, longest, size in itertools.product(machines, rows, lengths, sizes):
-        facts = Facts(count, longest, device, memory * GIB, bf16, size, "llama", "linux")
-        found.add(getattr(recipe.effective(asked, facts), name))
+        facts = RecipeFacts(count, longest, device, memory * GIB, bf16, size, "llama", "linux")
+        found.add(getattr(recipe.resolve(asked, facts), name))
     return found
 
 

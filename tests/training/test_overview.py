@@ -115,7 +115,7 @@ def test_a_run_is_told_as_it_is_now_not_as_it_was_read_before(where: Paths) -> N
 
 def test_the_end_of_a_long_journal_counts_though_it_began_far_before(where: Paths) -> None:
     folder = begun(where, "長", at=40.0)
-    step = events.Step(1, 9, 1.0, 2.0, 1e-4, 1.0, 1.0, 1, 1.0)
+    step = events.TrainingStep(1, 9, 1.0, 2.0, 1e-4, 1.0, 1.0, 1, 1.0)
     tell(folder, *(step for _ in range(500)), events.Started(1, 0, 80.0, resumed_step=1), *(step for _ in range(500)))
     assert [(one.state, one.when) for one in overview.read(where).entries] == [("crashed", 40.0)]
     tell(folder, events.Failed("checkpoint_damaged", {"path": "/x"}))

@@ -7,7 +7,7 @@ import pytest
 
 from app.training import plan
 from app.training.plan import Data, Draft, Forecast, Frozen
-from trainer.events import Finding
+from trainer.events import PreflightFinding
 
 DATA = Data("行.csv", revision=3, used=120)
 FROZEN = Frozen(
@@ -103,7 +103,11 @@ def test_what_does_not_fit_or_is_refused_by_the_trainer_stops_and_its_advice_doe
     short = forecast(READY, memory_bytes=9 << 30, disk_bytes=10 << 30)
     told = codes(dataclasses.replace(READY, forecast=short), "check")
     assert told == [("memory_short", True), ("disk_short", True)]
-    findings = (Finding("few_rows", "warn"), Finding("note", "note"), Finding("no_answers", "block", {"rows": 3}))
+    findings = (
+        PreflightFinding("few_rows", "warn"),
+        PreflightFinding("note", "note"),
+        PreflightFinding("no_answers", "block", {"rows": 3}),
+    )
     draft = dataclasses.replace(READY, forecast=forecast(READY, findings=findings))
     assert codes(draft, "check") == [("finding", True), ("finding", False)]
     assert draft.problems("check")[0].facts == {"code": "no_answers", "facts": {"rows": 3}}

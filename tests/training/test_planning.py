@@ -18,7 +18,15 @@ from app.training.runs.trainer_process import Watch
 from tests import hf_models
 from tests import model_files as models
 from trainer import estimate, events, spec
-from trainer.events import Effective, Failed, Finding, Findings, Forecast, Preview, PreviewToken
+from trainer.events import (
+    Failed,
+    PreflightFinding,
+    PreflightFindings,
+    Preview,
+    PreviewToken,
+    ResolvedRecipe,
+    RunForecast,
+)
 from trainer.spec import RunSpec
 
 GB = 1_000_000_000
@@ -52,10 +60,13 @@ def big(**changes: Any) -> Plan:
         accumulation=4, optimizer="adamw_8bit", gradient_checkpointing=False, context_tokens=4096, dropout=0.0,
         **changes.pop("spec", {}),
     )  # fmt: skip
-    shape = estimate.shape_of(EIGHT_B)
+    shape = estimate.shape_from_config(EIGHT_B)
     device = Device("cuda", "card", changes["free_bytes"], changes["free_bytes"], 1e13)
-    memory = estimate.memory(shape, decided, 3000)
-    disk, time = estimate.disk(shape, decided), estimate.time(shape, decided, estimate.Load(10, 1, 1), 1e13)
+    memory = estimate.estimate_memory(shape, decided, 3000)
+    disk, time = (
+        estimate.estimate_disk(shape, decided),
+        estimate.estimate_time(shape, decided, estimate.EpochWorkload(10, 1, 1), 1e13),
+    )
     return Plan(decided, Counts(10, 1, 20_000, 9_000, 3000, True), device, memory, disk, time, 10**12)
 
 
@@ -91,7 +102,7 @@ def test_what_does_not_fit_is_refused_above_the_share_of_what_is_free(asked: Run
     ],
 )
 def test_the_changes_make_it_fit_and_cost_as_little_as_they_can(free_gb: float, names: set[str]) -> None:
-    plan, shape = big(free_bytes=round(free_gb * GB)), estimate.shape_of(EIGHT_B)
+    plan, shape = big(free_bytes=round(free_gb * GB)), estimate.shape_from_config(EIGHT_B)
     if plan.has_memory:
         assert names == set()
         return
@@ -100,7 +111,7 @@ def test_the_changes_make_it_fit_and_cost_as_little_as_they_can(free_gb: float, 
     if names:
         changed = dataclasses.replace(plan.spec, **changes)
         length = min(3000, changed.context_tokens or 3000)
-        assert estimate.memory(shape, changed, length).total <= plan.allowed_bytes
+        assert estimate.estimate_memory(shape, changed, length).total <= plan.allowed_bytes
         assert (changed.micro_batch or 0) * (changed.accumulation or 0) >= 16
 
 
@@ -115,18 +126,18 @@ def told(tmp_path: Path, *said: events.Event) -> Command:
     return lambda *arguments: [sys.executable, "-c", script, *arguments]
 
 
-def effective(asked: RunSpec) -> Effective:
+def effective(asked: RunSpec) -> ResolvedRecipe:
     decided = dataclasses.replace(
         asked, folder="/elsewhere", device="cpu", precision="f32", rank=4, micro_batch=1, accumulation=1,
         optimizer="adamw", gradient_checkpointing=True, dropout=0.0, context_tokens=64, epochs=1.0,
     )  # fmt: skip
     facts = {"examples": 7, "tokens": 700, "trained_tokens": 70, "longest": 50}
-    return Effective(spec.to_json(decided), facts)
+    return ResolvedRecipe(spec.to_json(decided), facts)
 
 
 def test_what_the_trainer_says_is_taken(asked: RunSpec, tmp_path: Path) -> None:
     preview = Preview(3, (PreviewToken(1, "<s>", False, "bos"), PreviewToken(2, "橋", True)))
-    found = Findings((Finding("some_rows", "note", {"rows": 7, "wanted": 500}),))
+    found = PreflightFindings((PreflightFinding("some_rows", "note", {"rows": 7, "wanted": 500}),))
     plan = planning.plan(asked, told(tmp_path, effective(asked), found, preview), cpu)
     assert plan.counts == Counts(7, 20, 700, 70, 50, True)
     assert plan.spec.folder == asked.folder
@@ -135,8 +146,8 @@ def test_what_the_trainer_says_is_taken(asked: RunSpec, tmp_path: Path) -> None:
 
 
 def test_what_was_measured_takes_the_place_of_what_was_computed(asked: RunSpec, tmp_path: Path) -> None:
-    computed = Forecast(3 * GB, 6 * GB, 1.0, 1.0, 1, is_measured=False)
-    measured = Forecast(2 * GB, 6 * GB, 0.5, 77.0, 1, is_measured=True)
+    computed = RunForecast(3 * GB, 6 * GB, 1.0, 1.0, 1, is_measured=False)
+    measured = RunForecast(2 * GB, 6 * GB, 0.5, 77.0, 1, is_measured=True)
     previews = tuple(Preview(line, (PreviewToken(1, "橋", True),)) for line in (1, 2))
     heard: list[events.Event] = []
     said = [effective(asked), *previews, events.Phase("probing"), computed, measured]
@@ -149,8 +160,8 @@ def test_what_was_measured_takes_the_place_of_what_was_computed(asked: RunSpec, 
 
 def test_a_card_s_context_is_added_to_what_was_measured(asked: RunSpec, tmp_path: Path) -> None:
     decided = effective(asked)
-    decided = Effective(decided.spec | {"device": "cuda"}, decided.facts)
-    measured = Forecast(2 * GB, 2 * GB, 0.5, 77.0, 1, is_measured=True)
+    decided = ResolvedRecipe(decided.spec | {"device": "cuda"}, decided.facts)
+    measured = RunForecast(2 * GB, 2 * GB, 0.5, 77.0, 1, is_measured=True)
     card = Device("cuda", "card", 24 * GB, 24 * GB, 1e13)
     plan = planning.plan(asked, told(tmp_path, decided, measured), lambda _kind: card, measures=True)
     assert plan.needed_bytes == plan.allowed_bytes == 2 * GB + plan.memory.libraries
@@ -160,7 +171,7 @@ def test_a_card_s_context_is_added_to_what_was_measured(asked: RunSpec, tmp_path
 def test_what_the_trainer_finds_too_little_does_not_fit(asked: RunSpec, tmp_path: Path) -> None:
     needed = planning.plan(asked, told(tmp_path, effective(asked)), cpu).memory
     available = int((needed.total - needed.libraries) / 0.92) - 2
-    forecast = Forecast(needed.total, available, 1.0, 1.0, 1, is_measured=False)
+    forecast = RunForecast(needed.total, available, 1.0, 1.0, 1, is_measured=False)
     short = Failed("memory_short", {"needed_bytes": needed.total, "available_bytes": available, "device": "cpu"})
     plan = planning.plan(asked, told(tmp_path, effective(asked), forecast, short), cpu)
     assert (plan.has_memory, plan.problem) == (False, None)

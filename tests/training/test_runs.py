@@ -116,8 +116,8 @@ def test_lines_of_no_event_are_passed_over(make: Make) -> None:
 def test_what_was_trained_beyond_a_checkpoint_is_forgotten_when_it_goes_on(make: Make) -> None:
     run = tell(
         make("a", "crashed"),
-        events.Evaluation(4, 1.0, 2.0, 10, is_best=True),
-        events.Step(6, 12, 1.5, 2.0, 1e-4, 1.0, 1.0, 1, 1.0),
+        events.EvaluationStep(4, 1.0, 2.0, 10, is_best=True),
+        events.TrainingStep(6, 12, 1.5, 2.0, 1e-4, 1.0, 1.0, 1, 1.0),
         events.Started(1, 0, 5.0, resumed_step=3),
     )
     assert [evaluation.step for evaluation in run.standing.evaluations] == [0]
@@ -126,11 +126,11 @@ def test_what_was_trained_beyond_a_checkpoint_is_forgotten_when_it_goes_on(make:
 
 
 def test_what_a_rollback_takes_back_is_forgotten(make: Make) -> None:
-    def step(number: int) -> events.Step:
-        return events.Step(number, 12, 1.0, 2.0, 1e-4, 1.0, 1.0, 1, 1.0)
+    def step(number: int) -> events.TrainingStep:
+        return events.TrainingStep(number, 12, 1.0, 2.0, 1e-4, 1.0, 1.0, 1, 1.0)
 
-    def evaluation(number: int, loss: float) -> events.Evaluation:
-        return events.Evaluation(number, 1.0, loss, 10, is_best=True)
+    def evaluation(number: int, loss: float) -> events.EvaluationStep:
+        return events.EvaluationStep(number, 1.0, loss, 10, is_best=True)
 
     halved = events.Adjusted("not_finite", 5, {})
     run = tell(make("a"), evaluation(0, 3.0), step(4), evaluation(4, 2.0), halved, evaluation(0, 3.0), step(1))

@@ -18,7 +18,7 @@ from app.training import drafting, problems
 from tests import hf_models
 from tests import model_files as tiny
 from trainer import events, spec
-from trainer.form import Form
+from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec, SpecError
 
 ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
@@ -100,7 +100,7 @@ def test_files_of_ones_own_get_their_hashes(tmp_path: Path, where: Paths, model:
 def test_a_form_of_ones_own_is_kept(where: Paths, data: Path, model: LocalModel) -> None:
     form = {"question": "Q {text}\n", "answer": "A {text}\n", "answer_start": "A ", "stop": ["\n"]}
     asked = draft({"data": str(data), "base": model.path, "form": form}, where)
-    assert asked.form == Form("Q {text}\n", "A {text}\n", "A ", stop=("\n",))
+    assert asked.form == TrainingPromptForm("Q {text}\n", "A {text}\n", "A ", stop=("\n",))
 
 
 def test_a_publishers_folder_is_a_base(tmp_path: Path, where: Paths, data: Path) -> None:
@@ -249,7 +249,7 @@ def test_every_form_of_the_catalogue_ends_with_what_the_engine_stops_at() -> Non
 
 
 def test_a_form_that_nobody_knows_has_no_prompt_form() -> None:
-    assert base_models.find_prompt_form(Form("Q {text}", "A {text}", "A ")) is None
+    assert base_models.find_prompt_form(TrainingPromptForm("Q {text}", "A {text}", "A ")) is None
 
 
 def asked_of(model: LocalModel, **fields: Any) -> RunSpec:
@@ -287,7 +287,7 @@ def test_a_model_is_asked_as_it_was_trained(model: LocalModel) -> None:
     assert base_models.with_trained_form(asked_of(model, form=gemma), model).form_id == "gemma"
     assert base_models.with_trained_form(asked_of(model), model) == model
     with pytest.raises(AppError, match="run_form_unknown"):
-        base_models.with_trained_form(asked_of(model, form=Form("Q {text}", "A {text}", "A ")), model)
+        base_models.with_trained_form(asked_of(model, form=TrainingPromptForm("Q {text}", "A {text}", "A ")), model)
 
 
 # ------------------------------------------------------------------------- problems
@@ -313,7 +313,9 @@ def test_what_a_spec_expects_is_said_in_words() -> None:
 
 def test_numbers_of_a_finding_are_written_as_the_others_are() -> None:
     facts = {"count": 24, "p50": 77, "p90": 96, "longest": 110, "tokens": 1650, "trained": 1064}
-    assert "全 1,650 トークンのうち 1,064 トークン" in problems.of_finding(events.Finding("lengths", "note", facts))
+    assert "全 1,650 トークンのうち 1,064 トークン" in problems.of_finding(
+        events.PreflightFinding("lengths", "note", facts)
+    )
 
 
 @pytest.mark.parametrize(("why", "words"), [("no card", "GPU が見つかりません"), ("built without CUDA", "CPU 用で")])
@@ -323,5 +325,5 @@ def test_a_card_that_cannot_be_used_is_explained(why: str, words: str) -> None:
 
 
 def test_a_finding_without_words_is_told_by_its_code() -> None:
-    assert problems.of_finding(events.Finding("of_tomorrow", "warn", {"rows": 3})) == "of_tomorrow (rows=3)"
-    assert problems.of_finding(events.Finding("of_tomorrow", "warn")) == "of_tomorrow"
+    assert problems.of_finding(events.PreflightFinding("of_tomorrow", "warn", {"rows": 3})) == "of_tomorrow (rows=3)"
+    assert problems.of_finding(events.PreflightFinding("of_tomorrow", "warn")) == "of_tomorrow"

@@ -18,24 +18,24 @@ from trainer.events import (
     Adjusted,
     Cancelled,
     Checkpoint,
-    Effective,
-    Evaluation,
+    EvaluationStep,
     Event,
     Failed,
     Paused,
+    ResolvedRecipe,
     Sample,
     Started,
-    Step,
+    TrainingStep,
 )
 from trainer.spec import RunSpec
 
 
-def step(number: int, loss: float = 1.0) -> Step:
-    return Step(number, 100, number / 50, loss, 2e-4, 0.5, 400.0, 9_000_000_000, 60.0)
+def step(number: int, loss: float = 1.0) -> TrainingStep:
+    return TrainingStep(number, 100, number / 50, loss, 2e-4, 0.5, 400.0, 9_000_000_000, 60.0)
 
 
-def evaluations(*losses: float) -> tuple[Evaluation, ...]:
-    return tuple(Evaluation(10 * number, 0.0, loss, 640, False) for number, loss in enumerate(losses))
+def evaluations(*losses: float) -> tuple[EvaluationStep, ...]:
+    return tuple(EvaluationStep(10 * number, 0.0, loss, 640, False) for number, loss in enumerate(losses))
 
 
 class Folder:
@@ -138,7 +138,9 @@ def test_what_is_watched_tells_what_has_happened() -> None:
     history.adjusted += [Adjusted("out_of_memory", 3, {"micro_batch": 2}), Adjusted("slow", 9, {"tokens_per_s": 1.0})]
     asked = {"patience": 3, "evaluations_per_epoch": 4}
     standing = Standing(
-        evaluations=evaluations(2.0, 1.0, 1.1, 1.2), effective=Effective(asked, {}), saved=Checkpoint(30, "x", 1, 0.1)
+        evaluations=evaluations(2.0, 1.0, 1.1, 1.2),
+        effective=ResolvedRecipe(asked, {}),
+        saved=Checkpoint(30, "x", 1, 0.1),
     )
     found = {one.key: one for one in watching.watched(history, standing, is_awake=False)}
     assert [(key, one.level) for key, one in found.items()] == [

@@ -11,10 +11,9 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from trainer import disk, offline
-from trainer.convert.failure import JobError, LogTail, explained
-from trainer.convert.jobs import gguf_to_hf, hf_to_gguf, lora_to_gguf
-from trainer.convert.report import Report, peak_rss_bytes
+from trainer import offline, storage
+from trainer.convert.converter import gguf_to_hf, hf_to_gguf, lora_to_gguf
+from trainer.convert.report import ConversionReport, JobError, LogTail, as_job_errors, peak_rss_bytes
 from trainer.convert_job import (
     EXIT_PARENT_GONE,
     EXIT_UNREADABLE_JOB,
@@ -33,7 +32,7 @@ from trainer.convert_job import (
 from trainer.wire import claim_stdout
 
 
-class Target:
+class ConversionTarget:
     """The file or folder that a job makes: complete under its own name, or not there at all.
 
     Written as `part`, beside where it will be. What an earlier, killed process left under that name goes first.
@@ -52,11 +51,11 @@ class Target:
         """Everything on the disk, then the name: after a power cut there is the whole result or none."""
         files = [path for path in self.part.rglob("*") if path.is_file()] if self.part.is_dir() else [self.part]
         for file in files:
-            disk.flush(file)
+            storage.sync_path(file)
         if self.part.is_dir():
-            disk.flush(self.part)
+            storage.sync_path(self.part)
         self.part.replace(self.path)
-        disk.flush(self.path.parent)
+        storage.sync_path(self.path.parent)
 
     def discard(self) -> None:
         if self.part.is_dir():
@@ -69,7 +68,7 @@ class Target:
 def main(arguments: list[str]) -> NoReturn:
     """Ends the process itself: torch's threads need not be waited for."""
     os.umask(0o077)  # as trainer/__main__.py
-    report = Report(claim_stdout())
+    report = ConversionReport(claim_stdout())
     offline.enforce()
     try:
         (path,) = arguments
@@ -77,7 +76,7 @@ def main(arguments: list[str]) -> NoReturn:
     except (ValueError, OSError) as error:
         print(f"convert: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
         _exit(EXIT_UNREADABLE_JOB)
-    target = Target(job.target)
+    target = ConversionTarget(job.target)
     threading.Thread(target=_end_with_parent, args=(target,), name="parent", daemon=True).start()
     try:
         _exit(_run(job, target, report))
@@ -86,13 +85,13 @@ def main(arguments: list[str]) -> NoReturn:
         _exit(EXIT_PARENT_GONE)
 
 
-def _run(job: Job, target: Target, report: Report) -> int:
+def _run(job: Job, target: ConversionTarget, report: ConversionReport) -> int:
     started = time.monotonic()
     report.send(Started(PROTOCOL, os.getpid()))
     tail = LogTail()
     logging.basicConfig(level=logging.INFO, handlers=[logging.StreamHandler(sys.stderr), tail])
     try:
-        with explained(target.path, tail):
+        with as_job_errors(target.path, tail):
             target.begin()
             notes = _convert(job, target.part, report)
             report.phase("saving")
@@ -105,7 +104,7 @@ def _run(job: Job, target: Target, report: Report) -> int:
     return 0
 
 
-def _convert(job: Job, part: Path, report: Report) -> dict[str, Any]:
+def _convert(job: Job, part: Path, report: ConversionReport) -> dict[str, Any]:
     """Import numpy only where it is needed, and inside `explained`, which says when it does not load."""
     match job:
         case HfToGguf():
@@ -115,12 +114,12 @@ def _convert(job: Job, part: Path, report: Report) -> dict[str, Any]:
         case GgufToHf():
             return gguf_to_hf(job, part, report)
         case Merge():
-            from trainer.convert.merge import merge
+            from trainer.convert.lora_merge import merge_lora
 
-            return merge(job, part, report)
+            return merge_lora(job, part, report)
 
 
-def _end_with_parent(target: Target) -> None:
+def _end_with_parent(target: ConversionTarget) -> None:
     """os.read, not sys.stdin: a thread inside a buffered reader would stop the interpreter from ending."""
     while os.read(0, 1 << 16):
         pass

@@ -2,6 +2,14 @@
 
 Its scripts stay as they are. They find their own `gguf` and `conversion` first: the registry's `gguf` of the same
 version number has other files.
+
+Which of llama.cpp's pre-tokenizers splits a text exactly as a given tokenizer.json does.
+
+llama.cpp's converter knows published tokenizers by a digest of one encoded text, so it knows none that was trained at
+home. What a pre-tokenizer does is written down in tokenizer.json, though: where all of it equals one that llama.cpp has
+(src/llama-vocab.cpp of the engine's version), that one is taken. Nothing is taken because it is similar.
+
+Conversions by llama.cpp's converter, a model's folder or a PEFT adapter into GGUF; and a GGUF file into a folder.
 """
 
 import json
@@ -13,15 +21,79 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trainer.convert import pre_tokenizer
-from trainer.convert.failure import JobError, require_space
-from trainer.convert.report import Report
+from trainer.convert import hf_folder
+from trainer.convert.report import ConversionReport, JobError, require_space
+from trainer.convert_job import GgufToHf, HfToGguf, LoraToGguf
+
+_LLAMA_3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+"
+)
+_QWEN_2 = _LLAMA_3.replace(r"\p{N}{1,3}", r"\p{N}")
+
+_NFC = {"type": "NFC"}
+_SPACES_BECOME_BARS = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+
+
+def known_pre_tokenizer(tokenizer: dict[str, Any]) -> str | None:
+    """llama.cpp's name for the rules of `tokenizer` (a parsed tokenizer.json); None when it has no such rules."""
+    model = tokenizer.get("model") or {}
+    if model.get("type") != "BPE" or any(model.get(key) for key in _CHANGES_OF_BPE):
+        return None
+    rules = (
+        _rules(tokenizer.get("normalizer")),
+        _rules(tokenizer.get("pre_tokenizer")),
+        bool(model.get("ignore_merges")),
+        bool(model.get("byte_fallback")),
+    )
+    return next((name for name, known in _KNOWN if rules == known), None)
+
+
+# llama.cpp's byte-pair encoding knows none of these.
+_CHANGES_OF_BPE = ("dropout", "continuing_subword_prefix", "end_of_word_suffix")
+# What changes no token: offsets, and defaults that are left out or spelled out.
+_WITHOUT_EFFECT = {"trim_offsets"}
+
+
+def _rules(part: Any) -> Any:
+    """A part of tokenizer.json without what has no effect; a sequence of one is that one."""
+    if not isinstance(part, dict):
+        return part
+    steps = part.get("pretokenizers") or part.get("normalizers") or []
+    if part.get("type") == "Sequence":
+        return _rules(steps[0]) if len(steps) == 1 else ("Sequence", *(_rules(step) for step in steps))
+    return {key: value for key, value in part.items() if key not in _WITHOUT_EFFECT}
+
+
+def _split_then_bytes(pattern: str) -> Any:
+    return (
+        "Sequence",
+        {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False},
+        {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
+    )
+
+
+_SPLIT_AT_SPACES = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
+
+# Normalizer, pre-tokenizer, whether whole words are taken before merges, whether unknown characters become bytes.
+# llama.cpp normalizes nothing; Qwen's NFC changes only text that is not composed yet, as in llama.cpp's own conversion
+# of Qwen.
+_KNOWN = (
+    ("llama-bpe", (None, _split_then_bytes(_LLAMA_3), True, False)),
+    ("dbrx", (None, _split_then_bytes(_LLAMA_3), False, False)),
+    ("qwen2", (_NFC, _split_then_bytes(_QWEN_2), False, False)),
+    ("qwen2", (None, _split_then_bytes(_QWEN_2), False, False)),
+    # Gemma's: spaces become bars, so that nothing is left to split at.
+    ("gemma4", (_SPACES_BECOME_BARS, _SPLIT_AT_SPACES, False, True)),
+    ("gemma4", (_SPACES_BECOME_BARS, None, False, True)),
+)
+
 
 _NEEDED = ("convert_hf_to_gguf.py", "convert_lora_to_gguf.py", "conversion/__init__.py", "gguf-py/gguf/__init__.py")
 _HEADER_BYTES = 32 << 20  # metadata with a large vocabulary, for the look at the free space
 
 
-def prefer(folder: Path) -> None:
+def prefer_converter(folder: Path) -> None:
     """Puts the converter's modules first. Raises JobError("converter_missing")."""
     for name in _NEEDED:
         if not (folder / name).is_file():
@@ -30,14 +102,14 @@ def prefer(folder: Path) -> None:
     sys.path[:0] = [str(folder / "gguf-py"), str(folder)]
 
 
-def run(script: Path, arguments: list[str], part: Path, report: Report, notes: dict[str, Any]) -> None:
+def run_script(script: Path, arguments: list[str], part: Path, report: ConversionReport, notes: dict[str, Any]) -> None:
     """Runs one of the scripts; `notes` receives what it decided. `prefer` and `refuse_programs` came before."""
     _Hooks(part, report, notes).install()
     sys.argv = [str(script), *arguments]
     runpy.run_path(str(script), run_name="__main__")
 
 
-def outfile(part: Path) -> str:
+def outfile_argument(part: Path) -> str:
     """The converter fills in {ftype} and the like: braces in a name must stay braces."""
     return str(part.parent / part.name.replace("{", "{{").replace("}", "}}"))
 
@@ -78,7 +150,7 @@ def _without_programs(kind: Any) -> None:
 
 
 class _Hooks:
-    def __init__(self, part: Path, report: Report, notes: dict[str, Any]) -> None:
+    def __init__(self, part: Path, report: ConversionReport, notes: dict[str, Any]) -> None:
         self._part = part
         self._report = report
         self._notes = notes
@@ -118,7 +190,7 @@ class _Hooks:
             return str(original())
         except NotImplementedError as error:
             backend = getattr(tokenizer, "backend_tokenizer", None)
-            name = pre_tokenizer.equal_one(json.loads(backend.to_str())) if backend is not None else None
+            name = known_pre_tokenizer(json.loads(backend.to_str())) if backend is not None else None
             if name is None:
                 raise JobError("pre_tokenizer_unknown", digest=_digest(tokenizer)) from error
             logging.getLogger(__name__).info("the tokenizer's rules are those of %s", name)
@@ -150,3 +222,144 @@ def _digest(tokenizer: Any) -> str:
     rules = json.loads(backend.to_str())
     text = json.dumps([rules.get("normalizer"), rules.get("pre_tokenizer")], sort_keys=True)
     return sha256(text.encode()).hexdigest()[:16]
+
+
+# What a GGUF LoRA (one alpha, A and B for matrices) cannot hold, and the value that asks for none of it.
+_UNSUPPORTED_OPTIONS: dict[str, Any] = {
+    "use_dora": False,
+    "use_rslora": False,  # llama.cpp scales by alpha / rank
+    "alpha_pattern": {},
+    "bias": "none",
+    "lora_bias": False,
+    "modules_to_save": None,
+    "trainable_token_indices": None,
+    "layer_replication": None,
+    "target_parameters": None,
+    "fan_in_fan_out": False,
+    "alora_invocation_tokens": None,
+    **dict.fromkeys(("use_qalora", "use_bdlora", "arrow_config", "kasa_config", "velora_config", "monteclora_config")),
+}
+# Other ways to begin (PiSSA, OLoRA, LoftQ, CorDA, …) change the base, or are no plain LoRA.
+_PLAIN_BEGINNINGS = (True, False, None, "gaussian", "eva", "orthogonal")
+# A quantized file's weights take 2 bytes each afterwards; 4 bits each is the least that is common.
+_DEQUANTIZED_GROWTH = 4
+
+
+def hf_to_gguf(job: HfToGguf, part: Path, report: ConversionReport) -> dict[str, Any]:
+    """Lazy: a tensor is read, converted and written before the next one is."""
+    source = Path(job.source)
+    hf_folder.check(source)
+    script = _prepare_script(job.converter, "convert_hf_to_gguf.py", source, report)
+    notes: dict[str, Any] = {}
+    arguments = ["--outfile", outfile_argument(part), "--outtype", job.outtype, str(source)]
+    run_script(script, arguments, part, report, notes)
+    return notes
+
+
+def lora_to_gguf(job: LoraToGguf, part: Path, report: ConversionReport) -> dict[str, Any]:
+    """In f32: adapters are small, and rounding them would show in the merged model."""
+    adapter, base = Path(job.adapter), Path(job.base)
+    hf_folder.read_config(base)
+    alpha = check_adapter(adapter, base)
+    script = _prepare_script(job.converter, "convert_lora_to_gguf.py", base, report)
+    notes: dict[str, Any] = {"alpha": alpha}
+    arguments = ["--outfile", outfile_argument(part), "--outtype", "f32", "--base", str(base), str(adapter)]
+    run_script(script, arguments, part, report, notes)
+    return notes
+
+
+def check_adapter(adapter: Path, base: Path) -> float:
+    """The adapter's alpha. Raises JobError for what GGUF cannot hold, and for matrices that the base does not have."""
+    config_path, weights = adapter / "adapter_config.json", adapter / "adapter_model.safetensors"
+    for path in (config_path, weights):
+        if not path.is_file():
+            unsafe = path.with_suffix(".bin")
+            raise JobError("unsafe_weights" if unsafe.is_file() else "source_missing", path=str(path))
+    config = json.loads(config_path.read_bytes())
+    if config.get("peft_type") != "LORA":
+        raise JobError("adapter_unsupported", kind=str(config.get("peft_type")))
+    for key, harmless in _UNSUPPORTED_OPTIONS.items():
+        if (config.get(key) or None) != (harmless or None):
+            raise JobError("adapter_unsupported", kind=f"{key}: {config[key]}")
+    if config.get("init_lora_weights") not in _PLAIN_BEGINNINGS:
+        raise JobError("adapter_unsupported", kind=f"init_lora_weights: {config['init_lora_weights']}")
+    made_for = Path(str(config.get("base_model_name_or_path") or "?")).name
+    _check_shapes(hf_folder.tensors_of(weights), base, made_for)
+    return float(config["lora_alpha"])
+
+
+def _check_shapes(adapter: dict[str, hf_folder.TensorHeader], base: Path, made_for: str) -> None:
+    """Against the base's weights, where they are: its config alone is enough for the converter."""
+    matrices = {
+        name: tensor.shape
+        for file in sorted(base.glob("model*.safetensors"))
+        for name, tensor in hf_folder.tensors_of(file).items()
+    }
+    for name, tensor in adapter.items():
+        matrix, _, side = name.removeprefix("base_model.model.").rpartition(".lora_")
+        if side not in ("A.weight", "B.weight"):
+            raise JobError("adapter_unsupported", kind=name)
+        shape = matrices.get(f"{matrix}.weight")
+        if matrices and (shape is None or tensor.shape[side == "A.weight"] != shape[side == "A.weight"]):
+            raise JobError("adapter_mismatch", base=made_for, where=f"{name}: {tensor.shape} / {shape}")
+
+
+def _prepare_script(folder: str, name: str, model: Path, report: ConversionReport) -> Path:
+    """The script, after its libraries were loaded and know the model."""
+    report.phase("loading")
+    prefer_converter(Path(folder))
+    refuse_programs()
+    require_architecture(model)
+    report.phase("reading")
+    return Path(folder) / name
+
+
+# ---------------------------------------------------------- out of GGUF
+
+
+def gguf_to_hf(job: GgufToHf, part: Path, report: ConversionReport) -> dict[str, Any]:
+    """How the trial model becomes a base that can be fine-tuned.
+
+    Slow (a minute for 270M parameters, most of it the tokenizer's merges), and done once for a file.
+
+    Matrices in float16, which holds what 4 to 8 bits give more closely than bfloat16 does. Vectors stay in float32: the
+    converter adds one to Gemma's norms in the type that they have.
+    """
+    source, target = Path(job.source), Path(job.target)
+    if not source.is_file():
+        raise JobError("source_missing", path=str(source))
+    if target.exists():
+        raise JobError("target_exists", path=str(target))
+    require_space(part, source.stat().st_size * _DEQUANTIZED_GROWTH)
+    report.phase("loading")
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    report.phase("reading")
+    place: dict[str, Any] = {"gguf_file": source.name, "trust_remote_code": False}
+    tokenizer = AutoTokenizer.from_pretrained(str(source.parent), **place)
+    # Without dequantize transformers 5.24 keeps the blocks, and save_pretrained refuses to write them.
+    model = AutoModelForCausalLM.from_pretrained(
+        str(source.parent), quantization_config=GgufConfig(dequantize=True), dtype=torch.float32, **place
+    )
+    model.config.dtype = torch.float16
+    weights = _halved(model.state_dict())
+    report.phase("writing")
+    part.mkdir()
+    with report.watching(part / "model.safetensors", _distinct_bytes(weights)):
+        model.save_pretrained(part, state_dict=weights)
+    tokenizer.save_pretrained(part)
+    return {"architecture": model.config.architectures[0]}
+
+
+def _halved(weights: dict[str, Any]) -> dict[str, Any]:
+    """Matrices in float16. A tied matrix has two names and stays one: it is written once."""
+    made: dict[int, Any] = {}
+    for weight in weights.values():
+        if weight.data_ptr() not in made:
+            made[weight.data_ptr()] = weight.half() if weight.dim() > 1 else weight
+    return {name: made[weight.data_ptr()] for name, weight in weights.items()}
+
+
+def _distinct_bytes(weights: dict[str, Any]) -> int:
+    return sum({weight.data_ptr(): weight.nbytes for weight in weights.values()}.values())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.convert.failure import JobError
+from trainer.convert.report import JobError
 
 MOST_HEADER_BYTES = 100_000_000  # the safetensors library's own limit
 _UNSAFE = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -21,7 +21,7 @@ _UNIFORM = {"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gemma3_te
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class TensorHeader:
     shape: tuple[int, ...]
     dtype: str
 
@@ -50,7 +50,7 @@ def _names_programs(path: Path) -> bool:
     return isinstance(value, dict) and bool(value.get("auto_map"))
 
 
-def tensors_of(file: Path) -> dict[str, Tensor]:
+def tensors_of(file: Path) -> dict[str, TensorHeader]:
     """The header of a safetensors file. Raises JobError("tensor_missing") when it is cut off."""
     size = file.stat().st_size
     with file.open("rb") as stream:
@@ -62,10 +62,10 @@ def tensors_of(file: Path) -> dict[str, Tensor]:
     end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
     if 8 + header_bytes + end != size:
         raise JobError("tensor_missing", detail=f"{file.name}: {size:,} / {8 + header_bytes + end:,} bytes")
-    return {name: Tensor(tuple(entry["shape"]), entry["dtype"]) for name, entry in header.items()}
+    return {name: TensorHeader(tuple(entry["shape"]), entry["dtype"]) for name, entry in header.items()}
 
 
-def _all_tensors(folder: Path) -> dict[str, Tensor]:
+def _all_tensors(folder: Path) -> dict[str, TensorHeader]:
     index_path = folder / "model.safetensors.index.json"
     parts: Iterable[str]
     if index_path.is_file():

@@ -160,7 +160,7 @@ class TrainingWork(Work):
             self._run.start(taken)
 
     def _on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Step):
+        if isinstance(event, events.TrainingStep):
             self.progressed.emit(
                 PromptRunProgress(event.step, event.total, round(event.left_s) if event.left_s else None)
             )

@@ -34,5 +34,5 @@ def _filled(segment: Segment, question: str) -> Segment:
 
 
 def _before_answer(form: PromptForm) -> str:
-    """After "回答:" the space belongs to what the model writes, as it is trained (`trainer.form`)."""
+    """After "回答:" the space belongs to what the model writes, as it is trained (`trainer.prompt_form`)."""
     return form.answer.partition("{text}")[0].removeprefix(form.answer_start) if form.is_completion else ""

@@ -161,7 +161,7 @@ def _control(same: RunSpec, rows: int, most: int) -> RunSpec | None:
     The best checkpoint is kept as in every run, so that a control which learns by heart is not held against it.
     """
     batch = _batch(same)
-    steps = recipe.steps_in_all(most, batch, same.epochs or 1.0, same.max_steps)
+    steps = recipe.total_steps(most, batch, same.epochs or 1.0, same.max_steps)
     own, theirs = math.ceil(rows / batch), math.ceil(most / batch)
     epochs = math.ceil(steps / own)
     if epochs > _MOST_EPOCHS:
@@ -180,7 +180,7 @@ def _seconds(one: RunSpec, rows: int, largest: Plan) -> float:
     time = largest.time
     own = _evaluations(largest.spec, largest.counts.rows, time.steps)
     evaluation_s = max(0.0, time.total_s - time.steps * time.step_s) / own
-    steps = recipe.steps_in_all(rows, _batch(one), one.epochs or 1.0, one.max_steps)
+    steps = recipe.total_steps(rows, _batch(one), one.epochs or 1.0, one.max_steps)
     return steps * time.step_s + _evaluations(one, rows, steps) * evaluation_s
 
 

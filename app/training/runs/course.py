@@ -14,7 +14,7 @@ from app.training.runs import journal, runs, standing, watching
 from app.training.runs.history import History
 from app.training.runs.standing import JOURNAL, Standing
 from app.training.runs.watching import Watched
-from trainer.events import Evaluation, Sample, Step
+from trainer.events import EvaluationStep, Sample, TrainingStep
 from trainer.spec import RunSpec
 
 SMALL_POINTS = 120  # of a curve beside its present value
@@ -48,8 +48,8 @@ class Course:
     is_judged: bool = False
     is_from_elsewhere: bool = False  # as of a run
     has_holdout: bool = False  # whether there is something to judge it by
-    steps: tuple[Step, ...] = ()
-    evaluations: tuple[Evaluation, ...] = ()
+    steps: tuple[TrainingStep, ...] = ()
+    evaluations: tuple[EvaluationStep, ...] = ()
     raw: CurvePoints = ()
     smooth: CurvePoints = ()
     validation: CurvePoints = ()
@@ -174,7 +174,7 @@ def _by_question(samples: Sequence[Sample]) -> Collection[list[Sample]]:
     return found.values()
 
 
-def _marked(evaluations: Sequence[Evaluation]) -> CurvePoints:
+def _marked(evaluations: Sequence[EvaluationStep]) -> CurvePoints:
     return plots.thin_points(plots.finite_points([(one.step, one.loss) for one in evaluations]), MARKED_POINTS)
 
 

@@ -5,19 +5,30 @@ from pathlib import Path
 
 from app.training.runs import journal
 from app.training.runs.standing import JOURNAL
-from trainer.events import Adjusted, Effective, Evaluation, Event, Finding, Findings, Finished, Sample, Started, Step
+from trainer.events import (
+    Adjusted,
+    EvaluationStep,
+    Event,
+    Finished,
+    PreflightFinding,
+    PreflightFindings,
+    ResolvedRecipe,
+    Sample,
+    Started,
+    TrainingStep,
+)
 
 
 @dataclass(slots=True)
 class History:
     """Oldest first. `findings`, `effective` and `started`: as last told."""
 
-    steps: list[Step] = field(default_factory=list)
-    evaluations: list[Evaluation] = field(default_factory=list)
+    steps: list[TrainingStep] = field(default_factory=list)
+    evaluations: list[EvaluationStep] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     adjusted: list[Adjusted] = field(default_factory=list)
-    findings: tuple[Finding, ...] = ()
-    effective: Effective | None = None
+    findings: tuple[PreflightFinding, ...] = ()
+    effective: ResolvedRecipe | None = None
     started: Started | None = None
     finished: Finished | None = None
 
@@ -25,19 +36,19 @@ class History:
         match event:
             case Started():
                 self._begin(event)
-            case Step():
+            case TrainingStep():
                 _drop(event.step, self.steps, self.evaluations, self.samples)
                 self.steps.append(event)
-            case Evaluation():
+            case EvaluationStep():
                 _drop(event.step, self.evaluations, self.samples)
                 self.evaluations.append(event)
             case Sample():
                 self.samples.append(event)
             case Adjusted():
                 self.adjusted.append(event)
-            case Findings():
+            case PreflightFindings():
                 self.findings = event.found
-            case Effective():
+            case ResolvedRecipe():
                 self.effective = event
             case Finished():
                 self.finished = event
@@ -54,7 +65,7 @@ class History:
         self.adjusted = [one for one in self.adjusted if last and one.step <= last]
 
 
-def _drop(step: int, *told: list[Step] | list[Evaluation] | list[Sample]) -> None:
+def _drop(step: int, *told: list[TrainingStep] | list[EvaluationStep] | list[Sample]) -> None:
     """From this step on: it is done again, after a start, and after a rollback, which tells no start."""
     for kept in told:
         while kept and kept[-1].step >= step:

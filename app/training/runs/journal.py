@@ -9,14 +9,13 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from app.base import json_lines
 from app.base.files import strict_json
 from trainer import events, spec
 from trainer.events import Event
 
-_KINDS = {kind.__name__.lower(): kind for kind in get_args(Event)}
 _LEVELS = {"block", "warn", "note"}
 _REASONS = {
     events.Adjusted: ("out_of_memory", "not_finite", "slow"),
@@ -27,7 +26,7 @@ _MAY_BE_INFINITE = ("loss", "gradient_norm", "left_s", "total_s")  # training go
 
 def event_of(data: Mapping[str, Any]) -> Event:
     """Return the event that an object stands for. Raises ValueError for whatever is none, or has a wrong value."""
-    kind = _KINDS.get(str(data.get("event")))
+    kind = events.KINDS.get(str(data.get("event")))
     if kind is None:
         raise ValueError("unknown event")
     event: Event = json_lines.convert_value(kind, {key: value for key, value in data.items() if key != "event"})
@@ -35,9 +34,9 @@ def event_of(data: Mapping[str, Any]) -> Event:
         value = getattr(event, field.name)
         if isinstance(value, float) and field.name not in _MAY_BE_INFINITE and not math.isfinite(value):
             raise ValueError(f"{field.name}: no finite number")
-    if isinstance(event, events.Effective):
+    if isinstance(event, events.ResolvedRecipe):
         spec.from_json(event.spec)
-    if isinstance(event, events.Findings) and not {one.level for one in event.found} <= _LEVELS:
+    if isinstance(event, events.PreflightFindings) and not {one.level for one in event.found} <= _LEVELS:
         raise ValueError("unknown level")
     if isinstance(event, events.Adjusted | events.Finished) and event.reason not in _REASONS[type(event)]:
         raise ValueError("unknown reason")

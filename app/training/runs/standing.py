@@ -9,19 +9,19 @@ from trainer.events import (
     Adjusted,
     Cancelled,
     Checkpoint,
-    Effective,
-    Evaluation,
+    EvaluationStep,
     Event,
     Failed,
-    Finding,
-    Findings,
     Finished,
-    Forecast,
     Paused,
     Phase,
+    PreflightFinding,
+    PreflightFindings,
+    ResolvedRecipe,
+    RunForecast,
     Sample,
     Started,
-    Step,
+    TrainingStep,
 )
 
 JOURNAL = "events.jsonl"
@@ -36,12 +36,12 @@ class Standing:
     started_at: float = 0.0  # seconds since 1970, the first time; 0: never
     pid: int = 0  # of the last process
     phase: Phase | None = None
-    step: Step | None = None
-    evaluations: tuple[Evaluation, ...] = ()
+    step: TrainingStep | None = None
+    evaluations: tuple[EvaluationStep, ...] = ()
     samples: tuple[Sample, ...] = ()  # of the last evaluation
-    findings: tuple[Finding, ...] = ()
-    effective: Effective | None = None
-    forecast: Forecast | None = None
+    findings: tuple[PreflightFinding, ...] = ()
+    effective: ResolvedRecipe | None = None
+    forecast: RunForecast | None = None
     saved: Checkpoint | None = None  # the last one
     adjusted: tuple[Adjusted, ...] = ()
     end: Finished | Paused | Cancelled | Failed | None = None
@@ -59,7 +59,7 @@ class Standing:
         return self.evaluations[0].loss if self.evaluations and self.evaluations[0].step == 0 else None
 
     @property
-    def best(self) -> Evaluation | None:
+    def best(self) -> EvaluationStep | None:
         return min(self.evaluations, key=lambda evaluation: evaluation.loss, default=None)
 
     @property
@@ -74,18 +74,18 @@ def after(standing: Standing, event: Event) -> Standing:
             return _started(standing, event)
         case Phase():
             return dataclasses.replace(standing, phase=event)
-        case Step():
+        case TrainingStep():
             return dataclasses.replace(standing, step=event, evaluations=_before(event.step, standing))
-        case Evaluation():
+        case EvaluationStep():
             return dataclasses.replace(standing, evaluations=(*_before(event.step, standing), event))
         case Sample():
             same = tuple(sample for sample in standing.samples if sample.step == event.step)
             return dataclasses.replace(standing, samples=(*same, event))
-        case Findings():
+        case PreflightFindings():
             return dataclasses.replace(standing, findings=event.found)
-        case Effective():
+        case ResolvedRecipe():
             return dataclasses.replace(standing, effective=event)
-        case Forecast():
+        case RunForecast():
             return dataclasses.replace(standing, forecast=event)
         case Checkpoint():
             return dataclasses.replace(standing, saved=event)
@@ -97,7 +97,7 @@ def after(standing: Standing, event: Event) -> Standing:
             return standing
 
 
-def _before(step: int, standing: Standing) -> tuple[Evaluation, ...]:
+def _before(step: int, standing: Standing) -> tuple[EvaluationStep, ...]:
     """Without what a rollback takes back: it tells no start."""
     kept = standing.evaluations
     while kept and kept[-1].step >= step:

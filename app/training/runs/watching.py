@@ -9,7 +9,7 @@ from typing import Any
 
 from app.training.runs.history import History
 from app.training.runs.standing import Standing
-from trainer.events import Cancelled, Evaluation, Failed, Finished, Paused
+from trainer.events import Cancelled, EvaluationStep, Failed, Finished, Paused
 
 ALARM_AFTER = 2  # validation losses in a row that are worse than the one before: early stopping by default comes at 3
 # Failures that would come again: something has to be changed, and what a run was asked does not change.
@@ -42,7 +42,7 @@ def watched(history: History, standing: Standing, *, is_awake: bool) -> tuple[Wa
     )
 
 
-def rises(evaluations: Sequence[Evaluation]) -> int:
+def rises(evaluations: Sequence[EvaluationStep]) -> int:
     """How many of the last losses in a row are worse than the one before each."""
     losses = [one.loss for one in evaluations]
     count = 0
@@ -51,11 +51,11 @@ def rises(evaluations: Sequence[Evaluation]) -> int:
     return count
 
 
-def is_overfitting(evaluations: Sequence[Evaluation]) -> bool:
+def is_overfitting(evaluations: Sequence[EvaluationStep]) -> bool:
     return rises(evaluations) >= ALARM_AFTER
 
 
-def without_improvement(evaluations: Sequence[Evaluation]) -> int:
+def without_improvement(evaluations: Sequence[EvaluationStep]) -> int:
     """How many evaluations there were since the best one, as the trainer counts them."""
     losses = [one.loss for one in evaluations]
     return len(losses) - 1 - losses.index(min(losses)) if losses else 0
@@ -68,7 +68,7 @@ def patience(standing: Standing) -> int:
 
 
 def keeps_awake(platform: str = sys.platform) -> bool:
-    """Whether the trainer can keep this machine awake (`trainer.awake`). Windows and macOS always let it."""
+    """Whether the trainer can keep this machine awake (`trainer.sleep_inhibitor`). Windows and macOS always let it."""
     if platform in ("win32", "darwin"):
         return True
     return shutil.which("systemd-inhibit") is not None and Path("/run/systemd/system").is_dir()
@@ -99,7 +99,7 @@ def _early_stopping(standing: Standing) -> Watched:
     return Watched("early_stopping", "note" if count or not most else "ok", facts)
 
 
-def _overfitting(history: History, evaluations: Sequence[Evaluation]) -> Watched:
+def _overfitting(history: History, evaluations: Sequence[EvaluationStep]) -> Watched:
     count = rises(evaluations)
     trained = [one.loss for one in history.steps[-10:]]
     facts: dict[str, Any] = {"count": count} if len(evaluations) > 1 else {}

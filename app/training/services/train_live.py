@@ -16,15 +16,15 @@ from trainer import events
 from trainer.events import (
     Adjusted,
     Cancelled,
-    Evaluation,
+    EvaluationStep,
     Event,
-    Finding,
-    Findings,
     Finished,
-    Forecast,
     Paused,
     Phase,
-    Step,
+    PreflightFinding,
+    PreflightFindings,
+    RunForecast,
+    TrainingStep,
 )
 
 _MEASURED = ("converting_base", "reading", "exporting")  # phases that tell how far they are; others tell the step
@@ -88,14 +88,14 @@ class Live:
         match event:
             case Phase():
                 self._show_phase(event)
-            case Step():
+            case TrainingStep():
                 self._show_step(event)
-            case Evaluation():
+            case EvaluationStep():
                 self._tell_evaluation(event)
-            case Findings():
+            case PreflightFindings():
                 for finding in event.found:
                     self._tell_finding(finding)
-            case Forecast():
+            case RunForecast():
                 facts = {"peak_bytes": event.peak_bytes, "available_bytes": event.available_bytes}
                 key = "common.run_forecast_measured" if event.is_measured else "common.run_forecast"
                 self._say(key, time=format_duration(event.total_s), disk_bytes=event.disk_bytes, **facts)
@@ -113,7 +113,7 @@ class Live:
         else:
             self._output.progress("common.run_phase", phase=phase)
 
-    def _show_step(self, event: Step) -> None:
+    def _show_step(self, event: TrainingStep) -> None:
         best = self._run.standing.best
         self._output.progress(
             "common.run_step",
@@ -128,7 +128,7 @@ class Live:
             else "",
         )
 
-    def _tell_evaluation(self, event: Evaluation) -> None:
+    def _tell_evaluation(self, event: EvaluationStep) -> None:
         key = (
             "common.run_base_loss"
             if event.step == 0
@@ -138,7 +138,7 @@ class Live:
         )
         self._say(key, step=event.step, loss=number(event.loss))
 
-    def _tell_finding(self, finding: Finding) -> None:
+    def _tell_finding(self, finding: PreflightFinding) -> None:
         self._say(f"run_finding_{finding.level}", text=problems.of_finding(finding))
 
     def _say(self, key: str, **facts: object) -> None:

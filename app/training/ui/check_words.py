@@ -7,8 +7,8 @@ from app.base.wording import phrase
 from app.training import problems
 from app.training.plan import Draft
 from app.uikit.localization import join_facts
-from trainer import awake
-from trainer.events import Finding
+from trainer import sleep_inhibitor
+from trainer.events import PreflightFinding
 
 OK, NOTE, WARN, BLOCK = "ok", "note", "warn", "block"  # as of Finding; "ok": nothing was found
 
@@ -99,14 +99,14 @@ def _form(draft: Draft, found: list[Line], *, has_preview: bool) -> list[Line]:
 
 def _sleep() -> Line:
     topic = phrase("training.sleep")
-    if awake.is_offered():
+    if sleep_inhibitor.can_keep_awake():
         text = phrase("training.the_pc_is_kept_awake")
         return Line(OK, topic, text)
     text = phrase("training.this_pc_cannot_be_kept")
     return Line(WARN, topic, text)
 
 
-def _line(finding: Finding) -> Line:
+def _line(finding: PreflightFinding) -> Line:
     code = finding.code
     if code in _DATA:
         topic, step = _data_name(), "model" if code in _BY_SETTINGS else "data"
@@ -120,7 +120,7 @@ def _line(finding: Finding) -> Line:
     return Line(finding.level, topic, sentence(finding), step if is_to_be_mended else "")
 
 
-def sentence(finding: Finding) -> str:
+def sentence(finding: PreflightFinding) -> str:
     """Where the shared words name a setting as SPEC has it, the name that the page 詳しい設定 has."""
     own = {
         "too_long": phrase("training.count_rows_of_the_file"),
@@ -144,7 +144,7 @@ def sentence(finding: Finding) -> str:
     if finding.code in own:
         told = own[finding.code].format_map({name: _told(what) for name, what in facts.items()})
     else:
-        told = problems.of_finding(Finding(finding.code, finding.level, facts))
+        told = problems.of_finding(PreflightFinding(finding.code, finding.level, facts))
     return _JAPANESE_GAP.sub("", told)  # which a file's name in Latin letters would need
 
 

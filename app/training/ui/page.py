@@ -38,7 +38,7 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, Separator, set_surface
 from app.uikit.widgets.section_bars import StepRail
-from trainer.events import Step as TrainingStep
+from trainer.events import TrainingStep
 
 SIDE_PX = 226
 STACK_BELOW_PX = 760

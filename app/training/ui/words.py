@@ -6,7 +6,7 @@ from app.base.wording import phrase
 from app.training.plan import Problem
 from app.training.runs.overview import DAMAGED, Entry
 from app.uikit.localization import join_facts
-from trainer.events import Finding, Step
+from trainer.events import PreflightFinding, TrainingStep
 
 _SIZES = frozenset(("need", "allowed", "free"))
 
@@ -31,7 +31,7 @@ def problem(found: Problem) -> str:
     if found.code == "finding":
         from app.training.ui.check_words import sentence  # which most steps never need
 
-        return sentence(Finding(facts["code"], "", facts["facts"]))
+        return sentence(PreflightFinding(facts["code"], "", facts["facts"]))
     shown = {name: wording.format_size(value) if name in _SIZES else value for name, value in facts.items()}
     return wording.phrase(f"training.draft_{found.code}", **shown)
 
@@ -64,7 +64,7 @@ def entry_state(entry: Entry) -> str:
     }[entry.state]
 
 
-def progress(step: Step) -> str:
+def progress(step: TrainingStep) -> str:
     """How far a run is, and how long still where that is known."""
     from app.training.ui.run import words  # with what only a run needs
 

@@ -19,7 +19,7 @@ from app.training.services import training
 from app.training.services.training import Trainer
 from tests.trainer.conftest import environment  # noqa: F401
 from tests.trainer.training_runs import tiny_base, write_spec  # noqa: F401
-from trainer.estimate import Time
+from trainer.estimate import TrainingTime
 from trainer.events import Preview, PreviewToken
 from trainer.spec import RunSpec
 
@@ -139,7 +139,9 @@ def test_a_job_is_trained_by_its_script_and_taken_back(
 
 def test_the_parts_of_the_time_add_up() -> None:
     plan: Any = SimpleNamespace(
-        time=Time(step_s=7.721, steps=12, total_s=219.9), device=SimpleNamespace(kind="cpu"), spec=RunSpec(*"abcd", "e")
+        time=TrainingTime(step_s=7.721, steps=12, total_s=219.9),
+        device=SimpleNamespace(kind="cpu"),
+        spec=RunSpec(*"abcd", "e"),
     )
     whole, steps, evaluations, others = train_plan._times(plan)
     assert "3 分 40 秒" in whole

@@ -24,7 +24,7 @@ from tests import model_files as models
 from tests.base.cli.processes import Start
 from tests.command_fixtures import Kotae, read_all
 from tests.waiting import wait_until
-from trainer.events import Forecast, Phase, Step
+from trainer.events import Phase, RunForecast, TrainingStep
 
 ROOT = Path(__file__).parents[3]
 
@@ -130,7 +130,7 @@ def live(tmp_path: Path, qapp: QCoreApplication) -> Iterator[tuple[TrainingRun, 
     """Of a run that has done two steps, without its process."""
     Heard.lines.clear()
     run = TrainingRun(Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake"), tmp_path)
-    run.standing = Standing(step=Step(2, 12, 0.5, 1.25, 1e-4, 1.0, 50.0, 1, 90.0))
+    run.standing = Standing(step=TrainingStep(2, 12, 0.5, 1.25, 1e-4, 1.0, 50.0, 1, 90.0))
     yield run, Live(run, "x", Heard(is_json=False), lambda: None)
     run.deleteLater()
 
@@ -157,7 +157,7 @@ def test_a_label_does_not_outlive_what_it_names(live: tuple[TrainingRun, Live]) 
 )
 def test_what_a_pause_waits_for_is_said(live: tuple[TrainingRun, Live], phase: str, words: str) -> None:
     run, shown = live
-    forecast = Forecast(1, 2, 7.721, 90.0, 1, is_measured=True)
+    forecast = RunForecast(1, 2, 7.721, 90.0, 1, is_measured=True)
     run.standing = dataclasses.replace(run.standing, phase=Phase(phase), forecast=forecast)
     shown._interrupt()
     (said,) = Heard.lines

@@ -17,7 +17,7 @@ from tests import scripted_trainer
 from tests.permits import PERMIT
 from tests.training.services import draft_desk
 from tests.training.services.draft_desk import Desk
-from trainer.events import Event, Failed, Finding, Findings
+from trainer.events import Event, Failed, PreflightFinding, PreflightFindings
 
 desk = draft_desk.desk  # a fixture
 
@@ -153,12 +153,16 @@ def test_another_row_of_training_makes_a_forecast_old_though_the_hold_out_stays(
     assert [problem.code for problem in told.problems("check")] == ["not_checked"]
 
 
-@pytest.mark.parametrize("found", [(), (Finding("few_rows", "warn"),)])
+@pytest.mark.parametrize("found", [(), (PreflightFinding("few_rows", "warn"),)])
 def test_what_the_trainer_would_fail_by_is_told_though_its_findings_do_not_say_it(
-    desk: Desk, tmp_path: Path, found: tuple[Finding, ...]
+    desk: Desk, tmp_path: Path, found: tuple[PreflightFinding, ...]
 ) -> None:
     ready(desk, tmp_path / "小.gguf")
-    refused: list[Event | str] = [scripted_trainer.effective(), Findings(found), Failed("preflight_blocked", {})]
+    refused: list[Event | str] = [
+        scripted_trainer.effective(),
+        PreflightFindings(found),
+        Failed("preflight_blocked", {}),
+    ]
     trainer = scripted_trainer.made(tmp_path / "手本", refused, refused)
     desk.trainer = lambda: trainer
     draft = desk.reopened()

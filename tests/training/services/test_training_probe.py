@@ -19,10 +19,10 @@ from app.training import drafts
 from app.training.services.training_draft import TrainingDraft
 from tests import model_files as models
 from tests import scripted_trainer
-from trainer.events import Event, Failed, Forecast, Phase, Preview, PreviewToken
+from trainer.events import Event, Failed, Phase, Preview, PreviewToken, RunForecast
 
 GB = 1_000_000_000
-COMPUTED = Forecast(3 * GB, 60 * GB, 1.0, 90.0, GB, is_measured=False)
+COMPUTED = RunForecast(3 * GB, 60 * GB, 1.0, 90.0, GB, is_measured=False)
 MEASURED = dataclasses.replace(COMPUTED, peak_bytes=2 * GB, total_s=77.0, is_measured=True)
 EFFECTIVE = scripted_trainer.effective()
 PREVIEW = Preview(1, (PreviewToken(1, "橋", True),))

@@ -17,7 +17,7 @@ from app.training.runs import runs
 from app.training.services import training
 from app.training.services.training import Trainer, TrainingRun
 from trainer import events
-from trainer.events import Cancelled, Evaluation, Event, Finished, Paused, Step
+from trainer.events import Cancelled, EvaluationStep, Event, Finished, Paused, TrainingStep
 from trainer.spec import RunSpec
 
 ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
@@ -86,8 +86,8 @@ def test_a_run_tells_everything_and_finishes(start: Start, tmp_path: Path) -> No
     kinds = [type(event).__name__ for event in heard.events]
     assert kinds[0] == "Started"
     assert kinds[-1] == "Finished"
-    assert kinds.count("Step") == 12
-    assert {"Findings", "Effective", "Forecast", "Evaluation", "Sample", "Checkpoint"} <= set(kinds)
+    assert kinds.count("TrainingStep") == 12
+    assert {"Findings", "Effective", "Forecast", "EvaluationStep", "Sample", "Checkpoint"} <= set(kinds)
     assert heard.run.standing == runs.read(heard.folder).standing  # who reads the journal later sees the same
     assert {path.name for path in heard.folder.iterdir()} >= {
         "run.json", "effective.json", "events.jsonl", "log.txt", "checkpoints", "adapter", "adapter.gguf",
@@ -117,7 +117,7 @@ def test_a_paused_run_goes_on_where_it_was(start: Start) -> None:
     end = heard.to_its_end()
     assert isinstance(end, Finished)
     assert end.reason == "stopped"
-    first = next(event for event in heard.events if isinstance(event, Step))
+    first = next(event for event in heard.events if isinstance(event, TrainingStep))
     assert first.step == started.resumed_step + 1
 
 
@@ -254,7 +254,7 @@ def test_killed_again_and_again_it_still_finishes(start: Start) -> None:
     assert isinstance(heard.to_its_end(), Finished)
     kept = runs.read(heard.folder).standing
     assert [evaluation.step for evaluation in kept.evaluations] == [0, 4, 8, 12]
-    assert sum(isinstance(event, Evaluation) for event in heard.events) == 1
+    assert sum(isinstance(event, EvaluationStep) for event in heard.events) == 1
 
 
 def test_a_python_that_is_gone_is_said(start: Start, tmp_path: Path, qtbot: QtBot) -> None:

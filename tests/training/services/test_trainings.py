@@ -21,7 +21,7 @@ from app.training.services.training import Trainer
 from app.training.services.trainings import Trainings
 from tests.training.services import test_gate_run
 from tests.training.services.test_gate_run import Bench
-from trainer.events import Event, Step
+from trainer.events import Event, TrainingStep
 from trainer.spec import RunSpec
 
 ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
@@ -52,7 +52,7 @@ class Scene:
         self._qtbot.waitUntil(condition)
 
     def until_step(self, step: int) -> None:
-        self.until(lambda: any(isinstance(event, Step) and event.step >= step for event in self.events))
+        self.until(lambda: any(isinstance(event, TrainingStep) and event.step >= step for event in self.events))
 
     def ended(self) -> AppError | None:
         self.until(lambda: bool(self.ends))

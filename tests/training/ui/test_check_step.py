@@ -28,12 +28,22 @@ from tests.training.ui.planned import Planned
 from tests.uikit.ui import accessible
 from tests.uikit.ui.clipping import clipped
 from tests.window_fixtures import delete_what_is_put_off
-from trainer import awake
-from trainer.events import Effective, Event, Failed, Finding, Findings, Forecast, Phase, Preview, PreviewToken
+from trainer import sleep_inhibitor
+from trainer.events import (
+    Event,
+    Failed,
+    Phase,
+    PreflightFinding,
+    PreflightFindings,
+    Preview,
+    PreviewToken,
+    ResolvedRecipe,
+    RunForecast,
+)
 
 GB = 1_000_000_000
 EFFECTIVE = scripted_trainer.effective()
-COMPUTED = Forecast(3 * GB, 60 * GB, 1.0, 90.0, GB, is_measured=False)
+COMPUTED = RunForecast(3 * GB, 60 * GB, 1.0, 90.0, GB, is_measured=False)
 MEASURED = dataclasses.replace(COMPUTED, peak_bytes=2 * GB, total_s=2460.0, is_measured=True)
 
 
@@ -46,8 +56,11 @@ PREVIEWS = [
                 token("<0x88>です。", is_trained=True), token("</s>", "end", is_trained=True))),
     Preview(2, (token("何時？"), token("五時です。", is_trained=True))),
 ]  # fmt: skip
-FOUND = Findings(
-    (Finding("few_rows", "warn", {"rows": 48, "wanted": 50}), Finding("pad_is_end", "note", {"text": "</s>"}))
+FOUND = PreflightFindings(
+    (
+        PreflightFinding("few_rows", "warn", {"rows": 48, "wanted": 50}),
+        PreflightFinding("pad_is_end", "note", {"text": "</s>"}),
+    )
 )
 PLAN: list[Event | str] = [EFFECTIVE, FOUND, *PREVIEWS, COMPUTED]
 
@@ -88,7 +101,7 @@ class Desk:
 
 @pytest.fixture
 def desk(where: Paths, tmp_path: Path, qtbot: QtBot, theme: Theme, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setattr(awake, "is_offered", lambda: True)  # whatever machine this is
+    monkeypatch.setattr(sleep_inhibitor, "can_keep_awake", lambda: True)  # whatever machine this is
     yield Desk(where, tmp_path, qtbot, theme)
     background.shut_down()
 
@@ -131,7 +144,7 @@ def test_findings_stand_by_their_gravity_each_with_the_way_to_mend_it(desk: Desk
 
 def test_what_forbids_to_begin_leaves_nothing_to_do_but_to_mend_it(desk: Desk) -> None:
     too_long = {"file": "train.jsonl", "lines": [3], "count": 2, "context_tokens": 512, "longest": 1180}
-    found = Findings((Finding("too_long", "block", too_long),))
+    found = PreflightFindings((PreflightFinding("too_long", "block", too_long),))
     step = desk.checked([EFFECTIVE, found, Failed("preflight_blocked", {"codes": ["too_long"]})])
     assert step.deed() is None
     assert step.verdict.text() == "このままでは始められません（1 件）。"
@@ -156,7 +169,7 @@ def test_what_forbids_to_begin_leaves_nothing_to_do_but_to_mend_it(desk: Desk) -
 )
 def test_no_file_field_or_option_is_named_in_what_was_found(code: str, facts: dict[str, Any]) -> None:
     for told in (
-        check_words.sentence(Finding(code, "block", facts)),
+        check_words.sentence(PreflightFinding(code, "block", facts)),
         words.problem(Problem("finding", {"code": code, "facts": facts})),
     ):
         assert not any(word in told for word in (".jsonl", "hashes", "--", "_", "[", "{"))
@@ -219,7 +232,7 @@ def test_a_check_that_fails_says_why_and_can_be_repeated(desk: Desk) -> None:
 
 def test_where_memory_is_short_the_settings_that_suffice_are_one_click(desk: Desk) -> None:
     large = {"micro_batch": 64, "context_tokens": 4096, "gradient_checkpointing": False}
-    wasteful = Effective(EFFECTIVE.spec | large, EFFECTIVE.facts | {"longest": 2000})
+    wasteful = ResolvedRecipe(EFFECTIVE.spec | large, EFFECTIVE.facts | {"longest": 2000})
     little = dataclasses.replace(COMPUTED, available_bytes=GB)
     short = Failed("memory_short", {"needed_bytes": 3 * GB, "available_bytes": GB, "device": "cpu"})
     step = desk.checked([wasteful, FOUND, *PREVIEWS, little, short])
@@ -250,7 +263,7 @@ def test_without_an_environment_what_can_be_said_is_said(desk: Desk) -> None:
 
 
 def test_a_machine_that_cannot_be_kept_awake_is_told_of(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(awake, "is_offered", lambda: False)
+    monkeypatch.setattr(sleep_inhibitor, "can_keep_awake", lambda: False)
     step = desk.checked([EFFECTIVE, *PREVIEWS, COMPUTED])
     assert desk.lines()[0] == ("warn", "スリープ")
     assert step.verdict.text() == "始められます。注意が 1 件あります。"

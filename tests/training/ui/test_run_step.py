@@ -28,7 +28,17 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_scrollable
 from tests.uikit.ui.clipping import clipped
 from trainer import events, spec
-from trainer.events import Checkpoint, Effective, Evaluation, Event, Failed, Paused, Sample, Started, Step
+from trainer.events import (
+    Checkpoint,
+    EvaluationStep,
+    Event,
+    Failed,
+    Paused,
+    ResolvedRecipe,
+    Sample,
+    Started,
+    TrainingStep,
+)
 from trainer.spec import RunSpec
 
 LEFT = Qt.MouseButton.LeftButton
@@ -106,18 +116,18 @@ def buttons(step: RunStep) -> list[str]:
     return [button.text() for button in step.header_actions if not button.isHidden()]
 
 
-def step_event(number: int, loss: float = 1.2) -> Step:
-    return Step(number, 40, number / 20, loss, 6.1e-5, 0.21, 402.0, 9_600_000_000, 700.0)
+def step_event(number: int, loss: float = 1.2) -> TrainingStep:
+    return TrainingStep(number, 40, number / 20, loss, 6.1e-5, 0.21, 402.0, 9_600_000_000, 700.0)
 
 
 def told(*losses: float) -> list[Event]:
     """An evaluation every ten steps, the first before them."""
     asked = RunSpec("/r", "/b", "/t", "/v", "/h", patience=4, evaluations_per_epoch=4)
-    made: list[Event] = [Started(1, 0, 1.0), Effective(spec.to_json(asked), {})]
+    made: list[Event] = [Started(1, 0, 1.0), ResolvedRecipe(spec.to_json(asked), {})]
     for place, loss in enumerate(losses):
         if place:
             made += [step_event(number) for number in range(10 * place - 9, 10 * place + 1)]
-        made.append(Evaluation(10 * place, place / 2, loss, 640, is_best=False))
+        made.append(EvaluationStep(10 * place, place / 2, loss, 640, is_best=False))
         for question, answer in ROWS:
             made.append(Sample(10 * place, question, answer if place else "分かりません", place > 0))
         made.append(Checkpoint(10 * place, "x", 1000, 0.1))
@@ -285,7 +295,11 @@ def test_the_curve_can_be_read_as_a_table(desk: Desk, qtbot: QtBot) -> None:
 def test_of_thousands_of_steps_some_are_listed_and_all_that_was_evaluated(desk: Desk, qtbot: QtBot) -> None:
     steps = [step_event(number) for number in range(1, 3001)]
     desk.tell(
-        Started(1, 0, 1.0), *steps[:1001], Evaluation(1001, 1.0, 0.9, 640, is_best=True), *steps[1001:], Paused(3000)
+        Started(1, 0, 1.0),
+        *steps[:1001],
+        EvaluationStep(1001, 1.0, 0.9, 640, is_best=True),
+        *steps[1001:],
+        Paused(3000),
     )
     step = desk.show()
     qtbot.waitUntil(lambda: step.loss.table_button.isVisible())

@@ -333,7 +333,7 @@ def test_thousands_of_steps_are_told_a_few_times_a_second(scene: Scene) -> None:
     scene.page.entries.dataChanged.connect(lambda *_: told.append(index.data(DescriptionRole)))
     scene.trainings.folder = folder
     for number in range(1, 2001):
-        scene.trainings.event_received.emit(events.Step(number, 4000, 1.0, 1.5, 1e-4, 1.0, 1.0, 1, 60.0))
+        scene.trainings.event_received.emit(events.TrainingStep(number, 4000, 1.0, 1.5, 1e-4, 1.0, 1.0, 1, 60.0))
     scene.qtbot.waitUntil(lambda: any("50" in words for words in told))
     scene.trainings.folder = None
     assert len(told) <= 3

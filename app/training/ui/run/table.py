@@ -10,10 +10,10 @@ from app.training.runs.course import Course
 from app.training.ui.run import words
 from app.uikit.localization import with_note
 from app.uikit.theme import Theme
-from trainer.events import Evaluation, Step
+from trainer.events import EvaluationStep, TrainingStep
 
 Index = QModelIndex | QPersistentModelIndex
-Row = tuple[int, Step | None, Evaluation | None]
+Row = tuple[int, TrainingStep | None, EvaluationStep | None]
 
 MOST_STEPS = 500  # that are listed: nobody reads more, and a view of ten thousand rows holds the window up
 

@@ -16,13 +16,13 @@ _ES_SYSTEM_REQUIRED, _ES_CONTINUOUS = 0x00000001, 0x80000000  # winbase.h
 _END_LIMIT_S = 5.0
 
 
-def is_offered() -> bool:
+def can_keep_awake() -> bool:
     """Whether this system can be kept awake. A closed lid sends it to sleep all the same."""
     return sys.platform in ("win32", "darwin") or shutil.which("systemd-inhibit") is not None
 
 
 @contextlib.contextmanager
-def kept(reason: str) -> Iterator[None]:
+def keep_awake(reason: str) -> Iterator[None]:
     """Awake until the block ends or this process does, however that is. `reason`: the system shows it to who asks."""
     if sys.platform == "win32":
         with _thread_state():

@@ -1,17 +1,23 @@
 """Pieces of text into token ids: the same that llama.cpp makes of the same pieces, so that answers are asked for with
 exactly the ids that were trained. Each piece is tokenized on its own, and control tokens are read in markup alone.
+
+The base's own chat template as a Form, and where a form differs from it.
+
+A template is a program; a form is a few strings. It is rendered with markers in place of the texts, cut at the markers,
+and what comes out counts only if it gives the same token ids for another conversation.
 """
 
 import importlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer import prompt_form as forms
 from trainer.events import RunError
-from trainer.form import Piece
+from trainer.prompt_form import FormPiece, Messages, TrainingPromptForm
 
 UNTRAINED = -100  # the label that torch's cross entropy passes over
 
@@ -32,7 +38,7 @@ _BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedExample:
     """One example. `labels`: as long as `ids` and not shifted, UNTRAINED where nothing is to be learned.
 
     `line`: of the data file, from 1.
@@ -43,7 +49,7 @@ class Encoded:
     line: int = 0
 
 
-class Tokens:
+class BaseTokenizer:
     """A base's tokenizer. `tokenizer`: the one of transformers, for whoever saves or renders with it."""
 
     def __init__(self, tokenizer: Any) -> None:
@@ -51,7 +57,7 @@ class Tokens:
         self._backend = tokenizer.backend_tokenizer
         if type(self._backend.normalizer).__name__ == "NFC":
             self._backend.normalizer = None  # Qwen's: llama.cpp normalizes nothing
-        self.bos_id: int | None = _first_token(tokenizer)
+        self.bos_id: int | None = _bos_id(tokenizer)
         self.eos_id: int | None = tokenizer.eos_token_id
         self.end_ids: tuple[int, ...] = self._ends()
         self.pad_id: int = next(id for id in (tokenizer.pad_token_id, self.eos_id, 0) if id is not None)
@@ -63,7 +69,7 @@ class Tokens:
         self.control_ids = frozenset(id for id, token in added.items() if token.special)
         self._is_byte_level = "ByteLevel" in str(type(self._backend.decoder).__name__)
 
-    def encode(self, pieces: Iterable[Piece]) -> Encoded:
+    def encode(self, pieces: Iterable[FormPiece]) -> EncodedExample:
         """With a first token exactly where the tokenizer itself adds one; it is never trained."""
         ids = [] if self.bos_id is None else [self.bos_id]
         labels = [UNTRAINED] * len(ids)
@@ -73,7 +79,7 @@ class Tokens:
                 found = [] if self.eos_id is None else [self.eos_id]
             ids += found
             labels += found if piece.is_trained else [UNTRAINED] * len(found)
-        return Encoded(ids, labels)
+        return EncodedExample(ids, labels)
 
     def ids(self, text: str, *, has_markup: bool = False) -> list[int]:
         """Without a first token. `has_markup`: control tokens in `text` are read as such."""
@@ -106,23 +112,23 @@ class Tokens:
         return tuple(sorted(found if self.eos_id is None else found | {self.eos_id}))
 
 
-def load(folder: Path) -> Tokens:
+def load_tokenizer(folder: Path) -> BaseTokenizer:
     """From the base's own files, and never its code. Raises RunError: base_missing, base_unreadable."""
     import transformers
 
     if not folder.is_dir():
         raise RunError("base_missing", path=str(folder))
     try:
-        _check(folder)
+        _check_files(folder)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError("base_unreadable", path=str(folder), reason=f"tokenizer: {error}"[:300]) from error
     if not tokenizer.is_fast:
         raise RunError("base_unreadable", path=str(folder), reason="tokenizer: no fast one")
-    return Tokens(tokenizer)
+    return BaseTokenizer(tokenizer)
 
 
-def _check(folder: Path) -> None:
+def _check_files(folder: Path) -> None:
     """The library raises a bare Exception for a cut-off file, and makes an empty vocabulary of a missing one."""
     file = folder / "tokenizer.json"
     if not file.is_file():
@@ -164,7 +170,7 @@ def _put_spaces_before(backend: Any) -> None:
     backend.pre_tokenizer = words
 
 
-def _first_token(tokenizer: Any) -> int | None:
+def _bos_id(tokenizer: Any) -> int | None:
     """What the tokenizer itself puts before every text."""
     first: list[int] = tokenizer("")["input_ids"]
     return first[0] if first and first[0] == tokenizer.bos_token_id else None
@@ -182,3 +188,144 @@ def _byte_letters() -> dict[str, int]:
 
 
 _BYTES = _byte_letters()
+
+
+_MARKERS = ("KqSystemZ", "KqFirstZ", "KqReplyZ", "KqSecondZ", "KqAnswerZ")
+_MARKER_ROLES = ("system", "user", "assistant", "user", "assistant")
+_OTHER_TEXTS = ("Be brief.\nNo lists.", "What is 12 + 30?", "42", "Why?\n\n(2 lines)", "Because 1 < 2; see <b>.\n- so")
+
+
+def form_from_template(tokenizer: Any) -> TrainingPromptForm | None:
+    """None: there is no template, or no form says the same."""
+    if not tokenizer.chat_template:
+        return None
+    tokens = BaseTokenizer(tokenizer)
+    for has_system in (True, False):
+        found = _cut(tokens, _messages_of(_MARKERS, has_system))
+        if found is not None:
+            return found if _is_same(found, tokens, _messages_of(_OTHER_TEXTS, has_system)) else None
+    return None
+
+
+def template_differences(form: TrainingPromptForm, tokenizer: Any) -> list[str]:
+    """Where the form gives other token ids than the base's template: "question", "system", "turns", "end". Empty
+    without a template.
+    """
+    if not tokenizer.chat_template:
+        return []
+    tokens = BaseTokenizer(tokenizer)
+    whole = _messages_of(_OTHER_TEXTS, has_system=True)
+    system, *turns = whole
+    prompts = {"question": turns[:1], "system": [system, *turns[:1]]}
+    if _rendered(tokens, whole) is None:  # without a system message, then
+        whole = turns
+    prompts["turns"] = whole[:-1]
+    found = [name for name, messages in prompts.items() if not _is_same_prompt(form, tokens, messages)]
+    return found if _is_same_end(form, tokens, whole) else [*found, "end"]
+
+
+# ------------------------------------------------------------------- cutting
+
+
+def _cut(tokens: BaseTokenizer, messages: Messages) -> TrainingPromptForm | None:
+    """What stands between the markers, shared out among the turns."""
+    marks = [message["content"] for message in messages]
+    whole, asked = _rendered(tokens, messages), _rendered(tokens, messages[:-1])
+    prompt = _rendered(tokens, messages[:-1], with_start=True)
+    between = _between(whole, marks)
+    if between is None or asked is None or prompt is None:
+        return None
+    *beginning, before_reply, after_reply, before_answer, ending = between
+    question_end = asked.rpartition(marks[-2])[2]
+    starts = (prompt.rpartition(marks[-2])[2], before_reply, before_answer)
+    if not after_reply.startswith(ending) or not all(text.startswith(question_end) for text in starts):
+        return None
+    start, reply_start, answer_start = (text.removeprefix(question_end) for text in starts)
+    question_start = after_reply.removeprefix(ending)
+    system = _system(beginning, question_start)
+    end = next((text for text in tokens.added_texts if ending.startswith(text)), "")
+    if system is None or not end or not answer_start.startswith(start):
+        return None
+    return TrainingPromptForm(
+        question=f"{question_start}{{text}}{question_end}",
+        answer=f"{reply_start}{{text}}{ending}",
+        answer_start=answer_start,
+        system=system,
+        end=end,
+        stop=(end,),
+    )
+
+
+def _system(beginning: Sequence[str], question_start: str) -> str | None:
+    """The form's `system`, from what stands before the first question's text. None: no form says this."""
+    *before, opening = beginning
+    if not before:
+        return "" if opening == question_start else None
+    if before[0] == question_start and opening == "\n\n":
+        return ""  # there is no turn for it, and a form puts it just there
+    if question_start and opening.endswith(question_start):
+        return f"{before[0]}{{text}}{opening.removesuffix(question_start)}"
+    return None
+
+
+def _between(text: str | None, marks: Sequence[str]) -> list[str] | None:
+    """What stands before, between and after the marks; None where one is missing, comes twice or out of turn."""
+    if text is None or any(text.count(mark) != 1 for mark in marks):
+        return None
+    found = []
+    for mark in marks:
+        before, is_here, text = text.partition(mark)
+        if not is_here:
+            return None
+        found.append(before)
+    return [*found, text]
+
+
+# ----------------------------------------------------------------- rendering
+
+
+def _messages_of(texts: Sequence[str], has_system: bool) -> list[dict[str, str]]:
+    turns = [{"role": role, "content": text} for role, text in zip(_MARKER_ROLES, texts, strict=True)]
+    return turns if has_system else turns[1:]
+
+
+def _rendered(tokens: BaseTokenizer, messages: Messages, *, with_start: bool = False) -> str | None:
+    """Without the first token where the tokenizer adds it; None where the template does not take such messages."""
+    import jinja2
+
+    try:
+        text: str = tokens.tokenizer.apply_chat_template(
+            [dict(message) for message in messages],
+            tokenize=False,
+            add_generation_prompt=with_start,
+            enable_thinking=False,  # Qwen's: answers come at once
+        )
+    except (jinja2.TemplateError, ValueError, TypeError, KeyError):
+        return None
+    return text.removeprefix(tokens.tokenizer.bos_token or "") if tokens.bos_id is not None else text
+
+
+# ----------------------------------------------------------------- comparing
+
+
+def _is_same(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:
+    return _is_same_prompt(form, tokens, messages[:-1]) and _is_same_end(form, tokens, messages)
+
+
+def _is_same_prompt(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:
+    return _is_equal(forms.prompt_pieces(form, messages), _rendered(tokens, messages, with_start=True), tokens)
+
+
+def _is_same_end(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:
+    """The last answer and what ends it; templates may write a line feed after that, which no answer needs."""
+    rendered = _rendered(tokens, messages)
+    pieces = forms.example_pieces(form, messages)[-1]
+    return rendered is not None and _is_equal(pieces, rendered.removesuffix("\n"), tokens)
+
+
+def _is_equal(pieces: Sequence[FormPiece], rendered: str | None, tokens: BaseTokenizer) -> bool:
+    """In ids: a template's text is tokenized as a whole, ours piece by piece."""
+    if rendered is None:
+        return False
+    ids = tokens.encode(pieces).ids[tokens.bos_id is not None :]
+    return ids == tokens.ids(rendered, has_markup=True)

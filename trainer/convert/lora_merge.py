@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.convert import converter
-from trainer.convert.failure import JobError, require_space
-from trainer.convert.report import Report
+from trainer.convert.report import ConversionReport, JobError, require_space
 from trainer.convert_job import Merge
 
 BLOCK_BYTES = 32 << 20  # of float32; three such blocks are in memory
@@ -28,7 +27,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class WeightDelta:
     """What is added to the matrix that lies `offset` bytes into the base's file."""
 
     name: str
@@ -48,10 +47,10 @@ class Change:
         return self.rows * self.row_bytes
 
 
-def merge(job: Merge, part: Path, report: Report) -> dict[str, Any]:
+def merge_lora(job: Merge, part: Path, report: ConversionReport) -> dict[str, Any]:
     """Raises JobError: source_missing, adapter_mismatch, adapter_unsupported, base_quantized, disk_full."""
     report.phase("loading")
-    converter.prefer(Path(job.converter))
+    converter.prefer_converter(Path(job.converter))
     base = Path(job.base)
     for path in (base, Path(job.adapter)):
         if not path.is_file():
@@ -74,7 +73,7 @@ def _read(path: Path) -> Any:
         raise JobError("source_missing", path=str(path)) from error
 
 
-def _changes(base: Any, adapter: Any, strength: float) -> list[Change]:
+def _changes(base: Any, adapter: Any, strength: float) -> list[WeightDelta]:
     """In the order of the base's file."""
     _require_fit(base, adapter)
     tensors = {tensor.name: tensor for tensor in base.tensors}
@@ -117,7 +116,7 @@ def _pairs(adapter: Any) -> dict[str, dict[str, Any]]:
     return pairs
 
 
-def _change(name: str, matrix: Any, pair: dict[str, Any], alpha: float, strength: float) -> Change | None:
+def _change(name: str, matrix: Any, pair: dict[str, Any], alpha: float, strength: float) -> WeightDelta | None:
     """None when the pair does not fit the matrix."""
     if matrix is None or len(matrix.shape) != 2 or set(pair) != {_A, _B}:
         return None
@@ -127,7 +126,7 @@ def _change(name: str, matrix: Any, pair: dict[str, Any], alpha: float, strength
     if a.shape != (rank, columns) or b.shape != (rows, rank):
         return None
     scale = np.float32(strength * alpha / rank if alpha else strength)
-    return Change(name, matrix.data_offset, rows, columns, matrix.tensor_type.name, a, b * scale)
+    return WeightDelta(name, matrix.data_offset, rows, columns, matrix.tensor_type.name, a, b * scale)
 
 
 def _floats(tensor: Any) -> Floats:
@@ -141,7 +140,9 @@ def _value(reader: Any, key: str) -> Any:
     return None if field is None else field.contents()
 
 
-def _write(source: BinaryIO, sink: BinaryIO, changes: list[Change], total_bytes: int, report: Report) -> None:
+def _write(
+    source: BinaryIO, sink: BinaryIO, changes: list[WeightDelta], total_bytes: int, report: ConversionReport
+) -> None:
     for change in changes:
         for _ in _copied(source, sink, change.offset - source.tell()):
             report.progress(sink.tell(), total_bytes)
