@@ -67,12 +67,12 @@ from app.shell.ui.settings.training import TrainingPanel
 from app.shell.ui.start_notice import apply_safe_mode, show_notices
 from app.shell.ui.window_layout import WindowGeometry
 from app.training.runs import lineage
-from app.training.services import training
-from app.training.services.training import Trainer
-from app.training.services.training_setup import TrainingSetup
-from app.training.services.trainings import Trainings
-from app.training.ui.build import training_page
-from app.training.ui.making import EnvironmentMaking
+from app.training.services import training_run
+from app.training.services.environment_setup import EnvironmentSetup
+from app.training.services.training_run import Trainer
+from app.training.services.training_runner import TrainingRunner
+from app.training.ui.install_environment_flow import InstallEnvironmentFlow
+from app.training.ui.page_factory import build_training_page
 from app.uikit import desktop, dialogs, localization
 from app.uikit.clipboard_guard import ClipboardGuard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
@@ -108,7 +108,7 @@ class AppContext:
         self.embedding = Embedding(child_commands.engine(), where.logs, where.documents)
         self.session = ChatSession(
             database, self.conversations, self.presets, self.engine, self.library, preferences,
-            child_commands.template(), where.documents, embedding=self.embedding, learned=lineage.learned,
+            child_commands.template(), where.documents, embedding=self.embedding, learned=lineage.answer_details,
         )  # fmt: skip
         self.preload = ModelPreloader(self.session, self.engine, preferences, self.session, self.embedding)
         self.documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), where.logs)
@@ -124,7 +124,7 @@ class AppContext:
             self.library, preferences, programs.downloader_command(), where.logs / "download.log", where.downloads
         )
         self.download_desk = DownloadController(theme, self.navigation, self.downloads, preferences, self.page)
-        self.training_setup = TrainingSetup(
+        self.training_setup = EnvironmentSetup(
             preferences, programs.training_setup_command(), where.data, where.logs, self.downloads.proxy, self.page
         )
         self.training_setup.is_in_use = self.is_environment_in_use
@@ -142,10 +142,10 @@ class AppContext:
             return self.session.is_busy
 
         def trainer() -> Trainer:
-            return training.locate(self.paths.data)
+            return training_run.locate_trainer(self.paths.data)
 
         commands = (child_commands.quantizer, child_commands.scorer)
-        self.trainings = Trainings(self.engine, trainer, self.paths.bases, commands, self.page, is_busy)
+        self.trainings = TrainingRunner(self.engine, trainer, self.paths.bases, commands, self.page, is_busy)
         self.evaluations = Evaluations(self.engine, self.paths, trainer, self.embedding, self.page, is_busy)
 
     def _build_window(self) -> None:
@@ -277,9 +277,9 @@ class AppContext:
             self.theme, self.session, self.presets, self.card(), shows_details=details, parent=parent
         )
 
-    def _make_installer(self, theme: Theme, pickers: Pickers) -> EnvironmentMaking:
+    def _make_installer(self, theme: Theme, pickers: Pickers) -> InstallEnvironmentFlow:
         """What a build shows while the environment of its converter is made."""
-        return EnvironmentMaking(theme, self.training_setup, pickers)
+        return InstallEnvironmentFlow(theme, self.training_setup, pickers)
 
     def _make_documents(self) -> Page:
         from app.documents.ui.page import DocumentsPage
@@ -295,7 +295,7 @@ class AppContext:
         )  # fmt: skip
 
     def _make_training(self) -> Page:
-        return training_page(
+        return build_training_page(
             self.theme, self.navigation, paths=self.paths, library=self.library, preferences=self.preferences,
             engine=self.engine, session=self.session, documents=self.documents, setup=self.training_setup,
             trainings=self.trainings, is_environment_in_use=self.is_environment_in_use,
@@ -363,7 +363,7 @@ def _builds(where: Paths, library: ModelLibrary) -> "BuildRunner":
         BuildCommands(environment, child_commands.quantizer, child_commands.engine()),
         where.logs,
         library.add,
-        lineage.keep_beside,
+        lineage.write_beside,
     )
 
 

@@ -62,13 +62,13 @@ def _label_of_model(documents: Path, model: "LocalModel") -> "Label":
 
 
 def _trained(wanted: str, form: str | None, strength: float | None, where: Paths) -> "Publish":
-    from app.training import adoption
-    from app.training.gate import BASE_ADAPTER
-    from app.training.runs import runs
+    from app.training import published_model
+    from app.training.quality_gate import BASE_ADAPTER
+    from app.training.runs import run_folders
 
-    folder = runs.find_folder(where.runs, wanted)
+    folder = run_folders.find_folder(where.runs, wanted)
     strength = 1.0 if strength is None else strength
-    return functools.partial(adoption.use, folder, form=form or BASE_ADAPTER, strength=strength)
+    return functools.partial(published_model.publish, folder, form=form or BASE_ADAPTER, strength=strength)
 
 
 def _learned_by(documents: Path, adapter: Path) -> "Label":
@@ -80,13 +80,13 @@ def _learned_by(documents: Path, adapter: Path) -> "Label":
 def _keep_lineage(adapter: Path, merged: Path) -> None:
     from app.training.runs import lineage
 
-    lineage.keep_beside(adapter, merged)
+    lineage.write_beside(adapter, merged)
 
 
 def _find_run(runs_folder: Path, wanted: str) -> Path:
-    from app.training.runs import runs
+    from app.training.runs import run_folders
 
-    return runs.find_folder(runs_folder, wanted)
+    return run_folders.find_folder(runs_folder, wanted)
 
 
 def _shown_presets() -> set[str]:

@@ -22,9 +22,9 @@ from app.base.errors import AppError
 from app.base.paths import resources
 from app.documents.records import DocumentSection, Passage
 from app.documents.retrieval import packing
-from app.training.data import leakage, split
-from app.training.data.rows import PARTS, Message, Row
-from app.training.data.split import Settings, Split
+from app.training.data import data_split
+from app.training.data.data_split import Split, SplitSettings
+from app.training.data.rows import PARTS, RowMessage, TrainingRow
 
 ROWS = resources() / "starter_adapter" / "rows"
 HOLDOUT = "_holdout"  # the files whose names end so are never trained
@@ -44,9 +44,9 @@ def main(arguments: Sequence[str]) -> int:
         print(__doc__)
         return 2
     made = build()
-    report = leakage.report(made)
+    report = data_split.report_leakage(made)
     try:
-        split.write(made, Path(arguments[0]), source(), report.as_json())
+        data_split.write_split(made, Path(arguments[0]), source(), report.as_json())
     except AppError as error:
         print(wording.describe_error(error), file=sys.stderr)
         return 3
@@ -95,7 +95,7 @@ def build() -> Split:
     rows, held_out = (read(kept_back=is_kept_back) for is_kept_back in (False, True))
     groups = validation_groups(rows)
     return Split(
-        settings=Settings(seed=SEED),
+        settings=SplitSettings(seed=SEED),
         train=_ordered(row for row in rows if row.group not in groups),
         validation=_ordered(row for row in rows if row.group in groups),
         holdout=_ordered(held_out),
@@ -107,24 +107,24 @@ def files() -> list[Path]:
     return sorted(ROWS.glob("*.jsonl"))
 
 
-def read(*, kept_back: bool) -> list[Row]:
+def read(*, kept_back: bool) -> list[TrainingRow]:
     """The rows of the hold-out, or all others. `line` of a row: as if all files were one."""
     lines = ((path, line) for path in files() for line in path.read_text("utf-8").splitlines())
     found = []
     for number, (path, line) in enumerate(lines, start=1):
         written = json.loads(line)
         if path.stem.endswith(HOLDOUT) == kept_back:
-            found.append(Row(number, tuple(messages(written)), written["group"]))
+            found.append(TrainingRow(number, tuple(messages(written)), written["group"]))
     return found
 
 
-def messages(written: dict[str, Any]) -> list[Message]:
+def messages(written: dict[str, Any]) -> list[RowMessage]:
     """`turns`: pairs of a question and its answer, or `question` and `answer`, with `passages` or without."""
     found = []
     if "passages" in written:
-        found.append(Message("system", packing.system_text(passages(written["passages"]))))
+        found.append(RowMessage("system", packing.system_text(passages(written["passages"]))))
     for question, answer in written.get("turns") or [(written["question"], written["answer"])]:
-        found += [Message("user", question), Message("assistant", answer)]
+        found += [RowMessage("user", question), RowMessage("assistant", answer)]
     return found
 
 
@@ -146,7 +146,7 @@ def passages(written: Sequence[dict[str, Any]]) -> list[Passage]:
     ]
 
 
-def validation_groups(rows: Sequence[Row]) -> set[str]:
+def validation_groups(rows: Sequence[TrainingRow]) -> set[str]:
     """Whole groups, in the seed's order, as long as they fit into VALIDATION_ROWS."""
     sizes: dict[str, int] = {}
     for row in rows:
@@ -167,7 +167,7 @@ def source() -> dict[str, Any]:
     return {"name": ROWS.parent.name, "sha256": digest, "rows": sum(one.count(b"\n") for one in raw)}
 
 
-def counts(rows: Sequence[Row]) -> str:
+def counts(rows: Sequence[TrainingRow]) -> str:
     with_passages = sum(row.messages[0].role == "system" for row in rows)
     of_turns = sum(len(row.messages) > 3 for row in rows)
     characters = sum(len(message.text) for row in rows for message in row.messages)
@@ -176,7 +176,7 @@ def counts(rows: Sequence[Row]) -> str:
     return f"{len(rows):>5} rows ({parts}), {characters:,} characters, about {tokens:,.0f} tokens"
 
 
-def _ordered(rows: Iterable[Row]) -> tuple[Row, ...]:
+def _ordered(rows: Iterable[TrainingRow]) -> tuple[TrainingRow, ...]:
     return tuple(sorted(rows, key=lambda row: _place(row.id)))
 
 

@@ -51,9 +51,9 @@ from app.models.training_environment import EnvironmentProbe, TrainingDevice
 from app.models.verification import VerifyResult
 from app.shell.ui.first_run_dialog import FirstRunDialog
 from app.shell.ui.settings.training import TrainingPanel
+from app.training.environment.folders import EnvironmentReport
+from app.training.environment.install_plan import InstallNeed
 from app.training.environment.messages import Phase
-from app.training.environment.need import Need
-from app.training.environment.report import Report
 from app.uikit import desktop
 from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
@@ -543,7 +543,7 @@ LIBRARIES = {
     "torch": "2.13.0", "transformers": "5.24.0", "peft": "0.21.2", "accelerate": "1.15.0", "bitsandbytes": "0.50.2",
     "safetensors": "0.8.0", "gguf": "0.19.0",
 }  # fmt: skip
-TRAINING = Report(
+TRAINING = EnvironmentReport(
     Path("/home/yamada/.local/share/Kotae/training-environment/bin/python"),
     size_bytes=6_140_000_000,
     probe=EnvironmentProbe(
@@ -552,10 +552,12 @@ TRAINING = Report(
     is_own=True,
     previous_bytes=5_130_000_000,
 )
-NO_TRAINING = Report(None, problem=AppError("no_training_environment", path="/data/training-environment/python"))
+NO_TRAINING = EnvironmentReport(
+    None, problem=AppError("no_training_environment", path="/data/training-environment/python")
+)
 
 
-def settings_training(parts: AppContext, report: Report = TRAINING) -> None:
+def settings_training(parts: AppContext, report: EnvironmentReport = TRAINING) -> None:
     parts.training_setup.look = lambda done: done(report)
     parts.window.show_settings("training")
 
@@ -574,13 +576,13 @@ def settings_training_making(parts: AppContext) -> None:
 
 def training_make(parts: AppContext) -> None:
     settings_training(parts, NO_TRAINING)
-    _estimate(parts, Need(8_500_000_000, 2_830_000_000, 96 * 10**9, None, "cuda", "3.13", fetches_python=True))
+    _estimate(parts, InstallNeed(8_500_000_000, 2_830_000_000, 96 * 10**9, None, "cuda", "3.13", fetches_python=True))
     panel_of_training(parts).making.ask()
 
 
 def training_make_offline(parts: AppContext) -> None:
     settings_training(parts, NO_TRAINING)
-    _estimate(parts, Need(6_000_000_000, 0, 2_100_000_000, None, "cpu", "3.12", lacks_cuda=True))
+    _estimate(parts, InstallNeed(6_000_000_000, 0, 2_100_000_000, None, "cpu", "3.12", lacks_cuda=True))
     making = panel_of_training(parts).making
     making._pickers = Pickers(folder=lambda *_: "/media/yamada/USB/wheels")
     making.ask_offline()
@@ -593,7 +595,7 @@ def training_kit(parts: AppContext) -> None:
     panel.ask_for_kit()._choose_place()
 
 
-def _estimate(parts: AppContext, need: Need) -> None:
+def _estimate(parts: AppContext, need: InstallNeed) -> None:
     parts.training_setup.estimate = lambda _wheels, done, _failed, base, _variant: done(
         dataclasses.replace(need, base=base)
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.models.training_environment import TrainingEnvironment
-from app.training.services.training import Trainer
+from app.training.services.training_run import Trainer
 from trainer import events, spec
 from trainer.events import Event, ResolvedRecipe
 

@@ -128,7 +128,7 @@ def test_the_product_keeps_the_rule(rule):
         ("app/application.py", "def build():\n    from PySide6.QtWidgets import QApplication"),
         ("app/inference/engine/worker.py", "import llama_cpp"),
         ("trainer/export.py", "from llama_cpp import Llama"),
-        ("app/training/plan.py", "import torch.nn as nn"),
+        ("app/training/drafts.py", "import torch.nn as nn"),
         ("packaging/dev.py", "from transformers import AutoConfig"),
     ],
 )

@@ -28,10 +28,10 @@ EXCUSED = {
     "app/models/training_environment.py": "of an environment that was made here",
     "app/serve/server.py": "a key may come out of another program's pipe",
     "app/shell/ui/help_windows.py": "of the program",
-    "app/training/adoption.py": "what was trained and measured here",
-    "app/training/environment/converter.py": "of an environment that was made here",
+    "app/training/published_model.py": "what was trained and measured here",
+    "app/training/environment/shipped_tools.py": "of an environment that was made here",
     "app/training/environment/kit.py": "the lock, of the program",
-    "app/training/environment/python_pins.py": "of the program",
+    "app/training/environment/base_pythons.py": "of the program",
     "app/base/services/child_process.py": "the log of a child",
 }  # fmt: skip
 

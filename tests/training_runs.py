@@ -4,7 +4,7 @@ from pathlib import Path
 
 from app.base.files import input_file
 from app.models import base_models, catalogue
-from app.training.runs import runs
+from app.training.runs import run_folders
 from tests import model_files as models
 from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec
@@ -18,7 +18,7 @@ def finished_run(
     asked = RunSpec(
         str(folder), str(base), "train.jsonl", "val.jsonl", name=name, base_sha256=input_file.sha256_of(base), form=form
     )
-    runs.create(asked)
-    runs.write_spec(folder, asked)
-    models.tiny_adapter(folder / runs.ADAPTER, seed=seed)
+    run_folders.create(asked)
+    run_folders.write_spec(folder, asked)
+    models.tiny_adapter(folder / run_folders.ADAPTER, seed=seed)
     return folder

@@ -18,17 +18,17 @@ from app.inference.machine import Gpu
 from app.inference.speed import MachineSpeed
 from app.models import local_models
 from app.models.training_environment import EnvironmentProbe, TrainingDevice
-from app.training import gate_file
-from app.training.ability import Measured
-from app.training.environment.report import Report
-from app.training.gate import BASE_ADAPTER, AnswerRow
-from app.training.plan import Forecast
-from app.training.runs import runs
-from app.training.services.training_draft import TrainingDraft
+from app.training import quality_gate
+from app.training.capability import MachineMeasurements
+from app.training.drafts import TrainingForecast
+from app.training.environment.folders import EnvironmentReport
+from app.training.quality_gate import BASE_ADAPTER, AnswerRow
+from app.training.runs import run_folders
+from app.training.services.draft_editor import DraftEditor
 from app.training.ui.goal_step import GoalStep
-from app.training.ui.model.step import ModelStep
+from app.training.ui.model_step import ModelStep
 from app.training.ui.page import TrainingPage
-from app.training.ui.planning import Planning
+from app.training.ui.wizard import DraftWizard
 from tests import model_files as models
 from tests.training import report_folder
 from trainer import events, spec
@@ -72,7 +72,7 @@ ANSWERED = {
 def _page(parts: AppContext) -> TrainingPage:
     data = Path(parts.window._place._path).parent
     speed.save(data / speed.FILE_NAME, MachineSpeed(2e10, 1.2e11, 8, 1.0))  # measuring takes seconds
-    report = Report(Path("/home/yamada/python"), 6 * GB, PROBE, is_own=True)
+    report = EnvironmentReport(Path("/home/yamada/python"), 6 * GB, PROBE, is_own=True)
     parts.training_setup.look = lambda done: done(report)
     page = parts.window.page("training")
     assert isinstance(page, TrainingPage)
@@ -117,7 +117,7 @@ def _file(folder: Path) -> Path:
     return path
 
 
-def _draft(parts: AppContext, step: str) -> TrainingDraft:
+def _draft(parts: AppContext, step: str) -> DraftEditor:
     """Shown at `step`, with what comes before it done."""
     page = _page(parts)
     folder = page._paths.data
@@ -125,7 +125,7 @@ def _draft(parts: AppContext, step: str) -> TrainingDraft:
     _show(parts)
     page.desk.add()
     planning = page.content
-    assert isinstance(planning, Planning)
+    assert isinstance(planning, DraftWizard)
     work = planning.work
     done = (
         lambda: work.change(goal="style"),
@@ -145,7 +145,7 @@ def _run(page: TrainingPage, name: str, told: list[events.Event]) -> Path:
     folder = page._paths.data
     rows, base = _file(folder), str(models.tiny_llama(folder / f"{BASE}.gguf"))
     asked = RunSpec(str(page._paths.runs / name), base, str(rows), str(rows), name=name)
-    made = runs.create(asked)
+    made = run_folders.create(asked)
     decided = spec.to_json(asked) | {"precision": "nf4", "rank": 16, "patience": 4, "epochs": 3.0, "device": "cuda"}
     (made / "effective.json").write_text(json.dumps(decided), "utf-8")
     whole = [events.Started(1, os.getpid(), time.time() - 1686.0, 0), events.ResolvedRecipe(decided, {"steps": WHOLE})]
@@ -179,15 +179,15 @@ def _finished(page: TrainingPage, name: str) -> Path:
     """Judged, with an adapter of its own; adopted."""
     end = events.Finished("early_stopping", WHOLE, 150, 1.56, 1.07, "adapter", "adapter.gguf", 2710.0, 402.0, 9 * GB)
     made = _run(page, name, [*_steps(WHOLE), end])
-    models.tiny_adapter(made / runs.ADAPTER)
-    (made / runs.REPORT).write_text("", "utf-8")
+    models.tiny_adapter(made / run_folders.ADAPTER)
+    (made / run_folders.REPORT).write_text("", "utf-8")
     found = report_folder.judged()
     asked = ANSWERED[current_language()]
     answers = tuple(
         AnswerRow(line, question, after, before, "end", after, "end", 0.2 if line == 3 else -0.4)
         for line, (question, before, after) in enumerate(asked, 1)
     )
-    gate_file.write(
+    quality_gate.write_gate(
         dataclasses.replace(found, verdict="adopt", proposed=BASE_ADAPTER, reasons=(), answers=answers), made
     )
     return made
@@ -204,7 +204,7 @@ def training_goal(parts: AppContext) -> None:
     step = parts.window.page("training").content.step
     assert isinstance(step, GoalStep)
     _until(lambda: step._measured is not None)
-    step._on_measured(Measured((CARD,), 32 * GB, 21 * GB, 312 * GB))
+    step._on_measured(MachineMeasurements((CARD,), 32 * GB, 21 * GB, 312 * GB))
 
 
 def training_data(parts: AppContext, tab: str = "columns") -> None:
@@ -239,7 +239,7 @@ def training_check(parts: AppContext) -> None:
         PreflightFinding("few_rows", "warn", {"rows": 80, "wanted": 200}),
         PreflightFinding("pad_is_end", "note", {"text": "</s>"}),
     )
-    forecast = Forecast(
+    forecast = TrainingForecast(
         "", 2460.0, 9_600_000_000, 14_900_000_000, 600_000_000, 312 * GB, is_exact=True, findings=found,
         is_measured=True, device="cuda",
     )  # fmt: skip
@@ -252,7 +252,7 @@ def training_running(parts: AppContext) -> None:
     _finished(page, NAMES[current_language()][1])
     folder = _run(page, NAMES[current_language()][0], _steps(STEPS))
     parts.trainings.folder = folder  # as if it were at work on it
-    held = runs.folder_lock.hold(folder / runs.LOCK)
+    held = run_folders.folder_lock.hold(folder / run_folders.LOCK)
     parts.trainings.close = held.release
     _show(parts)
     _see(page, folder)

@@ -43,7 +43,7 @@ def stored_label(value: object) -> Label:
 
 
 def label_of_rows(rows: Iterable[Mapping[str, Any]]) -> Label:
-    """The highest that rows carry in their provenance (`app.training.generation.rows`); the lowest where none does."""
+    """The highest that rows carry in their provenance (`app.training.generation.pair_files`); the lowest where none does."""
     return label_of_rows_or_none(rows) or LABELS[0]
 
 

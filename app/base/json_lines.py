@@ -13,9 +13,13 @@ _SHOWN = 40  # letters of what was wrong
 _MOST = 1 << 63  # whole numbers beyond are no measure of anything, and no database and no Qt holds them
 
 
-def encode_line(message: Any) -> bytes:
-    """The message as one UTF-8 line; `"type"` names its class. Lone surrogates become question marks."""
-    return (_encoder.encode({"type": type(message).__name__, **_shallow(message)}) + "\n").encode("utf-8", "replace")
+def encode_line(message: Any, name: str = "") -> bytes:
+    """Return the message as one UTF-8 line whose `"type"` is `name`, or the name of its class.
+
+    Files carry a name of their own, which stays when the class is renamed. Lone surrogates become question marks.
+    """
+    written = _encoder.encode({"type": name or type(message).__name__, **_shallow(message)})
+    return f"{written}\n".encode("utf-8", "replace")
 
 
 def _shallow(value: Any) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class Paths:
 
     @property
     def runs(self) -> Path:
-        """Training runs, a folder each (`app.training.runs.runs`). Made when the first one is."""
+        """Training runs, a folder each (`app.training.runs.run_folders`). Made when the first one is."""
         return self.data / "runs"
 
     @property

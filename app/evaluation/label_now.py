@@ -36,7 +36,8 @@ def of_study(study: Study, documents: Path) -> Label:
     """What it was labelled when it was made, the collections that it asks, and what its models were trained on."""
     asked = {(ref.name, "") for one in study.contenders for ref in one.scope}
     trained = Lineage().joined(
-        _trained_on(one.system for one in study.contenders), *(lineage.of_model(one.model) for one in study.contenders)
+        _trained_on(one.system for one in study.contenders),
+        *(lineage.lineage_of_model(one.model) for one in study.contenders),
     )
     known = highest_label((study.label, trained.label or LABELS[0]))
     return collection_lookup.label_of_origins(documents, asked | set(trained.origins), known)
@@ -44,4 +45,4 @@ def of_study(study: Study, documents: Path) -> Label:
 
 def _trained_on(systems: Iterable[System]) -> Lineage:
     places = {place for one in systems for place in (one.adapter, one.model) if place}
-    return Lineage().joined(*(lineage.of_adapter(Path(place)) for place in places))
+    return Lineage().joined(*(lineage.lineage_of_adapter(Path(place)) for place in places))

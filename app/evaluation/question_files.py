@@ -30,8 +30,7 @@ from app.evaluation.question_columns import Columns
 from app.evaluation.question_rows import NAME_CHARACTERS
 from app.evaluation.records import Question
 from app.training.data import records
-from app.training.data.records import BadRow, Record, Records, short
-from app.training.data.shapes import RefusedError
+from app.training.data.records import BadRow, DataRecord, DataRecords, RowRefusedError, shorten
 
 JSON_LINES = ".jsonl"
 TABLES = (".csv", ".tsv")
@@ -94,7 +93,7 @@ def from_lines(raw: bytes, name: str) -> tuple[Question, ...]:
     Raises AppError("questions_unreadable").
     """
     try:
-        found = records.of_json(raw.decode("utf-8"), name, is_lines=True)
+        found = records.records_from_json(raw.decode("utf-8"), name, is_lines=True)
     except UnicodeDecodeError as error:
         raise AppError("questions_unreadable", path=name, reason=phrase("common.questions_not_text")) from error
     columns, questions, skipped = _sorted(found)
@@ -146,11 +145,11 @@ def _unreadable(path: Path, reason: str) -> AppError:
     return AppError("questions_unreadable" if is_json else "questions_table_unreadable", path=str(path), reason=reason)
 
 
-def _records(raw: bytes, path: Path) -> Records:
+def _records(raw: bytes, path: Path) -> DataRecords:
     suffix = path.suffix.lower()
     if suffix in table_reader.WORKBOOKS:
         sheets = list(table_reader.read_sheets(raw, path.name, ROWS + records.HEADING_ROWS))
-        return records.of_sheets(sheets, ColumnMapping()) if sheets else Records()
+        return records.records_from_sheets(sheets, ColumnMapping()) if sheets else DataRecords()
     codec = encodings.detect(raw)
     if not codec:
         raise AppError("questions_no_text", name=path.name)
@@ -160,8 +159,8 @@ def _records(raw: bytes, path: Path) -> Records:
         rows = [
             replace(row, cells=tuple(map(_unquoted, row.cells))) for row in table_reader.read_delimited(text, path.name)
         ]
-        return records.of_table(rows, ColumnMapping(), is_text=True)
-    return records.of_json(text, path.name, is_lines=suffix == JSON_LINES)
+        return records.records_from_table(rows, ColumnMapping(), is_text=True)
+    return records.records_from_json(text, path.name, is_lines=suffix == JSON_LINES)
 
 
 def _unquoted(cell: Cell) -> Cell:
@@ -169,7 +168,7 @@ def _unquoted(cell: Cell) -> Cell:
     return table_writer.remove_quote(cell) if isinstance(cell, str) else cell
 
 
-def _sorted(found: Records) -> tuple[Columns, list[tuple[Record, Question]], list[BadRow]]:
+def _sorted(found: DataRecords) -> tuple[Columns, list[tuple[DataRecord, Question]], list[BadRow]]:
     """What the columns mean, the rows that are questions with these, and the rows that are none."""
     columns, rows = question_columns.find(found.columns if found.has_names else ()), found.found
     if not found.has_names and len(found.columns) == 1:  # a list of questions
@@ -180,15 +179,15 @@ def _sorted(found: Records) -> tuple[Columns, list[tuple[Record, Question]], lis
     for row in rows if "question" in columns.fields else ():
         try:
             questions.append((row, question_rows.question_of(row, columns)))
-        except RefusedError as error:
+        except RowRefusedError as error:
             skipped.append(BadRow(row.line, error.code, error.detail))
     return columns, questions, sorted(skipped, key=lambda row: row.line)
 
 
-def _why_none(found: Records, columns: Columns, skipped: Sequence[BadRow]) -> str:
+def _why_none(found: DataRecords, columns: Columns, skipped: Sequence[BadRow]) -> str:
     if found.found and "question" not in columns.fields:
         first = found.found[0].values
-        names = found.columns if found.has_names else [short(value) for value in first.values()]
+        names = found.columns if found.has_names else [shorten(value) for value in first.values()]
         return phrase("evaluation.questions_no_column", columns=list_columns(names))
     if not skipped:
         return phrase("evaluation.questions_empty")

@@ -12,8 +12,7 @@ from app.chat.batch.question_table import QUESTION_CHARACTERS_MAX
 from app.evaluation.judge import marking
 from app.evaluation.question_columns import PARTS, Columns, words
 from app.evaluation.records import Gold, Question
-from app.training.data.records import Record, short
-from app.training.data.shapes import RefusedError, as_list, text_of
+from app.training.data.records import DataRecord, RowRefusedError, as_list, shorten, text_from_value
 
 NAME_CHARACTERS = 200  # of an id, a category, a group
 ORIGINS = ("written", "imported", "conversation", "generated")
@@ -28,19 +27,19 @@ _LOOKS_BETWEEN = re.compile(r"(?<=[^\x00-\x7f])[,，]|[,，]\s*(?=[^\x00-\x7f])|
 # ------------------------------------------------------------------------ reading
 
 
-def question_of(record: Record, columns: Columns) -> Question:
+def question_of(record: DataRecord, columns: Columns) -> Question:
     """Its id is "" where the row has none. Raises RefusedError.
 
     Where the right answer is that the documents do not have it, and none is quoted, they do not, whatever else is said.
     """
     row = {field: _first(record.values, found) for field, found in columns.fields.items()}
-    text = text_of(row.get("question"), "question")
+    text = text_from_value(row.get("question"), "question")
     if not text:
-        raise RefusedError("empty_question", short(_name(row.get("id"))))
+        raise RowRefusedError("empty_question", shorten(_name(row.get("id"))))
     if not any(unicodedata.category(character)[0] == "L" for character in text):
-        raise RefusedError("not_text", short(text))
+        raise RowRefusedError("not_text", shorten(text))
     if len(text) > QUESTION_CHARACTERS_MAX:
-        raise RefusedError("too_long", f"{len(text):,}")
+        raise RowRefusedError("too_long", f"{len(text):,}")
     document, origin = _name(row.get("document")), _name(row.get("origin"))
     reference = _text(row.get("reference"))
     gold = _golds(record.values, columns, document)
@@ -59,14 +58,14 @@ def question_of(record: Record, columns: Columns) -> Question:
     )
 
 
-def doubts(record: Record, columns: Columns, question: Question) -> Iterator[tuple[str, str]]:
+def doubts(record: DataRecord, columns: Columns, question: Question) -> Iterator[tuple[str, str]]:
     """What is not as it seems in a row that is a question, as code and detail of a BadRow."""
     for value in _places(record.values, columns):
         page = _text(value.get("page")) if isinstance(value, dict) else ""
         if page and not _page(page):
-            yield "no_page", short(page)
+            yield "no_page", shorten(page)
     for entry in filter(_LOOKS_BETWEEN.search, question.must_include):
-        yield "one_word", short(entry)
+        yield "one_word", shorten(entry)
     if not marking.can_be_scored(question):
         yield "not_scored", ""
 
@@ -80,14 +79,14 @@ def _text(value: Any) -> str:
     """Numbers are right answers, too; spreadsheets make 5.0 of 5."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return text_of(str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value)
+    return text_from_value(str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value)
 
 
 def _name(value: Any) -> str:
     """On one line."""
     name = " ".join(_text(value).split())
     if len(name) > NAME_CHARACTERS:
-        raise RefusedError("too_long", short(name))
+        raise RowRefusedError("too_long", shorten(name))
     return name
 
 
@@ -121,10 +120,10 @@ def _gold(value: Any, document: str) -> Gold:
     if isinstance(value, str):
         value = {"quote": value}
     if not isinstance(value, dict):
-        raise RefusedError("not_text", short(value))
+        raise RowRefusedError("not_text", shorten(value))
     quote = _text(value.get("quote"))
     if not quote:
-        raise RefusedError("no_quote")
+        raise RowRefusedError("no_quote")
     heading = value.get("heading")
     parts = heading if isinstance(heading, list) else _text(heading).split(HEADING_GAP)
     return Gold(
@@ -148,7 +147,7 @@ def _is_answerable(value: Any) -> bool:
     for answer, known in words()["answers"].items():
         if plain in known:
             return bool(answer == "yes")
-    raise RefusedError("not_yes_or_no", short(plain))
+    raise RowRefusedError("not_yes_or_no", shorten(plain))
 
 
 # ------------------------------------------------------------------------ writing

@@ -33,8 +33,7 @@ from app.chat.organizer import BIN_DAYS
 from app.evaluation import question_columns, question_files, question_rows
 from app.evaluation.question_files import QuestionFile
 from app.evaluation.records import Question, QuestionSet
-from app.training.data.records import Record, short
-from app.training.data.shapes import RefusedError
+from app.training.data.records import DataRecord, RowRefusedError, shorten
 
 ABOUT, BIN, LOCK = "about.json", ".bin", ".lock"
 SHIPPED = ("general", "plain")
@@ -173,8 +172,8 @@ def why_unfit(question: Question) -> str:
     """Why no set can hold it, as the code of a BadRow; "": one can."""
     values = question_rows.as_object(question)
     try:
-        question_rows.question_of(Record(1, values), question_columns.find(tuple(values)))
-    except RefusedError as error:
+        question_rows.question_of(DataRecord(1, values), question_columns.find(tuple(values)))
+    except RowRefusedError as error:
         return error.code
     return ""
 
@@ -285,7 +284,7 @@ def checked_name(name: str) -> str:
     """As the name of a folder. Raises AppError("question_set_name")."""
     name = unicodedata.normalize("NFC", name).strip()
     if not name or safe_name(name, "") != name or "@" in name:
-        raise AppError("question_set_name", name=short(name, 20))
+        raise AppError("question_set_name", name=shorten(name, 20))
     return name
 
 

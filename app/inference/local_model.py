@@ -80,7 +80,7 @@ class TuningRecord:
 
     run_id: str  # the name of its folder
     run_name: str
-    form: str  # of app.training.forms
+    form: str  # of app.training.export_plan
     base_name: str
     base_sha256: str  # "": the base is a folder
     adapter_sha256: str  # of the GGUF, also where it was merged

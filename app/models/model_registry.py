@@ -2,7 +2,7 @@
 
 A merged file has its row in `local_model`, like any other. A base with an adapter has none: it borrows the file of its
 base, with what is known of that. Its adapter is a copy in the models folder, so that the run can go.
-How one comes into the list: `app.training.adoption`.
+How one comes into the list: `app.training.published_model`.
 
 Models that another machine of the local network computes: kept in the list, and when text may be sent to them.
 

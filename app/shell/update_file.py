@@ -99,7 +99,9 @@ def _other(path: Path) -> str:
     is_of_kit = name.endswith(_KIT_SUFFIXES)
     if _PACK.fullmatch(name):
         return "engine_pack"
-    if (is_of_kit or name == training_kit.NAME) and _is_beside(path, training_kit.NAME, training_kit.FORMAT):
+    if (is_of_kit or name == training_kit.KIT_NAME) and _is_beside(
+        path, training_kit.KIT_NAME, training_kit.KIT_FORMAT
+    ):
         return "training_kit"
     if (is_of_kit or name == transfer_kit.MANIFEST_NAME) and _is_beside(
         path, transfer_kit.MANIFEST_NAME, transfer_kit.FORMAT

@@ -12,7 +12,7 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.chat.batch import question_table
 from app.evaluation import question_files
-from app.training.data import reading
+from app.training.data import file_import
 
 ROOT = Path(__file__).resolve().parents[2]
 MEBIBYTE = 1 << 20
@@ -63,9 +63,9 @@ def test_a_file_beyond_the_limit_is_not_read_at_all(tmp_path: Path, peak_mb: lis
 @pytest.mark.parametrize(
     ("read", "suffix"),
     [
-        (reading.read, ".json"),
-        (reading.read, ".jsonl"),
-        (reading.outline, ".json"),
+        (file_import.import_file, ".json"),
+        (file_import.import_file, ".jsonl"),
+        (file_import.read_outline, ".json"),
         (question_files.read, ".json"),
         (question_files.read, ".jsonl"),
         (question_table.read_question_table, ".jsonl"),
@@ -97,9 +97,9 @@ OWN = {
     "app/documents/retrieval/semantic_index.py", "app/documents/retrieval/retrieved_passages.py", "app/documents/document_tables.py", "app/documents/services/reading_child.py",
     "app/evaluation/study/study.py", "app/inference/engine/chat_template.py", "app/inference/engine_packs.py",
     "app/inference/remote/worker.py", "app/inference/services/engine.py", "app/models/model_store.py",
-    "app/models/model_registry.py", "app/models/services/fetcher.py", "app/models/training_environment.py", "app/training/environment/base_python.py", "app/training/environment/child.py",
-    "app/training/runs/trainer_process.py", "app/training/services/training.py",
-    "app/training/services/training_setup.py",
+    "app/models/model_registry.py", "app/models/services/fetcher.py", "app/models/training_environment.py", "app/training/environment/base_pythons.py", "app/training/environment/child.py",
+    "app/training/run_plan.py", "app/training/services/training_run.py",
+    "app/training/services/environment_setup.py",
 }  # fmt: skip
 
 

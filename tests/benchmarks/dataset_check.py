@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
-from app.training.data import duplicates, leakage, personal, quality, reading, split
-from app.training.data.duplicates import PAPER
-from app.training.data.rows import Message, Row
+from app.training.data import data_split, duplicates, file_import, personal, quality
+from app.training.data.duplicates import PAPER_MEASURE
+from app.training.data.rows import RowMessage, TrainingRow
 from tests import evaluation_data
 
 FILE = "train_all_merged_5578.jsonl"
@@ -31,11 +31,11 @@ def timed(name: str, work: Callable[[], Result]) -> Result:
     return result
 
 
-def made(rows: tuple[Row, ...], count: int) -> list[Row]:
+def made(rows: tuple[TrainingRow, ...], count: int) -> list[TrainingRow]:
     """`count` rows whose questions and answers are sentences of `rows` in other places."""
     chance = random.Random(0)
     sentences = [one for row in rows for one in re.findall(r"[^。]{8,}。", row.answer)]
-    found: list[Row] = []
+    found: list[TrainingRow] = []
     for line in range(1, count + 1):
         if found and line % 10 == 0:
             question, answer = (message.text for message in chance.choice(found).messages)
@@ -44,31 +44,36 @@ def made(rows: tuple[Row, ...], count: int) -> list[Row]:
         else:
             question = chance.choice(rows).question[:30] + chance.choice(sentences)[:25]
             answer = "".join(chance.sample(sentences, 4))
-        found.append(Row(line, (Message("user", question), Message("assistant", answer))))
+        found.append(TrainingRow(line, (RowMessage("user", question), RowMessage("assistant", answer))))
     return found
 
 
 def main() -> None:
     file = evaluation_data.for_benchmark(sys.argv[1] if len(sys.argv) > 1 else None, "kasensabo", FILE)
-    rows: list[Row] | tuple[Row, ...] = timed("reading", lambda: reading.read(file)).rows
+    rows: list[TrainingRow] | tuple[TrainingRow, ...] = timed("reading", lambda: file_import.import_file(file)).rows
     if len(sys.argv) > 2:
         rows = made(tuple(rows), int(sys.argv[2]))
     print(
         f"{len(rows):,} rows of {sum(len(row.question) + len(row.answer) for row in rows) / len(rows):.0f} characters"
     )
-    flags = timed("flags of answers", lambda: [quality.flags(row.answer) for row in rows])
+    flags = timed("flags of answers", lambda: [quality.text_flags(row.answer) for row in rows])
     print("   ", dict(Counter(flag for found in flags for flag in found)))
-    persons = timed("personal details", lambda: [personal.found(f"{row.question}\n{row.answer}") for row in rows])
+    persons = timed(
+        "personal details", lambda: [personal.find_personal(f"{row.question}\n{row.answer}") for row in rows]
+    )
     print("   ", dict(Counter(one.kind for found in persons for one in found)))
-    print("    the same:", len(timed("exact duplicates", lambda: duplicates.exact(rows))))
-    print("    pairs:", len(timed("near-duplicates (5 characters, 0.8)", lambda: duplicates.near(rows))))
-    paper = timed("near-duplicates (paper)", lambda: duplicates.near(rows, PAPER.threshold, PAPER.n, PAPER.part))
+    print("    the same:", len(timed("exact duplicates", lambda: duplicates.exact_duplicates(rows))))
+    print("    pairs:", len(timed("near-duplicates (5 characters, 0.8)", lambda: duplicates.near_duplicates(rows))))
+    paper = timed(
+        "near-duplicates (paper)",
+        lambda: duplicates.near_duplicates(rows, PAPER_MEASURE.threshold, PAPER_MEASURE.n, PAPER_MEASURE.part),
+    )
     print("    pairs:", len(paper))
-    for name, settings in (("", split.Settings()), (" (paper)", split.PAPER)):
-        parts = timed(f"split{name}", lambda settings=settings: split.split(rows, settings))
-        counts = {part: len(parts.part(part)) for part in split.PARTS} | {"removed": len(parts.removed)}
+    for name, settings in (("", data_split.SplitSettings()), (" (paper)", data_split.PAPER)):
+        parts = timed(f"split{name}", lambda settings=settings: data_split.split_rows(rows, settings))
+        counts = {part: len(parts.part(part)) for part in data_split.PARTS} | {"removed": len(parts.removed)}
         print("   ", counts)
-        report = timed(f"leakage{name}", lambda parts=parts: leakage.report(parts))
+        report = timed(f"leakage{name}", lambda parts=parts: data_split.report_leakage(parts))
         print("    nearest:", report.histogram, "near:", report.near)
 
 

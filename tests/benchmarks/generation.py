@@ -28,24 +28,26 @@ from app.inference import child_commands
 from app.inference.reply_journal import ModelReply, StandalonePrompt
 from app.inference.services.engine import EngineClient
 from app.models import model_registry
-from app.training.generation import checks, passages, prompts, quotes
-from app.training.generation.records import Candidate
+from app.training.generation import generation_plan, passages, prompts
+from app.training.generation.pair_records import PairCandidate
 
 Asked = tuple[Passage, str, StandalonePrompt]  # with the style
 
 
 def asked(where: Paths, collection: str, count: int, *, is_free: bool) -> list[Asked]:
     library = Library.beside(where.documents)
-    selected = passages.select(library, library.collection(collection), 0, count)
+    selected = passages.select_passages(library, library.collection(collection), 0, count)
     library.close()
     used: Counter[str] = Counter()
     found = []
     for passage in selected.passages:
         style = prompts.style_for(passage, used)
         used[style.key] += 1
-        prompt = prompts.pair(passage, style)
+        prompt = prompts.pair_prompt(passage, style)
         if is_free:
-            rules = re.sub("^quote ::= .*$", f"quote ::= character{{1,{quotes.QUOTE_MAX}}}", prompt.grammar, flags=re.M)
+            rules = re.sub(
+                "^quote ::= .*$", f"quote ::= character{{1,{prompts.QUOTE_MAX}}}", prompt.grammar, flags=re.M
+            )
             prompt = replace(prompt, grammar=rules)
         found.append((passage, style.key, prompt))
     return found
@@ -71,12 +73,15 @@ def report(every: Sequence[Asked], replies: dict[StandalonePrompt, ModelReply]) 
     reasons: Counter[str] = Counter()
     valid = 0
     for passage, style, prompt in every:
-        written = prompts.texts(replies[prompt], "quote", "question", "answer")
+        written = prompts.reply_texts(replies[prompt], "quote", "question", "answer")
         if written is None:
             reason = "unreadable"
         else:
             valid += written[0] in passage.section.text and written[0] != ""
-            reason = checks.reason(Candidate(passage, style, *written), lambda _question: True) or "accepted"
+            reason = (
+                generation_plan.rejection_reason(PairCandidate(passage, style, *written), lambda _question: True)
+                or "accepted"
+            )
         reasons[reason] += 1
         print(style, reason, json.dumps(written, ensure_ascii=False))
     seconds = [reply.seconds for reply in replies.values()]

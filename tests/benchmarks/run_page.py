@@ -39,14 +39,13 @@ from app.inference.speed import MachineSpeed
 from app.models import local_models, training_environment
 from app.shell.services.housekeeping import GarbageCollector
 from app.training import drafts
-from app.training.plan import PLANNED, Draft
-from app.training.runs import runs
-from app.training.services import training
-from app.training.services.training_draft import TrainingDraft
+from app.training.drafts import PLANNED_STEPS, TrainingDraft
+from app.training.runs import run_folders
+from app.training.services import training_run
+from app.training.services.draft_editor import DraftEditor
 from app.training.ui.page import TrainingPage
-from app.training.ui.planning import Planning
-from app.training.ui.run.step import RunStep
-from app.training.ui.running import Running
+from app.training.ui.run.run_step import RunStep
+from app.training.ui.wizard import DraftWizard, RunWizard
 from app.uikit import desktop
 from app.uikit.theme import Theme
 from tests import model_files as models
@@ -121,15 +120,15 @@ def wait(until: Callable[[], object], least_s: float = QUIET_S, limit_s: float =
 # ------------------------------------------------------------------ what is shown
 
 
-def make_draft(where: Paths, store: Store, folder: Path) -> Draft:
+def make_draft(where: Paths, store: Store, folder: Path) -> TrainingDraft:
     """Planned to its end, and checked."""
     found = local_models.describe(models.tiny_llama(folder / "small.gguf"))
     store.put_local_model(dataclasses.replace(found, id="small", name="small"))
     rows = (f"{n * 7919 % 10_007:x} の点検は何年ごとか,{n * 104_729 % 99_991:x} 年ごとに行う。\n" for n in range(ROWS))
     file = folder / "rows.csv"
     file.write_text("質問,回答\n" + "".join(rows), "utf-8")
-    draft, trainer = drafts.new(where.drafts, time.time()), lambda: training.locate(where.data)
-    work = TrainingDraft(draft, where, store.local_models, trainer)
+    draft, trainer = drafts.create(where.drafts, time.time()), lambda: training_run.locate_trainer(where.data)
+    work = DraftEditor(draft, where, store.local_models, trainer)
     work.change(goal="style")
     for do in (lambda: work.import_file(file), work.freeze, lambda: work.change(base="small"), work.check):
         do()
@@ -141,7 +140,9 @@ def make_history(where: Paths) -> Path:
     """A run as the fake would tell it, which needs a flush of the drive for each of its checkpoints."""
     rows = where.data / "rows.jsonl"
     rows.write_text('{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n')
-    run = runs.create(RunSpec(*map(str, (where.runs / "history", where.data, rows, rows)), max_steps=HISTORY_STEPS))
+    run = run_folders.create(
+        RunSpec(*map(str, (where.runs / "history", where.data, rows, rows)), max_steps=HISTORY_STEPS)
+    )
     told: list[Event] = [Started(PROTOCOL, 0, time.time())]
     for step in range(1, HISTORY_STEPS + 1):
         loss = 1.2 + math.exp(-step / 2000) + 0.1 * math.sin(step)
@@ -183,7 +184,7 @@ def main() -> None:
         parts.engine.shut_down()
 
 
-def measure(parts: AppContext, draft: Draft, history: Path, steps: int) -> None:
+def measure(parts: AppContext, draft: TrainingDraft, history: Path, steps: int) -> None:
     heart = Heart()
     parts.window.show_page("training")
     page = parts.window.page("training")
@@ -204,13 +205,13 @@ def measure(parts: AppContext, draft: Draft, history: Path, steps: int) -> None:
     heart.tell("its table")
 
 
-def measure_plan(heart: Heart, page: TrainingPage, draft: Draft, steps: int) -> None:
+def measure_plan(heart: Heart, page: TrainingPage, draft: TrainingDraft, steps: int) -> None:
     page.open("draft", draft.id)
     planning = page.content
-    assert isinstance(planning, Planning)
+    assert isinstance(planning, DraftWizard)
     wait(lambda: not planning.work.is_busy)
     heart.tell(f"a draft opened at its step {planning.key}")
-    for key in PLANNED:
+    for key in PLANNED_STEPS:
         planning.show_step(key)
         wait(lambda: not planning.work.is_busy)
         heart.tell(f"its step {key}")
@@ -222,7 +223,7 @@ def measure_plan(heart: Heart, page: TrainingPage, draft: Draft, steps: int) -> 
 
 def measure_run(heart: Heart, parts: AppContext, page: TrainingPage) -> None:
     planning, trainings = page.content, parts.trainings
-    assert isinstance(planning, Planning)
+    assert isinstance(planning, DraftWizard)
     model = Path(planning.work.draft.base and parts.library.models()[0].path)
     parts.engine.send(Load(parts.engine.new_id(), str(model)))
     wait(lambda: parts.engine.facts is not None)
@@ -234,13 +235,13 @@ def measure_run(heart: Heart, parts: AppContext, page: TrainingPage) -> None:
     took = wait(lambda: not trainings.is_training)
     wait(lambda: shown.follower.course and shown.follower.course.state == "finished")
     running = page.content
-    assert isinstance(running, Running)
+    assert isinstance(running, RunWizard)
     events = len((running.folder / "events.jsonl").read_bytes().splitlines())
     heart.tell(f"{events:,} events, {events / took:,.0f} a second")
 
 
 def _run_step(page: TrainingPage) -> RunStep:
-    assert isinstance(page.content, Running)
+    assert isinstance(page.content, RunWizard)
     assert isinstance(page.content.step, RunStep)
     return page.content.step
 

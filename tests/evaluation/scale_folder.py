@@ -14,7 +14,7 @@ from app.chat.presets import Choices
 from app.evaluation.study import scale_plan, scale_results
 from app.evaluation.study.scale_results import Scale
 from app.evaluation.study.study import Contender, Study, Training
-from app.training.runs import runs, standing
+from app.training.runs import run_folders, run_journal
 from trainer import events
 from trainer.events import EvaluationStep, Finished, Started, TrainingStep
 from trainer.spec import RunSpec
@@ -62,11 +62,11 @@ class Folder:
             str(folder), "base", "train", "validation", str(self.root / scale_plan.DATA / "holdout.jsonl"),
             rank=16, learning_rate=2e-4,
         )  # fmt: skip
-        runs.create(asked)
+        run_folders.create(asked)
         noise = np.random.default_rng(number).normal(0, self.noise, self.examples)
         noise -= noise.mean()
         write_holdout(folder, [TOKENS * (loss + one) for one in noise])
-        (folder / runs.ADAPTER).write_bytes(b"GGUF")
+        (folder / run_folders.ADAPTER).write_bytes(b"GGUF")
         write_events(folder, course())
         return Training(str(folder), rows, seed, is_control)
 
@@ -78,12 +78,12 @@ def write_holdout(folder: Path, nll: Sequence[float], base: float = BASE) -> Non
         for line, one in enumerate(nll, start=1)
     ]
     data = {"version": 1, "precision": "f32", "end_ids": [1], "examples": examples}
-    (folder / runs.HOLDOUT).write_text(json.dumps(data), encoding="utf-8")
+    (folder / run_folders.HOLDOUT).write_text(json.dumps(data), encoding="utf-8")
 
 
 def write_events(folder: Path, told: Sequence[events.Event]) -> None:
     lines = "".join(json.dumps(events.to_json(one)) + "\n" for one in told)
-    (folder / standing.JOURNAL).write_text(lines, encoding="utf-8")
+    (folder / run_journal.JOURNAL_FILE).write_text(lines, encoding="utf-8")
 
 
 def course(

@@ -14,8 +14,8 @@ from app.evaluation.study import scale, scale_curve, scale_results
 from app.evaluation.study.scale_results import Scale
 from app.evaluation.study.study import Contender, Study
 from app.inference.local_model import LocalModel
-from app.training.runs import runs
-from app.training.runs.history import History
+from app.training.runs import run_folders
+from app.training.runs.run_journal import RunHistory
 from tests.evaluation.scale_folder import BASE, SIZES, Folder, course, law, main, measured, write_events, write_holdout
 from trainer import events
 
@@ -123,7 +123,7 @@ def test_a_gain_that_one_seed_does_not_have_is_none(tmp_path: Path) -> None:
 
 def test_a_run_that_has_not_ended_is_waited_for(tmp_path: Path) -> None:
     study = Folder(tmp_path).study(main(lambda rows, _: law(rows), seeds=(42,)))
-    (Path(study.trainings[1].folder) / runs.HOLDOUT).unlink()
+    (Path(study.trainings[1].folder) / run_folders.HOLDOUT).unlink()
     with pytest.raises(AppError) as caught:
         scale_results.measure(study)
     assert caught.value.code == "evaluation_not_finished"
@@ -179,8 +179,8 @@ def test_a_control_is_compared_with_runs_of_its_own_seed(tmp_path: Path) -> None
 # -------------------------------------------------------------------------- course
 
 
-def told(events_: Sequence[events.Event]) -> History:
-    history = History()
+def told(events_: Sequence[events.Event]) -> RunHistory:
+    history = RunHistory()
     for one in events_:
         history.take(one)
     return history

@@ -17,10 +17,10 @@ from app.evaluation.study import study as studies
 from app.evaluation.study.scale_plan import Planned
 from app.evaluation.study.scale_subsets import Material
 from app.models import local_models
-from app.training import drafting, planning
-from app.training.data import reading, split
-from app.training.planning import Device
-from app.training.runs import runs
+from app.training import run_plan, spec_builder
+from app.training.data import data_split, file_import
+from app.training.run_plan import PlannedDevice
+from app.training.runs import run_folders
 from tests import model_files as tiny
 from trainer import recipe, spec
 from trainer.spec import RunSpec
@@ -49,8 +49,8 @@ def written(path: Path, rows: Sequence[Any]) -> Path:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of `kotae data split`, beside the file that was split. Tests leave it as it is."""
     folder = tmp_path_factory.mktemp("data")
-    made = split.split(reading.read(written(folder / "rows.jsonl", lines_of(300))).rows)
-    split.write(made, folder / "点検", {}, {})
+    made = data_split.split_rows(file_import.import_file(written(folder / "rows.jsonl", lines_of(300))).rows)
+    data_split.write_split(made, folder / "点検", {}, {})
     return folder / "点検"
 
 
@@ -230,15 +230,15 @@ def plan(folder: Path, where: Paths, material: Material, *, has_control: bool = 
     return scale_plan.plan(
         folder,
         material,
-        lambda files: drafting.draft({**said, **files}, where, (), "/converter"),
-        lambda asked: planning.plan(asked, None, lambda _kind: Device("cpu", "", 16 << 30, 8 << 30, 1e11)),
+        lambda files: spec_builder.build_spec({**said, **files}, where, (), "/converter"),
+        lambda asked: run_plan.plan_run(asked, None, lambda _kind: PlannedDevice("cpu", "", 16 << 30, 8 << 30, 1e11)),
         (42, 43),
         has_control=has_control,
     )
 
 
 def specs_of(planned: Planned) -> list[RunSpec]:
-    return [spec.read(Path(one.folder) / runs.SPEC) for one in planned.trainings]
+    return [spec.read(Path(one.folder) / run_folders.SPEC) for one in planned.trainings]
 
 
 def steps_of(one: RunSpec, rows: int) -> int:
@@ -256,7 +256,7 @@ def test_every_size_is_trained_with_every_seed_and_the_control_with_the_first(pl
 
 
 def test_every_run_has_its_own_rows_and_the_very_same_validation_and_holdout(planned: Planned, data: Path) -> None:
-    split_hashes = split.verify(data)["files"]
+    split_hashes = data_split.verify_split(data)["files"]
     for one, training in zip(specs_of(planned), planned.trainings, strict=True):
         assert len(Path(one.train).read_bytes().splitlines()) == training.rows
         for part in ("validation", "holdout"):
@@ -351,7 +351,7 @@ def test_questions_are_asked_of_the_base_and_of_each_size_once(planned: Planned)
     assert len({one.system.id for one in found}) == 4
     assert [one.system.adapter for one in found] == [
         "",
-        *(str(Path(one.folder) / runs.ADAPTER) for one in planned.trainings[:3]),
+        *(str(Path(one.folder) / run_folders.ADAPTER) for one in planned.trainings[:3]),
     ]
     assert "1 行" not in found[1].system.name
     assert "20 行" in found[1].system.name

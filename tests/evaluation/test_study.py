@@ -19,7 +19,7 @@ from app.evaluation.study.planning import Asking
 from app.evaluation.study.steps import Answers, Likelihood
 from app.evaluation.study.study import Contender, Made, Rated, Study, Training
 from app.inference.local_model import FileFingerprint, LocalModel
-from app.training.runs import runs
+from app.training.runs import run_folders
 from tests.waiting import LIMIT_S
 from trainer.events import Finished
 
@@ -56,9 +56,9 @@ def answer(folder: Path, system: str, seed: int = 0, count: int = 2) -> None:
 def train(folder: Path) -> None:
     """As far as the study looks."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (runs.HOLDOUT, runs.ADAPTER):
+    for name in (run_folders.HOLDOUT, run_folders.ADAPTER):
         (folder / name).touch()
-    runs.note(folder, Finished("epochs", 10, 10, 2.0, 1.0, "adapter", runs.ADAPTER, 1.0, 1.0, 1))
+    run_folders.record_event(folder, Finished("epochs", 10, 10, 2.0, 1.0, "adapter", run_folders.ADAPTER, 1.0, 1.0, 1))
 
 
 @pytest.mark.fault("S17")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from app.base.files import input_file
-from app.training import jobs
+from app.training import remote_job
 from app.training.data.rows import PARTS
-from app.training.runs import runs
+from app.training.runs import run_folders
 from tests import model_files as models
 from tests.permits import PERMIT
 from trainer import adapter
@@ -33,9 +33,9 @@ def finished(root: Path) -> Path:
     hashes = {part: input_file.sha256_of(Path(path)) for part, path in places.items()}
     sha256 = input_file.sha256_of(base)
     asked = RunSpec(str(root / "runs" / "r"), str(base), name="r", base_sha256=sha256, hashes=hashes, **places)  # type: ignore[arg-type]
-    runs.create(asked)
-    job = jobs.make(asked, root / "job", permit=PERMIT).folder
-    argv = [sys.executable, "-m", "trainer.fake", str(job / runs.SPEC)]
+    run_folders.create(asked)
+    job = remote_job.make_job(asked, root / "job", permit=PERMIT).folder
+    argv = [sys.executable, "-m", "trainer.fake", str(job / run_folders.SPEC)]
     environment = os.environ | {"KOTAE_TRAINER": "fake:good"}
     subprocess.run(argv, cwd=Path(__file__).parents[2], env=environment, check=True, capture_output=True)
     (root / "private").mkdir()
@@ -54,9 +54,9 @@ def change(path: Path, **values: Any) -> None:
 
 def sign(job: Path) -> None:
     """New sums for what is there now: whoever sends the folder can make them."""
-    names = [line.partition("  ")[2] for line in (job / jobs.SUMS).read_text("utf-8").splitlines()]
+    names = [line.partition("  ")[2] for line in (job / remote_job.SUMS).read_text("utf-8").splitlines()]
     lines = [f"{hashlib.sha256((job / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
-    (job / jobs.SUMS).write_text("".join(lines), encoding="utf-8")
+    (job / remote_job.SUMS).write_text("".join(lines), encoding="utf-8")
 
 
 def _link(job: Path, name: str, target: Path) -> None:
@@ -106,18 +106,18 @@ def _linked_data_folder(job: Path) -> None:
 
 
 def _way_out(job: Path) -> None:
-    with (job / jobs.SUMS).open("a", encoding="utf-8") as file:
+    with (job / remote_job.SUMS).open("a", encoding="utf-8") as file:
         file.write(f"{hashlib.sha256(CANARY.encode()).hexdigest()}  ../private/id_rsa\n")
 
 
 def _rows_that_nothing_vouches_for(job: Path) -> None:
     """What was kept back is in no list of hashes, and can be anything."""
-    hashes = json.loads((job / jobs.MANIFEST).read_text("utf-8"))["hashes"]
+    hashes = json.loads((job / remote_job.JOB_FILE).read_text("utf-8"))["hashes"]
     del hashes["holdout"]
-    for name in (jobs.MANIFEST, "run/effective.json"):
+    for name in (remote_job.JOB_FILE, "run/effective.json"):
         change(job / name, hashes=hashes)
-    lines = (job / jobs.SUMS).read_text("utf-8").splitlines(keepends=True)
-    (job / jobs.SUMS).write_text("".join(line for line in lines if "holdout" not in line), encoding="utf-8")
+    lines = (job / remote_job.SUMS).read_text("utf-8").splitlines(keepends=True)
+    (job / remote_job.SUMS).write_text("".join(line for line in lines if "holdout" not in line), encoding="utf-8")
     sign(job)
 
 
@@ -138,7 +138,7 @@ def _unlisted_rows(job: Path) -> None:
 
 
 def _second_spelling(job: Path) -> None:
-    with (job / jobs.SUMS).open("a", encoding="utf-8") as file:
+    with (job / remote_job.SUMS).open("a", encoding="utf-8") as file:
         file.write(f"{hashlib.sha256(ROW.encode()).hexdigest()}  ./data/train.jsonl\n")
 
 
@@ -146,12 +146,12 @@ def _endless_sums(job: Path) -> None:
     """Hashing what takes no room on the drive would take an hour."""
     with (job / "data" / "more").open("wb") as file:
         file.truncate(60 << 30)
-    with (job / jobs.SUMS).open("a", encoding="utf-8") as file:
+    with (job / remote_job.SUMS).open("a", encoding="utf-8") as file:
         file.write(f"{'0' * 64}  data/more\n")
 
 
 def _many_sums(job: Path) -> None:
-    (job / jobs.SUMS).write_text("0  a\n" * 20_000, encoding="utf-8")
+    (job / remote_job.SUMS).write_text("0  a\n" * 20_000, encoding="utf-8")
 
 
 def _added(name: str, content: bytes) -> Callable[[Path], None]:
@@ -159,7 +159,7 @@ def _added(name: str, content: bytes) -> Callable[[Path], None]:
 
 
 def _named(name: str) -> Callable[[Path], None]:
-    return lambda job: change(job / jobs.MANIFEST, run=name)
+    return lambda job: change(job / remote_job.JOB_FILE, run=name)
 
 
 def void(_result: object) -> None:
@@ -180,8 +180,8 @@ LINKS: dict[str, tuple[Callable[[Path], None], str]] = {
     "a linked run": (_linked_run, "job_refused"),
     "a linked journal": (lambda job: _link(job, "run/events.jsonl", private(job) / "id_rsa"), "job_refused"),
     "a linked spec": (lambda job: _link(job, "run/effective.json", private(job) / "id_rsa"), "job_refused"),
-    "a linked manifest": (lambda job: _link(job, jobs.MANIFEST, private(job) / "id_rsa"), "job_refused"),
-    "linked sums": (lambda job: _link(job, jobs.SUMS, private(job) / "id_rsa"), "job_refused"),
+    "a linked manifest": (lambda job: _link(job, remote_job.JOB_FILE, private(job) / "id_rsa"), "job_refused"),
+    "linked sums": (lambda job: _link(job, remote_job.SUMS, private(job) / "id_rsa"), "job_refused"),
     "a linked log": (lambda job: _link(job, "run/log.txt", private(job) / "id_rsa"), "job_refused"),
     "linked data": (_linked_data, "job_refused"),
     "a linked folder of data": (_linked_data_folder, "job_refused"),
@@ -195,7 +195,7 @@ LINKS: dict[str, tuple[Callable[[Path], None], str]] = {
     "weights of a terabyte": (lambda job: _sparse(job, f"run/adapter/{adapter.WEIGHTS}", 1 << 40), "job_refused"),
     "an adapter of a terabyte": (lambda job: _sparse(job, "run/adapter.gguf", 1 << 40), "job_refused"),
     "a journal of a gigabyte": (lambda job: _sparse(job, "run/events.jsonl", 1 << 30), "job_refused"),
-    "a manifest of a gigabyte": (lambda job: _sparse(job, jobs.MANIFEST, 1 << 30), "job_refused"),
+    "a manifest of a gigabyte": (lambda job: _sparse(job, remote_job.JOB_FILE, 1 << 30), "job_refused"),
     "code beside the adapter": (_added("sitecustomize.py", b"raise SystemExit"), "job_refused"),
     "a pickle beside the adapter": (_added("adapter_model.bin", b"\x80\x04."), "job_refused"),
     "a hidden file beside the adapter": (_added(".gitattributes", b"* filter=x"), "job_refused"),

@@ -31,10 +31,9 @@ from app.inference.local_model import LocalModel
 from app.models import local_models, model_registry, models_folder, training_environment
 from app.models.model_store import ModelStore
 from app.shell import update_file
-from app.training import drafting
-from app.training.environment import folders, own_python
-from app.training.environment.folders import Folders
-from app.training.environment.report import report
+from app.training import spec_builder
+from app.training.environment import base_pythons, folders
+from app.training.environment.folders import EnvironmentFolders, report_environment
 from tests.faults.ledger import Tally
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="scripts, links and pipes")
@@ -55,7 +54,11 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def plant(base: Path, key: str | None) -> Path:
     """A stranger's environment below `base`; gives the file that it makes when anything of it is started."""
     ran = base / "ran"
-    for place in (Folders(base).final / "bin", Folders(base).old / "bin", Folders(base).pythons / "3" / "bin"):
+    for place in (
+        EnvironmentFolders(base).final / "bin",
+        EnvironmentFolders(base).old / "bin",
+        EnvironmentFolders(base).pythons / "3" / "bin",
+    ):
         place.mkdir(parents=True)
         for name in ("python", "python3"):
             (place / name).write_text(f"#!/bin/sh\ntouch '{ran}'\n", "utf-8")
@@ -87,9 +90,9 @@ def test_an_environment_that_came_with_the_data_folder_is_not_started(
         training_environment.locate(data)
     assert caught.value.code == "training_environment_elsewhere"
     assert wording.describe_error(caught.value).next
-    found = report(data)
+    found = report_environment(data)
     assert (found.python, found.problem and found.problem.code) == (None, "training_environment_elsewhere")
-    assert own_python.trusted(Folders(base), data) == []
+    assert base_pythons.trusted_programs(EnvironmentFolders(base), data) == []
     assert not ran.exists()
 
 
@@ -98,10 +101,10 @@ def test_an_environment_that_was_made_here_for_this_folder_is_found_and_for_anot
     data: Path, tmp_path: Path
 ) -> None:
     plant(data, training_environment.key(data))
-    assert training_environment.locate(data).python == Folders(data).final / "bin" / "python"
+    assert training_environment.locate(data).python == EnvironmentFolders(data).final / "bin" / "python"
     other = tmp_path / "other"
     data.rename(other)  # with its key: the same folder under another path
-    assert training_environment.locate(other).python == Folders(other).final / "bin" / "python"
+    assert training_environment.locate(other).python == EnvironmentFolders(other).final / "bin" / "python"
     (other / training_environment.KEY_FILE).write_text("b" * 32, "ascii")
     with pytest.raises(AppError, match="training_environment_elsewhere"):
         training_environment.locate(other)
@@ -176,7 +179,7 @@ def test_a_command_in_a_folder_with_a_pipe_ends(tmp_path: Path) -> None:
 READERS: dict[str, Callable[[Path], object]] = {
     "an update": update_file.inspect_update_file,
     "a pack of the engine": lambda path: engine_packs.install(path, path.parent / "packs"),
-    "what is to be trained": drafting.read,
+    "what is to be trained": spec_builder.read_spec_file,
     "presets": preset_files.read,
     "a model": local_models.describe,
 }
@@ -226,7 +229,7 @@ def test_files_of_ours_that_never_end_are_not_read_to_their_end(tmp_path: Path, 
             file.truncate(1 << 40)
     with pytest.raises(OSError, match="too large"):
         Signer(tmp_path).mark(b"x")
-    assert folders.attempts(tmp_path) == []
+    assert folders.list_attempts(tmp_path) == []
     assert not training_environment.is_ours(tmp_path / "environment", tmp_path)
     authenticity.use_registry(tmp_path)
     assert not authenticity.is_registered("run.json", b"x")

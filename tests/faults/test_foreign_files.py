@@ -17,11 +17,11 @@ from app.base.wording import describe_error
 from app.chat.batch import question_table as batch_questions
 from app.evaluation import question_files
 from app.models import hf_weights
-from app.training import result_view
-from app.training.cli import train_words
-from app.training.data import curation, reading
-from app.training.runs import lineage, overview, report, runs, shelf, splits, standing
-from app.training.runs.course import Follower
+from app.training import run_result
+from app.training.cli import train_texts
+from app.training.data import curation, file_import
+from app.training.runs import lineage, run_folders, run_journal, run_report, training_list
+from app.training.runs.run_progress import ProgressReader
 from tests.faults import returned_job
 from tests.faults.ledger import Tally
 from trainer import spec
@@ -42,7 +42,7 @@ def run(planned: Path) -> Iterator[Path]:
     """Its folder; what a test changes in it is as before afterwards."""
     folder = planned / "job" / "run"
     before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    (folder / runs.SPEC).write_bytes((planned / "runs" / "r" / runs.SPEC).read_bytes())
+    (folder / run_folders.SPEC).write_bytes((planned / "runs" / "r" / run_folders.SPEC).read_bytes())
     yield folder
     for path, content in before.items():
         path.unlink()
@@ -52,14 +52,14 @@ def run(planned: Path) -> Iterator[Path]:
 def looked_at(folder: Path) -> None:
     """Everywhere where a run is listed, described, reported and drawn."""
     where = Paths(folder.parent.parent)
-    overview.read(where).search("x")
-    run = runs.read(folder)
-    json.dumps([train_words.page(run), train_words.line(run), train_words.described(run)])
-    report.render(folder)
-    result_view.read(folder)
-    Follower(folder).look(is_ours=False)
-    splits.listed(where)
-    lineage.of_run(folder)
+    training_list.list_trainings(where).search("x")
+    run = run_folders.read(folder)
+    json.dumps([train_texts.run_page(run), train_texts.run_line(run), train_texts.run_as_json(run)])
+    run_report.render_report(folder)
+    run_result.read_result(folder)
+    ProgressReader(folder).look(is_ours=False)
+    training_list.list_splits(where)
+    lineage.lineage_of_run(folder)
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -88,7 +88,7 @@ KINDS = ("started", "findings", "effective", "evaluation", "sample", "step", "ch
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.fault("S15")
 def test_a_wrong_value_in_a_journal_is_left_out_wherever_it_is_shown(kind: str, run: Path, tally: Tally) -> None:
-    journal = run / standing.JOURNAL
+    journal = run / run_journal.JOURNAL_FILE
     told = [json.loads(line) for line in journal.read_text("utf-8").splitlines()]
     at = next(number for number, one in enumerate(told) if one["event"] == kind)
     whole = [path for path in places(told[at]) if path != ("event",) and path[0] != "spec"]
@@ -105,16 +105,16 @@ def test_a_wrong_value_in_a_journal_is_left_out_wherever_it_is_shown(kind: str, 
 def test_a_wrong_value_in_a_spec_is_refused_in_words(name: str, tmp_path: Path, tally: Tally) -> None:
     asked = {"folder": "r", "base": "b", "train": "t", "validation": "v"}
     for value in (10**400, -(10**400), float("inf"), [[[]]], {"a": 1}, "a\0b", "\ud800"):
-        (tmp_path / runs.SPEC).write_text(written(asked | {name: value}), encoding="utf-8")
+        (tmp_path / run_folders.SPEC).write_text(written(asked | {name: value}), encoding="utf-8")
         with pytest.raises(SpecError):
-            spec.read(tmp_path / runs.SPEC)
+            spec.read(tmp_path / run_folders.SPEC)
     tally.tried(7)
 
 
 @pytest.mark.fault("S19")
 def test_a_device_that_a_spec_calls_its_data_is_not_read(run: Path, tally: Tally) -> None:
     """In a process that may not have much memory: read to its end it would take all there is."""
-    for name in (runs.SPEC, runs.EFFECTIVE):
+    for name in (run_folders.SPEC, run_folders.EFFECTIVE):
         returned_job.change(run / name, train="/dev/zero", validation="/dev/zero", holdout="/dev/zero")
     tally.tried(3)
     code = (
@@ -128,13 +128,13 @@ def test_a_device_that_a_spec_calls_its_data_is_not_read(run: Path, tally: Tally
 
 
 READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
-    "a journal": (standing.JOURNAL, lambda path: runs.read(path.parent)),
-    "a settled spec": (runs.EFFECTIVE, lambda path: runs.effective(runs.read(path.parent))),
-    "a spec": (runs.SPEC, spec.read),
-    "a note": (shelf.NOTE, lambda path: shelf.note_of(path.parent)),
-    "the place of a job": (runs.EXPORTED, lambda path: runs.exported_to(path.parent)),
+    "a journal": (run_journal.JOURNAL_FILE, lambda path: run_folders.read(path.parent)),
+    "a settled spec": (run_folders.EFFECTIVE, lambda path: run_folders.effective_spec(run_folders.read(path.parent))),
+    "a spec": (run_folders.SPEC, spec.read),
+    "a note": (training_list.NOTE_FILE, lambda path: training_list.read_note(path.parent)),
+    "the place of a job": (run_folders.EXPORTED, lambda path: run_folders.exported_to(path.parent)),
     "pairs to look through": (curation.ITEMS, lambda path: curation.Curation(path.parent)),
-    "rows": ("rows.jsonl", reading.read),
+    "rows": ("rows.jsonl", file_import.import_file),
     "questions": ("set.csv", question_files.read),
     "a workbook": ("set.xlsx", question_files.read),
     "weights": ("model.safetensors", hf_weights.read_safetensors_header),
@@ -152,7 +152,7 @@ def test_a_pipe_under_the_name_of_a_file_holds_nothing_up(case: str, tmp_path: P
         return
 
 
-@pytest.mark.parametrize("read", [batch_questions.read_batch_file, question_files.read, reading.read])
+@pytest.mark.parametrize("read", [batch_questions.read_batch_file, question_files.read, file_import.import_file])
 @pytest.mark.fault("S10")
 def test_a_folder_or_a_pipe_is_no_file_of_questions_or_rows(read: Callable[[Path], object], tmp_path: Path) -> None:
     (tmp_path / "folder.xlsx").mkdir()

@@ -18,13 +18,13 @@ from app.base.paths import Paths
 from app.evaluation.report import results_file
 from app.evaluation.study import study as studies
 from app.models.training_environment import TrainingEnvironment
-from app.training import drafting, forms, gate_file, job_return, jobs, result_view
-from app.training.cli import train_words
-from app.training.runs import overview, report, runs, shelf
-from app.training.runs.course import Follower
-from app.training.services import training
-from app.training.services.training import Trainer
-from app.training.ui.run import notice
+from app.training import export_plan, quality_gate, remote_job, remote_job_import, run_result, spec_builder
+from app.training.cli import train_texts
+from app.training.runs import run_folders, run_report, training_list
+from app.training.runs.run_progress import ProgressReader
+from app.training.services import training_run
+from app.training.services.training_run import Trainer
+from app.training.ui import run_texts
 from tests.evaluation import made_evaluation
 from tests.evaluation.test_study import QUESTIONS, study
 from tests.faults import returned_job
@@ -53,10 +53,10 @@ def job(trained: Path, tmp_path: Path) -> Path:
 def refused(job: Path) -> str:
     """By which code; nothing has changed in the runs then, and the sentence has a next step."""
     where = job.parent / "runs"
-    before = sorted(path for path in where.rglob("*") if path.name != runs.LOCK)
+    before = sorted(path for path in where.rglob("*") if path.name != run_folders.LOCK)
     with pytest.raises(AppError) as caught:
-        job_return.take(job, where)
-    assert sorted(path for path in where.rglob("*") if path.name != runs.LOCK) == before
+        remote_job_import.import_job(job, where)
+    assert sorted(path for path in where.rglob("*") if path.name != run_folders.LOCK) == before
     said = wording.describe_error(caught.value)
     assert said.message
     assert said.next
@@ -80,10 +80,10 @@ def test_of_a_run_only_its_own_files_are_taken_in(job: Path) -> None:
     (job / "run" / "gate.json").write_text('{"verdict": "adopt"}', encoding="utf-8")
     (job / "run" / "report.html").write_text(CANARY, encoding="utf-8")
     (job / "run" / "adapter" / "Thumbs.db").write_text(CANARY, encoding="utf-8")
-    run = job_return.take(job, job.parent / "runs")
+    run = remote_job_import.import_job(job, job.parent / "runs")
     names = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
-    assert names - {runs.LOCK} == {
-        "run.json", "effective.json", "events.jsonl", "adapter.gguf", "holdout.json", runs.RETURNED,
+    assert names - {run_folders.LOCK} == {
+        "run.json", "effective.json", "events.jsonl", "adapter.gguf", "holdout.json", run_folders.RETURNED,
         "adapter/adapter_config.json", "adapter/adapter_model.safetensors", "adapter/kotae.json", "adapter/rows.txt",
     }  # fmt: skip
 
@@ -92,7 +92,7 @@ def test_of_a_run_only_its_own_files_are_taken_in(job: Path) -> None:
 @pytest.mark.fault("S10")
 def test_a_job_that_nobody_knows_here_names_no_place_of_this_machine(name: str, job: Path) -> None:
     shutil.rmtree(job.parent / "runs")
-    change(job / runs.SPEC, **{name: str(job.parent / "private" / "id_rsa")})
+    change(job / run_folders.SPEC, **{name: str(job.parent / "private" / "id_rsa")})
     sign(job)
     assert refused(job) == "job_unreadable"
 
@@ -126,17 +126,17 @@ def test_of_a_run_that_is_a_link_only_the_link_is_deleted(judged: Path) -> None:
     judged.rename(elsewhere)
     (elsewhere / "novel.txt").write_text("Es war einmal", encoding="utf-8")
     judged.symlink_to(elsewhere)
-    runs.remove(runs.read(judged))
+    run_folders.delete_run(run_folders.read(judged))
     assert not judged.is_symlink()
     assert (elsewhere / "novel.txt").exists()
-    assert (elsewhere / runs.SPEC).exists()
+    assert (elsewhere / run_folders.SPEC).exists()
 
 
 @pytest.mark.parametrize("name", ["\ud800", "a\udfff", "\udc00\ud800"])
 @pytest.mark.fault("S10")
 def test_a_job_whose_name_has_half_a_character_is_refused_in_words(name: str, job: Path) -> None:
     shutil.rmtree(job.parent / "runs")
-    for file in (runs.SPEC, "run/effective.json"):
+    for file in (run_folders.SPEC, "run/effective.json"):
         change(job / file, name=name)
     sign(job)
     assert refused(job) == "job_unreadable"
@@ -156,9 +156,9 @@ def test_an_adapter_that_is_none_of_the_runs_base_is_not_taken_in(case: str, job
 def _other_data(job: Path) -> None:
     """With sums, manifest and effective spec that all agree with it."""
     (job / "data" / "train.jsonl").write_text(returned_job.ROW * 2, encoding="utf-8")
-    hashes = json.loads((job / jobs.MANIFEST).read_text("utf-8"))["hashes"]
+    hashes = json.loads((job / remote_job.JOB_FILE).read_text("utf-8"))["hashes"]
     hashes["train"] = made_hash(job / "data" / "train.jsonl")
-    for name in (jobs.MANIFEST, "run/effective.json"):
+    for name in (remote_job.JOB_FILE, "run/effective.json"):
         change(job / name, hashes=hashes)
     sign(job)
 
@@ -168,7 +168,7 @@ def made_hash(path: Path) -> str:
 
 
 def _other_base(job: Path) -> None:
-    for name in (jobs.MANIFEST, "run/adapter/kotae.json", "run/effective.json"):
+    for name in (remote_job.JOB_FILE, "run/adapter/kotae.json", "run/effective.json"):
         change(job / name, base_sha256="0" * 64)
     sign(job)
 
@@ -211,8 +211,8 @@ FORGED: dict[str, tuple[Callable[[Path], None], str]] = {
     "a number beyond every measure": (_finished(peak_bytes=10**400), "job_unfinished"),
     "a key that stands twice": (_journal('{"event": "paused", "event": "finished"}'), "job_unfinished"),
     "a journal that is nested without end": (_journal("[" * 100_000), "job_unfinished"),
-    "hashes of a wrong type": (lambda job: change(job / jobs.MANIFEST, hashes=[1]), "job_unreadable"),
-    "a version that is a truth value": (lambda job: change(job / jobs.MANIFEST, version=True), "job_unreadable"),
+    "hashes of a wrong type": (lambda job: change(job / remote_job.JOB_FILE, hashes=[1]), "job_unreadable"),
+    "a version that is a truth value": (lambda job: change(job / remote_job.JOB_FILE, version=True), "job_unreadable"),
 }  # fmt: skip
 
 
@@ -226,15 +226,15 @@ def test_what_a_job_says_of_itself_is_compared_with_what_was_sent(case: str, job
 
 @pytest.mark.fault("S15")
 def test_a_run_that_was_trained_elsewhere_says_so_wherever_its_numbers_stand(job: Path, tally: Tally) -> None:
-    run = job_return.take(job, job.parent / "runs")
-    told = "\n".join(train_words.page(run))
-    view, course = result_view.read(run.folder), Follower(run.folder).look(is_ours=False)
+    run = remote_job_import.import_job(job, job.parent / "runs")
+    told = "\n".join(train_texts.run_page(run))
+    view, course = run_result.read_result(run.folder), ProgressReader(run.folder).look(is_ours=False)
     assert course is not None
     places = [
         UNCHECKED in told,
-        "未確認" in train_words.line(run),
-        train_words.described(run)["is_from_elsewhere"] is True,
-        UNCHECKED in report.render(run.folder),
+        "未確認" in train_texts.run_line(run),
+        train_texts.run_as_json(run)["is_from_elsewhere"] is True,
+        UNCHECKED in run_report.render_report(run.folder),
         view.is_from_elsewhere,
         view.categories.rows == (),  # made of what its training said
         course.is_from_elsewhere,
@@ -245,8 +245,8 @@ def test_a_run_that_was_trained_elsewhere_says_so_wherever_its_numbers_stand(job
 
 @pytest.mark.fault("S15")
 def test_what_was_trained_elsewhere_is_measured_here_and_never_plainly_adopted(job: Path) -> None:
-    run = job_return.take(job, job.parent / "runs")
-    kept = runs.kept_back(run.folder)
+    run = remote_job_import.import_job(job, job.parent / "runs")
+    kept = run_folders.read_holdout(run.folder)
     assert all(one.base_nll != one.base_nll for one in kept.examples)  # not known: what it cost there is not believed
     found = report_folder.judged(is_from_elsewhere=True)
     assert (found.verdict, [reason.code for reason in found.reasons][-1:]) != ("adopt", [])
@@ -270,19 +270,19 @@ def test_a_spec_names_no_place_of_this_machine(case: str, tmp_path: Path) -> Non
     path = tmp_path / "spec.json"
     path.write_text(json.dumps({"base": "starter", "data": "x"} | PLACES[case]), encoding="utf-8")
     with pytest.raises(AppError) as caught:
-        drafting.read(path)
+        spec_builder.read_spec_file(path)
     assert (caught.value.code, caught.value.facts["field"]) == ("spec_place_refused", next(iter(PLACES[case])))
     with pytest.raises(AppError, match="spec_place_refused"):
-        drafting.draft({"base": "starter", "data": "x"} | PLACES[case], Paths(tmp_path), (), "/converter")
+        spec_builder.build_spec({"base": "starter", "data": "x"} | PLACES[case], Paths(tmp_path), (), "/converter")
 
 
 @pytest.mark.fault("S10")
 def test_a_private_file_that_a_spec_calls_its_data_does_not_go_into_a_job(job: Path, tmp_path: Path) -> None:
-    asked = runs.read(job.parent / "runs" / "r").spec
+    asked = run_folders.read(job.parent / "runs" / "r").spec
     assert asked is not None
     asked = dataclasses.replace(asked, train=str(job.parent / "private" / "id_rsa"), hashes={})
     with pytest.raises(AppError, match="run_data_invalid"):
-        jobs.make(asked, tmp_path / "out", permit=PERMIT)
+        remote_job.make_job(asked, tmp_path / "out", permit=PERMIT)
     assert not any(CANARY in path.read_text("utf-8", "replace") for path in (tmp_path / "out").rglob("*.jsonl"))
 
 
@@ -294,7 +294,7 @@ def test_an_adapter_whose_files_lead_elsewhere_is_not_trained_further(job: Path,
     base = str(job.parent / "base.gguf")
     wishes = {"base": base, "train": str(job / "data/train.jsonl"), "validation": str(job / "data/train.jsonl")}
     with pytest.raises(AppError, match="run_adapter_unreadable"):
-        drafting.draft(wishes | {"adapter": str(folder)}, Paths(tmp_path), (), "")
+        spec_builder.build_spec(wishes | {"adapter": str(folder)}, Paths(tmp_path), (), "")
 
 
 # ---------------------------------------------------------------------------- verdicts
@@ -320,30 +320,30 @@ GATES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", GATES)
 @pytest.mark.fault("S15")
 def test_a_verdict_that_was_not_measured_here_is_shown_nowhere(case: str, judged: Path) -> None:
-    edited(judged / runs.GATE, **GATES[case])
+    edited(judged / run_folders.GATE, **GATES[case])
     with pytest.raises(AppError, match="gate_from_elsewhere"):
-        gate_file.read(judged)
-    run = runs.read(judged)
-    assert train_words.gate_of(run) is None
-    assert train_words.described(run)["verdict"] is None
-    view = result_view.read(judged)
+        quality_gate.read_gate(judged)
+    run = run_folders.read(judged)
+    assert train_texts.gate_of(run) is None
+    assert train_texts.run_as_json(run)["verdict"] is None
+    view = run_result.read_result(judged)
     assert (view.gate, view.conditions) == (None, ())
     assert view.error is not None
-    assert overview.read(Paths(judged.parent.parent)).history[0].verdict == ""
-    assert wording.phrase("training.gate_adopt") not in report.render(judged)
+    assert training_list.list_trainings(Paths(judged.parent.parent)).history[0].verdict == ""
+    assert wording.phrase("training.gate_adopt") not in run_report.render_report(judged)
 
 
 @pytest.mark.fault("S15")
 def test_a_run_that_was_planned_elsewhere_is_not_gone_on_with_judged_or_renamed(judged: Path, tally: Tally) -> None:
-    edited(judged / runs.SPEC, converter="/tmp/evil", bases="/tmp/evil", folder="/home/somebody")
-    run = runs.read(judged)
+    edited(judged / run_folders.SPEC, converter="/tmp/evil", bases="/tmp/evil", folder="/home/somebody")
+    run = run_folders.read(judged)
     assert run.is_from_elsewhere
     trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake")
     (judged / "events.jsonl").unlink()
     for do in (
-        lambda: training.take(trainer, judged),
-        lambda: forms.source_of(judged),
-        lambda: shelf.rename(run, "自分の学習"),
+        lambda: training_run.lock_for_training(trainer, judged),
+        lambda: export_plan.read_source(judged),
+        lambda: training_list.rename_run(run, "自分の学習"),
     ):
         with pytest.raises(AppError, match="run_from_elsewhere"):
             do()
@@ -434,7 +434,7 @@ def test_what_an_earlier_version_has_made_in_this_data_folder_stays_its_own(
     data = judged.parent.parent
     (data / "kotae.sqlite").touch()
     authenticity.use_registry(data)
-    assert gate_file.read(judged).verdict
+    assert quality_gate.read_gate(judged).verdict
     assert studies.read(evaluated).name
     assert results_file.read(evaluated)
 
@@ -443,7 +443,7 @@ def test_what_an_earlier_version_has_made_in_this_data_folder_stays_its_own(
 def test_what_lay_in_a_data_folder_before_it_was_used_is_nobodys(judged: Path, forgetful: None) -> None:
     authenticity.use_registry(judged.parent.parent)
     with pytest.raises(AppError, match="gate_from_elsewhere"):
-        gate_file.read(judged)
+        quality_gate.read_gate(judged)
 
 
 @pytest.mark.fault("S15")
@@ -457,20 +457,22 @@ def test_another_process_knows_what_this_one_has_measured(tmp_path: Path, monkey
     folder = report_folder.write(tmp_path / "data" / "runs" / "r")
     assert (tmp_path / "data" / authenticity.REGISTRY_FILE).stat().st_mode & 0o077 == 0
     monkeypatch.setattr(authenticity, "_registry", lists[0])
-    assert gate_file.read(folder).verdict
+    assert quality_gate.read_gate(folder).verdict
     shutil.copytree(folder, tmp_path / "other" / "runs" / "r")
     monkeypatch.setattr(authenticity, "_registry", authenticity._Registry())
     (tmp_path / "other").mkdir(exist_ok=True)
     authenticity.use_registry(tmp_path / "other")
     with pytest.raises(AppError, match="gate_from_elsewhere"):
-        gate_file.read(tmp_path / "other" / "runs" / "r")
+        quality_gate.read_gate(tmp_path / "other" / "runs" / "r")
 
 
 @pytest.mark.fault("S15")
 def test_the_window_says_of_a_finished_run_that_it_was_trained_elsewhere(job: Path) -> None:
-    run = job_return.take(job, job.parent / "runs")
-    course = Follower(run.folder).look(is_ours=False)
+    run = remote_job_import.import_job(job, job.parent / "runs")
+    course = ProgressReader(run.folder).look(is_ours=False)
     assert course is not None
-    told = notice.sentence(course, None, is_ours=False)  # type: ignore[arg-type]
+    told = run_texts.status_sentence(course, None, is_ours=False)  # type: ignore[arg-type]
     assert told.startswith(UNCHECKED)
-    assert UNCHECKED not in notice.sentence(dataclasses.replace(course, is_from_elsewhere=False), None, is_ours=False)  # type: ignore[arg-type]
+    assert UNCHECKED not in run_texts.status_sentence(
+        dataclasses.replace(course, is_from_elsewhere=False), None, is_ours=False
+    )  # type: ignore[arg-type]

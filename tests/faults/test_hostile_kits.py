@@ -20,8 +20,8 @@ from app.models import local_models, starter
 from app.models import package_locks as locks
 from app.models.kits import kit_export, kit_import, transfer_kit
 from app.models.package_locks import PackageLock
-from app.training.environment import base_python, gathering, kit, planning, python_pins
-from app.training.environment.folders import Folders
+from app.training.environment import base_pythons, install_plan, kit
+from app.training.environment.folders import EnvironmentFolders
 from tests import model_files as models
 from tests.faults.ledger import Tally
 from tests.permits import PERMIT
@@ -41,7 +41,8 @@ import sys
 from pathlib import Path
 from app.base.isolation import network_guard as offline
 from app.models import package_locks as locks
-from app.training.environment import base_python, child
+from app.training.environment import base_pythons as base_python
+from app.training.environment import child
 from app.models.downloads.package_download import fetch_packages as fetch_all
 offline.permit()
 locks.folder = lambda: Path(sys.argv[1])
@@ -69,8 +70,8 @@ def stick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stick:
     folder, ran = tmp_path / "usb", tmp_path / "RAN"
     archive = pack(tmp_path / "cpython-install_only.tar.gz", ran)
     pin_python(locked, archive)
-    together = (archive, python_pins.of_file(archive))
-    kit.write(folder, lock, {file.name: wheels / file.name for file in lock.files}, together)
+    together = (archive, base_pythons.identify_archive(archive))
+    kit.write_kit(folder, lock, {file.name: wheels / file.name for file in lock.files}, together)
     return Stick(folder, lock, ran, tmp_path)
 
 
@@ -86,9 +87,9 @@ def pack(path: Path, ran: Path, more: bytes = b"") -> Path:
 
 
 def changed(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    document = json.loads((folder / kit.NAME).read_bytes())
+    document = json.loads((folder / kit.KIT_NAME).read_bytes())
     change(document)
-    (folder / kit.NAME).write_bytes(transfer_kit.table_bytes(document))
+    (folder / kit.KIT_NAME).write_bytes(transfer_kit.table_bytes(document))
 
 
 def listed(folder: Path, name: str, path: Path, at: int | None = None) -> None:
@@ -127,7 +128,7 @@ def made(stick: Stick, machine: str, base: str = "", **variables: str) -> dict[s
 
 def refused(stick: Stick) -> str:
     """The code with which a machine that has a Python does not take the kit; nothing of it has run."""
-    where = Folders(stick.work / "data")
+    where = EnvironmentFolders(stick.work / "data")
     where.wheels.mkdir(parents=True, exist_ok=True)
     with pytest.raises(AppError) as caught:
         taken(stick, where)
@@ -137,11 +138,11 @@ def refused(stick: Stick) -> str:
     return caught.value.code
 
 
-def taken(stick: Stick, where: Folders) -> None:
-    plan = planning.plan("", stick.folder, where, where.base)
-    gathering.gather(stick.folder, plan.lock, plan.kit, where.wheels, lambda _package, _done, _total: None)
+def taken(stick: Stick, where: EnvironmentFolders) -> None:
+    plan = install_plan.plan_install("", stick.folder, where, where.base)
+    kit.collect_wheels(stick.folder, plan.lock, plan.kit, where.wheels, lambda _package, _done, _total: None)
     assert plan.kit is not None
-    gathering.python_archive(stick.folder, plan.kit, plan.lock, where)
+    kit.copy_python_archive(stick.folder, plan.kit, plan.lock, where)
 
 
 PYTHON = "cpython-install_only.tar.gz"
@@ -225,12 +226,12 @@ def name(name: str) -> Callable[[Stick], None]:
 
 
 def table_as_a_link(stick: Stick) -> None:
-    (stick.folder / kit.NAME).rename(stick.work / "table")
-    (stick.folder / kit.NAME).symlink_to(stick.work / "table")
+    (stick.folder / kit.KIT_NAME).rename(stick.work / "table")
+    (stick.folder / kit.KIT_NAME).symlink_to(stick.work / "table")
 
 
 def table_of_nested_lists(stick: Stick) -> None:
-    (stick.folder / kit.NAME).write_bytes(b'{"format": "kotae-training-kit", "files": ' + b"[" * 200_000)
+    (stick.folder / kit.KIT_NAME).write_bytes(b'{"format": "kotae-training-kit", "files": ' + b"[" * 200_000)
 
 
 def lock_of_its_own(stick: Stick) -> None:
@@ -270,10 +271,10 @@ def test_a_kit_that_somebody_has_changed_is_refused_and_nothing_of_it_runs(
 
 
 def test_a_file_that_is_exchanged_after_it_was_looked_at_is_not_used(stick: Stick) -> None:
-    where = Folders(stick.work / "data")
+    where = EnvironmentFolders(stick.work / "data")
     where.wheels.mkdir(parents=True)
     honest = {path.name: path.read_bytes() for path in stick.folder.glob("*.whl")}
-    plan = planning.plan("", stick.folder, where, where.base)
+    plan = install_plan.plan_install("", stick.folder, where, where.base)
     begun: list[str] = []
 
     def exchange(package: str, _done: int, _total: int) -> None:
@@ -283,7 +284,7 @@ def test_a_file_that_is_exchanged_after_it_was_looked_at_is_not_used(stick: Stic
                 path.write_bytes(b"evil")
         begun.append(package)
 
-    found = gathering.gather(stick.folder, plan.lock, plan.kit, where.wheels, exchange)
+    found = kit.collect_wheels(stick.folder, plan.lock, plan.kit, where.wheels, exchange)
     assert b"evil" in {path.read_bytes() for path in stick.folder.glob("*.whl")}
     assert {name: path.read_bytes() for name, path in found.items()} == honest
     assert all(path.parent == where.wheels for path in found.values())
@@ -326,10 +327,10 @@ def test_what_lies_beside_a_kit_and_what_the_surroundings_name_has_no_say(stick:
     )  # fmt: skip
     assert outcome["event"] == "done", outcome
     assert not stick.ran.exists()
-    final = Folders(stick.work / "data").final
+    final = EnvironmentFolders(stick.work / "data").final
     installed = {path.name for path in final.glob("lib/python*/site-packages/*.dist-info")}
     assert {f"{file.package}-{file.version}.dist-info" for file in stick.lock.files} == installed
-    assert not Folders(stick.work / "data").pythons.exists()
+    assert not EnvironmentFolders(stick.work / "data").pythons.exists()
     tally.tried(12)
 
 
@@ -337,7 +338,7 @@ def test_what_lies_beside_a_kit_and_what_the_surroundings_name_has_no_say(stick:
 def test_what_lies_in_a_newly_chosen_place_is_not_started(
     stick: Stick, planted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drive = Folders(stick.work / "drive")
+    drive = EnvironmentFolders(stick.work / "drive")
     homes = {"python": drive.pythons / "x" / "bin", "environment": drive.final / "bin", "part": drive.part}
     homes[planted].mkdir(parents=True)
     for program in ("python", "python3"):
@@ -352,8 +353,8 @@ def test_what_lies_in_a_newly_chosen_place_is_not_started(
         drive.final.rmdir()
     outcome = made(stick, "bare", str(drive.base))
     assert outcome["code"] == "training_place_taken"
-    monkeypatch.setattr(base_python, "candidates", lambda _versions: [])
-    assert planning.plan("", stick.folder, drive, stick.work / "data").python is None  # as for the estimate
+    monkeypatch.setattr(base_pythons, "candidates", lambda _versions: [])
+    assert install_plan.plan_install("", stick.folder, drive, stick.work / "data").python is None  # as for the estimate
     assert not stick.ran.exists()
 
 
@@ -397,5 +398,5 @@ def test_a_kit_written_over_a_strangers_table_deletes_only_what_is_ours(stick: S
     photos.write_bytes(b"mine")
     listed(stick.folder, photos.name, photos)
     wheels = stick.work / "wheels"
-    kit.write(stick.folder, stick.lock, {file.name: wheels / file.name for file in stick.lock.files}, None)
+    kit.write_kit(stick.folder, stick.lock, {file.name: wheels / file.name for file in stick.lock.files}, None)
     assert photos.read_bytes() == b"mine"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from app.models.training_environment import TrainingEnvironment
-from app.training.runs import history
+from app.training.runs import run_journal
 from tests import model_files as models
 from tests.convert.conftest import converter, environment  # noqa: F401  (fixtures)
 from tests.model_files import TinyShape
@@ -59,7 +59,7 @@ class Told(NamedTuple):
     full: list[Event]  # while there was no room
     whole: list[int]  # the checkpoints that were there then
     left: list[str]
-    shown: history.History
+    shown: run_journal.RunHistory
     resumed: list[Event]
 
 
@@ -69,7 +69,7 @@ def filled_and_emptied(server: RunServer, spec: Path, disk: Path, phase: Phase) 
     full = server.run(spec, fault="full_disk", filler=str(filler), **where)
     filler.unlink()
     whole = [one.step for one in storage.whole_checkpoints(folder / "checkpoints")]
-    left, shown = left_over(folder), history.read(folder)
+    left, shown = left_over(folder), run_journal.read_history(folder)
     return Told(full, whole, left, shown, server.run(spec, "--resume"))
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from app.base import paths
 from app.base.paths import Paths
-from app.training.runs import runs
-from app.training.runs.history import read as history_of
-from app.training.services import training
+from app.training.runs import run_folders
+from app.training.runs.run_journal import read_history as history_of
+from app.training.services import training_run
 from tests.faults import window_process
 from tests.faults.window_process import ROOT, WindowProcess, environment, wait_until
 from trainer.spec import RunSpec
@@ -36,7 +36,7 @@ def open_window(where: Paths, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     opened: list[WindowProcess] = []
 
     def open_() -> WindowProcess:
-        env = environment(**{training.VARIABLE: "fake:slow", "DBUS_SESSION_BUS_ADDRESS": None})
+        env = environment(**{training_run.VARIABLE: "fake:slow", "DBUS_SESSION_BUS_ADDRESS": None})
         opened.append(WindowProcess(where.data, env=env))
         opened[-1].wait_for("ready")
         return opened[-1]
@@ -50,14 +50,14 @@ def make_run(where: Paths, steps: int) -> Path:
     for part in ("train", "validation"):
         (where.data / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
     names = (where.runs / "実行", where.data, where.data / "train.jsonl", where.data / "validation.jsonl")
-    return runs.create(RunSpec(*map(str, names), max_steps=steps))
+    return run_folders.create(RunSpec(*map(str, names), max_steps=steps))
 
 
 def begin(window: WindowProcess, run: Path, step: int = 5) -> psutil.Process:
     """The trainer."""
     window.tell("train", str(run))
     window.wait_for("told", step=step)
-    return psutil.Process(runs.read(run).standing.pid)
+    return psutil.Process(run_folders.read(run).standing.pid)
 
 
 def steps_of(run: Path) -> list[int]:
@@ -81,7 +81,7 @@ def test_a_closed_window_goes_on_training_and_comes_back_when_it_is_started_agai
     window.tell("pause")
     assert window.wait_for("ended")["outcome"] == "paused"
     window.close()
-    assert steps_of(run) == list(range(1, runs.read(run).standing.last_step + 1))
+    assert steps_of(run) == list(range(1, run_folders.read(run).standing.last_step + 1))
 
 
 @pytest.mark.fault("F6")
@@ -93,7 +93,7 @@ def test_a_window_that_was_closed_ends_with_the_training(
     window.tell("close")
     assert window.wait() == 0
     assert window.named("ended")[0]["outcome"] == "finished"
-    assert runs.read(run).state == "finished"
+    assert run_folders.read(run).state == "finished"
     assert steps_of(run) == list(range(1, 21))
     assert window.orphans() == []
 
@@ -115,7 +115,7 @@ def test_a_window_that_is_killed_leaves_a_paused_run_that_goes_on(
     trainer.resume()
     words = later.wait_for("course", since, state="paused")["words"]
     assert "一時停止しています" in words
-    at = runs.read(run).standing.last_step
+    at = run_folders.read(run).standing.last_step
     later.tell("go_on")
     assert later.wait_for("ended")["outcome"] == "finished"
     later.close()
@@ -131,5 +131,5 @@ def test_a_program_that_is_ended_pauses_and_waits(where: Paths, open_window: Cal
     begin(window, run)
     window.tell("quit")
     assert window.wait() == 0
-    assert runs.read(run).state == "paused"
+    assert run_folders.read(run).state == "paused"
     assert window.orphans() == []

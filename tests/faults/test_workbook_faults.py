@@ -19,7 +19,7 @@ from app.base.errors import AppError
 from app.base.tables import table_reader, workbook_child
 from app.chat.batch import question_table
 from app.evaluation import question_files
-from app.training.data import reading
+from app.training.data import file_import
 from tests.faults.ledger import Tally
 from tests.faults.window_process import ROOT, environment
 
@@ -115,8 +115,8 @@ def test_every_door_has_the_same_limits(tmp_path: Path, tally: Tally) -> None:
     path = tmp_path / "b.xlsx"
     path.write_bytes(_BOMBS["millions of texts"]())
     doors: list[Callable[[Path], object]] = [
-        reading.read,
-        reading.outline,
+        file_import.import_file,
+        file_import.read_outline,
         question_files.read,
         question_table.read_question_table,
     ]
@@ -157,8 +157,8 @@ def test_a_text_of_almost_nothing_but_ends_is_refused(what: str, tmp_path: Path,
     path = tmp_path / name
     path.write_text(text)
     doors: list[Callable[[Path], object]] = [
-        reading.read,
-        reading.outline,
+        file_import.import_file,
+        file_import.read_outline,
         question_files.read,
         question_table.read_question_table,
     ]

@@ -13,8 +13,8 @@ from app.base.paths import Paths
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from app.models import local_models, model_registry, models_folder
-from app.training import adoption, gate
-from app.training.runs import runs
+from app.training import published_model, quality_gate
+from app.training.runs import run_folders
 from tests import model_files as models
 from tests.training_runs import finished_run
 
@@ -26,8 +26,8 @@ class Shelf:
     base: LocalModel
     run: Path
 
-    def use(self, form: str = gate.BASE_ADAPTER, strength: float = 1.0) -> LocalModel:
-        return adoption.use(self.run, self.store, self.where.models, form=form, strength=strength)
+    def use(self, form: str = quality_gate.BASE_ADAPTER, strength: float = 1.0) -> LocalModel:
+        return published_model.publish(self.run, self.store, self.where.models, form=form, strength=strength)
 
     def listed(self) -> list[LocalModel]:
         return model_registry.list_models(self.store, self.where.models)
@@ -53,7 +53,7 @@ def test_a_base_with_the_adapter_of_a_run_stands_in_the_list_under_the_name_of_t
     assert model.tuned is not None
     assert (model.tuned.base_name, model.tuned.strength) == ("土台", 0.8)
     assert model.tuned.base_sha256 == model.files[0].sha256 == input_file.sha256_of(Path(shelf.base.path))
-    assert model.tuned.adapter_sha256 == input_file.sha256_of(shelf.run / runs.ADAPTER)
+    assert model.tuned.adapter_sha256 == input_file.sha256_of(shelf.run / run_folders.ADAPTER)
     assert model_registry.base_of(model, shelf.listed()) == shelf.store.local_models()[0]
     assert local_models.adapter_of(model) is None
     model_registry.require_unchanged(model)
@@ -74,7 +74,7 @@ def test_two_trainings_of_one_name_are_told_apart(shelf: Shelf) -> None:
 
 def test_it_answers_on_when_its_run_is_gone(shelf: Shelf) -> None:
     model = shelf.use()
-    runs.remove(runs.read(shelf.run))
+    run_folders.delete_run(run_folders.read(shelf.run))
     assert not shelf.run.exists()
     model_registry.require_unchanged(model)  # raises where something of it is gone
     assert Path(model.adapter).is_file()
@@ -173,10 +173,10 @@ def test_a_publishers_template_must_be_allowed_first(shelf: Shelf) -> None:
 
 
 def test_a_run_without_an_adapter_has_nothing_to_use(shelf: Shelf) -> None:
-    (shelf.run / runs.ADAPTER).unlink()
+    (shelf.run / run_folders.ADAPTER).unlink()
     with pytest.raises(AppError, match="run_no_adapter"):
         shelf.use()
-    (shelf.run / runs.SPEC).write_text(json.dumps({}), encoding="utf-8")
-    models.tiny_adapter(shelf.run / runs.ADAPTER)
+    (shelf.run / run_folders.SPEC).write_text(json.dumps({}), encoding="utf-8")
+    models.tiny_adapter(shelf.run / run_folders.ADAPTER)
     with pytest.raises(AppError, match="run_damaged"):
         shelf.use()

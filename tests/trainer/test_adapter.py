@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.training.data.rows import Message, Row
+from app.training.data.rows import RowMessage, TrainingRow
 from tests import hf_models
 from trainer import adapter, estimate
 from trainer.events import RunError
@@ -99,7 +99,9 @@ def test_what_cannot_be_read_is_told(asked: RunSpec, damage: Callable[[Path], An
 
 
 def test_a_row_has_the_id_that_it_has_in_a_split(tmp_path: Path) -> None:
-    row = Row(1, (Message("system", "敬体で"), Message("user", '"橋"は？'), Message("assistant", "橋\\です。")))
+    row = TrainingRow(
+        1, (RowMessage("system", "敬体で"), RowMessage("user", '"橋"は？'), RowMessage("assistant", "橋\\です。"))
+    )
     written_row = row.as_json()
     assert adapter.row_id(written_row["messages"]) == row.id
     assert (

@@ -15,7 +15,7 @@ import pytest
 from app.base import wording
 from app.base.paths import resources
 from app.models.training_environment import TrainingEnvironment
-from app.training import problems
+from app.training import training_errors
 from tests.trainer import trainer_side
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from tests.trainer.test_folder_for_converter import write_safetensors
@@ -320,5 +320,5 @@ def test_every_finding_has_words_for_its_facts(code: str, language: str) -> None
 
 def test_lines_are_told_as_a_list() -> None:
     found = PreflightFinding("end_masked", "block", {"file": "train.jsonl", "lines": [3, 8], "count": 2})
-    assert "train.jsonl の 2 行" in problems.of_finding(found)
-    assert "3, 8 行目" in problems.of_finding(found)
+    assert "train.jsonl の 2 行" in training_errors.finding_text(found)
+    assert "3, 8 行目" in training_errors.finding_text(found)

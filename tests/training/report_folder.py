@@ -8,8 +8,8 @@ import numpy as np
 
 from app.base.files import input_file
 from app.inference.scoring_files import AnswerScore, ExampleScore, HeldOutExample, Holdout, Scores
-from app.training import gate, gate_file
-from app.training.runs import runs
+from app.training import quality_gate
+from app.training.runs import run_folders
 from trainer import events
 from trainer.events import (
     Adjusted,
@@ -28,16 +28,23 @@ from trainer.spec import RunSpec
 NAME = '砂防の助手 <script>alert("x")</script>'
 QUESTION = "橋脚のかぶりは <b>何 mm</b> ですか？"
 NLL = {
-    gate.F16_ADAPTER: 1.2,
-    gate.BASE: 2.4,
-    gate.BASE_ADAPTER: 1.23,
+    quality_gate.F16_ADAPTER: 1.2,
+    quality_gate.BASE: 2.4,
+    quality_gate.BASE_ADAPTER: 1.23,
     "F16": 1.2,
     "Q8_0": 1.201,
     "Q6_K": 1.205,
     "Q5_K_M": 1.215,
     "Q4_K_M": 1.29,
 }
-SIZES = {gate.BASE: 0.25, gate.BASE_ADAPTER: 0.26, gate.F16_ADAPTER: 0.55, "F16": 0.54, "Q8_0": 0.29, "Q4_K_M": 0.25}
+SIZES = {
+    quality_gate.BASE: 0.25,
+    quality_gate.BASE_ADAPTER: 0.26,
+    quality_gate.F16_ADAPTER: 0.55,
+    "F16": 0.54,
+    "Q8_0": 0.29,
+    "Q4_K_M": 0.25,
+}
 
 
 def write(folder: Path, *, steps: int = 120, with_gate: bool = True) -> Path:
@@ -45,11 +52,11 @@ def write(folder: Path, *, steps: int = 120, with_gate: bool = True) -> Path:
     (folder / "rows.jsonl").write_text('{"a": 1}\n\n' * 480, encoding="utf-8")
     hashes = {"train": input_file.sha256_of(folder / "rows.jsonl"), "validation": "ab" * 32}
     asked = RunSpec(str(folder), "/models/base.gguf", *[str(folder / "rows.jsonl")] * 2, name=NAME, hashes=hashes)
-    runs.write_spec(folder, asked)
+    run_folders.write_spec(folder, asked)
     lines = [json.dumps(events.to_json(event), ensure_ascii=False) for event in journal(steps)]
     (folder / "events.jsonl").write_text("\n".join([*lines, '{"torn'[:5]]), encoding="utf-8")
     if with_gate:
-        gate_file.write(judged(), folder)
+        quality_gate.write_gate(judged(), folder)
     return folder
 
 
@@ -91,10 +98,10 @@ def _steps(first: int, last: int) -> list[Event]:
     ]
 
 
-def judged(*, is_from_elsewhere: bool = False) -> gate.Gate:
+def judged(*, is_from_elsewhere: bool = False) -> quality_gate.GateResult:
     examples = tuple(HeldOutExample(at + 1, (1, 2, 3), (-100, 2, 3), 5.0, 2.4) for at in range(24))
     kept, measured = Holdout(examples, (), (2,), "nf4"), {form: _scored(form) for form in NLL}
-    return gate.judge(kept, measured, 10**9, is_from_elsewhere=is_from_elsewhere)
+    return quality_gate.judge(kept, measured, 10**9, is_from_elsewhere=is_from_elsewhere)
 
 
 def _scored(form: str) -> Scores:
@@ -107,10 +114,12 @@ def _scored(form: str) -> Scores:
     size = int(SIZES.get(form, 0.27) * 10**9)
     each = tuple(ExampleScore(at + 1, 2, float(2 * (NLL[form] + noise[at] + own[at])), 0.01, 2) for at in range(24))
     reference = ("百ミリです（耐久性のため、<i>これより</i>薄くしません）。",) * 20
-    return Scores(each, () if form == gate.F16_ADAPTER else answers, (True,) * 20, reference, 30, size, 2 * size)
+    return Scores(
+        each, () if form == quality_gate.F16_ADAPTER else answers, (True,) * 20, reference, 30, size, 2 * size
+    )
 
 
 def _answer(form: str, at: int) -> str:
-    if form == gate.BASE:
+    if form == quality_gate.BASE:
         return "橋脚のかぶりは、橋脚のかぶりのことです。&amp; 橋脚の…"
     return f"百ミリです。\n環境が厳しいときは、さらに厚くします（{at}）。"

@@ -9,26 +9,26 @@ from app.base import wording
 from app.base.paths import resources
 from app.inference.machine import Gpu
 from app.models.training_environment import EnvironmentProbe, TrainingDevice
-from app.training import ability
-from app.training.ability import Measured, judge
+from app.training import capability
+from app.training.capability import MachineMeasurements, assess
 
 GB = 10**9
 CARD = Gpu("NVIDIA GeForce RTX 4060 Ti", 17 * GB, 16 * GB, "580.95.05", (8, 9))
-HERE = Measured((CARD,), 128 * GB, 100 * GB, 1000 * GB)
+HERE = MachineMeasurements((CARD,), 128 * GB, 100 * GB, 1000 * GB)
 CUDA = EnvironmentProbe("3.11", {"torch": "2.13.0"}, "13.0", (TrainingDevice(CARD.name, 17 * GB),), "0.3.36", (7, 5))
 CPU = EnvironmentProbe("3.11", {"torch": "2.13.0+cpu"}, None, (), "0.3.36")
 
 
-def on(card: Gpu, **changes: int) -> Measured:
+def on(card: Gpu, **changes: int) -> MachineMeasurements:
     return replace(HERE, gpus=(card,), **changes)
 
 
-def codes(found: ability.Ability) -> list[str]:
+def codes(found: capability.TrainingCapability) -> list[str]:
     return [remark.code for remark in found.remarks]
 
 
 def test_a_usual_card_trains_8b_and_nothing_is_wrong() -> None:
-    found = judge(on(replace(CARD, memory_bytes=12 * GB, free_bytes=11 * GB)), CUDA)
+    found = assess(on(replace(CARD, memory_bytes=12 * GB, free_bytes=11 * GB)), CUDA)
     assert (found.size, found.verdict.code, codes(found)) == ("8B", "card", [])
     assert found.can_practise
 
@@ -36,26 +36,26 @@ def test_a_usual_card_trains_8b_and_nothing_is_wrong() -> None:
 @pytest.mark.parametrize(("gigabytes", "size"), [(1, ""), (4, "1B"), (7, "3B"), (12, "8B"), (17, "14B"), (80, "70B")])
 def test_the_size_is_the_largest_whose_computed_memory_is_free(gigabytes: int, size: str) -> None:
     card = replace(CARD, memory_bytes=gigabytes * GB, free_bytes=gigabytes * GB)
-    assert ability.largest(card, gigabytes * GB) == size
+    assert capability.largest_size(card, gigabytes * GB) == size
     if size:
-        need = ability.needed_bytes(size, card)
-        assert ability.largest(card, round(need / 0.92) + 2) == size
-        assert ability.largest(card, round(need / 0.93)) != size
+        need = capability.needed_bytes(size, card)
+        assert capability.largest_size(card, round(need / 0.92) + 2) == size
+        assert capability.largest_size(card, round(need / 0.93)) != size
 
 
 def test_without_a_card_one_may_practise() -> None:
-    found = judge(replace(HERE, gpus=()))
+    found = assess(replace(HERE, gpus=()))
     assert (found.card, found.size, found.verdict.code, codes(found)) == (None, "", "no_cuda", ["no_gpu"])
     assert found.can_practise
 
 
 def test_a_card_of_another_maker_is_of_no_use_and_named() -> None:
-    (remark,) = judge(replace(HERE, gpus=(Gpu("AMD"),))).remarks
+    (remark,) = assess(replace(HERE, gpus=(Gpu("AMD"),))).remarks
     assert (remark.code, remark.facts) == ("other_gpu", {"card": "AMD"})
 
 
 def test_a_card_whose_driver_does_not_answer_is_no_missing_card() -> None:
-    assert codes(judge(replace(HERE, gpus=(Gpu("NVIDIA"),)))) == ["driver_silent"]
+    assert codes(assess(replace(HERE, gpus=(Gpu("NVIDIA"),)))) == ["driver_silent"]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_card_whose_driver_does_not_answer_is_no_missing_card() -> None:
 def test_the_driver_must_be_new_enough_for_the_cuda_of_torch(
     driver: str, cuda: str | None, expected: list[str]
 ) -> None:
-    found = judge(on(replace(CARD, driver=driver)), replace(CUDA, cuda=cuda) if cuda else None)
+    found = assess(on(replace(CARD, driver=driver)), replace(CUDA, cuda=cuda) if cuda else None)
     assert codes(found) == expected
     assert bool(found.size) is not bool(expected)
 
@@ -81,7 +81,7 @@ def test_the_driver_must_be_new_enough_for_the_cuda_of_torch(
 def test_what_is_installed_without_being_asked_is_what_the_lock_holds() -> None:
     for lock in (resources() / "training_environment" / "locked").glob("cuda-*.txt"):
         (major,) = re.findall(r"^cuda-toolkit==(\d+)\.", lock.read_text("ascii"), re.MULTILINE)
-        assert int(major) == ability.PUBLISHED_CUDA
+        assert int(major) == capability.PUBLISHED_CUDA
 
 
 @pytest.mark.parametrize(
@@ -99,39 +99,39 @@ def test_what_is_installed_without_being_asked_is_what_the_lock_holds() -> None:
 def test_the_compute_capability_decides_whether_and_in_what_numbers(
     capability: tuple[int, int] | None, least: tuple[int, int], expected: list[str]
 ) -> None:
-    found = judge(on(replace(CARD, capability=capability)), replace(CUDA, least_capability=least))
+    found = assess(on(replace(CARD, capability=capability)), replace(CUDA, least_capability=least))
     assert codes(found) == expected
     assert bool(found.size) is ("card_old" not in expected)
 
 
 def test_before_there_is_an_environment_the_published_torch_decides() -> None:
-    assert codes(judge(on(replace(CARD, capability=(7, 0))))) == ["card_old"]
-    assert codes(judge(on(replace(CARD, capability=(7, 5))))) == ["no_bf16"]
+    assert codes(assess(on(replace(CARD, capability=(7, 0))))) == ["card_old"]
+    assert codes(assess(on(replace(CARD, capability=(7, 5))))) == ["no_bf16"]
 
 
 def test_a_torch_for_processors_beside_a_card_is_said() -> None:
-    found = judge(HERE, CPU)
+    found = assess(HERE, CPU)
     assert (found.size, found.verdict.code, codes(found)) == ("", "cpu_torch", ["cpu_torch"])
     assert [note.code for note in found.notes] == ["no_cuda"]  # until it is mended
     assert found.card == CARD
-    assert codes(judge(replace(HERE, gpus=()), CPU)) == ["no_gpu"]
+    assert codes(assess(replace(HERE, gpus=()), CPU)) == ["no_gpu"]
 
 
 def test_a_torch_that_sees_no_card_is_said() -> None:
-    assert codes(judge(HERE, replace(CUDA, devices=()))) == ["card_unseen"]
+    assert codes(assess(HERE, replace(CUDA, devices=()))) == ["card_unseen"]
 
 
 def test_a_card_that_others_fill_is_told_with_what_closing_them_brings() -> None:
-    (remark,) = judge(on(replace(CARD, free_bytes=5 * GB)), CUDA).remarks
+    (remark,) = assess(on(replace(CARD, free_bytes=5 * GB)), CUDA).remarks
     assert (remark.code, remark.facts, remark.is_grave) == (
         "memory_taken", {"taken_bytes": 12 * GB, "size": "14B"}, False,
     )  # fmt: skip
-    full = judge(on(replace(CARD, free_bytes=GB)), CUDA)
+    full = assess(on(replace(CARD, free_bytes=GB)), CUDA)
     assert (full.size, full.verdict.code, full.verdict.is_grave) == ("", "memory_taken", True)
 
 
 def test_a_card_that_is_too_small_names_what_the_smallest_base_needs() -> None:
-    found = judge(on(replace(CARD, memory_bytes=2 * GB, free_bytes=2 * GB - 1)), CUDA)
+    found = assess(on(replace(CARD, memory_bytes=2 * GB, free_bytes=2 * GB - 1)), CUDA)
     (remark,) = found.remarks
     assert (remark.code, remark.facts["size"]) == ("memory_small", "1B")
     assert remark.facts["need_bytes"] > 2 * GB * 0.92
@@ -139,48 +139,48 @@ def test_a_card_that_is_too_small_names_what_the_smallest_base_needs() -> None:
 
 
 def test_a_card_that_does_not_tell_its_memory_is_not_guessed_at() -> None:
-    found = judge(on(Gpu("NVIDIA GB10", None, None, "580.1", (12, 1))), CUDA)
+    found = assess(on(Gpu("NVIDIA GB10", None, None, "580.1", (12, 1))), CUDA)
     assert (found.size, codes(found)) == ("", ["memory_untold"])
 
 
 def test_the_largest_of_several_cards_of_nvidia_is_taken() -> None:
     gpus = (Gpu("AMD"), replace(CARD, memory_bytes=8 * GB), CARD, replace(CARD, name="other"))
-    assert judge(replace(HERE, gpus=gpus), CUDA).card == CARD
+    assert assess(replace(HERE, gpus=gpus), CUDA).card == CARD
 
 
 def test_little_disk_is_told_and_grave_where_not_even_the_run_fits() -> None:
-    (remark,) = judge(replace(HERE, disk_bytes=20 * GB), CUDA).remarks
+    (remark,) = assess(replace(HERE, disk_bytes=20 * GB), CUDA).remarks
     assert (remark.code, remark.is_grave) == ("disk_short", False)
-    (remark,) = judge(replace(HERE, disk_bytes=GB), CUDA).remarks
+    (remark,) = assess(replace(HERE, disk_bytes=GB), CUDA).remarks
     assert (remark.code, remark.is_grave) == ("disk_short", True)
 
 
 def test_little_memory_keeps_from_converting_a_gguf_file_only() -> None:
-    found = judge(replace(HERE, available_bytes=16 * GB), CUDA)
+    found = assess(replace(HERE, available_bytes=16 * GB), CUDA)
     assert (found.size, codes(found)) == ("14B", ["memory_few"])
 
 
 def test_where_memory_or_disk_are_too_small_to_practise_that_is_said_too() -> None:
-    small = judge(replace(HERE, gpus=(), available_bytes=2 * GB))
+    small = assess(replace(HERE, gpus=(), available_bytes=2 * GB))
     assert (codes(small), small.can_practise) == (["no_gpu", "practice_memory"], False)
-    full = judge(replace(HERE, gpus=(), disk_bytes=GB // 10))
+    full = assess(replace(HERE, gpus=(), disk_bytes=GB // 10))
     assert (codes(full), full.can_practise) == (["no_gpu", "practice_disk"], False)
 
 
 def test_all_that_is_found_has_words() -> None:
     cases = [
-        judge(replace(HERE, gpus=(), available_bytes=GB, disk_bytes=0)),
-        judge(replace(HERE, gpus=(Gpu("AMD"),))),
-        judge(replace(HERE, gpus=(Gpu("NVIDIA"),))),
-        judge(HERE, CPU),
-        judge(HERE, replace(CUDA, devices=())),
-        judge(replace(HERE, disk_bytes=0, available_bytes=0), CUDA),
-        judge(on(replace(CARD, driver="400.1")), CUDA),
-        judge(on(replace(CARD, free_bytes=GB)), CUDA),
-        judge(on(replace(CARD, memory_bytes=GB, free_bytes=GB)), CUDA),
-        judge(on(replace(CARD, memory_bytes=None)), CUDA),
-        judge(on(replace(CARD, capability=(6, 0))), CUDA),
-        judge(on(replace(CARD, capability=(6, 0))), replace(CUDA, least_capability=(5, 0))),
+        assess(replace(HERE, gpus=(), available_bytes=GB, disk_bytes=0)),
+        assess(replace(HERE, gpus=(Gpu("AMD"),))),
+        assess(replace(HERE, gpus=(Gpu("NVIDIA"),))),
+        assess(HERE, CPU),
+        assess(HERE, replace(CUDA, devices=())),
+        assess(replace(HERE, disk_bytes=0, available_bytes=0), CUDA),
+        assess(on(replace(CARD, driver="400.1")), CUDA),
+        assess(on(replace(CARD, free_bytes=GB)), CUDA),
+        assess(on(replace(CARD, memory_bytes=GB, free_bytes=GB)), CUDA),
+        assess(on(replace(CARD, memory_bytes=None)), CUDA),
+        assess(on(replace(CARD, capability=(6, 0))), CUDA),
+        assess(on(replace(CARD, capability=(6, 0))), replace(CUDA, least_capability=(5, 0))),
     ]
     told = {remark.code: remark for found in cases for remark in (found.verdict, *found.notes)}
     assert len(told) >= 17

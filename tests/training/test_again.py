@@ -12,13 +12,13 @@ from app.base.errors import AppError
 from app.base.files import input_file
 from app.base.paths import Paths
 from app.models import local_models
-from app.training import drafting, drafts, job_return, jobs
-from app.training.data import curation, leakage, split
+from app.training import drafts, remote_job, remote_job_import, spec_builder
+from app.training.data import curation, data_split
 from app.training.data.curation import Curation, Decision
 from app.training.data.rows import PARTS
-from app.training.plan import Data, Frozen
-from app.training.runs import again, runs, standing
-from app.training.runs.runs import Run
+from app.training.drafts import DraftData, DraftSplit
+from app.training.runs import rerun, run_folders, run_journal
+from app.training.runs.run_folders import TrainingRunFolder
 from tests import model_files as models
 from tests.permits import PERMIT
 from tests.training.data.split_rows import distinct
@@ -29,8 +29,10 @@ TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    made = split.split(distinct(60))
-    split.write(made, tmp_path / "分けた", {"name": "窓口.csv", "label": "secret"}, leakage.report(made).as_json())
+    made = data_split.split_rows(distinct(60))
+    data_split.write_split(
+        made, tmp_path / "分けた", {"name": "窓口.csv", "label": "secret"}, data_split.report_leakage(made).as_json()
+    )
     return tmp_path / "分けた"
 
 
@@ -50,13 +52,13 @@ def adapter_in(folder: Path, base: Path, sha256: str) -> Path:
 
 
 @pytest.fixture
-def run(where: Paths, data: Path, base: Path) -> Run:
+def run(where: Paths, data: Path, base: Path) -> TrainingRunFolder:
     """A finished one, of the command line."""
     wishes = {"data": str(data), "base": str(base), "name": "敬体", "rank": 8, "preset": "light", "samples": ["問い"]}
-    folder = runs.create(drafting.draft(wishes, where, (), ""))
-    shutil.copyfile(TRANSCRIPTS / "good.jsonl", folder / standing.JOURNAL)
-    adapter_in(folder / runs.PEFT_ADAPTER, base, input_file.sha256_of(base))
-    return runs.read(folder)
+    folder = run_folders.create(spec_builder.build_spec(wishes, where, (), ""))
+    shutil.copyfile(TRANSCRIPTS / "good.jsonl", folder / run_journal.JOURNAL_FILE)
+    adapter_in(folder / run_folders.PEFT_ADAPTER, base, input_file.sha256_of(base))
+    return run_folders.read(folder)
 
 
 def refused(call: Callable[[], object]) -> AppError:
@@ -65,9 +67,11 @@ def refused(call: Callable[[], object]) -> AppError:
     return caught.value
 
 
-def test_the_same_is_planned_with_its_settings_and_its_split(where: Paths, run: Run, data: Path, base: Path) -> None:
+def test_the_same_is_planned_with_its_settings_and_its_split(
+    where: Paths, run: TrainingRunFolder, data: Path, base: Path
+) -> None:
     model = local_models.describe(base)
-    draft = again.same(where, run, [model])
+    draft = rerun.repeat_run(where, run, [model])
     assert (draft.name, draft.base, draft.preset) == ("敬体", model.id, "light")
     assert draft.settings == {"rank": 8, "samples": ["問い"]}
     assert draft.is_complete("data")
@@ -80,63 +84,65 @@ def test_the_same_is_planned_with_its_settings_and_its_split(where: Paths, run: 
     assert draft.frozen is not None
     wishes = {"data": draft.frozen.folder, "base": str(base)}
     assert run.spec is not None
-    assert drafting.draft(wishes, where, (), "").hashes == run.spec.hashes
+    assert spec_builder.build_spec(wishes, where, (), "").hashes == run.spec.hashes
 
 
 def test_what_was_decided_comes_along_where_the_draft_still_has_the_rows_of_the_run(
-    where: Paths, run: Run, data: Path
+    where: Paths, run: TrainingRunFolder, data: Path
 ) -> None:
-    before = drafts.new(where.drafts, 1.0)
-    rows = drafts.free(where.drafts, before.id, drafts.ROWS)
-    curation.create(rows, [curation.Item(one.line, one, ("near_duplicate",)) for one in distinct(61)])
+    before = drafts.create(where.drafts, 1.0)
+    rows = drafts.free_folder(where.drafts, before.id, drafts.ROWS)
+    curation.create(rows, [curation.CurationItem(one.line, one, ("near_duplicate",)) for one in distinct(61)])
     Curation(rows).decide(Decision(61, "rejected"))
-    taken = drafts.free(where.drafts, before.id, drafts.SPLIT)
+    taken = drafts.free_folder(where.drafts, before.id, drafts.SPLIT)
     shutil.copytree(data, taken)
-    held = json.loads((data / split.MANIFEST).read_bytes())["files"]["holdout"]["sha256"]
+    held = json.loads((data / data_split.MANIFEST).read_bytes())["files"]["holdout"]["sha256"]
     planned = dataclasses.replace(
-        before, goal="both", run=str(run.folder), data=Data("窓口.xlsx", 1, 60, folder=str(rows)),
-        frozen=Frozen(str(taken), 1, 36, 12, 12, held, is_sound=True),
+        before, goal="both", run=str(run.folder), data=DraftData("窓口.xlsx", 1, 60, folder=str(rows)),
+        frozen=DraftSplit(str(taken), 1, 36, 12, 12, held, is_sound=True),
     )  # fmt: skip
     planned = drafts.save(where.drafts, planned, 2.0)
-    draft = again.same(where, run, ())
+    draft = rerun.repeat_run(where, run, ())
     assert (draft.goal, draft.run, draft.data and draft.data.source) == ("both", "", "窓口.xlsx")
     assert draft.data is not None
     assert Curation(Path(draft.data.folder)).counts["rejected"] == 1
     assert draft.is_complete("data")
-    (taken / split.MANIFEST).write_text('{"files": {}}', "utf-8")  # it went on since
-    draft = again.same(where, run, ())
+    (taken / data_split.MANIFEST).write_text('{"files": {}}', "utf-8")  # it went on since
+    draft = rerun.repeat_run(where, run, ())
     assert (draft.data and draft.data.source, draft.is_complete("data")) == ("窓口.csv", True)
 
 
-def test_data_that_are_gone_or_others_by_now_are_told_and_nothing_is_left(where: Paths, run: Run, data: Path) -> None:
+def test_data_that_are_gone_or_others_by_now_are_told_and_nothing_is_left(
+    where: Paths, run: TrainingRunFolder, data: Path
+) -> None:
     with (data / "train.jsonl").open("a", encoding="utf-8") as file:
         file.write("\n")
-    assert refused(lambda: again.same(where, run, ())).code == "split_changed"
+    assert refused(lambda: rerun.repeat_run(where, run, ())).code == "split_changed"
     shutil.rmtree(data)
-    assert refused(lambda: again.same(where, run, ())).code == "run_data_missing"
-    assert drafts.listed(where.drafts) == []
+    assert refused(lambda: rerun.repeat_run(where, run, ())).code == "run_data_missing"
+    assert drafts.list_all(where.drafts) == []
 
 
-def test_an_adapter_is_trained_further_with_its_rank_and_on_new_rows(where: Paths, run: Run) -> None:
-    draft = again.further(where, run, ())
+def test_an_adapter_is_trained_further_with_its_rank_and_on_new_rows(where: Paths, run: TrainingRunFolder) -> None:
+    draft = rerun.continue_training(where, run, ())
     assert draft.start is not None
     assert (draft.start.name, draft.start.rank, draft.start.alpha) == ("敬体", 8, 16)
     assert (draft.data, draft.frozen, draft.step) == (None, None, "data")
     assert "rank" not in draft.settings
     assert dataclasses.replace(draft, start=None).mark != draft.mark
-    (run.folder / runs.PEFT_ADAPTER / adapter.CONFIG).write_text("{}", "utf-8")
-    assert refused(lambda: again.further(where, run, ())).code == "run_adapter_unreadable"
-    shutil.rmtree(run.folder / runs.PEFT_ADAPTER)
-    assert refused(lambda: again.further(where, run, ())).code == "run_no_adapter"
+    (run.folder / run_folders.PEFT_ADAPTER / adapter.CONFIG).write_text("{}", "utf-8")
+    assert refused(lambda: rerun.continue_training(where, run, ())).code == "run_adapter_unreadable"
+    shutil.rmtree(run.folder / run_folders.PEFT_ADAPTER)
+    assert refused(lambda: rerun.continue_training(where, run, ())).code == "run_no_adapter"
 
 
 def test_a_spec_may_name_a_run_and_gets_what_its_adapter_decides(
-    where: Paths, run: Run, data: Path, base: Path, tmp_path: Path
+    where: Paths, run: TrainingRunFolder, data: Path, base: Path, tmp_path: Path
 ) -> None:
     wishes = {"data": str(data), "base": str(base)}
-    for named in (run.id, "敬体", str(run.folder), str(run.folder / runs.PEFT_ADAPTER)):
-        asked = drafting.draft(wishes | {"adapter": named}, where, (), "")
-        assert (asked.adapter, asked.rank, asked.alpha) == (str(run.folder / runs.PEFT_ADAPTER), 8, 16)
+    for named in (run.id, "敬体", str(run.folder), str(run.folder / run_folders.PEFT_ADAPTER)):
+        asked = spec_builder.build_spec(wishes | {"adapter": named}, where, (), "")
+        assert (asked.adapter, asked.rank, asked.alpha) == (str(run.folder / run_folders.PEFT_ADAPTER), 8, 16)
         assert len(asked.hashes["adapter"]) == 64
     other = models.tiny_llama(tmp_path / "別.gguf", metadata={"general.name": "other"})
     for wish, code in (
@@ -145,37 +151,42 @@ def test_a_spec_may_name_a_run_and_gets_what_its_adapter_decides(
         ({"adapter": "無い学習"}, "run_unknown"),
     ):
         assert (
-            refused(lambda wish=wish: drafting.draft(wishes | {"adapter": run.id} | wish, where, (), "")).code == code
+            refused(lambda wish=wish: spec_builder.build_spec(wishes | {"adapter": run.id} | wish, where, (), "")).code
+            == code
         )
-    shutil.rmtree(run.folder / runs.PEFT_ADAPTER)
-    assert refused(lambda: drafting.draft(wishes | {"adapter": run.id}, where, (), "")).code == "run_no_adapter"
+    shutil.rmtree(run.folder / run_folders.PEFT_ADAPTER)
+    assert (
+        refused(lambda: spec_builder.build_spec(wishes | {"adapter": run.id}, where, (), "")).code == "run_no_adapter"
+    )
 
 
-def test_a_run_takes_along_what_it_is_trained_on_and_from(where: Paths, run: Run, data: Path, base: Path) -> None:
-    asked = drafting.draft({"data": str(data), "base": str(base), "adapter": run.id}, where, (), "")
-    folder = runs.create(asked, takes_data=True)
-    taken = runs.read(folder).spec
+def test_a_run_takes_along_what_it_is_trained_on_and_from(
+    where: Paths, run: TrainingRunFolder, data: Path, base: Path
+) -> None:
+    asked = spec_builder.build_spec({"data": str(data), "base": str(base), "adapter": run.id}, where, (), "")
+    folder = run_folders.create(asked, takes_data=True)
+    taken = run_folders.read(folder).spec
     assert taken is not None
     assert {part: getattr(taken, part) for part in PARTS} == {
-        part: str(folder / runs.DATA / f"{part}.jsonl") for part in PARTS
+        part: str(folder / run_folders.DATA / f"{part}.jsonl") for part in PARTS
     }
     assert adapter.read(Path(taken.adapter)).sha256 == asked.hashes["adapter"]
     assert adapter.known_rows(Path(taken.adapter)) == {"a" * 16}
     moved = folder.rename(folder.with_name("移した"))
-    again_read = runs.read(moved).spec
+    again_read = run_folders.read(moved).spec
     assert again_read is not None
     assert Path(again_read.train).is_file()
     assert Path(again_read.adapter).is_dir()
 
 
 def test_another_machine_gets_the_adapter_too_and_gives_the_run_back(
-    where: Paths, run: Run, data: Path, base: Path, tmp_path: Path
+    where: Paths, run: TrainingRunFolder, data: Path, base: Path, tmp_path: Path
 ) -> None:
-    asked = drafting.draft({"data": str(data), "base": str(base), "adapter": run.id}, where, (), "")
-    job = jobs.make(asked, tmp_path / "job", permit=PERMIT).folder
-    made = runs.read(job).spec
+    asked = spec_builder.build_spec({"data": str(data), "base": str(base), "adapter": run.id}, where, (), "")
+    job = remote_job.make_job(asked, tmp_path / "job", permit=PERMIT).folder
+    made = run_folders.read(job).spec
     assert made is not None
     assert adapter.read(Path(made.adapter)).sha256 == made.hashes["adapter"] == asked.hashes["adapter"]
-    manifest = json.loads((job / jobs.MANIFEST).read_bytes())
+    manifest = json.loads((job / remote_job.JOB_FILE).read_bytes())
     assert manifest["hashes"] == made.hashes
-    assert job_return._is_inside("start/kotae.json")
+    assert remote_job_import._is_inside("start/kotae.json")

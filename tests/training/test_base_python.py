@@ -10,7 +10,7 @@ import pytest
 from app.base import programs
 from app.base.errors import AppError
 from app.inference import machine
-from app.training.environment import base_python, converter
+from app.training.environment import base_pythons, shipped_tools
 from tests.faults.ledger import Tally
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
@@ -36,7 +36,7 @@ VERSIONS = ((3, 13), (3, 12), (3, 11))
 
 
 def test_the_base_of_the_running_python_comes_first() -> None:
-    python = base_python.find([sys.version_info[:2]])
+    python = base_pythons.find_python([sys.version_info[:2]])
     assert python is not None
     assert python.path.resolve() == Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
     assert python.version == sys.version_info[:3]
@@ -46,7 +46,7 @@ def test_in_a_bundle_the_newest_suitable_one_on_the_path_is_taken(folder: Path) 
     stand_in(folder, "python3", [3, 14, 0])
     stand_in(folder, "python3.11", [3, 11, 9])
     newest = stand_in(folder, "python3.12", [3, 12, 1])
-    python = base_python.find(VERSIONS)
+    python = base_pythons.find_python(VERSIONS)
     assert python is not None
     assert python.path == newest
 
@@ -56,7 +56,7 @@ def test_what_does_not_start_or_is_something_else_is_passed_over(folder: Path) -
         (folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         (folder / name).chmod(0o755)
     found = stand_in(folder, "python3", [3, 13, 2])
-    python = base_python.find(VERSIONS)
+    python = base_pythons.find_python(VERSIONS)
     assert python is not None
     assert python.path == found
 
@@ -65,14 +65,14 @@ def test_what_does_not_start_or_is_something_else_is_passed_over(folder: Path) -
 def test_without_a_suitable_one_it_is_said(folder: Path, versions: list[list[int]]) -> None:
     for version in versions:
         stand_in(folder, "python3", version)
-    assert base_python.find(VERSIONS) is None
+    assert base_pythons.find_python(VERSIONS) is None
 
 
 def test_one_of_our_own_comes_after_those_of_the_machine(folder: Path) -> None:
     own = stand_in(folder, "own", [3, 11, 4])
-    found = base_python.find(VERSIONS, [own])
+    found = base_pythons.find_python(VERSIONS, [own])
     installed = stand_in(folder, "python3.13", [3, 13, 0])
-    then = base_python.find(VERSIONS, [own])
+    then = base_pythons.find_python(VERSIONS, [own])
     assert found is not None
     assert then is not None
     assert (found.path, then.path) == (own, installed)
@@ -89,7 +89,7 @@ def test_a_python_in_the_folder_that_one_stands_in_is_not_started(
     monkeypatch.chdir(stick)
     for path in ("", ".", "bin/..", f":{folder}", f"{folder}::."):
         monkeypatch.setenv("PATH", path)
-        assert base_python.find(VERSIONS) is None
+        assert base_pythons.find_python(VERSIONS) is None
         machine.find_engine_gpu(folder)
         assert programs.find_program("tesseract") is None
     assert not (stick / "ran").exists()
@@ -109,9 +109,9 @@ def make_converter(folder: Path, version: str = "") -> Path:
 
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(converter, "resources", lambda: tmp_path / "resources")
-    monkeypatch.setattr(converter, "_ROOT", tmp_path / "sources")
-    monkeypatch.setattr(converter.training_environment, "engine_version", lambda: "0.3.36")
+    monkeypatch.setattr(shipped_tools, "resources", lambda: tmp_path / "resources")
+    monkeypatch.setattr(shipped_tools, "_ROOT", tmp_path / "sources")
+    monkeypatch.setattr(shipped_tools.training_environment, "engine_version", lambda: "0.3.36")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
 
@@ -119,16 +119,16 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_converter_of_the_engines_version_is_found_best_first(places: Path) -> None:
     make_converter(places / "cache/kotae/build/0.3.35-cp311-abc/llama.cpp")
     built = make_converter(places / "cache/kotae/build/0.3.36-cp311-abc/llama.cpp")
-    assert converter.find() == (built, "0.3.36")
+    assert shipped_tools.find_converter() == (built, "0.3.36")
     developers = make_converter(places / "sources/.venv-train/llama.cpp", "0.3.36")
-    assert converter.find() == (developers, "0.3.36")
+    assert shipped_tools.find_converter() == (developers, "0.3.36")
     shipped = make_converter(places / "resources/llama.cpp", "0.3.36")
-    assert converter.find() == (shipped, "0.3.36")
+    assert shipped_tools.find_converter() == (shipped, "0.3.36")
 
 
 def test_a_converter_of_another_version_is_none(places: Path) -> None:
     make_converter(places / "resources/llama.cpp", "0.3.35")
     make_converter(places / "sources/.venv-train/llama.cpp")
     with pytest.raises(AppError, match="converter_not_shipped") as caught:
-        converter.find()
+        shipped_tools.find_converter()
     assert caught.value.facts["version"] == "0.3.36"

@@ -10,9 +10,9 @@ from app.inference import scoring_files
 from app.inference.prompts import Segment
 from app.inference.scoring_files import AnswerScore, ExampleScore, Scores
 from app.models import base_models, catalogue
-from app.training import forms
-from app.training.forms import Export, Step
-from app.training.runs import runs
+from app.training import export_plan
+from app.training.export_plan import ExportPlan, ExportStep
+from app.training.runs import run_folders
 from tests import hf_models
 from tests import model_files as models
 from tests.inference.engine import held_out
@@ -22,25 +22,25 @@ GB = 10**9
 
 
 @pytest.fixture
-def export(tmp_path: Path) -> Export:
+def export(tmp_path: Path) -> ExportPlan:
     run, folder = tmp_path / "run", hf_models.model(tmp_path / "base")
     run.mkdir()
     form = base_models.trainer_form(catalogue.load().forms["question_answer"])
     asked = RunSpec(str(run), str(folder), "train.jsonl", "val.jsonl", form=form, name="助手")
-    runs.write_spec(run, asked)
-    models.tiny_adapter(run / runs.ADAPTER)
+    run_folders.write_spec(run, asked)
+    models.tiny_adapter(run / run_folders.ADAPTER)
     held_out.write(run / "holdout.json", [("首都は？", "東京です。")])
-    made = forms.of_run(forms.source_of(run), tmp_path / "cache")
-    forms.open_folder(made, ())
+    made = export_plan.plan_export(export_plan.read_source(run), tmp_path / "cache")
+    export_plan.open_folder(made, ())
     return made
 
 
-def shown(steps: list[Step]) -> list[str]:
+def shown(steps: list[ExportStep]) -> list[str]:
     return [f"{step.kind} {step.form}" for step in steps]
 
 
-def test_all_is_made_once_and_in_an_order_in_which_each_step_has_what_it_needs(export: Export) -> None:
-    assert shown(forms.remaining(export, ())) == [
+def test_all_is_made_once_and_in_an_order_in_which_each_step_has_what_it_needs(export: ExportPlan) -> None:
+    assert shown(export_plan.remaining_steps(export, ())) == [
         "convert f16+adapter",
         "score f16+adapter",
         "quantize base",
@@ -52,22 +52,24 @@ def test_all_is_made_once_and_in_an_order_in_which_each_step_has_what_it_needs(e
     ]
 
 
-def test_a_base_that_is_answered_with_a_shipped_adapter_is_measured_with_it_too(export: Export, tmp_path: Path) -> None:
+def test_a_base_that_is_answered_with_a_shipped_adapter_is_measured_with_it_too(
+    export: ExportPlan, tmp_path: Path
+) -> None:
     shipped = replace(export, shipped=tmp_path / "shipped.gguf")
-    steps = shown(forms.remaining(shipped, ()))
+    steps = shown(export_plan.remaining_steps(shipped, ()))
     assert steps[3:6] == ["score base", "score base+shipped", "score base+adapter"]
     assert shipped.file("base+shipped") == shipped.file("base")
     assert shipped.adapter_of("base+shipped") == str(tmp_path / "shipped.gguf")
     assert shipped.adapter_of("base+adapter") == str(export.adapter)
 
 
-def test_nothing_is_left_when_all_is_measured(export: Export) -> None:
-    assert forms.remaining(export, forms.ALL) == []
+def test_nothing_is_left_when_all_is_measured(export: ExportPlan) -> None:
+    assert export_plan.remaining_steps(export, export_plan.ALL_FORMS) == []
 
 
-def test_a_reference_that_is_gone_is_made_again_for_what_is_held_against_it(export: Export) -> None:
-    left = [form for form in forms.ALL if form != "Q4_K_M"]
-    assert shown(forms.remaining(export, left)) == [
+def test_a_reference_that_is_gone_is_made_again_for_what_is_held_against_it(export: ExportPlan) -> None:
+    left = [form for form in export_plan.ALL_FORMS if form != "Q4_K_M"]
+    assert shown(export_plan.remaining_steps(export, left)) == [
         "convert f16+adapter",
         "score f16+adapter",
         "merge F16",
@@ -76,116 +78,122 @@ def test_a_reference_that_is_gone_is_made_again_for_what_is_held_against_it(expo
     ]
     export.reference.write_bytes(b"there")
     export.base_f16.write_bytes(b"there")
-    assert shown(forms.remaining(export, left)) == ["merge F16", "quantize Q4_K_M", "score Q4_K_M"]
+    assert shown(export_plan.remaining_steps(export, left)) == ["merge F16", "quantize Q4_K_M", "score Q4_K_M"]
 
 
-def test_the_file_of_a_form_is_made_from_what_is_there(export: Export) -> None:
-    assert shown(forms.making(export, "Q8_0")) == ["convert f16+adapter", "merge F16", "quantize Q8_0"]
+def test_the_file_of_a_form_is_made_from_what_is_there(export: ExportPlan) -> None:
+    assert shown(export_plan.steps_to_make(export, "Q8_0")) == ["convert f16+adapter", "merge F16", "quantize Q8_0"]
     export.file("F16").write_bytes(b"there")
-    assert shown(forms.making(export, "Q8_0")) == ["quantize Q8_0"]
+    assert shown(export_plan.steps_to_make(export, "Q8_0")) == ["quantize Q8_0"]
     export.file("Q8_0").write_bytes(b"there")
-    assert forms.making(export, "Q8_0") == []
-    assert forms.finishing(export, "Q8_0") == []
+    assert export_plan.steps_to_make(export, "Q8_0") == []
+    assert export_plan.steps_to_finish(export, "Q8_0") == []
 
 
-def test_a_merged_file_in_f16_is_given_out_with_the_runs_name(export: Export) -> None:
+def test_a_merged_file_in_f16_is_given_out_with_the_runs_name(export: ExportPlan) -> None:
     """Merging copies the base's header, in which llama.cpp's converter has put a folder's name."""
-    assert shown(forms.finishing(export, "F16")) == ["convert f16+adapter", "merge F16", "quantize F16"]
+    assert shown(export_plan.steps_to_finish(export, "F16")) == ["convert f16+adapter", "merge F16", "quantize F16"]
     export.file("F16").write_bytes(b"of the base's name")
-    (step,) = forms.finishing(export, "F16")
+    (step,) = export_plan.steps_to_finish(export, "F16")
     step.path.write_bytes(b"of the run's name")
-    assert forms.finishing(export, "F16") == []
-    name = forms.publish(export, "F16")
+    assert export_plan.steps_to_finish(export, "F16") == []
+    name = export_plan.publish(export, "F16")
     assert name == "助手-F16.gguf"
     assert (export.run / name).read_bytes() == b"of the run's name"
     assert list(export.folder.glob("*.gguf")) == []
 
 
-def test_room_is_counted_where_files_lie_side_by_side(export: Export) -> None:
-    steps = forms.remaining(export, ())
+def test_room_is_counted_where_files_lie_side_by_side(export: ExportPlan) -> None:
+    steps = export_plan.remaining_steps(export, ())
     sizes = {step.form: step.writes_bytes for step in steps if step.kind in ("convert", "merge", "quantize")}
     reference = export.holdout.positions * 8200
     lie = [sizes[form] for form in ("f16+adapter", "base", "F16", "Q8_0", "Q6_K")]
-    assert forms.peak_bytes(steps) == sum(lie) + reference
-    assert forms.peak_bytes([]) == 0
+    assert export_plan.peak_bytes(steps) == sum(lie) + reference
+    assert export_plan.peak_bytes([]) == 0
 
 
 ANSWER = AnswerScore(1, "首都は？", "東京です。", "end", 4)
 
 
-def test_what_was_measured_with_another_adapter_counts_no_more(export: Export) -> None:
+def test_what_was_measured_with_another_adapter_counts_no_more(export: ExportPlan) -> None:
     found = Scores((ExampleScore(1, 3, 2.5),), (ANSWER,))
     scoring_files.write_scores(found, export.score_file("base"))
     export.score_file("F16").write_text("{", encoding="utf-8")
-    assert forms.measured(export) == {"base": found}
+    assert export_plan.read_scores(export) == {"base": found}
     models.tiny_adapter(export.adapter, size=0.5)
-    other = forms.of_run(forms.source_of(export.run), export.cache)
+    other = export_plan.plan_export(export_plan.read_source(export.run), export.cache)
     assert other.key != export.key
-    assert forms.measured(other) == {}
-    forms.open_folder(other, ())
+    assert export_plan.read_scores(other) == {}
+    export_plan.open_folder(other, ())
     assert not export.folder.exists()
 
 
-def test_what_was_measured_with_other_prompts_counts_no_more(export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert forms.of_run(forms.source_of(export.run), export.cache).key == export.key
-    monkeypatch.setattr("app.training.held_out_prompts.LIMIT_TOKENS", 65)
-    longer = forms.of_run(forms.source_of(export.run), export.cache).key
-    monkeypatch.setattr("app.training.held_out_prompts.segments", lambda _form, _messages: (Segment("別の聞き方"),))
-    assert len({export.key, longer, forms.of_run(forms.source_of(export.run), export.cache).key}) == 3
+def test_what_was_measured_with_other_prompts_counts_no_more(
+    export: ExportPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert export_plan.plan_export(export_plan.read_source(export.run), export.cache).key == export.key
+    monkeypatch.setattr("app.training.export_plan.ANSWER_LEAST_TOKENS", 65)
+    longer = export_plan.plan_export(export_plan.read_source(export.run), export.cache).key
+    monkeypatch.setattr("app.training.export_plan.prompt_segments", lambda _form, _messages: (Segment("別の聞き方"),))
+    assert (
+        len({export.key, longer, export_plan.plan_export(export_plan.read_source(export.run), export.cache).key}) == 3
+    )
 
 
-def test_a_base_without_the_answers_that_are_wanted_is_measured_again(export: Export) -> None:
+def test_a_base_without_the_answers_that_are_wanted_is_measured_again(export: ExportPlan) -> None:
     silent = Scores((ExampleScore(1, 3, 2.5),))
     for form in ("f16+adapter", "F16", "base"):
         scoring_files.write_scores(silent, export.score_file(form))
-    assert set(forms.measured(export)) == {"f16+adapter", "F16"}
+    assert set(export_plan.read_scores(export)) == {"f16+adapter", "F16"}
     scoring_files.write_scores(replace(silent, answers=(ANSWER,)), export.score_file("base"))
-    assert set(forms.measured(export)) == {"f16+adapter", "F16", "base"}
+    assert set(export_plan.read_scores(export)) == {"f16+adapter", "F16", "base"}
 
 
-def test_the_form_that_is_proposed_answers_once_and_keeps_what_was_measured(export: Export) -> None:
+def test_the_form_that_is_proposed_answers_once_and_keeps_what_was_measured(export: ExportPlan) -> None:
     silent = Scores((ExampleScore(1, 3, 2.5, 0.1, 2),))
     export.file("F16").write_bytes(b"there")
-    (step,) = forms.answering(export, "F16", silent)
+    (step,) = export_plan.steps_to_answer(export, "F16", silent)
     assert (step.kind, step.form) == ("answer", "F16")
     scoring_files.write_scores(Scores((), (ANSWER,), write_tokens_per_s=8.5), step.path)
-    found = forms.with_answers(export, "F16", silent)
+    found = export_plan.add_answers(export, "F16", silent)
     assert found == replace(silent, answers=(ANSWER,), write_tokens_per_s=8.5)
-    assert forms.measured(export) == {"F16": found}
-    assert forms.answering(export, "F16", found) == []
+    assert export_plan.read_scores(export) == {"F16": found}
+    assert export_plan.steps_to_answer(export, "F16", found) == []
     assert not step.path.exists()
 
 
-def test_without_questions_nobody_answers(export: Export) -> None:
-    assert forms.answering(replace(export, form=None), "F16", Scores((ExampleScore(1, 3, 2.5),))) == []
+def test_without_questions_nobody_answers(export: ExportPlan) -> None:
+    assert export_plan.steps_to_answer(replace(export, form=None), "F16", Scores((ExampleScore(1, 3, 2.5),))) == []
 
 
-def test_only_the_form_that_is_proposed_stays(export: Export) -> None:
+def test_only_the_form_that_is_proposed_stays(export: ExportPlan) -> None:
     for form in ("base", "F16", "Q8_0", "Q4_K_M"):
         export.file(form).write_bytes(form.encode())
     (export.run / "助手-Q6_K.gguf").write_bytes(b"of an earlier gate")
     (export.run / "own.gguf").write_bytes(b"somebody's")
-    (export.run / runs.GATE).write_text("{}", encoding="utf-8")
-    name = forms.publish(export, "Q8_0")
+    (export.run / run_folders.GATE).write_text("{}", encoding="utf-8")
+    name = export_plan.publish(export, "Q8_0")
     assert {path.name for path in export.run.rglob("*.gguf")} == {"adapter.gguf", "own.gguf", name}
     assert (export.run / name).read_bytes() == b"Q8_0"
-    assert not (export.run / runs.GATE).exists()  # it names a file that is gone
+    assert not (export.run / run_folders.GATE).exists()  # it names a file that is gone
 
 
-def test_a_base_of_the_users_is_never_touched(export: Export, tmp_path: Path) -> None:
+def test_a_base_of_the_users_is_never_touched(export: ExportPlan, tmp_path: Path) -> None:
     own = models.tiny_llama(tmp_path / "own.gguf")
     with_own = replace(export, base=own)
-    forms.drop(with_own, ())
-    assert forms.publish(with_own, "base+adapter") == ""
+    export_plan.delete_unneeded(with_own, ())
+    assert export_plan.publish(with_own, "base+adapter") == ""
     assert own.is_file()
     export.file("base").write_bytes(b"made here")
-    assert forms.publish(export, "base+adapter") == "base.gguf"
+    assert export_plan.publish(export, "base+adapter") == "base.gguf"
     assert (export.run / "base.gguf").read_bytes() == b"made here"
 
 
-@pytest.mark.parametrize(("name", "code"), [(runs.ADAPTER, "gate_not_finished"), (runs.HOLDOUT, "gate_no_holdout")])
-def test_a_run_that_cannot_be_judged_says_why(export: Export, name: str, code: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "code"), [(run_folders.ADAPTER, "gate_not_finished"), (run_folders.HOLDOUT, "gate_no_holdout")]
+)
+def test_a_run_that_cannot_be_judged_says_why(export: ExportPlan, name: str, code: str) -> None:
     (export.run / name).unlink()
     with pytest.raises(AppError) as caught:
-        forms.source_of(export.run)
+        export_plan.read_source(export.run)
     assert caught.value.code == code

@@ -11,8 +11,8 @@ from app.base import bootstrap, wording
 from app.base.errors import AppError
 from app.inference import scoring_files
 from app.inference.scoring_files import AnswerScore, ExampleScore, HeldOutChat, HeldOutExample, Holdout, Scores
-from app.training import gate, gate_file
-from app.training.gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, SHIPPED, Gate
+from app.training import quality_gate
+from app.training.quality_gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, SHIPPED, GateResult
 
 COUNT, TOKENS = 40, 10
 GB = 10**9
@@ -61,8 +61,8 @@ def holdout(count: int = COUNT, trained: float = 0.99, base: float = 2.0) -> Hol
     return Holdout(examples, (HeldOutChat(({"role": "user", "content": "問い"},), (1, 2)),), (2,), "nf4")
 
 
-def judged(found: dict[str, Scores], *, kept: Holdout | None = None, available: int = 10 * GB) -> Gate:
-    return gate.judge(kept or holdout(), sized(found), available)
+def judged(found: dict[str, Scores], *, kept: Holdout | None = None, available: int = 10 * GB) -> GateResult:
+    return quality_gate.judge(kept or holdout(), sized(found), available)
 
 
 def test_a_run_that_went_well_is_adopted_in_the_best_form_that_fits() -> None:
@@ -102,8 +102,8 @@ def test_each_reason_leads_to_its_verdict(code: str) -> None:
     assert result.verdict == verdict
     reason = next(reason for reason in result.reasons if reason.code == code)
     assert reason.level == verdict
-    assert set(reason.facts) == set(gate.REASONS[code])
-    assert "?" not in gate_file.sentence(reason)
+    assert set(reason.facts) == set(quality_gate.REASON_FACTS[code])
+    assert "?" not in quality_gate.reason_text(reason)
 
 
 def test_most_answers_without_an_end_are_rejected() -> None:
@@ -131,14 +131,14 @@ def test_a_short_training_is_told_to_be_longer_and_what_the_base_did() -> None:
     short = {form: replace(one, answers=half) for form, one in measured().items()}
     found = judged(short | {BASE: scored(2.0, ended=0, text=LOOP)})
     assert sorted(reason.code for reason in found.reasons) == ["ends_seldom_yet", "looping_yet"]
-    told = " ".join(map(gate_file.sentence, found.reasons))
+    told = " ".join(map(quality_gate.reason_text, found.reasons))
     assert "まだ 45% あります（元のモデルでは 100%）" in told
     assert "55% で、まだ足りません（元のモデルでは 0%" in told
     assert told.count("「軽い」で学習したときは、「標準」にしてください") == 2
     assert "--" not in told
     assert "減らす" not in told
     worse = judged(measured(text=LOOP) | {BASE: scored(2.0)})
-    assert "学習の回数か学習率を減らす" in gate_file.sentence(worse.reasons[0])
+    assert "学習の回数か学習率を減らす" in quality_gate.reason_text(worse.reasons[0])
 
 
 @pytest.mark.parametrize(("shipped", "code"), [(2.0, ""), (0.9, "shipped_worse")])
@@ -159,7 +159,7 @@ def test_a_result_that_may_be_no_better_than_the_shipped_adapter_is_to_be_checke
     assert judged(measured()).change_from_shipped is None
 
 
-def codes(found: Gate) -> list[tuple[str, str]]:
+def codes(found: GateResult) -> list[tuple[str, str]]:
     return [(reason.code, reason.level) for reason in found.reasons]
 
 
@@ -210,7 +210,7 @@ def test_a_model_that_is_another_after_the_export_is_told(trained: float, level:
 )
 def test_rows_of_one_group_count_once_and_a_few_prove_nothing(groups: list[str], count: int) -> None:
     for kept in (holdout(), holdout(base=0.9)):  # better, and worse
-        found = gate.judge(kept, measured(), 10 * GB, groups)
+        found = quality_gate.judge(kept, measured(), 10 * GB, groups)
         assert [reason.facts["count"] for reason in found.reasons if reason.code == "few_examples"] == [count]
         if count < bootstrap.LEAST_UNITS:
             assert (found.verdict, "unproven" in dict(codes(found))) == ("check", True)
@@ -222,7 +222,7 @@ def test_few_examples_are_told() -> None:
 
 
 def test_groups_that_nobody_knows_any_more_are_told() -> None:
-    assert codes(gate.judge(holdout(), measured(), 10 * GB, None)) == [("groups_unknown", "check")]
+    assert codes(quality_gate.judge(holdout(), measured(), 10 * GB, None)) == [("groups_unknown", "check")]
 
 
 @pytest.mark.parametrize(
@@ -255,10 +255,14 @@ def test_reasons_to_reject_come_first() -> None:
 
 
 def test_every_reason_has_its_sentence_in_both_languages() -> None:
-    for code, facts in gate.REASONS.items():
-        reason = gate.Reason(code, "check", dict.fromkeys(facts, 1))
-        assert "?" not in gate_file.sentence(reason)
-    assert [wording.phrase(f"training.gate_{verdict}") for verdict in gate.VERDICTS] == ["採用", "要確認", "不採用"]
+    for code, facts in quality_gate.REASON_FACTS.items():
+        reason = quality_gate.GateReason(code, "check", dict.fromkeys(facts, 1))
+        assert "?" not in quality_gate.reason_text(reason)
+    assert [wording.phrase(f"training.gate_{verdict}") for verdict in quality_gate.VERDICTS] == [
+        "採用",
+        "要確認",
+        "不採用",
+    ]
 
 
 def test_answers_stand_side_by_side_with_what_was_kept_back() -> None:
@@ -273,8 +277,8 @@ def test_answers_stand_side_by_side_with_what_was_kept_back() -> None:
 
 def test_the_file_holds_the_whole_gate(tmp_path: Path) -> None:
     found = replace(judged(measured(ended=18) | {SHIPPED: scored(1.9)}), file="model-Q8_0.gguf", made_at=1.5)
-    gate_file.write(found, tmp_path)
-    assert gate_file.read(tmp_path) == found
+    quality_gate.write_gate(found, tmp_path)
+    assert quality_gate.read_gate(tmp_path) == found
 
 
 @pytest.mark.parametrize(
@@ -288,17 +292,17 @@ def test_the_file_holds_the_whole_gate(tmp_path: Path) -> None:
 )
 def test_a_file_that_is_none_is_said_to_be_none(tmp_path: Path, content: str | None, code: str) -> None:
     if content is not None:
-        (tmp_path / gate_file.NAME).write_text(content, encoding="utf-8")
+        (tmp_path / quality_gate.FILE_NAME).write_text(content, encoding="utf-8")
     with pytest.raises(AppError) as caught:
-        gate_file.read(tmp_path)
+        quality_gate.read_gate(tmp_path)
     assert caught.value.code == code
 
 
 def test_rows_without_a_group_stand_for_themselves(tmp_path: Path) -> None:
     rows = tmp_path / "holdout.jsonl"
     rows.write_text('{"group": "節 1"}\n{}\nno JSON\n{"group": "節 1"}\n', encoding="utf-8")
-    assert gate_file.groups_of(rows, [1, 2, 3, 4, 9]) == ("節 1", "line 2", "line 3", "節 1", "line 9")
-    assert gate_file.groups_of(tmp_path / "none", [1]) is None
+    assert quality_gate.groups_of_lines(rows, [1, 2, 3, 4, 9]) == ("節 1", "line 2", "line 3", "節 1", "line 9")
+    assert quality_gate.groups_of_lines(tmp_path / "none", [1]) is None
 
 
 # ----------------------------------------------------------------------- answers

@@ -1,6 +1,6 @@
 """What a run has told, with what was done again left out once."""
 
-from app.training.runs.history import History
+from app.training.runs.run_journal import RunHistory
 from trainer.events import PROTOCOL, Adjusted, EvaluationStep, Sample, Started, TrainingStep
 
 
@@ -8,8 +8,8 @@ def step(number: int, loss: float = 1.0) -> TrainingStep:
     return TrainingStep(number, 9, number / 9, loss, 1e-4, 0.5, 100.0, 1 << 30, 1.0)
 
 
-def told(*events: object) -> History:
-    history = History()
+def told(*events: object) -> RunHistory:
+    history = RunHistory()
     for event in events:
         history.take(event)
     return history

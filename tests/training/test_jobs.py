@@ -18,8 +18,8 @@ import pytest
 from app.base.errors import AppError
 from app.base.files import input_file
 from app.base.services.background import TaskCancelled
-from app.training import job_return, jobs
-from app.training.runs import runs
+from app.training import remote_job, remote_job_import
+from app.training.runs import run_folders
 from tests import model_files as models
 from tests.permits import PERMIT, until_secret
 from trainer import adapter
@@ -42,18 +42,18 @@ def asked(tmp_path: Path) -> RunSpec:
     """A run that has been made here, and not begun."""
     base = models.tiny_llama(tmp_path / "小さなモデル.gguf")
     places = {}
-    for part in jobs.PARTS:
+    for part in remote_job.PARTS:
         (tmp_path / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
         places[part] = str(tmp_path / f"{part}.jsonl")
     folder, sha256 = str(tmp_path / "runs" / "点検"), input_file.sha256_of(base)
     asked = RunSpec(folder=folder, base=str(base), name="点検", base_sha256=sha256, **places)  # type: ignore[arg-type]
-    runs.create(asked)
+    run_folders.create(asked)
     return asked
 
 
 @pytest.fixture
 def job(asked: RunSpec, tmp_path: Path) -> Path:
-    return jobs.make(asked, tmp_path / "遠く" / "job", permit=PERMIT).folder
+    return remote_job.make_job(asked, tmp_path / "遠く" / "job", permit=PERMIT).folder
 
 
 Script = Callable[..., "subprocess.Popen[str]"]
@@ -92,7 +92,7 @@ def wait_for_a_step(job: Path) -> None:
 
 def refusal(folder: Path, where: Path) -> str:
     with pytest.raises(AppError) as caught:
-        job_return.take(folder, where)
+        remote_job_import.import_job(folder, where)
     return caught.value.code
 
 
@@ -113,7 +113,7 @@ def test_the_folder_holds_all_and_tells_nothing_of_this_machine(job: Path, asked
 def test_a_job_whose_data_become_secret_while_it_is_written_leaves_nothing(asked: RunSpec, tmp_path: Path) -> None:
     folder = tmp_path / "遠く" / "job"
     with pytest.raises(AppError, match="secret_export"):
-        jobs.make(asked, folder, permit=until_secret(folder))
+        remote_job.make_job(asked, folder, permit=until_secret(folder))
     assert not folder.exists()
 
 
@@ -121,11 +121,11 @@ def test_a_run_is_trained_there_and_taken_back(job: Path, start: Script, asked: 
     process = start("run.sh")
     _, log = process.communicate()
     assert process.returncode == 0, log
-    run = job_return.take(job, tmp_path / "runs")
+    run = remote_job_import.import_job(job, tmp_path / "runs")
     assert (run.id, run.state) == ("点検", "finished")
     assert run.adapter is not None
     assert run.spec == asked
-    settled = runs.effective(run)
+    settled = run_folders.effective_spec(run)
     assert settled is not None
     assert (settled.base, settled.train, settled.folder) == (asked.base, asked.train, asked.folder)
     assert refusal(job, tmp_path / "runs") == "job_taken_before"
@@ -224,7 +224,7 @@ def test_a_return_that_breaks_off_can_be_done_again(
     job: Path, start: Script, asked: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start("run.sh").communicate()
-    opened, seen = job_return.open_plain, []
+    opened, seen = remote_job_import.open_plain, []
 
     def lost(path: Path, most_bytes: int) -> object:
         seen.append(path.name)
@@ -233,11 +233,11 @@ def test_a_return_that_breaks_off_can_be_done_again(
         return opened(path, most_bytes)
 
     with monkeypatch.context() as patch:
-        patch.setattr(job_return, "open_plain", lost)
+        patch.setattr(remote_job_import, "open_plain", lost)
         assert refusal(job, tmp_path / "runs") == "job_unwritable"
-    waiting = runs.read(tmp_path / "runs" / "点検")
+    waiting = run_folders.read(tmp_path / "runs" / "点検")
     assert (waiting.state, waiting.spec) == ("waiting", asked)
-    assert job_return.take(job, tmp_path / "runs").state == "finished"
+    assert remote_job_import.import_job(job, tmp_path / "runs").state == "finished"
 
 
 @pytest.mark.parametrize("runs_folder", ["runs", "ほか"])
@@ -258,9 +258,9 @@ def test_a_return_that_is_cancelled_at_any_point_leaves_the_runs_as_they_were(
     while not told or len(told) == limit:
         limit, told = limit + 1, []
         with contextlib.suppress(TaskCancelled):
-            assert job_return.take(job, where, stop).state == "finished"
+            assert remote_job_import.import_job(job, where, stop).state == "finished"
             continue
-        left = [path for path in where.rglob("*") if path.name != runs.LOCK]
+        left = [path for path in where.rglob("*") if path.name != run_folders.LOCK]
         assert sorted(left) == before
     assert limit > 10  # each of its files
     assert list(where.rglob("*.part")) == []
@@ -270,7 +270,7 @@ def test_a_file_that_becomes_another_at_any_point_of_a_return_is_not_taken_unsee
     job: Path, start: Script, tmp_path: Path
 ) -> None:
     start("run.sh").communicate()
-    weights = job / "run" / runs.PEFT_ADAPTER / adapter.WEIGHTS
+    weights = job / "run" / run_folders.PEFT_ADAPTER / adapter.WEIGHTS
     good, pickled = weights.read_bytes(), b"\x80\x04."
     told: list[int] = []
 
@@ -284,25 +284,25 @@ def test_a_file_that_becomes_another_at_any_point_of_a_return_is_not_taken_unsee
         limit, told = limit + 1, []
         weights.write_bytes(good)
         with contextlib.suppress(AppError):
-            run = job_return.take(job, tmp_path / f"runs {limit}", exchange)
-            assert (run.folder / runs.PEFT_ADAPTER / adapter.WEIGHTS).read_bytes() == good, limit
+            run = remote_job_import.import_job(job, tmp_path / f"runs {limit}", exchange)
+            assert (run.folder / run_folders.PEFT_ADAPTER / adapter.WEIGHTS).read_bytes() == good, limit
             taken += 1
     assert limit > taken > 0
 
 
 def test_a_run_that_somebody_holds_is_not_written_into(job: Path, start: Script, tmp_path: Path) -> None:
     start("run.sh").communicate()
-    held = runs.hold(tmp_path / "runs" / "点検")
+    held = run_folders.lock_run(tmp_path / "runs" / "点検")
     try:
         assert refusal(job, tmp_path / "runs") == "run_busy"
     finally:
         held.release()
-    assert job_return.take(job, tmp_path / "runs").state == "finished"
+    assert remote_job_import.import_job(job, tmp_path / "runs").state == "finished"
 
 
 def test_a_job_of_another_computer_becomes_a_run_of_its_own(job: Path, start: Script, tmp_path: Path) -> None:
     start("run.sh").communicate()
-    run = job_return.take(job, tmp_path / "ほか")
+    run = remote_job_import.import_job(job, tmp_path / "ほか")
     assert run.state == "finished"
     assert run.spec is not None
     assert Path(run.spec.train).read_text(encoding="utf-8") == ROW
@@ -362,7 +362,7 @@ def test_it_is_not_taken_back_with_other_data(job: Path, start: Script, tmp_path
     start("run.sh").communicate()
     (job / "data" / "train.jsonl").write_text(ROW * 2, encoding="utf-8")
     assert refusal(job, tmp_path / "runs") == "job_changed"
-    assert runs.read(tmp_path / "runs" / "点検").state == "waiting"
+    assert run_folders.read(tmp_path / "runs" / "点検").state == "waiting"
 
 
 def test_it_is_not_taken_back_from_other_data_or_another_base(job: Path, start: Script, tmp_path: Path) -> None:
@@ -395,7 +395,7 @@ def test_nothing_is_written_over(asked: RunSpec, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(AppError) as caught:
-        jobs.make(asked, tmp_path / "full", permit=PERMIT)
+        remote_job.make_job(asked, tmp_path / "full", permit=PERMIT)
     assert caught.value.code == "job_folder_taken"
 
 
@@ -403,12 +403,12 @@ def test_nothing_is_written_over(asked: RunSpec, tmp_path: Path) -> None:
 def test_a_file_in_place_of_the_folder_is_named(asked: RunSpec, tmp_path: Path, folder: str) -> None:
     (tmp_path / "まとめ.csv").write_text("a,b", encoding="utf-8")
     with pytest.raises(AppError) as caught:
-        jobs.make(asked, tmp_path / folder, permit=PERMIT)
+        remote_job.make_job(asked, tmp_path / folder, permit=PERMIT)
     assert (caught.value.code, caught.value.facts["path"]) == ("job_is_file", str(tmp_path / "まとめ.csv"))
 
 
 def test_data_that_changed_since_it_was_split_is_not_sent(asked: RunSpec, tmp_path: Path) -> None:
     frozen = dataclasses.replace(asked, hashes={"train": "0" * 64})
     with pytest.raises(AppError) as caught:
-        jobs.make(frozen, tmp_path / "job", permit=PERMIT)
+        remote_job.make_job(frozen, tmp_path / "job", permit=PERMIT)
     assert caught.value.code == "run_data_changed"

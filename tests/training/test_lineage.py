@@ -21,9 +21,9 @@ from app.inference.local_model import LocalModel, TuningRecord
 from app.models import model_registry
 from app.models.kits import kit_export
 from app.models.model_store import ModelStore
-from app.training import adoption, jobs
-from app.training.data import curation, reading, split
-from app.training.runs import lineage, runs
+from app.training import published_model, remote_job
+from app.training.data import curation, data_split, file_import
+from app.training.runs import lineage, run_folders
 from app.training.runs.lineage import Lineage
 from tests import model_files as models
 from tests.training_runs import finished_run
@@ -74,22 +74,22 @@ def moved(library: Library, collection: int) -> None:
 def data(tmp_path: Path) -> Path:
     """Rows of the collection, split and frozen as `kotae data split` does."""
     (tmp_path / "行.jsonl").write_text("\n".join(row(at) for at in range(40)), "utf-8")
-    imported = reading.read(tmp_path / "行.jsonl")
+    imported = file_import.import_file(tmp_path / "行.jsonl")
     source = Lineage("internal", imported.origins).as_json()
-    split.write(split.split(imported.rows), tmp_path / "分割", source, {})
+    data_split.write_split(data_split.split_rows(imported.rows), tmp_path / "分割", source, {})
     return tmp_path / "分割"
 
 
 def run_of(tmp_path: Path, data: Path, name: str = "学習", **others: str) -> RunSpec:
     base = models.tiny_llama(tmp_path / "小.gguf")
-    parts = {part: str(data / f"{part}.jsonl") for part in jobs.PARTS}
+    parts = {part: str(data / f"{part}.jsonl") for part in remote_job.PARTS}
     asked = RunSpec(folder=str(tmp_path / "runs" / name), base=str(base), name=name, **parts | others)  # type: ignore[arg-type]
-    runs.create(asked, takes_data=True)
+    run_folders.create(asked, takes_data=True)
     return asked
 
 
 def job_label(asked: RunSpec, tmp_path: Path, documents: Path) -> Label:
-    return jobs.export_of(asked, tmp_path / "job", documents, ()).label_now()
+    return remote_job.job_export(asked, tmp_path / "job", documents, ()).label_now()
 
 
 @pytest.mark.fault("S16")
@@ -101,18 +101,18 @@ def test_a_job_asks_where_the_documents_of_its_rows_have_become_secret_since(
     log = tmp_path / "exports.log"
     assert job_label(asked, tmp_path, documents) == "internal"
     change(documents, act)
-    export = jobs.export_of(asked, tmp_path / "job", documents, ())
+    export = remote_job.job_export(asked, tmp_path / "job", documents, ())
     with pytest.raises(AppError, match="secret_export"):
         confidentiality.permit_export(export, log, is_agreed=False)
     assert not log.exists()
-    jobs.make(asked, tmp_path / "job", permit=confidentiality.permit_export(export, log, is_agreed=True))
+    remote_job.make_job(asked, tmp_path / "job", permit=confidentiality.permit_export(export, log, is_agreed=True))
     assert json.loads(log.read_text("utf-8"))["what"] == "job"
 
 
 @pytest.mark.fault("S16")
 @pytest.mark.parametrize("label", ["secret", "機密", " Secret"])
 def test_rows_that_were_never_split_say_it_themselves(tmp_path: Path, documents: Path, label: object) -> None:
-    for part in jobs.PARTS:
+    for part in remote_job.PARTS:
         (tmp_path / f"{part}.jsonl").write_text(row(1, label=label), "utf-8")
     assert job_label(run_of(tmp_path, tmp_path), tmp_path, documents) == "secret"
 
@@ -127,9 +127,9 @@ def test_a_training_on_top_of_another_has_the_label_of_both_also_when_the_first_
         (first / "adapter" / name).write_text("{}", "utf-8")
     plain = tmp_path / "別"
     plain.mkdir()
-    for part in jobs.PARTS:
+    for part in remote_job.PARTS:
         (plain / f"{part}.jsonl").write_text('{"question": "空の色は。", "answer": "青です。"}', "utf-8")
-    known = lineage.of_adapter(first / "adapter")
+    known = lineage.lineage_of_adapter(first / "adapter")
     assert known.origins == (("規則", DOCUMENT),)
     second = Path(run_of(tmp_path, plain, "続き", adapter=str(first / "adapter")).folder)
     change(documents, secret)
@@ -144,7 +144,7 @@ def test_a_training_on_top_of_another_has_the_label_of_both_also_when_the_first_
 def test_a_kit_asks_for_a_model_whose_data_have_become_secret_since(
     tmp_path: Path, documents: Path, data: Path
 ) -> None:
-    label, origins = adoption._known(Path(run_of(tmp_path, data).folder))
+    label, origins = published_model._known_lineage(Path(run_of(tmp_path, data).folder))
     tuned = TuningRecord("学習", "学習", "f16", "小", "", "", label=label, origins=origins)
     model = LocalModel("m", "社内モデル", str(tmp_path / "小.gguf"), 1, "", "", 0, 0.0, tuned=tuned)
 
@@ -179,15 +179,15 @@ def test_where_the_documents_cannot_be_read_what_was_made_of_any_counts_as_secre
 def test_generated_pairs_keep_their_collection_when_they_are_reviewed() -> None:
     pair = json.loads(row(1, heading=["第1条"], page=1, passage="本文", label="internal"))
     pair |= {"gold": [], "category": "fact", "quality": 3, "group": DOCUMENT}
-    (item,) = curation.generated([pair])
+    (item,) = curation.items_from_pairs([pair])
     assert item.evidence is not None
     assert (item.evidence.collection, item.evidence.document) == ("規則", DOCUMENT)
 
 
 @pytest.mark.parametrize("told", [{"label": "極秘"}, {"origins": 5}, {"origins": [["a"]]}, {"label": ["public"]}])
 def test_a_record_that_cannot_be_understood_counts_as_secret(told: object) -> None:
-    assert lineage.of_json(told).label == "secret"
-    assert lineage.of_json(None) == Lineage()
+    assert lineage.lineage_from_json(told).label == "secret"
+    assert lineage.lineage_from_json(None) == Lineage()
 
 
 @pytest.mark.fault("S16")
@@ -195,12 +195,12 @@ def test_what_an_adapter_was_merged_into_keeps_what_it_has_learned(tmp_path: Pat
     run = Path(run_of(tmp_path, data).folder)
     built = tmp_path / "models" / "社内.Q4_K_M.gguf"
     built.parent.mkdir()
-    lineage.keep_beside(run / "adapter", built)
+    lineage.write_beside(run / "adapter", built)
     shutil.rmtree(run)
     assert lineage.label_of_file(documents, built) == "internal"
     change(documents, secret)
     assert lineage.label_of_file(documents, built) == "secret"
-    lineage.keep_beside(tmp_path / "よその", built.with_name("別.gguf"))  # of which nothing is known
+    lineage.write_beside(tmp_path / "よその", built.with_name("別.gguf"))  # of which nothing is known
     assert [path.name for path in built.parent.iterdir()] == ["社内.Q4_K_M.lineage.json"]
 
 
@@ -212,11 +212,11 @@ def test_answers_and_results_of_a_file_that_was_built_with_an_adapter_have_its_l
     built, installed = tmp_path / "models" / "社内.Q4_K_M.gguf", tmp_path / "models" / "adapters" / "ab12.lora"
     installed.parent.mkdir(parents=True)
     for file in (built, installed):
-        lineage.keep_beside(run / "adapter", file)
+        lineage.write_beside(run / "adapter", file)
     shutil.rmtree(run)
     model = LocalModel("m", "社内モデル", str(built), 1, "", "", 0, 0.0)
-    assert lineage.learned(model) == {"model_label": "internal", "learned": ("規則",)}
-    assert lineage.learned(dataclasses.replace(model, path=str(tmp_path / "小.gguf"))) == {}
+    assert lineage.answer_details(model) == {"model_label": "internal", "learned": ("規則",)}
+    assert lineage.answer_details(dataclasses.replace(model, path=str(tmp_path / "小.gguf"))) == {}
     change(documents, secret)
     assert lineage.label_of_model(documents, model) == "secret"
     plain = System("s1", "素", str(tmp_path / "小.gguf"), "小")
@@ -233,8 +233,8 @@ def test_an_adapter_in_the_list_of_models_keeps_what_it_has_learned_when_its_run
     tmp_path: Path, documents: Path, data: Path, store: Store
 ) -> None:
     run = finished_run(tmp_path / "runs" / "r1", models.tiny_llama(tmp_path / "小.gguf"), name="学習")
-    (run / lineage.FILE).write_text(json.dumps(lineage.of_data(data).as_json()), "utf-8")
-    model = adoption.use(run, ModelStore(store.database), tmp_path / "models")
+    (run / lineage.LINEAGE_FILE).write_text(json.dumps(lineage.lineage_of_data(data).as_json()), "utf-8")
+    model = published_model.publish(run, ModelStore(store.database), tmp_path / "models")
     assert model.tuned is not None
     assert (model.tuned.label, model.tuned.origins) == ("internal", (("規則", DOCUMENT),))  # its data are gone
     shutil.rmtree(run)
@@ -255,7 +255,8 @@ def test_an_adapter_in_the_list_of_models_keeps_what_it_has_learned_when_its_run
 def test_no_line_among_the_rows_hides_the_label_of_the_others(tmp_path: Path, before: bytes, label: Label) -> None:
     (tmp_path / "train.jsonl").write_bytes(before + row(1, label="secret").encode() + b"\n")
     assert (
-        lineage.of_spec(RunSpec("x", "y", str(tmp_path / "train.jsonl"), str(tmp_path / "none.jsonl"))).label == label
+        lineage.lineage_of_spec(RunSpec("x", "y", str(tmp_path / "train.jsonl"), str(tmp_path / "none.jsonl"))).label
+        == label
     )
 
 
@@ -265,7 +266,7 @@ def test_a_record_of_a_split_that_is_damaged_or_silent_hides_no_label(tmp_path: 
     (tmp_path / "train.jsonl").write_text(row(1, label="secret") + "\n", "utf-8")
     (tmp_path / "split.json").write_bytes(record)
     assert (
-        lineage.of_spec(RunSpec("x", "y", str(tmp_path / "train.jsonl"), str(tmp_path / "none.jsonl"))).label
+        lineage.lineage_of_spec(RunSpec("x", "y", str(tmp_path / "train.jsonl"), str(tmp_path / "none.jsonl"))).label
         == "secret"
     )
 
@@ -275,6 +276,6 @@ def test_a_label_is_read_in_a_language_that_is_not_in_use(tmp_path: Path) -> Non
     assert wording.current_language() == "ja"
     (tmp_path / "train.jsonl").write_text(row(1, label="confidential") + "\n" + row(2, label="公開") + "\n", "utf-8")
     assert (
-        lineage.of_spec(RunSpec("x", "y", str(tmp_path / "train.jsonl"), str(tmp_path / "none.jsonl"))).label
+        lineage.lineage_of_spec(RunSpec("x", "y", str(tmp_path / "train.jsonl"), str(tmp_path / "none.jsonl"))).label
         == "secret"
     )

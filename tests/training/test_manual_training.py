@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.base.paths import resources
-from app.training import drafting
+from app.training import spec_builder
 from trainer import recipe, spec
 from trainer.recipe import GIB, RecipeFacts
 from trainer.spec import PRESETS, RunSpec
@@ -98,6 +98,6 @@ def test_the_example_is_a_settings_file(language: str, tmp_path: Path) -> None:
     example = re.search(r"^    \{.*?^    \}$", section(language, HEADING[language]), re.MULTILINE | re.DOTALL)
     assert example is not None
     (tmp_path / "a.json").write_text(example[0], encoding="utf-8")
-    said = drafting.read(tmp_path / "a.json")
+    said = spec_builder.read_spec_file(tmp_path / "a.json")
     assert said["data"] == str(tmp_path / json.loads(example[0])["data"])
-    drafting._check_values(said)
+    spec_builder._check_values(said)

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from app.training import plan
-from app.training.plan import Data, Draft, Forecast, Frozen
+from app.training import drafts
+from app.training.drafts import DraftData, DraftSplit, TrainingDraft, TrainingForecast
 from trainer.events import PreflightFinding
 
-DATA = Data("行.csv", revision=3, used=120)
-FROZEN = Frozen(
+DATA = DraftData("行.csv", revision=3, used=120)
+FROZEN = DraftSplit(
     "/split",
     revision=3,
     train=96,
@@ -20,27 +20,29 @@ FROZEN = Frozen(
     is_sound=True,
     parts=("c90e", "7d1a", "a41f"),
 )
-READY = Draft("1", "敬体", "style", DATA, FROZEN, "starter", has_environment=True)
+READY = TrainingDraft("1", "敬体", "style", DATA, FROZEN, "starter", has_environment=True)
 
 
-def forecast(draft: Draft, **changes: Any) -> Forecast:
-    told = Forecast(draft.mark, 600.0, 4 << 30, 8 << 30, 1 << 30, 9 << 30, is_exact=True)
+def forecast(draft: TrainingDraft, **changes: Any) -> TrainingForecast:
+    told = TrainingForecast(draft.mark, 600.0, 4 << 30, 8 << 30, 1 << 30, 9 << 30, is_exact=True)
     return dataclasses.replace(told, **changes)
 
 
-def codes(draft: Draft, step: str) -> list[tuple[str, bool]]:
+def codes(draft: TrainingDraft, step: str) -> list[tuple[str, bool]]:
     return [(problem.code, problem.is_blocking) for problem in draft.problems(step)]
 
 
 def test_a_new_draft_begins_with_its_goal() -> None:
-    draft = Draft("1")
+    draft = TrainingDraft("1")
     assert draft.step == "goal"
     assert codes(draft, "goal") == [("goal_missing", True)]
 
 
 @pytest.mark.parametrize(("goal", "told"), [("style", []), ("both", []), ("facts", [("goal_facts", False)])])
-def test_whoever_wants_facts_is_told_of_documents_and_may_go_on(goal: plan.Goal, told: list[tuple[str, bool]]) -> None:
-    draft = Draft("1", goal=goal)
+def test_whoever_wants_facts_is_told_of_documents_and_may_go_on(
+    goal: drafts.Goal, told: list[tuple[str, bool]]
+) -> None:
+    draft = TrainingDraft("1", goal=goal)
     assert codes(draft, "goal") == told
     assert draft.step == "data"
 
@@ -49,19 +51,19 @@ def test_whoever_wants_facts_is_told_of_documents_and_may_go_on(goal: plan.Goal,
     ("data", "frozen", "told"),
     [
         (None, None, [("data_missing", True)]),
-        (Data("行", 1, used=9), None, [("rows_least", True)]),
-        (Data("行", 3, used=10), FROZEN, [("rows_few", False)]),
-        (Data("行", 3, used=49), FROZEN, [("rows_few", False)]),
-        (Data("行", 3, used=50), FROZEN, []),
-        (Data("行", 3, used=80, undecided=4), FROZEN, [("undecided", False)]),
-        (Data("行", 3, used=80, left_out=7, undecided=4), FROZEN, [("undecided", False), ("left_out", False)]),
+        (DraftData("行", 1, used=9), None, [("rows_least", True)]),
+        (DraftData("行", 3, used=10), FROZEN, [("rows_few", False)]),
+        (DraftData("行", 3, used=49), FROZEN, [("rows_few", False)]),
+        (DraftData("行", 3, used=50), FROZEN, []),
+        (DraftData("行", 3, used=80, undecided=4), FROZEN, [("undecided", False)]),
+        (DraftData("行", 3, used=80, left_out=7, undecided=4), FROZEN, [("undecided", False), ("left_out", False)]),
         (DATA, None, [("not_frozen", True)]),
-        (Data("行", 4, used=120), FROZEN, [("not_frozen", True)]),
+        (DraftData("行", 4, used=120), FROZEN, [("not_frozen", True)]),
         (DATA, dataclasses.replace(FROZEN, is_sound=False), [("leaking", True)]),
     ],
 )
 def test_data_are_enough_and_frozen_as_they_stand(
-    data: Data | None, frozen: Frozen | None, told: list[tuple[str, bool]]
+    data: DraftData | None, frozen: DraftSplit | None, told: list[tuple[str, bool]]
 ) -> None:
     draft = dataclasses.replace(READY, data=data, frozen=frozen)
     assert codes(draft, "data") == told

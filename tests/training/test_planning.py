@@ -12,9 +12,8 @@ import pytest
 from app.base.errors import AppError
 from app.inference import machine
 from app.inference.machine import Gpu
-from app.training import planning
-from app.training.planning import Counts, Device, Plan
-from app.training.runs.trainer_process import Watch
+from app.training import run_plan
+from app.training.run_plan import PlannedDevice, ProcessWatch, RunPlan, TokenCounts
 from tests import hf_models
 from tests import model_files as models
 from trainer import estimate, events, spec
@@ -36,8 +35,8 @@ EIGHT_B = {
 }  # fmt: skip
 
 
-def cpu(_kind: str | None, free_bytes: int = 8 * GB) -> Device:
-    return Device("cpu", "", 16 * GB, free_bytes, 1e11)
+def cpu(_kind: str | None, free_bytes: int = 8 * GB) -> PlannedDevice:
+    return PlannedDevice("cpu", "", 16 * GB, free_bytes, 1e11)
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def asked(tmp_path: Path) -> RunSpec:
     )
 
 
-def big(**changes: Any) -> Plan:
+def big(**changes: Any) -> RunPlan:
     """An 8B base on a card, without any of what saves memory."""
     decided = dataclasses.replace(
         RunSpec("run", "base", "train", "validation"), device="cuda", precision="bf16", rank=16, micro_batch=4,
@@ -61,17 +60,17 @@ def big(**changes: Any) -> Plan:
         **changes.pop("spec", {}),
     )  # fmt: skip
     shape = estimate.shape_from_config(EIGHT_B)
-    device = Device("cuda", "card", changes["free_bytes"], changes["free_bytes"], 1e13)
+    device = PlannedDevice("cuda", "card", changes["free_bytes"], changes["free_bytes"], 1e13)
     memory = estimate.estimate_memory(shape, decided, 3000)
     disk, time = (
         estimate.estimate_disk(shape, decided),
         estimate.estimate_time(shape, decided, estimate.EpochWorkload(10, 1, 1), 1e13),
     )
-    return Plan(decided, Counts(10, 1, 20_000, 9_000, 3000, True), device, memory, disk, time, 10**12)
+    return RunPlan(decided, TokenCounts(10, 1, 20_000, 9_000, 3000, True), device, memory, disk, time, 10**12)
 
 
 def test_without_a_trainer_tokens_are_estimated_and_said_to_be(asked: RunSpec) -> None:
-    plan = planning.plan(asked, None, cpu)
+    plan = run_plan.plan_run(asked, None, cpu)
     assert plan.fits
     assert not plan.counts.is_exact
     assert (plan.counts.rows, plan.counts.validation_rows) == (20, 20)
@@ -82,12 +81,12 @@ def test_without_a_trainer_tokens_are_estimated_and_said_to_be(asked: RunSpec) -
 
 
 def test_what_does_not_fit_is_refused_above_the_share_of_what_is_free(asked: RunSpec) -> None:
-    needed = planning.plan(asked, None, cpu).memory.total
-    assert planning.plan(asked, None, lambda kind: cpu(kind, round(needed / 0.92) + 2)).fits
-    assert not planning.plan(asked, None, lambda kind: cpu(kind, round(needed / 0.93))).fits
+    needed = run_plan.plan_run(asked, None, cpu).memory.total
+    assert run_plan.plan_run(asked, None, lambda kind: cpu(kind, round(needed / 0.92) + 2)).fits
+    assert not run_plan.plan_run(asked, None, lambda kind: cpu(kind, round(needed / 0.93))).fits
     half = dataclasses.replace(asked, memory_share=0.5)
-    assert planning.plan(half, None, lambda kind: cpu(kind, round(needed / 0.92 / 0.5) + 4)).fits
-    assert not planning.plan(half, None, lambda kind: cpu(kind, round(needed / 0.93 / 0.5))).fits
+    assert run_plan.plan_run(half, None, lambda kind: cpu(kind, round(needed / 0.92 / 0.5) + 4)).fits
+    assert not run_plan.plan_run(half, None, lambda kind: cpu(kind, round(needed / 0.93 / 0.5))).fits
 
 
 @pytest.mark.parametrize(
@@ -106,7 +105,7 @@ def test_the_changes_make_it_fit_and_cost_as_little_as_they_can(free_gb: float, 
     if plan.has_memory:
         assert names == set()
         return
-    changes = dict(planning.changes(shape, plan))
+    changes = dict(run_plan.suggest_changes(shape, plan))
     assert set(changes) == names
     if names:
         changed = dataclasses.replace(plan.spec, **changes)
@@ -138,8 +137,8 @@ def effective(asked: RunSpec) -> ResolvedRecipe:
 def test_what_the_trainer_says_is_taken(asked: RunSpec, tmp_path: Path) -> None:
     preview = Preview(3, (PreviewToken(1, "<s>", False, "bos"), PreviewToken(2, "橋", True)))
     found = PreflightFindings((PreflightFinding("some_rows", "note", {"rows": 7, "wanted": 500}),))
-    plan = planning.plan(asked, told(tmp_path, effective(asked), found, preview), cpu)
-    assert plan.counts == Counts(7, 20, 700, 70, 50, True)
+    plan = run_plan.plan_run(asked, told(tmp_path, effective(asked), found, preview), cpu)
+    assert plan.counts == TokenCounts(7, 20, 700, 70, 50, True)
     assert plan.spec.folder == asked.folder
     assert (plan.preview, plan.findings) == (preview, found.found)
     assert plan.fits
@@ -151,7 +150,7 @@ def test_what_was_measured_takes_the_place_of_what_was_computed(asked: RunSpec, 
     previews = tuple(Preview(line, (PreviewToken(1, "橋", True),)) for line in (1, 2))
     heard: list[events.Event] = []
     said = [effective(asked), *previews, events.Phase("probing"), computed, measured]
-    plan = planning.plan(asked, told(tmp_path, *said), cpu, measures=True, watch=Watch(heard=heard.append))
+    plan = run_plan.plan_run(asked, told(tmp_path, *said), cpu, measures=True, watch=ProcessWatch(heard=heard.append))
     assert (plan.measured, plan.total_s, plan.needed_bytes) == (measured, 77.0, 2 * GB)
     assert plan.allowed_bytes == min(8 * GB, 6 * GB + plan.memory.libraries)
     assert (plan.previews, plan.fits) == (previews, True)
@@ -162,18 +161,18 @@ def test_a_card_s_context_is_added_to_what_was_measured(asked: RunSpec, tmp_path
     decided = effective(asked)
     decided = ResolvedRecipe(decided.spec | {"device": "cuda"}, decided.facts)
     measured = RunForecast(2 * GB, 2 * GB, 0.5, 77.0, 1, is_measured=True)
-    card = Device("cuda", "card", 24 * GB, 24 * GB, 1e13)
-    plan = planning.plan(asked, told(tmp_path, decided, measured), lambda _kind: card, measures=True)
+    card = PlannedDevice("cuda", "card", 24 * GB, 24 * GB, 1e13)
+    plan = run_plan.plan_run(asked, told(tmp_path, decided, measured), lambda _kind: card, measures=True)
     assert plan.needed_bytes == plan.allowed_bytes == 2 * GB + plan.memory.libraries
     assert plan.has_memory
 
 
 def test_what_the_trainer_finds_too_little_does_not_fit(asked: RunSpec, tmp_path: Path) -> None:
-    needed = planning.plan(asked, told(tmp_path, effective(asked)), cpu).memory
+    needed = run_plan.plan_run(asked, told(tmp_path, effective(asked)), cpu).memory
     available = int((needed.total - needed.libraries) / 0.92) - 2
     forecast = RunForecast(needed.total, available, 1.0, 1.0, 1, is_measured=False)
     short = Failed("memory_short", {"needed_bytes": needed.total, "available_bytes": available, "device": "cpu"})
-    plan = planning.plan(asked, told(tmp_path, effective(asked), forecast, short), cpu)
+    plan = run_plan.plan_run(asked, told(tmp_path, effective(asked), forecast, short), cpu)
     assert (plan.has_memory, plan.problem) == (False, None)
     assert plan.device.free_bytes == available + needed.libraries
 
@@ -181,7 +180,7 @@ def test_what_the_trainer_finds_too_little_does_not_fit(asked: RunSpec, tmp_path
 def test_the_card_that_cuda_counts_first_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cards = (Gpu("small", 8 * GB, 8 * GB), Gpu("busy", 24 * GB, 2 * GB), Gpu("idle", 24 * GB, 23 * GB))
     monkeypatch.setattr(machine, "list_gpus", lambda: cards)
-    assert planning.device_of(None, tmp_path / "speed.json").name == "busy"
+    assert run_plan.find_device(None, tmp_path / "speed.json").name == "busy"
 
 
 def test_a_trainer_killed_in_the_middle_of_a_line_is_said(asked: RunSpec, tmp_path: Path) -> None:
@@ -189,13 +188,13 @@ def test_a_trainer_killed_in_the_middle_of_a_line_is_said(asked: RunSpec, tmp_pa
     with (tmp_path / "said.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"event":"forec')
     with pytest.raises(AppError) as caught:
-        planning.plan(asked, command, cpu)
+        run_plan.plan_run(asked, command, cpu)
     assert caught.value.code == "training_environment_broken"
 
 
 def test_what_forbids_to_begin_is_told_with_the_plan(asked: RunSpec, tmp_path: Path) -> None:
     blocked = Failed("preflight_blocked", {"codes": ["end_masked"]})
-    plan = planning.plan(asked, told(tmp_path, effective(asked), blocked), cpu)
+    plan = run_plan.plan_run(asked, told(tmp_path, effective(asked), blocked), cpu)
     assert not plan.fits
     assert plan.problem is not None
     assert plan.problem.code == "run_preflight_blocked"
@@ -207,19 +206,19 @@ def test_what_fails_before_settings_are_decided_is_an_error(asked: RunSpec, tmp_
         ([], "training_environment_broken"),
     ):
         with pytest.raises(AppError) as caught:
-            planning.plan(asked, told(tmp_path, *said), cpu)
+            run_plan.plan_run(asked, told(tmp_path, *said), cpu)
         assert caught.value.code == code
 
 
 def test_a_row_that_is_none_is_named(asked: RunSpec) -> None:
     Path(asked.train).write_text('{"messages": []}\n[]\n', encoding="utf-8")
     with pytest.raises(AppError) as caught:
-        planning.plan(asked, None, cpu)
+        run_plan.plan_run(asked, None, cpu)
     assert (caught.value.code, caught.value.facts["line"]) == ("run_data_invalid", 2)
 
 
 def test_a_processor_is_measured_and_has_memory(tmp_path: Path) -> None:
-    device = planning.device_of("cpu", tmp_path / "speed.json")
+    device = run_plan.find_device("cpu", tmp_path / "speed.json")
     assert device.kind == "cpu"
     assert device.flops_per_s > 1e8
     assert 0 < device.free_bytes <= device.memory_bytes
@@ -231,4 +230,4 @@ def test_a_base_that_leaves_a_length_to_its_library_is_said_to_be_unreadable(ask
     del config["num_attention_heads"]
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
     with pytest.raises(AppError, match="hf_file_unreadable"):
-        planning._base(dataclasses.replace(asked, base=str(folder)))
+        run_plan._base(dataclasses.replace(asked, base=str(folder)))

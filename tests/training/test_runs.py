@@ -12,21 +12,21 @@ import pytest
 
 from app.base.errors import AppError
 from app.models import base_models
-from app.training import problems
-from app.training.runs import runs, standing
-from app.training.runs.runs import Run
+from app.training import training_errors
+from app.training.runs import run_folders, run_journal
+from app.training.runs.run_folders import TrainingRunFolder
 from trainer import events
 from trainer.spec import RunSpec
 
 ROOT = Path(__file__).parents[2]
 TRANSCRIPTS = ROOT / "tests" / "transcripts"
 
-Make = Callable[..., Run]
+Make = Callable[..., TrainingRunFolder]
 
 HOLDER = """\
 import sys
 from pathlib import Path
-from app.training.runs import runs
+from app.training.runs import run_folders as runs
 lock = runs.hold(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()
@@ -37,21 +37,21 @@ sys.stdin.read()
 def make(tmp_path: Path) -> Make:
     """A run with that transcript as its journal."""
 
-    def run(folder_name: str, transcript: str = "", **fields: object) -> Run:
+    def run(folder_name: str, transcript: str = "", **fields: object) -> TrainingRunFolder:
         asked = RunSpec(str(tmp_path / "runs" / folder_name), "/base.gguf", "/t.jsonl", "/v.jsonl", **fields)  # type: ignore[arg-type]
-        folder = runs.create(asked)
+        folder = run_folders.create(asked)
         if transcript:
-            shutil.copyfile(TRANSCRIPTS / f"{transcript}.jsonl", folder / standing.JOURNAL)
-        return runs.read(folder)
+            shutil.copyfile(TRANSCRIPTS / f"{transcript}.jsonl", folder / run_journal.JOURNAL_FILE)
+        return run_folders.read(folder)
 
     return run
 
 
-def tell(run: Run, *told: events.Event) -> Run:
+def tell(run: TrainingRunFolder, *told: events.Event) -> TrainingRunFolder:
     """The run after more events."""
-    with (run.folder / standing.JOURNAL).open("a", encoding="utf-8") as file:
+    with (run.folder / run_journal.JOURNAL_FILE).open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(events.to_json(event)) + "\n" for event in told)
-    return runs.read(run.folder)
+    return run_folders.read(run.folder)
 
 
 # -------------------------------------------------------------------------- standing
@@ -91,7 +91,7 @@ def test_a_real_run_that_was_broken_off_and_begun_again_is_one_run(make: Make) -
     assert found.end.best_loss == found.evaluations[-1].loss
     assert found.forecast is not None
     assert found.forecast.is_measured
-    assert all(problems.of_finding(finding).endswith("。") for finding in found.findings)
+    assert all(training_errors.finding_text(finding).endswith("。") for finding in found.findings)
 
 
 def test_a_run_out_of_memory_says_what_was_tried(make: Make) -> None:
@@ -108,7 +108,7 @@ def test_a_run_that_has_not_begun_waits(make: Make) -> None:
 
 def test_lines_of_no_event_are_passed_over(make: Make) -> None:
     run = make("a", "truncated")
-    with (run.folder / standing.JOURNAL).open("a", encoding="utf-8") as file:
+    with (run.folder / run_journal.JOURNAL_FILE).open("a", encoding="utf-8") as file:
         file.write('\n[1, 2]\n"text"\nnull\n{"event": "of tomorrow"}\n\xff\n')
     assert tell(run, events.Paused(9)).state == "paused"
 
@@ -159,40 +159,40 @@ def test_runs_are_listed_newest_first(tmp_path: Path, make: Make) -> None:
     for name, time_s in (("one", 100.0), ("two", 300.0), ("three", 200.0)):
         tell(make(name), events.Started(1, 0, time_s))
     (tmp_path / "runs" / "no run").mkdir()
-    assert [run.id for run in runs.listed(tmp_path / "runs")] == ["two", "three", "one"]
+    assert [run.id for run in run_folders.list_all(tmp_path / "runs")] == ["two", "three", "one"]
 
 
 def test_without_a_folder_there_are_none(tmp_path: Path) -> None:
-    assert runs.listed(tmp_path / "none") == []
+    assert run_folders.list_all(tmp_path / "none") == []
 
 
 def test_a_run_is_found_by_its_id_its_name_a_part_or_its_folder(tmp_path: Path, make: Make) -> None:
     run = make("20261125-1200-kyoryo", name="橋梁の点検")
     make("20261125-1300-tunnel", name="トンネル")
     wanted = (run.id, "橋梁の点検", "1200", "KYORYO", "橋梁", str(run.folder), str(run.folder / "run.json"))
-    assert {runs.find(tmp_path / "runs", one).id for one in wanted} == {run.id}
+    assert {run_folders.find(tmp_path / "runs", one).id for one in wanted} == {run.id}
 
 
 @pytest.mark.parametrize("wanted", ["", "  ", "none", "../..", "/", "~nobody", "x" * 300, "\ud800", "a\0b", "*"])
 def test_what_is_no_run_is_not_found(tmp_path: Path, make: Make, wanted: str) -> None:
     make("one")
     with pytest.raises(AppError, match="run_unknown"):
-        runs.find(tmp_path / "runs", wanted)
+        run_folders.find(tmp_path / "runs", wanted)
 
 
 def test_a_part_of_several_names_is_refused_with_the_names(tmp_path: Path, make: Make) -> None:
     make("20261125-one")
     make("20261125-two")
     with pytest.raises(AppError) as caught:
-        runs.find(tmp_path / "runs", "20261125")
+        run_folders.find(tmp_path / "runs", "20261125")
     assert (caught.value.code, caught.value.facts["count"]) == ("run_ambiguous", 2)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"folder": 1}', '{"version": 99}', "\udcff"])
 def test_a_run_whose_spec_is_damaged_is_listed_all_the_same(tmp_path: Path, make: Make, content: str) -> None:
     run = make("a", "good")
-    (run.folder / runs.SPEC).write_bytes(content.encode("utf-8", "surrogateescape"))
-    (found,) = runs.listed(tmp_path / "runs")
+    (run.folder / run_folders.SPEC).write_bytes(content.encode("utf-8", "surrogateescape"))
+    (found,) = run_folders.list_all(tmp_path / "runs")
     assert (found.spec, found.name, found.state) == (None, "a", "finished")
 
 
@@ -200,7 +200,7 @@ def test_a_folder_with_something_in_it_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").touch()
     with pytest.raises(AppError, match="run_folder_taken"):
-        runs.create(RunSpec(str(tmp_path / "full"), "b", "t", "v"))
+        run_folders.create(RunSpec(str(tmp_path / "full"), "b", "t", "v"))
 
 
 @pytest.mark.parametrize("missing", ["validation.jsonl", "start"])
@@ -213,7 +213,7 @@ def test_what_cannot_be_made_whole_leaves_nothing(tmp_path: Path, missing: str) 
     (tmp_path / missing).unlink(missing_ok=True)
     folder = tmp_path / "runs" / "一つ目"
     with pytest.raises(AppError):
-        runs.create(RunSpec(str(folder), "/base.gguf", adapter=start, **places), takes_data=True)  # type: ignore[arg-type]
+        run_folders.create(RunSpec(str(folder), "/base.gguf", adapter=start, **places), takes_data=True)  # type: ignore[arg-type]
     assert not folder.exists()
 
 
@@ -234,14 +234,14 @@ def test_on_a_full_disk_nothing_of_a_run_stays(small_disk: Path, tmp_path: Path)
     rows.write_bytes(b"x" * (2 << 20))
     asked = RunSpec(str(small_disk / "runs" / "一つ目"), "/base.gguf", str(rows), str(rows))
     with pytest.raises(AppError, match="drive_space"):
-        runs.create(asked, takes_data=True)
+        run_folders.create(asked, takes_data=True)
     assert list((small_disk / "runs").iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(AppError, match="run_unwritable"):
-        runs.create(RunSpec(str(tmp_path / "file" / "run"), "b", "t", "v"))
+        run_folders.create(RunSpec(str(tmp_path / "file" / "run"), "b", "t", "v"))
 
 
 # ------------------------------------------------------------------------ lock, delete
@@ -275,15 +275,15 @@ def holder() -> Iterator[Callable[[Path], "subprocess.Popen[str]"]]:
 def test_two_processes_never_hold_one_folder(make: Make, holder: Callable[[Path], "subprocess.Popen[str]"]) -> None:
     run = make("a", "crashed")
     process = holder(run.folder)
-    assert runs.read(run.folder).state == "running"
+    assert run_folders.read(run.folder).state == "running"
     with pytest.raises(AppError, match="run_busy"):
-        runs.hold(run.folder)
+        run_folders.lock_run(run.folder)
     with pytest.raises(AppError, match="run_busy"):
-        runs.remove(run)
+        run_folders.delete_run(run)
     process.kill()
     process.wait()
-    assert runs.read(run.folder).state == "crashed"
-    runs.hold(run.folder).release()
+    assert run_folders.read(run.folder).state == "crashed"
+    run_folders.lock_run(run.folder).release()
 
 
 @pytest.mark.parametrize(("end", "state"), [("good", "judging"), ("paused", "running"), ("", "running")])
@@ -293,30 +293,30 @@ def test_a_run_that_somebody_holds_is_what_is_done_with_it(
 ) -> None:
     run = tell(make("a", "crashed"), events.Paused(3)) if end == "paused" else make("a", end)
     holder(run.folder)
-    assert runs.read(run.folder).state == state
+    assert run_folders.read(run.folder).state == state
     code = "run_judging" if state == "judging" else "run_busy"
     with pytest.raises(AppError, match=code):
-        runs.hold(run.folder)
+        run_folders.lock_run(run.folder)
     with pytest.raises(AppError, match=code):
-        runs.find_finished(run.folder.parent, "a")
+        run_folders.find_finished(run.folder.parent, "a")
 
 
 def test_a_run_for_another_machine_is_told_apart(make: Make, tmp_path: Path) -> None:
     run = make("a")
-    runs.note_export(run.folder, tmp_path / "job")
-    run = runs.read(run.folder)
+    run_folders.record_export(run.folder, tmp_path / "job")
+    run = run_folders.read(run.folder)
     assert run.state == "exported"
     with pytest.raises(AppError, match="run_exported") as caught:
-        runs.find_finished(tmp_path / "runs", "a")
+        run_folders.find_finished(tmp_path / "runs", "a")
     assert caught.value.facts["path"] == str(tmp_path / "job")
-    shutil.copyfile(TRANSCRIPTS / "good.jsonl", run.folder / standing.JOURNAL)  # taken back
-    assert runs.find_finished(tmp_path / "runs", "a").state == "finished"
+    shutil.copyfile(TRANSCRIPTS / "good.jsonl", run.folder / run_journal.JOURNAL_FILE)  # taken back
+    assert run_folders.find_finished(tmp_path / "runs", "a").state == "finished"
 
 
 def test_a_run_that_has_not_finished_has_nothing_to_tell(make: Make, tmp_path: Path) -> None:
     tell(make("a", "crashed"), events.Paused(3))
     with pytest.raises(AppError, match="gate_not_finished"):
-        runs.find_finished(tmp_path / "runs", "a")
+        run_folders.find_finished(tmp_path / "runs", "a")
 
 
 def test_bases_go_with_the_last_run_that_used_them(make: Make, tmp_path: Path) -> None:
@@ -339,25 +339,25 @@ def test_bases_go_with_the_last_run_that_used_them(make: Make, tmp_path: Path) -
 
 def test_a_trainer_that_outlives_who_started_it_still_counts(make: Make) -> None:
     run = make("a", "crashed")
-    command = [sys.executable, "-c", "import sys; sys.stdin.read()", str(run.folder / runs.SPEC)]
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()", str(run.folder / run_folders.SPEC)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE)
     try:
         run = tell(run, events.Started(1, process.pid, 5.0))
         assert run.state == "running"
         with pytest.raises(AppError, match="run_ending"):
-            runs.hold(run.folder)
+            run_folders.lock_run(run.folder)
     finally:
         process.communicate()
-    assert runs.read(run.folder).state == "crashed"
-    runs.hold(run.folder).release()
+    assert run_folders.read(run.folder).state == "crashed"
+    run_folders.lock_run(run.folder).release()
 
 
 def test_a_process_that_has_said_its_last_word_is_waited_for(make: Make) -> None:
     run = make("a", "crashed")
-    command = [sys.executable, "-c", "import time; time.sleep(0.5)", str(run.folder / runs.SPEC)]
+    command = [sys.executable, "-c", "import time; time.sleep(0.5)", str(run.folder / run_folders.SPEC)]
     process = subprocess.Popen(command)
     run = tell(run, events.Started(1, process.pid, 5.0), events.Paused(3))
-    runs.hold(run.folder).release()
+    run_folders.lock_run(run.folder).release()
     process.wait()
 
 
@@ -377,7 +377,7 @@ def test_a_removed_run_is_gone_and_what_its_links_point_at_stays(tmp_path: Path,
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "letter.txt").touch()
     (run.folder / "link").symlink_to(tmp_path / "own", target_is_directory=True)
-    assert runs.remove(runs.read(run.folder)) > 10_000
+    assert run_folders.delete_run(run_folders.read(run.folder)) > 10_000
     assert not run.folder.exists()
     assert (tmp_path / "own" / "letter.txt").exists()
 
@@ -388,7 +388,7 @@ def test_what_could_not_be_deleted_is_said_and_stays_a_run(make: Make, monkeypat
     def refused(_path: Path) -> None:
         raise PermissionError(13, "in use")
 
-    monkeypatch.setattr(runs, "_delete", refused)
+    monkeypatch.setattr(run_folders, "_delete", refused)
     with pytest.raises(AppError, match="run_not_removed"):
-        runs.remove(run)
-    assert runs.read(run.folder).state == "finished"
+        run_folders.delete_run(run)
+    assert run_folders.read(run.folder).state == "finished"

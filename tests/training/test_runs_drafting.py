@@ -14,7 +14,7 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.inference.local_model import LocalModel
 from app.models import base_models, catalogue, local_models, verification
-from app.training import drafting, problems
+from app.training import spec_builder, training_errors
 from tests import hf_models
 from tests import model_files as tiny
 from trainer import events, spec
@@ -44,7 +44,7 @@ def model(tmp_path: Path) -> LocalModel:
 
 
 def draft(wishes: dict[str, Any], where: Paths, *models: LocalModel) -> RunSpec:
-    return drafting.draft(wishes, where, models, "/converter")
+    return spec_builder.build_spec(wishes, where, models, "/converter")
 
 
 def refused(wishes: dict[str, Any], where: Paths, *models: LocalModel) -> AppError:
@@ -84,7 +84,7 @@ def test_a_spec_says_more_and_its_paths_start_at_its_own_folder(
         tmp_path,
         json.dumps({"data": data.name, "base": Path(model.path).name, "rank": 8, "epochs": 1}),
     )
-    asked = draft(drafting.read(path), where)
+    asked = draft(spec_builder.read_spec_file(path), where)
     assert (asked.base, asked.rank, asked.epochs) == (model.path, 8, 1)
 
 
@@ -185,7 +185,7 @@ def test_data_that_was_changed_after_the_split_is_refused(where: Paths, data: Pa
 )
 def test_a_file_that_is_no_spec_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(AppError, match="spec_unreadable"):
-        drafting.read(written(tmp_path, text))
+        spec_builder.read_spec_file(written(tmp_path, text))
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_why_a_spec_cannot_be_read_is_said_in_japanese(tmp_path: Path, content: 
     path = tmp_path / "設定.json"
     path.write_bytes(content)
     with pytest.raises(AppError, match=code) as caught:
-        drafting.read(path)
+        spec_builder.read_spec_file(path)
     said = str(wording.describe_error(caught.value))
     assert words in said
     assert not re.search("Expecting|codec|object", said)
@@ -211,7 +211,7 @@ def test_why_a_spec_cannot_be_read_is_said_in_japanese(tmp_path: Path, content: 
 
 def test_a_folder_is_no_spec(tmp_path: Path) -> None:
     with pytest.raises(AppError, match="spec_unreadable") as caught:
-        drafting.read(tmp_path)
+        spec_builder.read_spec_file(tmp_path)
     assert sys.platform == "win32" or "フォルダです" in str(wording.describe_error(caught.value))
 
 
@@ -227,14 +227,14 @@ def test_a_folder_is_no_spec(tmp_path: Path) -> None:
 )
 def test_a_spec_that_is_not_there_is_refused(path: str, code: str) -> None:
     with pytest.raises(AppError, match=code) as caught:
-        drafting.read(Path(path))
+        spec_builder.read_spec_file(Path(path))
     str(wording.describe_error(caught.value)).encode()
 
 
 def test_a_spec_with_a_wrong_path_is_refused(tmp_path: Path) -> None:
     for text in ('{"data": 5}', '{"data": "a\\u0000b"}', '{"base": "\\ud800"}'):
         with pytest.raises(AppError, match=r"spec_(invalid|unreadable)"):
-            drafting.read(written(tmp_path, text))
+            spec_builder.read_spec_file(written(tmp_path, text))
 
 
 # --------------------------------------------------------------------------- bases
@@ -299,31 +299,39 @@ def test_each_failure_of_a_run_has_a_sentence_with_its_facts(code: str, language
     facts = {
         name: ["x"] if name == "codes" else 1 if name.endswith("_bytes") else "x" for name in events.FAILURES[code]
     }
-    error = problems.of_run(code, facts, "the-run")
+    error = training_errors.error_from_run(code, facts, "the-run")
     assert error.code in wording.error_codes()
     assert "?" not in str(wording.describe_error(error, language))
 
 
 def test_what_a_spec_expects_is_said_in_words() -> None:
-    said = [problems.of_spec(SpecError("x", 1, expected)).facts["expected"] for expected in ("a path", "an object")]
+    said = [
+        training_errors.error_from_spec(SpecError("x", 1, expected)).facts["expected"]
+        for expected in ("a path", "an object")
+    ]
     assert all(not text.isascii() for text in said)
-    long = problems.of_spec(SpecError("x", "y" * 500, "a path")).facts["value"]
+    long = training_errors.error_from_spec(SpecError("x", "y" * 500, "a path")).facts["value"]
     assert len(long) < 100
 
 
 def test_numbers_of_a_finding_are_written_as_the_others_are() -> None:
     facts = {"count": 24, "p50": 77, "p90": 96, "longest": 110, "tokens": 1650, "trained": 1064}
-    assert "全 1,650 トークンのうち 1,064 トークン" in problems.of_finding(
+    assert "全 1,650 トークンのうち 1,064 トークン" in training_errors.finding_text(
         events.PreflightFinding("lengths", "note", facts)
     )
 
 
 @pytest.mark.parametrize(("why", "words"), [("no card", "GPU が見つかりません"), ("built without CUDA", "CPU 用で")])
 def test_a_card_that_cannot_be_used_is_explained(why: str, words: str) -> None:
-    error = problems.of_run("spec_invalid", {"field": "device", "value": "cuda", "expected": f"cpu: {why}"}, "x")
+    error = training_errors.error_from_run(
+        "spec_invalid", {"field": "device", "value": "cuda", "expected": f"cpu: {why}"}, "x"
+    )
     assert words in wording.describe_error(error).next
 
 
 def test_a_finding_without_words_is_told_by_its_code() -> None:
-    assert problems.of_finding(events.PreflightFinding("of_tomorrow", "warn", {"rows": 3})) == "of_tomorrow (rows=3)"
-    assert problems.of_finding(events.PreflightFinding("of_tomorrow", "warn")) == "of_tomorrow"
+    assert (
+        training_errors.finding_text(events.PreflightFinding("of_tomorrow", "warn", {"rows": 3}))
+        == "of_tomorrow (rows=3)"
+    )
+    assert training_errors.finding_text(events.PreflightFinding("of_tomorrow", "warn")) == "of_tomorrow"

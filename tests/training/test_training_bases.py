@@ -9,7 +9,7 @@ import pytest
 from app.base import wording
 from app.base.errors import AppError
 from app.models import base_models, local_models
-from app.training import problems
+from app.training import training_errors
 from tests import hf_models
 from tests import model_files as models
 
@@ -56,7 +56,10 @@ def test_a_folder_without_a_chat_template_is_refused_with_the_way_on(tmp_path: P
 
 def test_a_template_that_says_what_no_form_can_is_told_without_a_fields_name(tmp_path: Path) -> None:
     facts = {"field": "form", "value": None, "expected": "a form: the base has no chat template"}
-    error = problems.of_run("spec_invalid", facts, "点検")
+    error = training_errors.error_from_run("spec_invalid", facts, "点検")
     assert error.code == "base_form_unreadable"
     assert "form" not in str(wording.describe_error(error))
-    assert problems.of_run("spec_invalid", facts | {"field": "rank", "value": 0}, "点検").code == "spec_invalid"
+    assert (
+        training_errors.error_from_run("spec_invalid", facts | {"field": "rank", "value": 0}, "点検").code
+        == "spec_invalid"
+    )

@@ -9,10 +9,9 @@ import pytest
 
 from app.base import plots
 from app.base.files import work_folder
-from app.training.runs import runs, watching
-from app.training.runs.course import Course, Follower, answers_of
-from app.training.runs.history import History
-from app.training.runs.standing import JOURNAL, Standing
+from app.training.runs import run_folders, run_progress
+from app.training.runs.run_journal import JOURNAL_FILE, RunHistory, RunStatus
+from app.training.runs.run_progress import ProgressReader, RunProgress, sample_answers
 from trainer import events
 from trainer.events import (
     Adjusted,
@@ -44,14 +43,14 @@ class Folder:
         path.mkdir()
         self.validation = path / "validation.jsonl"
         self.validation.write_text("".join(json.dumps({"messages": row}) + "\n" for row in rows), "utf-8")
-        self.path = runs.create(RunSpec(str(path / "run"), "/base", str(self.validation), str(self.validation)))
-        self.follower = Follower(self.path)
+        self.path = run_folders.create(RunSpec(str(path / "run"), "/base", str(self.validation), str(self.validation)))
+        self.follower = ProgressReader(self.path)
 
     def tell(self, *told: Event) -> None:
-        with (self.path / JOURNAL).open("a", encoding="utf-8") as file:
+        with (self.path / JOURNAL_FILE).open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(events.to_json(event)) + "\n" for event in told)
 
-    def look(self, *, is_ours: bool = False) -> Course:
+    def look(self, *, is_ours: bool = False) -> RunProgress:
         return self.follower.look(is_ours=is_ours)
 
 
@@ -73,10 +72,10 @@ def test_what_is_new_is_read_and_nothing_else(folder: Folder) -> None:
 def test_a_line_that_is_being_written_waits_and_a_torn_one_is_passed_over(folder: Folder) -> None:
     folder.tell(Started(1, 0, 5.0), step(1))
     line = json.dumps(events.to_json(step(2)))
-    with (folder.path / JOURNAL).open("a") as file:
+    with (folder.path / JOURNAL_FILE).open("a") as file:
         file.write(line[:20])
     assert len(folder.look().steps) == 1
-    with (folder.path / JOURNAL).open("a") as file:
+    with (folder.path / JOURNAL_FILE).open("a") as file:
         file.write(line[20:] + "\n" + line[:30] + "\n")
     folder.tell(step(3))
     assert [one.step for one in folder.look().steps] == [1, 2, 3]
@@ -85,7 +84,7 @@ def test_a_line_that_is_being_written_waits_and_a_torn_one_is_passed_over(folder
 def test_a_journal_that_was_brought_back_from_elsewhere_is_read_anew(folder: Folder) -> None:
     folder.tell(Started(1, 0, 5.0), *(step(number) for number in range(1, 9)))
     assert len(folder.look().steps) == 8
-    (folder.path / JOURNAL).write_bytes(b"")
+    (folder.path / JOURNAL_FILE).write_bytes(b"")
     folder.tell(Started(1, 0, 5.0), step(1))
     assert len(folder.look().steps) == 1
 
@@ -93,23 +92,23 @@ def test_a_journal_that_was_brought_back_from_elsewhere_is_read_anew(folder: Fol
 def test_who_trains_it_is_told_from_who_is_gone(folder: Folder) -> None:
     folder.tell(Started(1, os.getpid(), 5.0), step(1))
     assert folder.look().state == "crashed"  # this process does not train in that folder
-    held = work_folder.acquire_lock(folder.path / runs.LOCK)
+    held = work_folder.acquire_lock(folder.path / run_folders.LOCK)
     assert folder.look().state == "running"
     held.release()
     folder.tell(Paused(1))
     course = folder.look()
-    assert (course.state, course.can_go_on) == ("paused", True)
+    assert (course.state, course.can_resume) == ("paused", True)
 
 
 def test_a_run_that_is_finished_goes_on_with_its_judging_where_it_can_be_judged(folder: Folder) -> None:
     folder.tell(Started(1, 0, 5.0), events.Finished("steps", 1, 1, 1.5, 1.0, "a", "g", 60.0, 400.0, 1))
-    assert not folder.look().can_go_on
-    (folder.path / runs.HOLDOUT).write_text("{}")
+    assert not folder.look().can_resume
+    (folder.path / run_folders.HOLDOUT).write_text("{}")
     assert folder.look(is_ours=True).state == "judging"
-    assert folder.look().can_go_on
-    (folder.path / runs.GATE).write_text("{}")
+    assert folder.look().can_resume
+    (folder.path / run_folders.GATE).write_text("{}")
     assert folder.look(is_ours=True).state == "judging"
-    assert not folder.look().can_go_on
+    assert not folder.look().can_resume
 
 
 def test_answers_have_their_reference_and_only_those_that_changed(folder: Folder) -> None:
@@ -119,7 +118,7 @@ def test_answers_have_their_reference_and_only_those_that_changed(folder: Folder
     assert answers.reference == "御中です。"
     assert [one.step for one in answers.answers] == [0, 10]
     assert answers.last_step == 20
-    assert answers_of(told[:1], {}).reference == ""
+    assert sample_answers(told[:1], {}).reference == ""
 
 
 @pytest.mark.parametrize(
@@ -129,20 +128,20 @@ def test_answers_have_their_reference_and_only_those_that_changed(folder: Folder
 )  # fmt: skip
 def test_an_alarm_needs_losses_that_rise_in_a_row(losses: Sequence[float], rises: int, without: int) -> None:
     told = evaluations(*losses)
-    assert (watching.rises(told), watching.without_improvement(told)) == (rises, without)
-    assert watching.is_overfitting(told) == (rises >= 2)
+    assert (run_progress.count_rises(told), run_progress.count_without_improvement(told)) == (rises, without)
+    assert run_progress.is_overfitting(told) == (rises >= 2)
 
 
 def test_what_is_watched_tells_what_has_happened() -> None:
-    history = History()
+    history = RunHistory()
     history.adjusted += [Adjusted("out_of_memory", 3, {"micro_batch": 2}), Adjusted("slow", 9, {"tokens_per_s": 1.0})]
     asked = {"patience": 3, "evaluations_per_epoch": 4}
-    standing = Standing(
+    standing = RunStatus(
         evaluations=evaluations(2.0, 1.0, 1.1, 1.2),
         effective=ResolvedRecipe(asked, {}),
         saved=Checkpoint(30, "x", 1, 0.1),
     )
-    found = {one.key: one for one in watching.watched(history, standing, is_awake=False)}
+    found = {one.key: one for one in run_progress.health_checks(history, standing, is_awake=False)}
     assert [(key, one.level) for key, one in found.items()] == [
         ("not_finite", "ok"), ("early_stopping", "note"), ("overfitting", "warning"), ("checkpoint", "ok"),
         ("sleep", "note"), ("memory", "note"), ("speed", "warning"),
@@ -150,7 +149,7 @@ def test_what_is_watched_tells_what_has_happened() -> None:
     assert found["early_stopping"].facts == {"count": 2, "most": 3}
     assert found["memory"].facts["micro_batch"] == 2
     history.adjusted.append(Adjusted("not_finite", 5, {}))
-    assert watching.watched(history, standing, is_awake=True)[0].level == "warning"
+    assert run_progress.health_checks(history, standing, is_awake=True)[0].level == "warning"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +159,7 @@ def test_what_is_watched_tells_what_has_happened() -> None:
      ("running", None, False), ("exported", None, False)],
 )  # fmt: skip
 def test_what_would_fail_again_is_not_gone_on_with(state: str, end: Failed | None, *, goes_on: bool) -> None:
-    assert watching.can_go_on(state, end) == goes_on
+    assert run_progress.is_resumable(state, end) == goes_on
 
 
 def test_curves_keep_what_sticks_out_with_few_points() -> None:

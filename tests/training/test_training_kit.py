@@ -17,8 +17,8 @@ from app.models import package_locks as locks
 from app.models import training_environment
 from app.models.kits import transfer_kit
 from app.models.package_locks import PackageLock
-from app.training.environment import gathering, kit, own_python, python_pins
-from app.training.environment.folders import Folders
+from app.training.environment import base_pythons, kit
+from app.training.environment.folders import EnvironmentFolders
 from tests.wheelhouse import make_wheel, make_wheels, pin_python, write_lock
 
 HERE = sys.version_info[:2]
@@ -60,13 +60,13 @@ def pack(path: Path, files: dict[str, bytes], kind: str = "gz") -> Path:
 def write(
     folder: Path, lock: PackageLock, wheels: Path, archive: Path | None = None, part_bytes: int = PART_BYTES
 ) -> None:
-    together = (archive, python_pins.of_file(archive)) if archive else None
-    kit.write(folder, lock, {file.name: wheels / file.name for file in lock.files}, together, part_bytes)
+    together = (archive, base_pythons.identify_archive(archive)) if archive else None
+    kit.write_kit(folder, lock, {file.name: wheels / file.name for file in lock.files}, together, part_bytes)
 
 
 def gathered(folder: Path, lock: PackageLock, target: Path) -> dict[str, Path]:
     target.mkdir(exist_ok=True)
-    return gathering.gather(folder, lock, gathering.kit_in(folder), target, lambda _package, _done, _total: None)
+    return kit.collect_wheels(folder, lock, kit.kit_in(folder), target, lambda _package, _done, _total: None)
 
 
 def test_what_is_too_large_is_in_parts_and_all_comes_back(
@@ -77,17 +77,17 @@ def test_what_is_too_large_is_in_parts_and_all_comes_back(
     names = {path.name for path in folder.iterdir()}
     assert "torch-1.0-py3-none-any.whl" not in names
     assert any(name.endswith(".kotae-part") for name in names)
-    assert {"peft-1.0-py3-none-any.whl", "README.txt", f"{lock.name}.txt", kit.NAME} <= names
+    assert {"peft-1.0-py3-none-any.whl", "README.txt", f"{lock.name}.txt", kit.KIT_NAME} <= names
     assert all(path.stat().st_size <= PART_BYTES for path in folder.iterdir() if path.suffix in (".whl", ".kotae-part"))
     found = gathered(folder, lock, tmp_path / "joined")
     for file in lock.files:
         assert found[file.name].read_bytes() == (wheels / file.name).read_bytes()
-    read = kit.read(folder)
+    read = kit.read_kit(folder)
     assert (read.lock, read.python_version) == (lock.name, HERE)
     assert kit.lock_of(read, folder) == lock
-    where = Folders(tmp_path)
+    where = EnvironmentFolders(tmp_path)
     where.wheels.mkdir(parents=True)
-    path, _sha256 = gathering.python_archive(folder, read, lock, where)
+    path, _sha256 = kit.copy_python_archive(folder, read, lock, where)
     assert path.read_bytes() == archive.read_bytes()
     readme = (folder / "README.txt").read_text("utf-8")
     assert "学習環境キット" in readme
@@ -121,19 +121,19 @@ def test_interrupted_nothing_half_has_a_final_name(tmp_path: Path, lock: Package
 
     paths = {file.name: wheels / file.name for file in lock.files}
     with pytest.raises(KeyboardInterrupt):
-        kit.write(folder, lock, paths, None, 0, stop)
+        kit.write_kit(folder, lock, paths, None, 0, stop)
     assert not kit.is_kit(folder)
     assert not list(folder.glob("*.tmp"))
     for path in folder.glob("*.whl"):
         assert path.read_bytes() == (wheels / path.name).read_bytes()
-    kit.write(folder, lock, paths, None)
-    assert kit.read(folder).lock == lock.name
+    kit.write_kit(folder, lock, paths, None)
+    assert kit.read_kit(folder).lock == lock.name
 
 
 def test_a_folder_with_somebody_elses_files_of_those_names_is_left_alone(
     tmp_path: Path, lock: PackageLock, wheels: Path
 ) -> None:
-    for name, text in (("README.txt", "my notes"), (kit.NAME, "{}")):
+    for name, text in (("README.txt", "my notes"), (kit.KIT_NAME, "{}")):
         folder = tmp_path / name
         folder.mkdir()
         (folder / name).write_text(text, encoding="utf-8")
@@ -170,9 +170,9 @@ def test_a_damaged_part_and_a_damaged_wheel_are_named(
 
 
 def tampered(folder: Path, change) -> None:
-    document = json.loads((folder / kit.NAME).read_bytes())
+    document = json.loads((folder / kit.KIT_NAME).read_bytes())
     change(document)
-    (folder / kit.NAME).write_bytes(transfer_kit.table_bytes(document))
+    (folder / kit.KIT_NAME).write_bytes(transfer_kit.table_bytes(document))
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_a_table_that_was_tampered_with_is_refused(tmp_path: Path, lock: Package
     write(folder, lock, wheels)
     tampered(folder, change)
     with pytest.raises(AppError, match="training_kit_damaged"):
-        kit.read(folder)
+        kit.read_kit(folder)
 
 
 def test_one_flipped_byte_of_the_table_is_noticed_and_a_newer_kit_is_told(
@@ -203,11 +203,11 @@ def test_one_flipped_byte_of_the_table_is_noticed_and_a_newer_kit_is_told(
     write(folder, lock, wheels)
     tampered(folder, lambda document: document.update(version=2))
     with pytest.raises(AppError, match="kit_newer"):
-        kit.read(folder)
-    content = (folder / kit.NAME).read_bytes()
-    (folder / kit.NAME).write_bytes(content.replace(b"peft", b"Peft"))
+        kit.read_kit(folder)
+    content = (folder / kit.KIT_NAME).read_bytes()
+    (folder / kit.KIT_NAME).write_bytes(content.replace(b"peft", b"Peft"))
     with pytest.raises(AppError, match="training_kit_damaged"):
-        kit.read(folder)
+        kit.read_kit(folder)
 
 
 def test_a_kit_that_is_whole_in_itself_but_not_what_kotae_knows_is_not_installed(
@@ -220,10 +220,10 @@ def test_a_kit_that_is_whole_in_itself_but_not_what_kotae_knows_is_not_installed
     assert forged is not None
     write(folder, forged, wheels)
     with pytest.raises(AppError, match="training_kit_other"):
-        kit.lock_of(kit.read(folder), folder)
+        kit.lock_of(kit.read_kit(folder), folder)
     tampered(folder, lambda document: document.update(lock_sha256=lock.digest))
     with pytest.raises(AppError, match="training_kit_unlisted") as caught:
-        kit.lock_of(kit.read(folder), folder)
+        kit.lock_of(kit.read_kit(folder), folder)
     assert caught.value.facts["file"] == "peft-1.0-py3-none-any.whl"
     honest = {file.name: (file.size_bytes, file.sha256) for file in lock.files}
 
@@ -233,7 +233,7 @@ def test_a_kit_that_is_whole_in_itself_but_not_what_kotae_knows_is_not_installed
             file["parts"] = [{"size_bytes": file["size_bytes"], "sha256": file["sha256"]}]
 
     tampered(folder, lie)
-    assert kit.lock_of(kit.read(folder), folder) == lock
+    assert kit.lock_of(kit.read_kit(folder), folder) == lock
     with pytest.raises(AppError, match="training_wheel_damaged"):
         gathered(folder, lock, tmp_path / "joined")
 
@@ -245,7 +245,7 @@ def test_a_kit_for_another_kind_of_machine_is_named(tmp_path: Path, lock: Packag
     assert foreign is not None
     write(folder, foreign, wheels)
     with pytest.raises(AppError, match="training_kit_system") as caught:
-        kit.lock_of(kit.read(folder), folder)
+        kit.lock_of(kit.read_kit(folder), folder)
     assert caught.value.facts["system"] == "plan9-sparc"
 
 
@@ -253,84 +253,84 @@ def test_a_kit_for_another_kind_of_machine_is_named(tmp_path: Path, lock: Packag
 
 
 def test_a_python_goes_when_nothing_is_made_from_it(tmp_path: Path, archive: Path) -> None:
-    where = Folders(tmp_path / "data")
+    where = EnvironmentFolders(tmp_path / "data")
     where.part.mkdir(parents=True)
     for sha256 in ("a" * 64, "b" * 64):
-        own_python.unpack(archive, sha256, where)
-    used, unused = own_python.programs(where)
+        base_pythons.unpack_archive(archive, sha256, where)
+    used, unused = base_pythons.own_programs(where)
     where.final.mkdir()
     (where.final / "pyvenv.cfg").write_text(f"home = {used.parent}\n", encoding="utf-8")
     stamp = {"key": training_environment.key(where.base)}
     (where.final / training_environment.STAMP).write_text(json.dumps(stamp), encoding="utf-8")
-    own_python.discard_unused(where, where.base)
-    assert own_python.programs(where) == [used]
+    base_pythons.discard_unused_pythons(where, where.base)
+    assert base_pythons.own_programs(where) == [used]
     assert not unused.exists()
     where.final.rename(where.old)
-    own_python.discard_unused(where, where.base)
-    assert own_python.programs(where) == [used]
+    base_pythons.discard_unused_pythons(where, where.base)
+    assert base_pythons.own_programs(where) == [used]
     (where.old / "pyvenv.cfg").unlink()
-    own_python.discard_unused(where, where.base)
+    base_pythons.discard_unused_pythons(where, where.base)
     assert not where.pythons.exists()
 
 
 def test_a_python_is_known_by_its_content_alone(tmp_path: Path, lock: PackageLock, archive: Path) -> None:
     renamed = archive.rename(tmp_path / "python (1).tgz")
-    assert python_pins.of_file(renamed).python == HERE
+    assert base_pythons.identify_archive(renamed).python == HERE
     for path in (tmp_path / "none.tar.gz", pack(tmp_path / archive.name, {**PROGRAM, "python/more": b""}), tmp_path):
         with pytest.raises(AppError, match="python_archive_unknown") as caught:
-            python_pins.of_file(path)
+            base_pythons.identify_archive(path)
         assert caught.value.facts["names"] == archive.name
 
 
 def test_every_lock_has_a_python_that_a_kit_for_it_may_bring() -> None:
     for system in ("linux-x86_64", "win32-x86_64", "darwin-arm64"):
         for lock in locks.all_locks(system):
-            pin = python_pins.newest(lock.system, lock.python)
+            pin = base_pythons.newest_pinned(lock.system, lock.python)
             assert pin is not None
             assert f"-{locks.dotted(lock.python)}." in pin.name
 
 
 def test_a_python_of_which_a_part_is_lost_is_unpacked_again(tmp_path: Path, archive: Path) -> None:
-    where = Folders(tmp_path / "data")
+    where = EnvironmentFolders(tmp_path / "data")
     where.part.mkdir(parents=True)
-    own_python.unpack(archive, "a" * 64, where)
-    (program,) = own_python.programs(where)
+    base_pythons.unpack_archive(archive, "a" * 64, where)
+    (program,) = base_pythons.own_programs(where)
     program.unlink()
-    own_python.unpack(archive, "a" * 64, where)
-    assert own_python.programs(where) == [program]
+    base_pythons.unpack_archive(archive, "a" * 64, where)
+    assert base_pythons.own_programs(where) == [program]
 
 
 def test_a_pinned_archive_that_cannot_be_unpacked_is_said_and_leaves_nothing(tmp_path: Path) -> None:
-    where = Folders(tmp_path / "data")
+    where = EnvironmentFolders(tmp_path / "data")
     where.part.mkdir(parents=True)
     whole = pack(tmp_path / "a.tar.gz", {"python/lib/x": random.Random(1).randbytes(300_000), **PROGRAM})
     whole.write_bytes(whole.read_bytes()[:-50_000])
     with pytest.raises(AppError, match="python_archive_unusable"):
-        own_python.unpack(whole, "a" * 64, where)
+        base_pythons.unpack_archive(whole, "a" * 64, where)
     assert [path for path in where.base.rglob("*") if path.is_file()] == []
 
 
 def test_what_was_joined_before_and_is_another_is_joined_anew(
     tmp_path: Path, lock: PackageLock, wheels: Path, archive: Path
 ) -> None:
-    folder, where = tmp_path / "kit", Folders(tmp_path)
+    folder, where = tmp_path / "kit", EnvironmentFolders(tmp_path)
     write(folder, lock, wheels, archive, part_bytes=100)
     where.wheels.mkdir(parents=True)
     found = gathered(folder, lock, where.wheels)
-    path, _sha256 = gathering.python_archive(folder, kit.read(folder), lock, where)
+    path, _sha256 = kit.copy_python_archive(folder, kit.read_kit(folder), lock, where)
     for file in (path, found["torch-1.0-py3-none-any.whl"]):
         file.write_bytes(bytes(file.stat().st_size))
     assert gathered(folder, lock, where.wheels) == found
-    assert gathering.python_archive(folder, kit.read(folder), lock, where)[0].read_bytes() == archive.read_bytes()
+    assert kit.copy_python_archive(folder, kit.read_kit(folder), lock, where)[0].read_bytes() == archive.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["../evil", "python/../../evil", "/evil"])
 def test_what_would_leave_its_folder_is_not_unpacked_there(tmp_path: Path, name: str) -> None:
-    where = Folders(tmp_path / "data")
+    where = EnvironmentFolders(tmp_path / "data")
     where.part.mkdir(parents=True)
     archive = pack(tmp_path / "a.tar.gz", {"python/lib/python3.11/os.py": b"", name: b"evil"})
     with contextlib.suppress(AppError):
-        own_python.unpack(archive, "c" * 64, where)
+        base_pythons.unpack_archive(archive, "c" * 64, where)
     inside = where.pythons / ("c" * 16)
     assert [path for path in tmp_path.rglob("evil") if inside not in path.parents] == []
     assert not Path("/evil").exists()

@@ -13,9 +13,8 @@ from app.base.errors import AppError
 from app.base.settings import Settings
 from app.models import package_locks as locks
 from app.models import training_environment
-from app.training.environment import folders, need, own_python, place
-from app.training.environment.folders import Folders
-from app.training.environment.report import report
+from app.training.environment import base_pythons, folders, install_plan
+from app.training.environment.folders import EnvironmentFolders, report_environment
 from tests.models.test_training_environment import make
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links, rights and mounts of a Unix system")
@@ -75,13 +74,13 @@ def fat(tmp_path: Path) -> Iterator[Path]:
 
 def refused(folder: Path) -> str:
     with pytest.raises(AppError) as caught:
-        place.require_usable(folder)
+        folders.require_usable_base(folder)
     assert caught.value.facts["path"] == str(folder)
     return caught.value.code
 
 
 def test_a_folder_that_can_hold_one_is_left_as_it_was(drive: Path) -> None:
-    place.require_usable(drive)
+    folders.require_usable_base(drive)
     assert list(drive.iterdir()) == []
 
 
@@ -108,17 +107,17 @@ def test_a_drive_on_which_nothing_can_be_started_is_refused(mounted: Path) -> No
 
 
 def test_a_folder_of_the_same_name_that_kotae_has_not_made_is_not_replaced(data: Path, drive: Path) -> None:
-    place.require_free(drive, data)
-    final = Folders(drive).final
+    folders.require_free_base(drive, data)
+    final = EnvironmentFolders(drive).final
     final.mkdir()
     with pytest.raises(AppError, match="training_place_taken"):
-        place.require_free(drive, data)
+        folders.require_free_base(drive, data)
     folders.write_stamp(final, LOCK, "0" * 32)  # anybody can write one
     choose(data, drive)
     with pytest.raises(AppError):
-        place.require_free(drive, data)
+        folders.require_free_base(drive, data)
     folders.write_stamp(final, LOCK, training_environment.key(data))
-    place.require_free(drive, data)
+    folders.require_free_base(drive, data)
 
 
 @pytest.mark.parametrize("name", ["training-environment", "training-environment.old", "training-environment.part"])
@@ -128,18 +127,18 @@ def test_a_folder_that_will_be_deleted_holds_none(data: Path, drive: Path, name:
     (drive / "link").symlink_to(inside)
     for base in (inside.parent, inside, drive / "link"):
         with pytest.raises(AppError, match="training_place_inside"):
-            place.require_free(base, data)
+            folders.require_free_base(base, data)
 
 
 def test_an_environment_that_was_renamed_holds_none(data: Path, drive: Path) -> None:
     folders.write_stamp(drive, LOCK, "")
     (drive / "lib").mkdir()
     with pytest.raises(AppError, match="training_place_inside"):
-        place.require_free(drive / "lib", data)
+        folders.require_free_base(drive / "lib", data)
 
 
 def test_the_room_is_that_of_the_chosen_drive(mounted: Path) -> None:
-    needed = need.estimate(mounted, mounted, None)
+    needed = install_plan.estimate_need(mounted, mounted, None)
     assert needed.base == mounted
     assert needed.free_bytes <= 8 << 20 < needed.room_bytes
 
@@ -159,20 +158,20 @@ def test_another_drive_under_the_same_path_is_not_taken_for_the_one_that_was_cho
     there = make(drive / "training-environment", f"touch '{data}/ran'")
     for key in ("", "0" * 32):
         folders.write_stamp(there.parent.parent, LOCK, key)
-        found = report(data)
+        found = report_environment(data)
         assert found.python is None
-        assert own_python.trusted(Folders(drive), data) == []
+        assert base_pythons.trusted_programs(EnvironmentFolders(drive), data) == []
         with pytest.raises(AppError, match="training_place_taken"):
-            place.require_free(drive, data)
+            folders.require_free_base(drive, data)
         training_environment.key(data)
     assert not (data / "ran").exists()
 
 
 def test_a_drive_that_is_not_connected_is_said(data: Path, drive: Path) -> None:
     choose(data, drive)
-    assert report(data).problem.code == "no_training_environment"  # type: ignore[union-attr]
+    assert report_environment(data).problem.code == "no_training_environment"  # type: ignore[union-attr]
     drive.rmdir()
-    found = report(data)
+    found = report_environment(data)
     assert found.python is None
     assert found.problem is not None
     assert (found.problem.code, found.problem.facts["path"]) == ("training_place_missing", str(drive))
@@ -186,37 +185,37 @@ def test_a_place_that_is_none_is_passed_over(data: Path, bad: str) -> None:
 
 
 def test_an_attempt_elsewhere_is_found_again_counted_and_deleted(data: Path, drive: Path) -> None:
-    assert folders.proposed(data) == data
-    folders.note_attempt(data, drive)
-    (Folders(drive).cache).mkdir(parents=True)
-    (Folders(drive).cache / "torch").write_bytes(bytes(3000))
-    assert folders.proposed(data) == drive
-    assert report(data).left_bytes == 3000
+    assert folders.proposed_base(data) == data
+    folders.record_attempt(data, drive)
+    (EnvironmentFolders(drive).cache).mkdir(parents=True)
+    (EnvironmentFolders(drive).cache / "torch").write_bytes(bytes(3000))
+    assert folders.proposed_base(data) == drive
+    assert report_environment(data).left_bytes == 3000
     folders.remove_all(data)
-    assert folders.proposed(data) == data
-    assert not Folders(drive).part.exists()
+    assert folders.proposed_base(data) == data
+    assert not EnvironmentFolders(drive).part.exists()
 
 
 def test_an_attempt_on_a_drive_that_is_away_stays_noted_until_it_can_be_deleted(data: Path, drive: Path) -> None:
-    folders.note_attempt(data, drive)
-    Folders(drive).cache.mkdir(parents=True)
+    folders.record_attempt(data, drive)
+    EnvironmentFolders(drive).cache.mkdir(parents=True)
     drive.rename(drive.with_name("外した"))
-    folders.note_attempt(data, data)
+    folders.record_attempt(data, data)
     folders.forget_attempts(data)
-    assert folders.proposed(data) == data
+    assert folders.proposed_base(data) == data
     drive.with_name("外した").rename(drive)
-    assert folders.attempts(data) == [drive]
-    assert folders.proposed(data) == data  # it was given up
+    assert folders.list_attempts(data) == [drive]
+    assert folders.proposed_base(data) == data  # it was given up
     folders.forget_attempts(data)
     assert list(drive.glob("*.part")) == []
-    assert folders.attempts(data) == []
+    assert folders.list_attempts(data) == []
 
 
 def test_deleting_takes_the_one_of_the_chosen_drive(data: Path, drive: Path) -> None:
     choose(data, drive)
     there = make(drive / "training-environment")
     folders.write_stamp(there.parent.parent, LOCK, training_environment.key(data))
-    assert report(data).is_own
+    assert report_environment(data).is_own
     folders.remove_all(data)
-    assert not Folders(drive).final.exists()
+    assert not EnvironmentFolders(drive).final.exists()
     assert sorted(path.name for path in data.iterdir()) == ["settings.json", "training-environment.key"]

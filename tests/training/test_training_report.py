@@ -9,9 +9,9 @@ import pytest
 
 from app.base import html_report, plots, wording
 from app.base.plots import PlotSeries
-from app.training import gate_file
-from app.training.gate import AnswerRow
-from app.training.runs import history, report
+from app.training import quality_gate
+from app.training.quality_gate import AnswerRow
+from app.training.runs import run_journal, run_report
 from tests.html_page import Page
 from tests.training import report_folder
 
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_page_is_whole_and_needs_nothing_from_elsewhere(folder: Path) -> None:
-    path = report.write(folder)
+    path = run_report.write_report(folder)
     assert path == folder / "report.html"
     text = path.read_text("utf-8")
     page = Page(text)
@@ -34,14 +34,14 @@ def test_the_page_is_whole_and_needs_nothing_from_elsewhere(folder: Path) -> Non
 
 
 def test_what_people_and_models_wrote_is_text(folder: Path) -> None:
-    text = report.render(folder)
+    text = run_report.render_report(folder)
     assert "&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;" in text
     assert "<b>何 mm" not in text
     assert "&amp;amp; 橋脚の" in text
 
 
 def test_it_says_what_was_decided_and_from_what(folder: Path) -> None:
-    text = report.render(folder)
+    text = run_report.render_report(folder)
     assert ">採用<" in text or ">要確認<" in text
     for shown in (
         "元のモデル + アダプター<",
@@ -69,7 +69,7 @@ def test_it_says_what_was_decided_and_from_what(folder: Path) -> None:
 def test_it_is_written_in_english_too(folder: Path) -> None:
     wording.use_language("en")
     try:
-        text = report.render(folder)
+        text = run_report.render_report(folder)
     finally:
         wording.use_language("ja")
     assert 'lang="en"' in text
@@ -78,32 +78,32 @@ def test_it_is_written_in_english_too(folder: Path) -> None:
 
 
 def test_a_run_without_a_gate_or_even_a_step_has_a_report(tmp_path: Path) -> None:
-    without = report.render(report_folder.write(tmp_path / "a", with_gate=False))
+    without = run_report.render_report(report_folder.write(tmp_path / "a", with_gate=False))
     assert "評価していません" in without
     assert without.count("<svg") == 3
     empty = tmp_path / "b"
     empty.mkdir()
-    Page(report.render(empty))
+    Page(run_report.render_report(empty))
 
 
 def test_what_is_rejected_is_recommended_nowhere(folder: Path) -> None:
-    found = gate_file.read(folder)
-    gate_file.write(dataclasses.replace(found, verdict="reject"), folder)
-    text = report.render(folder)
+    found = quality_gate.read_gate(folder)
+    quality_gate.write_gate(dataclasses.replace(found, verdict="reject"), folder)
+    text = run_report.render_report(folder)
     assert "使わないでください" in text
     assert "おすすめの形式" not in text
     assert 'class="proposed"' not in text
-    gate_file.write(found, folder)
-    assert "使わないでください" not in report.render(folder)
+    quality_gate.write_gate(found, folder)
+    assert "使わないでください" not in run_report.render_report(folder)
 
 
 def test_the_model_as_it_answered_before_has_a_row_of_its_own(folder: Path) -> None:
-    found = gate_file.read(folder)
-    assert "付属のアダプター" not in report.render(folder)
+    found = quality_gate.read_gate(folder)
+    assert "付属のアダプター" not in run_report.render_report(folder)
     shipped = dataclasses.replace(found.row("base+adapter"), form="base+shipped")
     told = dataclasses.replace(found, forms=(*found.forms, shipped), change_from_shipped=found.change)
-    gate_file.write(told, folder)
-    text = report.render(folder)
+    quality_gate.write_gate(told, folder)
+    text = run_report.render_report(folder)
     assert "<td>元のモデル + 付属のアダプター" in text
     assert "<dt>付属のアダプター付きの元のモデルとの差" in text
 
@@ -112,7 +112,7 @@ def test_the_model_as_it_answered_before_has_a_row_of_its_own(folder: Path) -> N
 def test_a_broken_answer_has_not_improved(answer: str, ended_by: str) -> None:
     well = AnswerRow(1, "問い", "手本", "前", "end", "後", "end", -0.1)
     broken = AnswerRow(2, "問い", "手本", "前", "end", answer, ended_by, -2.0)
-    shown = dict(report._answers([well, broken], html_report.load_words("training.toml")))
+    shown = dict(run_report._answers([well, broken], html_report.load_words("training.toml")))
     assert [one.tuned for one in shown["良くなったもの"]] == ["後"]
     assert len(shown["悪くなった、または良くなっていないもの"]) == 1
 
@@ -121,12 +121,12 @@ def test_a_broken_answer_has_not_improved(answer: str, ended_by: str) -> None:
 def test_only_answers_that_got_better_stand_below_that_heading(change: float | None, better: int, worse: int) -> None:
     row = AnswerRow(1, "問い", "手本", "前", "end", "後", "end", change)
     word = {"most_better": "better", "most_worse": "worse"}
-    shown = {heading: len(found) for heading, found in report._answers([row] * 8, word)}
+    shown = {heading: len(found) for heading, found in run_report._answers([row] * 8, word)}
     assert shown == {name: count for name, count in (("better", better), ("worse", worse)) if count}
 
 
 def test_what_was_done_again_after_a_pause_stands_there_once(folder: Path) -> None:
-    told = history.read(folder)
+    told = run_journal.read_history(folder)
     numbers = [step.step for step in told.steps]
     assert numbers == list(range(1, 121))
     assert told.finished is not None

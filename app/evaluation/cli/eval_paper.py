@@ -38,8 +38,8 @@ from app.evaluation.study.scale_subsets import Material
 from app.evaluation.study.study import Contender, Study, Training
 from app.inference import quantizations
 from app.models import base_models, model_registry
-from app.training.planning import best_card
-from app.training.runs import runs
+from app.training.run_plan import best_card
+from app.training.runs import run_folders
 
 PRESET = "paper-2603.18037"
 ROWS, SUBSETS, QUESTIONS = "train_all_merged_5578.jsonl", "subset_indices.json", "test_questions_100.json"
@@ -134,7 +134,7 @@ class _Stages:
         """A stage of other questions, data, models or judge is none of this. Raises AppError("paper_other_stage")."""
         wish = self._wish
         asked = wish.questions.questions if wish.questions else ()
-        specs = [runs.read(Path(one.folder)).spec for one in study.trainings]
+        specs = [run_folders.read(Path(one.folder)).spec for one in study.trainings]
         trained = {Path(one.folder) for finished in self._finished for one in finished.study.trainings}
         is_same = (
             studies.questions_of(folder, study).questions == asked
@@ -233,7 +233,7 @@ def _quant(wish: Scale, best: _Best, where: Paths, output: Output) -> Path:
     folder = work_folder.timestamped_path(where.evaluations, wish.asking.name, time.time())
     system = best.result.system
     base = model_registry.choose_model(system.model, where)
-    adapter = command_request.choose_adapter(system.adapter, where.runs, runs.find_folder)
+    adapter = command_request.choose_adapter(system.adapter, where.runs, run_folders.find_folder)
     _model, tuning = eval_questions.tuned_by(base, adapter, where.documents)
     if tuning is None:
         raise AppError("adapter_unknown", wanted=system.adapter)

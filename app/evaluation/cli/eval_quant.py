@@ -18,7 +18,7 @@ from app.evaluation.study.study import Contender, Study
 from app.inference import quantizations
 from app.inference.local_model import LocalModel
 from app.models import model_registry
-from app.training.runs import runs
+from app.training.runs import run_folders
 
 
 def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
@@ -64,7 +64,7 @@ def _made(options: argparse.Namespace, models: Sequence[LocalModel], folder: Pat
     source = quant_plan.of_model(models[0]) if models else quant_plan.of_folder(Path(options.model[0]))
     tuned = None
     if options.adapter is not None:
-        adapter = command_request.choose_adapter(options.adapter, where.runs, runs.find_folder)
+        adapter = command_request.choose_adapter(options.adapter, where.runs, run_folders.find_folder)
         model, tuning = eval_questions.tuned_by(source.model, adapter, where.documents)
         tuned = (model, tuning) if tuning is not None else None
     return quant_plan.plan(source, forms, tuned, folder, where.bases)

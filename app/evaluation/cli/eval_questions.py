@@ -27,7 +27,7 @@ from app.evaluation.study.planning import Asking
 from app.evaluation.study.study import Contender, Rated, Study
 from app.inference.local_model import LocalModel
 from app.models import model_registry
-from app.training.runs import lineage, runs
+from app.training.runs import lineage, run_folders
 
 
 def add_options(parser: argparse.ArgumentParser, name: str) -> None:
@@ -134,7 +134,9 @@ def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[Rated, 
 
 def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`."""
-    adapters = [command_request.choose_adapter(one, where.runs, runs.find_folder) for one in options.adapter or ()]
+    adapters = [
+        command_request.choose_adapter(one, where.runs, run_folders.find_folder) for one in options.adapter or ()
+    ]
     models = [model_registry.choose_model(one, where) for one in options.model]
     models = models or [_base(None, next((one for one in adapters if one.run is not None), None), where)]
     judge = judge_of(options, where)
@@ -162,7 +164,9 @@ def _judge(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `eval_run.run_study`."""
     chosen = options.adapter
-    adapter = command_request.choose_adapter(chosen, where.runs, runs.find_folder) if chosen is not None else None
+    adapter = (
+        command_request.choose_adapter(chosen, where.runs, run_folders.find_folder) if chosen is not None else None
+    )
     model = _base(options.model, adapter, where)
     judge, documents = judge_of(options, where), documents_of(options.collection, where)
     questions = questions_of(options, where, output)
@@ -196,7 +200,7 @@ def tuned_by(model: LocalModel, adapter: AdapterChoice, documents: Path) -> tupl
     if adapter.use is None:
         return model, None
     name = command_request.run_name(adapter.run) if adapter.run else contending.adapter_name(adapter.use.path)
-    label = lineage.of_adapter(Path(adapter.use.path)).label_now(documents)
+    label = lineage.lineage_of_adapter(Path(adapter.use.path)).label_now(documents)
     return command_request.in_form_of_run(model, adapter), Tuning(adapter.use.path, adapter.use.strength, name, label)
 
 

@@ -31,8 +31,8 @@ from app.evaluation.study import study as studies
 from app.evaluation.study.study import Entry, Study
 from app.inference import child_commands, machine
 from app.inference.services.engine import EngineClient
-from app.training.services import train_live, training
-from app.training.services.training import Trainer
+from app.training.services import terminal_run, training_run
+from app.training.services.training_run import Trainer
 
 RATED = 40  # answers of a sheet: an hour's work, and enough for a kappa
 SHOWN_DAMAGED = "-"
@@ -245,7 +245,7 @@ def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _trainer(where: Paths) -> Trainer | AppError:
     try:
-        return training.locate(where.data)
+        return training_run.locate_trainer(where.data)
     except AppError as error:
         return error
 
@@ -277,7 +277,7 @@ class _Running:
     def _interrupt(self) -> None:
         if self._run.training is not None:  # it saves first, which may take minutes
             self._output.end_progress()
-            train_live.say_pausing(self._run.training, self._output)
+            terminal_run.show_pausing(self._run.training, self._output)
         self._run.stop()
 
     def _on_progressed(self, progress: StudyProgress) -> None:

@@ -20,7 +20,7 @@ from app.evaluation.study.scale_study import Scale
 from app.evaluation.study.scale_subsets import Material
 from app.inference.local_model import LocalModel
 from app.models import base_models, model_registry
-from app.training.services import training
+from app.training.services import training_run
 from trainer.spec import PRESETS
 
 _MOST_SEEDS = 20
@@ -96,7 +96,7 @@ def planner(where: Paths) -> tuple[Callable[..., list[str]] | None, str]:
 
     Raises AppError("no_training_environment" | "converter_missing").
     """
-    trainer = training.locate(where.data)
+    trainer = training_run.locate_trainer(where.data)
     return trainer.command if trainer.can_judge else None, trainer.converter  # the fake cannot plan
 
 

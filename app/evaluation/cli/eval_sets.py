@@ -21,7 +21,7 @@ from app.evaluation.cli import eval_from_chats
 from app.evaluation.question_files import QuestionFile
 from app.evaluation.question_sets import KeptSet
 from app.evaluation.records import Question, QuestionSet
-from app.training.data.records import BadRow, short
+from app.training.data.records import BadRow, shorten
 
 SHOWN_ROWS = 20  # on the terminal; JSON and exports have all
 SHOWN_CHARACTERS = 80  # of a question
@@ -60,9 +60,9 @@ def tell(found: QuestionFile, output: Output) -> None:
     output.note(key, name=found.name, sheet=found.sheet, count=len(found.questions))
     output.note("common.data_mapping", mapping=phrase("common.data_gap").join(_mapping(found.columns.named())))
     if found.columns.unused:
-        output.note("common.data_unused", columns=" / ".join(map(short, found.columns.unused[:SHOWN_ROWS])))
+        output.note("common.data_unused", columns=" / ".join(map(shorten, found.columns.unused[:SHOWN_ROWS])))
     if found.other_sheets:
-        output.note("common.data_other_sheets", sheets=" / ".join(map(short, found.other_sheets)))
+        output.note("common.data_other_sheets", sheets=" / ".join(map(shorten, found.other_sheets)))
     if found.blank:
         output.note("common.batch_blank", count=found.blank)
     for row in found.skipped[:SHOWN_ROWS]:
@@ -81,7 +81,7 @@ def _mapping(named: dict[str, str]) -> list[str]:
         if field == "document_group" or column_mapping.normalize_name(column) not in map(
             column_mapping.normalize_name, (field, name)
         ):
-            told.append(phrase("common.data_mapping_one", field=name, column=short(column)))
+            told.append(phrase("common.data_mapping_one", field=name, column=shorten(column)))
     if len(told) < len(named):
         told.append(phrase("evaluation.questions_same_columns" if told else "evaluation.questions_all_columns"))
     return told
@@ -114,7 +114,7 @@ def _reason(row: BadRow) -> str:
 
 def _tell_renamed(renamed: tuple[tuple[str, str], ...], output: Output) -> None:
     for old, new in renamed[:SHOWN_ROWS]:
-        output.note("evaluation.questions_renamed", old=short(old), new=short(new))
+        output.note("evaluation.questions_renamed", old=shorten(old), new=shorten(new))
     if len(renamed) > SHOWN_ROWS:
         output.note("evaluation.questions_renamed_more", count=len(renamed) - SHOWN_ROWS)
 
@@ -171,7 +171,7 @@ def _page(found: QuestionSet, about: KeptSet, output: Output) -> Iterator[str]:
     )
     categories = Counter(one.category for one in questions if one.category).most_common()
     if categories:
-        counted = phrase("common.data_gap").join(f"{short(name)} {count}" for name, count in categories)
+        counted = phrase("common.data_gap").join(f"{shorten(name)} {count}" for name, count in categories)
         yield output.phrase("evaluation.question_set_categories", categories=counted)
     for version in about.versions:
         date = time.strftime("%Y-%m-%d %H:%M", time.localtime(version.made_at))
@@ -180,7 +180,7 @@ def _page(found: QuestionSet, about: KeptSet, output: Output) -> Iterator[str]:
     yield f"SHA-256 {found.sha256}"
     yield ""
     for one in questions[:SHOWN_ROWS]:
-        yield f"{short(one.id)}\t{short(one.text, SHOWN_CHARACTERS)}"
+        yield f"{shorten(one.id)}\t{shorten(one.text, SHOWN_CHARACTERS)}"
         yield from (f"    {line}" for line in _known(one))
     if len(questions) > SHOWN_ROWS:
         name = f"{found.name}@{found.version}"
@@ -192,10 +192,10 @@ def _known(question: Question) -> Iterator[str]:
     if not question.is_answerable:
         yield phrase("evaluation.question_shown_unanswerable")
     if question.reference:
-        yield phrase("evaluation.question_shown_reference", text=short(question.reference, SHOWN_CHARACTERS))
+        yield phrase("evaluation.question_shown_reference", text=shorten(question.reference, SHOWN_CHARACTERS))
     if question.must_include:
         words = " / ".join(question.must_include)
-        yield phrase("evaluation.question_shown_must_include", text=short(words, SHOWN_CHARACTERS))
+        yield phrase("evaluation.question_shown_must_include", text=shorten(words, SHOWN_CHARACTERS))
     if question.gold:
         yield phrase("evaluation.question_shown_gold", count=len(question.gold))
 

@@ -23,7 +23,7 @@ from app.evaluation.judge.calibration import Case
 from app.evaluation.records import Question
 from app.evaluation.results import Evaluation
 from app.training.data.duplicates import normalized
-from app.training.data.records import short
+from app.training.data.records import shorten
 
 SUFFIXES = (".xlsx", ".csv")
 _COLUMNS = ("id", "question", "reference", "answer", "score")
@@ -71,7 +71,7 @@ def read(path: Path, questions: Sequence[Question]) -> Ratings:
         answer, score = _answer(cells["answer"]), _score(cells["score"])
         if row.problem or question is None or not answer or score is None:
             reason = row.problem or _reason(cells["score"], question, answer, score)
-            skipped.append(Skipped(row.line, reason, short(_text(cells["score"])) if reason == "not_score" else ""))
+            skipped.append(Skipped(row.line, reason, shorten(_text(cells["score"])) if reason == "not_score" else ""))
         else:
             cases.append(Case(question, answer, "human", score))
     if not cases:

@@ -14,7 +14,7 @@ from app.evaluation.report import grids, tables
 from app.evaluation.report.grids import WORDS, Column, Grid, Value
 from app.evaluation.report_parts import Table
 from app.evaluation.results import SystemResult
-from app.training.gate import LOSS_NATS
+from app.training.quality_gate import LOSS_NATS
 
 _STYLES = ("one", "two", "three")  # of the lines of one plot
 

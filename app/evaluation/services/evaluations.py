@@ -18,7 +18,7 @@ from app.base.settings import Settings
 from app.documents.services.embedding import Embedding, EmbeddingStatus
 from app.inference import child_commands
 from app.inference.services.engine import CLOSE_LIMIT_S, EngineClient, EngineReservation, end_within
-from app.training.services.training import Trainer
+from app.training.services.training_run import Trainer
 
 if TYPE_CHECKING:  # most starts never need a study
     from app.evaluation.services.study_run import Held, StudyProgress, StudyRun  # numpy, which most starts never need

@@ -18,8 +18,8 @@ from app.inference import gguf, memory_estimate, speed
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.inference.speed import MachineSpeed, PredictedSpeed
 from app.models import catalogue
-from app.training.services import training
-from app.training.services.training import Trainer
+from app.training.services import training_run
+from app.training.services.training_run import Trainer
 
 MARKUP_TOKENS = 64  # of a prompt around its question, at most
 _NOT_READ = "0" * 64  # in place of a hash that nobody needs
@@ -76,7 +76,7 @@ def require_trainer(study: Study, paths: Paths, trainer: Trainer | None) -> None
 
 def trainer_of(trainer: Trainer | None, paths: Paths) -> Trainer:
     """None: it was not there when it was looked for. Raises AppError("no_training_environment")."""
-    return trainer or training.locate(paths.data)
+    return trainer or training_run.locate_trainer(paths.data)
 
 
 def _unread(model: LocalModel) -> LocalModel:

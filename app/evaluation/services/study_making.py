@@ -10,7 +10,7 @@ from app.evaluation.services.study_wish import StudyWish
 from app.evaluation.study import planning
 from app.evaluation.study import study as studies
 from app.inference.local_model import LocalModel
-from app.training.services.training import Trainer
+from app.training.services.training_run import Trainer
 
 __all__ = ["Forecast", "StudyWish", "forecast", "make"]
 

@@ -28,8 +28,8 @@ from app.evaluation.study import study as studies
 from app.evaluation.study.steps import Answers, Likelihood, Step
 from app.evaluation.study.study import Made, Study, Training
 from app.inference.services.engine import EngineClient
-from app.training.runs.standing import Standing
-from app.training.services.training import Trainer
+from app.training.runs.run_journal import RunStatus
+from app.training.services.training_run import Trainer
 
 _LOOK_AGAIN_MS = 1000
 
@@ -117,7 +117,7 @@ class StudyRun(QObject):
         return self._lock is not None
 
     @property
-    def training(self) -> Standing | None:
+    def training(self) -> RunStatus | None:
         """Of the run that is being trained; None: nothing is, or it was told to stop."""
         return self._work.standing if isinstance(self._work, TrainingWork) and not self._is_stopping else None
 

@@ -31,9 +31,9 @@ from app.inference.prompts import Turn
 from app.inference.quantizations import QUANTIZATIONS
 from app.inference.reply_journal import ModelReply, StandalonePrompt
 from app.inference.services.engine import EngineClient
-from app.training.runs.standing import Standing
-from app.training.services import training
-from app.training.services.training import Taken, Trainer, TrainingRun
+from app.training.runs.run_journal import RunStatus
+from app.training.services import training_run
+from app.training.services.training_run import LockedRun, Trainer, TrainingRun
 from trainer import convert_job, events
 from trainer.convert_job import GgufToHf, HfToGguf, Merge
 
@@ -136,12 +136,12 @@ class TrainingWork(Work):
         self._run.failed.connect(self.ended.emit)
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> RunStatus:
         return self._run.standing
 
     def start(self) -> None:
         trainer, folder = self._trainer, self._folder
-        background.run(lambda: training.take(trainer, folder), self._on_taken, self.ended.emit)
+        background.run(lambda: training_run.lock_for_training(trainer, folder), self._on_taken, self.ended.emit)
 
     def stop(self) -> None:
         self._is_stopped = True
@@ -152,7 +152,7 @@ class TrainingWork(Work):
         """As `TrainingRun.kill`."""
         self._run.kill()
 
-    def _on_taken(self, taken: Taken) -> None:
+    def _on_taken(self, taken: LockedRun) -> None:
         if self._is_stopped:
             taken.release()
             self.stopped.emit()

@@ -15,7 +15,7 @@ from app.evaluation.results import System
 from app.evaluation.study.study import Contender
 from app.inference.local_model import LocalModel
 from app.models import base_models, local_models
-from app.training.runs import lineage, runs
+from app.training.runs import lineage, run_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def contender(model: LocalModel, tuning: Tuning | None, documents: Documents | N
 
 def trained_on(model: LocalModel, tuning: Tuning | None = None) -> Label:
     """The label of the data that a model of the list or the adapter was trained on."""
-    own = lineage.of_model(model).label or confidentiality.DEFAULT_LABEL
+    own = lineage.lineage_of_model(model).label or confidentiality.DEFAULT_LABEL
     return confidentiality.highest_label((own, tuning.label if tuning is not None else confidentiality.DEFAULT_LABEL))
 
 
@@ -132,7 +132,7 @@ def adapter_sha256(path: str) -> str:
 def adapter_name(path: str) -> str:
     """A run's folder, or the file."""
     file = Path(path)
-    return file.parent.name if file.name == runs.ADAPTER else file.stem
+    return file.parent.name if file.name == run_folders.ADAPTER else file.stem
 
 
 def _name(model: LocalModel, tuning: Tuning | None, documents: Documents | None) -> str:

@@ -18,9 +18,9 @@ from app.evaluation.study import scale_curve, scale_plan, scale_results
 from app.evaluation.study.scale_curve import Curve
 from app.evaluation.study.scale_results import Change, Control, Course, Scale
 from app.evaluation.study.study import Study
-from app.training import problems
-from app.training.gate import FEW_EXAMPLES, LOSS_NATS
-from app.training.runs import runs
+from app.training import training_errors
+from app.training.quality_gate import FEW_EXAMPLES, LOSS_NATS
+from app.training.runs import run_folders
 
 WORTH_NATS = LOSS_NATS  # a token, that twice the data must bring: 2 % of perplexity
 FACTS_SHARE = 0.5  # of the questions, from which on they are about what stands in documents
@@ -162,10 +162,12 @@ def _course_told(found: Scale) -> Iterator[str]:
 
 
 def _settings(study: Study) -> str:
-    run = runs.read(Path(study.trainings[0].folder))
-    decided = runs.effective(run)
+    run = run_folders.read(Path(study.trainings[0].folder))
+    decided = run_folders.effective_spec(run)
     values = {name: getattr(decided, name) for name in _SETTINGS if getattr(decided, name, None) is not None}
-    told = phrase("common.setting_between").join(problems.setting(name, value) for name, value in values.items())
+    told = phrase("common.setting_between").join(
+        training_errors.setting_text(name, value) for name, value in values.items()
+    )
     return phrase("evaluation.scale_settings", settings=told)
 
 

@@ -28,10 +28,10 @@ from app.evaluation.study.scale_subsets import Material
 from app.evaluation.study.study import Contender, Training
 from app.inference.local_model import LocalModel
 from app.models import base_models
-from app.training.data import reading
-from app.training.drafting import Wishes
-from app.training.planning import Plan
-from app.training.runs import runs
+from app.training.data import file_import
+from app.training.run_plan import RunPlan
+from app.training.runs import run_folders
+from app.training.spec_builder import SpecFields
 from trainer import recipe
 from trainer.spec import RunSpec
 
@@ -57,7 +57,7 @@ class Planned:
 
     trainings: tuple[Training, ...]  # in the order in which they are trained
     asked: RunSpec  # of the largest
-    largest: Plan
+    largest: RunPlan
     seconds: float
     disk_bytes: int
 
@@ -65,8 +65,8 @@ class Planned:
 def plan(
     folder: Path,
     material: Material,
-    draft: Callable[[Wishes], RunSpec],
-    look: Callable[[RunSpec], Plan],
+    draft: Callable[[SpecFields], RunSpec],
+    look: Callable[[RunSpec], RunPlan],
     seeds: Sequence[int],
     *,
     has_control: bool,
@@ -89,7 +89,7 @@ def plan(
             raise largest.problem
         jobs = list(_specs(folder, asked, largest, material, seeds, has_control=has_control))
         trainings = tuple(
-            dataclasses.replace(training, folder=str(runs.create(_with_data(one, files, training.rows))))
+            dataclasses.replace(training, folder=str(run_folders.create(_with_data(one, files, training.rows))))
             for training, one in jobs
         )
         each = largest.disk.checkpoints + largest.disk.adapter + largest.disk.logs
@@ -105,7 +105,7 @@ def plan(
 def holdout_questions(material: Material, folder: Path) -> QuestionSet:
     """What the runs are judged by, as questions with their references, as far as a set can hold them. Nobody is asked
     them."""
-    imported = reading.read(folder / DATA / "holdout.jsonl")
+    imported = file_import.import_file(folder / DATA / "holdout.jsonl")
     made = [Question("", row.question, row.answer, group=row.group, origin="imported") for row in imported.rows]
     questions = question_files.with_ids(one for one in map(question_files.fitting, made) if one is not None)[0]
     return QuestionSet(material.name, 0, question_files.sha256(questions), questions)
@@ -124,7 +124,8 @@ def contenders(model: LocalModel, asked: RunSpec, trainings: Sequence[Training])
         if training.is_control or training.seed != trainings[0].seed:
             continue
         use = Tuning(
-            str(Path(training.folder) / runs.ADAPTER), name=phrase("evaluation.scale_size", rows=f"{training.rows:,}")
+            str(Path(training.folder) / run_folders.ADAPTER),
+            name=phrase("evaluation.scale_size", rows=f"{training.rows:,}"),
         )
         name = phrase("evaluation.system_with", name=model.name, other=use.name)
         system = dataclasses.replace(base.system, name=name, adapter=use.path)
@@ -136,7 +137,7 @@ def contenders(model: LocalModel, asked: RunSpec, trainings: Sequence[Training])
 
 
 def _specs(
-    folder: Path, asked: RunSpec, largest: Plan, material: Material, seeds: Sequence[int], *, has_control: bool
+    folder: Path, asked: RunSpec, largest: RunPlan, material: Material, seeds: Sequence[int], *, has_control: bool
 ) -> Iterator[tuple[Training, RunSpec]]:
     """All sizes with one seed, then the control, then the other seeds: what ends early says something already."""
     same = dataclasses.replace(asked, **{name: getattr(largest.spec, name) for name in _SAME})
@@ -175,7 +176,7 @@ def _control(same: RunSpec, rows: int, most: int) -> RunSpec | None:
     )
 
 
-def _seconds(one: RunSpec, rows: int, largest: Plan) -> float:
+def _seconds(one: RunSpec, rows: int, largest: RunPlan) -> float:
     """From what steps and evaluations of the largest run take."""
     time = largest.time
     own = _evaluations(largest.spec, largest.counts.rows, time.steps)

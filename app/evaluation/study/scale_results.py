@@ -17,9 +17,9 @@ from app.base.errors import AppError
 from app.base.wording import phrase
 from app.evaluation.study import steps
 from app.evaluation.study.study import Study, Training
-from app.training import gate_file
-from app.training.runs import history, runs
-from app.training.runs.history import History
+from app.training import quality_gate
+from app.training.runs import run_folders, run_journal
+from app.training.runs.run_journal import RunHistory
 
 RISE_NATS = 0.01  # of the validation loss above its best: less is how it wavers
 OVERFIT_STEPS = 2  # evaluations after the best at the least, before a rise is one
@@ -171,7 +171,7 @@ def measure(study: Study) -> Scale:
     trainings = study.trainings
     if not all(map(steps.is_trained, trainings)):
         raise AppError("evaluation_not_finished", id=study.id)
-    kept = [runs.kept_back(Path(training.folder)) for training in trainings]
+    kept = [run_folders.read_holdout(Path(training.folder)) for training in trainings]
     if len({one.digest for one in kept}) > 1:
         raise AppError("evaluation_damaged", id=study.id, reason=phrase("evaluation.scale_other_holdouts"))
     first = kept[0]
@@ -194,7 +194,7 @@ def holdout_nats(training: Training) -> float:
 
     NaN where it was not measured. Raises AppError("holdout_unreadable").
     """
-    return sum(example.adapter_nll for example in runs.kept_back(Path(training.folder)).examples)
+    return sum(example.adapter_nll for example in run_folders.read_holdout(Path(training.folder)).examples)
 
 
 def of_runs(judged: Judged, found: Sequence[Measured]) -> Scale:
@@ -229,7 +229,7 @@ def of_runs(judged: Judged, found: Sequence[Measured]) -> Scale:
     )
 
 
-def course_of(told: History) -> Course:
+def course_of(told: RunHistory) -> Course:
     validation = tuple((one.step, one.loss) for one in told.evaluations)
     training = _means(told, [step for step, _ in validation if step > 0])
     best = min(validation, key=lambda one: one[1], default=(0, math.nan))
@@ -278,16 +278,16 @@ def _controls(judged: Judged, found: Sequence[Measured], by_rows: dict[int, list
 
 
 def _groups(folder: Path, lines: Sequence[int]) -> tuple[str, ...]:
-    asked = runs.read(folder).spec
-    found = gate_file.groups_of(Path(asked.holdout), lines) if asked else None
+    asked = run_folders.read(folder).spec
+    found = quality_gate.groups_of_lines(Path(asked.holdout), lines) if asked else None
     return found if found and len(set(found)) < len(found) else ()
 
 
 def _course(training: Training) -> Course:
-    return course_of(history.read(Path(training.folder)))
+    return course_of(run_journal.read_history(Path(training.folder)))
 
 
-def _means(told: History, ends: Sequence[int]) -> tuple[tuple[int, float], ...]:
+def _means(told: RunHistory, ends: Sequence[int]) -> tuple[tuple[int, float], ...]:
     """Of the training losses up to each of these steps, since the one before."""
     found, begin = [], 0
     for end in ends:

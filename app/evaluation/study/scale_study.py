@@ -20,8 +20,8 @@ from app.evaluation.study.study import Contender
 from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.models import base_models
-from app.training import drafting
-from app.training import planning as training
+from app.training import run_plan as training
+from app.training import spec_builder
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,9 @@ def trainings_of(
     return scale_plan.plan(
         folder,
         material,
-        lambda files: drafting.draft({**wishes, **files}, where, models, converter),
-        lambda spec: training.plan(
-            spec, command, lambda kind: training.device_of(kind, speed_file)
+        lambda files: spec_builder.build_spec({**wishes, **files}, where, models, converter),
+        lambda spec: training.plan_run(
+            spec, command, lambda kind: training.find_device(kind, speed_file)
         ),
         range(scale_plan.FIRST_SEED, scale_plan.FIRST_SEED + asked.runs),
         has_control=asked.has_control,

@@ -18,8 +18,8 @@ from app.base.files import strict_json
 from app.base.files.input_file import open_regular, read_regular
 from app.base.wording import phrase
 from app.evaluation.study.scale_limits import LEAST_ROWS, LEAST_SIZES
-from app.training.data import duplicates, reading, rows, split
-from app.training.data.rows import Row
+from app.training.data import data_split, duplicates, file_import, rows
+from app.training.data.rows import TrainingRow
 from app.training.runs import lineage
 
 SHARES = (0.125, 0.25, 0.5, 1.0)  # of the training rows, where nobody names sizes
@@ -68,13 +68,13 @@ def nested(data: Path, sizes: Sequence[int] = ()) -> Material:
     """
     unusable, label = 0, confidentiality.DEFAULT_LABEL
     if data.is_dir():
-        split.verify(data)
-        label = lineage.of_data(data).label or confidentiality.DEFAULT_LABEL
+        data_split.verify_split(data)
+        label = lineage.lineage_of_data(data).label or confidentiality.DEFAULT_LABEL
         train, validation, holdout = (read_regular(data / f"{part}.jsonl", _DATA_BYTES) for part in rows.PARTS)
     else:
-        imported = reading.read(data)
+        imported = file_import.import_file(data)
         made, unusable, label = (
-            split.split(imported.rows),
+            data_split.split_rows(imported.rows),
             len(imported.bad),
             confidentiality.label_from(imported.label),
         )
@@ -96,7 +96,7 @@ def given(data: Path, indices: Path, divisor: int = 1) -> Material:
     Raises AppError: scale_indices_unreadable, scale_index_outside, scale_no_holdout,
     scale_sizes_order, scale_size_small, and as `reading.read`.
     """
-    found = reading.read(data)
+    found = file_import.import_file(data)
     by_place = {row.line - 1: row for row in found.rows}
     unusable = {one.line - 1 for one in found.bad}
     drawn = [places[: len(places) // divisor] for places in _read(indices)]
@@ -155,7 +155,7 @@ def _read(indices: Path) -> list[list[int]]:
     return list(data.values())
 
 
-def _held(free: Iterable[Row], divisor: int) -> tuple[list[Row], list[Row]]:
+def _held(free: Iterable[TrainingRow], divisor: int) -> tuple[list[TrainingRow], list[TrainingRow]]:
     """Hold-out and validation. A row's id is a hash of what it says: their order is as good as drawn by lot."""
     ordered = sorted(free, key=lambda row: row.id)
     most = min(max(_REDUCED_HOLDOUT, _MOST_HOLDOUT // divisor), len(ordered) // 2)
@@ -166,21 +166,24 @@ def _held(free: Iterable[Row], divisor: int) -> tuple[list[Row], list[Row]]:
     return holdout, validation
 
 
-def _like(holdout: Sequence[Row], others: Sequence[Row]) -> set[str]:
+def _like(holdout: Sequence[TrainingRow], others: Sequence[TrainingRow]) -> set[str]:
     """Ids of those that ask nearly what a row of the hold-out asks, or answer what it does."""
-    measure, together = split.PAPER.measure, [*holdout, *others]
-    near = [(one, other) for one, other, _ in duplicates.near(together, measure.threshold, measure.n, measure.part)]
+    measure, together = data_split.PAPER.measure, [*holdout, *others]
+    near = [
+        (one, other)
+        for one, other, _ in duplicates.near_duplicates(together, measure.threshold, measure.n, measure.part)
+    ]
     answers, _ = duplicates.same_answers(together)
     count = len(holdout)
     return {together[other].id for one, other in (*near, *answers) if one < count <= other}
 
 
-def _subset(places: Iterable[int], by_place: dict[int, Row], like: Collection[str]) -> Subset:
+def _subset(places: Iterable[int], by_place: dict[int, TrainingRow], like: Collection[str]) -> Subset:
     known = [by_place.get(place) for place in places]
     usable = [row for row in known if row is not None]
     kept = [row for row in usable if row.id not in like]
     return Subset(len(kept), _raw(kept), len(usable) - len(kept), len(known) - len(usable))
 
 
-def _raw(found: Iterable[Row]) -> bytes:
+def _raw(found: Iterable[TrainingRow]) -> bytes:
     return "".join(json.dumps(row.as_json(), ensure_ascii=False) + "\n" for row in found).encode()

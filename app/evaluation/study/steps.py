@@ -15,7 +15,7 @@ from app.chat.batch import journal
 from app.chat.batch.journal import BatchAnswer
 from app.evaluation.study import study as studies
 from app.evaluation.study.study import Contender, Made, Study, Training
-from app.training.runs import runs, standing
+from app.training.runs import run_folders, run_journal
 from trainer.events import Finished
 
 REFERENCE = "reference-"  # what the names of those files begin with
@@ -86,7 +86,7 @@ def drop(study: Study, folder: Path, count: int) -> None:
         with contextlib.suppress(OSError):
             path.unlink()
     for training in filter(is_trained, study.trainings):
-        shutil.rmtree(Path(training.folder) / runs.CHECKPOINTS, ignore_errors=True)
+        shutil.rmtree(Path(training.folder) / run_folders.CHECKPOINTS, ignore_errors=True)
 
 
 def peak_bytes(study: Study) -> int:
@@ -123,8 +123,8 @@ def root_of(study: Study, path: str) -> str:
 def is_trained(training: Training) -> bool:
     """Files alone may be of a run that was killed before it could say how it ended."""
     folder = Path(training.folder)
-    is_there = (folder / runs.HOLDOUT).is_file() and (folder / runs.ADAPTER).is_file()
-    return is_there and isinstance(standing.replay(folder).end, Finished)
+    is_there = (folder / run_folders.HOLDOUT).is_file() and (folder / run_folders.ADAPTER).is_file()
+    return is_there and isinstance(run_journal.replay_status(folder).end, Finished)
 
 
 def out_of(folder: Path, system_id: str, seed: int) -> Path:

@@ -8,8 +8,8 @@ from app.chat.services.chat_session import ChatSession
 from app.documents.services.document_library import DocumentLibrary
 from app.evaluation.services.evaluations import Evaluations
 from app.models.services.model_library import ModelLibrary
-from app.training.services import training
-from app.training.services.trainings import Trainings
+from app.training.services import training_run
+from app.training.services.training_runner import TrainingRunner
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 
@@ -26,7 +26,7 @@ def evaluation_page(
     library: ModelLibrary,
     documents: DocumentLibrary,
     session: ChatSession,
-    trainings: Trainings,
+    trainings: TrainingRunner,
     evaluations: Evaluations,
 ) -> "EvaluationPage":
     """Return the page. What it needs is imported now: most starts never show it."""
@@ -39,6 +39,6 @@ def evaluation_page(
         collections=documents.collections,
         context_tokens=lambda: preferences.value.context_tokens,
         current_model_id=lambda: session.model_id or "",
-        locate=lambda: training.locate(paths.data),
+        locate=lambda: training_run.locate_trainer(paths.data),
     )
     return EvaluationPage(theme, navigation, dialog_model, evaluations, session, lambda: trainings.is_training)

@@ -31,7 +31,7 @@ from app.models import model_registry
 from app.serve.endpoint import MODEL_ID, Endpoint, ServedModel, ServedModels
 from app.serve.request_queue import ModelLoader, RequestQueue
 from app.serve.server import HttpServer, load_own_key, read_key
-from app.training.runs import runs
+from app.training.runs import run_folders
 
 PORT = 8631
 PORT_LEAST, PORT_MOST = 1024, 65535
@@ -96,7 +96,7 @@ def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
     asked = argparse.Namespace(
         question="", model=options.model, context=options.context, collection=[], allow_remote=True, **unsaid
     )
-    request = command_request.request_from_options(asked, where, runs.find_folder)
+    request = command_request.request_from_options(asked, where, run_folders.find_folder)
     if request.model.remote is not None:
         raise AppError("remote_cannot", address=model_registry.server_address(request.model))
     return request

@@ -82,9 +82,9 @@ def empty_bins_now(where: Paths, now: float) -> int:
     record = DayRecord(where.data)
     from app.evaluation import question_sets
     from app.evaluation.study import study
-    from app.training.runs import overview  # most starts end before
+    from app.training.runs import training_list  # most starts end before
 
-    trainings = overview.empty_bin(where, now)
+    trainings = training_list.empty_bin(where, now)
     return (
         trainings
         + study.empty_bin(where.evaluations, record, now)

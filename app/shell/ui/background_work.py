@@ -21,11 +21,11 @@ from app.inference.services.events import AnswerStage
 from app.models.services.downloads import Downloads
 from app.models.services.maintenance import ModelMaintenance
 from app.models.services.model_library import ModelLibrary
-from app.training.services.training_setup import TrainingSetup
-from app.training.services.trainings import Trainings
+from app.training.services.environment_setup import EnvironmentSetup
+from app.training.services.training_runner import TrainingRunner
 from app.uikit.page import Navigation
 
-LongWork = ModelLibrary | ModelMaintenance | TrainingSetup
+LongWork = ModelLibrary | ModelMaintenance | EnvironmentSetup
 
 LONG_WORK_S = 5.0
 LONG_ANSWER_S = 20.0
@@ -47,7 +47,9 @@ class _End(QObject):
 
     def tell(self) -> None:
         work = self._work
-        took_s = LONG_WORK_S if work is None else work.elapsed_s if isinstance(work, TrainingSetup) else work.worked_s
+        took_s = (
+            LONG_WORK_S if work is None else work.elapsed_s if isinstance(work, EnvironmentSetup) else work.worked_s
+        )
         self._notifier.finished(self._words, took_s)
 
 
@@ -103,12 +105,12 @@ class Notifier(QObject):
         self._tell_end(upkeep.folder_moved, phrase("shell.the_models_folder_was_moved"), upkeep)
         upkeep.failed.connect(self._on_upkeep_failed)
 
-    def follow_training(self, setup: TrainingSetup) -> None:
+    def follow_training(self, setup: EnvironmentSetup) -> None:
         """Minutes too. One that was cancelled tells nothing new."""
         self._tell_end(setup.finished, phrase("shell.the_training_environment_is_ready"), setup)
         self._tell_end(setup.failed, phrase("shell.work_on_the_training_environment"), setup)
 
-    def follow_trainings(self, trainings: "Trainings") -> None:
+    def follow_trainings(self, trainings: "TrainingRunner") -> None:
         """One that was paused or given up tells nothing new."""
         self._trainings = trainings
         trainings.ended.connect(self._on_training_ended)
@@ -200,7 +202,7 @@ class CloseGuard(QObject):
     def __init__(
         self,
         window: QWidget,
-        trainings: Trainings,
+        trainings: TrainingRunner,
         evaluations: Evaluations,
         notifier: Notifier,
         navigation: Navigation,

@@ -32,8 +32,8 @@ from app.shell.ui.settings.page import SettingsPage
 from app.shell.ui.sidebar import Sidebar
 from app.shell.ui.status_line import StatusLine
 from app.shell.ui.window_layout import MainFrame, WindowGeometry
-from app.training.services.training_setup import TrainingSetup
-from app.training.services.trainings import Trainings
+from app.training.services.environment_setup import EnvironmentSetup
+from app.training.services.training_runner import TrainingRunner
 from app.uikit import dialogs
 from app.uikit.page import Navigation, Page
 from app.uikit.theme import Theme
@@ -104,8 +104,8 @@ class MainWindow(QMainWindow):
         conversations: Conversations,
         engine: EngineClient,
         downloads: Downloads,
-        training_setup: TrainingSetup,
-        trainings: Trainings,
+        training_setup: EnvironmentSetup,
+        trainings: TrainingRunner,
         evaluations: Evaluations,
         place: WindowGeometry,
         make_answering: Callable[["MainWindow"], ConversationSettings],

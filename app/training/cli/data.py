@@ -30,18 +30,15 @@ from app.inference.prompts import Segment
 from app.inference.services.engine import EngineClient, EngineExit
 from app.models.model_registry import choose_model
 from app.training.cli import data_generate
-from app.training.data import check, check_file, duplicates, leakage, reading, split
-from app.training.data.check import CheckReport, Finding
-from app.training.data.leakage import LeakageReport
-from app.training.data.lengths import Lengths
-from app.training.data.reading import Imported
-from app.training.data.records import BadRow, short
-from app.training.data.rows import PARTS, Row
-from app.training.data.split import LEAST_SHARE, MOST_SHARE, PAPER, Settings, Split
-from app.training.gate import FEW_EXAMPLES
-from app.training.generation import review
-from app.training.generation.review import Review
-from app.training.generation.rows import lines_of
+from app.training.data import check, data_split, duplicates, file_import
+from app.training.data.check import DataCheckReport, DataFinding, LengthSummary
+from app.training.data.data_split import LEAST_SHARE, MOST_SHARE, PAPER, LeakageReport, Split, SplitSettings
+from app.training.data.file_import import ImportedRows
+from app.training.data.records import BadRow, shorten
+from app.training.data.rows import PARTS, TrainingRow
+from app.training.generation import pair_files
+from app.training.generation.pair_files import PairReview, rows_to_lines
+from app.training.quality_gate import FEW_EXAMPLES
 from app.training.runs.lineage import Lineage
 
 SHOWN_BAD = 20  # on the terminal; the file of results has all
@@ -86,10 +83,10 @@ def _check(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 rows that cannot be used, or something to be looked at; 3 expected error."""
     out = Path(options.out).expanduser() if options.out else None
     if out is not None:
-        check_file.check_target(out)
-    imported = reading.read(Path(options.file), mapping_of(options))
+        check.check_target(out)
+    imported = file_import.import_file(Path(options.file), mapping_of(options))
     tokens = _tokens(options.base, imported, where, output) if options.base else None
-    found = check.check(
+    found = check.check_rows(
         imported,
         tokens,
         lambda step, done, total: output.progress(f"training.data_checking.{step}", done=done, total=total),
@@ -98,13 +95,13 @@ def _check(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if out is not None:
         known = Lineage(confidentiality.label_from_word(imported.label), imported.origins)
         permit = _pass_out("rows", known, Path(options.file), out, where, is_allowed=options.allow_secret)
-        check_file.save(out, imported, found, permit=permit)
+        check.save_report(out, imported, found, permit=permit)
     base = options.base if tokens else ""
-    output.result(check_file.as_object(imported, found), "\n".join(_check_text(imported, found, base, out, output)))
+    output.result(check.report_object(imported, found), "\n".join(_check_text(imported, found, base, out, output)))
     return 1 if imported.bad or found.findings else 0
 
 
-def _tokens(base: str, imported: Imported, where: Paths, output: Output) -> list[int] | None:
+def _tokens(base: str, imported: ImportedRows, where: Paths, output: Output) -> list[int] | None:
     model = model_of(base, where)
     if model is None:
         output.note("training.data_tokens_later")
@@ -115,7 +112,9 @@ def _tokens(base: str, imported: Imported, where: Paths, output: Output) -> list
 # ------------------------------------------------------------------ check: text
 
 
-def _check_text(imported: Imported, found: CheckReport, base: str, out: Path | None, output: Output) -> Iterator[str]:
+def _check_text(
+    imported: ImportedRows, found: DataCheckReport, base: str, out: Path | None, output: Output
+) -> Iterator[str]:
     yield from _source(imported, output)
     yield from _preview(imported, output)
     if imported.bad:
@@ -143,12 +142,12 @@ def _check_text(imported: Imported, found: CheckReport, base: str, out: Path | N
         yield output.phrase("training.data_written", path=out)
 
 
-def _source(imported: Imported, output: Output) -> Iterator[str]:
+def _source(imported: ImportedRows, output: Output) -> Iterator[str]:
     place = ""
     if imported.sheet:
         place = output.phrase("training.data_head_sheet", sheet=imported.sheet)
     elif imported.encoding:
-        place = output.phrase("training.data_head_encoding", encoding=reading.encoding_name(imported.encoding))
+        place = output.phrase("training.data_head_encoding", encoding=file_import.encoding_name(imported.encoding))
     shape = output.phrase(f"training.data_shape.{imported.shape}")
     yield output.phrase(
         "training.data_head_some" if imported.bad else "training.data_head",
@@ -162,27 +161,27 @@ def _source(imported: Imported, output: Output) -> Iterator[str]:
     if mapping:
         named = [
             output.phrase(
-                "common.data_mapping_one", field=output.phrase(f"training.data_field.{field}"), column=short(column)
+                "common.data_mapping_one", field=output.phrase(f"training.data_field.{field}"), column=shorten(column)
             )
             for field, column in mapping.items()
         ]
         yield output.phrase("common.data_mapping", mapping=output.phrase("common.data_gap").join(named))
-        unused = [short(column) for column in imported.columns if column not in mapping.values()]
+        unused = [shorten(column) for column in imported.columns if column not in mapping.values()]
         if unused:
             yield output.phrase("common.data_unused", columns=" / ".join(unused[:SHOWN_BAD]))
     if imported.other_sheets:
-        yield output.phrase("common.data_other_sheets", sheets=" / ".join(map(short, imported.other_sheets)))
+        yield output.phrase("common.data_other_sheets", sheets=" / ".join(map(shorten, imported.other_sheets)))
     if imported.blank:
         yield output.phrase("training.data_blank", count=imported.blank)
 
 
-def _preview(imported: Imported, output: Output) -> Iterator[str]:
-    for row in imported.rows[: check_file.PREVIEW_ROWS]:
+def _preview(imported: ImportedRows, output: Output) -> Iterator[str]:
+    for row in imported.rows[: check.PREVIEW_ROWS]:
         yield ""
         yield output.phrase("training.data_preview", line=row.line)
         for message in row.messages:
             name = output.phrase(f"training.data_role.{message.role}")
-            yield "  " + output.phrase("training.data_said", role=name, text=short(message.text, PREVIEW_CHARACTERS))
+            yield "  " + output.phrase("training.data_said", role=name, text=shorten(message.text, PREVIEW_CHARACTERS))
 
 
 def _reason(row: BadRow, output: Output) -> str:
@@ -195,7 +194,7 @@ def _reason(row: BadRow, output: Output) -> str:
     )
 
 
-def _finding(finding: Finding, output: Output) -> Iterator[str]:
+def _finding(finding: DataFinding, output: Output) -> Iterator[str]:
     lines = list(dict.fromkeys(place.line for place in finding.places))
     shown = output.phrase("common.data_gap").join(map(str, lines[:SHOWN_LINES])) + (
         "…" if len(lines) > SHOWN_LINES else ""
@@ -203,12 +202,12 @@ def _finding(finding: Finding, output: Output) -> Iterator[str]:
     what = output.phrase(f"training.data_found.{finding.code}")
     yield "  " + output.phrase("training.data_finding", what=what, count=f"{len(finding.places):,}", lines=shown)
     for place in finding.places[:SHOWN_EXAMPLES]:
-        detail = check_file.detail(finding.code, place)
+        detail = check.place_detail(finding.code, place)
         key = "training.data_example_detail" if detail else "training.data_example"
         yield "    " + output.phrase(key, line=place.line, text=place.text, detail=detail)
 
 
-def _lengths(unit: str, parts: dict[str, Lengths], base: str, output: Output) -> Iterator[str]:
+def _lengths(unit: str, parts: dict[str, LengthSummary], base: str, output: Output) -> Iterator[str]:
     if not parts:
         return
     yield ""
@@ -233,7 +232,7 @@ def _lengths(unit: str, parts: dict[str, Lengths], base: str, output: Output) ->
 # ------------------------------------------------------------- check: tokens
 
 
-def _count_tokens(rows: Sequence[Row], model: LocalModel, where: Paths, output: Output) -> list[int]:
+def _count_tokens(rows: Sequence[TrainingRow], model: LocalModel, where: Paths, output: Output) -> list[int]:
     """Of all messages of each row together, without what a chat template puts around them.
 
     Raises AppError("memory_short" | "engine_died"), what the engine fails with, and KeyboardInterrupt.
@@ -274,7 +273,7 @@ def _check_memory(model: LocalModel) -> None:
 class _Counting:
     """One batch at a time, so that a count of thousands of rows can be stopped."""
 
-    def __init__(self, engine: EngineClient, rows: Sequence[Row], output: Output) -> None:
+    def __init__(self, engine: EngineClient, rows: Sequence[TrainingRow], output: Output) -> None:
         self._engine = engine
         self._batches = _batches(rows)
         self._total = len(rows)
@@ -326,7 +325,7 @@ class _Counting:
         self._waiting.stop()
 
 
-def _batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
+def _batches(rows: Sequence[TrainingRow]) -> Iterator[list[TrainingRow]]:
     sizes = itertools.accumulate(sum(len(message.text) for message in row.messages) for row in rows)
     for _, batch in itertools.groupby(zip(rows, sizes, strict=True), lambda one: one[1] // BATCH_CHARACTERS):
         yield [row for row, _ in batch]
@@ -350,15 +349,15 @@ def _add_split(actions: Any, shared: argparse.ArgumentParser) -> None:
 def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 something of the hold-out is known from training; 3 expected error."""
     settings = replace(
-        PAPER if options.paper else Settings(),
+        PAPER if options.paper else SplitSettings(),
         seed=options.seed,
         holdout=_share("--holdout", options.holdout),
         validation=_share("--validation", options.validation),
     )
     folder = Path(options.out).expanduser()
-    split.require_free(folder)
+    data_split.require_free_folder(folder)
     output.progress("training.split_reading")
-    imported = reading.read(Path(options.file), mapping_of(options))
+    imported = file_import.import_file(Path(options.file), mapping_of(options))
     gate: AbstractContextManager[None] = nullcontext()
     if Path(options.file).resolve().is_relative_to(where.data.resolve()):  # else the user has the rows outside anyway
         known = Lineage(confidentiality.label_from_word(imported.label), imported.origins)
@@ -367,14 +366,14 @@ def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
     output.progress("training.split_comparing", rows=f"{len(imported.rows):,}")
     flagged = check.flagged(imported.rows)
     is_dropped = options.drop_flagged
-    made = split.split([row for row in imported.rows if not is_dropped or row.line not in flagged], settings)
+    made = data_split.split_rows([row for row in imported.rows if not is_dropped or row.line not in flagged], settings)
     if not is_dropped:
         kept = {row.line for name in PARTS for row in made.part(name)}
         flagged = {line: codes for line, codes in flagged.items() if line in kept}
-    report = leakage.report(made)
+    report = data_split.report_leakage(made)
     source = _split_source(imported) | {"flagged": _by_code(flagged), "flagged_dropped": is_dropped}
     with gate:
-        manifest = split.write(made, folder, source, report.as_json())
+        manifest = data_split.write_split(made, folder, source, report.as_json())
     output.end_progress()
     lines = [*_split_text(imported, made, folder, output), *_flagged(source, len(flagged), options.file, output)]
     lines += [*_removed(made, output), *_leakage(made, report, output), *_few(made, output)]
@@ -388,7 +387,7 @@ def _share(option: str, share: float | None) -> float | None:
     raise AppError("bad_option", option=option, value=share, expected=f"{LEAST_SHARE} - {MOST_SHARE}")
 
 
-def _split_source(imported: Imported) -> dict[str, Any]:
+def _split_source(imported: ImportedRows) -> dict[str, Any]:
     return {
         "name": imported.name,
         "sha256": imported.sha256,
@@ -404,7 +403,7 @@ def _by_code(flagged: Mapping[int, Collection[str]]) -> dict[str, list[int]]:
     return {code: lines for code, lines in by_code.items() if lines}
 
 
-def _split_text(imported: Imported, made: Split, folder: Path, output: Output) -> Iterator[str]:
+def _split_text(imported: ImportedRows, made: Split, folder: Path, output: Output) -> Iterator[str]:
     counts = {name: f"{len(made.part(name)):,}" for name in PARTS}
     yield output.phrase(
         "training.split_done", name=imported.name, rows=f"{len(imported.rows):,}", path=folder, **counts
@@ -440,7 +439,7 @@ def _few(made: Split, output: Output) -> Iterator[str]:
 
 def _removed(made: Split, output: Output) -> Iterator[str]:
     if made.removed:
-        counts = {reason: sum(one.reason == reason for one in made.removed) for reason in split.REASONS}
+        counts = {reason: sum(one.reason == reason for one in made.removed) for reason in data_split.REMOVAL_REASONS}
         yield output.phrase("training.split_removed", count=f"{len(made.removed):,}", **counts)
     for one in made.removed[:SHOWN_REMOVED]:
         similarity = f"{one.similarity:.2f}"
@@ -479,7 +478,7 @@ def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str
     for at, count in enumerate(report.histogram):
         if count:
             bar = "█" * round(BAR_CHARACTERS * count / longest) or "▏"
-            yield f"    {at / leakage.BINS:.1f}–{(at + 1) / leakage.BINS:.1f}  {bar} {count:,}"
+            yield f"    {at / data_split.SIMILARITY_BINS:.1f}–{(at + 1) / data_split.SIMILARITY_BINS:.1f}  {bar} {count:,}"
 
 
 # -------------------------------------------------------------------- review
@@ -497,18 +496,18 @@ def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 rows of the table that cannot be used, or nothing was accepted; 3 expected error."""
     path, out = Path(options.file).expanduser(), Path(options.out).expanduser()
     kind = path.suffix.lower()
-    allowed = review.TABLES if kind == LINES else (LINES,) if kind in review.TABLES else ()
+    allowed = pair_files.TABLES if kind == LINES else (LINES,) if kind in pair_files.TABLES else ()
     check_new_target(out, allowed, "review_format", name=path.name, out=out.name)
     if kind == LINES:
-        pairs = review.load(path)
+        pairs = pair_files.load_pairs(path)
         permit = _pass_out("pairs", _known(pairs), path, out, where, is_allowed=options.allow_secret)
         return _write_table(pairs, path, out, output, permit)
-    pairs = review.load(Path(options.rows).expanduser() if options.rows else path.with_suffix(LINES))
-    found = review.read(path, pairs)
+    pairs = pair_files.load_pairs(Path(options.rows).expanduser() if options.rows else path.with_suffix(LINES))
+    found = pair_files.read_review_table(path, pairs)
     if found.kept:
         permit = _pass_out("pairs", _known(found.kept), path, out, where, is_allowed=options.allow_secret)
         with permit.open_atomically(out) as file:
-            file.write(lines_of(found.kept))
+            file.write(rows_to_lines(found.kept))
     output.result(_review_object(found, out), "\n".join(_review_text(found, out)))
     return 0 if found.kept and not found.problems else 1
 
@@ -525,14 +524,14 @@ def _pass_out(what: ExportKind, known: Lineage, path: Path, out: Path, where: Pa
 
 
 def _write_table(pairs: Sequence[dict[str, Any]], path: Path, out: Path, output: Output, permit: Permit) -> int:
-    review.write(pairs, out, permit=permit)
+    pair_files.write_review_table(pairs, out, permit=permit)
     back = f"{path.stem}-reviewed{LINES}"
     text = output.phrase("training.review_written", count=len(pairs), path=out, back=back, rows=path)
     output.result({"out": str(out), "pairs": len(pairs)}, text)
     return 0
 
 
-def _review_object(found: Review, out: Path) -> dict[str, Any]:
+def _review_object(found: PairReview, out: Path) -> dict[str, Any]:
     problems = [
         {"line": one.line, "code": one.code, "message": phrase(f"training.review_{one.code}")} for one in found.problems
     ]
@@ -549,7 +548,7 @@ def _review_object(found: Review, out: Path) -> dict[str, Any]:
     }
 
 
-def _review_text(found: Review, out: Path) -> list[str]:
+def _review_text(found: PairReview, out: Path) -> list[str]:
     facts = {"kept": len(found.kept), "accepted": found.accepted, "edited": found.edited, "total": found.total}
     lines = [phrase("training.review_done" if found.kept else "training.review_nothing", path=out, **facts)]
     counts = {name: getattr(found, name) for name in ("rejected", "undecided", "missing")}

@@ -23,9 +23,15 @@ from app.documents.services import command_documents
 from app.inference import child_commands, reply_journal
 from app.inference.services.engine import EngineClient
 from app.models import model_registry
-from app.training.generation.records import REASONS
-from app.training.services import generation
-from app.training.services.generation import Generated, Generation, GenerationJob, GenerationProgress, Stopped
+from app.training.generation.pair_records import REJECTION_REASONS
+from app.training.services import pair_generation
+from app.training.services.pair_generation import (
+    GenerationJob,
+    GenerationOutcome,
+    GenerationProgress,
+    GenerationStopped,
+    PairGeneration,
+)
 
 PAIRS, PAIRS_MOST = 50, 10_000  # below the first, the checks before a training warn
 LINE_S = 30.0  # between lines of progress in a log
@@ -50,7 +56,7 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
             "bad_option", option="--n", value=options.n, expected=phrase("common.range", low=1, high=f"{PAIRS_MOST:,}")
         )
     out = Path(options.out).expanduser()
-    generation.check_target(out)
+    pair_generation.check_target(out)
     collection = _collection(options.collection, where)
     model = model_registry.choose_model(options.model, where)
     job = GenerationJob(
@@ -65,7 +71,7 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
         output.note("training.generation_resumed", count=kept)
     app = core_application()
     engine = EngineClient(child_commands.engine(), where.logs / "engine-generate.log")
-    waiting = _Waiting(Generation(engine, child_commands.template(), job), output)
+    waiting = _GenerationOutput(PairGeneration(engine, child_commands.template(), job), output)
     try:
         waiting.wait()
     except KeyboardInterrupt:  # the second time
@@ -88,15 +94,15 @@ def _collection(name: str, where: Paths) -> DocumentCollection:
         library.close()
 
 
-class _Waiting:
+class _GenerationOutput:
     """Runs one Generation to its end."""
 
-    def __init__(self, generation: Generation, output: Output) -> None:
+    def __init__(self, generation: PairGeneration, output: Output) -> None:
         self.generation = generation
         self._output = output
-        self.generated: Generated | None = None
+        self.generated: GenerationOutcome | None = None
         self.error: AppError | None = None
-        self.stopped: Stopped | None = None  # None, too, where nobody waited for it
+        self.stopped: GenerationStopped | None = None  # None, too, where nobody waited for it
         self._told_at: float | None = None  # when the last line of progress went into a log; None: nothing was told
         self._has_told_left = False
         self._loop = CommandLoop(generation.stop)
@@ -132,11 +138,11 @@ class _Waiting:
         self._has_told_left |= is_known
         return self._told_at is None or is_first or time.monotonic() - self._told_at >= LINE_S
 
-    def _on_finished(self, generated: Generated) -> None:
+    def _on_finished(self, generated: GenerationOutcome) -> None:
         self.generated = generated
         self._loop.stop()
 
-    def _on_stopped(self, stopped: Stopped) -> None:
+    def _on_stopped(self, stopped: GenerationStopped) -> None:
         self.stopped = stopped
         self._loop.stop()
 
@@ -145,7 +151,7 @@ class _Waiting:
         self._loop.stop()
 
 
-def _print(waiting: _Waiting, job: GenerationJob, output: Output) -> int:
+def _print(waiting: _GenerationOutput, job: GenerationJob, output: Output) -> int:
     output.end_progress()
     if waiting.error is not None:
         raise waiting.error
@@ -171,13 +177,13 @@ def _of_job(job: GenerationJob) -> dict[str, Any]:
     }
 
 
-def as_object(generated: Generated, job: GenerationJob) -> dict[str, Any]:
+def as_object(generated: GenerationOutcome, job: GenerationJob) -> dict[str, Any]:
     standing, selected = generated.standing, generated.selected
     return _of_job(job) | {
         "out": str(job.out) if standing.accepted else None,
         "asked": standing.asked,
         "accepted": len(standing.accepted),
-        "rejected": {reason: standing.rejected[reason] for reason in REASONS if standing.rejected[reason]},
+        "rejected": {reason: standing.rejected[reason] for reason in REJECTION_REASONS if standing.rejected[reason]},
         "categories": dict(Counter(pair.candidate.category for pair in standing.accepted)),
         "passages": standing.passages,
         "passages_chosen": len(selected.passages),
@@ -187,7 +193,7 @@ def as_object(generated: Generated, job: GenerationJob) -> dict[str, Any]:
     }
 
 
-def _text(generated: Generated, job: GenerationJob, output: Output) -> list[str]:
+def _text(generated: GenerationOutcome, job: GenerationJob, output: Output) -> list[str]:
     standing = generated.standing
     accepted, asked = len(standing.accepted), standing.asked
     facts = {"accepted": accepted, "asked": asked, "passages": standing.passages, "name": job.collection.name}

@@ -1,10 +1,259 @@
-"""`kotae train …`: fine-tuning, and the environment that it needs."""
+"""`kotae train …`: fine-tuning, and the environment that it needs.
+
+`kotae train environment`: what fine-tunes and converts, shown, made, deleted, and gone back to the one before.
+
+`kotae train env-kit`: what makes it on a machine without a network, written to a folder.
+"""
 
 import argparse
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from PySide6.QtCore import QTimer
+
+from app.base import programs, wording
+from app.base.cli.commands import Output, add_command
+from app.base.cli.loop import CommandLoop, core_application
+from app.base.errors import AppError
+from app.base.files.input_file import absolute_path
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.services.preferences import Preferences
 from app.base.wording import help_text
-from app.training.cli import train_environment, train_gate, train_jobs, train_plan, train_runs
+from app.inference.services.events import NetworkContact
+from app.models import package_locks as locks
+from app.models.kits.transfer_kit import part_bytes_from
+from app.models.training_environment import base_folder
+from app.training.cli import train_plan, train_runs
+from app.training.environment import folders, install_plan, kit, shipped_tools
+from app.training.environment.folders import (
+    EnvironmentFolders,
+    EnvironmentReport,
+    folder_size_bytes,
+    report_environment,
+)
+from app.training.environment.install_plan import InstallNeed
+from app.training.environment.messages import KitJob
+from app.training.services.environment_setup import EnvironmentSetup
+
+
+def add_environment_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
+    parser = add_command(actions, shared, "environment", help_text("train environment"), _environment)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--create", action="store_true", help=help_text("train environment --create"))
+    what.add_argument("--remove", action="store_true", help=help_text("train environment --remove"))
+    what.add_argument("--back", action="store_true", help=help_text("train environment --back"))
+    parser.add_argument("--wheels", metavar="DIR", help=help_text("train environment --wheels"))
+    parser.add_argument("--variant", choices=locks.VARIANTS, help=help_text("train environment --variant"))
+    parser.add_argument("--folder", metavar="DIR", help=help_text("train environment --folder"))
+    _add_kit(actions, shared)
+
+
+def _environment(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 none, or one that cannot be used; 3 expected error; 130 interrupted."""
+    for option in ("wheels", "folder", "variant"):
+        value = getattr(options, option)
+        if value and not options.create:
+            raise AppError("bad_option", option=f"--{option}", value=value, expected=f"--create --{option} {value}")
+    if options.remove:
+        return _remove(where, output)
+    if options.back:
+        folders.restore_previous(base_folder(where.data))
+    extra: dict[str, Any] = {}
+    if options.create:
+        wheels, base = (absolute_path(Path(name)) if name else None for name in (options.wheels, options.folder))
+        base = base or folders.proposed_base(where.data)
+        extra["seconds"] = _create(wheels, base, options.variant or "", where, output)
+    return _print(report_environment(where.data), extra, output)
+
+
+def _remove(where: Paths, output: Output) -> int:
+    bases = dict.fromkeys((base_folder(where.data), where.data))
+    there = [EnvironmentFolders(base) for base in bases]
+    freed = sum(folder_size_bytes(folder) for one in there for folder in (one.final, one.old, one.pythons))
+    freed += sum(
+        folder_size_bytes(EnvironmentFolders(base).part)
+        for base in dict.fromkeys((*bases, *folders.list_attempts(where.data)))
+    )
+    folders.remove_all(where.data)
+    output.result({"freed_bytes": freed}, output.phrase("training.training_removed", freed_bytes=freed))
+    return 0
+
+
+def _create(wheels: Path | None, base: Path, variant: str, where: Paths, output: Output) -> float:
+    """Seconds that it took. Raises AppError, KeyboardInterrupt."""
+    folders.require_usable_base(base)
+    folders.require_free_base(base, where.data)
+    _print_need(install_plan.estimate_need(base, where.data, wheels, variant), output)
+    try:
+        seconds = run_setup(where, output, lambda setup: setup.start(wheels, base, variant))
+    except (AppError, KeyboardInterrupt):
+        left = folder_size_bytes(EnvironmentFolders(base).part)
+        if left:
+            output.note("training.training_kept", left_bytes=left)
+        raise
+    return seconds
+
+
+def _print_need(needed: InstallNeed, output: Output) -> None:
+    output.note(
+        "training.training_need" if needed.download_bytes else "training.training_need_offline",
+        **dataclasses.asdict(needed),
+    )
+    if needed.fetches_python:
+        output.note(
+            "training.training_needs_python", python=needed.python, hosts=", ".join(shipped_tools.python_hosts())
+        )
+    if needed.lacks_cuda:
+        output.note("training.training_lacks_cuda")
+
+
+def run_setup(where: Paths, output: Output, begin: Callable[[EnvironmentSetup], None]) -> float:
+    """`begin` starts the work. Seconds that it took. Raises AppError, KeyboardInterrupt."""
+    app = core_application()
+    preferences = Preferences(where.settings)
+    setup = EnvironmentSetup(
+        preferences, programs.training_setup_command(), where.data, where.logs, lambda: preferences.value.proxy
+    )
+    making = _SetupOutput(setup, output)
+    making.wait(begin)
+    setup.deleteLater()
+    background.shut_down()
+    del app
+    if making.error is not None or making.waiting.was_interrupted:
+        output.end_progress()
+        raise making.error or KeyboardInterrupt
+    return round(setup.elapsed_s, 1)
+
+
+class _SetupOutput:
+    """Runs it to its end and says how far it is."""
+
+    def __init__(self, setup: EnvironmentSetup, output: Output) -> None:
+        self._setup = setup
+        self._output = output
+        self.error: AppError | None = None
+        self._has_ended = False
+        self.waiting = CommandLoop(self._interrupt)
+        setup.progressed.connect(self._show)
+        self._pulse = QTimer(interval=1000)  # some steps say nothing until they have ended
+        self._pulse.timeout.connect(self._show)
+        setup.contacted.connect(self._on_contacted)
+        setup.finished.connect(self._stop)
+        setup.kit_written.connect(self._stop)
+        setup.failed.connect(self._on_failed)
+
+    def wait(self, begin: Callable[[EnvironmentSetup], None]) -> None:
+        begin(self._setup)
+        self._pulse.start()
+        try:
+            if not self._has_ended:
+                self.waiting.run()
+        finally:
+            self._pulse.stop()
+            self._setup.close()
+        self._output.end_progress()
+
+    def _interrupt(self) -> None:
+        self._setup.close()
+        self.waiting.stop()
+
+    def _stop(self, _folder: str = "") -> None:
+        self._has_ended = True
+        self.waiting.stop()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self._stop()
+
+    def _show(self) -> None:
+        phase = self._setup.phase
+        facts = {"package": phase.package, "done_bytes": phase.done_bytes, "total_bytes": phase.total_bytes}
+        self._output.progress(f"training.training_{phase.name}", elapsed_s=int(self._setup.elapsed_s), **facts)
+
+    def _on_contacted(self, contact: NetworkContact) -> None:
+        self._output.end_progress()
+        self._output.note("training.training_contact", host=contact.host)
+
+
+def _print(found: EnvironmentReport, extra: dict[str, Any], output: Output) -> int:
+    probe = found.probe
+    data: dict[str, Any] = {
+        "python": str(found.python) if found.python else None,
+        "folder": str(found.base),
+        "size_bytes": found.size_bytes,
+        "is_own": found.is_own,
+        "is_current": found.is_current,
+        "left_bytes": found.left_bytes,
+        "previous_bytes": found.previous_bytes,
+        "probe": dataclasses.asdict(probe) if probe else None,
+    } | extra
+    if found.problem is not None:
+        sentence = wording.describe_error(found.problem)
+        data["problem"] = {"code": found.problem.code, "message": sentence.message, "next": sentence.next}
+        output.result(data, str(sentence))
+        return 1
+    assert probe is not None
+    libraries = "  ".join(f"{name} {version}" for name, version in probe.versions.items())
+    lines = [
+        output.phrase("training.training_environment", python=found.python, version=probe.python),
+        f"{libraries}  llama.cpp {probe.converter}",
+        output.phrase(
+            "training.training_cuda" if probe.cuda and probe.devices else "training.training_cpu",
+            cuda=probe.cuda,
+            devices=", ".join(f"{device.name} {device.memory_bytes / 1e9:.0f} GB" for device in probe.devices),
+        ),
+    ]
+    if found.size_bytes:
+        lines.append(output.phrase("training.training_size", size_bytes=found.size_bytes))
+    if not found.is_current:
+        lines.append(output.phrase("training.training_outdated"))
+    if found.previous_bytes:
+        lines.append(output.phrase("training.training_previous", previous_bytes=found.previous_bytes))
+    if found.left_bytes:
+        lines.append(output.phrase("training.training_kept", left_bytes=found.left_bytes))
+    output.result(data, "\n".join(lines))
+    return 0
+
+
+# ------------------------------------------------------------------------ kit
+
+
+def _add_kit(actions: Any, shared: argparse.ArgumentParser) -> None:
+    parser = add_command(actions, shared, "env-kit", help_text("train env-kit"), _write_kit)
+    parser.add_argument("--out", metavar="DIR", required=True, help=help_text("train env-kit --out"))
+    parser.add_argument("--variant", choices=locks.VARIANTS, help=help_text("train env-kit --variant"))
+    parser.add_argument("--python-version", metavar="X.Y", help=help_text("train env-kit --python-version"))
+    parser.add_argument("--system", metavar="SYSTEM", help=help_text("train env-kit --system"))
+    parser.add_argument("--python", metavar="ARCHIVE", help=help_text("train env-kit --python"))
+    parser.add_argument("--wheels", metavar="DIR", help=help_text("train env-kit --wheels"))
+    parser.add_argument("--part-size", metavar="SIZE", default="3.9GB", help=help_text("train env-kit --part-size"))
+
+
+def _write_kit(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 expected error; 130 interrupted: the same command goes on."""
+    version = options.python_version or ""
+    if version and locks.python_from(version) is None:
+        raise AppError("bad_option", option="--python-version", value=version, expected="3.12")
+    out = absolute_path(Path(options.out))
+    wheels, archive = (absolute_path(Path(name)) if name else None for name in (options.wheels, options.python))
+    if wheels is not None and not wheels.is_dir():
+        raise AppError("wheels_folder_missing", path=str(wheels))
+    job = KitJob(str(out), options.system or "", version, str(archive or ""), part_bytes_from(options.part_size))
+    try:
+        seconds = run_setup(where, output, lambda setup: setup.write_kit(job, wheels, options.variant or ""))
+    except (AppError, KeyboardInterrupt):
+        if out.is_dir() and any(out.glob("*.whl*")):
+            output.note("training.training_kit_kept", path=str(out))
+        raise
+    written = kit.read_kit(out)
+    facts = {"lock": written.lock, "files": len(list(written.entries)), "size_bytes": written.size_bytes}
+    python = written.python.name if written.python else None
+    data = {"folder": str(out), "seconds": seconds, "python": python, **facts}
+    output.result(data, output.phrase("training.training_kit_written", path=str(out), **facts))
+    return 0
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -14,6 +263,6 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     actions = train.add_subparsers(dest="action", metavar="ACTION", required=True, title=help_text("commands"))
     train_plan.add_parsers(actions, shared)
     train_runs.add_parsers(actions, shared)
-    train_gate.add_parsers(actions, shared)
-    train_jobs.add_parsers(actions, shared)
-    train_environment.add_parsers(actions, shared)
+    train_runs.add_gate_parsers(actions, shared)
+    train_plan.add_import_parser(actions, shared)
+    add_environment_parsers(actions, shared)

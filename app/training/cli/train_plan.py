@@ -1,4 +1,7 @@
-"""`kotae train plan`: what a run would take, whether it fits, and what it would be trained on."""
+"""`kotae train plan`: what a run would take, whether it fits, and what it would be trained on.
+
+`kotae train plan --job`, `kotae train import`: runs that another machine trains.
+"""
 
 import argparse
 import dataclasses
@@ -9,6 +12,7 @@ from typing import Any
 
 from app.base import confidentiality, invisible_characters, wording
 from app.base.cli.commands import Output, format_duration
+from app.base.confidentiality import Permit
 from app.base.errors import AppError
 from app.base.files.input_file import absolute_path
 from app.base.paths import Paths
@@ -16,13 +20,14 @@ from app.base.wording import format_size, help_text, phrase
 from app.chat.store import Store
 from app.inference import speed
 from app.models import training_environment
-from app.training import drafting, jobs, planning, problems
-from app.training.cli import train_jobs, train_runs, train_words
-from app.training.planning import Plan
-from app.training.runs import runs
-from app.training.services import training
-from app.training.services.training import Trainer
+from app.training import remote_job, remote_job_import, run_plan, spec_builder, training_errors
+from app.training.cli import train_runs, train_texts
+from app.training.run_plan import RunPlan
+from app.training.runs import run_folders
+from app.training.services import training_run
+from app.training.services.training_run import Trainer
 from trainer.events import Preview, PreviewToken
+from trainer.spec import RunSpec
 
 _MEMORY = ("weights", "tables", "adapter", "optimizer", "kept", "working", "spare", "libraries")
 _SHOWN_TOKENS = 400
@@ -36,7 +41,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     from app.base.cli.commands import add_command
 
     parser = add_command(actions, shared, "plan", help_text("train plan"), _plan)
-    train_runs.add_wishes(parser)
+    train_runs.add_spec_options(parser)
     parser.add_argument("--job", metavar="DIR", help=help_text("train plan --job"))
     parser.add_argument("--allow-secret", action="store_true", help=help_text("ask --allow-secret"))
     parser.add_argument("--with-base", action="store_true", help=help_text("train plan --with-base"))
@@ -46,37 +51,37 @@ def _plan(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0 it fits, or the job is made; 1 it does not fit; 3 expected error."""
     if options.with_base and not options.job:
         raise AppError("bad_option", option="--with-base", value="", expected="--job DIR --with-base")
-    wishes = train_runs.wishes_of(options)
-    trainer = training.locate(where.data) if options.job else _trainer(where)
+    wishes = train_runs.spec_fields_from_options(options)
+    trainer = training_run.locate_trainer(where.data) if options.job else _trainer(where)
     store = Store.open(where.database, where.backups)
     try:
         converter = trainer.converter if trainer and options.job else ""  # which a job takes along
         models = store.local_models()
-        asked = drafting.draft(wishes, where, models, converter)
+        asked = spec_builder.build_spec(wishes, where, models, converter)
     finally:
         store.close()
     if options.job:
         folder = absolute_path(Path(options.job))
-        export = jobs.export_of(asked, folder, where.documents, models)
+        export = remote_job.job_export(asked, folder, where.documents, models)
         permit = confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
-        status = train_jobs.make(asked, folder, permit=permit, with_base=options.with_base, output=output)
-        runs.note_export(Path(asked.folder), folder)
+        status = make_job(asked, folder, permit=permit, with_base=options.with_base, output=output)
+        run_folders.record_export(Path(asked.folder), folder)
         return status
     output.progress("common.plan_working")
     try:
         speed_file = where.data / speed.FILE_NAME
-        plan = planning.plan(
-            asked, trainer.command if trainer else None, lambda kind: planning.device_of(kind, speed_file)
+        plan = run_plan.plan_run(
+            asked, trainer.command if trainer else None, lambda kind: run_plan.find_device(kind, speed_file)
         )
     finally:
         output.end_progress()
-    output.result(described(plan), "\n".join(page(plan)))
+    output.result(plan_as_json(plan), "\n".join(plan_page(plan)))
     return 0 if plan.fits else 1
 
 
 def _trainer(where: Paths) -> Trainer | None:
     try:
-        return training.locate(where.data)
+        return training_run.locate_trainer(where.data)
     except AppError as error:
         if error.code not in training_environment.MISSING:
             raise
@@ -86,16 +91,16 @@ def _trainer(where: Paths) -> Trainer | None:
 # --------------------------------------------------------------------------- words
 
 
-def page(plan: Plan) -> list[str]:
+def plan_page(plan: RunPlan) -> list[str]:
     counts, decided = plan.counts, plan.spec
     lines = [phrase("training.plan_exact" if counts.is_exact else "training.plan_guessed")]
     numbers = {name: f"{value:,}" for name, value in dataclasses.asdict(counts).items()}
     lines.append(phrase("training.plan_rows", **numbers))
     settings = {name: getattr(decided, name) for name in _SETTINGS if getattr(decided, name) is not None}
-    lines.append(phrase("common.run_show_settings", settings=train_words.settings_text(settings)))
+    lines.append(phrase("common.run_show_settings", settings=train_texts.settings_text(settings)))
     lines += _costs(plan)
     lines += [
-        phrase(f"training.run_finding.{finding.level}", text=train_words.plain(problems.of_finding(finding)))
+        phrase(f"training.run_finding.{finding.level}", text=train_texts.plain(training_errors.finding_text(finding)))
         for finding in plan.findings
     ]
     if plan.preview is not None:
@@ -103,7 +108,7 @@ def page(plan: Plan) -> list[str]:
     return [*lines, *_verdict(plan)]
 
 
-def _costs(plan: Plan) -> Iterator[str]:
+def _costs(plan: RunPlan) -> Iterator[str]:
     memory, device = plan.memory, plan.device
     place = device.name or phrase("training.plan_processor")
     yield phrase(
@@ -123,7 +128,7 @@ def _costs(plan: Plan) -> Iterator[str]:
     )
 
 
-def _times(plan: Plan) -> Iterator[str]:
+def _times(plan: RunPlan) -> Iterator[str]:
     """Steps and evaluations add up to the whole."""
     time = plan.time
     total_s, steps_s = round(time.total_s), round(time.steps * time.step_s)
@@ -143,13 +148,18 @@ def _times(plan: Plan) -> Iterator[str]:
     yield phrase("training.plan_time_judged" if plan.spec.holdout else "training.plan_time_not_counted")
 
 
-def _verdict(plan: Plan) -> Iterator[str]:
+def _verdict(plan: RunPlan) -> Iterator[str]:
     if plan.problem is not None:
         yield str(wording.describe_error(plan.problem))
     if not plan.has_memory:
         yield phrase("common.plan_short", allowed=format_size(plan.allowed_bytes), total=format_size(plan.memory.total))
         changes = phrase("common.setting_between").join(
-            phrase("training.plan_change", setting=problems.setting(name, value), key=name, value=json.dumps(value))
+            phrase(
+                "training.plan_change",
+                setting=training_errors.setting_text(name, value),
+                key=name,
+                value=json.dumps(value),
+            )
             for name, value in plan.changes
         )
         yield phrase("training.plan_changes", changes=changes) if changes else phrase("training.plan_no_changes")
@@ -176,7 +186,7 @@ def _shown(token: PreviewToken) -> str:
     return invisible_characters.remove(text) or "·"
 
 
-def described(plan: Plan) -> dict[str, Any]:
+def plan_as_json(plan: RunPlan) -> dict[str, Any]:
     memory, time = plan.memory, plan.time
     return {
         "fits": plan.fits,
@@ -190,7 +200,8 @@ def described(plan: Plan) -> dict[str, Any]:
         "free_disk_bytes": plan.free_disk_bytes,
         "time": {"step_s": round(time.step_s, 3), "steps": time.steps, "total_s": round(time.total_s, 1)},
         "findings": [
-            {"code": found.code, "level": found.level, "text": problems.of_finding(found)} for found in plan.findings
+            {"code": found.code, "level": found.level, "text": training_errors.finding_text(found)}
+            for found in plan.findings
         ],
         "preview": dataclasses.asdict(plan.preview) if plan.preview else None,
         "problem": {"code": plan.problem.code, "message": str(wording.describe_error(plan.problem))}
@@ -198,3 +209,37 @@ def described(plan: Plan) -> dict[str, Any]:
         else None,
         "changes": dict(plan.changes),
     }
+
+
+def add_import_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.commands import add_command
+
+    parser = add_command(actions, shared, "import", help_text("train import"), _import)
+    parser.add_argument("folder", metavar="DIR", help=help_text("train import folder"))
+
+
+def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool, output: Output) -> int:
+    """The run is listed here as one that has not begun; what comes back goes there. Exit status 0."""
+    folder = folder.expanduser().absolute()
+    output.progress("training.job_working")
+    try:
+        job = remote_job.make_job(asked, folder, permit=permit, with_base=with_base)
+    finally:
+        output.end_progress()
+    run = run_folders.create(asked).name
+    lines = [output.phrase("training.job_made", path=job.folder, size=format_size(job.size_bytes), id=run)]
+    if not job.has_base:
+        lines.append(output.phrase("training.job_base_missing", files=", ".join(job.base_files)))
+    lines.append(output.phrase("training.job_next", path=job.folder))
+    data = {
+        "job": str(job.folder), "run": run, "size_bytes": job.size_bytes, "has_base": job.has_base,
+        "base_files": list(job.base_files),
+    }  # fmt: skip
+    output.result(data, "\n".join(lines))
+    return 0
+
+
+def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    run = remote_job_import.import_job(Path(options.folder), where.runs)
+    output.result(train_texts.run_as_json(run), output.phrase("training.job_taken", id=run.id))
+    return 0

@@ -1,29 +1,152 @@
-"""`kotae train run | resume | list | show | remove`: training runs from beginning to end."""
+"""`kotae train run | resume | list | show | remove`: training runs from beginning to end.
+
+`kotae train gate` and `report`: whether what a run has made is to be used, measured and told.
+"""
 
 import argparse
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.base.cli.commands import Output
-from app.base.cli.loop import core_application
+from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
-from app.base.wording import format_size, help_text
+from app.base.wording import format_size, help_text, phrase
 from app.chat.store import Store
+from app.inference import child_commands
 from app.inference.local_model import LocalModel
-from app.training import drafting
-from app.training.cli import train_gate, train_words
-from app.training.runs import runs, shelf
-from app.training.runs.runs import Run
-from app.training.services import training
-from app.training.services.train_live import Live
-from app.training.services.training import Trainer, TrainingRun
+from app.training import spec_builder
+from app.training.cli import train_texts
+from app.training.runs import run_folders, training_list
+from app.training.runs.run_folders import TrainingRunFolder
+from app.training.services import training_run
+from app.training.services.terminal_run import TerminalRun
+from app.training.services.training_run import Trainer, TrainingRun
 from trainer.events import Finished
 from trainer.spec import PRESETS, RunSpec
+
+if TYPE_CHECKING:
+    from app.training.quality_gate import GateResult
+    from app.training.services.gate_run import GateProgress, GateRun
+
+
+def add_gate_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.commands import add_command
+
+    for name, command in (("gate", _gate), ("report", _report)):
+        parser = add_command(actions, shared, name, help_text(f"train {name}"), command)
+        parser.add_argument("run_id", metavar="RUN", help=help_text("train run id"))
+
+
+def _gate(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 rejected; 3 expected error; 130 interrupted, and the same command goes on."""
+    run = run_folders.find_finished(where.runs, options.run_id)
+    found = judge_run(training_run.locate_trainer(where.data), run.folder, where, output)
+    return print_verdict(run_folders.read(run.folder), found, output)
+
+
+def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 1 rejected; 3 there is none yet."""
+    run = run_folders.find_finished(where.runs, options.run_id)
+    from app.training import quality_gate
+    from app.training.runs import run_report
+
+    if (
+        isinstance(run.standing.end, Finished) and not (run.folder / run_folders.HOLDOUT).is_file()
+    ):  # nothing to judge it by
+        path = run_report.write_report(run.folder)
+        told = [run.id, *train_texts.outcome(run, run.standing.end), phrase("common.run_report", path=path)]
+        output.result(train_texts.run_as_json(run), "\n".join(told))
+        return 0
+    found = quality_gate.read_gate(run.folder)
+    if not (run.folder / run_folders.REPORT).is_file():
+        run_report.write_report(run.folder)
+    return print_verdict(run, found, output)
+
+
+def judge_run(trainer: Trainer, folder: Path, where: Paths, output: Output) -> "GateResult":
+    """Runs the gate of a finished run to its end. Raises AppError, KeyboardInterrupt."""
+    from app.training.services.gate_run import GateCommands, GateRun
+
+    app = core_application()
+    gate_run = GateRun(GateCommands(trainer.environment, child_commands.quantizer, child_commands.scorer))
+    judging = _GateProgressOutput(gate_run, output)
+    try:
+        judging.wait(folder, where.bases)
+    finally:
+        gate_run.deleteLater()
+        background.shut_down()
+        del app
+    if judging.error is not None:
+        raise judging.error
+    if judging.gate is None:
+        output.note("common.run_gate_interrupted", id=folder.name)
+        raise KeyboardInterrupt
+    return judging.gate
+
+
+def print_verdict(run: TrainingRunFolder, found: "GateResult", output: Output) -> int:
+    """Prints it, and gives the exit status: 1 where the verdict is no."""
+    from app.training.cli import train_verdict
+
+    text = "\n".join([run.id, *train_verdict.verdict_lines(run, found)])
+    output.result(train_texts.run_as_json(run) | train_verdict.verdict_as_json(found), text)
+    return 1 if found.verdict == "reject" else 0
+
+
+class _GateProgressOutput:
+    """Runs one GateRun to its end and says how far it is."""
+
+    def __init__(self, run: "GateRun", output: Output) -> None:
+        self._run = run
+        self._output = output
+        self._told = 0  # the step whose line is out
+        self.gate: GateResult | None = None
+        self.error: AppError | None = None
+        self.waiting = CommandLoop(run.cancel)
+        run.progressed.connect(self._on_progressed)
+        run.finished.connect(self._on_finished)
+        run.failed.connect(self._on_failed)
+        run.cancelled.connect(self.waiting.stop)
+
+    def wait(self, folder: Path, cache: Path) -> None:
+        """Raises what `GateRun.start` raises, and KeyboardInterrupt."""
+        self._run.start(folder, cache)
+        try:
+            self.waiting.run()
+        finally:
+            self._run.cancel()
+            self._output.end_progress()
+
+    def _on_progressed(self, progress: "GateProgress") -> None:
+        from app.training.cli import train_verdict
+
+        form = train_verdict.form_name(progress.form)
+        what = self._output.phrase(f"training.run_gating.{progress.phase}", form=form)
+        facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
+        if not sys.stderr.isatty():  # a log, or a program: a line a step
+            if progress.number != self._told:
+                self._told = progress.number
+                self._output.note("common.run_gating", **facts)
+        elif progress.total:
+            percent = 100 * progress.done // progress.total
+            self._output.progress("training.run_gating.percent", percent=percent, **facts)
+        else:
+            self._output.progress("common.run_gating", **facts)
+
+    def _on_finished(self, found: "GateResult") -> None:
+        self.gate = found
+        self.waiting.stop()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self.waiting.stop()
+
 
 _OPTIONS = ("base", "preset", "name", "adapter")  # of the command line, by the names they have in a SPEC
 
@@ -32,7 +155,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     from app.base.cli.commands import add_command
 
     parser = add_command(actions, shared, "run", help_text("train run"), _run)
-    add_wishes(parser)
+    add_spec_options(parser)
     parser.add_argument("--job", nargs="?", const="DIR", help=argparse.SUPPRESS)  # of `plan`, and looked for here
     listing = {"list": _list, "show": _show, "resume": _resume, "remove": _remove}
     for name, command in listing.items():
@@ -41,7 +164,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
             parser.add_argument("run_id", metavar="RUN", help=help_text("train run id"))
 
 
-def add_wishes(parser: argparse.ArgumentParser) -> None:
+def add_spec_options(parser: argparse.ArgumentParser) -> None:
     """SPEC, and the options that stand for one; read by `wishes_of`."""
     parser.add_argument("spec", metavar="SPEC", nargs="?", help=help_text("train run spec"))
     parser.add_argument("--data", metavar="DIR", help=help_text("train run --data"))
@@ -51,13 +174,13 @@ def add_wishes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--adapter", metavar="RUN|DIR", help=help_text("train run --adapter"))
 
 
-def wishes_of(options: argparse.Namespace) -> dict[str, Any]:
+def spec_fields_from_options(options: argparse.Namespace) -> dict[str, Any]:
     """What SPEC says, and the options, which go before it. Raises AppError: spec_*."""
     if options.spec is None:
         for option in ("data", "base"):
             if getattr(options, option) is None:
                 options.missing(f"--{option}")
-    wishes = drafting.read(Path(options.spec)) if options.spec is not None else {}
+    wishes = spec_builder.read_spec_file(Path(options.spec)) if options.spec is not None else {}
     given = {name: getattr(options, name) for name in _OPTIONS if getattr(options, name) is not None}
     if options.data is not None:
         given["data"] = str(Path(options.data).absolute())
@@ -71,30 +194,30 @@ def _run(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 the result was rejected; 3 expected error; 130 interrupted, and can be gone on with."""
     if options.job:
         raise AppError("run_job_is_planned", job=options.job)
-    wishes = wishes_of(options)
-    trainer = training.locate(where.data)
-    asked = drafting.draft(wishes, where, _models(where), trainer.converter)
-    folder = runs.create(asked)
-    return _train(trainer, folder, where, output, lambda: _tell_begun(trainer, asked, folder.name, output))
+    wishes = spec_fields_from_options(options)
+    trainer = training_run.locate_trainer(where.data)
+    asked = spec_builder.build_spec(wishes, where, _models(where), trainer.converter)
+    folder = run_folders.create(asked)
+    return _train(trainer, folder, where, output, lambda: _print_begun(trainer, asked, folder.name, output))
 
 
 def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status as `_run`."""
-    run = runs.find(where.runs, options.run_id)
+    run = run_folders.find(where.runs, options.run_id)
     asked = _spec_of(run)
-    trainer = training.locate(where.data)
+    trainer = training_run.locate_trainer(where.data)
     saved = run.standing.saved if run.has_checkpoint else None
 
     def tell() -> None:
         if saved is not None:
             output.note("common.run_continued", id=run.id, step=saved.step)
         else:
-            _tell_begun(trainer, asked, run.id, output)
+            _print_begun(trainer, asked, run.id, output)
 
     return _train(trainer, run.folder, where, output, tell)
 
 
-def _tell_begun(trainer: Trainer, asked: RunSpec, run_id: str, output: Output) -> None:
+def _print_begun(trainer: Trainer, asked: RunSpec, run_id: str, output: Output) -> None:
     output.note("common.run_begun", id=run_id, base=asked.base)
     if trainer.can_judge and asked.holdout:
         output.note("common.run_judged_after")
@@ -104,7 +227,7 @@ def _train(trainer: Trainer, folder: Path, where: Paths, output: Output, begun: 
     app = core_application()
     began_at = time.monotonic()
     training_run = TrainingRun(trainer, folder)
-    live = Live(training_run, folder.name, output, begun)
+    live = TerminalRun(training_run, folder.name, output, begun)
     try:
         live.wait()
     finally:
@@ -115,21 +238,21 @@ def _train(trainer: Trainer, folder: Path, where: Paths, output: Output, begun: 
         raise live.error
     trained_s = time.monotonic() - began_at
     if not isinstance(live.end, Finished):
-        run = runs.read(folder)
+        run = run_folders.read(folder)
         key = f"common.run_{run.state}"
-        output.result(train_words.described(run), output.phrase(key, id=run.id, step=run.standing.last_step))
+        output.result(train_texts.run_as_json(run), output.phrase(key, id=run.id, step=run.standing.last_step))
         return 128 + signal.SIGINT if run.state == "paused" else 0
-    if trainer.can_judge and (folder / runs.HOLDOUT).is_file():
+    if trainer.can_judge and (folder / run_folders.HOLDOUT).is_file():
         if live.waiting.was_interrupted:  # it came too late for a pause
             output.note("common.run_judged_later", id=folder.name)
         else:
             output.note("common.run_judging", id=folder.name)
-            train_gate.judge(trainer, folder, where, output)
-    run = runs.read(folder)
-    gate = train_words.gate_of(run)
+            judge_run(trainer, folder, where, output)
+    run = run_folders.read(folder)
+    gate = train_texts.gate_of(run)
     elapsed_s = time.monotonic() - began_at
-    lines = [*train_words.outcome(run, live.end), train_words.elapsed(trained_s, elapsed_s, is_judged=gate is not None)]
-    output.result(train_words.described(run) | {"elapsed_s": round(elapsed_s, 1)}, "\n".join(lines))
+    lines = [*train_texts.outcome(run, live.end), train_texts.elapsed(trained_s, elapsed_s, is_judged=gate is not None)]
+    output.result(train_texts.run_as_json(run) | {"elapsed_s": round(elapsed_s, 1)}, "\n".join(lines))
     return 1 if gate is not None and gate.verdict == "reject" else 0
 
 
@@ -141,7 +264,7 @@ def _models(where: Paths) -> list[LocalModel]:
         store.close()
 
 
-def _spec_of(run: Run) -> RunSpec:
+def _spec_of(run: TrainingRunFolder) -> RunSpec:
     if run.spec is None:
         raise AppError("run_damaged", id=run.id)
     return run.spec
@@ -151,25 +274,25 @@ def _spec_of(run: Run) -> RunSpec:
 
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
-    found = runs.listed(where.runs)
-    lines = [train_words.line(run) for run in found] or [output.phrase("common.run_none")]
-    output.result({"runs": [train_words.described(run) for run in found]}, "\n".join(lines))
+    found = run_folders.list_all(where.runs)
+    lines = [train_texts.run_line(run) for run in found] or [output.phrase("common.run_none")]
+    output.result({"runs": [train_texts.run_as_json(run) for run in found]}, "\n".join(lines))
     return 0
 
 
 def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    run = runs.find(where.runs, options.run_id)
-    data = train_words.described(run) | {"settings": train_words.settings(run)}
-    output.result(data, "\n".join(train_words.page(run)))
+    run = run_folders.find(where.runs, options.run_id)
+    data = train_texts.run_as_json(run) | {"settings": train_texts.settings(run)}
+    output.result(data, "\n".join(train_texts.run_page(run)))
     return 0
 
 
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 also where a model of the list lies in it."""
-    run = runs.find(where.runs, options.run_id)
-    shelf.require_no_model(run, _models(where))
-    freed = runs.remove(run)
-    freed_bases = shelf.clear_bases(where.runs, where.bases)
+    run = run_folders.find(where.runs, options.run_id)
+    training_list.require_no_model(run, _models(where))
+    freed = run_folders.delete_run(run)
+    freed_bases = training_list.clear_bases(where.runs, where.bases)
     if freed_bases:
         output.note("common.run_bases_removed", size=format_size(freed_bases))
     freed += freed_bases

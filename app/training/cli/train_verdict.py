@@ -3,20 +3,20 @@
 from typing import Any
 
 from app.base.wording import format_size, phrase
-from app.training import gate as gates
-from app.training import gate_file
-from app.training.gate import Gate
-from app.training.runs import runs
-from app.training.runs.runs import Run
+from app.training import quality_gate
+from app.training import quality_gate as gates
+from app.training.quality_gate import GateResult
+from app.training.runs import run_folders
+from app.training.runs.run_folders import TrainingRunFolder
 
 
-def lines(run: Run, found: Gate) -> list[str]:
+def verdict_lines(run: TrainingRunFolder, found: GateResult) -> list[str]:
     """Of the gate, with its reasons, the form it proposes and how that is used; what is rejected is not to be used."""
-    reasons = [gate_file.sentence(reason) for reason in found.reasons] or [phrase("training.gate_adopt_why")]
+    reasons = [quality_gate.reason_text(reason) for reason in found.reasons] or [phrase("training.gate_adopt_why")]
     row = found.row(found.proposed)
     told = [phrase("common.run_verdict", verdict=phrase(f"training.gate_{found.verdict}"))]
     told += [phrase("common.run_reason", text=text) for text in reasons]
-    report = phrase("common.run_report", path=run.folder / runs.REPORT)
+    report = phrase("common.run_report", path=run.folder / run_folders.REPORT)
     if not found.is_usable:
         return [*told, phrase("common.run_rejected"), report]
     told += [phrase("common.run_proposed", form=form_name(found.proposed), size=format_size(row.size_bytes)), report]
@@ -33,6 +33,6 @@ def form_name(form: str) -> str:
     return phrase("training.run_form.merged", form=form)
 
 
-def as_json(found: Gate) -> dict[str, Any]:
-    reasons = [{"code": one.code, "level": one.level, "text": gate_file.sentence(one)} for one in found.reasons]
+def verdict_as_json(found: GateResult) -> dict[str, Any]:
+    reasons = [{"code": one.code, "level": one.level, "text": quality_gate.reason_text(one)} for one in found.reasons]
     return {"proposed": found.proposed if found.is_usable else None, "reasons": reasons}

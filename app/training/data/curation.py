@@ -2,13 +2,19 @@
 
 In a folder: `items.jsonl`, what was imported or generated, never changed; and `decisions.jsonl`, a line for each
 decision and for each that was taken back, on the disk before the next one is made. One process at a time.
+
+What a person is told of a row while deciding of it, and how long the rest will take at this person's pace.
+
+Only forms are looked at: whether an answer is right, the person says.
 """
 
 import contextlib
 import json
 import os
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+import statistics
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,24 +26,26 @@ from app.base.files import strict_json
 from app.base.files.input_file import lines_of
 from app.base.files.output_file import drive_error, write_atomically
 from app.base.wording import phrase
-from app.training.data import shapes
-from app.training.data.check import CheckReport
-from app.training.data.rows import Message, Row
-from app.training.data.shapes import RefusedError
+from app.documents.grounding import evidence as grounds
+from app.documents.values import quantities
+from app.training.data import check, personal, quality, records
+from app.training.data.check import DataCheckReport
+from app.training.data.records import RowRefusedError
+from app.training.data.rows import RowMessage, TrainingRow
 
 ITEMS, DECISIONS = "items.jsonl", "decisions.jsonl"
 
-Kind = Literal["accepted", "edited", "rejected"]
+DecisionKind = Literal["accepted", "edited", "rejected"]
 # used: nobody has decided, and nothing is wrong with it. left_out: something is, and nobody has kept it. undecided:
 # a generated pair that nobody has looked at. The others are decisions, here or in a table before.
-State = Literal["used", "left_out", "undecided", "accepted", "edited", "rejected"]
-TRAINED: tuple[State, ...] = ("used", "accepted", "edited")
+RowState = Literal["used", "left_out", "undecided", "accepted", "edited", "rejected"]
+TRAINED_STATES: tuple[RowState, ...] = ("used", "accepted", "edited")
 # What is only told: a split keeps such rows together, so that nothing of the hold-out is known from them.
-TOLD = frozenset(("repeated_question", "near_duplicate"))
+HARMLESS_FLAGS = frozenset(("repeated_question", "near_duplicate"))
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class RowEvidence:
     """Where a generated pair is from. `quote`: words of `passage`; "" where the documents do not have the answer."""
 
     document: str
@@ -53,15 +61,15 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class CurationItem:
     """`number`: its place, from 1. `flags`: of `check.CODES`. `like`: number of the earlier item that it is like; 0:
     of none."""
 
     number: int
-    row: Row
+    row: TrainingRow
     flags: tuple[str, ...] = ()
     like: int = 0
-    evidence: Evidence | None = None
+    evidence: RowEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +77,12 @@ class Decision:
     """`question`, `answer`: of an edited row, its last ones."""
 
     number: int  # of the item
-    kind: Kind
+    kind: DecisionKind
     question: str = ""
     answer: str = ""
 
 
-def imported(rows: Sequence[Row], found: CheckReport) -> list[Item]:
+def items_from_rows(rows: Sequence[TrainingRow], found: DataCheckReport) -> list[CurationItem]:
     """Of a file, with what the check has found."""
     numbers = {row.line: number for number, row in enumerate(rows, start=1)}
     flags: defaultdict[int, list[str]] = defaultdict(list)
@@ -84,38 +92,38 @@ def imported(rows: Sequence[Row], found: CheckReport) -> list[Item]:
             flags[place.line].append(finding.code)
             if place.like:
                 like.setdefault(place.line, numbers[place.like])
-    return [Item(numbers[row.line], row, tuple(flags[row.line]), like.get(row.line, 0)) for row in rows]
+    return [CurationItem(numbers[row.line], row, tuple(flags[row.line]), like.get(row.line, 0)) for row in rows]
 
 
-def generated(pairs: Sequence[Mapping[str, Any]]) -> list[Item]:
-    """Of lines as `app.training.generation.rows` makes them."""
+def items_from_pairs(pairs: Sequence[Mapping[str, Any]]) -> list[CurationItem]:
+    """Of lines as `app.training.generation.pair_files` makes them."""
     found = []
     for number, pair in enumerate(pairs, start=1):
         origin = pair["provenance"]
-        messages = (Message("user", pair["question"]), Message("assistant", pair["answer"]))
+        messages = (RowMessage("user", pair["question"]), RowMessage("assistant", pair["answer"]))
         quote = next((gold["quote"] for gold in pair["gold"]), "")
-        evidence = Evidence(
+        evidence = RowEvidence(
             origin["document"], tuple(origin["heading"]), origin["page"], quote, origin["passage"],
             pair["category"], pair["quality"], pair.get("review", ""), origin.get("label", ""),
             origin.get("collection", ""),
         )  # fmt: skip
-        found.append(Item(number, Row(number, messages, pair["group"]), evidence=evidence))
+        found.append(CurationItem(number, TrainingRow(number, messages, pair["group"]), evidence=evidence))
     return found
 
 
-def create(folder: Path, items: Sequence[Item]) -> None:
+def create(folder: Path, items: Sequence[CurationItem]) -> None:
     """In place of what the folder had. Raises AppError("draft_unwritable" | "drive_space")."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(folder / ITEMS, b"".join(map(json_lines.encode_line, items)))
+        write_atomically(folder / ITEMS, b"".join(json_lines.encode_line(item, "Item") for item in items))
         (folder / DECISIONS).unlink(missing_ok=True)
     except OSError as error:
         raise drive_error(error, folder, "draft_unwritable") from error
 
 
-def standing(item: Item) -> State:
+def undecided_state(item: CurationItem) -> RowState:
     """As long as nobody has decided of it."""
-    if not TOLD.issuperset(item.flags):
+    if not HARMLESS_FLAGS.issuperset(item.flags):
         return "left_out"
     return (item.evidence.review or "undecided") if item.evidence is not None else "used"
 
@@ -177,20 +185,20 @@ class Curation:
     def can_undo(self) -> bool:
         return bool(self._made)
 
-    def state_of(self, item: Item) -> State:
+    def state_of(self, item: CurationItem) -> RowState:
         decision = self._decisions.get(item.number)
-        return standing(item) if decision is None else decision.kind
+        return undecided_state(item) if decision is None else decision.kind
 
-    def row_of(self, item: Item) -> Row:
+    def row_of(self, item: CurationItem) -> TrainingRow:
         """As it was changed."""
         decision = self._decisions.get(item.number)
         if decision is None or decision.kind != "edited":
             return item.row
         return replace(item.row, messages=(*item.row.messages[:-2], *_messages(decision)))
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[TrainingRow]:
         """Those that count, in the order of the items."""
-        return [self.row_of(item) for item in self.items if self.state_of(item) in TRAINED]
+        return [self.row_of(item) for item in self.items if self.state_of(item) in TRAINED_STATES]
 
     # ------------------------------------------------------------------- private
 
@@ -246,20 +254,92 @@ class Curation:
             raise drive_error(error, self._path.parent, "draft_unwritable") from error
 
 
-def _item(line: bytes) -> Item:
-    found: Item = json_lines.decode_message(strict_json.loads(line), {"Item": Item})
+def _item(line: bytes) -> CurationItem:
+    found: CurationItem = json_lines.decode_message(strict_json.loads(line), {"Item": CurationItem})
     return found
 
 
-def _label(items: Sequence[Item]) -> str:
+def _label(items: Sequence[CurationItem]) -> str:
     """Raises ValueError for an unknown one."""
     told = {item.evidence.label for item in items if item.evidence is not None and item.evidence.label}
     return max(told, key=LABELS.index, default="")
 
 
-def _messages(decision: Decision) -> tuple[Message, ...]:
+def _messages(decision: Decision) -> tuple[RowMessage, ...]:
     """Raises AppError("row_unusable")."""
     try:
-        return shapes.pair(shapes.text_of(decision.question), shapes.text_of(decision.answer))
-    except RefusedError as error:
+        return records.question_answer_messages(
+            records.text_from_value(decision.question), records.text_from_value(decision.answer)
+        )
+    except RowRefusedError as error:
         raise AppError("row_unusable", reason=phrase(f"common.data_bad.{error.code}")) from error
+
+
+LEAST_INTERVALS = 4  # before a pace is told
+LAST_INTERVALS = 40  # people become quicker, and tired
+BREAK_S = 180.0  # who decides nothing for so long was doing something else
+
+
+@dataclass(frozen=True, slots=True)
+class RowInspection:
+    """`flaws`: of `quality.CODES`; `personal`: of `personal.KINDS`; in any message. `numbers`: with or without units,
+    in the answer; `missing`: those of them, as written, that the quote does not have; () where there is no quote."""
+
+    flaws: tuple[str, ...] = ()
+    personal: tuple[str, ...] = ()
+    numbers: int = 0
+    missing: tuple[str, ...] = ()
+
+
+def inspect_row(row: TrainingRow, evidence: RowEvidence | None) -> RowInspection:
+    flaws = {code for message in row.messages for code in _flaws(message)}
+    kinds = {one.kind for message in row.messages for one in personal.find_personal(message.text)}
+    values = quantities.parse(row.answer)
+    missing: list[str] = []
+    if values and evidence is not None and evidence.quote:
+        known = grounds.of_text(evidence.quote)
+        written = ((value, row.answer[value.start : value.end]) for value in values)
+        missing = [text.strip() for value, text in written if not known.holds(value, text)]
+    return RowInspection(
+        tuple(code for code in quality.CODES if code in flaws),
+        tuple(kind for kind in personal.KINDS if kind in kinds),
+        len(values),
+        tuple(dict.fromkeys(missing)),
+    )
+
+
+def is_quoted(evidence: RowEvidence) -> bool:
+    """Whether the quote stands in the passage, letter by letter."""
+    return evidence.quote != "" and evidence.quote in evidence.passage
+
+
+def with_same_passage(items: Sequence[CurationItem]) -> Counter[tuple[str, str]]:
+    """How many pairs are from each passage, by its document and text."""
+    found = (item.evidence for item in items)
+    return Counter((one.document, one.passage) for one in found if one is not None)
+
+
+class ReviewPace:
+    """Told of each decision; breaks do not count."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._decided_at = float("-inf")
+        self._intervals: deque[float] = deque(maxlen=LAST_INTERVALS)  # seconds
+
+    def note(self) -> None:
+        now = self._clock()
+        if now - self._decided_at <= BREAK_S:
+            self._intervals.append(now - self._decided_at)
+        self._decided_at = now
+
+    def seconds(self, left: int) -> float | None:
+        """For so many items; None while the pace is not known."""
+        if len(self._intervals) < LEAST_INTERVALS:
+            return None
+        return left * statistics.fmean(self._intervals)
+
+
+def _flaws(message: RowMessage) -> set[str]:
+    codes = set(quality.text_flags(message.text))
+    return codes if message.role == "assistant" else codes & check.OF_QUESTIONS

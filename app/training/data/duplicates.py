@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.base.search_text import normalize_nfkc
-from app.training.data.rows import Row
+from app.training.data.rows import TrainingRow
 
 Part = Literal["row", "question"]  # question and answer with a line break between, or the question alone
 Pair = tuple[int, int, float]  # places of two rows, the lower first, and their Jaccard index
@@ -34,7 +34,7 @@ _AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class SimilarityMeasure:
     """When two rows are nearly the same: the Jaccard index of their sets of `n` characters reaches `threshold`."""
 
     n: int = 5
@@ -42,25 +42,25 @@ class Measure:
     part: Part = "row"
 
 
-DEFAULT = Measure()
-PAPER = Measure(n=2, threshold=0.45, part="question")  # arXiv 2603.18037
+DEFAULT_MEASURE = SimilarityMeasure()
+PAPER_MEASURE = SimilarityMeasure(n=2, threshold=0.45, part="question")  # arXiv 2603.18037
 
 
 def normalized(text: str) -> str:
     return "".join(normalize_nfkc(text).split())
 
 
-def exact(rows: Sequence[Row]) -> list[tuple[int, ...]]:
+def exact_duplicates(rows: Sequence[TrainingRow]) -> list[tuple[int, ...]]:
     """Places of rows whose messages are all the same, by group, in order. Rows without a twin are left out."""
     return _alike([tuple((message.role, normalized(message.text)) for message in row.messages) for row in rows])
 
 
-def repeated_questions(rows: Sequence[Row]) -> list[tuple[int, ...]]:
+def repeated_questions(rows: Sequence[TrainingRow]) -> list[tuple[int, ...]]:
     """The same for all that stands before the answer: system message, earlier turns and question."""
     return _alike([tuple((message.role, normalized(message.text)) for message in row.messages[:-1]) for row in rows])
 
 
-def same_answers(rows: Sequence[Row]) -> tuple[list[tuple[int, int]], frozenset[int]]:
+def same_answers(rows: Sequence[TrainingRow]) -> tuple[list[tuple[int, int]], frozenset[int]]:
     """Pairs of rows of which one answers what the other does, in order; and all rows whose answers were compared.
 
     So an answer is the same as another one, or nearly, or a part of it. Looked at are answers of ANSWER_CHARACTERS and
@@ -72,7 +72,7 @@ def same_answers(rows: Sequence[Row]) -> tuple[list[tuple[int, int]], frozenset[
             if message.role == "assistant" and len(text := normalized(message.text)) >= ANSWER_CHARACTERS:
                 owners[text].add(place)
     rows_of = list(owners.values())
-    holders = _holders(Grams.of(list(owners), DEFAULT.n), rows_of)
+    holders = _holders(NGramSets.of(list(owners), DEFAULT_MEASURE.n), rows_of)
     pairs = {
         (min(pair), max(pair))
         for text, others in holders.items()
@@ -90,12 +90,12 @@ def _alike(keys: Sequence[Hashable]) -> list[tuple[int, ...]]:
     return [tuple(found) for found in places.values() if len(found) > 1]
 
 
-def near(rows: Sequence[Row], threshold: float = 0.8, n: int = 5, part: Part = "row") -> list[Pair]:
+def near_duplicates(rows: Sequence[TrainingRow], threshold: float = 0.8, n: int = 5, part: Part = "row") -> list[Pair]:
     """All pairs whose Jaccard index is `threshold` or more, in order. A text shorter than `n` is one n-gram.
 
     Time grows with the pairs that share a rare n-gram: rows of one mould, all nearly alike, take its square.
     """
-    grams = Grams.of([_text(row, part) for row in rows], n)
+    grams = NGramSets.of([_text(row, part) for row in rows], n)
     pairs = [
         (min(row, other), max(row, other), similarity)
         for row, candidates in _candidates(grams, threshold)
@@ -104,11 +104,11 @@ def near(rows: Sequence[Row], threshold: float = 0.8, n: int = 5, part: Part = "
     return sorted(pairs)
 
 
-def nearest(
-    rows: Sequence[Row], asked: Sequence[int], among: Sequence[int], measure: Measure
+def nearest_rows(
+    rows: Sequence[TrainingRow], asked: Sequence[int], among: Sequence[int], measure: SimilarityMeasure
 ) -> list[tuple[int, float]]:
     """For each row of `asked` the row of `among` that is most like it (the first of equals), and how much."""
-    grams = Grams.of([_text(row, measure.part) for row in rows], measure.n)
+    grams = NGramSets.of([_text(row, measure.part) for row in rows], measure.n)
     others = np.asarray(among, np.int64)
     postings = _Postings.of(grams, others, grams.sizes[others])
     found = []
@@ -121,7 +121,7 @@ def nearest(
 
 
 @dataclass(frozen=True, slots=True)
-class Grams:
+class NGramSets:
     """The set of n-grams of each row's text as numbers in one array; the rarer an n-gram, the smaller."""
 
     numbers: _Numbers
@@ -129,7 +129,7 @@ class Grams:
     kinds: int  # how many different n-grams there are
 
     @classmethod
-    def of(cls, texts: Sequence[str], n: int) -> "Grams":
+    def of(cls, texts: Sequence[str], n: int) -> "NGramSets":
         codes, owner = _codes([text.ljust(n, "\0") for text in texts], n)
         names, kinds = _numbered(codes)
         rank = np.empty(kinds, np.int64)
@@ -179,7 +179,7 @@ class _Postings:
     starts: _Numbers
 
     @classmethod
-    def of(cls, grams: Grams, places: _Numbers, lengths: _Numbers) -> "_Postings":
+    def of(cls, grams: NGramSets, places: _Numbers, lengths: _Numbers) -> "_Postings":
         """Of the first `lengths` n-grams of the rows at `places`."""
         numbers = grams.numbers[_ranges(grams.starts[places], lengths)]
         order = np.argsort(numbers, kind="stable")
@@ -191,7 +191,7 @@ class _Postings:
         return self.rows[_ranges(self.starts[numbers], self.starts[numbers + 1] - self.starts[numbers])]
 
 
-def _candidates(grams: Grams, threshold: float) -> Iterator[tuple[int, _Numbers]]:
+def _candidates(grams: NGramSets, threshold: float) -> Iterator[tuple[int, _Numbers]]:
     """Each row with those, shorter or as long, that may reach the threshold.
 
     Two sets of a >= b n-grams reach it with t (a + b) / (1 + t) of them in common, which is t a at the least and
@@ -215,7 +215,7 @@ def _candidates(grams: Grams, threshold: float) -> Iterator[tuple[int, _Numbers]
         yield row, _set(found[different <= bound])
 
 
-def _holders(grams: Grams, rows_of: Sequence[set[int]]) -> dict[int, set[int]]:
+def _holders(grams: NGramSets, rows_of: Sequence[set[int]]) -> dict[int, set[int]]:
     """For each text the texts that it stands in, itself among them; without those that stand in too many rows.
 
     One of its rarest n-grams is in each of them: so many as may be missing, and one more.
@@ -245,7 +245,7 @@ def _least(value: npt.NDArray[np.floating[Any]]) -> _Numbers:
     return least
 
 
-def _text(row: Row, part: Part) -> str:
+def _text(row: TrainingRow, part: Part) -> str:
     question = normalized(row.question)
     return question if part == "question" else f"{question}\n{normalized(row.answer)}"
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from app.base.tables.table_reader import TableRow
-from app.training.data import shapes
-from app.training.data.records import BadRow, short
-from app.training.data.rows import Row
+from app.training.data import records
+from app.training.data.records import BadRow, shorten
+from app.training.data.rows import TrainingRow
 
 _WORDS = {
     "question": "question|ご質問|質問|問い|問題|設問|問|[QqＱｑ]",
@@ -57,25 +57,25 @@ class _Line:
     title: str = ""
 
 
-def read(text: str) -> tuple[list[Row], list[BadRow]]:
+def read_pairs(text: str) -> tuple[list[TrainingRow], list[BadRow]]:
     """Where questions have a sign (Q:, 問), those; else headings and bold lines that ask.
 
     A row's group are the headings above it. Text that belongs to no question is named as such.
     """
     lines = list(_lines(text))
     has_signs = any(line.question is not None for line in lines)
-    rows: list[Row] = []
+    rows: list[TrainingRow] = []
     bad: list[BadRow] = []
     for found in _entries(lines, has_signs=has_signs):
         made = _row(found) if isinstance(found, _Entry) else found
-        if isinstance(made, Row):
+        if isinstance(made, TrainingRow):
             rows.append(made)
         else:
             bad.append(made)
     return rows, bad
 
 
-def table(text: str) -> list[TableRow]:
+def read_table(text: str) -> list[TableRow]:
     """The cells of the text's tables, without the lines below their headings; line breaks are <br>."""
     found = []
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
@@ -164,10 +164,10 @@ def _add(entry: _Entry, line: _Line, *, has_signs: bool) -> None:
 def _outside(stray: list[_Line]) -> list[BadRow]:
     if not stray:
         return []
-    return [BadRow(stray[0].number, "outside", short(" ".join(line.text for line in stray[:5])))]
+    return [BadRow(stray[0].number, "outside", shorten(" ".join(line.text for line in stray[:5])))]
 
 
-def _row(entry: _Entry) -> Row | BadRow:
+def _row(entry: _Entry) -> TrainingRow | BadRow:
     """Without a sign of the answer, what follows a heading is the answer, or what follows the first blank line."""
     body, at = entry.body, entry.answer_at
     if at is not None:
@@ -178,9 +178,9 @@ def _row(entry: _Entry) -> Row | BadRow:
         blank = next((at for at, line in enumerate(body) if not line.strip()), len(body))
         question, answer = [entry.question, *body[:blank]], body[blank:]
     try:
-        asked, answered = shapes.text_of(_joined(question)), shapes.text_of(_joined(answer))
-        return Row(entry.line, shapes.pair(asked, answered), entry.group)
-    except shapes.RefusedError as error:
+        asked, answered = records.text_from_value(_joined(question)), records.text_from_value(_joined(answer))
+        return TrainingRow(entry.line, records.question_answer_messages(asked, answered), entry.group)
+    except records.RowRefusedError as error:
         return BadRow(entry.line, error.code, error.detail)
 
 

@@ -16,11 +16,11 @@ from app.base.paths import resources
 KINDS = ("name", "birthday", "postal_code", "address", "phone", "mail", "my_number", "card", "account")
 
 _Match = re.Match[str]
-_Finder = Callable[[str], Iterator["Personal"]]
+_Finder = Callable[[str], Iterator["PersonalDetail"]]
 
 
 @dataclass(frozen=True, slots=True)
-class Personal:
+class PersonalDetail:
     kind: str  # one of KINDS
     start: int  # characters of the text
     end: int
@@ -78,11 +78,11 @@ _BIRTHDAY = r"""(?x) (?:生年月日|誕生日)[ ]*[:：は]?[ ]*
 _ACCOUNT = r"(?:口座番号|普通(?:預金)?|当座(?:預金)?) ?[:：]? ?(?:No\.? ?)?(?P<value>\d{7})(?!\d)"
 
 
-def found(text: str) -> tuple[Personal, ...]:
+def find_personal(text: str) -> tuple[PersonalDetail, ...]:
     """All of them, in order, without overlaps: of two that overlap the one that begins first, else the longer."""
     narrow = _LONG_MARK.sub("-", text.translate(_NARROW))
     hits = sorted((hit for find in _finders() for hit in find(narrow)), key=lambda hit: (hit.start, -hit.end))
-    apart: list[Personal] = []
+    apart: list[PersonalDetail] = []
     for hit in hits:
         if not apart or hit.start >= apart[-1].end:
             apart.append(hit)
@@ -121,10 +121,10 @@ def _finder(kind: str, expression: str, accept: Callable[[_Match], bool] = bool)
     pattern = re.compile(expression)
     group = "value" if "value" in pattern.groupindex else 0
 
-    def find(text: str) -> Iterator[Personal]:
+    def find(text: str) -> Iterator[PersonalDetail]:
         for match in pattern.finditer(text):
             if accept(match):
-                yield Personal(kind, match.start(group), match.end(group))
+                yield PersonalDetail(kind, match.start(group), match.end(group))
 
     return find
 

@@ -71,7 +71,7 @@ _SENTENCES = re.compile(r"[^。．！？!?\n]{10,}[。．！？!?\n]?")
 _SAME_SENTENCES = 3
 
 
-def flags(text: str) -> tuple[str, ...]:
+def text_flags(text: str) -> tuple[str, ...]:
     """Those of `CODES` that hold for the text, in their order."""
     found = (_has_debris(text), _is_unfinished(text), _is_misread(text), _loops(text), _has_controls(text))
     return tuple(code for code, holds in zip(CODES, found, strict=True) if holds)

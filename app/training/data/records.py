@@ -1,7 +1,11 @@
-"""What stands in a file of training data before anybody knows what it means: records with names and values."""
+"""What stands in a file of training data before anybody knows what it means: records with names and values.
+
+What a record means: conversations in OpenAI's or ShareGPT's form, or a question and an answer in columns.
+"""
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +17,7 @@ from app.base.tables import column_mapping as names
 from app.base.tables import table_reader
 from app.base.tables.column_mapping import ColumnMapping
 from app.base.tables.table_reader import TableRow
+from app.training.data.rows import RowMessage, TrainingRow
 
 RECORD_CHARACTERS = 4_000_000  # of one line or object; a longer one is no conversation
 HEADING_ROWS = 20  # searched for the one with the names of the columns
@@ -30,17 +35,17 @@ class BadRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class DataRecord:
     line: int
     values: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
+class DataRecords:
     """`columns`: in the order in which they first occur. `is_table`: they have letters, too; without `has_names`, these
     alone. `blank`: empty rows."""
 
-    found: list[Record] = field(default_factory=list)
+    found: list[DataRecord] = field(default_factory=list)
     bad: list[BadRow] = field(default_factory=list)
     columns: tuple[str, ...] = ()
     is_table: bool = False
@@ -50,11 +55,11 @@ class Records:
     other_sheets: tuple[str, ...] = ()
 
 
-class Twice(dict[str, Any]):
+class DuplicateKeyObject(dict[str, Any]):
     """A JSON object with a key that occurs twice: who reads it takes one of two values."""
 
 
-def short(value: object, most: int = DETAIL_CHARACTERS) -> str:
+def shorten(value: object, most: int = DETAIL_CHARACTERS) -> str:
     """One line of it, to be shown: without what a terminal would obey."""
     text = value if isinstance(value, str) else _written(value)
     line = " ".join(text[: 20 * most].split())
@@ -72,16 +77,16 @@ def _written(value: object) -> str:
 # ------------------------------------------------------------------------ tables
 
 
-def of_sheets(sheets: Sequence[tuple[str, list[TableRow]]], wanted: ColumnMapping) -> Records:
+def records_from_sheets(sheets: Sequence[tuple[str, list[TableRow]]], wanted: ColumnMapping) -> DataRecords:
     """Of the first sheet whose columns can be told, else of the longest."""
     longest = max(range(len(sheets)), key=lambda at: len(_filled(sheets[at][1])))
     best = next((at for at, (_, rows) in enumerate(sheets) if _heading(_filled(rows), wanted) is not None), longest)
     title, rows = sheets[best]
     others = tuple(other for at, (other, _) in enumerate(sheets) if at != best)
-    return replace(of_table(rows, wanted), sheet=title, other_sheets=others)
+    return replace(records_from_table(rows, wanted), sheet=title, other_sheets=others)
 
 
-def of_table(rows: Sequence[TableRow], wanted: ColumnMapping, *, is_text: bool = False) -> Records:
+def records_from_table(rows: Sequence[TableRow], wanted: ColumnMapping, *, is_text: bool = False) -> DataRecords:
     """`is_text`: of a CSV, where a row with more cells than the heading has a separator too many."""
     filled = _filled(rows)
     widths = [len(table_reader.trim_cells(row.cells)) for row in filled if not row.problem] or [0]
@@ -93,16 +98,18 @@ def of_table(rows: Sequence[TableRow], wanted: ColumnMapping, *, is_text: bool =
     if is_text:
         most = len(names_row.cells) if names_row else max(set(widths), key=widths.count)
     columns = _column_names(names_row, most)
-    bad = [BadRow(row.line, row.problem or "above_heading", short(_joined(row))) for row in filled[: heading or 0]]
-    found: list[Record] = []
+    bad = [
+        BadRow(row.line, row.problem or "above_heading", shorten(_joined_cells(row))) for row in filled[: heading or 0]
+    ]
+    found: list[DataRecord] = []
     for row in filled[heading + 1 :] if heading is not None else filled:
         cells = table_reader.trim_cells(row.cells)
         if row.problem or len(cells) > most:
-            bad.append(BadRow(row.line, row.problem or "too_many_cells", short(_joined(row))))
+            bad.append(BadRow(row.line, row.problem or "too_many_cells", shorten(_joined_cells(row))))
         else:
-            found.append(Record(row.line, dict(zip(columns, cells, strict=False))))
+            found.append(DataRecord(row.line, dict(zip(columns, cells, strict=False))))
     blank = sum(row.line <= filled[-1].line for row in rows) - len(filled) if filled else 0
-    return Records(found, bad, columns, is_table=True, has_names=heading is not None, blank=blank)
+    return DataRecords(found, bad, columns, is_table=True, has_names=heading is not None, blank=blank)
 
 
 def _filled(rows: Sequence[TableRow]) -> list[TableRow]:
@@ -151,14 +158,14 @@ def _column_names(row: TableRow | None, width: int) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _joined(row: TableRow) -> str:
+def _joined_cells(row: TableRow) -> str:
     return " ".join(str(cell) for cell in row.cells if cell not in (None, ""))
 
 
 # -------------------------------------------------------------------------- JSON
 
 
-def of_json(text: str, name: str, *, is_lines: bool) -> Records:
+def records_from_json(text: str, name: str, *, is_lines: bool) -> DataRecords:
     """JSON Lines, a list of objects, or an object with one list. `is_lines`: what the file's name says.
 
     Where the text itself says otherwise, it is believed.
@@ -178,7 +185,7 @@ def of_json(text: str, name: str, *, is_lines: bool) -> Records:
     return _of_object(text, name)
 
 
-def _of_lines(text: str) -> Records:
+def _of_lines(text: str) -> DataRecords:
     def places() -> Iterator[tuple[int, Any]]:
         for line, written in enumerate(text.split("\n"), start=1):
             if not written.strip():
@@ -189,15 +196,15 @@ def _of_lines(text: str) -> Records:
                 try:
                     yield line, _DECODER.decode(written.strip())
                 except (ValueError, RecursionError):
-                    yield line, BadRow(line, "not_json", short(written))
+                    yield line, BadRow(line, "not_json", shorten(written))
 
     blank: list[int] = []
     read = _sorted(places())
     last = max([record.line for record in read.found] + [row.line for row in read.bad], default=0)
-    return Records(read.found, read.bad, read.columns, blank=sum(line < last for line in blank))
+    return DataRecords(read.found, read.bad, read.columns, blank=sum(line < last for line in blank))
 
 
-def _of_items(text: str, start: int) -> Records:
+def _of_items(text: str, start: int) -> DataRecords:
     """A list that begins at `start`, or values one after the other. What is no JSON takes all that follows with it."""
     is_list = text.startswith("[", start)
 
@@ -218,12 +225,12 @@ def _of_items(text: str, start: int) -> Records:
                 break
         end_at = _after_blanks(text, at + 1) if is_list and text.startswith("]", at) else at
         if end_at < len(text) or (is_list and not text.startswith("]", at)):
-            yield place, BadRow(place, "rest_damaged", short(text[at : at + 200]))
+            yield place, BadRow(place, "rest_damaged", shorten(text[at : at + 200]))
 
     return _sorted(items())
 
 
-def _of_object(text: str, name: str) -> Records:
+def _of_object(text: str, name: str) -> DataRecords:
     """One record, or the only list of objects in it."""
     start = _after_blanks(text, 0)
     try:
@@ -245,24 +252,24 @@ def _line_of(text: str, at: int) -> int:
     return text.count("\n", 0, at) + 1
 
 
-def _sorted(places: Iterable[tuple[int, Any]]) -> Records:
-    found: list[Record] = []
+def _sorted(places: Iterable[tuple[int, Any]]) -> DataRecords:
+    found: list[DataRecord] = []
     bad: list[BadRow] = []
     columns: dict[str, None] = {}
     for line, value in places:
         if isinstance(value, BadRow):
             bad.append(value)
-        elif isinstance(value, Twice):
-            bad.append(BadRow(line, "key_twice", short(value)))
+        elif isinstance(value, DuplicateKeyObject):
+            bad.append(BadRow(line, "key_twice", shorten(value)))
         elif not isinstance(value, dict):
-            bad.append(BadRow(line, "not_object", short(value)))
+            bad.append(BadRow(line, "not_object", shorten(value)))
         else:
-            found.append(Record(line, value))
+            found.append(DataRecord(line, value))
             for key, held in value.items():
                 columns[key] = None
                 if isinstance(held, dict):
                     columns |= {f"{key}.{inner}": None for inner in held}
-    return Records(found, bad, tuple(columns))
+    return DataRecords(found, bad, tuple(columns))
 
 
 def _is_list_of_objects(value: object) -> bool:
@@ -284,9 +291,154 @@ def _after_blanks(text: str, at: int) -> int:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
-    return made if len(made) == len(pairs) else Twice(pairs)
+    return made if len(made) == len(pairs) else DuplicateKeyObject(pairs)
 
 
 _BLANKS = re.compile(r"[ \t\r\n]*")
 # pandas writes NaN where a cell is empty.
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=lambda _name: None)
+
+
+TEXT_CHARACTERS = 100_000  # of one message; a longer one is a document
+SAMPLE_RECORDS = 100
+CELL_ERRORS = frozenset(("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"))
+ALPACA = ("instruction", "output")
+
+Shape = str  # alpaca | sharegpt | messages | columns | markdown
+
+
+class RowRefusedError(Exception):
+    """A record gives no row; `code` and `detail` as in BadRow."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+
+
+def find_conversations(found: Sequence[DataRecord], columns: Sequence[str]) -> tuple[str, Shape]:
+    """The column with lists of messages and their form; ("", "") where there is none."""
+    column = names.messages_column(columns)
+    for record in found[:SAMPLE_RECORDS] if column else ():
+        for message in as_list(record.values.get(column)) or ():
+            if isinstance(message, dict):
+                return column, "sharegpt" if "from" in message else "messages"
+    return "", ""
+
+
+def shape_of(mapping: ColumnMapping) -> Shape:
+    return "alpaca" if (mapping.question, mapping.answer) == ALPACA else "columns"
+
+
+def row_from_record(record: DataRecord, mapping: ColumnMapping) -> TrainingRow | BadRow:
+    try:
+        group = _plain_value(names.column_value(record.values, mapping.group)) if mapping.group else ""
+        return TrainingRow(record.line, _messages(record.values, mapping), group)
+    except RowRefusedError as error:
+        return BadRow(record.line, error.code, error.detail)
+
+
+def question_answer_messages(question: str, answer: str, system: str = "") -> tuple[RowMessage, ...]:
+    """Raises RefusedError."""
+    if not question:
+        raise RowRefusedError("empty_question", shorten(answer))
+    if not answer:
+        raise RowRefusedError("empty_answer", shorten(question))
+    return (*_system_message(system), RowMessage("user", question), RowMessage("assistant", answer))
+
+
+def text_from_value(value: Any, where: str = "") -> str:
+    """A value as text without blanks around it; "" for none. `where`: its column, to be told. Raises RefusedError."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise RowRefusedError("not_text", f"{where}: {shorten(value)}" if where else shorten(value))
+    text = value.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if len(text) > TEXT_CHARACTERS:
+        raise RowRefusedError("too_long", f"{len(text):,}")
+    if text in CELL_ERRORS:
+        raise RowRefusedError("cell_error", text)
+    if wrong := _not_character(text):
+        raise RowRefusedError("not_characters", f"U+{ord(wrong):04X}")
+    return text if any(unicodedata.category(character)[0] not in "CZ" for character in text) else ""
+
+
+def _not_character(text: str) -> str:
+    """A zero or half a character, which no text has; or ""."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        return text[error.start]
+    return "\0" if "\0" in text else ""
+
+
+def _plain_value(value: Any) -> str:
+    """What a group is called, whole: what differs only at its end is another. Numbers and lists are names, too."""
+    if value is None or isinstance(value, str):
+        return shorten(value or "", RECORD_CHARACTERS)
+    return str(value) if isinstance(value, int | float) else shorten(value, RECORD_CHARACTERS)
+
+
+def _system_message(text: str) -> tuple[RowMessage, ...]:
+    return (RowMessage("system", text),) if text else ()
+
+
+def _messages(values: dict[str, Any], mapping: ColumnMapping) -> tuple[RowMessage, ...]:
+    system = text_from_value(names.column_value(values, mapping.system), mapping.system) if mapping.system else ""
+    if mapping.messages:
+        return _conversation(values.get(mapping.messages), system)
+    asked, answered = names.column_value(values, mapping.question), names.column_value(values, mapping.answer)
+    if isinstance(asked, list) and isinstance(answered, list):  # prompt and completion as TRL has them
+        return _conversation([*asked, *answered], system)
+    question, answer = text_from_value(asked, mapping.question), text_from_value(answered, mapping.answer)
+    more = text_from_value(names.column_value(values, mapping.input), mapping.input) if mapping.input else ""
+    return question_answer_messages(f"{question}\n\n{more}" if question and more else question, answer, system)
+
+
+# ----------------------------------------------------------------- conversations
+
+
+def _conversation(value: Any, system: str) -> tuple[RowMessage, ...]:
+    listed = as_list(value)
+    if not listed:
+        raise RowRefusedError("no_messages", shorten(value or ""))
+    found = [_row_message(one) for one in listed]
+    if found and found[0].role == "system":
+        system = found.pop(0).text or system
+    for at, message in enumerate(found):
+        if message.role != ("user", "assistant")[at % 2]:
+            raise RowRefusedError("wrong_order", " → ".join(one.role for one in found[: at + 1][-3:]))
+        if not message.text:
+            raise RowRefusedError(
+                "empty_answer" if at % 2 else "empty_question", shorten(found[at - 1].text if at else "")
+            )
+    if not found or found[-1].role != "assistant":
+        raise RowRefusedError("no_answer_at_end", shorten(found[-1].text if found else system))
+    return (*_system_message(system), *found)
+
+
+def as_list(value: Any) -> list[Any] | None:
+    """A list (of messages, of words); in a table it is written as JSON."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = strict_json.loads(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, list) else None
+
+
+def _row_message(one: Any) -> RowMessage:
+    if not isinstance(one, dict):
+        raise RowRefusedError("bad_message", shorten(one))
+    if isinstance(one, DuplicateKeyObject):
+        raise RowRefusedError("key_twice", shorten(one))
+    role, content = one.get("role", one.get("from")), one.get("content", one.get("value"))
+    if not isinstance(role, str):
+        raise RowRefusedError("bad_message", shorten(one))
+    plain = role.strip().casefold()
+    known = next((name for name, words in names.column_words()["roles"].items() if plain in words), None)
+    if known is None:
+        raise RowRefusedError("unknown_role", shorten(role))
+    if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
+        content = "\n".join(text_from_value(part.get("text")) for part in content)  # OpenAI's form for parts
+    return RowMessage(known, text_from_value(content, role))

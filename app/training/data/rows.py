@@ -1,22 +1,30 @@
-"""One row of training data, and the file that holds them: OpenAI's messages as JSON Lines, as `trainer` reads it."""
+"""One row of training data, and the file that holds them: OpenAI's messages as JSON Lines, as `trainer` reads it.
+
+What the record of a split, a file beside its parts, says of the rows that were split.
+"""
 
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from app.base.confidentiality import HIGHEST_LABEL, Label, stored_label
+from app.base.files import strict_json
+from app.documents.collection_lookup import Origin
 
 PARTS = ("train", "validation", "holdout")  # of a split, each a file of such rows
 ROLES = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class RowMessage:
     role: str  # one of ROLES
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrainingRow:
     """An optional system message, then user and assistant in turns, an assistant last; no text is blank.
 
     `line`: of the file (or row of the sheet, or place in a JSON list) it comes from, from 1. `group`: rows with the
@@ -24,7 +32,7 @@ class Row:
     """
 
     line: int
-    messages: tuple[Message, ...]
+    messages: tuple[RowMessage, ...]
     group: str = ""
 
     @property
@@ -48,3 +56,27 @@ class Row:
 
     def _messages(self) -> list[dict[str, str]]:
         return [{"role": message.role, "content": message.text} for message in self.messages]
+
+
+MANIFEST = "split.json"
+
+
+def read_label_and_origins(folder: Path) -> tuple[Label | None, tuple[Origin, ...]]:
+    """Return what the record of a split says of its rows, which do not say it themselves; nothing where there is none.
+    One that is damaged may have said anything."""
+    try:
+        return parse_label_and_origins(strict_json.load_file(folder / MANIFEST)["source"])
+    except (FileNotFoundError, NotADirectoryError, KeyError):
+        return None, ()
+    except (OSError, ValueError, TypeError):
+        return HIGHEST_LABEL, ()
+
+
+def parse_label_and_origins(told: Any) -> tuple[Label | None, tuple[Origin, ...]]:
+    """Read the label and the origins of a record. What cannot be understood counts as the highest."""
+    label, origins = (told.get(key) for key in ("label", "origins")) if isinstance(told, dict) else (None, None)
+    known: Label | None = stored_label(label) if label else None
+    try:
+        return known, tuple((str(collection), str(document)) for collection, document in origins or ())
+    except (TypeError, ValueError):
+        return HIGHEST_LABEL, ()

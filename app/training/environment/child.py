@@ -1,4 +1,9 @@
-"""The child that makes the environment, or a kit: a job in, events out. With its parent ends all that it started."""
+"""The child that makes the environment, or a kit: a job in, events out. With its parent ends all that it started.
+
+The steps: what is installed, its files, venv, libraries, converter, check. Each child process has its log.
+
+The steps of writing a kit: the lock, its files out of the network or a folder, then the kit itself.
+"""
 
 import contextlib
 import json
@@ -6,32 +11,275 @@ import os
 import signal
 import sys
 import threading
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn, Protocol
 
 import psutil
 
 from app.base.errors import AppError
-from app.training.environment import kit_steps, steps
-from app.training.environment.messages import Done, Event, Failed, event_to_json, job_from_json
-from app.training.environment.steps import Fetch
+from app.base.files.output_file import require_space
+from app.base.isolation import network_guard
+from app.models import package_indexes as indexes
+from app.models import package_locks as locks
+from app.models import training_environment
+from app.models.package_indexes import PackageIndexes
+from app.models.package_locks import LockedFile, PackageLock
+from app.models.training_environment import CONVERTER, TrainingEnvironment
+from app.training.environment import base_pythons, folders, install_plan, kit, shipped_tools
+from app.training.environment.base_pythons import BasePython, PinnedPython
+from app.training.environment.folders import EnvironmentFolders
+from app.training.environment.install_plan import InstallPlan
+from app.training.environment.messages import (
+    ContactedHost,
+    Done,
+    Event,
+    Failed,
+    InstallJob,
+    KitJob,
+    Phase,
+    event_to_json,
+    job_from_json,
+)
+
+SendEvent = Callable[[Event], None]
 
 
-def main(fetch: Fetch) -> NoReturn:
+class StepListener:
+    """Tells of what is fetched."""
+
+    def __init__(self, report: SendEvent, total_bytes: int) -> None:
+        self._report = report
+        self._total = total_bytes
+
+    def contacted(self, host: str) -> None:
+        self._report(ContactedHost(host))
+
+    def progressed(self, package: str, done_bytes: int) -> None:
+        self._report(Phase("fetch", package, done_bytes, self._total))
+
+
+class FetchPackages(Protocol):
+    """`app.models.downloads.package_download.fetch_packages`; handed in, because nothing else here knows a network."""
+
+    def __call__(
+        self, files: Sequence[LockedFile], folder: Path, indexes: PackageIndexes, proxy: str, listener: StepListener
+    ) -> None: ...
+
+
+def make_environment(job: InstallJob, report: SendEvent, fetch: FetchPackages) -> Path:
+    """All of it; gives the folder that it is below. Raises AppError; what was there before is as it was then."""
+    data = Path(job.data)
+    chosen = Path(job.base) if job.base else folders.proposed_base(data)
+    source = Path(job.wheels) if job.wheels else None
+    if source is not None:
+        forbid_network()
+    folders.require_usable_base(chosen)
+    folders.require_free_base(chosen, data)
+    where = EnvironmentFolders(folders.known_base(chosen, data))
+    with folders.locked(where):
+        report(Phase("prepare"))
+        folders.record_attempt(data, where.base)
+        folders.finish_renaming(where)
+        base_pythons.discard_unused_pythons(where, data)  # what an earlier attempt has left was with the drive since
+        tools = shipped_tools.find_converter()
+        plan = install_plan.plan_install(job.variant, source, where, data)
+        needed = install_plan.need_of_plan(plan, source, where.base)
+        folders.prepare_part(where)
+        install_plan.require_room(where, needed)
+        if source is not None:  # all of it is verified before anything of it is unpacked or started
+            found = _collect_wheels(plan, source, where, report)
+            python = plan.python or _provide_python(job, plan, source, where, report)
+        else:
+            python = plan.python or _provide_python(job, plan, source, where, report)
+            found = _fetch_wheels(job, plan.lock, where, report, fetch)
+        forbid_network()
+        kit.remove_other_wheels(where.wheels, found)
+        _install_lock(python, plan.lock, where, Path(job.logs), report)
+        _finish(plan.lock, tools, where, data, report)
+    return where.base
+
+
+def forbid_network() -> None:
+    """From here on, for this process and all that it starts, uv and what it installs included."""
+    network_guard.enforce_offline()
+    network_guard.install_filter()
+
+
+def _provide_python(
+    job: InstallJob, plan: InstallPlan, source: Path | None, where: EnvironmentFolders, report: SendEvent
+) -> BasePython:
+    """The one in the kit, or one over the network."""
+    report(Phase("python"))
+    if source is not None:
+        assert plan.kit is not None
+        archive, sha256 = kit.copy_python_archive(source, plan.kit, plan.lock, where)
+        base_pythons.unpack_archive(archive, sha256, where)
+    else:
+        for host in shipped_tools.python_hosts():
+            report(ContactedHost(host))
+        shipped_tools.fetch_python(locks.dotted(plan.lock.python), where, Path(job.logs), job.proxy)
+    own = [[str(program)] for program in base_pythons.own_programs(where)]
+    python = base_pythons.first_working(own, (plan.lock.python,))
+    if python is None or not python.path.is_relative_to(where.pythons):
+        reason = f"Python {locks.dotted(plan.lock.python)}"
+        raise AppError("python_archive_unusable", path=str(where.pythons), reason=reason)
+    return python
+
+
+def _collect_wheels(plan: InstallPlan, source: Path, where: EnvironmentFolders, report: SendEvent) -> set[str]:
+    """Names of the lock's files, which are all in `where.wheels` now; with a kit's Python, if it is needed."""
+
+    def tell(package: str, done_bytes: int, total_bytes: int) -> None:
+        report(Phase("fetch", package, done_bytes, total_bytes))
+
+    found = set(kit.collect_wheels(source, plan.lock, plan.kit, where.wheels, tell))
+    if plan.python is None:
+        assert plan.kit is not None
+        kit.copy_python_archive(source, plan.kit, plan.lock, where)
+    return found
+
+
+def _fetch_wheels(
+    job: InstallJob, lock: PackageLock, where: EnvironmentFolders, report: SendEvent, fetch: FetchPackages
+) -> set[str]:
+    """As `_gathered`, over the network."""
+    try:
+        return set(fetch_wheels(lock, where.wheels, job.proxy, report, fetch))
+    except AppError as error:
+        if error.code == "download_disk_full":
+            raise AppError("training_disk_full", path=str(where.base)) from error
+        raise
+
+
+def fetch_wheels(
+    lock: PackageLock, folder: Path, proxy: str, report: SendEvent, fetch: FetchPackages
+) -> dict[str, Path]:
+    """Into `folder`, as pip's settings say. Raises AppError."""
+    settings = indexes.from_settings(os.environ)
+    if settings.certificates:
+        os.environ["SSL_CERT_FILE"] = settings.certificates
+    fetch(lock.files, folder, settings, proxy, StepListener(report, lock.size_bytes))
+    return {file.name: folder / file.name for file in lock.files}
+
+
+def _install_lock(
+    python: BasePython, lock: PackageLock, where: EnvironmentFolders, logs: Path, report: SendEvent
+) -> None:
+    report(Phase("venv"))
+    shipped_tools.make_venv(python.path, where, logs)
+    report(Phase("install"))
+    shipped_tools.install_wheels(lock.path, where, logs)
+
+
+def _finish(
+    lock: PackageLock, tools: tuple[Path, str], where: EnvironmentFolders, data: Path, report: SendEvent
+) -> None:
+    report(Phase("check"))
+    source, version = tools
+    try:
+        shipped_tools.copy_converter(source, version, where.half)
+        training_environment.check(_environment(where.half))
+        folders.write_stamp(where.half, lock, training_environment.key(data))
+    except OSError as error:
+        raise folders.unwritable_error(error, where.half) from error
+    folders.replace_current(where)
+    base_pythons.discard_unused_pythons(where, data)
+
+
+def _environment(folder: Path) -> TrainingEnvironment:
+    return TrainingEnvironment(training_environment.python_in(folder), folder / CONVERTER)
+
+
+def write_kit_for(job: InstallJob, report: SendEvent, fetch: FetchPackages) -> Path:
+    """Gives the kit's folder. Raises AppError; no file has its final name before it is whole."""
+    assert job.kit is not None
+    target, source = Path(job.kit.folder), Path(job.wheels) if job.wheels else None
+    if source is not None:
+        forbid_network()
+    report(Phase("prepare"))
+    archive = Path(job.kit.archive) if job.kit.archive else None
+    pin = _pin(job.kit, archive) if archive else None
+    lock = choose_kit_lock(job.kit, job.variant, pin, source)
+    kit.require_own_folder(target)
+    _prepare_target(target, lock)
+    wheels = _kit_wheels(job, lock, source, target, report, fetch)
+    forbid_network()
+
+    def told(done_bytes: int, total_bytes: int) -> None:
+        report(Phase("kit", "", done_bytes, total_bytes))
+
+    together = (archive, pin) if archive and pin else None
+    kit.write_kit(target, lock, wheels, together, job.kit.part_bytes, told)
+    return target
+
+
+def _pin(wanted: KitJob, archive: Path) -> PinnedPython:
+    """What the archive is, by its content. Raises AppError: file_unreadable, python_archive_unknown."""
+    return base_pythons.identify_archive(
+        archive, wanted.system, locks.python_from(wanted.python) if wanted.python else None
+    )
+
+
+def choose_kit_lock(wanted: KitJob, variant: str, pin: PinnedPython | None, source: Path | None) -> PackageLock:
+    """`pin`: the Python that goes with the kit. Of several locks one that `source` has all files of.
+
+    Raises AppError: training_no_lock, python_archive_other.
+    """
+    python = locks.python_from(wanted.python) if wanted.python else pin.python if pin else None
+    system = wanted.system or locks.this_system()
+    if pin is not None and (pin.system, pin.python) != (system, python):
+        wish = f"{locks.dotted(python or ())}, {system}"
+        have = f"{locks.dotted(pin.python)}, {pin.system}"
+        raise AppError("python_archive_other", path=wanted.archive, have=have, wanted=wish)
+    suiting = locks.proposed_variant(variant, wanted.system)
+    found = locks.fitting(suiting, wanted.system, [python] if python else None)
+    if source is not None:
+        others = () if variant or python else locks.all_locks(wanted.system)
+        listed = kit.kit_in(source)
+        whole = [lock for lock in (*found, *others) if not kit.missing_wheels(source, lock, listed)]
+        found = (*whole, *found)
+    return found[0]
+
+
+def _prepare_target(target: Path, lock: PackageLock) -> None:
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        there = sum(path.stat().st_size for file in lock.files if (path := target / file.name).is_file())
+        require_space(target, lock.size_bytes - there)
+    except OSError as error:
+        raise AppError("kit_unwritable", path=str(target), reason=error.strerror or str(error)) from error
+
+
+def _kit_wheels(
+    job: InstallJob, lock: PackageLock, source: Path | None, target: Path, report: SendEvent, fetch: FetchPackages
+) -> dict[str, Path]:
+    """What is fetched lies in the kit at once: under its own name, which it keeps if it needs no parts."""
+    if source is None:
+        return fetch_wheels(lock, target, job.proxy, report, fetch)
+
+    def tell(package: str, done_bytes: int, total_bytes: int) -> None:
+        report(Phase("fetch", package, done_bytes, total_bytes))
+
+    return kit.collect_wheels(source, lock, kit.kit_in(source), target, tell)
+
+
+def main(fetch: FetchPackages) -> NoReturn:
     """One line of standard input is the job; the end of it stops the work at any point."""
     if os.name == "posix" and os.getpgid(0) != os.getpid():
         os.setsid()  # a group of its own, so that all of it can be ended at once
     job = job_from_json(json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        made = kit_steps.write(job, _tell, fetch) if job.kit else steps.make(job, _tell, fetch)
+        made = write_kit_for(job, _send, fetch) if job.kit else make_environment(job, _send, fetch)
     except AppError as error:
-        _tell(Failed(error.code, error.facts))
+        _send(Failed(error.code, error.facts))
     else:
-        _tell(Done(str(made)))
+        _send(Done(str(made)))
     os._exit(0)  # the thread sits in a read, which the end of Python would wait for
 
 
-def _tell(event: Event) -> None:
+def _send(event: Event) -> None:
     line = json.dumps(event_to_json(event)) + "\n"
     with contextlib.suppress(BrokenPipeError):  # the parent is gone; the thread ends all this
         sys.stdout.buffer.write(line.encode("ascii"))

@@ -12,12 +12,17 @@
 A Python that goes with it is the last of `files`; "python" is then its version, else "". What is installed from a kit
 is judged by what comes with the Kotae that installs it, its lock and its list of Pythons (`python_pins`), and never by
 the kit's own table. Files of the folder that the table does not name are not opened.
+
+The files of a lock out of a folder, perhaps a kit: copied, and each copy checked before anything is unpacked or run.
+
+The folder is somebody else's: a memory stick, a share. It is read once, and nothing is used where it lies.
 """
 
 import dataclasses
 import os
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +33,7 @@ from app.base.files.output_file import (
     CopyProgress,
     ReportBytes,
     drive_error,
+    hash_file,
     open_atomically,
     require_space,
     sync_folder,
@@ -35,16 +41,17 @@ from app.base.files.output_file import (
 from app.base.paths import resources
 from app.models import package_locks as locks
 from app.models.kits import transfer_kit
-from app.models.kits.kit_import import is_regular
-from app.models.kits.transfer_kit import PART_BYTES, PART_SUFFIX, KitFile, PartWriter
-from app.models.package_locks import PackageLock, Python
-from app.training.environment import python_pins
-from app.training.environment.python_pins import PinnedPython
+from app.models.kits.kit_import import PartJoiner, is_regular
+from app.models.kits.transfer_kit import PART_BYTES, PART_SUFFIX, KitFile, KitPart, PartWriter
+from app.models.package_locks import LockedFile, PackageLock, Python
+from app.training.environment import base_pythons
+from app.training.environment.base_pythons import PinnedPython
+from app.training.environment.folders import EnvironmentFolders, unwritable_error
 
-FORMAT = "kotae-training-kit"
-VERSION = 1
-NAME = "training-kit.json"
-README = "README.txt"
+KIT_FORMAT = "kotae-training-kit"
+KIT_VERSION = 1
+KIT_NAME = "training-kit.json"
+README_NAME = "README_NAME.txt"
 _FILES_MAX = 999
 _WORD = re.compile(r"[a-z0-9_.-]{0,64}")  # it is shown
 # No path, and no name that Windows keeps for a device.
@@ -54,7 +61,7 @@ _FILE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KitEntry:
     name: str  # of the file, in the kit where it is in one piece, and when it is joined
     file: KitFile
 
@@ -63,12 +70,12 @@ class Entry:
 class TrainingKit:
     lock: str  # its name
     lock_sha256: str
-    wheels: tuple[Entry, ...]
-    python: Entry | None = None
+    wheels: tuple[KitEntry, ...]
+    python: KitEntry | None = None
     python_version: Python | None = None
 
     @property
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[KitEntry]:
         yield from self.wheels
         if self.python is not None:
             yield self.python
@@ -79,10 +86,10 @@ class TrainingKit:
 
 
 def is_kit(folder: Path) -> bool:
-    return (folder / NAME).is_file()
+    return (folder / KIT_NAME).is_file()
 
 
-def write(
+def write_kit(
     folder: Path,
     lock: PackageLock,
     wheels: dict[str, Path],
@@ -100,27 +107,27 @@ def write(
     paths = [wheels[file.name] for file in lock.files] + ([archive[0]] if archive else [])
     if archive and not _FILE.fullmatch(archive[0].name):
         raise AppError("python_archive_unusable", path=str(archive[0]), reason=archive[0].name)
-    require_ours(folder)
+    require_own_folder(folder)
     earlier = _earlier(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / NAME).unlink(missing_ok=True)  # from here on the kit is not finished
+        (folder / KIT_NAME).unlink(missing_ok=True)  # from here on the kit is not finished
         entries = _write_files(folder, paths, size, report)
         version = archive[1].python if archive else None
         kit = TrainingKit(lock.name, lock.digest, *_split(entries, version), version)
         if archive and kit.python and kit.python.file.sha256 != archive[1].sha256:  # it was replaced meanwhile
-            raise python_pins.unknown(archive[0], lock.system, lock.python)
+            raise base_pythons.unknown_archive_error(archive[0], lock.system, lock.python)
         _put(folder / f"{lock.name}.txt", lock.path.read_bytes())
-        _put(folder / README, _readme(kit, lock).encode("utf-8"))
-        _put(folder / NAME, transfer_kit.table_bytes(_document(kit)))
+        _put(folder / README_NAME, _readme(kit, lock).encode("utf-8"))
+        _put(folder / KIT_NAME, transfer_kit.table_bytes(_document(kit)))
         sync_folder(folder)
-        _remove_others(folder, kit, earlier | {entry.name for entry in kit.entries})
+        _remove_old_files(folder, kit, earlier | {entry.name for entry in kit.entries})
     except OSError as error:
         raise drive_error(error, folder, "kit_unwritable", size) from error
     return kit
 
 
-def read(folder: Path) -> TrainingKit:
+def read_kit(folder: Path) -> TrainingKit:
     """Raises AppError: kit_missing, kit_newer, training_kit_damaged."""
     try:
         return _read(folder)
@@ -131,7 +138,7 @@ def read(folder: Path) -> TrainingKit:
 
 
 def _read(folder: Path) -> TrainingKit:
-    document = transfer_kit.read_table(folder / NAME, FORMAT, VERSION)
+    document = transfer_kit.read_table(folder / KIT_NAME, KIT_FORMAT, KIT_VERSION)
     listed = document.get("files")
     if not isinstance(listed, list) or not 1 <= len(listed) <= _FILES_MAX:
         raise AppError("kit_manifest_refused", where="files")
@@ -164,13 +171,13 @@ def lock_of(kit: TrainingKit, folder: Path) -> PackageLock:
         if known.get(entry.name) != (entry.file.size_bytes, entry.file.sha256):
             raise AppError("training_kit_unlisted", path=str(folder), file=entry.name)
     if kit.python is not None:
-        pin = python_pins.require(folder / kit.python.name, kit.python.file.sha256, lock)
-        if kit.python.file.size_bytes > python_pins.ARCHIVE_MAX_BYTES or kit.python_version != pin.python:
+        pin = base_pythons.require_pinned(folder / kit.python.name, kit.python.file.sha256, lock)
+        if kit.python.file.size_bytes > base_pythons.ARCHIVE_MAX_BYTES or kit.python_version != pin.python:
             raise AppError("training_kit_unlisted", path=str(folder), file=kit.python.name)
     return lock
 
 
-def _write_files(folder: Path, paths: list[Path], part_bytes: int, report: ReportBytes) -> list[Entry]:
+def _write_files(folder: Path, paths: list[Path], part_bytes: int, report: ReportBytes) -> list[KitEntry]:
     sizes = [path.stat().st_size for path in paths]
     names = {path.name for path in paths}
     there = [path for path in folder.iterdir() if path.name in names or path.name.endswith(PART_SUFFIX)]
@@ -178,23 +185,23 @@ def _write_files(folder: Path, paths: list[Path], part_bytes: int, report: Repor
     writer = PartWriter(folder, part_bytes, CopyProgress(report, sum(sizes), passes=2))
     entries = []
     for number, path in enumerate(paths, start=1):
-        entries.append(Entry(path.name, writer.write(path, number, keeps_name=True)))
+        entries.append(KitEntry(path.name, writer.write(path, number, keeps_name=True)))
     return entries
 
 
-def require_ours(folder: Path) -> None:
+def require_own_folder(folder: Path) -> None:
     """That nothing of somebody else's would be replaced. Wheels of that name may be: they are compared.
 
     Raises AppError("kit_folder_taken").
     """
     if is_kit(folder):
         try:
-            transfer_kit.read_table(folder / NAME, FORMAT, VERSION)
+            transfer_kit.read_table(folder / KIT_NAME, KIT_FORMAT, KIT_VERSION)
         except AppError as error:
             if error.code == "kit_foreign":
-                raise AppError("kit_folder_taken", path=str(folder / NAME)) from error
-    elif os.path.lexists(folder / README) and not _is_our_readme(folder / README):
-        raise AppError("kit_folder_taken", path=str(folder / README))
+                raise AppError("kit_folder_taken", path=str(folder / KIT_NAME)) from error
+    elif os.path.lexists(folder / README_NAME) and not _is_our_readme(folder / README_NAME):
+        raise AppError("kit_folder_taken", path=str(folder / README_NAME))
 
 
 def _is_our_readme(path: Path) -> bool:
@@ -214,17 +221,17 @@ def _put(path: Path, content: bytes) -> None:
 def _earlier(folder: Path) -> set[str]:
     """Names of the files of the kit that is replaced, but for what it may only call so: an archive of somebody's."""
     try:
-        entries = list(read(folder).entries)
+        entries = list(read_kit(folder).entries)
     except AppError:
         return set()
-    return {entry.name for entry in entries if _is_wheel(entry) or python_pins.with_hash(entry.file.sha256)}
+    return {entry.name for entry in entries if _is_wheel(entry) or base_pythons.pinned_with_hash(entry.file.sha256)}
 
 
-def _is_wheel(entry: Entry) -> bool:
+def _is_wheel(entry: KitEntry) -> bool:
     return entry.name.endswith(".whl")
 
 
-def _remove_others(folder: Path, kit: TrainingKit, names: set[str]) -> None:
+def _remove_old_files(folder: Path, kit: TrainingKit, names: set[str]) -> None:
     """Parts, and those of `names` that are not files of this kit: of an earlier one, or in parts now."""
     wanted = {part.name for entry in kit.entries for part in entry.file.parts}
     parts = folder.glob(f"[0-9][0-9][0-9]-[0-9][0-9][0-9][0-9]{PART_SUFFIX}*")
@@ -233,14 +240,14 @@ def _remove_others(folder: Path, kit: TrainingKit, names: set[str]) -> None:
             path.unlink()
 
 
-def _split(entries: list[Entry], python: Python | None) -> tuple[tuple[Entry, ...], Entry | None]:
+def _split(entries: list[KitEntry], python: Python | None) -> tuple[tuple[KitEntry, ...], KitEntry | None]:
     return (tuple(entries), None) if python is None else (tuple(entries[:-1]), entries[-1])
 
 
 def _document(kit: TrainingKit) -> dict[str, Any]:
     return {
-        "format": FORMAT,
-        "version": VERSION,
+        "format": KIT_FORMAT,
+        "version": KIT_VERSION,
         "lock": kit.lock,
         "lock_sha256": kit.lock_sha256,
         "python": locks.dotted(kit.python_version) if kit.python_version else "",
@@ -248,7 +255,7 @@ def _document(kit: TrainingKit) -> dict[str, Any]:
     }
 
 
-def _entry(item: Any, number: int) -> Entry:
+def _entry(item: Any, number: int) -> KitEntry:
     where = f"files[{number}]"
     file = transfer_kit.kit_file_from(item, where, number)
     name = item.get("name")
@@ -256,7 +263,7 @@ def _entry(item: Any, number: int) -> Entry:
         raise AppError("kit_manifest_refused", where=f"{where}.name")
     if len(file.parts) == 1:
         file = dataclasses.replace(file, parts=(dataclasses.replace(file.parts[0], name=name),))
-    return Entry(name, file)
+    return KitEntry(name, file)
 
 
 def _version(text: str) -> Python | None:
@@ -273,3 +280,114 @@ def _readme(kit: TrainingKit, lock: PackageLock) -> str:
     text = (resources() / "training_environment" / "kit_readme.txt").read_text("utf-8")
     python = kit.python.name if kit.python else "-"
     return text.format(lock=lock.name, python=locks.dotted(lock.python), archive=python, files=len(kit.wheels))
+
+
+ReportPackage = Callable[[str, int, int], None]  # package, bytes done, of how many
+_NAMED_MAX = 3  # packages in one sentence
+
+
+def missing_wheels(folder: Path, lock: PackageLock, kit: TrainingKit | None = None) -> list[LockedFile]:
+    """What the folder has not, looked at by names alone."""
+    there = {entry.name for entry in kit.wheels} if kit else {path.name for path in folder.glob("*.whl")}
+    return [file for file in lock.files if file.name not in there]
+
+
+def require_all_wheels(folder: Path, lock: PackageLock, kit: TrainingKit | None = None) -> None:
+    """Looks at names and sizes; `gather` reads. Raises AppError: training_wheel_missing, training_wheel_damaged."""
+    lacking = missing_wheels(folder, lock, kit)
+    if lacking:
+        more = f" … (+{len(lacking) - _NAMED_MAX})" if len(lacking) > _NAMED_MAX else ""
+        names = ", ".join(map(str, lacking[:_NAMED_MAX])) + more
+        raise AppError("training_wheel_missing", package=names, path=str(folder), lock=lock.name)
+    parted = {entry.name for entry in kit.wheels if len(entry.file.parts) > 1} if kit else set()
+    for file in lock.files:
+        path = folder / file.name
+        if file.name not in parted and not (is_regular(path) and path.stat().st_size == file.size_bytes):
+            raise AppError("training_wheel_damaged", path=str(path), package=str(file))
+
+
+def collect_wheels(
+    folder: Path, lock: PackageLock, kit: TrainingKit | None, target: Path, tell: ReportPackage
+) -> dict[str, Path]:
+    """Where each file of the lock is, by its name: copied into `target`, and the copy compared with the lock's hash.
+
+    Raises AppError: training_wheel_missing, training_wheel_damaged, kit_part_missing, kit_part_damaged,
+    kit_part_irregular, drive_space.
+    """
+    require_all_wheels(folder, lock, kit)
+    listed = {entry.name: entry.file for entry in kit.wheels} if kit else {}
+    total = lock.size_bytes
+    found: dict[str, Path] = {}
+    done = 0
+    for file in lock.files:
+        begun, package = done, file.package
+
+        def told(count: int, _total: int, begun: int = begun, package: str = package) -> None:
+            tell(package, begun + count, total)
+
+        told(0, 0)
+        content = KitFile(file.size_bytes, file.sha256, (KitPart(file.name, file.size_bytes, file.sha256),))
+        damaged = AppError("training_wheel_damaged", path=str(folder / file.name), package=str(file))
+        found[file.name] = _copied(listed.get(file.name, content), folder, target / file.name, damaged, told)
+        done += file.size_bytes
+    return found
+
+
+def copy_python_archive(
+    folder: Path, kit: TrainingKit, lock: PackageLock, where: EnvironmentFolders
+) -> tuple[Path, str]:
+    """The Python of a kit as one file of our own, and its sha256, which is pinned. Raises AppError as `gather`."""
+    assert kit.python is not None
+    file, name = kit.python.file, kit.python.name
+    base_pythons.require_pinned(folder / name, file.sha256, lock)
+    damaged = AppError("kit_part_damaged", part=name)
+    return _copied(file, folder, where.wheels / "python.tar", damaged, lambda _done, _total: None), file.sha256
+
+
+def remove_other_wheels(folder: Path, names: Collection[str]) -> None:
+    """Leave nothing but these for uv to find: an earlier attempt was of other files, or has left halves of them.
+
+    Raises AppError.
+    """
+    try:
+        for path in folder.iterdir():
+            if path.name in names:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    except OSError as error:
+        raise unwritable_error(error, folder) from error
+
+
+def kit_in(folder: Path) -> TrainingKit | None:
+    """None: a plain folder. Raises AppError as `kit.read`."""
+    return read_kit(folder) if is_kit(folder) else None
+
+
+def _copied(file: KitFile, folder: Path, target: Path, damaged: AppError, told: Callable[[int, int], None]) -> Path:
+    """`folder` may change at any time: what counts is what has reached the copy. One that is there and right stays.
+
+    Raises AppError: `damaged` for a file in one piece and for parts that do not make the whole.
+    """
+    if is_regular(target) and _sha256_or_empty(target) == file.sha256:
+        return target
+    try:
+        joiner = PartJoiner(folder, CopyProgress(told, file.size_bytes, passes=2))
+        problems = joiner.join(file, target.with_name(f"{target.name}.joining"), target.name)
+        if problems:
+            is_whole = len(file.parts) == 1 or problems[0].code == "kit_content_refused"
+            raise damaged if is_whole else problems[0]
+        target.with_name(f"{target.name}.joining").replace(target)
+    except OSError as error:
+        raise unwritable_error(error, target.parent) from error
+    return target
+
+
+def _sha256_or_empty(path: Path) -> str:
+    """ "" for what cannot be read."""
+    try:
+        return hash_file(path, CopyProgress(lambda _done, _total: None, 0))
+    except OSError:
+        return ""

@@ -20,7 +20,7 @@ class KitJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class InstallJob:
     data: str  # folder
     logs: str  # folder
     base: str = ""  # the folder that it is made below; "": as `folders.proposed`
@@ -44,7 +44,7 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class ContactedHost:
     """A machine that is spoken to."""
 
     name: str
@@ -64,8 +64,8 @@ class Failed:
         return AppError(self.code, **self.facts)
 
 
-Event = Phase | Host | Done | Failed
-_KINDS: dict[str, type[Event]] = {kind.__name__.lower(): kind for kind in (Phase, Host, Done, Failed)}
+Event = Phase | ContactedHost | Done | Failed
+_KINDS: dict[str, type[Event]] = {kind.__name__.lower(): kind for kind in (Phase, ContactedHost, Done, Failed)}
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
@@ -81,6 +81,6 @@ def event_from_json(data: dict[str, Any]) -> Event:
         raise ValueError(f"no event: {data}") from error
 
 
-def job_from_json(data: dict[str, Any]) -> Job:
+def job_from_json(data: dict[str, Any]) -> InstallJob:
     kit = data.pop("kit", None)
-    return Job(**data, kit=KitJob(**kit) if kit else None)
+    return InstallJob(**data, kit=KitJob(**kit) if kit else None)

@@ -16,7 +16,7 @@ from app.documents.library import Library
 from app.documents.records import DocumentCollection, DocumentSection, Passage
 from app.inference.scoring_files import japanese_share
 from app.training.data.duplicates import normalized
-from app.training.generation import quotes, words
+from app.training.generation import prompts
 
 TEXT_MIN = 80  # characters; with less, a question asks for all there is
 LONGEST = 1200
@@ -26,7 +26,7 @@ LISTED_SHARE = 0.4  # of the lines, from which it is a list of contents or of li
 
 
 @dataclass(frozen=True, slots=True)
-class Selected:
+class SelectedPassages:
     """`sections`: of the collection; `suitable`: those that could be asked about."""
 
     passages: tuple[Passage, ...]
@@ -35,16 +35,16 @@ class Selected:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _SectionPlace:
     section_id: int
     section: DocumentSection
     document: str
 
 
-def select(library: Library, collection: DocumentCollection, seed: int, limit: int) -> Selected:
+def select_passages(library: Library, collection: DocumentCollection, seed: int, limit: int) -> SelectedPassages:
     """At most `limit` passages, none with a part of another."""
     places = [
-        _Place(section_id, section, document.name)
+        _SectionPlace(section_id, section, document.name)
         for document in library.documents(collection.id)
         for section_id, section in library.sections(document.id)
     ]
@@ -52,8 +52,8 @@ def select(library: Library, collection: DocumentCollection, seed: int, limit: i
     suitable = [place for place in places if _is_suitable(place.section, texts)]
     order = _spread(_distinct(suitable), seed)
     found = map(_cut, library.passages([(place.section_id, 0.0) for place in order]))
-    kept = itertools.islice((one for one in found if quotes.alternatives(one)), limit)
-    return Selected(tuple(kept), len(places), len(suitable))
+    kept = itertools.islice((one for one in found if prompts.quotable_pieces(one)), limit)
+    return SelectedPassages(tuple(kept), len(places), len(suitable))
 
 
 def digest(passage: Passage) -> str:
@@ -68,7 +68,7 @@ def _is_suitable(section: DocumentSection, texts: Counter[str]) -> bool:
     if len(section.text) < TEXT_MIN or texts[normalized(section.text)] > REPEATED_MAX:
         return False
     names = (section.tag, *section.heading[-1:])
-    if any(words.pattern("skipped_heading").search(name.strip(" *\u3000")) for name in names):
+    if any(prompts.pattern("skipped_heading").search(name.strip(" *\u3000")) for name in names):
         return False
     share = japanese_share(section.text)
     return share is not None and share >= JAPANESE_MIN and not _is_listing(section.text)
@@ -77,22 +77,22 @@ def _is_suitable(section: DocumentSection, texts: Counter[str]) -> bool:
 def _is_listing(text: str) -> bool:
     """Whether it says where things stand, here or in other works."""
     lines = [line for line in text.splitlines() if line.strip()]
-    listed = sum(words.pattern("listing_line").search(line) is not None for line in lines)
+    listed = sum(prompts.pattern("listing_line").search(line) is not None for line in lines)
     return listed >= LISTED_SHARE * len(lines)
 
 
-def _distinct(places: Iterable[_Place]) -> list[_Place]:
+def _distinct(places: Iterable[_SectionPlace]) -> list[_SectionPlace]:
     return list({normalized(place.section.text): place for place in places}.values())
 
 
-def _spread(places: Sequence[_Place], seed: int) -> list[_Place]:
+def _spread(places: Sequence[_SectionPlace], seed: int) -> list[_SectionPlace]:
     """A shuffle in which documents, and the headings of each, take turns."""
     shuffled = sorted(places, key=lambda place: _draw(seed, place.document, place.section.text))
     by_heading = _in_turn(shuffled, [(place.document, place.section.heading) for place in shuffled])
     return _in_turn(by_heading, [place.document for place in by_heading])
 
 
-def _in_turn(places: Sequence[_Place], keys: Sequence[Hashable]) -> list[_Place]:
+def _in_turn(places: Sequence[_SectionPlace], keys: Sequence[Hashable]) -> list[_SectionPlace]:
     """The first one of each key, then the second ones; else in the order that they have."""
     seen: Counter[Hashable] = Counter()
     rounds = []

@@ -1,69 +1,230 @@
-"""What a model is asked about a passage, and its replies read."""
+"""What a model is asked about a passage, and its replies read.
 
+Prompts, styles and patterns of `resources/evaluation/generation.toml`.
+
+Which words of a passage may be an answer's evidence: its sentences and rows, alone or two on a line together.
+
+GBNF for the replies: one JSON object, its keys in order, whose quote can only be the passage's own words.
+"""
+
+import functools
+import itertools
+import json
+import re
+import tomllib
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from app.base.files import strict_json
+from app.base.paths import resources
+from app.documents.grounding import sentences, source_citations
+from app.documents.grounding.sentences import Sentence
 from app.documents.records import Passage
 from app.inference.reply_journal import ModelReply, StandalonePrompt, max_object_tokens
-from app.training.generation import grammar, quotes, words
-from app.training.generation.records import QUESTION_MAX, SCORE_MAX, Candidate
-from app.training.generation.words import Style
-
-PAIR_TOKENS = 1024  # a kanji may take more than one, and a quote, a question and an answer may be long
-QUESTION_TOKENS, SCORE_TOKENS = max_object_tokens(QUESTION_MAX), max_object_tokens(grammar.REASON_MAX)
+from app.training.data.duplicates import normalized
+from app.training.generation.pair_records import ANSWER_MAX, QUESTION_MAX, SCORE_MAX, PairCandidate
 
 
-def style_for(passage: Passage, used: Counter[str]) -> Style:
-    """Of the styles that suit the passage the one least `used`, the first of equals."""
-    text = passage.section.text
-    fitting = [style for style in words.styles() if style.fits is None or style.fits.search(text)]
-    return min(fitting, key=lambda style: used[style.key])
+@dataclass(frozen=True, slots=True)
+class QuestionStyle:
+    """What a question asks for. `fits`: found in the passages that it suits; None suits all.
+
+    `is_sentence` False: it is written as words for a search.
+    """
+
+    key: str
+    instruction: str
+    fits: re.Pattern[str] | None
+    is_sentence: bool = True
 
 
-def pair(passage: Passage, style: Style) -> StandalonePrompt:
-    """Evidence are the sentences that suit the style, numbers for a question on numbers; all where none does."""
-    every = quotes.alternatives(passage)
-    fitting = [quote for quote in every if style.fits and style.fits.search(quote)]
-    task = words.prompt("question", style=style.instruction)
-    rules = grammar.pair(fitting or every, is_sentence=style.is_sentence)
-    return StandalonePrompt(words.prompt("system"), _shown(passage) + task, rules, PAIR_TOKENS)
-
-
-def paraphrase(candidate: Candidate) -> StandalonePrompt:
-    """Another question with the same answer."""
-    task = words.prompt("paraphrase", question=candidate.question, answer=candidate.answer)
-    return StandalonePrompt(
-        words.prompt("system"), _shown(candidate.passage) + task, grammar.question(), QUESTION_TOKENS
+@functools.cache
+def question_styles() -> tuple[QuestionStyle, ...]:
+    return tuple(
+        QuestionStyle(
+            one["key"],
+            one["instruction"],
+            re.compile(one["fits"], re.MULTILINE) if one["fits"] else None,
+            one.get("is_sentence", True),
+        )
+        for one in _document()["style"]
     )
 
 
-def unanswerable(passage: Passage) -> StandalonePrompt:
+def prompt_text(key: str, **facts: str) -> str:
+    text: str = _document()["prompts"][key]
+    return text.format(**facts)
+
+
+@functools.cache
+def pattern(key: str) -> re.Pattern[str]:
+    return re.compile(_document()["patterns"][key])
+
+
+def grammar_words(key: str) -> tuple[str, ...]:
+    """How a question may end, and what ends a sentence."""
+    return tuple(_document()["grammar"][key])
+
+
+def review_words(key: str) -> tuple[str, ...]:
+    """What a column or a decision of the table may be called: in Japanese, in English, otherwise."""
+    return tuple(_document()["review"][key])
+
+
+@functools.cache
+def _document() -> dict[str, Any]:
+    return tomllib.loads((resources() / "evaluation" / "generation.toml").read_text("utf-8"))
+
+
+QUOTE_MIN, QUOTE_MAX = 15, 300  # characters, of the first without blanks
+
+
+def quotable_pieces(passage: Passage) -> list[str]:
+    """Verbatim pieces of the passage's text, in its order, each once; none goes over the end of a line."""
+    text = passage.section.text
+    found = _quotable(passage)
+    places = [(one.start, one.end) for one in found]
+    for one, following in itertools.pairwise(found):
+        if one.kind == following.kind == "text" and "\n" not in text[one.end : following.start]:
+            places.append((one.start, following.end))
+    pieces = (text[start:end] for start, end in sorted(places))
+    return list(
+        dict.fromkeys(piece for piece in pieces if len(normalized(piece)) >= QUOTE_MIN and len(piece) <= QUOTE_MAX)
+    )
+
+
+def _quotable(passage: Passage) -> list[Sentence]:
+    """Without headings, those between two sections among them, captions, and rows that only name columns."""
+    text = passage.section.text
+    extents = [(start, end) for _, start, end in source_citations.part_extents(passage)]
+    heads = {head.start for head in sentences.find_table_headers(text)}
+    return [
+        one
+        for one in sentences.split(text)
+        if one.kind != "heading"
+        and one.start not in heads
+        and not pattern("caption").match(text, one.start)
+        and any(start <= one.start and one.end <= end for start, end in extents)
+    ]
+
+
+REASON_MAX = 120  # characters
+
+_CHARACTER = r'character ::= [^"\\\x00-\x1F\x7F]'
+
+
+def pair_grammar(quotes: Sequence[str], *, is_sentence: bool = True) -> str:
+    """`quotes`: what the evidence is chosen from. `is_sentence` False: the question may be words for a search."""
+    fields = {"quote": "quote", "question": "question", "answer": _text_rule(ANSWER_MAX)}
+    asked = _question_rule() if is_sentence else f"question ::= {_text_rule(QUESTION_MAX)}"
+    return "\n".join([_object_rule(fields), f"quote ::= {' | '.join(map(_literal, quotes))}", asked, _CHARACTER])
+
+
+def question_grammar() -> str:
+    return "\n".join([_object_rule({"question": "question"}), _question_rule(), _CHARACTER])
+
+
+def score_grammar() -> str:
+    fields = [
+        _escaped('{"reason": "'),
+        _text_rule(REASON_MAX),
+        _escaped('", "score": '),
+        f"[0-{SCORE_MAX}]",
+        _escaped("}"),
+    ]
+    return "\n".join([f"root ::= {' '.join(fields)}", _CHARACTER])
+
+
+def _object_rule(fields: dict[str, str]) -> str:
+    """`fields`: the rule for the text of each."""
+    pieces: list[str] = []
+    before = "{"
+    for name, rule in fields.items():
+        pieces += [_escaped(f'{before}"{name}": "'), rule]
+        before = '", '
+    pieces.append(_escaped('"}'))
+    return f"root ::= {' '.join(pieces)}"
+
+
+def _text_rule(longest: int) -> str:
+    return f"character{{1,{longest}}}"
+
+
+def _question_rule() -> str:
+    """One sentence, which ends as a question does: a model that writes a statement finds no end, one that asks does."""
+    ends = grammar_words("ends")
+    longest = QUESTION_MAX - max(map(len, ends))
+    within = r'[^"\\\x00-\x1F\x7F' + "".join(grammar_words("stops")) + "]"
+    return f"question ::= {within}{{1,{longest}}} ({' | '.join(map(_escaped, ends))})"
+
+
+def _literal(text: str) -> str:
+    """Of a text as it stands inside a JSON string."""
+    return _escaped(json.dumps(text, ensure_ascii=False)[1:-1])
+
+
+def _escaped(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+PAIR_TOKENS = 1024  # a kanji may take more than one, and a quote, a question and an answer may be long
+QUESTION_TOKENS, SCORE_TOKENS = max_object_tokens(QUESTION_MAX), max_object_tokens(REASON_MAX)
+
+
+def style_for(passage: Passage, used: Counter[str]) -> QuestionStyle:
+    """Of the styles that suit the passage the one least `used`, the first of equals."""
+    text = passage.section.text
+    fitting = [style for style in question_styles() if style.fits is None or style.fits.search(text)]
+    return min(fitting, key=lambda style: used[style.key])
+
+
+def pair_prompt(passage: Passage, style: QuestionStyle) -> StandalonePrompt:
+    """Evidence are the sentences that suit the style, numbers for a question on numbers; all where none does."""
+    every = quotable_pieces(passage)
+    fitting = [quote for quote in every if style.fits and style.fits.search(quote)]
+    task = prompt_text("question", style=style.instruction)
+    rules = pair_grammar(fitting or every, is_sentence=style.is_sentence)
+    return StandalonePrompt(prompt_text("system"), _passage_text(passage) + task, rules, PAIR_TOKENS)
+
+
+def paraphrase_prompt(candidate: PairCandidate) -> StandalonePrompt:
+    """Another question with the same answer."""
+    task = prompt_text("paraphrase", question=candidate.question, answer=candidate.answer)
+    return StandalonePrompt(
+        prompt_text("system"), _passage_text(candidate.passage) + task, question_grammar(), QUESTION_TOKENS
+    )
+
+
+def unanswerable_prompt(passage: Passage) -> StandalonePrompt:
     """A question on the same matter that the passage does not answer."""
-    task = words.prompt("unanswerable")
-    return StandalonePrompt(words.prompt("system"), _shown(passage) + task, grammar.question(), QUESTION_TOKENS)
+    task = prompt_text("unanswerable")
+    return StandalonePrompt(prompt_text("system"), _passage_text(passage) + task, question_grammar(), QUESTION_TOKENS)
 
 
-def quality(candidate: Candidate) -> StandalonePrompt:
+def quality_prompt(candidate: PairCandidate) -> StandalonePrompt:
     facts = {"quote": candidate.quote, "question": candidate.question, "answer": candidate.answer}
-    return StandalonePrompt(words.prompt("system"), words.prompt("quality", **facts), grammar.score(), SCORE_TOKENS)
+    return StandalonePrompt(prompt_text("system"), prompt_text("quality", **facts), score_grammar(), SCORE_TOKENS)
 
 
-def texts(reply: ModelReply, *names: str) -> tuple[str, ...] | None:
+def reply_texts(reply: ModelReply, *names: str) -> tuple[str, ...] | None:
     """Those fields of the reply's object, without blanks around them; None where it is no such object."""
-    data = _object(reply)
+    data = _reply_object(reply)
     found = [text.strip() for name in names if isinstance(text := data.get(name), str)]
     return tuple(found) if len(found) == len(names) else None
 
 
-def score(reply: ModelReply) -> int | None:
+def reply_score(reply: ModelReply) -> int | None:
     """0 to 3; None where the reply has none."""
-    found = _object(reply).get("score")
+    found = _reply_object(reply).get("score")
     if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= SCORE_MAX:
         return found
     return None
 
 
-def _object(reply: ModelReply) -> dict[str, object]:
+def _reply_object(reply: ModelReply) -> dict[str, object]:
     try:
         data = strict_json.loads(reply.text)
     except ValueError:
@@ -71,6 +232,6 @@ def _object(reply: ModelReply) -> dict[str, object]:
     return data if isinstance(data, dict) else {}
 
 
-def _shown(passage: Passage) -> str:
+def _passage_text(passage: Passage) -> str:
     place = " > ".join((passage.document, *passage.section.heading))
-    return words.prompt("passage", place=place, text=passage.section.text)
+    return prompt_text("passage", place=place, text=passage.section.text)

@@ -20,11 +20,11 @@ from app.documents import collection_lookup
 from app.documents.collection_lookup import Origin
 from app.inference.local_model import LocalModel
 from app.models import base_models
-from app.training.data import split_record
+from app.training.data import rows
 from app.training.data.rows import PARTS
 from trainer.spec import RunSpec
 
-FILE = "lineage.json"  # in the folder of a run
+LINEAGE_FILE = "lineage.json"  # in the folder of a run
 _FOLDERS = 3  # above an adapter or a merged file, among which its run's is
 
 
@@ -50,37 +50,37 @@ class Lineage:
         return found | ({"origins": [list(one) for one in self.origins]} if self.origins else {})
 
 
-def of_json(told: Any) -> Lineage:
+def lineage_from_json(told: Any) -> Lineage:
     """Read what `as_json` has written. A label or an origin that cannot be understood counts as the highest."""
-    return Lineage(*split_record.label_and_origins(told))
+    return Lineage(*rows.parse_label_and_origins(told))
 
 
-def of_data(folder: Path) -> Lineage:
+def lineage_of_data(folder: Path) -> Lineage:
     """Read the record of a split. Nothing is known where there is none, or it says nothing of it; one that is damaged
     may have said anything."""
-    manifest = folder / split_record.MANIFEST
+    manifest = folder / rows.MANIFEST
     return _of_manifest(manifest, *_version(manifest))
 
 
-def of_model(model: LocalModel) -> Lineage:
+def lineage_of_model(model: LocalModel) -> Lineage:
     """Look at the record of a model of the list and at its files, which may lie in the folder of a run or have a note
     beside them."""
     own, tuned = Lineage(), model.tuned
     if tuned is not None:
         own = Lineage(confidentiality.label_from(tuned.label) if tuned.label else None, tuned.origins)
     places = (model.path, model.adapter) if model.remote is None else ()
-    return own.joined(*(of_adapter(Path(place)) for place in places if place))
+    return own.joined(*(lineage_of_adapter(Path(place)) for place in places if place))
 
 
 def label_of_model(documents: Path, model: LocalModel) -> Label:
     """Return what a model of the list has learned, as it is labelled now; the lowest where nothing is known."""
-    found = of_model(model)
+    found = lineage_of_model(model)
     return collection_lookup.label_of_origins(documents, found.origins, found.label or LABELS[0])
 
 
-def learned(model: LocalModel) -> Mapping[str, Any]:
+def answer_details(model: LocalModel) -> Mapping[str, Any]:
     """Return what an answer of the model keeps of that: fields of AnswerDetails."""
-    found = of_model(model)
+    found = lineage_of_model(model)
     if found == Lineage():
         return {}
     names = tuple(dict.fromkeys(name for name, _document in found.origins))
@@ -89,31 +89,31 @@ def learned(model: LocalModel) -> Mapping[str, Any]:
 
 def label_of_file(documents: Path, place: Path) -> Label:
     """Return the label by `of_adapter`; the lowest where nothing is known."""
-    found = of_adapter(place)
+    found = lineage_of_adapter(place)
     return collection_lookup.label_of_origins(documents, found.origins, found.label or LABELS[0])
 
 
-def of_spec(asked: RunSpec) -> Lineage:
+def lineage_of_spec(asked: RunSpec) -> Lineage:
     """Look through the data of a run, the adapter that it goes on from, and a base that is a merged file."""
     return _of_spec(asked, set())
 
 
-def of_run(folder: Path) -> Lineage:
+def lineage_of_run(folder: Path) -> Lineage:
     """Look at what a run knew when it was made, and through its data, where they still are."""
     return _of_adapter(folder / base_models.ADAPTER, set())
 
 
-def of_adapter(place: Path) -> Lineage:
+def lineage_of_adapter(place: Path) -> Lineage:
     """Look through the run in whose folder an adapter or a merged file is; nothing is known of others."""
     return _of_adapter(place, set())
 
 
-def keep_beside(adapter: Path, merged: Path) -> None:
+def write_beside(adapter: Path, merged: Path) -> None:
     """Note beside a file what the adapter (its folder) was trained on that was merged into it.
 
     Raises AppError as `write_failure` does.
     """
-    known = of_adapter(adapter).as_json()
+    known = lineage_of_adapter(adapter).as_json()
     if known:
         try:
             write_atomically(_beside(merged), json.dumps(known, ensure_ascii=False).encode("utf-8", "replace"))
@@ -122,12 +122,12 @@ def keep_beside(adapter: Path, merged: Path) -> None:
 
 
 def _beside(file: Path) -> Path:
-    return file.with_name(f"{file.stem}.{FILE}")
+    return file.with_name(f"{file.stem}.{LINEAGE_FILE}")
 
 
 def _of_spec(asked: RunSpec, seen: set[Path]) -> Lineage:
     files = [Path(getattr(asked, part)) for part in PARTS if getattr(asked, part)]
-    known = {folder: of_data(folder) for folder in {file.parent for file in files}}
+    known = {folder: lineage_of_data(folder) for folder in {file.parent for file in files}}
     found = [*known.values()]
     found += [_of_rows(file, *_version(file)) for file in files if known[file.parent] == Lineage()]
     found += [_of_adapter(Path(place), seen) for place in (asked.adapter, asked.base) if place]
@@ -138,18 +138,18 @@ def _of_adapter(place: Path, seen: set[Path]) -> Lineage:
     """`seen`: folders of runs that were looked into."""
     run = next((one for one in list(place.parents)[:_FOLDERS] if (one / base_models.SPEC).is_file()), None)
     if run is None:
-        return _kept(_beside(place))
+        return _read_lineage(_beside(place))
     if run in seen:
         return Lineage()
     seen.add(run)
-    kept = _kept(run / FILE)
+    kept = _read_lineage(run / LINEAGE_FILE)
     asked = base_models.read_spec(run / base_models.SPEC)
     return kept.joined(_of_spec(asked, seen)) if asked is not None else kept
 
 
-def _kept(file: Path) -> Lineage:
+def _read_lineage(file: Path) -> Lineage:
     try:
-        return of_json(strict_json.load_file(file))
+        return lineage_from_json(strict_json.load_file(file))
     except OSError:
         return Lineage()
     except ValueError:
@@ -167,7 +167,7 @@ def _version(file: Path) -> tuple[int, int]:
 
 @functools.lru_cache(maxsize=64)
 def _of_manifest(file: Path, _modified_ns: int, _size_bytes: int) -> Lineage:
-    return Lineage(*split_record.told_of(file.parent))
+    return Lineage(*rows.read_label_and_origins(file.parent))
 
 
 @functools.lru_cache(maxsize=64)

@@ -21,7 +21,7 @@ from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
 from app.inference.services.engine import EngineClient
 from app.models import base_models, local_models
-from app.training.runs import runs
+from app.training.runs import run_folders
 
 Side = Literal["base", "tuned"]
 TOKENS = 256  # of an answer: a base that was not trained to end goes on until here
@@ -31,7 +31,7 @@ _CHOICES = Choices(system_prompt="", temperature=0, max_tokens=TOKENS, seed=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class TrialAnswers:
     text: str
     seconds: float
     was_cut: bool  # at TOKENS, or where it began to go in circles
@@ -77,7 +77,7 @@ class AdapterTrial(QObject):
         self._asked: object = None  # what is being answered now; None: nothing
         self._text = ""
         self._is_looping = False
-        self._known: tuple[str, Answered] | None = None  # a question, and the base's answer to it
+        self._known: tuple[str, TrialAnswers] | None = None  # a question, and the base's answer to it
 
     @property
     def is_running(self) -> bool:
@@ -153,7 +153,7 @@ class AdapterTrial(QObject):
 
     def _on_answered(self, side: Side, question: str, outcome: AnswerOutcome, then: Callable[[], None]) -> None:
         self._let_go()
-        found = Answered(self._text.strip(), outcome.total_s, outcome.done.stop_reason in _CUT)
+        found = TrialAnswers(self._text.strip(), outcome.total_s, outcome.done.stop_reason in _CUT)
         if side == "base":
             self._known = question, found
         asked = self._asked
@@ -178,7 +178,7 @@ class AdapterTrial(QObject):
 
 def _prepared(folder: Path, models: Sequence[LocalModel]) -> _Ready:
     """Reads the base whole where the list does not know its hash: another model would answer worse, and not say so."""
-    run = runs.read(folder)
+    run = run_folders.read(folder)
     if run.adapter is None:
         raise AppError("run_no_adapter", id=run.id)
     if run.spec is None:
@@ -187,4 +187,4 @@ def _prepared(folder: Path, models: Sequence[LocalModel]) -> _Ready:
     is_made = Path(run.spec.base).is_dir() and made.is_file()
     model = local_models.describe(made) if is_made else base_models.model_of_run(run.spec, models)
     base_models.require_same_base(run.spec, model)
-    return _Ready(base_models.with_trained_form(runs.effective(run) or run.spec, model), str(run.adapter))
+    return _Ready(base_models.with_trained_form(run_folders.effective_spec(run) or run.spec, model), str(run.adapter))

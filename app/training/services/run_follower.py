@@ -8,8 +8,8 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app.base import wording
 from app.base.errors import AppError
 from app.base.services import background
-from app.training.runs.course import Course, Follower
-from app.training.services.trainings import Trainings
+from app.training.runs.run_progress import ProgressReader, RunProgress
+from app.training.services.training_runner import TrainingRunner
 
 FIRST_MS = 50
 LIVE_MS = 250  # an eye needs no more
@@ -22,12 +22,12 @@ class RunFollower(QObject):
 
     changed = Signal(object)  # Course
 
-    def __init__(self, folder: Path, trainings: Trainings, parent: QObject | None = None) -> None:
+    def __init__(self, folder: Path, trainings: TrainingRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._folder = folder
         self._trainings = trainings
-        self._follower = Follower(folder)
-        self.course: Course | None = None  # None: not looked yet
+        self._follower = ProgressReader(folder)
+        self.course: RunProgress | None = None  # None: not looked yet
         self._is_looking = self._is_started = False
         self._began_at = 0.0
         self._timer = QTimer(self, singleShot=True)
@@ -54,7 +54,7 @@ class RunFollower(QObject):
             self._is_looking, self._began_at = True, time.monotonic()
             is_ours, is_first = self.is_ours, self.course is None
 
-            def look() -> Course:
+            def look() -> RunProgress:
                 if is_first:
                     wording.error_codes()  # reading its file takes a tenth of a second
                 return self._follower.look(is_ours=is_ours)
@@ -67,7 +67,7 @@ class RunFollower(QObject):
         self._timer.stop()
         self.look()
 
-    def _on_looked(self, course: Course) -> None:
+    def _on_looked(self, course: RunProgress) -> None:
         self._is_looking = False
         took_ms = int(1000 * (time.monotonic() - self._began_at))
         if self._is_started:

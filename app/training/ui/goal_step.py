@@ -14,14 +14,14 @@ from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.inference.local_model import LocalModel
 from app.models import starter
-from app.training import ability
-from app.training.ability import Ability, Measured, Remark
-from app.training.plan import GOALS
-from app.training.services.training_draft import TrainingDraft
-from app.training.services.training_setup import TrainingSetup
-from app.training.ui.environment_box import EnvironmentBox
-from app.training.ui.job_dialog import JobDialog
-from app.training.ui.step import Step
+from app.training import capability
+from app.training.capability import CapabilityNote, MachineMeasurements, TrainingCapability
+from app.training.drafts import GOALS
+from app.training.services.draft_editor import DraftEditor
+from app.training.services.environment_setup import EnvironmentSetup
+from app.training.ui.install_environment_flow import EnvironmentBox
+from app.training.ui.job_dialogs import ExportJobDialog
+from app.training.ui.wizard import WizardStep
 from app.uikit.desktop import Pickers
 from app.uikit.localization import join_facts
 from app.uikit.page import Navigation
@@ -33,7 +33,7 @@ from app.uikit.widgets.form_rows import AnswerChoice
 from app.uikit.widgets.labels import FactList, IconLabel, Label
 
 if TYPE_CHECKING:
-    from app.training.environment.report import Report
+    from app.training.environment.folders import EnvironmentReport
 
 MARGIN_PX = 24
 MARK_DOWN_PX = 3  # beside the first line
@@ -48,15 +48,15 @@ _MEMORY = ("memory_few", "practice_memory")
 _DISK = ("disk_short", "practice_disk")
 
 
-class GoalStep(Step):
+class GoalStep(WizardStep):
     def __init__(
         self,
         theme: Theme,
         navigation: Navigation,
-        work: TrainingDraft,
+        work: DraftEditor,
         data: Path,
         models: Callable[[], Sequence[LocalModel]],
-        setup: TrainingSetup,
+        setup: EnvironmentSetup,
         is_in_use: Callable[[], bool],
         pickers: Pickers | None = None,
     ) -> None:
@@ -69,8 +69,8 @@ class GoalStep(Step):
         self._models = models
         self._setup = setup
         self._pickers = pickers or Pickers()
-        self._measured: Measured | None = None
-        self._report: Report | None = None
+        self._measured: MachineMeasurements | None = None
+        self._report: EnvironmentReport | None = None
         self._has_looked = False
         self.banner = Banner(theme)
         self.choice = goal_choice(theme)
@@ -178,7 +178,7 @@ class GoalStep(Step):
         measured, report = self._measured, self._report
         if measured is None:
             return
-        found = ability.judge(measured, report.probe if report else None)
+        found = capability.assess(measured, report.probe if report else None)
         self.machine.show_ability(found, measured)
         self.environment.show_report(report, lacks_cuda=found.has("cpu_torch"))
         self._show_offers()
@@ -199,7 +199,7 @@ class GoalStep(Step):
 
     def _measure(self) -> None:
         data = self._data
-        background.run(lambda: ability.measure(data), self._on_measured, self._on_unmeasured)
+        background.run(lambda: capability.measure(data), self._on_measured, self._on_unmeasured)
 
     def _measure_anew(self) -> None:
         self._measured = self._report = None
@@ -211,20 +211,20 @@ class GoalStep(Step):
     def _look(self) -> None:
         self._setup.look(self._on_looked)
 
-    def _on_measured(self, found: Measured) -> None:
+    def _on_measured(self, found: MachineMeasurements) -> None:
         self._measured = found
         self._show_machine()
 
     def _on_unmeasured(self, error: AppError) -> None:
         raise error  # measuring expects no error
 
-    def _on_looked(self, report: "Report") -> None:
+    def _on_looked(self, report: "EnvironmentReport") -> None:
         self._report = report
         self.environment.show_report(report)
         self._show_machine()
 
     def _on_environment_changed(self) -> None:
-        self._try(self._work.look_for_environment)
+        self._try(self._work.refresh_environment)
         if self._has_looked:
             self._report = None
             self.environment.show_report(None)
@@ -243,7 +243,7 @@ class GoalStep(Step):
             self._try(lambda: self._work.choose(device="cpu"))
 
     def _open_job(self) -> None:
-        JobDialog(self._theme, self._work, self.window(), self._pickers).open()
+        ExportJobDialog(self._theme, self._work, self.window(), self._pickers).open()
 
     def _try(self, act: Callable[[], None]) -> None:
         try:
@@ -259,7 +259,7 @@ class MachinePanel(QFrame):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.ability: Ability | None = None  # None: being measured
+        self.ability: TrainingCapability | None = None  # None: being measured
         self.measure_button = Button(theme, phrase("training.measure_again"), "quiet", "refresh-cw", compact=True)
         self._mark = IconLabel(theme, "info", "text2")
         self._mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
@@ -282,11 +282,11 @@ class MachinePanel(QFrame):
         self._offers.hide()
         self.reason.hide()
 
-    def show_ability(self, ability: Ability, found: Measured) -> None:
+    def show_ability(self, ability: TrainingCapability, found: MachineMeasurements) -> None:
         self.ability = ability
         is_grave = not ability.size or any(remark.is_grave for remark in ability.remarks)
         self._mark.show_icon(*(("triangle-alert", "warning") if is_grave else ("circle-check", "success")))
-        self.verdict.setText(_sentence(ability.verdict))
+        self.verdict.setText(_remark_text(ability.verdict))
         self.facts.set_facts(self._facts(ability, found))
         self.facts.show()
         self._show_remarks(ability.notes)
@@ -335,18 +335,18 @@ class MachinePanel(QFrame):
         column.addWidget(self._offers)
         column.addWidget(self.reason)
 
-    def _show_remarks(self, remarks: tuple[Remark, ...]) -> None:
+    def _show_remarks(self, remarks: tuple[CapabilityNote, ...]) -> None:
         while (item := self._remarks.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
                 widget.deleteLater()
         for remark in remarks:
             mark, tone = ("▲ ", "warning") if remark.is_grave else ("• ", "text2")
-            label = Label(f"{mark}{_sentence(remark)}", tone=tone, wraps=True)
+            label = Label(f"{mark}{_remark_text(remark)}", tone=tone, wraps=True)
             self._remarks.addWidget(label)
             label.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
 
-    def _facts(self, ability: Ability, found: Measured) -> list[tuple[str, str]]:
+    def _facts(self, ability: TrainingCapability, found: MachineMeasurements) -> list[tuple[str, str]]:
         card = ability.card
         names = join_facts(*(gpu.name for gpu in found.gpus)) or phrase("training.none_found")
         facts = [("GPU", self._marked(card.name if card else names, _CARD))]
@@ -380,19 +380,19 @@ class MachinePanel(QFrame):
         return f"▲ {value}" if any(self.ability.has(code) for code in codes) else f"✓ {value}"
 
 
-def _sentence(remark: Remark) -> str:
+def _remark_text(remark: CapabilityNote) -> str:
     return wording.phrase(f"training.ability.{remark.code}", **remark.facts).replace(" GB", "\u00a0GB")
 
 
 def goal_choice(theme: Theme) -> AnswerChoice:
     """Return the question 何をしたいですか with its answers, each with what Kotae advises."""
-    choice = AnswerChoice(theme, {goal: _words(goal) for goal in GOALS}, ANSWER_PX)
+    choice = AnswerChoice(theme, {goal: _goal_texts(goal) for goal in GOALS}, ANSWER_PX)
     for answer in choice.answers.values():  # an arrow is for the eye alone
         answer.about.setText(f"→ {answer.about.text()}")
     return choice
 
 
-def _words(goal: str) -> tuple[str, str]:
+def _goal_texts(goal: str) -> tuple[str, str]:
     """The answer, and the advice."""
     return {
         "facts": (

@@ -1,4 +1,7 @@
-"""The page 学習: all trainings at the left; at the right the one that is planned, that goes on, or that is over."""
+"""The page 学習: all trainings at the left; at the right the one that is planned, that goes on, or that is over.
+
+The page 学習 while no training is shown: what it is for, and the way in.
+"""
 
 import dataclasses
 import time
@@ -17,28 +20,46 @@ from app.base.wording import describe_error, phrase
 from app.inference.local_model import LocalModel
 from app.models import base_models
 from app.training import drafts
-from app.training.plan import PLANNED, STEPS, Draft
-from app.training.runs import lineage, overview
+from app.training.drafts import PLANNED_STEPS, STEPS, TrainingDraft
+from app.training.runs import lineage, training_list
 from app.training.runs.lineage import Lineage
-from app.training.runs.overview import DAMAGED, Entry, Overview
-from app.training.services.training_draft import TrainingDraft
-from app.training.services.trainings import Trainings
-from app.training.ui import words
-from app.training.ui.entry_desk import EntryDesk
-from app.training.ui.entry_list import EntryList, EntryView, key_of
-from app.training.ui.nothing import Nothing
-from app.training.ui.planning import Planning
-from app.training.ui.running import Running
-from app.training.ui.steps import Steps
+from app.training.runs.training_list import DAMAGED, TrainingEntry, TrainingsOverview
+from app.training.services.draft_editor import DraftEditor
+from app.training.services.training_runner import TrainingRunner
+from app.training.ui import training_texts
+from app.training.ui.step_factory import WizardStepFactory
+from app.training.ui.training_list import TrainingActions, TrainingListModel, TrainingListView, entry_key
+from app.training.ui.wizard import DraftWizard, RunWizard
 from app.uikit.desktop import open_folder
 from app.uikit.page import PAGE_MARGIN_PX, Navigation, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, Separator, set_surface
 from app.uikit.widgets.section_bars import StepRail
 from trainer.events import TrainingStep
+
+MARGIN_PX = 24
+
+
+class TrainingEmptyState(QWidget):
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.button = Button(theme, phrase("training.new_run"), "primary", "plus")
+        self.return_button = Button(theme, phrase("training.take_in_the_result_of"), "quiet", "file-down")
+        said = phrase("training.train_a_model_on_your")
+        example = phrase("training.for_example_the_wording_of")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
+        column.setSpacing(12)
+        column.addStretch(2)
+        column.addWidget(Label(said, "heading3", wraps=True))
+        column.addWidget(FlowBox(self.button, self.return_button))
+        column.addWidget(Label(example, tone="muted", wraps=True))
+        column.addStretch(3)
+
 
 SIDE_PX = 226
 STACK_BELOW_PX = 760
@@ -54,9 +75,9 @@ class TrainingPage(Page):
         *,
         paths: Paths,
         models: Callable[[], Sequence[LocalModel]],
-        trainings: Trainings,
-        steps: Steps,
-        work_of: Callable[[Draft], TrainingDraft],
+        trainings: TrainingRunner,
+        steps: WizardStepFactory,
+        work_of: Callable[[TrainingDraft], DraftEditor],
     ) -> None:
         super().__init__()
         self._theme = theme
@@ -64,13 +85,13 @@ class TrainingPage(Page):
         self._work_of = work_of
         self._trainings = trainings
         self._steps = steps
-        self._shown = Overview()
-        self.content: Planning | Running | None = None
+        self._shown = TrainingsOverview()
+        self.content: DraftWizard | RunWizard | None = None
         self._soon, self._pace = (QTimer(self, singleShot=True, interval=REFRESH_MS) for _ in range(2))
         self._step: TrainingStep | None = None  # the last one that was told
-        self.entries = EntryList()
+        self.entries = TrainingListModel()
         self._build()
-        self.desk = EntryDesk(theme, navigation, paths, models, open_folder, self)
+        self.desk = TrainingActions(theme, navigation, paths, models, open_folder, self)
         self._connect()
         self.refresh()
 
@@ -80,11 +101,13 @@ class TrainingPage(Page):
     def label_now(self) -> confidentiality.Label:
         """Of the rows, and of what was made of them, by the documents that they are from."""
         content = self.content
-        if isinstance(content, Planning):
+        if isinstance(content, DraftWizard):
             known = content.work.lineage
         elif content is not None:
             asked = base_models.read_spec(content.folder / base_models.SPEC)
-            known = lineage.of_run(content.folder) if asked is not None else Lineage(confidentiality.HIGHEST_LABEL)
+            known = (
+                lineage.lineage_of_run(content.folder) if asked is not None else Lineage(confidentiality.HIGHEST_LABEL)
+            )
         else:
             return confidentiality.LABELS[0]
         return known.label_now(self._paths.documents)
@@ -98,13 +121,13 @@ class TrainingPage(Page):
     def refresh(self) -> None:
         """Reads the list anew."""
         self._soon.stop()
-        self._show_overview(overview.read(self._paths))
+        self._show_overview(training_list.list_trainings(self._paths))
 
     def _read_apart(self) -> None:
         """What a run or a draft tells of itself may wait; looking at many runs takes longer than a frame."""
-        background.run(lambda: overview.read(self._paths), self._show_overview, self.say)
+        background.run(lambda: training_list.list_trainings(self._paths), self._show_overview, self.say)
 
-    def _show_overview(self, shown: Overview) -> None:
+    def _show_overview(self, shown: TrainingsOverview) -> None:
         self._shown = shown
         self.search.setVisible(len(self._shown.entries) >= SEARCH_FROM or bool(self.search.text()))
         self.entries.set_overview(self._shown.search(self.search.text()))
@@ -120,7 +143,7 @@ class TrainingPage(Page):
 
     def show_run(self, folder: Path, step: str = "") -> None:
         """`step`: run | result; "": where it is."""
-        running = Running(self._theme, self._trainings, folder, self._steps.run)
+        running = RunWizard(self._theme, self._trainings, folder, self._steps.run)
         self._put(running)
         running.show_step(step or ("result" if running.has_result else "run"))
 
@@ -139,7 +162,7 @@ class TrainingPage(Page):
         super().showEvent(event)
         self.refresh()
         if self.content is None and self._shown.in_progress:
-            self.list.setCurrentIndex(self.entries.index_of(key_of(self._shown.in_progress[0])))
+            self.list.setCurrentIndex(self.entries.index_of(entry_key(self._shown.in_progress[0])))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -173,7 +196,7 @@ class TrainingPage(Page):
         self._side = QWidget()
         self.new_button = Button(self._theme, phrase("training.new_run"), icon="plus", compact=True)
         self.search = SearchField(self._theme, phrase("training.find_by_name_or_note"))
-        self.list = EntryView(self._theme, self.entries)
+        self.list = TrainingListView(self._theme, self.entries)
         inside = QVBoxLayout()
         inside.setContentsMargins(6, 10, 6, 10)
         inside.setSpacing(8)
@@ -188,7 +211,7 @@ class TrainingPage(Page):
         return self._side
 
     def _build_content(self) -> QVBoxLayout:
-        self.rail = StepRail(self._theme, [words.step_name(step) for step in STEPS])
+        self.rail = StepRail(self._theme, [training_texts.step_name(step) for step in STEPS])
         self._saved = Label(phrase("training.the_draft_is_saved_automatically"), "caption", "muted")
         self._rail_row = QWidget()
         row = QHBoxLayout(self._rail_row)
@@ -202,7 +225,7 @@ class TrainingPage(Page):
         self._below_row.setContentsMargins(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 0)
         self._below_row.addStretch(1)
         self.banner = Banner(self._theme)
-        self.nothing = Nothing(self._theme)
+        self.nothing = TrainingEmptyState(self._theme)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.nothing)
         column = QVBoxLayout()
@@ -258,7 +281,7 @@ class TrainingPage(Page):
             self.show_run(Path(draft.run))
             return
         work = self._work_of(draft)
-        planning = Planning(self._theme, work, self._steps.plan)
+        planning = DraftWizard(self._theme, work, self._steps.plan)
         self._put(planning)
         work.changed.connect(self._refresh_soon)
         work.failed.connect(self.say)
@@ -267,7 +290,7 @@ class TrainingPage(Page):
         work.open()
         planning.show_step(work.draft.step)
 
-    def _put(self, content: Planning | Running) -> None:
+    def _put(self, content: DraftWizard | RunWizard) -> None:
         old, self.content = self.content, content
         self.banner.hide()
         self._stack.addWidget(content)
@@ -277,8 +300,8 @@ class TrainingPage(Page):
             self._drop(old)
         self._choose()
 
-    def _drop(self, content: Planning | Running) -> None:
-        if isinstance(content, Planning):
+    def _drop(self, content: DraftWizard | RunWizard) -> None:
+        if isinstance(content, DraftWizard):
             content.work.cancel()
         self._clear_actions()
         for action in self._nowhere.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
@@ -309,7 +332,7 @@ class TrainingPage(Page):
 
     def _show_frame(self, key: str) -> None:
         """`key`: of the step that is shown; "": none."""
-        is_plan = key in PLANNED
+        is_plan = key in PLANNED_STEPS
         for widget in (self._rail_row, self._rail_rule):
             widget.setVisible(bool(key))
         self._saved.setVisible(is_plan)
@@ -319,19 +342,19 @@ class TrainingPage(Page):
 
     def _title(self) -> str:
         match self.content:
-            case Planning():
+            case DraftWizard():
                 return self.content.work.draft.name or phrase("training.new_run")
-            case Running():
+            case RunWizard():
                 shown = self.entries.entry(("run", self.content.folder.name))
-                return words.entry_name(shown) if shown is not None else self.content.folder.name
+                return training_texts.entry_name(shown) if shown is not None else self.content.folder.name
             case _:
                 return phrase("common.fine_tuning")
 
     def _key(self) -> tuple[str, str] | None:
         match self.content:
-            case Planning():
+            case DraftWizard():
                 return "draft", self.content.work.draft.id
-            case Running():
+            case RunWizard():
                 return "run", self.content.folder.name
             case _:
                 return None
@@ -364,26 +387,26 @@ class TrainingPage(Page):
 
     # --------------------------------------------------------------------- slots
 
-    def _with_entry(self, act: Callable[[Entry], object]) -> None:
+    def _with_entry(self, act: Callable[[TrainingEntry], object]) -> None:
         entry = self.list.entry
         if entry is not None:
             act(entry)
 
     def _on_chosen(self) -> None:
         entry = self.list.entry
-        if entry is None or key_of(entry) == self._key():
+        if entry is None or entry_key(entry) == self._key():
             return
         if entry.state == DAMAGED:
             self.say(AppError("draft_damaged", path=str(entry.folder)))
             return
-        self.open(*key_of(entry))
+        self.open(*entry_key(entry))
 
     def _on_removed(self, kind: str, id: str) -> None:
         if self._key() == (kind, id):
             self.close_content()
 
     def _name_draft(self, id: str, name: str) -> None:
-        if isinstance(self.content, Planning) and self.content.work.draft.id == id:
+        if isinstance(self.content, DraftWizard) and self.content.work.draft.id == id:
             self.content.work.change(name=name)
             return
         folder = self._paths.drafts
@@ -414,7 +437,7 @@ class TrainingPage(Page):
     def _say_step(self) -> None:
         folder = self._trainings.folder
         if folder is not None and self._step is not None and not self._trainings.is_judging:
-            self.entries.say({("run", folder.name): words.progress(self._step)})
+            self.entries.say({("run", folder.name): training_texts.run_progress_text(self._step)})
 
 
 def _is_hidden_by_its_step(action: QWidget) -> bool:

@@ -242,7 +242,7 @@ def test_a_model_or_adapter_that_was_trained_on_confidential_rows_answers_with_a
         (model,) = store.local_models()
     adapter = tmp_path / "社内.gguf"
     adapter.write_bytes(Path(local_models.adapter_of(model).path).read_bytes())  # type: ignore[union-attr]
-    note = (Path(model.path) if by == "the model" else adapter).with_suffix(f".{lineage.FILE}")
+    note = (Path(model.path) if by == "the model" else adapter).with_suffix(f".{lineage.LINEAGE_FILE}")
     note.write_text(json.dumps({"label": "secret"}), "utf-8")
     try:
         status, said, _ = ended(start("--batch", path, "--out", out, "--adapter", adapter, "--json"))

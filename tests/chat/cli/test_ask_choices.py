@@ -14,7 +14,7 @@ from app.chat.store import Store
 from app.inference.engine.messages import AdapterUse
 from app.inference.local_model import LocalModel
 from app.models import local_models, model_registry, starter
-from app.training.runs import runs
+from app.training.runs import run_folders
 
 
 def test_model_and_preset_come_from_one_look_into_the_database(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,17 +64,17 @@ def test_the_trial_model_is_called_starter_as_for_a_training(where: Paths) -> No
 def test_a_file_that_is_none_is_called_no_adapter(tmp_path: Path, content: bytes, code: str) -> None:
     (tmp_path / "絵.png").write_bytes(content)
     with pytest.raises(AppError) as caught:
-        command_request.choose_adapter(str(tmp_path / "絵.png"), tmp_path / "runs", runs.find_folder)
+        command_request.choose_adapter(str(tmp_path / "絵.png"), tmp_path / "runs", run_folders.find_folder)
     assert caught.value.code == code
 
 
 def test_a_strength_that_is_no_number_is_named_and_not_the_adapter(tmp_path: Path) -> None:
     (tmp_path / "own.gguf").write_bytes(b"GGUF")
     with pytest.raises(AppError) as caught:
-        command_request.choose_adapter(f"{tmp_path / 'own.gguf'}:強", tmp_path / "runs", runs.find_folder)
+        command_request.choose_adapter(f"{tmp_path / 'own.gguf'}:強", tmp_path / "runs", run_folders.find_folder)
     assert (caught.value.code, caught.value.facts["value"]) == ("bad_option", "強")
     with pytest.raises(AppError, match="adapter_unknown"):
-        command_request.choose_adapter("なし:強", tmp_path / "runs", runs.find_folder)
+        command_request.choose_adapter("なし:強", tmp_path / "runs", run_folders.find_folder)
 
 
 def test_the_line_below_an_answer_names_the_adapter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ from app.chat.services.prompt_run import PromptJob, reply_conditions
 from app.inference.engine.messages import Ask, Command
 from app.inference.local_model import LocalModel
 from app.models import catalogue
-from app.training import adoption
-from app.training.runs import runs
+from app.training import published_model
+from app.training.runs import run_folders
 from tests.scene import Scene
 from tests.training_runs import finished_run
 
@@ -25,7 +25,7 @@ class Bench:
 
     def use(self, **how: float) -> LocalModel:
         with self.scene.qtbot.waitSignal(self.scene.library.trained_added) as used:
-            self.scene.library.add_trained(functools.partial(adoption.use, self.run, **how))
+            self.scene.library.add_trained(functools.partial(published_model.publish, self.run, **how))
         model: LocalModel = used.args[0]
         return model
 
@@ -54,7 +54,7 @@ def test_it_answers_with_its_adapter_and_in_its_form_without_loading_anew(bench:
     bench.scene.ask("鍵は？")
     assert bench.scene.session.model_id == model.id
     assert [[use.strength for use in ask.adapters] for ask in bench.asks] == [[], [0.7]]
-    assert bench.asks[1].adapters[0].path == model.adapter != str(bench.run / runs.ADAPTER)
+    assert bench.asks[1].adapters[0].path == model.adapter != str(bench.run / run_folders.ADAPTER)
     assert bench.asks[1].stop == catalogue.load().forms["question_answer_trained"].stop != bench.asks[0].stop
     assert bench.scene.engine.loaded is loaded
 
@@ -119,9 +119,9 @@ def test_an_adapter_that_is_gone_is_told_and_the_question_stays(bench: Bench) ->
 
 
 def test_what_cannot_be_used_leaves_the_model_that_answers(bench: Bench) -> None:
-    (bench.run / runs.ADAPTER).unlink()
+    (bench.run / run_folders.ADAPTER).unlink()
     with bench.scene.qtbot.waitSignal(bench.scene.library.trained_refused) as refused:
-        bench.scene.library.add_trained(functools.partial(adoption.use, bench.run))
+        bench.scene.library.add_trained(functools.partial(published_model.publish, bench.run))
     assert refused.args[0].code == "run_no_adapter"
     assert bench.scene.session.model_id == bench.base_id()
 

@@ -30,10 +30,10 @@ from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.models import local_models
 from app.models.training_environment import TrainingEnvironment
-from app.training.runs import runs
-from app.training.services import training
-from app.training.services.training import Trainer
-from app.training.services.trainings import Trainings
+from app.training.runs import run_folders
+from app.training.services import training_run
+from app.training.services.training_run import Trainer
+from app.training.services.training_runner import TrainingRunner
 from tests.embedding_model import tiny_bert
 from tests.scene import Scene
 from trainer.spec import RunSpec
@@ -170,17 +170,17 @@ def test_one_study_at_a_time(desk: Desk) -> None:
 def test_a_study_and_a_training_do_not_run_side_by_side(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(training.VARIABLE, "fake:good")
+    monkeypatch.setenv(training_run.VARIABLE, "fake:good")
     scene, folder, desk.is_answering = desk.scene, desk.study("一つ目"), True
-    trainings = Trainings(
+    trainings = TrainingRunner(
         scene.engine,
-        lambda: training.locate(tmp_path),
+        lambda: training_run.locate_trainer(tmp_path),
         tmp_path / "bases",
         (child_commands.quantizer, child_commands.scorer),
         scene.engine,
         lambda: desk.is_answering,
     )
-    run = runs.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
+    run = run_folders.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
     trainings.start(run)
     with pytest.raises(AppError, match="study_beside_training"):
         desk.evaluations.start(folder)
@@ -231,11 +231,11 @@ def test_the_end_of_the_program_stops_it_and_keeps_what_is_measured(desk: Desk) 
 def test_a_trainer_that_needs_longer_is_left_to_itself(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(training.VARIABLE, "fake:silent")
+    monkeypatch.setenv(training_run.VARIABLE, "fake:silent")
     (tmp_path / "train.jsonl").write_text(ROW, encoding="utf-8")
     run = tmp_path / "実行"
-    runs.create(RunSpec(str(run), str(tmp_path), str(tmp_path / "train.jsonl"), str(tmp_path / "train.jsonl")))
-    evaluations = desk.made(lambda: training.locate(tmp_path))
+    run_folders.create(RunSpec(str(run), str(tmp_path), str(tmp_path / "train.jsonl"), str(tmp_path / "train.jsonl")))
+    evaluations = desk.made(lambda: training_run.locate_trainer(tmp_path))
     told: list[StudyProgress] = []
     evaluations.progressed.connect(told.append)
     evaluations.start(desk.study(trainings=(Training(str(run), 1, 1),)))
@@ -248,7 +248,7 @@ def test_a_trainer_that_needs_longer_is_left_to_itself(
 
 
 def test_a_trainer_that_cannot_be_found_fails_only_what_needs_it(desk: Desk, tmp_path: Path) -> None:
-    run = runs.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
+    run = run_folders.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
     desk.evaluations.start(desk.study(trainings=(Training(str(run), 1, 1),)))
     error = desk.ended()
     assert error is not None
@@ -287,7 +287,7 @@ def test_a_study_that_is_stopped_while_it_is_taken_is_free(desk: Desk) -> None:
 def test_an_environment_that_is_broken_is_told(desk: Desk, tmp_path: Path) -> None:
     gone = Trainer(TrainingEnvironment(tmp_path / "gone", None), "trainer.fake")
     evaluations = desk.made(lambda: gone)
-    run = runs.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
+    run = run_folders.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
     with desk.scene.qtbot.waitSignal(evaluations.ended) as caught:
         evaluations.start(desk.study(trainings=(Training(str(run), 1, 1),)))
     assert caught.args[1].code == "training_environment_broken"

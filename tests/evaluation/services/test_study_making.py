@@ -30,10 +30,10 @@ from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.inference.speed import MachineSpeed
 from app.models import local_models, model_registry
-from app.training import adoption
-from app.training.runs import runs
-from app.training.services import training
-from app.training.services.training import Trainer
+from app.training import published_model
+from app.training.runs import run_folders
+from app.training.services import training_run
+from app.training.services.training_run import Trainer
 from tests import model_files as tiny
 from tests.evaluation.test_scale_plan import data as split_data
 from tests.training.generation.collection import library_of
@@ -98,13 +98,13 @@ class Bench:
 def bench(where: Paths, store: Store, tmp_path: Path, qapp: QCoreApplication, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
     monkeypatch.setenv("KOTAE_DATA_DIR", str(where.data))
-    monkeypatch.setenv(training.VARIABLE, "fake:good")
+    monkeypatch.setenv(training_run.VARIABLE, "fake:good")
     metadata = {"llama.context_length": 4096}
     first = tiny.tiny_llama(tmp_path / "一つ目.gguf", metadata=metadata)
     second = tiny.tiny_llama(tmp_path / "二つ目.gguf", metadata=metadata, seed=2)
     base, other = (local_models.add(store, local_models.describe(path)) for path in (first, second))
     finished_run(where.runs / "r1", first, name="敬語")
-    tuned = adoption.use(where.runs / "r1", store, where.models, strength=0.7)
+    tuned = published_model.publish(where.runs / "r1", store, where.models, strength=0.7)
     questions = [Question(f"q{number}", f"{number} 番目は？", reference="答え") for number in range(1, 5)]
     question_sets.store(where.questions, "試験", questions)
     library = library_of(
@@ -112,7 +112,7 @@ def bench(where: Paths, store: Store, tmp_path: Path, qapp: QCoreApplication, mo
     )
     scope = (CollectionRef(library.collection("基準").id, "基準"),)
     library.close()
-    return Bench(where, store, base, other, tuned, scope, training.locate(where.data), monkeypatch)
+    return Bench(where, store, base, other, tuned, scope, training_run.locate_trainer(where.data), monkeypatch)
 
 
 def plain(study: Study) -> dict[str, Any]:
@@ -264,7 +264,7 @@ def test_a_version_that_is_missing_is_named(bench: Bench) -> None:
 
 def test_what_needs_the_training_environment_says_so_before_it_begins(bench: Bench, data: Path, tmp_path: Path) -> None:
     """With the folder that was chosen for it."""
-    bench.monkeypatch.delenv(training.VARIABLE)
+    bench.monkeypatch.delenv(training_run.VARIABLE)
     bench.monkeypatch.setattr("app.models.training_environment._ROOT", tmp_path)  # where no development one is
     settings.save(bench.where.settings, settings.Settings(training_folder=str(tmp_path / "選んだ")))
     quantized = dataclasses.replace(bench.base, quantization="Q4_K_M")
@@ -287,11 +287,13 @@ def test_what_needs_the_training_environment_says_so_before_it_begins(bench: Ben
 def secret(bench: Bench) -> LocalModel:
     """The base with the adapter of run r2, whose data are 機密."""
     folder = finished_run(bench.where.runs / "r2", Path(bench.base.path), name="機密", seed=5)
-    asked = json.loads((folder / runs.SPEC).read_bytes())
-    (folder / runs.SPEC).write_text(json.dumps(asked | {"train": str(folder / runs.DATA / "train.jsonl")}), "utf-8")
-    (folder / runs.DATA).mkdir(exist_ok=True)
-    (folder / runs.DATA / "split.json").write_text(json.dumps({"source": {"label": "secret"}}), "utf-8")
-    return adoption.use(folder, bench.store, bench.where.models)
+    asked = json.loads((folder / run_folders.SPEC).read_bytes())
+    (folder / run_folders.SPEC).write_text(
+        json.dumps(asked | {"train": str(folder / run_folders.DATA / "train.jsonl")}), "utf-8"
+    )
+    (folder / run_folders.DATA).mkdir(exist_ok=True)
+    (folder / run_folders.DATA / "split.json").write_text(json.dumps({"source": {"label": "secret"}}), "utf-8")
+    return published_model.publish(folder, bench.store, bench.where.models)
 
 
 def test_what_a_model_answers_that_was_trained_on_secret_data_is_secret(bench: Bench, secret: LocalModel) -> None:

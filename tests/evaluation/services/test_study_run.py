@@ -42,8 +42,8 @@ from app.inference.engine import model_jobs
 from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
 from app.models.training_environment import TrainingEnvironment
-from app.training.runs import runs
-from app.training.services.training import Trainer
+from app.training.runs import run_folders
+from app.training.services.training_run import Trainer
 from tests import model_files as models
 from tests.scene import Scene
 from tests.training.generation.collection import library_of
@@ -442,8 +442,8 @@ def test_nobody_stands_still_while_the_engine_gives_its_memory_back_or_a_child_i
 
 
 def test_a_run_that_somebody_else_trains_is_told_and_not_waited_for(desk: Desk, tmp_path: Path) -> None:
-    run = runs.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
-    lock = runs.hold(run)
+    run = run_folders.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
+    lock = run_folders.lock_run(run)
     trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake")
     work = TrainingWork(run, trainer, desk.scene.engine)
     error: AppError = desk.ended(work.ended, work.start)
@@ -452,7 +452,7 @@ def test_a_run_that_somebody_else_trains_is_told_and_not_waited_for(desk: Desk, 
     work.start()
     work.stop()
     desk.ended(work.stopped, lambda: None)
-    runs.hold(run).release()
+    run_folders.lock_run(run).release()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")

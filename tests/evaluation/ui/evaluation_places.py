@@ -13,7 +13,7 @@ from app.evaluation.ui.page import EvaluationPage
 from app.evaluation.ui.result.view import ResultView
 from app.evaluation.ui.sets.view import SetView
 from app.evaluation.ui.start.dialog import StartDialog
-from app.training.runs.splits import SplitChoice
+from app.training.runs.training_list import SplitChoice
 from tests import evaluation_shots, training_shots
 from tests.evaluation_shots import SETS
 

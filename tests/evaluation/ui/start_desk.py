@@ -24,10 +24,10 @@ from app.inference.speed import MachineSpeed
 from app.models import local_models
 from app.models.training_environment import TrainingEnvironment
 from app.training import drafts
-from app.training.data import split
-from app.training.data.rows import Message, Row
-from app.training.plan import Frozen
-from app.training.services.training import Trainer
+from app.training.data import data_split
+from app.training.data.rows import RowMessage, TrainingRow
+from app.training.drafts import DraftSplit
+from app.training.services.training_run import Trainer
 from app.uikit.theme import Theme
 from tests import model_files as models
 from tests.training.generation.collection import library_of
@@ -65,15 +65,18 @@ class StartDesk:
 
     def freeze(self, rows: int = 100) -> Path:
         """A split of a draft that is called 敬体."""
-        draft = dataclasses.replace(drafts.new(self.where.drafts, 1.0), name="敬体")
-        folder = drafts.free(self.where.drafts, draft.id, drafts.SPLIT)
+        draft = dataclasses.replace(drafts.create(self.where.drafts, 1.0), name="敬体")
+        folder = drafts.free_folder(self.where.drafts, draft.id, drafts.SPLIT)
         texts = ((f"{n * 7919 % 10_007:x} の点検は", f"{n * 104_729 % 99_991:x} 年ごと") for n in range(rows))
-        made = split.split(
-            [Row(n, (Message("user", one), Message("assistant", other))) for n, (one, other) in enumerate(texts, 1)]
+        made = data_split.split_rows(
+            [
+                TrainingRow(n, (RowMessage("user", one), RowMessage("assistant", other)))
+                for n, (one, other) in enumerate(texts, 1)
+            ]
         )
-        manifest = split.write(made, folder, {"name": "行.csv"}, {})
+        manifest = data_split.write_split(made, folder, {"name": "行.csv"}, {})
         counts = (len(made.train), len(made.validation), len(made.holdout))
-        frozen = Frozen(str(folder), 1, *counts, manifest["files"]["holdout"]["sha256"], is_sound=True)
+        frozen = DraftSplit(str(folder), 1, *counts, manifest["files"]["holdout"]["sha256"], is_sound=True)
         drafts.save(self.where.drafts, dataclasses.replace(draft, frozen=frozen), 2.0)
         return folder
 

@@ -32,7 +32,7 @@ from app.evaluation.ui.start.dialog import StartDialog
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import catalogue
 from app.shell.ui.background_work import CloseGuard
-from app.training.services.training import Trainer
+from app.training.services.training_run import Trainer
 from app.uikit import clipboard_guard
 from app.uikit.widgets.list_rows import DescriptionRole, EntryRole
 

@@ -25,7 +25,7 @@ from app.evaluation.study.study import Made, Study, Training
 from app.evaluation.ui.study import words
 from app.evaluation.ui.study.view import StudyView
 from app.inference.local_model import LocalModel
-from app.training.services.training import Trainer
+from app.training.services.training_run import Trainer
 from app.uikit.theme import Theme
 from tests.scene import Scene
 from tests.uikit.ui import accessible

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from app.inference.engine.messages import Sampling
-from app.training.generation import grammar
-from app.training.generation.records import QUESTION_MAX
+from app.training.generation import prompts
+from app.training.generation.pair_records import QUESTION_MAX
 from tests.inference.engine.child import Child
 
 QUOTES = ["The cover is at least 70 mm.", 'He wrote "C:\\n" and \\ here.', "かぶりは70mm以上とする。", "| a | b |\t1"]
@@ -16,18 +16,18 @@ def test_a_model_that_writes_nonsense_quotes_one_of_the_sentences(tmp_path: Path
     with Child("llama", tmp_path / "log") as child:
         child.load(long_model, context_tokens=4096)
         for seed in (1, 2):
-            pair = _said(child, grammar.pair(QUOTES), seed)
+            pair = _said(child, prompts.pair_grammar(QUOTES), seed)
             assert list(pair) == ["quote", "question", "answer"]
             assert pair["quote"] in QUOTES
             assert 0 < len(pair["question"]) <= QUESTION_MAX
             assert pair["question"].endswith(("か。", "か？", "ください。"))
             assert not set("。？?") & set(pair["question"][:-1])
-        words = _said(child, grammar.pair(QUOTES, is_sentence=False))
+        words = _said(child, prompts.pair_grammar(QUOTES, is_sentence=False))
         assert 0 < len(words["question"]) <= QUESTION_MAX
-        score = _said(child, grammar.score())
+        score = _said(child, prompts.score_grammar())
         assert list(score) == ["reason", "score"]
         assert score["score"] in (0, 1, 2, 3)
-        assert list(_said(child, grammar.question())) == ["question"]
+        assert list(_said(child, prompts.question_grammar())) == ["question"]
 
 
 def _said(child: Child, rules: str, seed: int = 1) -> dict[str, Any]:

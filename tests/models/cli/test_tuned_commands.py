@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.base.paths import resources
-from app.training.runs import runs
+from app.training.runs import run_folders
 from tests.command_fixtures import Kotae
 from tests.training_runs import finished_run
 
@@ -23,7 +23,7 @@ def test_the_starter_with_its_adapter_answers_under_the_name_of_a_training(
     assert kotae("models", "import", str(starter_model))[0] == 0
     run = finished_run(tmp_path / "データ" / "runs" / "r1", starter_model, name="首都の答え")
     shipped = resources() / "starter_adapter" / "adapter.gguf"
-    shutil.copyfile(shipped, run / runs.ADAPTER)
+    shutil.copyfile(shipped, run / run_folders.ADAPTER)
     status, added, log = kotae("models", "add", "首都の答え")
     assert status == 0, log
     base, model = kotae("models", "list")[1]["models"]

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QMenu
 
 from app.models import local_models, model_registry
-from app.training import adoption
+from app.training import published_model
 from tests import model_files as models
 from tests.training_runs import finished_run
 
@@ -16,7 +16,7 @@ from tests.training_runs import finished_run
 def page(open_window, store, where):
     base = local_models.add(store, local_models.describe(models.tiny_llama(where.models / "base.gguf")))
     run = finished_run(where.runs / "r1", Path(base.path), name="敬語の応答")
-    tuned = adoption.use(run, store, where.models, strength=0.8)
+    tuned = published_model.publish(run, store, where.models, strength=0.8)
     parts = open_window()
     parts.window.show_page("models")
     page = parts.window.page("models")

@@ -14,7 +14,7 @@ import pytest
 from app.cli import main
 from app.documents.library import Library
 from app.training.cli.data import FEW_TRAINED
-from app.training.data import split
+from app.training.data import data_split
 from tests.faults.ledger import Tally
 from tests.training.data.split_rows import distinct
 from trainer import preflight
@@ -54,7 +54,11 @@ def test_what_was_made_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "学習用が" not in printed
     assert "判定用が 4 件しかありません（同じグループの行は" in printed
     assert re.search(r"0\.0–0\.1 +█+ 20", printed)
-    assert split.verify(folder)["source"]["mapping"] == {"question": "ご質問", "answer": "模範解答", "group": "資料"}
+    assert data_split.verify_split(folder)["source"]["mapping"] == {
+        "question": "ご質問",
+        "answer": "模範解答",
+        "group": "資料",
+    }
 
 
 def test_rows_of_secret_documents_are_said_to_be_and_recorded(
@@ -72,7 +76,7 @@ def test_rows_of_secret_documents_are_said_to_be_and_recorded(
     path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
     assert run(path, "--out", tmp_path / "分割") == 0
     assert "機密の資料から作った行が入っています" in capsys.readouterr().out
-    assert split.verify(tmp_path / "分割")["source"]["label"] == "secret"
+    assert data_split.verify_split(tmp_path / "分割")["source"]["label"] == "secret"
 
 
 def documented(folder: Path, label: str) -> Path:
@@ -103,7 +107,7 @@ def test_a_part_of_a_split_keeps_the_label_when_it_is_split_or_checked_once_more
     first = secret_split(tmp_path / "一回目")
     capsys.readouterr()
     assert run(first / "train.jsonl", "--out", tmp_path / "二回目") == 0
-    source = split.verify(tmp_path / "二回目")["source"]
+    source = data_split.verify_split(tmp_path / "二回目")["source"]
     assert (source["label"], source["origins"]) == ("secret", [["内規", "内規.pdf"]])
     assert main(["data", "check", str(first / "train.jsonl"), "--out", str(tmp_path / "a.xlsx")], lambda *_: 0) == 3
     assert "機密" in capsys.readouterr().err
@@ -121,7 +125,7 @@ def test_a_table_of_answers_that_was_exported_keeps_its_label(
         path = tmp_path / f"回答-{said}.jsonl"
         path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
         assert run(path, "--out", tmp_path / said) == 0
-        assert split.verify(tmp_path / said)["source"].get("label") == expected
+        assert data_split.verify_split(tmp_path / said)["source"].get("label") == expected
     assert "機密" in capsys.readouterr().out
 
 
@@ -174,7 +178,7 @@ def test_json_is_one_object_and_what_split_json_holds(tmp_path: Path, capsys: py
     assert run(table(tmp_path), "--out", folder, *COLUMNS, "--json", "--seed", "3") == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed.pop("folder") == str(folder)
-    assert printed == split.verify(folder)
+    assert printed == data_split.verify_split(folder)
     assert printed["seed"] == 3
     assert printed["source"]["unusable_rows"] == 1
     assert [one["reason"] for one in printed["removed"]] == ["same", "same"]
@@ -193,13 +197,13 @@ def test_rows_to_be_looked_at_are_counted_by_kind(tmp_path: Path, capsys: pytest
     assert run(flawed(tmp_path), "--out", tmp_path / "x") == 0
     printed = capsys.readouterr().out
     assert "確かめたいところのある行が 2 行入っています（文字化け 1 行、個人情報 1 行）。kotae data check " in printed
-    assert split.verify(tmp_path / "x")["source"]["flagged"] == {"mojibake": [2], "personal": [3]}
+    assert data_split.verify_split(tmp_path / "x")["source"]["flagged"] == {"mojibake": [2], "personal": [3]}
 
 
 def test_rows_to_be_looked_at_can_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(flawed(tmp_path), "--out", tmp_path / "x", "--drop-flagged") == 0
     assert "確かめたいところのある 2 行を除きました（文字化け 1 行、個人情報 1 行。" in capsys.readouterr().out
-    manifest = split.verify(tmp_path / "x")
+    manifest = data_split.verify_split(tmp_path / "x")
     assert sum(part["rows"] for part in manifest["files"].values()) == 28
     assert manifest["source"]["flagged"] == {"mojibake": [2], "personal": [3]}
     assert manifest["source"]["flagged_dropped"] is True
@@ -217,7 +221,7 @@ def test_no_group_is_in_two_files(tmp_path: Path) -> None:
     assert run(table(tmp_path), "--out", tmp_path / "x", *COLUMNS) == 0
     groups = [
         {json.loads(line)["group"] for line in (tmp_path / "x" / f"{part}.jsonl").read_text("utf-8").splitlines()}
-        for part in split.PARTS
+        for part in data_split.PARTS
     ]
     assert sum(map(len, groups)) == len(set.union(*groups))
 
@@ -253,9 +257,13 @@ def test_the_paper_removes_alike_questions(tmp_path: Path, capsys: pytest.Captur
     assert found[1] == found[2]
     assert len(re.findall(r"判定用の \d+ 行目に似ている（類似度 0\.\d\d）", printed)) == 10
     assert f"ほか {int(found[1]) - 10} 行" in printed
-    near = split.verify(tmp_path / "x")["leakage"]["near_validation"]
+    near = data_split.verify_split(tmp_path / "x")["leakage"]["near_validation"]
     assert f"検証用のうち {near} 行は、学習用によく似た行があります" in printed
-    assert split.verify(tmp_path / "x")["settings"]["measure"] == {"n": 2, "threshold": 0.45, "part": "question"}
+    assert data_split.verify_split(tmp_path / "x")["settings"]["measure"] == {
+        "n": 2,
+        "threshold": 0.45,
+        "part": "question",
+    }
 
 
 @pytest.mark.parametrize(
@@ -282,7 +290,7 @@ def test_a_split_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixtur
     error = capsys.readouterr().err
     assert "すでにファイルがあります" in error
     assert "--out に別のフォルダを指定してください。" in error
-    assert split.verify(tmp_path / "x")["seed"] == 0
+    assert data_split.verify_split(tmp_path / "x")["seed"] == 0
 
 
 def test_too_few_rows_are_told_with_the_next_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

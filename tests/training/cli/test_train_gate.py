@@ -4,13 +4,13 @@ import pytest
 from PySide6.QtCore import QCoreApplication
 
 from app.base.cli.commands import Output
-from app.training.cli import train_gate
-from app.training.services.gate import GateCommands, GateProgress, GateRun
+from app.training.cli import train_runs
+from app.training.services.gate_run import GateCommands, GateProgress, GateRun
 
 
 def test_a_log_gets_one_line_a_step(capsys: pytest.CaptureFixture[str], qapp: QCoreApplication) -> None:
     run = GateRun(GateCommands(None, lambda _job: [], lambda _job: []))  # type: ignore[arg-type]
-    judging = train_gate._Judging(run, Output(is_json=True))
+    judging = train_runs._GateProgressOutput(run, Output(is_json=True))
     for number, done in ((1, 0), (1, 50), (1, 100), (2, 0), (2, 70)):
         run.progressed.emit(GateProgress("score", ("base", "Q8_0")[number - 1], done, 100, number, 8))
     assert judging.gate is None

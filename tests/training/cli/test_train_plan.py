@@ -15,8 +15,8 @@ from app import cli as main
 from app.models.training_environment import VARIABLE, TrainingEnvironment
 from app.training.cli import train_plan
 from app.training.cli.train_plan import tokens_text
-from app.training.services import training
-from app.training.services.training import Trainer
+from app.training.services import training_run
+from app.training.services.training_run import Trainer
 from tests.trainer.conftest import environment  # noqa: F401
 from tests.trainer.training_runs import tiny_base, write_spec  # noqa: F401
 from trainer.estimate import TrainingTime
@@ -94,7 +94,9 @@ def test_only_a_job_needs_the_converter(
     environment: TrainingEnvironment,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(training, "locate", lambda _data: Trainer(TrainingEnvironment(environment.python, None)))
+    monkeypatch.setattr(
+        training_run, "locate_trainer", lambda _data: Trainer(TrainingEnvironment(environment.python, None))
+    )
     status, out, log = kotae("train", "plan", str(spec), "--json")
     assert (status, json.loads(out)["is_exact"]) == (0, True), log
     status, out, _ = kotae("train", "plan", str(spec), "--job", str(tmp_path / "job"), "--json")

@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from app.base.bootstrap import ConfidenceInterval
-from app.training import gate_file
-from app.training.gate import BASE, BASE_ADAPTER, FormRow, Gate, Reason
-from app.training.runs import runs
+from app.training import quality_gate
+from app.training.quality_gate import BASE, BASE_ADAPTER, FormRow, GateReason, GateResult
+from app.training.runs import run_folders
 from tests import model_files as models
 from tests.base.cli.processes import Start
 from tests.command_fixtures import Kotae, read_all
@@ -158,8 +158,8 @@ def test_a_killed_program_leaves_a_run_that_goes_on(
     process.kill()
     process.communicate()
     (run,) = folder.iterdir()
-    wait_until(lambda: runs.read(run).state != "running")
-    assert runs.read(run).state == "paused"  # the trainer has seen that nobody listens any more
+    wait_until(lambda: run_folders.read(run).state != "running")
+    assert run_folders.read(run).state == "paused"  # the trainer has seen that nobody listens any more
     status, result, log = kotae("train", "resume", run.name)
     assert (status, result["state"]) == (0, "finished"), log
 
@@ -204,9 +204,10 @@ def test_a_report_is_shown_and_a_rejected_result_is_a_no(
     folder = Path(trained["folder"])
     form = FormRow(BASE_ADAPTER, 300_000_000, 400_000_000, True, 1.5, *[None] * 7, 10.0)  # type: ignore[arg-type]
     base = dataclasses.replace(form, form=BASE)
-    reason = Reason("few_examples", "check", {"count": 1, "least": 20})
-    gate_file.write(
-        Gate(verdict, BASE_ADAPTER, (reason,), 8 << 30, "f32", 2.0, 1.5, CHANGE, 0, 0, None, (base, form), ()), folder
+    reason = GateReason("few_examples", "check", {"count": 1, "least": 20})
+    quality_gate.write_gate(
+        GateResult(verdict, BASE_ADAPTER, (reason,), 8 << 30, "f32", 2.0, 1.5, CHANGE, 0, 0, None, (base, form), ()),
+        folder,
     )
     got, result, _ = kotae("train", "report", trained["id"])
     proposed = None if verdict == "reject" else BASE_ADAPTER
@@ -233,14 +234,16 @@ def test_the_report_names_the_command_that_uses_the_result(start: Start, kotae: 
     row = FormRow("Q6_K", 300_000_000, 400_000_000, True, 1.5, *[None] * 7, 10.0)  # type: ignore[arg-type]
     base = dataclasses.replace(row, form=BASE)
     forms = (base, row)
-    gate = Gate("adopt", "Q6_K", (), 8 << 30, "f32", 2.0, 1.5, CHANGE, 0, 0, None, forms, (), file="bridge-Q6_K.gguf")
-    gate_file.write(gate, folder)
+    gate = GateResult(
+        "adopt", "Q6_K", (), 8 << 30, "f32", 2.0, 1.5, CHANGE, 0, 0, None, forms, (), file="bridge-Q6_K.gguf"
+    )
+    quality_gate.write_gate(gate, folder)
     out, _ = start("train", "report", trained["id"]).communicate(timeout=60)
     assert "判定：採用" in out
     assert f'kotae ask "質問" --model {folder / "bridge-Q6_K.gguf"}' in out
     out, _ = start("train", "list").communicate(timeout=60)
     assert "完了 (採用)" in out
-    gate_file.write(dataclasses.replace(gate, verdict="reject"), folder)
+    quality_gate.write_gate(dataclasses.replace(gate, verdict="reject"), folder)
     out, _ = start("train", "report", trained["id"]).communicate(timeout=60)
     assert "判定：不採用" in out
     assert "使わないでください" in out

@@ -17,9 +17,9 @@ from PySide6.QtCore import QCoreApplication
 
 from app.base.cli.commands import Output
 from app.models.training_environment import TrainingEnvironment
-from app.training.runs.standing import Standing
-from app.training.services.train_live import Live
-from app.training.services.training import Trainer, TrainingRun
+from app.training.runs.run_journal import RunStatus
+from app.training.services.terminal_run import TerminalRun
+from app.training.services.training_run import Trainer, TrainingRun
 from tests import model_files as models
 from tests.base.cli.processes import Start
 from tests.command_fixtures import Kotae, read_all
@@ -126,16 +126,16 @@ class Heard(Output):
 
 
 @pytest.fixture
-def live(tmp_path: Path, qapp: QCoreApplication) -> Iterator[tuple[TrainingRun, Live]]:
+def live(tmp_path: Path, qapp: QCoreApplication) -> Iterator[tuple[TrainingRun, TerminalRun]]:
     """Of a run that has done two steps, without its process."""
     Heard.lines.clear()
     run = TrainingRun(Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake"), tmp_path)
-    run.standing = Standing(step=TrainingStep(2, 12, 0.5, 1.25, 1e-4, 1.0, 50.0, 1, 90.0))
-    yield run, Live(run, "x", Heard(is_json=False), lambda: None)
+    run.standing = RunStatus(step=TrainingStep(2, 12, 0.5, 1.25, 1e-4, 1.0, 50.0, 1, 90.0))
+    yield run, TerminalRun(run, "x", Heard(is_json=False), lambda: None)
     run.deleteLater()
 
 
-def test_a_label_does_not_outlive_what_it_names(live: tuple[TrainingRun, Live]) -> None:
+def test_a_label_does_not_outlive_what_it_names(live: tuple[TrainingRun, TerminalRun]) -> None:
     run, _ = live
     for name in ("saving", "training"):
         run.event_received.emit(Phase(name, 2, 12))
@@ -155,7 +155,7 @@ def test_a_label_does_not_outlive_what_it_names(live: tuple[TrainingRun, Live]) 
         ("exporting", "学習はもう終わっています"),
     ],
 )
-def test_what_a_pause_waits_for_is_said(live: tuple[TrainingRun, Live], phase: str, words: str) -> None:
+def test_what_a_pause_waits_for_is_said(live: tuple[TrainingRun, TerminalRun], phase: str, words: str) -> None:
     run, shown = live
     forecast = RunForecast(1, 2, 7.721, 90.0, 1, is_measured=True)
     run.standing = dataclasses.replace(run.standing, phase=Phase(phase), forecast=forecast)

@@ -11,7 +11,7 @@ from typing import Any
 import openpyxl
 
 from app.base.tables.column_mapping import ColumnMapping
-from app.training.data.reading import Imported
+from app.training.data.file_import import ImportedRows
 
 Q1, A1 = "門の鍵はどこにありますか。", "守衛室にあります。"
 Q2, A2 = "受付は何時までですか。", "17 時までです。"
@@ -51,7 +51,7 @@ class Odd:
     where: Sequence[int] = ()
     mapping: dict[str, str] | None = None
     wanted: ColumnMapping | None = None
-    check: Callable[[Imported], bool] = lambda _found: True
+    check: Callable[[ImportedRows], bool] = lambda _found: True
 
 
 TABLE = [["質問", "回答"], [Q1, A1], [Q2, A2]]

@@ -3,14 +3,14 @@
 import dataclasses
 import random
 
-from app.training.data.rows import Message, Row
+from app.training.data.rows import RowMessage, TrainingRow
 
 
-def row(line: int, question: str, answer: str, group: str = "") -> Row:
-    return Row(line, (Message("user", question), Message("assistant", answer)), group)
+def row(line: int, question: str, answer: str, group: str = "") -> TrainingRow:
+    return TrainingRow(line, (RowMessage("user", question), RowMessage("assistant", answer)), group)
 
 
-def distinct(count: int, seed: int = 0) -> list[Row]:
+def distinct(count: int, seed: int = 0) -> list[TrainingRow]:
     """Rows that have next to nothing in common."""
     chance = random.Random(seed)
 
@@ -20,7 +20,7 @@ def distinct(count: int, seed: int = 0) -> list[Row]:
     return [row(line, text(12) + "？", text(40) + "。") for line in range(1, count + 1)]
 
 
-def troubled(seed: int, count: int = 150) -> list[Row]:
+def troubled(seed: int, count: int = 150) -> list[TrainingRow]:
     """Rows with groups, twins, questions asked twice, and copies with a letter changed."""
     chance = random.Random(seed)
     rows = distinct(count, seed)
@@ -37,5 +37,5 @@ def troubled(seed: int, count: int = 150) -> list[Row]:
     return rows
 
 
-def ids(rows: tuple[Row, ...]) -> list[str]:
+def ids(rows: tuple[TrainingRow, ...]) -> list[str]:
     return [one.id for one in rows]

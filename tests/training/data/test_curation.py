@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from app.base.errors import AppError
-from app.training.data import check, curation, reading
-from app.training.data.curation import Curation, Decision, Item
-from app.training.data.rows import Message, Row
+from app.training.data import check, curation, file_import
+from app.training.data.curation import Curation, CurationItem, Decision
+from app.training.data.rows import RowMessage, TrainingRow
 
 ANSWERS = (
     "点検は年に一回行います。",
@@ -26,22 +26,22 @@ PAIR: dict[str, Any] = {
 }  # fmt: skip
 
 
-def rows() -> list[Row]:
+def rows() -> list[TrainingRow]:
     pairs = zip(QUESTIONS, ANSWERS, strict=True)
     return [
-        Row(line, (Message("user", question), Message("assistant", answer)))
+        TrainingRow(line, (RowMessage("user", question), RowMessage("assistant", answer)))
         for line, (question, answer) in enumerate(pairs, start=2)  # below a heading
     ]
 
 
-def of_file(folder: Path) -> list[Item]:
+def of_file(folder: Path) -> list[CurationItem]:
     path = folder / "行.csv"
     path.write_text(
         "質問,回答\n"
         + "".join(f'{q},"{a.replace(chr(34), chr(34) * 2)}"\n' for q, a in zip(QUESTIONS, ANSWERS, strict=True))
     )
-    found = reading.read(path)
-    return curation.imported(found.rows, check.check(found))
+    found = file_import.import_file(path)
+    return curation.items_from_rows(found.rows, check.check_rows(found))
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_row_with_a_flaw_and_a_repeated_one_are_left_out_until_somebody_keeps_
 
 
 def test_generated_pairs_count_once_they_were_looked_at(tmp_path: Path) -> None:
-    curation.create(tmp_path, curation.generated([PAIR, PAIR | {"gold": [], "category": "unanswerable"}]))
+    curation.create(tmp_path, curation.items_from_pairs([PAIR, PAIR | {"gold": [], "category": "unanswerable"}]))
     desk = Curation(tmp_path)
     assert (states(desk), desk.rows()) == (["undecided", "undecided"], [])
     first, second = (item.evidence for item in desk.items)
@@ -91,7 +91,7 @@ def test_generated_pairs_count_once_they_were_looked_at(tmp_path: Path) -> None:
 
 def test_what_was_decided_of_a_pair_before_it_came_here_stands(tmp_path: Path) -> None:
     pairs = [PAIR | {"review": "accepted"}, PAIR | {"review": "edited"}, PAIR]
-    curation.create(tmp_path, curation.generated(pairs))
+    curation.create(tmp_path, curation.items_from_pairs(pairs))
     desk = Curation(tmp_path)
     assert (states(desk), len(desk.rows()), desk.undo()) == (["accepted", "edited", "undecided"], 2, 0)
     desk.decide(Decision(1, "rejected"))
@@ -102,7 +102,7 @@ def test_what_was_decided_of_a_pair_before_it_came_here_stands(tmp_path: Path) -
 
 def test_the_highest_label_of_the_pairs_is_known(desk: Curation, tmp_path: Path) -> None:
     told = [PAIR | {"provenance": PAIR["provenance"] | {"label": label}} for label in ("public", "secret", "internal")]
-    curation.create(tmp_path / "組", curation.generated(told))
+    curation.create(tmp_path / "組", curation.items_from_pairs(told))
     assert (Curation(tmp_path / "組").label, desk.label) == ("secret", "")
 
 
@@ -160,12 +160,17 @@ def test_half_a_line_from_when_the_power_went_is_dropped(desk: Curation, tmp_pat
 
 
 def test_only_the_last_question_and_answer_of_a_conversation_are_changed(tmp_path: Path) -> None:
-    said = (Message("system", "丁寧に。"), Message("user", "一"), Message("assistant", "二"), *rows()[0].messages)
-    curation.create(tmp_path, [Item(1, Row(1, said, "群"))])
+    said = (
+        RowMessage("system", "丁寧に。"),
+        RowMessage("user", "一"),
+        RowMessage("assistant", "二"),
+        *rows()[0].messages,
+    )
+    curation.create(tmp_path, [CurationItem(1, TrainingRow(1, said, "群"))])
     desk = Curation(tmp_path)
     desk.decide(Decision(1, "edited", "問い", "答え"))
     (row,) = desk.rows()
-    assert row.messages == (*said[:3], Message("user", "問い"), Message("assistant", "答え"))
+    assert row.messages == (*said[:3], RowMessage("user", "問い"), RowMessage("assistant", "答え"))
     assert row.group == "群"
 
 
@@ -215,6 +220,6 @@ def test_two_who_decide_at_once_do_not_mix(desk: Curation, tmp_path: Path) -> No
 def test_it_says_whether_there_is_something_to_take_back(desk: Curation) -> None:
     assert not desk.can_undo
     desk.decide(Decision(1, "rejected"))
-    assert (desk.can_undo, curation.standing(desk.items[0])) == (True, "used")
+    assert (desk.can_undo, curation.undecided_state(desk.items[0])) == (True, "used")
     desk.undo()
     assert not desk.can_undo

@@ -10,27 +10,26 @@ import openpyxl
 import pytest
 
 from app.base.wording import phrase
-from app.training.data import check, check_file, reading
-from app.training.data.check import CheckReport
-from app.training.data.lengths import measure
-from app.training.data.reading import Imported
+from app.training.data import check, file_import
+from app.training.data.check import DataCheckReport, summarize_lengths
+from app.training.data.file_import import ImportedRows
 from tests.permits import PERMIT
 
 LONG = "堤防の点検は毎年出水期の前に一度行い、結果を台帳に記録して保存する。補修が要るときは翌年度の計画に入れる。"
 EVIL = ("=1+1は式です。", "+81は番号です。", "-cmd|' /C calc'!A0です。", "@SUM(A1)です。", "\t=1です。")
 
 
-def imported(tmp_path: Path, rows: Sequence[object], name: str = "q.jsonl") -> Imported:
+def imported(tmp_path: Path, rows: Sequence[object], name: str = "q.jsonl") -> ImportedRows:
     path = tmp_path / name
     path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
-    return reading.read(path)
+    return file_import.import_file(path)
 
 
 def pair(question: str, answer: str) -> dict[str, str]:
     return {"question": question, "answer": answer}
 
 
-def lines(found: CheckReport) -> dict[str, list[tuple[int, int]]]:
+def lines(found: DataCheckReport) -> dict[str, list[tuple[int, int]]]:
     """Of each finding the lines, and those that they are like."""
     return {finding.code: [(place.line, place.like) for place in finding.places] for finding in found.findings}
 
@@ -48,7 +47,7 @@ def test_what_is_wrong_is_found_with_its_lines(tmp_path: Path) -> None:
         ),
         pair("連絡先は。", "担当は山田太郎様、電話は 03-1234-5678 です。"),
     ]
-    found = check.check(imported(tmp_path, rows))
+    found = check.check_rows(imported(tmp_path, rows))
     assert lines(found) == {
         "json_debris": [(5, 0)],
         "unfinished": [(5, 0), (6, 0)],
@@ -66,7 +65,7 @@ def test_what_is_wrong_is_found_with_its_lines(tmp_path: Path) -> None:
 
 def test_a_cut_excerpt_says_so(tmp_path: Path) -> None:
     answer = "申し込みは、担当の山田太郎様（090-1234-5678）まで、お早めに電話でお願いいたします。"
-    found = check.check(imported(tmp_path, [pair("申し込みは？", answer)]))
+    found = check.check_rows(imported(tmp_path, [pair("申し込みは？", answer)]))
     assert [(finding.code, finding.places[0].text) for finding in found.findings] == [
         ("personal_name", "申し込みは、担当の山田太郎様（090-1234-5678）…"),
         ("personal_phone", "申し込みは、担当の山田太郎様（090-1234-5678）まで、お早めに電話でお願いい…"),
@@ -76,7 +75,7 @@ def test_a_cut_excerpt_says_so(tmp_path: Path) -> None:
 def test_a_question_may_end_as_it_likes_and_a_flaw_counts_once_a_row(tmp_path: Path) -> None:
     turns = ["堤防について教えてほしいことがあるのですが、たとえば点検の", LONG[:-1] + "、", "続き", LONG[:-1] + "、"]
     messages = [{"role": ("user", "assistant")[at % 2], "content": turn} for at, turn in enumerate(turns)]
-    found = check.check(imported(tmp_path, [{"messages": messages}]))
+    found = check.check_rows(imported(tmp_path, [{"messages": messages}]))
     assert lines(found) == {"unfinished": [(1, 0)]}
     assert (found.rows, found.turns, found.systems) == (1, 1, 0)
 
@@ -89,7 +88,7 @@ def test_clean_rows_have_no_findings_and_are_counted(tmp_path: Path) -> None:
          "document": "要領"},
         {"messages": []},
     ]  # fmt: skip
-    found = check.check(imported(tmp_path, rows), tokens=[7, 5])
+    found = check.check_rows(imported(tmp_path, rows), tokens=[7, 5])
     assert found.findings == ()
     assert (found.rows, found.bad, found.systems, found.groups) == (2, 1, 1, 2)
     assert (found.characters["question"].longest, found.characters["answer"].shortest) == (3, 7)
@@ -97,17 +96,17 @@ def test_clean_rows_have_no_findings_and_are_counted(tmp_path: Path) -> None:
 
 
 def test_without_rows_nothing_is_measured(tmp_path: Path) -> None:
-    found = check.check(imported(tmp_path, [5, 6]))
+    found = check.check_rows(imported(tmp_path, [5, 6]))
     assert (found.rows, found.bad, found.characters, found.tokens, found.findings) == (0, 2, {}, {}, ())
 
 
 def test_lengths_and_their_histogram() -> None:
-    measured = measure([10, 64, 65, 200, 300, 1000])
+    measured = summarize_lengths([10, 64, 65, 200, 300, 1000])
     assert (measured.shortest, measured.median, measured.p95, measured.longest) == (10, 132.5, 1000, 1000)
     assert measured.histogram == ((64, 2), (128, 1), (256, 1), (512, 1), (1024, 1))
-    assert measure([500]).histogram == ((512, 1),)
-    assert measure(list(range(1, 101))).p95 == 95
-    assert measure([0]).histogram == ((64, 1),)
+    assert summarize_lengths([500]).histogram == ((512, 1),)
+    assert summarize_lengths(list(range(1, 101))).p95 == 95
+    assert summarize_lengths([0]).histogram == ((64, 1),)
 
 
 @pytest.mark.parametrize("code", check.CODES)
@@ -115,16 +114,16 @@ def test_every_finding_has_words(code: str) -> None:
     assert phrase(f"training.data_found.{code}")
 
 
-def evil(tmp_path: Path) -> tuple[Imported, CheckReport]:
+def evil(tmp_path: Path) -> tuple[ImportedRows, DataCheckReport]:
     rows = [pair(f"質問{at}は何ですか。", f"{text}電話は 03-1234-567{at} です。") for at, text in enumerate(EVIL)]
     made = imported(tmp_path, [*rows, pair("=1+1", ""), {"question": "=2", "answer": 5}])
-    return made, check.check(made)
+    return made, check.check_rows(made)
 
 
 @pytest.mark.fault("S11")
 def test_the_file_of_findings_holds_no_formula(tmp_path: Path) -> None:
     made, found = evil(tmp_path)
-    check_file.save(tmp_path / "結果.csv", made, found, permit=PERMIT)
+    check.save_report(tmp_path / "結果.csv", made, found, permit=PERMIT)
     with (tmp_path / "結果.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["行", "見つかったこと", "詳細", "文章"]
@@ -132,7 +131,7 @@ def test_the_file_of_findings_holds_no_formula(tmp_path: Path) -> None:
     assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for row in rows for cell in row)
     assert rows[6][1:] == ["回答が空です", "", "'=1+1"]
     assert rows[7][1:] == ["文字ではない値があります", "answer: 5", ""]
-    check_file.save(tmp_path / "結果.xlsx", made, found, permit=PERMIT)
+    check.save_report(tmp_path / "結果.xlsx", made, found, permit=PERMIT)
     sheet = openpyxl.load_workbook(tmp_path / "結果.xlsx").active
     cells: list[Any] = [cell for row in sheet.iter_rows() for cell in row]
     assert all(cell.data_type in "sn" for cell in cells)
@@ -143,9 +142,9 @@ def test_the_file_of_findings_holds_no_formula(tmp_path: Path) -> None:
 
 def test_the_object_of_findings_holds_everything(tmp_path: Path) -> None:
     made, found = evil(tmp_path)
-    check_file.save(tmp_path / "結果.json", made, found, permit=PERMIT)
+    check.save_report(tmp_path / "結果.json", made, found, permit=PERMIT)
     data = json.loads((tmp_path / "結果.json").read_text("utf-8"))
-    assert data == json.loads(json.dumps(check_file.as_object(made, found)))
+    assert data == json.loads(json.dumps(check.report_object(made, found)))
     assert (data["rows"], data["encoding"], data["mapping"]) == (
         5,
         "utf-8",
@@ -163,10 +162,10 @@ def test_the_object_of_findings_holds_everything(tmp_path: Path) -> None:
 
 def test_the_flaws_of_kasensabo_are_found(kasensabo: Path) -> None:
     """About 465 answers hold remains of JSON by a plain count, and about 500 end without a full stop."""
-    made = reading.read(kasensabo / "train_all_merged_5578.jsonl")
+    made = file_import.import_file(kasensabo / "train_all_merged_5578.jsonl")
     assert (len(made.rows), made.bad, made.shape, made.encoding) == (5578, (), "alpaca", "utf-8")
     assert made.mapping.as_dict() == {"question": "instruction", "answer": "output", "input": "input"}
-    found = check.check(made)
+    found = check.check_rows(made)
     places = {finding.code: {place.line for place in finding.places} for finding in found.findings}
     cut_in_json = {row.line for row in made.rows if row.answer.endswith(("{", ",", "},", "\\n"))}
     assert len(cut_in_json) > 400

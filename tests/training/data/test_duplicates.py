@@ -6,8 +6,8 @@ import unicodedata
 import pytest
 
 from app.training.data import duplicates
-from app.training.data.duplicates import DEFAULT, PAPER, Measure
-from app.training.data.rows import Message, Row
+from app.training.data.duplicates import DEFAULT_MEASURE, PAPER_MEASURE, SimilarityMeasure
+from app.training.data.rows import RowMessage, TrainingRow
 
 WORDS = [
     "堤防",
@@ -28,15 +28,15 @@ WORDS = [
 ]
 
 
-def row(line: int, question: str, answer: str, system: str = "", group: str = "") -> Row:
-    messages = (Message("user", question), Message("assistant", answer))
-    return Row(line, (Message("system", system), *messages) if system else messages, group)
+def row(line: int, question: str, answer: str, system: str = "", group: str = "") -> TrainingRow:
+    messages = (RowMessage("user", question), RowMessage("assistant", answer))
+    return TrainingRow(line, (RowMessage("system", system), *messages) if system else messages, group)
 
 
-def made(seed: int, count: int) -> list[Row]:
+def made(seed: int, count: int) -> list[TrainingRow]:
     """Rows of which about a third is another one with some letters changed."""
     chance = random.Random(seed)
-    rows: list[Row] = []
+    rows: list[TrainingRow] = []
     for line in range(1, count + 1):
         if rows and chance.random() < 0.35:
             question, answer = (list(message.text) for message in chance.choice(rows).messages)
@@ -56,16 +56,24 @@ def jaccard(one: set[str], other: set[str]) -> float:
     return len(one & other) / len(one | other)
 
 
-def grams(one: Row, measure: Measure) -> set[str]:
+def grams(one: TrainingRow, measure: SimilarityMeasure) -> set[str]:
     texts = [one.question, one.answer] if measure.part == "row" else [one.question]
     text = "\n".join("".join(unicodedata.normalize("NFKC", each).split()) for each in texts).ljust(measure.n, "\0")
     return {text[at : at + measure.n] for at in range(len(text) - measure.n + 1)}
 
 
 @pytest.mark.parametrize(
-    "measure", [DEFAULT, PAPER, Measure(5, 0.3), Measure(3, 0.5, "question"), Measure(1, 1.0), Measure(2, 0.05)]
+    "measure",
+    [
+        DEFAULT_MEASURE,
+        PAPER_MEASURE,
+        SimilarityMeasure(5, 0.3),
+        SimilarityMeasure(3, 0.5, "question"),
+        SimilarityMeasure(1, 1.0),
+        SimilarityMeasure(2, 0.05),
+    ],
 )
-def test_near_ones_are_exactly_those_of_all_pairs(measure: Measure) -> None:
+def test_near_ones_are_exactly_those_of_all_pairs(measure: SimilarityMeasure) -> None:
     rows = made(seed=1, count=300)
     sets = [grams(each, measure) for each in rows]
     expected = [
@@ -75,15 +83,15 @@ def test_near_ones_are_exactly_those_of_all_pairs(measure: Measure) -> None:
         if (similarity := jaccard(sets[one], sets[other])) >= measure.threshold
     ]
     assert len(expected) > 20
-    assert duplicates.near(rows, measure.threshold, measure.n, measure.part) == expected
+    assert duplicates.near_duplicates(rows, measure.threshold, measure.n, measure.part) == expected
 
 
-@pytest.mark.parametrize("measure", [DEFAULT, PAPER])
-def test_the_nearest_is_that_of_all_pairs(measure: Measure) -> None:
+@pytest.mark.parametrize("measure", [DEFAULT_MEASURE, PAPER_MEASURE])
+def test_the_nearest_is_that_of_all_pairs(measure: SimilarityMeasure) -> None:
     rows = made(seed=2, count=120)
     sets = [grams(each, measure) for each in rows]
     asked, among = range(20), range(20, 120)
-    found = duplicates.nearest(rows, asked, among, measure)
+    found = duplicates.nearest_rows(rows, asked, among, measure)
     expected = [
         max(((other, jaccard(sets[one], sets[other])) for other in among), key=lambda pair: pair[1]) for one in asked
     ]
@@ -96,7 +104,7 @@ def test_letters_too_many_for_one_number_are_told_apart() -> None:
     random.Random(0).shuffle(every)
     rows = [row(at, "".join(every[at * 100 : at * 100 + 100]), "はい") for at in range(200)]
     rows.append(row(200, rows[7].question[:98] + "ＡＢ", "はい"))
-    assert [pair[:2] for pair in duplicates.near(rows, 0.8)] == [(7, 200)]
+    assert [pair[:2] for pair in duplicates.near_duplicates(rows, 0.8)] == [(7, 200)]
 
 
 def test_width_blanks_and_lines_make_no_other_row() -> None:
@@ -106,26 +114,31 @@ def test_width_blanks_and_lines_make_no_other_row() -> None:
         row(3, "床止めの 高さは？", "2　m\nです。"),
         row(4, "床止めの高さは？", "3 m です。"),
     ]
-    assert duplicates.exact(rows) == [(0, 1, 2)]
+    assert duplicates.exact_duplicates(rows) == [(0, 1, 2)]
     assert duplicates.repeated_questions(rows) == [(0, 1, 2, 3)]
 
 
 def test_another_system_message_or_earlier_turn_makes_another_row() -> None:
-    turns = (Message("user", "床止めとは？"), Message("assistant", "施設です。"))
-    asked = (Message("user", "続けて"), Message("assistant", "はい。"))
-    rows = [Row(1, (*turns, *asked)), Row(2, asked), row(3, "続けて", "はい。", system="短く。")]
-    assert duplicates.exact(rows) == []
+    turns = (RowMessage("user", "床止めとは？"), RowMessage("assistant", "施設です。"))
+    asked = (RowMessage("user", "続けて"), RowMessage("assistant", "はい。"))
+    rows = [TrainingRow(1, (*turns, *asked)), TrainingRow(2, asked), row(3, "続けて", "はい。", system="短く。")]
+    assert duplicates.exact_duplicates(rows) == []
     assert duplicates.repeated_questions(rows) == []
 
 
 @pytest.mark.parametrize("rows", [[], [row(1, "a", "b")], [row(1, "a", "b"), row(2, "c", "d")]])
-def test_few_rows_have_no_twins(rows: list[Row]) -> None:
-    assert duplicates.near(rows) == duplicates.exact(rows) == duplicates.repeated_questions(rows) == []
+def test_few_rows_have_no_twins(rows: list[TrainingRow]) -> None:
+    assert (
+        duplicates.near_duplicates(rows)
+        == duplicates.exact_duplicates(rows)
+        == duplicates.repeated_questions(rows)
+        == []
+    )
 
 
 def test_short_and_signs_only_texts_are_compared_too() -> None:
     rows = [row(1, "？", "。"), row(2, "?", "。"), row(3, "！", "。"), row(4, "\ud800", "😀")]
-    assert duplicates.near(rows) == [(0, 1, 1.0)]
+    assert duplicates.near_duplicates(rows) == [(0, 1, 1.0)]
 
 
 BODY = "門の鍵は守衛室の棚に掛けてあり、使った人が台帳に名前を書きます。"
@@ -151,7 +164,7 @@ def test_answers_that_say_the_same_are_found_in_whatever_frame(first: str, secon
 
 def test_an_answer_within_a_conversation_counts() -> None:
     turns = ("鍵は？", BODY, "窓は？", "閉まっています。")
-    talk = Row(1, tuple(Message(("user", "assistant")[at % 2], text) for at, text in enumerate(turns)))
+    talk = TrainingRow(1, tuple(RowMessage(("user", "assistant")[at % 2], text) for at, text in enumerate(turns)))
     pairs, compared = duplicates.same_answers([talk, row(2, "どこで借りますか。", BODY), row(3, "電話は？", "ない。")])
     assert (pairs, compared) == ([(0, 1)], {0, 1})
 

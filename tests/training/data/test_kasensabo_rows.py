@@ -7,25 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from app.training.data import leakage, personal, quality, split
-from app.training.data.rows import Message, Row
+from app.training.data import data_split, personal, quality
+from app.training.data.rows import RowMessage, TrainingRow
 
 
 @pytest.fixture(scope="module")
-def rows(kasensabo: Path) -> list[Row]:
+def rows(kasensabo: Path) -> list[TrainingRow]:
     pairs = map(json.loads, (kasensabo / "train_all_merged_5578.jsonl").read_text("utf-8").splitlines())
     return [
-        Row(line, (Message("user", pair["instruction"]), Message("assistant", pair["output"])))
+        TrainingRow(line, (RowMessage("user", pair["instruction"]), RowMessage("assistant", pair["output"])))
         for line, pair in enumerate(pairs, 1)
     ]
 
 
 @pytest.fixture(scope="module")
-def flagged(rows: list[Row]) -> list[tuple[str, ...]]:
-    return [quality.flags(row.answer) for row in rows]
+def flagged(rows: list[TrainingRow]) -> list[tuple[str, ...]]:
+    return [quality.text_flags(row.answer) for row in rows]
 
 
-def test_remains_of_json_are_found_and_little_else(rows: list[Row], flagged: list[tuple[str, ...]]) -> None:
+def test_remains_of_json_are_found_and_little_else(rows: list[TrainingRow], flagged: list[tuple[str, ...]]) -> None:
     """Ends of objects, \\n in letters, and closing marks of strings that nothing opened. Formulas are none."""
     sign = re.compile(r"[}{,]\s*$|\\n|[」』'\"](?:[、，,\s]|（約?\s?\d+\s?字）)*$")
     marked = [row.line for row, flags in zip(rows, flagged, strict=True) if "json_debris" in flags]
@@ -36,7 +36,7 @@ def test_remains_of_json_are_found_and_little_else(rows: list[Row], flagged: lis
     assert set(hard) <= set(marked)
 
 
-def test_cut_ends_are_found(rows: list[Row], flagged: list[tuple[str, ...]]) -> None:
+def test_cut_ends_are_found(rows: list[TrainingRow], flagged: list[tuple[str, ...]]) -> None:
     """500 answers do not end as a sentence does; of these a handful are lists and ends of strings in marks."""
     open_ended = {row.line for row in rows if row.answer.rstrip()[-1] not in "。．.！!？?」』）)"}
     unfinished = {row.line for row, flags in zip(rows, flagged, strict=True) if "unfinished" in flags}
@@ -50,19 +50,19 @@ def test_what_is_rare_stays_rare(flagged: list[tuple[str, ...]]) -> None:
     assert counted["repetition"] <= 5
 
 
-def test_no_row_names_a_person(rows: list[Row]) -> None:
-    assert [row.line for row in rows[::5] if personal.found(f"{row.question}\n{row.answer}")] == []
+def test_no_row_names_a_person(rows: list[TrainingRow]) -> None:
+    assert [row.line for row in rows[::5] if personal.find_personal(f"{row.question}\n{row.answer}")] == []
 
 
 def test_standards_name_their_authors_and_nobody_else(kasensabo: Path) -> None:
     """No river, office, chapter or table; the persons are authors in the lists of literature."""
     volumes = [path for path in sorted((kasensabo / "standards_md").glob("*.md")) if path.stat().st_size < 600_000]
-    kinds = Counter(one.kind for path in volumes for one in personal.found(path.read_text("utf-8")))
+    kinds = Counter(one.kind for path in volumes for one in personal.find_personal(path.read_text("utf-8")))
     assert set(kinds) == {"name"}
     assert kinds["name"] < 60
 
 
-def test_a_split_of_real_rows_is_sound(rows: list[Row]) -> None:
-    made = split.split(rows)
-    assert [len(made.part(name)) for name in split.PARTS] == [4978, 200, 400]
-    assert leakage.report(made).is_sound
+def test_a_split_of_real_rows_is_sound(rows: list[TrainingRow]) -> None:
+    made = data_split.split_rows(rows)
+    assert [len(made.part(name)) for name in data_split.PARTS] == [4978, 200, 400]
+    assert data_split.report_leakage(made).is_sound

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import openpyxl
 
-from app.training.data import check, curation, distribution, origin, overview, reading
+from app.training.data import check, curation, data_overview, file_import
 from app.training.data.curation import Curation, Decision
-from app.training.data.origin import Origin
-from app.training.data.overview import Flaws, Overview
-from app.training.data.rows import Message, Row
+from app.training.data.data_overview import DataOverview, FlawedRows
+from app.training.data.file_import import ImportOrigin
+from app.training.data.rows import RowMessage, TrainingRow
 
 CSV = "質問,回答,章\n" + "".join(
     f"{n * 7919 % 10_007:x} の点検は,{n * 104_729 % 99_991:x} 年ごとに行う。,{n % 3} 章\n" for n in range(20)
@@ -20,13 +20,13 @@ TROUBLED = (
 )
 
 
-def kept(folder: Path, text: str = CSV + TROUBLED) -> tuple[Path, Curation, Origin]:
+def kept(folder: Path, text: str = CSV + TROUBLED) -> tuple[Path, Curation, ImportOrigin]:
     path = folder / "行.csv"
     path.write_bytes(text.encode("cp932"))
-    found = reading.read(path)
-    curation.create(folder / "下書き", curation.imported(found.rows, check.check(found)))
-    origin.keep(folder / "下書き", origin.of(path, found))
-    read = origin.read(folder / "下書き")
+    found = file_import.import_file(path)
+    curation.create(folder / "下書き", curation.items_from_rows(found.rows, check.check_rows(found)))
+    file_import.write_origin(folder / "下書き", file_import.origin_of(path, found))
+    read = file_import.read_origin(folder / "下書き")
     assert read is not None
     return path, Curation(folder / "下書き"), read
 
@@ -44,9 +44,9 @@ def test_what_a_file_was_is_told_without_its_rows(tmp_path: Path) -> None:
 
 
 def test_rows_without_a_file_or_with_a_damaged_record_have_no_origin(tmp_path: Path) -> None:
-    assert origin.read(tmp_path) is None
-    (tmp_path / origin.FILE).write_text('{"type": "Origin", "imported": 1}')
-    assert origin.read(tmp_path) is None
+    assert file_import.read_origin(tmp_path) is None
+    (tmp_path / file_import.ORIGIN_FILE).write_text('{"type": "Origin", "imported": 1}')
+    assert file_import.read_origin(tmp_path) is None
 
 
 def test_dates_and_long_texts_of_a_sheet_become_samples_that_can_be_kept(tmp_path: Path) -> None:
@@ -55,14 +55,14 @@ def test_dates_and_long_texts_of_a_sheet_become_samples_that_can_be_kept(tmp_pat
         book.active.append(row)
     book.active.merge_cells("D1:F1")
     book.save(tmp_path / "表.xlsx")
-    (sample,) = reading.read(tmp_path / "表.xlsx").samples
-    assert (len(sample.values["回答"]), sample.values["日付"][:10]) == (reading.SAMPLE_CHARACTERS, "2026-04-01")
+    (sample,) = file_import.import_file(tmp_path / "表.xlsx").samples
+    assert (len(sample.values["回答"]), sample.values["日付"][:10]) == (file_import.SAMPLE_CHARACTERS, "2026-04-01")
 
 
 def test_the_columns_of_a_file_are_told_where_nobody_knows_what_they_mean(tmp_path: Path) -> None:
     path = tmp_path / "表.csv"
     path.write_text("甲,乙,丙\n鍵はどこか,守衛室です。,1\n", "utf-8")
-    columns, samples = reading.outline(path)
+    columns, samples = file_import.read_outline(path)
     assert (len(columns), len(samples)) == (3, 2)
     assert samples[1].values[columns[1]] == "守衛室です。"
 
@@ -70,31 +70,33 @@ def test_the_columns_of_a_file_are_told_where_nobody_knows_what_they_mean(tmp_pa
 def test_what_became_of_all_rows_adds_up(tmp_path: Path) -> None:
     _, rows, read = kept(tmp_path)
     bad = read.imported.bad
-    assert overview.overview(rows, len(bad)) == Overview(24, used=20, duplicates=1, flawed=2, unusable=1)
+    assert data_overview.count_rows(rows, len(bad)) == DataOverview(24, used=20, duplicates=1, flawed=2, unusable=1)
     rows.decide(Decision(21, "accepted"))
     rows.decide(Decision(1, "rejected"))
-    assert overview.overview(rows, len(bad)) == Overview(24, used=20, duplicates=1, flawed=1, rejected=1, unusable=1)
+    assert data_overview.count_rows(rows, len(bad)) == DataOverview(
+        24, used=20, duplicates=1, flawed=1, rejected=1, unusable=1
+    )
 
 
 def test_rows_with_flaws_are_found_by_kind(tmp_path: Path) -> None:
     _, rows, read = kept(tmp_path)
-    flaws = Flaws(rows, read.imported.bad)
+    flaws = FlawedRows(rows, read.imported.bad)
     assert flaws.kinds() == [
         ("open", 3), ("json_debris", 1), ("unfinished", 1), ("same_row", 1), ("personal_phone", 1), ("unusable", 1)
     ]  # fmt: skip
-    assert [overview.line(one) for one in flaws.of("")] == [22, 23, 24, 25]
+    assert [data_overview.line_number(one) for one in flaws.of("")] == [22, 23, 24, 25]
     rows.decide(Decision(21, "rejected"))
-    assert (flaws.open, [overview.line(one) for one in flaws.of("open")]) == (2, [23, 25])
+    assert (flaws.open, [data_overview.line_number(one) for one in flaws.of("open")]) == (2, [23, 25])
     (phone,) = flaws.of("personal_phone")
-    assert isinstance(phone, curation.Item)
-    assert overview.personal_words(phone.row, "personal_phone") == ["03-1234-5678"]
-    assert overview.personal_words(phone.row, "unfinished") == []
+    assert isinstance(phone, curation.CurationItem)
+    assert data_overview.personal_texts(phone.row, "personal_phone") == ["03-1234-5678"]
+    assert data_overview.personal_texts(phone.row, "unfinished") == []
 
 
 def test_lengths_groups_and_what_stands_apart_are_of_the_rows_that_count(tmp_path: Path) -> None:
     long = "".join(f"{n * 104_729 % 99_991:05x}" for n in range(120))
     _, rows, _ = kept(tmp_path, f"{CSV}長い答えは,{long}。,9 章\n")
-    found = distribution.distribution(rows)
+    found = data_overview.measure_distribution(rows)
     assert found is not None
     assert [(one.line, one.characters) for one in found.outliers] == [(22, 601)]
     assert ([bound for bound, _ in found.bins], sum(count for _, count in found.bins)) == (list(range(1, 14)), 20)
@@ -102,12 +104,12 @@ def test_lengths_groups_and_what_stands_apart_are_of_the_rows_that_count(tmp_pat
     assert {share.name: share.rows for share in found.groups} == {"0 章": 7, "1 章": 7, "2 章": 6, "9 章": 1}
     assert found.categories == ()
     rows.decide(Decision(21, "rejected"))
-    after = distribution.distribution(rows)
+    after = data_overview.measure_distribution(rows)
     assert after is not None
     assert (after.rows, after.outliers) == (20, ())
 
 
 def test_where_nothing_counts_nothing_is_measured(tmp_path: Path) -> None:
-    messages = (Message("user", "あ？"), Message("assistant", "い。"))
-    curation.create(tmp_path, [curation.Item(1, Row(1, messages), ("mojibake",))])
-    assert distribution.distribution(Curation(tmp_path)) is None
+    messages = (RowMessage("user", "あ？"), RowMessage("assistant", "い。"))
+    curation.create(tmp_path, [curation.CurationItem(1, TrainingRow(1, messages), ("mojibake",))])
+    assert data_overview.measure_distribution(Curation(tmp_path)) is None

@@ -5,11 +5,11 @@ import random
 
 import pytest
 
-from app.training.data.personal import found
+from app.training.data.personal import find_personal
 
 
 def kinds(text: str) -> list[tuple[str, str]]:
-    return [(one.kind, text[one.start : one.end]) for one in found(text)]
+    return [(one.kind, text[one.start : one.end]) for one in find_personal(text)]
 
 
 PERSONAL = [
@@ -86,7 +86,7 @@ def test_places_are_those_of_the_text_and_do_not_overlap() -> None:
     place, phone = "〒100-0014 東京都千代田区永田町１－７－１", "ＴＥＬ：０３－５２５３－８１１１"
     text = f"氏名：田中 太郎様　住所：{place}　{phone}　mail: t@example.jp"
     assert [kind for kind, _part in kinds(text)] == ["name", "postal_code", "address", "phone", "mail"]
-    ends = [(one.start, one.end) for one in found(text)]
+    ends = [(one.start, one.end) for one in find_personal(text)]
     assert all(first[1] <= second[0] for first, second in itertools.pairwise(ends))
 
 

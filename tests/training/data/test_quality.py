@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from app.training.data.quality import CODES, flags
+from app.training.data.quality import CODES, text_flags
 
 WHOLE = "床止めは、河床の洗掘を防ぐために設ける。"
 
@@ -25,7 +25,7 @@ def seeded(seed: int, sentences: int = 3) -> str:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_text_without_defects_has_no_flag(seed: int) -> None:
-    assert flags(seeded(seed)) == ()
+    assert text_flags(seeded(seed)) == ()
 
 
 DEBRIS = [
@@ -51,7 +51,7 @@ DEBRIS = [
 
 @pytest.mark.parametrize("text", DEBRIS)
 def test_remains_of_json_are_found(text: str) -> None:
-    assert "json_debris" in flags(text)
+    assert "json_debris" in text_flags(text)
 
 
 NO_DEBRIS = [
@@ -75,7 +75,7 @@ NO_DEBRIS = [
 
 @pytest.mark.parametrize("text", NO_DEBRIS)
 def test_code_formulas_and_quotes_are_no_remains(text: str) -> None:
-    assert "json_debris" not in flags(text)
+    assert "json_debris" not in text_flags(text)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -83,7 +83,7 @@ def test_a_text_cut_anywhere_inside_a_sentence_is_unfinished(seed: int) -> None:
     text = seeded(seed, sentences=6)
     cut = random.Random(seed).randrange(60, len(text) - 1)
     whole = text[:cut].endswith("。")
-    assert flags(text[:cut]) == (() if whole else ("unfinished",))
+    assert text_flags(text[:cut]) == (() if whole else ("unfinished",))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_text_cut_anywhere_inside_a_sentence_is_unfinished(seed: int) -> None:
     ],
 )
 def test_an_open_end_is_unfinished(text: str) -> None:
-    assert flags(text) == ("unfinished",)
+    assert text_flags(text) == ("unfinished",)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_an_open_end_is_unfinished(text: str) -> None:
     ],
 )
 def test_what_ends_as_it_should_is_finished(text: str) -> None:
-    assert flags(text) == ()
+    assert text_flags(text) == ()
 
 
 MISREAD = [("utf-8", "cp932"), ("utf-8", "cp1252"), ("utf-8", "latin-1"), ("cp932", "cp1252"), ("cp932", "latin-1")]
@@ -133,7 +133,7 @@ MISREAD = [("utf-8", "cp932"), ("utf-8", "cp1252"), ("utf-8", "latin-1"), ("cp93
 )
 def test_japanese_read_in_a_wrong_encoding_is_found(text: str, written: str, read: str) -> None:
     misread = text.encode(written).decode(read, "ignore")
-    assert "mojibake" in flags(misread), misread
+    assert "mojibake" in text_flags(misread), misread
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_japanese_read_in_a_wrong_encoding_is_found(text: str, written: str, rea
     ],
 )
 def test_signs_for_lost_letters_are_found(text: str) -> None:
-    assert flags(text) == ("mojibake",)
+    assert text_flags(text) == ("mojibake",)
 
 
 @pytest.mark.parametrize(
@@ -163,18 +163,18 @@ def test_signs_for_lost_letters_are_found(text: str) -> None:
     ],
 )
 def test_foreign_letters_and_signs_are_not_misread(text: str) -> None:
-    assert flags(text) == ()
+    assert text_flags(text) == ()
 
 
 @pytest.mark.parametrize("unit", ["点検する、", "流速と水位と", "安全率を考慮した設計により、", "abc "])
 def test_a_piece_that_goes_round_is_a_loop(unit: str) -> None:
-    assert "repetition" in flags("はじめに。" + unit * 8 + "以上。")
+    assert "repetition" in text_flags("はじめに。" + unit * 8 + "以上。")
 
 
 def test_a_sentence_three_times_is_a_loop_and_twice_is_none() -> None:
     sentence = "堤防の沈下を年に一度測ることとする。"
-    assert flags(sentence + WHOLE + sentence) == ()
-    assert flags(sentence + WHOLE + sentence + WHOLE + sentence) == ("repetition",)
+    assert text_flags(sentence + WHOLE + sentence) == ()
+    assert text_flags(sentence + WHOLE + sentence + WHOLE + sentence) == ("repetition",)
 
 
 @pytest.mark.parametrize(
@@ -188,24 +188,24 @@ def test_a_sentence_three_times_is_a_loop_and_twice_is_none() -> None:
     ],
 )
 def test_laughter_tables_and_rules_are_no_loops(text: str) -> None:
-    assert "repetition" not in flags(text)
+    assert "repetition" not in text_flags(text)
 
 
 @pytest.mark.parametrize("sign", ["\0", "\x1b", "\x7f", "\x85", "\u200b", "\ufeff", "\u202e", "\ue000"])
 def test_characters_that_nobody_sees_are_found(sign: str) -> None:
-    assert flags(f"床止めを{sign}造る。") == ("control_characters",)
+    assert text_flags(f"床止めを{sign}造る。") == ("control_characters",)
 
 
 @pytest.mark.parametrize(
     "text", ["タブ\tと\r\n改行。", "家族👨\u200d👩\u200d👧。", "☀\ufe0fです。", "全角\u3000空白、\u202f細い空白。"]
 )
 def test_blanks_and_joined_emoji_are_no_control_characters(text: str) -> None:
-    assert flags(text) == ()
+    assert text_flags(text) == ()
 
 
 def test_several_defects_are_named_in_one_order() -> None:
     text = "\ufffd\0" + "点検する、" * 8 + '",'
-    assert flags(text) == CODES
+    assert text_flags(text) == CODES
 
 
 @pytest.mark.parametrize(
@@ -226,9 +226,9 @@ def test_several_defects_are_named_in_one_order() -> None:
 )
 def test_a_hostile_text_is_judged_as_a_short_one(unit: str, found: tuple[str, ...]) -> None:
     """With patterns that go back over what they have read this would take hours."""
-    assert flags(unit * 2_000) == flags(unit * 20_000) == found
+    assert text_flags(unit * 2_000) == text_flags(unit * 20_000) == found
 
 
 @pytest.mark.parametrize("text", ["本当ですか？？？？", "えっ？？本当？", "a ?? b", "値は ??? とする。", "。"])
 def test_question_marks_that_ask_are_no_lost_letters(text: str) -> None:
-    assert "mojibake" not in flags(text)
+    assert "mojibake" not in text_flags(text)

@@ -9,19 +9,19 @@ import pytest
 from app.base.errors import AppError
 from app.base.tables.column_mapping import ColumnMapping
 from app.base.wording import describe_error, phrase
-from app.training.data import reading
-from app.training.data.reading import Imported
+from app.training.data import file_import
+from app.training.data.file_import import ImportedRows
 from tests.training.data.odd_files import A1, ALPACA, ODD, PAIRS, Q1, Q2, TABLE, Content, Odd, as_csv, lines, write
 
 
-def pairs(found: Imported) -> list[tuple[str, str]]:
+def pairs(found: ImportedRows) -> list[tuple[str, str]]:
     return [(row.question, row.answer) for row in found.rows]
 
 
 @pytest.mark.parametrize("odd", ODD, ids=[odd.title for odd in ODD])
 @pytest.mark.fault("S11")
 def test_an_odd_file_gives_its_rows_and_names_those_that_are_none(tmp_path: Path, odd: Odd) -> None:
-    found = reading.read(write(tmp_path / odd.name, odd.content), odd.wanted)
+    found = file_import.import_file(write(tmp_path / odd.name, odd.content), odd.wanted)
     assert [(row.line, row.code) for row in found.bad] == list(odd.bad)
     assert pairs(found) == list(odd.pairs)
     assert found.shape == odd.shape
@@ -70,7 +70,7 @@ def test_what_is_no_training_data_is_refused_in_words(
 ) -> None:
     path = write(tmp_path / name, content)
     with pytest.raises(AppError) as caught:
-        reading.read(path, wanted)
+        file_import.import_file(path, wanted)
     assert caught.value.code == code
     assert "?" not in str(describe_error(caught.value))
 
@@ -79,14 +79,14 @@ def test_what_is_no_training_data_is_refused_in_words(
 @pytest.mark.fault("S11")
 def test_a_file_that_is_not_there_is_said_to_be_that(tmp_path: Path, name: str) -> None:
     with pytest.raises(AppError) as caught:
-        reading.read(tmp_path / name if name[0] != "~" else Path(name))
+        file_import.import_file(tmp_path / name if name[0] != "~" else Path(name))
     assert caught.value.code in ("file_missing", "table_unreadable")
 
 
 @pytest.mark.fault("S11")
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(AppError, match="data_is_folder"):
-        reading.read(tmp_path)
+        file_import.import_file(tmp_path)
 
 
 def test_the_sheet_with_questions_is_found_and_the_others_are_named(tmp_path: Path) -> None:
@@ -98,13 +98,13 @@ def test_the_sheet_with_questions_is_found_and_the_others_are_named(tmp_path: Pa
         for row in rows:
             sheet.append(row)
     book.save(tmp_path / "q.xlsx")
-    found = reading.read(tmp_path / "q.xlsx")
+    found = file_import.import_file(tmp_path / "q.xlsx")
     assert (pairs(found), found.sheet, found.other_sheets) == (list(PAIRS), "一覧", ("表紙", "旧版"))
 
 
 def test_a_row_has_the_same_id_whatever_file_it_comes_from(tmp_path: Path) -> None:
-    table = reading.read(write(tmp_path / "a.csv", as_csv(TABLE).encode("cp932")))
-    alpaca = reading.read(write(tmp_path / "b.jsonl", lines(*ALPACA)))
+    table = file_import.import_file(write(tmp_path / "a.csv", as_csv(TABLE).encode("cp932")))
+    alpaca = file_import.import_file(write(tmp_path / "b.jsonl", lines(*ALPACA)))
     assert [row.id for row in table.rows] == [row.id for row in alpaca.rows]
     assert len(table.sha256) == 64
     assert table.sha256 != alpaca.sha256
@@ -113,23 +113,25 @@ def test_a_row_has_the_same_id_whatever_file_it_comes_from(tmp_path: Path) -> No
 def test_groups_that_differ_only_at_their_end_are_different(tmp_path: Path) -> None:
     place = "https://example.co.jp/" + "documents/" * 60
     table = [("質問", "回答", "資料"), *((f"問{at}？", f"答{at}。", f"{place}{at}.pdf") for at in range(3))]
-    found = reading.read(write(tmp_path / "a.csv", as_csv(table).encode()), ColumnMapping(group="資料"))
+    found = file_import.import_file(write(tmp_path / "a.csv", as_csv(table).encode()), ColumnMapping(group="資料"))
     assert [row.group for row in found.rows] == [f"{place}{at}.pdf" for at in range(3)]
 
 
 @pytest.mark.fault("S11")
 def test_a_large_file_is_refused_by_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "FILE_BYTES", 1000)
-    monkeypatch.setattr(reading, "ROWS", 3)
+    monkeypatch.setattr(file_import, "FILE_BYTES", 1000)
+    monkeypatch.setattr(file_import, "ROWS", 3)
     with pytest.raises(AppError, match="table_large"):
-        reading.read(write(tmp_path / "a.jsonl", b"x" * 1001))
+        file_import.import_file(write(tmp_path / "a.jsonl", b"x" * 1001))
     with pytest.raises(AppError, match="table_long"):
-        reading.read(write(tmp_path / "b.jsonl", b'{"q": "x", "a": "y"}\n' * 4))
+        file_import.import_file(write(tmp_path / "b.jsonl", b'{"q": "x", "a": "y"}\n' * 4))
 
 
 @pytest.mark.fault("S11")
 def test_values_as_deep_as_can_be_read_are_named_too(tmp_path: Path) -> None:
     for depth in range(900, 1000):
         deep = "[" * depth + "]" * depth
-        found = reading.read(write(tmp_path / "a.jsonl", f'{deep}\n{{"question": {deep}, "answer": "x"}}'.encode()))
+        found = file_import.import_file(
+            write(tmp_path / "a.jsonl", f'{deep}\n{{"question": {deep}, "answer": "x"}}'.encode())
+        )
         assert [row.line for row in found.bad] == [1, 2]

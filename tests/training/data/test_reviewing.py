@@ -2,17 +2,16 @@
 
 import pytest
 
-from app.training.data import reviewing
-from app.training.data.curation import Evidence, Item
-from app.training.data.reviewing import Pace
-from app.training.data.rows import Message, Row
+from app.training.data import curation
+from app.training.data.curation import CurationItem, ReviewPace, RowEvidence
+from app.training.data.rows import RowMessage, TrainingRow
 
 QUOTE = "かぶりは100mm以上とする。"
-EVIDENCE = Evidence("手引き.pdf", ("2 章", "2.1 かぶり"), 12, QUOTE, f"2.1 かぶり\n{QUOTE}")
+EVIDENCE = RowEvidence("手引き.pdf", ("2 章", "2.1 かぶり"), 12, QUOTE, f"2.1 かぶり\n{QUOTE}")
 
 
-def row(question: str, answer: str) -> Row:
-    return Row(1, (Message("user", question), Message("assistant", answer)))
+def row(question: str, answer: str) -> TrainingRow:
+    return TrainingRow(1, (RowMessage("user", question), RowMessage("assistant", answer)))
 
 
 @pytest.mark.parametrize(
@@ -26,41 +25,41 @@ def row(question: str, answer: str) -> Row:
     ],
 )
 def test_numbers_of_an_answer_are_looked_for_in_its_quote(answer: str, numbers: int, missing: tuple[str, ...]) -> None:
-    found = reviewing.look(row("かぶりはいくつですか", answer), EVIDENCE)
+    found = curation.inspect_row(row("かぶりはいくつですか", answer), EVIDENCE)
     assert (found.numbers, found.missing) == (numbers, missing)
 
 
 def test_without_a_quote_no_number_is_missing() -> None:
-    assert reviewing.look(row("いくつですか", "70 mm です。"), None).missing == ()
-    assert reviewing.look(row("いくつですか", "70 mm です。"), Evidence("手引き.pdf")).missing == ()
+    assert curation.inspect_row(row("いくつですか", "70 mm です。"), None).missing == ()
+    assert curation.inspect_row(row("いくつですか", "70 mm です。"), RowEvidence("手引き.pdf")).missing == ()
 
 
 def test_an_answer_must_end_and_a_question_need_not() -> None:
-    assert reviewing.look(row("点検は", "点検は年に一回行います。"), None).flaws == ()
-    assert reviewing.look(row("点検は？", "点検は年に一回"), None).flaws == ()  # short answers are whole
-    assert reviewing.look(row("点検は？", "点検は年に一回行い、"), None).flaws == ("unfinished",)
+    assert curation.inspect_row(row("点検は", "点検は年に一回行います。"), None).flaws == ()
+    assert curation.inspect_row(row("点検は？", "点検は年に一回"), None).flaws == ()  # short answers are whole
+    assert curation.inspect_row(row("点検は？", "点検は年に一回行い、"), None).flaws == ("unfinished",)
 
 
 def test_personal_details_are_named_by_their_kind() -> None:
-    found = reviewing.look(row("連絡先は？", "電話は 03-1234-5678、メールは taro@example.com です。"), None)
+    found = curation.inspect_row(row("連絡先は？", "電話は 03-1234-5678、メールは taro@example.com です。"), None)
     assert found.personal == ("phone", "mail")
 
 
 def test_a_quote_stands_in_its_passage_or_does_not() -> None:
-    assert reviewing.is_quoted(EVIDENCE)
-    assert not reviewing.is_quoted(Evidence("手引き.pdf", quote="かぶりは100mm以上", passage="かぶりは 100mm 以上"))
-    assert not reviewing.is_quoted(Evidence("手引き.pdf", passage="何か"))
+    assert curation.is_quoted(EVIDENCE)
+    assert not curation.is_quoted(RowEvidence("手引き.pdf", quote="かぶりは100mm以上", passage="かぶりは 100mm 以上"))
+    assert not curation.is_quoted(RowEvidence("手引き.pdf", passage="何か"))
 
 
 def test_pairs_of_one_passage_are_counted() -> None:
     found = (EVIDENCE, None, EVIDENCE)
-    items = [Item(number, row("問い", "答え"), evidence=one) for number, one in enumerate(found, start=1)]
-    assert reviewing.with_same_passage(items) == {("手引き.pdf", EVIDENCE.passage): 2}
+    items = [CurationItem(number, row("問い", "答え"), evidence=one) for number, one in enumerate(found, start=1)]
+    assert curation.with_same_passage(items) == {("手引き.pdf", EVIDENCE.passage): 2}
 
 
 def test_the_rest_is_foretold_from_the_pace_without_the_breaks() -> None:
     now = 0.0
-    pace = Pace(lambda: now)
+    pace = ReviewPace(lambda: now)
     for seconds in (0, 6, 6, 6, 3600):
         now += seconds
         pace.note()

@@ -6,17 +6,16 @@ import random
 import pytest
 
 from app.base.errors import AppError
-from app.training.data import leakage, split
-from app.training.data.duplicates import PAPER as PAPER_MEASURE
-from app.training.data.duplicates import near
-from app.training.data.split import PAPER, PARTS, Settings
+from app.training.data import data_split
+from app.training.data.data_split import PAPER, PARTS, SplitSettings
+from app.training.data.duplicates import PAPER_MEASURE, near_duplicates
 from tests.training.data.split_rows import distinct, ids, row, troubled
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_nothing_comes_apart_and_nothing_is_lost(seed: int) -> None:
     rows = troubled(seed)
-    made = split.split(rows, Settings(seed=seed))
+    made = data_split.split_rows(rows, SplitSettings(seed=seed))
     parts = {name: made.part(name) for name in PARTS}
     lines = [one.line for part in parts.values() for one in part] + [one.row.line for one in made.removed]
     assert sorted(lines) == [one.line for one in rows]
@@ -28,19 +27,19 @@ def test_nothing_comes_apart_and_nothing_is_lost(seed: int) -> None:
         assert all(len(names) == 1 for names in where.values())
     kept = [one for part in parts.values() for one in part]
     part_of = [name for name, part in parts.items() for _ in part]
-    assert all(part_of[one] == part_of[other] for one, other, _ in near(kept))
+    assert all(part_of[one] == part_of[other] for one, other, _ in near_duplicates(kept))
     assert all(parts.values())
-    assert leakage.report(made).is_sound
+    assert data_split.report_leakage(made).is_sound
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_paper_removes_what_is_like_a_held_out_question(seed: int) -> None:
     rows = troubled(seed)
-    made = split.split(rows, dataclasses.replace(PAPER, seed=seed))
+    made = data_split.split_rows(rows, dataclasses.replace(PAPER, seed=seed))
     known = [*made.holdout, *made.train, *made.validation]
-    pairs = near(known, PAPER_MEASURE.threshold, PAPER_MEASURE.n, PAPER_MEASURE.part)
+    pairs = near_duplicates(known, PAPER_MEASURE.threshold, PAPER_MEASURE.n, PAPER_MEASURE.part)
     assert not [pair for pair in pairs if pair[0] < len(made.holdout) <= pair[1]]
-    report = leakage.report(made)
+    report = data_split.report_leakage(made)
     assert report.near == 0
     assert report.shared_groups == ()
 
@@ -48,7 +47,7 @@ def test_the_paper_removes_what_is_like_a_held_out_question(seed: int) -> None:
 def test_the_paper_names_what_it_removed_and_why() -> None:
     rows = distinct(100)
     rows += [row(101 + at, f"では{one.question}", "別の答え。" + one.answer[::-1]) for at, one in enumerate(rows)]
-    made = split.split(rows, PAPER)
+    made = data_split.split_rows(rows, PAPER)
     assert made.removed
     held_out = set(ids(made.holdout))
     for one in made.removed:
@@ -61,7 +60,7 @@ def test_the_paper_names_what_it_removed_and_why() -> None:
 def test_rows_that_are_the_same_are_kept_once_and_listed() -> None:
     rows = distinct(60)
     rows += [row(61, rows[3].question, rows[3].answer + "\n"), row(62, rows[3].question, rows[3].answer)]
-    made = split.split(rows)
+    made = data_split.split_rows(rows)
     assert [(one.row.line, one.reason, one.other.line, one.similarity) for one in made.removed] == [
         (61, "same", 4, 1.0),
         (62, "same", 4, 1.0),
@@ -74,7 +73,7 @@ def test_a_row_that_stands_for_a_twin_stays_with_the_twins_group() -> None:
     rows.append(row(61, rows[0].question, rows[0].answer, "第2章"))
     rows += [dataclasses.replace(one, line=one.line + 61, group="第2章") for one in distinct(4, seed=9)]
     for seed in range(10):
-        made = split.split(rows, Settings(seed=seed))
+        made = data_split.split_rows(rows, SplitSettings(seed=seed))
         where = {name for name in PARTS for one in made.part(name) if one.group in ("第1章", "第2章")}
         assert len(where) == 1
 
@@ -82,32 +81,36 @@ def test_a_row_that_stands_for_a_twin_stays_with_the_twins_group() -> None:
 @pytest.mark.parametrize(
     ("count", "settings", "sizes"),
     [
-        (1000, Settings(), (800, 100, 100)),
-        (100, Settings(), (60, 20, 20)),  # twenty at the least
-        (40, Settings(), (20, 10, 10)),  # but not more than a quarter
-        (10, Settings(), (6, 2, 2)),
-        (5000, Settings(), (4400, 200, 400)),  # at the most
-        (1000, Settings(holdout=0.25, validation=0.05), (700, 50, 250)),
+        (1000, SplitSettings(), (800, 100, 100)),
+        (100, SplitSettings(), (60, 20, 20)),  # twenty at the least
+        (40, SplitSettings(), (20, 10, 10)),  # but not more than a quarter
+        (10, SplitSettings(), (6, 2, 2)),
+        (5000, SplitSettings(), (4400, 200, 400)),  # at the most
+        (1000, SplitSettings(holdout=0.25, validation=0.05), (700, 50, 250)),
     ],
 )
-def test_parts_have_the_size_they_should(count: int, settings: Settings, sizes: tuple[int, int, int]) -> None:
-    made = split.split(distinct(count), settings)
+def test_parts_have_the_size_they_should(count: int, settings: SplitSettings, sizes: tuple[int, int, int]) -> None:
+    made = data_split.split_rows(distinct(count), settings)
     assert tuple(len(made.part(name)) for name in PARTS) == sizes
 
 
 def test_the_order_of_the_file_makes_no_difference_and_the_seed_does() -> None:
     rows = troubled(3)
-    gone = {one.row.line for one in split.split(rows).removed}
+    gone = {one.row.line for one in data_split.split_rows(rows).removed}
     one_of_each = [one for one in rows if one.line not in gone]
     shuffled = random.Random(1).sample(one_of_each, len(one_of_each))
-    first, second, other = split.split(one_of_each), split.split(shuffled), split.split(one_of_each, Settings(seed=1))
+    first, second, other = (
+        data_split.split_rows(one_of_each),
+        data_split.split_rows(shuffled),
+        data_split.split_rows(one_of_each, SplitSettings(seed=1)),
+    )
     assert [ids(first.part(name)) for name in PARTS] == [ids(second.part(name)) for name in PARTS]
     assert [ids(first.part(name)) for name in PARTS] != [ids(other.part(name)) for name in PARTS]
 
 
 def test_the_first_rows_of_training_are_a_mixture_of_all() -> None:
     """Pieces of growing length are nested as pieces of one list; but they must not be one end of the file."""
-    made = split.split(distinct(400))
+    made = data_split.split_rows(distinct(400))
     first = [one.line for one in made.train[:100]]
     assert 150 < sum(first) / len(first) < 250
     assert len(set(first)) == 100
@@ -116,58 +119,58 @@ def test_the_first_rows_of_training_are_a_mixture_of_all() -> None:
 @pytest.mark.parametrize("count", [0, 1, 9])
 def test_too_few_rows_are_an_error_that_counts_them(count: int) -> None:
     with pytest.raises(AppError) as refused:
-        split.split(distinct(count))
+        data_split.split_rows(distinct(count))
     assert (refused.value.code, refused.value.facts["rows"]) == ("split_too_few", count)
 
 
 def test_twins_do_not_count() -> None:
     with pytest.raises(AppError) as refused:
-        split.split([row(line, "床止めとは？", "施設です。") for line in range(50)])
+        data_split.split_rows([row(line, "床止めとは？", "施設です。") for line in range(50)])
     assert refused.value.facts["rows"] == 1
 
 
 def test_large_groups_are_held_out_whole() -> None:
     rows = [dataclasses.replace(one, group=f"第{one.line % 5}編") for one in distinct(100)]
-    made = split.split(rows)
+    made = data_split.split_rows(rows)
     assert [len(made.part(name)) for name in PARTS] == [60, 20, 20]
     rows = [dataclasses.replace(one, group=f"第{one.line % 3}編") for one in distinct(99)]
-    assert [len(split.split(rows).part(name)) for name in PARTS] == [33, 33, 33]
+    assert [len(data_split.split_rows(rows).part(name)) for name in PARTS] == [33, 33, 33]
 
 
 @pytest.mark.parametrize("groups", [1, 2])
 def test_too_few_groups_are_an_error(groups: int) -> None:
     rows = [dataclasses.replace(one, group=f"第{one.line % groups}編") for one in distinct(100)]
     with pytest.raises(AppError) as refused:
-        split.split(rows)
+        data_split.split_rows(rows)
     assert refused.value.code == "split_few_groups"
 
 
 def test_a_question_of_every_row_is_an_instruction_and_binds_nothing() -> None:
     rows = [row(one.line, "次の俳句を続けてください。", one.answer) for one in distinct(200)]
-    made = split.split(rows)
+    made = data_split.split_rows(rows)
     assert len(made.holdout) == 20
 
 
-@pytest.mark.parametrize("settings", [Settings(), PAPER])
-def test_the_same_answer_to_other_questions_stays_together(settings: Settings) -> None:
+@pytest.mark.parametrize("settings", [SplitSettings(), PAPER])
+def test_the_same_answer_to_other_questions_stays_together(settings: SplitSettings) -> None:
     rows = [
         row(one.line, one.question, other.answer) for one, other in zip(distinct(60, 1), distinct(20) * 3, strict=True)
     ]
     for seed in range(5):
-        made = split.split(rows, dataclasses.replace(settings, seed=seed))
+        made = data_split.split_rows(rows, dataclasses.replace(settings, seed=seed))
         answers = [{one.answer for one in made.part(name)} for name in PARTS]
         assert sum(map(len, answers)) == 20
-        assert leakage.report(made).is_sound
+        assert data_split.report_leakage(made).is_sound
 
 
 def test_what_an_adapter_knows_is_trained_with_all_that_belongs_to_it() -> None:
     rows = [*distinct(60), row(90, "鉄筋は？", "甲", "群"), row(91, "塗装は？", "乙", "群")]
     known = {one.id for one in [*rows[:20], rows[-1]]}
-    made = split.split(rows, known=known)
+    made = data_split.split_rows(rows, known=known)
     held = {one.id for one in (*made.holdout, *made.validation)}
     assert held
     assert held.isdisjoint(known | {rows[-2].id})
     assert len(made.train) + len(held) == 62
     with pytest.raises(AppError) as caught:
-        split.split(rows, known={one.id for one in rows[1:]})
+        data_split.split_rows(rows, known={one.id for one in rows[1:]})
     assert (caught.value.code, caught.value.facts["rows"]) == ("split_all_known", 1)

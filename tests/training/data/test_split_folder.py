@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from app.base.errors import AppError
-from app.training.data import leakage, split
-from app.training.data.split import PARTS, Settings
+from app.training.data import data_split
+from app.training.data.data_split import PARTS, SplitSettings
 from tests.training.data.split_rows import troubled
 
 SOURCE = {"name": "質問.xlsx", "sha256": "0" * 64}
 
 
 def saved(folder: Path, seed: int = 0) -> dict[str, object]:
-    made = split.split(troubled(5), Settings(seed=seed))
-    return split.write(made, folder, SOURCE, leakage.report(made).as_json())
+    made = data_split.split_rows(troubled(5), SplitSettings(seed=seed))
+    return data_split.write_split(made, folder, SOURCE, data_split.report_leakage(made).as_json())
 
 
 def test_a_folder_holds_rows_and_what_they_come_from(tmp_path: Path) -> None:
@@ -28,8 +28,8 @@ def test_a_folder_holds_rows_and_what_they_come_from(tmp_path: Path) -> None:
         [*(f"{name}.jsonl" for name in PARTS), "split.json"]
     )
     assert [path.name for path in folder.parent.iterdir()] == ["分割"]
-    assert split.verify(folder) == manifest == json.loads((folder / "split.json").read_text("utf-8"))
-    made = split.split(troubled(5))
+    assert data_split.verify_split(folder) == manifest == json.loads((folder / "split.json").read_text("utf-8"))
+    made = data_split.split_rows(troubled(5))
     for name in PARTS:
         raw = (folder / f"{name}.jsonl").read_bytes()
         assert manifest["files"][name] == {
@@ -84,7 +84,7 @@ def test_a_changed_or_missing_file_is_noticed(tmp_path: Path, name: str, how: st
     else:
         file.unlink()
     with pytest.raises(AppError) as refused:
-        split.verify(tmp_path / "x")
+        data_split.verify_split(tmp_path / "x")
     assert (refused.value.code, refused.value.facts["file"]) == ("split_changed", name)
 
 
@@ -102,7 +102,7 @@ def test_a_folder_that_is_no_split_is_told(tmp_path: Path, content: bytes | None
     if content is not None:
         (tmp_path / "split.json").write_bytes(content)
     with pytest.raises(AppError) as refused:
-        split.verify(tmp_path)
+        data_split.verify_split(tmp_path)
     assert refused.value.code == code
 
 
@@ -110,7 +110,7 @@ def test_a_split_of_a_later_version_is_told(tmp_path: Path) -> None:
     manifest = saved(tmp_path / "x")
     (tmp_path / "x" / "split.json").write_text(json.dumps({**manifest, "version": 2}), "utf-8")
     with pytest.raises(AppError) as refused:
-        split.verify(tmp_path / "x")
+        data_split.verify_split(tmp_path / "x")
     assert refused.value.code == "newer_data"
 
 

@@ -8,15 +8,22 @@ import pytest
 
 from app.base.wording import phrase
 from app.inference.reply_journal import ModelReply
-from app.training.generation import checks, grammar, prompts, words
-from app.training.generation.records import PARAPHRASE, QUESTION_MAX, REASONS, SCORE_MIN, UNANSWERABLE, Candidate
+from app.training.generation import generation_plan, prompts
+from app.training.generation.pair_records import (
+    PARAPHRASE,
+    QUESTION_MAX,
+    REJECTION_REASONS,
+    SCORE_MIN,
+    UNANSWERABLE,
+    PairCandidate,
+)
 from tests.training.generation.collection import ANSWER, COVER, QUESTION, TEXT, passage
 
-GOOD = Candidate(passage(), "number", COVER, QUESTION, ANSWER)
+GOOD = PairCandidate(passage(), "number", COVER, QUESTION, ANSWER)
 
 
 def reason(lacking: bool = False, **fields: str) -> str:
-    return checks.reason(dataclasses.replace(GOOD, **fields), lambda _question: lacking)
+    return generation_plan.rejection_reason(dataclasses.replace(GOOD, **fields), lambda _question: lacking)
 
 
 def test_a_pair_that_the_quote_bears_out_is_kept() -> None:
@@ -73,25 +80,34 @@ def test_it_may_say_it_in_its_own_words(answer: str, question: str) -> None:
 )  # fmt: skip
 def test_what_is_wrong_with_it_is_said(fields: dict[str, str], code: str) -> None:
     assert reason(**fields) == code
-    assert code in REASONS
+    assert code in REJECTION_REASONS
 
 
 def test_every_example_of_a_question_is_known_when_it_is_copied() -> None:
     place = passage()
-    made = [prompts.pair(place, words.styles()[0]), prompts.paraphrase(GOOD), prompts.unanswerable(place)]
+    made = [
+        prompts.pair_prompt(place, prompts.question_styles()[0]),
+        prompts.paraphrase_prompt(GOOD),
+        prompts.unanswerable_prompt(place),
+    ]
     examples = [re.findall(r'"question": "(.+?)"', one.question)[0] for one in made]
     assert len(set(examples)) == 3
     about_it = dataclasses.replace(place, section=dataclasses.replace(place.section, heading=("消火器の設置",)))
     for example in examples:
         for fields in ({}, {"category": PARAPHRASE}, {"category": UNANSWERABLE, "quote": ""}):
             assert reason(lacking=True, question=example, **fields) == "example_copied"
-        assert checks.reason(Candidate(about_it, UNANSWERABLE, "", example, "資料にありません。"), lambda _: True) == ""
-    assert "example_copied" in REASONS
+        assert (
+            generation_plan.rejection_reason(
+                PairCandidate(about_it, UNANSWERABLE, "", example, "資料にありません。"), lambda _: True
+            )
+            == ""
+        )
+    assert "example_copied" in REJECTION_REASONS
 
 
 def test_the_example_of_a_score_is_not_accepted_when_it_is_copied() -> None:
-    example = re.findall(r"^\{.+\}$", prompts.quality(GOOD).question, re.MULTILINE)[0]
-    score = prompts.score(ModelReply(example, "end"))
+    example = re.findall(r"^\{.+\}$", prompts.quality_prompt(GOOD).question, re.MULTILINE)[0]
+    score = prompts.reply_score(ModelReply(example, "end"))
     assert score is not None
     assert score < SCORE_MIN
 
@@ -109,7 +125,7 @@ def test_a_question_without_an_answer_is_kept_where_the_collection_has_none() ->
     assert reason(lacking=True, **fields | {"question": "費用はいくらですか。"}) == "off_topic"
 
 
-@pytest.mark.parametrize("category", checks.OTHER_WORDS)
+@pytest.mark.parametrize("category", generation_plan.OTHER_WORDS)
 def test_a_question_in_other_words_may_have_none_of_the_passage(category: str) -> None:
     assert reason(category=category, question="地面に触れるところでは、どれだけ離せばよいですか。") == ""
 
@@ -123,11 +139,11 @@ def test_a_question_in_other_words_may_have_none_of_the_passage(category: str) -
     ],
 )
 def test_a_question_that_is_nearly_another_one_is_known(question: str, is_repeated: bool) -> None:
-    assert checks.is_repeated(question, ["継手の位置はどこですか。", QUESTION]) == is_repeated
-    assert not checks.is_repeated(question, [])
+    assert generation_plan.is_repeated(question, ["継手の位置はどこですか。", QUESTION]) == is_repeated
+    assert not generation_plan.is_repeated(question, [])
 
 
-@pytest.mark.parametrize("code", REASONS)
+@pytest.mark.parametrize("code", REJECTION_REASONS)
 def test_every_reason_has_words(code: str) -> None:
     assert phrase(f"training.generation_{code}")
 
@@ -139,8 +155,8 @@ def test_the_quote_is_compared_letter_by_letter() -> None:
 
 def test_the_longest_question_and_reason_end_within_their_tokens() -> None:
     for prompt, longest in (
-        (prompts.quality(GOOD), {"reason": "😀" * grammar.REASON_MAX, "score": 3}),
-        (prompts.paraphrase(GOOD), {"question": "😀" * QUESTION_MAX}),
-        (prompts.unanswerable(GOOD.passage), {"question": "😀" * QUESTION_MAX}),
+        (prompts.quality_prompt(GOOD), {"reason": "😀" * prompts.REASON_MAX, "score": 3}),
+        (prompts.paraphrase_prompt(GOOD), {"question": "😀" * QUESTION_MAX}),
+        (prompts.unanswerable_prompt(GOOD.passage), {"question": "😀" * QUESTION_MAX}),
     ):
         assert len(json.dumps(longest, ensure_ascii=False).encode()) <= prompt.max_tokens  # a byte a token

@@ -7,13 +7,13 @@ import pytest
 
 from app.documents.library import Library
 from app.documents.records import DocumentSection
-from app.training.generation import passages, quotes
+from app.training.generation import passages, prompts
 from tests.training.generation.collection import COVER, SECTION, TEXT, library_of, passage
 
 
-def selected(library: Library, seed: int = 0, limit: int = 100) -> passages.Selected:
+def selected(library: Library, seed: int = 0, limit: int = 100) -> passages.SelectedPassages:
     try:
-        return passages.select(library, library.collection("基準"), seed, limit)
+        return passages.select_passages(library, library.collection("基準"), seed, limit)
     finally:
         library.close()
 
@@ -94,7 +94,7 @@ def test_a_passage_is_cut_after_a_sentence(tmp_path: Path) -> None:
 def test_quotes_are_sentences_alone_and_two_on_a_line() -> None:
     text = "図 1 の　見 出 し 、 全 体\n一つ目の文は、かぶりについて述べる。二つ目の文は、継手について述べる。\n"
     text += "三つ目の文は、定着について述べる。\n図3-6　かぶりと継手と定着の位置の関係"
-    assert quotes.alternatives(passage(text)) == [
+    assert prompts.quotable_pieces(passage(text)) == [
         "一つ目の文は、かぶりについて述べる。",
         "一つ目の文は、かぶりについて述べる。二つ目の文は、継手について述べる。",
         "二つ目の文は、継手について述べる。",
@@ -104,11 +104,11 @@ def test_quotes_are_sentences_alone_and_two_on_a_line() -> None:
 
 def test_a_row_may_be_quoted_and_the_names_of_columns_may_not() -> None:
     text = "| 部材の種類と位置 | かぶりの最小値 |\n|---|---|\n| 土に接する部材の底面 | 70mm以上とする |"
-    assert quotes.alternatives(passage(text)) == ["| 土に接する部材の底面 | 70mm以上とする |"]
+    assert prompts.quotable_pieces(passage(text)) == ["| 土に接する部材の底面 | 70mm以上とする |"]
 
 
 def test_every_quote_stands_in_the_passage() -> None:
     text = TEXT + "\n- 箇条の中の文は、行頭の印を除いて引用する。\n「引用符のある文は、そのまま引用するものとする。」"
-    found = quotes.alternatives(passage(text))
+    found = prompts.quotable_pieces(passage(text))
     assert len(found) >= 6
     assert all(one in text for one in found)

@@ -8,10 +8,9 @@ import pytest
 
 from app.base.wording import phrase
 from app.inference.reply_journal import ModelReply, StandalonePrompt
-from app.training.generation import grammar, plan, prompts, words
-from app.training.generation.checks import Lacks
-from app.training.generation.plan import Plan, Standing
-from app.training.generation.records import PARAPHRASE, UNANSWERABLE
+from app.training.generation import generation_plan, prompts
+from app.training.generation.generation_plan import GenerationPlan, GenerationStatus, Lacks
+from app.training.generation.pair_records import PARAPHRASE, UNANSWERABLE
 from tests.training.generation.collection import passage, said
 
 NOT_THERE = "資料にありません。"
@@ -19,13 +18,13 @@ PARTS = ("橋脚", "水門", "堤防", "護岸", "床止め", "魚道", "樋管"
 SUBJECTS = tuple(f"{place}の{part}" for place in ("上流", "下流", "右岸", "左岸", "河口") for part in PARTS)
 
 
-def plan_of(wanted: int, count: int = 60) -> Plan:
+def plan_of(wanted: int, count: int = 60) -> GenerationPlan:
     """Each passage is on a subject of its own, by which `Model` knows it."""
     texts = [
         f"{subject}の鉄筋のかぶりは、{at}mm以上とする。" + "測定は毎年行う。" * 9
         for at, subject in enumerate(SUBJECTS, 50)
     ]
-    return Plan(tuple(passage(text) for text in texts[:count]), wanted, NOT_THERE)
+    return GenerationPlan(tuple(passage(text) for text in texts[:count]), wanted, NOT_THERE)
 
 
 class Model:
@@ -37,10 +36,10 @@ class Model:
         self.kinds: Counter[str] = Counter()
 
     def reply(self, prompt: StandalonePrompt) -> ModelReply:
-        if prompt.grammar == grammar.score():
+        if prompt.grammar == prompts.score_grammar():
             return self._said("quality", reason="よい", score=self.score)
         at, subject = next((at, one) for at, one in enumerate(SUBJECTS, 50) if one + "の鉄筋" in prompt.question)
-        if prompt.grammar != grammar.question():
+        if prompt.grammar != prompts.question_grammar():
             if subject in self.bad:
                 return self._said("bad", quote="どこにもない文を、根拠として引用しました。", question="？", answer="？")
             quote = f"{subject}の鉄筋のかぶりは、{at}mm以上とする。"
@@ -56,19 +55,19 @@ class Model:
         return said(**fields)
 
 
-def next_prompts(made: Plan, replies: plan.Replies, lacks: Lacks) -> list[StandalonePrompt]:
-    return plan.standing(made, replies, lacks).prompts
+def next_prompts(made: GenerationPlan, replies: generation_plan.Replies, lacks: Lacks) -> list[StandalonePrompt]:
+    return generation_plan.compute_status(made, replies, lacks).prompts
 
 
 def carried_out(
-    made: Plan, model: Model, lacks: bool = True, step: int = 1000
-) -> tuple[Standing, dict[StandalonePrompt, ModelReply]]:
+    made: GenerationPlan, model: Model, lacks: bool = True, step: int = 1000
+) -> tuple[GenerationStatus, dict[StandalonePrompt, ModelReply]]:
     """Asks until nothing is left to ask. `step`: prompts between two looks at what is next."""
     replies: dict[StandalonePrompt, ModelReply] = {}
     while waiting := next_prompts(made, replies, lambda _question: lacks):
         assert not replies.keys() & set(waiting)
         replies |= {prompt: model.reply(prompt) for prompt in dict.fromkeys(waiting[:step])}
-    return plan.standing(made, replies, lambda _question: lacks), replies
+    return generation_plan.compute_status(made, replies, lambda _question: lacks), replies
 
 
 def test_as_many_pairs_come_out_as_are_wanted_and_no_more_is_asked() -> None:
@@ -116,7 +115,7 @@ def test_one_prompt_after_another_is_asked_of_the_same_passage() -> None:
     (first, *_) = next_prompts(made, {}, lambda _question: True)
     replies = {first: Model().reply(first)}
     waiting = next_prompts(made, replies, lambda _question: True)
-    assert waiting[0].grammar == grammar.score()
+    assert waiting[0].grammar == prompts.score_grammar()
     text = made.passages[5].section.text
     shared = [prompt.question for prompt in waiting if text in prompt.question]
     assert len(shared) == 2
@@ -137,7 +136,7 @@ def test_one_prompt_after_another_is_asked_of_the_same_passage() -> None:
 def test_a_reply_that_is_no_pair_is_a_reason(reply: ModelReply, code: str) -> None:
     made = plan_of(1, count=1)
     (prompt,) = next_prompts(made, {}, lambda _question: True)
-    assert plan.standing(made, {prompt: reply}, lambda _question: True).rejected == {code: 1}
+    assert generation_plan.compute_status(made, {prompt: reply}, lambda _question: True).rejected == {code: 1}
 
 
 @pytest.mark.parametrize(
@@ -155,13 +154,15 @@ def test_a_score_below_two_or_none_is_a_reason(score: ModelReply, code: str) -> 
     (prompt,) = next_prompts(made, {}, lambda _question: True)
     replies = {prompt: Model().reply(prompt)}
     (quality,) = next_prompts(made, replies, lambda _question: True)
-    assert plan.standing(made, replies | {quality: score}, lambda _question: True).rejected == {code: 1}
+    assert generation_plan.compute_status(made, replies | {quality: score}, lambda _question: True).rejected == {
+        code: 1
+    }
 
 
 def test_the_same_question_twice_is_kept_once() -> None:
     made = plan_of(2, count=2)
     text = made.passages[0].section.text
-    twice = Plan((made.passages[0], passage(text + "記録は残す。")), 2, NOT_THERE)
+    twice = GenerationPlan((made.passages[0], passage(text + "記録は残す。")), 2, NOT_THERE)
     found, _ = carried_out(twice, Model())
     assert len(found.accepted) == 1
     assert found.rejected["near_duplicate"] == 1
@@ -180,10 +181,12 @@ def test_styles_are_only_asked_for_where_they_fit() -> None:
 
 def test_a_question_on_numbers_rests_on_a_sentence_with_one() -> None:
     text = "鉄筋の表面からコンクリートの表面までを測る。かぶりは、土に接する部材では70mm以上とする。"
-    styles = {style.key: style for style in words.styles()}
+    styles = {style.key: style for style in prompts.question_styles()}
 
     def evidence(style: str) -> list[str]:
-        (line,) = re.findall("^quote ::= (.*)$", prompts.pair(passage(text), styles[style]).grammar, re.MULTILINE)
+        (line,) = re.findall(
+            "^quote ::= (.*)$", prompts.pair_prompt(passage(text), styles[style]).grammar, re.MULTILINE
+        )
         return str(line).split(" | ")
 
     assert all("70mm" in quote for quote in evidence("number"))
@@ -192,14 +195,14 @@ def test_a_question_on_numbers_rests_on_a_sentence_with_one() -> None:
 
 
 def test_braces_of_a_document_are_only_text() -> None:
-    shown = prompts.pair(
+    shown = prompts.pair_prompt(
         passage("配筋は{style}と{0}のとおりとし、{のままにする。" * 3), prompts.style_for(passage(), Counter())
     )
     assert "{style}と{0}" in shown.question
 
 
 def test_the_quote_of_a_grammar_is_the_words_of_the_passage_as_json_has_them() -> None:
-    rules = grammar.pair(['「"引用"」と\\記号のある文。'])
+    rules = prompts.pair_grammar(['「"引用"」と\\記号のある文。'])
     line = next(line for line in rules.splitlines() if line.startswith("quote ::= "))
     literal = line.removeprefix("quote ::= ")
     as_json = literal[1:-1].replace('\\"', '"').replace("\\\\", "\\")
@@ -207,9 +210,9 @@ def test_the_quote_of_a_grammar_is_the_words_of_the_passage_as_json_has_them() -
 
 
 def test_what_is_not_there_is_said_as_the_program_says_it() -> None:
-    assert words.prompt("not_there") == phrase("chat.not_in_documents")
+    assert prompts.prompt_text("not_there") == phrase("chat.not_in_documents")
 
 
 def test_no_more_passages_are_tried_than_a_few_for_each_pair() -> None:
-    assert plan.passages_most(1) == plan.PASSAGES_MIN
-    assert plan.passages_most(100) == 100 * plan.PASSAGES_PER_PAIR
+    assert generation_plan.passages_most(1) == generation_plan.PASSAGES_MIN
+    assert generation_plan.passages_most(100) == 100 * generation_plan.PASSAGES_PER_PAIR

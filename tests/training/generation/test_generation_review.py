@@ -12,18 +12,18 @@ import pytest
 from app.base.confidentiality import ExportRequest, permit_export
 from app.base.errors import AppError
 from app.base.wording import phrase
-from app.training.generation import review, rows
-from app.training.generation.records import UNANSWERABLE, Candidate, Pair, Writer
-from app.training.generation.review import Problem, Review
+from app.training.generation import pair_files
+from app.training.generation.pair_files import PairReview, ReviewProblem
+from app.training.generation.pair_records import UNANSWERABLE, PairCandidate, PairWriter, QuestionAnswerPair
 from tests.permits import PERMIT
 from tests.training.generation.collection import ANSWER, COVER, QUESTION, passage
 
 WATER = "水中で施工する部材では、かぶりを100mm以上とする。"
 CANDIDATES = (
-    Candidate(passage(), "number", COVER, QUESTION, ANSWER),
-    Candidate(passage(), "everyday", WATER, "水の中で造る部材では、鉄筋をどれだけ離しますか。", "100mm以上です。"),
-    Candidate(passage(), "keywords", COVER, "かぶり 最小値 土", "土に接する部材では70mm以上とします。"),
-    Candidate(passage(), UNANSWERABLE, "", "鉄筋の購入費用はいくらですか。", "資料にありません。"),
+    PairCandidate(passage(), "number", COVER, QUESTION, ANSWER),
+    PairCandidate(passage(), "everyday", WATER, "水の中で造る部材では、鉄筋をどれだけ離しますか。", "100mm以上です。"),
+    PairCandidate(passage(), "keywords", COVER, "かぶり 最小値 土", "土に接する部材では70mm以上とします。"),
+    PairCandidate(passage(), UNANSWERABLE, "", "鉄筋の購入費用はいくらですか。", "資料にありません。"),
 )
 Change = Callable[[list[list[Any]]], None]
 
@@ -31,14 +31,14 @@ Change = Callable[[list[list[Any]]], None]
 @pytest.fixture
 def pairs(tmp_path: Path) -> list[dict[str, Any]]:
     path = tmp_path / "組.jsonl"
-    path.write_bytes(rows.to_lines([Pair(one, 3) for one in CANDIDATES], Writer("m", "")))
-    return review.load(path)
+    path.write_bytes(pair_files.pairs_to_lines([QuestionAnswerPair(one, 3) for one in CANDIDATES], PairWriter("m", "")))
+    return pair_files.load_pairs(path)
 
 
-def reviewed(pairs: list[dict[str, Any]], folder: Path, change: Change, kind: str = "xlsx") -> Review:
+def reviewed(pairs: list[dict[str, Any]], folder: Path, change: Change, kind: str = "xlsx") -> PairReview:
     """`change`: what a person does to the rows below the heading."""
     path = folder / f"確認表.{kind}"
-    review.write(pairs, path, permit=PERMIT)
+    pair_files.write_review_table(pairs, path, permit=PERMIT)
     if kind == "csv":
         table = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
         change(table[1:])
@@ -53,7 +53,7 @@ def reviewed(pairs: list[dict[str, Any]], folder: Path, change: Change, kind: st
         for row in body:
             sheet.append(row)
         book.save(path)
-    return review.read(path, pairs)
+    return pair_files.read_review_table(path, pairs)
 
 
 @pytest.mark.parametrize("kind", ["xlsx", "csv"])
@@ -99,7 +99,7 @@ def test_a_row_that_cannot_be_used_is_named_and_kept_out(
 
     found = reviewed(pairs, tmp_path, decide)
     assert found.kept == ()
-    assert found.problems == (Problem(at + 2, code),)
+    assert found.problems == (ReviewProblem(at + 2, code),)
     assert phrase(f"training.review_{code}")
 
 
@@ -130,33 +130,33 @@ def test_rows_may_be_sorted_taken_out_and_stand_there_twice(pairs: list[dict[str
     found = reviewed(pairs, tmp_path, decide)
     assert [pair["id"] for pair in found.kept] == [pairs[at]["id"] for at in (0, 2, 3)]
     assert found.missing == 1
-    assert found.problems == (Problem(5, "twice"),)
+    assert found.problems == (ReviewProblem(5, "twice"),)
 
 
 def test_no_cell_is_a_formula_and_what_was_not_touched_is_not_taken_for_changed(tmp_path: Path) -> None:
-    candidate = Candidate(passage(), "number", COVER, "=1+1 とは、どのようなかぶりですか。", "-5 mm 以上とします。")
+    candidate = PairCandidate(passage(), "number", COVER, "=1+1 とは、どのようなかぶりですか。", "-5 mm 以上とします。")
     path = tmp_path / "組.jsonl"
-    path.write_bytes(rows.to_lines([Pair(candidate, 2)], Writer("m", "")))
-    found = review.load(path)
+    path.write_bytes(pair_files.pairs_to_lines([QuestionAnswerPair(candidate, 2)], PairWriter("m", "")))
+    found = pair_files.load_pairs(path)
 
     def accept(table: list[list[Any]]) -> None:
         assert table[0][1].startswith("'=")
         table[0][0] = "採用"
 
     assert reviewed(found, tmp_path, accept, "csv").accepted == 1
-    review.write(found, tmp_path / "確認表.xlsx", permit=PERMIT)
+    pair_files.write_review_table(found, tmp_path / "確認表.xlsx", permit=PERMIT)
     book = openpyxl.load_workbook(tmp_path / "確認表.xlsx")
     assert book.worksheets[0]["B2"].data_type == "s"
     book.worksheets[0]["A2"] = "採用"
     book.save(tmp_path / "確認表.xlsx")
-    assert review.read(tmp_path / "確認表.xlsx", found).accepted == 1
+    assert pair_files.read_review_table(tmp_path / "確認表.xlsx", found).accepted == 1
 
 
 @pytest.mark.fault("S16")
 def test_a_table_says_the_label_of_the_moment(pairs: list[dict[str, Any]], tmp_path: Path) -> None:
     out = tmp_path / "表.xlsx"
     export = ExportRequest("pairs", str(out), lambda: "secret")
-    review.write(pairs, out, permit=permit_export(export, tmp_path / "exports.log", is_agreed=True))
+    pair_files.write_review_table(pairs, out, permit=permit_export(export, tmp_path / "exports.log", is_agreed=True))
     assert openpyxl.load_workbook(out).worksheets[0].oddHeader.right.text == "機密"
 
 
@@ -164,7 +164,7 @@ def test_a_table_without_its_columns_is_refused(pairs: list[dict[str, Any]], tmp
     path = tmp_path / "別の表.csv"
     path.write_text("判定,質問\n採用,x\n", "utf-8")
     with pytest.raises(AppError, match="review_no_columns") as raised:
-        review.read(path, pairs)
+        pair_files.read_review_table(path, pairs)
     assert raised.value.facts["missing"] == ["回答", "引用", "番号"]
 
 
@@ -179,9 +179,9 @@ def test_a_file_that_was_changed_by_hand_is_refused(pairs: list[dict[str, Any]],
     path = tmp_path / "変更.jsonl"
     path.write_text("\n".join(lines), "utf-8")
     with pytest.raises(AppError, match="review_rows_unreadable"):
-        review.load(path)
+        pair_files.load_pairs(path)
     with pytest.raises(AppError, match="review_rows_missing"):
-        review.load(tmp_path / "ない.jsonl")
+        pair_files.load_pairs(tmp_path / "ない.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -199,5 +199,5 @@ def test_a_file_whose_pairs_lack_what_is_read_of_them_is_told(
     path = tmp_path / "壊れた組.jsonl"
     path.write_text(json.dumps(broken) + "\n", "utf-8")
     with pytest.raises(AppError) as caught:
-        review.load(path)
+        pair_files.load_pairs(path)
     assert caught.value.code == "review_rows_unreadable"

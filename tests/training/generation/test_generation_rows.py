@@ -12,24 +12,26 @@ from app.documents.records import DocumentSection
 from app.evaluation import question_files
 from app.evaluation.judge import marking
 from app.evaluation.records import Gold, Question
-from app.training.data import reading
-from app.training.generation import rows
-from app.training.generation.records import UNANSWERABLE, Candidate, Pair, Writer
+from app.training.data import file_import
+from app.training.generation import pair_files
+from app.training.generation.pair_records import UNANSWERABLE, PairCandidate, PairWriter, QuestionAnswerPair
 from tests.training.generation.collection import ANSWER, COVER, QUESTION, TEXT, passage
 
-WRITER = Writer("小さなモデル", "ab" * 32, "", 7, "0.1.0")
-PAIR = Pair(Candidate(passage(), "number", COVER, QUESTION, ANSWER), 3)
+WRITER = PairWriter("小さなモデル", "ab" * 32, "", 7, "0.1.0")
+PAIR = QuestionAnswerPair(PairCandidate(passage(), "number", COVER, QUESTION, ANSWER), 3)
 GUIDE = dataclasses.replace(passage(), document="指針.pdf")
-OTHER = Pair(Candidate(GUIDE, UNANSWERABLE, "", "鉄筋の購入費用はいくらですか。", "資料にありません。"))
+OTHER = QuestionAnswerPair(
+    PairCandidate(GUIDE, UNANSWERABLE, "", "鉄筋の購入費用はいくらですか。", "資料にありません。")
+)
 
 
 def written(path: Path) -> Path:
-    path.write_bytes(rows.to_lines([PAIR, OTHER], WRITER))
+    path.write_bytes(pair_files.pairs_to_lines([PAIR, OTHER], WRITER))
     return path
 
 
 def test_a_line_says_what_it_rests_on_and_who_has_written_it() -> None:
-    row = rows.row(PAIR, WRITER)
+    row = pair_files.pair_row(PAIR, WRITER)
     place = {"document": "基準.pdf", "heading": ["第2章 材料", "2.2 鉄筋のかぶり"], "page": 14}
     assert row["gold"] == [{"quote": COVER, **place}]
     assert row["must_include"] == ["70mm"]
@@ -47,12 +49,14 @@ def test_the_clause_is_that_of_the_quote() -> None:
         DocumentSection(("2 かぶり",), COVER, page=4),
     )
     joined = dataclasses.replace(passage("\n2 かぶり\n".join(part.text for part in parts)), parts=parts)
-    row = rows.row(dataclasses.replace(PAIR, candidate=dataclasses.replace(PAIR.candidate, passage=joined)), WRITER)
+    row = pair_files.pair_row(
+        dataclasses.replace(PAIR, candidate=dataclasses.replace(PAIR.candidate, passage=joined)), WRITER
+    )
     assert (row["gold"][0]["heading"], row["gold"][0]["page"]) == (["2 かぶり"], 4)
 
 
 def test_training_data_are_read_of_it(tmp_path: Path) -> None:
-    found = reading.read(written(tmp_path / "組.jsonl"))
+    found = file_import.import_file(written(tmp_path / "組.jsonl"))
     assert not found.bad
     assert found.mapping.as_dict() == {"question": "question", "answer": "answer", "group": "group"}
     assert [(row.question, row.answer, row.group) for row in found.rows] == [
@@ -72,8 +76,8 @@ def test_a_question_set_is_read_of_it(tmp_path: Path) -> None:
 
 
 def test_the_same_pairs_give_the_same_bytes_and_ids_tell_pairs_apart() -> None:
-    lines = rows.to_lines([PAIR, OTHER], WRITER)
-    assert lines == rows.to_lines([PAIR, OTHER], WRITER)
+    lines = pair_files.pairs_to_lines([PAIR, OTHER], WRITER)
+    assert lines == pair_files.pairs_to_lines([PAIR, OTHER], WRITER)
     one, other = (json.loads(line)["id"] for line in lines.splitlines())
     assert one != other
     assert len(one) == 16
@@ -89,13 +93,16 @@ def test_the_same_pairs_give_the_same_bytes_and_ids_tell_pairs_apart() -> None:
     ],
 )
 def test_what_a_right_answer_must_say_are_its_own_values(answer: str, entries: list[str]) -> None:
-    assert rows.must_include("川幅50mを境に、いくらですか。", answer) == entries
+    assert pair_files.must_include("川幅50mを境に、いくらですか。", answer) == entries
     question = Question("1", "川幅50mを境に、いくらですか。", answer, tuple(entries))
     assert marking.mark(question, BatchAnswer(1, "answered", answer)).must_include == (1.0 if entries else None)
 
 
 def test_no_id_is_a_number_to_a_spreadsheet() -> None:
-    pairs = [Pair(dataclasses.replace(PAIR.candidate, question=f"{QUESTION}{number}"), 3) for number in range(2000)]
+    pairs = [
+        QuestionAnswerPair(dataclasses.replace(PAIR.candidate, question=f"{QUESTION}{number}"), 3)
+        for number in range(2000)
+    ]
     for pair in pairs:
         with pytest.raises(ValueError):
-            float(rows.row(pair, WRITER)["id"])
+            float(pair_files.pair_row(pair, WRITER)["id"])

@@ -14,10 +14,10 @@ from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.inference.speed import MachineSpeed
 from app.training import drafts
-from app.training.plan import Draft
-from app.training.services import training
-from app.training.services.training import Trainer
-from app.training.services.training_draft import TrainingDraft
+from app.training.drafts import TrainingDraft
+from app.training.services import training_run
+from app.training.services.draft_editor import DraftEditor
+from app.training.services.training_run import Trainer
 
 
 class Desk:
@@ -26,19 +26,19 @@ class Desk:
         where.data.mkdir(parents=True, exist_ok=True)
         speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))  # measuring takes seconds
         self.models: Callable[[], Sequence[LocalModel]] = tuple
-        self.trainer: Callable[[], Trainer | None] = lambda: training.locate(where.data)
-        self.draft = self.opened(drafts.new(where.drafts, 1.0))
+        self.trainer: Callable[[], Trainer | None] = lambda: training_run.locate_trainer(where.data)
+        self.draft = self.opened(drafts.create(where.drafts, 1.0))
         self.errors: list[AppError] = []
         self.draft.failed.connect(self.errors.append)
         self._qtbot = qtbot
 
-    def reopened(self) -> TrainingDraft:
+    def reopened(self) -> DraftEditor:
         return self.opened(drafts.read(self.where.drafts, self.draft.draft.id))
 
-    def opened(self, draft: Draft) -> TrainingDraft:
-        return TrainingDraft(draft, self.where, self.models, self.trainer)
+    def opened(self, draft: TrainingDraft) -> DraftEditor:
+        return DraftEditor(draft, self.where, self.models, self.trainer)
 
-    def wait(self, draft: TrainingDraft | None = None) -> Draft:
+    def wait(self, draft: DraftEditor | None = None) -> TrainingDraft:
         one = draft or self.draft
         self._qtbot.waitUntil(lambda: not one.is_busy)
         return one.draft
@@ -55,6 +55,6 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setenv(training.VARIABLE, "fake:good")
+    monkeypatch.setenv(training_run.VARIABLE, "fake:good")
     yield Desk(paths.locate(str(tmp_path / "データ")), qtbot)
     background.shut_down()

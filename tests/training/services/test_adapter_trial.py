@@ -11,8 +11,8 @@ from app.base.errors import AppError
 from app.base.files import input_file
 from app.inference import child_commands
 from app.inference.engine.messages import AdapterUse, Ask, Command
-from app.training.runs import runs
-from app.training.services.adapter_trial import AdapterTrial, Answered
+from app.training.runs import run_folders
+from app.training.services.adapter_trial import AdapterTrial, TrialAnswers
 from tests import model_files as models
 from tests.scene import Scene
 from trainer import spec
@@ -37,7 +37,7 @@ class Bench:
         self.scene.qtbot.waitUntil(condition)
 
     def answers(self) -> dict[str, str]:
-        return {side: told.text for side, told in self.heard if isinstance(told, Answered)}
+        return {side: told.text for side, told in self.heard if isinstance(told, TrialAnswers)}
 
     def error(self) -> AppError:
         (error,) = (told for side, told in self.heard if side == "failed")
@@ -50,8 +50,8 @@ def bench(scene: Scene, long_model: Path, tmp_path: Path, monkeypatch: pytest.Mo
     run = tmp_path / "実行"
     run.mkdir()
     asked = RunSpec(str(run), str(long_model), "train.jsonl", "val.jsonl", base_sha256=input_file.sha256_of(long_model))
-    runs.write_spec(run, asked)
-    models.tiny_adapter(run / runs.ADAPTER)
+    run_folders.write_spec(run, asked)
+    models.tiny_adapter(run / run_folders.ADAPTER)
     models_of, settings_of = scene.store.local_models, lambda: scene.preferences.value
     trial = AdapterTrial(run, scene.engine, child_commands.template(), models_of, settings_of, scene.session)
     made = Bench(scene, run, trial)
@@ -72,7 +72,7 @@ def bench(scene: Scene, long_model: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_question_is_answered_with_the_adapter_at_its_strength_and_by_the_base(bench: Bench) -> None:
     bench.ended("鍵はどこ？", 0.7)
-    adapter = AdapterUse(str(bench.run / runs.ADAPTER), 0.7)
+    adapter = AdapterUse(str(bench.run / run_folders.ADAPTER), 0.7)
     assert [ask.adapters for ask in bench.asks] == [(adapter,), ()]
     assert bench.asks[0].prompt == bench.asks[1].prompt
     assert {ask.sampling.temperature for ask in bench.asks} == {0}
@@ -109,7 +109,7 @@ def test_an_answer_that_goes_in_circles_is_cut(bench: Bench) -> None:
     question = "同じ文の繰り返しです。" * 20
     bench.ended(question)
     for side, found in bench.heard:
-        if isinstance(found, Answered):
+        if isinstance(found, TrialAnswers):
             assert (side, found.was_cut) in (("base", True), ("tuned", True))
             assert len(found.text) < len(question)
     assert len(bench.answers()) == 2
@@ -130,23 +130,23 @@ def test_what_goes_wrong_is_told_by_its_code(bench: Bench) -> None:
     bench.ended("!memory")
     assert bench.error().code == "out_of_memory"
     bench.trial._ready = None  # as a run that is opened anew
-    (bench.run / runs.ADAPTER).unlink()
+    (bench.run / run_folders.ADAPTER).unlink()
     bench.ended("鍵は？")
     assert bench.error().code == "run_no_adapter"
 
 
 def test_another_model_in_the_bases_place_is_refused(bench: Bench) -> None:
-    asked = spec.read(bench.run / runs.SPEC)
+    asked = spec.read(bench.run / run_folders.SPEC)
     told = spec.to_json(asked) | {"base_sha256": "0" * 64}
-    (bench.run / runs.SPEC).write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    (bench.run / run_folders.SPEC).write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
     bench.ended("鍵は？")
     assert bench.error().code == "adapter_other_base"
     assert bench.asks == []
 
 
 def test_a_base_that_is_a_folder_answers_with_the_file_that_was_made_of_it(bench: Bench, long_model: Path) -> None:
-    told = spec.to_json(spec.read(bench.run / runs.SPEC)) | {"base": str(bench.run), "base_sha256": ""}
-    (bench.run / runs.SPEC).write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    told = spec.to_json(spec.read(bench.run / run_folders.SPEC)) | {"base": str(bench.run), "base_sha256": ""}
+    (bench.run / run_folders.SPEC).write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
     bench.ended("鍵は？")
     assert bench.error().code == "run_base_is_folder"
     (bench.run / "base.gguf").write_bytes(long_model.read_bytes())

@@ -21,11 +21,11 @@ from app.inference.local_model import LocalModel
 from app.inference.scoring_files import HeldOutChat
 from app.models import base_models, catalogue
 from app.models.local_models import CardAdapter
-from app.training import forms, gate_file
-from app.training import held_out_prompts as prompts
-from app.training.gate import Gate
-from app.training.runs import runs
-from app.training.services.gate import GateCommands, GateProgress, GateRun
+from app.training import export_plan, quality_gate
+from app.training import export_plan as prompts
+from app.training.quality_gate import GateResult
+from app.training.runs import run_folders
+from app.training.services.gate_run import GateCommands, GateProgress, GateRun
 from tests import hf_models
 from tests import model_files as models
 from tests.inference.engine import held_out
@@ -64,7 +64,7 @@ class Bench:
     qtbot: QtBot
     heard: list[GateProgress] = field(default_factory=list)
 
-    def passed(self, available_bytes: int = GB) -> Gate:
+    def passed(self, available_bytes: int = GB) -> GateResult:
         ends: list[object] = []
         self.gate.finished.connect(ends.append)
         self.gate.failed.connect(ends.append)
@@ -72,7 +72,7 @@ class Bench:
         self.qtbot.waitUntil(lambda: bool(ends), timeout=120_000)
         self.gate.finished.disconnect(ends.append)
         self.gate.failed.disconnect(ends.append)
-        assert isinstance(ends[0], Gate), ends[0]
+        assert isinstance(ends[0], GateResult), ends[0]
         return ends[0]
 
     def failure(self) -> AppError:
@@ -104,9 +104,9 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(
-        forms, "QUANTIZED", quantizations.parse_quantizations("Q8_0,Q4_K_M")
+        export_plan, "QUANTIZED", quantizations.parse_quantizations("Q8_0,Q4_K_M")
     )  # a child each, and one to measure it
-    monkeypatch.setattr(forms, "ALL", (*forms.ALL[:5], "Q8_0", "Q4_K_M"))
+    monkeypatch.setattr(export_plan, "ALL_FORMS", (*export_plan.ALL_FORMS[:5], "Q8_0", "Q4_K_M"))
     (tmp_path / "script").mkdir()
     base = models.tiny_llama(tmp_path / "base.gguf", shape=SHAPE)
     (tmp_path / "script" / "model.gguf").write_bytes(base.read_bytes())
@@ -118,9 +118,9 @@ def bench(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iter
     asked = RunSpec(
         str(run), str(base), "train.jsonl", "val.jsonl", bases=str(tmp_path / "bases"), form=form, name="砂防の助手"
     )
-    (run / runs.EFFECTIVE).write_text(json.dumps(spec.to_json(asked), ensure_ascii=False), encoding="utf-8")
-    runs.write_spec(run, asked)
-    models.tiny_adapter(run / runs.ADAPTER, shape=SHAPE, size=0.3)
+    (run / run_folders.EFFECTIVE).write_text(json.dumps(spec.to_json(asked), ensure_ascii=False), encoding="utf-8")
+    run_folders.write_spec(run, asked)
+    models.tiny_adapter(run / run_folders.ADAPTER, shape=SHAPE, size=0.3)
     asking = [(f"質問: {question}\n回答:", answer) for question, answer in PAIRS]
     held_out.write(run / "holdout.json", asking, chats=[chat(question) for question, _ in PAIRS])
     environment = ScriptedEnvironment(tmp_path / "script")
@@ -152,7 +152,7 @@ def test_every_form_is_made_and_measured_and_only_the_best_stays(bench: Bench) -
     assert bench.environment.jobs() == ["hf_to_gguf", "merge"]
     assert [row.form for row in found.forms] == ["base", "base+adapter", "f16+adapter", "F16", "Q8_0", "Q4_K_M"]
     assert (found.chats_equal, found.chats) == (3, 3)
-    assert found == gate_file.read(bench.run)
+    assert found == quality_gate.read_gate(bench.run)
     assert len(found.answers) == len(PAIRS)
     assert [answer.reference for answer in found.answers] == [answer for _, answer in PAIRS]
     kept = {f"実行/{found.file}"} if found.file else set()
@@ -188,17 +188,17 @@ def test_every_form_is_made_and_measured_and_only_the_best_stays(bench: Bench) -
         bench.gate.start(bench.run, bench.cache, GB, "Q8_0")
     assert made.args == [None]
     assert bench.steps() == [("merge", "F16"), ("quantize", "Q8_0")]
-    assert gate_file.read(bench.run) == small  # beside it
+    assert quality_gate.read_gate(bench.run) == small  # beside it
     assert {path.name for path in bench.run.glob("砂防*.gguf")} == {small.file, "砂防の助手-Q8_0.gguf"}
 
 
 def test_a_base_that_is_a_folder_gets_a_gguf_to_answer_with(bench: Bench) -> None:
     folder = next(path for path in bench.cache.iterdir() if path.is_dir())
-    for name in (runs.SPEC, runs.EFFECTIVE):
+    for name in (run_folders.SPEC, run_folders.EFFECTIVE):
         asked = spec.read(bench.run / name)
         written = dataclasses.replace(asked, base=str(folder))
-        if name == runs.SPEC:
-            runs.write_spec(bench.run, written)
+        if name == run_folders.SPEC:
+            run_folders.write_spec(bench.run, written)
         else:
             (bench.run / name).write_text(json.dumps(spec.to_json(written), ensure_ascii=False), encoding="utf-8")
     bench.cancel_at("score", "base+adapter")
@@ -221,14 +221,14 @@ def test_a_base_with_a_shipped_adapter_is_measured_with_it(bench: Bench, monkeyp
     monkeypatch.setattr("app.models.local_models.adapter_of", adapter_of)
     bench.cancel_at("score", "base+adapter")
     assert bench.steps()[2:] == [("score", "base"), ("score", "base+shipped"), ("score", "base+adapter")]
-    measured = forms.measured(forms.of_run(forms.source_of(bench.run), bench.cache))
+    measured = export_plan.read_scores(export_plan.plan_export(export_plan.read_source(bench.run), bench.cache))
     assert measured["base+shipped"].nll != measured["base"].nll
     assert measured["base"].answers
 
 
 def test_a_merged_file_in_f16_is_called_by_the_runs_name(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forms, "ALL", forms.ALL[:5])
-    monkeypatch.setattr("app.training.gate.choose", lambda *_: "F16")
+    monkeypatch.setattr(export_plan, "ALL_FORMS", export_plan.ALL_FORMS[:5])
+    monkeypatch.setattr("app.training.quality_gate.choose_form", lambda *_: "F16")
     found = bench.passed()
     assert bench.steps()[-3:] == [("score", "F16"), ("answer", "F16"), ("quantize", "F16")]
     assert found.file == "砂防の助手-F16.gguf"
@@ -242,14 +242,14 @@ def test_it_goes_on_from_what_was_measured_unless_the_adapter_is_another(bench: 
     bench.cancel_at("score", "base+adapter")
     assert bench.steps() == [("score", "base"), ("score", "base+adapter")]
     assert bench.environment.jobs() == ["hf_to_gguf"]
-    models.tiny_adapter(bench.run / runs.ADAPTER, shape=SHAPE, size=0.06)
+    models.tiny_adapter(bench.run / run_folders.ADAPTER, shape=SHAPE, size=0.06)
     bench.cancel_at("score", "base")
     assert bench.steps() == [("score", "f16+adapter"), ("score", "base")]
     assert bench.environment.jobs() == ["hf_to_gguf"]
 
 
 def test_a_run_is_evaluated_by_one_at_a_time(bench: Bench) -> None:
-    held = runs.hold(bench.run)
+    held = run_folders.lock_run(bench.run)
     with pytest.raises(AppError) as caught:
         bench.gate.start(bench.run, bench.cache, GB)
     assert caught.value.code == "run_busy"
@@ -257,7 +257,7 @@ def test_a_run_is_evaluated_by_one_at_a_time(bench: Bench) -> None:
 
 
 def test_what_is_missing_is_named_before_anything_begins(bench: Bench) -> None:
-    adapter = bench.run / runs.ADAPTER
+    adapter = bench.run / run_folders.ADAPTER
     moved = adapter.rename(adapter.with_suffix(".old"))
     assert bench.failure().code == "gate_not_finished"
     moved.rename(adapter)
@@ -267,8 +267,8 @@ def test_what_is_missing_is_named_before_anything_begins(bench: Bench) -> None:
     moved = base.rename(base.with_suffix(".old"))
     assert bench.failure().code == "gate_no_base"
     base.write_bytes(moved.read_bytes() + bytes(1))
-    asked = dataclasses.replace(spec.read(bench.run / runs.SPEC), base_sha256=input_file.sha256_of(moved))
-    (bench.run / runs.EFFECTIVE).write_text(json.dumps(spec.to_json(asked)), encoding="utf-8")
+    asked = dataclasses.replace(spec.read(bench.run / run_folders.SPEC), base_sha256=input_file.sha256_of(moved))
+    (bench.run / run_folders.EFFECTIVE).write_text(json.dumps(spec.to_json(asked)), encoding="utf-8")
     assert bench.failure().code == "gate_other_base"
     assert not (bench.environment.folder / "jobs").exists()
 
@@ -293,8 +293,8 @@ def test_a_base_that_was_never_unpacked_here_is_unpacked_first(bench: Bench) -> 
 
 
 def test_a_base_that_another_run_is_making_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.training.services.gate._LOOK_AGAIN_MS", 50)
-    export = forms.of_run(forms.source_of(bench.run), bench.cache)
+    monkeypatch.setattr("app.training.services.gate_run._RETRY_MS", 50)
+    export = export_plan.plan_export(export_plan.read_source(bench.run), bench.cache)
     other = filelock.FileLock(f"{export.base_f16}.lock")
     other.acquire()
     made = bench.environment.folder / "model.gguf"
@@ -324,7 +324,7 @@ def test_a_reference_that_is_damaged_is_measured_again_by_the_next_try(bench: Be
 
 
 def test_an_adapter_of_another_model_is_refused(bench: Bench) -> None:
-    models.tiny_adapter(bench.run / runs.ADAPTER, shape=TinyShape(embedding=128))
+    models.tiny_adapter(bench.run / run_folders.ADAPTER, shape=TinyShape(embedding=128))
     assert bench.failure().code == "build_adapter_mismatch"
 
 
@@ -349,10 +349,12 @@ def test_chats_are_asked_with_the_catalogues_form_and_may_be_as_long_as_what_was
         {"role": "assistant", "content": "印です。"},
         {"role": "user", "content": "なぜ？"},
     )
-    found = prompts.segments(form, messages)
+    found = prompts.prompt_segments(form, messages)
     assert [one.text for one in found if not one.markup] == ["簡潔に。", "<|im_end|>とは？", "印です。", "なぜ？"]
     other = dataclasses.replace(form, question="Q: {text}\n")
-    assert "".join(one.text for one in prompts.segments(other, messages[1:2])).startswith("Q: <|im_end|>とは？\n")
-    assert [prompts.limit_tokens(HeldOutChat((), (), (1,) * n)) for n in (0, 20, 40, 100, 400, 1000)] == [
+    assert "".join(one.text for one in prompts.prompt_segments(other, messages[1:2])).startswith(
+        "Q: <|im_end|>とは？\n"
+    )
+    assert [prompts.answer_limit_tokens(HeldOutChat((), (), (1,) * n)) for n in (0, 20, 40, 100, 400, 1000)] == [
         64, 64, 80, 200, 512, 1032,
     ]  # fmt: skip

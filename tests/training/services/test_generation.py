@@ -17,8 +17,8 @@ from app.documents.library import Library
 from app.documents.records import DocumentSection
 from app.inference import child_commands, reply_journal
 from app.inference.local_model import LocalModel
-from app.training.services import generation
-from app.training.services.generation import Generated, Generation, GenerationJob, GenerationProgress
+from app.training.services import pair_generation
+from app.training.services.pair_generation import GenerationJob, GenerationOutcome, GenerationProgress, PairGeneration
 from tests.scene import Scene
 from tests.training.generation.collection import library_of
 
@@ -66,17 +66,17 @@ class Desk:
         library.set_label(library.collection("基準").id, "secret")
         library.close()
 
-    def generation(self, job: GenerationJob) -> Generation:
-        return Generation(self.scene.engine, child_commands.template(), job, self.scene.engine)
+    def generation(self, job: GenerationJob) -> PairGeneration:
+        return PairGeneration(self.scene.engine, child_commands.template(), job, self.scene.engine)
 
     def ended(self, signal: Any, act: Any) -> Any:
         with self.scene.qtbot.waitSignal(signal) as caught:
             act()
         return caught.args[0] if caught.args else None
 
-    def generated(self, job: GenerationJob) -> Generated:
+    def generated(self, job: GenerationJob) -> GenerationOutcome:
         made = self.generation(job)
-        found: Generated = self.ended(made.finished, made.start)
+        found: GenerationOutcome = self.ended(made.finished, made.start)
         return found
 
     def rows(self) -> list[dict[str, Any]]:
@@ -122,7 +122,7 @@ def test_one_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
     again = desk.generation(job)
     rounds: list[int] = []
     again.progressed.connect(lambda one: rounds.append(one.round.done))
-    found: Generated = desk.ended(again.finished, again.start)
+    found: GenerationOutcome = desk.ended(again.finished, again.start)
     assert rounds[0] >= 1  # not asked again
     assert len(found.standing.accepted) == len(desk.rows()) == 3
     assert not job.journal.exists()
@@ -146,14 +146,14 @@ def test_one_that_is_stopped_while_its_file_is_written_has_finished(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, written, may_end = desk.generation(desk.job(1, section(0))), Event(), Event()
-    write = generation._written
+    write = pair_generation._write_pairs
 
-    def slow(*anything: Any) -> Generated:
+    def slow(*anything: Any) -> GenerationOutcome:
         written.set()
         assert may_end.wait(20)
         return write(*anything)
 
-    monkeypatch.setattr(generation, "_written", slow)
+    monkeypatch.setattr(pair_generation, "_write_pairs", slow)
     with desk.scene.qtbot.waitSignal(made.finished):
         made.start()
         desk.scene.qtbot.waitUntil(written.is_set, timeout=20_000)

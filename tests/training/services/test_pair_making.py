@@ -11,9 +11,9 @@ from app.documents.records import DocumentCollection
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.training import drafts
-from app.training.generation import wish as wishes
-from app.training.generation.wish import Wish
-from app.training.services.pair_making import Made, PairMaking
+from app.training.generation import pair_records as wishes
+from app.training.generation.pair_records import GenerationRequest
+from app.training.services.draft_pairs import DraftPairGeneration, MadePairs
 from tests.permits import permit_to_lower
 from tests.scene import Scene
 from tests.training.generation.collection import library_of
@@ -23,14 +23,14 @@ from tests.training.services.test_generation import section
 class Desk:
     def __init__(self, scene: Scene, model: LocalModel) -> None:
         self.scene, self.where = scene, scene.where
-        self.draft_id = drafts.new(self.where.drafts, 1.0).id
+        self.draft_id = drafts.create(self.where.drafts, 1.0).id
         self.making = self.started_again()
-        self.wish = Wish(1, "基準", model.id, 2, self.making.free_name(self.draft_id))
+        self.wish = GenerationRequest(1, "基準", model.id, 2, self.making.free_name(self.draft_id))
         scene.preferences.change(context_tokens=8192)
 
-    def started_again(self) -> PairMaking:
+    def started_again(self) -> DraftPairGeneration:
         of = self.scene
-        return PairMaking(
+        return DraftPairGeneration(
             of.session, of.library, of.preferences, of.engine, child_commands.template(), of.where, of.engine
         )  # fmt: skip
 
@@ -55,7 +55,7 @@ def desk(scene: Scene, model: LocalModel) -> Desk:
 
 def test_pairs_wait_for_their_draft_until_it_has_taken_them(desk: Desk) -> None:
     collection = desk.collection(section(0), section(1))
-    made: Made = desk.ended(
+    made: MadePairs = desk.ended(
         desk.making.finished, lambda: desk.making.begin(desk.draft_id, desk.wish, collection)
     )  # fmt: skip
     assert made.path == desk.where.drafts / desk.draft_id / "pairs-1.jsonl"
@@ -77,7 +77,7 @@ def test_what_is_stopped_is_wanted_still_and_goes_on_with_what_was_replied(desk:
     assert again.finished_file(desk.draft_id) is None
     first: list[int] = []
     again.progressed.connect(lambda _id, one: first.append(one.round.done))
-    made: Made = desk.ended(again.finished, lambda: again.begin(desk.draft_id, desk.wish, collection))
+    made: MadePairs = desk.ended(again.finished, lambda: again.begin(desk.draft_id, desk.wish, collection))
     assert first[0] >= 1
     assert made.path is not None
 
@@ -96,9 +96,9 @@ def test_the_chat_goes_first(desk: Desk) -> None:
 def test_a_second_one_a_missing_model_and_confidential_text_are_refused(desk: Desk, tmp_path: Path) -> None:
     collection = desk.collection(section(0))
     wish, making = desk.wish, desk.making
-    other = Wish(1, "基準", "無い", 2, "pairs-1.jsonl")
+    other = GenerationRequest(1, "基準", "無い", 2, "pairs-1.jsonl")
 
-    def refused(of: Wish, asked: DocumentCollection) -> str:
+    def refused(of: GenerationRequest, asked: DocumentCollection) -> str:
         with pytest.raises(AppError) as caught:
             making.begin(desk.draft_id, of, asked)
         return caught.value.code
@@ -109,7 +109,7 @@ def test_a_second_one_a_missing_model_and_confidential_text_are_refused(desk: De
     assert refused(wish, collection) == "secret_export"
     library.set_label(collection.id, "internal", permit_to_lower(collection.name))
     library.close()
-    assert wishes.read(desk.where.drafts / desk.draft_id) is None
+    assert wishes.read_request(desk.where.drafts / desk.draft_id) is None
     making.begin(desk.draft_id, wish, collection)
     assert refused(wish, collection) == "pairs_running"
     making.close()
@@ -117,6 +117,6 @@ def test_a_second_one_a_missing_model_and_confidential_text_are_refused(desk: De
 
 def test_where_no_pair_can_be_used_nothing_is_wanted_any_more(desk: Desk) -> None:
     collection = desk.collection(section(0, score=1))
-    made: Made = desk.ended(desk.making.finished, lambda: desk.making.begin(desk.draft_id, desk.wish, collection))
+    made: MadePairs = desk.ended(desk.making.finished, lambda: desk.making.begin(desk.draft_id, desk.wish, collection))
     assert (made.path, made.generated.standing.rejected["low_quality"]) == (None, 1)
     assert desk.making.unfinished(desk.draft_id) is None

@@ -15,13 +15,13 @@ from app.base.errors import AppError
 from app.base.files import work_folder
 from app.base.files.day_record import PROOF_DAYS
 from app.documents.library import Library
-from app.training import drafting, drafts
+from app.training import drafts, spec_builder
 from app.training.data.curation import Decision
-from app.training.environment import converter
-from app.training.jobs import Job
-from app.training.plan import Draft
-from app.training.runs import again, lineage, runs, shelf
-from app.training.services.training_draft import TrainingDraft
+from app.training.drafts import TrainingDraft
+from app.training.environment import shipped_tools
+from app.training.remote_job import RemoteJob
+from app.training.runs import lineage, rerun, run_folders, training_list
+from app.training.services.draft_editor import DraftEditor
 from tests import model_files as models
 from tests.passed_days import pass_days
 from tests.permits import PERMIT
@@ -61,9 +61,9 @@ def test_a_file_becomes_a_run_step_by_step(desk: Desk, tmp_path: Path) -> None:
     desk.draft.begin()
     desk.wait()
     (folder,) = folders
-    asked = runs.read(folder).spec
+    asked = run_folders.read(folder).spec
     assert asked is not None
-    assert (asked.name, asked.epochs, Path(asked.train).parent) == ("行", 1.0, folder / runs.DATA)
+    assert (asked.name, asked.epochs, Path(asked.train).parent) == ("行", 1.0, folder / run_folders.DATA)
     assert desk.errors == []
     assert desk.reopened().draft.run == str(folder)
 
@@ -118,19 +118,19 @@ def begun(desk: Desk, base: Path) -> Path:
 
 def test_what_becomes_of_a_draft_does_not_touch_its_run(desk: Desk, tmp_path: Path) -> None:
     folder = begun(desk, tmp_path / "小.gguf")
-    asked = runs.read(folder).spec
+    asked = run_folders.read(folder).spec
     assert asked is not None
     desk.draft.decide(Decision(1, "rejected"))
     desk.draft.freeze()
     desk.wait()
     desk.draft.import_file(desk.file(30))
     desk.wait()
-    drafts.remove(desk.where.drafts, desk.draft.draft.id)
+    drafts.move_to_bin(desk.where.drafts, desk.draft.draft.id)
     for _ in range(2):
         work_folder.empty_bin(desk.where.drafts, pass_days(desk.where.data, PROOF_DAYS), time.time() + 1, 0)
     assert list((desk.where.drafts / work_folder.BIN).iterdir()) == []
-    places = {"data": str(folder / runs.DATA), "base": asked.base}
-    once_more = drafting.draft(places, desk.where, (), "")  # the very same rows, by their hashes
+    places = {"data": str(folder / run_folders.DATA), "base": asked.base}
+    once_more = spec_builder.build_spec(places, desk.where, (), "")  # the very same rows, by their hashes
     assert once_more.hashes == asked.hashes
 
 
@@ -158,20 +158,20 @@ def test_a_run_is_planned_once_more_and_its_adapter_is_trained_further_on_rows_t
     desk: Desk, tmp_path: Path
 ) -> None:
     folder = begun(desk, tmp_path / "小.gguf")
-    argv = [sys.executable, "-m", "trainer.fake", str(folder / runs.SPEC)]
+    argv = [sys.executable, "-m", "trainer.fake", str(folder / run_folders.SPEC)]
     subprocess.run(argv, stdout=subprocess.DEVNULL, check=True)
 
-    def reopened(draft: Draft) -> TrainingDraft:
+    def reopened(draft: TrainingDraft) -> DraftEditor:
         one = desk.opened(draft)
         one.failed.connect(desk.errors.append)
         one.open()
         desk.wait(one)
         return one
 
-    once_more = reopened(again.same(desk.where, runs.read(folder), ()))
+    once_more = reopened(rerun.repeat_run(desk.where, run_folders.read(folder), ()))
     assert once_more.draft.is_complete("data")
     assert once_more.draft.is_complete("model")
-    further = reopened(again.further(desk.where, runs.read(folder), ()))
+    further = reopened(rerun.continue_training(desk.where, run_folders.read(folder), ()))
     assert further.draft.step == "data"
     further.import_file(desk.file(80))
     desk.wait(further)
@@ -179,7 +179,7 @@ def test_a_run_is_planned_once_more_and_its_adapter_is_trained_further_on_rows_t
     frozen = desk.wait(further).frozen
     assert desk.errors == []
     assert frozen is not None
-    known = adapter.known_rows(folder / runs.PEFT_ADAPTER)
+    known = adapter.known_rows(folder / run_folders.PEFT_ADAPTER)
     held = (Path(frozen.folder) / "holdout.jsonl").read_text("utf-8").splitlines()
     assert held
     assert {json.loads(line)["id"] for line in held}.isdisjoint(known)
@@ -192,10 +192,10 @@ def test_a_run_is_planned_once_more_and_its_adapter_is_trained_further_on_rows_t
     further.begun.connect(folders.append)
     further.begin()
     desk.wait(further)
-    begun_further = runs.read(folders[0]).spec
+    begun_further = run_folders.read(folders[0]).spec
     assert begun_further is not None
-    assert (begun_further.adapter, begun_further.rank) == (str(folders[0] / runs.START), 16)
-    shelf.remove(runs.read(folder), ())  # its adapter went along
+    assert (begun_further.adapter, begun_further.rank) == (str(folders[0] / run_folders.START), 16)
+    training_list.move_run_to_bin(run_folders.read(folder), ())  # its adapter went along
     assert adapter.read(Path(begun_further.adapter)).sha256 == begun_further.hashes["adapter"]
 
 
@@ -217,7 +217,7 @@ def generated(path: Path, count: int = 1, **fields: object) -> Path:
 
 
 def test_generated_pairs_wait_for_somebody(desk: Desk, tmp_path: Path) -> None:
-    desk.draft.take_pairs(generated(tmp_path / "組.jsonl"), "基準 2025.1")
+    desk.draft.import_pairs(generated(tmp_path / "組.jsonl"), "基準 2025.1")
     draft = desk.wait()
     data = draft.data
     assert data is not None
@@ -230,7 +230,7 @@ def test_generated_pairs_wait_for_somebody(desk: Desk, tmp_path: Path) -> None:
 def test_what_was_made_of_secret_documents_says_so_as_far_as_the_run(desk: Desk, tmp_path: Path) -> None:
     path = generated(tmp_path / "組.jsonl", 60, review="accepted")
     takes: tuple[Callable[[], None], ...] = (
-        lambda: desk.draft.take_pairs(path, "基準"),
+        lambda: desk.draft.import_pairs(path, "基準"),
         lambda: desk.draft.import_file(path),
     )
     for take in takes:
@@ -246,7 +246,7 @@ def test_what_was_made_of_secret_documents_says_so_as_far_as_the_run(desk: Desk,
         desk.draft.begin()
         desk.wait()
         assert desk.errors == []
-        manifest = json.loads((folders[-1] / runs.DATA / "split.json").read_bytes())
+        manifest = json.loads((folders[-1] / run_folders.DATA / "split.json").read_bytes())
         assert manifest["source"]["label"] == "secret"
 
 
@@ -299,7 +299,7 @@ def test_too_few_rows_are_told_when_they_are_to_be_split(desk: Desk) -> None:
 def test_without_an_environment_a_draft_is_planned_all_the_same(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draft = TrainingDraft(desk.draft.draft, desk.where, tuple, lambda: None)
+    draft = DraftEditor(desk.draft.draft, desk.where, tuple, lambda: None)
     draft.import_file(desk.file(40))
     desk.wait(draft)
     draft.freeze()
@@ -316,7 +316,7 @@ def test_a_planned_training_becomes_a_job_for_another_machine_without_an_environ
 ) -> None:
     shipped, job = tmp_path / "converter", tmp_path / "別の PC"
     shipped.mkdir()
-    monkeypatch.setattr(converter, "find", lambda: (shipped, "1"))
+    monkeypatch.setattr(shipped_tools, "find_converter", lambda: (shipped, "1"))
     desk.trainer = lambda: None
     desk.draft = desk.reopened()
     desk.draft.failed.connect(desk.errors.append)
@@ -325,7 +325,7 @@ def test_a_planned_training_becomes_a_job_for_another_machine_without_an_environ
     desk.draft.freeze()
     desk.wait()
     desk.draft.change(goal="style", base=str(models.tiny_llama(tmp_path / "小.gguf")))
-    made: list[Job] = []
+    made: list[RemoteJob] = []
     desk.draft.job_made.connect(made.append)
     desk.draft.make_job(job, PERMIT)
     draft = desk.wait()
@@ -333,7 +333,7 @@ def test_a_planned_training_becomes_a_job_for_another_machine_without_an_environ
     assert [(one.folder, one.has_base) for one in made] == [(job, True)]
     assert (job / "run.sh").is_file()
     assert (job / "converter").is_dir()
-    assert runs.exported_to(Path(draft.run)) == str(job)
+    assert run_folders.exported_to(Path(draft.run)) == str(job)
     desk.draft.make_job(job, PERMIT)
     desk.wait()
     assert [error.code for error in desk.errors] == ["job_folder_taken"]
@@ -355,7 +355,7 @@ def test_the_job_of_a_draft_is_as_secret_as_the_documents_of_its_rows_are_now(de
     assert desk.draft.job_of(tmp_path / "job").label_now() == "secret"
     desk.draft.freeze()
     desk.wait()
-    assert lineage.of_data(Path(desk.reopened().draft.frozen.folder)).label_now(library.path) == "secret"  # type: ignore[union-attr]
+    assert lineage.lineage_of_data(Path(desk.reopened().draft.frozen.folder)).label_now(library.path) == "secret"  # type: ignore[union-attr]
     library.close()
 
 
@@ -363,10 +363,10 @@ def test_an_environment_that_was_made_or_deleted_is_noticed(desk: Desk) -> None:
     there = [desk.trainer()]
     desk.trainer = lambda: there[0]
     draft = desk.reopened()
-    changed: list[Draft] = []
+    changed: list[TrainingDraft] = []
     draft.changed.connect(changed.append)
-    draft.look_for_environment()
+    draft.refresh_environment()
     assert changed == []
     there[0] = None
-    draft.look_for_environment()
+    draft.refresh_environment()
     assert [one.has_environment for one in changed] == [False]

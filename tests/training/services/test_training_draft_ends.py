@@ -11,7 +11,7 @@ from PySide6.QtCore import QThreadPool
 from pytestqt.qtbot import QtBot
 
 from app.base.services import background
-from app.training.runs import runs
+from app.training.runs import run_folders
 from tests import model_files as models
 from tests import scripted_trainer
 from tests.permits import PERMIT
@@ -107,7 +107,7 @@ def test_whoever_cancels_gets_no_run_no_split_and_no_forecast(desk: Desk, tmp_pa
         desk.draft.cancel()
         desk.wait()
     assert (desk.draft.draft, told, desk.errors) == (before, [], [])
-    assert runs.folders(desk.where.runs) == []
+    assert run_folders.list_folders(desk.where.runs) == []
     assert not (tmp_path / "別の PC").exists()
     folder = desk.where.drafts / before.id
     assert sorted(path.name for path in folder.iterdir()) == ["draft.json", "rows-1", "split-1"]

@@ -14,8 +14,8 @@ from app.base.services import background
 from app.inference import speed
 from app.inference.speed import MachineSpeed
 from app.models import local_models
-from app.training.plan import Draft, Frozen
-from app.training.services.training_preview import Outlooks
+from app.training.drafts import DraftSplit, TrainingDraft
+from app.training.services.preset_forecasts import PresetForecasts
 from tests import model_files as models
 from trainer.spec import PRESETS
 
@@ -29,27 +29,29 @@ def where(tmp_path: Path) -> Paths:
 
 
 @pytest.fixture
-def draft(tmp_path: Path) -> Draft:
+def draft(tmp_path: Path) -> TrainingDraft:
     for part, count in (("train", 60), ("validation", 6), ("holdout", 6)):
         roles = (("user", "点検は何年ごとか"), ("assistant", "五年ごとに行う"))
         row = json.dumps({"messages": [{"role": role, "content": text} for role, text in roles]}, ensure_ascii=False)
         (tmp_path / f"{part}.jsonl").write_text(f"{row}\n" * count, "utf-8")
-    frozen = Frozen(str(tmp_path), 1, 60, 6, 6, "a41f", is_sound=True)
-    return Draft("1", frozen=frozen, base=str(models.tiny_llama(tmp_path / "小.gguf")))
+    frozen = DraftSplit(str(tmp_path), 1, 60, 6, 6, "a41f", is_sound=True)
+    return TrainingDraft("1", frozen=frozen, base=str(models.tiny_llama(tmp_path / "小.gguf")))
 
 
 @pytest.fixture
-def outlooks(where: Paths, qtbot: QtBot) -> Iterator[Outlooks]:
-    yield Outlooks(where, tuple)
+def outlooks(where: Paths, qtbot: QtBot) -> Iterator[PresetForecasts]:
+    yield PresetForecasts(where, tuple)
     background.shut_down()
 
 
-def look(outlooks: Outlooks, draft: Draft, qtbot: QtBot) -> None:
+def look(outlooks: PresetForecasts, draft: TrainingDraft, qtbot: QtBot) -> None:
     outlooks.look(draft)
     qtbot.waitUntil(lambda: not outlooks.is_working)
 
 
-def test_each_preset_is_told_and_the_draft_s_own_first(outlooks: Outlooks, draft: Draft, qtbot: QtBot) -> None:
+def test_each_preset_is_told_and_the_draft_s_own_first(
+    outlooks: PresetForecasts, draft: TrainingDraft, qtbot: QtBot
+) -> None:
     told: list[tuple[str, ...]] = []
     outlooks.changed.connect(lambda: told.append(tuple(outlooks.found)))
     look(outlooks, dataclasses.replace(draft, preset="thorough"), qtbot)
@@ -62,7 +64,7 @@ def test_each_preset_is_told_and_the_draft_s_own_first(outlooks: Outlooks, draft
 
 
 def test_a_changed_setting_is_told_with_what_the_preset_would_take(
-    outlooks: Outlooks, draft: Draft, qtbot: QtBot
+    outlooks: PresetForecasts, draft: TrainingDraft, qtbot: QtBot
 ) -> None:
     look(outlooks, draft.with_settings(rank=64, epochs=30.0, samples=("橋は？",)), qtbot)
     standard = outlooks.found["standard"]
@@ -70,7 +72,9 @@ def test_a_changed_setting_is_told_with_what_the_preset_would_take(
     assert standard.plan.spec.learning_rate == 2e-4  # of a long run: what is left open follows what is not
 
 
-def test_only_what_changes_the_cost_is_estimated_anew(outlooks: Outlooks, draft: Draft, qtbot: QtBot) -> None:
+def test_only_what_changes_the_cost_is_estimated_anew(
+    outlooks: PresetForecasts, draft: TrainingDraft, qtbot: QtBot
+) -> None:
     look(outlooks, draft, qtbot)
     found = outlooks.found
     for same in (draft.with_settings(seed=7), dataclasses.replace(draft, preset="light", name="別の名前")):
@@ -83,12 +87,12 @@ def test_only_what_changes_the_cost_is_estimated_anew(outlooks: Outlooks, draft:
 
 
 def test_another_base_ends_what_went_on(
-    outlooks: Outlooks, where: Paths, draft: Draft, qtbot: QtBot, tmp_path: Path
+    outlooks: PresetForecasts, where: Paths, draft: TrainingDraft, qtbot: QtBot, tmp_path: Path
 ) -> None:
     larger = models.tiny_llama(tmp_path / "大.gguf", shape=dataclasses.replace(models.TINY, layers=4))
     outlooks.look(draft)
     look(outlooks, dataclasses.replace(draft, base=str(larger)), qtbot)
-    small = Outlooks(where, tuple)
+    small = PresetForecasts(where, tuple)
     look(small, draft, qtbot)
     assert len(outlooks.found) == len(PRESETS)
     needed = [one.found["standard"].plan.memory.total for one in (outlooks, small)]
@@ -100,22 +104,22 @@ def test_another_base_ends_what_went_on(
     [({"base": "どこにもない"}, "base_unknown"), ({"settings": {"rank": 0}}, "spec_invalid")],
 )
 def test_why_there_are_none_is_told(
-    outlooks: Outlooks, draft: Draft, qtbot: QtBot, changes: dict[str, object], code: str
+    outlooks: PresetForecasts, draft: TrainingDraft, qtbot: QtBot, changes: dict[str, object], code: str
 ) -> None:
     look(outlooks, dataclasses.replace(draft, **changes), qtbot)
     assert outlooks.error is not None
     assert (outlooks.error.code, outlooks.found) == (code, {})
 
 
-def test_a_model_of_the_list_is_looked_up_there(where: Paths, draft: Draft, qtbot: QtBot) -> None:
+def test_a_model_of_the_list_is_looked_up_there(where: Paths, draft: TrainingDraft, qtbot: QtBot) -> None:
     model = dataclasses.replace(local_models.describe(Path(draft.base)), id="小さい")
-    outlooks = Outlooks(where, lambda: (model,))
+    outlooks = PresetForecasts(where, lambda: (model,))
     look(outlooks, dataclasses.replace(draft, base="小さい"), qtbot)
     assert outlooks.error is None
     assert outlooks.found["standard"].plan.spec.base == model.path
 
 
-def test_without_data_or_a_base_nothing_is_estimated(outlooks: Outlooks, draft: Draft) -> None:
+def test_without_data_or_a_base_nothing_is_estimated(outlooks: PresetForecasts, draft: TrainingDraft) -> None:
     for less in (dataclasses.replace(draft, base=""), dataclasses.replace(draft, frozen=None)):
         outlooks.look(less)
         assert (outlooks.is_working, outlooks.found, outlooks.error) == (False, {}, None)

@@ -16,7 +16,7 @@ from app.inference.engine.messages import Tokenize
 from app.inference.services.engine import EngineClient
 from app.inference.speed import MachineSpeed
 from app.training import drafts
-from app.training.services.training_draft import TrainingDraft
+from app.training.services.draft_editor import DraftEditor
 from tests import model_files as models
 from tests import scripted_trainer
 from trainer.events import Event, Failed, Phase, Preview, PreviewToken, RunForecast
@@ -40,10 +40,10 @@ class Desk:
         where.data.mkdir(parents=True, exist_ok=True)
         speed.save(where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e11, 2, 1.0))  # measuring takes seconds
 
-    def draft(self, *probe: Event | str) -> TrainingDraft:
+    def draft(self, *probe: Event | str) -> DraftEditor:
         """With rows that are split, and a base."""
         trainer = scripted_trainer.made(self.folder, PLAN, list(probe))
-        one = TrainingDraft(drafts.new(self.where.drafts, 1.0), self.where, tuple, lambda: trainer, self.engine)
+        one = DraftEditor(drafts.create(self.where.drafts, 1.0), self.where, tuple, lambda: trainer, self.engine)
         file = self.folder / "行.csv"
         rows = (f"{n * 7919 % 10_007:x} の点検は,{n * 104_729 % 99_991:x} 年ごと\n" for n in range(60))
         file.write_text("質問,回答\n" + "".join(rows), "utf-8")
@@ -56,7 +56,7 @@ class Desk:
         one.change(goal="style", base=str(models.tiny_llama(self.folder / "小.gguf")))
         return one
 
-    def wait(self, one: TrainingDraft) -> None:
+    def wait(self, one: DraftEditor) -> None:
         self.qtbot.waitUntil(lambda: not one.is_busy)
 
     def start_engine(self) -> None:

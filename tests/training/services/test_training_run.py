@@ -13,9 +13,9 @@ from pytestqt.qtbot import QtBot
 from app.base import wording
 from app.base.errors import AppError
 from app.models.training_environment import TrainingEnvironment
-from app.training.runs import runs
-from app.training.services import training
-from app.training.services.training import Trainer, TrainingRun
+from app.training.runs import run_folders
+from app.training.services import training_run
+from app.training.services.training_run import Trainer, TrainingRun
 from trainer import events
 from trainer.events import Cancelled, EvaluationStep, Event, Finished, Paused, TrainingStep
 from trainer.spec import RunSpec
@@ -27,7 +27,7 @@ class Heard:
     """A run with what it has said."""
 
     def __init__(self, folder: Path, qtbot: QtBot) -> None:
-        self.run = TrainingRun(training.locate(Path("/nowhere")), folder)
+        self.run = TrainingRun(training_run.locate_trainer(Path("/nowhere")), folder)
         self.folder = folder
         self.events: list[Event] = []
         self.ends: list[object] = []
@@ -40,7 +40,7 @@ class Heard:
         self._qtbot.waitUntil(lambda: bool(self.ends))
         (end,) = self.ends
         assert not self.run.is_running
-        runs.hold(self.folder).release()  # nobody holds it any more
+        run_folders.lock_run(self.folder).release()  # nobody holds it any more
         return end
 
     def until(self, condition: Callable[[], bool]) -> None:
@@ -65,9 +65,9 @@ def start(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iter
     made: list[Heard] = []
 
     def begin(behaviour: str, **fields: object) -> Heard:
-        monkeypatch.setenv(training.VARIABLE, f"fake:{behaviour}")
+        monkeypatch.setenv(training_run.VARIABLE, f"fake:{behaviour}")
         paths = (str(tmp_path / name) for name in ("橋梁 run", "", "train.jsonl", "validation.jsonl"))
-        made.append(Heard(runs.create(RunSpec(*paths, **fields)), qtbot))  # type: ignore[arg-type]
+        made.append(Heard(run_folders.create(RunSpec(*paths, **fields)), qtbot))  # type: ignore[arg-type]
         made[-1].run.start()
         return made[-1]
 
@@ -80,7 +80,7 @@ def start(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iter
 def test_a_run_tells_everything_and_finishes(start: Start, tmp_path: Path) -> None:
     heard = start("good", holdout=str(tmp_path / "holdout.jsonl"))
     with pytest.raises(AppError, match=r"run_busy|run_judging"):
-        runs.hold(heard.folder)
+        run_folders.lock_run(heard.folder)
     end = heard.to_its_end()
     assert isinstance(end, Finished)
     kinds = [type(event).__name__ for event in heard.events]
@@ -88,7 +88,7 @@ def test_a_run_tells_everything_and_finishes(start: Start, tmp_path: Path) -> No
     assert kinds[-1] == "Finished"
     assert kinds.count("TrainingStep") == 12
     assert {"Findings", "Effective", "Forecast", "EvaluationStep", "Sample", "Checkpoint"} <= set(kinds)
-    assert heard.run.standing == runs.read(heard.folder).standing  # who reads the journal later sees the same
+    assert heard.run.standing == run_folders.read(heard.folder).standing  # who reads the journal later sees the same
     assert {path.name for path in heard.folder.iterdir()} >= {
         "run.json", "effective.json", "events.jsonl", "log.txt", "checkpoints", "adapter", "adapter.gguf",
         "holdout.json",
@@ -108,7 +108,7 @@ def test_a_paused_run_goes_on_where_it_was(start: Start) -> None:
     heard.run.pause()
     end = heard.to_its_end()
     assert isinstance(end, Paused)
-    assert runs.read(heard.folder).state == "paused"
+    assert run_folders.read(heard.folder).state == "paused"
     heard.again()
     heard.until(lambda: bool(heard.events))
     (started,) = [event for event in heard.events if isinstance(event, events.Started)]
@@ -126,7 +126,7 @@ def test_a_cancelled_run_is_not_to_go_on(start: Start) -> None:
     heard.until_step(1)
     heard.run.cancel()
     assert isinstance(heard.to_its_end(), Cancelled)
-    assert runs.read(heard.folder).state == "cancelled"
+    assert run_folders.read(heard.folder).state == "cancelled"
 
 
 def test_a_finished_run_is_not_trained_again(start: Start) -> None:
@@ -134,13 +134,13 @@ def test_a_finished_run_is_not_trained_again(start: Start) -> None:
     heard.to_its_end()
     with pytest.raises(AppError, match="run_is_finished"):
         heard.again()
-    runs.hold(heard.folder).release()
+    run_folders.lock_run(heard.folder).release()
 
 
 def test_a_second_program_does_not_train_in_the_same_folder(start: Start) -> None:
     heard = start("slow")
     heard.until_step(1)
-    other = TrainingRun(training.locate(Path("/nowhere")), heard.folder)
+    other = TrainingRun(training_run.locate_trainer(Path("/nowhere")), heard.folder)
     with pytest.raises(AppError, match="run_busy"):
         other.start()
     other.deleteLater()
@@ -173,7 +173,7 @@ def test_a_crash_is_told_with_the_end_of_the_log(start: Start) -> None:
     assert (error.code, error.facts["cause"]) == ("run_crashed", "SIGABRT")
     assert "illegal memory access" in error.facts["tail"]
     assert Path(error.facts["log"]).is_file()
-    assert runs.read(heard.folder).state == "crashed"
+    assert run_folders.read(heard.folder).state == "crashed"
 
 
 @pytest.mark.fault("F6")
@@ -191,7 +191,7 @@ def test_an_end_in_the_middle_of_a_line_is_no_end(start: Start) -> None:
     assert (error.code, error.facts["cause"]) == ("run_crashed", "exit code 0")
     heard.again()  # before its first checkpoint: from the beginning, behind the torn line
     heard.to_its_end()
-    assert heard.run.standing == runs.read(heard.folder).standing
+    assert heard.run.standing == run_folders.read(heard.folder).standing
 
 
 @pytest.mark.fault("F6")
@@ -206,24 +206,24 @@ def test_a_process_that_says_something_else_is_ended(start: Start) -> None:
 def test_a_process_that_does_not_cancel_is_killed_and_counts_as_cancelled(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "CANCEL_LIMIT_S", 0.1)
+    monkeypatch.setattr(training_run, "CANCEL_LIMIT_S", 0.1)
     heard = start("silent")
     heard.until_step(3)
     heard.run.cancel()
     assert heard.to_its_end() == Cancelled(3)
-    assert runs.read(heard.folder).state == "cancelled"
+    assert run_folders.read(heard.folder).state == "cancelled"
 
 
 @pytest.mark.fault("F6")
 def test_a_process_that_does_not_pause_is_killed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "PAUSE_LIMIT_S", 0.1)
+    monkeypatch.setattr(training_run, "PAUSE_LIMIT_S", 0.1)
     heard = start("silent")
     heard.until_step(3)
     heard.run.pause()
     error = heard.to_its_end()
     assert isinstance(error, AppError)
     assert error.code == "run_unresponsive"
-    assert runs.read(heard.folder).state == "crashed"
+    assert run_folders.read(heard.folder).state == "crashed"
 
 
 def test_killing_it_waits_until_it_is_gone(start: Start) -> None:
@@ -252,7 +252,7 @@ def test_killed_again_and_again_it_still_finishes(start: Start) -> None:
         heard.to_its_end()
         heard.again()
     assert isinstance(heard.to_its_end(), Finished)
-    kept = runs.read(heard.folder).standing
+    kept = run_folders.read(heard.folder).standing
     assert [evaluation.step for evaluation in kept.evaluations] == [0, 4, 8, 12]
     assert sum(isinstance(event, EvaluationStep) for event in heard.events) == 1
 
@@ -260,7 +260,7 @@ def test_killed_again_and_again_it_still_finishes(start: Start) -> None:
 def test_a_python_that_is_gone_is_said(start: Start, tmp_path: Path, qtbot: QtBot) -> None:
     heard = start("good")
     heard.to_its_end()
-    folder = runs.create(RunSpec(str(tmp_path / "other"), "b", "t", "v"))
+    folder = run_folders.create(RunSpec(str(tmp_path / "other"), "b", "t", "v"))
     run = TrainingRun(Trainer(TrainingEnvironment(tmp_path / "python", None)), folder)
     with qtbot.waitSignal(run.failed) as blocker:
         run.start()

@@ -22,10 +22,9 @@ from app.models import package_locks as locks
 from app.models import training_environment
 from app.models.training_environment import VARIABLE
 from app.training.environment import folders
-from app.training.environment.folders import Folders
+from app.training.environment.folders import EnvironmentFolders, EnvironmentReport, report_environment
 from app.training.environment.messages import Phase
-from app.training.environment.report import Report, report
-from app.training.services.training_setup import TrainingSetup
+from app.training.services.environment_setup import EnvironmentSetup
 from tests.wheelhouse import Index, make_wheel, make_wheels, write_lock
 
 ROOT = Path(__file__).parents[3]
@@ -53,18 +52,18 @@ class Making:
         self.preferences = Preferences(where.settings)
         self.proxy = ""
         command = [sys.executable, "-P", "-c", _CHILD, str(locked)]
-        self.setup = TrainingSetup(self.preferences, command, where.data, where.logs, lambda: self.proxy)
+        self.setup = EnvironmentSetup(self.preferences, command, where.data, where.logs, lambda: self.proxy)
         self.errors: list[AppError] = []
         self.phases: list[Phase] = []
         self.setup.failed.connect(self.errors.append)
         self.setup.progressed.connect(self.phases.append)
 
     @property
-    def folders(self) -> Folders:
-        return Folders(self.where.data)
+    def folders(self) -> EnvironmentFolders:
+        return EnvironmentFolders(self.where.data)
 
-    def report(self) -> Report:
-        return report(self.where.data)
+    def report(self) -> EnvironmentReport:
+        return report_environment(self.where.data)
 
 
 @pytest.fixture
@@ -381,7 +380,7 @@ def test_one_that_was_left_between_two_renames_is_found_and_put_back(
 @pytest.fixture
 def small_disk(where: Paths) -> Iterator[Path]:
     """64 MB, in the place of the side folder."""
-    part = Folders(where.data).part
+    part = EnvironmentFolders(where.data).part
     part.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(part)]
     if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode != 0:
@@ -451,18 +450,18 @@ def test_on_another_drive_the_new_one_is_used_once_it_works_and_the_one_before_i
     assert [error.code for error in making.errors] == ["training_wheel_missing"]
     assert marker.exists()
     assert making.preferences.value.training_folder == ""
-    assert folders.proposed(making.where.data) == drive  # the next attempt goes on there
+    assert folders.proposed_base(making.where.data) == drive  # the next attempt goes on there
     (tmp_path / "away").rename(wheels / "safetensors-1.0-py3-none-any.whl")
     ended(making, wheels)
     assert making.errors[1:] == []
     found = making.report()
-    assert (found.python, found.is_own, found.problem) == (Folders(drive).final / "bin/python", True, None)
+    assert (found.python, found.is_own, found.problem) == (EnvironmentFolders(drive).final / "bin/python", True, None)
     assert Preferences(making.where.settings).value.training_folder == str(drive)
     assert not making.folders.final.exists()
     ended(making, wheels, making.where.data)
     assert making.report().python == making.folders.final / "bin/python"
     assert making.preferences.value.training_folder == ""
-    assert not Folders(drive).final.exists()
+    assert not EnvironmentFolders(drive).final.exists()
 
 
 def test_cancelling_on_another_drive_leaves_nothing_there(
@@ -471,11 +470,11 @@ def test_cancelling_on_another_drive_leaves_nothing_there(
     drive = tmp_path / "外付け"
     drive.mkdir()
     making.setup.start(wheels, drive)
-    qtbot.waitUntil(lambda: Folders(drive).half.exists(), timeout=LIMIT_MS)
+    qtbot.waitUntil(lambda: EnvironmentFolders(drive).half.exists(), timeout=LIMIT_MS)
     with qtbot.waitSignal(making.setup.cancelled, timeout=LIMIT_MS):
         making.setup.cancel()
-    assert not Folders(drive).part.exists()
-    assert folders.proposed(making.where.data) == making.where.data
+    assert not EnvironmentFolders(drive).part.exists()
+    assert folders.proposed_base(making.where.data) == making.where.data
 
 
 def test_a_drive_that_is_gone_and_a_folder_of_somebody_else_are_refused(
@@ -497,7 +496,7 @@ def test_the_same_folder_by_another_path_keeps_what_was_just_made(
     for base, folder in ((data_by_link, making.where.data), (drive, drive), (by_link, drive)):
         ended(making, wheels, base)
         assert making.errors == []
-        assert (Folders(folder).final / training_environment.STAMP).is_file(), base
+        assert (EnvironmentFolders(folder).final / training_environment.STAMP).is_file(), base
         assert making.report().problem is None
     assert making.preferences.value.training_folder == str(drive)
 
@@ -523,10 +522,10 @@ def test_begun_elsewhere_what_an_interrupted_attempt_has_fetched_is_deleted(
     drive.mkdir()
     damage(wheels / "safetensors-1.0-py3-none-any.whl")
     ended(making, wheels, drive)
-    assert Folders(drive).part.exists()
+    assert EnvironmentFolders(drive).part.exists()
     ended(making, wheels, making.where.data)
-    assert not Folders(drive).part.exists()
-    assert folders.proposed(making.where.data) == making.where.data
+    assert not EnvironmentFolders(drive).part.exists()
+    assert folders.proposed_base(making.where.data) == making.where.data
     assert [error.code for error in making.errors] == ["training_wheel_damaged", "training_wheel_damaged"]
 
 

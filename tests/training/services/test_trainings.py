@@ -15,10 +15,10 @@ from app.inference import child_commands
 from app.inference.engine.messages import Load
 from app.inference.services.engine import EngineClient
 from app.models.training_environment import TrainingEnvironment
-from app.training.runs import runs
-from app.training.services import training
-from app.training.services.training import Trainer
-from app.training.services.trainings import Trainings
+from app.training.runs import run_folders
+from app.training.services import training_run
+from app.training.services.training_run import Trainer
+from app.training.services.training_runner import TrainingRunner
 from tests.training.services import test_gate_run
 from tests.training.services.test_gate_run import Bench
 from trainer.events import Event, TrainingStep
@@ -33,11 +33,11 @@ class Scene:
     def __init__(self, folder: Path, qtbot: QtBot) -> None:
         self.folder = folder
         self.engine = EngineClient(child_commands.engine(), folder / "engine.log")
-        locate = lambda: training.locate(folder)  # noqa: E731
+        locate = lambda: training_run.locate_trainer(folder)  # noqa: E731
         scorers = (child_commands.quantizer, child_commands.scorer)
         self.is_answering = False
         answering = lambda: self.is_answering  # noqa: E731
-        self.trainings = Trainings(self.engine, locate, folder / "bases", scorers, is_answering=answering)
+        self.trainings = TrainingRunner(self.engine, locate, folder / "bases", scorers, is_answering=answering)
         self.events: list[Event] = []
         self.ends: list[tuple[Path, AppError | None]] = []
         self.trainings.event_received.connect(self.events.append)
@@ -46,7 +46,7 @@ class Scene:
 
     def run(self, **fields: object) -> Path:
         paths = (str(self.folder / name) for name in ("実行", "", "train.jsonl", "validation.jsonl"))
-        return runs.create(RunSpec(*paths, **fields))  # type: ignore[arg-type]
+        return run_folders.create(RunSpec(*paths, **fields))  # type: ignore[arg-type]
 
     def until(self, condition: Callable[[], bool]) -> None:
         self._qtbot.waitUntil(condition)
@@ -65,7 +65,7 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
-    monkeypatch.setenv(training.VARIABLE, "fake:good")
+    monkeypatch.setenv(training_run.VARIABLE, "fake:good")
     for part in ("train", "validation", "holdout"):
         (tmp_path / f"{part}.jsonl").write_text(ROW, encoding="utf-8")
     made = Scene(tmp_path, qtbot)
@@ -82,7 +82,7 @@ def test_a_run_is_trained_to_its_end_and_another_can_follow(scene: Scene) -> Non
     scene.trainings.start(folder)
     assert (scene.trainings.folder, scene.trainings.is_judging) == (folder, False)
     assert scene.ended() is None  # what the fake has made up is not judged
-    assert runs.read(folder).state == "finished"
+    assert run_folders.read(folder).state == "finished"
     scene.trainings.start(folder)
     error = scene.ended()
     assert error is not None
@@ -90,32 +90,32 @@ def test_a_run_is_trained_to_its_end_and_another_can_follow(scene: Scene) -> Non
 
 
 def test_a_paused_run_goes_on(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    monkeypatch.setenv(training_run.VARIABLE, "fake:slow")
     folder = scene.run()
     scene.trainings.start(folder)
     scene.until_step(1)
     scene.trainings.pause()
     assert scene.ended() is None
-    assert runs.read(folder).state == "paused"
+    assert run_folders.read(folder).state == "paused"
     scene.trainings.start(folder)
     scene.trainings.finish()
     assert scene.ended() is None
-    assert runs.read(folder).state == "finished"
+    assert run_folders.read(folder).state == "finished"
 
 
 def test_a_cancelled_run_stays_in_the_list(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    monkeypatch.setenv(training_run.VARIABLE, "fake:slow")
     folder = scene.run()
     scene.trainings.start(folder)
     scene.until_step(1)
     scene.trainings.cancel()
     assert scene.ended() is None
-    assert [run.state for run in runs.listed(scene.folder)] == ["cancelled"]
+    assert [run.state for run in run_folders.list_all(scene.folder)] == ["cancelled"]
 
 
 @pytest.mark.parametrize(("behaviour", "code"), [("oom", "run_out_of_memory"), ("crash", "run_crashed")])
 def test_what_a_run_failed_by_is_told(scene: Scene, behaviour: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(training.VARIABLE, f"fake:{behaviour}")
+    monkeypatch.setenv(training_run.VARIABLE, f"fake:{behaviour}")
     scene.trainings.start(scene.run())
     error = scene.ended()
     assert error is not None
@@ -126,7 +126,7 @@ def test_without_an_environment_nothing_begins(scene: Scene, qtbot: QtBot) -> No
     def locate() -> Trainer:
         raise AppError("no_training_environment", path="")
 
-    trainings = Trainings(scene.engine, locate, scene.folder, (child_commands.quantizer, child_commands.scorer))
+    trainings = TrainingRunner(scene.engine, locate, scene.folder, (child_commands.quantizer, child_commands.scorer))
     with qtbot.waitSignal(trainings.ended) as caught:
         trainings.start(scene.run())
     assert caught.args[1].code == "no_training_environment"
@@ -136,12 +136,12 @@ def test_without_an_environment_nothing_begins(scene: Scene, qtbot: QtBot) -> No
 def test_a_bug_while_a_run_is_taken_ends_it_too_and_everything_is_free_again(
     scene: Scene, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read(_folder: Path) -> runs.Run:
+    def read(_folder: Path) -> run_folders.TrainingRunFolder:
         raise MemoryError
 
     folder = scene.run()
     with monkeypatch.context() as patched, qtbot.captureExceptions() as bugs:
-        patched.setattr(runs, "read", read)
+        patched.setattr(run_folders, "read", read)
         scene.trainings.start(folder)
         error = scene.ended()
         scene.until(lambda: bool(bugs))
@@ -152,7 +152,7 @@ def test_a_bug_while_a_run_is_taken_ends_it_too_and_everything_is_free_again(
 
 
 def test_an_answer_that_is_being_given_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    monkeypatch.setenv(training_run.VARIABLE, "fake:slow")
     scene.is_answering = True
     scene.trainings.start(scene.run())
     assert scene.trainings.is_waiting
@@ -170,7 +170,7 @@ def test_what_waits_for_an_answer_can_be_given_up(scene: Scene) -> None:
     scene.trainings.start(folder)
     scene.trainings.pause()
     assert scene.ended() is None
-    assert (runs.read(folder).state, scene.trainings.outcome) == ("waiting", "paused")
+    assert (run_folders.read(folder).state, scene.trainings.outcome) == ("waiting", "paused")
     assert scene.engine.refusal is None
 
 
@@ -182,13 +182,13 @@ def test_what_is_about_to_begin_can_be_given_up(scene: Scene) -> None:
     assert (scene.trainings.outcome, scene.engine.refusal) == ("cancelled", None)
     scene.trainings.start(folder)  # while the first start still looks at the folder
     assert scene.ended() is None
-    assert (scene.trainings.outcome, runs.read(folder).state) == ("finished", "finished")
+    assert (scene.trainings.outcome, run_folders.read(folder).state) == ("finished", "finished")
 
 
 def test_the_engines_memory_is_free_before_a_run_begins_and_nothing_waits_for_it(
     scene: Scene, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    monkeypatch.setenv(training_run.VARIABLE, "fake:slow")
     scene.engine.send(Load(scene.engine.new_id(), str(tiny_model)))
     scene.until(lambda: scene.engine.facts is not None)
     psutil.Process(scene.engine.pid).suspend()  # it needs longer to end, until it is killed
@@ -209,7 +209,7 @@ def test_who_has_taken_the_run_meanwhile_is_told_at_the_end(scene: Scene) -> Non
     scene.is_answering = True
     folder = scene.run()
     scene.trainings.start(folder)
-    held = runs.hold(folder)
+    held = run_folders.lock_run(folder)
     scene.is_answering = False
     error = scene.ended()
     held.release()
@@ -228,16 +228,16 @@ def test_the_engine_refuses_until_the_end(scene: Scene) -> None:
 
 
 def test_the_end_of_the_program_pauses_and_waits(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    monkeypatch.setenv(training_run.VARIABLE, "fake:slow")
     folder = scene.run(max_steps=500)
     scene.trainings.start(folder)
     scene.until_step(1)
     assert scene.trainings.close()
-    assert (runs.read(folder).state, scene.trainings.outcome) == ("paused", "paused")
+    assert (run_folders.read(folder).state, scene.trainings.outcome) == ("paused", "paused")
 
 
 def test_a_trainer_that_needs_longer_is_left_to_itself(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(training.VARIABLE, "fake:silent")
+    monkeypatch.setenv(training_run.VARIABLE, "fake:silent")
     scene.trainings.start(scene.run())
     scene.until_step(3)
     assert not scene.trainings.close(limit_s=0.2)
@@ -246,7 +246,9 @@ def test_a_trainer_that_needs_longer_is_left_to_itself(scene: Scene, monkeypatch
 
 def test_a_trainer_that_cannot_be_started_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = Trainer(TrainingEnvironment(scene.folder / "gone", None), "trainer.fake")
-    trainings = Trainings(scene.engine, lambda: gone, scene.folder, (child_commands.quantizer, child_commands.scorer))
+    trainings = TrainingRunner(
+        scene.engine, lambda: gone, scene.folder, (child_commands.quantizer, child_commands.scorer)
+    )
     trainings.ended.connect(lambda run, error: scene.ends.append((run, error)))
     trainings.start(scene.run())
     error = scene.ended()
@@ -288,7 +290,9 @@ def test_a_second_run_is_refused_and_the_first_goes_on(scene: Scene) -> None:
     scene.is_answering = True
     first = scene.run()
     scene.trainings.start(first)
-    second = runs.create(RunSpec(str(scene.folder / "二つ目"), str(scene.folder), "train.jsonl", "validation.jsonl"))
+    second = run_folders.create(
+        RunSpec(str(scene.folder / "二つ目"), str(scene.folder), "train.jsonl", "validation.jsonl")
+    )
     for begin in (scene.trainings.start, scene.trainings.judge, lambda folder: scene.trainings.make(folder, "Q8_0")):
         with pytest.raises(AppError) as caught:
             begin(second)
@@ -299,17 +303,17 @@ def test_a_second_run_is_refused_and_the_first_goes_on(scene: Scene) -> None:
 
 
 @pytest.fixture
-def judge(scene: Scene, gate_bench: Bench) -> Trainings:
+def judge(scene: Scene, gate_bench: Bench) -> TrainingRunner:
     """Of a run that was trained for real, with real children."""
     trainer = Trainer(cast(TrainingEnvironment, gate_bench.environment))
     scorers = (child_commands.quantizer, child_commands.scorer)
-    made = scene.trainings = Trainings(scene.engine, lambda: trainer, gate_bench.cache, scorers)
+    made = scene.trainings = TrainingRunner(scene.engine, lambda: trainer, gate_bench.cache, scorers)
     made.ended.connect(lambda run, error: scene.ends.append((run, error)))
     return made
 
 
 @pytest.mark.parametrize("way", ["pause", "cancel"])
-def test_what_is_judged_can_be_stopped(scene: Scene, gate_bench: Bench, judge: Trainings, way: str) -> None:
+def test_what_is_judged_can_be_stopped(scene: Scene, gate_bench: Bench, judge: TrainingRunner, way: str) -> None:
     told: list[object] = []
     judge.judging.connect(told.append)
     judge.judge(gate_bench.run)
@@ -323,11 +327,11 @@ def test_what_is_judged_can_be_stopped(scene: Scene, gate_bench: Bench, judge: T
     assert scene.ended() is None
     assert (judge.outcome, judge.is_judging, judge.progress) == ("paused", False, None)
     assert scene.engine.refusal is None
-    assert not (gate_bench.run / runs.GATE).exists()
+    assert not (gate_bench.run / run_folders.GATE).exists()
 
 
-def test_a_run_is_judged_to_its_verdict(scene: Scene, gate_bench: Bench, judge: Trainings) -> None:
+def test_a_run_is_judged_to_its_verdict(scene: Scene, gate_bench: Bench, judge: TrainingRunner) -> None:
     judge.judge(gate_bench.run)
     assert scene.ended() is None
     assert (judge.outcome, judge.is_judging, scene.engine.refusal) == ("finished", False, None)
-    assert runs.read(gate_bench.run).is_judged
+    assert run_folders.read(gate_bench.run).is_judged

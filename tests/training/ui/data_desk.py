@@ -12,14 +12,14 @@ from app.documents.services.document_library import DocumentLibrary
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.training import drafts
-from app.training.plan import Draft
-from app.training.services.pair_making import PairMaking
-from app.training.services.training_draft import TrainingDraft
-from app.training.ui.data.columns import ColumnsTab
-from app.training.ui.data.lengths import LengthsTab
-from app.training.ui.data.problems import ProblemsTab
-from app.training.ui.data.split import SplitTab
-from app.training.ui.data.step import DataStep
+from app.training.drafts import TrainingDraft
+from app.training.services.draft_editor import DraftEditor
+from app.training.services.draft_pairs import DraftPairGeneration
+from app.training.ui.data.columns_tab import ColumnsTab
+from app.training.ui.data.data_step import DataStep
+from app.training.ui.data.lengths_tab import LengthsTab
+from app.training.ui.data.problems_tab import ProblemsTab
+from app.training.ui.data.split_tab import SplitTab
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
 from app.uikit.page import Navigation
@@ -40,19 +40,19 @@ class Desk:
         self.making = self.pair_making()
         self.secrecy = ConfidentialityGuard(theme, self.where.exports_log)
         self.theme, self.navigation = theme, Navigation()
-        self.work = self.draft(drafts.new(self.where.drafts, 1.0))
+        self.work = self.draft(drafts.create(self.where.drafts, 1.0))
         self.step = self.shown(self.work)
 
-    def pair_making(self) -> PairMaking:
+    def pair_making(self) -> DraftPairGeneration:
         of = self.scene
-        return PairMaking(
+        return DraftPairGeneration(
             of.session, of.library, of.preferences, of.engine, child_commands.template(), self.where, of.engine
         )  # fmt: skip
 
-    def draft(self, draft: Draft) -> TrainingDraft:
-        return TrainingDraft(draft, self.where, tuple, lambda: None, parent=self.scene.engine)
+    def draft(self, draft: TrainingDraft) -> DraftEditor:
+        return DraftEditor(draft, self.where, tuple, lambda: None, parent=self.scene.engine)
 
-    def shown(self, work: TrainingDraft) -> DataStep:
+    def shown(self, work: DraftEditor) -> DataStep:
         """As the page does it."""
         pickers = Pickers(open=lambda *_: str(self.chosen))
         step = DataStep(

@@ -12,15 +12,15 @@ from app.inference.local_model import LocalModel
 from app.inference.speed import MachineSpeed
 from app.models import local_models
 from app.training import drafts
-from app.training.data import split
-from app.training.data.rows import Message, Row
-from app.training.plan import Data, Frozen
-from app.training.services.training import Trainer
-from app.training.services.training_draft import TrainingDraft
-from app.training.ui.step import Step
+from app.training.data import data_split
+from app.training.data.rows import RowMessage, TrainingRow
+from app.training.drafts import DraftData, DraftSplit
+from app.training.services.draft_editor import DraftEditor
+from app.training.services.training_run import Trainer
+from app.training.ui.wizard import WizardStep
 from tests import model_files as models
 
-_made: list[Frozen] = []  # the same for all tests: it takes a moment, and nobody changes it
+_made: list[DraftSplit] = []  # the same for all tests: it takes a moment, and nobody changes it
 
 
 class Planned:
@@ -36,16 +36,16 @@ class Planned:
             dataclasses.replace(found, id="other", name="別のモデル"),
             dataclasses.replace(found, id="search", name="検索のモデル", architecture="modern-bert"),
         )
-        self.work = TrainingDraft(drafts.new(where.drafts, 1.0), where, lambda: self.models, lambda: trainer)
+        self.work = DraftEditor(drafts.create(where.drafts, 1.0), where, lambda: self.models, lambda: trainer)
         if not _made:
             _made.append(_frozen(folder / "分割"))
-        data = Data("行.csv", _made[0].revision, 60)
+        data = DraftData("行.csv", _made[0].revision, 60)
         self.work.change(name="敬体", goal="style", base="small", data=data, frozen=_made[0])
 
     def wait(self) -> None:
         self.qtbot.waitUntil(lambda: not self.work.is_busy)
 
-    def show(self, step: Step, inside: QWidget | None = None, width: int = 1000, height: int = 900) -> None:
+    def show(self, step: WizardStep, inside: QWidget | None = None, width: int = 1000, height: int = 900) -> None:
         """As the page does it. `inside`: what shows it, where that is another widget."""
         shown = inside or step
         self.qtbot.addWidget(shown)
@@ -57,13 +57,13 @@ class Planned:
         self.qtbot.waitExposed(shown)
 
 
-def _frozen(folder: Path) -> Frozen:
+def _frozen(folder: Path) -> DraftSplit:
     texts = ((f"{n * 7919 % 10_007:x} の点検は", f"{n * 104_729 % 99_991:x} 年ごと") for n in range(60))
     rows = [
-        Row(line, (Message("user", question), Message("assistant", answer)))
+        TrainingRow(line, (RowMessage("user", question), RowMessage("assistant", answer)))
         for line, (question, answer) in enumerate(texts, 1)
     ]
-    made = split.split(rows)
-    manifest = split.write(made, folder, {"name": "行.csv"}, {})
+    made = data_split.split_rows(rows)
+    manifest = data_split.write_split(made, folder, {"name": "行.csv"}, {})
     counts = (len(made.train), len(made.validation), len(made.holdout))
-    return Frozen(str(folder), 1, *counts, manifest["files"]["holdout"]["sha256"], is_sound=True)
+    return DraftSplit(str(folder), 1, *counts, manifest["files"]["holdout"]["sha256"], is_sound=True)

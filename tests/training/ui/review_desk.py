@@ -11,11 +11,11 @@ from pytestqt.qtbot import QtBot
 
 from app.base import paths
 from app.training.data import curation
-from app.training.data.curation import Curation, Evidence, Item
-from app.training.data.rows import Message, Row
-from app.training.plan import Data, Draft
-from app.training.services.training_draft import TrainingDraft
-from app.training.ui.review.tab import ReviewTab
+from app.training.data.curation import Curation, CurationItem, RowEvidence
+from app.training.data.rows import RowMessage, TrainingRow
+from app.training.drafts import DraftData, TrainingDraft
+from app.training.services.draft_editor import DraftEditor
+from app.training.ui.data.review_tab import ReviewTab
 from app.uikit.theme import Theme
 
 QUOTE = "鍵は守衛室で受け取り、20時までに返す。"
@@ -23,43 +23,43 @@ PASSAGE = f"第3条 鍵\n{QUOTE}\n返すときは、返却簿に時刻を書く�
 CONTROL = Qt.KeyboardModifier.ControlModifier
 
 
-def pair(number: int, answer: str = "20時までに返します。", quote: str = QUOTE, page: int = 3) -> Item:
-    evidence = Evidence(
+def pair(number: int, answer: str = "20時までに返します。", quote: str = QUOTE, page: int = 3) -> CurationItem:
+    evidence = RowEvidence(
         "利用規則.pdf", ("第1章 施設", "第3条 鍵"), page, quote, PASSAGE, "number", 3 if quote else None
     )
-    return Item(number, row(number, f"鍵は何時までに返しますか。（{number}）", answer), evidence=evidence)
+    return CurationItem(number, row(number, f"鍵は何時までに返しますか。（{number}）", answer), evidence=evidence)
 
 
-def row(line: int, question: str, answer: str) -> Row:
-    return Row(line, (Message("user", question), Message("assistant", answer)))
+def row(line: int, question: str, answer: str) -> TrainingRow:
+    return TrainingRow(line, (RowMessage("user", question), RowMessage("assistant", answer)))
 
 
-def file_items() -> list[Item]:
+def file_items() -> list[CurationItem]:
     """Rows of a file: the second has a flaw, the third is like the first, the fifth ends a conversation."""
-    said = (Message("system", "敬体で答える。"), Message("user", "こんにちは"), Message("assistant", "はい。"))
+    said = (RowMessage("system", "敬体で答える。"), RowMessage("user", "こんにちは"), RowMessage("assistant", "はい。"))
     last = row(6, "照明はどうしますか。", "退出するときに消します。")
     return [
-        Item(1, row(2, "鍵はどこですか。", "守衛室です。")),
-        Item(2, row(3, "返却簿に何を書きますか。", "時刻を書き、"), ("unfinished",)),
-        Item(3, row(4, "鍵はどこですか。", "守衛室です。"), ("same_row",), like=1),
-        Item(4, row(5, "窓は閉めますか。", "閉めます。")),
-        Item(5, dataclasses.replace(last, messages=(*said, *last.messages))),
+        CurationItem(1, row(2, "鍵はどこですか。", "守衛室です。")),
+        CurationItem(2, row(3, "返却簿に何を書きますか。", "時刻を書き、"), ("unfinished",)),
+        CurationItem(3, row(4, "鍵はどこですか。", "守衛室です。"), ("same_row",), like=1),
+        CurationItem(4, row(5, "窓は閉めますか。", "閉めます。")),
+        CurationItem(5, dataclasses.replace(last, messages=(*said, *last.messages))),
     ]
 
 
-def make_work(folder: Path, items: Sequence[Item]) -> TrainingDraft:
+def make_work(folder: Path, items: Sequence[CurationItem]) -> DraftEditor:
     """With the rows opened already."""
     where = paths.locate(str(folder / "データ"))
     rows = where.drafts / "下書き" / "rows-1"
     curation.create(rows, items)
-    draft = Draft("下書き", data=Data("組.jsonl", 0, len(items), folder=str(rows)))
-    work = TrainingDraft(draft, where, tuple, lambda: None)
+    draft = TrainingDraft("下書き", data=DraftData("組.jsonl", 0, len(items), folder=str(rows)))
+    work = DraftEditor(draft, where, tuple, lambda: None)
     work.curation = Curation(rows)
     return work
 
 
 class Desk:
-    def __init__(self, work: TrainingDraft, theme: Theme, qtbot: QtBot, width: int = 1168, height: int = 640) -> None:
+    def __init__(self, work: DraftEditor, theme: Theme, qtbot: QtBot, width: int = 1168, height: int = 640) -> None:
         self.work = work
         self.tab = ReviewTab(theme, work)
         qtbot.addWidget(self.tab)

@@ -16,11 +16,11 @@ import trainer
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.settings import Settings
-from app.training.plan import Problem
-from app.training.runs import runs
-from app.training.ui import check_words, words
-from app.training.ui.check.step import CheckStep
-from app.training.ui.job_dialog import JobDialog
+from app.training.drafts import DraftProblem
+from app.training.runs import run_folders
+from app.training.ui import training_texts
+from app.training.ui.check_step import CheckStep
+from app.training.ui.job_dialogs import ExportJobDialog
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_scrollable
 from tests import scripted_trainer
@@ -85,7 +85,7 @@ class Desk:
         return step
 
     def do(self, key: str) -> None:
-        deed = self.step.deed()
+        deed = self.step.primary_action()
         assert deed is not None
         assert deed.key == key
         self.step.do(key)
@@ -117,13 +117,13 @@ def test_what_was_not_checked_is_checked_first_and_then_begun(desk: Desk) -> Non
     desk.work.begun.connect(folders.append)
     desk.do("start")
     (folder,) = folders
-    assert runs.read(folder).spec is not None
+    assert run_folders.read(folder).spec is not None
 
 
 def test_a_changed_setting_is_to_be_checked_anew(desk: Desk) -> None:
     step = desk.checked(PLAN)
     desk.work.choose(rank=4)
-    deed = step.deed()
+    deed = step.primary_action()
     assert deed is not None
     assert deed.key == "check"
     assert not step.tokens.isVisible()
@@ -146,7 +146,7 @@ def test_what_forbids_to_begin_leaves_nothing_to_do_but_to_mend_it(desk: Desk) -
     too_long = {"file": "train.jsonl", "lines": [3], "count": 2, "context_tokens": 512, "longest": 1180}
     found = PreflightFindings((PreflightFinding("too_long", "block", too_long),))
     step = desk.checked([EFFECTIVE, found, Failed("preflight_blocked", {"codes": ["too_long"]})])
-    assert step.deed() is None
+    assert step.primary_action() is None
     assert step.verdict.text() == "このままでは始められません（1 件）。"
     row = step.findings.rows[0]
     assert row.text.text().startswith("学習用データの 2 行が 512 トークンを超えています（最長 1,180）。")
@@ -169,8 +169,8 @@ def test_what_forbids_to_begin_leaves_nothing_to_do_but_to_mend_it(desk: Desk) -
 )
 def test_no_file_field_or_option_is_named_in_what_was_found(code: str, facts: dict[str, Any]) -> None:
     for told in (
-        check_words.sentence(PreflightFinding(code, "block", facts)),
-        words.problem(Problem("finding", {"code": code, "facts": facts})),
+        training_texts.finding_text(PreflightFinding(code, "block", facts)),
+        training_texts.problem_text(DraftProblem("finding", {"code": code, "facts": facts})),
     ):
         assert not any(word in told for word in (".jsonl", "hashes", "--", "_", "[", "{"))
 
@@ -194,7 +194,7 @@ def test_a_trial_can_be_cancelled_while_it_says_what_it_does(desk: Desk) -> None
     desk.qtbot.waitUntil(lambda: step.progress._what.text() == "モデルを読み込んでいます")
     desk.click(step.progress.cancel_button)
     desk.planned.wait()
-    deed = step.deed()
+    deed = step.primary_action()
     assert deed is not None
     assert deed.key == "start"
     assert not step.banner.isVisible()
@@ -236,7 +236,7 @@ def test_where_memory_is_short_the_settings_that_suffice_are_one_click(desk: Des
     little = dataclasses.replace(COMPUTED, available_bytes=GB)
     short = Failed("memory_short", {"needed_bytes": 3 * GB, "available_bytes": GB, "device": "cpu"})
     step = desk.checked([wasteful, FOUND, *PREVIEWS, little, short])
-    assert step.deed() is None
+    assert step.primary_action() is None
     assert not step.forecast.memory.fits
     assert "途中の値の再計算：する" in step.forecast.advice.text()
     forecast = desk.work.draft.forecast
@@ -250,14 +250,14 @@ def test_where_memory_is_short_the_settings_that_suffice_are_one_click(desk: Des
 def test_without_an_environment_what_can_be_said_is_said(desk: Desk) -> None:
     step = desk.checked(None)
     assert desk.lines() == [("block", "学習環境"), ("ok", "データ"), ("ok", "スリープ")]
-    assert step.deed() is None
+    assert step.primary_action() is None
     assert step.forecast.source.text() == "トークンの数を文字数から推し量った、おおよその値です。"
     assert not step.forecast.trial_button.isVisible()
     assert not step.tokens.isVisible()
     desk.click(step.findings.rows[0].button)
     assert desk.led_to == ["goal"]
     desk.click(step.job_button)
-    (dialog,) = step.findChildren(JobDialog)
+    (dialog,) = step.findChildren(ExportJobDialog)
     assert dialog.isVisible()
     dialog.reject()
 
@@ -345,5 +345,5 @@ def test_every_finding_of_the_trainer_is_of_something_that_the_page_names() -> N
     """The trainer's module needs torch, so its table is read as text. A code in no list would be taken for the base."""
     tree = ast.parse((Path(trainer.__file__).parent / "preflight.py").read_text("utf-8"))
     assigned = {ast.unparse(node.target): node.value for node in tree.body if isinstance(node, ast.AnnAssign)}
-    listed = [*check_words._DATA, *check_words._FORM, *check_words._BASE, *check_words._MACHINE]
+    listed = [*training_texts._DATA, *training_texts._FORM, *training_texts._BASE, *training_texts._MACHINE]
     assert sorted(listed) == sorted(ast.literal_eval(assigned["CODES"]))

@@ -9,8 +9,8 @@ from pytestqt.qtbot import QtBot
 from app.base.paths import Paths
 from app.base.services import background
 from app.models.training_environment import TrainingEnvironment
-from app.training.services.training import Trainer
-from app.training.ui.check.step import CheckStep
+from app.training.services.training_run import Trainer
+from app.training.ui.check_step import CheckStep
 from app.uikit.theme import Theme
 from tests.convert.conftest import environment  # noqa: F401  (the training environment)
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
@@ -57,6 +57,6 @@ def test_the_trainer_s_own_tokens_are_shown_and_three_steps_measured(planned: Pl
     assert planned.work.draft.forecast is not None
     assert planned.work.draft.forecast.is_measured
     assert step.forecast.headline.text().startswith("3 ステップ試した結果：約 1 分、メモリ ")
-    deed = step.deed()
+    deed = step.primary_action()
     assert deed is not None
     assert deed.key == "start"

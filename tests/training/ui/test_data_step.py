@@ -10,10 +10,10 @@ from PySide6.QtTest import QTest
 
 from app.base.services import background
 from app.inference.local_model import LocalModel
-from app.training.data import overview
+from app.training.data import data_overview
 from app.training.data.curation import Decision
-from app.training.ui.data.columns import ColumnsDialog
-from app.training.ui.step import Deed
+from app.training.ui.data.columns_tab import ColumnsDialog
+from app.training.ui.wizard import PrimaryAction
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
 from tests.scene import Scene
@@ -31,7 +31,7 @@ def desk(scene: Scene, theme: Theme, model: LocalModel) -> Iterator[Desk]:
 def test_without_data_it_says_what_is_needed_and_a_chosen_file_fills_it(desk: Desk, tmp_path: Path) -> None:
     step = desk.step
     assert step.empty.isVisible()
-    assert step.deed() is None
+    assert step.primary_action() is None
     desk.chosen = table(tmp_path, TROUBLED)
     desk.click(step.empty.file_button)
     desk.done()
@@ -154,7 +154,7 @@ def test_what_cannot_be_kept_is_told_and_what_was_written_stays(desk: Desk, tmp_
 def test_lines_that_are_no_rows_say_why(desk: Desk, tmp_path: Path) -> None:
     desk.take(table(tmp_path, TROUBLED))
     tab = desk.problems
-    place = tab.kinds.findData(overview.UNUSABLE)
+    place = tab.kinds.findData(data_overview.UNUSABLE)
     tab.kinds.setCurrentIndex(place)
     tab.kinds.activated.emit(place)
     assert tab.problems.rowCount() == 1
@@ -192,7 +192,7 @@ def test_lengths_are_shown_as_bars_and_as_a_table_and_what_stands_apart_is_opene
 def test_the_rows_are_split_shown_and_split_again_when_they_have_changed(desk: Desk, tmp_path: Path) -> None:
     desk.take(table(tmp_path, TROUBLED))
     step = desk.step
-    assert step.deed() == Deed("freeze", "分割して固定する")
+    assert step.primary_action() == PrimaryAction("freeze", "分割して固定する")
     step.do("freeze")
     desk.done()
     frozen = desk.work.draft.frozen
@@ -208,15 +208,15 @@ def test_the_rows_are_split_shown_and_split_again_when_they_have_changed(desk: D
     lock = step.strip.lock
     assert lock.words.text() == f"試験 {frozen.holdout} は固定"
     assert lock.hash.text() == f"{frozen.sha256[:4]} {frozen.sha256[4:8]}"
-    assert (desk.counts["train"], step.deed()) == (str(frozen.train), None)
+    assert (desk.counts["train"], step.primary_action()) == (str(frozen.train), None)
     desk.work.decide(Decision(1, "rejected"))
-    assert (step.deed(), lock.words.text()) == (Deed("freeze", "分割し直す"), "分割は古くなりました")
+    assert (step.primary_action(), lock.words.text()) == (PrimaryAction("freeze", "分割し直す"), "分割は古くなりました")
     desk.click(tab.split_button)
     desk.done()
     again = desk.work.draft.frozen
     assert again is not None
     assert again != frozen
-    assert step.deed() is None
+    assert step.primary_action() is None
 
 
 def test_after_a_restart_everything_is_there_again(desk: Desk, tmp_path: Path) -> None:

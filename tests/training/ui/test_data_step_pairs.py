@@ -12,9 +12,9 @@ from app.base.services import background
 from app.documents.library import Library
 from app.inference.local_model import LocalModel
 from app.training.data.curation import Decision
-from app.training.services.generation import JOURNAL_SUFFIX
-from app.training.ui.data.generate import GenerateDialog
-from app.training.ui.review.tab import ReviewTab
+from app.training.services.pair_generation import JOURNAL_SUFFIX
+from app.training.ui.data.data_sources import GeneratePairsDialog
+from app.training.ui.data.review_tab import ReviewTab
 from app.uikit.theme import Theme
 from tests.scene import Scene
 from tests.training.generation.collection import library_of
@@ -39,11 +39,11 @@ def collection(desk: Desk, *sections: Any, label: Label = "internal") -> None:
     desk.documents.look_again()
 
 
-def asked(desk: Desk, button: QWidget, wanted: int = 10) -> GenerateDialog:
+def asked(desk: Desk, button: QWidget, wanted: int = 10) -> GeneratePairsDialog:
     desk.step.sources.dialog = None
     desk.click(button)
-    dialog = desk.dialog(GenerateDialog)
-    assert isinstance(dialog, GenerateDialog)
+    dialog = desk.dialog(GeneratePairsDialog)
+    assert isinstance(dialog, GeneratePairsDialog)
     dialog.wanted.setMinimum(1)
     dialog.wanted.setValue(wanted)
     return dialog

@@ -23,15 +23,15 @@ from app.inference import machine
 from app.inference.local_model import LocalModel
 from app.inference.machine import Gpu
 from app.models import local_models, starter, training_environment
-from app.training import ability, drafts
-from app.training.environment import converter
-from app.training.services import training
-from app.training.services.training import Trainer
-from app.training.services.training_draft import TrainingDraft
-from app.training.services.training_setup import TrainingSetup
-from app.training.ui.asking import MakeDialog
+from app.training import capability, drafts
+from app.training.environment import shipped_tools
+from app.training.services import training_run
+from app.training.services.draft_editor import DraftEditor
+from app.training.services.environment_setup import EnvironmentSetup
+from app.training.services.training_run import Trainer
 from app.training.ui.goal_step import GoalStep
-from app.training.ui.job_dialog import JobDialog
+from app.training.ui.install_environment_flow import InstallEnvironmentDialog
+from app.training.ui.job_dialogs import ExportJobDialog
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog
 from app.uikit.page import Navigation
@@ -59,17 +59,17 @@ class Desk:
         self.is_used = False
         self.place = folder / "別の PC"
         self.navigation = Navigation()
-        self.setup = TrainingSetup(Preferences(where.settings), ["false"], where.data, where.logs, str)
+        self.setup = EnvironmentSetup(Preferences(where.settings), ["false"], where.data, where.logs, str)
 
     def trainer(self) -> Trainer | None:
         try:
-            return training.locate(self.where.data)
+            return training_run.locate_trainer(self.where.data)
         except AppError:
             return None
 
-    def open(self, work: TrainingDraft | None = None, width: int = 1000, height: int = 1000) -> GoalStep:
+    def open(self, work: DraftEditor | None = None, width: int = 1000, height: int = 1000) -> GoalStep:
         """In `area`, as the page shows it."""
-        new = TrainingDraft(drafts.new(self.where.drafts, 1.0), self.where, lambda: self.models, self.trainer)
+        new = DraftEditor(drafts.create(self.where.drafts, 1.0), self.where, lambda: self.models, self.trainer)
         self.work = work or new
         pickers = Pickers(folder=lambda _parent, _title, _start: str(self.place))
         self.step = GoalStep(
@@ -86,7 +86,7 @@ class Desk:
         QTest.qWaitForWindowActive(self.area)
         return self.step
 
-    def looked(self, work: TrainingDraft | None = None, width: int = 1000, height: int = 1000) -> GoalStep:
+    def looked(self, work: DraftEditor | None = None, width: int = 1000, height: int = 1000) -> GoalStep:
         step = self.open(work, width, height)
         self.wait()
         return step
@@ -185,7 +185,9 @@ def test_without_an_environment_it_is_offered_with_what_it_takes(desk: Desk) -> 
     assert "学習環境を使っています" in desk.words(box.making)
     desk.is_used = False
     desk.click(box.make_button)
-    (dialog,) = [one for one in QApplication.topLevelWidgets() if isinstance(one, MakeDialog) and one.isVisible()]
+    (dialog,) = [
+        one for one in QApplication.topLevelWidgets() if isinstance(one, InstallEnvironmentDialog) and one.isVisible()
+    ]
     dialog.reject()
 
 
@@ -251,7 +253,7 @@ def test_beside_a_card_that_cannot_be_used_one_practises_on_the_processor(
 def test_where_nothing_can_be_trained_here_the_reason_stands_beside_the_button(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ability, "measure", lambda _data: ability.Measured((), 4 * GB, GB, 100 * GB))
+    monkeypatch.setattr(capability, "measure", lambda _data: capability.MachineMeasurements((), 4 * GB, GB, 100 * GB))
     step = desk.looked()
     assert not step.machine.practice_button.isEnabled()
     assert "お試し用モデルの練習もできません" in desk.words(step.machine)
@@ -265,12 +267,12 @@ def test_a_folder_for_another_machine_is_made_once_there_are_data_and_a_base(
     assert "データと土台のモデルを決めてから" in empty.machine.reason.text()
     shipped = tmp_path / "converter"
     shipped.mkdir()
-    monkeypatch.setattr(converter, "find", lambda: (shipped, "1"))
+    monkeypatch.setattr(shipped_tools, "find_converter", lambda: (shipped, "1"))
     planned = Planned(desk.where, tmp_path, qtbot)
     step = desk.looked(planned.work)
     assert not step.machine.reason.isVisible()
     desk.click(step.machine.job_button)
-    (dialog,) = [one for one in QApplication.topLevelWidgets() if isinstance(one, JobDialog)]
+    (dialog,) = [one for one in QApplication.topLevelWidgets() if isinstance(one, ExportJobDialog)]
     assert not dialog.buttons["make"].isEnabled()
     desk.place.mkdir()
     (desk.place / "taken").touch()

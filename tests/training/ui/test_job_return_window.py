@@ -15,11 +15,11 @@ from app.base import paths
 from app.base.files import input_file
 from app.base.paths import Paths
 from app.base.services import background
-from app.training import job_return
+from app.training import remote_job_import
 from app.training.data.rows import PARTS
-from app.training.runs import runs
-from app.training.ui.return_dialog import ReturnDialog
-from app.training.ui.running import Running
+from app.training.runs import run_folders
+from app.training.ui.job_dialogs import ImportJobDialog
+from app.training.ui.wizard import RunWizard
 from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
 from tests import model_files as models
@@ -47,7 +47,7 @@ def asked(tmp_path: Path, where: Paths) -> RunSpec:
         places[part] = str(tmp_path / f"{part}.jsonl")
     sha256 = input_file.sha256_of(base)
     asked = RunSpec(str(where.runs / "点検"), str(base), name="点検", base_sha256=sha256, **places)  # type: ignore[arg-type]
-    runs.create(asked)
+    run_folders.create(asked)
     return asked
 
 
@@ -56,11 +56,11 @@ def scene(where: Paths, theme: Theme, qtbot: QtBot) -> Scene:
     return Scene(where, theme, qtbot)
 
 
-def words(dialog: ReturnDialog) -> str:
+def words(dialog: ImportJobDialog) -> str:
     return "\n".join(label.text() for label in dialog.banner.findChildren(QLabel) if label.isVisible())
 
 
-def choose(dialog: ReturnDialog, folder: Path) -> None:
+def choose(dialog: ImportJobDialog, folder: Path) -> None:
     dialog._pickers = Pickers(folder=lambda *_: str(folder))
     QTest.mouseClick(dialog.place.choose_button, LEFT)
 
@@ -73,14 +73,14 @@ def test_what_was_trained_elsewhere_is_taken_in_and_shown(
     tmp_path: Path,
 ) -> None:
     run = Path(asked.folder)
-    runs.note_export(run, job)
+    run_folders.record_export(run, job)
     scene.show()
     scene.choose("点検")
     entry = scene.page.list.entry
     assert entry is not None
     menu = scene.page.desk.menu(entry, scene.page.rect().center())
     next(action for action in menu.actions() if action.text() == "作業フォルダの結果を取り込む…").trigger()
-    (dialog,) = scene.page.findChildren(ReturnDialog)
+    (dialog,) = scene.page.findChildren(ImportJobDialog)
     assert dialog.buttons["take"].isEnabled()  # where it was put is where it is looked for
     QTest.mouseClick(dialog.buttons["take"], LEFT)
     scene.qtbot.waitUntil(lambda: "まだ終わっていません" in words(dialog))
@@ -90,9 +90,9 @@ def test_what_was_trained_elsewhere_is_taken_in_and_shown(
         assert stream is not None
         stream.close()
     QTest.mouseClick(dialog.buttons["take"], LEFT)
-    scene.qtbot.waitUntil(lambda: runs.read(run).state == "finished")
-    scene.qtbot.waitUntil(lambda: isinstance(scene.page.content, Running) and scene.page.content.key == "result")
-    assert isinstance(scene.page.content, Running)
+    scene.qtbot.waitUntil(lambda: run_folders.read(run).state == "finished")
+    scene.qtbot.waitUntil(lambda: isinstance(scene.page.content, RunWizard) and scene.page.content.key == "result")
+    assert isinstance(scene.page.content, RunWizard)
     assert scene.page.content.folder == run
     assert scene.listed() == ["履歴", "点検"]
     again = scene.page.desk.take_back()
@@ -117,7 +117,7 @@ def test_a_drive_that_hangs_does_not_hold_the_window_and_nothing_is_taken_in(
         assert awake.wait(LIMIT_S)  # as on a drive that has gone to sleep
         raise OSError(5, "gone", str(path))
 
-    monkeypatch.setattr(job_return, "read_plain", read)
+    monkeypatch.setattr(remote_job_import, "read_plain", read)
     scene.show()
     dialog = scene.page.desk.take_back()
     choose(dialog, job)
@@ -128,10 +128,10 @@ def test_a_drive_that_hangs_does_not_hold_the_window_and_nothing_is_taken_in(
         QTest.mouseClick(dialog.buttons["cancel"], LEFT)
     else:
         QTest.keyClick(dialog, Qt.Key.Key_Escape)
-    scene.qtbot.waitUntil(lambda: scene.page.findChildren(ReturnDialog) == [])
+    scene.qtbot.waitUntil(lambda: scene.page.findChildren(ImportJobDialog) == [])
     awake.set()
     background.shut_down()
-    assert runs.read(Path(asked.folder)).state == "waiting"
+    assert run_folders.read(Path(asked.folder)).state == "waiting"
 
 
 def test_a_folder_of_a_run_that_is_not_known_here_is_taken_in_from_the_empty_page(
@@ -149,7 +149,7 @@ def test_a_folder_of_a_run_that_is_not_known_here_is_taken_in_from_the_empty_pag
     shutil.rmtree(asked.folder)
     scene.show()
     QTest.mouseClick(scene.page.nothing.return_button, LEFT)
-    (dialog,) = scene.page.findChildren(ReturnDialog)
+    (dialog,) = scene.page.findChildren(ImportJobDialog)
     choose(dialog, tmp_path)
     QTest.mouseClick(dialog.buttons["take"], LEFT)
     scene.qtbot.waitUntil(lambda: "job.json" in words(dialog))

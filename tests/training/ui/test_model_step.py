@@ -12,9 +12,9 @@ from pytestqt.qtbot import QtBot
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.settings import Settings
-from app.training.plan import Start
-from app.training.ui.model import words
-from app.training.ui.model.step import ModelStep
+from app.training.drafts import StartingPoint
+from app.training.ui import settings_form
+from app.training.ui.model_step import ModelStep
 from app.uikit.desktop import Pickers
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
@@ -193,7 +193,7 @@ def test_what_the_trainer_would_not_take_stands_at_its_setting(desk: Desk) -> No
 
 
 def test_what_an_adapter_that_is_trained_further_decides_cannot_be_changed_and_says_why(desk: Desk) -> None:
-    desk.work.change(start=Start(str(desk.folder), "一度目", 4, 8))
+    desk.work.change(start=StartingPoint(str(desk.folder), "一度目", 4, 8))
     step = desk.open()
     desk.details()
     assert not step.expert.numbers["rank"].isEnabled()
@@ -224,10 +224,10 @@ def test_more_memory_than_the_computer_has_is_said_on_the_card(desk: Desk) -> No
 def test_every_setting_has_a_term_and_a_sentence(desk: Desk) -> None:
     step = desk.open()
     desk.details()
-    assert set(step.expert.rows) == set(words.ORDER)
-    for key in words.ORDER:
-        assert words.term(key) != key
-        assert words.sentence(key).endswith("。")
+    assert set(step.expert.rows) == set(settings_form.SETTING_ORDER)
+    for key in settings_form.SETTING_ORDER:
+        assert settings_form.setting_label(key) != key
+        assert settings_form.setting_description(key).endswith("。")
     nameless = [node for node in accessible.walk(step) if node.is_interactive and not node.name]
     assert nameless == []
 

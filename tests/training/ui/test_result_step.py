@@ -18,14 +18,14 @@ from app.base.errors import AppError
 from app.base.files import input_file
 from app.base.services import background
 from app.inference import child_commands, scoring_files
-from app.training import gate_file
-from app.training.gate import BASE, BASE_ADAPTER, Gate
-from app.training.runs import runs
-from app.training.services import training
+from app.training import quality_gate
+from app.training.quality_gate import BASE, BASE_ADAPTER, GateResult
+from app.training.runs import run_folders
+from app.training.services import training_run
 from app.training.services.adapter_trial import AdapterTrial
-from app.training.services.gate import GateProgress
-from app.training.services.trainings import Trainings
-from app.training.ui.result.step import ResultStep
+from app.training.services.gate_run import GateProgress
+from app.training.services.training_runner import TrainingRunner
+from app.training.ui.result.result_step import ResultStep
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_scrollable
@@ -44,7 +44,7 @@ class Desk:
     folder: Path
     step: ResultStep
     area: QScrollArea
-    trainings: Trainings
+    trainings: TrainingRunner
     qtbot: QtBot
     used: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)  # buttons and pages
@@ -68,7 +68,7 @@ class Desk:
 
 
 @functools.cache
-def adopted() -> Gate:
+def adopted() -> GateResult:
     """With one answer that got worse."""
     found = report_folder.judged()
     first = dataclasses.replace(found.answers[0], change_nats=0.4, tuned="百ミリだと思います。")
@@ -79,27 +79,27 @@ def adopted() -> Gate:
     return dataclasses.replace(found, verdict="adopt", proposed=BASE_ADAPTER, reasons=(), answers=(*rest, first))
 
 
-def write_run(folder: Path, base: Path, gate: Gate | None) -> Path:
+def write_run(folder: Path, base: Path, gate: GateResult | None) -> Path:
     report_folder.write(folder, steps=2, with_gate=False)
-    models.tiny_adapter(folder / runs.ADAPTER)
+    models.tiny_adapter(folder / run_folders.ADAPTER)
     rows = "\n".join(json.dumps({"messages": [], "group": group}, ensure_ascii=False) for group in GROUPS)
     (folder / "holdout.jsonl").write_text(rows, encoding="utf-8")
-    told = spec.to_json(spec.read(folder / runs.SPEC)) | {
+    told = spec.to_json(spec.read(folder / run_folders.SPEC)) | {
         "base": str(base),
         "base_sha256": input_file.sha256_of(base),
         "holdout": str(folder / "holdout.jsonl"),
         "hashes": {"holdout": input_file.sha256_of(folder / "holdout.jsonl")},
     }
-    runs.write_spec(folder, spec.from_json(told))
+    run_folders.write_spec(folder, spec.from_json(told))
     examples = [
         {"line": at, "ids": [1, 2], "labels": [-100, 2], "base_nll": 3.0 + at / 9, "adapter_nll": 2.0 + at / 8}
         for at in range(1, len(GROUPS) + 1)
     ]
     body = {"version": scoring_files.HOLDOUT_VERSION, "examples": examples, "end_ids": [2]}
-    (folder / runs.HOLDOUT).write_text(json.dumps(body), encoding="utf-8")
-    (folder / runs.REPORT).write_text("報告", encoding="utf-8")
+    (folder / run_folders.HOLDOUT).write_text(json.dumps(body), encoding="utf-8")
+    (folder / run_folders.REPORT).write_text("報告", encoding="utf-8")
     if gate is not None:
-        gate_file.write(gate, folder)
+        quality_gate.write_gate(gate, folder)
     return folder
 
 
@@ -107,14 +107,16 @@ def write_run(folder: Path, base: Path, gate: Gate | None) -> Path:
 def open_step(
     scene: Scene, theme: Theme, long_model: Path, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Desk]]:
-    monkeypatch.setenv(training.VARIABLE, "fake:good")
+    monkeypatch.setenv(training_run.VARIABLE, "fake:good")
     opened: list[Desk] = []
     navigation = Navigation()
 
-    def open_(gate: Gate | None, *, width: int = 1168, in_use: str = "") -> Desk:
+    def open_(gate: GateResult | None, *, width: int = 1168, in_use: str = "") -> Desk:
         folder = write_run(tmp_path / "実行", long_model, gate)
         scorers = (child_commands.quantizer, child_commands.scorer)
-        trainings = Trainings(scene.engine, lambda: training.locate(tmp_path), tmp_path / "bases", scorers)
+        trainings = TrainingRunner(
+            scene.engine, lambda: training_run.locate_trainer(tmp_path), tmp_path / "bases", scorers
+        )
         models_of, settings_of = scene.store.local_models, lambda: scene.preferences.value
         trial = AdapterTrial(folder, scene.engine, child_commands.template(), models_of, settings_of)
         step = ResultStep(theme, navigation, folder, trainings, trial, lambda: in_use)
@@ -163,9 +165,9 @@ def test_an_adopted_run_is_told_in_a_sentence_with_its_interval_and_used_with_on
 def test_what_a_run_that_goes_on_from_an_adapter_is_held_against_is_said(open_step: Callable[..., Desk]) -> None:
     desk = open_step(adopted())
     assert not desk.step.before.isVisible()
-    asked = runs.read(desk.folder).spec
+    asked = run_folders.read(desk.folder).spec
     assert asked is not None
-    runs.write_spec(desk.folder, dataclasses.replace(asked, adapter="start"))
+    run_folders.write_spec(desk.folder, dataclasses.replace(asked, adapter="start"))
     desk.read()
     assert desk.step.before.isVisible()
     assert "「学習前」は、アダプターを付けない元のモデルです" in desk.step.before.text()
@@ -223,11 +225,11 @@ def test_a_run_that_is_not_judged_can_be(open_step: Callable[..., Desk]) -> None
     desk.click(verdict.judge_button)
     desk.click(verdict.use_button)
     assert (desk.asked, desk.used) == (["judge"], [BASE_ADAPTER])
-    (desk.folder / runs.GATE).write_text("{", encoding="utf-8")
+    (desk.folder / run_folders.GATE).write_text("{", encoding="utf-8")
     desk.read()
     assert "読め" in verdict.sentence.text()
-    (desk.folder / runs.GATE).unlink()
-    (desk.folder / runs.HOLDOUT).unlink()
+    (desk.folder / run_folders.GATE).unlink()
+    (desk.folder / run_folders.HOLDOUT).unlink()
     desk.read()
     assert not verdict.judge_button.isVisibleTo(desk.step)
     assert "判定用のデータがない" in verdict.sentence.text()

@@ -12,15 +12,15 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.training.data import curation
-from app.training.data.curation import Curation, Decision, Item
-from app.training.ui.review.items import ReviewItems
+from app.training.data.curation import Curation, CurationItem, Decision
+from app.training.ui.data.review_list import ReviewListModel
 from app.uikit.input_method import InputMethodGuard
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from tests.training.ui.review_desk import CONTROL, Desk, file_items, make_work, pair, row
 from tests.uikit.ui.conversion import convert, is_typed_into
 
-Open = Callable[[list[Item]], Desk]
+Open = Callable[[list[CurationItem]], Desk]
 
 
 @pytest.fixture
@@ -359,14 +359,14 @@ def test_of_twenty_thousand_items_only_those_in_sight_are_asked_for(
     open_desk: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: set[int] = set()
-    original = ReviewItems.data
+    original = ReviewListModel.data
 
-    def data(self: ReviewItems, index: object, role: int = 0) -> object:
+    def data(self: ReviewListModel, index: object, role: int = 0) -> object:
         asked.add(index.row())
         return original(self, index, role)
 
-    monkeypatch.setattr(ReviewItems, "data", data)
-    desk = open_desk([Item(number, row(number, "鍵は？", "守衛室です。")) for number in range(1, 20_001)])
+    monkeypatch.setattr(ReviewListModel, "data", data)
+    desk = open_desk([CurationItem(number, row(number, "鍵は？", "守衛室です。")) for number in range(1, 20_001)])
     desk.tab.grab()
     desk.press("a")
     desk.tab.grab()

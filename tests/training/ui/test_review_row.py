@@ -12,9 +12,8 @@ from pytestqt.qtbot import QtBot
 
 from app.base.services import background
 from app.base.settings import Settings
-from app.training.data.curation import Item
-from app.training.data.reviewing import Pace
-from app.training.ui.review.tab import ReviewTab
+from app.training.data.curation import CurationItem, ReviewPace
+from app.training.ui.data.review_tab import ReviewTab
 from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_scrollable
 from tests.training.ui.review_desk import PASSAGE, QUOTE, Desk, file_items, make_work, pair
@@ -26,7 +25,7 @@ Open = Callable[..., Desk]
 
 @pytest.fixture
 def open_desk(tmp_path: Path, theme: Theme, qtbot: QtBot) -> Open:
-    def open_(items: list[Item], width: int = 1168, height: int = 640) -> Desk:
+    def open_(items: list[CurationItem], width: int = 1168, height: int = 640) -> Desk:
         return Desk(make_work(tmp_path, items), theme, qtbot, width, height)
 
     return open_
@@ -168,7 +167,7 @@ def test_the_time_left_is_that_of_the_persons_own_pace(open_desk: Open) -> None:
         now += 6
         return now
 
-    desk.tab._pace = Pace(clock)
+    desk.tab._pace = ReviewPace(clock)
     desk.press("aaaa")
     assert not desk.tab.list.time.isVisible()
     desk.press("a")

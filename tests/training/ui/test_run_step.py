@@ -16,11 +16,11 @@ from app.base.services import background
 from app.base.settings import Settings
 from app.inference import child_commands
 from app.inference.services.engine import EngineClient
-from app.training.runs import runs
-from app.training.runs.standing import JOURNAL
-from app.training.services import training
-from app.training.services.trainings import Trainings
-from app.training.ui.run.step import RunStep
+from app.training.runs import run_folders
+from app.training.runs.run_journal import JOURNAL_FILE
+from app.training.services import training_run
+from app.training.services.training_runner import TrainingRunner
+from app.training.ui.run.run_step import RunStep
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -54,8 +54,13 @@ class Desk:
         self.engine = EngineClient(child_commands.engine(), folder / "engine.log")
         scorers = (child_commands.quantizer, child_commands.scorer)
         self.is_answering = False
-        self.trainings = Trainings(
-            self.engine, lambda: training.locate(folder), folder / "bases", scorers, None, lambda: self.is_answering
+        self.trainings = TrainingRunner(
+            self.engine,
+            lambda: training_run.locate_trainer(folder),
+            folder / "bases",
+            scorers,
+            None,
+            lambda: self.is_answering,
         )
         self.areas: list[QScrollArea] = []
         self.opened: list[Path] = []
@@ -63,10 +68,10 @@ class Desk:
         self.rows = folder / "rows.jsonl"
         self.rows.write_text("".join(json.dumps({"messages": one}) + "\n" for one in messages), "utf-8")
         paths = (folder / "run", folder, self.rows, self.rows)
-        self.run = runs.create(RunSpec(*map(str, paths), name="用語", max_steps=500))
+        self.run = run_folders.create(RunSpec(*map(str, paths), name="用語", max_steps=500))
 
     def tell(self, *told: Event) -> None:
-        with (self.run / JOURNAL).open("a", encoding="utf-8") as file:
+        with (self.run / JOURNAL_FILE).open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(events.to_json(event)) + "\n" for event in told)
 
     def show(self, width: int = 1168, height: int = 820) -> RunStep:
@@ -88,7 +93,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, theme: Theme, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
-    monkeypatch.setenv(training.VARIABLE, "fake:slow")
+    monkeypatch.setenv(training_run.VARIABLE, "fake:slow")
     made = Desk(tmp_path, theme, qtbot)
     yield made
     made.trainings.close()
@@ -190,7 +195,7 @@ def test_giving_up_is_asked_first_and_tells_what_is_kept(desk: Desk, qtbot: QtBo
 
 
 def test_a_run_of_another_process_is_followed_and_left_alone(desk: Desk, qtbot: QtBot) -> None:
-    held = work_folder.acquire_lock(desk.run / runs.LOCK)
+    held = work_folder.acquire_lock(desk.run / run_folders.LOCK)
     desk.tell(*told(1.6, 1.3))
     step = desk.show()
     assert buttons(step) == []
@@ -206,7 +211,7 @@ def test_a_run_of_another_process_is_followed_and_left_alone(desk: Desk, qtbot: 
 def test_losses_that_rise_in_a_row_offer_to_end_with_the_best(
     desk: Desk, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(training.VARIABLE, "fake:silent")  # after three steps
+    monkeypatch.setenv(training_run.VARIABLE, "fake:silent")  # after three steps
     desk.trainings.start(desk.run)
     qtbot.waitUntil(lambda: desk.trainings.run is not None)
     run = desk.trainings.run
@@ -341,6 +346,6 @@ def test_a_step_that_is_not_shown_looks_at_nothing(desk: Desk, qtbot: QtBot) -> 
 
 
 def test_pyqtgraph_waits_for_a_curve() -> None:
-    said = "import sys, app.training.ui.run.step; print('pyqtgraph' in sys.modules)"
+    said = "import sys, app.training.ui.run.run_step; print('pyqtgraph' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -9,8 +9,8 @@ import sys
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 app = QApplication([])
-from app.training.ui import ahead
-before = "app.training.ui.data.step" in sys.modules
+from app.training.ui import step_factory as ahead
+before = "app.training.ui.data.data_step" in sys.modules
 beats, owner = [], QObject()
 ahead.Ahead(owner)
 look = QTimer(interval=5)

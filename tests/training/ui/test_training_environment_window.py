@@ -15,9 +15,9 @@ from app.models import package_locks as locks
 from app.models import training_environment
 from app.models.training_environment import VARIABLE
 from app.shell.ui.background_work import Notifier
-from app.training.environment.folders import Folders
-from app.training.environment.need import Need
-from app.training.ui.asking import MakeDialog
+from app.training.environment.folders import EnvironmentFolders
+from app.training.environment.install_plan import InstallNeed
+from app.training.ui.install_environment_flow import InstallEnvironmentDialog
 from app.uikit.desktop import Pickers
 from app.uikit.localization import set_language
 from tests.training.services.test_training_setup import _CHILD, ROOT, processes_below
@@ -31,9 +31,9 @@ def words(widget) -> str:
     return "\n".join(label.text() for label in widget.findChildren(QLabel) if label.isVisibleTo(widget))
 
 
-def asking() -> MakeDialog:
+def asking() -> InstallEnvironmentDialog:
     shown = [widget for widget in QApplication.topLevelWidgets() if widget.isVisible()]
-    (dialog,) = [widget for widget in shown if isinstance(widget, MakeDialog)]
+    (dialog,) = [widget for widget in shown if isinstance(widget, InstallEnvironmentDialog)]
     return dialog
 
 
@@ -126,7 +126,7 @@ def test_the_settings_show_what_there_is_and_delete_it(parts, panel, where, qtbo
     with qtbot.waitSignal(parts.training_setup.removed, timeout=LIMIT_MS):
         qtbot.mouseClick(dialog.buttons["remove"], LEFT)
     qtbot.waitUntil(lambda: panel.state.text() == "まだありません。", timeout=LIMIT_MS)
-    assert not Folders(where.data).final.exists()
+    assert not EnvironmentFolders(where.data).final.exists()
 
 
 def test_what_leaves_the_machine_is_shown_and_cancelling_ends_it(parts, panel, wheels, where, qtbot, monkeypatch):
@@ -145,7 +145,7 @@ def test_what_leaves_the_machine_is_shown_and_cancelling_ends_it(parts, panel, w
     assert not panel.making.progress.isVisible()
     assert (traffic.state.text(), traffic.since.text()) == ("なし", "起動後 1 件")
     qtbot.waitUntil(panel.make_button.isEnabled, timeout=LIMIT_MS)
-    assert not Folders(where.data).part.exists()
+    assert not EnvironmentFolders(where.data).part.exists()
 
 
 def test_somebody_in_another_program_is_told_when_it_has_ended(parts):
@@ -192,7 +192,7 @@ def test_while_something_works_with_the_environment_it_stays(parts, panel, qtbot
     panel._is_in_use = lambda: True
     qtbot.mouseClick(panel.offline_button, LEFT)
     assert "いま、学習環境を使っています。" in words(panel.making.banner)
-    assert [w for w in QApplication.topLevelWidgets() if isinstance(w, MakeDialog)] == []
+    assert [w for w in QApplication.topLevelWidgets() if isinstance(w, InstallEnvironmentDialog)] == []
 
 
 def test_one_made_elsewhere_is_shown_but_not_deleted_here(parts, monkeypatch, qtbot):
@@ -263,7 +263,7 @@ def test_in_english_the_room_and_what_to_do_about_it_are_two_sentences(parts, pa
     qtbot.mouseClick(panel.offline_button, LEFT)
     dialog = asking()
     qtbot.waitUntil(dialog.buttons["make"].isEnabled, timeout=LIMIT_MS)
-    dialog._on_estimated(Need(6_000_000_000, 0, 2_100_000_000, where.data))
+    dialog._on_estimated(InstallNeed(6_000_000_000, 0, 2_100_000_000, where.data))
     assert "free). There is not enough" in dialog.room.text()
     dialog.reject()
 

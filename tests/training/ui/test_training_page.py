@@ -14,26 +14,24 @@ from pytestqt.qtbot import QtBot
 from app.base.paths import Paths
 from app.inference.services.engine import EngineClient
 from app.training import drafts
-from app.training.data import split
-from app.training.data.rows import PARTS, Message, Row
-from app.training.plan import Data, Draft
-from app.training.runs import runs, shelf
-from app.training.services.training import locate
-from app.training.services.training_draft import TrainingDraft
-from app.training.services.trainings import Trainings
+from app.training.data import data_split
+from app.training.data.rows import PARTS, RowMessage, TrainingRow
+from app.training.drafts import DraftData, TrainingDraft
+from app.training.runs import run_folders, training_list
+from app.training.services.draft_editor import DraftEditor
+from app.training.services.training_run import locate_trainer
+from app.training.services.training_runner import TrainingRunner
 from app.training.ui.page import TrainingPage
-from app.training.ui.planning import Planning
-from app.training.ui.running import Running
-from app.training.ui.step import Deed, Step
-from app.training.ui.steps import Steps
+from app.training.ui.step_factory import WizardStepFactory
+from app.training.ui.wizard import DraftWizard, PrimaryAction, RunWizard, WizardStep
 from app.uikit.page import Navigation
 from app.uikit.theme import Theme
 from app.uikit.widgets.list_rows import DescriptionRole, EntryRole
 from trainer import events, spec
 
 
-class PlainStep(Step):
-    def __init__(self, key: str, offers: Callable[[], Deed | None] = lambda: None) -> None:
+class PlainStep(WizardStep):
+    def __init__(self, key: str, offers: Callable[[], PrimaryAction | None] = lambda: None) -> None:
         super().__init__()
         self.key = key
         self.drawn = 0
@@ -53,37 +51,39 @@ class PlainStep(Step):
     def focus_first(self) -> None:
         self.button.setFocus()
 
-    def deed(self) -> Deed | None:
+    def primary_action(self) -> PrimaryAction | None:
         return self._offers()
 
     def do(self, key: str) -> None:
         self.done.append(key)
 
 
-class PlainSteps(Steps):
-    def __init__(self, offers: Callable[[], Deed | None]) -> None:
+class PlainSteps(WizardStepFactory):
+    def __init__(self, offers: Callable[[], PrimaryAction | None]) -> None:
         QObject.__init__(self)
         self._offers = offers
 
-    def plan(self, key: str, work: TrainingDraft, show_step: Callable[[str], None]) -> Step:
+    def plan(self, key: str, work: DraftEditor, show_step: Callable[[str], None]) -> WizardStep:
         return PlainStep(key, self._offers if key == "data" else lambda: None)
 
-    def run(self, key: str, folder: Path) -> Step:
+    def run(self, key: str, folder: Path) -> WizardStep:
         return PlainStep(key)
 
 
 class Scene:
     def __init__(self, where: Paths, theme: Theme, qtbot: QtBot) -> None:
         self.where, self.qtbot = where, qtbot
-        self.offered: Deed | None = None
+        self.offered: PrimaryAction | None = None
         self.undone: list[tuple[str, Callable[[], None]]] = []
         self.engine = EngineClient(["false"], where.logs / "engine.log")
-        trainings = Trainings(self.engine, lambda: locate(where.data), where.bases, (lambda _job: [], lambda _job: []))
+        trainings = TrainingRunner(
+            self.engine, lambda: locate_trainer(where.data), where.bases, (lambda _job: [], lambda _job: [])
+        )
         self.navigation = Navigation()
         self.page = TrainingPage(
             theme, self.navigation, paths=where, models=tuple, trainings=trainings,
             steps=PlainSteps(lambda: self.offered),
-            work_of=lambda draft: TrainingDraft(draft, where, tuple, lambda: None),
+            work_of=lambda draft: DraftEditor(draft, where, tuple, lambda: None),
         )  # fmt: skip
         self.trainings = trainings
         self.navigation.undo_offered.connect(lambda said, undo: self.undone.append((said, undo)))
@@ -94,8 +94,8 @@ class Scene:
         self.page.show()
         self.qtbot.waitExposed(self.page)
 
-    def draft(self, name: str, **fields: object) -> Draft:
-        made = drafts.new(self.where.drafts, float(len(drafts.ids(self.where.drafts))))
+    def draft(self, name: str, **fields: object) -> TrainingDraft:
+        made = drafts.create(self.where.drafts, float(len(drafts.list_ids(self.where.drafts))))
         return drafts.save(self.where.drafts, dataclasses.replace(made, name=name, **fields), made.changed_at)  # type: ignore[arg-type]
 
     def run(
@@ -104,7 +104,7 @@ class Scene:
         train, validation, holdout = (str(data / f"{part}.jsonl") for part in PARTS)
         folder = str(self.where.runs / name)
         asked = spec.RunSpec(folder, "b", train, validation, holdout, name=name, hashes=dict(hashes or {}))
-        made = runs.create(asked)
+        made = run_folders.create(asked)
         told: list[dict[str, object]] = [{"event": "started", "protocol": 1, "pid": 0, "time": 1_764_000_000.0}]
         if state == "finished":
             end = events.Finished("steps", 4, 4, 3.0, 2.0, "a", "g", 1.0, 1.0, 1)
@@ -134,7 +134,7 @@ def test_with_nothing_yet_it_says_what_it_is_for_and_begins_a_training(scene: Sc
     assert scene.page.content is None
     assert scene.page.nothing.isVisible()
     QTest.mouseClick(scene.page.nothing.button, Qt.MouseButton.LeftButton)
-    assert isinstance(scene.page.content, Planning)
+    assert isinstance(scene.page.content, DraftWizard)
     assert scene.page.content.key == "goal"
     assert scene.listed() == ["進行中", "名前のない学習"]
 
@@ -144,9 +144,9 @@ def test_what_goes_on_stands_above_what_is_over(scene: Scene) -> None:
     scene.run("終わった学習")
     scene.show()
     assert scene.listed() == ["進行中", "下書き", "履歴", "終わった学習"]
-    assert isinstance(scene.page.content, Planning)  # it is gone on with
+    assert isinstance(scene.page.content, DraftWizard)  # it is gone on with
     scene.choose("終わった学習")
-    assert isinstance(scene.page.content, Running)
+    assert isinstance(scene.page.content, RunWizard)
     assert scene.page.content.key == "result"
     assert not scene.page.rail.steps[1].isEnabled()  # the plan of what is over is not changed any more
 
@@ -155,7 +155,7 @@ def test_the_foot_says_what_is_lacking_and_leads_on_when_nothing_is(scene: Scene
     scene.draft("下書き")
     scene.show()
     planning = scene.page.content
-    assert isinstance(planning, Planning)
+    assert isinstance(planning, DraftWizard)
     foot = planning.foot
     assert not foot.next_button.isEnabled()
     assert foot.reason.text() == "何をしたいかを選んでください。"
@@ -169,11 +169,11 @@ def test_the_foot_says_what_is_lacking_and_leads_on_when_nothing_is(scene: Scene
 
 
 def test_what_a_step_offers_takes_the_place_of_going_on(scene: Scene) -> None:
-    scene.draft("下書き", goal="style", data=Data("行.csv", 1, 60))
-    scene.offered = Deed("freeze", "分割する")
+    scene.draft("下書き", goal="style", data=DraftData("行.csv", 1, 60))
+    scene.offered = PrimaryAction("freeze", "分割する")
     scene.show()
     planning = scene.page.content
-    assert isinstance(planning, Planning)
+    assert isinstance(planning, DraftWizard)
     scene.qtbot.waitUntil(lambda: not planning.work.is_busy)  # it looks for its rows
     assert planning.foot.next_button.text() == "分割する"
     QTest.mouseClick(planning.foot.next_button, Qt.MouseButton.LeftButton)
@@ -186,7 +186,7 @@ def test_the_header_has_the_actions_of_the_step_that_is_shown(scene: Scene) -> N
     scene.draft("下書き", goal="style")
     scene.show()
     planning = scene.page.content
-    assert isinstance(planning, Planning)
+    assert isinstance(planning, DraftWizard)
     first = planning.step.header_actions[0]
     assert first.isVisible()
     planning.show_step("goal")
@@ -197,7 +197,7 @@ def test_the_header_has_the_actions_of_the_step_that_is_shown(scene: Scene) -> N
 def test_a_training_is_found_by_its_note(scene: Scene) -> None:
     for number in range(8):
         folder = scene.run(f"学習 {number}")
-    shelf.write_note(folder, "丁寧すぎる")
+    training_list.write_note(folder, "丁寧すぎる")
     scene.show()
     scene.page.search.setText("丁寧")
     assert scene.listed() == ["履歴", "学習 7"]
@@ -217,7 +217,7 @@ def test_what_was_removed_comes_back(scene: Scene) -> None:
     assert said == "「消す学習」を削除しました。"
     undo()
     assert scene.listed() == ["進行中", "下書き", "履歴", "消す学習"]
-    assert isinstance(scene.page.content, Running)
+    assert isinstance(scene.page.content, RunWizard)
 
 
 def test_a_name_and_a_note_are_written(scene: Scene) -> None:
@@ -231,14 +231,17 @@ def test_a_name_and_a_note_are_written(scene: Scene) -> None:
     dialog.name.setText("新しい名前")
     dialog.note.setPlainText("一度目")
     dialog.buttons["keep"].click()
-    assert runs.read(folder).name == "新しい名前"
-    assert shelf.note_of(folder) == "一度目"
+    assert run_folders.read(folder).name == "新しい名前"
+    assert training_list.read_note(folder) == "一度目"
     assert scene.listed() == ["履歴", "新しい名前"]
 
 
 def test_a_training_that_is_over_is_planned_once_more(scene: Scene, tmp_path: Path) -> None:
-    rows = [Row(n, (Message("user", f"{n} 番目の問い"), Message("assistant", f"{n} 番目の答え"))) for n in range(1, 61)]
-    made = split.write(split.split(rows), tmp_path / "分割", {"name": "行.csv"}, {})
+    rows = [
+        TrainingRow(n, (RowMessage("user", f"{n} 番目の問い"), RowMessage("assistant", f"{n} 番目の答え")))
+        for n in range(1, 61)
+    ]
+    made = data_split.write_split(data_split.split_rows(rows), tmp_path / "分割", {"name": "行.csv"}, {})
     scene.run("一度目", data=tmp_path / "分割", hashes={part: made["files"][part]["sha256"] for part in PARTS})
     scene.show()
     scene.choose("一度目")
@@ -246,10 +249,10 @@ def test_a_training_that_is_over_is_planned_once_more(scene: Scene, tmp_path: Pa
     assert entry is not None
     menu = scene.page.desk.menu(entry, scene.page.rect().center())
     next(action for action in menu.actions() if action.text() == "同じ設定でもう一度").trigger()
-    scene.qtbot.waitUntil(lambda: isinstance(scene.page.content, Planning))
+    scene.qtbot.waitUntil(lambda: isinstance(scene.page.content, DraftWizard))
     assert scene.listed() == ["進行中", "一度目", "履歴", "一度目"]
     planning = scene.page.content
-    assert isinstance(planning, Planning)
+    assert isinstance(planning, DraftWizard)
     assert planning.work.draft.frozen is not None
 
 
@@ -263,14 +266,14 @@ def test_a_draft_that_is_shown_is_renamed_where_it_is(scene: Scene) -> None:
     dialog.name.setText("新しい名前")
     dialog.buttons["keep"].click()
     planning = scene.page.content
-    assert isinstance(planning, Planning)
+    assert isinstance(planning, DraftWizard)
     planning.work.change(preset="light")  # would bring the old name back
     assert drafts.read(scene.where.drafts, draft.id).name == "新しい名前"
 
 
 def test_a_draft_that_cannot_be_read_says_so_and_can_be_removed(scene: Scene) -> None:
     draft = scene.draft("読めない")
-    (scene.where.drafts / draft.id / drafts.DRAFT).write_text("{", "utf-8")
+    (scene.where.drafts / draft.id / drafts.DRAFT_FILE).write_text("{", "utf-8")
     scene.show()
     assert scene.page.banner.isVisible()
     assert scene.page.content is None
@@ -289,7 +292,7 @@ def test_in_a_narrow_window_the_list_makes_room_and_can_be_gone_back_to(scene: S
     assert scene.page.content is None
     at = scene.page.list.visualRect(scene.page.entries.index(1)).center()
     QTest.mouseClick(scene.page.list.viewport(), Qt.MouseButton.LeftButton, pos=at)
-    assert isinstance(scene.page.content, Planning)  # the one that was shown before
+    assert isinstance(scene.page.content, DraftWizard)  # the one that was shown before
 
 
 def test_in_a_narrow_window_what_can_be_done_stands_below_the_header(scene: Scene) -> None:
@@ -297,7 +300,7 @@ def test_in_a_narrow_window_what_can_be_done_stands_below_the_header(scene: Scen
     scene.show()
     scene.choose("終わった学習")
     content = scene.page.content
-    assert isinstance(content, Running)
+    assert isinstance(content, RunWizard)
     button = content.step.header_actions[0]
     places = []
     for width in (1100, 560, 1100):
@@ -312,7 +315,7 @@ def test_the_next_step_is_built_while_nothing_else_is_to_do(scene: Scene) -> Non
     scene.draft("下書き")
     scene.show()
     planning = scene.page.content
-    assert isinstance(planning, Planning)
+    assert isinstance(planning, DraftWizard)
 
     def built() -> dict[str, int]:
         return {step.key: step.drawn for step in planning.findChildren(PlainStep)}

@@ -17,11 +17,11 @@ from app.inference import speed
 from app.inference.speed import MachineSpeed
 from app.models import local_models, training_environment
 from app.training import drafts
-from app.training.data import split
-from app.training.runs import standing
-from app.training.runs.course import Course
-from app.training.services import training
-from app.training.ui import words
+from app.training.data import data_split
+from app.training.runs import run_journal
+from app.training.runs.run_progress import RunProgress
+from app.training.services import training_run
+from app.training.ui import training_texts
 from tests import model_files as models
 from tests.training.ui.wizard import Wizard
 
@@ -46,7 +46,7 @@ def wizard(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Wizard:
-    monkeypatch.setenv(training.VARIABLE, "fake:good")
+    monkeypatch.setenv(training_run.VARIABLE, "fake:good")
     monkeypatch.delenv(training_environment.VARIABLE, raising=False)
     monkeypatch.setattr(training_environment, "DEVELOPMENT_FOLDER", "none")  # looking at it imports torch
     where.data.mkdir(parents=True, exist_ok=True)
@@ -67,13 +67,13 @@ class Trail:
         """The file, the draft, the data of the run and its journal."""
         assert self.file.read_bytes() == self.said
         run = wizard.run
-        (id,) = drafts.ids(wizard.where.drafts)
+        (id,) = drafts.list_ids(wizard.where.drafts)
         draft = drafts.read(wizard.where.drafts, id)
         assert draft.run == str(run.folder)
         assert draft.frozen is not None
-        assert split.verify(Path(draft.frozen.folder))["files"]["train"]["rows"] == draft.frozen.train
+        assert data_split.verify_split(Path(draft.frozen.folder))["files"]["train"]["rows"] == draft.frozen.train
         assert run.spec is not None
-        assert split.verify(Path(run.spec.train).parent)["files"]["holdout"]["sha256"] == draft.frozen.sha256
+        assert data_split.verify_split(Path(run.spec.train).parent)["files"]["holdout"]["sha256"] == draft.frozen.sha256
         assert events_of(wizard)[0]["event"] == "started"
 
 
@@ -84,13 +84,13 @@ def trail(file: Path) -> Trail:
 
 def events_of(wizard: Wizard) -> list[dict[str, object]]:
     """Whole lines of the journal."""
-    found = (wizard.running.folder / standing.JOURNAL).read_bytes().split(b"\n")
+    found = (wizard.running.folder / run_journal.JOURNAL_FILE).read_bytes().split(b"\n")
     return [json.loads(line) for line in found if line.endswith(b"}")]
 
 
 def begun(wizard: Wizard, file: Path, behaviour: str, monkeypatch: pytest.MonkeyPatch, steps: int = 0) -> None:
     """`steps`: 0 for those of the fake."""
-    monkeypatch.setenv(training.VARIABLE, f"fake:{behaviour}")
+    monkeypatch.setenv(training_run.VARIABLE, f"fake:{behaviour}")
     wizard.plan(file, BASE, monkeypatch)
     if steps:
         wizard.planning.work.choose(max_steps=steps)
@@ -98,7 +98,7 @@ def begun(wizard: Wizard, file: Path, behaviour: str, monkeypatch: pytest.Monkey
     wizard.start()
 
 
-def course(wizard: Wizard) -> Course | None:
+def course(wizard: Wizard) -> RunProgress | None:
     """As it is shown."""
     return wizard.run_step.follower.course
 
@@ -111,7 +111,7 @@ def ended(wizard: Wizard, state: str) -> None:
 
 def gone_on(wizard: Wizard, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the button of the page, to the end."""
-    monkeypatch.setenv(training.VARIABLE, "fake:good")
+    monkeypatch.setenv(training_run.VARIABLE, "fake:good")
     wizard.press("続ける")
     ended(wizard, "finished")
     assert wizard.run_step.trouble.isHidden()
@@ -147,7 +147,7 @@ def test_from_nothing_to_a_result(
     assert wizard.checking.verdict.text() == "いまの設定では、まだ確認していません。"
     wizard.check()
     assert wizard.checking.verdict.text() == "始められます。"
-    (id,) = drafts.ids(where.drafts)
+    (id,) = drafts.list_ids(where.drafts)
     draft = drafts.read(where.drafts, id)
     assert (draft.goal, draft.name, draft.base, draft.preset) == ("style", "点検", "small", "light")
     wizard.start()
@@ -180,7 +180,7 @@ def test_a_draft_is_left_and_come_back_to_at_every_step(
         wizard.parts.window._on_page_chosen("training")
         assert said(wizard) == ["進行中", f"点検: 下書き：{step}"]
         wizard.until(lambda: not wizard.planning.work.is_busy)
-        assert words.step_name(wizard.planning.key) == step
+        assert training_texts.step_name(wizard.planning.key) == step
         go_on()
     assert wizard.checking.verdict.text() == "始められます。"
 

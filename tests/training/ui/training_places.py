@@ -3,12 +3,11 @@
 from collections.abc import Callable
 
 from app.application import AppContext
-from app.training.ui.check.step import CheckStep
-from app.training.ui.data.step import DataStep
-from app.training.ui.model.step import ModelStep
+from app.training.ui.check_step import CheckStep
+from app.training.ui.data.data_step import DataStep
+from app.training.ui.model_step import ModelStep
 from app.training.ui.page import TrainingPage
-from app.training.ui.planning import Planning
-from app.training.ui.step import Step
+from app.training.ui.wizard import DraftWizard, WizardStep
 from tests import document_shots, training_shots
 from trainer.events import Preview, PreviewToken
 
@@ -19,9 +18,9 @@ def _page(parts: AppContext) -> TrainingPage:
     return page
 
 
-def _step(parts: AppContext) -> Step:
+def _step(parts: AppContext) -> WizardStep:
     content = _page(parts).content
-    assert isinstance(content, Planning)
+    assert isinstance(content, DraftWizard)
     return content.step
 
 

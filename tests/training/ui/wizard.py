@@ -11,17 +11,16 @@ from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
 from app.base.paths import Paths
-from app.training.runs import runs
-from app.training.runs.runs import Run
-from app.training.ui.check.step import CheckStep
-from app.training.ui.data.step import DataStep
+from app.training.runs import run_folders
+from app.training.runs.run_folders import TrainingRunFolder
+from app.training.ui.check_step import CheckStep
+from app.training.ui.data.data_step import DataStep
 from app.training.ui.goal_step import GoalStep
-from app.training.ui.model.step import ModelStep
+from app.training.ui.model_step import ModelStep
 from app.training.ui.page import TrainingPage
-from app.training.ui.planning import Planning
-from app.training.ui.result.step import ResultStep
-from app.training.ui.run.step import RunStep
-from app.training.ui.running import Running
+from app.training.ui.result.result_step import ResultStep
+from app.training.ui.run.run_step import RunStep
+from app.training.ui.wizard import DraftWizard, RunWizard
 from app.uikit.dialogs import Dialog
 from app.uikit.widgets.list_rows import DescriptionRole
 
@@ -87,7 +86,7 @@ class Wizard:
     def start(self) -> None:
         """And waits until its page is there."""
         self.next("学習を始める")
-        self.until(lambda: isinstance(self.page.content, Running))
+        self.until(lambda: isinstance(self.page.content, RunWizard))
 
     def next(self, name: str) -> None:
         """By the button in the foot, which is called so."""
@@ -110,13 +109,13 @@ class Wizard:
     # --------------------------------------------------------------------- parts
 
     @property
-    def planning(self) -> Planning:
-        assert isinstance(self.page.content, Planning)
+    def planning(self) -> DraftWizard:
+        assert isinstance(self.page.content, DraftWizard)
         return self.page.content
 
     @property
-    def running(self) -> Running:
-        assert isinstance(self.page.content, Running)
+    def running(self) -> RunWizard:
+        assert isinstance(self.page.content, RunWizard)
         return self.page.content
 
     @property
@@ -150,9 +149,9 @@ class Wizard:
         return self.running.step
 
     @property
-    def run(self) -> Run:
+    def run(self) -> TrainingRunFolder:
         """As it stands on the disk."""
-        return runs.read(self.running.folder)
+        return run_folders.read(self.running.folder)
 
     @property
     def listed(self) -> list[str]:

@@ -9,7 +9,7 @@ from pytestqt.qtbot import QtBot
 
 from app.base.services import background
 from app.models.ui.fit_views import MemoryBar
-from app.training.ui.check.token_view import TokenView
+from app.training.ui.token_view import TokenView
 from app.uikit.theme import Theme
 from trainer.events import Preview, PreviewToken
 

@@ -24,7 +24,7 @@ from app.evaluation.ui.sets import words
 from app.evaluation.ui.sets.name_form import NameForm
 from app.evaluation.ui.sets.question_dialog import QuestionDialog
 from app.evaluation.ui.sets.storing_window import StoringWindow, Work
-from app.training.data.records import short
+from app.training.data.records import shorten
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.localization import join_facts
@@ -134,20 +134,20 @@ class ImportDialog(TakeDialog):
         name = safe_name(Path(found.name).stem.replace("@", "_"), phrase("evaluation.new_question_set"))
         taken = Taken(name, found.questions, found.label, found.name)
         super().__init__(theme, folder, sets, taken, list(self._parts(found)), parent)
-        sheet = phrase("evaluation.sheet_sheet", sheet=short(found.sheet)) if found.sheet else ""
+        sheet = phrase("evaluation.sheet_sheet", sheet=shorten(found.sheet)) if found.sheet else ""
         title = phrase("evaluation.import_n_questions", n=f"{len(found.questions):,}")
         self.set_words(title, join_facts(found.name, sheet), phrase("common.import"))
 
     def _parts(self, found: QuestionFile) -> Iterator[Part]:
         yield self._skipped(found)
         yield Part(phrase("common.columns"), facts=words.mapping(found.columns))
-        unused = phrase("common.data_gap").join(map(short, found.columns.unused[: words.SHOWN_ROWS]))
+        unused = phrase("common.data_gap").join(map(shorten, found.columns.unused[: words.SHOWN_ROWS]))
         yield Part(phrase("evaluation.columns_not_used"), unused)
         yield Part(phrase("evaluation.first_questions"), some(found.questions, EXAMPLES))
         yield Part(phrase("evaluation.please_check"), "\n".join(self._doubts(found)), tone="warning")
         lines = words.lines([words.renamed(*pair) for pair in found.renamed], phrase("common.n_more"))
         yield Part(phrase("evaluation.ids_that_were_changed"), lines)
-        sheets = phrase("common.data_gap").join(map(short, found.other_sheets))
+        sheets = phrase("common.data_gap").join(map(shorten, found.other_sheets))
         yield Part(phrase("evaluation.sheets_not_read"), sheets)
 
     def _skipped(self, found: QuestionFile) -> Part:

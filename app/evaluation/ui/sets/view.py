@@ -24,7 +24,7 @@ from app.evaluation.ui.sets.questions import Questions
 from app.evaluation.ui.sets.rename_dialog import RenameDialog
 from app.evaluation.ui.sets.table import QuestionTable
 from app.evaluation.ui.sets.work import SetWork, Shown
-from app.training.data.records import short
+from app.training.data.records import shorten
 from app.uikit import desktop
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers, complete_suffix
@@ -424,4 +424,4 @@ class SetView(QWidget):
 
 
 def _said(words_of_it: str, question: Question) -> str:
-    return words_of_it.format(question=short(question.text, SAID_CHARACTERS))
+    return words_of_it.format(question=shorten(question.text, SAID_CHARACTERS))

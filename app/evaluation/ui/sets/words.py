@@ -9,7 +9,7 @@ from app.evaluation.judge import marking
 from app.evaluation.question_columns import Columns
 from app.evaluation.question_sets import Version
 from app.evaluation.records import Question
-from app.training.data.records import BadRow, short
+from app.training.data.records import BadRow, shorten
 from app.uikit.localization import format_date, format_day, with_note
 
 SHOWN_ROWS = 20  # of what is told line by line; the rest is counted
@@ -74,7 +74,7 @@ def unfit(code: str) -> str:
 
 
 def one_line(text: str) -> str:
-    return short(text, LINE_CHARACTERS)
+    return shorten(text, LINE_CHARACTERS)
 
 
 # ------------------------------------------------------------------------ a file
@@ -82,7 +82,9 @@ def one_line(text: str) -> str:
 
 def mapping(columns: Columns) -> list[tuple[str, str]]:
     """Each field that was found, with the columns it was taken from."""
-    return [(phrase(f"evaluation.question_column.{field}"), short(column)) for field, column in columns.named().items()]
+    return [
+        (phrase(f"evaluation.question_column.{field}"), shorten(column)) for field, column in columns.named().items()
+    ]
 
 
 def lines(found: Sequence[str], more: str) -> str:
@@ -108,4 +110,4 @@ def doubt(row: BadRow) -> str:
 
 
 def renamed(old: str, new: str) -> str:
-    return phrase("evaluation.questions_renamed", old=short(old), new=short(new))
+    return phrase("evaluation.questions_renamed", old=shorten(old), new=shorten(new))

@@ -24,7 +24,7 @@ from app.evaluation.ui.start.study_dialog_model import StudyDialogModel
 from app.evaluation.ui.start.systems import DocumentsPart, FormsPart, ModelsPart
 from app.inference import gguf
 from app.inference.gguf import GgufHeader
-from app.training.runs.splits import SplitChoice
+from app.training.runs.training_list import SplitChoice
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button

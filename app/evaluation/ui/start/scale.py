@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QCheckBox, QLineEdit
 from app.base.wording import phrase
 from app.evaluation.ui.start import rules, words
 from app.evaluation.ui.start.part import Combo, Offer, Part, number
-from app.training import problems
-from app.training.runs.splits import SplitChoice
+from app.training import training_errors
+from app.training.runs.training_list import SplitChoice
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from trainer.spec import PRESETS
@@ -32,7 +32,9 @@ class ScalePart(Part):
         bases = rules.to_train(offer.models)
         chosen = rules.first_base(offer.models, bases, offer.current_model_id)
         self.base.offer([(offer.name(model), model) for model in bases], chosen)
-        self.preset.offer([(problems.preset_name(one), one) for one in PRESETS], problems.RECOMMENDED_PRESET)
+        self.preset.offer(
+            [(training_errors.preset_name(one), one) for one in PRESETS], training_errors.RECOMMENDED_PRESET
+        )
         self._connect()
 
     def show_splits(self, splits: Sequence[SplitChoice]) -> None:

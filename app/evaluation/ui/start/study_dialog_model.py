@@ -11,9 +11,9 @@ from app.evaluation.question_sets import KeptSet
 from app.evaluation.ui.start.part import Offer
 from app.inference.local_model import LocalModel
 from app.models import local_models
-from app.training.runs import splits
-from app.training.runs.splits import SplitChoice
-from app.training.services.training import Trainer
+from app.training.runs import training_list
+from app.training.runs.training_list import SplitChoice
+from app.training.services.training_run import Trainer
 
 
 class StudyDialogModel:
@@ -43,7 +43,7 @@ class StudyDialogModel:
 
     def splits(self) -> list[SplitChoice]:
         """Return the data that were split for a training."""
-        return splits.listed(self.paths)
+        return training_list.list_splits(self.paths)
 
     def trainer(self) -> Trainer | None:
         """Return what trains and converts; None where there is no training environment."""

@@ -16,10 +16,10 @@ from app.base.wording import describe_error, phrase
 from app.models import package_locks as locks
 from app.models.package_locks import PackageLock
 from app.shell.ui.settings.sections import SettingsSection
-from app.training.environment import python_pins
+from app.training.environment import base_pythons
 from app.training.environment.messages import KitJob
-from app.training.services.training_setup import TrainingSetup
-from app.training.ui.making import EnvironmentMaking
+from app.training.services.environment_setup import EnvironmentSetup
+from app.training.ui.install_environment_flow import InstallEnvironmentFlow
 from app.uikit import desktop
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, DialogButton
@@ -32,7 +32,7 @@ from app.uikit.widgets.labels import Label
 
 if TYPE_CHECKING:
     from app.models.training_environment import EnvironmentProbe
-    from app.training.environment.report import Report
+    from app.training.environment.folders import EnvironmentReport
 
 
 _SYSTEMS = ("linux-x86_64", "win32-x86_64", "darwin-arm64")
@@ -139,7 +139,7 @@ class KitDialog(Dialog):
 
     def _python_words(self) -> str:
         """Which file: one that Kotae does not know by its hash is refused."""
-        pin = python_pins.newest(self._lock.system, self._lock.python) if self._lock else None
+        pin = base_pythons.newest_pinned(self._lock.system, self._lock.python) if self._lock else None
         words = phrase("shell.for_a_pc_without_python")
         return words.format(name=pin.name.replace("-", "-\u200b")) if pin else ""
 
@@ -158,13 +158,13 @@ class TrainingPanel(QWidget):
     """Looks when it is first shown and after each change; that takes seconds, because torch is started for it."""
 
     def __init__(
-        self, theme: Theme, setup: TrainingSetup, is_in_use: Callable[[], bool], pickers: Pickers | None = None
+        self, theme: Theme, setup: EnvironmentSetup, is_in_use: Callable[[], bool], pickers: Pickers | None = None
     ) -> None:
         super().__init__()
         self._theme = theme
         self._setup = setup
         self._is_in_use = is_in_use
-        self.report: Report | None = None  # None: not looked yet
+        self.report: EnvironmentReport | None = None  # None: not looked yet
         self.state = Label(wraps=True, strong=True)
         self.versions = Label(role="caption", tone="muted", wraps=True)
         self.place = Label(role="caption", tone="muted", wraps=True)
@@ -175,7 +175,7 @@ class TrainingPanel(QWidget):
         self.back_button = Button(theme, phrase("shell.go_back_to_the_one"))
         self.kit_button = Button(theme, phrase("shell.make_a_kit_to_carry"))
         self._pickers = pickers or Pickers()
-        self.making = EnvironmentMaking(theme, setup, self._pickers)
+        self.making = InstallEnvironmentFlow(theme, setup, self._pickers)
         buttons = FlowBox(
             *(self.make_button, self.offline_button, self.back_button, self.open_button, self.remove_button),
             self.kit_button,
@@ -257,7 +257,7 @@ class TrainingPanel(QWidget):
         else:
             self.report = None  # when it is shown
 
-    def _on_looked(self, report: "Report") -> None:
+    def _on_looked(self, report: "EnvironmentReport") -> None:
         self.report = report
         self._show()
 
@@ -279,7 +279,7 @@ class TrainingPanel(QWidget):
         for button in (self.make_button, self.offline_button, self.back_button, self.remove_button):
             button.setEnabled(found is not None and not self._setup.is_running)
 
-    def _show_state(self, found: "Report | None") -> None:
+    def _show_state(self, found: "EnvironmentReport | None") -> None:
         if found is None:
             words, tone = phrase("common.checking"), "muted"
         elif found.problem is not None and found.problem.code == "training_place_missing":
@@ -300,7 +300,7 @@ class TrainingPanel(QWidget):
         self.state.setText(words)
         self.state.set_tone(tone)
 
-    def _place_words(self, found: "Report") -> str:
+    def _place_words(self, found: "EnvironmentReport") -> str:
         lines = []
         if found.python is not None:
             folder = found.python.parent.parent if found.size_bytes else found.python
@@ -322,7 +322,7 @@ class TrainingPanel(QWidget):
     def _unless_used(self, act: Callable[[], object]) -> None:
         if self._is_in_use():
             what = phrase("shell.the_training_environment_is_in")
-            self.making.say_no(what, phrase("shell.choose_this_again_when_it"))
+            self.making.decline(what, phrase("shell.choose_this_again_when_it"))
         else:
             act()
 

@@ -6,11 +6,11 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
-from app.training.data.curation import Decision, Item, State
+from app.training.data.curation import CurationItem, Decision, RowState
 from app.training.data.records import BadRow
-from app.training.data.rows import Row
-from app.training.ui.data import words
-from app.training.ui.review import words as review_words
+from app.training.data.rows import TrainingRow
+from app.training.ui.data import row_texts
+from app.training.ui.data import row_texts as review_words
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, make_scrollable
@@ -28,7 +28,7 @@ class ProblemEditor(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self._item: Item | None = None
+        self._item: CurationItem | None = None
         self._before = ("", "")
         self._edits: dict[int, tuple[str, str]] = {}  # not kept yet, by the number of the item
         self.place = Label(role="heading3")
@@ -49,14 +49,14 @@ class ProblemEditor(QWidget):
         self._build()
         self._connect()
 
-    def show_item(self, item: Item, row: Row, state: State, other: Item | None) -> None:
+    def show_item(self, item: CurationItem, row: TrainingRow, state: RowState, other: CurationItem | None) -> None:
         """`row`: as it is now. `other`: the one that it is like."""
         self._note_edit()
         self._item = item
         self.place.setText(phrase("training.data_preview", line=f"{row.line:,}"))
-        self.state.setText(review_words.state(state))
-        self._show_wrong(words.flaws(item, other), "triangle-alert", "warning")
-        self._show_other(self.earlier, review_words.earlier(row))
+        self.state.setText(review_words.state_name(state))
+        self._show_wrong(row_texts.flaw_lines(item, other), "triangle-alert", "warning")
+        self._show_other(self.earlier, review_words.earlier_turns_text(row))
         said = [
             phrase("training.data_said", role=phrase(f"training.data_role.{one.role}"), text=one.text)
             for one in (other.row.messages[-2:] if other is not None else ())
@@ -71,8 +71,8 @@ class ProblemEditor(QWidget):
         self._note_edit()
         self._item = None
         self.place.setText(phrase("training.data_preview", line=f"{bad.line:,}"))
-        self.state.setText(words.kind("unusable"))
-        self._show_wrong([words.unusable(bad)], "circle-x", "danger")
+        self.state.setText(row_texts.problem_kind_name("unusable"))
+        self._show_wrong([row_texts.bad_row_text(bad)], "circle-x", "danger")
         self._show_other(self.earlier, "")
         self._show_other(self.like, bad.detail)
         self._fields.hide()

@@ -8,8 +8,8 @@ from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.base.bootstrap import ConfidenceInterval
-from app.training.result_view import Category
-from app.training.ui.result import words
+from app.training.run_result import CategoryLoss
+from app.training.ui.result import verdict_texts
 from app.uikit.theme import Theme
 from app.uikit.widgets.list_rows import draw_text
 
@@ -25,11 +25,11 @@ class IntervalPlot(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self._rows: tuple[Category, ...] = ()
+        self._rows: tuple[CategoryLoss, ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self.updateGeometry)
 
-    def show_rows(self, rows: Sequence[Category]) -> None:
+    def show_rows(self, rows: Sequence[CategoryLoss]) -> None:
         self._rows = tuple(rows)
         self.updateGeometry()
         self.update()
@@ -43,9 +43,9 @@ class IntervalPlot(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         metrics = QFontMetrics(self._theme.font("caption"))
-        names = max(metrics.horizontalAdvance(words.category(row.name)) for row in self._rows) + 2
+        names = max(metrics.horizontalAdvance(verdict_texts.category_name(row.name)) for row in self._rows) + 2
         counts = max(metrics.horizontalAdvance(f"{row.count:,}") for row in self._rows)
-        changes = max(metrics.horizontalAdvance(words.signed(row.change.mean)) for row in self._rows)
+        changes = max(metrics.horizontalAdvance(verdict_texts.format_change(row.change.mean)) for row in self._rows)
         gap = self._theme.px(GAP_PX)
         names = min(names, round(self.width() * NAMES_SHARE))
         left, right = names + counts + 2 * gap, self.width() - changes - gap
@@ -54,9 +54,16 @@ class IntervalPlot(QWidget):
         self._draw_axis(painter, plot, low, high)
         for at, row in enumerate(self._rows):
             top, height = at * self._theme.px(ROW_PX), self._theme.px(ROW_PX)
-            draw_text(painter, self._theme, QRect(0, top, names, height), words.category(row.name), "caption", "text")
+            draw_text(
+                painter,
+                self._theme,
+                QRect(0, top, names, height),
+                verdict_texts.category_name(row.name),
+                "caption",
+                "text",
+            )
             self._draw_right(painter, QRect(names + gap, top, counts, height), f"{row.count:,}", "muted")
-            change = words.signed(row.change.mean)
+            change = verdict_texts.format_change(row.change.mean)
             self._draw_right(painter, QRect(self.width() - changes, top, changes, height), change, "text")
             self._draw_interval(painter, plot, top + height * 0.34, row.before, (low, high), is_after=False)
             self._draw_interval(painter, plot, top + height * 0.68, row.after, (low, high), is_after=True)
@@ -70,7 +77,7 @@ class IntervalPlot(QWidget):
         return low - pad, high + pad
 
     def _draw_axis(self, painter: QPainter, plot: QRectF, low: float, high: float) -> None:
-        step = _step((high - low) / _TICKS)
+        step = _tick_step((high - low) / _TICKS)
         painter.setFont(self._theme.font("caption"))
         digits = max(0, -math.floor(math.log10(step)))
         tick = math.ceil(low / step)
@@ -117,10 +124,10 @@ class IntervalPlot(QWidget):
         cap = self._theme.px(3)
         for x in (left, right):
             painter.drawLine(QPointF(x, y - cap), QPointF(x, y + cap))
-        draw_mark(painter, self._theme, QPointF(middle, y), is_after=is_after)
+        draw_marker(painter, self._theme, QPointF(middle, y), is_after=is_after)
 
 
-class Mark(QWidget):
+class PlotMarker(QWidget):
     """What stands for before or after, in a legend."""
 
     def __init__(self, theme: Theme, *, is_after: bool) -> None:
@@ -139,13 +146,13 @@ class Mark(QWidget):
             pen.setDashPattern([3, 2])
         painter.setPen(pen)
         painter.drawLine(QPointF(0, y), QPointF(self.width(), y))
-        draw_mark(painter, self._theme, QPointF(self.width() / 2, y), is_after=self._is_after)
+        draw_marker(painter, self._theme, QPointF(self.width() / 2, y), is_after=self._is_after)
 
     def _resize(self) -> None:
         self.setFixedSize(self._theme.px(26), self._theme.px(14))
 
 
-def draw_mark(painter: QPainter, theme: Theme, at: QPointF, *, is_after: bool) -> None:
+def draw_marker(painter: QPainter, theme: Theme, at: QPointF, *, is_after: bool) -> None:
     radius = theme.px(DOT_PX)
     color = theme.color("chart1" if is_after else "chart2")
     painter.setPen(QPen(color, 2))
@@ -158,7 +165,7 @@ def draw_mark(painter: QPainter, theme: Theme, at: QPointF, *, is_after: bool) -
     painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
-def _step(rough: float) -> float:
+def _tick_step(rough: float) -> float:
     """1, 2 or 5 times a power of ten, not below `rough`."""
     power: float = 10.0 ** math.floor(math.log10(rough))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)

@@ -1,0 +1,232 @@
+"""What this machine can train: measured without torch, judged in one sentence with what goes along with it.
+
+How large a base may be is computed as a run is (`trainer.recipe`, `trainer.estimate`), for examples of 1,024 tokens,
+one at a time. Before there is a training environment, its torch is taken for the one that pip's index gives.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.inference import machine, memory_estimate
+from app.inference.machine import Gpu
+from app.models import catalogue, model_fit, starter
+from app.models.training_environment import EnvironmentProbe
+from trainer import estimate, recipe
+from trainer.estimate import TrainedShape
+from trainer.recipe import RecipeFacts
+from trainer.spec import RunSpec
+
+PUBLISHED_CUDA, PUBLISHED_CAPABILITY = 13, (7, 5)  # of torch 2.13 as pip's index has it (its 75 is the least "sm_")
+DRIVERS = {11: 450, 12: 525, 13: 580}  # CUDA -> the oldest driver (release notes, "minor version compatibility")
+BF16_CAPABILITY, MATRIX_CAPABILITY = (8, 0), (7, 0)  # Ampere computes in bfloat16, Volta has units for matrices
+TOKENS, ROWS = 1024, 1000  # of an example; of the data
+CONVERTED_BYTES = 6  # of memory, a weight: a GGUF base in 32 bits, and what is written of it in 16
+FIXABLE = ("driver_silent", "driver_old", "cpu_torch", "card_unseen", "memory_taken")  # by the user, here and now
+_MAKERS = ("AMD", "Intel")  # whose cards no driver names to us
+
+
+@dataclass(frozen=True, slots=True)
+class MachineMeasurements:
+    """`disk_bytes`: free where the runs are kept."""
+
+    gpus: tuple[Gpu, ...]
+    memory_bytes: int
+    available_bytes: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityNote:
+    """`code`: [text.ability_CODE], with its facts. `is_grave`: because of it the card, or nothing, can be used."""
+
+    code: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    is_grave: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingCapability:
+    """`size`: of the largest base that the card trains, "8B"; "": it trains none. `card`: the one to train on, if it is
+    usable or not; None: there is none of NVIDIA. `can_practise`: whether the trial model can be trained here."""
+
+    card: Gpu | None
+    size: str
+    can_practise: bool
+    remarks: tuple[CapabilityNote, ...]
+
+    @property
+    def verdict(self) -> CapabilityNote:
+        """What can be trained; where something can be done about it that nothing can, that."""
+        if self.size and self.card is not None:
+            return CapabilityNote("card", {"size": self.size, "free_bytes": self.card.free_bytes}, is_grave=False)
+        return next((remark for remark in self.remarks if remark.code in FIXABLE), CapabilityNote("no_cuda"))
+
+    @property
+    def notes(self) -> tuple[CapabilityNote, ...]:
+        """All that goes along with the verdict."""
+        verdict = self.verdict
+        others = tuple(remark for remark in self.remarks if remark != verdict)
+        return (*others, CapabilityNote("no_cuda", is_grave=False)) if verdict.code in FIXABLE else others
+
+    def has(self, code: str) -> bool:
+        return any(remark.code == code for remark in self.remarks)
+
+
+def measure(data: Path) -> MachineMeasurements:
+    """Up to some seconds, where a driver wakes up or hangs. Raises OSError when the folder is gone."""
+    here = machine.measure_machine(data)
+    return MachineMeasurements(
+        machine.list_gpus(), memory_estimate.memory_bytes(), here.available_bytes, here.free_disk_bytes
+    )
+
+
+def assess(
+    found: MachineMeasurements, probe: EnvironmentProbe | None = None, platform: str = sys.platform
+) -> TrainingCapability:
+    """`probe`: of the training environment; None: there is none, or it has not answered yet."""
+    card = _card(found.gpus)
+    obstacles = list(_obstacles(found.gpus, card, probe))
+    size, remarks = "", obstacles
+    if card is not None and not obstacles:
+        size = largest_size(card, card.free_bytes or 0, platform)
+        remarks = [*_of_memory(card, size, platform), *_of_capability(card)]
+        remarks += list(_of_machine(found, size)) if size else []
+    practice = list(_of_practice(found))
+    return TrainingCapability(card, size, not practice, (*remarks, *([] if size else practice)))
+
+
+def largest_size(card: Gpu, free_bytes: int, platform: str = sys.platform) -> str:
+    """The largest size (`model_sizes.SHAPES`) that can be trained in that much of the card's memory; "": none."""
+    allowed = round(free_bytes * estimate.REFUSED_SHARE)
+    fitting = [name for name in model_fit.SHAPES if needed_bytes(name, card, platform) <= allowed]
+    return fitting[-1] if fitting else ""
+
+
+def needed_bytes(size: str, card: Gpu, platform: str = sys.platform) -> int:
+    """Of the card's memory, with the settings that take least of it."""
+    shape = _shape(model_fit.SHAPES[size])
+    facts = _facts(shape, "cuda", card.memory_bytes or 0, has_bf16=_has_bf16(card), platform=platform)
+    return estimate.estimate_memory(shape, recipe.resolve(_asked("base"), facts), TOKENS).total
+
+
+# --------------------------------------------------------------------- the card
+
+
+def _card(gpus: tuple[Gpu, ...]) -> Gpu | None:
+    """Of NVIDIA's the one with the most memory, as a run takes it; of equals the first."""
+    return max((gpu for gpu in gpus if gpu.name not in _MAKERS), key=lambda gpu: gpu.memory_bytes or 0, default=None)
+
+
+def _obstacles(gpus: tuple[Gpu, ...], card: Gpu | None, probe: EnvironmentProbe | None) -> Iterator[CapabilityNote]:
+    """The first reason why no card can be used."""
+    cuda = _major(probe.cuda) if probe and probe.cuda else PUBLISHED_CUDA
+    least = probe.least_capability if probe and probe.cuda else PUBLISHED_CAPABILITY
+    if card is None:
+        yield CapabilityNote("other_gpu", {"card": gpus[0].name}) if gpus else CapabilityNote("no_gpu")
+    elif not card.driver and not card.memory_bytes:
+        yield CapabilityNote("driver_silent")
+    elif card.capability is not None and card.capability < least:
+        yield CapabilityNote("card_old", {"card": card.name, "has": _dotted(card.capability), "need": _dotted(least)})
+    elif probe is not None and probe.cuda is None:
+        yield CapabilityNote("cpu_torch", {"card": card.name})
+    elif card.driver and _major(card.driver) < DRIVERS.get(cuda, 0):
+        yield CapabilityNote("driver_old", {"driver": card.driver, "need": DRIVERS[cuda], "cuda": cuda})
+    elif probe is not None and not probe.devices:
+        yield CapabilityNote("card_unseen", {"card": card.name})
+    elif not card.memory_bytes or not card.free_bytes:
+        yield CapabilityNote("memory_untold", {"card": card.name})
+
+
+def _of_memory(card: Gpu, size: str, platform: str) -> Iterator[CapabilityNote]:
+    total, free = card.memory_bytes or 0, card.free_bytes or 0
+    after = largest_size(card, total, platform)
+    if after != size:
+        yield CapabilityNote("memory_taken", {"taken_bytes": total - free, "size": after}, is_grave=not size)
+    elif not size:
+        smallest = next(iter(model_fit.SHAPES))
+        need = needed_bytes(smallest, card, platform)
+        yield CapabilityNote("memory_small", {"free_bytes": free, "need_bytes": need, "size": smallest})
+
+
+def _of_capability(card: Gpu) -> Iterator[CapabilityNote]:
+    if card.capability is None:
+        return
+    if card.capability < MATRIX_CAPABILITY:
+        yield CapabilityNote("card_slow", {"has": _dotted(card.capability)}, is_grave=False)
+    if not _has_bf16(card):
+        yield CapabilityNote("no_bf16", {"has": _dotted(card.capability)}, is_grave=False)
+
+
+def _has_bf16(card: Gpu) -> bool:
+    return card.capability is None or card.capability >= BF16_CAPABILITY
+
+
+def _major(version: str) -> int:
+    """0: unknown."""
+    first = version.partition(".")[0]
+    return int(first) if first.isdecimal() else 0
+
+
+def _dotted(capability: tuple[int, int]) -> str:
+    return f"{capability[0]}.{capability[1]}"
+
+
+# ------------------------------------------------------------ memory and the disk
+
+
+def _of_machine(found: MachineMeasurements, size: str) -> Iterator[CapabilityNote]:
+    """What a base of that size asks besides the card. A GGUF base is turned into a folder first."""
+    shape = _shape(model_fit.SHAPES[size])
+    facts = _facts(shape, "cuda", 0, has_bf16=True, platform="")
+    disk = estimate.estimate_disk(shape, recipe.resolve(_asked("base.gguf"), facts))
+    facts_of_size = {"size": size, "free_bytes": found.disk_bytes, "need_bytes": disk.training}
+    if disk.training > found.disk_bytes:
+        yield CapabilityNote("disk_short", facts_of_size, is_grave=disk.training - disk.base > found.disk_bytes)
+    memory = CONVERTED_BYTES * shape.parameters
+    if memory > found.available_bytes:
+        wide = {"size": size, "free_bytes": found.available_bytes, "need_bytes": memory}
+        yield CapabilityNote("memory_few", wide, is_grave=False)
+
+
+def _of_practice(found: MachineMeasurements) -> Iterator[CapabilityNote]:
+    """Why the trial model cannot be trained on the processor."""
+    card = starter.card()
+    assert card.shape is not None
+    shape = _shape(card.shape)
+    facts = _facts(shape, "cpu", found.memory_bytes, has_bf16=False, platform="")
+    effective = recipe.resolve(_asked("base.gguf"), facts)
+    need, disk = (
+        estimate.estimate_memory(shape, effective, TOKENS).total,
+        estimate.estimate_disk(shape, effective).training,
+    )
+    if need > found.available_bytes * estimate.REFUSED_SHARE:
+        yield CapabilityNote("practice_memory", {"free_bytes": found.available_bytes, "need_bytes": need})
+    if disk > found.disk_bytes:
+        yield CapabilityNote("practice_disk", {"free_bytes": found.disk_bytes, "need_bytes": disk})
+
+
+def _asked(base: str) -> RunSpec:
+    """What takes the least memory."""
+    return RunSpec("-", base, "-", "-", micro_batch=1, gradient_checkpointing=True, context_tokens=TOKENS)
+
+
+def _facts(shape: TrainedShape, device: str, memory_bytes: int, *, has_bf16: bool, platform: str) -> RecipeFacts:
+    return RecipeFacts(ROWS, TOKENS, device, memory_bytes, has_bf16, shape.parameters, "", platform)
+
+
+def _shape(of: catalogue.ModelShape) -> TrainedShape:
+    config: Mapping[str, Any] = {
+        "model_type": of.architecture,
+        "num_hidden_layers": of.block_count,
+        "hidden_size": of.embedding_length,
+        "intermediate_size": of.feed_forward_length,
+        "num_attention_heads": of.head_count,
+        "num_key_value_heads": of.head_count_kv,
+        "head_dim": of.key_length,
+        "vocab_size": of.vocab_size,
+        "tie_word_embeddings": of.ties_embedding,
+    }
+    return estimate.shape_from_config(config)

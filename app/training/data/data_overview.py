@@ -1,0 +1,196 @@
+"""What became of everything that was imported or generated, and which of it has something wrong.
+
+How long the texts are that will be trained on, where they are from, and which are of quite another length.
+"""
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.training.data import personal
+from app.training.data.check import CODES, LengthSummary, summarize_lengths
+from app.training.data.curation import HARMLESS_FLAGS, TRAINED_STATES, Curation, CurationItem
+from app.training.data.records import BadRow
+from app.training.data.rows import TrainingRow
+
+
+@dataclass(frozen=True, slots=True)
+class DataOverview:
+    """Rows; the others together are `total`. `duplicates` and `flawed` are left out until somebody keeps them."""
+
+    total: int
+    used: int
+    duplicates: int = 0
+    flawed: int = 0
+    undecided: int = 0
+    rejected: int = 0
+    unusable: int = 0  # lines of the file that are no rows
+
+
+def count_rows(rows: Curation, unusable: int) -> DataOverview:
+    counts = rows.counts
+    flagged = [item for item in rows.items if item.flags]
+    duplicates = sum("same_row" in item.flags and rows.state_of(item) == "left_out" for item in flagged)
+    return DataOverview(
+        total=len(rows.items) + unusable,
+        used=sum(counts[state] for state in TRAINED_STATES),
+        duplicates=duplicates,
+        flawed=counts["left_out"] - duplicates,
+        undecided=counts["undecided"],
+        rejected=counts["rejected"],
+        unusable=unusable,
+    )
+
+
+FlawedRow = CurationItem | BadRow
+UNUSABLE, OPEN = "unusable", "open"
+
+
+class FlawedRows:
+    """Rows that have something wrong, and lines that are no rows, in the order of the file.
+
+    A kind is OPEN (left out, and nobody has decided), one of `check.CODES`, or UNUSABLE.
+    """
+
+    def __init__(self, rows: Curation, bad: Sequence[BadRow]) -> None:
+        self._rows = rows
+        self._flagged = [item for item in rows.items if item.flags]
+        self._bad = tuple(bad)
+        self._found = Counter(flag for item in self._flagged for flag in item.flags)
+
+    def kinds(self) -> list[tuple[str, int]]:
+        """How many there are of each now; without those that do not occur."""
+        counts = [(OPEN, self.open), *((code, self._found[code]) for code in CODES), (UNUSABLE, len(self._bad))]
+        return [(kind, count) for kind, count in counts if count]
+
+    @property
+    def open(self) -> int:
+        return self._rows.counts["left_out"]
+
+    def of(self, kind: str) -> list[FlawedRow]:
+        """ "": all that are left out unless somebody keeps them, and those that cannot be used."""
+        if kind == UNUSABLE:
+            return list(self._bad)
+        if kind == OPEN:
+            return [item for item in self._flagged if self._rows.state_of(item) == "left_out"]
+        if kind:
+            return [item for item in self._flagged if kind in item.flags]
+        grave: list[FlawedRow] = [item for item in self._flagged if not HARMLESS_FLAGS.issuperset(item.flags)]
+        return sorted([*grave, *self._bad], key=line_number)
+
+
+def line_number(one: FlawedRow) -> int:
+    """Of the file, from 1."""
+    return one.line if isinstance(one, BadRow) else one.row.line
+
+
+def personal_texts(row: TrainingRow, code: str) -> list[str]:
+    """What was taken for a personal detail of that kind (a code of `check.CODES`); none for the other codes."""
+    kind = code.removeprefix("personal_")
+    return [
+        message.text[one.start : one.end]
+        for message in row.messages
+        for one in personal.find_personal(message.text)
+        if one.kind == kind
+    ]
+
+
+OUTLIER_FENCE = 3.0  # quartile ranges beyond the quartiles: Tukey's outer fence (Exploratory Data Analysis, 1977)
+LEAST_ROWS = 12  # of fewer nobody can say what is usual
+OUTLIERS_MOST = 50
+SHARES_MOST = 12  # named; the others are counted together
+HISTOGRAM_BARS = 16  # of a histogram, about
+
+
+@dataclass(frozen=True, slots=True)
+class LengthOutlier:
+    number: int  # of the item
+    line: int
+    characters: int  # of the answer
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceShare:
+    """`name`: "" for rows without one; None for all that are not named."""
+
+    name: str | None
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataDistribution:
+    """Characters. `bins`: answers that are no longer than a bound, and longer than the one before; `beyond`: than the
+    last one. `outliers`: answers beyond the outer fences, the longest first. `groups`, `categories`: the largest first;
+    () where no row has one."""
+
+    rows: int
+    questions: LengthSummary
+    answers: LengthSummary
+    bins: tuple[tuple[int, int], ...]
+    beyond: int
+    outliers: tuple[LengthOutlier, ...]
+    groups: tuple[SourceShare, ...]
+    categories: tuple[SourceShare, ...]
+
+
+def measure_distribution(rows: Curation) -> DataDistribution | None:
+    """Of the rows that count; None where there are none."""
+    used = [(item, rows.row_of(item)) for item in rows.items if rows.state_of(item) in TRAINED_STATES]
+    if not used:
+        return None
+    answers = [len(row.answer) for _, row in used]
+    low, high = _fences(answers)
+    outliers = [
+        LengthOutlier(item.number, row.line, length, row.question)
+        for (item, row), length in zip(used, answers, strict=True)
+        if not low <= length <= high
+    ]
+    outliers.sort(key=lambda one: (-one.characters, one.number))
+    bins = _bins([length for length in answers if length <= high])
+    return DataDistribution(
+        rows=len(used),
+        questions=summarize_lengths([len(row.question) for _, row in used]),
+        answers=summarize_lengths(answers),
+        bins=bins,
+        beyond=sum(length > high for length in answers),
+        outliers=tuple(outliers[:OUTLIERS_MOST]),
+        groups=_shares([row.group for _, row in used]),
+        categories=_shares([item.evidence.category if item.evidence else "" for item, _ in used]),
+    )
+
+
+def _fences(lengths: Sequence[int]) -> tuple[float, float]:
+    if len(lengths) < LEAST_ROWS:
+        return 0, max(lengths)
+    lower, _, upper = statistics.quantiles(lengths, n=4)
+    room = OUTLIER_FENCE * (upper - lower)
+    return lower - room, upper + room
+
+
+def _bins(lengths: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """All as wide as each other: 1, 2 or 5 of a power of ten."""
+    width = round_up(max(lengths) / HISTOGRAM_BARS)
+    counts = Counter(-(-length // width) for length in lengths)
+    return tuple((place * width, counts[place]) for place in range(1, max(counts) + 1))
+
+
+def round_up(value: float) -> int:
+    """To the next number that is 1, 2 or 5 of a power of ten; at least 1."""
+    power = 1
+    while True:
+        for first in (1, 2, 5):
+            if first * power >= value:
+                return first * power
+        power *= 10
+
+
+def _shares(names: Sequence[str]) -> tuple[SourceShare, ...]:
+    counts = Counter(names)
+    if set(counts) <= {""}:
+        return ()
+    named = sorted(counts.items(), key=lambda one: (one[0] == "", -one[1], one[0]))
+    shown, rest = named[:SHARES_MOST], named[SHARES_MOST:]
+    others = sum(count for _, count in rest)
+    return (*(SourceShare(name, count) for name, count in shown), *([SourceShare(None, others)] if others else []))

@@ -1,0 +1,264 @@
+"""A foreign file into rows of training data: every row that is none is named, with its place and the reason.
+
+The file that rows were imported from, as it was then: its columns, and those of its lines that are no rows.
+"""
+
+import codecs
+import dataclasses
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from app.base import confidentiality, json_lines
+from app.base.errors import AppError
+from app.base.files import strict_json
+from app.base.files.output_file import drive_error, write_atomically
+from app.base.tables import column_mapping as names
+from app.base.tables import table_reader
+from app.base.tables.column_mapping import ColumnMapping
+from app.base.wording import phrase
+from app.documents import collection_lookup, encodings
+from app.training.data import markdown_pairs, records, rows
+from app.training.data.records import BadRow, DataRecord, DataRecords, Shape
+from app.training.data.rows import TrainingRow
+
+JSON_LINES = (".jsonl", ".ndjson")
+JSON = (".json",)
+TABLES = (".csv", ".tsv")
+MARKDOWN = (".md", ".markdown", ".txt")
+SUFFIXES = (*JSON_LINES, *JSON, *TABLES, *table_reader.WORKBOOKS, *MARKDOWN)
+FILE_BYTES = 300_000_000  # 150,000 answers of a page each
+ROWS = 300_000  # an 8B model on a graphics card is weeks at them
+SAMPLES, SAMPLE_CHARACTERS, SAMPLE_ITEMS = 3, 2_000, 50
+
+__all__ = ["BadRow", "ColumnMapping", "ImportedRows"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRows:
+    """A file, read. `mapping`: what was taken from which column, also where nobody said so.
+
+    `label`: the highest that its rows carry (`app.documents.collection_lookup`); "": none does.
+
+    `samples`: its first records, with texts cut after SAMPLE_CHARACTERS and lists after SAMPLE_ITEMS.
+    """
+
+    name: str
+    rows: tuple[TrainingRow, ...]
+    bad: tuple[BadRow, ...]  # in the order of the file
+    shape: Shape
+    mapping: ColumnMapping
+    sha256: str  # of the file
+    columns: tuple[str, ...] = ()
+    encoding: str = ""  # of a text file, as Python names it
+    sheet: str = ""  # of a workbook
+    other_sheets: tuple[str, ...] = ()  # which are not read
+    blank: int = 0  # rows without anything, which are no rows and no problems
+    samples: tuple[DataRecord, ...] = ()
+    label: str = ""
+    origins: tuple[tuple[str, str], ...] = ()  # the collections and documents that its rows say they were made of
+
+
+def import_file(path: Path, mapping: ColumnMapping | None = None) -> ImportedRows:
+    """`mapping`: columns that the user names; the others are guessed.
+
+    Raises AppError: file_missing, data_is_folder, data_format, data_empty, data_no_columns, data_column_missing,
+    data_column_twice, data_no_rows, data_only_heading, data_not_json, data_several_lists, data_without_columns, and as
+    `table_file` does.
+    """
+    path, wanted = Path(os.path.expanduser(path)), mapping or ColumnMapping()  # noqa: PTH111  (raises for nobody's ~)
+    raw = _read_bytes(path)
+    imported = _parsed(raw, path, wanted)
+    if len(imported.rows) > ROWS:
+        raise AppError("table_long", name=path.name, limit=f"{ROWS:,}")
+    if not imported.rows and not imported.bad:
+        raise AppError("data_only_heading" if imported.mapping.answer else "data_no_rows", name=path.name)
+    if not wanted.group and len({row.group for row in imported.rows}) == 1:  # it would tell nothing apart
+        rows = tuple(replace(row, group="") for row in imported.rows)
+        imported = replace(imported, rows=rows, mapping=replace(imported.mapping, group=""))
+    return _with_record(imported, path.parent)
+
+
+def _with_record(imported: ImportedRows, folder: Path) -> ImportedRows:
+    """Return it with what the record of a split says where the file is one of its parts."""
+    label, origins = rows.read_label_and_origins(folder)
+    known = {one for one in (label, confidentiality.label_from_word(imported.label)) if one is not None}
+    highest = confidentiality.highest_label(known) if known else ""
+    return replace(imported, label=highest, origins=tuple(sorted({*imported.origins, *origins})))
+
+
+def read_outline(path: Path) -> tuple[tuple[str, ...], tuple[DataRecord, ...]]:
+    """The columns of a file and samples of it, where nobody knows yet what they mean. Raises AppError as `read`."""
+    raw, suffix = _read_bytes(path), path.suffix.lower()
+    text, _codec = ("", "") if suffix in table_reader.WORKBOOKS else _decoded(raw, path.name)
+    table = markdown_pairs.read_table(text) if suffix in MARKDOWN else []
+    wanted = ColumnMapping()
+    found = records.records_from_table(table, wanted, is_text=True) if table else _records_of(raw, text, path, wanted)
+    return found.columns, _samples(found)
+
+
+def encoding_name(codec: str) -> str:
+    """As people call it."""
+    return "UTF-8 (BOM)" if codec == "utf-8-sig" else encodings.encoding_name(codec)
+
+
+def _read_bytes(path: Path) -> bytes:
+    raw = table_reader.read_bytes(path, FILE_BYTES, SUFFIXES, missing="file_missing", other="data_format")
+    if not raw.strip():
+        raise AppError("data_empty", name=path.name)
+    return raw
+
+
+def _parsed(raw: bytes, path: Path, wanted: ColumnMapping) -> ImportedRows:
+    suffix, sha256 = path.suffix.lower(), hashlib.sha256(raw).hexdigest()
+    text, codec = ("", "") if suffix in table_reader.WORKBOOKS else _decoded(raw, path.name)
+    if suffix in MARKDOWN:
+        return _of_markdown(text, path.name, sha256, codec, wanted)
+    return _of_records(_records_of(raw, text, path, wanted), path.name, sha256, codec, wanted)
+
+
+def _decoded(raw: bytes, name: str) -> tuple[str, str]:
+    """And its encoding."""
+    codec = encodings.detect(raw)
+    if not codec:
+        raise AppError("table_unreadable", name=name, reason=phrase("common.questions_not_text"))
+    text = encodings.decode(raw, codec)
+    if not text.strip("\ufeff\0 \t\r\n"):
+        raise AppError("data_empty", name=name)
+    table_reader.check_text(text, name)
+    return text, "utf-8-sig" if raw.startswith(codecs.BOM_UTF8) else codec
+
+
+def _records_of(raw: bytes, text: str, path: Path, wanted: ColumnMapping) -> DataRecords:
+    """Of a workbook `raw`, of other files `text`."""
+    suffix = path.suffix.lower()
+    if suffix in table_reader.WORKBOOKS:
+        sheets = list(table_reader.read_sheets(raw, path.name, ROWS + records.HEADING_ROWS))
+        if not sheets:
+            raise AppError("data_empty", name=path.name)
+        return records.records_from_sheets(sheets, wanted)
+    if suffix in TABLES:
+        return records.records_from_table(list(table_reader.read_delimited(text, path.name)), wanted, is_text=True)
+    return records.records_from_json(text, path.name, is_lines=suffix in JSON_LINES)
+
+
+def _samples(found: DataRecords) -> tuple[DataRecord, ...]:
+    """What is no JSON (a date) becomes a text."""
+    return tuple(
+        DataRecord(one.line, {name: _cut(value) for name, value in one.values.items()}) for one in found.found[:SAMPLES]
+    )
+
+
+def _cut(value: Any, depth: int = 8) -> Any:
+    if isinstance(value, str):
+        return value[:SAMPLE_CHARACTERS]
+    if isinstance(value, list | dict) and not depth:
+        return records.shorten(value)
+    if isinstance(value, list):
+        return [_cut(one, depth - 1) for one in value[:SAMPLE_ITEMS]]
+    if isinstance(value, dict):
+        return {name: _cut(one, depth - 1) for name, one in value.items()}
+    return value if isinstance(value, int | float | None) else str(value)
+
+
+def _of_records(found: DataRecords, name: str, sha256: str, codec: str, wanted: ColumnMapping) -> ImportedRows:
+    mapping, shape = _mapping(found, name, wanted)
+    made = [records.row_from_record(record, mapping) for record in found.found]
+    bad = sorted([*found.bad, *(one for one in made if isinstance(one, BadRow))], key=lambda one: one.line)
+    return ImportedRows(
+        name=name,
+        rows=tuple(one for one in made if isinstance(one, TrainingRow)),
+        bad=tuple(bad),
+        shape=shape,
+        mapping=mapping,
+        sha256=sha256,
+        columns=found.columns,
+        encoding=codec,
+        sheet=found.sheet,
+        other_sheets=found.other_sheets,
+        blank=found.blank,
+        samples=_samples(found),
+        label=confidentiality.label_of_rows_or_none(record.values for record in found.found) or "",
+        origins=collection_lookup.origins_of_rows(record.values for record in found.found),
+    )
+
+
+def _mapping(found: DataRecords, name: str, wanted: ColumnMapping) -> tuple[ColumnMapping, Shape]:
+    wanted = names.resolve_mapping(wanted, found.columns, found.columns if found.is_table else ())
+    column, shape = records.find_conversations(found.found, found.columns)
+    if column and not (wanted.question or wanted.answer):
+        guessed = names.guess_mapping([one for one in found.columns if one != column], wanted)
+        return ColumnMapping(system=guessed.system, group=guessed.group, messages=column), shape
+    mapping = names.guess_mapping(found.columns if found.has_names else (), wanted)
+    is_half_known = bool(mapping.question or mapping.answer)
+    if found.is_table and len(found.columns) == 2 and (is_half_known or not found.has_names):
+        left, right = found.columns
+        is_turned = mapping.question == right or mapping.answer == left
+        mapping = ColumnMapping(*((right, left) if is_turned else (left, right)))
+    if found.found and not (mapping.question and mapping.answer):
+        raise AppError("data_no_columns", name=name, columns=names.list_columns(found.columns))
+    return mapping, records.shape_of(mapping)
+
+
+def _of_markdown(text: str, name: str, sha256: str, codec: str, wanted: ColumnMapping) -> ImportedRows:
+    """Pairs of its text, else the rows of its tables."""
+    rows, bad = ([], []) if wanted.as_dict() else markdown_pairs.read_pairs(text)
+    if rows or any(one.code != "outside" for one in bad):
+        return ImportedRows(name, tuple(rows), tuple(bad), "markdown", ColumnMapping(), sha256, encoding=codec)
+    table = markdown_pairs.read_table(text)
+    if table and (wanted.as_dict() or any(map(names.is_known_column, map(str, table[0].cells)))):
+        return _of_records(records.records_from_table(table, wanted, is_text=True), name, sha256, codec, wanted)
+    raise AppError("data_without_columns" if wanted.as_dict() else "data_no_rows", name=name)
+
+
+ORIGIN_FILE = "origin.json"  # beside the rows
+
+FileState = Literal["same", "changed", "gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOrigin:
+    """`imported`: without its rows. `size_bytes`, `modified_ns`: of the file when it was read."""
+
+    imported: ImportedRows
+    size_bytes: int
+    modified_ns: int
+
+    def standing(self, path: Path) -> FileState:
+        """What the file is now, by its size and time."""
+        try:
+            found = path.stat()
+        except OSError:
+            return "gone"
+        return "same" if (found.st_size, found.st_mtime_ns) == (self.size_bytes, self.modified_ns) else "changed"
+
+
+def origin_of(path: Path, imported: ImportedRows) -> ImportOrigin:
+    """Of a file that was just read; 0 bytes where it has vanished since."""
+    without_rows = dataclasses.replace(imported, rows=())
+    try:
+        found = path.stat()
+    except OSError:
+        return ImportOrigin(without_rows, 0, 0)
+    return ImportOrigin(without_rows, found.st_size, found.st_mtime_ns)
+
+
+def write_origin(folder: Path, origin: ImportOrigin) -> None:
+    """Raises AppError("draft_unwritable" | "drive_space")."""
+    try:
+        write_atomically(folder / ORIGIN_FILE, json_lines.encode_line(origin, "Origin"))
+    except OSError as error:
+        raise drive_error(error, folder, "draft_unwritable") from error
+
+
+def read_origin(folder: Path) -> ImportOrigin | None:
+    """None for rows that were generated, and where it cannot be read: the rows are whole without it."""
+    try:
+        found: ImportOrigin = json_lines.decode_message(
+            strict_json.load_file(folder / ORIGIN_FILE), {"Origin": ImportOrigin}
+        )
+    except (OSError, ValueError, AttributeError):
+        return None
+    return found

@@ -1,0 +1,111 @@
+"""What would be installed here: which lock, and from which Python. The Python decides where there are several locks.
+
+What making the environment needs: room on the drive, and how much comes over the network.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.base.errors import AppError
+from app.base.files.output_file import require_space
+from app.models import package_locks as locks
+from app.models.package_locks import PackageLock
+from app.training.environment import base_pythons, kit
+from app.training.environment.base_pythons import BasePython
+from app.training.environment.folders import EnvironmentFolders
+from app.training.environment.kit import TrainingKit
+
+
+@dataclass(frozen=True, slots=True)
+class InstallPlan:
+    lock: PackageLock
+    python: BasePython | None  # None: it is in the kit, or is fetched
+    kit: TrainingKit | None = None
+    lacks_cuda: bool = False  # there is a card, and what would be installed does not use it
+
+
+def plan_install(variant: str, source: Path | None, where: EnvironmentFolders, data: Path) -> InstallPlan:
+    """`variant`: as chosen; "": what suits this machine. `source`: a folder of wheels or a kit; None: the indexes.
+
+    `data`: the data folder. Nothing out of `source` is started, nor what lies in a folder that is not in use yet.
+
+    Seconds: Pythons are started, and the driver of a card is asked.
+    Raises AppError: training_no_lock, no_base_python, wheels_folder_missing, wheels_none, training_wheel_missing,
+    training_wheel_damaged, and those of `kit.read` and `kit.lock_of`.
+    """
+    found = kit.kit_in(source) if source is not None else None
+    candidates = _candidates(variant, source, found)
+    versions = locks.versions(candidates)
+    python = base_pythons.find_python(versions, base_pythons.trusted_programs(where, data))
+    lock = next((lock for lock in candidates if python and lock.python == python.version[:2]), candidates[0])
+    if python is None and source is not None and (found is None or found.python is None):
+        names = "/".join(locks.dotted(version) for version in versions)
+        raise AppError("no_base_python", versions=names, newest=locks.dotted(versions[0]))
+    if source is not None:
+        kit.require_all_wheels(source, lock, found)
+    lacks = lock.variant == "cpu" and variant != "cpu" and locks.has_card()
+    return InstallPlan(lock, python, found, lacks)
+
+
+def _candidates(variant: str, source: Path | None, found: TrainingKit | None) -> tuple[PackageLock, ...]:
+    """The newest Python first; of a plain folder those that it has all files of, if there are any."""
+    if source is None:
+        return locks.fitting(locks.proposed_variant(variant))
+    if not source.is_dir():
+        raise AppError("wheels_folder_missing", path=str(source))
+    if found is not None:
+        lock = kit.lock_of(found, source)
+        if variant and lock.variant != variant:
+            raise AppError("training_kit_variant", path=str(source), have=lock.variant)
+        return (lock,)
+    if next(source.glob("*.whl"), None) is None:
+        raise AppError("wheels_none", path=str(source))
+    wanted = locks.fitting(locks.proposed_variant(variant))
+    others = () if variant else tuple(lock for lock in locks.all_locks() if lock not in wanted)
+    whole = tuple(lock for lock in (*wanted, *others) if not kit.missing_wheels(source, lock))
+    return whole or wanted
+
+
+# Installed / fetched, measured with torch 2.13.
+INSTALLED = {"cpu": 4.0, "cuda": 1.9}
+SPARE = 1.05  # a file system takes a little more than the files
+VENV_BYTES = 1_000_000
+PYTHON_BYTES = 250_000_000  # one that is fetched or in a kit, unpacked, and its archive
+
+
+@dataclass(frozen=True, slots=True)
+class InstallNeed:
+    room_bytes: int  # at most, while it is made; what is there stays meanwhile
+    download_bytes: int  # 0: nothing comes over the network
+    free_bytes: int
+    base: Path | None = None  # whose room it is
+    variant: str = ""  # what would be installed: one of `locks.VARIANTS`
+    python: str = ""  # "3.12"
+    fetches_python: bool = False  # over the network, beside the packages
+    lacks_cuda: bool = False  # there is a card that it would not use
+
+
+def estimate_need(base: Path, data: Path, source: Path | None, variant: str = "") -> InstallNeed:
+    """`base`: the folder that it is made below. `source`: a folder of wheels or a kit; None: the indexes.
+
+    Seconds where a graphics driver wakes up. Raises AppError as `planning.plan`.
+    """
+    return need_of_plan(plan_install(variant, source, EnvironmentFolders(base), data), source, base)
+
+
+def need_of_plan(plan: InstallPlan, source: Path | None, base: Path) -> InstallNeed:
+    """The files of the lock lie beside what is made of them: fetched, or copied out of the folder."""
+    lock = plan.lock
+    python_bytes = PYTHON_BYTES if plan.python is None else 0
+    room = round(lock.size_bytes * INSTALLED[lock.variant] * SPARE) + lock.size_bytes + VENV_BYTES + python_bytes
+    free = shutil.disk_usage(base).free
+    fetched = lock.size_bytes if source is None else 0
+    fetches = plan.python is None and source is None
+    return InstallNeed(room, fetched, free, base, lock.variant, locks.dotted(lock.python), fetches, plan.lacks_cuda)
+
+
+def require_room(folders: EnvironmentFolders, need: InstallNeed) -> None:
+    """Raises AppError("drive_space"). What an earlier attempt has fetched or copied is there already."""
+    there = sum(path.stat().st_size for path in folders.wheels.rglob("*") if path.is_file())
+    require_space(folders.base, max(0, need.room_bytes - there))

@@ -1,0 +1,177 @@
+"""uv, which makes venvs and puts wheels into them. It is shipped, and never fetches a package: it is given files.
+
+Where it is: beside the libraries of a bundle (`_internal/uv`, `uv.exe` on Windows), else where the package `uv` of our
+own environment has it.
+
+llama.cpp's converter, copied into the environment: it must be of the engine's version, so it is never fetched.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.base.addresses import host_of
+from app.base.errors import AppError
+from app.base.files import file_permissions
+from app.base.paths import resources
+from app.models import training_environment
+from app.models.training_environment import CONVERTER, DEVELOPMENT_FOLDER, VERSION_FILE
+from app.training.environment.folders import EnvironmentFolders
+
+_DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|os error (28|112|122)\b")
+_REASON_MAX = 300  # characters
+# What changes what uv does, whoever has set it.
+_DROPPED = ("PYTHON", "PIP_", "UV_", "CONDA_", "VIRTUAL_ENV")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY")
+
+_MIRROR = "UV_PYTHON_INSTALL_MIRROR"  # a company's own copy of the Pythons, as its users have set it for uv
+PYTHON_HOSTS = ("releases.astral.sh", "github.com")  # where uv looks for them otherwise
+
+
+def find_uv() -> Path:
+    """Raises AppError("uv_not_shipped")."""
+    name = "uv.exe" if os.name == "nt" else "uv"
+    if getattr(sys, "frozen", False):
+        found = Path(str(getattr(sys, "_MEIPASS", ""))) / name
+    else:
+        import uv
+
+        try:
+            found = Path(uv.find_uv_bin())
+        except FileNotFoundError as error:
+            raise AppError("uv_not_shipped", path=str(Path(sys.prefix) / name)) from error
+    if not found.is_file():
+        raise AppError("uv_not_shipped", path=str(found))
+    return found
+
+
+def make_venv(python: Path, where: EnvironmentFolders, logs: Path) -> None:
+    """Raises AppError."""
+    argv = ["venv", "--python", str(python), "--no-project", str(where.half)]
+    _run_uv(argv, where, logs / "training-venv.log", _variables(where))
+
+
+def install_wheels(lock: Path, where: EnvironmentFolders, logs: Path) -> None:
+    """What `lock` names into the venv, out of `where.wheels`. uv compares the hashes once more. Raises AppError."""
+    python = training_environment.python_in(where.half)
+    argv = ["pip", "install", "--python", str(python), "--requirements", str(lock), "--require-hashes", "--no-deps",
+            "--only-binary", ":all:", "--no-index", "--find-links", str(where.wheels)]  # fmt: skip
+    _run_uv(argv, where, logs / "training-install.log", _variables(where))
+
+
+def python_hosts() -> tuple[str, ...]:
+    """What `fetch_python` speaks to."""
+    mirror = host_of(os.environ.get(_MIRROR, ""))
+    return (mirror,) if mirror else PYTHON_HOSTS
+
+
+def fetch_python(version: str, where: EnvironmentFolders, logs: Path, proxy: str) -> None:
+    """python-build-standalone, from its makers, into `where.pythons`: the only time that uv has a network.
+
+    It knows the hashes of what it fetches. Raises AppError.
+    """
+    argv = ["python", "install", version, "--install-dir", str(where.pythons), "--no-bin", "--no-registry"]
+    system = {key: value for key, value in os.environ.items() if key.upper() in (*_PROXIES, "NO_PROXY", _MIRROR)}
+    variables = _variables(where) | system | ({"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy} if proxy else {})
+    for name in ("UV_OFFLINE", "UV_PYTHON_DOWNLOADS"):
+        variables.pop(name)
+    try:
+        _run_uv(argv, where, logs / "training-python.log", variables | {"UV_SYSTEM_CERTS": "1"})
+    except AppError as error:
+        if error.code != "training_setup_failed":
+            raise
+        raise AppError("python_unfetched", version=version, host=python_hosts()[-1], **error.facts) from error
+
+
+def uv_failure(lines: Sequence[str], log: Path, folder: Path) -> AppError:
+    """Why uv has ended with a failure. `folder`: where it has written."""
+    text = "\n".join(lines)
+    if _DISK_FULL.search(text):
+        return AppError("training_disk_full", path=str(folder))
+    at = next((at for at, line in enumerate(lines) if line.startswith("error:")), max(0, len(lines) - 1))
+    said = [line.strip().removeprefix("error:").removeprefix("cause:").strip() for line in lines[at:]]
+    reason = ": ".join(part for part in said if part)[:_REASON_MAX]
+    return AppError("training_setup_failed", reason=reason or "uv", log=str(log))
+
+
+def _run_uv(arguments: Sequence[str], where: EnvironmentFolders, log: Path, variables: dict[str, str]) -> None:
+    """To its end; what it says goes to `log`."""
+    options = ["--no-config", "--color", "never", "--no-progress", "--cache-dir", str(where.cache)]
+    lines: list[str] = []
+    try:
+        with log.open("wb") as sink:
+            child = subprocess.Popen(
+                [str(find_uv()), *arguments, *options],
+                stdin=subprocess.DEVNULL,  # a question nobody sees must fail, not wait
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=where.part,
+                env=variables,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+            assert child.stdout is not None
+            with child.stdout:
+                for line in child.stdout:
+                    sink.write(line)
+                    sink.flush()
+                    lines.append(line.decode("utf-8", "replace").rstrip())
+            status = child.wait()
+    except OSError as error:
+        raise AppError("training_setup_failed", reason=error.strerror or str(error), log=str(log)) from error
+    if status != 0:
+        raise uv_failure(lines, log, where.base)
+
+
+def _variables(where: EnvironmentFolders) -> dict[str, str]:
+    """Nothing of our own Python's, nor of what the user has set up for pip and uv elsewhere; no network."""
+    kept = {key: value for key, value in os.environ.items() if not key.upper().startswith(_DROPPED)}
+    for name in _PROXIES:
+        for spelling in (name, name.lower()):
+            kept.pop(spelling, None)
+    temporary = str(where.temporary)
+    ours = {"TMPDIR": temporary, "TEMP": temporary, "TMP": temporary}
+    return kept | ours | {"UV_OFFLINE": "1", "UV_PYTHON_DOWNLOADS": "never"}
+
+
+CONVERTER_SCRIPT = "convert_hf_to_gguf.py"
+_ROOT = Path(__file__).resolve().parents[3]
+
+
+def find_converter() -> tuple[Path, str]:
+    """A folder with the converter, and its version: the shipped one, else a development one.
+
+    Never the copy of another environment, which nothing vouches for. Raises AppError("converter_not_shipped").
+    """
+    version = training_environment.engine_version()
+    shipped = resources() / CONVERTER
+    for folder in (shipped, _ROOT / DEVELOPMENT_FOLDER / CONVERTER):
+        if (folder / CONVERTER_SCRIPT).is_file() and (found := _converter_version(folder)) and version in (None, found):
+            return folder, found
+    for folder in _build_folders(version) if version else []:  # the name of its parent tells the version
+        if (folder / CONVERTER_SCRIPT).is_file():
+            return folder, str(version)
+    raise AppError("converter_not_shipped", path=str(shipped), version=version or "?")
+
+
+def copy_converter(source: Path, version: str, environment: Path) -> None:
+    """Raises OSError."""
+    target = environment / CONVERTER
+    file_permissions.copy_folder(source, target)
+    (target / VERSION_FILE).write_text(f"{version}\n", encoding="utf-8")
+
+
+def _converter_version(folder: Path) -> str:
+    try:
+        return (folder / VERSION_FILE).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _build_folders(version: str) -> list[Path]:
+    """Where packaging/llama_build.py keeps what it has built."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or "")
+    cache = (base if base.is_absolute() else Path.home() / ".cache") / "kotae"
+    return sorted(cache.glob(f"build/{version}-*/{CONVERTER}"))

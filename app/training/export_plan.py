@@ -1,0 +1,405 @@
+"""The forms in which a tuned model can be given out, and the steps to make and measure each of them once.
+
+    unpack     a base that is a GGUF file, as the folder that was trained, where that is gone (or was never here)
+    convert    the base as one GGUF in f16, kept in a cache by what it was made of
+    score      f16+adapter: what training has made, unrounded; the reference that the others are held against
+    quantize   the base, where there is no GGUF of it that answers are given with
+    score      base, base+shipped (where an adapter comes with the program), base+adapter
+    merge      base + adapter in f16;  score
+    quantize   Q8_0, Q6_K, Q5_K_M, Q4_K_M from that;  score each
+    answer     the form to give out; so is the base, when it is measured. Writing takes most of the time, and by these
+               two sets of answers the verdict is given: the other forms are only held against f16, token by token
+    quantize   F16 where it is the one to give out: a copy with the run's name, for merging keeps the base's
+
+Of the files only the best so far stays (`gate.choose`). What was measured is kept: the same export goes on from there.
+
+The held-out questions as the program would ask them: by the catalogue's form where it has the one of training.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app import __version__
+from app.base.errors import AppError
+from app.base.files import input_file
+from app.base.files.output_file import drive_error, require_space
+from app.inference import prompts, quantizations
+from app.inference import scoring_files as score_files
+from app.inference.prompts import Segment, Turn
+from app.inference.quantizations import QUANTIZATIONS
+from app.inference.scoring_files import HeldOutChat, Holdout, Scores
+from app.models import base_models, gguf_build, hf_folders, local_models
+from app.models.gguf_build import BuildPlan, BuildRequest
+from app.models.hf_folders import HfModel
+from app.training.quality_gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, ON_BASE, SHIPPED
+from app.training.runs import run_folders
+from trainer import prompt_form as forms
+from trainer.prompt_form import TrainingPromptForm
+from trainer.spec import RunSpec
+
+ANSWER_LEAST_TOKENS, ANSWER_MOST_TOKENS, ANSWER_SPARE_TOKENS = 64, 512, 32
+
+
+def prompt_segments(form: TrainingPromptForm, messages: Sequence[Mapping[str, str]]) -> tuple[Segment, ...]:
+    """`messages`: the last one is a question."""
+    known = base_models.find_prompt_form(form)
+    if known is None:
+        return tuple(Segment(piece.text, piece.markup) for piece in forms.prompt_pieces(form, messages))
+    system = messages[0]["content"] if messages[0]["role"] == "system" else ""
+    asked = list(messages[1:] if system else messages)
+    answered = [Turn(asked[at]["content"], asked[at + 1]["content"]) for at in range(0, len(asked) - 1, 2)]
+    return prompts.build(known, (*answered, Turn(asked[-1]["content"])), system)
+
+
+def answer_limit_tokens(chat: HeldOutChat) -> int:
+    """Of its answer: twice the one that was kept back, within bounds, and always longer than that one."""
+    kept = len(chat.answer)
+    return max(ANSWER_LEAST_TOKENS, min(2 * kept, ANSWER_MOST_TOKENS), kept + ANSWER_SPARE_TOKENS)
+
+
+QUANTIZED = quantizations.parse_quantizations("Q8_0,Q6_K,Q5_K_M,Q4_K_M")
+BASE_FORM = QUANTIZATIONS["Q4_K_M"]
+ALL_FORMS = (F16_ADAPTER, *ON_BASE, MERGED_F16, *(form.name for form in QUANTIZED))
+EXPORT_FOLDER = "export"  # below the run's folder
+_REFERENCE_BYTES = 8200  # a place (app/inference/engine/score.py)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportStep:
+    """`kind`: unpack | convert | quantize | merge | score | answer. `form`: one of ALL; of `quantize` BASE or a merged
+    one."""
+
+    kind: str
+    form: str
+    path: Path  # what it writes
+    writes_bytes: int
+    drops_bytes: int = 0  # of what nobody needs after it
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSource:
+    """What a run has trained. `gguf`: the file that answers are given with, as it was then; None: `folder` is all."""
+
+    run: Path
+    asked: RunSpec
+    gguf: Path | None
+    sha256: str  # of `gguf`
+    folder: Path  # may be gone where there is a `gguf`
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPlan:
+    """`base`: the GGUF that answers are given with today; None: one is made. `cache`: where the base in f16 is kept."""
+
+    run: Path
+    source: HfModel
+    base: Path | None
+    cache: Path
+    name: str
+    form: TrainingPromptForm | None
+    holdout: Holdout
+    groups: Path | None  # rows that were kept back; a group of them is drawn together
+    build: BuildPlan  # sizes and names of what is made of the source
+    shipped: Path | None  # the adapter that the base is answered with where no other is asked for
+    key: str  # of all that the numbers depend on
+
+    @property
+    def adapter(self) -> Path:
+        return self.run / run_folders.ADAPTER
+
+    @property
+    def holdout_file(self) -> Path:
+        return self.run / run_folders.HOLDOUT
+
+    @property
+    def folder(self) -> Path:
+        """What lies between, and what was measured."""
+        return self.run / EXPORT_FOLDER / self.key
+
+    @property
+    def reference(self) -> Path:
+        return self.folder / "reference"
+
+    @property
+    def base_f16(self) -> Path:
+        return self.cache / f"{self.build.id}-f16.gguf"
+
+    @property
+    def forms(self) -> list[str]:
+        """Those that are measured."""
+        return [form for form in ALL_FORMS if form != SHIPPED or self.shipped is not None]
+
+    def file(self, form: str) -> Path:
+        if form == F16_ADAPTER:
+            return self.base_f16
+        if form in ON_BASE:
+            return self.base or self.folder / "base.gguf"
+        return self.folder / f"{form}.gguf"
+
+    def final_file(self, form: str) -> Path:
+        """What is given out."""
+        return self.folder / "named.gguf" if form == MERGED_F16 else self.file(form)
+
+    def adapter_of(self, form: str) -> str:
+        if form == SHIPPED:
+            return str(self.shipped)
+        return str(self.adapter) if form in (BASE_ADAPTER, F16_ADAPTER) else ""
+
+    def score_file(self, form: str) -> Path:
+        return self.folder / f"{form}.json"
+
+    def answer_file(self, form: str) -> Path:
+        """Until it is put to what else was measured of the form."""
+        return self.folder / f"{form}-answers.json"
+
+    def size_bytes(self, form: str) -> int:
+        """About, of what is made."""
+        name = {F16_ADAPTER: "", MERGED_F16: "", BASE: BASE_FORM.name}.get(form, form)
+        return next(step.writes_bytes for step in self.build.steps if (step.form.name if step.form else "") == name)
+
+
+def read_source(run: Path) -> ExportSource:
+    """Reads a base that is one file whole: another file in its place would be measured instead.
+
+    Raises AppError: run_from_elsewhere, gate_not_finished, gate_no_holdout, gate_no_base, gate_other_base.
+    """
+    found = run_folders.read(run)
+    run_folders.require_planned_here(found)  # or its base and what lies between would be anybody's
+    asked = run_folders.effective_spec(found)
+    if asked is None or not (run / run_folders.ADAPTER).is_file():
+        raise AppError("gate_not_finished", id=run.name)
+    if not (run / run_folders.HOLDOUT).is_file():  # it is written before the adapter is
+        raise AppError("gate_no_holdout", id=run.name)
+    base = Path(asked.base)
+    if not asked.base.lower().endswith(".gguf"):
+        if not base.is_dir():
+            raise AppError("gate_no_base", path=asked.base)
+        return ExportSource(run, asked, None, "", base)
+    try:
+        sha256 = input_file.sha256_of(base)
+    except OSError as error:
+        raise AppError("gate_no_base", path=asked.base) from error
+    if asked.base_sha256 not in ("", sha256):
+        raise AppError("gate_other_base", path=asked.base)
+    return ExportSource(
+        run, asked, base, sha256, Path(asked.bases or run / "base") / sha256[:16]
+    )  # as the trainer calls it
+
+
+def unpack_steps(source: ExportSource) -> list[ExportStep]:
+    """What comes before everything else where the folder is not there. Raises AppError("run_unwritable")."""
+    if source.folder.is_dir():
+        return []
+    try:
+        source.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise drive_error(error, source.folder.parent, "run_unwritable") from error
+    return [ExportStep("unpack", BASE, source.folder, 0)]  # its process looks for room
+
+
+def plan_export(source: ExportSource, cache: Path) -> ExportPlan:
+    """What the run is to be exported as. Reads its adapter whole.
+
+    Raises AppError: holdout_unreadable, and what `hf_folder.read` finds.
+    """
+    run, asked = source.run, source.asked
+    model = hf_folders.read_hf_model(source.folder)
+    name = asked.name or run.name
+    build = gguf_build.plan_build(BuildRequest(model, QUANTIZED, run, name=name))
+    holdout = run_folders.read_holdout(run)
+    shipped = _shipped(source)
+    read = (run / run_folders.ADAPTER, run / run_folders.HOLDOUT, *([shipped] if shipped else []))
+    files = [input_file.sha256_of(path) for path in read]
+    marks = [__version__, build.id, *files, source.sha256, _questions(asked.form, holdout)]
+    return ExportPlan(
+        run=run,
+        source=model,
+        base=source.gguf,
+        cache=cache,
+        name=name,
+        form=asked.form,
+        holdout=holdout,
+        groups=Path(asked.holdout) if asked.holdout else None,
+        build=build,
+        shipped=shipped,
+        key=hashlib.sha256(json.dumps(marks).encode()).hexdigest()[:16],
+    )
+
+
+def _shipped(source: ExportSource) -> Path | None:
+    """Raises AppError, as `gguf.check_model` does."""
+    if source.gguf is None:
+        return None
+    model = local_models.describe(source.gguf)
+    model = dataclasses.replace(model, files=(dataclasses.replace(model.files[0], sha256=source.sha256),))
+    found = local_models.adapter_of(model)
+    return found.path if found is not None else None
+
+
+def _questions(form: TrainingPromptForm | None, holdout: Holdout) -> list[object]:
+    """As they are asked today: another template makes other prompts of the same chats."""
+    if form is None:
+        return []
+    texts = [[(one.text, one.markup) for one in prompt_segments(form, chat.messages)] for chat in holdout.chats]
+    return [texts, list(map(answer_limit_tokens, holdout.chats)), form.stop]
+
+
+# ------------------------------------------------------------------------- steps
+
+
+def answers_are_wanted(export: ExportPlan, form: str) -> bool:
+    """With the first measuring of a form. The proposed one is known later."""
+    return form == BASE and export.form is not None and bool(export.holdout.chats)
+
+
+def read_scores(export: ExportPlan) -> dict[str, Scores]:
+    """What an earlier try has measured. What is damaged, or lacks answers that are wanted, counts as none."""
+    found = {}
+    for form in export.forms:
+        with contextlib.suppress(AppError):
+            one = score_files.read_scores(export.score_file(form))
+            if one.answers or not answers_are_wanted(export, form):
+                found[form] = one
+    return found
+
+
+def steps_to_answer(export: ExportPlan, form: str, found: Scores) -> list[ExportStep]:
+    """The steps to have the answers of the form that is proposed. `found`: what was measured of it."""
+    if found.answers or not answers_are_wanted(export, BASE):
+        return []
+    return [*steps_to_make(export, form), ExportStep("answer", form, export.answer_file(form), 0)]
+
+
+def add_answers(export: ExportPlan, form: str, found: Scores) -> Scores:
+    """`found`, with the answers that are there now; kept so. Raises AppError as `scores.read`, and OSError."""
+    path = export.answer_file(form)
+    told = score_files.read_scores(path)
+    made = dataclasses.replace(found, answers=told.answers, write_tokens_per_s=told.write_tokens_per_s)
+    score_files.write_scores(made, export.score_file(form))
+    path.unlink()
+    return made
+
+
+def remaining_steps(export: ExportPlan, done: Collection[str]) -> list[ExportStep]:
+    """All that is still to be made and measured. `done`: forms that are measured."""
+    wanted = [form for form in export.forms if form not in done]
+    if wanted and F16_ADAPTER not in wanted and not export.reference.is_file():
+        wanted.insert(0, F16_ADAPTER)
+    quantized = [form.name for form in QUANTIZED if form.name in wanted]
+    steps = []
+    for form in wanted:
+        if form == F16_ADAPTER:
+            steps += _base_steps(export)
+        if form in ON_BASE:
+            steps += steps_to_make(export, form)
+        if form == MERGED_F16 or (quantized[:1] == [form] and MERGED_F16 in done):
+            steps += steps_to_make(export, MERGED_F16)
+        if form in quantized:
+            steps.append(ExportStep("quantize", form, export.file(form), export.size_bytes(form)))
+        is_dropped = form in quantized and form != QUANTIZED[0].name
+        writes = export.holdout.positions * _REFERENCE_BYTES if form == F16_ADAPTER else 0
+        drops = export.size_bytes(form) if is_dropped else 0
+        steps.append(ExportStep("score", form, export.score_file(form), writes, drops))
+    return list(dict.fromkeys(steps))
+
+
+def steps_to_make(export: ExportPlan, form: str) -> list[ExportStep]:
+    """The steps to have the file of a form."""
+    if export.file(form).is_file():
+        return []
+    if form in ON_BASE:
+        return [*_base_steps(export), ExportStep("quantize", BASE, export.file(BASE), export.size_bytes(BASE))]
+    if form == MERGED_F16:
+        merge = ExportStep("merge", form, export.file(form), export.size_bytes(form))
+        return [*_base_steps(export), merge]
+    return [
+        *steps_to_make(export, MERGED_F16),
+        ExportStep("quantize", form, export.file(form), export.size_bytes(form)),
+    ]
+
+
+def steps_to_finish(export: ExportPlan, form: str) -> list[ExportStep]:
+    """The steps to have the file that is given out."""
+    path = export.final_file(form)
+    if path == export.file(form):
+        return steps_to_make(export, form)
+    return (
+        []
+        if path.is_file()
+        else [*steps_to_make(export, form), ExportStep("quantize", form, path, export.size_bytes(form))]
+    )
+
+
+def _base_steps(export: ExportPlan) -> list[ExportStep]:
+    path = export.base_f16
+    return [] if path.is_file() else [ExportStep("convert", F16_ADAPTER, path, export.size_bytes(F16_ADAPTER))]
+
+
+def peak_bytes(steps: Collection[ExportStep]) -> int:
+    """The most that these steps take at one moment beyond what is there."""
+    now = highest = 0
+    for step in steps:
+        now += step.writes_bytes
+        highest = max(highest, now)
+        now -= step.drops_bytes
+    return highest
+
+
+# ------------------------------------------------------------------------ folder
+
+
+def open_folder(export: ExportPlan, steps: Collection[ExportStep]) -> None:
+    """Makes the folders; deletes what belongs to other numbers. Raises AppError: drive_space, run_unwritable."""
+    try:
+        export.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        export.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for other in export.folder.parent.iterdir():
+            if other != export.folder:
+                shutil.rmtree(other, ignore_errors=True)
+        require_space(export.run, peak_bytes(steps))
+        require_space(export.cache, max((step.writes_bytes for step in steps if step.kind == "convert"), default=0))
+    except OSError as error:
+        raise drive_error(error, export.run, "run_unwritable") from error
+
+
+def delete_unneeded(export: ExportPlan, keep: Collection[str]) -> None:
+    """Deletes the quantized files that nobody needs any more; `keep`: forms."""
+    for form in (BASE, MERGED_F16, *(form.name for form in QUANTIZED)):
+        for path in {export.file(form), export.final_file(form)}:
+            if form not in keep and path.parent == export.folder:
+                path.unlink(missing_ok=True)
+
+
+def publish(export: ExportPlan, form: str) -> str:
+    """Moves the form's file to where it stays and empties the folder. Gives its name; "": the base as it was.
+
+    The base in f16 stays in its cache. Raises AppError("run_unwritable").
+    """
+    of_form = (run_folders.GATE, run_folders.REPORT, "base.gguf")  # first what names the file
+    try:
+        for old in (*of_form, *(export.build.file_name(one) for one in (QUANTIZATIONS["F16"], *QUANTIZED))):
+            (export.run / old).unlink(missing_ok=True)  # of an earlier gate
+    except OSError as error:
+        raise drive_error(error, export.run, "run_unwritable") from error
+    return move_into_place(export, form)
+
+
+def move_into_place(export: ExportPlan, form: str) -> str:
+    """As `publish`, beside what was given out before."""
+    name = ""
+    try:
+        path = export.final_file(form)
+        if path.parent == export.folder:
+            name = "base.gguf" if form == BASE_ADAPTER else export.build.file_name(QUANTIZATIONS[form])
+            path.replace(export.run / name)
+        delete_unneeded(export, ())
+        export.reference.unlink(missing_ok=True)
+    except OSError as error:
+        raise drive_error(error, export.run, "run_unwritable") from error
+    return name

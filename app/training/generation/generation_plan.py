@@ -1,0 +1,279 @@
+"""What is still to be asked, and what came of what was asked: a pure function of the replies there are.
+
+Passages come in their order. Each is asked for a pair; every PARAPHRASE_EVERY-th for a second question with the same
+answer, every UNANSWERABLE_EVERY-th for a question that the collection does not answer. So much is asked as is wanting
+if all of it were good; then what was rejected is asked for anew, of the passages that follow.
+
+Whether what a model has written is a pair to be kept, by rules alone: each returns a reason of `REASONS`, or "".
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from app.documents.grounding import claims, evidence
+from app.documents.records import Passage
+from app.documents.values import quantities
+from app.inference.reply_journal import ModelReply, StandalonePrompt
+from app.inference.scoring_files import is_looping, japanese_share
+from app.training.data import duplicates, quality
+from app.training.data.rows import RowMessage, TrainingRow
+from app.training.generation import prompts
+from app.training.generation.pair_records import (
+    ANSWER_MAX,
+    PARAPHRASE,
+    QUESTION_MAX,
+    SCORE_MIN,
+    UNANSWERABLE,
+    PairCandidate,
+    QuestionAnswerPair,
+)
+from app.training.generation.prompts import QUOTE_MIN
+
+QUESTION_MIN, ANSWER_MIN = 8, 2  # characters
+JAPANESE_MIN = 0.5  # share of a question's letters
+KEYWORDS = "keywords"  # the style whose questions are no sentences
+OTHER_WORDS = ("everyday", PARAPHRASE)  # what asks in other words than the passage's
+SAME_QUESTION = replace(duplicates.DEFAULT_MEASURE, part="question")
+
+Lacks = Callable[[str], bool]  # whether the collection has no answer to this question
+
+
+def rejection_reason(candidate: PairCandidate, lacks: Lacks) -> str:
+    """Of everything that can be said without a model and without the other pairs."""
+    if candidate.category == UNANSWERABLE:
+        return _question_reason(candidate) or ("" if lacks(candidate.question) else "answerable_after_all")
+    return (
+        _quote_reason(candidate)
+        or _question_reason(candidate)
+        or _answer_reason(candidate)
+        or _support_reason(candidate)
+    )
+
+
+def _quote_reason(candidate: PairCandidate) -> str:
+    if len(duplicates.normalized(candidate.quote)) < QUOTE_MIN:
+        return "quote_too_short"
+    return "" if candidate.quote in candidate.passage.section.text else "quote_not_in_passage"
+
+
+def _question_reason(candidate: PairCandidate) -> str:
+    text = candidate.question
+    if not text:
+        return "question_empty"
+    if len(text) < QUESTION_MIN:
+        return "question_too_short"
+    if len(text) > QUESTION_MAX:
+        return "question_too_long"
+    if _is_broken(text, whole=False):
+        return "broken"
+    if prompts.pattern("refers").search(text):
+        return "refers_to_text"
+    if _is_of_example(candidate):
+        return "example_copied"
+    if candidate.category not in OTHER_WORDS and not _names_matter(candidate):
+        return "off_topic"
+    share = japanese_share(text)
+    if share is None or share < JAPANESE_MIN:
+        return "not_japanese"
+    is_asked = candidate.category == KEYWORDS or prompts.pattern("asks").search(text)
+    return "" if is_asked else "not_a_question"
+
+
+def _is_of_example(candidate: PairCandidate) -> bool:
+    """Whether the question is about what the examples in the prompt are about, and the passage is not."""
+    section, example = candidate.passage.section, prompts.pattern("example")
+    asked = (candidate.passage.document, *section.heading, section.text)
+    return bool(example.search(candidate.question)) and not any(map(example.search, asked))
+
+
+def _names_matter(candidate: PairCandidate) -> bool:
+    """Whether the question has a word of the passage, or of where it is from."""
+    return not evidence.content_terms(candidate.question).isdisjoint(evidence.of_passage(candidate.passage).terms)
+
+
+def _answer_reason(candidate: PairCandidate) -> str:
+    text = candidate.answer
+    if len(text) < ANSWER_MIN:
+        return "answer_too_short"
+    if len(text) > ANSWER_MAX:
+        return "answer_too_long"
+    if _is_broken(text, whole=True):
+        return "broken"
+    if prompts.pattern("asks").search(text):
+        return "answer_asks"
+    if prompts.pattern("answer_refers").search(text):
+        return "refers_to_text"
+    return "question_has_answer" if _is_given_away(candidate) else ""
+
+
+def _is_broken(text: str, *, whole: bool) -> bool:
+    """`whole`: its end counts too."""
+    flags = set(quality.text_flags(text)) - (set() if whole else {"unfinished"})
+    return bool(flags) or is_looping(text)
+
+
+def _is_given_away(candidate: PairCandidate) -> bool:
+    """Whether the question holds the answer: its text, all of its values, or all of its words."""
+    question, answer = candidate.question, candidate.answer
+    if duplicates.normalized(prompts.pattern("closing").sub("", answer)) in duplicates.normalized(question):
+        return True
+    values, asked = quantities.parse(answer), quantities.parse(question)
+    if values:
+        return all(any(value.is_same(other) for other in asked) for value in values)
+    told = evidence.content_terms(answer)
+    return bool(told) and told <= evidence.content_terms(question)
+
+
+def _support_reason(candidate: PairCandidate) -> str:
+    """Whether the quote says what the answer says: its values with units and bounds, its dates, names and words."""
+    source = _of_quote(candidate)
+    found = evidence.of_text(candidate.quote)
+    answer = candidate.answer
+    if not all(found.holds(value, answer[value.start : value.end]) for value in quantities.parse(answer)):
+        return "number_not_in_quote"
+    made = claims.check_claims(answer, [source])
+    if made:
+        return "" if all(claim.is_supported for claim in made) else "not_supported"
+    told = evidence.content_terms(answer)  # too few words for a claim
+    return "" if told and told <= found.terms else "not_supported"
+
+
+def _of_quote(candidate: PairCandidate) -> Passage:
+    """The quote as a passage by itself. The heading belongs to it: it says what the sentence is about."""
+    section = replace(candidate.passage.section, text=candidate.quote)
+    return replace(candidate.passage, section=section, parts=(section,))
+
+
+def is_repeated(question: str, others: Sequence[str]) -> bool:
+    """Whether a question is nearly one of the others (Jaccard index of character 5-grams)."""
+    if not others:
+        return False
+    rows = [TrainingRow(0, (RowMessage("user", text), RowMessage("assistant", ""))) for text in (question, *others)]
+    ((_, similarity),) = duplicates.nearest_rows(rows, [0], range(1, len(rows)), SAME_QUESTION)
+    return similarity >= SAME_QUESTION.threshold
+
+
+PARAPHRASE_EVERY, UNANSWERABLE_EVERY = 3, 6
+PASSAGES_PER_PAIR, PASSAGES_MIN = 4, 20  # tried at most
+
+FAILED = "failed"  # as of Reply.stop_reason
+
+Replies = Mapping[StandalonePrompt, ModelReply]
+_Step = QuestionAnswerPair | StandalonePrompt | str  # accepted; still to be asked; the reason why it is rejected
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationPlan:
+    """`wanted`: pairs. `not_there`: the answer to what the collection does not answer."""
+
+    passages: tuple[Passage, ...]
+    wanted: int
+    not_there: str
+
+
+@dataclass(slots=True)
+class GenerationStatus:
+    """`prompts`: still to be asked; without any it is over. Then all that was asked for is accepted or rejected."""
+
+    wanted: int
+    prompts: list[StandalonePrompt] = field(default_factory=list)
+    accepted: list[QuestionAnswerPair] = field(default_factory=list)
+    rejected: Counter[str] = field(default_factory=Counter)  # by reason
+    passages: int = 0  # asked about
+    expected: int = 0  # second questions that will be asked for if the first one is accepted
+
+    @property
+    def asked(self) -> int:
+        """Pairs that were asked for and have been decided on."""
+        return len(self.accepted) + self.rejected.total()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more would be asked for if all that is open were accepted."""
+        return len(self.accepted) + len(self.prompts) + self.expected < self.wanted
+
+    def enter(self, step: _Step) -> _Step:
+        """Gives the step as it counts: a pair may repeat an earlier one."""
+        if isinstance(step, QuestionAnswerPair):
+            others = [pair.candidate.question for pair in self.accepted]
+            if is_repeated(step.candidate.question, others):
+                step = "near_duplicate"
+            else:
+                self.accepted.append(step)
+        if isinstance(step, StandalonePrompt):
+            self.prompts.append(step)
+        elif isinstance(step, str):
+            self.rejected[step] += 1
+        return step
+
+
+def passages_most(wanted: int) -> int:
+    """How many are tried for so many pairs."""
+    return max(PASSAGES_MIN, PASSAGES_PER_PAIR * wanted)
+
+
+def compute_status(plan: GenerationPlan, replies: Replies, lacks: Lacks) -> GenerationStatus:
+    """`lacks`: of the same collection each time."""
+    found = GenerationStatus(plan.wanted)
+    used: Counter[str] = Counter()
+    for number, passage in enumerate(plan.passages, start=1):
+        if not found.has_room:
+            break
+        found.passages = number
+        style = prompts.style_for(passage, used)
+        used[style.key] += 1
+        step = found.enter(_pair(passage, style.key, prompts.pair_prompt(passage, style), replies, lacks))
+        if number % PARAPHRASE_EVERY == PARAPHRASE_EVERY - 1 and found.has_room:
+            if isinstance(step, QuestionAnswerPair):
+                found.enter(_paraphrase(step, replies, lacks))
+            elif isinstance(step, StandalonePrompt):
+                found.expected += 1
+        if number % UNANSWERABLE_EVERY == 0 and found.has_room:
+            found.enter(_unanswerable(passage, plan.not_there, replies, lacks))
+    return found
+
+
+def _pair(passage: Passage, category: str, prompt: StandalonePrompt, replies: Replies, lacks: Lacks) -> _Step:
+    written = _written(prompt, replies, "quote", "question", "answer")
+    if not isinstance(written, tuple):
+        return written
+    return _judged(PairCandidate(passage, category, *written), replies, lacks)
+
+
+def _paraphrase(pair: QuestionAnswerPair, replies: Replies, lacks: Lacks) -> _Step:
+    written = _written(prompts.paraphrase_prompt(pair.candidate), replies, "question")
+    if not isinstance(written, tuple):
+        return written
+    return _judged(replace(pair.candidate, category=PARAPHRASE, question=written[0]), replies, lacks)
+
+
+def _unanswerable(passage: Passage, not_there: str, replies: Replies, lacks: Lacks) -> _Step:
+    written = _written(prompts.unanswerable_prompt(passage), replies, "question")
+    if not isinstance(written, tuple):
+        return written
+    candidate = PairCandidate(passage, UNANSWERABLE, "", written[0], not_there)
+    return rejection_reason(candidate, lacks) or QuestionAnswerPair(candidate)
+
+
+def _judged(candidate: PairCandidate, replies: Replies, lacks: Lacks) -> _Step:
+    """By the rules, then by the model."""
+    reason = rejection_reason(candidate, lacks)
+    if reason:
+        return reason
+    prompt = prompts.quality_prompt(candidate)
+    reply = replies.get(prompt)
+    if reply is None or reply.stop_reason == FAILED:
+        return prompt if reply is None else "failed"
+    score = prompts.reply_score(reply)
+    if score is None:
+        return "unreadable_score"
+    return QuestionAnswerPair(candidate, score) if score >= SCORE_MIN else "low_quality"
+
+
+def _written(prompt: StandalonePrompt, replies: Replies, *names: str) -> StandalonePrompt | str | tuple[str, ...]:
+    """The fields of the reply."""
+    reply = replies.get(prompt)
+    if reply is None or reply.stop_reason == FAILED:
+        return prompt if reply is None else "failed"
+    return prompts.reply_texts(reply, *names) or "unreadable"

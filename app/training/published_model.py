@@ -1,0 +1,165 @@
+"""What a run has trained, put into the list of models, to be chosen like any other."""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from app.base.confidentiality import DEFAULT_LABEL
+from app.base.errors import AppError
+from app.base.files.output_file import drive_error, require_space, write_atomically
+from app.documents.collection_lookup import Origin
+from app.inference.local_model import LocalModel, TuningRecord
+from app.models import base_models, local_models, model_registry
+from app.models.model_store import ModelStore
+from app.training import run_result
+from app.training.quality_gate import BASE_ADAPTER
+from app.training.runs import lineage, run_folders
+from app.training.runs.run_folders import TrainingRunFolder
+from trainer.spec import RunSpec
+
+
+def publish(
+    folder: Path,
+    store: ModelStore,
+    models_folder: Path,
+    keep: Collection[str] = (),
+    form: str = BASE_ADAPTER,
+    strength: float = 1.0,
+) -> LocalModel:
+    """The model of the list for this run, form and strength; it is added where there is none.
+
+    `folder`: of the run. `strength`: 0 to 2, of BASE_ADAPTER; a merged file is as it was trained. `keep`: as of
+    `tuned_models.clear`. Reads the base whole where its hash is not known, and the adapter.
+
+    Raises AppError: run_no_adapter, run_damaged, run_base_is_folder, run_form_unknown, tuned_base_gone,
+    tuned_base_changed, tuned_form_missing, tuned_needs_template, tuned_unwritable, drive_space, and what a damaged
+    file or the database gives.
+    """
+    run = run_folders.read(folder)
+    if run.adapter is None:
+        raise AppError("run_no_adapter", id=run.id)
+    if run.spec is None:
+        raise AppError("run_damaged", id=run.id)
+    if form != BASE_ADAPTER:
+        return _merged(run, run.adapter, form, store, models_folder)
+    base = _base(run, run.spec, store)
+    if base is None:
+        raise AppError("tuned_base_gone", name=run.name, base=Path(run.spec.base).name, path=run.spec.base)
+    model = _asked_as_trained(run, base, base.name)
+    sha256 = _sha256(run.adapter)
+    tuned = TuningRecord(
+        run.id, run.name, form, base.name, base.files[0].sha256, sha256, strength, *_known_lineage(run.folder)
+    )
+    name = run.name if strength == 1 else f"{run.name} ×{strength:g}"
+    adapter = model_registry.adapter_file(models_folder, sha256)
+    model_registry.delete_unused_adapters(store, models_folder, {*keep, str(adapter)})
+    _copy(run.adapter, adapter, sha256)
+    lineage.write_beside(run.adapter, adapter)
+    model = dataclasses.replace(model, name=name, tuned=tuned, adapter=str(adapter))
+    return _added(model, store, models_folder)
+
+
+def _merged(run: TrainingRunFolder, adapter: Path, form: str, store: ModelStore, models_folder: Path) -> LocalModel:
+    path = run_result.form_file(run.folder, form)
+    if path is None:
+        raise AppError("tuned_form_missing", name=run.name, form=form)
+    assert run.spec is not None
+    base = None
+    with contextlib.suppress(AppError):  # it is only the way back: this file answers without it
+        base = _base(run, run.spec, store)
+    base_name = base.name if base is not None else Path(run.spec.base).name
+    is_allowed = base is not None and base.template_allowed
+    model = dataclasses.replace(local_models.describe(path), template_allowed=is_allowed)
+    model = _asked_as_trained(run, model, base_name)
+    # A file of the same size as the one of its card is taken for that by `describe`.
+    first = dataclasses.replace(model.files[0], sha256=_sha256(path))
+    label, origins = _known_lineage(run.folder)
+    tuned = TuningRecord(
+        run.id, run.name, form, base_name, run.spec.base_sha256, _sha256(adapter), label=label, origins=origins
+    )
+    name = f"{run.name} {form}"
+    model = dataclasses.replace(model, name=name, files=(first, *model.files[1:]), tuned=tuned)
+    return _added(model, store, models_folder)
+
+
+def _added(model: LocalModel, store: ModelStore, models_folder: Path) -> LocalModel:
+    listed = model_registry.list_models(store, models_folder)
+    known = next((other for other in listed if _is_same(other, model)), None)
+    if known is not None:
+        return known
+    here = next((other for other in listed if other.path == model.path and not model.adapter), None)
+    taken = {other.name for other in listed if other is not here}
+    names = (model.name, *(f"{model.name} ({number})" for number in range(2, len(taken) + 2)))
+    id = here.id if here is not None else local_models.free_id(model.name, {other.id for other in listed})
+    added = dataclasses.replace(
+        model, id=id, name=next(name for name in names if name not in taken), added_at=time.time(), speeds=None
+    )
+    model_registry.put_tuned_model(store, added)
+    return next(other for other in model_registry.list_models(store, models_folder) if other.id == id)
+
+
+def _is_same(other: LocalModel, model: LocalModel) -> bool:
+    """Whatever training and base are called today."""
+    if other.tuned is None or other.form_id != model.form_id or other.files != model.files:
+        return False
+    same = model_registry.provenance_fields(other) == model_registry.provenance_fields(model)
+    return same and (other.path, other.adapter) == (model.path, model.adapter)
+
+
+def _base(run: TrainingRunFolder, asked: RunSpec, store: ModelStore) -> LocalModel | None:
+    """In the list, with its hash; None: there is no such file."""
+    models = store.local_models()
+    made = run.folder / "base.gguf"  # of a base that is a folder
+    try:
+        if not asked.base_sha256 and made.is_file():
+            listed = next((model for model in models if model.path == str(made)), None)
+            found = listed or local_models.describe(made)
+        else:
+            found = base_models.model_of_run(asked, models)
+        sha256 = model_registry.file_sha256(Path(found.path), found.files)
+    except AppError as error:
+        if error.code in ("run_base_gone", "run_base_is_folder"):
+            return None
+        raise
+    except OSError:
+        return None
+    if asked.base_sha256 not in ("", sha256):
+        raise AppError("tuned_base_changed", name=run.name, base=found.name, path=found.path)
+    first, *others = local_models.describe(Path(found.path)).files  # as they are now
+    files = (dataclasses.replace(first, sha256=sha256), *others)
+    return local_models.add(store, dataclasses.replace(found, files=files))
+
+
+def _asked_as_trained(run: TrainingRunFolder, model: LocalModel, base_name: str) -> LocalModel:
+    asked = run_folders.effective_spec(run) or run.spec
+    assert asked is not None
+    model = base_models.with_trained_form(asked, model)
+    if model.form_id is None and not model.template_allowed:  # it was trained with the template of its publisher
+        raise AppError("tuned_needs_template", name=run.name, base=base_name)
+    return model
+
+
+def _known_lineage(run: Path) -> tuple[str, tuple[Origin, ...]]:
+    """The label that its data had, and what they were made of, by which it is asked for again."""
+    found = lineage.lineage_of_run(run)
+    return found.label or DEFAULT_LABEL, found.origins
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return model_registry.file_sha256(path)
+    except OSError as error:
+        raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
+
+
+def _copy(source: Path, target: Path, sha256: str) -> None:
+    if target.is_file() and _sha256(target) == sha256:
+        return
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        require_space(target.parent, source.stat().st_size)
+        write_atomically(target, source.read_bytes())
+    except OSError as error:
+        raise drive_error(error, target.parent, "tuned_unwritable") from error

@@ -1,0 +1,413 @@
+"""Whether what a training run has made is to be used, in which form, and why: from measured numbers alone.
+
+`adopt`: better on examples that it never saw, ends its answers, writes Japanese, and the form loses nothing. `check`:
+somebody should look at it first. `reject`: it would answer worse, or not as it was trained.
+
+`gate.json` in a run's folder: everything of the gate, for the report, the window and whoever comes later.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.base import authenticity, bootstrap, json_lines, wording
+from app.base.bootstrap import ConfidenceInterval
+from app.base.errors import AppError
+from app.base.files import strict_json
+from app.base.files.input_file import lines_of
+from app.base.files.output_file import drive_error
+from app.inference import scoring_files
+from app.inference.scoring_files import Holdout, Scores
+
+BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16 = "base", "base+adapter", "f16+adapter", "F16"
+SHIPPED = "base+shipped"  # with the adapter that comes with the program: what answers without this run
+ON_BASE = (BASE, SHIPPED, BASE_ADAPTER)  # the file of the base itself
+COMPARED = (BASE, SHIPPED, F16_ADAPTER)  # what the others are held against, and never given out
+
+LOSS_NATS = 0.02  # a token, against f16: shown, not hidden
+EQUAL_NATS = 0.002  # between two forms: the smaller file is then the better one,
+EQUAL_DIVERGENCE = 0.02  # if it also thinks as f16 does elsewhere than in the answers that were kept back (Q6_K: 0.016)
+MERGE_NATS = 0.01  # merging in f16 rounds less than this
+EXPORT_NATS = 0.2  # between training precision and f16: more is another model
+FEW_EXAMPLES = 20
+ENDED_SHARE, ENDED_LEAST = 0.95, 0.5
+LOOPING_SHARE, LOOPING_MOST = 0.05, 0.3
+JAPANESE_DROP, JAPANESE_MOST = 0.15, 0.5  # below the answers that were kept back
+
+VERSION = 3
+VERDICTS = ("adopt", "check", "reject")
+# What a reason can be, with its facts; sentences: [text.gate_CODE]. The level is the verdict that it leads to.
+REASON_FACTS = {
+    "worse": ("change_nats", "low_nats", "high_nats"),
+    "unproven": ("change_nats", "low_nats", "high_nats"),
+    "form_worse": ("form", "change_nats", "low_nats", "high_nats"),
+    "form_unproven": ("form", "change_nats", "low_nats", "high_nats"),
+    "shipped_worse": ("change_nats", "low_nats", "high_nats"),
+    "shipped_unproven": ("change_nats", "low_nats", "high_nats"),
+    "ids_differ": ("equal", "total"),
+    "ids_unchecked": (),
+    "merge_differs": ("loss_nats",),
+    "export_differs": ("loss_nats", "precision"),
+    "form_loss": ("form", "loss_nats"),
+    "nothing_fits": ("form", "need_bytes", "available_bytes"),
+    "few_examples": ("count", "least"),
+    "groups_unknown": (),
+    "trained_elsewhere": (),  # where nobody here can know what it was trained on
+    "not_answered": (),
+    # "…_yet": training has not made it worse than the base was, so that more of it may help.
+    "ends_seldom": ("ended_share", "base_share", "least_share"),
+    "ends_seldom_yet": ("ended_share", "base_share", "least_share"),
+    "looping": ("looping_share", "base_share"),
+    "looping_yet": ("looping_share", "base_share"),
+    "not_japanese": ("japanese_share", "base_share", "reference_share"),
+    "not_japanese_yet": ("japanese_share", "base_share", "reference_share"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GateReason:
+    code: str  # a key of REASONS
+    level: str  # check | reject
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FormRow:
+    """One form in numbers; nats are a token. `loss_nats`: against f16 with the adapter. `change`: from the base."""
+
+    form: str
+    size_bytes: int
+    memory_bytes: int
+    fits: bool
+    nll: float
+    loss_nats: float | None
+    divergence: float | None
+    same_first_share: float | None
+    change: ConfidenceInterval | None
+    ended_share: float | None
+    looping_share: float | None
+    japanese_share: float | None
+    write_tokens_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """`base` and `tuned`: what was answered; `…_ended_by` as in `scores`. Nats a token of the kept-back answer."""
+
+    line: int
+    question: str
+    reference: str
+    base: str
+    base_ended_by: str
+    tuned: str
+    tuned_ended_by: str
+    change_nats: float | None  # from base to tuned
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """`gate.json`. `proposed`: a form; `file`: of its model, below the run's folder; "": the base as it was.
+
+    `change`: by the training alone, the same weights with and without the adapter; that of a form holds its precision.
+    `change_from_shipped`: from SHIPPED to the proposed form; None: the base has no such adapter.
+    """
+
+    verdict: str
+    proposed: str
+    reasons: tuple[GateReason, ...]
+    available_bytes: int
+    precision: str  # of the base in training
+    base_nll: float | None  # nats a token, in that precision
+    adapter_nll: float | None
+    change: ConfidenceInterval
+    chats_equal: int
+    chats: int
+    reference_japanese_share: float | None
+    forms: tuple[FormRow, ...]
+    answers: tuple[AnswerRow, ...]
+    file: str = ""
+    made_at: float = 0.0  # seconds since 1970
+    change_from_shipped: ConfidenceInterval | None = None
+    version: int = VERSION
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether anybody should answer with it."""
+        return self.verdict != "reject"
+
+    def row(self, form: str) -> FormRow:
+        return next(row for row in self.forms if row.form == form)
+
+
+def judge(
+    holdout: Holdout,
+    measured: Mapping[str, Scores],
+    available_bytes: int,
+    groups: Sequence[str] | None = (),
+    *,
+    is_from_elsewhere: bool = False,
+) -> GateResult:
+    """`measured`: BASE, SHIPPED where there is one, BASE_ADAPTER, F16_ADAPTER and the merged forms.
+
+    `groups`: one for each example; (): each stands for itself; None: nobody knows any more.
+    """
+    first = [form for form in (*ON_BASE, F16_ADAPTER) if form in measured]
+    order = [*first, *(form for form in measured if form not in first)]
+    rows = tuple(_row(form, measured, available_bytes, groups or ()) for form in order)
+    proposed = choose_form(measured, available_bytes)
+    row = next(row for row in rows if row.form == proposed)
+    japanese = scoring_files.mean_japanese_share(measured[F16_ADAPTER].references)
+    trained, change = _trained(holdout), _change_by_training(holdout, measured, groups or ())
+    shipped = _change(measured[SHIPPED], measured[proposed], groups or ()) if SHIPPED in measured else None
+    same_ids = [all(same) for same in zip(*(found.same_ids for found in measured.values()), strict=True)]
+    reasons = [
+        *_about_change(change, row),
+        *_of_change(shipped, "shipped_"),
+        *_about_ids(same_ids),
+        *_about_export(rows, row, trained[1], holdout.precision),
+        *_about_examples(change.units, groups),
+        *([GateReason("trained_elsewhere", "check")] if is_from_elsewhere else []),
+        *_about_answers(row, rows[0], japanese),
+    ]
+    if not row.fits:
+        sizes = {"need_bytes": row.memory_bytes, "available_bytes": available_bytes}
+        reasons.append(GateReason("nothing_fits", "check", {"form": proposed, **sizes}))
+    reasons.sort(key=lambda reason: -VERDICTS.index(reason.level))
+    return GateResult(
+        verdict=reasons[0].level if reasons else "adopt",
+        proposed=proposed,
+        reasons=tuple(reasons),
+        available_bytes=available_bytes,
+        precision=holdout.precision,
+        base_nll=trained[0],
+        adapter_nll=trained[1],
+        change=change,
+        chats_equal=sum(same_ids),
+        chats=len(same_ids),
+        reference_japanese_share=japanese,
+        forms=rows,
+        answers=_answers(measured[BASE], measured[proposed], measured[F16_ADAPTER].references),
+        change_from_shipped=shipped,
+    )
+
+
+def choose_form(measured: Mapping[str, Scores], available_bytes: int) -> str:
+    """Of the tuned forms that fit the memory, the one with the smallest NLL; of equal ones (EQUAL_…) the smallest file.
+
+    Where none fits, the one that needs the least memory.
+    """
+    tuned = {form: found for form, found in measured.items() if form not in COMPARED}
+    fitting = [form for form, found in tuned.items() if found.memory_bytes <= available_bytes]
+    if not fitting:
+        return min(tuned, key=lambda form: tuned[form].memory_bytes)
+    best = min(fitting, key=lambda form: tuned[form].nll)
+    near = [form for form in fitting if (tuned[form].divergence or 0.0) <= EQUAL_DIVERGENCE]
+    equal = [form for form in near if tuned[form].nll <= tuned[best].nll + EQUAL_NATS]
+    return min(equal or [best], key=lambda form: tuned[form].size_bytes)
+
+
+# ------------------------------------------------------------------------- reasons
+
+
+def _about_change(change: ConfidenceInterval, proposed: FormRow) -> list[GateReason]:
+    """The form is told of where it is worse off than the training: smaller than the base's, it can lose all of it."""
+    training = _of_change(change, "")
+    form = _of_change(proposed.change, "form_", {"form": proposed.form})
+    if training and form and VERDICTS.index(form[0].level) <= VERDICTS.index(training[0].level):
+        return training
+    return training + form
+
+
+def _of_change(
+    change: ConfidenceInterval | None, prefix: str, told: Mapping[str, Any] | None = None
+) -> list[GateReason]:
+    if change is None or change.is_better:
+        return []
+    facts = {**(told or {}), "change_nats": change.mean, "low_nats": change.low, "high_nats": change.high}
+    kind, level = ("worse", "reject") if change.is_worse else ("unproven", "check")
+    return [GateReason(prefix + kind, level, facts)]
+
+
+def _about_ids(same: Sequence[bool]) -> list[GateReason]:
+    if not same:
+        return [GateReason("ids_unchecked", "check")]
+    return [] if all(same) else [GateReason("ids_differ", "reject", {"equal": sum(same), "total": len(same)})]
+
+
+def _about_export(
+    rows: Sequence[FormRow], proposed: FormRow, trained: float | None, precision: str
+) -> list[GateReason]:
+    found = []
+    f16 = next(row for row in rows if row.form == F16_ADAPTER)
+    merged = next((row for row in rows if row.form == MERGED_F16), None)
+    if merged is not None and abs(merged.nll - f16.nll) > MERGE_NATS:
+        found.append(GateReason("merge_differs", "reject", {"loss_nats": merged.nll - f16.nll}))
+    apart = f16.nll - trained if trained is not None else 0.0
+    if apart > LOSS_NATS:
+        level = "reject" if apart > EXPORT_NATS else "check"
+        found.append(GateReason("export_differs", level, {"loss_nats": apart, "precision": precision}))
+    if proposed.loss_nats is not None and proposed.loss_nats > LOSS_NATS:
+        found.append(GateReason("form_loss", "check", {"form": proposed.form, "loss_nats": proposed.loss_nats}))
+    return found
+
+
+def _about_examples(units: int, groups: Sequence[str] | None) -> list[GateReason]:
+    """What counts is how many were drawn: forty rows of one document say as much as one."""
+    found = [] if groups is not None else [GateReason("groups_unknown", "check")]
+    if units < FEW_EXAMPLES:
+        found.append(GateReason("few_examples", "check", {"count": units, "least": FEW_EXAMPLES}))
+    return found
+
+
+def _about_answers(row: FormRow, base: FormRow, reference: float | None) -> list[GateReason]:
+    if row.ended_share is None or row.looping_share is None:
+        return [GateReason("not_answered", "check")]
+    found = []
+    before = base.ended_share or 0.0
+    if row.ended_share < ENDED_SHARE:
+        level = "reject" if row.ended_share < ENDED_LEAST else "check"
+        facts = {"ended_share": row.ended_share, "base_share": before, "least_share": ENDED_SHARE}
+        found.append(GateReason(_yet("ends_seldom", row.ended_share >= before), level, facts))
+    before = base.looping_share or 0.0
+    if row.looping_share > LOOPING_SHARE:
+        level = "reject" if row.looping_share > LOOPING_MOST else "check"
+        facts = {"looping_share": row.looping_share, "base_share": before}
+        found.append(GateReason(_yet("looping", row.looping_share <= before), level, facts))
+    japanese, before = row.japanese_share or 0.0, base.japanese_share or 0.0
+    drop = (reference or 0.0) - japanese
+    if drop > JAPANESE_DROP:
+        level = "reject" if drop > JAPANESE_MOST else "check"
+        facts = {"japanese_share": japanese, "base_share": before, "reference_share": reference or 0.0}
+        found.append(GateReason(_yet("not_japanese", japanese >= before), level, facts))
+    return found
+
+
+def _yet(code: str, is_no_worse: bool) -> str:
+    return f"{code}_yet" if is_no_worse else code
+
+
+# ---------------------------------------------------------------------------- rows
+
+
+def _row(form: str, measured: Mapping[str, Scores], available_bytes: int, groups: Sequence[str]) -> FormRow:
+    found, base = measured[form], measured[BASE]
+    is_tuned = form not in (BASE, SHIPPED)
+    return FormRow(
+        form=form,
+        size_bytes=found.size_bytes,
+        memory_bytes=found.memory_bytes,
+        fits=found.memory_bytes <= available_bytes,
+        nll=found.nll,
+        loss_nats=found.nll - measured[F16_ADAPTER].nll if is_tuned else None,
+        divergence=found.divergence if is_tuned else None,
+        same_first_share=found.same_first_share if is_tuned else None,
+        change=None if form == BASE else _change(base, found, groups),
+        ended_share=found.ended_share,
+        looping_share=found.looping_share,
+        japanese_share=found.japanese_share,
+        write_tokens_per_s=found.write_tokens_per_s,
+    )
+
+
+def _change(base: Scores, found: Scores, groups: Sequence[str]) -> ConfidenceInterval:
+    before, after = ([example.nll for example in one.examples] for one in (base, found))
+    return bootstrap.difference_interval(before, after, [example.tokens for example in base.examples], groups)
+
+
+def _change_by_training(holdout: Holdout, measured: Mapping[str, Scores], groups: Sequence[str]) -> ConfidenceInterval:
+    """In the precision that was trained in; where the trainer did not say, on the base that answers are given with."""
+    before, after = ([getattr(one, name) for one in holdout.examples] for name in ("base_nll", "adapter_nll"))
+    if not all(map(math.isfinite, (*before, *after))):
+        return _change(measured[BASE], measured[BASE_ADAPTER], groups)
+    return bootstrap.difference_interval(before, after, [len(one.trained) for one in holdout.examples], groups)
+
+
+def _trained(holdout: Holdout) -> tuple[float | None, float | None]:
+    """Nats a token of base and adapter in training precision; None where the trainer did not say."""
+    sums = [sum(example.base_nll for example in holdout.examples), sum(one.adapter_nll for one in holdout.examples)]
+    base, adapter = (total / holdout.positions if math.isfinite(total) else None for total in sums)
+    return base, adapter
+
+
+def _answers(base: Scores, tuned: Scores, references: Sequence[str]) -> tuple[AnswerRow, ...]:
+    before = {example.line: example for example in base.examples}
+    after = {example.line: example for example in tuned.examples}
+    found = []
+    for at, (one, other) in enumerate(zip(base.answers, tuned.answers, strict=False)):
+        known = one.line in before and before[one.line].tokens > 0
+        change = (after[one.line].nll - before[one.line].nll) / before[one.line].tokens if known else None
+        reference = references[at].strip() if at < len(references) else ""
+        texts = (one.question, reference, one.answer, one.ended_by, other.answer, other.ended_by)
+        found.append(AnswerRow(one.line, *texts, change))
+    return tuple(found)
+
+
+FILE_NAME = "gate.json"
+
+
+def write_gate(gate: GateResult, folder: Path) -> Path:
+    """Raises AppError("run_unwritable" | "drive_space")."""
+    path = folder / FILE_NAME
+    told = json.dumps(dataclasses.asdict(gate), ensure_ascii=False).encode("utf-8", "replace")
+    try:
+        authenticity.write_registered(path, told)
+    except OSError as error:
+        raise drive_error(error, folder, "run_unwritable") from error
+    return path
+
+
+def read_gate(folder: Path) -> GateResult:
+    """Raises AppError: gate_missing, gate_unreadable; gate_from_elsewhere for one that was not measured here."""
+    path = folder / FILE_NAME
+    try:
+        raw = strict_json.read_bytes(path)
+        data = strict_json.loads(raw)
+        if not isinstance(data, dict) or data.get("version") != VERSION:
+            raise ValueError("another version")
+        gate: GateResult = json_lines.decode_message({"type": "GateResult", **data}, {"GateResult": GateResult})
+    except FileNotFoundError as error:
+        raise AppError("gate_missing", id=folder.name) from error
+    except (OSError, ValueError) as error:
+        raise AppError("gate_unreadable", path=str(path), reason=str(error)[:200]) from error
+    if not authenticity.is_registered(FILE_NAME, raw):
+        raise AppError("gate_from_elsewhere", id=folder.name)
+    return gate
+
+
+def groups_of_lines(rows: Path, numbers: Sequence[int]) -> tuple[str, ...] | None:
+    """The group of each of these lines (from 1) of a file of rows; a row without one is its own. None: no such file."""
+    try:
+        found = {number: _group(line) for number, line in enumerate(lines_of(rows), start=1)}
+    except OSError:
+        return None
+    return tuple(found.get(number) or f"line {number}" for number in numbers)
+
+
+def _group(line: bytes) -> str:
+    try:
+        row = strict_json.loads(line)
+    except ValueError:
+        return ""
+    return str(row.get("group") or "") if isinstance(row, dict) else ""
+
+
+def reason_text(reason: GateReason) -> str:
+    """In the language in use."""
+    facts = {name: fact_text(name, value) for name, value in reason.facts.items()}
+    return wording.phrase(f"training.gate_{reason.code}", **facts)
+
+
+def fact_text(name: str, value: object) -> object:
+    """Nats with three digits, shares as percent, bytes as sizes; the rest as it is."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if name.endswith("_nats"):
+            return f"{value:+.3f}"
+        if name.endswith("_share"):
+            return f"{value:.0%}"
+        if name.endswith("_bytes"):
+            return wording.format_size(int(value))
+    return value

@@ -1,0 +1,222 @@
+"""A run as a folder for another machine: spec, data, trainer, what the environment needs, and scripts that start it.
+
+Nothing of this program is needed there. The base model is named with its hashes; a small one, or where it is wished,
+comes along. `app.training.remote_job_import` takes the finished run back.
+"""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import trainer
+from app.base import confidentiality, wording
+from app.base.confidentiality import ExportRequest, Label, Permit
+from app.base.errors import AppError
+from app.base.files import file_permissions, input_file
+from app.base.files.output_file import require_space
+from app.base.paths import resources
+from app.inference.local_model import LocalModel
+from app.models import hf_folders
+from app.training import run_plan
+from app.training.data.rows import PARTS
+from app.training.run_plan import PlannedDevice, RunPlan
+from app.training.runs import lineage, run_folders
+from trainer import estimate, spec
+from trainer.spec import RunSpec
+
+JOB_FILE, SUMS, BASE_SUMS, VERSION = "job.json", "SHA256SUMS", "base.sha256", 1
+RUN, DATA, BASE, START = "run", "data", "base", "start"  # folders in a job's
+SMALL_BYTES = 1_000_000_000  # a base up to this size comes along
+_CARDS = (("NVIDIA GeForce RTX 4060 Ti", 16), ("NVIDIA GeForce RTX 4090", 24), ("NVIDIA A100", 80))  # GB
+WORDS = "words"
+_WORDS = ("base.toml", "common.toml", "training.toml", "errors.toml")
+_SCRIPTS = ("run.sh", "job.slurm", "run.ps1", "watch.py")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteJob:
+    folder: Path
+    size_bytes: int
+    base_files: tuple[str, ...]  # relative to the job
+    has_base: bool  # False: they must be put there
+
+
+def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = False) -> RemoteJob:
+    """Writes the job of a run that was made (`runs.create`). Data and base are read whole. `permit`: of `export_of`.
+
+    Raises AppError: job_folder_taken, job_is_file, job_unwritable, drive_space, run_data_missing, run_data_invalid,
+    run_data_changed, hf_*, secret_export.
+    """
+    files = _base_files(Path(asked.base))
+    has_base = with_base or sum(path.stat().st_size for path in files) <= SMALL_BYTES
+    try:
+        with permit.whole_folder(folder):  # a base takes minutes to be copied
+            permit.at(folder).mkdir(parents=True, exist_ok=True)
+            if next(folder.iterdir(), None) is not None:
+                raise AppError("job_folder_taken", path=str(folder))
+            require_space(folder, sum(path.stat().st_size for path in files) if has_base else 0)
+            _write(asked, folder, files, has_base=has_base, permit=permit)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next(path for path in (folder, *folder.parents) if path.exists())
+        raise AppError("job_is_file", path=str(file)) from error
+    except OSError as error:
+        raise AppError("job_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
+    names = tuple(f"{BASE}/{path.name}" for path in files)
+    return RemoteJob(folder, run_folders.size_bytes(folder), names, has_base)
+
+
+def job_export(asked: RunSpec, folder: Path, documents: Path, models: Sequence[LocalModel]) -> ExportRequest:
+    """By the labels that the data, an adapter that is trained further, and the base have now.
+
+    `documents`: the database. `models`: of the list, one of which may be the base.
+    """
+    known = lineage.lineage_of_spec(asked)
+
+    def label_now() -> Label:
+        bases_of = [
+            lineage.label_of_model(documents, model) for model in models if asked.base in (model.path, model.adapter)
+        ]
+        return confidentiality.highest_label((known.label_now(documents), *bases_of))
+
+    return ExportRequest("job", str(folder.absolute()), label_now, asked.name)
+
+
+def _base_files(base: Path) -> list[Path]:
+    """A GGUF file, or what a folder's model is read from."""
+    if not base.is_dir():
+        return [base]
+    return [base / fact.name for fact in hf_folders.read_hf_model(base).files]
+
+
+def _write(asked: RunSpec, folder: Path, base_files: list[Path], *, has_base: bool, permit: Permit) -> None:
+    hashes = _copy_data(asked, permit.at(folder / DATA))
+    _copy_tree(Path(trainer.__file__).parent, folder / "trainer")
+    if asked.adapter:
+        run_folders.copy_adapter(Path(asked.adapter), folder / START)
+        hashes["adapter"] = asked.hashes["adapter"]
+    if asked.converter:
+        _copy_tree(Path(asked.converter), folder / "converter")
+    environment = resources() / "training_environment"
+    shutil.copyfile(environment / "requirements.txt", folder / "requirements.txt")
+    _copy_tree(environment / "locked", folder / "locked")
+    (folder / BASE).mkdir()
+    if has_base:
+        for path in base_files:
+            shutil.copyfile(path, folder / BASE / path.name)
+    for name in _SCRIPTS:
+        shutil.copyfile(resources() / "training_job" / name, folder / name)
+        (folder / name).chmod(0o700)
+    (folder / WORDS).mkdir()
+    for name in _WORDS:  # for watch.py
+        shutil.copyfile(resources() / "wording" / name, folder / WORDS / name)
+    local = with_job_paths(asked, hashes, is_folder=Path(asked.base).is_dir())
+    (folder / run_folders.SPEC).write_text(_json(spec.to_json(local)), encoding="utf-8")
+    (folder / "README.md").write_text(_readme(asked, base_files, has_base=has_base), encoding="utf-8")
+    manifest = {"version": VERSION, "run": Path(asked.folder).name, "hashes": hashes, "base_sha256": asked.base_sha256}
+    (folder / JOB_FILE).write_text(_json(manifest), encoding="utf-8")
+    _write_sums(folder / BASE_SUMS, ((f"{BASE}/{path.name}", path) for path in base_files))
+    shipped = sorted(path for path in folder.rglob("*") if path.is_file() and folder / BASE not in path.parents)
+    _write_sums(folder / SUMS, ((path.relative_to(folder).as_posix(), path) for path in shipped))
+
+
+def with_job_paths(asked: RunSpec, hashes: dict[str, str], *, is_folder: bool) -> RunSpec:
+    """The spec with the job's own places in it."""
+    parts: dict[str, Any] = {part: f"{DATA}/{part}.jsonl" if getattr(asked, part) else "" for part in PARTS}
+    return dataclasses.replace(
+        asked,
+        folder=RUN,
+        base=BASE if is_folder else f"{BASE}/{Path(asked.base).name}",
+        adapter=START if asked.adapter else "",
+        bases="bases",
+        converter="converter" if asked.converter else "",
+        hashes=hashes,
+        device=None if asked.device == "cpu" else asked.device,
+        **parts,
+    )
+
+
+def _copy_data(asked: RunSpec, folder: Path) -> dict[str, str]:
+    """Part -> its hash. Raises AppError: run_data_missing, run_data_invalid, run_data_changed."""
+    folder.mkdir()
+    hashes = {}
+    for part in PARTS:
+        source = getattr(asked, part)
+        if not source:
+            continue
+        target = folder / f"{part}.jsonl"
+        for _row in run_plan.read_rows(Path(source)):  # a SPEC may name any file: only rows of data leave this machine
+            pass
+        try:
+            shutil.copyfile(source, target)
+        except FileNotFoundError as error:
+            raise AppError("run_data_missing", path=source) from error
+        hashes[part] = input_file.sha256_of(target)
+        if hashes[part] != asked.hashes.get(part, hashes[part]):
+            raise AppError("run_data_changed", path=source, id=asked.name)
+    return hashes
+
+
+def _copy_tree(source: Path, target: Path) -> None:
+    file_permissions.copy_folder(source, target, shutil.ignore_patterns("__pycache__", "*.pyc", "README.md"))
+
+
+def _write_sums(path: Path, files: Iterable[tuple[str, Path]]) -> None:
+    """As `sha256sum` reads them."""
+    lines = [f"{input_file.sha256_of(file)}  {name}\n" for name, file in files]
+    path.write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def _readme(asked: RunSpec, base_files: list[Path], *, has_base: bool) -> str:
+    from app.base.files.inert_markdown import escape_line  # its parser takes a tenth of a second
+
+    text = (resources() / "training_job" / "README.md").read_text(encoding="utf-8")
+    names = ", ".join(path.name for path in base_files)
+    size = wording.format_size(sum(path.stat().st_size for path in base_files))
+    japanese, english = [line.split("|") for line in _read_lines("base.txt")]
+    at = 0 if has_base else 1
+    said = {"base_ja": japanese[at], "base_en": english[at]}
+    expected = _expectations(asked)
+    if not expected:
+        text = "".join(line for line in text.splitlines(keepends=True) if "{memory}" not in line)
+    for name, value in {
+        **said,
+        **expected,
+        "name": escape_line(asked.name),
+        "names": escape_line(names),
+        "size": size,
+    }.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+def _expectations(asked: RunSpec) -> dict[str, str]:
+    """What it takes on the smallest of some usual cards that has the memory; on the largest where none has.
+
+    Nothing for a base whose config.json leaves numbers to its library.
+    """
+    for card, gigabytes in _CARDS:
+        try:
+            plan = _on_card(dataclasses.replace(asked, device=None), card, gigabytes * 10**9)
+        except AppError:
+            return {}
+        if plan.has_memory:
+            break
+    hours = f"{max(0.1, plan.time.total_s / 3600):.1f}"
+    return {"card": card, "gigabytes": str(gigabytes), "memory": wording.format_size(plan.memory.total), "hours": hours}
+
+
+def _on_card(asked: RunSpec, card: str, memory_bytes: int) -> RunPlan:
+    device = PlannedDevice("cuda", card, memory_bytes, memory_bytes, estimate.card_flops_per_s(card))
+    return run_plan.plan_run(asked, None, lambda _kind: device)
+
+
+def _read_lines(name: str) -> list[str]:
+    return (resources() / "training_job" / name).read_text(encoding="utf-8").splitlines()
+
+
+def _json(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"

@@ -1,0 +1,450 @@
+"""A run that another machine has finished, taken back from its job's folder (`app.training.remote_job`).
+
+The folder comes from elsewhere: nothing in it is believed that can be looked at. Only files of known names are taken,
+and only where they are what they seem to be. They are copied first, and only the copies are looked at: what lies on a
+stick may be another file a moment later. Hashes are made anew; the adapter must be one for the run's base; and what the
+folder says of its own worth is marked as said elsewhere (`runs.RETURNED`) until it is measured here.
+
+Whether a PEFT adapter from elsewhere is one for the base that its run claims, without loading a single weight.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from app.base import json_lines
+from app.base.errors import AppError
+from app.base.files import strict_json
+from app.base.files.input_file import NotPlainError, open_plain, read_plain, require_folder
+from app.base.files.output_file import (
+    BLOCK_BYTES,
+    CopyProgress,
+    ReportBytes,
+    require_space,
+    safe_name,
+    write_atomically,
+)
+from app.base.wording import phrase
+from app.inference import gguf
+from app.inference import scoring_files as holdouts
+from app.models import hf_folders
+from app.training import remote_job
+from app.training.data.rows import PARTS
+from app.training.runs import run_folders, run_journal
+from app.training.runs.run_folders import TrainingRunFolder
+from trainer import adapter, events, spec
+from trainer.events import Event
+from trainer.spec import RunSpec, SpecError
+
+# What the trainer puts LoRA on, in a base's own layers, and what llama.cpp calls it.
+_ADAPTED_TENSORS = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+_TARGET_NAME = re.compile(r"(?:\w+\.)*layers\.(\d{1,4})\.(\w+\.\w+)")
+
+
+def check_adapter(folder: Path, effective: RunSpec, base: Path) -> None:
+    """Raises AppError: hf_*, job_adapter_differs; of a base that is not here only the adapter itself is looked at."""
+    found = hf_folders.read_adapter_shapes(folder)
+    if (found.rank, found.alpha) != (effective.rank, effective.alpha):
+        raise _adapter_differs(folder, f"r={found.rank}, alpha={found.alpha:g}")
+    if base.is_dir():
+        hf_folders.read_hf_adapter(folder, hf_folders.read_hf_model(base))
+    header = gguf.read_header(base) if base.is_file() else None
+    for target, shape in found.shapes.items():
+        place = _TARGET_NAME.fullmatch(target)
+        if place is None or place[2] not in _ADAPTED_TENSORS:
+            raise _adapter_differs(folder, target)
+        if header is not None:
+            weight = header.tensors.get(f"blk.{int(place[1])}.{_ADAPTED_TENSORS[place[2]]}.weight")
+            if weight is None or tuple(reversed(weight.shape)) != shape:
+                raise _adapter_differs(folder, target)
+
+
+def _adapter_differs(folder: Path, where: str) -> AppError:
+    return AppError("job_adapter_differs", path=str(folder), where=where[:80])
+
+
+_MIB = 1 << 20
+# What is taken, with the most bytes that it can have; checkpoints, of no use any more, stay behind.
+_REWRITTEN_FILES = {
+    run_journal.JOURNAL_FILE: 64 * _MIB,
+    run_folders.EFFECTIVE: _MIB,
+}  # read, and written again with the places of this machine
+_FILES = _REWRITTEN_FILES | {run_folders.ADAPTER: 1 << 34, run_folders.HOLDOUT: 256 * _MIB, run_folders.LOG: 64 * _MIB}
+_ADAPTER_FILES = {adapter.CONFIG: _MIB, adapter.RECORD: _MIB, adapter.ROWS: 64 * _MIB, adapter.WEIGHTS: 1 << 34}
+_OF_A_DESKTOP = (".DS_Store", "Thumbs.db", "desktop.ini")  # put into any folder that somebody has looked at
+_SMALL_BYTES, _ROWS_BYTES = _MIB, 256 * _MIB
+_BASE_BYTES = 1 << 40
+_SHIPPED_BYTES = 1 << 33  # of all files with a sum: data and programs; the base has sums of its own
+_MOST_SUMS = 10_000  # files of a job; a trainer has a hundred
+_PART_FOLDER = "taken.part"  # in the run, until all of it is there
+_PLACES = ("folder", "base", "adapter", "bases", "converter", *PARTS)
+# Settled by the machine that trained: which of them it was given counts no more.
+_SETTLED_THERE = ("hashes", "device", "micro_batch", "accumulation", "learning_rate", *_PLACES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest:
+    """job.json."""
+
+    version: int
+    run: str
+    hashes: dict[str, str]
+    base_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Returned:
+    """What was looked at, and is taken."""
+
+    effective: RunSpec
+    journal: tuple[Event, ...] = field(repr=False)
+
+
+def import_job(folder: Path, where: Path, report: ReportBytes = lambda _done, _total: None) -> TrainingRunFolder:
+    """Puts what was trained into the run that the job was made of, or into a new one. `where`: the runs' folder.
+
+    `report` is told the bytes; what it raises ends the work, and the runs are as before then.
+    Raises AppError: job_missing, job_unreadable, job_refused, job_unfinished, job_changed, job_taken_before,
+    job_unwritable, drive_space, run_busy, run_unwritable, and what `returned_adapter.check` finds.
+    """
+    folder = folder.expanduser().absolute()
+    manifest = _manifest(folder)
+    target = where / manifest.run
+    known = run_folders.read(target).spec if run_folders.is_planned_here(target) else None
+    asked = known or _foreign_spec(folder, target)
+    try:
+        sums = _sums(folder)
+        shipped_bytes = sum(map(_size_bytes, (folder / name for name in sums)))
+        if shipped_bytes > _SHIPPED_BYTES:
+            raise NotPlainError(folder, "too_large")
+        meter = CopyProgress(report, shipped_bytes + sum(map(_size_bytes, _present(folder / remote_job.RUN))))
+    except NotPlainError as error:
+        raise _refused(error.path, error.kind) from error
+    is_new, is_taken = not target.exists(), False
+    try:
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = run_folders.lock_run(target)
+        try:
+            if run_journal.replay_status(target).state != "waiting":
+                raise AppError("job_taken_before", id=target.name)
+            part = target / _PART_FOLDER
+            shutil.rmtree(part, ignore_errors=True)
+            try:
+                _copy(folder, part, meter)
+                _fill(target, folder, asked, _validated(folder, part, manifest, asked, sums, meter))
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+        finally:
+            held.release()
+        is_taken = True
+    except NotPlainError as error:
+        raise _refused(error.path, error.kind) from error
+    except OSError as error:
+        raise AppError("job_unwritable", path=str(target), reason=error.strerror or str(error)) from error
+    finally:
+        if is_new and not is_taken:
+            shutil.rmtree(target, ignore_errors=True)
+    return run_folders.read(target)
+
+
+def _fill(target: Path, folder: Path, asked: RunSpec, found: _Returned) -> None:
+    """Take what was copied and looked at. Raises OSError, AppError("run_unwritable").
+
+    The journal goes last: until then the run waits, and can be taken again.
+    """
+    shutil.rmtree(target / run_folders.PEFT_ADAPTER, ignore_errors=True)
+    for path in (target / _PART_FOLDER).iterdir():
+        if path.name not in _REWRITTEN_FILES:
+            path.replace(target / path.name)
+    settled = dataclasses.replace(found.effective, **{name: getattr(asked, name) for name in _PLACES})
+    (target / run_folders.EFFECTIVE).write_text(json.dumps(spec.to_json(settled), ensure_ascii=False), encoding="utf-8")
+    write_atomically(target / run_folders.RETURNED, str(folder).encode("utf-8", "replace"))
+    run_folders.write_spec(target, asked)
+    told = (json.dumps(events.to_json(_with_local_paths(event, target)), ensure_ascii=False) for event in found.journal)
+    write_atomically(
+        target / run_journal.JOURNAL_FILE, "".join(f"{line}\n" for line in told).encode("utf-8", "replace")
+    )
+
+
+# ------------------------------------------------------------------ what is looked at
+
+
+def _manifest(folder: Path) -> _Manifest:
+    """Raises AppError: job_missing, job_unreadable, job_refused."""
+    path = folder / remote_job.JOB_FILE
+    try:
+        found: _Manifest = json_lines.convert_value(_Manifest, strict_json.parse_object(read_plain(path, _SMALL_BYTES)))
+        if found.version != remote_job.VERSION:
+            raise ValueError(f"version {remote_job.VERSION}")
+        if not found.run or safe_name(found.run, "") != found.run or not set(found.hashes) <= {*PARTS, "adapter"}:
+            raise ValueError(f"run: {found.run[:40]!r}")
+    except NotPlainError as error:
+        raise _refused(path, error.kind) from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise AppError("job_missing", path=str(folder)) from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder, error) from error
+    return found
+
+
+def _foreign_spec(folder: Path, target: Path) -> RunSpec:
+    """For a job that this data folder does not know: data and base are where the job has them, and nowhere else.
+
+    Raises AppError: job_unreadable, job_refused.
+    """
+    try:
+        said = strict_json.parse_object(read_plain(folder / run_folders.SPEC, _SMALL_BYTES))
+        asked = spec.from_json(said)
+        for name in (*PARTS, "base", "adapter"):
+            if said.get(name) and not _is_inside(said[name]):
+                raise SpecError(name, said[name], "a place in the job's folder")
+    except NotPlainError as error:
+        raise _refused(error.path, error.kind) from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder / run_folders.SPEC, error) from error
+    own = {name: str(folder / getattr(asked, name)) for name in (*PARTS, "base", "adapter") if getattr(asked, name)}
+    return dataclasses.replace(asked, **{**own, "folder": str(target), "bases": "", "converter": ""})  # type: ignore[arg-type]
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """Names of the job's files, and their hashes. Raises AppError("job_unreadable"), NotPlainError."""
+    path = folder / remote_job.SUMS
+    try:
+        told = [line.partition("  ") for line in read_plain(path, _SMALL_BYTES).decode("utf-8").splitlines()]
+    except NotPlainError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+    if len(told) > _MOST_SUMS:
+        raise _refused(path, "too_large")
+    return {name: wanted for wanted, _, name in told}
+
+
+def _validated(
+    folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec, sums: Mapping[str, str], meter: CopyProgress
+) -> _Returned:
+    """`copied`: the copy of the job's run. Raises AppError as `take`, NotPlainError."""
+    journal = _journal(folder, copied)
+    for name, wanted in sums.items():
+        if not _is_inside(name) or _digest(folder, name, meter) != wanted:
+            raise AppError("job_changed", path=str(folder / Path(name).name))
+    named = {name for name in (*PARTS, "adapter") if getattr(asked, name)}
+    if manifest.hashes.keys() != named:  # what is not listed would be compared with nothing
+        raise AppError("job_changed", path=str(folder / remote_job.JOB_FILE))
+    for part, wanted in manifest.hashes.items():
+        name = f"{remote_job.DATA}/{part}.jsonl"
+        if asked.hashes.get(part, wanted) != wanted or (part in PARTS and sums.get(name) != wanted):
+            raise AppError("job_changed", path=str(folder / name))
+    _require_base(folder, Path(asked.base))
+    effective = _effective(folder, copied, manifest, asked)
+    _check_adapter(folder, copied, manifest, effective, asked)
+    _check_holdout(copied, folder / remote_job.DATA / "holdout.jsonl", manifest.hashes.get("holdout", ""))
+    return _Returned(effective, journal)
+
+
+def _require_base(folder: Path, base: Path) -> None:
+    """That a base which came with the job is in there, and is read to an end. Raises OSError, NotPlainError."""
+    if not base.is_relative_to(folder) or not os.path.lexists(base):
+        return
+    for parent in [*base.relative_to(folder).parents][:-1]:
+        require_folder(folder / parent)
+    if base.is_symlink() or not base.is_dir():
+        open_plain(base, _BASE_BYTES).close()
+
+
+def _journal(folder: Path, copied: Path) -> tuple[Event, ...]:
+    """All that the run has told, each with the types that it has. Raises AppError("job_unfinished"), NotPlainError."""
+    found: list[Event] = []
+    state = run_journal.RunStatus()
+    try:
+        raw = read_plain(copied / run_journal.JOURNAL_FILE, _FILES[run_journal.JOURNAL_FILE])
+    except NotPlainError:
+        raise
+    except OSError:
+        raw = b""
+    for line in raw.splitlines():
+        try:
+            said = strict_json.parse_object(line)
+            event = run_journal.event_from_json(said)
+        except ValueError:  # torn, or JSON that is no event
+            continue
+        state = run_journal.status_after(state, event)
+        found.append(event)
+    if state.state != "finished":
+        raise AppError("job_unfinished", path=str(folder), state=state.state)
+    return tuple(found)
+
+
+def _effective(folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec) -> RunSpec:
+    """The effective spec of a run that was asked for as this one was. Raises AppError: job_unreadable, job_changed."""
+    try:
+        effective = spec.from_json(strict_json.parse_object(read_plain(copied / run_folders.EFFECTIVE, _SMALL_BYTES)))
+    except NotPlainError:
+        raise
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder / remote_job.RUN, error) from error
+    if effective.hashes != manifest.hashes:
+        raise AppError("job_changed", path=str(folder / remote_job.DATA))
+    for item in dataclasses.fields(RunSpec):
+        wanted = getattr(asked, item.name)
+        if item.name not in _SETTLED_THERE and wanted is not None and getattr(effective, item.name) != wanted:
+            raise AppError("job_changed", path=str(folder / remote_job.RUN / run_folders.EFFECTIVE))
+    return effective
+
+
+def _check_adapter(folder: Path, copied: Path, manifest: _Manifest, effective: RunSpec, asked: RunSpec) -> None:
+    """Raises AppError: job_unreadable, job_changed, and as `returned_adapter.check`; NotPlainError."""
+    try:
+        record = strict_json.parse_object(read_plain(copied / run_folders.PEFT_ADAPTER / adapter.RECORD, _SMALL_BYTES))
+    except NotPlainError:
+        raise
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder / remote_job.RUN, error) from error
+    if record.get("base_sha256") != manifest.base_sha256 or asked.base_sha256 != manifest.base_sha256:
+        raise AppError("job_changed", path=str(folder / remote_job.BASE))
+    check_adapter(copied / run_folders.PEFT_ADAPTER, effective, Path(asked.base))
+
+
+def _check_holdout(run: Path, rows: Path, sha256: str) -> None:
+    """What was kept back must be the rows of the job: a verdict rests on them. Raises AppError: job_changed,
+    holdout_unreadable; NotPlainError."""
+    if not (run / run_folders.HOLDOUT).exists():
+        return
+    found = holdouts.read_holdout(run / run_folders.HOLDOUT)
+    try:
+        raw = read_plain(rows, _ROWS_BYTES)
+        if hashlib.sha256(raw).hexdigest() != sha256:
+            raise AppError("job_changed", path=str(rows))
+        told = [strict_json.loads(line) for line in raw.splitlines() if line.strip()]
+        numbers = {at for at, line in enumerate(raw.split(b"\n"), start=1) if line.strip()}
+        asked = [row["messages"][:-1] for row in told]
+    except NotPlainError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AppError("job_changed", path=str(rows)) from error
+    chats = [list(chat.messages) for chat in found.chats]
+    plain = [[{"role": one.get("role"), "content": one.get("content")} for one in messages] for messages in asked]
+    if {example.line for example in found.examples} != numbers or chats != plain[: len(chats)]:
+        raise AppError("job_changed", path=str(run / run_folders.HOLDOUT))
+
+
+def _with_local_paths(event: Event, target: Path) -> Event:
+    """With the places of this machine in place of the other's."""
+    if isinstance(event, events.Finished):
+        gguf = str(target / run_folders.ADAPTER) if event.gguf else ""
+        return dataclasses.replace(event, adapter=str(target / run_folders.PEFT_ADAPTER), gguf=gguf)
+    if isinstance(event, events.Checkpoint):
+        return dataclasses.replace(event, path="")
+    return dataclasses.replace(event, pid=0) if isinstance(event, events.Started) else event
+
+
+# ------------------------------------------------------------------------------ files
+
+
+def _is_inside(name: Any) -> bool:
+    if not isinstance(name, str) or "\0" in name or "\\" in name:
+        return False
+    path = PurePosixPath(name)  # the same file has one name only
+    return name == str(path) != "." and not path.is_absolute() and ".." not in path.parts
+
+
+def _digest(folder: Path, name: str, meter: CopyProgress) -> str:
+    """ "": there is no such file. Raises NotPlainError."""
+    path = folder / name
+    try:
+        for parent in list(path.relative_to(folder).parents)[:-1]:
+            require_folder(folder / parent)
+        with open_plain(path, _SHIPPED_BYTES) as file:
+            digest = hashlib.sha256()
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)
+                meter.add(len(block))
+        return digest.hexdigest()
+    except NotPlainError:
+        raise
+    except OSError:
+        return ""
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except (OSError, ValueError):  # not there, or no name at all
+        return 0
+
+
+def _with_limits(run: Path) -> Iterator[tuple[Path, int]]:
+    for name, most in _FILES.items():
+        yield run / name, most
+    for name, most in _ADAPTER_FILES.items():
+        yield run / run_folders.PEFT_ADAPTER / name, most
+
+
+def _present(run: Path) -> list[Path]:
+    return [path for path, _ in _with_limits(run) if path.is_file()]
+
+
+def _copy(folder: Path, target: Path, meter: CopyProgress) -> None:
+    """Copy the job's run as far as it is of known names. Raises AppError: job_unfinished, job_unreadable, job_refused,
+    drive_space; OSError, NotPlainError."""
+    source = folder / remote_job.RUN
+    try:
+        require_folder(source)
+    except NotPlainError:
+        raise
+    except OSError as error:
+        raise AppError("job_unfinished", path=str(folder), state="waiting") from error
+    _require_known_names(source / run_folders.PEFT_ADAPTER)
+    for path, most in _with_limits(source):
+        if os.path.lexists(path):
+            open_plain(path, most).close()  # what is no file, or too large, is no matter of space
+    require_space(target.parent, sum(map(_size_bytes, _present(source))))
+    (target / run_folders.PEFT_ADAPTER).mkdir(parents=True)
+    for path, most in _with_limits(source):
+        if not os.path.lexists(path):
+            continue
+        with open_plain(path, most) as file, (target / path.relative_to(source)).open("xb") as copied:
+            while block := file.read(BLOCK_BYTES):
+                copied.write(block)
+                meter.add(len(block))
+
+
+def _require_known_names(folder: Path) -> None:
+    """Of an adapter; none at all is found later. Raises AppError("job_refused"), NotPlainError."""
+    try:
+        require_folder(folder)
+        names = sorted(path.name for path in folder.iterdir() if path.name not in _OF_A_DESKTOP)
+    except NotPlainError:
+        raise
+    except OSError:
+        return
+    for name in names:
+        if name not in _ADAPTER_FILES:
+            raise _refused(folder / name, "unexpected")
+
+
+# ----------------------------------------------------------------------------- errors
+
+
+def _refused(path: Path, kind: str) -> AppError:
+    return AppError("job_refused", path=str(path), reason=phrase(f"common.refused_{kind}"))
+
+
+def _unreadable(path: Path, error: Exception) -> AppError:
+    reason = (isinstance(error, OSError) and error.strerror) or str(error)[:200]
+    return AppError("job_unreadable", path=str(path), reason=reason)

@@ -1,0 +1,169 @@
+"""A training that is planned from an earlier run: the same once more, or its adapter trained further on other rows."""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from app.base.errors import AppError
+from app.base.files import file_permissions, strict_json
+from app.base.files.output_file import drive_error
+from app.base.paths import Paths
+from app.inference.local_model import LocalModel
+from app.training import drafts
+from app.training.data import curation, data_split, file_import, rows
+from app.training.data.curation import Curation
+from app.training.data.rows import PARTS, TrainingRow
+from app.training.drafts import DraftData, DraftSplit, StartingPoint, TrainingDraft
+from app.training.runs import lineage, run_folders
+from app.training.runs.run_folders import TrainingRunFolder
+from trainer import adapter
+from trainer.adapter import AdapterError
+from trainer.spec import RunSpec
+
+# What is no setting: it is decided anew, or has a field of its own in a draft.
+_NOT_SETTINGS = (
+    "folder", "base", *PARTS, "version", "name", "adapter", "hashes", "bases", "base_sha256", "form", "converter",
+    "preset",
+)  # fmt: skip
+_FIXED_SETTINGS = ("rank", "alpha")  # by an adapter that is trained further
+
+
+def repeat_run(where: Paths, run: TrainingRunFolder, models: Collection[LocalModel]) -> TrainingDraft:
+    """A new draft with a run's name, base, settings and data; of a draft that still has these, with its rows, too.
+
+    A form of its own that a run was given stays behind. Data are copied: seconds. Raises AppError: run_damaged,
+    run_data_missing, split_changed, split_unusable, draft_unwritable, drive_space.
+    """
+    asked = _spec_of(run)
+    source = Path(asked.train).parent
+    manifest = _manifest(source, asked)
+    made = drafts.create(where.drafts, time.time())
+    try:
+        data, frozen = _with_rows(where, made, run, source, manifest)
+        start = _start_of(Path(asked.adapter)) if asked.adapter else None
+        planned = dataclasses.replace(made, goal=_goal_of(where, run), data=data, frozen=frozen, start=start)
+        return drafts.save(where.drafts, _with_settings(planned, asked, models), time.time())
+    except AppError:
+        shutil.rmtree(where.drafts / made.id, ignore_errors=True)
+        raise
+
+
+def continue_training(where: Paths, run: TrainingRunFolder, models: Collection[LocalModel]) -> TrainingDraft:
+    """A new draft, without data yet, that goes on from a run's adapter.
+
+    Raises AppError: run_damaged, run_no_adapter, run_adapter_unreadable, draft_unwritable, drive_space.
+    """
+    asked, folder = _spec_of(run), run.folder / run_folders.PEFT_ADAPTER
+    if run.standing.state != "finished" or not folder.is_dir():
+        raise AppError("run_no_adapter", id=run.id)
+    start = dataclasses.replace(_start_of(folder), name=run.name)
+    planned = dataclasses.replace(drafts.create(where.drafts, time.time()), goal=_goal_of(where, run), start=start)
+    return drafts.save(where.drafts, _with_settings(planned, asked, models), time.time())
+
+
+def _spec_of(run: TrainingRunFolder) -> RunSpec:
+    if run.spec is None:
+        raise AppError("run_damaged", id=run.id)
+    return run.spec
+
+
+def _start_of(folder: Path) -> StartingPoint:
+    try:
+        found = adapter.read(folder)
+    except AdapterError as error:
+        raise AppError("run_adapter_unreadable", path=str(folder), reason=str(error)) from error
+    return StartingPoint(str(folder), found.name, found.rank, found.alpha)
+
+
+def _with_settings(draft: TrainingDraft, asked: RunSpec, models: Collection[LocalModel]) -> TrainingDraft:
+    chosen = {
+        field.name: getattr(asked, field.name)
+        for field in dataclasses.fields(RunSpec)
+        if field.name not in _NOT_SETTINGS and getattr(asked, field.name) != field.default
+    }
+    if "samples" in chosen:
+        chosen["samples"] = list(chosen["samples"])
+    settings = {name: value for name, value in chosen.items() if draft.start is None or name not in _FIXED_SETTINGS}
+    base = next((model.id for model in models if model.path == asked.base), asked.base)
+    return dataclasses.replace(draft, name=asked.name, base=base, preset=asked.preset, settings=settings)
+
+
+def _begun_from(where: Paths, run: TrainingRunFolder) -> TrainingDraft | None:
+    return next((draft for draft in drafts.list_all(where.drafts) if Path(draft.run).name == run.id), None)
+
+
+def _goal_of(where: Paths, run: TrainingRunFolder) -> Any:
+    """Of the draft that it was begun from. Whoever trains again wants what training is for."""
+    draft = _begun_from(where, run)
+    return draft.goal if draft is not None else "style"
+
+
+# ------------------------------------------------------------------------- data
+
+
+def _manifest(source: Path, asked: RunSpec) -> dict[str, Any] | None:
+    """Of a split that still is what the run was trained on; None: the data are no split.
+
+    Raises AppError: run_data_missing, split_changed, split_unusable.
+    """
+    if not (source / rows.MANIFEST).is_file():
+        if not Path(asked.train).is_file():
+            raise AppError("run_data_missing", path=asked.train)
+        return None
+    found = data_split.verify_split(source)
+    if any(found["files"][part]["sha256"] != asked.hashes.get(part) for part in PARTS):
+        raise AppError("split_changed", path=str(source), file=rows.MANIFEST)
+    return found
+
+
+def _with_rows(
+    where: Paths, draft: TrainingDraft, run: TrainingRunFolder, source: Path, manifest: dict[str, Any] | None
+) -> tuple[DraftData, DraftSplit | None]:
+    """Copies of the split, and of the rows that it was made of where there still are any; else they are made of it."""
+    before = _begun_from(where, run)
+    rows = drafts.free_folder(where.drafts, draft.id, drafts.ROWS)
+    target = drafts.free_folder(where.drafts, draft.id, drafts.SPLIT)
+    try:
+        if before and before.data and before.frozen and manifest and _is_of(before, manifest):
+            file_permissions.copy_folder(Path(before.data.folder), rows)
+            data = dataclasses.replace(before.data, folder=str(rows))
+        else:
+            curation.create(rows, [curation.CurationItem(row.line, row) for row in _rows(_spec_of(run))])
+            told = (manifest or {}).get("source") or {}
+            name, known = str(told.get("name") or Path(_spec_of(run).train).name), lineage.lineage_of_run(run.folder)
+            data = DraftData(
+                name, 0, len(Curation(rows).items), folder=str(rows), label=known.label or "", origins=known.origins
+            )
+        if manifest is None:
+            return data, None
+        file_permissions.copy_folder(source, target)
+    except OSError as error:
+        raise drive_error(error, where.drafts / draft.id, "draft_unwritable") from error
+    train, validation, holdout = (manifest["files"][part]["rows"] for part in PARTS)
+    hashes, leakage = tuple(manifest["files"][part]["sha256"] for part in PARTS), manifest.get("leakage") or {}
+    is_sound = not (leakage.get("near") or leakage.get("answers_known") or leakage.get("shared_groups"))
+    removed = len(manifest.get("removed") or ())
+    counts = (train, validation, holdout)
+    return data, DraftSplit(str(target), data.revision, *counts, hashes[-1], is_sound, removed, hashes)
+
+
+def _is_of(draft: TrainingDraft, manifest: dict[str, Any]) -> bool:
+    """Whether the rows of a draft are those that the split was made of."""
+    assert draft.data is not None
+    assert draft.frozen is not None
+    try:
+        split_now = strict_json.load_file(Path(draft.frozen.folder) / rows.MANIFEST)
+    except (OSError, ValueError):
+        return False
+    is_whole = (Path(draft.data.folder) / curation.ITEMS).is_file()
+    return is_whole and draft.frozen.revision == draft.data.revision and split_now["files"] == manifest["files"]
+
+
+def _rows(asked: RunSpec) -> list[TrainingRow]:
+    """Of all parts, numbered through. Raises AppError as `reading.read`."""
+    files = [getattr(asked, part) for part in PARTS if getattr(asked, part)]
+    found = [row for file in files for row in file_import.import_file(Path(file)).rows]
+    return [dataclasses.replace(row, line=number) for number, row in enumerate(found, start=1)]

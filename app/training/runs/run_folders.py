@@ -1,0 +1,406 @@
+"""The folders of training runs: listed, found by name, held by one process at a time, deleted."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import psutil
+
+from app.base import authenticity, invisible_characters
+from app.base.errors import AppError
+from app.base.files import work_folder
+from app.base.files.input_file import read_regular
+from app.base.files.output_file import append_line, drive_error, write_atomically
+from app.inference import scoring_files
+from app.inference.scoring_files import Holdout
+from app.models import base_models
+from app.training.data import rows
+from app.training.data.rows import PARTS
+from app.training.runs import lineage
+from app.training.runs import run_journal as standings
+from app.training.runs.run_journal import RunStatus
+from trainer import adapter, events, spec
+from trainer.events import Event
+from trainer.spec import RunSpec
+
+SPEC, EFFECTIVE, ADAPTER = base_models.SPEC, base_models.EFFECTIVE, base_models.ADAPTER
+LOCK, LOG, GATE = "lock", "log.txt", "gate.json"
+EXPORTED = "exported.txt"  # the folder of the job that another machine trains
+RETURNED = "returned.txt"  # the folder of the job that another machine has trained
+CHECKPOINTS, HOLDOUT, REPORT = "checkpoints", "holdout.json", "report.html"
+PEFT_ADAPTER = "adapter"  # the folder of a finished run from which another one can go on
+DATA, START = "data", "start"  # copies of what it is trained on, and of the adapter that is trained further
+_EXIT_LIMIT_S = 5.0
+_PLACE_BYTES = 1 << 16  # a path
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRunFolder:
+    """`state`: that of its standing; crashed: it ended, or was ended, without a word; judging: it has finished and
+    somebody holds it; exported: another machine is to train it."""
+
+    id: str  # its folder's name
+    folder: Path
+    spec: RunSpec | None  # None: its file is damaged
+    standing: RunStatus
+    state: str
+    size_bytes: int
+
+    @property
+    def name(self) -> str:
+        return (self.spec.name if self.spec else "") or invisible_characters.to_single_line(self.id)
+
+    @property
+    def has_checkpoint(self) -> bool:
+        return any((self.folder / CHECKPOINTS).glob("checkpoint-*"))
+
+    @property
+    def is_judged(self) -> bool:
+        return (self.folder / GATE).is_file()
+
+    @property
+    def is_from_elsewhere(self) -> bool:
+        """Whether another machine, or somebody else, has trained it: what it tells of itself proves nothing here."""
+        return is_from_elsewhere(self.folder)
+
+    @property
+    def adapter(self) -> Path | None:
+        """As GGUF; None: there is none yet."""
+        path = self.folder / ADAPTER
+        return path if path.is_file() else None
+
+
+def list_all(runs: Path) -> list[TrainingRunFolder]:
+    """Newest first."""
+    return sorted(map(read, list_folders(runs)), key=lambda run: (_began_at(run), run.id), reverse=True)
+
+
+def list_folders(runs: Path) -> list[Path]:
+    """In no order."""
+    try:
+        return [folder for folder in runs.iterdir() if (folder / SPEC).is_file()]
+    except OSError:  # no run was ever made
+        return []
+
+
+def read(folder: Path) -> TrainingRunFolder:
+    """One run, whatever is wrong with it."""
+    asked = base_models.read_spec(folder / SPEC)
+    standing = standings.replay_status(folder)
+    return TrainingRunFolder(folder.name, folder, asked, standing, state_of(folder, standing), size_bytes(folder))
+
+
+def state_of(folder: Path, standing: RunStatus) -> str:
+    """As `Run.state`. Of `standing` the end, the last process and whether it has begun are looked at."""
+    state = standing.state
+    if is_locked(folder):
+        return "judging" if state == "finished" else "running"
+    if state == "running" and not _is_alive(standing.pid, folder):
+        return "crashed"
+    return "exported" if state == "waiting" and exported_to(folder) else state
+
+
+def find_finished(runs: Path, wanted: str) -> TrainingRunFolder:
+    """As `find`, one that has something to tell. Raises AppError too: run_busy, run_judging, run_exported,
+    gate_not_finished."""
+    run = find(runs, wanted)
+    if run.state == "running":
+        raise AppError("run_busy", id=run.id)
+    if run.state == "judging" and not run.is_judged:
+        raise AppError("run_judging", id=run.id)
+    require_here(run)
+    if run.standing.state != "finished":
+        raise AppError("gate_not_finished", id=run.id)
+    return run
+
+
+def require_here(run: TrainingRunFolder) -> None:
+    """Raises AppError("run_exported")."""
+    if run.standing.state == "waiting" and (job := exported_to(run.folder)):
+        raise AppError("run_exported", id=run.id, path=job, data=run.spec.train if run.spec else "?")
+
+
+def is_from_elsewhere(folder: Path) -> bool:
+    """As of Run."""
+    return (folder / RETURNED).exists() or not is_planned_here(folder)
+
+
+def is_planned_here(folder: Path) -> bool:
+    """Whether this program has written its spec: somebody else's names places and files of this machine."""
+    return authenticity.is_registered_file(folder / SPEC)
+
+
+def require_planned_here(run: TrainingRunFolder) -> None:
+    """Raises AppError("run_from_elsewhere")."""
+    if not is_planned_here(run.folder):
+        raise AppError("run_from_elsewhere", path=str(run.folder))
+
+
+def read_holdout(folder: Path) -> Holdout:
+    """The examples that a run kept back. What they cost in another's training is left out: it is measured here, or not
+    known. Raises AppError("holdout_unreadable")."""
+    found = scoring_files.read_holdout(folder / HOLDOUT)
+    return scoring_files.without_costs(found) if is_from_elsewhere(folder) else found
+
+
+def exported_to(folder: Path) -> str:
+    """The folder of the job that another machine trains; "": it is trained here."""
+    try:
+        return read_regular(folder / EXPORTED, _PLACE_BYTES).decode("utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def record_export(folder: Path, job: Path) -> None:
+    """Raises AppError("run_unwritable")."""
+    _write(folder, EXPORTED, str(job).encode("utf-8", "replace"))
+
+
+def find(runs: Path, wanted: str) -> TrainingRunFolder:
+    """By folder, id, name, or a part of id or name that only one has. Raises AppError: run_unknown, run_ambiguous."""
+    wanted = wanted.encode("utf-8", "replace").decode()  # bytes of no encoding: nothing here is called so
+    folder = _as_folder(wanted)
+    if folder is not None:
+        return read(folder)
+    known = list_all(runs)
+    found = [run for run in known if wanted in (run.id, run.name)]
+    if not found and wanted.strip():
+        part = wanted.strip().casefold()
+        found = [run for run in known if part in f"{run.id} {run.name}".casefold()]
+    if not found:
+        raise AppError("run_unknown", wanted=wanted)
+    if len(found) > 1:
+        raise AppError("run_ambiguous", wanted=wanted, count=len(found), known=" / ".join(run.id for run in found[:5]))
+    return found[0]
+
+
+def find_folder(runs: Path, wanted: str) -> Path:
+    """Return the folder of the run that `find` finds. Raises AppError as that."""
+    return find(runs, wanted).folder
+
+
+def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
+    """Makes the folder of a new run with its spec, and gives it. An adapter that is trained further is copied into it,
+    and with `takes_data` the data, too: then nothing that happens to them elsewhere touches the run.
+
+    Nothing of it stays where it cannot be made. Raises AppError: run_folder_taken, run_unwritable, run_data_missing,
+    drive_space.
+    """
+    folder = Path(asked.folder)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if next(folder.iterdir(), None) is not None:
+            raise AppError("run_folder_taken", path=str(folder))
+    except OSError as error:
+        raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
+    try:
+        taken = _with_data(asked, folder) if takes_data else asked
+        settled = _with_start(taken, folder) if asked.adapter else taken
+        known = lineage.lineage_of_spec(asked).as_json()
+        if known:
+            write_atomically(
+                folder / lineage.LINEAGE_FILE, json.dumps(known, ensure_ascii=False).encode("utf-8", "replace")
+            )
+        _store_spec(folder, settled)
+    except OSError as error:
+        failure = drive_error(error, folder, "run_unwritable")
+        shutil.rmtree(folder, ignore_errors=True)
+        raise failure from error
+    except AppError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+def _with_data(asked: RunSpec, folder: Path) -> RunSpec:
+    """Raises OSError, AppError("run_data_missing")."""
+    (folder / DATA).mkdir()
+    places: dict[str, Any] = {}
+    for part in PARTS:
+        source = getattr(asked, part)
+        if source:
+            places[part] = f"{DATA}/{part}.jsonl"
+            try:
+                shutil.copyfile(source, folder / places[part])
+            except FileNotFoundError as error:
+                raise AppError("run_data_missing", path=source) from error
+    manifest = Path(asked.train).parent / rows.MANIFEST
+    if manifest.is_file():
+        shutil.copyfile(manifest, folder / DATA / rows.MANIFEST)
+    return dataclasses.replace(asked, **places)
+
+
+def _with_start(asked: RunSpec, folder: Path) -> RunSpec:
+    """Raises OSError."""
+    copy_adapter(Path(asked.adapter), folder / START)
+    return dataclasses.replace(asked, adapter=START)
+
+
+def copy_adapter(source: Path, target: Path) -> None:
+    """What a run is trained further from. Raises OSError."""
+    target.mkdir()
+    for name in adapter.FILES:
+        if name != adapter.ROWS or (source / name).is_file():  # earlier ones did not tell what they know
+            shutil.copyfile(source / name, target / name)
+
+
+def write_spec(folder: Path, asked: RunSpec) -> None:
+    """Raises AppError("run_unwritable")."""
+    try:
+        _store_spec(folder, asked)
+    except OSError as error:
+        raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
+
+
+def _store_spec(folder: Path, asked: RunSpec) -> None:
+    """Raises OSError."""
+    told = json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1).encode("utf-8", "replace")
+    authenticity.write_registered(folder / SPEC, told)
+
+
+def _write(folder: Path, name: str, data: bytes) -> None:
+    try:
+        write_atomically(folder / name, data)
+    except OSError as error:
+        raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
+
+
+def effective_spec(run: TrainingRunFolder) -> RunSpec | None:
+    """The spec with everything decided; as it was asked for while nothing is decided yet."""
+    return base_models.read_spec(run.folder / EFFECTIVE) or run.spec
+
+
+def record_event(folder: Path, event: Event) -> None:
+    """Add to the journal what the process itself could not say any more."""
+    line = json.dumps(events.to_json(event), ensure_ascii=False).encode("utf-8", "replace")
+    with contextlib.suppress(OSError):
+        append_line(folder / standings.JOURNAL_FILE, line)
+
+
+# --------------------------------------------------------------------------- lock
+
+
+def lock_run(folder: Path) -> filelock.BaseFileLock:
+    """Nobody else trains in this folder until it is released.
+
+    Raises AppError: run_busy, run_judging, run_unwritable; run_ending where who began it is gone.
+    """
+    try:
+        lock = work_folder.acquire_lock(folder / LOCK)
+    except filelock.Timeout as error:
+        is_judged = standings.replay_status(folder).state == "finished"
+        raise AppError("run_judging" if is_judged else "run_busy", id=folder.name) from error
+    except OSError as error:
+        raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
+    standing = standings.replay_status(folder)
+    if not _has_ended(standing.pid, folder, _EXIT_LIMIT_S if standing.end else 0.0):
+        lock.release()
+        raise AppError("run_ending", id=folder.name)
+    return lock
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether somebody trains or judges in this folder."""
+    return work_folder.is_locked(folder / LOCK)
+
+
+def _has_ended(pid: int, folder: Path, limit_s: float) -> bool:
+    """Waits for a process that has said its last word."""
+    if not _is_alive(pid, folder):
+        return True
+    try:
+        psutil.Process(pid).wait(limit_s)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.TimeoutExpired:
+        return False
+    return True
+
+
+def _is_alive(pid: int, folder: Path) -> bool:
+    """Whether it is the process that trains in this folder: numbers of processes are used again."""
+    try:
+        return bool(pid) and str(folder / SPEC) in psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
+
+
+# ------------------------------------------------------------------------- delete
+
+
+def delete_run(run: TrainingRunFolder) -> int:
+    """Deletes the folder and gives the bytes that are free now. Raises AppError: run_busy, run_not_removed.
+
+    The spec goes last: what an interruption leaves is still a run, and can be removed.
+    """
+    if run.folder.is_symlink():  # what it leads to may hold more than a run
+        return _unlinked(run)
+    held = lock_run(run.folder)
+    try:
+        for path in sorted(run.folder.iterdir(), key=lambda path: path.name == SPEC):
+            if path.name != LOCK:
+                _delete(path)
+    except OSError as error:
+        raise AppError("run_not_removed", id=run.id, reason=error.strerror or str(error)) from error
+    finally:
+        held.release()
+    with contextlib.suppress(OSError):  # somebody has just opened the lock: an empty folder is no run any more
+        (run.folder / LOCK).unlink(missing_ok=True)
+        run.folder.rmdir()
+    return run.size_bytes
+
+
+def _unlinked(run: TrainingRunFolder) -> int:
+    """Raises AppError("run_not_removed")."""
+    try:
+        run.folder.unlink()
+    except OSError as error:
+        raise AppError("run_not_removed", id=run.id, reason=error.strerror or str(error)) from error
+    return 0
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+# -------------------------------------------------------------------------- facts
+
+
+def size_bytes(folder: Path) -> int:
+    return sum(_sizes(folder))
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    for base, _folders, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # gone meanwhile
+                yield Path(base, name).lstat().st_size
+
+
+def _began_at(run: TrainingRunFolder) -> float:
+    if run.standing.started_at:
+        return run.standing.started_at
+    try:
+        return (run.folder / SPEC).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _as_folder(wanted: str) -> Path | None:
+    """The folder of a run that is named by its path, or by its spec's."""
+    try:
+        path = Path(wanted).expanduser().absolute()
+        folder = path.parent if path.name == SPEC else path
+        return folder if (folder / SPEC).is_file() else None
+    except (OSError, RuntimeError, ValueError):  # too long for a name, `~` of nobody
+        return None

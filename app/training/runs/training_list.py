@@ -1,0 +1,435 @@
+"""All trainings in one list: those that are planned, that go on, and that are over. Quick with hundreds of runs.
+
+Of a run's journal only its ends are read, and what was read is kept as long as its files stay as they are. A draft that
+a run was begun from has one entry with it, the run's.
+
+What people do with runs that are there: another name, a note, and the bin, out of which they come back.
+
+Data that were split and frozen (`app.training.data.data_split`) for a training, wherever they lie: of drafts and of runs.
+
+Only their records are read: whether they still are what was written is asked by who uses one (`split.verify`).
+"""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import os
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from app.base import authenticity, invisible_characters, search_text
+from app.base.errors import AppError
+from app.base.files import strict_json, work_folder
+from app.base.files.day_record import DayRecord
+from app.base.files.input_file import open_regular
+from app.base.files.output_file import drive_error, write_atomically
+from app.base.paths import Paths
+from app.chat.organizer import BIN_DAYS
+from app.inference.local_model import LocalModel
+from app.models import base_models
+from app.training import drafts
+from app.training.data import rows
+from app.training.data.rows import PARTS
+from app.training.runs import run_folders, run_journal
+from app.training.runs.run_folders import TrainingRunFolder
+from app.training.runs.run_journal import RunStatus
+from trainer import events
+from trainer.events import Event, Finished, Started
+
+NOTE_FILE = "note.txt"  # in the run's folder
+NOTE_CHARACTERS = 4000
+
+
+def read_note(folder: Path) -> str:
+    """ "": nobody has written one."""
+    try:
+        with open_regular(folder / NOTE_FILE) as file:
+            return file.read(4 * NOTE_CHARACTERS).decode("utf-8", "replace")[:NOTE_CHARACTERS]
+    except OSError:
+        return ""
+
+
+def write_note(folder: Path, text: str) -> None:
+    """Also while it is trained. Raises AppError: run_note_long, run_unwritable, drive_space."""
+    if len(text) > NOTE_CHARACTERS:
+        raise AppError("run_note_long", letters=f"{len(text):,}", most=f"{NOTE_CHARACTERS:,}")
+    try:
+        if text.strip():
+            write_atomically(folder / NOTE_FILE, text.encode("utf-8", "replace"))
+        else:
+            (folder / NOTE_FILE).unlink(missing_ok=True)
+    except OSError as error:
+        raise drive_error(error, folder, "run_unwritable") from error
+
+
+def rename_run(run: TrainingRunFolder, name: str) -> None:
+    """In its spec, where the name is; "": it is called by its folder.
+
+    Raises AppError: run_damaged, run_from_elsewhere, run_busy, run_judging, run_ending, run_unwritable, drive_space.
+    """
+    if run.spec is None:
+        raise AppError("run_damaged", id=run.id)
+    run_folders.require_planned_here(run)
+    held = run_folders.lock_run(run.folder)
+    path = run.folder / run_folders.SPEC
+    try:
+        said = strict_json.load_file(path)
+        said["name"] = name.strip().encode("utf-8", "replace").decode()
+        told = json.dumps(said, ensure_ascii=False, indent=1).encode()
+        authenticity.write_registered(path, told)
+    except OSError as error:
+        raise drive_error(error, run.folder, "run_unwritable") from error
+    finally:
+        held.release()
+
+
+# ------------------------------------------------------------------------ the bin
+
+
+def move_run_to_bin(run: TrainingRunFolder, models: Collection[LocalModel]) -> None:
+    """Into the bin. `models`: of the list.
+
+    Raises AppError: run_has_model, run_busy, run_judging, run_ending, run_not_removed, run_unwritable.
+    """
+    require_no_model(run, models)
+    run_folders.lock_run(
+        run.folder
+    ).release()  # nobody works on it; a folder with an open file cannot be moved everywhere
+    try:
+        work_folder.move_to_bin(run.folder, time.time())
+    except OSError as error:
+        raise AppError("run_not_removed", id=run.id, reason=error.strerror or str(error)) from error
+
+
+def restore_run(where: Path, id: str) -> TrainingRunFolder:
+    """`where`: the runs' folder. Raises AppError("run_unwritable")."""
+    try:
+        return run_folders.read(work_folder.restore_from_bin(where, id))
+    except OSError as error:
+        raise drive_error(error, where / id, "run_unwritable") from error
+
+
+def require_no_model(run: TrainingRunFolder, models: Collection[LocalModel]) -> None:
+    """Raises AppError("run_has_model") where one of the list lies in it."""
+    for model in models:
+        if run.folder.resolve() in Path(model.path).resolve().parents:
+            raise AppError("run_has_model", id=run.id, model=model.name, model_id=model.id)
+
+
+def clear_bases(where: Path, cache: Path) -> int:
+    """Deletes what bases were turned into, for runs that are gone; gives the bytes. Runs in the bin are not counted:
+    what one of them needs is made again. `where`: the runs' folder."""
+    return base_models.delete_unused_conversions(cache, [run.spec for run in run_folders.list_all(where)])
+
+
+OPEN_STATES = ("waiting", "running", "judging", "paused", "crashed", "exported")  # states of runs that are not over
+DAMAGED = "damaged"  # of a draft: it cannot be opened, and can be removed
+_VERDICTS = ("adopt", "check", "reject")
+_HEAD_BYTES, _TAIL_BYTES = 1 << 13, 1 << 15
+_CACHED = 1000  # runs
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingEntry:
+    """`state`: of a draft, the step (`app.training.drafts`) that it goes on at, or DAMAGED; of a run, as `runs.Run` has.
+
+    `verdict`: adopt | check | reject; "": it was not judged. `base`, `data`: what people call them. `draft`: the id of
+    the one that the run was begun from.
+    """
+
+    kind: str  # draft | run
+    id: str  # its folder's name
+    name: str  # "": nobody has given one yet
+    state: str
+    when: float  # seconds since 1970: it began, or was changed last of a draft
+    verdict: str = ""
+    base: str = ""
+    data: str = ""
+    note: str = ""
+    draft: str = ""
+    folder: Path = Path()
+
+    @property
+    def is_open(self) -> bool:
+        return self.kind == "draft" or self.state in OPEN_STATES
+
+    @property
+    def words(self) -> str:
+        """All that is searched."""
+        return "\n".join((self.name, self.note, self.base, self.data))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingsOverview:
+    """The newest first."""
+
+    in_progress: tuple[TrainingEntry, ...] = ()
+    history: tuple[TrainingEntry, ...] = ()
+
+    @property
+    def entries(self) -> tuple[TrainingEntry, ...]:
+        return self.in_progress + self.history
+
+    def search(self, query: str) -> "TrainingsOverview":
+        """Those that have every word of the query; all of them where it has none."""
+        sought = search_text.split_query(query)
+
+        def kept(entries: tuple[TrainingEntry, ...]) -> tuple[TrainingEntry, ...]:
+            return tuple(
+                entry
+                for entry in entries
+                if all(search_text.count_occurrences(search_text.fold(entry.words), [w]) for w in sought)
+            )
+
+        return TrainingsOverview(kept(self.in_progress), kept(self.history))
+
+
+def list_trainings(where: Paths) -> TrainingsOverview:
+    """All that there are now."""
+    begun = {Path(draft.run).name: draft for draft in reversed(drafts.list_all(where.drafts)) if draft.run}
+    found = [
+        dataclasses.replace(entry, draft=begun[entry.id].id) if entry.id in begun else entry
+        for entry in _runs(where.runs)
+    ]
+    shown = {entry.draft for entry in found}
+    found += (entry for entry in _drafts(where.drafts) if entry.id not in shown)
+    found.sort(key=lambda entry: (entry.when, entry.id), reverse=True)
+    return TrainingsOverview(
+        tuple(entry for entry in found if entry.is_open),
+        tuple(entry for entry in found if not entry.is_open),
+    )
+
+
+def has_finished(folder: Path) -> bool:
+    """Whether the run in it was trained to its end; quick, however long its journal is."""
+    try:
+        with open_regular(folder / run_journal.JOURNAL_FILE) as file:
+            end = _last_of(file)
+    except OSError:  # it has not begun
+        return False
+    return isinstance(end, Finished)
+
+
+# ---------------------------------------------------------------------- the bin
+
+
+def move_to_bin(where: Paths, entry: TrainingEntry, models: Collection[LocalModel]) -> None:
+    """Into the bin, a run with the draft that it was begun from.
+
+    Raises AppError: run_has_model, run_busy, run_judging, run_ending, run_not_removed, draft_unwritable.
+    """
+    if entry.kind == "draft":
+        drafts.move_to_bin(where.drafts, entry.id)
+        return
+    move_run_to_bin(run_folders.read(entry.folder), models)
+    if entry.draft:
+        with contextlib.suppress(AppError):  # then it is a draft again
+            drafts.move_to_bin(where.drafts, entry.draft)
+
+
+def restore_training(where: Paths, entry: TrainingEntry) -> None:
+    """What `remove` has taken away. Raises AppError: run_unwritable, draft_unwritable, drive_space."""
+    if entry.kind == "draft":
+        drafts.restore(where.drafts, entry.id)
+        return
+    restore_run(where.runs, entry.id)
+    if entry.draft and not (where.drafts / entry.draft).exists():
+        drafts.restore(where.drafts, entry.draft)
+
+
+def empty_bin(where: Paths, now: float, days: float = BIN_DAYS) -> int:
+    """Deletes for good what was removed so many days ago; gives how many. To be called in the background."""
+    record = DayRecord(where.data)
+    gone = work_folder.empty_bin(where.runs, record, now, days)
+    if gone:
+        clear_bases(where.runs, where.bases)
+    return len(gone) + len(work_folder.empty_bin(where.drafts, record, now, days))
+
+
+# ----------------------------------------------------------------------- drafts
+
+
+def _drafts(folder: Path) -> Iterator[TrainingEntry]:
+    for id in drafts.list_ids(folder):
+        try:
+            draft = drafts.read(folder, id)
+        except AppError:
+            yield TrainingEntry("draft", id, "", DAMAGED, _time(folder / id / drafts.DRAFT_FILE), folder=folder / id)
+            continue
+        data = draft.data.source if draft.data else ""
+        base = _base_name(draft.base)
+        yield TrainingEntry(
+            "draft", id, draft.name, draft.step, draft.changed_at, base=base, data=data, folder=folder / id
+        )
+
+
+# ------------------------------------------------------------------------- runs
+
+
+def _runs(folder: Path) -> Iterator[TrainingEntry]:
+    """What is read of each takes a moment; whether somebody works on it is asked each time."""
+    for path in run_folders.list_folders(folder):
+        entry, told = _run(path, tuple(_stamp(path / name) for name in _FILES))
+        yield dataclasses.replace(entry, state=run_folders.state_of(path, told))
+
+
+_FILES = (run_folders.SPEC, run_journal.JOURNAL_FILE, run_folders.GATE, NOTE_FILE)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Another one as soon as the file is another."""
+    try:
+        status = path.stat()
+        return status.st_mtime_ns, status.st_size
+    except OSError:
+        return 0, -1
+
+
+@functools.lru_cache(_CACHED)
+def _run(folder: Path, _stamps: tuple[tuple[int, int], ...]) -> tuple[TrainingEntry, RunStatus]:
+    told = _read_ends(folder / run_journal.JOURNAL_FILE)
+    asked = base_models.read_spec(folder / run_folders.SPEC)
+    entry = TrainingEntry(
+        "run", folder.name, (asked.name if asked else "") or invisible_characters.to_single_line(folder.name), "",
+        told.started_at or _time(folder / run_folders.SPEC), _verdict(folder / run_folders.GATE),
+        _base_name(asked.base) if asked else "", _data_name(Path(asked.train)) if asked else "",
+        read_note(folder), folder=folder,
+    )  # fmt: skip
+    return entry, told
+
+
+def _read_ends(path: Path) -> RunStatus:
+    """When it first began, its last process, and how it ended; nothing of the way."""
+    try:
+        with open_regular(path) as file:
+            first = file.read(_HEAD_BYTES).partition(b"\n")[0]
+            end = _last_of(file)
+    except OSError:  # it has not begun
+        return RunStatus()
+    if not isinstance(end, events.TERMINAL):  # it goes on, or has broken off
+        return _read_starts(path)
+    began = _event(first, b"started")
+    return RunStatus(started_at=began.time if isinstance(began, Started) else 0.0, end=end)
+
+
+def _last_of(file: BinaryIO) -> Event | None:
+    """The last event that begins or ends something, among the last lines. Raises OSError."""
+    file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+    last = file.read().splitlines()
+    return next(
+        (event for line in reversed(last) if (event := _event(line, *_FIRST_AND_LAST_EVENTS)) is not None), None
+    )
+
+
+def _read_starts(path: Path) -> RunStatus:
+    """By which process: that stands anywhere."""
+    with contextlib.suppress(OSError):
+        found = [_event(line, b"started") for line in strict_json.read_bytes(path).splitlines()]
+        began = [event for event in found if isinstance(event, Started)]
+        if began:
+            return RunStatus(started_at=began[0].time, pid=began[-1].pid)
+    return RunStatus()
+
+
+_FIRST_AND_LAST_EVENTS = (b"started", b"finished", b"paused", b"cancelled", b"failed")
+
+
+def _event(line: bytes, *kinds: bytes) -> Event | None:
+    """None, too, for one that is none of these kinds."""
+    if not any(kind in line[:40] for kind in kinds):
+        return None
+    try:
+        return run_journal.read_event(line)
+    except ValueError:  # torn, or of a newer protocol
+        return None
+
+
+def _verdict(path: Path) -> str:
+    """Nothing of one that was not measured here."""
+    try:
+        raw = strict_json.read_bytes(path)
+        found = strict_json.loads(raw)["verdict"] if authenticity.is_registered(path.name, raw) else ""
+    except (OSError, ValueError, TypeError, LookupError):
+        return ""
+    return found if found in _VERDICTS else ""
+
+
+def _data_name(train: Path) -> str:
+    source = _json(train.parent / rows.MANIFEST).get("source")
+    name = source.get("name") if isinstance(source, dict) else None
+    return invisible_characters.to_single_line(str(name or train.name))
+
+
+def _base_name(base: str) -> str:
+    return invisible_characters.to_single_line(Path(base).name)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """{}: not there, or not readable."""
+    try:
+        found = strict_json.load_file(path)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _time(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SplitChoice:
+    """`name`: of the training that it was made for; "": nobody has given one. `source`: what people call the data."""
+
+    name: str
+    folder: str
+    source: str = ""
+    train: int = 0  # rows
+    holdout: int = 0
+
+
+def list_splits(where: Paths) -> list[SplitChoice]:
+    """Each once, whoever has a copy of it: those of runs before those of drafts, the newest first."""
+    found: dict[tuple[str, ...], SplitChoice] = {}
+    for name, folder in (*_run_splits(where.runs), *_draft_splits(where.drafts)):
+        read = _read_split_record(name, folder)
+        if read is not None:
+            hashes, choice = read
+            found.setdefault(hashes, choice)
+    return list(found.values())
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _run_splits(folder: Path) -> Iterator[tuple[str, Path]]:
+    for run in sorted(run_folders.list_folders(folder), key=lambda run: run.name, reverse=True):
+        asked = base_models.read_spec(run / run_folders.SPEC)
+        if asked is not None:
+            yield asked.name, run / run_folders.DATA
+
+
+def _draft_splits(folder: Path) -> Iterator[tuple[str, Path]]:
+    for draft in drafts.list_all(folder):
+        if draft.frozen is not None:
+            yield draft.name, Path(draft.frozen.folder)
+
+
+def _read_split_record(name: str, folder: Path) -> tuple[tuple[str, ...], SplitChoice] | None:
+    """With the hashes of its parts. None: no split lies there, or its record cannot be read."""
+    try:
+        manifest = strict_json.load_file(folder / rows.MANIFEST)
+        files = manifest["files"]
+        hashes = tuple(str(files[part]["sha256"]) for part in PARTS)
+        source = str(manifest.get("source", {}).get("name") or "")
+        train, holdout = (int(files[part]["rows"]) for part in ("train", "holdout"))
+        return hashes, SplitChoice(name, str(folder), source, train, holdout)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

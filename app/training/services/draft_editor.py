@@ -1,0 +1,536 @@
+"""One training that is being planned: what is decided at once, and what takes time in the background.
+
+What is worked on in the background for a training that is planned: its rows and its split, whole or not at all.
+"""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base import confidentiality
+from app.base.confidentiality import ExportRequest, Label, Permit
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.services.background import LongTask, TaskProgress
+from app.base.services.child_process import wait_for_end
+from app.base.tables.column_mapping import ColumnMapping
+from app.inference import speed
+from app.inference.local_model import LocalModel
+from app.inference.services.engine import EngineClient
+from app.training import drafts, remote_job, run_plan, spec_builder
+from app.training.data import check, curation, data_split, file_import
+from app.training.data.curation import Curation, CurationItem, Decision
+from app.training.data.data_split import LeakageReport
+from app.training.data.file_import import ImportOrigin
+from app.training.data.rows import PARTS, TrainingRow
+from app.training.drafts import DraftData, DraftSplit, TrainingDraft, TrainingForecast
+from app.training.environment import shipped_tools
+from app.training.generation import pair_files
+from app.training.remote_job import RemoteJob
+from app.training.run_plan import ProcessWatch, RunPlan
+from app.training.runs import lineage, run_folders
+from app.training.runs.lineage import Lineage
+from app.training.services.training_run import Trainer
+from trainer import adapter
+from trainer.events import Event, Phase
+
+
+@dataclass(frozen=True, slots=True)
+class _DraftTask:
+    """What goes on in the background. `done` takes its result. `made`: folders that it makes, which do not stay where
+    nothing comes of it."""
+
+    done: Callable[[Any], None]
+    made: list[Path]
+
+
+class DraftEditor(QObject):
+    """One piece of background work at a time; it ends with `ended`, after `failed` where it has failed. What was
+    cancelled before its result was there leaves nothing behind.
+
+    The draft is on the disk whenever `changed` is emitted.
+    """
+
+    changed = Signal(object)  # Draft
+    began = Signal(str)  # opening | importing | freezing | checking | beginning | exporting
+    progressed = Signal(int, int)  # done, total; 0: not known
+    ended = Signal()
+    failed = Signal(object)  # AppError
+    columns_unknown = Signal()  # instead of `failed`: somebody has to say what the columns of the file are
+    begun = Signal(object)  # the folder (Path) of a run, which has its spec and is to be trained
+    job_made = Signal(object)  # Job (app.training.remote_job): another machine is to train the run
+
+    def __init__(
+        self,
+        draft: TrainingDraft,
+        paths: Paths,
+        models: Callable[[], Sequence[LocalModel]],
+        trainer: Callable[[], Trainer | None],
+        engine: EngineClient | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        """`trainer` returns None where there is no training environment. `engine`: the one that answers, which is
+        unloaded for a check, since a training has its memory for itself, too; None: there is none."""
+        super().__init__(parent)
+        self._paths = paths
+        self._models = models
+        self._trainer = trainer
+        self._engine = engine
+        self._drafts = paths.drafts
+        self.draft = dataclasses.replace(draft, has_environment=trainer() is not None)
+        self.curation: Curation | None = None
+        self.origin: ImportOrigin | None = None  # of the rows; None: they were generated
+        self.leakage: LeakageReport | None = None  # of the split that was frozen last
+        self.plan: RunPlan | None = None  # of the last forecast
+        self.phase: Phase | None = None  # that the trainer is in while it is asked
+        self._task: LongTask | None = None
+        self._work: _DraftTask | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        return self._work is not None
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    # ------------------------------------------------------------------ at once
+
+    def change(self, **fields: Any) -> None:
+        """Fields of the draft. Raises AppError("draft_unwritable" | "drive_space")."""
+        self._keep(dataclasses.replace(self.draft, **fields))
+
+    def choose(self, **settings: Any) -> None:
+        """As `Draft.with_settings`. Raises AppError as `change`."""
+        self._keep(self.draft.with_settings(**settings))
+
+    def refresh_environment(self) -> None:
+        """After one was made or deleted. Raises AppError as `change`."""
+        has_environment = self._trainer() is not None
+        if has_environment != self.draft.has_environment:
+            self.change(has_environment=has_environment)
+
+    def decide(self, decision: Decision) -> None:
+        """Raises AppError as `Curation.decide`."""
+        assert self.curation is not None
+        self.curation.decide(decision)
+        self._count()
+
+    def undo(self) -> int:
+        """The number of the item whose decision was taken back; 0: there was none. Raises AppError as `Curation`."""
+        assert self.curation is not None
+        number = self.curation.undo()
+        if number:
+            self._count()
+        return number
+
+    # ------------------------------------------------------------ in the background
+
+    def open(self) -> None:
+        """The rows of an earlier time."""
+        if (data := self.draft.data) is not None:
+            folder = Path(data.folder)
+            self._do("opening", lambda _progress: (Curation(folder), file_import.read_origin(folder)), self._on_opened)
+
+    def import_file(self, path: Path, mapping: ColumnMapping | None = None) -> None:
+        """In place of what rows there are."""
+        folder = drafts.free_folder(self._drafts, self.draft.id, drafts.ROWS)
+        self._do(
+            "importing",
+            lambda progress: _import_rows(path, mapping, folder, progress),
+            lambda found: self._on_imported(found[0], found[1], path),
+            [folder],
+        )
+
+    def import_pairs(self, path: Path, source: str) -> None:
+        """A file of generated pairs, in place of what rows there are. `source`: the collection's name."""
+        folder = drafts.free_folder(self._drafts, self.draft.id, drafts.ROWS)
+        data = DraftData(source, 0, 0, folder=str(folder), file=str(path))
+        self._do(
+            "importing",
+            lambda _progress: _import_pairs(path, folder),
+            lambda found: self._on_rows(found, data),
+            [folder],
+        )
+
+    def freeze(self) -> None:
+        """Splits the rows as they stand now."""
+        assert self.curation is not None
+        assert self.draft.data is not None
+        rows, revision = self.curation.rows(), self.curation.revision
+        folder = drafts.free_folder(self._drafts, self.draft.id, drafts.SPLIT)
+        source, start = split_source(self.draft.data, self.curation, self.origin), self.draft.start
+
+        def work(progress: TaskProgress) -> tuple[DraftSplit, LeakageReport]:
+            known = adapter.known_rows(Path(start.folder)) if start else frozenset()
+            return _split_rows(rows, revision, source, folder, known, progress)
+
+        self._do("freezing", work, self._on_frozen, [folder])
+
+    def check(self, *, measures: bool = False) -> None:
+        """What a run would take, and what the trainer finds in the data. `measures`: three steps are tried.
+
+        `phase` is new with each `progressed`. Where it fails, what was found before counts no more. It fails at once,
+        and nothing is lost, with check_engine_busy while an answer is given, and with check_memory_taken where a trial
+        would be beside a training or a study.
+        """
+        draft, engine, self.phase = self.draft, self._engine, None
+        refusal = _refusal(engine, measures=measures)
+        ending = engine.end() if engine is not None and refusal is None else 0
+
+        def work(progress: TaskProgress) -> RunPlan | AppError:
+            if refusal is not None:
+                raise refusal
+            wait_for_end(ending)
+            try:
+                return self._plan(draft, progress, measures=measures)
+            except AppError as error:
+                return error
+
+        self._do("checking", work, lambda found: self._on_planned(found, draft))
+
+    def begin(self) -> None:
+        """A run's folder, with its own copy of the data. Fails with begin_memory_taken where it could not begin now."""
+        draft, made = self.draft, list[Path]()
+        is_taken = self._engine is not None and self._engine.refusal is not None
+
+        def work(progress: TaskProgress) -> Path:
+            if is_taken:
+                raise AppError("begin_memory_taken")
+            asked = self._asked(draft)
+            progress.check()
+            made.append(run_folders.create(asked, takes_data=True))
+            return made[0]
+
+        self._do("beginning", work, self._on_begun, made)
+
+    @property
+    def exports_log(self) -> Path:
+        return self._paths.exports_log
+
+    @property
+    def lineage(self) -> Lineage:
+        """Where the rows are from, and what was known of their label."""
+        data, frozen = self.draft.data, self.draft.frozen
+        found = lineage.lineage_of_data(Path(frozen.folder)) if frozen is not None else Lineage()
+        if data is not None and self.curation is not None:
+            return found.joined(rows_lineage(data, self.curation, self.origin))
+        return (
+            found.joined(Lineage(confidentiality.label_from_word(data.label), data.origins))
+            if data is not None
+            else found
+        )
+
+    def job_of(self, folder: Path) -> ExportRequest:
+        """The job in that folder, for the gate: by the labels that data, adapter and base have now."""
+        draft, documents = self.draft, self._paths.documents
+        known = self.lineage
+        if draft.start is not None:
+            known = known.joined(lineage.lineage_of_adapter(Path(draft.start.folder)))
+        found = [model for model in self._models() if draft.base in (model.id, model.path)]
+
+        def label_now() -> Label:
+            of_base = [lineage.label_of_model(documents, model) for model in found]
+            return confidentiality.highest_label((known.label_now(documents), *of_base))
+
+        return ExportRequest("job", str(folder.absolute()), label_now, draft.name)
+
+    def make_job(self, folder: Path, permit: Permit, *, with_base: bool = False) -> None:
+        """A folder with which another machine trains it, into an empty one or one that is not there yet. The run is
+        listed here as one that another machine has. Fails with converter_missing and converter_not_shipped, too."""
+        draft, made = self.draft, list[Path]()
+
+        def work(progress: TaskProgress) -> tuple[RemoteJob, Path]:
+            trainer = self._trainer()
+            # What the adapter becomes a GGUF file with, where it is trained.
+            asked = self._asked(
+                draft, trainer.converter if trainer is not None else str(shipped_tools.find_converter()[0])
+            )
+            progress.check()
+            job = remote_job.make_job(asked, folder, permit=permit, with_base=with_base)
+            made.append(job.folder)
+            progress.check()
+            run = run_folders.create(asked, takes_data=True)
+            made.append(run)
+            run_folders.record_export(run, job.folder)
+            return job, run
+
+        self._do("exporting", work, lambda found: self._on_job_made(*found), made)
+
+    # ------------------------------------------------------------------- private
+
+    def _do(
+        self, what: str, work: Callable[[TaskProgress], Any], done: Callable[[Any], None], made: Sequence[Path] = ()
+    ) -> None:
+        """`made`: as in `_DraftTask`; it may grow while it works."""
+        assert not self.is_busy
+        self._work = now = _DraftTask(done, made if isinstance(made, list) else list(made))
+        self._task = background.run_long(
+            lambda progress: run_or_clean_up(work, now.made, progress),
+            self._deliver,
+            self._fail,
+            self._on_progressed,
+            self._on_cancelled,
+        )
+        self.began.emit(what)
+
+    def _deliver(self, result: Any) -> None:
+        if self._task is not None and self._task.progress.is_cancelled:
+            self._end(lambda _work: None)
+        else:
+            self._end(lambda work: work.done(result))
+
+    def _fail(self, error: AppError) -> None:
+        is_question = error.code == "data_no_columns"
+        self._end(lambda _work: self.columns_unknown.emit() if is_question else self.failed.emit(error))
+
+    def _on_cancelled(self) -> None:
+        self._end(lambda _work: None)
+
+    def _on_progressed(self, done: int, total: int) -> None:
+        self.progressed.emit(done, total)
+
+    def _end(self, then: Callable[[_DraftTask], None]) -> None:
+        work, self._work, self._task = self._work, None, None
+        assert work is not None
+        try:
+            then(work)
+        except AppError as error:
+            self.failed.emit(error)
+        finally:
+            _delete_folders(folder for folder in work.made if str(folder) not in self._folders)
+            self.ended.emit()
+
+    @property
+    def _folders(self) -> tuple[str, ...]:
+        """Of the rows, the split and the run that count, and of the run's job."""
+        parts = tuple(part.folder for part in (self.draft.data, self.draft.frozen) if part is not None)
+        return (*parts, self.draft.run, run_folders.exported_to(Path(self.draft.run))) if self.draft.run else parts
+
+    def _keep(self, draft: TrainingDraft) -> None:
+        self.draft = drafts.save(self._drafts, draft, time.time())
+        self.changed.emit(self.draft)
+
+    def _on_opened(self, found: tuple[Curation, ImportOrigin | None]) -> None:
+        self.curation, self.origin = found
+        self._count()
+
+    def _on_imported(self, file: ImportOrigin, rows: Curation, path: Path) -> None:
+        found = file.imported
+        data = DraftData(
+            found.name, 0, 0, unusable=len(found.bad), folder=str(rows.folder), file=str(path),
+            mapping=found.mapping.as_dict(), label=found.label,
+        )  # fmt: skip
+        self._on_rows(rows, data, file)
+
+    def _on_rows(self, rows: Curation, data: DraftData, file: ImportOrigin | None = None) -> None:
+        before = self.draft
+        name = before.name or (Path(data.source).stem if file is not None else data.source)
+        self._keep(dataclasses.replace(before, name=name, data=_with_counts(data, rows), frozen=None))
+        self.curation, self.origin, self.leakage = rows, file, None
+        self._drop(before.data.folder if before.data else "")
+        self._drop_split(before)
+
+    def _count(self) -> None:
+        assert self.curation is not None
+        assert self.draft.data is not None
+        data = _with_counts(self.draft.data, self.curation)
+        if data != self.draft.data:
+            self._keep(dataclasses.replace(self.draft, data=data))
+
+    def _on_frozen(self, found: tuple[DraftSplit, LeakageReport]) -> None:
+        before, (frozen, report) = self.draft, found
+        self._keep(dataclasses.replace(before, frozen=frozen))
+        self.leakage = report
+        self._drop_split(before)
+
+    def _drop_split(self, before: TrainingDraft) -> None:
+        if before.frozen is not None:
+            self._drop(before.frozen.folder)
+
+    def _drop(self, folder: str) -> None:
+        """Only what is of this draft."""
+        if folder and self._drafts / self.draft.id in Path(folder).parents:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _on_planned(self, found: RunPlan | AppError, asked: TrainingDraft) -> None:
+        """Raises AppError, with which it has failed."""
+        if isinstance(found, AppError):
+            self.plan = None
+            self._keep(dataclasses.replace(self.draft, forecast=None))
+            raise found
+        self.plan = plan = found
+        forecast = TrainingForecast(
+            asked.mark, plan.total_s, plan.needed_bytes, plan.allowed_bytes, plan.disk.training,
+            plan.free_disk_bytes, plan.counts.is_exact, plan.findings, plan.changes, plan.measured is not None,
+            plan.device.kind,
+        )  # fmt: skip
+        self._keep(dataclasses.replace(self.draft, forecast=forecast))
+
+    def _on_begun(self, folder: Path) -> None:
+        self._keep(dataclasses.replace(self.draft, run=str(folder)))
+        self.begun.emit(folder)
+
+    def _on_job_made(self, job: RemoteJob, run: Path) -> None:
+        self._keep(dataclasses.replace(self.draft, run=str(run)))
+        self.job_made.emit(job)
+
+    # ------------------------------------------------------------- while it is worked on
+
+    def _asked(self, draft: TrainingDraft, converter_folder: str | None = None) -> Any:
+        """Return the specification of the run; `converter_folder`: None for that of the training environment.
+
+        Raises AppError as `drafting.draft`.
+        """
+        if converter_folder is None:
+            trainer = self._trainer()
+            converter_folder = trainer.converter if trainer else ""
+        data = draft.frozen.folder if draft.frozen else ""
+        start = draft.start.folder if draft.start else ""
+        chosen = {"name": draft.name, "base": draft.base, "data": data, "preset": draft.preset, "adapter": start}
+        return spec_builder.build_spec(chosen | draft.settings, self._paths, self._models(), converter_folder)
+
+    def _plan(self, draft: TrainingDraft, progress: TaskProgress, *, measures: bool) -> RunPlan:
+        """Raises AppError as `planning.plan`, what a run would fail by, probe_died."""
+        trainer, speed_file = self._trainer(), self._paths.data / speed.FILE_NAME
+        command = trainer.command if trainer is not None and trainer.can_judge else None  # the fake cannot plan
+
+        def heard(event: Event) -> None:
+            if isinstance(event, Phase):
+                if self._enter(event):
+                    progress.renew()
+                progress.report(event.done, event.total)
+
+        watch = ProcessWatch(lambda process: progress.on_cancel(process.kill), heard)
+        asked = self._asked(draft)
+        progress.check()
+        try:
+            plan = run_plan.plan_run(
+                asked, command, lambda kind: run_plan.find_device(kind, speed_file), measures=measures, watch=watch
+            )
+        finally:
+            progress.check()  # killed, it has left anything
+        is_said = any(finding.level == "block" for finding in plan.findings)  # better than by the problem
+        if plan.problem is not None and not (is_said and plan.problem.code == "run_preflight_blocked"):
+            raise plan.problem
+        if measures and plan.measured is None and plan.fits:
+            raise AppError("probe_died")
+        return plan
+
+    def _enter(self, phase: Phase) -> bool:
+        """Whether it is another one than before."""
+        before, self.phase = self.phase, phase
+        return before is None or before.name != phase.name
+
+
+def _refusal(engine: EngineClient | None, *, measures: bool) -> AppError | None:
+    if engine is None:
+        return None
+    if measures and engine.refusal is not None:
+        return AppError("check_memory_taken")
+    return AppError("check_engine_busy") if engine.is_computing else None
+
+
+def run_or_clean_up(work: Callable[[TaskProgress], Any], made: Sequence[Path], progress: TaskProgress) -> Any:
+    """The result of work that nobody has cancelled; otherwise nothing of it stays. Raises what `work` does, and
+    Cancelled."""
+    try:
+        result = work(progress)
+        progress.check()
+    except BaseException:
+        _delete_folders(made)
+        raise
+    return result
+
+
+def _delete_folders(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _with_counts(data: DraftData, rows: Curation) -> DraftData:
+    counts = rows.counts
+    return dataclasses.replace(
+        data,
+        revision=rows.revision,
+        used=sum(counts[state] for state in curation.TRAINED_STATES),
+        left_out=counts["left_out"],
+        undecided=counts["undecided"],
+        label=rows.label or data.label,
+    )
+
+
+def split_source(data: DraftData, rows: Curation, file: ImportOrigin | None) -> dict[str, Any]:
+    """What a split says of the rows that it was made of, as `kotae data split` does. `flagged`: lines of those that are
+    used; `decided`: how many rows people have kept, changed and left out. `file`: None: they were generated."""
+    told: dict[str, Any] = {"name": data.source}
+    if file is not None:
+        told |= {"sha256": file.imported.sha256}
+    told |= {"rows": len(rows.items), "unusable_rows": data.unusable, "mapping": data.mapping}
+    flagged: dict[str, list[int]] = {}
+    for item in rows.items:
+        if rows.state_of(item) in curation.TRAINED_STATES:
+            for code in item.flags:
+                flagged.setdefault(code, []).append(item.row.line)
+    kinds: tuple[curation.DecisionKind, ...] = ("accepted", "edited", "rejected")
+    decided = {kind: rows.counts[kind] for kind in kinds if rows.counts[kind]}
+    told |= {"flagged": flagged, "used": data.used, "decided": decided}
+    return told | rows_lineage(data, rows, file).as_json()
+
+
+def rows_lineage(data: DraftData, rows: Curation, file: ImportOrigin | None) -> Lineage:
+    """What is known of where the rows are from. `file`: as of `source`."""
+    made_of = {(one.evidence.collection, one.evidence.document) for one in rows.items if one.evidence is not None}
+    made_of |= set(file.imported.origins) if file is not None else set()
+    return Lineage(
+        confidentiality.label_from_word(rows.label or data.label), tuple(sorted(made_of | set(data.origins)))
+    )
+
+
+def _import_rows(
+    path: Path, mapping: ColumnMapping | None, folder: Path, progress: TaskProgress
+) -> tuple[ImportOrigin, Curation]:
+    file = file_import.import_file(path, mapping)
+    progress.check()
+    found = check.check_rows(file, report=lambda _step, done, total: progress.report(done, total))
+    rows, source = (
+        _create_curation(folder, curation.items_from_rows(file.rows, found)),
+        file_import.origin_of(path, file),
+    )
+    file_import.write_origin(folder, source)
+    return source, rows
+
+
+def _import_pairs(path: Path, folder: Path) -> Curation:
+    return _create_curation(folder, curation.items_from_pairs(pair_files.load_pairs(path)))
+
+
+def _create_curation(folder: Path, items: Sequence[CurationItem]) -> Curation:
+    curation.create(folder, items)
+    return Curation(folder)
+
+
+def _split_rows(
+    rows: Sequence[TrainingRow],
+    revision: int,
+    source: dict[str, Any],
+    folder: Path,
+    known: Collection[str],
+    progress: TaskProgress,
+) -> tuple[DraftSplit, LeakageReport]:
+    """`known`: ids of rows that the adapter which is trained further knows. Raises Cancelled, AppError."""
+    made = data_split.split_rows(rows, known=known)
+    progress.check()
+    report = data_split.report_leakage(made)
+    progress.check()
+    manifest = data_split.write_split(made, folder, source, report.as_json())
+    counts = (len(made.train), len(made.validation), len(made.holdout))
+    hashes = tuple(manifest["files"][part]["sha256"] for part in PARTS)
+    return DraftSplit(str(folder), revision, *counts, hashes[-1], report.is_sound, len(made.removed), hashes), report

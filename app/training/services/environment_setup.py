@@ -1,0 +1,309 @@
+"""The training environment of this machine: made by a child that the user's click has started, looked at, deleted."""
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal, SignalInstance
+
+from app.base import json_lines
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.services.child_process import ChildExit, ChildProcess
+from app.base.services.preferences import Preferences
+from app.base.settings import Settings
+from app.inference.services.events import NetworkContact
+from app.models import training_environment
+from app.training.environment.messages import ContactedHost, Done, Failed, InstallJob, KitJob, Phase, event_from_json
+
+if TYPE_CHECKING:  # what looks at folders and packages is loaded when it is needed: most starts never do
+    from app.training.environment.folders import EnvironmentReport
+    from app.training.environment.install_plan import InstallNeed
+
+
+log = logging.getLogger(__name__)
+
+
+class EnvironmentSetup(QObject):
+    """One piece of work at a time. `start` ends with exactly one of `finished`, `failed` and `cancelled`, `write_kit`
+    with `kit_written` instead of `finished`."""
+
+    began = Signal()
+    progressed = Signal(object)  # Phase
+    finished = Signal()
+    kit_written = Signal(str)  # the kit's folder
+    went_back = Signal()
+    failed = Signal(object)  # AppError; also of `remove`
+    cancelled = Signal()
+    removed = Signal()
+    contacted = Signal(object)  # Contact
+
+    def __init__(
+        self,
+        preferences: Preferences,
+        command: list[str],
+        data: Path,
+        logs: Path,
+        proxy: Callable[[], str],
+        parent: QObject | None = None,
+    ) -> None:
+        """`command`: the child. `proxy`: with name and password, "" for what the system says."""
+        super().__init__(parent)
+        self._preferences = preferences
+        self._data = data
+        self._logs = logs
+        self._proxy = proxy
+        self._contacts: list[NetworkContact] = []
+        self._outcome: Done | AppError | None = None
+        self.phase = Phase("prepare")  # the last one
+        self.is_in_use: Callable[[], bool] = lambda: False  # by a training, a study or a conversion of this program
+        self._is_online = self._is_busy = self._is_kit = False
+        self._started_at = 0.0
+        self._group = 0  # of the child and all that it has started
+        self._child = ChildProcess(command, logs / "training-setup.log", self)
+        self._child.line_received.connect(self._on_line)
+        self._child.exited.connect(self._on_exited)
+        preferences.changed.connect(self._on_preferences)
+
+    # ------------------------------------------------------------------- what there is
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is being made, deleted, or cleared away after a cancellation."""
+        return self._child.is_running or self._is_busy
+
+    @property
+    def is_making(self) -> bool:
+        return self._child.is_running
+
+    @property
+    def may_use_network(self) -> bool:
+        return self._preferences.value.network_allowed
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._started_at
+
+    @property
+    def online_count(self) -> int:
+        """1 while packages are fetched: what 外部通信 shows."""
+        return int(self._is_online and self._child.is_running)
+
+    def contacts(self) -> list[NetworkContact]:
+        """Oldest first."""
+        return list(self._contacts)
+
+    @property
+    def child_pid(self) -> int:
+        """0 while none runs."""
+        return self._child.pid
+
+    def propose(self, done: Callable[[Path], None]) -> None:
+        """The folder that it would be made below if nobody chooses another one, looked for in the background."""
+        from app.training.environment import folders
+
+        background.run(lambda: folders.proposed_base(self._data), done, _never)
+
+    def look(self, done: "Callable[[EnvironmentReport], None]") -> None:
+        """Seconds, in the background: it imports torch there."""
+        from app.training.environment.folders import report_environment
+
+        background.run(lambda: report_environment(self._data), done, _never)
+
+    def estimate(
+        self,
+        wheels: Path | None,
+        done: "Callable[[InstallNeed], None]",
+        failed: Callable[[AppError], None],
+        base: Path | None = None,
+        variant: str = "",
+    ) -> None:
+        """What making it would need, in the background. `base`: the folder that it is made below; None: as `propose`.
+
+        `variant`: one of `locks.VARIANTS`; "": what suits this machine.
+        `failed`: as `place.require_usable`, `place.require_free` and `need.estimate`, with `base` among the facts.
+        """
+        from app.training.environment import folders, install_plan
+
+        def work() -> "InstallNeed":
+            where = base or folders.proposed_base(self._data)
+            try:
+                folders.require_usable_base(where)
+                folders.require_free_base(where, self._data)
+                return install_plan.estimate_need(where, self._data, wheels, variant)
+            except AppError as error:
+                raise AppError(error.code, **error.facts, base=str(where)) from error
+
+        background.run(work, done, failed)
+
+    # ------------------------------------------------------------------- what is asked for
+
+    def start(self, wheels: Path | None = None, base: Path | None = None, variant: str = "") -> None:
+        """Makes it, or makes it anew. `wheels`: the folder, perhaps a kit, that all is taken from; None: the indexes.
+
+        `base`: the folder that it is made below; None: as `propose`. One that is elsewhere works until the new one
+        does, and is deleted then; one that is there stays as the one before. `variant`: as `estimate`.
+        """
+        if not self._is_taken():
+            self._begin(wheels, str(base or ""), variant, None)
+
+    def write_kit(self, kit: KitJob, wheels: Path | None = None, variant: str = "") -> None:
+        """`wheels`: the folder that all is taken from; None: the indexes."""
+        if self.is_running:
+            self.failed.emit(AppError("training_setup_running"))
+        else:
+            self._begin(wheels, "", variant, kit)
+
+    def _begin(self, wheels: Path | None, base: str, variant: str, kit: KitJob | None) -> None:
+        if wheels is None and not self.may_use_network:
+            self.failed.emit(AppError("training_network_forbidden"))
+            return
+        proxy = "" if wheels else self._proxy()
+        job = InstallJob(str(self._data), str(self._logs), base, str(wheels or ""), proxy, variant, kit)
+        self._outcome = None
+        self._is_kit = kit is not None
+        self.phase = Phase("prepare")
+        self._is_online = wheels is None
+        self._started_at = time.monotonic()
+        self._child.start()
+        self._group = self._child.pid
+        self.began.emit()
+        self._child.send(json.dumps(dataclasses.asdict(job)).encode("ascii") + b"\n")
+
+    def cancel(self) -> None:
+        """Ends all that was started, blocking for a moment, then clears away what it has left."""
+        from app.training.environment import folders
+
+        if self._child.is_running:
+            self._end()
+            forget = (lambda: None) if self._is_kit else (lambda: folders.forget_attempts(self._data))
+            self._clear(forget, self.cancelled)  # of a kit what is there stays: it is in a folder of the user's
+
+    def close(self) -> None:
+        """As an interruption: what was fetched is kept, and the next attempt goes on from it."""
+        if self._child.is_running:
+            self._end()
+
+    def remove(self) -> None:
+        """Deletes the one that was made here, with what unfinished attempts have left; `removed` or `failed`."""
+        from app.training.environment import folders
+
+        if not self._is_taken():
+            self._started_at = time.monotonic()
+            self._clear(lambda: folders.remove_all(self._data), self.removed)
+
+    def go_back(self) -> None:
+        """To the one before, which works as it did; `went_back` or `failed`."""
+        from app.training.environment import folders
+
+        if not self._is_taken():
+            self._started_at = time.monotonic()
+            self._clear(lambda: folders.restore_previous(training_environment.base_folder(self._data)), self.went_back)
+
+    # ------------------------------------------------------------------------ private
+
+    def _is_taken(self) -> bool:
+        """Which is told."""
+        code = "training_setup_running" if self.is_running else "training_environment_used" if self.is_in_use() else ""
+        if code:
+            self.failed.emit(AppError(code))
+        return bool(code)
+
+    def _settle(self, base: Path) -> None:
+        """The new one, below `base`, is used from now on; one in another folder is deleted. Ends the work."""
+        from app.training.environment import folders
+
+        earlier = training_environment.base_folder(self._data)
+        if base != earlier:
+            problems: list[AppError] = []
+            self._preferences.failed.connect(problems.append)
+            self._preferences.change(training_folder="" if base == self._data else str(base))
+            self._preferences.failed.disconnect(problems.append)
+            if problems:
+                self.failed.emit(problems[0])
+                return
+
+        def clear() -> None:
+            with contextlib.suppress(AppError):  # a file in use, a drive that is gone: the new one works all the same
+                folders.forget_attempts(self._data)
+                if not folders.is_same(base, earlier):
+                    folders.remove_environment(earlier)
+
+        self._clear(clear, self.finished)
+
+    def _clear(self, work: Callable[[], None], told: SignalInstance) -> None:
+        self._is_busy = True
+
+        def done(_nothing: None) -> None:
+            self._is_busy = False
+            told.emit()
+
+        def failed(error: AppError) -> None:
+            self._is_busy = False
+            self.failed.emit(error)
+
+        background.run(work, done, failed)
+
+    def _end(self) -> None:
+        """Silently."""
+        self._outcome = None
+        self._child.exited.disconnect(self._on_exited)
+        self._child.stop()
+        self._child.exited.connect(self._on_exited)
+        self._end_group()
+
+    def _end_group(self) -> None:
+        """The child ends what it has started; a child that was killed could not."""
+        if os.name == "posix" and self._group:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._group, signal.SIGKILL)
+        self._group = 0
+
+    def _on_line(self, line: bytes) -> None:
+        try:
+            event = event_from_json(json_lines.decode_object(line))
+        except ValueError:
+            self._outcome = AppError("training_setup_died", cause="garbled")
+            self._child.kill()
+            return
+        match event:
+            case Phase():
+                self.phase = event
+                self.progressed.emit(event)
+            case ContactedHost():
+                contact = NetworkContact(event.name, time.time(), "")
+                self._contacts.append(contact)
+                self.contacted.emit(contact)
+            case Failed():
+                self._outcome = event.as_error()
+            case Done():
+                self._outcome = event
+
+    def _on_exited(self, how: ChildExit) -> None:
+        self._end_group()
+        outcome, self._outcome = self._outcome, None
+        if isinstance(outcome, Done) and self._is_kit:
+            self.kit_written.emit(outcome.base)
+        elif isinstance(outcome, Done):
+            self._settle(Path(outcome.base))
+        else:
+            if not isinstance(outcome, AppError):
+                log.warning("the training environment's child has ended: %s", how.detail or how.cause)
+            died = AppError("training_setup_died", cause=how.detail or how.cause)
+            self.failed.emit(outcome or died)
+
+    def _on_preferences(self, settings: Settings) -> None:
+        if not settings.network_allowed and self.online_count:
+            self._end()
+            self.failed.emit(AppError("training_network_forbidden"))
+
+
+def _never(error: AppError) -> None:
+    raise error  # `report` has its place for what goes wrong

@@ -1,0 +1,339 @@
+"""Question-answer pairs from a collection: asks a model, round after round, until there are enough or no passages left.
+
+What was replied stands in a journal beside the file, which is written when all is decided: the same job goes on where
+it stopped, whatever has ended the program.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from app import __version__
+from app.base import confidentiality
+from app.base.confidentiality import ExportRequest, Label, Permit
+from app.base.errors import AppError
+from app.base.files import input_file
+from app.base.files.output_file import check_new_target
+from app.base.services import background
+from app.base.settings import Settings
+from app.chat.services.prompt_run import PromptJob, PromptRun, PromptRunProgress
+from app.documents import collection_lookup
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.library import Library
+from app.documents.records import DocumentCollection
+from app.documents.retrieval import passage_search, retrieved_passages
+from app.inference.local_model import LocalModel
+from app.inference.reply_journal import ModelReply, StandalonePrompt
+from app.inference.services.engine import EngineClient
+from app.models import base_models, local_models
+from app.training.generation import generation_plan, pair_files, passages, prompts
+from app.training.generation.generation_plan import GenerationPlan, GenerationStatus
+from app.training.generation.pair_records import PairWriter
+from app.training.generation.passages import SelectedPassages
+from app.training.runs import lineage
+
+JOURNAL_SUFFIX = ".kotae-generate"
+SUFFIXES = (".jsonl",)
+SEARCHED = 20  # passages in which the answer to what should have none is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationJob:
+    """`documents`: the database. `exports_log`: where confidential pairs are put on record. `wanted`: pairs.
+    `is_agreed`: to pairs of confidential documents."""
+
+    documents: Path
+    glossary: Path
+    exports_log: Path
+    collection: DocumentCollection
+    out: Path
+    wanted: int
+    seed: int
+    model: LocalModel
+    settings: Settings
+    is_agreed: bool = False
+
+    @property
+    def export(self) -> ExportRequest:
+        """By the label of the collection, and of what the model was trained on that writes the pairs."""
+        return ExportRequest(
+            "pairs",
+            str(self.out.absolute()),
+            lambda: pairs_label_now(self.documents, self.collection, self.model),
+            self.collection.name,
+        )
+
+    @property
+    def journal(self) -> Path:
+        return self.out.with_name(self.out.name + JOURNAL_SUFFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationOutcome:
+    """`selected`: what there was to ask about. Seconds are of this run alone."""
+
+    standing: GenerationStatus
+    selected: SelectedPassages
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationProgress:
+    """`accepted` of `wanted` before this round, and how far the round is. `passages`: that can be asked about."""
+
+    accepted: int
+    wanted: int
+    round: PromptRunProgress
+    passages: int
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationStopped:
+    """What there is of one that was stopped: pairs, and replies with those that came to nothing yet."""
+
+    accepted: int = 0
+    replies: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    plan: GenerationPlan
+    selected: SelectedPassages
+    writer: PairWriter
+
+
+def pairs_label_now(documents: Path, collection: DocumentCollection, model: LocalModel) -> Label:
+    """Of pairs that this model would write of this collection."""
+    asked = collection_lookup.current_label_of_scope(documents, (CollectionRef(collection.id, collection.name),))
+    return confidentiality.highest_label((asked, lineage.label_of_model(documents, model)))
+
+
+def check_target(out: Path) -> None:
+    """Raises AppError("generation_out_format" | "export_folder_gone" | "export_exists")."""
+    check_new_target(out, SUFFIXES, "generation_out_format")
+
+
+class PairGeneration(QObject):
+    """Ends with exactly one of `finished`, `stopped` and `failed`, unless it is abandoned.
+
+    Without a single pair it finishes without a file.
+    """
+
+    progressed = Signal(object)  # GenerationProgress
+    finished = Signal(object)  # Generated
+    stopped = Signal(object)  # Stopped
+    failed = Signal(object)  # AppError
+
+    def __init__(
+        self, engine: EngineClient, template_command: list[str], job: GenerationJob, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._engine = engine
+        self._template_command = template_command
+        self.job = job
+        self._prepared: _Prepared | None = None
+        self._replies: dict[StandalonePrompt, ModelReply] = {}
+        self._lacking: dict[str, bool] = {}
+        self._standing = GenerationStatus(job.wanted)
+        self._run: PromptRun | None = None
+        self._started_at = 0.0
+        self._is_over = self._is_writing = False
+        self._permit: Permit | None = None
+        self._held_by: set[str] = set()
+
+    def start(self) -> None:
+        self._started_at = time.monotonic()
+        background.run(lambda: _prepared(self.job), self._on_prepared, self._fail)
+
+    def stop(self) -> None:
+        """Drops the reply that is being written; the journal has the others. A file that is begun is finished."""
+        if self._run is not None:
+            self._run.stop()
+        elif not self._is_over and not self._is_writing:
+            self._is_over = True
+            self.stopped.emit(GenerationStopped(len(self._standing.accepted), len(self._replies)))
+
+    def hold(self, by: str) -> None:
+        """As of `AnswerQueue`."""
+        self._held_by.add(by)
+        if self._run is not None:
+            self._run.hold(by)
+
+    def release(self, by: str) -> None:
+        self._held_by.discard(by)
+        if self._run is not None:
+            self._run.release(by)
+
+    def abandon(self) -> None:
+        """At once; says nothing more."""
+        self._is_over = True
+        if self._run is not None:
+            self._run.abandon()
+
+    # ------------------------------------------------------------------- private
+
+    def _on_prepared(self, prepared: _Prepared) -> None:
+        if not self._is_over:
+            self._prepared = prepared
+            self._decide()
+
+    def _decide(self) -> None:
+        assert self._prepared is not None
+        made, replies, lacking = self._prepared.plan, self._replies, self._lacking
+        background.run(lambda: _compute_status(self.job, made, replies, lacking), self._on_decided, self._fail)
+
+    def _on_decided(self, standing: GenerationStatus) -> None:
+        if self._is_over:
+            return
+        self._standing = standing
+        if not standing.prompts:
+            self._write()
+            return
+        job = self.job
+        asked = PromptJob(job.model, job.settings, tuple(standing.prompts), job.journal)
+        run = self._run = PromptRun(self._engine, self._template_command, asked, self, self._require_permit)
+        run.progressed.connect(self._on_progressed)
+        run.finished.connect(self._on_replied)
+        run.stopped.connect(self._on_stopped)
+        run.failed.connect(self._fail)
+        for by in self._held_by:
+            run.hold(by)
+        run.start()
+
+    def _pass_gate(self) -> Permit:
+        """When the first word of confidential documents is about to be written: what fails before has not begun.
+
+        Raises AppError("secret_export" | "export_log_unwritable").
+        """
+        job = self.job
+        if self._permit is None:
+            self._permit = confidentiality.permit_export(job.export, job.exports_log, is_agreed=job.is_agreed)
+        self._permit.require()
+        return self._permit
+
+    def _require_permit(self, text: str) -> None:
+        """Raises as `_pass_gate`."""
+        if text.strip():
+            self._pass_gate()
+
+    def _write(self) -> None:
+        assert self._prepared is not None
+        self._is_writing = True
+        job, writer = self.job, self._prepared.writer
+        generated = GenerationOutcome(self._standing, self._prepared.selected, time.monotonic() - self._started_at)
+
+        def work() -> GenerationOutcome:  # all may have been replied before the documents became confidential
+            permit = self._pass_gate() if generated.standing.accepted else None
+            return _write_pairs(job, generated, writer, permit)
+
+        background.run(work, self._on_written, self._fail)
+
+    def _on_progressed(self, progress: PromptRunProgress) -> None:
+        assert self._prepared is not None
+        passages = len(self._prepared.selected.passages)
+        self.progressed.emit(GenerationProgress(len(self._standing.accepted), self.job.wanted, progress, passages))
+
+    def _on_replied(self, replies: dict[StandalonePrompt, ModelReply]) -> None:
+        self._forget_run()
+        self._replies.update(replies)
+        self._decide()
+
+    def _on_stopped(self) -> None:
+        assert self._run is not None
+        assert self._prepared is not None
+        self._replies.update(self._run.replied)
+        self._forget_run()
+        self._is_over = True
+        made, replies, lacking = self._prepared.plan, self._replies, self._lacking
+        background.run(lambda: _compute_status(self.job, made, replies, lacking), self._on_counted, self._on_uncounted)
+
+    def _on_counted(self, standing: GenerationStatus) -> None:
+        self.stopped.emit(GenerationStopped(len(standing.accepted), len(self._replies)))
+
+    def _on_uncounted(self, _error: AppError) -> None:
+        self._on_counted(self._standing)
+
+    def _on_written(self, generated: GenerationOutcome) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self.finished.emit(generated)
+
+    def _fail(self, error: AppError) -> None:
+        self._forget_run()
+        if not self._is_over:
+            self._is_over = True
+            self.failed.emit(error)
+
+    def _forget_run(self) -> None:
+        if self._run is not None:
+            self._run.deleteLater()
+            self._run = None
+
+
+def _prepared(job: GenerationJob) -> _Prepared:
+    """Raises AppError as `check_target`, and "generation_no_passages" | "file_unreadable"."""
+    check_target(job.out)
+    library = Library.beside(job.documents)
+    try:
+        selected = passages.select_passages(
+            library, job.collection, job.seed, generation_plan.passages_most(job.wanted)
+        )
+    finally:
+        library.close()
+    if not selected.passages:
+        raise AppError("generation_no_passages", name=job.collection.name, sections=selected.sections)
+    made = GenerationPlan(selected.passages, job.wanted, prompts.prompt_text("not_there"))
+    return _Prepared(made, selected, _writer(job))
+
+
+def _writer(job: GenerationJob) -> PairWriter:
+    """Raises AppError("file_unreadable")."""
+    shipped = local_models.adapter_of(job.model)
+    path = shipped.path if shipped is not None else None
+    try:
+        adapter = input_file.sha256_of(path) if path is not None else ""
+    except OSError as error:
+        raise AppError("file_unreadable", path=str(path), reason=error.strerror or str(error)) from error
+    return PairWriter(job.model.name, base_models.sha256_of_model(job.model), adapter, job.seed, __version__)
+
+
+def _compute_status(
+    job: GenerationJob, made: GenerationPlan, replies: dict[StandalonePrompt, ModelReply], lacking: dict[str, bool]
+) -> GenerationStatus:
+    """`lacking`: of questions, whether the collection has no answer: kept, as each is asked about every round."""
+    library = Library.beside(job.documents)
+
+    def lacks(question: str) -> bool:
+        if question not in lacking:
+            found = passage_search.search(library, question, [job.collection.id], SEARCHED, job.glossary)
+            lacking[question] = not retrieved_passages.judge_answerability(
+                library, question, found, job.glossary
+            ).is_enough
+        return lacking[question]
+
+    try:
+        return generation_plan.compute_status(made, replies, lacks)
+    finally:
+        library.close()
+
+
+def _write_pairs(
+    job: GenerationJob, generated: GenerationOutcome, writer: PairWriter, permit: Permit | None
+) -> GenerationOutcome:
+    """Raises AppError as `check_target` and `whole_file`. The journal leaves when the file is there.
+
+    `permit`: None: there are no pairs.
+    """
+    check_target(job.out)
+    if permit is not None:
+        with permit.open_atomically(job.out) as file:
+            file.write(
+                pair_files.pairs_to_lines(
+                    generated.standing.accepted, writer, lineage.label_of_model(job.documents, job.model)
+                )
+            )
+        job.journal.unlink(missing_ok=True)
+        job.journal.with_name(job.journal.name + ".lock").unlink(missing_ok=True)
+    return generated

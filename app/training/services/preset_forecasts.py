@@ -1,0 +1,157 @@
+"""What each preset would take, estimated in the background while a person chooses between them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.services.background import LongTask, TaskProgress
+from app.inference import speed
+from app.inference.local_model import LocalModel
+from app.models import base_models
+from app.training import run_plan, training_errors
+from app.training.drafts import TrainingDraft
+from app.training.run_plan import PlannedDevice, RunPlan
+from trainer import spec
+from trainer.spec import PRESETS, RunSpec, SpecError
+
+_WITHOUT_COST = ("samples", "sample_tokens", "seed")  # settings that change neither memory nor time
+
+
+@dataclass(frozen=True, slots=True)
+class PresetForecast:
+    """Of one preset with the settings of a draft. `left`: what each of these would be, were it left to the preset."""
+
+    plan: RunPlan
+    left: Mapping[str, Any]
+
+
+class PresetForecasts(QObject):
+    """`look` asks; `changed` follows with each preset. The trainer is not asked: tokens are estimated from letters."""
+
+    changed = Signal()
+
+    def __init__(self, paths: Paths, models: Callable[[], Sequence[LocalModel]], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._paths = paths
+        self._models = models
+        self._asked: tuple[Any, ...] = ()
+        self._task: LongTask | None = None
+        self._question = 0  # what comes of an earlier one is left out
+        self._made: _Prepared | None = None
+        self._left: list[str] = []  # presets
+        self.found: dict[str, PresetForecast] = {}  # by preset
+        self.error: AppError | None = None  # why there are none
+
+    @property
+    def is_working(self) -> bool:
+        return self._task is not None
+
+    def look(self, draft: TrainingDraft) -> None:
+        """Only where something else is asked than before; that ends then. The draft's own preset comes first."""
+        frozen, settings = draft.frozen, {k: v for k, v in draft.settings.items() if k not in _WITHOUT_COST}
+        asked = (draft.base, frozen.folder if frozen else "", settings)
+        if asked == self._asked:
+            return
+        self._asked = asked
+        self.stop()
+        self.found, self.error = {}, None
+        if draft.base and frozen is not None:
+            self._left = sorted(PRESETS, key=lambda preset: preset != draft.preset)
+            paths, models = self._paths, self._models()
+            self._do(lambda _progress: _prepared(draft, paths, models))
+        self.changed.emit()
+
+    def stop(self) -> None:
+        self._question += 1
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    # ------------------------------------------------------------------- private
+
+    def _do(self, work: Callable[[TaskProgress], "PresetForecast | _Prepared"]) -> None:
+        question = self._question
+
+        def told(progress: TaskProgress) -> tuple[int, "PresetForecast | _Prepared | AppError"]:
+            try:
+                return question, work(progress)
+            except AppError as error:
+                return question, error
+
+        self._task = background.run_long(told, self._on_told, self._on_failed)
+
+    def _on_told(self, told: tuple[int, "PresetForecast | _Prepared | AppError"]) -> None:
+        question, found = told
+        if question != self._question:
+            return
+        self._task = None
+        match found:
+            case AppError():
+                self.error = found
+            case PresetForecast():
+                self.found[self._left.pop(0)] = found
+            case _Prepared():
+                self._made = found
+        if self._left and self.error is None:
+            made, preset = self._made, self._left[0]
+            assert made is not None
+            self._do(lambda progress: _outlook(made, preset, progress))
+        self.changed.emit()
+
+    def _on_failed(self, error: AppError) -> None:
+        """Work gives its errors as what it has found."""
+        raise error
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    asked: RunSpec
+    settings: Mapping[str, Any]
+    device: PlannedDevice
+
+
+def _prepared(draft: TrainingDraft, paths: Paths, models: Sequence[LocalModel]) -> _Prepared:
+    """Nothing is hashed or verified: that is the check's. Raises AppError: base_*, spec_*."""
+    assert draft.frozen is not None
+    folder = Path(draft.frozen.folder)
+    places = {"folder": str(paths.runs / "-"), "base": str(_base(draft.base, models))}
+    parts = {part: str(folder / f"{part}.jsonl") for part in ("train", "validation", "holdout")}
+    try:
+        asked = spec.from_json(draft.settings | places | parts)
+    except SpecError as error:
+        raise training_errors.error_from_spec(error) from error
+    device = run_plan.find_device(asked.device, paths.data / speed.FILE_NAME)
+    return _Prepared(asked, draft.settings, device)
+
+
+def _base(wanted: str, models: Sequence[LocalModel]) -> Path:
+    path = base_models.existing_path(wanted)
+    if path is not None:
+        return path
+    model = base_models.find_listed(wanted, models)
+    if model is None:
+        raise (
+            AppError("base_starter_missing")
+            if wanted == base_models.STARTER
+            else AppError("base_unknown", wanted=wanted)
+        )
+    return Path(model.path)
+
+
+def _outlook(made: _Prepared, preset: str, progress: TaskProgress) -> PresetForecast:
+    left = {name: getattr(_plan(made, preset, name, progress).spec, name) for name in made.settings}
+    return PresetForecast(_plan(made, preset, "", progress), left)
+
+
+def _plan(made: _Prepared, preset: str, without: str, progress: TaskProgress) -> RunPlan:
+    """`without`: a setting that is left to the preset."""
+    progress.check()
+    said = spec.to_json(made.asked) | {"preset": preset}
+    asked = spec.from_json({name: value for name, value in said.items() if name != without})
+    return run_plan.plan_run(asked, None, lambda _kind: made.device)

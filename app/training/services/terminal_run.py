@@ -1,0 +1,170 @@
+"""A training run in the terminal: how far it is, on stderr, and Ctrl+C."""
+
+import math
+from collections.abc import Callable
+
+from PySide6.QtCore import QTimer
+
+from app.base import wording
+from app.base.cli.commands import Output, format_duration, format_time_left
+from app.base.cli.loop import CommandLoop
+from app.base.errors import AppError
+from app.training import training_errors
+from app.training.runs.run_journal import RunStatus
+from app.training.services.training_run import TrainingRun
+from trainer import events
+from trainer.events import (
+    Adjusted,
+    Cancelled,
+    EvaluationStep,
+    Event,
+    Finished,
+    Paused,
+    Phase,
+    PreflightFinding,
+    PreflightFindings,
+    RunForecast,
+    TrainingStep,
+)
+
+_MEASURED = ("converting_base", "reading", "exporting")  # phases that tell how far they are; others tell the step
+
+
+class TerminalRun:
+    """Runs one to its end. The first Ctrl+C pauses it, a second ends it at once."""
+
+    def __init__(self, run: TrainingRun, run_id: str, output: Output, begun: Callable[[], None]) -> None:
+        """`begun`: called once it is certain that nobody else trains in this folder."""
+        self._run = run
+        self._id = run_id
+        self._begun = begun
+        self._output = output
+        self.end: Finished | Paused | Cancelled | None = None
+        self.error: AppError | None = None
+        self.waiting = CommandLoop(self._interrupt)
+        run.event_received.connect(self._on_event)
+        for ended in (run.finished, run.paused, run.cancelled):
+            ended.connect(self._on_ended)
+        run.failed.connect(self._on_failed)
+
+    def wait(self) -> None:
+        """Raises KeyboardInterrupt at the second Ctrl+C. What else ends it is in `end` or `error`."""
+        QTimer.singleShot(0, self._begin)  # once Ctrl+C is listened to
+        try:
+            self.waiting.run()
+        except KeyboardInterrupt:
+            self._output.end_progress()
+            self._output.note("common.run_stopped", id=self._id)
+            raise
+        finally:
+            self._run.kill()
+            self._output.end_progress()
+
+    def _begin(self) -> None:
+        try:
+            self._run.start()
+            self._begun()
+        except AppError as error:
+            self._on_failed(error)
+
+    def _interrupt(self) -> None:
+        if not self._run.is_asked:
+            self._say_pausing()
+        self._run.pause()
+
+    def _say_pausing(self) -> None:
+        self._output.end_progress()
+        show_pausing(self._run.standing, self._output)
+
+    def _on_ended(self, end: Finished | Paused | Cancelled) -> None:
+        self.end = end
+        self.waiting.stop()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.error = error
+        self.waiting.stop()
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case Phase():
+                self._show_phase(event)
+            case TrainingStep():
+                self._show_step(event)
+            case EvaluationStep():
+                self._tell_evaluation(event)
+            case PreflightFindings():
+                for finding in event.found:
+                    self._tell_finding(finding)
+            case RunForecast():
+                facts = {"peak_bytes": event.peak_bytes, "available_bytes": event.available_bytes}
+                key = "common.run_forecast_measured" if event.is_measured else "common.run_forecast"
+                self._say(key, time=format_duration(event.total_s), disk_bytes=event.disk_bytes, **facts)
+            case Adjusted():
+                self._say(f"training.run_adjusted.{event.reason}", step=event.step)
+
+    def _show_phase(self, event: Phase) -> None:
+        step = self._run.standing.step
+        if event.name == "training" and step is not None:
+            self._show_step(step)  # in place of what came between
+            return
+        phase = phase_text(event.name)
+        if event.total and event.name in _MEASURED:
+            self._output.progress("training.run_phase.percent", phase=phase, percent=100 * event.done // event.total)
+        else:
+            self._output.progress("common.run_phase", phase=phase)
+
+    def _show_step(self, event: TrainingStep) -> None:
+        best = self._run.standing.best
+        self._output.progress(
+            "common.run_step",
+            step=event.step,
+            total=event.total,
+            loss=loss_text(event.loss),
+            validation=loss_text(best.loss if best else None),
+            tokens_per_s=f"{event.tokens_per_s:.0f}",
+            memory_bytes=event.memory_bytes,
+            left=wording.phrase("common.run_left", left=format_time_left(event.left_s))
+            if math.isfinite(event.left_s)
+            else "",
+        )
+
+    def _tell_evaluation(self, event: EvaluationStep) -> None:
+        key = (
+            "common.run_base_loss"
+            if event.step == 0
+            else "common.run_evaluation_best"
+            if event.is_best
+            else "common.run_evaluation"
+        )
+        self._say(key, step=event.step, loss=loss_text(event.loss))
+
+    def _tell_finding(self, finding: PreflightFinding) -> None:
+        self._say(f"run_finding_{finding.level}", text=training_errors.finding_text(finding))
+
+    def _say(self, key: str, **facts: object) -> None:
+        self._output.end_progress()
+        self._output.note(key, **facts)
+
+
+def show_pausing(standing: RunStatus, output: Output) -> None:
+    """What is still waited for, and what another Ctrl+C costs."""
+    phase, forecast = standing.phase, standing.forecast
+    name = phase.name if phase else "loading"
+    if name == "saving":
+        name = "training"
+    step_s = forecast.step_s if forecast and forecast.is_measured else 0.0
+    about = wording.phrase("common.run_step_takes", time=format_duration(step_s)) if step_s >= 1 else ""
+    known = name in ("training", "evaluating", "exporting")
+    output.note(f"training.run_pausing.{name}" if known else "common.run_pausing", phase=phase_text(name), about=about)
+
+
+def phase_text(name: str) -> str:
+    known = name in events.PHASES
+    return (
+        wording.phrase(f"training.run_phase.{name}") if known else wording.phrase("training.run_phase.other", name=name)
+    )
+
+
+def loss_text(loss: float | None) -> str:
+    """Nats a trained token."""
+    return f"{loss:.3f}" if loss is not None and math.isfinite(loss) else "-"

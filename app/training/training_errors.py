@@ -1,0 +1,155 @@
+"""What is wrong with a SPEC, and how a run failed, as errors with a sentence for people."""
+
+import dataclasses
+import difflib
+import json
+import re
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from app.base import wording
+from app.base.errors import AppError
+from trainer.events import PreflightFinding
+from trainer.spec import RunSpec, SpecError
+
+# Places of this machine, and what is known of them by reading them: whoever wrote a SPEC has no say in these.
+MACHINE_FIELDS = ("folder", "bases", "converter", "base_sha256")
+_OURS = ("version", "hashes", "form", *MACHINE_FIELDS)  # filled in, not written by people
+FIELDS = ("data", *(field.name for field in dataclasses.fields(RunSpec) if field.name not in _OURS))
+_TYPES = typing.get_type_hints(RunSpec)
+RECOMMENDED_PRESET = "standard"  # of `trainer.spec.PRESETS`
+OF_THIS_MACHINE = "nothing: Kotae knows the places of this machine"  # what a SPEC may say there
+_VALUE_LETTERS = 80
+# What `trainer.spec` expects, in its English; ranges and choices are the same in every language.
+_EXPECTED = {
+    "a path": "training.spec_path",
+    "a text": "training.spec_text",
+    "an object": "training.spec_object",
+    "fields of Form": "training.spec_form",
+    "a text with {text} once": "training.spec_pattern",
+    "an object of texts": "training.spec_object",
+    "a list of questions": "training.spec_questions",
+    "cpu: no card": "training.spec_cpu_no_card",
+    "cpu: built without CUDA": "training.spec_cpu_no_cuda",
+}
+_UNREADABLE = {  # what `strict_json` says
+    "not a JSON object": "training.spec_not_object",
+    "a key occurs twice": "training.spec_key_twice",
+    "too deeply nested": "training.spec_nested",
+}
+_SAME_CODE = ("spec_invalid", "training_environment_broken")
+
+
+def error_from_spec(error: SpecError) -> AppError:
+    """spec_unknown_field | spec_place_refused | spec_missing | spec_unreadable | spec_invalid, naming the field."""
+    if error.field == "file":
+        return AppError("spec_unreadable", path=error.value, reason=error.expected)
+    if error.expected == OF_THIS_MACHINE:
+        return AppError("spec_place_refused", field=error.field)
+    if error.expected == "a field of RunSpec":
+        words = {name: name for name in FIELDS} | {setting_name(name): name for name in FIELDS}
+        near = [words[word] for word in difflib.get_close_matches(error.field, words, n=3)]
+        return AppError("spec_unknown_field", field=error.field, near=" / ".join(dict.fromkeys(near) or FIELDS))
+    if error.value is None and error.expected == "a value":
+        return AppError("spec_missing", field=error.field)
+    return _invalid(error.field, error.value, error.expected)
+
+
+def error_from_file(path: str, error: Exception) -> AppError:
+    """spec_not_found | spec_not_utf8 | spec_unreadable, for what reading a SPEC has raised."""
+    if isinstance(error, FileNotFoundError):
+        return AppError("spec_not_found", path=path)
+    if isinstance(error, UnicodeDecodeError):
+        return AppError("spec_not_utf8", path=path)
+    if isinstance(error, json.JSONDecodeError):
+        reason = wording.phrase("training.spec_json_line", line=error.lineno, column=error.colno)
+    elif isinstance(error, IsADirectoryError):
+        reason = wording.phrase("training.spec_is_folder")
+    elif isinstance(error, OSError):
+        reason = error.strerror or str(error)
+    elif found := re.fullmatch(r"(\S+) is no JSON", str(error)):
+        reason = wording.phrase("training.spec_no_number", text=found[1])
+    else:
+        key = _UNREADABLE.get(str(error))
+        reason = wording.phrase(key) if key else str(error)
+    return AppError("spec_unreadable", path=path, reason=reason)
+
+
+def setting_name(field: str) -> str:
+    """In words; the field's own name where it has none."""
+    try:
+        return wording.phrase(f"common.setting_{field}")
+    except KeyError:
+        return field
+
+
+def preset_name(preset: str) -> str:
+    """Return what one of `trainer.spec.PRESETS` is called where a person chooses it."""
+    return wording.phrase(f"training.training_preset.{preset}")
+
+
+def setting_text(field: str, value: object) -> str:
+    """A setting and its value in words."""
+    if isinstance(value, bool):
+        shown = wording.phrase("common.setting_on" if value else "common.setting_off")
+    elif isinstance(value, int | float):
+        shown = number_text(value)
+    else:
+        try:
+            shown = wording.phrase(f"common.setting_{field}_{value}")
+        except KeyError:
+            shown = str(value)
+    return f"{setting_name(field)} {shown}"
+
+
+def number_text(value: float) -> str:
+    """1,650, 0.0002: never as a power of ten."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.10f}".rstrip("0").rstrip(".")
+
+
+def error_from_run(code: str, facts: Mapping[str, Any], run: str) -> AppError:
+    """An error for what a run (`run`: its id) has said it failed by: `code` is a key of `trainer.events.FAILURES`."""
+    if code == "spec_invalid" and facts.get("field") == "form" and facts.get("value") is None:
+        return AppError("base_form_unreadable")  # people never write it: it is taken from the base
+    if code == "spec_invalid":
+        return _invalid(str(facts.get("field")), facts.get("value"), str(facts.get("expected")))
+    if code in _SAME_CODE:
+        return AppError(code, **facts)
+    if code == "resume_differs":
+        facts = {**facts, "field": setting_name(str(facts.get("field")))}
+    shown = {name: " / ".join(map(str, value)) if isinstance(value, list) else value for name, value in facts.items()}
+    return AppError(f"common.run_{code.removeprefix('run_')}", **shown, id=run)
+
+
+def finding_text(finding: PreflightFinding) -> str:
+    """What a check before training has found, in words; its code where this version has none for it."""
+    shown = {
+        name: number_text(value) if type(value) is int and not name.endswith("_bytes") else value
+        for name, value in finding.facts.items()
+    }
+    try:
+        return wording.phrase(f"training.finding_{finding.code}", **shown)
+    except KeyError:
+        facts = ", ".join(f"{name}={value}" for name, value in finding.facts.items())
+        return f"{finding.code} ({facts})" if facts else finding.code
+
+
+def _invalid(field: str, value: object, expected: str) -> AppError:
+    text = str(value).encode("utf-8", "replace").decode()
+    shown = text if len(text) <= _VALUE_LETTERS else f"{text[:_VALUE_LETTERS]}…"
+    return AppError("spec_invalid", field=field, value=shown, expected=_expected_text(field, expected))
+
+
+def _expected_text(field: str, expected: str) -> str:
+    span = re.fullmatch(r"a number from (\S+) to (\S+)", expected)
+    if span:
+        is_whole = float not in typing.get_args(_TYPES.get(field)) and _TYPES.get(field) is not float
+        low, high = (number_text(int(end) if is_whole else float(end)).replace(",", "") for end in span.groups())
+        return wording.phrase("training.range_whole" if is_whole else "common.range", low=low, high=high)
+    key = _EXPECTED.get(expected)
+    if key is not None:
+        return wording.phrase(key)
+    return (
+        wording.phrase("training.spec_choices", choices=expected.replace(" | ", " / ")) if "|" in expected else expected
+    )

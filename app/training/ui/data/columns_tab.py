@@ -1,0 +1,368 @@
+"""列の対応: what the file was read as, and how it is read otherwise. Without a file: where the pairs were made from.
+
+Which column of a file holds what, chosen field by field; below it, what the first rows would become.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QBoxLayout, QComboBox, QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.services import background
+from app.base.tables.column_mapping import FIELDS, NO_COLUMN, ColumnMapping
+from app.base.wording import phrase
+from app.training.data import records
+from app.training.data.file_import import FileState, ImportOrigin
+from app.training.data.records import BadRow, DataRecord, shorten
+from app.training.data.rows import TrainingRow
+from app.training.services.draft_editor import DraftEditor
+from app.training.ui.data import row_texts
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label
+
+MARGIN_PX = 24
+DIALOG_PX = 640
+
+Outline = tuple[tuple[str, ...], tuple[DataRecord, ...]]  # of `reading.outline`
+
+
+class ColumnsTab(QWidget):
+    read_requested = Signal(object)  # ColumnMapping
+
+    def __init__(self, theme: Theme, work: DraftEditor) -> None:
+        super().__init__()
+        self._work = work
+        self._shown: ImportOrigin | None = None
+        self._folder = ""  # of the rows that are shown
+        self.name = ElidedLabel(role="heading3")
+        self.facts = Label(role="caption", tone="text2", wraps=True)
+        self.aside = Label(role="caption", tone="text2", wraps=True)
+        self.standing = Label(tone="warning", wraps=True)
+        self.explained = Label(tone="text2", wraps=True)
+        self.form = ColumnMappingForm(theme)
+        self.read_button = Button(theme, phrase("training.read_again_with_these_columns"), icon="refresh-cw")
+        self.reason = Label(role="caption", tone="muted", wraps=True)
+        content = QWidget()
+        inside = QVBoxLayout(content)
+        inside.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 16)
+        inside.setSpacing(8)
+        for part in (self.name, self.facts, self.aside, self.standing, self.explained, self.form):
+            inside.addWidget(part)
+        inside.addSpacing(4)
+        inside.addWidget(self.read_button, 0, Qt.AlignmentFlag.AlignLeft)
+        inside.addWidget(self.reason)
+        inside.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(make_scrollable(content))
+        self.form.changed.connect(self._settle)
+        self.read_button.clicked.connect(lambda: self.read_requested.emit(self.form.mapping))
+
+    def show_rows(self) -> None:
+        data, origin = self._work.draft.data, self._work.origin
+        if data is None:
+            return
+        self.name.setText(data.source)
+        if data.folder != self._folder:
+            self._folder, self._shown = data.folder, origin
+            self._show_origin(origin)
+        self.standing.hide()
+        if origin is not None:
+            path = Path(data.file)
+            background.run(lambda: origin.standing(path), self._on_standing, lambda _error: None)
+        self._settle()
+
+    def focus_first(self) -> None:
+        first = next((box for box in self.form.boxes.values() if not box.isHidden()), self.read_button)
+        (first if not self.form.isHidden() else self.read_button).setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    # ------------------------------------------------------------------- private
+
+    def _show_origin(self, origin: ImportOrigin | None) -> None:
+        found = origin.imported if origin is not None else None
+        has_columns = found is not None and bool(found.columns)
+        self.facts.setText(row_texts.file_summary(found) if found is not None else "")
+        self.aside.setText(row_texts.skipped_parts(found) if found is not None else "")
+        for label in (self.facts, self.aside):
+            label.setVisible(bool(label.text()))
+        text = phrase("training.it_was_read_as_a")
+        made = phrase("training.these_pairs_were_made_from")
+        self.explained.setText("" if has_columns else text if found is not None else made)
+        self.explained.setVisible(not has_columns)
+        for part in (self.form, self.read_button):
+            part.setVisible(has_columns)
+        if found is not None and has_columns:
+            self.form.show_columns(found.columns, found.mapping, found.samples)
+
+    def _settle(self) -> None:
+        """The button says why it does nothing."""
+        is_same = self._shown is not None and self.form.mapping == _mapping_to_read_again(self._shown.imported.mapping)
+        is_changed = self.standing.property("of") == "changed"
+        can_read = self.form.is_usable and (not is_same or is_changed) and not self._work.is_busy
+        reason = phrase("training.the_rows_were_read_with") if is_same and not is_changed else ""
+        self.read_button.setEnabled(can_read)
+        self.reason.setText(reason)
+        self.reason.setVisible(bool(reason) and not self.read_button.isHidden())
+
+    def _on_standing(self, found: FileState) -> None:
+        said = {
+            "same": "",
+            "changed": phrase("training.the_file_has_changed_since"),
+            "gone": phrase("training.the_file_cannot_be_found"),
+        }[found]
+        self.standing.setProperty("of", found)
+        self.standing.setText(said)
+        self.standing.setVisible(bool(said))
+        self._settle()
+
+
+class ColumnsDialog(Dialog):
+    """A file whose columns nobody can tell by their names."""
+
+    mapping_chosen = Signal(object)  # ColumnMapping
+
+    def __init__(self, theme: Theme, name: str, found: Outline, parent: QWidget) -> None:
+        self.form = ColumnMappingForm(theme)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 8, 0)
+        column.addWidget(self.form)
+        column.addStretch(1)
+        area = make_scrollable(content)
+        room = parent.window().height() - theme.px(230)
+        area.setFixedHeight(max(theme.px(120), min(theme.px(420), room)))
+        columns, samples = found
+        super().__init__(
+            theme,
+            phrase("training.which_columns_are_the_questions"),
+            phrase("training.the_names_of_the_columns", name=name),
+            (
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("read", phrase("training.import_with_these_columns"), "primary", is_default=True),
+            ),
+            parent,
+            content=area,
+            width_px=DIALOG_PX,
+        )
+        self.form.show_columns(columns, ColumnMapping(), samples)
+        self.form.changed.connect(self._settle)
+        self.chosen.connect(lambda key: self.mapping_chosen.emit(self.form.mapping) if key == "read" else None)
+        self._settle()
+        self.form.boxes["question"].setFocus()
+
+    def _settle(self) -> None:
+        self.buttons["read"].setEnabled(self.form.is_usable)
+        self.buttons["read"].setAccessibleDescription(self.form.obstacle.text())
+
+
+def _mapping_to_read_again(read: ColumnMapping) -> ColumnMapping:
+    """What would be asked for to read the same again."""
+    form = {"question": read.question, "answer": read.answer, "input": read.input or NO_COLUMN}
+    if read.messages:
+        form = {}
+    return ColumnMapping(system=read.system or NO_COLUMN, group=read.group or NO_COLUMN, **form)
+
+
+NEEDED = ("question", "answer")
+SHOWN_CHARACTERS = 400  # of a text in the preview
+NAME_PX, BOX_PX, TURN_BELOW_PX = 88, 200, 480
+UNBOUND = 16_777_215  # Qt's own for no limit
+
+
+class ColumnMappingForm(QWidget):
+    """A conversation in one column has no question and answer to choose."""
+
+    changed = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._messages = ""
+        self._samples: Sequence[DataRecord] = ()
+        self.boxes: dict[str, QComboBox] = {}
+        self._rows: dict[str, tuple[QWidget, ...]] = {}
+        self._beside: list[QBoxLayout] = []  # each field with what it is
+        self.obstacle = Label(tone="warning", wraps=True)
+        self.preview_title = Label(tone="text2", wraps=True)
+        self.preview = ColumnPreview(theme)
+        self._build()
+
+    def show_columns(self, columns: Sequence[str], mapping: ColumnMapping, samples: Sequence[DataRecord]) -> None:
+        self._messages, self._samples = mapping.messages, samples
+        chosen = mapping.as_dict()
+        for field, box in self.boxes.items():
+            box.blockSignals(True)
+            box.clear()
+            box.addItem(phrase("training.none"), "")
+            for column in columns:
+                box.addItem(shorten(column), column)
+            box.setCurrentIndex(max(0, box.findData(chosen.get(field, ""))))
+            box.blockSignals(False)
+            for widget in self._rows[field]:
+                widget.setVisible(not (mapping.messages and field in (*NEEDED, "input")))
+        self._refresh()
+
+    @property
+    def mapping(self) -> ColumnMapping:
+        """As it is asked for: what was left open is not guessed again."""
+        chosen = {field: box.currentData() or "" for field, box in self.boxes.items()}
+        if self._messages:
+            return ColumnMapping(system=chosen["system"] or NO_COLUMN, group=chosen["group"] or NO_COLUMN)
+        rest = {field: chosen[field] or NO_COLUMN for field in FIELDS if field not in NEEDED}
+        return ColumnMapping(question=chosen["question"], answer=chosen["answer"], **rest)
+
+    @property
+    def is_usable(self) -> bool:
+        return not self.obstacle.text()
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        grid = QGridLayout()
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(8)
+        grid.setColumnStretch(1, 1)
+        for line, field in enumerate(FIELDS):
+            name, box = Label(row_texts.field_name(field)), ColumnChooser()
+            about = Label(row_texts.field_description(field), "caption", "muted", wraps=True)
+            name.setBuddy(box)
+            box.setAccessibleName(row_texts.field_name(field))
+            box.setAccessibleDescription(row_texts.field_description(field))
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setMinimumContentsLength(6)
+            box.currentIndexChanged.connect(self._on_chosen)
+            self.boxes[field] = box
+            self._rows[field] = (name, box, about)
+            beside = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+            beside.setSpacing(4)
+            beside.addWidget(box)
+            beside.addWidget(about, 1)
+            self._beside.append(beside)
+            name.setMinimumHeight(self._theme.metric("button_height"))
+            grid.addWidget(name, line, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addLayout(beside, line, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(12)
+        column.addLayout(grid)
+        column.addWidget(self.obstacle)
+        column.addWidget(self.preview_title)
+        column.addWidget(self.preview)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """What a field is goes below it, where there is no room beside it."""
+        super().resizeEvent(event)
+        is_wide = self.width() >= self._theme.px(TURN_BELOW_PX)
+        directions = QBoxLayout.Direction
+        for beside, box in zip(self._beside, self.boxes.values(), strict=True):
+            beside.setDirection(directions.LeftToRight if is_wide else directions.TopToBottom)
+            beside.setSpacing(self._theme.px(12 if is_wide else 2))
+            box.setMinimumWidth(self._theme.px(BOX_PX) if is_wide else 0)
+            box.setMaximumWidth(self._theme.px(BOX_PX) if is_wide else UNBOUND)
+
+    def _on_chosen(self) -> None:
+        self._refresh()
+        self.changed.emit()
+
+    def _refresh(self) -> None:
+        obstacle = self._obstacle()
+        self.obstacle.setText(f"▲ {obstacle}" if obstacle else "")
+        self.obstacle.setVisible(bool(obstacle))
+        chosen = {field: box.currentData() or "" for field, box in self.boxes.items()}
+        if self._messages:
+            mapping = ColumnMapping(system=chosen["system"], group=chosen["group"], messages=self._messages)
+        else:
+            mapping = ColumnMapping(**chosen)
+        if obstacle:  # what there is to choose among
+            self.preview_title.setText(phrase("training.these_are_the_first_rows"))
+            self.preview.show_records(self._samples)
+        else:
+            self.preview_title.setText(phrase("training.the_first_rows_will_be"))
+            self.preview.show_rows([records.row_from_record(one, mapping) for one in self._samples])
+        self.preview_title.setVisible(not self.preview.isHidden())
+
+    def _obstacle(self) -> str:
+        """Why nothing can be read so; "" where it can."""
+        chosen = {field: box.currentData() or "" for field, box in self.boxes.items()}
+        if self._messages:
+            chosen |= dict.fromkeys((*NEEDED, "input"), "")
+        elif not all(chosen[field] for field in NEEDED):
+            return phrase("training.choose_the_columns_of_questions")
+        taken = [column for column in chosen.values() if column]
+        twice = next((column for column in taken if taken.count(column) > 1), "")
+        return phrase("training.the_column_column_is_chosen", column=twice) if twice else ""
+
+
+class ColumnChooser(QComboBox):
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Scrolling the page must not choose a column that happens to be under the mouse."""
+        event.ignore()
+
+
+class ColumnPreview(QFrame):
+    """The first rows as they would be trained on: who says what."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setProperty("surface", "card")
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(16, 12, 16, 12)
+        self._column.setSpacing(10)
+        self.said: list[str] = []
+
+    def show_rows(self, rows: Sequence[TrainingRow | BadRow]) -> None:
+        self._clear()
+        for row in rows:
+            if isinstance(row, BadRow):
+                self._add(row.line, [("", row_texts.bad_row_text(row), "danger")])
+                continue
+            said = [(phrase(f"training.data_role.{one.role}"), one.text, "text") for one in row.messages]
+            group = [(row_texts.field_name("group"), row.group, "text")] if row.group else []
+            self._add(row.line, [*said, *group])
+        self.setVisible(bool(rows))
+
+    def show_records(self, records: Sequence[DataRecord]) -> None:
+        """As the file has them."""
+        self._clear()
+        for record in records:
+            self._add(record.line, [(shorten(name), shorten(value), "text") for name, value in record.values.items()])
+        self.setVisible(bool(records))
+
+    def _clear(self) -> None:
+        while (item := self._column.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self.said = []
+
+    def _add(self, line: int, parts: Sequence[tuple[str, str, str]]) -> None:
+        """`parts`: (name, text, tone) of each; without a name it is what is wrong."""
+        holder = QWidget()
+        grid = QGridLayout(holder)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(2)
+        grid.setColumnStretch(1, 1)
+        grid.setColumnMinimumWidth(0, self._theme.px(NAME_PX))
+        grid.addWidget(Label(phrase("training.data_preview", line=line), "caption", "muted"), 0, 0, 1, 2)
+        for place, (name, text, tone) in enumerate(parts, start=1):
+            shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+            sign = Label(name, tone="text2") if name else IconLabel(self._theme, "circle-x", tone)
+            grid.addWidget(sign, place, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(_text_label(shown, tone), place, 1)
+            self.said.append(shown)
+        self._column.addWidget(holder)
+        holder.show()
+
+
+def _text_label(text: str, tone: str = "text") -> Label:
+    label = Label(text, tone=tone, wraps=True)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    return label

@@ -1,0 +1,276 @@
+"""What became of all rows, in one line: imported, usable, what is wrong with the others, and how they are split.
+
+Pairs being made from a collection: how far it is, and what became of it; also what is left of an earlier time.
+"""
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import describe_error, phrase
+from app.training.data.data_overview import DataOverview
+from app.training.drafts import DraftSplit
+from app.training.services.draft_pairs import DraftPairGeneration, MadePairs
+from app.training.services.pair_generation import GenerationProgress, GenerationStopped
+from app.training.ui.data import row_texts
+from app.uikit.localization import join_facts
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.labels import IconLabel, Label
+from app.uikit.widgets.progress_row import ProgressRow
+
+
+class RowCount(QWidget):
+    """A number that stands out among its words. `text` has {n} where it stands."""
+
+    def __init__(self, theme: Theme, text: str, icon: str = "", tone: str = "text2") -> None:
+        super().__init__()
+        self._text = text
+        before, _, after = text.partition("{n}")
+        self.number = Label(strong=True)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, theme.px(8), 0)
+        row.setSpacing(theme.px(4))
+        if icon:
+            row.addWidget(IconLabel(theme, icon, tone))
+        for part in (Label(before.strip()) if before.strip() else None, self.number):
+            if part is not None:
+                row.addWidget(part)
+        if after.strip():
+            row.addWidget(Label(after.strip()))
+
+    def show_count(self, count: int, *, is_shown: bool = True) -> None:
+        self.number.setText(f"{count:,}")
+        self.setAccessibleName(self._text.format(n=f"{count:,}"))
+        self.setVisible(is_shown)
+
+
+class RowCountStrip(QWidget):
+    def __init__(self, theme: Theme, action: QWidget) -> None:
+        """`action`: a button that stands behind all."""
+        super().__init__()
+        self._theme = theme
+        self.total = RowCount(theme, phrase("training.imported_n_rows"))
+        self.used = RowCount(theme, phrase("training.usable_n"))
+        self.duplicates = RowCount(theme, phrase("training.duplicates_n"), "triangle-alert", "warning")
+        self.flawed = RowCount(theme, phrase("training.with_problems_n"), "triangle-alert", "warning")
+        self.undecided = RowCount(theme, phrase("training.not_reviewed_n"), "info")
+        self.rejected = RowCount(theme, phrase("training.rejected_n"), "x")
+        self.unusable = RowCount(theme, phrase("training.unusable_n"), "circle-x", "danger")
+        self.train = RowCount(theme, phrase("training.training_n"))
+        self.validation = RowCount(theme, phrase("training.validation_n"))
+        self.lock = SplitLockTag(theme)
+        counts = (self.total, self.used, self.duplicates, self.flawed, self.undecided, self.rejected, self.unusable)
+        self._counts, self._split = FlowBox(*counts), FlowBox(self.train, self.validation, self.lock, action)
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(8)
+        self._row.addWidget(self._counts, 1)
+        self._row.addWidget(self._split)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._turn()
+
+    def _turn(self) -> None:
+        """The split goes below, where both do not fit side by side."""
+        needed = self._counts.sizeHint().width() + self._split.sizeHint().width() + self._theme.px(24)
+        directions = QBoxLayout.Direction
+        is_wide = needed <= self.width()
+        self._split.setSizePolicy(_width_policy(self._split.sizePolicy(), is_fixed=is_wide))
+        self._row.setDirection(directions.LeftToRight if is_wide else directions.TopToBottom)
+
+    def show_rows(self, found: DataOverview) -> None:
+        self.total.show_count(found.total)
+        self.used.show_count(found.used)
+        for name in ("duplicates", "flawed", "undecided", "rejected", "unusable"):
+            count = getattr(found, name)
+            getattr(self, name).show_count(count, is_shown=count > 0)
+
+    def show_split(self, frozen: DraftSplit | None, revision: int) -> None:
+        """`revision`: of the rows as they are now."""
+        is_current = frozen is not None and frozen.revision == revision
+        self.train.show_count(frozen.train if frozen else 0, is_shown=is_current)
+        self.validation.show_count(frozen.validation if frozen else 0, is_shown=is_current)
+        self.lock.show_split(frozen, is_current=is_current)
+        self._turn()
+
+
+class SplitLockTag(QFrame):
+    """Whether the rows that judge are held fast, and the short form of the hash they are known by."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.setProperty("surface", "tag")
+        self.icon = IconLabel(theme, "lock", "text2", 13)
+        self.words = Label(role="caption")
+        self.hash = Label(role="caption", tone="muted")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(8, 2, 8, 2)
+        row.setSpacing(6)
+        for part in (self.icon, self.words, self.hash):
+            row.addWidget(part)
+
+    def show_split(self, frozen: DraftSplit | None, *, is_current: bool) -> None:
+        self.hash.setVisible(frozen is not None and is_current)
+        if frozen is None:
+            self.icon.show_icon("info", "text2")
+            self.words.setText(phrase("training.not_split_yet"))
+        elif is_current:
+            self.icon.show_icon("lock", "text2")
+            self.words.setText(phrase("training.test_n_held_fast", n=f"{frozen.holdout:,}"))
+            self.hash.setText(row_texts.short_hash(frozen.sha256))
+        else:
+            self.icon.show_icon("triangle-alert", "warning")
+            self.words.setText(phrase("training.the_split_is_out_of"))
+
+
+def _width_policy(policy: QSizePolicy, *, is_fixed: bool) -> QSizePolicy:
+    policies = QSizePolicy.Policy
+    policy.setHorizontalPolicy(policies.Maximum if is_fixed else policies.Preferred)
+    return policy
+
+
+REASONS_MOST = 3
+
+
+class PairGenerationRow(QWidget):
+    """Hidden while there is nothing to show. It follows the pairs of one draft alone."""
+
+    made = Signal()  # the pairs are there now
+    taken = Signal()  # they are to take the place of the rows
+    go_on_requested = Signal()
+    changed = Signal()  # it is shown, or hidden
+
+    def __init__(self, theme: Theme, making: DraftPairGeneration, draft_id: str) -> None:
+        super().__init__()
+        self._making = making
+        self._draft_id = draft_id
+        self._total = 0  # prompts of the round
+        self.progress = ProgressRow(theme)
+        self.banner = Banner(theme)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.progress)
+        column.addWidget(self.banner)
+        making.began.connect(self._on_began)
+        making.progressed.connect(self._on_progressed)
+        making.finished.connect(self._on_finished)
+        making.stopped.connect(self._on_stopped)
+        making.failed.connect(self._on_failed)
+        self.progress.cancelled.connect(making.stop)
+        self.banner.action_requested.connect(self._on_action)
+        self.banner.closed.connect(self._settle)
+        if making.draft_id == draft_id:
+            self._on_began(draft_id)
+        self._settle()
+
+    def look(self, *, may_take: bool) -> None:
+        """For pairs of an earlier time. `may_take`: nothing that somebody has decided would be lost."""
+        wish = self._making.unfinished(self._draft_id)
+        if wish is None:
+            return
+        if self._making.finished_file(self._draft_id) is None:
+            what = phrase("training.making_questions_and_answers_from", name=wish.collection)
+            self._show(
+                "warning",
+                what,
+                "",
+                (("again", phrase("training.resume")), ("forget", phrase("training.do_not_resume"))),
+            )
+        elif may_take:
+            self.taken.emit()
+        else:
+            what = phrase("training.there_are_questions_and_answers", name=wish.collection)
+            about = phrase("training.importing_them_replaces_the_rows")
+            self._show(
+                "warning",
+                what,
+                about,
+                (("take", phrase("common.import")), ("forget", phrase("training.do_not_import"))),
+            )
+
+    # ------------------------------------------------------------------- private
+
+    def _on_began(self, draft_id: str) -> None:
+        if draft_id != self._draft_id:
+            return
+        self._total = 0
+        self.banner.hide()
+        self.progress.start(phrase("training.reading_the_documents"))
+        self.progress.cancel_button.setText(phrase("common.stop_here"))
+        if self._making.progress is not None:
+            self._on_progressed(draft_id, self._making.progress)
+        self._settle()
+
+    def _on_progressed(self, draft_id: str, found: GenerationProgress) -> None:
+        if draft_id != self._draft_id:
+            return
+        words = phrase("training.making_questions_and_answers_a", a=f"{found.accepted:,}", b=f"{found.wanted:,}")
+        if found.round.total != self._total:  # another round: its time is told anew
+            self._total = found.round.total
+            self.progress.start(words)
+            self.progress.cancel_button.setText(phrase("common.stop_here"))
+        self.progress.say(words)
+        self.progress.set_progress(found.round.done, found.round.total)
+
+    def _on_finished(self, draft_id: str, made: MadePairs) -> None:
+        if draft_id != self._draft_id:
+            return
+        self.progress.finish()
+        standing = made.generated.standing
+        accepted, wanted = len(standing.accepted), made.wish.wanted
+        reasons = [
+            phrase("training.generation_reason", what=phrase(f"training.generation_{reason}"), count=f"{count:,}")
+            for reason, count in standing.rejected.most_common(REASONS_MOST)
+        ]
+        why = (
+            phrase("training.main_reasons_why_others_could", reasons=phrase("common.data_gap").join(reasons))
+            if reasons
+            else ""
+        )
+        if made.path is None:
+            self._show("warning", phrase("training.no_usable_pairs_could_be"), why)
+            return
+        what = phrase("training.n_pairs_were_made_from", name=made.wish.collection, n=f"{accepted:,}")
+        few = phrase("training.that_is_fewer_than_the", n=f"{wanted:,}") if accepted < wanted else ""
+        self._show("success" if accepted >= wanted else "warning", what, join_facts(few, why))
+        self.made.emit()
+
+    def _on_stopped(self, draft_id: str, stopped: GenerationStopped) -> None:
+        if draft_id != self._draft_id:
+            return
+        self.progress.finish()
+        what = phrase("training.making_questions_and_answers_was")
+        self._show(
+            "warning", what.format(n=f"{stopped.replies:,}", a=f"{stopped.accepted:,}"),
+            phrase("training.the_replies_so_far_are"),
+            (("again", phrase("training.resume")), ("forget", phrase("training.do_not_resume"))),
+        )  # fmt: skip
+
+    def _on_failed(self, draft_id: str, error: AppError) -> None:
+        if draft_id == self._draft_id:
+            self.progress.finish()
+            sentence = describe_error(error)
+            self._show("danger", sentence.message, sentence.next, (("again", phrase("common.try_again")),))
+
+    def _show(self, level: str, what: str, sentence: str, actions: tuple[tuple[str, str], ...] = ()) -> None:
+        self.banner.show_message(level, what, sentence, actions)
+        self._settle()
+
+    def _on_action(self, key: str) -> None:
+        self.banner.hide()
+        self._settle()
+        if key == "again":
+            self.go_on_requested.emit()
+        elif key == "take":
+            self.taken.emit()
+        else:
+            self._making.forget(self._draft_id)
+
+    def _settle(self) -> None:
+        self.setVisible(not (self.progress.isHidden() and self.banner.isHidden()))
+        self.changed.emit()

@@ -1,0 +1,386 @@
+"""The step データ: rows are imported or made, looked through, and split so that what judges is not trained on."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import describe_error, phrase
+from app.documents.services.document_library import DocumentLibrary
+from app.models.services.model_library import ModelLibrary
+from app.training.data import data_overview, file_import
+from app.training.data.curation import Curation
+from app.training.drafts import DraftSplit
+from app.training.services.draft_editor import DraftEditor
+from app.training.services.draft_pairs import DraftPairGeneration
+from app.training.ui.data.columns_tab import ColumnsTab
+from app.training.ui.data.data_sources import DECIDED, DataSourceController
+from app.training.ui.data.data_status import PairGenerationRow, RowCountStrip
+from app.training.ui.data.lengths_tab import LengthsTab
+from app.training.ui.data.problems_tab import ProblemsTab
+from app.training.ui.data.review_tab import ReviewTab
+from app.training.ui.data.split_tab import SplitTab
+from app.training.ui.wizard import PrimaryAction, WizardStep
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import DropZone, Pickers, dropped_paths
+from app.uikit.page import Navigation
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.labels import Label, Separator
+from app.uikit.widgets.progress_row import ProgressRow
+from app.uikit.widgets.section_bars import TAB_SIDE_PX, TabBar
+
+MARGIN_PX = 24
+STACK_PX = 300  # the least that a tab has; in less, the page scrolls
+OURS = ("opening", "importing", "freezing")
+
+Tab = ColumnsTab | ProblemsTab | ReviewTab | LengthsTab | SplitTab
+
+
+class DataStep(WizardStep):
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        work: DraftEditor,
+        *,
+        documents: DocumentLibrary,
+        library: ModelLibrary,
+        making: DraftPairGeneration,
+        secrecy: ConfidentialityGuard,
+        model_id: Callable[[], str | None],
+        pickers: Pickers | None = None,
+    ) -> None:
+        """`model_id` and `pickers`: as `DataSourceController`."""
+        super().__init__()
+        self._theme = theme
+        self._navigation = navigation
+        self._work = work
+        self._making = making
+        self._doing = ""  # of OURS, now or the last time
+        self._has_tried = False  # to open the rows
+        self._frozen_before: DraftSplit | None = None  # the split that another one is made instead of
+        self._shown_folder = ""  # of the rows that are shown
+        self._tabs: dict[str, Tab] = {}
+        self.sources = DataSourceController(
+            theme, work, self, documents=documents, library=library, making=making, secrecy=secrecy,
+            model_id=model_id, pickers=pickers,
+        )  # fmt: skip
+        self._build()
+        self._connect()
+        documents.open()
+        self.show_draft()
+        if work.draft.data is None:
+            QTimer.singleShot(0, self, self.find_generated_pairs)
+
+    # ---------------------------------------------------------------- as a Step
+
+    def show_draft(self) -> None:
+        data, rows = self._work.draft.data, self._rows
+        self.empty.setVisible(data is None)
+        self._board.setVisible(rows is not None)
+        for button in (self.empty.file_button, self.empty.pairs_button, self.source_button):
+            button.setEnabled(not self._work.is_busy)
+        if data is not None and rows is None:
+            QTimer.singleShot(0, self, self._open)  # unless whoever shows the draft does
+        if rows is None or data is None:
+            return
+        if data.folder != self._shown_folder:
+            self._shown_folder = data.folder
+            self._show_tab(self._first_tab())
+        self.strip.show_rows(data_overview.count_rows(rows, data.unusable))
+        self.strip.show_split(self._work.draft.frozen, data.revision)
+        self.tabs.show_count("problems", rows.counts["left_out"] + data.unusable)
+        self.tabs.show_count("review", rows.counts["undecided"] + rows.counts["left_out"])
+        self._refresh(self.tabs.key)
+
+    def focus_first(self) -> None:
+        if self._rows is not None:
+            self._tab(self.tabs.key).focus_first()
+        elif not self.empty.isHidden():
+            self.empty.focus_first()
+
+    def primary_action(self) -> PrimaryAction | None:
+        """To split, where nothing else is lacking."""
+        draft = self._work.draft
+        lacking = [one.code for one in draft.problems("data") if one.is_blocking]
+        if lacking != ["not_frozen"] or self._rows is None:
+            return None
+        return PrimaryAction(
+            "freeze", phrase("training.split_again") if draft.frozen else phrase("training.split_and_hold_fast")
+        )
+
+    def do(self, key: str) -> None:
+        if key == "freeze" and not self._work.is_busy and self._rows is not None:
+            self.banner.hide()
+            self._frozen_before = self._work.draft.frozen
+            self._work.freeze()
+
+    # -------------------------------------------------------------------- events
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if not self._work.is_busy and _file_of(event) is not None:
+            event.acceptProposedAction()
+            self.empty.drop_zone.light(is_lit=True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        super().dragLeaveEvent(event)
+        self.empty.drop_zone.light(is_lit=False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.empty.drop_zone.light(is_lit=False)
+        path = _file_of(event)
+        if path is not None and not self._work.is_busy:
+            event.acceptProposedAction()
+            self.sources.take_file(path)
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        theme = self._theme
+        self.setAcceptDrops(True)
+        self.banner = Banner(theme)
+        self.progress = ProgressRow(theme)
+        self.pairs = PairGenerationRow(theme, self._making, self._work.draft.id)
+        self._notes = QWidget()
+        notes = QVBoxLayout(self._notes)
+        notes.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 0)
+        notes.setSpacing(8)
+        for part in (self.banner, self.progress, self.pairs):
+            notes.addWidget(part)
+        self.empty = DataEmptyState(theme)
+        self._board = self._build_board()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._notes)
+        column.addWidget(self.empty)
+        column.addWidget(self._board, 1)
+        column.addStretch(0)
+
+    def _build_board(self) -> QWidget:
+        theme = self._theme
+        self.tabs = TabBar(
+            theme,
+            {
+                "columns": phrase("common.columns"),
+                "problems": phrase("training.rows_with_problems_2"),
+                "review": phrase("training.review"),
+                "lengths": phrase("training.lengths"),
+                "split": phrase("training.split_and_leakage"),
+            },
+        )
+        self.source_button = Button(theme, phrase("training.change_data"), "quiet", compact=True)
+        self.source_button.setAccessibleName(phrase("training.change_data_2"))
+        self.source_menu = QMenu(self.source_button)
+        self.source_menu.addAction(phrase("common.choose_a_file")).triggered.connect(self.sources.choose_file)
+        self.source_menu.addAction(phrase("training.make_from_documents")).triggered.connect(self.sources.ask_pairs)
+        self.strip = RowCountStrip(theme, self.source_button)
+        self._stack = QStackedWidget()
+        strip = QVBoxLayout()
+        strip.setContentsMargins(MARGIN_PX, 10, MARGIN_PX, 2)
+        strip.addWidget(self.strip)
+        tabs = QVBoxLayout()
+        tabs.setContentsMargins(MARGIN_PX - TAB_SIDE_PX, 0, MARGIN_PX - TAB_SIDE_PX, 0)
+        tabs.addWidget(self.tabs)
+        board = QWidget()
+        column = QVBoxLayout(board)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(strip)
+        column.addLayout(tabs)
+        column.addWidget(Separator())
+        column.addWidget(self._stack, 1)
+        return board
+
+    def _connect(self) -> None:
+        work, sources = self._work, self.sources
+        work.began.connect(self._on_began)
+        work.progressed.connect(self._on_progressed)
+        work.columns_unknown.connect(sources.ask_columns)
+        work.ended.connect(self._on_ended)
+        sources.refused.connect(self._show_error)
+        self.empty.file_button.clicked.connect(sources.choose_file)
+        self.empty.pairs_button.clicked.connect(sources.ask_pairs)
+        self.progress.cancelled.connect(work.cancel)
+        self.banner.closed.connect(self._settle_notes)
+        self.pairs.changed.connect(self._settle_notes)
+        self.pairs.made.connect(self.find_generated_pairs)
+        self.pairs.taken.connect(self._take_pairs)
+        self.pairs.go_on_requested.connect(sources.go_on)
+        self.tabs.chosen.connect(self._show_tab)
+        self.source_button.clicked.connect(self._show_menu)
+        self._theme.changed.connect(self._fit_stack)
+        self._fit_stack()
+        self._settle_notes()
+
+    # ---------------------------------------------------------------------- tabs
+
+    @property
+    def _rows(self) -> Curation | None:
+        """Those of the draft; None while they are not there."""
+        rows, data = self._work.curation, self._work.draft.data
+        return rows if rows is not None and data is not None and str(rows.folder) == data.folder else None
+
+    def _first_tab(self) -> str:
+        """Where the work goes on."""
+        draft, rows = self._work.draft, self._rows
+        if rows is not None and rows.counts["undecided"]:
+            return "review"
+        if draft.frozen is not None:
+            return "split"
+        return "columns"
+
+    def _tab(self, key: str) -> Tab:
+        if key not in self._tabs:
+            tab = self._tabs[key] = self._made(key)
+            self._stack.addWidget(tab)
+        return self._tabs[key]
+
+    def _made(self, key: str) -> Tab:
+        theme, work = self._theme, self._work
+        if key == "columns":
+            columns = ColumnsTab(theme, work)
+            columns.read_requested.connect(self.sources.read_again)
+            return columns
+        if key == "problems":
+            problems = ProblemsTab(theme, work)
+            problems.refused.connect(self._show_error)
+            return problems
+        if key == "review":
+            review = ReviewTab(theme, work)
+            page_requested = review.source.passage.page_requested
+            page_requested.connect(lambda _document, _page: self._navigation.page_requested.emit("documents"))
+            return review
+        if key == "lengths":
+            lengths = LengthsTab(theme, work)
+            lengths.row_requested.connect(self._show_row)
+            return lengths
+        split = SplitTab(theme, work)
+        split.split_button.clicked.connect(lambda: self.do("freeze"))
+        return split
+
+    def _show_tab(self, key: str) -> None:
+        self.tabs.show_tab(key)
+        self._refresh(key)
+        self._stack.setCurrentWidget(self._tab(key))
+
+    def _refresh(self, key: str) -> None:
+        tab = self._tab(key)
+        tab.show_items() if isinstance(tab, ReviewTab) else tab.show_rows()
+
+    def _show_row(self, number: int) -> None:
+        self._show_tab("review")
+        review = self._tab("review")
+        assert isinstance(review, ReviewTab)
+        review.show_item(number)
+        review.focus_first()
+
+    def _fit_stack(self) -> None:
+        self._stack.setMinimumHeight(self._theme.px(STACK_PX))
+
+    # --------------------------------------------------------------------- slots
+
+    def _open(self) -> None:
+        if self._rows is None and not self._work.is_busy and not self._has_tried:
+            self._has_tried = True
+            self._work.open()
+
+    def _on_began(self, what: str) -> None:
+        self._doing = what
+        if what not in OURS:
+            return
+        self.banner.hide()
+        words = {
+            "opening": phrase("training.opening_the_rows"),
+            "importing": phrase("training.importing_the_rows"),
+            "freezing": phrase("training.splitting_the_rows_and_looking"),
+        }[what]
+        self.progress.start(words)
+        self.progress.cancel_button.setVisible(what in ("importing", "freezing"))
+        self._settle_notes()
+        self.show_draft()
+
+    def _on_progressed(self, done: int, total: int) -> None:
+        if self._doing in OURS:
+            self.progress.set_progress(done, total)
+
+    def _on_ended(self) -> None:
+        if self._doing not in OURS:
+            return
+        self.progress.finish()
+        self._settle_notes()
+        self.show_draft()
+        draft, making = self._work.draft, self._making
+        if self._doing == "freezing" and draft.frozen is not self._frozen_before:
+            self._show_tab("split")
+        if draft.data is not None and draft.data.file == str(making.finished_file(draft.id)):
+            making.forget(draft.id)
+        self.find_generated_pairs()
+        self.changed.emit()
+
+    def find_generated_pairs(self) -> None:
+        """That were made, or begun, at an earlier time."""
+        rows = self._work.curation
+        decided = sum(rows.counts[state] for state in DECIDED) if rows is not None else 0
+        self.pairs.look(may_take=not decided)
+
+    def _take_pairs(self) -> None:
+        making, draft_id = self._making, self._work.draft.id
+        path, wish = making.finished_file(draft_id), making.unfinished(draft_id)
+        if path is not None and wish is not None and not self._work.is_busy:
+            self._work.import_pairs(path, wish.collection)
+
+    def _show_menu(self) -> None:
+        button = self.source_button
+        self.source_menu.popup(button.mapToGlobal(button.rect().bottomLeft()))
+
+    def _show_error(self, error: AppError) -> None:
+        """Of what is asked here; what the draft's service fails at is told by the page."""
+        sentence = describe_error(error)
+        self.banner.show_message("danger", sentence.message, sentence.next)
+        self._settle_notes()
+
+    def _settle_notes(self) -> None:
+        """Takes no room while there is nothing to say."""
+        parts = (self.banner, self.progress, self.pairs)
+        self._notes.setVisible(not all(part.isHidden() for part in parts))
+
+
+def _file_of(event: QDropEvent) -> Path | None:
+    """The one file that is dragged, where it may hold rows."""
+    paths = dropped_paths(event.mimeData())
+    return paths[0] if len(paths) == 1 and paths[0].suffix.lower() in file_import.SUFFIXES else None
+
+
+class DataEmptyState(QWidget):
+    """Before there is any data: what is needed, where it can come from, and what it looks like."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.file_button = Button(theme, phrase("common.choose_a_file"), "primary", "file-text")
+        self.pairs_button = Button(theme, phrase("training.make_from_documents"), icon="library-big")
+        self.drop_zone = DropZone(theme, phrase("training.drop_a_file_here"))
+        need = phrase("training.training_needs_pairs_of_question")
+        forms = phrase("training.files_that_can_be_read")
+        example = phrase("training.example_a_table_with_question")
+        question, answer = phrase("training.how_often_is_it_inspected"), phrase("training.twice_a_year")
+        line = f'{{"question": "{question}", "answer": "{answer}"}}'
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN_PX, 24, MARGIN_PX, 16)
+        column.setSpacing(12)
+        column.addWidget(Label(need, wraps=True))
+        column.addWidget(FlowBox(self.file_button, self.pairs_button))
+        column.addWidget(self.drop_zone)
+        column.addWidget(Label(forms, tone="muted", wraps=True))
+        column.addWidget(Label(example, tone="muted", wraps=True))
+        column.addWidget(Label(line, "mono", "text2", wraps=True))
+        column.addStretch(1)
+
+    def focus_first(self) -> None:
+        self.file_button.setFocus(Qt.FocusReason.ShortcutFocusReason)

@@ -1,0 +1,313 @@
+"""長さと分布: how long what will be trained on is, where it is from, and which answers stand apart.
+
+Counts as bars: upright for sizes that follow each other, lying for things with names.
+"""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import phrase
+from app.training.data import data_overview
+from app.training.data.curation import Curation
+from app.training.data.data_overview import DataDistribution, SourceShare, round_up
+from app.training.services.draft_editor import DraftEditor
+from app.training.ui.data import row_texts
+from app.training.ui.data import row_texts as review_words
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.labels import Label
+from app.uikit.widgets.number_table import NumberTableModel, NumberTableView
+
+PLOT_PX, AXIS_PX, TOP_PX = 150, 22, 20
+BAR_MOST_PX, ROW_PX, LABEL_MOST = 80, 26, 0.4  # the last: share of the width
+GRID_LINES = 4
+
+NamedCount = tuple[str, int]
+
+
+class CountChart(QWidget):
+    """`bars`: what each is called, and how many there are. Said to screen readers as a sentence."""
+
+    def __init__(self, theme: Theme, name: str) -> None:
+        super().__init__()
+        self._theme = theme
+        self._bars: Sequence[NamedCount] = ()
+        self.setAccessibleName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        theme.changed.connect(self._on_theme_changed)
+
+    def show_bars(self, bars: Sequence[NamedCount], told: str) -> None:
+        """`told`: the same in words."""
+        self._bars = bars
+        self.setAccessibleDescription(told)
+        self.updateGeometry()
+        self.update()
+
+    def _on_theme_changed(self) -> None:
+        self.updateGeometry()
+        self.update()
+
+
+class Histogram(CountChart):
+    """`name` of a bar: its upper bound, written below its right edge; or > and the bound below it."""
+
+    def sizeHint(self) -> QSize:
+        return QSize(self._theme.px(360), self._theme.px(PLOT_PX + AXIS_PX + TOP_PX))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self._theme.px(200), self.sizeHint().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
+        if not self._bars:
+            return
+        painter, theme = QPainter(self), self._theme
+        most = max(count for _, count in self._bars)
+        metrics = QFontMetrics(theme.font("caption"))
+        painter.setFont(theme.font("caption"))
+        left = metrics.horizontalAdvance(f"{most:,}") + theme.px(8)
+        right = self.width() - metrics.horizontalAdvance(self._bars[-1][0]) // 2 - theme.px(4)
+        plot = QRect(left, theme.px(TOP_PX), max(1, right - left), theme.px(PLOT_PX))
+        self._paint_grid(painter, plot, most)
+        step = min(plot.width() / len(self._bars), theme.px(BAR_MOST_PX))
+        written_to = left - theme.px(4)
+        for place, (bound, count) in enumerate(self._bars):
+            at = plot.left() + round(place * step)
+            width = max(1, round((place + 1) * step) - round(place * step) - theme.px(2))
+            height = round(plot.height() * count / most)
+            bar = QRect(at + theme.px(1), plot.bottom() + 1 - height, width, height)
+            painter.fillRect(bar, theme.color("chart1"))
+            self._paint_count(painter, metrics, bar, count)
+            half = metrics.horizontalAdvance(bound) // 2
+            is_open = bound.startswith(">")  # it has no upper bound: what it is stands below its middle
+            edge = bar.center().x() if is_open else plot.left() + round((place + 1) * step)
+            if edge - half >= written_to:  # where two do not fit beside each other, the first one is written
+                painter.setPen(theme.color("text2"))
+                area = QRect(edge - half, plot.bottom() + theme.px(4), 2 * half + 2, theme.px(AXIS_PX - 4))
+                painter.drawText(area, int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop), bound)
+                written_to = edge + half + theme.px(6)
+        painter.end()
+
+    def _paint_grid(self, painter: QPainter, plot: QRect, most: int) -> None:
+        theme = self._theme
+        step = round_up(most / GRID_LINES)
+        for value in range(0, most + 1, step):
+            y = plot.bottom() + 1 - round(plot.height() * value / most)
+            painter.setPen(QPen(theme.color("control" if value == 0 else "line"), 1))
+            painter.drawLine(plot.left(), y, plot.right(), y)
+            painter.setPen(theme.color("muted"))
+            area = QRect(0, y - theme.px(9), plot.left() - theme.px(6), theme.px(18))
+            painter.drawText(area, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), f"{value:,}")
+
+    def _paint_count(self, painter: QPainter, metrics: QFontMetrics, bar: QRect, count: int) -> None:
+        text = f"{count:,}"
+        if count and metrics.horizontalAdvance(text) <= bar.width() + self._theme.px(2):
+            painter.setPen(self._theme.color("text"))
+            area = QRect(bar.left() - 2, bar.top() - self._theme.px(18), bar.width() + 4, self._theme.px(17))
+            painter.drawText(area, int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom), text)
+
+
+class BarChart(CountChart):
+    def sizeHint(self) -> QSize:
+        return QSize(self._theme.px(360), len(self._bars) * self._theme.px(ROW_PX))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self._theme.px(200), self.sizeHint().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
+        if not self._bars:
+            return
+        painter, theme = QPainter(self), self._theme
+        metrics, gap = QFontMetrics(theme.font("caption")), theme.px(8)
+        painter.setFont(theme.font("caption"))
+        most = max(count for _, count in self._bars)
+        named = max(metrics.horizontalAdvance(name) for name, _ in self._bars) + 2
+        label = min(named, round(self.width() * LABEL_MOST))
+        number = metrics.horizontalAdvance(f"{most:,}") + 2
+        room = max(1, self.width() - label - number - 2 * gap)
+        for place, (name, count) in enumerate(self._bars):
+            row = QRect(0, place * theme.px(ROW_PX), self.width(), theme.px(ROW_PX))
+            painter.setPen(theme.color("text"))
+            shown = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, label)
+            flags = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
+            painter.drawText(QRect(0, row.top(), label, row.height()), flags, shown)
+            width = max(2, round(room * count / most))
+            inset = theme.px(6)
+            painter.fillRect(label + gap, row.top() + inset, width, row.height() - 2 * inset, theme.color("chart1"))
+            painter.setPen(theme.color("text2"))
+            painter.drawText(QRect(label + 2 * gap + width, row.top(), number, row.height()), flags, f"{count:,}")
+        painter.end()
+
+
+MARGIN_PX = 24
+
+
+class ChartWithTable(QWidget):
+    """A chart, or the same as a table."""
+
+    def __init__(self, theme: Theme, title: str, chart: CountChart, column: str) -> None:
+        """`column`: what is counted."""
+        super().__init__()
+        self.chart = chart
+        self.figures = NumberTableModel((column, phrase("training.rows")), 0)
+        self.table = NumberTableView(theme, self.figures, title)
+        self.toggle = Button(theme, phrase("training.show_as_a_table"), compact=True)
+        self.rest = Label(role="caption", tone="text2", wraps=True)
+        head = QHBoxLayout()
+        head.addWidget(Label(title, "heading3", wraps=True), 1)
+        head.addWidget(self.toggle, 0, Qt.AlignmentFlag.AlignTop)
+        column_of = QVBoxLayout(self)
+        column_of.setContentsMargins(0, 0, 0, 0)
+        column_of.setSpacing(8)
+        column_of.addLayout(head)
+        column_of.addWidget(chart)
+        column_of.addWidget(self.table)
+        column_of.addWidget(self.rest)
+        self.table.hide()
+        self.toggle.clicked.connect(self._turn)
+
+    def show_bars(self, bars: Sequence[NamedCount], rows: Sequence[tuple[str, ...]], rest: str = "") -> None:
+        """`rows`: of the table. `rest`: what the chart leaves out, in words."""
+        self.rest.setText(rest)
+        self.rest.setVisible(bool(rest))
+        told = phrase("common.data_gap").join(f"{name} {count}" for name, count in rows)
+        self.chart.show_bars(bars, told)
+        self.figures.set_rows(rows)
+
+    def _turn(self) -> None:
+        is_table = self.table.isHidden()
+        self.table.setVisible(is_table)
+        self.chart.setVisible(not is_table)
+        self.toggle.setText(phrase("training.show_as_a_chart") if is_table else phrase("training.show_as_a_table"))
+
+
+class LengthsTab(QWidget):
+    row_requested = Signal(int)  # the number of an item
+
+    def __init__(self, theme: Theme, work: DraftEditor) -> None:
+        super().__init__()
+        self._theme = theme
+        self._work = work
+        self._asked: tuple[Curation, int] | None = None
+        self._found: DataDistribution | None = None
+        self.state = Label(tone="text2", wraps=True)
+        self.questions = Label(tone="text2", wraps=True)
+        self.answers_told = Label(tone="text2", wraps=True)
+        self.answers = ChartWithTable(
+            theme,
+            phrase("training.length_of_answers"),
+            Histogram(theme, phrase("training.length_of_answers")),
+            phrase("common.characters"),
+        )
+        kinds = phrase("training.kind_of_question")
+        self.categories = ChartWithTable(theme, kinds, BarChart(theme, kinds), kinds)
+        group = phrase("training.group")
+        self.groups = ChartWithTable(theme, group, BarChart(theme, group), group)
+        self.outliers_title = Label(role="heading3", wraps=True)
+        self.outliers_about = Label(role="caption", tone="muted", wraps=True)
+        self.outliers = NumberTableModel(
+            (phrase("training.row"), phrase("common.characters"), phrase("common.batch_column.question")), 2
+        )
+        self.outlier_table = NumberTableView(theme, self.outliers, phrase("training.answers_of_quite_another_length"))
+        self._build()
+
+    def show_rows(self) -> None:
+        rows = self._work.curation
+        if rows is None or self._asked == (rows, rows.revision):
+            return
+        self._asked = (rows, rows.revision)
+        self.state.setText(phrase("training.counting"))
+        self.state.show()
+        asked = self._asked
+        background.run(lambda: (asked, data_overview.measure_distribution(rows)), self._on_found, self._on_failed)
+
+    def focus_first(self) -> None:
+        self.answers.toggle.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        content = QWidget()
+        self._parts = (
+            self.answers, self.answers_told, self.questions, self.categories, self.groups, self.outliers_title,
+            self.outliers_about, self.outlier_table,
+        )  # fmt: skip
+        inside = QVBoxLayout(content)
+        inside.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 16)
+        inside.setSpacing(8)
+        inside.addWidget(self.state)
+        for part in self._parts:
+            if (isinstance(part, ChartWithTable) and part is not self.answers) or part is self.outliers_title:
+                inside.addSpacing(12)
+            inside.addWidget(part)
+            part.hide()
+        inside.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(make_scrollable(content))
+        self.outlier_table.activated.connect(self._on_activated)
+
+    def _on_found(self, found: tuple[tuple[Curation, int], DataDistribution | None]) -> None:
+        asked, told = found
+        if asked != self._asked:
+            return
+        self._found = told
+        for part in self._parts:
+            part.setVisible(told is not None)
+        self.state.setVisible(told is None)
+        self.state.setText(phrase("training.there_are_no_rows_that"))
+        if told is not None:
+            self._show(told)
+
+    def _show(self, found: DataDistribution) -> None:
+        self._show_answers(found)
+        self.answers_told.setText(row_texts.length_summary("answer", found.answers))
+        self.questions.setText(row_texts.length_summary("question", found.questions))
+        self._show_shares(self.categories, found.categories, is_category=True)
+        self._show_shares(self.groups, found.groups, is_category=False)
+        count = len(found.outliers)
+        self.outliers_title.setText(phrase("training.answers_of_quite_another_length_n", n=f"{count:,}"))
+        about = phrase("training.answers_that_are_far_longer")
+        self.outliers_about.setText(about if count else phrase("training.none_2"))
+        self.outliers.set_rows([
+            (f"{one.line:,}", f"{one.characters:,}", review_words.one_line(one.question)) for one in found.outliers
+        ])  # fmt: skip
+        self.outlier_table.setVisible(count > 0)
+
+    def _show_answers(self, found: DataDistribution) -> None:
+        bars, rows, before = [], [], 0
+        for bound, count in found.bins:
+            bars.append((f"{bound:,}", count))
+            rows.append((phrase("training.a_to_b_characters", a=f"{before + 1:,}", b=f"{bound:,}"), f"{count:,}"))
+            before = bound
+        if found.beyond:
+            bars.append((f">{before:,}", found.beyond))
+            rows.append((phrase("training.more_than_a_characters", a=f"{before:,}"), f"{found.beyond:,}"))
+        self.answers.show_bars(bars, rows)
+
+    def _show_shares(self, plot: ChartWithTable, shares: Sequence[SourceShare], *, is_category: bool) -> None:
+        plot.setVisible(bool(shares))
+        named = [(self._name(share, is_category=is_category), share.rows) for share in shares]
+        rest = sum(share.rows for share in shares if share.name is None)
+        words_of_rest = phrase("training.n_rows_are_in_other", n=f"{rest:,}")
+        bars = [bar for bar, share in zip(named, shares, strict=True) if share.name is not None]
+        plot.show_bars(bars, [(name, f"{count:,}") for name, count in named], words_of_rest if rest else "")
+
+    def _name(self, share: SourceShare, *, is_category: bool) -> str:
+        if share.name is None:
+            return phrase("training.others")
+        if share.name == "":
+            return phrase("training.none")
+        return row_texts.question_category_name(share.name) if is_category else review_words.one_line(share.name)
+
+    def _on_failed(self, _error: AppError) -> None:
+        """Nothing is read from the disk: there is no such error."""
+
+    def _on_activated(self, index: QModelIndex) -> None:
+        if self._found is not None:
+            self.row_requested.emit(self._found.outliers[index.row()].number)

@@ -1,0 +1,145 @@
+"""List, row and source side by side; with less room the source goes below the row, and then both below the list."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QSize, QTimer
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+
+from app.uikit.theme import Theme
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.labels import Separator, set_surface
+
+# Of the columns' own width.
+SOURCE_FROM_PX = 1000
+LIST_FROM_PX = 700
+
+LIST_PX, LIST_LEAST_PX, SOURCE_PX = 348, 250, 388
+LIST_SHARE, SOURCE_SHARE = 0.36, 0.34  # of the width, at the most
+LIST_STRETCH, ROW_STRETCH = 42, 58  # of the height, where the list is above the row
+ROW_LEAST_PX = 140
+QWIDGETSIZE_MAX = (1 << 24) - 1  # which PySide does not hand out
+AROUND_CARET_PX = 32
+ABOVE_MARK_PX = 60  # of the passage that stay in sight above what is quoted
+
+
+class ReviewLayout(QWidget):
+    def __init__(self, theme: Theme, listed: QWidget, row: QWidget, source: QWidget) -> None:
+        """`source` is hidden by its owner where a row has none; then `lay_out` is to be called."""
+        super().__init__()
+        self._theme = theme
+        self._listed, self._row, self._source = listed, row, source
+        self._has_source = False
+        self._mark_top: Callable[[], int] = int
+        self._scroll_soon = QTimer(self, singleShot=True, interval=0)
+        self._scroll_soon.timeout.connect(self._scroll)
+        self._build()
+        theme.changed.connect(self.lay_out)
+
+    @property
+    def is_stacked(self) -> bool:
+        return self.width() < self._theme.px(LIST_FROM_PX)
+
+    @property
+    def is_source_beside(self) -> bool:
+        return self.width() >= self._theme.px(SOURCE_FROM_PX)
+
+    @property
+    def _list_width(self) -> int:
+        """Beside the row."""
+        px = self._theme.px
+        return max(px(LIST_LEAST_PX), min(px(LIST_PX), round(self.width() * LIST_SHARE)))
+
+    def show_source(self, has_source: bool) -> None:
+        self._has_source = has_source
+        self.lay_out()
+
+    def scroll_to_top(self, mark_top: Callable[[], int]) -> None:
+        """Another row is shown. `mark_top`: where in the source the quote begins; asked once all has its place."""
+        self._mark_top = mark_top
+        self._scroll_soon.start()
+
+    def keep_in_sight(self, field: QPlainTextEdit) -> None:
+        """The line that is written in."""
+        place = field.viewport().mapTo(self._content, field.cursorRect().center())
+        self._middle.ensureVisible(place.x(), place.y(), 0, self._theme.px(AROUND_CARET_PX))
+
+    def lay_out(self) -> None:
+        px, width = self._theme.px, self.width()
+        is_stacked, is_beside = self.is_stacked, self.is_source_beside
+        directions = QBoxLayout.Direction
+        self._columns.setDirection(directions.TopToBottom if is_stacked else directions.LeftToRight)
+        for rule, is_shown in ((self._below_list, is_stacked), (self._beside_list, not is_stacked)):
+            rule.setVisible(is_shown)
+        self._place_source(is_beside)
+        self._columns.setStretchFactor(self._listed, LIST_STRETCH if is_stacked else 0)
+        side = self._list_width
+        self._listed.setMinimumWidth(0 if is_stacked else side)
+        self._listed.setMaximumWidth(QWIDGETSIZE_MAX if is_stacked else side)
+        self._middle.setMinimumHeight(px(ROW_LEAST_PX))
+        self._right.setFixedWidth(min(px(SOURCE_PX), round(width * SOURCE_SHARE)))
+        self._right.setVisible(is_beside and self._has_source)
+        self._rule.setVisible(is_beside and self._has_source)
+        self._source.setVisible(self._has_source)
+        self._source_rule.setVisible(not is_beside and self._has_source)
+        self.updateGeometry()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.lay_out()
+
+    def minimumSizeHint(self) -> QSize:
+        row, layout = self._theme.px(ROW_LEAST_PX), self._listed.layout()
+        assert layout is not None
+        listed = layout.minimumHeightForWidth(self.width() if self.is_stacked else self._list_width)
+        return QSize(0, listed + row + 1 if self.is_stacked else max(listed, row))
+
+    def sizeHint(self) -> QSize:
+        """Its parts scroll: what is around them need not be as high as they are."""
+        return self.minimumSizeHint()
+
+    def hasHeightForWidth(self) -> bool:
+        return False
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        self._below_list, self._beside_list, self._rule = Separator(), Separator("vertical"), Separator("vertical")
+        self._source_rule = Separator()
+        self._content = content = QWidget()
+        self._under_row = QVBoxLayout(content)
+        self._under_row.setContentsMargins(0, 0, 0, 0)
+        self._under_row.setSpacing(0)
+        self._under_row.addWidget(self._row)
+        self._under_row.addWidget(self._source_rule)
+        self._under_row.addStretch(1)
+        holder = QWidget()
+        self._beside_row = QVBoxLayout(holder)
+        self._beside_row.setContentsMargins(0, 0, 0, 0)
+        self._middle, self._right = make_scrollable(content), make_scrollable(holder)
+        set_surface(holder, "base")
+        self._beside_row.addWidget(self._source)
+        self._columns = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._columns.setContentsMargins(0, 0, 0, 0)
+        self._columns.setSpacing(0)
+        for widget in (self._listed, self._below_list, self._beside_list):
+            self._columns.addWidget(widget)
+        self._columns.addWidget(self._middle, ROW_STRETCH)
+        self._columns.addWidget(self._rule)
+        self._columns.addWidget(self._right)
+
+    def _scroll(self) -> None:
+        self._middle.verticalScrollBar().setValue(0)
+        top = self._mark_top()
+        is_far = top > self._right.viewport().height() // 2
+        self._right.verticalScrollBar().setValue(top - self._theme.px(ABOVE_MARK_PX) if is_far else 0)
+
+    def _place_source(self, is_beside: bool) -> None:
+        place = self._beside_row if is_beside else self._under_row
+        if place.indexOf(self._source) < 0:
+            if is_beside:
+                self._under_row.removeWidget(self._source)
+                place.addWidget(self._source)
+            else:
+                self._beside_row.removeWidget(self._source)
+                place.insertWidget(place.count() - 1, self._source)

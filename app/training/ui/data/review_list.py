@@ -1,0 +1,342 @@
+"""Every row with its state, as a list that the keys decide in; above it how far one is, and which rows it shows.
+
+The items of a curation as a list, all of them or those that a filter lets through.
+"""
+
+from bisect import bisect_left
+from collections.abc import Container
+from typing import Any, Literal
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPointF, QRect, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QPainter, QPen
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QHBoxLayout,
+    QHeaderView,
+    QProgressBar,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.base.wording import phrase
+from app.training.data import curation
+from app.training.data.curation import Curation, CurationItem, RowState
+from app.training.ui.data import row_texts
+from app.uikit.localization import join_facts
+from app.uikit.theme import Theme
+from app.uikit.widgets import list_rows
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.labels import Label, Separator, plain_tooltip
+
+Index = QModelIndex | QPersistentModelIndex
+Filter = Literal["all", "undecided", "left_out", "decided"]
+
+_DECIDED: tuple[RowState, ...] = ("accepted", "edited", "rejected")
+FILTERS: dict[Filter, frozenset[RowState]] = {
+    "all": frozenset(("used", "undecided", "left_out", *_DECIDED)),
+    "undecided": frozenset(("used", "undecided")),
+    "left_out": frozenset(("left_out",)),
+    "decided": frozenset(_DECIDED),
+}
+_DUE: frozenset[RowState] = frozenset(("undecided", "left_out"))  # not trained on until somebody says so
+
+ItemRole, StateRole, EditRole = (Qt.ItemDataRole.UserRole + number for number in range(3))
+
+
+class ReviewListModel(QAbstractListModel):
+    """Numbers are those of the items. `edits`: of those with a change that is not kept yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._curation: Curation | None = None
+        self._shown: list[int] = []
+        self.filter: Filter = "all"
+        self.total = 0  # items that somebody has to decide of, or has decided of
+        self.edits: Container[int] = ()
+
+    # ------------------------------------------------------------------- filled
+
+    def show_curation(self, found: Curation | None, wanted: Filter) -> None:
+        self.beginResetModel()
+        self._curation, self.filter = found, wanted
+        items = found.items if found is not None else ()
+        self.total = sum(curation.undecided_state(item) in _DUE for item in items)
+        states = FILTERS[wanted]
+        self._shown = [item.number for item in items if wanted == "all" or self.state_of(item) in states]
+        self.endResetModel()
+
+    def refresh(self, number: int) -> None:
+        """After it was decided, or the decision was taken back: it may come into the list, or go."""
+        row = bisect_left(self._shown, number)
+        is_shown = row < len(self._shown) and self._shown[row] == number
+        fits = self.state_of(self.item(number)) in FILTERS[self.filter]
+        if is_shown and not fits:
+            self.beginRemoveRows(QModelIndex(), row, row)
+            del self._shown[row]
+            self.endRemoveRows()
+        elif fits and not is_shown:
+            self.beginInsertRows(QModelIndex(), row, row)
+            self._shown.insert(row, number)
+            self.endInsertRows()
+        elif is_shown:
+            self.touch(number)
+
+    def touch(self, number: int) -> None:
+        """Something that is shown of it has changed."""
+        index = self.index_of(number)
+        if index.isValid():
+            self.dataChanged.emit(index, index)
+
+    # -------------------------------------------------------------------- asked
+
+    def item(self, number: int) -> CurationItem:
+        assert self._curation is not None
+        return self._curation.items[number - 1]
+
+    def state_of(self, item: CurationItem) -> RowState:
+        assert self._curation is not None
+        return self._curation.state_of(item)
+
+    @property
+    def left(self) -> int:
+        return sum(self._curation.counts[state] for state in _DUE) if self._curation is not None else 0
+
+    def count(self, wanted: Filter) -> int:
+        return sum(self._curation.counts[state] for state in FILTERS[wanted]) if self._curation is not None else 0
+
+    def index_of(self, number: int) -> QModelIndex:
+        """Not valid where it is not shown."""
+        row = bisect_left(self._shown, number)
+        return self.index(row) if row < len(self._shown) and self._shown[row] == number else QModelIndex()
+
+    def first(self) -> int:
+        """The first that somebody has to decide of, else the first of all; 0: nothing is shown."""
+        wanted = (number for number in self._shown if self.state_of(self.item(number)) in _DUE)
+        return next(wanted, self._shown[0] if self._shown else 0)
+
+    def following(self, number: int) -> int:
+        """Where one goes on after a decision of this one: the next undecided one, from the beginning after the last.
+
+        Rows that are used as they are do not stand in the way of those that wait, nor the other way round. The same
+        number where none is left.
+        """
+        wanted = _DUE if curation.undecided_state(self.item(number)) in _DUE else FILTERS["undecided"]
+        at = bisect_left(self._shown, number)
+        around = (*range(at + 1, len(self._shown)), *range(at))
+        rows = (self._shown[row] for row in around if self._shown[row] != number)
+        return next((other for other in rows if self.state_of(self.item(other)) in wanted), number)
+
+    def nearest(self, number: int) -> int:
+        """Of those that are shown; 0: there is none."""
+        row = min(bisect_left(self._shown, number), len(self._shown) - 1)
+        return self._shown[row] if row >= 0 else 0
+
+    # --------------------------------------------------------------- what Qt asks
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._shown)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid() or self._curation is None:
+            return None
+        item = self.item(self._shown[index.row()])
+        if role == ItemRole:
+            return item
+        if role == StateRole:
+            return self.state_of(item)
+        if role == EditRole:
+            return item.number in self.edits
+        question = row_texts.one_line(self._curation.row_of(item).question)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return question
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tooltip(question)
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            edit = phrase("training.being_edited") if item.number in self.edits else ""
+            return join_facts(row_texts.state_name(self.state_of(item)), edit, question, row_texts.source_line(item))
+        return None
+
+
+KEYS = {Qt.Key.Key_A: "accept", Qt.Key.Key_E: "edit", Qt.Key.Key_R: "reject"}
+
+MARGIN_PX = 16
+SIGN_PX = 16
+ROWS_AHEAD = 2  # that stay in sight below the current one
+LEAST_PX = 110  # of the list; what has less room scrolls with the page
+
+
+class ReviewList(QWidget):
+    filter_chosen = Signal(str)  # of FILTERS
+
+    def __init__(self, theme: Theme, items: ReviewListModel) -> None:
+        super().__init__()
+        self._theme = theme
+        self._items = items
+        self.view = ReviewTable(theme, items)
+        self.amount = Label(role="caption", tone="text2")
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName(phrase("training.progress_of_the_review"))
+        self.time = Label(role="caption", tone="text2")
+        self.filters: dict[Filter, Button] = {}
+        self._build()
+
+    def show_progress(self, seconds: float | None) -> None:
+        """`seconds`: that the rest will take; None: not known."""
+        total, left = self._items.total, self._items.left
+        words_of_it = phrase("training.a_b", a=f"{total - left:,}", b=f"{total:,}")
+        self.amount.setText(words_of_it if total else phrase("training.nothing_needs_review"))
+        self.bar.setVisible(total > 0)
+        self.bar.setRange(0, max(1, total))
+        self.bar.setValue(total - left)
+        self.time.setText(row_texts.review_time_left(seconds) if seconds is not None and left else "")
+        self.time.setVisible(bool(self.time.text()))
+        for key, button in self.filters.items():
+            count = self._items.count(key)
+            has_count = key in ("undecided", "left_out")
+            button.setText(f"{row_texts.filter_name(key)} {count:,}" if has_count else row_texts.filter_name(key))
+            button.setChecked(key == self._items.filter)
+            button.setVisible(key != "left_out" or count > 0 or button.isChecked())
+
+    def _build(self) -> None:
+        head = QHBoxLayout()
+        head.setSpacing(12)
+        head.addWidget(self.amount)
+        head.addWidget(self.bar, 1)
+        head.addWidget(self.time)
+        group = QButtonGroup(self)
+        for key in FILTERS:
+            button = self.filters[key] = Button(self._theme, row_texts.filter_name(key), compact=True)
+            button.setCheckable(True)
+            group.addButton(button)
+            button.clicked.connect(lambda _=False, key=key: self.filter_chosen.emit(key))
+        top = QVBoxLayout()
+        top.setContentsMargins(MARGIN_PX, 10, MARGIN_PX, 10)
+        top.setSpacing(8)
+        top.addLayout(head)
+        top.addWidget(FlowBox(*self.filters.values()))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(top)
+        column.addWidget(Separator())
+        column.addWidget(self.view, 1)
+
+
+class ReviewTable(QTableView):
+    """One column of a table: a QListView lays out every row anew whenever one of them changes."""
+
+    key_pressed = Signal(str)  # accept | edit | reject
+
+    def __init__(self, theme: Theme, items: ReviewListModel) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setModel(items)
+        self.setItemDelegate(ReviewDelegate(theme, self))
+        self.setAccessibleName(phrase("training.rows_to_review"))
+        self.setAccessibleDescription(phrase("training.a_accepts_e_edits_r"))
+        self.horizontalHeader().hide()
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.verticalHeader().hide()
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.setShowGrid(False)
+        self.setSelectionMode(QTableView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QTableView.EditTrigger.NoEditTriggers)
+        self.setTabKeyNavigation(False)
+        self.setVerticalScrollMode(QTableView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMouseTracking(True)
+        theme.changed.connect(self._on_theme_changed)
+        self._on_theme_changed()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """A key that is held down decides once."""
+        key = Qt.Key(event.key())
+        if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            super().keyPressEvent(event)
+        elif key in KEYS:
+            if not event.isAutoRepeat():
+                self.key_pressed.emit(KEYS[key])
+        elif key in (Qt.Key.Key_Home, Qt.Key.Key_End):  # a table would go to its first column
+            last = self.model().rowCount() - 1
+            self.setCurrentIndex(self.model().index(0 if key == Qt.Key.Key_Home else last, 0))
+        else:
+            super().keyPressEvent(event)
+
+    def show_current(self) -> None:
+        """With some of those that come after it."""
+        row = self.currentIndex().row()
+        for other in (min(row + ROWS_AHEAD, self.model().rowCount() - 1), row):
+            self.scrollTo(self.model().index(other, 0))
+
+    def keyboardSearch(self, search: str) -> None:
+        """Letters are commands here."""
+
+    def _on_theme_changed(self) -> None:
+        theme = self._theme
+        height = theme.line_height("ui") + theme.line_height("caption") + theme.px(17)
+        self.verticalHeader().setMinimumSectionSize(1)
+        self.verticalHeader().setDefaultSectionSize(height)
+        self.setMinimumHeight(theme.px(LEAST_PX))
+        self.viewport().update()
+
+
+class ReviewDelegate(QStyledItemDelegate):
+    """The sign of its state, the question, and below it the state in words and where it is from."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        theme = self._theme
+        item: CurationItem = index.data(ItemRole)
+        state: RowState = index.data(StateRole)
+        area: QRect = option.rect
+        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        painter.save()
+        list_rows.draw_row_ground(painter, theme, area, is_chosen=is_chosen, option=option)
+        size = theme.px(SIGN_PX)
+        sign = QRect(area.left() + MARGIN_PX, area.top() + theme.px(8), size, theme.line_height("ui"))
+        self._paint_sign(painter, sign, state)
+        left = sign.right() + theme.px(8)
+        line = QRect(left, sign.top(), area.right() - MARGIN_PX - left, sign.height())
+        weight = 600 if is_chosen else 400
+        list_rows.draw_text(painter, theme, line, index.data(), "ui", "text", weight=weight)
+        second = QRect(left, line.bottom() + 1, line.width(), theme.line_height("caption"))
+        self._paint_facts(painter, second, item, state, has_edit=index.data(EditRole), is_chosen=is_chosen)
+        painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
+        painter.restore()
+
+    def _paint_facts(
+        self, painter: QPainter, area: QRect, item: CurationItem, state: RowState, *, has_edit: bool, is_chosen: bool
+    ) -> None:
+        theme, left = self._theme, area.left()
+        quiet = "text2" if is_chosen else "muted"
+        told = [(row_texts.state_name(state), row_texts.STATE_SIGNS[state][1] if state == "left_out" else quiet, 400)]
+        if has_edit:
+            told.append((phrase("training.being_edited"), "accent", 600))
+        for text, tone, weight in (*told, (row_texts.source_line(item), quiet, 400)):
+            room = QRect(left, area.top(), area.right() - left, area.height())
+            left += list_rows.draw_text(painter, theme, room, text, "caption", tone, weight=weight) + theme.px(12)
+
+    def _paint_sign(self, painter: QPainter, area: QRect, state: RowState) -> None:
+        theme = self._theme
+        icon, tone = row_texts.STATE_SIGNS[state]
+        if icon:
+            theme.icon(icon, tone, SIGN_PX).paint(painter, area)
+            return
+        radius = theme.px(SIGN_PX) / 2 - theme.px(1)
+        center = QPointF(area.center()) + QPointF(0.5, 0.5)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(theme.color(tone), 1.5))
+        painter.drawEllipse(center, radius, radius)
+        if state == "used":
+            painter.setBrush(theme.color(tone))
+            painter.drawEllipse(center, radius / 3, radius / 3)

@@ -1,0 +1,345 @@
+"""The review queue (見直し): each row is kept, changed or left out by a key, and the next one that waits comes."""
+
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import describe_error, phrase
+from app.training.data import curation
+from app.training.data.curation import Curation, CurationItem, Decision, DecisionKind, ReviewPace
+from app.training.services.draft_editor import DraftEditor
+from app.training.ui.data import row_texts
+from app.training.ui.data.review_layout import ReviewLayout
+from app.training.ui.data.review_list import Filter, ItemRole, ReviewList, ReviewListModel
+from app.training.ui.data.row_editor import RowEditor, Texts
+from app.training.ui.data.row_source import RowSourceView
+from app.uikit.localization import with_note
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button, KeyButton
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.labels import Label, Separator, announce, set_surface
+
+FOOT_MARGIN_PX = 16
+
+
+class ReviewTab(QWidget):
+    """What is being changed stays with its row until that is decided, and comes back when the decision is undone."""
+
+    def __init__(self, theme: Theme, work: DraftEditor) -> None:
+        super().__init__()
+        self._theme = theme
+        self._work = work
+        self._curation: Curation | None = None
+        self._revision = -1  # of what is shown
+        self._same_passage = curation.with_same_passage(())
+        self._pace = ReviewPace()
+        self._edits: dict[int, Texts] = {}  # not kept yet, by the number of the item
+        self._settled: dict[int, Texts] = {}  # what was being changed when it was decided
+        self.items = ReviewListModel()
+        self.items.setParent(self)
+        self.items.edits = self._edits
+        self._build()
+        self._connect()
+        self.show_items()
+
+    # -------------------------------------------------------------------- asked
+
+    def show_items(self) -> None:
+        """What has changed of the draft's rows: others, or decisions that were made elsewhere."""
+        found = self._work.curation
+        if found is not self._curation:
+            self._show_other(found)
+        elif found is not None and found.revision != self._revision:
+            self._fill(self.items.filter, self.item.number if self.item is not None else 0)
+
+    def focus_first(self) -> None:
+        self.list.view.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    @property
+    def item(self) -> CurationItem | None:
+        """The one that is shown."""
+        found: CurationItem | None = self.list.view.currentIndex().data(ItemRole)
+        return found
+
+    def show_item(self, number: int) -> None:
+        """Where the filter does not let it through, the filter goes."""
+        if self.items.index_of(number).isValid():
+            self._select(number)
+        else:
+            self._fill("all", number)
+
+    # --------------------------------------------------------------------- keys
+
+    def event(self, event: QEvent) -> bool:
+        """Ctrl+Z is ours before it is the window's, wherever the keyboard is in here."""
+        if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.ShortcutOverride:
+            return super().event(event)
+        is_undo = event.matches(QKeySequence.StandardKey.Undo)
+        if is_undo:
+            event.accept()
+        return is_undo or super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not event.matches(QKeySequence.StandardKey.Undo):
+            super().keyPressEvent(event)
+        elif not event.isAutoRepeat():
+            self.undo()
+
+    # ----------------------------------------------------------------- deciding
+
+    def accept(self) -> None:
+        """As it is shown: with the changes that were typed."""
+        if self.item is not None and self.editor.finish_conversion():
+            question, answer = self.editor.texts
+            if self.editor.is_original:
+                self._decide(Decision(self.item.number, "accepted"))
+            else:
+                self._decide(Decision(self.item.number, "edited", question, answer))
+
+    def reject(self) -> None:
+        if self.item is not None and self.editor.finish_conversion():
+            self._decide(Decision(self.item.number, "rejected"))
+
+    def edit(self) -> None:
+        """The keyboard goes into the answer; what was changed there already is kept."""
+        if self.editor.is_edited:
+            self.accept()
+        elif self.item is not None:
+            self.editor.focus_answer()
+
+    def undo(self) -> None:
+        curation = self._curation
+        if curation is None or not curation.can_undo:
+            return
+        self._revision = curation.revision + 1  # the draft tells of it at once
+        try:
+            number = self._work.undo()
+        except AppError as error:
+            self._on_failed(error)
+            return
+        self.banner.hide()
+        if number in self._settled:
+            self._edits[number] = self._settled.pop(number)
+        self.items.refresh(number)
+        self.show_item(number)
+        self._show_progress()
+        self.focus_first()
+        announce(self, phrase("training.undone"))
+
+    # ----------------------------------------------------------------- building
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        theme = self._theme
+        self.banner = Banner(theme)
+        self.list = ReviewList(theme, self.items)
+        self.editor = RowEditor(theme)
+        self.source = RowSourceView(theme)
+        self.nothing = Label(tone="text2", wraps=True)
+        self.nothing.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.nothing.setMargin(theme.px(20))
+        self.row = QStackedWidget()
+        self.row.addWidget(self.editor)
+        self.row.addWidget(self.nothing)
+        self.columns = ReviewLayout(theme, self.list, self.row, self.source)
+        self.foot = ReviewFooter(theme)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.banner)
+        column.addWidget(self.columns, 1)
+        column.addWidget(self.foot)
+
+    def _connect(self) -> None:
+        view, editor, foot = self.list.view, self.editor, self.foot
+        deeds = {"accept": self.accept, "edit": self._begin_edit, "reject": self.reject}
+        view.key_pressed.connect(lambda deed: deeds[deed]())
+        view.selectionModel().currentChanged.connect(self._on_current_changed)
+        self.list.filter_chosen.connect(self._on_filter_chosen)
+        editor.edited.connect(self._on_edited)
+        for field in (editor.question, editor.answer):
+            field.submitted.connect(self.accept)
+            field.cancelled.connect(self._on_cancelled)
+        editor.caret_moved.connect(self.columns.keep_in_sight)
+        for requested in (editor.checks.like_requested, self.source.like.requested):
+            requested.connect(self._on_like_requested)
+        foot.accept_button.clicked.connect(self.accept)
+        foot.edit_button.clicked.connect(self.edit)
+        foot.reject_button.clicked.connect(self.reject)
+        foot.undo_button.clicked.connect(self.undo)
+
+    # ------------------------------------------------------------------- showing
+
+    def _show_other(self, found: Curation | None) -> None:
+        self._curation = found
+        self._edits.clear()
+        self._settled.clear()
+        self._pace = ReviewPace()
+        self._same_passage = curation.with_same_passage(found.items if found is not None else ())
+        self.banner.hide()
+        self._fill("all", 0)
+
+    def _fill(self, wanted: Filter, number: int) -> None:
+        """`number`: the row to be shown, where it is let through."""
+        self._revision = self._curation.revision if self._curation is not None else -1
+        self.items.show_curation(self._curation, wanted)
+        self._select(number if self.items.index_of(number).isValid() else self.items.first())
+        self._show_progress()
+
+    def _select(self, number: int) -> None:
+        """0: none."""
+        index = self.items.index_of(number)
+        if index.isValid() and index != self.list.view.currentIndex():
+            self.list.view.setCurrentIndex(index)
+        else:
+            self._show_current()
+        self.list.view.show_current()
+
+    def _show_current(self) -> None:
+        item, curation = self.item, self._curation
+        self.row.setCurrentWidget(self.editor if item is not None else self.nothing)
+        if item is None or curation is None:
+            self.nothing.setText(row_texts.empty_text(self.items.filter))
+            self.columns.show_source(False)
+        else:
+            like = curation.items[item.like - 1] if item.like else None
+            place = phrase(
+                "training.i_of_n", i=f"{self.list.view.currentIndex().row() + 1:,}", n=f"{self.items.rowCount():,}"
+            )
+            self.editor.show_item(item, curation.row_of(item), like, place, self._edits.get(item.number))
+            found = item.evidence
+            others = self._same_passage[found.document, found.passage] - 1 if found is not None else 0
+            self.source.show_item(item, others, (like, curation.row_of(like)) if like is not None else None)
+            self.columns.show_source(not self.source.is_empty)
+            self.columns.scroll_to_top(lambda: self.source.mark_top)
+        self._show_foot()
+
+    def _show_progress(self) -> None:
+        self.list.show_progress(self._pace.seconds(self.items.left))
+        self._show_foot()
+
+    def _show_foot(self) -> None:
+        can_undo = self._curation is not None and self._curation.can_undo
+        self.foot.show_state(
+            can_decide=self.item is not None, can_undo=can_undo, total=self.items.total, left=self.items.left
+        )
+
+    def _on_failed(self, error: AppError) -> None:
+        """The decision may stand all the same: the draft's own file is written after it."""
+        sentence = describe_error(error)
+        self.banner.show_message("danger", sentence.message, sentence.next)
+        self._revision = -1
+        self.show_items()
+
+    # ---------------------------------------------------------------------- slots
+
+    def _decide(self, decision: Decision) -> None:
+        assert self._curation is not None
+        number = decision.number
+        following = self.items.following(number)
+        self._revision = self._curation.revision + 1  # the draft tells of it at once
+        try:
+            self._work.decide(decision)
+        except AppError as error:
+            self._on_failed(error)
+            return
+        self._pace.note()
+        self.banner.hide()
+        if number in self._edits:
+            self._settled[number] = self._edits.pop(number)
+        else:
+            self._settled.pop(number, None)
+        if following != number:
+            self._select(following)
+        self.items.refresh(number)
+        if following == number or self.item is None:
+            self._select(number if self.items.index_of(number).isValid() else self.items.nearest(number))
+        self._show_progress()
+        self.focus_first()
+        announce(self, self._told(decision.kind))
+
+    def _told(self, kind: DecisionKind) -> str:
+        told = {
+            "accepted": phrase("training.accepted"),
+            "edited": phrase("training.edited_and_accepted"),
+            "rejected": phrase("training.rejected"),
+        }[kind]
+        return told if self.items.left else phrase("training.done_review_finished", done=told)
+
+    def _begin_edit(self) -> None:
+        if self.item is not None:
+            self.editor.focus_answer()
+
+    def _on_current_changed(self, *_: object) -> None:
+        self._show_current()
+
+    def _on_filter_chosen(self, wanted: Filter) -> None:
+        self._fill(wanted, self.item.number if self.item is not None else 0)
+
+    def _on_edited(self) -> None:
+        item = self.editor.item
+        if item is None:
+            return
+        if self.editor.is_edited:
+            self._edits[item.number] = self.editor.texts
+        else:
+            self._edits.pop(item.number, None)
+        self.items.touch(item.number)
+
+    def _on_cancelled(self) -> None:
+        self.editor.give_up()
+        self.banner.hide()
+        self.focus_first()
+
+    def _on_like_requested(self, number: int) -> None:
+        self.show_item(number)
+        self.focus_first()
+
+
+class ReviewFooter(QWidget):
+    """What can be decided of a row, each with its key."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.accept_button = KeyButton(theme, phrase("training.accept"), "A")
+        self.edit_button = KeyButton(theme, phrase("training.edit_and_accept_2"), "E")
+        self.reject_button = KeyButton(theme, phrase("training.reject"), "R")
+        self.undo_button = Button(theme, phrase("common.undo"), "quiet", "undo-2")
+        self.undo_button.setAccessibleName(with_note(phrase("common.undo"), "Ctrl+Z"))
+        self.undo_button.setToolTip("Ctrl+Z")
+        self.note = Label(tone="text2")
+        row = QHBoxLayout()
+        row.setContentsMargins(FOOT_MARGIN_PX, 9, FOOT_MARGIN_PX, 9)
+        row.setSpacing(12)
+        self._buttons = FlowBox(self.accept_button, self.edit_button, self.reject_button, self.undo_button)
+        row.addWidget(self._buttons, 1)
+        row.addWidget(self.note)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(Separator())
+        column.addLayout(row)
+
+    def show_state(self, *, can_decide: bool, can_undo: bool, total: int, left: int) -> None:
+        """`left` of `total` wait for somebody to decide."""
+        for button in (self.accept_button, self.edit_button, self.reject_button):
+            button.setEnabled(can_decide)
+        self.undo_button.setVisible(can_undo)
+        if not can_decide:
+            self.note.setText(phrase("training.no_row_is_selected"))
+        elif left:
+            self.note.setText(phrase("training.n_left_to_review", n=f"{left:,}"))
+        else:
+            self.note.setText(phrase("training.review_finished") if total else "")
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """The list tells it too: here it does not push the buttons onto another line."""
+        needed = self._buttons.sizeHint().width() + self.note.sizeHint().width() + 3 * FOOT_MARGIN_PX
+        self.note.setVisible(bool(self.note.text()) and needed <= self.width())

@@ -1,0 +1,178 @@
+"""What stands beside a row: the passage that it was made from, or the other row that it is like."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.wording import phrase
+from app.training.data.curation import CurationItem, RowEvidence
+from app.training.data.rows import TrainingRow
+from app.training.ui.data import row_texts
+from app.uikit import untrusted_text
+from app.uikit.localization import join_facts
+from app.uikit.text import source_text
+from app.uikit.text.source_text import SourcePage
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import Label
+
+MARGIN_PX = 16
+
+
+class RowSourceView(QWidget):
+    """Hidden where a row has neither."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.passage = PassageView(theme)
+        self.like = SimilarRowView(theme)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.passage)
+        column.addWidget(self.like)
+        column.addStretch(1)
+
+    def show_item(self, item: CurationItem, others: int, like: tuple[CurationItem, TrainingRow] | None) -> None:
+        """`others`: pairs from the same passage. `like`: the row that it is like, and as it stands now."""
+        self.passage.setVisible(item.evidence is not None)
+        self.like.setVisible(item.evidence is None and like is not None)
+        if item.evidence is not None:
+            self.passage.show_evidence(item.evidence, others)
+        elif like is not None:
+            self.like.show_row(*like)
+
+    @property
+    def is_empty(self) -> bool:
+        return self.passage.isHidden() and self.like.isHidden()
+
+    @property
+    def mark_top(self) -> int:
+        """Where what is quoted begins; 0: nothing is."""
+        return self.passage.mark_top if not self.passage.isHidden() else 0
+
+
+class PassageView(QWidget):
+    page_requested = Signal(str, int)  # document, page from 1
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._evidence: RowEvidence | None = None
+        self._path = _wrapped("caption", "text2")
+        self._title = _wrapped("heading3", "text")
+        self.text = PassageText(theme)
+        self.facts = _wrapped("caption", "text2")
+        self.page_button = Button(theme, phrase("training.show_page"), icon="file-text")
+        self.page_button.clicked.connect(self._on_page_clicked)
+        self._head, self._foot = head, foot = QVBoxLayout(), QVBoxLayout()
+        head.setSpacing(4)
+        head.addWidget(Label(phrase("common.source"), strong=True))
+        head.addWidget(self._path)
+        head.addWidget(self._title)
+        foot.setSpacing(8)
+        foot.addWidget(self.facts)
+        foot.addWidget(self.page_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(head)
+        column.addWidget(self.text)
+        column.addLayout(foot)
+        theme.changed.connect(self._restyle)
+        self._restyle()
+
+    def show_evidence(self, evidence: RowEvidence, others: int) -> None:
+        self._evidence = evidence
+        *outer, title = (evidence.document, *evidence.heading)
+        self._path.setText(untrusted_text.make_harmless(" › ".join(outer)))
+        self._path.setVisible(bool(outer))
+        self._title.setText(untrusted_text.make_harmless(title))
+        page = f"p.{evidence.page}" if evidence.page else ""
+        shared = phrase("training.n_more_from_the_same", n=others) if others else ""
+        self.facts.setText(join_facts(page, shared))
+        self.facts.setVisible(bool(self.facts.text()))
+        self.page_button.setVisible(evidence.page > 0)
+        self._show_text()
+
+    @property
+    def mark_top(self) -> int:
+        sheet = self.text.sheet
+        return self.text.y() + round(sheet.top_of(0)) if sheet.marks else 0
+
+    def _restyle(self) -> None:
+        """All words begin where those of the passage do."""
+        left = self._theme.px(source_text.MARGIN_PX + source_text.BAR_PX)
+        self._head.setContentsMargins(left, 14, MARGIN_PX, 0)
+        self._foot.setContentsMargins(left, 0, MARGIN_PX, 16)
+        self._show_text()
+
+    def _show_text(self) -> None:
+        if self._evidence is not None:
+            start = self._evidence.passage.find(self._evidence.quote) if self._evidence.quote else -1
+            places = [(start, start + len(self._evidence.quote))] if start >= 0 else []
+            self.text.show_text(self._evidence.passage, places)
+
+    def _on_page_clicked(self) -> None:
+        if self._evidence is not None:
+            self.page_requested.emit(self._evidence.document, self._evidence.page)
+
+
+class PassageText(QWidget):
+    """The text of a passage, as high as it is at its width."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.sheet = SourcePage(theme)
+        self.sheet.setParent(self)
+        self.sheet.text.setAccessibleName(phrase("common.text_of_the_source"))
+
+    def show_text(self, text: str, places: list[tuple[int, int]]) -> None:
+        self.sheet.show_text(text, places)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.sheet.fit(self.width())
+        self.setFixedHeight(self.sheet.height())
+
+
+class SimilarRowView(QWidget):
+    requested = Signal(int)  # number of the other row
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._number = 0
+        self._title = Label(strong=True)
+        self.question = _wrapped("ui", "text")
+        self.answer = _wrapped("ui", "text")
+        button = self.button = Button(theme, phrase("training.go_to_this_row"), compact=True)
+        button.clicked.connect(lambda: self.requested.emit(self._number))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 16)
+        column.setSpacing(6)
+        column.addWidget(self._title)
+        for name, value in (
+            (phrase("common.batch_column.question"), self.question),
+            (phrase("common.batch_column.answer"), self.answer),
+        ):
+            column.addWidget(Label(name, "caption", "text2"))
+            column.addWidget(value)
+            column.addSpacing(4)
+        column.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
+
+    def show_row(self, item: CurationItem, row: TrainingRow) -> None:
+        self._number = item.number
+        self._title.setText(phrase("training.similar_place", place=row_texts.row_place(item)))
+        self.question.setText(untrusted_text.make_harmless(row.question))
+        self.answer.setText(untrusted_text.make_harmless(row.answer))
+
+
+def _wrapped(role: str, tone: str) -> Label:
+    label = Label(role=role, tone=tone, wraps=True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    return label

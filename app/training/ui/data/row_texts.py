@@ -1,0 +1,247 @@
+"""Rows of training data in words.
+
+Words and signs of the review queue.
+"""
+
+import math
+from collections.abc import Sequence
+
+from app.base.wording import phrase
+from app.training.data import check, data_overview, quality
+from app.training.data.check import LengthSummary
+from app.training.data.curation import CurationItem, RowState
+from app.training.data.data_overview import OPEN, UNUSABLE
+from app.training.data.file_import import ImportedRows, encoding_name
+from app.training.data.records import BadRow
+from app.training.data.rows import TrainingRow
+from app.uikit.localization import join_facts, with_note
+
+EACH_MOST = 3  # personal details that are named
+
+
+def file_summary(found: ImportedRows) -> str:
+    """「質問と回答の列　文字コード CP932」"""
+    encoding = encoding_name(found.encoding) if found.encoding else ""
+    return join_facts(
+        phrase(f"training.data_shape.{found.shape}"),
+        phrase("training.encoding_name", name=encoding) if encoding else "",
+        phrase("training.sheet_name", name=found.sheet) if found.sheet else "",
+    )
+
+
+def skipped_parts(found: ImportedRows) -> str:
+    """What of the file is not read at all; "" where all is."""
+    sheets = phrase("common.data_other_sheets", sheets=phrase("common.data_gap").join(found.other_sheets))
+    return join_facts(
+        sheets if found.other_sheets else "",
+        phrase("training.data_blank", count=f"{found.blank:,}") if found.blank else "",
+    )
+
+
+def field_name(field: str) -> str:
+    """`field`: of `columns.FIELDS`."""
+    return {
+        "question": phrase("common.batch_column.question"),
+        "answer": phrase("common.batch_column.answer"),
+        "input": phrase("training.input"),
+        "system": phrase("training.system"),
+        "group": phrase("training.group"),
+    }[field]
+
+
+def field_description(field: str) -> str:
+    return {
+        "question": phrase("training.what_the_model_is_asked"),
+        "answer": phrase("training.what_the_model_is_to"),
+        "input": phrase("training.text_given_after_the_question"),
+        "system": phrase("training.instructions_before_the_conversation"),
+        "group": phrase("training.rows_of_one_group_are"),
+    }[field]
+
+
+def problem_kind_name(found: str) -> str:
+    """Of rows with something wrong, as short as it can be; "": all of them."""
+    if found == "":
+        return phrase("training.all_rows_with_problems")
+    if found == OPEN:
+        return phrase("training.not_decided_yet")
+    if found == UNUSABLE:
+        return phrase("training.unusable_rows")
+    likeness = {
+        "same_row": phrase("training.duplicates"),
+        "repeated_question": phrase("training.same_question_other_answer"),
+        "near_duplicate": phrase("training.nearly_the_same_rows"),
+    }
+    if found in likeness:
+        return likeness[found]
+    name = phrase(f"training.split_flag_{found}") if found in quality.CODES else phrase(f"training.data_found.{found}")
+    return name[:1].upper() + name[1:]
+
+
+def check_flaw_text(code: str) -> str:
+    """`code`: of `check.CODES`."""
+    words = phrase(f"training.data_found.{code}")
+    return words[:1].upper() + words[1:]
+
+
+def flaw_lines(item: CurationItem, other: CurationItem | None) -> list[str]:
+    """Each on a line, with what was found. `other`: the row that it is like."""
+    found = []
+    for code in item.flags:
+        named = data_overview.personal_texts(item.row, code)[:EACH_MOST]
+        quoted = phrase("common.text")
+        detail = phrase("common.data_gap").join(quoted.format(text=text) for text in named)
+        found.append(with_note(check_flaw_text(code), detail))
+    if other is not None:
+        words = phrase("training.the_earlier_row_is_row")
+        found.append(words.format(n=f"{other.row.line:,}"))
+    return found
+
+
+def bad_row_text(row: BadRow) -> str:
+    return with_note(phrase(f"common.data_bad.{row.code}"), row.detail if row.code in check.DETAILED else "")
+
+
+def length_summary(what: str, found: LengthSummary) -> str:
+    """`what`: question | answer."""
+    return phrase(
+        "training.data_length",
+        what=phrase(f"training.data_length_{what}"),
+        median=f"{found.median:,.0f}",
+        mean=f"{found.mean:,.1f}",
+        p95=f"{found.p95:,}",
+        longest=f"{found.longest:,}",
+    )
+
+
+def question_category_name(key: str) -> str:
+    """`key`: what a generated question asks for (`resources/evaluation/generation.toml`)."""
+    known = {
+        "number": phrase("training.numbers"),
+        "definition": phrase("training.definitions"),
+        "procedure": phrase("training.procedures"),
+        "comparison": phrase("training.comparisons"),
+        "list": phrase("training.lists"),
+        "everyday": phrase("training.everyday_words"),
+        "keywords": phrase("training.search_words"),
+        "paraphrase": phrase("training.paraphrases"),
+        "unanswerable": phrase("training.not_in_the_documents"),
+    }
+    return known.get(key, key)
+
+
+def short_hash(sha256: str) -> str:
+    """As one reads it out: a41f 09c2."""
+    return f"{sha256[:4]} {sha256[4:8]}"
+
+
+def line_numbers(lines: Sequence[int]) -> str:
+    return phrase("common.data_gap").join(f"{line:,}" for line in lines)
+
+
+# Icon and colour of each state; "": an outline is drawn.
+STATE_SIGNS: dict[RowState, tuple[str, str]] = {
+    "used": ("", "control"),
+    "undecided": ("", "control"),
+    "left_out": ("triangle-alert", "warning"),
+    "accepted": ("check", "success"),
+    "edited": ("pencil", "accent"),
+    "rejected": ("x", "danger"),
+}
+
+_LINE_CHARACTERS = 200  # of a text that is shown in one line
+_BEFORE_CHARACTERS = 2000  # of what was said before the last question
+
+
+def state_name(found: RowState) -> str:
+    return {
+        "used": phrase("training.not_reviewed_used_as_it"),
+        "undecided": phrase("training.not_reviewed"),
+        "left_out": phrase("training.left_out"),
+        "accepted": phrase("training.accepted_2"),
+        "edited": phrase("training.edited"),
+        "rejected": phrase("training.rejected_2"),
+    }[found]
+
+
+def filter_name(key: str) -> str:
+    """`key`: of `items.FILTERS`."""
+    return {
+        "all": phrase("common.all"),
+        "undecided": phrase("training.not_reviewed"),
+        "left_out": phrase("training.left_out"),
+        "decided": phrase("training.decided"),
+    }[key]
+
+
+def empty_text(key: str) -> str:
+    """What a filter says that lets nothing through."""
+    return {
+        "all": phrase("training.there_is_nothing_to_review"),
+        "undecided": phrase("training.nothing_is_left_to_review"),
+        "left_out": phrase("training.nothing_is_left_out"),
+        "decided": phrase("training.nothing_has_been_decided_yet"),
+    }[key]
+
+
+def source_line(item: CurationItem) -> str:
+    """Where it is from, in one line."""
+    found = item.evidence
+    if found is None:
+        place = phrase("training.row_n", n=f"{item.row.line:,}")
+        return join_facts(place, one_line(item.row.group))
+    if not found.quote:
+        return join_facts(phrase("training.not_in_the_documents"), one_line(found.document))
+    return join_facts(one_line(found.document), one_line(found.heading[-1] if found.heading else ""))
+
+
+def row_place(item: CurationItem) -> str:
+    """A row of a file by its line, a pair by its number."""
+    if item.evidence is None:
+        return phrase("training.row_n", n=f"{item.row.line:,}")
+    return phrase("training.pair_n", n=f"{item.number:,}")
+
+
+def one_line(text: str) -> str:
+    line = " ".join(text[: 2 * _LINE_CHARACTERS].split())
+    return line if len(line) <= _LINE_CHARACTERS else line[: _LINE_CHARACTERS - 1] + "…"
+
+
+def earlier_turns_text(row: TrainingRow) -> str:
+    """What was said before the last question; "" where it is the first."""
+    names = {role: phrase(f"training.data_role.{role}") for role in ("system", "user", "assistant")}
+    said = "\n".join(
+        phrase("training.who_text", who=names[message.role], text=message.text) for message in row.messages[:-2]
+    )
+    return said if len(said) <= _BEFORE_CHARACTERS else said[: _BEFORE_CHARACTERS - 1] + "…"
+
+
+def review_time_left(seconds: float) -> str:
+    minutes = max(1, math.ceil(seconds / 60))
+    if minutes < 60:
+        return phrase("training.about_m_min_left", m=minutes)
+    words = phrase("training.about_h_h_m_min")
+    return words.format(h=minutes // 60, m=minutes % 60)
+
+
+def flaw_text(code: str) -> str:
+    """`code`: of `quality.CODES`, or of a likeness."""
+    words = phrase(f"training.data_found.{code}")
+    return words[:1].upper() + words[1:]
+
+
+def personal_data_text(kinds: Sequence[str]) -> str:
+    """`kinds`: of `personal.KINDS`."""
+    names = {
+        "name": phrase("training.name"),
+        "birthday": phrase("training.date_of_birth"),
+        "postal_code": phrase("training.postal_code"),
+        "address": phrase("training.address"),
+        "phone": phrase("training.telephone_number"),
+        "mail": phrase("training.mail_address"),
+        "my_number": phrase("training.my_number"),
+        "card": phrase("training.card_number"),
+        "account": phrase("training.account_number"),
+    }
+    what = phrase("common.data_gap").join(names[kind] for kind in kinds)
+    return phrase("training.may_be_personal_data_what", what=what)

@@ -1,0 +1,219 @@
+"""分割と漏れ検査: how the rows were split, by what that is known again, and whether training knows what judges it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error, phrase
+from app.training.data import data_split
+from app.training.data.data_split import SplitSummary
+from app.training.drafts import DraftSplit
+from app.training.services.draft_editor import DraftEditor
+from app.training.ui.data import row_texts
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.labels import FactList, IconLabel, Label
+from app.uikit.widgets.number_table import NumberTableModel, NumberTableView
+
+MARGIN_PX = 24
+
+SplitReading = tuple[DraftSplit, SplitSummary, list[int]]
+
+
+class SplitTab(QWidget):
+    def __init__(self, theme: Theme, work: DraftEditor) -> None:
+        super().__init__()
+        self._theme = theme
+        self._work = work
+        self._asked: DraftSplit | None = None
+        self._icon = IconLabel(theme, "info")
+        self.state = Label(strong=True, wraps=True)
+        self.split_button = Button(theme, phrase("training.split_again"), icon="refresh-cw", compact=True)
+        self.about = Label(tone="text2", wraps=True)
+        self.facts = FactList(theme)
+        self.check_title = Label(phrase("training.leakage_check"), "heading3")
+        self._checks = QVBoxLayout()
+        self._checks.setSpacing(4)
+        self.said: list[str] = []
+        self.removed_title = Label(role="heading3")
+        titles = (
+            phrase("training.row"),
+            phrase("training.kept_row"),
+            phrase("training.similarity"),
+            phrase("training.why_it_was_removed"),
+        )
+        self.removed = NumberTableModel(titles, 3)
+        self.removed_table = NumberTableView(theme, self.removed, phrase("training.removed_rows"))
+        self._build()
+
+    def show_rows(self) -> None:
+        draft = self._work.draft
+        frozen, data = draft.frozen, draft.data
+        is_stale = frozen is not None and data is not None and frozen.revision != data.revision
+        self._show_state(frozen, is_stale=is_stale)
+        if frozen is None:
+            self._asked = None
+            self._show_parts(is_shown=False)
+        elif frozen != self._asked:
+            self._asked = frozen
+            rows = self._work.curation.rows() if self._work.curation is not None and not frozen.is_sound else []
+            folder = Path(frozen.folder)
+
+            def work() -> SplitReading:
+                found = data_split.read_split(folder)
+                return frozen, found, data_split.leaking_lines(found, rows)
+
+            background.run(work, self._on_read, self._on_failed)
+
+    def focus_first(self) -> None:
+        first = self.split_button if not self.split_button.isHidden() else self.removed_table
+        first.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        state = QHBoxLayout()
+        state.setSpacing(8)
+        state.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        state.addWidget(self.state, 1)
+        state.addWidget(self.split_button, 0, Qt.AlignmentFlag.AlignTop)
+        content = QWidget()
+        inside = QVBoxLayout(content)
+        inside.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 16)
+        inside.setSpacing(8)
+        inside.addLayout(state)
+        inside.addWidget(self.about)
+        inside.addWidget(self.facts)
+        inside.addSpacing(12)
+        inside.addWidget(self.check_title)
+        inside.addLayout(self._checks)
+        inside.addSpacing(12)
+        inside.addWidget(self.removed_title)
+        inside.addWidget(self.removed_table)
+        inside.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(make_scrollable(content))
+        self._show_parts(is_shown=False)
+
+    def _show_state(self, frozen: DraftSplit | None, *, is_stale: bool) -> None:
+        parts = phrase("training.training_rows_are_learned_validation")
+        self.about.setText(parts)
+        self.split_button.setVisible(is_stale)
+        self.split_button.setEnabled(not self._work.is_busy)
+        if frozen is None:
+            self._icon.show_icon("info", "text2")
+            self.state.setText(phrase("training.the_rows_are_not_split"))
+        elif is_stale:
+            self._icon.show_icon("triangle-alert", "warning")
+            self.state.setText(phrase("training.the_rows_have_changed_since"))
+        else:
+            self._icon.show_icon("lock", "success")
+            self.state.setText(phrase("training.the_rows_are_split_and"))
+
+    def _show_parts(self, *, is_shown: bool) -> None:
+        parts = (self.facts, self.check_title, self.removed_title, self.removed_table)
+        for part in parts:
+            part.setVisible(is_shown)
+        if not is_shown:
+            self._show_checks([])
+
+    def _on_read(self, told: SplitReading) -> None:
+        frozen, found, leaking = told
+        if frozen != self._asked:
+            return
+        self._show_parts(is_shown=True)
+        rows = phrase("training.n_rows")
+        self.facts.set_facts((
+            (phrase("training.training"), rows.format(n=f"{found.counts['train']:,}")),
+            (phrase("training.validation"), rows.format(n=f"{found.counts['validation']:,}")),
+            (phrase("training.test"), rows.format(n=f"{found.counts['holdout']:,}")),
+            (phrase("training.seed"), str(found.seed)),
+            (phrase("training.hash_of_the_test_rows"), _grouped_hash(found.sha256)),
+        ))  # fmt: skip
+        self._show_checks(self._found(found, leaking))
+        self.removed_title.setText(phrase("training.removed_rows_n", n=f"{len(found.removed):,}"))
+        self.removed.set_rows([
+            (f"{one.line:,}", f"{one.other_line:,}", f"{one.similarity:.2f}", self._reason(one.reason))
+            for one in found.removed
+        ])  # fmt: skip
+        for part in (self.removed_title, self.removed_table):
+            part.setVisible(bool(found.removed))
+
+    def _found(self, found: SplitSummary, leaking: Sequence[int]) -> list[tuple[str, str, str]]:
+        """(icon, tone, sentence) of each."""
+        good, bad, warned = ("circle-check", "success"), ("circle-x", "danger"), ("triangle-alert", "warning")
+        near = phrase("training.test_rows_nearly_the_same")
+        known = phrase("training.test_rows_whose_answer_is")
+        told = [
+            (*(bad if found.near else good), near.format(t=found.threshold, n=f"{found.near:,}")),
+            (*(bad if found.known else good), known.format(n=f"{found.known:,}", c=f"{found.compared:,}")),
+            (
+                *(bad if found.shared_groups else good),
+                phrase("training.groups_in_both_training_and", n=f"{len(found.shared_groups):,}"),
+            ),
+        ]
+        if leaking:
+            lines = row_texts.line_numbers(leaking)
+            told.append(
+                (
+                    *bad,
+                    phrase("training.test_rows_concerned_lines_edit", lines=lines),
+                )
+            )
+        if found.near_validation:
+            sentence = phrase("training.n_validation_rows_are_much")
+            told.append((*warned, sentence.format(n=f"{found.near_validation:,}")))
+        nearest = phrase("training.similarity_of_each_test_row")
+        told.append(
+            (
+                "info",
+                "text2",
+                nearest.format(median=_format_similarity(found.median), most=_format_similarity(found.most)),
+            )
+        )
+        return told
+
+    def _reason(self, reason: str) -> str:
+        same, near = phrase("training.the_same_as_another"), phrase("training.like_a_test_row")
+        return same if reason == "same" else near
+
+    def _show_checks(self, found: Sequence[tuple[str, str, str]]) -> None:
+        while (item := self._checks.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self.said = [sentence for _, _, sentence in found]
+        for icon, tone, sentence in found:
+            line = QWidget()
+            row = QHBoxLayout(line)
+            row.setContentsMargins(0, 0, 0, 0)
+            row.setSpacing(self._theme.px(6))
+            sign = IconLabel(self._theme, icon, tone)
+            sign.setFixedHeight(self._theme.line_height("ui"))
+            row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+            row.addWidget(Label(sentence, wraps=True), 1)
+            self._checks.addWidget(line)
+            line.show()
+
+    def _on_failed(self, error: AppError) -> None:
+        """The files of the split have changed, or have gone."""
+        self._show_parts(is_shown=False)
+        self.check_title.show()
+        self._show_checks([("circle-x", "danger", str(describe_error(error)))])
+        self.split_button.show()
+
+
+def _grouped_hash(sha256: str) -> str:
+    """Four digits each, so that it can be read and breaks where there is no room."""
+    return " ".join(sha256[at : at + 4] for at in range(0, len(sha256), 4))
+
+
+def _format_similarity(similarity: float) -> str:
+    """Rounded down: just under the threshold must not read as if it had been reached."""
+    return f"{int(100 * similarity) / 100:.2f}"

@@ -1,0 +1,427 @@
+"""The training environment being made: asked, shown with a way to stop it, and how it ended.
+
+Before the training environment is made: where to, the room it takes there, and what goes over the network.
+
+学習環境 in the first step: whether there is one, what it takes, and how it is made.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QStandardPaths, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import ErrorMessage, current_language, describe_error, phrase
+from app.models import package_locks as locks
+from app.training.environment import shipped_tools
+from app.training.environment.messages import Phase
+from app.training.services.environment_setup import EnvironmentSetup
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_facts, make_breakable
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.form_rows import Chooser, PathRow
+from app.uikit.widgets.labels import Label
+from app.uikit.widgets.progress_row import ProgressRow
+
+if TYPE_CHECKING:
+    from app.training.environment.folders import EnvironmentReport
+    from app.training.environment.install_plan import InstallNeed
+
+
+class InstallEnvironmentDialog(Dialog):
+    """Chosen: cancel, make, or offline (from a folder that is asked for next); then `base` says where, and `variant`
+    what: "" for what suits this machine."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        setup: EnvironmentSetup,
+        wheels: Path | None,
+        parent: QWidget,
+        pickers: Pickers,
+        base: Path | None = None,
+    ) -> None:
+        """`wheels`: the folder, perhaps a kit, that all is taken from; None: the indexes. `base`: as chosen before.
+
+        `self.base`: None until it is known where it would be made.
+        """
+        self._setup = setup
+        self._wheels = wheels
+        self._pickers = pickers
+        self.base = base
+        self.variant = ""
+        known = {lock.variant for lock in locks.all_locks()}
+        self._has_variants = wheels is None and len(known) > 1  # a folder decides by what it holds
+        self.kind = Chooser(
+            (
+                (phrase("training.automatic_what_suits_this_pc"), ""),
+                (phrase("common.for_gpus_cuda"), "cuda"),
+                (phrase("common.for_cpus"), "cpu"),
+            ),
+            self._choose_variant,
+        )
+        self.kind.setAccessibleName(phrase("training.kind_of_parts"))
+        self.place = PathRow(theme, phrase("training.place"), "", can_clear=False)
+        self.room = Label(wraps=True)
+        self.network = Label(wraps=True)
+        offline = () if wheels else (DialogButton("offline", phrase("common.make_it_offline")),)
+        super().__init__(
+            theme,
+            phrase("training.make_the_training_environment"),
+            phrase("training.installs_python_torch_and_what"),
+            (
+                DialogButton("cancel", phrase("common.cancel")),
+                *offline,
+                DialogButton("make", phrase("common.create"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(),
+        )
+        self._is_allowed = wheels is not None or setup.may_use_network
+        self.place.choose_requested.connect(self._choose_place)
+        self._await(base)
+        if base is None:
+            setup.propose(self._on_proposed)
+        else:
+            self._measure(base)
+
+    def fit_height(self, *inner: QWidget | None) -> None:
+        super().fit_height(*inner, self.place, self.place.parentWidget())
+
+    def _content(self) -> QWidget:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        self.place.setContentsMargins(-12, 0, -12, 0)
+        kind = QHBoxLayout()
+        kind.setSpacing(12)
+        term = Label(phrase("training.kind_of_parts"), strong=True)
+        kind.addWidget(term)
+        kind.addWidget(self.kind, 1)
+        column.addWidget(self.place)
+        column.addLayout(kind)  # hidden or not: without a parent it would outlive the dialog
+        for widget in (term, self.kind):
+            widget.setVisible(self._has_variants)
+        for widget in (self.room, self.network):
+            column.addWidget(widget)
+        return content
+
+    def _choose_variant(self, variant: str) -> None:
+        self.variant = variant
+        if self.base is not None:
+            self._measure(self.base)
+
+    def _choose_place(self) -> None:
+        path = self._pickers.folder(self, phrase("training.choose_the_place_for_the"), str(self.base or ""))
+        if path:
+            self._measure(Path(path))
+
+    def _on_proposed(self, base: Path) -> None:
+        if self.base is None:
+            self._measure(base)
+
+    def _measure(self, base: Path) -> None:
+        """What it needs and what is free there."""
+        self.base = base
+        self._await(base)
+        self._setup.estimate(self._wheels, self._on_estimated, self._on_refused, base, self.variant)
+
+    def _await(self, base: Path | None) -> None:
+        self.place.show_path(str(base or "…"))
+        self.place.path.setAccessibleName(str(base or ""))
+        self.buttons["make"].setEnabled(False)
+        self.room.set_tone("text")
+        self.room.setText(phrase("common.checking"))
+        self.network.show()
+        self._show_network()
+
+    def _show_network(self, size_bytes: int = 0, python: str = "") -> None:
+        """`python`: the version of the one that is fetched, too; "": there is one."""
+        if self._wheels is not None:
+            self.network.setText(phrase("training.nothing_is_fetched_it_is", folder=self._wheels))
+        elif self._is_allowed:
+            fetched = phrase("common.network_about_size_from_pips")
+            words = phrase("training.network_from_pips_package_index")
+            text = fetched.format(size=_gigabytes(size_bytes)) if size_bytes else words
+            own = phrase("training.python_version_is_fetched_too")
+            hosts = (
+                "、".join(shipped_tools.python_hosts())
+                if current_language() == "ja"
+                else ", ".join(shipped_tools.python_hosts())
+            )
+            self.network.setText(str(ErrorMessage(text, own.format(version=python, hosts=hosts))) if python else text)
+        else:
+            self.network.set_tone("warning")
+            self.network.setText(phrase("training.block_all_outside_traffic_is"))
+
+    def _on_estimated(self, need: "InstallNeed") -> None:
+        if need.base != self.base:  # another place was chosen meanwhile
+            return
+        is_short = need.free_bytes < need.room_bytes
+        words = phrase("training.uses_up_to_need_free")
+        text = words.format(need=_gigabytes(need.room_bytes), free=_gigabytes(need.free_bytes))
+        elsewhere = phrase("training.there_is_not_enough_space")
+        kind = _variant_text(need)
+        said = f"▲ {ErrorMessage(text, elsewhere)}" if is_short else text
+        self.room.setText("\n".join(words for words in (kind, said) if words))
+        self.room.set_tone("warning" if is_short or need.lacks_cuda else "text")
+        self._show_network(need.download_bytes, need.python if need.fetches_python else "")
+        if self._is_allowed and not is_short:
+            self.buttons["make"].setEnabled(True)
+            self.buttons["make"].setFocus()
+        self.fit_height()
+
+    def _on_refused(self, error: AppError) -> None:
+        if error.facts["base"] != str(self.base):
+            return
+        self.room.setText(f"▲ {describe_error(error)}")
+        self.room.set_tone("warning")
+        self.network.hide()
+        self.fit_height()
+
+
+def _variant_text(need: "InstallNeed") -> str:
+    """What would be made; "" where that is not known."""
+    if not need.variant:
+        return ""
+    kind = phrase("common.for_gpus_cuda") if need.variant == "cuda" else phrase("common.for_cpus")
+    lacks = phrase("training.these_parts_do_not_use")
+    words = join_facts(kind, f"Python {need.python}")
+    return f"{words}\n{lacks}" if need.lacks_cuda else words
+
+
+def _gigabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:,.1f}\u00a0GB"
+
+
+class InstallEnvironmentFlow(QWidget):
+    """Shown while it is made, and when it could not be. Wherever it was begun, all of these follow."""
+
+    changed = Signal()  # it has begun, or has ended in some way
+
+    def __init__(self, theme: Theme, setup: EnvironmentSetup, pickers: Pickers) -> None:
+        super().__init__()
+        self._theme = theme
+        self._setup = setup
+        self._pickers = pickers
+        self._shown = ""  # the step
+        self.progress = ProgressRow(theme)
+        self.banner = Banner(theme)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.progress)
+        column.addWidget(self.banner)
+        self.progress.cancelled.connect(setup.cancel)
+        setup.began.connect(self._on_began)
+        setup.progressed.connect(self._on_progressed)
+        setup.finished.connect(self._on_ended)
+        setup.cancelled.connect(self._on_ended)
+        setup.kit_written.connect(self._on_kit_written)
+        setup.failed.connect(self._on_failed)
+        self.banner.closed.connect(self._settle)
+        self._settle()
+        if setup.is_making:
+            self._on_began()
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is being made."""
+        return not self.progress.isHidden()
+
+    def ask(self, *_key: object) -> InstallEnvironmentDialog:
+        return self._ask(None)
+
+    def ask_offline(self, base: Path | None = None) -> InstallEnvironmentDialog | None:
+        """`base`: where it is to be made, if that was chosen. None: no folder of wheels was chosen."""
+        home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
+        path = self._pickers.folder(self.window(), phrase("training.choose_the_folder_of_a"), home)
+        return self._ask(Path(path), base) if path else None
+
+    def decline(self, what: str, sentence: str) -> None:
+        """Why it cannot be made now."""
+        self.banner.show_message("warning", what, sentence)
+        self._settle()
+
+    # ------------------------------------------------------------------- private
+
+    def _ask(self, wheels: Path | None, base: Path | None = None) -> InstallEnvironmentDialog:
+        dialog = InstallEnvironmentDialog(self._theme, self._setup, wheels, self.window(), self._pickers, base)
+        dialog.chosen.connect(lambda key: self._on_chosen(key, wheels, dialog.base, dialog.variant))
+        dialog.open()
+        return dialog
+
+    def _on_chosen(self, key: str, wheels: Path | None, base: Path | None, variant: str) -> None:
+        if key == "make":
+            self._setup.start(wheels, base, variant)
+        elif key == "offline":
+            self.ask_offline(base)
+
+    def _on_began(self) -> None:
+        self.banner.hide()
+        self._shown = self._setup.phase.name
+        self.progress.start(install_phase_text(self._setup.phase), self._setup.elapsed_s)
+        self._settle()
+
+    def _on_progressed(self, phase: Phase) -> None:
+        if phase.name != self._shown:  # how far it is, is known of some steps only
+            self._shown = phase.name
+            self.progress.start(install_phase_text(phase), self._setup.elapsed_s)
+        self.progress.say(install_phase_text(phase))
+        self.progress.set_progress(phase.done_bytes, phase.total_bytes, is_brief=True)
+
+    def _on_ended(self) -> None:
+        self.progress.finish()
+        self._settle()
+
+    def _on_kit_written(self, folder: str) -> None:
+        self.progress.finish()
+        what = phrase("training.the_training_environment_kit_is")
+        sentence = phrase("training.take_the_whole_folder_folder")
+        self.banner.show_message("success", what, sentence.format(folder=folder))
+        self._settle()
+
+    def _on_failed(self, error: AppError) -> None:
+        if not self._setup.is_making:
+            self.progress.finish()
+        sentence = describe_error(error)
+        self.banner.show_message("danger", sentence.message, sentence.next)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Takes no room while there is nothing to show."""
+        self.setVisible(not (self.progress.isHidden() and self.banner.isHidden()))
+        self.changed.emit()
+
+
+def install_phase_text(phase: Phase) -> str:
+    return {
+        "prepare": phrase("training.getting_ready_to_make_the"),
+        "python": phrase("training.fetching_python"),
+        "kit": phrase("training.writing_the_training_environment_kit"),
+        "venv": phrase("training.preparing_python_for_the_training"),
+        "fetch": phrase("training.collecting_the_parts_of_the", package=phase.package or "…"),
+        "install": phrase("training.installing_the_parts_of_the"),
+        "check": phrase("training.checking_that_the_training_environment"),
+    }[phase.name]
+
+
+class EnvironmentBox(QFrame):
+    def __init__(self, theme: Theme, setup: EnvironmentSetup, is_in_use: Callable[[], bool], pickers: Pickers) -> None:
+        """`is_in_use`: whether a run or a conversion works with it."""
+        super().__init__()
+        self._setup = setup
+        self._is_in_use = is_in_use
+        self._report: EnvironmentReport | None = None
+        self._need: InstallNeed | None = None
+        self._lacks_cuda = False
+        self._platform = sys.platform
+        self.state = Label(wraps=True)
+        self.about = Label(role="caption", tone="text2", wraps=True)
+        self.make_button = Button(theme, phrase("common.make_the_training_environment"))
+        self.offline_button = Button(theme, phrase("common.make_it_offline"), "quiet")
+        self.making = InstallEnvironmentFlow(theme, setup, pickers)
+        self._build()
+        self.make_button.clicked.connect(lambda: self._unless_used(self.making.ask))
+        self.offline_button.clicked.connect(lambda: self._unless_used(self.making.ask_offline))
+        self.making.changed.connect(self._show)
+        self.show_report(None)
+
+    def show_report(self, report: "EnvironmentReport | None", *, lacks_cuda: bool = False) -> None:
+        """`report`: None while it is being looked at. `lacks_cuda`: its torch is for processors, beside a card."""
+        is_new = report is not None and report is not self._report
+        self._report, self._lacks_cuda = report, lacks_cuda
+        self._show()
+        if is_new and report is not None and report.python is None:
+            self._setup.estimate(None, self._on_estimated, self._on_refused)
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        self.setProperty("surface", "card")
+        self._buttons = FlowBox(self.make_button, self.offline_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 12, 16, 14)
+        column.setSpacing(8)
+        column.addWidget(Label(phrase("common.training_environment"), strong=True))
+        for widget in (self.state, self.about, self._buttons, self.making):
+            column.addWidget(widget)
+
+    def _show(self) -> None:
+        report = self._report
+        words, tone = self._state_words(report)
+        self.state.setText(words)
+        self.state.set_tone(tone)
+        about = self._about_words(report)
+        self.about.setText(about)
+        self.about.setVisible(bool(about))
+        is_lacking = report is not None and (report.probe is None or self._lacks_cuda or not report.is_current)
+        self._buttons.setVisible(is_lacking and not self._setup.is_making)
+        has_one = report is not None and report.python is not None
+        self.make_button.setText(
+            phrase("training.make_it_anew") if has_one else phrase("common.make_the_training_environment")
+        )
+        for button in (self.make_button, self.offline_button):
+            button.setEnabled(not self._setup.is_running)
+
+    def _state_words(self, report: "EnvironmentReport | None") -> tuple[str, str]:
+        if report is None:
+            return phrase("training.looking"), "muted"
+        if report.problem is not None and report.problem.code == "training_place_missing":
+            return f"▲ {describe_error(report.problem)}", "warning"
+        if report.python is None:
+            return phrase("training.there_is_none_yet_it"), "text"
+        if report.problem is not None:
+            return f"▲ {describe_error(report.problem).message}", "warning"
+        if self._lacks_cuda:
+            return phrase("training.it_works_but_its_torch"), "warning"
+        if not report.is_current:
+            return phrase("training.it_works_but_its_parts"), "warning"
+        return phrase("training.it_works_computing_in_4"), "success"
+
+    def _about_words(self, report: "EnvironmentReport | None") -> str:
+        if report is None:
+            return ""
+        if report.python is None:
+            words = phrase("training.python_torch_and_others_for")
+            return f"{words}\n{self._need_words(self._need)}" if self._need else words
+        if self._lacks_cuda and self._platform == "win32":
+            return phrase("training.this_version_of_kotae_has")
+        probe = report.probe
+        if probe is None:
+            return ""
+        return join_facts(
+            f"Python {probe.python}",
+            f"torch {probe.versions.get('torch', '')}",
+            f"CUDA {probe.cuda}" if probe.cuda else phrase("training.no_cuda"),
+        )
+
+    def _need_words(self, need: "InstallNeed") -> str:
+        words = phrase("training.about_download_gb_is_fetched")
+        sizes = {"download": need.download_bytes, "room": need.room_bytes, "free": need.free_bytes}
+        text = words.format(**{name: f"{size_bytes / 1e9:,.1f}" for name, size_bytes in sizes.items()})
+        place = phrase("training.place_folder_you_can_choose", folder=make_breakable(str(need.base)))
+        short = phrase("training.there_is_not_enough_space_choose_a")
+        return "\n".join([text, place, *([short] if need.free_bytes < need.room_bytes else [])])
+
+    def _on_estimated(self, need: "InstallNeed") -> None:
+        self._need = need
+        self._show()
+
+    def _on_refused(self, error: AppError) -> None:
+        """The dialog says why, and lets another place be chosen."""
+
+    def _unless_used(self, act: Callable[[], object]) -> None:
+        if self._is_in_use():
+            what = phrase("training.the_training_environment_is_in")
+            self.making.decline(what, phrase("training.choose_this_again_afterwards"))
+        else:
+            act()

@@ -1,0 +1,260 @@
+"""A planned training as a folder for another machine: where to, with or without its base, and what is done there.
+
+A job's folder that has come back from another machine: which one, and how far its run is taken in.
+"""
+
+from pathlib import Path
+
+from PySide6.QtCore import QStandardPaths, Signal
+from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+
+from app.base import wording
+from app.base.confidentiality import Permit
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error, phrase
+from app.training import remote_job_import
+from app.training.remote_job import SMALL_BYTES, RemoteJob
+from app.training.runs.run_folders import TrainingRunFolder
+from app.training.services.draft_editor import DraftEditor
+from app.uikit import desktop
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import make_breakable, with_note
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.form_rows import PathRow
+from app.uikit.widgets.labels import Label
+from app.uikit.widgets.progress_row import ProgressRow
+
+WIDTH_PX = 600
+SHOWN = 3  # names of files
+
+
+class ExportJobDialog(Dialog):
+    """Stays open while it is made; `made_dialog` follows. For a draft whose data and base are chosen."""
+
+    def __init__(self, theme: Theme, work: DraftEditor, parent: QWidget, pickers: Pickers) -> None:
+        self.secrecy = ConfidentialityGuard(theme, work.exports_log)
+        self._work = work
+        self._pickers = pickers
+        self._folder: Path | None = None
+        self.place = PathRow(
+            theme, phrase("training.where_to"), phrase("training.choose_an_empty_folder_or"), can_clear=False
+        )
+        self.base_box = QCheckBox(phrase("training.put_the_base_model_into"))
+        size = f"{SMALL_BYTES / 1e9:.0f}\u00a0GB"
+        self.base_note = Label(phrase("training.models_of_up_to_size", size=size), "caption", "muted")
+        self.banner = Banner(theme, can_close=False)
+        self.progress = ProgressRow(theme, can_cancel=False)
+        super().__init__(
+            theme,
+            phrase("training.make_a_job_folder_for_another_pc"),
+            phrase("training.data_the_training_program_and"),
+            (
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("make", phrase("common.make"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(),
+            width_px=WIDTH_PX,
+        )
+        self._connect()
+        self.buttons["make"].setEnabled(False)
+        self.place.choose_button.setFocus()
+
+    def accept(self) -> None:
+        assert self._folder is not None
+        self.banner.hide()
+        self.secrecy.export(self, self._work.job_of(self._folder), self._make)
+
+    def _make(self, permit: Permit) -> None:
+        assert self._folder is not None
+        self._set_busy(is_busy=True)
+        self.progress.start(phrase("training.making_the_folder"))
+        self._work.make_job(self._folder, permit, with_base=self.base_box.isChecked())
+        self.fit_height()
+
+    def reject(self) -> None:
+        if self.progress.isHidden():  # what is half written would be left behind
+            super().reject()
+
+    # ------------------------------------------------------------------- private
+
+    def _content(self) -> QWidget:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        self.place.setContentsMargins(-12, 0, -12, 0)
+        for widget in (self.banner, self.place, self.base_box, self.base_note, self.progress):
+            column.addWidget(widget)
+        return content
+
+    def _connect(self) -> None:
+        self.place.choose_requested.connect(self._choose_place)
+        self._work.job_made.connect(self._on_made)
+        self._work.failed.connect(self._on_failed)
+
+    def _choose_place(self) -> None:
+        home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
+        path = self._pickers.folder(self, phrase("training.where_to_make_the_job"), home)
+        if path:
+            self._folder = Path(path)
+            self.place.show_path(path)
+            self.buttons["make"].setEnabled(True)
+            self.buttons["make"].setFocus()
+
+    def _set_busy(self, *, is_busy: bool) -> None:
+        for widget in (*self.buttons.values(), self.place, self.base_box):
+            widget.setEnabled(not is_busy)
+
+    def _on_made(self, job: RemoteJob) -> None:
+        self.progress.finish()
+        job_exported_dialog(self._theme, job, self.parentWidget()).open()
+        super().accept()
+
+    def _on_failed(self, error: AppError) -> None:
+        self.progress.finish()
+        self._set_busy(is_busy=False)
+        sentence = describe_error(error)
+        self.banner.show_message("danger", sentence.message, sentence.next)
+        self.fit_height()
+
+
+def job_exported_dialog(theme: Theme, job: RemoteJob, parent: QWidget | None) -> Dialog:
+    """Where it is, and what is done with it there."""
+    size = wording.format_size(job.size_bytes).replace(" ", "\u00a0")
+    place = with_note(make_breakable(str(job.folder)), size)
+    lines = [
+        place,
+        phrase("training.move_the_whole_folder_to"),
+    ]
+    if not job.has_base:
+        files = ", ".join([*job.base_files[:SHOWN], *(["…"] if len(job.base_files) > SHOWN else [])])
+        missing = phrase("training.the_base_model_is_not")
+        lines.insert(1, missing.format(files=files))
+    dialog = Dialog(
+        theme,
+        phrase("training.the_job_folder_is_made"),
+        "\n".join(lines),
+        (
+            DialogButton("open", phrase("common.open_the_folder")),
+            DialogButton("cancel", phrase("common.close"), is_default=True),
+        ),
+        parent,
+        icon=("circle-check", "success"),
+        width_px=WIDTH_PX,
+    )
+    dialog.chosen.connect(lambda key: desktop.open_folder(job.folder) if key == "open" else None)
+    return dialog
+
+
+class ImportJobDialog(Dialog):
+    """Stays open while the run is taken in, and where it could not be. Closed before, it takes nothing in."""
+
+    taken = Signal(object)  # Run
+
+    def __init__(self, theme: Theme, runs: Path, job: Path | None, parent: QWidget, pickers: Pickers) -> None:
+        """`runs`: the folder that it is taken into. `job`: where it is expected; None: nobody knows."""
+        self._runs = runs
+        self._pickers = pickers
+        self._folder: Path | None = None
+        self._task: background.LongTask | None = None
+        self.place = PathRow(
+            theme,
+            phrase("training.work_folder_that_came_back"),
+            phrase("training.choose_the_folder_with_job"),
+            can_clear=False,
+        )
+        self.banner = Banner(theme, can_close=False)
+        self.progress = ProgressRow(theme, can_cancel=False)
+        super().__init__(
+            theme,
+            phrase("training.take_in_the_result_of_a_work"),
+            phrase("training.a_training_that_was_finished"),
+            (
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("take", phrase("common.import"), "primary", is_default=True),
+            ),
+            parent,
+            content=self._content(),
+            width_px=WIDTH_PX,
+        )
+        self.place.choose_requested.connect(self._choose_place)
+        self.buttons["take"].setEnabled(False)
+        self.place.choose_button.setFocus()
+        if job is not None and job.is_dir():
+            self._show_folder(job)
+
+    def accept(self) -> None:
+        folder = self._folder
+        assert folder is not None
+        self.banner.hide()
+        self._set_busy(is_busy=True)
+        self.progress.start(phrase("training.checking_and_taking_in_the"))
+        runs = self._runs
+        self._task = background.run_long(
+            lambda progress: remote_job_import.import_job(folder, runs, progress.report),
+            self._on_taken,
+            self._on_failed,
+            self._on_progressed,
+        )
+        self.buttons["cancel"].setFocus()
+        self.fit_height()
+
+    def reject(self) -> None:
+        """At once: a drive that hangs must not hold the window up."""
+        if self._task is not None:
+            self._task.cancel()
+        super().reject()
+
+    # ------------------------------------------------------------------- private
+
+    def _content(self) -> QWidget:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        self.place.setContentsMargins(-12, 0, -12, 0)
+        for widget in (self.banner, self.place, self.progress):
+            column.addWidget(widget)
+        return content
+
+    def _choose_place(self) -> None:
+        home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
+        start = str(self._folder.parent) if self._folder else home
+        path = self._pickers.folder(self, phrase("training.choose_the_work_folder_that"), start)
+        if path:
+            self._show_folder(Path(path))
+
+    def _show_folder(self, folder: Path) -> None:
+        self._folder = folder
+        self.place.show_path(str(folder))
+        self.banner.hide()
+        self.buttons["take"].setEnabled(True)
+        self.buttons["take"].setFocus()
+        self.fit_height()
+
+    def _set_busy(self, *, is_busy: bool) -> None:
+        for widget in (self.buttons["take"], self.place):
+            widget.setEnabled(not is_busy)
+
+    def _on_progressed(self, done: int, total: int) -> None:
+        self.progress.set_progress(done, total, is_bytes=True)
+        self.fit_height()
+
+    def _on_taken(self, run: TrainingRunFolder) -> None:
+        if self.isVisible():
+            super().accept()
+        self.taken.emit(run)
+
+    def _on_failed(self, error: AppError) -> None:
+        self._task = None
+        self.progress.finish()
+        self._set_busy(is_busy=False)
+        sentence = describe_error(error)
+        self.banner.show_message("danger", sentence.message, sentence.next)
+        self.place.choose_button.setFocus()
+        self.fit_height()

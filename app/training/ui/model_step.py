@@ -1,0 +1,421 @@
+"""Step 3, モデルと設定: what is trained and how much of it, with what each choice would take.
+
+The base model: one of the library, or a folder; what cannot be trained is named with its reason.
+
+The presets to choose from: three cards with what each takes, and a quiet row for the one of the paper.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QRectF, QSize, QStandardPaths, Qt, Signal
+from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QRadioButton, QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.wording import describe_error, format_size, phrase
+from app.inference.local_model import LocalModel
+from app.models import base_models, local_models
+from app.models.hf_folders import HfModel
+from app.training import training_errors
+from app.training.drafts import TrainingDraft
+from app.training.run_plan import RunPlan
+from app.training.services.draft_editor import DraftEditor
+from app.training.services.preset_forecasts import PresetForecast, PresetForecasts
+from app.training.ui import settings_form
+from app.training.ui import training_texts as shared
+from app.training.ui.settings_form import TrainingSettingsForm
+from app.training.ui.wizard import WizardStep
+from app.uikit import localization
+from app.uikit.desktop import Pickers
+from app.uikit.localization import join_facts, with_note
+from app.uikit.page import Navigation
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import FlowBox
+from app.uikit.widgets.form_rows import Chooser
+from app.uikit.widgets.labels import Label, plain_tooltip
+
+MARGIN_PX = 24
+
+
+class ModelStep(WizardStep):
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        work: DraftEditor,
+        paths: Paths,
+        models: Callable[[], Sequence[LocalModel]],
+        pickers: Pickers | None = None,
+    ) -> None:
+        super().__init__()
+        self._theme = theme
+        self._navigation = navigation
+        self._work = work
+        self._models = models
+        self.outlooks = PresetForecasts(paths, models, self)
+        self.banner = Banner(theme)
+        self.base = BaseModelField(theme, pickers or Pickers())
+        self.cards = PresetCards(theme)
+        self.about = Label(role="caption", tone="muted", wraps=True)
+        self.fold_button = Button(theme, "", "", "sliders-horizontal")
+        self.fold_button.setCheckable(True)
+        self.expert = TrainingSettingsForm(theme)
+        self._build()
+        self._connect()
+
+    def show_draft(self) -> None:
+        draft = self._work.draft
+        self.base.show_base(draft.base, self._models())
+        self.outlooks.look(draft)
+        self._show_outlooks()
+
+    def focus_first(self) -> None:
+        if self._work.draft.base:
+            self.cards.focus_chosen()
+        elif self.base.box.isEnabled():
+            self.base.box.setFocus(Qt.FocusReason.OtherFocusReason)
+        else:
+            self.base.get_button.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
+        column.setSpacing(16)
+        column.addWidget(self.banner)
+        column.addWidget(self.base)
+        column.addWidget(Label(phrase("training.how_to_train"), "heading3"))
+        column.addWidget(self.cards)
+        column.addWidget(self.about)
+        column.addWidget(self.fold_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self.expert)
+        column.addStretch(1)
+        self.expert.hide()
+
+    def _connect(self) -> None:
+        self.base.chosen.connect(lambda base: self._change(base=base))
+        self.base.get_button.clicked.connect(lambda: self._navigation.page_requested.emit("models"))
+        self.cards.chosen.connect(lambda preset: self._change(preset=preset))
+        self.expert.chosen.connect(self._choose)
+        self.fold_button.toggled.connect(self._fold)
+        self.outlooks.changed.connect(self._show_outlooks)
+
+    def _show_outlooks(self) -> None:
+        draft, outlooks = self._work.draft, self.outlooks
+        self.cards.show_presets(draft.preset, outlooks.found, is_working=outlooks.is_working)
+        self.about.setText(self._about(draft))
+        outlook = outlooks.found.get(draft.preset)
+        decided = {name: getattr(outlook.plan.spec, name) for name in self.expert.fields} if outlook else {}
+        left = decided | dict(outlook.left) if outlook else {}
+        fixed = {"rank": draft.start.rank, "alpha": draft.start.alpha} if draft.start else {}
+        self.expert.show_settings(draft.settings, left, _setting_problem(draft), fixed)
+        self._name_fold()
+
+    def _about(self, draft: TrainingDraft) -> str:
+        error = self.outlooks.error
+        if error is not None:
+            sentence = describe_error(error).message
+            return phrase("training.time_and_memory_cannot_be", reason=sentence)
+        if not draft.base:
+            return phrase("training.choose_a_base_model_to")
+        if draft.frozen is None:
+            return phrase("training.split_the_data_to_see")
+        return phrase("training.estimated_from_the_letters_of")
+
+    def _fold(self, is_open: bool) -> None:
+        self.expert.setVisible(is_open)
+        self._name_fold()
+
+    def _name_fold(self) -> None:
+        count = len(self._work.draft.settings)
+        name = phrase("common.hide_details") if self.fold_button.isChecked() else phrase("common.show_details")
+        self.fold_button.setText(with_note(name, phrase("training.n_changed", n=count) if count else ""))
+
+    def _change(self, **fields: str) -> None:
+        try:
+            self._work.change(**fields)
+        except AppError as error:
+            self._refuse(error)
+
+    def _choose(self, name: str, value: object) -> None:
+        try:
+            self._work.choose(**{name: value})
+        except AppError as error:
+            self._refuse(error)
+
+    def _refuse(self, error: AppError) -> None:
+        sentence = describe_error(error)
+        self.banner.show_message("danger", sentence.message, sentence.next)
+
+
+def _setting_problem(draft: TrainingDraft) -> tuple[str, str]:
+    """The setting that is wrong, and why."""
+    found = next((one for one in draft.problems("model") if one.code == "setting_wrong"), None)
+    return (str(found.facts["facts"].get("field")), shared.problem_text(found)) if found else ("", "")
+
+
+WIDTH_PX = 520
+
+
+class BaseModelField(QWidget):
+    chosen = Signal(str)  # as `bases.resolve` takes it
+
+    def __init__(self, theme: Theme, pickers: Pickers) -> None:
+        super().__init__()
+        self._theme = theme
+        self._pickers = pickers
+        self._shown: tuple[str, tuple[LocalModel, ...]] | None = None
+        self._build()
+        theme.changed.connect(self._resize)
+        self._resize()
+
+    def show_base(self, base: str, models: Sequence[LocalModel]) -> None:
+        if self._shown == (base, tuple(models)):
+            return
+        self._shown = (base, tuple(models))
+        names = local_models.distinct_names(models)
+        refused = {model.id: error for model in models if (error := base_models.training_refusal(model)) is not None}
+        choices = [(names[model.id], model.id) for model in models if model.id not in refused]
+        self.refused.setText("\n".join(describe_error(error).message for error in refused.values()))
+        self.refused.setVisible(bool(refused))
+        path = base_models.existing_path(base)
+        found = None if path else base_models.find_listed(base, models)
+        if path is not None:
+            choices.append((path.name, base))
+        self.box.set_choices(choices)
+        self.box.setEnabled(bool(choices))
+        self.empty.setVisible(not choices)
+        self._show_chosen(base, path, found)
+        self.box.setToolTip(plain_tooltip(self.box.currentText()))  # of a name that is longer than the box
+
+    def _show_chosen(self, base: str, path: Path | None, found: LocalModel | None) -> None:
+        if not base:
+            self.box.setCurrentIndex(-1)
+            self._say("", "text2")
+        elif path is not None:
+            self.box.show_value(base)
+            self._say(phrase("training.looking") if path.is_dir() else phrase("training.can_be_used"), "text2")
+            if path.is_dir():
+                background.run(lambda: (base, base_models.read_base_folder(path)), self._on_read, self._on_unreadable)
+        elif found is None or base_models.training_refusal(found) is not None:
+            self.box.setCurrentIndex(-1)
+            reason = base_models.training_refusal(found) if found else None
+            unknown = phrase("training.the_base_model_chosen_before", name=base)
+            self._say(f"▲ {describe_error(reason).message}" if reason else unknown, "warning")
+        else:
+            self.box.show_value(found.id)
+            facts = join_facts(found.quantization, format_size(found.size_bytes))
+            self._say(join_facts(phrase("training.can_be_used"), facts), "success")
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        title = Label(phrase("training.base_model"), "heading3")
+        self.box = Chooser((), self.chosen.emit)
+        self.box.setAccessibleName(title.text())
+        self.box.setPlaceholderText(phrase("training.choose_one"))
+        self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.box.setMinimumContentsLength(8)
+        self.box.setSizeAdjustPolicy(self.box.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        title.setBuddy(self.box)
+        self.empty = Label(phrase("training.there_is_no_model_yet_that_can"), tone="text2", wraps=True)
+        self.state = Label(role="caption", tone="text2", wraps=True)
+        self.refused = Label(role="caption", tone="muted", wraps=True)
+        self.folder_button = Button(self._theme, phrase("training.choose_a_folder"), "", "folder-open", compact=True)
+        self.get_button = Button(self._theme, phrase("training.get_a_model"), "", "download", compact=True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        for widget in (title, self.empty, self.box, self.state, FlowBox(self.folder_button, self.get_button)):
+            column.addWidget(widget)
+        column.addWidget(self.refused)
+        self.folder_button.setToolTip(phrase("training.a_publishers_safetensors_folder_becomes"))
+        self.folder_button.clicked.connect(self._choose_folder)
+
+    def _resize(self) -> None:
+        self.box.setMaximumWidth(self._theme.px(WIDTH_PX))
+
+    def _say(self, text: str, tone: str) -> None:
+        self.state.set_tone(tone)
+        self.state.setText(text)
+        self.state.setVisible(bool(text))
+
+    def _choose_folder(self) -> None:
+        home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
+        if path := self._pickers.folder(self.window(), phrase("training.choose_the_base_models_folder"), home):
+            self.chosen.emit(path)
+
+    def _on_read(self, found: tuple[str, HfModel]) -> None:
+        base, model = found
+        if self._shown is not None and self._shown[0] == base:
+            parameters = phrase("common.n_b_parameters", n=f"{model.parameters / 1e9:.1f}")
+            self._say(join_facts(phrase("training.can_be_used"), model.name, parameters), "success")
+
+    def _on_unreadable(self, error: AppError) -> None:
+        self._say(f"▲ {describe_error(error)}", "warning")
+
+
+SIDE_BY_SIDE_PX = 200  # the least width of a card, three in a row
+UNKNOWN = "—"
+
+
+class PresetCards(QWidget):
+    chosen = Signal(str)
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._group = QButtonGroup(self)
+        self.cards: dict[str, PresetCard] = {name: PresetCard(theme, name) for name in settings_form.CARD_PRESETS}
+        self.paper = PresetCard(theme, settings_form.PAPER_PRESET, is_quiet=True)
+        self._all = {**self.cards, settings_form.PAPER_PRESET: self.paper}
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(12)
+        for name, card in self._all.items():
+            self._group.addButton(card.radio)
+            card.radio.clicked.connect(lambda _=False, name=name: self.chosen.emit(name))
+        self._columns = 0
+        self._lay_out()
+        theme.changed.connect(self._lay_out)
+
+    def show_presets(self, chosen: str, outlooks: Mapping[str, PresetForecast], *, is_working: bool) -> None:
+        """Without an outlook a card says that it is computed (`is_working`), or nothing."""
+        for name, card in self._all.items():
+            card.radio.setChecked(name == chosen)
+            outlook = outlooks.get(name)
+            card.show_plan(outlook.plan if outlook else None, is_working=is_working)
+            card.update()
+
+    def focus_chosen(self) -> None:
+        checked = self._group.checkedButton() or self.cards[training_errors.RECOMMENDED_PRESET].radio
+        checked.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Cards side by side, or one below the other."""
+        columns = 3 if self.width() >= 3 * self._theme.px(SIDE_BY_SIDE_PX) else 1
+        if columns == self._columns:
+            return
+        self._columns = columns
+        for card in self._all.values():
+            self._grid.removeWidget(card)
+        for place, card in enumerate(self.cards.values()):
+            self._grid.addWidget(card, place // columns, place % columns)
+        self._grid.addWidget(self.paper, 3, 0, 1, columns)
+        for column in range(3):
+            self._grid.setColumnStretch(column, 1 if column < columns else 0)
+
+
+class PresetCard(QWidget):
+    """A click anywhere on it chooses it. Chosen: soft ground, strong outline and the mark of its radio button."""
+
+    def __init__(self, theme: Theme, name: str, *, is_quiet: bool = False) -> None:
+        super().__init__()
+        self._theme = theme
+        self.radio = QRadioButton(training_errors.preset_name(name))
+        self._sentence = Label(settings_form.preset_description(name), "caption", "text2", wraps=True)
+        self._names = [Label("", "caption", "muted") for _ in range(3)]
+        self.values = [Label(UNKNOWN, "ui", strong=True) for _ in range(3)]
+        self.line = Label(role="caption", tone="text2", wraps=True)  # all three, of a quiet card
+        self.note = Label(role="caption", tone="warning", wraps=True)
+        self.note.hide()
+        self._is_quiet = is_quiet
+        self._build(is_recommended=name == training_errors.RECOMMENDED_PRESET)
+        self.radio.toggled.connect(self.update)
+        theme.changed.connect(self._restyle)
+        self._restyle()
+
+    def show_plan(self, plan: RunPlan | None, *, is_working: bool) -> None:
+        device = plan.device.kind if plan else ""
+        names = (phrase("training.time"), settings_form.memory_name(device), phrase("training.disk"))
+        if plan is not None:
+            shown = [localization.format_about_time(plan.time.total_s)]
+            shown += [localization.format_gigabytes(size) for size in (plan.memory.total, plan.disk.training)]
+        else:
+            shown = [phrase("training.computing") if is_working else UNKNOWN] * 3
+        for label, name in zip(self._names, names, strict=True):
+            label.setText(name)
+        for label, value in zip(self.values, shown, strict=True):
+            label.setText(value)
+        facts = join_facts(*(f"{name} {value}" for name, value in zip(names, shown, strict=True)))
+        self.line.setText(facts if plan is not None else shown[0])
+        self._show_note(plan)
+        self.radio.setAccessibleDescription(join_facts(self._sentence.text(), facts, self.note.text()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
+            self.radio.click()
+            self.radio.setFocus(Qt.FocusReason.MouseFocusReason)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
+        is_chosen = self.radio.isChecked()
+        if self._is_quiet and not is_chosen:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        width = 2 if is_chosen else 1
+        edge = width / 2
+        painter.setPen(QPen(self._theme.color("accent" if is_chosen else "control"), width))
+        painter.setBrush(self._theme.color("accent_soft" if is_chosen else "base"))
+        radius = self._theme.metric("radius_card")
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(edge, edge, -edge, -edge), radius, radius)
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self, *, is_recommended: bool) -> None:
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        head = QHBoxLayout()
+        head.setSpacing(8)
+        head.addWidget(self.radio)
+        head.addStretch(1)
+        if is_recommended:
+            head.addWidget(Label(phrase("training.recommended"), "caption", "accent", strong=True))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 12, 16, 12)
+        column.setSpacing(6)
+        column.addLayout(head)
+        column.addWidget(self._sentence)
+        if self._is_quiet:
+            column.addWidget(self.line)
+        else:
+            column.addStretch(1)
+            column.addLayout(self._facts())
+        column.addWidget(self.note)
+
+    def _restyle(self) -> None:
+        self.radio.setFont(self._theme.font("ui", 400 if self._is_quiet else 600))
+        self.update()
+
+    def _facts(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(2)
+        for row, (name, value) in enumerate(zip(self._names, self.values, strict=True)):
+            grid.addWidget(name, row, 0)
+            grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        grid.setColumnStretch(1, 1)
+        return grid
+
+    def _show_note(self, plan: RunPlan | None) -> None:
+        """What is never there, whatever else runs now; what is free at the moment is the check's."""
+        text = ""
+        if plan is not None and plan.memory.total > plan.device.memory_bytes:
+            all_of_it = localization.format_gigabytes(plan.device.memory_bytes)
+            text = phrase("training.more_than_the_memory_of", size=all_of_it)
+            if plan.device.kind == "cuda":
+                text = phrase("training.more_than_the_memory_of_this_gpu", size=all_of_it)
+        self.note.setText(text)
+        self.note.setVisible(bool(text))

@@ -1,0 +1,366 @@
+"""Step 6, 結果: whether a run has made its base better, in which form it is used, and one's own question to it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base.bootstrap import ConfidenceInterval
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error, phrase
+from app.training import run_result
+from app.training.quality_gate import BASE_ADAPTER
+from app.training.run_result import CategoryLosses, GateCondition, RunResult
+from app.training.services.adapter_trial import AdapterTrial
+from app.training.services.gate_run import GateProgress
+from app.training.services.training_runner import TrainingRunner
+from app.training.ui.result import verdict_texts
+from app.training.ui.result.answer_cards import AnswerPairsCard, TryItCard
+from app.training.ui.result.interval_plot import IntervalPlot, PlotMarker
+from app.training.ui.result.verdict_cards import FormsCard, StatusBadge, VerdictCard
+from app.training.ui.wizard import WizardStep
+from app.uikit.localization import join_facts, with_note
+from app.uikit.page import Navigation
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox
+from app.uikit.widgets.labels import Label
+
+MARGIN_PX, GAP_PX = 24, 16
+WIDE_PX = 920  # for two columns
+TABLE_WIDE_PX = 520  # for four columns
+
+
+class ResultStep(WizardStep):
+    """Of one run that was trained to its end. Reads its folder whenever it is shown."""
+
+    use_requested = Signal(str)  # form
+
+    def __init__(
+        self,
+        theme: Theme,
+        navigation: Navigation,
+        folder: Path,
+        trainings: TrainingRunner,
+        trial: AdapterTrial,
+        form_in_use: Callable[[], str] = lambda: "",
+    ) -> None:
+        """`form_in_use`: of this run, with which questions are answered; "": they are answered without it."""
+        super().__init__()
+        self._theme = theme
+        self._navigation = navigation
+        self._folder = folder
+        self._trainings = trainings
+        self._form_in_use = form_in_use
+        self._is_focus_wanted = False
+        self.view: RunResult | None = None  # None: not read yet
+        self.trial = trial
+        trial.setParent(self)
+        self.compare_button = Button(
+            theme, phrase("training.compare_in_detail_under_evaluation"), "quiet", "chart-line"
+        )
+        self.rollback_button = Button(theme, phrase("common.back_to_the_base_model"), "", "undo-2")
+        self.banner = Banner(theme)
+        self.verdict = VerdictCard(theme)
+        self.in_use = Label(tone="success", wraps=True)
+        self.before = Label(
+            phrase("training.this_training_went_on_from"),
+            "caption",
+            "text2",
+            wraps=True,
+        )
+        self.gate_table = GateTable(theme)
+        self.forms = FormsCard(theme)
+        self.categories = CategoriesCard(theme)
+        self.pairs = AnswerPairsCard(theme)
+        self.trying = TryItCard(theme, self.trial)
+        self._columns = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._content = QWidget()
+        self._build()
+        self._connect()
+
+    @property
+    def header_actions(self) -> Sequence[QWidget]:
+        return (self.rollback_button,) if self._form_in_use() else ()
+
+    def show_draft(self) -> None:
+        folder = self._folder
+        background.run(lambda: run_result.read_result(folder), self._on_read, self._on_failed)
+
+    def focus_first(self) -> None:
+        self._is_focus_wanted = True
+        self._focus()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_row = self.width() >= self._theme.px(WIDE_PX)
+        self._columns.setDirection(QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom)
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        self._columns.setSpacing(GAP_PX)
+        for parts in ((self.gate_table, self.forms, self.trying), (self.categories, self.pairs)):
+            column = QVBoxLayout()
+            column.setSpacing(GAP_PX)
+            for part in parts:
+                column.addWidget(part)
+            column.addStretch(1)
+            self._columns.addLayout(column, 1)
+        inside = QVBoxLayout(self._content)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.setSpacing(GAP_PX)
+        for widget in (self.verdict, self.in_use, self.before):
+            inside.addWidget(widget)
+        inside.addLayout(self._columns)
+        inside.addWidget(self.compare_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
+        column.setSpacing(GAP_PX)
+        column.addWidget(self.banner)
+        column.addWidget(self._content)
+        column.addStretch(1)
+        self._content.hide()
+
+    def _connect(self) -> None:
+        trainings, verdict, forms = self._trainings, self.verdict, self.forms
+        verdict.use_button.clicked.connect(lambda: self.use_requested.emit(self._form))
+        self.compare_button.clicked.connect(lambda: self._navigation.page_requested.emit("evaluation"))
+        forms.chosen.connect(self._settle)
+        forms.make_requested.connect(self._make)
+        forms.progress.cancelled.connect(trainings.pause)
+        trainings.making.connect(self._on_making)
+        trainings.made.connect(self._on_made)
+        trainings.started.connect(self._settle)
+        trainings.ended.connect(self._settle)
+
+    @property
+    def _form(self) -> str:
+        """The one that is used; of a run that is not judged its adapter."""
+        return self.forms.form or BASE_ADAPTER
+
+    def _on_read(self, view: RunResult) -> None:
+        self.view = view
+        self.verdict.show_result(view)
+        self.before.setVisible(view.is_further)
+        self.gate_table.setVisible(bool(view.conditions))
+        self.gate_table.show_conditions(view.conditions)
+        self.forms.show_choices(view.forms)
+        self.categories.show_categories(view.categories)
+        self.pairs.show_pairs(view.pairs)
+        self.trying.setVisible(view.has_adapter)
+        self._content.show()
+        self._settle()
+        if self._is_focus_wanted:
+            self._focus()
+
+    def _settle(self, *_: object) -> None:
+        """What can be done now."""
+        if self.view is None:
+            return
+        trainings, choice = self._trainings, self.forms.choice
+        is_ours = bool(trainings.form) and trainings.folder == self._folder
+        is_training = trainings.folder is not None
+        busy = phrase("training.training_or_judging_is_under") if is_training else ""
+        self.forms.show_obstacle("" if is_ours else busy)
+        self.trying.show_obstacle(busy)
+        is_missing = choice is not None and not choice.is_made
+        why_not = phrase("training.make_the_form_that_is") if is_missing else ""
+        if self.view.gate is None and self.view.can_judge:
+            why_not = busy
+        self.verdict.show_obstacle(why_not, can_use=not is_missing, can_judge=not is_training)
+        used = self._form_in_use()
+        self.in_use.setVisible(bool(used))
+        self.in_use.setText(phrase("training.in_use_for_questions") if used else "")
+        self.changed.emit()
+
+    def _focus(self) -> None:
+        if self.view is None:
+            return
+        self._is_focus_wanted = False
+        verdict = self.verdict
+        buttons = (verdict.judge_button, verdict.use_button, verdict.report_button)
+        first = next(one for one in buttons if one.isVisibleTo(self) and one.isEnabled())
+        first.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _make(self, form: str) -> None:
+        try:
+            self._trainings.make(self._folder, form)
+        except AppError as error:
+            self.forms.finish(error)
+            return
+        if self._trainings.form:  # otherwise it has ended already
+            self.trial.stop()
+            self.forms.begin()
+            self._settle()
+
+    def _on_making(self, progress: GateProgress) -> None:
+        if self._trainings.folder == self._folder:
+            self.forms.show_making(progress)
+
+    def _on_made(self, folder: Path, error: AppError | None) -> None:
+        if folder == self._folder:
+            self.forms.finish(error)
+            self.show_draft()
+        self._settle()
+
+    def _on_failed(self, error: AppError) -> None:
+        told = describe_error(error)
+        self.banner.show_message("danger", told.message, told.next)
+
+
+class GateTable(Card):
+    """合格の条件: all that the gate has looked at, with what was asked and what was found."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("")
+        self.title.setText(phrase("training.acceptance_gate"))
+        self._theme = theme
+        self._found: tuple[GateCondition, ...] = ()
+        self._is_wide = True
+        self.grid = CardGrid()
+        self.column.addWidget(self.grid)
+
+    def show_conditions(self, found: Sequence[GateCondition]) -> None:
+        self._found = tuple(found)
+        self._fill()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_wide = self.width() >= self._theme.px(TABLE_WIDE_PX)
+        if is_wide != self._is_wide:
+            self._is_wide = is_wide
+            self._fill()
+
+    # ------------------------------------------------------------------- private
+
+    def _fill(self) -> None:
+        self.grid.clear()
+        if self._is_wide:
+            names = (
+                phrase("training.what"),
+                phrase("training.condition"),
+                phrase("training.result"),
+                phrase("training.verdict"),
+            )
+            for column, (name, stretch) in enumerate(zip(names, (4, 4, 5, 0), strict=True)):
+                self.grid.put(Label(name, "caption", "muted"), column)
+                self.grid.grid.setColumnStretch(column, stretch)
+            self.grid.rule(4)
+        else:
+            self.grid.grid.setColumnStretch(0, 1)
+        for at, one in enumerate(self._found):
+            self._add(one)
+            if at + 1 < len(self._found):
+                self.grid.rule(4 if self._is_wide else 2)
+
+    def _add(self, one: GateCondition) -> None:
+        name, wanted, found = verdict_texts.condition_texts(one)
+        badge = StatusBadge(self._theme, *verdict_texts.LEVEL_SIGNS[one.level], verdict_texts.level_name(one.level))
+        badge.words.setAccessibleName(with_note(name, verdict_texts.level_name(one.level)))
+        self.grid.put(Label(name, wraps=True), 0)
+        if self._is_wide:
+            self.grid.put(Label(wanted, "caption", "text2", wraps=True), 1)
+            self.grid.put(Label(found, "caption", wraps=True), 2)
+            self.grid.put(badge, 3)
+            return
+        self.grid.put(badge, 1)
+        self.grid.next_row()
+        told = phrase("training.condition_wanted_result_found", wanted=wanted, found=found)
+        self.grid.put(Label(told, "caption", "text2", wraps=True), 0, span=2)
+
+
+class CategoriesCard(Card):
+    """分野別: loss before and after by what the kept-back rows are sorted by, as a plot and as a table.
+
+    Hidden where there is nothing to tell apart.
+    """
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("")
+        self.table_button = Button(theme, phrase("training.show_as_a_table"), "link")
+        self.table_button.setCheckable(True)
+        self.head.addWidget(self.table_button, 0, Qt.AlignmentFlag.AlignTop)
+        self.plot = IntervalPlot(theme)
+        self.table = CardGrid()
+        self._legend = FlowBox(
+            _legend(PlotMarker(theme, is_after=False), phrase("training.before")),
+            _legend(PlotMarker(theme, is_after=True), phrase("training.after")),
+            Label(phrase("training.bars_are_95_intervals_at"), "caption", "text2"),
+        )
+        for widget in (self._legend, self.plot, self.table):
+            self.column.addWidget(widget)
+        self.table_button.toggled.connect(self._show_table)
+        self._show_table(False)
+        self.hide()
+
+    def show_categories(self, found: CategoryLosses) -> None:
+        self.setVisible(bool(found.rows))
+        self.title.setText(verdict_texts.category_title(found))
+        self.plot.show_rows(found.rows)
+        told = (
+            join_facts(verdict_texts.category_name(row.name), verdict_texts.format_change(row.change.mean))
+            for row in found.rows
+        )
+        self.plot.setAccessibleName(join_facts(self.title.text(), *told))
+        self.table.clear()
+        if found.rows:
+            self._fill(found)
+
+    # ------------------------------------------------------------------- private
+
+    def _fill(self, found: CategoryLosses) -> None:
+        """A name stands above its numbers: at a large text size both do not fit side by side."""
+        names = (
+            phrase("training.count"),
+            phrase("training.before"),
+            phrase("training.after"),
+            phrase("training.change"),
+        )
+        for column, name in enumerate(names):
+            self.table.put(Label(name, "caption", "muted"), column, is_number=True)
+            self.table.grid.setColumnStretch(column, 1 if column else 0)
+        self.table.rule(len(names))
+        for row in found.rows:
+            self.table.put(
+                Label(verdict_texts.category_name(row.name), "caption", strong=True, wraps=True), 0, span=len(names)
+            )
+            self.table.next_row()
+            told = (
+                _mean_and_interval(row.before, _format_loss),
+                _mean_and_interval(row.after, _format_loss),
+                _mean_and_interval(row.change, verdict_texts.format_change),
+            )
+            for column, cell in enumerate((f"{row.count:,}", *told)):
+                self.table.put(Label(cell, "caption", wraps=column > 0), column, is_number=True)
+            self.table.rule(len(names))
+
+    def _show_table(self, is_table: bool) -> None:
+        self.table_button.setText(
+            phrase("training.show_as_a_chart") if is_table else phrase("training.show_as_a_table")
+        )
+        self.plot.setVisible(not is_table)
+        self._legend.setVisible(not is_table)
+        self.table.setVisible(is_table)
+
+
+def _mean_and_interval(found: ConfidenceInterval, number: Callable[[float], str]) -> str:
+    return f"{number(found.mean)}\n{verdict_texts.range_text(number(found.low), number(found.high))}"
+
+
+def _format_loss(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _legend(mark: PlotMarker, name: str) -> QWidget:
+    holder = QWidget()
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(0, 0, 8, 0)
+    row.setSpacing(6)
+    row.addWidget(mark)
+    row.addWidget(Label(name, "caption", "text2"))
+    return holder

@@ -1,0 +1,361 @@
+"""The verdict on a run: one sentence with its reason and its interval, and what can be done with it.
+
+A state as word, shape and colour, on one line.
+
+使う形: what the tuned model can be given out as, with what each was measured to take; one is chosen.
+"""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QRadioButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.base import wording
+from app.base.errors import AppError
+from app.base.wording import describe_error, phrase
+from app.training import quality_gate
+from app.training.quality_gate import GateResult
+from app.training.run_result import FormChoice, RunResult
+from app.training.services.gate_run import GateProgress
+from app.training.ui.result import verdict_texts
+from app.uikit.localization import join_facts
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox
+from app.uikit.widgets.labels import IconLabel, Label, repolish
+from app.uikit.widgets.progress_row import ProgressRow
+
+
+class StatusBadge(QWidget):
+    def __init__(self, theme: Theme, icon: str, tone: str, words: str) -> None:
+        super().__init__()
+        self.words = Label(words, "caption", tone, strong=True)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        row.addWidget(IconLabel(theme, icon, tone, 14))
+        row.addWidget(self.words)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
+
+
+VERDICT_WIDE_PX = 720  # for verdict, sentences and buttons side by side
+_LOOKS = {"adopt": "passed", "check": "check", "reject": "reject"}
+
+
+class VerdictCard(QFrame):
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.icon = IconLabel(theme, "info", "text2", 24)
+        self.word = Label(role="heading1", strong=True)
+        self.sentence = Label(strong=True, wraps=True)
+        self.reasons = Label(wraps=True)
+        self.detail = Label(role="caption", tone="text2", wraps=True)
+        self.warning = Label(role="caption", tone="text2", wraps=True)
+        self.why_not = Label(role="caption", tone="warning", wraps=True)
+        self.use_button = Button(theme, phrase("common.use_for_questions"), "primary")
+        self.judge_button = Button(theme, phrase("training.judge"))
+        self.report_button = Button(theme, phrase("common.report"), "", "file-text")
+        self._buttons = FlowBox(self.use_button, self.judge_button, self.report_button)
+        self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._build()
+
+    def show_result(self, view: RunResult) -> None:
+        gate = view.gate
+        self.report_button.setVisible(view.has_report)
+        self.judge_button.setVisible(gate is None and view.can_judge)
+        self.judge_button.set_kind("primary")
+        self.use_button.setVisible(gate is not None or view.has_adapter)
+        if gate is None:
+            self._show_unjudged(view)
+        else:
+            self._show_gate(gate)
+        for label in (self.reasons, self.detail, self.warning):
+            label.setVisible(bool(label.text()))
+        self.setAccessibleName(join_facts(self.word.text(), self.sentence.text()))
+        repolish(self)
+        self._turn()
+
+    def show_obstacle(self, why_not: str, *, can_use: bool, can_judge: bool) -> None:
+        """`why_not`: why one of both cannot be done now; "": both can."""
+        for button, can in ((self.use_button, can_use), (self.judge_button, can_judge)):
+            button.setEnabled(can)
+            button.setAccessibleDescription("" if can else why_not)
+        self.why_not.setText(f"▲ {why_not}" if why_not else "")
+        self.why_not.setVisible(bool(why_not))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._turn()
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        head = QWidget()
+        head.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
+        row = QHBoxLayout(head)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(10)
+        row.addWidget(self.icon)
+        row.addWidget(self.word)
+        told = QVBoxLayout()
+        told.setSpacing(4)
+        for label in (self.sentence, self.reasons, self.detail, self.warning, self.why_not):
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            told.addWidget(label)
+        self._content.setContentsMargins(20, 14, 16, 14)
+        self._content.setSpacing(20)
+        self._content.addWidget(head)
+        self._content.addLayout(told, 1)
+        self._content.addWidget(self._buttons)
+
+    def _turn(self) -> None:
+        is_row = self.width() >= self._theme.px(VERDICT_WIDE_PX)
+        direction = QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom
+        if self._content.direction() != direction:
+            self._content.setDirection(direction)
+            self._content.setSpacing(20 if is_row else 10)
+        side = QSizePolicy.Policy.Maximum if is_row else QSizePolicy.Policy.Preferred
+        policy = QSizePolicy(side, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self._buttons.setSizePolicy(policy)
+        self._content.setAlignment(self._buttons, Qt.AlignmentFlag.AlignVCenter if is_row else Qt.AlignmentFlag(0))
+
+    def _show_gate(self, gate: GateResult) -> None:
+        icon, tone = verdict_texts.LEVEL_SIGNS[_LOOKS[gate.verdict]]
+        self.setProperty("surface", tone)
+        self.icon.show_icon(icon, tone)
+        self.word.setText(verdict_texts.verdict_name(gate.verdict))
+        self.word.set_tone(tone)
+        told = [quality_gate.reason_text(reason) for reason in gate.reasons]
+        if gate.verdict == "adopt":
+            self.sentence.setText(phrase("training.the_tuned_model_is_better"))
+        elif gate.verdict == "check":
+            self.sentence.setText(told.pop(0))
+        else:
+            self.sentence.setText(phrase("training.keep_the_base_model"))
+        self.reasons.setText("\n".join(told))
+        is_told = any("low_nats" in reason.facts and "form" not in reason.facts for reason in gate.reasons)
+        self.detail.setText("" if is_told else self._change(gate))
+        kind = {"adopt": "primary", "check": "", "reject": "quiet"}[gate.verdict]
+        self.use_button.set_kind(kind)
+        is_refused = gate.verdict == "reject"
+        self.use_button.setText(
+            phrase("training.use_for_questions_anyway") if is_refused else phrase("common.use_for_questions")
+        )
+        self.warning.setText(phrase("training.answers_may_be_worse_than") if is_refused else "")
+
+    def _change(self, gate: GateResult) -> str:
+        """Of the training, as the first condition has it."""
+        if gate.base_nll is None or gate.adapter_nll is None:
+            told = phrase("training.on_n_examples_that_were")
+        else:
+            told = phrase("training.on_n_examples_that_were_not_trained")
+        numbers = {"a": f"{gate.base_nll or 0:.3f}", "b": f"{gate.adapter_nll or 0:.3f}"}
+        return told.format(n=gate.change.units, interval=verdict_texts.interval_text(gate.change), **numbers)
+
+    def _show_unjudged(self, view: RunResult) -> None:
+        self.setProperty("surface", "raised")
+        self.icon.show_icon("info", "text2")
+        self.word.setText(phrase("training.not_judged"))
+        self.word.set_tone("text2")
+        self.warning.setText("")
+        self.use_button.set_kind("")
+        self.use_button.setText(phrase("common.use_for_questions"))
+        self.reasons.setText(wording.phrase("common.run_trained_elsewhere") if view.is_from_elsewhere else "")
+        if view.error is not None:
+            told = describe_error(view.error)
+            self.sentence.setText(told.message)
+            self.detail.setText(told.next)
+        elif view.can_judge:
+            self.sentence.setText(phrase("training.training_has_ended_but_whether"))
+            self.detail.setText(phrase("training.it_is_compared_with_the"))
+        else:
+            self.sentence.setText(phrase("training.no_rows_were_kept_back"))
+            self.detail.setText(phrase("training.compare_answers_below_under_compare"))
+
+
+FORMS_WIDE_PX = 520
+COLUMNS = 5
+
+
+class FormsCard(Card):
+    """Hidden until a run is judged."""
+
+    chosen = Signal(str)  # form
+    make_requested = Signal(str)  # form
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("")
+        self.title.setText(phrase("training.form_to_use"))
+        self._theme = theme
+        self._choices: tuple[FormChoice, ...] = ()
+        self._is_wide = True
+        self._why_not = ""
+        self.form = ""  # the chosen one
+        self._group = QButtonGroup(self)
+        self.buttons: dict[str, QRadioButton] = {}
+        self.grid = CardGrid()
+        self.note = Label(role="caption", tone="text2", wraps=True)
+        self.make_button = Button(theme, phrase("training.make_this_form"))
+        self.measure_button = Button(theme, phrase("training.measure_2"))
+        self.progress = ProgressRow(theme)
+        self.banner = Banner(theme)
+        self._group.buttonClicked.connect(lambda button: self._choose(button.property("form")))
+        self.make_button.clicked.connect(lambda: self.make_requested.emit(self.form))
+        for widget in (
+            self.grid,
+            self.note,
+            FlowBox(self.make_button, self.measure_button),
+            self.progress,
+            self.banner,
+        ):
+            self.column.addWidget(widget)
+        self.hide()
+
+    def show_choices(self, choices: Sequence[FormChoice]) -> None:
+        """What was chosen stays chosen; the proposed one is at first, or else the first that is there."""
+        if self._choices == tuple(choices):
+            return
+        self._choices = tuple(choices)
+        self.setVisible(bool(choices))
+        if not choices:
+            self.form = ""
+            return
+        known = {one.form for one in choices}
+        ranked = sorted(choices, key=lambda one: (not one.is_proposed, not one.is_made))
+        self.form = self.form if self.form in known else ranked[0].form
+        self._fill()
+        self._settle()
+
+    @property
+    def choice(self) -> FormChoice | None:
+        return next((one for one in self._choices if one.form == self.form), None)
+
+    def show_obstacle(self, why_not: str) -> None:
+        """Why nothing can be made or measured now; "": it can."""
+        self._why_not = why_not
+        self._settle()
+
+    def show_making(self, progress: GateProgress) -> None:
+        if self.progress.isHidden():
+            self.begin()
+        what = phrase(f"training.run_gating.{progress.phase}", form=verdict_texts.form_name(progress.form))
+        told = phrase("training.making_a_b_what")
+        self.progress.say(told.format(a=progress.number, b=progress.steps, what=what))
+        self.progress.set_progress(progress.done, progress.total, is_bytes=progress.phase != "score")
+
+    def begin(self) -> None:
+        self.banner.hide()
+        self.progress.start(phrase("training.getting_ready"))
+        self._settle()
+
+    def finish(self, error: AppError | None) -> None:
+        self.progress.finish()
+        if error is not None:
+            told = describe_error(error)
+            self.banner.show_message("danger", told.message, told.next)
+        self._settle()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_wide = self.width() >= self._theme.px(FORMS_WIDE_PX)
+        if is_wide != self._is_wide:
+            self._is_wide = is_wide
+            self._fill()
+
+    # ------------------------------------------------------------------- private
+
+    def _choose(self, form: str) -> None:
+        self.form = form
+        self._settle()
+        self.chosen.emit(form)
+
+    def _fill(self) -> None:
+        focused = next((form for form, button in self.buttons.items() if button.hasFocus()), "")
+        for button in self.buttons.values():
+            self._group.removeButton(button)
+        self.buttons = {}
+        self.grid.clear()
+        if self._is_wide:
+            names = (phrase("training.form"), phrase("common.size"), "tok/s", phrase("training.loss_added"), "")
+            for column, name in enumerate(names):
+                self.grid.put(Label(name, "caption", "muted"), column, is_number=0 < column < COLUMNS - 1)
+            self.grid.rule(COLUMNS)
+        self.grid.grid.setColumnStretch(0, 1)
+        for one in self._choices:
+            self._add(one)
+        if focused in self.buttons:
+            self.buttons[focused].setFocus()
+
+    def _add(self, one: FormChoice) -> None:
+        button = self.buttons[one.form] = QRadioButton(verdict_texts.form_name(one.form))
+        button.setProperty("form", one.form)
+        button.setChecked(one.form == self.form)
+        self._group.addButton(button)
+        cells, badge = self._cells(one), self._badge(one)
+        button.setAccessibleDescription(join_facts(*cells, badge.words.text() if badge else ""))
+        self.grid.put(button, 0)
+        if self._is_wide:
+            for column, cell in enumerate(cells, 1):
+                self.grid.put(Label(cell, "caption"), column, is_number=True)
+            if badge:
+                self.grid.put(badge, COLUMNS - 1)
+        else:
+            if badge:
+                self.grid.put(badge, 1)
+            self.grid.next_row()
+            names = ("{v}", "{v} tok/s", phrase("training.loss_v"))
+            told = join_facts(*(name.format(v=cell) for name, cell in zip(names, cells, strict=False)))
+            self.grid.put(Label(told if one.row else cells[0], "caption", "text2", wraps=True), 0, span=2)
+        self.grid.rule(COLUMNS if self._is_wide else 2)
+
+    def _cells(self, one: FormChoice) -> tuple[str, str, str]:
+        row = one.row
+        if row is None:
+            return phrase("training.not_measured"), "–", "–"
+        speed = f"{row.write_tokens_per_s:.1f}" if row.write_tokens_per_s else "–"
+        return (
+            verdict_texts.format_size(row.size_bytes),
+            speed,
+            verdict_texts.format_change(row.loss_nats) if row.loss_nats is not None else "–",
+        )
+
+    def _badge(self, one: FormChoice) -> StatusBadge | None:
+        if one.is_proposed:
+            return StatusBadge(self._theme, "check", "accent", phrase("training.recommended"))
+        if one.row is not None and not one.row.fits:
+            return StatusBadge(self._theme, "circle-x", "danger", phrase("common.not_enough_memory"))
+        if one.is_lossy:
+            return StatusBadge(self._theme, "triangle-alert", "warning", phrase("training.large_loss"))
+        return None
+
+    def _settle(self) -> None:
+        one, is_making = self.choice, not self.progress.isHidden()
+        is_missing = one is not None and not one.is_made
+        self.make_button.setVisible(is_missing and not is_making)
+        self.measure_button.setVisible(any(choice.row is None for choice in self._choices) and not is_making)
+        for radio in self.buttons.values():
+            radio.setEnabled(not is_making)
+        for button in (self.make_button, self.measure_button):
+            button.setEnabled(not self._why_not)
+            button.setAccessibleDescription(self._why_not)
+        told = [phrase("training.there_is_no_file_of")] if is_missing else []
+        is_offered = self.make_button.isVisibleTo(self) or self.measure_button.isVisibleTo(self)
+        told += [f"▲ {self._why_not}"] if self._why_not and is_offered else []
+        self.note.setText("\n".join(told))
+        self.note.setVisible(bool(told) and not is_making)

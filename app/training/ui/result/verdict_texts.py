@@ -1,0 +1,174 @@
+"""What the gate has measured, in words."""
+
+from typing import Any
+
+from app.base import wording
+from app.base.bootstrap import ConfidenceInterval
+from app.base.wording import phrase
+from app.training.quality_gate import BASE_ADAPTER
+from app.training.run_result import LENGTHS, OTHER, CategoryLosses, Flaw, GateCondition, Kind
+from app.uikit.localization import format_percent, with_note
+
+LEVEL_SIGNS = {
+    "passed": ("circle-check", "success"),
+    "check": ("triangle-alert", "warning"),
+    "reject": ("circle-x", "danger"),
+}
+CHANGE_SIGNS: dict[Kind, tuple[str, str]] = {
+    "worse": ("triangle-alert", "warning"),
+    "same": ("info", "text2"),
+    "better": ("circle-check", "success"),
+}
+
+
+def format_change(value: float) -> str:
+    """Nats a token; less is better."""
+    return f"{value:+.3f}".replace("-", "\u2212")
+
+
+def interval_text(change: ConfidenceInterval) -> str:
+    low, high = format_change(change.low), format_change(change.high)
+    return phrase("training.difference_d_95_interval_lo", d=format_change(change.mean), lo=low, hi=high)
+
+
+def range_text(low: str, high: str) -> str:
+    return phrase("training.lo_to_hi", lo=low, hi=high)
+
+
+def format_size(size_bytes: int) -> str:
+    return wording.format_size(size_bytes).replace(" ", "\u00a0")
+
+
+def verdict_name(kind: str) -> str:
+    """`kind`: adopt | check | reject."""
+    return {
+        "adopt": phrase("training.gate_adopt"),
+        "check": phrase("training.needs_review"),
+        "reject": phrase("training.do_not_adopt"),
+    }[kind]
+
+
+def level_name(kind: str) -> str:
+    """Of one condition."""
+    return {
+        "passed": phrase("training.passed"),
+        "check": phrase("training.needs_review"),
+        "reject": phrase("training.failed"),
+    }[kind]
+
+
+def form_name(name: str) -> str:
+    if name == BASE_ADAPTER:
+        return phrase("training.base_adapter")
+    return phrase("training.merged_form", form=name)
+
+
+def change_name(kind: Kind) -> str:
+    return {
+        "worse": phrase("training.worse"),
+        "same": phrase("training.same"),
+        "better": phrase("training.better"),
+    }[kind]
+
+
+def answer_flaw_text(kind: Flaw) -> str:
+    """Of an answer."""
+    return {
+        "": "",
+        "limit": phrase("training.cut_off"),
+        "empty": phrase("training.no_answer"),
+        "looping": phrase("training.repeats_itself"),
+    }[kind]
+
+
+def category_title(found: CategoryLosses) -> str:
+    return {
+        "category": phrase("training.loss_by_category_smaller_is"),
+        "group": phrase("training.loss_by_group_smaller_is"),
+        "length": phrase("training.loss_by_length_of_the"),
+    }.get(found.by, "")
+
+
+def category_name(name: str) -> str:
+    if name not in (OTHER, *LENGTHS):
+        return name
+    return {
+        OTHER: phrase("training.other"),
+        "short": phrase("training.short_answers"),
+        "middle": phrase("training.medium_answers"),
+        "long": phrase("training.long_answers"),
+    }[name]
+
+
+# --------------------------------------------------------------------- conditions
+
+
+def condition_texts(found: GateCondition) -> tuple[str, str, str]:
+    """What it is about, what is asked of it, and what was found."""
+    facts = found.facts
+    return _condition_name(found.code, facts), _condition_limit(found.code, facts), _condition_value(found.code, facts)
+
+
+def _condition_name(code: str, facts: dict[str, Any]) -> str:
+    named = {
+        "training": phrase("training.loss_of_the_reference_effect"),
+        "form": phrase("training.loss_of_the_reference_form"),
+        "shipped": phrase("training.loss_of_the_reference_against"),
+        "examples": phrase("training.examples_that_were_judged_by"),
+        "ended": phrase("training.answers_that_ended_by_themselves"),
+        "looping": phrase("training.answers_that_repeat_themselves"),
+        "japanese": phrase("training.share_of_japanese"),
+        "ids": phrase("training.same_prompt_tokens"),
+        "export": phrase("training.loss_added_by_exporting"),
+        "merge": phrase("training.loss_changed_by_merging"),
+        "loss": phrase("training.loss_added_by_the_form"),
+        "memory": phrase("training.memory_needed"),
+    }[code]
+    return with_note(named, facts["form"]) if code == "loss" else named
+
+
+def _condition_limit(code: str, facts: dict[str, Any]) -> str:
+    most = f"{facts.get('most', 0):.3f}"
+    limit = format_percent(facts.get("limit", 0))
+    match code:
+        case "training" | "form" | "shipped":
+            return phrase("training.falls_interval_below_0")
+        case "examples":
+            return phrase("training.n_or_more", n=facts["least"])
+        case "ended":
+            return phrase("training.p_or_more", p=limit)
+        case "looping":
+            return phrase("training.p_or_less", p=limit)
+        case "japanese" if facts["reference"] is not None:
+            told = phrase("training.within_n_points_of_the")
+            return told.format(p=format_percent(facts["reference"]), n=round(facts["limit"] * 100))
+        case "japanese":
+            return phrase("training.not_far_below_the_kept")
+        case "ids":
+            return phrase("training.all_equal")
+        case "merge":
+            return phrase("training.within_most", most=most)
+        case "memory":
+            return phrase("training.within_size_that_are_free", size=format_size(facts["available_bytes"]))
+        case _:
+            return phrase("training.most_or_less", most=most)
+
+
+def _condition_value(code: str, facts: dict[str, Any]) -> str:
+    match code:
+        case "training" | "form":
+            return f"{facts['before']:.3f} → {facts['after']:.3f}\n{interval_text(facts['change'])}"
+        case "shipped":
+            return interval_text(facts["change"])
+        case "examples":
+            return phrase("common.n", n=f"{facts['count']:,}")
+        case "ended" | "looping" | "japanese":
+            return format_percent(facts["share"]) if facts["share"] is not None else phrase("training.not_measured")
+        case "ids" if facts["total"]:
+            return phrase("common.a_b", a=facts["equal"], b=facts["total"])
+        case "ids":
+            return phrase("training.not_measured")
+        case "memory":
+            return format_size(facts["need_bytes"])
+        case _:
+            return format_change(facts["loss_nats"])

@@ -1,0 +1,352 @@
+"""The fifth step 学習: one run, however it came about and wherever it is trained, and what can be done with it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, QTimer
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QBoxLayout, QFrame, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.wording import ErrorMessage, phrase
+from app.training.runs.run_progress import RunProgress
+from app.training.services.run_follower import RunFollower
+from app.training.services.training_runner import TrainingRunner
+from app.training.ui import run_texts
+from app.training.ui.run.loss_card import LossCard, StepMetrics
+from app.training.ui.run.run_panels import RunFacts, SampleAnswersCard
+from app.training.ui.wizard import WizardStep
+from app.uikit import desktop
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import IconLabel, Label, Separator
+
+MARGIN_PX = 24
+WIDE_PX = 860  # the watch and the answers stand beside the curves from here on
+SIDE_PX = 330
+_LOOKS = {"ok": ("circle-check", "success"), "note": ("info", "accent"), "warning": ("triangle-alert", "warning")}
+
+
+class RunStep(WizardStep):
+    def __init__(
+        self,
+        theme: Theme,
+        trainings: TrainingRunner,
+        folder: Path,
+        open_folder: Callable[[Path], None] = desktop.open_folder,
+    ) -> None:
+        super().__init__()
+        self._theme = theme
+        self._trainings = trainings
+        self._folder = folder
+        self._open_folder = open_folder
+        self._error: AppError | None = None  # that the last start or judging has ended with
+        self._told: ErrorMessage | None = None  # in the banner
+        self.follower = RunFollower(folder, trainings, self)
+        self._actions = RunActions(theme, trainings, self)
+        self.facts = RunFacts(theme)
+        self.alarm = Banner(theme, can_close=False)
+        self.trouble = Banner(theme, can_close=False)
+        self.loss = LossCard(theme)
+        self.measured = StepMetrics(theme)
+        self.watch = HealthView(theme)
+        self.samples = SampleAnswersCard(theme)
+        self.sentence = Label(tone="text2", wraps=True)
+        self._second = QTimer(self, interval=1000)
+        self._second.timeout.connect(self.facts.tick)
+        self._build()
+        self._connect()
+
+    @property
+    def header_actions(self) -> Sequence[Button]:
+        return self._actions.buttons
+
+    def show_draft(self) -> None:
+        if self.follower.course is not None:  # else its first look comes when the step is drawn
+            self.follower.look()
+
+    def focus_first(self) -> None:
+        first = self._actions.first or self.loss.table_button
+        first.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def show_reopened(self) -> None:
+        """The window was closed meanwhile, and is shown again."""
+        if self._is_ours:
+            self._note.setText(phrase("training.training_has_continued"))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.follower.start()
+        self._second.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.follower.stop()
+        self._second.stop()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_wide = self.width() >= self._theme.px(WIDE_PX)
+        self._side.setFixedWidth(self._theme.px(SIDE_PX)) if is_wide else self._side.setMaximumWidth(16777215)
+        if not is_wide:
+            self._side.setMinimumWidth(0)
+        way = QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
+        if self._columns.direction() != way:
+            self._columns.setDirection(way)
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        self._note = Label(role="caption", tone="text2", wraps=True)
+        self._noted = _note_row(self._theme, self._note)
+        left, right = QVBoxLayout(), QVBoxLayout()
+        self._side = QWidget()
+        self._side.setLayout(right)
+        for column in (left, right):
+            column.setContentsMargins(0, 0, 0, 0)
+            column.setSpacing(12)
+        left.addWidget(self.loss, 1)
+        left.addWidget(self.measured)
+        left.addWidget(self._noted)
+        right.addWidget(self.watch)
+        right.addWidget(self.samples)
+        right.addStretch(1)
+        self._columns = QBoxLayout(QBoxLayout.Direction.TopToBottom)
+        self._columns.setSpacing(16)
+        self._columns.addLayout(left, 1)
+        self._columns.addWidget(self._side)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 14)
+        outer.setSpacing(12)
+        for widget in (self.facts, self.sentence, Separator(), self.trouble, self.alarm):
+            outer.addWidget(widget)
+        outer.addLayout(self._columns, 1)
+
+    def _connect(self) -> None:
+        trainings = self._trainings
+        self.follower.changed.connect(self._show)
+        trainings.started.connect(self._on_started)
+        trainings.judging.connect(self._show_deeds)
+        trainings.ended.connect(self._on_ended)
+        self._actions.go_on_button.clicked.connect(self._go_on)
+        for button in self._actions.buttons:
+            button.clicked.connect(self._show_deeds)
+        self.alarm.action_requested.connect(lambda _key: self._finish())
+        self.trouble.action_requested.connect(lambda _key: self._open_folder(self._folder))
+
+    # -------------------------------------------------------------------- showing
+
+    @property
+    def _is_ours(self) -> bool:
+        return self._trainings.folder == self._folder
+
+    def _show(self, course: RunProgress) -> None:
+        self.facts.show_course(course)
+        self.loss.show_course(course)
+        self.measured.show_course(course)
+        self.measured.setVisible(bool(course.steps))
+        self.watch.show_course(course)
+        self.samples.show_course(course)
+        self._show_deeds()
+
+    def _show_deeds(self, *_told: object) -> None:
+        course = self.follower.course
+        if course is None:
+            return
+        sentence = self._sentence(course)
+        self.sentence.setText(sentence)
+        self.sentence.setVisible(bool(sentence))
+        self._actions.show_course(course, is_ours=self._is_ours, sentence=sentence)
+        if not self._is_ours:
+            self._note.clear()
+        elif not self._note.text():
+            self._note.setText(self._going_on(course))
+        self._noted.setVisible(bool(self._note.text()))
+        self._show_alarm(course)
+        self._show_trouble(course)
+
+    def _sentence(self, course: RunProgress) -> str:
+        trainings = self._trainings
+        if self._is_ours and trainings.is_waiting:
+            return phrase("training.waiting_for_an_answer_to")
+        told = run_texts.status_sentence(course, trainings, is_ours=self._is_ours)
+        if trainings.is_training and not self._is_ours and course.can_resume:
+            return phrase("training.another_run_is_going_on")
+        return told
+
+    def _going_on(self, course: RunProgress) -> str:
+        told = phrase("training.training_continues_when_this_window")
+        if any(one.key == "sleep" and one.level != "ok" for one in course.watched):
+            told += phrase("training.this_pc_cannot_be_kept_awake_from")
+        return told
+
+    def _show_alarm(self, course: RunProgress) -> None:
+        words = run_texts.overfitting_warning(course) if self._is_ours and not self._trainings.is_asked else ""
+        if not words:
+            self.alarm.hide()
+        elif self.alarm.isHidden() or self.alarm.accessibleName() != words:
+            self.alarm.show_message("warning", words, "", (("finish", phrase("training.finish_and_keep_the_best")),))
+
+    def _show_trouble(self, course: RunProgress) -> None:
+        found = run_texts.failure_message(course)
+        if self._error is not None:
+            found = run_texts.error_message(self._error, course)
+        if found is None or self._is_ours:
+            self.trouble.hide()
+            return
+        has_log = course.state in ("crashed", "failed")
+        actions = (("log", phrase("training.open_the_log_folder")),) if has_log else ()
+        if self.trouble.isHidden() or found != self._told:
+            self._told = found
+            self.trouble.show_message("danger", found.message, found.next, actions)
+
+    # --------------------------------------------------------------------- doing
+
+    def _go_on(self) -> None:
+        self._error = None
+        self.trouble.hide()
+        try:
+            self._trainings.go_on(self._folder)
+        except AppError as error:
+            self._error = error
+        self._show_deeds()
+        self.follower.look()
+
+    def _finish(self) -> None:
+        self._trainings.finish()
+        self._show_deeds()
+
+    def _on_started(self, folder: Path) -> None:
+        if folder == self._folder:
+            self._error = None
+        self._show_deeds()
+
+    def _on_ended(self, folder: Path, error: AppError | None) -> None:
+        if folder == self._folder:
+            self._error = error
+        self._show_deeds()
+
+
+def _note_row(theme: Theme, words: Label) -> QWidget:
+    noted = QWidget()
+    row = QHBoxLayout(noted)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(8)
+    row.addWidget(IconLabel(theme, "info"), 0, Qt.AlignmentFlag.AlignTop)
+    row.addWidget(words, 1)
+    return noted
+
+
+class RunActions(QObject):
+    """What can be done with a run, as buttons for the page's header.
+
+    `buttons`: hidden where they make no sense; where they cannot be pressed, the step's sentence says why.
+    """
+
+    def __init__(self, theme: Theme, trainings: TrainingRunner, owner: QWidget) -> None:
+        super().__init__(owner)
+        self._theme = theme
+        self._trainings = trainings
+        self._owner = owner
+        self._course: RunProgress | None = None
+        nowhere = QWidget(owner)  # until the page takes them
+        nowhere.hide()
+        self.pause_button = Button(theme, phrase("common.pause"), icon="pause", parent=nowhere)
+        self.finish_button = Button(theme, phrase("training.finish_and_keep_the_best"), parent=nowhere)
+        self.abort_button = Button(theme, phrase("training.abort"), "danger", parent=nowhere)
+        self.go_on_button = Button(theme, phrase("training.resume"), "primary", "play", parent=nowhere)
+        self.buttons = (self.go_on_button, self.pause_button, self.finish_button, self.abort_button)
+        for button in self.buttons:
+            button.hide()
+        self.pause_button.clicked.connect(trainings.pause)
+        self.finish_button.clicked.connect(trainings.finish)
+        self.abort_button.clicked.connect(self.ask_to_abort)
+
+    @property
+    def first(self) -> Button | None:
+        """Where the keyboard begins."""
+        return next((one for one in self.buttons if not one.isHidden() and one.isEnabled()), None)
+
+    def show_course(self, course: RunProgress, *, is_ours: bool, sentence: str) -> None:
+        self._course = course
+        trainings = self._trainings
+        is_trained = is_ours and course.state == "running"
+        is_free = not trainings.is_asked
+        is_begun = is_trained and course.standing.last_step > 0 and course.standing.end is None
+        states = {
+            self.go_on_button: (
+                not is_ours and (course.can_resume or course.state == "ending"),
+                course.can_resume and not trainings.is_training,
+            ),
+            self.pause_button: (is_ours, is_free),
+            self.finish_button: (is_trained, is_free and is_begun),
+            self.abort_button: (is_trained, is_free),
+        }
+        for button, (is_shown, can_press) in states.items():
+            button.setVisible(is_shown)
+            button.setEnabled(can_press)
+            button.setAccessibleDescription("" if can_press else sentence)
+
+    def ask_to_abort(self) -> Dialog:
+        assert self._course is not None
+        dialog = Dialog(
+            self._theme,
+            phrase("training.abort_this_run"),
+            run_texts.abort_consequences(self._course),
+            (
+                DialogButton("cancel", phrase("common.cancel"), is_default=True),
+                DialogButton("abort", phrase("training.abort_2"), "danger_fill"),
+            ),
+            self._owner.window(),
+        )
+        dialog.chosen.connect(lambda key: self._trainings.cancel() if key == "abort" else None)
+        dialog.open()
+        return dialog
+
+
+class HealthView(QFrame):
+    """見張り: what is watched, each with its state in a shape and a word."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setProperty("surface", "card")
+        self._rows: dict[str, tuple[IconLabel, Label, Label]] = {}
+        self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(8)
+        self._grid.setVerticalSpacing(8)
+        self._grid.setColumnStretch(2, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(18, 14, 18, 14)
+        column.setSpacing(10)
+        column.addWidget(Label(phrase("training.watch"), "heading3"))
+        column.addLayout(self._grid)
+
+    def show_course(self, course: RunProgress) -> None:
+        for found in course.watched:
+            if found.key not in self._rows:
+                self._add(found.key)
+            icon, _name, value = self._rows[found.key]
+            icon.show_icon(*_LOOKS[found.level])
+            value.setText(run_texts.health_check_text(found, course))
+            value.set_tone("warning" if found.level == "warning" else "text2")
+
+    def value(self, key: str) -> str:
+        return self._rows[key][2].text()
+
+    def _add(self, key: str) -> None:
+        row = len(self._rows)
+        made = (
+            IconLabel(self._theme, "info"),
+            Label(run_texts.health_check_name(key)),
+            Label(tone="text2", wraps=True),
+        )
+        made[0].setContentsMargins(0, 2, 0, 0)  # at the middle of the first line
+        made[2].setAlignment(Qt.AlignmentFlag.AlignRight)
+        made[2].setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        for column, widget in enumerate(made):
+            at = Qt.AlignmentFlag.AlignTop if column < 2 else Qt.AlignmentFlag(0)
+            self._grid.addWidget(widget, row, column, at)
+        self._rows[key] = made

@@ -1,0 +1,282 @@
+"""How a run goes, in words.
+
+What is to be said of a run besides its numbers: one sentence, and what asks for a decision.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.base import wording
+from app.base.errors import AppError
+from app.base.wording import ErrorMessage, phrase
+from app.training import training_errors
+from app.training.runs import run_progress
+from app.training.runs.run_progress import HealthCheck, RunProgress
+from app.training.services.training_runner import TrainingRunner
+from app.uikit import localization
+from app.uikit.localization import format_duration, join_facts
+from trainer import events
+from trainer.events import Failed, Finished
+
+if TYPE_CHECKING:
+    from app.training.services.gate_run import GateProgress
+
+
+def state_name(course: RunProgress) -> str:
+    return {
+        "waiting": phrase("training.not_started"),
+        "running": phrase("common.training"),
+        "ending": phrase("training.saving"),
+        "judging": phrase("training.being_judged"),
+        "paused": phrase("training.paused"),
+        "finished": phrase("training.finished"),
+        "crashed": phrase("training.broken_off"),
+        "failed": phrase("common.failed"),
+        "cancelled": phrase("training.aborted"),
+        "exported": phrase("training.exported"),
+    }[course.state]
+
+
+def epochs_text(course: RunProgress) -> str:
+    """ "" before the first step."""
+    step = course.standing.step
+    if step is None or not step.step:
+        return ""
+    in_all = step.epoch * step.total / step.step
+    return phrase("training.a_b_epochs", a=f"{step.epoch:.1f}", b=f"{in_all:.1f}".removesuffix(".0"))
+
+
+def phase_text(course: RunProgress) -> str:
+    """What the trainer is doing besides a step; "" where that is all."""
+    told = course.standing.phase
+    if course.state != "running" or (told is not None and told.name == "training"):
+        return ""
+    if told is None or course.standing.end is not None:  # of the start before
+        return phrase("training.starting_the_training_process")
+    known = told.name in events.PHASES
+    name = (
+        wording.phrase(f"training.run_phase.{told.name}")
+        if known
+        else wording.phrase("training.run_phase.other", name=told.name)
+    )
+    if told.total and told.name not in ("evaluating", "saving"):
+        return join_facts(name, f"{100 * told.done // told.total}\u00a0%")
+    return name
+
+
+def judging_progress_text(progress: "GateProgress") -> str:
+    from app.training.quality_gate import F16_ADAPTER, ON_BASE  # numpy
+
+    is_named = progress.form in (*ON_BASE, F16_ADAPTER)
+    key = f"training.run_form.{progress.form.replace('+', '_')}" if is_named else "training.run_form.merged"
+    what = wording.phrase(f"training.run_gating.{progress.phase}", form=wording.phrase(key, form=progress.form))
+    facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
+    if progress.total:
+        return wording.phrase("training.run_gating.percent", percent=100 * progress.done // progress.total, **facts)
+    return wording.phrase("common.run_gating", **facts)
+
+
+def finished_text(end: Finished) -> str:
+    return wording.phrase(f"training.run_finished.{end.reason}", step=end.step, time=format_duration(end.seconds))
+
+
+def time_left(seconds: float) -> str:
+    """About, and rounded up; "" for what is not known."""
+    if not math.isfinite(seconds):
+        return ""
+    if seconds < 60:
+        return phrase("training.under_1_min")
+    minutes = math.ceil(seconds / 60)
+    if minutes < 60:
+        return phrase("training.about_m_min", m=minutes)
+    return phrase("training.about_h_h_m_min_2", h=minutes // 60, m=minutes % 60)
+
+
+def format_loss(value: float | None) -> str:
+    """Nats a trained token."""
+    return f"{value:.3f}" if value is not None and math.isfinite(value) else "–"
+
+
+def format_learning_rate(value: float) -> str:
+    """A learning rate: 6.1e-5."""
+    mantissa, _, power = f"{value:.1e}".partition("e")
+    return f"{mantissa}e{int(power)}" if value else "0"
+
+
+def format_gigabytes(size_bytes: float) -> str:
+    return f"{size_bytes / 1e9:.1f}\u00a0GB"
+
+
+def base_name(course: RunProgress) -> str:
+    asked = course.asked
+    if asked is None:
+        return "–"
+    path = Path(asked.base)
+    name = path.stem if path.suffix.lower() == ".gguf" else path.name
+    precision = (asked.precision or "").upper()
+    return join_facts(" ".join(part for part in (name, precision) if part), f"r{asked.rank}" if asked.rank else "")
+
+
+def health_check_name(key: str) -> str:
+    return {
+        "not_finite": phrase("training.invalid_numbers_nan"),
+        "early_stopping": phrase("training.early_stopping"),
+        "overfitting": phrase("training.overfitting"),
+        "checkpoint": phrase("training.checkpoint"),
+        "sleep": phrase("training.sleep_2"),
+        "memory": phrase("common.not_enough_memory"),
+        "speed": phrase("training.speed"),
+    }[key]
+
+
+def health_check_text(found: HealthCheck, course: RunProgress) -> str:
+    facts = found.facts
+    match found.key:
+        case "not_finite" if "step" in facts:
+            return phrase("training.diverged_at_step_s", s=f"{facts['step']:,}")
+        case "not_finite" if facts:
+            return phrase("training.n_times_resumed_with_half", n=facts["count"])
+        case "early_stopping" if course.standing.effective is None:
+            return "–"
+        case "early_stopping":
+            return _early_stopping(facts)
+        case "overfitting":
+            return _overfitting(facts)
+        case "checkpoint" if facts:
+            return join_facts(
+                phrase("training.step_s", s=f"{facts['step']:,}"),
+                phrase("training.verified"),
+            )
+        case "checkpoint":
+            return phrase("common.none_yet")
+        case "sleep" if found.level != "ok":
+            return phrase("training.cannot_be_prevented")
+        case "sleep" if course.state in ("running", "ending"):
+            return phrase("training.prevented_while_training")
+        case "memory" if facts:
+            return phrase("training.going_on_with_n_at", n=facts["micro_batch"])
+        case "speed":
+            return phrase("training.much_slower_since_step_s", s=f"{facts['step']:,}")
+    return phrase("common.none") if found.key != "sleep" else phrase("training.not_kept_awake")
+
+
+def _early_stopping(facts: Mapping[str, Any]) -> str:
+    if not facts:
+        return phrase("training.not_used")
+    words = phrase("training.no_improvement_n_m", n=facts["count"], m=facts["most"])
+    return join_facts(words, phrase("training.ended")) if facts.get("has_ended") else words
+
+
+def _overfitting(facts: Mapping[str, Any]) -> str:
+    count = facts.get("count", 0)
+    words = phrase("training.rose_n_times_in_a", n=count) if count else phrase("common.none")
+    if "gap" not in facts:
+        return words
+    return phrase("training.words_gap_gap", words=words, gap=f"{facts['gap']:.2f}")
+
+
+def status_sentence(course: RunProgress, trainings: TrainingRunner, *, is_ours: bool) -> str:
+    """ "": the numbers say it all."""
+    if is_ours and trainings.is_asked:
+        return phrase("training.it_ends_as_soon_as")
+    if is_ours and not course.is_live:
+        return ""  # it has just begun, and nothing is told yet
+    match course.state:
+        case "running" if not is_ours:
+            return localization.join_sentences(
+                phrase("training.this_run_goes_on_outside"),
+                phrase("training.to_stop_it_press_ctrl"),
+            )
+        case "judging" if is_ours and trainings.progress is not None:
+            return judging_progress_text(trainings.progress)
+        case "judging":
+            return phrase("training.the_result_is_being_judged")
+        case "ending":
+            return phrase("training.the_training_process_is_saving")
+        case "waiting":
+            return phrase("training.it_has_not_started_yet")
+        case "paused":
+            return phrase("training.paused_at_step_n_resume", n=f"{course.standing.last_step:,}")
+        case "cancelled":
+            return _saved_progress(course, phrase("training.this_run_was_aborted"))
+        case "exported":
+            return phrase("training.this_run_was_exported_to")
+        case "finished":
+            origin = wording.phrase("common.run_trained_elsewhere") if course.is_from_elsewhere else ""
+            return (
+                localization.join_sentences(origin, _finished_sentence(course))
+                if origin
+                else _finished_sentence(course)
+            )
+    return ""
+
+
+def failure_message(course: RunProgress) -> ErrorMessage | None:
+    """Of a run that nobody is at work on: why it did not come to its end, and the next step."""
+    end = course.standing.end
+    if course.state == "crashed":
+        what = phrase("training.the_training_process_stopped_on")
+        return ErrorMessage(what, _saved_progress(course, ""))
+    if course.state == "failed" and isinstance(end, Failed):
+        return error_message(training_errors.error_from_run(end.code, end.facts, ""), course)
+    return None
+
+
+def error_message(error: AppError, course: RunProgress | None) -> ErrorMessage:
+    """In the window the next step is a button, or a new training, and not a command."""
+    told = wording.describe_error(error)
+    if course is not None and course.can_resume and error.code.startswith("run_"):
+        return ErrorMessage(told.message, _saved_progress(course, _remedy(error.code)))
+    if error.code == "run_preflight_blocked":
+        return ErrorMessage(told.message, phrase("training.mend_what_the_step_check"))
+    if error.code == "run_not_finite":
+        return ErrorMessage(told.message, phrase("training.start_a_new_run_with"))
+    if error.code.startswith("run_"):
+        return ErrorMessage(told.message, phrase("training.start_a_new_run"))
+    return told
+
+
+def overfitting_warning(course: RunProgress) -> str:
+    """ "": validation goes as it should, or it is too late to do something."""
+    evaluations, best = course.standing.evaluations, course.standing.best
+    if course.state != "running" or best is None or not run_progress.is_overfitting(evaluations):
+        return ""
+    return phrase("training.validation_loss_rose_n_times", n=run_progress.count_rises(evaluations), s=f"{best.step:,}")
+
+
+def abort_consequences(course: RunProgress) -> str:
+    saved = course.standing.saved
+    if saved is None or not saved.step:
+        return phrase("training.nothing_is_saved_yet_you")
+    return phrase("training.progress_up_to_step_n", n=f"{saved.step:,}")
+
+
+def _remedy(code: str) -> str:
+    """What is to be done before it goes on; "": nothing is known."""
+    return {
+        "run_out_of_memory": phrase("common.close_other_programs"),
+        "run_memory_short": phrase("common.close_other_programs"),
+        "run_killed": phrase("common.close_other_programs"),
+        "run_disk_full": phrase("training.delete_files_that_you_do"),
+        "run_base_missing": phrase("common.put_the_model_back_where"),
+        "run_data_missing": phrase("training.put_the_training_data_back"),
+    }.get(code, "")
+
+
+def _saved_progress(course: RunProgress, before: str) -> str:
+    """What is safe, and how it goes on."""
+    saved = course.standing.saved
+    if saved is None or not saved.step:
+        return localization.join_sentences(before, phrase("training.resume_starts_it_from_the"))
+    told = phrase("training.all_up_to_step_n")
+    return localization.join_sentences(before, told.format(n=f"{saved.step:,}"))
+
+
+def _finished_sentence(course: RunProgress) -> str:
+    end = course.standing.end
+    told = finished_text(end) if isinstance(end, Finished) else ""
+    if course.can_resume:
+        return join_facts(told, phrase("training.it_has_not_been_judged"))
+    return told

@@ -1,0 +1,342 @@
+"""The settings of a training one by one, folded: a term, a control, one sentence, and what the preset would take.
+
+Presets and settings in words: what each is, in one sentence for somebody who has never trained a model.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QFocusEvent, QHideEvent, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
+
+from app.base.wording import phrase
+from app.training import training_errors
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.fields import AutoSpin, TextField, replace_text, storable_text
+from app.uikit.widgets.form_rows import CONTROL_WIDTH_PX, Chooser, SettingRow
+from app.uikit.widgets.labels import Label
+from trainer import spec
+
+CARD_PRESETS = ("light", "standard", "thorough")
+PAPER_PRESET = "paper-2603.18037"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingNumber:
+    """How a field of `trainer.spec.RunSpec` is typed; its limits are the spec's."""
+
+    key: str
+    step: float
+    decimals: int = 0
+
+
+NUMBER_SETTINGS = (
+    SettingNumber("rank", 8), SettingNumber("alpha", 8), SettingNumber("dropout", 0.05, 2), SettingNumber("learning_rate", 0.00005, 6),
+    SettingNumber("epochs", 0.5, 2), SettingNumber("micro_batch", 1), SettingNumber("accumulation", 1), SettingNumber("context_tokens", 128),
+    SettingNumber("evaluations_per_epoch", 1), SettingNumber("patience", 1), SettingNumber("seed", 1),
+)  # fmt: skip
+SETTING_CHOICES: dict[str, tuple[Any, ...]] = {
+    "over_length": spec.OVER_LENGTH,
+    "loss": spec.LOSSES,
+    "precision": spec.PRECISIONS,
+    "gradient_checkpointing": (True, False),
+}
+SETTING_ORDER = (
+    "rank", "alpha", "dropout", "learning_rate", "epochs", "micro_batch", "accumulation", "context_tokens",
+    "over_length", "loss", "precision", "gradient_checkpointing", "evaluations_per_epoch", "patience", "seed",
+    "samples",
+)  # fmt: skip
+
+
+def preset_description(name: str) -> str:
+    return {
+        "light": phrase("training.shows_in_a_short_time"),
+        "standard": phrase("training.enough_for_most_data"),
+        "thorough": phrase("training.larger_settings_and_more_passes"),
+        PAPER_PRESET: phrase("training.for_repeating_the_papers_training"),
+    }[name]
+
+
+def setting_label(key: str) -> str:
+    """What a setting is called."""
+    names = {
+        "rank": phrase("training.lora_rank"),
+        "alpha": phrase("training.lora_alpha"),
+        "dropout": phrase("training.dropout"),
+        "learning_rate": phrase("training.learning_rate"),
+        "epochs": phrase("training.epochs_at_most"),
+        "micro_batch": phrase("training.examples_at_once"),
+        "accumulation": phrase("training.passes_per_step"),
+        "context_tokens": phrase("training.longest_example"),
+        "over_length": phrase("training.overlong_examples"),
+        "loss": phrase("training.what_is_learned"),
+        "precision": phrase("training.base_precision"),
+        "gradient_checkpointing": phrase("training.recompute_values"),
+        "evaluations_per_epoch": phrase("training.checks_per_epoch"),
+        "patience": phrase("training.patience"),
+        "seed": phrase("training.seed"),
+        "samples": phrase("training.sample_questions"),
+    }
+    return names[key] if key in names else training_errors.setting_name(key)
+
+
+def setting_description(key: str) -> str:
+    return {
+        "rank": phrase("training.the_size_of_what_training"),
+        "alpha": phrase("training.how_strongly_what_was_learned"),
+        "dropout": phrase("training.parts_pause_at_random_while"),
+        "learning_rate": phrase("training.how_far_each_step_moves"),
+        "epochs": phrase("training.how_often_the_same_data"),
+        "micro_batch": phrase("training.how_many_examples_are_computed"),
+        "accumulation": phrase("training.how_many_computations_make_one"),
+        "context_tokens": phrase("training.the_longest_example_that_is"),
+        "over_length": phrase("training.what_becomes_of_examples_over"),
+        "loss": phrase("training.which_words_are_learned_usually"),
+        "precision": phrase("training.how_many_bits_the_base"),
+        "gradient_checkpointing": phrase("training.values_in_between_are_computed"),
+        "evaluations_per_epoch": phrase("training.how_often_the_validation_data"),
+        "patience": phrase("training.training_ends_after_so_many"),
+        "seed": phrase("training.a_number_that_decides_the"),
+        "samples": phrase("training.questions_answered_on_the_way"),
+    }[key]
+
+
+def setting_unit(key: str) -> str:
+    """Behind a number, with the space before it."""
+    return {
+        "epochs": phrase("training.epochs"),
+        "micro_batch": phrase("training.examples"),
+        "accumulation": phrase("training.times"),
+        "context_tokens": phrase("common.tokens"),
+        "evaluations_per_epoch": phrase("training.times"),
+        "patience": phrase("training.times"),
+    }.get(key, "")
+
+
+def setting_value(key: str, what: Any) -> str:
+    """A setting's value, with its unit."""
+    named = {
+        ("over_length", "refuse"): phrase("training.do_not_start"),
+        ("over_length", "drop"): phrase("training.leave_them_out"),
+        ("over_length", "split"): phrase("training.split_at_turns"),
+        ("loss", "answers"): phrase("training.answers_only"),
+        ("loss", "all"): phrase("training.questions_and_answers"),
+        ("precision", "nf4"): phrase("training.4_bits_nf4"),
+        ("precision", "bf16"): phrase("training.16_bits_bf16"),
+        ("precision", "f16"): phrase("training.16_bits_f16"),
+        ("precision", "f32"): phrase("training.32_bits_f32"),
+    }
+    if isinstance(what, bool):
+        return phrase("common.yes") if what else phrase("common.no")
+    if isinstance(what, int | float):
+        return f"{training_errors.number_text(what)}{setting_unit(key)}"
+    return named.get((key, what)) or str(what)
+
+
+def settings_summary(settings: dict[str, Any]) -> str:
+    """Settings and their values on one line."""
+    between = phrase("common.data_gap")
+    pair = phrase("common.name_value")
+    return between.join(
+        pair.format(name=setting_label(key), value=setting_value(key, what)) for key, what in settings.items()
+    )
+
+
+def memory_name(device: str) -> str:
+    """`device`: "cuda", "cpu" or "" where it is not known."""
+    return phrase("training.gpu_memory") if device == "cuda" else phrase("common.memory")
+
+
+SAMPLES_HEIGHT_PX = 92
+STACKED_BELOW_PX = 620  # the term stands above its control
+NARROW_BELOW_PX = 470  # so does the control above the way back
+
+_LIMITS = spec.WHOLE | spec.REAL
+_MIDDLE = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+_START = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft
+
+
+class TrainingSettingsForm(QWidget):
+    chosen = Signal(str, object)  # a setting and its value; None: as the preset has it
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.numbers = {number.key: self._spin(number) for number in NUMBER_SETTINGS}
+        self.choices = {key: self._chooser(key) for key in SETTING_CHOICES}
+        self.samples = SampleQuestionsField(theme)
+        self.samples.left.connect(self._on_samples_left)
+        controls: dict[str, QWidget] = {**self.numbers, **self.choices, "samples": self.samples}
+        self.fields = {key: SettingField(theme, controls[key]) for key in SETTING_ORDER}
+        self.rows = {key: self._row(key) for key in SETTING_ORDER}
+        self.others = Button(theme, phrase("training.reset_the_other_settings"), "link")
+        self._others_line = Label(tone="text2", wraps=True)
+        self._settings: Mapping[str, Any] = {}
+        self._build()
+
+    def show_settings(
+        self,
+        settings: Mapping[str, Any],
+        left: Mapping[str, Any],
+        problem: tuple[str, str],
+        fixed: Mapping[str, Any],
+    ) -> None:
+        """`left`: what each setting is where it is left to the preset; {}: not known yet. `fixed`: what the adapter
+        that is trained further decides.
+
+        `problem`: a setting, and what is wrong with it; ("", "").
+        """
+        self._settings, left = settings, {**left, **fixed}
+        for key, field in self.fields.items():
+            default = setting_value(key, left[key]) if left.get(key) not in (None, ()) else ""
+            field.show_default(default, is_changed=key in settings)
+            field.set_fixed(is_fixed=key in fixed)
+            note = phrase("training.that_of_the_adapter_that") if key in fixed else ""
+            self.rows[key].show_note(f"▲ {problem[1]}" if problem[0] == key else note)
+            self._show_value(key, settings.get(key), default, left.get(key))
+        rest = {key: value for key, value in settings.items() if key not in self.fields}
+        for widget in (self._others_line, self.others):
+            widget.setVisible(bool(rest))
+        self._others_line.setText(phrase("training.other_settings_settings", settings=settings_summary(rest)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        for key, row in self.rows.items():
+            row.set_stacked(self.width() < self._theme.px(STACKED_BELOW_PX))
+            self.fields[key].set_narrow(self.width() < self._theme.px(NARROW_BELOW_PX))
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 4, 0, 0)
+        column.setSpacing(18)
+        for key, row in self.rows.items():
+            column.addWidget(row)
+            self.fields[key].reset_requested.connect(lambda key=key: self.chosen.emit(key, None))
+        column.addWidget(self._others_line)
+        column.addWidget(self.others, 0, Qt.AlignmentFlag.AlignLeft)
+        self.others.clicked.connect(self._reset_others)
+
+    def _row(self, key: str) -> SettingRow:
+        return SettingRow(self._theme, setting_label(key), self.fields[key], setting_description(key), is_wide=True)
+
+    def _spin(self, number: SettingNumber) -> AutoSpin:
+        low, high = _LIMITS[number.key]
+        return AutoSpin(
+            low, high, number.step, number.decimals, setting_unit(number.key),
+            lambda value: self._on_number(number, value),
+        )  # fmt: skip
+
+    def _chooser(self, key: str) -> Chooser:
+        return Chooser([("", None)], lambda value: self.chosen.emit(key, value))
+
+    def _show_value(self, key: str, value: Any, default: str, left: Any) -> None:
+        auto = phrase("training.default_value", value=default) if default else phrase("training.default")
+        if key in self.numbers:
+            self.numbers[key].show_auto(auto, left)
+            self.numbers[key].show_number(value)
+        elif key in self.choices:
+            named = [(setting_value(key, one), one) for one in SETTING_CHOICES[key]]
+            self.choices[key].set_choices([(auto, None), *named])
+            self.choices[key].show_value(value)
+        else:
+            self.samples.show_questions(value or ())
+
+    def _on_number(self, number: SettingNumber, value: float | None) -> None:
+        whole = int(value) if value is not None and number.key in spec.WHOLE else value
+        if whole != self._settings.get(number.key):
+            self.chosen.emit(number.key, whole)
+
+    def _on_samples_left(self) -> None:
+        questions = self.samples.questions() or None
+        if questions != self._settings.get("samples"):
+            self.chosen.emit("samples", questions)
+
+    def _reset_others(self) -> None:
+        for key in [key for key in self._settings if key not in self.fields]:
+            self.chosen.emit(key, None)
+
+
+class SettingField(QWidget):
+    """A control, and beside it the way back to the preset's value while it has another."""
+
+    reset_requested = Signal()
+
+    def __init__(self, theme: Theme, control: QWidget) -> None:
+        super().__init__()
+        self._theme = theme
+        self._control = control
+        self._name = ""
+        self.reset_button = Button(theme, phrase("training.reset"), "link")
+        self.reset_button.hide()
+        self.setFocusProxy(control)
+        self._box = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._box.setContentsMargins(0, 0, 0, 0)
+        self._box.setSpacing(12)
+        is_text = isinstance(control, TextField)
+        self._box.addWidget(control, 1 if is_text else 0, Qt.AlignmentFlag(0) if is_text else _START)
+        self._box.addWidget(self.reset_button, 0, _START if is_text else _MIDDLE)
+        self._box.addStretch(0 if is_text else 1)
+        self.reset_button.clicked.connect(self._reset)
+        theme.changed.connect(self._resize)
+        self._resize()
+
+    def show_default(self, default: str, *, is_changed: bool) -> None:
+        """`default`: the preset's value in words; "": not known."""
+        words_of = phrase("training.reset_to_value", value=default) if default else phrase("training.reset")
+        self.reset_button.setText(words_of)
+        self.reset_button.setAccessibleName(f"{self._name} {words_of}")
+        self.reset_button.setVisible(is_changed)
+
+    def set_fixed(self, *, is_fixed: bool) -> None:
+        self._control.setEnabled(not is_fixed)
+
+    def set_narrow(self, is_narrow: bool) -> None:
+        directions = QBoxLayout.Direction
+        self._box.setDirection(directions.TopToBottom if is_narrow else directions.LeftToRight)
+        self._box.setSpacing(4 if is_narrow else 12)
+
+    def setAccessibleName(self, name: str) -> None:
+        super().setAccessibleName(name)
+        self._name = name
+        self._control.setAccessibleName(name)
+
+    def setAccessibleDescription(self, description: str) -> None:
+        super().setAccessibleDescription(description)
+        self._control.setAccessibleDescription(description)
+
+    def _reset(self) -> None:
+        """The button hides with it: the keyboard stays at the field."""
+        self._control.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.reset_requested.emit()
+
+    def _resize(self) -> None:
+        self._control.setMinimumWidth(self._theme.px(CONTROL_WIDTH_PX))
+
+
+class SampleQuestionsField(TextField):
+    """Questions, one a line."""
+
+    left = Signal()  # by the keyboard or with the page: what is written may be another now
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(theme, "", SAMPLES_HEIGHT_PX)
+
+    def questions(self) -> tuple[str, ...]:
+        return tuple(line.strip() for line in storable_text(self).splitlines() if line.strip())
+
+    def show_questions(self, questions: tuple[str, ...]) -> None:
+        if tuple(questions) != self.questions():
+            replace_text(self, "\n".join(questions))
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.left.emit()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.left.emit()

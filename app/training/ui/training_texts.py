@@ -1,0 +1,255 @@
+"""Words of the page 学習 that several of its parts say.
+
+What was found before a training, in words: of what it is, how grave, and where it can be mended.
+"""
+
+import re
+from dataclasses import dataclass
+
+from app.base import wording
+from app.base.errors import AppError
+from app.base.wording import phrase
+from app.training import training_errors
+from app.training.drafts import DraftProblem, TrainingDraft
+from app.training.runs.training_list import DAMAGED, TrainingEntry
+from app.uikit.localization import join_facts
+from trainer import sleep_inhibitor
+from trainer.events import PreflightFinding, TrainingStep
+
+_SIZES = frozenset(("need", "allowed", "free"))
+
+
+def step_name(step: str) -> str:
+    """`step`: one of `app.training.drafts.STEPS`."""
+    return {
+        "goal": phrase("training.goal"),
+        "data": phrase("common.data"),
+        "model": phrase("training.model_and_settings"),
+        "check": phrase("training.check"),
+        "run": phrase("training.training_2"),
+        "result": phrase("training.result"),
+    }[step]
+
+
+def problem_text(found: DraftProblem) -> str:
+    """One sentence."""
+    facts = found.facts
+    if found.code == "setting_wrong":
+        return str(wording.describe_error(AppError(facts["code"], **facts["facts"])))
+    if found.code == "finding":
+        return finding_text(PreflightFinding(facts["code"], "", facts["facts"]))
+    shown = {name: wording.format_size(value) if name in _SIZES else value for name, value in facts.items()}
+    return wording.phrase(f"training.draft_{found.code}", **shown)
+
+
+def entry_name(entry: TrainingEntry) -> str:
+    """What it is called in the list; one that nobody has named yet by what it is."""
+    return entry.name or phrase("common.unnamed_training")
+
+
+def entry_state(entry: TrainingEntry) -> str:
+    if entry.kind == "draft" and entry.state != DAMAGED:
+        return phrase("training.draft_step", step=step_name(entry.state))
+    if entry.state == "finished" and entry.verdict:
+        return {
+            "adopt": phrase("training.gate_adopt"),
+            "check": phrase("training.needs_review"),
+            "reject": phrase("training.do_not_adopt"),
+        }[entry.verdict]
+    return {
+        DAMAGED: phrase("training.unreadable"),
+        "waiting": phrase("training.not_started"),
+        "running": phrase("common.training"),
+        "judging": phrase("training.being_judged_2"),
+        "paused": phrase("training.paused"),
+        "crashed": phrase("training.stopped_midway"),
+        "failed": phrase("common.failed"),
+        "cancelled": phrase("training.aborted"),
+        "finished": phrase("training.finished_not_judged"),
+        "exported": phrase("training.trained_on_another_pc"),
+    }[entry.state]
+
+
+def run_progress_text(step: TrainingStep) -> str:
+    """How far a run is, and how long still where that is known."""
+    from app.training.ui import run_texts  # with what only a run needs
+
+    percent = f"{100 * step.step // step.total}\u00a0%" if step.total else ""
+    left = run_texts.time_left(step.left_s)
+    return join_facts(percent, phrase("training.time_left", time=left) if left else "")
+
+
+_SIGNS = {
+    DAMAGED: ("circle-x", "danger"),
+    "waiting": ("square", "text2"),
+    "running": ("play", "accent"),
+    "judging": ("play", "accent"),
+    "paused": ("pause", "text2"),
+    "crashed": ("triangle-alert", "warning"),
+    "failed": ("circle-x", "danger"),
+    "cancelled": ("x", "text2"),
+    "finished": ("check", "text2"),
+    "exported": ("file-up", "text2"),
+    "adopt": ("circle-check", "success"),
+    "check": ("triangle-alert", "warning"),
+    "reject": ("circle-x", "danger"),
+}
+
+
+def entry_sign(entry: TrainingEntry) -> tuple[str, str]:
+    """An icon and its tone."""
+    if entry.kind == "draft" and entry.state != DAMAGED:
+        return "pencil", "text2"
+    return _SIGNS[entry.verdict if entry.state == "finished" and entry.verdict else entry.state]
+
+
+OK, NOTE, WARN, BLOCK = "ok", "note", "warn", "block"  # as of Finding; "ok": nothing was found
+
+_DATA = (
+    "no_rows", "few_rows", "some_rows", "too_long", "rows_dropped", "rows_split", "lengths", "validation_empty",
+    "validation_shared", "holdout_shared", "holdout_known", "data_unfrozen", "stop_in_answer",
+)  # fmt: skip
+_FORM = (
+    "end_unknown", "end_not_stopping", "end_masked", "nothing_trained", "prompts_trained", "prompts_wanted",
+    "double_bos", "pad_is_end", "template_differs",
+)  # fmt: skip
+_BASE = (
+    "token_outside", "vocabulary_larger", "vocabulary_padded", "pre_tokenizer_unknown", "base_quantized", "base_sees",
+    "targets_missing", "targets_few", "f16_overflows", "f16_narrow",
+)  # fmt: skip
+_MACHINE = ("disk_short", "network_open", "shared_memory")
+_JAPANESE_GAP = re.compile(r"(?<=[^\x00-\x7f]) (?=[^\x00-\x7f])")  # there are no spaces between Japanese words
+_BY_SETTINGS = ("too_long", "rows_dropped", "validation_empty")  # of the data, and mended there all the same
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    """`topic`: what it is about. `step`: where it can be mended; ""."""
+
+    level: str
+    topic: str
+    text: str
+    step: str = ""
+
+
+def check_lines(draft: TrainingDraft, *, has_preview: bool) -> list[CheckLine]:
+    """What the last check has found, the gravest first. `has_preview`: the trainer has looked at the data."""
+    forecast = draft.forecast
+    found = [_line(finding) for finding in (forecast.findings if forecast else ())]
+    made = [_environment(draft), _data(draft, found), *_form(draft, found, has_preview=has_preview), _sleep()]
+    all_of_them = [*(line for line in made if line is not None), *found]
+    order = (BLOCK, WARN, OK, NOTE)
+    return sorted(all_of_them, key=lambda line: order.index(line.level))
+
+
+def check_level_name(level: str) -> str:
+    return {
+        OK: phrase("training.fine"),
+        NOTE: phrase("training.note"),
+        WARN: phrase("training.note_2"),
+        BLOCK: phrase("training.cannot_start"),
+    }[level]
+
+
+def fix_button_text(step: str) -> str:
+    """On the button that leads there."""
+    return {
+        "goal": phrase("common.make_the_training_environment"),
+        "data": phrase("training.back_to_data"),
+        "model": phrase("training.back_to_the_settings"),
+    }[step]
+
+
+def _environment(draft: TrainingDraft) -> CheckLine | None:
+    if draft.has_environment:
+        return None
+    text = phrase("training.there_is_no_training_environment")
+    return CheckLine(BLOCK, phrase("common.training_environment"), text, "goal")
+
+
+def _data(draft: TrainingDraft, found: list[CheckLine]) -> CheckLine | None:
+    if draft.frozen is None or any(line.topic == _data_name() and line.level == BLOCK for line in found):
+        return None
+    counts = (
+        (phrase("training.n_for_training"), draft.frozen.train),
+        (phrase("training.n_for_validation"), draft.frozen.validation),
+        (phrase("training.n_for_the_test_never"), draft.frozen.holdout),
+    )
+    return CheckLine(OK, _data_name(), join_facts(*(words.format(n=f"{count:,}") for words, count in counts)))
+
+
+def _form(draft: TrainingDraft, found: list[CheckLine], *, has_preview: bool) -> list[CheckLine]:
+    if any(line.topic == _form_name() and line.level in (WARN, BLOCK) for line in found):
+        return []
+    if has_preview:
+        text = phrase("training.the_chat_format_fits_the")
+        return [CheckLine(OK, _form_name(), text)]
+    if not draft.has_environment or (draft.forecast is not None and draft.forecast.is_exact):
+        return []
+    text = phrase("training.this_base_is_not_converted")
+    return [CheckLine(NOTE, _form_name(), text)]
+
+
+def _sleep() -> CheckLine:
+    topic = phrase("training.sleep")
+    if sleep_inhibitor.can_keep_awake():
+        text = phrase("training.the_pc_is_kept_awake")
+        return CheckLine(OK, topic, text)
+    text = phrase("training.this_pc_cannot_be_kept")
+    return CheckLine(WARN, topic, text)
+
+
+def _line(finding: PreflightFinding) -> CheckLine:
+    code = finding.code
+    if code in _DATA:
+        topic, step = _data_name(), "model" if code in _BY_SETTINGS else "data"
+    elif code in _FORM:
+        topic, step = _form_name(), "model"
+    elif code in _MACHINE:
+        topic, step = phrase("common.this_pc"), ""
+    else:  # of _BASE
+        topic, step = phrase("training.base_model"), "model"
+    is_to_be_mended = finding.level in (WARN, BLOCK)
+    return CheckLine(finding.level, topic, finding_text(finding), step if is_to_be_mended else "")
+
+
+def finding_text(finding: PreflightFinding) -> str:
+    """Where the shared words name a setting as SPEC has it, the name that the page 詳しい設定 has."""
+    own = {
+        "too_long": phrase("training.count_rows_of_the_file"),
+        "validation_empty": phrase("training.without_validation_rows_the_best"),
+        "validation_shared": phrase("training.count_rows_for_validation_are"),
+        "holdout_shared": phrase("training.count_test_rows_are_the"),
+        "holdout_known": phrase("training.the_adapter_that_is_gone"),
+        "data_unfrozen": phrase("training.there_is_no_record_of"),
+        "prompts_wanted": phrase("training.as_chosen_questions_are_learned"),
+        "f16_overflows": phrase("training.numbers_overflow_in_f16_and"),
+        "f16_narrow": phrase("training.numbers_may_overflow_in_f16"),
+        "pre_tokenizer_unknown": phrase("training.the_converter_may_not_know"),
+    }
+    files = {
+        "train.jsonl": phrase("training.training_data"),
+        "validation.jsonl": phrase("training.validation_data"),
+        "holdout.jsonl": phrase("training.test_data"),
+    }
+    file = files.get(str(finding.facts.get("file")), finding.facts.get("file"))
+    facts = finding.facts | {"file": file}
+    if finding.code in own:
+        told = own[finding.code].format_map({name: _formatted(what) for name, what in facts.items()})
+    else:
+        told = training_errors.finding_text(PreflightFinding(finding.code, finding.level, facts))
+    return _JAPANESE_GAP.sub("", told)  # which a file's name in Latin letters would need
+
+
+def _formatted(what: object) -> object:
+    if isinstance(what, list | tuple):
+        return ", ".join(map(str, what))
+    return f"{what:,}" if type(what) is int else what
+
+
+def _data_name() -> str:
+    return phrase("common.data")
+
+
+def _form_name() -> str:
+    return phrase("training.chat_format")
