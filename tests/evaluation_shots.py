@@ -15,18 +15,26 @@ from app.chat.presets import Choices
 from app.chat.services.prompt_run import PromptRunProgress
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_sets
-from app.evaluation.records import Gold, Question, QuestionSet
-from app.evaluation.report import advice, report, results_file
-from app.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, SystemResult
+from app.evaluation.records import (
+    Evaluation,
+    Gold,
+    Judge,
+    JudgeScore,
+    Question,
+    QuestionSet,
+    ResultRow,
+    RuleScores,
+    SystemResult,
+)
+from app.evaluation.report import advice, report
 from app.evaluation.services.study_run import StudyProgress
-from app.evaluation.study import contending, steps
-from app.evaluation.study import study as studies
-from app.evaluation.study.contending import Documents, Tuning
-from app.evaluation.study.study import Contender, Study
-from app.evaluation.ui.blind.view import BlindView
+from app.evaluation.study import compared_systems, studies, study_steps
+from app.evaluation.study.compared_systems import DocumentScope, Tuning
+from app.evaluation.study.studies import ComparedSystem, Study
 from app.evaluation.ui.page import EvaluationPage
-from app.evaluation.ui.result.view import ResultView
-from app.evaluation.ui.start.part import Combo
+from app.evaluation.ui.result.blind_view import BlindView
+from app.evaluation.ui.result.result_view import EvaluationResultView
+from app.evaluation.ui.start.study_dialog_choices import ChoiceBox
 from app.inference.local_model import LocalModel
 from app.uikit.widgets.form_rows import CheckRow
 from tests import document_shots
@@ -105,20 +113,22 @@ def _model(parts: AppContext) -> LocalModel:
     return next(one for one in parts.library.models() if one.id == "swallow")
 
 
-def _four_ways(parts: AppContext) -> tuple[Contender, ...]:
+def _four_ways(parts: AppContext) -> tuple[ComparedSystem, ...]:
     model = _model(parts)
     tuning = Tuning(str(_where(parts).runs / "tone" / "adapter.gguf"), name="tone")
     collection = document_shots.NAMES[current_language()][0][0]
-    return contending.four_ways(model, (model, tuning), Documents((CollectionRef(1, collection),)), quotes=False)
+    return compared_systems.four_ways(
+        model, (model, tuning), DocumentScope((CollectionRef(1, collection),)), quotes=False
+    )
 
 
-def _alike(parts: AppContext, *names: str) -> tuple[Contender, ...]:
-    one = contending.contender(_model(parts), None)
-    return contending.numbered(contending.renamed(one, name) for name in names)
+def _alike(parts: AppContext, *names: str) -> tuple[ComparedSystem, ...]:
+    one = compared_systems.compared_system(_model(parts), None)
+    return compared_systems.numbered(compared_systems.renamed(one, name) for name in names)
 
 
 def _study(
-    parts: AppContext, at: int, kind: str, asked: QuestionSet, contenders: tuple[Contender, ...], days: float
+    parts: AppContext, at: int, kind: str, asked: QuestionSet, contenders: tuple[ComparedSystem, ...], days: float
 ) -> tuple[Path, Study]:
     """Written, and not begun. `at`: of STUDIES."""
     judge = _model(parts) if kind == "documents" else None
@@ -133,19 +143,19 @@ def _study(
 
 
 def _finished(
-    parts: AppContext, at: int, kind: str, asked: QuestionSet, contenders: tuple[Contender, ...], days: float = 2
+    parts: AppContext, at: int, kind: str, asked: QuestionSet, contenders: tuple[ComparedSystem, ...], days: float = 2
 ) -> Path:
     folder, study = _study(parts, at, kind, asked, contenders, days)
     systems = tuple(_result(place, one, asked.questions, study) for place, one in enumerate(contenders))
     judge = Judge(study.judge.name, "kotae", 0.71, True) if study.judge else None
     found = Evaluation(study.id, study.name, asked, systems, study.seeds, judge, study.created_at + 3600)
-    sections = advice.sections(study, folder, found)
+    sections = advice.advice_sections(study, folder, found)
     report.write(found, sections, folder)
-    results_file.write(found, sections, folder)
+    studies.write_results(found, sections, folder)
     return folder
 
 
-def _result(place: int, one: Contender, asked: Sequence[Question], study: Study) -> SystemResult:
+def _result(place: int, one: ComparedSystem, asked: Sequence[Question], study: Study) -> SystemResult:
     """Documents help much, training a little."""
     chance = random.Random(7 * place + 1)
     has_documents = bool(one.system.collections)
@@ -156,7 +166,7 @@ def _result(place: int, one: Contender, asked: Sequence[Question], study: Study)
     return SystemResult(one.system, rows, memory_bytes=6_100_000_000)
 
 
-def _row(question: Question, chance: random.Random, skill: float, study: Study, has_documents: bool) -> Row:
+def _row(question: Question, chance: random.Random, skill: float, study: Study, has_documents: bool) -> ResultRow:
     language = current_language()
     is_right = chance.random() < skill
     score = 3 if is_right else chance.randrange(3)
@@ -164,21 +174,21 @@ def _row(question: Question, chance: random.Random, skill: float, study: Study, 
     if not question.is_answerable:
         text = NOT_THERE[language] if is_right else WRONG[language][0]
     has_abstained = not question.is_answerable and is_right
-    judgement = Judgement(score, WRONG[language][2 if is_right else 1]) if study.judge else None
+    judgement = JudgeScore(score, WRONG[language][2 if is_right else 1]) if study.judge else None
     cited = 1.0 if has_documents and question.is_answerable else None
-    marks = Marks(
+    marks = RuleScores(
         score=score / 3, char_f1=0.9 if is_right else 0.3, citation=cited, gold_cited=cited,
         has_abstained=has_abstained,
     )  # fmt: skip
     total_s = chance.uniform(4.8, 6.4) + 3 * has_documents
-    return Row(question.id, 0, text, "answered", marks, judgement, total_s, 1.1, 60, tokens_per_s=14.5)
+    return ResultRow(question.id, 0, text, "answered", marks, judgement, total_s, 1.1, 60, tokens_per_s=14.5)
 
 
 def _answer(folder: Path, study: Study, at: int, count: int) -> None:
     """The first questions, to one system."""
     one = study.contenders[at].system
     head = JournalHeader("", "", 0, one.id, one.name, (), study.choices, study.context_tokens, 0.0)
-    kept = BatchJournal.open(steps.out_of(folder, one.id, 0), head)
+    kept = BatchJournal.open(study_steps.answers_path(folder, one.id, 0), head)
     for line in range(1, count + 1):
         kept.add(BatchAnswer(line, "answered", NOT_THERE[current_language()]))
     kept.close()
@@ -218,7 +228,7 @@ def evaluation_start(parts: AppContext) -> None:
     beginning.ask(SETS[current_language()][0])
     _until(lambda: beginning.dialog)
     assert beginning.dialog is not None
-    base = beginning.dialog.findChildren(Combo)[1]
+    base = beginning.dialog.findChildren(ChoiceBox)[1]
     base.setCurrentIndex(base.findText(model.name, Qt.MatchFlag.MatchContains))
     next(row for row in beginning.dialog.findChildren(CheckRow) if row.isVisible()).box.click()
     forecasting = beginning.dialog.forecasting
@@ -237,7 +247,7 @@ def evaluation_running(parts: AppContext) -> None:
     asked = _sets(parts)
     _finished(parts, 1, "questions", asked, _alike(parts, "Swallow-8B F16", "Swallow-8B Q4_K_M"), 4)
     folder, study = _study(parts, 0, "documents", asked, _four_ways(parts), 0)
-    held = studies.hold(folder)
+    held = studies.lock(folder)
     for at, count in ((0, COUNT), (1, 9)):
         _answer(folder, study, at, count)
     parts.evaluations.folder = folder  # as if it were at work on it
@@ -257,9 +267,9 @@ def evaluation_result(parts: AppContext) -> None:
     _until(lambda: _result_view(page).shown is not None)
 
 
-def _result_view(page: EvaluationPage) -> ResultView:
+def _result_view(page: EvaluationPage) -> EvaluationResultView:
     view = page.contents.currentWidget()
-    assert isinstance(view, ResultView)
+    assert isinstance(view, EvaluationResultView)
     return view
 
 
@@ -284,7 +294,7 @@ def evaluation_compared(parts: AppContext) -> None:
     """Two finished studies of the same questions in one table."""
     evaluation_result(parts)
     page = _page(parts)
-    entries = [one for one in studies.listed(_where(parts).evaluations) if one.study and one.study.judge is None]
+    entries = [one for one in studies.list_all(_where(parts).evaluations) if one.study and one.study.judge is None]
     view = _result_view(page)
     alone = view.shown
     page.contents.compare(entries)

@@ -278,13 +278,13 @@ EXCUSED: dict[str, set[str]] = {
     },
     "question sets, studies and their results in the data folder; `export` and `question_files` carry them out": {
         "app.evaluation.question_sets:*",
-        "app.evaluation.report.blind_file:*",
+        "app.evaluation.report.blind:*",
         "app.evaluation.report.report:write",
-        "app.evaluation.report.results_file:write",
-        "app.evaluation.services.study_work:*",
+        "app.evaluation.study.studies:write",
+        "app.evaluation.services.study_tasks:*",
         "app.evaluation.study.scale_plan:_write",
-        "app.evaluation.study.steps:_note_size",
-        "app.evaluation.study.study:*",
+        "app.evaluation.study.study_steps:_note_size",
+        "app.evaluation.study.studies:*",
     },
     "drafts, runs and their data in the data folder; `jobs` carries them out": {
         "app.training.published_model:_copy",

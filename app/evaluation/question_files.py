@@ -7,7 +7,7 @@ One question a row. In JSON a row is an object with the keys
     the reference says so), origin
 
 of which only the question must be there; in tables the columns are told by their headings
-(`app.evaluation.question_columns`).
+(`app.evaluation.question_rows`).
 """
 
 import hashlib
@@ -25,9 +25,8 @@ from app.base.tables.column_mapping import ColumnMapping, is_known_column, list_
 from app.base.tables.table_reader import Cell
 from app.base.wording import phrase
 from app.documents import encodings
-from app.evaluation import question_columns, question_rows
-from app.evaluation.question_columns import Columns
-from app.evaluation.question_rows import NAME_CHARACTERS
+from app.evaluation import question_rows
+from app.evaluation.question_rows import NAME_CHARACTERS, QuestionColumns
 from app.evaluation.records import Question
 from app.training.data import records
 from app.training.data.records import BadRow, DataRecord, DataRecords, RowRefusedError, shorten
@@ -50,7 +49,7 @@ class QuestionFile:
 
     name: str
     questions: tuple[Question, ...]
-    columns: Columns
+    columns: QuestionColumns
     skipped: tuple[BadRow, ...] = ()  # rows that are no question, in the order of the file
     renamed: tuple[tuple[str, str], ...] = ()
     blank: int = 0  # rows without anything, which are no questions and no problems
@@ -168,12 +167,12 @@ def _unquoted(cell: Cell) -> Cell:
     return table_writer.remove_quote(cell) if isinstance(cell, str) else cell
 
 
-def _sorted(found: DataRecords) -> tuple[Columns, list[tuple[DataRecord, Question]], list[BadRow]]:
+def _sorted(found: DataRecords) -> tuple[QuestionColumns, list[tuple[DataRecord, Question]], list[BadRow]]:
     """What the columns mean, the rows that are questions with these, and the rows that are none."""
-    columns, rows = question_columns.find(found.columns if found.has_names else ()), found.found
+    columns, rows = question_rows.find_columns(found.columns if found.has_names else ()), found.found
     if not found.has_names and len(found.columns) == 1:  # a list of questions
         (only,) = found.columns
-        columns = Columns({"question": (only,)}, (), ())
+        columns = QuestionColumns({"question": (only,)}, (), ())
         rows = rows[1:] if rows and is_known_column(str(rows[0].values.get(only))) else rows
     questions, skipped = [], list(found.bad)
     for row in rows if "question" in columns.fields else ():
@@ -184,7 +183,7 @@ def _sorted(found: DataRecords) -> tuple[Columns, list[tuple[DataRecord, Questio
     return columns, questions, sorted(skipped, key=lambda row: row.line)
 
 
-def _why_none(found: DataRecords, columns: Columns, skipped: Sequence[BadRow]) -> str:
+def _why_none(found: DataRecords, columns: QuestionColumns, skipped: Sequence[BadRow]) -> str:
     if found.found and "question" not in columns.fields:
         first = found.found[0].values
         names = found.columns if found.has_names else [shorten(value) for value in first.values()]

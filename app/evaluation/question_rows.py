@@ -1,18 +1,104 @@
-"""One row of a file as a question, and a question as a row: a JSON object, or the cells of a table."""
+"""One row of a file as a question, and a question as a row: a JSON object, or the cells of a table.
+
+Which columns of a file of questions hold what: told by their names, which `columns.toml` lists.
+"""
 
 import dataclasses
+import functools
 import json
 import re
+import tomllib
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from app.base.paths import resources
+from app.base.tables import column_mapping as names
+from app.base.tables.column_mapping import ColumnMapping
 from app.base.wording import phrase
 from app.chat.batch.question_table import QUESTION_CHARACTERS_MAX
-from app.evaluation.judge import marking
-from app.evaluation.question_columns import PARTS, Columns, words
+from app.evaluation.judge import rule_scoring
 from app.evaluation.records import Gold, Question
 from app.training.data.records import DataRecord, RowRefusedError, as_list, shorten, text_from_value
+
+FIELDS = (
+    "id", "question", "reference", "must_include", "category", "group", "document", "answerable", "why_unanswerable",
+    "origin",
+)  # fmt: skip
+PARTS = ("quote", "document", "heading", "page")  # of a gold place
+
+_NUMBER = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionColumns:
+    """`fields`: the columns of each field, the surest first: the first one with something in it counts.
+
+    `golds`: of each gold place the columns of its parts. `unused`: the others, in the order of the file.
+    """
+
+    fields: dict[str, tuple[str, ...]]
+    golds: tuple[dict[str, str], ...]
+    unused: tuple[str, ...]
+
+    def named(self) -> dict[str, str]:
+        """For people: of each field, and of all gold places, the columns in one text.
+
+        The field "document" is "document_group" where it stands in for the group.
+        """
+        found = {field: " / ".join(columns) for field, columns in self.fields.items()}
+        if "document" in found and "group" not in found:
+            found["document_group"] = found.pop("document")
+        golds = " / ".join(column for gold in self.golds for column in gold.values())
+        return found | ({"gold": golds} if golds else {})
+
+
+def find_columns(columns: Sequence[str]) -> QuestionColumns:
+    """`columns`: their names as the file writes them; those of what lies inside a value ("a.b") are none."""
+    outer = [column for column in columns if column.partition(".")[0] not in columns or "." not in column]
+    fields = {field: found for field in FIELDS if (found := _similar_columns(column_words()[field], outer))}
+    golds = _gold_columns([column for column in outer if column not in _all_columns(fields)])
+    rest = [
+        column
+        for column in outer
+        if column not in _all_columns(fields) and not any(column in g.values() for g in golds)
+    ]
+    guessed = names.guess_mapping(rest, ColumnMapping())
+    for field, column in (("question", guessed.question), ("reference", guessed.answer)):
+        if field not in fields and column:
+            fields[field] = (column,)
+            rest.remove(column)
+    return QuestionColumns(fields, golds, tuple(rest))
+
+
+@functools.cache
+def column_words() -> dict[str, Any]:
+    return tomllib.loads((resources() / "evaluation" / "columns.toml").read_text("utf-8"))
+
+
+def _similar_columns(known: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
+    ranks = {names.normalize_name(word): at for at, word in enumerate(known)}
+    found = [column for column in columns if names.normalize_name(column) in ranks]
+    return tuple(sorted(found, key=lambda column: ranks[names.normalize_name(column)]))
+
+
+def _gold_columns(columns: Sequence[str]) -> tuple[dict[str, str], ...]:
+    """By their numbers; a place without a column for its quote is none."""
+    numbered: dict[int, dict[str, str]] = {}
+    for part in PARTS:
+        known = [names.normalize_name(word) for word in column_words()["gold"][part]]
+        for column in columns:
+            plain = names.normalize_name(column)
+            number = _NUMBER.search(plain)
+            if _NUMBER.sub("", plain, count=1) in known:
+                numbered.setdefault(int(number.group()) if number else 1, {}).setdefault(part, column)
+    return tuple(found for _, found in sorted(numbered.items()) if "quote" in found)
+
+
+def _all_columns(fields: dict[str, tuple[str, ...]]) -> set[str]:
+    return {column for found in fields.values() for column in found}
+
 
 NAME_CHARACTERS = 200  # of an id, a category, a group
 ORIGINS = ("written", "imported", "conversation", "generated")
@@ -27,7 +113,7 @@ _LOOKS_BETWEEN = re.compile(r"(?<=[^\x00-\x7f])[,，]|[,，]\s*(?=[^\x00-\x7f])|
 # ------------------------------------------------------------------------ reading
 
 
-def question_of(record: DataRecord, columns: Columns) -> Question:
+def question_of(record: DataRecord, columns: QuestionColumns) -> Question:
     """Its id is "" where the row has none. Raises RefusedError.
 
     Where the right answer is that the documents do not have it, and none is quoted, they do not, whatever else is said.
@@ -43,7 +129,7 @@ def question_of(record: DataRecord, columns: Columns) -> Question:
     document, origin = _name(row.get("document")), _name(row.get("origin"))
     reference = _text(row.get("reference"))
     gold = _golds(record.values, columns, document)
-    is_unanswerable = bool(_text(row.get("why_unanswerable"))) or (not gold and marking.abstains(reference))
+    is_unanswerable = bool(_text(row.get("why_unanswerable"))) or (not gold and rule_scoring.abstains(reference))
     return Question(
         id=_name(row.get("id")),
         text=text,
@@ -58,7 +144,7 @@ def question_of(record: DataRecord, columns: Columns) -> Question:
     )
 
 
-def doubts(record: DataRecord, columns: Columns, question: Question) -> Iterator[tuple[str, str]]:
+def doubts(record: DataRecord, columns: QuestionColumns, question: Question) -> Iterator[tuple[str, str]]:
     """What is not as it seems in a row that is a question, as code and detail of a BadRow."""
     for value in _places(record.values, columns):
         page = _text(value.get("page")) if isinstance(value, dict) else ""
@@ -66,7 +152,7 @@ def doubts(record: DataRecord, columns: Columns, question: Question) -> Iterator
             yield "no_page", shorten(page)
     for entry in filter(_LOOKS_BETWEEN.search, question.must_include):
         yield "one_word", shorten(entry)
-    if not marking.can_be_scored(question):
+    if not rule_scoring.can_be_scored(question):
         yield "not_scored", ""
 
 
@@ -97,12 +183,12 @@ def _words(value: Any) -> tuple[str, ...]:
     return tuple(word for word in map(_text, items) if word)
 
 
-def _golds(values: dict[str, Any], columns: Columns, document: str) -> tuple[Gold, ...]:
+def _golds(values: dict[str, Any], columns: QuestionColumns, document: str) -> tuple[Gold, ...]:
     """`document`: that of the row, where a place names none."""
     return tuple(_gold(one, document) for one in _places(values, columns))
 
 
-def _places(values: dict[str, Any], columns: Columns) -> list[Any]:
+def _places(values: dict[str, Any], columns: QuestionColumns) -> list[Any]:
     """As they stand in the row."""
     found: list[Any] = []
     for place in columns.golds:
@@ -144,7 +230,7 @@ def _is_answerable(value: Any) -> bool:
     if value is None or isinstance(value, bool):
         return value is not False
     plain = unicodedata.normalize("NFKC", _text(value)).casefold()
-    for answer, known in words()["answers"].items():
+    for answer, known in column_words()["answers"].items():
         if plain in known:
             return bool(answer == "yes")
     raise RowRefusedError("not_yes_or_no", shorten(plain))

@@ -30,7 +30,7 @@ from app.base.files.output_file import safe_name, write_atomically
 from app.base.paths import resources
 from app.base.wording import phrase
 from app.chat.organizer import BIN_DAYS
-from app.evaluation import question_columns, question_files, question_rows
+from app.evaluation import question_files, question_rows
 from app.evaluation.question_files import QuestionFile
 from app.evaluation.records import Question, QuestionSet
 from app.training.data.records import DataRecord, RowRefusedError, shorten
@@ -42,7 +42,7 @@ _VERSIONED = re.compile(r"(.+)@(\d{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class QuestionSetVersion:
     number: int  # from 1
     sha256: str
     count: int  # of questions
@@ -51,36 +51,36 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptSet:
+class StoredQuestionSet:
     name: str
     label: Label
-    versions: tuple[Version, ...]  # the oldest first; (): its `about.json` is damaged
+    versions: tuple[QuestionSetVersion, ...]  # the oldest first; (): its `about.json` is damaged
 
     @property
-    def newest(self) -> Version:
+    def newest(self) -> QuestionSetVersion:
         return self.versions[-1]
 
 
 # ------------------------------------------------------------------------ looking
 
 
-def listed(folder: Path) -> list[KeptSet]:
+def list_all(folder: Path) -> list[StoredQuestionSet]:
     """By name, whatever is wrong with one."""
     found = []
     for place in _places(folder):
         try:
             found.append(_about(place))
         except AppError:
-            found.append(KeptSet(place.name, confidentiality.DEFAULT_LABEL, ()))
+            found.append(StoredQuestionSet(place.name, confidentiality.DEFAULT_LABEL, ()))
     return found
 
 
-def removed(folder: Path) -> list[str]:
+def list_removed(folder: Path) -> list[str]:
     """The names of those that can be restored."""
     return sorted({name for name, _, _ in _removed(folder)})
 
 
-def kept(folder: Path, name: str) -> KeptSet:
+def load_versions(folder: Path, name: str) -> StoredQuestionSet:
     """Raises AppError("question_set_unknown" | "question_set_damaged")."""
     place = _place(folder, name)
     if place is None:
@@ -88,7 +88,7 @@ def kept(folder: Path, name: str) -> KeptSet:
     return _about(place)
 
 
-def named(sets: Sequence[KeptSet], name: str) -> KeptSet | None:
+def find_by_name(sets: Sequence[StoredQuestionSet], name: str) -> StoredQuestionSet | None:
     """The one of them that `store` would add a version to under this name."""
     return next((one for one in sets if _plain(one.name) == _plain(name)), None)
 
@@ -105,7 +105,7 @@ def find(folder: Path, wanted: str) -> QuestionSet:
     Raises AppError: question_set_unknown, question_set_version, question_set_damaged.
     """
     versioned = _VERSIONED.fullmatch(wanted)
-    found = kept(folder, versioned[1] if versioned else wanted)
+    found = load_versions(folder, versioned[1] if versioned else wanted)
     number = int(versioned[2]) if versioned else found.newest.number
     version = next((one for one in found.versions if one.number == number), None)
     if version is None:
@@ -154,7 +154,7 @@ def shipped() -> QuestionSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class QuestionSetChanges:
     """From one version to another: how many questions, which their ids tell apart."""
 
     added: int
@@ -162,17 +162,17 @@ class Changes:
     removed: int
 
 
-def changes(before: Sequence[Question], after: Sequence[Question]) -> Changes:
+def changes(before: Sequence[Question], after: Sequence[Question]) -> QuestionSetChanges:
     old, new = ({one.id: one for one in questions} for questions in (before, after))
     both = old.keys() & new.keys()
-    return Changes(len(new.keys() - both), sum(old[id] != new[id] for id in both), len(old.keys() - both))
+    return QuestionSetChanges(len(new.keys() - both), sum(old[id] != new[id] for id in both), len(old.keys() - both))
 
 
-def why_unfit(question: Question) -> str:
+def unfit_code(question: Question) -> str:
     """Why no set can hold it, as the code of a BadRow; "": one can."""
     values = question_rows.as_object(question)
     try:
-        question_rows.question_of(DataRecord(1, values), question_columns.find(tuple(values)))
+        question_rows.question_of(DataRecord(1, values), question_rows.find_columns(tuple(values)))
     except RowRefusedError as error:
         return error.code
     return ""
@@ -202,32 +202,34 @@ def store(
     questions = question_files.from_lines(question_files.to_lines(questions), name)
     raw = question_files.to_lines(questions)
     sha256 = hashlib.sha256(raw).hexdigest()
-    with _held(folder):
+    with _locked(folder):
         _check_newest(folder, name, after)
         place = _place(folder, name) or folder / checked_name(name)
         before = (
             _about(place)
             if (place / ABOUT).is_file()
-            else KeptSet(place.name, label or confidentiality.DEFAULT_LABEL, ())
+            else StoredQuestionSet(place.name, label or confidentiality.DEFAULT_LABEL, ())
         )
         versions = before.versions
         if not versions or versions[-1].sha256 != sha256:
-            versions += (Version(len(versions) + 1, sha256, len(questions), time.time(), source),)
+            versions += (QuestionSetVersion(len(versions) + 1, sha256, len(questions), time.time(), source),)
             place.mkdir(mode=0o700, exist_ok=True)
             write_atomically(place / _file(len(versions)), raw)
-        now = KeptSet(place.name, confidentiality.highest_label((before.label, label or before.label)), versions)
+        now = StoredQuestionSet(
+            place.name, confidentiality.highest_label((before.label, label or before.label)), versions
+        )
         if now != before:
             write_atomically(place / ABOUT, _as_bytes(now))
     return QuestionSet(now.name, now.newest.number, sha256, questions, now.label)
 
 
-def rename(folder: Path, name: str, wanted: str) -> KeptSet:
+def rename(folder: Path, name: str, wanted: str) -> StoredQuestionSet:
     """Studies keep the questions that they asked, and the name that these had.
 
     Raises AppError: question_set_unknown, question_set_name, question_set_taken, question_set_damaged, journal_busy,
     and as `whole_file`.
     """
-    with _held(folder):
+    with _locked(folder):
         place = _place(folder, name)
         if place is None:
             raise AppError("question_set_unknown", name=name)
@@ -244,7 +246,7 @@ def remove(folder: Path, name: str) -> Path:
 
     Raises AppError: question_set_unknown, journal_busy, and as `whole_file`.
     """
-    with _held(folder):
+    with _locked(folder):
         place = _place(folder, name)
         if place is None:
             raise AppError("question_set_unknown", name=name)
@@ -256,12 +258,12 @@ def remove(folder: Path, name: str) -> Path:
     return target
 
 
-def restore(folder: Path, name: str) -> KeptSet:
+def restore(folder: Path, name: str) -> StoredQuestionSet:
     """The one of that name that was removed last; with a number behind its name where there is another one by now.
 
     Raises AppError: question_set_not_removed, question_set_damaged, journal_busy, and as `whole_file`.
     """
-    with _held(folder):
+    with _locked(folder):
         same = [(number, one, place) for one, number, place in _removed(folder) if _plain(one) == _plain(name)]
         if not same:
             raise AppError("question_set_not_removed", name=name)
@@ -292,7 +294,7 @@ def checked_name(name: str) -> str:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     """Nobody else changes the sets meanwhile."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -341,15 +343,17 @@ def _file(number: int) -> str:
     return f"{number}.jsonl"
 
 
-def _as_bytes(about: KeptSet) -> bytes:
+def _as_bytes(about: StoredQuestionSet) -> bytes:
     return json.dumps(dataclasses.asdict(about), ensure_ascii=False, indent=1).encode("utf-8", "replace")
 
 
-def _about(place: Path) -> KeptSet:
+def _about(place: Path) -> StoredQuestionSet:
     """The name is the folder's, which somebody may have changed. Raises AppError("question_set_damaged")."""
     path = place / ABOUT
     try:
-        found: KeptSet = json_lines.convert_value(KeptSet, strict_json.parse_object(strict_json.read_bytes(path)))
+        found: StoredQuestionSet = json_lines.convert_value(
+            StoredQuestionSet, strict_json.parse_object(strict_json.read_bytes(path))
+        )
         numbers = [version.number for version in found.versions]
         if not numbers or numbers != list(range(1, len(numbers) + 1)):
             raise ValueError(path)

@@ -95,7 +95,7 @@ OWN = {
     "app/compliance/offline_check/child.py", "app/compliance/offline_check/coordinator.py",
     "app/compliance/services/offline_check.py", "app/documents/library.py",
     "app/documents/retrieval/semantic_index.py", "app/documents/retrieval/retrieved_passages.py", "app/documents/document_tables.py", "app/documents/services/reading_child.py",
-    "app/evaluation/study/study.py", "app/inference/engine/chat_template.py", "app/inference/engine_packs.py",
+    "app/evaluation/study/studies.py", "app/inference/engine/chat_template.py", "app/inference/engine_packs.py",
     "app/inference/remote/worker.py", "app/inference/services/engine.py", "app/models/model_store.py",
     "app/models/model_registry.py", "app/models/services/fetcher.py", "app/models/training_environment.py", "app/training/environment/base_pythons.py", "app/training/environment/child.py",
     "app/training/run_plan.py", "app/training/services/training_run.py",

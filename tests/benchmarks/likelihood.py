@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from app.evaluation.records import Question
-from app.evaluation.study import likelihood
+from app.evaluation.study import study_steps
 from app.inference import prompts, scoring_files
 from app.inference.engine.model_jobs import Score
 from app.inference.engine.score import ReferenceHeader, ReferenceReader, tokenized
@@ -40,7 +40,7 @@ def main() -> None:
         f16 = asked.against or folder / "f16.gguf"
         if not asked.against:
             engine_side.requantize(model, f16)
-        texts = likelihood.texts(questions(), form_of(model))
+        texts = study_steps.likelihood_texts(questions(), form_of(model))
         first = Score(str(f16), "", str(folder / "scores"), "", str(folder / "reference"), True, texts=texts)
         in_child(first, folder)
         found = in_child(Score(str(model), "", first.target, reference=first.reference, texts=texts), folder)

@@ -24,7 +24,7 @@ from app.documents.library import Library
 from app.documents.records import DocumentSection
 from app.documents.retrieval import passage_search
 from app.evaluation import question_files
-from app.evaluation.judge import retrieval as measuring
+from app.evaluation.judge import rule_scoring as measuring
 from app.evaluation.records import Question
 from tests import evaluation_data
 from tests.benchmarks.abstention import INDEX, index
@@ -68,9 +68,9 @@ def _index(data: Path, place: Path) -> dict[str, Any]:
 
 
 def _measured(questions: Sequence[Question], search: Callable[[str, int], Sequence[Any]]) -> dict[str, Any]:
-    outcomes = measuring.measure(questions, search)
-    kinds = {kind: row["recall_at_5"] for kind, row in measuring.by_category(outcomes).items()}
-    return measuring.summary(outcomes) | {"recall_at_5_by_type": kinds}
+    outcomes = measuring.measure_retrieval(questions, search)
+    kinds = {kind: row["recall_at_5"] for kind, row in measuring.retrieval_by_category(outcomes).items()}
+    return measuring.retrieval_summary(outcomes) | {"recall_at_5_by_type": kinds}
 
 
 def _windows(path: Path, files: Sequence[Path], tokenizer: str | None) -> Callable[[str, int], Sequence[Any]]:

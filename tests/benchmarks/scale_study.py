@@ -1,4 +1,4 @@
-"""How often a scale study (app.evaluation.study.scale) advises what, and its curve's interval holds the truth.
+"""How often a scale study (app.evaluation.study.scale_report) advises what, and its curve's interval holds the truth.
 
     python -m tests.benchmarks.scale_study [--studies 150]
 
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.evaluation.study import scale
-from app.evaluation.study.scale_results import Course, Judged, Measured, Scale, of_runs
-from app.evaluation.study.study import Training
+from app.evaluation.study import scale_report
+from app.evaluation.study.scale_results import HoldoutLosses, MeasuredRun, ScaleResults, TrainingCurve, of_runs
+from app.evaluation.study.studies import Training
 
 SEED = 20260318
 SIZES, EXAMPLES, BASE = (50, 100, 200, 400), 100, 2.5
 HARD, SUITS, KNOWS, OF_SEED = 0.3, 0.08, 0.08, 0.01
-COURSE = Course(1, 1, "", (), (), None, None)
+COURSE = TrainingCurve(1, 1, "", (), (), None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ SCENARIOS = {
 }
 
 
-def study(random: np.random.Generator, scenario: Scenario, sizes: Sequence[int] = SIZES) -> Scale:
+def study(random: np.random.Generator, scenario: Scenario, sizes: Sequence[int] = SIZES) -> ScaleResults:
     tokens = random.integers(20, 120, EXAMPLES)
     hard = random.normal(0, HARD, EXAMPLES)
     runs = []
@@ -48,9 +48,9 @@ def study(random: np.random.Generator, scenario: Scenario, sizes: Sequence[int] 
         for seed in range(scenario.seeds):
             own = random.normal(0, KNOWS, EXAMPLES) + random.normal(0, OF_SEED)
             loss = scenario.loss(rows) + hard + suits + own
-            runs.append(Measured(Training("", rows, seed), tuple((loss * tokens).tolist()), COURSE))
+            runs.append(MeasuredRun(Training("", rows, seed), tuple((loss * tokens).tolist()), COURSE))
     base = BASE + hard + random.normal(0, KNOWS, EXAMPLES)
-    return of_runs(Judged(tuple((base * tokens).tolist()), tuple(tokens.tolist()), ()), runs)
+    return of_runs(HoldoutLosses(tuple((base * tokens).tolist()), tuple(tokens.tolist()), ()), runs)
 
 
 def main() -> None:
@@ -60,8 +60,8 @@ def main() -> None:
     for name, scenario in SCENARIOS.items():
         random = np.random.default_rng(SEED)
         found = [study(random, scenario) for _ in range(count)]
-        advice = Counter(scale.advise(one).code for one in found)
-        curves = [curve for one in found if (curve := scale.curve_of(one)) is not None]
+        advice = Counter(scale_report.advise(one).code for one in found)
+        curves = [curve for one in found if (curve := scale_report.curve_of(one)) is not None]
         truth = scenario.loss(SIZES[-1]) - scenario.loss(2 * SIZES[-1])
         held = sum(one.low <= truth <= one.high for one in curves)
         print(f"{name}: {dict(advice.most_common())}; curves {len(curves)}, of which {held} hold {truth:.3f}")

@@ -1,4 +1,4 @@
-"""How often a comparison (app.evaluation.judge.comparing) finds a difference between simulated systems.
+"""How often a comparison (app.evaluation.judge.paired_statistics) finds a difference between simulated systems.
 
     python -m tests.benchmarks.statistics [--sets 1000]
 
@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.evaluation.judge.comparing import MEASURES, compare
-from app.evaluation.records import Question
-from app.evaluation.results import Marks, Row, System, SystemResult
+from app.evaluation.judge.paired_statistics import MEASURES, compare
+from app.evaluation.records import Question, ResultRow, RuleScores, System, SystemResult
 
 SEED = 20260318
 MEAN, THRESHOLD = 2.0, 1.5
@@ -73,7 +72,7 @@ def _document(scenario: Scenario, question: int) -> str:
 def _system(scores: Array) -> SystemResult:
     """`scores`: (questions, seeds)."""
     rows = [
-        Row(str(question), seed, "", "answered", Marks(score=float(score)))
+        ResultRow(str(question), seed, "", "answered", RuleScores(score=float(score)))
         for (question, seed), score in np.ndenumerate(scores)
     ]
     return SystemResult(System("", "", "", ""), tuple(rows))

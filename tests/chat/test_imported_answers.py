@@ -25,7 +25,7 @@ from app.chat.services import answer_settings
 from app.chat.store import Store
 from app.documents.library import Library
 from app.documents.records import DocumentSection
-from app.evaluation import from_conversations
+from app.evaluation import conversation_questions
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.inference.prompts import Turn
 from tests.chat.exchange_trees import UID, conversation, document, message, nothing
@@ -277,10 +277,10 @@ def test_ratings_of_a_file_become_no_question_of_a_set(store: Store, where: Path
         assert import_conversations(store, where.data / "a.json", nothing) == ImportedConversations(
             imported=1, unchecked=1, ratings=1
         )
-    assert from_conversations.collect(store, []).questions == ()
+    assert conversation_questions.collect_questions(store, []).questions == ()
     answer = store.thread(store.conversations()[0].id)[1]
     answer_ratings.rate(store, answer.id, answer_ratings.GOOD)
-    (question,) = from_conversations.collect(store, []).questions
+    (question,) = conversation_questions.collect_questions(store, []).questions
     assert question.gold == ()  # the user's own rating counts; the file's sources do not
 
 

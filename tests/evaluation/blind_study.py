@@ -1,7 +1,16 @@
 """An evaluation for blind comparisons: three systems that answer differently, and a judge where one is wished for."""
 
-from app.evaluation.records import Question, QuestionSet
-from app.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
+from app.evaluation.records import (
+    Evaluation,
+    Judge,
+    JudgeScore,
+    Question,
+    QuestionSet,
+    ResultRow,
+    RuleScores,
+    System,
+    SystemResult,
+)
 
 BASE, DOCUMENTS, TUNED = "base", "documents", "tuned"
 NAMES = {BASE: "元のモデル", DOCUMENTS: "元のモデル + 資料", TUNED: "学習済み"}
@@ -30,9 +39,11 @@ def _result(id: str, count: int, scores: list[int | None] | None, answers: dict[
     for seed in SEEDS:
         for number in range(1, count + 1):
             text = answers.get((id, number), f"{id} の回答 {number}")
-            judged = Judgement(scores[number - 1] if seed == SEEDS[0] else 0) if scores else None
+            judged = JudgeScore(scores[number - 1] if seed == SEEDS[0] else 0) if scores else None
             score = {BASE: 0.2, DOCUMENTS: 0.6, TUNED: 0.9}[id]
             rows.append(
-                Row(f"q{number}", seed, text if seed == SEEDS[0] else "別の回", "answered", Marks(score), judged)
+                ResultRow(
+                    f"q{number}", seed, text if seed == SEEDS[0] else "別の回", "answered", RuleScores(score), judged
+                )
             )
     return SystemResult(System(id, NAMES[id], "/models/m.gguf", "m"), tuple(rows))

@@ -3,8 +3,18 @@
 import random
 from dataclasses import replace
 
-from app.evaluation.records import Gold, Question, QuestionSet
-from app.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
+from app.evaluation.records import (
+    Evaluation,
+    Gold,
+    Judge,
+    JudgeScore,
+    Question,
+    QuestionSet,
+    ResultRow,
+    RuleScores,
+    System,
+    SystemResult,
+)
 from app.inference.scoring_files import ExampleScore
 
 HOSTILE = '<script>alert("x")</script> & </details></table>'
@@ -76,15 +86,17 @@ def result(at: int, asked: tuple[Question, ...], judge: Judge | None, seeds: tup
     return SystemResult(system, rows, likelihoods, 6_100_000_000)
 
 
-def row(one: Question, seed: int, chance: random.Random, judge: Judge | None, at: int) -> Row:
+def row(one: Question, seed: int, chance: random.Random, judge: Judge | None, at: int) -> ResultRow:
     """Documents help much, training a little. The first system fails at the second question."""
     if at == 0 and one.id == "q2":
-        failed = Judgement(None, trouble="failed") if judge else None
-        return Row(one.id, seed, "", "failed", Marks(score=0.0), failed, error="モデルを読み込めませんでした。")
+        failed = JudgeScore(None, trouble="failed") if judge else None
+        return ResultRow(
+            one.id, seed, "", "failed", RuleScores(score=0.0), failed, error="モデルを読み込めませんでした。"
+        )
     is_grounded = at % 2 == 1
     share = min(1.0, max(0.0, chance.gauss(0.85 if is_grounded else 0.35 + 0.1 * (at > 1), 0.2)))
     has_abstained = not one.is_answerable and chance.random() < (0.9 if is_grounded else 0.2)
-    marks = Marks(
+    marks = RuleScores(
         score=share if one.is_answerable else float(has_abstained),
         must_include=share if one.is_answerable else None,
         numbers=share if one.is_answerable else None,
@@ -96,6 +108,8 @@ def row(one: Question, seed: int, chance: random.Random, judge: Judge | None, at
         has_abstained=has_abstained,
     )
     text = FORMULA if one.id == "q3" else f"原則として月に1回、年{int(12 * share)}回を標準とします。{HOSTILE}"
-    judged = Judgement(min(3, int(4 * share)), "回数が正解と合う。" * 3, cut_characters=120 * (one.id == "q4"))
+    judged = JudgeScore(min(3, int(4 * share)), "回数が正解と合う。" * 3, cut_characters=120 * (one.id == "q4"))
     seconds = chance.uniform(4, 6) + 3 * is_grounded
-    return Row(one.id, seed, text, "answered", marks, judged if judge else None, seconds, 1.2, 80, tokens_per_s=14.5)
+    return ResultRow(
+        one.id, seed, text, "answered", marks, judged if judge else None, seconds, 1.2, 80, tokens_per_s=14.5
+    )

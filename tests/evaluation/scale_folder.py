@@ -12,8 +12,8 @@ import numpy as np
 from app.base.confidentiality import Label
 from app.chat.presets import Choices
 from app.evaluation.study import scale_plan, scale_results
-from app.evaluation.study.scale_results import Scale
-from app.evaluation.study.study import Contender, Study, Training
+from app.evaluation.study.scale_results import ScaleResults
+from app.evaluation.study.studies import ComparedSystem, Study, Training
 from app.training.runs import run_folders, run_journal
 from trainer import events
 from trainer.events import EvaluationStep, Finished, Started, TrainingStep
@@ -40,7 +40,7 @@ class Folder:
     group_size: int = 0  # 0: no groups
     noise: float = 0.0  # of each example in each run, nats a token
 
-    def study(self, losses: Losses, contenders: tuple[Contender, ...] = ()) -> Study:
+    def study(self, losses: Losses, contenders: tuple[ComparedSystem, ...] = ()) -> Study:
         data = self.root / scale_plan.DATA
         data.mkdir(parents=True)
         groups = [{"group": f"文書{n // self.group_size}"} if self.group_size else {} for n in range(self.examples)]
@@ -107,5 +107,5 @@ def main(losses: Callable[[int, int], float], sizes: Sequence[int] = SIZES, seed
     return {(rows, seed, False): losses(rows, seed) for seed in seeds for rows in sizes}
 
 
-def measured(root: Path, losses: Losses, **how: Any) -> Scale:
+def measured(root: Path, losses: Losses, **how: Any) -> ScaleResults:
     return scale_results.measure(Folder(root, **how).study(losses))

@@ -8,10 +8,19 @@ import pytest
 
 from app.chat.presets import Choices
 from app.documents.grounding.grounding_record import CollectionRef
-from app.evaluation.records import Question, QuestionSet
-from app.evaluation.report import advice, result_reading
-from app.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
-from app.evaluation.study.study import Contender, Made, Study
+from app.evaluation.records import (
+    Evaluation,
+    Judge,
+    JudgeScore,
+    Question,
+    QuestionSet,
+    ResultRow,
+    RuleScores,
+    System,
+    SystemResult,
+)
+from app.evaluation.report import advice, result_view_model
+from app.evaluation.study.studies import ComparedSystem, MadeModel, Study
 from app.inference.local_model import LocalModel
 from app.inference.scoring_files import ExampleScore
 
@@ -24,7 +33,15 @@ def system(number: int, name: str, **others: object) -> System:
 
 def result(of: System, scores: Sequence[float | None], likelihoods: tuple[ExampleScore, ...] = ()) -> SystemResult:
     rows = tuple(
-        Row(f"q{at}", 0, "答え", "answered", Marks(score), None if score is None else Judgement(round(3 * score)), 1.0)
+        ResultRow(
+            f"q{at}",
+            0,
+            "答え",
+            "answered",
+            RuleScores(score),
+            None if score is None else JudgeScore(round(3 * score)),
+            1.0,
+        )
         for at, score in enumerate(scores)
     )
     return SystemResult(of, rows, likelihoods)
@@ -35,7 +52,7 @@ def evaluation(*results: SystemResult, judge: Judge | None = None) -> Evaluation
     return Evaluation("x", "試し", QuestionSet("質問集", 1, "", questions), results, (0,), judge)
 
 
-def study(kind: str, contenders: Sequence[Contender], made: tuple[Made, ...] = ()) -> Study:
+def study(kind: str, contenders: Sequence[ComparedSystem], made: tuple[MadeModel, ...] = ()) -> Study:
     return Study("x", "試し", kind, "質問集", 1, "", "internal", tuple(contenders), (0,), Choices(), 4096, made=made)
 
 
@@ -43,8 +60,12 @@ def model(form: str = "F16", path: str = "/m.gguf") -> LocalModel:
     return LocalModel("m", "モデル", path, 1, "llama", form, 4096, 1.0)
 
 
-def told(kind: str, contenders: Sequence[Contender], found: Evaluation, made: tuple[Made, ...] = ()) -> list[str]:
-    return [one for part in advice.sections(study(kind, contenders, made), Path(), found) for one in part.sentences]
+def told(
+    kind: str, contenders: Sequence[ComparedSystem], found: Evaluation, made: tuple[MadeModel, ...] = ()
+) -> list[str]:
+    return [
+        one for part in advice.advice_sections(study(kind, contenders, made), Path(), found) for one in part.sentences
+    ]
 
 
 def steady(mean: float) -> list[float]:
@@ -62,12 +83,12 @@ WAYS = (
 )
 
 
-def four(means: Sequence[float]) -> tuple[list[Contender], Evaluation]:
+def four(means: Sequence[float]) -> tuple[list[ComparedSystem], Evaluation]:
     contenders, results = [], []
     for number, ((name, is_tuned, has_documents), mean) in enumerate(zip(WAYS, means, strict=True), start=1):
         one = system(number, name, adapter="/a.gguf" if is_tuned else "")
         scope = (CollectionRef(1, "基準"),) if has_documents else ()
-        contenders.append(Contender(one, model(), scope, may_quote=not has_documents))
+        contenders.append(ComparedSystem(one, model(), scope, may_quote=not has_documents))
         results.append(result(one, steady(mean)))
     return contenders, evaluation(*results)
 
@@ -86,7 +107,7 @@ def test_the_simplest_way_that_nothing_clearly_beats_is_advised(means: Sequence[
     assert first.startswith(f"「{wanted}」を勧めます")
 
 
-def merged(means: Sequence[float]) -> tuple[list[Contender], Evaluation]:
+def merged(means: Sequence[float]) -> tuple[list[ComparedSystem], Evaluation]:
     """The tuned model is a file of its own: nothing of it is an adapter."""
     contenders, found = four(means)
     for at in (2, 3):
@@ -100,9 +121,9 @@ def test_a_tuned_model_that_was_merged_into_a_file_is_advised_as_one_with_its_ad
     for means in ((0.2, 0.5, 0.3, 0.8), (0.2, 0.8, 0.3, 0.8), (0.2, 0.2, 0.7, 0.7)):
         assert told("documents", *merged(means)) == told("documents", *four(means))
     contenders, found = merged((0.2, 0.5, 0.3, 0.8))
-    advised = advice.of(study("documents", contenders), Path(), found).system
+    advised = advice.advise(study("documents", contenders), Path(), found).system
     assert advised == contenders[3].system
-    shown = result_reading.read(study("documents", contenders), Path(), found, ())
+    shown = result_view_model.build_result_view(study("documents", contenders), Path(), found, ())
     assert next((one.first, one.second) for one in shown.differences) == ("元のモデル + 資料", "学習後 + 資料")
 
 
@@ -131,7 +152,7 @@ def test_where_a_few_questions_show_no_difference_the_best_mean_is_named_and_not
     rows = zip(found.systems, scores, strict=True)
     few = evaluation(*(result(one.system, some) for one, some in rows))
     for kind in ("documents", "bases"):
-        advised = advice.of(study(kind, contenders), Path(), few)
+        advised = advice.advise(study(kind, contenders), Path(), few)
         said = advised.sections[0].sentences[0]
         assert said == "差があるとは言えません（6 問）。得点が最も高いのは「学習後 + 資料」（0.333）です。"
         assert advised.system == contenders[3].system
@@ -181,7 +202,7 @@ def test_questions_that_nobody_can_score_are_wanted_with_references() -> None:
 def test_the_best_model_is_named_with_those_that_are_as_good() -> None:
     systems = [system(number, name) for number, name in enumerate(("小", "中", "大"), start=1)]
     found = evaluation(*(result(one, steady(mean)) for one, mean in zip(systems, (0.3, 0.7, 0.7), strict=True)))
-    sentences = told("bases", [Contender(one, model()) for one in systems], found)
+    sentences = told("bases", [ComparedSystem(one, model()) for one in systems], found)
     assert "「中」" in sentences[0]
     assert "大 と差があるとは言えません" in sentences[1]
 
@@ -212,11 +233,11 @@ def measured(
 Form = tuple[str, int, tuple[ExampleScore, ...]]
 
 
-def forms(*found: Form, scores: Sequence[float | None] = (0.5,) * COUNT) -> tuple[list[Contender], Evaluation]:
+def forms(*found: Form, scores: Sequence[float | None] = (0.5,) * COUNT) -> tuple[list[ComparedSystem], Evaluation]:
     contenders, results = [], []
     for number, (form, size, likelihoods) in enumerate(found, start=1):
         one = system(number, f"元のモデル {form}", quantization=form, size_bytes=size)
-        contenders.append(Contender(one, model(form), family="base"))
+        contenders.append(ComparedSystem(one, model(form), family="base"))
         results.append(result(one, scores, likelihoods))
     return contenders, evaluation(*results)
 
@@ -252,7 +273,7 @@ def test_losses_of_one_document_count_together() -> None:
     )
     grouped = dataclasses.replace(found, questions=dataclasses.replace(found.questions, questions=asked))
     assert "まだ言えません" in told("quantizations", contenders, grouped)[1]
-    (section,) = advice.sections(study("quantizations", contenders), Path(), grouped)
+    (section,) = advice.advice_sections(study("quantizations", contenders), Path(), grouped)
     assert "95 % 区間（文書などのグループごと）" in section.tables[0].head
 
 
@@ -288,10 +309,10 @@ def test_where_nothing_was_measured_no_form_is_advised(likelihoods: tuple[Exampl
     assert "どの構成が良いかを言えません" in sentence
 
 
-def given(*found: tuple[str, str]) -> tuple[list[Contender], Evaluation]:
+def given(*found: tuple[str, str]) -> tuple[list[ComparedSystem], Evaluation]:
     """Files of a user: names and families."""
     systems = [system(number, name, size_bytes=number) for number, (name, _) in enumerate(found, start=1)]
-    contenders = [Contender(one, model(), family=family) for one, (_, family) in zip(systems, found, strict=True)]
+    contenders = [ComparedSystem(one, model(), family=family) for one, (_, family) in zip(systems, found, strict=True)]
     return contenders, evaluation(*(result(one, steady(0.5), measured(2.0)) for one in systems))
 
 
@@ -304,7 +325,7 @@ def test_different_models_are_no_forms_of_one() -> None:
 def test_every_family_is_drawn_under_a_name_of_its_own() -> None:
     files = [(f"{name} {form}", name) for name in "甲乙丙丁" for form in ("Q8_0", "Q4_K_M")]
     contenders, found = given(*files, ("戊 F16", "戊"))
-    (section,) = advice.sections(study("quantizations", contenders), Path(), found)
+    (section,) = advice.advice_sections(study("quantizations", contenders), Path(), found)
     drawn = "".join(section.plots)
     assert [f">{name} Q8_0 ほか</text>" in drawn for name in "甲乙丙丁"] == [True] * 4
     assert ">戊 F16</text>" in drawn
@@ -312,13 +333,13 @@ def test_every_family_is_drawn_under_a_name_of_its_own() -> None:
 
 def test_what_was_unpacked_from_a_quantized_file_is_said_to_be_also_where_that_form_is_not_compared() -> None:
     contenders, found = forms(("F16", 160, measured(2.0)), ("Q8_0", 49, measured(2.0, 0.001)))
-    made = (Made("/bases/1", "folder", "/starter.gguf", is_shared=True, source_form="Q4_K_M"),)
+    made = (MadeModel("/bases/1", "folder", "/starter.gguf", is_shared=True, source_form="Q4_K_M"),)
     assert "元のファイルは Q4_K_M です" in told("quantizations", contenders, found, made)[-1]
 
 
 def test_the_table_of_forms_has_what_each_loses_with_its_interval() -> None:
     contenders, found = forms(("F16", 160, measured(2.0)), ("Q4_K_M", 49, measured(2.05, 0.08, 0.01)))
-    (section,) = advice.sections(study("quantizations", contenders), Path(), found)
+    (section,) = advice.advice_sections(study("quantizations", contenders), Path(), found)
     (table,) = section.tables
     assert table.rows[0][:3] == ("元のモデル Q4_K_M", "元のモデル F16", "+0.0500")
     assert table.rows[0][3].startswith("+0.04")
@@ -326,5 +347,5 @@ def test_the_table_of_forms_has_what_each_loses_with_its_interval() -> None:
     few = dataclasses.replace(
         found, systems=tuple(result(one.system, [0.5] * COUNT, one.likelihoods[:4]) for one in found.systems)
     )
-    (section,) = advice.sections(study("quantizations", contenders), Path(), few)
+    (section,) = advice.advice_sections(study("quantizations", contenders), Path(), few)
     assert "95 % 区間（質問ごと）" not in section.tables[0].head

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.evaluation.judge.agreement import kappa, spearman
+from app.evaluation.judge.paired_statistics import kappa, spearman
 
 
 def of_table(table: list[list[int]]) -> tuple[list[int], list[int]]:

@@ -9,8 +9,8 @@ import pytest
 from app.base.errors import AppError
 from app.base.files import work_folder
 from app.base.wording import describe_error
-from app.evaluation.report import blind_file
-from app.evaluation.report.blind_file import BlindFile, Retracted, Revealed, Voted
+from app.evaluation.report import blind
+from app.evaluation.report.blind import BlindFile, Retracted, Revealed, Voted
 
 ONE = Voted("q1", "a_better", "base", "tuned", at=1.0)
 TWO = Voted("q2", "both_wrong", "tuned", "base", is_open=True, at=2.0)
@@ -54,7 +54,7 @@ def test_half_a_line_from_a_power_cut_is_dropped_and_the_next_vote_does_not_foll
 
 
 def test_a_file_whose_first_line_is_half_written_begins_anew(tmp_path: Path) -> None:
-    (tmp_path / blind_file.FILE).write_bytes(b'{"type":"Beg')
+    (tmp_path / blind.FILE).write_bytes(b'{"type":"Beg')
     BlindFile(tmp_path).add(ONE)
     assert kept(tmp_path) == (ONE,)
 
@@ -86,7 +86,7 @@ def test_a_damaged_file_is_refused_with_the_next_step_and_left_as_it_is(tmp_path
 
 
 def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    (tmp_path / blind_file.FILE).write_bytes(b'{"type":"Begun","version":2}\n')
+    (tmp_path / blind.FILE).write_bytes(b'{"type":"Begun","version":2}\n')
     with pytest.raises(AppError, match="blind_damaged"):
         BlindFile(tmp_path)
 
@@ -106,7 +106,7 @@ def test_of_two_windows_the_one_that_has_not_seen_the_newest_vote_writes_none(tm
 
 
 def test_while_another_window_writes_it_is_said_that_it_does(tmp_path: Path) -> None:
-    lock = work_folder.acquire_lock(tmp_path / blind_file.LOCK)
+    lock = work_folder.acquire_lock(tmp_path / blind.LOCK)
     try:
         with pytest.raises(AppError) as caught:
             BlindFile(tmp_path).add(ONE)
@@ -122,7 +122,7 @@ def test_nothing_is_held_between_votes_so_that_the_folder_can_be_moved(tmp_path:
     folder.mkdir()
     file = BlindFile(folder)
     file.add(ONE)
-    assert not work_folder.is_locked(folder / blind_file.LOCK)
+    assert not work_folder.is_locked(folder / blind.LOCK)
     folder.rename(tmp_path / "bin")
     with pytest.raises(AppError, match="blind_unwritable"):
         file.add(TWO)

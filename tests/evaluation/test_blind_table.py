@@ -5,16 +5,15 @@ from pathlib import Path
 import openpyxl
 from blind_study import BASE, NAMES, TUNED, blind_study
 
-from app.evaluation.report import blind, blind_table, export
-from app.evaluation.report.blind import BlindComparison
-from app.evaluation.report.blind_file import FILE, BlindFile
+from app.evaluation.report import blind, export
+from app.evaluation.report.blind import FILE, BlindComparison, BlindFile
 from tests.permits import PERMIT
 
 SHEET, SUMS = "ブラインド比較", "ブラインド比較の集計"
 
 
 def compared(folder: Path, count: int = 3) -> BlindComparison:
-    return BlindComparison(blind.pairing(blind_study(count), BASE, TUNED), BlindFile(folder))
+    return BlindComparison(blind.blind_pairing(blind_study(count), BASE, TUNED), BlindFile(folder))
 
 
 def saved(folder: Path, count: int = 3) -> openpyxl.Workbook:
@@ -63,7 +62,7 @@ def test_what_is_still_blind_is_not_told(tmp_path: Path) -> None:
 
 
 def test_without_votes_there_is_no_sheet_and_damaged_ones_leave_the_rest(tmp_path: Path) -> None:
-    assert blind_table.sections(blind_study(3), tmp_path) == ()
+    assert export.blind_sections(blind_study(3), tmp_path) == ()
     (tmp_path / FILE).write_text("{}\n", "utf-8")
     book = saved(tmp_path)
     assert {"結果", SHEET} <= set(book.sheetnames)

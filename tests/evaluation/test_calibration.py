@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from app.base import wording
-from app.evaluation.judge import calibration, judging, seeding
-from app.evaluation.judge.calibration import Calibration, Case
-from app.evaluation.judge.judging import JudgePrompt
-from app.evaluation.records import Question
-from app.evaluation.results import Judgement
+from app.evaluation.judge import judge_calibration, judge_prompt
+from app.evaluation.judge.judge_calibration import CalibrationCase, JudgeCalibration
+from app.evaluation.judge.judge_prompt import JudgePrompt
+from app.evaluation.records import JudgeScore, Question
 from app.inference import prompts
 from app.inference.engine.messages import Ask, Done, Token
 from app.inference.prompts import Turn
@@ -23,27 +22,29 @@ QUESTIONS = [
     Question(f"q{number}", f"設備{number}の上流側の点検は年に何回ですか", f"上流側を年{number}回以上点検する。")
     for number in range(3, 11)
 ]
-Judge = Callable[[Case], int | None]
+Judge = Callable[[CalibrationCase], int | None]
 
 
-def measured(judge: Judge, cases: Sequence[Case] | None = None) -> Calibration:
-    cases = calibration.cases(QUESTIONS) if cases is None else cases
+def measured(judge: Judge, cases: Sequence[CalibrationCase] | None = None) -> JudgeCalibration:
+    cases = judge_calibration.calibration_cases(QUESTIONS) if cases is None else cases
     scores = [judge(case) for case in cases]
-    judgements = [Judgement(score, trouble="" if score is not None else "unreadable") for score in scores]
-    return calibration.measured("Judge 8B", "kotae", cases, judgements)
+    judgements = [JudgeScore(score, trouble="" if score is not None else "unreadable") for score in scores]
+    return judge_calibration.calibrate("Judge 8B", "kotae", cases, judgements)
 
 
-def good(case: Case) -> int:
+def good(case: CalibrationCase) -> int:
     return 3 if case.kind in ("right", "verbose") else 0
 
 
-def human(scores: Sequence[int]) -> list[Case]:
-    return [Case(QUESTIONS[0], f"回答{number}", "human", score) for number, score in enumerate(scores)]
+def human(scores: Sequence[int]) -> list[CalibrationCase]:
+    return [CalibrationCase(QUESTIONS[0], f"回答{number}", "human", score) for number, score in enumerate(scores)]
 
 
 def test_each_right_answer_stands_before_what_is_made_of_it() -> None:
-    cases = calibration.cases([*QUESTIONS[:2], Question("u", "占用料は？", "ない", is_answerable=False)])
-    assert [case.kind for case in cases] == ["right", *seeding.KINDS] * 2
+    cases = judge_calibration.calibration_cases(
+        [*QUESTIONS[:2], Question("u", "占用料は？", "ない", is_answerable=False)]
+    )
+    assert [case.kind for case in cases] == ["right", *judge_calibration.PERTURBATIONS] * 2
     assert cases[0].answer == QUESTIONS[0].reference
     assert cases[1].answer == "上流側を年6回以上点検する。"
     assert len({case.answer for case in cases}) == len(cases) - 2  # an irrelevant one is the other's right one
@@ -65,13 +66,13 @@ def test_a_judge_that_gives_everything_full_points_is_not() -> None:
     found = measured(lambda _case: 3)
     assert found.kappa == 0.0
     assert (found.is_trusted, found.doubt) == (False, "kappa")
-    assert found.blind_to == seeding.FACTUAL
+    assert found.blind_to == judge_calibration.WRONG_PERTURBATIONS
 
 
 def test_a_judge_that_misses_one_kind_is_not_trusted_however_high_its_kappa() -> None:
     found = measured(lambda case: 3 if case.kind == "number" else good(case))
     assert found.kappa is not None
-    assert found.kappa > calibration.LEAST_KAPPA
+    assert found.kappa > judge_calibration.LEAST_KAPPA
     assert (found.is_trusted, found.doubt, found.blind_to) == (False, "seeding", ("number",))
 
 
@@ -99,23 +100,27 @@ def test_length_may_sway_fewer_than_half_of_the_scores(swayed: int, doubt: str) 
 
 
 def test_a_kind_with_few_cases_says_nothing() -> None:
-    cases = [case for case in calibration.cases(QUESTIONS) if case.kind != "negation" or case.question.id == "q3"]
+    cases = [
+        case
+        for case in judge_calibration.calibration_cases(QUESTIONS)
+        if case.kind != "negation" or case.question.id == "q3"
+    ]
     found = measured(lambda case: 3 if case.kind == "negation" else good(case), cases)
     assert next(one.n for one in found.seedings if one.kind == "negation") == 1
     assert found.is_trusted
 
 
 def test_of_few_answers_nothing_is_concluded() -> None:
-    found = measured(good, calibration.cases(QUESTIONS[:3]))
+    found = measured(good, judge_calibration.calibration_cases(QUESTIONS[:3]))
     assert found.kappa == pytest.approx(1.0)
     assert (found.n, found.doubt, found.is_trusted) == (15, "few", None)
 
 
 def test_one_and_the_same_score_everywhere_shows_no_agreement() -> None:
-    rated = [Case(QUESTIONS[0], f"回答 {n}", "human", 2) for n in range(30)]
-    found = calibration.measured("判定", "kotae", rated, [Judgement(2)] * 30)
+    rated = [CalibrationCase(QUESTIONS[0], f"回答 {n}", "human", 2) for n in range(30)]
+    found = judge_calibration.calibrate("判定", "kotae", rated, [JudgeScore(2)] * 30)
     assert (found.kappa, found.n, found.doubt, found.is_trusted) == (None, 30, "constant", None)
-    assert "どれも同じ" in calibration.sentence(found)
+    assert "どれも同じ" in judge_calibration.calibration_sentence(found)
 
 
 def test_without_any_answer_there_is_no_kappa() -> None:
@@ -133,7 +138,7 @@ def test_answers_without_a_score_count_for_nothing_but_their_number() -> None:
 
 def test_people_s_scores_go_before_what_was_made() -> None:
     scores = [0, 1, 2, 3] * 6
-    cases = [*calibration.cases(QUESTIONS), *human(scores)]
+    cases = [*judge_calibration.calibration_cases(QUESTIONS), *human(scores)]
     found = measured(lambda case: good(case) if case.human is None else case.human, cases)
     assert (found.basis, found.n) == ("human", 24)
     assert found.kappa == pytest.approx(1.0)
@@ -157,7 +162,7 @@ def test_a_disagreement_of_three_points_weighs_nine_times_one_of_one() -> None:
 
 
 def test_few_scores_of_people_do_not_replace_what_was_made() -> None:
-    cases = [*calibration.cases(QUESTIONS), *human([0, 3, 3])]
+    cases = [*judge_calibration.calibration_cases(QUESTIONS), *human([0, 3, 3])]
     found = measured(lambda case: good(case) if case.human is None else case.human, cases)
     assert (found.basis, found.n) == ("seeded", 40)
     assert found.spearman == pytest.approx(1.0)
@@ -169,11 +174,15 @@ def test_few_scores_of_people_do_not_replace_what_was_made() -> None:
 def test_the_sentence_says_whether_to_believe_it_why_and_what_next(language: str) -> None:
     wording.use_language(language)
     said = {
-        "trusted": calibration.sentence(measured(good)),
-        "kappa": calibration.sentence(measured(lambda _case: 3)),
-        "seeding": calibration.sentence(measured(lambda case: 3 if case.kind == "number" else good(case))),
-        "length": calibration.sentence(measured(lambda case: 2 if case.kind == "verbose" else good(case))),
-        "few": calibration.sentence(measured(good, [])),
+        "trusted": judge_calibration.calibration_sentence(measured(good)),
+        "kappa": judge_calibration.calibration_sentence(measured(lambda _case: 3)),
+        "seeding": judge_calibration.calibration_sentence(
+            measured(lambda case: 3 if case.kind == "number" else good(case))
+        ),
+        "length": judge_calibration.calibration_sentence(
+            measured(lambda case: 2 if case.kind == "verbose" else good(case))
+        ),
+        "few": judge_calibration.calibration_sentence(measured(good, [])),
     }
     assert len(set(said.values())) == 5
     assert not any("{" in sentence or "?" in sentence for sentence in said.values())
@@ -190,13 +199,13 @@ def test_the_sentence_says_whether_to_believe_it_why_and_what_next(language: str
 
 def test_the_table_has_a_row_for_each_kind_and_says_where_kappa_comes_from() -> None:
     found = dataclasses.replace(measured(good), spearman=0.5, unscored=2)
-    table = calibration.table(found)
+    table = judge_calibration.calibration_table(found)
     assert len(table.head) == 7
     assert table.rows[0] == ("数値の誤り", "8", "3.00", "0.00", "100 %", "0 %", "0 %")
-    assert len(table.rows) == len(seeding.KINDS)
+    assert len(table.rows) == len(judge_calibration.PERTURBATIONS)
     assert {len(row) for row in table.rows} == {len(table.head)}
     assert [note.split("：")[1][:4] for note in table.notes] == ["κ 1.", "ρ 0.", "2 件"]
-    assert calibration.table(measured(good, [])).rows == ()
+    assert judge_calibration.calibration_table(measured(good, [])).rows == ()
 
 
 def test_a_scripted_judge_is_measured_through_a_real_child(tmp_path: Path, tiny_model: Path) -> None:
@@ -204,21 +213,21 @@ def test_a_scripted_judge_is_measured_through_a_real_child(tmp_path: Path, tiny_
     questions = [
         dataclasses.replace(one, text=f'{one.text}\n!say {{"reason": "誤り", "score": 1}}') for one in QUESTIONS[:2]
     ]
-    cases = calibration.cases(questions)
+    cases = judge_calibration.calibration_cases(questions)
     form = catalogue.load().forms["chatml"]
     judgements = []
     with Child("echo", tmp_path / "log") as child:
         child.load(tiny_model)
         for case in cases:
             full = '\n!say {"reason": "正しい", "score": 3}' if case.kind == "right" else ""
-            asked = judging.request(case.question, case.answer + full)
+            asked = judge_prompt.score_request(case.question, case.answer + full)
             assert isinstance(asked, JudgePrompt)
             child.send(
                 Ask("a", prompts.build(form, (Turn(asked.question),), asked.system), max_tokens=asked.max_tokens)
             )
             events = child.events_until(Done)
             text = "".join(event.text for event in events if isinstance(event, Token))
-            judgements.append(judging.read(text, asked.cut_characters))
-    found = calibration.measured("echo", "kotae", cases, judgements)
+            judgements.append(judge_prompt.read_score(text, asked.cut_characters))
+    found = judge_calibration.calibrate("echo", "kotae", cases, judgements)
     assert found.unscored == 0
     assert all((one.right_mean, one.seeded_mean, one.lowered) == (3.0, 1.0, 1.0) for one in found.seedings)

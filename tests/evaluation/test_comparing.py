@@ -6,10 +6,9 @@ import pytest
 
 from app.base import wording
 from app.base.bootstrap import LEAST_UNITS
-from app.evaluation.judge import comparing
-from app.evaluation.judge.comparing import MEASURES, Comparison, compare
-from app.evaluation.records import Question
-from app.evaluation.results import Judgement, Marks, Row, System, SystemResult
+from app.evaluation.judge import paired_statistics
+from app.evaluation.judge.paired_statistics import MEASURES, Comparison, compare
+from app.evaluation.records import JudgeScore, Question, ResultRow, RuleScores, System, SystemResult
 from tests.benchmarks import statistics as simulated
 
 SCORE = MEASURES["score"]
@@ -22,7 +21,7 @@ def questions(count: int, groups: int = 0) -> list[Question]:
 def system(*by_seed: Sequence[float | None], **of_row: object) -> SystemResult:
     """With the scores of each seed, in the order of the questions."""
     rows = [
-        Row(str(at), seed, "答え", "answered", Marks(score=score), **of_row)  # type: ignore[arg-type]
+        ResultRow(str(at), seed, "答え", "answered", RuleScores(score=score), **of_row)  # type: ignore[arg-type]
         for seed, scores in enumerate(by_seed)
         for at, score in enumerate(scores)
     ]
@@ -47,10 +46,10 @@ def test_a_steady_difference_is_one() -> None:
 
 
 def test_a_failed_answer_has_a_score_of_nothing_and_an_unjudged_one_none() -> None:
-    failed = Row("0", 0, "", "failed", Marks(score=0.0), total_s=0.1)
+    failed = ResultRow("0", 0, "", "failed", RuleScores(score=0.0), total_s=0.1)
     assert MEASURES["score"].of(failed) == 0.0
     assert MEASURES["judge"].of(failed) is None
-    judged = Row("0", 0, "答え", "answered", Marks(char_f1=0.4), Judgement(2))
+    judged = ResultRow("0", 0, "答え", "answered", RuleScores(char_f1=0.4), JudgeScore(2))
     assert (MEASURES["judge"].of(judged), MEASURES["char_f1"].of(judged)) == (2, 0.4)
 
 
@@ -97,14 +96,14 @@ def test_only_questions_of_which_both_have_a_value_are_compared() -> None:
 
 
 def test_one_system_has_its_mean_with_an_interval() -> None:
-    found = comparing.mean(system([0.0, 1.0] * 20, [0.0, 1.0] * 20), questions(40, groups=10), SCORE)
+    found = paired_statistics.mean(system([0.0, 1.0] * 20, [0.0, 1.0] * 20), questions(40, groups=10), SCORE)
     assert found is not None
     assert found.by_question.mean == 0.5
     assert found.by_question.low == pytest.approx(0.34, abs=0.02)
     assert found.by_group is not None
     assert found.by_group.units == 10
     assert found.spread == 0.0
-    assert comparing.mean(system([None]), questions(1), SCORE) is None
+    assert paired_statistics.mean(system([None]), questions(1), SCORE) is None
 
 
 # --------------------------------------------------------------------------------- words
@@ -112,15 +111,15 @@ def test_one_system_has_its_mean_with_an_interval() -> None:
 
 def test_a_difference_is_told_with_its_numbers() -> None:
     found = compared(system([0.0] * 20), system([1.0, 0.5] * 10), questions(20))
-    assert comparing.sentence(found, "素", "調整済み") == (
+    assert paired_statistics.comparison_sentence(found, "素", "調整済み") == (
         f"「調整済み」は「素」より良いと言えます（得点の差 +0.750、95 % 区間 {found.by_question.low:+.3f} 〜 "
         f"{found.by_question.high:+.3f}、20 問）。"
     )
     worse = compared(system([1.0] * 20), system([0.0] * 20), questions(20))
-    told = comparing.sentence(worse, "素", "調整済み")
+    told = paired_statistics.comparison_sentence(worse, "素", "調整済み")
     assert "より悪いと言えます（得点の差 \u22121.000、95 % 区間 \u22121.000 〜 \u22121.000" in told
     same = compared(system([0.5] * 20), system([0.5] * 20), questions(20))
-    assert "（得点の差 0.000、95 % 区間 0.000 〜 0.000" in comparing.sentence(same, "素", "調整済み")
+    assert "（得点の差 0.000、95 % 区間 0.000 〜 0.000" in paired_statistics.comparison_sentence(same, "素", "調整済み")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +132,7 @@ def test_a_difference_is_told_with_its_numbers() -> None:
 )
 def test_what_may_be_chance_is_said_to_be_no_difference(after: list[float], groups: int, told: str) -> None:
     found = compared(system([0.0] * len(after)), system(after), questions(len(after), groups))
-    words = comparing.sentence(found, "素", "調整済み")
+    words = paired_statistics.comparison_sentence(found, "素", "調整済み")
     assert "差があるとは言えません" in words
     assert told in words
 

@@ -10,18 +10,17 @@ import pytest
 from app.base import plots, wording
 from app.base.errors import AppError
 from app.base.plots import PlotBar, PlotEstimate
+from app.evaluation.records import Evaluation, Judge, ReportSection, ReportTable, RuleScores
 from app.evaluation.report import answer_table, report
-from app.evaluation.report_parts import Section, Table
-from app.evaluation.results import Evaluation, Judge, Marks
 from tests.evaluation import made_evaluation as made
 from tests.html_page import Page
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uff01-\uff60]")
-ADVICE = Section(
+ADVICE = ReportSection(
     "どれを使うか & <b>",
     ("「元のモデル + 資料」で十分です。",),
     (plots.line_plot("学習量", "行", [plots.PlotSeries("得点", "one", [(0, 1), (1, 2)])]),),
-    (Table(("構成", "差"), (("元のモデル", "+0.05"), ("学習済み", "-")), ("注の一",)),),
+    (ReportTable(("構成", "差"), (("元のモデル", "+0.05"), ("学習済み", "-")), ("注の一",)),),
 )
 
 
@@ -105,7 +104,7 @@ def test_what_systems_are_compared_by_is_said_where_there_are_any() -> None:
     by_rules, alone = "規則で付けた得点で比べています", "ほかに比べられる得点はありません"
     found = made.evaluation(made.UNTRUSTED)
     systems = tuple(
-        dataclasses.replace(one, rows=tuple(dataclasses.replace(row, marks=Marks()) for row in one.rows))
+        dataclasses.replace(one, rows=tuple(dataclasses.replace(row, marks=RuleScores()) for row in one.rows))
         for one in found.systems
     )
     assert by_rules in report.render(found)
@@ -168,8 +167,8 @@ def test_the_figures_beside_a_question_are_the_systems_scores_in_their_order(tex
 def test_one_answer_is_said_to_be_exact_only_where_it_is(judged: Evaluation) -> None:
     row = judged.systems[1].rows[0]
     exact = dataclasses.replace(row, marks=dataclasses.replace(row.marks, is_exact=True))
-    assert "完全一致" in answer_table.told_marks(exact)
-    assert not any("完全一致" in mark for mark in answer_table.told_marks(row))
+    assert "完全一致" in answer_table.score_labels(exact)
+    assert not any("完全一致" in mark for mark in answer_table.score_labels(row))
 
 
 def test_without_a_judge_nothing_of_one_is_shown() -> None:

@@ -13,15 +13,17 @@ from app.base import wording
 from app.base.bootstrap import ConfidenceInterval
 from app.base.confidentiality import ExportRequest, permit_export
 from app.base.errors import AppError
-from app.evaluation.judge.comparing import MEASURES
-from app.evaluation.report import answer_table, export, facts, grids, results_file, tables
-from app.evaluation.report.grids import Column, Grid, Share
-from app.evaluation.report_parts import Section, Table
-from app.evaluation.results import Evaluation, Judgement, Marks, Row
+from app.evaluation.judge.paired_statistics import MEASURES
+from app.evaluation.records import Evaluation, JudgeScore, ReportSection, ReportTable, ResultRow, RuleScores
+from app.evaluation.report import answer_table, export, grids, report, tables
+from app.evaluation.report.grids import GridColumn, ShareValue, ValueGrid
+from app.evaluation.study import studies
 from tests.evaluation import made_evaluation as made
 from tests.permits import PERMIT
 
-SECTION = Section("おすすめ", ("資料で十分です。",), ("<svg></svg>",), (Table(("構成",), (("元",),), ("注",)),))
+SECTION = ReportSection(
+    "おすすめ", ("資料で十分です。",), ("<svg></svg>",), (ReportTable(("構成",), (("元",),), ("注",)),)
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +36,12 @@ def by_rules() -> Evaluation:
     return made.evaluation(None, seeds=(1,))
 
 
-def shown(grid: Grid) -> list[dict[str, str]]:
+def shown(grid: ValueGrid) -> list[dict[str, str]]:
     table = grids.shown(grid)
     return [dict(zip(table.head, row, strict=True)) for row in table.rows]
 
 
-def with_rows(evaluation: Evaluation, *rows: Row) -> Evaluation:
+def with_rows(evaluation: Evaluation, *rows: ResultRow) -> Evaluation:
     """Of one system, with these answers."""
     result = dataclasses.replace(evaluation.systems[0], rows=rows, likelihoods=())
     return dataclasses.replace(evaluation, systems=(result,))
@@ -51,28 +53,28 @@ def with_rows(evaluation: Evaluation, *rows: Row) -> Evaluation:
 @pytest.mark.parametrize(
     ("value", "column", "text"),
     [
-        (None, Column("x", 2), "-"),
-        (math.nan, Column("x", 2), "-"),
-        (2.8349, Column("x", 2), "2.83"),
-        (0.05, Column("x", 3, is_signed=True), "+0.050"),
-        (-0.0001, Column("x", 2, is_signed=True), "0.00"),
-        (1234, Column("x"), "1,234"),
-        (ConfidenceInterval(0.1, -0.04, 0.14, 20), Column("x", 2, is_signed=True), "-0.04〜+0.14"),
-        (Share(17, 20), Column("x"), "17/20"),
-        (Share(0, 0), Column("x"), "-"),
-        ("", Column("x"), ""),
+        (None, GridColumn("x", 2), "-"),
+        (math.nan, GridColumn("x", 2), "-"),
+        (2.8349, GridColumn("x", 2), "2.83"),
+        (0.05, GridColumn("x", 3, is_signed=True), "+0.050"),
+        (-0.0001, GridColumn("x", 2, is_signed=True), "0.00"),
+        (1234, GridColumn("x"), "1,234"),
+        (ConfidenceInterval(0.1, -0.04, 0.14, 20), GridColumn("x", 2, is_signed=True), "-0.04〜+0.14"),
+        (ShareValue(17, 20), GridColumn("x"), "17/20"),
+        (ShareValue(0, 0), GridColumn("x"), "-"),
+        ("", GridColumn("x"), ""),
     ],
 )
 def test_a_value_is_shown_with_its_digits_and_what_is_not_known_is_a_dash(
-    value: grids.Value, column: Column, text: str
+    value: grids.Value, column: GridColumn, text: str
 ) -> None:
     assert grids.text_of(value, column) == text
 
 
 def test_in_a_spreadsheet_an_interval_and_a_share_are_numbers_of_two_columns() -> None:
-    grid = Grid(
-        (Column("名"), Column("区間", 2), Column("件", 0)),
-        (("a", ConfidenceInterval(0.5, 0.1234567, 0.9, 8), Share(3, 4)), ("b", None, None)),
+    grid = ValueGrid(
+        (GridColumn("名"), GridColumn("区間", 2), GridColumn("件", 0)),
+        (("a", ConfidenceInterval(0.5, 0.1234567, 0.9, 8), ShareValue(3, 4)), ("b", None, None)),
     )
     head, rows = grids.cells(grid)
     assert head == ["名", "区間の下限", "区間の上限", "件（件）", "件（全体）"]
@@ -80,8 +82,12 @@ def test_in_a_spreadsheet_an_interval_and_a_share_are_numbers_of_two_columns() -
 
 
 def test_grids_of_the_same_rows_become_one_without_what_is_twice() -> None:
-    one = Grid((Column("名"), Column("点", 2)), (("a", 1.0), ("b", 2.0)), ("注 1",))
-    other = Grid((Column("名"), Column("点", 2), Column("秒", 1)), (("a", 1.0, 5.0), ("b", 2.0, 6.0)), ("注 1", "注 2"))
+    one = ValueGrid((GridColumn("名"), GridColumn("点", 2)), (("a", 1.0), ("b", 2.0)), ("注 1",))
+    other = ValueGrid(
+        (GridColumn("名"), GridColumn("点", 2), GridColumn("秒", 1)),
+        (("a", 1.0, 5.0), ("b", 2.0, 6.0)),
+        ("注 1", "注 2"),
+    )
     both = grids.beside(one, other)
     assert both.rows == (("a", 1.0, 5.0), ("b", 2.0, 6.0))
     assert both.notes == ("注 1", "注 2")
@@ -112,7 +118,7 @@ def test_without_a_judge_there_are_no_columns_of_one(by_rules: Evaluation) -> No
 
 
 def test_a_judge_that_gave_no_score_is_not_said_to_be_none(judged: Evaluation) -> None:
-    row = dataclasses.replace(judged.systems[0].rows[0], judgement=Judgement(None, trouble="unreadable"))
+    row = dataclasses.replace(judged.systems[0].rows[0], judgement=JudgeScore(None, trouble="unreadable"))
     grid = tables.paper(with_rows(judged, row))
     assert shown(grid)[0]["採点の平均（0〜3）"] == "-"
     (note,) = grid.notes
@@ -170,7 +176,10 @@ def test_abstaining_is_told_apart_by_whether_it_is_right(judged: Evaluation) -> 
 
 def test_what_always_abstains_is_seen_by_the_score_of_the_answerable_questions(by_rules: Evaluation) -> None:
     asked = by_rules.questions.questions
-    rows = [Row(one.id, 1, "資料にありません。", "answered", Marks(float(not one.is_answerable))) for one in asked]
+    rows = [
+        ResultRow(one.id, 1, "資料にありません。", "answered", RuleScores(float(not one.is_answerable)))
+        for one in asked
+    ]
     grid = tables.marks(with_rows(by_rules, *rows))
     assert shown(grid)[0]["答えられる質問の得点（0〜1）"] == "0.000"
     assert any("いつも「ない」と答えれば得点 1" in note for note in grid.notes)
@@ -185,15 +194,15 @@ def test_what_always_abstains_is_seen_by_the_score_of_the_answerable_questions(b
 def test_of_few_questions_no_interval_is_shown(count: int, interval: str, by_rules: Evaluation) -> None:
     asked = by_rules.questions.questions[:count]
     few = dataclasses.replace(by_rules, questions=dataclasses.replace(by_rules.questions, questions=asked))
-    rows = [Row(one.id, 1, "答え", "answered", Marks(float(at % 2))) for at, one in enumerate(asked)]
+    rows = [ResultRow(one.id, 1, "答え", "answered", RuleScores(float(at % 2))) for at, one in enumerate(asked)]
     found = {**shown(tables.means(with_rows(few, *rows)))[0]}
     assert found.get("得点の 95 % 区間", "-") == interval
 
 
 def test_what_was_cut_off_is_told_apart_from_what_is_broken_in_itself(by_rules: Evaluation) -> None:
-    broken = Marks(score=0.0, is_broken=True)
-    rows = [Row("q1", 1, "長い", "length", broken), Row("q2", 1, "", "answered", broken)]
-    rows.append(Row("q3", 1, "答え", "answered", Marks(score=1.0)))
+    broken = RuleScores(score=0.0, is_broken=True)
+    rows = [ResultRow("q1", 1, "長い", "length", broken), ResultRow("q2", 1, "", "answered", broken)]
+    rows.append(ResultRow("q3", 1, "答え", "answered", RuleScores(score=1.0)))
     grid = tables.marks(with_rows(by_rules, *rows))
     assert [shown(grid)[0][name] for name in ("途中で切れた", "繰り返し・空")] == ["1/3", "1/3"]
     assert "「回答の長さ」を増やすと" in grid.notes[-1]
@@ -213,7 +222,8 @@ def test_pairs_that_all_lack_questions_are_told_in_one_sentence(judged: Evaluati
 def test_recall_and_mrr_are_those_of_the_gold_ranks(by_rules: Evaluation) -> None:
     asked = by_rules.questions.questions
     rows = [
-        Row(asked[at].id, 1, "答え", "answered", Marks(1.0, gold_rank=rank)) for at, rank in enumerate((1, 4, 0, 2))
+        ResultRow(asked[at].id, 1, "答え", "answered", RuleScores(1.0, gold_rank=rank))
+        for at, rank in enumerate((1, 4, 0, 2))
     ]
     (row,) = shown(tables.documents(with_rows(by_rules, *rows)))
     assert [row[f"根拠の Recall@{depth}（%）"] for depth in (1, 3, 5)] == ["25", "50", "75"]
@@ -222,7 +232,7 @@ def test_recall_and_mrr_are_those_of_the_gold_ranks(by_rules: Evaluation) -> Non
 
 
 def test_only_columns_with_a_value_are_there(by_rules: Evaluation) -> None:
-    bare = with_rows(by_rules, Row("q1", 1, "答え", "answered", Marks(score=1.0)))
+    bare = with_rows(by_rules, ResultRow("q1", 1, "答え", "answered", RuleScores(score=1.0)))
     assert grids.shown(tables.documents(bare)).head == ("構成",)
     assert grids.shown(tables.models(bare)).head == ("構成", "メモリの見込み（GB）", "大きさ（GB）")
     assert "得点の標準偏差（シード間）" not in grids.shown(tables.means(bare)).head
@@ -319,7 +329,7 @@ def test_each_category_has_its_systems_with_intervals(judged: Evaluation) -> Non
 
 
 def test_every_answer_stands_by_its_question_with_its_marks_and_the_reason(judged: Evaluation) -> None:
-    rows = shown(answer_table.every(judged))
+    rows = shown(answer_table.every_answer(judged))
     assert len(rows) == made.COUNT * 4 * 2
     assert [row["構成"] for row in rows[:8:2]] == list(made.SYSTEMS)
     failed = next(row for row in rows if row["エラーの内容"] not in ("", "-"))
@@ -340,12 +350,12 @@ def test_the_largest_changes_come_first_and_show_answers_of_one_seed(judged: Eva
 
 
 def test_an_empty_answer_is_zero_without_a_question_to_the_judge() -> None:
-    assert "採点モデルに聞かずに 0 点" in answer_table.reason(Judgement(0, trouble="empty"))
+    assert "採点モデルに聞かずに 0 点" in answer_table.reason(JudgeScore(0, trouble="empty"))
     assert answer_table.reason(None) == ""
 
 
 def test_conditions_name_the_set_the_judge_and_files_but_no_folder(judged: Evaluation) -> None:
-    told = dict(facts.of(judged))
+    told = dict(report.evaluation_facts(judged))
     assert told["質問集"] == "河川砂防 現場質問（版 3）"
     assert told["質問数"] == "20 問（うち資料にない質問 2 問）"
     assert told["取り扱い"] == "機密"
@@ -355,8 +365,8 @@ def test_conditions_name_the_set_the_judge_and_files_but_no_folder(judged: Evalu
     assert "/home/" not in "".join(told.values())
     systems = [dataclasses.replace(judged.systems[0].system, model_name="お試し用 270M Q4_K_M")]
     named = dataclasses.replace(judged, systems=(dataclasses.replace(judged.systems[0], system=systems[0]),))
-    assert "モデル お試し用 270M Q4_K_M / SHA" in dict(facts.of(named))["構成 1"]
-    assert dict(facts.of(made.evaluation(made.UNCALIBRATED)))["採点は信用できるか"] == "まだ分からない"
+    assert "モデル お試し用 270M Q4_K_M / SHA" in dict(report.evaluation_facts(named))["構成 1"]
+    assert dict(report.evaluation_facts(made.evaluation(made.UNCALIBRATED)))["採点は信用できるか"] == "まだ分からない"
 
 
 # --------------------------------------------------------------------------- export
@@ -381,8 +391,8 @@ def test_differences_of_one_measure_may_know_what_those_of_another_do_not(tmp_pa
     found = made.evaluation(made.UNTRUSTED, seeds=(1,))
     scored = {one.id for one in found.questions.questions[4:7]}  # by the rules
 
-    def unmarked(row: Row) -> Row:
-        return row if row.question_id in scored else dataclasses.replace(row, marks=Marks())
+    def unmarked(row: ResultRow) -> ResultRow:
+        return row if row.question_id in scored else dataclasses.replace(row, marks=RuleScores())
 
     systems = tuple(dataclasses.replace(one, rows=tuple(map(unmarked, one.rows))) for one in found.systems)
     export.save(dataclasses.replace(found, systems=systems), [], tmp_path / "結果.xlsx", permit=PERMIT)
@@ -425,17 +435,20 @@ def test_a_csv_file_holds_the_summary(by_rules: Evaluation, tmp_path: Path) -> N
 
 
 @pytest.fixture
-def of_trainings(by_rules: Evaluation) -> tuple[Evaluation, tuple[Section, ...]]:
+def of_trainings(by_rules: Evaluation) -> tuple[Evaluation, tuple[ReportSection, ...]]:
     """What a study of the amount of data finds: no systems, but tables of its own."""
-    sizes = Table(
+    sizes = ReportTable(
         ("行数", "損失", "変化", "時期"), (("1,200", "2.310", "-0.05", "2024-05"), ("007", "=1+1", "-", "90%"))
     )
-    kept = (Section("データ/量", (), (), (Table(("空",), ()), dataclasses.replace(sizes, notes=("注の一",)))), SECTION)
+    kept = (
+        ReportSection("データ/量", (), (), (ReportTable(("空",), ()), dataclasses.replace(sizes, notes=("注の一",)))),
+        SECTION,
+    )
     return dataclasses.replace(by_rules, systems=()), kept
 
 
 def test_tables_of_sections_are_sheets_with_numbers_and_notes(
-    of_trainings: tuple[Evaluation, tuple[Section, ...]], tmp_path: Path
+    of_trainings: tuple[Evaluation, tuple[ReportSection, ...]], tmp_path: Path
 ) -> None:
     found, sections = of_trainings
     export.save(found, [*sections, SECTION], tmp_path / "結果.xlsx", permit=PERMIT)
@@ -449,7 +462,7 @@ def test_tables_of_sections_are_sheets_with_numbers_and_notes(
 
 
 def test_a_csv_file_holds_the_first_table_with_rows_where_there_are_no_systems(
-    of_trainings: tuple[Evaluation, tuple[Section, ...]], tmp_path: Path
+    of_trainings: tuple[Evaluation, tuple[ReportSection, ...]], tmp_path: Path
 ) -> None:
     found, sections = of_trainings
     export.save(found, sections, tmp_path / "結果.csv", permit=PERMIT)
@@ -478,7 +491,7 @@ def test_an_export_replaces_nothing_and_knows_its_forms(by_rules: Evaluation, tm
 
 def test_the_tables_are_in_english_too(judged: Evaluation) -> None:
     wording.use_language("en")
-    found = [tables.summary(judged), tables.categories(judged), answer_table.every(judged)]
+    found = [tables.summary(judged), tables.categories(judged), answer_table.every_answer(judged)]
     found.append(tables.differences(judged, tables.pairs(judged, MEASURES["score"])))
     heads = " ".join(name for grid in found for name in (*grids.shown(grid).head, *grid.notes))
     ours = heads.replace(made.CATEGORIES[0], "").replace(made.CATEGORIES[1], "").replace(made.SYSTEMS[0], "")
@@ -489,9 +502,9 @@ def test_the_tables_are_in_english_too(judged: Evaluation) -> None:
 
 
 def test_what_was_written_is_read_again(judged: Evaluation, tmp_path: Path) -> None:
-    path = results_file.write(judged, [SECTION], tmp_path)
+    path = studies.write_results(judged, [SECTION], tmp_path)
     assert path.name == "results.json"
-    assert results_file.read(tmp_path) == (judged, (SECTION,))
+    assert studies.read_results(tmp_path) == (judged, (SECTION,))
 
 
 @pytest.mark.parametrize(
@@ -507,13 +520,13 @@ def test_what_was_written_is_read_again(judged: Evaluation, tmp_path: Path) -> N
     ],
 )
 def test_damaged_results_are_said_to_be_so(damage, by_rules: Evaluation, tmp_path: Path) -> None:
-    path = results_file.write(by_rules, [], tmp_path)
+    path = studies.write_results(by_rules, [], tmp_path)
     path.write_text(damage(path.read_text("utf-8")), "utf-8")
     with pytest.raises(AppError) as caught:
-        results_file.read(tmp_path)
+        studies.read_results(tmp_path)
     assert caught.value.code == "evaluation_damaged"
 
 
 def test_no_results_are_damaged_ones(tmp_path: Path) -> None:
     with pytest.raises(AppError, match="evaluation_damaged"):
-        results_file.read(tmp_path)
+        studies.read_results(tmp_path)

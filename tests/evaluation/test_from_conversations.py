@@ -15,8 +15,8 @@ from app.documents.grounding import claims, grounding_record
 from app.documents.grounding.grounding_record import CollectionRef, Grounding
 from app.documents.library import Library
 from app.documents.records import DocumentCollection, DocumentSection, Passage
-from app.evaluation import label_now, question_sets
-from app.evaluation.from_conversations import Collected, collect
+from app.evaluation import current_labels, question_sets
+from app.evaluation.conversation_questions import CollectedQuestions, collect_questions
 from app.evaluation.records import Gold, Question
 
 RUN = "非常用発電機は、毎月1回、無負荷で5分以上の運転を行うことを基本とする。"
@@ -54,14 +54,14 @@ def answered(
     return store.finish_answer(store.add_answer(asked.id, details).id, answer, status, details)
 
 
-def only(collected: Collected) -> Question:
+def only(collected: CollectedQuestions) -> Question:
     (question,) = collected.questions
     return question
 
 
 def test_a_good_answer_is_the_reference_of_its_question(store: Store) -> None:
     rate(store, answered(store, "坪は何平方メートル？", "約 **3.31** m² です。").id, GOOD)
-    question = only(collect(store, []))
+    question = only(collect_questions(store, []))
     assert question.id
     assert replace(question, id="") == Question(
         "", "坪は何平方メートル？", "約 **3.31** m² です。", origin="conversation"
@@ -71,7 +71,7 @@ def test_a_good_answer_is_the_reference_of_its_question(store: Store) -> None:
 def test_of_a_grounded_answer_the_sentences_that_it_rests_on_are_the_evidence(store: Store) -> None:
     text = "非常用発電機は、毎月1回、無負荷で5分以上の運転を行います。[1]"
     rate(store, answered(store, ASKED, text, grounded(text)).id, GOOD)
-    question = only(collect(store, []))
+    question = only(collect_questions(store, []))
     assert question.reference == text.removesuffix("[1]")
     assert question.gold == (Gold(RUN, "管理編.pdf", HEADINGS[0], 21),)
     assert question.group == "管理編.pdf"
@@ -83,12 +83,12 @@ def test_a_source_that_only_a_mark_names_is_evidence_as_a_whole(store: Store) ->
     assert details.grounding is not None
     assert not any(claim.is_supported for claim in details.grounding.claims)
     rate(store, answered(store, "負荷は？", text, details).id, GOOD)
-    assert [gold.quote for gold in only(collect(store, [])).gold] == [f"{RUN}\n{LOAD}"]
+    assert [gold.quote for gold in only(collect_questions(store, [])).gold] == [f"{RUN}\n{LOAD}"]
 
 
 def test_sources_that_a_good_answer_does_not_use_are_no_evidence(store: Store) -> None:
     rate(store, answered(store, ASKED, "はい。", grounded("はい。")).id, GOOD)
-    question = only(collect(store, []))
+    question = only(collect_questions(store, []))
     assert (question.gold, question.group) == ((), "")
 
 
@@ -106,20 +106,20 @@ def test_a_set_follows_the_label_of_what_was_asked_also_where_no_place_is_its_ev
         )
         for name, details in zip(("入札", "規程", "学習元"), told, strict=True):
             rate(store, answered(store, f"{name}の金額は？", "五百億です。", details).id, GOOD)
-        collected = collect(store, library.labelled())
+        collected = collect_questions(store, library.labelled())
         assert [one.gold for one in collected.questions] == [(), (), ()]
         for name, question in zip(("入札", "規程", "学習元"), collected.questions, strict=True):
             kept = question_sets.store(tmp_path / "質問集", name, [question], collected.label)
-            assert label_now.of_set(kept, documents) == "internal"
+            assert current_labels.label_of_set(kept, documents) == "internal"
             library.set_label(ids[name], "secret")
-            assert label_now.of_set(question_sets.find(tmp_path / "質問集", name), documents) == "secret"
+            assert current_labels.label_of_set(question_sets.find(tmp_path / "質問集", name), documents) == "secret"
 
 
 def test_the_correction_of_a_bad_answer_is_the_reference_and_its_sources_are_the_evidence(store: Store) -> None:
     wrong = "燃料は、48時間の連続運転に必要な量を常に備えます。[2]"
     bad = answered(store, ASKED, wrong, grounded(wrong))
     rate(store, bad.id, BAD, "毎月1回、無負荷で5分以上、非常用発電機の運転を行います。[1]")
-    question = only(collect(store, []))
+    question = only(collect_questions(store, []))
     assert question.reference == "毎月1回、無負荷で5分以上、非常用発電機の運転を行います。"
     assert [gold.quote for gold in question.gold] == [RUN], "not what the wrong answer named"
 
@@ -127,7 +127,7 @@ def test_the_correction_of_a_bad_answer_is_the_reference_and_its_sources_are_the
 def test_a_correction_that_no_source_supports_has_no_evidence(store: Store) -> None:
     wrong = "燃料は、48時間の連続運転に必要な量を常に備えます。[2]"
     rate(store, answered(store, ASKED, wrong, grounded(wrong)).id, BAD, "所長の許可があれば、90日に1回でもよい。")
-    assert only(collect(store, [])).gold == ()
+    assert only(collect_questions(store, [])).gold == ()
 
 
 def test_a_good_not_in_the_documents_makes_a_question_without_an_answer(store: Store) -> None:
@@ -137,7 +137,7 @@ def test_a_good_not_in_the_documents_makes_a_question_without_an_answer(store: S
     bad = answered(store, ASKED, "資料にありません。", details)
     rate(store, good.id, GOOD)
     rate(store, bad.id, BAD, RUN)
-    none, some = collect(store, []).questions
+    none, some = collect_questions(store, []).questions
     assert (none.is_answerable, none.reference, none.gold) == (False, "", ())
     assert (some.is_answerable, some.reference, some.gold[0].quote) == (True, RUN, RUN)
 
@@ -146,7 +146,7 @@ def test_a_correction_that_the_documents_do_not_have_it_makes_a_question_without
     sources = tuple(map(grounding_record.source_of, passages()))
     invented = answered(store, ASKED, "年に百回です。[1]", AnswerDetails(grounding=Grounding("answered", sources)))
     rate(store, invented.id, BAD, "資料にありません。")
-    (found,) = collect(store, []).questions
+    (found,) = collect_questions(store, []).questions
     assert (found.is_answerable, found.gold) == (False, ())
 
 
@@ -164,7 +164,7 @@ def test_what_is_left_out_is_counted_by_its_reason(store: Store) -> None:
     for answer, rating, correction in ratings:
         rate(store, answer.id, rating, correction)
     answered(store, "評価していない")
-    found = collect(store, [])
+    found = collect_questions(store, [])
     assert [question.text for question in found.questions] == ["最初の質問", "止めたが直した"]
     assert found.left_out == {"follow_up": 1, "no_reference": 1, "unfinished": 2, "unfit": 1}
     assert len(found.questions) + sum(found.left_out.values()) == len(ratings)
@@ -173,7 +173,7 @@ def test_what_is_left_out_is_counted_by_its_reason(store: Store) -> None:
 def test_of_a_question_asked_twice_the_last_reference_counts(store: Store) -> None:
     for text, rating, correction in (("一", GOOD, ""), ("二", BAD, "三"), ("四", BAD, "")):
         rate(store, answered(store, "同じ　質問\n", text).id, rating, correction)
-    found = collect(store, [])
+    found = collect_questions(store, [])
     assert only(found).reference == "三"
     assert found.left_out == {"repeated": 1, "no_reference": 1}
 
@@ -184,7 +184,7 @@ def test_an_edited_first_question_is_one_of_its_own(store: Store) -> None:
     after = store.finish_answer(store.add_answer(asked.id, AnswerDetails()).id, "答え", "done", AnswerDetails())
     rate(store, before.id, GOOD)
     rate(store, after.id, GOOD)
-    assert [question.text for question in collect(store, []).questions] == ["聞き方一", "聞き方二"]
+    assert [question.text for question in collect_questions(store, []).questions] == ["聞き方一", "聞き方二"]
 
 
 def test_a_rating_that_was_taken_back_and_the_bin_make_no_question(store: Store) -> None:
@@ -193,7 +193,7 @@ def test_a_rating_that_was_taken_back_and_the_bin_make_no_question(store: Store)
     ConversationOrganizer(store.database).bin([binned.conversation_id])
     rate(store, unrated.id, BAD, "正解")
     rate(store, unrated.id, 0)
-    assert collect(store, []) == Collected((), "public", {})
+    assert collect_questions(store, []) == CollectedQuestions((), "public", {})
 
 
 @pytest.mark.parametrize(("label", "expected"), [("public", "public"), ("secret", "secret")])
@@ -202,15 +202,17 @@ def test_the_label_is_the_highest_of_what_was_taken(store: Store, label: Label, 
     other = answered(store, "燃料は？", FUEL, grounded(FUEL, label))
     rate(store, public.id, GOOD)
     rate(store, other.id, GOOD)
-    assert collect(store, []).label == expected
+    assert collect_questions(store, []).label == expected
     rate(store, other.id, BAD)
-    assert collect(store, []).label == "public", "what is left out hands nothing on"
-    assert collect(store, [DocumentCollection(1, "規程", "secret")]).label == "secret", "as its collection is by now"
+    assert collect_questions(store, []).label == "public", "what is left out hands nothing on"
+    assert collect_questions(store, [DocumentCollection(1, "規程", "secret")]).label == "secret", (
+        "as its collection is by now"
+    )
 
 
 def test_the_same_ratings_give_the_same_questions_and_ids_of_their_own(store: Store) -> None:
     for number in range(3):
         rate(store, answered(store, f"質問 {number}").id, GOOD)
-    found = collect(store, [])
+    found = collect_questions(store, [])
     assert len({question.id for question in found.questions}) == 3
-    assert collect(store, []) == found
+    assert collect_questions(store, []) == found

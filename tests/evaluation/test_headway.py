@@ -11,9 +11,8 @@ from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.chat.presets import Choices
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.study import contending, headway, steps
-from app.evaluation.study import study as studies
-from app.evaluation.study.study import Study, Training
+from app.evaluation.study import compared_systems, studies, study_steps
+from app.evaluation.study.studies import Study, Training
 from app.inference.local_model import LocalModel
 
 HEAD = JournalHeader("", "", 0, "", "", (), Choices(), 2048, 0.0)
@@ -23,7 +22,7 @@ def study_in(folder: Path, **others: object) -> Study:
     asked = (Question("a", "一つ目"), Question("b", "二つ目"))
     found = QuestionSet("試験", 1, question_files.sha256(asked), asked)
     model = LocalModel("m", "モデル", "/nowhere.gguf", 1, "llama", "F32", 4096, 1.0)
-    contenders = contending.numbered(contending.contender(model, None) for _ in range(2))
+    contenders = compared_systems.numbered(compared_systems.compared_system(model, None) for _ in range(2))
     one = Study("x", "試し", "questions", "試験", 1, found.sha256, "internal", contenders, (0, 1), Choices(), 2048)
     one = dataclasses.replace(one, **others)  # type: ignore[arg-type]
     studies.create(folder, one, found)
@@ -31,7 +30,7 @@ def study_in(folder: Path, **others: object) -> Study:
 
 
 def answer(folder: Path, id: str, seed: int, lines: int) -> None:
-    journal = BatchJournal.open(steps.out_of(folder, id, seed), HEAD)
+    journal = BatchJournal.open(study_steps.answers_path(folder, id, seed), HEAD)
     for line in range(1, lines + 1):
         journal.add(BatchAnswer(line, "answered", "答え"))
     journal.close()
@@ -39,7 +38,7 @@ def answer(folder: Path, id: str, seed: int, lines: int) -> None:
 
 def test_nothing_is_answered_of_a_new_study(tmp_path: Path) -> None:
     study = study_in(tmp_path / "x", judge=LocalModel("j", "採点", "/j.gguf", 1, "llama", "F32", 4096, 1.0))
-    found = headway.of(study, tmp_path / "x")
+    found = study_steps.study_status(study, tmp_path / "x")
     assert [(one.name, one.answered, one.questions, one.is_measured) for one in found.systems] == [
         ("モデル", 0, 4, False),
         ("モデル（2）", 0, 4, False),
@@ -49,11 +48,11 @@ def test_nothing_is_answered_of_a_new_study(tmp_path: Path) -> None:
 
 def test_whoever_holds_the_folder_is_at_work_on_it(tmp_path: Path) -> None:
     study = study_in(tmp_path / "x")
-    lock = studies.hold(tmp_path / "x")
-    assert headway.of(study, tmp_path / "x").state == "running"
+    lock = studies.lock(tmp_path / "x")
+    assert study_steps.study_status(study, tmp_path / "x").state == "running"
     lock.release()
     (tmp_path / "x" / studies.RESULTS).write_text("{}", "utf-8")
-    assert headway.of(study, tmp_path / "x").state == "finished"
+    assert study_steps.study_status(study, tmp_path / "x").state == "finished"
 
 
 def test_every_seed_counts(tmp_path: Path) -> None:
@@ -61,7 +60,7 @@ def test_every_seed_counts(tmp_path: Path) -> None:
     study = study_in(folder)
     for id, seed, lines in (("s1", 0, 2), ("s1", 1, 2), ("s2", 0, 1)):
         answer(folder, id, seed, lines)
-    found = headway.of(study, folder)
+    found = study_steps.study_status(study, folder)
     assert [(one.answered, one.is_measured) for one in found.systems] == [(4, True), (1, False)]
     assert (found.done, found.steps, found.answered) == (2, 4, 5)
 
@@ -72,7 +71,7 @@ def test_a_run_that_has_not_ended_is_not_trained(tmp_path: Path) -> None:
     study = study_in(folder, trainings=(Training(str(run), 20, 42),))
     run.mkdir(parents=True)
     (run / "events.jsonl").write_text(json.dumps({"event": "started"}), "utf-8")
-    found = headway.of(study, folder)
+    found = study_steps.study_status(study, folder)
     assert (found.trained, found.trainings) == (0, 1)
 
 
@@ -80,5 +79,5 @@ def test_a_folder_without_its_questions_is_damaged(tmp_path: Path) -> None:
     study = study_in(tmp_path / "x")
     (tmp_path / "x" / studies.QUESTIONS).unlink()
     with pytest.raises(AppError) as raised:
-        headway.of(study, tmp_path / "x")
+        study_steps.study_status(study, tmp_path / "x")
     assert raised.value.code == "evaluation_damaged"

@@ -9,10 +9,9 @@ import pytest
 from app.base import wording
 from app.chat.batch.journal import BatchAnswer, Verdict
 from app.documents.grounding.grounding_record import CitedSource, Claim, Grounding
-from app.evaluation.judge import marking
-from app.evaluation.judge.marking import mark
-from app.evaluation.records import Gold, Question
-from app.evaluation.results import Marks
+from app.evaluation.judge import rule_scoring
+from app.evaluation.judge.rule_scoring import score_answer
+from app.evaluation.records import Gold, Question, RuleScores
 
 STARTER = Path(__file__).resolve().parents[2] / "resources/starter_adapter/rows"
 QUESTION = Question("1", "橋脚のかぶりの最小値はいくつですか。", "最小値は100mmである。", ("100mm",))
@@ -20,13 +19,13 @@ GOLD = Question("1", "かぶりは。", gold=(Gold("かぶりは 100mm 以上と
 TEXTS = ("橋脚の形状は円形とする。", "橋脚のかぶりは100mm以上とする。", "特に水中では150mmとする。")
 
 
-def marks(question: Question, answer: str, verdict: Verdict = "answered") -> Marks:
-    return mark(question, BatchAnswer(1, verdict, answer))
+def marks(question: Question, answer: str, verdict: Verdict = "answered") -> RuleScores:
+    return score_answer(question, BatchAnswer(1, verdict, answer))
 
 
-def grounded(answer: str, *claimed: Claim, question: Question = GOLD) -> Marks:
+def grounded(answer: str, *claimed: Claim, question: Question = GOLD) -> RuleScores:
     sources = tuple(CitedSource("基準", "internal", "手引き.pdf", "手引き.pdf", text) for text in TEXTS)
-    return mark(question, BatchAnswer(1, "answered", answer, grounding=Grounding("answered", sources, claimed)))
+    return score_answer(question, BatchAnswer(1, "answered", answer, grounding=Grounding("answered", sources, claimed)))
 
 
 # ------------------------------------------------------------------------ must_include
@@ -144,8 +143,8 @@ def test_without_anything_known_numbers_are_neither_right_nor_wrong() -> None:
     ],
 )
 def test_char_f1_is_of_the_characters_that_both_have_in_the_same_order(one: str, other: str, share: float) -> None:
-    assert marking.similarity(one, other) == pytest.approx(share)
-    assert marking.similarity(other, one) == pytest.approx(share)
+    assert rule_scoring.similarity(one, other) == pytest.approx(share)
+    assert rule_scoring.similarity(other, one) == pytest.approx(share)
 
 
 def test_a_reference_is_held_against_the_answer_without_its_marks() -> None:
@@ -181,7 +180,7 @@ def test_the_rank_is_that_of_the_search_not_the_place_in_the_prompt() -> None:
         for text, score in zip(TEXTS, scores, strict=True)
     )
     third = replace(GOLD, gold=(Gold(TEXTS[2]),))
-    found = mark(third, BatchAnswer(1, "answered", "橋脚です。", grounding=Grounding("answered", sources, ())))
+    found = score_answer(third, BatchAnswer(1, "answered", "橋脚です。", grounding=Grounding("answered", sources, ())))
     assert found.gold_rank == 1
 
 
@@ -314,4 +313,4 @@ def test_abstaining_is_right_only_where_there_is_no_answer() -> None:
 
 def test_of_an_answer_that_failed_nothing_is_known_but_that_it_is_worth_nothing() -> None:
     for question in (QUESTION, replace(QUESTION, is_answerable=False)):
-        assert marks(question, "", "failed") == Marks(score=0.0)
+        assert marks(question, "", "failed") == RuleScores(score=0.0)

@@ -13,7 +13,7 @@ import pytest
 
 from app.base import wording
 from app.base.errors import AppError
-from app.evaluation import question_columns, question_files, question_rows
+from app.evaluation import question_files, question_rows
 from app.evaluation.question_files import QuestionFile
 from app.evaluation.records import Gold, Question
 from tests.permits import PERMIT
@@ -364,7 +364,7 @@ def test_every_heading_that_is_written_is_known(language: str) -> None:
     wording.use_language(language)
     head = question_rows.table_head(2)
     wording.use_language("ja")
-    found = question_columns.find(head)
+    found = question_rows.find_columns(head)
     assert tuple(found.fields) == (
         "id",
         "question",
@@ -375,7 +375,7 @@ def test_every_heading_that_is_written_is_known(language: str) -> None:
         "answerable",
         "origin",
     )
-    assert [tuple(gold) for gold in found.golds] == [question_columns.PARTS] * 2
+    assert [tuple(gold) for gold in found.golds] == [question_rows.PARTS] * 2
     assert found.unused == ()
 
 

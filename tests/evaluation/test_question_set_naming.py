@@ -19,11 +19,11 @@ def code_of(refused: pytest.ExceptionInfo[AppError]) -> str:
 def test_a_renamed_set_keeps_its_versions_and_its_label(tmp_path: Path) -> None:
     question_sets.store(tmp_path, "点検", [BRIDGE], "secret", "a.csv")
     second = question_sets.store(tmp_path, "点検", [RIVER])
-    before = question_sets.kept(tmp_path, "点検")
+    before = question_sets.load_versions(tmp_path, "点検")
     after = question_sets.rename(tmp_path, "点検", " 巡回 ")
     assert (after.name, after.label, after.versions) == ("巡回", "secret", before.versions)
     assert question_sets.find(tmp_path, "巡回").sha256 == second.sha256
-    assert [one.name for one in question_sets.listed(tmp_path)] == ["巡回"]
+    assert [one.name for one in question_sets.list_all(tmp_path)] == ["巡回"]
 
 
 def test_a_name_may_change_in_width_and_case_alone_and_stay_as_it_is(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_change_of_a_set_that_is_gone_makes_no_new_one(tmp_path: Path) -> None
     with pytest.raises(AppError) as refused:
         question_sets.store(tmp_path, "点検", [RIVER], after=first.sha256)
     assert code_of(refused) == "question_set_unknown"
-    assert question_sets.listed(tmp_path) == []
+    assert question_sets.list_all(tmp_path) == []
 
 
 def test_a_set_that_was_to_be_new_adds_nothing_to_one_of_its_name(tmp_path: Path) -> None:
@@ -83,9 +83,9 @@ def test_a_set_that_was_to_be_new_adds_nothing_to_one_of_its_name(tmp_path: Path
 
 def test_the_set_that_a_name_means_is_found_whatever_its_width(tmp_path: Path) -> None:
     question_sets.store(tmp_path, "FAQ", [BRIDGE])
-    sets = question_sets.listed(tmp_path)
-    assert question_sets.named(sets, " ｆａｑ") == sets[0]
-    assert question_sets.named(sets, "FA") is None
+    sets = question_sets.list_all(tmp_path)
+    assert question_sets.find_by_name(sets, " ｆａｑ") == sets[0]
+    assert question_sets.find_by_name(sets, "FA") is None
 
 
 @pytest.mark.parametrize(
@@ -100,4 +100,4 @@ def test_the_set_that_a_name_means_is_found_whatever_its_width(tmp_path: Path) -
     ],
 )
 def test_why_a_question_fits_into_no_set_is_told(question: Question, code: str) -> None:
-    assert question_sets.why_unfit(question) == code
+    assert question_sets.unfit_code(question) == code

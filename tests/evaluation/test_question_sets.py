@@ -22,7 +22,7 @@ RIVER = Question("b", "川はどこか", is_answerable=False)
 
 
 def names(folder: Path) -> list[str]:
-    return [one.name for one in question_sets.listed(folder)]
+    return [one.name for one in question_sets.list_all(folder)]
 
 
 def test_a_set_is_found_by_name_and_version(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_a_set_is_found_by_name_and_version(tmp_path: Path) -> None:
     assert first == QuestionSet("点検", 1, question_files.sha256([BRIDGE]), (BRIDGE,), "internal")
     assert question_sets.find(folder, "点検") == second
     assert question_sets.find(folder, "点検@1") == first
-    (about,) = question_sets.listed(folder)
+    (about,) = question_sets.list_all(folder)
     assert [(one.number, one.count, one.source) for one in about.versions] == [(1, 1, "a.csv"), (2, 2, "")]
     assert [one.sha256 for one in about.versions] == [first.sha256, second.sha256]
 
@@ -142,7 +142,7 @@ def test_what_was_removed_comes_back_the_last_first(tmp_path: Path) -> None:
     assert (place / "1.jsonl").read_bytes() == question_files.to_lines([BRIDGE])
     second = question_sets.store(tmp_path, "点検", [RIVER])
     question_sets.remove(tmp_path, "点検")
-    assert (names(tmp_path), question_sets.removed(tmp_path)) == ([], ["点検"])
+    assert (names(tmp_path), question_sets.list_removed(tmp_path)) == ([], ["点検"])
     question_sets.restore(tmp_path, "点検")
     assert question_sets.find(tmp_path, "点検") == second
     assert question_sets.restore(tmp_path, "点検").name == "点検 (2)"
@@ -166,7 +166,7 @@ def test_what_somebody_else_has_put_into_the_bin_is_left_alone(tmp_path: Path) -
     question_sets.store(tmp_path, "点検", [BRIDGE])
     question_sets.remove(tmp_path, "点検")
     (tmp_path / ".bin" / "点検@1").rename(tmp_path / ".bin" / "点検@x")
-    assert question_sets.removed(tmp_path) == []
+    assert question_sets.list_removed(tmp_path) == []
 
 
 # ------------------------------------------------------------------------- refusing
@@ -217,7 +217,7 @@ def test_a_damaged_set_is_told_and_disturbs_no_other(tmp_path: Path, about: str)
     assert "kotae eval sets remove 点検" in describe_error(raised.value).next
     with pytest.raises(AppError, match="question_set_damaged"):
         question_sets.store(tmp_path, "点検", [BRIDGE])
-    assert [bool(one.versions) for one in question_sets.listed(tmp_path)] == [True, False]  # 別, 点検
+    assert [bool(one.versions) for one in question_sets.list_all(tmp_path)] == [True, False]  # 別, 点検
     question_sets.remove(tmp_path, "点検")
     assert names(tmp_path) == ["別"]
 

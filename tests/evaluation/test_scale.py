@@ -8,11 +8,10 @@ import pytest
 
 from app.base import wording
 from app.base.errors import AppError
-from app.evaluation.records import Gold, Question, QuestionSet
-from app.evaluation.results import System
-from app.evaluation.study import scale, scale_curve, scale_results
-from app.evaluation.study.scale_results import Scale
-from app.evaluation.study.study import Contender, Study
+from app.evaluation.records import Gold, Question, QuestionSet, System
+from app.evaluation.study import scale_report, scale_results
+from app.evaluation.study.scale_results import ScaleResults
+from app.evaluation.study.studies import ComparedSystem, Study
 from app.inference.local_model import LocalModel
 from app.training.runs import run_folders
 from app.training.runs.run_journal import RunHistory
@@ -26,14 +25,14 @@ NO_QUESTIONS = QuestionSet("点検", 0, "", ())
 
 
 def test_the_numbers_of_a_known_curve_are_found_again() -> None:
-    found = scale_curve.fit((50, 100, 200, 400, 800), [law(rows) for rows in (50, 100, 200, 400, 800)])
+    found = scale_report.fit_power_law((50, 100, 200, 400, 800), [law(rows) for rows in (50, 100, 200, 400, 800)])
     assert found == pytest.approx((1.0, 8.0, 0.5), rel=0.03)
 
 
 def test_what_twice_the_data_bring_is_foretold_with_an_interval_that_holds_it(tmp_path: Path) -> None:
     losses = main(lambda rows, seed: law(rows) + 0.01 * (seed - 43), seeds=(42, 43, 44))
     found = measured(tmp_path, losses, noise=0.05)
-    drawn = scale.curve_of(found)
+    drawn = scale_report.curve_of(found)
     assert drawn is not None
     truth = law(400) - law(800)
     assert drawn.gain == pytest.approx(truth, rel=0.05)
@@ -44,7 +43,7 @@ def test_what_twice_the_data_bring_is_foretold_with_an_interval_that_holds_it(tm
 def test_more_noise_makes_the_interval_of_the_gain_wider(tmp_path: Path) -> None:
     widths = []
     for noise in (0.02, 0.2):
-        drawn = scale.curve_of(measured(tmp_path / str(noise), main(lambda rows, _: law(rows)), noise=noise))
+        drawn = scale_report.curve_of(measured(tmp_path / str(noise), main(lambda rows, _: law(rows)), noise=noise))
         assert drawn is not None
         widths.append(drawn.high - drawn.low)
     assert widths[1] > 2 * widths[0]
@@ -61,7 +60,7 @@ def test_more_noise_makes_the_interval_of_the_gain_wider(tmp_path: Path) -> None
     ],
 )
 def test_what_the_sizes_do_not_tell_is_no_curve(losses: list[float]) -> None:
-    assert scale_curve.fit([50 * 2**at for at in range(len(losses))], losses) is None
+    assert scale_report.fit_power_law([50 * 2**at for at in range(len(losses))], losses) is None
 
 
 # ---------------------------------------------------------------------- measurement
@@ -200,11 +199,11 @@ def told(events_: Sequence[events.Event]) -> RunHistory:
 def test_overfitting_is_validation_that_rises_while_training_falls(
     training: Sequence[float], validation: Sequence[float], expected: int | None
 ) -> None:
-    assert scale_results.course_of(told(course(training, validation))).overfit_step == expected
+    assert scale_results.training_curve_of(told(course(training, validation))).overfit_step == expected
 
 
 def test_the_gap_is_that_of_the_best_step() -> None:
-    found = scale_results.course_of(told(course((2.0, 1.5, 1.2, 1.0), (2.5, 1.9, 2.2, 2.4))))
+    found = scale_results.training_curve_of(told(course((2.0, 1.5, 1.2, 1.0), (2.5, 1.9, 2.2, 2.4))))
     assert (found.best_step, found.steps) == (4, 8)
     assert found.gap == pytest.approx(1.9 - 1.5)
     assert found.training[1] == (4, 1.5)
@@ -222,8 +221,8 @@ def test_the_share_of_runs_that_ended_early_leaves_the_control_out(tmp_path: Pat
 # -------------------------------------------------------------------------- advice
 
 
-def advice_of(found: Scale, questions: QuestionSet | None = None) -> tuple[str, str]:
-    advice = scale.advise(found, questions)
+def advice_of(found: ScaleResults, questions: QuestionSet | None = None) -> tuple[str, str]:
+    advice = scale_report.advise(found, questions)
     assert advice.sentence.endswith("。")
     return advice.code, advice.sentence
 
@@ -239,7 +238,7 @@ def test_a_gain_that_cannot_be_worth_it_is_enough(tmp_path: Path) -> None:
     found = measured(tmp_path, main(lambda rows, _: 1.5 - rows / 100_000), noise=0.01)
     code, sentence = advice_of(found)
     assert code == "enough"
-    assert f"{scale.WORTH_NATS}" in sentence
+    assert f"{scale_report.WORTH_NATS}" in sentence
 
 
 def test_more_data_that_make_it_worse_are_enough(tmp_path: Path) -> None:
@@ -296,7 +295,7 @@ def test_questions_about_facts_ask_for_documents(tmp_path: Path, facts: int, exp
 # -------------------------------------------------------------------------- report
 
 
-def full(root: Path, contenders: tuple[Contender, ...] = ()) -> tuple[Study, Path]:
+def full(root: Path, contenders: tuple[ComparedSystem, ...] = ()) -> tuple[Study, Path]:
     losses = main(lambda rows, _: law(rows)) | {(rows, 42, True): law(rows) - 0.05 for rows in SIZES[:-1]}
     return Folder(root, noise=0.05).study(losses, contenders), root
 
@@ -305,7 +304,7 @@ def full(root: Path, contenders: tuple[Contender, ...] = ()) -> tuple[Study, Pat
 def test_the_report_has_every_size_run_and_control_in_the_language_in_use(tmp_path: Path, language: str) -> None:
     study, folder = full(tmp_path)
     wording.use_language(language)
-    verdict, control, runs_ = scale.sections(study, folder, NO_QUESTIONS)
+    verdict, control, runs_ = scale_report.scale_sections(study, folder, NO_QUESTIONS)
     assert len(verdict.tables[0].rows) == 1 + len(SIZES)
     assert len(control.tables[0].rows) == len(control.sentences) == 3
     assert len(runs_.tables[0].rows) == 8 + 3
@@ -321,7 +320,7 @@ def test_the_report_has_every_size_run_and_control_in_the_language_in_use(tmp_pa
 
 def test_the_curve_is_drawn_to_twice_the_rows_and_no_further(tmp_path: Path) -> None:
     study, folder = full(tmp_path)
-    verdict = scale.sections(study, folder, NO_QUESTIONS)[0]
+    verdict = scale_report.scale_sections(study, folder, NO_QUESTIONS)[0]
     assert "800 行" in " ".join(verdict.sentences)
     assert ">800<" in verdict.plots[0]
     assert ">1000<" not in verdict.plots[0]
@@ -332,20 +331,20 @@ def test_where_steps_explain_the_gain_the_curve_s_promise_is_said_to_hold_it(tmp
     for name, losses in (("steps", {(200, 42, True): law(400)}), ("data", {(200, 42, True): law(200)})):
         folder = Folder(tmp_path / name)
         study = folder.study(main(lambda rows, _: law(rows)) | losses)
-        told.append(" ".join(scale.sections(study, folder.root, NO_QUESTIONS)[0].sentences))
+        told.append(" ".join(scale_report.scale_sections(study, folder.root, NO_QUESTIONS)[0].sentences))
     assert ["ステップ数が増える分も含まれます" in one for one in told] == [True, False]
 
 
 def test_three_sizes_have_no_curve_and_say_so(tmp_path: Path) -> None:
     study = Folder(tmp_path, noise=0.05).study(main(lambda rows, _: law(rows), sizes=SIZES[:3]))
-    verdict = scale.sections(study, tmp_path, NO_QUESTIONS)[0]
+    verdict = scale_report.scale_sections(study, tmp_path, NO_QUESTIONS)[0]
     assert any("3 通りしかない" in one for one in verdict.sentences)
     assert ">400<" not in verdict.plots[0]
 
 
 def test_without_a_control_there_is_no_section_of_it(tmp_path: Path) -> None:
     study = Folder(tmp_path, noise=0.05).study(main(lambda rows, _: law(rows)))
-    found = scale.sections(study, tmp_path, NO_QUESTIONS)
+    found = scale_report.scale_sections(study, tmp_path, NO_QUESTIONS)
     assert len(found) == 2
     assert not any("そろえた" in sentence for section in found for sentence in section.sentences)
 
@@ -355,7 +354,7 @@ def test_what_makes_the_numbers_doubtful_is_said(tmp_path: Path) -> None:
     study = folder.study(main(lambda rows, _: law(rows), seeds=(42,)))
     subsets = [{"rows": rows, "removed": 3, "unusable": 0} for rows in SIZES]
     folder.about({"name": "点検", "is_nested": False, "subsets": subsets})
-    verdict = scale.sections(study, tmp_path, NO_QUESTIONS)[0]
+    verdict = scale_report.scale_sections(study, tmp_path, NO_QUESTIONS)[0]
     told = " ".join(verdict.sentences)
     assert "入れ子" in told
     assert "1 通り" in told
@@ -367,8 +366,10 @@ def test_questions_count_only_where_somebody_is_asked(tmp_path: Path) -> None:
     asked = QuestionSet("質問", 1, "", (Question("1", "？", must_include=("180",)),))
     study, folder = full(tmp_path)
     model = LocalModel("m", "m", "m.gguf", 1, "llama", "Q4_K_M", 4096, 0.0)
-    contender = Contender(System("s1", "m", "m.gguf", "m"), model)
-    unasked = scale.sections(study, folder, asked)[0].sentences[0]
-    with_answers = scale.sections(dataclasses.replace(study, contenders=(contender,)), folder, asked)[0].sentences[0]
+    contender = ComparedSystem(System("s1", "m", "m.gguf", "m"), model)
+    unasked = scale_report.scale_sections(study, folder, asked)[0].sentences[0]
+    with_answers = scale_report.scale_sections(dataclasses.replace(study, contenders=(contender,)), folder, asked)[
+        0
+    ].sentences[0]
     assert "資料集" not in unasked
     assert "資料集" in with_answers

@@ -12,10 +12,9 @@ from app.base import paths, wording
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.evaluation import question_files
-from app.evaluation.study import scale_plan, scale_subsets
-from app.evaluation.study import study as studies
-from app.evaluation.study.scale_plan import Planned
-from app.evaluation.study.scale_subsets import Material
+from app.evaluation.study import scale_plan, scale_subsets, studies
+from app.evaluation.study.scale_plan import PlannedScaleStudy
+from app.evaluation.study.scale_subsets import SubsetFiles
 from app.models import local_models
 from app.training import run_plan, spec_builder
 from app.training.data import data_split, file_import
@@ -69,7 +68,7 @@ def refused(call: Callable[[], object]) -> AppError:
 
 
 def test_each_subset_is_the_beginning_of_the_split_s_training_part(data: Path) -> None:
-    material = scale_subsets.nested(data, (20, 50, 100))
+    material = scale_subsets.nested_subsets(data, (20, 50, 100))
     train = (data / "train.jsonl").read_bytes()
     assert [one.rows for one in material.subsets] == [20, 50, 100]
     for one in material.subsets:
@@ -82,19 +81,19 @@ def test_each_subset_is_the_beginning_of_the_split_s_training_part(data: Path) -
 
 def test_by_itself_it_takes_an_eighth_to_all_of_the_training_rows(data: Path) -> None:
     count = len((data / "train.jsonl").read_bytes().splitlines())
-    sizes = [one.rows for one in scale_subsets.nested(data).subsets]
+    sizes = [one.rows for one in scale_subsets.nested_subsets(data).subsets]
     assert sizes == [round(count / 8), round(count / 4), round(count / 2), count]
 
 
 def test_a_file_is_split_as_the_command_does_it(data: Path) -> None:
-    assert scale_subsets.nested(data.parent / "rows.jsonl", (20, 50)).subsets == (
-        scale_subsets.nested(data, (20, 50)).subsets
+    assert scale_subsets.nested_subsets(data.parent / "rows.jsonl", (20, 50)).subsets == (
+        scale_subsets.nested_subsets(data, (20, 50)).subsets
     )
 
 
 def test_rows_of_a_file_that_are_none_are_counted(tmp_path: Path) -> None:
     path = written(tmp_path / "rows.jsonl", [*lines_of(100), {"instruction": "", "output": ""}])
-    assert scale_subsets.nested(path, (20, 50)).unusable == 1
+    assert scale_subsets.nested_subsets(path, (20, 50)).unusable == 1
 
 
 @pytest.mark.parametrize(
@@ -108,19 +107,19 @@ def test_rows_of_a_file_that_are_none_are_counted(tmp_path: Path) -> None:
     ],
 )
 def test_sizes_that_cannot_be_compared_are_refused(data: Path, sizes: tuple[int, ...], code: str) -> None:
-    assert refused(lambda: scale_subsets.nested(data, sizes)).code == code
+    assert refused(lambda: scale_subsets.nested_subsets(data, sizes)).code == code
 
 
 def test_too_few_rows_for_four_sizes_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "few.jsonl", lines_of(60))
-    assert refused(lambda: scale_subsets.nested(path)).code == "scale_few_rows"
+    assert refused(lambda: scale_subsets.nested_subsets(path)).code == "scale_few_rows"
 
 
 def test_a_split_that_was_changed_is_refused(data: Path, tmp_path: Path) -> None:
     data = shutil.copytree(data, tmp_path / "changed")
     with (data / "train.jsonl").open("a", encoding="utf-8") as file:
         file.write("{}\n")
-    assert refused(lambda: scale_subsets.nested(data)).code == "split_changed"
+    assert refused(lambda: scale_subsets.nested_subsets(data)).code == "split_changed"
 
 
 def test_given_subsets_are_exactly_those_rows_in_that_order(tmp_path: Path) -> None:
@@ -128,7 +127,7 @@ def test_given_subsets_are_exactly_those_rows_in_that_order(tmp_path: Path) -> N
     path, indices = written(tmp_path / "all.jsonl", rows), tmp_path / "indices.json"
     drawn = {"20": list(range(40, 0, -2)), "30": list(range(3, 33))}
     indices.write_text(json.dumps(drawn), encoding="utf-8")
-    material = scale_subsets.given(path, indices)
+    material = scale_subsets.given_subsets(path, indices)
     for one, places in zip(material.subsets, drawn.values(), strict=True):
         assert [row["messages"][0]["content"] for row in rows_of(one.raw)] == [
             rows[place]["instruction"] for place in places
@@ -140,7 +139,7 @@ def test_given_subsets_are_exactly_those_rows_in_that_order(tmp_path: Path) -> N
 def test_a_part_of_given_subsets_is_their_beginning(tmp_path: Path) -> None:
     path, indices = written(tmp_path / "all.jsonl", lines_of(200)), tmp_path / "indices.json"
     indices.write_text(json.dumps({"20": list(range(20)), "60": list(range(100, 160))}), encoding="utf-8")
-    whole, half = scale_subsets.given(path, indices), scale_subsets.given(path, indices, 2)
+    whole, half = scale_subsets.given_subsets(path, indices), scale_subsets.given_subsets(path, indices, 2)
     assert [one.rows for one in half.subsets] == [10, 30]
     assert all(two.raw.startswith(one.raw) for one, two in zip(half.subsets, whole.subsets, strict=True))
 
@@ -155,10 +154,10 @@ def test_what_is_like_the_holdout_is_removed_from_given_subsets_and_counted(tmp_
     assert all(copied["instruction"].encode() not in one.raw for one in material.subsets)
 
 
-def _given(folder: Path, rows: list[Any], drawn: dict[str, list[int]], divisor: int = 1) -> Material:
+def _given(folder: Path, rows: list[Any], drawn: dict[str, list[int]], divisor: int = 1) -> SubsetFiles:
     path, indices = written(folder / "all.jsonl", rows), folder / "indices.json"
     indices.write_text(json.dumps(drawn), encoding="utf-8")
-    return scale_subsets.given(path, indices, divisor)
+    return scale_subsets.given_subsets(path, indices, divisor)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +196,7 @@ def test_a_row_that_is_none_is_left_out_of_a_given_subset_and_counted(tmp_path: 
 @pytest.mark.slow
 def test_the_paper_s_subsets_are_its_rows_without_what_is_like_the_holdout(kasensabo: Path) -> None:
     path = kasensabo / "train_all_merged_5578.jsonl"
-    material = scale_subsets.given(path, kasensabo / "subset_indices.json", 4)
+    material = scale_subsets.given_subsets(path, kasensabo / "subset_indices.json", 4)
     lines = path.read_text("utf-8").splitlines()
     drawn = json.loads((kasensabo / "subset_indices.json").read_bytes())
     held = {row["id"] for row in rows_of(material.holdout)}
@@ -217,17 +216,19 @@ def test_the_paper_s_subsets_are_its_rows_without_what_is_like_the_holdout(kasen
 
 
 @pytest.fixture(scope="module")
-def planned(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Planned:
+def planned(tmp_path_factory: pytest.TempPathFactory, data: Path) -> PlannedScaleStudy:
     folder = tmp_path_factory.mktemp("planned")
     where = paths.locate(str(folder / "data"))
-    return plan(folder / "study", where, scale_subsets.nested(data, (20, 60, 200)))
+    return plan(folder / "study", where, scale_subsets.nested_subsets(data, (20, 60, 200)))
 
 
-def plan(folder: Path, where: Paths, material: Material, *, has_control: bool = True, **wishes: Any) -> Planned:
+def plan(
+    folder: Path, where: Paths, material: SubsetFiles, *, has_control: bool = True, **wishes: Any
+) -> PlannedScaleStudy:
     base = folder.parent / "tiny.gguf"
     base = base if base.exists() else tiny.tiny_llama(base)
     said = {"base": str(base), "name": "点検", **wishes}
-    return scale_plan.plan(
+    return scale_plan.plan_trainings(
         folder,
         material,
         lambda files: spec_builder.build_spec({**said, **files}, where, (), "/converter"),
@@ -237,7 +238,7 @@ def plan(folder: Path, where: Paths, material: Material, *, has_control: bool = 
     )
 
 
-def specs_of(planned: Planned) -> list[RunSpec]:
+def specs_of(planned: PlannedScaleStudy) -> list[RunSpec]:
     return [spec.read(Path(one.folder) / run_folders.SPEC) for one in planned.trainings]
 
 
@@ -246,7 +247,7 @@ def steps_of(one: RunSpec, rows: int) -> int:
     return recipe.total_steps(rows, (one.micro_batch or 0) * (one.accumulation or 0), one.epochs, one.max_steps)
 
 
-def test_every_size_is_trained_with_every_seed_and_the_control_with_the_first(planned: Planned) -> None:
+def test_every_size_is_trained_with_every_seed_and_the_control_with_the_first(planned: PlannedScaleStudy) -> None:
     told = [(one.rows, one.seed, one.is_control) for one in planned.trainings]
     first = [(rows, 42, False) for rows in (20, 60, 200)]
     assert told == [*first, (20, 42, True), (60, 42, True), *((rows, 43, False) for rows in (20, 60, 200))]
@@ -255,7 +256,9 @@ def test_every_size_is_trained_with_every_seed_and_the_control_with_the_first(pl
     assert [one.seed for one in specs_of(planned)] == [one.seed for one in planned.trainings]
 
 
-def test_every_run_has_its_own_rows_and_the_very_same_validation_and_holdout(planned: Planned, data: Path) -> None:
+def test_every_run_has_its_own_rows_and_the_very_same_validation_and_holdout(
+    planned: PlannedScaleStudy, data: Path
+) -> None:
     split_hashes = data_split.verify_split(data)["files"]
     for one, training in zip(specs_of(planned), planned.trainings, strict=True):
         assert len(Path(one.train).read_bytes().splitlines()) == training.rows
@@ -264,14 +267,14 @@ def test_every_run_has_its_own_rows_and_the_very_same_validation_and_holdout(pla
             assert Path(getattr(one, part)).read_bytes() == (data / f"{part}.jsonl").read_bytes()
 
 
-def test_no_run_trains_on_a_row_of_the_holdout(planned: Planned) -> None:
+def test_no_run_trains_on_a_row_of_the_holdout(planned: PlannedScaleStudy) -> None:
     for one in specs_of(planned):
         held = {row["id"] for row in rows_of(Path(one.holdout).read_bytes())}
         assert held
         assert not held & {row["id"] for row in rows_of(Path(one.train).read_bytes())}
 
 
-def test_settings_are_those_of_the_largest_whatever_the_size(planned: Planned) -> None:
+def test_settings_are_those_of_the_largest_whatever_the_size(planned: PlannedScaleStudy) -> None:
     """By itself the recipe would give fewer than 100 steps another rate, and fewer rows another rank."""
     main = [one for one, training in zip(specs_of(planned), planned.trainings, strict=True) if not training.is_control]
     settings = {(one.rank, one.dropout, one.learning_rate, one.micro_batch, one.accumulation) for one in main}
@@ -280,7 +283,7 @@ def test_settings_are_those_of_the_largest_whatever_the_size(planned: Planned) -
     assert {(one.epochs, one.evaluations_per_epoch, one.patience) for one in main} == {(3.0, 4, 3)}
 
 
-def test_the_control_has_as_many_steps_as_the_largest_and_is_not_ended_early(planned: Planned) -> None:
+def test_the_control_has_as_many_steps_as_the_largest_and_is_not_ended_early(planned: PlannedScaleStudy) -> None:
     specs = dict(zip([(one.rows, one.is_control) for one in planned.trainings], specs_of(planned), strict=True))
     most = steps_of(specs[200, False], 200)
     assert most > steps_of(specs[20, False], 20)
@@ -295,24 +298,24 @@ def test_the_control_has_as_many_steps_as_the_largest_and_is_not_ended_early(pla
 
 
 def test_steps_that_are_limited_are_the_same_with_and_without_control(tmp_path: Path, where: Paths, data: Path) -> None:
-    made = plan(tmp_path / "study", where, scale_subsets.nested(data, (20, 200)), max_steps=10)
+    made = plan(tmp_path / "study", where, scale_subsets.nested_subsets(data, (20, 200)), max_steps=10)
     steps = [steps_of(one, training.rows) for one, training in zip(specs_of(made), made.trainings, strict=True)]
     assert steps == [9, 10, 10, 9, 10]
 
 
 def test_without_a_control_there_is_none(tmp_path: Path, where: Paths, data: Path) -> None:
-    made = plan(tmp_path / "study", where, scale_subsets.nested(data, (20, 200)), has_control=False)
+    made = plan(tmp_path / "study", where, scale_subsets.nested_subsets(data, (20, 200)), has_control=False)
     assert not any(one.is_control for one in made.trainings)
 
 
-def test_the_estimate_is_of_all_runs(planned: Planned) -> None:
+def test_the_estimate_is_of_all_runs(planned: PlannedScaleStudy) -> None:
     time, disk = planned.largest.time, planned.largest.disk
     assert 2 * time.total_s < planned.seconds < len(planned.trainings) * time.total_s
     assert planned.disk_bytes >= len(planned.trainings) * (disk.checkpoints + disk.adapter)
 
 
 def test_a_plan_that_fails_leaves_nothing_behind(tmp_path: Path, where: Paths, data: Path) -> None:
-    material = scale_subsets.nested(data, (20, 200))
+    material = scale_subsets.nested_subsets(data, (20, 200))
     assert refused(lambda: plan(tmp_path / "study", where, material, rank=0)).code == "spec_invalid"
     assert not (tmp_path / "study").exists()
 
@@ -321,13 +324,13 @@ def test_a_folder_that_another_study_has_just_begun_is_left_as_it_is(tmp_path: P
     begun = tmp_path / "x" / scale_plan.DATA / "train-10.jsonl"
     begun.parent.mkdir(parents=True)
     begun.write_bytes(b"rows")
-    material = scale_subsets.nested(data, (20, 200))
+    material = scale_subsets.nested_subsets(data, (20, 200))
     assert refused(lambda: plan(tmp_path / "x", where, material)).code == "evaluation_unwritable"
     assert begun.read_bytes() == b"rows"
 
 
-def test_the_holdout_is_the_question_set_where_none_is_named(planned: Planned, data: Path) -> None:
-    material = scale_subsets.nested(data, (20, 200))
+def test_the_holdout_is_the_question_set_where_none_is_named(planned: PlannedScaleStudy, data: Path) -> None:
+    material = scale_subsets.nested_subsets(data, (20, 200))
     questions = scale_plan.holdout_questions(material, Path(planned.trainings[0].folder).parents[1])
     held = rows_of(material.holdout)
     assert [one.text for one in questions.questions] == [row["messages"][-2]["content"] for row in held]
@@ -340,14 +343,14 @@ def test_held_out_rows_that_no_question_set_can_hold_are_no_questions(tmp_path: 
     (tmp_path / scale_plan.DATA).mkdir()
     rows = [{"messages": pair, "group": group} for pair, group in zip(pairs, groups, strict=True)]
     written(tmp_path / scale_plan.DATA / "holdout.jsonl", rows)
-    questions = scale_plan.holdout_questions(scale_subsets.nested(data, (20, 200)), tmp_path)
+    questions = scale_plan.holdout_questions(scale_subsets.nested_subsets(data, (20, 200)), tmp_path)
     assert [one.text for one in questions.questions] == ["堤防とは？", "橋とは？"]
     assert question_files.from_lines(question_files.to_lines(questions.questions), "") == questions.questions
 
 
-def test_questions_are_asked_of_the_base_and_of_each_size_once(planned: Planned) -> None:
+def test_questions_are_asked_of_the_base_and_of_each_size_once(planned: PlannedScaleStudy) -> None:
     model = local_models.describe(Path(planned.asked.base))
-    found = scale_plan.contenders(model, planned.asked, planned.trainings)
+    found = scale_plan.planned_systems(model, planned.asked, planned.trainings)
     assert len({one.system.id for one in found}) == 4
     assert [one.system.adapter for one in found] == [
         "",

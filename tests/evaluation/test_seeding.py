@@ -7,12 +7,12 @@ import pytest
 
 from app.documents.grounding import modality
 from app.documents.values import quantities
-from app.evaluation.judge import seeding
+from app.evaluation.judge import judge_calibration
 from app.evaluation.records import Question
 
 
 def seeded(kind: str, reference: str, asked: str = "どうしますか") -> str | None:
-    return seeding.seeded(kind, Question("q", asked, reference))
+    return judge_calibration.perturbed(kind, Question("q", asked, reference))
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,12 @@ def test_an_irrelevant_answer_is_of_another_group_and_another_answer() -> None:
         Question("5", "e", "理由", group="y", is_answerable=False),
         Question("6", "f", "六つ目", group="y"),
     ]
-    assert seeding.seeded("irrelevant", questions[0], questions) == "六つ目"
-    assert seeding.seeded("irrelevant", questions[5], questions) == "一つ目"
-    assert seeding.seeded("irrelevant", questions[0], questions[:2]) is None
+    assert judge_calibration.perturbed("irrelevant", questions[0], questions) == "六つ目"
+    assert judge_calibration.perturbed("irrelevant", questions[5], questions) == "一つ目"
+    assert judge_calibration.perturbed("irrelevant", questions[0], questions[:2]) is None
     alone = [Question("1", "a", "一つ目"), Question("2", "b", "二つ目")]
-    assert seeding.seeded("irrelevant", alone[0], alone) == "二つ目"
-    assert seeding.seeded("irrelevant", alone[0], ()) is None
+    assert judge_calibration.perturbed("irrelevant", alone[0], alone) == "二つ目"
+    assert judge_calibration.perturbed("irrelevant", alone[0], ()) is None
 
 
 def test_a_verbose_answer_holds_the_right_one_and_the_question_and_no_value_of_its_own() -> None:
@@ -152,10 +152,10 @@ def test_a_verbose_answer_holds_the_right_one_and_the_question_and_no_value_of_i
 WITHOUT = (Question("q", "どうする"), Question("q", "どうする", " \n"), Question("q", "?", "24m", is_answerable=False))
 
 
-@pytest.mark.parametrize("kind", seeding.KINDS)
+@pytest.mark.parametrize("kind", judge_calibration.PERTURBATIONS)
 @pytest.mark.parametrize("question", WITHOUT)
 def test_without_a_right_answer_nothing_is_made(kind: str, question: Question) -> None:
-    assert seeding.seeded(kind, question, (Question("r", "何", "6回行う。"),)) is None
+    assert judge_calibration.perturbed(kind, question, (Question("r", "何", "6回行う。"),)) is None
 
 
 def test_a_kind_that_is_none_is_refused() -> None:
@@ -167,9 +167,15 @@ def test_of_real_answers_most_can_be_made_wrong_and_each_differs(kasensabo: Path
     lines = (kasensabo / "eval" / "grounded_dev.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     questions = [Question(row["id"], row["question"], row["answer"], group=row["volume"]) for row in rows]
-    made = {kind: [seeding.seeded(kind, question, questions) for question in questions] for kind in seeding.KINDS}
+    made = {
+        kind: [judge_calibration.perturbed(kind, question, questions) for question in questions]
+        for kind in judge_calibration.PERTURBATIONS
+    }
     counts = {kind: sum(one is not None for one in answers) for kind, answers in made.items()}
-    assert made == {kind: [seeding.seeded(kind, one, questions) for one in questions] for kind in seeding.KINDS}
+    assert made == {
+        kind: [judge_calibration.perturbed(kind, one, questions) for one in questions]
+        for kind in judge_calibration.PERTURBATIONS
+    }
     assert counts["irrelevant"] == counts["verbose"] == len(questions) == 76
     assert counts["number"] > 35
     assert counts["negation"] > 60

@@ -11,13 +11,11 @@ from app.base.errors import AppError
 from app.base.files import work_folder
 from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.chat.presets import Choices
-from app.evaluation.records import Question, QuestionSet
-from app.evaluation.results import System
-from app.evaluation.study import planning, steps
-from app.evaluation.study import study as studies
-from app.evaluation.study.planning import Asking
-from app.evaluation.study.steps import Answers, Likelihood
-from app.evaluation.study.study import Contender, Made, Rated, Study, Training
+from app.evaluation.records import Question, QuestionSet, System
+from app.evaluation.study import planning, studies, study_steps
+from app.evaluation.study.planning import AnswerParameters
+from app.evaluation.study.studies import ComparedSystem, MadeModel, RatedAnswer, Study, Training
+from app.evaluation.study.study_steps import PendingAnswers, PendingLikelihood
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.training.runs import run_folders
 from tests.waiting import LIMIT_S
@@ -27,17 +25,17 @@ QUESTIONS = QuestionSet("堤防", 2, "0" * 64, (Question("a", "一つ目？", "�
 CHOICES = Choices(temperature=0.0, max_tokens=20)
 
 
-def contender(number: int, path: str, family: str = "") -> Contender:
+def contender(number: int, path: str, family: str = "") -> ComparedSystem:
     files = (FileFingerprint("x.gguf", 1, 2, "abc"),)
     model = LocalModel(
         f"m{number}", f"モデル {number}", path, 1, "llama", "F16", 4096, 1.0, form_id="llama3",
         speeds={"plain": {"a": 1}},
         files=files,
     )  # fmt: skip
-    return Contender(System(f"s{number}", f"構成 {number}", path, model.name), model, family=family)
+    return ComparedSystem(System(f"s{number}", f"構成 {number}", path, model.name), model, family=family)
 
 
-def study(*contenders: Contender, **others: object) -> Study:
+def study(*contenders: ComparedSystem, **others: object) -> Study:
     fields: dict[str, object] = {
         "id": "x", "name": "試し", "kind": "questions", "set_name": "堤防", "set_version": 2, "set_sha256": "0" * 64,
         "label": "internal", "contenders": contenders, "seeds": (0,), "choices": CHOICES, "context_tokens": 2048,
@@ -47,7 +45,7 @@ def study(*contenders: Contender, **others: object) -> Study:
 
 def answer(folder: Path, system: str, seed: int = 0, count: int = 2) -> None:
     head = JournalHeader("", "", 0, system, system, (), CHOICES, 2048, 0.0)
-    kept = BatchJournal.open(steps.out_of(folder, system, seed), head)
+    kept = BatchJournal.open(study_steps.answers_path(folder, system, seed), head)
     for line in range(len(kept.results) + 1, count + 1):
         kept.add(BatchAnswer(line, "answered", "はい"))
     kept.close()
@@ -65,11 +63,11 @@ def train(folder: Path) -> None:
 def test_a_name_is_one_line_of_which_everything_is_seen(tmp_path: Path) -> None:
     hidden, shown = "橋\u202eniot\U000e0041\x1b[2K\n点検\u2060", "橋niot[2K 点検"
     studies.create(tmp_path / "x", study(name=hidden, set_name=hidden), QUESTIONS)  # by an earlier version
-    (entry,) = studies.listed(tmp_path)
+    (entry,) = studies.list_all(tmp_path)
     assert entry.study is not None
     assert (entry.study.name, entry.study.set_name) == (shown, shown)
     assert studies.find(tmp_path, shown).id == "x"
-    planned = planning.study(tmp_path, "questions", QUESTIONS, (), Asking(name=hidden))
+    planned = planning.plan_study(tmp_path, "questions", QUESTIONS, (), AnswerParameters(name=hidden))
     assert (planned.name, planned.id.isprintable()) == (shown, True)
 
 
@@ -82,9 +80,9 @@ def folder(tmp_path: Path) -> Path:
 
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     whole = study(
-        contender(1, "/a.gguf", "base"), made=(Made("/a.gguf", "F16", "/folder", size_bytes=5),),
+        contender(1, "/a.gguf", "base"), made=(MadeModel("/a.gguf", "F16", "/folder", size_bytes=5),),
         judge=contender(2, "/b").model,
-        trainings=(Training("/run", 50, 1, is_control=True),), rated=(Rated(1, "はい", 3),), seeds=(0, 1),
+        trainings=(Training("/run", 50, 1, is_control=True),), rated=(RatedAnswer(1, "はい", 3),), seeds=(0, 1),
     )  # fmt: skip
     studies.create(tmp_path / "y", whole, QUESTIONS)
     assert studies.read(tmp_path / "y") == whole
@@ -99,7 +97,7 @@ def test_a_damaged_study_is_told_and_listed_as_such(folder: Path, content: bytes
     with pytest.raises(AppError) as caught:
         studies.read(folder)
     assert caught.value.code == "evaluation_damaged"
-    assert [(one.id, one.study) for one in studies.listed(folder.parent)] == [("x", None)]
+    assert [(one.id, one.study) for one in studies.list_all(folder.parent)] == [("x", None)]
 
 
 def test_a_study_is_found_by_a_part_of_its_name(folder: Path) -> None:
@@ -127,35 +125,35 @@ def test_a_name_that_is_taken_gets_a_number(folder: Path) -> None:
 
 
 def test_what_was_removed_is_restored_unless_its_place_is_taken(folder: Path) -> None:
-    before = studies.listed(folder.parent)
+    before = studies.list_all(folder.parent)
     studies.remove(before[0])
-    assert studies.listed(folder.parent) == []
+    assert studies.list_all(folder.parent) == []
     assert studies.restore(folder.parent, "試し") == before[0]
     studies.remove(before[0])
     studies.create(folder, study(), QUESTIONS)
     with pytest.raises(AppError) as caught:
         studies.restore(folder.parent, "試し")
     assert caught.value.code == "evaluation_unwritable"
-    assert len(studies.listed(folder.parent / studies.BIN)) == 1
+    assert len(studies.list_all(folder.parent / studies.BIN)) == 1
 
 
 def test_who_works_on_a_study_keeps_others_from_it(folder: Path) -> None:
-    lock = studies.hold(folder)
-    assert studies.listed(folder.parent)[0].state == "running"
-    for refused in (lambda: studies.hold(folder), lambda: studies.remove(studies.find(folder.parent, "x"))):
+    lock = studies.lock(folder)
+    assert studies.list_all(folder.parent)[0].state == "running"
+    for refused in (lambda: studies.lock(folder), lambda: studies.remove(studies.find(folder.parent, "x"))):
         with pytest.raises(AppError) as caught:
             refused()
         assert caught.value.code == "evaluation_busy"
     lock.release()
-    assert studies.listed(folder.parent)[0].state == "waiting"
+    assert studies.list_all(folder.parent)[0].state == "waiting"
     studies.remove(studies.find(folder.parent, "x"))
     assert not folder.exists()
 
 
 def test_who_looks_at_a_study_for_a_moment_does_not_work_on_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work_folder, "_LIMIT_S", LIMIT_S)
-    threading.Timer(0.1, studies.hold(folder).release).start()
-    taken = studies.hold(folder)
+    threading.Timer(0.1, studies.lock(folder).release).start()
+    taken = studies.lock(folder)
     assert taken.is_locked
     taken.release()
 
@@ -170,45 +168,45 @@ def test_two_that_begin_at_once_in_one_folder_do_not_share_it(folder: Path) -> N
 # -------------------------------------------------------------------------- steps
 
 
-def walk(one: Study, folder: Path) -> Iterator[steps.Step]:
+def walk(one: Study, folder: Path) -> Iterator[study_steps.Step]:
     """Does what is next until nothing is left, as far as the next look can see."""
-    while (step := steps.next_step(one, folder, 2)) is not None:
+    while (step := study_steps.next_step(one, folder, 2)) is not None:
         yield step
         match step:
-            case Made():
+            case MadeModel():
                 Path(step.path).write_bytes(b"made")
             case Training():
                 train(Path(step.folder))
-            case Likelihood():
+            case PendingLikelihood():
                 step.target.touch()
                 if step.makes_reference:
                     Path(step.reference).touch()
-            case Answers():
+            case PendingAnswers():
                 answer(folder, step.contender.system.id, step.seed)
-        for path in steps.not_needed(one, folder, 2):
+        for path in study_steps.unneeded_files(one, folder, 2):
             path.unlink()
 
 
 def test_every_system_is_asked_with_every_seed(folder: Path) -> None:
     one = study(contender(1, "/a"), contender(2, "/b"), seeds=(0, 1))
-    asked = [(step.contender.system.id, step.seed) for step in walk(one, folder) if isinstance(step, Answers)]
+    asked = [(step.contender.system.id, step.seed) for step in walk(one, folder) if isinstance(step, PendingAnswers)]
     assert asked == [("s1", 0), ("s1", 1), ("s2", 0), ("s2", 1)]
 
 
 def test_half_answered_questions_are_gone_on_with(folder: Path) -> None:
     one = study(contender(1, "/a"))
     answer(folder, "s1", count=1)
-    assert (steps.done(one, folder, 2), steps.total(one)) == (0, 1)
-    assert isinstance(steps.next_step(one, folder, 2), Answers)
+    assert (study_steps.done_steps(one, folder, 2), study_steps.total_steps(one)) == (0, 1)
+    assert isinstance(study_steps.next_step(one, folder, 2), PendingAnswers)
     answer(folder, "s1", count=2)
-    assert (steps.done(one, folder, 2), steps.total(one)) == (1, 1)
-    assert steps.next_step(one, folder, 2) is None
+    assert (study_steps.done_steps(one, folder, 2), study_steps.total_steps(one)) == (1, 1)
+    assert study_steps.next_step(one, folder, 2) is None
 
 
 def test_trainings_come_before_the_questions(folder: Path, tmp_path: Path) -> None:
     runs = tuple(Training(str(tmp_path / f"run{rows}"), rows, 0) for rows in (50, 100))
     kinds = [type(step).__name__ for step in walk(study(contender(1, "/a"), trainings=runs), folder)]
-    assert kinds == ["Training", "Training", "Answers"]
+    assert kinds == ["Training", "Training", "PendingAnswers"]
 
 
 def quantized(folder: Path) -> Study:
@@ -216,8 +214,8 @@ def quantized(folder: Path) -> Study:
     base, small = str(folder / "models" / "base"), str(folder / "models" / "small")
     tuned, tuned_small = str(folder / "models" / "tuned"), str(folder / "models" / "tuned-small")
     made = (
-        Made(base, "F16", str(folder)), Made(small, "Q8_0", base),
-        Made(tuned, "F16", base, "/adapter"), Made(tuned_small, "Q8_0", tuned),
+        MadeModel(base, "F16", str(folder)), MadeModel(small, "Q8_0", base),
+        MadeModel(tuned, "F16", base, "/adapter"), MadeModel(tuned_small, "Q8_0", tuned),
     )  # fmt: skip
     families = [("base", base), ("base", small), ("tuned", tuned), ("tuned", tuned_small)]
     contenders = [contender(number, path, family) for number, (family, path) in enumerate(families, start=1)]
@@ -228,9 +226,9 @@ def test_files_are_made_when_something_waits_for_them_and_deleted_after_the_last
     one = quantized(folder)
     told, most = [], 0
     for step in walk(one, folder):
-        told.append(Path(step.path).name if isinstance(step, Made) else type(step).__name__)
+        told.append(Path(step.path).name if isinstance(step, MadeModel) else type(step).__name__)
         most = max(most, len([path for path in (folder / "models").iterdir() if path.name != "x"]))
-    each = ["Likelihood", "Answers"]
+    each = ["PendingLikelihood", "PendingAnswers"]
     assert told == ["base", *each, "small", *each, "tuned", *each, "tuned-small", *each]
     assert most == 2
     assert list((folder / "models").iterdir()) == []
@@ -239,7 +237,7 @@ def test_files_are_made_when_something_waits_for_them_and_deleted_after_the_last
 
 def test_the_first_of_a_family_is_what_the_others_are_compared_with(folder: Path) -> None:
     one = quantized(folder)
-    found = [step for step in walk(one, folder) if isinstance(step, Likelihood)]
+    found = [step for step in walk(one, folder) if isinstance(step, PendingLikelihood)]
     assert [step.makes_reference for step in found] == [True, False, True, False]
     assert found[0].reference == found[1].reference != found[2].reference == found[3].reference
 
@@ -248,39 +246,39 @@ def test_a_reference_that_was_lost_is_made_again(folder: Path) -> None:
     one = quantized(folder)
     walked = walk(one, folder)
     step = next(walked)
-    while not (isinstance(step, Made) and step.path.endswith("/small")):
+    while not (isinstance(step, MadeModel) and step.path.endswith("/small")):
         step = next(walked)
     for path in (folder / "likelihoods").glob("reference-*"):
         path.unlink()
-    again = steps.next_step(one, folder, 2)
-    assert isinstance(again, Likelihood)
+    again = study_steps.next_step(one, folder, 2)
+    assert isinstance(again, PendingLikelihood)
     assert again.makes_reference
 
 
 def test_the_size_of_a_file_is_known_when_it_is_gone(folder: Path) -> None:
     path = folder / "models" / "form.gguf"
-    one = study(contender(1, str(path)), made=(Made(str(path), "Q8_0", "/a"),))
-    assert steps.size_bytes(path) == 0
+    one = study(contender(1, str(path)), made=(MadeModel(str(path), "Q8_0", "/a"),))
+    assert study_steps.size_bytes(path) == 0
     path.write_bytes(b"12345")
-    steps.drop(one, folder, 2)
+    study_steps.delete_unneeded(one, folder, 2)
     assert path.exists()  # it is waited for
     answer(folder, "s1")
-    steps.drop(one, folder, 2)
+    study_steps.delete_unneeded(one, folder, 2)
     assert not path.exists()
-    assert steps.size_bytes(path) == 5
+    assert study_steps.size_bytes(path) == 5
 
 
 def test_checkpoints_of_a_run_that_was_killed_after_its_end_go_too(folder: Path, tmp_path: Path) -> None:
     run = Training(str(tmp_path / "run"), 50, 0)
     (tmp_path / "run" / "checkpoints" / "checkpoint-1").mkdir(parents=True)
     one = study(contender(1, "/a"), trainings=(run,))
-    steps.drop(one, folder, 2)
+    study_steps.delete_unneeded(one, folder, 2)
     assert (tmp_path / "run" / "checkpoints").exists()
     for name in ("holdout.json", "adapter.gguf"):
         (tmp_path / "run" / name).touch()
-    assert not steps.is_trained(run)  # it was killed before it told its end, and tells it when it goes on
+    assert not study_steps.is_trained(run)  # it was killed before it told its end, and tells it when it goes on
     train(tmp_path / "run")
-    steps.drop(one, folder, 2)
+    study_steps.delete_unneeded(one, folder, 2)
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
@@ -288,13 +286,13 @@ def test_the_room_for_forms_is_known_before_the_first(folder: Path) -> None:
     one = quantized(folder)
     sizes = (16, 5, 16, 4)
     made = tuple(dataclasses.replace(made, size_bytes=size) for made, size in zip(one.made, sizes, strict=True))
-    assert steps.peak_bytes(dataclasses.replace(one, made=made)) == 16 + 16  # base and what is merged of it
-    assert steps.peak_bytes(study(contender(1, "/a"))) == 0
+    assert study_steps.peak_bytes(dataclasses.replace(one, made=made)) == 16 + 16  # base and what is merged of it
+    assert study_steps.peak_bytes(study(contender(1, "/a"))) == 0
 
 
 def test_one_without_others_of_its_family_is_no_reference(folder: Path) -> None:
     one = study(contender(1, "/a", "llama"), contender(2, "/b", "qwen"), has_likelihoods=True)
-    found = [step for step in walk(one, folder) if isinstance(step, Likelihood)]
+    found = [step for step in walk(one, folder) if isinstance(step, PendingLikelihood)]
     assert [(step.makes_reference, step.reference) for step in found] == [(False, ""), (False, "")]
 
 

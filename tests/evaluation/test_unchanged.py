@@ -11,10 +11,9 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.study import contending, steps, unchanged
-from app.evaluation.study import study as studies
-from app.evaluation.study.contending import Documents, Tuning
-from app.evaluation.study.study import Made, Study
+from app.evaluation.study import compared_systems, studies, study_preflight, study_steps
+from app.evaluation.study.compared_systems import DocumentScope, Tuning
+from app.evaluation.study.studies import MadeModel, Study
 from app.inference.local_model import FileFingerprint, LocalModel
 from tests.evaluation.test_study import answer
 
@@ -32,15 +31,17 @@ class Desk:
         self.model = LocalModel("m", "モデル", str(self.path), 7, "llama", "F16", 4096, 1.0, files=(mark,))
 
     def study(self, scope: tuple[CollectionRef, ...] = ()) -> Study:
-        documents = Documents(scope, sha256=unchanged.documents_sha256(self.database, scope)) if scope else None
-        asked = contending.numbered([contending.contender(self.model, None, documents)])
+        documents = (
+            DocumentScope(scope, sha256=study_preflight.documents_sha256(self.database, scope)) if scope else None
+        )
+        asked = compared_systems.numbered([compared_systems.compared_system(self.model, None, documents)])
         kept = QuestionSet("試験", 1, question_files.sha256(QUESTIONS), QUESTIONS)
         one = Study("x", "試し", "questions", "試験", 1, kept.sha256, "internal", asked, (0,), Choices(), 2048)
         studies.create(self.folder, one, kept)
         return one
 
     def tuned(self, adapter: Path) -> Study:
-        asked = contending.numbered([contending.contender(self.model, Tuning(str(adapter)))])
+        asked = compared_systems.numbered([compared_systems.compared_system(self.model, Tuning(str(adapter)))])
         kept = QuestionSet("試験", 1, question_files.sha256(QUESTIONS), QUESTIONS)
         one = Study("x", "試し", "questions", "試験", 1, kept.sha256, "internal", asked, (0,), Choices(), 2048)
         studies.create(self.folder, one, kept)
@@ -48,7 +49,7 @@ class Desk:
 
     def trouble(self, one: Study) -> str:
         try:
-            unchanged.require(one, self.folder, len(QUESTIONS), self.database)
+            study_preflight.require_unchanged(one, self.folder, len(QUESTIONS), self.database)
         except AppError as error:
             return error.code
         return ""
@@ -84,8 +85,8 @@ def test_an_adapter_that_became_another_file_is_refused(desk: Desk, tmp_path: Pa
 def test_an_adapter_counts_until_it_is_merged(desk: Desk, tmp_path: Path) -> None:
     adapter, merged = tmp_path / "adapter.gguf", tmp_path / "merged.gguf"
     adapter.write_bytes(b"first")
-    made = Made(
-        str(merged), "F16", str(desk.path), str(adapter), adapter_sha256=contending.adapter_sha256(str(adapter))
+    made = MadeModel(
+        str(merged), "F16", str(desk.path), str(adapter), adapter_sha256=compared_systems.adapter_sha256(str(adapter))
     )
     one = desk.study()
     model = dataclasses.replace(one.contenders[0].model, path=str(merged))
@@ -115,9 +116,9 @@ def test_what_a_form_is_made_of_is_looked_at_too(desk: Desk) -> None:
     form = str(desk.folder / "models" / "form.gguf")
     first = one.contenders[0]
     made = dataclasses.replace(first, model=dataclasses.replace(first.model, path=form))
-    contenders = contending.numbered([first, made])
-    two = dataclasses.replace(one, contenders=contenders, made=(Made(form, "Q8_0", str(desk.path)),))
-    assert steps.root_of(two, form) == str(desk.path)
+    contenders = compared_systems.numbered([first, made])
+    two = dataclasses.replace(one, contenders=contenders, made=(MadeModel(form, "Q8_0", str(desk.path)),))
+    assert study_steps.root_of(two, form) == str(desk.path)
     assert desk.trouble(two) == ""
     desk.path.write_bytes(b"others!")
     assert desk.trouble(two) == "evaluation_model_changed"
@@ -128,8 +129,10 @@ def test_a_file_that_forms_are_unpacked_from_is_looked_at_though_it_is_not_compa
     unpacked, form = tmp_path / "bases" / "1", str(desk.folder / "models" / "form.gguf")
     first, sha256 = one.contenders[0], one.contenders[0].system.model_sha256
     contenders = (dataclasses.replace(first, model=dataclasses.replace(first.model, path=form)),)
-    folder = Made(str(unpacked), "folder", str(desk.path), is_shared=True, source_form="Q4_K_M", source_sha256=sha256)
-    two = dataclasses.replace(one, contenders=contenders, made=(folder, Made(form, "F16", str(unpacked))))
+    folder = MadeModel(
+        str(unpacked), "folder", str(desk.path), is_shared=True, source_form="Q4_K_M", source_sha256=sha256
+    )
+    two = dataclasses.replace(one, contenders=contenders, made=(folder, MadeModel(form, "F16", str(unpacked))))
     assert desk.trouble(two) == ""
     desk.path.write_bytes(b"others!")
     assert desk.trouble(two) == "evaluation_model_changed"

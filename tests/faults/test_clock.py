@@ -22,7 +22,7 @@ from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.evaluation import question_sets
 from app.evaluation.records import Question
-from app.evaluation.study import study as studies
+from app.evaluation.study import studies
 from app.shell.services import housekeeping
 from app.shell.ui import problem_dialogs
 from tests.evaluation.test_study import QUESTIONS, study

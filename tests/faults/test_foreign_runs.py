@@ -15,8 +15,7 @@ from app.base import authenticity, wording
 from app.base.errors import AppError
 from app.base.files import input_file
 from app.base.paths import Paths
-from app.evaluation.report import results_file
-from app.evaluation.study import study as studies
+from app.evaluation.study import studies
 from app.models.training_environment import TrainingEnvironment
 from app.training import export_plan, quality_gate, remote_job, remote_job_import, run_result, spec_builder
 from app.training.cli import train_texts
@@ -354,7 +353,7 @@ def test_a_run_that_was_planned_elsewhere_is_not_gone_on_with_judged_or_renamed(
 def evaluated(tmp_path: Path) -> Path:
     folder = tmp_path / "evaluations" / "x"
     studies.create(folder, study(), QUESTIONS)
-    results_file.write(made_evaluation.evaluation(None, seeds=(1,)), [], folder)
+    studies.write_results(made_evaluation.evaluation(None, seeds=(1,)), [], folder)
     return folder
 
 
@@ -375,7 +374,7 @@ def test_a_study_that_was_not_made_here_is_not_opened(case: str, evaluated: Path
     edited(evaluated / studies.STUDY, **STUDIES[case])
     with pytest.raises(AppError, match="evaluation_from_elsewhere"):
         studies.read(evaluated)
-    assert [one.study for one in studies.listed(evaluated.parent)] == [None]
+    assert [one.study for one in studies.list_all(evaluated.parent)] == [None]
 
 
 @pytest.mark.fault("S15")
@@ -385,7 +384,7 @@ def test_results_that_were_not_measured_here_are_not_shown(evaluated: Path) -> N
         row["marks"]["score"] = 1.0
     (evaluated / studies.RESULTS).write_text(json.dumps(told), encoding="utf-8")
     with pytest.raises(AppError, match="evaluation_from_elsewhere"):
-        results_file.read(evaluated)
+        studies.read_results(evaluated)
 
 
 STUDY_VALUES: dict[str, str] = {
@@ -436,7 +435,7 @@ def test_what_an_earlier_version_has_made_in_this_data_folder_stays_its_own(
     authenticity.use_registry(data)
     assert quality_gate.read_gate(judged).verdict
     assert studies.read(evaluated).name
-    assert results_file.read(evaluated)
+    assert studies.read_results(evaluated)
 
 
 @pytest.mark.fault("S15")

@@ -21,8 +21,7 @@ import psutil
 import pytest
 
 from app.base.paths import locate
-from app.evaluation.report import results_file
-from app.evaluation.study import study as studies
+from app.evaluation.study import studies
 from tests import model_files as models
 from tests.base.cli.processes import Start, ended, programs
 from tests.faults.ledger import Tally
@@ -80,7 +79,7 @@ class Desk:
     def result(self) -> list[Any]:
         """All of it but when and how fast."""
         assert self.folder is not None
-        found, sections = results_file.read(self.folder)
+        found, sections = studies.read_results(self.folder)
         systems = [
             (
                 one.system.name, one.system.size_bytes, one.likelihoods,

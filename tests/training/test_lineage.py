@@ -14,9 +14,8 @@ from app.base.errors import AppError
 from app.chat.store import Store
 from app.documents import collection_lookup
 from app.documents.library import Library
-from app.evaluation import label_now
-from app.evaluation.records import QuestionSet
-from app.evaluation.results import Evaluation, System, SystemResult
+from app.evaluation import current_labels
+from app.evaluation.records import Evaluation, QuestionSet, System, SystemResult
 from app.inference.local_model import LocalModel, TuningRecord
 from app.models import model_registry
 from app.models.kits import kit_export
@@ -223,9 +222,9 @@ def test_answers_and_results_of_a_file_that_was_built_with_an_adapter_have_its_l
     questions = QuestionSet("問", 1, "", (), "public")
     for system in (dataclasses.replace(plain, model=str(built)), dataclasses.replace(plain, adapter=str(installed))):
         found = Evaluation("e", "e", questions, (SystemResult(system, ()),), (1,), None, 0.0)
-        assert label_now.of_evaluation(found, documents) == "secret"
+        assert current_labels.label_of_evaluation(found, documents) == "secret"
     found = Evaluation("e", "e", questions, (SystemResult(plain, ()),), (1,), None, 0.0)
-    assert label_now.of_evaluation(found, documents) == "public"
+    assert current_labels.label_of_evaluation(found, documents) == "public"
 
 
 @pytest.mark.fault("S16")

@@ -24,18 +24,15 @@ from app.base.files import work_folder
 from app.base.paths import Paths
 from app.base.wording import help_text, phrase
 from app.chat.services import command_request
-from app.evaluation.cli import eval_quant, eval_questions, eval_run, eval_scale, eval_sets, eval_words
-from app.evaluation.judge.comparing import MEASURES
-from app.evaluation.report import advice, results_file
-from app.evaluation.report_parts import Section
-from app.evaluation.results import Evaluation, SystemResult
-from app.evaluation.study import contending, planning, quant_plan, scale_plan, scale_results, scale_study, scale_subsets
-from app.evaluation.study import study as studies
-from app.evaluation.study.planning import Asking
-from app.evaluation.study.quant_plan import PAPER_FORMS
-from app.evaluation.study.scale_study import Scale
-from app.evaluation.study.scale_subsets import Material
-from app.evaluation.study.study import Contender, Study, Training
+from app.evaluation.cli import eval_output, eval_quant, eval_questions, eval_run, eval_scale, eval_sets
+from app.evaluation.judge.paired_statistics import MEASURES
+from app.evaluation.records import Evaluation, ReportSection, SystemResult
+from app.evaluation.report import advice
+from app.evaluation.study import compared_systems, planning, scale_plan, scale_results, scale_subsets, studies
+from app.evaluation.study.planning import PAPER_FORMS, AnswerParameters
+from app.evaluation.study.scale_plan import ScaleStudy
+from app.evaluation.study.scale_subsets import SubsetFiles
+from app.evaluation.study.studies import ComparedSystem, Study, Training
 from app.inference import quantizations
 from app.models import base_models, model_registry
 from app.training.run_plan import best_card
@@ -72,10 +69,10 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
     questions = dataclasses.replace(questions, questions=questions.questions[:limit])
     if divide > 1 or not is_whole:
         output.note("evaluation.paper_reduced", divide=divide, count=len(questions.questions))
-    material = scale_subsets.given(folder / ROWS, folder / SUBSETS, divide)
+    material = scale_subsets.given_subsets(folder / ROWS, folder / SUBSETS, divide)
     context_tokens = settings.load(where.settings).context_tokens
-    asking = Asking(context_tokens=context_tokens, judge=judge, judge_preset=PRESET)
-    wish = Scale(asking, options.base[0], PRESET, 1, has_control=False, questions=questions)
+    asking = AnswerParameters(context_tokens=context_tokens, judge=judge, judge_preset=PRESET)
+    wish = ScaleStudy(asking, options.base[0], PRESET, 1, has_control=False, questions=questions)
     stages = _Stages(options.name, wish, material, where, output)
     status = stages.run("scale", paths[:1], lambda named: eval_scale.prepare(named, material, where, output))
     if status == 0 and len(options.base) > 1:
@@ -101,13 +98,13 @@ class _Finished:
     study: Study
     folder: Path
     found: Evaluation
-    sections: tuple[Section, ...]
+    sections: tuple[ReportSection, ...]
 
 
 class _Stages:
     """Each is a study called after the paper's stage; one that is there is gone on with, or taken as it is."""
 
-    def __init__(self, name: str, wish: Scale, material: Material, where: Paths, output: Output) -> None:
+    def __init__(self, name: str, wish: ScaleStudy, material: SubsetFiles, where: Paths, output: Output) -> None:
         self._name = name
         self._wish = wish
         self._material = material
@@ -115,11 +112,11 @@ class _Stages:
         self._output = output
         self._finished: list[_Finished] = []
 
-    def run(self, stage: str, paths: Sequence[Path], prepare: Callable[[Scale], Path]) -> int:
+    def run(self, stage: str, paths: Sequence[Path], prepare: Callable[[ScaleStudy], Path]) -> int:
         """`paths`: of the base models that are trained."""
         name = f"{self._name} {phrase(f'evaluation.paper_stage_{stage}')}"
         self._output.note("evaluation.paper_stage", name=name)
-        known = [one for one in studies.listed(self._where.evaluations) if one.study and one.study.name == name]
+        known = [one for one in studies.list_all(self._where.evaluations) if one.study and one.study.name == name]
         if known and known[0].study is not None:
             self._require_same(known[0].folder, known[0].study, paths)
         asking = dataclasses.replace(self._wish.asking, name=name)
@@ -127,7 +124,7 @@ class _Stages:
         is_finished = bool(known) and known[0].state == "finished"
         status = 0 if is_finished else eval_run.carry_out(folder, self._where, self._output)
         if status == 0:
-            self._finished.append(_Finished(studies.read(folder), folder, *results_file.read(folder)))
+            self._finished.append(_Finished(studies.read(folder), folder, *studies.read_results(folder)))
         return status
 
     def _require_same(self, folder: Path, study: Study, paths: Sequence[Path]) -> None:
@@ -148,8 +145,8 @@ class _Stages:
 
     def tell(self) -> None:
         """All of it."""
-        texts = [eval_words.as_text(one.folder, one.found, one.sections, self._output) for one in self._finished]
-        data = {"stages": [eval_words.as_json(one.folder, one.found, one.sections) for one in self._finished]}
+        texts = [eval_output.as_text(one.folder, one.found, one.sections, self._output) for one in self._finished]
+        data = {"stages": [eval_output.as_json(one.folder, one.found, one.sections) for one in self._finished]}
         self._output.result(data, "\n\n\n".join(texts))
 
     def best(self) -> "_Best":
@@ -191,31 +188,31 @@ def _training_of(study: Study, result: SystemResult) -> Training:
 @dataclass(frozen=True, slots=True)
 class _Best:
     result: SystemResult
-    contender: Contender
-    material: Material  # that it was trained on
+    contender: ComparedSystem
+    material: SubsetFiles  # that it was trained on
 
 
-def _bases(wish: Scale, wanted: list[str], best: _Best, where: Paths, output: Output) -> Path:
+def _bases(wish: ScaleStudy, wanted: list[str], best: _Best, where: Paths, output: Output) -> Path:
     """Every base by itself and trained on the best amount."""
     models, (command, converter) = eval_scale.models_of(where), eval_scale.planner(where)
     folder = work_folder.timestamped_path(where.evaluations, wish.asking.name, time.time())
-    contenders, trainings = list[Contender](), list[Training]()
+    contenders, trainings = list[ComparedSystem](), list[Training]()
     assert wish.questions is not None
     try:
         for number, base in enumerate(wanted, start=1):
             one = dataclasses.replace(wish, base=base)
             output.progress("common.plan_working")
             try:
-                planned = scale_study.trainings_of(
+                planned = scale_plan.trainings_of(
                     folder / f"base-{number}", one, best.material, where, models, command, converter
                 )
             finally:
                 output.end_progress()
             model = base_models.model_of_run(planned.asked, models)
-            contenders += scale_plan.contenders(model, planned.asked, planned.trainings)
+            contenders += scale_plan.planned_systems(model, planned.asked, planned.trainings)
             trainings += planned.trainings
-        kept = contending.numbered(contenders)
-        study = planning.study(
+        kept = compared_systems.numbered(contenders)
+        study = planning.plan_study(
             where.evaluations, "bases", wish.questions, kept, wish.asking,
             id=folder.name, label=wish.questions.label, trainings=tuple(trainings),
         )  # fmt: skip
@@ -226,7 +223,7 @@ def _bases(wish: Scale, wanted: list[str], best: _Best, where: Paths, output: Ou
     return folder
 
 
-def _quant(wish: Scale, best: _Best, where: Paths, output: Output) -> Path:
+def _quant(wish: ScaleStudy, best: _Best, where: Paths, output: Output) -> Path:
     """Base and tuned of the best, in the paper's forms."""
     questions = wish.questions
     assert questions is not None
@@ -237,11 +234,11 @@ def _quant(wish: Scale, best: _Best, where: Paths, output: Output) -> Path:
     _model, tuning = eval_questions.tuned_by(base, adapter, where.documents)
     if tuning is None:
         raise AppError("adapter_unknown", wanted=system.adapter)
-    source = quant_plan.of_model(base)
-    plan = quant_plan.plan(
+    source = planning.source_of_model(base)
+    plan = planning.plan_quantizations(
         source, quantizations.parse_quantizations(PAPER_FORMS), (best.contender.model, tuning), folder, where.bases
     )
-    study = planning.study(
+    study = planning.plan_study(
         where.evaluations, "quantizations", questions, plan.contenders, wish.asking,
         id=folder.name, label=questions.label, made=plan.made, has_likelihoods=planning.has_likelihoods(questions),
     )  # fmt: skip

@@ -12,9 +12,9 @@ from app.base.paths import Paths
 from app.base.wording import format_size, help_text
 from app.chat.services import command_request
 from app.evaluation.cli import eval_questions, eval_run
-from app.evaluation.study import planning, quant_plan
-from app.evaluation.study.quant_plan import PAPER_FORMS, QuantPlan
-from app.evaluation.study.study import Contender, Study
+from app.evaluation.study import planning
+from app.evaluation.study.planning import PAPER_FORMS, QuantizationPlan
+from app.evaluation.study.studies import ComparedSystem, Study
 from app.inference import quantizations
 from app.inference.local_model import LocalModel
 from app.models import model_registry
@@ -36,9 +36,15 @@ def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
     questions = eval_questions.questions_of(options, where, output)
     asking = eval_questions.asking_of(options, questions, judge, where)
     has_likelihoods = planning.has_likelihoods(questions)
-    study = planning.study(where.evaluations, "quantizations", questions, (), asking, has_likelihoods=has_likelihoods)
+    study = planning.plan_study(
+        where.evaluations, "quantizations", questions, (), asking, has_likelihoods=has_likelihoods
+    )
     folder = where.evaluations / study.id
-    found = _made(options, models, folder, where) if len(options.model) == 1 else QuantPlan(_given(options, models), ())
+    found = (
+        _made(options, models, folder, where)
+        if len(options.model) == 1
+        else QuantizationPlan(_given(options, models), ())
+    )
     study = dataclasses.replace(study, contenders=found.contenders, made=found.made)
     tell_room(study, where, output)
     return eval_run.begin(study, questions, folder, where, output)
@@ -59,18 +65,18 @@ def _models(options: argparse.Namespace, where: Paths) -> list[LocalModel]:
     return [] if is_folder else [model_registry.choose_model(one, where) for one in options.model]
 
 
-def _made(options: argparse.Namespace, models: Sequence[LocalModel], folder: Path, where: Paths) -> QuantPlan:
+def _made(options: argparse.Namespace, models: Sequence[LocalModel], folder: Path, where: Paths) -> QuantizationPlan:
     forms = quantizations.parse_quantizations(options.quant)
-    source = quant_plan.of_model(models[0]) if models else quant_plan.of_folder(Path(options.model[0]))
+    source = planning.source_of_model(models[0]) if models else planning.source_of_folder(Path(options.model[0]))
     tuned = None
     if options.adapter is not None:
         adapter = command_request.choose_adapter(options.adapter, where.runs, run_folders.find_folder)
         model, tuning = eval_questions.tuned_by(source.model, adapter, where.documents)
         tuned = (model, tuning) if tuning is not None else None
-    return quant_plan.plan(source, forms, tuned, folder, where.bases)
+    return planning.plan_quantizations(source, forms, tuned, folder, where.bases)
 
 
-def _given(options: argparse.Namespace, models: Sequence[LocalModel]) -> tuple[Contender, ...]:
+def _given(options: argparse.Namespace, models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
     """Raises AppError("quant_adapter_alone"), and as `planning.as_they_are`."""
     if options.adapter is not None:
         raise AppError("quant_adapter_alone")

@@ -1,7 +1,11 @@
-"""`kotae eval questions` and `kotae eval documents`: systems over one set of questions, answered, marked and judged."""
+"""`kotae eval questions` and `kotae eval documents`: systems over one set of questions, answered, marked and judged.
+
+The scores of people, as commands that hold a judge against them read them.
+"""
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.base import settings
@@ -9,7 +13,7 @@ from app.base.cli import commands
 from app.base.cli.commands import Output, set_command
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.wording import help_text
+from app.base.wording import help_text, phrase
 from app.chat.presets import Choices
 from app.chat.services import command_request
 from app.chat.services.command_request import AdapterChoice
@@ -17,14 +21,15 @@ from app.chat.store import Store
 from app.documents.retrieval import excerpts
 from app.documents.services import command_documents
 from app.evaluation import question_sets
-from app.evaluation.cli import eval_ratings, eval_run, eval_sets
-from app.evaluation.judge import judging
-from app.evaluation.records import QuestionSet
+from app.evaluation.cli import eval_run, eval_sets
+from app.evaluation.judge import human_ratings, judge_prompt
+from app.evaluation.judge.human_ratings import Ratings, SkippedRating
+from app.evaluation.records import Question, QuestionSet
 from app.evaluation.services import study_wish
-from app.evaluation.study import contending, planning
-from app.evaluation.study.contending import Documents, Tuning
-from app.evaluation.study.planning import Asking
-from app.evaluation.study.study import Contender, Rated, Study
+from app.evaluation.study import compared_systems, planning
+from app.evaluation.study.compared_systems import DocumentScope, Tuning
+from app.evaluation.study.planning import AnswerParameters
+from app.evaluation.study.studies import ComparedSystem, RatedAnswer, Study
 from app.inference.local_model import LocalModel
 from app.models import model_registry
 from app.training.runs import lineage, run_folders
@@ -73,7 +78,7 @@ def _add_judging(parser: argparse.ArgumentParser, *, is_required: bool) -> None:
     """Who judges which of the questions."""
     parser.add_argument("--judge", metavar="ID|FILE", required=is_required, help=help_text("eval --judge"))
     parser.add_argument(
-        "--judge-preset", choices=judging.PRESETS, default="kotae", help=help_text("eval --judge-preset")
+        "--judge-preset", choices=judge_prompt.PRESETS, default="kotae", help=help_text("eval --judge-preset")
     )
     parser.add_argument("--ratings", metavar="FILE", help=help_text("eval --ratings"))
     parser.add_argument("--limit", metavar="N", type=int, help=help_text("eval --limit"))
@@ -98,13 +103,15 @@ def questions_of(options: argparse.Namespace, where: Paths, output: Output) -> Q
     return dataclasses.replace(found, questions=found.questions[: options.limit])
 
 
-def asking_of(options: argparse.Namespace, questions: QuestionSet, judge: LocalModel | None, where: Paths) -> Asking:
+def asking_of(
+    options: argparse.Namespace, questions: QuestionSet, judge: LocalModel | None, where: Paths
+) -> AnswerParameters:
     """`judge`: as of `judge_of`. Raises AppError: bad_option, unknown_preset, and as `_rated`."""
     commands.check_limit("--seeds", options.seeds, 1, 100)
     commands.check_limit("--temperature", options.temperature, 0, 5)
     commands.check_limit("--max-tokens", options.max_tokens, 1, 1 << 20)
     commands.check_limit("--context", options.context, 256, 1 << 20)
-    return Asking(
+    return AnswerParameters(
         name=options.name or "",
         seeds=options.seeds,
         temperature=options.temperature,
@@ -118,15 +125,15 @@ def asking_of(options: argparse.Namespace, questions: QuestionSet, judge: LocalM
     )
 
 
-def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[Rated, ...]:
+def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[RatedAnswer, ...]:
     """Raises AppError("ratings_without_judge"), and as `eval_ratings.read`."""
     if not options.ratings:
         return ()
     if not options.judge:
         raise AppError("ratings_without_judge")
     numbers = {one.id: number for number, one in enumerate(questions.questions, start=1)}
-    found = eval_ratings.read(Path(options.ratings).expanduser(), questions.questions, Output(options.json))
-    return tuple(Rated(numbers[one.question.id], one.answer, one.human or 0) for one in found.cases)
+    found = read_ratings(Path(options.ratings).expanduser(), questions.questions, Output(options.json))
+    return tuple(RatedAnswer(numbers[one.question.id], one.answer, one.human or 0) for one in found.cases)
 
 
 # ------------------------------------------------------------------------ commands
@@ -145,10 +152,12 @@ def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int
     documents = dataclasses.replace(asked, may_quote=False) if asked else None  # the models are what is compared
     contenders = []
     for model in models:
-        for tuned, tuning in [tuned_by(model, one, where.documents) for one in adapters] or [contending.of_card(model)]:
-            contenders.append(contending.contender(tuned, tuning, documents))
+        for tuned, tuning in [tuned_by(model, one, where.documents) for one in adapters] or [
+            compared_systems.with_card_adapter(model)
+        ]:
+            contenders.append(compared_systems.compared_system(tuned, tuning, documents))
     kind = "bases" if len(models) > 1 else "questions"
-    study = _study(options, kind, questions, contending.numbered(contenders), judge, where)
+    study = _study(options, kind, questions, compared_systems.numbered(contenders), judge, where)
     return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
 
 
@@ -170,8 +179,10 @@ def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int
     model = _base(options.model, adapter, where)
     judge, documents = judge_of(options, where), documents_of(options.collection, where)
     questions = questions_of(options, where, output)
-    tuned = tuned_by(model, adapter, where.documents) if adapter is not None else contending.of_card(model)
-    contenders = contending.four_ways(
+    tuned = (
+        tuned_by(model, adapter, where.documents) if adapter is not None else compared_systems.with_card_adapter(model)
+    )
+    contenders = compared_systems.four_ways(
         model, (tuned[0], tuned[1]) if tuned[1] else None, documents, quotes=excerpts.is_too_small(model)
     )
     study = _study(options, "documents", questions, contenders, judge, where)
@@ -182,15 +193,15 @@ def _study(
     options: argparse.Namespace,
     kind: str,
     questions: QuestionSet,
-    contenders: tuple[Contender, ...],
+    contenders: tuple[ComparedSystem, ...],
     judge: LocalModel | None,
     where: Paths,
 ) -> Study:
     asking = asking_of(options, questions, judge, where)
-    return planning.study(where.evaluations, kind, questions, contenders, asking)
+    return planning.plan_study(where.evaluations, kind, questions, contenders, asking)
 
 
-def documents_of(names: list[str], where: Paths) -> Documents:
+def documents_of(names: list[str], where: Paths) -> DocumentScope:
     """Raises AppError as `collections.find`."""
     return study_wish.documents_of(where.documents, command_documents.scope_of(names, where))
 
@@ -199,7 +210,7 @@ def tuned_by(model: LocalModel, adapter: AdapterChoice, documents: Path) -> tupl
     """The model in the adapter's form. Raises AppError as `ask_adapter.asked_as_trained`."""
     if adapter.use is None:
         return model, None
-    name = command_request.run_name(adapter.run) if adapter.run else contending.adapter_name(adapter.use.path)
+    name = command_request.run_name(adapter.run) if adapter.run else compared_systems.adapter_name(adapter.use.path)
     label = lineage.lineage_of_adapter(Path(adapter.use.path)).label_now(documents)
     return command_request.in_form_of_run(model, adapter), Tuning(adapter.use.path, adapter.use.strength, name, label)
 
@@ -213,3 +224,29 @@ def _base(wanted: str | None, adapter: AdapterChoice | None, where: Paths) -> Lo
         return command_request.base_model_of(adapter.run, store.local_models())
     finally:
         store.close()
+
+
+SHOWN_RATINGS = 20  # on the terminal
+RATING_REASONS = ("not_score", "no_answer", "unknown_question")
+
+
+def read_ratings(path: Path, questions: Sequence[Question], output: Output) -> Ratings:
+    """Told are how many scores count, and the rows that do not, with why. Raises AppError as `ratings.read`."""
+    found = human_ratings.read(path, questions)
+    output.note("evaluation.ratings_used", name=path.name, count=len(found.cases))
+    empty = sum(row.reason == "not_rated" for row in found.skipped)
+    if empty:
+        output.note("evaluation.ratings_empty", count=empty)
+    wrong = [row for row in found.skipped if row.reason != "not_rated"]
+    for row in wrong[:SHOWN_RATINGS]:
+        output.note("evaluation.ratings_skipped", line=row.line, reason=_rating_reason(row))
+    if len(wrong) > SHOWN_RATINGS:
+        output.note("evaluation.ratings_skipped_more", count=len(wrong) - SHOWN_RATINGS)
+    return found
+
+
+def _rating_reason(row: SkippedRating) -> str:
+    reason = phrase(
+        f"evaluation.rating_{row.reason}" if row.reason in RATING_REASONS else f"common.data_bad.{row.reason}"
+    )
+    return phrase("evaluation.questions_reason_detail", reason=reason, detail=row.detail) if row.detail else reason

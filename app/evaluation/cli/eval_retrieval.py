@@ -11,8 +11,8 @@ from app.documents import collection_lookup
 from app.documents.retrieval import passage_search, retrieved_passages
 from app.documents.services.command_documents import QuestionEmbedder
 from app.evaluation.cli import eval_sets
-from app.evaluation.judge import retrieval as measuring
-from app.evaluation.judge.retrieval import DEPTHS, Outcome
+from app.evaluation.judge import rule_scoring as measuring
+from app.evaluation.judge.rule_scoring import RETRIEVAL_DEPTHS, RetrievalOutcome
 from app.evaluation.records import Question
 
 
@@ -38,7 +38,7 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
         def search(text: str, limit: int) -> list[Any]:
             return passage_search.search(library, text, ids, limit, where.glossary, found[text])
 
-        outcomes = measuring.measure(questions, search)
+        outcomes = measuring.measure_retrieval(questions, search)
         abstained = {
             question.id: not retrieved_passages.judge_answerability(
                 library, question.text, search(question.text, retrieved_passages.PASSAGES_JUDGED), where.glossary
@@ -57,19 +57,19 @@ def _retrieval(options: argparse.Namespace, where: Paths, output: Output) -> int
 
 
 def _data(
-    names: list[str], questions: Sequence[Question], outcomes: list[Outcome], abstained: dict[str, bool]
+    names: list[str], questions: Sequence[Question], outcomes: list[RetrievalOutcome], abstained: dict[str, bool]
 ) -> dict[str, Any]:
     absent = [abstained[one.id] for one in questions if not one.is_answerable]
     present = [abstained[one.id] for one in questions if one.is_answerable]
     return {
         "collections": names,
-        **measuring.summary(outcomes),
-        "by_type": measuring.by_category(outcomes),
+        **measuring.retrieval_summary(outcomes),
+        "by_type": measuring.retrieval_by_category(outcomes),
         "abstained": {"of_answerable": [sum(present), len(present)], "of_unanswerable": [sum(absent), len(absent)]},
     }
 
 
-def _misses(outcomes: list[Outcome]) -> list[dict[str, Any]]:
+def _misses(outcomes: list[RetrievalOutcome]) -> list[dict[str, Any]]:
     """Questions whose passages came late or not at all."""
     late = [one for one in outcomes if not 0 < one.rank <= 5]
     return [{"id": one.question.id, "question": one.question.text, "rank": one.rank} for one in late]
@@ -78,7 +78,7 @@ def _misses(outcomes: list[Outcome]) -> list[dict[str, Any]]:
 def _text(data: dict[str, Any], output: Output) -> str:
     lines = []
     for name, row in (("", data), *data["by_type"].items()):
-        recalls = "  ".join(f"@{depth} {_shown(row[f'recall_at_{depth}'])}" for depth in DEPTHS)
+        recalls = "  ".join(f"@{depth} {_shown(row[f'recall_at_{depth}'])}" for depth in RETRIEVAL_DEPTHS)
         facts = {"name": name, "count": row["questions"], "mrr": _shown(row["mrr"])}
         lines.append(output.phrase("evaluation.eval_recall", recalls=recalls, **facts))
     wrongly, answerable = data["abstained"]["of_answerable"]

@@ -18,17 +18,14 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import format_size, help_text, phrase
 from app.documents.services.command_documents import QuestionEmbedder
-from app.evaluation import label_now
-from app.evaluation.cli import eval_words
-from app.evaluation.judge import ratings
-from app.evaluation.records import QuestionSet
-from app.evaluation.report import combining, export, results_file
-from app.evaluation.report_parts import Section
-from app.evaluation.results import Evaluation
+from app.evaluation import current_labels, records
+from app.evaluation.cli import eval_output
+from app.evaluation.judge import human_ratings
+from app.evaluation.records import Evaluation, QuestionSet, ReportSection
+from app.evaluation.report import export
 from app.evaluation.services.study_run import StudyProgress, StudyRun
-from app.evaluation.study import memory, planning
-from app.evaluation.study import study as studies
-from app.evaluation.study.study import Entry, Study
+from app.evaluation.study import planning, studies, study_preflight
+from app.evaluation.study.studies import Study, StudyEntry
 from app.inference import child_commands, machine
 from app.inference.services.engine import EngineClient
 from app.training.services import terminal_run, training_run
@@ -68,13 +65,13 @@ def begin(study: Study, questions: QuestionSet, folder: Path, where: Paths, outp
 def run_study(folder: Path, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 expected error; 130 interrupted, which is told, and `kotae eval resume` goes on."""
     status = carry_out(folder, where, output)
-    return status or tell(folder, *results_file.read(folder), output)
+    return status or tell(folder, *studies.read_results(folder), output)
 
 
 def carry_out(folder: Path, where: Paths, output: Output) -> int:
     """As `run_study`, without telling what was found."""
     study = studies.read(folder)
-    for one in memory.beyond(study, folder, machine.measure_memory()):
+    for one in study_preflight.memory_shortages(study, folder, machine.measure_memory()):
         key = "evaluation.eval_memory_short_judge" if one.is_judge else "evaluation.eval_memory_short"
         output.note(key, name=one.name, need=format_size(one.need_bytes))
     running: _Running | None = None
@@ -86,7 +83,7 @@ def carry_out(folder: Path, where: Paths, output: Output) -> int:
         output.note("evaluation.eval_goes_on", id=folder.name)
         raise running.error
     if running is None or running.evaluation is None:
-        entry = Entry(folder.name, folder, study, "waiting")
+        entry = StudyEntry(folder.name, folder, study, "waiting")
         output.result(_described(entry), output.phrase("evaluation.eval_interrupted", id=folder.name))
         return 128 + signal.SIGINT
     return 0
@@ -118,8 +115,8 @@ def _run(folder: Path, study: Study, where: Paths, output: Output) -> "_Running"
     return running
 
 
-def tell(folder: Path | None, found: Evaluation, sections: Sequence[Section], output: Output) -> int:
-    output.result(eval_words.as_json(folder, found, sections), eval_words.as_text(folder, found, sections, output))
+def tell(folder: Path | None, found: Evaluation, sections: Sequence[ReportSection], output: Output) -> int:
+    output.result(eval_output.as_json(folder, found, sections), eval_output.as_text(folder, found, sections, output))
     return 0
 
 
@@ -127,8 +124,8 @@ def tell(folder: Path | None, found: Evaluation, sections: Sequence[Section], ou
 
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
-    entries = studies.listed(where.evaluations)
-    removed = [one.id for one in studies.listed(where.evaluations / studies.BIN)]
+    entries = studies.list_all(where.evaluations)
+    removed = [one.id for one in studies.list_all(where.evaluations / studies.BIN)]
     data = {"evaluations": [_described(one) for one in entries], "removed": removed}
     lines = [
         output.phrase("evaluation.eval_entry", **_described(one) | {"state": _state(one, output)}) for one in entries
@@ -139,7 +136,7 @@ def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0
 
 
-def _described(entry: Entry) -> dict[str, Any]:
+def _described(entry: StudyEntry) -> dict[str, Any]:
     study = entry.study
     return {
         "id": entry.id,
@@ -152,7 +149,7 @@ def _described(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _state(entry: Entry, output: Output) -> str:
+def _state(entry: StudyEntry, output: Output) -> str:
     return output.phrase(f"evaluation.eval_state.{entry.state if entry.study else 'damaged'}")
 
 
@@ -166,7 +163,7 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _compare(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 3 they are of other questions, or an expected error."""
-    found = combining.combined([_finished(wanted, where)[1] for wanted in options.wanted])
+    found = records.merge_evaluations([_finished(wanted, where)[1] for wanted in options.wanted])
     if options.out:
         return _export(options, found, (), where, output)
     return tell(None, found, (), output)
@@ -175,7 +172,7 @@ def _compare(options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _export(
     options: argparse.Namespace,
     found: Evaluation,
-    sections: Sequence[Section],
+    sections: Sequence[ReportSection],
     where: Paths,
     output: Output,
     folder: Path | None = None,
@@ -192,10 +189,10 @@ def _export(
 def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
     _entry, found, _sections = _finished(options.wanted, where)
     commands.check_limit("--n", options.n, 1, 10_000)
-    answers, out = ratings.drawn(found, options.n), Path(options.out).expanduser()
-    ratings.check_target(out)
+    answers, out = human_ratings.draw_answers(found, options.n), Path(options.out).expanduser()
+    human_ratings.check_target(out)
     permit = _permit(found, out, where, is_allowed=options.allow_secret)
-    ratings.write_blank(out, answers, permit=permit)
+    human_ratings.write_blank(out, answers, permit=permit)
     asked = found.questions
     facts = {"set": f"{asked.name}@{asked.version}" if asked.version else asked.name, "path": out}
     output.result(
@@ -206,17 +203,17 @@ def _ratings(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def _permit(found: Evaluation, out: Path, where: Paths, *, is_allowed: bool) -> Permit:
     export = ExportRequest(
-        "answers", str(out.absolute()), lambda: label_now.of_evaluation(found, where.documents), found.name
+        "answers", str(out.absolute()), lambda: current_labels.label_of_evaluation(found, where.documents), found.name
     )
     return confidentiality.permit_export(export, where.exports_log, is_agreed=is_allowed)
 
 
-def _finished(wanted: str, where: Paths) -> tuple[Entry, Evaluation, tuple[Section, ...]]:
+def _finished(wanted: str, where: Paths) -> tuple[StudyEntry, Evaluation, tuple[ReportSection, ...]]:
     """Raises AppError: evaluation_unknown, evaluation_ambiguous, evaluation_not_finished, evaluation_damaged."""
     entry = studies.find(where.evaluations, wanted)
     if entry.state != "finished":
         raise AppError("evaluation_not_finished", id=entry.id)
-    return entry, *results_file.read(entry.folder)
+    return entry, *studies.read_results(entry.folder)
 
 
 def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:

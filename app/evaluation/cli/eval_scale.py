@@ -12,12 +12,11 @@ from app.base.paths import Paths
 from app.base.wording import format_size, help_text, phrase
 from app.chat.store import Store
 from app.evaluation.cli import eval_run, eval_sets
-from app.evaluation.judge import judging
-from app.evaluation.study import scale_plan, scale_study, scale_subsets
-from app.evaluation.study.planning import Asking
-from app.evaluation.study.scale_plan import Planned
-from app.evaluation.study.scale_study import Scale
-from app.evaluation.study.scale_subsets import Material
+from app.evaluation.judge import judge_prompt
+from app.evaluation.study import scale_plan, scale_subsets
+from app.evaluation.study.planning import AnswerParameters
+from app.evaluation.study.scale_plan import PlannedScaleStudy, ScaleStudy
+from app.evaluation.study.scale_subsets import SubsetFiles
 from app.inference.local_model import LocalModel
 from app.models import base_models, model_registry
 from app.training.services import training_run
@@ -41,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
     parser.add_argument("--questions", metavar="SET|FILE", help=help_text("eval scale --questions"))
     parser.add_argument("--judge", metavar="ID|FILE", help=help_text("eval --judge"))
     parser.add_argument(
-        "--judge-preset", choices=judging.PRESETS, default="kotae", help=help_text("eval --judge-preset")
+        "--judge-preset", choices=judge_prompt.PRESETS, default="kotae", help=help_text("eval --judge-preset")
     )
     parser.add_argument("--name", metavar="NAME", help=help_text("eval --name"))
 
@@ -56,13 +55,13 @@ def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
     judge = model_registry.choose_model(options.judge, where) if options.judge else None
     base_models.resolve_base(options.base, models_of(where))
     material = _material(options)
-    asking = Asking(
+    asking = AnswerParameters(
         options.name or "",
         context_tokens=settings.load(where.settings).context_tokens,
         judge=judge,
         judge_preset=options.judge_preset,
     )
-    asked = Scale(
+    asked = ScaleStudy(
         asking,
         options.base,
         options.preset,
@@ -79,12 +78,12 @@ def require_file(base: Path | None) -> None:
         raise AppError("evaluation_base_is_folder", path=str(base))
 
 
-def prepare(asked: Scale, material: Material, where: Paths, output: Output) -> Path:
+def prepare(asked: ScaleStudy, material: SubsetFiles, where: Paths, output: Output) -> Path:
     """The folder of a new study, planned and estimated. Raises AppError as `scale_plan.plan`, and `planner`."""
     models, (command, converter) = models_of(where), planner(where)
     output.progress("common.plan_working")
     try:
-        folder, planned = scale_study.make(asked, material, where, models, command, converter)
+        folder, planned = scale_plan.create_scale_study(asked, material, where, models, command, converter)
     finally:
         output.end_progress()
     _tell(planned, material, output)
@@ -100,16 +99,16 @@ def planner(where: Paths) -> tuple[Callable[..., list[str]] | None, str]:
     return trainer.command if trainer.can_judge else None, trainer.converter  # the fake cannot plan
 
 
-def _material(options: argparse.Namespace) -> Material:
+def _material(options: argparse.Namespace) -> SubsetFiles:
     data = Path(options.data).expanduser()
     if not options.subsets:
         if options.divide is not None:
             raise AppError("bad_option", option="--divide", value=options.divide, expected="--subsets FILE --divide N")
-        return scale_subsets.nested(data, _sizes(options.sizes))
+        return scale_subsets.nested_subsets(data, _sizes(options.sizes))
     if options.sizes:
         raise AppError("bad_option", option="--sizes", value=options.sizes, expected="--subsets FILE")
     commands.check_limit("--divide", options.divide, 1, 1 << 20)
-    return scale_subsets.given(data, Path(options.subsets).expanduser(), options.divide or 1)
+    return scale_subsets.given_subsets(data, Path(options.subsets).expanduser(), options.divide or 1)
 
 
 def _sizes(said: str | None) -> list[int]:
@@ -121,7 +120,7 @@ def _sizes(said: str | None) -> list[int]:
         ) from error
 
 
-def _tell(planned: Planned, material: Material, output: Output) -> None:
+def _tell(planned: PlannedScaleStudy, material: SubsetFiles, output: Output) -> None:
     """What it will take, before it begins."""
     largest = planned.largest
     if material.unusable:

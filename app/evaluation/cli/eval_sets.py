@@ -1,4 +1,7 @@
-"""`kotae eval sets`: the question sets that evaluations ask; and question sets as other commands take them."""
+"""`kotae eval sets`: the question sets that evaluations ask; and question sets as other commands take them.
+
+`kotae eval sets from-chats`: a question set of the answers that were rated in conversations.
+"""
 
 import argparse
 import time
@@ -16,10 +19,11 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.tables import column_mapping
 from app.base.wording import help_text, phrase
-from app.evaluation import label_now, question_files, question_rows, question_sets
-from app.evaluation.cli import eval_from_chats
+from app.chat.store import Store
+from app.documents.library import collections_now
+from app.evaluation import conversation_questions, current_labels, question_files, question_rows, question_sets
 from app.evaluation.question_files import QuestionFile
-from app.evaluation.question_sets import KeptSet
+from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.records import Question, QuestionSet
 from app.training.data.records import BadRow, shorten
 
@@ -38,7 +42,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
         name: add_command(actions, shared, name, help_text(f"eval sets {name}"), command)
         for name, command in listing.items()
     }
-    eval_from_chats.add_parser(actions, shared)
+    add_from_chats_parser(actions, shared)
     for name in ("show", "export"):
         parsers[name].add_argument("wanted", metavar="NAME[@V]", help=help_text("eval sets wanted"))
     for name in ("add", "remove", "restore"):
@@ -124,15 +128,15 @@ def _tell_renamed(renamed: tuple[tuple[str, str], ...], output: Output) -> None:
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Exit status: 0; 1 when one is damaged."""
-    found, removed = question_sets.listed(where.questions), question_sets.removed(where.questions)
-    lines = ["\t".join([one.name, phrase(f"common.label.{one.label}"), _standing(one)]) for one in found]
+    found, removed = question_sets.list_all(where.questions), question_sets.list_removed(where.questions)
+    lines = ["\t".join([one.name, phrase(f"common.label.{one.label}"), _status(one)]) for one in found]
     lines = lines or [output.phrase("evaluation.question_sets_none")]
     lines += [output.phrase("evaluation.question_sets_removed", names=" / ".join(removed))] if removed else []
     output.result({"sets": [asdict(one) for one in found], "removed": removed}, "\n".join(lines))
     return 0 if all(one.versions for one in found) else 1
 
 
-def _standing(one: KeptSet) -> str:
+def _status(one: StoredQuestionSet) -> str:
     if not one.versions:
         return phrase("evaluation.question_set_unusable")
     return phrase("evaluation.question_set_line", version=one.newest.number, count=one.newest.count)
@@ -140,7 +144,7 @@ def _standing(one: KeptSet) -> str:
 
 def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
     found = question_sets.find(where.questions, options.wanted)
-    about = question_sets.kept(where.questions, found.name)
+    about = question_sets.load_versions(where.questions, found.name)
     data = _described(found) | {
         "versions": [asdict(version) for version in about.versions],
         "questions": [question_rows.as_object(question) for question in found.questions],
@@ -159,7 +163,7 @@ def _described(found: QuestionSet) -> dict[str, Any]:
     }
 
 
-def _page(found: QuestionSet, about: KeptSet, output: Output) -> Iterator[str]:
+def _page(found: QuestionSet, about: StoredQuestionSet, output: Output) -> Iterator[str]:
     questions = found.questions
     yield output.phrase("evaluation.question_set_head", **_facts(found))
     yield output.phrase(
@@ -294,7 +298,7 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
     found = question_sets.find(where.questions, options.wanted)
     question_files.check_target(out)
     export = ExportRequest(
-        "questions", str(out.absolute()), lambda: label_now.of_set(found, where.documents), found.name
+        "questions", str(out.absolute()), lambda: current_labels.label_of_set(found, where.documents), found.name
     )
     permit = confidentiality.permit_export(export, where.exports_log, is_agreed=options.allow_secret)
     question_files.write(out, found.questions, permit=permit)
@@ -319,4 +323,35 @@ def _restore(options: argparse.Namespace, where: Paths, output: Output) -> int:
         "evaluation.question_set_restored", name=restored.name, version=newest.number, count=newest.count
     )
     output.result(asdict(restored), text)
+    return 0
+
+
+def add_from_chats_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
+    from app.base.cli.commands import add_command
+
+    parser = add_command(actions, shared, "from-chats", help_text("eval sets from-chats"), _from_chats)
+    parser.add_argument("name", metavar="NAME", help=help_text("eval sets add name"))
+
+
+def _from_chats(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Exit status: 0; 3 expected error."""
+    store = Store.open(where.database, where.backups)
+    try:
+        found = conversation_questions.collect_questions(store, collections_now(where.documents))
+    finally:
+        store.close()
+    for reason, count in found.left_out.items():
+        output.note(f"evaluation.chat_questions_{reason}", count=count)
+    if not found.questions:
+        raise AppError("no_rated_answers")
+    before = question_sets.newest_version(where.questions, options.name)
+    source = phrase("evaluation.chat_questions_source")
+    stored = question_sets.store(where.questions, options.name, found.questions, found.label, source)
+    is_new = stored.version > before
+    data = {"name": stored.name, "version": stored.version, "label": stored.label, "count": len(stored.questions)}
+    words = output.phrase(
+        "evaluation.question_set_stored" if is_new else "evaluation.question_set_same",
+        **data | {"label": phrase(f"common.label.{stored.label}")},
+    )
+    output.result(data | {"sha256": stored.sha256, "is_new": is_new, "left_out": found.left_out}, words)
     return 0

@@ -1,20 +1,106 @@
-"""What a study advises, in sentences: which system to use, and whether that is more than chance."""
+"""What a study advises, in sentences: which system to use, and whether that is more than chance.
+
+What forms of one model lose: the loss of the references against the first form, and whether that is chance.
+"""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from app.base import bootstrap, html_report, plots
 from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
+from app.base.plots import PlotSeries
 from app.base.wording import format_size, phrase
-from app.evaluation.judge import comparing
-from app.evaluation.judge.comparing import MEASURES, Comparison, Measure
-from app.evaluation.report import losses, tables
-from app.evaluation.report.losses import Family, Loss
-from app.evaluation.report_parts import Section, Table
-from app.evaluation.results import Evaluation, System, SystemResult
-from app.evaluation.study import quant_plan, scale
-from app.evaluation.study.study import Contender, Study
+from app.evaluation.judge import paired_statistics
+from app.evaluation.judge.paired_statistics import MEASURES, ComparedMeasure, Comparison
+from app.evaluation.records import Evaluation, Question, ReportSection, ReportTable, System, SystemResult
+from app.evaluation.report import grids, tables
+from app.evaluation.report.grids import WORDS, GridColumn, Value, ValueGrid
+from app.evaluation.study import planning, scale_report
+from app.evaluation.study.studies import ComparedSystem, Study
+from app.training.quality_gate import LOSS_NATS
+
+_STYLES = ("one", "two", "three")  # of the lines of one plot
+
+Family = Sequence[SystemResult]  # of one tokenizer; the others are compared with the first
+
+
+@dataclass(frozen=True, slots=True)
+class LossDifference:
+    """Of second - first, in nats a token, over the references of both. `by_group`: as in `comparing.Mean`."""
+
+    by_question: ConfidenceInterval
+    by_group: ConfidenceInterval | None
+
+    @property
+    def decisive(self) -> ConfidenceInterval:
+        """As wide as both together: what one of them does not exclude may be. Few groups say nothing of chance."""
+        one, group = self.by_question, self.by_group
+        if group is None or group.units < LEAST_UNITS:
+            return one
+        return ConfidenceInterval(one.mean, min(one.low, group.low), max(one.high, group.high), one.units)
+
+    @property
+    def verdict(self) -> Literal["loses", "keeps", "unclear"]:
+        """loses: by more than `LOSS_NATS` on average, and its sign is no chance. keeps: so large a loss is excluded.
+
+        A loss that is sure and smaller than `LOSS_NATS` keeps; of few questions nothing is known.
+        """
+        decisive = self.decisive
+        if decisive.units < LEAST_UNITS:
+            return "unclear"
+        if decisive.high <= LOSS_NATS:
+            return "keeps"
+        return "loses" if decisive.low > 0 and decisive.mean > LOSS_NATS else "unclear"
+
+
+def loss_between(first: SystemResult, second: SystemResult, questions: Sequence[Question]) -> LossDifference | None:
+    """None: there is no reference that both have read, in the same tokens."""
+    known = {one.line: one for one in first.likelihoods}
+    pairs = [(known[one.line], one) for one in second.likelihoods if one.line in known]
+    pairs = [(before, after) for before, after in pairs if before.tokens == after.tokens]
+    if not pairs:
+        return None
+    nats = [before.nll for before, _ in pairs], [after.nll for _, after in pairs]
+    tokens = [after.tokens for _, after in pairs]
+    groups = paired_statistics.groups_of([questions[after.line - 1] for _, after in pairs])
+    by_question = bootstrap.difference_interval(*nats, tokens)
+    return LossDifference(by_question, bootstrap.difference_interval(*nats, tokens, groups) if groups else None)
+
+
+def loss_tables(families: Sequence[Family], questions: Sequence[Question]) -> Iterator[ReportTable]:
+    """One, where any loss is known."""
+    word, rows, has_few_groups = html_report.load_words(WORDS), list[tuple[Value, ...]](), False
+    for first, *others in families:
+        for one in others:
+            if (loss := loss_between(first, one, questions)) is not None:
+                by_group = tables.enough(loss.by_group)
+                intervals = (loss.by_question.mean, tables.enough(loss.by_question), by_group)
+                rows.append((one.system.name, first.system.name, *intervals))
+                has_few_groups |= loss.by_group is not None and by_group is None
+    columns = [GridColumn(word["system"]), GridColumn(word["compared_with"])]
+    columns += [GridColumn(word[name], 4, is_signed=True) for name in ("loss_change", "by_question", "by_group")]
+    notes = [word["note_few_groups"].format(least=LEAST_UNITS)] if has_few_groups else []
+    if rows:
+        yield grids.shown(grids.without_empty(ValueGrid(tuple(columns), tuple(rows), tuple(notes))))
+
+
+def loss_plots(families: Mapping[str, Family]) -> Iterator[str]:
+    """Loss by size, a line each family, by its name; as many plots as it takes to tell the lines apart."""
+    lines = [(name, points) for name, family in families.items() if (points := _by_size(family))]
+    for at in range(0, len(lines), len(_STYLES)):
+        some = zip(lines[at : at + len(_STYLES)], _STYLES, strict=False)
+        series = [PlotSeries(name, style, points, has_dots=True) for (name, points), style in some]
+        yield plots.line_plot(phrase("evaluation.quant_plot"), phrase("evaluation.quant_gigabytes"), series)
+
+
+def _by_size(family: Family) -> list[tuple[float, float]]:
+    """Gigabytes and nats a token, of the forms that are one file: beside an adapter the base would be another line."""
+    merged = [one for one in family if not one.system.adapter]
+    return sorted((one.system.size_bytes / 1e9, scores.nll) for one in merged if (scores := one.scores) is not None)
+
 
 NEAR_SHARE = 0.9  # of the best mean: what is below it is not advised for being simple
 LEAST_SHARE = 0.05  # of the most that a measure can be: below it nothing is answered to speak of
@@ -22,26 +108,26 @@ DIVERGENCE_NATS = 0.1  # a token, from the first form: above it the first choice
 _EQUAL = 1e-9  # what means of the same numbers may differ by
 
 
-Told = tuple[list[str], System | None]  # sentences, and the system that the first of them says to use
+Recommendation = tuple[list[str], System | None]  # sentences, and the system that the first of them says to use
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
+class StudyAdvice:
     """What the report begins with. `system`: the one to use; None: none is advised."""
 
-    sections: tuple[Section, ...] = ()
+    sections: tuple[ReportSection, ...] = ()
     system: System | None = None
 
 
-def sections(study: Study, folder: Path, found: Evaluation) -> tuple[Section, ...]:
+def advice_sections(study: Study, folder: Path, found: Evaluation) -> tuple[ReportSection, ...]:
     """Of `of`. Raises AppError for damaged files of a training."""
-    return of(study, folder, found).sections
+    return advise(study, folder, found).sections
 
 
-def of(study: Study, folder: Path, found: Evaluation) -> Advice:
+def advise(study: Study, folder: Path, found: Evaluation) -> StudyAdvice:
     """Raises AppError for damaged files of a training."""
     if study.kind == "scale":
-        return Advice(scale.sections(study, folder, found.questions))
+        return StudyAdvice(scale_report.scale_sections(study, folder, found.questions))
     if study.kind == "quantizations":
         return _of_quantizations(study, found)
     told, system = list[str](), None
@@ -50,25 +136,25 @@ def of(study: Study, folder: Path, found: Evaluation) -> Advice:
     elif len(found.systems) > 1:
         told, system = _best_of(found)
     said = [*_cut(found), *told]
-    return Advice((_section(said),) if said else (), system)
+    return StudyAdvice((_section(said),) if said else (), system)
 
 
-def measure_of(found: Evaluation) -> Measure:
+def measure_of(found: Evaluation) -> ComparedMeasure:
     """What decides: the judge's score where it can be believed, else the rules'."""
     is_judged = found.judge is not None and found.judge.is_trusted
     return MEASURES["judge" if is_judged else "score"]
 
 
-def value_of(found: Evaluation, one: SystemResult, measure: Measure) -> float | None:
+def value_of(found: Evaluation, one: SystemResult, measure: ComparedMeasure) -> float | None:
     """The mean; None: no answer has a value."""
-    mean = comparing.mean(one, found.questions.questions, measure)
+    mean = paired_statistics.mean(one, found.questions.questions, measure)
     return mean.by_question.mean if mean else None
 
 
 # ----------------------------------------------------------------------- documents
 
 
-def _of_documents(study: Study, found: Evaluation) -> Told:
+def _of_documents(study: Study, found: Evaluation) -> Recommendation:
     """By what was added to the base: documents, training, both."""
     by_id = {one.system.id: one for one in found.systems}
     base, documents, tuned, both, quotes = (_pick(study, by_id, *wanted) for wanted in _WAYS)
@@ -90,14 +176,14 @@ _WAYS = ((False, False, None), (False, True, False), (True, False, None), (True,
 def _pick(
     study: Study, by_id: dict[str, SystemResult], is_tuned: bool, has_documents: bool, quotes: bool | None
 ) -> SystemResult | None:
-    def fits(one: Contender) -> bool:
+    def fits(one: ComparedSystem) -> bool:
         is_way = study.is_tuned(one) == is_tuned and bool(one.scope) == has_documents
         return is_way and quotes in (None, one.may_quote)
 
     return next((by_id[one.system.id] for one in study.contenders if fits(one)), None)
 
 
-def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> Told:
+def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> Recommendation:
     """The simplest of those that nothing else is clearly better than: `ways` stand from the simplest on.
 
     It is advised only where its mean is at least NEAR_SHARE of the best one and within the interval of that: few
@@ -120,15 +206,15 @@ def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> Told:
     return _best_of(found)
 
 
-def _means(found: Evaluation, measure: Measure) -> dict[str, ConfidenceInterval]:
+def _means(found: Evaluation, measure: ComparedMeasure) -> dict[str, ConfidenceInterval]:
     """By question, of the systems of which enough answers have a value."""
-    means = {one.system.id: comparing.mean(one, found.questions.questions, measure) for one in found.systems}
+    means = {one.system.id: paired_statistics.mean(one, found.questions.questions, measure) for one in found.systems}
     return {key: mean.by_question for key, mean in means.items() if mean and mean.by_question.units >= LEAST_UNITS}
 
 
-def _is_low(means: Mapping[str, ConfidenceInterval], measure: Measure) -> bool:
+def _is_low(means: Mapping[str, ConfidenceInterval], measure: ComparedMeasure) -> bool:
     """Whether nobody answers anything to speak of."""
-    return max(one.mean for one in means.values()) < LEAST_SHARE * comparing.most(measure)
+    return max(one.mean for one in means.values()) < LEAST_SHARE * paired_statistics.best_value(measure)
 
 
 def _cut(found: Evaluation) -> list[str]:
@@ -142,7 +228,7 @@ def _cut(found: Evaluation) -> list[str]:
 
 def _scored(found: Evaluation) -> int:
     """Of how many questions the answers of a system have a value, at the most."""
-    means = [comparing.mean(one, found.questions.questions, measure_of(found)) for one in found.systems]
+    means = [paired_statistics.mean(one, found.questions.questions, measure_of(found)) for one in found.systems]
     return max((mean.by_question.units for mean in means if mean), default=0)
 
 
@@ -157,7 +243,7 @@ def _nothing(found: Evaluation) -> str:
 # -------------------------------------------------------------------------- models
 
 
-def _best_of(found: Evaluation) -> Told:
+def _best_of(found: Evaluation) -> Recommendation:
     measure = measure_of(found)
     means = _means(found, measure)
     known = sorted((one for one in found.systems if one.system.id in means), key=lambda one: -means[one.system.id].mean)
@@ -185,7 +271,7 @@ def _best_of(found: Evaluation) -> Told:
 # ------------------------------------------------------------------- quantizations
 
 
-def _of_quantizations(study: Study, found: Evaluation) -> Advice:
+def _of_quantizations(study: Study, found: Evaluation) -> StudyAdvice:
     families: dict[str, list[SystemResult]] = {}
     for contender, one in zip(study.contenders, found.systems, strict=True):
         families.setdefault(contender.family, []).append(one)
@@ -195,23 +281,23 @@ def _of_quantizations(study: Study, found: Evaluation) -> Advice:
         advised = [_best_of(found)]
     said = _cut(found) + [sentence for sentences, _ in advised for sentence in sentences]
     said += [phrase("evaluation.quant_from_quantized", form=one.source_form) for one in study.made if one.source_form]
-    drawn = losses.drawn({_family_name(name, family): family for name, family in families.items()})
-    section = _section(said, tuple(drawn), tuple(losses.table(several, found.questions.questions)))
-    return Advice((section,), advised[0][1] if advised else None)
+    drawn = loss_plots({_family_name(name, family): family for name, family in families.items()})
+    section = _section(said, tuple(drawn), tuple(loss_tables(several, found.questions.questions)))
+    return StudyAdvice((section,), advised[0][1] if advised else None)
 
 
 def _family_name(name: str, family: Family) -> str:
-    if name in (quant_plan.BASE, quant_plan.TUNED):
+    if name in (planning.BASE, planning.TUNED):
         return phrase(f"evaluation.quant_family.{name}")
     first = family[0].system.name
     return phrase("evaluation.quant_family.other", name=first) if len(family) > 1 else first
 
 
-def _of_family(found: Evaluation, family: Family) -> Told | None:
+def _of_family(found: Evaluation, family: Family) -> Recommendation | None:
     """The smallest that can be said to keep its quality, and what is to be said of others; None: nothing was
     measured."""
     first, *others = family
-    standings = {one.system.id: _standing(found, first, one) for one in others}
+    standings = {one.system.id: _quality_verdict(found, first, one) for one in others}
     if not any(standings.values()):
         return None
     kept = [one for one in others if standings[one.system.id] == "keeps"]
@@ -225,7 +311,7 @@ def _of_family(found: Evaluation, family: Family) -> Told | None:
     return [one for one in told if one], smallest.system
 
 
-def _standing(found: Evaluation, first: SystemResult, one: SystemResult) -> str:
+def _quality_verdict(found: Evaluation, first: SystemResult, one: SystemResult) -> str:
     """keeps | loses | differs | worse | unclear; "": nothing was measured of both.
 
     Where no loss was measured, what does not score worse is said to keep its score.
@@ -251,14 +337,14 @@ def _said(found: Evaluation, first: SystemResult, one: SystemResult, standing: s
         facts = {"divergence": f"{_divergence(one):.3f}", "same": f"{same or 0:.0%}"}
         return phrase("evaluation.quant_differs", name=name, first=first.system.name, **facts)
     if standing in ("loses", "unclear") and loss is not None:
-        ends = {part: comparing.signed(getattr(loss.decisive, part)) for part in ("mean", "low", "high")}
+        ends = {part: paired_statistics.signed(getattr(loss.decisive, part)) for part in ("mean", "low", "high")}
         return phrase(f"evaluation.quant_{standing}", name=name, **ends)
     return ""
 
 
-def _loss(found: Evaluation, first: SystemResult, one: SystemResult) -> Loss | None:
+def _loss(found: Evaluation, first: SystemResult, one: SystemResult) -> LossDifference | None:
     """None: of too few questions."""
-    loss = losses.of(first, one, found.questions.questions)
+    loss = loss_between(first, one, found.questions.questions)
     return loss if loss is not None and tables.enough(loss.by_question) else None
 
 
@@ -270,19 +356,21 @@ def _divergence(one: SystemResult) -> float:
 # ------------------------------------------------------------------------- private
 
 
-def _section(told: Sequence[str], plots: tuple[str, ...] = (), found: tuple[Table, ...] = ()) -> Section:
-    return Section(phrase("evaluation.advice_title"), tuple(told), plots, found)
+def _section(told: Sequence[str], plots: tuple[str, ...] = (), found: tuple[ReportTable, ...] = ()) -> ReportSection:
+    return ReportSection(phrase("evaluation.advice_title"), tuple(told), plots, found)
 
 
 def _compared(found: Evaluation, first: SystemResult, second: SystemResult) -> str:
     compared = _comparison(found, first, second, measure_of(found))
-    return comparing.sentence(compared, first.system.name, second.system.name) if compared else ""
+    return paired_statistics.comparison_sentence(compared, first.system.name, second.system.name) if compared else ""
 
 
-def _verdict(found: Evaluation, first: SystemResult, second: SystemResult, measure: Measure) -> str:
+def _verdict(found: Evaluation, first: SystemResult, second: SystemResult, measure: ComparedMeasure) -> str:
     compared = _comparison(found, first, second, measure)
     return compared.verdict if compared and compared.by_question.units >= LEAST_UNITS else "unclear"
 
 
-def _comparison(found: Evaluation, first: SystemResult, second: SystemResult, measure: Measure) -> Comparison | None:
-    return comparing.compare(first, second, found.questions.questions, measure)
+def _comparison(
+    found: Evaluation, first: SystemResult, second: SystemResult, measure: ComparedMeasure
+) -> Comparison | None:
+    return paired_statistics.compare(first, second, found.questions.questions, measure)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from app.base import html_report
 from app.base.wording import phrase
-from app.evaluation.judge.comparing import Measure
-from app.evaluation.records import Question
+from app.evaluation.judge.paired_statistics import ComparedMeasure
+from app.evaluation.records import Evaluation, JudgeScore, Question, ResultRow, SystemResult
 from app.evaluation.report import grids
-from app.evaluation.report.grids import WORDS, Column, Grid, Value
-from app.evaluation.results import Evaluation, Judgement, Row, SystemResult
+from app.evaluation.report.grids import WORDS, GridColumn, Value, ValueGrid
 
 _COLUMNS = ("question_id", "question", "category", "group", "answerable", "reference", "required", "system", "seed",
             "outcome", "answer", "judge_score", "judge_reason")  # fmt: skip
@@ -30,37 +29,37 @@ MOST = 3  # questions of a pair in each direction
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ScoreChange:
     """One question by two systems. `before`, `after`: means over the seeds; the rows are of one seed."""
 
     question: Question
     before: float
     after: float
-    first: Row
-    second: Row
+    first: ResultRow
+    second: ResultRow
 
 
-def every(evaluation: Evaluation) -> Grid:
+def every_answer(evaluation: Evaluation) -> ValueGrid:
     """By question, then by system, then by seed."""
     word = html_report.load_words(WORDS)
-    columns = [Column(word[name]) for name in _COLUMNS]
-    columns.append(Column(word["score_mean"], 3))
-    columns += [Column(word[name], 3 if name == "char_f1" else 0) for name in _MARKS]
-    columns += [Column(word["total_s"], 1), Column(word["error"])]
+    columns = [GridColumn(word[name]) for name in _COLUMNS]
+    columns.append(GridColumn(word["score_mean"], 3))
+    columns += [GridColumn(word[name], 3 if name == "char_f1" else 0) for name in _MARKS]
+    columns += [GridColumn(word["total_s"], 1), GridColumn(word["error"])]
     rows = [
         _row(question, result, row)
         for question, found in by_question(evaluation)
         for result, answers in found
         for row in answers
     ]
-    return grids.without_empty(Grid(tuple(columns), tuple(rows)), kept=2)
+    return grids.without_empty(ValueGrid(tuple(columns), tuple(rows)), kept=2)
 
 
-def by_question(evaluation: Evaluation) -> list[tuple[Question, list[tuple[SystemResult, list[Row]]]]]:
+def by_question(evaluation: Evaluation) -> list[tuple[Question, list[tuple[SystemResult, list[ResultRow]]]]]:
     """The rows of each question, by system."""
-    found: dict[str, list[tuple[SystemResult, list[Row]]]] = {}
+    found: dict[str, list[tuple[SystemResult, list[ResultRow]]]] = {}
     for result in evaluation.systems:
-        by_id: dict[str, list[Row]] = {}
+        by_id: dict[str, list[ResultRow]] = {}
         for row in result.rows:
             by_id.setdefault(row.question_id, []).append(row)
         for id, rows in by_id.items():
@@ -68,7 +67,9 @@ def by_question(evaluation: Evaluation) -> list[tuple[Question, list[tuple[Syste
     return [(question, found.get(question.id, [])) for question in evaluation.questions.questions]
 
 
-def changes(evaluation: Evaluation, result: SystemResult, measure: Measure) -> tuple[list[Change], list[Change]]:
+def changes(
+    evaluation: Evaluation, result: SystemResult, measure: ComparedMeasure
+) -> tuple[list[ScoreChange], list[ScoreChange]]:
     """What `result` answers better than the first system, and what worse: the largest differences first."""
     first = evaluation.systems[0].system.id
     found = []
@@ -82,12 +83,12 @@ def changes(evaluation: Evaluation, result: SystemResult, measure: Measure) -> t
     return better[:MOST], worse[:MOST]
 
 
-def mean(rows: list[Row], measure: Measure) -> float | None:
+def mean(rows: list[ResultRow], measure: ComparedMeasure) -> float | None:
     values = [value for value, _ in _values(rows, measure)]
     return statistics.fmean(values) if values else None
 
 
-def reason(judgement: Judgement | None) -> str:
+def reason(judgement: JudgeScore | None) -> str:
     """What the judge says, or why it gave no score of its own, and what it has not seen."""
     if judgement is None:
         return ""
@@ -97,7 +98,7 @@ def reason(judgement: Judgement | None) -> str:
     return "\n".join(filter(None, said))
 
 
-def marks(row: Row) -> dict[str, Value]:
+def score_values(row: ResultRow) -> dict[str, Value]:
     """By the names of their columns; shares in percent, claims in words."""
     found = row.marks
     return {
@@ -113,13 +114,13 @@ def marks(row: Row) -> dict[str, Value]:
     }
 
 
-def told_marks(row: Row) -> list[str]:
+def score_labels(row: ResultRow) -> list[str]:
     """As "name value", those that apply."""
     word = html_report.load_words(WORDS)
     found = [] if row.marks.score is None else [f"{word['score_mean']} {row.marks.score:.2f}"]
-    for name, value in marks(row).items():
+    for name, value in score_values(row).items():
         if isinstance(value, float):
-            shown = grids.text_of(value, Column("", 2 if name == "char_f1" else 0))
+            shown = grids.text_of(value, GridColumn("", 2 if name == "char_f1" else 0))
             label = _PERCENT.sub("", word[name])
             found.append(f"{label} {shown}" if label == word[name] else f"{label} {shown}\u00a0%")
         elif name == "is_broken" and row.verdict == "length":  # which the verdict says already
@@ -129,8 +130,8 @@ def told_marks(row: Row) -> list[str]:
     return found
 
 
-def _row(question: Question, result: SystemResult, row: Row) -> tuple[Value, ...]:
-    judgement, marked = row.judgement, marks(row)
+def _row(question: Question, result: SystemResult, row: ResultRow) -> tuple[Value, ...]:
+    judgement, marked = row.judgement, score_values(row)
     return (
         *(question.id, question.text, question.category, question.group),
         html_report.load_words(WORDS)["yes" if question.is_answerable else "no"],
@@ -142,18 +143,20 @@ def _row(question: Question, result: SystemResult, row: Row) -> tuple[Value, ...
     )
 
 
-def _values(rows: list[Row], measure: Measure) -> list[tuple[float, Row]]:
+def _values(rows: list[ResultRow], measure: ComparedMeasure) -> list[tuple[float, ResultRow]]:
     return [(value, row) for row in rows if (value := measure.of(row)) is not None]
 
 
-def _change(question: Question, before: list[tuple[float, Row]], after: list[tuple[float, Row]]) -> Change:
+def _change(
+    question: Question, before: list[tuple[float, ResultRow]], after: list[tuple[float, ResultRow]]
+) -> ScoreChange:
     """Shown are the two answers, of one seed if they can be, between which the difference is largest."""
     means = [statistics.fmean(value for value, _ in values) for values in (before, after)]
     sign = 1 if means[1] > means[0] else -1
     pairs = [(one, other) for one in before for other in after]
     same = [(one, other) for one, other in pairs if one[1].seed == other[1].seed]
     (_, first), (_, second) = max(same or pairs, key=lambda pair: sign * (pair[1][0] - pair[0][0]))
-    return Change(question, means[0], means[1], first, second)
+    return ScoreChange(question, means[0], means[1], first, second)
 
 
 def _percent(share: float | None) -> float | None:

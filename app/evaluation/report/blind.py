@@ -3,29 +3,209 @@
 Order and sides are drawn from the ids, so that they are the same whenever the study is opened. Which system is A
 changes from question to question, as often the one as the other. How far the person agrees with the judge is Cohen's
 kappa of the two preferences.
+
+`blind.jsonl` in a study's folder: which of two answers a person preferred, each choice on the disk at once.
+
+Lines are only added; what takes a choice back is a line too. The lock is held while a line is added and no longer, so
+that a study whose comparison is open can be moved to the bin. Whoever has not seen the newest line may add none.
 """
 
+import contextlib
+import errno
 import hashlib
+import os
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import FileIO
+from pathlib import Path
+from typing import Literal, get_args
 
+import filelock
+
+from app.base import json_lines
 from app.base.bootstrap import ConfidenceInterval
-from app.evaluation.judge import agreement, comparing
-from app.evaluation.judge.comparing import Comparison, Measure
-from app.evaluation.records import Question
+from app.base.errors import AppError
+from app.base.files import strict_json, work_folder
+from app.base.files.output_file import drive_error, sync_folder
+from app.evaluation.judge import paired_statistics
+from app.evaluation.judge.paired_statistics import ComparedMeasure, Comparison
+from app.evaluation.records import Evaluation, Question, ResultRow, System, SystemResult
 from app.evaluation.report import advice
-from app.evaluation.report.blind_file import BlindFile, Retracted, Revealed, Vote, Voted
-from app.evaluation.report.pairing import GAINS
-from app.evaluation.results import Evaluation, Row, System, SystemResult
+from app.evaluation.report.scoring import GAINS
+
+Vote = Literal["a_better", "b_better", "same", "both_wrong"]
+VOTES: tuple[Vote, ...] = get_args(Vote)
+BLIND_FILE_VERSION = 1
+FILE, LOCK = "blind.jsonl", "blind.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The first line."""
+
+    version: int = BLIND_FILE_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Voted:
+    """`a`, `b`: ids of the systems whose answers stood there. `is_open`: their names had been shown before."""
+
+    question: str  # id
+    vote: Vote
+    a: str
+    b: str
+    is_open: bool = False
+    at: float = field(default_factory=time.time)  # seconds since 1970 (UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Retracted:
+    """The vote on this question, of these two systems, is taken back."""
+
+    question: str
+    a: str
+    b: str
+    at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """The names of these two systems were shown."""
+
+    a: str
+    b: str
+    at: float = field(default_factory=time.time)
+
+
+BlindEvent = Voted | Retracted | Revealed
+_KINDS = {kind.__name__: kind for kind in (Begun, Voted, Retracted, Revealed)}
+
+
+class BlindFile:
+    """All comparisons of a study, of whichever two systems; which of the two is named first makes no difference."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises AppError("blind_damaged")."""
+        self.path = folder / FILE
+        self._votes: dict[frozenset[str], dict[str, Voted]] = {}
+        self._revealed: set[frozenset[str]] = set()
+        try:
+            raw = strict_json.read_bytes(self.path) if self.path.exists() else b""
+            self._seen_bytes = len(raw)
+            self._whole_bytes = raw.rfind(b"\n") + 1  # half a line, from when the power went, is dropped
+            for entry in _read_events(raw[: self._whole_bytes]):
+                self._note(entry)
+        except (OSError, ValueError, TypeError) as error:
+            raise AppError("blind_damaged", path=str(self.path), reason=str(error)[:200]) from error
+
+    def votes(self, one: str, other: str) -> tuple[Voted, ...]:
+        """Of two systems, those that stand; the newest is the last."""
+        return tuple(self._votes.get(frozenset((one, other)), {}).values())
+
+    def is_revealed(self, one: str, other: str) -> bool:
+        return frozenset((one, other)) in self._revealed
+
+    def add(self, *entries: BlindEvent) -> None:
+        """On the disk when it returns; all of them, or none.
+
+        Raises AppError: "blind_busy" and "blind_changed" where somebody else adds or has added something (it is to be
+        read anew), "blind_unwritable" | "drive_space" | "drive_file_limit".
+        """
+        head = () if self._whole_bytes else (Begun(),)
+        raw = b"".join(map(json_lines.encode_line, (*head, *entries)))
+        with self._held():
+            self._append(raw)
+        for entry in entries:
+            self._note(entry)
+
+    # ------------------------------------------------------------------- private
+
+    def _note(self, entry: BlindEvent) -> None:
+        pair = frozenset((entry.a, entry.b))
+        votes = self._votes.setdefault(pair, {})
+        match entry:
+            case Voted():
+                votes.pop(entry.question, None)
+                votes[entry.question] = entry
+            case Retracted():
+                votes.pop(entry.question, None)
+            case Revealed():
+                self._revealed.add(pair)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        try:
+            lock = work_folder.acquire_lock(self.path.with_name(LOCK))
+        except filelock.Timeout as error:
+            raise AppError("blind_busy") from error
+        except OSError as error:
+            raise self._failure(error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _append(self, raw: bytes) -> None:
+        is_new = not self._seen_bytes and not self.path.exists()
+        try:
+            with self.path.open("xb" if is_new else "r+b", buffering=0) as file:
+                if file.seek(0, os.SEEK_END) != self._seen_bytes:
+                    raise AppError("blind_changed")
+                self._write(file, raw)
+            if is_new:
+                sync_folder(self.path.parent)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _write(self, file: FileIO, raw: bytes) -> None:
+        """Behind the last whole line. Raises OSError, and leaves no half line then."""
+        file.truncate(self._whole_bytes)
+        self._seen_bytes = self._whole_bytes
+        file.seek(self._whole_bytes)
+        try:
+            if file.write(raw) != len(raw):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(self._whole_bytes)
+            raise
+        self._seen_bytes = self._whole_bytes = self._whole_bytes + len(raw)
+
+    def _failure(self, error: OSError) -> AppError:
+        return drive_error(error, self.path.parent, "blind_unwritable")
+
+
+def _read_events(raw: bytes) -> Iterator[BlindEvent]:
+    """Raises ValueError for what this version cannot have written."""
+    for number, line in enumerate(raw.splitlines()):
+        data = strict_json.loads(line)
+        if not isinstance(data, dict):
+            raise ValueError(f"line {number + 1}")
+        entry = json_lines.decode_message(data, _KINDS)
+        if isinstance(entry, Begun) != (number == 0) or (number == 0 and entry.version != BLIND_FILE_VERSION):
+            raise ValueError("another version")
+        if not isinstance(entry, Begun):
+            yield _checked_event(entry, number)
+
+
+def _checked_event(entry: BlindEvent, number: int) -> BlindEvent:
+    texts = [entry.a, entry.b, *([] if isinstance(entry, Revealed) else [entry.question])]
+    is_known = not isinstance(entry, Voted) or entry.vote in VOTES
+    if not is_known or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"line {number + 1}")
+    return entry
+
 
 LEAST_ANSWERS = 30  # of which both a person and the judge said something, before kappa is shown
 Verdict = Literal["few", "unclear", "first", "second"]
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class BlindPair:
     """Two answers to a question; `a_system`, `b_system`: ids of whose they are."""
 
     question: Question
@@ -36,7 +216,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairing:
+class BlindPairing:
     """Two systems in the order of the evaluation, and what they answered with the first seed.
 
     `equal`: questions left out because both answers are the same. `judged`: by the question's id, what the judge
@@ -45,14 +225,14 @@ class Pairing:
 
     first: System
     second: System
-    pairs: tuple[Pair, ...]
+    pairs: tuple[BlindPair, ...]
     equal: int
     judged: Mapping[str, float]
     basis: Literal["", "pairs", "scores"]  # "": nobody judged
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class JudgeAgreement:
     """`n`: blind votes on which the judge too has a preference, `same`: of them those with the same one. `most`: what
     `n` can become. `kappa`: quadratic weights; None: not enough, or not defined (both always preferred the same one).
     """
@@ -70,7 +250,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BlindOutcome:
     """`difference`: mean over the questions of 1 (second preferred), -1 (first), 0 (neither); the interval that
     decides. `when_open`: votes that were given when the names were known. They are among the counts, but not in
     `decided` (blind votes for one of both), `difference`, `verdict` and `agreement`."""
@@ -86,10 +266,10 @@ class Outcome:
     decided: int
     difference: ConfidenceInterval | None  # None: no blind vote
     verdict: Verdict
-    agreement: Agreement
+    agreement: JudgeAgreement
 
 
-def suggested(found: Evaluation) -> tuple[str, str] | None:
+def suggested_systems(found: Evaluation) -> tuple[str, str] | None:
     """Ids of the first system and the best of the others; None where there are no two."""
     if len(found.systems) < 2:
         return None
@@ -99,7 +279,7 @@ def suggested(found: Evaluation) -> tuple[str, str] | None:
     return first.system.id, best.system.id
 
 
-def pairing(found: Evaluation, one: str, other: str) -> Pairing:
+def blind_pairing(found: Evaluation, one: str, other: str) -> BlindPairing:
     """`one`, `other`: ids of systems, in either order."""
     first, second = (result for result in found.systems if result.system.id in (one, other))
     before, after = _first_rows(found, first), _first_rows(found, second)
@@ -113,13 +293,13 @@ def pairing(found: Evaluation, one: str, other: str) -> Pairing:
         for question in sorted(told, key=lambda question: _drawn("order", *seed, question.id))
     )
     judged, basis = _judged(found, first, second, before, after)
-    return Pairing(first.system, second.system, pairs, len(both) - len(told), judged, basis)
+    return BlindPairing(first.system, second.system, pairs, len(both) - len(told), judged, basis)
 
 
 class BlindComparison:
     """A pairing with its votes, in the order in which the questions are shown."""
 
-    def __init__(self, pairing: Pairing, kept: BlindFile) -> None:
+    def __init__(self, pairing: BlindPairing, kept: BlindFile) -> None:
         self.pairing = pairing
         self._kept = kept
         self._ids = [pair.question.id for pair in pairing.pairs]
@@ -132,7 +312,7 @@ class BlindComparison:
         return tuple(one for one in kept if one.question in known)
 
     @property
-    def current(self) -> Pair | None:
+    def current(self) -> BlindPair | None:
         """The next one to be decided."""
         done = {one.question for one in self.votes}
         return next((pair for pair in self.pairing.pairs if pair.question.id not in done), None)
@@ -143,7 +323,7 @@ class BlindComparison:
         return self._is_told or (bool(self._ids) and self.current is None)
 
     @property
-    def agreement(self) -> Agreement:
+    def agreement(self) -> JudgeAgreement:
         return agreement_of(self.pairing, self.votes, is_revealed=self.is_revealed)
 
     def vote(self, vote: Vote) -> None:
@@ -175,12 +355,14 @@ class BlindComparison:
         return Revealed(self.pairing.first.id, self.pairing.second.id)
 
 
-def outcome(pairing: Pairing, votes: Sequence[Voted]) -> Outcome:
+def blind_outcome(pairing: BlindPairing, votes: Sequence[Voted]) -> BlindOutcome:
     """With the names. Takes a moment for hundreds of votes: the interval is drawn 10,000 times."""
     gains = [_gain(one, pairing.second.id) for one in votes]
     kinds = [one.vote for one in votes]
-    compared = comparing.compare_votes("blind", _gains(pairing, votes), [pair.question for pair in pairing.pairs])
-    return Outcome(
+    compared = paired_statistics.compare_votes(
+        "blind", _gains(pairing, votes), [pair.question for pair in pairing.pairs]
+    )
+    return BlindOutcome(
         pairing.first,
         pairing.second,
         len(votes),
@@ -196,26 +378,26 @@ def outcome(pairing: Pairing, votes: Sequence[Voted]) -> Outcome:
     )
 
 
-def agreement_of(pairing: Pairing, votes: Sequence[Voted], *, is_revealed: bool = False) -> Agreement:
+def agreement_of(pairing: BlindPairing, votes: Sequence[Voted], *, is_revealed: bool = False) -> JudgeAgreement:
     """`is_revealed`: no vote can be blind any more."""
     gains = _gains(pairing, votes)
     both = [(gain, pairing.judged[id]) for id, gain in gains.items() if id in pairing.judged]
     most = len(both) if is_revealed else sum(pair.question.id in pairing.judged for pair in pairing.pairs)
-    kappa = agreement.kappa(*zip(*both, strict=True)) if len(both) >= LEAST_ANSWERS else None
+    kappa = paired_statistics.kappa(*zip(*both, strict=True)) if len(both) >= LEAST_ANSWERS else None
     same = sum(gain == judged for gain, judged in both)
-    return Agreement(len(both), same, most, kappa, has_judge=bool(pairing.basis))
+    return JudgeAgreement(len(both), same, most, kappa, has_judge=bool(pairing.basis))
 
 
 # ------------------------------------------------------------------------- private
 
 
-def _mean(one: SystemResult, measure: Measure) -> float:
+def _mean(one: SystemResult, measure: ComparedMeasure) -> float:
     """Without the interval, which takes its time; 0 where nothing has a value."""
     values = [value for row in one.rows if (value := measure.of(row)) is not None]
     return statistics.fmean(values) if values else 0.0
 
 
-def _first_rows(found: Evaluation, one: SystemResult) -> dict[str, Row]:
+def _first_rows(found: Evaluation, one: SystemResult) -> dict[str, ResultRow]:
     return {row.question_id: row for row in one.rows if row.seed in found.seeds[:1]}
 
 
@@ -223,16 +405,16 @@ def _pair(
     question: Question,
     first: SystemResult,
     second: SystemResult,
-    before: Mapping[str, Row],
-    after: Mapping[str, Row],
+    before: Mapping[str, ResultRow],
+    after: Mapping[str, ResultRow],
     *,
     is_turned: bool,
-) -> Pair:
+) -> BlindPair:
     """`is_turned`: A is the second system's."""
     a, b = before[question.id].answer.strip(), after[question.id].answer.strip()
     if is_turned:
-        return Pair(question, b, a, second.system.id, first.system.id)
-    return Pair(question, a, b, first.system.id, second.system.id)
+        return BlindPair(question, b, a, second.system.id, first.system.id)
+    return BlindPair(question, a, b, first.system.id, second.system.id)
 
 
 def _drawn(*parts: str) -> str:
@@ -241,7 +423,11 @@ def _drawn(*parts: str) -> str:
 
 
 def _judged(
-    found: Evaluation, first: SystemResult, second: SystemResult, before: Mapping[str, Row], after: Mapping[str, Row]
+    found: Evaluation,
+    first: SystemResult,
+    second: SystemResult,
+    before: Mapping[str, ResultRow],
+    after: Mapping[str, ResultRow],
 ) -> tuple[dict[str, float], Literal["", "pairs", "scores"]]:
     if found.judge is None:
         return {}, ""
@@ -254,7 +440,7 @@ def _judged(
     return {id: float((other[id] > one[id]) - (other[id] < one[id])) for id in one.keys() & other.keys()}, "scores"
 
 
-def _gains(pairing: Pairing, votes: Sequence[Voted]) -> dict[str, float]:
+def _gains(pairing: BlindPairing, votes: Sequence[Voted]) -> dict[str, float]:
     """Of blind votes, by the question's id: 1 the second system is preferred, -1 the first."""
     return {one.question: _gain(one, pairing.second.id) for one in votes if not one.is_open}
 

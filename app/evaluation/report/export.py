@@ -1,20 +1,25 @@
-"""An evaluation as a file to pass on: a workbook, one table, or the report; the name says which."""
+"""An evaluation as a file to pass on: a workbook, one table, or the report; the name says which.
 
+Blind comparisons as sheets of a workbook: each vote with the names behind A and B, and what the votes come to.
+"""
+
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from app.base import html_report
 from app.base.confidentiality import Permit, highest_label
+from app.base.errors import AppError
 from app.base.files.output_file import check_new_target
 from app.base.tables import table_writer
-from app.base.wording import phrase
-from app.evaluation.report import answer_table, blind_table, facts, grids, report, tables
-from app.evaluation.report.grids import WORDS, Column, Grid
-from app.evaluation.report_parts import Section, Table
-from app.evaluation.results import Evaluation
+from app.base.wording import describe_error, phrase
+from app.evaluation.records import Evaluation, ReportSection, ReportTable
+from app.evaluation.report import answer_table, blind, grids, report, tables
+from app.evaluation.report.blind import BlindComparison, BlindFile, BlindOutcome
+from app.evaluation.report.grids import WORDS, GridColumn, ValueGrid
 
 SUFFIXES = (".xlsx", ".csv", ".html")
 _WIDTH, _NAME_WIDTH, _TEXT_WIDTH = 14, 28, 60  # of columns, in characters
@@ -29,7 +34,7 @@ def check_target(out: Path) -> None:
 
 
 def save(
-    evaluation: Evaluation, sections: Sequence[Section], out: Path, folder: Path | None = None, *, permit: Permit
+    evaluation: Evaluation, sections: Sequence[ReportSection], out: Path, folder: Path | None = None, *, permit: Permit
 ) -> None:
     """In the language in use, with the label that the permit found: what was asked may say more than the questions.
 
@@ -46,24 +51,24 @@ def save(
         elif suffix == ".csv":
             table_writer.write_csv(file, *_one_table(evaluation, sections))
         else:
-            votes = blind_table.sections(evaluation, folder) if folder is not None else ()
+            votes = blind_sections(evaluation, folder) if folder is not None else ()
             _write_book(evaluation, (*sections, *votes), file)
 
 
-def _one_table(evaluation: Evaluation, sections: Sequence[Section]) -> tuple[list[str], list[list[object]]]:
+def _one_table(evaluation: Evaluation, sections: Sequence[ReportSection]) -> tuple[list[str], list[list[object]]]:
     """Of the systems; where there are none, as of a judge or of trainings alone, the first table with rows."""
     found = [table for section in sections for table in section.tables if table.rows]
     return grids.cells(tables.summary(evaluation)) if evaluation.systems or not found else _cells(found[0])
 
 
-def _write_book(evaluation: Evaluation, sections: Sequence[Section], file: BinaryIO) -> None:
+def _write_book(evaluation: Evaluation, sections: Sequence[ReportSection], file: BinaryIO) -> None:
     word = html_report.load_words(WORDS)
     book = table_writer.WorkbookWriter(phrase("common.batch_cut"), phrase(f"common.label.{evaluation.questions.label}"))
     found = (
         ("summary", tables.summary(evaluation)),
         ("differences", _differences(evaluation)),
         ("categories", tables.categories(evaluation)),
-        ("questions", answer_table.every(evaluation)),
+        ("questions", answer_table.every_answer(evaluation)),
     )
     for key, grid in found:
         if grid.rows:
@@ -73,24 +78,24 @@ def _write_book(evaluation: Evaluation, sections: Sequence[Section], file: Binar
         for table in section.tables:
             head, rows = _cells(table)
             book.add(section.title, _widths(head, rows), rows, head, table.notes)
-    book.add(word["sheet_facts"], _FACT_WIDTHS, facts.of(evaluation))
+    book.add(word["sheet_facts"], _FACT_WIDTHS, report.evaluation_facts(evaluation))
     book.save(file)
 
 
-def _differences(evaluation: Evaluation) -> Grid:
+def _differences(evaluation: Evaluation) -> ValueGrid:
     """Of all measures, each said in words, too."""
     found = [pair for measure in tables.measures(evaluation) for pair in tables.pairs(evaluation, measure)]
     if not found:
-        return Grid((), ())
+        return ValueGrid((), ())
     word, grid = html_report.load_words(WORDS), tables.differences(evaluation, found)
     rows = (
         (phrase(f"evaluation.measure.{pair.comparison.measure}"), *row, pair.sentence)
         for row, pair in zip(grid.rows, found, strict=True)
     )
-    return Grid((Column(word["compared_on"]), *grid.columns, Column(word["sentence"])), tuple(rows))
+    return ValueGrid((GridColumn(word["compared_on"]), *grid.columns, GridColumn(word["sentence"])), tuple(rows))
 
 
-def _cells(table: Table) -> tuple[list[str], list[list[object]]]:
+def _cells(table: ReportTable) -> tuple[list[str], list[list[object]]]:
     return list(table.head), [[_value(cell) for cell in row] for row in table.rows]
 
 
@@ -110,3 +115,83 @@ def _widths(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[int]:
         wide = _TEXT_WIDTH if max(texts, default=0) > _TEXT_LENGTH else _NAME_WIDTH
         found.append(wide if texts else _WIDTH)
     return found
+
+
+_VOTE_COLUMNS = ("id", "question", "a", "b", "vote", "preferred", "when")
+_SUM_COLUMNS = (
+    "first", "second", "votes", "first_wins", "second_wins", "same", "both_wrong", "open", "difference", "low",
+    "high", "verdict", "kappa",
+)  # fmt: skip
+
+
+def blind_sections(found: Evaluation, folder: Path) -> tuple[ReportSection, ...]:
+    """None where nobody has voted. `folder`: of the study. Takes a moment, as `blind.outcome` does.
+
+    Of two systems whose names are still hidden nothing is told but that: whoever goes on must not know them.
+    """
+    try:
+        compared = list(_blind_comparisons(found, BlindFile(folder)))
+    except AppError as error:  # the rest of the workbook is as good as before
+        return (
+            ReportSection(
+                phrase("evaluation.blind_sheet"), tables=(_blind_table(_VOTE_COLUMNS, (), str(describe_error(error))),)
+            ),
+        )
+    if not compared:
+        return ()
+    told = [one for one in compared if one.is_revealed]
+    note = phrase("evaluation.blind_hidden") if len(told) < len(compared) else ""
+    votes = _blind_table(_VOTE_COLUMNS, tuple(row for one in told for row in _vote_rows(one)), note)
+    if not told:
+        return (ReportSection(phrase("evaluation.blind_sheet"), tables=(votes,)),)
+    sums = _blind_table(_SUM_COLUMNS, tuple(_outcome_row(blind.blind_outcome(one.pairing, one.votes)) for one in told))
+    return (
+        ReportSection(phrase("evaluation.blind_sheet"), tables=(votes,)),
+        ReportSection(phrase("evaluation.blind_sheet_sum"), tables=(sums,)),
+    )
+
+
+def _blind_comparisons(found: Evaluation, kept: BlindFile) -> Iterator[BlindComparison]:
+    for one, other in itertools.combinations([result.system.id for result in found.systems], 2):
+        if kept.votes(one, other):
+            comparison = BlindComparison(blind.blind_pairing(found, one, other), kept)
+            if comparison.votes:
+                yield comparison
+
+
+def _blind_table(columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...], note: str = "") -> ReportTable:
+    return ReportTable(
+        tuple(phrase(f"evaluation.blind_column.{key}") for key in columns), rows, (note,) if note else ()
+    )
+
+
+def _vote_rows(one: BlindComparison) -> Iterator[tuple[str, ...]]:
+    """In the order in which they were given."""
+    names = {system.id: system.name for system in (one.pairing.first, one.pairing.second)}
+    texts = {pair.question.id: pair.question.text for pair in one.pairing.pairs}
+    for voted in one.votes:
+        preferred = {"a_better": names[voted.a], "b_better": names[voted.b]}.get(voted.vote, "")
+        yield (
+            voted.question,
+            texts[voted.question],
+            names[voted.a],
+            names[voted.b],
+            phrase(f"evaluation.blind_vote.{voted.vote}"),
+            preferred,
+            phrase("evaluation.blind_when_open" if voted.is_open else "evaluation.blind_when_blind"),
+        )
+
+
+def _outcome_row(found: BlindOutcome) -> tuple[str, ...]:
+    names = {"first": found.first.name, "second": found.second.name}
+    counts = (found.n, found.first_wins, found.second_wins, found.same, found.both_wrong, found.when_open)
+    is_told = found.difference is not None and found.verdict != "few"
+    interval = (found.difference.mean, found.difference.low, found.difference.high) if is_told else ()  # type: ignore[union-attr]
+    kappa = found.agreement.kappa
+    return (
+        *names.values(),
+        *map(str, counts),
+        *([f"{value:.2f}" for value in interval] or [""] * 3),
+        phrase(f"evaluation.blind_verdict.{found.verdict}", name=names.get(found.verdict, "")),
+        "" if kappa is None else f"{kappa:.2f}",
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.base import html_report
 from app.base.bootstrap import ConfidenceInterval
-from app.evaluation.report_parts import Table
+from app.evaluation.records import ReportTable
 
 NONE = "-"
 WORDS = "evaluation.toml"  # of `resources/report`
@@ -14,18 +14,18 @@ _MORE_DIGITS = 2  # than are shown, in a spreadsheet
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ShareValue:
     """`count` of `total`. Shown as both, because a share of few is not known to the percent."""
 
     count: int
     total: int
 
 
-Value = str | int | float | ConfidenceInterval | Share | None
+Value = str | int | float | ConfidenceInterval | ShareValue | None
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class GridColumn:
     """`name`: with the unit. `digits`: behind the point, of what is shown. `is_signed`: of differences."""
 
     name: str
@@ -34,25 +34,25 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
-    columns: tuple[Column, ...]
+class ValueGrid:
+    columns: tuple[GridColumn, ...]
     rows: tuple[tuple[Value, ...], ...]
     notes: tuple[str, ...] = ()
 
 
-def shown(grid: Grid) -> Table:
+def shown(grid: ValueGrid) -> ReportTable:
     rows = tuple(
         tuple(text_of(value, column) for value, column in zip(row, grid.columns, strict=True)) for row in grid.rows
     )
-    return Table(tuple(column.name for column in grid.columns), rows, grid.notes)
+    return ReportTable(tuple(column.name for column in grid.columns), rows, grid.notes)
 
 
-def text_of(value: Value, column: Column) -> str:
+def text_of(value: Value, column: GridColumn) -> str:
     """What is not known, or is no finite number, is "-"."""
     if isinstance(value, ConfidenceInterval):
         low, high = (_number(end, column) for end in (value.low, value.high))
         return html_report.load_words(WORDS)["range"].format(low=low, high=high)
-    if isinstance(value, Share):
+    if isinstance(value, ShareValue):
         return f"{value.count}/{value.total}" if value.total else NONE
     if isinstance(value, float):
         return _number(value, column)
@@ -61,7 +61,7 @@ def text_of(value: Value, column: Column) -> str:
     return NONE if value is None else value
 
 
-def cells(grid: Grid) -> tuple[list[str], list[list[object]]]:
+def cells(grid: ValueGrid) -> tuple[list[str], list[list[object]]]:
     """Head and rows of a spreadsheet, in which an interval and a share take two columns each.
 
     A share must not be one: a spreadsheet reads 3/4 as a day.
@@ -84,22 +84,22 @@ def cells(grid: Grid) -> tuple[list[str], list[list[object]]]:
     return head, rows
 
 
-def without_empty(grid: Grid, kept: int = 1) -> Grid:
+def without_empty(grid: ValueGrid, kept: int = 1) -> ValueGrid:
     """Without the columns, behind the first `kept`, of which no row knows anything."""
     places = [at for at in range(len(grid.columns)) if at < kept or any(row[at] not in (None, "") for row in grid.rows)]
     rows = tuple(tuple(row[at] for at in places) for row in grid.rows)
-    return Grid(tuple(grid.columns[at] for at in places), rows, grid.notes)
+    return ValueGrid(tuple(grid.columns[at] for at in places), rows, grid.notes)
 
 
-def only(grid: Grid, names: Sequence[str]) -> Grid:
+def only(grid: ValueGrid, names: Sequence[str]) -> ValueGrid:
     """The columns of these names that it has, in this order."""
     known = [column.name for column in grid.columns]
     places = [known.index(name) for name in names if name in known]
     rows = tuple(tuple(row[at] for at in places) for row in grid.rows)
-    return Grid(tuple(grid.columns[at] for at in places), rows, grid.notes)
+    return ValueGrid(tuple(grid.columns[at] for at in places), rows, grid.notes)
 
 
-def beside(first: Grid, *others: Grid) -> Grid:
+def beside(first: ValueGrid, *others: ValueGrid) -> ValueGrid:
     """Grids of the same rows as one; of the others without the first column, which names the row, and what is twice."""
     columns, rows = list(first.columns), [list(row) for row in first.rows]
     for grid in others:
@@ -109,20 +109,20 @@ def beside(first: Grid, *others: Grid) -> Grid:
                 for row, more in zip(rows, grid.rows, strict=True):
                     row.append(more[at])
     notes = dict.fromkeys(note for grid in (first, *others) for note in grid.notes)
-    return Grid(tuple(columns), tuple(map(tuple, rows)), tuple(notes))
+    return ValueGrid(tuple(columns), tuple(map(tuple, rows)), tuple(notes))
 
 
-def once(grid: Grid, columns: int) -> Grid:
+def once(grid: ValueGrid, columns: int) -> ValueGrid:
     """For people: where the first `columns` are as in the row above, they are left empty."""
     above = [None, *grid.rows]
     rows = (
         ("",) * columns + row[columns:] if before is not None and before[:columns] == row[:columns] else row
         for before, row in zip(above, grid.rows, strict=False)
     )
-    return Grid(grid.columns, tuple(rows), grid.notes)
+    return ValueGrid(grid.columns, tuple(rows), grid.notes)
 
 
-def _number(value: float, column: Column) -> str:
+def _number(value: float, column: GridColumn) -> str:
     if not math.isfinite(value):
         return NONE
     text = f"{value:+,.{column.digits}f}" if column.is_signed else f"{value:,.{column.digits}f}"
@@ -132,13 +132,13 @@ def _number(value: float, column: Column) -> str:
 def _parts(values: Sequence[Value]) -> tuple[str, ...]:
     if any(isinstance(value, ConfidenceInterval) for value in values):
         return ("low", "high")
-    return ("count", "total") if any(isinstance(value, Share) for value in values) else ("",)
+    return ("count", "total") if any(isinstance(value, ShareValue) for value in values) else ("",)
 
 
 def _split(value: Value, count: int, digits: int) -> Sequence[object]:
     if isinstance(value, ConfidenceInterval):
         return (_rounded(value.low, digits), _rounded(value.high, digits))
-    if isinstance(value, Share):
+    if isinstance(value, ShareValue):
         return (value.count, value.total)
     if isinstance(value, float):
         value = _rounded(value, digits)

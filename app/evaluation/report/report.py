@@ -2,34 +2,46 @@
 
 The sections that a kind of study has of its own stand first; then what all have. All text is escaped but the plots of
 `app.base.plots`, whose names are escaped there.
+
+How an evaluation came about, as pairs of a name and a value: for the report and for a sheet.
 """
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
+from app import __version__
 from app.base import html_report, plots
 from app.base.bootstrap import ConfidenceInterval
 from app.base.files.output_file import drive_error, write_atomically
 from app.base.plots import PlotBar, PlotEstimate
 from app.base.wording import phrase
-from app.evaluation.judge import comparing, judging
-from app.evaluation.judge.comparing import Measure
-from app.evaluation.records import Gold, Question
-from app.evaluation.report import answer_table, facts, grids, tables
-from app.evaluation.report.answer_table import Change
-from app.evaluation.report.grids import WORDS, Column, Grid
-from app.evaluation.report_parts import Section, Table
-from app.evaluation.results import Evaluation, Row, SystemResult
-from app.evaluation.study.study import REPORT
+from app.evaluation.judge import judge_prompt, paired_statistics
+from app.evaluation.judge.paired_statistics import ComparedMeasure
+from app.evaluation.records import (
+    Evaluation,
+    Gold,
+    Judge,
+    Question,
+    ReportSection,
+    ReportTable,
+    ResultRow,
+    System,
+    SystemResult,
+)
+from app.evaluation.report import answer_table, grids, tables
+from app.evaluation.report.answer_table import ScoreChange
+from app.evaluation.report.grids import NONE, WORDS, GridColumn, ValueGrid
+from app.evaluation.study.studies import REPORT
 
 _NUMBER = re.compile(r"[+-]?\d[\d,.]*(?:\s?%|/\d[\d,]*)?(?:(?:〜| to )[+-]?\d[\d,.]*)?")
 
 
-def write(evaluation: Evaluation, sections: Sequence[Section], folder: Path) -> Path:
+def write(evaluation: Evaluation, sections: Sequence[ReportSection], folder: Path) -> Path:
     """Makes the report anew, in the language in use. Raises AppError("evaluation_unwritable" | "drive_space")."""
     path = folder / REPORT
     try:
@@ -39,11 +51,11 @@ def write(evaluation: Evaluation, sections: Sequence[Section], folder: Path) -> 
     return path
 
 
-def content(evaluation: Evaluation, sections: Sequence[Section] = ()) -> bytes:
+def content(evaluation: Evaluation, sections: Sequence[ReportSection] = ()) -> bytes:
     return render(evaluation, sections).encode("utf-8", "replace")
 
 
-def render(evaluation: Evaluation, sections: Sequence[Section] = ()) -> str:
+def render(evaluation: Evaluation, sections: Sequence[ReportSection] = ()) -> str:
     measured = tables.measures(evaluation)
     banner, is_warning = _banner(evaluation, measured)
     return html_report.render(
@@ -51,13 +63,13 @@ def render(evaluation: Evaluation, sections: Sequence[Section] = ()) -> str:
         html_report.load_words(WORDS),
         name=evaluation.name,
         id=evaluation.id,
-        made_at=facts.moment(evaluation.made_at),
+        made_at=moment_text(evaluation.made_at),
         banner=banner,
         is_warning=is_warning,
         has_judge=evaluation.judge is not None,
         first_name=_first_name(evaluation),
-        head=facts.of_questions(evaluation),
-        facts=facts.of(evaluation),
+        head=question_facts(evaluation),
+        facts=evaluation_facts(evaluation),
         sections=[_drawn(one) for one in (*sections, *(_sections(evaluation, measured) if evaluation.systems else ()))],
         pairs=_pairs(evaluation, measured[0]) if measured else [],
         pairs_note=_note("note_pairs", evaluation, measured),
@@ -67,18 +79,18 @@ def render(evaluation: Evaluation, sections: Sequence[Section] = ()) -> str:
     )
 
 
-def _banner(evaluation: Evaluation, measured: Sequence[Measure]) -> tuple[str, bool]:
+def _banner(evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> tuple[str, bool]:
     """What is said of the judge and of what systems are compared by, and whether it is a warning."""
     word, judge = html_report.load_words(WORDS), evaluation.judge
     by = word[f"banner_by_{measured[0].name}"] if measured else ""
     if judge is None:
         return word["judge_banner_none"] + by, False
     key = {True: "trusted", False: "untrusted", None: "unknown"}[judge.is_trusted]
-    text = word[f"judge_banner_{key}"].format(model=judge.model_name, kappa=facts.kappa(judge))
+    text = word[f"judge_banner_{key}"].format(model=judge.model_name, kappa=kappa_text(judge))
     return (text, False) if judge.is_trusted else (text + by, True)
 
 
-def _note(key: str, evaluation: Evaluation, measured: Sequence[Measure]) -> str:
+def _note(key: str, evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> str:
     measure = phrase(f"evaluation.measure.{measured[0].name}") if measured else ""
     return html_report.load_words(WORDS)[key].format(first=_first_name(evaluation), measure=measure)
 
@@ -91,7 +103,7 @@ def _first_name(evaluation: Evaluation) -> str:
 # ------------------------------------------------------------------------ sections
 
 
-def _sections(evaluation: Evaluation, measured: Sequence[Measure]) -> list[Section]:
+def _sections(evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> list[ReportSection]:
     drawn = [*(_interval_plot(evaluation, measure) for measure in measured), _share_plot(evaluation)]
     found = [_section("results", *tables.results(evaluation), tables.means(evaluation), drawn=drawn)]
     found += [one for measure in measured if (one := _differences(evaluation, measure)) is not None]
@@ -99,7 +111,7 @@ def _sections(evaluation: Evaluation, measured: Sequence[Measure]) -> list[Secti
     return [*found, *(_section(name, grid) for name, grid in others.items() if len(grid.columns) > 1 and grid.rows)]
 
 
-_TABLES: dict[str, Callable[[Evaluation], Grid]] = {
+_TABLES: dict[str, Callable[[Evaluation], ValueGrid]] = {
     "marks": tables.marks,
     "documents": tables.documents,
     "models": tables.models,
@@ -107,21 +119,23 @@ _TABLES: dict[str, Callable[[Evaluation], Grid]] = {
 }
 
 
-def _section(key: str, *found: Grid, drawn: Sequence[str] = ()) -> Section:
+def _section(key: str, *found: ValueGrid, drawn: Sequence[str] = ()) -> ReportSection:
     title = html_report.load_words(WORDS)[f"section_{key}"]
-    return Section(title, plots=tuple(drawn), tables=tuple(map(grids.shown, found)))
+    return ReportSection(title, plots=tuple(drawn), tables=tuple(map(grids.shown, found)))
 
 
-def _interval_plot(evaluation: Evaluation, measure: Measure) -> str:
+def _interval_plot(evaluation: Evaluation, measure: ComparedMeasure) -> str:
     digits, estimates = tables.DIGITS[measure.name], list[PlotEstimate]()
     for result in evaluation.systems:
-        found = comparing.mean(result, evaluation.questions.questions, measure)
+        found = paired_statistics.mean(result, evaluation.questions.questions, measure)
         if found is not None and tables.enough(found.by_question):
-            estimates.append(_estimate(result, found.by_question, Column("", digits)))
+            estimates.append(_estimate(result, found.by_question, GridColumn("", digits)))
     return plots.interval_plot(html_report.load_words(WORDS)[f"plot_{measure.name}"], estimates)
 
 
-def _estimate(result: SystemResult, one: ConfidenceInterval, column: Column, *, is_open: bool = False) -> PlotEstimate:
+def _estimate(
+    result: SystemResult, one: ConfidenceInterval, column: GridColumn, *, is_open: bool = False
+) -> PlotEstimate:
     text = f"{grids.text_of(one.mean, column)} ({grids.text_of(one, column)})"
     return PlotEstimate(result.system.name, text, one.mean, one.low, one.high, is_open)
 
@@ -130,22 +144,24 @@ def _share_plot(evaluation: Evaluation) -> str:
     word, rows = html_report.load_words(WORDS), list[PlotBar]()
     for result in evaluation.systems:
         scores = [row.judgement.score for row in result.rows if row.judgement]
-        rows.append(PlotBar(result.system.name, tuple(scores.count(score) for score in judging.SCORES)))
-    return plots.bar_plot(word["plot_shares"], [word["points"].format(score=score) for score in judging.SCORES], rows)
+        rows.append(PlotBar(result.system.name, tuple(scores.count(score) for score in judge_prompt.SCORES)))
+    return plots.bar_plot(
+        word["plot_shares"], [word["points"].format(score=score) for score in judge_prompt.SCORES], rows
+    )
 
 
-def _differences(evaluation: Evaluation, measure: Measure) -> Section | None:
+def _differences(evaluation: Evaluation, measure: ComparedMeasure) -> ReportSection | None:
     """None where there is nothing to compare."""
     found = tables.pairs(evaluation, measure)
     if not found:
         return None
-    word, column = html_report.load_words(WORDS), Column("", tables.DIFFERENCE_DIGITS, is_signed=True)
+    word, column = html_report.load_words(WORDS), GridColumn("", tables.DIFFERENCE_DIGITS, is_signed=True)
     estimates = [
         _estimate(pair.result, pair.comparison.by_question, column, is_open=pair.comparison.verdict == "unclear")
         for pair in found
         if tables.enough(pair.comparison.by_question)
     ]
-    return Section(
+    return ReportSection(
         word["section_differences"].format(measure=phrase(f"evaluation.measure.{measure.name}")),
         tables.sentences(found),
         (plots.interval_plot(word["plot_difference"], estimates, has_zero=True),),
@@ -171,12 +187,12 @@ class _Section:
     tables: list[_Table]
 
 
-def _drawn(section: Section) -> _Section:
+def _drawn(section: ReportSection) -> _Section:
     drawn = [Markup(plot) for plot in section.plots if plot]  # noqa: S704  what people wrote in it is escaped
     return _Section(section.title, section.sentences, drawn, [_table(one) for one in section.tables])
 
 
-def _table(table: Table) -> _Table:
+def _table(table: ReportTable) -> _Table:
     columns = list(zip(*table.rows, strict=True)) or [() for _ in table.head]
     return _Table(table.head, list(table.rows), table.notes, [_is_numbers(column) for column in columns])
 
@@ -207,7 +223,7 @@ class _Question:
     answers: list[_Answer]
 
 
-def _pairs(evaluation: Evaluation, measure: Measure) -> list[tuple[str, str, list[Change]]]:
+def _pairs(evaluation: Evaluation, measure: ComparedMeasure) -> list[tuple[str, str, list[ScoreChange]]]:
     """A heading, the name of the second system, and the questions."""
     word, found = html_report.load_words(WORDS), []
     for result in evaluation.systems[1:]:
@@ -218,7 +234,7 @@ def _pairs(evaluation: Evaluation, measure: Measure) -> list[tuple[str, str, lis
     return found
 
 
-def _questions(evaluation: Evaluation, measured: Sequence[Measure]) -> list[_Question]:
+def _questions(evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> list[_Question]:
     found = []
     for question, given in answer_table.by_question(evaluation):
         answers = [_answer(evaluation, result, row) for result, rows in given for row in rows]
@@ -232,7 +248,7 @@ def _points(value: float | None) -> str:
     return grids.NONE if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def _answer(evaluation: Evaluation, result: SystemResult, row: Row) -> _Answer:
+def _answer(evaluation: Evaluation, result: SystemResult, row: ResultRow) -> _Answer:
     word = html_report.load_words(WORDS)
     seconds = word["seconds_of"].format(seconds=f"{row.total_s:.1f}") if row.total_s else ""
     seed = word["seed_of"].format(seed=row.seed) if len(evaluation.seeds) > 1 else ""
@@ -244,10 +260,78 @@ def _answer(evaluation: Evaluation, result: SystemResult, row: Row) -> _Answer:
         row.answer or row.error or word["empty"],
         "" if score is None else str(score),
         answer_table.reason(row.judgement),
-        answer_table.told_marks(row),
+        answer_table.score_labels(row),
     )
 
 
 def _place(gold: Gold) -> str:
     page = html_report.load_words(WORDS)["page"].format(page=gold.page) if gold.page else ""
     return " > ".join(filter(None, (gold.document, *gold.heading, page)))
+
+
+def evaluation_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """All of them, in the language in use."""
+    word = html_report.load_words(WORDS)
+    found = [
+        (word["fact_name"], evaluation.name),
+        *question_facts(evaluation),
+        (word["fact_seeds"], ", ".join(map(str, evaluation.seeds)) if evaluation.systems else ""),
+        *(_trust_facts(evaluation.judge) if evaluation.judge else ()),
+        (word["fact_made"], moment_text(evaluation.made_at)),
+        (word["fact_version"], f"Kotae {__version__}"),
+    ]
+    for number, result in enumerate(evaluation.systems, start=1):
+        found.append((word["fact_system"].format(number=number), _system_text(result.system)))
+    return [(name, value) for name, value in found if value]
+
+
+def question_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """What was asked, and who judged."""
+    word, questions, judge = html_report.load_words(WORDS), evaluation.questions, evaluation.judge
+    named = word["set_version"].format(name=questions.name, version=questions.version)
+    found = [
+        (word["fact_set"], named if questions.version else questions.name),
+        (word["fact_count"], _count_text(evaluation)),
+        (word["fact_sha256"], questions.sha256),
+        (word["fact_label"], phrase(f"common.label.{questions.label}")),
+    ]
+    if judge is not None:
+        found.append((word["fact_judge"], judge.model_name))
+        found.append((word["fact_preset"], word["preset_kotae" if judge.preset == "kotae" else "preset_paper"]))
+    return found
+
+
+def moment_text(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else ""
+
+
+def kappa_text(judge: Judge) -> str:
+    return NONE if judge.kappa is None else f"{judge.kappa:.2f}"
+
+
+def _count_text(evaluation: Evaluation) -> str:
+    word, asked = html_report.load_words(WORDS), evaluation.questions.questions
+    unanswerable = sum(not question.is_answerable for question in asked)
+    form = word["count_unanswerable" if unanswerable else "count_all"]
+    return form.format(count=f"{len(asked):,}", unanswerable=f"{unanswerable:,}")
+
+
+def _trust_facts(judge: Judge) -> list[tuple[str, str]]:
+    word = html_report.load_words(WORDS)
+    said = {True: "yes", False: "no", None: "not_known"}[judge.is_trusted]
+    return [(word["fact_kappa"], kappa_text(judge)), (word["fact_trusted"], word[said])]
+
+
+def _system_text(system: System) -> str:
+    """Names of files, not where they are: whoever reads the report has them elsewhere."""
+    word = html_report.load_words(WORDS)
+    is_named = system.quantization in system.model_name
+    model = system.model_name if is_named else f"{system.model_name} {system.quantization}"
+    found = [system.name, word["system_model"].format(model=model)]
+    if system.adapter:
+        found.append(word["system_adapter"].format(name=Path(system.adapter).name, strength=f"{system.strength:g}"))
+    if system.collections:
+        found.append(word["system_collections"].format(names=", ".join(system.collections)))
+    if system.model_sha256:
+        found.append(word["system_sha256"].format(sha256=system.model_sha256))
+    return " / ".join(found)

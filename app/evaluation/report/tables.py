@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from app.base import html_report
 from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
 from app.base.wording import phrase
-from app.evaluation.judge import comparing, judging
-from app.evaluation.judge.comparing import MEASURES, Comparison, Measure
-from app.evaluation.records import Question
+from app.evaluation.judge import judge_prompt, paired_statistics
+from app.evaluation.judge.paired_statistics import MEASURES, ComparedMeasure, Comparison
+from app.evaluation.records import Evaluation, Question, ResultRow, SystemResult
 from app.evaluation.report import grids
-from app.evaluation.report.grids import WORDS, Column, Grid, Share, Value
-from app.evaluation.results import Evaluation, Row, SystemResult
+from app.evaluation.report.grids import WORDS, GridColumn, ShareValue, Value, ValueGrid
 
 DEPTHS = (1, 3, 5)  # of Recall@k: an answer has few sources
 DIGITS = {"judge": 2, "score": 3}  # of the means of each measure
@@ -24,7 +23,7 @@ _CATEGORIES_BESIDE, _MOST_CATEGORIES = 4, 12  # columns beside others, and at al
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class SystemPair:
     """`result` against the first system, by one measure."""
 
     result: SystemResult
@@ -32,7 +31,7 @@ class Pair:
     sentence: str
 
 
-def measures(evaluation: Evaluation) -> tuple[Measure, ...]:
+def measures(evaluation: Evaluation) -> tuple[ComparedMeasure, ...]:
     """The judge's score and that by rules, those of them that any answer has; the one to believe first."""
     is_trusted = evaluation.judge is not None and evaluation.judge.is_trusted
     order = ("judge", "score") if is_trusted else ("score", "judge")
@@ -43,31 +42,31 @@ def measures(evaluation: Evaluation) -> tuple[Measure, ...]:
 # ------------------------------------------------------------------------- systems
 
 
-def summary(evaluation: Evaluation) -> Grid:
+def summary(evaluation: Evaluation) -> ValueGrid:
     """All that is known of each system in one row."""
     return grids.beside(*(make(evaluation) for make in (paper, category_means, means, marks, documents, models)))
 
 
-def results(evaluation: Evaluation) -> list[Grid]:
+def results(evaluation: Evaluation) -> list[ValueGrid]:
     """The paper's table; the means of many categories in one of their own."""
     found = [paper(evaluation), category_means(evaluation)]
     return [grids.beside(*found)] if len(found[1].columns) <= 1 + _CATEGORIES_BESIDE else found
 
 
-def paper(evaluation: Evaluation) -> Grid:
+def paper(evaluation: Evaluation) -> ValueGrid:
     """Without the means of categories; with the score where that is what systems are compared by. The columns of a
     judge stay where there is one, whatever it has said."""
     word, measured = _words(), measures(evaluation)
     is_judged, has_score = MEASURES["judge"] in measured, measured[:1] == (MEASURES["score"],)
-    columns = [Column(word["system"]), Column(word["model"]), Column(word["quantization"])]
-    columns.append(Column(word["judge_mean"], DIGITS["judge"]))
-    columns += [Column(word["judge_share"].format(score=score)) for score in judging.SCORES]
-    columns += [Column(word["score_mean"], DIGITS["score"])] if has_score else []
-    columns += [Column(word["seconds"], 1), Column(word["size"], 2)]
+    columns = [GridColumn(word["system"]), GridColumn(word["model"]), GridColumn(word["quantization"])]
+    columns.append(GridColumn(word["judge_mean"], DIGITS["judge"]))
+    columns += [GridColumn(word["judge_share"].format(score=score)) for score in judge_prompt.SCORES]
+    columns += [GridColumn(word["score_mean"], DIGITS["score"])] if has_score else []
+    columns += [GridColumn(word["seconds"], 1), GridColumn(word["size"], 2)]
 
     def row_of(result: SystemResult) -> tuple[Value, ...]:
         scores = [row.judgement.score for row in result.rows if row.judgement and row.judgement.score is not None]
-        shares = [100 * scores.count(score) / len(scores) if scores else None for score in judging.SCORES]
+        shares = [100 * scores.count(score) / len(scores) if scores else None for score in judge_prompt.SCORES]
         return (
             *(result.system.name, result.system.model_name, result.system.quantization),
             *(_mean(result.rows, MEASURES["judge"].of), *shares),
@@ -77,32 +76,32 @@ def paper(evaluation: Evaluation) -> Grid:
         )
 
     note = word["note_judge" if is_judged else "note_no_judge" if evaluation.judge is None else "note_no_scores"]
-    grid = Grid(tuple(columns), tuple(map(row_of, evaluation.systems)), (note,))
+    grid = ValueGrid(tuple(columns), tuple(map(row_of, evaluation.systems)), (note,))
     return grid if evaluation.judge is not None else grids.without_empty(grid)
 
 
-def category_means(evaluation: Evaluation) -> Grid:
+def category_means(evaluation: Evaluation) -> ValueGrid:
     """A column each category, of what systems are compared by. Of a single category, or of very many, none."""
     word, names = _words(), _categories(evaluation)
     names = names if 1 < len(names) <= _MOST_CATEGORIES else []
     counted = next(iter(measures(evaluation)), MEASURES["score"])
-    columns = [Column(word["system"]), *(Column(_category_name(name), DIGITS[counted.name]) for name in names)]
+    columns = [GridColumn(word["system"]), *(GridColumn(_category_name(name), DIGITS[counted.name]) for name in names)]
     rows = [
         (result.system.name, *(_mean(_of_category(evaluation, result, name), counted.of) for name in names))
         for result in evaluation.systems
     ]
     note = word["note_category_means"].format(measure=word[f"{counted.name}_mean"])
-    return Grid(tuple(columns), tuple(rows), (note,) if names else ())
+    return ValueGrid(tuple(columns), tuple(rows), (note,) if names else ())
 
 
-def means(evaluation: Evaluation) -> Grid:
+def means(evaluation: Evaluation) -> ValueGrid:
     """What systems are compared by, with intervals and, where there are several seeds, how far these lie apart."""
     word, measured = _words(), measures(evaluation)
-    columns = [Column(word["system"])]
+    columns = [GridColumn(word["system"])]
     for measure in measured:
         digits = DIGITS[measure.name]
-        columns += [Column(word[f"{measure.name}_{part}"], digits) for part in ("mean", "interval")]
-        columns.append(Column(word[f"{measure.name}_spread"], DIFFERENCE_DIGITS))
+        columns += [GridColumn(word[f"{measure.name}_{part}"], digits) for part in ("mean", "interval")]
+        columns.append(GridColumn(word[f"{measure.name}_spread"], DIFFERENCE_DIGITS))
     rows: list[tuple[Value, ...]] = []
     for result in evaluation.systems:
         values = [_with_interval(result, evaluation.questions.questions, measure) for measure in measured]
@@ -112,19 +111,21 @@ def means(evaluation: Evaluation) -> Grid:
     low, high = min(seeds, default=0), max(seeds, default=0)
     count = str(high) if low == high else word["range"].format(low=low, high=high)  # of several evaluations
     notes += [word["note_seeds"].format(count=count)] if high > 1 else []
-    return grids.without_empty(Grid(tuple(columns), tuple(rows), tuple(notes)))
+    return grids.without_empty(ValueGrid(tuple(columns), tuple(rows), tuple(notes)))
 
 
-def marks(evaluation: Evaluation) -> Grid:
+def marks(evaluation: Evaluation) -> ValueGrid:
     """What rules say of the answers."""
     word = _words()
     is_answerable = {question.id: question.is_answerable for question in evaluation.questions.questions}
     has_unanswerable = not all(is_answerable.values())
-    columns = [Column(word["system"]), Column(word["score_answerable"], DIGITS["score"])]
-    columns += [Column(word[name]) for name in ("must_include", "numbers")]
-    columns += [Column(word["char_f1"], DIGITS["score"]), Column(word["exact"])]
-    columns += [Column(word[name]) for name in ("abstained_right", "abstained_wrong", "cut_off", "broken", "failed")]
-    columns.append(Column(word["judged"]))
+    columns = [GridColumn(word["system"]), GridColumn(word["score_answerable"], DIGITS["score"])]
+    columns += [GridColumn(word[name]) for name in ("must_include", "numbers")]
+    columns += [GridColumn(word["char_f1"], DIGITS["score"]), GridColumn(word["exact"])]
+    columns += [
+        GridColumn(word[name]) for name in ("abstained_right", "abstained_wrong", "cut_off", "broken", "failed")
+    ]
+    columns.append(GridColumn(word["judged"]))
     has_failed = any(row.verdict == "failed" for result in evaluation.systems for row in result.rows)
     misses_judgements = _misses_judgements(evaluation)
 
@@ -147,20 +148,20 @@ def marks(evaluation: Evaluation) -> Grid:
 
     notes = ((word["note_abstaining"],) if has_unanswerable else ()) + (word["note_rows"],)
     notes += (word["note_cut_off"],) if any(is_cut(row) for result in evaluation.systems for row in result.rows) else ()
-    return grids.without_empty(Grid(tuple(columns), tuple(map(row_of, evaluation.systems)), notes))
+    return grids.without_empty(ValueGrid(tuple(columns), tuple(map(row_of, evaluation.systems)), notes))
 
 
-def is_cut(row: Row) -> bool:
+def is_cut(row: ResultRow) -> bool:
     """At the limit of its length."""
     return row.verdict == "length"
 
 
-def documents(evaluation: Evaluation) -> Grid:
+def documents(evaluation: Evaluation) -> ValueGrid:
     """What was found and cited. Only the system's name where nobody asked documents."""
     word = _words()
-    columns = [Column(word[name]) for name in ("system", "citation", "gold_cited")]
-    columns += [Column(word["recall"].format(depth=depth)) for depth in DEPTHS]
-    columns.append(Column(word["mrr"], DIGITS["score"]))
+    columns = [GridColumn(word[name]) for name in ("system", "citation", "gold_cited")]
+    columns += [GridColumn(word["recall"].format(depth=depth)) for depth in DEPTHS]
+    columns.append(GridColumn(word["mrr"], DIGITS["score"]))
 
     def row_of(result: SystemResult) -> tuple[Value, ...]:
         ranks = [rank for row in result.rows if (rank := row.marks.gold_rank) is not None]
@@ -172,20 +173,20 @@ def documents(evaluation: Evaluation) -> Grid:
         )
 
     rows = tuple(map(row_of, evaluation.systems))
-    return grids.without_empty(Grid(tuple(columns), rows, (word["note_documents"],)))
+    return grids.without_empty(ValueGrid(tuple(columns), rows, (word["note_documents"],)))
 
 
-def models(evaluation: Evaluation) -> Grid:
+def models(evaluation: Evaluation) -> ValueGrid:
     """Likelihoods, speed and memory, which is forecast."""
     word = _words()
     columns = [
-        Column(word["system"]),
-        Column(word["nll"], 3),
-        Column(word["divergence"], 4),
-        Column(word["same_first"], 1),
+        GridColumn(word["system"]),
+        GridColumn(word["nll"], 3),
+        GridColumn(word["divergence"], 4),
+        GridColumn(word["same_first"], 1),
     ]
-    columns += [Column(word["seconds"], 1), Column(word["first_token"], 2), Column(word["speed"], 1)]
-    columns += [Column(word["memory"], 2), Column(word["size"], 2)]
+    columns += [GridColumn(word["seconds"], 1), GridColumn(word["first_token"], 2), GridColumn(word["speed"], 1)]
+    columns += [GridColumn(word["memory"], 2), GridColumn(word["size"], 2)]
 
     def row_of(result: SystemResult) -> tuple[Value, ...]:
         scores = result.scores
@@ -206,26 +207,26 @@ def models(evaluation: Evaluation) -> Grid:
     known = [result.scores for result in evaluation.systems if result.scores is not None]
     notes = [word["note_nll"]] if known else []
     notes += [word["note_divergence"]] if any(scores.divergence is not None for scores in known) else []
-    return grids.without_empty(Grid(tuple(columns), rows, tuple(notes)))
+    return grids.without_empty(ValueGrid(tuple(columns), rows, tuple(notes)))
 
 
 # --------------------------------------------------------------------- differences
 
 
-def pairs(evaluation: Evaluation, measure: Measure) -> list[Pair]:
+def pairs(evaluation: Evaluation, measure: ComparedMeasure) -> list[SystemPair]:
     """All others against the first system; without those that have no question in common with it."""
     first, *others = evaluation.systems
     is_doubted = measure.name == "judge" and (evaluation.judge is None or not evaluation.judge.is_trusted)
     found = []
     for result in others:
-        compared = comparing.compare(first, result, evaluation.questions.questions, measure)
+        compared = paired_statistics.compare(first, result, evaluation.questions.questions, measure)
         if compared is not None:
-            said = comparing.sentence(compared, first.system.name, result.system.name)
-            found.append(Pair(result, compared, doubted(said) if is_doubted else said))
+            said = paired_statistics.comparison_sentence(compared, first.system.name, result.system.name)
+            found.append(SystemPair(result, compared, doubted(said) if is_doubted else said))
     return found
 
 
-def sentences(found: Sequence[Pair]) -> tuple[str, ...]:
+def sentences(found: Sequence[SystemPair]) -> tuple[str, ...]:
     return in_short([pair.comparison for pair in found], [pair.sentence for pair in found])
 
 
@@ -242,11 +243,11 @@ def doubted(sentence: str) -> str:
     return _words()["doubted"].format(sentence=sentence)
 
 
-def differences(evaluation: Evaluation, found: Sequence[Pair]) -> Grid:
+def differences(evaluation: Evaluation, found: Sequence[SystemPair]) -> ValueGrid:
     word = _words()
-    columns = [Column(word["system"]), Column(word["difference"], DIFFERENCE_DIGITS, is_signed=True)]
-    columns += [Column(word[name], DIFFERENCE_DIGITS, is_signed=True) for name in ("by_question", "by_group")]
-    columns += [Column(word[name]) for name in ("wins", "ties", "losses", "verdict")]
+    columns = [GridColumn(word["system"]), GridColumn(word["difference"], DIFFERENCE_DIGITS, is_signed=True)]
+    columns += [GridColumn(word[name], DIFFERENCE_DIGITS, is_signed=True) for name in ("by_question", "by_group")]
+    columns += [GridColumn(word[name]) for name in ("wins", "ties", "losses", "verdict")]
     rows: list[tuple[Value, ...]] = []
     for pair in found:
         one = pair.comparison
@@ -260,15 +261,15 @@ def differences(evaluation: Evaluation, found: Sequence[Pair]) -> Grid:
         notes.append(word["note_several"].format(count=len(found)))
     if left_out := max((pair.comparison.left_out for pair in found), default=0):
         notes.append(word["note_left_out"].format(count=left_out))
-    return grids.without_empty(Grid(tuple(columns), tuple(rows), tuple(notes)))
+    return grids.without_empty(ValueGrid(tuple(columns), tuple(rows), tuple(notes)))
 
 
-def categories(evaluation: Evaluation) -> Grid:
+def categories(evaluation: Evaluation) -> ValueGrid:
     """A row each category and system, in the order of the questions. No rows where there are not two categories."""
     word, measured = _words(), measures(evaluation)
-    columns = [Column(word["category"]), Column(word["questions"]), Column(word["system"])]
+    columns = [GridColumn(word["category"]), GridColumn(word["questions"]), GridColumn(word["system"])]
     for measure in measured:
-        columns += [Column(word[f"{measure.name}_{part}"], DIGITS[measure.name]) for part in ("mean", "interval")]
+        columns += [GridColumn(word[f"{measure.name}_{part}"], DIGITS[measure.name]) for part in ("mean", "interval")]
     rows: list[tuple[Value, ...]] = []
     names = _categories(evaluation)
     for name in names if len(names) > 1 else ():
@@ -276,7 +277,7 @@ def categories(evaluation: Evaluation) -> Grid:
         for result in evaluation.systems:
             values = [cell for measure in measured for cell in _with_interval(result, asked, measure)[:2]]
             rows.append((name or word["nothing"], len(asked), result.system.name, *values))
-    return Grid(tuple(columns), tuple(rows), (word["note_few"].format(least=LEAST_UNITS),))
+    return ValueGrid(tuple(columns), tuple(rows), (word["note_few"].format(least=LEAST_UNITS),))
 
 
 def enough(one: ConfidenceInterval | None) -> ConfidenceInterval | None:
@@ -299,14 +300,16 @@ def _category_name(name: str) -> str:
     return _words()["quoted"].format(name=name) if name else _words()["nothing"]
 
 
-def _of_category(evaluation: Evaluation, result: SystemResult, name: str) -> list[Row]:
+def _of_category(evaluation: Evaluation, result: SystemResult, name: str) -> list[ResultRow]:
     ids = {question.id for question in evaluation.questions.questions if question.category == name}
     return [row for row in result.rows if row.question_id in ids]
 
 
-def _with_interval(result: SystemResult, questions: Iterable[Question], measure: Measure) -> tuple[Value, Value, Value]:
+def _with_interval(
+    result: SystemResult, questions: Iterable[Question], measure: ComparedMeasure
+) -> tuple[Value, Value, Value]:
     """Mean, its interval by question unless too few were drawn for one, and its spread over the seeds."""
-    found = comparing.mean(result, questions, measure)
+    found = paired_statistics.mean(result, questions, measure)
     if found is None:
         return None, None, None
     return found.by_question.mean, enough(found.by_question), found.spread
@@ -317,11 +320,11 @@ def _size(result: SystemResult) -> float | None:
     return result.system.size_bytes / 1e9 if result.system.size_bytes else None
 
 
-def _seconds(row: Row) -> float | None:
+def _seconds(row: ResultRow) -> float | None:
     return None if row.verdict == "failed" else row.total_s or None
 
 
-def _is_judged(row: Row) -> bool:
+def _is_judged(row: ResultRow) -> bool:
     return row.judgement is not None and row.judgement.score is not None
 
 
@@ -330,19 +333,19 @@ def _misses_judgements(evaluation: Evaluation) -> bool:
     return any(judged) and not all(judged)
 
 
-def _mean(rows: Iterable[Row], of: Callable[[Row], float | None]) -> float | None:
+def _mean(rows: Iterable[ResultRow], of: Callable[[ResultRow], float | None]) -> float | None:
     """Over the rows that have a value."""
     found = [value for row in rows if (value := of(row)) is not None]
     return _fmean(found) if found else None
 
 
-def _percent(rows: Iterable[Row], of: Callable[[Row], float | None]) -> float | None:
+def _percent(rows: Iterable[ResultRow], of: Callable[[ResultRow], float | None]) -> float | None:
     found = _mean(rows, of)
     return None if found is None else 100 * found
 
 
-def _share(rows: Sequence[Row], claim: Callable[[Row], bool]) -> Share | None:
-    return Share(sum(map(claim, rows)), len(rows)) if rows else None
+def _share(rows: Sequence[ResultRow], claim: Callable[[ResultRow], bool]) -> ShareValue | None:
+    return ShareValue(sum(map(claim, rows)), len(rows)) if rows else None
 
 
 def _fmean(values: Iterable[float]) -> float:

@@ -21,8 +21,12 @@ from app.inference.services.engine import CLOSE_LIMIT_S, EngineClient, EngineRes
 from app.training.services.training_run import Trainer
 
 if TYPE_CHECKING:  # most starts never need a study
-    from app.evaluation.services.study_run import Held, StudyProgress, StudyRun  # numpy, which most starts never need
-    from app.evaluation.study.study import Study
+    from app.evaluation.services.study_run import (  # numpy, which most starts never need
+        LockedStudy,
+        StudyProgress,
+        StudyRun,
+    )
+    from app.evaluation.study.studies import Study
 
 QUESTION_LIMIT_S = 60.0  # of the embedding: nobody waits, and every question is to be found in the same way
 COMPLETE = ("idle", "failed", "off")  # phases of the embedding in which nothing more is to come
@@ -87,7 +91,7 @@ class Evaluations(QObject):
     def start(self, folder: Path) -> None:
         """Begins, or goes on. Raises AppError: study_busy (this or another one), study_beside_training,
         evaluation_damaged; what `study_run.take` raises, `ended` tells."""
-        from app.evaluation.study import study as studies
+        from app.evaluation.study import studies
 
         if self.folder is not None:
             raise AppError("study_busy")
@@ -221,7 +225,7 @@ class Evaluations(QObject):
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    held: "Held"
+    held: "LockedStudy"
     trainer: Trainer | AppError
     settings: Settings
 
@@ -235,4 +239,4 @@ def _prepared(folder: Path, paths: Paths, locate: Callable[[], Trainer]) -> _Pre
         trainer = locate()
     except AppError as error:
         trainer = error
-    return _Prepared(study_run.take(folder), trainer, settings.load(paths.settings))
+    return _Prepared(study_run.lock_study(folder), trainer, settings.load(paths.settings))

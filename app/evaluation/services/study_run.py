@@ -16,17 +16,22 @@ from app.base.services import background
 from app.base.settings import Settings
 from app.chat.services.prompt_run import PromptJob, PromptRunProgress
 from app.documents.services.embedding import Embedding
-from app.evaluation.judge import judging
+from app.evaluation.judge import judge_prompt
 from app.evaluation.records import QuestionSet
-from app.evaluation.report import concluding
-from app.evaluation.report.concluding import Judged, ToJudge
-from app.evaluation.services import study_work
-from app.evaluation.services.likelihood_work import LikelihoodWork
-from app.evaluation.services.study_work import AnswersWork, JobWork, PromptsWork, TrainingWork, Work
-from app.evaluation.study import steps, unchanged
-from app.evaluation.study import study as studies
-from app.evaluation.study.steps import Answers, Likelihood, Step
-from app.evaluation.study.study import Made, Study, Training
+from app.evaluation.report import scoring
+from app.evaluation.report.scoring import AnswersToJudge, JudgedAnswers
+from app.evaluation.services import study_tasks
+from app.evaluation.services.study_tasks import (
+    AnswersTask,
+    JobTask,
+    LikelihoodTask,
+    PromptsTask,
+    StudyTask,
+    TrainingTask,
+)
+from app.evaluation.study import studies, study_preflight, study_steps
+from app.evaluation.study.studies import MadeModel, Study, Training
+from app.evaluation.study.study_steps import PendingAnswers, PendingLikelihood, Step
 from app.inference.services.engine import EngineClient
 from app.training.runs.run_journal import RunStatus
 from app.training.services.training_run import Trainer
@@ -49,7 +54,7 @@ class StudyProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LockedStudy:
     """A study that nobody else works on until it is released."""
 
     lock: filelock.BaseFileLock
@@ -60,13 +65,13 @@ class Held:
         self.lock.release()
 
 
-def take(folder: Path) -> Held:
+def lock_study(folder: Path) -> LockedStudy:
     """Keeps it for this program, which may take a moment. Raises AppError: evaluation_busy, evaluation_unwritable,
     evaluation_damaged."""
-    lock = studies.hold(folder)
+    lock = studies.lock(folder)
     try:
         study = studies.read(folder)
-        return Held(lock, study, studies.questions_of(folder, study))
+        return LockedStudy(lock, study, studies.questions_of(folder, study))
     except BaseException:
         lock.release()
         raise
@@ -106,7 +111,7 @@ class StudyRun(QObject):
         self._shared_lock: filelock.BaseFileLock | None = None
         self._study: Study | None = None
         self._questions: QuestionSet | None = None
-        self._work: Work | None = None
+        self._work: StudyTask | None = None
         self._freeing_for: Step | None = None  # what begins when the engine has given its memory back
         self._is_stopping = False
         self._done = 0
@@ -119,17 +124,17 @@ class StudyRun(QObject):
     @property
     def training(self) -> RunStatus | None:
         """Of the run that is being trained; None: nothing is, or it was told to stop."""
-        return self._work.standing if isinstance(self._work, TrainingWork) and not self._is_stopping else None
+        return self._work.standing if isinstance(self._work, TrainingTask) and not self._is_stopping else None
 
-    def start(self, held: Held | None = None) -> None:
+    def start(self, held: LockedStudy | None = None) -> None:
         """`held`: by `take`; None: it is taken now. Raises AppError as `take`, then."""
         assert not self.is_running
-        held = held or take(self._folder)
+        held = held or lock_study(self._folder)
         self._lock, self._study, self._questions = held.lock, held.study, held.questions
         self._settings = dataclasses.replace(self._settings, context_tokens=held.study.context_tokens)
         self._is_stopping = False
         study, folder, count = self._plan()
-        require = functools.partial(unchanged.require, study, folder, count, self._documents)
+        require = functools.partial(study_preflight.require_unchanged, study, folder, count, self._documents)
         self._in_background(require, lambda _nothing: self._look())
 
     def stop(self) -> None:
@@ -142,7 +147,7 @@ class StudyRun(QObject):
 
     def kill(self) -> None:
         """Ends a training at once, which loses what it has not saved. Other work ends with the engine."""
-        if isinstance(self._work, TrainingWork):
+        if isinstance(self._work, TrainingTask):
             self._work.kill()
 
     # --------------------------------------------------------------------- steps
@@ -150,19 +155,19 @@ class StudyRun(QObject):
     def _look(self) -> None:
         """For what is next; nothing is remembered of what was done."""
         study, folder, count = self._plan()
-        self._in_background(lambda: _standing(study, folder, count), self._begin)
+        self._in_background(lambda: _find_next_step(study, folder, count), self._begin)
 
-    def _begin(self, found: "_Standing") -> None:
+    def _begin(self, found: "_NextStep") -> None:
         self._done = found.done
         try:
             if found.step is not None and not self._hold_shared(found.step):
-                self._tell(*_told(found.step))
+                self._tell(*_kind_and_name(found.step))
                 QTimer.singleShot(_LOOK_AGAIN_MS, self, self._look)  # another study or run makes it at this moment
             elif found.step is not None:
                 self._free_memory(found.step)
             elif self._study is not None and self._study.judge is not None:
                 study, folder, questions = self._study, self._folder, self._set()
-                self._in_background(lambda: concluding.to_judge(study, folder, questions), self._judge)
+                self._in_background(lambda: scoring.answers_to_judge(study, folder, questions), self._judge)
             else:
                 self._conclude(lambda: None)
         except OSError as error:
@@ -170,7 +175,7 @@ class StudyRun(QObject):
 
     def _free_memory(self, step: Step) -> None:
         """Of the engine, where it does not answer; and the room of a file that it still has open."""
-        if not isinstance(step, Answers) and self._engine.end():
+        if not isinstance(step, PendingAnswers) and self._engine.end():
             self._freeing_for = step
         else:
             self._carry_out(step)
@@ -192,7 +197,7 @@ class StudyRun(QObject):
         except OSError as error:
             self._fail(self._unwritable(error))
         else:
-            self._start(work, self._on_done, *_told(step))
+            self._start(work, self._on_done, *_kind_and_name(step))
 
     def _unwritable(self, error: OSError) -> AppError:
         return AppError("evaluation_unwritable", path=str(self._folder), reason=error.strerror or str(error))
@@ -201,24 +206,24 @@ class StudyRun(QObject):
         self._release_shared()
         self._look()
 
-    def _work_of(self, step: Step) -> Work:
+    def _work_of(self, step: Step) -> StudyTask:
         study = self._plan()[0]
-        if isinstance(step, Answers):
-            return AnswersWork(
+        if isinstance(step, PendingAnswers):
+            return AnswersTask(
                 step, study, self._set(), self._engine, self,
                 documents=self._documents, settings=self._settings, embedding=self._embedding,
             )  # fmt: skip
         if isinstance(step, Training):
-            return TrainingWork(Path(step.folder), self._trainer, self)
-        if isinstance(step, Likelihood):
-            return LikelihoodWork(step, study, self._set(), self._folder, self)
+            return TrainingTask(Path(step.folder), self._trainer, self)
+        if isinstance(step, PendingLikelihood):
+            return LikelihoodTask(step, study, self._set(), self._folder, self)
         target = Path(step.path)
         require_space(target.parent, step.size_bytes)
-        return JobWork(study_work.making(step, self._trainer), target, self._folder, self, self._trainer)
+        return JobTask(study_tasks.making_job(step, self._trainer), target, self._folder, self, self._trainer)
 
     def _hold_shared(self, step: Step) -> bool:
         """That a file which others use too is made once. False: somebody else makes it, or just has. Raises OSError."""
-        if not isinstance(step, Made):
+        if not isinstance(step, MadeModel):
             return True
         Path(step.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if step.is_shared:
@@ -235,10 +240,10 @@ class StudyRun(QObject):
 
     def _tell(self, kind: str, name: str, part: PromptRunProgress | None = None) -> None:
         study = self._plan()[0]
-        steps_in_all = steps.total(study) + (study.judge is not None)
+        steps_in_all = study_steps.total_steps(study) + (study.judge is not None)
         self.progressed.emit(StudyProgress(kind, name, min(self._done + 1, steps_in_all), steps_in_all, part))
 
-    def _start(self, work: Work, then: Callable[[], None], kind: str, name: str) -> None:
+    def _start(self, work: StudyTask, then: Callable[[], None], kind: str, name: str) -> None:
         def tell(part: PromptRunProgress | None) -> None:
             self._tell(kind, name, part)
 
@@ -264,26 +269,26 @@ class StudyRun(QObject):
 
     # --------------------------------------------------------------------- verdict
 
-    def _judge(self, asked: ToJudge) -> None:
+    def _judge(self, asked: AnswersToJudge) -> None:
         study = self._plan()[0]
         assert study.judge is not None
         # Of its own: what an answer and its sources take has nothing to do with what the systems were given.
-        settings = dataclasses.replace(self._settings, context_tokens=judging.CONTEXT_TOKENS)
+        settings = dataclasses.replace(self._settings, context_tokens=judge_prompt.CONTEXT_TOKENS)
         job = PromptJob(study.judge, settings, asked.prompts, self._folder / studies.JUDGED)
-        work, questions = PromptsWork(job, self._engine, self), self._set()
+        work, questions = PromptsTask(job, self._engine, self), self._set()
 
         def conclude() -> None:
             replies = work.replies
-            self._conclude(lambda: concluding.judged(study, asked, questions, replies))
+            self._conclude(lambda: scoring.judged_answers(study, asked, questions, replies))
 
         self._start(work, conclude, "judge", study.judge.name)
 
-    def _conclude(self, judged: Callable[[], Judged | None]) -> None:
+    def _conclude(self, judged: Callable[[], JudgedAnswers | None]) -> None:
         """`judged`: called in the background, as are all the replies read there. Too late to be stopped."""
         study, folder, questions = self._plan()[0], self._folder, self._set()
-        total = steps.total(study) + (study.judge is not None)
+        total = study_steps.total_steps(study) + (study.judge is not None)
         self.progressed.emit(StudyProgress("conclude", study.name, total, total))
-        background.run(lambda: concluding.conclude(study, folder, questions, judged()), self._finish, self._fail)
+        background.run(lambda: scoring.score_study(study, folder, questions, judged()), self._finish, self._fail)
 
     def _finish(self, found: Any) -> None:
         self._release()
@@ -314,7 +319,7 @@ class StudyRun(QObject):
 
     def _fail(self, error: AppError) -> None:
         if error.code == "reference_unreadable":  # the next try makes it again
-            for path in (self._folder / studies.LIKELIHOODS).glob(f"{steps.REFERENCE}*"):
+            for path in (self._folder / studies.LIKELIHOODS).glob(f"{study_steps.REFERENCE}*"):
                 path.unlink(missing_ok=True)
         self._release()
         self.failed.emit(error)
@@ -333,24 +338,24 @@ class StudyRun(QObject):
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class _NextStep:
     step: Step | None
     done: int
 
 
-def _standing(study: Study, folder: Path, count: int) -> _Standing:
-    steps.drop(study, folder, count)
-    return _Standing(steps.next_step(study, folder, count), steps.done(study, folder, count))
+def _find_next_step(study: Study, folder: Path, count: int) -> _NextStep:
+    study_steps.delete_unneeded(study, folder, count)
+    return _NextStep(study_steps.next_step(study, folder, count), study_steps.done_steps(study, folder, count))
 
 
-def _told(step: Step) -> tuple[str, str]:
+def _kind_and_name(step: Step) -> tuple[str, str]:
     """The kind and the name of what is being done."""
     match step:
-        case Made():
+        case MadeModel():
             return "make", Path(step.path).name
         case Training():
             return "train", Path(step.folder).name
-        case Likelihood():
+        case PendingLikelihood():
             return "likelihood", step.contender.system.name
-        case Answers():
+        case PendingAnswers():
             return "answers", step.contender.system.name

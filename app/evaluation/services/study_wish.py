@@ -14,17 +14,16 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.retrieval import excerpts
 from app.evaluation import question_sets
 from app.evaluation.records import QuestionSet
-from app.evaluation.study import contending, planning, quant_plan, unchanged
-from app.evaluation.study.contending import Documents, Tuning
-from app.evaluation.study.planning import Asking
-from app.evaluation.study.quant_plan import QuantPlan
-from app.evaluation.study.study import Contender, Study
+from app.evaluation.study import compared_systems, planning, study_preflight
+from app.evaluation.study.compared_systems import DocumentScope, Tuning
+from app.evaluation.study.planning import AnswerParameters, QuantizationPlan
+from app.evaluation.study.studies import ComparedSystem, Study
 from app.inference import quantizations
 from app.inference.local_model import LocalModel
 from app.models import local_models, model_registry
 
 if TYPE_CHECKING:
-    from app.evaluation.study import scale_study  # numpy, which most starts never need
+    from app.evaluation.study import scale_plan  # numpy, which most starts never need
 
 MOST_SEEDS, MOST_RUNS = 100, 20
 
@@ -48,7 +47,7 @@ class StudyWish:
     """
 
     kind: str  # documents | questions | bases | quantizations | scale
-    asking: Asking
+    asking: AnswerParameters
     question_set: str = ""  # NAME or NAME@VERSION of a kept set; "": the shipped questions, or of scale the hold-out
     limit: int | None = None  # the first so many questions; None: all
     models: tuple[LocalModel, ...] = ()
@@ -69,7 +68,7 @@ def planned(wish: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tupl
     asking, evaluations, kind = wish.asking, paths.evaluations, wish.kind
     others: dict[str, Any] = {}
     if kind == "quantizations":
-        study = planning.study(evaluations, kind, questions, (), asking)
+        study = planning.plan_study(evaluations, kind, questions, (), asking)
         found = _forms(wish, paths.evaluations / study.id, paths, models)
         contenders = found.contenders
         others = {"id": study.id, "made": found.made, "has_likelihoods": planning.has_likelihoods(questions)}
@@ -78,7 +77,7 @@ def planned(wish: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tupl
     else:
         kind = "bases" if len({root_of(row, models).id for row in wish.models}) > 1 else "questions"
         contenders = _systems(wish, paths, models)
-    study = planning.study(evaluations, kind, questions, contenders, asking, **others)
+    study = planning.plan_study(evaluations, kind, questions, contenders, asking, **others)
     if planning.repeats_itself(study):
         code = "wish_repeats" if asking.temperature is not None else "wish_repeats_of_card"
         raise AppError(code, count=asking.seeds)
@@ -91,12 +90,12 @@ def questions_of(wish: StudyWish, paths: Paths) -> QuestionSet:
     return dataclasses.replace(found, questions=found.questions[: wish.limit])
 
 
-def documents_of(database: Path, scope: tuple[CollectionRef, ...]) -> Documents:
+def documents_of(database: Path, scope: tuple[CollectionRef, ...]) -> DocumentScope:
     """`database`: of the documents. What is asked of it now, and how to know it again."""
-    return Documents(
+    return DocumentScope(
         scope,
         collection_lookup.current_label_of_scope(database, scope),
-        sha256=unchanged.documents_sha256(database, scope),
+        sha256=study_preflight.documents_sha256(database, scope),
     )
 
 
@@ -160,28 +159,28 @@ def said_for_a_window() -> Iterator[None]:
 # ------------------------------------------------------------------------- systems
 
 
-def _systems(wish: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tuple[Contender, ...]:
+def _systems(wish: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
     """Each row for itself. The models are what is compared, so that none of them is only quoted for."""
     documents = None
     if wish.scope:
         documents = dataclasses.replace(documents_of(paths.documents, wish.scope), may_quote=False)
-    found = [contending.contender(*_in_use(row, models), documents) for row in wish.models]
-    return contending.numbered(found)
+    found = [compared_systems.compared_system(*_in_use(row, models), documents) for row in wish.models]
+    return compared_systems.numbered(found)
 
 
-def _ways(wish: StudyWish, documents: Documents, models: Sequence[LocalModel]) -> tuple[Contender, ...]:
+def _ways(wish: StudyWish, documents: DocumentScope, models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
     """Base and tuned, with and without documents."""
     (row,) = wish.models
     base, tuned = _base_and_tuned(row, wish.tuned, models)
     use = _in_use(tuned or base, models)
     is_tuned = tuned is not None or use[1] is not None
-    return contending.four_ways(base, use if is_tuned else None, documents, quotes=excerpts.is_too_small(base))
+    return compared_systems.four_ways(base, use if is_tuned else None, documents, quotes=excerpts.is_too_small(base))
 
 
-def _forms(wish: StudyWish, folder: Path, paths: Paths, models: Sequence[LocalModel]) -> QuantPlan:
+def _forms(wish: StudyWish, folder: Path, paths: Paths, models: Sequence[LocalModel]) -> QuantizationPlan:
     """`folder`: of the study. Raises AppError: wish_other_base, wish_merged, build_unknown_quant."""
     if len(wish.models) > 1:
-        return QuantPlan(planning.as_they_are(wish.models), ())
+        return QuantizationPlan(planning.as_they_are(wish.models), ())
     base, row = _base_and_tuned(wish.models[0], wish.tuned, models)
     tuned = None
     if row is not None:
@@ -189,8 +188,8 @@ def _forms(wish: StudyWish, folder: Path, paths: Paths, models: Sequence[LocalMo
         if tuning is None:
             raise AppError("wish_merged", name=row.name)
         tuned = (model, tuning)
-    forms = quantizations.parse_quantizations(",".join(wish.forms) or quant_plan.PAPER_FORMS)
-    return quant_plan.plan(quant_plan.of_model(base), forms, tuned, folder, paths.bases)
+    forms = quantizations.parse_quantizations(",".join(wish.forms) or planning.PAPER_FORMS)
+    return planning.plan_quantizations(planning.source_of_model(base), forms, tuned, folder, paths.bases)
 
 
 def _base_and_tuned(
@@ -214,9 +213,9 @@ def _in_use(row: LocalModel, models: Sequence[LocalModel]) -> tuple[LocalModel, 
     Raises AppError("tuned_base_gone").
     """
     if not row.adapter or row.tuned is None:
-        return contending.of_card(row)
+        return compared_systems.with_card_adapter(row)
     base = dataclasses.replace(_base_of(row, models), form_id=row.form_id)
-    return base, Tuning(row.adapter, row.tuned.strength, row.tuned.run_name, contending.trained_on(row))
+    return base, Tuning(row.adapter, row.tuned.strength, row.tuned.run_name, compared_systems.trained_on(row))
 
 
 def _base_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
@@ -230,9 +229,9 @@ def _base_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
 # --------------------------------------------------------------------------- scale
 
 
-def scale_of(wish: StudyWish, paths: Paths) -> "scale_study.Scale":
+def scale_of(wish: StudyWish, paths: Paths) -> "scale_plan.ScaleStudy":
     """Raises AppError: wish_*, and as `questions_of`."""
-    from app.evaluation.study import scale_study  # numpy
+    from app.evaluation.study import scale_plan  # numpy
 
     require_whole(wish)
     (base,) = wish.models
@@ -244,4 +243,4 @@ def scale_of(wish: StudyWish, paths: Paths) -> "scale_study.Scale":
         raise AppError("wish_judge_alone")
     questions = questions_of(wish, paths) if wish.question_set else None
     asking = dataclasses.replace(wish.asking, has_pairs=False)
-    return scale_study.Scale(asking, base.id, wish.training_preset or None, wish.runs, wish.has_control, questions)
+    return scale_plan.ScaleStudy(asking, base.id, wish.training_preset or None, wish.runs, wish.has_control, questions)

@@ -3,6 +3,8 @@
 What the recipe would decide anew for each size (rank, batch, learning rate, dropout) is decided once, by the largest:
 otherwise sizes would differ in more than data. The equal-step control trains each smaller subset for as many steps as
 the largest is planned to have, so that what more data bring can be told from what more steps bring.
+
+A scale study, made: its folder with the runs that are to be trained and, after them, the systems that are asked.
 """
 
 import dataclasses
@@ -10,24 +12,30 @@ import hashlib
 import json
 import math
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.base import confidentiality
 from app.base.errors import AppError
-from app.base.files import strict_json
+from app.base.files import strict_json, work_folder
 from app.base.files.output_file import drive_error, require_space, write_atomically
+from app.base.paths import Paths
 from app.base.wording import phrase
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.study import contending
-from app.evaluation.study import study as studies
-from app.evaluation.study.contending import Tuning
-from app.evaluation.study.scale_subsets import Material
-from app.evaluation.study.study import Contender, Training
+from app.evaluation.study import compared_systems, planning, studies
+from app.evaluation.study.compared_systems import Tuning
+from app.evaluation.study.planning import AnswerParameters
+from app.evaluation.study.scale_subsets import SubsetFiles
+from app.evaluation.study.studies import ComparedSystem, Training
+from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.models import base_models
+from app.training import run_plan as training
+from app.training import spec_builder
 from app.training.data import file_import
 from app.training.run_plan import RunPlan
 from app.training.runs import run_folders
@@ -49,7 +57,7 @@ _SAME = (
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedScaleStudy:
     """`largest`: the plan of its run. `seconds`: of all runs, at most: early stopping ends sooner. Nothing is trained.
 
     `disk_bytes`: of all runs with their checkpoints.
@@ -62,15 +70,15 @@ class Planned:
     disk_bytes: int
 
 
-def plan(
+def plan_trainings(
     folder: Path,
-    material: Material,
+    material: SubsetFiles,
     draft: Callable[[SpecFields], RunSpec],
     look: Callable[[RunSpec], RunPlan],
     seeds: Sequence[int],
     *,
     has_control: bool,
-) -> Planned:
+) -> PlannedScaleStudy:
     """Makes `folder` with the data and a run's folder with its spec for each size and seed; all or nothing.
 
     `draft`: a run's spec from wishes (`drafting.draft`). `look`: what a run of it would take (`planning.plan`).
@@ -99,10 +107,10 @@ def plan(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     seconds = sum(_seconds(one, training.rows, largest) for training, one in jobs)
-    return Planned(trainings, asked, largest, seconds, disk_bytes)
+    return PlannedScaleStudy(trainings, asked, largest, seconds, disk_bytes)
 
 
-def holdout_questions(material: Material, folder: Path) -> QuestionSet:
+def holdout_questions(material: SubsetFiles, folder: Path) -> QuestionSet:
     """What the runs are judged by, as questions with their references, as far as a set can hold them. Nobody is asked
     them."""
     imported = file_import.import_file(folder / DATA / "holdout.jsonl")
@@ -111,33 +119,33 @@ def holdout_questions(material: Material, folder: Path) -> QuestionSet:
     return QuestionSet(material.name, 0, question_files.sha256(questions), questions)
 
 
-def contenders(model: LocalModel, asked: RunSpec, trainings: Sequence[Training]) -> tuple[Contender, ...]:
+def planned_systems(model: LocalModel, asked: RunSpec, trainings: Sequence[Training]) -> tuple[ComparedSystem, ...]:
     """The base, and with the adapter of each size (of the first seed): who answers questions after the training.
 
     Raises AppError: run_form_unknown, adapter_other_base, file_unreadable.
     """
-    base = contending.contender(model, None)
+    base = compared_systems.compared_system(model, None)
     base_models.require_same_base(asked, model)
     tuned = base_models.with_trained_form(asked, model)
     found = [base]
-    for training in trainings:
-        if training.is_control or training.seed != trainings[0].seed:
+    for one in trainings:
+        if one.is_control or one.seed != trainings[0].seed:
             continue
         use = Tuning(
-            str(Path(training.folder) / run_folders.ADAPTER),
-            name=phrase("evaluation.scale_size", rows=f"{training.rows:,}"),
+            str(Path(one.folder) / run_folders.ADAPTER),
+            name=phrase("evaluation.scale_size", rows=f"{one.rows:,}"),
         )
         name = phrase("evaluation.system_with", name=model.name, other=use.name)
         system = dataclasses.replace(base.system, name=name, adapter=use.path)
         found.append(dataclasses.replace(base, system=system, model=tuned))
-    return contending.numbered(found)
+    return compared_systems.numbered(found)
 
 
 # -------------------------------------------------------------------------- specs
 
 
 def _specs(
-    folder: Path, asked: RunSpec, largest: RunPlan, material: Material, seeds: Sequence[int], *, has_control: bool
+    folder: Path, asked: RunSpec, largest: RunPlan, material: SubsetFiles, seeds: Sequence[int], *, has_control: bool
 ) -> Iterator[tuple[Training, RunSpec]]:
     """All sizes with one seed, then the control, then the other seeds: what ends early says something already."""
     same = dataclasses.replace(asked, **{name: getattr(largest.spec, name) for name in _SAME})
@@ -197,7 +205,7 @@ def _batch(one: RunSpec) -> int:
 # --------------------------------------------------------------------------- files
 
 
-def _write(folder: Path, material: Material) -> dict[str, tuple[Path, str]]:
+def _write(folder: Path, material: SubsetFiles) -> dict[str, tuple[Path, str]]:
     """Name of a file -> the file and its SHA-256. Raises AppError("evaluation_unwritable" | "drive_space")."""
     parts = {f"train-{one.rows}": one.raw for one in material.subsets}
     parts |= {"validation": material.validation, "holdout": material.holdout}
@@ -228,10 +236,90 @@ def _with_data(one: RunSpec, files: dict[str, tuple[Path, str]], rows: int) -> R
     return dataclasses.replace(one, train=str(path), hashes=one.hashes | {"train": sha256})
 
 
-def about(folder: Path) -> dict[str, Any]:
+def read_about(folder: Path) -> dict[str, Any]:
     """What `_write` has said of the data. Raises AppError("evaluation_damaged")."""
     try:
         found: dict[str, Any] = strict_json.load_file(folder / DATA / ABOUT)
     except (OSError, ValueError) as error:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleStudy:
+    """A scale study as it is asked for. `questions`: that people ask; None: the hold-out alone judges.
+
+    Of `asking` the name "" is that of the data; answers are the likeliest ones, once.
+    """
+
+    asking: AnswerParameters
+    base: str  # as of `bases.resolve`
+    preset: str | None = None
+    runs: int = SEEDS  # of each size
+    has_control: bool = True
+    questions: QuestionSet | None = None
+
+
+def trainings_of(
+    folder: Path,
+    asked: ScaleStudy,
+    material: SubsetFiles,
+    where: Paths,
+    models: Sequence[LocalModel],
+    command: Callable[..., list[str]] | None = None,
+    converter: str = "",
+) -> PlannedScaleStudy:
+    """Make `folder` with data and specs. Raises AppError as `scale_plan.plan`.
+
+    `command`: starts the trainer with arguments; None: it cannot be asked, and tokens are estimated from letters.
+    `converter`: a folder.
+    """
+    wishes = {"base": asked.base, "preset": asked.preset, "name": asked.asking.name or material.name}
+    speed_file = where.data / speed.FILE_NAME
+    return plan_trainings(
+        folder,
+        material,
+        lambda files: spec_builder.build_spec({**wishes, **files}, where, models, converter),
+        lambda spec: training.plan_run(
+            spec, command, lambda kind: training.find_device(kind, speed_file)
+        ),
+        range(FIRST_SEED, FIRST_SEED + asked.runs),
+        has_control=asked.has_control,
+    )  # fmt: skip
+
+
+def create_scale_study(
+    asked: ScaleStudy,
+    material: SubsetFiles,
+    where: Paths,
+    models: Sequence[LocalModel],
+    command: Callable[..., list[str]] | None,
+    converter: str,
+) -> tuple[Path, PlannedScaleStudy]:
+    """Return the folder of a new study, planned and estimated, as `trainings_of`. All or nothing."""
+    evaluations = where.evaluations
+    asking = dataclasses.replace(
+        asked.asking, name=asked.asking.name or studies.free_name(evaluations, material.name), seeds=1, temperature=0.0
+    )
+    folder = work_folder.timestamped_path(evaluations, asking.name, time.time())
+    asked = dataclasses.replace(asked, asking=asking)
+    planned = trainings_of(folder, asked, material, where, models, command, converter)
+    try:
+        contenders: tuple[ComparedSystem, ...] = ()
+        if asked.questions is not None:
+            model = base_models.model_of_run(planned.asked, models)
+            contenders = tuple(
+                dataclasses.replace(one, label=confidentiality.highest_label((one.label, material.label)))
+                for one in planned_systems(model, planned.asked, planned.trainings)
+            )
+        questions = asked.questions or holdout_questions(material, folder)
+        label = confidentiality.highest_label((questions.label, material.label))
+        made = planning.plan_study(
+            evaluations, "scale", questions, contenders, asking,
+            id=folder.name, label=label, trainings=planned.trainings,
+        )  # fmt: skip
+        studies.create(folder, made, questions)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder, planned

@@ -15,8 +15,8 @@ from app.base import bootstrap
 from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
 from app.base.errors import AppError
 from app.base.wording import phrase
-from app.evaluation.study import steps
-from app.evaluation.study.study import Study, Training
+from app.evaluation.study import study_steps
+from app.evaluation.study.studies import Study, Training
 from app.training import quality_gate
 from app.training.runs import run_folders, run_journal
 from app.training.runs.run_journal import RunHistory
@@ -26,7 +26,7 @@ OVERFIT_STEPS = 2  # evaluations after the best at the least, before a rise is o
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class TrainingCurve:
     """How a run went. `training`, `validation`: step and loss; of training the mean since the evaluation before.
 
     `overfit_step`: the step after which validation rises while training falls; None: it does not. `gap`: validation
@@ -43,16 +43,16 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredRun:
     """A run that has ended. `nll`: nats of each example of the hold-out, with its adapter."""
 
     training: Training
     nll: tuple[float, ...]
-    course: Course
+    course: TrainingCurve
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class LossChange:
     """From one to another, negative is better. `by_group`: None where each example stands for itself.
 
     `by_seed`: of each seed that both have, its own difference.
@@ -77,30 +77,30 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class MeasuredSize:
     """`nll`: the mean over seeds. `spread`: standard deviation of the seeds; None: there is one."""
 
     rows: int
-    runs: tuple[Measured, ...]  # by seed
+    runs: tuple[MeasuredRun, ...]  # by seed
     nll: float
     spread: float | None
-    from_base: Change
-    from_previous: Change | None
+    from_base: LossChange
+    from_previous: LossChange | None
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class FixedStepsControl:
     """A smaller size, trained for as many steps as the largest. All three changes are of its seed alone.
 
     `gain`: from the size to the largest; it is what `by_steps` (from the size to the control) and `by_data` (from the
     control to the largest) add up to. `explains`: data | steps | unclear | nothing (there is no gain).
     """
 
-    run: Measured
+    run: MeasuredRun
     nll: float
-    gain: Change
-    by_steps: Change
-    by_data: Change
+    gain: LossChange
+    by_steps: LossChange
+    by_data: LossChange
 
     @property
     def explains(self) -> str:
@@ -112,24 +112,24 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class ScaleResults:
     """`groups`: of each example; (): each stands for itself. `doubling`: from half of the rows, `half`, to all of them
     (from the largest size that is no more than half, else from the smallest)."""
 
     tokens: tuple[int, ...]
     groups: tuple[str, ...]
     base_nll: float
-    sizes: tuple[Size, ...]
-    controls: tuple[Control, ...]
-    doubling: Change
+    sizes: tuple[MeasuredSize, ...]
+    controls: tuple[FixedStepsControl, ...]
+    doubling: LossChange
     half: int
 
     @property
-    def largest(self) -> Size:
+    def largest(self) -> MeasuredSize:
         return self.sizes[-1]
 
     @property
-    def main_runs(self) -> list[Measured]:
+    def main_runs(self) -> list[MeasuredRun]:
         return [run for size in self.sizes for run in size.runs]
 
     @property
@@ -140,48 +140,48 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class HoldoutLosses:
     """What all runs are judged by: of each example of the hold-out the nats of the base, tokens and group."""
 
     base: tuple[float, ...]
     tokens: tuple[int, ...]
     groups: tuple[str, ...]
 
-    def nll(self, found: Iterable[Measured]) -> float:
+    def nll(self, found: Iterable[MeasuredRun]) -> float:
         return float(np.sum(_mean(found)) / sum(self.tokens))
 
-    def change(self, before: Sequence[Measured], after: Sequence[Measured]) -> Change:
+    def change(self, before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> LossChange:
         """Of the means over seeds, paired by example."""
         seeds = {run.training.seed: run for run in before}
         pairs = [(seeds[run.training.seed], run) for run in after if run.training.seed in seeds]
         by_seed = tuple((sum(one.nll) - sum(other.nll)) / sum(self.tokens) for other, one in pairs)
         return self._between(_mean(before), _mean(after), by_seed)
 
-    def from_base(self, after: Sequence[Measured]) -> Change:
+    def from_base(self, after: Sequence[MeasuredRun]) -> LossChange:
         by_seed = tuple((sum(run.nll) - sum(self.base)) / sum(self.tokens) for run in after)
         return self._between(self.base, _mean(after), by_seed)
 
-    def _between(self, before: Sequence[float], after: Sequence[float], by_seed: tuple[float, ...]) -> Change:
+    def _between(self, before: Sequence[float], after: Sequence[float], by_seed: tuple[float, ...]) -> LossChange:
         grouped = bootstrap.difference_interval(before, after, self.tokens, self.groups) if self.groups else None
-        return Change(bootstrap.difference_interval(before, after, self.tokens), grouped, by_seed)
+        return LossChange(bootstrap.difference_interval(before, after, self.tokens), grouped, by_seed)
 
 
-def measure(study: Study) -> Scale:
+def measure(study: Study) -> ScaleResults:
     """Raises AppError: evaluation_not_finished, evaluation_damaged, holdout_unreadable."""
     trainings = study.trainings
-    if not all(map(steps.is_trained, trainings)):
+    if not all(map(study_steps.is_trained, trainings)):
         raise AppError("evaluation_not_finished", id=study.id)
     kept = [run_folders.read_holdout(Path(training.folder)) for training in trainings]
     if len({one.digest for one in kept}) > 1:
         raise AppError("evaluation_damaged", id=study.id, reason=phrase("evaluation.scale_other_holdouts"))
     first = kept[0]
-    judged = Judged(
+    judged = HoldoutLosses(
         tuple(example.base_nll for example in first.examples),
         tuple(len(example.trained) for example in first.examples),
         _groups(Path(trainings[0].folder), [example.line for example in first.examples]),
     )
     found = [
-        Measured(training, tuple(example.adapter_nll for example in one.examples), _course(training))
+        MeasuredRun(training, tuple(example.adapter_nll for example in one.examples), _course(training))
         for training, one in zip(trainings, kept, strict=True)
     ]
     if not all(map(math.isfinite, (*judged.base, *(nll for run in found for nll in run.nll)))):
@@ -197,16 +197,16 @@ def holdout_nats(training: Training) -> float:
     return sum(example.adapter_nll for example in run_folders.read_holdout(Path(training.folder)).examples)
 
 
-def of_runs(judged: Judged, found: Sequence[Measured]) -> Scale:
+def of_runs(judged: HoldoutLosses, found: Sequence[MeasuredRun]) -> ScaleResults:
     """`found`: of two sizes or more."""
     main = [run for run in found if not run.training.is_control]
     by_rows = {rows: [run for run in main if run.training.rows == rows] for rows in _rows(main)}
-    sizes, previous = list[Size](), list[Measured]()
+    sizes, previous = list[MeasuredSize](), list[MeasuredRun]()
     for rows, own in by_rows.items():
         own.sort(key=lambda run: run.training.seed)
         means = [judged.nll([run]) for run in own]
         sizes.append(
-            Size(
+            MeasuredSize(
                 rows,
                 tuple(own),
                 judged.nll(own),
@@ -218,7 +218,7 @@ def of_runs(judged: Judged, found: Sequence[Measured]) -> Scale:
         previous = own
     largest = sizes[-1]
     half = max((rows for rows in by_rows if 2 * rows <= largest.rows), default=sizes[0].rows)
-    return Scale(
+    return ScaleResults(
         judged.tokens,
         judged.groups,
         sum(judged.base) / sum(judged.tokens),
@@ -229,14 +229,14 @@ def of_runs(judged: Judged, found: Sequence[Measured]) -> Scale:
     )
 
 
-def course_of(told: RunHistory) -> Course:
+def training_curve_of(told: RunHistory) -> TrainingCurve:
     validation = tuple((one.step, one.loss) for one in told.evaluations)
     training = _means(told, [step for step, _ in validation if step > 0])
     best = min(validation, key=lambda one: one[1], default=(0, math.nan))
     last = told.steps[-1].step if told.steps else 0
     end = told.finished
     by_step = dict(training)
-    return Course(
+    return TrainingCurve(
         steps=end.step if end else last,
         best_step=end.best_step if end else best[0],
         reason=end.reason if end else "",
@@ -250,16 +250,18 @@ def course_of(told: RunHistory) -> Course:
 # ------------------------------------------------------------------------- private
 
 
-def _mean(found: Iterable[Measured]) -> list[float]:
+def _mean(found: Iterable[MeasuredRun]) -> list[float]:
     """Nats of each example, the mean over runs."""
     return [float(one) for one in np.mean([run.nll for run in found], axis=0)]
 
 
-def _rows(found: Iterable[Measured]) -> list[int]:
+def _rows(found: Iterable[MeasuredRun]) -> list[int]:
     return sorted({run.training.rows for run in found})
 
 
-def _controls(judged: Judged, found: Sequence[Measured], by_rows: dict[int, list[Measured]]) -> Iterable[Control]:
+def _controls(
+    judged: HoldoutLosses, found: Sequence[MeasuredRun], by_rows: dict[int, list[MeasuredRun]]
+) -> Iterable[FixedStepsControl]:
     """Those whose size and the largest have a run of the same seed."""
     largest = max(by_rows)
     for run in sorted((one for one in found if one.training.is_control), key=lambda one: one.training.rows):
@@ -268,7 +270,7 @@ def _controls(judged: Judged, found: Sequence[Measured], by_rows: dict[int, list
             [one for one in by_rows.get(rows, ()) if one.training.seed == seed] for rows in (run.training.rows, largest)
         )
         if small and large:
-            yield Control(
+            yield FixedStepsControl(
                 run,
                 judged.nll([run]),
                 judged.change(small, large),
@@ -283,8 +285,8 @@ def _groups(folder: Path, lines: Sequence[int]) -> tuple[str, ...]:
     return found if found and len(set(found)) < len(found) else ()
 
 
-def _course(training: Training) -> Course:
-    return course_of(run_journal.read_history(Path(training.folder)))
+def _course(training: Training) -> TrainingCurve:
+    return training_curve_of(run_journal.read_history(Path(training.folder)))
 
 
 def _means(told: RunHistory, ends: Sequence[int]) -> tuple[tuple[int, float], ...]:

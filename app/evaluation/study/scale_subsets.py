@@ -17,7 +17,7 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import open_regular, read_regular
 from app.base.wording import phrase
-from app.evaluation.study.scale_limits import LEAST_ROWS, LEAST_SIZES
+from app.evaluation.study.planning import LEAST_SCALE_ROWS, LEAST_SCALE_SIZES
 from app.training.data import data_split, duplicates, file_import, rows
 from app.training.data.rows import TrainingRow
 from app.training.runs import lineage
@@ -44,7 +44,7 @@ class Subset:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class SubsetFiles:
     """`subsets`: by rows, rising. `validation`, `holdout`: JSON Lines, the same for every run. `name`: of the source.
 
     `is_nested`: each subset is the beginning of the next one. `unusable`: rows of the source that are none. `label`: of
@@ -60,7 +60,7 @@ class Material:
     label: Label = confidentiality.DEFAULT_LABEL
 
 
-def nested(data: Path, sizes: Sequence[int] = ()) -> Material:
+def nested_subsets(data: Path, sizes: Sequence[int] = ()) -> SubsetFiles:
     """`data`: a folder of `kotae data split`, or a file, which is split as that does by itself.
 
     `sizes`: rows, rising; (): SHARES of all. Raises AppError: split_*, scale_few_rows, scale_sizes_order,
@@ -83,10 +83,10 @@ def nested(data: Path, sizes: Sequence[int] = ()) -> Material:
     wanted = list(sizes) or _default(len(lines))
     _check(wanted, len(lines))
     subsets = tuple(Subset(size, b"".join(lines[:size])) for size in wanted)
-    return Material(data.stem, subsets, validation, holdout, is_nested=True, unusable=unusable, label=label)
+    return SubsetFiles(data.stem, subsets, validation, holdout, is_nested=True, unusable=unusable, label=label)
 
 
-def given(data: Path, indices: Path, divisor: int = 1) -> Material:
+def given_subsets(data: Path, indices: Path, divisor: int = 1) -> SubsetFiles:
     """Subsets of a JSON Lines file, drawn by somebody. `indices`: {"1000": [lines from 0, in their order], …}.
 
     `divisor` k: the first 1/k of each, for a machine that all of them would take too long on; of hold-out and
@@ -112,7 +112,7 @@ def given(data: Path, indices: Path, divisor: int = 1) -> Material:
     subsets.sort(key=lambda one: one.rows)
     _check([one.rows for one in subsets], len(by_place))
     kept = [row for row in validation if row.id not in like]
-    return Material(
+    return SubsetFiles(
         data.stem, tuple(subsets), _raw(kept), _raw(holdout),
         is_nested=False, unusable=len(found.bad), label=confidentiality.label_from(found.label),
     )  # fmt: skip
@@ -122,17 +122,17 @@ def given(data: Path, indices: Path, divisor: int = 1) -> Material:
 
 
 def _default(count: int) -> list[int]:
-    least = math.ceil(LEAST_ROWS / SHARES[0])
+    least = math.ceil(LEAST_SCALE_ROWS / SHARES[0])
     if count < least:
         raise AppError("scale_few_rows", rows=count, least=least)
     return [round(count * share) for share in SHARES]
 
 
 def _check(sizes: Sequence[int], count: int) -> None:
-    if len(sizes) < LEAST_SIZES or any(one >= other for one, other in itertools.pairwise(sizes)):
+    if len(sizes) < LEAST_SCALE_SIZES or any(one >= other for one, other in itertools.pairwise(sizes)):
         raise AppError("scale_sizes_order", sizes=", ".join(map(str, sizes)))
-    if sizes[0] < LEAST_ROWS:
-        raise AppError("scale_size_small", size=sizes[0], least=LEAST_ROWS)
+    if sizes[0] < LEAST_SCALE_ROWS:
+        raise AppError("scale_size_small", size=sizes[0], least=LEAST_SCALE_ROWS)
     if sizes[-1] > count:
         raise AppError("scale_size_large", size=sizes[-1], rows=count)
 

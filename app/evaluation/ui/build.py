@@ -31,7 +31,7 @@ def evaluation_page(
 ) -> "EvaluationPage":
     """Return the page. What it needs is imported now: most starts never show it."""
     from app.evaluation.ui.page import EvaluationPage
-    from app.evaluation.ui.start.study_dialog_model import StudyDialogModel
+    from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
 
     dialog_model = StudyDialogModel(
         paths,

@@ -13,21 +13,19 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import phrase
 from app.chat.services.chat_session import ChatSession
-from app.evaluation import label_now, question_files, question_sets
+from app.evaluation import current_labels, question_files, question_sets
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.services.study_run import StudyProgress
-from app.evaluation.study import study as studies
-from app.evaluation.study.study import Entry
-from app.evaluation.ui import words
-from app.evaluation.ui.beginning import Beginning
-from app.evaluation.ui.contents import Contents
-from app.evaluation.ui.desk import EntryDesk
-from app.evaluation.ui.entry_list import EntryList, EntryView, Key, Listed, Shown
-from app.evaluation.ui.sets.adding import AddSet, collecting
-from app.evaluation.ui.sets.words import in_window
-from app.evaluation.ui.start.study_dialog_model import StudyDialogModel
-from app.evaluation.ui.study.words import failure, named
-from app.evaluation.ui.using import Using
+from app.evaluation.study import studies
+from app.evaluation.study.studies import StudyEntry
+from app.evaluation.ui import study_texts
+from app.evaluation.ui.evaluation_actions import EvaluationActions, StartStudyAction, UseCandidateAction
+from app.evaluation.ui.evaluation_content import EvaluationContent
+from app.evaluation.ui.evaluation_list import EvaluationList, EvaluationListView, Key, ListedEntries, ListedEntry
+from app.evaluation.ui.sets.add_set_flow import AddSet, conversation_reader
+from app.evaluation.ui.sets.question_set_texts import error_for_window
+from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
+from app.evaluation.ui.study_texts import failure_message, with_study_name
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import dropped_paths, open_folder
 from app.uikit.page import PAGE_MARGIN_PX, Navigation, Page, PageHeader
@@ -37,9 +35,9 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.labels import Separator, set_surface
 
 if TYPE_CHECKING:
-    from app.evaluation.ui.result.view import ResultView
-    from app.evaluation.ui.sets.view import SetView
-    from app.evaluation.ui.study.view import StudyView
+    from app.evaluation.ui.result.result_view import EvaluationResultView
+    from app.evaluation.ui.sets.question_set_view import SetView
+    from app.evaluation.ui.study_view import StudyView
 
 SIDE_PX = 226
 STACK_BELOW_PX = 760
@@ -63,17 +61,17 @@ class EvaluationPage(Page):
         self._models = dialog_model.models
         self._evaluations = evaluations
         self._secrecy = ConfidentialityGuard(theme, paths.exports_log)
-        self._listed = Listed()
+        self._listed = ListedEntries()
         self._wanted: Key | None = None  # it is shown as soon as it is in the list
         self._is_reading = False
         self._is_to_read = False  # once more
         self._is_to_choose = False  # one to begin with
-        self.entries = EntryList()
-        self.contents = Contents(theme, self._make_set_view, self._make_study_view, self._make_result_view)
-        self.desk = EntryDesk(theme, paths, open_folder, self, lambda: evaluations.folder)
-        self.beginning = Beginning(theme, evaluations, dialog_model, is_training, self)
-        self.adding = AddSet(theme, paths.questions, collecting(paths.database, paths.documents), self)
-        self.using = Using(session, dialog_model.models, dialog_model.collections, navigation, self)
+        self.entries = EvaluationList()
+        self.contents = EvaluationContent(theme, self._make_set_view, self._make_study_view, self._make_result_view)
+        self.desk = EvaluationActions(theme, paths, open_folder, self, lambda: evaluations.folder)
+        self.beginning = StartStudyAction(theme, evaluations, dialog_model, is_training, self)
+        self.adding = AddSet(theme, paths.questions, conversation_reader(paths.database, paths.documents), self)
+        self.using = UseCandidateAction(session, dialog_model.models, dialog_model.collections, navigation, self)
         self._build()
         self._connect()
 
@@ -83,10 +81,12 @@ class EvaluationPage(Page):
     def label_now(self) -> confidentiality.Label:
         """Of the set or the study that is shown; the views of their contents say more. Raises AppError."""
         entry = self.contents.entry
-        if isinstance(entry, Entry):
+        if isinstance(entry, StudyEntry):
             study = entry.study
             return (
-                label_now.of_study(study, self._paths.documents) if study is not None else confidentiality.HIGHEST_LABEL
+                current_labels.label_of_study(study, self._paths.documents)
+                if study is not None
+                else confidentiality.HIGHEST_LABEL
             )
         if entry is None:
             return confidentiality.LABELS[0]
@@ -121,7 +121,7 @@ class EvaluationPage(Page):
 
     def say(self, error: AppError) -> None:
         """What went wrong, above all."""
-        sentence = failure(in_window(named(error, self._listed.studies)))
+        sentence = failure_message(error_for_window(with_study_name(error, self._listed.studies)))
         self.banner.show_message("danger", sentence.message, sentence.next)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -180,7 +180,7 @@ class EvaluationPage(Page):
         self._side = QWidget()
         self.add_button = Button(self._theme, phrase("evaluation.add_a_question_set"), icon="plus", compact=True)
         self.add_button.clicked.connect(lambda: self._show_adding(self.add_button))
-        self.list = EntryView(self._theme, self.entries)
+        self.list = EvaluationListView(self._theme, self.entries)
         inside = QVBoxLayout()
         inside.setContentsMargins(6, 10, 6, 10)
         inside.setSpacing(8)
@@ -239,7 +239,7 @@ class EvaluationPage(Page):
         evaluations.ended.connect(self._on_ended)
 
     def _make_set_view(self) -> "SetView":
-        from app.evaluation.ui.sets.view import SetView
+        from app.evaluation.ui.sets.question_set_view import SetView
 
         view = SetView(self._theme, self._paths.questions, self._paths.documents, self._secrecy)
         view.evaluate_requested.connect(self.beginning.ask)
@@ -251,17 +251,17 @@ class EvaluationPage(Page):
         return view
 
     def _make_study_view(self) -> "StudyView":
-        from app.evaluation.ui.study.view import StudyView
+        from app.evaluation.ui.study_view import StudyView
 
         view = StudyView(self._theme, self._evaluations)
         view.failed.connect(self.say)
         view.ended_elsewhere.connect(self._on_changed)
         return view
 
-    def _make_result_view(self) -> "ResultView":
-        from app.evaluation.ui.result.view import ResultView
+    def _make_result_view(self) -> "EvaluationResultView":
+        from app.evaluation.ui.result.result_view import EvaluationResultView
 
-        view = ResultView(self._theme, self._secrecy, self._paths.documents, self._models)
+        view = EvaluationResultView(self._theme, self._secrecy, self._paths.documents, self._models)
         for card in (view.overview.advice, view.overview.comparison):
             card.use_requested.connect(self.using.use)
         view.failed.connect(self.say)
@@ -269,16 +269,16 @@ class EvaluationPage(Page):
 
     # ---------------------------------------------------------------------- list
 
-    def _read(self) -> Listed:
+    def _read(self) -> ListedEntries:
         """In the background."""
         paths = self._paths
-        return Listed(tuple(question_sets.listed(paths.questions)), tuple(studies.listed(paths.evaluations)))
+        return ListedEntries(tuple(question_sets.list_all(paths.questions)), tuple(studies.list_all(paths.evaluations)))
 
     def _on_not_read(self, error: AppError) -> None:
         self._is_reading = False
         self.say(error)
 
-    def _on_read(self, listed: Listed) -> None:
+    def _on_read(self, listed: ListedEntries) -> None:
         self._is_reading = False
         had_focus = self.contents.nothing.button.hasFocus()
         self._listed = listed
@@ -292,7 +292,7 @@ class EvaluationPage(Page):
             self._show(wanted)
         elif key is not None and now is None:
             self.close_content()
-        elif isinstance(now, Entry) and now != shown:
+        elif isinstance(now, StudyEntry) and now != shown:
             self._show(now)  # it has begun, or is over
         elif self._is_to_choose:
             self._choose_first()
@@ -307,13 +307,13 @@ class EvaluationPage(Page):
     def _choose_first(self) -> None:
         """What runs, else where there is room beside the list the newest study or the first set."""
         running = [one for one in self._listed.studies if one.state == "running"]
-        found: list[Shown] = [*running]
+        found: list[ListedEntry] = [*running]
         if not self._is_narrow:
             found += [*self._listed.studies, *self._listed.sets]
         if found:
             self._show(found[0])
 
-    def _show(self, entry: Shown) -> None:
+    def _show(self, entry: ListedEntry) -> None:
         self.contents.show_entry(entry)
         self._mark()
         self._lay_out()
@@ -350,7 +350,7 @@ class EvaluationPage(Page):
         self._on_chosen()
         self.contents.rename_set()
 
-    def _with_chosen(self, act: Callable[[list[Shown]], object]) -> None:
+    def _with_chosen(self, act: Callable[[list[ListedEntry]], object]) -> None:
         chosen = self.list.chosen
         if chosen:
             act(chosen)
@@ -418,7 +418,7 @@ class EvaluationPage(Page):
     def _on_progressed(self, told: StudyProgress) -> None:
         folder = self._evaluations.folder
         if folder is not None:
-            self.entries.say({folder.name: words.progress(told)})
+            self.entries.say({folder.name: study_texts.progress_summary(told)})
 
     def _on_ended(self, folder: Path, error: AppError | None) -> None:
         self.entries.say({})

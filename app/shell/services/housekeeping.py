@@ -81,12 +81,12 @@ def empty_bins_now(where: Paths, now: float) -> int:
     """Gives how many are gone. Takes its time: folders of gigabytes may be deleted."""
     record = DayRecord(where.data)
     from app.evaluation import question_sets
-    from app.evaluation.study import study
+    from app.evaluation.study import studies
     from app.training.runs import training_list  # most starts end before
 
     trainings = training_list.empty_bin(where, now)
     return (
         trainings
-        + study.empty_bin(where.evaluations, record, now)
+        + studies.empty_bin(where.evaluations, record, now)
         + question_sets.empty_bin(where.questions, record, now)
     )

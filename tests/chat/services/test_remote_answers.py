@@ -412,6 +412,6 @@ def test_what_is_measured_or_made_into_training_data_needs_a_model_of_this_machi
         run.start()
     assert failed.args[0].code == "remote_cannot"
     with pytest.raises(AppError) as refused:
-        study_wish.require_whole(StudyWish("questions", study_wish.Asking(), models=(remote,)))
+        study_wish.require_whole(StudyWish("questions", study_wish.AnswerParameters(), models=(remote,)))
     assert refused.value.code == "remote_cannot"
     assert script.requests == []

@@ -12,8 +12,8 @@ from app.chat.ui.collection_picker import LabelTag
 from app.chat.ui.conversations.conversation_list import ConversationList
 from app.chat.ui.conversations.conversation_view import ConversationDelegate
 from app.documents.grounding.grounding_record import CollectionRef
-from app.evaluation.question_sets import KeptSet
-from app.evaluation.ui.entry_list import EntryList, Listed
+from app.evaluation.question_sets import StoredQuestionSet
+from app.evaluation.ui.evaluation_list import EvaluationList, ListedEntries
 from app.uikit import confidentiality_guard
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import IconLabel
@@ -75,8 +75,8 @@ def test_a_confidential_conversation_stands_out_in_the_list(qtbot: QtBot, theme:
 
 
 def test_a_confidential_question_set_has_a_lock_in_the_list(qapp: object) -> None:
-    entries = EntryList()
-    entries.set_listed(Listed(tuple(KeptSet(label, label, ()) for label in LABELS)))
+    entries = EvaluationList()
+    entries.set_listed(ListedEntries(tuple(StoredQuestionSet(label, label, ()) for label in LABELS)))
     signs = {index.data(): index.data(SignRole) for index in map(entries.index, range(1, entries.rowCount()))}
     assert signs == {"public": None, "internal": None, "secret": ("lock", "warning")}
 

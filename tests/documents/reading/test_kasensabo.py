@@ -13,7 +13,7 @@ from app.documents.reading import markdown, sections
 from app.documents.records import DocumentSection
 from app.documents.retrieval import passage_search, retrieved_passages
 from app.evaluation import question_files
-from app.evaluation.judge import retrieval as measuring
+from app.evaluation.judge import rule_scoring as measuring
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +72,10 @@ def test_clauses_and_tags_are_those_of_the_standards(
 def test_recall_is_what_the_readme_says(library: Library, kasensabo: Path) -> None:
     questions = question_files.read(kasensabo / "eval" / "grounded_dev.jsonl").questions
     ids = [one.id for one in library.collections()]
-    outcomes = measuring.measure(questions, lambda query, limit: passage_search.search(library, query, ids, limit))
-    figures = measuring.summary(outcomes)
+    outcomes = measuring.measure_retrieval(
+        questions, lambda query, limit: passage_search.search(library, query, ids, limit)
+    )
+    figures = measuring.retrieval_summary(outcomes)
     assert figures["recall_at_5"] >= 0.90, figures
     assert figures["recall_at_20"] >= 0.97, figures
     assert figures["passage_characters_median"] <= 1200, figures

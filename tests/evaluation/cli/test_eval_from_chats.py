@@ -37,7 +37,7 @@ def test_rated_answers_are_stored_once_and_what_is_left_out_is_told(kotae: Kotae
         ("乙は？", "乙です。", "conversation"),
     ]
     assert found.sha256 == data["sha256"]
-    assert question_sets.kept(rated, "窓口").newest.source == "会話での評価"
+    assert question_sets.load_versions(rated, "窓口").newest.source == "会話での評価"
     status, data, _ = kotae("eval", "sets", "from-chats", "窓口")
     assert (status, data["version"], data["is_new"]) == (0, 1, False)
 

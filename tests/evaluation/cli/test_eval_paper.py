@@ -7,7 +7,7 @@ import pytest
 
 from app.base.paths import locate
 from app.evaluation.cli import eval_paper
-from app.evaluation.study import study as studies
+from app.evaluation.study import studies
 from tests import hf_models
 from tests import model_files as models
 from tests.command_fixtures import Kotae
@@ -38,7 +38,9 @@ def test_the_stages_run_in_turn_at_a_reduced_size_and_go_on_by_name(
         "converter_missing",
     )  # the fake has none, and the last stage wants it
     assert "規模を小さくして行います" in told
-    entries = {one.study.kind: one for one in studies.listed(locate(str(tmp_path / "データ")).evaluations) if one.study}
+    entries = {
+        one.study.kind: one for one in studies.list_all(locate(str(tmp_path / "データ")).evaluations) if one.study
+    }
     scale, forms = entries["scale"].study, entries["quantizations"].study
     assert scale is not None
     assert forms is not None
@@ -59,14 +61,14 @@ def test_the_stages_run_in_turn_at_a_reduced_size_and_go_on_by_name(
     other = models.tiny_llama(tmp_path / "別.gguf", metadata={"llama.context_length": 4096})
     status, error, _ = kotae(*asked[:4], str(other), *asked[5:])
     assert (status, error["error"]["code"]) == (3, "paper_other_stage")
-    assert len(studies.listed(locate(str(tmp_path / "データ")).evaluations)) == 2  # the same ones, gone on with
+    assert len(studies.list_all(locate(str(tmp_path / "データ")).evaluations)) == 2  # the same ones, gone on with
 
 
 def test_data_that_is_not_the_papers_is_refused(kotae: Kotae, paper: Path, base: Path, tmp_path: Path) -> None:
     (paper / "subset_indices.json").write_text('{"40": [1], "80": [1, 999]}', "utf-8")
     status, found, _ = kotae("eval", "paper", str(paper), "--base", str(base), "--divide", "1")
     assert (status, found["error"]["code"]) == (3, "scale_index_outside")
-    assert studies.listed(locate(str(tmp_path / "データ")).evaluations) == []
+    assert studies.list_all(locate(str(tmp_path / "データ")).evaluations) == []
 
 
 def test_a_folder_that_no_answer_can_come_of_is_refused_before_anything_is_planned(
@@ -80,4 +82,4 @@ def test_a_folder_that_no_answer_can_come_of_is_refused_before_anything_is_plann
     ):
         status, found, _ = kotae(*asked)
         assert (status, found["error"]["code"]) == (3, "evaluation_base_is_folder")
-    assert studies.listed(locate(str(tmp_path / "データ")).evaluations) == []
+    assert studies.list_all(locate(str(tmp_path / "データ")).evaluations) == []

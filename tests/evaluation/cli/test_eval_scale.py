@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from app.base.paths import locate
-from app.evaluation.study import study as studies
+from app.evaluation.study import studies
 from tests import model_files as models
 from tests.base.cli.processes import Start, ended
 from tests.command_fixtures import Kotae
@@ -42,7 +42,7 @@ def test_sizes_are_trained_and_each_is_asked_the_questions(kotae: Kotae, rows: P
     assert [one["name"].partition(" + ")[2] for one in found["systems"]] == ["", "学習 20 行", "学習 60 行"]
     assert "データを増やすと、まだ良くなります" in found["advice"][0]
     assert Path(found["report"]).is_file()
-    (entry,) = studies.listed(locate(str(tmp_path / "データ")).evaluations)
+    (entry,) = studies.list_all(locate(str(tmp_path / "データ")).evaluations)
     assert entry.study is not None
     assert (entry.study.name, entry.state) == ("量の研究", "finished")
     assert [(one.rows, one.is_control) for one in entry.study.trainings] == [(20, False), (60, False), (20, True)]
@@ -102,7 +102,7 @@ def test_what_cannot_be_compared_is_refused_and_leaves_nothing(
 ) -> None:
     status, found, _ = scale(kotae, rows, base, *arguments)
     assert (status in (2, 3), found["error"]["code"]) == (True, code)
-    assert studies.listed(locate(str(tmp_path / "データ")).evaluations) == []
+    assert studies.list_all(locate(str(tmp_path / "データ")).evaluations) == []
 
 
 def test_sizes_that_are_no_numbers_are_answered_with_an_example(kotae: Kotae, rows: Path, base: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from app import cli as main
 from app.base.paths import Paths, locate
 from app.chat import presets
-from app.evaluation.study import study as studies
+from app.evaluation.study import studies
 from tests import model_files as models
 from tests.base.cli.processes import Start, ended
 from tests.command_fixtures import Kotae
@@ -60,7 +60,7 @@ def test_a_file_of_questions_is_answered_marked_and_reported(evaluated: dict[str
 def test_a_preset_holds_for_every_answer(kotae: Kotae, long_base: Path, questions: Path, tmp_path: Path) -> None:
     asked = ("eval", "questions", str(questions), "--model", str(long_base), "--limit", "1", "--preset", "短く")
     assert kotae(*asked, "--seeds", "2")[0] == 0
-    (entry,) = studies.listed(places(tmp_path).evaluations)
+    (entry,) = studies.list_all(places(tmp_path).evaluations)
     assert entry.study is not None
     (brief,) = (one for one in presets.built_in_presets() if one.id == "brief")
     choices = entry.study.choices
@@ -169,7 +169,7 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_written(
 ) -> None:
     status, error, _ = kotae("eval", "questions", str(questions), "--model", str(long_base), *options)
     assert (status, error["error"]["code"]) == (2 if code == "bad_option" else 3, code)
-    assert studies.listed(places(tmp_path).evaluations) == []
+    assert studies.list_all(places(tmp_path).evaluations) == []
 
 
 def test_who_is_not_known_is_refused_before_the_questions_are_read(
@@ -250,7 +250,7 @@ def test_a_disk_without_room_for_the_forms_is_told_before_anything_is_made(
     monkeypatch.setattr("shutil.disk_usage", lambda _path: DiskUsage(100, 100, 0))
     status, error, _ = kotae(*asked)
     assert (status, error["error"]["code"]) == (3, "drive_space")
-    assert studies.listed(places(tmp_path).evaluations) == []
+    assert studies.list_all(places(tmp_path).evaluations) == []
 
 
 def test_one_that_was_interrupted_goes_on(start: Start, kotae: Kotae, long_base: Path, tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ import dataclasses
 import pytest
 
 from app.base.cli.commands import Output
-from app.evaluation.cli import eval_words
-from app.evaluation.judge import calibration
-from app.evaluation.report_parts import Section
-from app.evaluation.results import Evaluation, Marks
+from app.evaluation.cli import eval_output
+from app.evaluation.judge import judge_calibration
+from app.evaluation.records import Evaluation, ReportSection, RuleScores
 from tests.evaluation import made_evaluation as made
 
 
@@ -19,13 +18,13 @@ def found() -> Evaluation:
 
 def test_few_questions_have_a_mean_without_an_interval(found: Evaluation) -> None:
     for count, has_interval in ((1, False), (4, False), (5, True)):
-        text = eval_words.as_text(None, made.first_questions(found, count), (), Output(is_json=False))
+        text = eval_output.as_text(None, made.first_questions(found, count), (), Output(is_json=False))
         assert "  得点：" in text
         assert ("95 % 区間" in text.partition("差があるとは")[0]) == has_interval
 
 
 def test_systems_stand_below_each_other_in_columns_of_the_terminal(found: Evaluation) -> None:
-    lines = eval_words.as_text(None, found, (), Output(is_json=False)).splitlines()
+    lines = eval_output.as_text(None, found, (), Output(is_json=False)).splitlines()
     table = lines[2 : 3 + len(found.systems)]
     assert [line.split()[0] for line in table] == ["構成", "元のモデル", "元のモデル", "学習済み", "学習済み"]
     assert all(name in table[0] for name in ("得点（0〜1）", "秒/問", "途中で切れた", "繰り返し・空"))
@@ -38,19 +37,21 @@ def test_systems_stand_below_each_other_in_columns_of_the_terminal(found: Evalua
 
 def test_what_was_cut_off_is_counted_and_how_to_raise_the_limit_is_said(found: Evaluation) -> None:
     first = found.systems[0]
-    cut = dataclasses.replace(first.rows[0], verdict="length", marks=Marks(score=0.0, is_broken=True))
+    cut = dataclasses.replace(first.rows[0], verdict="length", marks=RuleScores(score=0.0, is_broken=True))
     systems = (dataclasses.replace(first, rows=(cut, *first.rows[1:])), *found.systems[1:])
     one = dataclasses.replace(found, systems=systems)
-    assert "「回答の長さ」を増やすと" in eval_words.as_text(None, one, (), Output(is_json=False))
-    assert "回答の長さ" not in eval_words.as_text(None, found, (), Output(is_json=False))
-    assert [told["cut_off"] for told in eval_words.as_json(None, one, ())["systems"]] == [1, 0, 0, 0]
+    assert "「回答の長さ」を増やすと" in eval_output.as_text(None, one, (), Output(is_json=False))
+    assert "回答の長さ" not in eval_output.as_text(None, found, (), Output(is_json=False))
+    assert [told["cut_off"] for told in eval_output.as_json(None, one, ())["systems"]] == [1, 0, 0, 0]
 
 
 def test_of_a_judge_it_is_told_how_often_points_fell_by_kind(found: Evaluation) -> None:
-    kinds = tuple(calibration.Seeding(kind, 20, 2.5, 1.0, 0.85, 0.1, 0.05) for kind in ("number", "swapped"))
-    measured = calibration.Calibration("採点", "kotae", 0.6, "seeded", 40, None, kinds)
-    section = Section("採点モデルの確かさ", ("確かです。",), (), (calibration.table(measured),))
-    text = eval_words.as_text(None, dataclasses.replace(found, systems=()), (section,), Output(is_json=False))
+    kinds = tuple(
+        judge_calibration.PerturbationResult(kind, 20, 2.5, 1.0, 0.85, 0.1, 0.05) for kind in ("number", "swapped")
+    )
+    measured = judge_calibration.JudgeCalibration("採点", "kotae", 0.6, "seeded", 40, None, kinds)
+    section = ReportSection("採点モデルの確かさ", ("確かです。",), (), (judge_calibration.calibration_table(measured),))
+    text = eval_output.as_text(None, dataclasses.replace(found, systems=()), (section,), Output(is_json=False))
     assert text.splitlines()[2:] == [
         "",
         "回答に加えた変更  件数  点が下がった",
@@ -60,7 +61,7 @@ def test_of_a_judge_it_is_told_how_often_points_fell_by_kind(found: Evaluation) 
 
 
 def test_every_measure_that_any_answer_has_is_compared_by_the_one_to_believe_first(found: Evaluation) -> None:
-    told = eval_words.as_json(None, found, ())
+    told = eval_output.as_json(None, found, ())
     assert [one["measure"] for one in told["comparisons"]] == ["judge"] * 3 + ["score"] * 3
     assert set(told["systems"][1]["means"]) == {
         "score", "must_include", "numbers", "char_f1", "citation", "gold_cited", "judge"

@@ -18,14 +18,12 @@ from app.documents.retrieval import semantic_index
 from app.documents.services.embedding import Embedding
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.report import results_file
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.services.study_run import StudyProgress
-from app.evaluation.study import contending, planning, steps
-from app.evaluation.study import study as studies
-from app.evaluation.study.contending import Documents
-from app.evaluation.study.planning import Asking
-from app.evaluation.study.study import Training
+from app.evaluation.study import compared_systems, planning, studies, study_steps
+from app.evaluation.study.compared_systems import DocumentScope
+from app.evaluation.study.planning import AnswerParameters
+from app.evaluation.study.studies import Training
 from app.inference import child_commands
 from app.inference.local_model import LocalModel
 from app.models import local_models
@@ -61,13 +59,20 @@ class Desk:
         answering = lambda: self.is_answering  # noqa: E731
         return Evaluations(scene.engine, scene.where, locate, embedding, scene.engine, answering)
 
-    def study(self, *questions: str, documents: Documents | None = None, trainings: tuple[Training, ...] = ()) -> Path:
+    def study(
+        self, *questions: str, documents: DocumentScope | None = None, trainings: tuple[Training, ...] = ()
+    ) -> Path:
         asked = tuple(Question(f"q{number}", text) for number, text in enumerate(questions, start=1))
         found = QuestionSet("試験", 1, question_files.sha256(asked), asked)
-        contenders = (contending.contender(self.model, None, documents),) if questions else ()
+        contenders = (compared_systems.compared_system(self.model, None, documents),) if questions else ()
         evaluations = self.scene.where.evaluations
-        made = planning.study(
-            evaluations, "questions", found, contending.numbered(contenders), Asking(), trainings=trainings
+        made = planning.plan_study(
+            evaluations,
+            "questions",
+            found,
+            compared_systems.numbered(contenders),
+            AnswerParameters(),
+            trainings=trainings,
         )
         studies.create(evaluations / made.id, made, found)
         return evaluations / made.id
@@ -101,7 +106,7 @@ def test_a_study_is_carried_out_and_the_window_answers_again_afterwards(desk: De
     assert refusal.code == "study_has_memory"
     assert desk.ended() is None
     assert desk.evaluations.outcome == "finished"
-    assert [row.answer for row in results_file.read(folder)[0].systems[0].rows] == ["一つ目", "二つ目"]
+    assert [row.answer for row in studies.read_results(folder)[0].systems[0].rows] == ["一つ目", "二つ目"]
     assert [one.kind for one in desk.told if one.part is None] == ["answers", "conclude"]
     assert studies.find(desk.scene.where.evaluations, folder.name).state == "finished"
     assert "後の質問" in desk.scene.ask("後の質問").text
@@ -128,12 +133,12 @@ def test_a_study_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
     desk.evaluations.start(folder)
     assert desk.ended() is None
     assert (desk.evaluations.outcome, desk.evaluations.is_stopping) == ("stopped", False)
-    assert list(steps.answers_of(folder, "s1", 0)) == [1]
+    assert list(study_steps.answers_of(folder, "s1", 0)) == [1]
     desk.evaluations.progressed.disconnect(stop_at_the_second)
     desk.evaluations.start(folder)
     assert desk.ended() is None
     assert desk.evaluations.outcome == "finished"
-    assert len(results_file.read(folder)[0].systems[0].rows) == 3
+    assert len(studies.read_results(folder)[0].systems[0].rows) == 3
 
 
 def test_an_answer_that_is_being_given_is_waited_for(desk: Desk) -> None:
@@ -196,7 +201,7 @@ def test_a_study_and_a_training_do_not_run_side_by_side(
 
 def test_who_has_taken_the_study_meanwhile_is_told_at_the_end(desk: Desk) -> None:
     folder = desk.study("一つ目")
-    held = studies.hold(folder)
+    held = studies.lock(folder)
     desk.evaluations.start(folder)
     error = desk.ended()
     held.release()
@@ -225,7 +230,7 @@ def test_the_end_of_the_program_stops_it_and_keeps_what_is_measured(desk: Desk) 
     desk.scene.qtbot.waitUntil(lambda: any(one.part is not None and one.part.done == 1 for one in desk.told))
     assert desk.evaluations.close()
     assert desk.ended() is None
-    assert list(steps.answers_of(folder, "s1", 0)) == [1]
+    assert list(study_steps.answers_of(folder, "s1", 0)) == [1]
 
 
 def test_a_trainer_that_needs_longer_is_left_to_itself(
@@ -263,7 +268,7 @@ def test_a_bug_while_it_is_looked_what_is_next_ends_the_study_and_everything_is_
 
     folder = desk.study("一つ目")
     with monkeypatch.context() as patched, desk.scene.qtbot.captureExceptions() as bugs:
-        patched.setattr(steps, "next_step", fail)
+        patched.setattr(study_steps, "next_step", fail)
         desk.evaluations.start(folder)
         error = desk.ended()
         desk.scene.qtbot.waitUntil(lambda: bool(bugs))
@@ -320,7 +325,7 @@ def test_every_section_can_be_found_by_meaning_before_the_first_answer(
 
     evaluations.progressed.connect(look)
     with qtbot.waitSignal(evaluations.ended) as caught:
-        evaluations.start(desk.study("賃金は？", documents=Documents(scope)))
+        evaluations.start(desk.study("賃金は？", documents=DocumentScope(scope)))
         qtbot.waitUntil(lambda: evaluations.is_embedding)
         assert seen == []
     assert caught.args[1] is None
@@ -348,7 +353,7 @@ def test_vectors_whose_first_try_fails_are_waited_for(
     evaluations, seen = desk.made(embedding=embedding), list[int]()
     evaluations.progressed.connect(lambda _told: seen.append(embedding.standing.done))
     with qtbot.waitSignal(evaluations.ended, timeout=20_000):
-        evaluations.start(desk.study("賃金は？", documents=Documents(scope)))
+        evaluations.start(desk.study("賃金は？", documents=DocumentScope(scope)))
     assert seen[0] == 40
     embedding.close()
     evaluations.close()
@@ -362,7 +367,7 @@ def test_a_study_that_waits_for_vectors_can_be_stopped(
     embedding.use_at_once([local_models.describe(tiny_bert(tmp_path / "encoder.gguf", {}))])
     embedding.set_paused(True)  # nothing comes of it
     evaluations, limit_s = desk.made(embedding=embedding), embedding.question_limit_s
-    evaluations.start(desk.study("賃金は？", documents=Documents(scope)))
+    evaluations.start(desk.study("賃金は？", documents=DocumentScope(scope)))
     qtbot.waitUntil(lambda: evaluations.is_embedding)
     with qtbot.waitSignal(evaluations.ended):
         evaluations.stop()

@@ -22,10 +22,10 @@ from app.documents.records import DocumentSection
 from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.services import study_making
-from app.evaluation.services.study_making import Forecast, StudyWish
-from app.evaluation.study import study as studies
-from app.evaluation.study.planning import Asking
-from app.evaluation.study.study import Study
+from app.evaluation.services.study_making import StudyForecast, StudyWish
+from app.evaluation.study import studies
+from app.evaluation.study.planning import AnswerParameters
+from app.evaluation.study.studies import Study
 from app.inference import speed
 from app.inference.local_model import LocalModel
 from app.inference.speed import MachineSpeed
@@ -41,7 +41,7 @@ from tests.training_runs import finished_run
 
 data = split_data  # a fixture
 
-ASKING = Asking(context_tokens=2048)
+ASKING = AnswerParameters(context_tokens=2048)
 DiskUsage = namedtuple("DiskUsage", "total used free")
 
 
@@ -69,15 +69,15 @@ class Bench:
         assert studies.find(self.where.evaluations, folder.name).state == "waiting"
         return studies.read(folder)
 
-    def forecast(self, wish: StudyWish) -> Forecast:
+    def forecast(self, wish: StudyWish) -> StudyForecast:
         return study_making.forecast(wish, self.where, self.models, self.trainer)
 
     def of_command(self, *arguments: str) -> Study:
         """What `kotae eval ARGUMENTS` makes, whether or not the fake engine can carry it out."""
-        before = {one.id for one in studies.listed(self.where.evaluations)}
+        before = {one.id for one in studies.list_all(self.where.evaluations)}
         context = () if arguments[0] == "scale" else ("--context", "2048")
         main.main(["eval", *arguments, *context, "--json"], lambda *_: 0)
-        (entry,) = (one for one in studies.listed(self.where.evaluations) if one.id not in before)
+        (entry,) = (one for one in studies.list_all(self.where.evaluations) if one.id not in before)
         assert entry.study is not None
         return entry.study
 
@@ -89,7 +89,7 @@ class Bench:
                 act(wish, self.where, self.models, self.trainer)
             codes.append(caught.value.code)
         assert codes[0] == codes[1]
-        assert studies.listed(self.where.evaluations) == []
+        assert studies.list_all(self.where.evaluations) == []
         assert "--" not in str(describe_error(caught.value))  # no option of a command
         return caught.value
 
@@ -189,7 +189,7 @@ def test_models_whose_forms_are_there_already(bench: Bench) -> None:
 
 
 def test_amounts_of_training_data(bench: Bench, data: Path) -> None:
-    wish = bench.wish("scale", bench.base, data=str(data), sizes=(20, 60), runs=1, asking=Asking())
+    wish = bench.wish("scale", bench.base, data=str(data), sizes=(20, 60), runs=1, asking=AnswerParameters())
     study = bench.made(wish)
     asked = ("scale", str(data), "--base", bench.base.id, "--sizes", "20,60", "--seeds", "1", "--questions", "試験")
     found, made = plain(study), plain(bench.of_command(*asked))
@@ -277,7 +277,7 @@ def test_what_needs_the_training_environment_says_so_before_it_begins(bench: Ben
                 act(wish, bench.where, bench.models, None)
             assert caught.value.code == "no_training_environment"
             assert str(tmp_path / "選んだ") in str(describe_error(caught.value))
-    assert studies.listed(bench.where.evaluations) == []
+    assert studies.list_all(bench.where.evaluations) == []
 
 
 # -------------------------------------------------------------------------- labels
@@ -318,7 +318,7 @@ def test_amounts_of_secret_training_data_make_a_secret_study(bench: Bench, data:
     split = shutil.copytree(data, tmp_path / "機密")
     manifest = json.loads((split / "split.json").read_bytes())
     (split / "split.json").write_text(json.dumps(manifest | {"source": {"label": "secret"}}), "utf-8")
-    wish = bench.wish("scale", bench.base, data=str(split), sizes=(20, 60), runs=1, asking=Asking())
+    wish = bench.wish("scale", bench.base, data=str(split), sizes=(20, 60), runs=1, asking=AnswerParameters())
     assert bench.made(wish).label == "secret"
     assert bench.made(dataclasses.replace(wish, question_set="")).label == "secret"
     assert bench.made(dataclasses.replace(wish, data=str(data))).label == "internal"
@@ -335,7 +335,7 @@ def test_a_disk_without_room_for_the_forms_is_told_before_anything_is_made(bench
     bench.monkeypatch.setattr("shutil.disk_usage", lambda _path: DiskUsage(100, 100, 0))
     with pytest.raises(AppError, match="drive_space"):
         bench.made(wish)
-    assert studies.listed(bench.where.evaluations) == []
+    assert studies.list_all(bench.where.evaluations) == []
 
 
 # ------------------------------------------------------------------------ forecast

@@ -27,16 +27,12 @@ from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentSection
 from app.evaluation import question_files
-from app.evaluation.records import Question, QuestionSet
-from app.evaluation.report import results_file
-from app.evaluation.results import Evaluation
-from app.evaluation.services import study_run, study_work
-from app.evaluation.services.likelihood_work import LikelihoodWork
+from app.evaluation.records import Evaluation, Question, QuestionSet
+from app.evaluation.services import study_run, study_tasks
 from app.evaluation.services.study_run import StudyProgress, StudyRun
-from app.evaluation.services.study_work import TrainingWork
-from app.evaluation.study import contending, steps
-from app.evaluation.study import study as studies
-from app.evaluation.study.study import Made, Study
+from app.evaluation.services.study_tasks import LikelihoodTask, TrainingTask
+from app.evaluation.study import compared_systems, studies, study_steps
+from app.evaluation.study.studies import MadeModel, Study
 from app.inference import child_commands
 from app.inference.engine import model_jobs
 from app.inference.local_model import LocalModel
@@ -71,7 +67,9 @@ class Desk:
             for number, text in enumerate(questions, start=1)
         )
         found = QuestionSet("試験", 1, question_files.sha256(asked), asked)
-        contenders = contending.numbered(contending.contender(self.model, None) for _ in range(systems))
+        contenders = compared_systems.numbered(
+            compared_systems.compared_system(self.model, None) for _ in range(systems)
+        )
         choices = Choices(temperature=0.0, max_tokens=200)
         one = Study("x", "試し", "questions", "試験", 1, found.sha256, "internal", contenders, (0,), choices, 2048)
         one = dataclasses.replace(one, **others)
@@ -112,7 +110,7 @@ def test_every_system_answers_every_question_and_is_marked(desk: Desk) -> None:
             ("q2", "二つ目", 1.0),
         ]
         assert one.system.size_bytes == Path(desk.model.path).stat().st_size
-    assert results_file.read(desk.folder)[0] == found
+    assert studies.read_results(desk.folder)[0] == found
     assert "試し" in (desk.folder / studies.REPORT).read_text("utf-8")
     assert studies.find(desk.scene.where.evaluations, "x").state == "finished"
 
@@ -131,25 +129,27 @@ def test_the_judge_scores_what_there_is_to_score(desk: Desk) -> None:
     assert scored == [(3, ""), (0, ""), (None, "unreadable"), (None, "unreadable"), (0, "empty"), (0, "empty")]
     assert found.judge is not None
     assert found.judge.is_trusted is None  # it was asked about too few
-    _, sections = results_file.read(desk.folder)
+    _, sections = studies.read_results(desk.folder)
     assert any("採点モデル" in section.title for section in sections)
 
 
 def test_the_judge_chooses_between_two_systems_in_both_orders(desk: Desk) -> None:
     told = '!say {"reason": "理由", "winner": 1, "score": 2}'  # what stands first, whatever it is
-    other = dataclasses.replace(contending.contender(desk.model, contending.Tuning("/a.gguf")), model=desk.model)
-    contenders = contending.numbered([contending.contender(desk.model, None), other])
+    other = dataclasses.replace(
+        compared_systems.compared_system(desk.model, compared_systems.Tuning("/a.gguf")), model=desk.model
+    )
+    contenders = compared_systems.numbered([compared_systems.compared_system(desk.model, None), other])
     one = desk.study(
         *(f"{number} {told}" for number in range(6)), contenders=contenders, judge=desk.model, has_pairs=True
     )
     for contender in one.contenders:  # the fake would answer the same, and has no adapters
-        kept = BatchJournal.open(steps.out_of(desk.folder, contender.system.id, 0), HEAD)
+        kept = BatchJournal.open(study_steps.answers_path(desk.folder, contender.system.id, 0), HEAD)
         for line in range(1, 7):
             kept.add(BatchAnswer(line, "answered", f"{contender.system.id} の答え"))
         kept.close()
     found = desk.result()
     assert [(one.system_id, one.winner, one.is_consistent) for one in found.preferences] == [("s2", "tie", False)] * 6
-    assert results_file.read(desk.folder)[0].preferences == found.preferences
+    assert studies.read_results(desk.folder)[0].preferences == found.preferences
     assert "一対比較" in (desk.folder / studies.REPORT).read_text("utf-8")
 
 
@@ -164,7 +164,7 @@ def test_a_study_that_is_stopped_goes_on_where_it_was(desk: Desk) -> None:
     run.progressed.connect(stop_at_the_second)
     desk.ended(run.stopped, run.start)
     assert not run.is_running
-    assert list(steps.answers_of(desk.folder, "s1", 0)) == [1]
+    assert list(study_steps.answers_of(desk.folder, "s1", 0)) == [1]
     assert studies.find(desk.scene.where.evaluations, "x").state == "waiting"
     again = desk.run()
     asked: list[StudyProgress] = []
@@ -223,8 +223,8 @@ def test_what_would_meet_every_question_ends_it_and_the_folder_is_free(desk: Des
     run = desk.run()
     error: AppError = desk.ended(run.failed, run.start)
     assert error.code == "out_of_memory"
-    studies.hold(desk.folder).release()
-    assert list(steps.answers_of(desk.folder, "s1", 0)) == [1]
+    studies.lock(desk.folder).release()
+    assert list(study_steps.answers_of(desk.folder, "s1", 0)) == [1]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
@@ -240,7 +240,7 @@ def test_a_question_at_which_the_engine_was_killed_has_no_answer_and_is_asked_ag
     desk.scene.engine.event_received.connect(lambda event: kill_twice(getattr(event, "text", "")))
     error: AppError = desk.ended(run.failed, run.start)
     assert (error.code, error.facts["count"], error.facts["number"]) == ("evaluation_unanswered", 1, 2)
-    assert list(steps.answers_of(desk.folder, "s1", 0)) == [1, 3]
+    assert list(study_steps.answers_of(desk.folder, "s1", 0)) == [1, 3]
     rows = desk.result().systems[0].rows
     assert [(row.question_id, row.verdict) for row in rows] == [(f"q{number}", "answered") for number in (1, 2, 3)]
 
@@ -270,12 +270,12 @@ def test_a_model_that_is_killed_again_and_again_is_not_asked_any_more(desk: Desk
     desk.scene.engine.event_received.connect(lambda event: kill(getattr(event, "text", "")))
     error: AppError = desk.ended(run.failed, run.start)
     assert (error.code, error.facts["count"], error.facts["number"]) == ("evaluation_unanswered", 2, 1)
-    assert steps.answers_of(desk.folder, "s1", 0) == {}
+    assert study_steps.answers_of(desk.folder, "s1", 0) == {}
 
 
 def test_two_do_not_work_on_one_study(desk: Desk) -> None:
     desk.study("一つ目")
-    lock = studies.hold(desk.folder)
+    lock = studies.lock(desk.folder)
     with pytest.raises(AppError) as caught:
         desk.run().start()
     assert caught.value.code == "evaluation_busy"
@@ -285,8 +285,8 @@ def test_two_do_not_work_on_one_study(desk: Desk) -> None:
 def test_what_needs_a_training_environment_says_so(desk: Desk, tmp_path: Path) -> None:
     path = str(tmp_path / "made.gguf")
     made = dataclasses.replace(desk.model, path=path)
-    contenders = contending.numbered([contending.contender(made, None)])
-    desk.study("一つ目", contenders=contenders, made=(Made(path, "F16", str(tmp_path)),))
+    contenders = compared_systems.numbered([compared_systems.compared_system(made, None)])
+    desk.study("一つ目", contenders=contenders, made=(MadeModel(path, "F16", str(tmp_path)),))
     run = desk.run()
     error: AppError = desk.ended(run.failed, run.start)
     assert (error.code, error.facts["path"]) == ("no_training_environment", "/設定した場所")
@@ -294,7 +294,7 @@ def test_what_needs_a_training_environment_says_so(desk: Desk, tmp_path: Path) -
 
 def test_a_damaged_record_of_answers_is_told(desk: Desk) -> None:
     desk.study("一つ目")
-    steps.out_of(desk.folder, "s1", 0).with_name("s1-0.kotae-batch").write_bytes(b"{}\n")
+    study_steps.answers_path(desk.folder, "s1", 0).with_name("s1-0.kotae-batch").write_bytes(b"{}\n")
     run = desk.run()
     error: AppError = desk.ended(run.failed, run.start)
     assert error.code == "batch_journal_damaged"
@@ -305,18 +305,18 @@ def test_a_judge_is_measured_without_any_system(desk: Desk) -> None:
     found = desk.result()
     assert found.systems == ()
     assert found.judge is not None
-    assert results_file.read(desk.folder)[0] == found
+    assert studies.read_results(desk.folder)[0] == found
     assert "採点モデル" in (desk.folder / studies.REPORT).read_text("utf-8")
 
 
 def test_made_files_are_quantized_measured_and_deleted(desk: Desk, long_model: Path, tmp_path: Path) -> None:
     path = str(desk.folder / studies.MODELS / "base-Q8_0.gguf")
-    first = dataclasses.replace(contending.contender(desk.model, None), family="base")
+    first = dataclasses.replace(compared_systems.compared_system(desk.model, None), family="base")
     made = dataclasses.replace(desk.model, path=path, name="小さなモデル Q8_0", quantization="Q8_0")
-    second = dataclasses.replace(contending.contender(made, None), family="base")
+    second = dataclasses.replace(compared_systems.compared_system(made, None), family="base")
     desk.study(
-        "一つ目", "二つ目", contenders=contending.numbered([first, second]), kind="quantizations", has_likelihoods=True,
-        made=(Made(path, "Q8_0", str(long_model), size_bytes=1000),),
+        "一つ目", "二つ目", contenders=compared_systems.numbered([first, second]), kind="quantizations", has_likelihoods=True,
+        made=(MadeModel(path, "Q8_0", str(long_model), size_bytes=1000),),
     )  # fmt: skip
     found = desk.result()
     assert not Path(path).exists()
@@ -325,14 +325,16 @@ def test_made_files_are_quantized_measured_and_deleted(desk: Desk, long_model: P
     assert reference.likelihoods[0].divergence is None
     assert small.likelihoods[0].divergence is not None
     assert 0 < small.system.size_bytes < reference.system.size_bytes
-    assert json.loads((desk.folder / studies.RESULTS).read_bytes())["version"] == results_file.VERSION
+    assert json.loads((desk.folder / studies.RESULTS).read_bytes())["version"] == studies.RESULTS_VERSION
 
 
 def shared(desk: Desk, tmp_path: Path) -> tuple[Path, filelock.FileLock]:
     """A file that the study waits for, and somebody else makes."""
     path = tmp_path / "shared.gguf"
-    contenders = contending.numbered([contending.contender(dataclasses.replace(desk.model, path=str(path)), None)])
-    desk.study("一つ目", contenders=contenders, made=(Made(str(path), "Q8_0", desk.model.path, is_shared=True),))
+    contenders = compared_systems.numbered(
+        [compared_systems.compared_system(dataclasses.replace(desk.model, path=str(path)), None)]
+    )
+    desk.study("一つ目", contenders=contenders, made=(MadeModel(str(path), "Q8_0", desk.model.path, is_shared=True),))
     lock = filelock.FileLock(f"{path}.lock")
     lock.acquire()
     return path, lock
@@ -356,14 +358,14 @@ def test_what_another_study_has_made_a_moment_ago_is_not_made_again(
 ) -> None:
     path, lock = shared(desk, tmp_path)
     lock.release()
-    look = study_run._standing
+    look = study_run._find_next_step
 
     def too_early(*anything: Any) -> Any:
         found = look(*anything)
         path.write_bytes(Path(desk.model.path).read_bytes())
         return found
 
-    monkeypatch.setattr(study_run, "_standing", too_early)
+    monkeypatch.setattr(study_run, "_find_next_step", too_early)
     desk.result()
     assert not (desk.folder / "quantize.log").exists()
 
@@ -384,7 +386,7 @@ def test_likelihoods_are_of_the_prompt_of_the_models_own_template(desk: Desk, tm
     )
     own = dataclasses.replace(desk.model, path=str(path), form_id=None, template_allowed=True)
     desk.study(
-        "一つ目", contenders=contending.numbered([contending.contender(own, None)]), has_likelihoods=True,
+        "一つ目", contenders=compared_systems.numbered([compared_systems.compared_system(own, None)]), has_likelihoods=True,
         choices=Choices(temperature=0.0, max_tokens=20, system_prompt="短く"),
     )  # fmt: skip
     found = desk.result()
@@ -398,18 +400,26 @@ def test_likelihoods_are_of_the_prompt_of_the_models_own_template(desk: Desk, tm
 def test_a_template_that_fails_is_told(desk: Desk, tmp_path: Path) -> None:
     path = models.tiny_llama(tmp_path / "bad.gguf", metadata={"tokenizer.chat_template": "{{ raise_exception('x') }}"})
     bad = dataclasses.replace(desk.model, path=str(path), form_id=None, template_allowed=True)
-    desk.study("一つ目", contenders=contending.numbered([contending.contender(bad, None)]), has_likelihoods=True)
+    desk.study(
+        "一つ目",
+        contenders=compared_systems.numbered([compared_systems.compared_system(bad, None)]),
+        has_likelihoods=True,
+    )
     run = desk.run()
     error: AppError = desk.ended(run.failed, run.start)
     assert error.code == "template_failed"
 
 
 def test_the_job_of_a_made_file_follows_from_its_form(desk: Desk) -> None:
-    assert study_work.making(Made("/q", "Q8_0", "/f"), desk.trainer) == study_work.Quantize("/f", "/q", "Q8_0")
-    assert study_work.making(Made("/hf", "folder", "/a.gguf"), desk.trainer) == study_work.GgufToHf("/a.gguf", "/hf")
-    for made in (Made("/f", "F16", "/hf"), Made("/f", "F16", "/b", "/adapter")):
+    assert study_tasks.making_job(MadeModel("/q", "Q8_0", "/f"), desk.trainer) == study_tasks.Quantize(
+        "/f", "/q", "Q8_0"
+    )
+    assert study_tasks.making_job(MadeModel("/hf", "folder", "/a.gguf"), desk.trainer) == study_tasks.GgufToHf(
+        "/a.gguf", "/hf"
+    )
+    for made in (MadeModel("/f", "F16", "/hf"), MadeModel("/f", "F16", "/b", "/adapter")):
         with pytest.raises(AppError):
-            study_work.making(made, desk.trainer)
+            study_tasks.making_job(made, desk.trainer)
 
 
 def test_a_stop_that_comes_while_the_results_are_written_is_too_late(desk: Desk) -> None:
@@ -430,7 +440,7 @@ def test_nobody_stands_still_while_the_engine_gives_its_memory_back_or_a_child_i
     clock.start()
 
     def halt(told: StudyProgress) -> None:
-        job = run._work._job if isinstance(run._work, LikelihoodWork) else None
+        job = run._work._job if isinstance(run._work, LikelihoodTask) else None
         if told.kind == "likelihood" and job is not None:
             os.kill(job._child.pid, signal.SIGSTOP)
             run.stop()
@@ -445,7 +455,7 @@ def test_a_run_that_somebody_else_trains_is_told_and_not_waited_for(desk: Desk, 
     run = run_folders.create(RunSpec(str(tmp_path / "実行"), str(tmp_path), "train.jsonl", "validation.jsonl"))
     lock = run_folders.lock_run(run)
     trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake")
-    work = TrainingWork(run, trainer, desk.scene.engine)
+    work = TrainingTask(run, trainer, desk.scene.engine)
     error: AppError = desk.ended(work.ended, work.start)
     assert error.code == "run_busy"
     lock.release()

@@ -8,11 +8,11 @@ from PySide6.QtCore import QCoreApplication
 from app.application import AppContext
 from app.evaluation import question_sets
 from app.evaluation.records import Question
-from app.evaluation.ui.blind.view import BlindView
 from app.evaluation.ui.page import EvaluationPage
-from app.evaluation.ui.result.view import ResultView
-from app.evaluation.ui.sets.view import SetView
-from app.evaluation.ui.start.dialog import StartDialog
+from app.evaluation.ui.result.blind_view import BlindView
+from app.evaluation.ui.result.result_view import EvaluationResultView
+from app.evaluation.ui.sets.question_set_view import SetView
+from app.evaluation.ui.start.study_dialog import StudyDialog
 from app.training.runs.training_list import SplitChoice
 from tests import evaluation_shots, training_shots
 from tests.evaluation_shots import SETS
@@ -63,14 +63,14 @@ def write(parts: AppContext) -> None:
     _until(lambda: page.adding.dialog)
 
 
-def _start(parts: AppContext, kind: str) -> StartDialog:
+def _start(parts: AppContext, kind: str) -> StudyDialog:
     """With a model that can be trained, and data that were split."""
     training_shots.base_model(parts, parts.evaluations._paths.data)
     evaluation_shots.evaluation_set(parts)
     page = _page(parts)
     choice = SplitChoice("窓口の応対", "/x", "応対.csv", 90, 30)
     model = page.beginning.model
-    model.look = lambda: (question_sets.listed(model.paths.questions), True)  # type: ignore[method-assign]
+    model.look = lambda: (question_sets.list_all(model.paths.questions), True)  # type: ignore[method-assign]
     model.splits = lambda: [choice]  # type: ignore[method-assign]
     page.beginning.ask()
     _until(lambda: page.beginning.dialog)
@@ -92,7 +92,7 @@ def blind(parts: AppContext) -> None:
     """Which two are compared."""
     evaluation_shots.evaluation_result(parts)
     view = _page(parts).contents.currentWidget()
-    assert isinstance(view, ResultView)
+    assert isinstance(view, EvaluationResultView)
     view.tabs.buttons["blind"].click()
     blind = view.pages.currentWidget()
     assert isinstance(blind, BlindView)

@@ -11,10 +11,10 @@ from pytestqt.qtbot import QtBot
 from app.base.errors import AppError
 from app.base.services import background
 from app.evaluation import question_sets
-from app.evaluation.from_conversations import Collected
+from app.evaluation.conversation_questions import CollectedQuestions
 from app.evaluation.records import Gold, Question
-from app.evaluation.ui.sets.adding import AddSet
-from app.evaluation.ui.sets.view import SetView
+from app.evaluation.ui.sets.add_set_flow import AddSet
+from app.evaluation.ui.sets.question_set_view import SetView
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
@@ -29,7 +29,7 @@ QUESTIONS = (
     ),
     Question("q3", "社長の好きな食べ物は何ですか。", is_answerable=False),
 )
-NOTHING = Collected((), "public", {})
+NOTHING = CollectedQuestions((), "public", {})
 
 
 class Desk(QObject):
@@ -38,7 +38,7 @@ class Desk(QObject):
         self.folder = folder
         self.qtbot = qtbot
         self.target = ""  # that the desktop's window gives
-        self.collect: Callable[[], Collected] = lambda: NOTHING
+        self.collect: Callable[[], CollectedQuestions] = lambda: NOTHING
         pickers = Pickers(save=lambda *_: self.target, open=lambda *_: self.target)
         self.window = QWidget()
         self.view = SetView(

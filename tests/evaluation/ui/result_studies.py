@@ -8,19 +8,29 @@ from pathlib import Path
 from app.base.wording import phrase
 from app.chat.presets import Choices
 from app.documents.grounding.grounding_record import CollectionRef
-from app.evaluation.judge import calibration
-from app.evaluation.judge.calibration import Calibration, Seeding
-from app.evaluation.records import Gold, Question, QuestionSet
+from app.evaluation.judge import judge_calibration
+from app.evaluation.judge.judge_calibration import JudgeCalibration, PerturbationResult
+from app.evaluation.records import (
+    Evaluation,
+    Gold,
+    Judge,
+    JudgeScore,
+    Question,
+    QuestionSet,
+    ReportSection,
+    ResultRow,
+    RuleScores,
+    System,
+    SystemResult,
+)
 from app.evaluation.report import advice, report
-from app.evaluation.report_parts import Section
-from app.evaluation.results import Evaluation, Judge, Judgement, Marks, Row, System, SystemResult
-from app.evaluation.study import scale
-from app.evaluation.study.study import Contender, Study
+from app.evaluation.study import scale_report
+from app.evaluation.study.studies import ComparedSystem, Study
 from app.inference.local_model import LocalModel, TuningRecord
 from app.inference.scoring_files import ExampleScore
 from tests.evaluation.scale_folder import SIZES, Folder, law, main
 
-Result = tuple[Path, Study, Evaluation, tuple[Section, ...]]
+Result = tuple[Path, Study, Evaluation, tuple[ReportSection, ...]]
 
 COUNT = 24  # questions, the last four of which the documents do not answer
 FILE, ADAPTER, ADAPTER_SHA256 = "/models/base.gguf", "/runs/7/adapter.gguf", "ab" * 32
@@ -33,8 +43,15 @@ WAYS = (  # name, with the adapter, with documents, mean of the score
     ("学習済み", True, False, 0.55),
     ("学習済み + 資料", True, True, 0.85),
 )
-CALIBRATION = Calibration(
-    "Qwen3-14B Q4_K_M", "kotae", 0.62, "seeded", 60, None, (Seeding("number", 20, 2.8, 0.9, 0.9, 0.1, 0.0),), 2
+CALIBRATION = JudgeCalibration(
+    "Qwen3-14B Q4_K_M",
+    "kotae",
+    0.62,
+    "seeded",
+    60,
+    None,
+    (PerturbationResult("number", 20, 2.8, 0.9, 0.9, 0.1, 0.0),),
+    2,
 )
 
 
@@ -66,7 +83,7 @@ def models_compared(folder: Path, count: int = 6) -> Result:
 
 def quantizations(folder: Path) -> Result:
     losses = (("F16", 16.1, 1.200), ("Q8_0", 8.5, 1.201), ("Q4_K_M", 4.9, 1.212), ("Q2_K", 3.2, 1.430))
-    contenders, systems, asked = list[Contender](), list[SystemResult](), _questions()
+    contenders, systems, asked = list[ComparedSystem](), list[SystemResult](), _questions()
     for number, (form, size, nll) in enumerate(losses):
         one = _contender(number, (f"元のモデル {form}", False, False, 0.0))
         system = dataclasses.replace(one.system, quantization=form, size_bytes=int(size * 1e9))
@@ -83,7 +100,7 @@ def without_scores(folder: Path) -> Result:
     """Nobody could say what is right."""
     _, study, found, _ = documents(folder, None)
     bare = [
-        dataclasses.replace(one, rows=tuple(dataclasses.replace(row, marks=Marks()) for row in one.rows))
+        dataclasses.replace(one, rows=tuple(dataclasses.replace(row, marks=RuleScores()) for row in one.rows))
         for one in found.systems
     ]
     return _ended(folder, study, dataclasses.replace(found, systems=tuple(bare)))
@@ -94,7 +111,7 @@ def amount_of_data(folder: Path) -> Result:
     study = Folder(folder, noise=0.05).study(losses)
     nobody = QuestionSet("点検", 0, "", ())
     found = Evaluation("1", "学習量", nobody, (), (0,))
-    return folder, study, found, scale.sections(study, folder, nobody)
+    return folder, study, found, scale_report.scale_sections(study, folder, nobody)
 
 
 def judge_alone(folder: Path) -> Result:
@@ -118,20 +135,24 @@ def models() -> list[LocalModel]:
 
 def _ended(folder: Path, study: Study, found: Evaluation) -> Result:
     """As `concluding.conclude` leaves it."""
-    sections = advice.sections(study, folder, found)
+    sections = advice.advice_sections(study, folder, found)
     if found.judge is not None:
-        told = (calibration.sentence(CALIBRATION),)
-        sections += (Section(phrase("evaluation.judge_title"), told, (), (calibration.table(CALIBRATION),)),)
+        told = (judge_calibration.calibration_sentence(CALIBRATION),)
+        sections += (
+            ReportSection(
+                phrase("evaluation.judge_title"), told, (), (judge_calibration.calibration_table(CALIBRATION),)
+            ),
+        )
     folder.mkdir(parents=True, exist_ok=True)
     report.write(found, sections, folder)
     return folder, study, found, sections
 
 
-def _study(kind: str, contenders: tuple[Contender, ...]) -> Study:
+def _study(kind: str, contenders: tuple[ComparedSystem, ...]) -> Study:
     return Study("x", "試し", kind, "質問集", 1, "", "internal", contenders, (0,), Choices(), 4096)
 
 
-def _contender(number: int, way: tuple[str, bool, bool, float]) -> Contender:
+def _contender(number: int, way: tuple[str, bool, bool, float]) -> ComparedSystem:
     name, is_tuned, has_documents, _ = way
     system = System(
         f"s{number + 1}",
@@ -145,7 +166,7 @@ def _contender(number: int, way: tuple[str, bool, bool, float]) -> Contender:
         collections=("河川砂防技術基準",) if has_documents else (),
     )
     scope = (CollectionRef(1, "河川砂防技術基準"),) if has_documents else ()
-    return Contender(system, models()[0], scope, may_quote=not has_documents)
+    return ComparedSystem(system, models()[0], scope, may_quote=not has_documents)
 
 
 def _questions() -> tuple[Question, ...]:
@@ -170,21 +191,21 @@ def _questions() -> tuple[Question, ...]:
     return tuple(found)
 
 
-def _result(one: Contender, asked: Sequence[Question], mean: float, judge: Judge | None) -> SystemResult:
+def _result(one: ComparedSystem, asked: Sequence[Question], mean: float, judge: Judge | None) -> SystemResult:
     """The same questions are hard for every system."""
     chance = random.Random(one.system.id)
     rows = []
     for at, question in enumerate(asked):
         score = min(1.0, max(0.0, mean + 0.15 * (at % 3 - 1) + chance.uniform(-0.1, 0.1)))
         has_abstained = not question.is_answerable and chance.random() < mean
-        marks = Marks(
+        marks = RuleScores(
             score if question.is_answerable else float(has_abstained),
             must_include=score if question.is_answerable else None,
             char_f1=score * 0.8 if question.is_answerable else None,
             citation=0.9 if one.scope and question.is_answerable else None,
             has_abstained=has_abstained,
         )
-        judged = Judgement(min(3, round(3 * (marks.score or 0))), "回数が正解と合う。") if judge else None
+        judged = JudgeScore(min(3, round(3 * (marks.score or 0))), "回数が正解と合う。") if judge else None
         answer = f"原則として月に1回、年{at}回を標準とします。" * (1 + at % 3)
-        rows.append(Row(question.id, 0, answer, "answered", marks, judged, 5.0 + 3 * bool(one.scope), 1.2, 80))
+        rows.append(ResultRow(question.id, 0, answer, "answered", marks, judged, 5.0 + 3 * bool(one.scope), 1.2, 80))
     return SystemResult(one.system, tuple(rows), (), 6_100_000_000)

@@ -16,8 +16,8 @@ from app.documents.records import DocumentCollection, DocumentSection
 from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.services.study_making import StudyWish
-from app.evaluation.ui.start.dialog import StartDialog
-from app.evaluation.ui.start.study_dialog_model import StudyDialogModel
+from app.evaluation.ui.start.study_dialog import StudyDialog
+from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
 from app.inference import speed
 from app.inference.local_model import TuningRecord
 from app.inference.speed import MachineSpeed
@@ -94,7 +94,7 @@ class StartDesk:
         finally:
             library.close()
 
-    def open(self, question_set: str = "", width: int = 1200, height: int = 900) -> StartDialog:
+    def open(self, question_set: str = "", width: int = 1200, height: int = 900) -> StudyDialog:
         """Waits until it has looked around."""
         self.window.resize(width, height)
         self.window.show()
@@ -106,7 +106,7 @@ class StartDesk:
             current_model_id=lambda: "one",
             locate=self.locate,
         )
-        dialog = StartDialog(self.theme, model, model.offer(*model.look()), self.window, question_set)
+        dialog = StudyDialog(self.theme, model, model.offer(*model.look()), self.window, question_set)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, on=False)
         self.qtbot.addWidget(dialog)
         dialog.wish_made.connect(self.wishes.append)
@@ -120,13 +120,13 @@ class StartDesk:
         assert widget.isEnabled()
         QTest.mouseClick(widget, LEFT)
 
-    def reckoned(self, dialog: StartDialog) -> str:
+    def reckoned(self, dialog: StudyDialog) -> str:
         """What is said of what it takes, or why not."""
         told = dialog.forecasting
         self.qtbot.waitUntil(lambda: told.found is not None or told.error is not None)
         return dialog.forecast.text() or dialog.reason.text()
 
-    def begin(self, dialog: StartDialog) -> StudyWish:
+    def begin(self, dialog: StudyDialog) -> StudyWish:
         """It is made at once."""
         self.qtbot.waitUntil(lambda: dialog.forecasting.found is not None)
         self.click(dialog.start_button)

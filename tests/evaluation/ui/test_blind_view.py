@@ -13,10 +13,10 @@ from pytestqt.qtbot import QtBot
 from app.base.files import work_folder
 from app.base.services import background
 from app.base.settings import Settings
-from app.evaluation.report import blind_file
-from app.evaluation.report.blind_file import BlindFile
-from app.evaluation.results import Evaluation
-from app.evaluation.ui.blind.view import BlindView
+from app.evaluation.records import Evaluation
+from app.evaluation.report import blind
+from app.evaluation.report.blind import BlindFile
+from app.evaluation.ui.result.blind_view import BlindView
 from app.uikit.theme import Theme
 from tests.evaluation.blind_study import BASE, DOCUMENTS, JUDGE, NAMES, TUNED, blind_study
 from tests.uikit.ui import accessible
@@ -334,7 +334,7 @@ def test_what_does_not_fit_is_scrolled_to_with_the_keys(open_desk: Open) -> None
 def test_a_damaged_record_is_told_with_the_next_step_and_read_again_when_it_was_moved(
     open_desk: Open, tmp_path: Path
 ) -> None:
-    path = tmp_path / blind_file.FILE
+    path = tmp_path / blind.FILE
     path.write_bytes(b"?\n")
     desk = open_desk(blind_study(3))
     assert "別の場所に移す" in desk.view.banner.accessibleName()
@@ -365,7 +365,7 @@ def test_a_vote_while_another_window_writes_is_not_counted_and_can_be_given_agai
 ) -> None:
     desk = open_desk(blind_study(6))
     desk.begin()
-    lock = work_folder.acquire_lock(tmp_path / blind_file.LOCK)
+    lock = work_folder.acquire_lock(tmp_path / blind.LOCK)
     desk.press(Qt.Key.Key_1)
     lock.release()
     assert desk.view.voting.progress.text() == "0／6 問"

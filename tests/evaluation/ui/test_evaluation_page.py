@@ -22,13 +22,12 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.evaluation import question_sets
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.study import contending
-from app.evaluation.study import study as studies
-from app.evaluation.study.study import Study
-from app.evaluation.ui import words
+from app.evaluation.study import compared_systems, studies
+from app.evaluation.study.studies import Study
+from app.evaluation.ui import study_texts
 from app.evaluation.ui.page import EvaluationPage
-from app.evaluation.ui.result.view import _is_alone
-from app.evaluation.ui.start.dialog import StartDialog
+from app.evaluation.ui.result.result_view import _is_alone
+from app.evaluation.ui.start.study_dialog import StudyDialog
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import catalogue
 from app.shell.ui.background_work import CloseGuard
@@ -75,9 +74,11 @@ class Scene:
 
     def study(self, name: str, asked: QuestionSet, systems: int = 2, scope: tuple[CollectionRef, ...] = ()) -> Path:
         """Written, and not begun."""
-        documents = contending.Documents(scope) if scope else None
-        contenders = contending.numbered(contending.contender(self.model, None, documents) for _ in range(systems))
-        id = f"20261126-00000{len(studies.listed(self.where.evaluations))}"
+        documents = compared_systems.DocumentScope(scope) if scope else None
+        contenders = compared_systems.numbered(
+            compared_systems.compared_system(self.model, None, documents) for _ in range(systems)
+        )
+        id = f"20261126-00000{len(studies.list_all(self.where.evaluations))}"
         one = Study(
             id, name, "questions", asked.name, asked.version, asked.sha256, asked.label, contenders, (0,),
             Choices(temperature=0.0, max_tokens=200), 2048,
@@ -125,7 +126,7 @@ class Scene:
         self.parts.store.put_local_model(dataclasses.replace(self.model, id="other", name="もう 1 つ", path=str(path)))
         self.parts.library.refresh()
 
-    def wish_for_models(self) -> StartDialog:
+    def wish_for_models(self) -> StudyDialog:
         """The dialog, in which all models are chosen."""
         self.until(lambda: self.page.beginning.dialog is not None)
         dialog = self.page.beginning.dialog
@@ -340,7 +341,7 @@ def test_a_study_that_another_window_carries_out_is_called_by_its_name_and_stays
     folder = scene.study("試し", scene.set())
     page = scene.open()
     scene.choose("試し")
-    lock = studies.hold(folder)
+    lock = studies.lock(folder)
     QTest.keyClick(page.list, Qt.Key.Key_Delete)
     scene.settle()
     assert page.banner.accessibleName().startswith("評価「試し」は、ほかの Kotae が進めています。")
@@ -416,7 +417,7 @@ def test_the_list_keeps_its_place_at_what_is_damaged(scene: Scene, file: str) ->
 
 def test_a_study_that_ends_in_a_terminal_opens_its_result(scene: Scene) -> None:
     folder = scene.finished("試し", scene.set())
-    lock = studies.hold(folder)
+    lock = studies.lock(folder)
     scene.open()
     scene.until_shown("StudyView")
     scene.until(lambda: scene.page.contents._study_view()._standing is not None)
@@ -472,13 +473,13 @@ def test_a_study_that_is_being_made_can_be_cancelled_and_leaves_nothing(scene: S
     scene.click(dialog.progress.cancel_button)
     gate.set()
     scene.until(lambda: not dialog.progress.isVisible())
-    assert studies.listed(scene.where.evaluations) == []
+    assert studies.list_all(scene.where.evaluations) == []
     assert beginning.dialog is dialog
     (tmp_path / "other.gguf").unlink()
     scene.click(dialog.start_button)
     scene.until(lambda: not dialog.progress.isVisible())
     assert "other.gguf" in dialog.reason.text()
-    assert studies.listed(scene.where.evaluations) == []
+    assert studies.list_all(scene.where.evaluations) == []
     dialog.accept()
 
 
@@ -487,7 +488,7 @@ def test_a_study_of_another_year_says_which(scene: Scene) -> None:
     one = dataclasses.replace(studies.find(scene.where.evaluations, folder.name))
     assert one.study is not None
     old = dataclasses.replace(one, study=dataclasses.replace(one.study, created_at=1_600_000_000.0))
-    assert words.study_said(old).startswith("2020年9月13日")
+    assert study_texts.study_summary(old).startswith("2020年9月13日")
 
 
 def test_what_was_compared_is_used_for_questions(scene: Scene) -> None:

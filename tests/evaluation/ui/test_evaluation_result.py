@@ -20,17 +20,16 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.settings import Settings
 from app.base.wording import LANGUAGES, use_language
-from app.evaluation.report import result_reading, results_file
-from app.evaluation.report.result_shown import Span, obstacle, row_of
-from app.evaluation.results import Marks, System
-from app.evaluation.study import study as studies
-from app.evaluation.ui.result import words
-from app.evaluation.ui.result.breakdown import Bar
-from app.evaluation.ui.result.differences import VerdictBadge
+from app.evaluation.records import RuleScores, System
+from app.evaluation.report import result_view_model
+from app.evaluation.report.result_view_data import Span, model_of_system, use_obstacle
+from app.evaluation.study import studies
+from app.evaluation.ui.result import result_texts
+from app.evaluation.ui.result.comparison_cards import VerdictBadge
+from app.evaluation.ui.result.overview import TextTable
 from app.evaluation.ui.result.questions_tab import AnswerCard
-from app.evaluation.ui.result.span_plot import SpanRow, scale_of
-from app.evaluation.ui.result.text_table import TextTable
-from app.evaluation.ui.result.view import ResultView
+from app.evaluation.ui.result.result_view import EvaluationResultView
+from app.evaluation.ui.result.score_plots import ScoreBar, SpanRow, scale_of
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import catalogue, local_models
 from app.uikit.confidentiality_guard import ConfidentialityGuard
@@ -51,7 +50,7 @@ class Desk:
     """`window`: the view below the buttons that the page has in its header."""
 
     window: QWidget
-    view: ResultView
+    view: EvaluationResultView
     qtbot: QtBot
     target: Path
     models: list[LocalModel]
@@ -80,7 +79,7 @@ def open_desk(theme: Theme, tmp_path: Path, qtbot: QtBot) -> Iterator[Callable[.
         target.parent.mkdir(exist_ok=True)
         models = result_studies.models()
         pickers = Pickers(save=lambda _parent, _title, _start, _kinds: str(opened[-1].target))
-        view = ResultView(
+        view = EvaluationResultView(
             theme, ConfidentialityGuard(theme, tmp_path / "log"), tmp_path / "documents.sqlite", lambda: models, pickers
         )
         window = QWidget()
@@ -174,11 +173,11 @@ def test_a_model_is_known_again_by_its_file_and_its_adapter_at_its_strength() ->
     with_adapter = dataclasses.replace(
         system, adapter=result_studies.ADAPTER, adapter_sha256=result_studies.ADAPTER_SHA256
     )
-    assert row_of(system, [tuned, base]) == base
-    assert row_of(with_adapter, [base, tuned]) == tuned
-    assert row_of(dataclasses.replace(with_adapter, strength=0.5), [base, tuned]) is None
-    assert row_of(dataclasses.replace(with_adapter, adapter_sha256="other"), [base, tuned]) is None
-    assert row_of(dataclasses.replace(system, model="/elsewhere.gguf"), [base, tuned]) is None
+    assert model_of_system(system, [tuned, base]) == base
+    assert model_of_system(with_adapter, [base, tuned]) == tuned
+    assert model_of_system(dataclasses.replace(with_adapter, strength=0.5), [base, tuned]) is None
+    assert model_of_system(dataclasses.replace(with_adapter, adapter_sha256="other"), [base, tuned]) is None
+    assert model_of_system(dataclasses.replace(system, model="/elsewhere.gguf"), [base, tuned]) is None
 
 
 def trial_model() -> LocalModel:
@@ -192,7 +191,7 @@ def trial_model() -> LocalModel:
 
 
 def code_of(system: System, models: list[LocalModel]) -> str:
-    error = obstacle(system, models)
+    error = use_obstacle(system, models)
     return error.code if error else ""
 
 
@@ -218,7 +217,7 @@ def test_answers_from_documents_are_not_promised_of_a_model_for_which_they_are_q
     tuned = System("s4", "学習後 + 資料", result_studies.FILE, "お試し用", adapter=adapter, collections=asked)
     own = System("s2", "元のモデル + 資料", small.path, "小さい", collections=asked)
     for system, model in ((tuned, trial), (own, small)):
-        assert row_of(system, [model]) == model
+        assert model_of_system(system, [model]) == model
         assert code_of(system, [model]) == "system_quoted_instead"
         assert code_of(dataclasses.replace(system, is_quoted=True), [model]) == ""
         assert code_of(dataclasses.replace(system, collections=()), [model]) == ""
@@ -226,8 +225,8 @@ def test_answers_from_documents_are_not_promised_of_a_model_for_which_they_are_q
 
 def test_what_quotes_documents_is_used_whatever_adapter_the_model_has() -> None:
     system = System("s5", "抜粋表示", result_studies.FILE, "お試し用", collections=("河川砂防",), is_quoted=True)
-    assert row_of(system, [trial_model()]) == trial_model()
-    assert row_of(system, []) is None
+    assert model_of_system(system, [trial_model()]) == trial_model()
+    assert model_of_system(system, []) is None
 
 
 def test_a_study_that_is_older_than_the_note_on_quotes_is_read_with_it(tmp_path: Path) -> None:
@@ -235,7 +234,9 @@ def test_a_study_that_is_older_than_the_note_on_quotes_is_read_with_it(tmp_path:
     contenders = tuple(
         dataclasses.replace(one, may_quote=one.system.name == "元のモデル + 資料") for one in study.contenders
     )
-    shown = result_reading.read(dataclasses.replace(study, contenders=contenders), folder, found, sections)
+    shown = result_view_model.build_result_view(
+        dataclasses.replace(study, contenders=contenders), folder, found, sections
+    )
     assert [one.system.name for one in shown.systems if one.system.is_quoted] == ["元のモデル + 資料"]
 
 
@@ -325,7 +326,7 @@ def test_differences_have_their_interval_in_numbers_beside_what_is_drawn(
     shown = desk.view.shown
     assert shown is not None
     texts = "\n".join(desk.texts(desk.view.overview.differences.rows))
-    assert [words.signed_span(one.span, shown.digits) in texts for one in shown.differences] == [True] * 4
+    assert [result_texts.signed_span(one.span, shown.digits) in texts for one in shown.differences] == [True] * 4
 
 
 def test_what_is_worse_and_what_is_asked_too_little_say_so(desk: Desk, tmp_path: Path) -> None:
@@ -356,7 +357,7 @@ def test_scores_are_counted_in_four_parts_whose_numbers_are_said(desk: Desk, tmp
 
 
 def test_a_bar_of_answers_that_all_score_nothing_is_drawn_with_a_pattern(theme: Theme, qtbot: QtBot) -> None:
-    bar = Bar(theme, (5, 0, 0, 0), "5")
+    bar = ScoreBar(theme, (5, 0, 0, 0), "5")
     qtbot.addWidget(bar)
     bar.resize(200, 24)
     picture = bar.grab().toImage()
@@ -525,7 +526,7 @@ def test_the_figures_of_a_question_say_whose_they_are(desk: Desk, tmp_path: Path
 def test_an_answer_that_was_cut_off_says_that_it_scores_nothing_for_that(desk: Desk, tmp_path: Path) -> None:
     folder, study, found, _ = result_studies.one_system(tmp_path / "s")
     (one,) = found.systems
-    cut = dataclasses.replace(one.rows[0], verdict="length", marks=Marks(0.0, is_broken=True))
+    cut = dataclasses.replace(one.rows[0], verdict="length", marks=RuleScores(0.0, is_broken=True))
     systems = (dataclasses.replace(one, rows=(cut, *one.rows[1:])),)
     desk.show((folder, study, dataclasses.replace(found, systems=systems), ()))
     texts = "\n".join(desk.texts(desk.view.questions.detail))
@@ -577,13 +578,13 @@ def test_the_results_are_written_as_a_workbook(desk: Desk, tmp_path: Path) -> No
 def test_of_results_that_were_written_late_nothing_is_said_over_another_study(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    is_free, save = threading.Event(), result_reading.save
+    is_free, save = threading.Event(), result_view_model.save_result
 
     def late(*given: Any, **named: Any) -> None:
         is_free.wait(30)
         save(*given, **named)
 
-    monkeypatch.setattr(result_reading, "save", late)
+    monkeypatch.setattr(result_view_model, "save_result", late)
     desk.show(result_studies.documents(tmp_path / "s"))
     with desk.qtbot.waitSignal(desk.view.deeds.saved):
         desk.click(desk.view.export_button)
@@ -673,8 +674,8 @@ def test_of_two_studies_asked_for_at_once_the_last_is_shown(desk: Desk, tmp_path
 
 def test_what_was_written_to_the_folder_can_be_shown_again(desk: Desk, tmp_path: Path) -> None:
     folder, study, found, sections = result_studies.documents(tmp_path / "s")
-    results_file.write(found, sections, folder)
-    desk.show((folder, study, *results_file.read(folder)))
+    studies.write_results(found, sections, folder)
+    desk.show((folder, study, *studies.read_results(folder)))
     assert desk.view.overview.advice.verdict.text().startswith("「元のモデル + 資料」を勧めます")
 
 
@@ -694,7 +695,7 @@ def test_the_advised_system_is_found_in_either_language(tmp_path: Path, language
     for make, name in ((result_studies.documents, "元のモデル + 資料"), (result_studies.quantizations, "Q4_K_M")):
         folder, study, found, sections = make(tmp_path / make.__name__)
         use_language(language)
-        shown = result_reading.read(study, folder, found, sections)
+        shown = result_view_model.build_result_view(study, folder, found, sections)
         use_language("ja")
         assert shown.advised is not None
         assert shown.advised.name.endswith(name)

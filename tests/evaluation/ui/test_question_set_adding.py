@@ -19,10 +19,10 @@ from app.chat.answer_ratings import BAD, GOOD, rate
 from app.chat.records import AnswerDetails
 from app.chat.store import Store
 from app.evaluation import question_sets
-from app.evaluation.from_conversations import Collected
+from app.evaluation.conversation_questions import CollectedQuestions
 from app.evaluation.records import Question
-from app.evaluation.ui.sets import adding
-from app.evaluation.ui.sets.adding import ConversationsDialog, ImportDialog
+from app.evaluation.ui.sets import add_set_flow
+from app.evaluation.ui.sets.add_set_flow import ConversationsDialog, ImportFileDialog
 from app.evaluation.ui.sets.question_dialog import QuestionDialog
 from app.uikit import clipboard_guard
 from app.uikit.dialogs import Dialog
@@ -47,10 +47,10 @@ def csv(tmp_path: Path, content: str, name: str = "窓口の質問.csv") -> Path
     return path
 
 
-def imported(desk: Desk, path: Path) -> ImportDialog:
+def imported(desk: Desk, path: Path) -> ImportFileDialog:
     desk.adding.import_path(path)
     desk.settle()
-    assert isinstance(desk.adding.dialog, ImportDialog)
+    assert isinstance(desk.adding.dialog, ImportFileDialog)
     return desk.adding.dialog
 
 
@@ -76,10 +76,10 @@ def test_what_was_made_of_a_file_is_shown_before_anything_is_stored(desk: Desk, 
     assert "・会議室は何階ですか。" in told
     assert dialog.naming.name.text() == NAME
     assert not dialog.naming.note.isVisible()
-    assert question_sets.listed(desk.folder) == []
+    assert question_sets.list_all(desk.folder) == []
     take(desk)
     assert (desk.added, desk.texts()) == ([NAME], ["会議室は何階ですか。", "鍵はどこですか。"])
-    about = question_sets.kept(desk.folder, NAME)
+    about = question_sets.load_versions(desk.folder, NAME)
     assert (about.label, about.newest.source) == ("internal", "窓口の質問.csv")
 
 
@@ -87,7 +87,7 @@ def test_giving_up_leaves_nothing_stored(desk: Desk, tmp_path: Path) -> None:
     dialog = imported(desk, csv(tmp_path, HEAD + GOOD_ROWS))
     desk.qtbot.keyClick(dialog, Qt.Key.Key_Escape)
     desk.settle()
-    assert (question_sets.listed(desk.folder), desk.added) == ([], [])
+    assert (question_sets.list_all(desk.folder), desk.added) == ([], [])
 
 
 def test_only_the_first_bad_rows_are_listed_and_the_rest_is_counted(desk: Desk, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_name_that_cannot_be_used_is_refused_at_its_field(desk: Desk, tmp_path
     dialog.naming.name.setText(name)
     take(desk)
     assert why in dialog.naming.field.problem.text()
-    assert (dialog.isVisible(), question_sets.listed(desk.folder)) == (True, [])
+    assert (dialog.isVisible(), question_sets.list_all(desk.folder)) == (True, [])
 
 
 def test_a_name_of_a_damaged_set_is_refused(desk: Desk, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_label_can_be_raised_and_not_lowered(desk: Desk, tmp_path: Path) -> No
     dialog.naming.name.setText("公開の質問")
     label.setCurrentIndex(label.findData("public"))
     take(desk)
-    assert question_sets.kept(desk.folder, "公開の質問").label == "public"
+    assert question_sets.load_versions(desk.folder, "公開の質問").label == "public"
 
 
 def test_doubts_twice_given_ids_and_other_sheets_are_told(desk: Desk, tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_file_that_is_none_is_told_and_nothing_opens(
     desk.adding.import_path(csv(tmp_path, content, name))
     desk.settle()
     assert [error.code for error in desk.failed] == [code]
-    assert (desk.adding.dialog, question_sets.listed(desk.folder)) == (None, [])
+    assert (desk.adding.dialog, question_sets.list_all(desk.folder)) == (None, [])
 
 
 def test_the_menu_asks_for_a_file_and_takes_no_answer_for_no(desk: Desk, tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_the_menu_asks_for_a_file_and_takes_no_answer_for_no(desk: Desk, tmp_pat
     desk.target = str(csv(tmp_path, HEAD + GOOD_ROWS))
     menu.actions()[0].trigger()
     desk.settle()
-    assert isinstance(desk.adding.dialog, ImportDialog)
+    assert isinstance(desk.adding.dialog, ImportFileDialog)
 
 
 def test_a_menu_that_was_closed_is_gone(desk: Desk) -> None:
@@ -243,9 +243,9 @@ def test_a_menu_that_was_closed_is_gone(desk: Desk) -> None:
 def test_reading_that_takes_its_time_says_so_and_can_be_given_up(desk: Desk, *, is_given_up: bool) -> None:
     is_free = threading.Event()
 
-    def collect() -> Collected:
+    def collect() -> CollectedQuestions:
         is_free.wait(30)
-        return Collected(QUESTIONS, "public", {})
+        return CollectedQuestions(QUESTIONS, "public", {})
 
     desk.collect = collect
     desk.adding.from_conversations()
@@ -259,7 +259,7 @@ def test_reading_that_takes_its_time_says_so_and_can_be_given_up(desk: Desk, *, 
     desk.settle()
     opened = desk.adding.dialog
     assert opened is None if is_given_up else isinstance(opened, ConversationsDialog)
-    assert (desk.failed, question_sets.listed(desk.folder)) == ([], [])
+    assert (desk.failed, question_sets.list_all(desk.folder)) == ([], [])
 
 
 # ---------------------------------------------------------------------------------------------------------- by hand
@@ -315,7 +315,7 @@ def answer(store: Store, question: str, text: str) -> int:
 def test_rated_answers_become_a_set_and_what_is_left_out_is_told(desk: Desk, where: Paths, store: Store) -> None:
     rate(store, answer(store, "坪は何平方メートルですか。", "約 3.31 m² です。"), GOOD)
     rate(store, answer(store, "鍵はどこですか。", "知りません。"), BAD)
-    desk.collect = adding.collecting(where.database, where.documents)
+    desk.collect = add_set_flow.conversation_reader(where.database, where.documents)
     desk.adding.from_conversations()
     desk.settle()
     dialog = desk.adding.dialog
@@ -327,7 +327,7 @@ def test_rated_answers_become_a_set_and_what_is_left_out_is_told(desk: Desk, whe
     assert desk.added == ["会話の評価から"]
     (question,) = question_sets.find(desk.folder, "会話の評価から").questions
     assert (question.text, question.reference) == ("坪は何平方メートルですか。", "約 3.31 m² です。")
-    assert question_sets.kept(desk.folder, "会話の評価から").newest.source == "会話での評価"
+    assert question_sets.load_versions(desk.folder, "会話の評価から").newest.source == "会話での評価"
 
 
 @pytest.mark.fault("S16")
@@ -338,7 +338,7 @@ def test_what_is_about_to_be_stored_is_as_secret_as_the_conversations_that_it_is
     rate(store, answer(store, "入札の金額は？", "五百億です。"), GOOD)
     (conversation,) = store.conversations()
     conversation_privacy.set_label(store, conversation.id, label)
-    desk.collect = adding.collecting(where.database, where.documents)
+    desk.collect = add_set_flow.conversation_reader(where.database, where.documents)
     desk.adding.from_conversations()
     desk.settle()
     dialog = desk.adding.dialog
@@ -348,7 +348,7 @@ def test_what_is_about_to_be_stored_is_as_secret_as_the_conversations_that_it_is
 
 def test_without_a_rated_answer_it_says_what_to_do(desk: Desk, where: Paths, store: Store) -> None:
     answer(store, "鍵はどこですか。", "守衛室です。")
-    desk.collect = adding.collecting(where.database, where.documents)
+    desk.collect = add_set_flow.conversation_reader(where.database, where.documents)
     desk.adding.from_conversations()
     desk.settle()
     dialog = desk.adding.dialog
@@ -356,11 +356,11 @@ def test_without_a_rated_answer_it_says_what_to_do(desk: Desk, where: Paths, sto
     assert dialog.accessibleName() == "質問集にできる回答がありません。"
     assert "「良い」" in dialog.accessibleDescription()
     dialog.buttons["cancel"].click()
-    assert question_sets.listed(desk.folder) == []
+    assert question_sets.list_all(desk.folder) == []
 
 
 def test_conversations_that_cannot_be_read_are_told(desk: Desk) -> None:
-    def collect() -> Collected:
+    def collect() -> CollectedQuestions:
         raise AppError("database_unusable", path="x", reason="y")
 
     desk.collect = collect
@@ -379,7 +379,7 @@ def opened_import(desk: Desk, tmp_path: Path) -> None:
 
 def opened_conversations(desk: Desk, tmp_path: Path) -> None:
     many = tuple(Question(f"q{n}", f"{n} 番の窓口はどこですか。" * 9, "東") for n in range(30))
-    desk.collect = lambda: Collected(many, "secret", {"follow_up": 3, "no_reference": 2})
+    desk.collect = lambda: CollectedQuestions(many, "secret", {"follow_up": 3, "no_reference": 2})
     desk.adding.from_conversations()
     desk.settle()
 

@@ -19,10 +19,10 @@ from app.base.errors import AppError
 from app.base.settings import Settings
 from app.evaluation import question_files, question_sets
 from app.evaluation.records import Gold, Question
-from app.evaluation.ui.sets import words
+from app.evaluation.ui.sets import question_set_texts
 from app.evaluation.ui.sets.question_dialog import QuestionDialog
-from app.evaluation.ui.sets.questions import ANSWERABLE, CATEGORY, REFERENCE
-from app.evaluation.ui.sets.rename_dialog import RenameDialog
+from app.evaluation.ui.sets.question_set_name import RenameDialog
+from app.evaluation.ui.sets.question_set_table import ANSWERABLE, CATEGORY, REFERENCE
 from app.uikit import desktop
 from app.uikit.desktop import Pickers
 from app.uikit.input_method import guard_of
@@ -421,7 +421,7 @@ def test_another_set_can_be_changed_when_the_first_one_is_stored_late(
 
 @pytest.mark.parametrize("code", ["question_set_unknown", "question_set_damaged", "question_set_not_removed"])
 def test_the_window_names_no_command_as_the_next_step(code: str) -> None:
-    error = words.in_window(AppError(code, name=NAME, path="/x", reason="y"))
+    error = question_set_texts.error_for_window(AppError(code, name=NAME, path="/x", reason="y"))
     assert error.code in wording.error_codes()
     assert not any("kotae eval" in str(wording.describe_error(error, language)) for language in wording.LANGUAGES)
 

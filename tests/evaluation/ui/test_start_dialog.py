@@ -18,8 +18,8 @@ from app.chat.presets import Choices
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_sets
 from app.evaluation.records import Question
-from app.evaluation.study import study as studies
-from app.evaluation.ui.start import rules
+from app.evaluation.study import studies
+from app.evaluation.ui.start import study_dialog_rules
 from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
 from tests.evaluation.ui.start_desk import StartDesk
@@ -438,7 +438,7 @@ def test_enter_in_a_field_begins_nothing(desk: StartDesk) -> None:
     assert desk.wishes == []
 
 
-@pytest.mark.parametrize("kind", rules.KINDS)
+@pytest.mark.parametrize("kind", study_dialog_rules.KINDS)
 def test_everything_fits_at_twice_the_size_in_a_small_window(
     desk: StartDesk, qapp: QApplication, theme: Theme, kind: str
 ) -> None:
@@ -457,6 +457,6 @@ def test_a_screen_reader_is_told_what_each_control_is(desk: StartDesk) -> None:
     desk.freeze()
     dialog = desk.open()
     dialog.fold_button.click()
-    for kind in rules.KINDS:
+    for kind in study_dialog_rules.KINDS:
         desk.click(dialog.kinds.answers[kind].radio)
         assert [str(node) for node in accessible.walk(dialog) if node.is_interactive and not node.name] == []

@@ -8,9 +8,9 @@ import pytest
 
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation.services.study_making import StudyWish
-from app.evaluation.study.planning import Asking
-from app.evaluation.ui.start import rules
-from app.evaluation.ui.start.rules import There
+from app.evaluation.study.planning import AnswerParameters
+from app.evaluation.ui.start import study_dialog_rules
+from app.evaluation.ui.start.study_dialog_rules import AvailableInputs
 from app.inference.local_model import LocalModel, TuningRecord
 
 BASE = LocalModel("b", "土台", "/b.gguf", 1, "llama", "Q4_K_M", 4096, 1.0)
@@ -19,13 +19,13 @@ SEARCH = dataclasses.replace(BASE, id="s", architecture="modern-bert", path="/s.
 TOLD = TuningRecord("r", "言い回し", "Q4_K_M", "土台", "", "")
 TUNED = dataclasses.replace(BASE, id="t", name="言い回し", tuned=TOLD, adapter="/a.lora", added_at=2.0)
 NEWER = dataclasses.replace(TUNED, id="n", name="書式", added_at=3.0)
-ALL = There((BASE, OTHER), 1, 1, 1, has_trainer=True)
+ALL = AvailableInputs((BASE, OTHER), 1, 1, 1, has_trainer=True)
 SCOPE = (CollectionRef(1, "基準"),)
 
-DOCUMENTS = StudyWish("documents", Asking(), "現場", models=(BASE,), scope=SCOPE)
-MODELS = StudyWish("bases", Asking(), models=(BASE, OTHER))
-FORMS = StudyWish("quantizations", Asking(), models=(BASE,), forms=("F16", "Q8_0"))
-SCALE = StudyWish("scale", Asking(), models=(BASE,), data="/split", sizes=(10, 20))
+DOCUMENTS = StudyWish("documents", AnswerParameters(), "現場", models=(BASE,), scope=SCOPE)
+MODELS = StudyWish("bases", AnswerParameters(), models=(BASE, OTHER))
+FORMS = StudyWish("quantizations", AnswerParameters(), models=(BASE,), forms=("F16", "Q8_0"))
+SCALE = StudyWish("scale", AnswerParameters(), models=(BASE,), data="/split", sizes=(10, 20))
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,12 @@ SCALE = StudyWish("scale", Asking(), models=(BASE,), data="/split", sizes=(10, 2
     ],
 )
 def test_a_comparison_is_open_where_there_is_what_it_takes(kind: str, change: dict[str, object], code: str) -> None:
-    assert rules.obstacle(kind, dataclasses.replace(ALL, **change)) == code  # type: ignore[arg-type]
+    assert study_dialog_rules.obstacle(kind, dataclasses.replace(ALL, **change)) == code  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wish", [DOCUMENTS, MODELS, FORMS, SCALE])
 def test_a_whole_wish_lacks_nothing(wish: StudyWish) -> None:
-    assert rules.problem(wish) == ""
+    assert study_dialog_rules.problem(wish) == ""
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_a_whole_wish_lacks_nothing(wish: StudyWish) -> None:
         (SCALE, {"sizes": (20,)}, "sizes_order"),
         (SCALE, {"sizes": (20, 20)}, "sizes_order"),
         (SCALE, {"sizes": (9, 20)}, "sizes_small"),
-        (MODELS, {"asking": Asking(seeds=2, temperature=0.0)}, "seeds"),
-        (MODELS, {"asking": Asking(seeds=2, temperature=0.5)}, ""),
-        (MODELS, {"asking": Asking(seeds=1, temperature=0.0)}, ""),
+        (MODELS, {"asking": AnswerParameters(seeds=2, temperature=0.0)}, "seeds"),
+        (MODELS, {"asking": AnswerParameters(seeds=2, temperature=0.5)}, ""),
+        (MODELS, {"asking": AnswerParameters(seeds=1, temperature=0.0)}, ""),
     ],
 )
 def test_what_is_missing_has_a_code(wish: StudyWish, change: dict[str, object], code: str) -> None:
-    assert rules.problem(dataclasses.replace(wish, **change)) == code  # type: ignore[arg-type]
+    assert study_dialog_rules.problem(dataclasses.replace(wish, **change)) == code  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -96,29 +96,29 @@ def test_what_is_missing_has_a_code(wish: StudyWish, change: dict[str, object], 
     ],
 )
 def test_sizes_are_read_as_people_write_them(text: str, sizes: tuple[int, ...] | None) -> None:
-    assert rules.sizes_of(text) == sizes
+    assert study_dialog_rules.sizes_of(text) == sizes
 
 
 def test_trainings_of_a_base_are_offered_the_newest_first() -> None:
     models = (BASE, OTHER, TUNED, NEWER)
     merged = dataclasses.replace(TUNED, id="m", adapter="", path="/m.gguf", added_at=9.0)
-    assert rules.tuned_on(BASE, models, with_merged=True) == [NEWER, TUNED]
-    assert rules.tuned_on(OTHER, models, with_merged=True) == []
-    assert rules.tuned_on(None, models, with_merged=True) == []
-    assert merged not in rules.tuned_on(BASE, (*models, merged), with_merged=False)
+    assert study_dialog_rules.tuned_on(BASE, models, with_merged=True) == [NEWER, TUNED]
+    assert study_dialog_rules.tuned_on(OTHER, models, with_merged=True) == []
+    assert study_dialog_rules.tuned_on(None, models, with_merged=True) == []
+    assert merged not in study_dialog_rules.tuned_on(BASE, (*models, merged), with_merged=False)
 
 
 def test_the_model_of_the_window_comes_first_and_a_tuned_one_by_its_base() -> None:
     models = (OTHER, BASE, TUNED)
-    assert rules.first_base(models, [OTHER, BASE], "t") == BASE
-    assert rules.first_base(models, [OTHER, BASE], "b") == BASE
-    assert rules.first_base(models, [OTHER, BASE], "gone") == OTHER
-    assert rules.first_base((), [], "") is None
+    assert study_dialog_rules.first_base(models, [OTHER, BASE], "t") == BASE
+    assert study_dialog_rules.first_base(models, [OTHER, BASE], "b") == BASE
+    assert study_dialog_rules.first_base(models, [OTHER, BASE], "gone") == OTHER
+    assert study_dialog_rules.first_base((), [], "") is None
 
 
 def test_what_is_typed_is_looked_at_without_what_takes_long_to_load() -> None:
     code = (
-        "import sys; from app.evaluation.ui.start import rules, words; "
+        "import sys; from app.evaluation.ui.start import study_dialog_rules as rules; from app.evaluation.ui.start import study_dialog_rules as words; "
         "assert (rules._sizes((5, 20)), rules._sizes((20, 40))) == ('sizes_small', ''); words.problem('sizes_small'); "
         "sys.exit('numpy' in sys.modules)"
     )

@@ -19,11 +19,10 @@ from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.services.study_run import StudyProgress
-from app.evaluation.study import contending
-from app.evaluation.study import study as studies
-from app.evaluation.study.study import Made, Study, Training
-from app.evaluation.ui.study import words
-from app.evaluation.ui.study.view import StudyView
+from app.evaluation.study import compared_systems, studies
+from app.evaluation.study.studies import MadeModel, Study, Training
+from app.evaluation.ui import study_texts
+from app.evaluation.ui.study_view import StudyView
 from app.inference.local_model import LocalModel
 from app.training.services.training_run import Trainer
 from app.uikit.theme import Theme
@@ -59,7 +58,9 @@ class Desk:
     def study(self, *questions: str, systems: int = 1, folder: Path | None = None, **others: object) -> Study:
         asked = tuple(Question(f"q{n}", text, reference="答え") for n, text in enumerate(questions, start=1))
         found = QuestionSet("現場の質問", 1, question_files.sha256(asked), asked)
-        contenders = contending.numbered(contending.contender(self.model, None) for _ in range(systems))
+        contenders = compared_systems.numbered(
+            compared_systems.compared_system(self.model, None) for _ in range(systems)
+        )
         choices = Choices(temperature=0.0, max_tokens=200)
         one = Study(
             "x", "秋の比較", "questions", found.name, 1, found.sha256, "internal", contenders, (0,), choices, 2048
@@ -219,7 +220,7 @@ def test_a_training_that_is_told_to_stop_says_that_it_saves_first(desk: Desk) ->
 
 def test_one_that_somebody_else_carries_out_has_no_buttons(desk: Desk) -> None:
     desk.study("一つ目")
-    lock = studies.hold(desk.folder)
+    lock = studies.lock(desk.folder)
     desk.show()
     assert desk.view.sentence.text().startswith("ターミナルなど、この画面の外で進んでいる評価です。")
     assert not desk.view.go_on_button.isVisible()
@@ -245,8 +246,8 @@ def test_while_another_one_goes_on_this_one_has_to_wait(desk: Desk) -> None:
 
 def test_models_that_need_more_memory_than_there_is_are_named(desk: Desk, model: LocalModel) -> None:
     huge = dataclasses.replace(model, name="大きすぎるモデル", size_bytes=10**14)
-    one = contending.contender(huge, None)
-    desk.study("一つ目", contenders=contending.numbered([one]), judge=huge)
+    one = compared_systems.compared_system(huge, None)
+    desk.study("一つ目", contenders=compared_systems.numbered([one]), judge=huge)
     desk.show()
     desk.qtbot.waitUntil(desk.view.warnings.isVisible)
     first, second = desk.view.warnings.text().splitlines()
@@ -269,7 +270,7 @@ def test_what_is_wrong_with_another_study_is_not_said_of_this_one(desk: Desk) ->
     desk.study("一つ目", folder=other)
     desk.study("一つ目")
     (other / studies.QUESTIONS).write_bytes(b"{")
-    entries = {entry.folder: entry for entry in studies.listed(desk.scene.where.evaluations)}
+    entries = {entry.folder: entry for entry in studies.list_all(desk.scene.where.evaluations)}
     desk.view.show()
     desk.view.show_study(entries[other])
     desk.view.show_study(entries[desk.folder])
@@ -280,7 +281,7 @@ def test_what_is_wrong_with_another_study_is_not_said_of_this_one(desk: Desk) ->
 @pytest.mark.parametrize("code", ["unresponsive", "killed", "crashed", *FAILURES])
 def test_a_training_that_fails_leads_to_what_can_be_done_here(code: str) -> None:
     facts = dict.fromkeys(FAILURES.get(code, ()), 1) | {"log": "/r/log", "cause": "1", "id": "1000-seed42"}
-    told = words.failure(AppError(f"run_{code.removeprefix('run_')}", **facts))
+    told = study_texts.failure_message(AppError(f"run_{code.removeprefix('run_')}", **facts))
     assert "kotae" not in told.next
     assert told.next
 
@@ -288,9 +289,9 @@ def test_a_training_that_fails_leads_to_what_can_be_done_here(code: str) -> None
 def test_everything_fits_at_twice_the_size_and_has_a_name(desk: Desk, qapp: QApplication, theme: Theme) -> None:
     theme.apply(qapp, Settings(theme="dark", text_scale_percent=200))
     scope = (CollectionRef(1, "基準"),)
-    named = [contending.contender(desk.model, None) for _ in range(2)]
-    long = [contending.renamed(one, "学習済み ＋ 資料（とても長い名前の学習から作ったモデル）") for one in named]
-    desk.study("一つ目", contenders=contending.numbered([dataclasses.replace(one, scope=scope) for one in long]))
+    named = [compared_systems.compared_system(desk.model, None) for _ in range(2)]
+    long = [compared_systems.renamed(one, "学習済み ＋ 資料（とても長い名前の学習から作ったモデル）") for one in named]
+    desk.study("一つ目", contenders=compared_systems.numbered([dataclasses.replace(one, scope=scope) for one in long]))
     desk.show(560, 560)
     settle()
     assert clipped(desk.view) == []
@@ -302,7 +303,7 @@ def progress(kind: str, name: str) -> StudyProgress:
 
 
 def test_files_and_runs_are_called_by_what_they_are(desk: Desk) -> None:
-    made = (Made("/m/1a2b3c", "folder", "/m.gguf"), Made("/m/base-Q8_0.gguf", "Q8_0", "/m/base-F16.gguf"))
+    made = (MadeModel("/m/1a2b3c", "folder", "/m.gguf"), MadeModel("/m/base-Q8_0.gguf", "Q8_0", "/m/base-F16.gguf"))
     runs = (Training("/r/20-a", 20, 42), Training("/r/20-b", 20, 43), Training("/r/20-c", 20, 42, is_control=True))
     study = desk.study("一つ目", made=made, trainings=runs)
     told = {
@@ -314,4 +315,4 @@ def test_files_and_runs_are_called_by_what_they_are(desk: Desk) -> None:
         ("likelihood", "Q8_0"): "「Q8_0」の損失を測っています",
         ("judge", "大きなモデル"): "「大きなモデル」が採点しています",
     }
-    assert {key: words.doing(progress(*key), study) for key in told} == told
+    assert {key: study_texts.step_description(progress(*key), study) for key in told} == told

@@ -7,7 +7,7 @@ from app.base.files.day_record import PROOF_DAYS
 from app.base.paths import Paths
 from app.evaluation import question_sets
 from app.evaluation.records import Question
-from app.evaluation.study import study as studies
+from app.evaluation.study import studies
 from app.shell.services import housekeeping
 from tests.evaluation.test_study import QUESTIONS, study
 from tests.passed_days import pass_days

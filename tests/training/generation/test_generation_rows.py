@@ -10,7 +10,7 @@ import pytest
 from app.chat.batch.journal import BatchAnswer
 from app.documents.records import DocumentSection
 from app.evaluation import question_files
-from app.evaluation.judge import marking
+from app.evaluation.judge import rule_scoring
 from app.evaluation.records import Gold, Question
 from app.training.data import file_import
 from app.training.generation import pair_files
@@ -95,7 +95,9 @@ def test_the_same_pairs_give_the_same_bytes_and_ids_tell_pairs_apart() -> None:
 def test_what_a_right_answer_must_say_are_its_own_values(answer: str, entries: list[str]) -> None:
     assert pair_files.must_include("川幅50mを境に、いくらですか。", answer) == entries
     question = Question("1", "川幅50mを境に、いくらですか。", answer, tuple(entries))
-    assert marking.mark(question, BatchAnswer(1, "answered", answer)).must_include == (1.0 if entries else None)
+    assert rule_scoring.score_answer(question, BatchAnswer(1, "answered", answer)).must_include == (
+        1.0 if entries else None
+    )
 
 
 def test_no_id_is_a_number_to_a_spreadsheet() -> None:

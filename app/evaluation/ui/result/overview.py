@@ -1,27 +1,163 @@
-"""The first tab: what is advised, the systems side by side, and what the study has of its own."""
+"""The first tab: what is advised, the systems side by side, and what the study has of its own.
+
+A table of a report as it stands there; where it is wider than its place, it scrolls beside its first column.
+"""
 
 import html
 import re
+from typing import Any
 
-from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontInfo, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QFontInfo, QFontMetrics, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QBoxLayout, QFrame, QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QSizePolicy,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.base.wording import phrase
-from app.evaluation.report.result_shown import ResultShown
-from app.evaluation.report_parts import Section
-from app.evaluation.results import System
-from app.evaluation.ui.result import words
-from app.evaluation.ui.result.breakdown import BreakdownCard
-from app.evaluation.ui.result.comparison import ComparisonCard
-from app.evaluation.ui.result.differences import DifferencesCard
-from app.evaluation.ui.result.text_table import TextTable
+from app.evaluation.records import ReportSection, ReportTable, System
+from app.evaluation.report.result_view_data import ResultViewData
+from app.evaluation.ui.result import result_texts
+from app.evaluation.ui.result.comparison_cards import ComparisonCard, DifferencesCard
+from app.evaluation.ui.result.score_plots import BreakdownCard
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import CARD_SIDE_PX, Card
 from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
+from app.uikit.widgets.number_table import NumberTableDelegate
+
+MOST_PX, PADDING_PX = 260, 24
+_NUMBER = re.compile(r"[-+\u2212]?[\d,.]+( ?%|/\d[\d,]*)?((〜| to )[-+\u2212]?[\d,.]+)?|[-—]?")
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class TextTableModel(QAbstractTableModel):
+    def __init__(self, table: ReportTable) -> None:
+        super().__init__()
+        self._table = table
+        columns = list(zip(*table.rows, strict=True)) or [() for _ in table.head]
+        self._is_number = [all(_NUMBER.fullmatch(cell) for cell in column) for column in columns]
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._table.rows)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._table.head)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._table.head[section]
+        return self._side(section) if role == Qt.ItemDataRole.TextAlignmentRole else None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        text = self._table.rows[index.row()][index.column()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return text
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return text or "—"  # a cell without a name is passed over
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tooltip(text)
+        return self._side(index.column()) if role == Qt.ItemDataRole.TextAlignmentRole else None
+
+    def _side(self, column: int) -> int:
+        side = Qt.AlignmentFlag.AlignRight if self._is_number[column] else Qt.AlignmentFlag.AlignLeft
+        return int(side | Qt.AlignmentFlag.AlignVCenter)
+
+
+class TextTable(QTableView):
+    """As high as its rows: only the page scrolls them."""
+
+    def __init__(self, theme: Theme, table: ReportTable, name: str) -> None:
+        super().__init__()
+        self._theme = theme
+        self.cells = TextTableModel(table)
+        self.cells.setParent(self)
+        self.setModel(self.cells)
+        self.setAccessibleName(name)
+        self.first = QTableView(self)  # the first column, over what has scrolled away
+        for view in (self, self.first):
+            _dress(view, theme)
+        self._build_first()
+        theme.changed.connect(self._fit)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    # ------------------------------------------------------------------- private
+
+    def _build_first(self) -> None:
+        first = self.first
+        first.setModel(self.cells)
+        first.setSelectionModel(self.selectionModel())
+        first.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        first.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        for column in range(1, self.cells.columnCount()):
+            first.setColumnHidden(column, True)
+        first.hide()
+        self.horizontalScrollBar().valueChanged.connect(self._place_first)
+
+    def _place_first(self) -> None:
+        """Only while the column itself is out of sight: otherwise it would be there twice."""
+        self.first.setVisible(self.horizontalScrollBar().value() > 0)
+        height = self.horizontalHeader().height() + self.viewport().height()
+        self.first.setGeometry(0, 0, self.columnWidth(0), height)
+        self.first.setColumnWidth(0, self.columnWidth(0))
+
+    def _fit(self) -> None:
+        theme, header = self._theme, self.horizontalHeader()
+        height = theme.metric("row_compact")
+        for view in (self, self.first):
+            view.verticalHeader().setDefaultSectionSize(height)
+        widths = [self._width(column) for column in range(self.cells.columnCount())]
+        room = self.viewport().width()
+        for column, width in enumerate(widths):
+            header.resizeSection(column, width)
+        scrolls = sum(widths) > room
+        bar = self.horizontalScrollBar().sizeHint().height() if scrolls else 0
+        header.setMaximumWidth(sum(widths))  # its ground would go on where it has no line
+        self.setFixedHeight(header.sizeHint().height() + self.cells.rowCount() * height + bar + 2)
+        self._place_first()
+
+    def _width(self, column: int) -> int:
+        theme, cells = self._theme, self.cells
+        head = str(cells.headerData(column, Qt.Orientation.Horizontal))
+        metrics = QFontMetrics(theme.font("ui"))
+        texts = [metrics.horizontalAdvance(cells.index(row, column).data()) for row in range(cells.rowCount())]
+        wide = min(max(texts, default=0), theme.px(MOST_PX))
+        return max(QFontMetrics(theme.font("caption", 600)).horizontalAdvance(head), wide) + theme.px(PADDING_PX)
+
+
+def _dress(view: QTableView, theme: Theme) -> None:
+    view.setItemDelegate(NumberTableDelegate(theme, view))
+    view.setShowGrid(False)
+    view.setWordWrap(False)
+    view.setEditTriggers(QTableView.EditTrigger.NoEditTriggers)
+    view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+    view.setSelectionMode(QTableView.SelectionMode.SingleSelection)
+    view.setTabKeyNavigation(False)
+    view.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    view.setHorizontalScrollMode(QTableView.ScrollMode.ScrollPerPixel)
+    view.setVerticalScrollMode(QTableView.ScrollMode.ScrollPerPixel)
+    view.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+    view.horizontalHeader().setSectionsClickable(False)
+    view.verticalHeader().hide()
+    view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+    view.verticalHeader().setMinimumSectionSize(1)
+
 
 MARGIN_PX, GAP_PX, WIDE_PX = 24, 14, 900
 BAR_PX, ADVICE_WIDE_PX = 4, 640
@@ -60,7 +196,7 @@ class AdviceBox(QFrame):
         self.setProperty("surface", "card")
         self.verdict = Label(role="heading3", strong=True, wraps=True)
         self.reasons = Label(wraps=True)
-        self.use_button = Button(theme, words.use())
+        self.use_button = Button(theme, result_texts.use())
         self.why_not = Label(role="caption", tone="warning", wraps=True)
         self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._deed = QVBoxLayout()
@@ -173,7 +309,7 @@ class SvgPlot(QWidget):
 
 
 class SectionCard(Card):
-    def __init__(self, theme: Theme, section: Section) -> None:
+    def __init__(self, theme: Theme, section: ReportSection) -> None:
         super().__init__(section.title)
         self._theme = theme
         self._columns = 0
@@ -208,7 +344,7 @@ class SectionCard(Card):
             self._grid.setColumnStretch(column, int(column < columns))
 
 
-class Overview(QWidget):
+class ResultOverview(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
@@ -222,7 +358,7 @@ class Overview(QWidget):
         self._rest = QVBoxLayout()
         self._build()
 
-    def show_result(self, found: ResultShown) -> None:
+    def show_result(self, found: ResultViewData) -> None:
         self.doubt.setText(f"▲ {found.doubt}" if found.doubt else "")
         self.doubt.setVisible(bool(found.doubt))
         self.advice.show_advice(found.advice, found.advised)
@@ -251,14 +387,14 @@ class Overview(QWidget):
         column.addLayout(self._rest)
         column.addStretch(1)
 
-    def _show_sections(self, found: ResultShown) -> None:
+    def _show_sections(self, found: ResultViewData) -> None:
         for card in self.sections:
             self._rest.removeWidget(card)
             card.hide()
             card.deleteLater()
         told = list(found.sections)
         if found.categories is not None:
-            told.insert(0, Section(phrase("evaluation.by_category"), tables=(found.categories,)))
+            told.insert(0, ReportSection(phrase("evaluation.by_category"), tables=(found.categories,)))
         self.sections = [SectionCard(self._theme, section) for section in told]
         for card in self.sections:
             self._rest.addWidget(card)

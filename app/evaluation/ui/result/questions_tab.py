@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
 
 from app.base.wording import phrase
 from app.evaluation.records import Gold, Question
-from app.evaluation.report.result_shown import AnswerShown, QuestionShown, ResultShown
-from app.evaluation.ui.result import words
+from app.evaluation.report.result_view_data import AnswerViewData, QuestionViewData, ResultViewData
+from app.evaluation.ui.result import result_texts
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
@@ -37,18 +37,18 @@ FactsRole = Qt.ItemDataRole.UserRole + 2
 Index = QModelIndex | QPersistentModelIndex
 
 
-class Questions(QAbstractListModel):
+class ScoredQuestions(QAbstractListModel):
     """Those of a category, in their order or by how far the systems lie apart."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._all: Sequence[QuestionShown] = ()
+        self._all: Sequence[QuestionViewData] = ()
         self._systems: Sequence[str] = ()  # their names
-        self._shown: list[QuestionShown] = []
+        self._shown: list[QuestionViewData] = []
         self.category: str | None = None  # None: all
         self.is_by_spread = False
 
-    def show_result(self, found: ResultShown) -> None:
+    def show_result(self, found: ResultViewData) -> None:
         self._all, self.category = found.questions, None
         self._systems = [one.system.name for one in found.systems]
         self.refilter()
@@ -84,18 +84,18 @@ class Questions(QAbstractListModel):
             return join_facts(one.question.text, *self._named(one), one.question.category)
         return one if role == QuestionRole else None
 
-    def _facts(self, one: QuestionShown) -> str:
+    def _facts(self, one: QuestionViewData) -> str:
         """In the order of the systems."""
-        scores = " / ".join(map(words.points_of, one.means))
+        scores = " / ".join(map(result_texts.points_of, one.means))
         return join_facts(scores, one.question.category)
 
-    def _named(self, one: QuestionShown) -> list[str]:
+    def _named(self, one: QuestionViewData) -> list[str]:
         """What each system scored, with its name."""
         scores = zip(self._systems, one.means, strict=True)
-        return [f"{name}\u00a0{words.points_of(mean)}" for name, mean in scores]
+        return [f"{name}\u00a0{result_texts.points_of(mean)}" for name, mean in scores]
 
 
-class QuestionDelegate(QStyledItemDelegate):
+class ScoredQuestionDelegate(QStyledItemDelegate):
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
@@ -121,12 +121,12 @@ class QuestionDelegate(QStyledItemDelegate):
         painter.restore()
 
 
-class QuestionView(QListView):
-    def __init__(self, theme: Theme, questions: Questions) -> None:
+class ScoredQuestionView(QListView):
+    def __init__(self, theme: Theme, questions: ScoredQuestions) -> None:
         super().__init__()
         questions.setParent(self)
         self.setModel(questions)
-        self.setItemDelegate(QuestionDelegate(theme, self))
+        self.setItemDelegate(ScoredQuestionDelegate(theme, self))
         self.setProperty("framed", True)
         self.setAccessibleName(phrase("evaluation.list_of_questions"))
         self.setUniformItemSizes(True)
@@ -154,7 +154,7 @@ class QuestionDetail(QWidget):
         column.addLayout(self._answers)
         column.addStretch(1)
 
-    def show_question(self, one: QuestionShown | None, found: ResultShown) -> None:
+    def show_question(self, one: QuestionViewData | None, found: ResultViewData) -> None:
         """None: none is left by the filter."""
         self._clear()
         self.text.setText(one.question.text if one else phrase("evaluation.no_question_fits_the_filter"))
@@ -187,7 +187,7 @@ class QuestionDetail(QWidget):
 
 
 class AnswerCard(Card):
-    def __init__(self, answer: AnswerShown, found: ResultShown) -> None:
+    def __init__(self, answer: AnswerViewData, found: ResultViewData) -> None:
         super().__init__(found.systems[answer.system].system.name)
         self.score = Label(self._score(answer), "ui", "text", strong=True)
         self.score.setVisible(bool(self.score.text()))
@@ -200,19 +200,19 @@ class AnswerCard(Card):
             if said:
                 self.column.addWidget(Label(said, "caption", "text2", wraps=True))
 
-    def _score(self, answer: AnswerShown) -> str:
+    def _score(self, answer: AnswerViewData) -> str:
         """The judge's; the one by rules is among the marks."""
-        return phrase("evaluation.n_of_3", n=words.number(answer.score, 0)) if answer.score is not None else ""
+        return phrase("evaluation.n_of_3", n=result_texts.number(answer.score, 0)) if answer.score is not None else ""
 
 
 class QuestionsTab(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self._found: ResultShown | None = None
+        self._found: ResultViewData | None = None
         self._question_id = ""
-        self.questions = Questions()
-        self.view = QuestionView(theme, self.questions)
+        self.questions = ScoredQuestions()
+        self.view = ScoredQuestionView(theme, self.questions)
         self.categories = QComboBox()
         self.categories.setAccessibleName(phrase("evaluation.question_column.category"))
         self.categories.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -231,7 +231,7 @@ class QuestionsTab(QWidget):
         self.view.selectionModel().currentChanged.connect(lambda *_: self._show_current())
         theme.changed.connect(self._turn)
 
-    def show_result(self, found: ResultShown) -> None:
+    def show_result(self, found: ResultViewData) -> None:
         self._found, self._question_id = found, ""
         self.questions.show_result(found)
         names = list(dict.fromkeys(one.question.category for one in found.questions))
@@ -252,8 +252,8 @@ class QuestionsTab(QWidget):
         self._turn()
 
     @property
-    def current(self) -> QuestionShown | None:
-        found: QuestionShown | None = self.view.currentIndex().data(QuestionRole)
+    def current(self) -> QuestionViewData | None:
+        found: QuestionViewData | None = self.view.currentIndex().data(QuestionRole)
         return found
 
     # ------------------------------------------------------------------- private

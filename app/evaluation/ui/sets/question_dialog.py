@@ -1,30 +1,172 @@
-"""One question with what is known of its right answer, written or changed."""
+"""One question with what is known of its right answer, written or changed.
+
+The places of documents that a right answer rests on: a quote each, its document and page.
+"""
 
 import dataclasses
+import unicodedata
 from collections.abc import Callable
 
-from PySide6.QtWidgets import QCheckBox, QLineEdit, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from app.base.wording import phrase
 from app.evaluation import question_sets
-from app.evaluation.judge import marking
+from app.evaluation.judge import rule_scoring
 from app.evaluation.question_rows import NAME_CHARACTERS
-from app.evaluation.records import Question
-from app.evaluation.ui.sets import words
-from app.evaluation.ui.sets.form import FormField
-from app.evaluation.ui.sets.gold_form import GoldForm
-from app.evaluation.ui.sets.name_form import NameForm
-from app.evaluation.ui.sets.storing_window import StoringWindow, Work
+from app.evaluation.records import Gold, Question
+from app.evaluation.ui.sets import question_set_texts
+from app.evaluation.ui.sets.question_set_forms import FormField, QuestionSetEditorWindow, StoreWork
+from app.evaluation.ui.sets.question_set_name import NameForm
 from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.fields import CorrectedField
 from app.uikit.widgets.labels import Label
 
+QUOTE_LINES = (2, 6)
+PAGE_DIGITS = 6
+PAGE_PX = 96
+
+
+class GoldRow(QWidget):
+    """What of a place is not shown here, its headings, stays as it is."""
+
+    changed = Signal()
+
+    def __init__(self, theme: Theme, gold: Gold) -> None:
+        super().__init__()
+        self._gold = gold
+        self.quote = CorrectedField(theme, phrase("evaluation.quote"), *QUOTE_LINES)
+        self.quote.setPlainText(gold.quote)
+        self.quote.setPlaceholderText(phrase("evaluation.copy_the_words_as_they"))
+        self.document = QLineEdit(gold.document)
+        self.document.setMaxLength(NAME_CHARACTERS)
+        self.document.setAccessibleName(phrase("evaluation.document"))
+        self.document.setPlaceholderText(phrase("evaluation.document"))
+        self.page = QLineEdit(str(gold.page) if gold.page else "")
+        self.page.setMaxLength(PAGE_DIGITS)
+        self.page.setAccessibleName(phrase("common.batch_column.page"))
+        self.page.setPlaceholderText(phrase("common.batch_column.page"))
+        self.page.setFixedWidth(theme.px(PAGE_PX))
+        self.remove_button = IconButton(theme, "x", phrase("evaluation.remove_this_evidence"))
+        self.problem = Label("", "caption", "danger", wraps=True)
+        self.problem.hide()
+        self._build()
+        for field_changed in (self.quote.textChanged, self.document.textChanged, self.page.textChanged):
+            field_changed.connect(self._on_changed)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self._quote or self.document.text().strip() or self.page.text().strip())
+
+    def gold(self) -> Gold:
+        """As it is written; only where `check` finds nothing."""
+        page = unicodedata.normalize("NFKC", self.page.text().strip())
+        document = " ".join(self.document.text().split())
+        return dataclasses.replace(self._gold, quote=self._quote, document=document, page=int(page or 0))
+
+    def check(self) -> QWidget | None:
+        """The field that has to be put right, which is said below; None: none."""
+        page = unicodedata.normalize("NFKC", self.page.text().strip())
+        words = ""
+        field: QWidget | None = None
+        if not self.is_empty and not self._quote:
+            words, field = phrase("evaluation.write_the_quote_or_remove"), self.quote
+        elif page and not (page.isascii() and page.isdigit()):
+            words, field = phrase("evaluation.write_the_page_as_a"), self.page
+        self.problem.setText(words)
+        self.problem.setVisible(bool(words))
+        return field
+
+    @property
+    def _quote(self) -> str:
+        return self.quote.toPlainText().strip()
+
+    def _build(self) -> None:
+        where = QHBoxLayout()
+        where.setSpacing(8)
+        where.addWidget(self.document, 1)
+        where.addWidget(self.page)
+        where.addWidget(self.remove_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addWidget(self.quote)
+        column.addLayout(where)
+        column.addWidget(self.problem)
+
+    def _on_changed(self) -> None:
+        self.problem.hide()
+        self.changed.emit()
+
+
+class GoldForm(QWidget):
+    changed = Signal()
+
+    def __init__(
+        self, theme: Theme, golds: tuple[Gold, ...], submit: Callable[[], None], cancel: Callable[[], None]
+    ) -> None:
+        """`submit`, `cancel`: called for the keys of a quote's field."""
+        super().__init__()
+        self._theme = theme
+        self._submit, self._cancel = submit, cancel
+        self.rows: list[GoldRow] = []
+        self.add_button = Button(theme, phrase("evaluation.add_evidence"), "quiet", "plus", compact=True)
+        self._rows = QVBoxLayout()
+        self._rows.setSpacing(12)
+        self._build()
+        for gold in golds or (Gold(""),):
+            self._add(gold)
+
+    def golds(self) -> tuple[Gold, ...]:
+        return tuple(row.gold() for row in self.rows if not row.is_empty)
+
+    def check(self) -> QWidget | None:
+        """The first field that has to be put right; None: none."""
+        found = [field for row in self.rows if (field := row.check()) is not None]
+        return found[0] if found else None
+
+    def _build(self) -> None:
+        title = Label(phrase("evaluation.quotes_as_evidence"), strong=True)
+        sentence = phrase("evaluation.words_of_a_document_that")
+        words = Label(sentence, "caption", "muted", wraps=True)
+        words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(title)
+        column.addWidget(words)
+        column.addLayout(self._rows)
+        column.addWidget(self.add_button, 0, Qt.AlignmentFlag.AlignLeft)
+        self.add_button.clicked.connect(self._on_add_clicked)
+
+    def _on_add_clicked(self) -> None:
+        self._add(Gold("")).quote.setFocus()
+
+    def _add(self, gold: Gold) -> GoldRow:
+        row = GoldRow(self._theme, gold)
+        row.changed.connect(self.changed)
+        row.quote.submitted.connect(self._submit)
+        row.quote.cancelled.connect(self._cancel)
+        row.remove_button.clicked.connect(lambda: self._remove(row))
+        self.rows.append(row)
+        self._rows.addWidget(row)
+        return row
+
+    def _remove(self, row: GoldRow) -> None:
+        self.rows.remove(row)
+        row.hide()
+        row.deleteLater()
+        self.add_button.setFocus()
+        self.changed.emit()
+
+
 TEXT_LINES, REFERENCE_LINES, WORD_LINES = (2, 6), (3, 10), (2, 6)
 
-Prepare = Callable[[Question], Work]
+Prepare = Callable[[Question], StoreWork]
 
 
-class QuestionDialog(StoringWindow):
+class QuestionDialog(QuestionSetEditorWindow):
     """What of the question is not shown here (id, group, headings) stays as it is."""
 
     def __init__(
@@ -67,7 +209,7 @@ class QuestionDialog(StoringWindow):
         wrong[0].setFocus()
         return phrase("evaluation.put_right_what_is_marked")
 
-    def work(self) -> Work:
+    def work(self) -> StoreWork:
         return self._prepare(self.question)
 
     # ------------------------------------------------------------------- private
@@ -150,16 +292,16 @@ class QuestionDialog(StoringWindow):
         self.unanswerable_note.setText(explained)
         bare = self._bare
         self.scoring.setText(phrase("evaluation.without_a_reference_answer_or"))
-        self.scoring.setVisible(bool(bare.text) and not marking.can_be_scored(bare))
+        self.scoring.setVisible(bool(bare.text) and not rule_scoring.can_be_scored(bare))
 
     def _check_question(self) -> list[QWidget]:
         """The fields that have to be put right."""
         wrong: list[QWidget] = []
         bare = self._bare
-        of_text = question_sets.why_unfit(Question("", bare.text))
-        of_rest = "" if of_text else question_sets.why_unfit(bare)
+        of_text = question_sets.unfit_code(Question("", bare.text))
+        of_rest = "" if of_text else question_sets.unfit_code(bare)
         for field, code in ((self.text_field, of_text), (self.reference_field, of_rest)):
-            field.show_problem(words.unfit(code) if code else "")
+            field.show_problem(question_set_texts.unfit_reason(code) if code else "")
             wrong += [field.control] if code else []
         gold = self.golds.check()
         return [*wrong, gold] if gold is not None else wrong

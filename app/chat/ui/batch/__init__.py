@@ -1,1 +1,0 @@
-"""The page まとめて質問: many questions from a file, answered one after another."""

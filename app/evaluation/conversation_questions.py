@@ -1,0 +1,114 @@
+"""Questions from the answers that the user has rated in conversations.
+
+The reference is a good answer, or the correction of a bad one, without marks of sources. Left out, and counted, are
+
+* follow_up: questions that are not the first of their branch. They mean nothing without what was said before.
+* no_reference: bad answers without a correction. That one answer is wrong says nothing of the next one.
+* unfinished: good answers that were stopped or cut off.
+* repeated: of a question that was asked more than once, all but what was answered last.
+* unfit: texts that are no question to a question set: without a letter, or without end.
+
+Of a good 資料にありません the question is one that the documents do not answer; of a correction that says so, too.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from app.base import confidentiality
+from app.base.confidentiality import Label
+from app.chat import answer_ratings
+from app.chat.answer_ratings import GOOD
+from app.chat.conversation_privacy import KnownCollections
+from app.chat.records import AnswerDetails, Message
+from app.chat.store import Store
+from app.documents.grounding import claims, grounding_record, source_citations
+from app.documents.grounding.grounding_record import Grounding
+from app.evaluation import question_files
+from app.evaluation.records import Gold, Question
+
+CUT_OFF = ("length", "context")
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedQuestions:
+    """`label`: the highest of the conversations that the questions are from. `left_out`: rated answers, by reason."""
+
+    questions: tuple[Question, ...]
+    label: Label
+    left_out: dict[str, int]
+
+
+def collect_questions(store: Store, there: KnownCollections) -> CollectedQuestions:
+    """Of all conversations outside the bin, in the order of their answers; temporary ones are in no database.
+
+    `there`: the collections as they are now.
+    """
+    found: dict[str, tuple[Question, Label]] = {}  # by the question's words
+    left_out: Counter[str] = Counter()
+    for asked, answer, label in answer_ratings.rated_answers(store, there):
+        reason = _why_not(asked, answer)
+        question = None if reason else question_files.fitting(_question(asked, answer))
+        if question is None:
+            left_out[reason or "unfit"] += 1
+            continue
+        words = " ".join(question.text.split())
+        left_out["repeated"] += found.pop(words, None) is not None
+        found[words] = question, label
+    questions = question_files.with_ids(question for question, _ in found.values())[0]
+    return CollectedQuestions(
+        questions, confidentiality.highest_label(label for _, label in found.values()), dict(+left_out)
+    )
+
+
+def _why_not(asked: Message, answer: Message) -> str:
+    if asked.parent_id is not None:
+        return "follow_up"
+    if answer.rating != GOOD:
+        return "" if answer.correction else "no_reference"
+    is_cut_off = answer.details is not None and answer.details.stop_reason in CUT_OFF
+    return "unfinished" if answer.status != "done" or is_cut_off else ""
+
+
+def _question(asked: Message, answer: Message) -> Question:
+    details = answer.details or AnswerDetails()
+    kept, collections = details.grounding, _collections(details)
+    if answer.rating == GOOD and kept is not None and kept.verdict == "not_in_documents":
+        return Question("", asked.text, is_answerable=False, origin="conversation", collections=collections)
+    written = answer.text if answer.rating == GOOD else answer.correction
+    gold = _gold(asked, answer, kept) if kept is not None else ()
+    return Question(
+        "",
+        asked.text,
+        answer_ratings.text_without_marks(answer, written),
+        gold=gold,
+        group=gold[0].document if gold else "",
+        origin="conversation",
+        collections=collections,
+    )
+
+
+def _collections(details: AnswerDetails) -> tuple[str, ...]:
+    """Names of all that the answer was asked of, rests on, and that its model has learned from."""
+    names = {ref.name for ref in details.scope} | {source.collection for source in details.named_sources}
+    return tuple(sorted(names | set(details.learned)))
+
+
+def _gold(asked: Message, answer: Message, kept: Grounding) -> tuple[Gold, ...]:
+    """What of its sources the reference rests on: the sentences that support it, or, where only a mark leads there, the
+    whole passage. The sources of a bad answer count as far as they support the correction."""
+    if answer.rating == GOOD:
+        found = kept.claims
+        marked = {
+            number for mark in source_citations.answer_marks(answer.text, kept.sources) for number in mark.numbers
+        }
+    else:
+        passages = [grounding_record.passage_of(source, number) for number, source in enumerate(kept.sources, start=1)]
+        found, marked = claims.check_claims(answer.correction, passages, asked.text), set()
+    supported = replace(kept, claims=tuple(claim for claim in found if claim.is_supported))
+    used = marked | {number for claim in supported.claims for number in claim.sources}
+    return tuple(
+        Gold(source.text[start:end].strip(), source.document, source.heading, source.page)
+        for number, source in enumerate(kept.sources, start=1)
+        if number in used
+        for start, end in source_citations.places_in_source(supported, number) or [(0, len(source.text))]
+    )

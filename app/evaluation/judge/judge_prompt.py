@@ -1,0 +1,225 @@
+"""What a model is asked to score an answer 0 to 3, or to choose between two, and what is read from its text.
+
+Nothing is asked here. Who asks takes temperature 0 and a fixed seed, so that an answer gets the same score again, and
+puts `system` and `question` into segments without markup (`app.inference.prompts`): no answer can end its turn.
+
+The reason is written before the score (Liu et al. 2023, G-Eval, arXiv 2303.16634), and two answers are compared in both
+orders, because judges prefer a place (Zheng et al. 2023, MT-Bench, arXiv 2306.05685). The preset `paper-2603.18037`
+judges without right answer and source, for comparing with that paper; only its reason and form are ours.
+"""
+
+import functools
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.base.paths import resources
+from app.chat.batch.journal import BatchAnswer
+from app.evaluation.records import JudgeScore, Question
+from app.inference import reply_journal
+from app.inference.reply_journal import StandalonePrompt
+
+PRESETS = ("kotae", "paper-2603.18037")
+SCORES = (0, 1, 2, 3)
+SOURCE_CHARACTERS = 3000  # of all sources together, as many as of the answer
+REASON_CHARACTERS = 120
+PASSAGES = 2  # of an answer's sources
+CONTEXT_TOKENS = 12_288  # two answers, their sources and what is asked: 11,000 characters, a token each; and the reply
+MAX_TOKENS = reply_journal.max_object_tokens(REASON_CHARACTERS)
+_READ_CHARACTERS = 5_000  # the end of a text; what the grammar allows has fewer than 200
+
+
+@dataclass(frozen=True, slots=True)
+class JudgePrompt(StandalonePrompt):
+    """What its grammar allows always ends within its tokens. `cut_characters`: of answers, which it does not show."""
+
+    cut_characters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Of two answers, by one judge, or without any where they are the same or one is empty."""
+
+    winner: str | None  # a | b | tie; None: nobody can say (`is_known` False), or it is unreadable
+    is_consistent: bool = True  # False: another order gave another winner, which makes a tie
+    is_known: bool = True  # False: nothing is known that the answers could be held against
+
+
+def score_request(
+    question: Question, answer: str, passages: Sequence[str] = (), preset: str = "kotae"
+) -> JudgePrompt | JudgeScore:
+    """What to ask, or the score of an answer of which nobody need be asked: an empty one has 0, and one of which there
+    is nothing to hold it against has none.
+
+    `passages`: of the documents, beside the question's gold quotes; the preset of the paper shows neither. Of a longer
+    answer than `answer_characters` (judge.toml: 3,000; paper 1,000) the end is left out. Raises KeyError for a preset
+    that is none.
+    """
+    chosen = _texts()["presets"][preset]
+    answer = answer.strip()
+    if not answer:
+        return JudgeScore(0, trouble="empty")
+    if chosen["has_reference"] and not _is_anything_known(question, passages):
+        return JudgeScore(None, trouble="unknown")
+    shown = answer[: chosen["answer_characters"]]
+    cut = len(answer) - len(shown)
+    blocks = _known(question, passages, chosen) if chosen["has_reference"] else [_framed("question", question.text)]
+    blocks.append(_framed("answer", shown))
+    if cut and "cut" in chosen:
+        blocks.append(chosen["cut"].format(characters=cut))
+    blocks += [chosen["closing"], _texts()["output"]["score"]]
+    scores = [f"{score}: {meaning}" for score, meaning in enumerate(rubric(preset))]
+    return _prompt("\n".join([chosen["instruction"], *reversed(scores)]), blocks, SCORE_GRAMMAR, cut)
+
+
+def rubric(preset: str) -> tuple[str, ...]:
+    """What each score stands for, from 0 on."""
+    return tuple(_texts()["presets"][preset]["rubric"])
+
+
+def read_score(text: str, cut_characters: int = 0) -> JudgeScore:
+    """The last object with a score in a judge's text; what stands around it does not matter. Raises nothing."""
+    for data in reversed(list(_objects(text))):
+        score = data.get("score")
+        if type(score) is int and score in SCORES:
+            return JudgeScore(score, _reason(data), cut_characters=cut_characters)
+    return JudgeScore(None, trouble="unreadable", cut_characters=cut_characters)
+
+
+def preference_requests(
+    question: Question, answer_a: str, answer_b: str, passages: Sequence[str] = ()
+) -> tuple[JudgePrompt, JudgePrompt] | Preference:
+    """With a first and with b first; or who wins where nobody need be asked: one is empty, or both are the same.
+
+    None wins where there is nothing to hold them against.
+    """
+    a, b = answer_a.strip(), answer_b.strip()
+    if a == b:
+        return Preference("tie")
+    if not a or not b:
+        return Preference("a" if a else "b")
+    if not _is_anything_known(question, passages):
+        return Preference(None, is_known=False)
+    return _pair(question, (a, b), passages), _pair(question, (b, a), passages)
+
+
+def read_preference(text_ab: str, text_ba: str) -> Preference:
+    """An answer wins that wins in both orders; all else is a tie (Zheng et al. 2023, section 3.4). Raises nothing."""
+    first, second = _winner(text_ab), _winner(text_ba)
+    if first is None or second is None:
+        return Preference(None)
+    by_order = (("tie", "a", "b")[first], ("tie", "b", "a")[second])
+    return Preference(by_order[0]) if by_order[0] == by_order[1] else Preference("tie", is_consistent=False)
+
+
+def cited_passages(results: Sequence[BatchAnswer]) -> list[str]:
+    """The passages that answers rest on, the first few of each: what a judge is shown where no gold quote is known.
+
+    Each answer's have the same share of the room: those of the first would leave none to the second otherwise.
+    """
+    found = []
+    for result in results:
+        left = SOURCE_CHARACTERS // len(results)
+        claims = result.grounding.claims if result.grounding else ()
+        numbers = dict.fromkeys(number for claim in claims for number in claim.sources)
+        for number in list(numbers)[:PASSAGES]:
+            text = result.sources[number - 1].text.strip()[:left]
+            left -= len(text)
+            found.append(text)
+    return found
+
+
+def _is_anything_known(question: Question, passages: Sequence[str]) -> bool:
+    return not question.is_answerable or bool(question.reference.strip() or question.gold or passages)
+
+
+def _pair(question: Question, answers: tuple[str, str], passages: Sequence[str]) -> JudgePrompt:
+    chosen = _texts()["pair"]
+    blocks = _known(question, passages, _texts()["presets"]["kotae"])
+    cut = 0
+    for number, answer in enumerate(answers, start=1):
+        shown = answer[: chosen["answer_characters"]]
+        blocks.append(_framed("answer", shown, str(number)))
+        if left_out := len(answer) - len(shown):
+            blocks.append(chosen["cut"].format(number=number, characters=left_out))
+            cut += left_out
+    blocks += [chosen["closing"], _texts()["output"]["winner"]]
+    return _prompt(chosen["instruction"], blocks, WINNER_GRAMMAR, cut)
+
+
+def _prompt(system: str, blocks: Sequence[str], grammar: str, cut_characters: int) -> JudgePrompt:
+    return JudgePrompt(system, "\n\n".join(blocks), grammar, MAX_TOKENS, cut_characters)
+
+
+def _known(question: Question, passages: Sequence[str], chosen: dict[str, Any]) -> list[str]:
+    """The question and what is known of its answer, as far as anything is."""
+    blocks = [_framed("question", question.text)]
+    if not question.is_answerable:
+        blocks.append(chosen["unanswerable"])
+    if question.reference.strip():
+        blocks.append(_framed("reference", question.reference))
+    sources = dict.fromkeys(text.strip() for text in (*(gold.quote for gold in question.gold), *passages))
+    source = "\n\n".join(text for text in sources if text)[:SOURCE_CHARACTERS]
+    return [*blocks, _framed("source", source)] if source else blocks
+
+
+def _framed(name: str, text: str, number: str = "") -> str:
+    """Between two marks that do not occur in the text: what looks like one has a bracket for its first sign."""
+    mark = _texts()["marks"][name] + number
+    return f"<{mark}>\n{_mark_pattern().sub('(', text.strip())}\n</{mark}>"
+
+
+@functools.cache
+def _mark_pattern() -> re.Pattern[str]:
+    names = "|".join(map(re.escape, _texts()["marks"].values()))
+    return re.compile(rf"[<\uff1c](?=\s*[/\uff0f]?\s*(?:{names}))")
+
+
+def _grammar(key: str, values: str) -> str:
+    """One object: a reason of bounded length without escapes, then the value."""
+    return (
+        rf'root ::= "{{\"reason\": \"" character{{1,{REASON_CHARACTERS}}} "\", \"{key}\": " [{values}] "}}"'
+        "\n"
+        r'character ::= [^"\\\x00-\x1f\x7f]'
+    )
+
+
+SCORE_GRAMMAR = _grammar("score", "0-3")
+WINNER_GRAMMAR = _grammar("winner", "0-2")
+
+
+def _winner(text: str) -> int | None:
+    """1: the first answer, 2: the second, 0: neither."""
+    for data in reversed(list(_objects(text))):
+        winner = data.get("winner")
+        if type(winner) is int and winner in (0, 1, 2):
+            return winner
+    return None
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a text, in order; those inside others are no objects of their own."""
+    text, at = text[-_READ_CHARACTERS:], 0
+    while (at := text.find("{", at)) >= 0:
+        try:
+            data, at = _decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            at += 1
+        else:
+            yield data
+
+
+_decoder = json.JSONDecoder()
+
+
+def _reason(data: dict[str, Any]) -> str:
+    reason = data.get("reason")
+    return reason.strip() if isinstance(reason, str) else ""
+
+
+@functools.cache
+def _texts() -> dict[str, Any]:
+    return tomllib.loads((resources() / "evaluation" / "judge.toml").read_text("utf-8"))

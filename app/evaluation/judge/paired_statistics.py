@@ -1,0 +1,277 @@
+"""Whether one system is better than another, or the difference may be chance: paired, over the same questions.
+
+Of each question counts the mean over all seeds. A difference is one only where the interval of the mean difference
+holds no 0, drawn by question (`app.base.bootstrap`) and also by group, because questions on one document are
+alike. How often equal systems are taken for different ones, and different ones found: `tests/benchmarks/statistics.py`.
+
+How far two who rate the same things agree: Cohen's kappa and Spearman's rank correlation.
+"""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from app.base import bootstrap
+from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
+from app.base.wording import phrase
+from app.evaluation.records import Question, ResultRow, SystemResult
+
+Verdict = Literal["better", "worse", "unclear"]
+LEAST_DECIDED = 6  # votes: fewer may all be for one side by chance (sign test)
+_CHANCE = 0.05
+_EQUAL = 1e-9  # what sums of the same numbers may differ by
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedMeasure:
+    """What an answer is measured by; more is better. `of`: a row's value; None: it has none."""
+
+    name: str
+    of: Callable[[ResultRow], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class MeanScore:
+    """`by_group`: the same mean with groups drawn together; None: every question stands for itself.
+
+    `spread`: standard deviation of the seeds' means; None: there is one seed.
+    """
+
+    by_question: ConfidenceInterval
+    by_group: ConfidenceInterval | None
+    spread: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Over the questions of which both have a value; `left_out`: how many others there are.
+
+    `by_question`, `by_group`: of second - first, as in Mean; `wins`: questions that the second
+    answers better. `verdict`: on the second. `is_voted`: the values are votes, of which many may be for neither.
+    """
+
+    measure: str
+    first: float  # mean
+    second: float
+    by_question: ConfidenceInterval
+    by_group: ConfidenceInterval | None
+    wins: int
+    ties: int
+    losses: int
+    verdict: Verdict
+    left_out: int = 0
+    is_voted: bool = False
+
+    @property
+    def decided(self) -> int:
+        return self.wins + self.losses
+
+    @property
+    def has_few(self) -> bool:
+        """Whether it is of too few questions, or votes for one side, to say anything."""
+        return self.by_question.units < LEAST_UNITS or (self.is_voted and self.decided < LEAST_DECIDED)
+
+    @property
+    def decides_by_group(self) -> bool:
+        """Whether only the groups' interval holds 0."""
+        is_grouped = self.by_group is not None and self.by_group.units >= LEAST_UNITS and self.by_group.holds_zero
+        return is_grouped and not self.by_question.holds_zero
+
+    @property
+    def decisive(self) -> ConfidenceInterval:
+        """The interval that decides."""
+        return self.by_group if self.decides_by_group and self.by_group is not None else self.by_question
+
+
+def _rule_measure(name: str) -> ComparedMeasure:
+    return ComparedMeasure(name, lambda row: getattr(row.marks, name))
+
+
+MEASURES = {
+    measure.name: measure
+    for measure in (
+        *map(_rule_measure, ("score", "must_include", "numbers", "char_f1", "citation", "gold_cited")),
+        ComparedMeasure("judge", lambda row: row.judgement.score if row.judgement else None),
+    )
+}
+
+
+def best_value(measure: ComparedMeasure) -> float:
+    """The best value of a score or a share."""
+    return 3.0 if measure.name == "judge" else 1.0
+
+
+def mean(result: SystemResult, questions: Iterable[Question], measure: ComparedMeasure) -> MeanScore | None:
+    """None: no question has a value."""
+    values = _by_question(result, measure)
+    known = [question for question in questions if question.id in values]
+    if not known:
+        return None
+    return MeanScore(*_intervals([values[question.id] for question in known], known), _spread(result, known, measure))
+
+
+def compare(
+    first: SystemResult, second: SystemResult, questions: Sequence[Question], measure: ComparedMeasure
+) -> Comparison | None:
+    """None: of no question both have a value."""
+    before, after = _by_question(first, measure), _by_question(second, measure)
+    return compare_values(measure.name, before, after, questions)
+
+
+def compare_values(
+    name: str, before: Mapping[str, float], after: Mapping[str, float], questions: Sequence[Question]
+) -> Comparison | None:
+    """Of values by the questions' ids. `name`: of the measure."""
+    known = [question for question in questions if question.id in before and question.id in after]
+    if not known:
+        return None
+    differences = [after[question.id] - before[question.id] for question in known]
+    by_question, by_group = _intervals(differences, known)
+    return Comparison(
+        name,
+        statistics.fmean(before[question.id] for question in known),
+        statistics.fmean(after[question.id] for question in known),
+        by_question,
+        by_group,
+        wins=sum(one > _EQUAL for one in differences),
+        ties=sum(abs(one) <= _EQUAL for one in differences),
+        losses=sum(one < -_EQUAL for one in differences),
+        verdict=_verdict(by_question, by_group),
+        left_out=len(questions) - len(known),
+    )
+
+
+def compare_votes(name: str, votes: Mapping[str, float], questions: Sequence[Question]) -> Comparison | None:
+    """Of votes by the questions' ids: above 0 for the second, below 0 for the first, 0 for neither.
+
+    The bootstrap takes few votes for more than they are: five that agree leave it no doubt. What decides must also
+    pass the sign test.
+    """
+    found = compare_values(name, dict.fromkeys(votes, 0.0), votes, questions)
+    if found is None:
+        return None
+    verdict = found.verdict if sign_test(found.wins, found.losses) < _CHANCE else "unclear"
+    return dataclasses.replace(found, verdict=verdict, is_voted=True)
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """How likely votes are at least as uneven by chance: exact, two-sided, without those for neither."""
+    count = wins + losses
+    tail: int = sum(math.comb(count, at) for at in range(min(wins, losses) + 1))
+    return min(1.0, tail / 2 ** (count - 1)) if count else 1.0
+
+
+def comparison_sentence(comparison: Comparison, first: str, second: str) -> str:
+    """In words, with the interval that decides. `first`, `second`: the systems' names."""
+    decisive = comparison.decisive
+    key: str = comparison.verdict
+    if comparison.has_few:
+        key = "few" if decisive.units < LEAST_UNITS else "few_votes"
+    elif comparison.decides_by_group:
+        key = "unclear_groups"
+    elif comparison.verdict == "unclear" and not decisive.holds_zero:
+        key = "unclear_votes"
+    return phrase(
+        f"evaluation.compared_{key}",
+        first=first,
+        second=second,
+        measure=phrase(f"evaluation.measure.{comparison.measure}"),
+        mean=signed(decisive.mean),
+        low=signed(decisive.low),
+        high=signed(decisive.high),
+        units=decisive.units,
+        least=LEAST_DECIDED if key == "few_votes" else LEAST_UNITS,
+        wins=comparison.wins,
+        losses=comparison.losses,
+        decided=comparison.decided,
+    )
+
+
+def signed(value: float) -> str:
+    """With a minus that is one; 0 has no sign."""
+    text = f"{value:+.3f}".replace("-", "\u2212")
+    return text if text.strip("+\u22120.") else text[1:]
+
+
+def groups_of(questions: Sequence[Question]) -> list[str]:
+    """Of each question, with which others it is drawn; [] where each stands for itself."""
+    groups = [f"group {one.group}" if one.group else f"question {one.id}" for one in questions]
+    return groups if len(set(groups)) < len(groups) else []
+
+
+def _verdict(by_question: ConfidenceInterval, by_group: ConfidenceInterval | None) -> Verdict:
+    """Few groups say nothing of chance; then the questions decide alone."""
+    is_grouped = by_group is not None and by_group.units >= LEAST_UNITS
+    if by_question.holds_zero or (is_grouped and by_group is not None and by_group.holds_zero):
+        return "unclear"
+    return "worse" if by_question.mean < 0 else "better"
+
+
+def _intervals(
+    values: Sequence[float], questions: Sequence[Question]
+) -> tuple[ConfidenceInterval, ConfidenceInterval | None]:
+    """By question, and by group unless each question is one."""
+    groups = groups_of(questions)
+    return bootstrap.mean_interval(values), bootstrap.mean_interval(values, groups) if groups else None
+
+
+def _by_question(result: SystemResult, measure: ComparedMeasure) -> dict[str, float]:
+    """Id of a question -> mean over the seeds that have a value."""
+    found: dict[str, list[float]] = {}
+    for row in result.rows:
+        if (value := measure.of(row)) is not None:
+            found.setdefault(row.question_id, []).append(value)
+    return {question: statistics.fmean(values) for question, values in found.items()}
+
+
+def _spread(result: SystemResult, questions: Sequence[Question], measure: ComparedMeasure) -> float | None:
+    ids = {question.id for question in questions}
+    by_seed: dict[int, list[float]] = {}
+    for row in result.rows:
+        if row.question_id in ids and (value := measure.of(row)) is not None:
+            by_seed.setdefault(row.seed, []).append(value)
+    return statistics.stdev(map(statistics.fmean, by_seed.values())) if len(by_seed) > 1 else None
+
+
+def kappa(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Cohen's kappa of two ratings of the same things: 1 they agree, 0 no more than by chance, below 0 less.
+
+    A disagreement weighs the square of the distance of the two ratings: 1 - (mean weight of the pairs) / (mean weight
+    of all pairs of a first and a second rating). Cohen, Psychological Bulletin 70, 1968. None where that is not
+    defined: nothing was rated, or both gave everything one and the same rating.
+    """
+    one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if one.shape != other.shape:
+        raise ValueError("ratings of different things")
+    if not one.size:
+        return None
+    ones, one_counts = np.unique(one, return_counts=True)
+    others, other_counts = np.unique(other, return_counts=True)
+    by_chance = one_counts @ (ones[:, None] - others[None, :]) ** 2 @ other_counts / one.size**2
+    return 1 - float(((one - other) ** 2).mean() / by_chance) if by_chance else None
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Spearman's rho, -1 to 1; equal values share the mean of their ranks (Kendall, Rank Correlation Methods, 1948).
+
+    None where it is not defined: fewer than two pairs, or one side has the same value throughout.
+    """
+    one, other = _ranks(first), _ranks(second)
+    if one.shape != other.shape:
+        raise ValueError("values of different things")
+    middle = (one.size + 1) / 2  # the mean of all ranks
+    one, other = one - middle, other - middle
+    scale = float(np.sqrt((one @ one) * (other @ other)))
+    return float(one @ other) / scale if scale else None
+
+
+def _ranks(values: Sequence[float]) -> npt.NDArray[np.float64]:
+    """From 1; of equal values the mean."""
+    _, which, counts = np.unique(np.asarray(values, np.float64), return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[which]

@@ -1,0 +1,312 @@
+"""What rules say of one answer, without any model: the same for the same answer, and nothing to believe in.
+
+Texts are compared after NFKC, without white space and Markdown's signs, all wave dashes as one and letters in one case
+(`comparable`), and without the marks of sources ([1]).
+
+* `must_include`: of the entries, those that the answer says; of "a|b" either will do. An entry that is one value with
+  its unit, a range of two, or one date, is said by what is the same in another spelling or unit, and 5 mm is not in
+  25 mm. What limits a value may be left out, but not turned round: 50 cm以下 says nothing of 50 cm以上.
+* `numbers`: of the values with a unit and the dates of the answer, those that the reference, the gold quotes or
+  `must_include` have, by the rules of the check against documents (`app.documents.grounding.evidence`). What the
+  question says itself, and counts of what the answer lists (3つ), are left out. None: nothing is left, or nothing is
+  known.
+* `char_f1`: llm-jp-eval's, the `token_sort_ratio` of fuzzywuzzy, which for Japanese is twice the longest common
+  subsequence by both lengths: F1 of the characters that stand in both in the same order. Unlike there, texts are made
+  comparable first, words are not put into alphabetical order, and percentages are not rounded.
+* `is_exact`: llm-jp-eval's exact match of comparable texts; a full stop at the end does not count.
+* `citation`, `gold_cited`, `gold_rank`: by `app.documents.retrieval.retrieved_passages.contains_quote`, where documents were asked
+  and gold quotes are known. A source is cited where the answer names it or a sentence was tied to it.
+* `has_abstained`: by the verdict, or because its first sentence (after an apology or a heading) says so, no sentence is
+  supported by a source, and it gives no value that the question has not.
+* `score`: of a question without an answer 1 where it has abstained, else 0. Of the others None where no right answer
+  is known; 0 where it has abstained or is broken; else `must_include`, without that `char_f1`. Of an answer that failed
+  nothing else is said, and its score is 0 where another one could have more.
+
+How well passages are found: the ranks at which those that hold the gold quotes of questions are returned.
+"""
+
+import functools
+import itertools
+import re
+import statistics
+import time
+import tomllib
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.base.paths import resources
+from app.chat.batch.journal import BatchAnswer
+from app.documents.grounding import answer_markup, claims, evidence, sentences, source_citations
+from app.documents.grounding.grounding_record import Claim, Grounding
+from app.documents.records import Passage
+from app.documents.retrieval import retrieved_passages
+from app.documents.retrieval.retrieved_passages import normalize_quote, quote_rank
+from app.documents.values import notation, quantities
+from app.documents.values.notation import Date
+from app.documents.values.quantities import Quantity
+from app.evaluation.records import Question, RuleScores
+from app.inference.scoring_files import is_looping
+
+
+def score_answer(question: Question, result: BatchAnswer) -> RuleScores:
+    if result.verdict == "failed":
+        return RuleScores(score=0.0 if can_be_scored(question) else None)
+    answer = answer_markup.CITED_MARK.sub("", result.answer)
+    has_abstained = _has_abstained(question, result, answer)
+    is_broken = not answer.strip() or result.verdict == "length" or is_looping(answer)
+    must_include = _must_include(question, answer)
+    char_f1 = similarity(comparable(answer), comparable(question.reference)) if question.reference.strip() else None
+    citation, gold_cited, gold_rank = _of_gold(question, result)
+    return RuleScores(
+        score=_score(question, must_include, char_f1, has_abstained=has_abstained, is_broken=is_broken),
+        must_include=must_include,
+        numbers=_numbers(question, answer),
+        char_f1=char_f1,
+        is_exact=_is_exact(question, answer),
+        citation=citation,
+        gold_cited=gold_cited,
+        gold_rank=gold_rank,
+        has_abstained=has_abstained,
+        is_broken=is_broken,
+    )
+
+
+def abstains(text: str) -> bool:
+    """Whether a text says that the documents do not have what was asked, and gives no value instead."""
+    return _says_not_known(text) and not _own_values(Question("", ""), text)
+
+
+def can_be_scored(question: Question) -> bool:
+    """Otherwise failures alone would have a score, and the mean of a set would be theirs."""
+    return not question.is_answerable or bool(question.reference.strip() or _entries(question))
+
+
+def comparable(text: str) -> str:
+    return retrieved_passages.normalize_quote(text).casefold()
+
+
+def similarity(one: str, other: str) -> float:
+    """0 to 1: twice the longest common subsequence by both lengths; 1 for two empty texts.
+
+    Its length by whole rows of bits (Hyyrö, Bit-Parallel LCS-length Computation Revisited, AWOCA 2004): a bit of
+    `unmatched` is cleared where a character of `one` extends the subsequence.
+    """
+    if not one or not other:
+        return float(one == other)
+    places: dict[str, int] = {}
+    for at, character in enumerate(one):
+        places[character] = places.get(character, 0) | 1 << at
+    everything = unmatched = (1 << len(one)) - 1
+    for character in other:
+        matching = unmatched & places.get(character, 0)
+        unmatched = (unmatched + matching | unmatched - matching) & everything
+    return 2 * (len(one) - unmatched.bit_count()) / (len(one) + len(other))
+
+
+def _score(
+    question: Question, must_include: float | None, char_f1: float | None, *, has_abstained: bool, is_broken: bool
+) -> float | None:
+    if not can_be_scored(question):
+        return None
+    if not question.is_answerable:
+        return float(has_abstained)
+    if has_abstained or is_broken:
+        return 0.0
+    return char_f1 if must_include is None else must_include
+
+
+def _is_exact(question: Question, answer: str) -> bool | None:
+    if not question.reference.strip():
+        return None
+    return comparable(answer).rstrip("。") == comparable(question.reference).rstrip("。")
+
+
+# ------------------------------------------------------------------------ must_include
+
+
+def _must_include(question: Question, answer: str) -> float | None:
+    entries = _entries(question)
+    if not entries:
+        return None
+    known = evidence.of_text(question.reference, *(gold.quote for gold in question.gold))
+    return sum(any(_says(answer, wanted, known) for wanted in entry) for entry in entries) / len(entries)
+
+
+def _entries(question: Question) -> list[list[str]]:
+    """Of each entry its alternatives."""
+    return [found for entry in question.must_include if (found := _alternatives(entry))]
+
+
+def _alternatives(entry: str) -> list[str]:
+    return [one.strip() for one in entry.split("|") if one.strip()]
+
+
+def _says(answer: str, wanted: str, known: evidence.Evidence) -> bool:
+    """`known`: what is known of the right answer."""
+    found, said = quantities.parse(wanted), quantities.parse(answer)
+    is_whole = bool(found) and (found[0].start, found[-1].bound_end) == (0, len(wanted))
+    if is_whole and len(found) == 1 and found[0].unit:
+        return any(_is_said(found[0], one) and not _is_turned(one, known) for one in said)
+    if is_whole and len(found) == 2 and found[0].is_range_start and _says_range((found[0], found[1]), said):
+        return True
+    for date in notation.parse_dates(wanted):
+        if (date.start, date.end) == (0, len(wanted)):
+            return any(date.is_in(one) for one in notation.with_years_filled(notation.parse_dates(answer)))
+    text = comparable(wanted)
+    before = r"(?<!\d)(?<!\d\.)" if text[:1].isdigit() else ""
+    behind = r"(?!\d|\.\d|,\d{3})" if text[-1:].isdigit() else ""
+    return re.search(before + re.escape(text) + behind, comparable(answer)) is not None
+
+
+def _says_range(wanted: tuple[Quantity, Quantity], said: Sequence[Quantity]) -> bool:
+    """Both ends, beside each other: 2倍から2.5倍 for 2～2.5倍."""
+    return any(
+        low.is_range_start and _is_said(wanted[0], low) and _is_said(wanted[1], high)
+        for low, high in itertools.pairwise(said)
+    )
+
+
+def _is_said(wanted: Quantity, said: Quantity) -> bool:
+    """Without a unit, the number is wanted, whatever its unit."""
+    is_same = wanted.is_same(said) if wanted.unit else wanted.number == said.number
+    return is_same and wanted.bound in ("", said.bound)
+
+
+def _is_turned(said: Quantity, known: evidence.Evidence) -> bool:
+    """Whether the right answer has this value, and only with another bound: also 未満 for 以上."""
+    bounds = {evidence.bound_of(one) for one in known.quantities if said.is_same(one)} - {""}
+    return bool(said.bound and bounds) and said.bound not in bounds
+
+
+# ----------------------------------------------------------------------------- numbers
+
+
+def _numbers(question: Question, answer: str) -> float | None:
+    entries = itertools.chain.from_iterable(_entries(question))
+    known = evidence.of_text(question.reference, *(gold.quote for gold in question.gold), *entries)
+    if not question.reference.strip() and not question.gold and not known.values:
+        return None
+    held = [_is_held(known, one, answer) for one in _own_values(question, answer)]
+    return sum(held) / len(held) if held else None
+
+
+def _own_values(question: Question, answer: str) -> list[Quantity | Date]:
+    """Values with a unit and dates that the question has not."""
+    asked = evidence.of_text(question.text)
+    said: list[Quantity | Date] = [one for one in quantities.parse(answer) if one.unit]
+    said += notation.parse_dates(answer)
+    return [one for one in said if not _is_held(asked, one, answer)]
+
+
+def _is_held(known: evidence.Evidence, value: Quantity | Date, answer: str) -> bool:
+    if isinstance(value, Date):
+        return known.holds_date(value)
+    return evidence.is_own_count(value) or known.holds(value, answer[value.start : value.end])
+
+
+# -------------------------------------------------------------------------- documents
+
+
+def _of_gold(question: Question, result: BatchAnswer) -> tuple[float | None, float | None, int | None]:
+    """`citation`, `gold_cited` and `gold_rank`."""
+    quotes = [quote for gold in question.gold if (quote := retrieved_passages.normalize_quote(gold.quote))]
+    if result.grounding is None or not quotes:
+        return None, None, None
+    texts = [retrieved_passages.normalize_quote(source.text) for source in result.grounding.sources]
+    cited = [texts[number - 1] for number in source_citations.cited_sources(result.answer, result.grounding)]
+    right = [any(retrieved_passages.contains_quote(text, quote) for quote in quotes) for text in cited]
+    found = [any(retrieved_passages.contains_quote(text, quote) for text in cited) for quote in quotes]
+    citation = sum(right) / len(right) if right else None
+    by_rank = sorted(range(len(texts)), key=lambda at: -result.sources[at].score)  # a prompt has them as documents do
+    return citation, sum(found) / len(found), retrieved_passages.quote_rank([texts[at] for at in by_rank], quotes)
+
+
+def _has_abstained(question: Question, result: BatchAnswer, answer: str) -> bool:
+    if result.verdict == "not_in_documents":
+        return True
+    if not _says_not_known(answer):
+        return False
+    return not any(claim.is_supported for claim in _claims(result.grounding)) and not _own_values(question, answer)
+
+
+def _says_not_known(answer: str) -> bool:
+    said = (unicodedata.normalize("NFKC", answer[one.start : one.end]) for one in sentences.split(answer))
+    first = next((one for one in said if not _patterns().preamble.search(one)), "")
+    return any(pattern.search(first) for pattern in _patterns().abstaining)
+
+
+def _claims(grounding: Grounding | None) -> Sequence[Claim]:
+    return grounding.claims if grounding else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    preamble: re.Pattern[str]
+    abstaining: tuple[re.Pattern[str], ...]
+
+
+@functools.cache
+def _patterns() -> _Patterns:
+    data = tomllib.loads((resources() / "evaluation" / "marking.toml").read_text("utf-8"))
+    preamble, *abstaining = (re.compile(one, re.IGNORECASE) for one in (data["preamble"], *data["abstaining"]))
+    return _Patterns(preamble, (claims.NOT_FOUND, *abstaining))
+
+
+RETRIEVAL_DEPTHS = (1, 3, 5, 10, 20)
+
+PassageSearch = Callable[[str, int], Sequence[Passage]]  # question, how many
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalOutcome:
+    """`rank`: from 1, by which all quotes had been returned; 0: not among the `DEPTHS[-1]` looked at."""
+
+    question: Question
+    rank: int
+    seconds: float
+    lengths: tuple[int, ...]  # characters of the passages
+
+
+def measure_retrieval(questions: Sequence[Question], search: PassageSearch) -> list[RetrievalOutcome]:
+    """Of the questions with gold quotes."""
+    found = []
+    for question in questions:
+        quotes = [quote for gold in question.gold if (quote := normalize_quote(gold.quote))]
+        if quotes:
+            started = time.perf_counter()
+            passages = search(question.text, RETRIEVAL_DEPTHS[-1])
+            seconds = time.perf_counter() - started
+            texts = [normalize_quote(passage.section.text) for passage in passages]
+            lengths = tuple(len(passage.section.text) for passage in passages)
+            found.append(RetrievalOutcome(question, quote_rank(texts, quotes), seconds, lengths))
+    return found
+
+
+def retrieval_summary(outcomes: Sequence[RetrievalOutcome]) -> dict[str, Any]:
+    """Recall at each depth (the share of questions whose quotes were all returned by then) and mean reciprocal rank;
+    None where no question has quotes."""
+    ranks = [outcome.rank for outcome in outcomes]
+    recall = {f"recall_at_{depth}": _mean([0 < rank <= depth for rank in ranks]) for depth in RETRIEVAL_DEPTHS}
+    times = sorted(outcome.seconds for outcome in outcomes)
+    lengths = [length for outcome in outcomes for length in outcome.lengths]
+    return {
+        "questions": len(ranks),
+        **recall,
+        "mrr": _mean([1 / rank if rank else 0.0 for rank in ranks]),
+        "seconds_median": round(statistics.median(times), 4) if times else 0.0,
+        "seconds_p95": round(times[min(len(times) - 1, int(len(times) * 0.95))], 4) if times else 0.0,
+        "passage_characters_median": int(statistics.median(lengths)) if lengths else 0,
+    }
+
+
+def retrieval_by_category(outcomes: Sequence[RetrievalOutcome]) -> dict[str, dict[str, Any]]:
+    names = sorted({outcome.question.category for outcome in outcomes})
+    return {
+        name: retrieval_summary([one for one in outcomes if one.question.category == name]) for name in names if name
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(statistics.fmean(values), 4) if values else None

@@ -1,0 +1,256 @@
+"""From an evaluation to what the window draws of it. Takes up to seconds: every interval is drawn anew."""
+
+import dataclasses
+import secrets
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from app.base import html_report
+from app.base.bootstrap import LEAST_UNITS, RESAMPLES, ConfidenceInterval
+from app.base.confidentiality import Permit
+from app.base.files.output_file import export_error
+from app.base.wording import phrase
+from app.evaluation.judge import paired_statistics
+from app.evaluation.judge.paired_statistics import MEASURES, ComparedMeasure, Comparison
+from app.evaluation.records import Evaluation, ReportSection, ReportTable, ResultRow, SystemResult
+from app.evaluation.report import advice, answer_table, export, grids, report, tables
+from app.evaluation.report.advice import StudyAdvice
+from app.evaluation.report.grids import WORDS
+from app.evaluation.report.result_view_data import (
+    AnswerViewData,
+    QuestionViewData,
+    ResultViewData,
+    Span,
+    SystemDifference,
+    SystemViewData,
+)
+from app.evaluation.study.studies import Study
+
+_EQUAL = 1e-9
+_STEPS = (0.5, 1.0)  # of the rules' score: 0, below the first, below the second, full
+
+
+def build_result_view(
+    study: Study, folder: Path, found: Evaluation, sections: Sequence[ReportSection]
+) -> ResultViewData:
+    """`sections`: of results.json. Advice is said anew in the language in use, but that on the amount of data, which
+    would read every training again."""
+    found = _with_quotes(study, found)
+    measured = tables.measures(found)
+    measure = measured[0] if measured else None
+    advised = advice.advise(study, folder, found) if study.kind != "scale" else StudyAdvice()
+    told = advised.sections
+    head, rest = (told[0], sections[len(told) :]) if told else _first_said(study, sections)
+    has_judged = any(row.judgement and row.judgement.score is not None for one in found.systems for row in one.rows)
+    differences, notes = _differences(study, found, measure) if measure is not None else ((), ())
+    return ResultViewData(
+        kind=study.kind,
+        measure=measure.name if measure else "",
+        most=paired_statistics.best_value(measure) if measure else 1.0,
+        digits=tables.DIGITS[measure.name] if measure else 0,
+        resamples=RESAMPLES,
+        least_units=LEAST_UNITS,
+        advice=head.sentences if head else (),
+        advised=advised.system,
+        doubt=_doubt(found, measured),
+        systems=tuple(_system(found, one, measure, has_judged=has_judged) for one in found.systems),
+        differences=differences,
+        notes=notes,
+        has_judged_counts=has_judged,
+        categories=_categories(found),
+        sections=tuple(_without_advice(head, rest, study)),
+        questions=tuple(_questions(found, measure)),
+    )
+
+
+def save_result(
+    found: Evaluation, sections: Sequence[ReportSection], out: Path, folder: Path | None = None, *, permit: Permit
+) -> None:
+    """As `export.save`, in the place of a file that the user has agreed to replace."""
+    beside = out.with_name(f".kotae-{secrets.token_hex(8)}{out.suffix}")
+    export.save(found, sections, beside, folder, permit=permit)
+    try:
+        beside.replace(permit.at(out))
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise export_error(error, out) from error
+
+
+# -------------------------------------------------------------------------- advice
+
+
+def _first_said(
+    study: Study, sections: Sequence[ReportSection]
+) -> tuple[ReportSection | None, Sequence[ReportSection]]:
+    """What a study of trainings or of a judge begins with is its verdict; of others there is none."""
+    if study.kind in ("scale", "judge") and sections:
+        return sections[0], sections[1:]
+    return None, sections
+
+
+def _without_advice(head: ReportSection | None, rest: Sequence[ReportSection], study: Study) -> Iterable[ReportSection]:
+    """The plots and tables that belong to the advice stand for themselves, below a title that says what they are."""
+    if head is not None and (any(head.plots) or any(table.rows for table in head.tables)):
+        is_advice = study.kind == "quantizations"
+        title = html_report.load_words(WORDS)["section_models"] if is_advice else head.title
+        yield ReportSection(title, (), head.plots, head.tables)
+    yield from rest
+
+
+def _doubt(found: Evaluation, measured: Sequence[ComparedMeasure]) -> str:
+    if found.judge is None or found.judge.is_trusted:
+        return ""
+    word = html_report.load_words(WORDS)
+    key = "untrusted" if found.judge.is_trusted is False else "unknown"
+    said = word[f"judge_banner_{key}"].format(model=found.judge.model_name, kappa=report.kappa_text(found.judge))
+    return said + (word[f"banner_by_{measured[0].name}"] if measured else "")
+
+
+# ------------------------------------------------------------------------- systems
+
+
+def _with_quotes(study: Study, found: Evaluation) -> Evaluation:
+    """Studies that were made before systems told it themselves: four ways, and quotes where the model is too small."""
+    if study.kind != "documents":
+        return found
+    quoted = {one.system.id for one in study.contenders if one.scope and one.may_quote}
+    systems = (
+        dataclasses.replace(one, system=dataclasses.replace(one.system, is_quoted=True))
+        if one.system.id in quoted
+        else one
+        for one in found.systems
+    )
+    return dataclasses.replace(found, systems=tuple(systems))
+
+
+def _system(
+    found: Evaluation, one: SystemResult, measure: ComparedMeasure | None, *, has_judged: bool
+) -> SystemViewData:
+    mean = paired_statistics.mean(one, found.questions.questions, measure) if measure else None
+    unanswerable = {question.id for question in found.questions.questions if not question.is_answerable}
+    missing = [row for row in one.rows if row.question_id in unanswerable]
+    full = paired_statistics.best_value(measure) - _EQUAL if measure else 0.0
+    return SystemViewData(
+        one.system,
+        mean.by_question.mean if mean else None,
+        _span(tables.enough(mean.by_question)) if mean else None,
+        _mean(value >= full for value in _values(one.rows, measure.of)) if measure else None,
+        _mean(_values(one.rows, MEASURES["citation"].of)),
+        (sum(row.marks.has_abstained for row in missing), len(missing)) if missing else None,
+        _mean(row.total_s for row in one.rows if row.total_s and row.verdict != "failed"),
+        _counts(one.rows, has_judged=has_judged),
+    )
+
+
+def _counts(rows: Sequence[ResultRow], *, has_judged: bool) -> tuple[int, ...]:
+    if has_judged:
+        found = [row.judgement.score for row in rows if row.judgement and row.judgement.score is not None]
+    else:
+        found = [_step(value) for value in _values(rows, MEASURES["score"].of)]
+    return tuple(found.count(score) for score in range(4)) if found else ()
+
+
+def _step(value: float) -> int:
+    if value <= _EQUAL:
+        return 0
+    return 1 + sum(value >= limit - _EQUAL for limit in _STEPS)
+
+
+def _categories(found: Evaluation) -> ReportTable | None:
+    grid = tables.categories(found)
+    return grids.shown(grids.once(grid, columns=2)) if grid.rows else None
+
+
+# --------------------------------------------------------------------- differences
+
+
+def _differences(
+    study: Study, found: Evaluation, measure: ComparedMeasure
+) -> tuple[tuple[SystemDifference, ...], tuple[str, ...]]:
+    """Every other system against the first; where documents are compared with training, also what training adds to
+    documents."""
+    if not found.systems:
+        return (), ()
+    first, *others = found.systems
+    pairs = [*_with_documents(study, found), *((first, other) for other in others)]
+    asked = found.questions.questions
+    compared = [(one, other, paired_statistics.compare(one, other, asked, measure)) for one, other in pairs]
+    shown = [_difference(found, one, other, said) for one, other, said in compared if said is not None]
+    word, notes = html_report.load_words(WORDS), []
+    if len(shown) > 1:
+        notes.append(word["note_several"].format(count=len(shown)))
+    if left_out := max((said.left_out for *_, said in compared if said is not None), default=0):
+        notes.append(word["note_left_out"].format(count=left_out))
+    return tuple(shown), tuple(notes)
+
+
+def _with_documents(study: Study, found: Evaluation) -> list[tuple[SystemResult, SystemResult]]:
+    """The base with documents and the tuned model with documents, where neither is the first."""
+    if study.kind != "documents":
+        return []
+    ids = {study.is_tuned(one): one.system.id for one in reversed(study.contenders) if one.scope and not one.may_quote}
+    by_id = {one.system.id: one for one in found.systems}
+    before, after = (by_id.get(ids.get(is_tuned, "")) for is_tuned in (False, True))
+    return [(before, after)] if before and after and before is not found.systems[0] else []
+
+
+def _difference(found: Evaluation, first: SystemResult, second: SystemResult, said: Comparison) -> SystemDifference:
+    sentence = paired_statistics.comparison_sentence(said, first.system.name, second.system.name)
+    if said.measure == "judge" and not (found.judge and found.judge.is_trusted):
+        sentence = tables.doubted(sentence)
+    return SystemDifference(
+        first.system.name,
+        second.system.name,
+        said.by_question.mean,
+        _span(tables.enough(said.decisive)),
+        "few" if said.has_few else said.verdict,
+        sentence,
+    )
+
+
+# ----------------------------------------------------------------------- questions
+
+
+def _questions(found: Evaluation, measure: ComparedMeasure | None) -> Iterable[QuestionViewData]:
+    number = {one.system.id: at for at, one in enumerate(found.systems)}
+    for question, given in answer_table.by_question(found) if found.systems else ():
+        means: list[float | None] = [None] * len(found.systems)
+        for result, rows in given:
+            means[number[result.system.id]] = answer_table.mean(rows, measure) if measure else None
+        known = [value for value in means if value is not None]
+        answers = tuple(_answer(found, number[result.system.id], row) for result, rows in given for row in rows)
+        yield QuestionViewData(question, tuple(means), max(known) - min(known) if known else 0.0, answers)
+
+
+def _answer(found: Evaluation, system: int, row: ResultRow) -> AnswerViewData:
+    word = html_report.load_words(WORDS)
+    told = [
+        word["seed_of"].format(seed=row.seed) if len(found.seeds) > 1 else "",
+        word["seconds_of"].format(seconds=f"{row.total_s:.1f}") if row.total_s else "",
+        phrase(f"common.batch_verdict.{row.verdict}") if row.verdict != "answered" else "",
+    ]
+    return AnswerViewData(
+        system,
+        row.answer.strip() or row.error or word["empty"],
+        tuple(filter(None, told)),
+        row.judgement.score if row.judgement else None,
+        answer_table.reason(row.judgement),
+        tuple(answer_table.score_labels(row)),
+    )
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _span(found: ConfidenceInterval | None) -> Span | None:
+    return Span(found.mean, found.low, found.high) if found is not None else None
+
+
+def _values(rows: Iterable[ResultRow], of: Callable[[ResultRow], float | None]) -> list[float]:
+    return [value for row in rows if (value := of(row)) is not None]
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return statistics.fmean(found) if found else None

@@ -1,0 +1,309 @@
+"""From a study's folder to what it has measured: answers marked, judgements put beside them, likelihoods read.
+
+Two answers side by side: which one a judge prefers, asked in both orders, of the first system and each other one.
+
+A judge tends to prefer what stands first (Zheng et al. 2023, section 3.4): what it prefers in one order only is a tie.
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.base import confidentiality
+from app.base.confidentiality import Label
+from app.base.errors import AppError
+from app.base.wording import phrase
+from app.chat.batch.journal import BatchAnswer
+from app.evaluation.judge import judge_calibration, judge_prompt, paired_statistics, rule_scoring
+from app.evaluation.judge.judge_calibration import CalibrationCase, JudgeCalibration
+from app.evaluation.judge.judge_prompt import JudgePrompt, Preference
+from app.evaluation.judge.paired_statistics import Comparison
+from app.evaluation.records import (
+    Evaluation,
+    Judge,
+    JudgeScore,
+    PairPreference,
+    Question,
+    QuestionSet,
+    ReportSection,
+    ReportTable,
+    ResultRow,
+    System,
+    SystemResult,
+)
+from app.evaluation.report import advice, report, tables
+from app.evaluation.study import studies, study_steps
+from app.evaluation.study.studies import ComparedSystem, Study
+from app.inference import scoring_files as score_files
+from app.inference.reply_journal import ModelReply, StandalonePrompt
+
+Place = tuple[str, int, int]  # system, seed, number of the question from 1
+PairToJudge = tuple[JudgePrompt, JudgePrompt] | Preference
+GAINS = {"a": -1.0, "tie": 0.0, "b": 1.0}
+
+
+def pairs_to_judge(study: Study, folder: Path, questions: QuestionSet) -> dict[Place, PairToJudge]:
+    """Both orders of each pair, by the other system; or who wins where nobody need be asked.
+
+    Raises AppError("batch_journal_damaged").
+    """
+    found: dict[Place, PairToJudge] = {}
+    systems = [one.system.id for one in study.contenders]
+    for seed in study.seeds:
+        for other in systems[1:]:
+            before = study_steps.answers_of(folder, systems[0], seed)
+            after = study_steps.answers_of(folder, other, seed)
+            for number, question in enumerate(questions.questions, start=1):
+                one, two = before[number], after[number]
+                passages = [] if question.gold else judge_prompt.cited_passages([one, two])
+                found[other, seed, number] = judge_prompt.preference_requests(
+                    question, one.answer, two.answer, passages
+                )
+    return found
+
+
+def pair_prompts(pairs: Mapping[Place, PairToJudge]) -> Iterator[JudgePrompt]:
+    for pair in pairs.values():
+        if not isinstance(pair, Preference):
+            yield from pair
+
+
+def pair_preferences(
+    pairs: Mapping[Place, PairToJudge], questions: QuestionSet, replies: Mapping[StandalonePrompt, ModelReply]
+) -> tuple[PairPreference, ...]:
+    """`replies`: to all of `prompts`."""
+    found = []
+    for (system, seed, number), pair in pairs.items():
+        one = (
+            pair
+            if isinstance(pair, Preference)
+            else judge_prompt.read_preference(*(replies[prompt].text for prompt in pair))
+        )
+        question = questions.questions[number - 1].id
+        found.append(PairPreference(system, question, seed, one.winner, one.is_consistent, one.is_known))
+    return tuple(found)
+
+
+def preference_section(
+    found: Sequence[PairPreference], systems: Sequence[System], questions: QuestionSet, *, is_trusted: bool
+) -> ReportSection:
+    """How often each system is preferred to the first one, over the seeds. `systems`: all, the first one first."""
+    head = tuple(
+        phrase(f"evaluation.pairs_{name}") for name in ("system", "wins", "ties", "losses", "turned", "unread", "gain")
+    )
+    rows, told, undecided = list[tuple[str, ...]](), list[str](), list[str]()
+    comparisons = list[Comparison]()
+    for system in systems[1:]:
+        preferences = [one for one in found if one.system_id == system.id]
+        compared = paired_statistics.compare_votes("pairs", _preference_gains(preferences), questions.questions)
+        rows.append(_preference_row(preferences, system, compared))
+        if compared is not None:
+            said = paired_statistics.comparison_sentence(compared, systems[0].name, system.name)
+            told.append(said if is_trusted else tables.doubted(said))
+            comparisons.append(compared)
+        undecided += _undecided_sentences(preferences, systems[0].name, system.name)
+    note = phrase("evaluation.pairs_note", first=systems[0].name)
+    told = [*tables.in_short(comparisons, told), *undecided]
+    return ReportSection(phrase("evaluation.pairs_title"), tuple(told), (), (ReportTable(head, tuple(rows), (note,)),))
+
+
+def _undecided_sentences(found: Sequence[PairPreference], first: str, second: str) -> list[str]:
+    """What is to be said where nobody could be asked, and where no reply could be read at all."""
+    unknown = sum(not one.is_known for one in found)
+    said = [phrase("evaluation.pairs_unknown", first=first, second=second, count=unknown)] if unknown else []
+    asked = [one for one in found if one.is_known]
+    if asked and all(one.winner is None for one in asked):
+        said.append(phrase("evaluation.pairs_undecided", first=first, second=second, count=len(asked)))
+    return said
+
+
+def _preference_row(found: Sequence[PairPreference], system: System, compared: Comparison | None) -> tuple[str, ...]:
+    winners = [one.winner for one in found]
+    turned, unread = (
+        sum(not one.is_consistent for one in found),
+        sum(one.winner is None and one.is_known for one in found),
+    )
+    counts = [winners.count(winner) for winner in ("b", "tie", "a")]
+    gain = f"{compared.second:+.2f}" if compared else "-"
+    return (system.name, *map(str, (*counts, turned, unread)), gain)
+
+
+def _preference_gains(found: Sequence[PairPreference]) -> dict[str, float]:
+    """Of each question the mean over seeds: 1 where the system is preferred, -1 where the first one is."""
+    by_question: dict[str, list[float]] = {}
+    for one in found:
+        if one.winner is not None:
+            by_question.setdefault(one.question_id, []).append(GAINS[one.winner])
+    return {question: sum(values) / len(values) for question, values in by_question.items()}
+
+
+PromptOrScore = JudgePrompt | JudgeScore
+
+# Questions whose reference is made wrong in every way, to see what the judge notices.
+CALIBRATED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersToJudge:
+    """What the judge is asked, or the score where nobody need be. `checks`: of `cases`, which measure the judge."""
+
+    answers: dict[Place, PromptOrScore]
+    cases: tuple[CalibrationCase, ...]
+    checks: tuple[PromptOrScore, ...]
+    pairs: dict[Place, PairToJudge]  # {}: none is asked for
+
+    @property
+    def prompts(self) -> tuple[JudgePrompt, ...]:
+        single = (one for one in (*self.answers.values(), *self.checks) if isinstance(one, JudgePrompt))
+        return (*single, *pair_prompts(self.pairs))
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedAnswers:
+    """`measured`: what the judge is worth."""
+
+    answers: dict[Place, JudgeScore]
+    measured: JudgeCalibration
+    preferences: tuple[PairPreference, ...]
+
+
+def answers_to_judge(study: Study, folder: Path, questions: QuestionSet) -> AnswersToJudge:
+    """Raises AppError("batch_journal_damaged")."""
+    found: dict[Place, PromptOrScore] = {}
+    for contender in study.contenders:
+        for seed in study.seeds:
+            answers = _answers(folder, contender.system.id, seed, len(questions.questions))
+            for number, question in enumerate(questions.questions, start=1):
+                place = (contender.system.id, seed, number)
+                found[place] = _to_judge(question, answers[number], study.judge_preset)
+    cases = _cases(study, questions)
+    checks = tuple(judge_prompt.score_request(case.question, case.answer, (), study.judge_preset) for case in cases)
+    return AnswersToJudge(found, cases, checks, pairs_to_judge(study, folder, questions) if study.has_pairs else {})
+
+
+def judged_answers(
+    study: Study, asked: AnswersToJudge, questions: QuestionSet, replies: Mapping[StandalonePrompt, ModelReply]
+) -> JudgedAnswers:
+    assert study.judge is not None
+    scored = [_judgement(one, replies) for one in asked.checks]
+    measured = judge_calibration.calibrate(study.judge.name, study.judge_preset, asked.cases, scored)
+    answers = {place: _judgement(one, replies) for place, one in asked.answers.items()}
+    return JudgedAnswers(answers, measured, pair_preferences(asked.pairs, questions, replies))
+
+
+def score_study(study: Study, folder: Path, questions: QuestionSet, judged: JudgedAnswers | None = None) -> Evaluation:
+    """Writes results.json and report.html. Raises AppError: batch_journal_damaged, score_unreadable, and as they do."""
+    found = build_evaluation(study, folder, questions, judged)
+    sections = advice.advice_sections(study, folder, found)
+    if judged is not None:
+        if judged.preferences:
+            systems, is_trusted = [one.system for one in found.systems], bool(judged.measured.is_trusted)
+            sections += (preference_section(judged.preferences, systems, questions, is_trusted=is_trusted),)
+        told = (judge_calibration.calibration_sentence(judged.measured),)
+        sections += (
+            ReportSection(
+                phrase("evaluation.judge_title"), told, (), (judge_calibration.calibration_table(judged.measured),)
+            ),
+        )
+    report.write(found, sections, folder)
+    studies.write_results(found, sections, folder)  # last: with it the study is finished
+    return found
+
+
+def build_evaluation(
+    study: Study,
+    folder: Path,
+    questions: QuestionSet,
+    judged: JudgedAnswers | None = None,
+) -> Evaluation:
+    """Its label is the highest of the study and of all that was quoted. Raises AppError as `conclude`."""
+    told = {questions.label}
+    judgements = judged.answers if judged else {}
+    found = tuple(_system(study, folder, questions, contender, judgements, told) for contender in study.contenders)
+    questions = dataclasses.replace(questions, label=confidentiality.highest_label(told))
+    judge, preferences = None, judged.preferences if judged else ()
+    if judged is not None:
+        measured = judged.measured
+        judge = Judge(measured.model_name, measured.preset, measured.kappa, measured.is_trusted)
+    return Evaluation(study.id, study.name, questions, found, study.seeds, judge, time.time(), preferences)
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _cases(study: Study, questions: QuestionSet) -> tuple[CalibrationCase, ...]:
+    known = [one for one in questions.questions if judge_calibration.has_right_answer(one)]
+    rated = (
+        CalibrationCase(questions.questions[one.number - 1], one.answer, "human", one.score) for one in study.rated
+    )
+    return (*judge_calibration.calibration_cases(known[:CALIBRATED]), *rated)
+
+
+def _to_judge(question: Question, result: BatchAnswer, preset: str) -> PromptOrScore:
+    """An answer that failed is none: it has 0, as by the rules."""
+    passages = [] if question.gold else judge_prompt.cited_passages([result])
+    return judge_prompt.score_request(question, result.answer, passages, preset)
+
+
+def _judgement(asked: PromptOrScore, replies: Mapping[StandalonePrompt, ModelReply]) -> JudgeScore:
+    if isinstance(asked, JudgeScore):
+        return asked
+    reply = replies[asked]
+    if reply.stop_reason == "failed":
+        return JudgeScore(None, trouble="failed", cut_characters=asked.cut_characters)
+    return judge_prompt.read_score(reply.text, asked.cut_characters)
+
+
+def _answers(folder: Path, system_id: str, seed: int, count: int) -> dict[int, BatchAnswer]:
+    """Of all questions."""
+    found = study_steps.answers_of(folder, system_id, seed)
+    if not found.keys() >= set(range(1, count + 1)):  # somebody has written into it
+        raise AppError("batch_journal_damaged", path=str(study_steps.answers_path(folder, system_id, seed)))
+    return found
+
+
+def _system(
+    study: Study,
+    folder: Path,
+    questions: QuestionSet,
+    contender: ComparedSystem,
+    judged: Mapping[Place, JudgeScore],
+    told: set[Label],
+) -> SystemResult:
+    """`told`: gets the labels of the answers."""
+    system, rows = contender.system, list[ResultRow]()
+    for seed in study.seeds:
+        answers = _answers(folder, system.id, seed, len(questions.questions))
+        told.update(one.label for one in answers.values())
+        rows += [
+            _row(question, answers[number], seed, judged.get((system.id, seed, number)))
+            for number, question in enumerate(questions.questions, start=1)
+        ]
+    if not study.has_likelihoods:
+        return SystemResult(_with_size(system), tuple(rows))
+    kept = score_files.read_scores(study_steps.likelihood_file(folder, system.id))
+    measured = dataclasses.replace(system, size_bytes=kept.size_bytes)
+    return SystemResult(measured, tuple(rows), kept.examples, kept.memory_bytes)
+
+
+def _with_size(system: System) -> System:
+    sizes = [study_steps.size_bytes(Path(path)) for path in (system.model, system.adapter) if path]
+    return dataclasses.replace(system, size_bytes=sum(sizes)) if all(sizes) else system
+
+
+def _row(question: Question, result: BatchAnswer, seed: int, judgement: JudgeScore | None) -> ResultRow:
+    return ResultRow(
+        question.id,
+        seed,
+        result.answer,
+        result.verdict,
+        rule_scoring.score_answer(question, result),
+        judgement,
+        total_s=max(0.0, result.total_s - result.load_s),
+        first_token_s=result.first_token_s,
+        answer_tokens=result.answer_tokens,
+        error=result.error,
+        tokens_per_s=result.tokens_per_s,
+    )

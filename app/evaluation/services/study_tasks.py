@@ -1,0 +1,396 @@
+"""The pieces of a study, one class a kind: each begins with `start` and ends with one of `ended` and `stopped`.
+
+The likelihood of a set's references by one system: rendered by the model's own template where it has one.
+"""
+
+import contextlib
+import json
+from collections.abc import Hashable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.errors import AppError
+from app.base.files import strict_json
+from app.base.files.output_file import drive_error, write_atomically
+from app.base.services import background
+from app.base.services.child_process import JobProcess
+from app.base.settings import Settings
+from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
+from app.chat.presets import Choices
+from app.chat.services import batch_run
+from app.chat.services.answer_run import AnswerOutcome, AnswerRequest, choices_in_force
+from app.chat.services.prompt_run import ENGINE_FAILURES, AnswerQueue, PromptJob, PromptRun, PromptRunProgress
+from app.chat.services.retrieval_augmentation import RetrievalRequest
+from app.documents.services.embedding import Embedding
+from app.evaluation.records import QuestionSet
+from app.evaluation.study import study_steps
+from app.evaluation.study.studies import MadeModel, Study
+from app.evaluation.study.study_steps import QUESTION_PLACE, PendingAnswers, PendingLikelihood
+from app.inference import child_commands, gguf
+from app.inference.engine import model_jobs
+from app.inference.engine.messages import AdapterUse
+from app.inference.engine.model_jobs import Quantize, Score
+from app.inference.prompts import ScoredText, Segment, Turn
+from app.inference.quantizations import QUANTIZATIONS
+from app.inference.reply_journal import ModelReply, StandalonePrompt
+from app.inference.services import template_renderer
+from app.inference.services.engine import EngineClient
+from app.inference.services.template_renderer import TemplateRenderer
+from app.models import local_models
+from app.training.runs.run_journal import RunStatus
+from app.training.services import training_run
+from app.training.services.training_run import LockedRun, Trainer, TrainingRun
+from trainer import convert_job, events
+from trainer.convert_job import GgufToHf, HfToGguf, Merge
+
+
+class StudyTask(QObject):
+    """One piece. `stop` keeps what can be gone on with."""
+
+    progressed = Signal(object)  # Progress
+    ended = Signal(object)  # None: it is done; AppError: it failed
+    stopped = Signal()
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+
+class JobTask(StudyTask):
+    """A job in a child of its own, whose result is one file (or folder)."""
+
+    def __init__(
+        self,
+        job: convert_job.Job | Quantize | Score,
+        target: Path,
+        folder: Path,
+        parent: QObject,
+        trainer: Trainer | AppError | None = None,
+    ) -> None:
+        """`folder`: where the job and the child's log are written. `trainer`: for a `convert_job.Job`.
+
+        Raises AppError("no_training_environment", …).
+        """
+        super().__init__(parent)
+        name = type(job).__name__
+        path = folder / "job.json"
+        if isinstance(job, Score):
+            model_jobs.write_score_job(job, path)
+            command = child_commands.scorer(path)
+        elif isinstance(job, Quantize):
+            model_jobs.write_quantize_job(job, path)
+            command = child_commands.quantizer(path)
+        else:
+            path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
+            assert trainer is not None
+            command = _required(trainer).environment.command("trainer.convert", str(path))
+        self._child = JobProcess(command, target, folder / f"{name.lower()}.log", f"{name} {target.name}", self)
+        self._child.progressed.connect(
+            lambda event: self.progressed.emit(PromptRunProgress(event.done_bytes, event.total_bytes or 0))
+        )
+        self._child.finished.connect(lambda _event: self.ended.emit(None))
+        self._child.failed.connect(self.ended.emit)
+        self._child.ended.connect(self.stopped)
+
+    def start(self) -> None:
+        self._child.start()
+
+    def stop(self) -> None:
+        self._child.end()
+
+
+def making_job(made: MadeModel, trainer: Trainer | AppError) -> convert_job.Job | Quantize:
+    """Return the job that makes a file. Raises AppError as `JobTask`, and "converter_missing"."""
+    if made.form == "folder":
+        return GgufToHf(made.source, made.path)
+    if made.adapter:
+        return Merge(made.source, made.adapter, made.path, _converter(trainer), made.strength)
+    if made.form == QUANTIZATIONS["F16"].name:
+        return HfToGguf(made.source, made.path, _converter(trainer), "f16")
+    return Quantize(made.source, made.path, made.form)
+
+
+def _required(trainer: Trainer | AppError) -> Trainer:
+    if isinstance(trainer, AppError):
+        raise trainer
+    return trainer
+
+
+def _converter(trainer: Trainer | AppError) -> str:
+    found = _required(trainer)
+    if not found.converter:
+        raise AppError("converter_missing", path=str(found.environment.python.parent.parent))
+    return found.converter
+
+
+class TrainingTask(StudyTask):
+    """A run from wherever it is to its end."""
+
+    def __init__(self, folder: Path, trainer: Trainer | AppError, parent: QObject) -> None:
+        """Raises AppError: that of `trainer`."""
+        super().__init__(parent)
+        self._trainer = _required(trainer)
+        self._folder = folder
+        self._is_stopped = False
+        self._run = TrainingRun(self._trainer, folder, self)
+        self._run.event_received.connect(self._on_event)
+        self._run.finished.connect(lambda _end: self.ended.emit(None))
+        self._run.paused.connect(lambda _end: self.stopped.emit())
+        self._run.cancelled.connect(lambda _end: self.stopped.emit())
+        self._run.failed.connect(self.ended.emit)
+
+    @property
+    def standing(self) -> RunStatus:
+        return self._run.standing
+
+    def start(self) -> None:
+        trainer, folder = self._trainer, self._folder
+        background.run(lambda: training_run.lock_for_training(trainer, folder), self._on_taken, self.ended.emit)
+
+    def stop(self) -> None:
+        self._is_stopped = True
+        if self._run.is_running:
+            self._run.pause()
+
+    def kill(self) -> None:
+        """As `TrainingRun.kill`."""
+        self._run.kill()
+
+    def _on_taken(self, taken: LockedRun) -> None:
+        if self._is_stopped:
+            taken.release()
+            self.stopped.emit()
+        else:
+            self._run.start(taken)
+
+    def _on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.TrainingStep):
+            self.progressed.emit(
+                PromptRunProgress(event.step, event.total, round(event.left_s) if event.left_s else None)
+            )
+
+
+class AnswersTask(StudyTask):
+    """Every question of the set to one system with one seed, each answer on the disk before the next is asked.
+
+    Where the engine has died is no answer: it ends with AppError("evaluation_unanswered"), and the next time these are
+    asked again. Where it dies at the same one again, that is its fault, and the question has failed.
+    """
+
+    def __init__(
+        self,
+        step: PendingAnswers,
+        study: Study,
+        questions: QuestionSet,
+        engine: EngineClient,
+        parent: QObject,
+        *,
+        documents: Path,
+        settings: Settings,
+        embedding: Embedding | None,
+    ) -> None:
+        """`documents`: the database."""
+        super().__init__(parent)
+        self._step = step
+        self._study = study
+        self._questions = questions
+        self._documents = documents
+        self._settings = settings
+        self._journal: BatchJournal | None = None
+        self._died_at: list[int] = []
+        self._died_before: frozenset[int] = frozenset()  # the last time
+        self._error: AppError | None = None
+        self._is_stopped = False
+        self._queue = AnswerQueue(engine, child_commands.template(), self._request_of, self, embedding)
+        self._queue.asked.connect(lambda _line: self._tell())
+        self._queue.answered.connect(self._on_answered)
+        self._queue.refused.connect(self._on_refused)
+        self._queue.ended.connect(self._on_ended)
+
+    def start(self) -> None:
+        head = self._head()
+        background.run(lambda: BatchJournal.open(self._step.out, head), self._on_opened, self.ended.emit)
+
+    def stop(self) -> None:
+        self._is_stopped = True
+        if self._journal is not None:
+            self._queue.stop()
+
+    def _on_opened(self, opened: BatchJournal) -> None:
+        self._journal = opened
+        self._died_before = _deaths(self._step.out)
+        if self._is_stopped:
+            self._on_ended(None)
+            return
+        lines = range(1, len(self._questions.questions) + 1)
+        self._queue.start([line for line in lines if line not in opened.results])
+
+    def _request_of(self, line: Hashable) -> AnswerRequest:
+        assert isinstance(line, int)
+        contender, system = self._step.contender, self._step.contender.system
+        turns = (Turn(self._questions.questions[line - 1].text),)
+        scope = contender.scope
+        adapters = (AdapterUse(system.adapter, system.strength),) if system.adapter else ()
+        wanted = RetrievalRequest(self._documents, scope, turns, may_quote=contender.may_quote) if scope else None
+        return AnswerRequest(
+            contender.model, turns, self._settings, self._choices(), adapters, wanted=wanted, force_load=True
+        )
+
+    def _choices(self) -> Choices:
+        own = Choices(seed=self._step.seed).over(self._study.choices)
+        return choices_in_force(self._step.contender.model, own)
+
+    def _head(self) -> JournalHeader:
+        contender, questions = self._step.contender, self._questions
+        return JournalHeader(
+            questions.name, questions.sha256, 0, contender.system.id, contender.system.name, contender.scope,
+            self._choices(), self._settings.context_tokens, self._study.created_at,
+        )  # fmt: skip
+
+    def _on_answered(self, line: int, text: str, outcome: AnswerOutcome) -> None:
+        self._keep(
+            batch_run.answer_of_outcome(line, text, outcome, self._step.contender.model, self._step.contender.label)
+        )
+
+    def _on_refused(self, line: int, error: AppError) -> None:
+        if error.code in ENGINE_FAILURES and line not in self._died_before:
+            self._died_at.append(line)
+            return
+        self._keep(batch_run.failed_answer(line, error, self._step.contender.model, self._step.contender.label))
+
+    def _keep(self, result: BatchAnswer) -> None:
+        assert self._journal is not None
+        try:
+            self._journal.add(result)
+        except AppError as error:
+            self._error = error
+            self._queue.stop()
+
+    def _tell(self) -> None:
+        total = len(self._questions.questions)
+        self.progressed.emit(PromptRunProgress(total - len(self._queue.pending), total, self._queue.left_s))
+
+    def _on_ended(self, error: AppError | None) -> None:
+        assert self._journal is not None
+        self._journal.close()
+        error = self._error or error
+        if (
+            error is not None and error.code in ENGINE_FAILURES
+        ):  # again and again: nobody knows what the others would do
+            error = self._unanswered()
+        elif self._died_at:
+            _note_deaths(self._step.out, self._died_at)
+        if error is None and (self._is_stopped or self._queue.pending):
+            self.stopped.emit()
+        else:
+            self.ended.emit(error or self._unanswered())
+
+    def _unanswered(self) -> AppError | None:
+        died_at, name = self._died_at, self._step.contender.system.name
+        if not died_at:
+            return None
+        return AppError("evaluation_unanswered", id=self._study.id, name=name, count=len(died_at), number=died_at[0])
+
+
+def _deaths_file(answers: Path) -> Path:
+    return answers.with_name(f"{answers.name}.deaths")
+
+
+def _deaths(answers: Path) -> frozenset[int]:
+    """The numbers of questions at which the engine has died the last time."""
+    try:
+        return frozenset(strict_json.load_file(_deaths_file(answers)))
+    except (OSError, ValueError, TypeError):  # none, or it is torn: then they are asked once more
+        return frozenset()
+
+
+def _note_deaths(answers: Path, numbers: list[int]) -> None:
+    with contextlib.suppress(OSError):  # then they are asked once more
+        write_atomically(_deaths_file(answers), json.dumps(numbers).encode("ascii"))
+
+
+class PromptsTask(StudyTask):
+    """Prompts of a judge. `replies`: of all of them, once it has ended well."""
+
+    def __init__(self, job: PromptJob, engine: EngineClient, parent: QObject) -> None:
+        super().__init__(parent)
+        self.replies: dict[StandalonePrompt, ModelReply] = {}
+        self._run = PromptRun(engine, child_commands.template(), job, self)
+        self._run.progressed.connect(self.progressed)
+        self._run.finished.connect(self._on_finished)
+        self._run.stopped.connect(self.stopped)
+        self._run.failed.connect(self.ended)
+
+    def start(self) -> None:
+        self._run.start()
+
+    def stop(self) -> None:
+        self._run.stop()
+
+    def _on_finished(self, found: dict[StandalonePrompt, ModelReply]) -> None:
+        self.replies = found
+        self.ended.emit(None)
+
+
+class LikelihoodTask(StudyTask):
+    """A foreign template is rendered once, with a mark for the question: for each it would be a child of its own."""
+
+    def __init__(
+        self, step: PendingLikelihood, study: Study, questions: QuestionSet, folder: Path, parent: QObject
+    ) -> None:
+        """Raises AppError as `gguf.read_header`."""
+        super().__init__(parent)
+        self._step = step
+        self._questions = questions.questions
+        self._folder = folder
+        self._context_tokens = study.context_tokens
+        model = step.contender.model
+        self._system = choices_in_force(model, study.choices).system_prompt or ""
+        self._form = local_models.form_of(model)
+        self._template = "" if self._form else gguf.read_header(Path(model.path)).chat_template
+        self._renderer: TemplateRenderer | None = None
+        self._job: JobTask | None = None
+
+    def start(self) -> None:
+        if self._form is not None:
+            self._score(study_steps.likelihood_texts(self._questions, self._form, self._system))
+            return
+        body = template_renderer.request(self._template, (Turn(QUESTION_PLACE),), self._system)
+        self._renderer = TemplateRenderer(child_commands.template(), body, self._on_rendered, self.ended.emit)
+
+    def stop(self) -> None:
+        if self._job is not None:
+            self._job.stop()
+            return
+        if self._renderer is not None:
+            self._renderer.cancel()
+        self.stopped.emit()
+
+    def _on_rendered(self, segments: tuple[Segment, ...]) -> None:
+        self._score(study_steps.rendered_texts(self._questions, segments))
+
+    def _score(self, texts: tuple[ScoredText, ...]) -> None:
+        step, system = self._step, self._step.contender.system
+        score = Score(
+            model=step.contender.model.path,
+            holdout="",
+            target=str(step.target),
+            adapter=system.adapter,
+            strength=system.strength,
+            reference=step.reference,
+            makes_reference=step.makes_reference,
+            texts=texts,
+            context_tokens=self._context_tokens,
+        )
+        try:
+            job = self._job = JobTask(score, step.target, self._folder, self)
+        except OSError as error:
+            self.ended.emit(drive_error(error, self._folder, "evaluation_unwritable"))
+            return
+        job.progressed.connect(self.progressed)
+        job.ended.connect(self.ended)
+        job.stopped.connect(self.stopped)
+        job.start()

@@ -1,0 +1,159 @@
+"""Who is compared: models with and without adapters and documents, named so that each can be told from the others."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.base import confidentiality
+from app.base.confidentiality import Label
+from app.base.errors import AppError
+from app.base.files import input_file
+from app.base.wording import phrase
+from app.documents.grounding.grounding_record import CollectionRef
+from app.evaluation.records import System
+from app.evaluation.study.studies import ComparedSystem
+from app.inference.local_model import LocalModel
+from app.models import base_models, local_models
+from app.training.runs import lineage, run_folders
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """An adapter (GGUF) in use. `name`: for people; "": the one of the model's card. `label`: of what it was trained
+    on."""
+
+    path: str
+    strength: float = 1.0
+    name: str = ""
+    label: Label = confidentiality.DEFAULT_LABEL
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentScope:
+    """What is asked beside the model."""
+
+    scope: tuple[CollectionRef, ...]
+    label: Label = confidentiality.DEFAULT_LABEL
+    may_quote: bool = True
+    sha256: str = ""  # as of Contender
+
+
+def compared_system(model: LocalModel, tuning: Tuning | None, documents: DocumentScope | None = None) -> ComparedSystem:
+    """`tuning` None: the model by itself, also without the adapter of its card. Without an id.
+
+    Reads a model whose hash is not known whole. Raises AppError("file_unreadable").
+    """
+    scope = documents.scope if documents else ()
+    system = System(
+        id="",
+        name=_name(model, tuning, documents),
+        model=model.path,
+        model_name=model.name,
+        model_sha256=base_models.sha256_of_model(model) if Path(model.path).exists() else "",
+        quantization=model.quantization,
+        size_bytes=model.size_bytes,
+        adapter=tuning.path if tuning else "",
+        strength=tuning.strength if tuning else 1.0,
+        collections=tuple(ref.name for ref in scope),
+        adapter_sha256=adapter_sha256(tuning.path) if tuning else "",
+    )
+    return ComparedSystem(
+        system,
+        model,
+        scope,
+        may_quote=documents.may_quote if documents else True,
+        label=confidentiality.highest_label(
+            (documents.label if documents else confidentiality.DEFAULT_LABEL, trained_on(model, tuning))
+        ),
+        documents_sha256=documents.sha256 if documents else "",
+    )
+
+
+def trained_on(model: LocalModel, tuning: Tuning | None = None) -> Label:
+    """The label of the data that a model of the list or the adapter was trained on."""
+    own = lineage.lineage_of_model(model).label or confidentiality.DEFAULT_LABEL
+    return confidentiality.highest_label((own, tuning.label if tuning is not None else confidentiality.DEFAULT_LABEL))
+
+
+def with_card_adapter(model: LocalModel) -> tuple[LocalModel, Tuning | None]:
+    """As the program answers with it where nothing else is asked for: with the adapter of its card, in its form."""
+    shipped = local_models.adapter_of(model)
+    if shipped is None:
+        return model, None
+    return dataclasses.replace(model, form_id=shipped.form_id), Tuning(str(shipped.path))
+
+
+def numbered(contenders: Iterable[ComparedSystem]) -> tuple[ComparedSystem, ...]:
+    """With ids, and names that no two share."""
+    found: list[ComparedSystem] = []
+    for number, one in enumerate(contenders, start=1):
+        taken = [other.system.name for other in found]
+        name, count = one.system.name, 2
+        while name in taken:
+            name, count = phrase("common.numbered_name", name=one.system.name, n=count), count + 1
+        found.append(dataclasses.replace(one, system=dataclasses.replace(one.system, id=f"s{number}", name=name)))
+    return tuple(found)
+
+
+def four_ways(
+    model: LocalModel, tuned: tuple[LocalModel, Tuning | None] | None, documents: DocumentScope, *, quotes: bool
+) -> tuple[ComparedSystem, ...]:
+    """Base, base with documents, tuned, tuned with documents; with `quotes` also what the program itself does with a
+    model that small: it quotes the documents. `tuned`: the model in the form of its training; without a Tuning it is
+    merged into its file."""
+    asked = dataclasses.replace(documents, may_quote=False)
+    base, after, read = (phrase(f"evaluation.system_way.{way}") for way in ("base", "tuned", "documents"))
+    found = [
+        renamed(compared_system(model, None), base),
+        renamed(compared_system(model, None, asked), phrase("evaluation.system_with", name=base, other=read)),
+    ]
+    if tuned is not None:
+        found += [
+            renamed(compared_system(*tuned), after),
+            renamed(compared_system(*tuned, asked), phrase("evaluation.system_with", name=after, other=read)),
+        ]
+    if quotes:
+        quoted = renamed(compared_system(model, None, documents), phrase("evaluation.system_way.quotes"))
+        found.append(dataclasses.replace(quoted, system=dataclasses.replace(quoted.system, is_quoted=True)))
+    return numbered(found)
+
+
+def adapter_sha256(path: str) -> str:
+    """ "": there is none yet, as of a training to come. Raises AppError("file_unreadable")."""
+    try:
+        return input_file.sha256_of(Path(path))
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise AppError("file_unreadable", path=path, reason=error.strerror or str(error)) from error
+
+
+def adapter_name(path: str) -> str:
+    """A run's folder, or the file."""
+    file = Path(path)
+    return file.parent.name if file.name == run_folders.ADAPTER else file.stem
+
+
+def _name(model: LocalModel, tuning: Tuning | None, documents: DocumentScope | None) -> str:
+    name = model.name
+    if tuning is not None:
+        adapter = tuning.name or phrase("evaluation.system_card_adapter")
+        strength = "" if tuning.strength == 1 else f" x{tuning.strength:g}"
+        name = phrase("evaluation.system_with", name=name, other=f"{adapter}{strength}")
+    elif local_models.adapter_of(model) is not None:
+        name = phrase("evaluation.system_alone", name=name)
+    return (
+        phrase("evaluation.system_with", name=name, other=phrase("evaluation.system_way.documents"))
+        if documents
+        else name
+    )
+
+
+def renamed(one: ComparedSystem, name: str) -> ComparedSystem:
+    return dataclasses.replace(one, system=dataclasses.replace(one.system, name=name))
+
+
+def highest_label(contenders: Sequence[ComparedSystem], others: Sequence[Label] = ()) -> Label:
+    """The highest of all that is asked."""
+    return confidentiality.highest_label((*(one.label for one in contenders), *others), confidentiality.DEFAULT_LABEL)

@@ -1,0 +1,141 @@
+"""What a study asks stays what it was when it began: answers of two states of documents are of neither.
+
+What of a study needs more memory than there is. Systems are asked all the same; a judge is not.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.base.errors import AppError
+from app.base.files import input_file
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.library import Library
+from app.documents.retrieval import excerpts
+from app.evaluation.judge import judge_prompt
+from app.evaluation.study import compared_systems, studies, study_steps
+from app.evaluation.study.studies import ComparedSystem, MadeModel, Study
+from app.inference import gguf, machine, memory_estimate
+from app.inference.gguf import GgufHeader
+from app.inference.machine import MemoryBudget
+from app.inference.memory_estimate import MemoryEstimate
+from app.models import base_models
+
+
+def documents_sha256(database: Path, scope: Sequence[CollectionRef]) -> str:
+    """Of the content of all documents of these collections, wherever the files lie; "" where nothing is asked."""
+    if not scope:
+        return ""
+    library = Library.beside(database)
+    try:
+        known = library.collections()
+        names, ids = {one.name: one.id for one in known}, {one.id for one in known}
+        asked = [names.get(ref.name) or (ref.id if ref.id in ids else 0) for ref in scope]  # it may be renamed
+        found = sorted(one.sha256 for number in asked if number for one in library.documents(number))
+    finally:
+        library.close()
+    return hashlib.sha256("".join(f"{one}\n" for one in found).encode()).hexdigest()
+
+
+def require_unchanged(study: Study, folder: Path, count: int, database: Path) -> None:
+    """Of all that is still to be asked. `count`: of the questions; `database`: of the documents.
+
+    Raises AppError: model_missing, evaluation_model_changed, evaluation_adapter_changed, evaluation_documents_changed,
+    file_unreadable.
+    """
+    waiting = study_steps.unfinished_systems(study, folder, count)
+    known = {one.model.path: one for one in study.contenders}
+    for path in dict.fromkeys(study_steps.root_of(study, one.model.path) for one in waiting):
+        if path in known:
+            _require_model(study, known[path])
+    making = study_steps.files_to_make(study, folder, count)
+    for made in making:
+        if made.source_sha256 and made.source not in known:
+            _require_source(study, made)
+    used = {one.system.adapter: one.system.adapter_sha256 for one in waiting}
+    used |= {one.adapter: one.adapter_sha256 for one in making}
+    for path, sha256 in used.items():
+        if sha256 and compared_systems.adapter_sha256(path) != sha256:
+            raise AppError("evaluation_adapter_changed", id=study.id, path=path)
+    for one in waiting:
+        is_known = bool(one.documents_sha256)
+        if is_known and documents_sha256(database, one.scope) != one.documents_sha256:
+            names = " / ".join(ref.name for ref in one.scope)
+            raise AppError("evaluation_documents_changed", id=folder.name, names=names)
+
+
+def _require_model(study: Study, one: ComparedSystem) -> None:
+    """A file that looks as it did when the list noted it is not read."""
+    path = Path(one.model.path)
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise AppError("model_missing", path=str(path)) from error
+    marks = [(mark.size_bytes, mark.modified_ns) for mark in one.model.files[:1]]
+    if not one.system.model_sha256 or (status.st_size, status.st_mtime_ns) in marks:
+        return
+    if base_models.sha256_of_model(one.model) != one.system.model_sha256:
+        raise AppError("evaluation_model_changed", id=study.id, path=str(path))
+
+
+def _require_source(study: Study, made: MadeModel) -> None:
+    """What is unpacked stands under the hash of its file for others too, so the file is always read."""
+    path = Path(made.source)
+    try:
+        is_same = input_file.sha256_of(path) == made.source_sha256
+    except OSError as error:
+        raise AppError("model_missing", path=str(path)) from error
+    if not is_same:
+        raise AppError("evaluation_model_changed", id=study.id, path=str(path))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MemoryShortage:
+    """`need_bytes`: about, with the study's context, or the judge's."""
+
+    name: str
+    need_bytes: int
+    is_judge: bool = False
+
+
+def memory_shortages(study: Study, folder: Path, there: MemoryBudget) -> list[MemoryShortage]:
+    """Of the systems that are still to be asked, and the judge. Raises AppError("evaluation_damaged")."""
+    count = len(studies.questions_of(folder, study).questions)
+    headers: dict[str, GgufHeader | None] = {}
+    found = []
+    for one in study_steps.unfinished_systems(study, folder, count):
+        root = study_steps.root_of(study, one.model.path)
+        if root not in headers:
+            headers[root] = _header(root)
+        if study.has_likelihoods or not _is_quoted(one):
+            found.append((_needed(one.system.size_bytes, headers[root], study.context_tokens), one.system.name, False))
+    if study.judge is not None:
+        judge = study.judge
+        needed = _needed(judge.size_bytes, _header(judge.path), judge_prompt.CONTEXT_TOKENS)
+        found.append((needed, judge.name, True))
+    return [
+        MemoryShortage(name, needed.total_bytes, is_judge)
+        for needed, name, is_judge in found
+        if machine.judge_memory(needed, there).verdict == "insufficient"
+    ]
+
+
+def _needed(weights: int, root: GgufHeader | None, context_tokens: int) -> MemoryEstimate:
+    """`root`: of what the file is made of, whose cache and buffers it shares; None: a folder, whose weights count."""
+    if root is None:
+        return MemoryEstimate(weights, 0, 0, weights)
+    like = memory_estimate.estimate_memory(root, context_tokens)
+    return dataclasses.replace(like, weights_bytes=weights, total_bytes=like.total_bytes - like.weights_bytes + weights)
+
+
+def _is_quoted(one: ComparedSystem) -> bool:
+    """Whether no model is loaded for it."""
+    return bool(one.scope) and one.may_quote and excerpts.is_known_too_small(one.model)
+
+
+def _header(path: str) -> GgufHeader | None:
+    try:
+        return gguf.read_header(Path(path))
+    except (AppError, OSError):
+        return None

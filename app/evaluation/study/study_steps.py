@@ -1,0 +1,327 @@
+"""What is to be done next in a study, told by what is in its folder: nothing is remembered, so nothing can be wrong.
+
+A file is made when something waits for it, and deleted when nothing does any more: the forms of an 8B model would
+otherwise take 80 GB.
+
+How far a study is, told by its folder: of each training and each system, whatever works on it meanwhile.
+
+What the scoring child measures of a question set: how likely a model finds the reference answers.
+"""
+
+import contextlib
+import dataclasses
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.base.errors import AppError
+from app.base.files.input_file import read_regular
+from app.chat.batch import journal
+from app.chat.batch.journal import BatchAnswer
+from app.evaluation.records import Question
+from app.evaluation.study import studies
+from app.evaluation.study.studies import ComparedSystem, MadeModel, Study, Training
+from app.inference import prompts
+from app.inference.prompts import PromptForm, ScoredText, Segment, Turn
+from app.training.runs import run_folders, run_journal
+from trainer.events import Finished
+
+REFERENCE = "reference-"  # what the names of those files begin with
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLikelihood:
+    """Of the references. `makes_reference`: what the others of its family are compared with."""
+
+    contender: ComparedSystem
+    target: Path
+    reference: str = ""  # a file; "": compared with nothing
+    makes_reference: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAnswers:
+    contender: ComparedSystem
+    seed: int
+    out: Path  # as of `app.chat.batch.journal`
+
+
+Step = MadeModel | Training | PendingLikelihood | PendingAnswers
+
+
+def next_step(study: Study, folder: Path, count: int) -> Step | None:
+    """`count`: of the questions. None: all is measured, and the judge may begin."""
+    for training in study.trainings:
+        if not is_trained(training):
+            return training
+    for contender in study.contenders:
+        for step in _measuring(study, folder, contender, count):
+            return _missing(study, contender.model.path) or step
+    return None
+
+
+def total_steps(study: Study) -> int:
+    """Steps of all, without files that are made."""
+    return len(study.trainings) + len(study.contenders) * (len(study.seeds) + study.has_likelihoods)
+
+
+def done_steps(study: Study, folder: Path, count: int) -> int:
+    """Of `total`."""
+    left = sum(not is_trained(training) for training in study.trainings)
+    left += sum(len(list(_measuring(study, folder, contender, count))) for contender in study.contenders)
+    return total_steps(study) - left
+
+
+def unneeded_files(study: Study, folder: Path, count: int) -> list[Path]:
+    """Files of the study that nothing waits for any more."""
+    needed: set[str] = set()
+    for contender in unfinished_systems(study, folder, count):
+        needed.update(_waited_for(study, contender.model.path))
+    unshared = [Path(made.path) for made in study.made if not made.is_shared and made.path not in needed]
+    references = [path for family, path in _references(study, folder).items() if not _compares(study, folder, family)]
+    return [path for path in (*unshared, *references) if path.exists()]
+
+
+def delete_unneeded(study: Study, folder: Path, count: int) -> None:
+    """Deletes what nothing waits for any more, the checkpoints of runs that have ended too: a GB each at 8B.
+
+    A file that somebody still has open (Windows) goes the next time.
+    """
+    sized = {made.path for made in study.made}
+    for path in unneeded_files(study, folder, count):
+        if str(path) in sized:
+            _note_size(path)
+        with contextlib.suppress(OSError):
+            path.unlink()
+    for training in filter(is_trained, study.trainings):
+        shutil.rmtree(Path(training.folder) / run_folders.CHECKPOINTS, ignore_errors=True)
+
+
+def peak_bytes(study: Study) -> int:
+    """The most that files which are made take at one time, about."""
+    sizes, there, most = {made.path: made.size_bytes for made in study.made}, set[str](), 0
+    shared = {made.path for made in study.made if made.is_shared}
+    for number, contender in enumerate(study.contenders, start=1):
+        there |= set(_waited_for(study, contender.model.path, there.__contains__))
+        most = max(most, sum(sizes[path] for path in there))
+        later = study.contenders[number:]
+        there &= shared.union(*(_waited_for(study, one.model.path, there.__contains__) for one in later))
+    return most
+
+
+def unfinished_systems(study: Study, folder: Path, count: int) -> list[ComparedSystem]:
+    """Those of which something is still to be measured."""
+    return [one for one in study.contenders if next(_measuring(study, folder, one, count), None) is not None]
+
+
+def files_to_make(study: Study, folder: Path, count: int) -> list[MadeModel]:
+    """Files that are still to be made."""
+    paths = {path for one in unfinished_systems(study, folder, count) for path in _waited_for(study, one.model.path)}
+    return [one for one in study.made if one.path in paths and not Path(one.path).exists()]
+
+
+def root_of(study: Study, path: str) -> str:
+    """What a file is made of in the end; a file that is not made: itself."""
+    made = {one.path: one.source for one in study.made}
+    while path in made:
+        path = made[path]
+    return path
+
+
+def is_trained(training: Training) -> bool:
+    """Files alone may be of a run that was killed before it could say how it ended."""
+    folder = Path(training.folder)
+    is_there = (folder / run_folders.HOLDOUT).is_file() and (folder / run_folders.ADAPTER).is_file()
+    return is_there and isinstance(run_journal.replay_status(folder).end, Finished)
+
+
+def answers_path(folder: Path, system_id: str, seed: int) -> Path:
+    return folder / studies.ANSWERS / f"{system_id}-{seed}"
+
+
+def answers_of(folder: Path, system_id: str, seed: int) -> dict[int, BatchAnswer]:
+    """By the question's number, from 1. Raises AppError("batch_journal_damaged")."""
+    return journal.journal_answers(answers_path(folder, system_id, seed))
+
+
+def size_bytes(path: Path) -> int:
+    """Of a file that is there, or was; 0: not known."""
+    try:
+        return path.stat().st_size if path.exists() else int(read_regular(_size_file(path), 32))
+    except (OSError, ValueError):
+        return 0
+
+
+def likelihood_file(folder: Path, system_id: str) -> Path:
+    return folder / studies.LIKELIHOODS / f"{system_id}.json"
+
+
+# ------------------------------------------------------------------------- private
+
+
+def _note_size(path: Path) -> None:
+    """To be known when it is gone; on a full disk it is not."""
+    with contextlib.suppress(OSError):
+        _size_file(path).write_text(str(path.stat().st_size), "ascii")
+
+
+def _size_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.size")
+
+
+def _measuring(
+    study: Study, folder: Path, contender: ComparedSystem, count: int
+) -> Iterator[PendingLikelihood | PendingAnswers]:
+    """What is not measured yet of one system."""
+    system = contender.system
+    if study.has_likelihoods:
+        is_alone = sum(one.family == contender.family for one in study.contenders) == 1
+        reference = None if is_alone else _references(study, folder).get(contender.family)
+        is_first = reference is not None and _first(study, contender.family) is contender
+        target = likelihood_file(folder, system.id)
+        is_lost = is_first and _compares(study, folder, contender.family) and not _exists(reference)
+        if not target.is_file() or is_lost:
+            yield PendingLikelihood(contender, target, str(reference or ""), is_first)
+    for seed in study.seeds:
+        if (
+            journal.journal_answer_count(answers_path(folder, system.id, seed)) < count
+        ):  # to read them all takes seconds each time
+            yield PendingAnswers(contender, seed, answers_path(folder, system.id, seed))
+
+
+def _compares(study: Study, folder: Path, family: str) -> bool:
+    """Whether another one of the family is still to be compared with its first."""
+    others = [one for one in study.contenders if one.family == family and one is not _first(study, family)]
+    return any(not likelihood_file(folder, one.system.id).is_file() for one in others)
+
+
+def _references(study: Study, folder: Path) -> dict[str, Path]:
+    families = dict.fromkeys(one.family for one in study.contenders if one.family)
+    return {family: folder / studies.LIKELIHOODS / f"{REFERENCE}{number}" for number, family in enumerate(families)}
+
+
+def _first(study: Study, family: str) -> ComparedSystem:
+    return next(one for one in study.contenders if one.family == family)
+
+
+def _exists(path: Path | None) -> bool:
+    return path is not None and path.is_file()
+
+
+def _line(study: Study, path: str) -> Iterator[str]:
+    """A file and all that it is made of."""
+    made = {one.path: one for one in study.made}
+    while path in made:
+        yield path
+        path = made[path].source
+
+
+def _waited_for(study: Study, path: str, is_there: Callable[[str], bool] = lambda one: Path(one).exists()) -> list[str]:
+    """A file, and as long as it is not there what it will be made of."""
+    found = []
+    for one in _line(study, path):
+        found.append(one)
+        if is_there(one):
+            break
+    return found
+
+
+def _missing(study: Study, path: str) -> MadeModel | None:
+    """What is to be made first so that there is this file; None: it is there, or none of ours."""
+    by_path = {one.path: one for one in study.made}
+    absent = [by_path[one] for one in _waited_for(study, path) if not Path(one).exists()]
+    return absent[-1] if absent else None
+
+
+@dataclass(frozen=True, slots=True)
+class SystemProgress:
+    """Of one system. `answered` of `questions`, with every seed. `is_measured`: nothing of it is left to be done."""
+
+    id: str
+    name: str
+    answered: int
+    questions: int
+    is_measured: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StudyStatus:
+    """`trained` of `trainings` runs; `done` of `steps`, in which the judge counts as one. `state`: as of Entry."""
+
+    systems: tuple[SystemProgress, ...]
+    trained: int
+    trainings: int
+    done: int
+    steps: int
+    state: str
+
+    @property
+    def answered(self) -> int:
+        """Of `answers`, those of all systems together."""
+        return sum(one.answered for one in self.systems)
+
+    @property
+    def answers(self) -> int:
+        return sum(one.questions for one in self.systems)
+
+
+def study_status(study: Study, folder: Path) -> StudyStatus:
+    """Takes a moment: journals are counted. Raises AppError("evaluation_damaged")."""
+    count = len(studies.questions_of(folder, study).questions)
+    left = {one.system.id for one in unfinished_systems(study, folder, count)}
+    return StudyStatus(
+        tuple(_system_progress(study, folder, count, left)),
+        sum(is_trained(one) for one in study.trainings),
+        len(study.trainings),
+        done_steps(study, folder, count),
+        total_steps(study) + (study.judge is not None),
+        studies.state_of(folder),
+    )
+
+
+def _system_progress(study: Study, folder: Path, count: int, left: set[str]) -> Iterator[SystemProgress]:
+    for one in study.contenders:
+        id = one.system.id
+        answered = sum(min(count, _answered_count(folder, id, seed)) for seed in study.seeds)
+        yield SystemProgress(id, one.system.name, answered, count * len(study.seeds), id not in left)
+
+
+def _answered_count(folder: Path, id: str, seed: int) -> int:
+    try:
+        return journal.journal_answer_count(answers_path(folder, id, seed))
+    except AppError:  # what cannot be read is told when it is gone on with
+        return 0
+
+
+QUESTION_PLACE = (
+    "\ue0f2"  # a private-use character: where the question stands in a prompt that is rendered once for all
+)
+
+
+def likelihood_texts(questions: Iterable[Question], form: PromptForm, system: str = "") -> tuple[ScoredText, ...]:
+    """Each question that has a reference, as it is asked without documents; () where none has."""
+    before = _before_answer(form)
+    return tuple(
+        ScoredText(prompts.build(form, (Turn(one.text),), system), before + one.reference, number)
+        for number, one in enumerate(questions, start=1)
+        if one.reference.strip()
+    )
+
+
+def rendered_texts(questions: Iterable[Question], segments: Sequence[Segment]) -> tuple[ScoredText, ...]:
+    """As `texts`, with the prompt of a foreign template for the question `QUESTION_PLACE`."""
+    return tuple(
+        ScoredText(tuple(_filled(segment, one.text.strip()) for segment in segments), one.reference, number)
+        for number, one in enumerate(questions, start=1)
+        if one.reference.strip()
+    )
+
+
+def _filled(segment: Segment, question: str) -> Segment:
+    return dataclasses.replace(segment, text=segment.text.replace(QUESTION_PLACE, question))
+
+
+def _before_answer(form: PromptForm) -> str:
+    """After "回答:" the space belongs to what the model writes, as it is trained (`trainer.prompt_form`)."""
+    return form.answer.partition("{text}")[0].removeprefix(form.answer_start) if form.is_completion else ""

@@ -1,0 +1,307 @@
+"""What is done to question sets and studies in the list: compared, removed and brought back.
+
+A study from the question what is to be compared to its first step.
+
+What was compared answers questions from now on: its model, and the collections that it was asked with, in a new
+conversation.
+"""
+
+import functools
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QPoint, Qt, Signal
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QMenu, QWidget
+
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.services import background
+from app.base.services.background import LongTask, TaskProgress
+from app.base.wording import phrase
+from app.chat.services.chat_session import ChatSession
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.records import DocumentCollection
+from app.evaluation import question_sets
+from app.evaluation.question_sets import StoredQuestionSet
+from app.evaluation.records import System
+from app.evaluation.report.result_view_data import model_of_system, use_obstacle
+from app.evaluation.services import study_making
+from app.evaluation.services.evaluations import Evaluations
+from app.evaluation.services.study_making import StudyWish
+from app.evaluation.study import studies
+from app.evaluation.study.studies import StudyEntry
+from app.evaluation.ui import study_texts
+from app.evaluation.ui.evaluation_list import Key, ListedEntry, key_of
+from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
+from app.inference.local_model import LocalModel
+from app.uikit.page import Navigation
+from app.uikit.theme import Theme
+
+if TYPE_CHECKING:
+    from app.evaluation.ui.start.study_dialog import StudyDialog
+
+
+class StartStudyAction(QObject):
+    asked = Signal()  # the dialog is open
+    made = Signal(object)  # the new study's folder (Path)
+    failed = Signal(object)  # AppError; what keeps a study from being made the dialog says itself
+
+    def __init__(
+        self,
+        theme: Theme,
+        evaluations: Evaluations,
+        model: StudyDialogModel,
+        is_training: Callable[[], bool],
+        page: QWidget,
+    ) -> None:
+        super().__init__(page)
+        self._theme = theme
+        self._evaluations = evaluations
+        self._is_training = is_training
+        self.model = model
+        self._page = page
+        self._question_set = ""
+        self._is_looking = False
+        self._making: LongTask | None = None
+        self.dialog: StudyDialog | None = None  # while it is open
+
+    def ask(self, question_set: str = "") -> None:
+        """What is to be compared over the set; "": that, too, is chosen. The dialog opens in a moment."""
+        if self._evaluations.is_running or self._is_training():
+            code = "study_busy" if self._evaluations.is_running else "study_beside_training"
+            self.failed.emit(AppError(code))
+        elif self.dialog is not None:
+            self.dialog.activateWindow()  # one study at a time is made
+        else:
+            self._question_set = question_set
+            if not self._is_looking:
+                self._is_looking = True
+                background.run(self.model.look, self._open, self._on_not_looked)
+
+    def start(self, folder: Path) -> None:
+        """Begins, or goes on."""
+        try:
+            self._evaluations.start(folder)
+        except AppError as error:
+            self.failed.emit(error)
+
+    # ------------------------------------------------------------------- private
+
+    def _open(self, found: tuple[list[StoredQuestionSet], bool]) -> None:
+        from app.evaluation.ui.start.study_dialog import StudyDialog
+
+        self._is_looking = False
+        offer = self.model.offer(*found)
+        dialog = self.dialog = StudyDialog(self._theme, self.model, offer, self._page.window(), self._question_set)
+        dialog.wish_made.connect(self._make)
+        dialog.progress.cancelled.connect(self._cancel)
+        dialog.finished.connect(self._on_closed)
+        dialog.open()
+        self.asked.emit()
+
+    def _on_not_looked(self, error: AppError) -> None:
+        self._is_looking = False
+        self.failed.emit(error)
+
+    def _on_closed(self) -> None:
+        self.dialog = None
+
+    def _make(self, wish: StudyWish) -> None:
+        model, models = self.model, tuple(self.model.models())
+
+        def make(progress: TaskProgress) -> Path:
+            folder = study_making.make(wish, model.paths, models, model.trainer())
+            if progress.is_cancelled:
+                shutil.rmtree(folder, ignore_errors=True)
+            progress.check()
+            return folder
+
+        self._making = background.run_long(make, self._on_made, self._on_not_made, cancelled=self._on_cancelled)
+
+    def _cancel(self) -> None:
+        if self._making is not None:
+            self._making.cancel()
+
+    def _on_made(self, folder: Path) -> None:
+        self._making = None
+        if self.dialog is not None:
+            self.dialog.accept()
+        self.made.emit(folder)
+        self.start(folder)
+
+    def _on_not_made(self, error: AppError) -> None:
+        self._making = None
+        if self.dialog is not None:
+            self.dialog.end_making(error)
+
+    def _on_cancelled(self) -> None:
+        self._making = None
+        if self.dialog is not None:
+            self.dialog.end_making()
+
+
+class EvaluationActions(QObject):
+    """Folders are only moved, which takes a moment."""
+
+    changed = Signal()  # the list is to be read anew
+    opened = Signal(object)  # Key: it is to be shown
+    closed = Signal(object)  # Key: it is not to be shown any more
+    evaluate_requested = Signal(str)  # the name of a set
+    rename_requested = Signal()  # the set that is shown
+    compare_requested = Signal(object)  # list[Entry]
+    failed = Signal(object)  # AppError
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+
+    def __init__(
+        self,
+        theme: Theme,
+        where: Paths,
+        open_folder: Callable[[Path], None],
+        page: QWidget,
+        running: Callable[[], Path | None],
+    ) -> None:
+        """`running`: the folder of the study that this window carries out."""
+        super().__init__(page)
+        self._running = running
+        self._theme = theme
+        self._where = where
+        self._open_folder = open_folder
+        self._page = page
+
+    def menu(self, chosen: Sequence[ListedEntry], at: QPoint) -> QMenu:
+        """Shown, with what can be done to these."""
+        menu = QMenu(self._page)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        theme, first = self._theme, chosen[0]
+        if len(chosen) > 1:
+            comparable = finished_studies(chosen)
+            if len(comparable) == len(chosen):
+                compare = functools.partial(self.compare_requested.emit, comparable)
+                menu.addAction(theme.icon("chart-line"), phrase("evaluation.compare_in_one_table"), compare)
+        elif isinstance(first, StoredQuestionSet):
+            if first.versions:
+                evaluate = functools.partial(self.evaluate_requested.emit, first.name)
+                menu.addAction(theme.icon("play"), phrase("evaluation.run_evaluation"), evaluate)
+                rename = menu.addAction(theme.icon("pencil"), phrase("common.rename"), self.rename_requested.emit)
+                rename.setShortcut(QKeySequence("F2"))
+        else:
+            menu.addAction(
+                theme.icon("folder-open"), phrase("common.open_the_folder"), lambda: self._open_folder(first.folder)
+            )
+        menu.addSeparator()
+        remove = menu.addAction(theme.icon("trash-2"), phrase("common.delete"), functools.partial(self.remove, chosen))
+        remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
+        menu.popup(at)
+        return menu
+
+    def remove(self, chosen: Sequence[ListedEntry]) -> None:
+        """Into the bin, as many as can be."""
+        removed: list[ListedEntry] = []
+        failure: AppError | None = None
+        for one in chosen:
+            try:
+                self._remove(one)
+            except AppError as error:
+                failure = error
+                break
+            removed.append(one)
+        if removed:
+            several = phrase("evaluation.n_items_were_deleted", n=len(removed))
+            told = phrase("common.name_was_deleted", name=_name(removed[0]))
+            self.undo_offered.emit(told if len(removed) == 1 else several, functools.partial(self._restore, removed))
+        self.changed.emit()
+        if failure is not None:
+            self.failed.emit(failure)
+
+    # ------------------------------------------------------------------- private
+
+    def _remove(self, one: ListedEntry) -> None:
+        """Raises AppError: study_goes_on, and as `question_sets.remove` and `studies.remove`."""
+        if isinstance(one, StudyEntry) and one.folder == self._running():
+            raise AppError("study_goes_on", id=one.id)
+        self.closed.emit(key_of(one))
+        try:
+            if isinstance(one, StoredQuestionSet):
+                question_sets.remove(self._where.questions, one.name)
+            else:
+                studies.remove(one)
+        except AppError:
+            self.opened.emit(key_of(one))  # again: it is still there
+            raise
+
+    def _restore(self, removed: Sequence[ListedEntry]) -> None:
+        back: list[Key] = []
+        failure: AppError | None = None
+        try:
+            for one in removed:
+                if isinstance(one, StoredQuestionSet):
+                    back.append(("set", question_sets.restore(self._where.questions, one.name).name))
+                else:
+                    back.append(("study", studies.restore(self._where.evaluations, one.id).id))
+        except AppError as error:
+            failure = error
+        self.changed.emit()
+        if back:
+            self.opened.emit(back[0])
+        if failure is not None:
+            self.failed.emit(failure)
+
+
+def finished_studies(chosen: Sequence[ListedEntry]) -> list[StudyEntry]:
+    """Those that have results."""
+    return [one for one in chosen if isinstance(one, StudyEntry) and one.study is not None and one.state == "finished"]
+
+
+def _name(one: ListedEntry) -> str:
+    return one.name if isinstance(one, StoredQuestionSet) else study_texts.study_name(one)
+
+
+class UseCandidateAction(QObject):
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+    failed = Signal(object)  # AppError
+
+    def __init__(
+        self,
+        session: ChatSession,
+        models: Callable[[], Sequence[LocalModel]],
+        collections: Callable[[], Sequence[DocumentCollection]],
+        navigation: Navigation,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._models = models
+        self._collections = collections
+        self._navigation = navigation
+
+    def use(self, system: System) -> None:
+        """Use it on the page 質問, where nothing is asked yet. `failed`: as of `obstacle`, system_no_collection."""
+        try:
+            models = self._models()
+            why_not = use_obstacle(system, models)
+            if why_not is not None:
+                raise why_not
+            model, scope = model_of_system(system, models), self._scope(system)
+            assert model is not None
+        except AppError as error:
+            self.failed.emit(error)
+            return
+        before = self._session.model_id
+        self._session.new()
+        self._session.ask_of(scope)
+        self._session.use_model(model.id)
+        self._navigation.page_requested.emit("ask")
+        if before and before != model.id:
+            said = phrase("evaluation.switched_to_name", name=model.name)
+            self.undo_offered.emit(said, lambda: self._session.use_model(before))
+
+    def _scope(self, system: System) -> tuple[CollectionRef, ...]:
+        """Raises AppError("system_no_collection")."""
+        known = {one.name: one for one in self._collections()}
+        for name in system.collections:
+            if name not in known:
+                raise AppError("system_no_collection", name=system.name, collection=name)
+        return tuple(CollectionRef(known[name].id, name) for name in system.collections)

@@ -1,0 +1,221 @@
+"""What stands at the right of the page 評価: a question set, a study that runs or waits, results, or nothing yet."""
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
+
+from app.base import confidentiality
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import phrase
+from app.evaluation import records
+from app.evaluation.question_sets import StoredQuestionSet
+from app.evaluation.records import Evaluation, ReportSection
+from app.evaluation.study import studies
+from app.evaluation.study.studies import StudyEntry
+from app.evaluation.ui.evaluation_list import Key, ListedEntry, key_of
+from app.uikit.localization import join_facts
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.labels import Label
+
+if TYPE_CHECKING:
+    from app.evaluation.ui.result.result_view import EvaluationResultView
+    from app.evaluation.ui.sets.question_set_view import SetView
+    from app.evaluation.ui.study_view import StudyView
+
+MARGIN_PX = 24
+
+
+class EvaluationEmptyState(QWidget):
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.button = Button(theme, phrase("evaluation.add_a_question_set"), "primary", "plus")
+        self.said = Label(role="heading3", wraps=True)
+        example = phrase("evaluation.for_example_20_questions_that")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
+        column.setSpacing(12)
+        column.addStretch(2)
+        self._example = Label(example, tone="muted", wraps=True)
+        column.addWidget(self.said)
+        column.addWidget(self.button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self._example)
+        column.addStretch(3)
+        self.show_listed(is_listed=False)
+
+    def show_listed(self, *, is_listed: bool) -> None:
+        """`is_listed`: there is something at the left, and the way in, too."""
+        first = phrase("evaluation.add_a_question_set_to")
+        self.said.setText(phrase("evaluation.choose_one_from_the_list") if is_listed else first)
+        self.button.setVisible(not is_listed)
+        self._example.setVisible(not is_listed)
+
+
+class EvaluationContent(QStackedWidget):
+    """`shown` says that title, actions or what can be done may be others by now."""
+
+    shown = Signal()
+    failed = Signal(object)  # AppError
+
+    def __init__(
+        self,
+        theme: Theme,
+        make_set_view: Callable[[], "SetView"],
+        make_study_view: Callable[[], "StudyView"],
+        make_result_view: Callable[[], "EvaluationResultView"],
+    ) -> None:
+        """Each view is made when it is first needed, and kept."""
+        super().__init__()
+        self._make_set_view = make_set_view
+        self._make_study_view = make_study_view
+        self._make_result_view = make_result_view
+        self.entry: ListedEntry | None = None  # of the list; None: nothing, or several of them
+        self.compared: tuple[str, ...] = ()  # ids of the studies that stand in one table
+        self._asked = 0  # counts what was asked for: what was read for something else is not shown
+        self._sets: SetView | None = None
+        self._study: StudyView | None = None
+        self._result: EvaluationResultView | None = None
+        self.nothing = EvaluationEmptyState(theme)
+        self._unreadable = QWidget()  # in place of what cannot be read, which `failed` tells
+        self.addWidget(self.nothing)
+
+    @property
+    def key(self) -> Key | None:
+        return key_of(self.entry) if self.entry is not None else None
+
+    @property
+    def is_empty(self) -> bool:
+        return self.entry is None and not self.compared
+
+    @property
+    def title(self) -> str:
+        """Of results; what else is shown has its name above itself, or none."""
+        if self.compared:
+            return phrase("evaluation.n_results", n=len(self.compared))
+        if isinstance(self.entry, StudyEntry) and self.entry.study is not None and self.currentWidget() is self._result:
+            return join_facts(self.entry.study.name, self.entry.study.set_name)
+        return ""
+
+    @property
+    def header_actions(self) -> Sequence[QWidget]:
+        view: Any = self.currentWidget()
+        if self._result is not None and view is self._result and self.compared:
+            return (self._result.export_button,)  # there is no report of all together
+        return view.header_actions if view in (self._sets, self._result) else ()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a study that runs or can be gone on with is shown."""
+        return self._study is not None and self.currentWidget() is self._study
+
+    @property
+    def is_set(self) -> bool:
+        """Whether a set is shown, which offers its own evaluation."""
+        return isinstance(self.entry, StoredQuestionSet)
+
+    def label_of_set(self) -> confidentiality.Label:
+        """Return that of the set that is shown."""
+        return self._set_view().label_now()
+
+    def rename_set(self) -> None:
+        """Asks for another name of the set that is shown."""
+        if isinstance(self.entry, StoredQuestionSet) and self.entry.versions:
+            self._set_view().rename()
+
+    def show_nothing(self) -> None:
+        self._begin(None)
+        self._put(self.nothing)
+
+    def show_entry(self, entry: ListedEntry) -> None:
+        """`failed` tells of a study that cannot be read; a set says it itself."""
+        if isinstance(entry, StoredQuestionSet):
+            self._show_set(entry)
+            return
+        asked = self._begin(entry)
+        try:
+            study = entry.study or studies.read(entry.folder)  # which says why it could not be read
+        except AppError as error:
+            self._on_unreadable(asked, error)
+            return
+        if entry.state == "finished":
+            background.run(
+                lambda: studies.read_results(entry.folder),
+                functools.partial(self._on_read, asked, entry.folder, study),
+                functools.partial(self._on_unreadable, asked),
+            )
+        else:
+            view = self._study_view()
+            view.show_study(entry)
+            self._put(view)
+
+    def compare(self, entries: Sequence[StudyEntry]) -> None:
+        """The systems of several finished studies of the same questions in one table."""
+        first = entries[0]
+        asked = self._begin(None, tuple(one.id for one in entries))
+
+        def read() -> Evaluation:
+            return records.merge_evaluations([studies.read_results(one.folder)[0] for one in entries])
+
+        show = functools.partial(self._on_combined, asked, first)
+        background.run(read, show, functools.partial(self._on_unreadable, asked))
+
+    # ------------------------------------------------------------------- private
+
+    def _begin(self, entry: ListedEntry | None, compared: tuple[str, ...] = ()) -> int:
+        self._asked += 1
+        self.entry, self.compared = entry, compared
+        return self._asked
+
+    def _put(self, view: QWidget) -> None:
+        if self.indexOf(view) < 0:
+            self.addWidget(view)
+        self.setCurrentWidget(view)
+        self.shown.emit()
+
+    def _show_set(self, kept: StoredQuestionSet) -> None:
+        self._begin(kept)
+        view = self._set_view()
+        view.show_set(kept.name)
+        self._put(view)
+
+    def _on_read(
+        self, asked: int, folder: Path, study: studies.Study, found: tuple[Evaluation, Sequence[ReportSection]]
+    ) -> None:
+        self._show_result(asked, folder, study, *found)
+
+    def _on_combined(self, asked: int, first: StudyEntry, found: Evaluation) -> None:
+        if asked == self._asked and first.study is not None:
+            self._show_result(asked, first.folder, first.study, found, ())
+            self._result_view().tabs.buttons["blind"].hide()  # votes are kept with one study
+
+    def _show_result(
+        self, asked: int, folder: Path, study: studies.Study, found: Evaluation, sections: Sequence[ReportSection]
+    ) -> None:
+        if asked != self._asked:
+            return
+        view = self._result_view()
+        view.show_result(folder, study, found, sections)
+        self._put(view)
+
+    def _on_unreadable(self, asked: int, error: AppError) -> None:
+        """It stays the one that is looked at: the list keeps its place."""
+        if asked == self._asked:
+            self._put(self._unreadable)
+            self.failed.emit(error)
+
+    def _set_view(self) -> "SetView":
+        self._sets = self._sets or self._make_set_view()
+        return self._sets
+
+    def _study_view(self) -> "StudyView":
+        self._study = self._study or self._make_study_view()
+        return self._study
+
+    def _result_view(self) -> "EvaluationResultView":
+        self._result = self._result or self._make_result_view()
+        return self._result

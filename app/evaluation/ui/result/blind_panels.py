@@ -1,0 +1,451 @@
+"""One question at a time, with two answers that have no names.
+
+Before the comparison: which two systems, and how far it is.
+
+Two answers side by side, or one below the other where there is little room. What is long scrolls inside.
+"""
+
+from PySide6.QtCore import QEvent, QObject, QRectF, QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractSlider,
+    QBoxLayout,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.base.wording import phrase
+from app.evaluation.records import Evaluation
+from app.evaluation.report.blind import VOTES, BlindComparison, BlindPair
+from app.evaluation.ui.result import blind_texts
+from app.uikit.localization import join_facts, with_note
+from app.uikit.text.rich_text import RichText
+from app.uikit.theme import Theme
+from app.uikit.untrusted_text import make_harmless
+from app.uikit.widgets.buttons import Button, KeyButton
+from app.uikit.widgets.containers import CARD_SIDE_PX, Card, FlowBox, make_scrollable
+from app.uikit.widgets.labels import Label, Separator, plain_tooltip, set_surface
+
+BOX_PX = 480
+LEAST_NAME_CHARACTERS = 12  # of a system, that the boxes have room for
+
+
+class BlindStartPanel(QWidget):
+    """Names are shown here; they tell nothing of the single question."""
+
+    pair_chosen = Signal()
+    begin_requested = Signal()
+    result_requested = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.first, self.second = (
+            _box(phrase("evaluation.setting_to_compare_1")),
+            _box(phrase("evaluation.setting_to_compare_2")),
+        )
+        self.about = Label(phrase("evaluation.the_answers_of_two_settings"), wraps=True)
+        self.note = Label(phrase("evaluation.which_is_which_stays_hidden"), "caption", "text2", wraps=True)
+        self.facts = Label(tone="text2", wraps=True)
+        self.reason = Label(tone="warning", wraps=True)
+        self.begin_button = Button(theme, phrase("evaluation.start_comparing"))
+        self.result_button = Button(theme, phrase("evaluation.see_the_result_so_far"), "quiet")
+        self._build()
+        self._connect()
+
+    @property
+    def chosen(self) -> tuple[str, str]:
+        """Ids of two systems, which may be the same one."""
+        return self.first.currentData() or "", self.second.currentData() or ""
+
+    def show_systems(self, found: Evaluation, chosen: tuple[str, str]) -> None:
+        for box, wanted in ((self.first, chosen[0]), (self.second, chosen[1])):
+            with QSignalBlocker(box):
+                box.clear()
+                for one in found.systems:
+                    box.addItem(blind_texts.name(one.system.name), one.system.id)
+                box.setCurrentIndex(max(0, box.findData(wanted)))
+            box.setToolTip(plain_tooltip(box.currentText()))
+
+    def show_comparison(self, comparison: BlindComparison | None) -> None:
+        """None: both boxes have the same system."""
+        count = len(comparison.pairing.pairs) if comparison else 0
+        done = len(comparison.votes) if comparison else 0
+        is_revealed = comparison is not None and comparison.is_revealed
+        told = ""
+        if comparison is not None:
+            standing = blind_texts.status(done, count, is_revealed=is_revealed)
+            told = "\n".join(filter(None, (blind_texts.questions(comparison.pairing), standing)))
+        self.facts.setText(told)
+        self.facts.setVisible(bool(told))
+        self.reason.setText(self._reason(comparison, count))
+        self.reason.setVisible(bool(self.reason.text()))
+        self.begin_button.setEnabled(count > 0)
+        self.begin_button.setVisible(done < count or not count)
+        self.begin_button.setText(
+            phrase("evaluation.go_on_comparing") if done else phrase("evaluation.start_comparing")
+        )
+        self.result_button.setText(
+            phrase("evaluation.see_the_result") if is_revealed else phrase("evaluation.see_the_result_so_far")
+        )
+        self.result_button.setVisible(done > 0)
+
+    # ------------------------------------------------------------------- private
+
+    def _reason(self, comparison: BlindComparison | None, count: int) -> str:
+        """Why it cannot begin; "": it can."""
+        if comparison is None:
+            return phrase("evaluation.choose_two_different_settings")
+        return "" if count else phrase("evaluation.there_is_nothing_to_compare")
+
+    def _build(self) -> None:
+        self.card = Card(phrase("evaluation.blind_sheet"))
+        name = Label(phrase("evaluation.settings_to_compare"), tone="text2")
+        name.setBuddy(self.first)
+        boxes = QVBoxLayout()
+        boxes.setSpacing(6)
+        boxes.addWidget(name)
+        for box in (self.first, self.second):
+            row = QHBoxLayout()
+            row.addWidget(box, 1000)
+            row.addStretch(1)
+            boxes.addLayout(row)
+        self.card.column.addWidget(self.about)
+        self.card.column.addWidget(self.note)
+        self.card.column.addLayout(boxes)
+        self.card.column.addWidget(self.facts)
+        self.card.column.addWidget(self.reason)
+        self.card.column.addWidget(FlowBox(self.begin_button, self.result_button))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.card)
+        column.addStretch(1)
+
+    def _connect(self) -> None:
+        for box in (self.first, self.second):
+            box.currentIndexChanged.connect(lambda _: self._on_chosen())
+        self._theme.changed.connect(self._restyle)
+        self._restyle()
+        self.begin_button.clicked.connect(lambda _: self.begin_requested.emit())
+        self.result_button.clicked.connect(lambda _: self.result_requested.emit())
+
+    def _on_chosen(self) -> None:
+        for box in (self.first, self.second):
+            box.setToolTip(plain_tooltip(box.currentText()))  # a long name is cut off in the box
+        self.pair_chosen.emit()
+
+    def _restyle(self) -> None:
+        for box in (self.first, self.second):
+            box.setMaximumWidth(self._theme.px(BOX_PX))
+
+
+def _box(name: str) -> QComboBox:
+    box = QComboBox()
+    box.setAccessibleName(name)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(LEAST_NAME_CHARACTERS)
+    box.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)
+    return box
+
+
+VOTING = dict(zip((Qt.Key.Key_1, Qt.Key.Key_2, Qt.Key.Key_3, Qt.Key.Key_4), VOTES, strict=True))
+SCROLLING = {
+    Qt.Key.Key_Up: QAbstractSlider.SliderAction.SliderSingleStepSub,
+    Qt.Key.Key_Down: QAbstractSlider.SliderAction.SliderSingleStepAdd,
+    Qt.Key.Key_PageUp: QAbstractSlider.SliderAction.SliderPageStepSub,
+    Qt.Key.Key_PageDown: QAbstractSlider.SliderAction.SliderPageStepAdd,
+}
+LEAST_PX = 90  # of what scrolls; with less room the whole panel does
+
+
+class VotingPanel(QWidget):
+    """Has the keyboard itself, so that digits and ← mean what the buttons say wherever one is in here."""
+
+    vote_chosen = Signal(str)  # one of VOTES
+    undo_requested = Signal()
+    result_requested = Signal()
+    leave_requested = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        set_surface(self, "card")
+        self.pair: BlindPair | None = None
+        self.title = Label(phrase("evaluation.blind_sheet"), "heading3")
+        self.progress = Label(tone="text2")
+        self.note = Label(role="caption", tone="text2", wraps=True)
+        self.question = Label(strong=True, wraps=True)
+        self.question.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.answers = AnswersView(theme)
+        self.reference_button = Button(theme, phrase("evaluation.show_the_reference_answer"), "link")
+        self.reference_button.setCheckable(True)
+        self.reference = Label(tone="text2", wraps=True)
+        self.reference.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.buttons = {
+            vote: VoteButton(theme, blind_texts.vote(vote), str(number)) for number, vote in enumerate(VOTES, start=1)
+        }
+        self.undo_button = Button(theme, phrase("evaluation.take_back_the_last_one"), "quiet", "undo-2")
+        self.undo_button.setAccessibleName(with_note(phrase("evaluation.take_back_the_last_one"), "←"))
+        self.undo_button.setToolTip(phrase("evaluation.or_ctrl_z"))
+        self.result_button = Button(theme, phrase("evaluation.see_the_result_so_far"), "quiet")
+        self.leave_button = Button(theme, phrase("evaluation.choose_other_settings"), "quiet")
+        self.agreement = Label(role="caption", tone="text2", wraps=True)
+        self._build()
+        self._connect()
+
+    def show_comparison(self, comparison: BlindComparison) -> None:
+        """Its current pair; where all are decided the last one stays until the result is there."""
+        pair = comparison.current
+        done, count = len(comparison.votes), len(comparison.pairing.pairs)
+        self.progress.setText(blind_texts.progress(done, count))
+        self.note.setText(self._note(is_revealed=comparison.is_revealed))
+        if pair is not None and pair != self.pair:
+            self._show_pair(pair)
+        self.undo_button.setVisible(done > 0)
+        self.result_button.setVisible(done > 0)
+        self.result_button.setText(
+            phrase("evaluation.back_to_the_result")
+            if comparison.is_revealed
+            else phrase("evaluation.see_the_result_so_far")
+        )
+        self.agreement.setText(blind_texts.agreement(comparison.agreement))
+        self.setAccessibleName(join_facts(self.title.text(), self.progress.text(), self.question.text()))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def heightForWidth(self, width: int) -> int:
+        """Qt leaves out what takes any height, whatever it needs at the least."""
+        return super().heightForWidth(width) + self._area.minimumHeight()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.hasFocus():
+            draw_ring(self, self._theme)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """A key that is held down chooses once; those that scroll may be held."""
+        key, is_plain = Qt.Key(event.key()), not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        if is_plain and key in SCROLLING and self.hasFocus():
+            self._area.verticalScrollBar().triggerAction(SCROLLING[key])
+        elif not is_plain or (key not in VOTING and key != Qt.Key.Key_Left):
+            super().keyPressEvent(event)
+        elif event.isAutoRepeat():
+            return
+        elif key in VOTING:
+            self.vote_chosen.emit(VOTING[key])
+        else:
+            self.undo_requested.emit()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.update()
+
+    # ------------------------------------------------------------------- private
+
+    def _show_pair(self, pair: BlindPair) -> None:
+        self.pair = pair
+        self.question.setText(make_harmless(pair.question.text))
+        self.answers.show_answers(pair.a, pair.b)
+        reference = make_harmless(pair.question.reference.strip())
+        self.reference.setText(reference)
+        self.reference_button.setVisible(bool(reference))
+        self.reference_button.setChecked(False)
+        self._show_reference()
+        self._area.verticalScrollBar().setValue(0)
+
+    def _note(self, *, is_revealed: bool) -> str:
+        if is_revealed:
+            return phrase("evaluation.what_you_choose_after_the")
+        return phrase("evaluation.which_is_which_stays_hidden")
+
+    def _build(self) -> None:
+        self.setAccessibleDescription(phrase("evaluation.1_a_is_better_2"))
+        head = QHBoxLayout()
+        head.setSpacing(12)
+        head.addWidget(self.title, 1)
+        head.addWidget(self.progress)
+        inside = QWidget()
+        content = QVBoxLayout(inside)
+        content.setContentsMargins(CARD_SIDE_PX, 0, CARD_SIDE_PX, 8)
+        content.setSpacing(10)
+        content.addWidget(self.note)
+        content.addWidget(self.question)
+        content.addWidget(self.answers, 1000)
+        content.addWidget(self.reference_button, 0, Qt.AlignmentFlag.AlignLeft)
+        content.addWidget(self.reference)
+        content.addWidget(self.agreement)
+        content.addStretch(1)
+        self._area = make_scrollable(inside)
+        self._area.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # what is left, at any height
+        foot = QVBoxLayout()
+        foot.setContentsMargins(CARD_SIDE_PX, 8, CARD_SIDE_PX, 10)
+        foot.setSpacing(6)
+        foot.addWidget(FlowBox(*self.buttons.values()))
+        foot.addWidget(FlowBox(self.undo_button, self.result_button, self.leave_button))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(1, 1, 1, 1)
+        column.setSpacing(0)
+        head.setContentsMargins(CARD_SIDE_PX, 11, CARD_SIDE_PX, 6)
+        column.addLayout(head)
+        column.addWidget(self._area, 1)
+        column.addWidget(Separator())
+        column.addLayout(foot)
+        self._theme.changed.connect(self._restyle)
+        self._restyle()
+
+    def _connect(self) -> None:
+        for vote, button in self.buttons.items():
+            button.clicked.connect(lambda _=False, vote=vote: self.vote_chosen.emit(vote))
+        self.reference_button.toggled.connect(self._show_reference)
+        self.undo_button.clicked.connect(lambda _: self.undo_requested.emit())
+        self.result_button.clicked.connect(lambda _: self.result_requested.emit())
+        self.leave_button.clicked.connect(lambda _: self.leave_requested.emit())
+
+    def _show_reference(self, *_: object) -> None:
+        is_shown = self.reference_button.isChecked()
+        self.reference.setVisible(is_shown and bool(self.reference.text()))
+        self.reference_button.setText(
+            phrase("evaluation.hide_the_reference_answer")
+            if is_shown
+            else phrase("evaluation.show_the_reference_answer")
+        )
+
+    def _restyle(self) -> None:
+        self._area.setMinimumHeight(self._theme.px(LEAST_PX))
+
+
+class VoteButton(KeyButton):
+    """A click leaves the keyboard with the panel, where the digits and ← go on working."""
+
+    def __init__(self, theme: Theme, text: str, key: str) -> None:
+        super().__init__(theme, text, key)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Qt would go to the button before this one."""
+        if event.key() == Qt.Key.Key_Left:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
+
+ANSWER_WIDE_PX = 620
+ANSWER_LEAST_PX = 52  # of a text
+MOST_PX, MOST_STACKED_PX = 380, 220  # that a text asks for; where there is more room it takes it
+ANSWER_SIDE_PX = 12
+
+
+class AnswersView(QWidget):
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.a, self.b = AnswerBox(theme, "A"), AnswerBox(theme, "B")
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(12)
+        self._row.addWidget(self.a, 1)
+        self._row.addWidget(self.b, 1)
+        theme.changed.connect(self._fit)
+
+    def show_answers(self, a: str, b: str) -> None:
+        self.a.show_answer(a)
+        self.b.show_answer(b)
+        self._fit()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Both have the height of the longer one where they stand side by side."""
+        theme = self._theme
+        is_row = self.width() >= theme.px(ANSWER_WIDE_PX)
+        self._row.setDirection(QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom)
+        width = (self.width() - self._row.spacing()) // 2 if is_row else self.width()
+        heights = [box.fit(width) for box in (self.a, self.b)]
+        if is_row:
+            heights = [max(heights)] * 2
+        least, most = theme.px(ANSWER_LEAST_PX), theme.px(MOST_PX if is_row else MOST_STACKED_PX)
+        for box, height in zip((self.a, self.b), heights, strict=True):
+            box.area.setMinimumHeight(min(most, max(least, height)))
+            box.area.setMaximumHeight(max(most, height))
+
+
+class AnswerBox(QFrame):
+    """Plain text as it was written: it can be selected and copied, and links in it lead nowhere."""
+
+    def __init__(self, theme: Theme, letter: str) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setProperty("surface", "raised")
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
+        self.title = Label(letter, "heading3")
+        self.text = RichText(theme)
+        self.text.setAccessibleName(phrase("evaluation.answer_letter", letter=letter))
+        self.text.setTabChangesFocus(True)
+        self.text.setAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled, False)  # digits are commands here
+        self.text.installEventFilter(self)
+        self.area = QScrollArea()
+        self.area.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # `AnswersView` sets its height
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setWidget(self.text)
+        self.area.viewport().setAutoFillBackground(False)
+        self.text.setAutoFillBackground(False)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(ANSWER_SIDE_PX, 8, ANSWER_SIDE_PX, ANSWER_SIDE_PX)
+        column.setSpacing(4)
+        column.addWidget(self.title)
+        column.addWidget(self.area, 1)
+        column.addStretch(0)  # else a low text would stand in the middle of a high box
+        theme.changed.connect(self._show)
+        self._answer = ""
+
+    def show_answer(self, answer: str) -> None:
+        self._answer = answer
+        self._show()
+        self.area.verticalScrollBar().setValue(0)
+
+    def fit(self, width: int) -> int:
+        """The height of the text in a box of that width. Room for the scroll bar is kept in any case."""
+        bar = self.area.verticalScrollBar().sizeHint().width()
+        return self.text.fit(max(self._theme.px(60), width - 2 * ANSWER_SIDE_PX - bar - 2))
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.FocusIn, QEvent.Type.FocusOut):
+            self.update()
+        return False
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.text.hasFocus():
+            draw_ring(self, self._theme)
+
+    def _show(self) -> None:
+        self.text.setFont(self._theme.font("reading"))
+        self.text.show_plain(self._answer or phrase("evaluation.no_answer"))
+
+
+def draw_ring(widget: QWidget, theme: Theme) -> None:
+    """Around a whole widget that has the keyboard."""
+    painter = QPainter(widget)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    width, radius = theme.metric("focus_ring"), theme.metric("radius_card")
+    painter.setPen(QPen(theme.color("accent"), width))
+    inset = width / 2
+    painter.drawRoundedRect(QRectF(widget.rect()).adjusted(inset, inset, -inset, -inset), radius, radius)

@@ -1,0 +1,105 @@
+"""What the blind comparison says of votes, of its result and of the judge."""
+
+from app.base.wording import phrase
+from app.evaluation.judge.paired_statistics import LEAST_DECIDED
+from app.evaluation.report.blind import LEAST_ANSWERS, BlindOutcome, BlindPairing, JudgeAgreement, Vote
+from app.uikit.untrusted_text import make_harmless
+
+
+def vote(kind: Vote) -> str:
+    return {
+        "a_better": phrase("evaluation.blind_vote.a_better"),
+        "b_better": phrase("evaluation.blind_vote.b_better"),
+        "same": phrase("evaluation.about_equal"),
+        "both_wrong": phrase("evaluation.both_wrong"),
+    }[kind]
+
+
+def progress(done: int, count: int) -> str:
+    return phrase("evaluation.a_of_b", a=f"{done:,}", b=f"{count:,}")
+
+
+def questions(pairing: BlindPairing) -> str:
+    count, equal = f"{len(pairing.pairs):,}", f"{pairing.equal:,}"
+    if not pairing.equal:
+        return phrase("evaluation.questions_to_compare_n", n=count)
+    told = phrase("evaluation.questions_to_compare_n_left")
+    return told.format(n=count, equal=equal)
+
+
+def status(done: int, count: int, *, is_revealed: bool) -> str:
+    """Nothing where nothing was chosen yet."""
+    if not done:
+        return ""
+    told = phrase("evaluation.decided_a_of_b")
+    if is_revealed and done < count:
+        told = phrase("evaluation.decided_a_of_b_the")
+    return told.format(a=f"{done:,}", b=f"{count:,}")
+
+
+def name(text: str) -> str:
+    """Of a system: people give it."""
+    return make_harmless(text).replace("\n", " ")
+
+
+# ------------------------------------------------------------------------- result
+
+
+def verdict(found: BlindOutcome) -> str:
+    names = {"first": name(found.first.name), "second": name(found.second.name)}
+    match found.verdict:
+        case "few":
+            told = phrase("evaluation.one_of_both_was_chosen")
+            return told.format(n=f"{found.decided:,}", least=LEAST_DECIDED)
+        case "unclear":
+            return phrase("evaluation.neither_is_clearly_better_the")
+        case _:
+            return phrase("evaluation.name_was_chosen_more_often", name=names[found.verdict])
+
+
+def difference(found: BlindOutcome) -> str:
+    """Nothing of too few votes, nor of an interval that would say more than the verdict."""
+    is_surer = found.difference is not None and found.verdict == "unclear" and not found.difference.holds_zero
+    if found.difference is None or found.verdict == "few" or is_surer:
+        return ""
+    mean, low, high = (_signed(value) for value in (found.difference.mean, found.difference.low, found.difference.high))
+    told = phrase("evaluation.difference_of_preference_d_95")
+    names = {"first": name(found.first.name), "second": name(found.second.name)}
+    return told.format(d=mean, lo=low, hi=high, **names)
+
+
+def when_open(count: int) -> str:
+    told = phrase("evaluation.n_of_them_were_chosen")
+    return told.format(n=f"{count:,}")
+
+
+def left(count: int) -> str:
+    return phrase("evaluation.left_to_decide_n", n=f"{count:,}") if count else ""
+
+
+# -------------------------------------------------------------------------- judge
+
+
+def agreement(found: JudgeAgreement) -> str:
+    if not found.has_judge:
+        return phrase("evaluation.there_is_no_judge_so")
+    if found.most < LEAST_ANSWERS:
+        told = phrase("evaluation.there_is_no_agreement_only")
+        return told.format(n=f"{found.most:,}")
+    if found.wanting:
+        told = phrase("evaluation.agreement_with_the_judge_appears")
+        return told.format(n=found.wanting)
+    facts = {"n": f"{found.n:,}", "same": f"{found.same:,}"}
+    if found.kappa is None:
+        told = phrase("evaluation.you_and_the_judge_chose")
+        return told.format(**facts)
+    told = phrase("evaluation.agreement_with_the_judge_is")
+    return told.format(k=_plain(found.kappa), **facts)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "\u2212")
+
+
+def _plain(value: float) -> str:
+    return f"{value:.2f}".replace("-", "\u2212")

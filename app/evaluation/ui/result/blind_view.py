@@ -1,0 +1,395 @@
+"""ブラインド比較: the two systems are chosen, their answers compared without names, and the result is shown."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QApplication, QStackedWidget, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error, phrase
+from app.evaluation.records import Evaluation
+from app.evaluation.report import blind
+from app.evaluation.report.blind import BlindComparison, BlindFile, BlindOutcome, Vote, Voted
+from app.evaluation.ui.result import blind_texts
+from app.evaluation.ui.result.blind_panels import BlindStartPanel, VotingPanel
+from app.uikit.localization import format_percent, join_facts
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox, make_scrollable
+from app.uikit.widgets.labels import Label, announce
+
+Read = tuple[int, AppError | None, BlindFile | AppError]  # which reading, why, and what came of it
+Written = tuple[BlindFile | None, BlindComparison | None, Callable[[], None], AppError | None]
+TABLE_PX = 640  # in a wider one the eye loses the line
+
+
+class BlindResultPanel(QWidget):
+    go_on_requested = Signal()
+    undo_requested = Signal()
+    leave_requested = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.verdict = Label(strong=True, wraps=True)
+        self.difference = Label(tone="text2", wraps=True)
+        self.table = CardGrid()
+        self._theme = theme
+        self.agreement = Label(wraps=True)
+        self.when_open = Label(tone="warning", wraps=True)
+        self.left = Label(tone="text2", wraps=True)
+        self.go_on_button = Button(theme, phrase("evaluation.go_on_comparing"))
+        self.undo_button = Button(theme, phrase("evaluation.take_back_the_last_one"), "quiet", "undo-2")
+        self.undo_button.setToolTip("Ctrl+Z")
+        self.leave_button = Button(theme, phrase("evaluation.choose_other_settings"), "quiet")
+        self.rows: list[tuple[str, str, str]] = []  # of the table, as they are shown
+        self._build()
+        self.go_on_button.clicked.connect(lambda _: self.go_on_requested.emit())
+        self.undo_button.clicked.connect(lambda _: self.undo_requested.emit())
+        self.leave_button.clicked.connect(lambda _: self.leave_requested.emit())
+
+    def show_outcome(self, found: BlindOutcome, comparison: BlindComparison) -> None:
+        """`found`: of the comparison."""
+        left = len(comparison.pairing.pairs) - found.n
+        told = (
+            (self.verdict, blind_texts.verdict(found)),
+            (self.difference, blind_texts.difference(found)),
+            (self.agreement, blind_texts.agreement(found.agreement)),
+            (self.when_open, blind_texts.when_open(found.when_open) if found.when_open else ""),
+            (self.left, blind_texts.left(left)),
+        )
+        for label, text in told:
+            label.setText(text)
+            label.setVisible(bool(text))
+        self.go_on_button.setVisible(left > 0)
+        self.undo_button.setVisible(found.n > 0)
+        self._fill(found)
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        self.card = Card(phrase("evaluation.result_of_the_blind_comparison"))
+        for widget in (self.verdict, self.difference, self.table, self.when_open, self.agreement, self.left):
+            self.card.column.addWidget(widget)
+        self.card.column.addWidget(FlowBox(self.go_on_button, self.undo_button, self.leave_button))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.card)
+        column.addStretch(1)
+        self._theme.changed.connect(self._restyle)
+        self._restyle()
+
+    def _restyle(self) -> None:
+        self.table.setMaximumWidth(self._theme.px(TABLE_PX))
+
+    def _fill(self, found: BlindOutcome) -> None:
+        counts = (
+            (phrase("evaluation.blind_verdict.first", name=blind_texts.name(found.first.name)), found.first_wins),
+            (phrase("evaluation.blind_verdict.first", name=blind_texts.name(found.second.name)), found.second_wins),
+            (blind_texts.vote("same"), found.same),
+            (blind_texts.vote("both_wrong"), found.both_wrong),
+        )
+        self.rows = [(name, f"{count:,}", format_percent(count / max(1, found.n))) for name, count in counts]
+        self.rows.append((phrase("evaluation.total"), f"{found.n:,}", ""))
+        table = self.table
+        table.clear()
+        heads = (phrase("evaluation.blind_column.vote"), phrase("evaluation.questions"), phrase("evaluation.share"))
+        for column, head in enumerate(heads):
+            table.put(Label(head, "caption", "muted"), column, is_number=column > 0)
+            table.grid.setColumnStretch(column, 1 if column == 0 else 0)
+        table.rule(len(heads))
+        for at, cells in enumerate(self.rows):
+            for column, cell in enumerate(cells):
+                label = Label(cell, wraps=column == 0, strong=at == len(self.rows) - 1)
+                if column and cell:
+                    label.setAccessibleName(join_facts(cells[0], heads[column], cell))
+                table.put(label, column, is_number=column > 0)
+            if at + 1 < len(self.rows):
+                table.rule(len(heads))
+            else:
+                table.next_row()
+
+
+class BlindView(QWidget):
+    """The disk is read and written in the background, one thing at a time. The next question comes when the choice on
+    this one is kept; what is pressed until then is of a question that is decided already, and does nothing."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._folder: Path | None = None
+        self._found: Evaluation | None = None
+        self._kept: BlindFile | None = None
+        self._comparison: BlindComparison | None = None
+        self._asked = 0  # of the reading that is waited for
+        self._is_busy = False  # something is being read or written
+        self._reckoned: tuple[Voted, ...] | None = None  # the votes of which the result is being reckoned
+        self.banner = Banner(theme)
+        self.nothing = Label(tone="text2", wraps=True)
+        self.start = BlindStartPanel(theme)
+        self.voting = VotingPanel(theme)
+        self.result = BlindResultPanel(theme)
+        self._build()
+        self._connect()
+
+    def show_study(self, folder: Path, found: Evaluation) -> None:
+        """One whose results are there; shown again, it stays where it is."""
+        if folder == self._folder and found is self._found:
+            return
+        self._folder, self._found, self._kept, self._comparison = folder, found, None, None
+        self.banner.hide()
+        self._show(self.nothing)
+        self._asked += 1
+        if len(found.systems) > 1:
+            self.nothing.setText(phrase("evaluation.loading"))
+            self._read()
+        else:
+            self.nothing.setText(phrase("evaluation.there_is_one_setting_only"))
+
+    @property
+    def comparison(self) -> BlindComparison | None:
+        """Of the two systems that are chosen; None: the same one twice, or nothing to compare."""
+        return self._comparison
+
+    @property
+    def panel(self) -> QWidget:
+        """The one that is shown."""
+        return self._panels[self.stack.currentIndex()]
+
+    # --------------------------------------------------------------------- keys
+
+    def event(self, event: QEvent) -> bool:
+        """Ctrl+Z is ours before it is the window's."""
+        if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.ShortcutOverride:
+            return super().event(event)
+        is_ours = event.matches(QKeySequence.StandardKey.Undo) and self._can_undo
+        if is_ours:
+            event.accept()
+        return is_ours or super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not (event.matches(QKeySequence.StandardKey.Undo) and self._can_undo):
+            super().keyPressEvent(event)
+        elif not event.isAutoRepeat():
+            self.undo()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    # ---------------------------------------------------------------- comparing
+
+    def vote(self, vote: Vote) -> None:
+        if self._comparison is not None:
+            self._write(partial(self._comparison.vote, vote), partial(self._on_voted, vote))
+
+    def undo(self) -> None:
+        if self._comparison is not None and self._comparison.votes:
+            self._write(self._comparison.undo, self._on_undone)
+
+    def go_on(self) -> None:
+        """From the first question that is not decided."""
+        if self._comparison is None or self._comparison.current is None:
+            return
+        has_keyboard = self._has_keyboard
+        self.voting.show_comparison(self._comparison)
+        self._show(self.voting)
+        if has_keyboard:
+            self.voting.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def show_result(self) -> None:
+        """From now on the names are known."""
+        if self._comparison is not None and self._comparison.votes:
+            self._write(self._comparison.reveal, self._reckon)
+
+    # ----------------------------------------------------------------- building
+
+    def _build(self) -> None:
+        self.nothing.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.stack = QStackedWidget()
+        self._panels: tuple[QWidget, ...] = (self.nothing, self.start, self.voting, self.result)
+        for panel in self._panels:
+            self.stack.addWidget(panel if panel is self.nothing else make_scrollable(panel))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.banner)
+        column.addWidget(self.stack, 1)
+
+    def _connect(self) -> None:
+        self.start.pair_chosen.connect(self._choose_pair)
+        self.start.begin_requested.connect(self.go_on)
+        self.voting.vote_chosen.connect(self.vote)
+        self.result.go_on_requested.connect(self.go_on)
+        self.banner.action_requested.connect(self._on_action)
+        for asked in (self.start.result_requested, self.voting.result_requested):
+            asked.connect(self.show_result)
+        for asked in (self.voting.undo_requested, self.result.undo_requested):
+            asked.connect(self.undo)
+        for asked in (self.voting.leave_requested, self.result.leave_requested):
+            asked.connect(self._on_leave)
+
+    # ------------------------------------------------------------------ private
+
+    def _next_question(self) -> str:
+        pair = self._comparison.current if self._comparison is not None else None
+        return pair.question.text if pair is not None else ""
+
+    @property
+    def _can_undo(self) -> bool:
+        """Also while something is written, or the key would be the window's."""
+        is_there = self.panel in (self.voting, self.result) and self._comparison is not None
+        return is_there and (self._is_busy or bool(self._comparison and self._comparison.votes))
+
+    @property
+    def _has_keyboard(self) -> bool:
+        focused = QApplication.focusWidget()
+        return focused is not None and self.isAncestorOf(focused)
+
+    def _read(self, why: AppError | None = None) -> None:
+        """The votes that are kept. `why`: they are read once more, and what is shown stays where it is."""
+        assert self._folder is not None
+        self._is_busy = True
+        asked, folder = self._asked, self._folder
+
+        def read() -> Read:
+            try:
+                return asked, why, BlindFile(folder)
+            except AppError as error:
+                return asked, why, error
+
+        background.run(read, self._on_read, self._on_failed)
+
+    def _on_read(self, read: Read) -> None:
+        asked, why, kept = read
+        if asked != self._asked or self._found is None:
+            return  # another study is shown meanwhile
+        self._is_busy = False
+        if isinstance(kept, AppError):
+            self._kept = self._comparison = None
+            self.nothing.setText("")
+            self._show(self.nothing)
+            self._tell(kept, can_retry=True)
+            return
+        self._kept = kept
+        if why is not None:
+            self._show_anew()
+            self._tell(why)
+        elif (chosen := blind.suggested_systems(self._found)) is not None:
+            self.start.show_systems(self._found, chosen)
+            self._choose_pair()
+            self._show(self.start)
+
+    def _write(self, work: Callable[[], None], after: Callable[[], None]) -> None:
+        """`after`: where it is kept, and the same two systems are still compared."""
+        if self._is_busy:
+            return
+        self._is_busy = True
+        kept, comparison = self._kept, self._comparison
+
+        def write() -> Written:
+            try:
+                work()
+            except AppError as error:
+                return kept, comparison, after, error
+            return kept, comparison, after, None
+
+        background.run(write, self._on_written, self._on_failed)
+
+    def _on_written(self, written: Written) -> None:
+        """Where somebody else was faster, what they chose is shown."""
+        kept, comparison, after, error = written
+        is_same_study = kept is self._kept
+        if is_same_study:
+            self._is_busy = False
+        if error is not None:
+            if error.code == "blind_changed" and is_same_study:
+                self._read(error)
+            else:
+                self._tell(error)
+        elif is_same_study:
+            self.banner.hide()
+            if comparison is self._comparison:
+                after()
+            elif self.panel is self.start:
+                self.start.show_comparison(self._comparison)
+
+    def _on_voted(self, vote: Vote) -> None:
+        comparison = self._comparison
+        assert comparison is not None
+        done, count = len(comparison.votes), len(comparison.pairing.pairs)
+        announce(
+            self.voting, join_facts(blind_texts.vote(vote), blind_texts.progress(done, count), self._next_question())
+        )
+        self.voting.show_comparison(comparison)
+        if comparison.current is None:
+            self.show_result()
+
+    def _on_undone(self) -> None:
+        self.go_on()
+        announce(self.voting, phrase("evaluation.the_last_choice_was_taken"))
+
+    def _reckon(self) -> None:
+        comparison = self._comparison
+        assert comparison is not None
+        votes = self._reckoned = comparison.votes
+        background.run(partial(blind.blind_outcome, comparison.pairing, votes), self._on_reckoned, self._tell)
+
+    def _choose_pair(self) -> None:
+        one, other = self.start.chosen
+        self._comparison = None
+        if self._found is not None and self._kept is not None and one != other:
+            self._comparison = BlindComparison(blind.blind_pairing(self._found, one, other), self._kept)
+        self.start.show_comparison(self._comparison)
+
+    def _show(self, panel: QWidget) -> None:
+        self.stack.setCurrentIndex(self._panels.index(panel))
+        first = {self.start: self.start.first, self.result: self.result.leave_button}
+        self.setFocusProxy(first.get(panel, panel))
+
+    def _show_anew(self) -> None:
+        self._choose_pair()
+        if self._comparison is None or self.panel is self.start:
+            return
+        if self._comparison.current is None:
+            self._show(self.start)
+        else:
+            self.go_on()
+
+    def _on_reckoned(self, found: BlindOutcome) -> None:
+        comparison = self._comparison
+        if comparison is None or self._reckoned is None or comparison.votes != self._reckoned:
+            return  # another pair, or one more vote since
+        self._reckoned = None
+        has_keyboard = self._has_keyboard
+        self.result.show_outcome(found, comparison)
+        self._show(self.result)
+        if has_keyboard:
+            after = self.result.go_on_button if comparison.current is not None else self.result.leave_button
+            after.setFocus(Qt.FocusReason.OtherFocusReason)
+        announce(self.result, self.result.verdict.text())
+
+    def _on_leave(self) -> None:
+        has_keyboard = self._has_keyboard
+        self._choose_pair()
+        self._show(self.start)
+        if has_keyboard:
+            self.start.first.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _on_action(self, _key: str) -> None:
+        """Once more, after the damaged file was moved away."""
+        folder, found, self._found = self._folder, self._found, None
+        if folder is not None and found is not None:
+            self.show_study(folder, found)
+
+    def _on_failed(self, error: AppError) -> None:
+        self._is_busy = False
+        self._tell(error)
+
+    def _tell(self, error: AppError, *, can_retry: bool = False) -> None:
+        said = describe_error(error)
+        actions = (("again", phrase("common.read_again")),) if can_retry else ()
+        self.banner.show_message("danger", said.message, said.next, actions)

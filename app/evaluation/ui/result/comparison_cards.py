@@ -1,0 +1,351 @@
+"""Every system in a row: its mean with the interval, in numbers and drawn, and what else is known of it.
+
+Rows of labels and drawings, some of them on a ground of their own.
+
+差と確からしさ: pairs of systems, how far they lie apart, and whether that may be chance.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QRect, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.wording import phrase
+from app.evaluation.report.result_view_data import ResultViewData, SystemDifference, SystemViewData
+from app.evaluation.ui.result import result_texts
+from app.evaluation.ui.result.score_plots import Axis, AxisScale, SpanRow, scale_of
+from app.uikit.localization import join_facts, with_note
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import Card, CardGrid, FlowBox
+from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
+
+INDENT_PX, ROW_PX, PAD_PX = 8, 34, 4
+
+
+class RowGrid(CardGrid):
+    """As `CardGrid`, whose rows touch each other, so that a plot can go on from one to the next."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._grounds: dict[int, str] = {}
+        self.grid.setVerticalSpacing(0)
+        self.grid.setHorizontalSpacing(10)
+        theme.changed.connect(self.update)
+
+    def ground(self, token: str) -> None:
+        """Of the row that is being filled. `token`: a colour of the theme."""
+        self._grounds[self._row] = token
+
+    def put(self, widget: QWidget, column: int, *, span: int = 1, is_number: bool = False) -> None:
+        if isinstance(widget, QLabel):
+            widget.setMinimumHeight(self._theme.px(ROW_PX))
+            widget.setContentsMargins(0, PAD_PX, 0, PAD_PX)
+            if column == 0 or is_number:
+                widget.setIndent(self._theme.px(INDENT_PX))
+        super().put(widget, column, span=span, is_number=is_number)
+
+    def clear(self) -> None:
+        super().clear()
+        self._grounds.clear()
+        for column in range(self.grid.columnCount()):
+            self.grid.setColumnMinimumWidth(column, 0)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """The grounds lie under the row, not beside its widgets, which would be another layer for every reader."""
+        painter = QPainter(self)
+        for row, token in self._grounds.items():
+            if (item := self.grid.itemAtPosition(row, 0)) is not None:  # `cellRect` is empty where texts wrap
+                cell = item.geometry()
+                painter.fillRect(QRect(0, cell.top(), self.width(), cell.height()), self._theme.color(token))
+        painter.end()
+
+
+NAME_PX, PLOT_PX, COLUMN_PX = 150, 150, 84
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonColumn:
+    """`is_drawn`: what the plot shows; it stands before that."""
+
+    name: str
+    said: Callable[[SystemViewData], str]
+    is_drawn: bool = False
+
+
+class ComparisonCard(Card):
+    """Hidden where no system was asked."""
+
+    use_requested = Signal(object)  # System
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("")
+        self._theme = theme
+        self._found: ResultViewData | None = None
+        self._is_wide = True
+        self.about = Label(role="caption", tone="text2", wraps=True)
+        self.rows = RowGrid(theme)
+        self.column.addWidget(self.about)
+        self.column.addWidget(self.rows)
+        self.hide()
+
+    def show_result(self, found: ResultViewData) -> None:
+        self._found = found
+        self.setVisible(bool(found.systems))
+        count = len(found.systems)
+        self.title.setText(
+            phrase("evaluation.n_systems_compared", n=count) if count > 1 else phrase("evaluation.results")
+        )
+        self.about.setText(
+            result_texts.measured_by(found) if found.measure else phrase("evaluation.no_answer_has_a_score")
+        )
+        self._is_wide = self._fits()
+        self._fill(found)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self._found is not None and self._fits() != self._is_wide:
+            self._is_wide = not self._is_wide
+            self._fill(self._found)
+
+    # ------------------------------------------------------------------- private
+
+    def _fits(self) -> bool:
+        columns = self._columns(self._found) if self._found else []
+        return self.width() >= self._theme.px(NAME_PX + PLOT_PX + COLUMN_PX * (len(columns) + 1))
+
+    def _columns(self, found: ResultViewData) -> list[ComparisonColumn]:
+        """Of those beside name and plot, the ones in which anything is known."""
+        digits = found.digits
+        all_: list[ComparisonColumn] = [
+            ComparisonColumn(
+                phrase("evaluation.mean"), lambda one: result_texts.number(one.mean, digits), is_drawn=True
+            ),
+            ComparisonColumn(result_texts.interval(), lambda one: result_texts.span(one.span, digits), is_drawn=True),
+            ComparisonColumn(phrase("evaluation.full_score"), lambda one: result_texts.percent(one.perfect)),
+            ComparisonColumn(phrase("evaluation.right_citations"), lambda one: result_texts.percent(one.citation)),
+            ComparisonColumn(phrase("evaluation.abstained"), lambda one: result_texts.share(one.abstained)),
+            ComparisonColumn(phrase("evaluation.s_question"), lambda one: result_texts.number(one.seconds, 1)),
+        ]
+        if found.kind != "documents":
+            all_.append(
+                ComparisonColumn(phrase("common.size"), lambda one: result_texts.gigabytes(one.system.size_bytes))
+            )
+        return [one for one in all_ if any(one.said(system) != result_texts.NONE for system in found.systems)]
+
+    def _fill(self, found: ResultViewData) -> None:
+        self.rows.clear()
+        spans = [one.span for one in found.systems if one.span is not None]
+        scale = scale_of(spans) if spans else None
+        columns = self._columns(found)
+        if self._is_wide:
+            self._fill_wide(found, columns, scale)
+        else:
+            self._fill_narrow(found, columns, scale)
+
+    def _fill_wide(self, found: ResultViewData, columns: list[ComparisonColumn], scale: AxisScale | None) -> None:
+        rows, px = self.rows, self._theme.px
+        before = sum(one.is_drawn for one in columns)
+        last = len(columns) + 2
+        count = last + 1
+        rows.ground("raised")
+        rows.put(Label(phrase("evaluation.pairs_system"), "caption", "text2", strong=True), 0)
+        rows.grid.setColumnMinimumWidth(0, px(NAME_PX - 30))
+        rows.grid.setColumnStretch(0, 3)
+        for at, column in enumerate(columns):
+            rows.put(Label(column.name, "caption", "text2", strong=True), self._place(at, before), is_number=True)
+        rows.grid.setColumnStretch(before + 1, 4 if scale else 0)
+        if scale:
+            rows.put(Axis(self._theme, scale), before + 1)
+        rows.rule(count)
+        for number, one in enumerate(found.systems):
+            if one.system == found.advised:
+                rows.ground("accent_soft")
+            rows.put(Label(one.system.name, strong=True, wraps=True), 0)
+            for at, column in enumerate(columns):
+                rows.put(Label(column.said(one)), self._place(at, before), is_number=True)
+            if scale:
+                rows.put(SpanRow(self._theme, scale, one.span, number), before + 1)
+            rows.put(self._use_button(one), last)
+            if number + 1 < len(found.systems):
+                rows.rule(count)
+
+    def _place(self, at: int, before: int) -> int:
+        """The plot stands behind the mean and its interval."""
+        return at + 1 if at < before else at + 2
+
+    def _fill_narrow(self, found: ResultViewData, columns: list[ComparisonColumn], scale: AxisScale | None) -> None:
+        """One below another: the name, what is drawn, and the rest in a line."""
+        rows = self.rows
+        rows.grid.setColumnStretch(0, 1)
+        if scale:
+            rows.put(Axis(self._theme, scale), 0, span=2)
+            rows.rule(2)
+        for number, one in enumerate(found.systems):
+            rows.put(Label(one.system.name, strong=True, wraps=True), 0)
+            rows.put(self._use_button(one), 1)
+            rows.next_row()
+            if scale:
+                rows.put(SpanRow(self._theme, scale, one.span, number), 0, span=2)
+                rows.next_row()
+            facts = [f"{column.name}\u00a0{column.said(one)}" for column in columns]
+            rows.put(_facts(facts, self._theme.px(INDENT_PX)), 0, span=2)
+            if number + 1 < len(found.systems):
+                rows.rule(2)
+
+    def _use_button(self, one: SystemViewData) -> Button:
+        """Whether its model is still there is seen when it is used."""
+        button = Button(self._theme, phrase("common.use"), "quiet", compact=True)
+        button.setAccessibleName(with_note(result_texts.use(), one.system.name))
+        button.setToolTip(plain_tooltip(result_texts.use()))
+        button.clicked.connect(lambda: self.use_requested.emit(one.system))
+        return button
+
+
+def _facts(told: list[str], indent_px: int) -> QWidget:
+    """A line breaks between facts, not in them."""
+    holder = QWidget()
+    column = QVBoxLayout(holder)
+    column.setContentsMargins(indent_px, 0, indent_px, indent_px)
+    labels = [Label(one, "caption", "text2") for one in told]
+    for label in labels:
+        label.setContentsMargins(0, 0, indent_px, 0)
+    column.addWidget(FlowBox(*labels))
+    return holder
+
+
+WIDE_PX, PAIR_NAME_PX = 660, 150
+
+
+class VerdictBadge(QWidget):
+    """The word on its ground, as wide as that; `sentence` says it whole."""
+
+    def __init__(self, theme: Theme, verdict: str, sentence: str) -> None:
+        super().__init__()
+        icon, tone = result_texts.VERDICTS[verdict]
+        said = result_texts.verdict(verdict)
+        self.words = Label(said if icon else f"≈ {said}", "caption", tone)
+        self.words.setAccessibleName(said)
+        self.words.setAccessibleDescription(sentence)
+        ground = QFrame()
+        ground.setProperty("surface", tone if tone in ("success", "danger") else "tag")
+        inside = QHBoxLayout(ground)
+        inside.setContentsMargins(8, 2, 8, 2)
+        inside.setSpacing(5)
+        if icon:
+            inside.addWidget(IconLabel(theme, icon, tone, 13))
+        inside.addWidget(self.words)
+        self.setToolTip(plain_tooltip(sentence))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 8, 0)
+        row.addWidget(ground, 0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
+
+
+class DifferencesCard(Card):
+    """Hidden where there are no two systems with something to compare."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__("")
+        self.title.setText(phrase("evaluation.differences_and_how_sure_they"))
+        self._theme = theme
+        self._found: ResultViewData | None = None
+        self._is_wide = True
+        self.rows = RowGrid(theme)
+        self.notes = Label(role="caption", tone="text2", wraps=True)
+        self.column.addWidget(self.rows)
+        self.column.addWidget(self.notes)
+        self.column.addStretch(1)
+        self.hide()
+
+    def show_result(self, found: ResultViewData) -> None:
+        self._found = found
+        self.setVisible(bool(found.differences))
+        self.notes.setText("\n".join(found.notes))
+        self.notes.setVisible(bool(found.notes))
+        self._fill()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_wide = self.width() >= self._theme.px(WIDE_PX)
+        if is_wide != self._is_wide:
+            self._is_wide = is_wide
+            self._fill()
+
+    # ------------------------------------------------------------------- private
+
+    def _fill(self) -> None:
+        self.rows.clear()
+        found = self._found
+        if found is None or not found.differences:
+            return
+        spans = [one.span for one in found.differences if one.span is not None]
+        scale = scale_of(spans, has_zero=True) if spans else None
+        count = 5 if self._is_wide else 2
+        self._fill_head(scale, count)
+        for at, one in enumerate(found.differences):
+            if self._is_wide:
+                self._add_wide(one, found.digits, scale)
+            else:
+                self._add_narrow(one, found.digits, scale)
+            if at + 1 < len(found.differences):
+                self.rows.rule(count)
+
+    def _fill_head(self, scale: AxisScale | None, count: int) -> None:
+        rows = self.rows
+        if self._is_wide:
+            rows.ground("raised")
+            heads = (
+                (phrase("evaluation.pair"), 0),
+                (phrase("evaluation.difference"), 1),
+                (result_texts.interval(), 2),
+                (phrase("evaluation.blind_column.verdict"), 4),
+            )
+            for name, column in heads:
+                rows.put(Label(name, "caption", "text2", strong=True), column, is_number=column in (1, 2))
+            if scale:
+                rows.put(Axis(self._theme, scale), 3)
+            rows.grid.setColumnMinimumWidth(0, self._theme.px(PAIR_NAME_PX))
+            for column, stretch in enumerate((5, 0, 0, 4 if scale else 0, 0)):
+                rows.grid.setColumnStretch(column, stretch)
+            rows.rule(count)
+            return
+        rows.grid.setColumnStretch(0, 1)
+        if scale:
+            rows.put(Axis(self._theme, scale), 0, span=2)
+            rows.rule(count)
+
+    def _add_wide(self, one: SystemDifference, digits: int, scale: AxisScale | None) -> None:
+        self.rows.put(self._name(one), 0)
+        self.rows.put(Label(result_texts.signed(one.mean, digits)), 1, is_number=True)
+        self.rows.put(Label(result_texts.signed_span(one.span, digits)), 2, is_number=True)
+        if scale:
+            self.rows.put(self._plot(one, scale), 3)
+        self.rows.put(VerdictBadge(self._theme, one.verdict, one.sentence), 4)
+
+    def _add_narrow(self, one: SystemDifference, digits: int, scale: AxisScale | None) -> None:
+        self.rows.put(self._name(one), 0)
+        self.rows.put(VerdictBadge(self._theme, one.verdict, one.sentence), 1)
+        self.rows.next_row()
+        if scale:
+            self.rows.put(self._plot(one, scale), 0, span=2)
+            self.rows.next_row()
+        interval = (
+            phrase("evaluation.95_interval_span", span=result_texts.signed_span(one.span, digits)) if one.span else ""
+        )
+        told = join_facts(phrase("evaluation.difference_d", d=result_texts.signed(one.mean, digits)), interval)
+        self.rows.put(Label(told, "caption", "text2", wraps=True), 0, span=2)
+
+    def _name(self, one: SystemDifference) -> Label:
+        name = Label(phrase("evaluation.second_and_first", second=one.second, first=one.first), wraps=True)
+        name.setToolTip(plain_tooltip(one.sentence))
+        name.setAccessibleDescription(one.sentence)
+        return name
+
+    def _plot(self, one: SystemDifference, scale: AxisScale) -> SpanRow:
+        plot = SpanRow(self._theme, scale, one.span, is_sure=one.verdict in ("better", "worse"))
+        plot.setToolTip(plain_tooltip(one.sentence))
+        return plot

@@ -1,0 +1,111 @@
+"""Numbers and names of the results of an evaluation."""
+
+from app.base.wording import phrase
+from app.evaluation.report.result_view_data import ResultViewData, Span
+
+NONE = "—"
+# Of a verdict: icon and tone. "" has a sign of its own.
+VERDICTS = {
+    "better": ("circle-check", "success"),
+    "worse": ("circle-x", "danger"),
+    "unclear": ("", "text2"),
+    "few": ("info", "text2"),
+}
+
+
+def tab(kind: str) -> str:
+    """`kind`: of a study."""
+    return {
+        "documents": phrase("evaluation.documents_and_fine_tuning"),
+        "questions": phrase("evaluation.models"),
+        "bases": phrase("evaluation.base_models"),
+        "quantizations": phrase("evaluation.quantization"),
+        "scale": phrase("evaluation.amount_of_data"),
+        "judge": phrase("evaluation.judge"),
+    }[kind]
+
+
+def number(value: float | None, digits: int) -> str:
+    return NONE if value is None else f"{value:,.{digits}f}"
+
+
+def points_of(value: float | None) -> str:
+    """Of one question: mostly a whole number."""
+    return NONE if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def signed(value: float, digits: int) -> str:
+    text = f"{value:+,.{digits}f}".replace("-", "\u2212")
+    return text if text.strip("+\u22120.,") else text.lstrip("+\u2212")  # no +0.00
+
+
+def between(low: str, high: str) -> str:
+    return phrase("evaluation.low_to_high", low=low, high=high)
+
+
+def span(found: Span | None, digits: int) -> str:
+    return between(number(found.low, digits), number(found.high, digits)) if found is not None else NONE
+
+
+def signed_span(found: Span | None, digits: int) -> str:
+    if found is None:
+        return NONE
+    return phrase("evaluation.low_to_high_2", low=signed(found.low, digits), high=signed(found.high, digits))
+
+
+def percent(share: float | None) -> str:
+    return NONE if share is None else f"{100 * share:.0f}\u00a0%"
+
+
+def gigabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:.2f}\u00a0GB" if size_bytes else NONE
+
+
+def share(found: tuple[int, int] | None) -> str:
+    if found is None:
+        return NONE
+    return phrase("common.a_b", a=f"{found[0]:,}", b=f"{found[1]:,}")
+
+
+def interval() -> str:
+    return phrase("evaluation.95_interval")
+
+
+def verdict(key: str) -> str:
+    return {
+        "better": phrase("evaluation.better"),
+        "worse": phrase("evaluation.worse"),
+        "unclear": phrase("evaluation.within_noise"),
+        "few": phrase("evaluation.too_few_questions"),
+    }[key]
+
+
+def measured_by(found: ResultViewData) -> str:
+    """How the means come about, and how their lines are to be read, where there are any."""
+    if found.measure == "judge":
+        scale = phrase("evaluation.judges_score_0_to_3")
+    else:
+        scale = phrase("evaluation.score_0_to_1_the")
+    if any(one.span for one in found.systems):
+        said = phrase("evaluation.lines_95_intervals_bootstrap_of")
+        lines = said.format(n=f"{found.resamples:,}")
+    else:
+        said = phrase("evaluation.with_fewer_than_n_questions")
+        lines = said.format(n=found.least_units)
+    return phrase("evaluation.scale_lines", scale=scale, lines=lines)
+
+
+def use() -> str:
+    return phrase("evaluation.use_this_combination_for_questions")
+
+
+def points(found: ResultViewData) -> tuple[str, ...]:
+    """Of the parts of a bar, from the left."""
+    if found.has_judged_counts:
+        return tuple(phrase("evaluation.n", n=score) for score in range(4))
+    return (
+        "0",
+        phrase("evaluation.below_0_5"),
+        phrase("evaluation.below_1"),
+        phrase("evaluation.1_full"),
+    )

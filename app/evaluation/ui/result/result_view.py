@@ -1,0 +1,326 @@
+"""The results of one study: compared, question by question, and blind; and as files to pass on."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from PySide6.QtCore import QObject, QStandardPaths, Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
+
+from app.base import confidentiality
+from app.base.confidentiality import ExportRequest, Permit
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error, phrase
+from app.evaluation import current_labels
+from app.evaluation.records import Evaluation, ReportSection
+from app.evaluation.report.result_view_data import ResultViewData, use_obstacle
+from app.evaluation.study import studies
+from app.evaluation.study.studies import REPORT, Study
+from app.evaluation.ui.result import result_texts
+from app.evaluation.ui.result.overview import ResultOverview
+from app.evaluation.ui.result.questions_tab import QuestionsTab
+from app.inference.local_model import LocalModel
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers, complete_suffix, open_file, open_folder
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.labels import Label, Separator, set_surface
+from app.uikit.widgets.section_bars import TabBar
+
+if TYPE_CHECKING:
+    from app.evaluation.ui.result.blind_view import BlindView
+
+MARGIN_PX = 24
+T = TypeVar("T")
+
+BOOK, PAGE = ".xlsx", ".html"
+FORMS = (BOOK, ".csv", PAGE)
+
+
+class ResultExportActions(QObject):
+    saved = Signal(object, object)  # folder of the study, and Path
+    failed = Signal(object)  # AppError
+    changed = Signal()  # `is_working`
+
+    def __init__(self, secrecy: ConfidentialityGuard, documents: Path, pickers: Pickers, view: QWidget) -> None:
+        """`documents`: the database, by which results are labelled."""
+        super().__init__(view)
+        self._documents = documents
+        self._secrecy = secrecy
+        self._pickers = pickers
+        self._view = view
+        self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        self.is_working = False
+
+    def export_book(self, folder: Path, found: Evaluation, sections: Sequence[ReportSection]) -> None:
+        kinds = f"{phrase('evaluation.excel_workbook')} (*{BOOK});;CSV (*.csv)"
+        self._export(folder, found, sections, phrase("evaluation.save_the_results"), kinds, BOOK)
+
+    def export_page(self, folder: Path, found: Evaluation, sections: Sequence[ReportSection]) -> None:
+        self._export(folder, found, sections, phrase("evaluation.save_the_report"), f"HTML (*{PAGE})", PAGE)
+
+    def open_report(self, folder: Path, found: Evaluation, sections: Sequence[ReportSection]) -> None:
+        """Makes it anew where it is gone."""
+
+        def made() -> Path:
+            from app.evaluation.report import report
+
+            path = folder / REPORT
+            return path if path.is_file() else report.write(found, sections, folder)
+
+        self._work(made, self._on_made)
+
+    # ------------------------------------------------------------------- private
+
+    def _export(
+        self, folder: Path, found: Evaluation, sections: Sequence[ReportSection], title: str, kinds: str, suffix: str
+    ) -> None:
+        name = "".join("_" if letter in '<>:"/\\|?*' else letter for letter in found.name)[:80].strip(" .")
+        first = str(Path(self._start) / f"{name or found.id}{suffix}")
+        chosen = self._pickers.save(self._view.window(), title, first, kinds)
+        if not chosen:
+            return
+        path = complete_suffix(Path(chosen), suffix, *FORMS)
+        self._start = str(path.parent)
+
+        def write(permit: Permit) -> tuple[Path, Path]:
+            from app.evaluation.report import result_view_model
+
+            result_view_model.save_result(
+                found, sections, path, folder if _is_alone(found, folder) else None, permit=permit
+            )
+            return folder, path
+
+        export = ExportRequest("answers", str(path), lambda: current_labels.label_of_evaluation(found, self._documents))
+        self._secrecy.export(
+            self._view.window(), export, lambda permit: self._work(lambda: write(permit), self._on_saved)
+        )
+
+    def _work(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+        self._set_working(True)
+        background.run(work, done, self._on_failed)
+
+    def _on_saved(self, saved: tuple[Path, Path]) -> None:
+        self._set_working(False)
+        self.saved.emit(*saved)
+
+    def _on_made(self, path: Path) -> None:
+        self._set_working(False)
+        open_file(path)
+
+    def _on_failed(self, error: AppError) -> None:
+        self._set_working(False)
+        self.failed.emit(error)
+
+    def _set_working(self, is_working: bool) -> None:
+        self.is_working = is_working
+        self.changed.emit()
+
+
+def _is_alone(found: Evaluation, folder: Path) -> bool:
+    """And not one of several in a table, whose systems the votes of the first would be taken for."""
+    try:
+        return len(studies.read(folder).contenders) == len(found.systems)
+    except AppError:
+        return False
+
+
+class EvaluationResultView(QWidget):
+    """Empty until `show_result`. What is shown is worked out apart, which may take seconds."""
+
+    failed = Signal(object)  # AppError
+
+    def __init__(
+        self,
+        theme: Theme,
+        secrecy: ConfidentialityGuard,
+        documents: Path,
+        models: Callable[[], Sequence[LocalModel]],
+        pickers: Pickers | None = None,
+    ) -> None:
+        """`documents`: as of ResultDeeds. `models`: of the list as it is now."""
+        super().__init__()
+        self._theme = theme
+        self._models = models
+        self._told: tuple[Path, Evaluation, tuple[ReportSection, ...]] | None = None
+        self._blind: BlindView | None = None
+        self._number = 0  # of the study that was asked for last
+        self._saved: Path | None = None  # the file that was written last
+        self.shown: ResultViewData | None = None  # None: still being worked out
+        self.deeds = ResultExportActions(secrecy, documents, pickers or Pickers(), self)
+        self._documents = documents
+        self.export_button = Button(theme, phrase("evaluation.export_to_excel"), "", "download")
+        self.report_button = Button(theme, phrase("common.report"), "", "file-text")
+        self.banner = Banner(theme)
+        self.waiting = Label(phrase("evaluation.loading"), tone="text2", wraps=True)
+        names = {
+            "overview": result_texts.tab("questions"),
+            "questions": phrase("evaluation.by_question"),
+            "blind": phrase("evaluation.blind_sheet"),
+        }
+        self.tabs = TabBar(theme, names)
+        self.overview = ResultOverview(theme)
+        self.questions = QuestionsTab(theme)
+        self.pages = QStackedWidget()
+        self._build()
+        self._connect()
+        self._settle()
+
+    @property
+    def header_actions(self) -> list[QWidget]:
+        return [self.export_button, self.report_button]
+
+    def label_now(self) -> confidentiality.Label:
+        if self._told is None:
+            return confidentiality.HIGHEST_LABEL
+        return current_labels.label_of_evaluation(self._told[1], self._documents)
+
+    def show_result(self, folder: Path, study: Study, found: Evaluation, sections: Sequence[ReportSection]) -> None:
+        """`sections`: as in results.json."""
+        self._number += 1
+        number = self._number
+        self._told, self.shown = (folder, found, tuple(sections)), None
+        self.banner.hide()
+        self.waiting.setText(phrase("evaluation.loading"))
+        self._show_tabs(study, found)
+        self._settle()
+
+        def work() -> tuple[int, ResultViewData | AppError]:
+            from app.evaluation.report import result_view_model  # loads numpy
+
+            try:
+                return number, result_view_model.build_result_view(study, folder, found, tuple(sections))
+            except AppError as error:
+                return number, error
+
+        background.run(work, self._on_read, self.failed.emit)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Models may have come or gone meanwhile."""
+        super().showEvent(event)
+        self._show_obstacle()
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        set_surface(self, "base")
+        self._area = make_scrollable(self.overview)
+        self._menu = QMenu(self.report_button)
+        self._open_action = self._menu.addAction(phrase("common.open_the_report"))
+        self._save_action = self._menu.addAction(phrase("evaluation.save_as_html"))
+        self.report_button.setMenu(self._menu)
+        self.waiting.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.waiting.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
+        for page in (self.waiting, self._area, self.questions):
+            self.pages.addWidget(page)
+        head = QVBoxLayout()
+        head.setContentsMargins(MARGIN_PX, 8, MARGIN_PX, 0)
+        head.setSpacing(0)
+        head.addWidget(self.banner)
+        head.addWidget(self.tabs)
+        head.addWidget(Separator())
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(head)
+        column.addWidget(self.pages, 1)
+
+    def _connect(self) -> None:
+        deeds = self.deeds
+        self.tabs.chosen.connect(self._show_page)
+        self.export_button.clicked.connect(self._export_book)
+        self._open_action.triggered.connect(self._open_report)
+        self._save_action.triggered.connect(self._export_page)
+        deeds.saved.connect(self._on_saved)
+        deeds.failed.connect(self.failed)
+        deeds.changed.connect(self._settle)
+        self.banner.action_requested.connect(self._open_folder)
+
+    # -------------------------------------------------------------------- passed on
+
+    def _export_book(self) -> None:
+        if self._told is not None:
+            self.deeds.export_book(*self._told)
+
+    def _export_page(self) -> None:
+        if self._told is not None:
+            self.deeds.export_page(*self._told)
+
+    def _open_report(self) -> None:
+        if self._told is not None:
+            self.deeds.open_report(*self._told)
+
+    def _on_saved(self, folder: Path, path: Path) -> None:
+        if self._told is None or folder != self._told[0]:
+            return  # another study is shown meanwhile
+        self._saved = path
+        what, actions = phrase("common.exported"), (("folder", phrase("common.open_folder")),)
+        self.banner.show_message("success", what, str(path), actions)
+
+    def _open_folder(self) -> None:
+        if self._saved is not None:
+            open_folder(self._saved.parent)
+
+    # ------------------------------------------------------------------- showing
+
+    def _show_tabs(self, study: Study, found: Evaluation) -> None:
+        has_answers = any(one.rows for one in found.systems)
+        self.tabs.buttons["overview"].show_words(result_texts.tab(study.kind))
+        self.tabs.buttons["questions"].setVisible(has_answers)
+        self.tabs.buttons["blind"].setVisible(has_answers and len(found.systems) > 1)
+        self.tabs.show_tab("overview")
+
+    def _on_read(self, result: tuple[int, ResultViewData | AppError]) -> None:
+        number, shown = result
+        if number != self._number:
+            return  # another study was chosen meanwhile
+        if isinstance(shown, AppError):
+            self.waiting.setText(str(describe_error(shown)))
+            self.failed.emit(shown)
+            return
+        self.shown = shown
+        self.overview.show_result(shown)
+        self.questions.show_result(shown)
+        self._area.verticalScrollBar().setValue(0)
+        self._show_obstacle()
+        self._settle()
+
+    def _settle(self) -> None:
+        is_ready = self.shown is not None and not self.deeds.is_working
+        self.export_button.setEnabled(is_ready)
+        self.report_button.setEnabled(is_ready)
+        self._show_page(self.tabs.key)
+
+    def _show_page(self, key: str) -> None:
+        if self.shown is None:
+            self.pages.setCurrentWidget(self.waiting)
+        elif key == "overview":
+            self.pages.setCurrentWidget(self._area)
+        elif key == "questions":
+            self.pages.setCurrentWidget(self.questions)
+        else:
+            self._show_blind()
+
+    def _show_blind(self) -> None:
+        assert self._told is not None
+        folder, found, _ = self._told
+        if self._blind is None:
+            from app.evaluation.ui.result.blind_view import BlindView
+
+            self._blind = BlindView(self._theme)
+            self._blind.setContentsMargins(MARGIN_PX, 16, MARGIN_PX, 20)
+            self.pages.addWidget(self._blind)
+        self._blind.show_study(folder, found)
+        self.pages.setCurrentWidget(self._blind)
+
+    def _show_obstacle(self) -> None:
+        """Whether what is advised can be used, as the list of models is now."""
+        system = self.shown.advised if self.shown else None
+        if system is None:
+            return
+        why_not = use_obstacle(system, self._models())
+        self.overview.advice.show_obstacle(str(describe_error(why_not)) if why_not else "")

@@ -1,0 +1,363 @@
+"""質問集を追加: from a file, by hand, or from the answers that were rated in conversations."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QStandardPaths, Qt, QTimer, Signal
+from PySide6.QtWidgets import QMenu, QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.confidentiality import Label as Secrecy
+from app.base.errors import AppError
+from app.base.files.output_file import safe_name
+from app.base.services import background
+from app.base.wording import describe_error, phrase
+from app.chat.store import Store
+from app.documents.library import collections_now
+from app.evaluation import conversation_questions, question_files, question_sets
+from app.evaluation.conversation_questions import CollectedQuestions
+from app.evaluation.question_files import QuestionFile
+from app.evaluation.question_sets import StoredQuestionSet
+from app.evaluation.records import Question, QuestionSet
+from app.evaluation.ui.sets import question_set_texts
+from app.evaluation.ui.sets.question_dialog import QuestionDialog
+from app.evaluation.ui.sets.question_set_forms import QuestionSetEditorWindow, StoreWork
+from app.evaluation.ui.sets.question_set_name import NameForm
+from app.training.data.records import shorten
+from app.uikit.desktop import Pickers
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_facts
+from app.uikit.theme import Theme
+from app.uikit.widgets.labels import FactList, Label
+from app.uikit.widgets.progress_row import ProgressRow
+
+Show = Callable[[Any, Sequence[StoredQuestionSet]], None]
+Read = tuple[int, Show, object, Sequence[StoredQuestionSet]]  # which reading, and what came of it
+
+PATIENCE_MS = 500  # reading that takes no longer needs no window of its own
+EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedQuestions:
+    """What is about to be stored. `source`: where the questions are from, for the list of versions."""
+
+    name: str
+    questions: tuple[Question, ...]
+    floor: Secrecy
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPart:
+    """A titled part of what is shown: lines, or facts. `tone`: of the title."""
+
+    title: str
+    lines: str = ""
+    facts: Sequence[tuple[str, str]] = ()
+    tone: str = "text"
+
+
+class ImportQuestionsDialog(QuestionSetEditorWindow):
+    """Nothing is stored before the button is pressed."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        folder: Path,
+        sets: Sequence[StoredQuestionSet],
+        taken: ImportedQuestions,
+        parts: Sequence[ImportPart],
+        parent: QWidget,
+    ) -> None:
+        super().__init__(theme, parent)
+        self._folder = folder
+        self._taken = taken
+        self.naming = NameForm(theme, folder, sets, taken.name, taken.floor, is_new=False)
+        self.naming.show_questions(taken.questions)
+        self.naming.changed.connect(self.note_change)
+        self.column.addWidget(self.naming)
+        self.parts = [self._part(part) for part in parts if part.lines or part.facts]
+        for shown in self.parts:
+            self.column.addWidget(shown)
+        self.column.addStretch(1)
+        self.naming.name.setFocus()
+        self.naming.name.selectAll()
+
+    def label_now(self) -> Secrecy:
+        """Of what is shown, whatever the page behind shows."""
+        return self._taken.floor
+
+    def save(self) -> str:
+        if not self.naming.check():
+            return ""
+        self.naming.name.setFocus()
+        return phrase("evaluation.put_the_name_right")
+
+    def work(self) -> StoreWork:
+        taken, naming = self._taken, self.naming
+        name, label, after = naming.name.text().strip(), naming.chosen_label, naming.after
+        return lambda: question_sets.store(
+            self._folder, name, taken.questions, label, taken.source, after=after
+        )  # fmt: skip
+
+    @property
+    def told(self) -> str:
+        """All that the parts say."""
+        return "\n".join(label.text() for shown in self.parts for label in shown.findChildren(Label))
+
+    # ------------------------------------------------------------------- private
+
+    def _part(self, part: ImportPart) -> QWidget:
+        shown = QWidget()
+        column = QVBoxLayout(shown)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(Label(part.title, tone=part.tone, strong=True, wraps=True))
+        if part.facts:
+            facts = FactList(self._theme)
+            facts.set_facts(part.facts)
+            column.addWidget(facts)
+        if part.lines:
+            lines = Label(part.lines, tone="text2", wraps=True)
+            lines.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            lines.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            column.addWidget(lines)
+        return shown
+
+
+def first_questions(questions: Sequence[Question], most: int) -> str:
+    """The first of them, a line each."""
+    shown = [f"・{question_set_texts.one_line(one.text)}" for one in questions[:most]]
+    return "\n".join([*shown, "…"] if len(questions) > most else shown)
+
+
+class ImportFileDialog(ImportQuestionsDialog):
+    def __init__(
+        self, theme: Theme, folder: Path, sets: Sequence[StoredQuestionSet], found: QuestionFile, parent: QWidget
+    ) -> None:
+        name = safe_name(Path(found.name).stem.replace("@", "_"), phrase("evaluation.new_question_set"))
+        taken = ImportedQuestions(name, found.questions, found.label, found.name)
+        super().__init__(theme, folder, sets, taken, list(self._parts(found)), parent)
+        sheet = phrase("evaluation.sheet_sheet", sheet=shorten(found.sheet)) if found.sheet else ""
+        title = phrase("evaluation.import_n_questions", n=f"{len(found.questions):,}")
+        self.set_words(title, join_facts(found.name, sheet), phrase("common.import"))
+
+    def _parts(self, found: QuestionFile) -> Iterator[ImportPart]:
+        yield self._skipped(found)
+        yield ImportPart(phrase("common.columns"), facts=question_set_texts.column_mapping(found.columns))
+        unused = phrase("common.data_gap").join(map(shorten, found.columns.unused[: question_set_texts.SHOWN_ROWS]))
+        yield ImportPart(phrase("evaluation.columns_not_used"), unused)
+        yield ImportPart(phrase("evaluation.first_questions"), first_questions(found.questions, EXAMPLES))
+        yield ImportPart(phrase("evaluation.please_check"), "\n".join(self._doubts(found)), tone="warning")
+        lines = question_set_texts.first_lines(
+            [question_set_texts.renamed_text(*pair) for pair in found.renamed], phrase("common.n_more")
+        )
+        yield ImportPart(phrase("evaluation.ids_that_were_changed"), lines)
+        sheets = phrase("common.data_gap").join(map(shorten, found.other_sheets))
+        yield ImportPart(phrase("evaluation.sheets_not_read"), sheets)
+
+    def _skipped(self, found: QuestionFile) -> ImportPart:
+        rows = [question_set_texts.bad_row_text(row) for row in found.skipped]
+        title = phrase("evaluation.n_rows_are_no_questions", n=f"{len(rows):,}")
+        return ImportPart(title, question_set_texts.first_lines(rows, phrase("evaluation.n_more_rows")), tone="warning")
+
+    def _doubts(self, found: QuestionFile) -> Iterator[str]:
+        doubts = [question_set_texts.doubt_text(row) for row in found.doubts if row.code != "not_scored"]
+        if doubts:
+            yield question_set_texts.first_lines(doubts, phrase("evaluation.n_more_places"))
+        if not_scored := question_set_texts.not_scored_warning(found.questions):
+            yield not_scored
+        repeated = len(found.questions) - len({one.text for one in found.questions})
+        if repeated:
+            yield phrase("evaluation.n_questions_repeat_the_words", n=f"{repeated:,}")
+        if found.blank:
+            yield phrase("evaluation.n_empty_rows_are_not", n=f"{found.blank:,}")
+
+
+class ConversationsDialog(ImportQuestionsDialog):
+    def __init__(
+        self, theme: Theme, folder: Path, sets: Sequence[StoredQuestionSet], found: CollectedQuestions, parent: QWidget
+    ) -> None:
+        source = phrase("evaluation.chat_questions_source")
+        taken = ImportedQuestions(phrase("evaluation.from_conversations"), found.questions, found.label, source)
+        parts = (
+            ImportPart(
+                phrase("evaluation.questions_that_are_used"),
+                first_questions(found.questions, question_set_texts.SHOWN_ROWS),
+            ),
+            ImportPart(phrase("evaluation.what_is_known"), question_set_texts.known_answers(found.questions)),
+            ImportPart(phrase("evaluation.left_out"), excluded_text(found)),
+        )
+        super().__init__(theme, folder, sets, taken, parts, parent)
+        title = phrase("evaluation.make_a_set_of_n", n=f"{len(found.questions):,}")
+        sentence = phrase("evaluation.good_answers_and_the_right")
+        self.set_words(title, sentence, phrase("common.make"))
+
+
+def excluded_text(found: CollectedQuestions) -> str:
+    """A line for each reason."""
+    return "\n".join(
+        phrase(f"evaluation.chat_questions_{reason}", count=f"{n:,}") for reason, n in found.left_out.items()
+    )
+
+
+def empty_result_dialog(theme: Theme, found: CollectedQuestions, parent: QWidget) -> Dialog:
+    """Where no rated answer can become a question: what to do."""
+    sentence = describe_error(AppError("no_rated_answers"))
+    body = "\n".join(part for part in (sentence.next, excluded_text(found)) if part)
+    close = DialogButton("cancel", phrase("common.close"), is_default=True)
+    return Dialog(theme, sentence.message, body, (close,), parent)
+
+
+class AddSet(QObject):
+    """Files and conversations are read in the background, one at a time: what is asked for meanwhile takes over."""
+
+    added = Signal(str)  # the name of the set
+    failed = Signal(object)  # AppError
+
+    def __init__(
+        self,
+        theme: Theme,
+        folder: Path,
+        collect: Callable[[], CollectedQuestions],
+        parent: QWidget,
+        pickers: Pickers | None = None,
+    ) -> None:
+        """`folder`: of the sets. `collect`: called in the background (`collecting`)."""
+        super().__init__(parent)
+        self._theme = theme
+        self._folder = folder
+        self._collect = collect
+        self._page = parent
+        self._pickers = pickers or Pickers()
+        self._asked = 0  # of the reading that is waited for
+        self._waiting: Dialog | None = None
+        self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
+        self._patience.timeout.connect(self._show_waiting)
+        self.dialog: QuestionSetEditorWindow | Dialog | None = None  # the last one that was opened
+
+    def menu(self) -> QMenu:
+        """For the button 質問集を追加."""
+        menu = QMenu(self._page)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        theme = self._theme
+        menu.addAction(theme.icon("file-down"), phrase("evaluation.import_from_a_file"), self.import_file)
+        menu.addAction(theme.icon("pencil"), phrase("evaluation.write_it_yourself"), self.write)
+        chats = phrase("evaluation.from_ratings_in_conversations_good")
+        menu.addAction(theme.icon("message-circle-question-mark"), chats, self.from_conversations)
+        return menu
+
+    def import_file(self) -> None:
+        start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        known = " ".join(f"*{suffix}" for suffix in question_files.SUFFIXES)
+        kinds = f"{phrase('evaluation.files_of_questions')} ({known});;{phrase('common.all_files')} (*)"
+        path = self._pickers.open(self._page.window(), phrase("evaluation.choose_a_file_of_questions"), start, kinds)
+        if path:
+            self.import_path(Path(path))
+
+    def import_path(self, path: Path) -> None:
+        """A file that was chosen or dropped."""
+        self._read(lambda: question_files.read(path), self._show_file)
+
+    def write(self) -> None:
+        self._read(lambda: None, self._show_empty)
+
+    def from_conversations(self) -> None:
+        self._read(self._collect, self._show_collected)
+
+    # ------------------------------------------------------------------- private
+
+    def _read(self, work: Callable[[], object], show: Show) -> None:
+        self._asked += 1
+        asked, folder = self._asked, self._folder
+
+        def read() -> Read:
+            try:
+                return asked, show, work(), question_sets.list_all(folder)
+            except AppError as error:
+                return asked, show, error, []
+
+        self._patience.start()
+        background.run(read, self._on_read, self._on_failed)
+
+    def _on_read(self, read: Read) -> None:
+        asked, show, found, sets = read
+        if not self._is_wanted(asked):
+            return
+        if isinstance(found, AppError):
+            self._on_failed(found)
+        else:
+            show(found, sets)
+
+    def _on_failed(self, error: AppError) -> None:
+        self.failed.emit(question_set_texts.error_for_window(error))
+
+    def _is_wanted(self, asked: int) -> bool:
+        """Whether what was read is still waited for. The wait is over then."""
+        if asked != self._asked:
+            return False
+        self._patience.stop()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.accept()
+        return True
+
+    def _show_waiting(self) -> None:
+        progress = ProgressRow(self._theme, can_cancel=False)
+        progress.start(phrase("evaluation.reading"))
+        choices = (DialogButton("cancel", phrase("common.cancel"), is_default=True),)
+        body = phrase("evaluation.a_window_to_check_the")
+        dialog = Dialog(
+            self._theme, phrase("evaluation.reading_questions"), body, choices, self._page, content=progress
+        )
+        dialog.rejected.connect(self._give_up)
+        self._waiting = dialog
+        dialog.open()
+
+    def _give_up(self) -> None:
+        self._asked += 1
+        self._waiting = None
+
+    def _show_file(self, found: QuestionFile, sets: Sequence[StoredQuestionSet]) -> None:
+        self._open(ImportFileDialog(self._theme, self._folder, sets, found, self._page))
+
+    def _show_collected(self, found: CollectedQuestions, sets: Sequence[StoredQuestionSet]) -> None:
+        if found.questions:
+            self._open(ConversationsDialog(self._theme, self._folder, sets, found, self._page))
+        else:
+            self.dialog = empty_result_dialog(self._theme, found, self._page)
+            self.dialog.open()
+
+    def _show_empty(self, _nothing: object, sets: Sequence[StoredQuestionSet]) -> None:
+        naming = NameForm(self._theme, self._folder, sets, "", is_new=True)
+        source = phrase("evaluation.written_by_hand")
+
+        def prepare(question: Question) -> StoreWork:
+            name, label = naming.name.text().strip(), naming.chosen_label
+            return lambda: question_sets.store(self._folder, name, [question], label, source, after="")
+
+        self._open(QuestionDialog(self._theme, None, prepare, self._page, naming))
+
+    def _on_stored(self, found: QuestionSet) -> None:
+        self.added.emit(found.name)
+
+    def _open(self, dialog: QuestionSetEditorWindow) -> None:
+        dialog.stored.connect(self._on_stored)
+        dialog.setWindowModality(Qt.WindowModality.WindowModal)
+        self.dialog = dialog
+        dialog.open()
+
+
+def conversation_reader(database: Path, documents: Path) -> Callable[[], CollectedQuestions]:
+    """For `AddSet`: what is in the conversations, read over connections of its own."""
+
+    def collect() -> CollectedQuestions:
+        store = Store.beside(database)
+        try:
+            return conversation_questions.collect_questions(store, collections_now(documents))
+        finally:
+            store.close()
+
+    return collect

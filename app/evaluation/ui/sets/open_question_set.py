@@ -1,0 +1,136 @@
+"""One question set as it is looked at and changed: read and stored in the background, a version for each change."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.documents.collection_lookup import Origin
+from app.evaluation import current_labels, question_sets
+from app.evaluation.question_sets import QuestionSetVersion, StoredQuestionSet
+from app.evaluation.records import Question, QuestionSet
+from app.evaluation.ui.sets.question_set_table import searchable
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayedSet:
+    """A version as it was read. `found` None: it is damaged, which `error` tells; `kept` None: so is the whole set."""
+
+    name: str
+    kept: StoredQuestionSet | None
+    version: QuestionSetVersion | None = None
+    found: QuestionSet | None = None
+    texts: Sequence[str] = ()  # that a search looks through
+    origins: frozenset[Origin] = frozenset()  # by which `found` is labelled
+    error: AppError | None = None
+
+    @property
+    def is_newest(self) -> bool:
+        return self.kept is not None and self.version == self.kept.newest
+
+
+class OpenQuestionSet(QObject):
+    """Of one set at a time. What was read or stored of another one meanwhile is not shown."""
+
+    read = Signal(object)  # Shown
+    stored = Signal(object, int, str)  # QuestionSet, the number of the version before, and what was done
+    changed = Signal()  # a set has another version, or another name
+    renamed = Signal(str, str, bool)  # from, to, and whether that took a renaming back
+    failed = Signal(object)  # AppError
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+        self.name = ""
+        self.shown: DisplayedSet | None = None  # None: nothing was read yet
+        self.is_storing = False
+        self._asked = 0
+
+    def open(self, name: str, number: int = 0) -> None:
+        """`number`: of the version; 0: the newest."""
+        if name != self.name:
+            self.shown = None
+        self.name = name
+        self._asked += 1
+        asked = self._asked
+        background.run(lambda: (asked, _read(self._folder, name, number)), self._on_read, self.failed.emit)
+
+    def preparing(self, shown: DisplayedSet, questions: Sequence[Question], source: str) -> Callable[[], QuestionSet]:
+        """Work that stores them as the version after the newest one, which must still be that of `shown`."""
+        assert shown.kept is not None
+        folder, kept, wanted = self._folder, shown.kept, tuple(questions)
+        return lambda: question_sets.store(folder, kept.name, wanted, None, source, after=kept.newest.sha256)
+
+    def store(self, questions: Sequence[Question], source: str, said: str) -> None:
+        """`said`: what was done, for `stored`. Does nothing while something is being stored."""
+        if self.is_storing or self.shown is None or self.shown.kept is None:
+            return
+        self.is_storing = True
+        work, number = self.preparing(self.shown, questions, source), self.shown.kept.newest.number
+        background.run(lambda: (work(), number, said), self._on_stored, self._on_refused)
+
+    def put_back(self, name: str, number: int, after: str, source: str) -> None:
+        """What version `number` held, where the newest one is still that with the SHA-256 `after`."""
+        folder = self._folder
+
+        def work() -> QuestionSet:
+            before = question_sets.find(folder, f"{name}@{number}")
+            return question_sets.store(folder, before.name, before.questions, None, source, after=after)
+
+        background.run(work, self._on_put_back, self.failed.emit)
+
+    def rename(self, name: str, wanted: str, *, is_undo: bool = False) -> None:
+        folder = self._folder
+
+        def work() -> tuple[str, str, bool]:
+            return name, question_sets.rename(folder, name, wanted).name, is_undo
+
+        background.run(work, self._on_renamed, self.failed.emit)
+
+    # ------------------------------------------------------------------- private
+
+    def _on_read(self, read: tuple[int, DisplayedSet]) -> None:
+        asked, shown = read
+        if asked == self._asked:
+            self.shown = shown
+            self.read.emit(shown)
+
+    def _on_stored(self, stored: tuple[QuestionSet, int, str]) -> None:
+        self.is_storing = False
+        self.stored.emit(*stored)
+        self.changed.emit()
+
+    def _on_refused(self, error: AppError) -> None:
+        """What was refused because of a newer version is shown with that one."""
+        self.is_storing = False
+        self.failed.emit(error)
+        self.open(self.name)
+
+    def _on_put_back(self, found: QuestionSet) -> None:
+        if found.name == self.name:
+            self.open(self.name)
+        self.changed.emit()
+
+    def _on_renamed(self, done: tuple[str, str, bool]) -> None:
+        before, after, is_undo = done
+        if before == self.name:
+            self.open(after)
+        self.renamed.emit(before, after, is_undo)
+        self.changed.emit()
+
+
+def _read(folder: Path, name: str, number: int) -> DisplayedSet:
+    try:
+        kept = question_sets.load_versions(folder, name)
+    except AppError as error:
+        return DisplayedSet(name, None, error=error)
+    version = next((one for one in kept.versions if one.number == number), kept.newest)
+    try:
+        found = question_sets.find(folder, f"{kept.name}@{version.number}")
+    except AppError as error:
+        return DisplayedSet(kept.name, kept, version, error=error)
+    texts = tuple(searchable(one) for one in found.questions)
+    return DisplayedSet(kept.name, kept, version, found, texts, current_labels.origins_of_set(found))

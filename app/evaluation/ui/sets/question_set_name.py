@@ -1,0 +1,232 @@
+"""The name and label that a question set is stored under, and what that comes to.
+
+Another name for a question set. It stays open until the name can be used.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QLineEdit, QVBoxLayout, QWidget
+
+from app.base import confidentiality
+from app.base.confidentiality import LABELS, Label
+from app.base.errors import AppError
+from app.base.files.output_file import NAME_CHARACTERS_MAX
+from app.base.services import background
+from app.base.wording import describe_error, phrase
+from app.evaluation import question_sets
+from app.evaluation.question_sets import QuestionSetChanges, StoredQuestionSet
+from app.evaluation.records import Question
+from app.evaluation.ui.sets.question_set_forms import FormField
+from app.uikit import localization
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.localization import join_facts
+from app.uikit.theme import Theme
+from app.uikit.widgets import labels as text
+from app.uikit.widgets.labels import announce
+
+
+class NameForm(QWidget):
+    """Where a set of that name exists, its next version is made; with `is_new`, that is refused."""
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        theme: Theme,
+        folder: Path,
+        sets: Sequence[StoredQuestionSet],
+        name: str,
+        floor: Label = LABELS[0],
+        *,
+        is_new: bool,
+    ) -> None:
+        """`floor`: the lowest label that what the questions were made of allows."""
+        super().__init__()
+        self._theme = theme
+        self._folder = folder
+        self._sets = sets
+        self._floor = floor
+        self._is_new = is_new
+        self._questions: Sequence[Question] = ()  # that are to be stored
+        self._asked = 0  # how often changes were looked for
+        self.name = QLineEdit(name)
+        self.name.setMaxLength(NAME_CHARACTERS_MAX)
+        self.note = text.Label("", "caption", "text2", wraps=True)
+        self.label = QComboBox()
+        self.label_note = text.Label("", "caption", "text2", wraps=True)
+        self._build()
+        self._fill_labels()
+        self._tell()
+        self.name.textChanged.connect(self._on_name_changed)
+        self.label.activated.connect(lambda _: self.changed.emit())
+
+    @property
+    def existing(self) -> StoredQuestionSet | None:
+        return question_sets.find_by_name(self._sets, self.name.text())
+
+    @property
+    def chosen_label(self) -> Label:
+        return LABELS[LABELS.index(self.label.currentData())]
+
+    @property
+    def after(self) -> str:
+        """As `question_sets.store` takes it: what was said here is what happens."""
+        return self.existing.newest.sha256 if self.existing is not None else ""
+
+    def show_questions(self, questions: Sequence[Question]) -> None:
+        """Those that are to be stored: what they change of an existing set is told."""
+        self._questions = questions
+        self._tell()
+
+    def check(self) -> str:
+        """What is wrong with the name, which is said below it; "": nothing."""
+        self.field.show_problem(self._problem())
+        return self.field.problem.text()
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        self.field = FormField(phrase("evaluation.name_of_the_question_set"), self.name)
+        sentence = phrase("evaluation.a_confidential_set_asks_before")
+        self.label_field = FormField(phrase("common.batch_column.label"), self.label, sentence)
+        self.label.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(self.field)
+        column.addWidget(self.note)
+        column.addSpacing(12)
+        column.addWidget(self.label_field)
+        column.addWidget(self.label_note)
+        self.label_note.hide()
+
+    def _problem(self) -> str:
+        name = self.name.text()
+        if not name.strip():
+            return phrase("common.enter_a_name")
+        existing = self.existing
+        if existing is not None and self._is_new:
+            return phrase("evaluation.there_is_a_question_set")
+        if existing is not None and not existing.versions:
+            return phrase("evaluation.the_question_set_of_that")
+        try:
+            question_sets.checked_name(existing.name if existing is not None else name)
+        except AppError as error:
+            return f"× {describe_error(error)}"
+        return ""
+
+    def _on_name_changed(self) -> None:
+        self.field.show_problem("")
+        self._fill_labels()
+        self._tell()
+        self.changed.emit()
+
+    def _fill_labels(self) -> None:
+        """A set keeps the highest label that it was given, so lower ones are no choice."""
+        existing = self.existing
+        floor = confidentiality.highest_label((self._floor, existing.label if existing is not None else self._floor))
+        chosen = confidentiality.highest_label((floor, self.label.currentData() or confidentiality.DEFAULT_LABEL))
+        self.label.clear()
+        for key in LABELS[LABELS.index(floor) :]:
+            self.label.addItem(localization.label_name(key), key)
+        self.label.setCurrentIndex(self.label.findData(chosen))
+        why = phrase("evaluation.the_content_it_is_made")
+        self.label_note.setText(why.format(label=localization.label_name(floor)) if floor != LABELS[0] else "")
+        self.label_note.setVisible(floor != LABELS[0])
+
+    def _tell(self) -> None:
+        existing = self.existing
+        self._asked += 1
+        if existing is None or not existing.versions or self._is_new:
+            self._say("")
+            return
+        said = phrase("evaluation.this_question_set_exists_already", n=existing.newest.number + 1)
+        self._say(said)
+        if self._questions:
+            compare = _changes(self._folder, existing, self._questions, self._asked)
+            background.run(compare, self._on_compared, self._on_failed)
+
+    def _on_compared(self, found: tuple[int, QuestionSetChanges | None]) -> None:
+        asked, changes = found
+        if asked != self._asked:
+            return
+        if changes is None:
+            self._say(phrase("evaluation.the_set_has_the_same"))
+            return
+        said = phrase(
+            "evaluation.from_the_present_version_a",
+            a=f"{changes.added:,}",
+            b=f"{changes.changed:,}",
+            c=f"{changes.removed:,}",
+        )
+        self._say(join_facts(self.note.text(), said))
+
+    def _on_failed(self, _error: AppError) -> None:
+        """The newest version is damaged: a new one replaces it, and there is nothing to compare with."""
+
+    def _say(self, said: str) -> None:
+        self.note.setText(said)
+        self.note.setVisible(bool(said))
+        if said:
+            announce(self, said)
+
+
+def _changes(
+    folder: Path, existing: StoredQuestionSet, questions: Sequence[Question], asked: int
+) -> Callable[[], tuple[int, QuestionSetChanges | None]]:
+    """None: they are the same."""
+
+    def compare() -> tuple[int, QuestionSetChanges | None]:
+        before = question_sets.find(folder, existing.name).questions
+        is_same = tuple(before) == tuple(questions)
+        return asked, None if is_same else question_sets.changes(before, questions)
+
+    return compare
+
+
+class RenameDialog(Dialog):
+    name_given = Signal(str)
+
+    def __init__(self, theme: Theme, name: str, others: Sequence[StoredQuestionSet], parent: QWidget) -> None:
+        self._others = others
+        self.name = QLineEdit(name)
+        self.name.setMaxLength(NAME_CHARACTERS_MAX)
+        self.field = FormField(phrase("evaluation.name_of_the_question_set"), self.name)
+        super().__init__(
+            theme,
+            phrase("evaluation.rename_the_question_set"),
+            phrase("evaluation.results_so_far_keep_the"),
+            (
+                DialogButton("cancel", phrase("common.cancel")),
+                DialogButton("keep", phrase("evaluation.rename"), "primary", is_default=True),
+            ),
+            parent,
+            content=self.field,
+        )
+        self.name.textChanged.connect(lambda: self.field.show_problem(""))
+        self.name.selectAll()
+        self.name.setFocus()
+
+    def accept(self) -> None:
+        problem = self._problem(self.name.text())
+        self.field.show_problem(problem)
+        self.fit_height()
+        if problem:
+            self.result_key = "cancel"
+            self.name.setFocus()
+        else:
+            self.name_given.emit(self.name.text().strip())
+            super().accept()
+
+    def _problem(self, name: str) -> str:
+        if not name.strip():
+            return phrase("common.enter_a_name")
+        if question_sets.find_by_name(self._others, name) is not None:
+            return phrase("evaluation.there_is_a_question_set")
+        try:
+            question_sets.checked_name(name)
+        except AppError as error:
+            return f"× {describe_error(error)}"
+        return ""

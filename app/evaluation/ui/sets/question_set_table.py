@@ -1,0 +1,351 @@
+"""The table of questions as it is used: by row, with keyboard, mouse and menu.
+
+The questions of one version of a set as a table, all of them or those that a search finds.
+
+Above the questions of a set: its name, which version is shown, and what is known of the right answers.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRect, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence, QPainter, QResizeEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QHeaderView,
+    QSizePolicy,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.base.wording import phrase
+from app.evaluation.question_sets import QuestionSetVersion, StoredQuestionSet
+from app.evaluation.records import Question
+from app.evaluation.ui.sets import question_set_texts
+from app.uikit import localization
+from app.uikit.localization import join_facts, with_note
+from app.uikit.theme import Theme
+from app.uikit.widgets import list_rows
+from app.uikit.widgets.labels import ElidedLabel, Label, plain_tooltip
+
+TEXT, REFERENCE, CATEGORY, ANSWERABLE = range(4)
+COLUMNS = 4
+TIP_CHARACTERS = 400
+
+QuestionRole = Qt.ItemDataRole.UserRole
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+def searchable(question: Question) -> str:
+    """What a search looks through."""
+    parts = (question.text, question.reference, *question.must_include, question.category, question.group)
+    return _plain("\n".join(parts))
+
+
+class QuestionTableModel(QAbstractTableModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self._all: Sequence[Question] = ()
+        self._searchable: Sequence[str] = ()
+        self._query = ""
+        self._shown: list[int] = []
+
+    def show_questions(self, questions: Sequence[Question], texts: Sequence[str]) -> None:
+        """`texts`: the `searchable` of each."""
+        self.beginResetModel()
+        self._all, self._searchable = questions, texts
+        self._filter()
+        self.endResetModel()
+
+    def search(self, query: str) -> None:
+        if _plain(query) != self._query:
+            self.beginResetModel()
+            self._query = _plain(query)
+            self._filter()
+            self.endResetModel()
+
+    @property
+    def total(self) -> int:
+        return len(self._all)
+
+    def question(self, row: int) -> Question | None:
+        return self._all[self._shown[row]] if 0 <= row < len(self._shown) else None
+
+    def row_of(self, id: str) -> int:
+        """-1: it is not shown."""
+        return next((row for row, place in enumerate(self._shown) if self._all[place].id == id), -1)
+
+    # --------------------------------------------------------------- what Qt asks
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else len(self._shown)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
+        return 0 if parent.isValid() else COLUMNS
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> str | None:
+        if role != Qt.ItemDataRole.DisplayRole or orientation != Qt.Orientation.Horizontal:
+            return None
+        return (
+            phrase("evaluation.question"),
+            phrase("evaluation.question_column.reference"),
+            phrase("evaluation.question_column.category"),
+            phrase("evaluation.in_documents"),
+        )[section]
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        question = self.question(index.row())
+        if question is None:
+            return None
+        if role == QuestionRole:
+            return question
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._cell(question, index.column())
+        if role == Qt.ItemDataRole.ToolTipRole:
+            text = (question.text, question.reference)[index.column() == REFERENCE]
+            return plain_tooltip(text[:TIP_CHARACTERS]) if index.column() <= REFERENCE else None
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            if index.column() != TEXT:
+                return self._cell(question, index.column())
+            return join_facts(*(self._cell(question, column) for column in range(COLUMNS)))
+        return None
+
+    # ------------------------------------------------------------------- private
+
+    def _cell(self, question: Question, column: int) -> str:
+        if column == ANSWERABLE:
+            return phrase("evaluation.yes") if question.is_answerable else phrase("evaluation.no")
+        return question_set_texts.one_line((question.text, question.reference, question.category)[column])
+
+    def _filter(self) -> None:
+        query = self._query
+        self._shown = [place for place, text in enumerate(self._searchable) if query in text]
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+WIDTHS_PX = {CATEGORY: 128, ANSWERABLE: 112}
+LEAST_PX = {CATEGORY: 640, ANSWERABLE: 460, REFERENCE: 360}  # columns are left out where the table is narrower
+SIDE_PX = 10
+
+
+class QuestionDelegate(QStyledItemDelegate):
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        painter.save()
+        theme, area, column = self._theme, QRect(option.rect), index.column()
+        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        if is_chosen:
+            painter.fillRect(area, theme.color("accent_soft"))
+        if is_chosen and column == TEXT:
+            painter.fillRect(QRect(area.left(), area.top(), list_rows.BAR_PX, area.height()), theme.color("accent"))
+        inside = area.adjusted(SIDE_PX, 0, -SIDE_PX, 0)
+        is_unanswerable = column == ANSWERABLE and not index.data(QuestionRole).is_answerable
+        tone = "text" if column == TEXT or is_unanswerable else "text2"
+        list_rows.draw_text(painter, theme, inside, index.data(), "ui", tone, weight=600 if is_unanswerable else 400)
+        painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
+        self._draw_ring(painter, option, area, index)
+        painter.restore()
+
+    def _draw_ring(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, index: Index) -> None:
+        """Where the keyboard is, along the whole row."""
+        view = self.parent()
+        assert isinstance(view, QuestionTable)
+        is_keyboard = view.hasFocus() and bool(option.state & QStyle.StateFlag.State_KeyboardFocusChange)
+        if is_keyboard and index.row() == view.currentIndex().row():
+            color = self._theme.color("accent")
+            painter.fillRect(QRect(area.left(), area.top(), area.width(), 2), color)
+            painter.fillRect(QRect(area.left(), area.bottom() - 1, area.width(), 2), color)
+
+
+class QuestionTable(QTableView):
+    """Up and down move, Enter edits, Delete takes out (which can be undone)."""
+
+    edit_requested = Signal()
+    remove_requested = Signal()
+    menu_requested = Signal(object)  # QPoint on the screen
+
+    def __init__(self, theme: Theme, shown: QuestionTableModel) -> None:
+        super().__init__()
+        self._theme = theme
+        self._shown = shown
+        self.setModel(shown)
+        self.setItemDelegate(QuestionDelegate(theme, self))
+        self.setProperty("framed", True)
+        self.setAccessibleName(phrase("evaluation.list_of_questions"))
+        self.setAccessibleDescription(phrase("evaluation.enter_edits_delete_removes"))
+        self.setShowGrid(False)
+        self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QTableView.SelectionMode.ExtendedSelection)
+        self.setEditTriggers(QTableView.EditTrigger.NoEditTriggers)
+        self.setTabKeyNavigation(False)
+        self.setWordWrap(False)
+        self.setVerticalScrollMode(QTableView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._set_up_headers()
+        self.doubleClicked.connect(lambda: self.edit_requested.emit())
+        theme.changed.connect(self._on_theme_changed)
+        self._on_theme_changed()
+
+    @property
+    def current(self) -> Question | None:
+        return self._shown.question(self.currentIndex().row())
+
+    def chosen(self) -> list[Question]:
+        """From top to bottom."""
+        found = sorted(index.row() for index in self.selectionModel().selectedRows(TEXT))
+        return [question for row in found if (question := self._shown.question(row)) is not None]
+
+    def choose_row(self, row: int) -> None:
+        """The nearest one that there is."""
+        last = self._shown.rowCount() - 1
+        if last >= 0:
+            self.setCurrentIndex(self._shown.index(max(0, min(row, last)), TEXT))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_F2):
+            if not event.isAutoRepeat():
+                self.edit_requested.emit()
+        elif event.matches(QKeySequence.StandardKey.Delete):
+            if not event.isAutoRepeat():
+                self.remove_requested.emit()
+        elif event.key() in (Qt.Key.Key_Home, Qt.Key.Key_End) and not event.modifiers():
+            self.choose_row(0 if event.key() == Qt.Key.Key_Home else self._shown.rowCount() - 1)
+        else:
+            super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        place = event.globalPos()
+        if event.reason() == QContextMenuEvent.Reason.Keyboard:
+            place = self.viewport().mapToGlobal(self.visualRect(self.currentIndex()).bottomLeft())
+        else:
+            index = self.indexAt(event.pos())
+            if not index.isValid():
+                return
+            if not self.selectionModel().isSelected(index):
+                self.setCurrentIndex(index)
+        self.menu_requested.emit(place)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._resize_columns()
+
+    # ------------------------------------------------------------------- private
+
+    def _set_up_headers(self) -> None:
+        header = self.horizontalHeader()
+        header.setAccessibleName(phrase("common.column_headings"))
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setHighlightSections(False)
+        header.setSectionsClickable(False)
+        header.setMinimumSectionSize(1)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        for column in (TEXT, REFERENCE):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
+        self.verticalHeader().hide()
+        self.verticalHeader().setMinimumSectionSize(1)
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+
+    def _on_theme_changed(self) -> None:
+        self.verticalHeader().setDefaultSectionSize(self._theme.metric("row_list"))
+        self.setMinimumHeight(self._theme.px(120))
+        self._resize_columns()
+        self.viewport().update()
+
+    def _resize_columns(self) -> None:
+        header = self.horizontalHeader()
+        for column, least in LEAST_PX.items():
+            self.setColumnHidden(column, self.width() < self._theme.px(least))
+        for column, width in WIDTHS_PX.items():
+            header.resizeSection(column, max(self._theme.px(width), header.sectionSizeHint(column)))
+
+
+ARROW_PX = 72  # of the list of versions: what stands around its words
+
+
+class SetHead(QWidget):
+    version_chosen = Signal(int)
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.title = ElidedLabel("", "heading2")
+        self.facts = Label("", tone="text2", wraps=True)
+        self.known = Label("", tone="text2", wraps=True)
+        self.not_scored = Label("", tone="warning", wraps=True)
+        self.versions = QComboBox()
+        self.versions.setAccessibleName(phrase("common.version"))
+        self.versions.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self._build()
+        self.versions.activated.connect(lambda _: self.version_chosen.emit(self.versions.currentData()))
+
+    def show_name(self, name: str) -> None:
+        """Before more of it is known."""
+        self.title.setText(name)
+        for part in (self.facts, self.known, self.not_scored, self.versions):
+            part.hide()
+
+    def show_version(
+        self, kept: StoredQuestionSet, shown: QuestionSetVersion, questions: Sequence[Question] | None
+    ) -> None:
+        """`questions` None: this version is damaged."""
+        self.title.setText(kept.name)
+        made = phrase("common.data_gap").join(
+            part for part in (question_set_texts.version_time(shown), shown.source) if part
+        )
+        said = join_facts(
+            question_set_texts.count_text(shown.count),
+            localization.label_name(kept.label),
+            with_note(question_set_texts.version_name(shown.number), made),
+        )
+        told = questions or ()
+        for label, text in (
+            (self.facts, said),
+            (self.known, question_set_texts.known_answers(told)),
+            (self.not_scored, question_set_texts.not_scored_warning(told)),
+        ):
+            label.setText(text)
+            label.setVisible(bool(text))
+        self._fill_versions(kept, shown)
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        for label in (self.facts, self.known, self.not_scored):
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.title, 1)
+        row.addWidget(self.versions)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(row)
+        for label in (self.facts, self.known, self.not_scored):
+            column.addWidget(label)
+
+    def _fill_versions(self, kept: StoredQuestionSet, shown: QuestionSetVersion) -> None:
+        """The newest first."""
+        self.versions.clear()
+        for version in reversed(kept.versions):
+            newest = phrase("evaluation.newest") if version is kept.newest else question_set_texts.version_day(version)
+            self.versions.addItem(with_note(question_set_texts.version_name(version.number), newest), version.number)
+        self.versions.setCurrentIndex(self.versions.findData(shown.number))
+        texts = [self.versions.itemText(at) for at in range(self.versions.count())]
+        widest = max(map(self.versions.fontMetrics().horizontalAdvance, texts))
+        self.versions.setMinimumWidth(widest + self._theme.px(ARROW_PX))  # Qt forgets the padding of the style sheet
+        self.versions.setVisible(len(kept.versions) > 1)

@@ -1,0 +1,113 @@
+"""Words of question sets: how many, what is known of the right answers, and what was made of a file."""
+
+import datetime
+from collections.abc import Sequence
+
+from app.base.errors import AppError
+from app.base.wording import phrase
+from app.evaluation.judge import rule_scoring
+from app.evaluation.question_rows import QuestionColumns
+from app.evaluation.question_sets import QuestionSetVersion
+from app.evaluation.records import Question
+from app.training.data.records import BadRow, shorten
+from app.uikit.localization import format_date, format_day, with_note
+
+SHOWN_ROWS = 20  # of what is told line by line; the rest is counted
+LINE_CHARACTERS = 200  # of a text that is shown on one line
+
+_IN_WINDOW = ("question_set_unknown", "question_set_damaged", "question_set_not_removed")
+
+
+def error_for_window(error: AppError) -> AppError:
+    """Whose next step is one of the window, where that of the command line is a command."""
+    return AppError(f"{error.code}_shown", **error.facts) if error.code in _IN_WINDOW else error
+
+
+def count_text(questions: int) -> str:
+    return phrase("evaluation.n_questions", n=f"{questions:,}")
+
+
+def version_name(number: int) -> str:
+    return phrase("evaluation.version_n", n=number)
+
+
+def version_day(version: QuestionSetVersion) -> str:
+    made = datetime.datetime.fromtimestamp(version.made_at).astimezone()
+    is_this_year = made.year == datetime.datetime.now().astimezone().year
+    return format_day(made.date()) if is_this_year else format_date(made.date())
+
+
+def version_time(version: QuestionSetVersion) -> str:
+    made = datetime.datetime.fromtimestamp(version.made_at).astimezone()
+    return f"{version_day(version)}\u00a0{made:%H:%M}"
+
+
+def known_answers(questions: Sequence[Question]) -> str:
+    """Of how many questions something is known by which an answer can be scored; "": of none."""
+    counted = (
+        (phrase("evaluation.n_reference_answers"), sum(bool(one.reference) for one in questions)),
+        (phrase("evaluation.n_with_words_to_include"), sum(bool(one.must_include) for one in questions)),
+        (phrase("evaluation.n_with_evidence"), sum(bool(one.gold) for one in questions)),
+        (phrase("evaluation.n_not_in_the_documents"), sum(not one.is_answerable for one in questions)),
+    )
+    return phrase("common.data_gap").join(said.format(n=f"{number:,}") for said, number in counted if number)
+
+
+def not_scored_warning(questions: Sequence[Question]) -> str:
+    """A warning about those that no rule can score; "": there are none."""
+    number = sum(not rule_scoring.can_be_scored(one) for one in questions)
+    if not number:
+        return ""
+    said = phrase("evaluation.n_questions_have_neither_a")
+    return said.format(n=f"{number:,}")
+
+
+def unfit_reason(code: str) -> str:
+    """`code`: of `question_sets.why_unfit`."""
+    if code == "empty_question":
+        return phrase("evaluation.write_the_question")
+    if code == "not_text":
+        return phrase("evaluation.numbers_and_signs_alone_are")
+    if code == "too_long":
+        return phrase("evaluation.it_is_too_long_shorten")
+    return f"× {phrase(f'common.data_bad.{code}')}"
+
+
+def one_line(text: str) -> str:
+    return shorten(text, LINE_CHARACTERS)
+
+
+# ------------------------------------------------------------------------ a file
+
+
+def column_mapping(columns: QuestionColumns) -> list[tuple[str, str]]:
+    """Each field that was found, with the columns it was taken from."""
+    return [
+        (phrase(f"evaluation.question_column.{field}"), shorten(column)) for field, column in columns.named().items()
+    ]
+
+
+def first_lines(found: Sequence[str], more: str) -> str:
+    """The first of them, and how many more there are. `more`: with {n}."""
+    shown = list(found[:SHOWN_ROWS])
+    if len(found) > SHOWN_ROWS:
+        shown.append(more.format(n=f"{len(found) - SHOWN_ROWS:,}"))
+    return "\n".join(shown)
+
+
+def bad_row_text(row: BadRow) -> str:
+    reason = with_note(phrase(f"common.data_bad.{row.code}"), row.detail)
+    return phrase("common.data_bad.row", line=f"{row.line:,}", reason=reason)
+
+
+def doubt_text(row: BadRow) -> str:
+    return phrase(
+        "evaluation.questions_doubt",
+        line=f"{row.line:,}",
+        reason=phrase(f"evaluation.question_doubt.{row.code}"),
+        detail=row.detail,
+    )
+
+
+def renamed_text(old: str, new: str) -> str:
+    return phrase("evaluation.questions_renamed", old=shorten(old), new=shorten(new))

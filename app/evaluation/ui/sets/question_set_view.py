@@ -1,0 +1,425 @@
+"""A question set: its questions as a table, which of them to change, and what can be done with it."""
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QPoint, QStandardPaths, Qt, Signal
+from PySide6.QtGui import QKeySequence, QResizeEvent
+from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
+
+from app.base import confidentiality
+from app.base.confidentiality import ExportRequest, Permit
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error, phrase
+from app.documents import collection_lookup
+from app.evaluation import current_labels, question_files, question_sets
+from app.evaluation.question_sets import StoredQuestionSet
+from app.evaluation.records import Question, QuestionSet
+from app.evaluation.ui.sets import question_set_texts
+from app.evaluation.ui.sets.open_question_set import DisplayedSet, OpenQuestionSet
+from app.evaluation.ui.sets.question_dialog import QuestionDialog
+from app.evaluation.ui.sets.question_set_name import RenameDialog
+from app.evaluation.ui.sets.question_set_table import QuestionTable, QuestionTableModel, SetHead
+from app.training.data.records import shorten
+from app.uikit import desktop
+from app.uikit.confidentiality_guard import ConfidentialityGuard
+from app.uikit.desktop import Pickers, complete_suffix
+from app.uikit.localization import join_facts
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button, IconButton
+from app.uikit.widgets.containers import FlowBox, make_scrollable
+from app.uikit.widgets.fields import SearchField
+from app.uikit.widgets.labels import Label
+
+MARGIN_PX, NARROW_MARGIN_PX, NARROW_BELOW_PX = 24, 16, 720
+SEARCH_PX = 240
+SEARCH_FROM = 12  # questions; fewer are seen at a glance
+SAID_CHARACTERS = 20  # of a question, where it is told what was done
+
+
+class SetExport(QObject):
+    exported = Signal(str, object)  # the name of the set, and Path
+    failed = Signal(object)  # AppError
+
+    def __init__(self, view: QWidget, secrecy: ConfidentialityGuard, documents: Path, pickers: Pickers) -> None:
+        """`documents`: the database, by which sets are labelled."""
+        super().__init__(view)
+        self._documents = documents
+        self._view = view
+        self._secrecy = secrecy
+        self._pickers = pickers
+        self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+
+    def ask(self, found: QuestionSet) -> None:
+        """The desktop's own window asks before a file is replaced."""
+        kinds = ";;".join(("Excel (*.xlsx)", "CSV (*.csv)", "JSON Lines (*.jsonl)"))
+        start = str(Path(self._start) / f"{found.name}.xlsx")
+        chosen = self._pickers.save(self._view.window(), phrase("evaluation.export_the_question_set_to"), start, kinds)
+        if not chosen:
+            return
+        out = complete_suffix(Path(chosen), *question_files.WRITTEN)
+        export = ExportRequest("questions", str(out), lambda: current_labels.label_of_set(found, self._documents))
+        self._secrecy.export(self._view.window(), export, lambda permit: self._write(found, out, permit))
+
+    # ------------------------------------------------------------------- private
+
+    def _write(self, found: QuestionSet, out: Path, permit: Permit) -> None:
+        def work() -> tuple[str, Path]:
+            question_files.write(out, found.questions, permit=permit)
+            return found.name, out
+
+        background.run(work, self._on_written, self.failed.emit)
+
+    def _on_written(self, written: tuple[str, Path]) -> None:
+        self.exported.emit(*written)
+
+
+class SetView(QWidget):
+    """Every change is a new version; older ones can be looked at, and put back."""
+
+    evaluate_requested = Signal(str)  # the name of the set
+    changed = Signal()  # the list of sets is to be read anew
+    remove_requested = Signal()  # the set that is shown
+    renamed = Signal(str, str)  # from, to
+    failed = Signal(object)  # AppError
+    undo_offered = Signal(str, object)  # what was done, and a function that undoes it
+
+    def __init__(
+        self, theme: Theme, folder: Path, documents: Path, secrecy: ConfidentialityGuard, pickers: Pickers | None = None
+    ) -> None:
+        """`folder`: of the sets. `documents`: as of SetExport."""
+        super().__init__()
+        self._theme = theme
+        self._folder = folder
+        self._documents = documents
+        self._wanted = ""  # id of the question that is to be chosen next
+        self._wanted_row = 0
+        self._renaming = ""  # the set whose renaming window is about to open
+        self._exported: Path | None = None  # the file that the banner tells of
+        self.work = OpenQuestionSet(folder)
+        self.work.setParent(self)
+        self.exporting = SetExport(self, secrecy, documents, pickers or Pickers())
+        self.head = SetHead(theme)
+        self.banner = Banner(theme)
+        self.past = Banner(theme, can_close=False)  # an older version is shown, or a damaged one
+        self.questions = QuestionTableModel()
+        self.questions.setParent(self)
+        self.table = QuestionTable(theme, self.questions)
+        self.search = SearchField(theme, phrase("evaluation.search_questions"))
+        self.nothing = Label("", tone="text2", wraps=True)
+        self.add_button = Button(theme, phrase("evaluation.add_question"), "", "plus")
+        self.edit_button = Button(theme, phrase("common.edit"), "", "pencil")
+        self.remove_button = Button(theme, phrase("common.delete"), "", "trash-2")
+        self.evaluate_button = Button(theme, phrase("evaluation.evaluate_with_this_set"), "primary")
+        self.export_button = Button(theme, phrase("evaluation.export_to_excel"), "", "download")
+        self.menu_button = IconButton(theme, "ellipsis", phrase("evaluation.actions_for_the_question_set"))
+        self.header_actions: list[QWidget] = [self.export_button, self.evaluate_button, self.menu_button]
+        self.dialog: QuestionDialog | RenameDialog | None = None  # the last one that was opened
+        self._build()
+        self._connect()
+        self._allow()
+
+    @property
+    def name(self) -> str:
+        """ "": none is shown."""
+        return self.work.name
+
+    def label_now(self) -> confidentiality.Label:
+        """Return the label of the version that is shown. It is asked at every selection: the set is not read again."""
+        shown = self.work.shown
+        if shown is None or shown.found is None:
+            return confidentiality.HIGHEST_LABEL
+        return collection_lookup.label_of_origins(self._documents, shown.origins, shown.found.label)
+
+    def show_set(self, name: str) -> None:
+        """The newest version, as it is now."""
+        if name != self.name:
+            self.search.clear()
+            self.banner.hide()
+            self.past.hide()
+            self._wanted, self._wanted_row = "", 0
+            self.questions.show_questions((), ())
+            self.head.show_name(name)
+        self.work.open(name)
+        self._allow()
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        self._search_box = QWidget()  # a field alone is higher with the keyboard than Flow gives it
+        box = QVBoxLayout(self._search_box)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.addWidget(self.search)
+        self.tools = FlowBox(self.add_button, self.edit_button, self.remove_button, self._search_box)
+        content = QWidget()
+        self._column = QVBoxLayout(content)
+        self._column.setSpacing(12)
+        for part in (self.head, self.banner, self.past, self.tools, self.nothing):
+            self._column.addWidget(part)
+        self._column.addWidget(self.table, 1)
+        self._column.addStretch(0)
+        self.nothing.hide()
+        around = QVBoxLayout(self)
+        around.setContentsMargins(0, 0, 0, 0)
+        around.addWidget(make_scrollable(content))  # where height is short, as with large text
+        self._lay_out()
+
+    def _connect(self) -> None:
+        self.work.read.connect(self._on_read)
+        self.work.stored.connect(self._on_stored)
+        self.work.changed.connect(self.changed)
+        self.work.renamed.connect(self._on_renamed)
+        self.work.failed.connect(self._on_failed)
+        self.head.version_chosen.connect(lambda number: self.work.open(self.name, number))
+        self.past.action_requested.connect(lambda _key: self._return_to_shown())
+        self.banner.action_requested.connect(lambda _key: self._open_folder())
+        self.exporting.exported.connect(self._on_exported)
+        self.exporting.failed.connect(self._on_failed)
+        self.search.textChanged.connect(self._on_searched)
+        self.table.edit_requested.connect(self.edit)
+        self.table.remove_requested.connect(self.remove)
+        self.table.menu_requested.connect(self._show_table_menu)
+        self.table.selectionModel().selectionChanged.connect(self._allow)
+        self.add_button.clicked.connect(self.add)
+        self.edit_button.clicked.connect(self.edit)
+        self.remove_button.clicked.connect(self.remove)
+        self.evaluate_button.clicked.connect(lambda: self.evaluate_requested.emit(self.name))
+        self.export_button.clicked.connect(self.export)
+        self.menu_button.clicked.connect(self._show_menu)
+        self._theme.changed.connect(self._lay_out)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        margin = NARROW_MARGIN_PX if self.width() < self._theme.px(NARROW_BELOW_PX) else MARGIN_PX
+        self._column.setContentsMargins(margin, 16, margin, margin)
+        self.search.setFixedWidth(self._theme.px(SEARCH_PX))
+
+    # ------------------------------------------------------------------- showing
+
+    def _on_read(self, shown: DisplayedSet) -> None:
+        self.questions.show_questions(shown.found.questions if shown.found is not None else (), shown.texts)
+        if shown.kept is not None and shown.version is not None:
+            self.head.show_version(shown.kept, shown.version, shown.found.questions if shown.found else None)
+        else:
+            self.head.show_name(shown.name)
+        self._show_past(shown)
+        self._show_rows()
+        row = self.questions.row_of(self._wanted) if self._wanted else self._wanted_row
+        self.table.choose_row(row if row >= 0 else self._wanted_row)
+        self._allow()
+
+    def _show_past(self, shown: DisplayedSet) -> None:
+        """Why nothing of what is shown can be changed."""
+        if shown.error is not None:
+            said = (
+                phrase("evaluation.this_question_set_cannot_be")
+                if shown.kept is None
+                else phrase("evaluation.this_version_cannot_be_read")
+            )
+            advice = phrase("evaluation.put_it_back_from_a")
+            if shown.kept is not None and len(shown.kept.versions) > 1:
+                advice = phrase("evaluation.choose_an_earlier_version_at")
+            self.past.show_message("danger", said, join_facts(describe_error(shown.error).message, advice))
+        elif not shown.is_newest and shown.version is not None:
+            said = phrase("evaluation.an_earlier_version_version_n", n=shown.version.number)
+            advice = phrase("evaluation.editing_and_evaluating_are_done")
+            self.past.show_message("warning", said, advice, (("return", phrase("evaluation.go_back_to_this_version")),))
+        else:
+            self.past.hide()
+
+    def _show_rows(self) -> None:
+        """What the search has left; what changes it where there is something."""
+        self.tools.setVisible(bool(self.questions.total))
+        self._search_box.setVisible(self.questions.total >= SEARCH_FROM or bool(self.search.text()))
+        is_none = bool(self.questions.total) and not self.questions.rowCount()
+        self.nothing.setText(phrase("evaluation.no_question_has_words", words=self.search.text().strip()))
+        self.nothing.setVisible(is_none)
+        self.table.setVisible(bool(self.questions.rowCount()))
+        self._column.setStretch(self._column.count() - 1, 0 if self.questions.rowCount() else 1)
+
+    def _allow(self) -> None:
+        """What can be done now. The reason stands in the banner, or where the table would be."""
+        shown = self.work.shown
+        is_whole = shown is not None and shown.found is not None
+        can_change = is_whole and shown is not None and shown.is_newest and not self.work.is_storing
+        has_chosen = bool(self.table.selectionModel().selectedRows())
+        self.add_button.setEnabled(can_change)
+        self.edit_button.setEnabled(can_change and has_chosen)
+        self.remove_button.setEnabled(can_change and has_chosen)
+        self.evaluate_button.setEnabled(can_change)
+        self.export_button.setEnabled(is_whole)
+        self.menu_button.setEnabled(shown is not None)
+
+    def _on_searched(self) -> None:
+        before = self.table.current
+        self.questions.search(self.search.text())
+        self._show_rows()
+        self.table.choose_row(max(0, self.questions.row_of(before.id)) if before is not None else 0)
+        self._allow()
+
+    # ------------------------------------------------------------------ changing
+
+    def add(self) -> None:
+        if self.add_button.isEnabled() and (now := self._now()) is not None:
+            said = phrase("evaluation.added_question")
+            self._write(None, said, lambda question: (*now.questions, question))
+
+    def edit(self) -> None:
+        now, question = self._now(), self.table.current
+        if self.edit_button.isEnabled() and now is not None and question is not None:
+            said = phrase("evaluation.changed_question")
+            self._write(question, said, lambda new: tuple(new if one.id == new.id else one for one in now.questions))
+
+    def remove(self) -> None:
+        """The chosen ones. The last question stays: a set without any is none."""
+        now, chosen = self._now(), self.table.chosen()
+        if not self.remove_button.isEnabled() or now is None:
+            return
+        ids = {one.id for one in chosen}
+        rest = [one for one in now.questions if one.id not in ids]
+        if not rest:
+            what = phrase("evaluation.not_all_questions_can_be")
+            advice = phrase("evaluation.a_set_needs_at_least")
+            self.banner.show_message("warning", what, advice)
+            return
+        one, several = phrase("evaluation.deleted_question"), phrase("evaluation.deleted_n_questions")
+        said = _said(one, chosen[0]) if len(chosen) == 1 else several.format(n=f"{len(chosen):,}")
+        self._wanted, self._wanted_row = "", self.table.currentIndex().row() - len(chosen) + 1
+        self.work.store(rest, phrase("evaluation.question_deleted"), said)
+        self._allow()
+
+    def rename(self) -> None:
+        """Asks for the new name, once the others are known."""
+        if self._renaming != self.name:
+            name = self._renaming = self.name
+            background.run(lambda: (name, question_sets.list_all(self._folder)), self._ask_name, self._on_failed)
+
+    def _ask_name(self, listed: tuple[str, Sequence[StoredQuestionSet]]) -> None:
+        name, sets = listed
+        if name != self._renaming:
+            return
+        self._renaming = ""
+        if name != self.name:
+            return  # another set is shown meanwhile
+        others = [one for one in sets if one.name != name]
+        dialog = self.dialog = RenameDialog(self._theme, name, others, self.window())
+        dialog.name_given.connect(functools.partial(self.work.rename, name))
+        dialog.open()
+
+    def export(self) -> None:
+        shown = self.work.shown
+        if shown is not None and shown.found is not None:
+            self.exporting.ask(shown.found)
+
+    def _now(self) -> QuestionSet | None:
+        """What changes begin with."""
+        shown = self.work.shown
+        return shown.found if shown is not None and shown.is_newest else None
+
+    def _write(self, question: Question | None, said: str, merged: Callable[[Question], Sequence[Question]]) -> None:
+        """`merged`: all questions, with the one that was written."""
+        source = phrase("evaluation.add_question") if question is None else phrase("evaluation.edit_question")
+        shown = self.work.shown
+        assert shown is not None
+        assert shown.version is not None
+        number = shown.version.number
+        dialog = self.dialog = QuestionDialog(
+            self._theme, question, lambda new: self.work.preparing(shown, merged(new), source), self.window()
+        )
+
+        def on_stored(found: QuestionSet) -> None:
+            at = len(found.questions) - 1
+            ids = [one.id for one in found.questions]
+            if question is not None and question.id in ids:
+                at = ids.index(question.id)
+            self._wanted, self._wanted_row = ids[at], at
+            self._on_stored(found, number, _said(said, found.questions[at]))
+            self.changed.emit()
+
+        dialog.stored.connect(on_stored)
+        dialog.open()
+
+    def _return_to_shown(self) -> None:
+        shown = self.work.shown
+        if shown is not None and shown.found is not None and shown.version is not None:
+            source = phrase("evaluation.back_to_version_n", n=shown.version.number)
+            said = phrase("evaluation.went_back_to_version_n", n=shown.version.number)
+            self.work.store(shown.found.questions, source, said)
+
+    def _on_stored(self, found: QuestionSet, number: int, said: str) -> None:
+        self._allow()  # another set may be shown meanwhile
+        if found.version > number:
+            undo = functools.partial(
+                self.work.put_back, found.name, number, found.sha256, phrase("evaluation.change_taken_back")
+            )
+            self.undo_offered.emit(said, undo)
+        if found.name == self.name:
+            self.banner.hide()
+            self.work.open(self.name)
+
+    def _on_renamed(self, before: str, after: str, is_undo: bool) -> None:
+        self.renamed.emit(before, after)
+        if not is_undo:
+            said = phrase("evaluation.renamed_to_name", name=after)
+            self.undo_offered.emit(said, functools.partial(self.work.rename, after, before, is_undo=True))
+
+    def _on_failed(self, error: AppError) -> None:
+        self._renaming = ""
+        self._allow()
+        self.failed.emit(question_set_texts.error_for_window(error))
+
+    def _on_exported(self, name: str, path: Path) -> None:
+        if name != self.name:
+            return  # another set is shown meanwhile
+        self._exported = path
+        said = phrase("evaluation.exported_to_file", file=path.name)
+        self.banner.show_message("success", said, "", (("open", phrase("common.open_folder")),))
+
+    def _open_folder(self) -> None:
+        """Where the last file is."""
+        if self._exported is not None:
+            desktop.open_folder(self._exported.parent)
+
+    # --------------------------------------------------------------------- menus
+
+    def _show_menu(self) -> None:
+        menu = self.menu()
+        menu.popup(self.menu_button.mapToGlobal(QPoint(0, self.menu_button.height() + 2)))
+
+    def menu(self) -> QMenu:
+        """What can be done with the set."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        shown, theme = self.work.shown, self._theme
+        add = menu.addAction(theme.icon("plus"), phrase("evaluation.add_question_2"), self.add)
+        add.setEnabled(self.add_button.isEnabled())
+        export = menu.addAction(theme.icon("file-up"), phrase("evaluation.export_excel_csv_json_lines"), self.export)
+        export.setEnabled(self.export_button.isEnabled())
+        if shown is not None and shown.kept is not None:
+            menu.addAction(phrase("common.rename"), self.rename)
+        menu.addSeparator()
+        folder = self._folder / self.name
+        menu.addAction(theme.icon("folder-open"), phrase("common.open_folder"), lambda: desktop.open_folder(folder))
+        menu.addSeparator()
+        menu.addAction(theme.icon("trash-2"), phrase("evaluation.delete_this_question_set"), self.remove_requested.emit)
+        return menu
+
+    def _show_table_menu(self, at: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        edit = menu.addAction(self._theme.icon("pencil"), phrase("evaluation.edit"), self.edit)
+        edit.setEnabled(self.edit_button.isEnabled())
+        remove = menu.addAction(self._theme.icon("trash-2"), phrase("common.delete"), self.remove)
+        remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
+        remove.setEnabled(self.remove_button.isEnabled())
+        menu.popup(at)
+
+
+def _said(words_of_it: str, question: Question) -> str:
+    return words_of_it.format(question=shorten(question.text, SAID_CHARACTERS))

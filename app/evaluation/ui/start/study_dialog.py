@@ -1,0 +1,422 @@
+"""「評価を実行」: what is compared over which questions, what that takes, and the button that begins it."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import describe_error, phrase
+from app.evaluation import question_sets
+from app.evaluation.services import study_making
+from app.evaluation.services.study_making import StudyForecast, StudyWish
+from app.evaluation.study import studies
+from app.evaluation.ui.start import study_dialog_rules
+from app.evaluation.ui.start.study_dialog_choices import DialogOffer, DialogPart, StudyDialogModel
+from app.evaluation.ui.start.study_dialog_parts import (
+    DocumentsPart,
+    ExpertPart,
+    FormsPart,
+    JudgePart,
+    ModelsPart,
+    QuestionsPart,
+    ScalePart,
+    answer_parameters,
+)
+from app.inference import gguf
+from app.inference.gguf import GgufHeader
+from app.training.runs.training_list import SplitChoice
+from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.theme import Theme
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_scrollable
+from app.uikit.widgets.fields import AutoSpin
+from app.uikit.widgets.form_rows import AnswerChoice
+from app.uikit.widgets.labels import Label, Separator, set_surface
+from app.uikit.widgets.progress_row import ProgressRow
+
+SIZE_PX = (760, 540)
+EDGE_PX = 20  # of the window stay visible beside it
+MARGIN_PX = 24
+STACKED_BELOW_PX = 560  # a name stands above its control
+KIND_PX = 190  # what is compared, beside its sentence
+WAIT_MS = 250  # after the last key
+
+
+class ForecastController(QObject):
+    """`found` or `error` are of `wish`; both None: it is being reckoned, or there is none."""
+
+    changed = Signal()
+
+    def __init__(self, model: StudyDialogModel, parent: QObject) -> None:
+        super().__init__(parent)
+        self._model = model
+        self.wish: StudyWish | None = None
+        self.found: StudyForecast | None = None
+        self.error: AppError | None = None
+        self._looked_at: StudyWish | None = None  # the one that is being reckoned
+        self._wait = QTimer(self, singleShot=True, interval=WAIT_MS)
+        self._wait.timeout.connect(self._begin)
+
+    def look(self, wish: StudyWish | None) -> None:
+        """None: nothing can be told. How it is called changes nothing."""
+        if wish is not None:
+            wish = dataclasses.replace(wish, asking=dataclasses.replace(wish.asking, name=""))
+        if wish == self.wish:
+            return
+        self.wish, self.found, self.error = wish, None, None
+        self._wait.start() if wish is not None else self._wait.stop()
+        self.changed.emit()
+
+    def _begin(self) -> None:
+        wish, model = self.wish, self._model
+        if wish is None or self._looked_at is not None:
+            return
+        self._looked_at = wish
+        models = tuple(model.models())
+        background.run(
+            lambda: study_making.forecast(wish, model.paths, models, model.trainer()),
+            self._on_found,
+            self._on_refused,
+        )
+
+    def _on_found(self, found: StudyForecast) -> None:
+        self._end(found, None)
+
+    def _on_refused(self, error: AppError) -> None:
+        self._end(None, error)
+
+    def _end(self, found: StudyForecast | None, error: AppError | None) -> None:
+        looked_at, self._looked_at = self._looked_at, None
+        if looked_at != self.wish:  # another one is wished for by now
+            self._begin()
+            return
+        self.found, self.error = found, error
+        self.changed.emit()
+
+
+class StudyDialog(QDialog):
+    """Nothing is written before `wish_made`. It stays open until the study is made: whoever makes it accepts it then,
+    or ends with `end_making`, and everything that was chosen is still there."""
+
+    wish_made = Signal(object)  # StudyWish
+
+    def __init__(
+        self, theme: Theme, model: StudyDialogModel, offer: DialogOffer, parent: QWidget, question_set: str = ""
+    ) -> None:
+        """`question_set`: the one that is to be asked; "": the first."""
+        super().__init__(parent)
+        self._theme = theme
+        self._model = model
+        self._offer = offer
+        self._splits: list[SplitChoice] | None = None  # None: they are looked for
+        self._has_changes = False  # that would be lost
+        self._is_making = False
+        self._is_awaited = False  # the button was pressed before the forecast was there
+        self._failure: AppError | None = None  # why what is chosen could not be made
+        self._names: dict[str, str] = {}  # by kind, where nobody gives one
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(phrase("evaluation.run_evaluation_2"))
+        self.setAccessibleName(self.windowTitle())
+        self.kinds = AnswerChoice(
+            theme, {kind: study_dialog_rules.kind_text(kind) for kind in study_dialog_rules.KINDS}, KIND_PX
+        )
+        self.questions = QuestionsPart(theme, offer, question_set)
+        self.documents = DocumentsPart(theme, offer)
+        self.models = ModelsPart(theme, offer)
+        self.forms = FormsPart(theme, offer)
+        self.scale = ScalePart(theme, offer)
+        self.judge = JudgePart(theme, offer)
+        self.expert = ExpertPart(theme, offer)
+        self.forecasting = ForecastController(model, self)
+        self._systems: dict[str, DialogPart] = {
+            "documents": self.documents, "models": self.models, "quantizations": self.forms, "scale": self.scale,
+        }  # fmt: skip
+        self._build()
+        self._connect()
+        self._show_kinds()
+        self._choose(next((kind for kind in study_dialog_rules.KINDS if not self._obstacle(kind)), ""))
+        self._look_around()
+        room = parent.window().size() - QSize(2 * EDGE_PX, 2 * EDGE_PX)
+        self.resize(QSize(*(theme.px(n) for n in SIZE_PX)).boundedTo(room))
+
+    @property
+    def wish(self) -> StudyWish:
+        """As it stands now, whatever it lacks."""
+        kind = self.kinds.key
+        fields: dict[str, Any] = {"kind": ""} if not kind else self._systems[kind].wish()
+        asked = answer_parameters(self.judge, self.expert, kind, has_questions=self._has_questions)
+        return StudyWish(**fields, **self.questions.wish(), asking=asked)
+
+    @property
+    def problem(self) -> str:
+        """The code of what keeps it from beginning (`words.problem`); "": nothing that is known without a look."""
+        if not self.kinds.key:
+            return "kind"
+        found = self.scale.problem if self.kinds.key == "scale" else ""
+        return found or study_dialog_rules.problem(self.wish)
+
+    def end_making(self, error: AppError | None = None) -> None:
+        """Nothing was made. `error`: why; None: it was cancelled."""
+        self._failure = error
+        self._show_making(is_making=False)
+        self.start_button.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def reject(self) -> None:
+        """Esc, the button and the window's own button."""
+        for spin in self.findChildren(AutoSpin):
+            spin.interpretText()  # what is typed there counts, too
+        self._wait_no_more()
+        self._show_foot()
+        if self._is_making:
+            self.progress.cancel_button.click()
+        elif self._has_changes:
+            self.leave_dialog().open()
+        else:
+            super().reject()
+
+    def leave_dialog(self) -> Dialog:
+        dialog = Dialog(
+            self._theme,
+            phrase("evaluation.close_without_running_the_evaluation"),
+            phrase("evaluation.what_you_have_chosen_here"),
+            (
+                DialogButton("cancel", phrase("evaluation.go_on_choosing"), is_default=True),
+                DialogButton("leave", phrase("evaluation.close_without_running"), "danger_fill"),
+            ),
+            self,
+        )
+        dialog.chosen.connect(self._on_leave_chosen)
+        return dialog
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._focus_first()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_stacked = self.width() - 2 * self._theme.px(MARGIN_PX) < self._theme.px(STACKED_BELOW_PX)
+        for part in (self.questions, self.judge, self.expert, *self._systems.values()):
+            part.set_stacked(is_stacked)
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        theme = self._theme
+        self.fold_button = Button(theme, phrase("common.show_details"), "", "sliders-horizontal", compact=True)
+        self.fold_button.setCheckable(True)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
+        column.setSpacing(14)
+        column.addWidget(Label(phrase("evaluation.what_do_you_want_to"), "heading3"))
+        column.addWidget(self.kinds)
+        column.addSpacing(4)
+        for part in (self.questions, *self._systems.values(), self.judge):
+            column.addWidget(part)
+        column.addWidget(self.fold_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self.expert)
+        column.addStretch(1)
+        self.expert.hide()
+        set_surface(content, "base")
+        self._area = make_scrollable(content)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(self._area, 1)
+        outer.addWidget(Separator())
+        outer.addLayout(self._foot())
+
+    def _foot(self) -> QVBoxLayout:
+        self.forecast = Label(tone="text2", wraps=True)
+        self.systems = Label(tone="text2", wraps=True)
+        self.reason = Label(tone="warning", wraps=True)
+        self.cancel_button = Button(self._theme, phrase("common.cancel"))
+        self.start_button = Button(self._theme, phrase("evaluation.run_evaluation_2"), "primary", "play")
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addStretch(1)
+        row.addWidget(self.cancel_button)
+        row.addWidget(self.start_button)
+        self.progress = ProgressRow(self._theme)
+        foot = QVBoxLayout()
+        foot.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 14)
+        foot.setSpacing(6)
+        for widget in (self.forecast, self.systems, self.reason, self.progress):
+            foot.addWidget(widget)
+        foot.addLayout(row)
+        return foot
+
+    def _connect(self) -> None:
+        self.kinds.chosen.connect(self._wait_no_more)
+        self.kinds.chosen.connect(self._choose)
+        for part in (self.questions, self.judge, self.expert, *self._systems.values()):
+            part.changed.connect(self._note_change)
+            part.changed.connect(self._on_changed)
+        self.forms.model.changed.connect(self._read_model)
+        self.fold_button.toggled.connect(self._fold)
+        self.forecasting.changed.connect(self._show_foot)
+        self.cancel_button.clicked.connect(self.reject)
+        self.start_button.clicked.connect(self._begin)
+
+    # ------------------------------------------------------------------- showing
+
+    def _choose(self, kind: str) -> None:
+        self.kinds.show_key(kind)
+        for name, part in self._systems.items():
+            part.setVisible(name == kind)
+        for widget in (self.questions, self.fold_button):
+            widget.setVisible(bool(kind))
+        if not kind:
+            self.fold_button.setChecked(False)
+        self.questions.show_kind(kind)
+        self.expert.show_name(self._names.get(kind, ""))
+        if kind == "quantizations":
+            self._read_model()
+        self._on_changed()
+
+    def _show_kinds(self) -> None:
+        for kind in study_dialog_rules.KINDS:
+            self.kinds.answers[kind].show_obstacle(study_dialog_rules.obstacle_text(self._obstacle(kind)))
+
+    def _obstacle(self, kind: str) -> str:
+        offer, splits = self._offer, self._splits
+        there = study_dialog_rules.AvailableInputs(
+            offer.models, len(offer.sets), len(offer.collections), None if splits is None else len(splits),
+            offer.has_trainer,
+        )  # fmt: skip
+        return study_dialog_rules.obstacle(kind, there)
+
+    @property
+    def _has_questions(self) -> bool:
+        """Whether anything is to be answered: the hold-out of a scale study judges by itself."""
+        return self.kinds.key != "scale" or bool(self.questions.set.value)
+
+    def _note_change(self) -> None:
+        self._has_changes = True
+        self._wait_no_more()
+
+    def _wait_no_more(self) -> None:
+        """What begins is what was there when the button was pressed."""
+        self._is_awaited = False
+
+    def _on_changed(self) -> None:
+        self._failure = None
+        can_judge = bool(self.kinds.key) and self._has_questions
+        self.judge.setVisible(can_judge)
+        self.expert.show_for(self.kinds.key, has_judge=can_judge and self.judge.judge.value is not None)
+        self.forecasting.look(None if self.problem else self.wish)
+        self._show_foot()
+
+    def _show_foot(self) -> None:
+        found, error, problem = self.forecasting.found, self.forecasting.error or self._failure, self.problem
+        if found is not None and found.disk_bytes > found.free_bytes:
+            problem = "disk"
+        can_begin = not problem and self.forecasting.error is None
+        told = study_dialog_rules.forecast_text(found, self.wish.asking.seeds) if found else ""
+        self.forecast.setText(told or ("" if problem or error or found else self._reckoning))
+        self.systems.setText(study_dialog_rules.systems_text(found) if found else "")
+        reason = study_dialog_rules.problem_text(problem)
+        if not problem and error is not None:
+            reason = str(describe_error(error))
+        self.reason.setText(f"▲ {reason}" if reason else "")
+        for label in (self.forecast, self.systems, self.reason):
+            label.setVisible(bool(label.text()))
+        self._is_awaited = self._is_awaited and can_begin
+        self.start_button.setEnabled(can_begin and not self._is_making)
+        self.start_button.setDown(self._is_awaited)
+        self.start_button.setAccessibleDescription(reason or ("" if found else self.forecast.text()))
+        if self._is_awaited and found is not None:
+            self._begin()
+
+    @property
+    def _reckoning(self) -> str:
+        return phrase("evaluation.begins_as_soon_as_it") if self._is_awaited else phrase("evaluation.estimating")
+
+    def _fold(self, is_open: bool) -> None:
+        self.expert.setVisible(is_open)
+        self.fold_button.setText(phrase("common.hide_details") if is_open else phrase("common.show_details"))
+
+    def _focus_first(self) -> None:
+        answers = self.kinds.answers
+        first = answers[self.kinds.key].radio if self.kinds.key else self.cancel_button
+        first.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    # --------------------------------------------------------------------- looking
+
+    def _look_around(self) -> None:
+        """What takes a moment: data that were split, names that are free, questions of the program's own."""
+        model = self._model
+        titles = {kind: study_dialog_rules.kind_text(kind)[0] for kind in study_dialog_rules.KINDS}
+        background.run(lambda: _read_inputs(model, titles), self._on_looked, self._on_unreadable)
+
+    def _on_looked(self, found: "_DialogInputs") -> None:
+        self._splits, self._names = found.splits, found.names
+        self.scale.show_splits(found.splits)
+        self.questions.show_shipped(found.shipped)
+        self._show_kinds()
+        kind = self.kinds.key or next((one for one in study_dialog_rules.KINDS if not self._obstacle(one)), "")
+        self._choose(kind)
+
+    def _on_unreadable(self, error: AppError) -> None:
+        raise error  # what cannot be read is left out
+
+    def _read_model(self) -> None:
+        """How large its forms will be."""
+        path = self.forms.path
+        if path:
+            background.run(lambda: (path, _header(path)), self._on_model_read, self._on_unreadable)
+
+    def _on_model_read(self, found: tuple[str, GgufHeader | None]) -> None:
+        self.forms.show_header(*found)
+
+    # ------------------------------------------------------------------------ end
+
+    def _begin(self) -> None:
+        self._is_awaited = self.forecasting.found is None
+        if self._is_awaited:
+            self._show_foot()
+        elif not self.problem:
+            self._failure = None
+            self._show_making(is_making=True)
+            self.wish_made.emit(self.wish)
+
+    def _show_making(self, *, is_making: bool) -> None:
+        self._is_making = is_making
+        if is_making:
+            self.progress.start(phrase("evaluation.preparing_the_evaluation"))
+            self.progress.cancel_button.setFocus(Qt.FocusReason.OtherFocusReason)
+        else:
+            self.progress.finish()
+        self._area.setEnabled(not is_making)
+        self.cancel_button.setVisible(not is_making)  # it would mean something else
+        self._show_foot()
+
+    def _on_leave_chosen(self, key: str) -> None:
+        if key == "leave":
+            self._has_changes = False
+            self.reject()
+
+
+@dataclass(frozen=True, slots=True)
+class _DialogInputs:
+    splits: list[SplitChoice]
+    names: dict[str, str]
+    shipped: int  # questions
+
+
+def _read_inputs(model: StudyDialogModel, titles: dict[str, str]) -> _DialogInputs:
+    names = {kind: studies.free_name(model.paths.evaluations, title) for kind, title in titles.items()}
+    return _DialogInputs(model.splits(), names, len(question_sets.shipped().questions))
+
+
+def _header(path: str) -> GgufHeader | None:
+    try:
+        return gguf.read_header(Path(path))
+    except (AppError, OSError):
+        return None

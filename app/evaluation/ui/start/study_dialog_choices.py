@@ -1,0 +1,256 @@
+"""What the dialog is built of: controls, what they offer, and a part: rows of controls for fields of a StudyWish.
+
+What the dialog 評価を実行 offers and reckons with, as it is each time that the dialog opens.
+"""
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QSize, Signal, SignalInstance
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.paths import Paths
+from app.base.wording import phrase
+from app.documents.grounding.grounding_record import CollectionRef
+from app.documents.records import DocumentCollection
+from app.evaluation import question_sets
+from app.evaluation.question_sets import StoredQuestionSet
+from app.evaluation.ui.start import study_dialog_rules
+from app.inference.local_model import LocalModel
+from app.models import local_models
+from app.training.runs import training_list
+from app.training.runs.training_list import SplitChoice
+from app.training.services.training_run import Trainer
+from app.uikit.localization import format_gigabytes, join_facts, label_name
+from app.uikit.theme import Theme
+from app.uikit.widgets.fields import AutoSpin
+from app.uikit.widgets.form_rows import CheckRow, Chooser, SettingRow
+from app.uikit.widgets.labels import plain_tooltip
+
+LETTERS = 10  # the least width of a choice; what is longer has a tooltip
+TWO_COLUMNS_PX = 400
+
+
+class ChoiceBox(Chooser):
+    """As wide as there is room."""
+
+    changed = Signal()  # by a person
+
+    def __init__(self) -> None:
+        super().__init__((), lambda _value: self._on_chosen())
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMinimumContentsLength(LETTERS)
+        self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+
+    @property
+    def value(self) -> Any:
+        """None: there is nothing to choose from, or None was chosen."""
+        place = self.currentIndex()
+        return self._values[place] if place >= 0 else None
+
+    def offer(self, choices: Sequence[tuple[str, Any]], value: Any) -> None:
+        """Chooses `value`, and where that is not offered the first. Emits nothing."""
+        self.set_choices(choices)
+        self.setEnabled(bool(choices))
+        if choices:
+            self.setCurrentIndex(self._values.index(value) if value in self._values else 0)
+        self.setToolTip(plain_tooltip(self.currentText()))
+
+    def _on_chosen(self) -> None:
+        self.setToolTip(plain_tooltip(self.currentText()))
+        self.changed.emit()
+
+
+def number_field(
+    limits: tuple[float, float],
+    default: tuple[str, float | None],
+    changed: Callable[[], None],
+    *,
+    unit: str = "",
+    step: float = 1,
+    decimals: int = 0,
+) -> AutoSpin:
+    """`default`: in words, and what stepping starts from; the number is None for it."""
+    spin = AutoSpin(*limits, step, decimals, unit, lambda _value: changed())
+    spin.show_auto(*default)
+    spin.show_number(None)
+    return spin
+
+
+class CheckRows(QFrame):
+    """Rows to mark, framed; in two columns where there is room and `is_short` says that they are."""
+
+    def __init__(self, theme: Theme, changed: SignalInstance, *, is_short: bool = False) -> None:
+        """`changed`: emitted when a person marks a row, or takes its mark away."""
+        super().__init__()
+        self._changed = changed
+        self.setProperty("surface", "card")
+        self._theme = theme
+        self._is_short = is_short
+        self._columns = 0
+        self.rows: dict[str, CheckRow] = {}
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(1, 3, 1, 3)
+        self._grid.setSpacing(0)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out()
+
+    def show_rows(
+        self, rows: Sequence[tuple[str, str, str]], marked: Container[str], fixed: Container[str] = ()
+    ) -> None:
+        """`rows`: key, name and what is to be known of each; `fixed`: keys that nobody can change."""
+        for old in self.rows.values():
+            old.hide()
+            old.deleteLater()
+        self.rows = {}
+        for key, title, facts in rows:
+            row = CheckRow(title, facts, is_checked=key in marked, is_fixed=key in fixed)
+            row.toggled.connect(self._changed)
+            self.rows[key] = row
+        self._columns = 0
+        self._lay_out()
+
+    def marked(self) -> list[str]:
+        """In their order."""
+        return [key for key, row in self.rows.items() if row.is_checked]
+
+    def _lay_out(self) -> None:
+        columns = 2 if self._is_short and self.width() >= self._theme.px(TWO_COLUMNS_PX) else 1
+        if columns == self._columns:
+            return
+        self._columns = columns
+        for place, row in enumerate(self.rows.values()):
+            self._grid.addWidget(row, place // columns, place % columns)
+            row.show()
+        for column in range(2):
+            self._grid.setColumnStretch(column, 1 if column < columns else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class DialogOffer:
+    """What there is to choose from, as it was when the dialog was opened."""
+
+    models: Sequence[LocalModel]
+    names: Mapping[str, str]  # by a model's id, no two alike
+    collections: Sequence[DocumentCollection]
+    sets: Sequence[StoredQuestionSet]  # those that can be read
+    context_tokens: int
+    current_model_id: str
+    has_trainer: bool
+    missing: frozenset[str] = frozenset()  # ids of models whose files are gone
+
+    def name(self, model: LocalModel) -> str:
+        """× is said at the foot when it is chosen; words would leave no room for a long name."""
+        return f"× {self.names[model.id]}" if self.lack(model) else self.names[model.id]
+
+    def lack(self, model: LocalModel) -> str:
+        if model.remote is not None:
+            return phrase("evaluation.models_of_servers_in_the")
+        return phrase("evaluation.file_missing") if model.id in self.missing else ""
+
+    def facts(self, model: LocalModel) -> str:
+        return self.lack(model) or join_facts(
+            model.quantization, format_gigabytes(model.size_bytes) if model.size_bytes else ""
+        )
+
+
+class DialogPart(QWidget):
+    changed = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.rows: list[SettingRow] = []
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(14)
+
+    def wish(self) -> dict[str, Any]:
+        """Fields of a StudyWish."""
+        raise NotImplementedError
+
+    def set_stacked(self, is_stacked: bool) -> None:
+        for row in self.rows:
+            row.set_stacked(is_stacked)
+
+    def _add(self, name: str, control: QWidget, sentence: str = "") -> SettingRow:
+        row = SettingRow(self._theme, name, control, sentence, is_wide=True)
+        self.rows.append(row)
+        self._column.addWidget(row)
+        return row
+
+
+def collection_rows(collections: Sequence[DocumentCollection]) -> list[tuple[str, str, str]]:
+    """For `CheckRows`: the key is the name, which no two share."""
+    return [
+        (one.name, one.name, join_facts(label_name(one.label), study_dialog_rules.documents_text(one.documents)))
+        for one in collections
+    ]
+
+
+def scope_of(collections: Sequence[DocumentCollection], names: Sequence[str]) -> tuple[CollectionRef, ...]:
+    return tuple(CollectionRef(one.id, one.name) for one in collections if one.name in names)
+
+
+class StudyDialogModel:
+    """Give the dialog its choices. `look`, `splits` and `trainer` read files: call them in the background."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        *,
+        models: Callable[[], Sequence[LocalModel]],
+        collections: Callable[[], Sequence[DocumentCollection]],
+        context_tokens: Callable[[], int],
+        current_model_id: Callable[[], str],
+        locate: Callable[[], Trainer],
+    ) -> None:
+        """`current_model_id`: of the model that answers; "": none does. `locate`: as `training.locate`."""
+        self.paths = paths
+        self.models = models
+        self.collections = collections
+        self._context_tokens = context_tokens
+        self._current_model_id = current_model_id
+        self._locate = locate
+
+    def look(self) -> tuple[list[StoredQuestionSet], bool]:
+        """Return the question sets, and whether there is a training environment: what `offer` takes."""
+        return question_sets.list_all(self.paths.questions), self.trainer() is not None
+
+    def splits(self) -> list[SplitChoice]:
+        """Return the data that were split for a training."""
+        return training_list.list_splits(self.paths)
+
+    def trainer(self) -> Trainer | None:
+        """Return what trains and converts; None where there is no training environment."""
+        try:
+            return self._locate()
+        except AppError:
+            return None
+
+    def offer(self, sets: Sequence[StoredQuestionSet], has_trainer: bool) -> DialogOffer:
+        """Return what there is to choose from now."""
+        models = tuple(self.models())
+        return DialogOffer(
+            models=models,
+            names=local_models.distinct_names(models),
+            collections=tuple(one for one in self.collections() if one.documents),
+            sets=tuple(one for one in sets if one.versions),
+            context_tokens=self._context_tokens(),
+            current_model_id=self._current_model_id(),
+            has_trainer=has_trainer,
+            missing=frozenset(one.id for one in models if not _is_there(one)),
+        )
+
+
+def _is_there(model: LocalModel) -> bool:
+    return all(Path(path).is_file() for path in (model.path, model.adapter) if path)

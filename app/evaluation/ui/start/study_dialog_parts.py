@@ -1,0 +1,433 @@
+"""Which systems are compared, where nothing is trained: documents and a training, models, forms of a model.
+
+Which questions, who judges the answers, and, folded, how all systems are asked.
+
+A scale study in the dialog: which data, which base, how many rows, how often.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtWidgets import QCheckBox, QLineEdit
+
+from app.base.wording import phrase
+from app.evaluation.study.planning import MAX_TOKENS, AnswerParameters
+from app.evaluation.ui.start import study_dialog_rules
+from app.evaluation.ui.start.study_dialog_choices import (
+    CheckRows,
+    ChoiceBox,
+    DialogOffer,
+    DialogPart,
+    collection_rows,
+    number_field,
+    scope_of,
+)
+from app.inference.gguf import GgufHeader
+from app.inference.local_model import LocalModel
+from app.inference.quantizations import QUANTIZATIONS
+from app.training import training_errors
+from app.training.runs.training_list import SplitChoice
+from app.uikit.localization import format_gigabytes, join_facts, quality_text, with_note
+from app.uikit.theme import Theme
+from trainer.spec import PRESETS
+
+
+class DocumentsPart(DialogPart):
+    def __init__(self, theme: Theme, offer: DialogOffer) -> None:
+        super().__init__(theme)
+        self._offer = offer
+        self.base, self.tuned, self.scope = ChoiceBox(), ChoiceBox(), CheckRows(theme, self.changed)
+        self._add(phrase("evaluation.base_models"), self.base)
+        self._add(
+            phrase("evaluation.fine_tuned_model"),
+            self.tuned,
+            phrase("evaluation.with_one_fine_tuned_and"),
+        )
+        self._add(phrase("common.documents"), self.scope)
+        bases = study_dialog_rules.untuned(offer.models)
+        self.base.offer(
+            [(offer.name(model), model) for model in bases],
+            study_dialog_rules.first_base(offer.models, bases, offer.current_model_id),
+        )
+        own = [one.name for one in offer.collections if not one.is_builtin]
+        self.scope.show_rows(collection_rows(offer.collections), own if len(own) == 1 else ())
+        self._show_tuned()
+        self.base.changed.connect(self._on_base_chosen)
+        self.tuned.changed.connect(self.changed)
+
+    def wish(self) -> dict[str, Any]:
+        base = self.base.value
+        return {
+            "kind": "documents",
+            "models": (base,) if base else (),
+            "tuned": self.tuned.value,
+            "scope": scope_of(self._offer.collections, self.scope.marked()),
+        }
+
+    def _on_base_chosen(self) -> None:
+        self._show_tuned()
+        self.changed.emit()
+
+    def _show_tuned(self) -> None:
+        """The newest is chosen: that is what the comparison is for."""
+        if offer_tuned(self.tuned, self._offer, self.base.value, with_merged=True):
+            self.tuned.setCurrentIndex(1)
+
+
+class ModelsPart(DialogPart):
+    def __init__(self, theme: Theme, offer: DialogOffer) -> None:
+        super().__init__(theme)
+        self._offer = offer
+        self.models, self.scope = CheckRows(theme, self.changed), CheckRows(theme, self.changed)
+        self._models = {model.id: model for model in study_dialog_rules.answering(offer.models)}
+        self._add(phrase("evaluation.models_to_compare"), self.models)
+        self._add(
+            phrase("evaluation.documents_given_to_them"), self.scope, phrase("evaluation.with_none_they_answer_without")
+        )
+        rows = [(id, offer.names[id], self._facts(one)) for id, one in self._models.items()]
+        self.models.show_rows(rows, (), offer.missing)
+        self.scope.show_rows(collection_rows(offer.collections), ())
+        self.rows[1].setVisible(bool(offer.collections))
+
+    def wish(self) -> dict[str, Any]:
+        chosen = tuple(self._models[id] for id in self.models.marked())
+        return {
+            "kind": study_dialog_rules.kind_of_models(chosen, self._offer.models),
+            "models": chosen,
+            "scope": scope_of(self._offer.collections, self.scope.marked()),
+        }
+
+    def _facts(self, model: LocalModel) -> str:
+        return join_facts(self._offer.facts(model), phrase("evaluation.fine_tuned") if model.tuned else "")
+
+
+class FormsPart(DialogPart):
+    def __init__(self, theme: Theme, offer: DialogOffer) -> None:
+        super().__init__(theme)
+        self._offer = offer
+        self.model, self.tuned = ChoiceBox(), ChoiceBox()
+        self.forms = CheckRows(theme, self.changed, is_short=True)
+        self._add(phrase("common.batch_column.model"), self.model)
+        self._add(phrase("evaluation.forms_to_compare"), self.forms, phrase("evaluation.the_other_forms_are_made"))
+        self._add(phrase("evaluation.fine_tuned_model"), self.tuned, phrase("evaluation.with_one_what_the_training"))
+        offered = study_dialog_rules.to_quantize(offer.models, has_trainer=offer.has_trainer)
+        chosen = study_dialog_rules.first_base(offer.models, offered, offer.current_model_id)
+        self.model.offer([(offer.name(model), model) for model in offered], chosen)
+        self.forms.show_rows(
+            [(name, name, "") for name in study_dialog_rules.OFFERED],
+            study_dialog_rules.PAPER,
+            (study_dialog_rules.ALWAYS,),
+        )
+        self._show_sizes(0)
+        self._show_tuned()
+        self.model.changed.connect(self._on_model_chosen)
+        self.tuned.changed.connect(self.changed)
+
+    @property
+    def path(self) -> str:
+        """Of the model whose forms are shown; "": none."""
+        model = self.model.value
+        return model.path if model else ""
+
+    def wish(self) -> dict[str, Any]:
+        model = self.model.value
+        return {
+            "kind": "quantizations",
+            "models": (model,) if model else (),
+            "forms": tuple(self.forms.marked()),
+            "tuned": self.tuned.value,
+        }
+
+    def show_header(self, path: str, header: GgufHeader | None) -> None:
+        """Of the model at `path`: how large its forms will be; None: it cannot be read."""
+        if path == self.path:
+            self._show_sizes(header.parameters if header else 0)
+
+    def _on_model_chosen(self) -> None:
+        self._show_sizes(0)
+        self._show_tuned()
+        self.changed.emit()
+
+    def _show_sizes(self, parameters: int) -> None:
+        """`parameters` 0: not known."""
+        for name, row in self.forms.rows.items():
+            size = format_gigabytes(round(QUANTIZATIONS[name].bits * parameters / 8))
+            told = phrase("common.about_size", size=size) if parameters else ""
+            row.show_facts(
+                join_facts(
+                    told, phrase("evaluation.baseline") if name == study_dialog_rules.ALWAYS else quality_text(name)
+                )
+            )
+
+    def _show_tuned(self) -> None:
+        found = offer_tuned(self.tuned, self._offer, self.model.value, with_merged=False)
+        self.rows[2].setVisible(bool(found) and self._offer.has_trainer)  # which merges
+
+
+def offer_tuned(box: ChoiceBox, offer: DialogOffer, base: LocalModel | None, *, with_merged: bool) -> list[LocalModel]:
+    """None first, and chosen, then the newest. Gives those that are offered."""
+    found = study_dialog_rules.tuned_on(base, offer.models, with_merged=with_merged)
+    box.offer([(study_dialog_rules.none_text(), None), *((offer.name(model), model) for model in found)], None)
+    return found
+
+
+LIMIT_MOST = 100_000  # questions
+TOKENS_MOST, CONTEXT_MOST = 8192, 131_072
+SEEDS_MOST = 100
+NAME_LETTERS = 60
+
+
+class QuestionsPart(DialogPart):
+    def __init__(self, theme: Theme, offer: DialogOffer, chosen: str) -> None:
+        """`chosen`: the set that is asked for; "": none."""
+        super().__init__(theme)
+        self._sets = offer.sets
+        self._wanted: str | None = chosen or None  # None: nobody has chosen; "": none of the sets
+        self._shipped = 0
+        self._kind = ""
+        self.set = ChoiceBox()
+        self.limit = number_field(
+            (1, LIMIT_MOST),
+            (phrase("common.all"), None),
+            self.changed.emit,
+            unit=phrase("evaluation.questions_2"),
+            step=10,
+        )
+        self._add(phrase("evaluation.question_set"), self.set)
+        self._add(phrase("evaluation.only_the_first_n_questions"), self.limit, phrase("evaluation.for_a_quick_try"))
+        self.set.changed.connect(self._on_chosen)
+
+    def show_kind(self, kind: str) -> None:
+        """`kind`: one of `rules.KINDS`."""
+        self._kind = kind
+        self._offer()
+
+    def show_shipped(self, count: int) -> None:
+        """How many questions come with the program."""
+        self._shipped = count
+        self._offer()
+
+    def wish(self) -> dict[str, Any]:
+        limit = self.limit.number()
+        return {"question_set": self.set.value or "", "limit": int(limit) if limit is not None else None}
+
+    def _offer(self) -> None:
+        kept = [
+            (with_note(one.name, study_dialog_rules.questions_text(one.newest.count)), one.name) for one in self._sets
+        ]
+        none = {
+            "models": [(with_note(phrase("evaluation.questions_that_come_with_kotae"), self._general()), "")],
+            "quantizations": [(with_note(phrase("evaluation.questions_that_come_with_kotae"), self._general()), "")],
+            "scale": [(phrase("evaluation.none_judged_by_the_hold"), "")],
+        }.get(self._kind, [])
+        first = kept[0][1] if kept and self._kind != "scale" else ""
+        self.set.offer([*kept, *none], first if self._wanted is None else self._wanted)
+        self._show_limit()
+
+    def _show_limit(self) -> None:
+        self.rows[1].setVisible(self._kind != "scale" or bool(self.set.value))
+
+    def _on_chosen(self) -> None:
+        self._wanted = self.set.value
+        self._show_limit()
+        self.changed.emit()
+
+    def _general(self) -> str:
+        count = study_dialog_rules.questions_text(self._shipped) if self._shipped else ""
+        return join_facts(phrase("evaluation.general_questions"), count)
+
+
+class JudgePart(DialogPart):
+    def __init__(self, theme: Theme, offer: DialogOffer) -> None:
+        super().__init__(theme)
+        self.judge = ChoiceBox()
+        self._add(
+            phrase("evaluation.judge"),
+            self.judge,
+            phrase("evaluation.compares_answers_with_the_references"),
+        )
+        choices: list[tuple[str, Any]] = [(phrase("evaluation.none_scored_by_rules_alone"), None)]
+        choices += [
+            (offer.name(model), model) for model in study_dialog_rules.answering(offer.models) if not model.adapter
+        ]
+        self.judge.offer(choices, None)
+        self.judge.changed.connect(self.changed)
+
+    def wish(self) -> dict[str, Any]:
+        return {"judge": self.judge.value}
+
+
+class ExpertPart(DialogPart):
+    """Of what is left to the default, nothing need be said. Fields of an Asking."""
+
+    def __init__(self, theme: Theme, offer: DialogOffer) -> None:
+        super().__init__(theme)
+        self._context_tokens = offer.context_tokens
+        self._default_name = ""
+        self.name = QLineEdit()
+        self.name.setMaxLength(NAME_LETTERS)
+        tokens, times = phrase("evaluation.tokens"), phrase("evaluation.times")
+        default = f"{offer.context_tokens:,}{tokens}"
+        self.max_tokens = number_field(
+            (16, TOKENS_MOST), (f"{MAX_TOKENS:,}{tokens}", MAX_TOKENS), self.changed.emit, unit=tokens, step=64
+        )
+        self.context = number_field(
+            (512, CONTEXT_MOST), (default, offer.context_tokens), self.changed.emit, unit=tokens, step=512
+        )
+        self.seeds = number_field((1, SEEDS_MOST), (phrase("evaluation.once"), 1), self.changed.emit, unit=times)
+        self.temperature = number_field(
+            (0, 5), (phrase("common.automatic"), None), self.changed.emit, step=0.1, decimals=2
+        )
+        self.preset = ChoiceBox()
+        self.pairs = QCheckBox(phrase("evaluation.let_the_judge_also_compare"))
+        self._build()
+        self.preset.offer(
+            [(study_dialog_rules.judge_preset_name(one), one) for one in study_dialog_rules.JUDGE_PRESETS],
+            study_dialog_rules.JUDGE_PRESETS[0],
+        )
+        self.name.textChanged.connect(self.changed)
+        self.preset.changed.connect(self.changed)
+        self.pairs.toggled.connect(self.changed)
+
+    def show_for(self, kind: str, *, has_judge: bool) -> None:
+        """Only what the kind leaves open, and of the judge only where there is one."""
+        for row in self.rows:
+            is_open = kind != "scale" or row not in self._open
+            row.setVisible(is_open and (has_judge or row not in self._of_judge))
+
+    def show_name(self, name: str) -> None:
+        """`name`: what it is called where nobody gives one."""
+        self._default_name = name
+        self.name.setPlaceholderText(name)
+
+    def wish(self) -> dict[str, Any]:
+        """Of an Asking."""
+        seeds = self.seeds.number()
+        return {
+            "name": self.name.text().strip() or self._default_name,
+            "max_tokens": int(self.max_tokens.number() or MAX_TOKENS),
+            "context_tokens": int(self.context.number() or self._context_tokens),
+            "seeds": int(seeds) if seeds is not None else 1,
+            "temperature": self.temperature.number(),
+            "judge_preset": self.preset.value,
+            "has_pairs": self.pairs.isChecked(),
+        }
+
+    def _build(self) -> None:
+        self._add(phrase("common.name"), self.name)
+        self._open = [
+            self._add(
+                phrase("evaluation.answer_length"),
+                self.max_tokens,
+                phrase("evaluation.answers_are_cut_off_at"),
+            ),
+            self._add(phrase("common.context"), self.context, phrase("evaluation.the_most_that_documents_question")),
+            self._add(
+                phrase("evaluation.times_each_is_asked"),
+                self.seeds,
+                phrase("evaluation.how_often_the_same_question"),
+            ),
+            self._add(
+                phrase("common.temperature"),
+                self.temperature,
+                phrase("evaluation.automatic_0_always_the_same"),
+            ),
+        ]
+        self._of_judge = [self._add(phrase("evaluation.way_of_judging"), self.preset)]
+        pairs = self._add(phrase("evaluation.pairs"), self.pairs, phrase("evaluation.judging_takes_longer"))
+        self._of_judge.append(pairs)
+        self._open.append(pairs)
+
+
+def answer_parameters(judge: JudgePart, expert: ExpertPart, kind: str, *, has_questions: bool) -> AnswerParameters:
+    """`has_questions`: a scale study may ask none, and then nobody judges."""
+    said = expert.wish() | judge.wish()
+    if not has_questions:
+        said["judge"] = None
+    if said["judge"] is None:
+        said["has_pairs"] = False
+    if kind == "scale":  # answers are the likeliest ones, once
+        said |= {"seeds": 1, "temperature": None, "has_pairs": False}
+    return AnswerParameters(**said)
+
+
+RUNS, RUNS_MOST = 3, 20  # of each size
+
+
+class ScalePart(DialogPart):
+    def __init__(self, theme: Theme, offer: DialogOffer) -> None:
+        super().__init__(theme)
+        self.data, self.base, self.preset = ChoiceBox(), ChoiceBox(), ChoiceBox()
+        self.sizes = QLineEdit()
+        self.sizes.setPlaceholderText(phrase("common.automatic"))
+        self.runs = number_field(
+            (1, RUNS_MOST), (self._times(RUNS), RUNS), self.changed.emit, unit=phrase("evaluation.times")
+        )
+        self.control = QCheckBox(phrase("evaluation.also_train_controls_with_as"))
+        self.control.setChecked(True)
+        self._build()
+        bases = study_dialog_rules.to_train(offer.models)
+        chosen = study_dialog_rules.first_base(offer.models, bases, offer.current_model_id)
+        self.base.offer([(offer.name(model), model) for model in bases], chosen)
+        self.preset.offer(
+            [(training_errors.preset_name(one), one) for one in PRESETS], training_errors.RECOMMENDED_PRESET
+        )
+        self._connect()
+
+    def show_splits(self, splits: Sequence[SplitChoice]) -> None:
+        self.data.offer([(self._name(one), one.folder) for one in splits], self.data.value)
+        self.data.setEnabled(bool(splits))
+
+    @property
+    def problem(self) -> str:
+        """ "sizes_form": what is written are no numbers."""
+        return "sizes_form" if study_dialog_rules.sizes_of(self.sizes.text()) is None else ""
+
+    def wish(self) -> dict[str, Any]:
+        base, runs = self.base.value, self.runs.number()
+        return {
+            "kind": "scale",
+            "data": self.data.value or "",
+            "models": (base,) if base else (),
+            "sizes": study_dialog_rules.sizes_of(self.sizes.text()) or (),
+            "runs": int(runs) if runs is not None else RUNS,
+            "has_control": self.control.isChecked(),
+            "training_preset": self.preset.value,
+        }
+
+    # ------------------------------------------------------------------- private
+
+    def _build(self) -> None:
+        self._add(phrase("evaluation.training_data"), self.data, phrase("evaluation.data_that_were_split_and"))
+        self._add(phrase("evaluation.base_models"), self.base)
+        self._add(phrase("evaluation.way_of_training"), self.preset)
+        self._add(
+            phrase("evaluation.amounts_to_compare"),
+            self.sizes,
+            phrase("evaluation.rows_such_as_50_100"),
+        )
+        self._add(
+            phrase("evaluation.runs_of_each_amount"),
+            self.runs,
+            phrase("evaluation.how_often_each_amount_is"),
+        )
+        self._add(
+            phrase("evaluation.control"),
+            self.control,
+            phrase("evaluation.tells_what_more_data_bring"),
+        )
+
+    def _connect(self) -> None:
+        for box in (self.data, self.base, self.preset):
+            box.changed.connect(self.changed)
+        self.sizes.textChanged.connect(self.changed)
+        self.control.toggled.connect(self.changed)
+
+    def _name(self, split: SplitChoice) -> str:
+        name = split.name or phrase("common.unnamed_training")
+        return join_facts(
+            with_note(name, split.source if split.source != name else ""), study_dialog_rules.rows_text(split.train)
+        )
+
+    def _times(self, n: int) -> str:
+        return phrase("evaluation.n_times", n=n)

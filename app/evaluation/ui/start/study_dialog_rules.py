@@ -1,0 +1,283 @@
+"""What can be compared here, and what a wish still lacks. No Qt; what needs a look at files is told by a forecast.
+
+The dialog in words: what can be compared, why not, what is missing, what it will take.
+"""
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.base.wording import phrase
+from app.evaluation.services import study_wish
+from app.evaluation.services.study_making import StudyForecast, StudyWish
+from app.evaluation.study import planning
+from app.evaluation.study.planning import LEAST_SCALE_ROWS, PAPER_FORMS
+from app.inference.local_model import LocalModel
+from app.inference.quantizations import QUANTIZATIONS
+from app.models import base_models, local_models
+from app.uikit.localization import format_about_time, format_gigabytes, join_facts, join_names, with_note
+
+KINDS = ("documents", "models", "quantizations", "scale")  # to choose from; models: a study of bases or questions
+WHOLE = ("F16", "BF16", "F32")  # forms that others are made of without the training environment
+ALWAYS = "F16"  # what the other forms are compared with
+OFFERED = tuple(name for name in QUANTIZATIONS if name != "BF16")
+PAPER = tuple(PAPER_FORMS.split(","))
+_SIZE_MOST = 10_000_000  # rows
+
+
+@dataclass(frozen=True, slots=True)
+class AvailableInputs:
+    """What there is to choose from. `splits` None: they are still looked for."""
+
+    models: Sequence[LocalModel]
+    sets: int
+    collections: int
+    splits: int | None
+    has_trainer: bool
+
+
+def obstacle(kind: str, there: AvailableInputs) -> str:
+    """Why it cannot be chosen; "": it can. `kind`: one of KINDS."""
+    models = answering(there.models)
+    if not models:
+        return "no_model"
+    match kind:
+        case "documents" if not there.sets:
+            return "no_set"
+        case "documents" if not there.collections:
+            return "no_collection"
+        case "models" if len(models) < 2:
+            return "one_model"
+        case "quantizations" if not to_quantize(models, has_trainer=there.has_trainer):
+            return "no_environment"
+        case "scale" if not there.has_trainer:
+            return "no_environment"
+        case "scale" if there.splits is None:
+            return "looking"
+        case "scale" if not there.splits:
+            return "no_split"
+        case "scale" if not to_train(models):
+            return "no_base"
+    return ""
+
+
+def problem(wish: StudyWish) -> str:
+    """What is to be chosen or changed before it can begin; "": nothing."""
+    return _missing(wish) or _asking(wish)
+
+
+def _missing(wish: StudyWish) -> str:
+    kind = wish.kind
+    if kind == "scale" and not wish.data:
+        return "split"
+    if kind == "documents" and not wish.question_set:
+        return "set"
+    if not wish.models:
+        return "models" if kind in ("bases", "questions") else "model"
+    if kind in ("bases", "questions") and len(wish.models) < 2:
+        return "models"
+    if kind == "documents" and not wish.scope:
+        return "scope"
+    if kind == "quantizations" and not set(wish.forms) - {ALWAYS}:
+        return "forms"
+    return _sizes(wish.sizes) if kind == "scale" and wish.sizes else ""
+
+
+def _asking(wish: StudyWish) -> str:
+    asking = wish.asking
+    if asking.seeds > 1 and asking.temperature == 0:
+        return "seeds"  # the same answer so often would look like certainty
+    return ""
+
+
+def _sizes(sizes: Sequence[int]) -> str:
+    if len(sizes) < planning.LEAST_SCALE_SIZES or any(one >= other for one, other in itertools.pairwise(sizes)):
+        return "sizes_order"
+    return "sizes_small" if sizes[0] < planning.LEAST_SCALE_ROWS else ""
+
+
+def sizes_of(text: str) -> tuple[int, ...] | None:
+    """`50, 100、200` -> numbers of rows; of nothing (). None: something else stands there."""
+    words = [word for word in re.split(r"[\s,、]+", unicodedata.normalize("NFKC", text)) if word]
+    if not all(re.fullmatch(r"[0-9]{1,8}", word) for word in words):
+        return None
+    found = tuple(int(word) for word in words)
+    return found if all(0 < one <= _SIZE_MOST for one in found) else None
+
+
+# -------------------------------------------------------------------------- models
+
+
+def answering(models: Sequence[LocalModel]) -> list[LocalModel]:
+    """Without those that only find passages."""
+    return [model for model in models if not local_models.is_embedding_model(model)]
+
+
+def untuned(models: Sequence[LocalModel]) -> list[LocalModel]:
+    return [model for model in answering(models) if model.tuned is None]
+
+
+def to_quantize(models: Sequence[LocalModel], *, has_trainer: bool) -> list[LocalModel]:
+    """What is quantized already is turned back by the training environment first."""
+    return [model for model in untuned(models) if has_trainer or model.quantization.upper() in WHOLE]
+
+
+def to_train(models: Sequence[LocalModel]) -> list[LocalModel]:
+    return [model for model in untuned(models) if base_models.training_refusal(model) is None]
+
+
+def tuned_on(base: LocalModel | None, models: Sequence[LocalModel], *, with_merged: bool) -> list[LocalModel]:
+    """The newest first. A merged file answers, but can be taken apart no more: it has no other forms."""
+    if base is None:
+        return []
+    found = [one for one in models if one.tuned is not None and (one.adapter or with_merged)]
+    of_it = [one for one in found if study_wish.root_of(one, models).id == base.id]
+    return sorted(of_it, key=lambda one: one.added_at, reverse=True)
+
+
+def kind_of_models(chosen: Sequence[LocalModel], models: Sequence[LocalModel]) -> str:
+    """bases, or questions where all of them are of one base."""
+    return "bases" if len({study_wish.root_of(one, models).id for one in chosen}) > 1 else "questions"
+
+
+def first_base(models: Sequence[LocalModel], offered: Sequence[LocalModel], current_id: str) -> LocalModel | None:
+    """The one that answers in the window, or its base, where it is offered; else the first."""
+    current = next((model for model in models if model.id == current_id), None)
+    base = study_wish.root_of(current, models) if current is not None else None
+    same = [model for model in offered if base is not None and model.id == base.id]
+    return next(iter((*same, *offered)), None)
+
+
+JUDGE_PRESETS = ("kotae", "paper-2603.18037")
+
+
+def kind_text(key: str) -> tuple[str, str]:
+    """One of `rules.KINDS`: its name, and a sentence."""
+    return {
+        "documents": (
+            phrase("evaluation.documents_and_fine_tuning"),
+            phrase("evaluation.what_documents_bring_and_what"),
+        ),
+        "models": (
+            phrase("evaluation.models"),
+            phrase("evaluation.which_model_answers_best"),
+        ),
+        "quantizations": (
+            phrase("evaluation.quantizations"),
+            phrase("evaluation.how_much_quality_smaller_forms"),
+        ),
+        "scale": (
+            phrase("evaluation.amounts_of_training_data"),
+            phrase("evaluation.how_many_rows_of_training"),
+        ),
+    }[key]
+
+
+def obstacle_text(code: str) -> str:
+    return {
+        "": "",
+        "no_model": phrase("evaluation.there_is_no_model_add"),
+        "no_set": phrase("evaluation.there_is_no_question_set"),
+        "no_base": phrase("evaluation.there_is_no_model_that"),
+        "no_collection": phrase("evaluation.there_is_no_collection_add"),
+        "one_model": phrase("evaluation.there_is_only_one_model"),
+        "no_environment": phrase("evaluation.there_is_no_training_environment"),
+        "no_split": phrase("evaluation.there_are_no_data_that"),
+        "looking": phrase("evaluation.looking_for_data"),
+    }[code]
+
+
+def problem_text(code: str) -> str:
+    """`code`: as of `rules.problem`, and sizes_form, disk, kind."""
+    if code == "sizes_small":
+        return phrase("evaluation.let_the_smallest_amount_be", n=LEAST_SCALE_ROWS)
+    return {
+        "": "",
+        "kind": phrase("evaluation.there_is_nothing_to_compare_yet"),
+        "set": phrase("evaluation.choose_a_question_set"),
+        "model": phrase("evaluation.choose_a_base_model"),
+        "models": phrase("evaluation.choose_two_models_or_more"),
+        "scope": phrase("evaluation.choose_at_least_one_collection"),
+        "forms": phrase("evaluation.choose_at_least_one_form"),
+        "split": phrase("evaluation.choose_training_data"),
+        "sizes_form": phrase("evaluation.write_the_amounts_as_numbers"),
+        "sizes_order": phrase("evaluation.write_two_amounts_or_more"),
+        "seeds": phrase("evaluation.to_ask_more_than_once"),
+        "disk": phrase("evaluation.there_is_not_enough_room"),
+    }[code]
+
+
+def forecast_text(found: StudyForecast, seeds: int) -> str:
+    """What will be done, and what that takes."""
+    return join_facts(_answers_text(found, seeds), _trainings_text(found), _time_text(found), _disk_text(found))
+
+
+def systems_text(found: StudyForecast) -> str:
+    """Which are compared, and what is a surprise among them."""
+    told = join_names(found.names)
+    if not found.quotes:
+        return told
+    sentence = phrase("evaluation.name_shows_the_matching_passages", name=found.quotes)
+    return f"{told}\n{sentence}"
+
+
+def _answers_text(found: StudyForecast, seeds: int) -> str:
+    if not found.answers:
+        return ""
+    sentence = phrase("evaluation.s_systems_q_questions_a")
+    if seeds > 1:
+        sentence = phrase("evaluation.s_systems_q_questions_r")
+    told = sentence.format(s=f"{found.systems:,}", q=f"{found.questions:,}", r=seeds, a=f"{found.answers:,}")
+    judged = phrase("evaluation.n_judged", n=f"{found.judged:,}") if found.judged else ""
+    return with_note(told, judged)
+
+
+def _trainings_text(found: StudyForecast) -> str:
+    if not found.trainings:
+        return ""
+    told = phrase("evaluation.n_runs", n=f"{found.trainings:,}")
+    if not found.training_s:
+        return told
+    most = phrase("evaluation.at_most_time", time=format_about_time(found.training_s))
+    return with_note(told, most)
+
+
+def _time_text(found: StudyForecast) -> str:
+    if found.most_answering_s is None or not found.answers:
+        return ""
+    return phrase("evaluation.answering_at_most_time", time=format_about_time(found.most_answering_s))
+
+
+def _disk_text(found: StudyForecast) -> str:
+    if not found.disk_bytes:
+        return ""
+    return phrase(
+        "evaluation.disk_at_most_need_free",
+        need=format_gigabytes(found.disk_bytes),
+        free=format_gigabytes(found.free_bytes),
+    )
+
+
+def judge_preset_name(key: str) -> str:
+    return {
+        "kotae": phrase("evaluation.kotaes_shown_the_reference_and"),
+        "paper-2603.18037": phrase("evaluation.that_of_arxiv_2603_18037"),
+    }[key]
+
+
+def questions_text(count: int) -> str:
+    return phrase("evaluation.n_questions", n=f"{count:,}")
+
+
+def rows_text(count: int) -> str:
+    return phrase("evaluation.n_training_rows", n=f"{count:,}")
+
+
+def documents_text(count: int) -> str:
+    return phrase("evaluation.n_documents", n=f"{count:,}")
+
+
+def none_text() -> str:
+    return phrase("common.none")

@@ -1,1 +1,0 @@
-"""A study that goes on, or waits to be gone on with."""

@@ -1,0 +1,243 @@
+"""A study in words: what is done now, how far each of its systems is, what its state means, and what has stopped it.
+
+Words of the page 評価 that several of its parts say.
+"""
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.base import wording
+from app.base.errors import AppError
+from app.base.wording import ErrorMessage, phrase
+from app.evaluation.question_sets import StoredQuestionSet
+from app.evaluation.services.evaluations import Evaluations
+from app.evaluation.services.study_run import StudyProgress
+from app.evaluation.study.studies import Study, StudyEntry, Training
+from app.evaluation.study.study_steps import StudyStatus
+from app.uikit import confidentiality_guard
+from app.uikit.localization import format_date, format_day, format_gigabytes, join_facts, join_sentences
+
+
+def set_summary(kept: StoredQuestionSet) -> str:
+    """The second line of a set in the list."""
+    if not kept.versions:
+        return phrase("evaluation.cannot_be_read")
+    count = phrase("evaluation.n_questions", n=f"{kept.newest.count:,}")
+    return join_facts(count, confidentiality_guard.label_text(kept.label))
+
+
+def study_name(entry: StudyEntry) -> str:
+    return entry.study.name if entry.study else entry.id
+
+
+def study_summary(entry: StudyEntry, live: str = "") -> str:
+    """The second line of a study in the list. `live`: how far it is, where this program runs it."""
+    study = entry.study
+    if study is None:
+        return phrase("evaluation.cannot_be_read")
+    if entry.state == "running" or live:
+        return live or phrase("evaluation.running")
+    day = _day(study.created_at) if study.created_at else ""
+    if entry.state == "waiting":
+        return join_facts(day, phrase("evaluation.can_be_continued"))
+    if study.kind == "scale":
+        return join_facts(day, phrase("evaluation.n_runs", n=len(study.trainings)))
+    return join_facts(day, phrase("evaluation.n_systems", n=len(study.contenders)))
+
+
+def _day(time_s: float) -> str:
+    day = datetime.datetime.fromtimestamp(time_s).astimezone().date()
+    return format_day(day) if day.year == datetime.datetime.now().astimezone().year else format_date(day)
+
+
+def study_icon(entry: StudyEntry, *, is_live: bool) -> tuple[str, str]:
+    """An icon and its tone; "": none, as of most."""
+    if entry.study is None:
+        return "circle-x", "danger"
+    if is_live or entry.state == "running":
+        return "play", "accent"
+    return ("pause", "text2") if entry.state == "waiting" else ("", "")
+
+
+def progress_summary(told: StudyProgress) -> str:
+    """How far a study is, in the width of the list."""
+    doing = {
+        "make": phrase("evaluation.making_a_model"),
+        "train": phrase("common.training"),
+        "likelihood": phrase("evaluation.measuring"),
+        "answers": phrase("evaluation.answering"),
+        "judge": phrase("evaluation.judging"),
+        "conclude": phrase("evaluation.summing_up"),
+    }[told.kind]
+    return join_facts(amount_text(told.number, told.steps), doing)
+
+
+# What has stopped a training of the study: whether it goes on from its last checkpoint or can only be done again.
+_RUNS_TO_GO_ON = (
+    "run_unresponsive", "run_killed", "run_crashed", "run_memory_short", "run_out_of_memory", "run_disk_full",
+    "run_base_missing", "run_exists", "run_export_failed",
+)  # fmt: skip
+_RUNS_LOST = (
+    "run_data_missing", "run_data_changed", "run_data_invalid", "run_base_unreadable", "run_not_finite",
+    "run_preflight_blocked", "run_checkpoint_damaged", "run_nothing_to_resume",
+    "run_resume_differs",
+)  # fmt: skip
+
+
+def kind_name(key: str) -> str:
+    """One of `study.KINDS`."""
+    return {
+        "documents": phrase("evaluation.documents_and_fine_tuning"),
+        "questions": phrase("evaluation.models"),
+        "bases": phrase("evaluation.models"),
+        "quantizations": phrase("evaluation.quantizations"),
+        "scale": phrase("evaluation.amounts_of_training_data"),
+        "judge": phrase("evaluation.check_of_the_judge"),
+    }.get(key, "")
+
+
+def step_description(progress: "StudyProgress", study: Study) -> str:
+    """Files and runs are called by what they are: their names mean nothing to anybody."""
+    name = progress.name
+    if progress.kind == "make":
+        made = next((one for one in study.made if Path(one.path).name == name), None)
+        return _making(made.form) if made else phrase("evaluation.making_name", name=name)
+    if progress.kind == "train":
+        one = next((one for one in study.trainings if Path(one.folder).name == name), None)
+        name = _training(one, study.trainings) if one else name
+    return {
+        "train": phrase("evaluation.training_name"),
+        "likelihood": phrase("evaluation.measuring_the_loss_of_name"),
+        "answers": phrase("evaluation.asking_name"),
+        "judge": phrase("evaluation.name_is_judging"),
+        "conclude": phrase("evaluation.putting_the_results_together"),
+    }[progress.kind].format(name=name)
+
+
+def _making(form: str) -> str:
+    if form == "folder":
+        return phrase("evaluation.turning_the_model_back_into")
+    return phrase("evaluation.making_the_form_form", form=form)
+
+
+def _training(one: Training, among: Sequence[Training]) -> str:
+    if one.is_control:
+        return phrase("evaluation.control_of_n_rows", n=f"{one.rows:,}")
+    seeds = sorted({other.seed for other in among})
+    number = seeds.index(one.seed) + 1
+    return phrase("evaluation.n_rows_run_a", n=f"{one.rows:,}", a=number)
+
+
+def step_title(number: int, steps: int, what: str) -> str:
+    return phrase("evaluation.a_b_what", a=number, b=steps, what=what)
+
+
+def progress_unit(kind: str) -> str:
+    """What a step's own progress counts."""
+    return {
+        "make": phrase("evaluation.file"),
+        "train": phrase("evaluation.training_steps"),
+        "likelihood": phrase("evaluation.measured_tokens"),
+        "answers": phrase("evaluation.answers"),
+        "judge": phrase("evaluation.rating_sheet"),
+    }.get(kind, phrase("evaluation.preparation"))
+
+
+def amount_text(done: int, total: int) -> str:
+    return phrase("common.a_b", a=f"{done:,}", b=f"{total:,}")
+
+
+def answered_text(done: int, total: int) -> str:
+    return phrase("evaluation.a_b_answers", a=f"{done:,}", b=f"{total:,}")
+
+
+def memory_warning(name: str, need_bytes: int, *, is_judge: bool) -> str:
+    """A model that needs more memory than there is."""
+    need = format_gigabytes(need_bytes)
+    if is_judge:
+        return phrase("evaluation.the_judge_name_needs_more", name=name, need=need)
+    return phrase("evaluation.name_needs_more_memory_about", name=name, need=need)
+
+
+def with_study_name(error: AppError, entries: Sequence[StudyEntry]) -> AppError:
+    """With the name of the study in place of its id, which means nothing to anybody."""
+    found = next((one.study for one in entries if one.study is not None and one.id == error.facts.get("id")), None)
+    return AppError(error.code, **(error.facts | {"id": found.name})) if found is not None else error
+
+
+def failure_message(error: AppError) -> ErrorMessage:
+    """In the window the next step is a button, and not a command."""
+    told = wording.describe_error(error)
+    if error.code == "evaluation_unanswered":
+        return ErrorMessage(
+            told.message,
+            phrase("evaluation.free_some_memory_and_press"),
+        )
+    if error.code == "evaluation_damaged" or error.code in _RUNS_LOST:
+        return ErrorMessage(told.message, phrase("evaluation.do_the_evaluation_again"))
+    if error.code in _RUNS_TO_GO_ON:
+        return ErrorMessage(told.message, join_sentences(_before(error.code), _going_on(error)))
+    return told
+
+
+def _before(code: str) -> str:
+    """What is to be done before a training goes on; "": nothing is known."""
+    return {
+        "run_killed": phrase("common.close_other_programs"),
+        "run_memory_short": phrase("common.close_other_programs"),
+        "run_out_of_memory": phrase("common.close_other_programs"),
+        "run_disk_full": phrase("evaluation.delete_files_that_are_not"),
+        "run_base_missing": phrase("common.put_the_model_back_where"),
+    }.get(code, "")
+
+
+def _going_on(error: AppError) -> str:
+    """The run itself is known only to the study."""
+    on = phrase("evaluation.continue_goes_on_from_what")
+    if error.code != "run_crashed":
+        return on
+    log = phrase("evaluation.where_it_happens_again_look")
+    return join_sentences(on, log.format(log=error.facts["log"], cause=error.facts["cause"]))
+
+
+def elapsed_text(time: str) -> str:
+    return phrase("evaluation.time_so_far_this_time", time=time)
+
+
+def state_sentence(entry: StudyEntry, standing: StudyStatus | None, evaluations: Evaluations) -> str:
+    """Return what a study's state means, and why a button cannot be pressed. `standing` None: not known yet."""
+    if evaluations.folder == entry.folder:
+        return _stopping(evaluations) if evaluations.is_stopping else ""
+    if entry.state == "running":
+        return phrase("evaluation.this_evaluation_runs_outside_this")
+    if entry.state == "finished":
+        return phrase("evaluation.the_evaluation_has_finished")
+    if evaluations.is_running:
+        return phrase("evaluation.another_evaluation_is_running_this")
+    return _waiting(standing) if standing is not None else ""
+
+
+def running_notes(study: Study) -> str:
+    """Return what is to be known of a study while it goes on here."""
+    kept = phrase("evaluation.pausing_keeps_what_was_measured")
+    if study.trainings:
+        kept = phrase("evaluation.pausing_keeps_what_was_measured_a_training")
+    rests = phrase("evaluation.the_model_that_answers_you")
+    return "\n".join((rests, kept, phrase("evaluation.closing_kotae_pauses_the_evaluation")))
+
+
+def _stopping(evaluations: Evaluations) -> str:
+    if evaluations.progress is not None and evaluations.progress.kind == "train":
+        return phrase("evaluation.stopping_a_training_saves_where")
+    return phrase("common.stopping")
+
+
+def _waiting(standing: StudyStatus) -> str:
+    if standing.answered:
+        told = phrase("evaluation.a_of_n_answers_are")
+        return told.format(a=f"{standing.answered:,}", n=f"{standing.answers:,}")
+    if standing.done:
+        told = phrase("evaluation.a_of_n_steps_are")
+        return told.format(a=f"{standing.done:,}", n=f"{standing.steps:,}")
+    return phrase("evaluation.there_is_no_answer_yet")

@@ -1,0 +1,428 @@
+"""A study that goes on here, or waits: to begin, to be gone on with, or for somebody else who works on it."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from app.base.errors import AppError
+from app.base.services import background
+from app.base.wording import phrase
+from app.evaluation.services.evaluations import Evaluations
+from app.evaluation.study import study_preflight, study_steps
+from app.evaluation.study.studies import Study, StudyEntry
+from app.evaluation.study.study_preflight import MemoryShortage
+from app.evaluation.study.study_steps import StudyStatus, SystemProgress
+from app.evaluation.ui import study_texts
+from app.inference import machine
+from app.uikit.localization import format_duration, join_facts, label_name, with_note
+from app.uikit.theme import Theme
+from app.uikit.widgets.banner import Banner
+from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import Card, make_scrollable
+from app.uikit.widgets.labels import FactList, IconLabel, Label, Separator
+from app.uikit.widgets.progress_row import ProgressRow
+
+if TYPE_CHECKING:
+    from app.evaluation.services.study_run import StudyProgress  # numpy, which most starts never need
+
+MARGIN_PX = 24
+LOOK_EVERY_MS = 2000  # at the folder of a study that goes on
+TICK_MS = 1000
+DONE, NOW, LATER = "done", "now", "later"
+
+_MARKS = {
+    DONE: ("circle-check", "success"),
+    NOW: ("play", "accent"),
+    LATER: ("ellipsis", "muted"),
+}
+
+
+class SystemProgressList(QWidget):
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.rows: dict[str, SystemRow] = {}
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(6)
+
+    def show_systems(self, systems: Sequence[SystemProgress], now: str) -> None:
+        """`now`: the name of the one that is being measured; "": none is."""
+        if [one.id for one in systems] != list(self.rows):
+            self._renew(systems)
+        for one in systems:
+            state = NOW if one.name == now else DONE if one.is_measured else LATER
+            self.rows[one.id].show_state(state, one.answered, one.questions)
+
+    def _renew(self, systems: Sequence[SystemProgress]) -> None:
+        while (item := self._column.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self.rows = {}
+        for one in systems:
+            if self.rows:
+                self._column.addWidget(Separator())
+            row = self.rows[one.id] = SystemRow(self._theme, one.name)
+            self._column.addWidget(row)
+            row.show()
+
+
+class SystemRow(QWidget):
+    def __init__(self, theme: Theme, name: str) -> None:
+        super().__init__()
+        self._mark = IconLabel(theme, *_MARKS[LATER])
+        self.name = Label(name, wraps=True)
+        self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.state = Label(tone="text2")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(10)
+        row.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.name, 1)
+        row.addWidget(self.state, 0, Qt.AlignmentFlag.AlignTop)
+
+    def show_state(self, state: str, answered: int, questions: int) -> None:
+        self._mark.show_icon(*_MARKS[state])
+        told = {
+            DONE: phrase("common.done"),
+            NOW: phrase("evaluation.measuring"),
+            LATER: phrase("evaluation.not_finished") if answered else phrase("common.waiting"),
+        }
+        self.state.setText(join_facts(study_texts.answered_text(answered, questions) if questions else "", told[state]))
+        self.name.setAccessibleName(join_facts(self.name.text(), self.state.text()))
+
+
+@dataclass(frozen=True, slots=True)
+class _FolderStatus:
+    folder: Path
+    found: StudyStatus | AppError
+
+
+class StudyView(QWidget):
+    failed = Signal(object)  # AppError: its folder cannot be read, or it cannot go on
+    ended_elsewhere = Signal()  # somebody else has carried it out, and it is over or waits now
+
+    def __init__(self, theme: Theme, evaluations: Evaluations) -> None:
+        super().__init__()
+        self._theme = theme
+        self._evaluations = evaluations
+        self._entry: StudyEntry | None = None
+        self._standing: StudyStatus | None = None
+        self._errors: dict[Path, AppError] = {}  # of studies that have failed since the program began
+        self._told = ("", "", 0)  # the step whose row is out
+        self._answered = 0  # of all systems together, as it was told last
+        self._facts: tuple[tuple[str, str], ...] = ()
+        self._is_looking = False
+        self._look_timer = QTimer(self, interval=LOOK_EVERY_MS)
+        self._tick = QTimer(self, interval=TICK_MS)
+        self._build()
+        self._connect()
+
+    @property
+    def folder(self) -> Path | None:
+        return self._entry.folder if self._entry else None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this program carries it out, or is about to."""
+        return self._entry is not None and self._evaluations.folder == self._entry.folder
+
+    def show_study(self, entry: StudyEntry) -> None:
+        """One whose file can be read."""
+        if entry.folder != self.folder:
+            self._standing, self._told, self._answered = None, ("", "", 0), 0
+            self.progress.finish()
+            self.warnings.hide()
+        self._entry = entry
+        self._show()
+        self._look()
+        self._look_at_memory()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._look_timer.start()
+        self._tick.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._look_timer.stop()
+        self._tick.stop()
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        theme = self._theme
+        self.banner = Banner(theme, can_close=False)
+        self.name = Label(role="heading2", wraps=True)
+        self.facts = FactList(theme)
+        self.step = Label(role="heading3", wraps=True)
+        self.progress = ProgressRow(theme, can_cancel=False)
+        self.sentence = Label(tone="text2", wraps=True)
+        self.pause_button = Button(theme, phrase("common.pause"), icon="pause")
+        self.go_on_button = Button(theme, phrase("common.continue"), "primary", "play")
+        self.notes = Label(role="caption", tone="muted", wraps=True)
+        self.warnings = Label(tone="warning", wraps=True)
+        self.systems = SystemProgressList(theme)
+        self.systems_card = Card(phrase("evaluation.settings_to_compare"))
+        self.systems_card.column.addWidget(self.systems)
+        buttons = QWidget()
+        row = QHBoxLayout(buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        for button in (self.go_on_button, self.pause_button):  # never both of them are shown
+            row.addWidget(button)
+        self.elapsed = Label(role="caption", tone="text2")
+        row.addStretch(1)
+        row.addWidget(self.elapsed)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(MARGIN_PX, 20, MARGIN_PX, 20)
+        column.setSpacing(14)
+        shown: tuple[QWidget, ...] = (
+            self.banner, self.name, self.facts, self.step, self.progress, self.sentence, buttons, self.warnings,
+            self.notes, self.systems_card,
+        )  # fmt: skip
+        for widget in shown:
+            column.addWidget(widget)
+        column.addStretch(1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(make_scrollable(content))
+
+    def _connect(self) -> None:
+        told = self._evaluations
+        told.started.connect(self._on_started)
+        told.progressed.connect(self._on_progressed)
+        told.ended.connect(self._on_ended)
+        self._look_timer.timeout.connect(self._look_if_going)
+        self._tick.timeout.connect(self._on_tick)
+        self.pause_button.clicked.connect(self._on_pause)
+        self.go_on_button.clicked.connect(self._on_go_on)
+
+    # ------------------------------------------------------------------- showing
+
+    def _show(self) -> None:
+        entry = self._entry
+        if entry is None or entry.study is None:
+            return
+        self.name.setText(entry.study.name)
+        self._show_facts(entry.study)
+        self._show_elapsed()
+        self._show_step()
+        self._show_buttons(entry)
+        self._show_failure(entry)
+        self._show_systems()
+
+    def _show_facts(self, study: Study) -> None:
+        standing = self._standing
+        trainings = (
+            study_texts.amount_text(standing.trained, standing.trainings) if standing and standing.trainings else ""
+        )
+        facts = (
+            (phrase("evaluation.kind"), study_texts.kind_name(study.kind)),
+            (phrase("evaluation.question_set"), with_note(study.set_name, label_name(study.label))),
+            (
+                phrase("evaluation.judge"),
+                study.judge.name if study.judge else phrase("evaluation.none_scored_by_rules_alone"),
+            ),
+            (phrase("evaluation.trained_runs"), trainings),
+        )
+        if facts != self._facts:  # what somebody has just marked in them stays marked
+            self._facts = facts
+            self.facts.set_facts(facts)
+
+    def _on_tick(self) -> None:
+        self._show_elapsed()
+        if self.is_ours and self._evaluations.progress is None:  # nothing tells when it waits for something else
+            self._show_step()
+
+    def _show_elapsed(self) -> None:
+        is_going = self.is_ours
+        self.elapsed.setText(study_texts.elapsed_text(format_duration(self._evaluations.elapsed_s)) if is_going else "")
+
+    def _show_step(self) -> None:
+        evaluations = self._evaluations
+        progress = evaluations.progress if self.is_ours else None
+        self.step.setText(self._step_words(progress))
+        self.step.setVisible(bool(self.step.text()))
+        if progress is None:
+            self._told = ("", "", 0)
+            self.progress.finish()
+            return
+        told = (progress.kind, progress.name, progress.number)
+        if told != self._told:
+            is_next_system = progress.kind == "answers" == self._told[0]
+            self._told = told
+            if not is_next_system:  # all answers have one bar, and one time that is left
+                self.progress.start(study_texts.progress_unit(progress.kind))
+            self._look()
+        if progress.kind == "answers":
+            systems = self._systems_now(progress)
+            self._answered = max(self._answered, sum(one.answered for one in systems))
+            self.progress.set_progress(self._answered, sum(one.questions for one in systems))
+        elif progress.part is not None:
+            self.progress.set_progress(progress.part.done, progress.part.total, is_bytes=progress.kind == "make")
+
+    def _step_words(self, progress: "StudyProgress | None") -> str:
+        if progress is not None:
+            assert self._entry is not None
+            assert self._entry.study is not None
+            return study_texts.step_title(
+                progress.number, progress.steps, study_texts.step_description(progress, self._entry.study)
+            )
+        if not self.is_ours:
+            return ""
+        if self._evaluations.is_waiting:
+            return phrase("evaluation.waiting_for_an_answer_to")
+        if self._evaluations.is_embedding:
+            return phrase("evaluation.preparing_the_documents_for_search")
+        return phrase("evaluation.preparing")
+
+    def _show_buttons(self, entry: StudyEntry) -> None:
+        evaluations = self._evaluations
+        self.pause_button.setVisible(self.is_ours)
+        self.pause_button.setEnabled(not evaluations.is_stopping)
+        self.go_on_button.setVisible(not self.is_ours and entry.state == "waiting")
+        self.go_on_button.setEnabled(not evaluations.is_running)
+        sentence = study_texts.state_sentence(entry, self._standing, evaluations)
+        self.sentence.setText(sentence)
+        self.sentence.setVisible(bool(sentence))
+        for button in (self.pause_button, self.go_on_button):
+            button.setAccessibleDescription("" if button.isEnabled() else sentence)
+        self.notes.setText(study_texts.running_notes(entry.study) if self.is_ours and entry.study is not None else "")
+        self.notes.setVisible(bool(self.notes.text()))
+
+    def _show_failure(self, entry: StudyEntry) -> None:
+        error = self._errors.get(entry.folder)
+        if error is None or self.is_ours:
+            self.banner.hide()
+            return
+        told = study_texts.failure_message(study_texts.with_study_name(error, [entry]))
+        self.banner.show_message("danger", told.message, told.next)
+
+    def _show_systems(self) -> None:
+        progress = self._evaluations.progress if self.is_ours else None
+        systems = self._systems_now(progress)
+        self.systems_card.setVisible(bool(systems))
+        now = progress.name if progress and progress.kind in ("answers", "likelihood") else ""
+        self.systems.show_systems(systems, now)
+
+    def _systems_now(self, progress: "StudyProgress | None") -> tuple[SystemProgress, ...]:
+        """As far as they are known to be; none before the folder was looked at."""
+        systems = self._standing.systems if self._standing else ()
+        if progress is None or progress.kind != "answers" or progress.part is None:
+            return systems
+        return tuple(_with_live_count(one, progress.part.done) if one.name == progress.name else one for one in systems)
+
+    # ------------------------------------------------------------------- looking
+
+    def _look(self) -> None:
+        entry = self._entry
+        if entry is None or entry.study is None or self._is_looking:
+            return
+        self._is_looking = True
+        study, folder = entry.study, entry.folder
+        background.run(lambda: _read_status(study, folder), self._on_looked, self._on_unreadable)
+
+    def _look_if_going(self) -> None:
+        if self.is_ours or (self._entry is not None and self._entry.state == "running"):
+            self._look()
+
+    def _on_looked(self, found: _FolderStatus) -> None:
+        self._is_looking = False
+        if found.folder != self.folder:
+            self._look()
+            return
+        if isinstance(found.found, AppError):
+            self.failed.emit(found.found)
+            return
+        self._standing = found.found
+        if not self.is_ours:
+            self._follow(found.found.state)
+        self._show()
+
+    def _follow(self, state: str) -> None:
+        """Of a study that others may work on."""
+        entry = self._entry
+        if entry is not None and entry.state != state:
+            self._entry = dataclasses.replace(entry, state=state)
+            if entry.state == "running":
+                self.ended_elsewhere.emit()
+
+    def _on_unreadable(self, error: AppError) -> None:
+        self._is_looking = False
+        self.failed.emit(error)
+
+    def _look_at_memory(self) -> None:
+        """What needs more memory than there is. The model that answers in the window will have gone by then."""
+        entry = self._entry
+        if entry is None or entry.study is None:
+            return
+        study, folder = entry.study, entry.folder
+        background.run(lambda: (folder, _memory_shortages(study, folder)), self._on_memory_read, self.failed.emit)
+
+    def _on_memory_read(self, found: tuple[Path, list[MemoryShortage]]) -> None:
+        folder, short = found
+        if folder == self.folder:
+            lines = [study_texts.memory_warning(one.name, one.need_bytes, is_judge=one.is_judge) for one in short]
+            self.warnings.setText("\n".join(f"▲ {line}" for line in lines))
+            self.warnings.setVisible(bool(lines))
+
+    # --------------------------------------------------------------------- slots
+
+    def _on_started(self, folder: Path) -> None:
+        self._errors.pop(folder, None)
+        self._show()
+        if self.is_ours:
+            self._look_at_memory()
+
+    def _on_progressed(self, _progress: object) -> None:
+        if self.is_ours:
+            self._show()
+
+    def _on_ended(self, folder: Path, error: AppError | None) -> None:
+        if error is not None:
+            self._errors[folder] = error
+        if self._entry is not None and folder == self.folder:
+            state = "finished" if self._evaluations.outcome == "finished" else "waiting"
+            self._entry = dataclasses.replace(self._entry, state=state)
+        self._show()
+        self._look()
+
+    def _on_pause(self) -> None:
+        self._evaluations.stop()
+        self._show()
+
+    def _on_go_on(self) -> None:
+        if self.folder is not None:
+            try:
+                self._evaluations.start(self.folder)
+            except AppError as error:
+                self.failed.emit(error)
+            self._show()
+
+
+def _with_live_count(one: SystemProgress, answered: int) -> SystemProgress:
+    """What was told since the folder was looked at; of several seeds only the folder tells all."""
+    return dataclasses.replace(one, answered=max(one.answered, answered))
+
+
+def _read_status(study: Study, folder: Path) -> _FolderStatus:
+    try:
+        return _FolderStatus(folder, study_steps.study_status(study, folder))
+    except AppError as error:
+        return _FolderStatus(folder, error)
+
+
+def _memory_shortages(study: Study, folder: Path) -> list[MemoryShortage]:
+    """What this program's own models hold will be free. Of what cannot be read nothing: its headway says so."""
+    try:
+        return study_preflight.memory_shortages(study, folder, machine.measure_memory(machine.program_memory_bytes()))
+    except AppError:
+        return []

@@ -1,1 +1,0 @@
-"""Builds, kits, verification and other care of models, as the models page shows them."""

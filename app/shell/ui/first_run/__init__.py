@@ -1,1 +1,0 @@
-"""The dialog that greets who starts the program for the first time."""
