@@ -40,7 +40,8 @@ def _read(documents: list[Document], library: Library) -> None:
     """As the child would have left them."""
     reports = (
         ReadingReport(pages=412, headings=318, tables=41, sections=1206, characters=402_118),
-        ReadingReport(pages=84, pages_without_text=(3, 4, 5, 17, 40, 41, 42, 43, 60, 61, 70, 84), headings=12, tables=60,
+        ReadingReport(pages=84, pages_without_text=(3, 4, 5, 17, 40, 41, 42, 43, 60, 61, 70, 84), headings=12,
+        tables=60,
                sections=212, characters=51_020, garbled_share=0.003),
         ReadingReport(headings=3, sections=15, characters=9_204, encoding="cp932", garbled_share=0.0),
         ReadingReport(tables=12, headings=12, sections=340, characters=88_000, notes=("hidden_sheets",)),

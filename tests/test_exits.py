@@ -2,7 +2,8 @@
 
 The writers are found in the source, not listed: a call of one of the library functions below, or of a function of ours
 that is excused as a means (`MEANS`), for which its callers answer. A function answers for its calls with a parameter or
-a variable of the type `Permit`, which `app.base.confidentiality.permit_export` alone gives, or with a line in `EXCUSED`.
+a variable of the type `Permit`, which `app.base.confidentiality.permit_export` alone gives, or with a line in
+`EXCUSED`.
 """
 
 import ast

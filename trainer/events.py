@@ -224,8 +224,8 @@ class Failed:
 
 
 Event = (
-    Started | Phase | PreflightFindings | ResolvedRecipe | Preview | RunForecast | TrainingStep | EvaluationStep | Sample | Checkpoint | Adjusted
-    | Finished | Paused | Cancelled | Failed
+    Started | Phase | PreflightFindings | ResolvedRecipe | Preview | RunForecast | TrainingStep | EvaluationStep
+    | Sample | Checkpoint | Adjusted | Finished | Paused | Cancelled | Failed
 )  # fmt: skip
 TERMINAL = (Finished, Paused, Cancelled, Failed)
 # The names of the wire, which are also those of stored `events.jsonl` files.

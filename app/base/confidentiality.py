@@ -4,7 +4,8 @@ Let content out of the program by one gate: it looks at the label now, and where
 keeps a record.
 
 Whatever writes a file for the user, answers another program or fills the clipboard asks for a `Permit`, and only
-`pass_out` makes one. The window asks by its dialog (`app.uikit.confidentiality_guard`), the command line by --allow-secret.
+`pass_out` makes one. The window asks by its dialog (`app.uikit.confidentiality_guard`), the command line by --allow-
+secret.
 """
 
 import datetime
@@ -43,7 +44,9 @@ def stored_label(value: object) -> Label:
 
 
 def label_of_rows(rows: Iterable[Mapping[str, Any]]) -> Label:
-    """The highest that rows carry in their provenance (`app.training.generation.pair_files`); the lowest where none does."""
+    """The highest that rows carry in their provenance (`app.training.generation.pair_files`); the lowest where none
+    does.
+    """
     return label_of_rows_or_none(rows) or LABELS[0]
 
 

@@ -369,7 +369,7 @@ def title_of(text: str) -> str:
 
 
 def conversation_from_row(row: Row) -> Conversation:
-    """From a row of the columns `CONVERSATION_COLUMNS`, which stand as the fields do: thousands are made for each list."""
+    """Return the conversation of a row of the columns `CONVERSATION_COLUMNS`, which have the order of the fields."""
     values: list[Any] = [*row]
     for at, read in _READERS:
         if values[at] is not None:

@@ -1,4 +1,5 @@
-"""The documents' database: collections, their documents and sections. Retrieval is `app.documents.retrieval.passage_search`.
+"""The documents' database: collections, their documents and sections. Retrieval is
+`app.documents.retrieval.passage_search`.
 
 A method that changes something has committed it when it returns.
 """

@@ -101,7 +101,8 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class RuleScores:
-    """What rules say of one answer (`app.evaluation.judge.rule_scoring`). None: does not apply to this question or system.
+    """What rules say of one answer (`app.evaluation.judge.rule_scoring`). None: does not apply to this question or
+    system.
 
     Shares are 0 to 1. `score`: what systems are compared by, 0 to 1.
     """

@@ -1,4 +1,5 @@
-"""False answers against missed ones for each threshold of app.documents.retrieval.retrieved_passages, on kasensabo's questions.
+"""False answers against missed ones for each threshold of app.documents.retrieval.retrieved_passages, on kasensabo's
+questions.
 
     python -m tests.benchmarks.abstention [FOLDER]
 

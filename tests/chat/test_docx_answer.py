@@ -22,8 +22,8 @@ from tests.permits import PERMIT
 
 TEXT = "かぶりは **70 mm** 以上とします[1]。\n\n| 部位 | 値 |\n|---|---|\n| 底版 | 70 |\n\n鉄筋は 9 本です。\x0b"
 SOURCES = (
-    CitedSource("基準", "secret", "基準.pdf", "/home/yamada/秘密/基準.pdf", "70mm以上とする。", ("第2章 材料", "2.1 かぶり"),
-           "標準", 12, sha256="a" * 64),
+    CitedSource("基準", "secret", "基準.pdf", "/home/yamada/秘密/基準.pdf", "70mm以上とする。",
+                ("第2章 材料", "2.1 かぶり"), "標準", 12, sha256="a" * 64),
     CitedSource("基準", "internal", "別冊.docx", "C:\\Users\\yamada\\別冊.docx", "使わない", ("付録",)),
 )  # fmt: skip
 CLAIMS = (

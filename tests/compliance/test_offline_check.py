@@ -158,7 +158,7 @@ def with_model(where: Paths, store: Store) -> Paths:
 
 
 def is_isolated() -> bool:
-    code = "import sys; from app.compliance.offline_check import coordinator as counters; sys.exit(counters.isolate() != 'namespace')"
+    code = "import sys; from app.compliance.offline_check import coordinator as c; sys.exit(c.isolate() != 'namespace')"
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=LIMIT_S).returncode == 0
 
 

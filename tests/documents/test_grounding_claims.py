@@ -58,7 +58,9 @@ def test_a_sentence_of_the_source_is_never_marked() -> None:
 
 SOURCE = Passage(
     1,
-    DocumentSection(("第9条",), "年次休暇は、勤続6か月で10日とする。申請は、3日前までに総務課へ提出しなければならない。"),
+    DocumentSection(
+        ("第9条",), "年次休暇は、勤続6か月で10日とする。申請は、3日前までに総務課へ提出しなければならない。"
+    ),
     1, "規則.md", "/規則.md", "資料", "internal", 1.0, 1,
 )  # fmt: skip
 

@@ -14,8 +14,9 @@ WHOLE = TrainingDraft(
     "下書き", "敬体", "both", DraftData("行.csv", 3, 120, 4, 5, 6, "/rows-1", "/行.csv", {"question": "質問"}),
     DraftSplit("/split", 3, 96, 12, 12, "a41f", is_sound=True),
     "starter", "light", {"rank": 8, "learning_rate": 1e-4, "gradient_checkpointing": True},
-    TrainingForecast("mark", 60.0, 1, 2, 3, 4, is_exact=True, findings=(PreflightFinding("few_rows", "warn", {"rows": 9}),),
-             changes=(("micro_batch", 1), ("precision", "nf4"))),
+    TrainingForecast("mark", 60.0, 1, 2, 3, 4, is_exact=True,
+                     findings=(PreflightFinding("few_rows", "warn", {"rows": 9}),),
+                     changes=(("micro_batch", 1), ("precision", "nf4"))),
     "/runs/1",
 )  # fmt: skip
 

@@ -2,7 +2,8 @@
 
 What the command line prints: one JSON object or plain text on stdout, everything else on stderr.
 
-What a text of another origin would make a terminal do is spelled out on the way (`app.base.invisible_characters.SafeTerminal`).
+What a text of another origin would make a terminal do is spelled out on the way
+(`app.base.invisible_characters.SafeTerminal`).
 
 Durations as the command line prints them.
 

@@ -10,7 +10,8 @@ from PySide6.QtCore import QCoreApplication, QEventLoop, QTimer, qInstallMessage
 
 def core_application() -> QCoreApplication:
     """The one QCoreApplication of this process; kept by the caller."""
-    # Of a locale without UTF-8 Qt warns, in English: nothing that the user has to mend (`app.shell.services.lifecycle`).
+    # Of a locale without UTF-8 Qt warns, in English: nothing that the user has to mend
+    # (`app.shell.services.lifecycle`).
     before = qInstallMessageHandler(lambda *_: None)
     try:
         return QCoreApplication.instance() or QCoreApplication(sys.argv[:1])

@@ -3,8 +3,8 @@
 The journal leaves when the file of answers is written whole; until then the same questions go on where they stopped,
 whatever has ended the program.
 
-It lies beside the user's files, where others can write: with a `Signer` each line has a mark of this installation behind
-it, and a record without them is refused. Studies keep theirs in the data folder, without one.
+It lies beside the user's files, where others can write: with a `Signer` each line has a mark of this installation
+behind it, and a record without them is refused. Studies keep theirs in the data folder, without one.
 
 The answer to one question of a file, and the form in which the journal keeps it.
 """

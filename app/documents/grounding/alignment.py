@@ -93,7 +93,9 @@ NEAR = 0.85  # of the best fit, for another statement of the source that the ans
 
 @dataclass(frozen=True, slots=True)
 class PassageFacts:
-    """What one passage says. `text`: flattened; `sentences`: as app.documents.grounding.answer_markup.comparable_text gives them."""
+    """What one passage says. `text`: flattened; `sentences`: as app.documents.grounding.answer_markup.comparable_text
+    gives them.
+    """
 
     statements: tuple[Statement, ...]
     keys: frozenset[object]

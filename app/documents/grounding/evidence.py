@@ -178,8 +178,8 @@ def _pairs(run: str) -> list[str]:
 
 
 _MEANINGLESS = re.compile(r".?[ぁ-ゖ].?|\d+|.")  # pairs with hiragana, numbers, single characters
-# Of the words around a value (0 to 1, app.documents.grounding.evidence.word_overlap): what another one must have of them, and
-# how much more than this one, before this one is taken for exchanged. Fitted with tests/benchmarks/claims.py.
+# Of the words around a value (0 to 1, app.documents.grounding.evidence.word_overlap): what another one must have of
+# them, and how much more than this one, before this one is taken for exchanged. Fitted with tests/benchmarks/claims.py.
 RIVAL_MIN, RIVAL_LEAD = 0.5, 0.15
 LENIENCE = 0.6  # power of the own share, which answers that say it in other words have less of
 STATEMENT_SHARE = 0.8  # of a sentence's terms, in the one sentence that it repeats
@@ -206,7 +206,7 @@ class ValueMention:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one source says, to look answers up in. `searchable`: its text as app.documents.grounding.evidence makes it."""
+    """What one source says, prepared for looking answers up. `searchable`: its text from `searchable_text`."""
 
     terms: frozenset[str]
     values: tuple[ValueMention, ...]

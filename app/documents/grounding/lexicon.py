@@ -1,6 +1,7 @@
 """Closed classes of Japanese words: those that carry grammar, those that only name a matter, and opposites.
 
-Words stand in the dictionary's spelling (app.documents.grounding.lexicon.Word.base), some also as they are often written.
+Words stand in the dictionary's spelling (app.documents.grounding.lexicon.Word.base), some also as they are often
+written.
 
 The words of Japanese text, with what a dictionary knows of each: base form, part of speech, synonyms.
 

@@ -1,7 +1,7 @@
 """What a foreign document may cost. Checked before anything is opened, or while it is read; each figure has its reason.
 
-What archives may unpack to is `app.base.isolation.sandbox`'s. Memory and priority are limits of the process, set once by
-`lower`.
+What archives may unpack to is `app.base.isolation.sandbox`'s. Memory and priority are limits of the process, set once
+by `lower`.
 
 Ends the process when a page takes too long: native code that loops hears nothing else.
 """

@@ -1,7 +1,8 @@
 """What goes over the wire between the window and the reading child, as frozen dataclasses; one JSON object a line.
 
-Each command ends with exactly one `Indexed`, `DocumentRemoved`, `Rendered` or `Failed`, or with the exit of the process. There
-is no command to cancel: the process is killed, and a document is in the database whole or as it was before.
+Each command ends with exactly one `Indexed`, `DocumentRemoved`, `Rendered` or `Failed`, or with the exit of the
+process. There is no command to cancel: the process is killed, and a document is in the database whole or as it was
+before.
 """
 
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """The collections of documents: what is in them, what is read, and what is done to them.
 
-Reading the database is quick and done here; what is written goes through `DocumentWriteQueue`, and foreign files are opened
-by the reading child alone. A second child takes documents out, so that this need not wait for a long document.
+Reading the database is quick and done here; what is written goes through `DocumentWriteQueue`, and foreign files are
+opened by the reading child alone. A second child takes documents out, so that this need not wait for a long document.
 """
 
 import functools

@@ -14,8 +14,8 @@ Texts are compared after NFKC, without white space and Markdown's signs, all wav
   subsequence by both lengths: F1 of the characters that stand in both in the same order. Unlike there, texts are made
   comparable first, words are not put into alphabetical order, and percentages are not rounded.
 * `is_exact`: llm-jp-eval's exact match of comparable texts; a full stop at the end does not count.
-* `citation`, `gold_cited`, `gold_rank`: by `app.documents.retrieval.retrieved_passages.contains_quote`, where documents were asked
-  and gold quotes are known. A source is cited where the answer names it or a sentence was tied to it.
+* `citation`, `gold_cited`, `gold_rank`: by `app.documents.retrieval.retrieved_passages.contains_quote`, where documents
+  were asked and gold quotes are known. A source is cited where the answer names it or a sentence was tied to it.
 * `has_abstained`: by the verdict, or because its first sentence (after an apology or a heading) says so, no sentence is
   supported by a source, and it gives no value that the question has not.
 * `score`: of a question without an answer 1 where it has abstained, else 0. Of the others None where no right answer

@@ -76,7 +76,9 @@ class MadeModel:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A run (`app.training.runs.run_folders`) whose folder has its spec. `is_control`: as many steps as the largest one."""
+    """A run (`app.training.runs.run_folders`) whose folder has its spec. `is_control`: as many steps as the largest
+    one.
+    """
 
     folder: str
     rows: int

@@ -478,7 +478,8 @@ def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str
     for at, count in enumerate(report.histogram):
         if count:
             bar = "█" * round(BAR_CHARACTERS * count / longest) or "▏"
-            yield f"    {at / data_split.SIMILARITY_BINS:.1f}–{(at + 1) / data_split.SIMILARITY_BINS:.1f}  {bar} {count:,}"
+            low, high = at / data_split.SIMILARITY_BINS, (at + 1) / data_split.SIMILARITY_BINS
+            yield f"    {low:.1f}–{high:.1f}  {bar} {count:,}"
 
 
 # -------------------------------------------------------------------- review

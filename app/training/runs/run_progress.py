@@ -85,7 +85,9 @@ def can_stay_awake(platform: str = sys.platform) -> bool:
 
 
 def is_resumable(state: str, end: Finished | Paused | Cancelled | Failed | None) -> bool:
-    """Whether a run that is trained nowhere can be gone on with. `state`: of `app.training.runs.run_folders.TrainingRunFolder`."""
+    """Whether a run that is trained nowhere can be gone on with. `state`: of
+    `app.training.runs.run_folders.TrainingRunFolder`.
+    """
     if isinstance(end, Failed) and end.code in _FINAL:
         return False
     return state in ("waiting", "paused", "crashed", "failed", "cancelled")

@@ -5,7 +5,8 @@ a run was begun from has one entry with it, the run's.
 
 What people do with runs that are there: another name, a note, and the bin, out of which they come back.
 
-Data that were split and frozen (`app.training.data.data_split`) for a training, wherever they lie: of drafts and of runs.
+Data that were split and frozen (`app.training.data.data_split`) for a training, wherever they lie: of drafts and of
+runs.
 
 Only their records are read: whether they still are what was written is asked by who uses one (`split.verify`).
 """
@@ -135,7 +136,8 @@ _CACHED = 1000  # runs
 
 @dataclass(frozen=True, slots=True)
 class TrainingEntry:
-    """`state`: of a draft, the step (`app.training.drafts`) that it goes on at, or DAMAGED; of a run, as `runs.Run` has.
+    """`state`: of a draft, the step (`app.training.drafts`) that it goes on at, or DAMAGED; of a run, as `runs.Run`
+    has.
 
     `verdict`: adopt | check | reject; "": it was not judged. `base`, `data`: what people call them. `draft`: the id of
     the one that the run was begun from.

@@ -34,8 +34,10 @@ class SettingNumber:
 
 
 NUMBER_SETTINGS = (
-    SettingNumber("rank", 8), SettingNumber("alpha", 8), SettingNumber("dropout", 0.05, 2), SettingNumber("learning_rate", 0.00005, 6),
-    SettingNumber("epochs", 0.5, 2), SettingNumber("micro_batch", 1), SettingNumber("accumulation", 1), SettingNumber("context_tokens", 128),
+    SettingNumber("rank", 8), SettingNumber("alpha", 8), SettingNumber("dropout", 0.05, 2),
+    SettingNumber("learning_rate", 0.00005, 6),
+    SettingNumber("epochs", 0.5, 2), SettingNumber("micro_batch", 1), SettingNumber("accumulation", 1),
+    SettingNumber("context_tokens", 128),
     SettingNumber("evaluations_per_epoch", 1), SettingNumber("patience", 1), SettingNumber("seed", 1),
 )  # fmt: skip
 SETTING_CHOICES: dict[str, tuple[Any, ...]] = {

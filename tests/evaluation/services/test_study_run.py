@@ -315,8 +315,8 @@ def test_made_files_are_quantized_measured_and_deleted(desk: Desk, long_model: P
     made = dataclasses.replace(desk.model, path=path, name="小さなモデル Q8_0", quantization="Q8_0")
     second = dataclasses.replace(compared_systems.compared_system(made, None), family="base")
     desk.study(
-        "一つ目", "二つ目", contenders=compared_systems.numbered([first, second]), kind="quantizations", has_likelihoods=True,
-        made=(MadeModel(path, "Q8_0", str(long_model), size_bytes=1000),),
+        "一つ目", "二つ目", contenders=compared_systems.numbered([first, second]), kind="quantizations",
+        has_likelihoods=True, made=(MadeModel(path, "Q8_0", str(long_model), size_bytes=1000),),
     )  # fmt: skip
     found = desk.result()
     assert not Path(path).exists()
@@ -386,7 +386,8 @@ def test_likelihoods_are_of_the_prompt_of_the_models_own_template(desk: Desk, tm
     )
     own = dataclasses.replace(desk.model, path=str(path), form_id=None, template_allowed=True)
     desk.study(
-        "一つ目", contenders=compared_systems.numbered([compared_systems.compared_system(own, None)]), has_likelihoods=True,
+        "一つ目", contenders=compared_systems.numbered([compared_systems.compared_system(own, None)]),
+        has_likelihoods=True,
         choices=Choices(temperature=0.0, max_tokens=20, system_prompt="短く"),
     )  # fmt: skip
     found = desk.result()
