@@ -75,6 +75,8 @@ def words_stay_japanese() -> Iterator[None]:
 def no_child_is_left() -> Iterator[None]:
     """Fails a test that leaves a process running."""
     yield
+    if not _may_have_children():
+        return
     left = [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
     gone, alive = psutil.wait_procs(left, timeout=3)
     alive = [child for child in alive if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
@@ -83,6 +85,15 @@ def no_child_is_left() -> Iterator[None]:
         child.kill()
     logging.getLogger(__name__).debug("ended by themselves: %s", gone)
     assert said == []
+
+
+def _may_have_children() -> bool:
+    """Ask the kernel, in 0.1 ms; psutil looks at every process of the machine, which takes 7 ms after each test."""
+    listed = list(Path("/proc/self/task").glob("*/children"))
+    try:
+        return not listed or any(file.read_bytes() for file in listed)
+    except OSError:  # a thread has just ended
+        return True
 
 
 @pytest.fixture

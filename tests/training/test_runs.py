@@ -27,7 +27,7 @@ HOLDER = """\
 import sys
 from pathlib import Path
 from app.training.runs import run_folders as runs
-lock = runs.hold(Path(sys.argv[1]))
+lock = runs.lock_run(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()
 """

@@ -37,7 +37,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="ID")
     parser.add_argument("--quant", metavar="Q4_K_M", help=help_text("models download --quant"))
     parser.add_argument(
-        "--from", dest="place", metavar="hub_address|DIR|URL", default="hub", help=help_text("models download --from")
+        "--from", dest="place", metavar="hub|DIR|URL", default="hub", help=help_text("models download --from")
     )
     parser.add_argument("--token-file", metavar="FILE", help=help_text("models download --token-file"))
 

@@ -222,7 +222,7 @@ def test_a_study_goes_from_the_dialog_to_its_result(scene: Scene, tmp_path: Path
     scene.click(dialog.start_button)
     assert dialog.progress.isVisible()
     scene.until(lambda: scene.parts.evaluations.outcome == "finished")
-    scene.until_shown("ResultView")
+    scene.until_shown("EvaluationResultView")
     assert page.beginning.dialog is None
     heading, (name, said) = scene.listed()[-2:]
     assert heading == ("結果", None)
@@ -249,7 +249,7 @@ def test_a_study_is_stopped_and_gone_on_with_where_it_was(scene: Scene) -> None:
     assert list((folder / studies.ANSWERS).iterdir()) != []
     scene.click(view.go_on_button)
     scene.until(lambda: scene.parts.evaluations.outcome == "finished")
-    scene.until_shown("ResultView")
+    scene.until_shown("EvaluationResultView")
 
 
 def test_the_window_that_closes_stops_the_study_and_keeps_what_it_has(scene: Scene) -> None:
@@ -422,7 +422,7 @@ def test_a_study_that_ends_in_a_terminal_opens_its_result(scene: Scene) -> None:
     scene.until_shown("StudyView")
     scene.until(lambda: scene.page.contents._study_view()._standing is not None)
     lock.release()
-    scene.until_shown("ResultView")
+    scene.until_shown("EvaluationResultView")
     scene.settle()
     assert "実行中" not in scene.said("試し")
 
@@ -432,7 +432,7 @@ def test_a_comparison_that_nobody_waits_for_takes_nothing_from_a_result(scene: S
     scene.finished("一つ目", asked)
     scene.finished("二つ目", asked)
     page = scene.open()
-    scene.until_shown("ResultView")
+    scene.until_shown("EvaluationResultView")
     page.contents.compare(list(page._listed.studies))
     scene.choose(asked.name)
     QThreadPool.globalInstance().waitForDone()
@@ -499,7 +499,7 @@ def test_what_was_compared_is_used_for_questions(scene: Scene) -> None:
         scene.parts.documents.open()
     scene.finished("試し", scene.set(), (CollectionRef(number, "手引き"),))
     page = scene.open()
-    scene.until_shown("ResultView")
+    scene.until_shown("EvaluationResultView")
     system = page.contents.entry.study.contenders[0].system  # type: ignore[union-attr]
     scene.parts.preferences.change(model_id="")
     page.contents._result_view().overview.advice.use_requested.emit(system)
@@ -517,7 +517,7 @@ def test_the_model_that_was_used_before_can_be_used_again(scene: Scene, tmp_path
     scene.add_model(tmp_path / "other.gguf")
     scene.finished("試し", scene.set())
     page = scene.open()
-    scene.until_shown("ResultView")
+    scene.until_shown("EvaluationResultView")
     system = page.contents.entry.study.contenders[0].system  # type: ignore[union-attr]
     scene.parts.session.use_model("other")
     offered: list[str] = []
@@ -532,7 +532,7 @@ def test_the_model_that_was_used_before_can_be_used_again(scene: Scene, tmp_path
 def test_what_is_not_there_any_more_is_not_used(scene: Scene) -> None:
     scene.finished("試し", scene.set())
     page = scene.open()
-    scene.until_shown("ResultView")
+    scene.until_shown("EvaluationResultView")
     system = page.contents.entry.study.contenders[0].system  # type: ignore[union-attr]
     missing = dataclasses.replace(system, collections=("手引き",), is_quoted=True)
     page.contents._result_view().overview.advice.use_requested.emit(missing)
@@ -549,7 +549,7 @@ def test_the_trial_model_is_used_where_the_page_ask_answers_in_the_same_way(scen
     scene.parts.library.refresh()
     scene.finished("試し", scene.set())
     page = scene.open()
-    scene.until_shown("ResultView")
+    scene.until_shown("EvaluationResultView")
     system = page.contents.entry.study.contenders[0].system  # type: ignore[union-attr]
     page.contents._result_view().overview.advice.use_requested.emit(system)
     assert scene.parts.window.current_page == "evaluation"
@@ -565,7 +565,7 @@ def test_several_results_stand_in_one_table(scene: Scene) -> None:
     scene.finished("一つ目", asked)
     scene.finished("二つ目", asked)
     page = scene.open()
-    scene.until_shown("ResultView")
+    scene.until_shown("EvaluationResultView")
     page.list.selectAll()
     model = page.list.selectionModel()
     model.select(page.entries.index_of(("set", asked.name)), model.SelectionFlag.Deselect)
@@ -625,7 +625,7 @@ def test_on_a_narrow_page_several_results_can_be_chosen(scene: Scene) -> None:
     scene.finished("一つ目", asked)
     scene.finished("二つ目", asked)
     page = scene.open()
-    scene.until_shown("ResultView")
+    scene.until_shown("EvaluationResultView")
     scene.parts.window.resize(620, 500)
     scene.until(lambda: page.list_button.isVisible())
     scene.click(page.list_button)
