@@ -1,1 +1,1 @@
-"""Question sets; studies, judges and reports in folders of their own."""
+"""Question sets; the packages below hold studies, judges and reports."""

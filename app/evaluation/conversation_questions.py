@@ -1,14 +1,13 @@
-"""Questions from the answers that the user has rated in conversations.
+"""Make questions from the answers that the user has rated in conversations.
 
-The reference is a good answer, or the correction of a bad one, without marks of sources. Left out, and counted, are
-
-* follow_up: questions that are not the first of their branch. They mean nothing without what was said before.
-* no_reference: bad answers without a correction. That one answer is wrong says nothing of the next one.
-* unfinished: good answers that were stopped or cut off.
-* repeated: of a question that was asked more than once, all but what was answered last.
-* unfit: texts that are no question to a question set: without a letter, or without end.
-
-Of a good 資料にありません the question is one that the documents do not answer; of a correction that says so, too.
+The reference of a question is a good answer, or the correction of a bad one, without its source marks. A good answer
+資料にありません makes a question that the documents do not answer, and so does a correction that says this.
+These rated answers are left out and counted by reason:
+* follow_up: the question is not the first of its branch, so that it means nothing without the turns before it.
+* no_reference: a bad answer without a correction says nothing about what is right.
+* unfinished: a good answer that was stopped or cut off.
+* repeated: of a question that was asked several times only the last answer is kept.
+* unfit: the text cannot be a question of a set: it has no letter, or it is too long.
 """
 
 from collections import Counter
@@ -31,7 +30,10 @@ CUT_OFF = ("length", "context")
 
 @dataclass(frozen=True, slots=True)
 class CollectedQuestions:
-    """`label`: the highest of the conversations that the questions are from. `left_out`: rated answers, by reason."""
+    """Questions made from rated answers, with what was left out.
+
+    `label`: the highest label of their conversations. `left_out`: the number of rated answers left out, by reason.
+    """
 
     questions: tuple[Question, ...]
     label: Label
@@ -39,11 +41,11 @@ class CollectedQuestions:
 
 
 def collect_questions(store: Store, there: KnownCollections) -> CollectedQuestions:
-    """Of all conversations outside the bin, in the order of their answers; temporary ones are in no database.
+    """Return the questions of all conversations that are not in the bin, in the order of their answers.
 
-    `there`: the collections as they are now.
+    Temporary conversations are in no database. `there`: the collections that exist now.
     """
-    found: dict[str, tuple[Question, Label]] = {}  # by the question's words
+    found: dict[str, tuple[Question, Label]] = {}  # by the question's text, with single spaces
     left_out: Counter[str] = Counter()
     for asked, answer, label in answer_ratings.rated_answers(store, there):
         reason = _why_not(asked, answer)
@@ -88,14 +90,19 @@ def _question(asked: Message, answer: Message) -> Question:
 
 
 def _collections(details: AnswerDetails) -> tuple[str, ...]:
-    """Names of all that the answer was asked of, rests on, and that its model has learned from."""
+    """Return the names of the collections that the answer was asked about, that it cites, or that its model was trained
+    on.
+    """
     names = {ref.name for ref in details.scope} | {source.collection for source in details.named_sources}
     return tuple(sorted(names | set(details.learned)))
 
 
 def _gold(asked: Message, answer: Message, kept: Grounding) -> tuple[Gold, ...]:
-    """What of its sources the reference rests on: the sentences that support it, or, where only a mark leads there, the
-    whole passage. The sources of a bad answer count as far as they support the correction."""
+    """Return the passages that the reference rests on: the sentences that support it, or the whole passage where only a
+    source mark points to it.
+
+    The sources of a bad answer count as far as they support the correction.
+    """
     if answer.rating == GOOD:
         found = kept.claims
         marked = {

@@ -1,4 +1,7 @@
-"""Return the label that question sets and results have now: by their documents, and never below what is kept."""
+"""Find the label that question sets, studies and results have now, from the labels of their documents today.
+
+It is never lower than the label that was stored with them.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,18 +16,20 @@ from app.training.runs.lineage import Lineage
 
 
 def label_of_set(found: QuestionSet, documents: Path) -> Label:
-    """`documents`: the database."""
+    """Return the label of a question set. `documents`: the documents database."""
     return collection_lookup.label_of_origins(documents, origins_of_set(found), found.label)
 
 
 def origins_of_set(found: QuestionSet) -> frozenset[Origin]:
-    """Return the documents that its questions are answered in, and the collections that they ask."""
+    """Return the documents that answer the questions of a set, and the collections that the questions ask."""
     golds = {("", gold.document) for question in found.questions for gold in question.gold if gold.document}
     return frozenset(golds | {(name, "") for question in found.questions for name in question.collections})
 
 
 def label_of_evaluation(found: Evaluation, documents: Path) -> Label:
-    """Of its questions, the collections that were asked, and what the models were trained on."""
+    """Return the label of an evaluation: the highest of its questions, the collections it asked, and the training data
+    of its models.
+    """
     asked = {(name, "") for system in found.systems for name in system.system.collections}
     trained = _trained_on(one.system for one in found.systems)
     known = highest_label((label_of_set(found.questions, documents), trained.label or LABELS[0]))
@@ -32,7 +37,9 @@ def label_of_evaluation(found: Evaluation, documents: Path) -> Label:
 
 
 def label_of_study(study: Study, documents: Path) -> Label:
-    """What it was labelled when it was made, the collections that it asks, and what its models were trained on."""
+    """Return the label of a study: the highest of its stored label, the collections it asks, and the training data of
+    its models.
+    """
     asked = {(ref.name, "") for one in study.contenders for ref in one.scope}
     trained = Lineage().joined(
         _trained_on(one.system for one in study.contenders),

@@ -1,13 +1,11 @@
-"""Question sets as files: JSON (lines, or one list), Excel and CSV are read; what is no question is named, with why.
+"""Question sets as files: JSON (lines or one list), Excel and CSV are read; JSON Lines, Excel and CSV are written.
 
-One question a row. In JSON a row is an object with the keys
-
+Each row is one question. A row that is no question is reported with the reason. In JSON a row is an object with the
+keys
     id, question, reference (or answer), must_include [..], gold [{quote, document, heading [..], page}],
-    category (or type), group (or volume, document), answerable (false: the documents do not have it, as it is where
-    the reference says so), origin
-
-of which only the question must be there; in tables the columns are told by their headings
-(`app.evaluation.question_rows`).
+    category (or type), group (or volume, document), answerable (false: the documents do not contain the answer; a
+    reference that says so means the same), origin
+of which only the question is required. In tables the headings tell the columns apart (`app.evaluation.question_rows`).
 """
 
 import hashlib
@@ -36,36 +34,42 @@ TABLES = (".csv", ".tsv")
 SUFFIXES = (*table_reader.WORKBOOKS, *TABLES, JSON_LINES, ".json")
 WRITTEN = (".xlsx", ".csv", JSON_LINES)
 FILE_BYTES = 50_000_000
-ROWS = 100_000  # a machine that answers one in a second takes more than a day
-WIDTHS = (12, 50, 60, 24, 16, 20, 12, 12)  # of a sheet's columns, in characters
+ROWS = 100_000  # at one answer a second this takes more than a day
+WIDTHS = (12, 50, 60, 24, 16, 20, 12, 12)  # widths of a sheet's columns, in characters
 GOLD_WIDTHS = (50, 24, 30, 8)
 
-_DIGITS = 12  # of an id that is made: 20 million questions until two are likely to share one
+_DIGITS = 12  # digits of a generated id: at 20 million questions two are likely to share one
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionFile:
-    """A file, read. `renamed`: ids that stood there twice, and what the later ones are called now."""
+    """The questions of a file, with everything about its rows that the user should know.
+
+    `renamed`: pairs of an id that occurred twice and the new id of the later question.
+    """
 
     name: str
     questions: tuple[Question, ...]
     columns: QuestionColumns
-    skipped: tuple[BadRow, ...] = ()  # rows that are no question, in the order of the file
+    skipped: tuple[BadRow, ...] = ()  # rows that are no question, in file order
     renamed: tuple[tuple[str, str], ...] = ()
-    blank: int = 0  # rows without anything, which are no questions and no problems
-    sheet: str = ""  # of a workbook
-    other_sheets: tuple[str, ...] = ()  # which are not read
-    label: Label = LABELS[0]  # the highest that its rows carry
-    lines: tuple[int, ...] = ()  # of the questions, where they stand
-    doubts: tuple[BadRow, ...] = ()  # rows that are questions, of which something is not as it seems
+    blank: int = 0  # number of empty rows, which are neither questions nor problems
+    sheet: str = ""  # the sheet of a workbook that was read
+    other_sheets: tuple[str, ...] = ()  # the sheets that were not read
+    label: Label = LABELS[0]  # the highest label that the rows carry
+    lines: tuple[int, ...] = ()  # the line number of each question
+    doubts: tuple[BadRow, ...] = ()  # questions whose row has a value that looks wrong
 
 
 # ------------------------------------------------------------------------ reading
 
 
 def read(path: Path) -> QuestionFile:
-    """Raises AppError: question_file_missing, data_is_folder, batch_format, questions_unreadable (of tables
-    questions_table_unreadable), questions_no_text, data_not_json, data_several_lists, and as `table_file` does."""
+    """Read a file of questions.
+
+    Raises AppError: question_file_missing, data_is_folder, batch_format, questions_unreadable (for tables
+    questions_table_unreadable), questions_no_text, data_not_json, data_several_lists, and as `table_reader` does.
+    """
     found = _records(_bytes(path), path)
     if len(found.found) > ROWS:
         raise AppError("table_long", name=path.name, limit=f"{ROWS:,}")
@@ -87,7 +91,7 @@ def read(path: Path) -> QuestionFile:
 
 
 def from_lines(raw: bytes, name: str) -> tuple[Question, ...]:
-    """What `to_lines` has written, where every line must be a question. `name`: of what it is, for the error.
+    """Read the output of `to_lines`, where every line must be a question. `name`: what is read, for the error message.
 
     Raises AppError("questions_unreadable").
     """
@@ -102,7 +106,7 @@ def from_lines(raw: bytes, name: str) -> tuple[Question, ...]:
 
 
 def fitting(question: Question) -> Question | None:
-    """As a file of questions holds it; None: it cannot."""
+    """Return the question as a file would give it back; None if a file cannot hold it."""
     try:
         return from_lines(to_lines([question]), "")[0]
     except AppError:
@@ -110,14 +114,14 @@ def fitting(question: Question) -> Question | None:
 
 
 def with_ids(questions: Iterable[Question]) -> tuple[tuple[Question, ...], tuple[tuple[str, str], ...]]:
-    """Each with an id of its own, and the ids that had to change, each with the new one.
+    """Give each question an id of its own; also return the pairs of old and new id where an id had to change.
 
-    A question without one gets a letter, so that no spreadsheet makes a number of it, and 12 hexadecimal digits of its
-    text; one whose id is taken, that with a number behind it.
+    A question without an id gets "q" and 12 hexadecimal digits of its text's hash; the letter keeps a spreadsheet from
+    taking it for a number. If an id is taken, the later question gets it with a number appended.
     """
     questions = tuple(questions)
     given = {one.id for one in questions}
-    taken: dict[str, int] = {}  # and how many have wanted it
+    taken: dict[str, int] = {}  # each id, with how many questions wanted it
     named: list[Question] = []
     for question in questions:
         wanted = question.id or "q" + hashlib.sha256(question.text.encode("utf-8", "replace")).hexdigest()[:_DIGITS]
@@ -139,7 +143,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _unreadable(path: Path, reason: str) -> AppError:
-    """With what to do about it in a file of this form."""
+    """Return the error with the advice that fits this file format."""
     is_json = path.suffix.lower() in (JSON_LINES, ".json")
     return AppError("questions_unreadable" if is_json else "questions_table_unreadable", path=str(path), reason=reason)
 
@@ -163,14 +167,14 @@ def _records(raw: bytes, path: Path) -> DataRecords:
 
 
 def _unquoted(cell: Cell) -> Cell:
-    """Without the apostrophe that `safe_table` puts before what would be a formula."""
+    """Remove the apostrophe that `table_writer` puts before text that a spreadsheet would take for a formula."""
     return table_writer.remove_quote(cell) if isinstance(cell, str) else cell
 
 
 def _sorted(found: DataRecords) -> tuple[QuestionColumns, list[tuple[DataRecord, Question]], list[BadRow]]:
-    """What the columns mean, the rows that are questions with these, and the rows that are none."""
+    """Return what the columns mean, the rows that are questions under this reading, and the rows that are not."""
     columns, rows = question_rows.find_columns(found.columns if found.has_names else ()), found.found
-    if not found.has_names and len(found.columns) == 1:  # a list of questions
+    if not found.has_names and len(found.columns) == 1:  # a file with one unnamed column is a list of questions
         (only,) = found.columns
         columns = QuestionColumns({"question": (only,)}, (), ())
         rows = rows[1:] if rows and is_known_column(str(rows[0].values.get(only))) else rows
@@ -197,23 +201,28 @@ def _why_none(found: DataRecords, columns: QuestionColumns, skipped: Sequence[Ba
 
 
 def to_lines(questions: Iterable[Question]) -> bytes:
-    """The canonical form: an object a line, its keys in order, without what is as it always is."""
+    """Write the questions in the canonical form: one JSON object a line with sorted keys, without default values."""
     rows = (json.dumps(question_rows.as_object(one), ensure_ascii=False, sort_keys=True) for one in questions)
     return "".join(f"{row}\n" for row in rows).encode("utf-8", "replace")
 
 
 def sha256(questions: Iterable[Question]) -> str:
-    """By which two sets are known to be the same."""
+    """Return the hash by which two sets are known to hold the same questions in the same order."""
     return hashlib.sha256(to_lines(questions)).hexdigest()
 
 
 def check_target(out: Path) -> None:
-    """Raises AppError("questions_out_format" | "export_folder_gone" | "export_exists")."""
+    """Check that a file of questions can be written there.
+
+    Raises AppError("questions_out_format" | "export_folder_gone" | "export_exists").
+    """
     check_new_target(out, WRITTEN, "questions_out_format")
 
 
 def write(out: Path, questions: Sequence[Question], *, permit: Permit) -> None:
-    """In the form that its name says, one of `WRITTEN`. Raises AppError as `whole_file`."""
+    """Write the questions in the format of the file's suffix, one of `WRITTEN`. Raises AppError as
+    `Permit.open_atomically`.
+    """
     golds = max((len(one.gold) for one in questions), default=0)
     head = question_rows.table_head(golds)
     with permit.open_atomically(out) as file:

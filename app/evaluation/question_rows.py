@@ -1,6 +1,6 @@
-"""One row of a file as a question, and a question as a row: a JSON object, or the cells of a table.
+"""Convert one row of a file to a question, and a question to a row: a JSON object, or the cells of a table.
 
-Which columns of a file of questions hold what: told by their names, which `columns.toml` lists.
+`columns.toml` lists the names by which the columns are recognised.
 """
 
 import dataclasses
@@ -26,16 +26,17 @@ FIELDS = (
     "id", "question", "reference", "must_include", "category", "group", "document", "answerable", "why_unanswerable",
     "origin",
 )  # fmt: skip
-PARTS = ("quote", "document", "heading", "page")  # of a gold place
+PARTS = ("quote", "document", "heading", "page")  # of a gold passage
 
 _NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionColumns:
-    """`fields`: the columns of each field, the surest first: the first one with something in it counts.
+    """Which columns of a file hold which field of a question.
 
-    `golds`: of each gold place the columns of its parts. `unused`: the others, in the order of the file.
+    `fields`: the columns of each field, the most certain first; the first one with a value in the row counts. `golds`:
+    for each gold passage the column of each part. `unused`: the other columns, in file order.
     """
 
     fields: dict[str, tuple[str, ...]]
@@ -43,9 +44,9 @@ class QuestionColumns:
     unused: tuple[str, ...]
 
     def named(self) -> dict[str, str]:
-        """For people: of each field, and of all gold places, the columns in one text.
+        """Return for each field, and for all gold passages together, the column names in one text to show.
 
-        The field "document" is "document_group" where it stands in for the group.
+        The field "document" is called "document_group" where it serves as the group.
         """
         found = {field: " / ".join(columns) for field, columns in self.fields.items()}
         if "document" in found and "group" not in found:
@@ -55,7 +56,7 @@ class QuestionColumns:
 
 
 def find_columns(columns: Sequence[str]) -> QuestionColumns:
-    """`columns`: their names as the file writes them; those of what lies inside a value ("a.b") are none."""
+    """Recognise the columns by their names as the file writes them. A column "a.b" inside a column "a" is ignored."""
     outer = [column for column in columns if column.partition(".")[0] not in columns or "." not in column]
     fields = {field: found for field in FIELDS if (found := _similar_columns(column_words()[field], outer))}
     golds = _gold_columns([column for column in outer if column not in _all_columns(fields)])
@@ -84,7 +85,7 @@ def _similar_columns(known: Sequence[str], columns: Sequence[str]) -> tuple[str,
 
 
 def _gold_columns(columns: Sequence[str]) -> tuple[dict[str, str], ...]:
-    """By their numbers; a place without a column for its quote is none."""
+    """Group the gold columns by the number in their names; a group without a quote column is dropped."""
     numbered: dict[int, dict[str, str]] = {}
     for part in PARTS:
         known = [names.normalize_name(word) for word in column_words()["gold"][part]]
@@ -100,23 +101,25 @@ def _all_columns(fields: dict[str, tuple[str, ...]]) -> set[str]:
     return {column for found in fields.values() for column in found}
 
 
-NAME_CHARACTERS = 200  # of an id, a category, a group
+NAME_CHARACTERS = 200  # of an id, a category or a group
 ORIGINS = ("written", "imported", "conversation", "generated")
 TABLE_FIELDS = ("id", "question", "reference", "must_include", "category", "group", "answerable", "origin")
-COLLECTIONS = "collections"  # in JSON Lines alone
+COLLECTIONS = "collections"  # only in JSON Lines
 HEADING_GAP = " > "
 
 _BETWEEN_WORDS = re.compile(r"[、；;\n]")
-_LOOKS_BETWEEN = re.compile(r"(?<=[^\x00-\x7f])[,，]|[,，]\s*(?=[^\x00-\x7f])|\u3000")  # and is part of the word
+# looks like a separator, but stays part of the text
+_LOOKS_BETWEEN = re.compile(r"(?<=[^\x00-\x7f])[,，]|[,，]\s*(?=[^\x00-\x7f])|\u3000")
 
 
 # ------------------------------------------------------------------------ reading
 
 
 def question_of(record: DataRecord, columns: QuestionColumns) -> Question:
-    """Its id is "" where the row has none. Raises RefusedError.
+    """Return the question of a row; its id is "" where the row has none.
 
-    Where the right answer is that the documents do not have it, and none is quoted, they do not, whatever else is said.
+    If the reference says that the documents do not have the answer, and the row quotes no passage, the question counts
+    as unanswerable whatever its other columns say. Raises RowRefusedError.
     """
     row = {field: _first(record.values, found) for field, found in columns.fields.items()}
     text = text_from_value(row.get("question"), "question")
@@ -145,7 +148,7 @@ def question_of(record: DataRecord, columns: QuestionColumns) -> Question:
 
 
 def doubts(record: DataRecord, columns: QuestionColumns, question: Question) -> Iterator[tuple[str, str]]:
-    """What is not as it seems in a row that is a question, as code and detail of a BadRow."""
+    """Return what looks wrong in a row that is a question, as code and detail of a BadRow."""
     for value in _places(record.values, columns):
         page = _text(value.get("page")) if isinstance(value, dict) else ""
         if page and not _page(page):
@@ -157,19 +160,19 @@ def doubts(record: DataRecord, columns: QuestionColumns, question: Question) -> 
 
 
 def _first(values: dict[str, Any], columns: Sequence[str]) -> Any:
-    """The first value that is one."""
+    """Return the first value of the columns that is not empty."""
     return next((value for column in columns if (value := values.get(column)) not in (None, "", [])), None)
 
 
 def _text(value: Any) -> str:
-    """Numbers are right answers, too; spreadsheets make 5.0 of 5."""
+    """Return a value as text. Numbers are valid answers; a spreadsheet stores 5 as 5.0."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return text_from_value(str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value)
 
 
 def _name(value: Any) -> str:
-    """On one line."""
+    """Return a value as text on one line. Raises RowRefusedError if it is too long for a name."""
     name = " ".join(_text(value).split())
     if len(name) > NAME_CHARACTERS:
         raise RowRefusedError("too_long", shorten(name))
@@ -184,12 +187,12 @@ def _words(value: Any) -> tuple[str, ...]:
 
 
 def _golds(values: dict[str, Any], columns: QuestionColumns, document: str) -> tuple[Gold, ...]:
-    """`document`: that of the row, where a place names none."""
+    """`document`: the row's document, used where a passage names none."""
     return tuple(_gold(one, document) for one in _places(values, columns))
 
 
 def _places(values: dict[str, Any], columns: QuestionColumns) -> list[Any]:
-    """As they stand in the row."""
+    """Return the gold passages of a row unconverted, as strings, objects or other JSON values."""
     found: list[Any] = []
     for place in columns.golds:
         quote = values.get(place["quote"])
@@ -221,7 +224,7 @@ def _gold(value: Any, document: str) -> Gold:
 
 
 def _page(text: str) -> int:
-    """The first number in it: p. 12; 0 where there is none."""
+    """Return the first number of a page reference such as "p. 12"; 0 if there is none."""
     found = re.search(r"\d{1,6}", text)
     return int(found.group()) if found else 0
 
@@ -240,7 +243,7 @@ def _is_answerable(value: Any) -> bool:
 
 
 def as_object(question: Question) -> dict[str, Any]:
-    """Without what is as it always is."""
+    """Return the question as a JSON object without default values."""
     found = {
         "id": question.id,
         "question": question.text,
@@ -260,7 +263,7 @@ def _filled(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def table_head(golds: int) -> list[str]:
-    """`golds`: the most places that an answer of the table rests on."""
+    """Return the headings of a table of questions. `golds`: the largest number of gold passages of one question."""
     fields = [phrase(f"evaluation.question_column.{field}") for field in TABLE_FIELDS]
     return fields + [
         phrase(f"evaluation.question_gold.{part}", number=n if n > 1 else "")
@@ -270,7 +273,7 @@ def table_head(golds: int) -> list[str]:
 
 
 def cells(question: Question) -> list[object]:
-    """Those of `table_head`."""
+    """Return the cells of a question in the order of `table_head`."""
     known: list[object] = [
         question.id,
         question.text,

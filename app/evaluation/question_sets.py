@@ -1,10 +1,9 @@
-"""The question sets that are kept: a folder each, and in it a file for each version, which is never changed.
+"""The stored question sets: one folder for each, with one file for each version. Version files never change.
 
     NAME/1.jsonl, 2.jsonl, …    the questions (`question_files.to_lines`)
-    NAME/about.json             label, and of each version its SHA-256, count, time and source
-    .bin/NAME@1/                what was removed and can be restored
-
-`about.json` is written last: a version that it does not name was never stored.
+    NAME/about.json             label, and for each version its SHA-256, count, time and source
+    .bin/NAME@1/                removed sets that can be restored
+`about.json` is written last: a version that it does not list was never stored.
 """
 
 import dataclasses
@@ -47,14 +46,14 @@ class QuestionSetVersion:
     sha256: str
     count: int  # of questions
     made_at: float  # seconds since 1970 (UTC)
-    source: str  # where the questions are from, for people
+    source: str  # origin of the questions, as text to show
 
 
 @dataclass(frozen=True, slots=True)
 class StoredQuestionSet:
     name: str
     label: Label
-    versions: tuple[QuestionSetVersion, ...]  # the oldest first; (): its `about.json` is damaged
+    versions: tuple[QuestionSetVersion, ...]  # oldest first; () if its `about.json` is damaged
 
     @property
     def newest(self) -> QuestionSetVersion:
@@ -65,7 +64,7 @@ class StoredQuestionSet:
 
 
 def list_all(folder: Path) -> list[StoredQuestionSet]:
-    """By name, whatever is wrong with one."""
+    """Return all sets by name; a damaged one has no versions."""
     found = []
     for place in _places(folder):
         try:
@@ -76,12 +75,12 @@ def list_all(folder: Path) -> list[StoredQuestionSet]:
 
 
 def list_removed(folder: Path) -> list[str]:
-    """The names of those that can be restored."""
+    """Return the names of the sets that can be restored."""
     return sorted({name for name, _, _ in _removed(folder)})
 
 
 def load_versions(folder: Path, name: str) -> StoredQuestionSet:
-    """Raises AppError("question_set_unknown" | "question_set_damaged")."""
+    """Return a set with its versions. Raises AppError("question_set_unknown" | "question_set_damaged")."""
     place = _place(folder, name)
     if place is None:
         raise AppError("question_set_unknown", name=name)
@@ -89,18 +88,18 @@ def load_versions(folder: Path, name: str) -> StoredQuestionSet:
 
 
 def find_by_name(sets: Sequence[StoredQuestionSet], name: str) -> StoredQuestionSet | None:
-    """The one of them that `store` would add a version to under this name."""
+    """Return the set to which `store` would add a version under this name; None if there is none."""
     return next((one for one in sets if _plain(one.name) == _plain(name)), None)
 
 
 def newest_version(folder: Path, name: str) -> int:
-    """0: no set has that name. Raises AppError("question_set_damaged")."""
+    """Return the number of the newest version; 0 if no set has the name. Raises AppError("question_set_damaged")."""
     place = _place(folder, name)
     return _about(place).newest.number if place is not None else 0
 
 
 def find(folder: Path, wanted: str) -> QuestionSet:
-    """`wanted`: NAME, whose newest version is meant, or NAME@VERSION.
+    """Load a version of a stored set. `wanted`: NAME for the newest version, or NAME@VERSION.
 
     Raises AppError: question_set_unknown, question_set_version, question_set_damaged.
     """
@@ -122,13 +121,13 @@ def find(folder: Path, wanted: str) -> QuestionSet:
 
 
 def load(wanted: str, folder: Path, tell: Callable[[QuestionFile], None] | None = None) -> QuestionSet:
-    """The kept set of that name, else the file at that path, as version 0.
+    """Load the stored set of that name, or else the file at that path as version 0.
 
-    `tell` is told what was read of a file. Where nobody can be told, a file with rows that are no question is refused.
+    `report_file` is called with what was read from a file; without it a file with rows that are no question is refused.
     Raises AppError as `find` and `question_files.read`, and "questions_partly".
     """
     versioned = _VERSIONED.fullmatch(wanted)
-    path = Path(os.path.expanduser(wanted))  # noqa: PTH111  (raises for nobody's ~)
+    path = Path(os.path.expanduser(wanted))  # noqa: PTH111  (Path.expanduser would raise for an unknown user)
     is_path = path.suffix.lower() in question_files.SUFFIXES or len(path.parts) > 1 or os.path.exists(path)  # noqa: PTH110
     if _place(folder, versioned[1] if versioned else wanted) is not None or not is_path:
         return find(folder, wanted)
@@ -144,7 +143,9 @@ def load(wanted: str, folder: Path, tell: Callable[[QuestionFile], None] | None 
 
 
 def shipped() -> QuestionSet:
-    """Some questions of general knowledge with references, none of which the trial model's adapter was trained on."""
+    """Return the general questions that come with the program; the trial model's adapter was not trained on any of
+    them.
+    """
     files = (resources() / "starter_adapter" / "rows" / f"{kind}_holdout.jsonl" for kind in SHIPPED)
     found = (one for file in files for one in question_files.read(file).questions if one.is_answerable)
     questions = question_files.with_ids(found)[0]
@@ -155,7 +156,7 @@ def shipped() -> QuestionSet:
 
 @dataclass(frozen=True, slots=True)
 class QuestionSetChanges:
-    """From one version to another: how many questions, which their ids tell apart."""
+    """How many questions differ from one version to another. Questions are matched by id."""
 
     added: int
     changed: int
@@ -169,7 +170,7 @@ def changes(before: Sequence[Question], after: Sequence[Question]) -> QuestionSe
 
 
 def unfit_code(question: Question) -> str:
-    """Why no set can hold it, as the code of a BadRow; "": one can."""
+    """Return why no set can hold the question, as the code of a BadRow; "" if one can."""
     values = question_rows.as_object(question)
     try:
         question_rows.question_of(DataRecord(1, values), question_rows.find_columns(tuple(values)))
@@ -190,14 +191,15 @@ def store(
     *,
     after: str | None = None,
 ) -> QuestionSet:
-    """Keeps them as a new set, or as the next version of the one of that name; as none, where it has the same already.
+    """Store the questions as a new set, or as the next version of the set of that name unless its newest is the same.
 
-    `label`: of what the questions were made of. A set keeps the highest it was given; None: as it is, or internal.
-    `after`: SHA-256 of the version that they were made from, where that must still be the newest; "": of none, the set
-    must be new.
-    Raises AppError: question_set_name, question_set_damaged, questions_unreadable (of questions that no file could
-    hold), question_set_unknown, question_set_taken, question_set_outdated (these with `after`), journal_busy, and as
-    `whole_file`.
+    `label`: of the material that the questions were made from. A set keeps the highest label it was ever given. None:
+    keep its label, or DEFAULT_LABEL for a new set.
+    `after`: the SHA-256 of the version that the questions were made from, which must still be the newest; "": the set
+    must be new; None: no check.
+    Raises AppError: question_set_name, question_set_damaged, questions_unreadable (a file could not hold the
+    questions), question_set_unknown, question_set_taken, question_set_outdated (these with `after`), journal_busy, and
+    as `output_file.export_error`.
     """
     questions = question_files.from_lines(question_files.to_lines(questions), name)
     raw = question_files.to_lines(questions)
@@ -224,10 +226,10 @@ def store(
 
 
 def rename(folder: Path, name: str, wanted: str) -> StoredQuestionSet:
-    """Studies keep the questions that they asked, and the name that these had.
+    """Rename a set. Studies keep the questions that they asked, and the old name.
 
     Raises AppError: question_set_unknown, question_set_name, question_set_taken, question_set_damaged, journal_busy,
-    and as `whole_file`.
+    and as `output_file.export_error`.
     """
     with _locked(folder):
         place = _place(folder, name)
@@ -242,9 +244,9 @@ def rename(folder: Path, name: str, wanted: str) -> StoredQuestionSet:
 
 
 def remove(folder: Path, name: str) -> Path:
-    """Moves the set with all its versions into the bin, and gives its place there.
+    """Move the set with all its versions into the bin; return its folder there.
 
-    Raises AppError: question_set_unknown, journal_busy, and as `whole_file`.
+    Raises AppError: question_set_unknown, journal_busy, and as `output_file.export_error`.
     """
     with _locked(folder):
         place = _place(folder, name)
@@ -259,9 +261,9 @@ def remove(folder: Path, name: str) -> Path:
 
 
 def restore(folder: Path, name: str) -> StoredQuestionSet:
-    """The one of that name that was removed last; with a number behind its name where there is another one by now.
+    """Restore the last removed set of that name, with a number appended if the name is in use.
 
-    Raises AppError: question_set_not_removed, question_set_damaged, journal_busy, and as `whole_file`.
+    Raises AppError: question_set_not_removed, question_set_damaged, journal_busy, and as `output_file.export_error`.
     """
     with _locked(folder):
         same = [(number, one, place) for one, number, place in _removed(folder) if _plain(one) == _plain(name)]
@@ -278,12 +280,14 @@ def restore(folder: Path, name: str) -> StoredQuestionSet:
 
 
 def empty_bin(folder: Path, record: DayRecord, now: float, days: float = BIN_DAYS) -> int:
-    """Deletes for good what was removed so many days ago; gives how many. To be called in the background."""
+    """Delete sets for good that were removed at least `days` days ago; return how many. Slow: call it in the
+    background.
+    """
     return len(work_folder.empty_bin(folder, record, now, days))
 
 
 def checked_name(name: str) -> str:
-    """As the name of a folder. Raises AppError("question_set_name")."""
+    """Return the name as a folder name. Raises AppError("question_set_name")."""
     name = unicodedata.normalize("NFC", name).strip()
     if not name or safe_name(name, "") != name or "@" in name:
         raise AppError("question_set_name", name=shorten(name, 20))
@@ -295,7 +299,7 @@ def checked_name(name: str) -> str:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Nobody else changes the sets meanwhile."""
+    """Hold the lock for changing sets. Raises AppError("journal_busy") and as `output_file.export_error`."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with filelock.FileLock(folder / LOCK, timeout=_LOCK_LIMIT_S):
@@ -309,23 +313,25 @@ def _locked(folder: Path) -> Iterator[None]:
 def _places(folder: Path) -> list[Path]:
     try:
         return sorted(place for place in folder.iterdir() if (place / ABOUT).is_file())
-    except OSError:  # none was ever kept
+    except OSError:  # no set was ever stored
         return []
 
 
 def _removed(folder: Path) -> list[tuple[str, int, Path]]:
-    """Name, number and place of each in the bin; the last removed of a name has the highest number."""
+    """Return name, number and folder of each set in the bin; of equal names the last removed has the highest number."""
     found = ((_VERSIONED.fullmatch(place.name), place) for place in _places(folder / BIN))
     return [(named[1], int(named[2]), place) for named, place in found if named]
 
 
 def _place(folder: Path, name: str) -> Path | None:
-    """Names that differ in width or case alone are one: so they are to some file systems, and to people."""
+    """Return the folder of a set. Names that differ only in width or case are the same to some file systems and to
+    people.
+    """
     return next((place for place in _places(folder) if _plain(place.name) == _plain(name)), None)
 
 
 def _check_newest(folder: Path, name: str, sha256: str | None) -> None:
-    """`sha256` as `after` of `store`."""
+    """Raise AppError unless `sha256` (`after` of `store`) still is the newest version."""
     place = _place(folder, name) if sha256 is not None else None
     if sha256 and place is None:
         raise AppError("question_set_unknown", name=name)
@@ -348,7 +354,10 @@ def _as_bytes(about: StoredQuestionSet) -> bytes:
 
 
 def _about(place: Path) -> StoredQuestionSet:
-    """The name is the folder's, which somebody may have changed. Raises AppError("question_set_damaged")."""
+    """Read a set's `about.json`. The name is the folder's, because a user may have renamed the folder.
+
+    Raises AppError("question_set_damaged").
+    """
     path = place / ABOUT
     try:
         found: StoredQuestionSet = json_lines.convert_value(

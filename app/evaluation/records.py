@@ -1,10 +1,7 @@
-"""Questions with what is known of their right answers, as frozen values.
+"""The values of evaluation, all frozen: questions with what is known of their right answers, the parts of a report, and
+what an evaluation measured (systems, their answers and every score).
 
-What a study says beside its tables of systems: sections of a report, made by its kind and drawn by the report.
-
-What an evaluation has measured: systems, their answers to each question, and every score of them.
-
-Several evaluations of the same questions as one, so that their systems stand in one table.
+`merge_evaluations` joins several evaluations of the same questions so that their systems share one table.
 """
 
 import dataclasses
@@ -20,7 +17,7 @@ from app.inference.scoring_files import ExampleScore, Scores
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """Words of a document, as they stand there, that a right answer rests on. The rest: where; "" or 0 if unknown."""
+    """A verbatim quote from a document that a right answer rests on, and where it is; "" or 0 where unknown."""
 
     quote: str
     document: str = ""
@@ -30,10 +27,11 @@ class Gold:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`reference`: a right answer; "": none is known. `must_include`: what each right answer says; "a|b": either.
+    """A question. `reference`: a right answer, "" if none is known. `must_include`: what each right answer must
+    contain; "a|b" means either.
 
-    `gold`: all of them are needed. `group`: what the question is about (a document, a section): questions of one group
-    are alike, and are drawn together where chance is reckoned; "": it stands for itself.
+    `gold`: passages, all of which the answer needs. `group`: what the question is about (a document, a section).
+    Questions of one group are alike, so the bootstrap draws them together; "": the question is its own group.
     """
 
     id: str  # unique in its set
@@ -43,25 +41,25 @@ class Question:
     gold: tuple[Gold, ...] = ()
     category: str = ""
     group: str = ""
-    is_answerable: bool = True  # False: the documents do not have it, and saying so is right
-    origin: str = ""  # written | imported | conversation | generated; "": not told
-    collections: tuple[str, ...] = ()  # that its answer was asked of or made of: the label follows them
+    is_answerable: bool = True  # False: the documents do not contain the answer, and saying so is right
+    origin: str = ""  # written | imported | conversation | generated; "" if unknown
+    collections: tuple[str, ...] = ()  # which its answer was asked of or made from; they determine the label
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionSet:
-    """One version of a set; never changed. `sha256`: of its questions in their order (`question_files.to_lines`)."""
+    """One version of a set, which never changes. `sha256`: of its questions in order (`question_files.to_lines`)."""
 
     name: str
-    version: int  # from 1; 0: a file that is not kept
+    version: int  # from 1; 0: a file that is not stored as a set
     sha256: str
     questions: tuple[Question, ...]
-    label: Label = "internal"  # the highest of what its questions were made of
+    label: Label = "internal"  # the highest label of the material of its questions
 
 
 @dataclass(frozen=True, slots=True)
 class ReportTable:
-    """Cells as they are shown. `notes`: below it."""
+    """A table of a report with its cells as shown. `notes`: shown below it."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -70,7 +68,9 @@ class ReportTable:
 
 @dataclass(frozen=True, slots=True)
 class ReportSection:
-    """`plots`: SVG elements of `app.base.plots`, escaped already. All texts in the language in use."""
+    """A section of a report, with all text in the language in use. `plots`: SVG elements of `app.base.plots`, already
+    escaped.
+    """
 
     title: str
     sentences: tuple[str, ...] = ()
@@ -80,31 +80,31 @@ class ReportSection:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """What is compared: a model with or without an adapter, asked with or without documents.
+    """One system of a comparison: a model with or without an adapter, asked with or without documents.
 
-    `model`: GGUF file. `size_bytes`: on the disk, the adapter's included.
+    `model`: path of the GGUF file. `size_bytes`: on the disk, including the adapter.
     """
 
-    id: str  # unique in its evaluation; names files
+    id: str  # unique in its evaluation; also used in file names
     name: str
     model: str
     model_name: str
-    model_sha256: str = ""  # "": not known
+    model_sha256: str = ""  # "" if unknown
     quantization: str = ""
     size_bytes: int = 0
-    adapter: str = ""  # GGUF
+    adapter: str = ""  # path of a GGUF file, or ""
     strength: float = 1.0
     collections: tuple[str, ...] = ()
-    adapter_sha256: str = ""  # "": none, or not known
-    is_quoted: bool = False  # the documents were quoted, as the program does where the model is too small to be asked
+    adapter_sha256: str = ""  # "" if there is no adapter, or it is unknown
+    is_quoted: bool = False  # the documents were quoted, because the model is too small to be asked about them
 
 
 @dataclass(frozen=True, slots=True)
 class RuleScores:
-    """What rules say of one answer (`app.evaluation.judge.rule_scoring`). None: does not apply to this question or
-    system.
+    """What the rules say of one answer (`app.evaluation.judge.rule_scoring`); shares are 0 to 1.
 
-    Shares are 0 to 1. `score`: what systems are compared by, 0 to 1.
+    None: the measure does not apply to this question or system. `score`: the value by which systems are compared, 0 to
+    1.
     """
 
     score: float | None = None
@@ -112,72 +112,78 @@ class RuleScores:
     numbers: float | None = None  # precision of the answer's numbers with their units
     char_f1: float | None = None
     is_exact: bool | None = None
-    citation: float | None = None  # of the places that the answer cites, those that hold a gold quote
-    gold_cited: float | None = None  # of the gold quotes, those in a cited place
-    gold_rank: int | None = None  # by which all gold quotes had been found, from 1; 0: not all were
-    has_abstained: bool = False  # said that the documents do not have it
-    is_broken: bool = False  # empty, cut off, or the same again and again
+    citation: float | None = None  # share of the cited passages that contain a gold quote
+    gold_cited: float | None = None  # share of the gold quotes that are in a cited passage
+    gold_rank: int | None = None  # rank from 1 at which all gold quotes were retrieved; 0: not all were
+    has_abstained: bool = False  # the answer says that the documents do not contain it
+    is_broken: bool = False  # empty, cut off, or repeating itself
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeScore:
-    """A model's score of one answer. `trouble`: empty, unknown (nobody was asked) | unreadable | failed; "": none."""
+    """A judge model's score of one answer.
 
-    score: int | None  # 0 to 3; None: there is none
+    `trouble`: empty | unknown (there was nothing to judge by) | unreadable | failed; "": none.
+    """
+
+    score: int | None  # 0 to 3; None: no score
     reason: str = ""
     trouble: str = ""
-    cut_characters: int = 0  # of the answer's end, which the judge did not see
+    cut_characters: int = 0  # number of characters at the answer's end that the judge did not see
 
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """One answer. Seconds are of this question alone, without loading the model."""
+    """One answer of a system. Times are for this question alone, without loading the model."""
 
     question_id: str
     seed: int
     answer: str
     verdict: str  # answered | not_in_documents | length | failed
     marks: RuleScores
-    judgement: JudgeScore | None = None  # None: nobody judged
+    judgement: JudgeScore | None = None  # None: there was no judge
     total_s: float = 0.0
     first_token_s: float = 0.0
     answer_tokens: int = 0
-    error: str = ""  # in words, of a question that failed
-    tokens_per_s: float = 0.0  # while it was written; 0: nothing was generated
+    error: str = ""  # message, for a question that failed
+    tokens_per_s: float = 0.0  # while generating; 0: nothing was generated
 
 
 @dataclass(frozen=True, slots=True)
 class SystemResult:
-    """`rows`: by seed, then in the order of the questions. `likelihoods`: of the references, by the question's number
-    from 1; () where they were not measured."""
+    """What one system answered. `rows`: by seed, then in question order.
+
+    `likelihoods`: of the references, numbered as their questions from 1; () if they were not measured.
+    """
 
     system: System
     rows: tuple[ResultRow, ...]
     likelihoods: tuple[ExampleScore, ...] = ()
-    memory_bytes: int = 0  # what answering takes (forecast by `app.inference.memory_estimate`); 0: not known
+    memory_bytes: int = 0  # memory for answering, as `app.inference.memory_estimate` predicts; 0: unknown
 
     @property
     def scores(self) -> Scores | None:
-        """Of the references together; None where they were not measured."""
+        """Return the scores of all references together; None if they were not measured."""
         return Scores(self.likelihoods) if self.likelihoods else None
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Who judged, and whether to believe it (`app.evaluation.judge.judge_calibration`)."""
+    """The judge of an evaluation, and whether it can be trusted (`app.evaluation.judge.judge_calibration`)."""
 
     model_name: str
     preset: str  # kotae | paper-2603.18037
     kappa: float | None = None  # None: there was nothing to agree on
-    is_trusted: bool | None = None  # None: not known yet
+    is_trusted: bool | None = None  # None: not yet known
 
 
 @dataclass(frozen=True, slots=True)
 class PairPreference:
-    """Of one question, which answer a judge prefers: the first system's (a), this one's (b), or tie; None: unreadable.
+    """Which of two answers to one question a judge prefers: the first system's (a), this system's (b) or tie; None:
+    unreadable.
 
-    `is_consistent` False: the other order gave another winner, which makes a tie. `is_known` False: nobody was asked,
-    because nothing is known that the answers could be held against.
+    `is_consistent` False: the judge chose another winner in the other order, which makes a tie. `is_known` False: the
+    judge was not asked, because nothing is known to compare the answers with.
     """
 
     system_id: str
@@ -190,7 +196,7 @@ class PairPreference:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All systems over one set. The first system is what the others are compared with."""
+    """The results of all systems on one question set. The others are compared with the first system."""
 
     id: str
     name: str
@@ -199,14 +205,15 @@ class Evaluation:
     seeds: tuple[int, ...]
     judge: Judge | None = None
     made_at: float = 0.0  # seconds since 1970 (UTC)
-    preferences: tuple[PairPreference, ...] = ()  # where answers were judged in pairs
+    preferences: tuple[PairPreference, ...] = ()  # if the answers were judged in pairs
 
 
 def merge_evaluations(found: Sequence[Evaluation]) -> Evaluation:
-    """The first one's name and first system stand first; the label is the highest of all.
+    """Join evaluations of the same questions; name and reference system are the first one's, the label is the highest
+    of all.
 
-    Judges' scores stay only where one judge gave them all, and it is trusted as far as where it was trusted least.
-
+    The judges' scores stay only if the same judge gave all of them; it then counts as trusted only as far as where it
+    was trusted least.
     Raises AppError("evaluation_other_questions").
     """
     first = found[0]

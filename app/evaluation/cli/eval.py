@@ -1,4 +1,4 @@
-"""`kotae eval`: how good what Kotae does is on one's own documents and questions, in numbers."""
+"""`kotae eval`: measure how well Kotae works on the user's own documents and questions."""
 
 import argparse
 import functools
@@ -8,7 +8,7 @@ from typing import Any
 from app.base.wording import help_text
 from app.evaluation.cli import eval_sets
 
-# Each action's module, which adds its options; together they would take a second to import.
+# Each action's module adds the action's options; importing all modules would take a second.
 ACTIONS = {
     "questions": "eval_questions",
     "documents": "eval_questions",

@@ -1,4 +1,4 @@
-"""What an evaluation has found, for the terminal and as the JSON object."""
+"""Format the results of an evaluation for the terminal, and as a JSON object."""
 
 import dataclasses
 import statistics
@@ -17,11 +17,11 @@ from app.evaluation.report import grids, tables
 from app.evaluation.report.grids import WORDS
 from app.evaluation.study import studies
 
-_OF_JUDGE = (0, 1, 4)  # columns of `calibration.table`: what was changed, in how many answers, how often points fell
+_OF_JUDGE = (0, 1, 4)  # columns of `calibration_table`: kind of change, number of answers, how often the score fell
 
 
 def as_text(folder: Path | None, found: Evaluation, sections: Sequence[ReportSection], output: Output) -> str:
-    """`folder` None: it has no report."""
+    """Return the results as text. `folder` None: there is no report."""
     lines = [found.name, *(sentence for section in sections for sentence in section.sentences)]
     if found.judge is not None and not found.systems:
         lines += _of_judge(sections)
@@ -58,7 +58,7 @@ def as_json(folder: Path | None, found: Evaluation, sections: Sequence[ReportSec
 
 
 def _compared_systems(found: Evaluation) -> list[str]:
-    """A row each: how good, how fast, how often no answer came of it."""
+    """Return a table with one row for each system: quality, speed, and unusable answers."""
     word, grid = html_report.load_words(WORDS), tables.summary(found)
     names = [word["system"], *_in_table(found)]
     table = grids.shown(grids.only(grid, names))
@@ -81,7 +81,7 @@ def _of_judge(sections: Sequence[ReportSection]) -> list[str]:
 
 
 def _described(found: Evaluation, result: SystemResult, output: Output) -> list[str]:
-    """The interval of what is compared by, and what is not in the table."""
+    """Return the interval of the compared measure, and the values that are not in the table."""
     lines = []
     for measure in tables.measures(found):
         mean = paired_statistics.mean(result, found.questions.questions, measure)
@@ -102,7 +102,7 @@ def _described(found: Evaluation, result: SystemResult, output: Output) -> list[
 
 
 def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """In columns of a terminal, names at the left and values at the right."""
+    """Align the columns for a terminal, names left and values right."""
     widths = [max(map(_width, column)) for column in zip(head, *rows, strict=True)]
     lines = []
     for name, *values in (head, *rows):
@@ -112,7 +112,7 @@ def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _width(text: str) -> int:
-    """In a terminal, where wide characters take two columns."""
+    """Return the width in a terminal, where wide characters take two columns."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
@@ -133,7 +133,7 @@ def _system(found: Evaluation, result: SystemResult) -> dict[str, Any]:
         "by_document": {name: _interval(mean.by_group) for name, mean in means.items() if mean and mean.by_group},
         "abstained": sum(row.marks.has_abstained for row in rows),
         "broken": sum(row.marks.is_broken for row in rows),
-        "cut_off": sum(map(tables.is_cut, rows)),  # of the broken
+        "cut_off": sum(map(tables.is_cut, rows)),  # a part of the broken ones
         "failed": sum(row.verdict == "failed" for row in rows),
         "seconds_median": _median(rows, lambda row: row.total_s),
         "first_token_s_median": _median(rows, lambda row: row.first_token_s),
@@ -161,7 +161,7 @@ def _answer(row: ResultRow) -> dict[str, Any]:
 
 
 def _comparisons(found: Evaluation) -> list[dict[str, Any]]:
-    """Of each system with the first, by each measure that any answer has; the one to believe first."""
+    """Compare each system with the first by each measure that any answer has; the more reliable measure first."""
     return [
         _compared(pair.comparison, found.systems[0], pair.result, measure, pair.sentence)
         for measure in tables.measures(found)

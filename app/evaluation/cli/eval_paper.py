@@ -1,10 +1,9 @@
-"""`kotae eval paper`: the three stages of arXiv 2603.18037 on its own data, each a study that can be gone on with.
+"""`kotae eval paper`: repeat the three stages of arXiv 2603.18037 on its data, each as a study that can be resumed.
 
 1. How much training data: its subsets (not nested, one seed, no control), its settings, its test questions.
 2. Which base model: the best amount on each further base.
-3. Which quantization: the forms of the best tuned model.
-
-The judge has the paper's prompt. Without a graphics processor everything is a part of its size, which is said.
+3. Which quantization: the quantizations of the best tuned model.
+The judge has the paper's prompt. Without a GPU everything is reduced, and the user is informed.
 """
 
 import argparse
@@ -40,7 +39,7 @@ from app.training.runs import run_folders
 
 PRESET = "paper-2603.18037"
 ROWS, SUBSETS, QUESTIONS = "train_all_merged_5578.jsonl", "subset_indices.json", "test_questions_100.json"
-REDUCED, REDUCED_QUESTIONS = 25, 20  # without a graphics processor: of the rows one in so many, and so many questions
+REDUCED, REDUCED_QUESTIONS = 25, 20  # without a GPU: one row in so many, and so many questions
 
 
 def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
@@ -56,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 
 
 def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status as `eval_run.run_study`; the same command goes on with the stage that was interrupted."""
+    """Run the stages; the same command resumes the interrupted one. Return the exit status as `eval_run.run_study`."""
     folder = Path(options.folder).expanduser()
     commands.check_limit("--divide", options.divide, 1, 1 << 20)
     commands.check_limit("--limit", options.limit, 1, 1 << 20)
@@ -85,7 +84,10 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _paths(wanted: list[str], where: Paths) -> list[Path]:
-    """Of the base models, before anything is planned. Raises AppError as `bases.resolve`, and as `require_file`."""
+    """Return the paths of the base models, to check them before anything is planned.
+
+    Raises AppError as `base_models.resolve_base` and `require_file`.
+    """
     models = eval_scale.models_of(where)
     found = [base_models.resolve_base(one, models).path for one in wanted]
     for path in found:
@@ -102,7 +104,7 @@ class _Finished:
 
 
 class _Stages:
-    """Each is a study called after the paper's stage; one that is there is gone on with, or taken as it is."""
+    """The stages, each a study named after it; an existing study is resumed, or its results are used."""
 
     def __init__(self, name: str, wish: ScaleStudy, material: SubsetFiles, where: Paths, output: Output) -> None:
         self._name = name
@@ -113,7 +115,7 @@ class _Stages:
         self._finished: list[_Finished] = []
 
     def run(self, stage: str, paths: Sequence[Path], prepare: Callable[[ScaleStudy], Path]) -> int:
-        """`paths`: of the base models that are trained."""
+        """Run a stage; return the exit status. `paths`: of the base models that are trained."""
         name = f"{self._name} {phrase(f'evaluation.paper_stage_{stage}')}"
         self._output.note("evaluation.paper_stage", name=name)
         known = [one for one in studies.list_all(self._where.evaluations) if one.study and one.study.name == name]
@@ -128,7 +130,9 @@ class _Stages:
         return status
 
     def _require_same(self, folder: Path, study: Study, paths: Sequence[Path]) -> None:
-        """A stage of other questions, data, models or judge is none of this. Raises AppError("paper_other_stage")."""
+        """Check that an existing stage has the same questions, data, models and judge. Raises
+        AppError("paper_other_stage").
+        """
         wish = self._wish
         asked = wish.questions.questions if wish.questions else ()
         specs = [run_folders.read(Path(one.folder)).spec for one in study.trainings]
@@ -144,14 +148,17 @@ class _Stages:
             raise AppError("paper_other_stage", name=study.name, id=folder.name)
 
     def tell(self) -> None:
-        """All of it."""
+        """Print the results of all stages."""
         texts = [eval_output.as_text(one.folder, one.found, one.sections, self._output) for one in self._finished]
         data = {"stages": [eval_output.as_json(one.folder, one.found, one.sections) for one in self._finished]}
         self._output.result(data, "\n\n\n".join(texts))
 
     def best(self) -> "_Best":
-        """The best tuned system so far, of equal ones the earlier: by what decides; where that says nothing of one of
-        them, by the judge, as in the paper; without one, by the answers that were kept out of training."""
+        """Return the best tuned system so far; of equal ones the earlier.
+
+        It is chosen by the measure that decides; if that has no value for one of them, by the judge as in the paper; or
+        else by the loss on the hold-out.
+        """
         tuned = [(one, result) for one in self._finished for result in one.found.systems if result.system.adapter]
         ways: dict[str, Callable[[_Finished, SystemResult], float | None]] = {
             "decides": lambda one, result: advice.value_of(one.found, result, advice.measure_of(one.found)),
@@ -175,7 +182,7 @@ class _Stages:
 def _values(
     way: Callable[[_Finished, SystemResult], float | None], tuned: Sequence[tuple[_Finished, SystemResult]]
 ) -> list[float]:
-    """[] where one of them has none."""
+    """Return the values; [] if one is missing."""
     values = [way(*one) for one in tuned]
     known = [value for value in values if value is not None and math.isfinite(value)]
     return known if len(known) == len(tuned) else []
@@ -189,11 +196,11 @@ def _training_of(study: Study, result: SystemResult) -> Training:
 class _Best:
     result: SystemResult
     contender: ComparedSystem
-    material: SubsetFiles  # that it was trained on
+    material: SubsetFiles  # the data that it was trained on
 
 
 def _bases(wish: ScaleStudy, wanted: list[str], best: _Best, where: Paths, output: Output) -> Path:
-    """Every base by itself and trained on the best amount."""
+    """Plan a study of every base alone and trained on the best amount; return its folder."""
     models, (command, converter) = eval_scale.models_of(where), eval_scale.planner(where)
     folder = work_folder.timestamped_path(where.evaluations, wish.asking.name, time.time())
     contenders, trainings = list[ComparedSystem](), list[Training]()
@@ -224,7 +231,7 @@ def _bases(wish: ScaleStudy, wanted: list[str], best: _Best, where: Paths, outpu
 
 
 def _quant(wish: ScaleStudy, best: _Best, where: Paths, output: Output) -> Path:
-    """Base and tuned of the best, in the paper's forms."""
+    """Plan a study of the best base and tuned model in the paper's quantizations; return its folder."""
     questions = wish.questions
     assert questions is not None
     folder = work_folder.timestamped_path(where.evaluations, wish.asking.name, time.time())

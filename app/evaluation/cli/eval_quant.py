@@ -1,4 +1,4 @@
-"""`kotae eval quant`: what each form of a model costs and keeps, measured on this machine."""
+"""`kotae eval quant`: measure on this machine what each quantization of a model costs and keeps."""
 
 import argparse
 import dataclasses
@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 
 
 def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """One model: its forms are made. Several: they are compared as they are. Exit status as `eval_run.run_study`."""
+    """Quantize one model, or compare several as they are. Return the exit status as `eval_run.run_study`."""
     judge, models = eval_questions.judge_of(options, where), _models(options, where)
     questions = eval_questions.questions_of(options, where, output)
     asking = eval_questions.asking_of(options, questions, judge, where)
@@ -51,7 +51,7 @@ def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def tell_room(study: Study, where: Paths, output: Output) -> None:
-    """What the forms take of the disk, before hours have gone. Raises AppError("drive_space")."""
+    """Print the disk space for the files to make, before hours have passed. Raises AppError("drive_space")."""
     most = planning.require_room(study, where.data)
     if most:
         output.note(
@@ -60,7 +60,9 @@ def tell_room(study: Study, where: Paths, output: Output) -> None:
 
 
 def _models(options: argparse.Namespace, where: Paths) -> list[LocalModel]:
-    """[]: a publisher's folder is given. Raises AppError as `model_choice.choose_model`."""
+    """Return the models; [] if the argument is a publisher's folder. Raises AppError as
+    `model_registry.choose_model`.
+    """
     is_folder = len(options.model) == 1 and Path(options.model[0]).is_dir()
     return [] if is_folder else [model_registry.choose_model(one, where) for one in options.model]
 
@@ -77,7 +79,7 @@ def _made(options: argparse.Namespace, models: Sequence[LocalModel], folder: Pat
 
 
 def _given(options: argparse.Namespace, models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
-    """Raises AppError("quant_adapter_alone"), and as `planning.as_they_are`."""
+    """Return existing files as systems. Raises AppError("quant_adapter_alone"), and as `planning.as_they_are`."""
     if options.adapter is not None:
         raise AppError("quant_adapter_alone")
     return planning.as_they_are(models)

@@ -1,6 +1,6 @@
-"""`kotae eval questions` and `kotae eval documents`: systems over one set of questions, answered, marked and judged.
+"""`kotae eval questions`, `documents` and `judge`: ask systems the questions of one set, and score the answers.
 
-The scores of people, as commands that hold a judge against them read them.
+Other commands of evaluation also take their common options, and people's scores, from here.
 """
 
 import argparse
@@ -62,7 +62,7 @@ _NOTHING_ANSWERED = {
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
-    """What every study that asks questions takes beside its set, `file`; read by `asking_of`."""
+    """Add the options of every study that asks questions, for `asking_of`."""
     _add_judging(parser, is_required=False)
     parser.add_argument("--pairs", action="store_true", help=help_text("eval --pairs"))
     parser.add_argument("--preset", metavar="NAME", help=help_text("eval --preset"))
@@ -75,7 +75,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_judging(parser: argparse.ArgumentParser, *, is_required: bool) -> None:
-    """Who judges which of the questions."""
+    """Add the options of the judge, and of the questions to ask."""
     parser.add_argument("--judge", metavar="ID|FILE", required=is_required, help=help_text("eval --judge"))
     parser.add_argument(
         "--judge-preset", choices=judge_prompt.PRESETS, default="kotae", help=help_text("eval --judge-preset")
@@ -86,16 +86,17 @@ def _add_judging(parser: argparse.ArgumentParser, *, is_required: bool) -> None:
 
 
 def judge_of(options: argparse.Namespace, where: Paths) -> LocalModel | None:
-    """Find the judge that the options name, before anything is read that takes longer.
-
-    Raises AppError as `model_choice.choose_model`.
+    """Return the judge that the options name, before anything slow is read. Raises AppError as
+    `model_registry.choose_model`.
     """
     return model_registry.choose_model(options.judge, where) if options.judge else None
 
 
 def questions_of(options: argparse.Namespace, where: Paths, output: Output) -> QuestionSet:
-    """The first `--limit` of the set; of none the program's own. Raises AppError as `question_sets.load`, and
-    "bad_option"."""
+    """Return the first `--limit` questions of the set; without a set those of the program.
+
+    Raises AppError as `question_sets.load`, and "bad_option".
+    """
     found = eval_sets.load(options.file, where, output) if options.file else question_sets.shipped()
     if options.limit is None:
         return found
@@ -106,7 +107,10 @@ def questions_of(options: argparse.Namespace, where: Paths, output: Output) -> Q
 def asking_of(
     options: argparse.Namespace, questions: QuestionSet, judge: LocalModel | None, where: Paths
 ) -> AnswerParameters:
-    """`judge`: as of `judge_of`. Raises AppError: bad_option, unknown_preset, and as `_rated`."""
+    """Return the parameters of the options. `judge`: from `judge_of`.
+
+    Raises AppError: bad_option, unknown_preset, and as `_rated`.
+    """
     commands.check_limit("--seeds", options.seeds, 1, 100)
     commands.check_limit("--temperature", options.temperature, 0, 5)
     commands.check_limit("--max-tokens", options.max_tokens, 1, 1 << 20)
@@ -126,7 +130,7 @@ def asking_of(
 
 
 def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[RatedAnswer, ...]:
-    """Raises AppError("ratings_without_judge"), and as `eval_ratings.read`."""
+    """Return people's scores. Raises AppError("ratings_without_judge"), and as `read_ratings`."""
     if not options.ratings:
         return ()
     if not options.judge:
@@ -140,7 +144,7 @@ def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[RatedAn
 
 
 def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status as `eval_run.run_study`."""
+    """Return the exit status as `eval_run.run_study`."""
     adapters = [
         command_request.choose_adapter(one, where.runs, run_folders.find_folder) for one in options.adapter or ()
     ]
@@ -149,7 +153,8 @@ def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int
     judge = judge_of(options, where)
     asked = documents_of(options.collection, where) if options.collection else None
     questions = questions_of(options, where, output)
-    documents = dataclasses.replace(asked, may_quote=False) if asked else None  # the models are what is compared
+    # the models are compared, so none is replaced by quotes
+    documents = dataclasses.replace(asked, may_quote=False) if asked else None
     contenders = []
     for model in models:
         for tuned, tuning in [tuned_by(model, one, where.documents) for one in adapters] or [
@@ -162,7 +167,7 @@ def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int
 
 
 def _judge(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Nothing is answered: the judge itself is measured. Exit status as `eval_run.run_study`."""
+    """Measure the judge itself, without asking any system. Return the exit status as `eval_run.run_study`."""
     judge = judge_of(options, where)
     questions = questions_of(options, where, output)
     planning.require_right_answers(questions)
@@ -171,7 +176,7 @@ def _judge(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status as `eval_run.run_study`."""
+    """Return the exit status as `eval_run.run_study`."""
     chosen = options.adapter
     adapter = (
         command_request.choose_adapter(chosen, where.runs, run_folders.find_folder) if chosen is not None else None
@@ -202,12 +207,14 @@ def _study(
 
 
 def documents_of(names: list[str], where: Paths) -> DocumentScope:
-    """Raises AppError as `collections.find`."""
+    """Raises AppError as `command_documents.scope_of`."""
     return study_wish.documents_of(where.documents, command_documents.scope_of(names, where))
 
 
 def tuned_by(model: LocalModel, adapter: AdapterChoice, documents: Path) -> tuple[LocalModel, Tuning | None]:
-    """The model in the adapter's form. Raises AppError as `ask_adapter.asked_as_trained`."""
+    """Return the model in the adapter's prompt format, and the adapter. Raises AppError as
+    `command_request.in_form_of_run`.
+    """
     if adapter.use is None:
         return model, None
     name = command_request.run_name(adapter.run) if adapter.run else compared_systems.adapter_name(adapter.use.path)
@@ -216,7 +223,7 @@ def tuned_by(model: LocalModel, adapter: AdapterChoice, documents: Path) -> tupl
 
 
 def _base(wanted: str | None, adapter: AdapterChoice | None, where: Paths) -> LocalModel:
-    """Without a wish the one that the adapter's run was trained on, else the window's."""
+    """Return the wanted model, or else the base of the adapter's run, or else the window's model."""
     if wanted is not None or adapter is None or adapter.run is None:
         return model_registry.choose_model(wanted, where)
     store = Store.open(where.database, where.backups)
@@ -231,7 +238,10 @@ RATING_REASONS = ("not_score", "no_answer", "unknown_question")
 
 
 def read_ratings(path: Path, questions: Sequence[Question], output: Output) -> Ratings:
-    """Told are how many scores count, and the rows that do not, with why. Raises AppError as `ratings.read`."""
+    """Read people's scores; print how many count, and the rows that do not with the reason.
+
+    Raises AppError as `human_ratings.read`.
+    """
     found = human_ratings.read(path, questions)
     output.note("evaluation.ratings_used", name=path.name, count=len(found.cases))
     empty = sum(row.reason == "not_rated" for row in found.skipped)

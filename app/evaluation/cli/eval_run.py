@@ -1,4 +1,4 @@
-"""A study on the command line: begun or gone on with, watched, listed, shown, compared, removed, restored."""
+"""Run a study on the command line with its progress; list, show, compare, remove and restore studies."""
 
 import argparse
 import signal
@@ -31,7 +31,7 @@ from app.inference.services.engine import EngineClient
 from app.training.services import terminal_run, training_run
 from app.training.services.training_run import Trainer
 
-RATED = 40  # answers of a sheet: an hour's work, and enough for a kappa
+RATED = 40  # answers in a sheet: an hour's work, and enough for a kappa
 SHOWN_DAMAGED = "-"
 
 
@@ -54,7 +54,7 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def begin(study: Study, questions: QuestionSet, folder: Path, where: Paths, output: Output) -> int:
-    """Writes a study that was planned, and runs it. Exit status as `run_study`. Raises AppError("bad_option")."""
+    """Store a planned study and run it. Return the exit status as `run_study`. Raises AppError("bad_option")."""
     if planning.repeats_itself(study):
         expected = phrase("evaluation.eval_seeds_vary")
         raise AppError("bad_option", option="--seeds", value=len(study.seeds), expected=expected)
@@ -63,13 +63,16 @@ def begin(study: Study, questions: QuestionSet, folder: Path, where: Paths, outp
 
 
 def run_study(folder: Path, where: Paths, output: Output) -> int:
-    """Exit status: 0; 3 expected error; 130 interrupted, which is told, and `kotae eval resume` goes on."""
+    """Run a study and print its results. Return the exit status: 0; 3 expected error; 130 interrupted.
+
+    An interruption is reported with its id, and `kotae eval resume` continues.
+    """
     status = carry_out(folder, where, output)
     return status or tell(folder, *studies.read_results(folder), output)
 
 
 def carry_out(folder: Path, where: Paths, output: Output) -> int:
-    """As `run_study`, without telling what was found."""
+    """Run a study without printing its results. Return the exit status as `run_study`."""
     study = studies.read(folder)
     for one in study_preflight.memory_shortages(study, folder, machine.measure_memory()):
         key = "evaluation.eval_memory_short_judge" if one.is_judge else "evaluation.eval_memory_short"
@@ -95,7 +98,7 @@ def _run(folder: Path, study: Study, where: Paths, output: Output) -> "_Running"
     has_documents = any(one.scope for one in study.contenders)
     with QuestionEmbedder(where, output) if has_documents else nullcontext() as meanings:
         if meanings is not None:
-            meanings.complete()  # or the last answers would be found by other means than the first
+            meanings.complete()  # otherwise the last answers would be retrieved in another way than the first
         engine = EngineClient(child_commands.engine(), where.logs / "engine-eval.log")
         run = StudyRun(
             folder,
@@ -154,7 +157,7 @@ def _state(entry: StudyEntry, output: Output) -> str:
 
 
 def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 3 it is not finished, or an expected error."""
+    """Return the exit status: 0; 3 it is not finished, or an expected error."""
     entry, found, sections = _finished(options.wanted, where)
     if options.out:
         return _export(options, found, sections, where, output, entry.folder)
@@ -162,7 +165,7 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _compare(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 3 they are of other questions, or an expected error."""
+    """Return the exit status: 0; 3 the questions differ, or an expected error."""
     found = records.merge_evaluations([_finished(wanted, where)[1] for wanted in options.wanted])
     if options.out:
         return _export(options, found, (), where, output)
@@ -209,7 +212,10 @@ def _permit(found: Evaluation, out: Path, where: Paths, *, is_allowed: bool) -> 
 
 
 def _finished(wanted: str, where: Paths) -> tuple[StudyEntry, Evaluation, tuple[ReportSection, ...]]:
-    """Raises AppError: evaluation_unknown, evaluation_ambiguous, evaluation_not_finished, evaluation_damaged."""
+    """Return a finished study with its results.
+
+    Raises AppError: evaluation_unknown, evaluation_ambiguous, evaluation_not_finished, evaluation_damaged.
+    """
     entry = studies.find(where.evaluations, wanted)
     if entry.state != "finished":
         raise AppError("evaluation_not_finished", id=entry.id)
@@ -217,7 +223,7 @@ def _finished(wanted: str, where: Paths) -> tuple[StudyEntry, Evaluation, tuple[
 
 
 def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status as `run_study`."""
+    """Return the exit status as `run_study`."""
     entry = studies.find(where.evaluations, options.wanted)
     return run_study(entry.folder, where, output)
 
@@ -248,12 +254,12 @@ def _trainer(where: Paths) -> Trainer | AppError:
 
 
 class _Running:
-    """Runs one StudyRun to its end and says how far it is."""
+    """Runs one StudyRun to its end and prints its progress."""
 
     def __init__(self, run: StudyRun, output: Output) -> None:
         self._run = run
         self._output = output
-        self._told = ("", "")  # the step whose line is out
+        self._told = ("", "")  # kind and name of the last printed step
         self.evaluation: Evaluation | None = None
         self.error: AppError | None = None
         self.waiting = CommandLoop(self._interrupt)
@@ -281,7 +287,7 @@ class _Running:
         what = self._output.phrase(f"evaluation.eval_step_{progress.kind}", name=progress.name)
         facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
         part = progress.part
-        if not sys.stderr.isatty():  # a log, or a program: a line a step
+        if not sys.stderr.isatty():  # a log, or a program: one line for each step
             if (progress.kind, progress.name) != self._told:
                 self._told = (progress.kind, progress.name)
                 self._output.note("evaluation.eval_step", **facts)

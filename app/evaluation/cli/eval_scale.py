@@ -1,4 +1,4 @@
-"""`kotae eval scale`: how much training data is enough, by training on several amounts of it."""
+"""`kotae eval scale`: find how much training data is enough, by training on several amounts of it."""
 
 import argparse
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 
 
 def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status as `eval_run.run_study`."""
+    """Return the exit status as `eval_run.run_study`."""
     commands.check_limit("--seeds", options.seeds, 1, _MOST_SEEDS)
     if options.judge and not options.questions:
         options.missing("--questions")
@@ -73,13 +73,16 @@ def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def require_file(base: Path | None) -> None:
-    """What is to answer questions afterwards is a GGUF file. Raises AppError("evaluation_base_is_folder")."""
+    """Check that a base is a GGUF file, which can answer questions after the training.
+
+    Raises AppError("evaluation_base_is_folder").
+    """
     if base is not None and base.is_dir():
         raise AppError("evaluation_base_is_folder", path=str(base))
 
 
 def prepare(asked: ScaleStudy, material: SubsetFiles, where: Paths, output: Output) -> Path:
-    """The folder of a new study, planned and estimated. Raises AppError as `scale_plan.plan`, and `planner`."""
+    """Make a new study; return its folder. Raises AppError as `scale_plan.create_scale_study` and `planner`."""
     models, (command, converter) = models_of(where), planner(where)
     output.progress("common.plan_working")
     try:
@@ -91,12 +94,13 @@ def prepare(asked: ScaleStudy, material: SubsetFiles, where: Paths, output: Outp
 
 
 def planner(where: Paths) -> tuple[Callable[..., list[str]] | None, str]:
-    """Return what starts the trainer, and the converter's folder, as `scale_study.trainings_of` takes them.
+    """Return the function that builds the trainer's command, and the converter's folder, as `scale_plan.trainings_of`
+    takes them.
 
     Raises AppError("no_training_environment" | "converter_missing").
     """
     trainer = training_run.locate_trainer(where.data)
-    return trainer.command if trainer.can_judge else None, trainer.converter  # the fake cannot plan
+    return trainer.command if trainer.can_judge else None, trainer.converter  # the fake trainer of tests cannot plan
 
 
 def _material(options: argparse.Namespace) -> SubsetFiles:
@@ -121,7 +125,7 @@ def _sizes(said: str | None) -> list[int]:
 
 
 def _tell(planned: PlannedScaleStudy, material: SubsetFiles, output: Output) -> None:
-    """What it will take, before it begins."""
+    """Print what the study will take, before it begins."""
     largest = planned.largest
     if material.unusable:
         output.note("common.split_unusable", count=f"{material.unusable:,}")
@@ -136,7 +140,7 @@ def _tell(planned: PlannedScaleStudy, material: SubsetFiles, output: Output) -> 
         disk=format_size(planned.disk_bytes),
         free=format_size(largest.free_disk_bytes),
     )
-    if not largest.has_memory:  # the first run will say so too, but only once it has begun
+    if not largest.has_memory:  # the first run will report this too, but only once it has begun
         output.note(
             "common.plan_short", allowed=format_size(largest.allowed_bytes), total=format_size(largest.memory.total)
         )

@@ -1,6 +1,6 @@
-"""`kotae eval sets`: the question sets that evaluations ask; and question sets as other commands take them.
+"""`kotae eval sets`: manage the question sets of evaluations, and load question sets for other commands.
 
-`kotae eval sets from-chats`: a question set of the answers that were rated in conversations.
+`kotae eval sets from-chats` makes a question set of the answers that the user has rated in conversations.
 """
 
 import argparse
@@ -54,12 +54,14 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def load(wanted: str, where: Paths, output: Output) -> QuestionSet:
-    """A kept set or a file, as the user names it; what was read of a file is told. Raises as `question_sets.load`."""
+    """Load a stored set or a file, as the user names it, and print what was read of a file. Raises as
+    `question_sets.load`.
+    """
     return question_sets.load(wanted, where.questions, lambda found: tell(found, output))
 
 
 def tell(found: QuestionFile, output: Output) -> None:
-    """What was taken from which column, and which rows are no questions."""
+    """Print which columns were used, and which rows are no questions."""
     key = "evaluation.questions_found_sheet" if found.sheet else "evaluation.questions_found"
     output.note(key, name=found.name, sheet=found.sheet, count=len(found.questions))
     output.note("common.data_mapping", mapping=phrase("common.data_gap").join(_mapping(found.columns.named())))
@@ -78,7 +80,7 @@ def tell(found: QuestionFile, output: Output) -> None:
 
 
 def _mapping(named: dict[str, str]) -> list[str]:
-    """What is not to be seen from the names of the columns; of the others, that there are some."""
+    """Return the mappings that the column names do not show by themselves, and a note if there are others."""
     told = []
     for field, column in named.items():
         name = phrase(f"evaluation.question_column.{field}")
@@ -127,7 +129,7 @@ def _tell_renamed(renamed: tuple[tuple[str, str], ...], output: Output) -> None:
 
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 1 when one is damaged."""
+    """Return the exit status: 0; 1 when a set is damaged."""
     found, removed = question_sets.list_all(where.questions), question_sets.list_removed(where.questions)
     lines = ["\t".join([one.name, phrase(f"common.label.{one.label}"), _status(one)]) for one in found]
     lines = lines or [output.phrase("evaluation.question_sets_none")]
@@ -192,7 +194,7 @@ def _page(found: QuestionSet, about: StoredQuestionSet, output: Output) -> Itera
 
 
 def _known(question: Question) -> Iterator[str]:
-    """Of its right answer, in short."""
+    """Return what is known of the right answer, shortened."""
     if not question.is_answerable:
         yield phrase("evaluation.question_shown_unanswerable")
     if question.reference:
@@ -208,7 +210,7 @@ def _known(question: Question) -> Iterator[str]:
 
 
 def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 1 rows were no questions; 3 expected error."""
+    """Return the exit status: 0; 1 some rows were no questions; 3 expected error."""
     given = _label(options.label)
     files = [question_files.read(Path(file)) for file in options.files]
     for found in files:
@@ -246,14 +248,14 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _before(name: str, where: Paths) -> QuestionSet | None:
-    """The newest version so far; None where there is none, or it is damaged."""
+    """Return the newest version so far; None if there is none, or it is damaged."""
     with suppress(AppError):
         return question_sets.find(where.questions, name)
     return None
 
 
 def _repeated(files: Sequence[QuestionFile]) -> list[str]:
-    """Where the questions stand that read as an earlier one does, and that one."""
+    """Return the places of questions with the text of an earlier one, and of that one."""
     places: dict[str, str] = {}
     found = []
     for file in files:
@@ -288,12 +290,12 @@ def _label(word: str | None) -> Label | None:
 
 
 def _raised(given: Label | None, carried: Label) -> Label | None:
-    """What was made of confidential documents is confidential, whatever label it is given."""
+    """Return the label, raised to that of the files: the user cannot lower it."""
     return given if carried == LABELS[0] else confidentiality.highest_label((given or carried, carried))
 
 
 def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Nothing that exists is replaced."""
+    """Export a set to a new file."""
     out = Path(options.out).expanduser()
     found = question_sets.find(where.questions, options.wanted)
     question_files.check_target(out)
@@ -334,7 +336,7 @@ def add_from_chats_parser(actions: Any, shared: argparse.ArgumentParser) -> None
 
 
 def _from_chats(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 3 expected error."""
+    """Return the exit status: 0; 3 expected error."""
     store = Store.open(where.database, where.backups)
     try:
         found = conversation_questions.collect_questions(store, collections_now(where.documents))

@@ -1,4 +1,4 @@
-"""Files in which people score answers 0 to 3: written without scores, read with them."""
+"""Write and read files in which people score answers 0 to 3."""
 
 import functools
 import random
@@ -33,9 +33,10 @@ _SCORE = re.compile(r"([0-3])(?:\.0+)?\s*点?")
 
 @dataclass(frozen=True, slots=True)
 class SkippedRating:
-    """A row that says nothing. `reason`: not_rated | not_score | no_answer | unknown_question, or as `Row.problem`.
+    """A row without a usable score. `reason`: not_rated | not_score | no_answer | unknown_question, or as
+    `TableRow.problem`.
 
-    `detail`: what stands there in place of a score.
+    `detail`: the text in place of a score.
     """
 
     line: int
@@ -52,9 +53,9 @@ class Ratings:
 
 
 def read(path: Path, questions: Sequence[Question]) -> Ratings:
-    """Rows belong to a question by its id, or, without one, by its words.
+    """Read a file of scores. A row is matched to its question by id, or else by the question's text.
 
-    Raises AppError("ratings_columns" | "ratings_none"), and as `batch.table.read`.
+    Raises AppError("ratings_columns" | "ratings_none"), and as `question_table.read_question_table`.
     """
     found = question_table.read_question_table(path)
     places, body = _places(found, path.name)
@@ -82,7 +83,7 @@ def read(path: Path, questions: Sequence[Question]) -> Ratings:
 
 
 def check_target(out: Path) -> None:
-    """A sheet that somebody has filled in is not written over.
+    """Check the path; a sheet that may be filled in is never overwritten.
 
     Raises AppError("ratings_out_format" | "export_folder_gone" | "export_exists").
     """
@@ -90,7 +91,7 @@ def check_target(out: Path) -> None:
 
 
 def write_blank(out: Path, answers: Sequence[tuple[Question, str]], *, permit: Permit) -> None:
-    """Raises AppError as `check_target` and `whole_file`."""
+    """Write the answers with empty scores. Raises AppError as `check_target` and `Permit.open_atomically`."""
     check_target(out)
     head = [phrase(f"evaluation.rating_column.{name}") for name in _COLUMNS]
     rows = [(question.id, question.text, question.reference, answer, None) for question, answer in answers]
@@ -110,9 +111,9 @@ def write_blank(out: Path, answers: Sequence[tuple[Question, str]], *, permit: P
 
 
 def draw_answers(evaluation: Evaluation, count: int) -> list[tuple[Question, str]]:
-    """Up to `count` answers for people to score, of all systems alike and without their names; always the same ones.
+    """Draw up to `count` answers for people to score, evenly over the systems; always the same ones.
 
-    Answers that several systems gave are drawn once, empty ones never.
+    An answer that several systems gave is drawn once; empty answers are never drawn.
     """
     chance = random.Random(evaluation.id)  # noqa: S311
     by_id = {question.id: question for question in evaluation.questions.questions}
@@ -132,7 +133,7 @@ def draw_answers(evaluation: Evaluation, count: int) -> list[tuple[Question, str
 
 
 def _places(found: question_table.QuestionTableFile, name: str) -> tuple[dict[str, int], Sequence[TableRow]]:
-    """Where the columns are, and the rows below their names."""
+    """Return the column numbers, and the rows below the headings."""
     first = found.rows[0].cells if found.rows and not found.columns else found.columns
     plain = [column_mapping.normalize_name(_text(cell)) for cell in first]
     places = dict(_known(plain))
@@ -162,12 +163,14 @@ def _score(cell: Cell) -> int | None:
 
 
 def _answer(cell: Cell) -> str:
-    """Without the sign that keeps what begins as a formula does from being one (`safe_table.write_csv`)."""
+    """Remove the apostrophe that `table_writer.write_csv` puts before text that a spreadsheet would take for
+    a formula.
+    """
     return table_writer.remove_quote(_text(cell))
 
 
 def _text(cell: Cell) -> str:
-    """Spreadsheets make 5.0 of 5."""
+    """Return a cell as text; spreadsheets store 5 as 5.0."""
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     return "" if cell is None else str(cell).strip()

@@ -1,12 +1,9 @@
-"""Whether a judge can be believed: measured with right answers made wrong on purpose, and with the scores of people.
+"""Measure whether a judge can be trusted, with right answers that are made wrong on purpose, and with people's scores.
 
-Kappa from 0.4 on is called moderate agreement (Landis & Koch 1977, Biometrics 33, 159-174).
-
-Right answers made wrong on purpose, so that it can be measured whether a judge notices.
-
-number, negation, swapped and irrelevant are wrong; verbose is right, and says it at length. Each is made by rules from
-a question's reference, the same at every call, and never the reference itself. Metrics are tested by such changes in
-Sai et al. 2021 (Perturbation CheckLists, arXiv 2109.05771).
+A kappa of 0.4 and more is called moderate agreement (Landis & Koch 1977, Biometrics 33, 159-174).
+The perturbations number, negation, swapped and irrelevant are wrong answers; verbose is right, but at length. Rules
+make each from a question's reference, the same at every call, and never equal to the reference. Sai et al. 2021 test
+metrics in this way (Perturbation CheckLists, arXiv 2109.05771).
 """
 
 import functools
@@ -36,9 +33,10 @@ _END = re.compile(r"[。．.!！\s]*$")
 
 
 def perturbed(kind: str, question: Question, questions: Sequence[Question] = ()) -> str | None:
-    """The reference with that change; None where it cannot be made. `questions`: where an irrelevant one is taken from.
+    """Return the reference with that change; None if it cannot be made. `questions`: from which an irrelevant answer is
+    taken.
 
-    Raises KeyError for what is none of `PERTURBATIONS`.
+    Raises KeyError for a kind that is not in `PERTURBATIONS`.
     """
     makers: dict[str, Callable[[], str | None]] = {
         "number": lambda: wrong_number(question),
@@ -56,9 +54,9 @@ def has_right_answer(question: Question) -> bool:
 
 
 def wrong_number(question: Question) -> str | None:
-    """The first value that the question does not name itself, one with a unit before one without, twice as large.
+    """Double the first value that is not in the question; values with a unit come first.
 
-    More than half of a whole (80 %) is halved; of a range, the end. The unit and what limits the value stay.
+    A percentage above 50 is halved; of a range the end is changed. Unit and bound stay.
     """
     asked = quantities.parse(question.text)
     found = [
@@ -77,7 +75,7 @@ def wrong_number(question: Question) -> str | None:
 
 
 def negated(question: Question) -> str | None:
-    """The first sentence that says the opposite when its end is turned, so turned."""
+    """Negate the first sentence whose ending can be reversed."""
     reference = question.reference
     for sentence in sentences.split(reference):
         before = reference[sentence.start : sentence.end]
@@ -88,13 +86,13 @@ def negated(question: Question) -> str | None:
 
 
 def swapped(question: Question) -> str | None:
-    """What limits a value turned round; else a pair of terms that exclude each other; else two things spoken of."""
+    """Reverse a bound of a value, or else exchange two contrary terms, or else two quoted names."""
     reference = question.reference
     return _other_bound(reference) or _contrast(reference) or _quoted(reference)
 
 
 def irrelevant(question: Question, questions: Sequence[Question]) -> str | None:
-    """The right answer to another question, of another group, from the other half of the set where there is one."""
+    """Return the right answer to a question of another group, from the other half of the set if possible."""
     ids = [other.id for other in questions]
     start = (ids.index(question.id) if question.id in ids else 0) + len(questions) // 2
     for other in (questions[(start + step) % len(questions)] for step in range(len(questions))):
@@ -113,7 +111,7 @@ def verbose(question: Question) -> str:
 def _with_other_number(reference: str, value: Quantity) -> str | None:
     written = reference[value.start : value.end]
     digits = _DIGITS.search(written)
-    if digits is None:  # in kanji
+    if digits is None:  # the number is in kanji
         number = f"{value.number * 2:g}"
         kanji = re.match(f"[{notation.KANJI_NUMERALS}]+", written)
         made = number + written[kanji.end() :] if kanji else ""
@@ -129,7 +127,7 @@ def _with_other_number(reference: str, value: Quantity) -> str | None:
 
 
 def _opposite(sentence: str) -> str | None:
-    """Only where it is sure that the sentence is said to be so, or not, and afterwards the other way round."""
+    """Return the negated sentence, only if its polarity is certain before and after; else None."""
     end = _END.search(sentence)
     if end is None or not _JAPANESE.search(sentence):  # a value, or another language
         return None
@@ -146,7 +144,7 @@ def _other_bound(reference: str) -> str | None:
     for value in quantities.parse(reference):
         bounds: dict[str, str] = _perturbation_rules()["bounds"] if value.bound else {}
         for bound, other in bounds.items():
-            at = reference.find(bound, value.end, value.bound_end + 3)  # 超え is a bound, and the word goes on: 超える
+            at = reference.find(bound, value.end, value.bound_end + 3)  # 超え is a bound, but part of the word 超える
             if at >= 0:
                 return reference[:at] + other + reference[at + len(bound) :]
     return None
@@ -163,14 +161,16 @@ def _contrast(reference: str) -> str | None:
 
 
 def _is_listed(one: str, other: str, reference: str) -> bool:
-    """Side by side, where another order says the same; or drawn together: 左右岸."""
+    """Return whether both terms are listed next to each other, so that their order means nothing, or fused as in
+    左右岸.
+    """
     between: str = _perturbation_rules()["listed"]
     orders = ((one, other), (other, one))
     return any(re.search(f"{a}(?:{between})?{b}|{a[0]}{b}", reference) for a, b in orders)
 
 
 def _quoted(reference: str) -> str | None:
-    """Two names, each written once, of which something is said."""
+    """Exchange two quoted names that each occur once."""
     found = list(re.finditer(_perturbation_rules()["quoted"], reference))
     if len(found) != 2 or any(reference.count(one[1]) > 1 for one in found):
         return None
@@ -185,14 +185,14 @@ def _perturbation_rules() -> dict[str, Any]:
 
 
 LEAST_KAPPA = 0.4
-LEAST_ANSWERS = 20  # of fewer, a kappa of 0.4 may be chance: its standard error is above 0.2 (Cohen 1960)
-LEAST_PAIRS = 5  # of one kind; fewer say nothing of the judge
-RIGHT_SCORE = 2  # from which on a judge takes an answer for a right one
+LEAST_ANSWERS = 20  # below it a kappa of 0.4 may be chance: its standard error is above 0.2 (Cohen 1960)
+LEAST_PAIRS = 5  # of one kind; fewer tell nothing about the judge
+RIGHT_SCORE = 2  # least score that calls an answer right
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationCase:
-    """An answer to be judged. `kind`: right | one of `seeding.KINDS` | human, which has the score of a person."""
+    """An answer to be judged. `kind`: right | one of `PERTURBATIONS` | human (with a person's score)."""
 
     question: Question
     answer: str
@@ -202,23 +202,24 @@ class CalibrationCase:
 
 @dataclass(frozen=True, slots=True)
 class PerturbationResult:
-    """Of one kind, `n` right answers beside the same ones changed. Means are of scores from 0 to 3, shares 0 to 1."""
+    """The scores of `n` right answers before and after one kind of change. Means of scores 0 to 3, shares 0 to 1."""
 
     kind: str
     n: int
     right_mean: float
     seeded_mean: float
-    lowered: float  # the changed one had the lower score
+    lowered: float  # share whose changed answer got a lower score
     equal: float
     raised: float
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeCalibration:
-    """What a judge is worth. `kappa`: quadratic, of its scores and people's; where fewer than `LEAST_ANSWERS` were
-    scored by people, of its right and wrong (score below 2) and what the answers were made to be.
+    """How far a judge can be trusted. `kappa`: quadratic, between its scores and people's.
 
-    `basis`: human | seeded, `n`: the answers that kappa is reckoned from. `unscored`: answers that it gave no score.
+    If people scored fewer than `LEAST_ANSWERS`, kappa is between its right and wrong (score below 2) and what the
+    answers were made to be. `basis`: human | seeded. `n`: answers from which kappa is computed. `unscored`: answers to
+    which the judge gave no score.
     """
 
     model_name: str
@@ -232,7 +233,7 @@ class JudgeCalibration:
 
     @property
     def doubt(self) -> str:
-        """few | constant | kappa | seeding | length; "" where there is none. The first that holds."""
+        """Return the first reason not to trust it: few | constant | kappa | seeding | length; "": none."""
         if self.n < LEAST_ANSWERS:
             return "few"
         if self.kappa is None:
@@ -245,13 +246,15 @@ class JudgeCalibration:
 
     @property
     def is_trusted(self) -> bool | None:
-        """Kappa is 0.4 or more, each kind of wrong answer that was tried 5 times has mostly cost points, and the right
-        one at length has mostly the same score. None: too little is known to say so or not."""
+        """Return whether kappa is at least 0.4, wrong answers mostly cost points, and length mostly does not matter.
+
+        Kinds with fewer than 5 pairs do not count. None: too little is known.
+        """
         return None if self.doubt in ("few", "constant") else not self.doubt
 
     @property
     def blind_to(self) -> tuple[str, ...]:
-        """The kinds of wrong answers that had no lower score than the right ones in half of the cases or more."""
+        """Return the kinds of wrong answers of which at most half got a lower score than the right ones."""
         return tuple(
             one.kind
             for one in self.seedings
@@ -260,12 +263,12 @@ class JudgeCalibration:
 
     @property
     def is_swayed_by_length(self) -> bool:
-        """Whether half of the right answers or more had another score where the same was said at length."""
+        """Return whether at most half of the right answers kept their score when written at length."""
         return any(one.kind == "verbose" and one.n >= LEAST_PAIRS and one.equal <= 0.5 for one in self.seedings)
 
 
 def calibration_cases(questions: Sequence[Question]) -> tuple[CalibrationCase, ...]:
-    """Each known right answer, and behind it all that can be made of it."""
+    """Return each known right answer, followed by its perturbations."""
     found: list[CalibrationCase] = []
     for question in filter(has_right_answer, questions):
         found.append(CalibrationCase(question, question.reference, "right"))
@@ -279,7 +282,9 @@ def calibration_cases(questions: Sequence[Question]) -> tuple[CalibrationCase, .
 def calibrate(
     model_name: str, preset: str, cases: Sequence[CalibrationCase], judgements: Sequence[JudgeScore]
 ) -> JudgeCalibration:
-    """`judgements`: of the cases, in their order. Answers without a score count for nothing but `unscored`."""
+    """Return the calibration. `judgements`: of the cases, in their order; those without a score only count as
+    `unscored`.
+    """
     scored = [
         (case, judgement.score)
         for case, judgement in zip(cases, judgements, strict=True)
@@ -333,7 +338,7 @@ def _perturbation_result(kind: str, pairs: Sequence[tuple[int, int]]) -> Perturb
 
 
 def calibration_sentence(calibration: JudgeCalibration) -> str:
-    """Whether to believe the judge, why, and where it is not to be believed, what next."""
+    """Return whether the judge can be trusted, why, and if not, what to do."""
     return phrase(
         f"evaluation.judge_{calibration.doubt or 'trusted'}",
         kappa=_number(calibration.kappa),
@@ -347,7 +352,7 @@ def calibration_sentence(calibration: JudgeCalibration) -> str:
 
 
 def calibration_table(calibration: JudgeCalibration) -> ReportTable:
-    """A row for each kind of change."""
+    """Return a table with a row for each kind of change."""
     head = ("kind", "n", "right_mean", "seeded_mean", "lowered", "equal", "raised")
     rows = tuple(
         (phrase(f"evaluation.judge_kind.{one.kind}"), str(one.n), _number(one.right_mean), _number(one.seeded_mean),

@@ -1,11 +1,10 @@
-"""What a model is asked to score an answer 0 to 3, or to choose between two, and what is read from its text.
+"""Build the prompts by which a judge model scores an answer 0 to 3 or chooses between two, and read its replies.
 
-Nothing is asked here. Who asks takes temperature 0 and a fixed seed, so that an answer gets the same score again, and
-puts `system` and `question` into segments without markup (`app.inference.prompts`): no answer can end its turn.
-
+Nothing is sent here. The caller uses temperature 0 and a fixed seed, so that an answer gets the same score again, and
+puts `system` and `question` into segments without markup (`app.inference.prompts`), so that no answer can end its turn.
 The reason is written before the score (Liu et al. 2023, G-Eval, arXiv 2303.16634), and two answers are compared in both
-orders, because judges prefer a place (Zheng et al. 2023, MT-Bench, arXiv 2306.05685). The preset `paper-2603.18037`
-judges without right answer and source, for comparing with that paper; only its reason and form are ours.
+orders, because judges prefer a position (Zheng et al. 2023, MT-Bench, arXiv 2306.05685). The preset `paper-2603.18037`
+judges without right answer and source, for comparison with that paper; only its reason and format are ours.
 """
 
 import functools
@@ -26,37 +25,39 @@ PRESETS = ("kotae", "paper-2603.18037")
 SCORES = (0, 1, 2, 3)
 SOURCE_CHARACTERS = 3000  # of all sources together, as many as of the answer
 REASON_CHARACTERS = 120
-PASSAGES = 2  # of an answer's sources
-CONTEXT_TOKENS = 12_288  # two answers, their sources and what is asked: 11,000 characters, a token each; and the reply
+PASSAGES = 2  # of each answer's sources
+# two answers, their sources and the question (11,000 characters at one token each), and the reply
+CONTEXT_TOKENS = 12_288
 MAX_TOKENS = reply_journal.max_object_tokens(REASON_CHARACTERS)
-_READ_CHARACTERS = 5_000  # the end of a text; what the grammar allows has fewer than 200
+_READ_CHARACTERS = 5_000  # the end of a reply; the grammar allows fewer than 200
 
 
 @dataclass(frozen=True, slots=True)
 class JudgePrompt(StandalonePrompt):
-    """What its grammar allows always ends within its tokens. `cut_characters`: of answers, which it does not show."""
+    """A prompt whose grammar always ends within its tokens. `cut_characters`: of the answers, which it does
+    not show.
+    """
 
     cut_characters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """Of two answers, by one judge, or without any where they are the same or one is empty."""
+    """Which of two answers is better, according to the judge, or by rule if they are equal or one is empty."""
 
-    winner: str | None  # a | b | tie; None: nobody can say (`is_known` False), or it is unreadable
-    is_consistent: bool = True  # False: another order gave another winner, which makes a tie
-    is_known: bool = True  # False: nothing is known that the answers could be held against
+    winner: str | None  # a | b | tie; None: unreadable, or `is_known` is False
+    is_consistent: bool = True  # False: the judge chose another winner in the other order, which makes a tie
+    is_known: bool = True  # False: nothing is known that the answers could be compared with
 
 
 def score_request(
     question: Question, answer: str, passages: Sequence[str] = (), preset: str = "kotae"
 ) -> JudgePrompt | JudgeScore:
-    """What to ask, or the score of an answer of which nobody need be asked: an empty one has 0, and one of which there
-    is nothing to hold it against has none.
+    """Return the prompt, or the score if no judge is needed: an empty answer gets 0, and without anything to compare it
+    with an answer has no score.
 
-    `passages`: of the documents, beside the question's gold quotes; the preset of the paper shows neither. Of a longer
-    answer than `answer_characters` (judge.toml: 3,000; paper 1,000) the end is left out. Raises KeyError for a preset
-    that is none.
+    `passages`: of the documents, in addition to the gold quotes; the paper's preset shows neither. The answer is cut
+    after `answer_characters` (judge.toml: 3,000; paper 1,000). Raises KeyError for an unknown preset.
     """
     chosen = _texts()["presets"][preset]
     answer = answer.strip()
@@ -76,12 +77,12 @@ def score_request(
 
 
 def rubric(preset: str) -> tuple[str, ...]:
-    """What each score stands for, from 0 on."""
+    """Return the meaning of each score, from 0 on."""
     return tuple(_texts()["presets"][preset]["rubric"])
 
 
 def read_score(text: str, cut_characters: int = 0) -> JudgeScore:
-    """The last object with a score in a judge's text; what stands around it does not matter. Raises nothing."""
+    """Read the last JSON object with a score in a judge's reply; other text is ignored. Raises nothing."""
     for data in reversed(list(_objects(text))):
         score = data.get("score")
         if type(score) is int and score in SCORES:
@@ -92,9 +93,9 @@ def read_score(text: str, cut_characters: int = 0) -> JudgeScore:
 def preference_requests(
     question: Question, answer_a: str, answer_b: str, passages: Sequence[str] = ()
 ) -> tuple[JudgePrompt, JudgePrompt] | Preference:
-    """With a first and with b first; or who wins where nobody need be asked: one is empty, or both are the same.
+    """Return the prompts with a first and with b first, or the preference if no judge is needed.
 
-    None wins where there is nothing to hold them against.
+    One empty answer loses, equal answers tie, and without anything to compare them with the winner is None.
     """
     a, b = answer_a.strip(), answer_b.strip()
     if a == b:
@@ -107,7 +108,7 @@ def preference_requests(
 
 
 def read_preference(text_ab: str, text_ba: str) -> Preference:
-    """An answer wins that wins in both orders; all else is a tie (Zheng et al. 2023, section 3.4). Raises nothing."""
+    """Return the answer that wins in both orders; else it is a tie (Zheng et al. 2023, section 3.4). Raises nothing."""
     first, second = _winner(text_ab), _winner(text_ba)
     if first is None or second is None:
         return Preference(None)
@@ -116,9 +117,9 @@ def read_preference(text_ab: str, text_ba: str) -> Preference:
 
 
 def cited_passages(results: Sequence[BatchAnswer]) -> list[str]:
-    """The passages that answers rest on, the first few of each: what a judge is shown where no gold quote is known.
+    """Return the first passages that support each answer, which a judge is shown if no gold quote is known.
 
-    Each answer's have the same share of the room: those of the first would leave none to the second otherwise.
+    Each answer's passages get the same share of the space; otherwise those of the first would leave none to the second.
     """
     found = []
     for result in results:
@@ -155,7 +156,7 @@ def _prompt(system: str, blocks: Sequence[str], grammar: str, cut_characters: in
 
 
 def _known(question: Question, passages: Sequence[str], chosen: dict[str, Any]) -> list[str]:
-    """The question and what is known of its answer, as far as anything is."""
+    """Return the question, and what is known of its right answer."""
     blocks = [_framed("question", question.text)]
     if not question.is_answerable:
         blocks.append(chosen["unanswerable"])
@@ -167,7 +168,9 @@ def _known(question: Question, passages: Sequence[str], chosen: dict[str, Any]) 
 
 
 def _framed(name: str, text: str, number: str = "") -> str:
-    """Between two marks that do not occur in the text: what looks like one has a bracket for its first sign."""
+    """Put the text between two tags. Anything in the text that looks like a tag gets a bracket as its first
+    character.
+    """
     mark = _texts()["marks"][name] + number
     return f"<{mark}>\n{_mark_pattern().sub('(', text.strip())}\n</{mark}>"
 
@@ -179,7 +182,7 @@ def _mark_pattern() -> re.Pattern[str]:
 
 
 def _grammar(key: str, values: str) -> str:
-    """One object: a reason of bounded length without escapes, then the value."""
+    """Return the grammar of one object: a reason of bounded length without escapes, then the value."""
     return (
         rf'root ::= "{{\"reason\": \"" character{{1,{REASON_CHARACTERS}}} "\", \"{key}\": " [{values}] "}}"'
         "\n"
@@ -192,7 +195,7 @@ WINNER_GRAMMAR = _grammar("winner", "0-2")
 
 
 def _winner(text: str) -> int | None:
-    """1: the first answer, 2: the second, 0: neither."""
+    """Return 1 for the first answer, 2 for the second, 0 for neither."""
     for data in reversed(list(_objects(text))):
         winner = data.get("winner")
         if type(winner) is int and winner in (0, 1, 2):
@@ -201,7 +204,7 @@ def _winner(text: str) -> int | None:
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a text, in order; those inside others are no objects of their own."""
+    """Return the outermost JSON objects of a text, in order."""
     text, at = text[-_READ_CHARACTERS:], 0
     while (at := text.find("{", at)) >= 0:
         try:

@@ -1,10 +1,9 @@
-"""Whether one system is better than another, or the difference may be chance: paired, over the same questions.
+"""Compare two systems over the same questions, and tell a difference from chance; measure how far two raters agree.
 
-Of each question counts the mean over all seeds. A difference is one only where the interval of the mean difference
-holds no 0, drawn by question (`app.base.bootstrap`) and also by group, because questions on one document are
-alike. How often equal systems are taken for different ones, and different ones found: `tests/benchmarks/statistics.py`.
-
-How far two who rate the same things agree: Cohen's kappa and Spearman's rank correlation.
+Each question counts with its mean over all seeds. There is a difference only if the interval of the mean difference
+excludes 0 both by question (`app.base.bootstrap`) and by group, because questions on one document are alike.
+`tests/benchmarks/statistics.py` measures how often this finds a difference between equal and between different systems.
+Agreement is measured by Cohen's kappa and Spearman's rank correlation.
 """
 
 import dataclasses
@@ -23,14 +22,14 @@ from app.base.wording import phrase
 from app.evaluation.records import Question, ResultRow, SystemResult
 
 Verdict = Literal["better", "worse", "unclear"]
-LEAST_DECIDED = 6  # votes: fewer may all be for one side by chance (sign test)
+LEAST_DECIDED = 6  # votes; fewer may all be for one side by chance (sign test)
 _CHANCE = 0.05
-_EQUAL = 1e-9  # what sums of the same numbers may differ by
+_EQUAL = 1e-9  # rounding difference of equal sums
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedMeasure:
-    """What an answer is measured by; more is better. `of`: a row's value; None: it has none."""
+    """A measure of answers; higher is better. `of`: returns a row's value, or None if it has none."""
 
     name: str
     of: Callable[[ResultRow], float | None]
@@ -38,7 +37,7 @@ class ComparedMeasure:
 
 @dataclass(frozen=True, slots=True)
 class MeanScore:
-    """`by_group`: the same mean with groups drawn together; None: every question stands for itself.
+    """The mean of a measure. `by_group`: the same with groups drawn together; None: every question is its own group.
 
     `spread`: standard deviation of the seeds' means; None: there is one seed.
     """
@@ -50,10 +49,10 @@ class MeanScore:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Over the questions of which both have a value; `left_out`: how many others there are.
+    """A comparison over the questions for which both systems have a value; `left_out`: number of the others.
 
-    `by_question`, `by_group`: of second - first, as in Mean; `wins`: questions that the second
-    answers better. `verdict`: on the second. `is_voted`: the values are votes, of which many may be for neither.
+    `by_question`, `by_group`: of second - first, as in MeanScore. `wins`: questions that the second answers better.
+    `verdict`: on the second. `is_voted`: the values are votes, many of which may be for neither.
     """
 
     measure: str
@@ -74,18 +73,18 @@ class Comparison:
 
     @property
     def has_few(self) -> bool:
-        """Whether it is of too few questions, or votes for one side, to say anything."""
+        """Return whether there are too few questions, or decided votes, to tell anything."""
         return self.by_question.units < LEAST_UNITS or (self.is_voted and self.decided < LEAST_DECIDED)
 
     @property
     def decides_by_group(self) -> bool:
-        """Whether only the groups' interval holds 0."""
+        """Return whether only the interval by group holds 0."""
         is_grouped = self.by_group is not None and self.by_group.units >= LEAST_UNITS and self.by_group.holds_zero
         return is_grouped and not self.by_question.holds_zero
 
     @property
     def decisive(self) -> ConfidenceInterval:
-        """The interval that decides."""
+        """Return the interval that decides."""
         return self.by_group if self.decides_by_group and self.by_group is not None else self.by_question
 
 
@@ -103,12 +102,12 @@ MEASURES = {
 
 
 def best_value(measure: ComparedMeasure) -> float:
-    """The best value of a score or a share."""
+    """Return the highest possible value of a measure."""
     return 3.0 if measure.name == "judge" else 1.0
 
 
 def mean(result: SystemResult, questions: Iterable[Question], measure: ComparedMeasure) -> MeanScore | None:
-    """None: no question has a value."""
+    """Return the mean of a measure; None if no question has a value."""
     values = _by_question(result, measure)
     known = [question for question in questions if question.id in values]
     if not known:
@@ -119,7 +118,7 @@ def mean(result: SystemResult, questions: Iterable[Question], measure: ComparedM
 def compare(
     first: SystemResult, second: SystemResult, questions: Sequence[Question], measure: ComparedMeasure
 ) -> Comparison | None:
-    """None: of no question both have a value."""
+    """Compare two systems; None if there is no question for which both have a value."""
     before, after = _by_question(first, measure), _by_question(second, measure)
     return compare_values(measure.name, before, after, questions)
 
@@ -127,7 +126,7 @@ def compare(
 def compare_values(
     name: str, before: Mapping[str, float], after: Mapping[str, float], questions: Sequence[Question]
 ) -> Comparison | None:
-    """Of values by the questions' ids. `name`: of the measure."""
+    """Compare values by question id. `name`: of the measure."""
     known = [question for question in questions if question.id in before and question.id in after]
     if not known:
         return None
@@ -148,10 +147,10 @@ def compare_values(
 
 
 def compare_votes(name: str, votes: Mapping[str, float], questions: Sequence[Question]) -> Comparison | None:
-    """Of votes by the questions' ids: above 0 for the second, below 0 for the first, 0 for neither.
+    """Compare votes by question id: above 0 for the second, below 0 for the first, 0 for neither.
 
-    The bootstrap takes few votes for more than they are: five that agree leave it no doubt. What decides must also
-    pass the sign test.
+    The bootstrap overestimates few votes: five that agree leave it no doubt. The verdict therefore must also pass the
+    sign test.
     """
     found = compare_values(name, dict.fromkeys(votes, 0.0), votes, questions)
     if found is None:
@@ -161,14 +160,14 @@ def compare_votes(name: str, votes: Mapping[str, float], questions: Sequence[Que
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """How likely votes are at least as uneven by chance: exact, two-sided, without those for neither."""
+    """Return the probability of votes at least as uneven by chance: exact, two-sided, without votes for neither."""
     count = wins + losses
     tail: int = sum(math.comb(count, at) for at in range(min(wins, losses) + 1))
     return min(1.0, tail / 2 ** (count - 1)) if count else 1.0
 
 
 def comparison_sentence(comparison: Comparison, first: str, second: str) -> str:
-    """In words, with the interval that decides. `first`, `second`: the systems' names."""
+    """Return a sentence with the interval that decides. `first`, `second`: names of the systems."""
     decisive = comparison.decisive
     key: str = comparison.verdict
     if comparison.has_few:
@@ -194,19 +193,19 @@ def comparison_sentence(comparison: Comparison, first: str, second: str) -> str:
 
 
 def signed(value: float) -> str:
-    """With a minus that is one; 0 has no sign."""
+    """Format with a true minus sign; 0 has no sign."""
     text = f"{value:+.3f}".replace("-", "\u2212")
     return text if text.strip("+\u22120.") else text[1:]
 
 
 def groups_of(questions: Sequence[Question]) -> list[str]:
-    """Of each question, with which others it is drawn; [] where each stands for itself."""
+    """Return the group of each question; [] if each is its own group."""
     groups = [f"group {one.group}" if one.group else f"question {one.id}" for one in questions]
     return groups if len(set(groups)) < len(groups) else []
 
 
 def _verdict(by_question: ConfidenceInterval, by_group: ConfidenceInterval | None) -> Verdict:
-    """Few groups say nothing of chance; then the questions decide alone."""
+    """Return the verdict; too few groups are ignored, so that the questions decide alone."""
     is_grouped = by_group is not None and by_group.units >= LEAST_UNITS
     if by_question.holds_zero or (is_grouped and by_group is not None and by_group.holds_zero):
         return "unclear"
@@ -216,13 +215,13 @@ def _verdict(by_question: ConfidenceInterval, by_group: ConfidenceInterval | Non
 def _intervals(
     values: Sequence[float], questions: Sequence[Question]
 ) -> tuple[ConfidenceInterval, ConfidenceInterval | None]:
-    """By question, and by group unless each question is one."""
+    """Return the interval by question, and by group unless each question is its own group."""
     groups = groups_of(questions)
     return bootstrap.mean_interval(values), bootstrap.mean_interval(values, groups) if groups else None
 
 
 def _by_question(result: SystemResult, measure: ComparedMeasure) -> dict[str, float]:
-    """Id of a question -> mean over the seeds that have a value."""
+    """Return by question id the mean over the seeds that have a value."""
     found: dict[str, list[float]] = {}
     for row in result.rows:
         if (value := measure.of(row)) is not None:
@@ -240,11 +239,11 @@ def _spread(result: SystemResult, questions: Sequence[Question], measure: Compar
 
 
 def kappa(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Cohen's kappa of two ratings of the same things: 1 they agree, 0 no more than by chance, below 0 less.
+    """Return Cohen's kappa of two ratings of the same things: 1 agreement, 0 no more than chance, below 0 less.
 
     A disagreement weighs the square of the distance of the two ratings: 1 - (mean weight of the pairs) / (mean weight
-    of all pairs of a first and a second rating). Cohen, Psychological Bulletin 70, 1968. None where that is not
-    defined: nothing was rated, or both gave everything one and the same rating.
+    of all pairs of a first and a second rating). Cohen, Psychological Bulletin 70, 1968. None if undefined: nothing was
+    rated, or both gave everything the same rating.
     """
     one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if one.shape != other.shape:
@@ -258,20 +257,21 @@ def kappa(first: Sequence[float], second: Sequence[float]) -> float | None:
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Spearman's rho, -1 to 1; equal values share the mean of their ranks (Kendall, Rank Correlation Methods, 1948).
+    """Return Spearman's rho, -1 to 1; equal values share the mean of their ranks (Kendall, Rank Correlation Methods,
+    1948).
 
-    None where it is not defined: fewer than two pairs, or one side has the same value throughout.
+    None if undefined: fewer than two pairs, or one side is constant.
     """
     one, other = _ranks(first), _ranks(second)
     if one.shape != other.shape:
         raise ValueError("values of different things")
-    middle = (one.size + 1) / 2  # the mean of all ranks
+    middle = (one.size + 1) / 2  # mean of all ranks
     one, other = one - middle, other - middle
     scale = float(np.sqrt((one @ one) * (other @ other)))
     return float(one @ other) / scale if scale else None
 
 
 def _ranks(values: Sequence[float]) -> npt.NDArray[np.float64]:
-    """From 1; of equal values the mean."""
+    """Return ranks from 1; equal values get their mean."""
     _, which, counts = np.unique(np.asarray(values, np.float64), return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[which]

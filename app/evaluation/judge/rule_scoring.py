@@ -1,28 +1,25 @@
-"""What rules say of one answer, without any model: the same for the same answer, and nothing to believe in.
+"""Score one answer by rules, without a model, so that the same answer always gets the same scores.
 
-Texts are compared after NFKC, without white space and Markdown's signs, all wave dashes as one and letters in one case
-(`comparable`), and without the marks of sources ([1]).
-
-* `must_include`: of the entries, those that the answer says; of "a|b" either will do. An entry that is one value with
-  its unit, a range of two, or one date, is said by what is the same in another spelling or unit, and 5 mm is not in
-  25 mm. What limits a value may be left out, but not turned round: 50 cm以下 says nothing of 50 cm以上.
-* `numbers`: of the values with a unit and the dates of the answer, those that the reference, the gold quotes or
-  `must_include` have, by the rules of the check against documents (`app.documents.grounding.evidence`). What the
-  question says itself, and counts of what the answer lists (3つ), are left out. None: nothing is left, or nothing is
-  known.
+Texts are compared after NFKC, without white space and Markdown's signs, with all wave dashes as one and in one case
+(`comparable`), and without source marks ([1]).
+* `must_include`: the share of the entries that the answer contains; of "a|b" either will do. An entry that is one value
+  with its unit, a range of two, or one date, also matches another spelling or unit, and 5 mm does not match 25 mm. The
+  bound of a value may be missing, but not reversed: 50 cm以下 does not match 50 cm以上.
+* `numbers`: of the answer's values with a unit and dates, the share that the reference, the gold quotes or
+  `must_include` contain, by the rules of the check against documents (`app.documents.grounding.evidence`). Values of
+  the question, and counts of what the answer lists (3つ), are left out. None: no value is left, or nothing is known.
 * `char_f1`: llm-jp-eval's, the `token_sort_ratio` of fuzzywuzzy, which for Japanese is twice the longest common
-  subsequence by both lengths: F1 of the characters that stand in both in the same order. Unlike there, texts are made
-  comparable first, words are not put into alphabetical order, and percentages are not rounded.
+  subsequence divided by the sum of both lengths: F1 of the characters that both have in the same order. Unlike there,
+  texts are made comparable first, words are not sorted, and percentages are not rounded.
 * `is_exact`: llm-jp-eval's exact match of comparable texts; a full stop at the end does not count.
-* `citation`, `gold_cited`, `gold_rank`: by `app.documents.retrieval.retrieved_passages.contains_quote`, where documents
-  were asked and gold quotes are known. A source is cited where the answer names it or a sentence was tied to it.
-* `has_abstained`: by the verdict, or because its first sentence (after an apology or a heading) says so, no sentence is
-  supported by a source, and it gives no value that the question has not.
-* `score`: of a question without an answer 1 where it has abstained, else 0. Of the others None where no right answer
-  is known; 0 where it has abstained or is broken; else `must_include`, without that `char_f1`. Of an answer that failed
-  nothing else is said, and its score is 0 where another one could have more.
-
-How well passages are found: the ranks at which those that hold the gold quotes of questions are returned.
+* `citation`, `gold_cited`, `gold_rank`: by `app.documents.retrieval.retrieved_passages.contains_quote`, if documents
+  were asked and gold quotes are known. A source is cited if the answer names it or a sentence was matched to it.
+* `has_abstained`: by the verdict, or because the first sentence (after an apology or a heading) says so, no source
+  supports a sentence, and the answer has no value that is not in the question.
+* `score`: for an unanswerable question 1 if the answer has abstained, else 0. For others None if no right answer is
+  known; 0 if the answer has abstained or is broken; else `must_include`, or without it `char_f1`. A failed answer has
+  no other measure; its score is 0 where another answer could have more.
+The last part measures retrieval: the ranks at which the passages with the gold quotes are returned.
 """
 
 import functools
@@ -74,12 +71,14 @@ def score_answer(question: Question, result: BatchAnswer) -> RuleScores:
 
 
 def abstains(text: str) -> bool:
-    """Whether a text says that the documents do not have what was asked, and gives no value instead."""
+    """Return whether a text says that the documents do not have what was asked, and gives no value instead."""
     return _says_not_known(text) and not _own_values(Question("", ""), text)
 
 
 def can_be_scored(question: Question) -> bool:
-    """Otherwise failures alone would have a score, and the mean of a set would be theirs."""
+    """Return whether an answer can get a score. Otherwise only failures would have one, and would make the mean of a
+    set.
+    """
     return not question.is_answerable or bool(question.reference.strip() or _entries(question))
 
 
@@ -88,10 +87,10 @@ def comparable(text: str) -> str:
 
 
 def similarity(one: str, other: str) -> float:
-    """0 to 1: twice the longest common subsequence by both lengths; 1 for two empty texts.
+    """Return twice the longest common subsequence divided by the sum of both lengths, 0 to 1; 1 for two empty texts.
 
-    Its length by whole rows of bits (Hyyrö, Bit-Parallel LCS-length Computation Revisited, AWOCA 2004): a bit of
-    `unmatched` is cleared where a character of `one` extends the subsequence.
+    The length is computed on whole rows of bits (Hyyrö, Bit-Parallel LCS-length Computation Revisited, AWOCA 2004): a
+    bit of `unmatched` is cleared where a character of `one` extends the subsequence.
     """
     if not one or not other:
         return float(one == other)
@@ -135,7 +134,7 @@ def _must_include(question: Question, answer: str) -> float | None:
 
 
 def _entries(question: Question) -> list[list[str]]:
-    """Of each entry its alternatives."""
+    """Return the alternatives of each entry."""
     return [found for entry in question.must_include if (found := _alternatives(entry))]
 
 
@@ -144,7 +143,7 @@ def _alternatives(entry: str) -> list[str]:
 
 
 def _says(answer: str, wanted: str, known: evidence.Evidence) -> bool:
-    """`known`: what is known of the right answer."""
+    """Return whether the answer contains the entry. `known`: the values of the right answer."""
     found, said = quantities.parse(wanted), quantities.parse(answer)
     is_whole = bool(found) and (found[0].start, found[-1].bound_end) == (0, len(wanted))
     if is_whole and len(found) == 1 and found[0].unit:
@@ -161,7 +160,7 @@ def _says(answer: str, wanted: str, known: evidence.Evidence) -> bool:
 
 
 def _says_range(wanted: tuple[Quantity, Quantity], said: Sequence[Quantity]) -> bool:
-    """Both ends, beside each other: 2倍から2.5倍 for 2～2.5倍."""
+    """Return whether both ends are there, one after the other: 2倍から2.5倍 for 2～2.5倍."""
     return any(
         low.is_range_start and _is_said(wanted[0], low) and _is_said(wanted[1], high)
         for low, high in itertools.pairwise(said)
@@ -169,13 +168,15 @@ def _says_range(wanted: tuple[Quantity, Quantity], said: Sequence[Quantity]) -> 
 
 
 def _is_said(wanted: Quantity, said: Quantity) -> bool:
-    """Without a unit, the number is wanted, whatever its unit."""
+    """Compare values; an entry without a unit matches the number with any unit."""
     is_same = wanted.is_same(said) if wanted.unit else wanted.number == said.number
     return is_same and wanted.bound in ("", said.bound)
 
 
 def _is_turned(said: Quantity, known: evidence.Evidence) -> bool:
-    """Whether the right answer has this value, and only with another bound: also 未満 for 以上."""
+    """Return whether the right answer has this value only with another bound; 未満 counts as another bound
+    than 以上.
+    """
     bounds = {evidence.bound_of(one) for one in known.quantities if said.is_same(one)} - {""}
     return bool(said.bound and bounds) and said.bound not in bounds
 
@@ -193,7 +194,7 @@ def _numbers(question: Question, answer: str) -> float | None:
 
 
 def _own_values(question: Question, answer: str) -> list[Quantity | Date]:
-    """Values with a unit and dates that the question has not."""
+    """Return the answer's values with a unit and dates that are not in the question."""
     asked = evidence.of_text(question.text)
     said: list[Quantity | Date] = [one for one in quantities.parse(answer) if one.unit]
     said += notation.parse_dates(answer)
@@ -210,7 +211,7 @@ def _is_held(known: evidence.Evidence, value: Quantity | Date, answer: str) -> b
 
 
 def _of_gold(question: Question, result: BatchAnswer) -> tuple[float | None, float | None, int | None]:
-    """`citation`, `gold_cited` and `gold_rank`."""
+    """Return `citation`, `gold_cited` and `gold_rank`."""
     quotes = [quote for gold in question.gold if (quote := retrieved_passages.normalize_quote(gold.quote))]
     if result.grounding is None or not quotes:
         return None, None, None
@@ -219,7 +220,8 @@ def _of_gold(question: Question, result: BatchAnswer) -> tuple[float | None, flo
     right = [any(retrieved_passages.contains_quote(text, quote) for quote in quotes) for text in cited]
     found = [any(retrieved_passages.contains_quote(text, quote) for text in cited) for quote in quotes]
     citation = sum(right) / len(right) if right else None
-    by_rank = sorted(range(len(texts)), key=lambda at: -result.sources[at].score)  # a prompt has them as documents do
+    # a prompt lists the sources in document order
+    by_rank = sorted(range(len(texts)), key=lambda at: -result.sources[at].score)
     return citation, sum(found) / len(found), retrieved_passages.quote_rank([texts[at] for at in by_rank], quotes)
 
 
@@ -256,12 +258,12 @@ def _patterns() -> _Patterns:
 
 RETRIEVAL_DEPTHS = (1, 3, 5, 10, 20)
 
-PassageSearch = Callable[[str, int], Sequence[Passage]]  # question, how many
+PassageSearch = Callable[[str, int], Sequence[Passage]]  # question, number of passages -> passages
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalOutcome:
-    """`rank`: from 1, by which all quotes had been returned; 0: not among the `DEPTHS[-1]` looked at."""
+    """`rank`: rank from 1 at which all quotes had been returned; 0: not among the `RETRIEVAL_DEPTHS[-1]` passages."""
 
     question: Question
     rank: int
@@ -270,7 +272,7 @@ class RetrievalOutcome:
 
 
 def measure_retrieval(questions: Sequence[Question], search: PassageSearch) -> list[RetrievalOutcome]:
-    """Of the questions with gold quotes."""
+    """Search for each question that has gold quotes."""
     found = []
     for question in questions:
         quotes = [quote for gold in question.gold if (quote := normalize_quote(gold.quote))]
@@ -285,8 +287,11 @@ def measure_retrieval(questions: Sequence[Question], search: PassageSearch) -> l
 
 
 def retrieval_summary(outcomes: Sequence[RetrievalOutcome]) -> dict[str, Any]:
-    """Recall at each depth (the share of questions whose quotes were all returned by then) and mean reciprocal rank;
-    None where no question has quotes."""
+    """Return recall at each depth (the share of questions whose quotes were all returned by then) and mean reciprocal
+    rank.
+
+    None: no question has quotes.
+    """
     ranks = [outcome.rank for outcome in outcomes]
     recall = {f"recall_at_{depth}": _mean([0 < rank <= depth for rank in ranks]) for depth in RETRIEVAL_DEPTHS}
     times = sorted(outcome.seconds for outcome in outcomes)

@@ -1,1 +1,1 @@
-"""What a study has found: tables, advice, pairs, blind comparisons, the report file."""
+"""The results of a study: tables, advice, judged pairs, blind comparisons and the report file."""

@@ -1,6 +1,7 @@
-"""What a study advises, in sentences: which system to use, and whether that is more than chance.
+"""Advise which system to use, in sentences, and tell whether the difference is more than chance.
 
-What forms of one model lose: the loss of the references against the first form, and whether that is chance.
+For quantizations the advice is which file keeps the quality of the first: their loss on the references is compared with
+the first file's.
 """
 
 import itertools
@@ -22,21 +23,25 @@ from app.evaluation.study import planning, scale_report
 from app.evaluation.study.studies import ComparedSystem, Study
 from app.training.quality_gate import LOSS_NATS
 
-_STYLES = ("one", "two", "three")  # of the lines of one plot
+_STYLES = ("one", "two", "three")  # styles of the lines in one plot
 
-Family = Sequence[SystemResult]  # of one tokenizer; the others are compared with the first
+Family = Sequence[SystemResult]  # systems with one tokenizer; the others are compared with the first
 
 
 @dataclass(frozen=True, slots=True)
 class LossDifference:
-    """Of second - first, in nats a token, over the references of both. `by_group`: as in `comparing.Mean`."""
+    """The difference second - first in nats a token, over the references of both. `by_group`: as in
+    `paired_statistics.MeanScore`.
+    """
 
     by_question: ConfidenceInterval
     by_group: ConfidenceInterval | None
 
     @property
     def decisive(self) -> ConfidenceInterval:
-        """As wide as both together: what one of them does not exclude may be. Few groups say nothing of chance."""
+        """Return the union of both intervals, so that nothing is excluded that one of them allows; too few groups are
+        ignored.
+        """
         one, group = self.by_question, self.by_group
         if group is None or group.units < LEAST_UNITS:
             return one
@@ -44,9 +49,10 @@ class LossDifference:
 
     @property
     def verdict(self) -> Literal["loses", "keeps", "unclear"]:
-        """loses: by more than `LOSS_NATS` on average, and its sign is no chance. keeps: so large a loss is excluded.
+        """Return loses: the mean is above `LOSS_NATS` and its sign is no chance; keeps: so large a loss is excluded; or
+        unclear.
 
-        A loss that is sure and smaller than `LOSS_NATS` keeps; of few questions nothing is known.
+        A certain loss below `LOSS_NATS` counts as keeps. Too few questions are unclear.
         """
         decisive = self.decisive
         if decisive.units < LEAST_UNITS:
@@ -57,7 +63,7 @@ class LossDifference:
 
 
 def loss_between(first: SystemResult, second: SystemResult, questions: Sequence[Question]) -> LossDifference | None:
-    """None: there is no reference that both have read, in the same tokens."""
+    """Return the difference of the losses; None if no reference was read by both in the same number of tokens."""
     known = {one.line: one for one in first.likelihoods}
     pairs = [(known[one.line], one) for one in second.likelihoods if one.line in known]
     pairs = [(before, after) for before, after in pairs if before.tokens == after.tokens]
@@ -71,7 +77,7 @@ def loss_between(first: SystemResult, second: SystemResult, questions: Sequence[
 
 
 def loss_tables(families: Sequence[Family], questions: Sequence[Question]) -> Iterator[ReportTable]:
-    """One, where any loss is known."""
+    """Return one table if any loss is known."""
     word, rows, has_few_groups = html_report.load_words(WORDS), list[tuple[Value, ...]](), False
     for first, *others in families:
         for one in others:
@@ -88,7 +94,9 @@ def loss_tables(families: Sequence[Family], questions: Sequence[Question]) -> It
 
 
 def loss_plots(families: Mapping[str, Family]) -> Iterator[str]:
-    """Loss by size, a line each family, by its name; as many plots as it takes to tell the lines apart."""
+    """Return plots of loss by size with a line for each family (`families`: by name), with as many lines as styles in
+    each.
+    """
     lines = [(name, points) for name, family in families.items() if (points := _by_size(family))]
     for at in range(0, len(lines), len(_STYLES)):
         some = zip(lines[at : at + len(_STYLES)], _STYLES, strict=False)
@@ -97,35 +105,36 @@ def loss_plots(families: Mapping[str, Family]) -> Iterator[str]:
 
 
 def _by_size(family: Family) -> list[tuple[float, float]]:
-    """Gigabytes and nats a token, of the forms that are one file: beside an adapter the base would be another line."""
+    """Return gigabytes and nats a token of the complete files; an unmerged adapter would need a line of its own."""
     merged = [one for one in family if not one.system.adapter]
     return sorted((one.system.size_bytes / 1e9, scores.nll) for one in merged if (scores := one.scores) is not None)
 
 
-NEAR_SHARE = 0.9  # of the best mean: what is below it is not advised for being simple
-LEAST_SHARE = 0.05  # of the most that a measure can be: below it nothing is answered to speak of
-DIVERGENCE_NATS = 0.1  # a token, from the first form: above it the first choice differs in a fifth of places or more
-_EQUAL = 1e-9  # what means of the same numbers may differ by
+NEAR_SHARE = 0.9  # share of the best mean; a simpler system below it is not advised
+LEAST_SHARE = 0.05  # share of a measure's best value; below it no system answers anything useful
+# nats a token from the first file; above it the most likely token differs in a fifth of the places or more
+DIVERGENCE_NATS = 0.1
+_EQUAL = 1e-9  # rounding difference of equal means
 
 
-Recommendation = tuple[list[str], System | None]  # sentences, and the system that the first of them says to use
+Recommendation = tuple[list[str], System | None]  # sentences, and the system that the first of them recommends
 
 
 @dataclass(frozen=True, slots=True)
 class StudyAdvice:
-    """What the report begins with. `system`: the one to use; None: none is advised."""
+    """The beginning of the report. `system`: the recommended one; None: there is none."""
 
     sections: tuple[ReportSection, ...] = ()
     system: System | None = None
 
 
 def advice_sections(study: Study, folder: Path, found: Evaluation) -> tuple[ReportSection, ...]:
-    """Of `of`. Raises AppError for damaged files of a training."""
+    """Return the sections of `advise`. Raises AppError for damaged files of a training."""
     return advise(study, folder, found).sections
 
 
 def advise(study: Study, folder: Path, found: Evaluation) -> StudyAdvice:
-    """Raises AppError for damaged files of a training."""
+    """Return the advice for a study. Raises AppError for damaged files of a training."""
     if study.kind == "scale":
         return StudyAdvice(scale_report.scale_sections(study, folder, found.questions))
     if study.kind == "quantizations":
@@ -140,13 +149,13 @@ def advise(study: Study, folder: Path, found: Evaluation) -> StudyAdvice:
 
 
 def measure_of(found: Evaluation) -> ComparedMeasure:
-    """What decides: the judge's score where it can be believed, else the rules'."""
+    """Return the measure that decides: the judge's score if the judge is trusted, else the rules'."""
     is_judged = found.judge is not None and found.judge.is_trusted
     return MEASURES["judge" if is_judged else "score"]
 
 
 def value_of(found: Evaluation, one: SystemResult, measure: ComparedMeasure) -> float | None:
-    """The mean; None: no answer has a value."""
+    """Return the mean; None if no answer has a value."""
     mean = paired_statistics.mean(one, found.questions.questions, measure)
     return mean.by_question.mean if mean else None
 
@@ -155,7 +164,7 @@ def value_of(found: Evaluation, one: SystemResult, measure: ComparedMeasure) -> 
 
 
 def _of_documents(study: Study, found: Evaluation) -> Recommendation:
-    """By what was added to the base: documents, training, both."""
+    """Compare the base with what was added to it: documents, training, or both."""
     by_id = {one.system.id: one for one in found.systems}
     base, documents, tuned, both, quotes = (_pick(study, by_id, *wanted) for wanted in _WAYS)
     if base is None or documents is None:
@@ -184,10 +193,10 @@ def _pick(
 
 
 def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> Recommendation:
-    """The simplest of those that nothing else is clearly better than: `ways` stand from the simplest on.
+    """Recommend the simplest system that no other clearly beats. `ways`: the systems, simplest first.
 
-    It is advised only where its mean is at least NEAR_SHARE of the best one and within the interval of that: few
-    questions show nothing to be better, also than what answers none of them. Else the best mean is named.
+    Its mean must be at least NEAR_SHARE of the best mean and within that mean's interval, because few questions cannot
+    show that anything is better, not even than a system that answers none. Otherwise the best mean is recommended.
     """
     measure = measure_of(found)
     means = _means(found, measure)
@@ -207,18 +216,18 @@ def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> Recommendation:
 
 
 def _means(found: Evaluation, measure: ComparedMeasure) -> dict[str, ConfidenceInterval]:
-    """By question, of the systems of which enough answers have a value."""
+    """Return the means by question of the systems for which enough answers have a value."""
     means = {one.system.id: paired_statistics.mean(one, found.questions.questions, measure) for one in found.systems}
     return {key: mean.by_question for key, mean in means.items() if mean and mean.by_question.units >= LEAST_UNITS}
 
 
 def _is_low(means: Mapping[str, ConfidenceInterval], measure: ComparedMeasure) -> bool:
-    """Whether nobody answers anything to speak of."""
+    """Return whether no system answers anything useful."""
     return max(one.mean for one in means.values()) < LEAST_SHARE * paired_statistics.best_value(measure)
 
 
 def _cut(found: Evaluation) -> list[str]:
-    """What is to blame where most answers have reached the limit of their length; a judge scores them as they are."""
+    """Return a warning if most answers got 0 for reaching the length limit; a judge scores such answers as they are."""
     scored = [row for one in found.systems for row in one.rows if row.marks.score is not None]
     cut = sum(tables.is_cut(row) and row.marks.score == 0 for row in scored)
     if measure_of(found).name != "score" or cut * 2 <= len(scored):
@@ -227,13 +236,13 @@ def _cut(found: Evaluation) -> list[str]:
 
 
 def _scored(found: Evaluation) -> int:
-    """Of how many questions the answers of a system have a value, at the most."""
+    """Return the number of questions for which a system's answers have a value, of the system with the most."""
     means = [paired_statistics.mean(one, found.questions.questions, measure_of(found)) for one in found.systems]
     return max((mean.by_question.units for mean in means if mean), default=0)
 
 
 def _nothing(found: Evaluation) -> str:
-    """What is missing: questions that can be scored, or enough of them."""
+    """Return what is missing: questions that can be scored, or enough of them."""
     count = _scored(found)
     return phrase(
         "evaluation.advice_few" if 0 < count < LEAST_UNITS else "evaluation.advice_none", count=count, least=LEAST_UNITS
@@ -277,7 +286,7 @@ def _of_quantizations(study: Study, found: Evaluation) -> StudyAdvice:
         families.setdefault(contender.family, []).append(one)
     several = [family for family in families.values() if len(family) > 1]
     advised = [told for family in several if (told := _of_family(found, family)) is not None]
-    if not advised and len(found.systems) > 1:  # nothing was measured, or they are different models
+    if not advised and len(found.systems) > 1:  # nothing was measured, or the models differ
         advised = [_best_of(found)]
     said = _cut(found) + [sentence for sentences, _ in advised for sentence in sentences]
     said += [phrase("evaluation.quant_from_quantized", form=one.source_form) for one in study.made if one.source_form]
@@ -294,8 +303,7 @@ def _family_name(name: str, family: Family) -> str:
 
 
 def _of_family(found: Evaluation, family: Family) -> Recommendation | None:
-    """The smallest that can be said to keep its quality, and what is to be said of others; None: nothing was
-    measured."""
+    """Recommend the smallest file that keeps its quality, and describe the others; None if nothing was measured."""
     first, *others = family
     standings = {one.system.id: _quality_verdict(found, first, one) for one in others}
     if not any(standings.values()):
@@ -312,9 +320,9 @@ def _of_family(found: Evaluation, family: Family) -> Recommendation | None:
 
 
 def _quality_verdict(found: Evaluation, first: SystemResult, one: SystemResult) -> str:
-    """keeps | loses | differs | worse | unclear; "": nothing was measured of both.
+    """Return keeps | loses | differs | worse | unclear; "" if nothing was measured of both.
 
-    Where no loss was measured, what does not score worse is said to keep its score.
+    Without a measured loss, a file that does not score worse keeps its quality.
     """
     loss, compared = _loss(found, first, one), _comparison(found, first, one, measure_of(found))
     has_scores = compared is not None and tables.enough(compared.by_question) is not None
@@ -328,7 +336,7 @@ def _quality_verdict(found: Evaluation, first: SystemResult, one: SystemResult) 
 
 
 def _said(found: Evaluation, first: SystemResult, one: SystemResult, standing: str) -> str:
-    """Nothing of what keeps its quality."""
+    """Return a sentence on a file that does not keep its quality, else ""."""
     name, loss = one.system.name, _loss(found, first, one)
     if standing == "worse":
         return _compared(found, first, one)
@@ -343,13 +351,13 @@ def _said(found: Evaluation, first: SystemResult, one: SystemResult, standing: s
 
 
 def _loss(found: Evaluation, first: SystemResult, one: SystemResult) -> LossDifference | None:
-    """None: of too few questions."""
+    """Return the difference of the losses; None for too few questions."""
     loss = loss_between(first, one, found.questions.questions)
     return loss if loss is not None and tables.enough(loss.by_question) else None
 
 
 def _divergence(one: SystemResult) -> float:
-    """Nats a token; 0 where it was not measured."""
+    """Return nats a token; 0 if it was not measured."""
     return (one.scores.divergence if one.scores else None) or 0.0
 
 

@@ -1,4 +1,4 @@
-"""Every answer of an evaluation with its marks: a row each, and the questions on which two systems differ most."""
+"""List every answer of an evaluation with its scores, one a row, and the questions on which two systems differ most."""
 
 import re
 import statistics
@@ -30,7 +30,7 @@ MOST = 3  # questions of a pair in each direction
 
 @dataclass(frozen=True, slots=True)
 class ScoreChange:
-    """One question by two systems. `before`, `after`: means over the seeds; the rows are of one seed."""
+    """One question answered by two systems. `before`, `after`: means over the seeds; the rows are of one seed."""
 
     question: Question
     before: float
@@ -40,7 +40,7 @@ class ScoreChange:
 
 
 def every_answer(evaluation: Evaluation) -> ValueGrid:
-    """By question, then by system, then by seed."""
+    """Return the answers by question, then system, then seed."""
     word = html_report.load_words(WORDS)
     columns = [GridColumn(word[name]) for name in _COLUMNS]
     columns.append(GridColumn(word["score_mean"], 3))
@@ -56,7 +56,7 @@ def every_answer(evaluation: Evaluation) -> ValueGrid:
 
 
 def by_question(evaluation: Evaluation) -> list[tuple[Question, list[tuple[SystemResult, list[ResultRow]]]]]:
-    """The rows of each question, by system."""
+    """Return the rows of each question by system."""
     found: dict[str, list[tuple[SystemResult, list[ResultRow]]]] = {}
     for result in evaluation.systems:
         by_id: dict[str, list[ResultRow]] = {}
@@ -70,7 +70,9 @@ def by_question(evaluation: Evaluation) -> list[tuple[Question, list[tuple[Syste
 def changes(
     evaluation: Evaluation, result: SystemResult, measure: ComparedMeasure
 ) -> tuple[list[ScoreChange], list[ScoreChange]]:
-    """What `result` answers better than the first system, and what worse: the largest differences first."""
+    """Return the questions that `result` answers better than the first system, and those it answers worse; largest
+    differences first.
+    """
     first = evaluation.systems[0].system.id
     found = []
     for question, answers in by_question(evaluation):
@@ -89,7 +91,7 @@ def mean(rows: list[ResultRow], measure: ComparedMeasure) -> float | None:
 
 
 def reason(judgement: JudgeScore | None) -> str:
-    """What the judge says, or why it gave no score of its own, and what it has not seen."""
+    """Return the judge's reason, or why there is no score, and how much of the answer the judge did not see."""
     if judgement is None:
         return ""
     word = html_report.load_words(WORDS)
@@ -99,7 +101,7 @@ def reason(judgement: JudgeScore | None) -> str:
 
 
 def score_values(row: ResultRow) -> dict[str, Value]:
-    """By the names of their columns; shares in percent, claims in words."""
+    """Return the scores by the names of their columns: shares in percent, flags as "yes" in the language in use."""
     found = row.marks
     return {
         "must_include": _percent(found.must_include),
@@ -115,7 +117,7 @@ def score_values(row: ResultRow) -> dict[str, Value]:
 
 
 def score_labels(row: ResultRow) -> list[str]:
-    """As "name value", those that apply."""
+    """Return the scores that apply as "name value"."""
     word = html_report.load_words(WORDS)
     found = [] if row.marks.score is None else [f"{word['score_mean']} {row.marks.score:.2f}"]
     for name, value in score_values(row).items():
@@ -150,7 +152,7 @@ def _values(rows: list[ResultRow], measure: ComparedMeasure) -> list[tuple[float
 def _change(
     question: Question, before: list[tuple[float, ResultRow]], after: list[tuple[float, ResultRow]]
 ) -> ScoreChange:
-    """Shown are the two answers, of one seed if they can be, between which the difference is largest."""
+    """Show the two answers with the largest difference, of the same seed if possible."""
     means = [statistics.fmean(value for value, _ in values) for values in (before, after)]
     sign = 1 if means[1] > means[0] else -1
     pairs = [(one, other) for one in before for other in after]

@@ -1,13 +1,12 @@
-"""A person's blind comparison of two systems: which answer is better, without knowing whose it is.
+"""A person's blind comparison of two systems: choose the better answer without knowing the systems, and store the
+votes.
 
-Order and sides are drawn from the ids, so that they are the same whenever the study is opened. Which system is A
-changes from question to question, as often the one as the other. How far the person agrees with the judge is Cohen's
-kappa of the two preferences.
-
-`blind.jsonl` in a study's folder: which of two answers a person preferred, each choice on the disk at once.
-
-Lines are only added; what takes a choice back is a line too. The lock is held while a line is added and no longer, so
-that a study whose comparison is open can be moved to the bin. Whoever has not seen the newest line may add none.
+Order and sides are derived from the ids, so that they are the same whenever the study is opened. Each system is A for
+half of the questions. The agreement with the judge is Cohen's kappa of the two preferences.
+`blind.jsonl` in a study's folder stores each vote at once. Lines are only added; a retraction is a line too. The lock
+is held only while a line is added, so that a study with an open comparison can still be moved to the bin. A process
+that has not seen the newest line cannot add one.
+The file is long because votes are only meaningful with the pairing that they were given in.
 """
 
 import contextlib
@@ -44,14 +43,16 @@ FILE, LOCK = "blind.jsonl", "blind.lock"
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The first line."""
+    """The first line of a file."""
 
     version: int = BLIND_FILE_VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class Voted:
-    """`a`, `b`: ids of the systems whose answers stood there. `is_open`: their names had been shown before."""
+    """A vote on a question. `a`, `b`: ids of the systems shown as A and B. `is_open`: their names were already
+    revealed.
+    """
 
     question: str  # id
     vote: Vote
@@ -63,7 +64,7 @@ class Voted:
 
 @dataclass(frozen=True, slots=True)
 class Retracted:
-    """The vote on this question, of these two systems, is taken back."""
+    """The retraction of a vote on this question for these two systems."""
 
     question: str
     a: str
@@ -73,7 +74,7 @@ class Retracted:
 
 @dataclass(frozen=True, slots=True)
 class Revealed:
-    """The names of these two systems were shown."""
+    """The names of these two systems were revealed."""
 
     a: str
     b: str
@@ -85,7 +86,7 @@ _KINDS = {kind.__name__: kind for kind in (Begun, Voted, Retracted, Revealed)}
 
 
 class BlindFile:
-    """All comparisons of a study, of whichever two systems; which of the two is named first makes no difference."""
+    """The votes of a study for every pair of systems; the order of the two in a pair does not matter."""
 
     def __init__(self, folder: Path) -> None:
         """Raises AppError("blind_damaged")."""
@@ -95,24 +96,24 @@ class BlindFile:
         try:
             raw = strict_json.read_bytes(self.path) if self.path.exists() else b""
             self._seen_bytes = len(raw)
-            self._whole_bytes = raw.rfind(b"\n") + 1  # half a line, from when the power went, is dropped
+            self._whole_bytes = raw.rfind(b"\n") + 1  # half a line from a power failure is dropped
             for entry in _read_events(raw[: self._whole_bytes]):
                 self._note(entry)
         except (OSError, ValueError, TypeError) as error:
             raise AppError("blind_damaged", path=str(self.path), reason=str(error)[:200]) from error
 
     def votes(self, one: str, other: str) -> tuple[Voted, ...]:
-        """Of two systems, those that stand; the newest is the last."""
+        """Return the votes on two systems that were not retracted, newest last."""
         return tuple(self._votes.get(frozenset((one, other)), {}).values())
 
     def is_revealed(self, one: str, other: str) -> bool:
         return frozenset((one, other)) in self._revealed
 
     def add(self, *entries: BlindEvent) -> None:
-        """On the disk when it returns; all of them, or none.
+        """Add lines, all of them or none; they are on the disk when this returns.
 
-        Raises AppError: "blind_busy" and "blind_changed" where somebody else adds or has added something (it is to be
-        read anew), "blind_unwritable" | "drive_space" | "drive_file_limit".
+        Raises AppError: "blind_busy" or "blind_changed" if another process adds or has added lines (the file must be
+        read again), "blind_unwritable" | "drive_space" | "drive_file_limit".
         """
         head = () if self._whole_bytes else (Begun(),)
         raw = b"".join(map(json_lines.encode_line, (*head, *entries)))
@@ -161,7 +162,7 @@ class BlindFile:
             raise self._failure(error) from error
 
     def _write(self, file: FileIO, raw: bytes) -> None:
-        """Behind the last whole line. Raises OSError, and leaves no half line then."""
+        """Write after the last complete line. Raises OSError, and leaves no partial line then."""
         file.truncate(self._whole_bytes)
         self._seen_bytes = self._whole_bytes
         file.seek(self._whole_bytes)
@@ -180,7 +181,7 @@ class BlindFile:
 
 
 def _read_events(raw: bytes) -> Iterator[BlindEvent]:
-    """Raises ValueError for what this version cannot have written."""
+    """Raises ValueError for lines that this version cannot have written."""
     for number, line in enumerate(raw.splitlines()):
         data = strict_json.loads(line)
         if not isinstance(data, dict):
@@ -200,13 +201,13 @@ def _checked_event(entry: BlindEvent, number: int) -> BlindEvent:
     return entry
 
 
-LEAST_ANSWERS = 30  # of which both a person and the judge said something, before kappa is shown
+LEAST_ANSWERS = 30  # least number of answers with a vote and a judge's preference for showing kappa
 Verdict = Literal["few", "unclear", "first", "second"]
 
 
 @dataclass(frozen=True, slots=True)
 class BlindPair:
-    """Two answers to a question; `a_system`, `b_system`: ids of whose they are."""
+    """Two answers to a question; `a_system`, `b_system`: ids of their systems."""
 
     question: Question
     a: str
@@ -217,10 +218,11 @@ class BlindPair:
 
 @dataclass(frozen=True, slots=True)
 class BlindPairing:
-    """Two systems in the order of the evaluation, and what they answered with the first seed.
+    """Two systems in the order of the evaluation, with their answers of the first seed.
 
-    `equal`: questions left out because both answers are the same. `judged`: by the question's id, what the judge
-    prefers: 1 the second system, -1 the first, 0 neither. `basis`: of that, its judgement of pairs, or its scores.
+    `equal`: number of questions left out because both answers are the same. `judged`: the judge's preference by
+    question id: 1 the second system, -1 the first, 0 neither. `basis`: whether the preference comes from judged pairs
+    or from scores.
     """
 
     first: System
@@ -228,13 +230,16 @@ class BlindPairing:
     pairs: tuple[BlindPair, ...]
     equal: int
     judged: Mapping[str, float]
-    basis: Literal["", "pairs", "scores"]  # "": nobody judged
+    basis: Literal["", "pairs", "scores"]  # "": there was no judge
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeAgreement:
-    """`n`: blind votes on which the judge too has a preference, `same`: of them those with the same one. `most`: what
-    `n` can become. `kappa`: quadratic weights; None: not enough, or not defined (both always preferred the same one).
+    """The agreement of a person with the judge. `n`: blind votes on which the judge has a preference; `same`: those
+    that agree.
+
+    `most`: what `n` can become. `kappa`: with quadratic weights; None: too few, or undefined (both always preferred the
+    same system).
     """
 
     n: int
@@ -245,15 +250,18 @@ class JudgeAgreement:
 
     @property
     def wanting(self) -> int:
-        """How many are missing until kappa is shown."""
+        """Return how many votes are missing until kappa is shown."""
         return max(0, LEAST_ANSWERS - self.n)
 
 
 @dataclass(frozen=True, slots=True)
 class BlindOutcome:
-    """`difference`: mean over the questions of 1 (second preferred), -1 (first), 0 (neither); the interval that
-    decides. `when_open`: votes that were given when the names were known. They are among the counts, but not in
-    `decided` (blind votes for one of both), `difference`, `verdict` and `agreement`."""
+    """The result of a blind comparison. `difference`: mean over the questions of 1 (second preferred), -1 (first) and 0
+    (neither), with the interval that decides.
+
+    `when_open`: votes given after the names were revealed. They are among the counts, but not in `decided` (blind votes
+    for one of both), `difference`, `verdict` and `agreement`.
+    """
 
     first: System
     second: System
@@ -270,7 +278,7 @@ class BlindOutcome:
 
 
 def suggested_systems(found: Evaluation) -> tuple[str, str] | None:
-    """Ids of the first system and the best of the others; None where there are no two."""
+    """Return the ids of the first system and the best of the others; None if there are fewer than two."""
     if len(found.systems) < 2:
         return None
     measure = advice.measure_of(found)
@@ -280,7 +288,7 @@ def suggested_systems(found: Evaluation) -> tuple[str, str] | None:
 
 
 def blind_pairing(found: Evaluation, one: str, other: str) -> BlindPairing:
-    """`one`, `other`: ids of systems, in either order."""
+    """Pair the answers of two systems. `one`, `other`: their ids, in either order."""
     first, second = (result for result in found.systems if result.system.id in (one, other))
     before, after = _first_rows(found, first), _first_rows(found, second)
     both = [question for question in found.questions.questions if question.id in before and question.id in after]
@@ -306,20 +314,20 @@ class BlindComparison:
 
     @property
     def votes(self) -> tuple[Voted, ...]:
-        """Those that stand; the newest is the last. Those on questions that are not compared any more do not count."""
+        """Return the votes that were not retracted, newest last; without questions that the pairing no longer has."""
         known = set(self._ids)
         kept = self._kept.votes(self.pairing.first.id, self.pairing.second.id)
         return tuple(one for one in kept if one.question in known)
 
     @property
     def current(self) -> BlindPair | None:
-        """The next one to be decided."""
+        """Return the next pair to decide."""
         done = {one.question for one in self.votes}
         return next((pair for pair in self.pairing.pairs if pair.question.id not in done), None)
 
     @property
     def is_revealed(self) -> bool:
-        """Whether the names may be shown: somebody has seen them, or everything is decided."""
+        """Return whether the names may be shown: they were revealed, or every pair is decided."""
         return self._is_told or (bool(self._ids) and self.current is None)
 
     @property
@@ -327,7 +335,7 @@ class BlindComparison:
         return agreement_of(self.pairing, self.votes, is_revealed=self.is_revealed)
 
     def vote(self, vote: Vote) -> None:
-        """On the current pair. With the last one the names are shown. Raises AppError as `BlindFile.add`."""
+        """Vote on the current pair; the last vote reveals the names. Raises AppError as `BlindFile.add`."""
         pair = self.current
         if pair is None:
             return
@@ -336,7 +344,7 @@ class BlindComparison:
         self._kept.add(voted, *([self._told] if is_last and not self._is_told else []))
 
     def undo(self) -> None:
-        """Takes the newest vote back; its pair is the current one then. Raises AppError as `BlindFile.add`."""
+        """Retract the newest vote, so that its pair is the current one again. Raises AppError as `BlindFile.add`."""
         if self.votes:
             last = self.votes[-1]
             self._kept.add(Retracted(last.question, last.a, last.b))
@@ -356,7 +364,7 @@ class BlindComparison:
 
 
 def blind_outcome(pairing: BlindPairing, votes: Sequence[Voted]) -> BlindOutcome:
-    """With the names. Takes a moment for hundreds of votes: the interval is drawn 10,000 times."""
+    """Return the result. Takes a moment for hundreds of votes, because the interval is drawn 10,000 times."""
     gains = [_gain(one, pairing.second.id) for one in votes]
     kinds = [one.vote for one in votes]
     compared = paired_statistics.compare_votes(
@@ -379,7 +387,7 @@ def blind_outcome(pairing: BlindPairing, votes: Sequence[Voted]) -> BlindOutcome
 
 
 def agreement_of(pairing: BlindPairing, votes: Sequence[Voted], *, is_revealed: bool = False) -> JudgeAgreement:
-    """`is_revealed`: no vote can be blind any more."""
+    """Return the agreement. `is_revealed`: no further vote can be blind."""
     gains = _gains(pairing, votes)
     both = [(gain, pairing.judged[id]) for id, gain in gains.items() if id in pairing.judged]
     most = len(both) if is_revealed else sum(pair.question.id in pairing.judged for pair in pairing.pairs)
@@ -392,7 +400,7 @@ def agreement_of(pairing: BlindPairing, votes: Sequence[Voted], *, is_revealed: 
 
 
 def _mean(one: SystemResult, measure: ComparedMeasure) -> float:
-    """Without the interval, which takes its time; 0 where nothing has a value."""
+    """Return the mean without its interval, which would take long; 0 if no answer has a value."""
     values = [value for row in one.rows if (value := measure.of(row)) is not None]
     return statistics.fmean(values) if values else 0.0
 
@@ -418,7 +426,7 @@ def _pair(
 
 
 def _drawn(*parts: str) -> str:
-    """A number that looks drawn by chance; the same for the same parts, in every version of Python."""
+    """Return a pseudo-random text that is the same for the same parts in every version of Python."""
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
@@ -441,7 +449,7 @@ def _judged(
 
 
 def _gains(pairing: BlindPairing, votes: Sequence[Voted]) -> dict[str, float]:
-    """Of blind votes, by the question's id: 1 the second system is preferred, -1 the first."""
+    """Return the blind votes by question id: 1 for the second system, -1 for the first, 0 for neither."""
     return {one.question: _gain(one, pairing.second.id) for one in votes if not one.is_open}
 
 

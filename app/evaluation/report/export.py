@@ -1,6 +1,6 @@
-"""An evaluation as a file to pass on: a workbook, one table, or the report; the name says which.
+"""Export an evaluation as a workbook, one table or the report; the file's suffix decides.
 
-Blind comparisons as sheets of a workbook: each vote with the names behind A and B, and what the votes come to.
+Blind comparisons become two sheets of a workbook: each vote with the systems behind A and B, and the results.
 """
 
 import itertools
@@ -22,24 +22,24 @@ from app.evaluation.report.blind import BlindComparison, BlindFile, BlindOutcome
 from app.evaluation.report.grids import WORDS, GridColumn, ValueGrid
 
 SUFFIXES = (".xlsx", ".csv", ".html")
-_WIDTH, _NAME_WIDTH, _TEXT_WIDTH = 14, 28, 60  # of columns, in characters
-_TEXT_LENGTH = 40  # of what needs a wide column
+_WIDTH, _NAME_WIDTH, _TEXT_WIDTH = 14, 28, 60  # widths of columns, in characters
+_TEXT_LENGTH = 40  # a longer text needs a wide column
 _FACT_WIDTHS = (28, 90)
-_NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d{0,14}|[1-9]\d{0,2}(?:,\d{3})+)(?:\.\d+)?")  # 007 is none
+_NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d{0,14}|[1-9]\d{0,2}(?:,\d{3})+)(?:\.\d+)?")  # 007 is no number
 
 
 def check_target(out: Path) -> None:
-    """Raises AppError("evaluation_out_format" | "export_folder_gone" | "export_exists")."""
+    """Check the path. Raises AppError("evaluation_out_format" | "export_folder_gone" | "export_exists")."""
     check_new_target(out, SUFFIXES, "evaluation_out_format")
 
 
 def save(
     evaluation: Evaluation, sections: Sequence[ReportSection], out: Path, folder: Path | None = None, *, permit: Permit
 ) -> None:
-    """In the language in use, with the label that the permit found: what was asked may say more than the questions.
+    """Write the file in the language in use, with the permit's label if it is higher than that of the questions.
 
-    `folder`: of the study, whose blind comparisons become sheets; None: of several.
-    Raises AppError as `check_target` and `Permit.whole_file`.
+    `folder`: of the study, whose blind comparisons become sheets; None: of several studies. Raises AppError as
+    `check_target` and `Permit.open_atomically`.
     """
     check_target(out)
     label = highest_label((evaluation.questions.label, permit.label))
@@ -56,7 +56,7 @@ def save(
 
 
 def _one_table(evaluation: Evaluation, sections: Sequence[ReportSection]) -> tuple[list[str], list[list[object]]]:
-    """Of the systems; where there are none, as of a judge or of trainings alone, the first table with rows."""
+    """Return the table of the systems; without systems (a judge or trainings only), the first table with rows."""
     found = [table for section in sections for table in section.tables if table.rows]
     return grids.cells(tables.summary(evaluation)) if evaluation.systems or not found else _cells(found[0])
 
@@ -83,7 +83,7 @@ def _write_book(evaluation: Evaluation, sections: Sequence[ReportSection], file:
 
 
 def _differences(evaluation: Evaluation) -> ValueGrid:
-    """Of all measures, each said in words, too."""
+    """Return the differences by every measure, with a sentence for each."""
     found = [pair for measure in tables.measures(evaluation) for pair in tables.pairs(evaluation, measure)]
     if not found:
         return ValueGrid((), ())
@@ -100,7 +100,7 @@ def _cells(table: ReportTable) -> tuple[list[str], list[list[object]]]:
 
 
 def _value(cell: str) -> object:
-    """A number where it is shown as one; what is not known is empty."""
+    """Return a number for text that shows one, and None for an unknown value."""
     if _NUMBER.fullmatch(cell):
         plain = cell.replace(",", "")
         return float(plain) if "." in plain else int(plain)
@@ -108,7 +108,7 @@ def _value(cell: str) -> object:
 
 
 def _widths(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[int]:
-    """By what stands in a column: numbers, names, or texts."""
+    """Choose a width by the content of each column: numbers, names or long texts."""
     found = []
     for at in range(len(head)):
         texts = [len(cell) for row in rows if isinstance(cell := row[at], str)]
@@ -125,13 +125,14 @@ _SUM_COLUMNS = (
 
 
 def blind_sections(found: Evaluation, folder: Path) -> tuple[ReportSection, ...]:
-    """None where nobody has voted. `folder`: of the study. Takes a moment, as `blind.outcome` does.
+    """Return the sections of blind comparisons; none if nobody voted. Takes a moment, as `blind.blind_outcome` does.
 
-    Of two systems whose names are still hidden nothing is told but that: whoever goes on must not know them.
+    `folder`: of the study. Comparisons whose names are still hidden are only counted as hidden, because the person who
+    continues must not learn the systems.
     """
     try:
         compared = list(_blind_comparisons(found, BlindFile(folder)))
-    except AppError as error:  # the rest of the workbook is as good as before
+    except AppError as error:  # the rest of the workbook does not depend on it
         return (
             ReportSection(
                 phrase("evaluation.blind_sheet"), tables=(_blind_table(_VOTE_COLUMNS, (), str(describe_error(error))),)
@@ -166,7 +167,7 @@ def _blind_table(columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...], no
 
 
 def _vote_rows(one: BlindComparison) -> Iterator[tuple[str, ...]]:
-    """In the order in which they were given."""
+    """Return the votes in the order in which they were given."""
     names = {system.id: system.name for system in (one.pairing.first, one.pairing.second)}
     texts = {pair.question.id: pair.question.text for pair in one.pairing.pairs}
     for voted in one.votes:

@@ -1,4 +1,4 @@
-"""Tables of values with their types, from which come what is shown and what a spreadsheet holds."""
+"""Hold tables of typed values, from which both the shown text and a spreadsheet's cells are made."""
 
 import math
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from app.base.bootstrap import ConfidenceInterval
 from app.evaluation.records import ReportTable
 
 NONE = "-"
-WORDS = "evaluation.toml"  # of `resources/report`
-_MORE_DIGITS = 2  # than are shown, in a spreadsheet
+WORDS = "evaluation.toml"  # in `resources/report`
+_MORE_DIGITS = 2  # digits in a spreadsheet beyond those shown
 
 
 @dataclass(frozen=True, slots=True)
 class ShareValue:
-    """`count` of `total`. Shown as both, because a share of few is not known to the percent."""
+    """`count` of `total`. Both are shown, because a share of a small number would look too exact in percent."""
 
     count: int
     total: int
@@ -26,7 +26,7 @@ Value = str | int | float | ConfidenceInterval | ShareValue | None
 
 @dataclass(frozen=True, slots=True)
 class GridColumn:
-    """`name`: with the unit. `digits`: behind the point, of what is shown. `is_signed`: of differences."""
+    """`name`: with the unit. `digits`: shown after the decimal point. `is_signed`: for differences."""
 
     name: str
     digits: int = 0
@@ -48,7 +48,7 @@ def shown(grid: ValueGrid) -> ReportTable:
 
 
 def text_of(value: Value, column: GridColumn) -> str:
-    """What is not known, or is no finite number, is "-"."""
+    """Return a value as shown; "-" if it is unknown or not finite."""
     if isinstance(value, ConfidenceInterval):
         low, high = (_number(end, column) for end in (value.low, value.high))
         return html_report.load_words(WORDS)["range"].format(low=low, high=high)
@@ -62,9 +62,9 @@ def text_of(value: Value, column: GridColumn) -> str:
 
 
 def cells(grid: ValueGrid) -> tuple[list[str], list[list[object]]]:
-    """Head and rows of a spreadsheet, in which an interval and a share take two columns each.
+    """Return head and rows for a spreadsheet, where an interval and a share take two columns each.
 
-    A share must not be one: a spreadsheet reads 3/4 as a day.
+    A share must not be one cell, because a spreadsheet reads 3/4 as a date.
     """
     word = html_report.load_words(WORDS)
     parts = [_parts([row[at] for row in grid.rows]) for at in range(len(grid.columns))]
@@ -85,14 +85,14 @@ def cells(grid: ValueGrid) -> tuple[list[str], list[list[object]]]:
 
 
 def without_empty(grid: ValueGrid, kept: int = 1) -> ValueGrid:
-    """Without the columns, behind the first `kept`, of which no row knows anything."""
+    """Return the grid without columns in which no row has a value; the first `kept` columns stay."""
     places = [at for at in range(len(grid.columns)) if at < kept or any(row[at] not in (None, "") for row in grid.rows)]
     rows = tuple(tuple(row[at] for at in places) for row in grid.rows)
     return ValueGrid(tuple(grid.columns[at] for at in places), rows, grid.notes)
 
 
 def only(grid: ValueGrid, names: Sequence[str]) -> ValueGrid:
-    """The columns of these names that it has, in this order."""
+    """Return the columns of these names, as far as the grid has them, in this order."""
     known = [column.name for column in grid.columns]
     places = [known.index(name) for name in names if name in known]
     rows = tuple(tuple(row[at] for at in places) for row in grid.rows)
@@ -100,7 +100,9 @@ def only(grid: ValueGrid, names: Sequence[str]) -> ValueGrid:
 
 
 def beside(first: ValueGrid, *others: ValueGrid) -> ValueGrid:
-    """Grids of the same rows as one; of the others without the first column, which names the row, and what is twice."""
+    """Join grids of the same rows; later grids lose their first column, which names the row, and columns that are there
+    already.
+    """
     columns, rows = list(first.columns), [list(row) for row in first.rows]
     for grid in others:
         for at, column in enumerate(grid.columns):
@@ -113,7 +115,7 @@ def beside(first: ValueGrid, *others: ValueGrid) -> ValueGrid:
 
 
 def once(grid: ValueGrid, columns: int) -> ValueGrid:
-    """For people: where the first `columns` are as in the row above, they are left empty."""
+    """For display: leave the first `columns` of a row empty if they are equal to the row above."""
     above = [None, *grid.rows]
     rows = (
         ("",) * columns + row[columns:] if before is not None and before[:columns] == row[:columns] else row

@@ -1,9 +1,7 @@
-"""`report.html` of an evaluation: one file that opens anywhere, without a network, a script or a second file.
+"""Write `report.html` of an evaluation: one file that opens anywhere, without network, scripts or other files.
 
-The sections that a kind of study has of its own stand first; then what all have. All text is escaped but the plots of
-`app.base.plots`, whose names are escaped there.
-
-How an evaluation came about, as pairs of a name and a value: for the report and for a sheet.
+The sections of the study's kind come first, then those that all kinds have. All text is escaped except the plots of
+`app.base.plots`, which escapes the names in them. The facts (pairs of name and value) are also used for a sheet.
 """
 
 import re
@@ -42,7 +40,7 @@ _NUMBER = re.compile(r"[+-]?\d[\d,.]*(?:\s?%|/\d[\d,]*)?(?:(?:〜| to )[+-]?\d[\
 
 
 def write(evaluation: Evaluation, sections: Sequence[ReportSection], folder: Path) -> Path:
-    """Makes the report anew, in the language in use. Raises AppError("evaluation_unwritable" | "drive_space")."""
+    """Write the report in the language in use. Raises AppError("evaluation_unwritable" | "drive_space")."""
     path = folder / REPORT
     try:
         write_atomically(path, content(evaluation, sections))
@@ -80,7 +78,7 @@ def render(evaluation: Evaluation, sections: Sequence[ReportSection] = ()) -> st
 
 
 def _banner(evaluation: Evaluation, measured: Sequence[ComparedMeasure]) -> tuple[str, bool]:
-    """What is said of the judge and of what systems are compared by, and whether it is a warning."""
+    """Return the text on the judge and the compared measure, and whether it is a warning."""
     word, judge = html_report.load_words(WORDS), evaluation.judge
     by = word[f"banner_by_{measured[0].name}"] if measured else ""
     if judge is None:
@@ -96,7 +94,7 @@ def _note(key: str, evaluation: Evaluation, measured: Sequence[ComparedMeasure])
 
 
 def _first_name(evaluation: Evaluation) -> str:
-    """Of the system that the others are compared with; a study of a judge or of trainings alone has none."""
+    """Return the name of the system that others are compared with; a study of a judge or of trainings has none."""
     return evaluation.systems[0].system.name if evaluation.systems else ""
 
 
@@ -151,7 +149,7 @@ def _share_plot(evaluation: Evaluation) -> str:
 
 
 def _differences(evaluation: Evaluation, measure: ComparedMeasure) -> ReportSection | None:
-    """None where there is nothing to compare."""
+    """Return the section of differences; None if there is nothing to compare."""
     found = tables.pairs(evaluation, measure)
     if not found:
         return None
@@ -171,7 +169,7 @@ def _differences(evaluation: Evaluation, measure: ComparedMeasure) -> ReportSect
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """`is_number`: of each column, whether all that stands in it is numbers."""
+    """`is_number`: for each column whether all its cells are numbers."""
 
     head: tuple[str, ...]
     rows: list[tuple[str, ...]]
@@ -188,7 +186,7 @@ class _Section:
 
 
 def _drawn(section: ReportSection) -> _Section:
-    drawn = [Markup(plot) for plot in section.plots if plot]  # noqa: S704  what people wrote in it is escaped
+    drawn = [Markup(plot) for plot in section.plots if plot]  # noqa: S704  names in plots are escaped already
     return _Section(section.title, section.sentences, drawn, [_table(one) for one in section.tables])
 
 
@@ -207,7 +205,7 @@ def _is_numbers(cells: Sequence[str]) -> bool:
 @dataclass(frozen=True, slots=True)
 class _Answer:
     system: str
-    detail: str  # seed, seconds and, where it is no plain answer, what became of it
+    detail: str  # seed, seconds and, if it is no plain answer, its verdict
     text: str
     score: str  # the judge's
     reason: str
@@ -224,7 +222,7 @@ class _Question:
 
 
 def _pairs(evaluation: Evaluation, measure: ComparedMeasure) -> list[tuple[str, str, list[ScoreChange]]]:
-    """A heading, the name of the second system, and the questions."""
+    """Return for each group a heading, the name of the second system, and the questions."""
     word, found = html_report.load_words(WORDS), []
     for result in evaluation.systems[1:]:
         name, changes = result.system.name, answer_table.changes(evaluation, result, measure)
@@ -270,7 +268,7 @@ def _place(gold: Gold) -> str:
 
 
 def evaluation_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
-    """All of them, in the language in use."""
+    """Return all facts of an evaluation in the language in use."""
     word = html_report.load_words(WORDS)
     found = [
         (word["fact_name"], evaluation.name),
@@ -286,7 +284,7 @@ def evaluation_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
 
 
 def question_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
-    """What was asked, and who judged."""
+    """Return the facts about the questions and the judge."""
     word, questions, judge = html_report.load_words(WORDS), evaluation.questions, evaluation.judge
     named = word["set_version"].format(name=questions.name, version=questions.version)
     found = [
@@ -323,7 +321,7 @@ def _trust_facts(judge: Judge) -> list[tuple[str, str]]:
 
 
 def _system_text(system: System) -> str:
-    """Names of files, not where they are: whoever reads the report has them elsewhere."""
+    """Describe a system. Files are named without their folders, which differ on the reader's machine."""
     word = html_report.load_words(WORDS)
     is_named = system.quantization in system.model_name
     model = system.model_name if is_named else f"{system.model_name} {system.quantization}"

@@ -1,6 +1,6 @@
-"""What the window draws out of an evaluation, as frozen values; `app.evaluation.report.result_view_model` makes them.
+"""The data that the window shows of an evaluation, as frozen values; `result_view_model` makes them.
 
-Nothing here loads numpy: the window imports it when it starts.
+Nothing here imports numpy, because the window imports this module when it starts.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class SystemViewData:
-    """`mean`, `span`: of what systems are compared by; None: nothing has a value, or too little for an interval.
+    """A system as the window shows it.
 
-    `perfect`, `citation`: shares, 0 to 1. `abstained`: of how many answers to questions that the documents do not
-    answer. `counts`: of answers by their score, from the lowest; () where none has one.
+    `mean`, `span`: by the compared measure; None: no value, or too few for an interval. `perfect`, `citation`: shares,
+    0 to 1. `abstained`: how many of the answers to unanswerable questions abstained. `counts`: number of answers by
+    score, lowest first; () if none has a score.
     """
 
     system: System
@@ -36,13 +37,14 @@ class SystemViewData:
     perfect: float | None = None
     citation: float | None = None
     abstained: tuple[int, int] | None = None
-    seconds: float | None = None  # a question
+    seconds: float | None = None  # for each question
     counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SystemDifference:
-    """`second` minus `first`, names of systems. `span`: what decides; None: of too few questions.
+    """The difference `second` minus `first` (names of systems). `span`: the interval that decides; None: too few
+    questions.
 
     `verdict`: on the second: better | worse | unclear | few.
     """
@@ -57,7 +59,7 @@ class SystemDifference:
 
 @dataclass(frozen=True, slots=True)
 class AnswerViewData:
-    """`system`: its number, from 0. `detail`: seed, seconds, and what became of it where it is no plain answer."""
+    """An answer. `system`: its index, from 0. `detail`: seed, seconds, and the verdict if it is no plain answer."""
 
     system: int
     text: str
@@ -69,7 +71,7 @@ class AnswerViewData:
 
 @dataclass(frozen=True, slots=True)
 class QuestionViewData:
-    """`means`: of each system, by what systems are compared by. `spread`: between the best and the worst of them."""
+    """A question. `means`: of each system by the compared measure. `spread`: between the best and the worst of them."""
 
     question: Question
     means: tuple[float | None, ...]
@@ -79,18 +81,19 @@ class QuestionViewData:
 
 @dataclass(frozen=True, slots=True)
 class ResultViewData:
-    """`measure`: judge | score; "": nothing has a value. `doubt`: why the judge is not to be believed; "": it is.
+    """All data of the result view. `measure`: judge | score; "": no answer has a value. `doubt`: why the judge is not
+    trusted; "": it is.
 
-    `advice`: its first sentence is the verdict. `advised`: the system that it names; None: none.
-    `has_judged_counts`: SystemShown.counts are of the judge's scores 0 to 3; else of the rules' in four steps.
+    `advice`: its first sentence is the verdict. `advised`: the recommended system; None: none. `has_judged_counts`:
+    SystemViewData.counts are of the judge's scores 0 to 3, otherwise of the rules' in four steps.
     """
 
-    kind: str  # of study.KINDS
+    kind: str  # one of studies.KINDS
     measure: str
     most: float  # the best value of the measure
-    digits: int  # of its means
+    digits: int  # of the measure's means
     resamples: int
-    least_units: int  # questions, for an interval
+    least_units: int  # least number of questions for an interval
     advice: tuple[str, ...]
     advised: System | None
     doubt: str
@@ -104,20 +107,21 @@ class ResultViewData:
 
 
 def model_of_system(system: System, models: Sequence[LocalModel]) -> LocalModel | None:
-    """The model of the list that answers as this system did, documents aside; None: there is none.
+    """Return the model of the list that answers as this system did, apart from documents; None if there is none.
 
-    Where documents are quoted the model writes nothing, so that its adapter does not matter.
+    If documents are quoted the model writes nothing, so that its adapter does not matter.
     """
     of_file = sorted((model for model in models if _has_file(model, system)), key=lambda model: bool(model.adapter))
     return next((model for model in of_file if system.is_quoted or _has_adapter(model, system)), None)
 
 
 def use_obstacle(system: System, models: Sequence[LocalModel]) -> AppError | None:
-    """Why no model of the list answers as this system did; None: one does.
+    """Return why no model of the list answers as this system did; None if one does.
 
-    system_not_listed | system_without_adapter (the program never leaves out the one of the card) |
-    system_adapter_not_listed (the model is there, but not together with this adapter at this strength) |
-    system_quoted_instead (it was asked of documents, where the program quotes for a model that small).
+    * system_not_listed
+    * system_without_adapter: the program always uses the adapter of the card
+    * system_adapter_not_listed: the model is listed, but not with this adapter at this strength
+    * system_quoted_instead: the system answered from documents, where the program only quotes for a model this small
     """
     row = model_of_system(system, models)
     base = next((model for model in models if _has_file(model, system) and not model.adapter), None)
@@ -138,7 +142,7 @@ def _has_file(model: LocalModel, system: System) -> bool:
 
 
 def _has_adapter(model: LocalModel, system: System) -> bool:
-    """Also with the adapter of its card, with which the program answers where the model has none of its own."""
+    """Compare adapters; a model without its own answers with the adapter of its card."""
     if model.adapter and model.tuned is not None:
         path, sha256, strength = model.adapter, model.tuned.adapter_sha256, model.tuned.strength
     else:

@@ -1,4 +1,4 @@
-"""From an evaluation to what the window draws of it. Takes up to seconds: every interval is drawn anew."""
+"""Build what the window shows of an evaluation. Takes up to seconds, because every interval is drawn again."""
 
 import dataclasses
 import secrets
@@ -28,14 +28,17 @@ from app.evaluation.report.result_view_data import (
 from app.evaluation.study.studies import Study
 
 _EQUAL = 1e-9
-_STEPS = (0.5, 1.0)  # of the rules' score: 0, below the first, below the second, full
+_STEPS = (0.5, 1.0)  # steps of the rules' score: 0, below the first, below the second, full
 
 
 def build_result_view(
     study: Study, folder: Path, found: Evaluation, sections: Sequence[ReportSection]
 ) -> ResultViewData:
-    """`sections`: of results.json. Advice is said anew in the language in use, but that on the amount of data, which
-    would read every training again."""
+    """Build the view. `sections`: of results.json.
+
+    The advice is written again in the language in use, except that on the amount of data, for which every training
+    would have to be read again.
+    """
     found = _with_quotes(study, found)
     measured = tables.measures(found)
     measure = measured[0] if measured else None
@@ -67,7 +70,7 @@ def build_result_view(
 def save_result(
     found: Evaluation, sections: Sequence[ReportSection], out: Path, folder: Path | None = None, *, permit: Permit
 ) -> None:
-    """As `export.save`, in the place of a file that the user has agreed to replace."""
+    """Export as `export.save`, but replace a file that the user has agreed to replace."""
     beside = out.with_name(f".kotae-{secrets.token_hex(8)}{out.suffix}")
     export.save(found, sections, beside, folder, permit=permit)
     try:
@@ -83,14 +86,14 @@ def save_result(
 def _first_said(
     study: Study, sections: Sequence[ReportSection]
 ) -> tuple[ReportSection | None, Sequence[ReportSection]]:
-    """What a study of trainings or of a judge begins with is its verdict; of others there is none."""
+    """Return the first section as the verdict for a study of trainings or of a judge; other kinds have none."""
     if study.kind in ("scale", "judge") and sections:
         return sections[0], sections[1:]
     return None, sections
 
 
 def _without_advice(head: ReportSection | None, rest: Sequence[ReportSection], study: Study) -> Iterable[ReportSection]:
-    """The plots and tables that belong to the advice stand for themselves, below a title that says what they are."""
+    """Return the sections, where plots and tables of the advice become a section with a title that names them."""
     if head is not None and (any(head.plots) or any(table.rows for table in head.tables)):
         is_advice = study.kind == "quantizations"
         title = html_report.load_words(WORDS)["section_models"] if is_advice else head.title
@@ -111,7 +114,7 @@ def _doubt(found: Evaluation, measured: Sequence[ComparedMeasure]) -> str:
 
 
 def _with_quotes(study: Study, found: Evaluation) -> Evaluation:
-    """Studies that were made before systems told it themselves: four ways, and quotes where the model is too small."""
+    """Mark the quoting system in studies that are older than `System.is_quoted`."""
     if study.kind != "documents":
         return found
     quoted = {one.system.id for one in study.contenders if one.scope and one.may_quote}
@@ -168,8 +171,7 @@ def _categories(found: Evaluation) -> ReportTable | None:
 def _differences(
     study: Study, found: Evaluation, measure: ComparedMeasure
 ) -> tuple[tuple[SystemDifference, ...], tuple[str, ...]]:
-    """Every other system against the first; where documents are compared with training, also what training adds to
-    documents."""
+    """Compare every other system with the first; for documents and training also what training adds to documents."""
     if not found.systems:
         return (), ()
     first, *others = found.systems
@@ -186,7 +188,7 @@ def _differences(
 
 
 def _with_documents(study: Study, found: Evaluation) -> list[tuple[SystemResult, SystemResult]]:
-    """The base with documents and the tuned model with documents, where neither is the first."""
+    """Return the base and the tuned model, both with documents, if neither is the first system."""
     if study.kind != "documents":
         return []
     ids = {study.is_tuned(one): one.system.id for one in reversed(study.contenders) if one.scope and not one.may_quote}

@@ -1,8 +1,7 @@
-"""From a study's folder to what it has measured: answers marked, judgements put beside them, likelihoods read.
+"""Read what a study has measured from its folder: score the answers by rules, add the judge's scores, read likelihoods.
 
-Two answers side by side: which one a judge prefers, asked in both orders, of the first system and each other one.
-
-A judge tends to prefer what stands first (Zheng et al. 2023, section 3.4): what it prefers in one order only is a tie.
+Pairs of answers, of the first system and each other one, are judged in both orders, because a judge tends to prefer the
+first answer (Zheng et al. 2023, section 3.4): a preference in one order only is a tie.
 """
 
 import dataclasses
@@ -45,7 +44,7 @@ GAINS = {"a": -1.0, "tie": 0.0, "b": 1.0}
 
 
 def pairs_to_judge(study: Study, folder: Path, questions: QuestionSet) -> dict[Place, PairToJudge]:
-    """Both orders of each pair, by the other system; or who wins where nobody need be asked.
+    """Return both orders of each pair, by place of the other system; or the preference if no judge is needed.
 
     Raises AppError("batch_journal_damaged").
     """
@@ -73,7 +72,7 @@ def pair_prompts(pairs: Mapping[Place, PairToJudge]) -> Iterator[JudgePrompt]:
 def pair_preferences(
     pairs: Mapping[Place, PairToJudge], questions: QuestionSet, replies: Mapping[StandalonePrompt, ModelReply]
 ) -> tuple[PairPreference, ...]:
-    """`replies`: to all of `prompts`."""
+    """Read the preferences. `replies`: to all of `pair_prompts`."""
     found = []
     for (system, seed, number), pair in pairs.items():
         one = (
@@ -89,7 +88,7 @@ def pair_preferences(
 def preference_section(
     found: Sequence[PairPreference], systems: Sequence[System], questions: QuestionSet, *, is_trusted: bool
 ) -> ReportSection:
-    """How often each system is preferred to the first one, over the seeds. `systems`: all, the first one first."""
+    """Return how often each system is preferred to the first, over the seeds. `systems`: all, the first one first."""
     head = tuple(
         phrase(f"evaluation.pairs_{name}") for name in ("system", "wins", "ties", "losses", "turned", "unread", "gain")
     )
@@ -110,7 +109,7 @@ def preference_section(
 
 
 def _undecided_sentences(found: Sequence[PairPreference], first: str, second: str) -> list[str]:
-    """What is to be said where nobody could be asked, and where no reply could be read at all."""
+    """Return sentences on pairs that could not be judged, and on replies of which none could be read."""
     unknown = sum(not one.is_known for one in found)
     said = [phrase("evaluation.pairs_unknown", first=first, second=second, count=unknown)] if unknown else []
     asked = [one for one in found if one.is_known]
@@ -131,7 +130,7 @@ def _preference_row(found: Sequence[PairPreference], system: System, compared: C
 
 
 def _preference_gains(found: Sequence[PairPreference]) -> dict[str, float]:
-    """Of each question the mean over seeds: 1 where the system is preferred, -1 where the first one is."""
+    """Return for each question the mean over seeds: 1 if the system is preferred, -1 if the first one is."""
     by_question: dict[str, list[float]] = {}
     for one in found:
         if one.winner is not None:
@@ -141,18 +140,18 @@ def _preference_gains(found: Sequence[PairPreference]) -> dict[str, float]:
 
 PromptOrScore = JudgePrompt | JudgeScore
 
-# Questions whose reference is made wrong in every way, to see what the judge notices.
+# number of questions whose reference is perturbed to measure the judge
 CALIBRATED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class AnswersToJudge:
-    """What the judge is asked, or the score where nobody need be. `checks`: of `cases`, which measure the judge."""
+    """What the judge is asked, or the score if no judge is needed. `checks`: for `cases`, which measure the judge."""
 
     answers: dict[Place, PromptOrScore]
     cases: tuple[CalibrationCase, ...]
     checks: tuple[PromptOrScore, ...]
-    pairs: dict[Place, PairToJudge]  # {}: none is asked for
+    pairs: dict[Place, PairToJudge]  # {}: pairs are not judged
 
     @property
     def prompts(self) -> tuple[JudgePrompt, ...]:
@@ -162,7 +161,7 @@ class AnswersToJudge:
 
 @dataclass(frozen=True, slots=True)
 class JudgedAnswers:
-    """`measured`: what the judge is worth."""
+    """`measured`: the calibration of the judge."""
 
     answers: dict[Place, JudgeScore]
     measured: JudgeCalibration
@@ -170,7 +169,7 @@ class JudgedAnswers:
 
 
 def answers_to_judge(study: Study, folder: Path, questions: QuestionSet) -> AnswersToJudge:
-    """Raises AppError("batch_journal_damaged")."""
+    """Return the prompts of all answers and checks. Raises AppError("batch_journal_damaged")."""
     found: dict[Place, PromptOrScore] = {}
     for contender in study.contenders:
         for seed in study.seeds:
@@ -194,7 +193,9 @@ def judged_answers(
 
 
 def score_study(study: Study, folder: Path, questions: QuestionSet, judged: JudgedAnswers | None = None) -> Evaluation:
-    """Writes results.json and report.html. Raises AppError: batch_journal_damaged, score_unreadable, and as they do."""
+    """Write results.json and report.html. Raises AppError: batch_journal_damaged, score_unreadable, and as
+    the writers.
+    """
     found = build_evaluation(study, folder, questions, judged)
     sections = advice.advice_sections(study, folder, found)
     if judged is not None:
@@ -208,7 +209,7 @@ def score_study(study: Study, folder: Path, questions: QuestionSet, judged: Judg
             ),
         )
     report.write(found, sections, folder)
-    studies.write_results(found, sections, folder)  # last: with it the study is finished
+    studies.write_results(found, sections, folder)  # last, because this file marks the study as finished
     return found
 
 
@@ -218,7 +219,7 @@ def build_evaluation(
     questions: QuestionSet,
     judged: JudgedAnswers | None = None,
 ) -> Evaluation:
-    """Its label is the highest of the study and of all that was quoted. Raises AppError as `conclude`."""
+    """Combine all scores. The label is the highest of the study and its answers. Raises AppError as `score_study`."""
     told = {questions.label}
     judgements = judged.answers if judged else {}
     found = tuple(_system(study, folder, questions, contender, judgements, told) for contender in study.contenders)
@@ -242,7 +243,7 @@ def _cases(study: Study, questions: QuestionSet) -> tuple[CalibrationCase, ...]:
 
 
 def _to_judge(question: Question, result: BatchAnswer, preset: str) -> PromptOrScore:
-    """An answer that failed is none: it has 0, as by the rules."""
+    """Return the prompt. A failed answer is empty, so that it gets 0 as by the rules."""
     passages = [] if question.gold else judge_prompt.cited_passages([result])
     return judge_prompt.score_request(question, result.answer, passages, preset)
 
@@ -257,9 +258,9 @@ def _judgement(asked: PromptOrScore, replies: Mapping[StandalonePrompt, ModelRep
 
 
 def _answers(folder: Path, system_id: str, seed: int, count: int) -> dict[int, BatchAnswer]:
-    """Of all questions."""
+    """Return the answers to all questions. Raises AppError("batch_journal_damaged")."""
     found = study_steps.answers_of(folder, system_id, seed)
-    if not found.keys() >= set(range(1, count + 1)):  # somebody has written into it
+    if not found.keys() >= set(range(1, count + 1)):  # the file was changed from outside
         raise AppError("batch_journal_damaged", path=str(study_steps.answers_path(folder, system_id, seed)))
     return found
 
@@ -272,7 +273,7 @@ def _system(
     judged: Mapping[Place, JudgeScore],
     told: set[Label],
 ) -> SystemResult:
-    """`told`: gets the labels of the answers."""
+    """`labels`: collects the labels of the answers."""
     system, rows = contender.system, list[ResultRow]()
     for seed in study.seeds:
         answers = _answers(folder, system.id, seed, len(questions.questions))

@@ -1,4 +1,5 @@
-"""The tables of an evaluation, each row a system: what the paper shows, what we show beside it, and differences.
+"""Build the tables of an evaluation, with one row for each system: the paper's table, further measures, and
+differences.
 
 The paper's table: arXiv 2603.18037 (mean, share of each score, per category, seconds a question, size on the disk).
 """
@@ -19,12 +20,12 @@ from app.evaluation.report.grids import WORDS, GridColumn, ShareValue, Value, Va
 DEPTHS = (1, 3, 5)  # of Recall@k: an answer has few sources
 DIGITS = {"judge": 2, "score": 3}  # of the means of each measure
 DIFFERENCE_DIGITS = 3
-_CATEGORIES_BESIDE, _MOST_CATEGORIES = 4, 12  # columns beside others, and at all
+_CATEGORIES_BESIDE, _MOST_CATEGORIES = 4, 12  # limits of category columns in a table with others, and at all
 
 
 @dataclass(frozen=True, slots=True)
 class SystemPair:
-    """`result` against the first system, by one measure."""
+    """`result` compared with the first system by one measure."""
 
     result: SystemResult
     comparison: Comparison
@@ -32,7 +33,7 @@ class SystemPair:
 
 
 def measures(evaluation: Evaluation) -> tuple[ComparedMeasure, ...]:
-    """The judge's score and that by rules, those of them that any answer has; the one to believe first."""
+    """Return the measures that any answer has, of the judge's score and the rules' score; the more reliable first."""
     is_trusted = evaluation.judge is not None and evaluation.judge.is_trusted
     order = ("judge", "score") if is_trusted else ("score", "judge")
     rows = [row for result in evaluation.systems for row in result.rows]
@@ -43,19 +44,21 @@ def measures(evaluation: Evaluation) -> tuple[ComparedMeasure, ...]:
 
 
 def summary(evaluation: Evaluation) -> ValueGrid:
-    """All that is known of each system in one row."""
+    """Return all measures of each system in one row."""
     return grids.beside(*(make(evaluation) for make in (paper, category_means, means, marks, documents, models)))
 
 
 def results(evaluation: Evaluation) -> list[ValueGrid]:
-    """The paper's table; the means of many categories in one of their own."""
+    """Return the paper's table; the means of many categories get a table of their own."""
     found = [paper(evaluation), category_means(evaluation)]
     return [grids.beside(*found)] if len(found[1].columns) <= 1 + _CATEGORIES_BESIDE else found
 
 
 def paper(evaluation: Evaluation) -> ValueGrid:
-    """Without the means of categories; with the score where that is what systems are compared by. The columns of a
-    judge stay where there is one, whatever it has said."""
+    """Return the paper's table without category means, with the rules' score if systems are compared by it.
+
+    The judge's columns stay if there is a judge, even without scores.
+    """
     word, measured = _words(), measures(evaluation)
     is_judged, has_score = MEASURES["judge"] in measured, measured[:1] == (MEASURES["score"],)
     columns = [GridColumn(word["system"]), GridColumn(word["model"]), GridColumn(word["quantization"])]
@@ -81,7 +84,7 @@ def paper(evaluation: Evaluation) -> ValueGrid:
 
 
 def category_means(evaluation: Evaluation) -> ValueGrid:
-    """A column each category, of what systems are compared by. Of a single category, or of very many, none."""
+    """Return a column of means for each category; none for a single category or too many."""
     word, names = _words(), _categories(evaluation)
     names = names if 1 < len(names) <= _MOST_CATEGORIES else []
     counted = next(iter(measures(evaluation)), MEASURES["score"])
@@ -95,7 +98,7 @@ def category_means(evaluation: Evaluation) -> ValueGrid:
 
 
 def means(evaluation: Evaluation) -> ValueGrid:
-    """What systems are compared by, with intervals and, where there are several seeds, how far these lie apart."""
+    """Return the compared measures with their intervals and, for several seeds, the spread of the seeds."""
     word, measured = _words(), measures(evaluation)
     columns = [GridColumn(word["system"])]
     for measure in measured:
@@ -109,13 +112,13 @@ def means(evaluation: Evaluation) -> ValueGrid:
     notes = [word["note_score"]]
     seeds = [len({row.seed for row in result.rows}) for result in evaluation.systems]
     low, high = min(seeds, default=0), max(seeds, default=0)
-    count = str(high) if low == high else word["range"].format(low=low, high=high)  # of several evaluations
+    count = str(high) if low == high else word["range"].format(low=low, high=high)  # after merging several evaluations
     notes += [word["note_seeds"].format(count=count)] if high > 1 else []
     return grids.without_empty(ValueGrid(tuple(columns), tuple(rows), tuple(notes)))
 
 
 def marks(evaluation: Evaluation) -> ValueGrid:
-    """What rules say of the answers."""
+    """Return what the rules say of the answers."""
     word = _words()
     is_answerable = {question.id: question.is_answerable for question in evaluation.questions.questions}
     has_unanswerable = not all(is_answerable.values())
@@ -152,12 +155,12 @@ def marks(evaluation: Evaluation) -> ValueGrid:
 
 
 def is_cut(row: ResultRow) -> bool:
-    """At the limit of its length."""
+    """Return whether the answer reached the length limit."""
     return row.verdict == "length"
 
 
 def documents(evaluation: Evaluation) -> ValueGrid:
-    """What was found and cited. Only the system's name where nobody asked documents."""
+    """Return measures of retrieval and citation; only the system's name if no documents were asked."""
     word = _words()
     columns = [GridColumn(word[name]) for name in ("system", "citation", "gold_cited")]
     columns += [GridColumn(word["recall"].format(depth=depth)) for depth in DEPTHS]
@@ -177,7 +180,7 @@ def documents(evaluation: Evaluation) -> ValueGrid:
 
 
 def models(evaluation: Evaluation) -> ValueGrid:
-    """Likelihoods, speed and memory, which is forecast."""
+    """Return likelihoods, speed and predicted memory."""
     word = _words()
     columns = [
         GridColumn(word["system"]),
@@ -214,7 +217,7 @@ def models(evaluation: Evaluation) -> ValueGrid:
 
 
 def pairs(evaluation: Evaluation, measure: ComparedMeasure) -> list[SystemPair]:
-    """All others against the first system; without those that have no question in common with it."""
+    """Compare the others with the first system; those without a common question are left out."""
     first, *others = evaluation.systems
     is_doubted = measure.name == "judge" and (evaluation.judge is None or not evaluation.judge.is_trusted)
     found = []
@@ -231,7 +234,7 @@ def sentences(found: Sequence[SystemPair]) -> tuple[str, ...]:
 
 
 def in_short(compared: Sequence[Comparison], said: Sequence[str]) -> tuple[str, ...]:
-    """What was said of each; once for all where every comparison lacks questions."""
+    """Return the sentences, or one for all if every comparison has too few questions."""
     units = [one.by_question.units for one in compared]
     if len(units) > 1 and max(units) < LEAST_UNITS:
         return (phrase("evaluation.compared_few_all", units=max(units), least=LEAST_UNITS),)
@@ -239,7 +242,7 @@ def in_short(compared: Sequence[Comparison], said: Sequence[str]) -> tuple[str, 
 
 
 def doubted(sentence: str) -> str:
-    """What is said by scores of a judge who is not known to be right."""
+    """Mark a sentence that rests on a judge who is not known to be right."""
     return _words()["doubted"].format(sentence=sentence)
 
 
@@ -265,7 +268,7 @@ def differences(evaluation: Evaluation, found: Sequence[SystemPair]) -> ValueGri
 
 
 def categories(evaluation: Evaluation) -> ValueGrid:
-    """A row each category and system, in the order of the questions. No rows where there are not two categories."""
+    """Return a row for each category and system, in question order; no rows for fewer than two categories."""
     word, measured = _words(), measures(evaluation)
     columns = [GridColumn(word["category"]), GridColumn(word["questions"]), GridColumn(word["system"])]
     for measure in measured:
@@ -281,7 +284,7 @@ def categories(evaluation: Evaluation) -> ValueGrid:
 
 
 def enough(one: ConfidenceInterval | None) -> ConfidenceInterval | None:
-    """None where too few were drawn: it would be too narrow to be shown."""
+    """Return the interval; None if it rests on too few units, which make it too narrow."""
     return one if one is not None and one.units >= LEAST_UNITS else None
 
 
@@ -308,7 +311,7 @@ def _of_category(evaluation: Evaluation, result: SystemResult, name: str) -> lis
 def _with_interval(
     result: SystemResult, questions: Iterable[Question], measure: ComparedMeasure
 ) -> tuple[Value, Value, Value]:
-    """Mean, its interval by question unless too few were drawn for one, and its spread over the seeds."""
+    """Return the mean, its interval by question if there are enough questions, and its spread over the seeds."""
     found = paired_statistics.mean(result, questions, measure)
     if found is None:
         return None, None, None
@@ -316,7 +319,7 @@ def _with_interval(
 
 
 def _size(result: SystemResult) -> float | None:
-    """GB."""
+    """Return the size in GB."""
     return result.system.size_bytes / 1e9 if result.system.size_bytes else None
 
 
@@ -334,7 +337,7 @@ def _misses_judgements(evaluation: Evaluation) -> bool:
 
 
 def _mean(rows: Iterable[ResultRow], of: Callable[[ResultRow], float | None]) -> float | None:
-    """Over the rows that have a value."""
+    """Return the mean over the rows that have a value."""
     found = [value for row in rows if (value := of(row)) is not None]
     return _fmean(found) if found else None
 

@@ -1,1 +1,1 @@
-"""QtCore objects of evaluation: studies as they are planned and run."""
+"""Qt objects that plan studies and carry them out; no widgets."""

@@ -1,4 +1,4 @@
-"""The study of this program: one at a time, from its next step to its report, whatever page is shown."""
+"""Carry out studies for the window, one at a time, from the next step to the report, whatever page is shown."""
 
 import functools
 import importlib
@@ -20,7 +20,7 @@ from app.inference import child_commands
 from app.inference.services.engine import CLOSE_LIMIT_S, EngineClient, EngineReservation, end_within
 from app.training.services.training_run import Trainer
 
-if TYPE_CHECKING:  # most starts never need a study
+if TYPE_CHECKING:
     from app.evaluation.services.study_run import (  # numpy, which most starts never need
         LockedStudy,
         StudyProgress,
@@ -28,15 +28,16 @@ if TYPE_CHECKING:  # most starts never need a study
     )
     from app.evaluation.study.studies import Study
 
-QUESTION_LIMIT_S = 60.0  # of the embedding: nobody waits, and every question is to be found in the same way
-COMPLETE = ("idle", "failed", "off")  # phases of the embedding in which nothing more is to come
+# of the embedding model: no one waits for it, and every question must be searched in the same way
+QUESTION_LIMIT_S = 60.0
+COMPLETE = ("idle", "failed", "off")  # phases in which the embedding has nothing left to do
 
 
 class Evaluations(QObject):
-    """Between `started` and `ended` a study is carried out.
+    """Carries out one study at a time, between `started` and `ended`.
 
-    The model that answers is unloaded meanwhile, because its memory is needed, and nothing can be asked; an answer that
-    is being given is waited for first. With the next question after the end the model is loaded again.
+    Meanwhile the window's model is unloaded, because the study needs the memory, and the user can ask nothing; an
+    answer in progress is waited for first. The next question after the end loads the model again.
     """
 
     started = Signal(object)  # the study's folder (Path)
@@ -52,50 +53,54 @@ class Evaluations(QObject):
         parent: QObject | None = None,
         is_answering: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`engine`: the window's, which is only kept from answering. `locate` raises AppError where nothing can be
-        trained or converted; a study that needs it then fails."""
+        """`engine`: the window's engine, which only gives up its memory; the study uses an engine of its own.
+
+        `locate` raises AppError where nothing can be trained or converted; a study that needs this then fails.
+        """
         super().__init__(parent)
         self._engine = engine
         self._paths = paths
         self._locate = locate
         self._embedding = embedding
         self._memory = EngineReservation(engine, is_answering)
-        self.folder: Path | None = None  # of the study that is carried out, or waits for that
-        self.progress: StudyProgress | None = None  # the last that was told of it
-        self.outcome = ""  # of the last one that has ended: finished | stopped | failed
-        self.is_stopping = False  # it was told to, and what it does at this moment is not over
-        self.is_embedding = False  # documents are made ready to be found by meaning, before the first answer
+        self.folder: Path | None = None  # of the study that runs or waits
+        self.progress: StudyProgress | None = None  # the last that was emitted
+        self.outcome = ""  # of the last study that ended: finished | stopped | failed
+        self.is_stopping = False  # a stop was requested, and the current work is not over yet
+        self.is_embedding = False  # documents are being embedded before the first answer
         self._run: StudyRun | None = None
-        self._own_engine: EngineClient | None = None  # that answers the study
+        self._own_engine: EngineClient | None = None  # the engine that answers for the study
         self._began_at = 0.0
         self._study: Study | None = None  # until it is carried out
-        self._turn: object = None  # what is loaded in the background, as long as it is wanted
-        self._limit_before = 0.0  # of the embedding, while a study asks it; 0: none does
-        self._last: tuple[AppError | None, str] | None = None  # how it ended, while its engine is ending
+        self._turn: object = None  # identifies the background work whose result is still needed
+        self._limit_before = 0.0  # the embedding's limit outside a study; 0: no study has changed it
+        self._last: tuple[AppError | None, str] | None = None  # result of the study, while its engine is still exiting
 
     @property
     def is_running(self) -> bool:
-        """Whether a study is carried out, or is about to be."""
+        """Return whether a study is carried out or about to be."""
         return self.folder is not None
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it waits for an answer to be given."""
+        """Return whether a study waits for an answer in progress."""
         return self._memory.is_waiting
 
     @property
     def elapsed_s(self) -> float:
-        """Since this program has begun with it; after its end, until now."""
+        """Return the seconds since `start`."""
         return time.monotonic() - self._began_at
 
     def start(self, folder: Path) -> None:
-        """Begins, or goes on. Raises AppError: study_busy (this or another one), study_beside_training,
-        evaluation_damaged; what `study_run.take` raises, `ended` tells."""
+        """Start or resume a study; `ended` reports the errors of `study_run.lock_study`.
+
+        Raises AppError: study_busy (this study or another one runs), study_beside_training, evaluation_damaged.
+        """
         from app.evaluation.study import studies
 
         if self.folder is not None:
             raise AppError("study_busy")
-        if self._engine.refusal is not None:  # a training has the memory
+        if self._engine.refusal is not None:  # a training uses the memory
             raise AppError("study_beside_training")
         study = studies.read(folder)
         self.folder, self._study, self._began_at, self.outcome = folder, study, time.monotonic(), ""
@@ -103,8 +108,9 @@ class Evaluations(QObject):
         self.started.emit(folder)
 
     def stop(self) -> None:
-        """What is measured is kept, and `start` goes on with the rest. A training saves where it is, which may take
-        minutes."""
+        """Stop the study; `start` resumes it with what is left. A training saves its state first, which may take
+        minutes.
+        """
         if self._run is not None:
             self.is_stopping = True
             self._run.stop()
@@ -112,9 +118,10 @@ class Evaluations(QObject):
             self._end(None, "stopped")
 
     def close(self, limit_s: float = CLOSE_LIMIT_S) -> bool:
-        """Stops and waits, for the end of the program. False: a trainer is still saving.
+        """Stop and wait, at the end of the program. Return False if a trainer is still saving.
 
-        It then ends by itself once this process has gone; but Qt would kill it, where it destroyed what talks to it.
+        The trainer then ends by itself after this process; Qt would kill it if it destroyed the QProcess that talks to
+        it.
         """
         if self.is_running:
             end_within(limit_s, self.stop, self.ended, lambda: not self.is_running)
@@ -127,7 +134,9 @@ class Evaluations(QObject):
     # ------------------------------------------------------------------- private
 
     def _in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """What nobody wants any more is dropped; a study that was taken is released then."""
+        """Run `work` in a thread, and `done` with its result unless the study has ended; a locked study is then
+        released.
+        """
         turn = self._turn = object()
 
         def go_on(found: Any) -> None:
@@ -140,10 +149,11 @@ class Evaluations(QObject):
 
     def _prepare(self) -> None:
         load = functools.partial(importlib.import_module, "app.evaluation.services.study_run")
-        self._in_background(load, lambda _module: self._embed())  # numpy: longer than the window may stand still
+        # importing numpy takes longer than the window may freeze
+        self._in_background(load, lambda _module: self._embed())
 
     def _embed(self) -> None:
-        """To the end: else the last answers would be found by other means than the first."""
+        """Embed all documents first; otherwise the last answers would be retrieved in another way than the first."""
         embedding, study = self._embedding, self._study
         assert study is not None
         if embedding is None or not any(one.scope for one in study.contenders):
@@ -197,7 +207,7 @@ class Evaluations(QObject):
         self.progressed.emit(progress)
 
     def _leave(self, error: AppError | None, outcome: str) -> None:
-        """It ends once its own engine has given the memory back."""
+        """Remember the result and end the study once its engine has released the memory."""
         self._last = error, outcome
         if self._own_engine is None or self._own_engine.end() == 0:
             self._end(error, outcome)
@@ -231,7 +241,9 @@ class _Prepared:
 
 
 def _prepared(folder: Path, paths: Paths, locate: Callable[[], Trainer]) -> _Prepared:
-    """Raises AppError as `study_run.take`. The training environment may be on a drive that sleeps."""
+    """Lock the study, and find the trainer, which may be on a drive that sleeps. Raises AppError as
+    `study_run.lock_study`.
+    """
     from app.evaluation.services import study_run
 
     trainer: Trainer | AppError

@@ -1,6 +1,6 @@
-"""A study of the window: from what was wished for to a folder that can be started, as a command would make it.
+"""Make a study from a request of the window, as the command line would make it, and forecast what it will take.
 
-What a study will ask and take, before anything of it is made: only what can be known.
+The forecast reads no model and makes nothing; it contains only what can be known before.
 """
 
 import dataclasses
@@ -24,30 +24,33 @@ from app.models import catalogue
 from app.training.services import training_run
 from app.training.services.training_run import Trainer
 
-MARKUP_TOKENS = 64  # of a prompt around its question, at most
-_NOT_READ = "0" * 64  # in place of a hash that nobody needs
+MARKUP_TOKENS = 64  # upper limit of the prompt's markup around the question
+_NOT_READ = "0" * 64  # in place of a hash that the forecast does not need
 
 
 @dataclass(frozen=True, slots=True)
 class StudyForecast:
-    """What a study will ask and take, as far as that is known before it begins."""
+    """What a study will ask and take, as far as it is known before the start."""
 
     systems: int
     questions: int
     answers: int  # of all systems, with every seed
-    judged: int = 0  # of these, at most
-    disk_bytes: int = 0  # at most at one time: files that are made, or runs with their checkpoints
-    free_bytes: int = 0  # of that disk
+    judged: int = 0  # upper limit of the answers that are judged
+    disk_bytes: int = 0  # peak use: files that are made, or runs with their checkpoints
+    free_bytes: int = 0  # free space on the disk of the study
     trainings: int = 0
-    training_s: float = 0.0  # of all, at most: early stopping ends sooner
-    is_guessed: bool = False  # `training_s` rests on tokens that were estimated from letters
-    names: tuple[str, ...] = ()  # of the systems; (): they are known when the study is made
-    quotes: str = ""  # the name of the system that only quotes the documents, if there is one
-    most_answering_s: float | None = None  # were every answer as long as it may be; None: nothing was measured here
+    training_s: float = 0.0  # upper limit for all trainings, because early stopping may end them sooner
+    is_guessed: bool = False  # `training_s` rests on token counts estimated from characters
+    names: tuple[str, ...] = ()  # names of the systems; () if they are not known before the study is made
+    quotes: str = ""  # the system that only quotes the documents; "" if there is none
+    # if every answer had the maximal length; None: nothing was measured on this machine
+    most_answering_s: float | None = None
 
 
 def forecast(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> StudyForecast:
-    """No model is read and nothing stays on the disk. A moment; of "scale" some seconds. Raises AppError as `make`."""
+    """Forecast a study without reading a model or leaving a file; "scale" takes some seconds. Raises AppError as
+    `make`.
+    """
     with study_wish.said_for_a_window():
         known = [_unread(one) for one in models]
         tuned = _unread(wish.tuned) if wish.tuned else None
@@ -72,18 +75,20 @@ def forecast(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], traine
 
 
 def require_trainer(study: Study, paths: Paths, trainer: Trainer | None) -> None:
-    """Of files that only it can make. Raises AppError("no_training_environment")."""
+    """Check for the trainer if the study makes files that only it can make. Raises
+    AppError("no_training_environment").
+    """
     if any(one.form in ("folder", "F16") for one in study.made):
         trainer_of(trainer, paths)
 
 
 def trainer_of(trainer: Trainer | None, paths: Paths) -> Trainer:
-    """None: it was not there when it was looked for. Raises AppError("no_training_environment")."""
+    """Return the trainer, and look for it if it was not found before. Raises AppError("no_training_environment")."""
     return trainer or training_run.locate_trainer(paths.data)
 
 
 def _unread(model: LocalModel) -> LocalModel:
-    """With a mark of its file as it is now, so that nobody reads gigabytes to know its hash."""
+    """Return the model with a fingerprint from the file's status, so that no gigabytes are hashed."""
     path = Path(model.path)
     try:
         status = path.stat()
@@ -112,7 +117,7 @@ def _of_scale(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], train
     material = scale_subsets.nested_subsets(Path(wish.data), wish.sizes)
     paths.evaluations.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".forecast-", dir=paths.evaluations) as folder:
-        # Without the trainer's command: to ask it would take half a minute.
+        # Without the trainer's command, because asking it would take half a minute.
         planned = scale_plan.trainings_of(Path(folder) / "study", asked, material, paths, models)
     systems = 1 + len(material.subsets) if asked.questions else 0
     count = len(asked.questions.questions) if asked.questions else 0
@@ -146,7 +151,7 @@ def _seconds(
     source: LocalModel,
     paths: Paths,
 ) -> float | None:
-    """Of all answers; None where the speed of one of the systems is not known. What is quoted is there at once."""
+    """Return the seconds of all answers; None if the speed of a system is unknown. Quoting documents takes no time."""
     total = 0.0
     for one in contenders:
         if one.scope and one.may_quote:
@@ -167,8 +172,11 @@ def _seconds_of(
     *,
     has_documents: bool,
 ) -> float | None:
-    """Of every question once. `source`: what the model's file is made of, where it is not there yet: an answer takes
-    as much longer as there is more to read."""
+    """Return the seconds of one answer to every question; None if the speed is unknown.
+
+    `source`: the model that the model's file is made from. If the file does not exist yet, its answers take longer in
+    proportion to its size.
+    """
     is_there = Path(model.path).is_file()
     file = model if is_there else source
     found = _measured(file) or _predicted(file, asking.context_tokens, paths)
@@ -177,21 +185,24 @@ def _seconds_of(
     factor = 1.0 if is_there else model.size_bytes / max(1, file.size_bytes)
     count = len(questions.questions)
     own = len(asking.preset.system_prompt or "") + MARKUP_TOKENS
-    prompt_tokens = sum(len(one.text) + own for one in questions.questions)  # a letter is one token at most, about
+    # about one token for each character at most
+    prompt_tokens = sum(len(one.text) + own for one in questions.questions)
     if has_documents:
         prompt_tokens = count * max(0, asking.context_tokens - asking.max_tokens)
     return prompt_tokens / found.prompt + factor * count * asking.max_tokens / found.answer
 
 
 def _measured(model: LocalModel) -> PredictedSpeed | None:
-    """The slower of two ways in which it was measured."""
+    """Return the slowest speed at which the model was measured."""
     found = [PredictedSpeed(one["prompt"], one["answer"]) for one in (model.speeds or {}).values()]
     sound = [one for one in found if one.prompt > 0 and one.answer > 0]
     return min(sound, key=lambda one: one.answer, default=None)
 
 
 def _predicted(model: LocalModel, context_tokens: int, paths: Paths) -> PredictedSpeed | None:
-    """None before this machine was measured. Raises AppError for a damaged file."""
+    """Predict the speed from the machine's; None if the machine was not measured. Raises AppError for a
+    damaged file.
+    """
     here: MachineSpeed | None = speed.load(paths.data / speed.FILE_NAME)
     if here is None:
         return None
@@ -205,9 +216,9 @@ __all__ = ["StudyForecast", "StudyWish", "forecast", "make"]
 
 
 def make(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> Path:
-    """The folder of the new study. `models`: the whole list. Slow: files may be hashed.
+    """Make the study and return its folder. `models`: all models of the list. Slow: files may be hashed.
 
-    Raises AppError: wish_*, and what is wrong with the questions, the models, the data or the disk.
+    Raises AppError: wish_*, and for anything wrong with the questions, the models, the data or the disk.
     """
     with study_wish.said_for_a_window():
         if wish.kind == "scale":
@@ -227,5 +238,5 @@ def _scale(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer:
     asked = study_wish.scale_of(wish, paths)
     trainer = trainer_of(trainer, paths)
     material = scale_subsets.nested_subsets(Path(wish.data), wish.sizes)
-    command = trainer.command if trainer.can_judge else None  # the fake cannot plan
+    command = trainer.command if trainer.can_judge else None  # the fake trainer of tests cannot plan
     return scale_plan.create_scale_study(asked, material, paths, models, command, trainer.converter)[0]

@@ -1,4 +1,4 @@
-"""A study from its next step to its report: files made, runs trained, systems asked and measured, answers judged."""
+"""Carry out a study from its next step to its report: make files, train runs, ask systems, measure and judge."""
 
 import dataclasses
 import functools
@@ -41,21 +41,21 @@ _LOOK_AGAIN_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class StudyProgress:
-    """`kind`: make | train | likelihood | answers | judge | conclude; `name`: of the file, run or system.
+    """The step that a study is at. `kind`: make | train | likelihood | answers | judge | conclude.
 
-    `number`: of the step, from 1; files that are made belong to the step that waits for them.
+    `name`: of the file, run or system. `number`: of the step, from 1; making a file counts to the step that needs it.
     """
 
     kind: str
     name: str
     number: int
     steps: int
-    part: PromptRunProgress | None = None  # None: nothing can be told of it
+    part: PromptRunProgress | None = None  # None: no progress is known
 
 
 @dataclass(frozen=True, slots=True)
 class LockedStudy:
-    """A study that nobody else works on until it is released."""
+    """A study that this process has locked until `release`."""
 
     lock: filelock.BaseFileLock
     study: Study
@@ -66,8 +66,10 @@ class LockedStudy:
 
 
 def lock_study(folder: Path) -> LockedStudy:
-    """Keeps it for this program, which may take a moment. Raises AppError: evaluation_busy, evaluation_unwritable,
-    evaluation_damaged."""
+    """Lock a study for this process, which may take a moment.
+
+    Raises AppError: evaluation_busy, evaluation_unwritable, evaluation_damaged.
+    """
     lock = studies.lock(folder)
     try:
         study = studies.read(folder)
@@ -78,7 +80,10 @@ def lock_study(folder: Path) -> LockedStudy:
 
 
 class StudyRun(QObject):
-    """`start` ends with exactly one of `finished`, `stopped` and `failed`; the same study then goes on where it was."""
+    """Carries out a study; `start` ends with exactly one of `finished`, `stopped` and `failed`.
+
+    Another run of the same study resumes where this one ended.
+    """
 
     progressed = Signal(object)  # StudyProgress
     finished = Signal(object)  # Evaluation; results.json and report.html are in the folder
@@ -96,9 +101,9 @@ class StudyRun(QObject):
         embedding: Embedding | None = None,
         parent: QObject | None = None,
     ) -> None:
-        """`trainer` AppError: why there is no training environment; a step that needs one fails with it.
+        """`trainer`: AppError if there is no training environment; a step that needs one fails with it.
 
-        `documents`: the database.
+        `documents`: the documents database.
         """
         super().__init__(parent)
         self._folder = folder
@@ -112,7 +117,7 @@ class StudyRun(QObject):
         self._study: Study | None = None
         self._questions: QuestionSet | None = None
         self._work: StudyTask | None = None
-        self._freeing_for: Step | None = None  # what begins when the engine has given its memory back
+        self._freeing_for: Step | None = None  # starts when the engine has released its memory
         self._is_stopping = False
         self._done = 0
         engine.exited.connect(self._on_engine_gone)
@@ -123,11 +128,11 @@ class StudyRun(QObject):
 
     @property
     def training(self) -> RunStatus | None:
-        """Of the run that is being trained; None: nothing is, or it was told to stop."""
+        """Return the status of the run in training; None if there is none or a stop was requested."""
         return self._work.standing if isinstance(self._work, TrainingTask) and not self._is_stopping else None
 
     def start(self, held: LockedStudy | None = None) -> None:
-        """`held`: by `take`; None: it is taken now. Raises AppError as `take`, then."""
+        """Start the study. `held`: from `lock_study`; None: lock it now, which raises AppError as `lock_study`."""
         assert not self.is_running
         held = held or lock_study(self._folder)
         self._lock, self._study, self._questions = held.lock, held.study, held.questions
@@ -138,7 +143,7 @@ class StudyRun(QObject):
         self._in_background(require, lambda _nothing: self._look())
 
     def stop(self) -> None:
-        """What is measured is kept. A training saves where it is, and an answer that is being written is dropped."""
+        """Stop and keep what is measured. A training saves its state; an answer in progress is dropped."""
         if not self.is_running or self._is_stopping:
             return
         self._is_stopping = True
@@ -146,14 +151,14 @@ class StudyRun(QObject):
             self._work.stop()
 
     def kill(self) -> None:
-        """Ends a training at once, which loses what it has not saved. Other work ends with the engine."""
+        """End a training at once, which loses what it has not saved. Other work ends with the engine."""
         if isinstance(self._work, TrainingTask):
             self._work.kill()
 
     # --------------------------------------------------------------------- steps
 
     def _look(self) -> None:
-        """For what is next; nothing is remembered of what was done."""
+        """Find the next step from the files in the folder, since no state is kept, and begin it."""
         study, folder, count = self._plan()
         self._in_background(lambda: _find_next_step(study, folder, count), self._begin)
 
@@ -162,7 +167,7 @@ class StudyRun(QObject):
         try:
             if found.step is not None and not self._hold_shared(found.step):
                 self._tell(*_kind_and_name(found.step))
-                QTimer.singleShot(_LOOK_AGAIN_MS, self, self._look)  # another study or run makes it at this moment
+                QTimer.singleShot(_LOOK_AGAIN_MS, self, self._look)  # another study or run is making the same file
             elif found.step is not None:
                 self._free_memory(found.step)
             elif self._study is not None and self._study.judge is not None:
@@ -174,7 +179,7 @@ class StudyRun(QObject):
             self._fail(self._unwritable(error))
 
     def _free_memory(self, step: Step) -> None:
-        """Of the engine, where it does not answer; and the room of a file that it still has open."""
+        """End the engine before a step that does not answer, to free its memory and the file that it has open."""
         if not isinstance(step, PendingAnswers) and self._engine.end():
             self._freeing_for = step
         else:
@@ -222,7 +227,10 @@ class StudyRun(QObject):
         return JobTask(study_tasks.making_job(step, self._trainer), target, self._folder, self, self._trainer)
 
     def _hold_shared(self, step: Step) -> bool:
-        """That a file which others use too is made once. False: somebody else makes it, or just has. Raises OSError."""
+        """Lock a file that other studies share, so that only one makes it. Raises OSError.
+
+        Return False if another process is making it or just has.
+        """
         if not isinstance(step, MadeModel):
             return True
         Path(step.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -272,7 +280,8 @@ class StudyRun(QObject):
     def _judge(self, asked: AnswersToJudge) -> None:
         study = self._plan()[0]
         assert study.judge is not None
-        # Of its own: what an answer and its sources take has nothing to do with what the systems were given.
+        # The judge's context is independent of the systems': what an answer and its sources need, not what a system was
+        # given.
         settings = dataclasses.replace(self._settings, context_tokens=judge_prompt.CONTEXT_TOKENS)
         job = PromptJob(study.judge, settings, asked.prompts, self._folder / studies.JUDGED)
         work, questions = PromptsTask(job, self._engine, self), self._set()
@@ -284,7 +293,10 @@ class StudyRun(QObject):
         self._start(work, conclude, "judge", study.judge.name)
 
     def _conclude(self, judged: Callable[[], JudgedAnswers | None]) -> None:
-        """`judged`: called in the background, as are all the replies read there. Too late to be stopped."""
+        """Score the study and write its report. This can no longer be stopped.
+
+        `judged` runs in the background too, because it reads all the replies.
+        """
         study, folder, questions = self._plan()[0], self._folder, self._set()
         total = study_steps.total_steps(study) + (study.judge is not None)
         self.progressed.emit(StudyProgress("conclude", study.name, total, total))
@@ -318,7 +330,7 @@ class StudyRun(QObject):
         self.stopped.emit()
 
     def _fail(self, error: AppError) -> None:
-        if error.code == "reference_unreadable":  # the next try makes it again
+        if error.code == "reference_unreadable":  # the next start makes the reference again
             for path in (self._folder / studies.LIKELIHOODS).glob(f"{study_steps.REFERENCE}*"):
                 path.unlink(missing_ok=True)
         self._release()
@@ -349,7 +361,7 @@ def _find_next_step(study: Study, folder: Path, count: int) -> _NextStep:
 
 
 def _kind_and_name(step: Step) -> tuple[str, str]:
-    """The kind and the name of what is being done."""
+    """Return the kind and name of a step, as in StudyProgress."""
     match step:
         case MadeModel():
             return "make", Path(step.path).name

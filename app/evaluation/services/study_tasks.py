@@ -1,7 +1,4 @@
-"""The pieces of a study, one class a kind: each begins with `start` and ends with one of `ended` and `stopped`.
-
-The likelihood of a set's references by one system: rendered by the model's own template where it has one.
-"""
+"""The tasks of a study, one class for each kind. Each begins with `start` and ends with `ended` or `stopped`."""
 
 import contextlib
 import json
@@ -46,10 +43,10 @@ from trainer.convert_job import GgufToHf, HfToGguf, Merge
 
 
 class StudyTask(QObject):
-    """One piece. `stop` keeps what can be gone on with."""
+    """One task. `stop` keeps the work that a later task can resume."""
 
-    progressed = Signal(object)  # Progress
-    ended = Signal(object)  # None: it is done; AppError: it failed
+    progressed = Signal(object)  # PromptRunProgress
+    ended = Signal(object)  # None: done; AppError: failed
     stopped = Signal()
 
     def start(self) -> None:
@@ -60,7 +57,7 @@ class StudyTask(QObject):
 
 
 class JobTask(StudyTask):
-    """A job in a child of its own, whose result is one file (or folder)."""
+    """A job in a child process of its own, whose result is one file (or folder)."""
 
     def __init__(
         self,
@@ -70,7 +67,7 @@ class JobTask(StudyTask):
         parent: QObject,
         trainer: Trainer | AppError | None = None,
     ) -> None:
-        """`folder`: where the job and the child's log are written. `trainer`: for a `convert_job.Job`.
+        """`folder`: where the job and the child's log are written. `trainer`: needed for a `convert_job.Job`.
 
         Raises AppError("no_training_environment", …).
         """
@@ -127,10 +124,10 @@ def _converter(trainer: Trainer | AppError) -> str:
 
 
 class TrainingTask(StudyTask):
-    """A run from wherever it is to its end."""
+    """Trains a run from its current state to its end."""
 
     def __init__(self, folder: Path, trainer: Trainer | AppError, parent: QObject) -> None:
-        """Raises AppError: that of `trainer`."""
+        """Raises `trainer`, if that is an AppError."""
         super().__init__(parent)
         self._trainer = _required(trainer)
         self._folder = folder
@@ -156,7 +153,6 @@ class TrainingTask(StudyTask):
             self._run.pause()
 
     def kill(self) -> None:
-        """As `TrainingRun.kill`."""
         self._run.kill()
 
     def _on_taken(self, taken: LockedRun) -> None:
@@ -174,10 +170,10 @@ class TrainingTask(StudyTask):
 
 
 class AnswersTask(StudyTask):
-    """Every question of the set to one system with one seed, each answer on the disk before the next is asked.
+    """Asks one system every question of the set with one seed; each answer is stored before the next question is asked.
 
-    Where the engine has died is no answer: it ends with AppError("evaluation_unanswered"), and the next time these are
-    asked again. Where it dies at the same one again, that is its fault, and the question has failed.
+    A crash of the engine is no answer: the task ends with AppError("evaluation_unanswered"), and the next one asks
+    these questions again. If the engine crashes at the same question again, the question counts as failed.
     """
 
     def __init__(
@@ -192,7 +188,7 @@ class AnswersTask(StudyTask):
         settings: Settings,
         embedding: Embedding | None,
     ) -> None:
-        """`documents`: the database."""
+        """`documents`: the documents database."""
         super().__init__(parent)
         self._step = step
         self._study = study
@@ -201,7 +197,7 @@ class AnswersTask(StudyTask):
         self._settings = settings
         self._journal: BatchJournal | None = None
         self._died_at: list[int] = []
-        self._died_before: frozenset[int] = frozenset()  # the last time
+        self._died_before: frozenset[int] = frozenset()  # at the last attempt
         self._error: AppError | None = None
         self._is_stopped = False
         self._queue = AnswerQueue(engine, child_commands.template(), self._request_of, self, embedding)
@@ -279,7 +275,7 @@ class AnswersTask(StudyTask):
         error = self._error or error
         if (
             error is not None and error.code in ENGINE_FAILURES
-        ):  # again and again: nobody knows what the others would do
+        ):  # the engine crashes again and again: the other questions were not tried
             error = self._unanswered()
         elif self._died_at:
             _note_deaths(self._step.out, self._died_at)
@@ -300,20 +296,20 @@ def _deaths_file(answers: Path) -> Path:
 
 
 def _deaths(answers: Path) -> frozenset[int]:
-    """The numbers of questions at which the engine has died the last time."""
+    """Return the numbers of the questions at which the engine crashed at the last attempt."""
     try:
         return frozenset(strict_json.load_file(_deaths_file(answers)))
-    except (OSError, ValueError, TypeError):  # none, or it is torn: then they are asked once more
+    except (OSError, ValueError, TypeError):  # no such file, or a torn one: the questions are asked once more
         return frozenset()
 
 
 def _note_deaths(answers: Path, numbers: list[int]) -> None:
-    with contextlib.suppress(OSError):  # then they are asked once more
+    with contextlib.suppress(OSError):  # then the questions are asked once more
         write_atomically(_deaths_file(answers), json.dumps(numbers).encode("ascii"))
 
 
 class PromptsTask(StudyTask):
-    """Prompts of a judge. `replies`: of all of them, once it has ended well."""
+    """Sends prompts to a judge. `replies`: of all prompts, after a successful end."""
 
     def __init__(self, job: PromptJob, engine: EngineClient, parent: QObject) -> None:
         super().__init__(parent)
@@ -336,7 +332,11 @@ class PromptsTask(StudyTask):
 
 
 class LikelihoodTask(StudyTask):
-    """A foreign template is rendered once, with a mark for the question: for each it would be a child of its own."""
+    """Measures the likelihood of the references under one system.
+
+    The texts are rendered by the model's own template where it is known. A foreign template is rendered once, with a
+    placeholder for the question, because each rendering takes a child process.
+    """
 
     def __init__(
         self, step: PendingLikelihood, study: Study, questions: QuestionSet, folder: Path, parent: QObject

@@ -1,4 +1,4 @@
-"""What a person wants to have compared, as the window asks it, and the study that a command would make of it."""
+"""What the user wants to compare, as the window asks for it, and the study that the command line would make of it."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MOST_SEEDS, MOST_RUNS = 100, 20
 
-# What a command answers with the names of its options is said otherwise here.
+# The command line's messages name options, so the window shows others.
 _WORDS = {
     "pairs_without_judge": "wish_pairs",
     "question_set_unknown": "wish_set_gone",
@@ -39,22 +39,23 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class StudyWish:
-    """What is to be compared. `models`: rows of the list of models; a tuned one may be a base with its adapter.
+    """What to compare. `models`: rows of the model list; a tuned one may be a base with its adapter.
 
-    documents: one base, with and without `scope`, and so `tuned`. questions, bases: each row is a system, asked with
-    `scope` or by itself. quantizations: `forms` of one base and of `tuned`; several models are compared as they are.
-    scale: one base is trained on `sizes` rows of `data` (a folder of a frozen split), each `runs` times.
+    * documents: one base, and `tuned`, each with and without `scope`.
+    * questions, bases: each row is a system, asked with `scope` or without documents.
+    * quantizations: `forms` of one base and of `tuned`; several models are compared as they are.
+    * scale: one base is trained on `sizes` rows of `data` (a folder with a frozen split), each size `runs` times.
     """
 
     kind: str  # documents | questions | bases | quantizations | scale
     asking: AnswerParameters
-    question_set: str = ""  # NAME or NAME@VERSION of a kept set; "": the shipped questions, or of scale the hold-out
-    limit: int | None = None  # the first so many questions; None: all
+    question_set: str = ""  # NAME or NAME@VERSION of a stored set; "": the shipped questions, or for scale the hold-out
+    limit: int | None = None  # number of questions from the start; None: all
     models: tuple[LocalModel, ...] = ()
     scope: tuple[CollectionRef, ...] = ()
     forms: tuple[str, ...] = ()  # (): those of the paper
     data: str = ""
-    sizes: tuple[int, ...] = ()  # rows, rising; (): shares of all
+    sizes: tuple[int, ...] = ()  # rows, ascending; (): shares of all rows
     runs: int = 3
     has_control: bool = True
     training_preset: str = ""
@@ -62,7 +63,9 @@ class StudyWish:
 
 
 def planned(wish: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tuple[Study, QuestionSet]:
-    """A study that is no scale study; nothing is written. Raises AppError as `make`."""
+    """Return the study of any kind but scale, and its questions, without writing anything. Raises AppError as
+    `make`.
+    """
     require_whole(wish)
     questions = questions_of(wish, paths)
     asking, evaluations, kind = wish.asking, paths.evaluations, wish.kind
@@ -85,13 +88,15 @@ def planned(wish: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tupl
 
 
 def questions_of(wish: StudyWish, paths: Paths) -> QuestionSet:
-    """Raises AppError as `question_sets.find`."""
+    """Return the questions of the study. Raises AppError as `question_sets.find`."""
     found = question_sets.find(paths.questions, wish.question_set) if wish.question_set else question_sets.shipped()
     return dataclasses.replace(found, questions=found.questions[: wish.limit])
 
 
 def documents_of(database: Path, scope: tuple[CollectionRef, ...]) -> DocumentScope:
-    """`database`: of the documents. What is asked of it now, and how to know it again."""
+    """Return the scope with its current label and the hash by which a later change is noticed. `database`: of the
+    documents.
+    """
     return DocumentScope(
         scope,
         collection_lookup.current_label_of_scope(database, scope),
@@ -100,7 +105,7 @@ def documents_of(database: Path, scope: tuple[CollectionRef, ...]) -> DocumentSc
 
 
 def root_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
-    """The base that a tuned row was trained on, where the list has it; else the row itself."""
+    """Return the base of a tuned row if the list has it, else the row itself."""
     return model_registry.base_of(row, models) or row
 
 
@@ -108,7 +113,7 @@ def root_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
 
 
 def require_whole(wish: StudyWish) -> None:
-    """What can be told without a look at any file. Raises AppError: wish_*, model_missing."""
+    """Check all that needs no file to be read. Raises AppError: wish_*, model_missing."""
     asking = wish.asking
     numbers = (
         (asking.seeds, 1, MOST_SEEDS),
@@ -137,9 +142,9 @@ def require_whole(wish: StudyWish) -> None:
 
 
 def require_files(wish: StudyWish) -> None:
-    """That bases and adapters are those that were put together. May read whole files.
+    """Check that bases and adapters still are those that were combined. May read whole files.
 
-    Raises AppError as `tuned_models.require_unchanged`.
+    Raises AppError as `model_registry.require_unchanged`.
     """
     for row in filter(None, (*wish.models, wish.tuned, wish.asking.judge)):
         model_registry.require_unchanged(row)
@@ -147,7 +152,7 @@ def require_files(wish: StudyWish) -> None:
 
 @contextmanager
 def said_for_a_window() -> Iterator[None]:
-    """Names of a command's options mean nothing there."""
+    """Replace errors that name options of the command line, which mean nothing in the window."""
     try:
         yield
     except AppError as error:
@@ -160,7 +165,7 @@ def said_for_a_window() -> Iterator[None]:
 
 
 def _systems(wish: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
-    """Each row for itself. The models are what is compared, so that none of them is only quoted for."""
+    """Return each row as a system. The models are compared, so none is replaced by quotes of the documents."""
     documents = None
     if wish.scope:
         documents = dataclasses.replace(documents_of(paths.documents, wish.scope), may_quote=False)
@@ -169,7 +174,7 @@ def _systems(wish: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tup
 
 
 def _ways(wish: StudyWish, documents: DocumentScope, models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
-    """Base and tuned, with and without documents."""
+    """Return base and tuned model, each with and without documents."""
     (row,) = wish.models
     base, tuned = _base_and_tuned(row, wish.tuned, models)
     use = _in_use(tuned or base, models)
@@ -178,7 +183,9 @@ def _ways(wish: StudyWish, documents: DocumentScope, models: Sequence[LocalModel
 
 
 def _forms(wish: StudyWish, folder: Path, paths: Paths, models: Sequence[LocalModel]) -> QuantizationPlan:
-    """`folder`: of the study. Raises AppError: wish_other_base, wish_merged, build_unknown_quant."""
+    """Plan the quantizations. `folder`: of the study. Raises AppError: wish_other_base, wish_merged,
+    build_unknown_quant.
+    """
     if len(wish.models) > 1:
         return QuantizationPlan(planning.as_they_are(wish.models), ())
     base, row = _base_and_tuned(wish.models[0], wish.tuned, models)
@@ -195,7 +202,7 @@ def _forms(wish: StudyWish, folder: Path, paths: Paths, models: Sequence[LocalMo
 def _base_and_tuned(
     row: LocalModel, tuned: LocalModel | None, models: Sequence[LocalModel]
 ) -> tuple[LocalModel, LocalModel | None]:
-    """Where the row itself is a base with an adapter, it is what is compared with its base.
+    """Return the base and what is compared with it: `tuned`, or the row if it is itself a base with an adapter.
 
     Raises AppError("wish_other_base").
     """
@@ -208,7 +215,7 @@ def _base_and_tuned(
 
 
 def _in_use(row: LocalModel, models: Sequence[LocalModel]) -> tuple[LocalModel, Tuning | None]:
-    """As the program answers with it: the file, in the form of its training, and the adapter.
+    """Return the model and adapter with which the program answers, in the prompt format of the training.
 
     Raises AppError("tuned_base_gone").
     """
@@ -230,7 +237,7 @@ def _base_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
 
 
 def scale_of(wish: StudyWish, paths: Paths) -> "scale_plan.ScaleStudy":
-    """Raises AppError: wish_*, and as `questions_of`."""
+    """Return the scale study of a request. Raises AppError: wish_*, and as `questions_of`."""
     from app.evaluation.study import scale_plan  # numpy
 
     require_whole(wish)

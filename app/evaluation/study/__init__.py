@@ -1,1 +1,1 @@
-"""A study: what is compared, its plan, its next step, and the scale study."""
+"""The study: what it compares, its plan, its next step; and the scale study."""

@@ -1,4 +1,4 @@
-"""Who is compared: models with and without adapters and documents, named so that each can be told from the others."""
+"""Describe the systems of a comparison: models with and without adapters and documents, each under a distinct name."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -20,8 +20,9 @@ from app.training.runs import lineage, run_folders
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """An adapter (GGUF) in use. `name`: for people; "": the one of the model's card. `label`: of what it was trained
-    on."""
+    """An adapter (GGUF) in use. `name`: shown to the user; "" for the adapter of the model's card. `label`: of its
+    training data.
+    """
 
     path: str
     strength: float = 1.0
@@ -31,18 +32,18 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class DocumentScope:
-    """What is asked beside the model."""
+    """The documents that a system is asked with."""
 
     scope: tuple[CollectionRef, ...]
     label: Label = confidentiality.DEFAULT_LABEL
     may_quote: bool = True
-    sha256: str = ""  # as of Contender
+    sha256: str = ""  # as in ComparedSystem
 
 
 def compared_system(model: LocalModel, tuning: Tuning | None, documents: DocumentScope | None = None) -> ComparedSystem:
-    """`tuning` None: the model by itself, also without the adapter of its card. Without an id.
+    """Return a system without an id. `tuning` None: the model alone, even without the adapter of its card.
 
-    Reads a model whose hash is not known whole. Raises AppError("file_unreadable").
+    Reads the whole model file if its hash is not known. Raises AppError("file_unreadable").
     """
     scope = documents.scope if documents else ()
     system = System(
@@ -71,13 +72,13 @@ def compared_system(model: LocalModel, tuning: Tuning | None, documents: Documen
 
 
 def trained_on(model: LocalModel, tuning: Tuning | None = None) -> Label:
-    """The label of the data that a model of the list or the adapter was trained on."""
+    """Return the highest label of the data that the model and the adapter were trained on."""
     own = lineage.lineage_of_model(model).label or confidentiality.DEFAULT_LABEL
     return confidentiality.highest_label((own, tuning.label if tuning is not None else confidentiality.DEFAULT_LABEL))
 
 
 def with_card_adapter(model: LocalModel) -> tuple[LocalModel, Tuning | None]:
-    """As the program answers with it where nothing else is asked for: with the adapter of its card, in its form."""
+    """Return the model with the adapter of its card in its prompt format, as the program answers by default."""
     shipped = local_models.adapter_of(model)
     if shipped is None:
         return model, None
@@ -85,7 +86,7 @@ def with_card_adapter(model: LocalModel) -> tuple[LocalModel, Tuning | None]:
 
 
 def numbered(contenders: Iterable[ComparedSystem]) -> tuple[ComparedSystem, ...]:
-    """With ids, and names that no two share."""
+    """Give the systems ids and distinct names."""
     found: list[ComparedSystem] = []
     for number, one in enumerate(contenders, start=1):
         taken = [other.system.name for other in found]
@@ -99,9 +100,11 @@ def numbered(contenders: Iterable[ComparedSystem]) -> tuple[ComparedSystem, ...]
 def four_ways(
     model: LocalModel, tuned: tuple[LocalModel, Tuning | None] | None, documents: DocumentScope, *, quotes: bool
 ) -> tuple[ComparedSystem, ...]:
-    """Base, base with documents, tuned, tuned with documents; with `quotes` also what the program itself does with a
-    model that small: it quotes the documents. `tuned`: the model in the form of its training; without a Tuning it is
-    merged into its file."""
+    """Return base, base with documents, tuned, and tuned with documents.
+
+    `quotes` adds what the program itself does with a model this small: it quotes the documents. `tuned`: the model in
+    the prompt format of its training; without a Tuning the adapter is merged into the file.
+    """
     asked = dataclasses.replace(documents, may_quote=False)
     base, after, read = (phrase(f"evaluation.system_way.{way}") for way in ("base", "tuned", "documents"))
     found = [
@@ -120,7 +123,10 @@ def four_ways(
 
 
 def adapter_sha256(path: str) -> str:
-    """ "": there is none yet, as of a training to come. Raises AppError("file_unreadable")."""
+    """Return the hash of an adapter; "" if the file does not exist yet, as before a training.
+
+    Raises AppError("file_unreadable").
+    """
     try:
         return input_file.sha256_of(Path(path))
     except FileNotFoundError:
@@ -130,7 +136,7 @@ def adapter_sha256(path: str) -> str:
 
 
 def adapter_name(path: str) -> str:
-    """A run's folder, or the file."""
+    """Return the name of the run's folder, or else of the file."""
     file = Path(path)
     return file.parent.name if file.name == run_folders.ADAPTER else file.stem
 
@@ -155,5 +161,5 @@ def renamed(one: ComparedSystem, name: str) -> ComparedSystem:
 
 
 def highest_label(contenders: Sequence[ComparedSystem], others: Sequence[Label] = ()) -> Label:
-    """The highest of all that is asked."""
+    """Return the highest label of the systems and `others`."""
     return confidentiality.highest_label((*(one.label for one in contenders), *others), confidentiality.DEFAULT_LABEL)

@@ -1,11 +1,10 @@
-"""A study, planned, the same for a command and for the window: what is asked in which way, and what is made for it.
+"""Plan a study, for the command line and the window alike: how the systems are asked, and which files are made.
 
-What the sizes of a scale study must be at the least, for whoever only asks for them: no numpy.
-
-Which forms of one model are made and compared: the base's, and with an adapter the merged ones and the unmerged one.
-
-Everything is made of one F16 file: of a publisher's folder, or of a GGUF that is turned back into one. The first system
-of each family is F16, from which the divergence of the others is measured.
+For a study of quantizations, the quantized files of one model are compared: those of the base and, with an adapter, the
+merged ones and one with the unmerged adapter. All are made from one F16 file, which comes from a publisher's folder or
+a GGUF that is converted back to one. The first system of each family is F16; the divergence of the others is measured
+from it.
+The least sizes of a scale study are here so that a caller who only needs them does not import numpy.
 """
 
 import dataclasses
@@ -31,22 +30,22 @@ from app.inference.local_model import LocalModel
 from app.inference.quantizations import QUANTIZATIONS, Quantization
 from app.models import base_models, catalogue, hf_folders
 
-LEAST_SCALE_ROWS = 10  # of a subset
+LEAST_SCALE_ROWS = 10  # in a subset
 LEAST_SCALE_SIZES = 2
 
 
-MAX_TOKENS = 512  # of an answer where nothing else is asked for: a loop ends sooner than the program's own 1,024
+MAX_TOKENS = 512  # default length of an answer; shorter than the program's 1,024, so that a loop ends sooner
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerParameters:
-    """How all systems are asked, and who judges. `name` "": the one of the questions.
+    """How all systems are asked, and the judge. `name` "": the name of the question set.
 
-    `temperature` None: the likeliest answer; with several seeds that of the preset or of the model's card.
+    `temperature` None: greedy decoding; with several seeds the temperature of the preset or of the model's card.
     """
 
     name: str = ""
-    seeds: int = 1  # how often each question is asked, 1 to 100
+    seeds: int = 1  # number of answers to each question, 1 to 100
     temperature: float | None = None  # 0 to 5
     max_tokens: int = MAX_TOKENS
     context_tokens: int = 4096
@@ -54,7 +53,7 @@ class AnswerParameters:
     judge: LocalModel | None = None
     judge_preset: str = "kotae"
     rated: tuple[RatedAnswer, ...] = ()
-    has_pairs: bool = False  # the judge is also shown two answers at a time
+    has_pairs: bool = False  # the judge is also shown pairs of answers
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", invisible_characters.to_single_line(self.name))  # lists show it
@@ -68,7 +67,8 @@ def plan_study(
     asking: AnswerParameters,
     **others: Any,
 ) -> Study:
-    """`evaluations`: the folder of all. `others`: further fields, or other values. Nothing is written.
+    """Return a new study without writing anything. `evaluations`: the folder of all studies. `others`: further fields
+    of Study.
 
     Raises AppError("pairs_without_judge").
     """
@@ -76,7 +76,7 @@ def plan_study(
         raise AppError("pairs_without_judge")
     temperature = asking.temperature
     if temperature is None and asking.seeds == 1:
-        temperature = 0.0  # the likeliest answer; with several seeds that of the model's card
+        temperature = 0.0  # greedy; with several seeds the model card decides
     own = Choices(temperature=temperature, max_tokens=asking.max_tokens)
     now, name = time.time(), asking.name or studies.free_name(evaluations, questions.name)
     fields: dict[str, Any] = {
@@ -101,13 +101,13 @@ def plan_study(
 
 
 def repeats_itself(asked: Study) -> bool:
-    """Whether a system would give the same answer with every seed, which would look like certainty."""
+    """Return whether some system would give the same answer with every seed, which would look like certainty."""
     cards = (catalogue.load().card(one.model.card_id) for one in asked.contenders)
     return len(asked.seeds) > 1 and any(presets.in_force(card, asked.choices).temperature == 0 for card in cards)
 
 
 def require_right_answers(questions: QuestionSet) -> None:
-    """By which a judge can be measured. Raises AppError("judge_without_references")."""
+    """Check that there are right answers to measure a judge by. Raises AppError("judge_without_references")."""
     from app.evaluation.judge import judge_calibration  # numpy
 
     if not any(judge_calibration.has_right_answer(one) for one in questions.questions):
@@ -118,7 +118,8 @@ def require_right_answers(questions: QuestionSet) -> None:
 
 
 def as_they_are(models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
-    """Nothing is made of them. Forms of the same model are one family; the first is what the others are compared with.
+    """Return existing files as systems. Files of the same model are one family; the first is what the others are
+    compared with.
 
     Raises AppError as `gguf.read_header`.
     """
@@ -135,7 +136,7 @@ def has_likelihoods(questions: QuestionSet) -> bool:
 
 
 def require_room(asked: Study, data: Path) -> int:
-    """What the files that are made take of the disk at most, in bytes. `data`: the data folder.
+    """Check the space for the files to make; return its upper limit in bytes. `data`: the data folder.
 
     Raises AppError("drive_space").
     """
@@ -147,15 +148,15 @@ def require_room(asked: Study, data: Path) -> int:
 
 
 PAPER_FORMS = "F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M"
-_WHOLE = ("F16", "BF16", "F32")  # forms that others are made of
-BASE, TUNED = "base", "tuned"  # families
+_WHOLE = ("F16", "BF16", "F32")  # formats from which the others are made
+BASE, TUNED = "base", "tuned"  # names of families
 
 
 @dataclass(frozen=True, slots=True)
 class QuantizationSource:
-    """What the forms are made of: a GGUF file (`model`), or a publisher's folder."""
+    """What the quantizations are made of: a GGUF file (`model`), or a publisher's folder."""
 
-    model: LocalModel  # how it is prompted; of a folder without a file yet
+    model: LocalModel  # how it is prompted; for a folder a model without a file
     folder: Path | None = None
     parameters: int = 0
 
@@ -172,7 +173,7 @@ def source_of_model(model: LocalModel) -> QuantizationSource:
 
 
 def source_of_folder(folder: Path) -> QuantizationSource:
-    """Raises AppError as `hf_folder.read`."""
+    """Raises AppError as `hf_folders.read_hf_model`."""
     read = hf_folders.read_hf_model(folder)
     model = LocalModel("", read.name, "", 0, "", "", 0, 0.0, template_allowed=True)
     return QuantizationSource(model, folder, read.parameters)
@@ -185,10 +186,11 @@ def plan_quantizations(
     study: Path,
     cache: Path,
 ) -> QuantizationPlan:
-    """`forms`: F16 stands first, named or not. `tuned`: the model in the form of its training, and the adapter.
-    `study`: its folder. `cache`: of bases.
+    """Plan the files to make and the systems that use them.
 
-    Raises AppError("file_unreadable").
+    `forms`: F16 is put first even if it is not among them. `tuned`: the model in the prompt format of its training, and
+    the adapter. `study`: the study's folder. `cache`: the folder for unpacked bases. Raises
+    AppError("file_unreadable").
     """
     folder = study / MODELS
     forms = [QUANTIZATIONS["F16"], *(form for form in forms if form.name not in _WHOLE)]
@@ -210,7 +212,7 @@ def plan_quantizations(
 
 
 def _whole(source: QuantizationSource, folder: Path, cache: Path, made: dict[str, MadeModel]) -> str:
-    """The F16 file that all is made of."""
+    """Return the F16 file from which all others are made, and plan to make it if necessary."""
     model = source.model
     if source.folder is None and model.quantization.upper() in _WHOLE:
         return model.path
@@ -244,9 +246,9 @@ def _family(
             path = str(folder / f"{family}-{name}.gguf")
             made[path] = MadeModel(path, name, whole, size_bytes=_size(source, form))
         elif whole == source.model.path:
-            name = source.model.quantization  # BF16 and F32 are taken as they are
+            name = source.model.quantization  # BF16 and F32 are used as they are
         if tuning is None and source.folder is None and name == source.model.quantization:
-            path = source.model.path  # it is there, and not what would come of quantizing it twice
+            path = source.model.path  # the existing file, because quantizing it again would give another one
             made.pop(str(folder / f"{family}-{name}.gguf"), None)
         file = dataclasses.replace(
             model, id=f"{family}-{name}", name=f"{_stem(model)} {name}", path=path, quantization=name,
@@ -259,7 +261,9 @@ def _family(
 
 
 def _unmerged(base: ComparedSystem, model: LocalModel, tuning: Tuning) -> ComparedSystem:
-    """The base in its smallest form with the adapter beside it: quantizing after a merge can undo a training."""
+    """Return the base's smallest file with the adapter applied at run time: quantizing after a merge can undo a
+    training.
+    """
     file = dataclasses.replace(base.model, form_id=model.form_id, template_allowed=model.template_allowed)
     name = phrase(
         "evaluation.quant_unmerged", family=phrase(f"evaluation.system_way.{TUNED}"), form=base.system.quantization
@@ -270,7 +274,7 @@ def _unmerged(base: ComparedSystem, model: LocalModel, tuning: Tuning) -> Compar
 
 
 def _stem(model: LocalModel) -> str:
-    """Its name without the form that it has now."""
+    """Return the model's name without its current quantization."""
     return model.name.removesuffix(model.quantization).strip() or model.name
 
 

@@ -1,10 +1,8 @@
-"""A scale study, planned: which subsets are trained how often, with the very same settings, and judged by which rows.
+"""Plan a scale study and make its folder: which subsets are trained how often, and on which rows the runs are judged.
 
-What the recipe would decide anew for each size (rank, batch, learning rate, dropout) is decided once, by the largest:
-otherwise sizes would differ in more than data. The equal-step control trains each smaller subset for as many steps as
-the largest is planned to have, so that what more data bring can be told from what more steps bring.
-
-A scale study, made: its folder with the runs that are to be trained and, after them, the systems that are asked.
+The recipe's choices that depend on size (rank, batch, learning rate, dropout) are made once, by the largest subset;
+otherwise the sizes would differ in more than data. The equal-step control trains each smaller subset for as many steps
+as are planned for the largest, so that the effect of more data can be told from that of more steps.
 """
 
 import dataclasses
@@ -43,12 +41,12 @@ from app.training.spec_builder import SpecFields
 from trainer import recipe
 from trainer.spec import RunSpec
 
-DATA, ABOUT = "data", "about.json"  # in the study's folder, and in that one
+DATA, ABOUT = "data", "about.json"  # a folder in the study's folder, and a file in that folder
 FIRST_SEED = 42
-SEEDS = 3  # a single run differs from another by chance as much as two sizes may
-_MOST_EPOCHS, _MOST_PATIENCE = 1000, 1000  # that a spec can say
+SEEDS = 3  # chance alone can separate two runs as far as two sizes
+_MOST_EPOCHS, _MOST_PATIENCE = 1000, 1000  # limits of a spec
 
-# What every run is given as the largest one has it. How long the rate rises depends on the steps, and is left open.
+# Every run gets these from the largest one. The warm-up depends on the steps, and is left to each run.
 _SAME = (
     "precision", "compute", "context_tokens", "loss", "rank", "alpha", "dropout", "learning_rate", "final_rate_share",
     "weight_decay", "clip_norm", "micro_batch", "accumulation", "epochs", "evaluations_per_epoch", "patience",
@@ -58,13 +56,14 @@ _SAME = (
 
 @dataclass(frozen=True, slots=True)
 class PlannedScaleStudy:
-    """`largest`: the plan of its run. `seconds`: of all runs, at most: early stopping ends sooner. Nothing is trained.
+    """The trainings of a scale study, and what they will take; nothing is trained yet.
 
+    `largest`: the plan of the largest run. `seconds`: upper limit for all runs, because early stopping ends sooner.
     `disk_bytes`: of all runs with their checkpoints.
     """
 
-    trainings: tuple[Training, ...]  # in the order in which they are trained
-    asked: RunSpec  # of the largest
+    trainings: tuple[Training, ...]  # in the order of training
+    asked: RunSpec  # the spec of the largest run, as requested
     largest: RunPlan
     seconds: float
     disk_bytes: int
@@ -79,13 +78,16 @@ def plan_trainings(
     *,
     has_control: bool,
 ) -> PlannedScaleStudy:
-    """Makes `folder` with the data and a run's folder with its spec for each size and seed; all or nothing.
+    """Make `folder` with the data, and a run's folder with its spec for each size and seed; after an error nothing is
+    left.
 
-    `draft`: a run's spec from wishes (`drafting.draft`). `look`: what a run of it would take (`planning.plan`).
-    Raises AppError: as these do, why the trainer would not begin, evaluation_unwritable, drive_space, run_*.
+    `draft`: returns a run's spec for the given fields (`spec_builder.build_spec`). `plan_run`: returns what a run will
+    take. Raises AppError as these do, the reason why the trainer would not begin, evaluation_unwritable, drive_space,
+    run_*.
     """
     try:
-        (folder / DATA).mkdir(mode=0o700, parents=True)  # where it is somebody else's, nothing is deleted
+        # an existing folder raises here, before anything could be deleted
+        (folder / DATA).mkdir(mode=0o700, parents=True)
     except OSError as error:
         raise drive_error(error, folder, "evaluation_unwritable") from error
     try:
@@ -111,8 +113,10 @@ def plan_trainings(
 
 
 def holdout_questions(material: SubsetFiles, folder: Path) -> QuestionSet:
-    """What the runs are judged by, as questions with their references, as far as a set can hold them. Nobody is asked
-    them."""
+    """Return the hold-out that judges the runs as questions with references, as far as a set can hold them.
+
+    No system is asked these questions.
+    """
     imported = file_import.import_file(folder / DATA / "holdout.jsonl")
     made = [Question("", row.question, row.answer, group=row.group, origin="imported") for row in imported.rows]
     questions = question_files.with_ids(one for one in map(question_files.fitting, made) if one is not None)[0]
@@ -120,7 +124,8 @@ def holdout_questions(material: SubsetFiles, folder: Path) -> QuestionSet:
 
 
 def planned_systems(model: LocalModel, asked: RunSpec, trainings: Sequence[Training]) -> tuple[ComparedSystem, ...]:
-    """The base, and with the adapter of each size (of the first seed): who answers questions after the training.
+    """Return the base, and the base with the adapter of each size (first seed): the systems that answer after the
+    training.
 
     Raises AppError: run_form_unknown, adapter_other_base, file_unreadable.
     """
@@ -147,7 +152,9 @@ def planned_systems(model: LocalModel, asked: RunSpec, trainings: Sequence[Train
 def _specs(
     folder: Path, asked: RunSpec, largest: RunPlan, material: SubsetFiles, seeds: Sequence[int], *, has_control: bool
 ) -> Iterator[tuple[Training, RunSpec]]:
-    """All sizes with one seed, then the control, then the other seeds: what ends early says something already."""
+    """Return all sizes with one seed, then the control, then the other seeds, so that an early end already has a
+    result.
+    """
     same = dataclasses.replace(asked, **{name: getattr(largest.spec, name) for name in _SAME})
     sizes = [subset.rows for subset in material.subsets]
 
@@ -165,9 +172,10 @@ def _specs(
 
 
 def _control(same: RunSpec, rows: int, most: int) -> RunSpec | None:
-    """As many steps as the largest, evaluated about as often, never ended early. None: it would take over 1,000 epochs.
+    """Return the spec with as many steps as the largest run, evaluated about as often, without early stopping.
 
-    The best checkpoint is kept as in every run, so that a control which learns by heart is not held against it.
+    None: it would take over 1,000 epochs. The best checkpoint is kept as in every run, so that overfitting does not
+    count against the control.
     """
     batch = _batch(same)
     steps = recipe.total_steps(most, batch, same.epochs or 1.0, same.max_steps)
@@ -185,7 +193,7 @@ def _control(same: RunSpec, rows: int, most: int) -> RunSpec | None:
 
 
 def _seconds(one: RunSpec, rows: int, largest: RunPlan) -> float:
-    """From what steps and evaluations of the largest run take."""
+    """Estimate a run's seconds from the steps and evaluations of the largest run."""
     time = largest.time
     own = _evaluations(largest.spec, largest.counts.rows, time.steps)
     evaluation_s = max(0.0, time.total_s - time.steps * time.step_s) / own
@@ -194,7 +202,7 @@ def _seconds(one: RunSpec, rows: int, largest: RunPlan) -> float:
 
 
 def _evaluations(one: RunSpec, rows: int, steps: int) -> int:
-    """With the one of the base, before anything is trained."""
+    """Return the number of evaluations, including the one of the base before the training."""
     return 1 + math.ceil(steps / math.ceil(rows / _batch(one)) * (one.evaluations_per_epoch or 0))
 
 
@@ -206,7 +214,10 @@ def _batch(one: RunSpec) -> int:
 
 
 def _write(folder: Path, material: SubsetFiles) -> dict[str, tuple[Path, str]]:
-    """Name of a file -> the file and its SHA-256. Raises AppError("evaluation_unwritable" | "drive_space")."""
+    """Write the data; return path and SHA-256 of each file by its name.
+
+    Raises AppError("evaluation_unwritable" | "drive_space").
+    """
     parts = {f"train-{one.rows}": one.raw for one in material.subsets}
     parts |= {"validation": material.validation, "holdout": material.holdout}
     about = {
@@ -224,7 +235,7 @@ def _write(folder: Path, material: SubsetFiles) -> dict[str, tuple[Path, str]]:
 
 
 def _files(files: dict[str, tuple[Path, str]], rows: int) -> dict[str, Any]:
-    """As fields of a spec."""
+    """Return the paths and hashes of the files as fields of a spec."""
     names = {"train": f"train-{rows}", "validation": "validation", "holdout": "holdout"}
     return {part: str(files[name][0]) for part, name in names.items()} | {
         "hashes": {part: files[name][1] for part, name in names.items()}
@@ -237,7 +248,7 @@ def _with_data(one: RunSpec, files: dict[str, tuple[Path, str]], rows: int) -> R
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """What `_write` has said of the data. Raises AppError("evaluation_damaged")."""
+    """Read the description of the data that `_write` stored. Raises AppError("evaluation_damaged")."""
     try:
         found: dict[str, Any] = strict_json.load_file(folder / DATA / ABOUT)
     except (OSError, ValueError) as error:
@@ -247,15 +258,15 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ScaleStudy:
-    """A scale study as it is asked for. `questions`: that people ask; None: the hold-out alone judges.
+    """A request for a scale study. `questions`: what the systems are asked; None: only the hold-out judges.
 
-    Of `asking` the name "" is that of the data; answers are the likeliest ones, once.
+    The `asking.name` "" stands for the name of the data. Every question is answered once, greedily.
     """
 
     asking: AnswerParameters
-    base: str  # as of `bases.resolve`
+    base: str  # as in `base_models`
     preset: str | None = None
-    runs: int = SEEDS  # of each size
+    runs: int = SEEDS  # number of runs for each size
     has_control: bool = True
     questions: QuestionSet | None = None
 
@@ -269,10 +280,10 @@ def trainings_of(
     command: Callable[..., list[str]] | None = None,
     converter: str = "",
 ) -> PlannedScaleStudy:
-    """Make `folder` with data and specs. Raises AppError as `scale_plan.plan`.
+    """Make `folder` with data and specs. Raises AppError as `plan_trainings`.
 
-    `command`: starts the trainer with arguments; None: it cannot be asked, and tokens are estimated from letters.
-    `converter`: a folder.
+    `command`: returns the command line of the trainer with arguments; None: the trainer cannot be asked, and token
+    counts are estimated from characters. `converter`: its folder.
     """
     wishes = {"base": asked.base, "preset": asked.preset, "name": asked.asking.name or material.name}
     speed_file = where.data / speed.FILE_NAME
@@ -296,7 +307,7 @@ def create_scale_study(
     command: Callable[..., list[str]] | None,
     converter: str,
 ) -> tuple[Path, PlannedScaleStudy]:
-    """Return the folder of a new study, planned and estimated, as `trainings_of`. All or nothing."""
+    """Make a new study; return its folder and plan as `trainings_of` does. After an error nothing is left."""
     evaluations = where.evaluations
     asking = dataclasses.replace(
         asked.asking, name=asked.asking.name or studies.free_name(evaluations, material.name), seeds=1, temperature=0.0

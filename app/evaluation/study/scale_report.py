@@ -1,11 +1,9 @@
-"""How much training data is enough: what the report of a scale study says, and its advice, from measured numbers.
+"""Report how much training data is enough: the sections of a scale study's report, and its advice.
 
-Advice is one of: more data help; there are enough; documents instead of training; too early to say.
-
-A power law through what was measured at each size: NLL(n) = a + b n^-c, and what twice the data would bring.
-
-The form is that of arXiv 1712.00409 and 2001.08361. Three numbers cannot be told from three sizes or fewer, and losses
-that waver, or whose gains grow, are no power law: then there is no curve.
+The advice is one of: more data help; there are enough; use documents instead of training; too early to say.
+A power law NLL(n) = a + b n^-c through the measured sizes predicts the gain of twice the data (form: arXiv 1712.00409
+and 2001.08361). There is no curve for three sizes or fewer, which do not determine three numbers, nor for losses that
+fluctuate or whose gains grow.
 """
 
 import math
@@ -29,9 +27,9 @@ from app.training import training_errors
 from app.training.quality_gate import FEW_EXAMPLES, LOSS_NATS
 from app.training.runs import run_folders
 
-LEAST_SIZES = 4  # one more than there are numbers to find
-_EXPONENTS = np.geomspace(0.02, 4, 300)  # of c; at the ends it is not found but bounded
-_MISFIT = 0.1  # of the range of losses: a curve that leaves more is none
+LEAST_SIZES = 4  # one more than there are parameters
+_EXPONENTS = np.geomspace(0.02, 4, 300)  # candidates for c; at the ends c is only bounded, not determined
+_MISFIT = 0.1  # largest residual of a curve, as a share of the range of losses
 _RESAMPLES = 2000
 _SEED = 20260318
 
@@ -40,8 +38,11 @@ _Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class LossCurve:
-    """`gain`: of twice the largest size, in nats a token, that NLL falls by; `low` to `high` holds 95 % if the form is
-    right, over examples and seeds. `rms`: of what is left between the curve and the sizes, in nats a token."""
+    """A fitted power law. `gain`: predicted fall of NLL at twice the largest size, in nats a token.
+
+    `low` to `high`: 95 % interval of the gain over examples and seeds, if the form is right. `rms`: of the residuals,
+    in nats a token.
+    """
 
     a: float
     b: float
@@ -56,7 +57,7 @@ class LossCurve:
 
 
 def fit_power_law(sizes: Sequence[int], losses: Sequence[float]) -> tuple[float, float, float] | None:
-    """a, b and c by least squares with a, b >= 0; None: they are not told by these sizes."""
+    """Return a, b and c by least squares with a, b >= 0; None if the sizes do not determine them."""
     if len(sizes) < LEAST_SIZES:
         return None
     ns, measured = np.asarray(sizes, np.float64), np.asarray(losses, np.float64)
@@ -70,10 +71,11 @@ def fit_power_law(sizes: Sequence[int], losses: Sequence[float]) -> tuple[float,
 def extrapolated_curve(
     sizes: Sequence[int], runs: Sequence[Sequence[Sequence[float]]], tokens: Sequence[int], groups: Sequence[str] = ()
 ) -> LossCurve | None:
-    """`runs`: of each size, of each seed, the nats of each example. `groups`: examples that are drawn together.
+    """Fit the power law with the interval of its gain; None if there is no curve.
 
-    Of simulated studies the interval held the truth in 95 % with three seeds and in 83 % with one, whose chance it
-    cannot see (`tests/benchmarks/scale_study.py`).
+    `runs`: by size, seed and example, in nats. `groups`: of the examples; those of one group are drawn together. In
+    simulated studies the interval held the truth in 95 % with three seeds but in 83 % with one, whose chance it cannot
+    see (`tests/benchmarks/scale_study.py`).
     """
     values = [np.asarray(one, np.float64) for one in runs]
     weights = np.asarray(tokens, np.float64)
@@ -103,9 +105,10 @@ def _gain(largest: float, b: _Floats, c: _Floats) -> _Floats:
 
 
 def _fits(sizes: _Floats, losses: _Floats) -> tuple[_Floats, _Floats, npt.NDArray[np.int64]]:
-    """For each row of `losses` (resamples x sizes): a, b, and the place of c among _EXPONENTS.
+    """Return a, b, and the index of c in _EXPONENTS for each row of `losses` (resamples x sizes).
 
-    For one c the least squares are linear; where they would have a or b below 0, the best with that one at 0.
+    For a fixed c the least squares are linear; where a or b would be negative, the best fit with that one at 0 is
+    taken.
     """
     best = np.full(len(losses), np.inf)
     a, b, at = np.zeros(len(losses)), np.zeros(len(losses)), np.zeros(len(losses), np.int64)
@@ -126,7 +129,7 @@ def _fits(sizes: _Floats, losses: _Floats) -> tuple[_Floats, _Floats, npt.NDArra
 
 
 def _resampled(values: Sequence[_Floats], weights: _Floats, groups: Sequence[str]) -> _Floats:
-    """Resamples x sizes: nats a token of drawn examples (or groups) and, of each size, drawn seeds."""
+    """Return nats a token (resamples x sizes) for drawn examples or groups, and drawn seeds of each size."""
     random = np.random.default_rng(_SEED)
     members = np.unique(list(groups), return_inverse=True)[1] if groups else np.arange(len(weights))
     units = int(members.max()) + 1
@@ -140,25 +143,27 @@ def _resampled(values: Sequence[_Floats], weights: _Floats, groups: Sequence[str
     return np.stack(found, 1)
 
 
-WORTH_NATS = LOSS_NATS  # a token, that twice the data must bring: 2 % of perplexity
-FACTS_SHARE = 0.5  # of the questions, from which on they are about what stands in documents
+WORTH_NATS = LOSS_NATS  # nats a token that twice the data must bring: 2 % of perplexity
+FACTS_SHARE = 0.5  # share of questions from which the set counts as being about facts in documents
 FEW_SEEDS = 3
 _CURVE_POINTS = 60
-_MOST_TIMES = 2  # the largest size: nothing is foretold beyond
+_MOST_TIMES = 2  # times the largest size: no prediction beyond
 _SETTINGS = ("rank", "alpha", "dropout", "learning_rate", "micro_batch", "accumulation", "epochs")
 _NONE = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class ScaleAdvice:
-    """`code`: more | enough | documents | early. `sentence`: of [text.scale_advice_CODE…], with its numbers."""
+    """`code`: more | enough | documents | early. `sentence`: of evaluation.scale_advice in the wording, with its
+    numbers.
+    """
 
     code: str
     sentence: str
 
 
 def scale_sections(study: Study, folder: Path, questions: QuestionSet) -> tuple[ReportSection, ...]:
-    """Of a study all of whose runs have ended, in the language in use.
+    """Return the sections of a study whose runs have all ended, in the language in use.
 
     Raises AppError: evaluation_not_finished, evaluation_damaged, holdout_unreadable.
     """
@@ -191,7 +196,9 @@ def scale_sections(study: Study, folder: Path, questions: QuestionSet) -> tuple[
 
 
 def advise(found: ScaleResults, questions: QuestionSet | None = None) -> ScaleAdvice:
-    """`questions`: that people ask; None: none but the hold-out's, of which nothing is known."""
+    """Return the advice. `questions`: what the systems were asked; None: only the hold-out, of which nothing
+    is known.
+    """
     rows, base, change = found.largest.rows, found.largest.from_base, found.doubling
     sizes = {"rows": f"{rows:,}", "half": f"{found.half:,}"}
     facts, count = _facts(questions)
@@ -229,7 +236,7 @@ def _advice(code: str, reason: str, of: ConfidenceInterval, **facts: Any) -> Sca
 
 
 def _facts(questions: QuestionSet | None) -> tuple[int, int]:
-    """How many ask for what stands in documents, and how many there are."""
+    """Return how many questions ask for facts in documents, and how many there are."""
     asked = questions.questions if questions else ()
     return sum(bool(one.gold or one.must_include) for one in asked), len(asked)
 
@@ -315,7 +322,7 @@ def _sizes(found: ScaleResults) -> ReportTable:
 
 
 def _data(about: dict[str, Any]) -> Iterator[ReportTable]:
-    """Only where rows were left out: of subsets that somebody else has drawn."""
+    """Return a table only if rows were left out, which happens with given subsets."""
     if any(one["removed"] or one["unusable"] for one in about["subsets"]):
         lines = [(f"{one['rows']:,}", f"{one['removed']:,}", f"{one['unusable']:,}") for one in about["subsets"]]
         yield ReportTable(_head(("rows", "removed", "unusable")), tuple(lines))
@@ -355,7 +362,7 @@ def _head(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _steps(course: TrainingCurve) -> str:
-    """The best one, of all."""
+    """Return the best step and the number of steps."""
     return phrase("evaluation.scale_best_step", best=course.best_step, steps=course.steps)
 
 
@@ -384,7 +391,7 @@ def _plot(found: ScaleResults, drawn: LossCurve | None) -> str:
 
 
 def _course_plots(found: ScaleResults) -> Iterator[str]:
-    """Of each size the run of its first seed, and its control."""
+    """Return for each size the plot of its first seed's run and of its control."""
     for size in found.sizes:
         run = size.runs[0]
         control = next((one.run for one in found.controls if one.run.training.rows == size.rows), None)

@@ -1,6 +1,6 @@
-"""What the runs of a scale study have measured: losses on the hold-out, their differences, and how each run went.
+"""Read what the runs of a scale study measured: hold-out losses, their differences, and the course of each run.
 
-All losses are nats a token of answers that no run was trained on, over the very same token ids.
+All losses are nats a token of answers that no run was trained on, over the same token ids.
 """
 
 import math
@@ -21,16 +21,17 @@ from app.training import quality_gate
 from app.training.runs import run_folders, run_journal
 from app.training.runs.run_journal import RunHistory
 
-RISE_NATS = 0.01  # of the validation loss above its best: less is how it wavers
-OVERFIT_STEPS = 2  # evaluations after the best at the least, before a rise is one
+RISE_NATS = 0.01  # rise of the validation loss above its best; less is fluctuation
+OVERFIT_STEPS = 2  # least number of evaluations after the best for an overfit
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingCurve:
-    """How a run went. `training`, `validation`: step and loss; of training the mean since the evaluation before.
+    """The course of a run. `training`, `validation`: step and loss; training losses are means since the evaluation
+    before.
 
-    `overfit_step`: the step after which validation rises while training falls; None: it does not. `gap`: validation
-    minus training at the best step; None: nothing was trained up to it. `reason`: as `trainer.events.Finished` has it.
+    `overfit_step`: the step after which validation rises while training falls; None: there is none. `gap`: validation
+    minus training loss at the best step; None: unknown. `reason`: as in `trainer.events.Finished`.
     """
 
     steps: int
@@ -44,7 +45,7 @@ class TrainingCurve:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRun:
-    """A run that has ended. `nll`: nats of each example of the hold-out, with its adapter."""
+    """A run that has ended. `nll`: nats of each hold-out example with its adapter."""
 
     training: Training
     nll: tuple[float, ...]
@@ -53,9 +54,9 @@ class MeasuredRun:
 
 @dataclass(frozen=True, slots=True)
 class LossChange:
-    """From one to another, negative is better. `by_group`: None where each example stands for itself.
+    """A change of the loss from one set of runs to another; negative is better.
 
-    `by_seed`: of each seed that both have, its own difference.
+    `by_group`: None if each example is its own group. `by_seed`: the difference for each seed that both have.
     """
 
     by_example: ConfidenceInterval
@@ -64,7 +65,7 @@ class LossChange:
 
     @property
     def decisive(self) -> ConfidenceInterval:
-        """By group, unless only the one by example holds 0. Few groups say nothing of chance."""
+        """Return the interval by group if there are enough groups, unless only the one by example holds 0."""
         group = self.by_group
         if group is None or group.units < LEAST_UNITS or (self.by_example.holds_zero and not group.holds_zero):
             return self.by_example
@@ -72,13 +73,15 @@ class LossChange:
 
     @property
     def is_better(self) -> bool:
-        """Beyond chance, and with every seed."""
+        """Return whether the loss fell beyond chance, and with every seed."""
         return self.decisive.is_better and all(one < 0 for one in self.by_seed)
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredSize:
-    """`nll`: the mean over seeds. `spread`: standard deviation of the seeds; None: there is one."""
+    """The runs of one size. `nll`: mean over seeds. `spread`: standard deviation of the seeds; None: there is
+    one seed.
+    """
 
     rows: int
     runs: tuple[MeasuredRun, ...]  # by seed
@@ -90,10 +93,10 @@ class MeasuredSize:
 
 @dataclass(frozen=True, slots=True)
 class FixedStepsControl:
-    """A smaller size, trained for as many steps as the largest. All three changes are of its seed alone.
+    """A smaller size trained for as many steps as the largest. All three changes are for its seed alone.
 
-    `gain`: from the size to the largest; it is what `by_steps` (from the size to the control) and `by_data` (from the
-    control to the largest) add up to. `explains`: data | steps | unclear | nothing (there is no gain).
+    `gain`: from the size to the largest, which is the sum of `by_steps` (from the size to the control) and `by_data`
+    (from the control to the largest). `explains`: data | steps | unclear | nothing (there is no gain).
     """
 
     run: MeasuredRun
@@ -113,8 +116,11 @@ class FixedStepsControl:
 
 @dataclass(frozen=True, slots=True)
 class ScaleResults:
-    """`groups`: of each example; (): each stands for itself. `doubling`: from half of the rows, `half`, to all of them
-    (from the largest size that is no more than half, else from the smallest)."""
+    """All results. `groups`: of the examples; (): each is its own group.
+
+    `doubling`: change from `half` to all rows; `half` is the largest size of at most half the rows, or else the
+    smallest.
+    """
 
     tokens: tuple[int, ...]
     groups: tuple[str, ...]
@@ -134,14 +140,14 @@ class ScaleResults:
 
     @property
     def early_share(self) -> float:
-        """Of the runs but the control's, that early stopping has ended."""
+        """Return the share of the runs, without controls, that early stopping has ended."""
         found = self.main_runs
         return sum(run.course.reason == "early_stopping" for run in found) / len(found)
 
 
 @dataclass(frozen=True, slots=True)
 class HoldoutLosses:
-    """What all runs are judged by: of each example of the hold-out the nats of the base, tokens and group."""
+    """The hold-out that judges all runs: for each example the nats of the base, the tokens and the group."""
 
     base: tuple[float, ...]
     tokens: tuple[int, ...]
@@ -151,7 +157,7 @@ class HoldoutLosses:
         return float(np.sum(_mean(found)) / sum(self.tokens))
 
     def change(self, before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> LossChange:
-        """Of the means over seeds, paired by example."""
+        """Return the change of the means over seeds, paired by example."""
         seeds = {run.training.seed: run for run in before}
         pairs = [(seeds[run.training.seed], run) for run in after if run.training.seed in seeds]
         by_seed = tuple((sum(one.nll) - sum(other.nll)) / sum(self.tokens) for other, one in pairs)
@@ -167,7 +173,7 @@ class HoldoutLosses:
 
 
 def measure(study: Study) -> ScaleResults:
-    """Raises AppError: evaluation_not_finished, evaluation_damaged, holdout_unreadable."""
+    """Read the results of a study. Raises AppError: evaluation_not_finished, evaluation_damaged, holdout_unreadable."""
     trainings = study.trainings
     if not all(map(study_steps.is_trained, trainings)):
         raise AppError("evaluation_not_finished", id=study.id)
@@ -190,15 +196,15 @@ def measure(study: Study) -> ScaleResults:
 
 
 def holdout_nats(training: Training) -> float:
-    """Of all answers of the hold-out together, with its adapter: of the same texts comparable between tokenizers.
+    """Return the nats of all hold-out answers with the run's adapter; for the same texts comparable between tokenizers.
 
-    NaN where it was not measured. Raises AppError("holdout_unreadable").
+    NaN if it was not measured. Raises AppError("holdout_unreadable").
     """
     return sum(example.adapter_nll for example in run_folders.read_holdout(Path(training.folder)).examples)
 
 
 def of_runs(judged: HoldoutLosses, found: Sequence[MeasuredRun]) -> ScaleResults:
-    """`found`: of two sizes or more."""
+    """Combine runs of at least two sizes."""
     main = [run for run in found if not run.training.is_control]
     by_rows = {rows: [run for run in main if run.training.rows == rows] for rows in _rows(main)}
     sizes, previous = list[MeasuredSize](), list[MeasuredRun]()
@@ -251,7 +257,7 @@ def training_curve_of(told: RunHistory) -> TrainingCurve:
 
 
 def _mean(found: Iterable[MeasuredRun]) -> list[float]:
-    """Nats of each example, the mean over runs."""
+    """Return the nats of each example, as mean over the runs."""
     return [float(one) for one in np.mean([run.nll for run in found], axis=0)]
 
 
@@ -262,7 +268,7 @@ def _rows(found: Iterable[MeasuredRun]) -> list[int]:
 def _controls(
     judged: HoldoutLosses, found: Sequence[MeasuredRun], by_rows: dict[int, list[MeasuredRun]]
 ) -> Iterable[FixedStepsControl]:
-    """Those whose size and the largest have a run of the same seed."""
+    """Return the controls for whose seed both their size and the largest have a run."""
     largest = max(by_rows)
     for run in sorted((one for one in found if one.training.is_control), key=lambda one: one.training.rows):
         seed = run.training.seed
@@ -290,7 +296,7 @@ def _course(training: Training) -> TrainingCurve:
 
 
 def _means(told: RunHistory, ends: Sequence[int]) -> tuple[tuple[int, float], ...]:
-    """Of the training losses up to each of these steps, since the one before."""
+    """Return for each of these steps the mean training loss since the step before."""
     found, begin = [], 0
     for end in ends:
         losses = [step.loss for step in told.steps if begin < step.step <= end]
@@ -301,7 +307,7 @@ def _means(told: RunHistory, ends: Sequence[int]) -> tuple[tuple[int, float], ..
 
 
 def _overfit(training: Sequence[tuple[int, float]], validation: Sequence[tuple[int, float]]) -> int | None:
-    """The best step, if at the end validation is worse than there and training is better."""
+    """Return the best step if validation is worse and training better at the end; else None."""
     if not validation:
         return None
     best_step, best = min(validation, key=lambda one: one[1])

@@ -1,7 +1,7 @@
-"""The data of a scale study: subsets to train on, one validation part and one hold-out for all of them.
+"""Make the data of a scale study: subsets to train on, with one validation part and one hold-out for all of them.
 
-Nested subsets are the first rows of a split's training part, whose order comes from the split's seed. Given ones are
-whatever somebody has drawn, as the paper's (arXiv 2603.18037): in its order, and not nested.
+Nested subsets are the first rows of a split's training part, whose order comes from the split's seed. Given subsets
+were drawn elsewhere, as in the paper (arXiv 2603.18037); they keep their order, and are not nested.
 """
 
 import itertools
@@ -22,19 +22,19 @@ from app.training.data import data_split, duplicates, file_import, rows
 from app.training.data.rows import TrainingRow
 from app.training.runs import lineage
 
-SHARES = (0.125, 0.25, 0.5, 1.0)  # of the training rows, where nobody names sizes
-LEAST_HELD = 20  # rows to judge by, and to choose checkpoints by
-_MOST_HOLDOUT, _MOST_VALIDATION = 400, 200  # as of a split
-_REDUCED_HOLDOUT, _REDUCED_VALIDATION = 50, 20  # at the least, where everything is a part of its size
+SHARES = (0.125, 0.25, 0.5, 1.0)  # of the training rows, if no sizes are named
+LEAST_HELD = 20  # least rows of the hold-out
+_MOST_HOLDOUT, _MOST_VALIDATION = 400, 200  # as in a split
+_REDUCED_HOLDOUT, _REDUCED_VALIDATION = 50, 20  # lower limits if a divisor reduces everything
 _INDEX_BYTES = 100_000_000
 _DATA_BYTES = 1 << 31  # of one part
 
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """`raw`: JSON Lines, in the order in which they are given to the trainer, which shuffles them by its seed.
+    """`raw`: JSON Lines in the order in which the trainer gets them; it shuffles them by its seed.
 
-    `removed`: rows left out because they are nearly the same as one of the hold-out; `unusable`: no rows at all.
+    `removed`: rows left out because they are near duplicates of a hold-out row; `unusable`: lines that are no rows.
     """
 
     rows: int
@@ -45,10 +45,11 @@ class Subset:
 
 @dataclass(frozen=True, slots=True)
 class SubsetFiles:
-    """`subsets`: by rows, rising. `validation`, `holdout`: JSON Lines, the same for every run. `name`: of the source.
+    """The files of a scale study. `subsets`: by ascending rows. `validation`, `holdout`: JSON Lines, the same for every
+    run.
 
-    `is_nested`: each subset is the beginning of the next one. `unusable`: rows of the source that are none. `label`: of
-    the source.
+    `name`, `label`: of the source. `is_nested`: each subset is the beginning of the next. `unusable`: lines of the
+    source that are no rows.
     """
 
     name: str
@@ -61,10 +62,11 @@ class SubsetFiles:
 
 
 def nested_subsets(data: Path, sizes: Sequence[int] = ()) -> SubsetFiles:
-    """`data`: a folder of `kotae data split`, or a file, which is split as that does by itself.
+    """Return the first rows of a split as subsets. `data`: a folder of `kotae data split`, or a file, which is split
+    likewise.
 
-    `sizes`: rows, rising; (): SHARES of all. Raises AppError: split_*, scale_few_rows, scale_sizes_order,
-    scale_size_small, scale_size_large, and as `reading.read`.
+    `sizes`: rows, ascending; (): SHARES of all. Raises AppError: split_*, scale_few_rows, scale_sizes_order,
+    scale_size_small, scale_size_large, and as `file_import.import_file`.
     """
     unusable, label = 0, confidentiality.DEFAULT_LABEL
     if data.is_dir():
@@ -87,14 +89,13 @@ def nested_subsets(data: Path, sizes: Sequence[int] = ()) -> SubsetFiles:
 
 
 def given_subsets(data: Path, indices: Path, divisor: int = 1) -> SubsetFiles:
-    """Subsets of a JSON Lines file, drawn by somebody. `indices`: {"1000": [lines from 0, in their order], …}.
+    """Return given subsets of a JSON Lines file. `indices`: {"1000": [lines from 0, in their order], …}.
 
-    `divisor` k: the first 1/k of each, for a machine that all of them would take too long on; of hold-out and
-    validation, too, as long as enough are left. These are drawn from the rows that no subset has; rows that are like
-    the hold-out are removed by the paper's measure (`split.PAPER`).
-
-    Raises AppError: scale_indices_unreadable, scale_index_outside, scale_no_holdout,
-    scale_sizes_order, scale_size_small, and as `reading.read`.
+    `divisor` k: take the first 1/k of each subset, for a machine on which all would take too long; hold-out and
+    validation shrink too, but not below a minimum. Both are drawn from rows that no subset has; rows near the hold-out
+    are removed by the paper's measure (`data_split.PAPER`).
+    Raises AppError: scale_indices_unreadable, scale_index_outside, scale_no_holdout, scale_sizes_order,
+    scale_size_small, and as `file_import.import_file`.
     """
     found = file_import.import_file(data)
     by_place = {row.line - 1: row for row in found.rows}
@@ -156,7 +157,7 @@ def _read(indices: Path) -> list[list[int]]:
 
 
 def _held(free: Iterable[TrainingRow], divisor: int) -> tuple[list[TrainingRow], list[TrainingRow]]:
-    """Hold-out and validation. A row's id is a hash of what it says: their order is as good as drawn by lot."""
+    """Return hold-out and validation. A row's id is a hash of its text, so their order is as good as random."""
     ordered = sorted(free, key=lambda row: row.id)
     most = min(max(_REDUCED_HOLDOUT, _MOST_HOLDOUT // divisor), len(ordered) // 2)
     end = most + max(_REDUCED_VALIDATION, _MOST_VALIDATION // divisor)
@@ -167,7 +168,7 @@ def _held(free: Iterable[TrainingRow], divisor: int) -> tuple[list[TrainingRow],
 
 
 def _like(holdout: Sequence[TrainingRow], others: Sequence[TrainingRow]) -> set[str]:
-    """Ids of those that ask nearly what a row of the hold-out asks, or answer what it does."""
+    """Return the ids of `others` that ask nearly the same as a hold-out row, or have the same answer."""
     measure, together = data_split.PAPER.measure, [*holdout, *others]
     near = [
         (one, other)

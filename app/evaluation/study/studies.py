@@ -1,9 +1,8 @@
-"""A study: what is compared over which questions, in a folder of its own, from which it goes on after any end.
+"""Studies: what each compares over which questions, stored in a folder of its own from which it can always resume.
 
-Written once, when it begins (`study.json`, `questions.jsonl`); everything else in the folder is a result. What was
-removed is in `.bin` beside the folders, and can be restored.
-
-`results.json` in a study's folder: all that was measured, for the report, the window and whoever comes later.
+`study.json` and `questions.jsonl` are written once, at the start; everything else in the folder is a result.
+`results.json` holds all that was measured, for the report and the window. Removed studies are in `.bin` next to the
+folders, and can be restored.
 """
 
 import dataclasses
@@ -33,16 +32,16 @@ VERSION = 1
 KINDS = ("questions", "documents", "bases", "quantizations", "scale", "judge")
 STUDY, QUESTIONS, LOCK, BIN = "study.json", "questions.jsonl", "lock", ".bin"
 ANSWERS, LIKELIHOODS, MODELS, RUNS = "answers", "likelihoods", "models", "runs"
-_NAMED = 5  # of those that a part of a name stands for
+_NAMED = 5  # number of ids that an ambiguous name lists
 JUDGED, RESULTS, REPORT = "judged.jsonl", "results.json", "report.html"
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedSystem:
-    """A system and how it is asked. `model`: its file may be one that is `MadeModel` first.
+    """A system and how it is asked. `model`: its file may be a MadeModel that does not exist yet.
 
-    `may_quote`: a model below a billion parameters is not asked, but the documents are quoted, as the program does.
-    `family`: systems of one tokenizer, whose divergence from the first of them is measured; "": from none.
+    `may_quote`: a model below a billion parameters is not asked; the documents are quoted instead, as the program does.
+    `family`: systems with the same tokenizer; their divergence from the first of them is measured; "": none.
     """
 
     system: System
@@ -50,16 +49,17 @@ class ComparedSystem:
     scope: tuple[CollectionRef, ...] = ()
     may_quote: bool = True
     family: str = ""
-    label: Label = "internal"  # the highest of the collections that are asked and of what the model was trained on
-    documents_sha256: str = ""  # `unchanged.documents_sha256` of them; "": not known
+    label: Label = "internal"  # the highest of the collections that are asked and of the model's training data
+    documents_sha256: str = ""  # as `study_preflight.documents_sha256`; "": unknown
 
 
 @dataclass(frozen=True, slots=True)
 class MadeModel:
-    """A file that is made before it is asked. `form`: "folder" (a GGUF as a publisher's folder), or one of
-    `quantizations.FORMS`. `source`: a folder for F16, else a GGUF file; with an `adapter` F16 is merged.
+    """A file that is made before a system can use it.
 
-    `is_shared`: of other studies and runs too; otherwise it is deleted when nothing waits for it any more.
+    `form`: "folder" (a GGUF as a publisher's folder), or a name of QUANTIZATIONS. `source`: a folder for F16, else a
+    GGUF file; with an `adapter` the F16 file is merged. `is_shared`: other studies and runs use it too; otherwise it is
+    deleted when nothing needs it any more.
     """
 
     path: str
@@ -69,15 +69,15 @@ class MadeModel:
     is_shared: bool = False
     size_bytes: int = 0  # about
     strength: float = 1.0  # of the adapter
-    adapter_sha256: str = ""  # as of System
-    source_form: str = ""  # of a "folder": the quantization that the GGUF had, and the hash by which it is known again
+    adapter_sha256: str = ""  # as in System
+    source_form: str = ""  # for a "folder": quantization and hash of the GGUF
     source_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
     """A run (`app.training.runs.run_folders`) whose folder has its spec. `is_control`: as many steps as the largest
-    one.
+    run.
     """
 
     folder: str
@@ -88,7 +88,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class RatedAnswer:
-    """An answer with a person's score, 0 to 3, with which the judge's is compared. `number`: the question's, from 1."""
+    """An answer with a person's score, 0 to 3, to compare the judge's with. `number`: of the question, from 1."""
 
     number: int
     answer: str
@@ -97,13 +97,13 @@ class RatedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """`questions` of the set are in the folder, and `set_*` say which set it was.
+    """A study as it was started. The folder holds the questions; `set_*` tell which set they are.
 
-    `choices`, `context_tokens`: the same for every system; what `choices` leave open is the model card's.
-    `judge`: None: nobody judges. `has_likelihoods`: of the references.
+    `choices`, `context_tokens`: the same for every system; what `choices` leave open comes from the model card.
+    `judge`: None: there is none. `has_likelihoods`: the likelihood of the references is measured.
     """
 
-    id: str  # its folder's name
+    id: str  # name of its folder
     name: str
     kind: str  # one of KINDS
     set_name: str
@@ -117,7 +117,7 @@ class Study:
     judge: LocalModel | None = None
     judge_preset: str = "kotae"
     rated: tuple[RatedAnswer, ...] = ()
-    has_pairs: bool = False  # the judge is also shown two answers at a time
+    has_pairs: bool = False  # the judge is also shown pairs of answers
     has_likelihoods: bool = False
     made: tuple[MadeModel, ...] = ()
     trainings: tuple[Training, ...] = ()
@@ -127,12 +127,14 @@ class Study:
         return next(one for one in self.contenders if one.system.id == system_id)
 
     def is_tuned(self, one: ComparedSystem) -> bool:
-        """In a study whose first system is the base alone: whether it answers with an adapter, or is a merged file."""
+        """Return whether a system has an adapter or a merged file; the study's first system is the base alone."""
         return bool(one.system.adapter) or one.system.model != self.contenders[0].system.model
 
 
 def create(folder: Path, study: Study, questions: QuestionSet) -> None:
-    """Raises AppError("evaluation_unwritable" | "drive_space"), also where somebody was a moment before us."""
+    """Make the folder of a study. Raises AppError("evaluation_unwritable" | "drive_space"), also if the
+    folder exists.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in (ANSWERS, LIKELIHOODS, MODELS):
@@ -146,8 +148,11 @@ def create(folder: Path, study: Study, questions: QuestionSet) -> None:
 
 
 def read(folder: Path) -> Study:
-    """Raises AppError: evaluation_damaged; evaluation_from_elsewhere for one that was not made here: it names files
-    that would be made and deleted, and its answers and verdicts are anybody's."""
+    """Read a study. Raises AppError: evaluation_damaged, evaluation_from_elsewhere.
+
+    A study from elsewhere is refused because it names files to make and delete, and its answers and verdicts may be
+    forged.
+    """
     try:
         raw = strict_json.read_bytes(folder / STUDY)
         data = strict_json.parse_object(raw)
@@ -166,7 +171,7 @@ def read(folder: Path) -> Study:
 
 
 def questions_of(folder: Path, study: Study) -> QuestionSet:
-    """There may be none where nobody is asked. Raises AppError("evaluation_damaged")."""
+    """Read the questions of a study; there may be none if it asks no system. Raises AppError("evaluation_damaged")."""
     try:
         raw = strict_json.read_bytes(folder / QUESTIONS)
         is_empty = not raw and not study.contenders
@@ -181,7 +186,7 @@ def questions_of(folder: Path, study: Study) -> QuestionSet:
 
 @dataclass(frozen=True, slots=True)
 class StudyEntry:
-    """One of the list. `study` None: damaged. `state`: running | finished | waiting (it can be gone on with)."""
+    """A study in the list. `study` None: damaged. `state`: running | finished | waiting (it can be resumed)."""
 
     id: str
     folder: Path
@@ -190,7 +195,7 @@ class StudyEntry:
 
 
 def list_all(evaluations: Path) -> list[StudyEntry]:
-    """Newest first."""
+    """Return all studies, newest first."""
     try:
         folders = [folder for folder in evaluations.iterdir() if (folder / STUDY).is_file()]
     except OSError:  # none was ever made
@@ -199,7 +204,9 @@ def list_all(evaluations: Path) -> list[StudyEntry]:
 
 
 def find(evaluations: Path, wanted: str) -> StudyEntry:
-    """By id, name, or a part of them that only one has. Raises AppError("evaluation_unknown" | "…_ambiguous")."""
+    """Find a study by id, name, or an unambiguous part of one. Raises AppError("evaluation_unknown" |
+    "evaluation_ambiguous").
+    """
     known = list_all(evaluations)
     names = {one.id: {one.id, one.study.name if one.study else one.id} for one in known}
     found = [one for one in known if wanted in names[one.id]]
@@ -217,7 +224,7 @@ def find(evaluations: Path, wanted: str) -> StudyEntry:
 
 
 def lock(folder: Path) -> filelock.BaseFileLock:
-    """Nobody else works on it until it is released. Raises AppError("evaluation_busy" | "evaluation_unwritable")."""
+    """Lock a study until the lock is released. Raises AppError("evaluation_busy" | "evaluation_unwritable")."""
     try:
         return work_folder.acquire_lock(folder / LOCK)
     except filelock.Timeout as error:
@@ -227,18 +234,19 @@ def lock(folder: Path) -> filelock.BaseFileLock:
 
 
 def remove(entry: StudyEntry) -> Path:
-    """Moves it into the bin, and gives its place there. Its time there is now.
+    """Move a study into the bin, where its time counts from now; return its folder there.
 
     Raises AppError("evaluation_busy" | "evaluation_unwritable").
     """
-    lock(entry.folder).release()  # nobody works on it; a folder with an open file cannot be moved everywhere
+    # checks that no process works on it; not every system can move a folder with an open file
+    lock(entry.folder).release()
     place = _move(entry.folder, entry.folder.parent / BIN / entry.id)
     work_folder.mark_deleted(place, time.time())
     return place
 
 
 def restore(evaluations: Path, wanted: str) -> StudyEntry:
-    """Out of the bin, as `find` finds it there. Raises AppError as `find` and `remove`."""
+    """Restore a study that `find` finds in the bin. Raises AppError as `find` and `remove`."""
     found = find(evaluations / BIN, wanted)
     folder = _move(found.folder, evaluations / found.id)
     work_folder.unmark_deleted(folder)
@@ -246,12 +254,14 @@ def restore(evaluations: Path, wanted: str) -> StudyEntry:
 
 
 def empty_bin(evaluations: Path, record: DayRecord, now: float, days: float = BIN_DAYS) -> int:
-    """Deletes for good what was removed so many days ago; gives how many. To be called in the background."""
+    """Delete studies for good that were removed at least `days` days ago; return how many. Slow: call it in the
+    background.
+    """
     return len(work_folder.empty_bin(evaluations, record, now, days))
 
 
 def free_name(evaluations: Path, name: str) -> str:
-    """With a number behind it where there is an evaluation of that name, be it in the bin."""
+    """Return the name, with a number appended if a study has it, even one in the bin."""
     taken = {one.study.name for one in (*list_all(evaluations), *list_all(evaluations / BIN)) if one.study}
     free, number = name, 1
     while free in taken:
@@ -278,7 +288,7 @@ def _entry(folder: Path) -> StudyEntry:
 
 
 def state_of(folder: Path) -> str:
-    """As of Entry."""
+    """Return the state as in StudyEntry."""
     if work_folder.is_locked(folder / LOCK):
         return "running"
     return "finished" if (folder / RESULTS).is_file() else "waiting"
@@ -295,7 +305,7 @@ class _Results:
 
 
 def write_results(evaluation: Evaluation, sections: Sequence[ReportSection], folder: Path) -> Path:
-    """Raises AppError("evaluation_unwritable" | "drive_space")."""
+    """Store the results. Raises AppError("evaluation_unwritable" | "drive_space")."""
     path = folder / RESULTS
     raw = json_lines.encode_line(_Results(RESULTS_VERSION, evaluation, tuple(sections)))
     try:
@@ -306,8 +316,10 @@ def write_results(evaluation: Evaluation, sections: Sequence[ReportSection], fol
 
 
 def read_results(folder: Path) -> tuple[Evaluation, tuple[ReportSection, ...]]:
-    """Sections are in the language in which they were written. Raises AppError: evaluation_damaged;
-    evaluation_from_elsewhere for what was not measured here."""
+    """Read the results; the sections are in the language in which they were written.
+
+    Raises AppError: evaluation_damaged, evaluation_from_elsewhere (measured on another machine).
+    """
     try:
         raw = strict_json.read_bytes(folder / RESULTS)
         data = strict_json.loads(raw)
@@ -323,7 +335,7 @@ def read_results(folder: Path) -> tuple[Evaluation, tuple[ReportSection, ...]]:
 
 
 def _check_results(evaluation: Evaluation) -> None:
-    """What the tables rely on: each answer is of a known question. Raises ValueError."""
+    """Check what the tables rely on: each answer belongs to a known question. Raises ValueError."""
     known = {question.id for question in evaluation.questions.questions}
     if any(row.question_id not in known for result in evaluation.systems for row in result.rows):
         raise ValueError("an answer to no question")

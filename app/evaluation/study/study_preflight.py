@@ -1,6 +1,7 @@
-"""What a study asks stays what it was when it began: answers of two states of documents are of neither.
+"""Check a study before it runs: its documents and models must be unchanged, and need memory that the machine has.
 
-What of a study needs more memory than there is. Systems are asked all the same; a judge is not.
+Answers from two states of the documents would describe neither. A system that needs too much memory is asked all the
+same; a judge is not.
 """
 
 import dataclasses
@@ -24,14 +25,17 @@ from app.models import base_models
 
 
 def documents_sha256(database: Path, scope: Sequence[CollectionRef]) -> str:
-    """Of the content of all documents of these collections, wherever the files lie; "" where nothing is asked."""
+    """Return a hash of the content of all documents of these collections, independent of their paths; "" without a
+    scope.
+    """
     if not scope:
         return ""
     library = Library.beside(database)
     try:
         known = library.collections()
         names, ids = {one.name: one.id for one in known}, {one.id for one in known}
-        asked = [names.get(ref.name) or (ref.id if ref.id in ids else 0) for ref in scope]  # it may be renamed
+        # a collection may have been renamed since
+        asked = [names.get(ref.name) or (ref.id if ref.id in ids else 0) for ref in scope]
         found = sorted(one.sha256 for number in asked if number for one in library.documents(number))
     finally:
         library.close()
@@ -39,10 +43,10 @@ def documents_sha256(database: Path, scope: Sequence[CollectionRef]) -> str:
 
 
 def require_unchanged(study: Study, folder: Path, count: int, database: Path) -> None:
-    """Of all that is still to be asked. `count`: of the questions; `database`: of the documents.
+    """Check that everything still to be asked is as it was when the study was made.
 
-    Raises AppError: model_missing, evaluation_model_changed, evaluation_adapter_changed, evaluation_documents_changed,
-    file_unreadable.
+    `count`: of the questions; `database`: of the documents. Raises AppError: model_missing, evaluation_model_changed,
+    evaluation_adapter_changed, evaluation_documents_changed, file_unreadable.
     """
     waiting = study_steps.unfinished_systems(study, folder, count)
     known = {one.model.path: one for one in study.contenders}
@@ -66,7 +70,7 @@ def require_unchanged(study: Study, folder: Path, count: int, database: Path) ->
 
 
 def _require_model(study: Study, one: ComparedSystem) -> None:
-    """A file that looks as it did when the list noted it is not read."""
+    """Check a model by its hash; a file whose size and time are as the list knows them is not read."""
     path = Path(one.model.path)
     try:
         status = path.stat()
@@ -80,7 +84,7 @@ def _require_model(study: Study, one: ComparedSystem) -> None:
 
 
 def _require_source(study: Study, made: MadeModel) -> None:
-    """What is unpacked stands under the hash of its file for others too, so the file is always read."""
+    """Check the file by its hash, always: the unpacked model is shared with other studies under this hash."""
     path = Path(made.source)
     try:
         is_same = input_file.sha256_of(path) == made.source_sha256
@@ -92,7 +96,7 @@ def _require_source(study: Study, made: MadeModel) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MemoryShortage:
-    """`need_bytes`: about, with the study's context, or the judge's."""
+    """A system or judge that needs more memory than there is. `need_bytes`: about, with its context."""
 
     name: str
     need_bytes: int
@@ -100,7 +104,9 @@ class MemoryShortage:
 
 
 def memory_shortages(study: Study, folder: Path, there: MemoryBudget) -> list[MemoryShortage]:
-    """Of the systems that are still to be asked, and the judge. Raises AppError("evaluation_damaged")."""
+    """Return the systems still to be asked, and the judge, that need more than the budget. Raises
+    AppError("evaluation_damaged").
+    """
     count = len(studies.questions_of(folder, study).questions)
     headers: dict[str, GgufHeader | None] = {}
     found = []
@@ -122,7 +128,10 @@ def memory_shortages(study: Study, folder: Path, there: MemoryBudget) -> list[Me
 
 
 def _needed(weights: int, root: GgufHeader | None, context_tokens: int) -> MemoryEstimate:
-    """`root`: of what the file is made of, whose cache and buffers it shares; None: a folder, whose weights count."""
+    """Estimate the memory. `root`: header of the file from which it is made, whose cache and buffers are the same.
+
+    None: it is made from a folder, so that only the weights count.
+    """
     if root is None:
         return MemoryEstimate(weights, 0, 0, weights)
     like = memory_estimate.estimate_memory(root, context_tokens)
@@ -130,7 +139,7 @@ def _needed(weights: int, root: GgufHeader | None, context_tokens: int) -> Memor
 
 
 def _is_quoted(one: ComparedSystem) -> bool:
-    """Whether no model is loaded for it."""
+    """Return whether no model is loaded for the system."""
     return bool(one.scope) and one.may_quote and excerpts.is_known_too_small(one.model)
 
 

@@ -1,11 +1,7 @@
-"""What is to be done next in a study, told by what is in its folder: nothing is remembered, so nothing can be wrong.
+"""Find the next step of a study, and its progress, from the files in its folder alone; no other state is kept.
 
-A file is made when something waits for it, and deleted when nothing does any more: the forms of an 8B model would
-otherwise take 80 GB.
-
-How far a study is, told by its folder: of each training and each system, whatever works on it meanwhile.
-
-What the scoring child measures of a question set: how likely a model finds the reference answers.
+A file is made when a step needs it, and deleted when none does any more: the quantizations of an 8B model would
+otherwise take 80 GB. The last part makes the texts whose likelihood the scoring process measures.
 """
 
 import contextlib
@@ -27,16 +23,19 @@ from app.inference.prompts import PromptForm, ScoredText, Segment, Turn
 from app.training.runs import run_folders, run_journal
 from trainer.events import Finished
 
-REFERENCE = "reference-"  # what the names of those files begin with
+REFERENCE = "reference-"  # begins the names of the reference files
 
 
 @dataclass(frozen=True, slots=True)
 class PendingLikelihood:
-    """Of the references. `makes_reference`: what the others of its family are compared with."""
+    """The likelihood of the references under one system, to be measured.
+
+    `makes_reference`: its result is what the others of the family are compared with.
+    """
 
     contender: ComparedSystem
     target: Path
-    reference: str = ""  # a file; "": compared with nothing
+    reference: str = ""  # path; "": compared with nothing
     makes_reference: bool = False
 
 
@@ -44,14 +43,14 @@ class PendingLikelihood:
 class PendingAnswers:
     contender: ComparedSystem
     seed: int
-    out: Path  # as of `app.chat.batch.journal`
+    out: Path  # as in `app.chat.batch.journal`
 
 
 Step = MadeModel | Training | PendingLikelihood | PendingAnswers
 
 
 def next_step(study: Study, folder: Path, count: int) -> Step | None:
-    """`count`: of the questions. None: all is measured, and the judge may begin."""
+    """Return the next step; None if all is measured, and the judge can begin. `count`: of the questions."""
     for training in study.trainings:
         if not is_trained(training):
             return training
@@ -62,19 +61,19 @@ def next_step(study: Study, folder: Path, count: int) -> Step | None:
 
 
 def total_steps(study: Study) -> int:
-    """Steps of all, without files that are made."""
+    """Return the number of steps, without the files that are made."""
     return len(study.trainings) + len(study.contenders) * (len(study.seeds) + study.has_likelihoods)
 
 
 def done_steps(study: Study, folder: Path, count: int) -> int:
-    """Of `total`."""
+    """Return how many of `total_steps` are done."""
     left = sum(not is_trained(training) for training in study.trainings)
     left += sum(len(list(_measuring(study, folder, contender, count))) for contender in study.contenders)
     return total_steps(study) - left
 
 
 def unneeded_files(study: Study, folder: Path, count: int) -> list[Path]:
-    """Files of the study that nothing waits for any more."""
+    """Return the files of the study that no step needs any more."""
     needed: set[str] = set()
     for contender in unfinished_systems(study, folder, count):
         needed.update(_waited_for(study, contender.model.path))
@@ -84,9 +83,9 @@ def unneeded_files(study: Study, folder: Path, count: int) -> list[Path]:
 
 
 def delete_unneeded(study: Study, folder: Path, count: int) -> None:
-    """Deletes what nothing waits for any more, the checkpoints of runs that have ended too: a GB each at 8B.
+    """Delete files that no step needs any more, and the checkpoints of runs that have ended (a GB each at 8B).
 
-    A file that somebody still has open (Windows) goes the next time.
+    A file that another process has open (Windows) is deleted the next time.
     """
     sized = {made.path for made in study.made}
     for path in unneeded_files(study, folder, count):
@@ -99,7 +98,7 @@ def delete_unneeded(study: Study, folder: Path, count: int) -> None:
 
 
 def peak_bytes(study: Study) -> int:
-    """The most that files which are made take at one time, about."""
+    """Estimate the peak disk use of the files that are made."""
     sizes, there, most = {made.path: made.size_bytes for made in study.made}, set[str](), 0
     shared = {made.path for made in study.made if made.is_shared}
     for number, contender in enumerate(study.contenders, start=1):
@@ -111,18 +110,18 @@ def peak_bytes(study: Study) -> int:
 
 
 def unfinished_systems(study: Study, folder: Path, count: int) -> list[ComparedSystem]:
-    """Those of which something is still to be measured."""
+    """Return the systems of which something is still to be measured."""
     return [one for one in study.contenders if next(_measuring(study, folder, one, count), None) is not None]
 
 
 def files_to_make(study: Study, folder: Path, count: int) -> list[MadeModel]:
-    """Files that are still to be made."""
+    """Return the files that are still to be made."""
     paths = {path for one in unfinished_systems(study, folder, count) for path in _waited_for(study, one.model.path)}
     return [one for one in study.made if one.path in paths and not Path(one.path).exists()]
 
 
 def root_of(study: Study, path: str) -> str:
-    """What a file is made of in the end; a file that is not made: itself."""
+    """Return the file from which a file is ultimately made; a file that is not made is its own root."""
     made = {one.path: one.source for one in study.made}
     while path in made:
         path = made[path]
@@ -130,7 +129,7 @@ def root_of(study: Study, path: str) -> str:
 
 
 def is_trained(training: Training) -> bool:
-    """Files alone may be of a run that was killed before it could say how it ended."""
+    """Return whether a training has ended. The files alone do not tell: the run may have been killed before its end."""
     folder = Path(training.folder)
     is_there = (folder / run_folders.HOLDOUT).is_file() and (folder / run_folders.ADAPTER).is_file()
     return is_there and isinstance(run_journal.replay_status(folder).end, Finished)
@@ -141,12 +140,12 @@ def answers_path(folder: Path, system_id: str, seed: int) -> Path:
 
 
 def answers_of(folder: Path, system_id: str, seed: int) -> dict[int, BatchAnswer]:
-    """By the question's number, from 1. Raises AppError("batch_journal_damaged")."""
+    """Return the answers by question number, from 1. Raises AppError("batch_journal_damaged")."""
     return journal.journal_answers(answers_path(folder, system_id, seed))
 
 
 def size_bytes(path: Path) -> int:
-    """Of a file that is there, or was; 0: not known."""
+    """Return the size of a file that exists or existed; 0: unknown."""
     try:
         return path.stat().st_size if path.exists() else int(read_regular(_size_file(path), 32))
     except (OSError, ValueError):
@@ -161,7 +160,7 @@ def likelihood_file(folder: Path, system_id: str) -> Path:
 
 
 def _note_size(path: Path) -> None:
-    """To be known when it is gone; on a full disk it is not."""
+    """Store the size of a file that is about to be deleted; on a full disk it is lost."""
     with contextlib.suppress(OSError):
         _size_file(path).write_text(str(path.stat().st_size), "ascii")
 
@@ -173,7 +172,7 @@ def _size_file(path: Path) -> Path:
 def _measuring(
     study: Study, folder: Path, contender: ComparedSystem, count: int
 ) -> Iterator[PendingLikelihood | PendingAnswers]:
-    """What is not measured yet of one system."""
+    """Return the measurements of a system that are still missing."""
     system = contender.system
     if study.has_likelihoods:
         is_alone = sum(one.family == contender.family for one in study.contenders) == 1
@@ -186,12 +185,12 @@ def _measuring(
     for seed in study.seeds:
         if (
             journal.journal_answer_count(answers_path(folder, system.id, seed)) < count
-        ):  # to read them all takes seconds each time
+        ):  # counting lines, because reading all answers takes seconds each time
             yield PendingAnswers(contender, seed, answers_path(folder, system.id, seed))
 
 
 def _compares(study: Study, folder: Path, family: str) -> bool:
-    """Whether another one of the family is still to be compared with its first."""
+    """Return whether another system of the family is still to be compared with the first."""
     others = [one for one in study.contenders if one.family == family and one is not _first(study, family)]
     return any(not likelihood_file(folder, one.system.id).is_file() for one in others)
 
@@ -210,7 +209,7 @@ def _exists(path: Path | None) -> bool:
 
 
 def _line(study: Study, path: str) -> Iterator[str]:
-    """A file and all that it is made of."""
+    """Return the path and all files from which it is made."""
     made = {one.path: one for one in study.made}
     while path in made:
         yield path
@@ -218,7 +217,7 @@ def _line(study: Study, path: str) -> Iterator[str]:
 
 
 def _waited_for(study: Study, path: str, is_there: Callable[[str], bool] = lambda one: Path(one).exists()) -> list[str]:
-    """A file, and as long as it is not there what it will be made of."""
+    """Return the path and, while a file does not exist, the files from which it is made."""
     found = []
     for one in _line(study, path):
         found.append(one)
@@ -228,7 +227,7 @@ def _waited_for(study: Study, path: str, is_there: Callable[[str], bool] = lambd
 
 
 def _missing(study: Study, path: str) -> MadeModel | None:
-    """What is to be made first so that there is this file; None: it is there, or none of ours."""
+    """Return the first file to make for this one; None if it exists or is not made here."""
     by_path = {one.path: one for one in study.made}
     absent = [by_path[one] for one in _waited_for(study, path) if not Path(one).exists()]
     return absent[-1] if absent else None
@@ -236,7 +235,7 @@ def _missing(study: Study, path: str) -> MadeModel | None:
 
 @dataclass(frozen=True, slots=True)
 class SystemProgress:
-    """Of one system. `answered` of `questions`, with every seed. `is_measured`: nothing of it is left to be done."""
+    """The progress of one system. `answered` of `questions`, over all seeds. `is_measured`: nothing is left to do."""
 
     id: str
     name: str
@@ -247,7 +246,9 @@ class SystemProgress:
 
 @dataclass(frozen=True, slots=True)
 class StudyStatus:
-    """`trained` of `trainings` runs; `done` of `steps`, in which the judge counts as one. `state`: as of Entry."""
+    """The progress of a study. `trained` of `trainings` runs; `done` of `steps`, of which the judge is one; `state` as
+    in StudyEntry.
+    """
 
     systems: tuple[SystemProgress, ...]
     trained: int
@@ -258,7 +259,7 @@ class StudyStatus:
 
     @property
     def answered(self) -> int:
-        """Of `answers`, those of all systems together."""
+        """Return how many of `answers` all systems together have given."""
         return sum(one.answered for one in self.systems)
 
     @property
@@ -267,7 +268,7 @@ class StudyStatus:
 
 
 def study_status(study: Study, folder: Path) -> StudyStatus:
-    """Takes a moment: journals are counted. Raises AppError("evaluation_damaged")."""
+    """Return the progress. Takes a moment, because journals are counted. Raises AppError("evaluation_damaged")."""
     count = len(studies.questions_of(folder, study).questions)
     left = {one.system.id for one in unfinished_systems(study, folder, count)}
     return StudyStatus(
@@ -290,17 +291,17 @@ def _system_progress(study: Study, folder: Path, count: int, left: set[str]) -> 
 def _answered_count(folder: Path, id: str, seed: int) -> int:
     try:
         return journal.journal_answer_count(answers_path(folder, id, seed))
-    except AppError:  # what cannot be read is told when it is gone on with
+    except AppError:  # resuming the study reports a journal that cannot be read
         return 0
 
 
 QUESTION_PLACE = (
-    "\ue0f2"  # a private-use character: where the question stands in a prompt that is rendered once for all
+    "\ue0f2"  # a private-use character: the place of the question in a prompt that is rendered once for all
 )
 
 
 def likelihood_texts(questions: Iterable[Question], form: PromptForm, system: str = "") -> tuple[ScoredText, ...]:
-    """Each question that has a reference, as it is asked without documents; () where none has."""
+    """Return each question that has a reference as it is asked without documents, with the reference to score."""
     before = _before_answer(form)
     return tuple(
         ScoredText(prompts.build(form, (Turn(one.text),), system), before + one.reference, number)
@@ -310,7 +311,9 @@ def likelihood_texts(questions: Iterable[Question], form: PromptForm, system: st
 
 
 def rendered_texts(questions: Iterable[Question], segments: Sequence[Segment]) -> tuple[ScoredText, ...]:
-    """As `texts`, with the prompt of a foreign template for the question `QUESTION_PLACE`."""
+    """Return the same as `likelihood_texts`. `segments`: rendered by a foreign template for the question
+    `QUESTION_PLACE`.
+    """
     return tuple(
         ScoredText(tuple(_filled(segment, one.text.strip()) for segment in segments), one.reference, number)
         for number, one in enumerate(questions, start=1)
@@ -323,5 +326,5 @@ def _filled(segment: Segment, question: str) -> Segment:
 
 
 def _before_answer(form: PromptForm) -> str:
-    """After "回答:" the space belongs to what the model writes, as it is trained (`trainer.prompt_form`)."""
+    """Return the space after "回答:", which belongs to the answer as in training (`trainer.prompt_form`)."""
     return form.answer.partition("{text}")[0].removeprefix(form.answer_start) if form.is_completion else ""

@@ -1,1 +1,1 @@
-"""The page 評価: question sets, studies over them, and what they have found."""
+"""The page 評価 (evaluation): question sets, studies and their results."""

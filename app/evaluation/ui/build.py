@@ -1,4 +1,4 @@
-"""The page 評価, built when it is first shown."""
+"""Build the page 評価 when it is first shown."""
 
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ def evaluation_page(
     trainings: TrainingRunner,
     evaluations: Evaluations,
 ) -> "EvaluationPage":
-    """Return the page. What it needs is imported now: most starts never show it."""
+    """Return the page. Its modules are imported only now, because most starts never show it."""
     from app.evaluation.ui.page import EvaluationPage
     from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
 

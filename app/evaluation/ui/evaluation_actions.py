@@ -1,9 +1,7 @@
-"""What is done to question sets and studies in the list: compared, removed and brought back.
+"""The actions of the page 評価: start a study from its dialog; remove, restore and compare entries; use a compared
+system.
 
-A study from the question what is to be compared to its first step.
-
-What was compared answers questions from now on: its model, and the collections that it was asked with, in a new
-conversation.
+To use a system is to open a new conversation with its model, and with the collections that it was asked with.
 """
 
 import functools
@@ -46,8 +44,8 @@ if TYPE_CHECKING:
 
 class StartStudyAction(QObject):
     asked = Signal()  # the dialog is open
-    made = Signal(object)  # the new study's folder (Path)
-    failed = Signal(object)  # AppError; what keeps a study from being made the dialog says itself
+    made = Signal(object)  # folder of the new study (Path)
+    failed = Signal(object)  # AppError; the dialog itself shows why a study cannot be made
 
     def __init__(
         self,
@@ -69,12 +67,12 @@ class StartStudyAction(QObject):
         self.dialog: StudyDialog | None = None  # while it is open
 
     def ask(self, question_set: str = "") -> None:
-        """What is to be compared over the set; "": that, too, is chosen. The dialog opens in a moment."""
+        """Open the dialog after a moment, with the set chosen; "": the user chooses the set too."""
         if self._evaluations.is_running or self._is_training():
             code = "study_busy" if self._evaluations.is_running else "study_beside_training"
             self.failed.emit(AppError(code))
         elif self.dialog is not None:
-            self.dialog.activateWindow()  # one study at a time is made
+            self.dialog.activateWindow()  # only one study is made at a time
         else:
             self._question_set = question_set
             if not self._is_looking:
@@ -82,7 +80,7 @@ class StartStudyAction(QObject):
                 background.run(self.model.look, self._open, self._on_not_looked)
 
     def start(self, folder: Path) -> None:
-        """Begins, or goes on."""
+        """Start or resume a study."""
         try:
             self._evaluations.start(folder)
         except AppError as error:
@@ -144,14 +142,14 @@ class StartStudyAction(QObject):
 
 
 class EvaluationActions(QObject):
-    """Folders are only moved, which takes a moment."""
+    """Removes, restores and compares entries of the list. Folders are only moved, which takes a moment."""
 
-    changed = Signal()  # the list is to be read anew
-    opened = Signal(object)  # Key: it is to be shown
-    closed = Signal(object)  # Key: it is not to be shown any more
-    evaluate_requested = Signal(str)  # the name of a set
-    rename_requested = Signal()  # the set that is shown
-    compare_requested = Signal(object)  # list[Entry]
+    changed = Signal()  # the list must be read again
+    opened = Signal(object)  # Key: the entry must be shown
+    closed = Signal(object)  # Key: the entry must no longer be shown
+    evaluate_requested = Signal(str)  # name of a set
+    rename_requested = Signal()  # of the shown set
+    compare_requested = Signal(object)  # list[StudyEntry]
     failed = Signal(object)  # AppError
     undo_offered = Signal(str, object)  # what was done, and a function that undoes it
 
@@ -163,7 +161,7 @@ class EvaluationActions(QObject):
         page: QWidget,
         running: Callable[[], Path | None],
     ) -> None:
-        """`running`: the folder of the study that this window carries out."""
+        """`running`: returns the folder of the study that this window carries out."""
         super().__init__(page)
         self._running = running
         self._theme = theme
@@ -172,7 +170,7 @@ class EvaluationActions(QObject):
         self._page = page
 
     def menu(self, chosen: Sequence[ListedEntry], at: QPoint) -> QMenu:
-        """Shown, with what can be done to these."""
+        """Show a menu with the actions for the chosen entries."""
         menu = QMenu(self._page)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         theme, first = self._theme, chosen[0]
@@ -198,7 +196,7 @@ class EvaluationActions(QObject):
         return menu
 
     def remove(self, chosen: Sequence[ListedEntry]) -> None:
-        """Into the bin, as many as can be."""
+        """Move the entries into the bin, up to the first that cannot be moved."""
         removed: list[ListedEntry] = []
         failure: AppError | None = None
         for one in chosen:
@@ -229,7 +227,7 @@ class EvaluationActions(QObject):
             else:
                 studies.remove(one)
         except AppError:
-            self.opened.emit(key_of(one))  # again: it is still there
+            self.opened.emit(key_of(one))  # open it again, because it is still there
             raise
 
     def _restore(self, removed: Sequence[ListedEntry]) -> None:
@@ -251,7 +249,7 @@ class EvaluationActions(QObject):
 
 
 def finished_studies(chosen: Sequence[ListedEntry]) -> list[StudyEntry]:
-    """Those that have results."""
+    """Return the studies that have results."""
     return [one for one in chosen if isinstance(one, StudyEntry) and one.study is not None and one.state == "finished"]
 
 
@@ -278,7 +276,9 @@ class UseCandidateAction(QObject):
         self._navigation = navigation
 
     def use(self, system: System) -> None:
-        """Use it on the page 質問, where nothing is asked yet. `failed`: as of `obstacle`, system_no_collection."""
+        """Open a new conversation with the system on the page 質問. `failed`: as `use_obstacle`,
+        system_no_collection.
+        """
         try:
             models = self._models()
             why_not = use_obstacle(system, models)

@@ -1,4 +1,6 @@
-"""What stands at the right of the page 評価: a question set, a study that runs or waits, results, or nothing yet."""
+"""The content of the page 評価, right of the list: a question set, a study, results, or a hint when nothing
+is chosen.
+"""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -49,7 +51,7 @@ class EvaluationEmptyState(QWidget):
         self.show_listed(is_listed=False)
 
     def show_listed(self, *, is_listed: bool) -> None:
-        """`is_listed`: there is something at the left, and the way in, too."""
+        """Adapt the text. `is_listed`: the list has entries, and a button to add a set."""
         first = phrase("evaluation.add_a_question_set_to")
         self.said.setText(phrase("evaluation.choose_one_from_the_list") if is_listed else first)
         self.button.setVisible(not is_listed)
@@ -57,7 +59,7 @@ class EvaluationEmptyState(QWidget):
 
 
 class EvaluationContent(QStackedWidget):
-    """`shown` says that title, actions or what can be done may be others by now."""
+    """Shows the chosen entry. `shown`: the title or the actions may have changed."""
 
     shown = Signal()
     failed = Signal(object)  # AppError
@@ -74,14 +76,14 @@ class EvaluationContent(QStackedWidget):
         self._make_set_view = make_set_view
         self._make_study_view = make_study_view
         self._make_result_view = make_result_view
-        self.entry: ListedEntry | None = None  # of the list; None: nothing, or several of them
-        self.compared: tuple[str, ...] = ()  # ids of the studies that stand in one table
-        self._asked = 0  # counts what was asked for: what was read for something else is not shown
+        self.entry: ListedEntry | None = None  # of the list; None: nothing, or several entries
+        self.compared: tuple[str, ...] = ()  # ids of the studies that are merged in one table
+        self._asked = 0  # number of the last request; results of earlier ones are dropped
         self._sets: SetView | None = None
         self._study: StudyView | None = None
         self._result: EvaluationResultView | None = None
         self.nothing = EvaluationEmptyState(theme)
-        self._unreadable = QWidget()  # in place of what cannot be read, which `failed` tells
+        self._unreadable = QWidget()  # shown if an entry cannot be read, which `failed` reports
         self.addWidget(self.nothing)
 
     @property
@@ -94,7 +96,7 @@ class EvaluationContent(QStackedWidget):
 
     @property
     def title(self) -> str:
-        """Of results; what else is shown has its name above itself, or none."""
+        """Return the title of results; "" for views that show their own name."""
         if self.compared:
             return phrase("evaluation.n_results", n=len(self.compared))
         if isinstance(self.entry, StudyEntry) and self.entry.study is not None and self.currentWidget() is self._result:
@@ -105,25 +107,25 @@ class EvaluationContent(QStackedWidget):
     def header_actions(self) -> Sequence[QWidget]:
         view: Any = self.currentWidget()
         if self._result is not None and view is self._result and self.compared:
-            return (self._result.export_button,)  # there is no report of all together
+            return (self._result.export_button,)  # a merged table has no report
         return view.header_actions if view in (self._sets, self._result) else ()
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a study that runs or can be gone on with is shown."""
+        """Return whether a study is shown that runs or can be resumed."""
         return self._study is not None and self.currentWidget() is self._study
 
     @property
     def is_set(self) -> bool:
-        """Whether a set is shown, which offers its own evaluation."""
+        """Return whether a set is shown, which has its own button to evaluate."""
         return isinstance(self.entry, StoredQuestionSet)
 
     def label_of_set(self) -> confidentiality.Label:
-        """Return that of the set that is shown."""
+        """Return the label of the shown set."""
         return self._set_view().label_now()
 
     def rename_set(self) -> None:
-        """Asks for another name of the set that is shown."""
+        """Ask for another name of the shown set."""
         if isinstance(self.entry, StoredQuestionSet) and self.entry.versions:
             self._set_view().rename()
 
@@ -132,13 +134,13 @@ class EvaluationContent(QStackedWidget):
         self._put(self.nothing)
 
     def show_entry(self, entry: ListedEntry) -> None:
-        """`failed` tells of a study that cannot be read; a set says it itself."""
+        """Show an entry. `failed` reports a study that cannot be read; a set shows this itself."""
         if isinstance(entry, StoredQuestionSet):
             self._show_set(entry)
             return
         asked = self._begin(entry)
         try:
-            study = entry.study or studies.read(entry.folder)  # which says why it could not be read
+            study = entry.study or studies.read(entry.folder)  # raises the reason why the list could not read it
         except AppError as error:
             self._on_unreadable(asked, error)
             return
@@ -154,7 +156,7 @@ class EvaluationContent(QStackedWidget):
             self._put(view)
 
     def compare(self, entries: Sequence[StudyEntry]) -> None:
-        """The systems of several finished studies of the same questions in one table."""
+        """Show the systems of several finished studies of the same questions in one table."""
         first = entries[0]
         asked = self._begin(None, tuple(one.id for one in entries))
 
@@ -191,7 +193,7 @@ class EvaluationContent(QStackedWidget):
     def _on_combined(self, asked: int, first: StudyEntry, found: Evaluation) -> None:
         if asked == self._asked and first.study is not None:
             self._show_result(asked, first.folder, first.study, found, ())
-            self._result_view().tabs.buttons["blind"].hide()  # votes are kept with one study
+            self._result_view().tabs.buttons["blind"].hide()  # votes are stored with one study
 
     def _show_result(
         self, asked: int, folder: Path, study: studies.Study, found: Evaluation, sections: Sequence[ReportSection]
@@ -203,7 +205,7 @@ class EvaluationContent(QStackedWidget):
         self._put(view)
 
     def _on_unreadable(self, asked: int, error: AppError) -> None:
-        """It stays the one that is looked at: the list keeps its place."""
+        """Report the error; the entry stays the shown one, so that the list keeps its selection."""
         if asked == self._asked:
             self._put(self._unreadable)
             self.failed.emit(error)

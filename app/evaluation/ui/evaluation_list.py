@@ -1,4 +1,4 @@
-"""The list of the page 評価: question sets above, below them the studies, the newest first."""
+"""The list of the page 評価: question sets, and below them the studies, newest first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def key_of(row: ListedEntry) -> Key:
 
 @dataclass(frozen=True, slots=True)
 class ListedEntries:
-    """What there is now."""
+    """The entries that exist now."""
 
     sets: tuple[StoredQuestionSet, ...] = ()
     studies: tuple[StudyEntry, ...] = ()
@@ -56,10 +56,12 @@ class EvaluationList(QAbstractListModel):
     def __init__(self) -> None:
         super().__init__()
         self._rows: list[_Row] = []
-        self._live: Mapping[str, str] = {}  # by a study's id, what is said of it while it runs
+        self._live: Mapping[str, str] = {}  # progress of running studies, by id
 
     def set_listed(self, listed: ListedEntries) -> None:
-        """Resets only where others are there than before: a view keeps what is chosen."""
+        """Show the entries. The model is reset only if their order or number changed, so that a view keeps its
+        selection.
+        """
         found = [
             *_group(phrase("evaluation.question_set"), listed.sets),
             *_group(phrase("evaluation.results"), listed.studies),
@@ -73,7 +75,7 @@ class EvaluationList(QAbstractListModel):
             self.endResetModel()
 
     def say(self, live: Mapping[str, str]) -> None:
-        """How far those are that run."""
+        """Show the progress of running studies."""
         if live != self._live:
             self._live = live
             self._tell_changed()
@@ -131,14 +133,14 @@ def _name(shown: ListedEntry) -> str:
 
 
 def _about(shown: ListedEntry) -> str:
-    """What a set was made from, or which set a study asks."""
+    """Return the source of a set, or the set that a study asks."""
     if isinstance(shown, StoredQuestionSet):
         return shown.newest.source if shown.versions else ""
     return shown.study.set_name if shown.study else ""
 
 
 class EvaluationListView(NamedList):
-    """Several can be chosen, to be compared; what is shown is the one that the keyboard is at."""
+    """The list; several entries can be selected to compare them, and the current one is shown."""
 
     def __init__(self, theme: Theme, model: EvaluationList) -> None:
         super().__init__(theme, model, phrase("evaluation.question_sets_and_results"))
@@ -151,7 +153,7 @@ class EvaluationListView(NamedList):
 
     @property
     def chosen(self) -> list[ListedEntry]:
-        """From top to bottom."""
+        """Return the selected entries from top to bottom."""
         found = sorted(self.selectedIndexes(), key=lambda index: index.row())
         return [index.data(EntryRole) for index in found]
 
@@ -162,7 +164,7 @@ class EvaluationListView(NamedList):
             super().keyPressEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """On one of several that are chosen it is about them all."""
+        """Show the menu for the whole selection if one of several selected entries is clicked."""
         is_by_mouse = event.reason() != QContextMenuEvent.Reason.Keyboard
         if is_by_mouse and len(self.selectedIndexes()) > 1 and self.indexAt(event.pos()) in self.selectedIndexes():
             self.menu_requested.emit(event.globalPos())

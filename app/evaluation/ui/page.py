@@ -1,4 +1,4 @@
-"""The page 評価: question sets and studies at the left; at the right the one that is looked at."""
+"""The page 評価: question sets and studies on the left, the chosen one on the right."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -62,10 +62,10 @@ class EvaluationPage(Page):
         self._evaluations = evaluations
         self._secrecy = ConfidentialityGuard(theme, paths.exports_log)
         self._listed = ListedEntries()
-        self._wanted: Key | None = None  # it is shown as soon as it is in the list
+        self._wanted: Key | None = None  # shown as soon as it is in the list
         self._is_reading = False
-        self._is_to_read = False  # once more
-        self._is_to_choose = False  # one to begin with
+        self._is_to_read = False  # once more after the current reading
+        self._is_to_choose = False  # choose an entry after reading
         self.entries = EvaluationList()
         self.contents = EvaluationContent(theme, self._make_set_view, self._make_study_view, self._make_result_view)
         self.desk = EvaluationActions(theme, paths, open_folder, self, lambda: evaluations.folder)
@@ -79,7 +79,7 @@ class EvaluationPage(Page):
         self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
-        """Of the set or the study that is shown; the views of their contents say more. Raises AppError."""
+        """Return the label of the shown set or study; the views return those of their content. Raises AppError."""
         entry = self.contents.entry
         if isinstance(entry, StudyEntry):
             study = entry.study
@@ -101,26 +101,26 @@ class EvaluationPage(Page):
             self.list_button.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def refresh(self) -> None:
-        """Reads the list anew, in the background."""
+        """Read the list again in the background."""
         self._is_to_read = True
         if not self._is_reading:
             self._is_to_read, self._is_reading = False, True
             background.run(self._read, self._on_read, self._on_not_read)
 
     def open(self, key: Key) -> None:
-        """Shows it, now or as soon as it is in the list."""
+        """Show an entry, now or as soon as it is in the list."""
         self._wanted = key
         self.refresh()
 
     def close_content(self) -> None:
-        """Shows the list, and nothing beside it."""
+        """Show the list without any content."""
         is_left = self.list_button.hasFocus()
         self.contents.show_nothing()
         if is_left:
             self.focus_first()
 
     def say(self, error: AppError) -> None:
-        """What went wrong, above all."""
+        """Show an error above the content."""
         sentence = failure_message(error_for_window(with_study_name(error, self._listed.studies)))
         self.banner.show_message("danger", sentence.message, sentence.next)
 
@@ -152,13 +152,13 @@ class EvaluationPage(Page):
         self._header = PageHeader(theme, phrase("common.evaluation"))
         self.list_button = Button(theme, phrase("common.list"), icon="arrow-left", compact=True)
         self.run_button = Button(theme, phrase("evaluation.run_evaluation_2"))
-        self._nowhere = QWidget(self)  # what can be done with what is not shown
+        self._nowhere = QWidget(self)  # holds the actions that are not shown
         self._nowhere.hide()
         self._actions = QWidget()
         self._actions_row = QHBoxLayout(self._actions)
         self._actions_row.setContentsMargins(0, 0, 0, 0)
         self._actions_row.setSpacing(8)
-        tail = QWidget()  # in it the actions come back to their place
+        tail = QWidget()  # the actions return to their place here
         self._tail = QHBoxLayout(tail)
         self._tail.setContentsMargins(0, 0, 0, 0)
         self._tail.setSpacing(8)
@@ -194,7 +194,7 @@ class EvaluationPage(Page):
         return self._side
 
     def _build_content(self) -> QVBoxLayout:
-        self._below = QWidget()  # the header, where that is too narrow for what can be done
+        self._below = QWidget()  # place below the header for actions that do not fit into it
         self._below_row = QHBoxLayout(self._below)
         self._below_row.setContentsMargins(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 0)
         self._below_row.addStretch(1)
@@ -213,7 +213,7 @@ class EvaluationPage(Page):
         self.run_button.clicked.connect(lambda: self.beginning.ask())
         self.list_button.clicked.connect(self.close_content)
         self.list.selectionModel().currentChanged.connect(self._on_current_changed)
-        self.list.clicked.connect(self._on_clicked)  # also on the current one, beside which something else is shown
+        self.list.clicked.connect(self._on_clicked)  # also on the current entry when other content is shown
         self.list.activated.connect(self._on_chosen)
         self.list.rename_requested.connect(self._rename_chosen)
         self.list.remove_requested.connect(lambda: self._with_chosen(desk.remove))
@@ -228,7 +228,7 @@ class EvaluationPage(Page):
         self.beginning.asked.connect(self.banner.hide)
         self.beginning.made.connect(lambda folder: self.open(("study", folder.name)))
         for done in (desk.opened, self.adding.added):
-            done.connect(self.banner.hide)  # what went wrong before is over
+            done.connect(self.banner.hide)  # earlier errors are settled
         self.adding.added.connect(lambda name: self.open(("set", name)))
         for part in (contents, desk, self.adding, self.beginning, self.using):
             part.failed.connect(self.say)
@@ -270,7 +270,7 @@ class EvaluationPage(Page):
     # ---------------------------------------------------------------------- list
 
     def _read(self) -> ListedEntries:
-        """In the background."""
+        """Runs in the background."""
         paths = self._paths
         return ListedEntries(tuple(question_sets.list_all(paths.questions)), tuple(studies.list_all(paths.evaluations)))
 
@@ -293,19 +293,19 @@ class EvaluationPage(Page):
         elif key is not None and now is None:
             self.close_content()
         elif isinstance(now, StudyEntry) and now != shown:
-            self._show(now)  # it has begun, or is over
+            self._show(now)  # it has started or ended
         elif self._is_to_choose:
             self._choose_first()
         self._is_to_choose = False
         self._mark()
         self._lay_out()
         if had_focus:
-            self.focus_first()  # what had it may be gone
+            self.focus_first()  # the focused widget may be gone
         if self._is_to_read:
             self.refresh()
 
     def _choose_first(self) -> None:
-        """What runs, else where there is room beside the list the newest study or the first set."""
+        """Show the running study, or if there is room next to the list the newest study or the first set."""
         running = [one for one in self._listed.studies if one.state == "running"]
         found: list[ListedEntry] = [*running]
         if not self._is_narrow:
@@ -319,30 +319,30 @@ class EvaluationPage(Page):
         self._lay_out()
 
     def _mark(self) -> None:
-        """What is shown, in the list."""
+        """Select the shown entry in the list."""
         key = self.contents.key
         index = self.entries.index_of(key) if key is not None else QModelIndex()
         if index.isValid():
             if index != self.list.currentIndex():
                 self.list.setCurrentIndex(index)
-        elif self.contents.is_empty and not self._is_narrow:  # where the list alone is shown, it keeps its place
+        elif self.contents.is_empty and not self._is_narrow:  # the list keeps its place if only the list is shown
             self.list.clearSelection()
-            self.list.setCurrentIndex(QModelIndex())  # or choosing it again would be no change
+            self.list.setCurrentIndex(QModelIndex())  # otherwise choosing the entry again would be no change
 
     def _on_chosen(self) -> None:
         entry = self.list.shown
         if entry is not None and (self.contents.entry is None or entry != self.contents.entry):
-            self._wanted = None  # what a person chooses now comes after it
+            self._wanted = None  # the user's choice comes later than the request
             self.banner.hide()
             self._show(entry)
 
     def _on_current_changed(self) -> None:
-        """Where the list alone is shown, it goes when something is opened: only a click or Enter opens it then."""
+        """Show the entry, unless only the list is shown, where a click or Enter opens it."""
         if not self._is_narrow:
             self._on_chosen()
 
     def _on_clicked(self) -> None:
-        is_picking = bool(QGuiApplication.keyboardModifiers())  # one more of several
+        is_picking = bool(QGuiApplication.keyboardModifiers())  # adds to a selection
         if not (self._is_narrow and is_picking):
             self._on_chosen()
 
@@ -382,7 +382,7 @@ class EvaluationPage(Page):
         self._header.title.setText(self.contents.title or phrase("common.evaluation"))
         while (item := self._actions_row.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
-                widget.setParent(self._nowhere)  # without a parent it would be a window
+                widget.setParent(self._nowhere)  # a widget without a parent would be a window
         for action in self.contents.header_actions:
             self._actions_row.addWidget(action)
             action.setVisible(not _is_hidden_by_its_view(action))
@@ -402,7 +402,8 @@ class EvaluationPage(Page):
         is_list_left = is_narrow and not is_empty and self.list.hasFocus()
         self.list_button.setVisible(is_narrow and not is_empty)
         if is_list_left:
-            self.list_button.setFocus(Qt.FocusReason.OtherFocusReason)  # not what happens to come next
+            # otherwise the focus would move to an arbitrary widget
+            self.list_button.setFocus(Qt.FocusReason.OtherFocusReason)
         self._side.setVisible(bool(self._listed) and (not is_narrow or is_empty))
         self.contents.setVisible(not (is_narrow and is_empty and bool(self._listed)))
         self._place_actions(is_below=is_narrow)
@@ -423,17 +424,17 @@ class EvaluationPage(Page):
     def _on_ended(self, folder: Path, error: AppError | None) -> None:
         self.entries.say({})
         self.refresh()
-        self.banner.hide()  # it may have said that this one goes on
-        if error is not None and self.contents.key != ("study", folder.name):  # which says it itself
+        self.banner.hide()  # it may say that this study is still running
+        if error is not None and self.contents.key != ("study", folder.name):  # the study's view shows the error itself
             self.say(error)
 
 
 def _is_hidden_by_its_view(action: QWidget) -> bool:
-    """And not only because it was nowhere until now."""
+    """Return whether the view hid the action, rather than it being hidden for lack of a parent."""
     return action.isHidden() and action.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)
 
 
 def _file_of(event: QDropEvent) -> Path | None:
-    """The one file that is dragged, where it may hold questions."""
+    """Return the dragged file if it is the only one and may hold questions."""
     paths = dropped_paths(event.mimeData())
     return paths[0] if len(paths) == 1 and paths[0].suffix.lower() in question_files.SUFFIXES else None

@@ -1,7 +1,4 @@
-"""A study in words: what is done now, how far each of its systems is, what its state means, and what has stopped it.
-
-Words of the page 評価 that several of its parts say.
-"""
+"""The wording of studies: the current step, the progress of each system, the state, and why a study stopped."""
 
 import datetime
 from collections.abc import Sequence
@@ -20,7 +17,7 @@ from app.uikit.localization import format_date, format_day, format_gigabytes, jo
 
 
 def set_summary(kept: StoredQuestionSet) -> str:
-    """The second line of a set in the list."""
+    """Return the second line of a set in the list."""
     if not kept.versions:
         return phrase("evaluation.cannot_be_read")
     count = phrase("evaluation.n_questions", n=f"{kept.newest.count:,}")
@@ -32,7 +29,7 @@ def study_name(entry: StudyEntry) -> str:
 
 
 def study_summary(entry: StudyEntry, live: str = "") -> str:
-    """The second line of a study in the list. `live`: how far it is, where this program runs it."""
+    """Return the second line of a study in the list. `live`: its progress, if this program runs it."""
     study = entry.study
     if study is None:
         return phrase("evaluation.cannot_be_read")
@@ -52,7 +49,7 @@ def _day(time_s: float) -> str:
 
 
 def study_icon(entry: StudyEntry, *, is_live: bool) -> tuple[str, str]:
-    """An icon and its tone; "": none, as of most."""
+    """Return an icon and its tone; "" for the common case of none."""
     if entry.study is None:
         return "circle-x", "danger"
     if is_live or entry.state == "running":
@@ -61,7 +58,7 @@ def study_icon(entry: StudyEntry, *, is_live: bool) -> tuple[str, str]:
 
 
 def progress_summary(told: StudyProgress) -> str:
-    """How far a study is, in the width of the list."""
+    """Return the progress of a study, short enough for the list."""
     doing = {
         "make": phrase("evaluation.making_a_model"),
         "train": phrase("common.training"),
@@ -73,7 +70,7 @@ def progress_summary(told: StudyProgress) -> str:
     return join_facts(amount_text(told.number, told.steps), doing)
 
 
-# What has stopped a training of the study: whether it goes on from its last checkpoint or can only be done again.
+# Errors of a study's training: it either resumes from its last checkpoint or must be done again.
 _RUNS_TO_GO_ON = (
     "run_unresponsive", "run_killed", "run_crashed", "run_memory_short", "run_out_of_memory", "run_disk_full",
     "run_base_missing", "run_exists", "run_export_failed",
@@ -86,7 +83,7 @@ _RUNS_LOST = (
 
 
 def kind_name(key: str) -> str:
-    """One of `study.KINDS`."""
+    """`key`: one of `studies.KINDS`."""
     return {
         "documents": phrase("evaluation.documents_and_fine_tuning"),
         "questions": phrase("evaluation.models"),
@@ -98,7 +95,7 @@ def kind_name(key: str) -> str:
 
 
 def step_description(progress: "StudyProgress", study: Study) -> str:
-    """Files and runs are called by what they are: their names mean nothing to anybody."""
+    """Describe a step. Files and runs are described by their purpose, because their names mean nothing to the user."""
     name = progress.name
     if progress.kind == "make":
         made = next((one for one in study.made if Path(one.path).name == name), None)
@@ -134,7 +131,7 @@ def step_title(number: int, steps: int, what: str) -> str:
 
 
 def progress_unit(kind: str) -> str:
-    """What a step's own progress counts."""
+    """Return what the progress of a step counts."""
     return {
         "make": phrase("evaluation.file"),
         "train": phrase("evaluation.training_steps"),
@@ -153,7 +150,7 @@ def answered_text(done: int, total: int) -> str:
 
 
 def memory_warning(name: str, need_bytes: int, *, is_judge: bool) -> str:
-    """A model that needs more memory than there is."""
+    """Return the warning that a model needs more memory than there is."""
     need = format_gigabytes(need_bytes)
     if is_judge:
         return phrase("evaluation.the_judge_name_needs_more", name=name, need=need)
@@ -161,13 +158,13 @@ def memory_warning(name: str, need_bytes: int, *, is_judge: bool) -> str:
 
 
 def with_study_name(error: AppError, entries: Sequence[StudyEntry]) -> AppError:
-    """With the name of the study in place of its id, which means nothing to anybody."""
+    """Replace the study's id in an error by its name, because the id means nothing to the user."""
     found = next((one.study for one in entries if one.study is not None and one.id == error.facts.get("id")), None)
     return AppError(error.code, **(error.facts | {"id": found.name})) if found is not None else error
 
 
 def failure_message(error: AppError) -> ErrorMessage:
-    """In the window the next step is a button, and not a command."""
+    """Return the message with the next step as in the window, where it is a button and not a command."""
     told = wording.describe_error(error)
     if error.code == "evaluation_unanswered":
         return ErrorMessage(
@@ -182,7 +179,7 @@ def failure_message(error: AppError) -> ErrorMessage:
 
 
 def _before(code: str) -> str:
-    """What is to be done before a training goes on; "": nothing is known."""
+    """Return what to do before a training resumes; "" if nothing is known."""
     return {
         "run_killed": phrase("common.close_other_programs"),
         "run_memory_short": phrase("common.close_other_programs"),
@@ -193,7 +190,7 @@ def _before(code: str) -> str:
 
 
 def _going_on(error: AppError) -> str:
-    """The run itself is known only to the study."""
+    """Return the advice to resume; a crash adds its log, because the run is otherwise invisible."""
     on = phrase("evaluation.continue_goes_on_from_what")
     if error.code != "run_crashed":
         return on
@@ -206,7 +203,7 @@ def elapsed_text(time: str) -> str:
 
 
 def state_sentence(entry: StudyEntry, standing: StudyStatus | None, evaluations: Evaluations) -> str:
-    """Return what a study's state means, and why a button cannot be pressed. `standing` None: not known yet."""
+    """Return what a study's state means, and why a button is disabled. `standing` None: not yet known."""
     if evaluations.folder == entry.folder:
         return _stopping(evaluations) if evaluations.is_stopping else ""
     if entry.state == "running":
@@ -219,7 +216,7 @@ def state_sentence(entry: StudyEntry, standing: StudyStatus | None, evaluations:
 
 
 def running_notes(study: Study) -> str:
-    """Return what is to be known of a study while it goes on here."""
+    """Return what the user should know while a study runs here."""
     kept = phrase("evaluation.pausing_keeps_what_was_measured")
     if study.trainings:
         kept = phrase("evaluation.pausing_keeps_what_was_measured_a_training")

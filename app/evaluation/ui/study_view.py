@@ -1,4 +1,4 @@
-"""A study that goes on here, or waits: to begin, to be gone on with, or for somebody else who works on it."""
+"""The view of a study that runs here or elsewhere, or that waits to be started or resumed."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from app.evaluation.services.study_run import StudyProgress  # numpy, which most starts never need
 
 MARGIN_PX = 24
-LOOK_EVERY_MS = 2000  # at the folder of a study that goes on
+LOOK_EVERY_MS = 2000  # how often the folder of a running study is read
 TICK_MS = 1000
 DONE, NOW, LATER = "done", "now", "later"
 
@@ -53,7 +53,7 @@ class SystemProgressList(QWidget):
         self._column.setSpacing(6)
 
     def show_systems(self, systems: Sequence[SystemProgress], now: str) -> None:
-        """`now`: the name of the one that is being measured; "": none is."""
+        """Show the progress of all systems. `now`: name of the one that is being measured, or ""."""
         if [one.id for one in systems] != list(self.rows):
             self._renew(systems)
         for one in systems:
@@ -106,8 +106,8 @@ class _FolderStatus:
 
 
 class StudyView(QWidget):
-    failed = Signal(object)  # AppError: its folder cannot be read, or it cannot go on
-    ended_elsewhere = Signal()  # somebody else has carried it out, and it is over or waits now
+    failed = Signal(object)  # AppError: the folder cannot be read, or the study cannot continue
+    ended_elsewhere = Signal()  # another process carried it out, and it has ended or paused
 
     def __init__(self, theme: Theme, evaluations: Evaluations) -> None:
         super().__init__()
@@ -115,9 +115,9 @@ class StudyView(QWidget):
         self._evaluations = evaluations
         self._entry: StudyEntry | None = None
         self._standing: StudyStatus | None = None
-        self._errors: dict[Path, AppError] = {}  # of studies that have failed since the program began
-        self._told = ("", "", 0)  # the step whose row is out
-        self._answered = 0  # of all systems together, as it was told last
+        self._errors: dict[Path, AppError] = {}  # of studies that failed since the program started
+        self._told = ("", "", 0)  # kind, name and number of the shown step
+        self._answered = 0  # of all systems together, as last shown
         self._facts: tuple[tuple[str, str], ...] = ()
         self._is_looking = False
         self._look_timer = QTimer(self, interval=LOOK_EVERY_MS)
@@ -131,11 +131,11 @@ class StudyView(QWidget):
 
     @property
     def is_ours(self) -> bool:
-        """Whether this program carries it out, or is about to."""
+        """Return whether this program carries the study out or is about to."""
         return self._entry is not None and self._evaluations.folder == self._entry.folder
 
     def show_study(self, entry: StudyEntry) -> None:
-        """One whose file can be read."""
+        """Show a study whose file can be read."""
         if entry.folder != self.folder:
             self._standing, self._told, self._answered = None, ("", "", 0), 0
             self.progress.finish()
@@ -175,7 +175,7 @@ class StudyView(QWidget):
         buttons = QWidget()
         row = QHBoxLayout(buttons)
         row.setContentsMargins(0, 0, 0, 0)
-        for button in (self.go_on_button, self.pause_button):  # never both of them are shown
+        for button in (self.go_on_button, self.pause_button):  # at most one of them is visible
             row.addWidget(button)
         self.elapsed = Label(role="caption", tone="text2")
         row.addStretch(1)
@@ -233,13 +233,13 @@ class StudyView(QWidget):
             ),
             (phrase("evaluation.trained_runs"), trainings),
         )
-        if facts != self._facts:  # what somebody has just marked in them stays marked
+        if facts != self._facts:  # so that text the user has selected stays selected
             self._facts = facts
             self.facts.set_facts(facts)
 
     def _on_tick(self) -> None:
         self._show_elapsed()
-        if self.is_ours and self._evaluations.progress is None:  # nothing tells when it waits for something else
+        if self.is_ours and self._evaluations.progress is None:  # no signal reports that the study waits for something
             self._show_step()
 
     def _show_elapsed(self) -> None:
@@ -259,7 +259,7 @@ class StudyView(QWidget):
         if told != self._told:
             is_next_system = progress.kind == "answers" == self._told[0]
             self._told = told
-            if not is_next_system:  # all answers have one bar, and one time that is left
+            if not is_next_system:  # all answers share one bar, and one remaining time
                 self.progress.start(study_texts.progress_unit(progress.kind))
             self._look()
         if progress.kind == "answers":
@@ -314,7 +314,7 @@ class StudyView(QWidget):
         self.systems.show_systems(systems, now)
 
     def _systems_now(self, progress: "StudyProgress | None") -> tuple[SystemProgress, ...]:
-        """As far as they are known to be; none before the folder was looked at."""
+        """Return the known progress of the systems; () until the folder has been read."""
         systems = self._standing.systems if self._standing else ()
         if progress is None or progress.kind != "answers" or progress.part is None:
             return systems
@@ -348,7 +348,7 @@ class StudyView(QWidget):
         self._show()
 
     def _follow(self, state: str) -> None:
-        """Of a study that others may work on."""
+        """Follow the state of a study that another process may carry out."""
         entry = self._entry
         if entry is not None and entry.state != state:
             self._entry = dataclasses.replace(entry, state=state)
@@ -360,7 +360,7 @@ class StudyView(QWidget):
         self.failed.emit(error)
 
     def _look_at_memory(self) -> None:
-        """What needs more memory than there is. The model that answers in the window will have gone by then."""
+        """Check which models need more memory than there is; the window's model will be unloaded by then."""
         entry = self._entry
         if entry is None or entry.study is None:
             return
@@ -409,7 +409,7 @@ class StudyView(QWidget):
 
 
 def _with_live_count(one: SystemProgress, answered: int) -> SystemProgress:
-    """What was told since the folder was looked at; of several seeds only the folder tells all."""
+    """Add the answers since the folder was read; for several seeds only the folder has all."""
     return dataclasses.replace(one, answered=max(one.answered, answered))
 
 
@@ -421,7 +421,7 @@ def _read_status(study: Study, folder: Path) -> _FolderStatus:
 
 
 def _memory_shortages(study: Study, folder: Path) -> list[MemoryShortage]:
-    """What this program's own models hold will be free. Of what cannot be read nothing: its headway says so."""
+    """Count the memory of this program's models as free. An unreadable folder is reported by reading the progress."""
     try:
         return study_preflight.memory_shortages(study, folder, machine.measure_memory(machine.program_memory_bytes()))
     except AppError:

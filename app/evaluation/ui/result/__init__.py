@@ -1,1 +1,1 @@
-"""What an evaluation has found: advice, systems with their intervals, differences, every question, blind comparison."""
+"""The results of an evaluation: advice, systems with their intervals, differences, every question, blind comparison."""

@@ -1,8 +1,7 @@
-"""One question at a time, with two answers that have no names.
+"""The panels of a blind comparison: choose two systems, and vote on one question at a time with two anonymous answers.
 
-Before the comparison: which two systems, and how far it is.
-
-Two answers side by side, or one below the other where there is little room. What is long scrolls inside.
+The answers are side by side, or one below the other where there is little room; a long answer scrolls inside its box.
+The file is long because the panels share the texts and the keyboard handling of one comparison.
 """
 
 from PySide6.QtCore import QEvent, QObject, QRectF, QSignalBlocker, QSize, Qt, Signal
@@ -32,11 +31,13 @@ from app.uikit.widgets.containers import CARD_SIDE_PX, Card, FlowBox, make_scrol
 from app.uikit.widgets.labels import Label, Separator, plain_tooltip, set_surface
 
 BOX_PX = 480
-LEAST_NAME_CHARACTERS = 12  # of a system, that the boxes have room for
+LEAST_NAME_CHARACTERS = 12  # of a system, for which the boxes have room
 
 
 class BlindStartPanel(QWidget):
-    """Names are shown here; they tell nothing of the single question."""
+    """Chooses the two systems, and shows the progress. Names are shown here, because they reveal nothing of a single
+    question.
+    """
 
     pair_chosen = Signal()
     begin_requested = Signal()
@@ -60,7 +61,7 @@ class BlindStartPanel(QWidget):
 
     @property
     def chosen(self) -> tuple[str, str]:
-        """Ids of two systems, which may be the same one."""
+        """Return the ids of the two systems, which may be equal."""
         return self.first.currentData() or "", self.second.currentData() or ""
 
     def show_systems(self, found: Evaluation, chosen: tuple[str, str]) -> None:
@@ -73,7 +74,7 @@ class BlindStartPanel(QWidget):
             box.setToolTip(plain_tooltip(box.currentText()))
 
     def show_comparison(self, comparison: BlindComparison | None) -> None:
-        """None: both boxes have the same system."""
+        """Show the progress; None: both boxes have the same system."""
         count = len(comparison.pairing.pairs) if comparison else 0
         done = len(comparison.votes) if comparison else 0
         is_revealed = comparison is not None and comparison.is_revealed
@@ -98,7 +99,7 @@ class BlindStartPanel(QWidget):
     # ------------------------------------------------------------------- private
 
     def _reason(self, comparison: BlindComparison | None, count: int) -> str:
-        """Why it cannot begin; "": it can."""
+        """Return why the comparison cannot start; "" if it can."""
         if comparison is None:
             return phrase("evaluation.choose_two_different_settings")
         return "" if count else phrase("evaluation.there_is_nothing_to_compare")
@@ -160,11 +161,11 @@ SCROLLING = {
     Qt.Key.Key_PageUp: QAbstractSlider.SliderAction.SliderPageStepSub,
     Qt.Key.Key_PageDown: QAbstractSlider.SliderAction.SliderPageStepAdd,
 }
-LEAST_PX = 90  # of what scrolls; with less room the whole panel does
+LEAST_PX = 90  # least height of the scrolling part; with less room the whole panel scrolls
 
 
 class VotingPanel(QWidget):
-    """Has the keyboard itself, so that digits and ← mean what the buttons say wherever one is in here."""
+    """Votes on one pair. It handles the keyboard itself, so that digits and ← work wherever the focus is in it."""
 
     vote_chosen = Signal(str)  # one of VOTES
     undo_requested = Signal()
@@ -200,7 +201,7 @@ class VotingPanel(QWidget):
         self._connect()
 
     def show_comparison(self, comparison: BlindComparison) -> None:
-        """Its current pair; where all are decided the last one stays until the result is there."""
+        """Show the current pair; after the last one it stays until the result is shown."""
         pair = comparison.current
         done, count = len(comparison.votes), len(comparison.pairing.pairs)
         self.progress.setText(blind_texts.progress(done, count))
@@ -221,7 +222,7 @@ class VotingPanel(QWidget):
         return QSize(0, super().minimumSizeHint().height())
 
     def heightForWidth(self, width: int) -> int:
-        """Qt leaves out what takes any height, whatever it needs at the least."""
+        """Return the height with that of the scrolling area, which Qt would leave out of its minimum."""
         return super().heightForWidth(width) + self._area.minimumHeight()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -230,7 +231,7 @@ class VotingPanel(QWidget):
             draw_ring(self, self._theme)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """A key that is held down chooses once; those that scroll may be held."""
+        """Vote once for a key that is held down; only the scrolling keys repeat."""
         key, is_plain = Qt.Key(event.key()), not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
         if is_plain and key in SCROLLING and self.hasFocus():
             self._area.verticalScrollBar().triggerAction(SCROLLING[key])
@@ -287,7 +288,7 @@ class VotingPanel(QWidget):
         content.addWidget(self.agreement)
         content.addStretch(1)
         self._area = make_scrollable(inside)
-        self._area.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # what is left, at any height
+        self._area.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # takes the remaining height
         foot = QVBoxLayout()
         foot.setContentsMargins(CARD_SIDE_PX, 8, CARD_SIDE_PX, 10)
         foot.setSpacing(6)
@@ -326,14 +327,14 @@ class VotingPanel(QWidget):
 
 
 class VoteButton(KeyButton):
-    """A click leaves the keyboard with the panel, where the digits and ← go on working."""
+    """A button that leaves the focus on the panel when clicked, so that digits and ← go on working."""
 
     def __init__(self, theme: Theme, text: str, key: str) -> None:
         super().__init__(theme, text, key)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Qt would go to the button before this one."""
+        """Leave ← to the panel; Qt would move the focus to the previous button."""
         if event.key() == Qt.Key.Key_Left:
             event.ignore()
         else:
@@ -341,8 +342,8 @@ class VoteButton(KeyButton):
 
 
 ANSWER_WIDE_PX = 620
-ANSWER_LEAST_PX = 52  # of a text
-MOST_PX, MOST_STACKED_PX = 380, 220  # that a text asks for; where there is more room it takes it
+ANSWER_LEAST_PX = 52  # least height of a text
+MOST_PX, MOST_STACKED_PX = 380, 220  # preferred height of a text; it takes more where there is room
 ANSWER_SIDE_PX = 12
 
 
@@ -371,7 +372,7 @@ class AnswersView(QWidget):
         self._fit()
 
     def _fit(self) -> None:
-        """Both have the height of the longer one where they stand side by side."""
+        """Fit the boxes; side by side both get the height of the longer answer."""
         theme = self._theme
         is_row = self.width() >= theme.px(ANSWER_WIDE_PX)
         self._row.setDirection(QBoxLayout.Direction.LeftToRight if is_row else QBoxLayout.Direction.TopToBottom)
@@ -386,7 +387,7 @@ class AnswersView(QWidget):
 
 
 class AnswerBox(QFrame):
-    """Plain text as it was written: it can be selected and copied, and links in it lead nowhere."""
+    """An answer as plain text: it can be selected and copied, and its links do nothing."""
 
     def __init__(self, theme: Theme, letter: str) -> None:
         super().__init__()
@@ -412,7 +413,7 @@ class AnswerBox(QFrame):
         column.setSpacing(4)
         column.addWidget(self.title)
         column.addWidget(self.area, 1)
-        column.addStretch(0)  # else a low text would stand in the middle of a high box
+        column.addStretch(0)  # otherwise a short text would be centred in a high box
         theme.changed.connect(self._show)
         self._answer = ""
 
@@ -422,7 +423,7 @@ class AnswerBox(QFrame):
         self.area.verticalScrollBar().setValue(0)
 
     def fit(self, width: int) -> int:
-        """The height of the text in a box of that width. Room for the scroll bar is kept in any case."""
+        """Return the height of the text in a box of that width, with room for the scroll bar in any case."""
         bar = self.area.verticalScrollBar().sizeHint().width()
         return self.text.fit(max(self._theme.px(60), width - 2 * ANSWER_SIDE_PX - bar - 2))
 
@@ -442,7 +443,7 @@ class AnswerBox(QFrame):
 
 
 def draw_ring(widget: QWidget, theme: Theme) -> None:
-    """Around a whole widget that has the keyboard."""
+    """Draw the focus ring around a whole widget."""
     painter = QPainter(widget)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     width, radius = theme.metric("focus_ring"), theme.metric("radius_card")

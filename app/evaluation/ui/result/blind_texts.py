@@ -1,4 +1,4 @@
-"""What the blind comparison says of votes, of its result and of the judge."""
+"""The wording of the blind comparison: votes, its result and the agreement with the judge."""
 
 from app.base.wording import phrase
 from app.evaluation.judge.paired_statistics import LEAST_DECIDED
@@ -28,7 +28,7 @@ def questions(pairing: BlindPairing) -> str:
 
 
 def status(done: int, count: int, *, is_revealed: bool) -> str:
-    """Nothing where nothing was chosen yet."""
+    """Return the progress; "" before the first vote."""
     if not done:
         return ""
     told = phrase("evaluation.decided_a_of_b")
@@ -38,7 +38,7 @@ def status(done: int, count: int, *, is_revealed: bool) -> str:
 
 
 def name(text: str) -> str:
-    """Of a system: people give it."""
+    """Return a system's name on one line without harmful characters, because users choose it."""
     return make_harmless(text).replace("\n", " ")
 
 
@@ -58,7 +58,9 @@ def verdict(found: BlindOutcome) -> str:
 
 
 def difference(found: BlindOutcome) -> str:
-    """Nothing of too few votes, nor of an interval that would say more than the verdict."""
+    """Return the difference with its interval; "" for too few votes, or if the interval would claim more than the
+    verdict.
+    """
     is_surer = found.difference is not None and found.verdict == "unclear" and not found.difference.holds_zero
     if found.difference is None or found.verdict == "few" or is_surer:
         return ""

@@ -1,4 +1,4 @@
-"""ブラインド比較: the two systems are chosen, their answers compared without names, and the result is shown."""
+"""The tab ブラインド比較: choose two systems, compare their answers without names, and see the result."""
 
 from collections.abc import Callable
 from functools import partial
@@ -23,9 +23,10 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Card, CardGrid, FlowBox, make_scrollable
 from app.uikit.widgets.labels import Label, announce
 
-Read = tuple[int, AppError | None, BlindFile | AppError]  # which reading, why, and what came of it
+# number of the reading, the error that caused it, and its result
+Read = tuple[int, AppError | None, BlindFile | AppError]
 Written = tuple[BlindFile | None, BlindComparison | None, Callable[[], None], AppError | None]
-TABLE_PX = 640  # in a wider one the eye loses the line
+TABLE_PX = 640  # in a wider table the eye loses the line
 
 
 class BlindResultPanel(QWidget):
@@ -46,14 +47,14 @@ class BlindResultPanel(QWidget):
         self.undo_button = Button(theme, phrase("evaluation.take_back_the_last_one"), "quiet", "undo-2")
         self.undo_button.setToolTip("Ctrl+Z")
         self.leave_button = Button(theme, phrase("evaluation.choose_other_settings"), "quiet")
-        self.rows: list[tuple[str, str, str]] = []  # of the table, as they are shown
+        self.rows: list[tuple[str, str, str]] = []  # rows of the table as shown
         self._build()
         self.go_on_button.clicked.connect(lambda _: self.go_on_requested.emit())
         self.undo_button.clicked.connect(lambda _: self.undo_requested.emit())
         self.leave_button.clicked.connect(lambda _: self.leave_requested.emit())
 
     def show_outcome(self, found: BlindOutcome, comparison: BlindComparison) -> None:
-        """`found`: of the comparison."""
+        """Show the result. `found`: of the comparison."""
         left = len(comparison.pairing.pairs) - found.n
         told = (
             (self.verdict, blind_texts.verdict(found)),
@@ -115,8 +116,11 @@ class BlindResultPanel(QWidget):
 
 
 class BlindView(QWidget):
-    """The disk is read and written in the background, one thing at a time. The next question comes when the choice on
-    this one is kept; what is pressed until then is of a question that is decided already, and does nothing."""
+    """The blind comparison. Files are read and written in the background, one at a time.
+
+    The next question appears when the vote is stored; keys pressed until then belong to a question that is already
+    decided, and do nothing.
+    """
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -125,9 +129,9 @@ class BlindView(QWidget):
         self._found: Evaluation | None = None
         self._kept: BlindFile | None = None
         self._comparison: BlindComparison | None = None
-        self._asked = 0  # of the reading that is waited for
-        self._is_busy = False  # something is being read or written
-        self._reckoned: tuple[Voted, ...] | None = None  # the votes of which the result is being reckoned
+        self._asked = 0  # number of the last reading
+        self._is_busy = False  # a file is being read or written
+        self._reckoned: tuple[Voted, ...] | None = None  # the votes whose result is being computed
         self.banner = Banner(theme)
         self.nothing = Label(tone="text2", wraps=True)
         self.start = BlindStartPanel(theme)
@@ -137,7 +141,7 @@ class BlindView(QWidget):
         self._connect()
 
     def show_study(self, folder: Path, found: Evaluation) -> None:
-        """One whose results are there; shown again, it stays where it is."""
+        """Show a study with results; if it is already shown, nothing changes."""
         if folder == self._folder and found is self._found:
             return
         self._folder, self._found, self._kept, self._comparison = folder, found, None, None
@@ -152,18 +156,18 @@ class BlindView(QWidget):
 
     @property
     def comparison(self) -> BlindComparison | None:
-        """Of the two systems that are chosen; None: the same one twice, or nothing to compare."""
+        """Return the comparison of the two chosen systems; None: the same one twice, or nothing to compare."""
         return self._comparison
 
     @property
     def panel(self) -> QWidget:
-        """The one that is shown."""
+        """Return the visible panel."""
         return self._panels[self.stack.currentIndex()]
 
     # --------------------------------------------------------------------- keys
 
     def event(self, event: QEvent) -> bool:
-        """Ctrl+Z is ours before it is the window's."""
+        """Claim Ctrl+Z before the window's shortcut gets it."""
         if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.ShortcutOverride:
             return super().event(event)
         is_ours = event.matches(QKeySequence.StandardKey.Undo) and self._can_undo
@@ -191,7 +195,7 @@ class BlindView(QWidget):
             self._write(self._comparison.undo, self._on_undone)
 
     def go_on(self) -> None:
-        """From the first question that is not decided."""
+        """Show the first question that is not decided."""
         if self._comparison is None or self._comparison.current is None:
             return
         has_keyboard = self._has_keyboard
@@ -201,7 +205,7 @@ class BlindView(QWidget):
             self.voting.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def show_result(self) -> None:
-        """From now on the names are known."""
+        """Show the result, which reveals the names."""
         if self._comparison is not None and self._comparison.votes:
             self._write(self._comparison.reveal, self._reckon)
 
@@ -240,7 +244,7 @@ class BlindView(QWidget):
 
     @property
     def _can_undo(self) -> bool:
-        """Also while something is written, or the key would be the window's."""
+        """Return whether Ctrl+Z belongs to this view; also while writing, or the window would get the key."""
         is_there = self.panel in (self.voting, self.result) and self._comparison is not None
         return is_there and (self._is_busy or bool(self._comparison and self._comparison.votes))
 
@@ -250,7 +254,7 @@ class BlindView(QWidget):
         return focused is not None and self.isAncestorOf(focused)
 
     def _read(self, why: AppError | None = None) -> None:
-        """The votes that are kept. `why`: they are read once more, and what is shown stays where it is."""
+        """Read the stored votes. `cause`: error after which they are read again, with the shown panel kept."""
         assert self._folder is not None
         self._is_busy = True
         asked, folder = self._asked, self._folder
@@ -284,7 +288,7 @@ class BlindView(QWidget):
             self._show(self.start)
 
     def _write(self, work: Callable[[], None], after: Callable[[], None]) -> None:
-        """`after`: where it is kept, and the same two systems are still compared."""
+        """Run `work` in the background, and `after` if it succeeded and the same two systems are still compared."""
         if self._is_busy:
             return
         self._is_busy = True
@@ -300,7 +304,7 @@ class BlindView(QWidget):
         background.run(write, self._on_written, self._on_failed)
 
     def _on_written(self, written: Written) -> None:
-        """Where somebody else was faster, what they chose is shown."""
+        """Handle the result; if another process was faster, show what it stored."""
         kept, comparison, after, error = written
         is_same_study = kept is self._kept
         if is_same_study:
@@ -362,7 +366,7 @@ class BlindView(QWidget):
     def _on_reckoned(self, found: BlindOutcome) -> None:
         comparison = self._comparison
         if comparison is None or self._reckoned is None or comparison.votes != self._reckoned:
-            return  # another pair, or one more vote since
+            return  # another pair, or a further vote
         self._reckoned = None
         has_keyboard = self._has_keyboard
         self.result.show_outcome(found, comparison)
@@ -380,7 +384,7 @@ class BlindView(QWidget):
             self.start.first.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_action(self, _key: str) -> None:
-        """Once more, after the damaged file was moved away."""
+        """Read again, after the user moved the damaged file away."""
         folder, found, self._found = self._folder, self._found, None
         if folder is not None and found is not None:
             self.show_study(folder, found)

@@ -1,8 +1,6 @@
-"""Every system in a row: its mean with the interval, in numbers and drawn, and what else is known of it.
+"""Compare systems in rows: the card of all systems with means, intervals and plots, and the card of differences.
 
-Rows of labels and drawings, some of them on a ground of their own.
-
-差と確からしさ: pairs of systems, how far they lie apart, and whether that may be chance.
+The differences (差と確からしさ) show pairs of systems, and whether chance explains their difference.
 """
 
 from collections.abc import Callable
@@ -26,7 +24,7 @@ INDENT_PX, ROW_PX, PAD_PX = 8, 34, 4
 
 
 class RowGrid(CardGrid):
-    """As `CardGrid`, whose rows touch each other, so that a plot can go on from one to the next."""
+    """A `CardGrid` whose rows touch, so that a plot continues from one row to the next."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -37,7 +35,7 @@ class RowGrid(CardGrid):
         theme.changed.connect(self.update)
 
     def ground(self, token: str) -> None:
-        """Of the row that is being filled. `token`: a colour of the theme."""
+        """Set the background of the row that is being filled. `token`: a colour of the theme."""
         self._grounds[self._row] = token
 
     def put(self, widget: QWidget, column: int, *, span: int = 1, is_number: bool = False) -> None:
@@ -55,10 +53,10 @@ class RowGrid(CardGrid):
             self.grid.setColumnMinimumWidth(column, 0)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """The grounds lie under the row, not beside its widgets, which would be another layer for every reader."""
+        """Paint the backgrounds here, because widgets behind the cells would confuse screen readers."""
         painter = QPainter(self)
         for row, token in self._grounds.items():
-            if (item := self.grid.itemAtPosition(row, 0)) is not None:  # `cellRect` is empty where texts wrap
+            if (item := self.grid.itemAtPosition(row, 0)) is not None:  # `cellRect` is empty if texts wrap
                 cell = item.geometry()
                 painter.fillRect(QRect(0, cell.top(), self.width(), cell.height()), self._theme.color(token))
         painter.end()
@@ -77,7 +75,7 @@ class ComparisonColumn:
 
 
 class ComparisonCard(Card):
-    """Hidden where no system was asked."""
+    """The systems with their means; hidden if no system was asked."""
 
     use_requested = Signal(object)  # System
 
@@ -118,7 +116,7 @@ class ComparisonCard(Card):
         return self.width() >= self._theme.px(NAME_PX + PLOT_PX + COLUMN_PX * (len(columns) + 1))
 
     def _columns(self, found: ResultViewData) -> list[ComparisonColumn]:
-        """Of those beside name and plot, the ones in which anything is known."""
+        """Return the columns between name and button in which any value is known."""
         digits = found.digits
         all_: list[ComparisonColumn] = [
             ComparisonColumn(
@@ -174,11 +172,11 @@ class ComparisonCard(Card):
                 rows.rule(count)
 
     def _place(self, at: int, before: int) -> int:
-        """The plot stands behind the mean and its interval."""
+        """Return the grid column: the plot is right of mean and interval."""
         return at + 1 if at < before else at + 2
 
     def _fill_narrow(self, found: ResultViewData, columns: list[ComparisonColumn], scale: AxisScale | None) -> None:
-        """One below another: the name, what is drawn, and the rest in a line."""
+        """Stack the name, the plot, and the other values in one line."""
         rows = self.rows
         rows.grid.setColumnStretch(0, 1)
         if scale:
@@ -197,7 +195,7 @@ class ComparisonCard(Card):
                 rows.rule(2)
 
     def _use_button(self, one: SystemViewData) -> Button:
-        """Whether its model is still there is seen when it is used."""
+        """Make the button. Whether the model still exists is checked on use."""
         button = Button(self._theme, phrase("common.use"), "quiet", compact=True)
         button.setAccessibleName(with_note(result_texts.use(), one.system.name))
         button.setToolTip(plain_tooltip(result_texts.use()))
@@ -206,7 +204,7 @@ class ComparisonCard(Card):
 
 
 def _facts(told: list[str], indent_px: int) -> QWidget:
-    """A line breaks between facts, not in them."""
+    """Put the facts into a box that breaks lines only between facts."""
     holder = QWidget()
     column = QVBoxLayout(holder)
     column.setContentsMargins(indent_px, 0, indent_px, indent_px)
@@ -221,7 +219,7 @@ WIDE_PX, PAIR_NAME_PX = 660, 150
 
 
 class VerdictBadge(QWidget):
-    """The word on its ground, as wide as that; `sentence` says it whole."""
+    """A verdict on its background; `sentence` explains it."""
 
     def __init__(self, theme: Theme, verdict: str, sentence: str) -> None:
         super().__init__()
@@ -246,7 +244,7 @@ class VerdictBadge(QWidget):
 
 
 class DifferencesCard(Card):
-    """Hidden where there are no two systems with something to compare."""
+    """The pairs of systems; hidden if there are no two systems to compare."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("")

@@ -1,6 +1,6 @@
-"""The first tab: what is advised, the systems side by side, and what the study has of its own.
+"""The first tab of the results: the advice, the systems, and the sections of the study's kind.
 
-A table of a report as it stands there; where it is wider than its place, it scrolls beside its first column.
+A table of a report is shown with all columns; if it is too wide, it scrolls next to its first column.
 """
 
 import html
@@ -66,7 +66,7 @@ class TextTableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return text
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return text or "—"  # a cell without a name is passed over
+            return text or "—"  # screen readers skip a cell without a name
         if role == Qt.ItemDataRole.ToolTipRole:
             return plain_tooltip(text)
         return self._side(index.column()) if role == Qt.ItemDataRole.TextAlignmentRole else None
@@ -77,7 +77,7 @@ class TextTableModel(QAbstractTableModel):
 
 
 class TextTable(QTableView):
-    """As high as its rows: only the page scrolls them."""
+    """A table with the height of its rows, so that only the page scrolls vertically."""
 
     def __init__(self, theme: Theme, table: ReportTable, name: str) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class TextTable(QTableView):
         self.cells.setParent(self)
         self.setModel(self.cells)
         self.setAccessibleName(name)
-        self.first = QTableView(self)  # the first column, over what has scrolled away
+        self.first = QTableView(self)  # the first column, shown over the scrolled ones
         for view in (self, self.first):
             _dress(view, theme)
         self._build_first()
@@ -111,7 +111,7 @@ class TextTable(QTableView):
         self.horizontalScrollBar().valueChanged.connect(self._place_first)
 
     def _place_first(self) -> None:
-        """Only while the column itself is out of sight: otherwise it would be there twice."""
+        """Show the fixed first column only if the table is scrolled; otherwise it would be there twice."""
         self.first.setVisible(self.horizontalScrollBar().value() > 0)
         height = self.horizontalHeader().height() + self.viewport().height()
         self.first.setGeometry(0, 0, self.columnWidth(0), height)
@@ -128,7 +128,7 @@ class TextTable(QTableView):
             header.resizeSection(column, width)
         scrolls = sum(widths) > room
         bar = self.horizontalScrollBar().sizeHint().height() if scrolls else 0
-        header.setMaximumWidth(sum(widths))  # its ground would go on where it has no line
+        header.setMaximumWidth(sum(widths))  # its background would continue without a line
         self.setFixedHeight(header.sizeHint().height() + self.cells.rowCount() * height + bar + 2)
         self._place_first()
 
@@ -163,7 +163,7 @@ MARGIN_PX, GAP_PX, WIDE_PX = 24, 14, 900
 BAR_PX, ADVICE_WIDE_PX = 4, 640
 PLOT_MOST_PX = 560
 _SVG_LABEL = re.compile(r'aria-label="([^"]*)"')
-# As in report.css; a line of its own kind each, so that colour does not tell them alone.
+# As in report.css; line styles differ too, so that colour is not the only distinction.
 _SVG_STYLE = """
 text {{ fill: {text2}; font-size: 12px; font-family: '{family}'; }}
 .name {{ fill: {text}; }}
@@ -181,11 +181,12 @@ text {{ fill: {text2}; font-size: 12px; font-family: '{family}'; }}
 .mean.open {{ fill: {base}; }}
 """
 _SVG_COLORS = ("text", "text2", "line", "base", "chart1", "chart2", "chart3")
-PLOT_PX, PLOT_GAP_PX = 520, 16  # a plot beside another is as wide as it was drawn, or its words would be too small
+# two plots side by side keep the width they were drawn for, so that their text stays readable
+PLOT_PX, PLOT_GAP_PX = 520, 16
 
 
 class AdviceBox(QFrame):
-    """Hidden where nothing is advised."""
+    """The advice; hidden if there is none."""
 
     use_requested = Signal(object)  # System
 
@@ -205,7 +206,7 @@ class AdviceBox(QFrame):
         self.hide()
 
     def show_advice(self, sentences: tuple[str, ...], system: System | None) -> None:
-        """`system`: the advised one; None: none is."""
+        """Show the advice. `system`: the recommended one, or None."""
         self._system = system
         self.setVisible(bool(sentences))
         self.verdict.setText(sentences[0] if sentences else "")
@@ -216,7 +217,7 @@ class AdviceBox(QFrame):
         self.show_obstacle("")
 
     def show_obstacle(self, why_not: str) -> None:
-        """Why what is advised cannot be used now; "": it can."""
+        """Show why the recommended system cannot be used now; "": it can."""
         self.use_button.setEnabled(not why_not)
         self.use_button.setAccessibleDescription(why_not)
         self.why_not.setText(f"▲ {why_not}" if why_not else "")
@@ -261,7 +262,7 @@ class AdviceBox(QFrame):
 
 
 class SvgPlot(QWidget):
-    """As wide as its place, up to PLOT_MOST_PX. What it shows stands in the tables beside it."""
+    """A plot as wide as its place, up to PLOT_MOST_PX. Tables next to it hold the same values."""
 
     def __init__(self, theme: Theme, svg: str) -> None:
         super().__init__()
@@ -300,7 +301,7 @@ class SvgPlot(QWidget):
 
     def _load(self) -> None:
         colors = {name: self._theme.color(name).name() for name in _SVG_COLORS}
-        family = QFontInfo(self._theme.font("ui")).family()  # QtSvg takes one; of a list it would take none
+        family = QFontInfo(self._theme.font("ui")).family()  # QtSvg supports one family, and ignores a list
         style = f"<style>{_SVG_STYLE.format(family=family, **colors)}</style>"
         svg = self._svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
         self._renderer.load(svg.replace(">", f">{style}", 1).encode())
@@ -398,4 +399,4 @@ class ResultOverview(QWidget):
         self.sections = [SectionCard(self._theme, section) for section in told]
         for card in self.sections:
             self._rest.addWidget(card)
-            card.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
+            card.show()  # at once, because Qt shows a widget added to a visible layout a moment later, which flickers

@@ -1,4 +1,6 @@
-"""問いごとの結果: the questions at the left, and the one that is chosen at the right, or below where room is short."""
+"""The tab 問いごとの結果: the questions on the left, the chosen one on the right, or below where there is
+little room.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -38,12 +40,12 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class ScoredQuestions(QAbstractListModel):
-    """Those of a category, in their order or by how far the systems lie apart."""
+    """The questions of one category, in their order or by the difference between the systems."""
 
     def __init__(self) -> None:
         super().__init__()
         self._all: Sequence[QuestionViewData] = ()
-        self._systems: Sequence[str] = ()  # their names
+        self._systems: Sequence[str] = ()  # names
         self._shown: list[QuestionViewData] = []
         self.category: str | None = None  # None: all
         self.is_by_spread = False
@@ -54,7 +56,7 @@ class ScoredQuestions(QAbstractListModel):
         self.refilter()
 
     def refilter(self) -> None:
-        """After `category` or `is_by_spread` was set."""
+        """Apply `category` and `is_by_spread` after a change."""
         self.beginResetModel()
         self._shown = [one for one in self._all if self.category in (None, one.question.category)]
         if self.is_by_spread:
@@ -62,7 +64,7 @@ class ScoredQuestions(QAbstractListModel):
         self.endResetModel()
 
     def row_of(self, question_id: str) -> int:
-        """-1: it is not among those that are shown."""
+        """Return the row; -1 if the question is not shown."""
         return next((at for at, one in enumerate(self._shown) if one.question.id == question_id), -1)
 
     @property
@@ -85,12 +87,12 @@ class ScoredQuestions(QAbstractListModel):
         return one if role == QuestionRole else None
 
     def _facts(self, one: QuestionViewData) -> str:
-        """In the order of the systems."""
+        """Return the scores in the order of the systems, and the category."""
         scores = " / ".join(map(result_texts.points_of, one.means))
         return join_facts(scores, one.question.category)
 
     def _named(self, one: QuestionViewData) -> list[str]:
-        """What each system scored, with its name."""
+        """Return the score of each system with its name."""
         scores = zip(self._systems, one.means, strict=True)
         return [f"{name}\u00a0{result_texts.points_of(mean)}" for name, mean in scores]
 
@@ -155,7 +157,7 @@ class QuestionDetail(QWidget):
         column.addStretch(1)
 
     def show_question(self, one: QuestionViewData | None, found: ResultViewData) -> None:
-        """None: none is left by the filter."""
+        """Show a question; None: the filter has left none."""
         self._clear()
         self.text.setText(one.question.text if one else phrase("evaluation.no_question_fits_the_filter"))
         self.unanswerable.setVisible(one is not None and not one.question.is_answerable)
@@ -163,7 +165,7 @@ class QuestionDetail(QWidget):
         for answer in one.answers if one else ():
             card = AnswerCard(answer, found)
             self._answers.addWidget(card)
-            card.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
+            card.show()  # at once, because Qt shows a widget added to a visible layout a moment later, which flickers
 
     # ------------------------------------------------------------------- private
 
@@ -201,7 +203,7 @@ class AnswerCard(Card):
                 self.column.addWidget(Label(said, "caption", "text2", wraps=True))
 
     def _score(self, answer: AnswerViewData) -> str:
-        """The judge's; the one by rules is among the marks."""
+        """Return the judge's score; the one by rules is among the marks."""
         return phrase("evaluation.n_of_3", n=result_texts.number(answer.score, 0)) if answer.score is not None else ""
 
 
@@ -276,7 +278,7 @@ class QuestionsTab(QWidget):
         self._content.addWidget(self._area, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(make_scrollable(self._inside))  # where not even both have room
+        column.addWidget(make_scrollable(self._inside))  # scrolls if there is not even room for both
 
     def _turn(self) -> None:
         px = self._theme.px
@@ -295,14 +297,14 @@ class QuestionsTab(QWidget):
         self._choose()
 
     def _on_order_chosen(self, is_by_spread: bool) -> None:
-        """What differs most is what one wants to see then."""
+        """Reorder; by difference the first question is shown, because the user wants the largest differences."""
         self.questions.is_by_spread = is_by_spread
         self.questions.refilter()
         self._question_id = "" if is_by_spread else self._question_id
         self._choose()
 
     def _choose(self) -> None:
-        """The one that was shown, where it is still there; else the first."""
+        """Select the question that was shown if it is still there, else the first."""
         shown, total = self.questions.rowCount(), self.questions.total
         told = phrase("evaluation.n_questions") if shown == total else phrase("evaluation.n_of_total_questions")
         self.count.setText(told.format(n=f"{shown:,}", total=f"{total:,}"))

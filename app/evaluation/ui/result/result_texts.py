@@ -1,10 +1,10 @@
-"""Numbers and names of the results of an evaluation."""
+"""The wording and number formats of the results of an evaluation."""
 
 from app.base.wording import phrase
 from app.evaluation.report.result_view_data import ResultViewData, Span
 
 NONE = "—"
-# Of a verdict: icon and tone. "" has a sign of its own.
+# Icon and tone of a verdict; for "" the badge adds a sign.
 VERDICTS = {
     "better": ("circle-check", "success"),
     "worse": ("circle-x", "danger"),
@@ -30,7 +30,7 @@ def number(value: float | None, digits: int) -> str:
 
 
 def points_of(value: float | None) -> str:
-    """Of one question: mostly a whole number."""
+    """Format the score of one question, which mostly is a whole number."""
     return NONE if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
@@ -81,7 +81,7 @@ def verdict(key: str) -> str:
 
 
 def measured_by(found: ResultViewData) -> str:
-    """How the means come about, and how their lines are to be read, where there are any."""
+    """Explain how the means are computed, and how to read their lines if there are any."""
     if found.measure == "judge":
         scale = phrase("evaluation.judges_score_0_to_3")
     else:
@@ -100,7 +100,7 @@ def use() -> str:
 
 
 def points(found: ResultViewData) -> tuple[str, ...]:
-    """Of the parts of a bar, from the left."""
+    """Return the names of the parts of a bar, from the left."""
     if found.has_judged_counts:
         return tuple(phrase("evaluation.n", n=score) for score in range(4))
     return (

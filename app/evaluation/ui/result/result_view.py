@@ -1,4 +1,4 @@
-"""The results of one study: compared, question by question, and blind; and as files to pass on."""
+"""The results of one study in tabs (overview, questions, blind comparison), and their export to files."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -47,7 +47,7 @@ class ResultExportActions(QObject):
     changed = Signal()  # `is_working`
 
     def __init__(self, secrecy: ConfidentialityGuard, documents: Path, pickers: Pickers, view: QWidget) -> None:
-        """`documents`: the database, by which results are labelled."""
+        """`documents`: the documents database, for the label of the results."""
         super().__init__(view)
         self._documents = documents
         self._secrecy = secrecy
@@ -64,7 +64,7 @@ class ResultExportActions(QObject):
         self._export(folder, found, sections, phrase("evaluation.save_the_report"), f"HTML (*{PAGE})", PAGE)
 
     def open_report(self, folder: Path, found: Evaluation, sections: Sequence[ReportSection]) -> None:
-        """Makes it anew where it is gone."""
+        """Open the report; write it again if it is missing."""
 
         def made() -> Path:
             from app.evaluation.report import report
@@ -122,7 +122,9 @@ class ResultExportActions(QObject):
 
 
 def _is_alone(found: Evaluation, folder: Path) -> bool:
-    """And not one of several in a table, whose systems the votes of the first would be taken for."""
+    """Return whether the study is shown alone. In a merged table the first study's votes would be taken for other
+    systems.
+    """
     try:
         return len(studies.read(folder).contenders) == len(found.systems)
     except AppError:
@@ -130,7 +132,9 @@ def _is_alone(found: Evaluation, folder: Path) -> bool:
 
 
 class EvaluationResultView(QWidget):
-    """Empty until `show_result`. What is shown is worked out apart, which may take seconds."""
+    """The view of results; empty until `show_result`. The content is computed in the background, which may take
+    seconds.
+    """
 
     failed = Signal(object)  # AppError
 
@@ -142,15 +146,15 @@ class EvaluationResultView(QWidget):
         models: Callable[[], Sequence[LocalModel]],
         pickers: Pickers | None = None,
     ) -> None:
-        """`documents`: as of ResultDeeds. `models`: of the list as it is now."""
+        """`documents`: as in ResultExportActions. `models`: returns the current models of the list."""
         super().__init__()
         self._theme = theme
         self._models = models
         self._told: tuple[Path, Evaluation, tuple[ReportSection, ...]] | None = None
         self._blind: BlindView | None = None
-        self._number = 0  # of the study that was asked for last
-        self._saved: Path | None = None  # the file that was written last
-        self.shown: ResultViewData | None = None  # None: still being worked out
+        self._number = 0  # number of the last request
+        self._saved: Path | None = None  # the last written file
+        self.shown: ResultViewData | None = None  # None: still being computed
         self.deeds = ResultExportActions(secrecy, documents, pickers or Pickers(), self)
         self._documents = documents
         self.export_button = Button(theme, phrase("evaluation.export_to_excel"), "", "download")
@@ -180,7 +184,7 @@ class EvaluationResultView(QWidget):
         return current_labels.label_of_evaluation(self._told[1], self._documents)
 
     def show_result(self, folder: Path, study: Study, found: Evaluation, sections: Sequence[ReportSection]) -> None:
-        """`sections`: as in results.json."""
+        """Show results. `sections`: as in results.json."""
         self._number += 1
         number = self._number
         self._told, self.shown = (folder, found, tuple(sections)), None
@@ -190,7 +194,7 @@ class EvaluationResultView(QWidget):
         self._settle()
 
         def work() -> tuple[int, ResultViewData | AppError]:
-            from app.evaluation.report import result_view_model  # loads numpy
+            from app.evaluation.report import result_view_model  # imports numpy
 
             try:
                 return number, result_view_model.build_result_view(study, folder, found, tuple(sections))
@@ -200,7 +204,7 @@ class EvaluationResultView(QWidget):
         background.run(work, self._on_read, self.failed.emit)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Models may have come or gone meanwhile."""
+        """Check the advice again, because models may have been added or removed."""
         super().showEvent(event)
         self._show_obstacle()
 
@@ -318,7 +322,7 @@ class EvaluationResultView(QWidget):
         self.pages.setCurrentWidget(self._blind)
 
     def _show_obstacle(self) -> None:
-        """Whether what is advised can be used, as the list of models is now."""
+        """Show whether the recommended system can be used with the current models."""
         system = self.shown.advised if self.shown else None
         if system is None:
             return

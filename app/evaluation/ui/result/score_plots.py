@@ -1,6 +1,6 @@
-"""Means with their intervals, one to a row of a table, on a scale that all rows share.
+"""Draw means with their intervals in table rows on one scale, and the numbers of answers by score.
 
-得点の内訳: of each system, how many answers have which score, as a bar divided in four.
+The breakdown (得点の内訳) shows for each system a bar in four parts.
 """
 
 import math
@@ -26,7 +26,7 @@ _PENS = (None, [3, 2], [1, 1.5], [3, 1.5, 1, 1.5])  # solid, dash, dot, dash-dot
 
 @dataclass(frozen=True, slots=True)
 class AxisScale:
-    """`ticks`: round numbers, from the least to the greatest. `has_zero`: 0 is what the others are seen from."""
+    """The scale of a plot. `ticks`: ascending round numbers. `has_zero`: values are differences from 0."""
 
     ticks: tuple[float, ...]
     has_zero: bool = False
@@ -66,7 +66,7 @@ class _PlotRow(QWidget):
 
 
 class Axis(_PlotRow):
-    """The numbers of the scale; those that would run into each other are left out."""
+    """The numbers of a scale; those that would overlap are left out."""
 
     def __init__(self, theme: Theme, scale: AxisScale) -> None:
         super().__init__(theme, scale, AXIS_PX)
@@ -94,8 +94,10 @@ class Axis(_PlotRow):
 
 
 class SpanRow(_PlotRow):
-    """What it shows stands in words beside it. `series`: from 0; None: of a difference, whose dot is filled where
-    `is_sure`."""
+    """A mean with its interval; the table holds the same values as text.
+
+    `series`: number from 0; None: a difference, with a filled dot if `is_sure`.
+    """
 
     def __init__(
         self, theme: Theme, scale: AxisScale, span: Span | None, series: int | None = None, *, is_sure: bool = False
@@ -142,7 +144,7 @@ class SpanRow(_PlotRow):
 
 
 def draw_mark(painter: QPainter, series: int, at: QPointF, radius: float) -> None:
-    """● □ △ ◆, in the pen and brush of the painter."""
+    """Draw ● □ △ or ◆ with the pen and brush of the painter."""
     x, y = at.x(), at.y()
     if series == 0:
         painter.drawEllipse(at, radius, radius)
@@ -160,13 +162,13 @@ def draw_mark(painter: QPainter, series: int, at: QPointF, radius: float) -> Non
 
 
 BAR_PX, WIDE_PX, SWATCH_PX = 24, 500, 16
-# Of each part: ground, and what is written on it. The first two have a pattern, too: colour does not tell them alone.
+# Background and text colour of each part. The first two have a pattern, so that colour is not the only distinction.
 _LOOKS = (("base", "text"), ("base", "text"), ("accent_soft", "text"), ("accent", "on_accent"))
 _PATTERNS = (Qt.BrushStyle.Dense7Pattern, Qt.BrushStyle.BDiagPattern)
 
 
 class BreakdownCard(Card):
-    """Hidden where no answer has a score."""
+    """The numbers of answers by score; hidden if no answer has a score."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("")
@@ -227,7 +229,7 @@ class BreakdownCard(Card):
 
 
 class ScoreBar(QWidget):
-    """`told`: the same in words."""
+    """A bar of counts. `description`: the same as text."""
 
     def __init__(self, theme: Theme, counts: Sequence[int], told: str) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""Question sets on the page 評価: looked at, changed, and brought in from files, conversations or by hand."""
+"""Question sets on the page 評価: show, change, and import them from files, conversations or by hand."""

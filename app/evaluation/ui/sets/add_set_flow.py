@@ -1,4 +1,4 @@
-"""質問集を追加: from a file, by hand, or from the answers that were rated in conversations."""
+"""Add a question set (質問集を追加): from a file, by hand, or from answers rated in conversations."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ from app.uikit.widgets.labels import FactList, Label
 from app.uikit.widgets.progress_row import ProgressRow
 
 Show = Callable[[Any, Sequence[StoredQuestionSet]], None]
-Read = tuple[int, Show, object, Sequence[StoredQuestionSet]]  # which reading, and what came of it
+Read = tuple[int, Show, object, Sequence[StoredQuestionSet]]  # number of the reading, and its result
 
-PATIENCE_MS = 500  # reading that takes no longer needs no window of its own
+PATIENCE_MS = 500  # reading that takes longer shows a window
 EXAMPLES = 3
 
 
@@ -60,7 +60,7 @@ class ImportPart:
 
 
 class ImportQuestionsDialog(QuestionSetEditorWindow):
-    """Nothing is stored before the button is pressed."""
+    """Shows what was read, with a name and label to choose; stores nothing before its button is pressed."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
         self.naming.name.selectAll()
 
     def label_now(self) -> Secrecy:
-        """Of what is shown, whatever the page behind shows."""
+        """Return the label of the shown questions, independent of the page behind."""
         return self._taken.floor
 
     def save(self) -> str:
@@ -128,7 +128,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
 
 
 def first_questions(questions: Sequence[Question], most: int) -> str:
-    """The first of them, a line each."""
+    """Return the first questions, one a line."""
     shown = [f"・{question_set_texts.one_line(one.text)}" for one in questions[:most]]
     return "\n".join([*shown, "…"] if len(questions) > most else shown)
 
@@ -197,14 +197,14 @@ class ConversationsDialog(ImportQuestionsDialog):
 
 
 def excluded_text(found: CollectedQuestions) -> str:
-    """A line for each reason."""
+    """Return the reasons with their numbers, one a line."""
     return "\n".join(
         phrase(f"evaluation.chat_questions_{reason}", count=f"{n:,}") for reason, n in found.left_out.items()
     )
 
 
 def empty_result_dialog(theme: Theme, found: CollectedQuestions, parent: QWidget) -> Dialog:
-    """Where no rated answer can become a question: what to do."""
+    """Return the dialog for the case that no rated answer can become a question; it shows what to do."""
     sentence = describe_error(AppError("no_rated_answers"))
     body = "\n".join(part for part in (sentence.next, excluded_text(found)) if part)
     close = DialogButton("cancel", phrase("common.close"), is_default=True)
@@ -212,9 +212,9 @@ def empty_result_dialog(theme: Theme, found: CollectedQuestions, parent: QWidget
 
 
 class AddSet(QObject):
-    """Files and conversations are read in the background, one at a time: what is asked for meanwhile takes over."""
+    """Adds sets. Files and conversations are read in the background; a new request replaces the one in progress."""
 
-    added = Signal(str)  # the name of the set
+    added = Signal(str)  # name of the set
     failed = Signal(object)  # AppError
 
     def __init__(
@@ -225,21 +225,21 @@ class AddSet(QObject):
         parent: QWidget,
         pickers: Pickers | None = None,
     ) -> None:
-        """`folder`: of the sets. `collect`: called in the background (`collecting`)."""
+        """`folder`: of the sets. `collect`: called in the background (`conversation_questions.collect_questions`)."""
         super().__init__(parent)
         self._theme = theme
         self._folder = folder
         self._collect = collect
         self._page = parent
         self._pickers = pickers or Pickers()
-        self._asked = 0  # of the reading that is waited for
+        self._asked = 0  # number of the last request
         self._waiting: Dialog | None = None
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
         self._patience.timeout.connect(self._show_waiting)
         self.dialog: QuestionSetEditorWindow | Dialog | None = None  # the last one that was opened
 
     def menu(self) -> QMenu:
-        """For the button 質問集を追加."""
+        """Return the menu for the button 質問集を追加."""
         menu = QMenu(self._page)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         theme = self._theme
@@ -258,7 +258,7 @@ class AddSet(QObject):
             self.import_path(Path(path))
 
     def import_path(self, path: Path) -> None:
-        """A file that was chosen or dropped."""
+        """Read a file that was chosen or dropped."""
         self._read(lambda: question_files.read(path), self._show_file)
 
     def write(self) -> None:
@@ -295,7 +295,7 @@ class AddSet(QObject):
         self.failed.emit(question_set_texts.error_for_window(error))
 
     def _is_wanted(self, asked: int) -> bool:
-        """Whether what was read is still waited for. The wait is over then."""
+        """Return whether this reading is still wanted, and end the waiting in that case."""
         if asked != self._asked:
             return False
         self._patience.stop()
@@ -351,7 +351,7 @@ class AddSet(QObject):
 
 
 def conversation_reader(database: Path, documents: Path) -> Callable[[], CollectedQuestions]:
-    """For `AddSet`: what is in the conversations, read over connections of its own."""
+    """Return a function for `AddSet` that reads the conversations over a database connection of its own."""
 
     def collect() -> CollectedQuestions:
         store = Store.beside(database)

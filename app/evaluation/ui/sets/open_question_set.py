@@ -1,4 +1,4 @@
-"""One question set as it is looked at and changed: read and stored in the background, a version for each change."""
+"""The question set that is open: read and stored in the background, with a new version for each change."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ class DisplayedSet:
     kept: StoredQuestionSet | None
     version: QuestionSetVersion | None = None
     found: QuestionSet | None = None
-    texts: Sequence[str] = ()  # that a search looks through
-    origins: frozenset[Origin] = frozenset()  # by which `found` is labelled
+    texts: Sequence[str] = ()  # the texts to search, one for each question
+    origins: frozenset[Origin] = frozenset()  # from which the label of `found` follows
     error: AppError | None = None
 
     @property
@@ -33,12 +33,12 @@ class DisplayedSet:
 
 
 class OpenQuestionSet(QObject):
-    """Of one set at a time. What was read or stored of another one meanwhile is not shown."""
+    """Reads and stores one set at a time. Results for another set that was open before are dropped."""
 
-    read = Signal(object)  # Shown
-    stored = Signal(object, int, str)  # QuestionSet, the number of the version before, and what was done
-    changed = Signal()  # a set has another version, or another name
-    renamed = Signal(str, str, bool)  # from, to, and whether that took a renaming back
+    read = Signal(object)  # DisplayedSet
+    stored = Signal(object, int, str)  # QuestionSet, number of the version before, and what was done
+    changed = Signal()  # a set has a new version or name
+    renamed = Signal(str, str, bool)  # from, to, and whether this undid a renaming
     failed = Signal(object)  # AppError
 
     def __init__(self, folder: Path) -> None:
@@ -50,7 +50,7 @@ class OpenQuestionSet(QObject):
         self._asked = 0
 
     def open(self, name: str, number: int = 0) -> None:
-        """`number`: of the version; 0: the newest."""
+        """Read a version of a set. `number`: of the version; 0: the newest."""
         if name != self.name:
             self.shown = None
         self.name = name
@@ -59,13 +59,13 @@ class OpenQuestionSet(QObject):
         background.run(lambda: (asked, _read(self._folder, name, number)), self._on_read, self.failed.emit)
 
     def preparing(self, shown: DisplayedSet, questions: Sequence[Question], source: str) -> Callable[[], QuestionSet]:
-        """Work that stores them as the version after the newest one, which must still be that of `shown`."""
+        """Return the work that stores the questions as the next version; `shown` must still be the newest."""
         assert shown.kept is not None
         folder, kept, wanted = self._folder, shown.kept, tuple(questions)
         return lambda: question_sets.store(folder, kept.name, wanted, None, source, after=kept.newest.sha256)
 
     def store(self, questions: Sequence[Question], source: str, said: str) -> None:
-        """`said`: what was done, for `stored`. Does nothing while something is being stored."""
+        """Store the questions unless a store is in progress. `done_text`: what was done, for `stored`."""
         if self.is_storing or self.shown is None or self.shown.kept is None:
             return
         self.is_storing = True
@@ -73,7 +73,7 @@ class OpenQuestionSet(QObject):
         background.run(lambda: (work(), number, said), self._on_stored, self._on_refused)
 
     def put_back(self, name: str, number: int, after: str, source: str) -> None:
-        """What version `number` held, where the newest one is still that with the SHA-256 `after`."""
+        """Store again what version `number` held, if the newest version still has the SHA-256 `after`."""
         folder = self._folder
 
         def work() -> QuestionSet:
@@ -104,7 +104,7 @@ class OpenQuestionSet(QObject):
         self.changed.emit()
 
     def _on_refused(self, error: AppError) -> None:
-        """What was refused because of a newer version is shown with that one."""
+        """Report the error, and show the set again, because a newer version may be the reason."""
         self.is_storing = False
         self.failed.emit(error)
         self.open(self.name)

@@ -1,7 +1,4 @@
-"""One question with what is known of its right answer, written or changed.
-
-The places of documents that a right answer rests on: a quote each, its document and page.
-"""
+"""The dialog to write or change a question with its right answer, and the gold quotes that the answer rests on."""
 
 import dataclasses
 import unicodedata
@@ -29,7 +26,7 @@ PAGE_PX = 96
 
 
 class GoldRow(QWidget):
-    """What of a place is not shown here, its headings, stays as it is."""
+    """One gold quote with its document and page. Its headings are not shown, and are kept."""
 
     changed = Signal()
 
@@ -60,13 +57,13 @@ class GoldRow(QWidget):
         return not (self._quote or self.document.text().strip() or self.page.text().strip())
 
     def gold(self) -> Gold:
-        """As it is written; only where `check` finds nothing."""
+        """Return the quote as written; valid only if `check` finds nothing."""
         page = unicodedata.normalize("NFKC", self.page.text().strip())
         document = " ".join(self.document.text().split())
         return dataclasses.replace(self._gold, quote=self._quote, document=document, page=int(page or 0))
 
     def check(self) -> QWidget | None:
-        """The field that has to be put right, which is said below; None: none."""
+        """Show what must be corrected, and return that field; None if nothing."""
         page = unicodedata.normalize("NFKC", self.page.text().strip())
         words = ""
         field: QWidget | None = None
@@ -122,7 +119,7 @@ class GoldForm(QWidget):
         return tuple(row.gold() for row in self.rows if not row.is_empty)
 
     def check(self) -> QWidget | None:
-        """The first field that has to be put right; None: none."""
+        """Return the first field that must be corrected; None if none."""
         found = [field for row in self.rows if (field := row.check()) is not None]
         return found[0] if found else None
 
@@ -167,12 +164,14 @@ Prepare = Callable[[Question], StoreWork]
 
 
 class QuestionDialog(QuestionSetEditorWindow):
-    """What of the question is not shown here (id, group, headings) stays as it is."""
+    """Edits a question. Its id, group and headings are not shown, and are kept."""
 
     def __init__(
         self, theme: Theme, question: Question | None, prepare: Prepare, parent: QWidget, naming: NameForm | None = None
     ) -> None:
-        """`question` None: a new one. `prepare`: gives the work that stores. `naming`: of a set that begins with it."""
+        """`question` None: a new one. `prepare`: returns the work that stores it. `naming`: for a new set with this
+        question.
+        """
         super().__init__(theme, parent)
         self._question = question or Question("", "", origin="written")
         self._prepare = prepare
@@ -195,11 +194,11 @@ class QuestionDialog(QuestionSetEditorWindow):
 
     @property
     def question(self) -> Question:
-        """As it is written; only where `save` finds nothing missing."""
+        """Return the question as written; valid only if `save` finds nothing missing."""
         return dataclasses.replace(self._bare, gold=self.golds.golds())
 
     def save(self) -> str:
-        """Marks what is missing at its field, and says how much."""
+        """Mark each missing field, and return a sentence about them; "" if nothing is missing."""
         wrong: list[QWidget] = []
         if self.naming is not None and self.naming.check():
             wrong.append(self.naming.name)
@@ -216,7 +215,7 @@ class QuestionDialog(QuestionSetEditorWindow):
 
     @property
     def _bare(self) -> Question:
-        """Without what it rests on."""
+        """Return the question without gold quotes."""
         return dataclasses.replace(
             self._question,
             text=self.text.toPlainText().strip(),
@@ -284,7 +283,7 @@ class QuestionDialog(QuestionSetEditorWindow):
         self._look()
 
     def _look(self) -> None:
-        """What follows from what is written so far."""
+        """Show the notes that follow from the current input."""
         is_unanswerable = self.unanswerable_box.isChecked()
         explained = phrase("evaluation.saying_that_the_documents_do")
         if is_unanswerable:
@@ -295,7 +294,7 @@ class QuestionDialog(QuestionSetEditorWindow):
         self.scoring.setVisible(bool(bare.text) and not rule_scoring.can_be_scored(bare))
 
     def _check_question(self) -> list[QWidget]:
-        """The fields that have to be put right."""
+        """Return the fields that must be corrected."""
         wrong: list[QWidget] = []
         bare = self._bare
         of_text = question_sets.unfit_code(Question("", bare.text))

@@ -1,6 +1,5 @@
-"""A window whose answer becomes a version of a question set: it stays open until that is stored.
-
-A field of a form with its name above, one sentence that explains it, and what is wrong with it below.
+"""The window for a change that becomes a version of a question set, and a form field with name, explanation and
+problem.
 """
 
 from collections.abc import Callable
@@ -42,7 +41,7 @@ class FormField(QWidget):
         column.addWidget(self.problem)
 
     def show_problem(self, words: str) -> None:
-        """ "": there is none."""
+        """Show a problem; "": there is none."""
         self.problem.setText(words)
         self.problem.setVisible(bool(words))
         self.control.setAccessibleDescription(join_facts(self._sentence, words))
@@ -52,7 +51,9 @@ StoreWork = Callable[[], QuestionSet]
 
 
 class QuestionSetEditorWindow(EditorWindow):
-    """Subclasses say what is missing (`save`) and give the work that stores (`work`). Ctrl+Enter saves."""
+    """A window that stays open until its change is stored. Subclasses check the input (`save`) and return the work that
+    stores it (`work`). Ctrl+Enter saves.
+    """
 
     stored = Signal(object)  # QuestionSet
 
@@ -65,18 +66,18 @@ class QuestionSetEditorWindow(EditorWindow):
             shortcut.activated.connect(self.submit)
 
     def work(self) -> StoreWork:
-        """Runs in the background, after `save` has found nothing missing."""
+        """Return the work, which runs in the background after `save` found nothing missing."""
         raise NotImplementedError
 
     def submit(self) -> None:
-        """As the button does. A conversion that is open is taken as it is."""
+        """Save as the button does; an input method's open conversion is accepted first."""
         field = self.focusWidget()
         is_free = field is None or not field.testAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled)
         if is_free or guard_of(field).finish():
             self._on_save_clicked()
 
     def reject(self) -> None:
-        if not self._is_storing:  # what is being written is not given up halfway
+        if not self._is_storing:  # an unfinished store is not abandoned
             super().reject()
 
     def _on_save_clicked(self) -> None:

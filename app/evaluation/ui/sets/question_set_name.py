@@ -1,7 +1,4 @@
-"""The name and label that a question set is stored under, and what that comes to.
-
-Another name for a question set. It stays open until the name can be used.
-"""
+"""The form for name and label of a question set, with the effect of storing it; and the dialog to rename a set."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,7 +25,9 @@ from app.uikit.widgets.labels import announce
 
 
 class NameForm(QWidget):
-    """Where a set of that name exists, its next version is made; with `is_new`, that is refused."""
+    """Asks for name and label. If a set of that name exists, its next version is made, or with `is_new` the name is
+    refused.
+    """
 
     changed = Signal()
 
@@ -42,15 +41,15 @@ class NameForm(QWidget):
         *,
         is_new: bool,
     ) -> None:
-        """`floor`: the lowest label that what the questions were made of allows."""
+        """`floor`: the lowest label that the origin of the questions allows."""
         super().__init__()
         self._theme = theme
         self._folder = folder
         self._sets = sets
         self._floor = floor
         self._is_new = is_new
-        self._questions: Sequence[Question] = ()  # that are to be stored
-        self._asked = 0  # how often changes were looked for
+        self._questions: Sequence[Question] = ()  # to be stored
+        self._asked = 0  # number of the last comparison
         self.name = QLineEdit(name)
         self.name.setMaxLength(NAME_CHARACTERS_MAX)
         self.note = text.Label("", "caption", "text2", wraps=True)
@@ -72,16 +71,16 @@ class NameForm(QWidget):
 
     @property
     def after(self) -> str:
-        """As `question_sets.store` takes it: what was said here is what happens."""
+        """Return `after` for `question_sets.store`, so that exactly what is shown here happens."""
         return self.existing.newest.sha256 if self.existing is not None else ""
 
     def show_questions(self, questions: Sequence[Question]) -> None:
-        """Those that are to be stored: what they change of an existing set is told."""
+        """Set the questions to store; the form shows how they differ from an existing set."""
         self._questions = questions
         self._tell()
 
     def check(self) -> str:
-        """What is wrong with the name, which is said below it; "": nothing."""
+        """Show what is wrong with the name, and return it; "" if nothing."""
         self.field.show_problem(self._problem())
         return self.field.problem.text()
 
@@ -124,7 +123,7 @@ class NameForm(QWidget):
         self.changed.emit()
 
     def _fill_labels(self) -> None:
-        """A set keeps the highest label that it was given, so lower ones are no choice."""
+        """Offer no label below that of the existing set, which it keeps."""
         existing = self.existing
         floor = confidentiality.highest_label((self._floor, existing.label if existing is not None else self._floor))
         chosen = confidentiality.highest_label((floor, self.label.currentData() or confidentiality.DEFAULT_LABEL))
@@ -164,7 +163,7 @@ class NameForm(QWidget):
         self._say(join_facts(self.note.text(), said))
 
     def _on_failed(self, _error: AppError) -> None:
-        """The newest version is damaged: a new one replaces it, and there is nothing to compare with."""
+        """Show nothing: the newest version is damaged, and a new one will replace it."""
 
     def _say(self, said: str) -> None:
         self.note.setText(said)
@@ -176,7 +175,7 @@ class NameForm(QWidget):
 def _changes(
     folder: Path, existing: StoredQuestionSet, questions: Sequence[Question], asked: int
 ) -> Callable[[], tuple[int, QuestionSetChanges | None]]:
-    """None: they are the same."""
+    """Return the function that compares; its result is None if the questions are the same."""
 
     def compare() -> tuple[int, QuestionSetChanges | None]:
         before = question_sets.find(folder, existing.name).questions

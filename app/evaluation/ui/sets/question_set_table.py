@@ -1,8 +1,6 @@
-"""The table of questions as it is used: by row, with keyboard, mouse and menu.
+"""The questions of one version of a set as a table, with search, keyboard, mouse and menu; and the head above it.
 
-The questions of one version of a set as a table, all of them or those that a search finds.
-
-Above the questions of a set: its name, which version is shown, and what is known of the right answers.
+The head shows the set's name, the version, and what is known of the right answers.
 """
 
 import unicodedata
@@ -44,7 +42,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 def searchable(question: Question) -> str:
-    """What a search looks through."""
+    """Return the text of a question that a search looks through."""
     parts = (question.text, question.reference, *question.must_include, question.category, question.group)
     return _plain("\n".join(parts))
 
@@ -58,7 +56,7 @@ class QuestionTableModel(QAbstractTableModel):
         self._shown: list[int] = []
 
     def show_questions(self, questions: Sequence[Question], texts: Sequence[str]) -> None:
-        """`texts`: the `searchable` of each."""
+        """Show the questions. `texts`: the `searchable` of each."""
         self.beginResetModel()
         self._all, self._searchable = questions, texts
         self._filter()
@@ -79,7 +77,7 @@ class QuestionTableModel(QAbstractTableModel):
         return self._all[self._shown[row]] if 0 <= row < len(self._shown) else None
 
     def row_of(self, id: str) -> int:
-        """-1: it is not shown."""
+        """Return the row of a question; -1 if it is not shown."""
         return next((row for row, place in enumerate(self._shown) if self._all[place].id == id), -1)
 
     # --------------------------------------------------------------- what Qt asks
@@ -136,7 +134,7 @@ def _plain(text: str) -> str:
 
 
 WIDTHS_PX = {CATEGORY: 128, ANSWERABLE: 112}
-LEAST_PX = {CATEGORY: 640, ANSWERABLE: 460, REFERENCE: 360}  # columns are left out where the table is narrower
+LEAST_PX = {CATEGORY: 640, ANSWERABLE: 460, REFERENCE: 360}  # width of the table below which the column is hidden
 SIDE_PX = 10
 
 
@@ -162,7 +160,7 @@ class QuestionDelegate(QStyledItemDelegate):
         painter.restore()
 
     def _draw_ring(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, index: Index) -> None:
-        """Where the keyboard is, along the whole row."""
+        """Draw the keyboard focus along the whole row."""
         view = self.parent()
         assert isinstance(view, QuestionTable)
         is_keyboard = view.hasFocus() and bool(option.state & QStyle.StateFlag.State_KeyboardFocusChange)
@@ -173,7 +171,7 @@ class QuestionDelegate(QStyledItemDelegate):
 
 
 class QuestionTable(QTableView):
-    """Up and down move, Enter edits, Delete takes out (which can be undone)."""
+    """The table: Up and Down move, Enter edits, Delete deletes (which can be undone)."""
 
     edit_requested = Signal()
     remove_requested = Signal()
@@ -206,12 +204,12 @@ class QuestionTable(QTableView):
         return self._shown.question(self.currentIndex().row())
 
     def chosen(self) -> list[Question]:
-        """From top to bottom."""
+        """Return the selected questions from top to bottom."""
         found = sorted(index.row() for index in self.selectionModel().selectedRows(TEXT))
         return [question for row in found if (question := self._shown.question(row)) is not None]
 
     def choose_row(self, row: int) -> None:
-        """The nearest one that there is."""
+        """Select the row, or the nearest that exists."""
         last = self._shown.rowCount() - 1
         if last >= 0:
             self.setCurrentIndex(self._shown.index(max(0, min(row, last)), TEXT))
@@ -274,7 +272,7 @@ class QuestionTable(QTableView):
             header.resizeSection(column, max(self._theme.px(width), header.sectionSizeHint(column)))
 
 
-ARROW_PX = 72  # of the list of versions: what stands around its words
+ARROW_PX = 72  # width of the version list around its text
 
 
 class SetHead(QWidget):
@@ -294,7 +292,7 @@ class SetHead(QWidget):
         self.versions.activated.connect(lambda _: self.version_chosen.emit(self.versions.currentData()))
 
     def show_name(self, name: str) -> None:
-        """Before more of it is known."""
+        """Show the name alone, before the set is read."""
         self.title.setText(name)
         for part in (self.facts, self.known, self.not_scored, self.versions):
             part.hide()
@@ -302,7 +300,7 @@ class SetHead(QWidget):
     def show_version(
         self, kept: StoredQuestionSet, shown: QuestionSetVersion, questions: Sequence[Question] | None
     ) -> None:
-        """`questions` None: this version is damaged."""
+        """Show a version; `questions` None: it is damaged."""
         self.title.setText(kept.name)
         made = phrase("common.data_gap").join(
             part for part in (question_set_texts.version_time(shown), shown.source) if part
@@ -339,7 +337,7 @@ class SetHead(QWidget):
             column.addWidget(label)
 
     def _fill_versions(self, kept: StoredQuestionSet, shown: QuestionSetVersion) -> None:
-        """The newest first."""
+        """List the versions, newest first."""
         self.versions.clear()
         for version in reversed(kept.versions):
             newest = phrase("evaluation.newest") if version is kept.newest else question_set_texts.version_day(version)
@@ -347,5 +345,5 @@ class SetHead(QWidget):
         self.versions.setCurrentIndex(self.versions.findData(shown.number))
         texts = [self.versions.itemText(at) for at in range(self.versions.count())]
         widest = max(map(self.versions.fontMetrics().horizontalAdvance, texts))
-        self.versions.setMinimumWidth(widest + self._theme.px(ARROW_PX))  # Qt forgets the padding of the style sheet
+        self.versions.setMinimumWidth(widest + self._theme.px(ARROW_PX))  # Qt ignores the padding of the style sheet
         self.versions.setVisible(len(kept.versions) > 1)

@@ -1,4 +1,4 @@
-"""Words of question sets: how many, what is known of the right answers, and what was made of a file."""
+"""The wording of question sets: counts, versions, what is known of the right answers, and how a file was read."""
 
 import datetime
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from app.evaluation.records import Question
 from app.training.data.records import BadRow, shorten
 from app.uikit.localization import format_date, format_day, with_note
 
-SHOWN_ROWS = 20  # of what is told line by line; the rest is counted
-LINE_CHARACTERS = 200  # of a text that is shown on one line
+SHOWN_ROWS = 20  # number of items listed line by line; the rest is counted
+LINE_CHARACTERS = 200  # of a text on one line
 
 _IN_WINDOW = ("question_set_unknown", "question_set_damaged", "question_set_not_removed")
 
 
 def error_for_window(error: AppError) -> AppError:
-    """Whose next step is one of the window, where that of the command line is a command."""
+    """Return the error whose advice fits the window, where that of the command line names a command."""
     return AppError(f"{error.code}_shown", **error.facts) if error.code in _IN_WINDOW else error
 
 
@@ -43,7 +43,7 @@ def version_time(version: QuestionSetVersion) -> str:
 
 
 def known_answers(questions: Sequence[Question]) -> str:
-    """Of how many questions something is known by which an answer can be scored; "": of none."""
+    """Return how many questions have what an answer can be scored by; "" if none has."""
     counted = (
         (phrase("evaluation.n_reference_answers"), sum(bool(one.reference) for one in questions)),
         (phrase("evaluation.n_with_words_to_include"), sum(bool(one.must_include) for one in questions)),
@@ -54,7 +54,7 @@ def known_answers(questions: Sequence[Question]) -> str:
 
 
 def not_scored_warning(questions: Sequence[Question]) -> str:
-    """A warning about those that no rule can score; "": there are none."""
+    """Return the warning about questions that no rule can score; "" if there are none."""
     number = sum(not rule_scoring.can_be_scored(one) for one in questions)
     if not number:
         return ""
@@ -63,7 +63,7 @@ def not_scored_warning(questions: Sequence[Question]) -> str:
 
 
 def unfit_reason(code: str) -> str:
-    """`code`: of `question_sets.why_unfit`."""
+    """`code`: from `question_sets.unfit_code`."""
     if code == "empty_question":
         return phrase("evaluation.write_the_question")
     if code == "not_text":
@@ -81,14 +81,14 @@ def one_line(text: str) -> str:
 
 
 def column_mapping(columns: QuestionColumns) -> list[tuple[str, str]]:
-    """Each field that was found, with the columns it was taken from."""
+    """Return each recognised field with its columns."""
     return [
         (phrase(f"evaluation.question_column.{field}"), shorten(column)) for field, column in columns.named().items()
     ]
 
 
 def first_lines(found: Sequence[str], more: str) -> str:
-    """The first of them, and how many more there are. `more`: with {n}."""
+    """Return the first items, and how many more there are. `more`: a text with {n}."""
     shown = list(found[:SHOWN_ROWS])
     if len(found) > SHOWN_ROWS:
         shown.append(more.format(n=f"{len(found) - SHOWN_ROWS:,}"))

@@ -1,4 +1,4 @@
-"""A question set: its questions as a table, which of them to change, and what can be done with it."""
+"""The view of a question set: its questions in a table, the actions on them and on the set."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -36,16 +36,16 @@ from app.uikit.widgets.labels import Label
 
 MARGIN_PX, NARROW_MARGIN_PX, NARROW_BELOW_PX = 24, 16, 720
 SEARCH_PX = 240
-SEARCH_FROM = 12  # questions; fewer are seen at a glance
-SAID_CHARACTERS = 20  # of a question, where it is told what was done
+SEARCH_FROM = 12  # questions; fewer need no search
+SAID_CHARACTERS = 20  # of a question in a notice of what was done
 
 
 class SetExport(QObject):
-    exported = Signal(str, object)  # the name of the set, and Path
+    exported = Signal(str, object)  # name of the set, and Path
     failed = Signal(object)  # AppError
 
     def __init__(self, view: QWidget, secrecy: ConfidentialityGuard, documents: Path, pickers: Pickers) -> None:
-        """`documents`: the database, by which sets are labelled."""
+        """`documents`: the documents database, for the label of the set."""
         super().__init__(view)
         self._documents = documents
         self._view = view
@@ -54,7 +54,7 @@ class SetExport(QObject):
         self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
 
     def ask(self, found: QuestionSet) -> None:
-        """The desktop's own window asks before a file is replaced."""
+        """Ask for a path and export; the system's file dialog asks before it replaces a file."""
         kinds = ";;".join(("Excel (*.xlsx)", "CSV (*.csv)", "JSON Lines (*.jsonl)"))
         start = str(Path(self._start) / f"{found.name}.xlsx")
         chosen = self._pickers.save(self._view.window(), phrase("evaluation.export_the_question_set_to"), start, kinds)
@@ -78,11 +78,11 @@ class SetExport(QObject):
 
 
 class SetView(QWidget):
-    """Every change is a new version; older ones can be looked at, and put back."""
+    """The view of a set. Every change is a new version; older ones can be shown and restored."""
 
-    evaluate_requested = Signal(str)  # the name of the set
-    changed = Signal()  # the list of sets is to be read anew
-    remove_requested = Signal()  # the set that is shown
+    evaluate_requested = Signal(str)  # name of the set
+    changed = Signal()  # the list of sets must be read again
+    remove_requested = Signal()  # the shown set
     renamed = Signal(str, str)  # from, to
     failed = Signal(object)  # AppError
     undo_offered = Signal(str, object)  # what was done, and a function that undoes it
@@ -90,21 +90,21 @@ class SetView(QWidget):
     def __init__(
         self, theme: Theme, folder: Path, documents: Path, secrecy: ConfidentialityGuard, pickers: Pickers | None = None
     ) -> None:
-        """`folder`: of the sets. `documents`: as of SetExport."""
+        """`folder`: of the sets. `documents`: as in SetExport."""
         super().__init__()
         self._theme = theme
         self._folder = folder
         self._documents = documents
-        self._wanted = ""  # id of the question that is to be chosen next
+        self._wanted = ""  # id of the question to select next
         self._wanted_row = 0
-        self._renaming = ""  # the set whose renaming window is about to open
-        self._exported: Path | None = None  # the file that the banner tells of
+        self._renaming = ""  # the set whose rename dialog is about to open
+        self._exported: Path | None = None  # the file that the banner names
         self.work = OpenQuestionSet(folder)
         self.work.setParent(self)
         self.exporting = SetExport(self, secrecy, documents, pickers or Pickers())
         self.head = SetHead(theme)
         self.banner = Banner(theme)
-        self.past = Banner(theme, can_close=False)  # an older version is shown, or a damaged one
+        self.past = Banner(theme, can_close=False)  # an older or damaged version is shown
         self.questions = QuestionTableModel()
         self.questions.setParent(self)
         self.table = QuestionTable(theme, self.questions)
@@ -124,18 +124,18 @@ class SetView(QWidget):
 
     @property
     def name(self) -> str:
-        """ "": none is shown."""
+        """Return the name of the shown set; "" if none."""
         return self.work.name
 
     def label_now(self) -> confidentiality.Label:
-        """Return the label of the version that is shown. It is asked at every selection: the set is not read again."""
+        """Return the label of the shown version. Called at every selection, so the set is not read again."""
         shown = self.work.shown
         if shown is None or shown.found is None:
             return confidentiality.HIGHEST_LABEL
         return collection_lookup.label_of_origins(self._documents, shown.origins, shown.found.label)
 
     def show_set(self, name: str) -> None:
-        """The newest version, as it is now."""
+        """Show the newest version of a set."""
         if name != self.name:
             self.search.clear()
             self.banner.hide()
@@ -149,7 +149,7 @@ class SetView(QWidget):
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
-        self._search_box = QWidget()  # a field alone is higher with the keyboard than Flow gives it
+        self._search_box = QWidget()  # a bare field with focus is higher than FlowBox allows for
         box = QVBoxLayout(self._search_box)
         box.setContentsMargins(0, 0, 0, 0)
         box.addWidget(self.search)
@@ -164,7 +164,7 @@ class SetView(QWidget):
         self.nothing.hide()
         around = QVBoxLayout(self)
         around.setContentsMargins(0, 0, 0, 0)
-        around.addWidget(make_scrollable(content))  # where height is short, as with large text
+        around.addWidget(make_scrollable(content))  # scrolls where there is little height, as with large text
         self._lay_out()
 
     def _connect(self) -> None:
@@ -215,7 +215,7 @@ class SetView(QWidget):
         self._allow()
 
     def _show_past(self, shown: DisplayedSet) -> None:
-        """Why nothing of what is shown can be changed."""
+        """Show why the shown version cannot be changed."""
         if shown.error is not None:
             said = (
                 phrase("evaluation.this_question_set_cannot_be")
@@ -234,7 +234,7 @@ class SetView(QWidget):
             self.past.hide()
 
     def _show_rows(self) -> None:
-        """What the search has left; what changes it where there is something."""
+        """Show the rows that the search has left, and the tools if there are any questions."""
         self.tools.setVisible(bool(self.questions.total))
         self._search_box.setVisible(self.questions.total >= SEARCH_FROM or bool(self.search.text()))
         is_none = bool(self.questions.total) and not self.questions.rowCount()
@@ -244,7 +244,7 @@ class SetView(QWidget):
         self._column.setStretch(self._column.count() - 1, 0 if self.questions.rowCount() else 1)
 
     def _allow(self) -> None:
-        """What can be done now. The reason stands in the banner, or where the table would be."""
+        """Enable the possible actions. The banner, or the text in place of the table, gives the reason for others."""
         shown = self.work.shown
         is_whole = shown is not None and shown.found is not None
         can_change = is_whole and shown is not None and shown.is_newest and not self.work.is_storing
@@ -277,7 +277,7 @@ class SetView(QWidget):
             self._write(question, said, lambda new: tuple(new if one.id == new.id else one for one in now.questions))
 
     def remove(self) -> None:
-        """The chosen ones. The last question stays: a set without any is none."""
+        """Delete the selected questions, but not all: a set needs at least one."""
         now, chosen = self._now(), self.table.chosen()
         if not self.remove_button.isEnabled() or now is None:
             return
@@ -295,7 +295,7 @@ class SetView(QWidget):
         self._allow()
 
     def rename(self) -> None:
-        """Asks for the new name, once the others are known."""
+        """Ask for a new name, once the other sets' names have been read."""
         if self._renaming != self.name:
             name = self._renaming = self.name
             background.run(lambda: (name, question_sets.list_all(self._folder)), self._ask_name, self._on_failed)
@@ -318,12 +318,12 @@ class SetView(QWidget):
             self.exporting.ask(shown.found)
 
     def _now(self) -> QuestionSet | None:
-        """What changes begin with."""
+        """Return the version that changes start from; None if an older one is shown."""
         shown = self.work.shown
         return shown.found if shown is not None and shown.is_newest else None
 
     def _write(self, question: Question | None, said: str, merged: Callable[[Question], Sequence[Question]]) -> None:
-        """`merged`: all questions, with the one that was written."""
+        """Open the dialog. `merged`: returns all questions with the edited one among them."""
         source = phrase("evaluation.add_question") if question is None else phrase("evaluation.edit_question")
         shown = self.work.shown
         assert shown is not None
@@ -382,7 +382,7 @@ class SetView(QWidget):
         self.banner.show_message("success", said, "", (("open", phrase("common.open_folder")),))
 
     def _open_folder(self) -> None:
-        """Where the last file is."""
+        """Open the folder of the last exported file."""
         if self._exported is not None:
             desktop.open_folder(self._exported.parent)
 
@@ -393,7 +393,7 @@ class SetView(QWidget):
         menu.popup(self.menu_button.mapToGlobal(QPoint(0, self.menu_button.height() + 2)))
 
     def menu(self) -> QMenu:
-        """What can be done with the set."""
+        """Return the menu of the set."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         shown, theme = self.work.shown, self._theme

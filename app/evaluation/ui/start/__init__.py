@@ -1,1 +1,1 @@
-"""The dialog 評価を実行: what is compared over which questions, and how."""
+"""The dialog 評価を実行: what to compare over which questions, and how."""

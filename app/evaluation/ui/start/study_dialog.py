@@ -1,4 +1,6 @@
-"""「評価を実行」: what is compared over which questions, what that takes, and the button that begins it."""
+"""The dialog 「評価を実行」: what to compare over which questions, a forecast of what it takes, and the start
+button.
+"""
 
 import dataclasses
 from dataclasses import dataclass
@@ -41,15 +43,17 @@ from app.uikit.widgets.labels import Label, Separator, set_surface
 from app.uikit.widgets.progress_row import ProgressRow
 
 SIZE_PX = (760, 540)
-EDGE_PX = 20  # of the window stay visible beside it
+EDGE_PX = 20  # part of the parent window that stays visible
 MARGIN_PX = 24
-STACKED_BELOW_PX = 560  # a name stands above its control
-KIND_PX = 190  # what is compared, beside its sentence
-WAIT_MS = 250  # after the last key
+STACKED_BELOW_PX = 560  # narrower, a name is above its control
+KIND_PX = 190  # width of the kind's name, next to its sentence
+WAIT_MS = 250  # after the last key press
 
 
 class ForecastController(QObject):
-    """`found` or `error` are of `wish`; both None: it is being reckoned, or there is none."""
+    """Forecasts the requested study. `found` or `error` belong to `request`; both None: still computing, or
+    no request.
+    """
 
     changed = Signal()
 
@@ -59,12 +63,12 @@ class ForecastController(QObject):
         self.wish: StudyWish | None = None
         self.found: StudyForecast | None = None
         self.error: AppError | None = None
-        self._looked_at: StudyWish | None = None  # the one that is being reckoned
+        self._looked_at: StudyWish | None = None  # the one being computed
         self._wait = QTimer(self, singleShot=True, interval=WAIT_MS)
         self._wait.timeout.connect(self._begin)
 
     def look(self, wish: StudyWish | None) -> None:
-        """None: nothing can be told. How it is called changes nothing."""
+        """Forecast a request after a moment; None: there is nothing to forecast. The study's name has no influence."""
         if wish is not None:
             wish = dataclasses.replace(wish, asking=dataclasses.replace(wish.asking, name=""))
         if wish == self.wish:
@@ -93,7 +97,7 @@ class ForecastController(QObject):
 
     def _end(self, found: StudyForecast | None, error: AppError | None) -> None:
         looked_at, self._looked_at = self._looked_at, None
-        if looked_at != self.wish:  # another one is wished for by now
+        if looked_at != self.wish:  # the user has changed the request meanwhile
             self._begin()
             return
         self.found, self.error = found, error
@@ -101,25 +105,27 @@ class ForecastController(QObject):
 
 
 class StudyDialog(QDialog):
-    """Nothing is written before `wish_made`. It stays open until the study is made: whoever makes it accepts it then,
-    or ends with `end_making`, and everything that was chosen is still there."""
+    """The dialog. Nothing is written before `request_made`; then it stays open until the study is made.
+
+    The caller accepts it then, or calls `end_making` after a failure, where all choices are still there.
+    """
 
     wish_made = Signal(object)  # StudyWish
 
     def __init__(
         self, theme: Theme, model: StudyDialogModel, offer: DialogOffer, parent: QWidget, question_set: str = ""
     ) -> None:
-        """`question_set`: the one that is to be asked; "": the first."""
+        """`question_set`: the chosen set; "": the first."""
         super().__init__(parent)
         self._theme = theme
         self._model = model
         self._offer = offer
-        self._splits: list[SplitChoice] | None = None  # None: they are looked for
-        self._has_changes = False  # that would be lost
+        self._splits: list[SplitChoice] | None = None  # None: still being read
+        self._has_changes = False  # that closing would lose
         self._is_making = False
         self._is_awaited = False  # the button was pressed before the forecast was there
-        self._failure: AppError | None = None  # why what is chosen could not be made
-        self._names: dict[str, str] = {}  # by kind, where nobody gives one
+        self._failure: AppError | None = None  # why the last attempt failed
+        self._names: dict[str, str] = {}  # default names by kind
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(phrase("evaluation.run_evaluation_2"))
         self.setAccessibleName(self.windowTitle())
@@ -147,7 +153,7 @@ class StudyDialog(QDialog):
 
     @property
     def wish(self) -> StudyWish:
-        """As it stands now, whatever it lacks."""
+        """Return the current request, even if it is incomplete."""
         kind = self.kinds.key
         fields: dict[str, Any] = {"kind": ""} if not kind else self._systems[kind].wish()
         asked = answer_parameters(self.judge, self.expert, kind, has_questions=self._has_questions)
@@ -155,22 +161,24 @@ class StudyDialog(QDialog):
 
     @property
     def problem(self) -> str:
-        """The code of what keeps it from beginning (`words.problem`); "": nothing that is known without a look."""
+        """Return the code of what prevents the start (`study_dialog_rules.problem`); "" if nothing is known without
+        reading files.
+        """
         if not self.kinds.key:
             return "kind"
         found = self.scale.problem if self.kinds.key == "scale" else ""
         return found or study_dialog_rules.problem(self.wish)
 
     def end_making(self, error: AppError | None = None) -> None:
-        """Nothing was made. `error`: why; None: it was cancelled."""
+        """Show that nothing was made. `error`: the reason; None: it was cancelled."""
         self._failure = error
         self._show_making(is_making=False)
         self.start_button.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def reject(self) -> None:
-        """Esc, the button and the window's own button."""
+        """Close on Esc, the button, and the window's own button."""
         for spin in self.findChildren(AutoSpin):
-            spin.interpretText()  # what is typed there counts, too
+            spin.interpretText()  # so that typed text counts as a change
         self._wait_no_more()
         self._show_foot()
         if self._is_making:
@@ -294,7 +302,7 @@ class StudyDialog(QDialog):
 
     @property
     def _has_questions(self) -> bool:
-        """Whether anything is to be answered: the hold-out of a scale study judges by itself."""
+        """Return whether any question is asked: a scale study can be judged by its hold-out alone."""
         return self.kinds.key != "scale" or bool(self.questions.set.value)
 
     def _note_change(self) -> None:
@@ -302,7 +310,7 @@ class StudyDialog(QDialog):
         self._wait_no_more()
 
     def _wait_no_more(self) -> None:
-        """What begins is what was there when the button was pressed."""
+        """Forget that the button was pressed, because the user has changed the request since."""
         self._is_awaited = False
 
     def _on_changed(self) -> None:
@@ -350,7 +358,7 @@ class StudyDialog(QDialog):
     # --------------------------------------------------------------------- looking
 
     def _look_around(self) -> None:
-        """What takes a moment: data that were split, names that are free, questions of the program's own."""
+        """Read in the background what takes a moment: split data, free names, the number of shipped questions."""
         model = self._model
         titles = {kind: study_dialog_rules.kind_text(kind)[0] for kind in study_dialog_rules.KINDS}
         background.run(lambda: _read_inputs(model, titles), self._on_looked, self._on_unreadable)
@@ -367,7 +375,7 @@ class StudyDialog(QDialog):
         raise error  # what cannot be read is left out
 
     def _read_model(self) -> None:
-        """How large its forms will be."""
+        """Read the size of the model, for the sizes of its quantizations."""
         path = self.forms.path
         if path:
             background.run(lambda: (path, _header(path)), self._on_model_read, self._on_unreadable)
@@ -394,7 +402,7 @@ class StudyDialog(QDialog):
         else:
             self.progress.finish()
         self._area.setEnabled(not is_making)
-        self.cancel_button.setVisible(not is_making)  # it would mean something else
+        self.cancel_button.setVisible(not is_making)  # it would have another meaning
         self._show_foot()
 
     def _on_leave_chosen(self, key: str) -> None:
@@ -407,7 +415,7 @@ class StudyDialog(QDialog):
 class _DialogInputs:
     splits: list[SplitChoice]
     names: dict[str, str]
-    shipped: int  # questions
+    shipped: int  # number of questions
 
 
 def _read_inputs(model: StudyDialogModel, titles: dict[str, str]) -> _DialogInputs:

@@ -1,6 +1,7 @@
-"""What the dialog is built of: controls, what they offer, and a part: rows of controls for fields of a StudyWish.
+"""The building blocks of the study dialog: controls, the choices it offers, and the base class of its parts.
 
-What the dialog 評価を実行 offers and reckons with, as it is each time that the dialog opens.
+Each part is rows of controls for some fields of a StudyRequest. StudyDialogModel collects the choices anew each time
+that the dialog opens.
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -31,14 +32,14 @@ from app.uikit.widgets.fields import AutoSpin
 from app.uikit.widgets.form_rows import CheckRow, Chooser, SettingRow
 from app.uikit.widgets.labels import plain_tooltip
 
-LETTERS = 10  # the least width of a choice; what is longer has a tooltip
+LETTERS = 10  # least width of a choice in characters; a tooltip shows longer text
 TWO_COLUMNS_PX = 400
 
 
 class ChoiceBox(Chooser):
-    """As wide as there is room."""
+    """A drop-down list as wide as there is room."""
 
-    changed = Signal()  # by a person
+    changed = Signal()  # by the user
 
     def __init__(self) -> None:
         super().__init__((), lambda _value: self._on_chosen())
@@ -48,12 +49,12 @@ class ChoiceBox(Chooser):
 
     @property
     def value(self) -> Any:
-        """None: there is nothing to choose from, or None was chosen."""
+        """Return the chosen value; None: there is nothing to choose from, or None was chosen."""
         place = self.currentIndex()
         return self._values[place] if place >= 0 else None
 
     def offer(self, choices: Sequence[tuple[str, Any]], value: Any) -> None:
-        """Chooses `value`, and where that is not offered the first. Emits nothing."""
+        """Show the choices; select `value`, or the first if it is not among them. Emits nothing."""
         self.set_choices(choices)
         self.setEnabled(bool(choices))
         if choices:
@@ -74,7 +75,7 @@ def number_field(
     step: float = 1,
     decimals: int = 0,
 ) -> AutoSpin:
-    """`default`: in words, and what stepping starts from; the number is None for it."""
+    """Return a number field. `default`: text for no number, and the number from which stepping starts."""
     spin = AutoSpin(*limits, step, decimals, unit, lambda _value: changed())
     spin.show_auto(*default)
     spin.show_number(None)
@@ -82,10 +83,10 @@ def number_field(
 
 
 class CheckRows(QFrame):
-    """Rows to mark, framed; in two columns where there is room and `is_short` says that they are."""
+    """Framed rows to check; in two columns if there is room and `is_short`."""
 
     def __init__(self, theme: Theme, changed: SignalInstance, *, is_short: bool = False) -> None:
-        """`changed`: emitted when a person marks a row, or takes its mark away."""
+        """`changed`: emitted when the user checks or unchecks a row."""
         super().__init__()
         self._changed = changed
         self.setProperty("surface", "card")
@@ -107,7 +108,7 @@ class CheckRows(QFrame):
     def show_rows(
         self, rows: Sequence[tuple[str, str, str]], marked: Container[str], fixed: Container[str] = ()
     ) -> None:
-        """`rows`: key, name and what is to be known of each; `fixed`: keys that nobody can change."""
+        """Replace the rows. `rows`: key, name and facts of each; `fixed`: keys that the user cannot change."""
         for old in self.rows.values():
             old.hide()
             old.deleteLater()
@@ -120,7 +121,7 @@ class CheckRows(QFrame):
         self._lay_out()
 
     def marked(self) -> list[str]:
-        """In their order."""
+        """Return the keys of the checked rows in order."""
         return [key for key, row in self.rows.items() if row.is_checked]
 
     def _lay_out(self) -> None:
@@ -137,19 +138,19 @@ class CheckRows(QFrame):
 
 @dataclass(frozen=True, slots=True)
 class DialogOffer:
-    """What there is to choose from, as it was when the dialog was opened."""
+    """The choices of the dialog at the time it was opened."""
 
     models: Sequence[LocalModel]
-    names: Mapping[str, str]  # by a model's id, no two alike
+    names: Mapping[str, str]  # distinct names by a model's id
     collections: Sequence[DocumentCollection]
-    sets: Sequence[StoredQuestionSet]  # those that can be read
+    sets: Sequence[StoredQuestionSet]  # without damaged ones
     context_tokens: int
     current_model_id: str
     has_trainer: bool
-    missing: frozenset[str] = frozenset()  # ids of models whose files are gone
+    missing: frozenset[str] = frozenset()  # ids of models with missing files
 
     def name(self, model: LocalModel) -> str:
-        """× is said at the foot when it is chosen; words would leave no room for a long name."""
+        """Return the model's name. A × marks a model that cannot be used; choosing it shows the reason below."""
         return f"× {self.names[model.id]}" if self.lack(model) else self.names[model.id]
 
     def lack(self, model: LocalModel) -> str:
@@ -175,7 +176,7 @@ class DialogPart(QWidget):
         self._column.setSpacing(14)
 
     def wish(self) -> dict[str, Any]:
-        """Fields of a StudyWish."""
+        """Return fields of a StudyRequest."""
         raise NotImplementedError
 
     def set_stacked(self, is_stacked: bool) -> None:
@@ -190,7 +191,7 @@ class DialogPart(QWidget):
 
 
 def collection_rows(collections: Sequence[DocumentCollection]) -> list[tuple[str, str, str]]:
-    """For `CheckRows`: the key is the name, which no two share."""
+    """Return rows for `CheckRows`; the key is the name, which is unique."""
     return [
         (one.name, one.name, join_facts(label_name(one.label), study_dialog_rules.documents_text(one.documents)))
         for one in collections
@@ -202,7 +203,9 @@ def scope_of(collections: Sequence[DocumentCollection], names: Sequence[str]) ->
 
 
 class StudyDialogModel:
-    """Give the dialog its choices. `look`, `splits` and `trainer` read files: call them in the background."""
+    """Collects the choices of the dialog. `read_inputs`, `splits` and `trainer` read files: call them in the
+    background.
+    """
 
     def __init__(
         self,
@@ -214,7 +217,9 @@ class StudyDialogModel:
         current_model_id: Callable[[], str],
         locate: Callable[[], Trainer],
     ) -> None:
-        """`current_model_id`: of the model that answers; "": none does. `locate`: as `training.locate`."""
+        """`current_model_id`: of the model that answers; "" if none does. `locate`: as
+        `training_run.locate_trainer`.
+        """
         self.paths = paths
         self.models = models
         self.collections = collections
@@ -223,7 +228,7 @@ class StudyDialogModel:
         self._locate = locate
 
     def look(self) -> tuple[list[StoredQuestionSet], bool]:
-        """Return the question sets, and whether there is a training environment: what `offer` takes."""
+        """Return the question sets, and whether there is a training environment: the arguments of `offer`."""
         return question_sets.list_all(self.paths.questions), self.trainer() is not None
 
     def splits(self) -> list[SplitChoice]:
@@ -231,14 +236,14 @@ class StudyDialogModel:
         return training_list.list_splits(self.paths)
 
     def trainer(self) -> Trainer | None:
-        """Return what trains and converts; None where there is no training environment."""
+        """Return the training environment; None if there is none."""
         try:
             return self._locate()
         except AppError:
             return None
 
     def offer(self, sets: Sequence[StoredQuestionSet], has_trainer: bool) -> DialogOffer:
-        """Return what there is to choose from now."""
+        """Return the choices."""
         models = tuple(self.models())
         return DialogOffer(
             models=models,

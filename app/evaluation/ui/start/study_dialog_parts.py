@@ -1,8 +1,5 @@
-"""Which systems are compared, where nothing is trained: documents and a training, models, forms of a model.
-
-Which questions, who judges the answers, and, folded, how all systems are asked.
-
-A scale study in the dialog: which data, which base, how many rows, how often.
+"""The parts of the study dialog: the systems to compare for each kind of study, the questions, the judge, and expert
+settings.
 """
 
 from collections.abc import Sequence
@@ -69,7 +66,7 @@ class DocumentsPart(DialogPart):
         self.changed.emit()
 
     def _show_tuned(self) -> None:
-        """The newest is chosen: that is what the comparison is for."""
+        """Choose the newest tuned model, because the comparison is made for it."""
         if offer_tuned(self.tuned, self._offer, self.base.value, with_merged=True):
             self.tuned.setCurrentIndex(1)
 
@@ -125,7 +122,7 @@ class FormsPart(DialogPart):
 
     @property
     def path(self) -> str:
-        """Of the model whose forms are shown; "": none."""
+        """Return the path of the model whose quantizations are shown; "" if none is chosen."""
         model = self.model.value
         return model.path if model else ""
 
@@ -139,7 +136,7 @@ class FormsPart(DialogPart):
         }
 
     def show_header(self, path: str, header: GgufHeader | None) -> None:
-        """Of the model at `path`: how large its forms will be; None: it cannot be read."""
+        """Show the sizes of the quantizations of the model at `path`. `header` None: it cannot be read."""
         if path == self.path:
             self._show_sizes(header.parameters if header else 0)
 
@@ -149,7 +146,7 @@ class FormsPart(DialogPart):
         self.changed.emit()
 
     def _show_sizes(self, parameters: int) -> None:
-        """`parameters` 0: not known."""
+        """`parameters` 0: unknown."""
         for name, row in self.forms.rows.items():
             size = format_gigabytes(round(QUANTIZATIONS[name].bits * parameters / 8))
             told = phrase("common.about_size", size=size) if parameters else ""
@@ -161,11 +158,11 @@ class FormsPart(DialogPart):
 
     def _show_tuned(self) -> None:
         found = offer_tuned(self.tuned, self._offer, self.model.value, with_merged=False)
-        self.rows[2].setVisible(bool(found) and self._offer.has_trainer)  # which merges
+        self.rows[2].setVisible(bool(found) and self._offer.has_trainer)  # the training environment merges adapters
 
 
 def offer_tuned(box: ChoiceBox, offer: DialogOffer, base: LocalModel | None, *, with_merged: bool) -> list[LocalModel]:
-    """None first, and chosen, then the newest. Gives those that are offered."""
+    """Offer no model (selected) and the tuned models, newest first; return the tuned models."""
     found = study_dialog_rules.tuned_on(base, offer.models, with_merged=with_merged)
     box.offer([(study_dialog_rules.none_text(), None), *((offer.name(model), model) for model in found)], None)
     return found
@@ -179,10 +176,10 @@ NAME_LETTERS = 60
 
 class QuestionsPart(DialogPart):
     def __init__(self, theme: Theme, offer: DialogOffer, chosen: str) -> None:
-        """`chosen`: the set that is asked for; "": none."""
+        """`chosen`: the requested set; "": none."""
         super().__init__(theme)
         self._sets = offer.sets
-        self._wanted: str | None = chosen or None  # None: nobody has chosen; "": none of the sets
+        self._wanted: str | None = chosen or None  # None: not chosen by the user; "": none of the sets
         self._shipped = 0
         self._kind = ""
         self.set = ChoiceBox()
@@ -198,12 +195,12 @@ class QuestionsPart(DialogPart):
         self.set.changed.connect(self._on_chosen)
 
     def show_kind(self, kind: str) -> None:
-        """`kind`: one of `rules.KINDS`."""
+        """`kind`: one of `study_dialog_rules.KINDS`."""
         self._kind = kind
         self._offer()
 
     def show_shipped(self, count: int) -> None:
-        """How many questions come with the program."""
+        """Show the number of questions that come with the program."""
         self._shipped = count
         self._offer()
 
@@ -258,7 +255,7 @@ class JudgePart(DialogPart):
 
 
 class ExpertPart(DialogPart):
-    """Of what is left to the default, nothing need be said. Fields of an Asking."""
+    """Settings that may all stay at their defaults: fields of AnswerParameters."""
 
     def __init__(self, theme: Theme, offer: DialogOffer) -> None:
         super().__init__(theme)
@@ -290,18 +287,18 @@ class ExpertPart(DialogPart):
         self.pairs.toggled.connect(self.changed)
 
     def show_for(self, kind: str, *, has_judge: bool) -> None:
-        """Only what the kind leaves open, and of the judge only where there is one."""
+        """Show only the settings that the kind leaves open, and those of a judge only if there is one."""
         for row in self.rows:
             is_open = kind != "scale" or row not in self._open
             row.setVisible(is_open and (has_judge or row not in self._of_judge))
 
     def show_name(self, name: str) -> None:
-        """`name`: what it is called where nobody gives one."""
+        """`name`: default name of the study."""
         self._default_name = name
         self.name.setPlaceholderText(name)
 
     def wish(self) -> dict[str, Any]:
-        """Of an Asking."""
+        """Return fields of AnswerParameters."""
         seeds = self.seeds.number()
         return {
             "name": self.name.text().strip() or self._default_name,
@@ -340,18 +337,18 @@ class ExpertPart(DialogPart):
 
 
 def answer_parameters(judge: JudgePart, expert: ExpertPart, kind: str, *, has_questions: bool) -> AnswerParameters:
-    """`has_questions`: a scale study may ask none, and then nobody judges."""
+    """Return the parameters. `has_questions` False: a scale study without questions, and therefore without a judge."""
     said = expert.wish() | judge.wish()
     if not has_questions:
         said["judge"] = None
     if said["judge"] is None:
         said["has_pairs"] = False
-    if kind == "scale":  # answers are the likeliest ones, once
+    if kind == "scale":  # greedy answers, once
         said |= {"seeds": 1, "temperature": None, "has_pairs": False}
     return AnswerParameters(**said)
 
 
-RUNS, RUNS_MOST = 3, 20  # of each size
+RUNS, RUNS_MOST = 3, 20  # for each size
 
 
 class ScalePart(DialogPart):
@@ -380,7 +377,7 @@ class ScalePart(DialogPart):
 
     @property
     def problem(self) -> str:
-        """ "sizes_form": what is written are no numbers."""
+        """Return "sizes_form" if the text is not a list of numbers, else ""."""
         return "sizes_form" if study_dialog_rules.sizes_of(self.sizes.text()) is None else ""
 
     def wish(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""What can be compared here, and what a wish still lacks. No Qt; what needs a look at files is told by a forecast.
+"""The rules and the wording of the study dialog, without widgets: what can be compared, what a request lacks, what it
+takes.
 
-The dialog in words: what can be compared, why not, what is missing, what it will take.
+Only checks that read no file are here; others belong to the forecast.
 """
 
 import itertools
@@ -19,9 +20,10 @@ from app.inference.quantizations import QUANTIZATIONS
 from app.models import base_models, local_models
 from app.uikit.localization import format_about_time, format_gigabytes, join_facts, join_names, with_note
 
-KINDS = ("documents", "models", "quantizations", "scale")  # to choose from; models: a study of bases or questions
-WHOLE = ("F16", "BF16", "F32")  # forms that others are made of without the training environment
-ALWAYS = "F16"  # what the other forms are compared with
+# choices of the dialog; models: a study of bases or questions
+KINDS = ("documents", "models", "quantizations", "scale")
+WHOLE = ("F16", "BF16", "F32")  # formats from which others are made without the training environment
+ALWAYS = "F16"  # the format with which the others are compared
 OFFERED = tuple(name for name in QUANTIZATIONS if name != "BF16")
 PAPER = tuple(PAPER_FORMS.split(","))
 _SIZE_MOST = 10_000_000  # rows
@@ -29,7 +31,7 @@ _SIZE_MOST = 10_000_000  # rows
 
 @dataclass(frozen=True, slots=True)
 class AvailableInputs:
-    """What there is to choose from. `splits` None: they are still looked for."""
+    """What exists to choose from. `splits` None: still being read."""
 
     models: Sequence[LocalModel]
     sets: int
@@ -39,7 +41,7 @@ class AvailableInputs:
 
 
 def obstacle(kind: str, there: AvailableInputs) -> str:
-    """Why it cannot be chosen; "": it can. `kind`: one of KINDS."""
+    """Return the code of why a kind cannot be chosen; "" if it can. `kind`: one of KINDS."""
     models = answering(there.models)
     if not models:
         return "no_model"
@@ -64,7 +66,7 @@ def obstacle(kind: str, there: AvailableInputs) -> str:
 
 
 def problem(wish: StudyWish) -> str:
-    """What is to be chosen or changed before it can begin; "": nothing."""
+    """Return the code of what must be chosen or changed before the start; "" if nothing."""
     return _missing(wish) or _asking(wish)
 
 
@@ -88,7 +90,7 @@ def _missing(wish: StudyWish) -> str:
 def _asking(wish: StudyWish) -> str:
     asking = wish.asking
     if asking.seeds > 1 and asking.temperature == 0:
-        return "seeds"  # the same answer so often would look like certainty
+        return "seeds"  # repeated equal answers would look like certainty
     return ""
 
 
@@ -99,7 +101,7 @@ def _sizes(sizes: Sequence[int]) -> str:
 
 
 def sizes_of(text: str) -> tuple[int, ...] | None:
-    """`50, 100、200` -> numbers of rows; of nothing (). None: something else stands there."""
+    """Parse `50, 100、200` as numbers of rows; () for no text, None for anything else."""
     words = [word for word in re.split(r"[\s,、]+", unicodedata.normalize("NFKC", text)) if word]
     if not all(re.fullmatch(r"[0-9]{1,8}", word) for word in words):
         return None
@@ -111,7 +113,7 @@ def sizes_of(text: str) -> tuple[int, ...] | None:
 
 
 def answering(models: Sequence[LocalModel]) -> list[LocalModel]:
-    """Without those that only find passages."""
+    """Return the models that answer, without embedding models."""
     return [model for model in models if not local_models.is_embedding_model(model)]
 
 
@@ -120,7 +122,7 @@ def untuned(models: Sequence[LocalModel]) -> list[LocalModel]:
 
 
 def to_quantize(models: Sequence[LocalModel], *, has_trainer: bool) -> list[LocalModel]:
-    """What is quantized already is turned back by the training environment first."""
+    """Return the models to quantize; a quantized one needs the training environment to be converted back."""
     return [model for model in untuned(models) if has_trainer or model.quantization.upper() in WHOLE]
 
 
@@ -129,7 +131,9 @@ def to_train(models: Sequence[LocalModel]) -> list[LocalModel]:
 
 
 def tuned_on(base: LocalModel | None, models: Sequence[LocalModel], *, with_merged: bool) -> list[LocalModel]:
-    """The newest first. A merged file answers, but can be taken apart no more: it has no other forms."""
+    """Return the tuned models of a base, newest first. A merged file cannot be split again, so that it has no other
+    quantizations.
+    """
     if base is None:
         return []
     found = [one for one in models if one.tuned is not None and (one.adapter or with_merged)]
@@ -138,12 +142,12 @@ def tuned_on(base: LocalModel | None, models: Sequence[LocalModel], *, with_merg
 
 
 def kind_of_models(chosen: Sequence[LocalModel], models: Sequence[LocalModel]) -> str:
-    """bases, or questions where all of them are of one base."""
+    """Return bases, or questions if all models have one base."""
     return "bases" if len({study_wish.root_of(one, models).id for one in chosen}) > 1 else "questions"
 
 
 def first_base(models: Sequence[LocalModel], offered: Sequence[LocalModel], current_id: str) -> LocalModel | None:
-    """The one that answers in the window, or its base, where it is offered; else the first."""
+    """Return the window's model or its base if it is offered, else the first."""
     current = next((model for model in models if model.id == current_id), None)
     base = study_wish.root_of(current, models) if current is not None else None
     same = [model for model in offered if base is not None and model.id == base.id]
@@ -154,7 +158,7 @@ JUDGE_PRESETS = ("kotae", "paper-2603.18037")
 
 
 def kind_text(key: str) -> tuple[str, str]:
-    """One of `rules.KINDS`: its name, and a sentence."""
+    """Return the name of a kind and a sentence. `key`: one of KINDS."""
     return {
         "documents": (
             phrase("evaluation.documents_and_fine_tuning"),
@@ -190,7 +194,7 @@ def obstacle_text(code: str) -> str:
 
 
 def problem_text(code: str) -> str:
-    """`code`: as of `rules.problem`, and sizes_form, disk, kind."""
+    """`code`: as of `problem`, and sizes_form, disk, kind."""
     if code == "sizes_small":
         return phrase("evaluation.let_the_smallest_amount_be", n=LEAST_SCALE_ROWS)
     return {
@@ -210,12 +214,12 @@ def problem_text(code: str) -> str:
 
 
 def forecast_text(found: StudyForecast, seeds: int) -> str:
-    """What will be done, and what that takes."""
+    """Return what the study will do, and what that takes."""
     return join_facts(_answers_text(found, seeds), _trainings_text(found), _time_text(found), _disk_text(found))
 
 
 def systems_text(found: StudyForecast) -> str:
-    """Which are compared, and what is a surprise among them."""
+    """Return the compared systems, with a note on one that only quotes."""
     told = join_names(found.names)
     if not found.quotes:
         return told
