@@ -40,30 +40,30 @@ class CollectedQuestions:
     left_out: dict[str, int]
 
 
-def collect_questions(store: Store, there: KnownCollections) -> CollectedQuestions:
+def collect_questions(store: Store, known_collections: KnownCollections) -> CollectedQuestions:
     """Return the questions of all conversations that are not in the bin, in the order of their answers.
 
-    Temporary conversations are in no database. `there`: the collections that exist now.
+    Temporary conversations are in no database. `known_collections`: the collections that exist now.
     """
-    found: dict[str, tuple[Question, Label]] = {}  # by the question's text, with single spaces
+    by_text: dict[str, tuple[Question, Label]] = {}  # by the question's text, with single spaces
     left_out: Counter[str] = Counter()
-    for asked, answer, label in answer_ratings.rated_answers(store, there):
-        reason = _why_not(asked, answer)
-        question = None if reason else question_files.fitting(_question(asked, answer))
+    for question_message, answer, label in answer_ratings.rated_answers(store, known_collections):
+        reason = _exclusion_reason(question_message, answer)
+        question = None if reason else question_files.fitting(_question(question_message, answer))
         if question is None:
             left_out[reason or "unfit"] += 1
             continue
         words = " ".join(question.text.split())
-        left_out["repeated"] += found.pop(words, None) is not None
-        found[words] = question, label
-    questions = question_files.with_ids(question for question, _ in found.values())[0]
+        left_out["repeated"] += by_text.pop(words, None) is not None
+        by_text[words] = question, label
+    questions = question_files.with_ids(question for question, _ in by_text.values())[0]
     return CollectedQuestions(
-        questions, confidentiality.highest_label(label for _, label in found.values()), dict(+left_out)
+        questions, confidentiality.highest_label(label for _, label in by_text.values()), dict(+left_out)
     )
 
 
-def _why_not(asked: Message, answer: Message) -> str:
-    if asked.parent_id is not None:
+def _exclusion_reason(question: Message, answer: Message) -> str:
+    if question.parent_id is not None:
         return "follow_up"
     if answer.rating != GOOD:
         return "" if answer.correction else "no_reference"
@@ -71,16 +71,16 @@ def _why_not(asked: Message, answer: Message) -> str:
     return "unfinished" if answer.status != "done" or is_cut_off else ""
 
 
-def _question(asked: Message, answer: Message) -> Question:
+def _question(question: Message, answer: Message) -> Question:
     details = answer.details or AnswerDetails()
     kept, collections = details.grounding, _collections(details)
     if answer.rating == GOOD and kept is not None and kept.verdict == "not_in_documents":
-        return Question("", asked.text, is_answerable=False, origin="conversation", collections=collections)
+        return Question("", question.text, is_answerable=False, origin="conversation", collections=collections)
     written = answer.text if answer.rating == GOOD else answer.correction
-    gold = _gold(asked, answer, kept) if kept is not None else ()
+    gold = _gold(question, answer, kept) if kept is not None else ()
     return Question(
         "",
-        asked.text,
+        question.text,
         answer_ratings.text_without_marks(answer, written),
         gold=gold,
         group=gold[0].document if gold else "",
@@ -97,7 +97,7 @@ def _collections(details: AnswerDetails) -> tuple[str, ...]:
     return tuple(sorted(names | set(details.learned)))
 
 
-def _gold(asked: Message, answer: Message, kept: Grounding) -> tuple[Gold, ...]:
+def _gold(question: Message, answer: Message, kept: Grounding) -> tuple[Gold, ...]:
     """Return the passages that the reference rests on: the sentences that support it, or the whole passage where only a
     source mark points to it.
 
@@ -110,7 +110,7 @@ def _gold(asked: Message, answer: Message, kept: Grounding) -> tuple[Gold, ...]:
         }
     else:
         passages = [grounding_record.passage_of(source, number) for number, source in enumerate(kept.sources, start=1)]
-        found, marked = claims.check_claims(answer.correction, passages, asked.text), set()
+        found, marked = claims.check_claims(answer.correction, passages, question.text), set()
     supported = replace(kept, claims=tuple(claim for claim in found if claim.is_supported))
     used = marked | {number for claim in supported.claims for number in claim.sources}
     return tuple(

@@ -120,7 +120,7 @@ def find(folder: Path, wanted: str) -> QuestionSet:
     return QuestionSet(found.name, number, version.sha256, question_files.from_lines(raw, str(path)), found.label)
 
 
-def load(wanted: str, folder: Path, tell: Callable[[QuestionFile], None] | None = None) -> QuestionSet:
+def load(wanted: str, folder: Path, report_file: Callable[[QuestionFile], None] | None = None) -> QuestionSet:
     """Load the stored set of that name, or else the file at that path as version 0.
 
     `report_file` is called with what was read from a file; without it a file with rows that are no question is refused.
@@ -132,8 +132,8 @@ def load(wanted: str, folder: Path, tell: Callable[[QuestionFile], None] | None 
     if _place(folder, versioned[1] if versioned else wanted) is not None or not is_path:
         return find(folder, wanted)
     found = question_files.read(path)
-    if tell is not None:
-        tell(found)
+    if report_file is not None:
+        report_file(found)
     elif found.skipped:
         first = found.skipped[0]
         reason = phrase("common.data_bad.row", line=first.line, reason=phrase(f"common.data_bad.{first.code}"))

@@ -231,8 +231,8 @@ def merge_evaluations(found: Sequence[Evaluation]) -> Evaluation:
             kept = result if is_judged else _without_judgements(result)
             systems.append(dataclasses.replace(kept, system=system))
     seeds = tuple(dict.fromkeys(seed for one in found for seed in one.seeds))
-    told = [one.judge for one in found if one.judge is not None]
-    judge = min(told, key=_judge_rank) if is_judged and told else None
+    all_judges = [one.judge for one in found if one.judge is not None]
+    judge = min(all_judges, key=_judge_rank) if is_judged and all_judges else None
     questions = dataclasses.replace(
         first.questions, label=confidentiality.highest_label(one.questions.label for one in found)
     )
@@ -246,8 +246,10 @@ def _judge_rank(judge: Judge) -> tuple[int, float]:
 def _free_name(result: SystemResult, taken: Sequence[SystemResult], of: Evaluation) -> str:
     names = {one.system.name for one in taken}
     name = result.system.name
-    told = (phrase("evaluation.system_of_evaluation", name=name, evaluation=which) for which in (of.name, of.id))
-    return next((one for one in (name, *told) if one not in names), name)
+    longer_names = (
+        phrase("evaluation.system_of_evaluation", name=name, evaluation=which) for which in (of.name, of.id)
+    )
+    return next((one for one in (name, *longer_names) if one not in names), name)
 
 
 def _without_judgements(result: SystemResult) -> SystemResult:

@@ -259,7 +259,7 @@ class _Running:
     def __init__(self, run: StudyRun, output: Output) -> None:
         self._run = run
         self._output = output
-        self._told = ("", "")  # kind and name of the last printed step
+        self._printed_step = ("", "")  # kind and name of the last printed step
         self.evaluation: Evaluation | None = None
         self.error: AppError | None = None
         self.waiting = CommandLoop(self._interrupt)
@@ -288,8 +288,8 @@ class _Running:
         facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
         part = progress.part
         if not sys.stderr.isatty():  # a log, or a program: one line for each step
-            if (progress.kind, progress.name) != self._told:
-                self._told = (progress.kind, progress.name)
+            if (progress.kind, progress.name) != self._printed_step:
+                self._printed_step = (progress.kind, progress.name)
                 self._output.note("evaluation.eval_step", **facts)
         elif part is not None and part.total:
             percent = 100 * part.done // part.total

@@ -89,7 +89,7 @@ def prepare(asked: ScaleStudy, material: SubsetFiles, where: Paths, output: Outp
         folder, planned = scale_plan.create_scale_study(asked, material, where, models, command, converter)
     finally:
         output.end_progress()
-    _tell(planned, material, output)
+    _print_plan(planned, material, output)
     return folder
 
 
@@ -115,16 +115,16 @@ def _material(options: argparse.Namespace) -> SubsetFiles:
     return scale_subsets.given_subsets(data, Path(options.subsets).expanduser(), options.divide or 1)
 
 
-def _sizes(said: str | None) -> list[int]:
+def _sizes(text: str | None) -> list[int]:
     try:
-        return [int(one) for one in said.split(",")] if said else []
+        return [int(one) for one in text.split(",")] if text else []
     except ValueError as error:
         raise AppError(
-            "bad_option", option="--sizes", value=said, expected=phrase("evaluation.eval_sizes_form")
+            "bad_option", option="--sizes", value=text, expected=phrase("evaluation.eval_sizes_form")
         ) from error
 
 
-def _tell(planned: PlannedScaleStudy, material: SubsetFiles, output: Output) -> None:
+def _print_plan(planned: PlannedScaleStudy, material: SubsetFiles, output: Output) -> None:
     """Print what the study will take, before it begins."""
     largest = planned.largest
     if material.unusable:

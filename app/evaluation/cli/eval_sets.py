@@ -75,25 +75,25 @@ def tell(found: QuestionFile, output: Output) -> None:
         output.note("common.batch_skipped", line=row.line, reason=_reason(row))
     if len(found.skipped) > SHOWN_ROWS:
         output.note("evaluation.questions_skipped_more", count=len(found.skipped) - SHOWN_ROWS)
-    _tell_doubts(found.doubts, output)
-    _tell_renamed(found.renamed, output)
+    _print_doubts(found.doubts, output)
+    _print_renamed(found.renamed, output)
 
 
 def _mapping(named: dict[str, str]) -> list[str]:
     """Return the mappings that the column names do not show by themselves, and a note if there are others."""
-    told = []
+    shown = []
     for field, column in named.items():
         name = phrase(f"evaluation.question_column.{field}")
         if field == "document_group" or column_mapping.normalize_name(column) not in map(
             column_mapping.normalize_name, (field, name)
         ):
-            told.append(phrase("common.data_mapping_one", field=name, column=shorten(column)))
-    if len(told) < len(named):
-        told.append(phrase("evaluation.questions_same_columns" if told else "evaluation.questions_all_columns"))
-    return told
+            shown.append(phrase("common.data_mapping_one", field=name, column=shorten(column)))
+    if len(shown) < len(named):
+        shown.append(phrase("evaluation.questions_same_columns" if shown else "evaluation.questions_all_columns"))
+    return shown
 
 
-def _tell_doubts(doubts: Sequence[BadRow], output: Output) -> None:
+def _print_doubts(doubts: Sequence[BadRow], output: Output) -> None:
     rows = [row for row in doubts if row.code != "not_scored"]
     for row in rows[:SHOWN_ROWS]:
         output.note(
@@ -118,7 +118,7 @@ def _reason(row: BadRow) -> str:
     return phrase("evaluation.questions_reason_detail", reason=reason, detail=row.detail) if row.detail else reason
 
 
-def _tell_renamed(renamed: tuple[tuple[str, str], ...], output: Output) -> None:
+def _print_renamed(renamed: tuple[tuple[str, str], ...], output: Output) -> None:
     for old, new in renamed[:SHOWN_ROWS]:
         output.note("evaluation.questions_renamed", old=shorten(old), new=shorten(new))
     if len(renamed) > SHOWN_ROWS:
@@ -216,7 +216,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     for found in files:
         tell(found, output)
     questions, renamed = question_files.with_ids(one for found in files for one in found.questions)
-    _tell_renamed(renamed, output)
+    _print_renamed(renamed, output)
     repeated = _repeated(files)
     if repeated:
         output.note("evaluation.questions_repeated", count=len(repeated), rows=_first(repeated))

@@ -55,7 +55,7 @@ def score_answer(question: Question, result: BatchAnswer) -> RuleScores:
     is_broken = not answer.strip() or result.verdict == "length" or is_looping(answer)
     must_include = _must_include(question, answer)
     char_f1 = similarity(comparable(answer), comparable(question.reference)) if question.reference.strip() else None
-    citation, gold_cited, gold_rank = _of_gold(question, result)
+    citation, gold_cited, gold_rank = _gold_scores(question, result)
     return RuleScores(
         score=_score(question, must_include, char_f1, has_abstained=has_abstained, is_broken=is_broken),
         must_include=must_include,
@@ -72,7 +72,7 @@ def score_answer(question: Question, result: BatchAnswer) -> RuleScores:
 
 def abstains(text: str) -> bool:
     """Return whether a text says that the documents do not have what was asked, and gives no value instead."""
-    return _says_not_known(text) and not _own_values(Question("", ""), text)
+    return _begins_with_abstention(text) and not _own_values(Question("", ""), text)
 
 
 def can_be_scored(question: Question) -> bool:
@@ -130,7 +130,9 @@ def _must_include(question: Question, answer: str) -> float | None:
     if not entries:
         return None
     known = evidence.of_text(question.reference, *(gold.quote for gold in question.gold))
-    return sum(any(_says(answer, wanted, known) for wanted in entry) for entry in entries) / len(entries)
+    return sum(any(_contains_entry(answer, entry, known) for entry in alternatives) for alternatives in entries) / len(
+        entries
+    )
 
 
 def _entries(question: Question) -> list[list[str]]:
@@ -142,43 +144,48 @@ def _alternatives(entry: str) -> list[str]:
     return [one.strip() for one in entry.split("|") if one.strip()]
 
 
-def _says(answer: str, wanted: str, known: evidence.Evidence) -> bool:
+def _contains_entry(answer: str, entry: str, known: evidence.Evidence) -> bool:
     """Return whether the answer contains the entry. `known`: the values of the right answer."""
-    found, said = quantities.parse(wanted), quantities.parse(answer)
-    is_whole = bool(found) and (found[0].start, found[-1].bound_end) == (0, len(wanted))
-    if is_whole and len(found) == 1 and found[0].unit:
-        return any(_is_said(found[0], one) and not _is_turned(one, known) for one in said)
-    if is_whole and len(found) == 2 and found[0].is_range_start and _says_range((found[0], found[1]), said):
+    entry_values, given = quantities.parse(entry), quantities.parse(answer)
+    is_whole = bool(entry_values) and (entry_values[0].start, entry_values[-1].bound_end) == (0, len(entry))
+    if is_whole and len(entry_values) == 1 and entry_values[0].unit:
+        return any(_matches_value(entry_values[0], one) and not _has_other_bound(one, known) for one in given)
+    if (
+        is_whole
+        and len(entry_values) == 2
+        and entry_values[0].is_range_start
+        and _contains_range((entry_values[0], entry_values[1]), given)
+    ):
         return True
-    for date in notation.parse_dates(wanted):
-        if (date.start, date.end) == (0, len(wanted)):
+    for date in notation.parse_dates(entry):
+        if (date.start, date.end) == (0, len(entry)):
             return any(date.is_in(one) for one in notation.with_years_filled(notation.parse_dates(answer)))
-    text = comparable(wanted)
+    text = comparable(entry)
     before = r"(?<!\d)(?<!\d\.)" if text[:1].isdigit() else ""
     behind = r"(?!\d|\.\d|,\d{3})" if text[-1:].isdigit() else ""
     return re.search(before + re.escape(text) + behind, comparable(answer)) is not None
 
 
-def _says_range(wanted: tuple[Quantity, Quantity], said: Sequence[Quantity]) -> bool:
+def _contains_range(entry_range: tuple[Quantity, Quantity], given: Sequence[Quantity]) -> bool:
     """Return whether both ends are there, one after the other: 2倍から2.5倍 for 2～2.5倍."""
     return any(
-        low.is_range_start and _is_said(wanted[0], low) and _is_said(wanted[1], high)
-        for low, high in itertools.pairwise(said)
+        low.is_range_start and _matches_value(entry_range[0], low) and _matches_value(entry_range[1], high)
+        for low, high in itertools.pairwise(given)
     )
 
 
-def _is_said(wanted: Quantity, said: Quantity) -> bool:
+def _matches_value(wanted: Quantity, given: Quantity) -> bool:
     """Compare values; an entry without a unit matches the number with any unit."""
-    is_same = wanted.is_same(said) if wanted.unit else wanted.number == said.number
-    return is_same and wanted.bound in ("", said.bound)
+    is_same = wanted.is_same(given) if wanted.unit else wanted.number == given.number
+    return is_same and wanted.bound in ("", given.bound)
 
 
-def _is_turned(said: Quantity, known: evidence.Evidence) -> bool:
+def _has_other_bound(given: Quantity, known: evidence.Evidence) -> bool:
     """Return whether the right answer has this value only with another bound; 未満 counts as another bound
     than 以上.
     """
-    bounds = {evidence.bound_of(one) for one in known.quantities if said.is_same(one)} - {""}
-    return bool(said.bound and bounds) and said.bound not in bounds
+    bounds = {evidence.bound_of(one) for one in known.quantities if given.is_same(one)} - {""}
+    return bool(given.bound and bounds) and given.bound not in bounds
 
 
 # ----------------------------------------------------------------------------- numbers
@@ -195,10 +202,10 @@ def _numbers(question: Question, answer: str) -> float | None:
 
 def _own_values(question: Question, answer: str) -> list[Quantity | Date]:
     """Return the answer's values with a unit and dates that are not in the question."""
-    asked = evidence.of_text(question.text)
-    said: list[Quantity | Date] = [one for one in quantities.parse(answer) if one.unit]
-    said += notation.parse_dates(answer)
-    return [one for one in said if not _is_held(asked, one, answer)]
+    of_question = evidence.of_text(question.text)
+    values: list[Quantity | Date] = [one for one in quantities.parse(answer) if one.unit]
+    values += notation.parse_dates(answer)
+    return [one for one in values if not _is_held(of_question, one, answer)]
 
 
 def _is_held(known: evidence.Evidence, value: Quantity | Date, answer: str) -> bool:
@@ -210,7 +217,7 @@ def _is_held(known: evidence.Evidence, value: Quantity | Date, answer: str) -> b
 # -------------------------------------------------------------------------- documents
 
 
-def _of_gold(question: Question, result: BatchAnswer) -> tuple[float | None, float | None, int | None]:
+def _gold_scores(question: Question, result: BatchAnswer) -> tuple[float | None, float | None, int | None]:
     """Return `citation`, `gold_cited` and `gold_rank`."""
     quotes = [quote for gold in question.gold if (quote := retrieved_passages.normalize_quote(gold.quote))]
     if result.grounding is None or not quotes:
@@ -228,14 +235,14 @@ def _of_gold(question: Question, result: BatchAnswer) -> tuple[float | None, flo
 def _has_abstained(question: Question, result: BatchAnswer, answer: str) -> bool:
     if result.verdict == "not_in_documents":
         return True
-    if not _says_not_known(answer):
+    if not _begins_with_abstention(answer):
         return False
     return not any(claim.is_supported for claim in _claims(result.grounding)) and not _own_values(question, answer)
 
 
-def _says_not_known(answer: str) -> bool:
-    said = (unicodedata.normalize("NFKC", answer[one.start : one.end]) for one in sentences.split(answer))
-    first = next((one for one in said if not _patterns().preamble.search(one)), "")
+def _begins_with_abstention(answer: str) -> bool:
+    plain_sentences = (unicodedata.normalize("NFKC", answer[one.start : one.end]) for one in sentences.split(answer))
+    first = next((one for one in plain_sentences if not _patterns().preamble.search(one)), "")
     return any(pattern.search(first) for pattern in _patterns().abstaining)
 
 

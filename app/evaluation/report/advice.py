@@ -138,14 +138,14 @@ def advise(study: Study, folder: Path, found: Evaluation) -> StudyAdvice:
     if study.kind == "scale":
         return StudyAdvice(scale_report.scale_sections(study, folder, found.questions))
     if study.kind == "quantizations":
-        return _of_quantizations(study, found)
-    told, system = list[str](), None
+        return _quantization_advice(study, found)
+    sentences, system = list[str](), None
     if study.kind == "documents":
-        told, system = _of_documents(study, found)
+        sentences, system = _document_recommendation(study, found)
     elif len(found.systems) > 1:
-        told, system = _best_of(found)
-    said = [*_cut(found), *told]
-    return StudyAdvice((_section(said),) if said else (), system)
+        sentences, system = _best_recommendation(found)
+    all_sentences = [*_cut_warning(found), *sentences]
+    return StudyAdvice((_section(all_sentences),) if all_sentences else (), system)
 
 
 def measure_of(found: Evaluation) -> ComparedMeasure:
@@ -163,20 +163,20 @@ def value_of(found: Evaluation, one: SystemResult, measure: ComparedMeasure) -> 
 # ----------------------------------------------------------------------- documents
 
 
-def _of_documents(study: Study, found: Evaluation) -> Recommendation:
+def _document_recommendation(study: Study, found: Evaluation) -> Recommendation:
     """Compare the base with what was added to it: documents, training, or both."""
     by_id = {one.system.id: one for one in found.systems}
     base, documents, tuned, both, quotes = (_pick(study, by_id, *wanted) for wanted in _WAYS)
     if base is None or documents is None:
-        return _best_of(found)
-    if _scored(found) < LEAST_UNITS:
-        return [_nothing(found)], None
-    told = [_compared(found, base, documents)]
+        return _best_recommendation(found)
+    if _scored_count(found) < LEAST_UNITS:
+        return [_missing_sentence(found)], None
+    sentences = [_comparison_sentence(found, base, documents)]
     if tuned is not None and both is not None:
-        told += [_compared(found, base, tuned), _compared(found, documents, both)]
+        sentences += [_comparison_sentence(found, base, tuned), _comparison_sentence(found, documents, both)]
     ways = [one for one in (base, documents, tuned, both, quotes) if one is not None]
-    first, system = _adviser(found, ways)
-    return [*first, *filter(None, told)], system
+    first, system = _simplest_recommendation(found, ways)
+    return [*first, *filter(None, sentences)], system
 
 
 _WAYS = ((False, False, None), (False, True, False), (True, False, None), (True, True, False), (False, True, True))
@@ -192,7 +192,7 @@ def _pick(
     return next((by_id[one.system.id] for one in study.contenders if fits(one)), None)
 
 
-def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> Recommendation:
+def _simplest_recommendation(found: Evaluation, ways: Sequence[SystemResult]) -> Recommendation:
     """Recommend the simplest system that no other clearly beats. `ways`: the systems, simplest first.
 
     Its mean must be at least NEAR_SHARE of the best mean and within that mean's interval, because few questions cannot
@@ -201,7 +201,7 @@ def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> Recommendation:
     measure = measure_of(found)
     means = _means(found, measure)
     if len(means) < 2 or _is_low(means, measure):
-        return _best_of(found)
+        return _best_recommendation(found)
     best = max(means.values(), key=lambda mean: mean.mean)
     for one in ways:
         others = [other for other in ways if other is not one]
@@ -212,7 +212,7 @@ def _adviser(found: Evaluation, ways: Sequence[SystemResult]) -> Recommendation:
             names = phrase("common.setting_between").join(other.system.name for other in others)
             facts = {"measure": phrase(f"evaluation.measure.{measure.name}"), "value": f"{mean:.3f}", "others": names}
             return [phrase("evaluation.advice_use", name=one.system.name, **facts)], one.system
-    return _best_of(found)
+    return _best_recommendation(found)
 
 
 def _means(found: Evaluation, measure: ComparedMeasure) -> dict[str, ConfidenceInterval]:
@@ -226,7 +226,7 @@ def _is_low(means: Mapping[str, ConfidenceInterval], measure: ComparedMeasure) -
     return max(one.mean for one in means.values()) < LEAST_SHARE * paired_statistics.best_value(measure)
 
 
-def _cut(found: Evaluation) -> list[str]:
+def _cut_warning(found: Evaluation) -> list[str]:
     """Return a warning if most answers got 0 for reaching the length limit; a judge scores such answers as they are."""
     scored = [row for one in found.systems for row in one.rows if row.marks.score is not None]
     cut = sum(tables.is_cut(row) and row.marks.score == 0 for row in scored)
@@ -235,15 +235,15 @@ def _cut(found: Evaluation) -> list[str]:
     return [phrase("evaluation.advice_cut", cut=cut, count=len(scored))]
 
 
-def _scored(found: Evaluation) -> int:
+def _scored_count(found: Evaluation) -> int:
     """Return the number of questions for which a system's answers have a value, of the system with the most."""
     means = [paired_statistics.mean(one, found.questions.questions, measure_of(found)) for one in found.systems]
     return max((mean.by_question.units for mean in means if mean), default=0)
 
 
-def _nothing(found: Evaluation) -> str:
+def _missing_sentence(found: Evaluation) -> str:
     """Return what is missing: questions that can be scored, or enough of them."""
-    count = _scored(found)
+    count = _scored_count(found)
     return phrase(
         "evaluation.advice_few" if 0 < count < LEAST_UNITS else "evaluation.advice_none", count=count, least=LEAST_UNITS
     )
@@ -252,46 +252,50 @@ def _nothing(found: Evaluation) -> str:
 # -------------------------------------------------------------------------- models
 
 
-def _best_of(found: Evaluation) -> Recommendation:
+def _best_recommendation(found: Evaluation) -> Recommendation:
     measure = measure_of(found)
     means = _means(found, measure)
     known = sorted((one for one in found.systems if one.system.id in means), key=lambda one: -means[one.system.id].mean)
     if len(known) < 2:
-        return [_nothing(found)], None
+        return [_missing_sentence(found)], None
     best, rest = known[0], known[1:]
     mean = means[best.system.id]
     facts = {"measure": phrase(f"evaluation.measure.{measure.name}"), "value": f"{mean.mean:.3f}"}
     if _is_low(means, measure):
-        return [] if _cut(found) else [phrase("evaluation.advice_zero", **facts)], None
+        return [] if _cut_warning(found) else [phrase("evaluation.advice_zero", **facts)], None
     if all(_verdict(found, one, other, measure) == "unclear" for one, other in itertools.combinations(known, 2)):
-        told = [
+        sentences = [
             phrase("evaluation.advice_unclear", name=best.system.name, units=mean.units, **facts),
             phrase("evaluation.advice_more"),
         ]
-        return told, best.system
-    told = [phrase("evaluation.advice_best", name=best.system.name, **facts)]
+        return sentences, best.system
+    sentences = [phrase("evaluation.advice_best", name=best.system.name, **facts)]
     equal = [one.system.name for one in rest if _verdict(found, one, best, measure) != "better"]
     if equal:
         names = phrase("common.setting_between").join(equal)
-        told.append(phrase("evaluation.advice_equal", names=names, name=best.system.name))
-    return told, best.system
+        sentences.append(phrase("evaluation.advice_equal", names=names, name=best.system.name))
+    return sentences, best.system
 
 
 # ------------------------------------------------------------------- quantizations
 
 
-def _of_quantizations(study: Study, found: Evaluation) -> StudyAdvice:
+def _quantization_advice(study: Study, found: Evaluation) -> StudyAdvice:
     families: dict[str, list[SystemResult]] = {}
     for contender, one in zip(study.contenders, found.systems, strict=True):
         families.setdefault(contender.family, []).append(one)
     several = [family for family in families.values() if len(family) > 1]
-    advised = [told for family in several if (told := _of_family(found, family)) is not None]
+    advised = [
+        recommendation for family in several if (recommendation := _family_recommendation(found, family)) is not None
+    ]
     if not advised and len(found.systems) > 1:  # nothing was measured, or the models differ
-        advised = [_best_of(found)]
-    said = _cut(found) + [sentence for sentences, _ in advised for sentence in sentences]
-    said += [phrase("evaluation.quant_from_quantized", form=one.source_form) for one in study.made if one.source_form]
+        advised = [_best_recommendation(found)]
+    all_sentences = _cut_warning(found) + [sentence for sentences, _ in advised for sentence in sentences]
+    all_sentences += [
+        phrase("evaluation.quant_from_quantized", form=one.source_form) for one in study.made if one.source_form
+    ]
     drawn = loss_plots({_family_name(name, family): family for name, family in families.items()})
-    section = _section(said, tuple(drawn), tuple(loss_tables(several, found.questions.questions)))
+    section = _section(all_sentences, tuple(drawn), tuple(loss_tables(several, found.questions.questions)))
     return StudyAdvice((section,), advised[0][1] if advised else None)
 
 
@@ -302,21 +306,21 @@ def _family_name(name: str, family: Family) -> str:
     return phrase("evaluation.quant_family.other", name=first) if len(family) > 1 else first
 
 
-def _of_family(found: Evaluation, family: Family) -> Recommendation | None:
+def _family_recommendation(found: Evaluation, family: Family) -> Recommendation | None:
     """Recommend the smallest file that keeps its quality, and describe the others; None if nothing was measured."""
     first, *others = family
-    standings = {one.system.id: _quality_verdict(found, first, one) for one in others}
-    if not any(standings.values()):
+    verdicts = {one.system.id: _quality_verdict(found, first, one) for one in others}
+    if not any(verdicts.values()):
         return None
-    kept = [one for one in others if standings[one.system.id] == "keeps"]
+    kept = [one for one in others if verdicts[one.system.id] == "keeps"]
     smallest = min((first, *kept), key=lambda one: one.system.size_bytes)
     facts = {"name": smallest.system.name, "size": format_size(smallest.system.size_bytes), "first": first.system.name}
     key = "evaluation.quant_advice" if _loss(found, first, smallest) else "evaluation.quant_advice_scores"
     if smallest is first:
         key = "evaluation.quant_advice_none"
-    told = [phrase(key, measure=phrase(f"evaluation.measure.{measure_of(found).name}"), **facts)]
-    told += [_said(found, first, one, standings[one.system.id]) for one in others]
-    return [one for one in told if one], smallest.system
+    sentences = [phrase(key, measure=phrase(f"evaluation.measure.{measure_of(found).name}"), **facts)]
+    sentences += [_quality_sentence(found, first, one, verdicts[one.system.id]) for one in others]
+    return [one for one in sentences if one], smallest.system
 
 
 def _quality_verdict(found: Evaluation, first: SystemResult, one: SystemResult) -> str:
@@ -335,18 +339,18 @@ def _quality_verdict(found: Evaluation, first: SystemResult, one: SystemResult) 
     return loss.verdict if loss is not None else "keeps" if has_scores else ""
 
 
-def _said(found: Evaluation, first: SystemResult, one: SystemResult, standing: str) -> str:
+def _quality_sentence(found: Evaluation, first: SystemResult, one: SystemResult, verdict: str) -> str:
     """Return a sentence on a file that does not keep its quality, else ""."""
     name, loss = one.system.name, _loss(found, first, one)
-    if standing == "worse":
-        return _compared(found, first, one)
-    if standing == "differs":
+    if verdict == "worse":
+        return _comparison_sentence(found, first, one)
+    if verdict == "differs":
         same = one.scores.same_first_share if one.scores else None
         facts = {"divergence": f"{_divergence(one):.3f}", "same": f"{same or 0:.0%}"}
         return phrase("evaluation.quant_differs", name=name, first=first.system.name, **facts)
-    if standing in ("loses", "unclear") and loss is not None:
+    if verdict in ("loses", "unclear") and loss is not None:
         ends = {part: paired_statistics.signed(getattr(loss.decisive, part)) for part in ("mean", "low", "high")}
-        return phrase(f"evaluation.quant_{standing}", name=name, **ends)
+        return phrase(f"evaluation.quant_{verdict}", name=name, **ends)
     return ""
 
 
@@ -364,11 +368,13 @@ def _divergence(one: SystemResult) -> float:
 # ------------------------------------------------------------------------- private
 
 
-def _section(told: Sequence[str], plots: tuple[str, ...] = (), found: tuple[ReportTable, ...] = ()) -> ReportSection:
-    return ReportSection(phrase("evaluation.advice_title"), tuple(told), plots, found)
+def _section(
+    sentences: Sequence[str], plots: tuple[str, ...] = (), found: tuple[ReportTable, ...] = ()
+) -> ReportSection:
+    return ReportSection(phrase("evaluation.advice_title"), tuple(sentences), plots, found)
 
 
-def _compared(found: Evaluation, first: SystemResult, second: SystemResult) -> str:
+def _comparison_sentence(found: Evaluation, first: SystemResult, second: SystemResult) -> str:
     compared = _comparison(found, first, second, measure_of(found))
     return paired_statistics.comparison_sentence(compared, first.system.name, second.system.name) if compared else ""
 

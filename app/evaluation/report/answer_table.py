@@ -95,9 +95,9 @@ def reason(judgement: JudgeScore | None) -> str:
     if judgement is None:
         return ""
     word = html_report.load_words(WORDS)
-    said = [judgement.reason, word[f"trouble_{judgement.trouble}"] if judgement.trouble else ""]
-    said.append(word["cut"].format(count=f"{judgement.cut_characters:,}") if judgement.cut_characters else "")
-    return "\n".join(filter(None, said))
+    parts = [judgement.reason, word[f"trouble_{judgement.trouble}"] if judgement.trouble else ""]
+    parts.append(word["cut"].format(count=f"{judgement.cut_characters:,}") if judgement.cut_characters else "")
+    return "\n".join(filter(None, parts))
 
 
 def score_values(row: ResultRow) -> dict[str, Value]:
@@ -107,12 +107,12 @@ def score_values(row: ResultRow) -> dict[str, Value]:
         "must_include": _percent(found.must_include),
         "numbers": _percent(found.numbers),
         "char_f1": found.char_f1,
-        "is_exact": _said(bool(found.is_exact)),
+        "is_exact": _yes_text(bool(found.is_exact)),
         "citation": _percent(found.citation),
         "gold_cited": _percent(found.gold_cited),
         "gold_rank": found.gold_rank or None,
-        "abstained": _said(found.has_abstained),
-        "is_broken": _said(found.is_broken),
+        "abstained": _yes_text(found.has_abstained),
+        "is_broken": _yes_text(found.is_broken),
     }
 
 
@@ -165,5 +165,5 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else 100 * share
 
 
-def _said(claim: bool) -> str:
+def _yes_text(claim: bool) -> str:
     return html_report.load_words(WORDS)["yes"] if claim else ""

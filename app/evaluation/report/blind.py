@@ -117,7 +117,7 @@ class BlindFile:
         """
         head = () if self._whole_bytes else (Begun(),)
         raw = b"".join(map(json_lines.encode_line, (*head, *entries)))
-        with self._held():
+        with self._locked():
             self._append(raw)
         for entry in entries:
             self._note(entry)
@@ -137,7 +137,7 @@ class BlindFile:
                 self._revealed.add(pair)
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         try:
             lock = work_folder.acquire_lock(self.path.with_name(LOCK))
         except filelock.Timeout as error:
@@ -292,16 +292,18 @@ def blind_pairing(found: Evaluation, one: str, other: str) -> BlindPairing:
     first, second = (result for result in found.systems if result.system.id in (one, other))
     before, after = _first_rows(found, first), _first_rows(found, second)
     both = [question for question in found.questions.questions if question.id in before and question.id in after]
-    told = [question for question in both if before[question.id].answer.strip() != after[question.id].answer.strip()]
+    different = [
+        question for question in both if before[question.id].answer.strip() != after[question.id].answer.strip()
+    ]
     seed = (found.id, first.system.id, second.system.id)
-    by_side = sorted(told, key=lambda question: _drawn("side", *seed, question.id))
-    turned = {question.id for question in by_side[: len(told) // 2]}
+    by_side = sorted(different, key=lambda question: _drawn("side", *seed, question.id))
+    turned = {question.id for question in by_side[: len(different) // 2]}
     pairs = tuple(
         _pair(question, first, second, before, after, is_turned=question.id in turned)
-        for question in sorted(told, key=lambda question: _drawn("order", *seed, question.id))
+        for question in sorted(different, key=lambda question: _drawn("order", *seed, question.id))
     )
     judged, basis = _judged(found, first, second, before, after)
-    return BlindPairing(first.system, second.system, pairs, len(both) - len(told), judged, basis)
+    return BlindPairing(first.system, second.system, pairs, len(both) - len(different), judged, basis)
 
 
 class BlindComparison:
@@ -328,7 +330,7 @@ class BlindComparison:
     @property
     def is_revealed(self) -> bool:
         """Return whether the names may be shown: they were revealed, or every pair is decided."""
-        return self._is_told or (bool(self._ids) and self.current is None)
+        return self._names_were_shown or (bool(self._ids) and self.current is None)
 
     @property
     def agreement(self) -> JudgeAgreement:
@@ -339,9 +341,9 @@ class BlindComparison:
         pair = self.current
         if pair is None:
             return
-        voted = Voted(pair.question.id, vote, pair.a_system, pair.b_system, self._is_told)
+        voted = Voted(pair.question.id, vote, pair.a_system, pair.b_system, self._names_were_shown)
         is_last = len(self.votes) + 1 == len(self._ids)
-        self._kept.add(voted, *([self._told] if is_last and not self._is_told else []))
+        self._kept.add(voted, *([self._reveal_event] if is_last and not self._names_were_shown else []))
 
     def undo(self) -> None:
         """Retract the newest vote, so that its pair is the current one again. Raises AppError as `BlindFile.add`."""
@@ -351,15 +353,15 @@ class BlindComparison:
 
     def reveal(self) -> None:
         """Raises AppError as `BlindFile.add`."""
-        if not self._is_told:
-            self._kept.add(self._told)
+        if not self._names_were_shown:
+            self._kept.add(self._reveal_event)
 
     @property
-    def _is_told(self) -> bool:
+    def _names_were_shown(self) -> bool:
         return self._kept.is_revealed(self.pairing.first.id, self.pairing.second.id)
 
     @property
-    def _told(self) -> Revealed:
+    def _reveal_event(self) -> Revealed:
         return Revealed(self.pairing.first.id, self.pairing.second.id)
 
 

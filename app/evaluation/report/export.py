@@ -125,7 +125,7 @@ _SUM_COLUMNS = (
 
 
 def blind_sections(found: Evaluation, folder: Path) -> tuple[ReportSection, ...]:
-    """Return the sections of blind comparisons; none if nobody voted. Takes a moment, as `blind.blind_outcome` does.
+    """Return the sections of blind comparisons; none if no one voted. Takes a moment, as `blind.blind_outcome` does.
 
     `folder`: of the study. Comparisons whose names are still hidden are only counted as hidden, because the person who
     continues must not learn the systems.
@@ -140,12 +140,14 @@ def blind_sections(found: Evaluation, folder: Path) -> tuple[ReportSection, ...]
         )
     if not compared:
         return ()
-    told = [one for one in compared if one.is_revealed]
-    note = phrase("evaluation.blind_hidden") if len(told) < len(compared) else ""
-    votes = _blind_table(_VOTE_COLUMNS, tuple(row for one in told for row in _vote_rows(one)), note)
-    if not told:
+    revealed = [one for one in compared if one.is_revealed]
+    note = phrase("evaluation.blind_hidden") if len(revealed) < len(compared) else ""
+    votes = _blind_table(_VOTE_COLUMNS, tuple(row for one in revealed for row in _vote_rows(one)), note)
+    if not revealed:
         return (ReportSection(phrase("evaluation.blind_sheet"), tables=(votes,)),)
-    sums = _blind_table(_SUM_COLUMNS, tuple(_outcome_row(blind.blind_outcome(one.pairing, one.votes)) for one in told))
+    sums = _blind_table(
+        _SUM_COLUMNS, tuple(_outcome_row(blind.blind_outcome(one.pairing, one.votes)) for one in revealed)
+    )
     return (
         ReportSection(phrase("evaluation.blind_sheet"), tables=(votes,)),
         ReportSection(phrase("evaluation.blind_sheet_sum"), tables=(sums,)),
@@ -186,8 +188,8 @@ def _vote_rows(one: BlindComparison) -> Iterator[tuple[str, ...]]:
 def _outcome_row(found: BlindOutcome) -> tuple[str, ...]:
     names = {"first": found.first.name, "second": found.second.name}
     counts = (found.n, found.first_wins, found.second_wins, found.same, found.both_wrong, found.when_open)
-    is_told = found.difference is not None and found.verdict != "few"
-    interval = (found.difference.mean, found.difference.low, found.difference.high) if is_told else ()  # type: ignore[union-attr]
+    has_interval = found.difference is not None and found.verdict != "few"
+    interval = (found.difference.mean, found.difference.low, found.difference.high) if has_interval else ()  # type: ignore[union-attr]
     kappa = found.agreement.kappa
     return (
         *names.values(),

@@ -316,8 +316,8 @@ def _count_text(evaluation: Evaluation) -> str:
 
 def _trust_facts(judge: Judge) -> list[tuple[str, str]]:
     word = html_report.load_words(WORDS)
-    said = {True: "yes", False: "no", None: "not_known"}[judge.is_trusted]
-    return [(word["fact_kappa"], kappa_text(judge)), (word["fact_trusted"], word[said])]
+    answer = {True: "yes", False: "no", None: "not_known"}[judge.is_trusted]
+    return [(word["fact_kappa"], kappa_text(judge)), (word["fact_trusted"], word[answer])]
 
 
 def _system_text(system: System) -> str:

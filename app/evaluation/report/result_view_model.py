@@ -43,8 +43,10 @@ def build_result_view(
     measured = tables.measures(found)
     measure = measured[0] if measured else None
     advised = advice.advise(study, folder, found) if study.kind != "scale" else StudyAdvice()
-    told = advised.sections
-    head, rest = (told[0], sections[len(told) :]) if told else _first_said(study, sections)
+    advice_sections = advised.sections
+    head, rest = (
+        (advice_sections[0], sections[len(advice_sections) :]) if advice_sections else _verdict_section(study, sections)
+    )
     has_judged = any(row.judgement and row.judgement.score is not None for one in found.systems for row in one.rows)
     differences, notes = _differences(study, found, measure) if measure is not None else ((), ())
     return ResultViewData(
@@ -83,7 +85,7 @@ def save_result(
 # -------------------------------------------------------------------------- advice
 
 
-def _first_said(
+def _verdict_section(
     study: Study, sections: Sequence[ReportSection]
 ) -> tuple[ReportSection | None, Sequence[ReportSection]]:
     """Return the first section as the verdict for a study of trainings or of a judge; other kinds have none."""
@@ -106,8 +108,8 @@ def _doubt(found: Evaluation, measured: Sequence[ComparedMeasure]) -> str:
         return ""
     word = html_report.load_words(WORDS)
     key = "untrusted" if found.judge.is_trusted is False else "unknown"
-    said = word[f"judge_banner_{key}"].format(model=found.judge.model_name, kappa=report.kappa_text(found.judge))
-    return said + (word[f"banner_by_{measured[0].name}"] if measured else "")
+    text = word[f"judge_banner_{key}"].format(model=found.judge.model_name, kappa=report.kappa_text(found.judge))
+    return text + (word[f"banner_by_{measured[0].name}"] if measured else "")
 
 
 # ------------------------------------------------------------------------- systems
@@ -178,11 +180,13 @@ def _differences(
     pairs = [*_with_documents(study, found), *((first, other) for other in others)]
     asked = found.questions.questions
     compared = [(one, other, paired_statistics.compare(one, other, asked, measure)) for one, other in pairs]
-    shown = [_difference(found, one, other, said) for one, other, said in compared if said is not None]
+    shown = [
+        _difference(found, one, other, comparison) for one, other, comparison in compared if comparison is not None
+    ]
     word, notes = html_report.load_words(WORDS), []
     if len(shown) > 1:
         notes.append(word["note_several"].format(count=len(shown)))
-    if left_out := max((said.left_out for *_, said in compared if said is not None), default=0):
+    if left_out := max((comparison.left_out for *_, comparison in compared if comparison is not None), default=0):
         notes.append(word["note_left_out"].format(count=left_out))
     return tuple(shown), tuple(notes)
 
@@ -197,16 +201,18 @@ def _with_documents(study: Study, found: Evaluation) -> list[tuple[SystemResult,
     return [(before, after)] if before and after and before is not found.systems[0] else []
 
 
-def _difference(found: Evaluation, first: SystemResult, second: SystemResult, said: Comparison) -> SystemDifference:
-    sentence = paired_statistics.comparison_sentence(said, first.system.name, second.system.name)
-    if said.measure == "judge" and not (found.judge and found.judge.is_trusted):
+def _difference(
+    found: Evaluation, first: SystemResult, second: SystemResult, comparison: Comparison
+) -> SystemDifference:
+    sentence = paired_statistics.comparison_sentence(comparison, first.system.name, second.system.name)
+    if comparison.measure == "judge" and not (found.judge and found.judge.is_trusted):
         sentence = tables.doubted(sentence)
     return SystemDifference(
         first.system.name,
         second.system.name,
-        said.by_question.mean,
-        _span(tables.enough(said.decisive)),
-        "few" if said.has_few else said.verdict,
+        comparison.by_question.mean,
+        _span(tables.enough(comparison.decisive)),
+        "few" if comparison.has_few else comparison.verdict,
         sentence,
     )
 
@@ -227,7 +233,7 @@ def _questions(found: Evaluation, measure: ComparedMeasure | None) -> Iterable[Q
 
 def _answer(found: Evaluation, system: int, row: ResultRow) -> AnswerViewData:
     word = html_report.load_words(WORDS)
-    told = [
+    details = [
         word["seed_of"].format(seed=row.seed) if len(found.seeds) > 1 else "",
         word["seconds_of"].format(seconds=f"{row.total_s:.1f}") if row.total_s else "",
         phrase(f"common.batch_verdict.{row.verdict}") if row.verdict != "answered" else "",
@@ -235,7 +241,7 @@ def _answer(found: Evaluation, system: int, row: ResultRow) -> AnswerViewData:
     return AnswerViewData(
         system,
         row.answer.strip() or row.error or word["empty"],
-        tuple(filter(None, told)),
+        tuple(filter(None, details)),
         row.judgement.score if row.judgement else None,
         answer_table.reason(row.judgement),
         tuple(answer_table.score_labels(row)),

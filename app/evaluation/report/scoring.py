@@ -92,30 +92,30 @@ def preference_section(
     head = tuple(
         phrase(f"evaluation.pairs_{name}") for name in ("system", "wins", "ties", "losses", "turned", "unread", "gain")
     )
-    rows, told, undecided = list[tuple[str, ...]](), list[str](), list[str]()
+    rows, lines, undecided = list[tuple[str, ...]](), list[str](), list[str]()
     comparisons = list[Comparison]()
     for system in systems[1:]:
         preferences = [one for one in found if one.system_id == system.id]
         compared = paired_statistics.compare_votes("pairs", _preference_gains(preferences), questions.questions)
         rows.append(_preference_row(preferences, system, compared))
         if compared is not None:
-            said = paired_statistics.comparison_sentence(compared, systems[0].name, system.name)
-            told.append(said if is_trusted else tables.doubted(said))
+            sentence = paired_statistics.comparison_sentence(compared, systems[0].name, system.name)
+            lines.append(sentence if is_trusted else tables.doubted(sentence))
             comparisons.append(compared)
         undecided += _undecided_sentences(preferences, systems[0].name, system.name)
     note = phrase("evaluation.pairs_note", first=systems[0].name)
-    told = [*tables.in_short(comparisons, told), *undecided]
-    return ReportSection(phrase("evaluation.pairs_title"), tuple(told), (), (ReportTable(head, tuple(rows), (note,)),))
+    lines = [*tables.in_short(comparisons, lines), *undecided]
+    return ReportSection(phrase("evaluation.pairs_title"), tuple(lines), (), (ReportTable(head, tuple(rows), (note,)),))
 
 
 def _undecided_sentences(found: Sequence[PairPreference], first: str, second: str) -> list[str]:
     """Return sentences on pairs that could not be judged, and on replies of which none could be read."""
     unknown = sum(not one.is_known for one in found)
-    said = [phrase("evaluation.pairs_unknown", first=first, second=second, count=unknown)] if unknown else []
+    lines = [phrase("evaluation.pairs_unknown", first=first, second=second, count=unknown)] if unknown else []
     asked = [one for one in found if one.is_known]
     if asked and all(one.winner is None for one in asked):
-        said.append(phrase("evaluation.pairs_undecided", first=first, second=second, count=len(asked)))
-    return said
+        lines.append(phrase("evaluation.pairs_undecided", first=first, second=second, count=len(asked)))
+    return lines
 
 
 def _preference_row(found: Sequence[PairPreference], system: System, compared: Comparison | None) -> tuple[str, ...]:
@@ -202,10 +202,10 @@ def score_study(study: Study, folder: Path, questions: QuestionSet, judged: Judg
         if judged.preferences:
             systems, is_trusted = [one.system for one in found.systems], bool(judged.measured.is_trusted)
             sections += (preference_section(judged.preferences, systems, questions, is_trusted=is_trusted),)
-        told = (judge_calibration.calibration_sentence(judged.measured),)
+        lines = (judge_calibration.calibration_sentence(judged.measured),)
         sections += (
             ReportSection(
-                phrase("evaluation.judge_title"), told, (), (judge_calibration.calibration_table(judged.measured),)
+                phrase("evaluation.judge_title"), lines, (), (judge_calibration.calibration_table(judged.measured),)
             ),
         )
     report.write(found, sections, folder)
@@ -220,10 +220,10 @@ def build_evaluation(
     judged: JudgedAnswers | None = None,
 ) -> Evaluation:
     """Combine all scores. The label is the highest of the study and its answers. Raises AppError as `score_study`."""
-    told = {questions.label}
+    labels = {questions.label}
     judgements = judged.answers if judged else {}
-    found = tuple(_system(study, folder, questions, contender, judgements, told) for contender in study.contenders)
-    questions = dataclasses.replace(questions, label=confidentiality.highest_label(told))
+    found = tuple(_system(study, folder, questions, contender, judgements, labels) for contender in study.contenders)
+    questions = dataclasses.replace(questions, label=confidentiality.highest_label(labels))
     judge, preferences = None, judged.preferences if judged else ()
     if judged is not None:
         measured = judged.measured
@@ -271,13 +271,13 @@ def _system(
     questions: QuestionSet,
     contender: ComparedSystem,
     judged: Mapping[Place, JudgeScore],
-    told: set[Label],
+    labels: set[Label],
 ) -> SystemResult:
     """`labels`: collects the labels of the answers."""
     system, rows = contender.system, list[ResultRow]()
     for seed in study.seeds:
         answers = _answers(folder, system.id, seed, len(questions.questions))
-        told.update(one.label for one in answers.values())
+        labels.update(one.label for one in answers.values())
         rows += [
             _row(question, answers[number], seed, judged.get((system.id, seed, number)))
             for number, question in enumerate(questions.questions, start=1)

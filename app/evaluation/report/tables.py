@@ -224,8 +224,8 @@ def pairs(evaluation: Evaluation, measure: ComparedMeasure) -> list[SystemPair]:
     for result in others:
         compared = paired_statistics.compare(first, result, evaluation.questions.questions, measure)
         if compared is not None:
-            said = paired_statistics.comparison_sentence(compared, first.system.name, result.system.name)
-            found.append(SystemPair(result, compared, doubted(said) if is_doubted else said))
+            sentence = paired_statistics.comparison_sentence(compared, first.system.name, result.system.name)
+            found.append(SystemPair(result, compared, doubted(sentence) if is_doubted else sentence))
     return found
 
 
@@ -233,12 +233,12 @@ def sentences(found: Sequence[SystemPair]) -> tuple[str, ...]:
     return in_short([pair.comparison for pair in found], [pair.sentence for pair in found])
 
 
-def in_short(compared: Sequence[Comparison], said: Sequence[str]) -> tuple[str, ...]:
+def in_short(compared: Sequence[Comparison], lines: Sequence[str]) -> tuple[str, ...]:
     """Return the sentences, or one for all if every comparison has too few questions."""
     units = [one.by_question.units for one in compared]
     if len(units) > 1 and max(units) < LEAST_UNITS:
         return (phrase("evaluation.compared_few_all", units=max(units), least=LEAST_UNITS),)
-    return tuple(said)
+    return tuple(lines)
 
 
 def doubted(sentence: str) -> str:

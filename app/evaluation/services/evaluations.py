@@ -72,7 +72,7 @@ class Evaluations(QObject):
         self._own_engine: EngineClient | None = None  # the engine that answers for the study
         self._began_at = 0.0
         self._study: Study | None = None  # until it is carried out
-        self._turn: object = None  # identifies the background work whose result is still needed
+        self._work_token: object = None  # identifies the background work whose result is still needed
         self._limit_before = 0.0  # the embedding's limit outside a study; 0: no study has changed it
         self._last: tuple[AppError | None, str] | None = None  # result of the study, while its engine is still exiting
 
@@ -137,22 +137,24 @@ class Evaluations(QObject):
         """Run `work` in a thread, and `done` with its result unless the study has ended; a locked study is then
         released.
         """
-        turn = self._turn = object()
+        turn = self._work_token = object()
 
-        def go_on(found: Any) -> None:
-            if self._turn is turn:
+        def deliver(found: Any) -> None:
+            if self._work_token is turn:
                 done(found)
             elif isinstance(found, _Prepared):
                 found.held.release()
 
-        background.run(work, go_on, lambda error: self._leave(error, "failed") if self._turn is turn else None)
+        background.run(
+            work, deliver, lambda error: self._finish_run(error, "failed") if self._work_token is turn else None
+        )
 
     def _prepare(self) -> None:
         load = functools.partial(importlib.import_module, "app.evaluation.services.study_run")
         # importing numpy takes longer than the window may freeze
-        self._in_background(load, lambda _module: self._embed())
+        self._in_background(load, lambda _module: self._embed_documents())
 
-    def _embed(self) -> None:
+    def _embed_documents(self) -> None:
         """Embed all documents first; otherwise the last answers would be retrieved in another way than the first."""
         embedding, study = self._embedding, self._study
         assert study is not None
@@ -161,18 +163,18 @@ class Evaluations(QObject):
             return
         self._limit_before, embedding.question_limit_s = embedding.question_limit_s, QUESTION_LIMIT_S
         self.is_embedding = True
-        embedding.stood.connect(self._on_stood)
+        embedding.stood.connect(self._on_embedding_status)
         embedding.look()
-        self._on_stood(embedding.standing)
+        self._on_embedding_status(embedding.standing)
 
-    def _on_stood(self, standing: EmbeddingStatus) -> None:
+    def _on_embedding_status(self, standing: EmbeddingStatus) -> None:
         if self.is_embedding and standing.phase in COMPLETE:
             self._leave_embedding()
             self._carry_out()
 
     def _leave_embedding(self) -> None:
         if self._embedding is not None and self.is_embedding:
-            self._embedding.stood.disconnect(self._on_stood)
+            self._embedding.stood.disconnect(self._on_embedding_status)
         self.is_embedding = False
 
     def _carry_out(self) -> None:
@@ -197,16 +199,16 @@ class Evaluations(QObject):
             parent=self,
         )
         run.progressed.connect(self._on_progressed)
-        run.finished.connect(lambda _found: self._leave(None, "finished"))
-        run.stopped.connect(lambda: self._leave(None, "stopped"))
-        run.failed.connect(lambda error: self._leave(error, "failed"))
+        run.finished.connect(lambda _found: self._finish_run(None, "finished"))
+        run.stopped.connect(lambda: self._finish_run(None, "stopped"))
+        run.failed.connect(lambda error: self._finish_run(error, "failed"))
         run.start(found.held)
 
     def _on_progressed(self, progress: "StudyProgress") -> None:
         self.progress = progress
         self.progressed.emit(progress)
 
-    def _leave(self, error: AppError | None, outcome: str) -> None:
+    def _finish_run(self, error: AppError | None, outcome: str) -> None:
         """Remember the result and end the study once its engine has released the memory."""
         self._last = error, outcome
         if self._own_engine is None or self._own_engine.end() == 0:
@@ -216,19 +218,19 @@ class Evaluations(QObject):
         if self._last is not None:
             self._end(*self._last)
 
-    def _forget(self) -> None:
+    def _clear(self) -> None:
         self._memory.give_back()
         self._leave_embedding()
         if self._embedding is not None and self._limit_before:
             self._embedding.question_limit_s, self._limit_before = self._limit_before, 0.0
         if self._run is not None:
             self._run.deleteLater()
-        self.folder = self.progress = self._run = self._study = self._turn = self._last = None
+        self.folder = self.progress = self._run = self._study = self._work_token = self._last = None
         self.is_stopping = False
 
     def _end(self, error: AppError | None, outcome: str) -> None:
         folder = self.folder
-        self._forget()
+        self._clear()
         self.outcome = outcome
         self.ended.emit(folder, error)
 

@@ -54,12 +54,12 @@ def forecast(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], traine
     with study_wish.said_for_a_window():
         known = [_unread(one) for one in models]
         tuned = _unread(wish.tuned) if wish.tuned else None
-        asked = dataclasses.replace(wish, models=tuple(map(_unread, wish.models)), tuned=tuned)
+        unread_wish = dataclasses.replace(wish, models=tuple(map(_unread, wish.models)), tuned=tuned)
         if wish.kind == "scale":
-            return _of_scale(asked, paths, known, trainer)
-        study, questions = study_wish.planned(asked, paths, known)
+            return _scale_forecast(unread_wish, paths, known, trainer)
+        study, questions = study_wish.planned(unread_wish, paths, known)
         require_trainer(study, paths, trainer)
-        source = study_wish.root_of(asked.models[0], known)
+        source = study_wish.root_of(unread_wish.models[0], known)
         answers = len(study.contenders) * len(questions.questions) * len(study.seeds)
         return StudyForecast(
             systems=len(study.contenders),
@@ -109,7 +109,9 @@ def _free_bytes(folder: Path) -> int:
 # --------------------------------------------------------------------------- scale
 
 
-def _of_scale(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> StudyForecast:
+def _scale_forecast(
+    wish: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None
+) -> StudyForecast:
     from app.evaluation.study import scale_plan, scale_subsets  # numpy
 
     asked = study_wish.scale_of(wish, paths)

@@ -36,7 +36,7 @@ from app.inference.services.engine import EngineClient
 from app.training.runs.run_journal import RunStatus
 from app.training.services.training_run import Trainer
 
-_LOOK_AGAIN_MS = 1000
+_RETRY_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class StudyRun(QObject):
         self._is_stopping = False
         study, folder, count = self._plan()
         require = functools.partial(study_preflight.require_unchanged, study, folder, count, self._documents)
-        self._in_background(require, lambda _nothing: self._look())
+        self._in_background(require, lambda _nothing: self._find_next())
 
     def stop(self) -> None:
         """Stop and keep what is measured. A training saves its state; an answer in progress is dropped."""
@@ -157,7 +157,7 @@ class StudyRun(QObject):
 
     # --------------------------------------------------------------------- steps
 
-    def _look(self) -> None:
+    def _find_next(self) -> None:
         """Find the next step from the files in the folder, since no state is kept, and begin it."""
         study, folder, count = self._plan()
         self._in_background(lambda: _find_next_step(study, folder, count), self._begin)
@@ -166,12 +166,12 @@ class StudyRun(QObject):
         self._done = found.done
         try:
             if found.step is not None and not self._hold_shared(found.step):
-                self._tell(*_kind_and_name(found.step))
-                QTimer.singleShot(_LOOK_AGAIN_MS, self, self._look)  # another study or run is making the same file
+                self._report_step(*_kind_and_name(found.step))
+                QTimer.singleShot(_RETRY_MS, self, self._find_next)  # another study or run is making the same file
             elif found.step is not None:
                 self._free_memory(found.step)
             elif self._study is not None and self._study.judge is not None:
-                study, folder, questions = self._study, self._folder, self._set()
+                study, folder, questions = self._study, self._folder, self._question_set()
                 self._in_background(lambda: scoring.answers_to_judge(study, folder, questions), self._judge)
             else:
                 self._conclude(lambda: None)
@@ -209,19 +209,19 @@ class StudyRun(QObject):
 
     def _on_done(self) -> None:
         self._release_shared()
-        self._look()
+        self._find_next()
 
     def _work_of(self, step: Step) -> StudyTask:
         study = self._plan()[0]
         if isinstance(step, PendingAnswers):
             return AnswersTask(
-                step, study, self._set(), self._engine, self,
+                step, study, self._question_set(), self._engine, self,
                 documents=self._documents, settings=self._settings, embedding=self._embedding,
             )  # fmt: skip
         if isinstance(step, Training):
             return TrainingTask(Path(step.folder), self._trainer, self)
         if isinstance(step, PendingLikelihood):
-            return LikelihoodTask(step, study, self._set(), self._folder, self)
+            return LikelihoodTask(step, study, self._question_set(), self._folder, self)
         target = Path(step.path)
         require_space(target.parent, step.size_bytes)
         return JobTask(study_tasks.making_job(step, self._trainer), target, self._folder, self, self._trainer)
@@ -246,14 +246,14 @@ class StudyRun(QObject):
             self._shared_lock = lock
         return True
 
-    def _tell(self, kind: str, name: str, part: PromptRunProgress | None = None) -> None:
+    def _report_step(self, kind: str, name: str, part: PromptRunProgress | None = None) -> None:
         study = self._plan()[0]
         steps_in_all = study_steps.total_steps(study) + (study.judge is not None)
         self.progressed.emit(StudyProgress(kind, name, min(self._done + 1, steps_in_all), steps_in_all, part))
 
     def _start(self, work: StudyTask, then: Callable[[], None], kind: str, name: str) -> None:
-        def tell(part: PromptRunProgress | None) -> None:
-            self._tell(kind, name, part)
+        def report(part: PromptRunProgress | None) -> None:
+            self._report_step(kind, name, part)
 
         def on_ended(error: AppError | None) -> None:
             self._work = None
@@ -267,11 +267,11 @@ class StudyRun(QObject):
             work.deleteLater()
             self._on_stopped()
 
-        work.progressed.connect(tell)
+        work.progressed.connect(report)
         work.ended.connect(on_ended)
         work.stopped.connect(on_stopped)
         self._work = work
-        tell(None)
+        report(None)
         if self._work is work:
             work.start()
 
@@ -284,7 +284,7 @@ class StudyRun(QObject):
         # given.
         settings = dataclasses.replace(self._settings, context_tokens=judge_prompt.CONTEXT_TOKENS)
         job = PromptJob(study.judge, settings, asked.prompts, self._folder / studies.JUDGED)
-        work, questions = PromptsTask(job, self._engine, self), self._set()
+        work, questions = PromptsTask(job, self._engine, self), self._question_set()
 
         def conclude() -> None:
             replies = work.replies
@@ -297,7 +297,7 @@ class StudyRun(QObject):
 
         `judged` runs in the background too, because it reads all the replies.
         """
-        study, folder, questions = self._plan()[0], self._folder, self._set()
+        study, folder, questions = self._plan()[0], self._folder, self._question_set()
         total = study_steps.total_steps(study) + (study.judge is not None)
         self.progressed.emit(StudyProgress("conclude", study.name, total, total))
         background.run(lambda: scoring.score_study(study, folder, questions, judged()), self._finish, self._fail)
@@ -310,9 +310,9 @@ class StudyRun(QObject):
 
     def _plan(self) -> tuple[Study, Path, int]:
         assert self._study is not None
-        return self._study, self._folder, len(self._set().questions)
+        return self._study, self._folder, len(self._question_set().questions)
 
-    def _set(self) -> QuestionSet:
+    def _question_set(self) -> QuestionSet:
         assert self._questions is not None
         return self._questions
 

@@ -201,7 +201,7 @@ class AnswersTask(StudyTask):
         self._error: AppError | None = None
         self._is_stopped = False
         self._queue = AnswerQueue(engine, child_commands.template(), self._request_of, self, embedding)
-        self._queue.asked.connect(lambda _line: self._tell())
+        self._queue.asked.connect(lambda _line: self._report_progress())
         self._queue.answered.connect(self._on_answered)
         self._queue.refused.connect(self._on_refused)
         self._queue.ended.connect(self._on_ended)
@@ -265,7 +265,7 @@ class AnswersTask(StudyTask):
             self._error = error
             self._queue.stop()
 
-    def _tell(self) -> None:
+    def _report_progress(self) -> None:
         total = len(self._questions.questions)
         self.progressed.emit(PromptRunProgress(total - len(self._queue.pending), total, self._queue.left_s))
 

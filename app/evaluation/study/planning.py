@@ -100,10 +100,10 @@ def plan_study(
     return Study(**(fields | others))
 
 
-def repeats_itself(asked: Study) -> bool:
+def repeats_itself(study: Study) -> bool:
     """Return whether some system would give the same answer with every seed, which would look like certainty."""
-    cards = (catalogue.load().card(one.model.card_id) for one in asked.contenders)
-    return len(asked.seeds) > 1 and any(presets.in_force(card, asked.choices).temperature == 0 for card in cards)
+    cards = (catalogue.load().card(one.model.card_id) for one in study.contenders)
+    return len(study.seeds) > 1 and any(presets.in_force(card, study.choices).temperature == 0 for card in cards)
 
 
 def require_right_answers(questions: QuestionSet) -> None:
@@ -135,12 +135,12 @@ def has_likelihoods(questions: QuestionSet) -> bool:
     return any(one.reference for one in questions.questions)
 
 
-def require_room(asked: Study, data: Path) -> int:
+def require_room(study: Study, data: Path) -> int:
     """Check the space for the files to make; return its upper limit in bytes. `data`: the data folder.
 
     Raises AppError("drive_space").
     """
-    most = study_steps.peak_bytes(asked)
+    most = study_steps.peak_bytes(study)
     if most:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         require_space(data, most)
@@ -148,7 +148,7 @@ def require_room(asked: Study, data: Path) -> int:
 
 
 PAPER_FORMS = "F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M"
-_WHOLE = ("F16", "BF16", "F32")  # formats from which the others are made
+UNQUANTIZED = ("F16", "BF16", "F32")  # formats from which the others are made
 BASE, TUNED = "base", "tuned"  # names of families
 
 
@@ -193,16 +193,16 @@ def plan_quantizations(
     AppError("file_unreadable").
     """
     folder = study / MODELS
-    forms = [QUANTIZATIONS["F16"], *(form for form in forms if form.name not in _WHOLE)]
+    forms = [QUANTIZATIONS["F16"], *(form for form in forms if form.name not in UNQUANTIZED)]
     made: dict[str, MadeModel] = {}
-    whole = _whole(source, folder, cache, made)
-    contenders = _family(source, forms, source.model, None, whole, folder, made)
+    f16_file = _f16_source(source, folder, cache, made)
+    contenders = _family(source, forms, source.model, None, f16_file, folder, made)
     if tuned is not None:
         model, tuning = tuned
         merged = folder / "tuned-F16.gguf"
         size = _size(source, QUANTIZATIONS["F16"])
         made[str(merged)] = MadeModel(
-            str(merged), "F16", whole, tuning.path, size_bytes=size, strength=tuning.strength,
+            str(merged), "F16", f16_file, tuning.path, size_bytes=size, strength=tuning.strength,
             adapter_sha256=compared_systems.adapter_sha256(tuning.path),
         )  # fmt: skip
         contenders += _family(source, forms, model, tuning, str(merged), folder, made)
@@ -211,10 +211,10 @@ def plan_quantizations(
     return QuantizationPlan(compared_systems.numbered(contenders), tuple(made.values()))
 
 
-def _whole(source: QuantizationSource, folder: Path, cache: Path, made: dict[str, MadeModel]) -> str:
+def _f16_source(source: QuantizationSource, folder: Path, cache: Path, made: dict[str, MadeModel]) -> str:
     """Return the F16 file from which all others are made, and plan to make it if necessary."""
     model = source.model
-    if source.folder is None and model.quantization.upper() in _WHOLE:
+    if source.folder is None and model.quantization.upper() in UNQUANTIZED:
         return model.path
     unpacked = source.folder
     if unpacked is None:
@@ -224,9 +224,9 @@ def _whole(source: QuantizationSource, folder: Path, cache: Path, made: dict[str
             str(unpacked), "folder", model.path, is_shared=True, size_bytes=_size(source, QUANTIZATIONS["F16"]),
             source_form=model.quantization, source_sha256=sha256,
         )  # fmt: skip
-    whole = folder / "base-F16.gguf"
-    made[str(whole)] = MadeModel(str(whole), "F16", str(unpacked), size_bytes=_size(source, QUANTIZATIONS["F16"]))
-    return str(whole)
+    f16_file = folder / "base-F16.gguf"
+    made[str(f16_file)] = MadeModel(str(f16_file), "F16", str(unpacked), size_bytes=_size(source, QUANTIZATIONS["F16"]))
+    return str(f16_file)
 
 
 def _family(
@@ -234,18 +234,18 @@ def _family(
     forms: Sequence[Quantization],
     model: LocalModel,
     tuning: Tuning | None,
-    whole: str,
+    f16_file: str,
     folder: Path,
     made: dict[str, MadeModel],
 ) -> list[ComparedSystem]:
     found = []
     family = TUNED if tuning else BASE
     for form in forms:
-        path, name = whole, form.name
+        path, name = f16_file, form.name
         if form is not forms[0]:
             path = str(folder / f"{family}-{name}.gguf")
-            made[path] = MadeModel(path, name, whole, size_bytes=_size(source, form))
-        elif whole == source.model.path:
+            made[path] = MadeModel(path, name, f16_file, size_bytes=_size(source, form))
+        elif f16_file == source.model.path:
             name = source.model.quantization  # BF16 and F32 are used as they are
         if tuning is None and source.folder is None and name == source.model.quantization:
             path = source.model.path  # the existing file, because quantizing it again would give another one

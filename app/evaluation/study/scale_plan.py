@@ -73,7 +73,7 @@ def plan_trainings(
     folder: Path,
     material: SubsetFiles,
     draft: Callable[[SpecFields], RunSpec],
-    look: Callable[[RunSpec], RunPlan],
+    plan_run: Callable[[RunSpec], RunPlan],
     seeds: Sequence[int],
     *,
     has_control: bool,
@@ -94,7 +94,7 @@ def plan_trainings(
         files = _write(folder / DATA, material)
         count = material.subsets[-1].rows
         asked = draft(_files(files, count))
-        largest = look(asked)
+        largest = plan_run(asked)
         if largest.problem is not None:
             raise largest.problem
         jobs = list(_specs(folder, asked, largest, material, seeds, has_control=has_control))
@@ -260,7 +260,7 @@ def read_about(folder: Path) -> dict[str, Any]:
 class ScaleStudy:
     """A request for a scale study. `questions`: what the systems are asked; None: only the hold-out judges.
 
-    The `asking.name` "" stands for the name of the data. Every question is answered once, greedily.
+    The `asking.name` "" means the name of the data. Every question is answered once, greedily.
     """
 
     asking: AnswerParameters

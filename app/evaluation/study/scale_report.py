@@ -290,10 +290,10 @@ def _settings(study: Study) -> str:
     run = run_folders.read(Path(study.trainings[0].folder))
     decided = run_folders.effective_spec(run)
     values = {name: getattr(decided, name) for name in _SETTINGS if getattr(decided, name, None) is not None}
-    told = phrase("common.setting_between").join(
+    texts = phrase("common.setting_between").join(
         training_errors.setting_text(name, value) for name, value in values.items()
     )
-    return phrase("evaluation.scale_settings", settings=told)
+    return phrase("evaluation.scale_settings", settings=texts)
 
 
 # ------------------------------------------------------------------------- tables

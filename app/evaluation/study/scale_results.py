@@ -177,22 +177,22 @@ def measure(study: Study) -> ScaleResults:
     trainings = study.trainings
     if not all(map(study_steps.is_trained, trainings)):
         raise AppError("evaluation_not_finished", id=study.id)
-    kept = [run_folders.read_holdout(Path(training.folder)) for training in trainings]
-    if len({one.digest for one in kept}) > 1:
+    holdouts = [run_folders.read_holdout(Path(training.folder)) for training in trainings]
+    if len({one.digest for one in holdouts}) > 1:
         raise AppError("evaluation_damaged", id=study.id, reason=phrase("evaluation.scale_other_holdouts"))
-    first = kept[0]
-    judged = HoldoutLosses(
+    first = holdouts[0]
+    losses = HoldoutLosses(
         tuple(example.base_nll for example in first.examples),
         tuple(len(example.trained) for example in first.examples),
         _groups(Path(trainings[0].folder), [example.line for example in first.examples]),
     )
     found = [
         MeasuredRun(training, tuple(example.adapter_nll for example in one.examples), _course(training))
-        for training, one in zip(trainings, kept, strict=True)
+        for training, one in zip(trainings, holdouts, strict=True)
     ]
-    if not all(map(math.isfinite, (*judged.base, *(nll for run in found for nll in run.nll)))):
+    if not all(map(math.isfinite, (*losses.base, *(nll for run in found for nll in run.nll)))):
         raise AppError("evaluation_damaged", id=study.id, reason=phrase("evaluation.scale_loss_missing"))
-    return of_runs(judged, found)
+    return of_runs(losses, found)
 
 
 def holdout_nats(training: Training) -> float:
@@ -203,44 +203,44 @@ def holdout_nats(training: Training) -> float:
     return sum(example.adapter_nll for example in run_folders.read_holdout(Path(training.folder)).examples)
 
 
-def of_runs(judged: HoldoutLosses, found: Sequence[MeasuredRun]) -> ScaleResults:
+def of_runs(losses: HoldoutLosses, found: Sequence[MeasuredRun]) -> ScaleResults:
     """Combine runs of at least two sizes."""
     main = [run for run in found if not run.training.is_control]
     by_rows = {rows: [run for run in main if run.training.rows == rows] for rows in _rows(main)}
     sizes, previous = list[MeasuredSize](), list[MeasuredRun]()
     for rows, own in by_rows.items():
         own.sort(key=lambda run: run.training.seed)
-        means = [judged.nll([run]) for run in own]
+        means = [losses.nll([run]) for run in own]
         sizes.append(
             MeasuredSize(
                 rows,
                 tuple(own),
-                judged.nll(own),
+                losses.nll(own),
                 statistics.stdev(means) if len(means) > 1 else None,
-                judged.from_base(own),
-                judged.change(previous, own) if previous else None,
+                losses.from_base(own),
+                losses.change(previous, own) if previous else None,
             )
         )
         previous = own
     largest = sizes[-1]
     half = max((rows for rows in by_rows if 2 * rows <= largest.rows), default=sizes[0].rows)
     return ScaleResults(
-        judged.tokens,
-        judged.groups,
-        sum(judged.base) / sum(judged.tokens),
+        losses.tokens,
+        losses.groups,
+        sum(losses.base) / sum(losses.tokens),
         tuple(sizes),
-        tuple(_controls(judged, found, by_rows)),
-        judged.change(by_rows[half], largest.runs),
+        tuple(_controls(losses, found, by_rows)),
+        losses.change(by_rows[half], largest.runs),
         half,
     )
 
 
-def training_curve_of(told: RunHistory) -> TrainingCurve:
-    validation = tuple((one.step, one.loss) for one in told.evaluations)
-    training = _means(told, [step for step, _ in validation if step > 0])
+def training_curve_of(history: RunHistory) -> TrainingCurve:
+    validation = tuple((one.step, one.loss) for one in history.evaluations)
+    training = _means(history, [step for step, _ in validation if step > 0])
     best = min(validation, key=lambda one: one[1], default=(0, math.nan))
-    last = told.steps[-1].step if told.steps else 0
-    end = told.finished
+    last = history.steps[-1].step if history.steps else 0
+    end = history.finished
     by_step = dict(training)
     return TrainingCurve(
         steps=end.step if end else last,
@@ -266,7 +266,7 @@ def _rows(found: Iterable[MeasuredRun]) -> list[int]:
 
 
 def _controls(
-    judged: HoldoutLosses, found: Sequence[MeasuredRun], by_rows: dict[int, list[MeasuredRun]]
+    losses: HoldoutLosses, found: Sequence[MeasuredRun], by_rows: dict[int, list[MeasuredRun]]
 ) -> Iterable[FixedStepsControl]:
     """Return the controls for whose seed both their size and the largest have a run."""
     largest = max(by_rows)
@@ -278,10 +278,10 @@ def _controls(
         if small and large:
             yield FixedStepsControl(
                 run,
-                judged.nll([run]),
-                judged.change(small, large),
-                judged.change(small, [run]),
-                judged.change([run], large),
+                losses.nll([run]),
+                losses.change(small, large),
+                losses.change(small, [run]),
+                losses.change([run], large),
             )
 
 
@@ -295,11 +295,11 @@ def _course(training: Training) -> TrainingCurve:
     return training_curve_of(run_journal.read_history(Path(training.folder)))
 
 
-def _means(told: RunHistory, ends: Sequence[int]) -> tuple[tuple[int, float], ...]:
+def _means(history: RunHistory, ends: Sequence[int]) -> tuple[tuple[int, float], ...]:
     """Return for each of these steps the mean training loss since the step before."""
     found, begin = [], 0
     for end in ends:
-        losses = [step.loss for step in told.steps if begin < step.step <= end]
+        losses = [step.loss for step in history.steps if begin < step.step <= end]
         if losses:
             found.append((end, statistics.fmean(losses)))
         begin = end

@@ -140,8 +140,8 @@ def create(folder: Path, study: Study, questions: QuestionSet) -> None:
         for name in (ANSWERS, LIKELIHOODS, MODELS):
             (folder / name).mkdir(mode=0o700)
         write_atomically(folder / QUESTIONS, question_files.to_lines(questions.questions))
-        told = {"version": VERSION, **json.loads(json_lines.encode_line(study))}
-        raw = json.dumps(told, ensure_ascii=False, indent=1).encode("utf-8", "replace")
+        data = {"version": VERSION, **json.loads(json_lines.encode_line(study))}
+        raw = json.dumps(data, ensure_ascii=False, indent=1).encode("utf-8", "replace")
         authenticity.write_registered(folder / STUDY, raw)
     except OSError as error:
         raise drive_error(error, folder, "evaluation_unwritable") from error

@@ -62,7 +62,7 @@ class StartStudyAction(QObject):
         self.model = model
         self._page = page
         self._question_set = ""
-        self._is_looking = False
+        self._is_reading = False
         self._making: LongTask | None = None
         self.dialog: StudyDialog | None = None  # while it is open
 
@@ -75,9 +75,9 @@ class StartStudyAction(QObject):
             self.dialog.activateWindow()  # only one study is made at a time
         else:
             self._question_set = question_set
-            if not self._is_looking:
-                self._is_looking = True
-                background.run(self.model.look, self._open, self._on_not_looked)
+            if not self._is_reading:
+                self._is_reading = True
+                background.run(self.model.look, self._open, self._on_unreadable)
 
     def start(self, folder: Path) -> None:
         """Start or resume a study."""
@@ -91,7 +91,7 @@ class StartStudyAction(QObject):
     def _open(self, found: tuple[list[StoredQuestionSet], bool]) -> None:
         from app.evaluation.ui.start.study_dialog import StudyDialog
 
-        self._is_looking = False
+        self._is_reading = False
         offer = self.model.offer(*found)
         dialog = self.dialog = StudyDialog(self._theme, self.model, offer, self._page.window(), self._question_set)
         dialog.wish_made.connect(self._make)
@@ -100,8 +100,8 @@ class StartStudyAction(QObject):
         dialog.open()
         self.asked.emit()
 
-    def _on_not_looked(self, error: AppError) -> None:
-        self._is_looking = False
+    def _on_unreadable(self, error: AppError) -> None:
+        self._is_reading = False
         self.failed.emit(error)
 
     def _on_closed(self) -> None:
@@ -207,9 +207,11 @@ class EvaluationActions(QObject):
                 break
             removed.append(one)
         if removed:
-            several = phrase("evaluation.n_items_were_deleted", n=len(removed))
-            told = phrase("common.name_was_deleted", name=_name(removed[0]))
-            self.undo_offered.emit(told if len(removed) == 1 else several, functools.partial(self._restore, removed))
+            several_deleted = phrase("evaluation.n_items_were_deleted", n=len(removed))
+            one_deleted = phrase("common.name_was_deleted", name=_name(removed[0]))
+            self.undo_offered.emit(
+                one_deleted if len(removed) == 1 else several_deleted, functools.partial(self._restore, removed)
+            )
         self.changed.emit()
         if failure is not None:
             self.failed.emit(failure)
@@ -295,8 +297,8 @@ class UseCandidateAction(QObject):
         self._session.use_model(model.id)
         self._navigation.page_requested.emit("ask")
         if before and before != model.id:
-            said = phrase("evaluation.switched_to_name", name=model.name)
-            self.undo_offered.emit(said, lambda: self._session.use_model(before))
+            done_text = phrase("evaluation.switched_to_name", name=model.name)
+            self.undo_offered.emit(done_text, lambda: self._session.use_model(before))
 
     def _scope(self, system: System) -> tuple[CollectionRef, ...]:
         """Raises AppError("system_no_collection")."""

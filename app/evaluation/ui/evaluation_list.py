@@ -68,7 +68,7 @@ class EvaluationList(QAbstractListModel):
         ]
         if [row.place for row in found] == [row.place for row in self._rows]:
             self._rows = found
-            self._tell_changed()
+            self._emit_changed()
         else:
             self.beginResetModel()
             self._rows = found
@@ -78,7 +78,7 @@ class EvaluationList(QAbstractListModel):
         """Show the progress of running studies."""
         if live != self._live:
             self._live = live
-            self._tell_changed()
+            self._emit_changed()
 
     def index_of(self, key: Key) -> QModelIndex:
         place = next((place for place, row in enumerate(self._rows) if row.place == key), -1)
@@ -100,11 +100,11 @@ class EvaluationList(QAbstractListModel):
             case Qt.ItemDataRole.ToolTipRole if shown is not None:
                 return plain_tooltip(join_facts(_name(shown), _about(shown)))
             case Qt.ItemDataRole.AccessibleTextRole if shown is not None:
-                return join_facts(_name(shown), self._said(shown))
+                return join_facts(_name(shown), self._description(shown))
             case _ if role == EntryRole:
                 return shown
             case _ if role == DescriptionRole and shown is not None:
-                return self._said(shown)
+                return self._description(shown)
             case _ if (
                 role == SignRole
                 and isinstance(shown, StoredQuestionSet)
@@ -115,12 +115,12 @@ class EvaluationList(QAbstractListModel):
                 return study_texts.study_icon(shown, is_live=shown.id in self._live)
         return None
 
-    def _said(self, shown: ListedEntry) -> str:
+    def _description(self, shown: ListedEntry) -> str:
         if isinstance(shown, StoredQuestionSet):
             return study_texts.set_summary(shown)
         return study_texts.study_summary(shown, self._live.get(shown.id, ""))
 
-    def _tell_changed(self) -> None:
+    def _emit_changed(self) -> None:
         self.dataChanged.emit(self.index(0), self.index(len(self._rows) - 1))
 
 

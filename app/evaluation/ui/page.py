@@ -416,10 +416,10 @@ class EvaluationPage(Page):
 
     # ------------------------------------------------------------------- studies
 
-    def _on_progressed(self, told: StudyProgress) -> None:
+    def _on_progressed(self, progress: StudyProgress) -> None:
         folder = self._evaluations.folder
         if folder is not None:
-            self.entries.say({folder.name: study_texts.progress_summary(told)})
+            self.entries.say({folder.name: study_texts.progress_summary(progress)})
 
     def _on_ended(self, folder: Path, error: AppError | None) -> None:
         self.entries.say({})

@@ -57,7 +57,7 @@ def study_icon(entry: StudyEntry, *, is_live: bool) -> tuple[str, str]:
     return ("pause", "text2") if entry.state == "waiting" else ("", "")
 
 
-def progress_summary(told: StudyProgress) -> str:
+def progress_summary(progress: StudyProgress) -> str:
     """Return the progress of a study, short enough for the list."""
     doing = {
         "make": phrase("evaluation.making_a_model"),
@@ -66,8 +66,8 @@ def progress_summary(told: StudyProgress) -> str:
         "answers": phrase("evaluation.answering"),
         "judge": phrase("evaluation.judging"),
         "conclude": phrase("evaluation.summing_up"),
-    }[told.kind]
-    return join_facts(amount_text(told.number, told.steps), doing)
+    }[progress.kind]
+    return join_facts(amount_text(progress.number, progress.steps), doing)
 
 
 # Errors of a study's training: it either resumes from its last checkpoint or must be done again.
@@ -165,17 +165,17 @@ def with_study_name(error: AppError, entries: Sequence[StudyEntry]) -> AppError:
 
 def failure_message(error: AppError) -> ErrorMessage:
     """Return the message with the next step as in the window, where it is a button and not a command."""
-    told = wording.describe_error(error)
+    message = wording.describe_error(error)
     if error.code == "evaluation_unanswered":
         return ErrorMessage(
-            told.message,
+            message.message,
             phrase("evaluation.free_some_memory_and_press"),
         )
     if error.code == "evaluation_damaged" or error.code in _RUNS_LOST:
-        return ErrorMessage(told.message, phrase("evaluation.do_the_evaluation_again"))
+        return ErrorMessage(message.message, phrase("evaluation.do_the_evaluation_again"))
     if error.code in _RUNS_TO_GO_ON:
-        return ErrorMessage(told.message, join_sentences(_before(error.code), _going_on(error)))
-    return told
+        return ErrorMessage(message.message, join_sentences(_before(error.code), _going_on(error)))
+    return message
 
 
 def _before(code: str) -> str:
@@ -232,9 +232,9 @@ def _stopping(evaluations: Evaluations) -> str:
 
 def _waiting(standing: StudyStatus) -> str:
     if standing.answered:
-        told = phrase("evaluation.a_of_n_answers_are")
-        return told.format(a=f"{standing.answered:,}", n=f"{standing.answers:,}")
+        form = phrase("evaluation.a_of_n_answers_are")
+        return form.format(a=f"{standing.answered:,}", n=f"{standing.answers:,}")
     if standing.done:
-        told = phrase("evaluation.a_of_n_steps_are")
-        return told.format(a=f"{standing.done:,}", n=f"{standing.steps:,}")
+        form = phrase("evaluation.a_of_n_steps_are")
+        return form.format(a=f"{standing.done:,}", n=f"{standing.steps:,}")
     return phrase("evaluation.there_is_no_answer_yet")

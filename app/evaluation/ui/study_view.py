@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from app.evaluation.services.study_run import StudyProgress  # numpy, which most starts never need
 
 MARGIN_PX = 24
-LOOK_EVERY_MS = 2000  # how often the folder of a running study is read
+READ_EVERY_MS = 2000  # how often the folder of a running study is read
 TICK_MS = 1000
 DONE, NOW, LATER = "done", "now", "later"
 
@@ -90,12 +90,14 @@ class SystemRow(QWidget):
 
     def show_state(self, state: str, answered: int, questions: int) -> None:
         self._mark.show_icon(*_MARKS[state])
-        told = {
+        texts = {
             DONE: phrase("common.done"),
             NOW: phrase("evaluation.measuring"),
             LATER: phrase("evaluation.not_finished") if answered else phrase("common.waiting"),
         }
-        self.state.setText(join_facts(study_texts.answered_text(answered, questions) if questions else "", told[state]))
+        self.state.setText(
+            join_facts(study_texts.answered_text(answered, questions) if questions else "", texts[state])
+        )
         self.name.setAccessibleName(join_facts(self.name.text(), self.state.text()))
 
 
@@ -116,11 +118,11 @@ class StudyView(QWidget):
         self._entry: StudyEntry | None = None
         self._standing: StudyStatus | None = None
         self._errors: dict[Path, AppError] = {}  # of studies that failed since the program started
-        self._told = ("", "", 0)  # kind, name and number of the shown step
+        self._shown_step = ("", "", 0)  # kind, name and number of the shown step
         self._answered = 0  # of all systems together, as last shown
         self._facts: tuple[tuple[str, str], ...] = ()
-        self._is_looking = False
-        self._look_timer = QTimer(self, interval=LOOK_EVERY_MS)
+        self._is_reading = False
+        self._read_timer = QTimer(self, interval=READ_EVERY_MS)
         self._tick = QTimer(self, interval=TICK_MS)
         self._build()
         self._connect()
@@ -137,22 +139,22 @@ class StudyView(QWidget):
     def show_study(self, entry: StudyEntry) -> None:
         """Show a study whose file can be read."""
         if entry.folder != self.folder:
-            self._standing, self._told, self._answered = None, ("", "", 0), 0
+            self._standing, self._shown_step, self._answered = None, ("", "", 0), 0
             self.progress.finish()
             self.warnings.hide()
         self._entry = entry
         self._show()
-        self._look()
-        self._look_at_memory()
+        self._read_folder()
+        self._check_memory()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._look_timer.start()
+        self._read_timer.start()
         self._tick.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
-        self._look_timer.stop()
+        self._read_timer.stop()
         self._tick.stop()
 
     # ------------------------------------------------------------------ building
@@ -196,11 +198,11 @@ class StudyView(QWidget):
         outer.addWidget(make_scrollable(content))
 
     def _connect(self) -> None:
-        told = self._evaluations
-        told.started.connect(self._on_started)
-        told.progressed.connect(self._on_progressed)
-        told.ended.connect(self._on_ended)
-        self._look_timer.timeout.connect(self._look_if_going)
+        evaluations = self._evaluations
+        evaluations.started.connect(self._on_started)
+        evaluations.progressed.connect(self._on_progressed)
+        evaluations.ended.connect(self._on_ended)
+        self._read_timer.timeout.connect(self._read_if_running)
         self._tick.timeout.connect(self._on_tick)
         self.pause_button.clicked.connect(self._on_pause)
         self.go_on_button.clicked.connect(self._on_go_on)
@@ -249,19 +251,19 @@ class StudyView(QWidget):
     def _show_step(self) -> None:
         evaluations = self._evaluations
         progress = evaluations.progress if self.is_ours else None
-        self.step.setText(self._step_words(progress))
+        self.step.setText(self._step_text(progress))
         self.step.setVisible(bool(self.step.text()))
         if progress is None:
-            self._told = ("", "", 0)
+            self._shown_step = ("", "", 0)
             self.progress.finish()
             return
-        told = (progress.kind, progress.name, progress.number)
-        if told != self._told:
-            is_next_system = progress.kind == "answers" == self._told[0]
-            self._told = told
+        step = (progress.kind, progress.name, progress.number)
+        if step != self._shown_step:
+            is_next_system = progress.kind == "answers" == self._shown_step[0]
+            self._shown_step = step
             if not is_next_system:  # all answers share one bar, and one remaining time
                 self.progress.start(study_texts.progress_unit(progress.kind))
-            self._look()
+            self._read_folder()
         if progress.kind == "answers":
             systems = self._systems_now(progress)
             self._answered = max(self._answered, sum(one.answered for one in systems))
@@ -269,7 +271,7 @@ class StudyView(QWidget):
         elif progress.part is not None:
             self.progress.set_progress(progress.part.done, progress.part.total, is_bytes=progress.kind == "make")
 
-    def _step_words(self, progress: "StudyProgress | None") -> str:
+    def _step_text(self, progress: "StudyProgress | None") -> str:
         if progress is not None:
             assert self._entry is not None
             assert self._entry.study is not None
@@ -303,8 +305,8 @@ class StudyView(QWidget):
         if error is None or self.is_ours:
             self.banner.hide()
             return
-        told = study_texts.failure_message(study_texts.with_study_name(error, [entry]))
-        self.banner.show_message("danger", told.message, told.next)
+        message = study_texts.failure_message(study_texts.with_study_name(error, [entry]))
+        self.banner.show_message("danger", message.message, message.next)
 
     def _show_systems(self) -> None:
         progress = self._evaluations.progress if self.is_ours else None
@@ -322,22 +324,22 @@ class StudyView(QWidget):
 
     # ------------------------------------------------------------------- looking
 
-    def _look(self) -> None:
+    def _read_folder(self) -> None:
         entry = self._entry
-        if entry is None or entry.study is None or self._is_looking:
+        if entry is None or entry.study is None or self._is_reading:
             return
-        self._is_looking = True
+        self._is_reading = True
         study, folder = entry.study, entry.folder
-        background.run(lambda: _read_status(study, folder), self._on_looked, self._on_unreadable)
+        background.run(lambda: _read_status(study, folder), self._on_status_read, self._on_unreadable)
 
-    def _look_if_going(self) -> None:
+    def _read_if_running(self) -> None:
         if self.is_ours or (self._entry is not None and self._entry.state == "running"):
-            self._look()
+            self._read_folder()
 
-    def _on_looked(self, found: _FolderStatus) -> None:
-        self._is_looking = False
+    def _on_status_read(self, found: _FolderStatus) -> None:
+        self._is_reading = False
         if found.folder != self.folder:
-            self._look()
+            self._read_folder()
             return
         if isinstance(found.found, AppError):
             self.failed.emit(found.found)
@@ -356,10 +358,10 @@ class StudyView(QWidget):
                 self.ended_elsewhere.emit()
 
     def _on_unreadable(self, error: AppError) -> None:
-        self._is_looking = False
+        self._is_reading = False
         self.failed.emit(error)
 
-    def _look_at_memory(self) -> None:
+    def _check_memory(self) -> None:
         """Check which models need more memory than there is; the window's model will be unloaded by then."""
         entry = self._entry
         if entry is None or entry.study is None:
@@ -380,7 +382,7 @@ class StudyView(QWidget):
         self._errors.pop(folder, None)
         self._show()
         if self.is_ours:
-            self._look_at_memory()
+            self._check_memory()
 
     def _on_progressed(self, _progress: object) -> None:
         if self.is_ours:
@@ -393,7 +395,7 @@ class StudyView(QWidget):
             state = "finished" if self._evaluations.outcome == "finished" else "waiting"
             self._entry = dataclasses.replace(self._entry, state=state)
         self._show()
-        self._look()
+        self._read_folder()
 
     def _on_pause(self) -> None:
         self._evaluations.stop()

@@ -574,14 +574,14 @@ def test_several_results_stand_in_one_table(scene: Scene) -> None:
     scene.until(lambda: page._header.title.text() == "2 件の結果")
     view = page.contents._result_view()
     scene.until(lambda: view.shown is not None)
-    names = [one.system.name for one in view._told[1].systems]  # type: ignore[index]
+    names = [one.system.name for one in view._result[1].systems]  # type: ignore[index]
     assert len(names) == len(set(names)) == 4
-    folder, together, _ = view._told  # type: ignore[misc]
+    folder, together, _ = view._result  # type: ignore[misc]
     assert not _is_alone(together, folder)  # votes of the first are exported with that one only
     here = page.list.visualRect(page.list.currentIndex()).center()
     QTest.mouseClick(page.list.viewport(), Qt.MouseButton.LeftButton, pos=here)
     scene.until(lambda: page._header.title.text() == "二つ目　窓口")
-    assert _is_alone(view._told[1], view._told[0])  # type: ignore[index]
+    assert _is_alone(view._result[1], view._result[0])  # type: ignore[index]
 
 
 def test_a_narrow_page_shows_the_list_alone_and_leads_back_to_it(scene: Scene) -> None:

@@ -78,12 +78,12 @@ class BlindStartPanel(QWidget):
         count = len(comparison.pairing.pairs) if comparison else 0
         done = len(comparison.votes) if comparison else 0
         is_revealed = comparison is not None and comparison.is_revealed
-        told = ""
+        facts = ""
         if comparison is not None:
             standing = blind_texts.status(done, count, is_revealed=is_revealed)
-            told = "\n".join(filter(None, (blind_texts.questions(comparison.pairing), standing)))
-        self.facts.setText(told)
-        self.facts.setVisible(bool(told))
+            facts = "\n".join(filter(None, (blind_texts.questions(comparison.pairing), standing)))
+        self.facts.setText(facts)
+        self.facts.setVisible(bool(facts))
         self.reason.setText(self._reason(comparison, count))
         self.reason.setVisible(bool(self.reason.text()))
         self.begin_button.setEnabled(count > 0)

@@ -23,18 +23,18 @@ def questions(pairing: BlindPairing) -> str:
     count, equal = f"{len(pairing.pairs):,}", f"{pairing.equal:,}"
     if not pairing.equal:
         return phrase("evaluation.questions_to_compare_n", n=count)
-    told = phrase("evaluation.questions_to_compare_n_left")
-    return told.format(n=count, equal=equal)
+    text = phrase("evaluation.questions_to_compare_n_left")
+    return text.format(n=count, equal=equal)
 
 
 def status(done: int, count: int, *, is_revealed: bool) -> str:
     """Return the progress; "" before the first vote."""
     if not done:
         return ""
-    told = phrase("evaluation.decided_a_of_b")
+    text = phrase("evaluation.decided_a_of_b")
     if is_revealed and done < count:
-        told = phrase("evaluation.decided_a_of_b_the")
-    return told.format(a=f"{done:,}", b=f"{count:,}")
+        text = phrase("evaluation.decided_a_of_b_the")
+    return text.format(a=f"{done:,}", b=f"{count:,}")
 
 
 def name(text: str) -> str:
@@ -49,8 +49,8 @@ def verdict(found: BlindOutcome) -> str:
     names = {"first": name(found.first.name), "second": name(found.second.name)}
     match found.verdict:
         case "few":
-            told = phrase("evaluation.one_of_both_was_chosen")
-            return told.format(n=f"{found.decided:,}", least=LEAST_DECIDED)
+            text = phrase("evaluation.one_of_both_was_chosen")
+            return text.format(n=f"{found.decided:,}", least=LEAST_DECIDED)
         case "unclear":
             return phrase("evaluation.neither_is_clearly_better_the")
         case _:
@@ -65,14 +65,14 @@ def difference(found: BlindOutcome) -> str:
     if found.difference is None or found.verdict == "few" or is_surer:
         return ""
     mean, low, high = (_signed(value) for value in (found.difference.mean, found.difference.low, found.difference.high))
-    told = phrase("evaluation.difference_of_preference_d_95")
+    text = phrase("evaluation.difference_of_preference_d_95")
     names = {"first": name(found.first.name), "second": name(found.second.name)}
-    return told.format(d=mean, lo=low, hi=high, **names)
+    return text.format(d=mean, lo=low, hi=high, **names)
 
 
 def when_open(count: int) -> str:
-    told = phrase("evaluation.n_of_them_were_chosen")
-    return told.format(n=f"{count:,}")
+    text = phrase("evaluation.n_of_them_were_chosen")
+    return text.format(n=f"{count:,}")
 
 
 def left(count: int) -> str:
@@ -86,17 +86,17 @@ def agreement(found: JudgeAgreement) -> str:
     if not found.has_judge:
         return phrase("evaluation.there_is_no_judge_so")
     if found.most < LEAST_ANSWERS:
-        told = phrase("evaluation.there_is_no_agreement_only")
-        return told.format(n=f"{found.most:,}")
+        text = phrase("evaluation.there_is_no_agreement_only")
+        return text.format(n=f"{found.most:,}")
     if found.wanting:
-        told = phrase("evaluation.agreement_with_the_judge_appears")
-        return told.format(n=found.wanting)
+        text = phrase("evaluation.agreement_with_the_judge_appears")
+        return text.format(n=found.wanting)
     facts = {"n": f"{found.n:,}", "same": f"{found.same:,}"}
     if found.kappa is None:
-        told = phrase("evaluation.you_and_the_judge_chose")
-        return told.format(**facts)
-    told = phrase("evaluation.agreement_with_the_judge_is")
-    return told.format(k=_plain(found.kappa), **facts)
+        text = phrase("evaluation.you_and_the_judge_chose")
+        return text.format(**facts)
+    text = phrase("evaluation.agreement_with_the_judge_is")
+    return text.format(k=_plain(found.kappa), **facts)
 
 
 def _signed(value: float) -> str:

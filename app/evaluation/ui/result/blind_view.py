@@ -56,14 +56,14 @@ class BlindResultPanel(QWidget):
     def show_outcome(self, found: BlindOutcome, comparison: BlindComparison) -> None:
         """Show the result. `found`: of the comparison."""
         left = len(comparison.pairing.pairs) - found.n
-        told = (
+        texts = (
             (self.verdict, blind_texts.verdict(found)),
             (self.difference, blind_texts.difference(found)),
             (self.agreement, blind_texts.agreement(found.agreement)),
             (self.when_open, blind_texts.when_open(found.when_open) if found.when_open else ""),
             (self.left, blind_texts.left(left)),
         )
-        for label, text in told:
+        for label, text in texts:
             label.setText(text)
             label.setVisible(bool(text))
         self.go_on_button.setVisible(left > 0)
@@ -131,7 +131,7 @@ class BlindView(QWidget):
         self._comparison: BlindComparison | None = None
         self._asked = 0  # number of the last reading
         self._is_busy = False  # a file is being read or written
-        self._reckoned: tuple[Voted, ...] | None = None  # the votes whose result is being computed
+        self._computed_votes: tuple[Voted, ...] | None = None  # the votes whose result is being computed
         self.banner = Banner(theme)
         self.nothing = Label(tone="text2", wraps=True)
         self.start = BlindStartPanel(theme)
@@ -207,7 +207,7 @@ class BlindView(QWidget):
     def show_result(self) -> None:
         """Show the result, which reveals the names."""
         if self._comparison is not None and self._comparison.votes:
-            self._write(self._comparison.reveal, self._reckon)
+            self._write(self._comparison.reveal, self._compute_result)
 
     # ----------------------------------------------------------------- building
 
@@ -253,7 +253,7 @@ class BlindView(QWidget):
         focused = QApplication.focusWidget()
         return focused is not None and self.isAncestorOf(focused)
 
-    def _read(self, why: AppError | None = None) -> None:
+    def _read(self, cause: AppError | None = None) -> None:
         """Read the stored votes. `cause`: error after which they are read again, with the shown panel kept."""
         assert self._folder is not None
         self._is_busy = True
@@ -261,14 +261,14 @@ class BlindView(QWidget):
 
         def read() -> Read:
             try:
-                return asked, why, BlindFile(folder)
+                return asked, cause, BlindFile(folder)
             except AppError as error:
-                return asked, why, error
+                return asked, cause, error
 
         background.run(read, self._on_read, self._on_failed)
 
     def _on_read(self, read: Read) -> None:
-        asked, why, kept = read
+        asked, cause, kept = read
         if asked != self._asked or self._found is None:
             return  # another study is shown meanwhile
         self._is_busy = False
@@ -276,12 +276,12 @@ class BlindView(QWidget):
             self._kept = self._comparison = None
             self.nothing.setText("")
             self._show(self.nothing)
-            self._tell(kept, can_retry=True)
+            self._show_error(kept, can_retry=True)
             return
         self._kept = kept
-        if why is not None:
-            self._show_anew()
-            self._tell(why)
+        if cause is not None:
+            self._show_again()
+            self._show_error(cause)
         elif (chosen := blind.suggested_systems(self._found)) is not None:
             self.start.show_systems(self._found, chosen)
             self._choose_pair()
@@ -313,7 +313,7 @@ class BlindView(QWidget):
             if error.code == "blind_changed" and is_same_study:
                 self._read(error)
             else:
-                self._tell(error)
+                self._show_error(error)
         elif is_same_study:
             self.banner.hide()
             if comparison is self._comparison:
@@ -336,11 +336,11 @@ class BlindView(QWidget):
         self.go_on()
         announce(self.voting, phrase("evaluation.the_last_choice_was_taken"))
 
-    def _reckon(self) -> None:
+    def _compute_result(self) -> None:
         comparison = self._comparison
         assert comparison is not None
-        votes = self._reckoned = comparison.votes
-        background.run(partial(blind.blind_outcome, comparison.pairing, votes), self._on_reckoned, self._tell)
+        votes = self._computed_votes = comparison.votes
+        background.run(partial(blind.blind_outcome, comparison.pairing, votes), self._on_computed, self._show_error)
 
     def _choose_pair(self) -> None:
         one, other = self.start.chosen
@@ -354,7 +354,7 @@ class BlindView(QWidget):
         first = {self.start: self.start.first, self.result: self.result.leave_button}
         self.setFocusProxy(first.get(panel, panel))
 
-    def _show_anew(self) -> None:
+    def _show_again(self) -> None:
         self._choose_pair()
         if self._comparison is None or self.panel is self.start:
             return
@@ -363,11 +363,11 @@ class BlindView(QWidget):
         else:
             self.go_on()
 
-    def _on_reckoned(self, found: BlindOutcome) -> None:
+    def _on_computed(self, found: BlindOutcome) -> None:
         comparison = self._comparison
-        if comparison is None or self._reckoned is None or comparison.votes != self._reckoned:
+        if comparison is None or self._computed_votes is None or comparison.votes != self._computed_votes:
             return  # another pair, or a further vote
-        self._reckoned = None
+        self._computed_votes = None
         has_keyboard = self._has_keyboard
         self.result.show_outcome(found, comparison)
         self._show(self.result)
@@ -391,9 +391,9 @@ class BlindView(QWidget):
 
     def _on_failed(self, error: AppError) -> None:
         self._is_busy = False
-        self._tell(error)
+        self._show_error(error)
 
-    def _tell(self, error: AppError, *, can_retry: bool = False) -> None:
-        said = describe_error(error)
+    def _show_error(self, error: AppError, *, can_retry: bool = False) -> None:
+        message = describe_error(error)
         actions = (("again", phrase("common.read_again")),) if can_retry else ()
-        self.banner.show_message("danger", said.message, said.next, actions)
+        self.banner.show_message("danger", message.message, message.next, actions)

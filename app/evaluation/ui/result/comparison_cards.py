@@ -67,10 +67,10 @@ NAME_PX, PLOT_PX, COLUMN_PX = 150, 150, 84
 
 @dataclass(frozen=True, slots=True)
 class ComparisonColumn:
-    """`is_drawn`: what the plot shows; it stands before that."""
+    """A column of the card. `is_drawn`: the plot shows it too; such columns are left of the plot."""
 
     name: str
-    said: Callable[[SystemViewData], str]
+    text: Callable[[SystemViewData], str]
     is_drawn: bool = False
 
 
@@ -132,7 +132,7 @@ class ComparisonCard(Card):
             all_.append(
                 ComparisonColumn(phrase("common.size"), lambda one: result_texts.gigabytes(one.system.size_bytes))
             )
-        return [one for one in all_ if any(one.said(system) != result_texts.NONE for system in found.systems)]
+        return [one for one in all_ if any(one.text(system) != result_texts.NONE for system in found.systems)]
 
     def _fill(self, found: ResultViewData) -> None:
         self.rows.clear()
@@ -164,7 +164,7 @@ class ComparisonCard(Card):
                 rows.ground("accent_soft")
             rows.put(Label(one.system.name, strong=True, wraps=True), 0)
             for at, column in enumerate(columns):
-                rows.put(Label(column.said(one)), self._place(at, before), is_number=True)
+                rows.put(Label(column.text(one)), self._place(at, before), is_number=True)
             if scale:
                 rows.put(SpanRow(self._theme, scale, one.span, number), before + 1)
             rows.put(self._use_button(one), last)
@@ -189,7 +189,7 @@ class ComparisonCard(Card):
             if scale:
                 rows.put(SpanRow(self._theme, scale, one.span, number), 0, span=2)
                 rows.next_row()
-            facts = [f"{column.name}\u00a0{column.said(one)}" for column in columns]
+            facts = [f"{column.name}\u00a0{column.text(one)}" for column in columns]
             rows.put(_facts(facts, self._theme.px(INDENT_PX)), 0, span=2)
             if number + 1 < len(found.systems):
                 rows.rule(2)
@@ -203,12 +203,12 @@ class ComparisonCard(Card):
         return button
 
 
-def _facts(told: list[str], indent_px: int) -> QWidget:
+def _facts(facts: list[str], indent_px: int) -> QWidget:
     """Put the facts into a box that breaks lines only between facts."""
     holder = QWidget()
     column = QVBoxLayout(holder)
     column.setContentsMargins(indent_px, 0, indent_px, indent_px)
-    labels = [Label(one, "caption", "text2") for one in told]
+    labels = [Label(one, "caption", "text2") for one in facts]
     for label in labels:
         label.setContentsMargins(0, 0, indent_px, 0)
     column.addWidget(FlowBox(*labels))
@@ -224,9 +224,9 @@ class VerdictBadge(QWidget):
     def __init__(self, theme: Theme, verdict: str, sentence: str) -> None:
         super().__init__()
         icon, tone = result_texts.VERDICTS[verdict]
-        said = result_texts.verdict(verdict)
-        self.words = Label(said if icon else f"≈ {said}", "caption", tone)
-        self.words.setAccessibleName(said)
+        name = result_texts.verdict(verdict)
+        self.words = Label(name if icon else f"≈ {name}", "caption", tone)
+        self.words.setAccessibleName(name)
         self.words.setAccessibleDescription(sentence)
         ground = QFrame()
         ground.setProperty("surface", tone if tone in ("success", "danger") else "tag")
@@ -334,8 +334,8 @@ class DifferencesCard(Card):
         interval = (
             phrase("evaluation.95_interval_span", span=result_texts.signed_span(one.span, digits)) if one.span else ""
         )
-        told = join_facts(phrase("evaluation.difference_d", d=result_texts.signed(one.mean, digits)), interval)
-        self.rows.put(Label(told, "caption", "text2", wraps=True), 0, span=2)
+        text = join_facts(phrase("evaluation.difference_d", d=result_texts.signed(one.mean, digits)), interval)
+        self.rows.put(Label(text, "caption", "text2", wraps=True), 0, span=2)
 
     def _name(self, one: SystemDifference) -> Label:
         name = Label(phrase("evaluation.second_and_first", second=one.second, first=one.first), wraps=True)

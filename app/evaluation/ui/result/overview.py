@@ -200,7 +200,7 @@ class AdviceBox(QFrame):
         self.use_button = Button(theme, result_texts.use())
         self.why_not = Label(role="caption", tone="warning", wraps=True)
         self._content = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._deed = QVBoxLayout()
+        self._action_column = QVBoxLayout()
         self._build()
         self.use_button.clicked.connect(lambda: self.use_requested.emit(self._system))
         self.hide()
@@ -242,18 +242,18 @@ class AdviceBox(QFrame):
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
-        told = QVBoxLayout()
-        told.setSpacing(4)
+        texts = QVBoxLayout()
+        texts.setSpacing(4)
         for label in (self.verdict, self.reasons):
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            told.addWidget(label)
-        self._deed.setSpacing(4)
-        self._deed.addWidget(self.use_button, 0, Qt.AlignmentFlag.AlignLeft)
-        self._deed.addWidget(self.why_not)
-        self._deed.addStretch(1)
+            texts.addWidget(label)
+        self._action_column.setSpacing(4)
+        self._action_column.addWidget(self.use_button, 0, Qt.AlignmentFlag.AlignLeft)
+        self._action_column.addWidget(self.why_not)
+        self._action_column.addStretch(1)
         self._content.setSpacing(12)
-        self._content.addLayout(told, 1)
-        self._content.addLayout(self._deed)
+        self._content.addLayout(texts, 1)
+        self._content.addLayout(self._action_column)
         row = QHBoxLayout(self)
         row.setContentsMargins(20, 14, 16, 14)
         row.setSpacing(14)
@@ -393,10 +393,10 @@ class ResultOverview(QWidget):
             self._rest.removeWidget(card)
             card.hide()
             card.deleteLater()
-        told = list(found.sections)
+        sections = list(found.sections)
         if found.categories is not None:
-            told.insert(0, ReportSection(phrase("evaluation.by_category"), tables=(found.categories,)))
-        self.sections = [SectionCard(self._theme, section) for section in told]
+            sections.insert(0, ReportSection(phrase("evaluation.by_category"), tables=(found.categories,)))
+        self.sections = [SectionCard(self._theme, section) for section in sections]
         for card in self.sections:
             self._rest.addWidget(card)
             card.show()  # at once, because Qt shows a widget added to a visible layout a moment later, which flickers

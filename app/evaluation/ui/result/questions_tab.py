@@ -197,10 +197,10 @@ class AnswerCard(Card):
         text = Label(answer.text, "reading", wraps=True)
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.column.addWidget(text)
-        told = [phrase("evaluation.the_judges_reason_text", text=answer.reason)] if answer.reason else []
-        for said in (*told, join_facts(*answer.detail, *answer.marks)):
-            if said:
-                self.column.addWidget(Label(said, "caption", "text2", wraps=True))
+        reason = [phrase("evaluation.the_judges_reason_text", text=answer.reason)] if answer.reason else []
+        for line in (*reason, join_facts(*answer.detail, *answer.marks)):
+            if line:
+                self.column.addWidget(Label(line, "caption", "text2", wraps=True))
 
     def _score(self, answer: AnswerViewData) -> str:
         """Return the judge's score; the one by rules is among the marks."""
@@ -306,8 +306,8 @@ class QuestionsTab(QWidget):
     def _choose(self) -> None:
         """Select the question that was shown if it is still there, else the first."""
         shown, total = self.questions.rowCount(), self.questions.total
-        told = phrase("evaluation.n_questions") if shown == total else phrase("evaluation.n_of_total_questions")
-        self.count.setText(told.format(n=f"{shown:,}", total=f"{total:,}"))
+        text = phrase("evaluation.n_questions") if shown == total else phrase("evaluation.n_of_total_questions")
+        self.count.setText(text.format(n=f"{shown:,}", total=f"{total:,}"))
         row = max(0, self.questions.row_of(self._question_id))
         index = self.questions.index(row)
         if index != self.view.currentIndex():

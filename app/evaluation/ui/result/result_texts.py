@@ -87,11 +87,11 @@ def measured_by(found: ResultViewData) -> str:
     else:
         scale = phrase("evaluation.score_0_to_1_the")
     if any(one.span for one in found.systems):
-        said = phrase("evaluation.lines_95_intervals_bootstrap_of")
-        lines = said.format(n=f"{found.resamples:,}")
+        form = phrase("evaluation.lines_95_intervals_bootstrap_of")
+        lines = form.format(n=f"{found.resamples:,}")
     else:
-        said = phrase("evaluation.with_fewer_than_n_questions")
-        lines = said.format(n=found.least_units)
+        form = phrase("evaluation.with_fewer_than_n_questions")
+        lines = form.format(n=found.least_units)
     return phrase("evaluation.scale_lines", scale=scale, lines=lines)
 
 

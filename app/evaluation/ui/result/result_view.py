@@ -150,7 +150,7 @@ class EvaluationResultView(QWidget):
         super().__init__()
         self._theme = theme
         self._models = models
-        self._told: tuple[Path, Evaluation, tuple[ReportSection, ...]] | None = None
+        self._result: tuple[Path, Evaluation, tuple[ReportSection, ...]] | None = None
         self._blind: BlindView | None = None
         self._number = 0  # number of the last request
         self._saved: Path | None = None  # the last written file
@@ -179,15 +179,15 @@ class EvaluationResultView(QWidget):
         return [self.export_button, self.report_button]
 
     def label_now(self) -> confidentiality.Label:
-        if self._told is None:
+        if self._result is None:
             return confidentiality.HIGHEST_LABEL
-        return current_labels.label_of_evaluation(self._told[1], self._documents)
+        return current_labels.label_of_evaluation(self._result[1], self._documents)
 
     def show_result(self, folder: Path, study: Study, found: Evaluation, sections: Sequence[ReportSection]) -> None:
         """Show results. `sections`: as in results.json."""
         self._number += 1
         number = self._number
-        self._told, self.shown = (folder, found, tuple(sections)), None
+        self._result, self.shown = (folder, found, tuple(sections)), None
         self.banner.hide()
         self.waiting.setText(phrase("evaluation.loading"))
         self._show_tabs(study, found)
@@ -247,19 +247,19 @@ class EvaluationResultView(QWidget):
     # -------------------------------------------------------------------- passed on
 
     def _export_book(self) -> None:
-        if self._told is not None:
-            self.deeds.export_book(*self._told)
+        if self._result is not None:
+            self.deeds.export_book(*self._result)
 
     def _export_page(self) -> None:
-        if self._told is not None:
-            self.deeds.export_page(*self._told)
+        if self._result is not None:
+            self.deeds.export_page(*self._result)
 
     def _open_report(self) -> None:
-        if self._told is not None:
-            self.deeds.open_report(*self._told)
+        if self._result is not None:
+            self.deeds.open_report(*self._result)
 
     def _on_saved(self, folder: Path, path: Path) -> None:
-        if self._told is None or folder != self._told[0]:
+        if self._result is None or folder != self._result[0]:
             return  # another study is shown meanwhile
         self._saved = path
         what, actions = phrase("common.exported"), (("folder", phrase("common.open_folder")),)
@@ -310,8 +310,8 @@ class EvaluationResultView(QWidget):
             self._show_blind()
 
     def _show_blind(self) -> None:
-        assert self._told is not None
-        folder, found, _ = self._told
+        assert self._result is not None
+        folder, found, _ = self._result
         if self._blind is None:
             from app.evaluation.ui.result.blind_view import BlindView
 

@@ -195,10 +195,10 @@ class BreakdownCard(Card):
         for label, name in zip(self._keys, result_texts.points(found), strict=True):
             label.setText(name)
         if found.has_judged_counts:
-            told = phrase("evaluation.from_the_left_0_1")
+            explanation = phrase("evaluation.from_the_left_0_1")
         else:
-            told = phrase("evaluation.from_the_left_0_below")
-        self.about.setText(told)
+            explanation = phrase("evaluation.from_the_left_0_below")
+        self.about.setText(explanation)
         self._fill()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -231,12 +231,12 @@ class BreakdownCard(Card):
 class ScoreBar(QWidget):
     """A bar of counts. `description`: the same as text."""
 
-    def __init__(self, theme: Theme, counts: Sequence[int], told: str) -> None:
+    def __init__(self, theme: Theme, counts: Sequence[int], description: str) -> None:
         super().__init__()
         self._theme = theme
         self._counts = tuple(counts)
-        self.setAccessibleName(told)
-        self.setToolTip(plain_tooltip(told))
+        self.setAccessibleName(description)
+        self.setToolTip(plain_tooltip(description))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self.updateGeometry)
 

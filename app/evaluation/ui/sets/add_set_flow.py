@@ -41,7 +41,7 @@ EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True)
 class ImportedQuestions:
-    """What is about to be stored. `source`: where the questions are from, for the list of versions."""
+    """The questions about to be stored. `source`: their origin, for the list of versions."""
 
     name: str
     questions: tuple[Question, ...]
@@ -51,7 +51,7 @@ class ImportedQuestions:
 
 @dataclass(frozen=True, slots=True)
 class ImportPart:
-    """A titled part of what is shown: lines, or facts. `tone`: of the title."""
+    """A titled part of the dialog: lines, or facts. `tone`: of the title."""
 
     title: str
     lines: str = ""
@@ -104,7 +104,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
 
     @property
     def told(self) -> str:
-        """All that the parts say."""
+        """Return the text of all parts."""
         return "\n".join(label.text() for shown in self.parts for label in shown.findChildren(Label))
 
     # ------------------------------------------------------------------- private

@@ -17,7 +17,7 @@ from app.evaluation.ui.sets.question_set_table import searchable
 
 @dataclass(frozen=True, slots=True)
 class DisplayedSet:
-    """A version as it was read. `found` None: it is damaged, which `error` tells; `kept` None: so is the whole set."""
+    """A version as it was read. `found` None: it is damaged, for the reason in `error`; `kept` None: so is the set."""
 
     name: str
     kept: StoredQuestionSet | None
@@ -64,13 +64,13 @@ class OpenQuestionSet(QObject):
         folder, kept, wanted = self._folder, shown.kept, tuple(questions)
         return lambda: question_sets.store(folder, kept.name, wanted, None, source, after=kept.newest.sha256)
 
-    def store(self, questions: Sequence[Question], source: str, said: str) -> None:
+    def store(self, questions: Sequence[Question], source: str, done_text: str) -> None:
         """Store the questions unless a store is in progress. `done_text`: what was done, for `stored`."""
         if self.is_storing or self.shown is None or self.shown.kept is None:
             return
         self.is_storing = True
         work, number = self.preparing(self.shown, questions, source), self.shown.kept.newest.number
-        background.run(lambda: (work(), number, said), self._on_stored, self._on_refused)
+        background.run(lambda: (work(), number, done_text), self._on_stored, self._on_refused)
 
     def put_back(self, name: str, number: int, after: str, source: str) -> None:
         """Store again what version `number` held, if the newest version still has the SHA-256 `after`."""

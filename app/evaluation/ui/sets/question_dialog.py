@@ -188,8 +188,8 @@ class QuestionDialog(QuestionSetEditorWindow):
         self._write()
         self._fill()
         self._listen()
-        self._look()
-        self._say_title(is_new=question is None)
+        self._show_notes()
+        self._set_title(is_new=question is None)
         (self.text if naming is None else naming.name).setFocus()
 
     @property
@@ -226,10 +226,10 @@ class QuestionDialog(QuestionSetEditorWindow):
             is_answerable=not self.unanswerable_box.isChecked(),
         )
 
-    def _say_title(self, *, is_new: bool) -> None:
+    def _set_title(self, *, is_new: bool) -> None:
         if self.naming is not None:
-            said = phrase("evaluation.write_the_first_question_to")
-            self.set_words(phrase("evaluation.write_a_question_set"), said, phrase("evaluation.make_the_set"))
+            sentence = phrase("evaluation.write_the_first_question_to")
+            self.set_words(phrase("evaluation.write_a_question_set"), sentence, phrase("evaluation.make_the_set"))
         elif is_new:
             self.set_words(
                 phrase("evaluation.add_question"), phrase("evaluation.ctrl_enter_saves_too"), phrase("common.add")
@@ -280,9 +280,9 @@ class QuestionDialog(QuestionSetEditorWindow):
         self.note_change()
         for field in (self.text_field, self.reference_field):
             field.show_problem("")
-        self._look()
+        self._show_notes()
 
-    def _look(self) -> None:
+    def _show_notes(self) -> None:
         """Show the notes that follow from the current input."""
         is_unanswerable = self.unanswerable_box.isChecked()
         explained = phrase("evaluation.saying_that_the_documents_do")

@@ -57,7 +57,7 @@ class NameForm(QWidget):
         self.label_note = text.Label("", "caption", "text2", wraps=True)
         self._build()
         self._fill_labels()
-        self._tell()
+        self._show_effect()
         self.name.textChanged.connect(self._on_name_changed)
         self.label.activated.connect(lambda _: self.changed.emit())
 
@@ -77,7 +77,7 @@ class NameForm(QWidget):
     def show_questions(self, questions: Sequence[Question]) -> None:
         """Set the questions to store; the form shows how they differ from an existing set."""
         self._questions = questions
-        self._tell()
+        self._show_effect()
 
     def check(self) -> str:
         """Show what is wrong with the name, and return it; "" if nothing."""
@@ -119,7 +119,7 @@ class NameForm(QWidget):
     def _on_name_changed(self) -> None:
         self.field.show_problem("")
         self._fill_labels()
-        self._tell()
+        self._show_effect()
         self.changed.emit()
 
     def _fill_labels(self) -> None:
@@ -131,45 +131,45 @@ class NameForm(QWidget):
         for key in LABELS[LABELS.index(floor) :]:
             self.label.addItem(localization.label_name(key), key)
         self.label.setCurrentIndex(self.label.findData(chosen))
-        why = phrase("evaluation.the_content_it_is_made")
-        self.label_note.setText(why.format(label=localization.label_name(floor)) if floor != LABELS[0] else "")
+        explanation = phrase("evaluation.the_content_it_is_made")
+        self.label_note.setText(explanation.format(label=localization.label_name(floor)) if floor != LABELS[0] else "")
         self.label_note.setVisible(floor != LABELS[0])
 
-    def _tell(self) -> None:
+    def _show_effect(self) -> None:
         existing = self.existing
         self._asked += 1
         if existing is None or not existing.versions or self._is_new:
-            self._say("")
+            self._show_note("")
             return
-        said = phrase("evaluation.this_question_set_exists_already", n=existing.newest.number + 1)
-        self._say(said)
+        text = phrase("evaluation.this_question_set_exists_already", n=existing.newest.number + 1)
+        self._show_note(text)
         if self._questions:
             compare = _changes(self._folder, existing, self._questions, self._asked)
             background.run(compare, self._on_compared, self._on_failed)
 
     def _on_compared(self, found: tuple[int, QuestionSetChanges | None]) -> None:
-        asked, changes = found
-        if asked != self._asked:
+        number, changes = found
+        if number != self._asked:
             return
         if changes is None:
-            self._say(phrase("evaluation.the_set_has_the_same"))
+            self._show_note(phrase("evaluation.the_set_has_the_same"))
             return
-        said = phrase(
+        text = phrase(
             "evaluation.from_the_present_version_a",
             a=f"{changes.added:,}",
             b=f"{changes.changed:,}",
             c=f"{changes.removed:,}",
         )
-        self._say(join_facts(self.note.text(), said))
+        self._show_note(join_facts(self.note.text(), text))
 
     def _on_failed(self, _error: AppError) -> None:
         """Show nothing: the newest version is damaged, and a new one will replace it."""
 
-    def _say(self, said: str) -> None:
-        self.note.setText(said)
-        self.note.setVisible(bool(said))
-        if said:
-            announce(self, said)
+    def _show_note(self, words: str) -> None:
+        self.note.setText(words)
+        self.note.setVisible(bool(words))
+        if words:
+            announce(self, words)
 
 
 def _changes(

@@ -305,16 +305,16 @@ class SetHead(QWidget):
         made = phrase("common.data_gap").join(
             part for part in (question_set_texts.version_time(shown), shown.source) if part
         )
-        said = join_facts(
+        facts = join_facts(
             question_set_texts.count_text(shown.count),
             localization.label_name(kept.label),
             with_note(question_set_texts.version_name(shown.number), made),
         )
-        told = questions or ()
+        known_questions = questions or ()
         for label, text in (
-            (self.facts, said),
-            (self.known, question_set_texts.known_answers(told)),
-            (self.not_scored, question_set_texts.not_scored_warning(told)),
+            (self.facts, facts),
+            (self.known, question_set_texts.known_answers(known_questions)),
+            (self.not_scored, question_set_texts.not_scored_warning(known_questions)),
         ):
             label.setText(text)
             label.setVisible(bool(text))

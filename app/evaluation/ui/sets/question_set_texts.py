@@ -50,7 +50,7 @@ def known_answers(questions: Sequence[Question]) -> str:
         (phrase("evaluation.n_with_evidence"), sum(bool(one.gold) for one in questions)),
         (phrase("evaluation.n_not_in_the_documents"), sum(not one.is_answerable for one in questions)),
     )
-    return phrase("common.data_gap").join(said.format(n=f"{number:,}") for said, number in counted if number)
+    return phrase("common.data_gap").join(form.format(n=f"{number:,}") for form, number in counted if number)
 
 
 def not_scored_warning(questions: Sequence[Question]) -> str:
@@ -58,8 +58,8 @@ def not_scored_warning(questions: Sequence[Question]) -> str:
     number = sum(not rule_scoring.can_be_scored(one) for one in questions)
     if not number:
         return ""
-    said = phrase("evaluation.n_questions_have_neither_a")
-    return said.format(n=f"{number:,}")
+    form = phrase("evaluation.n_questions_have_neither_a")
+    return form.format(n=f"{number:,}")
 
 
 def unfit_reason(code: str) -> str:

@@ -37,7 +37,7 @@ from app.uikit.widgets.labels import Label
 MARGIN_PX, NARROW_MARGIN_PX, NARROW_BELOW_PX = 24, 16, 720
 SEARCH_PX = 240
 SEARCH_FROM = 12  # questions; fewer need no search
-SAID_CHARACTERS = 20  # of a question in a notice of what was done
+NOTICE_CHARACTERS = 20  # of a question in a notice of what was done
 
 
 class SetExport(QObject):
@@ -217,7 +217,7 @@ class SetView(QWidget):
     def _show_past(self, shown: DisplayedSet) -> None:
         """Show why the shown version cannot be changed."""
         if shown.error is not None:
-            said = (
+            what = (
                 phrase("evaluation.this_question_set_cannot_be")
                 if shown.kept is None
                 else phrase("evaluation.this_version_cannot_be_read")
@@ -225,11 +225,11 @@ class SetView(QWidget):
             advice = phrase("evaluation.put_it_back_from_a")
             if shown.kept is not None and len(shown.kept.versions) > 1:
                 advice = phrase("evaluation.choose_an_earlier_version_at")
-            self.past.show_message("danger", said, join_facts(describe_error(shown.error).message, advice))
+            self.past.show_message("danger", what, join_facts(describe_error(shown.error).message, advice))
         elif not shown.is_newest and shown.version is not None:
-            said = phrase("evaluation.an_earlier_version_version_n", n=shown.version.number)
+            what = phrase("evaluation.an_earlier_version_version_n", n=shown.version.number)
             advice = phrase("evaluation.editing_and_evaluating_are_done")
-            self.past.show_message("warning", said, advice, (("return", phrase("evaluation.go_back_to_this_version")),))
+            self.past.show_message("warning", what, advice, (("return", phrase("evaluation.go_back_to_this_version")),))
         else:
             self.past.hide()
 
@@ -267,14 +267,16 @@ class SetView(QWidget):
 
     def add(self) -> None:
         if self.add_button.isEnabled() and (now := self._now()) is not None:
-            said = phrase("evaluation.added_question")
-            self._write(None, said, lambda question: (*now.questions, question))
+            done_text = phrase("evaluation.added_question")
+            self._write(None, done_text, lambda question: (*now.questions, question))
 
     def edit(self) -> None:
         now, question = self._now(), self.table.current
         if self.edit_button.isEnabled() and now is not None and question is not None:
-            said = phrase("evaluation.changed_question")
-            self._write(question, said, lambda new: tuple(new if one.id == new.id else one for one in now.questions))
+            done_text = phrase("evaluation.changed_question")
+            self._write(
+                question, done_text, lambda new: tuple(new if one.id == new.id else one for one in now.questions)
+            )
 
     def remove(self) -> None:
         """Delete the selected questions, but not all: a set needs at least one."""
@@ -289,9 +291,9 @@ class SetView(QWidget):
             self.banner.show_message("warning", what, advice)
             return
         one, several = phrase("evaluation.deleted_question"), phrase("evaluation.deleted_n_questions")
-        said = _said(one, chosen[0]) if len(chosen) == 1 else several.format(n=f"{len(chosen):,}")
+        done_text = _with_question(one, chosen[0]) if len(chosen) == 1 else several.format(n=f"{len(chosen):,}")
         self._wanted, self._wanted_row = "", self.table.currentIndex().row() - len(chosen) + 1
-        self.work.store(rest, phrase("evaluation.question_deleted"), said)
+        self.work.store(rest, phrase("evaluation.question_deleted"), done_text)
         self._allow()
 
     def rename(self) -> None:
@@ -322,7 +324,9 @@ class SetView(QWidget):
         shown = self.work.shown
         return shown.found if shown is not None and shown.is_newest else None
 
-    def _write(self, question: Question | None, said: str, merged: Callable[[Question], Sequence[Question]]) -> None:
+    def _write(
+        self, question: Question | None, done_text: str, merged: Callable[[Question], Sequence[Question]]
+    ) -> None:
         """Open the dialog. `merged`: returns all questions with the edited one among them."""
         source = phrase("evaluation.add_question") if question is None else phrase("evaluation.edit_question")
         shown = self.work.shown
@@ -339,7 +343,7 @@ class SetView(QWidget):
             if question is not None and question.id in ids:
                 at = ids.index(question.id)
             self._wanted, self._wanted_row = ids[at], at
-            self._on_stored(found, number, _said(said, found.questions[at]))
+            self._on_stored(found, number, _with_question(done_text, found.questions[at]))
             self.changed.emit()
 
         dialog.stored.connect(on_stored)
@@ -349,16 +353,16 @@ class SetView(QWidget):
         shown = self.work.shown
         if shown is not None and shown.found is not None and shown.version is not None:
             source = phrase("evaluation.back_to_version_n", n=shown.version.number)
-            said = phrase("evaluation.went_back_to_version_n", n=shown.version.number)
-            self.work.store(shown.found.questions, source, said)
+            done_text = phrase("evaluation.went_back_to_version_n", n=shown.version.number)
+            self.work.store(shown.found.questions, source, done_text)
 
-    def _on_stored(self, found: QuestionSet, number: int, said: str) -> None:
+    def _on_stored(self, found: QuestionSet, number: int, done_text: str) -> None:
         self._allow()  # another set may be shown meanwhile
         if found.version > number:
             undo = functools.partial(
                 self.work.put_back, found.name, number, found.sha256, phrase("evaluation.change_taken_back")
             )
-            self.undo_offered.emit(said, undo)
+            self.undo_offered.emit(done_text, undo)
         if found.name == self.name:
             self.banner.hide()
             self.work.open(self.name)
@@ -366,8 +370,8 @@ class SetView(QWidget):
     def _on_renamed(self, before: str, after: str, is_undo: bool) -> None:
         self.renamed.emit(before, after)
         if not is_undo:
-            said = phrase("evaluation.renamed_to_name", name=after)
-            self.undo_offered.emit(said, functools.partial(self.work.rename, after, before, is_undo=True))
+            done_text = phrase("evaluation.renamed_to_name", name=after)
+            self.undo_offered.emit(done_text, functools.partial(self.work.rename, after, before, is_undo=True))
 
     def _on_failed(self, error: AppError) -> None:
         self._renaming = ""
@@ -378,8 +382,8 @@ class SetView(QWidget):
         if name != self.name:
             return  # another set is shown meanwhile
         self._exported = path
-        said = phrase("evaluation.exported_to_file", file=path.name)
-        self.banner.show_message("success", said, "", (("open", phrase("common.open_folder")),))
+        done_text = phrase("evaluation.exported_to_file", file=path.name)
+        self.banner.show_message("success", done_text, "", (("open", phrase("common.open_folder")),))
 
     def _open_folder(self) -> None:
         """Open the folder of the last exported file."""
@@ -421,5 +425,5 @@ class SetView(QWidget):
         menu.popup(at)
 
 
-def _said(words_of_it: str, question: Question) -> str:
-    return words_of_it.format(question=shorten(question.text, SAID_CHARACTERS))
+def _with_question(form: str, question: Question) -> str:
+    return form.format(question=shorten(question.text, NOTICE_CHARACTERS))

@@ -147,7 +147,7 @@ class StudyDialog(QDialog):
         self._connect()
         self._show_kinds()
         self._choose(next((kind for kind in study_dialog_rules.KINDS if not self._obstacle(kind)), ""))
-        self._look_around()
+        self._read_inputs()
         room = parent.window().size() - QSize(2 * EDGE_PX, 2 * EDGE_PX)
         self.resize(QSize(*(theme.px(n) for n in SIZE_PX)).boundedTo(room))
 
@@ -179,8 +179,8 @@ class StudyDialog(QDialog):
         """Close on Esc, the button, and the window's own button."""
         for spin in self.findChildren(AutoSpin):
             spin.interpretText()  # so that typed text counts as a change
-        self._wait_no_more()
-        self._show_foot()
+        self._cancel_awaited_start()
+        self._show_footer()
         if self._is_making:
             self.progress.cancel_button.click()
         elif self._has_changes:
@@ -238,9 +238,9 @@ class StudyDialog(QDialog):
         outer.setSpacing(0)
         outer.addWidget(self._area, 1)
         outer.addWidget(Separator())
-        outer.addLayout(self._foot())
+        outer.addLayout(self._build_footer())
 
-    def _foot(self) -> QVBoxLayout:
+    def _build_footer(self) -> QVBoxLayout:
         self.forecast = Label(tone="text2", wraps=True)
         self.systems = Label(tone="text2", wraps=True)
         self.reason = Label(tone="warning", wraps=True)
@@ -261,14 +261,14 @@ class StudyDialog(QDialog):
         return foot
 
     def _connect(self) -> None:
-        self.kinds.chosen.connect(self._wait_no_more)
+        self.kinds.chosen.connect(self._cancel_awaited_start)
         self.kinds.chosen.connect(self._choose)
         for part in (self.questions, self.judge, self.expert, *self._systems.values()):
             part.changed.connect(self._note_change)
             part.changed.connect(self._on_changed)
         self.forms.model.changed.connect(self._read_model)
         self.fold_button.toggled.connect(self._fold)
-        self.forecasting.changed.connect(self._show_foot)
+        self.forecasting.changed.connect(self._show_footer)
         self.cancel_button.clicked.connect(self.reject)
         self.start_button.clicked.connect(self._begin)
 
@@ -307,9 +307,9 @@ class StudyDialog(QDialog):
 
     def _note_change(self) -> None:
         self._has_changes = True
-        self._wait_no_more()
+        self._cancel_awaited_start()
 
-    def _wait_no_more(self) -> None:
+    def _cancel_awaited_start(self) -> None:
         """Forget that the button was pressed, because the user has changed the request since."""
         self._is_awaited = False
 
@@ -319,15 +319,15 @@ class StudyDialog(QDialog):
         self.judge.setVisible(can_judge)
         self.expert.show_for(self.kinds.key, has_judge=can_judge and self.judge.judge.value is not None)
         self.forecasting.look(None if self.problem else self.wish)
-        self._show_foot()
+        self._show_footer()
 
-    def _show_foot(self) -> None:
+    def _show_footer(self) -> None:
         found, error, problem = self.forecasting.found, self.forecasting.error or self._failure, self.problem
         if found is not None and found.disk_bytes > found.free_bytes:
             problem = "disk"
         can_begin = not problem and self.forecasting.error is None
-        told = study_dialog_rules.forecast_text(found, self.wish.asking.seeds) if found else ""
-        self.forecast.setText(told or ("" if problem or error or found else self._reckoning))
+        text = study_dialog_rules.forecast_text(found, self.wish.asking.seeds) if found else ""
+        self.forecast.setText(text or ("" if problem or error or found else self._waiting_text))
         self.systems.setText(study_dialog_rules.systems_text(found) if found else "")
         reason = study_dialog_rules.problem_text(problem)
         if not problem and error is not None:
@@ -343,7 +343,7 @@ class StudyDialog(QDialog):
             self._begin()
 
     @property
-    def _reckoning(self) -> str:
+    def _waiting_text(self) -> str:
         return phrase("evaluation.begins_as_soon_as_it") if self._is_awaited else phrase("evaluation.estimating")
 
     def _fold(self, is_open: bool) -> None:
@@ -357,7 +357,7 @@ class StudyDialog(QDialog):
 
     # --------------------------------------------------------------------- looking
 
-    def _look_around(self) -> None:
+    def _read_inputs(self) -> None:
         """Read in the background what takes a moment: split data, free names, the number of shipped questions."""
         model = self._model
         titles = {kind: study_dialog_rules.kind_text(kind)[0] for kind in study_dialog_rules.KINDS}
@@ -388,7 +388,7 @@ class StudyDialog(QDialog):
     def _begin(self) -> None:
         self._is_awaited = self.forecasting.found is None
         if self._is_awaited:
-            self._show_foot()
+            self._show_footer()
         elif not self.problem:
             self._failure = None
             self._show_making(is_making=True)
@@ -403,7 +403,7 @@ class StudyDialog(QDialog):
             self.progress.finish()
         self._area.setEnabled(not is_making)
         self.cancel_button.setVisible(not is_making)  # it would have another meaning
-        self._show_foot()
+        self._show_footer()
 
     def _on_leave_chosen(self, key: str) -> None:
         if key == "leave":

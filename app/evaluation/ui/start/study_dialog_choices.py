@@ -1,6 +1,6 @@
 """The building blocks of the study dialog: controls, the choices it offers, and the base class of its parts.
 
-Each part is rows of controls for some fields of a StudyRequest. StudyDialogModel collects the choices anew each time
+Each part is rows of controls for some fields of a StudyRequest. StudyDialogModel collects the choices again each time
 that the dialog opens.
 """
 

@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtWidgets import QCheckBox, QLineEdit
 
 from app.base.wording import phrase
+from app.evaluation.judge import judge_prompt
 from app.evaluation.study.planning import MAX_TOKENS, AnswerParameters
 from app.evaluation.ui.start import study_dialog_rules
 from app.evaluation.ui.start.study_dialog_choices import (
@@ -149,10 +150,11 @@ class FormsPart(DialogPart):
         """`parameters` 0: unknown."""
         for name, row in self.forms.rows.items():
             size = format_gigabytes(round(QUANTIZATIONS[name].bits * parameters / 8))
-            told = phrase("common.about_size", size=size) if parameters else ""
+            size_text = phrase("common.about_size", size=size) if parameters else ""
             row.show_facts(
                 join_facts(
-                    told, phrase("evaluation.baseline") if name == study_dialog_rules.ALWAYS else quality_text(name)
+                    size_text,
+                    phrase("evaluation.baseline") if name == study_dialog_rules.ALWAYS else quality_text(name),
                 )
             )
 
@@ -279,8 +281,8 @@ class ExpertPart(DialogPart):
         self.pairs = QCheckBox(phrase("evaluation.let_the_judge_also_compare"))
         self._build()
         self.preset.offer(
-            [(study_dialog_rules.judge_preset_name(one), one) for one in study_dialog_rules.JUDGE_PRESETS],
-            study_dialog_rules.JUDGE_PRESETS[0],
+            [(study_dialog_rules.judge_preset_name(one), one) for one in judge_prompt.PRESETS],
+            judge_prompt.PRESETS[0],
         )
         self.name.textChanged.connect(self.changed)
         self.preset.changed.connect(self.changed)
@@ -338,14 +340,14 @@ class ExpertPart(DialogPart):
 
 def answer_parameters(judge: JudgePart, expert: ExpertPart, kind: str, *, has_questions: bool) -> AnswerParameters:
     """Return the parameters. `has_questions` False: a scale study without questions, and therefore without a judge."""
-    said = expert.wish() | judge.wish()
+    fields = expert.wish() | judge.wish()
     if not has_questions:
-        said["judge"] = None
-    if said["judge"] is None:
-        said["has_pairs"] = False
+        fields["judge"] = None
+    if fields["judge"] is None:
+        fields["has_pairs"] = False
     if kind == "scale":  # greedy answers, once
-        said |= {"seeds": 1, "temperature": None, "has_pairs": False}
-    return AnswerParameters(**said)
+        fields |= {"seeds": 1, "temperature": None, "has_pairs": False}
+    return AnswerParameters(**fields)
 
 
 RUNS, RUNS_MOST = 3, 20  # for each size

@@ -14,15 +14,14 @@ from app.base.wording import phrase
 from app.evaluation.services import study_wish
 from app.evaluation.services.study_making import StudyForecast, StudyWish
 from app.evaluation.study import planning
-from app.evaluation.study.planning import LEAST_SCALE_ROWS, PAPER_FORMS
+from app.evaluation.study.planning import LEAST_SCALE_ROWS, PAPER_FORMS, UNQUANTIZED
 from app.inference.local_model import LocalModel
 from app.inference.quantizations import QUANTIZATIONS
 from app.models import base_models, local_models
 from app.uikit.localization import format_about_time, format_gigabytes, join_facts, join_names, with_note
 
-# choices of the dialog; models: a study of bases or questions
+# Choices of the dialog; models: a study of bases or questions
 KINDS = ("documents", "models", "quantizations", "scale")
-WHOLE = ("F16", "BF16", "F32")  # formats from which others are made without the training environment
 ALWAYS = "F16"  # the format with which the others are compared
 OFFERED = tuple(name for name in QUANTIZATIONS if name != "BF16")
 PAPER = tuple(PAPER_FORMS.split(","))
@@ -123,7 +122,7 @@ def untuned(models: Sequence[LocalModel]) -> list[LocalModel]:
 
 def to_quantize(models: Sequence[LocalModel], *, has_trainer: bool) -> list[LocalModel]:
     """Return the models to quantize; a quantized one needs the training environment to be converted back."""
-    return [model for model in untuned(models) if has_trainer or model.quantization.upper() in WHOLE]
+    return [model for model in untuned(models) if has_trainer or model.quantization.upper() in UNQUANTIZED]
 
 
 def to_train(models: Sequence[LocalModel]) -> list[LocalModel]:
@@ -152,9 +151,6 @@ def first_base(models: Sequence[LocalModel], offered: Sequence[LocalModel], curr
     base = study_wish.root_of(current, models) if current is not None else None
     same = [model for model in offered if base is not None and model.id == base.id]
     return next(iter((*same, *offered)), None)
-
-
-JUDGE_PRESETS = ("kotae", "paper-2603.18037")
 
 
 def kind_text(key: str) -> tuple[str, str]:
@@ -194,7 +190,7 @@ def obstacle_text(code: str) -> str:
 
 
 def problem_text(code: str) -> str:
-    """`code`: as of `problem`, and sizes_form, disk, kind."""
+    """`code`: from `problem`, or sizes_form, disk, kind."""
     if code == "sizes_small":
         return phrase("evaluation.let_the_smallest_amount_be", n=LEAST_SCALE_ROWS)
     return {
@@ -220,11 +216,11 @@ def forecast_text(found: StudyForecast, seeds: int) -> str:
 
 def systems_text(found: StudyForecast) -> str:
     """Return the compared systems, with a note on one that only quotes."""
-    told = join_names(found.names)
+    names = join_names(found.names)
     if not found.quotes:
-        return told
+        return names
     sentence = phrase("evaluation.name_shows_the_matching_passages", name=found.quotes)
-    return f"{told}\n{sentence}"
+    return f"{names}\n{sentence}"
 
 
 def _answers_text(found: StudyForecast, seeds: int) -> str:
@@ -233,19 +229,19 @@ def _answers_text(found: StudyForecast, seeds: int) -> str:
     sentence = phrase("evaluation.s_systems_q_questions_a")
     if seeds > 1:
         sentence = phrase("evaluation.s_systems_q_questions_r")
-    told = sentence.format(s=f"{found.systems:,}", q=f"{found.questions:,}", r=seeds, a=f"{found.answers:,}")
+    text = sentence.format(s=f"{found.systems:,}", q=f"{found.questions:,}", r=seeds, a=f"{found.answers:,}")
     judged = phrase("evaluation.n_judged", n=f"{found.judged:,}") if found.judged else ""
-    return with_note(told, judged)
+    return with_note(text, judged)
 
 
 def _trainings_text(found: StudyForecast) -> str:
     if not found.trainings:
         return ""
-    told = phrase("evaluation.n_runs", n=f"{found.trainings:,}")
+    text = phrase("evaluation.n_runs", n=f"{found.trainings:,}")
     if not found.training_s:
-        return told
+        return text
     most = phrase("evaluation.at_most_time", time=format_about_time(found.training_s))
-    return with_note(told, most)
+    return with_note(text, most)
 
 
 def _time_text(found: StudyForecast) -> str:
