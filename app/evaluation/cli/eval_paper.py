@@ -71,25 +71,25 @@ def _paper(options: argparse.Namespace, where: Paths, output: Output) -> int:
     material = scale_subsets.given_subsets(folder / ROWS, folder / SUBSETS, divide)
     context_tokens = settings.load(where.settings).context_tokens
     asking = AnswerParameters(context_tokens=context_tokens, judge=judge, judge_preset=PRESET)
-    wish = ScaleStudy(asking, options.base[0], PRESET, 1, has_control=False, questions=questions)
-    stages = _Stages(options.name, wish, material, where, output)
+    request = ScaleStudy(asking, options.base[0], PRESET, 1, has_control=False, questions=questions)
+    stages = _Stages(options.name, request, material, where, output)
     status = stages.run("scale", paths[:1], lambda named: eval_scale.prepare(named, material, where, output))
     if status == 0 and len(options.base) > 1:
         status = stages.run("bases", paths, lambda named: _bases(named, options.base, stages.best(), where, output))
     if status == 0:
         status = stages.run("quant", [], lambda named: _quant(named, stages.best(), where, output))
     if status == 0:
-        stages.tell()
+        stages.print_results()
     return status
 
 
-def _paths(wanted: list[str], where: Paths) -> list[Path]:
+def _paths(bases: list[str], where: Paths) -> list[Path]:
     """Return the paths of the base models, to check them before anything is planned.
 
     Raises AppError as `base_models.resolve_base` and `require_file`.
     """
     models = eval_scale.models_of(where)
-    found = [base_models.resolve_base(one, models).path for one in wanted]
+    found = [base_models.resolve_base(one, models).path for one in bases]
     for path in found:
         eval_scale.require_file(path)
     return found
@@ -106,9 +106,9 @@ class _Finished:
 class _Stages:
     """The stages, each a study named after it; an existing study is resumed, or its results are used."""
 
-    def __init__(self, name: str, wish: ScaleStudy, material: SubsetFiles, where: Paths, output: Output) -> None:
+    def __init__(self, name: str, request: ScaleStudy, material: SubsetFiles, where: Paths, output: Output) -> None:
         self._name = name
-        self._wish = wish
+        self._request = request
         self._material = material
         self._where = where
         self._output = output
@@ -121,8 +121,8 @@ class _Stages:
         known = [one for one in studies.list_all(self._where.evaluations) if one.study and one.study.name == name]
         if known and known[0].study is not None:
             self._require_same(known[0].folder, known[0].study, paths)
-        asking = dataclasses.replace(self._wish.asking, name=name)
-        folder = known[0].folder if known else prepare(dataclasses.replace(self._wish, asking=asking))
+        asking = dataclasses.replace(self._request.asking, name=name)
+        folder = known[0].folder if known else prepare(dataclasses.replace(self._request, asking=asking))
         is_finished = bool(known) and known[0].state == "finished"
         status = 0 if is_finished else eval_run.carry_out(folder, self._where, self._output)
         if status == 0:
@@ -133,13 +133,13 @@ class _Stages:
         """Check that an existing stage has the same questions, data, models and judge. Raises
         AppError("paper_other_stage").
         """
-        wish = self._wish
-        asked = wish.questions.questions if wish.questions else ()
+        request = self._request
+        asked = request.questions.questions if request.questions else ()
         specs = [run_folders.read(Path(one.folder)).spec for one in study.trainings]
         trained = {Path(one.folder) for finished in self._finished for one in finished.study.trainings}
         is_same = (
             studies.questions_of(folder, study).questions == asked
-            and (study.judge.path if study.judge else "") == (wish.asking.judge.path if wish.asking.judge else "")
+            and (study.judge.path if study.judge else "") == (request.asking.judge.path if request.asking.judge else "")
             and {one.rows for one in study.trainings} <= {one.rows for one in self._material.subsets}
             and {Path(one.base) for one in specs if one is not None} == set(paths)
             and all(Path(one.adapter).parent in trained for one in study.made if one.adapter)
@@ -147,7 +147,7 @@ class _Stages:
         if not is_same:
             raise AppError("paper_other_stage", name=study.name, id=folder.name)
 
-    def tell(self) -> None:
+    def print_results(self) -> None:
         """Print the results of all stages."""
         texts = [eval_output.as_text(one.folder, one.found, one.sections, self._output) for one in self._finished]
         data = {"stages": [eval_output.as_json(one.folder, one.found, one.sections) for one in self._finished]}
@@ -199,15 +199,15 @@ class _Best:
     material: SubsetFiles  # the data that it was trained on
 
 
-def _bases(wish: ScaleStudy, wanted: list[str], best: _Best, where: Paths, output: Output) -> Path:
+def _bases(request: ScaleStudy, bases: list[str], best: _Best, where: Paths, output: Output) -> Path:
     """Plan a study of every base alone and trained on the best amount; return its folder."""
     models, (command, converter) = eval_scale.models_of(where), eval_scale.planner(where)
-    folder = work_folder.timestamped_path(where.evaluations, wish.asking.name, time.time())
+    folder = work_folder.timestamped_path(where.evaluations, request.asking.name, time.time())
     contenders, trainings = list[ComparedSystem](), list[Training]()
-    assert wish.questions is not None
+    assert request.questions is not None
     try:
-        for number, base in enumerate(wanted, start=1):
-            one = dataclasses.replace(wish, base=base)
+        for number, base in enumerate(bases, start=1):
+            one = dataclasses.replace(request, base=base)
             output.progress("common.plan_working")
             try:
                 planned = scale_plan.trainings_of(
@@ -220,21 +220,21 @@ def _bases(wish: ScaleStudy, wanted: list[str], best: _Best, where: Paths, outpu
             trainings += planned.trainings
         kept = compared_systems.numbered(contenders)
         study = planning.plan_study(
-            where.evaluations, "bases", wish.questions, kept, wish.asking,
-            id=folder.name, label=wish.questions.label, trainings=tuple(trainings),
+            where.evaluations, "bases", request.questions, kept, request.asking,
+            id=folder.name, label=request.questions.label, trainings=tuple(trainings),
         )  # fmt: skip
-        studies.create(folder, study, wish.questions)
+        studies.create(folder, study, request.questions)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return folder
 
 
-def _quant(wish: ScaleStudy, best: _Best, where: Paths, output: Output) -> Path:
+def _quant(request: ScaleStudy, best: _Best, where: Paths, output: Output) -> Path:
     """Plan a study of the best base and tuned model in the paper's quantizations; return its folder."""
-    questions = wish.questions
+    questions = request.questions
     assert questions is not None
-    folder = work_folder.timestamped_path(where.evaluations, wish.asking.name, time.time())
+    folder = work_folder.timestamped_path(where.evaluations, request.asking.name, time.time())
     system = best.result.system
     base = model_registry.choose_model(system.model, where)
     adapter = command_request.choose_adapter(system.adapter, where.runs, run_folders.find_folder)
@@ -246,9 +246,9 @@ def _quant(wish: ScaleStudy, best: _Best, where: Paths, output: Output) -> Path:
         source, quantizations.parse_quantizations(PAPER_FORMS), (best.contender.model, tuning), folder, where.bases
     )
     study = planning.plan_study(
-        where.evaluations, "quantizations", questions, plan.contenders, wish.asking,
+        where.evaluations, "quantizations", questions, plan.contenders, request.asking,
         id=folder.name, label=questions.label, made=plan.made, has_likelihoods=planning.has_likelihoods(questions),
     )  # fmt: skip
-    eval_quant.tell_room(study, where, output)
+    eval_quant.print_disk_space(study, where, output)
     studies.create(folder, study, questions)
     return folder

@@ -46,11 +46,11 @@ def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
         else QuantizationPlan(_given(options, models), ())
     )
     study = dataclasses.replace(study, contenders=found.contenders, made=found.made)
-    tell_room(study, where, output)
+    print_disk_space(study, where, output)
     return eval_run.begin(study, questions, folder, where, output)
 
 
-def tell_room(study: Study, where: Paths, output: Output) -> None:
+def print_disk_space(study: Study, where: Paths, output: Output) -> None:
     """Print the disk space for the files to make, before hours have passed. Raises AppError("drive_space")."""
     most = planning.require_room(study, where.data)
     if most:

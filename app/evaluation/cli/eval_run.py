@@ -68,7 +68,7 @@ def run_study(folder: Path, where: Paths, output: Output) -> int:
     An interruption is reported with its id, and `kotae eval resume` continues.
     """
     status = carry_out(folder, where, output)
-    return status or tell(folder, *studies.read_results(folder), output)
+    return status or print_results(folder, *studies.read_results(folder), output)
 
 
 def carry_out(folder: Path, where: Paths, output: Output) -> int:
@@ -118,7 +118,7 @@ def _run(folder: Path, study: Study, where: Paths, output: Output) -> "_Running"
     return running
 
 
-def tell(folder: Path | None, found: Evaluation, sections: Sequence[ReportSection], output: Output) -> int:
+def print_results(folder: Path | None, found: Evaluation, sections: Sequence[ReportSection], output: Output) -> int:
     output.result(eval_output.as_json(folder, found, sections), eval_output.as_text(folder, found, sections, output))
     return 0
 
@@ -161,7 +161,7 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
     entry, found, sections = _finished(options.wanted, where)
     if options.out:
         return _export(options, found, sections, where, output, entry.folder)
-    return tell(entry.folder, found, sections, output)
+    return print_results(entry.folder, found, sections, output)
 
 
 def _compare(options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -169,7 +169,7 @@ def _compare(options: argparse.Namespace, where: Paths, output: Output) -> int:
     found = records.merge_evaluations([_finished(wanted, where)[1] for wanted in options.wanted])
     if options.out:
         return _export(options, found, (), where, output)
-    return tell(None, found, (), output)
+    return print_results(None, found, (), output)
 
 
 def _export(

@@ -57,10 +57,10 @@ def load(wanted: str, where: Paths, output: Output) -> QuestionSet:
     """Load a stored set or a file, as the user names it, and print what was read of a file. Raises as
     `question_sets.load`.
     """
-    return question_sets.load(wanted, where.questions, lambda found: tell(found, output))
+    return question_sets.load(wanted, where.questions, lambda found: print_file_summary(found, output))
 
 
-def tell(found: QuestionFile, output: Output) -> None:
+def print_file_summary(found: QuestionFile, output: Output) -> None:
     """Print which columns were used, and which rows are no questions."""
     key = "evaluation.questions_found_sheet" if found.sheet else "evaluation.questions_found"
     output.note(key, name=found.name, sheet=found.sheet, count=len(found.questions))
@@ -214,7 +214,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
     given = _label(options.label)
     files = [question_files.read(Path(file)) for file in options.files]
     for found in files:
-        tell(found, output)
+        print_file_summary(found, output)
     questions, renamed = question_files.with_ids(one for found in files for one in found.questions)
     _print_renamed(renamed, output)
     repeated = _repeated(files)

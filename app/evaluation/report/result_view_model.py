@@ -206,7 +206,7 @@ def _difference(
 ) -> SystemDifference:
     sentence = paired_statistics.comparison_sentence(comparison, first.system.name, second.system.name)
     if comparison.measure == "judge" and not (found.judge and found.judge.is_trusted):
-        sentence = tables.doubted(sentence)
+        sentence = tables.marked_doubtful(sentence)
     return SystemDifference(
         first.system.name,
         second.system.name,

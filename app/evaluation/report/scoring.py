@@ -100,11 +100,11 @@ def preference_section(
         rows.append(_preference_row(preferences, system, compared))
         if compared is not None:
             sentence = paired_statistics.comparison_sentence(compared, systems[0].name, system.name)
-            lines.append(sentence if is_trusted else tables.doubted(sentence))
+            lines.append(sentence if is_trusted else tables.marked_doubtful(sentence))
             comparisons.append(compared)
         undecided += _undecided_sentences(preferences, systems[0].name, system.name)
     note = phrase("evaluation.pairs_note", first=systems[0].name)
-    lines = [*tables.in_short(comparisons, lines), *undecided]
+    lines = [*tables.summarized(comparisons, lines), *undecided]
     return ReportSection(phrase("evaluation.pairs_title"), tuple(lines), (), (ReportTable(head, tuple(rows), (note,)),))
 
 

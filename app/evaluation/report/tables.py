@@ -225,15 +225,15 @@ def pairs(evaluation: Evaluation, measure: ComparedMeasure) -> list[SystemPair]:
         compared = paired_statistics.compare(first, result, evaluation.questions.questions, measure)
         if compared is not None:
             sentence = paired_statistics.comparison_sentence(compared, first.system.name, result.system.name)
-            found.append(SystemPair(result, compared, doubted(sentence) if is_doubted else sentence))
+            found.append(SystemPair(result, compared, marked_doubtful(sentence) if is_doubted else sentence))
     return found
 
 
 def sentences(found: Sequence[SystemPair]) -> tuple[str, ...]:
-    return in_short([pair.comparison for pair in found], [pair.sentence for pair in found])
+    return summarized([pair.comparison for pair in found], [pair.sentence for pair in found])
 
 
-def in_short(compared: Sequence[Comparison], lines: Sequence[str]) -> tuple[str, ...]:
+def summarized(compared: Sequence[Comparison], lines: Sequence[str]) -> tuple[str, ...]:
     """Return the sentences, or one for all if every comparison has too few questions."""
     units = [one.by_question.units for one in compared]
     if len(units) > 1 and max(units) < LEAST_UNITS:
@@ -241,7 +241,7 @@ def in_short(compared: Sequence[Comparison], lines: Sequence[str]) -> tuple[str,
     return tuple(lines)
 
 
-def doubted(sentence: str) -> str:
+def marked_doubtful(sentence: str) -> str:
     """Mark a sentence that rests on a judge who is not known to be right."""
     return _words()["doubted"].format(sentence=sentence)
 

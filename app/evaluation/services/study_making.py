@@ -47,19 +47,19 @@ class StudyForecast:
     most_answering_s: float | None = None
 
 
-def forecast(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> StudyForecast:
+def forecast(request: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> StudyForecast:
     """Forecast a study without reading a model or leaving a file; "scale" takes some seconds. Raises AppError as
     `make`.
     """
-    with study_wish.said_for_a_window():
+    with study_wish.window_messages():
         known = [_unread(one) for one in models]
-        tuned = _unread(wish.tuned) if wish.tuned else None
-        unread_wish = dataclasses.replace(wish, models=tuple(map(_unread, wish.models)), tuned=tuned)
-        if wish.kind == "scale":
-            return _scale_forecast(unread_wish, paths, known, trainer)
-        study, questions = study_wish.planned(unread_wish, paths, known)
+        tuned = _unread(request.tuned) if request.tuned else None
+        unread_request = dataclasses.replace(request, models=tuple(map(_unread, request.models)), tuned=tuned)
+        if request.kind == "scale":
+            return _scale_forecast(unread_request, paths, known, trainer)
+        study, questions = study_wish.planned(unread_request, paths, known)
         require_trainer(study, paths, trainer)
-        source = study_wish.root_of(unread_wish.models[0], known)
+        source = study_wish.root_of(unread_request.models[0], known)
         answers = len(study.contenders) * len(questions.questions) * len(study.seeds)
         return StudyForecast(
             systems=len(study.contenders),
@@ -70,7 +70,7 @@ def forecast(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], traine
             judged=answers if study.judge else 0,
             disk_bytes=study_steps.peak_bytes(study),
             free_bytes=_free_bytes(paths.data),
-            most_answering_s=_seconds(study.contenders, len(study.seeds), wish.asking, questions, source, paths),
+            most_answering_s=_seconds(study.contenders, len(study.seeds), request.asking, questions, source, paths),
         )
 
 
@@ -110,13 +110,13 @@ def _free_bytes(folder: Path) -> int:
 
 
 def _scale_forecast(
-    wish: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None
+    request: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None
 ) -> StudyForecast:
     from app.evaluation.study import scale_plan, scale_subsets  # numpy
 
-    asked = study_wish.scale_of(wish, paths)
+    asked = study_wish.scale_of(request, paths)
     trainer_of(trainer, paths)
-    material = scale_subsets.nested_subsets(Path(wish.data), wish.sizes)
+    material = scale_subsets.nested_subsets(Path(request.data), request.sizes)
     paths.evaluations.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".forecast-", dir=paths.evaluations) as folder:
         # Without the trainer's command, because asking it would take half a minute.
@@ -125,14 +125,14 @@ def _scale_forecast(
     count = len(asked.questions.questions) if asked.questions else 0
     most_s = None
     if asked.questions:
-        (base,) = wish.models
-        found = _seconds_of(base, base, wish.asking, asked.questions, paths, has_documents=False)
+        (base,) = request.models
+        found = _seconds_of(base, base, request.asking, asked.questions, paths, has_documents=False)
         most_s = systems * found if found is not None else None
     return StudyForecast(
         systems=systems,
         questions=count,
         answers=systems * count,
-        judged=systems * count if wish.asking.judge else 0,
+        judged=systems * count if request.asking.judge else 0,
         disk_bytes=planned.disk_bytes,
         free_bytes=planned.largest.free_disk_bytes,
         trainings=len(planned.trainings),
@@ -217,16 +217,16 @@ def _predicted(model: LocalModel, context_tokens: int, paths: Paths) -> Predicte
 __all__ = ["StudyForecast", "StudyWish", "forecast", "make"]
 
 
-def make(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> Path:
+def make(request: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> Path:
     """Make the study and return its folder. `models`: all models of the list. Slow: files may be hashed.
 
     Raises AppError: wish_*, and for anything wrong with the questions, the models, the data or the disk.
     """
-    with study_wish.said_for_a_window():
-        if wish.kind == "scale":
-            return _scale(wish, paths, models, trainer)
-        study_wish.require_files(wish)
-        study, questions = study_wish.planned(wish, paths, models)
+    with study_wish.window_messages():
+        if request.kind == "scale":
+            return _scale(request, paths, models, trainer)
+        study_wish.require_files(request)
+        study, questions = study_wish.planned(request, paths, models)
         planning.require_room(study, paths.data)
         require_trainer(study, paths, trainer)
         folder = paths.evaluations / study.id
@@ -234,11 +234,11 @@ def make(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: T
         return folder
 
 
-def _scale(wish: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> Path:
+def _scale(request: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> Path:
     from app.evaluation.study import scale_plan, scale_subsets  # numpy
 
-    asked = study_wish.scale_of(wish, paths)
+    asked = study_wish.scale_of(request, paths)
     trainer = trainer_of(trainer, paths)
-    material = scale_subsets.nested_subsets(Path(wish.data), wish.sizes)
+    material = scale_subsets.nested_subsets(Path(request.data), request.sizes)
     command = trainer.command if trainer.can_judge else None  # the fake trainer of tests cannot plan
     return scale_plan.create_scale_study(asked, material, paths, models, command, trainer.converter)[0]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOST_SEEDS, MOST_RUNS = 100, 20
 
 # The command line's messages name options, so the window shows others.
-_WORDS = {
+_WINDOW_CODES = {
     "pairs_without_judge": "wish_pairs",
     "question_set_unknown": "wish_set_gone",
     "question_set_version": "wish_version_gone",
@@ -62,24 +62,24 @@ class StudyWish:
     tuned: LocalModel | None = None
 
 
-def planned(wish: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tuple[Study, QuestionSet]:
+def planned(request: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tuple[Study, QuestionSet]:
     """Return the study of any kind but scale, and its questions, without writing anything. Raises AppError as
     `make`.
     """
-    require_whole(wish)
-    questions = questions_of(wish, paths)
-    asking, evaluations, kind = wish.asking, paths.evaluations, wish.kind
+    require_whole(request)
+    questions = questions_of(request, paths)
+    asking, evaluations, kind = request.asking, paths.evaluations, request.kind
     others: dict[str, Any] = {}
     if kind == "quantizations":
         study = planning.plan_study(evaluations, kind, questions, (), asking)
-        found = _forms(wish, paths.evaluations / study.id, paths, models)
+        found = _quantization_plan(request, paths.evaluations / study.id, paths, models)
         contenders = found.contenders
         others = {"id": study.id, "made": found.made, "has_likelihoods": planning.has_likelihoods(questions)}
     elif kind == "documents":
-        contenders = _ways(wish, documents_of(paths.documents, wish.scope), models)
+        contenders = _documents_systems(request, documents_of(paths.documents, request.scope), models)
     else:
-        kind = "bases" if len({root_of(row, models).id for row in wish.models}) > 1 else "questions"
-        contenders = _systems(wish, paths, models)
+        kind = "bases" if len({root_of(row, models).id for row in request.models}) > 1 else "questions"
+        contenders = _row_systems(request, paths, models)
     study = planning.plan_study(evaluations, kind, questions, contenders, asking, **others)
     if planning.repeats_itself(study):
         code = "wish_repeats" if asking.temperature is not None else "wish_repeats_of_card"
@@ -87,10 +87,12 @@ def planned(wish: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tupl
     return study, questions
 
 
-def questions_of(wish: StudyWish, paths: Paths) -> QuestionSet:
+def questions_of(request: StudyWish, paths: Paths) -> QuestionSet:
     """Return the questions of the study. Raises AppError as `question_sets.find`."""
-    found = question_sets.find(paths.questions, wish.question_set) if wish.question_set else question_sets.shipped()
-    return dataclasses.replace(found, questions=found.questions[: wish.limit])
+    found = (
+        question_sets.find(paths.questions, request.question_set) if request.question_set else question_sets.shipped()
+    )
+    return dataclasses.replace(found, questions=found.questions[: request.limit])
 
 
 def documents_of(database: Path, scope: tuple[CollectionRef, ...]) -> DocumentScope:
@@ -112,27 +114,27 @@ def root_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
 # -------------------------------------------------------------------------- checks
 
 
-def require_whole(wish: StudyWish) -> None:
+def require_whole(request: StudyWish) -> None:
     """Check all that needs no file to be read. Raises AppError: wish_*, model_missing."""
-    asking = wish.asking
+    asking = request.asking
     numbers = (
         (asking.seeds, 1, MOST_SEEDS),
         (asking.temperature, 0, 5),
         (asking.max_tokens, 1, 1 << 20),
         (asking.context_tokens, 256, 1 << 20),
-        (wish.limit, 1, 1 << 20),
-        (wish.runs, 1, MOST_RUNS),
+        (request.limit, 1, 1 << 20),
+        (request.runs, 1, MOST_RUNS),
     )
     for value, low, high in numbers:
         if value is not None and not low <= value <= high:
             raise AppError("wish_number", value=f"{value:g}", low=f"{low:,}", high=f"{high:,}")
-    if not wish.models:
+    if not request.models:
         raise AppError("wish_models")
-    if wish.kind == "documents" and not wish.scope:
+    if request.kind == "documents" and not request.scope:
         raise AppError("wish_collections")
-    if wish.kind in ("documents", "scale") and len(wish.models) > 1:
+    if request.kind in ("documents", "scale") and len(request.models) > 1:
         raise AppError("wish_one_model")
-    for row in (*wish.models, *filter(None, (wish.tuned, asking.judge))):
+    for row in (*request.models, *filter(None, (request.tuned, asking.judge))):
         if local_models.is_embedding_model(row):
             raise AppError("wish_for_search", name=row.name)
         if row.remote is not None:
@@ -141,61 +143,65 @@ def require_whole(wish: StudyWish) -> None:
             raise AppError("model_missing", path=row.path)
 
 
-def require_files(wish: StudyWish) -> None:
+def require_files(request: StudyWish) -> None:
     """Check that bases and adapters still are those that were combined. May read whole files.
 
     Raises AppError as `model_registry.require_unchanged`.
     """
-    for row in filter(None, (*wish.models, wish.tuned, wish.asking.judge)):
+    for row in filter(None, (*request.models, request.tuned, request.asking.judge)):
         model_registry.require_unchanged(row)
 
 
 @contextmanager
-def said_for_a_window() -> Iterator[None]:
+def window_messages() -> Iterator[None]:
     """Replace errors that name options of the command line, which mean nothing in the window."""
     try:
         yield
     except AppError as error:
-        if error.code not in _WORDS:
+        if error.code not in _WINDOW_CODES:
             raise
-        raise AppError(_WORDS[error.code], **error.facts) from error
+        raise AppError(_WINDOW_CODES[error.code], **error.facts) from error
 
 
 # ------------------------------------------------------------------------- systems
 
 
-def _systems(wish: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
+def _row_systems(request: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
     """Return each row as a system. The models are compared, so none is replaced by quotes of the documents."""
     documents = None
-    if wish.scope:
-        documents = dataclasses.replace(documents_of(paths.documents, wish.scope), may_quote=False)
-    found = [compared_systems.compared_system(*_in_use(row, models), documents) for row in wish.models]
+    if request.scope:
+        documents = dataclasses.replace(documents_of(paths.documents, request.scope), may_quote=False)
+    found = [compared_systems.compared_system(*_in_use(row, models), documents) for row in request.models]
     return compared_systems.numbered(found)
 
 
-def _ways(wish: StudyWish, documents: DocumentScope, models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
+def _documents_systems(
+    request: StudyWish, documents: DocumentScope, models: Sequence[LocalModel]
+) -> tuple[ComparedSystem, ...]:
     """Return base and tuned model, each with and without documents."""
-    (row,) = wish.models
-    base, tuned = _base_and_tuned(row, wish.tuned, models)
+    (row,) = request.models
+    base, tuned = _base_and_tuned(row, request.tuned, models)
     use = _in_use(tuned or base, models)
     is_tuned = tuned is not None or use[1] is not None
     return compared_systems.four_ways(base, use if is_tuned else None, documents, quotes=excerpts.is_too_small(base))
 
 
-def _forms(wish: StudyWish, folder: Path, paths: Paths, models: Sequence[LocalModel]) -> QuantizationPlan:
+def _quantization_plan(
+    request: StudyWish, folder: Path, paths: Paths, models: Sequence[LocalModel]
+) -> QuantizationPlan:
     """Plan the quantizations. `folder`: of the study. Raises AppError: wish_other_base, wish_merged,
     build_unknown_quant.
     """
-    if len(wish.models) > 1:
-        return QuantizationPlan(planning.as_they_are(wish.models), ())
-    base, row = _base_and_tuned(wish.models[0], wish.tuned, models)
+    if len(request.models) > 1:
+        return QuantizationPlan(planning.as_they_are(request.models), ())
+    base, row = _base_and_tuned(request.models[0], request.tuned, models)
     tuned = None
     if row is not None:
         model, tuning = _in_use(row, models)
         if tuning is None:
             raise AppError("wish_merged", name=row.name)
         tuned = (model, tuning)
-    forms = quantizations.parse_quantizations(",".join(wish.forms) or planning.PAPER_FORMS)
+    forms = quantizations.parse_quantizations(",".join(request.forms) or planning.PAPER_FORMS)
     return planning.plan_quantizations(planning.source_of_model(base), forms, tuned, folder, paths.bases)
 
 
@@ -236,18 +242,20 @@ def _base_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
 # --------------------------------------------------------------------------- scale
 
 
-def scale_of(wish: StudyWish, paths: Paths) -> "scale_plan.ScaleStudy":
+def scale_of(request: StudyWish, paths: Paths) -> "scale_plan.ScaleStudy":
     """Return the scale study of a request. Raises AppError: wish_*, and as `questions_of`."""
     from app.evaluation.study import scale_plan  # numpy
 
-    require_whole(wish)
-    (base,) = wish.models
+    require_whole(request)
+    (base,) = request.models
     if base.adapter:
         raise AppError("wish_base_is_tuned", name=base.name)
-    if not wish.data:
+    if not request.data:
         raise AppError("wish_data")
-    if wish.asking.judge is not None and not wish.question_set:
+    if request.asking.judge is not None and not request.question_set:
         raise AppError("wish_judge_alone")
-    questions = questions_of(wish, paths) if wish.question_set else None
-    asking = dataclasses.replace(wish.asking, has_pairs=False)
-    return scale_plan.ScaleStudy(asking, base.id, wish.training_preset or None, wish.runs, wish.has_control, questions)
+    questions = questions_of(request, paths) if request.question_set else None
+    asking = dataclasses.replace(request.asking, has_pairs=False)
+    return scale_plan.ScaleStudy(
+        asking, base.id, request.training_preset or None, request.runs, request.has_control, questions
+    )

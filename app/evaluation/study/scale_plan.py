@@ -285,12 +285,12 @@ def trainings_of(
     `command`: returns the command line of the trainer with arguments; None: the trainer cannot be asked, and token
     counts are estimated from characters. `converter`: its folder.
     """
-    wishes = {"base": asked.base, "preset": asked.preset, "name": asked.asking.name or material.name}
+    spec_fields = {"base": asked.base, "preset": asked.preset, "name": asked.asking.name or material.name}
     speed_file = where.data / speed.FILE_NAME
     return plan_trainings(
         folder,
         material,
-        lambda files: spec_builder.build_spec({**wishes, **files}, where, models, converter),
+        lambda files: spec_builder.build_spec({**spec_fields, **files}, where, models, converter),
         lambda spec: training.plan_run(
             spec, command, lambda kind: training.find_device(kind, speed_file)
         ),

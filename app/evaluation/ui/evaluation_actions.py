@@ -107,11 +107,11 @@ class StartStudyAction(QObject):
     def _on_closed(self) -> None:
         self.dialog = None
 
-    def _make(self, wish: StudyWish) -> None:
+    def _make(self, request: StudyWish) -> None:
         model, models = self.model, tuple(self.model.models())
 
         def make(progress: TaskProgress) -> Path:
-            folder = study_making.make(wish, model.paths, models, model.trainer())
+            folder = study_making.make(request, model.paths, models, model.trainer())
             if progress.is_cancelled:
                 shutil.rmtree(folder, ignore_errors=True)
             progress.check()

@@ -30,7 +30,7 @@ TABLE_PX = 640  # in a wider table the eye loses the line
 
 
 class BlindResultPanel(QWidget):
-    go_on_requested = Signal()
+    resume_requested = Signal()
     undo_requested = Signal()
     leave_requested = Signal()
 
@@ -49,7 +49,7 @@ class BlindResultPanel(QWidget):
         self.leave_button = Button(theme, phrase("evaluation.choose_other_settings"), "quiet")
         self.rows: list[tuple[str, str, str]] = []  # rows of the table as shown
         self._build()
-        self.go_on_button.clicked.connect(lambda _: self.go_on_requested.emit())
+        self.go_on_button.clicked.connect(lambda _: self.resume_requested.emit())
         self.undo_button.clicked.connect(lambda _: self.undo_requested.emit())
         self.leave_button.clicked.connect(lambda _: self.leave_requested.emit())
 
@@ -194,7 +194,7 @@ class BlindView(QWidget):
         if self._comparison is not None and self._comparison.votes:
             self._write(self._comparison.undo, self._on_undone)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Show the first question that is not decided."""
         if self._comparison is None or self._comparison.current is None:
             return
@@ -225,9 +225,9 @@ class BlindView(QWidget):
 
     def _connect(self) -> None:
         self.start.pair_chosen.connect(self._choose_pair)
-        self.start.begin_requested.connect(self.go_on)
+        self.start.begin_requested.connect(self.resume)
         self.voting.vote_chosen.connect(self.vote)
-        self.result.go_on_requested.connect(self.go_on)
+        self.result.resume_requested.connect(self.resume)
         self.banner.action_requested.connect(self._on_action)
         for asked in (self.start.result_requested, self.voting.result_requested):
             asked.connect(self.show_result)
@@ -333,7 +333,7 @@ class BlindView(QWidget):
             self.show_result()
 
     def _on_undone(self) -> None:
-        self.go_on()
+        self.resume()
         announce(self.voting, phrase("evaluation.the_last_choice_was_taken"))
 
     def _compute_result(self) -> None:
@@ -361,7 +361,7 @@ class BlindView(QWidget):
         if self._comparison.current is None:
             self._show(self.start)
         else:
-            self.go_on()
+            self.resume()
 
     def _on_computed(self, found: BlindOutcome) -> None:
         comparison = self._comparison

@@ -58,7 +58,7 @@ class OpenQuestionSet(QObject):
         asked = self._asked
         background.run(lambda: (asked, _read(self._folder, name, number)), self._on_read, self.failed.emit)
 
-    def preparing(self, shown: DisplayedSet, questions: Sequence[Question], source: str) -> Callable[[], QuestionSet]:
+    def store_work(self, shown: DisplayedSet, questions: Sequence[Question], source: str) -> Callable[[], QuestionSet]:
         """Return the work that stores the questions as the next version; `shown` must still be the newest."""
         assert shown.kept is not None
         folder, kept, wanted = self._folder, shown.kept, tuple(questions)
@@ -69,10 +69,10 @@ class OpenQuestionSet(QObject):
         if self.is_storing or self.shown is None or self.shown.kept is None:
             return
         self.is_storing = True
-        work, number = self.preparing(self.shown, questions, source), self.shown.kept.newest.number
+        work, number = self.store_work(self.shown, questions, source), self.shown.kept.newest.number
         background.run(lambda: (work(), number, done_text), self._on_stored, self._on_refused)
 
-    def put_back(self, name: str, number: int, after: str, source: str) -> None:
+    def restore_version(self, name: str, number: int, after: str, source: str) -> None:
         """Store again what version `number` held, if the newest version still has the SHA-256 `after`."""
         folder = self._folder
 
@@ -80,7 +80,7 @@ class OpenQuestionSet(QObject):
             before = question_sets.find(folder, f"{name}@{number}")
             return question_sets.store(folder, before.name, before.questions, None, source, after=after)
 
-        background.run(work, self._on_put_back, self.failed.emit)
+        background.run(work, self._on_restored, self.failed.emit)
 
     def rename(self, name: str, wanted: str, *, is_undo: bool = False) -> None:
         folder = self._folder
@@ -109,7 +109,7 @@ class OpenQuestionSet(QObject):
         self.failed.emit(error)
         self.open(self.name)
 
-    def _on_put_back(self, found: QuestionSet) -> None:
+    def _on_restored(self, found: QuestionSet) -> None:
         if found.name == self.name:
             self.open(self.name)
         self.changed.emit()

@@ -334,7 +334,7 @@ class SetView(QWidget):
         assert shown.version is not None
         number = shown.version.number
         dialog = self.dialog = QuestionDialog(
-            self._theme, question, lambda new: self.work.preparing(shown, merged(new), source), self.window()
+            self._theme, question, lambda new: self.work.store_work(shown, merged(new), source), self.window()
         )
 
         def on_stored(found: QuestionSet) -> None:
@@ -360,7 +360,7 @@ class SetView(QWidget):
         self._allow()  # another set may be shown meanwhile
         if found.version > number:
             undo = functools.partial(
-                self.work.put_back, found.name, number, found.sha256, phrase("evaluation.change_taken_back")
+                self.work.restore_version, found.name, number, found.sha256, phrase("evaluation.change_taken_back")
             )
             self.undo_offered.emit(done_text, undo)
         if found.name == self.name:

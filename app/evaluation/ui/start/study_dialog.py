@@ -60,31 +60,31 @@ class ForecastController(QObject):
     def __init__(self, model: StudyDialogModel, parent: QObject) -> None:
         super().__init__(parent)
         self._model = model
-        self.wish: StudyWish | None = None
+        self.request: StudyWish | None = None
         self.found: StudyForecast | None = None
         self.error: AppError | None = None
-        self._looked_at: StudyWish | None = None  # the one being computed
+        self._computing: StudyWish | None = None  # the one being computed
         self._wait = QTimer(self, singleShot=True, interval=WAIT_MS)
-        self._wait.timeout.connect(self._begin)
+        self._wait.timeout.connect(self._compute)
 
-    def look(self, wish: StudyWish | None) -> None:
+    def set_request(self, request: StudyWish | None) -> None:
         """Forecast a request after a moment; None: there is nothing to forecast. The study's name has no influence."""
-        if wish is not None:
-            wish = dataclasses.replace(wish, asking=dataclasses.replace(wish.asking, name=""))
-        if wish == self.wish:
+        if request is not None:
+            request = dataclasses.replace(request, asking=dataclasses.replace(request.asking, name=""))
+        if request == self.request:
             return
-        self.wish, self.found, self.error = wish, None, None
-        self._wait.start() if wish is not None else self._wait.stop()
+        self.request, self.found, self.error = request, None, None
+        self._wait.start() if request is not None else self._wait.stop()
         self.changed.emit()
 
-    def _begin(self) -> None:
-        wish, model = self.wish, self._model
-        if wish is None or self._looked_at is not None:
+    def _compute(self) -> None:
+        request, model = self.request, self._model
+        if request is None or self._computing is not None:
             return
-        self._looked_at = wish
+        self._computing = request
         models = tuple(model.models())
         background.run(
-            lambda: study_making.forecast(wish, model.paths, models, model.trainer()),
+            lambda: study_making.forecast(request, model.paths, models, model.trainer()),
             self._on_found,
             self._on_refused,
         )
@@ -96,9 +96,9 @@ class ForecastController(QObject):
         self._end(None, error)
 
     def _end(self, found: StudyForecast | None, error: AppError | None) -> None:
-        looked_at, self._looked_at = self._looked_at, None
-        if looked_at != self.wish:  # the user has changed the request meanwhile
-            self._begin()
+        computed, self._computing = self._computing, None
+        if computed != self.request:  # the user has changed the request meanwhile
+            self._compute()
             return
         self.found, self.error = found, error
         self.changed.emit()
@@ -155,9 +155,9 @@ class StudyDialog(QDialog):
     def wish(self) -> StudyWish:
         """Return the current request, even if it is incomplete."""
         kind = self.kinds.key
-        fields: dict[str, Any] = {"kind": ""} if not kind else self._systems[kind].wish()
+        fields: dict[str, Any] = {"kind": ""} if not kind else self._systems[kind].request_fields()
         asked = answer_parameters(self.judge, self.expert, kind, has_questions=self._has_questions)
-        return StudyWish(**fields, **self.questions.wish(), asking=asked)
+        return StudyWish(**fields, **self.questions.request_fields(), asking=asked)
 
     @property
     def problem(self) -> str:
@@ -318,7 +318,7 @@ class StudyDialog(QDialog):
         can_judge = bool(self.kinds.key) and self._has_questions
         self.judge.setVisible(can_judge)
         self.expert.show_for(self.kinds.key, has_judge=can_judge and self.judge.judge.value is not None)
-        self.forecasting.look(None if self.problem else self.wish)
+        self.forecasting.set_request(None if self.problem else self.wish)
         self._show_footer()
 
     def _show_footer(self) -> None:

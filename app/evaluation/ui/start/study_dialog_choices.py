@@ -175,7 +175,7 @@ class DialogPart(QWidget):
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(14)
 
-    def wish(self) -> dict[str, Any]:
+    def request_fields(self) -> dict[str, Any]:
         """Return fields of a StudyRequest."""
         raise NotImplementedError
 
@@ -203,7 +203,7 @@ def scope_of(collections: Sequence[DocumentCollection], names: Sequence[str]) ->
 
 
 class StudyDialogModel:
-    """Collects the choices of the dialog. `read_inputs`, `splits` and `trainer` read files: call them in the
+    """Collects the choices of the dialog. `look`, `splits` and `trainer` read files: call them in the
     background.
     """
 

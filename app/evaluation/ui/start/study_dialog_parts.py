@@ -53,7 +53,7 @@ class DocumentsPart(DialogPart):
         self.base.changed.connect(self._on_base_chosen)
         self.tuned.changed.connect(self.changed)
 
-    def wish(self) -> dict[str, Any]:
+    def request_fields(self) -> dict[str, Any]:
         base = self.base.value
         return {
             "kind": "documents",
@@ -87,7 +87,7 @@ class ModelsPart(DialogPart):
         self.scope.show_rows(collection_rows(offer.collections), ())
         self.rows[1].setVisible(bool(offer.collections))
 
-    def wish(self) -> dict[str, Any]:
+    def request_fields(self) -> dict[str, Any]:
         chosen = tuple(self._models[id] for id in self.models.marked())
         return {
             "kind": study_dialog_rules.kind_of_models(chosen, self._offer.models),
@@ -127,7 +127,7 @@ class FormsPart(DialogPart):
         model = self.model.value
         return model.path if model else ""
 
-    def wish(self) -> dict[str, Any]:
+    def request_fields(self) -> dict[str, Any]:
         model = self.model.value
         return {
             "kind": "quantizations",
@@ -206,7 +206,7 @@ class QuestionsPart(DialogPart):
         self._shipped = count
         self._offer()
 
-    def wish(self) -> dict[str, Any]:
+    def request_fields(self) -> dict[str, Any]:
         limit = self.limit.number()
         return {"question_set": self.set.value or "", "limit": int(limit) if limit is not None else None}
 
@@ -252,7 +252,7 @@ class JudgePart(DialogPart):
         self.judge.offer(choices, None)
         self.judge.changed.connect(self.changed)
 
-    def wish(self) -> dict[str, Any]:
+    def request_fields(self) -> dict[str, Any]:
         return {"judge": self.judge.value}
 
 
@@ -299,7 +299,7 @@ class ExpertPart(DialogPart):
         self._default_name = name
         self.name.setPlaceholderText(name)
 
-    def wish(self) -> dict[str, Any]:
+    def request_fields(self) -> dict[str, Any]:
         """Return fields of AnswerParameters."""
         seeds = self.seeds.number()
         return {
@@ -340,7 +340,7 @@ class ExpertPart(DialogPart):
 
 def answer_parameters(judge: JudgePart, expert: ExpertPart, kind: str, *, has_questions: bool) -> AnswerParameters:
     """Return the parameters. `has_questions` False: a scale study without questions, and therefore without a judge."""
-    fields = expert.wish() | judge.wish()
+    fields = expert.request_fields() | judge.request_fields()
     if not has_questions:
         fields["judge"] = None
     if fields["judge"] is None:
@@ -382,7 +382,7 @@ class ScalePart(DialogPart):
         """Return "sizes_form" if the text is not a list of numbers, else ""."""
         return "sizes_form" if study_dialog_rules.sizes_of(self.sizes.text()) is None else ""
 
-    def wish(self) -> dict[str, Any]:
+    def request_fields(self) -> dict[str, Any]:
         base, runs = self.base.value, self.runs.number()
         return {
             "kind": "scale",

@@ -64,30 +64,30 @@ def obstacle(kind: str, there: AvailableInputs) -> str:
     return ""
 
 
-def problem(wish: StudyWish) -> str:
+def problem(request: StudyWish) -> str:
     """Return the code of what must be chosen or changed before the start; "" if nothing."""
-    return _missing(wish) or _asking(wish)
+    return _missing(request) or _asking(request)
 
 
-def _missing(wish: StudyWish) -> str:
-    kind = wish.kind
-    if kind == "scale" and not wish.data:
+def _missing(request: StudyWish) -> str:
+    kind = request.kind
+    if kind == "scale" and not request.data:
         return "split"
-    if kind == "documents" and not wish.question_set:
+    if kind == "documents" and not request.question_set:
         return "set"
-    if not wish.models:
+    if not request.models:
         return "models" if kind in ("bases", "questions") else "model"
-    if kind in ("bases", "questions") and len(wish.models) < 2:
+    if kind in ("bases", "questions") and len(request.models) < 2:
         return "models"
-    if kind == "documents" and not wish.scope:
+    if kind == "documents" and not request.scope:
         return "scope"
-    if kind == "quantizations" and not set(wish.forms) - {ALWAYS}:
+    if kind == "quantizations" and not set(request.forms) - {ALWAYS}:
         return "forms"
-    return _sizes(wish.sizes) if kind == "scale" and wish.sizes else ""
+    return _sizes(request.sizes) if kind == "scale" and request.sizes else ""
 
 
-def _asking(wish: StudyWish) -> str:
-    asking = wish.asking
+def _asking(request: StudyWish) -> str:
+    asking = request.asking
     if asking.seeds > 1 and asking.temperature == 0:
         return "seeds"  # repeated equal answers would look like certainty
     return ""
