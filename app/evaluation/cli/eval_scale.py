@@ -61,7 +61,7 @@ def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
         judge=judge,
         judge_preset=options.judge_preset,
     )
-    asked = ScaleStudy(
+    request = ScaleStudy(
         asking,
         options.base,
         options.preset,
@@ -69,7 +69,7 @@ def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
         not options.no_control,
         eval_sets.load(options.questions, where, output) if options.questions else None,
     )
-    return eval_run.run_study(prepare(asked, material, where, output), where, output)
+    return eval_run.run_study(prepare(request, material, where, output), where, output)
 
 
 def require_file(base: Path | None) -> None:
@@ -81,12 +81,12 @@ def require_file(base: Path | None) -> None:
         raise AppError("evaluation_base_is_folder", path=str(base))
 
 
-def prepare(asked: ScaleStudy, material: SubsetFiles, where: Paths, output: Output) -> Path:
+def prepare(request: ScaleStudy, material: SubsetFiles, where: Paths, output: Output) -> Path:
     """Make a new study; return its folder. Raises AppError as `scale_plan.create_scale_study` and `planner`."""
     models, (command, converter) = models_of(where), planner(where)
     output.progress("common.plan_working")
     try:
-        folder, planned = scale_plan.create_scale_study(asked, material, where, models, command, converter)
+        folder, planned = scale_plan.create_scale_study(request, material, where, models, command, converter)
     finally:
         output.end_progress()
     _print_plan(planned, material, output)

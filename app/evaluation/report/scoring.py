@@ -183,13 +183,13 @@ def answers_to_judge(study: Study, folder: Path, questions: QuestionSet) -> Answ
 
 
 def judged_answers(
-    study: Study, asked: AnswersToJudge, questions: QuestionSet, replies: Mapping[StandalonePrompt, ModelReply]
+    study: Study, to_judge: AnswersToJudge, questions: QuestionSet, replies: Mapping[StandalonePrompt, ModelReply]
 ) -> JudgedAnswers:
     assert study.judge is not None
-    scored = [_judgement(one, replies) for one in asked.checks]
-    measured = judge_calibration.calibrate(study.judge.name, study.judge_preset, asked.cases, scored)
-    answers = {place: _judgement(one, replies) for place, one in asked.answers.items()}
-    return JudgedAnswers(answers, measured, pair_preferences(asked.pairs, questions, replies))
+    scored = [_judgement(one, replies) for one in to_judge.checks]
+    measured = judge_calibration.calibrate(study.judge.name, study.judge_preset, to_judge.cases, scored)
+    answers = {place: _judgement(one, replies) for place, one in to_judge.answers.items()}
+    return JudgedAnswers(answers, measured, pair_preferences(to_judge.pairs, questions, replies))
 
 
 def score_study(study: Study, folder: Path, questions: QuestionSet, judged: JudgedAnswers | None = None) -> Evaluation:
@@ -248,13 +248,13 @@ def _to_judge(question: Question, result: BatchAnswer, preset: str) -> PromptOrS
     return judge_prompt.score_request(question, result.answer, passages, preset)
 
 
-def _judgement(asked: PromptOrScore, replies: Mapping[StandalonePrompt, ModelReply]) -> JudgeScore:
-    if isinstance(asked, JudgeScore):
-        return asked
-    reply = replies[asked]
+def _judgement(prompt: PromptOrScore, replies: Mapping[StandalonePrompt, ModelReply]) -> JudgeScore:
+    if isinstance(prompt, JudgeScore):
+        return prompt
+    reply = replies[prompt]
     if reply.stop_reason == "failed":
-        return JudgeScore(None, trouble="failed", cut_characters=asked.cut_characters)
-    return judge_prompt.read_score(reply.text, asked.cut_characters)
+        return JudgeScore(None, trouble="failed", cut_characters=prompt.cut_characters)
+    return judge_prompt.read_score(reply.text, prompt.cut_characters)
 
 
 def _answers(folder: Path, system_id: str, seed: int, count: int) -> dict[int, BatchAnswer]:

@@ -114,19 +114,19 @@ def _scale_forecast(
 ) -> StudyForecast:
     from app.evaluation.study import scale_plan, scale_subsets  # numpy
 
-    asked = study_wish.scale_of(request, paths)
+    scale_request = study_wish.scale_of(request, paths)
     trainer_of(trainer, paths)
     material = scale_subsets.nested_subsets(Path(request.data), request.sizes)
     paths.evaluations.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".forecast-", dir=paths.evaluations) as folder:
         # Without the trainer's command, because asking it would take half a minute.
-        planned = scale_plan.trainings_of(Path(folder) / "study", asked, material, paths, models)
-    systems = 1 + len(material.subsets) if asked.questions else 0
-    count = len(asked.questions.questions) if asked.questions else 0
+        planned = scale_plan.trainings_of(Path(folder) / "study", scale_request, material, paths, models)
+    systems = 1 + len(material.subsets) if scale_request.questions else 0
+    count = len(scale_request.questions.questions) if scale_request.questions else 0
     most_s = None
-    if asked.questions:
+    if scale_request.questions:
         (base,) = request.models
-        found = _seconds_of(base, base, request.asking, asked.questions, paths, has_documents=False)
+        found = _seconds_of(base, base, request.asking, scale_request.questions, paths, has_documents=False)
         most_s = systems * found if found is not None else None
     return StudyForecast(
         systems=systems,
@@ -237,8 +237,8 @@ def make(request: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer
 def _scale(request: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> Path:
     from app.evaluation.study import scale_plan, scale_subsets  # numpy
 
-    asked = study_wish.scale_of(request, paths)
+    scale_request = study_wish.scale_of(request, paths)
     trainer = trainer_of(trainer, paths)
     material = scale_subsets.nested_subsets(Path(request.data), request.sizes)
     command = trainer.command if trainer.can_judge else None  # the fake trainer of tests cannot plan
-    return scale_plan.create_scale_study(asked, material, paths, models, command, trainer.converter)[0]
+    return scale_plan.create_scale_study(scale_request, material, paths, models, command, trainer.converter)[0]

@@ -277,18 +277,18 @@ class StudyRun(QObject):
 
     # --------------------------------------------------------------------- verdict
 
-    def _judge(self, asked: AnswersToJudge) -> None:
+    def _judge(self, to_judge: AnswersToJudge) -> None:
         study = self._plan()[0]
         assert study.judge is not None
         # The judge's context is independent of the systems': what an answer and its sources need, not what a system was
         # given.
         settings = dataclasses.replace(self._settings, context_tokens=judge_prompt.CONTEXT_TOKENS)
-        job = PromptJob(study.judge, settings, asked.prompts, self._folder / studies.JUDGED)
+        job = PromptJob(study.judge, settings, to_judge.prompts, self._folder / studies.JUDGED)
         work, questions = PromptsTask(job, self._engine, self), self._question_set()
 
         def conclude() -> None:
             replies = work.replies
-            self._conclude(lambda: scoring.judged_answers(study, asked, questions, replies))
+            self._conclude(lambda: scoring.judged_answers(study, to_judge, questions, replies))
 
         self._start(work, conclude, "judge", study.judge.name)
 

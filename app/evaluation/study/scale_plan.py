@@ -273,7 +273,7 @@ class ScaleStudy:
 
 def trainings_of(
     folder: Path,
-    asked: ScaleStudy,
+    request: ScaleStudy,
     material: SubsetFiles,
     where: Paths,
     models: Sequence[LocalModel],
@@ -285,7 +285,7 @@ def trainings_of(
     `command`: returns the command line of the trainer with arguments; None: the trainer cannot be asked, and token
     counts are estimated from characters. `converter`: its folder.
     """
-    spec_fields = {"base": asked.base, "preset": asked.preset, "name": asked.asking.name or material.name}
+    spec_fields = {"base": request.base, "preset": request.preset, "name": request.asking.name or material.name}
     speed_file = where.data / speed.FILE_NAME
     return plan_trainings(
         folder,
@@ -294,13 +294,13 @@ def trainings_of(
         lambda spec: training.plan_run(
             spec, command, lambda kind: training.find_device(kind, speed_file)
         ),
-        range(FIRST_SEED, FIRST_SEED + asked.runs),
-        has_control=asked.has_control,
+        range(FIRST_SEED, FIRST_SEED + request.runs),
+        has_control=request.has_control,
     )  # fmt: skip
 
 
 def create_scale_study(
-    asked: ScaleStudy,
+    request: ScaleStudy,
     material: SubsetFiles,
     where: Paths,
     models: Sequence[LocalModel],
@@ -310,20 +310,23 @@ def create_scale_study(
     """Make a new study; return its folder and plan as `trainings_of` does. After an error nothing is left."""
     evaluations = where.evaluations
     asking = dataclasses.replace(
-        asked.asking, name=asked.asking.name or studies.free_name(evaluations, material.name), seeds=1, temperature=0.0
+        request.asking,
+        name=request.asking.name or studies.free_name(evaluations, material.name),
+        seeds=1,
+        temperature=0.0,
     )
     folder = work_folder.timestamped_path(evaluations, asking.name, time.time())
-    asked = dataclasses.replace(asked, asking=asking)
-    planned = trainings_of(folder, asked, material, where, models, command, converter)
+    request = dataclasses.replace(request, asking=asking)
+    planned = trainings_of(folder, request, material, where, models, command, converter)
     try:
         contenders: tuple[ComparedSystem, ...] = ()
-        if asked.questions is not None:
+        if request.questions is not None:
             model = base_models.model_of_run(planned.asked, models)
             contenders = tuple(
                 dataclasses.replace(one, label=confidentiality.highest_label((one.label, material.label)))
                 for one in planned_systems(model, planned.asked, planned.trainings)
             )
-        questions = asked.questions or holdout_questions(material, folder)
+        questions = request.questions or holdout_questions(material, folder)
         label = confidentiality.highest_label((questions.label, material.label))
         made = planning.plan_study(
             evaluations, "scale", questions, contenders, asking,

@@ -103,7 +103,7 @@ class MemoryShortage:
     is_judge: bool = False
 
 
-def memory_shortages(study: Study, folder: Path, there: MemoryBudget) -> list[MemoryShortage]:
+def memory_shortages(study: Study, folder: Path, budget: MemoryBudget) -> list[MemoryShortage]:
     """Return the systems still to be asked, and the judge, that need more than the budget. Raises
     AppError("evaluation_damaged").
     """
@@ -123,7 +123,7 @@ def memory_shortages(study: Study, folder: Path, there: MemoryBudget) -> list[Me
     return [
         MemoryShortage(name, needed.total_bytes, is_judge)
         for needed, name, is_judge in found
-        if machine.judge_memory(needed, there).verdict == "insufficient"
+        if machine.judge_memory(needed, budget).verdict == "insufficient"
     ]
 
 

@@ -78,7 +78,7 @@ class EvaluationContent(QStackedWidget):
         self._make_result_view = make_result_view
         self.entry: ListedEntry | None = None  # of the list; None: nothing, or several entries
         self.compared: tuple[str, ...] = ()  # ids of the studies that are merged in one table
-        self._asked = 0  # number of the last request; results of earlier ones are dropped
+        self._request_number = 0  # results of earlier ones are dropped
         self._sets: SetView | None = None
         self._study: StudyView | None = None
         self._result: EvaluationResultView | None = None
@@ -138,17 +138,17 @@ class EvaluationContent(QStackedWidget):
         if isinstance(entry, StoredQuestionSet):
             self._show_set(entry)
             return
-        asked = self._begin(entry)
+        number = self._begin(entry)
         try:
             study = entry.study or studies.read(entry.folder)  # raises the reason why the list could not read it
         except AppError as error:
-            self._on_unreadable(asked, error)
+            self._on_unreadable(number, error)
             return
         if entry.state == "finished":
             background.run(
                 lambda: studies.read_results(entry.folder),
-                functools.partial(self._on_read, asked, entry.folder, study),
-                functools.partial(self._on_unreadable, asked),
+                functools.partial(self._on_read, number, entry.folder, study),
+                functools.partial(self._on_unreadable, number),
             )
         else:
             view = self._study_view()
@@ -158,20 +158,20 @@ class EvaluationContent(QStackedWidget):
     def compare(self, entries: Sequence[StudyEntry]) -> None:
         """Show the systems of several finished studies of the same questions in one table."""
         first = entries[0]
-        asked = self._begin(None, tuple(one.id for one in entries))
+        number = self._begin(None, tuple(one.id for one in entries))
 
         def read() -> Evaluation:
             return records.merge_evaluations([studies.read_results(one.folder)[0] for one in entries])
 
-        show = functools.partial(self._on_combined, asked, first)
-        background.run(read, show, functools.partial(self._on_unreadable, asked))
+        show = functools.partial(self._on_combined, number, first)
+        background.run(read, show, functools.partial(self._on_unreadable, number))
 
     # ------------------------------------------------------------------- private
 
     def _begin(self, entry: ListedEntry | None, compared: tuple[str, ...] = ()) -> int:
-        self._asked += 1
+        self._request_number += 1
         self.entry, self.compared = entry, compared
-        return self._asked
+        return self._request_number
 
     def _put(self, view: QWidget) -> None:
         if self.indexOf(view) < 0:
@@ -186,27 +186,27 @@ class EvaluationContent(QStackedWidget):
         self._put(view)
 
     def _on_read(
-        self, asked: int, folder: Path, study: studies.Study, found: tuple[Evaluation, Sequence[ReportSection]]
+        self, number: int, folder: Path, study: studies.Study, found: tuple[Evaluation, Sequence[ReportSection]]
     ) -> None:
-        self._show_result(asked, folder, study, *found)
+        self._show_result(number, folder, study, *found)
 
-    def _on_combined(self, asked: int, first: StudyEntry, found: Evaluation) -> None:
-        if asked == self._asked and first.study is not None:
-            self._show_result(asked, first.folder, first.study, found, ())
+    def _on_combined(self, number: int, first: StudyEntry, found: Evaluation) -> None:
+        if number == self._request_number and first.study is not None:
+            self._show_result(number, first.folder, first.study, found, ())
             self._result_view().tabs.buttons["blind"].hide()  # votes are stored with one study
 
     def _show_result(
-        self, asked: int, folder: Path, study: studies.Study, found: Evaluation, sections: Sequence[ReportSection]
+        self, number: int, folder: Path, study: studies.Study, found: Evaluation, sections: Sequence[ReportSection]
     ) -> None:
-        if asked != self._asked:
+        if number != self._request_number:
             return
         view = self._result_view()
         view.show_result(folder, study, found, sections)
         self._put(view)
 
-    def _on_unreadable(self, asked: int, error: AppError) -> None:
+    def _on_unreadable(self, number: int, error: AppError) -> None:
         """Report the error; the entry stays the shown one, so that the list keeps its selection."""
-        if asked == self._asked:
+        if number == self._request_number:
             self._put(self._unreadable)
             self.failed.emit(error)
 

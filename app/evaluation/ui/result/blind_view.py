@@ -129,7 +129,7 @@ class BlindView(QWidget):
         self._found: Evaluation | None = None
         self._kept: BlindFile | None = None
         self._comparison: BlindComparison | None = None
-        self._asked = 0  # number of the last reading
+        self._request_number = 0
         self._is_busy = False  # a file is being read or written
         self._computed_votes: tuple[Voted, ...] | None = None  # the votes whose result is being computed
         self.banner = Banner(theme)
@@ -147,7 +147,7 @@ class BlindView(QWidget):
         self._folder, self._found, self._kept, self._comparison = folder, found, None, None
         self.banner.hide()
         self._show(self.nothing)
-        self._asked += 1
+        self._request_number += 1
         if len(found.systems) > 1:
             self.nothing.setText(phrase("evaluation.loading"))
             self._read()
@@ -257,19 +257,19 @@ class BlindView(QWidget):
         """Read the stored votes. `cause`: error after which they are read again, with the shown panel kept."""
         assert self._folder is not None
         self._is_busy = True
-        asked, folder = self._asked, self._folder
+        number, folder = self._request_number, self._folder
 
         def read() -> Read:
             try:
-                return asked, cause, BlindFile(folder)
+                return number, cause, BlindFile(folder)
             except AppError as error:
-                return asked, cause, error
+                return number, cause, error
 
         background.run(read, self._on_read, self._on_failed)
 
     def _on_read(self, read: Read) -> None:
-        asked, cause, kept = read
-        if asked != self._asked or self._found is None:
+        number, cause, kept = read
+        if number != self._request_number or self._found is None:
             return  # another study is shown meanwhile
         self._is_busy = False
         if isinstance(kept, AppError):

@@ -232,7 +232,7 @@ class AddSet(QObject):
         self._collect = collect
         self._page = parent
         self._pickers = pickers or Pickers()
-        self._asked = 0  # number of the last request
+        self._request_number = 0
         self._waiting: Dialog | None = None
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
         self._patience.timeout.connect(self._show_waiting)
@@ -270,21 +270,21 @@ class AddSet(QObject):
     # ------------------------------------------------------------------- private
 
     def _read(self, work: Callable[[], object], show: Show) -> None:
-        self._asked += 1
-        asked, folder = self._asked, self._folder
+        self._request_number += 1
+        number, folder = self._request_number, self._folder
 
         def read() -> Read:
             try:
-                return asked, show, work(), question_sets.list_all(folder)
+                return number, show, work(), question_sets.list_all(folder)
             except AppError as error:
-                return asked, show, error, []
+                return number, show, error, []
 
         self._patience.start()
         background.run(read, self._on_read, self._on_failed)
 
     def _on_read(self, read: Read) -> None:
-        asked, show, found, sets = read
-        if not self._is_wanted(asked):
+        number, show, found, sets = read
+        if not self._is_wanted(number):
             return
         if isinstance(found, AppError):
             self._on_failed(found)
@@ -294,9 +294,9 @@ class AddSet(QObject):
     def _on_failed(self, error: AppError) -> None:
         self.failed.emit(question_set_texts.error_for_window(error))
 
-    def _is_wanted(self, asked: int) -> bool:
+    def _is_wanted(self, number: int) -> bool:
         """Return whether this reading is still wanted, and end the waiting in that case."""
-        if asked != self._asked:
+        if number != self._request_number:
             return False
         self._patience.stop()
         waiting, self._waiting = self._waiting, None
@@ -317,7 +317,7 @@ class AddSet(QObject):
         dialog.open()
 
     def _give_up(self) -> None:
-        self._asked += 1
+        self._request_number += 1
         self._waiting = None
 
     def _show_file(self, found: QuestionFile, sets: Sequence[StoredQuestionSet]) -> None:

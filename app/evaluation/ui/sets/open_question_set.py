@@ -47,16 +47,16 @@ class OpenQuestionSet(QObject):
         self.name = ""
         self.shown: DisplayedSet | None = None  # None: nothing was read yet
         self.is_storing = False
-        self._asked = 0
+        self._request_number = 0
 
     def open(self, name: str, number: int = 0) -> None:
         """Read a version of a set. `number`: of the version; 0: the newest."""
         if name != self.name:
             self.shown = None
         self.name = name
-        self._asked += 1
-        asked = self._asked
-        background.run(lambda: (asked, _read(self._folder, name, number)), self._on_read, self.failed.emit)
+        self._request_number += 1
+        request_number = self._request_number
+        background.run(lambda: (request_number, _read(self._folder, name, number)), self._on_read, self.failed.emit)
 
     def store_work(self, shown: DisplayedSet, questions: Sequence[Question], source: str) -> Callable[[], QuestionSet]:
         """Return the work that stores the questions as the next version; `shown` must still be the newest."""
@@ -93,8 +93,8 @@ class OpenQuestionSet(QObject):
     # ------------------------------------------------------------------- private
 
     def _on_read(self, read: tuple[int, DisplayedSet]) -> None:
-        asked, shown = read
-        if asked == self._asked:
+        request_number, shown = read
+        if request_number == self._request_number:
             self.shown = shown
             self.read.emit(shown)
 

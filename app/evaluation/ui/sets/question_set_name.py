@@ -49,7 +49,7 @@ class NameForm(QWidget):
         self._floor = floor
         self._is_new = is_new
         self._questions: Sequence[Question] = ()  # to be stored
-        self._asked = 0  # number of the last comparison
+        self._comparison_number = 0
         self.name = QLineEdit(name)
         self.name.setMaxLength(NAME_CHARACTERS_MAX)
         self.note = text.Label("", "caption", "text2", wraps=True)
@@ -137,19 +137,19 @@ class NameForm(QWidget):
 
     def _show_effect(self) -> None:
         existing = self.existing
-        self._asked += 1
+        self._comparison_number += 1
         if existing is None or not existing.versions or self._is_new:
             self._show_note("")
             return
         text = phrase("evaluation.this_question_set_exists_already", n=existing.newest.number + 1)
         self._show_note(text)
         if self._questions:
-            compare = _changes(self._folder, existing, self._questions, self._asked)
+            compare = _changes(self._folder, existing, self._questions, self._comparison_number)
             background.run(compare, self._on_compared, self._on_failed)
 
     def _on_compared(self, found: tuple[int, QuestionSetChanges | None]) -> None:
         number, changes = found
-        if number != self._asked:
+        if number != self._comparison_number:
             return
         if changes is None:
             self._show_note(phrase("evaluation.the_set_has_the_same"))
@@ -173,14 +173,14 @@ class NameForm(QWidget):
 
 
 def _changes(
-    folder: Path, existing: StoredQuestionSet, questions: Sequence[Question], asked: int
+    folder: Path, existing: StoredQuestionSet, questions: Sequence[Question], number: int
 ) -> Callable[[], tuple[int, QuestionSetChanges | None]]:
     """Return the function that compares; its result is None if the questions are the same."""
 
     def compare() -> tuple[int, QuestionSetChanges | None]:
         before = question_sets.find(folder, existing.name).questions
         is_same = tuple(before) == tuple(questions)
-        return asked, None if is_same else question_sets.changes(before, questions)
+        return number, None if is_same else question_sets.changes(before, questions)
 
     return compare
 

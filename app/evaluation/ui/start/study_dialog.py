@@ -294,11 +294,11 @@ class StudyDialog(QDialog):
 
     def _obstacle(self, kind: str) -> str:
         offer, splits = self._offer, self._splits
-        there = study_dialog_rules.AvailableInputs(
+        available = study_dialog_rules.AvailableInputs(
             offer.models, len(offer.sets), len(offer.collections), None if splits is None else len(splits),
             offer.has_trainer,
         )  # fmt: skip
-        return study_dialog_rules.obstacle(kind, there)
+        return study_dialog_rules.obstacle(kind, available)
 
     @property
     def _has_questions(self) -> bool:

@@ -39,25 +39,25 @@ class AvailableInputs:
     has_trainer: bool
 
 
-def obstacle(kind: str, there: AvailableInputs) -> str:
+def obstacle(kind: str, available: AvailableInputs) -> str:
     """Return the code of why a kind cannot be chosen; "" if it can. `kind`: one of KINDS."""
-    models = answering(there.models)
+    models = answering(available.models)
     if not models:
         return "no_model"
     match kind:
-        case "documents" if not there.sets:
+        case "documents" if not available.sets:
             return "no_set"
-        case "documents" if not there.collections:
+        case "documents" if not available.collections:
             return "no_collection"
         case "models" if len(models) < 2:
             return "one_model"
-        case "quantizations" if not to_quantize(models, has_trainer=there.has_trainer):
+        case "quantizations" if not to_quantize(models, has_trainer=available.has_trainer):
             return "no_environment"
-        case "scale" if not there.has_trainer:
+        case "scale" if not available.has_trainer:
             return "no_environment"
-        case "scale" if there.splits is None:
+        case "scale" if available.splits is None:
             return "looking"
-        case "scale" if not there.splits:
+        case "scale" if not available.splits:
             return "no_split"
         case "scale" if not to_train(models):
             return "no_base"
