@@ -26,7 +26,7 @@ _EXPECTED = {
     "a path": "training.spec_path",
     "a text": "training.spec_text",
     "an object": "training.spec_object",
-    "fields of Form": "training.spec_form",
+    "fields of TrainingPromptForm": "training.spec_form",
     "a text with {text} once": "training.spec_pattern",
     "an object of texts": "training.spec_object",
     "a list of questions": "training.spec_questions",

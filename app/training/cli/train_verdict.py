@@ -29,7 +29,7 @@ def verdict_lines(run: TrainingRunFolder, found: GateResult) -> list[str]:
 
 def form_name(form: str) -> str:
     if form in (*gates.ON_BASE, gates.F16_ADAPTER):
-        return phrase("run_form_" + form.replace("+", "_"))
+        return phrase("training.run_form." + form.replace("+", "_"))
     return phrase("training.run_form.merged", form=form)
 
 

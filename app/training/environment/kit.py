@@ -51,7 +51,7 @@ from app.training.environment.folders import EnvironmentFolders, unwritable_erro
 KIT_FORMAT = "kotae-training-kit"
 KIT_VERSION = 1
 KIT_NAME = "training-kit.json"
-README_NAME = "README_NAME.txt"
+README_NAME = "README.txt"
 _FILES_MAX = 999
 _WORD = re.compile(r"[a-z0-9_.-]{0,64}")  # it is shown
 # No path, and no name that Windows keeps for a device.

@@ -139,7 +139,7 @@ class TerminalRun:
         self._say(key, step=event.step, loss=loss_text(event.loss))
 
     def _tell_finding(self, finding: PreflightFinding) -> None:
-        self._say(f"run_finding_{finding.level}", text=training_errors.finding_text(finding))
+        self._say(f"training.run_finding.{finding.level}", text=training_errors.finding_text(finding))
 
     def _say(self, key: str, **facts: object) -> None:
         self._output.end_progress()
