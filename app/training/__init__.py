@@ -1,1 +1,1 @@
-"""Fine-tuning: drafts, plans, the acceptance gate; data, runs and the environment in folders of their own."""
+"""Fine-tuning: drafts, run plans and the quality gate; training data, pair generation, runs and the environment."""

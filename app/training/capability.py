@@ -1,7 +1,7 @@
-"""What this machine can train: measured without torch, judged in one sentence with what goes along with it.
+"""Assess what this machine can train, from measurements without torch: one verdict and the notes that go with it.
 
-How large a base may be is computed as a run is (`trainer.recipe`, `trainer.estimate`), for examples of 1,024 tokens,
-one at a time. Before there is a training environment, its torch is taken for the one that pip's index gives.
+The size of base that fits is computed like a run (`trainer.recipe`, `trainer.estimate`), for examples of 1,024 tokens,
+one at a time. Without a training environment, torch is assumed to be the one of pip's index.
 """
 
 import sys
@@ -19,18 +19,18 @@ from trainer.estimate import TrainedShape
 from trainer.recipe import RecipeFacts
 from trainer.spec import RunSpec
 
-PUBLISHED_CUDA, PUBLISHED_CAPABILITY = 13, (7, 5)  # of torch 2.13 as pip's index has it (its 75 is the least "sm_")
+PUBLISHED_CUDA, PUBLISHED_CAPABILITY = 13, (7, 5)  # of torch 2.13 in pip's index (its lowest "sm_" is 75)
 DRIVERS = {11: 450, 12: 525, 13: 580}  # CUDA -> the oldest driver (release notes, "minor version compatibility")
-BF16_CAPABILITY, MATRIX_CAPABILITY = (8, 0), (7, 0)  # Ampere computes in bfloat16, Volta has units for matrices
-TOKENS, ROWS = 1024, 1000  # of an example; of the data
-CONVERTED_BYTES = 6  # of memory, a weight: a GGUF base in 32 bits, and what is written of it in 16
-FIXABLE = ("driver_silent", "driver_old", "cpu_torch", "card_unseen", "memory_taken")  # by the user, here and now
-_MAKERS = ("AMD", "Intel")  # whose cards no driver names to us
+BF16_CAPABILITY, MATRIX_CAPABILITY = (8, 0), (7, 0)  # Ampere computes in bfloat16, Volta has matrix units
+TOKENS, ROWS = 1024, 1000  # tokens of an example, rows of the data
+CONVERTED_BYTES = 6  # memory for each weight: a GGUF base in 32 bits, and its 16-bit copy
+FIXABLE = ("driver_silent", "driver_old", "cpu_torch", "card_unseen", "memory_taken")  # by the user, on the spot
+_MAKERS = ("AMD", "Intel")  # `machine.list_gpus` names their cards by the maker only
 
 
 @dataclass(frozen=True, slots=True)
 class MachineMeasurements:
-    """`disk_bytes`: free where the runs are kept."""
+    """What was measured. `disk_bytes`: free space for the runs."""
 
     gpus: tuple[Gpu, ...]
     memory_bytes: int
@@ -40,7 +40,10 @@ class MachineMeasurements:
 
 @dataclass(frozen=True, slots=True)
 class CapabilityNote:
-    """`code`: [text.ability_CODE], with its facts. `is_grave`: because of it the card, or nothing, can be used."""
+    """A fact about the machine.
+
+    `code`: names its wording, with `facts`. `is_grave`: it makes the card, or all training, unusable.
+    """
 
     code: str
     facts: dict[str, Any] = field(default_factory=dict)
@@ -49,8 +52,11 @@ class CapabilityNote:
 
 @dataclass(frozen=True, slots=True)
 class TrainingCapability:
-    """`size`: of the largest base that the card trains, "8B"; "": it trains none. `card`: the one to train on, if it is
-    usable or not; None: there is none of NVIDIA. `can_practise`: whether the trial model can be trained here."""
+    """What the machine can train.
+
+    `card`: the NVIDIA card to train on, usable or not; None if there is none. `size`: the largest base that it trains,
+    like "8B"; "" if none. `can_practise`: the practice model can be trained here.
+    """
 
     card: Gpu | None
     size: str
@@ -59,14 +65,14 @@ class TrainingCapability:
 
     @property
     def verdict(self) -> CapabilityNote:
-        """What can be trained; where something can be done about it that nothing can, that."""
+        """Return what can be trained; if nothing can, the reason that the user can fix, if there is one."""
         if self.size and self.card is not None:
             return CapabilityNote("card", {"size": self.size, "free_bytes": self.card.free_bytes}, is_grave=False)
         return next((remark for remark in self.remarks if remark.code in FIXABLE), CapabilityNote("no_cuda"))
 
     @property
     def notes(self) -> tuple[CapabilityNote, ...]:
-        """All that goes along with the verdict."""
+        """Return the notes besides the verdict."""
         verdict = self.verdict
         others = tuple(remark for remark in self.remarks if remark != verdict)
         return (*others, CapabilityNote("no_cuda", is_grave=False)) if verdict.code in FIXABLE else others
@@ -76,7 +82,10 @@ class TrainingCapability:
 
 
 def measure(data: Path) -> MachineMeasurements:
-    """Up to some seconds, where a driver wakes up or hangs. Raises OSError when the folder is gone."""
+    """Measure the machine.
+
+    Takes up to some seconds if a driver starts or hangs. Raises OSError if the folder is missing.
+    """
     here = machine.measure_machine(data)
     return MachineMeasurements(
         machine.list_gpus(), memory_estimate.memory_bytes(), here.available_bytes, here.free_disk_bytes
@@ -86,42 +95,45 @@ def measure(data: Path) -> MachineMeasurements:
 def assess(
     found: MachineMeasurements, probe: EnvironmentProbe | None = None, platform: str = sys.platform
 ) -> TrainingCapability:
-    """`probe`: of the training environment; None: there is none, or it has not answered yet."""
+    """Assess the measurements.
+
+    `probe`: of the training environment; None if there is none or it has not answered yet.
+    """
     card = _card(found.gpus)
     obstacles = list(_obstacles(found.gpus, card, probe))
     size, remarks = "", obstacles
     if card is not None and not obstacles:
         size = largest_size(card, card.free_bytes or 0, platform)
-        remarks = [*_of_memory(card, size, platform), *_of_capability(card)]
-        remarks += list(_of_machine(found, size)) if size else []
-    practice = list(_of_practice(found))
+        remarks = [*_memory_notes(card, size, platform), *_capability_notes(card)]
+        remarks += list(_machine_notes(found, size)) if size else []
+    practice = list(_practice_obstacles(found))
     return TrainingCapability(card, size, not practice, (*remarks, *([] if size else practice)))
 
 
 def largest_size(card: Gpu, free_bytes: int, platform: str = sys.platform) -> str:
-    """The largest size (`model_sizes.SHAPES`) that can be trained in that much of the card's memory; "": none."""
+    """Return the largest size (`model_fit.SHAPES`) that trains in so much of the card's memory; "" if none does."""
     allowed = round(free_bytes * estimate.REFUSED_SHARE)
     fitting = [name for name in model_fit.SHAPES if needed_bytes(name, card, platform) <= allowed]
     return fitting[-1] if fitting else ""
 
 
 def needed_bytes(size: str, card: Gpu, platform: str = sys.platform) -> int:
-    """Of the card's memory, with the settings that take least of it."""
+    """Return the card memory that a size needs with the most economical settings."""
     shape = _shape(model_fit.SHAPES[size])
     facts = _facts(shape, "cuda", card.memory_bytes or 0, has_bf16=_has_bf16(card), platform=platform)
-    return estimate.estimate_memory(shape, recipe.resolve(_asked("base"), facts), TOKENS).total
+    return estimate.estimate_memory(shape, recipe.resolve(_economical_spec("base"), facts), TOKENS).total
 
 
 # --------------------------------------------------------------------- the card
 
 
 def _card(gpus: tuple[Gpu, ...]) -> Gpu | None:
-    """Of NVIDIA's the one with the most memory, as a run takes it; of equals the first."""
+    """Return the NVIDIA card with the most memory, the first of equals, as a run chooses it."""
     return max((gpu for gpu in gpus if gpu.name not in _MAKERS), key=lambda gpu: gpu.memory_bytes or 0, default=None)
 
 
 def _obstacles(gpus: tuple[Gpu, ...], card: Gpu | None, probe: EnvironmentProbe | None) -> Iterator[CapabilityNote]:
-    """The first reason why no card can be used."""
+    """Yield the first reason why no card can be used."""
     cuda = _major(probe.cuda) if probe and probe.cuda else PUBLISHED_CUDA
     least = probe.least_capability if probe and probe.cuda else PUBLISHED_CAPABILITY
     if card is None:
@@ -140,7 +152,7 @@ def _obstacles(gpus: tuple[Gpu, ...], card: Gpu | None, probe: EnvironmentProbe 
         yield CapabilityNote("memory_untold", {"card": card.name})
 
 
-def _of_memory(card: Gpu, size: str, platform: str) -> Iterator[CapabilityNote]:
+def _memory_notes(card: Gpu, size: str, platform: str) -> Iterator[CapabilityNote]:
     total, free = card.memory_bytes or 0, card.free_bytes or 0
     after = largest_size(card, total, platform)
     if after != size:
@@ -151,7 +163,7 @@ def _of_memory(card: Gpu, size: str, platform: str) -> Iterator[CapabilityNote]:
         yield CapabilityNote("memory_small", {"free_bytes": free, "need_bytes": need, "size": smallest})
 
 
-def _of_capability(card: Gpu) -> Iterator[CapabilityNote]:
+def _capability_notes(card: Gpu) -> Iterator[CapabilityNote]:
     if card.capability is None:
         return
     if card.capability < MATRIX_CAPABILITY:
@@ -165,7 +177,7 @@ def _has_bf16(card: Gpu) -> bool:
 
 
 def _major(version: str) -> int:
-    """0: unknown."""
+    """Return the major version; 0 if it is unknown."""
     first = version.partition(".")[0]
     return int(first) if first.isdecimal() else 0
 
@@ -177,11 +189,11 @@ def _dotted(capability: tuple[int, int]) -> str:
 # ------------------------------------------------------------ memory and the disk
 
 
-def _of_machine(found: MachineMeasurements, size: str) -> Iterator[CapabilityNote]:
-    """What a base of that size asks besides the card. A GGUF base is turned into a folder first."""
+def _machine_notes(found: MachineMeasurements, size: str) -> Iterator[CapabilityNote]:
+    """Yield what a base of that size lacks besides the card. A GGUF base is converted to a folder first."""
     shape = _shape(model_fit.SHAPES[size])
     facts = _facts(shape, "cuda", 0, has_bf16=True, platform="")
-    disk = estimate.estimate_disk(shape, recipe.resolve(_asked("base.gguf"), facts))
+    disk = estimate.estimate_disk(shape, recipe.resolve(_economical_spec("base.gguf"), facts))
     facts_of_size = {"size": size, "free_bytes": found.disk_bytes, "need_bytes": disk.training}
     if disk.training > found.disk_bytes:
         yield CapabilityNote("disk_short", facts_of_size, is_grave=disk.training - disk.base > found.disk_bytes)
@@ -191,13 +203,13 @@ def _of_machine(found: MachineMeasurements, size: str) -> Iterator[CapabilityNot
         yield CapabilityNote("memory_few", wide, is_grave=False)
 
 
-def _of_practice(found: MachineMeasurements) -> Iterator[CapabilityNote]:
-    """Why the trial model cannot be trained on the processor."""
+def _practice_obstacles(found: MachineMeasurements) -> Iterator[CapabilityNote]:
+    """Yield why the practice model cannot be trained on the processor."""
     card = starter.card()
     assert card.shape is not None
     shape = _shape(card.shape)
     facts = _facts(shape, "cpu", found.memory_bytes, has_bf16=False, platform="")
-    effective = recipe.resolve(_asked("base.gguf"), facts)
+    effective = recipe.resolve(_economical_spec("base.gguf"), facts)
     need, disk = (
         estimate.estimate_memory(shape, effective, TOKENS).total,
         estimate.estimate_disk(shape, effective).training,
@@ -208,8 +220,8 @@ def _of_practice(found: MachineMeasurements) -> Iterator[CapabilityNote]:
         yield CapabilityNote("practice_disk", {"free_bytes": found.disk_bytes, "need_bytes": disk})
 
 
-def _asked(base: str) -> RunSpec:
-    """What takes the least memory."""
+def _economical_spec(base: str) -> RunSpec:
+    """Return the most economical settings."""
     return RunSpec("-", base, "-", "-", micro_batch=1, gradient_checkpointing=True, context_tokens=TOKENS)
 
 

@@ -1,15 +1,13 @@
-"""Drafts of trainings on the disk, a folder each.
+"""Store drafts of trainings, one folder each, and say what each step of a draft still lacks.
 
-    draft.json        the draft (`app.training.drafts`), written anew with each change
-    rows-1/, 2, …     its rows and what was decided of them (`app.training.data.curation`); the draft says which counts
-    split-1/, 2, …    what was frozen of them; a run takes a copy along (`app.training.runs.run_folders`)
+    draft.json        the draft, rewritten with each change
+    rows-1/, 2, …     its rows and the decisions on them (`app.training.data.curation`); the draft names the current one
+    split-1/, 2, …    their splits; a run takes a copy (`app.training.runs.run_folders`)
 
-What was removed lies in the bin (`app.base.files.work_folder`), and can be restored.
+A removed draft lies in the bin (`app.base.files.work_folder`) and can be restored.
 
-A training that is being planned: what the wizard's pages change, and what each of its steps still lacks.
-
-Pages only draw, and nothing is computed here either. What takes time (reading data, asking the trainer) is done by the
-services, and what came of it stands in the draft with what it was done for: once that has changed, it counts no more.
+Nothing is computed here. Services do the slow work (reading data, asking the trainer) and store its result in the draft
+with a mark of its input; once the input has changed, the result no longer counts.
 """
 
 import dataclasses
@@ -31,17 +29,17 @@ from trainer.events import PreflightFinding
 from trainer.spec import SpecError
 
 STEPS = ("goal", "data", "model", "check", "run", "result")
-PLANNED_STEPS = STEPS[:4]  # those that come before anything is trained
+PLANNED_STEPS = STEPS[:4]  # the steps before training
 GOALS = ("facts", "style", "both")
-LEAST_ROWS = 10  # as of a split
-FEW_ROWS = 50  # below it a training seldom brings more than chance
+LEAST_ROWS = 10  # as for a split
+FEW_ROWS = 50  # with fewer, training is seldom better than chance
 
 Goal = Literal["", "facts", "style", "both"]
 
 
 @dataclass(frozen=True, slots=True)
 class DraftProblem:
-    """`code`: [text.plan_CODE], with its facts. Not `is_blocking`: it is told, and one may go on."""
+    """What a step lacks. `code`: names its wording, with `facts`. If not `is_blocking`, it is only a notice."""
 
     code: str
     facts: dict[str, Any] = field(default_factory=dict)
@@ -50,14 +48,14 @@ class DraftProblem:
 
 @dataclass(frozen=True, slots=True)
 class DraftData:
-    """The rows as they stand (`app.training.data.curation`). `source`: of the file or the collection, for people.
-    `folder`: where they are; `file`: what they were read from, and `mapping`: from which of its columns.
+    """The current rows of a draft (`app.training.data.curation`).
 
-    `label`: the highest that a row carries (`app.base.confidentiality.LABELS`); "": none does. `origins`: collections
-    and documents that they were made of, where the rows do not say it themselves.
+    `source`: the file or collection, as shown. `folder`: of the rows; `file`: from which they were imported, and
+    `mapping`: its columns. `label`: the highest confidentiality label of a row; "" if none has one. `origins`:
+    collections and documents of the rows, as far as the rows do not name them.
 
-    `used`: will be trained on, or judged by. `left_out`: have a flaw, and nobody has kept them. `undecided`: generated
-    pairs that nobody has looked at, and that are not used. `unusable`: lines of the file that are no rows.
+    `used`: rows for training and for judging it. `left_out`: flawed rows that the user has not kept. `undecided`:
+    generated pairs without a decision, which are not used. `unusable`: lines of the file that give no row.
     """
 
     source: str
@@ -75,10 +73,10 @@ class DraftData:
 
 @dataclass(frozen=True, slots=True)
 class DraftSplit:
-    """A split that was written (`app.training.data.data_split`). `revision`: of the rows that it was made of.
+    """A written split (`app.training.data.data_split`). `revision`: of the rows from which it was made.
 
-    `sha256`: of the hold-out, by which it is known again; `parts`: of all three. `is_sound`: nothing of the hold-out is
-    known from training.
+    `sha256`: of the hold-out, which identifies the split; `parts`: of all three files. `is_sound`: training gives away
+    nothing of the hold-out.
     """
 
     folder: str
@@ -94,10 +92,10 @@ class DraftSplit:
 
 @dataclass(frozen=True, slots=True)
 class TrainingForecast:
-    """What a run would take (`app.training.run_plan`), of the draft with that `mark`.
+    """What a run would take (`app.training.run_plan`). `mark`: of the draft that was planned.
 
-    `is_exact`: the trainer was asked. `is_measured`: by some steps of it. `changes`: settings with which the memory
-    would suffice; () where none do.
+    `is_exact`: from the trainer. `is_measured`: from steps that it ran. `changes`: settings with which the memory would
+    suffice; () if there are none.
     """
 
     mark: str
@@ -110,13 +108,15 @@ class TrainingForecast:
     findings: tuple[PreflightFinding, ...] = ()
     changes: tuple[tuple[str, Any], ...] = ()
     is_measured: bool = False
-    device: str = ""  # "cuda" | "cpu"; "": not known
+    device: str = ""  # "cuda" | "cpu"; "": unknown
 
 
 @dataclass(frozen=True, slots=True)
 class StartingPoint:
-    """The adapter of an earlier run that is trained further. `folder`: PEFT's; `name`: of the run. `rank` and `alpha`
-    stay what they are."""
+    """The adapter of an earlier run that is trained further; its `rank` and `alpha` are fixed.
+
+    `folder`: in PEFT's format; `name`: of the run.
+    """
 
     folder: str
     name: str
@@ -126,11 +126,11 @@ class StartingPoint:
 
 @dataclass(frozen=True, slots=True)
 class TrainingDraft:
-    """`base`: as `app.models.base_models.resolve_base` takes it. `settings`: fields of `trainer.spec.RunSpec` that were
-    chosen instead of the preset's. `run`: the folder of the run that was begun from it. `start`: None: it is trained
-    anew.
+    """A planned training.
 
-    `has_environment`: of training, on this machine, now.
+    `base`: as `app.models.base_models.resolve_base` accepts it. `settings`: fields of `trainer.spec.RunSpec` that
+    differ from the preset. `run`: the folder of the run that was started from it. `start`: None for a new adapter.
+    `has_environment`: whether this machine has a training environment now.
     """
 
     id: str  # its folder's name
@@ -149,31 +149,31 @@ class TrainingDraft:
 
     @property
     def mark(self) -> str:
-        """Of all that a run would be asked, and whether the trainer can be asked."""
+        """Return a hash of everything that a run's forecast depends on."""
         frozen = self.frozen
         asked: list[Any] = [frozen.sha256, frozen.revision, *frozen.parts] if frozen else []
         asked.append(self.has_environment)
         if self.start is not None:
             asked.append(self.start.folder)
-        told = json.dumps([*asked, self.base, self.preset, self.settings], ensure_ascii=False, sort_keys=True)
-        return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:16]
+        text = json.dumps([*asked, self.base, self.preset, self.settings], ensure_ascii=False, sort_keys=True)
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
     @property
     def step(self) -> str:
-        """Where it goes on: the first step that may not be left yet, the last one of the plan where all may be."""
+        """Return the first step that is not complete, or the last planned step if all are."""
         return next((step for step in PLANNED_STEPS if not self.is_complete(step)), PLANNED_STEPS[-1])
 
     def is_complete(self, step: str) -> bool:
-        """Whether one may go on from there."""
+        """Return whether no problem of the step is blocking."""
         return not any(problem.is_blocking for problem in self.problems(step))
 
     def problems(self, step: str) -> tuple[DraftProblem, ...]:
-        """`step`: one of PLANNED; the others lack nothing. The gravest first."""
+        """Return the problems of a step, the blocking ones first; only PLANNED_STEPS have any."""
         found = {"goal": self._goal, "data": self._data, "model": self._model, "check": self._check}.get(step)
         return tuple(sorted(found(), key=lambda problem: not problem.is_blocking)) if found else ()
 
     def with_settings(self, **changes: Any) -> "TrainingDraft":
-        """None takes a setting back to what the preset says."""
+        """Return the draft with changed settings; None restores the preset's value."""
         kept = {name: value for name, value in (self.settings | changes).items() if value is not None}
         return dataclasses.replace(self, settings=kept)
 
@@ -210,13 +210,13 @@ class TrainingDraft:
             asked = dict.fromkeys(("folder", "base", "train", "validation"), "-") | {"preset": self.preset}
             spec.from_json(asked | self.settings)
         except SpecError as error:
-            told = training_errors.error_from_spec(error)
-            yield DraftProblem("setting_wrong", {"code": told.code, "facts": told.facts})
+            invalid = training_errors.error_from_spec(error)
+            yield DraftProblem("setting_wrong", {"code": invalid.code, "facts": invalid.facts})
         fixed = {"rank": self.start.rank, "alpha": self.start.alpha} if self.start else {}
         for name, value in fixed.items():
             if self.settings.get(name, value) != value:
-                told = training_errors.error_from_spec(SpecError(name, self.settings[name], str(value)))
-                yield DraftProblem("setting_wrong", {"code": told.code, "facts": told.facts})
+                invalid = training_errors.error_from_spec(SpecError(name, self.settings[name], str(value)))
+                yield DraftProblem("setting_wrong", {"code": invalid.code, "facts": invalid.facts})
 
     def _check(self) -> Iterator[DraftProblem]:
         if not self.has_environment:
@@ -240,33 +240,33 @@ ROWS, SPLIT = "rows", "split"
 
 
 def list_all(drafts: Path) -> list[TrainingDraft]:
-    """The one that was changed last first; without those that cannot be read."""
+    """Return the readable drafts, the last changed first."""
     found = (_read_or_none(drafts, id) for id in list_ids(drafts))
     return sorted(filter(None, found), key=lambda draft: (draft.changed_at, draft.id), reverse=True)
 
 
 def list_ids(drafts: Path) -> list[str]:
-    """Of all, those that cannot be read among them, in no order."""
+    """Return the ids of all drafts, also of unreadable ones, in no order."""
     try:
         return [folder.name for folder in drafts.iterdir() if (folder / DRAFT_FILE).is_file()]
-    except OSError:  # none was ever made
+    except OSError:  # no draft was ever made
         return []
 
 
 def create(drafts: Path, now: float) -> TrainingDraft:
-    """Raises AppError("draft_unwritable" | "drive_space")."""
+    """Create an empty draft. Raises AppError("draft_unwritable" | "drive_space")."""
     return save(drafts, TrainingDraft(work_folder.timestamped_path(drafts, "", now).name), now)
 
 
 def read(drafts: Path, id: str) -> TrainingDraft:
-    """Whether there is a training environment is not known yet. Raises AppError("draft_damaged")."""
+    """Read a draft; `has_environment` is false until a service finds out. Raises AppError("draft_damaged")."""
     folder = drafts / id
     try:
         data = strict_json.load_file(folder / DRAFT_FILE)
         draft: TrainingDraft = json_lines.decode_message(data, {"Draft": TrainingDraft})
         name = invisible_characters.to_single_line(draft.name)
         found = _with_moved_folders(dataclasses.replace(draft, id=id, name=name, has_environment=False), folder)
-        # What is of another kind than it should be fails here.
+        # A value of a wrong type fails here.
         _ = (found.with_settings(), found.mark, found.step, found.changed_at + 0.0)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise AppError("draft_damaged", path=str(folder)) from error
@@ -274,7 +274,7 @@ def read(drafts: Path, id: str) -> TrainingDraft:
 
 
 def _with_moved_folders(draft: TrainingDraft, folder: Path) -> TrainingDraft:
-    """Its rows and its split lie in its own folder, wherever that was moved since."""
+    """Return the draft with its rows and split in its own folder, which may have been moved."""
 
     def moved(part: Any) -> Any:
         path = Path(part.folder) if part is not None else None
@@ -286,9 +286,9 @@ def _with_moved_folders(draft: TrainingDraft, folder: Path) -> TrainingDraft:
 
 
 def save(drafts: Path, draft: TrainingDraft, now: float) -> TrainingDraft:
-    """Gives it as it was written.
+    """Write the draft and return it as written.
 
-    Raises AppError: draft_changed (meanwhile, or removed, by somebody else), draft_unwritable, drive_space.
+    Raises AppError: draft_changed (someone else has changed or removed it), draft_unwritable, drive_space.
     """
     folder = drafts / draft.id
     if draft.changed_at and _changed_at(folder) != draft.changed_at:
@@ -303,7 +303,7 @@ def save(drafts: Path, draft: TrainingDraft, now: float) -> TrainingDraft:
 
 
 def _changed_at(folder: Path) -> Any:
-    """None: there is no draft, or nobody can tell."""
+    """Return the stored time of the last change; None if there is no readable draft."""
     try:
         return strict_json.load_file(folder / DRAFT_FILE)["changed_at"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -311,7 +311,7 @@ def _changed_at(folder: Path) -> Any:
 
 
 def free_folder(drafts: Path, id: str, kind: str) -> Path:
-    """A folder that is not there yet. `kind`: ROWS | SPLIT."""
+    """Return a folder that does not exist yet. `kind`: ROWS | SPLIT."""
     number = 1
     while (folder := drafts / id / f"{kind}-{number}").exists():
         number += 1
@@ -319,7 +319,7 @@ def free_folder(drafts: Path, id: str, kind: str) -> Path:
 
 
 def move_to_bin(drafts: Path, id: str) -> None:
-    """Into the bin. Raises AppError("draft_unwritable")."""
+    """Move the draft to the bin. Raises AppError("draft_unwritable")."""
     try:
         work_folder.move_to_bin(drafts / id, time.time())
     except OSError as error:
@@ -327,7 +327,7 @@ def move_to_bin(drafts: Path, id: str) -> None:
 
 
 def restore(drafts: Path, id: str) -> None:
-    """Raises AppError("draft_unwritable")."""
+    """Restore the draft from the bin. Raises AppError("draft_unwritable")."""
     try:
         work_folder.restore_from_bin(drafts, id)
     except OSError as error:

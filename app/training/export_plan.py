@@ -1,19 +1,18 @@
-"""The forms in which a tuned model can be given out, and the steps to make and measure each of them once.
+"""Plan the export of a tuned model: the forms to publish, and the steps to make and measure each once.
 
-    unpack     a base that is a GGUF file, as the folder that was trained, where that is gone (or was never here)
-    convert    the base as one GGUF in f16, kept in a cache by what it was made of
-    score      f16+adapter: what training has made, unrounded; the reference that the others are held against
-    quantize   the base, where there is no GGUF of it that answers are given with
-    score      base, base+shipped (where an adapter comes with the program), base+adapter
+    unpack     a base that is a GGUF file, as the folder that was trained, if that is missing
+    convert    the base to one GGUF in f16, kept in a cache named after its source
+    score      f16+adapter: the training result without rounding, the reference for all other forms
+    quantize   the base, if no GGUF of it exists that answers questions
+    score      base, base+shipped (if the catalogue has an adapter for it), base+adapter
     merge      base + adapter in f16;  score
     quantize   Q8_0, Q6_K, Q5_K_M, Q4_K_M from that;  score each
-    answer     the form to give out; so is the base, when it is measured. Writing takes most of the time, and by these
-               two sets of answers the verdict is given: the other forms are only held against f16, token by token
-    quantize   F16 where it is the one to give out: a copy with the run's name, for merging keeps the base's
+    answer     the form to publish and, while it is measured, the base. Writing answers takes most of the time, and the
+               verdict compares these two; the other forms are only compared with f16, token by token
+    quantize   F16 if it is the one to publish: a copy with the run's name, since merging keeps the base's
 
-Of the files only the best so far stays (`gate.choose`). What was measured is kept: the same export goes on from there.
-
-The held-out questions as the program would ask them: by the catalogue's form where it has the one of training.
+Only the best file so far is kept (`quality_gate`). Measurements are kept, so that an interrupted export resumes. The
+held-out questions are asked as the program would ask them: in the catalogue's prompt form if it matches training.
 """
 
 import contextlib
@@ -47,7 +46,7 @@ ANSWER_LEAST_TOKENS, ANSWER_MOST_TOKENS, ANSWER_SPARE_TOKENS = 64, 512, 32
 
 
 def prompt_segments(form: TrainingPromptForm, messages: Sequence[Mapping[str, str]]) -> tuple[Segment, ...]:
-    """`messages`: the last one is a question."""
+    """Return the prompt of a conversation whose last message is a question."""
     known = base_models.find_prompt_form(form)
     if known is None:
         return tuple(Segment(piece.text, piece.markup) for piece in forms.prompt_pieces(form, messages))
@@ -58,7 +57,7 @@ def prompt_segments(form: TrainingPromptForm, messages: Sequence[Mapping[str, st
 
 
 def answer_limit_tokens(chat: HeldOutChat) -> int:
-    """Of its answer: twice the one that was kept back, within bounds, and always longer than that one."""
+    """Return the limit for the answer: twice the held-out answer, within bounds, and always longer than that one."""
     kept = len(chat.answer)
     return max(ANSWER_LEAST_TOKENS, min(2 * kept, ANSWER_MOST_TOKENS), kept + ANSWER_SPARE_TOKENS)
 
@@ -67,35 +66,43 @@ QUANTIZED = quantizations.parse_quantizations("Q8_0,Q6_K,Q5_K_M,Q4_K_M")
 BASE_FORM = QUANTIZATIONS["Q4_K_M"]
 ALL_FORMS = (F16_ADAPTER, *ON_BASE, MERGED_F16, *(form.name for form in QUANTIZED))
 EXPORT_FOLDER = "export"  # below the run's folder
-_REFERENCE_BYTES = 8200  # a place (app/inference/engine/score.py)
+_REFERENCE_BYTES = 8200  # per scored position (app/inference/engine/score.py)
 
 
 @dataclass(frozen=True, slots=True)
 class ExportStep:
-    """`kind`: unpack | convert | quantize | merge | score | answer. `form`: one of ALL; of `quantize` BASE or a merged
-    one."""
+    """One step. `kind`: unpack | convert | quantize | merge | score | answer.
+
+    `form`: one of ALL_FORMS; "quantize" makes BASE or a merged form.
+    """
 
     kind: str
     form: str
     path: Path  # what it writes
     writes_bytes: int
-    drops_bytes: int = 0  # of what nobody needs after it
+    drops_bytes: int = 0  # size of the files that are deleted after it
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """What a run has trained. `gguf`: the file that answers are given with, as it was then; None: `folder` is all."""
+    """What a run has trained.
+
+    `gguf`: the base as the file that answers questions; None if the base is only a `folder`.
+    """
 
     run: Path
     asked: RunSpec
     gguf: Path | None
     sha256: str  # of `gguf`
-    folder: Path  # may be gone where there is a `gguf`
+    folder: Path  # may be missing if there is a `gguf`
 
 
 @dataclass(frozen=True, slots=True)
 class ExportPlan:
-    """`base`: the GGUF that answers are given with today; None: one is made. `cache`: where the base in f16 is kept."""
+    """The plan of one export.
+
+    `base`: the GGUF that answers questions today; None if it has to be made. `cache`: the folder for the base in f16.
+    """
 
     run: Path
     source: HfModel
@@ -104,10 +111,10 @@ class ExportPlan:
     name: str
     form: TrainingPromptForm | None
     holdout: Holdout
-    groups: Path | None  # rows that were kept back; a group of them is drawn together
-    build: BuildPlan  # sizes and names of what is made of the source
-    shipped: Path | None  # the adapter that the base is answered with where no other is asked for
-    key: str  # of all that the numbers depend on
+    groups: Path | None  # the held-out rows; resampling draws a whole group of them at once
+    build: BuildPlan  # sizes and names of the files made from the source
+    shipped: Path | None  # the adapter that the program uses with this base by default
+    key: str  # hash of everything that the measurements depend on
 
     @property
     def adapter(self) -> Path:
@@ -119,7 +126,7 @@ class ExportPlan:
 
     @property
     def folder(self) -> Path:
-        """What lies between, and what was measured."""
+        """Return the folder of intermediate files and measurements."""
         return self.run / EXPORT_FOLDER / self.key
 
     @property
@@ -132,7 +139,7 @@ class ExportPlan:
 
     @property
     def forms(self) -> list[str]:
-        """Those that are measured."""
+        """Return the forms to measure."""
         return [form for form in ALL_FORMS if form != SHIPPED or self.shipped is not None]
 
     def file(self, form: str) -> Path:
@@ -143,7 +150,7 @@ class ExportPlan:
         return self.folder / f"{form}.gguf"
 
     def final_file(self, form: str) -> Path:
-        """What is given out."""
+        """Return the file to publish."""
         return self.folder / "named.gguf" if form == MERGED_F16 else self.file(form)
 
     def adapter_of(self, form: str) -> str:
@@ -155,26 +162,28 @@ class ExportPlan:
         return self.folder / f"{form}.json"
 
     def answer_file(self, form: str) -> Path:
-        """Until it is put to what else was measured of the form."""
+        """Return the file of the answers until they are added to the form's scores."""
         return self.folder / f"{form}-answers.json"
 
     def size_bytes(self, form: str) -> int:
-        """About, of what is made."""
+        """Return the approximate size of a form's file."""
         name = {F16_ADAPTER: "", MERGED_F16: "", BASE: BASE_FORM.name}.get(form, form)
         return next(step.writes_bytes for step in self.build.steps if (step.form.name if step.form else "") == name)
 
 
 def read_source(run: Path) -> ExportSource:
-    """Reads a base that is one file whole: another file in its place would be measured instead.
+    """Return the source of an export.
+
+    A base that is one file is hashed, so that no other file is measured in its place.
 
     Raises AppError: run_from_elsewhere, gate_not_finished, gate_no_holdout, gate_no_base, gate_other_base.
     """
     found = run_folders.read(run)
-    run_folders.require_planned_here(found)  # or its base and what lies between would be anybody's
+    run_folders.require_planned_here(found)  # a foreign run could name any base and folder
     asked = run_folders.effective_spec(found)
     if asked is None or not (run / run_folders.ADAPTER).is_file():
         raise AppError("gate_not_finished", id=run.name)
-    if not (run / run_folders.HOLDOUT).is_file():  # it is written before the adapter is
+    if not (run / run_folders.HOLDOUT).is_file():  # the trainer writes it before the adapter
         raise AppError("gate_no_holdout", id=run.name)
     base = Path(asked.base)
     if not asked.base.lower().endswith(".gguf"):
@@ -189,24 +198,24 @@ def read_source(run: Path) -> ExportSource:
         raise AppError("gate_other_base", path=asked.base)
     return ExportSource(
         run, asked, base, sha256, Path(asked.bases or run / "base") / sha256[:16]
-    )  # as the trainer calls it
+    )  # the trainer's name for it
 
 
 def unpack_steps(source: ExportSource) -> list[ExportStep]:
-    """What comes before everything else where the folder is not there. Raises AppError("run_unwritable")."""
+    """Return the steps that come first if the source's folder is missing. Raises AppError("run_unwritable")."""
     if source.folder.is_dir():
         return []
     try:
         source.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise drive_error(error, source.folder.parent, "run_unwritable") from error
-    return [ExportStep("unpack", BASE, source.folder, 0)]  # its process looks for room
+    return [ExportStep("unpack", BASE, source.folder, 0)]  # its process checks the free space
 
 
 def plan_export(source: ExportSource, cache: Path) -> ExportPlan:
-    """What the run is to be exported as. Reads its adapter whole.
+    """Plan the export of a run; hashes its adapter.
 
-    Raises AppError: holdout_unreadable, and what `hf_folder.read` finds.
+    Raises AppError: holdout_unreadable, and as `hf_folders.read_hf_model` does.
     """
     run, asked = source.run, source.asked
     model = hf_folders.read_hf_model(source.folder)
@@ -233,7 +242,10 @@ def plan_export(source: ExportSource, cache: Path) -> ExportPlan:
 
 
 def _shipped(source: ExportSource) -> Path | None:
-    """Raises AppError, as `gguf.check_model` does."""
+    """Return the adapter that the program uses with this base by default.
+
+    Raises AppError as `local_models.describe` does.
+    """
     if source.gguf is None:
         return None
     model = local_models.describe(source.gguf)
@@ -243,7 +255,7 @@ def _shipped(source: ExportSource) -> Path | None:
 
 
 def _questions(form: TrainingPromptForm | None, holdout: Holdout) -> list[object]:
-    """As they are asked today: another template makes other prompts of the same chats."""
+    """Return the prompts as they are asked today: another template makes other prompts of the same conversations."""
     if form is None:
         return []
     texts = [[(one.text, one.markup) for one in prompt_segments(form, chat.messages)] for chat in holdout.chats]
@@ -254,12 +266,15 @@ def _questions(form: TrainingPromptForm | None, holdout: Holdout) -> list[object
 
 
 def answers_are_wanted(export: ExportPlan, form: str) -> bool:
-    """With the first measuring of a form. The proposed one is known later."""
+    """Return whether scoring this form also writes answers.
+
+    That is so for the base; the proposed form, which is known only later, gets a step of its own.
+    """
     return form == BASE and export.form is not None and bool(export.holdout.chats)
 
 
 def read_scores(export: ExportPlan) -> dict[str, Scores]:
-    """What an earlier try has measured. What is damaged, or lacks answers that are wanted, counts as none."""
+    """Return the scores of an earlier attempt by form, without damaged ones and those that lack required answers."""
     found = {}
     for form in export.forms:
         with contextlib.suppress(AppError):
@@ -269,25 +284,28 @@ def read_scores(export: ExportPlan) -> dict[str, Scores]:
     return found
 
 
-def steps_to_answer(export: ExportPlan, form: str, found: Scores) -> list[ExportStep]:
-    """The steps to have the answers of the form that is proposed. `found`: what was measured of it."""
-    if found.answers or not answers_are_wanted(export, BASE):
+def steps_to_answer(export: ExportPlan, form: str, scores: Scores) -> list[ExportStep]:
+    """Return the steps that write the answers of the proposed form. `found`: its scores."""
+    if scores.answers or not answers_are_wanted(export, BASE):
         return []
     return [*steps_to_make(export, form), ExportStep("answer", form, export.answer_file(form), 0)]
 
 
 def add_answers(export: ExportPlan, form: str, found: Scores) -> Scores:
-    """`found`, with the answers that are there now; kept so. Raises AppError as `scores.read`, and OSError."""
+    """Store the scores together with the answers that were written since.
+
+    Raises AppError as `read_scores` does, and OSError.
+    """
     path = export.answer_file(form)
-    told = score_files.read_scores(path)
-    made = dataclasses.replace(found, answers=told.answers, write_tokens_per_s=told.write_tokens_per_s)
+    written = score_files.read_scores(path)
+    made = dataclasses.replace(found, answers=written.answers, write_tokens_per_s=written.write_tokens_per_s)
     score_files.write_scores(made, export.score_file(form))
     path.unlink()
     return made
 
 
 def remaining_steps(export: ExportPlan, done: Collection[str]) -> list[ExportStep]:
-    """All that is still to be made and measured. `done`: forms that are measured."""
+    """Return all steps that are left. `done`: forms that are measured."""
     wanted = [form for form in export.forms if form not in done]
     if wanted and F16_ADAPTER not in wanted and not export.reference.is_file():
         wanted.insert(0, F16_ADAPTER)
@@ -310,7 +328,7 @@ def remaining_steps(export: ExportPlan, done: Collection[str]) -> list[ExportSte
 
 
 def steps_to_make(export: ExportPlan, form: str) -> list[ExportStep]:
-    """The steps to have the file of a form."""
+    """Return the steps that make the file of a form."""
     if export.file(form).is_file():
         return []
     if form in ON_BASE:
@@ -325,7 +343,7 @@ def steps_to_make(export: ExportPlan, form: str) -> list[ExportStep]:
 
 
 def steps_to_finish(export: ExportPlan, form: str) -> list[ExportStep]:
-    """The steps to have the file that is given out."""
+    """Return the steps that make the file to publish."""
     path = export.final_file(form)
     if path == export.file(form):
         return steps_to_make(export, form)
@@ -342,7 +360,7 @@ def _base_steps(export: ExportPlan) -> list[ExportStep]:
 
 
 def peak_bytes(steps: Collection[ExportStep]) -> int:
-    """The most that these steps take at one moment beyond what is there."""
+    """Return the most space that the steps take at one moment beyond what exists now."""
     now = highest = 0
     for step in steps:
         now += step.writes_bytes
@@ -355,7 +373,7 @@ def peak_bytes(steps: Collection[ExportStep]) -> int:
 
 
 def open_folder(export: ExportPlan, steps: Collection[ExportStep]) -> None:
-    """Makes the folders; deletes what belongs to other numbers. Raises AppError: drive_space, run_unwritable."""
+    """Create the folders and delete those of other keys. Raises AppError("drive_space" | "run_unwritable")."""
     try:
         export.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         export.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -369,7 +387,7 @@ def open_folder(export: ExportPlan, steps: Collection[ExportStep]) -> None:
 
 
 def delete_unneeded(export: ExportPlan, keep: Collection[str]) -> None:
-    """Deletes the quantized files that nobody needs any more; `keep`: forms."""
+    """Delete the files of all forms but those in `keep`."""
     for form in (BASE, MERGED_F16, *(form.name for form in QUANTIZED)):
         for path in {export.file(form), export.final_file(form)}:
             if form not in keep and path.parent == export.folder:
@@ -377,11 +395,13 @@ def delete_unneeded(export: ExportPlan, keep: Collection[str]) -> None:
 
 
 def publish(export: ExportPlan, form: str) -> str:
-    """Moves the form's file to where it stays and empties the folder. Gives its name; "": the base as it was.
+    """Move the form's file into the run's folder and delete the others.
+
+    Return its name; "" if the base is used unchanged.
 
     The base in f16 stays in its cache. Raises AppError("run_unwritable").
     """
-    of_form = (run_folders.GATE, run_folders.REPORT, "base.gguf")  # first what names the file
+    of_form = (run_folders.GATE, run_folders.REPORT, "base.gguf")  # the files that name the model come first
     try:
         for old in (*of_form, *(export.build.file_name(one) for one in (QUANTIZATIONS["F16"], *QUANTIZED))):
             (export.run / old).unlink(missing_ok=True)  # of an earlier gate
@@ -391,7 +411,7 @@ def publish(export: ExportPlan, form: str) -> str:
 
 
 def move_into_place(export: ExportPlan, form: str) -> str:
-    """As `publish`, beside what was given out before."""
+    """Do the same without deleting what an earlier gate published."""
     name = ""
     try:
         path = export.final_file(form)

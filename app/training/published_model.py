@@ -1,4 +1,4 @@
-"""What a run has trained, put into the list of models, to be chosen like any other."""
+"""Add what a run has trained to the list of models, where it can be chosen like any other."""
 
 import contextlib
 import dataclasses
@@ -28,14 +28,14 @@ def publish(
     form: str = BASE_ADAPTER,
     strength: float = 1.0,
 ) -> LocalModel:
-    """The model of the list for this run, form and strength; it is added where there is none.
+    """Return the list's model for this run, form and strength; add it if it is missing.
 
-    `folder`: of the run. `strength`: 0 to 2, of BASE_ADAPTER; a merged file is as it was trained. `keep`: as of
-    `tuned_models.clear`. Reads the base whole where its hash is not known, and the adapter.
+    `folder`: of the run. `strength`: 0 to 2, for BASE_ADAPTER only; a merged file has the trained strength. `keep`: as
+    for `model_registry.delete_unused_adapters`. Hashes the adapter, and the base if its hash is unknown.
 
     Raises AppError: run_no_adapter, run_damaged, run_base_is_folder, run_form_unknown, tuned_base_gone,
-    tuned_base_changed, tuned_form_missing, tuned_needs_template, tuned_unwritable, drive_space, and what a damaged
-    file or the database gives.
+    tuned_base_changed, tuned_form_missing, tuned_needs_template, tuned_unwritable, drive_space, and as a damaged file
+    or the database does.
     """
     run = run_folders.read(folder)
     if run.adapter is None:
@@ -47,7 +47,7 @@ def publish(
     base = _base(run, run.spec, store)
     if base is None:
         raise AppError("tuned_base_gone", name=run.name, base=Path(run.spec.base).name, path=run.spec.base)
-    model = _asked_as_trained(run, base, base.name)
+    model = _with_trained_form(run, base, base.name)
     sha256 = _sha256(run.adapter)
     tuned = TuningRecord(
         run.id, run.name, form, base.name, base.files[0].sha256, sha256, strength, *_known_lineage(run.folder)
@@ -58,7 +58,7 @@ def publish(
     _copy(run.adapter, adapter, sha256)
     lineage.write_beside(run.adapter, adapter)
     model = dataclasses.replace(model, name=name, tuned=tuned, adapter=str(adapter))
-    return _added(model, store, models_folder)
+    return _add_once(model, store, models_folder)
 
 
 def _merged(run: TrainingRunFolder, adapter: Path, form: str, store: ModelStore, models_folder: Path) -> LocalModel:
@@ -67,13 +67,13 @@ def _merged(run: TrainingRunFolder, adapter: Path, form: str, store: ModelStore,
         raise AppError("tuned_form_missing", name=run.name, form=form)
     assert run.spec is not None
     base = None
-    with contextlib.suppress(AppError):  # it is only the way back: this file answers without it
+    with contextlib.suppress(AppError):  # a merged file answers without its base
         base = _base(run, run.spec, store)
     base_name = base.name if base is not None else Path(run.spec.base).name
     is_allowed = base is not None and base.template_allowed
     model = dataclasses.replace(local_models.describe(path), template_allowed=is_allowed)
-    model = _asked_as_trained(run, model, base_name)
-    # A file of the same size as the one of its card is taken for that by `describe`.
+    model = _with_trained_form(run, model, base_name)
+    # `describe` takes a file of a catalogue file's size for that file, and so may give the wrong hash.
     first = dataclasses.replace(model.files[0], sha256=_sha256(path))
     label, origins = _known_lineage(run.folder)
     tuned = TuningRecord(
@@ -81,10 +81,10 @@ def _merged(run: TrainingRunFolder, adapter: Path, form: str, store: ModelStore,
     )
     name = f"{run.name} {form}"
     model = dataclasses.replace(model, name=name, files=(first, *model.files[1:]), tuned=tuned)
-    return _added(model, store, models_folder)
+    return _add_once(model, store, models_folder)
 
 
-def _added(model: LocalModel, store: ModelStore, models_folder: Path) -> LocalModel:
+def _add_once(model: LocalModel, store: ModelStore, models_folder: Path) -> LocalModel:
     listed = model_registry.list_models(store, models_folder)
     known = next((other for other in listed if _is_same(other, model)), None)
     if known is not None:
@@ -101,7 +101,7 @@ def _added(model: LocalModel, store: ModelStore, models_folder: Path) -> LocalMo
 
 
 def _is_same(other: LocalModel, model: LocalModel) -> bool:
-    """Whatever training and base are called today."""
+    """Return whether both are the same files with the same provenance, whatever the run and the base are called now."""
     if other.tuned is None or other.form_id != model.form_id or other.files != model.files:
         return False
     same = model_registry.provenance_fields(other) == model_registry.provenance_fields(model)
@@ -109,9 +109,9 @@ def _is_same(other: LocalModel, model: LocalModel) -> bool:
 
 
 def _base(run: TrainingRunFolder, asked: RunSpec, store: ModelStore) -> LocalModel | None:
-    """In the list, with its hash; None: there is no such file."""
+    """Return the base as a model of the list with its hash; None if its file is missing."""
     models = store.local_models()
-    made = run.folder / "base.gguf"  # of a base that is a folder
+    made = run.folder / "base.gguf"  # made by the gate if the base is a folder
     try:
         if not asked.base_sha256 and made.is_file():
             listed = next((model for model in models if model.path == str(made)), None)
@@ -127,22 +127,22 @@ def _base(run: TrainingRunFolder, asked: RunSpec, store: ModelStore) -> LocalMod
         return None
     if asked.base_sha256 not in ("", sha256):
         raise AppError("tuned_base_changed", name=run.name, base=found.name, path=found.path)
-    first, *others = local_models.describe(Path(found.path)).files  # as they are now
+    first, *others = local_models.describe(Path(found.path)).files  # their current sizes and times
     files = (dataclasses.replace(first, sha256=sha256), *others)
     return local_models.add(store, dataclasses.replace(found, files=files))
 
 
-def _asked_as_trained(run: TrainingRunFolder, model: LocalModel, base_name: str) -> LocalModel:
+def _with_trained_form(run: TrainingRunFolder, model: LocalModel, base_name: str) -> LocalModel:
     asked = run_folders.effective_spec(run) or run.spec
     assert asked is not None
     model = base_models.with_trained_form(asked, model)
-    if model.form_id is None and not model.template_allowed:  # it was trained with the template of its publisher
+    if model.form_id is None and not model.template_allowed:  # trained with the publisher's template, not allowed here
         raise AppError("tuned_needs_template", name=run.name, base=base_name)
     return model
 
 
 def _known_lineage(run: Path) -> tuple[str, tuple[Origin, ...]]:
-    """The label that its data had, and what they were made of, by which it is asked for again."""
+    """Return the label and the origins of the run's data; the origins allow the label to be determined again later."""
     found = lineage.lineage_of_run(run)
     return found.label or DEFAULT_LABEL, found.origins
 

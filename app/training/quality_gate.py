@@ -1,9 +1,9 @@
-"""Whether what a training run has made is to be used, in which form, and why: from measured numbers alone.
+"""Judge from measurements alone whether a run's result is to be used, in which form, and why.
 
-`adopt`: better on examples that it never saw, ends its answers, writes Japanese, and the form loses nothing. `check`:
-somebody should look at it first. `reject`: it would answer worse, or not as it was trained.
+`adopt`: better on unseen examples, ends its answers, writes Japanese, and the form loses nothing. `check`: a person
+should look at it first. `reject`: it would answer worse, or not as it was trained.
 
-`gate.json` in a run's folder: everything of the gate, for the report, the window and whoever comes later.
+`gate.json` in a run's folder holds the whole result for the report and the window.
 """
 
 import dataclasses
@@ -24,23 +24,24 @@ from app.inference import scoring_files
 from app.inference.scoring_files import Holdout, Scores
 
 BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16 = "base", "base+adapter", "f16+adapter", "F16"
-SHIPPED = "base+shipped"  # with the adapter that comes with the program: what answers without this run
-ON_BASE = (BASE, SHIPPED, BASE_ADAPTER)  # the file of the base itself
-COMPARED = (BASE, SHIPPED, F16_ADAPTER)  # what the others are held against, and never given out
+SHIPPED = "base+shipped"  # with the catalogue's adapter for this base: what answers without this run
+ON_BASE = (BASE, SHIPPED, BASE_ADAPTER)  # forms that use the base's own file
+COMPARED = (BASE, SHIPPED, F16_ADAPTER)  # forms for comparison, never published
 
-LOSS_NATS = 0.02  # a token, against f16: shown, not hidden
-EQUAL_NATS = 0.002  # between two forms: the smaller file is then the better one,
-EQUAL_DIVERGENCE = 0.02  # if it also thinks as f16 does elsewhere than in the answers that were kept back (Q6_K: 0.016)
+# All in nats per token.
+LOSS_NATS = 0.02  # loss against f16 from which the user is warned
+EQUAL_NATS = 0.002  # two forms closer than this count as equal, and the smaller file is better,
+EQUAL_DIVERGENCE = 0.02  # if its divergence from f16 over all tokens is small too (Q6_K: 0.016)
 MERGE_NATS = 0.01  # merging in f16 rounds less than this
-EXPORT_NATS = 0.2  # between training precision and f16: more is another model
+EXPORT_NATS = 0.2  # between training precision and f16; beyond it the export is another model
 FEW_EXAMPLES = 20
 ENDED_SHARE, ENDED_LEAST = 0.95, 0.5
 LOOPING_SHARE, LOOPING_MOST = 0.05, 0.3
-JAPANESE_DROP, JAPANESE_MOST = 0.15, 0.5  # below the answers that were kept back
+JAPANESE_DROP, JAPANESE_MOST = 0.15, 0.5  # drop of the Japanese share below that of the held-out answers
 
 VERSION = 3
 VERDICTS = ("adopt", "check", "reject")
-# What a reason can be, with its facts; sentences: [text.gate_CODE]. The level is the verdict that it leads to.
+# Each code of a reason with the names of its facts.
 REASON_FACTS = {
     "worse": ("change_nats", "low_nats", "high_nats"),
     "unproven": ("change_nats", "low_nats", "high_nats"),
@@ -56,9 +57,9 @@ REASON_FACTS = {
     "nothing_fits": ("form", "need_bytes", "available_bytes"),
     "few_examples": ("count", "least"),
     "groups_unknown": (),
-    "trained_elsewhere": (),  # where nobody here can know what it was trained on
+    "trained_elsewhere": (),  # what it was trained on cannot be verified here
     "not_answered": (),
-    # "…_yet": training has not made it worse than the base was, so that more of it may help.
+    # "…_yet": it is not worse than the base, so that more training may help.
     "ends_seldom": ("ended_share", "base_share", "least_share"),
     "ends_seldom_yet": ("ended_share", "base_share", "least_share"),
     "looping": ("looping_share", "base_share"),
@@ -70,14 +71,17 @@ REASON_FACTS = {
 
 @dataclass(frozen=True, slots=True)
 class GateReason:
-    code: str  # a key of REASONS
-    level: str  # check | reject
+    code: str  # a key of REASON_FACTS
+    level: str  # "check" | "reject": the verdict that it leads to
     facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class FormRow:
-    """One form in numbers; nats are a token. `loss_nats`: against f16 with the adapter. `change`: from the base."""
+    """The figures of one form, in nats per token.
+
+    `loss_nats`: against f16 with the adapter. `change`: from the base.
+    """
 
     form: str
     size_bytes: int
@@ -96,7 +100,11 @@ class FormRow:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """`base` and `tuned`: what was answered; `…_ended_by` as in `scores`. Nats a token of the kept-back answer."""
+    """One held-out question with its answers.
+
+    `base`, `tuned`: the written answers; `…_ended_by` as in `scoring_files`. `change_nats`: per token of the held-out
+    answer.
+    """
 
     line: int
     question: str
@@ -110,10 +118,12 @@ class AnswerRow:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """`gate.json`. `proposed`: a form; `file`: of its model, below the run's folder; "": the base as it was.
+    """The content of `gate.json`.
 
-    `change`: by the training alone, the same weights with and without the adapter; that of a form holds its precision.
-    `change_from_shipped`: from SHIPPED to the proposed form; None: the base has no such adapter.
+    `proposed`: a form; `file`: its model, relative to the run's folder; "" for the base's file.
+
+    `change`: from training alone, the same weights with and without the adapter; the change of a form includes its
+    precision. `change_from_shipped`: from SHIPPED to the proposed form; None if the base has no such adapter.
     """
 
     verdict: str
@@ -121,7 +131,7 @@ class GateResult:
     reasons: tuple[GateReason, ...]
     available_bytes: int
     precision: str  # of the base in training
-    base_nll: float | None  # nats a token, in that precision
+    base_nll: float | None  # nats per token, in that precision
     adapter_nll: float | None
     change: ConfidenceInterval
     chats_equal: int
@@ -136,7 +146,7 @@ class GateResult:
 
     @property
     def is_usable(self) -> bool:
-        """Whether anybody should answer with it."""
+        """Return whether the model may be used for answers."""
         return self.verdict != "reject"
 
     def row(self, form: str) -> FormRow:
@@ -151,9 +161,10 @@ def judge(
     *,
     is_from_elsewhere: bool = False,
 ) -> GateResult:
-    """`measured`: BASE, SHIPPED where there is one, BASE_ADAPTER, F16_ADAPTER and the merged forms.
+    """Judge the measurements of a run.
 
-    `groups`: one for each example; (): each stands for itself; None: nobody knows any more.
+    `measured`: BASE, SHIPPED if it exists, BASE_ADAPTER, F16_ADAPTER and the merged forms. `groups`: one for each
+    example; () if each example is its own group; None if the groups are unknown.
     """
     first = [form for form in (*ON_BASE, F16_ADAPTER) if form in measured]
     order = [*first, *(form for form in measured if form not in first)]
@@ -165,13 +176,13 @@ def judge(
     shipped = _change(measured[SHIPPED], measured[proposed], groups or ()) if SHIPPED in measured else None
     same_ids = [all(same) for same in zip(*(found.same_ids for found in measured.values()), strict=True)]
     reasons = [
-        *_about_change(change, row),
-        *_of_change(shipped, "shipped_"),
-        *_about_ids(same_ids),
-        *_about_export(rows, row, trained[1], holdout.precision),
-        *_about_examples(change.units, groups),
+        *_gain_reasons(change, row),
+        *_change_reasons(shipped, "shipped_"),
+        *_id_reasons(same_ids),
+        *_export_reasons(rows, row, trained[1], holdout.precision),
+        *_example_reasons(change.units, groups),
         *([GateReason("trained_elsewhere", "check")] if is_from_elsewhere else []),
-        *_about_answers(row, rows[0], japanese),
+        *_answer_reasons(row, rows[0], japanese),
     ]
     if not row.fits:
         sizes = {"need_bytes": row.memory_bytes, "available_bytes": available_bytes}
@@ -196,9 +207,9 @@ def judge(
 
 
 def choose_form(measured: Mapping[str, Scores], available_bytes: int) -> str:
-    """Of the tuned forms that fit the memory, the one with the smallest NLL; of equal ones (EQUAL_…) the smallest file.
+    """Return the tuned form that fits the memory and has the smallest NLL; of equal ones (EQUAL_…) the smallest file.
 
-    Where none fits, the one that needs the least memory.
+    If none fits, return the one that needs the least memory.
     """
     tuned = {form: found for form, found in measured.items() if form not in COMPARED}
     fitting = [form for form, found in tuned.items() if found.memory_bytes <= available_bytes]
@@ -213,32 +224,35 @@ def choose_form(measured: Mapping[str, Scores], available_bytes: int) -> str:
 # ------------------------------------------------------------------------- reasons
 
 
-def _about_change(change: ConfidenceInterval, proposed: FormRow) -> list[GateReason]:
-    """The form is told of where it is worse off than the training: smaller than the base's, it can lose all of it."""
-    training = _of_change(change, "")
-    form = _of_change(proposed.change, "form_", {"form": proposed.form})
+def _gain_reasons(change: ConfidenceInterval, proposed: FormRow) -> list[GateReason]:
+    """Return the reasons about the change from the base.
+
+    The form is reported only if it does worse than the training: a gain smaller than the form's loss can vanish in it.
+    """
+    training = _change_reasons(change, "")
+    form = _change_reasons(proposed.change, "form_", {"form": proposed.form})
     if training and form and VERDICTS.index(form[0].level) <= VERDICTS.index(training[0].level):
         return training
     return training + form
 
 
-def _of_change(
-    change: ConfidenceInterval | None, prefix: str, told: Mapping[str, Any] | None = None
+def _change_reasons(
+    change: ConfidenceInterval | None, prefix: str, form_facts: Mapping[str, Any] | None = None
 ) -> list[GateReason]:
     if change is None or change.is_better:
         return []
-    facts = {**(told or {}), "change_nats": change.mean, "low_nats": change.low, "high_nats": change.high}
+    facts = {**(form_facts or {}), "change_nats": change.mean, "low_nats": change.low, "high_nats": change.high}
     kind, level = ("worse", "reject") if change.is_worse else ("unproven", "check")
     return [GateReason(prefix + kind, level, facts)]
 
 
-def _about_ids(same: Sequence[bool]) -> list[GateReason]:
+def _id_reasons(same: Sequence[bool]) -> list[GateReason]:
     if not same:
         return [GateReason("ids_unchecked", "check")]
     return [] if all(same) else [GateReason("ids_differ", "reject", {"equal": sum(same), "total": len(same)})]
 
 
-def _about_export(
+def _export_reasons(
     rows: Sequence[FormRow], proposed: FormRow, trained: float | None, precision: str
 ) -> list[GateReason]:
     found = []
@@ -255,15 +269,15 @@ def _about_export(
     return found
 
 
-def _about_examples(units: int, groups: Sequence[str] | None) -> list[GateReason]:
-    """What counts is how many were drawn: forty rows of one document say as much as one."""
+def _example_reasons(units: int, groups: Sequence[str] | None) -> list[GateReason]:
+    """Judge the number of resampled units, since forty rows of one document say as much as one."""
     found = [] if groups is not None else [GateReason("groups_unknown", "check")]
     if units < FEW_EXAMPLES:
         found.append(GateReason("few_examples", "check", {"count": units, "least": FEW_EXAMPLES}))
     return found
 
 
-def _about_answers(row: FormRow, base: FormRow, reference: float | None) -> list[GateReason]:
+def _answer_reasons(row: FormRow, base: FormRow, reference: float | None) -> list[GateReason]:
     if row.ended_share is None or row.looping_share is None:
         return [GateReason("not_answered", "check")]
     found = []
@@ -319,7 +333,7 @@ def _change(base: Scores, found: Scores, groups: Sequence[str]) -> ConfidenceInt
 
 
 def _change_by_training(holdout: Holdout, measured: Mapping[str, Scores], groups: Sequence[str]) -> ConfidenceInterval:
-    """In the precision that was trained in; where the trainer did not say, on the base that answers are given with."""
+    """Return the change in training precision; if the trainer did not report it, the change on the base's own file."""
     before, after = ([getattr(one, name) for one in holdout.examples] for name in ("base_nll", "adapter_nll"))
     if not all(map(math.isfinite, (*before, *after))):
         return _change(measured[BASE], measured[BASE_ADAPTER], groups)
@@ -327,7 +341,7 @@ def _change_by_training(holdout: Holdout, measured: Mapping[str, Scores], groups
 
 
 def _trained(holdout: Holdout) -> tuple[float | None, float | None]:
-    """Nats a token of base and adapter in training precision; None where the trainer did not say."""
+    """Return the nats per token of base and adapter in training precision; None if the trainer did not report them."""
     sums = [sum(example.base_nll for example in holdout.examples), sum(one.adapter_nll for one in holdout.examples)]
     base, adapter = (total / holdout.positions if math.isfinite(total) else None for total in sums)
     return base, adapter
@@ -350,18 +364,21 @@ FILE_NAME = "gate.json"
 
 
 def write_gate(gate: GateResult, folder: Path) -> Path:
-    """Raises AppError("run_unwritable" | "drive_space")."""
+    """Write `gate.json` and register it as made here. Raises AppError("run_unwritable" | "drive_space")."""
     path = folder / FILE_NAME
-    told = json.dumps(dataclasses.asdict(gate), ensure_ascii=False).encode("utf-8", "replace")
+    content = json.dumps(dataclasses.asdict(gate), ensure_ascii=False).encode("utf-8", "replace")
     try:
-        authenticity.write_registered(path, told)
+        authenticity.write_registered(path, content)
     except OSError as error:
         raise drive_error(error, folder, "run_unwritable") from error
     return path
 
 
 def read_gate(folder: Path) -> GateResult:
-    """Raises AppError: gate_missing, gate_unreadable; gate_from_elsewhere for one that was not measured here."""
+    """Read `gate.json`.
+
+    Raises AppError: gate_missing, gate_unreadable; gate_from_elsewhere if it was not measured on this machine.
+    """
     path = folder / FILE_NAME
     try:
         raw = strict_json.read_bytes(path)
@@ -379,7 +396,10 @@ def read_gate(folder: Path) -> GateResult:
 
 
 def groups_of_lines(rows: Path, numbers: Sequence[int]) -> tuple[str, ...] | None:
-    """The group of each of these lines (from 1) of a file of rows; a row without one is its own. None: no such file."""
+    """Return the group of each of these lines (from 1) of a file of rows; a row without one is its own group.
+
+    None: no file.
+    """
     try:
         found = {number: _group(line) for number, line in enumerate(lines_of(rows), start=1)}
     except OSError:
@@ -396,13 +416,13 @@ def _group(line: bytes) -> str:
 
 
 def reason_text(reason: GateReason) -> str:
-    """In the language in use."""
+    """Return the reason's sentence in the current language."""
     facts = {name: fact_text(name, value) for name, value in reason.facts.items()}
     return wording.phrase(f"training.gate_{reason.code}", **facts)
 
 
 def fact_text(name: str, value: object) -> object:
-    """Nats with three digits, shares as percent, bytes as sizes; the rest as it is."""
+    """Format nats with three decimals, shares as percent and bytes as sizes; return other values unchanged."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         if name.endswith("_nats"):
             return f"{value:+.3f}"

@@ -1,7 +1,7 @@
-"""A run as a folder for another machine: spec, data, trainer, what the environment needs, and scripts that start it.
+"""Write a run as a folder for another machine: spec, data, trainer, requirements, and scripts that start it.
 
-Nothing of this program is needed there. The base model is named with its hashes; a small one, or where it is wished,
-comes along. `app.training.remote_job_import` takes the finished run back.
+The other machine needs nothing of this program. The base model is listed with its hashes; a small one, or any on
+request, is included. `app.training.remote_job_import` imports the finished run.
 """
 
 import dataclasses
@@ -29,8 +29,8 @@ from trainer import estimate, spec
 from trainer.spec import RunSpec
 
 JOB_FILE, SUMS, BASE_SUMS, VERSION = "job.json", "SHA256SUMS", "base.sha256", 1
-RUN, DATA, BASE, START = "run", "data", "base", "start"  # folders in a job's
-SMALL_BYTES = 1_000_000_000  # a base up to this size comes along
+RUN, DATA, BASE, START = "run", "data", "base", "start"  # folders inside the job's folder
+SMALL_BYTES = 1_000_000_000  # a base up to this size is always included
 _CARDS = (("NVIDIA GeForce RTX 4060 Ti", 16), ("NVIDIA GeForce RTX 4090", 24), ("NVIDIA A100", 80))  # GB
 WORDS = "words"
 _WORDS = ("base.toml", "common.toml", "training.toml", "errors.toml")
@@ -42,11 +42,11 @@ class RemoteJob:
     folder: Path
     size_bytes: int
     base_files: tuple[str, ...]  # relative to the job
-    has_base: bool  # False: they must be put there
+    has_base: bool  # False: the user must copy them there
 
 
 def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = False) -> RemoteJob:
-    """Writes the job of a run that was made (`runs.create`). Data and base are read whole. `permit`: of `export_of`.
+    """Write the job of a run that was created; hashes data and base. `permit`: for `job_export`.
 
     Raises AppError: job_folder_taken, job_is_file, job_unwritable, drive_space, run_data_missing, run_data_invalid,
     run_data_changed, hf_*, secret_export.
@@ -54,7 +54,7 @@ def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = 
     files = _base_files(Path(asked.base))
     has_base = with_base or sum(path.stat().st_size for path in files) <= SMALL_BYTES
     try:
-        with permit.whole_folder(folder):  # a base takes minutes to be copied
+        with permit.whole_folder(folder):  # copying a base takes minutes
             permit.at(folder).mkdir(parents=True, exist_ok=True)
             if next(folder.iterdir(), None) is not None:
                 raise AppError("job_folder_taken", path=str(folder))
@@ -70,7 +70,7 @@ def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = 
 
 
 def job_export(asked: RunSpec, folder: Path, documents: Path, models: Sequence[LocalModel]) -> ExportRequest:
-    """By the labels that the data, an adapter that is trained further, and the base have now.
+    """Return the export request, with the current labels of the data, the adapter to be trained further, and the base.
 
     `documents`: the database. `models`: of the list, one of which may be the base.
     """
@@ -86,7 +86,7 @@ def job_export(asked: RunSpec, folder: Path, documents: Path, models: Sequence[L
 
 
 def _base_files(base: Path) -> list[Path]:
-    """A GGUF file, or what a folder's model is read from."""
+    """Return the GGUF file, or the files that a folder's model consists of."""
     if not base.is_dir():
         return [base]
     return [base / fact.name for fact in hf_folders.read_hf_model(base).files]
@@ -124,7 +124,7 @@ def _write(asked: RunSpec, folder: Path, base_files: list[Path], *, has_base: bo
 
 
 def with_job_paths(asked: RunSpec, hashes: dict[str, str], *, is_folder: bool) -> RunSpec:
-    """The spec with the job's own places in it."""
+    """Return the spec with paths relative to the job."""
     parts: dict[str, Any] = {part: f"{DATA}/{part}.jsonl" if getattr(asked, part) else "" for part in PARTS}
     return dataclasses.replace(
         asked,
@@ -140,7 +140,7 @@ def with_job_paths(asked: RunSpec, hashes: dict[str, str], *, is_folder: bool) -
 
 
 def _copy_data(asked: RunSpec, folder: Path) -> dict[str, str]:
-    """Part -> its hash. Raises AppError: run_data_missing, run_data_invalid, run_data_changed."""
+    """Return the hash of each copied part. Raises AppError: run_data_missing, run_data_invalid, run_data_changed."""
     folder.mkdir()
     hashes = {}
     for part in PARTS:
@@ -148,7 +148,7 @@ def _copy_data(asked: RunSpec, folder: Path) -> dict[str, str]:
         if not source:
             continue
         target = folder / f"{part}.jsonl"
-        for _row in run_plan.read_rows(Path(source)):  # a SPEC may name any file: only rows of data leave this machine
+        for _row in run_plan.read_rows(Path(source)):  # a SPEC may name any file, but only data rows may be exported
             pass
         try:
             shutil.copyfile(source, target)
@@ -165,25 +165,25 @@ def _copy_tree(source: Path, target: Path) -> None:
 
 
 def _write_sums(path: Path, files: Iterable[tuple[str, Path]]) -> None:
-    """As `sha256sum` reads them."""
+    """Write the hashes in the format of `sha256sum`."""
     lines = [f"{input_file.sha256_of(file)}  {name}\n" for name, file in files]
     path.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
 def _readme(asked: RunSpec, base_files: list[Path], *, has_base: bool) -> str:
-    from app.base.files.inert_markdown import escape_line  # its parser takes a tenth of a second
+    from app.base.files.inert_markdown import escape_line  # importing its parser takes a tenth of a second
 
     text = (resources() / "training_job" / "README.md").read_text(encoding="utf-8")
     names = ", ".join(path.name for path in base_files)
     size = wording.format_size(sum(path.stat().st_size for path in base_files))
     japanese, english = [line.split("|") for line in _read_lines("base.txt")]
     at = 0 if has_base else 1
-    said = {"base_ja": japanese[at], "base_en": english[at]}
+    base_texts = {"base_ja": japanese[at], "base_en": english[at]}
     expected = _expectations(asked)
     if not expected:
         text = "".join(line for line in text.splitlines(keepends=True) if "{memory}" not in line)
     for name, value in {
-        **said,
+        **base_texts,
         **expected,
         "name": escape_line(asked.name),
         "names": escape_line(names),
@@ -194,9 +194,9 @@ def _readme(asked: RunSpec, base_files: list[Path], *, has_base: bool) -> str:
 
 
 def _expectations(asked: RunSpec) -> dict[str, str]:
-    """What it takes on the smallest of some usual cards that has the memory; on the largest where none has.
+    """Return memory and hours on the smallest usual card with enough memory, or on the largest if none has enough.
 
-    Nothing for a base whose config.json leaves numbers to its library.
+    Return nothing for a base whose config.json leaves figures to the defaults of transformers.
     """
     for card, gigabytes in _CARDS:
         try:

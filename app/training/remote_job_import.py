@@ -1,11 +1,10 @@
-"""A run that another machine has finished, taken back from its job's folder (`app.training.remote_job`).
+"""Import a run that another machine has finished from its job's folder (`app.training.remote_job`).
 
-The folder comes from elsewhere: nothing in it is believed that can be looked at. Only files of known names are taken,
-and only where they are what they seem to be. They are copied first, and only the copies are looked at: what lies on a
-stick may be another file a moment later. Hashes are made anew; the adapter must be one for the run's base; and what the
-folder says of its own worth is marked as said elsewhere (`runs.RETURNED`) until it is measured here.
-
-Whether a PEFT adapter from elsewhere is one for the base that its run claims, without loading a single weight.
+The folder is untrusted. Only files with known names are taken, and only if they are plain files. They are copied first,
+and only the copies are validated, because a file on removable media may change a moment later. Hashes are computed
+again; the adapter must fit the run's base, which is checked without loading weights; and the run is marked as trained
+elsewhere (`run_folders.RETURNED`) until it is measured here. The file is long because every file of the folder is
+validated in its own way.
 """
 
 import dataclasses
@@ -43,7 +42,7 @@ from trainer import adapter, events, spec
 from trainer.events import Event
 from trainer.spec import RunSpec, SpecError
 
-# What the trainer puts LoRA on, in a base's own layers, and what llama.cpp calls it.
+# The layers to which the trainer applies LoRA, with llama.cpp's names for them.
 _ADAPTED_TENSORS = {
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",
@@ -57,7 +56,10 @@ _TARGET_NAME = re.compile(r"(?:\w+\.)*layers\.(\d{1,4})\.(\w+\.\w+)")
 
 
 def check_adapter(folder: Path, effective: RunSpec, base: Path) -> None:
-    """Raises AppError: hf_*, job_adapter_differs; of a base that is not here only the adapter itself is looked at."""
+    """Check that the adapter fits the base; without the base, only the adapter itself.
+
+    Raises AppError: hf_*, job_adapter_differs.
+    """
     found = hf_folders.read_adapter_shapes(folder)
     if (found.rank, found.alpha) != (effective.rank, effective.alpha):
         raise _adapter_differs(folder, f"r={found.rank}, alpha={found.alpha:g}")
@@ -79,27 +81,27 @@ def _adapter_differs(folder: Path, where: str) -> AppError:
 
 
 _MIB = 1 << 20
-# What is taken, with the most bytes that it can have; checkpoints, of no use any more, stay behind.
+# The files to take, with their size limits in bytes. Checkpoints are useless now and are not taken.
 _REWRITTEN_FILES = {
     run_journal.JOURNAL_FILE: 64 * _MIB,
     run_folders.EFFECTIVE: _MIB,
-}  # read, and written again with the places of this machine
+}  # rewritten with the paths of this machine
 _FILES = _REWRITTEN_FILES | {run_folders.ADAPTER: 1 << 34, run_folders.HOLDOUT: 256 * _MIB, run_folders.LOG: 64 * _MIB}
 _ADAPTER_FILES = {adapter.CONFIG: _MIB, adapter.RECORD: _MIB, adapter.ROWS: 64 * _MIB, adapter.WEIGHTS: 1 << 34}
-_OF_A_DESKTOP = (".DS_Store", "Thumbs.db", "desktop.ini")  # put into any folder that somebody has looked at
+_DESKTOP_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")  # file managers leave them in any folder
 _SMALL_BYTES, _ROWS_BYTES = _MIB, 256 * _MIB
 _BASE_BYTES = 1 << 40
-_SHIPPED_BYTES = 1 << 33  # of all files with a sum: data and programs; the base has sums of its own
+_SHIPPED_BYTES = 1 << 33  # limit for all files in SUMS: data and programs; the base has sums of its own
 _MOST_SUMS = 10_000  # files of a job; a trainer has a hundred
-_PART_FOLDER = "taken.part"  # in the run, until all of it is there
+_PART_FOLDER = "taken.part"  # in the run's folder, until the import is complete
 _PLACES = ("folder", "base", "adapter", "bases", "converter", *PARTS)
-# Settled by the machine that trained: which of them it was given counts no more.
+# Fields that the other machine decides: they may differ from the requested spec.
 _SETTLED_THERE = ("hashes", "device", "micro_batch", "accumulation", "learning_rate", *_PLACES)
 
 
 @dataclass(frozen=True, slots=True)
 class _Manifest:
-    """job.json."""
+    """The content of job.json."""
 
     version: int
     run: str
@@ -109,18 +111,18 @@ class _Manifest:
 
 @dataclass(frozen=True, slots=True)
 class _Returned:
-    """What was looked at, and is taken."""
+    """The validated parts of the finished run."""
 
     effective: RunSpec
     journal: tuple[Event, ...] = field(repr=False)
 
 
 def import_job(folder: Path, where: Path, report: ReportBytes = lambda _done, _total: None) -> TrainingRunFolder:
-    """Puts what was trained into the run that the job was made of, or into a new one. `where`: the runs' folder.
+    """Import what was trained into the run from which the job was made, or into a new run. `where`: the runs' folder.
 
-    `report` is told the bytes; what it raises ends the work, and the runs are as before then.
-    Raises AppError: job_missing, job_unreadable, job_refused, job_unfinished, job_changed, job_taken_before,
-    job_unwritable, drive_space, run_busy, run_unwritable, and what `returned_adapter.check` finds.
+    `report` gets the bytes; an exception from it stops the import and leaves the runs unchanged. Raises AppError:
+    job_missing, job_unreadable, job_refused, job_unfinished, job_changed, job_taken_before, job_unwritable,
+    drive_space, run_busy, run_unwritable, and as `check_adapter` does.
     """
     folder = folder.expanduser().absolute()
     manifest = _manifest(folder)
@@ -163,9 +165,9 @@ def import_job(folder: Path, where: Path, report: ReportBytes = lambda _done, _t
 
 
 def _fill(target: Path, folder: Path, asked: RunSpec, found: _Returned) -> None:
-    """Take what was copied and looked at. Raises OSError, AppError("run_unwritable").
+    """Move the validated copies into the run. Raises OSError, AppError("run_unwritable").
 
-    The journal goes last: until then the run waits, and can be taken again.
+    The journal is written last: until then the run is waiting and can be imported again.
     """
     shutil.rmtree(target / run_folders.PEFT_ADAPTER, ignore_errors=True)
     for path in (target / _PART_FOLDER).iterdir():
@@ -175,17 +177,19 @@ def _fill(target: Path, folder: Path, asked: RunSpec, found: _Returned) -> None:
     (target / run_folders.EFFECTIVE).write_text(json.dumps(spec.to_json(settled), ensure_ascii=False), encoding="utf-8")
     write_atomically(target / run_folders.RETURNED, str(folder).encode("utf-8", "replace"))
     run_folders.write_spec(target, asked)
-    told = (json.dumps(events.to_json(_with_local_paths(event, target)), ensure_ascii=False) for event in found.journal)
+    lines = (
+        json.dumps(events.to_json(_with_local_paths(event, target)), ensure_ascii=False) for event in found.journal
+    )
     write_atomically(
-        target / run_journal.JOURNAL_FILE, "".join(f"{line}\n" for line in told).encode("utf-8", "replace")
+        target / run_journal.JOURNAL_FILE, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
     )
 
 
-# ------------------------------------------------------------------ what is looked at
+# ------------------------------------------------------------------ validation
 
 
 def _manifest(folder: Path) -> _Manifest:
-    """Raises AppError: job_missing, job_unreadable, job_refused."""
+    """Read job.json. Raises AppError: job_missing, job_unreadable, job_refused."""
     path = folder / remote_job.JOB_FILE
     try:
         found: _Manifest = json_lines.convert_value(_Manifest, strict_json.parse_object(read_plain(path, _SMALL_BYTES)))
@@ -203,16 +207,16 @@ def _manifest(folder: Path) -> _Manifest:
 
 
 def _foreign_spec(folder: Path, target: Path) -> RunSpec:
-    """For a job that this data folder does not know: data and base are where the job has them, and nowhere else.
+    """Return the spec of a job that this data folder does not know; its data and base must lie in the job's folder.
 
     Raises AppError: job_unreadable, job_refused.
     """
     try:
-        said = strict_json.parse_object(read_plain(folder / run_folders.SPEC, _SMALL_BYTES))
-        asked = spec.from_json(said)
+        fields = strict_json.parse_object(read_plain(folder / run_folders.SPEC, _SMALL_BYTES))
+        asked = spec.from_json(fields)
         for name in (*PARTS, "base", "adapter"):
-            if said.get(name) and not _is_inside(said[name]):
-                raise SpecError(name, said[name], "a place in the job's folder")
+            if fields.get(name) and not _is_inside(fields[name]):
+                raise SpecError(name, fields[name], "a place in the job's folder")
     except NotPlainError as error:
         raise _refused(error.path, error.kind) from error
     except (OSError, ValueError) as error:
@@ -222,29 +226,29 @@ def _foreign_spec(folder: Path, target: Path) -> RunSpec:
 
 
 def _sums(folder: Path) -> dict[str, str]:
-    """Names of the job's files, and their hashes. Raises AppError("job_unreadable"), NotPlainError."""
+    """Return the hash of each file by its name. Raises AppError("job_unreadable"), NotPlainError."""
     path = folder / remote_job.SUMS
     try:
-        told = [line.partition("  ") for line in read_plain(path, _SMALL_BYTES).decode("utf-8").splitlines()]
+        entries = [line.partition("  ") for line in read_plain(path, _SMALL_BYTES).decode("utf-8").splitlines()]
     except NotPlainError:
         raise
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
-    if len(told) > _MOST_SUMS:
+    if len(entries) > _MOST_SUMS:
         raise _refused(path, "too_large")
-    return {name: wanted for wanted, _, name in told}
+    return {name: wanted for wanted, _, name in entries}
 
 
 def _validated(
     folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec, sums: Mapping[str, str], meter: CopyProgress
 ) -> _Returned:
-    """`copied`: the copy of the job's run. Raises AppError as `take`, NotPlainError."""
+    """Validate the copy of the job's run in `copied`. Raises AppError as `import_job` does, NotPlainError."""
     journal = _journal(folder, copied)
     for name, wanted in sums.items():
         if not _is_inside(name) or _digest(folder, name, meter) != wanted:
             raise AppError("job_changed", path=str(folder / Path(name).name))
     named = {name for name in (*PARTS, "adapter") if getattr(asked, name)}
-    if manifest.hashes.keys() != named:  # what is not listed would be compared with nothing
+    if manifest.hashes.keys() != named:  # an unlisted part would not be compared
         raise AppError("job_changed", path=str(folder / remote_job.JOB_FILE))
     for part, wanted in manifest.hashes.items():
         name = f"{remote_job.DATA}/{part}.jsonl"
@@ -258,7 +262,7 @@ def _validated(
 
 
 def _require_base(folder: Path, base: Path) -> None:
-    """That a base which came with the job is in there, and is read to an end. Raises OSError, NotPlainError."""
+    """Check that a base included in the job is a plain, readable file or folder. Raises OSError, NotPlainError."""
     if not base.is_relative_to(folder) or not os.path.lexists(base):
         return
     for parent in [*base.relative_to(folder).parents][:-1]:
@@ -268,7 +272,7 @@ def _require_base(folder: Path, base: Path) -> None:
 
 
 def _journal(folder: Path, copied: Path) -> tuple[Event, ...]:
-    """All that the run has told, each with the types that it has. Raises AppError("job_unfinished"), NotPlainError."""
+    """Return the events of the run's journal. Raises AppError("job_unfinished"), NotPlainError."""
     found: list[Event] = []
     state = run_journal.RunStatus()
     try:
@@ -279,9 +283,9 @@ def _journal(folder: Path, copied: Path) -> tuple[Event, ...]:
         raw = b""
     for line in raw.splitlines():
         try:
-            said = strict_json.parse_object(line)
-            event = run_journal.event_from_json(said)
-        except ValueError:  # torn, or JSON that is no event
+            fields = strict_json.parse_object(line)
+            event = run_journal.event_from_json(fields)
+        except ValueError:  # an incomplete line, or JSON that is no event
             continue
         state = run_journal.status_after(state, event)
         found.append(event)
@@ -291,7 +295,10 @@ def _journal(folder: Path, copied: Path) -> tuple[Event, ...]:
 
 
 def _effective(folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec) -> RunSpec:
-    """The effective spec of a run that was asked for as this one was. Raises AppError: job_unreadable, job_changed."""
+    """Return the decided spec, after checking that it agrees with the requested one.
+
+    Raises AppError: job_unreadable, job_changed.
+    """
     try:
         effective = spec.from_json(strict_json.parse_object(read_plain(copied / run_folders.EFFECTIVE, _SMALL_BYTES)))
     except NotPlainError:
@@ -308,7 +315,10 @@ def _effective(folder: Path, copied: Path, manifest: _Manifest, asked: RunSpec) 
 
 
 def _check_adapter(folder: Path, copied: Path, manifest: _Manifest, effective: RunSpec, asked: RunSpec) -> None:
-    """Raises AppError: job_unreadable, job_changed, and as `returned_adapter.check`; NotPlainError."""
+    """Check the record of the adapter and its shapes.
+
+    Raises AppError: job_unreadable, job_changed, and as `check_adapter` does; NotPlainError.
+    """
     try:
         record = strict_json.parse_object(read_plain(copied / run_folders.PEFT_ADAPTER / adapter.RECORD, _SMALL_BYTES))
     except NotPlainError:
@@ -321,8 +331,10 @@ def _check_adapter(folder: Path, copied: Path, manifest: _Manifest, effective: R
 
 
 def _check_holdout(run: Path, rows: Path, sha256: str) -> None:
-    """What was kept back must be the rows of the job: a verdict rests on them. Raises AppError: job_changed,
-    holdout_unreadable; NotPlainError."""
+    """Check that the held-out examples come from the job's rows, since the verdict rests on them.
+
+    Raises AppError: job_changed, holdout_unreadable; NotPlainError.
+    """
     if not (run / run_folders.HOLDOUT).exists():
         return
     found = holdouts.read_holdout(run / run_folders.HOLDOUT)
@@ -330,9 +342,9 @@ def _check_holdout(run: Path, rows: Path, sha256: str) -> None:
         raw = read_plain(rows, _ROWS_BYTES)
         if hashlib.sha256(raw).hexdigest() != sha256:
             raise AppError("job_changed", path=str(rows))
-        told = [strict_json.loads(line) for line in raw.splitlines() if line.strip()]
+        parsed = [strict_json.loads(line) for line in raw.splitlines() if line.strip()]
         numbers = {at for at, line in enumerate(raw.split(b"\n"), start=1) if line.strip()}
-        asked = [row["messages"][:-1] for row in told]
+        asked = [row["messages"][:-1] for row in parsed]
     except NotPlainError:
         raise
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -344,7 +356,7 @@ def _check_holdout(run: Path, rows: Path, sha256: str) -> None:
 
 
 def _with_local_paths(event: Event, target: Path) -> Event:
-    """With the places of this machine in place of the other's."""
+    """Return the event with paths of this machine."""
     if isinstance(event, events.Finished):
         gguf = str(target / run_folders.ADAPTER) if event.gguf else ""
         return dataclasses.replace(event, adapter=str(target / run_folders.PEFT_ADAPTER), gguf=gguf)
@@ -359,12 +371,12 @@ def _with_local_paths(event: Event, target: Path) -> Event:
 def _is_inside(name: Any) -> bool:
     if not isinstance(name, str) or "\0" in name or "\\" in name:
         return False
-    path = PurePosixPath(name)  # the same file has one name only
+    path = PurePosixPath(name)  # only the normal form is accepted, so that each file has one name
     return name == str(path) != "." and not path.is_absolute() and ".." not in path.parts
 
 
 def _digest(folder: Path, name: str, meter: CopyProgress) -> str:
-    """ "": there is no such file. Raises NotPlainError."""
+    """Return the file's hash; "" if the file is missing. Raises NotPlainError."""
     path = folder / name
     try:
         for parent in list(path.relative_to(folder).parents)[:-1]:
@@ -384,7 +396,7 @@ def _digest(folder: Path, name: str, meter: CopyProgress) -> str:
 def _size_bytes(path: Path) -> int:
     try:
         return path.lstat().st_size
-    except (OSError, ValueError):  # not there, or no name at all
+    except (OSError, ValueError):  # a missing file, or an invalid name
         return 0
 
 
@@ -400,8 +412,10 @@ def _present(run: Path) -> list[Path]:
 
 
 def _copy(folder: Path, target: Path, meter: CopyProgress) -> None:
-    """Copy the job's run as far as it is of known names. Raises AppError: job_unfinished, job_unreadable, job_refused,
-    drive_space; OSError, NotPlainError."""
+    """Copy the files with known names from the job's run.
+
+    Raises AppError: job_unfinished, job_unreadable, job_refused, drive_space; OSError, NotPlainError.
+    """
     source = folder / remote_job.RUN
     try:
         require_folder(source)
@@ -412,7 +426,7 @@ def _copy(folder: Path, target: Path, meter: CopyProgress) -> None:
     _require_known_names(source / run_folders.PEFT_ADAPTER)
     for path, most in _with_limits(source):
         if os.path.lexists(path):
-            open_plain(path, most).close()  # what is no file, or too large, is no matter of space
+            open_plain(path, most).close()  # raises for a special or large file before the free space is checked
     require_space(target.parent, sum(map(_size_bytes, _present(source))))
     (target / run_folders.PEFT_ADAPTER).mkdir(parents=True)
     for path, most in _with_limits(source):
@@ -425,10 +439,10 @@ def _copy(folder: Path, target: Path, meter: CopyProgress) -> None:
 
 
 def _require_known_names(folder: Path) -> None:
-    """Of an adapter; none at all is found later. Raises AppError("job_refused"), NotPlainError."""
+    """Refuse an adapter folder with unknown files. Raises AppError("job_refused"), NotPlainError."""
     try:
         require_folder(folder)
-        names = sorted(path.name for path in folder.iterdir() if path.name not in _OF_A_DESKTOP)
+        names = sorted(path.name for path in folder.iterdir() if path.name not in _DESKTOP_FILES)
     except NotPlainError:
         raise
     except OSError:

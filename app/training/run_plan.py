@@ -1,12 +1,11 @@
-"""What a run will take and whether it fits, before it begins: exact where the trainer can be asked, else estimated.
+"""Plan a run before it starts: what it takes and whether it fits, from the trainer if possible, otherwise estimated.
 
-The trainer's `--plan` reads data and tokenizer, decides all settings and ends; what they cost is computed here, for the
-device that it has found. Its `--probe` also loads the model and measures three steps. Without a training environment
-tokens are estimated from letters.
+The trainer's `--plan` reads data and tokenizer, decides all settings and exits; this module computes their cost for the
+device that the trainer found. `--probe` also loads the model and measures three steps. Without a training environment
+the token counts are estimated from character counts.
 
-The trainer asked for less than a run (`--plan`, `--probe`): its process, and what it tells until it ends.
-
-An example of the training data as people can read it: its tokens, joined where they are alike.
+The module also joins the tokens of a training example into readable pieces for its preview. It is long because the
+trainer's answer, the estimate that replaces it and the device belong to one plan.
 """
 
 import contextlib
@@ -52,14 +51,17 @@ TrainerProcess = subprocess.Popen[bytes]
 
 @dataclass(frozen=True, slots=True)
 class ProcessWatch:
-    """`began` is given the process, which any thread may kill; `heard` each of its events. What they raise ends it."""
+    """The callbacks of a trainer process; an exception from either ends the process.
+
+    `began` gets the process, which any thread may kill; `heard` gets each of its events.
+    """
 
     began: Callable[[TrainerProcess], None] = lambda _process: None
     heard: Callable[[Event], None] = lambda _event: None
 
 
 def trainer_events(asked: RunSpec, command: Callable[..., list[str]], how: str, watch: ProcessWatch) -> Iterator[Event]:
-    """In a folder of its own: nothing is left behind but a converted base. `how`: the option.
+    """Run the trainer with the option `how` in a temporary folder and yield its events; only a converted base remains.
 
     Raises AppError("training_environment_broken").
     """
@@ -82,23 +84,26 @@ def trainer_events(asked: RunSpec, command: Callable[..., list[str]], how: str, 
                         event = run_journal.read_event(line)
                         watch.heard(event)
                         yield event
-                except ValueError as error:  # killed in the middle of a line
+                except ValueError as error:  # the process was killed in the middle of a line
                     raise AppError("training_environment_broken", path=argv[0], reason=how) from error
                 finally:
-                    child.kill()  # where it has not ended by itself: interrupted
+                    child.kill()  # still running if the caller stopped early
 
 
 TOKENS_PER_CHARACTER = 0.8  # Japanese: 0.6 with Gemma 3, 0.7 with Qwen 2.5, 0.8 with Llama 3
 MARKUP_TOKENS = 8  # around each message
-TRAINED_MULTIPLICATIONS = 0.5  # of what matrices alone reach on a processor
-CONVERTED_BYTES = 1 << 30  # a larger GGUF base is not turned into a folder only to count tokens
+TRAINED_MULTIPLICATIONS = 0.5  # share of a processor's speed at matrix products that training reaches
+CONVERTED_BYTES = 1 << 30  # a larger GGUF base is not converted only to count tokens
 _LENGTHS = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256)
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedDevice:
-    """`kind`: "cuda" | "cpu". `free_bytes`: while no trainer runs. `flops_per_s`: assumed for a card, derived from a
-    measurement for a processor."""
+    """The device to train on.
+
+    `kind`: "cuda" | "cpu". `free_bytes`: while no trainer runs. `flops_per_s`: assumed for a card, derived from a
+    measurement for a processor.
+    """
 
     kind: str
     name: str
@@ -109,7 +114,7 @@ class PlannedDevice:
 
 @dataclass(frozen=True, slots=True)
 class TokenCounts:
-    """Of the training rows; tokens of an epoch. `trained`: those that the loss counts."""
+    """The tokens of one epoch of the training rows. `trained`: those that count for the loss."""
 
     rows: int
     validation_rows: int
@@ -121,10 +126,11 @@ class TokenCounts:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """`spec`: effective. `changes`: settings with which it would fit, in the order in which they cost least.
+    """The plan of a run.
 
-    `problem`: why the trainer would not begin; its findings say more. `measured`: None where nothing was measured.
-    `previews`: the first of the training rows, as they are trained.
+    `spec`: with all settings decided. `changes`: settings with which it would fit, the least costly first. `problem`:
+    why the trainer would refuse; `findings` say more. `measured`: None without a measurement. `previews`: the first
+    training rows as they are trained.
     """
 
     spec: RunSpec
@@ -146,14 +152,14 @@ class RunPlan:
 
     @property
     def needed_bytes(self) -> int:
-        """Of memory. A card's context is no part of what was measured."""
+        """Return the memory it needs. A measurement does not include a card's context, so that is added."""
         if self.measured is None:
             return self.memory.total
         return self.measured.peak_bytes + (self.memory.libraries if self.device.kind == "cuda" else 0)
 
     @property
     def allowed_bytes(self) -> int:
-        """Of memory: with spare as long as nothing was measured."""
+        """Return the memory it may take: all of the allowed share after a measurement, otherwise less."""
         share = estimate.REFUSED_SHARE if self.measured is None else 1.0
         return round(self.device.free_bytes * self.spec.memory_share * share)
 
@@ -182,26 +188,27 @@ def plan_run(
     measures: bool = False,
     watch: ProcessWatch | None = None,
 ) -> RunPlan:
-    """`command`: starts the trainer with arguments; None: there is none. `find_device`: of a kind, as `device_of`.
+    """Plan a run.
 
-    `measures`: the model is loaded and three steps are tried, whatever has to be written for that.
-    Raises AppError: what a run of this spec would fail by before it is checked (run_data_missing, run_base_…), base_*.
+    `command`: returns the trainer's command line with the given arguments; None without an environment. `find_device`:
+    as `find_device` below, for a kind. `measures`: use `--probe`, which may first write a converted base. Raises
+    AppError for what makes the run fail before its checks (run_data_missing, run_base_…), and base_*.
     """
     base = _base(asked)
     can_ask = command is not None and (measures or _is_quick(asked))
-    told = (
+    answer = (
         _ask_trainer(asked, command, "--probe" if measures else "--plan", watch or ProcessWatch())
         if command and can_ask
         else None
     )
-    device = find_device(told.spec.device if told else asked.device)
-    counts, effective = (told.counts, told.spec) if told else _estimate_counts(asked, base, device)
+    device = find_device(answer.spec.device if answer else asked.device)
+    counts, effective = (answer.counts, answer.spec) if answer else _estimate_counts(asked, base, device)
     shape = base.shape
     memory = estimate.estimate_memory(shape, effective, _length(effective, counts))
-    if told and told.forecast:
-        device = _with_measured_memory(device, told.forecast, effective, memory)
-    measured = told.forecast if told and told.forecast and told.forecast.is_measured else None
-    found = RunPlan(
+    if answer and answer.forecast:
+        device = _with_measured_memory(device, answer.forecast, effective, memory)
+    measured = answer.forecast if answer and answer.forecast and answer.forecast.is_measured else None
+    plan = RunPlan(
         spec=effective,
         counts=counts,
         device=device,
@@ -209,38 +216,41 @@ def plan_run(
         disk=estimate.estimate_disk(shape, effective),
         time=estimate.estimate_time(shape, effective, _load(counts), device.flops_per_s),
         free_disk_bytes=_free_disk(Path(asked.folder)),
-        findings=told.findings if told else (),
-        previews=told.previews if told else (),
-        problem=told.problem if told else None,
+        findings=answer.findings if answer else (),
+        previews=answer.previews if answer else (),
+        problem=answer.problem if answer else None,
         measured=measured,
     )
-    return found if found.has_memory else dataclasses.replace(found, changes=suggest_changes(shape, found))
+    return plan if plan.has_memory else dataclasses.replace(plan, changes=suggest_changes(shape, plan))
 
 
 def _with_measured_memory(
     device: PlannedDevice, forecast: RunForecast, effective: RunSpec, memory: TrainingMemory
 ) -> PlannedDevice:
-    """With what the trainer finds free: on its own card, or on a processor, where it cannot see a container's limit."""
+    """Return the device with the free memory that the trainer found.
+
+    On a processor the smaller figure counts, because the trainer does not know a container's limit.
+    """
     free = round(forecast.available_bytes / effective.memory_share) + memory.libraries
     return dataclasses.replace(device, free_bytes=free if device.kind == "cuda" else min(free, device.free_bytes))
 
 
 def suggest_changes(shape: TrainedShape, plan: RunPlan) -> tuple[tuple[str, Any], ...]:
-    """What must be changed for the memory to suffice; () where nothing does. Shorter examples come last."""
+    """Return the settings to change until the memory suffices; () if nothing does. Shorter examples come last."""
     effective, made = plan.spec, dict[str, Any]()
     length = _length(effective, plan.counts)
     batch = (effective.micro_batch or 1) * (effective.accumulation or 1)
-    wishes: list[dict[str, Any]] = [{"gradient_checkpointing": True}]
-    wishes += [{"micro_batch": size, "accumulation": -(-batch // size)} for size in (4, 2, 1)]
-    wishes.append({"precision": "nf4"})
-    wishes += [{"context_tokens": size} for size in _LENGTHS if size < length]
-    for wish in wishes:
-        if "micro_batch" in wish and wish["micro_batch"] >= (effective.micro_batch or 1):
+    candidates: list[dict[str, Any]] = [{"gradient_checkpointing": True}]
+    candidates += [{"micro_batch": size, "accumulation": -(-batch // size)} for size in (4, 2, 1)]
+    candidates.append({"precision": "nf4"})
+    candidates += [{"context_tokens": size} for size in _LENGTHS if size < length]
+    for candidate in candidates:
+        if "micro_batch" in candidate and candidate["micro_batch"] >= (effective.micro_batch or 1):
             continue
-        if all(getattr(effective, name) == value for name, value in wish.items()):
+        if all(getattr(effective, name) == value for name, value in candidate.items()):
             continue
-        effective = dataclasses.replace(effective, **wish)
-        made |= wish
+        effective = dataclasses.replace(effective, **candidate)
+        made |= candidate
         needed = estimate.estimate_memory(shape, effective, min(length, effective.context_tokens or length))
         if needed.total <= plan.allowed_bytes:
             return tuple(made.items())
@@ -257,14 +267,14 @@ class PlannedBase:
 
 
 def _base(asked: RunSpec) -> PlannedBase:
-    """Raises AppError as the readers of models do."""
+    """Return the shape of the base. Raises AppError as the readers of models do."""
     path = Path(asked.base)
     if path.is_dir():
         model = hf_folders.read_hf_model(path)
         config = strict_json.read_object(hf_folders.regular_file(path, "config.json"))
         try:
             shape = estimate.shape_from_config(config, model.parameters)
-        except KeyError as error:  # left to the defaults of its library, which this process does not have
+        except KeyError as error:  # the field relies on a default of transformers, which this process does not have
             raise AppError("hf_file_unreadable", file="config.json", reason=str(error)) from error
         return PlannedBase(shape, str(config.get("model_type", "")))
     header = gguf.read_header(path)
@@ -296,16 +306,16 @@ class TrainerPlan:
 
 
 def _is_quick(asked: RunSpec) -> bool:
-    """Whether the trainer can say it without gigabytes being written."""
+    """Return whether the trainer can plan without converting gigabytes first."""
     base = Path(asked.base)
     converted = Path(asked.bases) / asked.base_sha256[:16] if asked.bases and asked.base_sha256 else None
     return base.is_dir() or (converted is not None and converted.is_dir()) or base.stat().st_size <= CONVERTED_BYTES
 
 
 def _ask_trainer(asked: RunSpec, command: Callable[..., list[str]], how: str, watch: ProcessWatch) -> TrainerPlan:
-    """`how`: "--plan" | "--probe".
+    """Run the trainer with `how` ("--plan" | "--probe") and return its answer.
 
-    Raises AppError: run_* for what fails before settings are decided, training_environment_broken.
+    Raises AppError: run_* for failures before the settings are decided, training_environment_broken.
     """
     effective: ResolvedRecipe | None = None
     findings: tuple[PreflightFinding, ...] = ()
@@ -322,7 +332,7 @@ def _ask_trainer(asked: RunSpec, command: Callable[..., list[str]], how: str, wa
                 previews.append(event)
             case RunForecast():
                 forecast = event
-            case Failed() if event.code != "memory_short":  # which is judged here, too
+            case Failed() if event.code != "memory_short":  # RunPlan.has_memory decides that
                 problem = training_errors.error_from_run(event.code, event.facts, asked.name)
     if effective is None:
         raise problem or AppError("training_environment_broken", path=command()[0], reason=how)
@@ -343,7 +353,7 @@ def _ask_trainer(asked: RunSpec, command: Callable[..., list[str]], how: str, wa
 
 
 def _estimate_counts(asked: RunSpec, base: PlannedBase, device: PlannedDevice) -> tuple[TokenCounts, RunSpec]:
-    """Raises AppError("run_data_missing" | "run_data_invalid")."""
+    """Return estimated counts and the decided settings. Raises AppError("run_data_missing" | "run_data_invalid")."""
     rows = [_character_counts(row) for row in read_rows(Path(asked.train))]
     tokens = [round(TOKENS_PER_CHARACTER * letters) + MARKUP_TOKENS * messages for letters, _, messages in rows]
     trained = sum(round(TOKENS_PER_CHARACTER * answers) for _, answers, _ in rows)
@@ -363,7 +373,7 @@ def _estimate_counts(asked: RunSpec, base: PlannedBase, device: PlannedDevice) -
 
 
 def read_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Raises AppError: run_data_missing, run_data_invalid."""
+    """Yield the rows of a file. Raises AppError("run_data_missing" | "run_data_invalid")."""
     try:
         for number, line in enumerate(lines_of(path), 1):
             if line.strip():
@@ -383,7 +393,7 @@ def _row_of(line: bytes, path: Path, number: int) -> Mapping[str, Any]:
 
 
 def _character_counts(row: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Of all messages, of the answers; and how many messages."""
+    """Return the characters of all messages and of the answers, and the number of messages."""
     messages = [message for message in row["messages"] if isinstance(message, dict)]
     lengths = [(len(str(message.get("content", ""))), message.get("role") == "assistant") for message in messages]
     return sum(length for length, _ in lengths), sum(length for length, is_answer in lengths if is_answer), len(lengths)
@@ -397,9 +407,9 @@ def _rows(path: Path) -> int:
 
 
 def find_device(kind: str | None, speed_file: Path) -> PlannedDevice:
-    """The card that CUDA counts first, or the processor. `kind`: "cuda" | "cpu", or what there is.
+    """Return the best card, or the processor. `kind`: "cuda" | "cpu" | None for what there is.
 
-    Seconds: a driver wakes up, or a processor that nobody has measured yet is measured.
+    Takes seconds: a driver starts, or an unmeasured processor is measured.
     """
     card = best_card() if kind != "cpu" else None
     if card is not None:
@@ -408,7 +418,7 @@ def find_device(kind: str | None, speed_file: Path) -> PlannedDevice:
     here = speed.load(speed_file)
     if here is None:
         here = speed.measure()
-        with contextlib.suppress(OSError):  # then it is measured again the next time
+        with contextlib.suppress(OSError):  # without the file it is measured again next time
             speed.save(speed_file, here)
     cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
     flops = 2 * here.multiplications_per_s / here.threads * cores * TRAINED_MULTIPLICATIONS
@@ -416,7 +426,7 @@ def find_device(kind: str | None, speed_file: Path) -> PlannedDevice:
 
 
 def best_card() -> machine.Gpu | None:
-    """The one to train on: the fastest, told by its memory; of equals the first."""
+    """Return the card to train on: the one with the most memory, the first of equals."""
     cards = [gpu for gpu in machine.list_gpus() if gpu.memory_bytes and gpu.free_bytes]
     return max(cards, key=lambda gpu: gpu.memory_bytes or 0, default=None)
 
@@ -440,7 +450,7 @@ _BYTES = re.compile(r"(?:<0x[89A-F][0-9A-F]>)+")
 
 @dataclass(frozen=True, slots=True)
 class PreviewPiece:
-    """`kind`: as of its tokens; a control token stands alone."""
+    """A piece of a previewed example. `kind`: as of its tokens; a control token is a piece of its own."""
 
     text: str
     is_trained: bool
@@ -448,7 +458,7 @@ class PreviewPiece:
 
 
 def preview_pieces(tokens: Sequence[PreviewToken]) -> list[PreviewPiece]:
-    """All of the text in its order. Tokens that each hold a part of a character are shown as that character."""
+    """Join the tokens into pieces in their order; byte tokens that together encode a character become one."""
     found = list[PreviewPiece]()
     for (is_trained, kind), group in itertools.groupby(tokens, lambda token: (token.is_trained, token.kind)):
         texts = [token.text for token in group]
@@ -460,9 +470,9 @@ def _joined(texts: Sequence[str]) -> str:
     return _BYTES.sub(lambda found: _character(found[0]), "".join(texts))
 
 
-def _character(named: str) -> str:
-    """Of bytes that are named <0xE6><0xA9><0x8B>; as they are named where they are none."""
+def _character(text: str) -> str:
+    """Decode bytes written as <0xE6><0xA9><0x8B>; return them unchanged if they are no UTF-8."""
     try:
-        return bytes.fromhex(named.replace("<0x", "").replace(">", "")).decode("utf-8")
+        return bytes.fromhex(text.replace("<0x", "").replace(">", "")).decode("utf-8")
     except UnicodeDecodeError:
-        return named
+        return text

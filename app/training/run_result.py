@@ -1,6 +1,6 @@
-"""What is shown of a finished run: its gate as conditions, loss by category, answers before and after, and forms.
+"""Prepare a finished run for display: conditions of its gate, loss by category, answers before and after, and forms.
 
-Nothing is measured here, and no word is chosen: rows name what they are about, and the window words them.
+Nothing is measured here, and no text is chosen: rows carry codes, and the window finds their wording.
 """
 
 from collections import Counter
@@ -19,7 +19,6 @@ from app.base.files.input_file import lines_of
 from app.inference import scoring_files
 from app.inference.scoring_files import HeldOutExample
 from app.training import export_plan, quality_gate
-from app.training import quality_gate as gates
 from app.training.quality_gate import (
     BASE,
     BASE_ADAPTER,
@@ -35,7 +34,7 @@ from app.training.runs import run_folders
 Level = Literal["passed", "check", "reject"]
 Kind = Literal["worse", "same", "better"]
 Flaw = Literal["", "empty", "looping", "limit"]
-OTHER = ""  # the category of all that are too few to be told apart
+OTHER = ""  # the category that collects all small categories
 LENGTHS = ("short", "middle", "long")
 _MOST_CATEGORIES = 8
 _REASONS_OF = {
@@ -55,9 +54,9 @@ _REASONS_OF = {
 
 @dataclass(frozen=True, slots=True)
 class GateCondition:
-    """One that the gate sets. `code`: a key of the window's words; `facts`: numbers of what was found, and the limit.
+    """A condition of the gate.
 
-    A number that is None was not measured.
+    `code`: names its wording; `facts`: the measured figures and the limit; None: not measured.
     """
 
     code: str
@@ -67,7 +66,10 @@ class GateCondition:
 
 @dataclass(frozen=True, slots=True)
 class CategoryLoss:
-    """Nats a token in training precision, before and after. `name`: as the rows say, OTHER, or one of LENGTHS."""
+    """Nats per token in training precision, before and after training.
+
+    `name`: from the rows, OTHER, or one of LENGTHS.
+    """
 
     name: str
     count: int  # of examples
@@ -78,7 +80,11 @@ class CategoryLoss:
 
 @dataclass(frozen=True, slots=True)
 class CategoryLosses:
-    """`by`: category | group (as the kept-back rows have it) | length (of the answers) | "" where there are none."""
+    """Losses by category.
+
+    `by`: "category" | "group" (both from the held-out rows) | "length" (of the answers) | "" if there are no
+    categories.
+    """
 
     by: str = ""
     rows: tuple[CategoryLoss, ...] = ()
@@ -92,7 +98,7 @@ class AnswerPair:
 
 @dataclass(frozen=True, slots=True)
 class FormChoice:
-    """`row` None: it was not measured. `is_made`: its file is there, and it can be used at once."""
+    """A form that can be published. `row` None: not measured. `is_made`: its file exists and can be used at once."""
 
     form: str
     row: FormRow | None
@@ -101,23 +107,26 @@ class FormChoice:
 
     @property
     def is_lossy(self) -> bool:
-        """Whether it loses more than the gate allows."""
+        """Return whether its loss exceeds the gate's limit."""
         loss = self.row.loss_nats if self.row else None
-        return loss is not None and loss > gates.LOSS_NATS
+        return loss is not None and loss > quality_gate.LOSS_NATS
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """`gate` None: it is not judged yet, or its gate cannot be read (`error`). `can_judge`: rows were kept back."""
+    """Everything shown of a finished run.
+
+    `gate` None: the run is not judged yet, or its gate is unreadable (`error`). `can_judge`: there are held-out rows.
+    """
 
     name: str
     gate: GateResult | None = None
     error: AppError | None = None
     can_judge: bool = False
     has_adapter: bool = False
-    is_further: bool = False  # it went on from another adapter; what it is held against is the base without any
+    is_further: bool = False  # it started from another adapter; it is still compared with the base without adapters
     has_report: bool = False
-    is_from_elsewhere: bool = False  # as of a run
+    is_from_elsewhere: bool = False  # as in TrainingRunFolder
     conditions: tuple[GateCondition, ...] = ()
     categories: CategoryLosses = CategoryLosses()
     pairs: tuple[AnswerPair, ...] = ()
@@ -125,7 +134,7 @@ class RunResult:
 
 
 def read_result(folder: Path) -> RunResult:
-    """Of a run's folder, whatever is wrong with it."""
+    """Read the result of a run's folder, whatever in it is damaged."""
     run = run_folders.read(folder)
     gate, error = None, None
     try:
@@ -157,7 +166,7 @@ def read_result(folder: Path) -> RunResult:
 
 
 def conditions(gate: GateResult) -> tuple[GateCondition, ...]:
-    """All that the gate has looked at, in the order in which a person asks."""
+    """Return all conditions of the gate in the order of display."""
     return tuple(_conditions(gate))
 
 
@@ -172,43 +181,51 @@ def _conditions(gate: GateResult) -> Iterator[GateCondition]:
     if before is None or after is None:
         before, after = base.nll, measured[BASE_ADAPTER].nll if BASE_ADAPTER in measured else row.nll
     yield GateCondition("training", _level(gate, "training"), {"before": before, "after": after, "change": gate.change})
-    if row.change is not None:  # also where the gate tells of the training alone
-        told = {"form": row.form, "before": base.nll, "after": row.nll, "change": row.change}
-        yield GateCondition("form", level_of(row.change), told)
+    if row.change is not None:  # also if the gate's reasons report the training alone
+        facts = {"form": row.form, "before": base.nll, "after": row.nll, "change": row.change}
+        yield GateCondition("form", level_of(row.change), facts)
     if gate.change_from_shipped is not None:
         yield GateCondition("shipped", _level(gate, "shipped"), {"change": gate.change_from_shipped})
-    yield GateCondition("examples", _level(gate, "examples"), {"count": gate.change.units, "least": gates.FEW_EXAMPLES})
-    yield from _of_answers(gate, row)
+    yield GateCondition(
+        "examples", _level(gate, "examples"), {"count": gate.change.units, "least": quality_gate.FEW_EXAMPLES}
+    )
+    yield from _answer_conditions(gate, row)
     yield GateCondition("ids", _level(gate, "ids"), {"equal": gate.chats_equal, "total": gate.chats})
-    yield from _of_export(gate, measured)
+    yield from _export_conditions(gate, measured)
     if row.loss_nats is not None:
-        told = {"form": row.form, "loss_nats": row.loss_nats, "most": gates.LOSS_NATS}
-        yield GateCondition("loss", _level(gate, "loss"), told)
+        facts = {"form": row.form, "loss_nats": row.loss_nats, "most": quality_gate.LOSS_NATS}
+        yield GateCondition("loss", _level(gate, "loss"), facts)
     sizes = {"need_bytes": row.memory_bytes, "available_bytes": gate.available_bytes}
     yield GateCondition("memory", _level(gate, "memory"), sizes)
 
 
-def _of_answers(gate: GateResult, row: FormRow) -> Iterator[GateCondition]:
-    yield GateCondition("ended", _level(gate, "ended"), {"share": row.ended_share, "limit": gates.ENDED_SHARE})
+def _answer_conditions(gate: GateResult, row: FormRow) -> Iterator[GateCondition]:
+    yield GateCondition("ended", _level(gate, "ended"), {"share": row.ended_share, "limit": quality_gate.ENDED_SHARE})
     if row.ended_share is None:
         return
-    yield GateCondition("looping", _level(gate, "looping"), {"share": row.looping_share, "limit": gates.LOOPING_SHARE})
-    told = {"share": row.japanese_share, "reference": gate.reference_japanese_share, "limit": gates.JAPANESE_DROP}
-    yield GateCondition("japanese", _level(gate, "japanese"), told)
+    yield GateCondition(
+        "looping", _level(gate, "looping"), {"share": row.looping_share, "limit": quality_gate.LOOPING_SHARE}
+    )
+    facts = {
+        "share": row.japanese_share,
+        "reference": gate.reference_japanese_share,
+        "limit": quality_gate.JAPANESE_DROP,
+    }
+    yield GateCondition("japanese", _level(gate, "japanese"), facts)
 
 
-def _of_export(gate: GateResult, measured: Mapping[str, FormRow]) -> Iterator[GateCondition]:
+def _export_conditions(gate: GateResult, measured: Mapping[str, FormRow]) -> Iterator[GateCondition]:
     f16, merged = measured.get(F16_ADAPTER), measured.get(MERGED_F16)
     if f16 is not None and gate.adapter_nll is not None:
-        told = {"loss_nats": f16.nll - gate.adapter_nll, "most": gates.LOSS_NATS}
-        yield GateCondition("export", _level(gate, "export"), told)
+        facts = {"loss_nats": f16.nll - gate.adapter_nll, "most": quality_gate.LOSS_NATS}
+        yield GateCondition("export", _level(gate, "export"), facts)
     if f16 is not None and merged is not None:
-        told = {"loss_nats": merged.nll - f16.nll, "most": gates.MERGE_NATS}
-        yield GateCondition("merge", _level(gate, "merge"), told)
+        facts = {"loss_nats": merged.nll - f16.nll, "most": quality_gate.MERGE_NATS}
+        yield GateCondition("merge", _level(gate, "merge"), facts)
 
 
 def _level(gate: GateResult, code: str) -> Level:
-    """The gravest of its reasons."""
+    """Return the gravest level of the condition's reasons."""
     levels = {reason.level for reason in gate.reasons if reason.code in _REASONS_OF[code]}
     return "reject" if "reject" in levels else "check" if "check" in levels else "passed"
 
@@ -217,7 +234,10 @@ def _level(gate: GateResult, code: str) -> Level:
 
 
 def categories(examples: Sequence[HeldOutExample], names: Mapping[int, str], by: str) -> CategoryLosses:
-    """`names`: of lines. Without two names that have LEAST_UNITS examples each: by the length of the answers."""
+    """Return losses by the rows' categories; by answer length unless two categories have LEAST_UNITS examples each.
+
+    `names`: category by line.
+    """
     known = [one for one in examples if one.trained and np.isfinite([one.base_nll, one.adapter_nll]).all()]
     counts = Counter(name for one in known if (name := names.get(one.line, "")))
     large = [name for name, count in counts.most_common(_MOST_CATEGORIES) if count >= LEAST_UNITS]
@@ -244,7 +264,7 @@ def _category(name: str, part: Sequence[HeldOutExample]) -> CategoryLoss:
 
 
 def _categories_of(folder: Path) -> CategoryLosses:
-    """Nothing where the kept-back examples cannot be read."""
+    """Return the losses of a run; none if its held-out examples are unreadable."""
     try:
         examples = run_folders.read_holdout(folder).examples
     except AppError:
@@ -254,7 +274,7 @@ def _categories_of(folder: Path) -> CategoryLosses:
 
 
 def _names(folder: Path) -> tuple[str, dict[int, str]]:
-    """What the kept-back rows are sorted by, and of each line (from 1). Rows of another file say nothing."""
+    """Return the kind of category and the name for each held-out line (from 1); none if the file has changed."""
     asked = run_folders.effective_spec(run_folders.read(folder))
     path = Path(asked.holdout) if asked is not None and asked.holdout else None
     try:
@@ -279,7 +299,7 @@ def _row(line: bytes) -> dict[str, Any]:
 
 
 def pairs(answers: Sequence[AnswerRow]) -> tuple[AnswerPair, ...]:
-    """The worst, the best, the next to the worst, the next to the best …: what got worse is never out of sight."""
+    """Return the answers alternating from worst and best, so that what became worse is always in sight."""
     order = {"worse": 0, "same": 1, "better": 2}
     ranked = sorted(
         (AnswerPair(kind_of(row), row) for row in answers),
@@ -292,11 +312,11 @@ def pairs(answers: Sequence[AnswerRow]) -> tuple[AnswerPair, ...]:
 
 
 def kind_of(row: AnswerRow) -> Kind:
-    """By how likely the kept-back answer has become; one that is cut off, empty or goes in circles is no better."""
+    """Classify by the probability of the held-out answer; a cut, empty or looping answer is never better."""
     is_broken, was_broken = flaw_of(row.tuned, row.tuned_ended_by), flaw_of(row.base, row.base_ended_by)
     if is_broken and not was_broken:
         return "worse"
-    if row.change_nats is None or abs(row.change_nats) <= gates.EQUAL_NATS:
+    if row.change_nats is None or abs(row.change_nats) <= quality_gate.EQUAL_NATS:
         return "same"
     if row.change_nats > 0:
         return "worse"
@@ -304,7 +324,7 @@ def kind_of(row: AnswerRow) -> Kind:
 
 
 def flaw_of(text: str, ended_by: str) -> Flaw:
-    """Of an answer, by which it is none."""
+    """Return the flaw that makes an answer unusable."""
     if not text.strip():
         return "empty"
     return "looping" if scoring_files.is_looping(text) else "limit" if ended_by == "limit" else ""
@@ -314,7 +334,7 @@ def flaw_of(text: str, ended_by: str) -> Flaw:
 
 
 def form_choices(folder: Path, gate: GateResult) -> tuple[FormChoice, ...]:
-    """Those that can be given out, measured or not, as `forms.ALL` has them."""
+    """Return the forms that can be published, measured or not, in the order of `export_plan.ALL_FORMS`."""
     measured = {row.form: row for row in gate.forms}
     return tuple(
         FormChoice(
@@ -329,7 +349,7 @@ def form_choices(folder: Path, gate: GateResult) -> tuple[FormChoice, ...]:
 
 
 def form_file(folder: Path, form: str) -> Path | None:
-    """The model that this form is used with: merged beside the run, or the base that its adapter goes on."""
+    """Return the merged file of a form, or for BASE_ADAPTER the base's file; None if it is missing."""
     if form != BASE_ADAPTER:
         return next(iter(sorted(folder.glob(f"*-{form}.gguf"))), None)
     run = run_folders.read(folder)

@@ -1,9 +1,9 @@
-"""From what a person writes down (SPEC, or a few options) to a `RunSpec` that `trainer` takes.
+"""Build a `RunSpec` for `trainer` from a SPEC file or from a few options.
 
-SPEC is a JSON object with the fields of `RunSpec`, all optional but `base` and the data. It may come from anybody, so
-that it names no place where something is written and no program: those are this machine's own settings. `base` may also
-be a model of the list; `data`, a folder made by `kotae data split`, stands for `train`, `validation` and `holdout` with
-their hashes; `adapter` may also be a run that has finished. Relative paths start at SPEC's own folder.
+A SPEC is a JSON object with the fields of `RunSpec`; all but `base` and the data are optional. It may come from a
+stranger, so it may name neither a place to write to nor a program: those are settings of this machine. `base` may also
+be a model of the list; `data`, a folder made by `kotae data split`, replaces `train`, `validation` and `holdout` with
+their hashes; `adapter` may also be a finished run. Relative paths start at the folder of the SPEC.
 """
 
 import contextlib
@@ -30,47 +30,49 @@ from trainer.spec import RunSpec, SpecError
 _PATHS = (*PARTS, "data")
 _TEXTS = (*_PATHS, "base", "adapter", "name")
 _MAX_BYTES = 1 << 20
-_ADAPTER_BYTES = 1 << 34  # of a file of an adapter
+_ADAPTER_BYTES = 1 << 34  # limit for each file of an adapter
 
 SpecFields = Mapping[str, Any]  # the fields of a SPEC, its paths absolute
 
 
 def read_spec_file(path: Path) -> dict[str, Any]:
-    """What a SPEC says. Raises AppError: spec_not_found, spec_not_utf8, spec_unreadable, spec_place_refused,
-    spec_invalid."""
+    """Read a SPEC file and make its paths absolute.
+
+    Raises AppError: spec_not_found, spec_not_utf8, spec_unreadable, spec_place_refused, spec_invalid.
+    """
     shown = str(path).encode("utf-8", "replace").decode()
     try:
         path = path.expanduser().absolute()
-        said = strict_json.parse_object(strict_json.read_bytes(path, _MAX_BYTES))
-        _check_texts(said)
-        absolute = {name: str(path.parent / Path(said[name]).expanduser()) for name in _PATHS if said.get(name)}
+        fields = strict_json.parse_object(strict_json.read_bytes(path, _MAX_BYTES))
+        _check_texts(fields)
+        absolute = {name: str(path.parent / Path(fields[name]).expanduser()) for name in _PATHS if fields.get(name)}
     except SpecError as error:
         raise training_errors.error_from_spec(error) from error
     except (OSError, RuntimeError, ValueError) as error:
         raise training_errors.error_from_file(shown, error) from error
     for name in ("base", "adapter"):
-        found = base_models.existing_path(said.get(name) or "", path.parent)
+        found = base_models.existing_path(fields.get(name) or "", path.parent)
         absolute |= {name: str(found)} if found else {}
-    return said | absolute
+    return fields | absolute
 
 
-def build_spec(wishes: SpecFields, where: Paths, models: Collection[LocalModel], converter: str) -> RunSpec:
-    """A whole spec; nothing is written. `converter`: the folder of llama.cpp's converter, "" for no GGUF.
+def build_spec(fields: SpecFields, where: Paths, models: Collection[LocalModel], converter: str) -> RunSpec:
+    """Return a complete spec; nothing is written. `converter`: the folder of llama.cpp's converter; "" for no GGUF.
 
     Raises AppError: spec_*, base_*, split_*, run_data_missing, run_adapter_*, run_unknown, run_ambiguous,
-    run_no_adapter, and what a damaged model gives.
+    run_no_adapter, and what a damaged model raises.
     """
-    said = {name: value for name, value in wishes.items() if value not in (None, "")}
+    given = {name: value for name, value in fields.items() if value not in (None, "")}
     try:
-        _check_texts(said)
-        _check_values(said)
-        if "base" not in said:
+        _check_texts(given)
+        _check_values(given)
+        if "base" not in given:
             raise SpecError("base", None, "a value")
-        files = _files(said)
-        base = base_models.resolve_base(said["base"], models)
-        if "form" not in said:
+        files = _files(given)
+        base = base_models.resolve_base(given["base"], models)
+        if "form" not in given:
             base_models.require_form(base)
-        name = said.get("name") or Path(said.get("data") or said["train"]).stem
+        name = given.get("name") or Path(given.get("data") or given["train"]).stem
         made: dict[str, Any] = {
             "folder": str(work_folder.timestamped_path(where.runs, name, time.time())),
             "name": name,
@@ -80,10 +82,10 @@ def build_spec(wishes: SpecFields, where: Paths, models: Collection[LocalModel],
             "converter": converter,
         }
         decided = {"base": str(base.path), "hashes": {part: sha256 for part, (_, sha256) in files.items()}}
-        if "adapter" in said:
-            decided["adapter"] = str(_adapter(said["adapter"], where.runs))
+        if "adapter" in given:
+            decided["adapter"] = str(_adapter(given["adapter"], where.runs))
         paths = {part: str(path) for part, (path, _) in files.items()}
-        asked = spec.from_json(made | {key: said[key] for key in said if key != "data"} | decided | paths)
+        asked = spec.from_json(made | {key: given[key] for key in given if key != "data"} | decided | paths)
         return adapter.with_adapter_settings(asked)
     except SpecError as error:
         raise training_errors.error_from_spec(error) from error
@@ -92,8 +94,11 @@ def build_spec(wishes: SpecFields, where: Paths, models: Collection[LocalModel],
 
 
 def _adapter(wanted: str, where: Path) -> Path:
-    """The folder of an adapter, or that of a run by id or name. Raises AppError as `runs.find`, run_no_adapter;
-    run_adapter_unreadable where its files, which go into the run and its job, are links to something else."""
+    """Return the folder of an adapter, given by its path or by the id or name of a run.
+
+    Raises AppError as `run_folders.find` does; run_no_adapter; run_adapter_unreadable if one of its files, which are
+    copied into the run and its job, is a link to another file.
+    """
     folder = base_models.existing_path(wanted)
     if folder is not None and (folder / adapter.CONFIG).is_file():
         try:
@@ -113,40 +118,42 @@ def _adapter(wanted: str, where: Path) -> Path:
     return run.folder / run_folders.PEFT_ADAPTER
 
 
-def _check_texts(said: SpecFields) -> None:
-    """Raises SpecError for what no path and no database could carry, and for places of this machine."""
+def _check_texts(fields: SpecFields) -> None:
+    """Check that texts can be paths, and that no field of this machine is set. Raises SpecError."""
     for name in training_errors.MACHINE_FIELDS:
-        if said.get(name) not in (None, ""):
-            raise SpecError(name, said[name], training_errors.OF_THIS_MACHINE)
+        if fields.get(name) not in (None, ""):
+            raise SpecError(name, fields[name], training_errors.OF_THIS_MACHINE)
     for name in _TEXTS:
-        value = said.get(name)
+        value = fields.get(name)
         if value is None:
             continue
         if not isinstance(value, str) or "\0" in value or value != value.encode("utf-8", "replace").decode():
             raise SpecError(name, value, "a path" if name in _PATHS else "a text")
 
 
-def _check_values(said: SpecFields) -> None:
-    """Before anything is read: a wrong field would otherwise be told after gigabytes were hashed. Raises SpecError."""
+def _check_values(fields: SpecFields) -> None:
+    """Check the fields before gigabytes are hashed. Raises SpecError."""
     placed = dict.fromkeys(("folder", "base", "train", "validation"), "-")
-    spec.from_json(placed | {name: value for name, value in said.items() if name != "data"})
-    hashes = said.get("hashes", {})
+    spec.from_json(placed | {name: value for name, value in fields.items() if name != "data"})
+    hashes = fields.get("hashes", {})
     if not isinstance(hashes, dict) or not all(isinstance(value, str) for value in hashes.values()):
         raise SpecError("hashes", hashes, "an object")
 
 
-def _files(said: SpecFields) -> dict[str, tuple[Path, str]]:
-    """Part -> file and its hash. Raises SpecError, AppError: spec_data_twice, run_data_missing, split_*."""
-    given = [part for part in PARTS if part in said]
-    if "data" not in said:
-        if "train" not in said:
+def _files(fields: SpecFields) -> dict[str, tuple[Path, str]]:
+    """Return the file and hash of each part. Raises SpecError; AppError: spec_data_twice, run_data_missing, split_*."""
+    given = [part for part in PARTS if part in fields]
+    if "data" not in fields:
+        if "train" not in fields:
             raise SpecError("data", None, "a value")
-        return {part: (Path(said[part]), said.get("hashes", {}).get(part) or _sha256(said[part])) for part in given}
+        return {
+            part: (Path(fields[part]), fields.get("hashes", {}).get(part) or _sha256(fields[part])) for part in given
+        }
     if given:
         raise AppError("spec_data_twice", field=given[0])
     from app.training.data import data_split  # numpy
 
-    folder = Path(said["data"])
+    folder = Path(fields["data"])
     for path in (folder / f"{part}.jsonl" for part in PARTS) if (folder / MANIFEST).is_file() else ():
         if not path.exists():
             raise AppError("run_data_missing", path=str(path))

@@ -1,4 +1,4 @@
-"""What is wrong with a SPEC, and how a run failed, as errors with a sentence for people."""
+"""Translate invalid SPECs and failed runs into AppErrors, and settings into text."""
 
 import dataclasses
 import difflib
@@ -13,15 +13,15 @@ from app.base.errors import AppError
 from trainer.events import PreflightFinding
 from trainer.spec import RunSpec, SpecError
 
-# Places of this machine, and what is known of them by reading them: whoever wrote a SPEC has no say in these.
+# Places of this machine and facts read from them: the author of a SPEC must not set these.
 MACHINE_FIELDS = ("folder", "bases", "converter", "base_sha256")
-_OURS = ("version", "hashes", "form", *MACHINE_FIELDS)  # filled in, not written by people
+_OURS = ("version", "hashes", "form", *MACHINE_FIELDS)  # filled in by the program
 FIELDS = ("data", *(field.name for field in dataclasses.fields(RunSpec) if field.name not in _OURS))
 _TYPES = typing.get_type_hints(RunSpec)
 RECOMMENDED_PRESET = "standard"  # of `trainer.spec.PRESETS`
-OF_THIS_MACHINE = "nothing: Kotae knows the places of this machine"  # what a SPEC may say there
+OF_THIS_MACHINE = "nothing: Kotae knows the places of this machine"  # `SpecError.expected` for MACHINE_FIELDS
 _VALUE_LETTERS = 80
-# What `trainer.spec` expects, in its English; ranges and choices are the same in every language.
+# The English texts of `SpecError.expected`; ranges and choices need no translation.
 _EXPECTED = {
     "a path": "training.spec_path",
     "a text": "training.spec_text",
@@ -33,7 +33,7 @@ _EXPECTED = {
     "cpu: no card": "training.spec_cpu_no_card",
     "cpu: built without CUDA": "training.spec_cpu_no_cuda",
 }
-_UNREADABLE = {  # what `strict_json` says
+_UNREADABLE = {  # messages of `strict_json`
     "not a JSON object": "training.spec_not_object",
     "a key occurs twice": "training.spec_key_twice",
     "too deeply nested": "training.spec_nested",
@@ -42,7 +42,7 @@ _SAME_CODE = ("spec_invalid", "training_environment_broken")
 
 
 def error_from_spec(error: SpecError) -> AppError:
-    """spec_unknown_field | spec_place_refused | spec_missing | spec_unreadable | spec_invalid, naming the field."""
+    """Return spec_unknown_field, spec_place_refused, spec_missing, spec_unreadable or spec_invalid, with the field."""
     if error.field == "file":
         return AppError("spec_unreadable", path=error.value, reason=error.expected)
     if error.expected == OF_THIS_MACHINE:
@@ -57,7 +57,7 @@ def error_from_spec(error: SpecError) -> AppError:
 
 
 def error_from_file(path: str, error: Exception) -> AppError:
-    """spec_not_found | spec_not_utf8 | spec_unreadable, for what reading a SPEC has raised."""
+    """Return spec_not_found, spec_not_utf8 or spec_unreadable for an exception from reading a SPEC."""
     if isinstance(error, FileNotFoundError):
         return AppError("spec_not_found", path=path)
     if isinstance(error, UnicodeDecodeError):
@@ -77,7 +77,7 @@ def error_from_file(path: str, error: Exception) -> AppError:
 
 
 def setting_name(field: str) -> str:
-    """In words; the field's own name where it has none."""
+    """Return the setting's name for the user; the field's own name if it has none."""
     try:
         return wording.phrase(f"common.setting_{field}")
     except KeyError:
@@ -85,12 +85,12 @@ def setting_name(field: str) -> str:
 
 
 def preset_name(preset: str) -> str:
-    """Return what one of `trainer.spec.PRESETS` is called where a person chooses it."""
+    """Return the name of one of `trainer.spec.PRESETS` for the user."""
     return wording.phrase(f"training.training_preset.{preset}")
 
 
 def setting_text(field: str, value: object) -> str:
-    """A setting and its value in words."""
+    """Return a setting and its value for the user."""
     if isinstance(value, bool):
         shown = wording.phrase("common.setting_on" if value else "common.setting_off")
     elif isinstance(value, int | float):
@@ -104,14 +104,14 @@ def setting_text(field: str, value: object) -> str:
 
 
 def number_text(value: float) -> str:
-    """1,650, 0.0002: never as a power of ten."""
+    """Return a number like 1,650 or 0.0002, never as a power of ten."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.10f}".rstrip("0").rstrip(".")
 
 
 def error_from_run(code: str, facts: Mapping[str, Any], run: str) -> AppError:
-    """An error for what a run (`run`: its id) has said it failed by: `code` is a key of `trainer.events.FAILURES`."""
+    """Return the error for a failed run. `code`: a key of `trainer.events.FAILURES`; `run`: the id of the run."""
     if code == "spec_invalid" and facts.get("field") == "form" and facts.get("value") is None:
-        return AppError("base_form_unreadable")  # people never write it: it is taken from the base
+        return AppError("base_form_unreadable")  # the form comes from the base, not from the user
     if code == "spec_invalid":
         return _invalid(str(facts.get("field")), facts.get("value"), str(facts.get("expected")))
     if code in _SAME_CODE:
@@ -123,7 +123,7 @@ def error_from_run(code: str, facts: Mapping[str, Any], run: str) -> AppError:
 
 
 def finding_text(finding: PreflightFinding) -> str:
-    """What a check before training has found, in words; its code where this version has none for it."""
+    """Return the text of a preflight finding; its code and facts if this version has no text for it."""
     shown = {
         name: number_text(value) if type(value) is int and not name.endswith("_bytes") else value
         for name, value in finding.facts.items()

@@ -1,1 +1,1 @@
-"""Commands of training data and training."""
+"""Commands for training data and training."""

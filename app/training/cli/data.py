@@ -1,6 +1,6 @@
-"""`kotae data …`: what is in a file of training data, before anything is trained on it.
+"""Run `kotae data …`: check, split, generate and review training data.
 
-This file is long, because the commands check, split and review share the options and the words of such a file.
+The file is long because check, split and review share the options and texts for such files.
 """
 
 import argparse
@@ -41,7 +41,7 @@ from app.training.generation.pair_files import PairReview, rows_to_lines
 from app.training.quality_gate import FEW_EXAMPLES
 from app.training.runs.lineage import Lineage
 
-SHOWN_BAD = 20  # on the terminal; the file of results has all
+SHOWN_BAD = 20  # on the terminal; the report has all
 SHOWN_LINES = 8
 SHOWN_EXAMPLES = 2
 PREVIEW_CHARACTERS = 160
@@ -50,7 +50,7 @@ SHOWN_REMOVED = 10  # on the terminal; split.json has all
 FEW_TRAINED = 50  # rows; the trainer's checks warn below it
 LINES = ".jsonl"
 SHOWN_PROBLEMS = 20  # on the terminal; JSON has all
-CONTEXT_TOKENS = 256  # nothing is asked; the smallest takes the least memory
+CONTEXT_TOKENS = 256  # only for tokenizing: the smallest takes the least memory
 BATCH_CHARACTERS = 200_000
 MAPPED = ("question", "answer", "input", "system", "group")
 
@@ -69,7 +69,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def add_file(parser: argparse.ArgumentParser, help: str) -> None:
-    """The file, and which of its columns hold what."""
+    """Add the file argument and the options that name its columns."""
     parser.add_argument("file", metavar="FILE", help=help)
     for name in MAPPED:
         parser.add_argument(f"--{name}", metavar="COL", default="", help=help_text(f"data --{name}"))
@@ -80,7 +80,7 @@ def mapping_of(options: argparse.Namespace) -> ColumnMapping:
 
 
 def _check(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 1 rows that cannot be used, or something to be looked at; 3 expected error."""
+    """Check a file. Exit status: 0; 1 there are unusable rows or findings; 3 expected error."""
     out = Path(options.out).expanduser() if options.out else None
     if out is not None:
         check.check_target(out)
@@ -233,9 +233,9 @@ def _lengths(unit: str, parts: dict[str, LengthSummary], base: str, output: Outp
 
 
 def _count_tokens(rows: Sequence[TrainingRow], model: LocalModel, where: Paths, output: Output) -> list[int]:
-    """Of all messages of each row together, without what a chat template puts around them.
+    """Return the tokens of each row's messages together, without a chat template's markup.
 
-    Raises AppError("memory_short" | "engine_died"), what the engine fails with, and KeyboardInterrupt.
+    Raises AppError("memory_short" | "engine_died"), the engine's errors, and KeyboardInterrupt.
     """
     _check_memory(model)
     app = core_application()
@@ -255,7 +255,7 @@ def _count_tokens(rows: Sequence[TrainingRow], model: LocalModel, where: Paths, 
 
 
 def model_of(base: str, where: Paths) -> LocalModel | None:
-    """None for a folder. Raises AppError as `choose_model`."""
+    """Return the model; None for a folder. Raises AppError as `choose_model` does."""
     if Path(base).expanduser().is_dir():
         return None
     return choose_model(base, where)
@@ -271,7 +271,7 @@ def _check_memory(model: LocalModel) -> None:
 
 
 class _Counting:
-    """One batch at a time, so that a count of thousands of rows can be stopped."""
+    """A count of tokens that sends one batch at a time, so that it can be interrupted."""
 
     def __init__(self, engine: EngineClient, rows: Sequence[TrainingRow], output: Output) -> None:
         self._engine = engine
@@ -279,7 +279,7 @@ class _Counting:
         self._total = len(rows)
         self._output = output
         self._id = ""
-        self._empty: int | None = None  # tokens of a prompt without any text
+        self._empty: int | None = None  # tokens of an empty prompt
         self.counts: list[int] = []
         self.error: AppError | None = None
         self._waiting = CommandLoop(lambda: self._waiting.stop())
@@ -347,7 +347,7 @@ def _add_split(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 1 something of the hold-out is known from training; 3 expected error."""
+    """Split a file. Exit status: 0; 1 training gives away something of the hold-out; 3 expected error."""
     settings = replace(
         PAPER if options.paper else SplitSettings(),
         seed=options.seed,
@@ -359,10 +359,10 @@ def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
     output.progress("training.split_reading")
     imported = file_import.import_file(Path(options.file), mapping_of(options))
     gate: AbstractContextManager[None] = nullcontext()
-    if Path(options.file).resolve().is_relative_to(where.data.resolve()):  # else the user has the rows outside anyway
+    if Path(options.file).resolve().is_relative_to(where.data.resolve()):  # other files are outside already
         known = Lineage(confidentiality.label_from_word(imported.label), imported.origins)
         permit = _pass_out("rows", known, Path(options.file), folder, where, is_allowed=options.allow_secret)
-        gate = permit.whole_folder(folder)  # thousands of rows take minutes to be compared
+        gate = permit.whole_folder(folder)  # comparing thousands of rows takes minutes
     output.progress("training.split_comparing", rows=f"{len(imported.rows):,}")
     flagged = check.flagged(imported.rows)
     is_dropped = options.drop_flagged
@@ -398,7 +398,7 @@ def _split_source(imported: ImportedRows) -> dict[str, Any]:
 
 
 def _by_code(flagged: Mapping[int, Collection[str]]) -> dict[str, list[int]]:
-    """Lines of the file by what was found in them."""
+    """Return the flagged lines by code."""
     by_code = {code: [line for line, codes in flagged.items() if code in codes] for code in check.FLAGS}
     return {code: lines for code, lines in by_code.items() if lines}
 
@@ -429,10 +429,10 @@ def _flagged(source: Mapping[str, Any], count: int, file: str, output: Output) -
 
 
 def _few(made: Split, output: Output) -> Iterator[str]:
-    """What the checks before training and the verdict after it would say too late."""
+    """Yield warnings that the checks before training and the verdict after it would give too late."""
     if len(made.train) < FEW_TRAINED:
         yield output.phrase("training.split_few_trained", count=len(made.train), least=FEW_TRAINED)
-    units = len({row.group or row.id for row in made.holdout})  # as the verdict counts
+    units = len({row.group or row.id for row in made.holdout})  # as the quality gate counts
     if units < FEW_EXAMPLES:
         yield output.phrase("training.split_few_judged", count=units, least=FEW_EXAMPLES)
 
@@ -450,7 +450,7 @@ def _removed(made: Split, output: Output) -> Iterator[str]:
 
 
 def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str]:
-    """What there is to see of how near the hold-out is to training: counts for each tenth."""
+    """Yield how similar the hold-out is to training: counts for each tenth of similarity."""
     measure = made.settings.measure
     similarities = [one.similarity for one in report.nearest]
     part = output.phrase(f"training.split_part.{measure.part}")
@@ -471,7 +471,7 @@ def _leakage(made: Split, report: LeakageReport, output: Output) -> Iterator[str
     )
     if report.near_validation:
         yield output.phrase("training.split_validation_near", near=f"{report.near_validation:,}")
-    # Rounded down: just under the threshold must not read as if it had been reached.
+    # Rounded down, so that a value just under the threshold does not look as if it reached it.
     median, most = (math.floor(100 * one) / 100 for one in (statistics.median(similarities), max(similarities)))
     yield output.phrase("training.split_nearest", part=part, n=measure.n, median=f"{median:.2f}", most=f"{most:.2f}")
     longest = max(report.histogram)
@@ -494,7 +494,10 @@ def _add_review(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 1 rows of the table that cannot be used, or nothing was accepted; 3 expected error."""
+    """Write a review table, or read one back.
+
+    Exit status: 0; 1 unusable rows, or nothing accepted; 3 expected error.
+    """
     path, out = Path(options.file).expanduser(), Path(options.out).expanduser()
     kind = path.suffix.lower()
     allowed = pair_files.TABLES if kind == LINES else (LINES,) if kind in pair_files.TABLES else ()
@@ -514,12 +517,12 @@ def _review(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _known(pairs: Sequence[dict[str, Any]]) -> Lineage:
-    """Both files of a review hold passages."""
+    """Return the lineage of the pairs: both files of a review contain passages."""
     return Lineage(confidentiality.label_of_rows(pairs), collection_lookup.origins_of_rows(pairs))
 
 
 def _pass_out(what: ExportKind, known: Lineage, path: Path, out: Path, where: Paths, *, is_allowed: bool) -> Permit:
-    """Raises AppError("secret_export" | "export_log_unwritable")."""
+    """Return the permit for an export. Raises AppError("secret_export" | "export_log_unwritable")."""
     export = ExportRequest(what, str(out.absolute()), lambda: known.label_now(where.documents), path.name)
     return confidentiality.permit_export(export, where.exports_log, is_agreed=is_allowed)
 

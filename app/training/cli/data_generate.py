@@ -1,4 +1,4 @@
-"""`kotae data generate COLLECTION --out FILE`: question-answer pairs from documents, each with its evidence."""
+"""Run `kotae data generate COLLECTION --out FILE`: question-answer pairs from documents, each with its evidence."""
 
 import argparse
 import signal
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base import settings
-from app.base.cli.commands import Output, format_time_left
+from app.base.cli.commands import Output, add_command, format_time_left
 from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -23,7 +23,7 @@ from app.documents.services import command_documents
 from app.inference import child_commands, reply_journal
 from app.inference.services.engine import EngineClient
 from app.models import model_registry
-from app.training.generation.pair_records import REJECTION_REASONS
+from app.training.generation.pair_records import MOST_PAIRS, REJECTION_REASONS
 from app.training.services import pair_generation
 from app.training.services.pair_generation import (
     GenerationJob,
@@ -33,12 +33,11 @@ from app.training.services.pair_generation import (
     PairGeneration,
 )
 
-PAIRS, PAIRS_MOST = 50, 10_000  # below the first, the checks before a training warn
+PAIRS = 50  # with fewer, the checks before training warn
 LINE_S = 30.0  # between lines of progress in a log
 
 
 def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
 
     parser = add_command(actions, shared, "generate", help_text("data generate"), _generate)
     parser.add_argument("collection", metavar="COLLECTION", help=help_text("data generate collection"))
@@ -50,10 +49,13 @@ def add_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 1 fewer pairs than wanted; 3 expected error; 130 interrupted, and can be gone on with."""
-    if not 1 <= options.n <= PAIRS_MOST:
+    """Generate pairs.
+
+    Exit status: 0; 1 fewer pairs than requested; 3 expected error; 130 interrupted, can be resumed.
+    """
+    if not 1 <= options.n <= MOST_PAIRS:
         raise AppError(
-            "bad_option", option="--n", value=options.n, expected=phrase("common.range", low=1, high=f"{PAIRS_MOST:,}")
+            "bad_option", option="--n", value=options.n, expected=phrase("common.range", low=1, high=f"{MOST_PAIRS:,}")
         )
     out = Path(options.out).expanduser()
     pair_generation.check_target(out)
@@ -74,7 +76,7 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
     waiting = _GenerationOutput(PairGeneration(engine, child_commands.template(), job), output)
     try:
         waiting.wait()
-    except KeyboardInterrupt:  # the second time
+    except KeyboardInterrupt:  # a second Ctrl+C
         pass
     finally:
         waiting.generation.abandon()
@@ -85,7 +87,10 @@ def _generate(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _collection(name: str, where: Paths) -> DocumentCollection:
-    """Kotae's own manual is read first where it is meant. Raises AppError as `collections.find`."""
+    """Return the collection; Kotae's own manual is indexed first if it is meant.
+
+    Raises AppError as `find_collection` does.
+    """
     command_documents.scope_of([name], where)
     library = collection_lookup.open_library(where.documents)
     try:
@@ -95,16 +100,16 @@ def _collection(name: str, where: Paths) -> DocumentCollection:
 
 
 class _GenerationOutput:
-    """Runs one Generation to its end."""
+    """Show the progress of a generation until it ends."""
 
     def __init__(self, generation: PairGeneration, output: Output) -> None:
         self.generation = generation
         self._output = output
         self.generated: GenerationOutcome | None = None
         self.error: AppError | None = None
-        self.stopped: GenerationStopped | None = None  # None, too, where nobody waited for it
-        self._told_at: float | None = None  # when the last line of progress went into a log; None: nothing was told
-        self._has_told_left = False
+        self.stopped: GenerationStopped | None = None  # also None if a second Ctrl+C came before it stopped
+        self._printed_at: float | None = None  # time of the last progress line; None: none was printed
+        self._has_printed_time_left = False
         self._loop = CommandLoop(generation.stop)
         generation.progressed.connect(self._on_progressed)
         generation.finished.connect(self._on_finished)
@@ -118,25 +123,28 @@ class _GenerationOutput:
     def _on_progressed(self, progress: GenerationProgress) -> None:
         done, total = progress.round.done, progress.round.total
         facts: dict[str, Any] = {"accepted": progress.accepted, "wanted": progress.wanted, "done": done, "total": total}
-        if self._told_at is None:
+        if self._printed_at is None:
             name = self.generation.job.collection.name
             self._output.note(
                 "training.generation_begun", name=name, passages=progress.passages, wanted=progress.wanted
             )
         facts["left"] = format_time_left(progress.round.left_s)
         if sys.stderr.isatty():
-            self._told_at = time.monotonic()
+            self._printed_at = time.monotonic()
             self._output.progress("training.generation_progress", **facts)
         elif self._is_due(progress):
-            self._told_at = time.monotonic()
+            self._printed_at = time.monotonic()
             self._output.note("training.generation_progress", **facts)
 
     def _is_due(self, progress: GenerationProgress) -> bool:
-        """In a log, a line at first, one as soon as it is known how long it takes, and then one now and then."""
+        """Return whether a log needs a progress line.
+
+        It gets one at first, one once the time left is known, and then one every LINE_S seconds.
+        """
         is_known = progress.round.left_s is not None
-        is_first = is_known and not self._has_told_left
-        self._has_told_left |= is_known
-        return self._told_at is None or is_first or time.monotonic() - self._told_at >= LINE_S
+        is_first = is_known and not self._has_printed_time_left
+        self._has_printed_time_left |= is_known
+        return self._printed_at is None or is_first or time.monotonic() - self._printed_at >= LINE_S
 
     def _on_finished(self, generated: GenerationOutcome) -> None:
         self.generated = generated

@@ -1,8 +1,7 @@
-"""`kotae train …`: fine-tuning, and the environment that it needs.
+"""Run `kotae train …`: the training environment and its kits; plans, runs and gates are added from other modules.
 
-`kotae train environment`: what fine-tunes and converts, shown, made, deleted, and gone back to the one before.
-
-`kotae train env-kit`: what makes it on a machine without a network, written to a folder.
+`kotae train environment` shows, creates, deletes or restores the environment. `kotae train env-kit` writes a folder
+from which a machine without a network can create it.
 """
 
 import argparse
@@ -52,7 +51,10 @@ def add_environment_parsers(actions: Any, shared: argparse.ArgumentParser) -> No
 
 
 def _environment(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 1 none, or one that cannot be used; 3 expected error; 130 interrupted."""
+    """Show or change the environment.
+
+    Exit status: 0; 1 there is none or it is unusable; 3 expected error; 130 interrupted.
+    """
     for option in ("wheels", "folder", "variant"):
         value = getattr(options, option)
         if value and not options.create:
@@ -83,7 +85,7 @@ def _remove(where: Paths, output: Output) -> int:
 
 
 def _create(wheels: Path | None, base: Path, variant: str, where: Paths, output: Output) -> float:
-    """Seconds that it took. Raises AppError, KeyboardInterrupt."""
+    """Create the environment and return the seconds that it took. Raises AppError, KeyboardInterrupt."""
     folders.require_usable_base(base)
     folders.require_free_base(base, where.data)
     _print_need(install_plan.estimate_need(base, where.data, wheels, variant), output)
@@ -111,7 +113,7 @@ def _print_need(needed: InstallNeed, output: Output) -> None:
 
 
 def run_setup(where: Paths, output: Output, begin: Callable[[EnvironmentSetup], None]) -> float:
-    """`begin` starts the work. Seconds that it took. Raises AppError, KeyboardInterrupt."""
+    """Run the setup that `begin` starts and return the seconds that it took. Raises AppError, KeyboardInterrupt."""
     app = core_application()
     preferences = Preferences(where.settings)
     setup = EnvironmentSetup(
@@ -129,7 +131,7 @@ def run_setup(where: Paths, output: Output, begin: Callable[[EnvironmentSetup], 
 
 
 class _SetupOutput:
-    """Runs it to its end and says how far it is."""
+    """Show the progress of a setup until it ends."""
 
     def __init__(self, setup: EnvironmentSetup, output: Output) -> None:
         self._setup = setup
@@ -138,7 +140,7 @@ class _SetupOutput:
         self._has_ended = False
         self.waiting = CommandLoop(self._interrupt)
         setup.progressed.connect(self._show)
-        self._pulse = QTimer(interval=1000)  # some steps say nothing until they have ended
+        self._pulse = QTimer(interval=1000)  # some steps report nothing until they end
         self._pulse.timeout.connect(self._show)
         setup.contacted.connect(self._on_contacted)
         setup.finished.connect(self._stop)
@@ -233,7 +235,7 @@ def _add_kit(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _write_kit(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 3 expected error; 130 interrupted: the same command goes on."""
+    """Write a kit. Exit status: 0; 3 expected error; 130 interrupted, and the same command resumes."""
     version = options.python_version or ""
     if version and locks.python_from(version) is None:
         raise AppError("bad_option", option="--python-version", value=version, expected="3.12")
@@ -257,7 +259,6 @@ def _write_kit(options: argparse.Namespace, where: Paths, output: Output) -> int
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
 
     train = add_command(commands, shared, "train", help_text("train"), None)
     actions = train.add_subparsers(dest="action", metavar="ACTION", required=True, title=help_text("commands"))

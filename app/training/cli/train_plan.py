@@ -1,7 +1,4 @@
-"""`kotae train plan`: what a run would take, whether it fits, and what it would be trained on.
-
-`kotae train plan --job`, `kotae train import`: runs that another machine trains.
-"""
+"""Run `kotae train plan` (what a run would take, with `--job` for another machine) and `kotae train import`."""
 
 import argparse
 import dataclasses
@@ -11,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base import confidentiality, invisible_characters, wording
-from app.base.cli.commands import Output, format_duration
+from app.base.cli.commands import Output, add_command, format_duration
 from app.base.confidentiality import Permit
 from app.base.errors import AppError
 from app.base.files.input_file import absolute_path
@@ -38,8 +35,6 @@ _SETTINGS = (
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
-
     parser = add_command(actions, shared, "plan", help_text("train plan"), _plan)
     train_runs.add_spec_options(parser)
     parser.add_argument("--job", metavar="DIR", help=help_text("train plan --job"))
@@ -48,16 +43,16 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _plan(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0 it fits, or the job is made; 1 it does not fit; 3 expected error."""
+    """Plan a run. Exit status: 0 it fits, or the job was written; 1 it does not fit; 3 expected error."""
     if options.with_base and not options.job:
         raise AppError("bad_option", option="--with-base", value="", expected="--job DIR --with-base")
-    wishes = train_runs.spec_fields_from_options(options)
+    fields = train_runs.spec_fields_from_options(options)
     trainer = training_run.locate_trainer(where.data) if options.job else _trainer(where)
     store = Store.open(where.database, where.backups)
     try:
-        converter = trainer.converter if trainer and options.job else ""  # which a job takes along
+        converter = trainer.converter if trainer and options.job else ""  # a job includes the converter
         models = store.local_models()
-        asked = spec_builder.build_spec(wishes, where, models, converter)
+        asked = spec_builder.build_spec(fields, where, models, converter)
     finally:
         store.close()
     if options.job:
@@ -88,7 +83,7 @@ def _trainer(where: Paths) -> Trainer | None:
         return None
 
 
-# --------------------------------------------------------------------------- words
+# --------------------------------------------------------------------------- texts
 
 
 def plan_page(plan: RunPlan) -> list[str]:
@@ -129,7 +124,7 @@ def _costs(plan: RunPlan) -> Iterator[str]:
 
 
 def _times(plan: RunPlan) -> Iterator[str]:
-    """Steps and evaluations add up to the whole."""
+    """Yield the times; those of steps and evaluations add up to the total."""
     time = plan.time
     total_s, steps_s = round(time.total_s), round(time.steps * time.step_s)
     yield phrase(
@@ -172,7 +167,7 @@ def _verdict(plan: RunPlan) -> Iterator[str]:
 
 
 def tokens_text(preview: Preview) -> str:
-    """Trained tokens in brackets, the others with bars between them; a line's end is shown."""
+    """Return trained tokens in brackets and bars between the others, with line ends made visible."""
     text, before = "", ""
     for token in preview.tokens[:_SHOWN_TOKENS]:
         shown = _shown(token)
@@ -212,14 +207,12 @@ def plan_as_json(plan: RunPlan) -> dict[str, Any]:
 
 
 def add_import_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
-
     parser = add_command(actions, shared, "import", help_text("train import"), _import)
     parser.add_argument("folder", metavar="DIR", help=help_text("train import folder"))
 
 
 def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool, output: Output) -> int:
-    """The run is listed here as one that has not begun; what comes back goes there. Exit status 0."""
+    """Write the job, and list the run here as waiting for its result. Return exit status 0."""
     folder = folder.expanduser().absolute()
     output.progress("training.job_working")
     try:

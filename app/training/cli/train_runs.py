@@ -1,7 +1,4 @@
-"""`kotae train run | resume | list | show | remove`: training runs from beginning to end.
-
-`kotae train gate` and `report`: whether what a run has made is to be used, measured and told.
-"""
+"""Run `kotae train run | resume | list | show | remove` and `kotae train gate | report`."""
 
 import argparse
 import signal
@@ -11,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.base.cli.commands import Output
+from app.base.cli.commands import Output, add_command
 from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -36,32 +33,29 @@ if TYPE_CHECKING:
 
 
 def add_gate_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
-
     for name, command in (("gate", _gate), ("report", _report)):
         parser = add_command(actions, shared, name, help_text(f"train {name}"), command)
         parser.add_argument("run_id", metavar="RUN", help=help_text("train run id"))
 
 
 def _gate(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 1 rejected; 3 expected error; 130 interrupted, and the same command goes on."""
+    """Judge a run. Exit status: 0; 1 rejected; 3 expected error; 130 interrupted, and the same command resumes."""
     run = run_folders.find_finished(where.runs, options.run_id)
     found = judge_run(training_run.locate_trainer(where.data), run.folder, where, output)
     return print_verdict(run_folders.read(run.folder), found, output)
 
 
 def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 1 rejected; 3 there is none yet."""
+    """Print and write the report. Exit status: 0; 1 rejected; 3 the run is not judged yet."""
     run = run_folders.find_finished(where.runs, options.run_id)
     from app.training import quality_gate
     from app.training.runs import run_report
 
-    if (
-        isinstance(run.standing.end, Finished) and not (run.folder / run_folders.HOLDOUT).is_file()
-    ):  # nothing to judge it by
+    has_holdout = (run.folder / run_folders.HOLDOUT).is_file()
+    if isinstance(run.standing.end, Finished) and not has_holdout:  # it cannot be judged
         path = run_report.write_report(run.folder)
-        told = [run.id, *train_texts.outcome(run, run.standing.end), phrase("common.run_report", path=path)]
-        output.result(train_texts.run_as_json(run), "\n".join(told))
+        lines = [run.id, *train_texts.outcome(run, run.standing.end), phrase("common.run_report", path=path)]
+        output.result(train_texts.run_as_json(run), "\n".join(lines))
         return 0
     found = quality_gate.read_gate(run.folder)
     if not (run.folder / run_folders.REPORT).is_file():
@@ -70,7 +64,7 @@ def _report(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def judge_run(trainer: Trainer, folder: Path, where: Paths, output: Output) -> "GateResult":
-    """Runs the gate of a finished run to its end. Raises AppError, KeyboardInterrupt."""
+    """Run the gate of a finished run to its end. Raises AppError, KeyboardInterrupt."""
     from app.training.services.gate_run import GateCommands, GateRun
 
     app = core_application()
@@ -91,7 +85,7 @@ def judge_run(trainer: Trainer, folder: Path, where: Paths, output: Output) -> "
 
 
 def print_verdict(run: TrainingRunFolder, found: "GateResult", output: Output) -> int:
-    """Prints it, and gives the exit status: 1 where the verdict is no."""
+    """Print the verdict and return the exit status: 1 for a rejection."""
     from app.training.cli import train_verdict
 
     text = "\n".join([run.id, *train_verdict.verdict_lines(run, found)])
@@ -100,12 +94,12 @@ def print_verdict(run: TrainingRunFolder, found: "GateResult", output: Output) -
 
 
 class _GateProgressOutput:
-    """Runs one GateRun to its end and says how far it is."""
+    """Show the progress of a gate until it ends."""
 
     def __init__(self, run: "GateRun", output: Output) -> None:
         self._run = run
         self._output = output
-        self._told = 0  # the step whose line is out
+        self._printed_step = 0
         self.gate: GateResult | None = None
         self.error: AppError | None = None
         self.waiting = CommandLoop(run.cancel)
@@ -115,7 +109,7 @@ class _GateProgressOutput:
         run.cancelled.connect(self.waiting.stop)
 
     def wait(self, folder: Path, cache: Path) -> None:
-        """Raises what `GateRun.start` raises, and KeyboardInterrupt."""
+        """Run the gate. Raises what `GateRun.start` raises, and KeyboardInterrupt."""
         self._run.start(folder, cache)
         try:
             self.waiting.run()
@@ -129,9 +123,9 @@ class _GateProgressOutput:
         form = train_verdict.form_name(progress.form)
         what = self._output.phrase(f"training.run_gating.{progress.phase}", form=form)
         facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
-        if not sys.stderr.isatty():  # a log, or a program: a line a step
-            if progress.number != self._told:
-                self._told = progress.number
+        if not sys.stderr.isatty():  # one line a step for a log or a program
+            if progress.number != self._printed_step:
+                self._printed_step = progress.number
                 self._output.note("common.run_gating", **facts)
         elif progress.total:
             percent = 100 * progress.done // progress.total
@@ -148,15 +142,13 @@ class _GateProgressOutput:
         self.waiting.stop()
 
 
-_OPTIONS = ("base", "preset", "name", "adapter")  # of the command line, by the names they have in a SPEC
+_OPTIONS = ("base", "preset", "name", "adapter")  # options with the same names as the fields of a SPEC
 
 
 def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
-
     parser = add_command(actions, shared, "run", help_text("train run"), _run)
     add_spec_options(parser)
-    parser.add_argument("--job", nargs="?", const="DIR", help=argparse.SUPPRESS)  # of `plan`, and looked for here
+    parser.add_argument("--job", nargs="?", const="DIR", help=argparse.SUPPRESS)  # belongs to `plan`: see _run
     listing = {"list": _list, "show": _show, "resume": _resume, "remove": _remove}
     for name, command in listing.items():
         parser = add_command(actions, shared, name, help_text(f"train {name}"), command)
@@ -165,7 +157,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def add_spec_options(parser: argparse.ArgumentParser) -> None:
-    """SPEC, and the options that stand for one; read by `wishes_of`."""
+    """Add SPEC and the options that replace one; `spec_fields_from_options` reads them."""
     parser.add_argument("spec", metavar="SPEC", nargs="?", help=help_text("train run spec"))
     parser.add_argument("--data", metavar="DIR", help=help_text("train run --data"))
     parser.add_argument("--base", metavar="ID|FILE|DIR", help=help_text("train run --base"))
@@ -175,46 +167,46 @@ def add_spec_options(parser: argparse.ArgumentParser) -> None:
 
 
 def spec_fields_from_options(options: argparse.Namespace) -> dict[str, Any]:
-    """What SPEC says, and the options, which go before it. Raises AppError: spec_*."""
+    """Return the fields of SPEC, overridden by the options. Raises AppError: spec_*."""
     if options.spec is None:
         for option in ("data", "base"):
             if getattr(options, option) is None:
                 options.missing(f"--{option}")
-    wishes = spec_builder.read_spec_file(Path(options.spec)) if options.spec is not None else {}
+    fields = spec_builder.read_spec_file(Path(options.spec)) if options.spec is not None else {}
     given = {name: getattr(options, name) for name in _OPTIONS if getattr(options, name) is not None}
     if options.data is not None:
         given["data"] = str(Path(options.data).absolute())
-    return wishes | given
+    return fields | given
 
 
 # ----------------------------------------------------------------------------- run
 
 
 def _run(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 1 the result was rejected; 3 expected error; 130 interrupted, and can be gone on with."""
+    """Train a run. Exit status: 0; 1 the result was rejected; 3 expected error; 130 interrupted, can be resumed."""
     if options.job:
         raise AppError("run_job_is_planned", job=options.job)
-    wishes = spec_fields_from_options(options)
+    fields = spec_fields_from_options(options)
     trainer = training_run.locate_trainer(where.data)
-    asked = spec_builder.build_spec(wishes, where, _models(where), trainer.converter)
+    asked = spec_builder.build_spec(fields, where, _models(where), trainer.converter)
     folder = run_folders.create(asked)
     return _train(trainer, folder, where, output, lambda: _print_begun(trainer, asked, folder.name, output))
 
 
 def _resume(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status as `_run`."""
+    """Resume a run. Exit status as for `_run`."""
     run = run_folders.find(where.runs, options.run_id)
     asked = _spec_of(run)
     trainer = training_run.locate_trainer(where.data)
     saved = run.standing.saved if run.has_checkpoint else None
 
-    def tell() -> None:
+    def print_start() -> None:
         if saved is not None:
             output.note("common.run_continued", id=run.id, step=saved.step)
         else:
             _print_begun(trainer, asked, run.id, output)
 
-    return _train(trainer, run.folder, where, output, tell)
+    return _train(trainer, run.folder, where, output, print_start)
 
 
 def _print_begun(trainer: Trainer, asked: RunSpec, run_id: str, output: Output) -> None:
@@ -223,15 +215,15 @@ def _print_begun(trainer: Trainer, asked: RunSpec, run_id: str, output: Output) 
         output.note("common.run_judged_after")
 
 
-def _train(trainer: Trainer, folder: Path, where: Paths, output: Output, begun: Callable[[], None]) -> int:
+def _train(trainer: Trainer, folder: Path, where: Paths, output: Output, print_start: Callable[[], None]) -> int:
     app = core_application()
     began_at = time.monotonic()
-    training_run = TrainingRun(trainer, folder)
-    live = TerminalRun(training_run, folder.name, output, begun)
+    process = TrainingRun(trainer, folder)
+    live = TerminalRun(process, folder.name, output, print_start)
     try:
         live.wait()
     finally:
-        training_run.deleteLater()
+        process.deleteLater()
         background.shut_down()
         del app
     if live.error is not None:
@@ -243,7 +235,7 @@ def _train(trainer: Trainer, folder: Path, where: Paths, output: Output, begun: 
         output.result(train_texts.run_as_json(run), output.phrase(key, id=run.id, step=run.standing.last_step))
         return 128 + signal.SIGINT if run.state == "paused" else 0
     if trainer.can_judge and (folder / run_folders.HOLDOUT).is_file():
-        if live.waiting.was_interrupted:  # it came too late for a pause
+        if live.waiting.was_interrupted:  # too late for a pause
             output.note("common.run_judged_later", id=folder.name)
         else:
             output.note("common.run_judging", id=folder.name)
@@ -270,7 +262,7 @@ def _spec_of(run: TrainingRunFolder) -> RunSpec:
     return run.spec
 
 
-# ---------------------------------------------------------------------------- look
+# ----------------------------------------------------------------- list, show, remove
 
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
@@ -288,7 +280,7 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 3 also where a model of the list lies in it."""
+    """Delete a run. Exit status: 0; 3 expected error, also if the run contains a model of the list."""
     run = run_folders.find(where.runs, options.run_id)
     training_list.require_no_model(run, _models(where))
     freed = run_folders.delete_run(run)

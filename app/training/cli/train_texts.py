@@ -1,4 +1,4 @@
-"""Training runs in words: a line, a page, an outcome, and the same as JSON."""
+"""Format training runs for the terminal (a line, a page, an outcome) and as JSON."""
 
 import math
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ def run_line(run: TrainingRunFolder) -> str:
 
 
 def run_page(run: TrainingRunFolder) -> list[str]:
-    """All that there is to say of one."""
+    """Return everything about one run."""
     standing = run.standing
     state = phrase(f"training.run_state.{run.state}")
     lines = [run.id, phrase("common.run_show_state", state=state, step=standing.last_step, total=_total(standing))]
@@ -73,7 +73,7 @@ def run_page(run: TrainingRunFolder) -> list[str]:
 
 
 def _start_name(folder: str) -> str:
-    """Of the run whose adapter is trained further; its folder where that cannot be told."""
+    """Return the name of the run whose adapter is trained further; its folder if the name is unknown."""
     try:
         return adapter.read(Path(folder)).name or folder
     except AdapterError:
@@ -81,7 +81,7 @@ def _start_name(folder: str) -> str:
 
 
 def _progress_lines(standing: RunStatus) -> list[str]:
-    """What was found before, and how well it did on the way."""
+    """Return the preflight findings, the evaluations and the sample answers."""
     lines = [
         phrase(f"training.run_finding.{finding.level}", text=training_errors.finding_text(finding))
         for finding in standing.findings
@@ -96,7 +96,7 @@ def _progress_lines(standing: RunStatus) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """On one line, and nothing that a terminal would obey: models write anything."""
+    """Return the text on one line without terminal control characters, since models may write anything."""
     return invisible_characters.to_single_line(text)
 
 
@@ -119,7 +119,7 @@ def outcome(run: TrainingRunFolder, end: Finished) -> list[str]:
 
 
 def elapsed(trained_s: float, elapsed_s: float, *, is_judged: bool) -> str:
-    """By the clock, since the command was given."""
+    """Return the time on the clock since the command started."""
     return phrase(
         "common.run_elapsed_judged" if is_judged else "common.run_elapsed",
         total=format_duration(elapsed_s),
@@ -141,12 +141,12 @@ def gate_of(run: TrainingRunFolder) -> "GateResult | None":
 
     try:
         return quality_gate.read_gate(run.folder)
-    except AppError:  # of another version, or damaged
+    except AppError:  # made by another version, damaged, or foreign
         return None
 
 
 def problem_of(run: TrainingRunFolder) -> AppError | None:
-    """Why it is not finished, where that is anybody's fault."""
+    """Return the error because of which a run is not finished, if there is one."""
     end = run.standing.end
     if isinstance(end, Failed):
         return training_errors.error_from_run(end.code, end.facts, run.id)
@@ -156,7 +156,7 @@ def problem_of(run: TrainingRunFolder) -> AppError | None:
 
 
 def settings(run: TrainingRunFolder) -> dict[str, Any]:
-    """Those that are decided."""
+    """Return the settings that are decided."""
     asked = run_folders.effective_spec(run)
     values = {name: getattr(asked, name) for name in _SETTINGS} if asked else {}
     return {name: value for name, value in values.items() if value is not None}
@@ -199,5 +199,5 @@ def run_as_json(run: TrainingRunFolder) -> dict[str, Any]:
 
 
 def _finite(value: float | None) -> float | None:
-    """JSON has no other numbers."""
+    """Return None for infinity and NaN, which JSON does not have."""
     return value if value is not None and math.isfinite(value) else None

@@ -1,34 +1,36 @@
-"""The verdict on a run in words and as JSON. Loaded where there is one: the gate computes with numpy."""
+"""Format the verdict on a run for the terminal and as JSON.
+
+Imported only for judged runs, because the gate needs numpy.
+"""
 
 from typing import Any
 
 from app.base.wording import format_size, phrase
 from app.training import quality_gate
-from app.training import quality_gate as gates
 from app.training.quality_gate import GateResult
 from app.training.runs import run_folders
 from app.training.runs.run_folders import TrainingRunFolder
 
 
 def verdict_lines(run: TrainingRunFolder, found: GateResult) -> list[str]:
-    """Of the gate, with its reasons, the form it proposes and how that is used; what is rejected is not to be used."""
+    """Return the verdict with its reasons, and for a usable run the proposed form and how to use it."""
     reasons = [quality_gate.reason_text(reason) for reason in found.reasons] or [phrase("training.gate_adopt_why")]
     row = found.row(found.proposed)
-    told = [phrase("common.run_verdict", verdict=phrase(f"training.gate_{found.verdict}"))]
-    told += [phrase("common.run_reason", text=text) for text in reasons]
+    lines = [phrase("common.run_verdict", verdict=phrase(f"training.gate_{found.verdict}"))]
+    lines += [phrase("common.run_reason", text=text) for text in reasons]
     report = phrase("common.run_report", path=run.folder / run_folders.REPORT)
     if not found.is_usable:
-        return [*told, phrase("common.run_rejected"), report]
-    told += [phrase("common.run_proposed", form=form_name(found.proposed), size=format_size(row.size_bytes)), report]
-    if found.proposed == gates.BASE_ADAPTER:
-        told.append(phrase("common.run_use", id=run.id))
+        return [*lines, phrase("common.run_rejected"), report]
+    lines += [phrase("common.run_proposed", form=form_name(found.proposed), size=format_size(row.size_bytes)), report]
+    if found.proposed == quality_gate.BASE_ADAPTER:
+        lines.append(phrase("common.run_use", id=run.id))
     else:
-        told.append(phrase("common.run_use_file", path=run.folder / found.file))
-    return told
+        lines.append(phrase("common.run_use_file", path=run.folder / found.file))
+    return lines
 
 
 def form_name(form: str) -> str:
-    if form in (*gates.ON_BASE, gates.F16_ADAPTER):
+    if form in (*quality_gate.ON_BASE, quality_gate.F16_ADAPTER):
         return phrase("training.run_form." + form.replace("+", "_"))
     return phrase("training.run_form.merged", form=form)
 

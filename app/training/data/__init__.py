@@ -1,1 +1,1 @@
-"""Data for fine-tuning: foreign files into rows of messages, what is wrong with them, a split without leaks."""
+"""Training data: import files as rows of messages, check and curate them, split them without leaks."""

@@ -1,10 +1,7 @@
-"""What is to be known about rows before a model is trained on them: how long they are, and what looks wrong in them.
+"""Check rows of training data: measure their lengths and find what looks wrong in them.
 
-Nothing is changed or left out; whether a statement is true, nobody here knows.
-
-How long texts are, in characters or tokens: the figures that people ask for, and how many there are of each size.
-
-What a check has found, for people and programs: one object, or a table with a line for each finding.
+The check changes and excludes nothing, and it cannot judge whether a statement is true. It gives one object, which is
+saved as JSON or as a table with a line for each finding.
 """
 
 import dataclasses
@@ -30,19 +27,22 @@ FIRST_BOUND = 64
 
 @dataclass(frozen=True, slots=True)
 class LengthSummary:
-    """`histogram`: (upper bound, how many are longer than the bound before and no longer than this one)."""
+    """The figures for a set of lengths, in characters or tokens.
+
+    `histogram`: (upper bound, number of lengths above the previous bound and up to this one).
+    """
 
     shortest: int
     median: float
     mean: float
-    p95: int  # 95 of 100 are no longer
+    p95: int  # 95th percentile
     longest: int
     total: int
     histogram: tuple[tuple[int, int], ...]
 
 
 def summarize_lengths(lengths: Sequence[int]) -> LengthSummary:
-    """Of at least one."""
+    """Summarize at least one length."""
     ordered = sorted(lengths)
     return LengthSummary(
         shortest=ordered[0],
@@ -56,7 +56,7 @@ def summarize_lengths(lengths: Sequence[int]) -> LengthSummary:
 
 
 def _histogram(ordered: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """From the first size that occurs to the last, each twice the one before."""
+    """Count the lengths in bins whose upper bounds double, from the first bin that is not empty to the last."""
     bounds = [FIRST_BOUND]
     while bounds[-1] < ordered[-1]:
         bounds.append(2 * bounds[-1])
@@ -70,12 +70,12 @@ def _histogram(ordered: Sequence[int]) -> tuple[tuple[int, int], ...]:
     return tuple(zip(bounds[first:], counts[first:], strict=True))
 
 
-NEAR_SIMILARITY = 0.8  # of 1: two rows that share so much say the same
-CONTEXT_CHARACTERS = 15  # characters shown before and behind a personal detail
+NEAR_SIMILARITY = 0.8  # Jaccard index from which two rows count as near-duplicates
+CONTEXT_CHARACTERS = 15  # characters shown before and after a personal detail
 HEAD_CHARACTERS, TAIL_CHARACTERS = 20, 40  # characters shown of a text with a flaw
-# Questions end as they like; and an odd end is told from an answer alone.
+# The flaws looked for in questions: those have no usual end, so that "unfinished" applies only to answers.
 OF_QUESTIONS = frozenset(quality.CODES) - {"unfinished"}
-FLAGS = (*quality.CODES, "personal")  # what can be said of a row by itself
+FLAGS = (*quality.CODES, "personal")  # flags that one row has by itself, without the other rows
 CODES = (
     *quality.CODES,
     "same_row",
@@ -89,12 +89,12 @@ ReportProgress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class RowPlace:
-    """One row that a finding is about. `text`: of it, in one line; `detail`: what was taken for personal."""
+    """One row that a finding is about. `text`: an excerpt on one line; `detail`: the personal detail that was found."""
 
     line: int
     text: str
     detail: str = ""
-    like: int = 0  # line of the earlier row that it is like; 0: the finding is no likeness
+    like: int = 0  # line of the similar earlier row; 0 if the finding is not about similarity
     similarity: float = 0.0  # to that row, 0 to 1
 
 
@@ -106,7 +106,10 @@ class DataFinding:
 
 @dataclass(frozen=True, slots=True)
 class DataCheckReport:
-    """`characters`, `tokens`: by "question", "answer" and "row", which is all its messages; {} where there are none."""
+    """What the check found.
+
+    `characters`, `tokens`: by "question", "answer" and "row" (all messages of a row); {} if nothing was measured.
+    """
 
     rows: int
     bad: int
@@ -115,7 +118,7 @@ class DataCheckReport:
     groups: int
     characters: dict[str, LengthSummary]
     tokens: dict[str, LengthSummary]
-    findings: tuple[DataFinding, ...]  # in the order of CODES; only what was found
+    findings: tuple[DataFinding, ...]  # in the order of CODES, without empty ones
 
 
 def check_rows(
@@ -123,7 +126,11 @@ def check_rows(
     tokens: Sequence[int] | None = None,
     report: ReportProgress = lambda _step, _done, _total: None,
 ) -> DataCheckReport:
-    """`tokens`: of all messages of each row together. `report` is told the step (texts, duplicates) and how far."""
+    """Check all rows.
+
+    `tokens`: the token count of each row's messages together. `report` gets the step ("texts" or "duplicates"), the
+    number of rows done and the number of all rows.
+    """
     rows = imported.rows
     found: defaultdict[str, list[RowPlace]] = defaultdict(list)
     for at, row in enumerate(rows):
@@ -149,7 +156,7 @@ def check_rows(
 
 
 def flagged(rows: Sequence[TrainingRow]) -> dict[int, frozenset[str]]:
-    """By line, those of FLAGS that hold for a row; only rows that have one."""
+    """Return the FLAGS of each row that has any, by its line."""
     found = {}
     for row in rows:
         codes = {code for code, _ in _flaws(row)} | {"personal" for _ in _personal(row)}
@@ -169,7 +176,7 @@ def _characters(rows: Sequence[TrainingRow]) -> dict[str, LengthSummary]:
 
 
 def _flaws(row: TrainingRow) -> Iterator[tuple[str, RowPlace]]:
-    """Each flaw once a row: in the first message that has it."""
+    """Yield each flaw of a row once, for the first message that has it."""
     seen: set[str] = set()
     for message in row.messages:
         codes = quality.text_flags(message.text)
@@ -180,7 +187,7 @@ def _flaws(row: TrainingRow) -> Iterator[tuple[str, RowPlace]]:
 
 
 def _shown(text: str) -> str:
-    """Beginning and end: remains and cuts are at the end, mostly."""
+    """Return the beginning and the end of a text: most debris and cuts are at the end."""
     return (
         shorten(text)
         if len(text) <= HEAD_CHARACTERS + TAIL_CHARACTERS
@@ -200,7 +207,10 @@ def _personal(row: TrainingRow) -> Iterator[tuple[str, RowPlace]]:
 
 
 def _duplicates(rows: Sequence[TrainingRow]) -> Iterator[tuple[str, RowPlace]]:
-    """Each later row with the earlier one that it is like. What is the same as a whole is not told again as a part."""
+    """Yield each later row with the earlier row that it is like.
+
+    An exact duplicate is not reported again as a repeated question or a near-duplicate.
+    """
 
     def place(first: int, later: int, similarity: float) -> RowPlace:
         return RowPlace(rows[later].line, shorten(rows[later].question), "", rows[first].line, round(similarity, 3))
@@ -224,17 +234,23 @@ REPORT_SUFFIXES = (".json", ".csv", ".xlsx")
 PREVIEW_ROWS = 2
 REPORT_COLUMNS = ("line", "found", "detail", "text")
 REPORT_WIDTHS = (8, 36, 30, 90)
-# Of the reasons why a row cannot be used, those with a detail; the others have the row's text.
+# The reasons for which `BadRow.detail` holds a detail; for the other reasons it holds the row's text.
 DETAILED = ("not_text", "too_long", "not_characters", "cell_error", "unknown_role", "wrong_order")
 
 
 def check_target(out: Path) -> None:
-    """Before anything is read. Raises AppError("data_out_format" | "export_folder_gone" | "export_exists")."""
+    """Check the report's path before any work is done.
+
+    Raises AppError("data_out_format" | "export_folder_gone" | "export_exists").
+    """
     check_new_target(out, REPORT_SUFFIXES, "data_out_format")
 
 
 def save_report(out: Path, imported: ImportedRows, found: DataCheckReport, *, permit: Permit) -> None:
-    """Raises AppError as `whole_file`."""
+    """Write the report as JSON, CSV or XLSX, by the suffix of `out`.
+
+    Raises AppError as `Permit.open_atomically` does.
+    """
     with permit.open_atomically(out) as file:
         head = [phrase(f"training.data_column.{name}") for name in REPORT_COLUMNS]
         if out.suffix.lower() == ".csv":
@@ -257,7 +273,7 @@ def save_report(out: Path, imported: ImportedRows, found: DataCheckReport, *, pe
 
 
 def report_object(imported: ImportedRows, found: DataCheckReport) -> dict[str, Any]:
-    """Everything."""
+    """Return the whole report as a JSON object."""
     bad = [
         {"line": row.line, "code": row.code, "message": phrase(f"common.data_bad.{row.code}"), "detail": row.detail}
         for row in imported.bad
@@ -297,14 +313,14 @@ def report_object(imported: ImportedRows, found: DataCheckReport) -> dict[str, A
 
 
 def place_detail(code: str, place: RowPlace) -> str:
-    """What is to be said of the place besides its text."""
+    """Return the detail of a place; for a similar row, a sentence with its line and the similarity in percent."""
     if not place.like:
         return place.detail
     return phrase(f"training.data_like.{code}", line=place.like, percent=f"{100 * place.similarity:.0f}")
 
 
 def _lines(imported: ImportedRows, found: DataCheckReport) -> Iterator[tuple[int, str, str, str]]:
-    """In the order of the file: row, what was found, detail, text."""
+    """Yield (line, finding, detail, text) in the order of the file."""
     bad = [(row.line, phrase(f"common.data_bad.{row.code}"), *_detail_and_text(row)) for row in imported.bad]
     places = [
         (place.line, phrase(f"training.data_found.{finding.code}"), place_detail(finding.code, place), place.text)
@@ -315,5 +331,5 @@ def _lines(imported: ImportedRows, found: DataCheckReport) -> Iterator[tuple[int
 
 
 def _detail_and_text(row: BadRow) -> tuple[str, str]:
-    """The detail and the text: what stands in the row is no reason."""
+    """Return the row's detail and text, of which one is always ""."""
     return (row.detail, "") if row.code in DETAILED else ("", row.detail)

@@ -1,11 +1,10 @@
-"""Rows that are to be trained on, and what a person has decided of them: kept, changed, left out; each can be undone.
+"""Curate rows: record a person's decision on each (kept, edited, rejected), which can be undone.
 
-In a folder: `items.jsonl`, what was imported or generated, never changed; and `decisions.jsonl`, a line for each
-decision and for each that was taken back, on the disk before the next one is made. One process at a time.
+The folder holds `items.jsonl`, the imported or generated rows, never changed, and `decisions.jsonl`, one line for each
+decision and each undo, on the disk before the next one is made. Only one process may write at a time.
 
-What a person is told of a row while deciding of it, and how long the rest will take at this person's pace.
-
-Only forms are looked at: whether an answer is right, the person says.
+The module also inspects one row for its reviewer and estimates the time left. Both check forms only: whether an answer
+is right, the person decides.
 """
 
 import contextlib
@@ -36,34 +35,37 @@ from app.training.data.rows import RowMessage, TrainingRow
 ITEMS, DECISIONS = "items.jsonl", "decisions.jsonl"
 
 DecisionKind = Literal["accepted", "edited", "rejected"]
-# used: nobody has decided, and nothing is wrong with it. left_out: something is, and nobody has kept it. undecided:
-# a generated pair that nobody has looked at. The others are decisions, here or in a table before.
+# Without a decision, a row is "used" if it has no grave flaw, "left_out" if it has one, and "undecided" if it is a
+# generated pair. The other states are decisions, made here or earlier in a review table.
 RowState = Literal["used", "left_out", "undecided", "accepted", "edited", "rejected"]
 TRAINED_STATES: tuple[RowState, ...] = ("used", "accepted", "edited")
-# What is only told: a split keeps such rows together, so that nothing of the hold-out is known from them.
+# Flags that are only shown: a split keeps such rows together, so that they give away nothing of the hold-out.
 HARMLESS_FLAGS = frozenset(("repeated_question", "near_duplicate"))
 
 
 @dataclass(frozen=True, slots=True)
 class RowEvidence:
-    """Where a generated pair is from. `quote`: words of `passage`; "" where the documents do not have the answer."""
+    """The origin of a generated pair. `quote`: text of `passage`; "" if the documents do not have the answer."""
 
     document: str
     heading: tuple[str, ...] = ()
-    page: int = 0  # from 1; 0: not known
+    page: int = 0  # from 1; 0: unknown
     quote: str = ""
     passage: str = ""
-    category: str = ""  # what the question asks for, as the model was told
-    quality: int | None = None  # 0 to 3, by the model; None: nobody was asked
-    review: Literal["", "accepted", "edited"] = ""  # by somebody, before it came here
-    label: str = ""  # of the document (`app.base.confidentiality.LABELS`); "": not told
+    category: str = ""  # the style that the prompt asked for
+    quality: int | None = None  # 0 to 3, by the model; None: not scored
+    review: Literal["", "accepted", "edited"] = ""  # decision in an earlier review table
+    label: str = ""  # of the document (`app.base.confidentiality.LABELS`); "": unknown
     collection: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CurationItem:
-    """`number`: its place, from 1. `flags`: of `check.CODES`. `like`: number of the earlier item that it is like; 0:
-    of none."""
+    """A row to decide on.
+
+    `number`: its position, from 1. `flags`: of `check.CODES`. `like`: number of the earlier item that it resembles; 0
+    for none.
+    """
 
     number: int
     row: TrainingRow
@@ -74,7 +76,7 @@ class CurationItem:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`question`, `answer`: of an edited row, its last ones."""
+    """A person's decision. `question`, `answer`: the last turn of an edited row."""
 
     number: int  # of the item
     kind: DecisionKind
@@ -83,7 +85,7 @@ class Decision:
 
 
 def items_from_rows(rows: Sequence[TrainingRow], found: DataCheckReport) -> list[CurationItem]:
-    """Of a file, with what the check has found."""
+    """Return the items of an imported file with the findings of its check."""
     numbers = {row.line: number for number, row in enumerate(rows, start=1)}
     flags: defaultdict[int, list[str]] = defaultdict(list)
     like: dict[int, int] = {}
@@ -96,7 +98,7 @@ def items_from_rows(rows: Sequence[TrainingRow], found: DataCheckReport) -> list
 
 
 def items_from_pairs(pairs: Sequence[Mapping[str, Any]]) -> list[CurationItem]:
-    """Of lines as `app.training.generation.pair_files` makes them."""
+    """Return the items of generated pairs, given as lines of `app.training.generation.pair_files`."""
     found = []
     for number, pair in enumerate(pairs, start=1):
         origin = pair["provenance"]
@@ -112,7 +114,7 @@ def items_from_pairs(pairs: Sequence[Mapping[str, Any]]) -> list[CurationItem]:
 
 
 def create(folder: Path, items: Sequence[CurationItem]) -> None:
-    """In place of what the folder had. Raises AppError("draft_unwritable" | "drive_space")."""
+    """Write the items in place of the folder's content. Raises AppError("draft_unwritable" | "drive_space")."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(folder / ITEMS, b"".join(json_lines.encode_line(item, "Item") for item in items))
@@ -122,21 +124,24 @@ def create(folder: Path, items: Sequence[CurationItem]) -> None:
 
 
 def undecided_state(item: CurationItem) -> RowState:
-    """As long as nobody has decided of it."""
+    """Return the state of an item without a decision."""
     if not HARMLESS_FLAGS.issuperset(item.flags):
         return "left_out"
     return (item.evidence.review or "undecided") if item.evidence is not None else "used"
 
 
 class Curation:
-    """`counts`: items by their state. `label`: the highest that an item carries; "": none does. `revision` rises with
-    each decision and with each that is taken back: what was made of the rows before is old."""
+    """The items of a folder with the decisions on them.
+
+    `counts`: items by state. `label`: the highest confidentiality label of an item; "" if none has one. `revision`:
+    rises with each decision and each undo, so that callers can see that what they derived from the rows is outdated.
+    """
 
     def __init__(self, folder: Path) -> None:
-        """Raises AppError("draft_damaged" | "draft_unwritable")."""
+        """Load the folder. Raises AppError("draft_damaged" | "draft_unwritable" | "drive_space")."""
         self.folder = folder
         self._path = folder / DECISIONS
-        self._made: list[tuple[Decision, Decision | None]] = []  # and what it took the place of
+        self._made: list[tuple[Decision, Decision | None]] = []  # each with the decision that it replaced
         self._decisions: dict[int, Decision] = {}
         self.revision = 0
         try:
@@ -144,7 +149,7 @@ class Curation:
             self.label = _label(self.items)
             self.counts = Counter(map(self.state_of, self.items))
             raw = strict_json.read_bytes(self._path) if self._path.exists() else b""
-            whole = raw[: raw.rfind(b"\n") + 1]  # half a line, from when the power went, is dropped
+            whole = raw[: raw.rfind(b"\n") + 1]  # a power failure may have left an incomplete last line
             for line in whole.splitlines():
                 self._replay(strict_json.loads(line))
             if raw != whole:
@@ -160,24 +165,27 @@ class Curation:
     # ------------------------------------------------------------------ deciding
 
     def decide(self, decision: Decision) -> None:
-        """Raises AppError: row_unusable (of an edited one: no question, no answer, no text), draft_changed (by
-        somebody else), draft_unwritable, drive_space; IndexError for the number of no item."""
+        """Record a decision.
+
+        Raises AppError: row_unusable (an edited row without a question, an answer or text), draft_changed (another
+        process wrote), draft_unwritable, drive_space; IndexError for an unknown number.
+        """
         self._require(decision.number)
         if decision.kind == "edited":
             question, answer = (message.text for message in _messages(decision))
             decision = replace(decision, question=question, answer=answer)
         self._write(asdict(decision))
-        self._take(decision)
+        self._apply(decision)
 
     def undo(self) -> int:
-        """Takes the last decision back, and gives the number of its item; 0: there is none.
+        """Undo the last decision and return the number of its item; 0 if there is none.
 
         Raises AppError("draft_changed" | "draft_unwritable" | "drive_space").
         """
         if not self._made:
             return 0
         self._write({"undo": True})
-        return self._take_back()
+        return self._revert()
 
     # ------------------------------------------------------------------- looking
 
@@ -190,41 +198,41 @@ class Curation:
         return undecided_state(item) if decision is None else decision.kind
 
     def row_of(self, item: CurationItem) -> TrainingRow:
-        """As it was changed."""
+        """Return the item's row with the user's changes."""
         decision = self._decisions.get(item.number)
         if decision is None or decision.kind != "edited":
             return item.row
         return replace(item.row, messages=(*item.row.messages[:-2], *_messages(decision)))
 
     def rows(self) -> list[TrainingRow]:
-        """Those that count, in the order of the items."""
+        """Return the rows that will be trained on, in the order of the items."""
         return [self.row_of(item) for item in self.items if self.state_of(item) in TRAINED_STATES]
 
     # ------------------------------------------------------------------- private
 
     def _replay(self, data: dict[str, Any]) -> None:
         if data.get("undo"):
-            self._take_back()
+            self._revert()
         else:
-            self._take(Decision(**data))
+            self._apply(Decision(**data))
 
-    def _take(self, decision: Decision) -> None:
-        """Raises IndexError for the number of no item."""
+    def _apply(self, decision: Decision) -> None:
+        """Raise IndexError for an unknown number."""
         self._require(decision.number)
         self._made.append((decision, self._decisions.get(decision.number)))
-        self._stand(decision.number, decision)
+        self._set_decision(decision.number, decision)
 
     def _require(self, number: int) -> None:
-        """Raises IndexError for the number of no item."""
+        """Raise IndexError for an unknown number."""
         if not 1 <= number <= len(self.items):
             raise IndexError(number)
 
-    def _take_back(self) -> int:
+    def _revert(self) -> int:
         decision, before = self._made.pop()
-        self._stand(decision.number, before)
+        self._set_decision(decision.number, before)
         return decision.number
 
-    def _stand(self, number: int, decision: Decision | None) -> None:
+    def _set_decision(self, number: int, decision: Decision | None) -> None:
         item = self.items[number - 1]
         self.counts[self.state_of(item)] -= 1
         self._decisions.pop(number, None)
@@ -236,9 +244,9 @@ class Curation:
     def _write(self, data: dict[str, Any]) -> None:
         line = json.dumps(data, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         try:
-            with self._path.open("ab", buffering=0) as file:  # a buffer would write its rest after the truncation
+            with self._path.open("ab", buffering=0) as file:  # a buffer would be flushed after the truncation
                 place = file.tell()
-                if place != self._size:  # somebody else decides here: numbers and revisions would not be ours
+                if place != self._size:  # another process has written: numbers and revisions would differ
                     raise AppError("draft_changed", path=str(self.folder))
                 try:
                     rest = line
@@ -260,13 +268,13 @@ def _item(line: bytes) -> CurationItem:
 
 
 def _label(items: Sequence[CurationItem]) -> str:
-    """Raises ValueError for an unknown one."""
-    told = {item.evidence.label for item in items if item.evidence is not None and item.evidence.label}
-    return max(told, key=LABELS.index, default="")
+    """Return the highest label; raises ValueError for an unknown one."""
+    labels = {item.evidence.label for item in items if item.evidence is not None and item.evidence.label}
+    return max(labels, key=LABELS.index, default="")
 
 
 def _messages(decision: Decision) -> tuple[RowMessage, ...]:
-    """Raises AppError("row_unusable")."""
+    """Return the messages of an edited row. Raises AppError("row_unusable")."""
     try:
         return records.question_answer_messages(
             records.text_from_value(decision.question), records.text_from_value(decision.answer)
@@ -275,15 +283,18 @@ def _messages(decision: Decision) -> tuple[RowMessage, ...]:
         raise AppError("row_unusable", reason=phrase(f"common.data_bad.{error.code}")) from error
 
 
-LEAST_INTERVALS = 4  # before a pace is told
-LAST_INTERVALS = 40  # people become quicker, and tired
-BREAK_S = 180.0  # who decides nothing for so long was doing something else
+LEAST_INTERVALS = 4  # needed for an estimate
+LAST_INTERVALS = 40  # only recent ones: reviewers become faster, and later tired
+BREAK_S = 180.0  # a longer interval is a break
 
 
 @dataclass(frozen=True, slots=True)
 class RowInspection:
-    """`flaws`: of `quality.CODES`; `personal`: of `personal.KINDS`; in any message. `numbers`: with or without units,
-    in the answer; `missing`: those of them, as written, that the quote does not have; () where there is no quote."""
+    """What a reviewer is shown about a row.
+
+    `flaws`: of `quality.CODES`; `personal`: of `personal.KINDS`; both in any message. `numbers`: count in the answer,
+    with or without units; `missing`: those of them, as written, that the quote does not contain; () without a quote.
+    """
 
     flaws: tuple[str, ...] = ()
     personal: tuple[str, ...] = ()
@@ -309,18 +320,18 @@ def inspect_row(row: TrainingRow, evidence: RowEvidence | None) -> RowInspection
 
 
 def is_quoted(evidence: RowEvidence) -> bool:
-    """Whether the quote stands in the passage, letter by letter."""
+    """Return whether the passage contains the quote verbatim."""
     return evidence.quote != "" and evidence.quote in evidence.passage
 
 
 def with_same_passage(items: Sequence[CurationItem]) -> Counter[tuple[str, str]]:
-    """How many pairs are from each passage, by its document and text."""
+    """Return how many pairs each passage gave, by its document and text."""
     found = (item.evidence for item in items)
     return Counter((one.document, one.passage) for one in found if one is not None)
 
 
 class ReviewPace:
-    """Told of each decision; breaks do not count."""
+    """An estimate of the time that the remaining decisions take; breaks do not count."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -334,7 +345,7 @@ class ReviewPace:
         self._decided_at = now
 
     def seconds(self, left: int) -> float | None:
-        """For so many items; None while the pace is not known."""
+        """Return the seconds for `left` items; None while too few decisions are known."""
         if len(self._intervals) < LEAST_INTERVALS:
             return None
         return left * statistics.fmean(self._intervals)

@@ -1,6 +1,6 @@
-"""What became of everything that was imported or generated, and which of it has something wrong.
+"""Summarize the rows of a draft: how many are used or excluded, what is wrong with the others, how long the texts are.
 
-How long the texts are that will be trained on, where they are from, and which are of quite another length.
+The distribution covers the rows that will be trained on: lengths, sources, and answers of an unusual length.
 """
 
 import statistics
@@ -17,7 +17,10 @@ from app.training.data.rows import TrainingRow
 
 @dataclass(frozen=True, slots=True)
 class DataOverview:
-    """Rows; the others together are `total`. `duplicates` and `flawed` are left out until somebody keeps them."""
+    """Counts of rows; those after `total` add up to it.
+
+    `duplicates` and `flawed` are excluded until the user keeps them.
+    """
 
     total: int
     used: int
@@ -25,7 +28,7 @@ class DataOverview:
     flawed: int = 0
     undecided: int = 0
     rejected: int = 0
-    unusable: int = 0  # lines of the file that are no rows
+    unusable: int = 0  # lines of the file that give no row
 
 
 def count_rows(rows: Curation, unusable: int) -> DataOverview:
@@ -48,9 +51,9 @@ UNUSABLE, OPEN = "unusable", "open"
 
 
 class FlawedRows:
-    """Rows that have something wrong, and lines that are no rows, in the order of the file.
+    """The rows that have a flaw and the lines that give no row, in the order of the file.
 
-    A kind is OPEN (left out, and nobody has decided), one of `check.CODES`, or UNUSABLE.
+    A kind is OPEN (excluded without a decision by the user), one of `check.CODES`, or UNUSABLE.
     """
 
     def __init__(self, rows: Curation, bad: Sequence[BadRow]) -> None:
@@ -60,7 +63,7 @@ class FlawedRows:
         self._found = Counter(flag for item in self._flagged for flag in item.flags)
 
     def kinds(self) -> list[tuple[str, int]]:
-        """How many there are of each now; without those that do not occur."""
+        """Return the kinds that occur with their current counts."""
         counts = [(OPEN, self.open), *((code, self._found[code]) for code in CODES), (UNUSABLE, len(self._bad))]
         return [(kind, count) for kind, count in counts if count]
 
@@ -69,7 +72,7 @@ class FlawedRows:
         return self._rows.counts["left_out"]
 
     def of(self, kind: str) -> list[FlawedRow]:
-        """ "": all that are left out unless somebody keeps them, and those that cannot be used."""
+        """Return the rows of a kind; for "" all rows with a grave flaw and the unusable lines."""
         if kind == UNUSABLE:
             return list(self._bad)
         if kind == OPEN:
@@ -81,12 +84,12 @@ class FlawedRows:
 
 
 def line_number(one: FlawedRow) -> int:
-    """Of the file, from 1."""
+    """Return the row's line in the file, from 1."""
     return one.line if isinstance(one, BadRow) else one.row.line
 
 
 def personal_texts(row: TrainingRow, code: str) -> list[str]:
-    """What was taken for a personal detail of that kind (a code of `check.CODES`); none for the other codes."""
+    """Return the texts found as personal details of a `check.CODES` code; none for codes of other kinds."""
     kind = code.removeprefix("personal_")
     return [
         message.text[one.start : one.end]
@@ -97,15 +100,15 @@ def personal_texts(row: TrainingRow, code: str) -> list[str]:
 
 
 OUTLIER_FENCE = 3.0  # quartile ranges beyond the quartiles: Tukey's outer fence (Exploratory Data Analysis, 1977)
-LEAST_ROWS = 12  # of fewer nobody can say what is usual
+LEAST_ROWS = 12  # fewer lengths do not show what is usual
 OUTLIERS_MOST = 50
-SHARES_MOST = 12  # named; the others are counted together
-HISTOGRAM_BARS = 16  # of a histogram, about
+SHARES_MOST = 12  # shares with a name; the others are counted together
+HISTOGRAM_BARS = 16  # approximate number
 
 
 @dataclass(frozen=True, slots=True)
 class LengthOutlier:
-    number: int  # of the item
+    number: int  # of the curation item
     line: int
     characters: int  # of the answer
     question: str
@@ -113,7 +116,7 @@ class LengthOutlier:
 
 @dataclass(frozen=True, slots=True)
 class SourceShare:
-    """`name`: "" for rows without one; None for all that are not named."""
+    """The rows of one source. `name`: "" for rows without one; None for the sum of the sources that are not named."""
 
     name: str | None
     rows: int
@@ -121,9 +124,12 @@ class SourceShare:
 
 @dataclass(frozen=True, slots=True)
 class DataDistribution:
-    """Characters. `bins`: answers that are no longer than a bound, and longer than the one before; `beyond`: than the
-    last one. `outliers`: answers beyond the outer fences, the longest first. `groups`, `categories`: the largest first;
-    () where no row has one."""
+    """Lengths in characters and sources of the rows that will be trained on.
+
+    `bins`: (upper bound, answers above the previous bound and up to this one); `beyond`: answers above the last bound.
+    `outliers`: answers outside Tukey's outer fences, the longest first. `groups`, `categories`: the largest first; ()
+    where no row has one.
+    """
 
     rows: int
     questions: LengthSummary
@@ -136,7 +142,7 @@ class DataDistribution:
 
 
 def measure_distribution(rows: Curation) -> DataDistribution | None:
-    """Of the rows that count; None where there are none."""
+    """Measure the rows that will be trained on; None if there are none."""
     used = [(item, rows.row_of(item)) for item in rows.items if rows.state_of(item) in TRAINED_STATES]
     if not used:
         return None
@@ -170,14 +176,14 @@ def _fences(lengths: Sequence[int]) -> tuple[float, float]:
 
 
 def _bins(lengths: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """All as wide as each other: 1, 2 or 5 of a power of ten."""
+    """Count lengths in bins of equal width: 1, 2 or 5 times a power of ten."""
     width = round_up(max(lengths) / HISTOGRAM_BARS)
     counts = Counter(-(-length // width) for length in lengths)
     return tuple((place * width, counts[place]) for place in range(1, max(counts) + 1))
 
 
 def round_up(value: float) -> int:
-    """To the next number that is 1, 2 or 5 of a power of ten; at least 1."""
+    """Return the next number that is 1, 2 or 5 times a power of ten, at least 1."""
     power = 1
     while True:
         for first in (1, 2, 5):

@@ -1,12 +1,12 @@
-"""Rows into training, validation and hold-out, so that nothing of the hold-out is known from training.
+"""Split rows into training, validation and hold-out so that training gives away nothing of the hold-out.
 
-What belongs together never comes apart: rows of one `group`, rows that ask the same, rows with the same answer and, as
-long as `keeps_alike`, rows that are nearly the same; without it validation may hold what is like a row of training.
-All order comes from the seed and the rows' ids, so the same rows give the same split in whatever order they are read.
+These rows stay together: rows of one `group`, with the same question, with the same answer and, while `keeps_alike` is
+set, near-duplicates; without it, validation may hold rows that resemble training rows. All order comes from the seed
+and the row ids, so that the same rows give the same split in whatever order they are read.
 
-What of a split's hold-out, and of its validation, is known from its training rows.
-
-What can be told of a split that was written earlier, from its own record.
+The leakage report measures what the training rows give away of the hold-out and the validation rows; a written split is
+verified and summarized from its `split.json`. The file is long because the split, its report and its record share one
+vocabulary.
 """
 
 import contextlib
@@ -33,12 +33,12 @@ from app.training.data.duplicates import DEFAULT_MEASURE, SimilarityMeasure
 from app.training.data.rows import MANIFEST, PARTS, TrainingRow
 
 SPLIT_VERSION = 1
-REMOVAL_REASONS = ("same", "near_holdout")  # for which a row is removed
+REMOVAL_REASONS = ("same", "near_holdout")
 
-LEAST_ROWS = 10  # below that a part of one row would stand for all
+LEAST_ROWS = 10  # of fewer rows, a part would be a single row
 LEAST_SHARE, MOST_SHARE = 0.01, 0.4
 _SHARE = 0.1
-_LEAST, _MOST_HOLDOUT, _MOST_VALIDATION = 20, 400, 200  # rows of a part whose share nobody names
+_LEAST, _MOST_HOLDOUT, _MOST_VALIDATION = 20, 400, 200  # rows of a part without a given share
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class SplitSettings:
     holdout: float | None = None  # share of all rows, LEAST_SHARE to MOST_SHARE; None: a tenth, 20 to 400 rows
     validation: float | None = None  # the same; None: a tenth, 20 to 200 rows
     measure: SimilarityMeasure = DEFAULT_MEASURE  # when rows are nearly the same
-    # True: such rows stay together. False: those of training that are like a held-out row are removed, as the paper
-    # does, whose threshold is so low that nearly all would stay together.
+    # True: near-duplicates stay together. False: training and validation rows that resemble a held-out row are removed,
+    # as in the paper, whose threshold is so low that nearly all rows would stay together.
     keeps_alike: bool = True
 
 
@@ -57,7 +57,7 @@ PAPER = SplitSettings(measure=duplicates.PAPER_MEASURE, keeps_alike=False)
 
 @dataclass(frozen=True, slots=True)
 class RowRemoval:
-    """`reason`: one of REASONS. `other`: the row that stays instead."""
+    """A row that the split removed. `reason`: one of REMOVAL_REASONS. `other`: the row that is kept instead."""
 
     row: TrainingRow
     reason: str
@@ -77,7 +77,7 @@ class RowRemoval:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Every part is in the order that the seed gives: the first rows of `train` are a subset of any longer piece."""
+    """The parts of a split, each in the order that the seed gives: the first rows of `train` are a random subset."""
 
     settings: SplitSettings
     train: tuple[TrainingRow, ...]
@@ -92,8 +92,9 @@ class Split:
 def split_rows(
     rows: Sequence[TrainingRow], settings: SplitSettings = SplitSettings(), known: Collection[str] = ()
 ) -> Split:
-    """`known`: ids of rows that an adapter which is trained further knows; they, and what belongs to them, measure
-    nothing and are only trained.
+    """Split the rows. `known`: ids of rows that the adapter to be trained further was trained on.
+
+    Known rows, and the rows that belong to them, are only trained on, because they would measure nothing.
 
     Raises AppError("split_too_few" | "split_few_groups" | "split_all_known").
     """
@@ -130,7 +131,7 @@ def split_rows(
 
 
 def _separate_known(parts: list[list[int]], places: set[int]) -> tuple[list[list[int]], list[list[int]]]:
-    """The parts that have such a place, and the others."""
+    """Return the parts that contain one of the places, and the other parts."""
     old = [not places.isdisjoint(part) for part in parts]
     return [part for part, is_old in zip(parts, old, strict=True) if is_old], [
         part for part, is_old in zip(parts, old, strict=True) if not is_old
@@ -138,7 +139,7 @@ def _separate_known(parts: list[list[int]], places: set[int]) -> tuple[list[list
 
 
 def _without_duplicates(rows: Sequence[TrainingRow]) -> tuple[list[TrainingRow], list[RowRemoval]]:
-    """Of rows that are the same the first stays."""
+    """Return the rows without exact duplicates, of which the first stays, and the removals."""
     same = [
         RowRemoval(rows[place], "same", rows[places[0]], 1.0)
         for places in duplicates.exact_duplicates(rows)
@@ -149,12 +150,12 @@ def _without_duplicates(rows: Sequence[TrainingRow]) -> tuple[list[TrainingRow],
 
 
 def _order(seed: int, *names: str) -> str:
-    """Stands for a random number: the same in every version of Python."""
+    """Return a sort key that replaces a random number: the same in every version of Python."""
     return hashlib.sha256("\0".join((str(seed), *names)).encode()).hexdigest()
 
 
 def _sizes(rows: int, settings: SplitSettings) -> tuple[int, int]:
-    """Of hold-out and validation."""
+    """Return the number of hold-out and validation rows."""
 
     def size(share: float | None, most: int) -> int:
         if share is not None:
@@ -167,9 +168,9 @@ def _sizes(rows: int, settings: SplitSettings) -> tuple[int, int]:
 def _parts(
     rows: Sequence[TrainingRow], same: Sequence[RowRemoval], alike: Iterable[tuple[int, int]], holdout_rows: int
 ) -> list[list[int]]:
-    """Places of the rows that stay together.
+    """Return groups of row indices that must stay together.
 
-    A question of more rows than the hold-out has is an instruction, whose matter stands elsewhere, and binds nothing.
+    A question that more rows have than the hold-out is an instruction with its matter elsewhere; it joins no rows.
     """
     groups: dict[str, int] = {}
     leader = list(range(len(rows)))
@@ -182,7 +183,7 @@ def _parts(
     def join(one: int, other: int) -> None:
         leader[find(other)] = find(one)
 
-    twins: dict[str, list[str]] = {}  # a row that stands for others is of their groups too
+    twins: dict[str, list[str]] = {}  # a row also belongs to the groups of its removed duplicates
     for one in same:
         twins.setdefault(one.other.id, []).append(one.row.group)
     for place, row in enumerate(rows):
@@ -200,9 +201,9 @@ def _parts(
 
 
 def _take_parts(parts: list[list[int]], wanted: int, most: int) -> set[int]:
-    """Takes whole parts out of the list until there are `wanted` rows.
+    """Remove whole parts from the list until `wanted` rows are taken, and return their indices.
 
-    Where large parts leave it below the half, the smallest are taken too as long as they are not over `most` rows.
+    If large parts leave it below half of that, the smallest parts are taken too, up to `most` rows.
     """
     taken: set[int] = set()
     for part in list(parts):
@@ -217,7 +218,7 @@ def _take_parts(parts: list[list[int]], wanted: int, most: int) -> set[int]:
 
 
 def _near_holdout(near: Iterable[duplicates.Pair], holdout: set[int]) -> dict[int, tuple[int, float]]:
-    """Rows outside the hold-out that are nearly the same as one in it, each with the one that is most like it."""
+    """Return the rows outside the hold-out that resemble a row in it, with the most similar one and the similarity."""
     found: dict[int, tuple[int, float]] = {}
     for one, other, similarity in near:
         for inside, outside in ((one, other), (other, one)):
@@ -230,10 +231,10 @@ def _near_holdout(near: Iterable[duplicates.Pair], holdout: set[int]) -> dict[in
 
 
 def write_split(split: Split, folder: Path, source: dict[str, Any], leakage: dict[str, Any]) -> dict[str, Any]:
-    """Makes `folder` with a file for each part and `split.json`, whole or not at all. Gives what `split.json` holds.
+    """Create `folder` with a file for each part and `split.json`, completely or not at all, and return the latter.
 
-    `source` and `leakage` are written as they are. Nothing of it depends on the time, so the same rows and settings
-    give the same bytes. Raises AppError("split_exists") where the folder holds anything, and as `whole_file` does.
+    `source` and `leakage` are written unchanged. Nothing depends on the time, so that the same rows and settings give
+    the same bytes. Raises AppError("split_exists") if the folder holds anything, and as `export_error` does.
     """
     folder = folder.absolute()
     require_free_folder(folder)
@@ -242,7 +243,7 @@ def write_split(split: Split, folder: Path, source: dict[str, Any], leakage: dic
         temporary.mkdir(parents=True)
         manifest = _written(split, temporary, source, leakage)
         if folder.exists():
-            folder.rmdir()  # Windows renames to no name that is taken
+            folder.rmdir()  # Windows cannot rename to an existing name
         temporary.replace(folder)
         sync_folder(folder.parent)
     except OSError as error:
@@ -253,7 +254,10 @@ def write_split(split: Split, folder: Path, source: dict[str, Any], leakage: dic
 
 
 def require_free_folder(folder: Path) -> None:
-    """Raises AppError("split_exists" | "export_not_folder" | "export_forbidden")."""
+    """Check that `folder` is missing or empty.
+
+    Raises AppError("split_exists" | "export_not_folder" | "export_forbidden").
+    """
     try:
         if folder.exists() and not folder.is_dir():
             raise AppError("export_not_folder", path=str(folder))
@@ -291,7 +295,7 @@ def _put(path: Path, content: bytes) -> None:
 
 
 def verify_split(folder: Path) -> dict[str, Any]:
-    """What `split.json` holds, when each part still is what it was. To be asked before a training or an evaluation.
+    """Return the content of `split.json` if no part has changed; call it before training or evaluation.
 
     Raises AppError("split_unusable" | "split_changed" | "newer_data").
     """
@@ -319,7 +323,7 @@ SIMILARITY_BINS = 10
 
 @dataclass(frozen=True, slots=True)
 class NearestRow:
-    """A held-out row and the training row that is most like it."""
+    """A held-out or validation row and the training row that is most similar to it."""
 
     row: TrainingRow
     train: TrainingRow
@@ -328,19 +332,21 @@ class NearestRow:
 
 @dataclass(frozen=True, slots=True)
 class LeakageReport:
+    """What the training rows of a split give away of its held-out rows."""
+
     nearest: tuple[NearestRow, ...]  # for each held-out row, in its order
-    histogram: tuple[int, ...]  # held-out rows whose nearest is 0 to under 0.1, …, 0.9 to 1
+    histogram: tuple[int, ...]  # held-out rows whose highest similarity is 0 to under 0.1, …, 0.9 to 1
     near: int  # held-out rows with a near-duplicate in training: 0 in a sound split
-    near_validation: int  # the same of validation: not 0 where a split does not keep alike rows together
-    shared_groups: tuple[str, ...]  # in more than one part: none in a sound split
+    near_validation: int  # the same for validation; may be above 0 without `keeps_alike`
+    shared_groups: tuple[str, ...]  # groups in more than one part: none in a sound split
     known: tuple[
         tuple[TrainingRow, TrainingRow], ...
     ]  # a held-out row and a training row with its answer: none in a sound split
-    compared: int  # held-out rows whose answers were looked for there (see `duplicates.same_answers`)
+    compared: int  # held-out rows whose answers were compared (see `duplicates.same_answers`)
 
     @property
     def is_sound(self) -> bool:
-        """Of the hold-out; what is near in validation only makes its losses look better than they are."""
+        """Return whether nothing of the hold-out leaked. Leaks into validation only make its losses look better."""
         return not (self.near or self.known or self.shared_groups)
 
     def as_json(self) -> dict[str, Any]:
@@ -389,12 +395,12 @@ def _shared_groups(split: Split) -> tuple[str, ...]:
     return tuple(sorted(group for group, parts_with in counted.items() if parts_with > 1))
 
 
-LEAKING_MOST = 20  # told
+LEAKING_MOST = 20  # lines reported
 
 
 @dataclass(frozen=True, slots=True)
 class RemovedRow:
-    """`reason`: of `split.REASONS`; `other_line`: of the row that stays instead."""
+    """A row that the split removed. `reason`: one of REMOVAL_REASONS; `other_line`: of the row that is kept instead."""
 
     line: int
     reason: str
@@ -404,8 +410,11 @@ class RemovedRow:
 
 @dataclass(frozen=True, slots=True)
 class SplitSummary:
-    """`near`, `known`, `shared_groups`: of the hold-out, and none in a sound split (`LeakageReport`). `median`, `most`:
-    of the similarities of each held-out row to its nearest row of training, 0 to 1."""
+    """The figures of a written split.
+
+    `near`, `known`, `shared_groups`: for the hold-out; 0 or empty in a sound split (`LeakageReport`). `median`, `most`:
+    of the similarities between each held-out row and its nearest training row, 0 to 1.
+    """
 
     seed: int
     counts: Mapping[str, int]  # by PARTS
@@ -419,7 +428,7 @@ class SplitSummary:
     median: float
     most: float
     removed: tuple[RemovedRow, ...]
-    leaking_ids: tuple[str, ...]  # of held-out rows that training knows
+    leaking_ids: tuple[str, ...]  # of held-out rows that training gives away
 
     @property
     def is_sound(self) -> bool:
@@ -427,7 +436,7 @@ class SplitSummary:
 
 
 def read_split(folder: Path) -> SplitSummary:
-    """Of a folder that still is what was written. Raises AppError as `split.verify`."""
+    """Return the summary of an unchanged split. Raises AppError as `verify_split` does."""
     manifest = verify_split(folder)
     try:
         return _summary_of(manifest)
@@ -436,7 +445,10 @@ def read_split(folder: Path) -> SplitSummary:
 
 
 def leaking_lines(found: SplitSummary, rows: Iterable[TrainingRow]) -> list[int]:
-    """Of the held-out rows that training knows, at most LEAKING_MOST. `rows`: that were split."""
+    """Return the lines of held-out rows that training gives away, at most LEAKING_MOST.
+
+    `rows`: the rows that were split.
+    """
     wanted = set(found.leaking_ids)
     return [row.line for row in rows if wanted and row.id in wanted][:LEAKING_MOST]
 

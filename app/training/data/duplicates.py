@@ -1,8 +1,8 @@
-"""Rows that say the same: exactly, to the same question, nearly, or with an answer that stands in another.
+"""Find duplicate rows: identical ones, equal questions, near-duplicates, and answers contained in another answer.
 
-Texts are compared in NFKC without white space. `near` gives exact Jaccard indices, not estimates: rows that could reach
-the threshold share some of their rarest n-grams (prefix filter: Bayardo, Ma, Srikant 2007; Xiao et al. 2008), and each
-such pair is counted out.
+Texts are compared in NFKC without white space. `near_duplicates` computes exact Jaccard indices, not estimates: rows
+that could reach the threshold share some of their rarest n-grams (prefix filter: Bayardo, Ma, Srikant 2007; Xiao et al.
+2008), and the index of each such pair is computed.
 """
 
 from collections import defaultdict
@@ -24,12 +24,12 @@ _Numbers = npt.NDArray[np.int64]
 _ROUNDING = 1e-9
 _BITS = 256
 
-# Characters. A shorter answer (yes, a number with its unit, "the documents do not say so") goes with many questions
-# that have nothing in common; a whole sentence on one matter is seldom shorter in Japanese.
+# Characters. A shorter answer (yes, a number with its unit, "the documents do not say so") fits many unrelated
+# questions; a sentence about one matter is seldom shorter in Japanese.
 ANSWER_CHARACTERS = 20
-# Rows. Nobody asks one thing in so many ways: what stands in more of them is a set phrase, and would bind them all.
+# Rows. An answer in more rows is a set phrase, not one answer to many wordings: it would join all these rows.
 ANSWER_ROWS = 20
-_STANDS = 0.8  # of an answer's n-grams are in the other
+_STANDS = 0.8  # share of an answer's n-grams from which it counts as contained in another answer
 _AT_ONCE = 256
 
 
@@ -51,20 +51,20 @@ def normalized(text: str) -> str:
 
 
 def exact_duplicates(rows: Sequence[TrainingRow]) -> list[tuple[int, ...]]:
-    """Places of rows whose messages are all the same, by group, in order. Rows without a twin are left out."""
+    """Return groups of row indices whose messages are all the same, in order, without rows that have no duplicate."""
     return _alike([tuple((message.role, normalized(message.text)) for message in row.messages) for row in rows])
 
 
 def repeated_questions(rows: Sequence[TrainingRow]) -> list[tuple[int, ...]]:
-    """The same for all that stands before the answer: system message, earlier turns and question."""
+    """Return the same groups for everything before the answer: system message, earlier turns and question."""
     return _alike([tuple((message.role, normalized(message.text)) for message in row.messages[:-1]) for row in rows])
 
 
 def same_answers(rows: Sequence[TrainingRow]) -> tuple[list[tuple[int, int]], frozenset[int]]:
-    """Pairs of rows of which one answers what the other does, in order; and all rows whose answers were compared.
+    """Return the pairs of rows that share an answer, in order, and all rows whose answers were compared.
 
-    So an answer is the same as another one, or nearly, or a part of it. Looked at are answers of ANSWER_CHARACTERS and
-    more that stand in ANSWER_ROWS rows at most, in conversations each of them.
+    Two rows share an answer if one answer equals, nearly equals or is contained in the other. Every assistant message
+    of ANSWER_CHARACTERS and more is compared, if it occurs in at most ANSWER_ROWS rows.
     """
     owners: defaultdict[str, set[int]] = defaultdict(set)
     for place, row in enumerate(rows):
@@ -91,9 +91,9 @@ def _alike(keys: Sequence[Hashable]) -> list[tuple[int, ...]]:
 
 
 def near_duplicates(rows: Sequence[TrainingRow], threshold: float = 0.8, n: int = 5, part: Part = "row") -> list[Pair]:
-    """All pairs whose Jaccard index is `threshold` or more, in order. A text shorter than `n` is one n-gram.
+    """Return all pairs whose Jaccard index is at least `threshold`, in order. A text shorter than `n` is one n-gram.
 
-    Time grows with the pairs that share a rare n-gram: rows of one mould, all nearly alike, take its square.
+    The time grows with the number of pairs that share a rare n-gram: quadratic for rows made from one template.
     """
     grams = NGramSets.of([_text(row, part) for row in rows], n)
     pairs = [
@@ -107,7 +107,7 @@ def near_duplicates(rows: Sequence[TrainingRow], threshold: float = 0.8, n: int 
 def nearest_rows(
     rows: Sequence[TrainingRow], asked: Sequence[int], among: Sequence[int], measure: SimilarityMeasure
 ) -> list[tuple[int, float]]:
-    """For each row of `asked` the row of `among` that is most like it (the first of equals), and how much."""
+    """Return for each row of `asked` the most similar row of `among` (the first of equals) and the Jaccard index."""
     grams = NGramSets.of([_text(row, measure.part) for row in rows], measure.n)
     others = np.asarray(among, np.int64)
     postings = _Postings.of(grams, others, grams.sizes[others])
@@ -122,11 +122,11 @@ def nearest_rows(
 
 @dataclass(frozen=True, slots=True)
 class NGramSets:
-    """The set of n-grams of each row's text as numbers in one array; the rarer an n-gram, the smaller."""
+    """The n-grams of each row's text as numbers in one array; the rarer an n-gram, the smaller its number."""
 
     numbers: _Numbers
-    starts: _Numbers  # one more than there are rows
-    kinds: int  # how many different n-grams there are
+    starts: _Numbers  # one more than the number of rows
+    kinds: int  # number of different n-grams
 
     @classmethod
     def of(cls, texts: Sequence[str], n: int) -> "NGramSets":
@@ -146,20 +146,20 @@ class NGramSets:
         return self.numbers[self.starts[place] : self.starts[place + 1]]
 
     def bits(self) -> npt.NDArray[np.uint64]:
-        """For each row `_BITS` bits, of which the last ones of its numbers are set."""
+        """Return _BITS bits for each row as uint64 words; an n-gram sets the bit of its number modulo _BITS."""
         bits = np.zeros((len(self.sizes), _BITS), bool)
         bits[np.repeat(np.arange(len(bits)), self.sizes), self.numbers % _BITS] = True
         return np.packbits(bits, axis=1).view(np.uint64)
 
     def similar(self, place: int, others: _Numbers, threshold: float) -> Iterator[tuple[int, float]]:
-        """Those of `others` whose Jaccard index with the row is `threshold` or more."""
+        """Yield those of `others` whose Jaccard index with the row is at least `threshold`, with the index."""
         shared = self.shared(place, others)
         jaccard = shared / (self.sizes[place] + self.sizes[others] - shared)
         for index in np.flatnonzero(jaccard >= threshold):
             yield int(others[index]), float(jaccard[index])
 
     def shared(self, place: int, others: _Numbers) -> _Numbers:
-        """How many n-grams each of `others` has in common with the row."""
+        """Return how many n-grams each of `others` has in common with the row."""
         if not len(others):
             return np.empty(0, np.int64)
         own = self.row(place)
@@ -173,30 +173,30 @@ class NGramSets:
 
 @dataclass(frozen=True, slots=True)
 class _Postings:
-    """Which rows have an n-gram."""
+    """An inverted index: the rows that contain each n-gram."""
 
     rows: _Numbers
     starts: _Numbers
 
     @classmethod
     def of(cls, grams: NGramSets, places: _Numbers, lengths: _Numbers) -> "_Postings":
-        """Of the first `lengths` n-grams of the rows at `places`."""
+        """Index the first `lengths` n-grams of the rows at `places`."""
         numbers = grams.numbers[_ranges(grams.starts[places], lengths)]
         order = np.argsort(numbers, kind="stable")
         starts = np.concatenate(([0], np.cumsum(np.bincount(numbers, minlength=grams.kinds))))
         return cls(np.repeat(places, lengths)[order], starts)
 
     def rows_with(self, numbers: _Numbers) -> _Numbers:
-        """The rows of each n-gram, one after the other: a row stands in it as often as it has one of them."""
+        """Return the rows of each n-gram, concatenated: a row occurs once for each of the n-grams that it contains."""
         return self.rows[_ranges(self.starts[numbers], self.starts[numbers + 1] - self.starts[numbers])]
 
 
 def _candidates(grams: NGramSets, threshold: float) -> Iterator[tuple[int, _Numbers]]:
-    """Each row with those, shorter or as long, that may reach the threshold.
+    """Yield each row with the rows of the same or a smaller size that may reach the threshold.
 
-    Two sets of a >= b n-grams reach it with t (a + b) / (1 + t) of them in common, which is t a at the least and
-    2 t b / (1 + t). So the first of one and the first of the other meet. And they differ in (1 - t) (a + b) / (1 + t)
-    at the most, and so in no more of the bits that stand for several n-grams each.
+    Two sets of a >= b n-grams reach the threshold t with t (a + b) / (1 + t) n-grams in common, which is at least t a
+    and at least 2 t b / (1 + t). So a prefix of one set shares an n-gram with a prefix of the other. They differ in at
+    most (1 - t) (a + b) / (1 + t) n-grams, and therefore in no more bits, since several n-grams share a bit.
     """
     sizes, words = grams.sizes, np.ascontiguousarray(grams.bits().T)
     asked = sizes - _least(threshold * sizes) + 1
@@ -209,16 +209,17 @@ def _candidates(grams: NGramSets, threshold: float) -> Iterator[tuple[int, _Numb
         found = postings.rows_with(grams.row(row)[: asked[row]])
         found = found[(position[found] < position[row]) & (sizes[found] >= threshold * sizes[row] - _ROUNDING)]
         different = np.zeros(len(found), np.int64)
-        for word in words:  # one after the other: a sum along rows of four takes twice as long
+        for word in words:  # a sum along an axis of four words takes twice as long
             different += np.bitwise_count(word[found] ^ word[row])
         bound = (1 - threshold) / (1 + threshold) * (sizes[row] + sizes[found]) + _ROUNDING
         yield row, _set(found[different <= bound])
 
 
 def _holders(grams: NGramSets, rows_of: Sequence[set[int]]) -> dict[int, set[int]]:
-    """For each text the texts that it stands in, itself among them; without those that stand in too many rows.
+    """Return for each text the texts that contain it, including itself; texts in too many rows are omitted.
 
-    One of its rarest n-grams is in each of them: so many as may be missing, and one more.
+    A text that contains it shares at least one of its rarest n-grams: as many as may be missing, plus one, are
+    searched.
     """
     sizes = grams.sizes
     asked = sizes - _least(_STANDS * sizes) + 1
@@ -240,7 +241,7 @@ def _holders(grams: NGramSets, rows_of: Sequence[set[int]]) -> dict[int, set[int
 
 
 def _least(value: npt.NDArray[np.floating[Any]]) -> _Numbers:
-    """The smallest whole number that is not below it."""
+    """Return the smallest integer that is not below the value, within the rounding error."""
     least: _Numbers = np.ceil(value - _ROUNDING).astype(np.int64)
     return least
 
@@ -251,9 +252,9 @@ def _text(row: TrainingRow, part: Part) -> str:
 
 
 def _codes(texts: Sequence[str], n: int) -> tuple[_Numbers, _Numbers]:
-    """A number for each `n` characters of each text, different for different ones, and which text has them.
+    """Return a number for each n-gram of each text, different for different n-grams, and the index of its text.
 
-    No text is shorter than `n`.
+    No text may be shorter than `n`.
     """
     points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
     is_used = np.bincount(points) > 0
@@ -270,7 +271,10 @@ def _codes(texts: Sequence[str], n: int) -> tuple[_Numbers, _Numbers]:
 
 
 def _numbered(values: _Numbers) -> tuple[_Numbers, int]:
-    """The place of each value among all that occur, and how many these are; `numpy.unique` takes ten times as long."""
+    """Return the rank of each value among the distinct values, and how many these are.
+
+    `numpy.unique` takes ten times as long.
+    """
     order = np.argsort(values)
     ordered = values[order]
     is_new = np.concatenate(([True], ordered[1:] != ordered[:-1])) if len(values) else np.empty(0, bool)
@@ -280,7 +284,7 @@ def _numbered(values: _Numbers) -> tuple[_Numbers, int]:
 
 
 def _set(values: _Numbers) -> _Numbers:
-    """Each value once, in order."""
+    """Return the distinct values in order."""
     ordered = np.sort(values)
     return ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))] if len(values) else values
 

@@ -1,6 +1,7 @@
-"""A foreign file into rows of training data: every row that is none is named, with its place and the reason.
+"""Import a file as rows of training data; each line that gives no row is reported with its place and the reason.
 
-The file that rows were imported from, as it was then: its columns, and those of its lines that are no rows.
+A draft also stores the import without its rows (`origin.json`): the columns, the bad rows, and the size and time of the
+source file.
 """
 
 import codecs
@@ -30,7 +31,7 @@ TABLES = (".csv", ".tsv")
 MARKDOWN = (".md", ".markdown", ".txt")
 SUFFIXES = (*JSON_LINES, *JSON, *TABLES, *table_reader.WORKBOOKS, *MARKDOWN)
 FILE_BYTES = 300_000_000  # 150,000 answers of a page each
-ROWS = 300_000  # an 8B model on a graphics card is weeks at them
+ROWS = 300_000  # an 8B model on one graphics card trains for weeks on as many
 SAMPLES, SAMPLE_CHARACTERS, SAMPLE_ITEMS = 3, 2_000, 50
 
 __all__ = ["BadRow", "ColumnMapping", "ImportedRows"]
@@ -38,11 +39,10 @@ __all__ = ["BadRow", "ColumnMapping", "ImportedRows"]
 
 @dataclass(frozen=True, slots=True)
 class ImportedRows:
-    """A file, read. `mapping`: what was taken from which column, also where nobody said so.
+    """An imported file. `mapping`: which column holds what, including guessed columns.
 
-    `label`: the highest that its rows carry (`app.documents.collection_lookup`); "": none does.
-
-    `samples`: its first records, with texts cut after SAMPLE_CHARACTERS and lists after SAMPLE_ITEMS.
+    `label`: the highest confidentiality label of its rows; "" if none has one. `samples`: its first records, with texts
+    cut at SAMPLE_CHARACTERS and lists at SAMPLE_ITEMS.
     """
 
     name: str
@@ -54,35 +54,35 @@ class ImportedRows:
     columns: tuple[str, ...] = ()
     encoding: str = ""  # of a text file, as Python names it
     sheet: str = ""  # of a workbook
-    other_sheets: tuple[str, ...] = ()  # which are not read
-    blank: int = 0  # rows without anything, which are no rows and no problems
+    other_sheets: tuple[str, ...] = ()  # not read
+    blank: int = 0  # empty rows, which are no problem
     samples: tuple[DataRecord, ...] = ()
     label: str = ""
-    origins: tuple[tuple[str, str], ...] = ()  # the collections and documents that its rows say they were made of
+    origins: tuple[tuple[str, str], ...] = ()  # collection and document from which each row was made
 
 
 def import_file(path: Path, mapping: ColumnMapping | None = None) -> ImportedRows:
-    """`mapping`: columns that the user names; the others are guessed.
+    """Import a file. `mapping`: columns that the user names; the others are guessed.
 
     Raises AppError: file_missing, data_is_folder, data_format, data_empty, data_no_columns, data_column_missing,
     data_column_twice, data_no_rows, data_only_heading, data_not_json, data_several_lists, data_without_columns, and as
-    `table_file` does.
+    `table_reader` does.
     """
-    path, wanted = Path(os.path.expanduser(path)), mapping or ColumnMapping()  # noqa: PTH111  (raises for nobody's ~)
+    path, wanted = Path(os.path.expanduser(path)), mapping or ColumnMapping()  # noqa: PTH111  (Path's raises for an unknown ~user)
     raw = _read_bytes(path)
     imported = _parsed(raw, path, wanted)
     if len(imported.rows) > ROWS:
         raise AppError("table_long", name=path.name, limit=f"{ROWS:,}")
     if not imported.rows and not imported.bad:
         raise AppError("data_only_heading" if imported.mapping.answer else "data_no_rows", name=path.name)
-    if not wanted.group and len({row.group for row in imported.rows}) == 1:  # it would tell nothing apart
+    if not wanted.group and len({row.group for row in imported.rows}) == 1:  # one group separates nothing
         rows = tuple(replace(row, group="") for row in imported.rows)
         imported = replace(imported, rows=rows, mapping=replace(imported.mapping, group=""))
     return _with_record(imported, path.parent)
 
 
 def _with_record(imported: ImportedRows, folder: Path) -> ImportedRows:
-    """Return it with what the record of a split says where the file is one of its parts."""
+    """Return the import with the label and the origins of `split.json`, if the file lies in a split's folder."""
     label, origins = rows.read_label_and_origins(folder)
     known = {one for one in (label, confidentiality.label_from_word(imported.label)) if one is not None}
     highest = confidentiality.highest_label(known) if known else ""
@@ -90,7 +90,10 @@ def _with_record(imported: ImportedRows, folder: Path) -> ImportedRows:
 
 
 def read_outline(path: Path) -> tuple[tuple[str, ...], tuple[DataRecord, ...]]:
-    """The columns of a file and samples of it, where nobody knows yet what they mean. Raises AppError as `read`."""
+    """Return the columns of a file and samples of it, before a mapping is known.
+
+    Raises AppError as `import_file` does.
+    """
     raw, suffix = _read_bytes(path), path.suffix.lower()
     text, _codec = ("", "") if suffix in table_reader.WORKBOOKS else _decoded(raw, path.name)
     table = markdown_pairs.read_table(text) if suffix in MARKDOWN else []
@@ -100,7 +103,7 @@ def read_outline(path: Path) -> tuple[tuple[str, ...], tuple[DataRecord, ...]]:
 
 
 def encoding_name(codec: str) -> str:
-    """As people call it."""
+    """Return the encoding's usual name."""
     return "UTF-8 (BOM)" if codec == "utf-8-sig" else encodings.encoding_name(codec)
 
 
@@ -120,7 +123,7 @@ def _parsed(raw: bytes, path: Path, wanted: ColumnMapping) -> ImportedRows:
 
 
 def _decoded(raw: bytes, name: str) -> tuple[str, str]:
-    """And its encoding."""
+    """Return the text and its encoding."""
     codec = encodings.detect(raw)
     if not codec:
         raise AppError("table_unreadable", name=name, reason=phrase("common.questions_not_text"))
@@ -132,7 +135,7 @@ def _decoded(raw: bytes, name: str) -> tuple[str, str]:
 
 
 def _records_of(raw: bytes, text: str, path: Path, wanted: ColumnMapping) -> DataRecords:
-    """Of a workbook `raw`, of other files `text`."""
+    """Return the records of `raw` for a workbook, of `text` for other files."""
     suffix = path.suffix.lower()
     if suffix in table_reader.WORKBOOKS:
         sheets = list(table_reader.read_sheets(raw, path.name, ROWS + records.HEADING_ROWS))
@@ -145,7 +148,7 @@ def _records_of(raw: bytes, text: str, path: Path, wanted: ColumnMapping) -> Dat
 
 
 def _samples(found: DataRecords) -> tuple[DataRecord, ...]:
-    """What is no JSON (a date) becomes a text."""
+    """Return the first records; values that JSON cannot hold (dates) become text."""
     return tuple(
         DataRecord(one.line, {name: _cut(value) for name, value in one.values.items()}) for one in found.found[:SAMPLES]
     )
@@ -203,7 +206,7 @@ def _mapping(found: DataRecords, name: str, wanted: ColumnMapping) -> tuple[Colu
 
 
 def _of_markdown(text: str, name: str, sha256: str, codec: str, wanted: ColumnMapping) -> ImportedRows:
-    """Pairs of its text, else the rows of its tables."""
+    """Import the pairs of a text, or the rows of its tables if it has no pairs."""
     rows, bad = ([], []) if wanted.as_dict() else markdown_pairs.read_pairs(text)
     if rows or any(one.code != "outside" for one in bad):
         return ImportedRows(name, tuple(rows), tuple(bad), "markdown", ColumnMapping(), sha256, encoding=codec)
@@ -213,21 +216,24 @@ def _of_markdown(text: str, name: str, sha256: str, codec: str, wanted: ColumnMa
     raise AppError("data_without_columns" if wanted.as_dict() else "data_no_rows", name=name)
 
 
-ORIGIN_FILE = "origin.json"  # beside the rows
+ORIGIN_FILE = "origin.json"  # in the folder of the rows
 
 FileState = Literal["same", "changed", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
 class ImportOrigin:
-    """`imported`: without its rows. `size_bytes`, `modified_ns`: of the file when it was read."""
+    """The source file of a draft's rows.
+
+    `imported`: the import without its rows. `size_bytes`, `modified_ns`: of the file at the time of the import.
+    """
 
     imported: ImportedRows
     size_bytes: int
     modified_ns: int
 
     def standing(self, path: Path) -> FileState:
-        """What the file is now, by its size and time."""
+        """Return whether the file is unchanged, by its size and time."""
         try:
             found = path.stat()
         except OSError:
@@ -236,7 +242,7 @@ class ImportOrigin:
 
 
 def origin_of(path: Path, imported: ImportedRows) -> ImportOrigin:
-    """Of a file that was just read; 0 bytes where it has vanished since."""
+    """Return the origin for a file that was just imported; 0 bytes if it has vanished since."""
     without_rows = dataclasses.replace(imported, rows=())
     try:
         found = path.stat()
@@ -246,7 +252,7 @@ def origin_of(path: Path, imported: ImportedRows) -> ImportOrigin:
 
 
 def write_origin(folder: Path, origin: ImportOrigin) -> None:
-    """Raises AppError("draft_unwritable" | "drive_space")."""
+    """Write the origin into the draft's folder. Raises AppError("draft_unwritable" | "drive_space")."""
     try:
         write_atomically(folder / ORIGIN_FILE, json_lines.encode_line(origin, "Origin"))
     except OSError as error:
@@ -254,7 +260,7 @@ def write_origin(folder: Path, origin: ImportOrigin) -> None:
 
 
 def read_origin(folder: Path) -> ImportOrigin | None:
-    """None for rows that were generated, and where it cannot be read: the rows are whole without it."""
+    """Return the origin; None for generated rows and for an unreadable file, since the rows are complete without it."""
     try:
         found: ImportOrigin = json_lines.decode_message(
             strict_json.load_file(folder / ORIGIN_FILE), {"Origin": ImportOrigin}

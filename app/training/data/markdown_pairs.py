@@ -1,4 +1,4 @@
-"""Questions and answers written as a text: Q: and A:, 問 and 答 in many forms, or headings that ask."""
+"""Parse questions and answers from plain text: after signs (Q: and A:, 問 and 答 in many forms) or below headings."""
 
 import re
 from collections.abc import Iterator
@@ -35,15 +35,15 @@ _COMMENT = re.compile(r"[ \t]*<!--.*-->[ \t]*$")
 
 @dataclass(slots=True)
 class _Entry:
-    """A question and the lines below it. `level`: of its heading; 0 where it is none."""
+    """A question and the lines below it. `level`: of its heading; 0 if the question is no heading."""
 
     line: int
     level: int
     question: str
     group: str
     body: list[str] = field(default_factory=list)
-    answer_at: int | None = None  # which line of the body begins the answer
-    answer: str = ""  # what stands on that line
+    answer_at: int | None = None  # index of the body line that begins the answer
+    answer: str = ""  # text of that line
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,17 @@ class _Line:
     number: int
     text: str
     is_code: bool
-    question: str | None = None  # what stands behind its sign
+    question: str | None = None  # text after the question sign
     answer: str | None = None
     level: int = 0
     title: str = ""
 
 
 def read_pairs(text: str) -> tuple[list[TrainingRow], list[BadRow]]:
-    """Where questions have a sign (Q:, 問), those; else headings and bold lines that ask.
+    """Return the rows and the bad rows of a text.
 
-    A row's group are the headings above it. Text that belongs to no question is named as such.
+    If questions have a sign (Q:, 問), only these count; otherwise headings and bold lines that ask a question. A row's
+    group is the path of headings above it. Text that belongs to no question becomes a bad row.
     """
     lines = list(_lines(text))
     has_signs = any(line.question is not None for line in lines)
@@ -76,7 +77,7 @@ def read_pairs(text: str) -> tuple[list[TrainingRow], list[BadRow]]:
 
 
 def read_table(text: str) -> list[TableRow]:
-    """The cells of the text's tables, without the lines below their headings; line breaks are <br>."""
+    """Return the cells of the text's tables without the rules below their headings; <br> becomes a line break."""
     found = []
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
         if line.count("|") and not _TABLE_RULE.match(line):
@@ -103,14 +104,14 @@ def _lines(text: str) -> Iterator[_Line]:
 
 
 def _front_matter(lines: list[str]) -> int:
-    """How many lines at the beginning are YAML about the document."""
+    """Return how many lines at the beginning are YAML front matter."""
     if lines[0].strip("\ufeff \t") != "---":
         return 0
     return next((at + 1 for at, line in enumerate(lines[1:40], start=1) if line.strip() in ("---", "...")), 0)
 
 
 def _behind(kind: str, line: str) -> str | None:
-    """The text behind the sign; None where the line has none."""
+    """Return the text after the sign of this kind; None if the line has no sign."""
     found = _MARKS[kind].match(line)
     if found is None or (found["sign"] == "." and found["text"] and not (found["gap"] or found["closed"])):
         return None  # Q.E.D.
@@ -168,7 +169,10 @@ def _outside(stray: list[_Line]) -> list[BadRow]:
 
 
 def _row(entry: _Entry) -> TrainingRow | BadRow:
-    """Without a sign of the answer, what follows a heading is the answer, or what follows the first blank line."""
+    """Return the row of an entry.
+
+    Without an answer sign, the answer is what follows the heading, or what follows the first blank line.
+    """
     body, at = entry.body, entry.answer_at
     if at is not None:
         question, answer = [entry.question, *body[:at]], [entry.answer, *body[at + 1 :]]
@@ -185,7 +189,7 @@ def _row(entry: _Entry) -> TrainingRow | BadRow:
 
 
 def _joined(lines: list[str]) -> str:
-    """Without the rules with which people part questions."""
+    """Join the lines without trailing blank lines and rules, which separate questions."""
     kept = list(lines)
     while kept and (not kept[-1].strip() or _RULE.match(kept[-1])):
         kept.pop()

@@ -1,8 +1,8 @@
-"""Personal details in Japanese texts: names, telephone numbers, addresses, mail, numbers that name one person.
+"""Find personal details in Japanese texts by their form: names, phone numbers, addresses, mail, personal numbers.
 
-Found by their form. A name needs a title behind it, a label before it, or a frequent surname
-(`resources/datasets/surnames.txt`) with a usual given name; a name in running text without any of these is missed.
-Names of rivers, offices and chapters are none. The text stays as it is.
+A name is found if a title follows it, a label precedes it, or it consists of a frequent surname
+(`resources/datasets/surnames.txt`) and a usual given name; other names in running text are missed. Names of rivers,
+offices and chapters do not count. The text is not changed.
 """
 
 import datetime
@@ -22,11 +22,11 @@ _Finder = Callable[[str], Iterator["PersonalDetail"]]
 @dataclass(frozen=True, slots=True)
 class PersonalDetail:
     kind: str  # one of KINDS
-    start: int  # characters of the text
+    start: int  # in characters
     end: int
 
 
-# One letter for one letter, so that places stay: full-width digits and letters, and all that stands for a hyphen.
+# Maps one character to one, so that positions stay the same: full-width forms, and every kind of hyphen.
 _NARROW = {0xFF01 + at: 0x21 + at for at in range(94)} | dict.fromkeys(map(ord, "−‐‑‒–—―ｰ"), "-") | {0x3000: " "}
 _LONG_MARK = re.compile(r"(?<=\d)ー(?=\d)")  # 1ー2, typed with the key of the long vowel
 
@@ -38,9 +38,9 @@ _TITLES = (
     "(?:様|さま|さん|氏|殿|君|くん|ちゃん|先生|教授|博士|医師|弁護士"
     "|社長|部長|課長|係長|主任|主査|議員|選手|容疑者|被告)"
 )
-# Before a title, what is no name: 関係者様 is not a 関 with the given name 係者, nor is 森林組合様 a person.
+# Words before a title that are no names: 関係者様 is not a 関 with the given name 係者, nor is 森林組合様 a person.
 _NO_NAME = re.compile("[者長員社客課局官位方家族体店会各皆両同御仕多模異奥何摂諸合業院所構団署室庁府]$")
-_NO_BODY = re.compile(  # also not these, which given names of frequent surnames end in
+_NO_BODY = re.compile(  # further ends, which do occur in given names after a frequent surname
     f"{_NO_NAME.pattern}|[部行学園校省民主師臣神王源有殿貴町村市県区]$|(?:[法本個友知成老職名住夫故役]人|[均画唯]一)$"
 )
 _GIVEN_END = "[郎子美恵代雄夫男介助哉斗翔奈香織彦之樹也輔]"
@@ -56,7 +56,7 @@ _LABELLED = rf"""(?mx) {_LABELS.replace(" ", "[ ]")} [ ]*[:：][ ]*
     (?= $ | [\s,、。;/|()（）「」] | {_TITLES} )"""
 _OTHER = rf"{_BEFORE}(?P<name>[{_KANJI}]{{2,5}}|[{_KANJI}]{{1,3}} [{_KANJI}]{{1,3}}) ?(?:様|氏)(?![{_KANJI}])"
 
-# A place, but not table 4-2-2 of a 区間; then 1丁目2番3号, 1-2-3, 12番地の3.
+# A place name (but not table 4-2-2 of a 区間), followed by 1丁目2番3号, 1-2-3 or 12番地の3.
 _PLACE = rf"(?:(?![図表式第域編章節項])[{_KANJI}{_KANA}])"
 _ADDRESS = rf"""(?x) (?: (?:北海道|東京都|(?:京都|大阪)府|[{_KANJI}]{{2,3}}県)[ ]?{_PLACE}{{1,7}}?
         | [{_KANJI}\u30a1-\u30fa\u30fc]{{1,7}}? | (?<![\u3041-\u3096{_KANJI}])[\u3041-\u3096]{{2,6}} )
@@ -79,7 +79,7 @@ _ACCOUNT = r"(?:口座番号|普通(?:預金)?|当座(?:預金)?) ?[:：]? ?(?:N
 
 
 def find_personal(text: str) -> tuple[PersonalDetail, ...]:
-    """All of them, in order, without overlaps: of two that overlap the one that begins first, else the longer."""
+    """Return all details in order; of two that overlap, the one that begins first, otherwise the longer one."""
     narrow = _LONG_MARK.sub("-", text.translate(_NARROW))
     hits = sorted((hit for find in _finders() for hit in find(narrow)), key=lambda hit: (hit.start, -hit.end))
     apart: list[PersonalDetail] = []
@@ -93,7 +93,7 @@ def find_personal(text: str) -> tuple[PersonalDetail, ...]:
 def _finders() -> tuple[_Finder, ...]:
     listed = (resources() / "datasets" / "surnames.txt").read_text("utf-8").split()
     surnames = "|".join(sorted(map(re.escape, listed), key=len, reverse=True))
-    # The set of first letters spares the list of 400 names at most places of a text.
+    # The set of first characters saves trying 400 names at most places of a text.
     surname = f"(?=[{''.join(sorted({name[0] for name in listed}))}]){_BEFORE}(?:{surnames})"
     given = rf"(?: ?[{_KANJI}]{{1,3}}| [{_KANA}]{{1,5}})"
     titled = rf"{surname}(?P<name>{given}??) ?{_TITLES}(?![{_KANJI}])"
@@ -117,7 +117,7 @@ def _finders() -> tuple[_Finder, ...]:
 
 
 def _finder(kind: str, expression: str, accept: Callable[[_Match], bool] = bool) -> _Finder:
-    """Where the expression's group `value`, or all of it, stands in a text."""
+    """Return a function that yields each match of the expression's group `value`, or of the whole expression."""
     pattern = re.compile(expression)
     group = "value" if "value" in pattern.groupindex else 0
 
@@ -134,13 +134,13 @@ def _digits(match: _Match) -> str:
 
 
 def _has_phone_length(match: _Match) -> bool:
-    """Ten or eleven digits with the leading 0, which +81 stands for."""
+    """Return whether there are ten or eleven digits, counting the leading 0 that +81 replaces."""
     digits = _digits(match)
     return len(digits) in (10, 11) if digits.startswith("0") else digits.startswith("81") and 11 <= len(digits) <= 13
 
 
 def _is_personal_number(match: _Match) -> bool:
-    """Twelve digits that are no round sum and no time like 202611251825."""
+    """Return whether the twelve digits are neither a round sum nor a time like 202611251825."""
     digits = _digits(match)
     if digits.endswith("000"):
         return False
@@ -152,6 +152,6 @@ def _is_personal_number(match: _Match) -> bool:
 
 
 def _is_card(match: _Match) -> bool:
-    """The check digit of ISO/IEC 7812 (Luhn)."""
+    """Return whether the check digit of ISO/IEC 7812 (Luhn) is right."""
     digits = [int(digit) for digit in _digits(match)]
     return any(digits) and (sum(digits[-1::-2]) + sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])) % 10 == 0

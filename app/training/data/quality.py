@@ -1,6 +1,6 @@
-"""What is wrong with a text of training data: remains of JSON, cut ends, characters that were read wrongly, loops.
+"""Flag flaws in one text of training data: JSON debris, cut ends, wrongly decoded characters, loops.
 
-Looks at one text by itself and changes nothing. Whether a statement is true, nobody here knows.
+The module looks at one text by itself and changes nothing. It cannot judge whether a statement is true.
 """
 
 import re
@@ -13,7 +13,7 @@ CODES = ("json_debris", "unfinished", "mojibake", "repetition", "control_charact
 
 _Patterns = tuple[re.Pattern[str], ...]
 
-# What may look like JSON and is none: code, formulas. It is left out before remains are looked for.
+# Code and formulas may look like JSON debris: they are removed before the search.
 _CODE = re.compile(
     r"```(?P<language>\w{0,20})[^\n]{0,80}\n(?P<body>.*?)\n?```|`[^`\n]+`|「\\n」|[\"']\\n[\"']", re.DOTALL
 )
@@ -24,7 +24,7 @@ _BLANKS = re.compile(r"\s+")
 _SENTENCE_END = "。．！？"
 _DEBRIS: _Patterns = (
     _FIELD,
-    re.compile(r"```\s*json", re.IGNORECASE),  # one that is never closed, or holds no JSON
+    re.compile(r"```\s*json", re.IGNORECASE),  # a block that is never closed or holds no JSON
     # \n as two characters, but not \nu of a formula, a folder C:\new, or a sentence about \n itself.
     re.compile(r"(?<![A-Za-z]:)(?<![A-Za-z0-9_\\])\\{1,2}n(?![a-z]|[ \u3000]*[はをがでとのにもや])"),
     re.compile(
@@ -43,11 +43,11 @@ _ENDS = tuple("。．.！!？?」』）)】〕］]〉》”\"'’…‥♪）")
 _OPEN_ENDS = tuple("、，,：:；;・=＝＋+／/「『（(【")
 _PARTICLES = re.compile(r"(?:[をがはにへの]|から|ので|ため|および|及び|または|又は)$")
 _ITEM = re.compile(r"\s*(?:[-*+・•●○◯■□▪◆◇※→]|[(（]?\d{1,3}[.)．）:：、]|[①-⑳]|[(（]?[a-zａ-ｚア-ン][.)）]|#{1,6}\s)")
-_MARKS = "*_~` \t\u3000"  # of emphasis, after the last letter
-_SHORT = 40  # characters; an answer like 24 N/mm² or 東京都千代田区 is whole without a full stop
+_MARKS = "*_~` \t\u3000"  # emphasis marks after the last letter
+_SHORT = 40  # characters; an answer like 24 N/mm² or 東京都千代田区 is complete without a full stop
 _SENTENCE = re.compile(r"(?:です|ます|ました|である|ません|する|した|った|ている|れる|せる)$")
 
-# What a wrong encoding makes of Japanese. A byte from 80 to 9f is a control character in Latin-1, a sign in CP1252.
+# Japanese text decoded with a wrong encoding. Bytes 80 to 9f are control characters in Latin-1 and signs in CP1252.
 _BYTE = "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2122]"
 _MISREAD: _Patterns = (
     re.compile("[\ufffd〓\ud800-\udfff]"),
@@ -59,20 +59,20 @@ _MISREAD: _Patterns = (
     re.compile("(?:[､･][｡-ﾟ].?){3}|(?:[､･]+[｡-ﾟ].{0,2}){4}"),  # EUC-JP as CP932
 )
 
-# A question mark for each letter that an encoding has not: before others, or all that is left.
+# An encoder writes a question mark for each character it lacks: a run of them before others, or nothing else.
 _LOST = re.compile(r"(?<![?？])[?？]{4,}+(?=\w)")
 _MARKS_LEFT = "?？。、．，., \t\n\u3000"
 
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 
 _LOOP = re.compile(r"(\w[^|\t]{0,79}?)\1{3,}", re.DOTALL)
-_LOOP_LETTERS = 24  # characters of a loop at the least: はははははは is a laugh
+_LOOP_LETTERS = 24  # characters that a loop has at least: はははははは is a laugh
 _SENTENCES = re.compile(r"[^。．！？!?\n]{10,}[。．！？!?\n]?")
 _SAME_SENTENCES = 3
 
 
 def text_flags(text: str) -> tuple[str, ...]:
-    """Those of `CODES` that hold for the text, in their order."""
+    """Return the `CODES` that apply to the text, in their order."""
     found = (_has_debris(text), _is_unfinished(text), _is_misread(text), _loops(text), _has_controls(text))
     return tuple(code for code, holds in zip(CODES, found, strict=True) if holds)
 
@@ -85,7 +85,10 @@ def _has_controls(text: str) -> bool:
 
 
 def _has_debris(text: str) -> bool:
-    """An answer that is JSON as a whole is no remains, unless it is a question and its answer."""
+    """Return whether the text has JSON debris.
+
+    An answer that is valid JSON has none, unless it is an object with a question and its answer.
+    """
     if _is_json(text):
         return bool(_FIELD.search(text))
     rest = _FORMULA.sub(" x ", _CODE.sub(_left_of_code, text))
@@ -110,7 +113,7 @@ def _is_json(text: str) -> bool:
 
 
 def _closes_unopened(text: str) -> bool:
-    """Ends in a quotation mark that nothing has opened: it was the end of a string."""
+    """Return whether the text ends in a quotation mark that nothing opened: the end of a JSON string."""
     closed = _CLOSED.search(text)
     if closed is None:
         return False
@@ -122,15 +125,18 @@ def _closes_unopened(text: str) -> bool:
 
 
 def _is_unfinished(text: str) -> bool:
-    """Lists, tables, headings, code and short answers may end without a full stop; a comma never ends a text."""
-    whole = text.rstrip()
-    end = whole.rstrip(_MARKS)
+    """Return whether the end is missing.
+
+    Lists, tables, headings, code and short answers may end without a full stop; a comma never ends a text.
+    """
+    stripped = text.rstrip()
+    end = stripped.rstrip(_MARKS)
     if not end or end.endswith(_ENDS):
         return False
     if end.endswith(_OPEN_ENDS) or _PARTICLES.search(end):
-        return not _is_code_end(whole)
-    lines = [line for line in whole.splitlines() if line.strip()]
-    return not (_is_code_end(whole) or _is_short(whole, end) or _is_list_end(lines))
+        return not _is_code_end(stripped)
+    lines = [line for line in stripped.splitlines() if line.strip()]
+    return not (_is_code_end(stripped) or _is_short(stripped, end) or _is_list_end(lines))
 
 
 def _is_code_end(text: str) -> bool:
@@ -146,7 +152,7 @@ def _is_short(text: str, end: str) -> bool:
 
 
 def _is_list_end(lines: list[str]) -> bool:
-    """The last line is of a table, or an item whose neighbour above has no full stop either."""
+    """Return whether the last line is a table row, or a list item below a line that is no item with a full stop."""
     last, above = lines[-1], lines[-2] if len(lines) > 1 else ""
     if last.strip().startswith("|") and last.strip().endswith("|"):
         return above.strip().startswith("|")
@@ -166,12 +172,12 @@ def _is_misread(text: str) -> bool:
 
 
 def _loops(text: str) -> bool:
-    """The same sentence three times, or the same piece four times in a row; code and tables may do that."""
+    """Return whether a sentence occurs three times, or a piece four times in a row, outside code and tables."""
     text = _CODE.sub("\n", text)
     sentences = Counter(sentence.strip() for sentence in _SENTENCES.findall(text) if "|" not in sentence)
     if max(sentences.values(), default=0) >= _SAME_SENTENCES:
         return True
-    # A loop that counts holds at least 7 pieces of 12 letters once more. So the slow search is seldom needed.
+    # A loop of _LOOP_LETTERS repeats at least 7 pieces of 12 characters: this test makes the slow search rare.
     pieces = max(0, len(text) - 11)
     if pieces - len({text[at : at + 12] for at in range(pieces)}) < 7:
         return False

@@ -1,6 +1,8 @@
-"""What stands in a file of training data before anybody knows what it means: records with names and values.
+"""Parse files of training data into records (names and values), and records into rows.
 
-What a record means: conversations in OpenAI's or ShareGPT's form, or a question and an answer in columns.
+The first half finds the records of tables and JSON texts without knowing what they mean. The second half reads a record
+as a conversation in OpenAI's or ShareGPT's form, or as a question and an answer in columns. The file is long because
+both halves share the ways in which a line can be bad.
 """
 
 import json
@@ -19,15 +21,15 @@ from app.base.tables.column_mapping import ColumnMapping
 from app.base.tables.table_reader import TableRow
 from app.training.data.rows import RowMessage, TrainingRow
 
-RECORD_CHARACTERS = 4_000_000  # of one line or object; a longer one is no conversation
-HEADING_ROWS = 20  # searched for the one with the names of the columns
+RECORD_CHARACTERS = 4_000_000  # in one line or object; a longer one is no conversation
+HEADING_ROWS = 20  # rows searched for the column names
 HEADING_CHARACTERS = 40
 DETAIL_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A place in the file that gives no row. `code`: `[text.data_bad_CODE]`; `detail`: what stands there."""
+    """A place in the file that gives no row. `code`: the key of `common.data_bad`; `detail`: the text of that place."""
 
     line: int
     code: str
@@ -42,8 +44,12 @@ class DataRecord:
 
 @dataclass(frozen=True, slots=True)
 class DataRecords:
-    """`columns`: in the order in which they first occur. `is_table`: they have letters, too; without `has_names`, these
-    alone. `blank`: empty rows."""
+    """The records of one file.
+
+    `columns`: names in the order of their first occurrence. `is_table`: a column can also be named by its letter (A, B,
+    …). `has_names` is false for a table without a heading row, whose columns have only letters. `blank`: number of
+    empty rows.
+    """
 
     found: list[DataRecord] = field(default_factory=list)
     bad: list[BadRow] = field(default_factory=list)
@@ -56,21 +62,21 @@ class DataRecords:
 
 
 class DuplicateKeyObject(dict[str, Any]):
-    """A JSON object with a key that occurs twice: who reads it takes one of two values."""
+    """A JSON object in which a key occurs twice, so that its value is ambiguous."""
 
 
-def shorten(value: object, most: int = DETAIL_CHARACTERS) -> str:
-    """One line of it, to be shown: without what a terminal would obey."""
+def shorten(value: object, limit: int = DETAIL_CHARACTERS) -> str:
+    """Return the value as one line of at most `most` characters, without characters that control a terminal."""
     text = value if isinstance(value, str) else _written(value)
-    line = " ".join(text[: 20 * most].split())
-    cut = line if len(line) <= most and len(text) <= 20 * most else f"{line[: most - 1]}…"
+    line = " ".join(text[: 20 * limit].split())
+    cut = line if len(line) <= limit and len(text) <= 20 * limit else f"{line[: limit - 1]}…"
     return invisible_characters.replace_with_mark(cut)
 
 
 def _written(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=str)
-    except RecursionError:  # what could just be read may be too deep to be written
+    except RecursionError:  # the encoder allows less nesting than the decoder
         return "…"
 
 
@@ -78,7 +84,7 @@ def _written(value: object) -> str:
 
 
 def records_from_sheets(sheets: Sequence[tuple[str, list[TableRow]]], wanted: ColumnMapping) -> DataRecords:
-    """Of the first sheet whose columns can be told, else of the longest."""
+    """Return the records of the first sheet with a recognizable heading, otherwise of the sheet with the most rows."""
     longest = max(range(len(sheets)), key=lambda at: len(_filled(sheets[at][1])))
     best = next((at for at, (_, rows) in enumerate(sheets) if _heading(_filled(rows), wanted) is not None), longest)
     title, rows = sheets[best]
@@ -87,7 +93,10 @@ def records_from_sheets(sheets: Sequence[tuple[str, list[TableRow]]], wanted: Co
 
 
 def records_from_table(rows: Sequence[TableRow], wanted: ColumnMapping, *, is_text: bool = False) -> DataRecords:
-    """`is_text`: of a CSV, where a row with more cells than the heading has a separator too many."""
+    """Return the records of a table's rows, with the rows that are no records as `bad`.
+
+    `is_text`: the table is a CSV, where a row with more cells than the heading has a separator too many.
+    """
     filled = _filled(rows)
     widths = [len(table_reader.trim_cells(row.cells)) for row in filled if not row.problem] or [0]
     heading = _heading(filled, wanted)
@@ -117,7 +126,7 @@ def _filled(rows: Sequence[TableRow]) -> list[TableRow]:
 
 
 def _heading(filled: Sequence[TableRow], wanted: ColumnMapping) -> int | None:
-    """The place of the row with the names of the columns: those that the user names, or known ones."""
+    """Return the index of the row that holds the column names the user gave, or known names; None if there is none."""
     named = {names.normalize_name(column) for column in wanted.as_dict().values() if column != names.NO_COLUMN}
     for at, row in enumerate(filled[:HEADING_ROWS]):
         cells = [cell for cell in row.cells if isinstance(cell, str) and 0 < len(cell) <= HEADING_CHARACTERS]
@@ -130,7 +139,10 @@ def _heading(filled: Sequence[TableRow], wanted: ColumnMapping) -> int | None:
 
 
 def _likely_heading(filled: Sequence[TableRow], width: int) -> int | None:
-    """The first row of that width, when it has a known name, or only short names above something else."""
+    """Return the index of the first row with at least `width` cells if it looks like a heading, otherwise None.
+
+    It does if it holds a known column name, or if it has only short names while a cell of the table is longer.
+    """
     at = next(
         (at for at, row in enumerate(filled[:HEADING_ROWS]) if len(table_reader.trim_cells(row.cells)) >= width), None
     )
@@ -147,7 +159,7 @@ def _likely_heading(filled: Sequence[TableRow], width: int) -> int | None:
 
 
 def _column_names(row: TableRow | None, width: int) -> tuple[str, ...]:
-    """Unique ones; a column without a name is called by its letter."""
+    """Return unique names; a column without a name gets its letter."""
     given = [str(cell or "").strip() for cell in (row.cells[:width] if row else ())]
     found: list[str] = []
     for at in range(width):
@@ -166,10 +178,10 @@ def _joined_cells(row: TableRow) -> str:
 
 
 def records_from_json(text: str, name: str, *, is_lines: bool) -> DataRecords:
-    """JSON Lines, a list of objects, or an object with one list. `is_lines`: what the file's name says.
+    """Return the records of JSON Lines, of a list of objects, or of an object that holds one list.
 
-    Where the text itself says otherwise, it is believed.
-    Raises AppError("data_not_json" | "data_several_lists" | "table_crowded").
+    `is_lines`: the file name says JSON Lines; the content decides where it differs. Raises AppError("data_not_json" |
+    "data_several_lists" | "table_crowded").
     """
     if strict_json.is_crowded(text):
         raise AppError("table_crowded", name=name)
@@ -205,7 +217,10 @@ def _of_lines(text: str) -> DataRecords:
 
 
 def _of_items(text: str, start: int) -> DataRecords:
-    """A list that begins at `start`, or values one after the other. What is no JSON takes all that follows with it."""
+    """Return the records of a list that begins at `start`, or of values one after the other.
+
+    A value that is no JSON makes the rest of the text unreadable: it becomes one bad row.
+    """
     is_list = text.startswith("[", start)
 
     def items() -> Iterator[tuple[int, Any]]:
@@ -231,7 +246,7 @@ def _of_items(text: str, start: int) -> DataRecords:
 
 
 def _of_object(text: str, name: str) -> DataRecords:
-    """One record, or the only list of objects in it."""
+    """Return the object as one record, or the records of the only list of objects in it."""
     start = _after_blanks(text, 0)
     try:
         data, end = _DECODER.raw_decode(text, start)
@@ -295,11 +310,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _BLANKS = re.compile(r"[ \t\r\n]*")
-# pandas writes NaN where a cell is empty.
+# pandas writes NaN for an empty cell.
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=lambda _name: None)
 
 
-TEXT_CHARACTERS = 100_000  # of one message; a longer one is a document
+TEXT_CHARACTERS = 100_000  # in one message; a longer text is a document
 SAMPLE_RECORDS = 100
 CELL_ERRORS = frozenset(("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"))
 ALPACA = ("instruction", "output")
@@ -308,7 +323,7 @@ Shape = str  # alpaca | sharegpt | messages | columns | markdown
 
 
 class RowRefusedError(Exception):
-    """A record gives no row; `code` and `detail` as in BadRow."""
+    """Raised for a record that gives no row; `code` and `detail` as in BadRow."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(code)
@@ -317,7 +332,7 @@ class RowRefusedError(Exception):
 
 
 def find_conversations(found: Sequence[DataRecord], columns: Sequence[str]) -> tuple[str, Shape]:
-    """The column with lists of messages and their form; ("", "") where there is none."""
+    """Return the column that holds lists of messages and their shape; ("", "") if there is none."""
     column = names.messages_column(columns)
     for record in found[:SAMPLE_RECORDS] if column else ():
         for message in as_list(record.values.get(column)) or ():
@@ -339,7 +354,7 @@ def row_from_record(record: DataRecord, mapping: ColumnMapping) -> TrainingRow |
 
 
 def question_answer_messages(question: str, answer: str, system: str = "") -> tuple[RowMessage, ...]:
-    """Raises RefusedError."""
+    """Return the messages of one question and answer. Raises RowRefusedError if either is empty."""
     if not question:
         raise RowRefusedError("empty_question", shorten(answer))
     if not answer:
@@ -348,7 +363,10 @@ def question_answer_messages(question: str, answer: str, system: str = "") -> tu
 
 
 def text_from_value(value: Any, where: str = "") -> str:
-    """A value as text without blanks around it; "" for none. `where`: its column, to be told. Raises RefusedError."""
+    """Return a value as text without surrounding blanks; "" for None and for text without a visible character.
+
+    `where`: the column, for the error's detail. Raises RowRefusedError.
+    """
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -364,7 +382,7 @@ def text_from_value(value: Any, where: str = "") -> str:
 
 
 def _not_character(text: str) -> str:
-    """A zero or half a character, which no text has; or ""."""
+    """Return the NUL or lone surrogate in `text`, which no real text contains; otherwise ""."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -373,7 +391,7 @@ def _not_character(text: str) -> str:
 
 
 def _plain_value(value: Any) -> str:
-    """What a group is called, whole: what differs only at its end is another. Numbers and lists are names, too."""
+    """Return the name of a group, uncut: two names that differ only at the end are different groups."""
     if value is None or isinstance(value, str):
         return shorten(value or "", RECORD_CHARACTERS)
     return str(value) if isinstance(value, int | float) else shorten(value, RECORD_CHARACTERS)
@@ -388,7 +406,7 @@ def _messages(values: dict[str, Any], mapping: ColumnMapping) -> tuple[RowMessag
     if mapping.messages:
         return _conversation(values.get(mapping.messages), system)
     asked, answered = names.column_value(values, mapping.question), names.column_value(values, mapping.answer)
-    if isinstance(asked, list) and isinstance(answered, list):  # prompt and completion as TRL has them
+    if isinstance(asked, list) and isinstance(answered, list):  # TRL's prompt and completion
         return _conversation([*asked, *answered], system)
     question, answer = text_from_value(asked, mapping.question), text_from_value(answered, mapping.answer)
     more = text_from_value(names.column_value(values, mapping.input), mapping.input) if mapping.input else ""
@@ -418,7 +436,7 @@ def _conversation(value: Any, system: str) -> tuple[RowMessage, ...]:
 
 
 def as_list(value: Any) -> list[Any] | None:
-    """A list (of messages, of words); in a table it is written as JSON."""
+    """Return a list (of messages, of words), which a table holds as JSON text; None if the value is neither."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = strict_json.loads(value)

@@ -1,6 +1,7 @@
-"""One row of training data, and the file that holds them: OpenAI's messages as JSON Lines, as `trainer` reads it.
+"""Define one row of training data and its file format: OpenAI messages as JSON Lines, the form that `trainer` reads.
 
-What the record of a split, a file beside its parts, says of the rows that were split.
+`split.json`, which lies next to the files of a split, records the label and the origins of the rows; they are read
+here.
 """
 
 import hashlib
@@ -25,10 +26,10 @@ class RowMessage:
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """An optional system message, then user and assistant in turns, an assistant last; no text is blank.
+    """A conversation: an optional system message, then user and assistant in turns, ending with the assistant.
 
-    `line`: of the file (or row of the sheet, or place in a JSON list) it comes from, from 1. `group`: rows with the
-    same one never come apart in a split: a document and its section, or "" where the row stands for itself.
+    No text is blank. `line`: the line of the source file, row of the sheet or place in the JSON list, from 1. `group`:
+    a split never separates rows of the same group (a document and its section); "" for a row that has none.
     """
 
     line: int
@@ -37,7 +38,7 @@ class TrainingRow:
 
     @property
     def question(self) -> str:
-        """The last user message."""
+        """Return the text of the last user message."""
         return self.messages[-2].text
 
     @property
@@ -46,11 +47,11 @@ class TrainingRow:
 
     @property
     def id(self) -> str:
-        """16 hexadecimal digits of the messages alone: the same row has the same id in every file."""
+        """Return 16 hexadecimal digits that hash the messages alone: equal rows have the same id in every file."""
         return hashlib.sha256(json.dumps(self._messages(), ensure_ascii=False).encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:
-        """A line of the files that `kotae data` writes and `trainer` reads."""
+        """Return the object for one line of the files that `kotae data` writes and `trainer` reads."""
         written: dict[str, Any] = {"id": self.id, "messages": self._messages()}
         return written | ({"group": self.group} if self.group else {})
 
@@ -62,8 +63,10 @@ MANIFEST = "split.json"
 
 
 def read_label_and_origins(folder: Path) -> tuple[Label | None, tuple[Origin, ...]]:
-    """Return what the record of a split says of its rows, which do not say it themselves; nothing where there is none.
-    One that is damaged may have said anything."""
+    """Return the label and the origins that `split.json` in `folder` records; (None, ()) where it records none.
+
+    An unreadable record counts as the highest label, because it may have held any label.
+    """
     try:
         return parse_label_and_origins(strict_json.load_file(folder / MANIFEST)["source"])
     except (FileNotFoundError, NotADirectoryError, KeyError):
@@ -72,9 +75,9 @@ def read_label_and_origins(folder: Path) -> tuple[Label | None, tuple[Origin, ..
         return HIGHEST_LABEL, ()
 
 
-def parse_label_and_origins(told: Any) -> tuple[Label | None, tuple[Origin, ...]]:
-    """Read the label and the origins of a record. What cannot be understood counts as the highest."""
-    label, origins = (told.get(key) for key in ("label", "origins")) if isinstance(told, dict) else (None, None)
+def parse_label_and_origins(source: Any) -> tuple[Label | None, tuple[Origin, ...]]:
+    """Return the label and the origins of a record's "source"; origins that cannot be parsed give the highest label."""
+    label, origins = (source.get(key) for key in ("label", "origins")) if isinstance(source, dict) else (None, None)
     known: Label | None = stored_label(label) if label else None
     try:
         return known, tuple((str(collection), str(document)) for collection, document in origins or ())

@@ -1,1 +1,1 @@
-"""How the training environment is made on the user's machine: base Python, venv, libraries, converter, check."""
+"""Make the training environment on the user's machine: base Python, venv, libraries, converter, check."""

@@ -1,16 +1,14 @@
-"""The Python that the training environment is made from: the running one's base, an installed one, one of our own.
+"""Find or unpack the Python from which the training environment is made.
 
-The Pythons that a kit may bring: files of python-build-standalone, each pinned by its hash beside the locks.
+It is the base of the running Python, an installed one, or one that Kotae unpacked from a kit's archive or that uv
+fetched. Each of these own Pythons has a folder that is never moved. An archive is laid out as python-build-standalone's
+"install_only": `python/bin/python3`; `python/python.exe` on Windows.
+
+Kits may contain only archives of python-build-standalone that `pythons.txt` (next to the locks) pins by hash:
 
     linux-x86_64 3.12 6a9e… cpython-3.12.16+20261110-x86_64-unknown-linux-gnu-install_only_stripped.tar.gz
 
-Written by packaging/training_pythons.py. No other Python out of a kit is unpacked or started: whoever makes a kit also
-writes its table, so that a hash in there says nothing.
-
-Base Pythons of our own: unpacked from an archive of a kit, or put there by uv. Each in a folder that never moves.
-
-An archive is laid out as python-build-standalone's "install_only": `python/bin/python3`; `python/python.exe` on
-Windows.
+packaging/training_pythons.py writes that list. A kit's own table proves nothing, since the author of the kit writes it.
 """
 
 import json
@@ -52,12 +50,12 @@ class BasePython:
 
 
 def find_python(versions: Sequence[Python], own: Sequence[Path] = ()) -> BasePython | None:
-    """Of one of these versions. `own`: programs of our own, for a machine that has none."""
+    """Return a Python of one of these versions. `own`: Kotae's own Pythons, which are tried last."""
     return first_working(candidates(versions), versions) or first_working([[str(path)] for path in own], versions)
 
 
 def first_working(commands: Iterable[list[str]], versions: Sequence[Python]) -> BasePython | None:
-    """Return the first that starts and is of one of these versions. Starts them in turn."""
+    """Start the commands in turn and return the first Python of one of these versions."""
     for command in commands:
         python = probe_python(command)
         if python is not None and python.version[:2] in versions:
@@ -66,7 +64,7 @@ def first_working(commands: Iterable[list[str]], versions: Sequence[Python]) -> 
 
 
 def candidates(versions: Sequence[Python]) -> list[list[str]]:
-    """Commands that start a Python of this machine, best first."""
+    """Return commands that start a Python of this machine, the best first."""
     names = [f"{major}.{minor}" for major, minor in versions]
     found = []
     if not getattr(sys, "frozen", False):
@@ -79,9 +77,9 @@ def candidates(versions: Sequence[Python]) -> list[list[str]]:
 
 
 def probe_python(command: list[str]) -> BasePython | None:
-    """None: it does not start (the Microsoft Store's stand-in, a broken link), or is none that libraries are built for.
+    """Return the Python that the command starts; None if it does not start or no wheels are built for it.
 
-    Those are for CPython of 64 bits with its lock on threads.
+    Wheels are built for 64-bit CPython with the GIL. The Microsoft Store's placeholder and broken links do not start.
     """
     hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     try:
@@ -110,11 +108,11 @@ class PinnedPython:
     system: str  # as `locks.this_system`
     python: Python
     sha256: str
-    name: str  # of the file, as its makers call it
+    name: str  # of the file, as published
 
 
 def list_pinned() -> Iterator[PinnedPython]:
-    """Yield what the list holds, of each kind of machine and Python the newest first."""
+    """Yield the pinned Pythons; for each system and version, the newest comes first."""
     path = locks.folder() / LIST_NAME
     for system, version, sha256, name in _PIN.findall(path.read_text("utf-8")) if path.is_file() else ():
         python = locks.python_from(version)
@@ -123,17 +121,17 @@ def list_pinned() -> Iterator[PinnedPython]:
 
 
 def pinned_with_hash(sha256: str) -> PinnedPython | None:
-    """Return the one of that content; None: Kotae does not know it."""
+    """Return the pin with this hash; None if it is unknown."""
     return next((pin for pin in list_pinned() if pin.sha256 == sha256), None)
 
 
 def newest_pinned(system: str, python: Python) -> PinnedPython | None:
-    """Return the one to be proposed for that kind of machine."""
+    """Return the archive to propose for that system and version."""
     return next((pin for pin in list_pinned() if (pin.system, pin.python) == (system, python)), None)
 
 
 def require_pinned(path: Path, sha256: str, lock: PackageLock) -> PinnedPython:
-    """Return the pin of a Python that goes with `lock`. `path`: the file that has that hash, for the sentence.
+    """Return the pin of a Python that fits `lock`. `path`: the file with that hash, for the message.
 
     Raises AppError: python_archive_unknown, python_archive_other.
     """
@@ -147,7 +145,7 @@ def require_pinned(path: Path, sha256: str, lock: PackageLock) -> PinnedPython:
 
 
 def identify_archive(path: Path, system: str = "", python: Python | None = None) -> PinnedPython:
-    """Return the pin of a file by its content. `system`, `python`: what it is for, for the sentence.
+    """Return the pin of a file by its content. `system`, `python`: the requested ones, for the message.
 
     Raises AppError: file_unreadable, python_archive_unknown.
     """
@@ -162,7 +160,7 @@ def identify_archive(path: Path, system: str = "", python: Python | None = None)
 
 
 def unknown_archive_error(path: Path, system: str, python: Python | None) -> AppError:
-    """Return the refusal, with the names of the files that are taken."""
+    """Return the error for an unknown archive, with the names of the accepted files."""
     fitting = [pin for pin in list_pinned() if pin.system == system and python in (None, pin.python)]
     newest_of_each = {pin.python: pin.name for pin in reversed(fitting)}
     names = ", ".join(newest_of_each[version] for version in sorted(newest_of_each, reverse=True)) or "-"
@@ -170,29 +168,29 @@ def unknown_archive_error(path: Path, system: str, python: Python | None) -> App
 
 
 def own_programs(where: EnvironmentFolders) -> list[Path]:
-    """What is there, unpacked here or by uv."""
+    """Return the Pythons that were unpacked here or fetched by uv."""
     names = ("python.exe", "*/python.exe") if os.name == "nt" else ("bin/python3", "*/bin/python3")
     return sorted(path for name in names for path in where.pythons.glob(f"*/{name}"))
 
 
 def trusted_programs(where: EnvironmentFolders, data: Path) -> list[Path]:
-    """Return the programs beside the environment that is in use; none in a folder that something else may have filled.
+    """Return the own Pythons next to the environment in use; none in a folder that something else may have filled.
 
-    `data`: the data folder, which knows where that environment is.
+    `data`: the data folder, which records where that environment is.
     """
     is_known = any(folders.is_same(where.base, base) for base in (training_environment.base_folder(data), data))
     return own_programs(where) if is_known and training_environment.is_ours(where.final, data) else []
 
 
 def unpack_archive(archive: Path, sha256: str, where: EnvironmentFolders) -> None:
-    """For `programs` to find. `archive`: verified, with a hash that is pinned. Raises AppError.
+    """Unpack an archive to where `own_programs` finds it. `archive`: verified, with a pinned `sha256`. Raises AppError.
 
-    One that is there already is replaced: it does not work.
+    An existing folder is replaced, because its Python does not work.
     """
     target, half = where.pythons / sha256[:16], where.discarded / "python"
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(half, filter="data")  # nothing outside, no devices, no absolute links
+            tar.extractall(half, filter="data")  # refuses paths outside, devices and absolute links
         where.pythons.mkdir(mode=0o700, exist_ok=True)
         if target.exists():
             target.rename(where.discarded / target.name)
@@ -202,24 +200,24 @@ def unpack_archive(archive: Path, sha256: str, where: EnvironmentFolders) -> Non
     except OSError as error:
         raise unwritable_error(error, where.pythons) from error
     finally:
-        shutil.rmtree(half, ignore_errors=True)  # a full disk
+        shutil.rmtree(half, ignore_errors=True)  # left after an error, such as a full disk
 
 
 def discard_unused_pythons(where: EnvironmentFolders, data: Path) -> None:
-    """Those that neither the environment in use nor the one before is made from, if these are of this data folder."""
+    """Delete the own Pythons that neither the current nor the previous environment of this data folder uses."""
     if not where.pythons.is_dir():
         return
     ours = [folder for folder in (where.final, where.old) if training_environment.is_ours(folder, data)]
     used = {folder for home in map(_base_python_of, ours) if home for folder in Path(home).resolve().parents}
     for folder in where.pythons.iterdir():
         if folder.resolve() not in used:
-            shutil.rmtree(folder, ignore_errors=True)  # the next attempt tries again
+            shutil.rmtree(folder, ignore_errors=True)  # the next attempt deletes the rest
     if not any(where.pythons.iterdir()):
         shutil.rmtree(where.pythons, ignore_errors=True)
 
 
 def _base_python_of(environment: Path) -> str:
-    """Where the base Python of a venv is, by its pyvenv.cfg; "" where there is none."""
+    """Return the folder of a venv's base Python from its pyvenv.cfg; "" if it names none."""
     try:
         lines = read_regular(environment / "pyvenv.cfg", 1 << 16).decode("utf-8").splitlines()
     except (OSError, ValueError):

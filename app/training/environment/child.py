@@ -1,8 +1,7 @@
-"""The child that makes the environment, or a kit: a job in, events out. With its parent ends all that it started.
+"""Run the child that makes the environment or a kit: it reads one job, sends events, and dies with its parent.
 
-The steps: what is installed, its files, venv, libraries, converter, check. Each child process has its log.
-
-The steps of writing a kit: the lock, its files out of the network or a folder, then the kit itself.
+The steps of an environment: plan, files, venv, libraries, converter, check. The steps of a kit: lock, files from the
+network or a folder, kit. Each program that the child starts has a log.
 """
 
 import contextlib
@@ -46,7 +45,7 @@ SendEvent = Callable[[Event], None]
 
 
 class StepListener:
-    """Tells of what is fetched."""
+    """The listener of a download, which reports its progress as phases."""
 
     def __init__(self, report: SendEvent, total_bytes: int) -> None:
         self._report = report
@@ -60,7 +59,7 @@ class StepListener:
 
 
 class FetchPackages(Protocol):
-    """`app.models.downloads.package_download.fetch_packages`; handed in, because nothing else here knows a network."""
+    """The type of `package_download.fetch_packages`, which is passed in to keep this module off the network."""
 
     def __call__(
         self, files: Sequence[LockedFile], folder: Path, indexes: PackageIndexes, proxy: str, listener: StepListener
@@ -68,7 +67,10 @@ class FetchPackages(Protocol):
 
 
 def make_environment(job: InstallJob, report: SendEvent, fetch: FetchPackages) -> Path:
-    """All of it; gives the folder that it is below. Raises AppError; what was there before is as it was then."""
+    """Make the environment and return the folder that contains it.
+
+    Raises AppError; then the previous one is unchanged.
+    """
     data = Path(job.data)
     chosen = Path(job.base) if job.base else folders.proposed_base(data)
     source = Path(job.wheels) if job.wheels else None
@@ -81,13 +83,13 @@ def make_environment(job: InstallJob, report: SendEvent, fetch: FetchPackages) -
         report(Phase("prepare"))
         folders.record_attempt(data, where.base)
         folders.finish_renaming(where)
-        base_pythons.discard_unused_pythons(where, data)  # what an earlier attempt has left was with the drive since
+        base_pythons.discard_unused_pythons(where, data)  # others may have had the drive since an earlier attempt
         tools = shipped_tools.find_converter()
         plan = install_plan.plan_install(job.variant, source, where, data)
         needed = install_plan.need_of_plan(plan, source, where.base)
         folders.prepare_part(where)
         install_plan.require_room(where, needed)
-        if source is not None:  # all of it is verified before anything of it is unpacked or started
+        if source is not None:  # everything is verified before any of it is unpacked or started
             found = _collect_wheels(plan, source, where, report)
             python = plan.python or _provide_python(job, plan, source, where, report)
         else:
@@ -101,7 +103,7 @@ def make_environment(job: InstallJob, report: SendEvent, fetch: FetchPackages) -
 
 
 def forbid_network() -> None:
-    """From here on, for this process and all that it starts, uv and what it installs included."""
+    """Block the network for this process and every process that it starts from now on, including uv."""
     network_guard.enforce_offline()
     network_guard.install_filter()
 
@@ -109,7 +111,7 @@ def forbid_network() -> None:
 def _provide_python(
     job: InstallJob, plan: InstallPlan, source: Path | None, where: EnvironmentFolders, report: SendEvent
 ) -> BasePython:
-    """The one in the kit, or one over the network."""
+    """Return the Python of the kit, or fetch one."""
     report(Phase("python"))
     if source is not None:
         assert plan.kit is not None
@@ -128,12 +130,12 @@ def _provide_python(
 
 
 def _collect_wheels(plan: InstallPlan, source: Path, where: EnvironmentFolders, report: SendEvent) -> set[str]:
-    """Names of the lock's files, which are all in `where.wheels` now; with a kit's Python, if it is needed."""
+    """Copy the lock's files into `where.wheels`, and the kit's Python if it is needed. Return their names."""
 
-    def tell(package: str, done_bytes: int, total_bytes: int) -> None:
+    def report_package(package: str, done_bytes: int, total_bytes: int) -> None:
         report(Phase("fetch", package, done_bytes, total_bytes))
 
-    found = set(kit.collect_wheels(source, plan.lock, plan.kit, where.wheels, tell))
+    found = set(kit.collect_wheels(source, plan.lock, plan.kit, where.wheels, report_package))
     if plan.python is None:
         assert plan.kit is not None
         kit.copy_python_archive(source, plan.kit, plan.lock, where)
@@ -143,7 +145,7 @@ def _collect_wheels(plan: InstallPlan, source: Path, where: EnvironmentFolders, 
 def _fetch_wheels(
     job: InstallJob, lock: PackageLock, where: EnvironmentFolders, report: SendEvent, fetch: FetchPackages
 ) -> set[str]:
-    """As `_gathered`, over the network."""
+    """Fetch the lock's files into `where.wheels` and return their names."""
     try:
         return set(fetch_wheels(lock, where.wheels, job.proxy, report, fetch))
     except AppError as error:
@@ -155,7 +157,7 @@ def _fetch_wheels(
 def fetch_wheels(
     lock: PackageLock, folder: Path, proxy: str, report: SendEvent, fetch: FetchPackages
 ) -> dict[str, Path]:
-    """Into `folder`, as pip's settings say. Raises AppError."""
+    """Fetch the lock's files into `folder` from the indexes of pip's settings. Raises AppError."""
     settings = indexes.from_settings(os.environ)
     if settings.certificates:
         os.environ["SSL_CERT_FILE"] = settings.certificates
@@ -192,7 +194,7 @@ def _environment(folder: Path) -> TrainingEnvironment:
 
 
 def write_kit_for(job: InstallJob, report: SendEvent, fetch: FetchPackages) -> Path:
-    """Gives the kit's folder. Raises AppError; no file has its final name before it is whole."""
+    """Write a kit and return its folder. Raises AppError; no file gets its final name before it is complete."""
     assert job.kit is not None
     target, source = Path(job.kit.folder), Path(job.wheels) if job.wheels else None
     if source is not None:
@@ -206,32 +208,32 @@ def write_kit_for(job: InstallJob, report: SendEvent, fetch: FetchPackages) -> P
     wheels = _kit_wheels(job, lock, source, target, report, fetch)
     forbid_network()
 
-    def told(done_bytes: int, total_bytes: int) -> None:
+    def report_bytes(done_bytes: int, total_bytes: int) -> None:
         report(Phase("kit", "", done_bytes, total_bytes))
 
     together = (archive, pin) if archive and pin else None
-    kit.write_kit(target, lock, wheels, together, job.kit.part_bytes, told)
+    kit.write_kit(target, lock, wheels, together, job.kit.part_bytes, report_bytes)
     return target
 
 
 def _pin(wanted: KitJob, archive: Path) -> PinnedPython:
-    """What the archive is, by its content. Raises AppError: file_unreadable, python_archive_unknown."""
+    """Identify the archive by its content. Raises AppError: file_unreadable, python_archive_unknown."""
     return base_pythons.identify_archive(
         archive, wanted.system, locks.python_from(wanted.python) if wanted.python else None
     )
 
 
 def choose_kit_lock(wanted: KitJob, variant: str, pin: PinnedPython | None, source: Path | None) -> PackageLock:
-    """`pin`: the Python that goes with the kit. Of several locks one that `source` has all files of.
+    """Choose the kit's lock: of several, the first whose files are all in `source`. `pin`: the Python of the kit.
 
     Raises AppError: training_no_lock, python_archive_other.
     """
     python = locks.python_from(wanted.python) if wanted.python else pin.python if pin else None
     system = wanted.system or locks.this_system()
     if pin is not None and (pin.system, pin.python) != (system, python):
-        wish = f"{locks.dotted(python or ())}, {system}"
+        requested = f"{locks.dotted(python or ())}, {system}"
         have = f"{locks.dotted(pin.python)}, {pin.system}"
-        raise AppError("python_archive_other", path=wanted.archive, have=have, wanted=wish)
+        raise AppError("python_archive_other", path=wanted.archive, have=have, wanted=requested)
     suiting = locks.proposed_variant(variant, wanted.system)
     found = locks.fitting(suiting, wanted.system, [python] if python else None)
     if source is not None:
@@ -254,20 +256,23 @@ def _prepare_target(target: Path, lock: PackageLock) -> None:
 def _kit_wheels(
     job: InstallJob, lock: PackageLock, source: Path | None, target: Path, report: SendEvent, fetch: FetchPackages
 ) -> dict[str, Path]:
-    """What is fetched lies in the kit at once: under its own name, which it keeps if it needs no parts."""
+    """Return the lock's files by name.
+
+    They are fetched right into the kit, where files that need no parts keep their name.
+    """
     if source is None:
         return fetch_wheels(lock, target, job.proxy, report, fetch)
 
-    def tell(package: str, done_bytes: int, total_bytes: int) -> None:
+    def report_package(package: str, done_bytes: int, total_bytes: int) -> None:
         report(Phase("fetch", package, done_bytes, total_bytes))
 
-    return kit.collect_wheels(source, lock, kit.kit_in(source), target, tell)
+    return kit.collect_wheels(source, lock, kit.kit_in(source), target, report_package)
 
 
 def main(fetch: FetchPackages) -> NoReturn:
-    """One line of standard input is the job; the end of it stops the work at any point."""
+    """Run the job on the first line of standard input; the end of standard input stops the work at any point."""
     if os.name == "posix" and os.getpgid(0) != os.getpid():
-        os.setsid()  # a group of its own, so that all of it can be ended at once
+        os.setsid()  # its own process group, which can be killed at once
     job = job_from_json(json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
@@ -276,12 +281,12 @@ def main(fetch: FetchPackages) -> NoReturn:
         _send(Failed(error.code, error.facts))
     else:
         _send(Done(str(made)))
-    os._exit(0)  # the thread sits in a read, which the end of Python would wait for
+    os._exit(0)  # a normal exit would wait for the thread, which blocks in a read
 
 
 def _send(event: Event) -> None:
     line = json.dumps(event_to_json(event)) + "\n"
-    with contextlib.suppress(BrokenPipeError):  # the parent is gone; the thread ends all this
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone, and the thread will end this process
         sys.stdout.buffer.write(line.encode("ascii"))
         sys.stdout.buffer.flush()
 

@@ -1,15 +1,12 @@
-"""Where a training environment is made, and how it takes the place of the one before.
+"""Manage the folders of the training environment: how it is made, replaces the previous one, and is reported.
 
-It is made in a side folder and renamed when it works, so that the one that is there keeps working until then; the one
-before stays beside it and can be gone back to. A venv's scripts hold the path they were made at; `python` does not (it
-finds pyvenv.cfg beside itself), and it alone is used. What does hold a path is where a venv's base Python is, so a
-Python that came with a kit or from the network lies beside them all and is never moved.
-It may be on another drive than the data. While it is made, a note in the data folder says where, so that what was
-fetched is found again.
+A new environment is made in a side folder and renamed when it works, so that the current one keeps working until then;
+the previous one is kept and can be restored. Renaming is safe: only `python` is used, which finds pyvenv.cfg next to
+itself, while a venv's scripts contain their original path. A venv does contain the path of its base Python, so a Python
+from a kit or the network has a folder of its own that is never moved.
 
-Whether a folder, perhaps of another drive, can hold a training environment.
-
-What training environment there is, for people to look at.
+The environment may be on another drive than the data. While it is made, a file in the data folder records where, so
+that fetched packages are found again. The module also checks whether a folder can hold an environment.
 """
 
 import contextlib
@@ -34,14 +31,14 @@ from app.models import training_environment
 from app.models.package_locks import PackageLock
 from app.models.training_environment import EnvironmentProbe
 
-ATTEMPT = f"{training_environment.FOLDER}.attempt"  # in the data folder: where one is being made, "\0" between several
+ATTEMPT = f"{training_environment.FOLDER}.attempt"  # in the data folder: folders of attempts, separated by "\0"
 _ATTEMPT_BYTES = 1 << 20
-ENDING_S = 2.0  # that a process which was killed may take to be gone
+ENDING_S = 2.0  # time for a killed process to disappear
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentFolders:
-    """All below one folder: that of the data, or the one that the user has chosen."""
+    """The folders of an environment, all below the data folder or a folder that the user chose."""
 
     base: Path
 
@@ -51,22 +48,22 @@ class EnvironmentFolders:
 
     @property
     def old(self) -> Path:
-        """The one before. `training_environment.locate` finds it where there is no `final`: between two renames."""
+        """Return the previous environment, which `training_environment.locate` uses between two renames."""
         return self.base / training_environment.OLD_FOLDER
 
     @property
     def swapped(self) -> Path:
-        """The one that was in use, for the moment in which it changes places with the one before."""
+        """Return the temporary place of the current environment while it changes places with the previous one."""
         return self.base / f"{training_environment.FOLDER}.swapped"
 
     @property
     def pythons(self) -> Path:
-        """Base Pythons of our own, one folder each."""
+        """Return the folder of Kotae's own base Pythons."""
         return self.base / f"{training_environment.FOLDER}.python"
 
     @property
     def part(self) -> Path:
-        """What is being made, and what was fetched for it: an interrupted attempt need not fetch it again."""
+        """Return the folder of the environment being made and of fetched files, which an interrupted attempt reuses."""
         return self.base / f"{training_environment.FOLDER}.part"
 
     @property
@@ -75,28 +72,31 @@ class EnvironmentFolders:
 
     @property
     def discarded(self) -> Path:
-        """What is deleted in the end, out of sight at once: half of it would be found."""
+        """Return the folder for what is deleted later.
+
+        A rename hides an environment at once, while a half-deleted one could be found.
+        """
         return self.part / "discarded"
 
     @property
     def wheels(self) -> Path:
-        """What was fetched, or joined out of a kit's parts."""
+        """Return the folder of files that were fetched or joined from a kit's parts."""
         return self.part / "wheels"
 
     @property
     def cache(self) -> Path:
-        """uv's, for what it unpacks: on the same drive, so that nothing is copied once more."""
+        """Return uv's cache for unpacked wheels, on the same drive, so that uv need not copy them again."""
         return self.part / "cache"
 
     @property
     def temporary(self) -> Path:
-        """The system's may be in memory, and smaller than one wheel."""
+        """Return the folder for temporary files: the system's may be in memory and smaller than one wheel."""
         return self.part / "tmp"
 
 
 @contextlib.contextmanager
 def locked(folders: EnvironmentFolders) -> Iterator[None]:
-    """For one program at a time. Raises AppError("training_setup_running"). Falls with its process."""
+    """Hold the lock for one program at a time; it ends with the process. Raises AppError("training_setup_running")."""
     lock = filelock.FileLock(str(folders.base / f"{training_environment.FOLDER}.lock"), timeout=0)
     try:
         lock.acquire()
@@ -111,7 +111,7 @@ def locked(folders: EnvironmentFolders) -> Iterator[None]:
 
 
 def prepare_part(folders: EnvironmentFolders) -> None:
-    """Clears away what an earlier attempt has left, but for what it had fetched. Raises AppError."""
+    """Delete what an earlier attempt left, except fetched files, and create the folders. Raises AppError."""
     try:
         for folder in (folders.half, folders.cache, folders.temporary, folders.discarded):
             if folder.exists():
@@ -123,7 +123,7 @@ def prepare_part(folders: EnvironmentFolders) -> None:
 
 
 def finish_renaming(folders: EnvironmentFolders) -> None:
-    """Where a program has ended between two renames. Raises AppError."""
+    """Finish the renames of a program that ended between two of them. Raises AppError."""
     try:
         if folders.old.exists() and not folders.final.exists():
             folders.old.rename(folders.final)
@@ -134,7 +134,7 @@ def finish_renaming(folders: EnvironmentFolders) -> None:
 
 
 def replace_current(folders: EnvironmentFolders) -> None:
-    """The new one for the old one: renames, taken back where one is refused. Raises AppError."""
+    """Replace the current environment by the new one; if a rename fails, undo the others. Raises AppError."""
     renames = [(folders.half, folders.final)]
     if folders.final.exists():
         renames.insert(0, (folders.final, folders.old))
@@ -150,11 +150,11 @@ def replace_current(folders: EnvironmentFolders) -> None:
             with contextlib.suppress(OSError):
                 target.rename(source)
         raise unwritable_error(error, folders.final) from error
-    shutil.rmtree(folders.part, ignore_errors=True)  # the next attempt tries again
+    shutil.rmtree(folders.part, ignore_errors=True)  # the next attempt deletes the rest
 
 
 def restore_previous(base: Path) -> None:
-    """The one before for the one in use, which becomes the one before. Raises AppError, none where there is none."""
+    """Swap the current and the previous environment. Raises AppError, training_no_previous if there is none."""
     folders = EnvironmentFolders(base)
     with locked(folders):
         finish_renaming(folders)
@@ -169,10 +169,10 @@ def restore_previous(base: Path) -> None:
 
 
 def discard_part(base: Path) -> None:
-    """What an attempt has left, fetched packages too; nothing where another program is at it."""
+    """Delete what an attempt left, including fetched packages, unless another program is using it."""
     folders = EnvironmentFolders(base)
     until = time.monotonic() + ENDING_S
-    while folders.part.exists() and time.monotonic() < until:  # what was killed may still hold it, or write a last file
+    while folders.part.exists() and time.monotonic() < until:  # a killed process may still hold the lock or write
         with contextlib.suppress(AppError), locked(folders):
             shutil.rmtree(folders.part, ignore_errors=True)
         if folders.part.exists():
@@ -180,15 +180,17 @@ def discard_part(base: Path) -> None:
 
 
 def is_same(one: Path, other: Path) -> bool:
-    """Whether both paths lead to the same folder: by a link, a mapped drive, letters of another size."""
+    """Return whether both paths lead to the same folder, by a link, a mapped drive or another case."""
     try:
         return one == other or one.samefile(other)
-    except OSError:  # one of them is not there
+    except OSError:  # one of them is missing
         return False
 
 
 def record_attempt(data: Path, base: Path) -> None:
-    """One is being made in `base`. What was left elsewhere is deleted, or stays noted until its drive is there.
+    """Record that an environment is being made in `base`.
+
+    Remains elsewhere are deleted, or stay recorded while unreachable.
 
     Raises AppError.
     """
@@ -196,23 +198,23 @@ def record_attempt(data: Path, base: Path) -> None:
 
 
 def list_attempts(data: Path) -> list[Path]:
-    """Where attempts were begun that have not come to their end."""
+    """Return the folders of unfinished attempts."""
     return [Path(name) for name in _read_attempts(data) if name]
 
 
 def proposed_base(data: Path) -> Path:
-    """The folder to make one in: where an attempt was begun, so that it goes on from there, else where it is."""
+    """Return the folder to propose: that of the last attempt, which can then resume, otherwise the current one."""
     tried = _read_attempts(data)[-1]
     return Path(tried) if tried and Path(tried).is_dir() else training_environment.base_folder(data)
 
 
 def forget_attempts(data: Path) -> None:
-    """With what they have left; of a drive that is not there it stays noted. Raises AppError."""
+    """Delete what attempts left; those on a missing drive stay recorded. Raises AppError."""
     _write_attempts(data, _discard_parts(data), "")
 
 
 def _discard_parts(data: Path, kept: Path | None = None) -> list[Path]:
-    """Those but `kept`; gives the folders that are not there now, or where another program is at it."""
+    """Delete the remains of all attempts but `kept`; return the folders that are missing or in use elsewhere."""
     others = [base for base in list_attempts(data) if kept is None or not is_same(base, kept)]
     for base in others:
         discard_part(base)
@@ -220,7 +222,7 @@ def _discard_parts(data: Path, kept: Path | None = None) -> list[Path]:
 
 
 def _read_attempts(data: Path) -> list[str]:
-    """Folders; the last one is gone on from, "" where there is none."""
+    """Return the recorded folders; the last is the one to resume, "" if there is none."""
     try:
         return read_regular(data / ATTEMPT, _ATTEMPT_BYTES).decode("utf-8", "surrogateescape").split("\0")
     except OSError:
@@ -239,7 +241,7 @@ def _write_attempts(data: Path, left: list[Path], tried: str) -> None:
 
 
 def remove_all(data: Path) -> None:
-    """Deletes the environment that was made here, wherever it is, and what attempts have left. Raises AppError."""
+    """Delete the environment made here, wherever it is, and what attempts left. Raises AppError."""
     bases = (training_environment.base_folder(data), data)
     for base in dict.fromkeys(base for base in bases if base.is_dir()):
         remove_environment(base)
@@ -247,7 +249,7 @@ def remove_all(data: Path) -> None:
 
 
 def remove_environment(base: Path) -> None:
-    """Deletes the environment below `base`, and what unfinished attempts have left there. Raises AppError."""
+    """Delete the environment below `base` and what unfinished attempts left there. Raises AppError."""
     folders = EnvironmentFolders(base)
     there = (folders.final, folders.old, folders.swapped, folders.pythons)
     if not any(folder.exists() for folder in (*there, folders.part)):
@@ -256,7 +258,7 @@ def remove_environment(base: Path) -> None:
         try:
             folders.part.mkdir(mode=0o700, exist_ok=True)
             for number, folder in enumerate(there):
-                if folder.exists():  # out of sight at once: one that is half deleted would be found
+                if folder.exists():  # a rename hides it at once: a half-deleted folder could be found
                     folder.rename(folders.part / f"removed-{number}")
             shutil.rmtree(folders.part)
         except OSError as error:
@@ -264,13 +266,13 @@ def remove_environment(base: Path) -> None:
 
 
 def write_stamp(folder: Path, lock: PackageLock, key: str) -> None:
-    """Only what works has one. `key`: `training_environment.key`. Raises OSError."""
+    """Write the stamp that marks a working environment. `key`: `training_environment.key`. Raises OSError."""
     stamp = {"lock": lock.name, "digest": lock.digest, "key": key}
     write_atomically(folder / training_environment.STAMP, json.dumps(stamp).encode("ascii"))
 
 
 def is_current(folder: Path) -> bool:
-    """Whether it holds what this version of Kotae would install; True for one that was made by hand."""
+    """Return whether it has the libraries of this version of Kotae; True for an environment made by hand."""
     try:
         stamp: Any = strict_json.load_file(folder / training_environment.STAMP)
     except OSError:
@@ -292,7 +294,9 @@ _RESERVED_NAMES = {
 
 
 def require_usable_base(base: Path) -> None:
-    """Tries it there, in a folder of its own that is deleted again. The room is `need`'s matter.
+    """Check that the folder can hold an environment, by a trial in a temporary folder.
+
+    The free space is checked elsewhere.
 
     Raises AppError: training_place_missing, training_place_unwritable (reason), training_place_no_links,
     training_place_no_programs.
@@ -308,10 +312,10 @@ def require_usable_base(base: Path) -> None:
 
 
 def require_free_base(base: Path, data: Path) -> None:
-    """That nothing of somebody else's would be replaced or used, and that it is in no folder that will be deleted.
+    """Check that nothing foreign would be replaced or used, and that the folder lies in none that will be deleted.
 
-    In a folder that this Kotae has not chosen before, nothing of the names that it uses may lie: programs in there, and
-    the stamp that says who has made them, may have come with the drive.
+    A folder that this Kotae has not used before must contain none of its names: programs in it, and the stamp that
+    names their maker, may have come with the drive.
 
     Raises AppError: training_place_inside, training_place_taken.
     """
@@ -333,13 +337,13 @@ def require_free_base(base: Path, data: Path) -> None:
 
 
 def known_base(base: Path, data: Path) -> Path:
-    """A folder that is in use already, by whatever path, under the name that it has there."""
+    """Return the folder under the path by which it is already in use, if it is."""
     known = (training_environment.base_folder(data), data)
     return next((folder for folder in known if is_same(base, folder)), base)
 
 
 def _require_links(trial: Path, base: Path) -> None:
-    """A venv has links, but on Windows. FAT and exFAT know none."""
+    """Check that the file system has links, which a venv needs except on Windows. FAT and exFAT have none."""
     if os.name != "posix":
         return
     try:
@@ -349,26 +353,28 @@ def _require_links(trial: Path, base: Path) -> None:
 
 
 def _require_programs(base: Path) -> None:
-    """Memory sticks may be mounted so that nothing on them can be started."""
+    """Check that programs can be started: memory sticks may be mounted without that right."""
     if os.name == "posix" and os.statvfs(base).f_flag & getattr(os, "ST_NOEXEC", 0):
         raise AppError("training_place_no_programs", path=str(base))
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentReport:
+    """The state of the training environment, for the user."""
+
     python: Path | None  # None: there is none
-    size_bytes: int = 0  # 0: not a folder of its own
+    size_bytes: int = 0  # 0: it is no venv
     probe: EnvironmentProbe | None = None
     problem: AppError | None = None  # why it cannot be used
-    is_own: bool = False  # made here, and may be deleted
-    is_current: bool = True  # False: another version of Kotae has made it, with other libraries
-    left_bytes: int = 0  # of an attempt that was not finished
-    previous_bytes: int = 0  # of the one before, which can be gone back to; 0: there is none
-    base: Path | None = None  # the folder that it is in, or would be made in
+    is_own: bool = False  # made by Kotae, which may delete it
+    is_current: bool = True  # False: made by another version of Kotae, with other libraries
+    left_bytes: int = 0  # of unfinished attempts
+    previous_bytes: int = 0  # of the previous environment, which can be restored; 0: there is none
+    base: Path | None = None  # the folder that contains it, or would contain it
 
 
 def report_environment(data: Path) -> EnvironmentReport:
-    """Seconds: it imports torch there and adds up the sizes."""
+    """Report the environment. Takes seconds: it imports torch there and adds up the sizes."""
     base = training_environment.base_folder(data)
     bases = [EnvironmentFolders(one) for one in dict.fromkeys((base, data))]
     left = sum(
@@ -403,12 +409,12 @@ def report_environment(data: Path) -> EnvironmentReport:
 
 
 def folder_size_bytes(folder: Path) -> int:
-    """Of its files, in bytes; links are not followed."""
+    """Return the size of the folder's files in bytes; links are not followed."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
             try:
-                total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118  tens of thousands of them
+                total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118  faster for tens of thousands of files
             except OSError:  # deleted meanwhile
                 continue
     return total

@@ -1,6 +1,6 @@
-"""What would be installed here: which lock, and from which Python. The Python decides where there are several locks.
+"""Plan an installation: which lock, from which Python, and how much space and download it needs.
 
-What making the environment needs: room on the drive, and how much comes over the network.
+If several locks fit, the Python that is found decides.
 """
 
 import shutil
@@ -20,19 +20,20 @@ from app.training.environment.kit import TrainingKit
 @dataclass(frozen=True, slots=True)
 class InstallPlan:
     lock: PackageLock
-    python: BasePython | None  # None: it is in the kit, or is fetched
+    python: BasePython | None  # None: it comes from the kit or the network
     kit: TrainingKit | None = None
-    lacks_cuda: bool = False  # there is a card, and what would be installed does not use it
+    lacks_cuda: bool = False  # there is a card that the installation would not use
 
 
 def plan_install(variant: str, source: Path | None, where: EnvironmentFolders, data: Path) -> InstallPlan:
-    """`variant`: as chosen; "": what suits this machine. `source`: a folder of wheels or a kit; None: the indexes.
+    """Plan the installation.
 
-    `data`: the data folder. Nothing out of `source` is started, nor what lies in a folder that is not in use yet.
+    `variant`: as chosen; "" for what fits this machine. `source`: a folder of wheels or a kit; None for the package
+    indexes. `data`: the data folder. Nothing from `source`, and nothing in a folder that is not in use yet, is started.
 
-    Seconds: Pythons are started, and the driver of a card is asked.
-    Raises AppError: training_no_lock, no_base_python, wheels_folder_missing, wheels_none, training_wheel_missing,
-    training_wheel_damaged, and those of `kit.read` and `kit.lock_of`.
+    Takes seconds: Pythons are started, and the card's driver is asked. Raises AppError: training_no_lock,
+    no_base_python, wheels_folder_missing, wheels_none, training_wheel_missing, training_wheel_damaged, and as
+    `kit.read_kit` and `kit.lock_of` do.
     """
     found = kit.kit_in(source) if source is not None else None
     candidates = _candidates(variant, source, found)
@@ -49,7 +50,7 @@ def plan_install(variant: str, source: Path | None, where: EnvironmentFolders, d
 
 
 def _candidates(variant: str, source: Path | None, found: TrainingKit | None) -> tuple[PackageLock, ...]:
-    """The newest Python first; of a plain folder those that it has all files of, if there are any."""
+    """Return the locks, the newest Python first; for a plain folder those whose files it has, if there are any."""
     if source is None:
         return locks.fitting(locks.proposed_variant(variant))
     if not source.is_dir():
@@ -67,35 +68,39 @@ def _candidates(variant: str, source: Path | None, found: TrainingKit | None) ->
     return whole or wanted
 
 
-# Installed / fetched, measured with torch 2.13.
+# Installed size by downloaded size, measured with torch 2.13.
 INSTALLED = {"cpu": 4.0, "cuda": 1.9}
 SPARE = 1.05  # a file system takes a little more than the files
 VENV_BYTES = 1_000_000
-PYTHON_BYTES = 250_000_000  # one that is fetched or in a kit, unpacked, and its archive
+PYTHON_BYTES = 250_000_000  # a Python from a kit or the network, unpacked, and its archive
 
 
 @dataclass(frozen=True, slots=True)
 class InstallNeed:
-    room_bytes: int  # at most, while it is made; what is there stays meanwhile
-    download_bytes: int  # 0: nothing comes over the network
+    """What an installation needs."""
+
+    room_bytes: int  # at most, while it is made and the current one is kept
+    download_bytes: int  # 0: nothing is downloaded
     free_bytes: int
-    base: Path | None = None  # whose room it is
+    base: Path | None = None  # the folder whose free space counts
     variant: str = ""  # what would be installed: one of `locks.VARIANTS`
     python: str = ""  # "3.12"
-    fetches_python: bool = False  # over the network, beside the packages
+    fetches_python: bool = False  # a Python is downloaded besides the packages
     lacks_cuda: bool = False  # there is a card that it would not use
 
 
 def estimate_need(base: Path, data: Path, source: Path | None, variant: str = "") -> InstallNeed:
-    """`base`: the folder that it is made below. `source`: a folder of wheels or a kit; None: the indexes.
+    """Estimate what an installation below `base` needs.
 
-    Seconds where a graphics driver wakes up. Raises AppError as `planning.plan`.
+    `source`: a folder of wheels or a kit; None for the package indexes.
+
+    Takes seconds if a graphics driver starts. Raises AppError as `plan_install` does.
     """
     return need_of_plan(plan_install(variant, source, EnvironmentFolders(base), data), source, base)
 
 
 def need_of_plan(plan: InstallPlan, source: Path | None, base: Path) -> InstallNeed:
-    """The files of the lock lie beside what is made of them: fetched, or copied out of the folder."""
+    """Return what the plan needs: the lock's files are kept, fetched or copied, besides what is made of them."""
     lock = plan.lock
     python_bytes = PYTHON_BYTES if plan.python is None else 0
     room = round(lock.size_bytes * INSTALLED[lock.variant] * SPARE) + lock.size_bytes + VENV_BYTES + python_bytes
@@ -106,6 +111,6 @@ def need_of_plan(plan: InstallPlan, source: Path | None, base: Path) -> InstallN
 
 
 def require_room(folders: EnvironmentFolders, need: InstallNeed) -> None:
-    """Raises AppError("drive_space"). What an earlier attempt has fetched or copied is there already."""
+    """Check the free space, less what an earlier attempt has fetched or copied. Raises AppError("drive_space")."""
     there = sum(path.stat().st_size for path in folders.wheels.rglob("*") if path.is_file())
     require_space(folders.base, max(0, need.room_bytes - there))

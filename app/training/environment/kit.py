@@ -1,21 +1,19 @@
-"""A kit for a machine without a network: a lock's wheels in a folder, as a FAT32 stick takes them.
+"""Write and read kits for a machine without a network: a lock's wheels in a folder, in files that fit on a FAT32 stick.
 
-    training-kit.json     the table, written last: without it a kit is not finished
-    NAME.whl              each file of the lock under its own name: pip could install from here, too
-    001-0001.kotae-part   parts of a file that is larger than one part may be
+    training-kit.json     the table, written last: a kit without it is not complete
+    NAME.whl              each file of the lock under its own name, so that pip could install from here too
+    001-0001.kotae-part   parts of a file that is larger than the largest part
     LOCK.txt, README.txt  for people
 
     {"format": "kotae-training-kit", "version": 1, "sha256": "… of all the rest",
      "lock": "cpu-win32-x86_64-py312", "lock_sha256": "…", "python": "3.12",
      "files": [{"name": "….whl", "size_bytes": 1, "sha256": "…", "parts": [{"size_bytes": 1, "sha256": "…"}]}]}
 
-A Python that goes with it is the last of `files`; "python" is then its version, else "". What is installed from a kit
-is judged by what comes with the Kotae that installs it, its lock and its list of Pythons (`python_pins`), and never by
-the kit's own table. Files of the folder that the table does not name are not opened.
+An included Python is the last of `files`; "python" is then its version, otherwise "".
 
-The files of a lock out of a folder, perhaps a kit: copied, and each copy checked before anything is unpacked or run.
-
-The folder is somebody else's: a memory stick, a share. It is read once, and nothing is used where it lies.
+A kit, like any folder of wheels, is untrusted: a memory stick, a share. Its files are read once and copied, and each
+copy is compared with the lock and the list of Pythons of the installing Kotae (`base_pythons`), never with the kit's
+own table, before anything is unpacked or run. Files that the table does not name are not opened.
 """
 
 import dataclasses
@@ -53,8 +51,8 @@ KIT_VERSION = 1
 KIT_NAME = "training-kit.json"
 README_NAME = "README.txt"
 _FILES_MAX = 999
-_WORD = re.compile(r"[a-z0-9_.-]{0,64}")  # it is shown
-# No path, and no name that Windows keeps for a device.
+_WORD = re.compile(r"[a-z0-9_.-]{0,64}")  # safe to show
+# Neither a path nor a name that Windows reserves for a device.
 _FILE = re.compile(
     r"(?!(?i:con|prn|aux|nul|com\d|lpt\d)\.)[A-Za-z0-9][A-Za-z0-9._+-]{0,199}\.(whl|tar\.gz|tgz|tar\.xz|tar\.bz2)"
 )
@@ -62,7 +60,7 @@ _FILE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class KitEntry:
-    name: str  # of the file, in the kit where it is in one piece, and when it is joined
+    name: str  # of the file, both in the kit (unless it is in parts) and when copied
     file: KitFile
 
 
@@ -97,11 +95,11 @@ def write_kit(
     part_bytes: int = 0,
     report: ReportBytes = lambda _done, _total: None,
 ) -> TrainingKit:
-    """`wheels`: the lock's files by name, verified. `archive`: a Python to go with them, and what it must be.
+    """Write a kit. `wheels`: the lock's files by name, verified. `archive`: a Python to include, and its pin.
 
-    What is there from an earlier time and right stays. `report` is told bytes, each twice: written, read back.
-    Raises AppError: kit_folder_taken, kit_unwritable, drive_space, drive_file_limit, python_archive_unknown, and those
-    of `PartWriter`.
+    Files of an earlier kit that are right are kept. `report` gets each byte twice: written and read back. Raises
+    AppError: kit_folder_taken, kit_unwritable, drive_space, drive_file_limit, python_archive_unknown, and as
+    `PartWriter` does.
     """
     size = part_bytes or PART_BYTES
     paths = [wheels[file.name] for file in lock.files] + ([archive[0]] if archive else [])
@@ -111,11 +109,11 @@ def write_kit(
     earlier = _earlier(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / KIT_NAME).unlink(missing_ok=True)  # from here on the kit is not finished
+        (folder / KIT_NAME).unlink(missing_ok=True)  # from here on the kit is incomplete
         entries = _write_files(folder, paths, size, report)
         version = archive[1].python if archive else None
         kit = TrainingKit(lock.name, lock.digest, *_split(entries, version), version)
-        if archive and kit.python and kit.python.file.sha256 != archive[1].sha256:  # it was replaced meanwhile
+        if archive and kit.python and kit.python.file.sha256 != archive[1].sha256:  # the file has been replaced
             raise base_pythons.unknown_archive_error(archive[0], lock.system, lock.python)
         _put(folder / f"{lock.name}.txt", lock.path.read_bytes())
         _put(folder / README_NAME, _readme(kit, lock).encode("utf-8"))
@@ -128,7 +126,7 @@ def write_kit(
 
 
 def read_kit(folder: Path) -> TrainingKit:
-    """Raises AppError: kit_missing, kit_newer, training_kit_damaged."""
+    """Read a kit's table. Raises AppError: kit_missing, kit_newer, training_kit_damaged."""
     try:
         return _read(folder)
     except AppError as error:
@@ -150,13 +148,13 @@ def _read(folder: Path) -> TrainingKit:
         if not isinstance(value, str) or not _WORD.fullmatch(value):
             raise AppError("kit_manifest_refused", where=name)
     version = _version(str(words["python"]))
-    if not all(_is_wheel(entry) for entry in _split(entries, version)[0]):  # nothing that would have to be built
+    if not all(_is_wheel(entry) for entry in _split(entries, version)[0]):  # an sdist would run code when built
         raise AppError("kit_manifest_refused", where="files")
     return TrainingKit(str(words["lock"]), str(words["lock_sha256"]), *_split(entries, version), version)
 
 
 def lock_of(kit: TrainingKit, folder: Path) -> PackageLock:
-    """The lock of this Kotae that the kit was made for, when all that the kit lists is known to this Kotae.
+    """Return the lock of this Kotae for which the kit was made, after checking every file that the kit lists.
 
     Raises AppError: training_kit_other, training_kit_system, training_kit_unlisted, python_archive_unknown,
     python_archive_other.
@@ -190,7 +188,7 @@ def _write_files(folder: Path, paths: list[Path], part_bytes: int, report: Repor
 
 
 def require_own_folder(folder: Path) -> None:
-    """That nothing of somebody else's would be replaced. Wheels of that name may be: they are compared.
+    """Check that no foreign file would be replaced. Existing wheels of the same name are allowed: they are compared.
 
     Raises AppError("kit_folder_taken").
     """
@@ -205,7 +203,7 @@ def require_own_folder(folder: Path) -> None:
 
 
 def _is_our_readme(path: Path) -> bool:
-    """Of a kit that was not finished."""
+    """Return whether the file is the README of an incomplete kit."""
     try:
         with open_regular(path) as file:
             return is_regular(path) and b"Kotae" in file.read(100)
@@ -219,7 +217,7 @@ def _put(path: Path, content: bytes) -> None:
 
 
 def _earlier(folder: Path) -> set[str]:
-    """Names of the files of the kit that is replaced, but for what it may only call so: an archive of somebody's."""
+    """Return the file names of the kit that is replaced, except unknown archives, which may be foreign files."""
     try:
         entries = list(read_kit(folder).entries)
     except AppError:
@@ -232,7 +230,7 @@ def _is_wheel(entry: KitEntry) -> bool:
 
 
 def _remove_old_files(folder: Path, kit: TrainingKit, names: set[str]) -> None:
-    """Parts, and those of `names` that are not files of this kit: of an earlier one, or in parts now."""
+    """Delete all parts, and those of `names`, that are not files of this kit."""
     wanted = {part.name for entry in kit.entries for part in entry.file.parts}
     parts = folder.glob(f"[0-9][0-9][0-9]-[0-9][0-9][0-9][0-9]{PART_SUFFIX}*")
     for path in [*parts, *(folder / name for name in names)]:
@@ -276,24 +274,27 @@ def _version(text: str) -> Python | None:
 
 
 def _readme(kit: TrainingKit, lock: PackageLock) -> str:
-    """In both languages: it is read on another machine."""
+    """Return the text for people in both languages, since it is read on another machine."""
     text = (resources() / "training_environment" / "kit_readme.txt").read_text("utf-8")
     python = kit.python.name if kit.python else "-"
     return text.format(lock=lock.name, python=locks.dotted(lock.python), archive=python, files=len(kit.wheels))
 
 
-ReportPackage = Callable[[str, int, int], None]  # package, bytes done, of how many
-_NAMED_MAX = 3  # packages in one sentence
+ReportPackage = Callable[[str, int, int], None]  # package, bytes done, bytes in total
+_NAMED_MAX = 3  # packages named in one message
 
 
 def missing_wheels(folder: Path, lock: PackageLock, kit: TrainingKit | None = None) -> list[LockedFile]:
-    """What the folder has not, looked at by names alone."""
+    """Return the lock's files that the folder lacks, by their names alone."""
     there = {entry.name for entry in kit.wheels} if kit else {path.name for path in folder.glob("*.whl")}
     return [file for file in lock.files if file.name not in there]
 
 
 def require_all_wheels(folder: Path, lock: PackageLock, kit: TrainingKit | None = None) -> None:
-    """Looks at names and sizes; `gather` reads. Raises AppError: training_wheel_missing, training_wheel_damaged."""
+    """Check names and sizes; `collect_wheels` reads the files.
+
+    Raises AppError: training_wheel_missing, training_wheel_damaged.
+    """
     lacking = missing_wheels(folder, lock, kit)
     if lacking:
         more = f" … (+{len(lacking) - _NAMED_MAX})" if len(lacking) > _NAMED_MAX else ""
@@ -307,9 +308,9 @@ def require_all_wheels(folder: Path, lock: PackageLock, kit: TrainingKit | None 
 
 
 def collect_wheels(
-    folder: Path, lock: PackageLock, kit: TrainingKit | None, target: Path, tell: ReportPackage
+    folder: Path, lock: PackageLock, kit: TrainingKit | None, target: Path, report: ReportPackage
 ) -> dict[str, Path]:
-    """Where each file of the lock is, by its name: copied into `target`, and the copy compared with the lock's hash.
+    """Copy the lock's files into `target`, compare each copy with the lock's hash, and return the copies by name.
 
     Raises AppError: training_wheel_missing, training_wheel_damaged, kit_part_missing, kit_part_damaged,
     kit_part_irregular, drive_space.
@@ -322,13 +323,13 @@ def collect_wheels(
     for file in lock.files:
         begun, package = done, file.package
 
-        def told(count: int, _total: int, begun: int = begun, package: str = package) -> None:
-            tell(package, begun + count, total)
+        def report_bytes(count: int, _total: int, begun: int = begun, package: str = package) -> None:
+            report(package, begun + count, total)
 
-        told(0, 0)
+        report_bytes(0, 0)
         content = KitFile(file.size_bytes, file.sha256, (KitPart(file.name, file.size_bytes, file.sha256),))
         damaged = AppError("training_wheel_damaged", path=str(folder / file.name), package=str(file))
-        found[file.name] = _copied(listed.get(file.name, content), folder, target / file.name, damaged, told)
+        found[file.name] = _copied(listed.get(file.name, content), folder, target / file.name, damaged, report_bytes)
         done += file.size_bytes
     return found
 
@@ -336,7 +337,10 @@ def collect_wheels(
 def copy_python_archive(
     folder: Path, kit: TrainingKit, lock: PackageLock, where: EnvironmentFolders
 ) -> tuple[Path, str]:
-    """The Python of a kit as one file of our own, and its sha256, which is pinned. Raises AppError as `gather`."""
+    """Copy the Python of a kit into one file, and return it with its pinned hash.
+
+    Raises AppError as `collect_wheels` does.
+    """
     assert kit.python is not None
     file, name = kit.python.file, kit.python.name
     base_pythons.require_pinned(folder / name, file.sha256, lock)
@@ -345,7 +349,7 @@ def copy_python_archive(
 
 
 def remove_other_wheels(folder: Path, names: Collection[str]) -> None:
-    """Leave nothing but these for uv to find: an earlier attempt was of other files, or has left halves of them.
+    """Delete all other files, so that uv finds only these: an earlier attempt may have left other or incomplete files.
 
     Raises AppError.
     """
@@ -362,19 +366,19 @@ def remove_other_wheels(folder: Path, names: Collection[str]) -> None:
 
 
 def kit_in(folder: Path) -> TrainingKit | None:
-    """None: a plain folder. Raises AppError as `kit.read`."""
+    """Read the kit in the folder; None for a plain folder. Raises AppError as `read_kit` does."""
     return read_kit(folder) if is_kit(folder) else None
 
 
-def _copied(file: KitFile, folder: Path, target: Path, damaged: AppError, told: Callable[[int, int], None]) -> Path:
-    """`folder` may change at any time: what counts is what has reached the copy. One that is there and right stays.
+def _copied(file: KitFile, folder: Path, target: Path, damaged: AppError, report: Callable[[int, int], None]) -> Path:
+    """Copy a file or join its parts, and check the copy, since `folder` may change at any time. A correct copy is kept.
 
-    Raises AppError: `damaged` for a file in one piece and for parts that do not make the whole.
+    Raises AppError: `damaged` for a file in one piece, and for parts that do not make the file.
     """
     if is_regular(target) and _sha256_or_empty(target) == file.sha256:
         return target
     try:
-        joiner = PartJoiner(folder, CopyProgress(told, file.size_bytes, passes=2))
+        joiner = PartJoiner(folder, CopyProgress(report, file.size_bytes, passes=2))
         problems = joiner.join(file, target.with_name(f"{target.name}.joining"), target.name)
         if problems:
             is_whole = len(file.parts) == 1 or problems[0].code == "kit_content_refused"
@@ -386,7 +390,7 @@ def _copied(file: KitFile, folder: Path, target: Path, damaged: AppError, told: 
 
 
 def _sha256_or_empty(path: Path) -> str:
-    """ "" for what cannot be read."""
+    """Return the file's hash; "" if it is unreadable."""
     try:
         return hash_file(path, CopyProgress(lambda _done, _total: None, 0))
     except OSError:

@@ -1,4 +1,4 @@
-"""The job of the child that makes the environment, and what it tells, one JSON object a line."""
+"""Define the job and the events of the child that makes the environment: JSON objects, one a line."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,31 +10,31 @@ PHASES = ("prepare", "python", "fetch", "venv", "install", "check", "kit")
 
 @dataclass(frozen=True, slots=True)
 class KitJob:
-    """What makes the child write a kit for another machine, and nothing else."""
+    """The job of writing a kit for another machine, in place of making an environment."""
 
     folder: str
     system: str = ""  # as `locks.this_system`; "": this one
-    python: str = ""  # "3.12"; "": the newest that there is a lock for
-    archive: str = ""  # a file with a Python to go with it; "": none
-    part_bytes: int = 0  # 0: what a FAT32 stick takes
+    python: str = ""  # "3.12"; "": the newest with a lock
+    archive: str = ""  # a file with a Python to include; "": none
+    part_bytes: int = 0  # 0: the file limit of FAT32
 
 
 @dataclass(frozen=True, slots=True)
 class InstallJob:
     data: str  # folder
     logs: str  # folder
-    base: str = ""  # the folder that it is made below; "": as `folders.proposed`
-    wheels: str = ""  # folder, perhaps a kit; "": the package index
-    proxy: str = ""  # may hold a password: never an argument, never in a file
-    variant: str = ""  # one of `locks.VARIANTS`; "": what suits this machine
+    base: str = ""  # the folder that will contain it; "": `folders.proposed_base`
+    wheels: str = ""  # a folder of wheels or a kit; "": the package indexes
+    proxy: str = ""  # may contain a password: never passed as an argument or written to a file
+    variant: str = ""  # one of `locks.VARIANTS`; "": what fits this machine
     kit: KitJob | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """`name`: one of PHASES. `package`: the one that is being fetched, "" where none is.
+    """A step of the work. `name`: one of PHASES. `package`: the one being fetched, otherwise "".
 
-    The bytes are those of all packages together; a total of 0 is not known.
+    The bytes count all packages together; a total of 0 is unknown.
     """
 
     name: str
@@ -45,14 +45,14 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class ContactedHost:
-    """A machine that is spoken to."""
+    """A host that the child connects to."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    base: str  # the folder that it was made below, as `place.known_as`; of a kit: the kit's
+    base: str  # the folder that contains the environment (`folders.known_base`), or the kit's folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def event_to_json(event: Event) -> dict[str, Any]:
 
 
 def event_from_json(data: dict[str, Any]) -> Event:
-    """Raises ValueError for what is no event of ours."""
+    """Return the event. Raises ValueError if the object is no event."""
     fields = {key: value for key, value in data.items() if key != "event"}
     try:
         return _KINDS[data["event"]](**fields)

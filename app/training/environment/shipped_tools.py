@@ -1,9 +1,7 @@
-"""uv, which makes venvs and puts wheels into them. It is shipped, and never fetches a package: it is given files.
+"""Run the shipped uv, which makes venvs and installs wheels from files, and copy the shipped converter of llama.cpp.
 
-Where it is: beside the libraries of a bundle (`_internal/uv`, `uv.exe` on Windows), else where the package `uv` of our
-own environment has it.
-
-llama.cpp's converter, copied into the environment: it must be of the engine's version, so it is never fetched.
+uv lies next to the libraries of a bundle (`_internal/uv`, `uv.exe` on Windows), otherwise where the package `uv` has
+it. It never fetches packages. The converter must match the engine's version, so it is never fetched either.
 """
 
 import os
@@ -23,16 +21,16 @@ from app.training.environment.folders import EnvironmentFolders
 
 _DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded|os error (28|112|122)\b")
 _REASON_MAX = 300  # characters
-# What changes what uv does, whoever has set it.
+# Prefixes of environment variables that change what uv does.
 _DROPPED = ("PYTHON", "PIP_", "UV_", "CONDA_", "VIRTUAL_ENV")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY")
 
-_MIRROR = "UV_PYTHON_INSTALL_MIRROR"  # a company's own copy of the Pythons, as its users have set it for uv
-PYTHON_HOSTS = ("releases.astral.sh", "github.com")  # where uv looks for them otherwise
+_MIRROR = "UV_PYTHON_INSTALL_MIRROR"  # uv's setting for a company's own copy of the Pythons
+PYTHON_HOSTS = ("releases.astral.sh", "github.com")  # uv's default sources
 
 
 def find_uv() -> Path:
-    """Raises AppError("uv_not_shipped")."""
+    """Return the path of uv. Raises AppError("uv_not_shipped")."""
     name = "uv.exe" if os.name == "nt" else "uv"
     if getattr(sys, "frozen", False):
         found = Path(str(getattr(sys, "_MEIPASS", ""))) / name
@@ -49,13 +47,13 @@ def find_uv() -> Path:
 
 
 def make_venv(python: Path, where: EnvironmentFolders, logs: Path) -> None:
-    """Raises AppError."""
+    """Make a venv. Raises AppError."""
     argv = ["venv", "--python", str(python), "--no-project", str(where.half)]
     _run_uv(argv, where, logs / "training-venv.log", _variables(where))
 
 
 def install_wheels(lock: Path, where: EnvironmentFolders, logs: Path) -> None:
-    """What `lock` names into the venv, out of `where.wheels`. uv compares the hashes once more. Raises AppError."""
+    """Install the packages of `lock` from `where.wheels`; uv checks their hashes again. Raises AppError."""
     python = training_environment.python_in(where.half)
     argv = ["pip", "install", "--python", str(python), "--requirements", str(lock), "--require-hashes", "--no-deps",
             "--only-binary", ":all:", "--no-index", "--find-links", str(where.wheels)]  # fmt: skip
@@ -63,15 +61,15 @@ def install_wheels(lock: Path, where: EnvironmentFolders, logs: Path) -> None:
 
 
 def python_hosts() -> tuple[str, ...]:
-    """What `fetch_python` speaks to."""
+    """Return the hosts that `fetch_python` connects to."""
     mirror = host_of(os.environ.get(_MIRROR, ""))
     return (mirror,) if mirror else PYTHON_HOSTS
 
 
 def fetch_python(version: str, where: EnvironmentFolders, logs: Path, proxy: str) -> None:
-    """python-build-standalone, from its makers, into `where.pythons`: the only time that uv has a network.
+    """Fetch a Python of python-build-standalone into `where.pythons`: the only time that uv uses the network.
 
-    It knows the hashes of what it fetches. Raises AppError.
+    uv knows the hashes of these files. Raises AppError.
     """
     argv = ["python", "install", version, "--install-dir", str(where.pythons), "--no-bin", "--no-registry"]
     system = {key: value for key, value in os.environ.items() if key.upper() in (*_PROXIES, "NO_PROXY", _MIRROR)}
@@ -87,25 +85,25 @@ def fetch_python(version: str, where: EnvironmentFolders, logs: Path, proxy: str
 
 
 def uv_failure(lines: Sequence[str], log: Path, folder: Path) -> AppError:
-    """Why uv has ended with a failure. `folder`: where it has written."""
+    """Return the reason why uv failed. `folder`: where it has written."""
     text = "\n".join(lines)
     if _DISK_FULL.search(text):
         return AppError("training_disk_full", path=str(folder))
     at = next((at for at, line in enumerate(lines) if line.startswith("error:")), max(0, len(lines) - 1))
-    said = [line.strip().removeprefix("error:").removeprefix("cause:").strip() for line in lines[at:]]
-    reason = ": ".join(part for part in said if part)[:_REASON_MAX]
+    messages = [line.strip().removeprefix("error:").removeprefix("cause:").strip() for line in lines[at:]]
+    reason = ": ".join(part for part in messages if part)[:_REASON_MAX]
     return AppError("training_setup_failed", reason=reason or "uv", log=str(log))
 
 
 def _run_uv(arguments: Sequence[str], where: EnvironmentFolders, log: Path, variables: dict[str, str]) -> None:
-    """To its end; what it says goes to `log`."""
+    """Run uv to its end, with its output in `log`."""
     options = ["--no-config", "--color", "never", "--no-progress", "--cache-dir", str(where.cache)]
     lines: list[str] = []
     try:
         with log.open("wb") as sink:
             child = subprocess.Popen(
                 [str(find_uv()), *arguments, *options],
-                stdin=subprocess.DEVNULL,  # a question nobody sees must fail, not wait
+                stdin=subprocess.DEVNULL,  # a prompt that no one sees must fail instead of waiting
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd=where.part,
@@ -126,7 +124,7 @@ def _run_uv(arguments: Sequence[str], where: EnvironmentFolders, log: Path, vari
 
 
 def _variables(where: EnvironmentFolders) -> dict[str, str]:
-    """Nothing of our own Python's, nor of what the user has set up for pip and uv elsewhere; no network."""
+    """Return an environment without variables of this Python and settings of pip and uv, and without network."""
     kept = {key: value for key, value in os.environ.items() if not key.upper().startswith(_DROPPED)}
     for name in _PROXIES:
         for spelling in (name, name.lower()):
@@ -141,23 +139,23 @@ _ROOT = Path(__file__).resolve().parents[3]
 
 
 def find_converter() -> tuple[Path, str]:
-    """A folder with the converter, and its version: the shipped one, else a development one.
+    """Return the converter's folder and its version: the shipped one, otherwise a development build.
 
-    Never the copy of another environment, which nothing vouches for. Raises AppError("converter_not_shipped").
+    The copy in another environment is never used, because it is not trusted. Raises AppError("converter_not_shipped").
     """
     version = training_environment.engine_version()
     shipped = resources() / CONVERTER
     for folder in (shipped, _ROOT / DEVELOPMENT_FOLDER / CONVERTER):
         if (folder / CONVERTER_SCRIPT).is_file() and (found := _converter_version(folder)) and version in (None, found):
             return folder, found
-    for folder in _build_folders(version) if version else []:  # the name of its parent tells the version
+    for folder in _build_folders(version) if version else []:  # the parent's name contains the version
         if (folder / CONVERTER_SCRIPT).is_file():
             return folder, str(version)
     raise AppError("converter_not_shipped", path=str(shipped), version=version or "?")
 
 
 def copy_converter(source: Path, version: str, environment: Path) -> None:
-    """Raises OSError."""
+    """Copy the converter into the environment. Raises OSError."""
     target = environment / CONVERTER
     file_permissions.copy_folder(source, target)
     (target / VERSION_FILE).write_text(f"{version}\n", encoding="utf-8")
@@ -171,7 +169,7 @@ def _converter_version(folder: Path) -> str:
 
 
 def _build_folders(version: str) -> list[Path]:
-    """Where packaging/llama_build.py keeps what it has built."""
+    """Return the folders in which packaging/llama_build.py keeps its builds."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or "")
     cache = (base if base.is_absolute() else Path.home() / ".cache") / "kotae"
     return sorted(cache.glob(f"build/{version}-*/{CONVERTER}"))

@@ -1,1 +1,1 @@
-"""Question-answer pairs written by a model from passages, each with the words of the passage that it rests on."""
+"""Generate question-answer pairs with a model: each pair quotes the words of a passage that its answer rests on."""

@@ -1,10 +1,10 @@
-"""What is still to be asked, and what came of what was asked: a pure function of the replies there are.
+"""Plan what to ask the model next, and judge its replies: a pure function of the replies that exist.
 
-Passages come in their order. Each is asked for a pair; every PARAPHRASE_EVERY-th for a second question with the same
-answer, every UNANSWERABLE_EVERY-th for a question that the collection does not answer. So much is asked as is wanting
-if all of it were good; then what was rejected is asked for anew, of the passages that follow.
+Passages are used in order. For each the model writes a pair; for every PARAPHRASE_EVERY-th also a second question with
+the same answer, for every UNANSWERABLE_EVERY-th a question that the collection does not answer. As many are requested
+as would be needed if all were good; rejected ones are made up for with the passages that follow.
 
-Whether what a model has written is a pair to be kept, by rules alone: each returns a reason of `REASONS`, or "".
+The rules that reject a candidate return a code of REJECTION_REASONS, or "".
 """
 
 from collections import Counter
@@ -32,15 +32,15 @@ from app.training.generation.prompts import QUOTE_MIN
 
 QUESTION_MIN, ANSWER_MIN = 8, 2  # characters
 JAPANESE_MIN = 0.5  # share of a question's letters
-KEYWORDS = "keywords"  # the style whose questions are no sentences
-OTHER_WORDS = ("everyday", PARAPHRASE)  # what asks in other words than the passage's
+KEYWORDS = "keywords"  # the style whose questions are search words
+OTHER_WORDS = ("everyday", PARAPHRASE)  # categories whose questions avoid the passage's words
 SAME_QUESTION = replace(duplicates.DEFAULT_MEASURE, part="question")
 
 Lacks = Callable[[str], bool]  # whether the collection has no answer to this question
 
 
 def rejection_reason(candidate: PairCandidate, lacks: Lacks) -> str:
-    """Of everything that can be said without a model and without the other pairs."""
+    """Return why the candidate is rejected, by all rules that need neither a model nor other pairs; "" if it is not."""
     if candidate.category == UNANSWERABLE:
         return _question_reason(candidate) or ("" if lacks(candidate.question) else "answerable_after_all")
     return (
@@ -81,14 +81,14 @@ def _question_reason(candidate: PairCandidate) -> str:
 
 
 def _is_of_example(candidate: PairCandidate) -> bool:
-    """Whether the question is about what the examples in the prompt are about, and the passage is not."""
+    """Return whether the question is about the matter of the prompt's examples while the passage is not."""
     section, example = candidate.passage.section, prompts.pattern("example")
     asked = (candidate.passage.document, *section.heading, section.text)
     return bool(example.search(candidate.question)) and not any(map(example.search, asked))
 
 
 def _names_matter(candidate: PairCandidate) -> bool:
-    """Whether the question has a word of the passage, or of where it is from."""
+    """Return whether the question has a word of the passage or of its document and headings."""
     return not evidence.content_terms(candidate.question).isdisjoint(evidence.of_passage(candidate.passage).terms)
 
 
@@ -108,25 +108,25 @@ def _answer_reason(candidate: PairCandidate) -> str:
 
 
 def _is_broken(text: str, *, whole: bool) -> bool:
-    """`whole`: its end counts too."""
+    """Return whether the text has a flaw or loops. `whole`: an unfinished end counts too."""
     flags = set(quality.text_flags(text)) - (set() if whole else {"unfinished"})
     return bool(flags) or is_looping(text)
 
 
 def _is_given_away(candidate: PairCandidate) -> bool:
-    """Whether the question holds the answer: its text, all of its values, or all of its words."""
+    """Return whether the question contains the answer: its text, all of its values, or all of its words."""
     question, answer = candidate.question, candidate.answer
     if duplicates.normalized(prompts.pattern("closing").sub("", answer)) in duplicates.normalized(question):
         return True
     values, asked = quantities.parse(answer), quantities.parse(question)
     if values:
         return all(any(value.is_same(other) for other in asked) for value in values)
-    told = evidence.content_terms(answer)
-    return bool(told) and told <= evidence.content_terms(question)
+    terms = evidence.content_terms(answer)
+    return bool(terms) and terms <= evidence.content_terms(question)
 
 
 def _support_reason(candidate: PairCandidate) -> str:
-    """Whether the quote says what the answer says: its values with units and bounds, its dates, names and words."""
+    """Return whether the quote supports the answer: values with units and bounds, dates, names and words."""
     source = _of_quote(candidate)
     found = evidence.of_text(candidate.quote)
     answer = candidate.answer
@@ -135,18 +135,18 @@ def _support_reason(candidate: PairCandidate) -> str:
     made = claims.check_claims(answer, [source])
     if made:
         return "" if all(claim.is_supported for claim in made) else "not_supported"
-    told = evidence.content_terms(answer)  # too few words for a claim
-    return "" if told and told <= found.terms else "not_supported"
+    terms = evidence.content_terms(answer)  # the answer is too short for a claim
+    return "" if terms and terms <= found.terms else "not_supported"
 
 
 def _of_quote(candidate: PairCandidate) -> Passage:
-    """The quote as a passage by itself. The heading belongs to it: it says what the sentence is about."""
+    """Return the quote as a passage by itself, with its heading, which names what the sentence is about."""
     section = replace(candidate.passage.section, text=candidate.quote)
     return replace(candidate.passage, section=section, parts=(section,))
 
 
 def is_repeated(question: str, others: Sequence[str]) -> bool:
-    """Whether a question is nearly one of the others (Jaccard index of character 5-grams)."""
+    """Return whether a question is a near-duplicate of one of the others (Jaccard index of character 5-grams)."""
     if not others:
         return False
     rows = [TrainingRow(0, (RowMessage("user", text), RowMessage("assistant", ""))) for text in (question, *others)]
@@ -155,17 +155,20 @@ def is_repeated(question: str, others: Sequence[str]) -> bool:
 
 
 PARAPHRASE_EVERY, UNANSWERABLE_EVERY = 3, 6
-PASSAGES_PER_PAIR, PASSAGES_MIN = 4, 20  # tried at most
+PASSAGES_PER_PAIR, PASSAGES_MIN = 4, 20  # the limit of passages to try
 
-FAILED = "failed"  # as of Reply.stop_reason
+FAILED = "failed"  # a ModelReply.stop_reason
 
 Replies = Mapping[StandalonePrompt, ModelReply]
-_Step = QuestionAnswerPair | StandalonePrompt | str  # accepted; still to be asked; the reason why it is rejected
+_Step = QuestionAnswerPair | StandalonePrompt | str  # accepted pair; prompt without a reply; reason of a rejection
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationPlan:
-    """`wanted`: pairs. `not_there`: the answer to what the collection does not answer."""
+    """What to generate.
+
+    `wanted`: number of pairs. `not_there`: the answer to questions that the collection does not answer.
+    """
 
     passages: tuple[Passage, ...]
     wanted: int
@@ -174,27 +177,27 @@ class GenerationPlan:
 
 @dataclass(slots=True)
 class GenerationStatus:
-    """`prompts`: still to be asked; without any it is over. Then all that was asked for is accepted or rejected."""
+    """The state of a generation. `prompts`: without a reply yet; if there are none, the generation is finished."""
 
     wanted: int
     prompts: list[StandalonePrompt] = field(default_factory=list)
     accepted: list[QuestionAnswerPair] = field(default_factory=list)
     rejected: Counter[str] = field(default_factory=Counter)  # by reason
-    passages: int = 0  # asked about
-    expected: int = 0  # second questions that will be asked for if the first one is accepted
+    passages: int = 0  # used so far
+    expected: int = 0  # paraphrases to request if the first question is accepted
 
     @property
     def asked(self) -> int:
-        """Pairs that were asked for and have been decided on."""
+        """Return how many pairs were accepted or rejected."""
         return len(self.accepted) + self.rejected.total()
 
     @property
     def has_room(self) -> bool:
-        """Whether more would be asked for if all that is open were accepted."""
+        """Return whether pairs would still be missing if all open ones were accepted."""
         return len(self.accepted) + len(self.prompts) + self.expected < self.wanted
 
     def enter(self, step: _Step) -> _Step:
-        """Gives the step as it counts: a pair may repeat an earlier one."""
+        """Record the step and return it; a pair that repeats an earlier one becomes a rejection."""
         if isinstance(step, QuestionAnswerPair):
             others = [pair.candidate.question for pair in self.accepted]
             if is_repeated(step.candidate.question, others):
@@ -209,29 +212,29 @@ class GenerationStatus:
 
 
 def passages_most(wanted: int) -> int:
-    """How many are tried for so many pairs."""
+    """Return how many passages are tried at most for so many pairs."""
     return max(PASSAGES_MIN, PASSAGES_PER_PAIR * wanted)
 
 
 def compute_status(plan: GenerationPlan, replies: Replies, lacks: Lacks) -> GenerationStatus:
-    """`lacks`: of the same collection each time."""
-    found = GenerationStatus(plan.wanted)
+    """Compute the status from the replies. `lacks` must answer from the same collection on each call."""
+    status = GenerationStatus(plan.wanted)
     used: Counter[str] = Counter()
     for number, passage in enumerate(plan.passages, start=1):
-        if not found.has_room:
+        if not status.has_room:
             break
-        found.passages = number
+        status.passages = number
         style = prompts.style_for(passage, used)
         used[style.key] += 1
-        step = found.enter(_pair(passage, style.key, prompts.pair_prompt(passage, style), replies, lacks))
-        if number % PARAPHRASE_EVERY == PARAPHRASE_EVERY - 1 and found.has_room:
+        step = status.enter(_pair(passage, style.key, prompts.pair_prompt(passage, style), replies, lacks))
+        if number % PARAPHRASE_EVERY == PARAPHRASE_EVERY - 1 and status.has_room:
             if isinstance(step, QuestionAnswerPair):
-                found.enter(_paraphrase(step, replies, lacks))
+                status.enter(_paraphrase(step, replies, lacks))
             elif isinstance(step, StandalonePrompt):
-                found.expected += 1
-        if number % UNANSWERABLE_EVERY == 0 and found.has_room:
-            found.enter(_unanswerable(passage, plan.not_there, replies, lacks))
-    return found
+                status.expected += 1
+        if number % UNANSWERABLE_EVERY == 0 and status.has_room:
+            status.enter(_unanswerable(passage, plan.not_there, replies, lacks))
+    return status
 
 
 def _pair(passage: Passage, category: str, prompt: StandalonePrompt, replies: Replies, lacks: Lacks) -> _Step:
@@ -257,7 +260,7 @@ def _unanswerable(passage: Passage, not_there: str, replies: Replies, lacks: Lac
 
 
 def _judged(candidate: PairCandidate, replies: Replies, lacks: Lacks) -> _Step:
-    """By the rules, then by the model."""
+    """Apply the rules, then the model's score."""
     reason = rejection_reason(candidate, lacks)
     if reason:
         return reason
@@ -272,7 +275,7 @@ def _judged(candidate: PairCandidate, replies: Replies, lacks: Lacks) -> _Step:
 
 
 def _written(prompt: StandalonePrompt, replies: Replies, *names: str) -> StandalonePrompt | str | tuple[str, ...]:
-    """The fields of the reply."""
+    """Return these fields of the reply, the prompt if it has no reply yet, or the reason why the reply is unusable."""
     reply = replies.get(prompt)
     if reply is None or reply.stop_reason == FAILED:
         return prompt if reply is None else "failed"

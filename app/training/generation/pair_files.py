@@ -1,9 +1,7 @@
-"""The table in which a person says of each generated pair: keep it, keep it as I have changed it, leave it out.
+"""Write generated pairs as files, and as tables in which a person accepts, edits or rejects each pair.
 
-The table is made of the lines of the file and read back against them: what stands in it beside a decision is only
-taken where the decision asks for it. The file itself is never changed.
-
-A pair as a line of the file: a row of training data and a question of a question set at once, with its origin.
+A line of the file is both a row of training data and a question of a question set, with its origin. The table is read
+back against the lines of the file: an edit counts only with the decision "edited". The file itself never changes.
 """
 
 import functools
@@ -34,7 +32,7 @@ GENERATED_ORIGIN = "generated"
 
 
 def pairs_to_lines(pairs: Sequence[QuestionAnswerPair], writer: PairWriter, least: Label = LABELS[0]) -> bytes:
-    """`least`: the label of what the writing model was trained on."""
+    """Encode the pairs as JSON Lines. `least`: the label of the data that the writing model was trained on."""
     return rows_to_lines(pair_row(pair, writer, least) for pair in pairs)
 
 
@@ -43,7 +41,11 @@ def rows_to_lines(rows: Iterable[dict[str, Any]]) -> bytes:
 
 
 def pair_row(pair: QuestionAnswerPair, writer: PairWriter, least: Label = LABELS[0]) -> dict[str, Any]:
-    """Rows of one document stay together in a split; its passages stand beside them, to be checked against."""
+    """Return the line of a pair.
+
+    Its group is its document, so that a split keeps the document's rows together. It holds the passage for later
+    checks.
+    """
     candidate = pair.candidate
     passage, is_answerable = candidate.passage, candidate.category != UNANSWERABLE
     section = _section(candidate)
@@ -72,13 +74,13 @@ def pair_row(pair: QuestionAnswerPair, writer: PairWriter, least: Label = LABELS
 
 
 def is_unchanged(row: dict[str, Any]) -> bool:
-    """Whether the passage of a row is still the one that it was written from."""
+    """Return whether the row's passage still matches its hash."""
     origin = row["provenance"]
     return bool(sha256(origin["passage"]) == origin["passage_sha256"])
 
 
 def must_include(question: str, answer: str) -> list[str]:
-    """Its values, ranges and dates, as they are written, each once; without what the question says itself."""
+    """Return the answer's values, ranges and dates as written, each once, without those that the question contains."""
     asked = evidence.of_text(question)
     values = quantities.parse(answer)
     found = [
@@ -88,11 +90,11 @@ def must_include(question: str, answer: str) -> list[str]:
     ]
     found += [(date.start, date.end) for date in notation.parse_dates(answer) if not asked.holds_date(date)]
     written = (answer[start:end].strip() for start, end in sorted(found))
-    return list(dict.fromkeys(one for one in written if not one.isdecimal()))  # 1 of a list, 2 of レベル2
+    return list(dict.fromkeys(one for one in written if not one.isdecimal()))  # drops the 1 of a list, the 2 of レベル2
 
 
 def _section(candidate: PairCandidate) -> DocumentSection:
-    """The clause that the quote is from."""
+    """Return the section of the passage that contains the quote."""
     passage = candidate.passage
     return (
         source_citations.part_at(passage, passage.section.text.find(candidate.quote))
@@ -102,9 +104,9 @@ def _section(candidate: PairCandidate) -> DocumentSection:
 
 
 def _id(candidate: PairCandidate) -> str:
-    """The same for the same pair of the same passage; with a letter, so that no spreadsheet makes a number of it."""
-    told = [digest(candidate.passage), candidate.category, candidate.quote, candidate.question, candidate.answer]
-    return "g" + hashlib.sha256(json.dumps(told, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()[:15]
+    """Return the same id for the same pair of the same passage; its letter keeps spreadsheets from reading a number."""
+    parts = [digest(candidate.passage), candidate.category, candidate.quote, candidate.question, candidate.answer]
+    return "g" + hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()[:15]
 
 
 TABLES = (".xlsx", ".csv")
@@ -113,12 +115,12 @@ NEEDED = ("decision", "question", "answer", "quote", "id")
 WIDTHS = (8, 44, 50, 60, 28, 36, 8, 8, 6, 20)
 HEADING_GAP = " > "
 
-_Pair = dict[str, Any]  # a line of the file, as `app.training.generation.pair_files` makes it
+_Pair = dict[str, Any]  # a line of the file (`pair_row`)
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewProblem:
-    """A row of the table that cannot be used. `line`: of the table, from 1; `code`: `[text.review_CODE]`."""
+    """A row of the table that cannot be used. `line`: of the table, from 1; `code`: names its wording."""
 
     line: int
     code: str
@@ -126,9 +128,10 @@ class ReviewProblem:
 
 @dataclass(frozen=True, slots=True)
 class PairReview:
-    """`kept`: the pairs that were accepted or edited, in the order of their file. Each pair is counted once.
+    """The decisions of a table.
 
-    `undecided`: rows without a decision; `missing`: pairs that the table has no row of.
+    `kept`: the accepted and edited pairs, in the order of their file. Each pair is counted once. `undecided`: rows
+    without a decision; `missing`: pairs without a row in the table.
     """
 
     kept: tuple[_Pair, ...]
@@ -145,7 +148,10 @@ class PairReview:
 
 
 def load_pairs(path: Path) -> list[_Pair]:
-    """The lines of a file of generated pairs. Raises AppError("review_rows_missing" | "review_rows_unreadable")."""
+    """Load the lines of a file of generated pairs.
+
+    Raises AppError("review_rows_missing" | "review_rows_unreadable").
+    """
     try:
         lines = strict_json.read_bytes(path).decode("utf-8").split("\n")
     except FileNotFoundError as error:
@@ -166,7 +172,10 @@ def load_pairs(path: Path) -> list[_Pair]:
 
 
 def write_review_table(pairs: Sequence[_Pair], out: Path, *, permit: Permit) -> None:
-    """As a workbook or CSV, as its name says. Raises AppError as `whole_file`."""
+    """Write the table as a workbook or CSV, by the suffix of `out`.
+
+    Raises AppError as `Permit.open_atomically` does.
+    """
     place = 0 if current_language() == "ja" else 1
     head = [prompts.review_words(name)[place] for name in COLUMNS]
     lines = (_cells(number, pair) for number, pair in enumerate(pairs, start=1))
@@ -215,17 +224,20 @@ def _quote(pair: _Pair) -> str:
 
 
 def read_review_table(path: Path, pairs: Sequence[_Pair]) -> PairReview:
-    """`pairs`: of the file that the table was made of. Raises AppError("review_no_columns"), and as `table.read`."""
+    """Read the decisions of a table. `pairs`: of the file from which the table was made.
+
+    Raises AppError("review_no_columns"), and as `read_question_table` does.
+    """
     known = {pair["id"]: pair for pair in pairs}
-    decided: dict[str, _Pair | str] = {}  # the pair as it is kept; else what became of it
+    decided: dict[str, _Pair | str] = {}  # the kept pair, or the decision or problem
     problems: list[ReviewProblem] = []
     for row in _rows(path):
         id = row.texts["id"]
-        found = "unknown_id" if id not in known else "twice" if id in decided else _decided(row.texts, known[id])
-        if isinstance(found, str) and found not in ("rejected", "undecided"):
-            problems.append(ReviewProblem(row.line, found))
+        decision = "unknown_id" if id not in known else "twice" if id in decided else _decided(row.texts, known[id])
+        if isinstance(decision, str) and decision not in ("rejected", "undecided"):
+            problems.append(ReviewProblem(row.line, decision))
         if id in known:
-            decided.setdefault(id, found)
+            decided.setdefault(id, decision)
     kept = tuple(pair for id in known if isinstance(pair := decided.get(id), dict))
     values = list(decided.values())
     return PairReview(
@@ -271,12 +283,12 @@ def _cell(row: TableRow, at: int) -> str:
 
 
 def _text(cell: Cell) -> str:
-    """Without the apostrophe that a CSV has before what would be a formula."""
+    """Return the cell's text without the apostrophe that guards formulas in a CSV."""
     return table_writer.remove_quote("" if cell is None else str(cell).replace("\r\n", "\n").strip())
 
 
 def _decided(texts: Mapping[str, str], pair: _Pair) -> _Pair | str:
-    """The pair as it is kept; else rejected | undecided, or the code of a Problem."""
+    """Return the pair as it is kept, "rejected", "undecided", or the code of a ReviewProblem."""
     decision = texts["decision"]
     if not decision:
         return "undecided"
@@ -299,7 +311,7 @@ def _changed(texts: Mapping[str, str], pair: _Pair) -> dict[str, str]:
 
 
 def _edited(changed: Mapping[str, str], pair: _Pair) -> _Pair | str:
-    """What a person has changed is checked again as far as it can be: the quote stands in the passage."""
+    """Return the edited pair, or the code of a problem: the quote must still occur in the passage."""
     if "" in (changed.get("question"), changed.get("answer")):
         return "empty"
     made = pair | {name: changed[name] for name in ("question", "answer") if name in changed} | {"review": "edited"}

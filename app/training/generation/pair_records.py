@@ -1,6 +1,6 @@
-"""What passes from a model's reply to a row of the file, as frozen values.
+"""Define the values between a model's reply and a line of the file, and the stored request to generate pairs.
 
-Pairs that a planned training was asked to be given from a collection: kept until the draft has them.
+A planned training keeps the request in its folder until its draft has the pairs.
 """
 
 import json
@@ -12,13 +12,16 @@ from app.base.files.output_file import drive_error, write_atomically
 from app.documents.records import Passage
 
 REQUEST_FILE = "pairs.json"
-LEAST_PAIRS, MOST_PAIRS = 10, 10_000  # pairs
+LEAST_PAIRS, MOST_PAIRS = 10, 10_000
 USUAL_PAIRS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """`wanted`: pairs. `out`: the file that they are written to, in the draft's folder."""
+    """A request for pairs from a collection.
+
+    `wanted`: number of pairs. `out`: name of their file in the draft's folder.
+    """
 
     collection_id: int
     collection: str
@@ -28,28 +31,28 @@ class GenerationRequest:
     seed: int = 0
 
 
-def pairs_file(folder: Path, wish: GenerationRequest) -> Path:
-    return folder / wish.out
+def pairs_file(folder: Path, request: GenerationRequest) -> Path:
+    return folder / request.out
 
 
 def free_pairs_name(folder: Path) -> str:
-    """Of a file of pairs that is not there yet."""
+    """Return a name for a file of pairs that does not exist yet."""
     number = 1
     while (folder / f"pairs-{number}.jsonl").exists():
         number += 1
     return f"pairs-{number}.jsonl"
 
 
-def write_request(folder: Path, wish: GenerationRequest) -> None:
-    """Raises AppError("draft_unwritable" | "drive_space")."""
+def write_request(folder: Path, request: GenerationRequest) -> None:
+    """Store the request. Raises AppError("draft_unwritable" | "drive_space")."""
     try:
-        write_atomically(folder / REQUEST_FILE, json.dumps(asdict(wish), ensure_ascii=False).encode())
+        write_atomically(folder / REQUEST_FILE, json.dumps(asdict(request), ensure_ascii=False).encode())
     except OSError as error:
         raise drive_error(error, folder, "draft_unwritable") from error
 
 
 def read_request(folder: Path) -> GenerationRequest | None:
-    """None where nothing is wanted, or nobody can read it."""
+    """Return the stored request; None if there is none or it is unreadable."""
     try:
         return GenerationRequest(**strict_json.load_file(folder / REQUEST_FILE))
     except (OSError, ValueError, TypeError):
@@ -57,15 +60,15 @@ def read_request(folder: Path) -> GenerationRequest | None:
 
 
 def delete_request(folder: Path) -> None:
-    """The file of pairs stays."""
+    """Delete the request, but not its file of pairs."""
     (folder / REQUEST_FILE).unlink(missing_ok=True)
 
 
-PARAPHRASE, UNANSWERABLE = "paraphrase", "unanswerable"  # categories beside the styles
+PARAPHRASE, UNANSWERABLE = "paraphrase", "unanswerable"  # the categories that are no styles
 QUESTION_MAX, ANSWER_MAX = 120, 400  # characters
-SCORE_MIN, SCORE_MAX = 2, 3  # of the quality of a pair: what has less than the first is left out
+SCORE_MIN, SCORE_MAX = 2, 3  # quality of a pair; one below SCORE_MIN is rejected
 
-# Why something that was asked for is no pair; each has its words in `[text.generation_CODE]`.
+# Why a requested pair was rejected; each code has its own wording.
 REJECTION_REASONS = (
     "failed",
     "unreadable",
@@ -95,7 +98,7 @@ REJECTION_REASONS = (
 
 @dataclass(frozen=True, slots=True)
 class PairCandidate:
-    """A pair as a model has written it. `category`: a style, PARAPHRASE or UNANSWERABLE, which has no quote."""
+    """A pair as a model wrote it. `category`: a style, PARAPHRASE, or UNANSWERABLE, whose quote is ""."""
 
     passage: Passage
     category: str
@@ -106,7 +109,7 @@ class PairCandidate:
 
 @dataclass(frozen=True, slots=True)
 class QuestionAnswerPair:
-    """A candidate that has passed every check. `score`: 0 to 3; None: nobody was asked (UNANSWERABLE)."""
+    """A candidate that passed every check. `score`: 0 to 3; None for UNANSWERABLE, which is not scored."""
 
     candidate: PairCandidate
     score: int | None = None
@@ -114,10 +117,10 @@ class QuestionAnswerPair:
 
 @dataclass(frozen=True, slots=True)
 class PairWriter:
-    """What has written the pairs. `seed`: of the passages' order."""
+    """The model that wrote the pairs. `seed`: of the passages' order."""
 
     model: str  # name
-    sha256: str  # of its file; "": not known
+    sha256: str  # of its file; "": unknown
     adapter: str = ""  # sha256 of its file; "": none
     seed: int = 0
     version: str = ""  # of Kotae

@@ -1,8 +1,8 @@
-"""Which passages of a collection are asked about: enough text, no lists of contents, Japanese, from everywhere in it.
+"""Select the passages of a collection to ask about: enough Japanese text, no tables of contents, from all parts.
 
-Each is one section, and so of one clause: a question about it has one place where its answer stands, and small models
-read little. The order is a shuffle by `seed` in which documents take turns, and within a document its headings do. The
-same documents and seed give the same passages.
+Each passage is one section and so belongs to one clause: a question about it has its answer in one place, and small
+models read little. The order is a shuffle by `seed` in which documents take turns, and within a document its headings.
+The same documents and seed give the same passages.
 """
 
 import hashlib
@@ -18,16 +18,19 @@ from app.inference.scoring_files import japanese_share
 from app.training.data.duplicates import normalized
 from app.training.generation import prompts
 
-TEXT_MIN = 80  # characters; with less, a question asks for all there is
+TEXT_MIN = 80  # characters; in a shorter section, a question can only ask for all of it
 LONGEST = 1200
 JAPANESE_MIN = 0.5  # share of the letters
-REPEATED_MAX = 2  # sections with the same text: more of them are a form's or a disclaimer
-LISTED_SHARE = 0.4  # of the lines, from which it is a list of contents or of literature
+REPEATED_MAX = 2  # sections with the same text: more come from a form or a disclaimer
+LISTED_SHARE = 0.4  # share of listing lines from which a text is a table of contents or a bibliography
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedPassages:
-    """`sections`: of the collection; `suitable`: those that could be asked about."""
+    """The selected passages.
+
+    `sections`: number in the collection; `suitable`: number of those that can be asked about.
+    """
 
     passages: tuple[Passage, ...]
     sections: int
@@ -42,7 +45,7 @@ class _SectionPlace:
 
 
 def select_passages(library: Library, collection: DocumentCollection, seed: int, limit: int) -> SelectedPassages:
-    """At most `limit` passages, none with a part of another."""
+    """Select at most `limit` passages that do not overlap."""
     places = [
         _SectionPlace(section_id, section, document.name)
         for document in library.documents(collection.id)
@@ -75,7 +78,7 @@ def _is_suitable(section: DocumentSection, texts: Counter[str]) -> bool:
 
 
 def _is_listing(text: str) -> bool:
-    """Whether it says where things stand, here or in other works."""
+    """Return whether the text is a table of contents or a bibliography."""
     lines = [line for line in text.splitlines() if line.strip()]
     listed = sum(prompts.pattern("listing_line").search(line) is not None for line in lines)
     return listed >= LISTED_SHARE * len(lines)
@@ -86,14 +89,14 @@ def _distinct(places: Iterable[_SectionPlace]) -> list[_SectionPlace]:
 
 
 def _spread(places: Sequence[_SectionPlace], seed: int) -> list[_SectionPlace]:
-    """A shuffle in which documents, and the headings of each, take turns."""
+    """Shuffle the sections so that documents take turns, and within a document its headings."""
     shuffled = sorted(places, key=lambda place: _draw(seed, place.document, place.section.text))
     by_heading = _in_turn(shuffled, [(place.document, place.section.heading) for place in shuffled])
     return _in_turn(by_heading, [place.document for place in by_heading])
 
 
 def _in_turn(places: Sequence[_SectionPlace], keys: Sequence[Hashable]) -> list[_SectionPlace]:
-    """The first one of each key, then the second ones; else in the order that they have."""
+    """Return the first place of each key, then the second ones, and so on; otherwise keep the order."""
     seen: Counter[Hashable] = Counter()
     rounds = []
     for key in keys:
@@ -103,12 +106,12 @@ def _in_turn(places: Sequence[_SectionPlace], keys: Sequence[Hashable]) -> list[
 
 
 def _draw(seed: int, *names: str) -> str:
-    """Stands for a random number: the same in every version of Python."""
+    """Return a sort key that replaces a random number: the same in every version of Python."""
     return hashlib.sha256("\0".join((str(seed), *names)).encode("utf-8", "replace")).hexdigest()
 
 
 def _cut(passage: Passage) -> Passage:
-    """A single section may be longer than a prompt has room for: the rest of it, after a sentence, is left out."""
+    """Cut a section that is too long for a prompt after a sentence."""
     text = passage.section.text
     if len(text) <= LONGEST:
         return passage

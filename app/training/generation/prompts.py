@@ -1,10 +1,8 @@
-"""What a model is asked about a passage, and its replies read.
+"""Build the prompts about a passage with grammars for the replies, and parse the replies.
 
-Prompts, styles and patterns of `resources/evaluation/generation.toml`.
-
-Which words of a passage may be an answer's evidence: its sentences and rows, alone or two on a line together.
-
-GBNF for the replies: one JSON object, its keys in order, whose quote can only be the passage's own words.
+Prompts, styles and patterns come from `resources/evaluation/generation.toml`. The pieces of a passage that may be
+quoted as evidence are its sentences and table rows, alone or two together on one line. The grammars (GBNF) allow one
+JSON object with its keys in order, whose quote can only be one of these pieces.
 """
 
 import functools
@@ -29,9 +27,9 @@ from app.training.generation.pair_records import ANSWER_MAX, QUESTION_MAX, SCORE
 
 @dataclass(frozen=True, slots=True)
 class QuestionStyle:
-    """What a question asks for. `fits`: found in the passages that it suits; None suits all.
+    """What a question asks for. `fits`: matches the passages that the style suits; None suits all.
 
-    `is_sentence` False: it is written as words for a search.
+    `is_sentence` false: the question consists of search words.
     """
 
     key: str
@@ -64,12 +62,12 @@ def pattern(key: str) -> re.Pattern[str]:
 
 
 def grammar_words(key: str) -> tuple[str, ...]:
-    """How a question may end, and what ends a sentence."""
+    """Return the words that may end a question ("ends") or the characters that end a sentence ("stops")."""
     return tuple(_document()["grammar"][key])
 
 
 def review_words(key: str) -> tuple[str, ...]:
-    """What a column or a decision of the table may be called: in Japanese, in English, otherwise."""
+    """Return the names of a column or decision of the review table: Japanese, English, then others."""
     return tuple(_document()["review"][key])
 
 
@@ -78,11 +76,11 @@ def _document() -> dict[str, Any]:
     return tomllib.loads((resources() / "evaluation" / "generation.toml").read_text("utf-8"))
 
 
-QUOTE_MIN, QUOTE_MAX = 15, 300  # characters, of the first without blanks
+QUOTE_MIN, QUOTE_MAX = 15, 300  # characters; QUOTE_MIN counts them without blanks
 
 
 def quotable_pieces(passage: Passage) -> list[str]:
-    """Verbatim pieces of the passage's text, in its order, each once; none goes over the end of a line."""
+    """Return verbatim pieces of the passage's text in its order, each once; none crosses the end of a line."""
     text = passage.section.text
     found = _quotable(passage)
     places = [(one.start, one.end) for one in found]
@@ -96,7 +94,7 @@ def quotable_pieces(passage: Passage) -> list[str]:
 
 
 def _quotable(passage: Passage) -> list[Sentence]:
-    """Without headings, those between two sections among them, captions, and rows that only name columns."""
+    """Return the sentences without headings (also those between two sections), captions, and table headers."""
     text = passage.section.text
     extents = [(start, end) for _, start, end in source_citations.part_extents(passage)]
     heads = {head.start for head in sentences.find_table_headers(text)}
@@ -116,7 +114,10 @@ _CHARACTER = r'character ::= [^"\\\x00-\x1F\x7F]'
 
 
 def pair_grammar(quotes: Sequence[str], *, is_sentence: bool = True) -> str:
-    """`quotes`: what the evidence is chosen from. `is_sentence` False: the question may be words for a search."""
+    """Return the grammar of a pair.
+
+    `quotes`: the choices of evidence. `is_sentence` false: the question may be search words.
+    """
     fields = {"quote": "quote", "question": "question", "answer": _text_rule(ANSWER_MAX)}
     asked = _question_rule() if is_sentence else f"question ::= {_text_rule(QUESTION_MAX)}"
     return "\n".join([_object_rule(fields), f"quote ::= {' | '.join(map(_literal, quotes))}", asked, _CHARACTER])
@@ -138,7 +139,7 @@ def score_grammar() -> str:
 
 
 def _object_rule(fields: dict[str, str]) -> str:
-    """`fields`: the rule for the text of each."""
+    """Return the root rule. `fields`: the rule for the text of each key."""
     pieces: list[str] = []
     before = "{"
     for name, rule in fields.items():
@@ -153,7 +154,7 @@ def _text_rule(longest: int) -> str:
 
 
 def _question_rule() -> str:
-    """One sentence, which ends as a question does: a model that writes a statement finds no end, one that asks does."""
+    """Return the rule of a single sentence that ends as a question does, so that a statement cannot end."""
     ends = grammar_words("ends")
     longest = QUESTION_MAX - max(map(len, ends))
     within = r'[^"\\\x00-\x1F\x7F' + "".join(grammar_words("stops")) + "]"
@@ -161,7 +162,7 @@ def _question_rule() -> str:
 
 
 def _literal(text: str) -> str:
-    """Of a text as it stands inside a JSON string."""
+    """Return the rule for a text inside a JSON string."""
     return _escaped(json.dumps(text, ensure_ascii=False)[1:-1])
 
 
@@ -170,19 +171,23 @@ def _escaped(text: str) -> str:
     return f'"{escaped}"'
 
 
-PAIR_TOKENS = 1024  # a kanji may take more than one, and a quote, a question and an answer may be long
+PAIR_TOKENS = 1024  # a kanji may take several tokens, and a quote, a question and an answer may be long
 QUESTION_TOKENS, SCORE_TOKENS = max_object_tokens(QUESTION_MAX), max_object_tokens(REASON_MAX)
 
 
 def style_for(passage: Passage, used: Counter[str]) -> QuestionStyle:
-    """Of the styles that suit the passage the one least `used`, the first of equals."""
+    """Return the style that suits the passage and was `used` least, the first of equals."""
     text = passage.section.text
     fitting = [style for style in question_styles() if style.fits is None or style.fits.search(text)]
     return min(fitting, key=lambda style: used[style.key])
 
 
 def pair_prompt(passage: Passage, style: QuestionStyle) -> StandalonePrompt:
-    """Evidence are the sentences that suit the style, numbers for a question on numbers; all where none does."""
+    """Return the prompt for a pair.
+
+    The quotes to choose from are the pieces that suit the style (numbers for a question about numbers), or all if none
+    does.
+    """
     every = quotable_pieces(passage)
     fitting = [quote for quote in every if style.fits and style.fits.search(quote)]
     task = prompt_text("question", style=style.instruction)
@@ -191,7 +196,7 @@ def pair_prompt(passage: Passage, style: QuestionStyle) -> StandalonePrompt:
 
 
 def paraphrase_prompt(candidate: PairCandidate) -> StandalonePrompt:
-    """Another question with the same answer."""
+    """Return the prompt for another question with the same answer."""
     task = prompt_text("paraphrase", question=candidate.question, answer=candidate.answer)
     return StandalonePrompt(
         prompt_text("system"), _passage_text(candidate.passage) + task, question_grammar(), QUESTION_TOKENS
@@ -199,7 +204,7 @@ def paraphrase_prompt(candidate: PairCandidate) -> StandalonePrompt:
 
 
 def unanswerable_prompt(passage: Passage) -> StandalonePrompt:
-    """A question on the same matter that the passage does not answer."""
+    """Return the prompt for a question on the same matter that the passage does not answer."""
     task = prompt_text("unanswerable")
     return StandalonePrompt(prompt_text("system"), _passage_text(passage) + task, question_grammar(), QUESTION_TOKENS)
 
@@ -210,14 +215,14 @@ def quality_prompt(candidate: PairCandidate) -> StandalonePrompt:
 
 
 def reply_texts(reply: ModelReply, *names: str) -> tuple[str, ...] | None:
-    """Those fields of the reply's object, without blanks around them; None where it is no such object."""
+    """Return these fields of the reply's object, stripped; None if one is missing."""
     data = _reply_object(reply)
     found = [text.strip() for name in names if isinstance(text := data.get(name), str)]
     return tuple(found) if len(found) == len(names) else None
 
 
 def reply_score(reply: ModelReply) -> int | None:
-    """0 to 3; None where the reply has none."""
+    """Return the score, 0 to 3; None if the reply has none."""
     found = _reply_object(reply).get("score")
     if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= SCORE_MAX:
         return found

@@ -1,1 +1,1 @@
-"""Folders of training runs: listed, followed, reported."""
+"""List, follow, rerun and report training runs by their folders."""

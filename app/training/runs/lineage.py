@@ -1,7 +1,7 @@
-"""What a run was trained on, with all trainings before it: the label that its data had, and where they are from.
+"""Determine what a run was trained on, including all trainings before it: the label of the data and their origins.
 
-Data keep both in `split.json`, and a run keeps in its folder what was known when it was made. Rows that were never
-split say it themselves, by their provenance.
+Data keep both in `split.json`, and a run's folder keeps what was known when the run was created. Rows that were never
+split carry both in their provenance.
 """
 
 import functools
@@ -25,18 +25,18 @@ from app.training.data.rows import PARTS
 from trainer.spec import RunSpec
 
 LINEAGE_FILE = "lineage.json"  # in the folder of a run
-_FOLDERS = 3  # above an adapter or a merged file, among which its run's is
+_FOLDERS = 3  # parents of an adapter or a merged file among which to look for its run
 
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """`label`: the highest that was known when it was made; None: nothing was."""
+    """The label and origins of training data. `label`: the highest that was known at the time; None if none was."""
 
     label: Label | None = None
     origins: tuple[Origin, ...] = ()
 
     def label_now(self, documents: Path) -> Label:
-        """By the documents' database of today; as of any document where nothing is known."""
+        """Return the label by the current documents' database; the default label if nothing is known."""
         return collection_lookup.label_of_origins(documents, self.origins, self.label or DEFAULT_LABEL)
 
     def joined(self, *others: "Lineage") -> "Lineage":
@@ -45,26 +45,24 @@ class Lineage:
         return Lineage(confidentiality.highest_label(known) if known else None, tuple(sorted(origins)))
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `of_json` reads; nothing where nothing is known."""
+        """Return the object that `lineage_from_json` reads; {} if nothing is known."""
         found: dict[str, Any] = {"label": self.label} if self.label else {}
         return found | ({"origins": [list(one) for one in self.origins]} if self.origins else {})
 
 
-def lineage_from_json(told: Any) -> Lineage:
-    """Read what `as_json` has written. A label or an origin that cannot be understood counts as the highest."""
-    return Lineage(*rows.parse_label_and_origins(told))
+def lineage_from_json(data: Any) -> Lineage:
+    """Parse the object of `as_json`. An invalid label or origin counts as the highest label."""
+    return Lineage(*rows.parse_label_and_origins(data))
 
 
 def lineage_of_data(folder: Path) -> Lineage:
-    """Read the record of a split. Nothing is known where there is none, or it says nothing of it; one that is damaged
-    may have said anything."""
+    """Read the record of a split; empty if there is none. A damaged record counts as the highest label."""
     manifest = folder / rows.MANIFEST
     return _of_manifest(manifest, *_version(manifest))
 
 
 def lineage_of_model(model: LocalModel) -> Lineage:
-    """Look at the record of a model of the list and at its files, which may lie in the folder of a run or have a note
-    beside them."""
+    """Return the lineage of a model of the list, from its record and from its files' run folders and notes."""
     own, tuned = Lineage(), model.tuned
     if tuned is not None:
         own = Lineage(confidentiality.label_from(tuned.label) if tuned.label else None, tuned.origins)
@@ -73,13 +71,13 @@ def lineage_of_model(model: LocalModel) -> Lineage:
 
 
 def label_of_model(documents: Path, model: LocalModel) -> Label:
-    """Return what a model of the list has learned, as it is labelled now; the lowest where nothing is known."""
+    """Return the current label of what a model of the list was trained on; the lowest if nothing is known."""
     found = lineage_of_model(model)
     return collection_lookup.label_of_origins(documents, found.origins, found.label or LABELS[0])
 
 
 def answer_details(model: LocalModel) -> Mapping[str, Any]:
-    """Return what an answer of the model keeps of that: fields of AnswerDetails."""
+    """Return the fields of AnswerDetails that record the model's lineage with an answer."""
     found = lineage_of_model(model)
     if found == Lineage():
         return {}
@@ -88,30 +86,30 @@ def answer_details(model: LocalModel) -> Mapping[str, Any]:
 
 
 def label_of_file(documents: Path, place: Path) -> Label:
-    """Return the label by `of_adapter`; the lowest where nothing is known."""
+    """Return the current label by `lineage_of_adapter`; the lowest if nothing is known."""
     found = lineage_of_adapter(place)
     return collection_lookup.label_of_origins(documents, found.origins, found.label or LABELS[0])
 
 
 def lineage_of_spec(asked: RunSpec) -> Lineage:
-    """Look through the data of a run, the adapter that it goes on from, and a base that is a merged file."""
+    """Return the lineage of a run's data, of the adapter that it starts from, and of a base that is a merged file."""
     return _of_spec(asked, set())
 
 
 def lineage_of_run(folder: Path) -> Lineage:
-    """Look at what a run knew when it was made, and through its data, where they still are."""
+    """Return the lineage that a run recorded when it was created, joined with that of its data if they still exist."""
     return _of_adapter(folder / base_models.ADAPTER, set())
 
 
 def lineage_of_adapter(place: Path) -> Lineage:
-    """Look through the run in whose folder an adapter or a merged file is; nothing is known of others."""
+    """Return the lineage of an adapter or a merged file from its run's folder or its note; empty for others."""
     return _of_adapter(place, set())
 
 
 def write_beside(adapter: Path, merged: Path) -> None:
-    """Note beside a file what the adapter (its folder) was trained on that was merged into it.
+    """Write a note next to a file with the lineage of the adapter (a folder) that was merged into it.
 
-    Raises AppError as `write_failure` does.
+    Raises AppError as `drive_error` does.
     """
     known = lineage_of_adapter(adapter).as_json()
     if known:
@@ -135,7 +133,7 @@ def _of_spec(asked: RunSpec, seen: set[Path]) -> Lineage:
 
 
 def _of_adapter(place: Path, seen: set[Path]) -> Lineage:
-    """`seen`: folders of runs that were looked into."""
+    """Return the lineage of a run's file. `seen`: run folders that were already read."""
     run = next((one for one in list(place.parents)[:_FOLDERS] if (one / base_models.SPEC).is_file()), None)
     if run is None:
         return _read_lineage(_beside(place))
@@ -157,7 +155,7 @@ def _read_lineage(file: Path) -> Lineage:
 
 
 def _version(file: Path) -> tuple[int, int]:
-    """Return the time of its last change and its size, by which a file that was read before is known again."""
+    """Return the file's modification time and size as a cache key; (0, -1) if it is missing."""
     try:
         status = file.stat()
     except OSError:
@@ -172,12 +170,12 @@ def _of_manifest(file: Path, _modified_ns: int, _size_bytes: int) -> Lineage:
 
 @functools.lru_cache(maxsize=64)
 def _of_rows(file: Path, _modified_ns: int, _size_bytes: int) -> Lineage:
-    """Return what the rows of a file say themselves. One that cannot be read may say anything."""
+    """Return the lineage that the rows of a file carry; an unreadable file counts as the highest label."""
     try:
         rows = [strict_json.loads(line) for line in lines_of(file) if line.strip()]
     except FileNotFoundError:
         return Lineage()
     except (OSError, ValueError):
         return Lineage(confidentiality.HIGHEST_LABEL)
-    said = [{key: row.get(key) for key in ("provenance", "label")} for row in rows if isinstance(row, dict)]
-    return Lineage(confidentiality.label_of_rows_or_none(said), collection_lookup.origins_of_rows(said))
+    fields = [{key: row.get(key) for key in ("provenance", "label")} for row in rows if isinstance(row, dict)]
+    return Lineage(confidentiality.label_of_rows_or_none(fields), collection_lookup.origins_of_rows(fields))

@@ -1,4 +1,4 @@
-"""A training that is planned from an earlier run: the same once more, or its adapter trained further on other rows."""
+"""Plan a training from an earlier run: repeat the run, or train its adapter further on other rows."""
 
 import dataclasses
 import shutil
@@ -23,19 +23,19 @@ from trainer import adapter
 from trainer.adapter import AdapterError
 from trainer.spec import RunSpec
 
-# What is no setting: it is decided anew, or has a field of its own in a draft.
+# Fields that are no settings of a draft: they are decided again, or the draft has a field for them.
 _NOT_SETTINGS = (
     "folder", "base", *PARTS, "version", "name", "adapter", "hashes", "bases", "base_sha256", "form", "converter",
     "preset",
 )  # fmt: skip
-_FIXED_SETTINGS = ("rank", "alpha")  # by an adapter that is trained further
+_FIXED_SETTINGS = ("rank", "alpha")  # fixed by an adapter that is trained further
 
 
 def repeat_run(where: Paths, run: TrainingRunFolder, models: Collection[LocalModel]) -> TrainingDraft:
-    """A new draft with a run's name, base, settings and data; of a draft that still has these, with its rows, too.
+    """Create a draft with a run's name, base, settings and data, and with the rows of its draft if that still has them.
 
-    A form of its own that a run was given stays behind. Data are copied: seconds. Raises AppError: run_damaged,
-    run_data_missing, split_changed, split_unusable, draft_unwritable, drive_space.
+    A prompt form that the run's spec set explicitly is not kept. Copying the data takes seconds. Raises AppError:
+    run_damaged, run_data_missing, split_changed, split_unusable, draft_unwritable, drive_space.
     """
     asked = _spec_of(run)
     source = Path(asked.train).parent
@@ -52,7 +52,7 @@ def repeat_run(where: Paths, run: TrainingRunFolder, models: Collection[LocalMod
 
 
 def continue_training(where: Paths, run: TrainingRunFolder, models: Collection[LocalModel]) -> TrainingDraft:
-    """A new draft, without data yet, that goes on from a run's adapter.
+    """Create a draft without data that starts from a run's adapter.
 
     Raises AppError: run_damaged, run_no_adapter, run_adapter_unreadable, draft_unwritable, drive_space.
     """
@@ -96,7 +96,7 @@ def _begun_from(where: Paths, run: TrainingRunFolder) -> TrainingDraft | None:
 
 
 def _goal_of(where: Paths, run: TrainingRunFolder) -> Any:
-    """Of the draft that it was begun from. Whoever trains again wants what training is for."""
+    """Return the goal of the run's draft; "style" if the draft is gone."""
     draft = _begun_from(where, run)
     return draft.goal if draft is not None else "style"
 
@@ -105,7 +105,7 @@ def _goal_of(where: Paths, run: TrainingRunFolder) -> Any:
 
 
 def _manifest(source: Path, asked: RunSpec) -> dict[str, Any] | None:
-    """Of a split that still is what the run was trained on; None: the data are no split.
+    """Return the record of the split on which the run was trained, if unchanged; None if the data are no split.
 
     Raises AppError: run_data_missing, split_changed, split_unusable.
     """
@@ -122,7 +122,7 @@ def _manifest(source: Path, asked: RunSpec) -> dict[str, Any] | None:
 def _with_rows(
     where: Paths, draft: TrainingDraft, run: TrainingRunFolder, source: Path, manifest: dict[str, Any] | None
 ) -> tuple[DraftData, DraftSplit | None]:
-    """Copies of the split, and of the rows that it was made of where there still are any; else they are made of it."""
+    """Copy the split, and the rows from which it was made; if these are gone, make the rows from the split."""
     before = _begun_from(where, run)
     rows = drafts.free_folder(where.drafts, draft.id, drafts.ROWS)
     target = drafts.free_folder(where.drafts, draft.id, drafts.SPLIT)
@@ -132,8 +132,11 @@ def _with_rows(
             data = dataclasses.replace(before.data, folder=str(rows))
         else:
             curation.create(rows, [curation.CurationItem(row.line, row) for row in _rows(_spec_of(run))])
-            told = (manifest or {}).get("source") or {}
-            name, known = str(told.get("name") or Path(_spec_of(run).train).name), lineage.lineage_of_run(run.folder)
+            recorded = (manifest or {}).get("source") or {}
+            name, known = (
+                str(recorded.get("name") or Path(_spec_of(run).train).name),
+                lineage.lineage_of_run(run.folder),
+            )
             data = DraftData(
                 name, 0, len(Curation(rows).items), folder=str(rows), label=known.label or "", origins=known.origins
             )
@@ -151,19 +154,19 @@ def _with_rows(
 
 
 def _is_of(draft: TrainingDraft, manifest: dict[str, Any]) -> bool:
-    """Whether the rows of a draft are those that the split was made of."""
+    """Return whether the draft's rows are those from which the split was made."""
     assert draft.data is not None
     assert draft.frozen is not None
     try:
         split_now = strict_json.load_file(Path(draft.frozen.folder) / rows.MANIFEST)
     except (OSError, ValueError):
         return False
-    is_whole = (Path(draft.data.folder) / curation.ITEMS).is_file()
-    return is_whole and draft.frozen.revision == draft.data.revision and split_now["files"] == manifest["files"]
+    has_rows = (Path(draft.data.folder) / curation.ITEMS).is_file()
+    return has_rows and draft.frozen.revision == draft.data.revision and split_now["files"] == manifest["files"]
 
 
 def _rows(asked: RunSpec) -> list[TrainingRow]:
-    """Of all parts, numbered through. Raises AppError as `reading.read`."""
+    """Return the rows of all parts, numbered consecutively. Raises AppError as `import_file` does."""
     files = [getattr(asked, part) for part in PARTS if getattr(asked, part)]
     found = [row for file in files for row in file_import.import_file(Path(file)).rows]
     return [dataclasses.replace(row, line=number) for number, row in enumerate(found, start=1)]

@@ -1,4 +1,4 @@
-"""The folders of training runs: listed, found by name, held by one process at a time, deleted."""
+"""Manage the folders of training runs: create, list, find, lock and delete them, and record their exports."""
 
 import contextlib
 import dataclasses
@@ -32,19 +32,22 @@ from trainer.spec import RunSpec
 
 SPEC, EFFECTIVE, ADAPTER = base_models.SPEC, base_models.EFFECTIVE, base_models.ADAPTER
 LOCK, LOG, GATE = "lock", "log.txt", "gate.json"
-EXPORTED = "exported.txt"  # the folder of the job that another machine trains
-RETURNED = "returned.txt"  # the folder of the job that another machine has trained
+EXPORTED = "exported.txt"  # holds the folder of the job for another machine
+RETURNED = "returned.txt"  # holds the folder of the job from which the finished run was imported
 CHECKPOINTS, HOLDOUT, REPORT = "checkpoints", "holdout.json", "report.html"
-PEFT_ADAPTER = "adapter"  # the folder of a finished run from which another one can go on
-DATA, START = "data", "start"  # copies of what it is trained on, and of the adapter that is trained further
+PEFT_ADAPTER = "adapter"  # folder of a finished run's adapter, from which another run can start
+DATA, START = "data", "start"  # copies of the training data, and of the adapter to train further
 _EXIT_LIMIT_S = 5.0
-_PLACE_BYTES = 1 << 16  # a path
+_PLACE_BYTES = 1 << 16  # limit for a file that holds a path
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRunFolder:
-    """`state`: that of its standing; crashed: it ended, or was ended, without a word; judging: it has finished and
-    somebody holds it; exported: another machine is to train it."""
+    """One run.
+
+    `state`: that of `standing`, or "crashed" (it ended without a terminal event), "judging" (it has finished and a
+    process holds its lock), "exported" (another machine is to train it).
+    """
 
     id: str  # its folder's name
     folder: Path
@@ -67,23 +70,23 @@ class TrainingRunFolder:
 
     @property
     def is_from_elsewhere(self) -> bool:
-        """Whether another machine, or somebody else, has trained it: what it tells of itself proves nothing here."""
+        """Return whether another machine or person trained it, so that its own claims prove nothing."""
         return is_from_elsewhere(self.folder)
 
     @property
     def adapter(self) -> Path | None:
-        """As GGUF; None: there is none yet."""
+        """Return the adapter as GGUF; None if there is none yet."""
         path = self.folder / ADAPTER
         return path if path.is_file() else None
 
 
 def list_all(runs: Path) -> list[TrainingRunFolder]:
-    """Newest first."""
+    """Return all runs, the newest first."""
     return sorted(map(read, list_folders(runs)), key=lambda run: (_began_at(run), run.id), reverse=True)
 
 
 def list_folders(runs: Path) -> list[Path]:
-    """In no order."""
+    """Return the folders of all runs in no order."""
     try:
         return [folder for folder in runs.iterdir() if (folder / SPEC).is_file()]
     except OSError:  # no run was ever made
@@ -91,14 +94,14 @@ def list_folders(runs: Path) -> list[Path]:
 
 
 def read(folder: Path) -> TrainingRunFolder:
-    """One run, whatever is wrong with it."""
+    """Read a run, whatever in it is damaged."""
     asked = base_models.read_spec(folder / SPEC)
     standing = standings.replay_status(folder)
     return TrainingRunFolder(folder.name, folder, asked, standing, state_of(folder, standing), size_bytes(folder))
 
 
 def state_of(folder: Path, standing: RunStatus) -> str:
-    """As `Run.state`. Of `standing` the end, the last process and whether it has begun are looked at."""
+    """Return `TrainingRunFolder.state`. Only `end`, `pid` and `started_at` of `standing` are used."""
     state = standing.state
     if is_locked(folder):
         return "judging" if state == "finished" else "running"
@@ -108,8 +111,10 @@ def state_of(folder: Path, standing: RunStatus) -> str:
 
 
 def find_finished(runs: Path, wanted: str) -> TrainingRunFolder:
-    """As `find`, one that has something to tell. Raises AppError too: run_busy, run_judging, run_exported,
-    gate_not_finished."""
+    """Find a run that has finished training.
+
+    Raises AppError as `find` does, and run_busy, run_judging, run_exported, gate_not_finished.
+    """
     run = find(runs, wanted)
     if run.state == "running":
         raise AppError("run_busy", id=run.id)
@@ -122,36 +127,39 @@ def find_finished(runs: Path, wanted: str) -> TrainingRunFolder:
 
 
 def require_here(run: TrainingRunFolder) -> None:
-    """Raises AppError("run_exported")."""
+    """Refuse a run that was exported to another machine. Raises AppError("run_exported")."""
     if run.standing.state == "waiting" and (job := exported_to(run.folder)):
         raise AppError("run_exported", id=run.id, path=job, data=run.spec.train if run.spec else "?")
 
 
 def is_from_elsewhere(folder: Path) -> bool:
-    """As of Run."""
+    """Return whether another machine or person trained the run in this folder."""
     return (folder / RETURNED).exists() or not is_planned_here(folder)
 
 
 def is_planned_here(folder: Path) -> bool:
-    """Whether this program has written its spec: somebody else's names places and files of this machine."""
+    """Return whether this program wrote the run's spec; a foreign spec may name any file of this machine."""
     return authenticity.is_registered_file(folder / SPEC)
 
 
 def require_planned_here(run: TrainingRunFolder) -> None:
-    """Raises AppError("run_from_elsewhere")."""
+    """Refuse a run with a foreign spec. Raises AppError("run_from_elsewhere")."""
     if not is_planned_here(run.folder):
         raise AppError("run_from_elsewhere", path=str(run.folder))
 
 
 def read_holdout(folder: Path) -> Holdout:
-    """The examples that a run kept back. What they cost in another's training is left out: it is measured here, or not
-    known. Raises AppError("holdout_unreadable")."""
+    """Read the held-out examples of a run.
+
+    The losses that another machine reported are dropped: only losses measured here count. Raises
+    AppError("holdout_unreadable").
+    """
     found = scoring_files.read_holdout(folder / HOLDOUT)
     return scoring_files.without_costs(found) if is_from_elsewhere(folder) else found
 
 
 def exported_to(folder: Path) -> str:
-    """The folder of the job that another machine trains; "": it is trained here."""
+    """Return the job's folder if another machine is to train the run, otherwise ""."""
     try:
         return read_regular(folder / EXPORTED, _PLACE_BYTES).decode("utf-8")
     except (OSError, ValueError):
@@ -159,13 +167,16 @@ def exported_to(folder: Path) -> str:
 
 
 def record_export(folder: Path, job: Path) -> None:
-    """Raises AppError("run_unwritable")."""
+    """Record the job's folder. Raises AppError("run_unwritable")."""
     _write(folder, EXPORTED, str(job).encode("utf-8", "replace"))
 
 
 def find(runs: Path, wanted: str) -> TrainingRunFolder:
-    """By folder, id, name, or a part of id or name that only one has. Raises AppError: run_unknown, run_ambiguous."""
-    wanted = wanted.encode("utf-8", "replace").decode()  # bytes of no encoding: nothing here is called so
+    """Find a run by folder, id, name, or a part of id or name that only one run has.
+
+    Raises AppError: run_unknown, run_ambiguous.
+    """
+    wanted = wanted.encode("utf-8", "replace").decode()  # replaces surrogates, which occur in no name
     folder = _as_folder(wanted)
     if folder is not None:
         return read(folder)
@@ -182,16 +193,16 @@ def find(runs: Path, wanted: str) -> TrainingRunFolder:
 
 
 def find_folder(runs: Path, wanted: str) -> Path:
-    """Return the folder of the run that `find` finds. Raises AppError as that."""
+    """Return the folder of the run that `find` finds. Raises AppError as `find` does."""
     return find(runs, wanted).folder
 
 
 def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
-    """Makes the folder of a new run with its spec, and gives it. An adapter that is trained further is copied into it,
-    and with `takes_data` the data, too: then nothing that happens to them elsewhere touches the run.
+    """Create the folder of a new run with its spec, and return it.
 
-    Nothing of it stays where it cannot be made. Raises AppError: run_folder_taken, run_unwritable, run_data_missing,
-    drive_space.
+    An adapter to train further is copied into it, and with `takes_data` the data too, so that later changes elsewhere
+    cannot affect the run. After an error nothing is left. Raises AppError: run_folder_taken, run_unwritable,
+    run_data_missing, drive_space.
     """
     folder = Path(asked.folder)
     try:
@@ -201,12 +212,12 @@ def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
     except OSError as error:
         raise AppError("run_unwritable", path=str(folder), reason=error.strerror or str(error)) from error
     try:
-        taken = _with_data(asked, folder) if takes_data else asked
-        settled = _with_start(taken, folder) if asked.adapter else taken
-        known = lineage.lineage_of_spec(asked).as_json()
-        if known:
+        with_data = _with_data(asked, folder) if takes_data else asked
+        settled = _with_start(with_data, folder) if asked.adapter else with_data
+        known_lineage = lineage.lineage_of_spec(asked).as_json()
+        if known_lineage:
             write_atomically(
-                folder / lineage.LINEAGE_FILE, json.dumps(known, ensure_ascii=False).encode("utf-8", "replace")
+                folder / lineage.LINEAGE_FILE, json.dumps(known_lineage, ensure_ascii=False).encode("utf-8", "replace")
             )
         _store_spec(folder, settled)
     except OSError as error:
@@ -220,7 +231,10 @@ def create(asked: RunSpec, *, takes_data: bool = False) -> Path:
 
 
 def _with_data(asked: RunSpec, folder: Path) -> RunSpec:
-    """Raises OSError, AppError("run_data_missing")."""
+    """Copy the data into the folder and return the spec with their paths.
+
+    Raises OSError, AppError("run_data_missing").
+    """
     (folder / DATA).mkdir()
     places: dict[str, Any] = {}
     for part in PARTS:
@@ -238,21 +252,21 @@ def _with_data(asked: RunSpec, folder: Path) -> RunSpec:
 
 
 def _with_start(asked: RunSpec, folder: Path) -> RunSpec:
-    """Raises OSError."""
+    """Copy the adapter into the folder and return the spec with its path. Raises OSError."""
     copy_adapter(Path(asked.adapter), folder / START)
     return dataclasses.replace(asked, adapter=START)
 
 
 def copy_adapter(source: Path, target: Path) -> None:
-    """What a run is trained further from. Raises OSError."""
+    """Copy an adapter to train further. Raises OSError."""
     target.mkdir()
     for name in adapter.FILES:
-        if name != adapter.ROWS or (source / name).is_file():  # earlier ones did not tell what they know
+        if name != adapter.ROWS or (source / name).is_file():  # older adapters have no list of their rows
             shutil.copyfile(source / name, target / name)
 
 
 def write_spec(folder: Path, asked: RunSpec) -> None:
-    """Raises AppError("run_unwritable")."""
+    """Write the spec and register it as made here. Raises AppError("run_unwritable")."""
     try:
         _store_spec(folder, asked)
     except OSError as error:
@@ -260,9 +274,9 @@ def write_spec(folder: Path, asked: RunSpec) -> None:
 
 
 def _store_spec(folder: Path, asked: RunSpec) -> None:
-    """Raises OSError."""
-    told = json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1).encode("utf-8", "replace")
-    authenticity.write_registered(folder / SPEC, told)
+    """Write the spec and register it as made here. Raises OSError."""
+    content = json.dumps(spec.to_json(asked), ensure_ascii=False, indent=1).encode("utf-8", "replace")
+    authenticity.write_registered(folder / SPEC, content)
 
 
 def _write(folder: Path, name: str, data: bytes) -> None:
@@ -273,12 +287,12 @@ def _write(folder: Path, name: str, data: bytes) -> None:
 
 
 def effective_spec(run: TrainingRunFolder) -> RunSpec | None:
-    """The spec with everything decided; as it was asked for while nothing is decided yet."""
+    """Return the spec with all settings decided; the requested spec until they are."""
     return base_models.read_spec(run.folder / EFFECTIVE) or run.spec
 
 
 def record_event(folder: Path, event: Event) -> None:
-    """Add to the journal what the process itself could not say any more."""
+    """Append to the journal an event that the training process could not write itself."""
     line = json.dumps(events.to_json(event), ensure_ascii=False).encode("utf-8", "replace")
     with contextlib.suppress(OSError):
         append_line(folder / standings.JOURNAL_FILE, line)
@@ -288,9 +302,9 @@ def record_event(folder: Path, event: Event) -> None:
 
 
 def lock_run(folder: Path) -> filelock.BaseFileLock:
-    """Nobody else trains in this folder until it is released.
+    """Lock the folder, so that no other process trains in it until the lock is released.
 
-    Raises AppError: run_busy, run_judging, run_unwritable; run_ending where who began it is gone.
+    Raises AppError: run_busy, run_judging, run_unwritable; run_ending if an orphaned training process is still ending.
     """
     try:
         lock = work_folder.acquire_lock(folder / LOCK)
@@ -307,12 +321,12 @@ def lock_run(folder: Path) -> filelock.BaseFileLock:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether somebody trains or judges in this folder."""
+    """Return whether a process trains or judges in this folder."""
     return work_folder.is_locked(folder / LOCK)
 
 
 def _has_ended(pid: int, folder: Path, limit_s: float) -> bool:
-    """Waits for a process that has said its last word."""
+    """Wait up to `limit_s` for the process and return whether it has ended."""
     if not _is_alive(pid, folder):
         return True
     try:
@@ -325,7 +339,7 @@ def _has_ended(pid: int, folder: Path, limit_s: float) -> bool:
 
 
 def _is_alive(pid: int, folder: Path) -> bool:
-    """Whether it is the process that trains in this folder: numbers of processes are used again."""
+    """Return whether this process id still trains in this folder: systems reuse process ids."""
     try:
         return bool(pid) and str(folder / SPEC) in psutil.Process(pid).cmdline()
     except psutil.Error:
@@ -336,11 +350,11 @@ def _is_alive(pid: int, folder: Path) -> bool:
 
 
 def delete_run(run: TrainingRunFolder) -> int:
-    """Deletes the folder and gives the bytes that are free now. Raises AppError: run_busy, run_not_removed.
+    """Delete the folder and return the freed bytes. Raises AppError: run_busy, run_not_removed.
 
-    The spec goes last: what an interruption leaves is still a run, and can be removed.
+    The spec is deleted last: after an interruption the rest is still a run and can be deleted.
     """
-    if run.folder.is_symlink():  # what it leads to may hold more than a run
+    if run.folder.is_symlink():  # its target may contain more than a run
         return _unlinked(run)
     held = lock_run(run.folder)
     try:
@@ -351,14 +365,14 @@ def delete_run(run: TrainingRunFolder) -> int:
         raise AppError("run_not_removed", id=run.id, reason=error.strerror or str(error)) from error
     finally:
         held.release()
-    with contextlib.suppress(OSError):  # somebody has just opened the lock: an empty folder is no run any more
+    with contextlib.suppress(OSError):  # another process may have opened the lock; an empty folder is no run
         (run.folder / LOCK).unlink(missing_ok=True)
         run.folder.rmdir()
     return run.size_bytes
 
 
 def _unlinked(run: TrainingRunFolder) -> int:
-    """Raises AppError("run_not_removed")."""
+    """Delete the link to a run's folder. Raises AppError("run_not_removed")."""
     try:
         run.folder.unlink()
     except OSError as error:
@@ -383,7 +397,7 @@ def size_bytes(folder: Path) -> int:
 def _sizes(folder: Path) -> Iterator[int]:
     for base, _folders, names in os.walk(folder):
         for name in names:
-            with contextlib.suppress(OSError):  # gone meanwhile
+            with contextlib.suppress(OSError):  # deleted meanwhile
                 yield Path(base, name).lstat().st_size
 
 
@@ -397,10 +411,10 @@ def _began_at(run: TrainingRunFolder) -> float:
 
 
 def _as_folder(wanted: str) -> Path | None:
-    """The folder of a run that is named by its path, or by its spec's."""
+    """Return the run's folder if `wanted` is its path or that of its spec."""
     try:
         path = Path(wanted).expanduser().absolute()
         folder = path.parent if path.name == SPEC else path
         return folder if (folder / SPEC).is_file() else None
-    except (OSError, RuntimeError, ValueError):  # too long for a name, `~` of nobody
+    except (OSError, RuntimeError, ValueError):  # a name that is too long, or `~` of an unknown user
         return None

@@ -1,11 +1,9 @@
-"""The journal of a run: what its training has told, one event a line. It may have come with a folder from elsewhere.
+"""Read the journal of a run, one event a line, and derive the run's status and history from it.
 
-The trainer's own `events.from_json` looks at names alone, as the trainer has nothing but the standard library; whatever
-this program draws, words and compares went through `event_of`, and has the types that it says.
-
-Where a run is, told from its events: by whoever listens to it, and the same by whoever reads its journal later.
-
-All that a run has told, without what was done again: for curves and samples over time.
+A journal may come from another machine. The trainer's own `events.from_json` checks only names, since the trainer has
+nothing but the standard library; `event_from_json` here also checks types and values. The status is the same whether it
+is updated event by event or replayed from the file. The history keeps all events for curves and samples over time,
+without steps that were repeated.
 """
 
 import contextlib
@@ -43,11 +41,11 @@ _KNOWN_REASONS = {
     events.Adjusted: ("out_of_memory", "not_finite", "slow"),
     events.Finished: ("early_stopping", "epochs", "steps", "stopped"),
 }
-_MAY_BE_INFINITE = ("loss", "gradient_norm", "left_s", "total_s")  # training goes wrong, or has not been measured
+_MAY_BE_INFINITE = ("loss", "gradient_norm", "left_s", "total_s")  # training diverged, or nothing was measured yet
 
 
 def event_from_json(data: Mapping[str, Any]) -> Event:
-    """Return the event that an object stands for. Raises ValueError for whatever is none, or has a wrong value."""
+    """Return the event of an object. Raises ValueError for an unknown event or an invalid value."""
     kind = events.KINDS.get(str(data.get("event")))
     if kind is None:
         raise ValueError("unknown event")
@@ -66,15 +64,15 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
 
 
 def read_event(line: bytes) -> Event:
-    """Raises ValueError."""
+    """Parse a line of the journal. Raises ValueError."""
     return event_from_json(json_lines.decode_object(line))
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """All events of a file, none where there is no file. Lines that are torn, or of a newer protocol, are left out."""
+    """Yield the events of a file; skip incomplete lines and those of a newer protocol. A missing file has none."""
     try:
         written = strict_json.read_bytes(path).splitlines()
-    except OSError:  # the run has not begun
+    except OSError:  # the run has not started
         return
     for line in written:
         with contextlib.suppress(ValueError):
@@ -88,9 +86,9 @@ _ENDS = {Finished: "finished", Paused: "paused", Cancelled: "cancelled", Failed:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """`end`: None while no terminal event has come. Evaluations are those of the way to `step`, oldest first."""
+    """Where a run is. `end`: None without a terminal event. `evaluations`: those up to `step`, oldest first."""
 
-    started_at: float = 0.0  # seconds since 1970, the first time; 0: never
+    started_at: float = 0.0  # seconds since 1970, of the first start; 0: never
     pid: int = 0  # of the last process
     phase: Phase | None = None
     step: TrainingStep | None = None
@@ -105,14 +103,14 @@ class RunStatus:
 
     @property
     def state(self) -> str:
-        """waiting | running | finished | paused | cancelled | failed; "running" also where it broke off."""
+        """Return waiting | running | finished | paused | cancelled | failed; "running" also after a crash."""
         if self.end is not None:
             return _ENDS[type(self.end)]
         return "running" if self.started_at else "waiting"
 
     @property
     def base_loss(self) -> float | None:
-        """Of the validation rows, before anything was trained."""
+        """Return the loss on the validation rows before training."""
         return self.evaluations[0].loss if self.evaluations and self.evaluations[0].step == 0 else None
 
     @property
@@ -125,7 +123,7 @@ class RunStatus:
 
 
 def status_after(standing: RunStatus, event: Event) -> RunStatus:
-    """The standing once this has happened."""
+    """Return the status after the event."""
     match event:
         case Started():
             return _status_after_start(standing, event)
@@ -150,12 +148,12 @@ def status_after(standing: RunStatus, event: Event) -> RunStatus:
             return dataclasses.replace(standing, adjusted=(*standing.adjusted, event))
         case Finished() | Paused() | Cancelled() | Failed():
             return dataclasses.replace(standing, end=event)
-        case _:  # a preview is for whoever looks at it
+        case _:  # a preview changes no status
             return standing
 
 
 def _evaluations_before(step: int, standing: RunStatus) -> tuple[EvaluationStep, ...]:
-    """Without what a rollback takes back: it tells no start."""
+    """Return the evaluations before `step`: after a rollback, which sends no start event, the others are repeated."""
     kept = standing.evaluations
     while kept and kept[-1].step >= step:
         kept = kept[:-1]
@@ -163,23 +161,23 @@ def _evaluations_before(step: int, standing: RunStatus) -> tuple[EvaluationStep,
 
 
 def _status_after_start(standing: RunStatus, event: Started) -> RunStatus:
-    """What was done beyond the step that it goes on from will be done again."""
+    """Return the status after a start: what came after the resumed step will be repeated."""
     kept = event.resumed_step
     step = standing.step if standing.step and standing.step.step <= kept else None
-    begun = standing if kept else RunStatus()
+    before = standing if kept else RunStatus()
     return dataclasses.replace(
-        begun,
+        before,
         started_at=standing.started_at or event.time,
         pid=event.pid,
         phase=None,
         step=step,
-        evaluations=tuple(evaluation for evaluation in begun.evaluations if evaluation.step <= kept),
+        evaluations=tuple(evaluation for evaluation in before.evaluations if evaluation.step <= kept),
         end=None,
     )
 
 
 def replay_status(folder: Path) -> RunStatus:
-    """From the journal of a run's folder. Lines that are torn, or of a newer protocol, are passed over."""
+    """Return the status from the journal in a run's folder."""
     standing = RunStatus()
     for event in read_events(folder / JOURNAL_FILE):
         standing = status_after(standing, event)
@@ -188,7 +186,7 @@ def replay_status(folder: Path) -> RunStatus:
 
 @dataclass(slots=True)
 class RunHistory:
-    """Oldest first. `findings`, `effective` and `started`: as last told."""
+    """All events of a run, oldest first. `findings`, `effective`, `started`, `finished`: the last ones."""
 
     steps: list[TrainingStep] = field(default_factory=list)
     evaluations: list[EvaluationStep] = field(default_factory=list)
@@ -200,6 +198,7 @@ class RunHistory:
     finished: Finished | None = None
 
     def take(self, event: Event) -> None:
+        """Add an event."""
         match event:
             case Started():
                 self._begin(event)
@@ -219,11 +218,11 @@ class RunHistory:
                 self.effective = event
             case Finished():
                 self.finished = event
-            case _:  # where it is, which is past
+            case _:  # only the status needs the others
                 pass
 
     def _begin(self, event: Started) -> None:
-        """What came after the step that it goes on from is done again."""
+        """Drop what came after the step from which the run resumes, since it will be repeated."""
         self.started = event
         last = event.resumed_step
         self.steps = [one for one in self.steps if one.step <= last]
@@ -232,15 +231,15 @@ class RunHistory:
         self.adjusted = [one for one in self.adjusted if last and one.step <= last]
 
 
-def _drop_from(step: int, *told: list[TrainingStep] | list[EvaluationStep] | list[Sample]) -> None:
-    """From this step on: it is done again, after a start, and after a rollback, which tells no start."""
-    for kept in told:
+def _drop_from(step: int, *lists: list[TrainingStep] | list[EvaluationStep] | list[Sample]) -> None:
+    """Drop everything from this step on: it was repeated after a start or a rollback, which sends no start event."""
+    for kept in lists:
         while kept and kept[-1].step >= step:
             kept.pop()
 
 
 def read_history(folder: Path) -> RunHistory:
-    """Of a run's folder. Lines that are torn, or of a newer protocol, are passed over."""
+    """Return the history from the journal in a run's folder."""
     found = RunHistory()
     for event in read_events(folder / JOURNAL_FILE):
         found.take(event)

@@ -1,6 +1,7 @@
-"""How a run has gone so far, worked out for whoever draws it; read from the journal, also while somebody writes it.
+"""Compute how a run has gone so far, from its journal, also while another process writes it.
 
-What is watched while a run is trained: what goes as it should, what is to be known, and what asks for a decision.
+The result holds curves, sample answers and health checks: what is as it should be, what the user should know, and what
+needs a decision.
 """
 
 import shutil
@@ -21,8 +22,8 @@ from app.training.runs.run_journal import JOURNAL_FILE, RunHistory, RunStatus
 from trainer.events import Cancelled, EvaluationStep, Failed, Finished, Paused, Sample, TrainingStep
 from trainer.spec import RunSpec
 
-ALARM_AFTER = 2  # validation losses in a row that are worse than the one before: early stopping by default comes at 3
-# Failures that would come again: something has to be changed, and what a run was asked does not change.
+ALARM_AFTER = 2  # validation losses in a row, each worse than the one before; early stopping's default is 3
+# Failures that would happen again, because the settings of a run cannot change.
 _FINAL = frozenset((
     "spec_invalid", "data_changed", "data_invalid", "preflight_blocked", "base_unreadable", "not_finite",
     "checkpoint_damaged", "nothing_to_resume", "run_exists",
@@ -31,8 +32,11 @@ _FINAL = frozenset((
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """`key`: not_finite | early_stopping | overfitting | checkpoint | sleep | memory | speed. `level`: ok (as it
-    should be), note (to be known), warning. `facts`: what is shown of it; {} where there is nothing to tell yet."""
+    """One check of a run.
+
+    `key`: not_finite | early_stopping | overfitting | checkpoint | sleep | memory | speed. `level`: ok | note (the user
+    should know) | warning. `facts`: figures to show; {} if there are none yet.
+    """
 
     key: str
     level: str
@@ -40,7 +44,7 @@ class HealthCheck:
 
 
 def health_checks(history: RunHistory, standing: RunStatus, *, is_awake: bool) -> tuple[HealthCheck, ...]:
-    """`is_awake`: as of `keeps_awake`."""
+    """Return the health checks. `is_awake`: the trainer can keep the machine awake (`can_stay_awake`)."""
     return (
         _not_finite(history, standing),
         _early_stopping(standing),
@@ -53,7 +57,7 @@ def health_checks(history: RunHistory, standing: RunStatus, *, is_awake: bool) -
 
 
 def count_rises(evaluations: Sequence[EvaluationStep]) -> int:
-    """How many of the last losses in a row are worse than the one before each."""
+    """Count the losses at the end of the list that are each worse than the one before."""
     losses = [one.loss for one in evaluations]
     count = 0
     while count + 1 < len(losses) and losses[-1 - count] > losses[-2 - count]:
@@ -66,28 +70,29 @@ def is_overfitting(evaluations: Sequence[EvaluationStep]) -> bool:
 
 
 def count_without_improvement(evaluations: Sequence[EvaluationStep]) -> int:
-    """How many evaluations there were since the best one, as the trainer counts them."""
+    """Count the evaluations since the best one, as the trainer does."""
     losses = [one.loss for one in evaluations]
     return len(losses) - 1 - losses.index(min(losses)) if losses else 0
 
 
 def patience_of(standing: RunStatus) -> int:
-    """0: the run does not end before its time."""
+    """Return the patience of early stopping; 0 if it is off."""
     asked = standing.effective.spec if standing.effective else {}
     return (asked.get("patience") or 0) if asked.get("evaluations_per_epoch") != 0 else 0
 
 
 def can_stay_awake(platform: str = sys.platform) -> bool:
-    """Whether the trainer can keep this machine awake (`trainer.sleep_inhibitor`). Windows and macOS always let it."""
+    """Return whether the trainer can keep this machine awake (`trainer.sleep_inhibitor`).
+
+    Windows and macOS always allow it.
+    """
     if platform in ("win32", "darwin"):
         return True
     return shutil.which("systemd-inhibit") is not None and Path("/run/systemd/system").is_dir()
 
 
 def is_resumable(state: str, end: Finished | Paused | Cancelled | Failed | None) -> bool:
-    """Whether a run that is trained nowhere can be gone on with. `state`: of
-    `app.training.runs.run_folders.TrainingRunFolder`.
-    """
+    """Return whether a run that no process trains can be resumed. `state`: that of TrainingRunFolder."""
     if isinstance(end, Failed) and end.code in _FINAL:
         return False
     return state in ("waiting", "paused", "crashed", "failed", "cancelled")
@@ -122,7 +127,7 @@ def _overfitting(history: RunHistory, evaluations: Sequence[EvaluationStep]) -> 
 
 
 def _checkpoint(standing: RunStatus) -> HealthCheck:
-    """It was sealed with the hashes of its files before it was told."""
+    """Return the check of checkpoints; the trainer reports one only after hashing its files."""
     saved = standing.saved
     return HealthCheck("checkpoint", "ok" if saved else "note", {"step": saved.step} if saved else {})
 
@@ -134,23 +139,25 @@ def _memory(history: RunHistory) -> HealthCheck:
 
 
 def _speed(history: RunHistory) -> Iterator[HealthCheck]:
-    """Told only where there is something to tell."""
+    """Yield the check of the speed only if it was slow."""
     found = [one for one in history.adjusted if one.reason == "slow"]
     if found:
         yield HealthCheck("speed", "warning", {"step": found[-1].step})
 
 
-SMALL_POINTS = 120  # of a curve beside its present value
-MARKED_POINTS = 120  # evaluations, each with a mark
-# A thread that computes in Python takes turns of 5 ms with the one that draws, which needs hundreds of them: this one
-# gives way after a millisecond.
+SMALL_POINTS = 120  # of a sparkline
+MARKED_POINTS = 120  # evaluations, each drawn with a mark
+# A thread that computes in Python switches with the drawing thread every 5 ms, and drawing needs hundreds of switches:
+# a sleep of a millisecond hands over sooner.
 YIELD_LINES, YIELD_POINTS, YIELD_S = 25, 500, 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class SampleAnswers:
-    """What one question was answered on the way: those that differ from the one before. `reference`: "" where the
-    question is none of the validation rows. `last_step`: at which it was answered last."""
+    """The answers to one sample question during training, without repetitions.
+
+    `reference`: "" if the question is not in the validation rows. `last_step`: of the last answer, repeated or not.
+    """
 
     question: str
     reference: str
@@ -160,17 +167,20 @@ class SampleAnswers:
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """`state`: as of a run; also ending: whoever began it is gone, and it is saving. `steps` and `evaluations` hold
-    all, the curves only as many points as can be told apart."""
+    """The progress of a run.
+
+    `state`: that of a run, or "ending": the process that started the training is gone, and the trainer is saving.
+    `steps` and `evaluations` are complete; the curves have only as many points as can be drawn.
+    """
 
     state: str
     standing: RunStatus = field(default_factory=RunStatus)
-    asked: RunSpec | None = None  # with all that is decided, once it is; None: its file is damaged
+    asked: RunSpec | None = None  # with all settings decided, once they are; None: its file is damaged
     began_at: float = 0.0  # seconds since 1970, of the last start; 0: never
-    is_resumed: bool = False  # whether the last start went on from a checkpoint
+    is_resumed: bool = False  # the last start resumed from a checkpoint
     is_judged: bool = False
-    is_from_elsewhere: bool = False  # as of a run
-    has_holdout: bool = False  # whether there is something to judge it by
+    is_from_elsewhere: bool = False  # as in TrainingRunFolder
+    has_holdout: bool = False  # there are held-out rows to judge it by
     steps: tuple[TrainingStep, ...] = ()
     evaluations: tuple[EvaluationStep, ...] = ()
     raw: CurvePoints = ()
@@ -189,13 +199,13 @@ class RunProgress:
 
     @property
     def can_resume(self) -> bool:
-        """With its training, or with its judging."""
+        """Return whether its training or its judging can be resumed."""
         waits_for_judge = self.state == "finished" and self.has_holdout and not self.is_judged
         return waits_for_judge or is_resumable(self.state, self.standing.end)
 
 
 class ProgressReader:
-    """Of one run's folder. `look` reads what is new; it takes milliseconds, after hours of training a second."""
+    """A reader of one run's progress, which reads only what is new: milliseconds, a second after hours of training."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -207,39 +217,41 @@ class ProgressReader:
         self.course: RunProgress | None = None  # the last one
 
     def look(self, *, is_ours: bool) -> RunProgress:
-        """The same object where nothing has changed. `is_ours`: this program trains or judges it, so that nobody else
-        needs to be looked for."""
-        told = self._read()
+        """Read what is new and return the progress, the same object if nothing has changed.
+
+        `is_ours`: this program trains or judges it, so that locks of other processes need no check.
+        """
+        has_news = self._read()
         state = self._state(is_ours=is_ours)
         before = self.course
-        if before is None or told or state != before.state:
+        if before is None or has_news or state != before.state:
             self.course = before = self._course(state)
         return before
 
     # ------------------------------------------------------------------- private
 
     def _read(self) -> bool:
-        """Whole lines only: one that is being written comes with the next look, and one that is torn never."""
+        """Read complete lines and return whether there were any; invalid lines are skipped."""
         try:
             with open_regular(self._folder / JOURNAL_FILE) as file:
-                if file.seek(0, 2) < self._offset:  # another journal, brought back from another machine
+                if file.seek(0, 2) < self._offset:  # another journal, imported from another machine
                     self._offset, self._history, self._standing = 0, RunHistory(), RunStatus()
                 file.seek(self._offset)
-                block = file.read(strict_json.FILE_BYTES)  # what is more comes with the next look
-        except OSError:  # it has not begun
+                block = file.read(strict_json.FILE_BYTES)  # the next call reads the rest
+        except OSError:  # the run has not started
             return False
-        whole = block[: block.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        for number, line in enumerate(whole.splitlines(), start=1):
+        complete = block[: block.rfind(b"\n") + 1]
+        self._offset += len(complete)
+        for number, line in enumerate(complete.splitlines(), start=1):
             if number % YIELD_LINES == 0:
                 time.sleep(YIELD_S)
             try:
                 event = run_journal.read_event(line)
-            except ValueError:  # torn, or of a newer protocol
+            except ValueError:  # an incomplete line, or one of a newer protocol
                 continue
             self._history.take(event)
             self._standing = run_journal.status_after(self._standing, event)
-        return bool(whole)
+        return bool(complete)
 
     def _state(self, *, is_ours: bool) -> str:
         if is_ours:
@@ -280,14 +292,17 @@ class ProgressReader:
         if self._history.samples and self._references is None:
             self._references = _references(_asked(self._folder))
         known = self._references or {}
-        return tuple(sample_answers(told, known) for told in _by_question(self._history.samples))
+        return tuple(sample_answers(samples, known) for samples in _by_question(self._history.samples))
 
 
-def sample_answers(told: Sequence[Sample], known: Mapping[str, str]) -> SampleAnswers:
-    """`told`: of one question, oldest first. `known`: question -> reference."""
-    differs = [one for number, one in enumerate(told) if not number or one.answer != told[number - 1].answer]
-    question = told[0].question
-    return SampleAnswers(question, known.get(question, ""), tuple(differs), told[-1].step)
+def sample_answers(samples: Sequence[Sample], known: Mapping[str, str]) -> SampleAnswers:
+    """Return the answers that differ from the one before.
+
+    `samples`: of one question, oldest first. `known`: references.
+    """
+    differs = [one for number, one in enumerate(samples) if not number or one.answer != samples[number - 1].answer]
+    question = samples[0].question
+    return SampleAnswers(question, known.get(question, ""), tuple(differs), samples[-1].step)
 
 
 def _by_question(samples: Sequence[Sample]) -> Collection[list[Sample]]:
@@ -316,11 +331,11 @@ def _asked(folder: Path) -> RunSpec | None:
 
 
 def _references(asked: RunSpec | None) -> dict[str, str]:
-    """Question -> answer of the validation rows, which the questions are taken from."""
+    """Return the answer of each question in the validation rows, from which the sample questions are taken."""
     found: dict[str, str] = {}
     try:
         lines = strict_json.read_bytes(Path(asked.validation)).splitlines() if asked else []
-    except OSError:  # moved since, or no file of rows
+    except OSError:  # the file has moved
         return found
     for line in lines:
         try:

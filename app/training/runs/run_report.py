@@ -1,6 +1,6 @@
-"""`report.html`: one run in one file that opens anywhere, without a network, a script or a second file.
+"""Write `report.html`: one run in one file that opens anywhere, without network, scripts or other files.
 
-Made of the run's folder alone: spec, journal and, where the gate has been passed, `gate.json`. All text is escaped.
+It is made from the run's folder alone: spec, journal and, if the run was judged, `gate.json`. All text is escaped.
 """
 
 import hashlib
@@ -22,7 +22,6 @@ from app.base.plots import PlotSeries
 from app.base.wording import format_size
 from app.inference import scoring_files
 from app.training import quality_gate, training_errors
-from app.training import quality_gate as gates
 from app.training.quality_gate import AnswerRow, FormRow, GateResult
 from app.training.runs import lineage, run_folders, run_journal
 from app.training.runs.run_journal import RunHistory
@@ -31,13 +30,13 @@ from trainer.events import Adjusted
 
 REPORT_FILE = "report.html"
 _ANSWERS_EACH = 5
-_SAMPLE_STEPS = 8  # of one question
+_SAMPLE_STEPS = 8  # answers to one question
 _MEAN_STEPS = 20
 _NONE = "-"
 
 
 def write_report(folder: Path) -> Path:
-    """Makes the report anew, in the language in use. Raises AppError("run_unwritable" | "drive_space")."""
+    """Write the report in the current language. Raises AppError("run_unwritable" | "drive_space")."""
     path = folder / REPORT_FILE
     try:
         write_atomically(path, render_report(folder).encode("utf-8", "replace"))
@@ -48,7 +47,7 @@ def write_report(folder: Path) -> Path:
 
 def render_report(folder: Path) -> str:
     run = run_folders.read(folder)
-    told = run_journal.read_history(folder)
+    history = run_journal.read_history(folder)
     gate = _gate(folder)
     word = html_report.load_words("training.toml")
     made_at = gate.made_at if gate else 0.0
@@ -66,11 +65,11 @@ def render_report(folder: Path) -> str:
         summary=_summary(gate, word) if gate else [],
         form_columns=_COLUMNS,
         forms=[_form(row, gate, word) for row in gate.forms] if gate else [],
-        plots=[Markup(drawn) for drawn in _plots(told, word) if drawn],  # noqa: S704  names in it are escaped
-        best=_best(told, word),
+        plots=[Markup(drawn) for drawn in _plots(history, word) if drawn],  # noqa: S704  names in it are escaped
+        best=_best(history, word),
         answers=_answers(gate.answers, word) if gate else [],
-        samples=_samples(told, word),
-        tables=_tables(run, told, word),
+        samples=_samples(history, word),
+        tables=_tables(run, history, word),
     )
 
 
@@ -90,8 +89,8 @@ def _reasons(gate: GateResult) -> list[tuple[str, str]]:
 
 
 def _summary(gate: GateResult, word: dict[str, str]) -> list[tuple[str, str]]:
-    row, base = gate.row(gate.proposed), gate.row(gates.BASE)
-    name = word["proposed_none"] if gate.proposed == gates.BASE_ADAPTER else _form_name(gate.proposed, word)
+    row, base = gate.row(gate.proposed), gate.row(quality_gate.BASE)
+    name = word["proposed_none"] if gate.proposed == quality_gate.BASE_ADAPTER else _form_name(gate.proposed, word)
     pairs = [
         (word["proposed" if gate.is_usable else "judged"], f"{name} ({format_size(row.size_bytes)})"),
         (word["nll"], f"{base.nll:.3f} → {row.nll:.3f}"),
@@ -125,7 +124,7 @@ _COLUMNS = ("size", "memory", "nll", "loss", "change", "kld", "top1", "ended", "
 
 
 def _form(row: FormRow, gate: GateResult, word: dict[str, str]) -> _Form:
-    is_loss = row.loss_nats is not None and row.loss_nats > gates.LOSS_NATS
+    is_loss = row.loss_nats is not None and row.loss_nats > quality_gate.LOSS_NATS
     loss = f"{row.loss_nats:+.3f}" if row.loss_nats is not None else _NONE
     speed = f"{row.write_tokens_per_s:.1f}" if row.write_tokens_per_s else _NONE
     cells = (
@@ -148,7 +147,7 @@ def _shares(row: FormRow) -> tuple[float | None, ...]:
 
 
 def _form_name(form: str, word: dict[str, str]) -> str:
-    own = (*gates.ON_BASE, gates.F16_ADAPTER)
+    own = (*quality_gate.ON_BASE, quality_gate.F16_ADAPTER)
     return word["form_" + form.replace("+", "_")] if form in own else word["form_merged"].format(form=form)
 
 
@@ -171,7 +170,10 @@ class _Answer:
 
 
 def _answers(rows: Sequence[AnswerRow], word: dict[str, str]) -> list[tuple[str, list[_Answer]]]:
-    """Those that have gained most and lost most; what is broken, or whose gain is not known, has gained nothing."""
+    """Return the answers that gained most and lost most.
+
+    Broken answers, and those without a known change, do not count as gains.
+    """
     ranked = sorted(rows, key=lambda row: row.change_nats or 0.0)
     better = [row for row in ranked if (row.change_nats or 0.0) < 0 and not _is_broken(row)]
     worse = [row for row in reversed(ranked) if row not in better]
@@ -180,7 +182,7 @@ def _answers(rows: Sequence[AnswerRow], word: dict[str, str]) -> list[tuple[str,
 
 
 def _is_broken(row: AnswerRow) -> bool:
-    """Cut off, empty, or the same again and again: no answer, however likely the kept-back one has become."""
+    """Return whether the answer is cut off, empty or looping: then a likelier held-out answer is no gain."""
     return row.tuned_ended_by == "limit" or not row.tuned.strip() or scoring_files.is_looping(row.tuned)
 
 
@@ -193,15 +195,15 @@ def _answer(row: AnswerRow, word: dict[str, str]) -> _Answer:
 # ------------------------------------------------------------------------- training
 
 
-def _plots(told: RunHistory, word: dict[str, str]) -> list[str]:
-    losses = [(float(step.step), step.loss) for step in told.steps]
-    validation = [(float(one.step), one.loss) for one in told.evaluations]
+def _plots(history: RunHistory, word: dict[str, str]) -> list[str]:
+    losses = [(float(step.step), step.loss) for step in history.steps]
+    validation = [(float(one.step), one.loss) for one in history.evaluations]
     is_long = len(losses) > 3 * _MEAN_STEPS
     train = [PlotSeries(word["series_train"], "three" if is_long else "one", losses)]
     if is_long:
         train.append(PlotSeries(word["series_smooth"], "one", plots.moving_average(losses, _MEAN_STEPS)))
-    rates = [(float(step.step), step.learning_rate) for step in told.steps]
-    norms = [(float(step.step), step.gradient_norm) for step in told.steps]
+    rates = [(float(step.step), step.learning_rate) for step in history.steps]
+    norms = [(float(step.step), step.gradient_norm) for step in history.steps]
     return [
         plots.line_plot(
             word["plot_loss"],
@@ -213,15 +215,15 @@ def _plots(told: RunHistory, word: dict[str, str]) -> list[str]:
     ]
 
 
-def _best(told: RunHistory, word: dict[str, str]) -> str:
-    best = min(told.evaluations, key=lambda one: one.loss, default=None)
+def _best(history: RunHistory, word: dict[str, str]) -> str:
+    best = min(history.evaluations, key=lambda one: one.loss, default=None)
     return word["best_here"].format(step=best.step, loss=f"{best.loss:.4f}") if best else ""
 
 
-def _samples(told: RunHistory, word: dict[str, str]) -> list[tuple[str, list[tuple[int, str, str]]]]:
-    """By question, at most `_SAMPLE_STEPS` of its answers, the first and the last among them."""
+def _samples(history: RunHistory, word: dict[str, str]) -> list[tuple[str, list[tuple[int, str, str]]]]:
+    """Return at most _SAMPLE_STEPS answers by question, including the first and the last."""
     by_question: dict[str, list[tuple[int, str, str]]] = {}
-    for one in told.samples:
+    for one in history.samples:
         end = "" if one.has_ended else word["ended_by_limit"]
         by_question.setdefault(one.question, []).append((one.step, one.answer.strip() or word["empty"], end))
     return [(question, _thinned(found)) for question, found in by_question.items()]
@@ -235,10 +237,10 @@ def _thinned(found: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
 
 
 def _tables(
-    run: run_folders.TrainingRunFolder, told: RunHistory, word: dict[str, str]
+    run: run_folders.TrainingRunFolder, history: RunHistory, word: dict[str, str]
 ) -> list[tuple[str, str, list[tuple[str, str]]]]:
     asked = run_folders.effective_spec(run)
-    facts = told.effective.facts if told.effective else {}
+    facts = history.effective.facts if history.effective else {}
     tables = [
         (word["settings"], word["settings_note"], _settings(asked, word) if asked else []),
         (word["facts"], "", _pairs(facts, word)),
@@ -246,25 +248,25 @@ def _tables(
         (
             word["findings"],
             "",
-            [(word[f"level_{one.level}"], training_errors.finding_text(one)) for one in told.findings],
+            [(word[f"level_{one.level}"], training_errors.finding_text(one)) for one in history.findings],
         ),
-        (word["adjusted"], "", [_adjustment(one, word) for one in told.adjusted]),
-        (word["versions"], "", _pairs(told.started.versions, word) if told.started else []),
-        (word["finished"], "", _pairs(_end(told, word), word)),
+        (word["adjusted"], "", [_adjustment(one, word) for one in history.adjusted]),
+        (word["versions"], "", _pairs(history.started.versions, word) if history.started else []),
+        (word["finished"], "", _pairs(_end(history, word), word)),
     ]
     return [table for table in tables if table[2]]
 
 
 def _data(folder: Path, asked: spec.RunSpec, word: dict[str, str]) -> list[tuple[str, str]]:
-    """Rows and hash of each file; no rows of one that is gone or another by now."""
+    """Return rows and hash of each file; no row count for a missing or changed file."""
     found = []
     for name in ("train", "validation", "holdout"):
         known = asked.hashes.get(name, "")
         rows, sha256 = _counted(getattr(asked, name))
-        told = [f"{word['rows']}: {rows}"] if rows and known in ("", sha256) else []
-        told += [f"sha256: {known or sha256}"] if known or sha256 else []
-        if told:
-            found.append((word[f"of_{name}"], ", ".join(told)))
+        parts = [f"{word['rows']}: {rows}"] if rows and known in ("", sha256) else []
+        parts += [f"sha256: {known or sha256}"] if known or sha256 else []
+        if parts:
+            found.append((word[f"of_{name}"], ", ".join(parts)))
     label = lineage.lineage_of_run(folder).label or confidentiality.DEFAULT_LABEL
     return [*found, (word["label"], wording.phrase(f"common.label.{label}"))]
 
@@ -280,8 +282,8 @@ def _counted(path: str) -> tuple[int, str]:
     return rows, digest.hexdigest()
 
 
-def _end(told: RunHistory, word: dict[str, str]) -> dict[str, Any]:
-    end = told.finished
+def _end(history: RunHistory, word: dict[str, str]) -> dict[str, Any]:
+    end = history.finished
     if end is None:
         return {}
     return {
@@ -295,7 +297,7 @@ def _end(told: RunHistory, word: dict[str, str]) -> dict[str, Any]:
 
 
 def _settings(asked: spec.RunSpec, word: dict[str, str]) -> list[tuple[str, str]]:
-    """Without what stands elsewhere: the hashes, with the data."""
+    """Return the settings without the hashes, which are shown with the data."""
     values = {name: value for name, value in spec.to_json(asked).items() if name not in ("version", "hashes")}
     if asked.form is not None:
         values["form"] = (asked.form.question + asked.form.answer).replace("{text}", "…")
@@ -303,14 +305,14 @@ def _settings(asked: spec.RunSpec, word: dict[str, str]) -> list[tuple[str, str]
 
 
 def _adjustment(one: Adjusted, word: dict[str, str]) -> tuple[str, str]:
-    told = [wording.phrase(f"training.run_adjusted.{one.reason}", step=one.step)]
-    return f"{word['step']} {one.step}", " ".join([*told, *(": ".join(pair) for pair in _pairs(one.facts, word))])
+    sentences = [wording.phrase(f"training.run_adjusted.{one.reason}", step=one.step)]
+    return f"{word['step']} {one.step}", " ".join([*sentences, *(": ".join(pair) for pair in _pairs(one.facts, word))])
 
 
 def _pairs(values: dict[str, Any], word: dict[str, str]) -> list[tuple[str, str]]:
-    """By the keys' words (`of_…`); what has none, as the library of a version, is called by its key."""
-    told = [(word.get(f"of_{key}", key), value) for key, value in values.items()]
-    return [(name, _shown(value, word)) for name, value in told if value not in (None, "", {}, [], ())]
+    """Return names and values; a name without a text (`of_…`), such as a library's, is shown as it is."""
+    named = [(word.get(f"of_{key}", key), value) for key, value in values.items()]
+    return [(name, _shown(value, word)) for name, value in named if value not in (None, "", {}, [], ())]
 
 
 def _shown(value: Any, word: dict[str, str]) -> str:

@@ -1,14 +1,9 @@
-"""All trainings in one list: those that are planned, that go on, and that are over. Quick with hundreds of runs.
+"""List all trainings (planned, in progress, finished), name, annotate and delete them, and list their splits.
 
-Of a run's journal only its ends are read, and what was read is kept as long as its files stay as they are. A draft that
-a run was begun from has one entry with it, the run's.
-
-What people do with runs that are there: another name, a note, and the bin, out of which they come back.
-
-Data that were split and frozen (`app.training.data.data_split`) for a training, wherever they lie: of drafts and of
-runs.
-
-Only their records are read: whether they still are what was written is asked by who uses one (`split.verify`).
+Listing is fast with hundreds of runs: only both ends of a journal are read, and the result is cached until the files
+change. A run and the draft from which it was started have one entry, the run's. Deleted trainings lie in the bin, from
+which they can be restored. The splits of drafts and runs (`app.training.data.data_split`) are listed from their records
+alone; whoever uses one verifies it (`verify_split`).
 """
 
 import contextlib
@@ -46,7 +41,7 @@ NOTE_CHARACTERS = 4000
 
 
 def read_note(folder: Path) -> str:
-    """ "": nobody has written one."""
+    """Return the run's note; "" if there is none."""
     try:
         with open_regular(folder / NOTE_FILE) as file:
             return file.read(4 * NOTE_CHARACTERS).decode("utf-8", "replace")[:NOTE_CHARACTERS]
@@ -55,7 +50,7 @@ def read_note(folder: Path) -> str:
 
 
 def write_note(folder: Path, text: str) -> None:
-    """Also while it is trained. Raises AppError: run_note_long, run_unwritable, drive_space."""
+    """Write the run's note, also during training. Raises AppError: run_note_long, run_unwritable, drive_space."""
     if len(text) > NOTE_CHARACTERS:
         raise AppError("run_note_long", letters=f"{len(text):,}", most=f"{NOTE_CHARACTERS:,}")
     try:
@@ -68,7 +63,7 @@ def write_note(folder: Path, text: str) -> None:
 
 
 def rename_run(run: TrainingRunFolder, name: str) -> None:
-    """In its spec, where the name is; "": it is called by its folder.
+    """Change the name in the run's spec; "" shows the folder's name instead.
 
     Raises AppError: run_damaged, run_from_elsewhere, run_busy, run_judging, run_ending, run_unwritable, drive_space.
     """
@@ -78,10 +73,10 @@ def rename_run(run: TrainingRunFolder, name: str) -> None:
     held = run_folders.lock_run(run.folder)
     path = run.folder / run_folders.SPEC
     try:
-        said = strict_json.load_file(path)
-        said["name"] = name.strip().encode("utf-8", "replace").decode()
-        told = json.dumps(said, ensure_ascii=False, indent=1).encode()
-        authenticity.write_registered(path, told)
+        fields = strict_json.load_file(path)
+        fields["name"] = name.strip().encode("utf-8", "replace").decode()
+        content = json.dumps(fields, ensure_ascii=False, indent=1).encode()
+        authenticity.write_registered(path, content)
     except OSError as error:
         raise drive_error(error, run.folder, "run_unwritable") from error
     finally:
@@ -92,14 +87,13 @@ def rename_run(run: TrainingRunFolder, name: str) -> None:
 
 
 def move_run_to_bin(run: TrainingRunFolder, models: Collection[LocalModel]) -> None:
-    """Into the bin. `models`: of the list.
+    """Move a run to the bin. `models`: of the list, none of which may lie in the run.
 
     Raises AppError: run_has_model, run_busy, run_judging, run_ending, run_not_removed, run_unwritable.
     """
     require_no_model(run, models)
-    run_folders.lock_run(
-        run.folder
-    ).release()  # nobody works on it; a folder with an open file cannot be moved everywhere
+    # Checks that no process uses the run. Releases the lock at once: Windows cannot move a folder with an open file.
+    run_folders.lock_run(run.folder).release()
     try:
         work_folder.move_to_bin(run.folder, time.time())
     except OSError as error:
@@ -107,7 +101,7 @@ def move_run_to_bin(run: TrainingRunFolder, models: Collection[LocalModel]) -> N
 
 
 def restore_run(where: Path, id: str) -> TrainingRunFolder:
-    """`where`: the runs' folder. Raises AppError("run_unwritable")."""
+    """Restore a run from the bin. `where`: the runs' folder. Raises AppError("run_unwritable")."""
     try:
         return run_folders.read(work_folder.restore_from_bin(where, id))
     except OSError as error:
@@ -115,20 +109,22 @@ def restore_run(where: Path, id: str) -> TrainingRunFolder:
 
 
 def require_no_model(run: TrainingRunFolder, models: Collection[LocalModel]) -> None:
-    """Raises AppError("run_has_model") where one of the list lies in it."""
+    """Refuse a run that contains a model of the list. Raises AppError("run_has_model")."""
     for model in models:
         if run.folder.resolve() in Path(model.path).resolve().parents:
             raise AppError("run_has_model", id=run.id, model=model.name, model_id=model.id)
 
 
 def clear_bases(where: Path, cache: Path) -> int:
-    """Deletes what bases were turned into, for runs that are gone; gives the bytes. Runs in the bin are not counted:
-    what one of them needs is made again. `where`: the runs' folder."""
+    """Delete converted bases that no run needs, and return the freed bytes. `where`: the runs' folder.
+
+    Runs in the bin do not count: their bases can be converted again.
+    """
     return base_models.delete_unused_conversions(cache, [run.spec for run in run_folders.list_all(where)])
 
 
-OPEN_STATES = ("waiting", "running", "judging", "paused", "crashed", "exported")  # states of runs that are not over
-DAMAGED = "damaged"  # of a draft: it cannot be opened, and can be removed
+OPEN_STATES = ("waiting", "running", "judging", "paused", "crashed", "exported")  # states of runs in progress
+DAMAGED = "damaged"  # state of a draft that can only be deleted
 _VERDICTS = ("adopt", "check", "reject")
 _HEAD_BYTES, _TAIL_BYTES = 1 << 13, 1 << 15
 _CACHED = 1000  # runs
@@ -136,18 +132,18 @@ _CACHED = 1000  # runs
 
 @dataclass(frozen=True, slots=True)
 class TrainingEntry:
-    """`state`: of a draft, the step (`app.training.drafts`) that it goes on at, or DAMAGED; of a run, as `runs.Run`
-    has.
+    """One training of the list.
 
-    `verdict`: adopt | check | reject; "": it was not judged. `base`, `data`: what people call them. `draft`: the id of
-    the one that the run was begun from.
+    `state`: of a draft, its current step (`app.training.drafts`) or DAMAGED; of a run, that of TrainingRunFolder.
+    `verdict`: adopt | check | reject; "" if it was not judged. `base`, `data`: names for the user. `draft`: the id of
+    the draft from which the run was started.
     """
 
     kind: str  # draft | run
     id: str  # its folder's name
-    name: str  # "": nobody has given one yet
+    name: str  # "": not named yet
     state: str
-    when: float  # seconds since 1970: it began, or was changed last of a draft
+    when: float  # seconds since 1970: start of a run, last change of a draft
     verdict: str = ""
     base: str = ""
     data: str = ""
@@ -161,13 +157,13 @@ class TrainingEntry:
 
     @property
     def words(self) -> str:
-        """All that is searched."""
+        """Return the text that a search covers."""
         return "\n".join((self.name, self.note, self.base, self.data))
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingsOverview:
-    """The newest first."""
+    """All trainings, the newest first."""
 
     in_progress: tuple[TrainingEntry, ...] = ()
     history: tuple[TrainingEntry, ...] = ()
@@ -177,7 +173,7 @@ class TrainingsOverview:
         return self.in_progress + self.history
 
     def search(self, query: str) -> "TrainingsOverview":
-        """Those that have every word of the query; all of them where it has none."""
+        """Return the trainings that contain every word of the query; all if it has none."""
         sought = search_text.split_query(query)
 
         def kept(entries: tuple[TrainingEntry, ...]) -> tuple[TrainingEntry, ...]:
@@ -191,7 +187,7 @@ class TrainingsOverview:
 
 
 def list_trainings(where: Paths) -> TrainingsOverview:
-    """All that there are now."""
+    """List all current trainings."""
     begun = {Path(draft.run).name: draft for draft in reversed(drafts.list_all(where.drafts)) if draft.run}
     found = [
         dataclasses.replace(entry, draft=begun[entry.id].id) if entry.id in begun else entry
@@ -207,11 +203,11 @@ def list_trainings(where: Paths) -> TrainingsOverview:
 
 
 def has_finished(folder: Path) -> bool:
-    """Whether the run in it was trained to its end; quick, however long its journal is."""
+    """Return whether the run was trained to its end; fast for any journal."""
     try:
         with open_regular(folder / run_journal.JOURNAL_FILE) as file:
             end = _last_of(file)
-    except OSError:  # it has not begun
+    except OSError:  # the run has not started
         return False
     return isinstance(end, Finished)
 
@@ -220,7 +216,7 @@ def has_finished(folder: Path) -> bool:
 
 
 def move_to_bin(where: Paths, entry: TrainingEntry, models: Collection[LocalModel]) -> None:
-    """Into the bin, a run with the draft that it was begun from.
+    """Move a training to the bin, a run together with its draft.
 
     Raises AppError: run_has_model, run_busy, run_judging, run_ending, run_not_removed, draft_unwritable.
     """
@@ -229,12 +225,12 @@ def move_to_bin(where: Paths, entry: TrainingEntry, models: Collection[LocalMode
         return
     move_run_to_bin(run_folders.read(entry.folder), models)
     if entry.draft:
-        with contextlib.suppress(AppError):  # then it is a draft again
+        with contextlib.suppress(AppError):  # the draft then stays in the list
             drafts.move_to_bin(where.drafts, entry.draft)
 
 
 def restore_training(where: Paths, entry: TrainingEntry) -> None:
-    """What `remove` has taken away. Raises AppError: run_unwritable, draft_unwritable, drive_space."""
+    """Restore a training from the bin. Raises AppError: run_unwritable, draft_unwritable, drive_space."""
     if entry.kind == "draft":
         drafts.restore(where.drafts, entry.id)
         return
@@ -244,7 +240,7 @@ def restore_training(where: Paths, entry: TrainingEntry) -> None:
 
 
 def empty_bin(where: Paths, now: float, days: float = BIN_DAYS) -> int:
-    """Deletes for good what was removed so many days ago; gives how many. To be called in the background."""
+    """Delete for good what was moved to the bin that many days ago, and return the count. Call it in the background."""
     record = DayRecord(where.data)
     gone = work_folder.empty_bin(where.runs, record, now, days)
     if gone:
@@ -273,17 +269,17 @@ def _drafts(folder: Path) -> Iterator[TrainingEntry]:
 
 
 def _runs(folder: Path) -> Iterator[TrainingEntry]:
-    """What is read of each takes a moment; whether somebody works on it is asked each time."""
+    """Yield the runs; their cached entries are fast, while locks are checked on each call."""
     for path in run_folders.list_folders(folder):
-        entry, told = _run(path, tuple(_stamp(path / name) for name in _FILES))
-        yield dataclasses.replace(entry, state=run_folders.state_of(path, told))
+        entry, status = _run(path, tuple(_stamp(path / name) for name in _FILES))
+        yield dataclasses.replace(entry, state=run_folders.state_of(path, status))
 
 
 _FILES = (run_folders.SPEC, run_journal.JOURNAL_FILE, run_folders.GATE, NOTE_FILE)
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """Another one as soon as the file is another."""
+    """Return the file's modification time and size as a cache key; (0, -1) if it is missing."""
     try:
         status = path.stat()
         return status.st_mtime_ns, status.st_size
@@ -293,33 +289,33 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 @functools.lru_cache(_CACHED)
 def _run(folder: Path, _stamps: tuple[tuple[int, int], ...]) -> tuple[TrainingEntry, RunStatus]:
-    told = _read_ends(folder / run_journal.JOURNAL_FILE)
+    status = _read_ends(folder / run_journal.JOURNAL_FILE)
     asked = base_models.read_spec(folder / run_folders.SPEC)
     entry = TrainingEntry(
         "run", folder.name, (asked.name if asked else "") or invisible_characters.to_single_line(folder.name), "",
-        told.started_at or _time(folder / run_folders.SPEC), _verdict(folder / run_folders.GATE),
+        status.started_at or _time(folder / run_folders.SPEC), _verdict(folder / run_folders.GATE),
         _base_name(asked.base) if asked else "", _data_name(Path(asked.train)) if asked else "",
         read_note(folder), folder=folder,
     )  # fmt: skip
-    return entry, told
+    return entry, status
 
 
 def _read_ends(path: Path) -> RunStatus:
-    """When it first began, its last process, and how it ended; nothing of the way."""
+    """Return a status with the first start, the last process and the end, without the steps between."""
     try:
         with open_regular(path) as file:
             first = file.read(_HEAD_BYTES).partition(b"\n")[0]
             end = _last_of(file)
-    except OSError:  # it has not begun
+    except OSError:  # the run has not started
         return RunStatus()
-    if not isinstance(end, events.TERMINAL):  # it goes on, or has broken off
+    if not isinstance(end, events.TERMINAL):  # it is running or has crashed
         return _read_starts(path)
     began = _event(first, b"started")
     return RunStatus(started_at=began.time if isinstance(began, Started) else 0.0, end=end)
 
 
 def _last_of(file: BinaryIO) -> Event | None:
-    """The last event that begins or ends something, among the last lines. Raises OSError."""
+    """Return the last start or terminal event among the last lines. Raises OSError."""
     file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
     last = file.read().splitlines()
     return next(
@@ -328,7 +324,7 @@ def _last_of(file: BinaryIO) -> Event | None:
 
 
 def _read_starts(path: Path) -> RunStatus:
-    """By which process: that stands anywhere."""
+    """Return a status with the first start and the last process; start events may be anywhere in the file."""
     with contextlib.suppress(OSError):
         found = [_event(line, b"started") for line in strict_json.read_bytes(path).splitlines()]
         began = [event for event in found if isinstance(event, Started)]
@@ -341,17 +337,17 @@ _FIRST_AND_LAST_EVENTS = (b"started", b"finished", b"paused", b"cancelled", b"fa
 
 
 def _event(line: bytes, *kinds: bytes) -> Event | None:
-    """None, too, for one that is none of these kinds."""
+    """Parse a line if it is of one of these kinds, otherwise return None."""
     if not any(kind in line[:40] for kind in kinds):
         return None
     try:
         return run_journal.read_event(line)
-    except ValueError:  # torn, or of a newer protocol
+    except ValueError:  # an incomplete line, or one of a newer protocol
         return None
 
 
 def _verdict(path: Path) -> str:
-    """Nothing of one that was not measured here."""
+    """Return the verdict; "" if it was not measured here."""
     try:
         raw = strict_json.read_bytes(path)
         found = strict_json.loads(raw)["verdict"] if authenticity.is_registered(path.name, raw) else ""
@@ -371,7 +367,7 @@ def _base_name(base: str) -> str:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    """{}: not there, or not readable."""
+    """Return the object of a file; {} if it is missing or unreadable."""
     try:
         found = strict_json.load_file(path)
     except (OSError, ValueError):
@@ -388,7 +384,7 @@ def _time(path: Path) -> float:
 
 @dataclass(frozen=True, slots=True)
 class SplitChoice:
-    """`name`: of the training that it was made for; "": nobody has given one. `source`: what people call the data."""
+    """A split to choose. `name`: of its training; "" if that has none. `source`: name of the data, for the user."""
 
     name: str
     folder: str
@@ -398,7 +394,7 @@ class SplitChoice:
 
 
 def list_splits(where: Paths) -> list[SplitChoice]:
-    """Each once, whoever has a copy of it: those of runs before those of drafts, the newest first."""
+    """List each split once, however many copies there are: those of runs before those of drafts, the newest first."""
     found: dict[tuple[str, ...], SplitChoice] = {}
     for name, folder in (*_run_splits(where.runs), *_draft_splits(where.drafts)):
         read = _read_split_record(name, folder)
@@ -425,7 +421,7 @@ def _draft_splits(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _read_split_record(name: str, folder: Path) -> tuple[tuple[str, ...], SplitChoice] | None:
-    """With the hashes of its parts. None: no split lies there, or its record cannot be read."""
+    """Return the choice with the hashes of its parts; None if the folder has no readable record."""
     try:
         manifest = strict_json.load_file(folder / rows.MANIFEST)
         files = manifest["files"]

@@ -1,6 +1,6 @@
-"""One's own question, answered by a run's base as it is and with its adapter at a strength. Nothing is merged.
+"""Answer the user's own question with a run's base alone and with its adapter at a chosen strength, without merging.
 
-With the engine that answers in the chat, so that the memory holds one model; the adapter is put on for its answer only.
+The engine of the chat is used, so that the memory holds one model; the adapter is applied for its answer only.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from app.models import base_models, local_models
 from app.training.runs import run_folders
 
 Side = Literal["base", "tuned"]
-TOKENS = 256  # of an answer: a base that was not trained to end goes on until here
+TOKENS = 256  # limit of an answer: a base that was not trained to end writes until here
 MOST_STRENGTH = 1.5
 _CUT = ("length", "cancelled")
 _CHOICES = Choices(system_prompt="", temperature=0, max_tokens=TOKENS, seed=1)
@@ -34,24 +34,24 @@ _CHOICES = Choices(system_prompt="", temperature=0, max_tokens=TOKENS, seed=1)
 class TrialAnswers:
     text: str
     seconds: float
-    was_cut: bool  # at TOKENS, or where it began to go in circles
+    was_cut: bool  # at TOKENS, or because it was looping
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    model: LocalModel  # asked as it was trained
+    model: LocalModel  # with the prompt form of training
     adapter: str
 
 
 class AdapterTrial(QObject):
-    """One question at a time. `start` ends with exactly one of `finished`, `failed` and `stopped`.
+    """A trial with one question at a time. `start` ends with exactly one of `finished`, `failed` and `stopped`.
 
-    The base's answer to the same question is not written again: only the strength has changed.
+    The base's answer is reused for the same question, since only the strength has changed.
     """
 
-    began = Signal(str)  # Side: its answer is being written, or the model for it loaded
+    began = Signal(str)  # Side: its model is loaded, then its answer is written
     text_received = Signal(str, str)  # Side, text
-    answered = Signal(str, object)  # Side, Answered
+    answered = Signal(str, object)  # Side, TrialAnswers
     finished = Signal()
     failed = Signal(object)  # AppError
     stopped = Signal()
@@ -65,7 +65,10 @@ class AdapterTrial(QObject):
         settings: Callable[[], Settings],
         parent: QObject | None = None,
     ) -> None:
-        """`folder`: of a run that has an adapter. `settings`: of the chat, so that a model that is loaded stays."""
+        """Create the trial of a run with an adapter.
+
+        `settings`: of the chat, so that an already loaded model stays loaded.
+        """
         super().__init__(parent)
         self._folder = folder
         self._engine = engine
@@ -74,20 +77,19 @@ class AdapterTrial(QObject):
         self._settings = settings
         self._ready: _Ready | None = None
         self._run: AnswerRun | None = None
-        self._asked: object = None  # what is being answered now; None: nothing
+        self._asked: object = None  # identifies the current `start`; None: nothing is running
         self._text = ""
         self._is_looping = False
-        self._known: tuple[str, TrialAnswers] | None = None  # a question, and the base's answer to it
+        self._known: tuple[str, TrialAnswers] | None = None  # the last question and the base's answer
 
     @property
     def is_running(self) -> bool:
         return self._asked is not None
 
     def start(self, question: str, strength: float) -> None:
-        """`strength`: 0 (the base) to MOST_STRENGTH; 1 is as trained.
+        """Answer the question with both sides. `strength`: 0 (the base) to MOST_STRENGTH; 1 is as trained.
 
-        Fails with trial_engine_busy, run_no_adapter, run_damaged, and what `bases.model_for`, `bases.require_same`,
-        `bases.with_form_of` and an answer fail with.
+        Fails with trial_engine_busy, run_no_adapter, run_damaged, and as `base_models` and `AnswerRun` do.
         """
         assert not self.is_running
         assert 0 <= strength <= MOST_STRENGTH
@@ -103,12 +105,12 @@ class AdapterTrial(QObject):
         )
 
     def stop(self) -> None:
-        """What was written stays with whoever shows it."""
+        """Stop without deleting the text that was received."""
         if self.is_running:
             self._asked = None
             run, self._run = self._run, None
             if run is not None:
-                run.stop()  # the engine writes no further
+                run.stop()  # makes the engine stop writing
                 run.abandon()
                 run.deleteLater()
             self.stopped.emit()
@@ -125,13 +127,13 @@ class AdapterTrial(QObject):
             self.answered.emit("base", self._known[1])
             self._answer("tuned", question, tuned, self._finish)
             return
-        # What was trained first: it ends its answers, and a base may go on to TOKENS.
+        # The tuned model comes first: it ends its answers, while a base may write to the limit.
         self._answer("tuned", question, tuned, lambda: self._answer("base", question, (), self._finish))
 
     def _answer(self, side: Side, question: str, adapters: tuple[AdapterUse, ...], then: Callable[[], None]) -> None:
         assert self._ready is not None
         model = self._ready.model
-        # The card's own choices are for chatting: both are asked in the same way.
+        # The model card's choices are for chatting; here both sides get the same ones.
         choices = choices_in_force(model, _CHOICES)
         request = AnswerRequest(model, (Turn(question),), self._settings(), choices, adapters)
         run = self._run = AnswerRun(self._engine, self._template_command, request, self)
@@ -141,7 +143,7 @@ class AdapterTrial(QObject):
         run.failed.connect(self._fail)
         asked = self._asked
         self.began.emit(side)
-        if self._asked is asked:  # otherwise whoever listened has stopped it
+        if self._asked is asked:  # a slot may have stopped the trial
             run.start()
 
     def _on_text(self, side: Side, text: str) -> None:
@@ -149,7 +151,7 @@ class AdapterTrial(QObject):
         self.text_received.emit(side, text)
         if self._run is not None and not self._is_looping and scoring_files.is_looping(self._text):
             self._is_looping = True
-            self._run.stop()  # it says nothing new any more
+            self._run.stop()
 
     def _on_answered(self, side: Side, question: str, outcome: AnswerOutcome, then: Callable[[], None]) -> None:
         self._let_go()
@@ -177,13 +179,16 @@ class AdapterTrial(QObject):
 
 
 def _prepared(folder: Path, models: Sequence[LocalModel]) -> _Ready:
-    """Reads the base whole where the list does not know its hash: another model would answer worse, and not say so."""
+    """Return the model and adapter of a run.
+
+    Hashes the base if its hash is unknown: another model would only answer worse.
+    """
     run = run_folders.read(folder)
     if run.adapter is None:
         raise AppError("run_no_adapter", id=run.id)
     if run.spec is None:
         raise AppError("run_damaged", id=run.id)
-    made = folder / "base.gguf"  # by the gate, of a base that is a folder
+    made = folder / "base.gguf"  # made by the gate if the base is a folder
     is_made = Path(run.spec.base).is_dir() and made.is_file()
     model = local_models.describe(made) if is_made else base_models.model_of_run(run.spec, models)
     base_models.require_same_base(run.spec, model)

@@ -1,6 +1,7 @@
-"""One training that is being planned: what is decided at once, and what takes time in the background.
+"""Edit one planned training: change its fields at once, and run slow work on its rows, split and forecast.
 
-What is worked on in the background for a training that is planned: its rows and its split, whole or not at all.
+Slow work runs in the background. The file is long because every kind of work shares the rules for cancelling, saving
+and cleaning up.
 """
 
 import dataclasses
@@ -44,28 +45,27 @@ from trainer.events import Event, Phase
 
 @dataclass(frozen=True, slots=True)
 class _DraftTask:
-    """What goes on in the background. `done` takes its result. `made`: folders that it makes, which do not stay where
-    nothing comes of it."""
+    """Background work. `done` takes its result. `made`: folders that it creates, which are deleted if it fails."""
 
     done: Callable[[Any], None]
     made: list[Path]
 
 
 class DraftEditor(QObject):
-    """One piece of background work at a time; it ends with `ended`, after `failed` where it has failed. What was
-    cancelled before its result was there leaves nothing behind.
+    """The editor of a draft, with one piece of background work at a time.
 
-    The draft is on the disk whenever `changed` is emitted.
+    Each work ends with `ended`, preceded by `failed` if it failed. Work that is cancelled before it has a result leaves
+    nothing behind. The draft is saved whenever `changed` is emitted.
     """
 
-    changed = Signal(object)  # Draft
+    changed = Signal(object)  # TrainingDraft
     began = Signal(str)  # opening | importing | freezing | checking | beginning | exporting
-    progressed = Signal(int, int)  # done, total; 0: not known
+    progressed = Signal(int, int)  # done, total; 0: unknown
     ended = Signal()
     failed = Signal(object)  # AppError
-    columns_unknown = Signal()  # instead of `failed`: somebody has to say what the columns of the file are
-    begun = Signal(object)  # the folder (Path) of a run, which has its spec and is to be trained
-    job_made = Signal(object)  # Job (app.training.remote_job): another machine is to train the run
+    columns_unknown = Signal()  # in place of `failed`: the user has to name the columns of the file
+    begun = Signal(object)  # the folder (Path) of a created run that is ready for training
+    job_made = Signal(object)  # RemoteJob: another machine is to train the run
 
     def __init__(
         self,
@@ -76,8 +76,11 @@ class DraftEditor(QObject):
         engine: EngineClient | None = None,
         parent: QObject | None = None,
     ) -> None:
-        """`trainer` returns None where there is no training environment. `engine`: the one that answers, which is
-        unloaded for a check, since a training has its memory for itself, too; None: there is none."""
+        """Create the editor; `trainer` returns None without a training environment.
+
+        `engine`: the engine of the chat, which a check unloads, because a run has the memory for itself too; None if
+        there is none.
+        """
         super().__init__(parent)
         self._paths = paths
         self._models = models
@@ -87,9 +90,9 @@ class DraftEditor(QObject):
         self.draft = dataclasses.replace(draft, has_environment=trainer() is not None)
         self.curation: Curation | None = None
         self.origin: ImportOrigin | None = None  # of the rows; None: they were generated
-        self.leakage: LeakageReport | None = None  # of the split that was frozen last
+        self.leakage: LeakageReport | None = None  # of the last split made by this editor
         self.plan: RunPlan | None = None  # of the last forecast
-        self.phase: Phase | None = None  # that the trainer is in while it is asked
+        self.phase: Phase | None = None  # of the trainer during a check
         self._task: LongTask | None = None
         self._work: _DraftTask | None = None
 
@@ -104,27 +107,30 @@ class DraftEditor(QObject):
     # ------------------------------------------------------------------ at once
 
     def change(self, **fields: Any) -> None:
-        """Fields of the draft. Raises AppError("draft_unwritable" | "drive_space")."""
+        """Change fields of the draft. Raises AppError("draft_unwritable" | "drive_space")."""
         self._keep(dataclasses.replace(self.draft, **fields))
 
     def choose(self, **settings: Any) -> None:
-        """As `Draft.with_settings`. Raises AppError as `change`."""
+        """Change settings as `TrainingDraft.with_settings` does. Raises AppError as `change` does."""
         self._keep(self.draft.with_settings(**settings))
 
     def refresh_environment(self) -> None:
-        """After one was made or deleted. Raises AppError as `change`."""
+        """Update `has_environment` after an environment was made or deleted. Raises AppError as `change` does."""
         has_environment = self._trainer() is not None
         if has_environment != self.draft.has_environment:
             self.change(has_environment=has_environment)
 
     def decide(self, decision: Decision) -> None:
-        """Raises AppError as `Curation.decide`."""
+        """Record a decision on a row. Raises AppError as `Curation.decide` does."""
         assert self.curation is not None
         self.curation.decide(decision)
         self._count()
 
     def undo(self) -> int:
-        """The number of the item whose decision was taken back; 0: there was none. Raises AppError as `Curation`."""
+        """Undo the last decision and return the number of its item; 0 if there is none.
+
+        Raises AppError as `Curation.undo` does.
+        """
         assert self.curation is not None
         number = self.curation.undo()
         if number:
@@ -134,13 +140,13 @@ class DraftEditor(QObject):
     # ------------------------------------------------------------ in the background
 
     def open(self) -> None:
-        """The rows of an earlier time."""
+        """Load the stored rows."""
         if (data := self.draft.data) is not None:
             folder = Path(data.folder)
             self._do("opening", lambda _progress: (Curation(folder), file_import.read_origin(folder)), self._on_opened)
 
     def import_file(self, path: Path, mapping: ColumnMapping | None = None) -> None:
-        """In place of what rows there are."""
+        """Import a file in place of the current rows."""
         folder = drafts.free_folder(self._drafts, self.draft.id, drafts.ROWS)
         self._do(
             "importing",
@@ -150,7 +156,7 @@ class DraftEditor(QObject):
         )
 
     def import_pairs(self, path: Path, source: str) -> None:
-        """A file of generated pairs, in place of what rows there are. `source`: the collection's name."""
+        """Import a file of generated pairs in place of the current rows. `source`: the collection's name."""
         folder = drafts.free_folder(self._drafts, self.draft.id, drafts.ROWS)
         data = DraftData(source, 0, 0, folder=str(folder), file=str(path))
         self._do(
@@ -161,7 +167,7 @@ class DraftEditor(QObject):
         )
 
     def freeze(self) -> None:
-        """Splits the rows as they stand now."""
+        """Split the current rows."""
         assert self.curation is not None
         assert self.draft.data is not None
         rows, revision = self.curation.rows(), self.curation.revision
@@ -175,11 +181,11 @@ class DraftEditor(QObject):
         self._do("freezing", work, self._on_frozen, [folder])
 
     def check(self, *, measures: bool = False) -> None:
-        """What a run would take, and what the trainer finds in the data. `measures`: three steps are tried.
+        """Forecast a run and let the trainer check the data. `measures`: the trainer also tries three steps.
 
-        `phase` is new with each `progressed`. Where it fails, what was found before counts no more. It fails at once,
-        and nothing is lost, with check_engine_busy while an answer is given, and with check_memory_taken where a trial
-        would be beside a training or a study.
+        `phase` is updated before each `progressed`. If the check fails, the previous forecast is discarded. It fails at
+        once and keeps the forecast with check_engine_busy while an answer is written, and with check_memory_taken if a
+        measurement would run next to a training or a study.
         """
         draft, engine, self.phase = self.draft, self._engine, None
         refusal = _refusal(engine, measures=measures)
@@ -197,7 +203,10 @@ class DraftEditor(QObject):
         self._do("checking", work, lambda found: self._on_planned(found, draft))
 
     def begin(self) -> None:
-        """A run's folder, with its own copy of the data. Fails with begin_memory_taken where it could not begin now."""
+        """Create a run's folder with its own copy of the data.
+
+        Fails with begin_memory_taken if it could not start now.
+        """
         draft, made = self.draft, list[Path]()
         is_taken = self._engine is not None and self._engine.refusal is not None
 
@@ -217,7 +226,7 @@ class DraftEditor(QObject):
 
     @property
     def lineage(self) -> Lineage:
-        """Where the rows are from, and what was known of their label."""
+        """Return the label and the origins of the rows."""
         data, frozen = self.draft.data, self.draft.frozen
         found = lineage.lineage_of_data(Path(frozen.folder)) if frozen is not None else Lineage()
         if data is not None and self.curation is not None:
@@ -229,7 +238,7 @@ class DraftEditor(QObject):
         )
 
     def job_of(self, folder: Path) -> ExportRequest:
-        """The job in that folder, for the gate: by the labels that data, adapter and base have now."""
+        """Return the export request for the job, with the current labels of data, adapter and base."""
         draft, documents = self.draft, self._paths.documents
         known = self.lineage
         if draft.start is not None:
@@ -243,13 +252,15 @@ class DraftEditor(QObject):
         return ExportRequest("job", str(folder.absolute()), label_now, draft.name)
 
     def make_job(self, folder: Path, permit: Permit, *, with_base: bool = False) -> None:
-        """A folder with which another machine trains it, into an empty one or one that is not there yet. The run is
-        listed here as one that another machine has. Fails with converter_missing and converter_not_shipped, too."""
+        """Write a job for another machine into an empty or missing folder, and list the run here as exported.
+
+        Also fails with converter_missing and converter_not_shipped.
+        """
         draft, made = self.draft, list[Path]()
 
         def work(progress: TaskProgress) -> tuple[RemoteJob, Path]:
             trainer = self._trainer()
-            # What the adapter becomes a GGUF file with, where it is trained.
+            # The other machine converts the adapter to GGUF, so the job needs a converter.
             asked = self._asked(
                 draft, trainer.converter if trainer is not None else str(shipped_tools.find_converter()[0])
             )
@@ -269,7 +280,7 @@ class DraftEditor(QObject):
     def _do(
         self, what: str, work: Callable[[TaskProgress], Any], done: Callable[[Any], None], made: Sequence[Path] = ()
     ) -> None:
-        """`made`: as in `_DraftTask`; it may grow while it works."""
+        """Run work in the background. `made`: as in `_DraftTask`; the work may add to it."""
         assert not self.is_busy
         self._work = now = _DraftTask(done, made if isinstance(made, list) else list(made))
         self._task = background.run_long(
@@ -310,7 +321,7 @@ class DraftEditor(QObject):
 
     @property
     def _folders(self) -> tuple[str, ...]:
-        """Of the rows, the split and the run that count, and of the run's job."""
+        """Return the folders in use: of the rows, the split, the run and the run's job."""
         parts = tuple(part.folder for part in (self.draft.data, self.draft.frozen) if part is not None)
         return (*parts, self.draft.run, run_folders.exported_to(Path(self.draft.run))) if self.draft.run else parts
 
@@ -356,12 +367,12 @@ class DraftEditor(QObject):
             self._drop(before.frozen.folder)
 
     def _drop(self, folder: str) -> None:
-        """Only what is of this draft."""
+        """Delete the folder if it lies in this draft's folder."""
         if folder and self._drafts / self.draft.id in Path(folder).parents:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _on_planned(self, found: RunPlan | AppError, asked: TrainingDraft) -> None:
-        """Raises AppError, with which it has failed."""
+        """Store the forecast. Raises AppError if the check failed."""
         if isinstance(found, AppError):
             self.plan = None
             self._keep(dataclasses.replace(self.draft, forecast=None))
@@ -382,12 +393,12 @@ class DraftEditor(QObject):
         self._keep(dataclasses.replace(self.draft, run=str(run)))
         self.job_made.emit(job)
 
-    # ------------------------------------------------------------- while it is worked on
+    # ------------------------------------------------------------- in the worker thread
 
     def _asked(self, draft: TrainingDraft, converter_folder: str | None = None) -> Any:
-        """Return the specification of the run; `converter_folder`: None for that of the training environment.
+        """Return the spec of the run; `converter_folder`: None for that of the training environment.
 
-        Raises AppError as `drafting.draft`.
+        Raises AppError as `spec_builder.build_spec` does.
         """
         if converter_folder is None:
             trainer = self._trainer()
@@ -398,17 +409,17 @@ class DraftEditor(QObject):
         return spec_builder.build_spec(chosen | draft.settings, self._paths, self._models(), converter_folder)
 
     def _plan(self, draft: TrainingDraft, progress: TaskProgress, *, measures: bool) -> RunPlan:
-        """Raises AppError as `planning.plan`, what a run would fail by, probe_died."""
+        """Return the plan. Raises AppError as `run_plan.plan_run` does, what a run would fail with, probe_died."""
         trainer, speed_file = self._trainer(), self._paths.data / speed.FILE_NAME
-        command = trainer.command if trainer is not None and trainer.can_judge else None  # the fake cannot plan
+        command = trainer.command if trainer is not None and trainer.can_judge else None  # the fake trainer cannot plan
 
-        def heard(event: Event) -> None:
+        def on_event(event: Event) -> None:
             if isinstance(event, Phase):
                 if self._enter(event):
                     progress.renew()
                 progress.report(event.done, event.total)
 
-        watch = ProcessWatch(lambda process: progress.on_cancel(process.kill), heard)
+        watch = ProcessWatch(lambda process: progress.on_cancel(process.kill), on_event)
         asked = self._asked(draft)
         progress.check()
         try:
@@ -416,16 +427,16 @@ class DraftEditor(QObject):
                 asked, command, lambda kind: run_plan.find_device(kind, speed_file), measures=measures, watch=watch
             )
         finally:
-            progress.check()  # killed, it has left anything
-        is_said = any(finding.level == "block" for finding in plan.findings)  # better than by the problem
-        if plan.problem is not None and not (is_said and plan.problem.code == "run_preflight_blocked"):
+            progress.check()  # a trainer killed by a cancellation may have caused any error
+        is_explained = any(finding.level == "block" for finding in plan.findings)  # findings say more than the problem
+        if plan.problem is not None and not (is_explained and plan.problem.code == "run_preflight_blocked"):
             raise plan.problem
         if measures and plan.measured is None and plan.fits:
             raise AppError("probe_died")
         return plan
 
     def _enter(self, phase: Phase) -> bool:
-        """Whether it is another one than before."""
+        """Store the phase and return whether it differs from the one before."""
         before, self.phase = self.phase, phase
         return before is None or before.name != phase.name
 
@@ -439,8 +450,10 @@ def _refusal(engine: EngineClient | None, *, measures: bool) -> AppError | None:
 
 
 def run_or_clean_up(work: Callable[[TaskProgress], Any], made: Sequence[Path], progress: TaskProgress) -> Any:
-    """The result of work that nobody has cancelled; otherwise nothing of it stays. Raises what `work` does, and
-    Cancelled."""
+    """Return the result of the work; if it fails or is cancelled, delete the folders it made.
+
+    Raises what `work` raises, and Cancelled.
+    """
     try:
         result = work(progress)
         progress.check()
@@ -468,12 +481,14 @@ def _with_counts(data: DraftData, rows: Curation) -> DraftData:
 
 
 def split_source(data: DraftData, rows: Curation, file: ImportOrigin | None) -> dict[str, Any]:
-    """What a split says of the rows that it was made of, as `kotae data split` does. `flagged`: lines of those that are
-    used; `decided`: how many rows people have kept, changed and left out. `file`: None: they were generated."""
-    told: dict[str, Any] = {"name": data.source}
+    """Return what a split records of its rows, in the format of `kotae data split`.
+
+    `flagged`: lines of used rows; `decided`: number of rows by decision. `file`: None for generated rows.
+    """
+    record: dict[str, Any] = {"name": data.source}
     if file is not None:
-        told |= {"sha256": file.imported.sha256}
-    told |= {"rows": len(rows.items), "unusable_rows": data.unusable, "mapping": data.mapping}
+        record |= {"sha256": file.imported.sha256}
+    record |= {"rows": len(rows.items), "unusable_rows": data.unusable, "mapping": data.mapping}
     flagged: dict[str, list[int]] = {}
     for item in rows.items:
         if rows.state_of(item) in curation.TRAINED_STATES:
@@ -481,12 +496,12 @@ def split_source(data: DraftData, rows: Curation, file: ImportOrigin | None) -> 
                 flagged.setdefault(code, []).append(item.row.line)
     kinds: tuple[curation.DecisionKind, ...] = ("accepted", "edited", "rejected")
     decided = {kind: rows.counts[kind] for kind in kinds if rows.counts[kind]}
-    told |= {"flagged": flagged, "used": data.used, "decided": decided}
-    return told | rows_lineage(data, rows, file).as_json()
+    record |= {"flagged": flagged, "used": data.used, "decided": decided}
+    return record | rows_lineage(data, rows, file).as_json()
 
 
 def rows_lineage(data: DraftData, rows: Curation, file: ImportOrigin | None) -> Lineage:
-    """What is known of where the rows are from. `file`: as of `source`."""
+    """Return the label and the origins of the rows. `file`: None for generated rows."""
     made_of = {(one.evidence.collection, one.evidence.document) for one in rows.items if one.evidence is not None}
     made_of |= set(file.imported.origins) if file is not None else set()
     return Lineage(
@@ -525,7 +540,10 @@ def _split_rows(
     known: Collection[str],
     progress: TaskProgress,
 ) -> tuple[DraftSplit, LeakageReport]:
-    """`known`: ids of rows that the adapter which is trained further knows. Raises Cancelled, AppError."""
+    """Split the rows and write the split. `known`: ids of rows on which the adapter to be trained further was trained.
+
+    Raises Cancelled, AppError.
+    """
     made = data_split.split_rows(rows, known=known)
     progress.check()
     report = data_split.report_leakage(made)

@@ -1,4 +1,4 @@
-"""Pairs for planned trainings, one draft at a time: held while the chat answers, gone on with after a restart."""
+"""Generate pairs for planned trainings, one draft at a time; the chat has priority, and a restart can resume."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from app.chat.services.chat_session import ChatSession
 from app.documents.records import DocumentCollection
 from app.inference.services.engine import EngineClient
 from app.models.services.model_library import ModelLibrary
-from app.training.generation import pair_records as wishes
+from app.training.generation import pair_records
 from app.training.generation.pair_records import GenerationRequest
 from app.training.services.pair_generation import (
     GenerationJob,
@@ -27,7 +27,7 @@ CHAT = "chat"
 
 @dataclass(frozen=True, slots=True)
 class MadePairs:
-    """`path`: of the file of pairs; None where no pair could be used."""
+    """The result of a generation. `path`: the file of pairs; None if no pair was accepted."""
 
     wish: GenerationRequest
     path: Path | None
@@ -35,13 +35,16 @@ class MadePairs:
 
 
 class DraftPairGeneration(QObject):
-    """Every `begin` ends with one of `finished`, `stopped` and `failed`, unless the program ends. The id of the draft
-    comes first in each signal."""
+    """The generation of pairs for drafts.
+
+    Every `begin` ends with one of `finished`, `stopped` and `failed`, unless the program ends. The first argument of
+    each signal is the id of the draft.
+    """
 
     began = Signal(str)
     progressed = Signal(str, object)  # GenerationProgress
-    finished = Signal(str, object)  # Made
-    stopped = Signal(str, object)  # Stopped
+    finished = Signal(str, object)  # MadePairs
+    stopped = Signal(str, object)  # GenerationStopped
     failed = Signal(str, object)  # AppError
 
     def __init__(
@@ -62,8 +65,8 @@ class DraftPairGeneration(QObject):
         self._template_command = template_command
         self._paths = paths
         self._run: PairGeneration | None = None
-        self._wish: GenerationRequest | None = None
-        self.draft_id = ""  # that pairs are made for; "": for none
+        self._request: GenerationRequest | None = None
+        self.draft_id = ""  # of the draft in progress; "": none
         self.progress: GenerationProgress | None = None  # the last one
         session.stage_changed.connect(self._on_chat_changed)
         app = QCoreApplication.instance()
@@ -75,26 +78,28 @@ class DraftPairGeneration(QObject):
         return self._run is not None
 
     def begin(
-        self, draft_id: str, wish: GenerationRequest, collection: DocumentCollection, *, is_agreed: bool = False
+        self, draft_id: str, request: GenerationRequest, collection: DocumentCollection, *, is_agreed: bool = False
     ) -> None:
-        """The same wish goes on where it stopped. `is_agreed`: to confidential text becoming training data.
+        """Start a generation; an interrupted request resumes.
+
+        `is_agreed`: the user agreed to confidential training data.
 
         Raises AppError: pairs_running, pairs_model_gone, secret_export, draft_unwritable, drive_space.
         """
-        model = self._library.model(wish.model_id)
+        model = self._library.model(request.model_id)
         if self.is_running:
             raise AppError("pairs_running")
         if model is None:
             raise AppError("pairs_model_gone")
         folder, paths = self._paths.drafts / draft_id, self._paths
-        out, settings = self.target(draft_id, wish), self._preferences.value
+        out, settings = self.target(draft_id, request), self._preferences.value
         job = GenerationJob(
-            paths.documents, paths.glossary, paths.exports_log, collection, out, wish.wanted, wish.seed, model,
+            paths.documents, paths.glossary, paths.exports_log, collection, out, request.wanted, request.seed, model,
             settings, is_agreed,
         )  # fmt: skip
         job.export.check(is_agreed=is_agreed)
-        wishes.write_request(folder, wish)
-        self._wish, self.draft_id, self.progress = wish, draft_id, None
+        pair_records.write_request(folder, request)
+        self._request, self.draft_id, self.progress = request, draft_id, None
         run = self._run = PairGeneration(self._engine, self._template_command, job, self)
         if self._session.is_busy:
             run.hold(CHAT)
@@ -106,43 +111,43 @@ class DraftPairGeneration(QObject):
         run.start()
 
     def stop(self) -> None:
-        """What was replied is kept; the same wish goes on with it."""
+        """Stop the generation. Its replies are kept, and the same request resumes with them."""
         if self._run is not None:
             self._run.stop()
 
     def close(self) -> None:
-        """The program ends; the draft says what was wanted."""
+        """Abandon the generation at the end of the program; the draft keeps the request."""
         if self._run is not None:
             self._run.abandon()
             self._run = None
 
     def unfinished(self, draft_id: str) -> GenerationRequest | None:
-        """What was wanted of a draft that nothing is made for now."""
+        """Return the stored request of a draft that is not in progress."""
         if self.draft_id == draft_id:
             return None
-        return wishes.read_request(self._paths.drafts / draft_id)
+        return pair_records.read_request(self._paths.drafts / draft_id)
 
     def finished_file(self, draft_id: str) -> Path | None:
-        """Of the pairs that its draft has not taken yet."""
+        """Return the file of pairs that the draft has not imported yet."""
         found = self.unfinished(draft_id)
         out = self.target(draft_id, found) if found is not None else None
         return out if out is not None and out.is_file() else None
 
-    def target(self, draft_id: str, wish: GenerationRequest) -> Path:
-        """The file that the pairs are written to."""
-        return wishes.pairs_file(self._paths.drafts / draft_id, wish)
+    def target(self, draft_id: str, request: GenerationRequest) -> Path:
+        """Return the file for the pairs."""
+        return pair_records.pairs_file(self._paths.drafts / draft_id, request)
 
     def free_name(self, draft_id: str) -> str:
-        return wishes.free_pairs_name(self._paths.drafts / draft_id)
+        return pair_records.free_pairs_name(self._paths.drafts / draft_id)
 
     def forget(self, draft_id: str) -> None:
-        """The draft has the pairs, or nobody wants them any more."""
-        wishes.delete_request(self._paths.drafts / draft_id)
+        """Delete the request, after the draft has imported the pairs or the user gave up."""
+        pair_records.delete_request(self._paths.drafts / draft_id)
 
     # ------------------------------------------------------------------- private
 
     def _on_chat_changed(self) -> None:
-        """The chat goes first: somebody waits for it."""
+        """Hold the generation while the chat is busy, because the user waits for its answer."""
         if self._run is not None:
             self._run.hold(CHAT) if self._session.is_busy else self._run.release(CHAT)
 
@@ -152,9 +157,10 @@ class DraftPairGeneration(QObject):
 
     def _on_finished(self, generated: GenerationOutcome) -> None:
         assert self._run is not None
-        assert self._wish is not None
+        assert self._request is not None
         is_there = bool(generated.standing.accepted)
-        made, draft_id = MadePairs(self._wish, self._run.job.out if is_there else None, generated), self._forget_run()
+        path = self._run.job.out if is_there else None
+        made, draft_id = MadePairs(self._request, path, generated), self._forget_run()
         if not is_there:
             self.forget(draft_id)
         self.finished.emit(draft_id, made)
@@ -166,7 +172,7 @@ class DraftPairGeneration(QObject):
         self.failed.emit(self._forget_run(), error)
 
     def _forget_run(self) -> str:
-        """Gives the id of the draft that it was for."""
+        """Drop the run and return the id of its draft."""
         assert self._run is not None
         self._run.deleteLater()
         self._run, draft_id, self.draft_id = None, self.draft_id, ""

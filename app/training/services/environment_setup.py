@@ -1,4 +1,4 @@
-"""The training environment of this machine: made by a child that the user's click has started, looked at, deleted."""
+"""Make, inspect and delete the training environment of this machine; a child process does the work."""
 
 import contextlib
 import dataclasses
@@ -23,7 +23,7 @@ from app.inference.services.events import NetworkContact
 from app.models import training_environment
 from app.training.environment.messages import ContactedHost, Done, Failed, InstallJob, KitJob, Phase, event_from_json
 
-if TYPE_CHECKING:  # what looks at folders and packages is loaded when it is needed: most starts never do
+if TYPE_CHECKING:  # these modules are imported on use, because most starts of the program never need them
     from app.training.environment.folders import EnvironmentReport
     from app.training.environment.install_plan import InstallNeed
 
@@ -32,18 +32,21 @@ log = logging.getLogger(__name__)
 
 
 class EnvironmentSetup(QObject):
-    """One piece of work at a time. `start` ends with exactly one of `finished`, `failed` and `cancelled`, `write_kit`
-    with `kit_written` instead of `finished`."""
+    """The setup of the environment, with one piece of work at a time.
+
+    `start` ends with exactly one of `finished`, `failed` and `cancelled`; `write_kit` with `kit_written` for
+    `finished`.
+    """
 
     began = Signal()
     progressed = Signal(object)  # Phase
     finished = Signal()
     kit_written = Signal(str)  # the kit's folder
     went_back = Signal()
-    failed = Signal(object)  # AppError; also of `remove`
+    failed = Signal(object)  # AppError; also from `remove` and `go_back`
     cancelled = Signal()
     removed = Signal()
-    contacted = Signal(object)  # Contact
+    contacted = Signal(object)  # NetworkContact
 
     def __init__(
         self,
@@ -54,7 +57,7 @@ class EnvironmentSetup(QObject):
         proxy: Callable[[], str],
         parent: QObject | None = None,
     ) -> None:
-        """`command`: the child. `proxy`: with name and password, "" for what the system says."""
+        """Create the setup; `command` starts the child. `proxy`: with name and password; "" for the system's."""
         super().__init__(parent)
         self._preferences = preferences
         self._data = data
@@ -63,20 +66,20 @@ class EnvironmentSetup(QObject):
         self._contacts: list[NetworkContact] = []
         self._outcome: Done | AppError | None = None
         self.phase = Phase("prepare")  # the last one
-        self.is_in_use: Callable[[], bool] = lambda: False  # by a training, a study or a conversion of this program
+        self.is_in_use: Callable[[], bool] = lambda: False  # a training, study or conversion of this program uses it
         self._is_online = self._is_busy = self._is_kit = False
         self._started_at = 0.0
-        self._group = 0  # of the child and all that it has started
+        self._group = 0  # process group of the child and all processes that it starts
         self._child = ChildProcess(command, logs / "training-setup.log", self)
         self._child.line_received.connect(self._on_line)
         self._child.exited.connect(self._on_exited)
         preferences.changed.connect(self._on_preferences)
 
-    # ------------------------------------------------------------------- what there is
+    # ------------------------------------------------------------------- state
 
     @property
     def is_running(self) -> bool:
-        """Whether it is being made, deleted, or cleared away after a cancellation."""
+        """Return whether the environment is being made or deleted, or a cancelled attempt is being cleared."""
         return self._child.is_running or self._is_busy
 
     @property
@@ -93,26 +96,26 @@ class EnvironmentSetup(QObject):
 
     @property
     def online_count(self) -> int:
-        """1 while packages are fetched: what 外部通信 shows."""
+        """Return 1 while packages are fetched, for the display of network activity (外部通信)."""
         return int(self._is_online and self._child.is_running)
 
     def contacts(self) -> list[NetworkContact]:
-        """Oldest first."""
+        """Return the contacted hosts, oldest first."""
         return list(self._contacts)
 
     @property
     def child_pid(self) -> int:
-        """0 while none runs."""
+        """Return the child's process id; 0 if none runs."""
         return self._child.pid
 
     def propose(self, done: Callable[[Path], None]) -> None:
-        """The folder that it would be made below if nobody chooses another one, looked for in the background."""
+        """Find the folder for the environment unless the user chooses another; in the background."""
         from app.training.environment import folders
 
         background.run(lambda: folders.proposed_base(self._data), done, _never)
 
     def look(self, done: "Callable[[EnvironmentReport], None]") -> None:
-        """Seconds, in the background: it imports torch there."""
+        """Report the environment in the background, which takes seconds: it imports torch there."""
         from app.training.environment.folders import report_environment
 
         background.run(lambda: report_environment(self._data), done, _never)
@@ -125,10 +128,12 @@ class EnvironmentSetup(QObject):
         base: Path | None = None,
         variant: str = "",
     ) -> None:
-        """What making it would need, in the background. `base`: the folder that it is made below; None: as `propose`.
+        """Estimate what an installation needs, in the background.
 
-        `variant`: one of `locks.VARIANTS`; "": what suits this machine.
-        `failed`: as `place.require_usable`, `place.require_free` and `need.estimate`, with `base` among the facts.
+        `base`: the folder that will contain it; None: as `propose`.
+
+        `variant`: one of `locks.VARIANTS`; "" for what fits this machine. `failed`: as `require_usable_base`,
+        `require_free_base` and `estimate_need` do, with `base` added to the facts.
         """
         from app.training.environment import folders, install_plan
 
@@ -143,19 +148,20 @@ class EnvironmentSetup(QObject):
 
         background.run(work, done, failed)
 
-    # ------------------------------------------------------------------- what is asked for
+    # ------------------------------------------------------------------- actions
 
     def start(self, wheels: Path | None = None, base: Path | None = None, variant: str = "") -> None:
-        """Makes it, or makes it anew. `wheels`: the folder, perhaps a kit, that all is taken from; None: the indexes.
+        """Make a new environment. `wheels`: a folder of wheels or a kit; None for the package indexes.
 
-        `base`: the folder that it is made below; None: as `propose`. One that is elsewhere works until the new one
-        does, and is deleted then; one that is there stays as the one before. `variant`: as `estimate`.
+        `base`: the folder that will contain it; None: as `propose`. A current environment in another folder keeps
+        working until the new one does, and is then deleted; one in the same folder is kept as the previous one.
+        `variant`: as for `estimate`.
         """
         if not self._is_taken():
             self._begin(wheels, str(base or ""), variant, None)
 
     def write_kit(self, kit: KitJob, wheels: Path | None = None, variant: str = "") -> None:
-        """`wheels`: the folder that all is taken from; None: the indexes."""
+        """Write a kit. `wheels`: a folder with its files; None for the package indexes."""
         if self.is_running:
             self.failed.emit(AppError("training_setup_running"))
         else:
@@ -178,21 +184,21 @@ class EnvironmentSetup(QObject):
         self._child.send(json.dumps(dataclasses.asdict(job)).encode("ascii") + b"\n")
 
     def cancel(self) -> None:
-        """Ends all that was started, blocking for a moment, then clears away what it has left."""
+        """Stop the child, which blocks for a moment, and then delete what it left."""
         from app.training.environment import folders
 
         if self._child.is_running:
             self._end()
             forget = (lambda: None) if self._is_kit else (lambda: folders.forget_attempts(self._data))
-            self._clear(forget, self.cancelled)  # of a kit what is there stays: it is in a folder of the user's
+            self._clear(forget, self.cancelled)  # files of a kit are kept: they are in a folder of the user's
 
     def close(self) -> None:
-        """As an interruption: what was fetched is kept, and the next attempt goes on from it."""
+        """Stop the child as an interruption: what was fetched is kept, and the next attempt resumes."""
         if self._child.is_running:
             self._end()
 
     def remove(self) -> None:
-        """Deletes the one that was made here, with what unfinished attempts have left; `removed` or `failed`."""
+        """Delete the environment that was made here and what attempts left; ends with `removed` or `failed`."""
         from app.training.environment import folders
 
         if not self._is_taken():
@@ -200,7 +206,7 @@ class EnvironmentSetup(QObject):
             self._clear(lambda: folders.remove_all(self._data), self.removed)
 
     def go_back(self) -> None:
-        """To the one before, which works as it did; `went_back` or `failed`."""
+        """Restore the previous environment; ends with `went_back` or `failed`."""
         from app.training.environment import folders
 
         if not self._is_taken():
@@ -210,14 +216,14 @@ class EnvironmentSetup(QObject):
     # ------------------------------------------------------------------------ private
 
     def _is_taken(self) -> bool:
-        """Which is told."""
+        """Return whether other work prevents this one, and emit `failed` if so."""
         code = "training_setup_running" if self.is_running else "training_environment_used" if self.is_in_use() else ""
         if code:
             self.failed.emit(AppError(code))
         return bool(code)
 
     def _settle(self, base: Path) -> None:
-        """The new one, below `base`, is used from now on; one in another folder is deleted. Ends the work."""
+        """Use the new environment below `base` from now on, delete one in another folder, and finish."""
         from app.training.environment import folders
 
         earlier = training_environment.base_folder(self._data)
@@ -231,19 +237,19 @@ class EnvironmentSetup(QObject):
                 return
 
         def clear() -> None:
-            with contextlib.suppress(AppError):  # a file in use, a drive that is gone: the new one works all the same
+            with contextlib.suppress(AppError):  # a file in use or a missing drive does not affect the new one
                 folders.forget_attempts(self._data)
                 if not folders.is_same(base, earlier):
                     folders.remove_environment(earlier)
 
         self._clear(clear, self.finished)
 
-    def _clear(self, work: Callable[[], None], told: SignalInstance) -> None:
+    def _clear(self, work: Callable[[], None], signal_when_done: SignalInstance) -> None:
         self._is_busy = True
 
         def done(_nothing: None) -> None:
             self._is_busy = False
-            told.emit()
+            signal_when_done.emit()
 
         def failed(error: AppError) -> None:
             self._is_busy = False
@@ -252,7 +258,7 @@ class EnvironmentSetup(QObject):
         background.run(work, done, failed)
 
     def _end(self) -> None:
-        """Silently."""
+        """Stop the child without emitting a signal."""
         self._outcome = None
         self._child.exited.disconnect(self._on_exited)
         self._child.stop()
@@ -260,7 +266,7 @@ class EnvironmentSetup(QObject):
         self._end_group()
 
     def _end_group(self) -> None:
-        """The child ends what it has started; a child that was killed could not."""
+        """Kill what a killed child could not end itself."""
         if os.name == "posix" and self._group:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._group, signal.SIGKILL)
@@ -306,4 +312,4 @@ class EnvironmentSetup(QObject):
 
 
 def _never(error: AppError) -> None:
-    raise error  # `report` has its place for what goes wrong
+    raise error  # a report contains its problem, so that none is expected here

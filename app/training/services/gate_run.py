@@ -1,4 +1,4 @@
-"""The gate of one training run: each form made and measured in children, the verdict, and the report."""
+"""Run the quality gate of one training run: make and measure each form in children, judge, and write the report."""
 
 import contextlib
 import dataclasses
@@ -22,21 +22,20 @@ from app.inference.engine.model_jobs import ChatToScore, Quantize, Score
 from app.inference.scoring_files import Scores
 from app.models.training_environment import TrainingEnvironment
 from app.training import export_plan, quality_gate
-from app.training import export_plan as prompts
 from app.training.export_plan import ExportPlan, ExportSource, ExportStep
 from app.training.quality_gate import BASE, BASE_ADAPTER, COMPARED, F16_ADAPTER, MERGED_F16, ON_BASE, GateResult
 from app.training.runs import run_folders, run_report
 from trainer import convert_job
 from trainer.convert_job import GgufToHf, HfToGguf, Merge
 
-_SHARED = ("unpack", "convert")  # steps whose result other runs of the same base use, too
+_SHARED = ("unpack", "convert")  # steps whose result other runs with the same base use too
 _RETRY_MS = 1000
 _SPEED_TOKENS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class GateCommands:
-    """What is started for what. `quantize` and `score` are told the file with the job."""
+    """The command lines of the children. `quantize` and `score` take the file of the job."""
 
     environment: TrainingEnvironment
     quantize: Callable[[Path], list[str]]
@@ -45,7 +44,11 @@ class GateCommands:
 
 @dataclass(frozen=True, slots=True)
 class GateProgress:
-    """`phase`: a step's kind. Bytes (score: tokens) of it; `total` 0: not known. `number`: of the step, from 1."""
+    """The progress of a gate.
+
+    `phase`: the step's kind. `done`, `total`: its bytes (tokens for "score"); a total of 0 is unknown. `number`: of the
+    step, from 1.
+    """
 
     phase: str
     form: str
@@ -56,13 +59,13 @@ class GateProgress:
 
 
 class GateRun(QObject):
-    """One at a time. `start` ends with exactly one of `finished`, `failed` and `cancelled`.
+    """A gate. `start` ends with exactly one of `finished`, `failed` and `cancelled`.
 
-    After the latter two, what was measured is kept, and the same gate goes on from there.
+    After the latter two the measurements are kept, and the same gate resumes with them.
     """
 
     progressed = Signal(object)  # GateProgress
-    finished = Signal(object)  # Gate; gate.json and report.html are in the run's folder. None: a form was made
+    finished = Signal(object)  # GateResult, after gate.json and report.html are written; None if only a form was made
     failed = Signal(object)  # AppError
     cancelled = Signal()
 
@@ -77,7 +80,7 @@ class GateRun(QObject):
         self._steps: list[ExportStep] = []
         self._count = 0
         self._available_bytes = 0
-        self._form = ""  # the one that is made, and nothing is judged
+        self._form = ""  # the only form to make, without judging
         self._measured: dict[str, Scores] = {}
         self._child: JobProcess | None = None
 
@@ -93,11 +96,11 @@ class GateRun(QObject):
         form: str = "",
         lock: filelock.BaseFileLock | None = None,
     ) -> None:
-        """`run`: the folder of a finished run. `cache`: where bases are kept. `available_bytes` 0: what is free now.
-        `form`: only this one is made, beside what was given out before; the verdict stays as it is. `lock`: of the run
-        (`runs.hold`); None: it is taken now.
+        """Start the gate of a finished run.
 
-        Raises AppError, then: run_busy, run_unwritable.
+        `run`: its folder. `cache`: the folder of converted bases. `available_bytes`: 0 for what is free now. `form`:
+        make only this form, keep what was published before, and leave the verdict unchanged. `lock`: of the run
+        (`lock_run`); None to lock it now. Then raises AppError: run_busy, run_unwritable.
         """
         assert not self.is_running
         self._form = form
@@ -107,13 +110,13 @@ class GateRun(QObject):
         self._prepare()
 
     def cancel(self) -> None:
-        """Blocks for a moment. What was measured is kept."""
+        """Stop, which blocks for a moment. Measurements are kept."""
         if self.is_running:
             self._end()
             self.cancelled.emit()
 
     def end(self) -> None:
-        """As `cancel`, without waiting."""
+        """Stop without waiting; `cancelled` follows."""
         if self._child is None:
             self.cancel()
         else:
@@ -128,10 +131,10 @@ class GateRun(QObject):
 
     def _begin(self, prepared: "_Prepared") -> None:
         self._source, self._export, self._measured = prepared.source, prepared.export, prepared.measured
-        self._go_on(prepared.steps)
+        self._run_steps(prepared.steps)
 
-    def _go_on(self, steps: list[ExportStep]) -> None:
-        """With these, after a look at what they need."""
+    def _run_steps(self, steps: list[ExportStep]) -> None:
+        """Continue with these steps after checking the converter and the free space."""
         self._steps = steps
         self._count += len(steps)
         try:
@@ -145,17 +148,17 @@ class GateRun(QObject):
         self._next()
 
     def _next(self) -> None:
-        """Begins the next step, or comes to the verdict."""
+        """Start the next step, or judge if there is none."""
         if not self._steps:
             self._prepare() if self._export is None else self._judge()
             return
         step, lock = self._steps[0], self._lock
-        self._tell(step, 0, 0)
-        if self._lock is lock:  # otherwise whoever listened has cancelled
+        self._report(step, 0, 0)
+        if self._lock is lock:  # a slot may have cancelled the gate
             self._try(step)
 
     def _try(self, step: ExportStep) -> None:
-        """What another run is making at this moment is waited for, and not made twice."""
+        """Start the step; if another run is making the same file, wait for that in place of making it twice."""
         lock = self._lock
         try:
             if step.kind in _SHARED and not self._hold_base(step.path):
@@ -170,7 +173,7 @@ class GateRun(QObject):
             self._fail(AppError("run_unwritable", path=str(step.path.parent), reason=error.strerror or str(error)))
 
     def _hold_base(self, path: Path) -> bool:
-        """False: somebody else does. Raises OSError."""
+        """Lock the base's file and return whether it worked. Raises OSError."""
         lock = filelock.FileLock(f"{path}.lock", timeout=0)
         try:
             lock.acquire()
@@ -197,7 +200,7 @@ class GateRun(QObject):
             command = self._commands.environment.command("trainer.convert", str(path))
         log = self._run / f"gate-{step.kind}.log"
         child = JobProcess(command, step.path, log, f"{step.kind} {step.form}", self)
-        child.progressed.connect(lambda event: self._tell(step, event.done_bytes, event.total_bytes))
+        child.progressed.connect(lambda event: self._report(step, event.done_bytes, event.total_bytes))
         child.finished.connect(lambda _event: self._on_finished(step))
         child.failed.connect(self._fail)
         child.ended.connect(self.cancel)
@@ -226,7 +229,7 @@ class GateRun(QObject):
         self._release_base()
         self._steps.pop(0)
         try:
-            self._take(step)
+            self._store_measurement(step)
         except AppError as error:
             self._fail(error)
         except OSError as error:
@@ -234,17 +237,17 @@ class GateRun(QObject):
         else:
             self._next()
 
-    def _take(self, step: ExportStep) -> None:
-        """What a step has measured. Raises AppError, OSError."""
+    def _store_measurement(self, step: ExportStep) -> None:
+        """Store the measurement of a step. Raises AppError, OSError."""
         if step.kind == "score":
             self._measured[step.form] = score_files.read_scores(step.path)
-            self._drop()
+            self._delete_worse_forms()
         elif step.kind == "answer":
             assert self._export is not None
             self._measured[step.form] = export_plan.add_answers(self._export, step.form, self._measured[step.form])
 
-    def _drop(self) -> None:
-        """Of the merged files the best so far stays, and the one that others are made of."""
+    def _delete_worse_forms(self) -> None:
+        """Delete the merged files except the best so far and the one from which others are made."""
         assert self._export is not None
         tuned = {form: found for form, found in self._measured.items() if form not in COMPARED}
         best = quality_gate.choose_form(tuned, self._available_bytes) if tuned else ""
@@ -262,9 +265,9 @@ class GateRun(QObject):
             return
         proposed = quality_gate.choose_form(measured, available)
         missing = export_plan.steps_to_answer(export, proposed, measured[proposed])
-        missing = missing or export_plan.steps_to_finish(export, proposed)  # if it was not the best on the way
+        missing = missing or export_plan.steps_to_finish(export, proposed)  # its file may have been deleted meanwhile
         if missing:
-            self._go_on(missing)
+            self._run_steps(missing)
             return
         self._in_background(lambda: _publish_verdict(export, measured, available), self._finish)
 
@@ -275,7 +278,7 @@ class GateRun(QObject):
     # ----------------------------------------------------------------------- end
 
     def _in_background(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Nothing is delivered when it has ended meanwhile."""
+        """Run work in the background; its result is dropped if the gate has ended meanwhile."""
         lock = self._lock
         background.run(
             work,
@@ -283,14 +286,14 @@ class GateRun(QObject):
             lambda error: self._fail(error) if self._lock is lock else None,
         )
 
-    def _tell(self, step: ExportStep, done: int, total: int) -> None:
+    def _report(self, step: ExportStep, done: int, total: int) -> None:
         number = self._count - len(self._steps) + 1
         self.progressed.emit(GateProgress(step.kind, step.form, done, total, number, self._count))
 
     def _fail(self, error: AppError) -> None:
         if error.code == "reference_unreadable" and self._export is not None:
             with contextlib.suppress(OSError):
-                self._export.reference.unlink(missing_ok=True)  # the next try makes it again
+                self._export.reference.unlink(missing_ok=True)  # the next attempt makes it again
         self._end()
         self.failed.emit(error)
 
@@ -308,7 +311,7 @@ class GateRun(QObject):
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What is measured and what is left. `export` None: the base has to be unpacked first."""
+    """The measurements and the remaining steps. `export` None: the base has to be unpacked first."""
 
     source: ExportSource
     export: ExportPlan | None
@@ -340,7 +343,9 @@ def _score_job(export: ExportPlan, step: ExportStep, target: str) -> Score:
         reference=str(export.reference) if measures and form != BASE else "",
         makes_reference=form == F16_ADAPTER,
         chats=tuple(
-            ChatToScore(prompts.prompt_segments(asked, chat.messages), chat.ids, prompts.answer_limit_tokens(chat))
+            ChatToScore(
+                export_plan.prompt_segments(asked, chat.messages), chat.ids, export_plan.answer_limit_tokens(chat)
+            )
             for chat in chats
             if asked is not None
         ),
@@ -352,7 +357,7 @@ def _score_job(export: ExportPlan, step: ExportStep, target: str) -> Score:
 
 
 def _publish_verdict(export: ExportPlan, measured: dict[str, Scores], available_bytes: int) -> GateResult:
-    """Puts all into the run's folder. Raises AppError."""
+    """Judge, and write model, gate and report into the run's folder. Raises AppError."""
     lines = [example.line for example in export.holdout.examples]
     groups = quality_gate.groups_of_lines(export.groups, lines) if export.groups else ()
     is_foreign = run_folders.is_from_elsewhere(export.run)

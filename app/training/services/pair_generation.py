@@ -1,7 +1,7 @@
-"""Question-answer pairs from a collection: asks a model, round after round, until there are enough or no passages left.
+"""Generate question-answer pairs from a collection, in rounds until there are enough or no passages are left.
 
-What was replied stands in a journal beside the file, which is written when all is decided: the same job goes on where
-it stopped, whatever has ended the program.
+A journal next to the file keeps the replies, and the file is written when all are judged. So the same job resumes after
+any interruption.
 """
 
 import time
@@ -36,13 +36,15 @@ from app.training.runs import lineage
 
 JOURNAL_SUFFIX = ".kotae-generate"
 SUFFIXES = (".jsonl",)
-SEARCHED = 20  # passages in which the answer to what should have none is looked for
+SEARCHED = 20  # passages searched for an answer to an unanswerable question
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationJob:
-    """`documents`: the database. `exports_log`: where confidential pairs are put on record. `wanted`: pairs.
-    `is_agreed`: to pairs of confidential documents."""
+    """A job. `documents`: the database. `exports_log`: the record of confidential exports. `wanted`: number of pairs.
+
+    `is_agreed`: the user agreed to pairs from confidential documents.
+    """
 
     documents: Path
     glossary: Path
@@ -57,7 +59,7 @@ class GenerationJob:
 
     @property
     def export(self) -> ExportRequest:
-        """By the label of the collection, and of what the model was trained on that writes the pairs."""
+        """Return the export request, labelled by the collection and by what the writing model was trained on."""
         return ExportRequest(
             "pairs",
             str(self.out.absolute()),
@@ -72,7 +74,7 @@ class GenerationJob:
 
 @dataclass(frozen=True, slots=True)
 class GenerationOutcome:
-    """`selected`: what there was to ask about. Seconds are of this run alone."""
+    """The result of a generation. `selected`: the passages to ask about. `seconds`: of this start alone."""
 
     standing: GenerationStatus
     selected: SelectedPassages
@@ -81,7 +83,11 @@ class GenerationOutcome:
 
 @dataclass(frozen=True, slots=True)
 class GenerationProgress:
-    """`accepted` of `wanted` before this round, and how far the round is. `passages`: that can be asked about."""
+    """The progress of a generation.
+
+    `accepted` of `wanted`: before this round; `round`: progress of the round. `passages`: number that can be asked
+    about.
+    """
 
     accepted: int
     wanted: int
@@ -91,7 +97,7 @@ class GenerationProgress:
 
 @dataclass(frozen=True, slots=True)
 class GenerationStopped:
-    """What there is of one that was stopped: pairs, and replies with those that came to nothing yet."""
+    """The numbers of pairs and of replies when a generation was stopped."""
 
     accepted: int = 0
     replies: int = 0
@@ -105,25 +111,25 @@ class _Prepared:
 
 
 def pairs_label_now(documents: Path, collection: DocumentCollection, model: LocalModel) -> Label:
-    """Of pairs that this model would write of this collection."""
+    """Return the label of pairs that this model would write about this collection."""
     asked = collection_lookup.current_label_of_scope(documents, (CollectionRef(collection.id, collection.name),))
     return confidentiality.highest_label((asked, lineage.label_of_model(documents, model)))
 
 
 def check_target(out: Path) -> None:
-    """Raises AppError("generation_out_format" | "export_folder_gone" | "export_exists")."""
+    """Check the file's path. Raises AppError("generation_out_format" | "export_folder_gone" | "export_exists")."""
     check_new_target(out, SUFFIXES, "generation_out_format")
 
 
 class PairGeneration(QObject):
-    """Ends with exactly one of `finished`, `stopped` and `failed`, unless it is abandoned.
+    """A generation, which ends with exactly one of `finished`, `stopped` and `failed`, unless it is abandoned.
 
-    Without a single pair it finishes without a file.
+    If no pair is accepted, it finishes without a file.
     """
 
     progressed = Signal(object)  # GenerationProgress
-    finished = Signal(object)  # Generated
-    stopped = Signal(object)  # Stopped
+    finished = Signal(object)  # GenerationOutcome
+    stopped = Signal(object)  # GenerationStopped
     failed = Signal(object)  # AppError
 
     def __init__(
@@ -148,7 +154,7 @@ class PairGeneration(QObject):
         background.run(lambda: _prepared(self.job), self._on_prepared, self._fail)
 
     def stop(self) -> None:
-        """Drops the reply that is being written; the journal has the others. A file that is begun is finished."""
+        """Stop and drop the current reply; the journal has the others. A file that is being written is finished."""
         if self._run is not None:
             self._run.stop()
         elif not self._is_over and not self._is_writing:
@@ -156,7 +162,7 @@ class PairGeneration(QObject):
             self.stopped.emit(GenerationStopped(len(self._standing.accepted), len(self._replies)))
 
     def hold(self, by: str) -> None:
-        """As of `AnswerQueue`."""
+        """Hold the generation as `AnswerQueue` does."""
         self._held_by.add(by)
         if self._run is not None:
             self._run.hold(by)
@@ -167,7 +173,7 @@ class PairGeneration(QObject):
             self._run.release(by)
 
     def abandon(self) -> None:
-        """At once; says nothing more."""
+        """End at once without a signal."""
         self._is_over = True
         if self._run is not None:
             self._run.abandon()
@@ -203,7 +209,7 @@ class PairGeneration(QObject):
         run.start()
 
     def _pass_gate(self) -> Permit:
-        """When the first word of confidential documents is about to be written: what fails before has not begun.
+        """Return the permit, requested when the first confidential text is about to be written.
 
         Raises AppError("secret_export" | "export_log_unwritable").
         """
@@ -214,7 +220,7 @@ class PairGeneration(QObject):
         return self._permit
 
     def _require_permit(self, text: str) -> None:
-        """Raises as `_pass_gate`."""
+        """Require the permit before text is stored. Raises as `_pass_gate` does."""
         if text.strip():
             self._pass_gate()
 
@@ -224,7 +230,7 @@ class PairGeneration(QObject):
         job, writer = self.job, self._prepared.writer
         generated = GenerationOutcome(self._standing, self._prepared.selected, time.monotonic() - self._started_at)
 
-        def work() -> GenerationOutcome:  # all may have been replied before the documents became confidential
+        def work() -> GenerationOutcome:  # the documents may have become confidential after the last reply
             permit = self._pass_gate() if generated.standing.accepted else None
             return _write_pairs(job, generated, writer, permit)
 
@@ -273,7 +279,7 @@ class PairGeneration(QObject):
 
 
 def _prepared(job: GenerationJob) -> _Prepared:
-    """Raises AppError as `check_target`, and "generation_no_passages" | "file_unreadable"."""
+    """Select passages. Raises AppError as `check_target` does, and "generation_no_passages" | "file_unreadable"."""
     check_target(job.out)
     library = Library.beside(job.documents)
     try:
@@ -289,7 +295,7 @@ def _prepared(job: GenerationJob) -> _Prepared:
 
 
 def _writer(job: GenerationJob) -> PairWriter:
-    """Raises AppError("file_unreadable")."""
+    """Return the description of the model. Raises AppError("file_unreadable")."""
     shipped = local_models.adapter_of(job.model)
     path = shipped.path if shipped is not None else None
     try:
@@ -302,7 +308,10 @@ def _writer(job: GenerationJob) -> PairWriter:
 def _compute_status(
     job: GenerationJob, made: GenerationPlan, replies: dict[StandalonePrompt, ModelReply], lacking: dict[str, bool]
 ) -> GenerationStatus:
-    """`lacking`: of questions, whether the collection has no answer: kept, as each is asked about every round."""
+    """Compute the status.
+
+    `lacking`: a cache of questions without an answer in the collection, as every round checks all.
+    """
     library = Library.beside(job.documents)
 
     def lacks(question: str) -> bool:
@@ -320,20 +329,20 @@ def _compute_status(
 
 
 def _write_pairs(
-    job: GenerationJob, generated: GenerationOutcome, writer: PairWriter, permit: Permit | None
+    job: GenerationJob, outcome: GenerationOutcome, writer: PairWriter, permit: Permit | None
 ) -> GenerationOutcome:
-    """Raises AppError as `check_target` and `whole_file`. The journal leaves when the file is there.
+    """Write the pairs and then delete the journal. Raises AppError as `check_target` and `Permit.open_atomically` do.
 
-    `permit`: None: there are no pairs.
+    `permit`: None if there are no pairs.
     """
     check_target(job.out)
     if permit is not None:
         with permit.open_atomically(job.out) as file:
             file.write(
                 pair_files.pairs_to_lines(
-                    generated.standing.accepted, writer, lineage.label_of_model(job.documents, job.model)
+                    outcome.standing.accepted, writer, lineage.label_of_model(job.documents, job.model)
                 )
             )
         job.journal.unlink(missing_ok=True)
         job.journal.with_name(job.journal.name + ".lock").unlink(missing_ok=True)
-    return generated
+    return outcome

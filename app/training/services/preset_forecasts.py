@@ -1,4 +1,4 @@
-"""What each preset would take, estimated in the background while a person chooses between them."""
+"""Forecast each preset in the background while the user chooses one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,14 +25,20 @@ _WITHOUT_COST = ("samples", "sample_tokens", "seed")  # settings that change nei
 
 @dataclass(frozen=True, slots=True)
 class PresetForecast:
-    """Of one preset with the settings of a draft. `left`: what each of these would be, were it left to the preset."""
+    """The forecast of a preset with the draft's settings.
+
+    `left`: the value of each setting if it were left to the preset.
+    """
 
     plan: RunPlan
     left: Mapping[str, Any]
 
 
 class PresetForecasts(QObject):
-    """`look` asks; `changed` follows with each preset. The trainer is not asked: tokens are estimated from letters."""
+    """The forecasts of all presets.
+
+    `look` starts them, and `changed` follows each. Tokens are estimated from characters.
+    """
 
     changed = Signal()
 
@@ -42,7 +48,7 @@ class PresetForecasts(QObject):
         self._models = models
         self._asked: tuple[Any, ...] = ()
         self._task: LongTask | None = None
-        self._question = 0  # what comes of an earlier one is left out
+        self._question = 0  # counts the starts, so that results of earlier ones are dropped
         self._made: _Prepared | None = None
         self._left: list[str] = []  # presets
         self.found: dict[str, PresetForecast] = {}  # by preset
@@ -53,7 +59,7 @@ class PresetForecasts(QObject):
         return self._task is not None
 
     def look(self, draft: TrainingDraft) -> None:
-        """Only where something else is asked than before; that ends then. The draft's own preset comes first."""
+        """Start the forecasts if their input has changed, and stop earlier ones. The draft's own preset comes first."""
         frozen, settings = draft.frozen, {k: v for k, v in draft.settings.items() if k not in _WITHOUT_COST}
         asked = (draft.base, frozen.folder if frozen else "", settings)
         if asked == self._asked:
@@ -78,16 +84,16 @@ class PresetForecasts(QObject):
     def _do(self, work: Callable[[TaskProgress], "PresetForecast | _Prepared"]) -> None:
         question = self._question
 
-        def told(progress: TaskProgress) -> tuple[int, "PresetForecast | _Prepared | AppError"]:
+        def tagged(progress: TaskProgress) -> tuple[int, "PresetForecast | _Prepared | AppError"]:
             try:
                 return question, work(progress)
             except AppError as error:
                 return question, error
 
-        self._task = background.run_long(told, self._on_told, self._on_failed)
+        self._task = background.run_long(tagged, self._on_result, self._on_failed)
 
-    def _on_told(self, told: tuple[int, "PresetForecast | _Prepared | AppError"]) -> None:
-        question, found = told
+    def _on_result(self, tagged: tuple[int, "PresetForecast | _Prepared | AppError"]) -> None:
+        question, found = tagged
         if question != self._question:
             return
         self._task = None
@@ -105,7 +111,7 @@ class PresetForecasts(QObject):
         self.changed.emit()
 
     def _on_failed(self, error: AppError) -> None:
-        """Work gives its errors as what it has found."""
+        """Raise a bug: the work returns expected errors as its result."""
         raise error
 
 
@@ -117,7 +123,7 @@ class _Prepared:
 
 
 def _prepared(draft: TrainingDraft, paths: Paths, models: Sequence[LocalModel]) -> _Prepared:
-    """Nothing is hashed or verified: that is the check's. Raises AppError: base_*, spec_*."""
+    """Return the spec and the device without hashing or verifying files. Raises AppError: base_*, spec_*."""
     assert draft.frozen is not None
     folder = Path(draft.frozen.folder)
     places = {"folder": str(paths.runs / "-"), "base": str(_base(draft.base, models))}
@@ -150,8 +156,8 @@ def _outlook(made: _Prepared, preset: str, progress: TaskProgress) -> PresetFore
 
 
 def _plan(made: _Prepared, preset: str, without: str, progress: TaskProgress) -> RunPlan:
-    """`without`: a setting that is left to the preset."""
+    """Return the plan of a preset. `without`: a setting to leave to the preset."""
     progress.check()
-    said = spec.to_json(made.asked) | {"preset": preset}
-    asked = spec.from_json({name: value for name, value in said.items() if name != without})
+    fields = spec.to_json(made.asked) | {"preset": preset}
+    asked = spec.from_json({name: value for name, value in fields.items() if name != without})
     return run_plan.plan_run(asked, None, lambda _kind: made.device)

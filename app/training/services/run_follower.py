@@ -1,4 +1,4 @@
-"""A run's course for a page that shows it, as it goes on: looked for a few times a second, off the GUI thread."""
+"""Follow a run's progress for a page that shows it: read it a few times a second in the background."""
 
 import time
 from pathlib import Path
@@ -12,23 +12,23 @@ from app.training.runs.run_progress import ProgressReader, RunProgress
 from app.training.services.training_runner import TrainingRunner
 
 FIRST_MS = 50
-LIVE_MS = 250  # an eye needs no more
-IDLE_MS = 1000  # somebody may start it in a terminal
-REST = 4  # times as long as a look has taken: a long journal must not keep a processor busy
+LIVE_MS = 250  # as often as the eye needs
+IDLE_MS = 1000  # the run may be started in a terminal
+REST = 4  # pause in multiples of the last read's time, so that a long journal does not keep a core busy
 
 
 class RunFollower(QObject):
-    """Looks between `start` and `stop`, whoever trains the run: this program, another one, nobody any more."""
+    """The follower of a run, active between `start` and `stop`, whichever process trains the run."""
 
-    changed = Signal(object)  # Course
+    changed = Signal(object)  # RunProgress
 
     def __init__(self, folder: Path, trainings: TrainingRunner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._folder = folder
         self._trainings = trainings
         self._follower = ProgressReader(folder)
-        self.course: RunProgress | None = None  # None: not looked yet
-        self._is_looking = self._is_started = False
+        self.course: RunProgress | None = None  # None: not read yet
+        self._is_reading = self._is_started = False
         self._began_at = 0.0
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self.look)
@@ -37,11 +37,11 @@ class RunFollower(QObject):
 
     @property
     def is_ours(self) -> bool:
-        """Whether this program is at work on it."""
+        """Return whether this program trains or judges the run now."""
         return self._trainings.folder == self._folder and not self._trainings.is_waiting
 
     def start(self) -> None:
-        """The first look comes when what is shown has been drawn."""
+        """Start following; the first read comes after the page is drawn."""
         self._is_started = True
         self._timer.start(FIRST_MS if self.course is None else 0)
 
@@ -50,25 +50,25 @@ class RunFollower(QObject):
         self._timer.stop()
 
     def look(self) -> None:
-        if self._is_started and not self._is_looking:
-            self._is_looking, self._began_at = True, time.monotonic()
+        if self._is_started and not self._is_reading:
+            self._is_reading, self._began_at = True, time.monotonic()
             is_ours, is_first = self.is_ours, self.course is None
 
-            def look() -> RunProgress:
+            def read() -> RunProgress:
                 if is_first:
                     wording.error_codes()  # reading its file takes a tenth of a second
                 return self._follower.look(is_ours=is_ours)
 
-            background.run(look, self._on_looked, self._on_failed)
+            background.run(read, self._on_read, self._on_failed)
 
     # ------------------------------------------------------------------- private
 
-    def _on_news(self, *_told: object) -> None:
+    def _on_news(self, *_arguments: object) -> None:
         self._timer.stop()
         self.look()
 
-    def _on_looked(self, course: RunProgress) -> None:
-        self._is_looking = False
+    def _on_read(self, course: RunProgress) -> None:
+        self._is_reading = False
         took_ms = int(1000 * (time.monotonic() - self._began_at))
         if self._is_started:
             self._timer.start(max(LIVE_MS if course.is_live else IDLE_MS, REST * took_ms))
@@ -77,4 +77,4 @@ class RunFollower(QObject):
             self.changed.emit(course)
 
     def _on_failed(self, error: AppError) -> None:
-        raise error  # nothing that is read raises one
+        raise error  # reading raises none, so that this is a bug

@@ -1,4 +1,4 @@
-"""A training run in the terminal: how far it is, on stderr, and Ctrl+C."""
+"""Show a training run in the terminal on stderr, and pause it on Ctrl+C."""
 
 import math
 from collections.abc import Callable
@@ -27,14 +27,14 @@ from trainer.events import (
     TrainingStep,
 )
 
-_MEASURED = ("converting_base", "reading", "exporting")  # phases that tell how far they are; others tell the step
+_MEASURED = ("converting_base", "reading", "exporting")  # phases with their own progress; the others have steps
 
 
 class TerminalRun:
-    """Runs one to its end. The first Ctrl+C pauses it, a second ends it at once."""
+    """A run shown in the terminal until it ends. The first Ctrl+C pauses it, a second one kills it."""
 
     def __init__(self, run: TrainingRun, run_id: str, output: Output, begun: Callable[[], None]) -> None:
-        """`begun`: called once it is certain that nobody else trains in this folder."""
+        """Connect to the run. `begun`: called once it is certain that no other process trains in this folder."""
         self._run = run
         self._id = run_id
         self._begun = begun
@@ -48,8 +48,8 @@ class TerminalRun:
         run.failed.connect(self._on_failed)
 
     def wait(self) -> None:
-        """Raises KeyboardInterrupt at the second Ctrl+C. What else ends it is in `end` or `error`."""
-        QTimer.singleShot(0, self._begin)  # once Ctrl+C is listened to
+        """Run to the end, which is then in `end` or `error`. Raises KeyboardInterrupt at the second Ctrl+C."""
+        QTimer.singleShot(0, self._begin)  # after the handler of Ctrl+C is installed
         try:
             self.waiting.run()
         except KeyboardInterrupt:
@@ -69,10 +69,10 @@ class TerminalRun:
 
     def _interrupt(self) -> None:
         if not self._run.is_asked:
-            self._say_pausing()
+            self._print_pausing()
         self._run.pause()
 
-    def _say_pausing(self) -> None:
+    def _print_pausing(self) -> None:
         self._output.end_progress()
         show_pausing(self._run.standing, self._output)
 
@@ -91,21 +91,21 @@ class TerminalRun:
             case TrainingStep():
                 self._show_step(event)
             case EvaluationStep():
-                self._tell_evaluation(event)
+                self._print_evaluation(event)
             case PreflightFindings():
                 for finding in event.found:
-                    self._tell_finding(finding)
+                    self._print_finding(finding)
             case RunForecast():
                 facts = {"peak_bytes": event.peak_bytes, "available_bytes": event.available_bytes}
                 key = "common.run_forecast_measured" if event.is_measured else "common.run_forecast"
-                self._say(key, time=format_duration(event.total_s), disk_bytes=event.disk_bytes, **facts)
+                self._print(key, time=format_duration(event.total_s), disk_bytes=event.disk_bytes, **facts)
             case Adjusted():
-                self._say(f"training.run_adjusted.{event.reason}", step=event.step)
+                self._print(f"training.run_adjusted.{event.reason}", step=event.step)
 
     def _show_phase(self, event: Phase) -> None:
         step = self._run.standing.step
         if event.name == "training" and step is not None:
-            self._show_step(step)  # in place of what came between
+            self._show_step(step)  # in place of the previous phase's line
             return
         phase = phase_text(event.name)
         if event.total and event.name in _MEASURED:
@@ -128,7 +128,7 @@ class TerminalRun:
             else "",
         )
 
-    def _tell_evaluation(self, event: EvaluationStep) -> None:
+    def _print_evaluation(self, event: EvaluationStep) -> None:
         key = (
             "common.run_base_loss"
             if event.step == 0
@@ -136,18 +136,18 @@ class TerminalRun:
             if event.is_best
             else "common.run_evaluation"
         )
-        self._say(key, step=event.step, loss=loss_text(event.loss))
+        self._print(key, step=event.step, loss=loss_text(event.loss))
 
-    def _tell_finding(self, finding: PreflightFinding) -> None:
-        self._say(f"training.run_finding.{finding.level}", text=training_errors.finding_text(finding))
+    def _print_finding(self, finding: PreflightFinding) -> None:
+        self._print(f"training.run_finding.{finding.level}", text=training_errors.finding_text(finding))
 
-    def _say(self, key: str, **facts: object) -> None:
+    def _print(self, key: str, **facts: object) -> None:
         self._output.end_progress()
         self._output.note(key, **facts)
 
 
 def show_pausing(standing: RunStatus, output: Output) -> None:
-    """What is still waited for, and what another Ctrl+C costs."""
+    """Print what the pause still waits for, and what another Ctrl+C costs."""
     phase, forecast = standing.phase, standing.forecast
     name = phase.name if phase else "loading"
     if name == "saving":
@@ -166,5 +166,5 @@ def phase_text(name: str) -> str:
 
 
 def loss_text(loss: float | None) -> str:
-    """Nats a trained token."""
+    """Format a loss in nats per trained token."""
     return f"{loss:.3f}" if loss is not None and math.isfinite(loss) else "-"

@@ -1,4 +1,4 @@
-"""One training run: the trainer as a child, what it tells, and how it ends."""
+"""Run one training: start the trainer as a child, follow its events, and report how it ends."""
 
 import dataclasses
 import json
@@ -20,9 +20,9 @@ from app.training.runs.run_journal import RunStatus
 from trainer import events
 from trainer.events import Cancelled, Failed, Finished, Paused
 
-VARIABLE = "KOTAE_TRAINER"  # "fake:BEHAVIOUR" takes `trainer.fake`, for tests of whole programs
+VARIABLE = "KOTAE_TRAINER"  # "fake:BEHAVIOUR" selects `trainer.fake`, for tests of whole programs
 
-# How long the child may take to do as it is told; a step on a slow CPU takes minutes, and is finished first.
+# Limits for the child to obey a command. It finishes its step first, which takes minutes on a slow CPU.
 PAUSE_LIMIT_S = 600.0
 CANCEL_LIMIT_S = 15.0
 EXIT_LIMIT_S = 30.0  # after its last event
@@ -35,7 +35,7 @@ class Trainer:
 
     @property
     def converter(self) -> str:
-        """The folder of llama.cpp's converter. Raises AppError("converter_missing")."""
+        """Return the folder of llama.cpp's converter. Raises AppError("converter_missing")."""
         if self.environment.converter is not None:
             return str(self.environment.converter)
         if not self.can_judge:
@@ -44,7 +44,7 @@ class Trainer:
 
     @property
     def can_judge(self) -> bool:
-        """What the fake has made up is not to be measured."""
+        """Return whether its results can be measured; those of the fake trainer cannot."""
         return self.module == "trainer"
 
     def command(self, *arguments: str) -> list[str]:
@@ -53,7 +53,7 @@ class Trainer:
 
 @dataclass(frozen=True, slots=True)
 class LockedRun:
-    """A run that nobody else trains until it is released, and what it goes on from."""
+    """A locked run, which no other process can train, and what it resumes from."""
 
     lock: filelock.BaseFileLock
     standing: RunStatus
@@ -64,9 +64,9 @@ class LockedRun:
 
 
 def lock_for_training(trainer: Trainer, folder: Path) -> LockedRun:
-    """Looks whether the run may begin, or go on, and keeps it for this program. Takes up to seconds.
+    """Lock the run after checking that it may start or resume. Takes up to seconds.
 
-    With the converter of now: an environment may have been made anew, or moved.
+    The spec gets the current converter's path, since the environment may have been made again or moved.
 
     Raises AppError: run_busy, run_judging, run_ending, run_unwritable, run_is_finished, run_exported,
     run_from_elsewhere, converter_missing.
@@ -88,30 +88,33 @@ def lock_for_training(trainer: Trainer, folder: Path) -> LockedRun:
 
 
 def locate_trainer(data: Path) -> Trainer:
-    """Raises AppError("no_training_environment")."""
+    """Return the trainer of the environment. Raises AppError("no_training_environment")."""
     if os.environ.get(VARIABLE, "").startswith("fake"):
         return Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake")
     return Trainer(training_environment.locate(data))
 
 
 class TrainingRun(QObject):
-    """`start` ends with exactly one of `finished`, `paused`, `cancelled` and `failed`; the run's folder is held until
-    then."""
+    """One training.
 
-    event_received = Signal(object)  # trainer.events.Event: each, the last one too
+    `start` ends with exactly one of `finished`, `paused`, `cancelled` and `failed`, and the run's folder is locked
+    until then.
+    """
+
+    event_received = Signal(object)  # trainer.events.Event, including the terminal one
     finished = Signal(object)  # Finished
     paused = Signal(object)  # Paused
     cancelled = Signal(object)  # Cancelled
     failed = Signal(object)  # AppError
 
     def __init__(self, trainer: Trainer, folder: Path, parent: QObject | None = None) -> None:
-        """`folder`: with a spec in it (`runs.create`)."""
+        """Create the training of a `folder` with a spec in it (`run_folders.create`)."""
         super().__init__(parent)
         self._folder = folder
         self._trainer = trainer
         self._lock: filelock.BaseFileLock | None = None
         self._child: ChildProcess | None = None
-        self._wish = ""  # the command that the child is to obey
+        self._command = ""  # the last command sent to the child
         self.standing = RunStatus()
         self._patience = QTimer(self, singleShot=True)
         self._patience.timeout.connect(self._on_patience_over)
@@ -122,41 +125,43 @@ class TrainingRun(QObject):
 
     @property
     def is_asked(self) -> bool:
-        """Whether it was told to end in some way."""
-        return bool(self._wish)
+        """Return whether the run was commanded to end in some way."""
+        return bool(self._command)
 
     @property
     def child_pid(self) -> int:
-        """0 while no child works."""
+        """Return the child's process id; 0 if none runs."""
         return self._child.pid if self._child is not None else 0
 
-    def start(self, taken: LockedRun | None = None) -> None:
-        """Begins, or goes on from the last checkpoint. `taken`: by `take`; None: it is taken now. Raises AppError as
-        `take`, then."""
+    def start(self, locked: LockedRun | None = None) -> None:
+        """Start, or resume from the last checkpoint. `taken`: from `lock_for_training`; None to lock the run now.
+
+        Then raises AppError as `lock_for_training` does.
+        """
         assert not self.is_running
-        taken = taken or lock_for_training(self._trainer, self._folder)
-        self._lock, self.standing, self._wish = taken.lock, taken.standing, ""
-        resume = ["--resume"] if taken.has_checkpoint else []
+        locked = locked or lock_for_training(self._trainer, self._folder)
+        self._lock, self.standing, self._command = locked.lock, locked.standing, ""
+        resume = ["--resume"] if locked.has_checkpoint else []
         command = self._trainer.command(str(self._folder / run_folders.SPEC), "--commands", *resume)
-        # Apart: Ctrl+C while torch is still being imported, or in what it converts, would end it instead of pausing.
+        # In its own process group: Ctrl+C during torch's import or a conversion would kill it instead of pausing it.
         self._child = ChildProcess(command, self._folder / run_folders.LOG, self, is_apart=True)
         self._child.line_received.connect(self._on_line)
         self._child.exited.connect(self._on_exited)
         self._child.start()
 
     def pause(self) -> None:
-        """Saves where it is and ends. Goes on with `start`."""
+        """Save a checkpoint and end; `start` resumes."""
         self._ask("pause", PAUSE_LIMIT_S)
 
     def finish(self) -> None:
-        """Ends here, with the best that was trained so far. How long the export takes is not limited."""
+        """End the training now with the best weights so far. The time for the export is not limited."""
         self._ask("finish", None)
 
     def cancel(self) -> None:
         self._ask("cancel", CANCEL_LIMIT_S)
 
     def kill(self) -> None:
-        """At once; what was trained since the last checkpoint is lost. Blocks until it is gone; `failed` is emitted."""
+        """Kill the child and block until it is gone; steps after the last checkpoint are lost. `failed` is emitted."""
         child = self._child
         if child is not None:
             child.kill()
@@ -167,7 +172,7 @@ class TrainingRun(QObject):
     def _ask(self, command: str, limit_s: float | None) -> None:
         if self._child is None or self.standing.end is not None:
             return
-        self._wish = command
+        self._command = command
         self._child.send(json.dumps({"command": command}).encode("ascii") + b"\n")
         if limit_s is not None:
             self._patience.start(int(limit_s * 1000))
@@ -177,7 +182,7 @@ class TrainingRun(QObject):
         try:
             event = run_journal.read_event(line)
         except ValueError:
-            self._wish = "garbled"
+            self._command = "garbled"
             self._child.kill()
             return
         self.standing = run_journal.status_after(self.standing, event)
@@ -190,12 +195,12 @@ class TrainingRun(QObject):
             self._child.kill()
 
     def _on_exited(self, how: ChildExit) -> None:
-        """What it said last counts, also where it fell over its own feet afterwards."""
+        """Report the end by the child's terminal event, even if the child crashed after sending it."""
         self._patience.stop()
         child, self._child = self._child, None
         if child is not None:
             child.deleteLater()
-        if self.standing.end is None and self._wish == "cancel":
+        if self.standing.end is None and self._command == "cancel":
             self._note_cancellation()
         self._release()
         match self.standing.end:
@@ -211,7 +216,7 @@ class TrainingRun(QObject):
                 self.failed.emit(self._crash(how))
 
     def _note_cancellation(self) -> None:
-        """It did not answer and was killed; the user wanted it gone, and that is what the journal says."""
+        """Record the cancellation that a killed child could not record itself."""
         end = Cancelled(self.standing.last_step)
         run_folders.record_event(self._folder, end)
         self.standing = run_journal.status_after(self.standing, end)
@@ -220,10 +225,10 @@ class TrainingRun(QObject):
         facts = {"id": self._folder.name, "log": str(self._folder / run_folders.LOG)}
         if how.cause == "not_started":
             return AppError("training_environment_broken", path=how.detail, reason="not started")
-        if self._wish == "pause" and how.cause in ("killed", "stopped"):
+        if self._command == "pause" and how.cause in ("killed", "stopped"):
             return AppError("run_unresponsive", **facts)
-        code = "run_killed" if how.cause == "killed" and not self._wish else "run_crashed"
-        cause = self._wish if self._wish == "garbled" else how.detail or how.cause
+        code = "run_killed" if how.cause == "killed" and not self._command else "run_crashed"
+        cause = self._command if self._command == "garbled" else how.detail or how.cause
         return AppError(code, cause=cause, tail=how.log_tail, **facts)
 
     def _release(self) -> None:

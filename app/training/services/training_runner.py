@@ -1,4 +1,4 @@
-"""The training of this program: one run at a time, from its first step to its verdict, whatever page is shown."""
+"""Train and judge one run at a time for this program, independent of the page shown."""
 
 import importlib
 import time
@@ -26,24 +26,23 @@ class Releasable(Protocol):
 
 
 H = TypeVar("H", bound=Releasable)
-Scorers = tuple[Callable[[Path], list[str]], Callable[[Path], list[str]]]  # of quantizing and of scoring (GateCommands)
+Scorers = tuple[Callable[[Path], list[str]], Callable[[Path], list[str]]]  # `quantize` and `score` of GateCommands
 
 
 class TrainingRunner(QObject):
-    """Between `started` and `ended` the run is trained, and then judged.
+    """The runner: between `started` and `ended` the run is trained and then judged.
 
-    The model that answers is unloaded meanwhile, because its memory is needed, and nothing can be asked; an answer that
-    is being given is waited for first. With the next question after the end the model is loaded again.
-
-    Nothing here waits: the engine ends, and the run's folder is looked at and held, while the window goes on.
+    Meanwhile the model that answers is unloaded to free its memory, and no question can be asked; a running answer is
+    finished first. The next question after the end loads the model again. Nothing here blocks: the engine ends, and the
+    run's folder is checked and locked, in the background.
     """
 
     started = Signal(object)  # the run's folder (Path)
     event_received = Signal(object)  # trainer.events.Event
     judging = Signal(object)  # GateProgress
-    ended = Signal(object, object)  # the run's folder (Path); AppError, or None where nothing failed
-    making = Signal(object)  # GateProgress of one form of a run that was judged
-    made = Signal(object, object)  # as `ended`, of a form; nothing of it has `started`
+    ended = Signal(object, object)  # the run's folder (Path); AppError or None
+    making = Signal(object)  # GateProgress of `make`
+    made = Signal(object, object)  # the end of `make`, with the arguments of `ended`; `make` emits no `started`
 
     def __init__(
         self,
@@ -54,71 +53,82 @@ class TrainingRunner(QObject):
         parent: QObject | None = None,
         is_answering: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`locate` raises AppError("no_training_environment"). `bases`: where they are kept as folders."""
+        """Create the runner.
+
+        `locate` raises AppError("no_training_environment"). `bases`: the folder of converted bases.
+        """
         super().__init__(parent)
         self._engine = engine
         self._locate = locate
         self._bases = bases
         self._scorers = scorers
         self._memory = EngineReservation(engine, is_answering)
-        self.folder: Path | None = None  # of the run that is being trained or judged, or waits for that
+        self.folder: Path | None = None  # of the run that is trained or judged, or waits for that
         self.run: TrainingRun | None = None  # while it is trained
-        self.form = ""  # the one that is made of `folder`; "": it is trained or judged
+        self.form = ""  # the form that `make` makes; "" while a run is trained or judged
         self.progress: GateProgress | None = None  # while it is judged
-        self.outcome = ""  # of the last one that has ended: finished | paused | cancelled | failed
+        self.outcome = ""  # of the last run: finished | paused | cancelled | failed
         self._gate: GateRun | None = None
-        self._is_judged = False  # now
-        self._turn: object = None  # what is prepared in the background, as long as it is wanted
+        self._is_judging = False
+        self._turn: object = None  # identifies the current background preparation; None: none is wanted
         self._began_at = 0.0
 
     @property
     def is_training(self) -> bool:
-        """Whether a run is trained or judged, or is about to be."""
+        """Return whether a run is trained or judged, or is about to be."""
         return self.folder is not None
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it waits for an answer to be given."""
+        """Return whether it waits for the end of an answer."""
         return self._memory.is_waiting
 
     @property
     def is_judging(self) -> bool:
-        return self._is_judged
+        return self._is_judging
 
     @property
     def is_asked(self) -> bool:
-        """Whether it was told to end in some way."""
+        """Return whether the training was commanded to end in some way."""
         return self.run is not None and self.run.is_asked
 
     @property
     def elapsed_s(self) -> float:
-        """Since this program has begun with it; after its end, until now."""
+        """Return the seconds since the last start."""
         return time.monotonic() - self._began_at
 
     def start(self, folder: Path) -> None:
-        """Begins, or goes on. Raises AppError: run_busy (this or another one), study_has_memory; what `locate` and
-        `training.take` raise, `ended` tells."""
+        """Train a run, from the beginning or from its checkpoint.
+
+        Raises AppError: run_busy (any run), study_has_memory.
+
+        Errors of `locate` and `lock_for_training` are passed to `ended`.
+        """
         self._take(folder, lambda: self._train(folder))
 
     def judge(self, folder: Path) -> None:
-        """A run that was trained at another time. Raises AppError as `start`; what `GateRun.start` raises, `ended`
-        tells."""
+        """Judge a run that was trained earlier.
+
+        Raises AppError as `start` does; errors of `GateRun.start` are passed to `ended`.
+        """
         self._take(folder, lambda: self._judge(folder))
 
     def go_on(self, folder: Path) -> None:
-        """With what is left to do: to train it, or to judge it. Raises AppError as `start` and `judge`."""
+        """Train or judge the run, whichever is left. Raises AppError as `start` does."""
         if training_list.has_finished(folder):
             self.judge(folder)
         else:
             self.start(folder)
 
     def make(self, folder: Path, form: str) -> None:
-        """Another form of a judged run than the proposed one. `made` ends it, and tells what `GateRun.start` raises.
-        Raises AppError as `start`."""
+        """Make a form of a judged run that was not proposed. `made` follows with the error, if any.
+
+        Raises AppError as `start` does.
+        """
         self._take(folder, lambda: self._measure(folder, self.making.emit, form), form)
 
     def pause(self) -> None:
-        """A training saves where it is; what was measured of a run that is judged is kept."""
+        """Pause: a training saves a checkpoint, and a gate keeps its measurements."""
         if self.run is not None and self.run.is_running:
             self.run.pause()
         elif self._gate is not None:
@@ -127,13 +137,15 @@ class TrainingRunner(QObject):
             self._end(None, "paused")
 
     def finish(self) -> None:
-        """Ends the training here, with the best that was trained so far; one that is judged has ended."""
+        """End the training now with the best weights so far; a gate is not affected."""
         if self.run is not None:
             self.run.finish()
 
     def cancel(self) -> None:
-        """Ends without saving where it is. The run stays in the list, and can go on from what was saved last; what was
-        measured of a run that is judged is kept, as by `pause`."""
+        """End without saving.
+
+        The run stays in the list and can resume from its last checkpoint; a gate keeps its measurements.
+        """
         if self.run is not None and self.run.is_running:
             self.run.cancel()
         elif self._gate is not None:
@@ -142,9 +154,9 @@ class TrainingRunner(QObject):
             self._end(None, "cancelled")
 
     def close(self, limit_s: float = CLOSE_LIMIT_S) -> bool:
-        """Pauses and waits, for the end of the program. False: the trainer is still saving.
+        """Pause and wait at the end of the program; return False if the trainer is still saving.
 
-        It then ends by itself once this process has gone; but Qt would kill it, where it destroyed what talks to it.
+        The trainer then ends by itself after this process. But Qt would kill it when destroying its QProcess.
         """
         if self.is_training:
             end_within(limit_s, self.pause, self.made if self.form else self.ended, lambda: not self.is_training)
@@ -155,21 +167,21 @@ class TrainingRunner(QObject):
     def _take(self, folder: Path, begin: Callable[[], None], form: str = "") -> None:
         if self.folder is not None:
             raise AppError("run_busy", id=self.folder.name)
-        if self._engine.refusal is not None:  # something else has the memory
+        if self._engine.refusal is not None:  # a study or another job has reserved the memory
             raise self._engine.refusal
         self.form = form
         self.folder, self._began_at, self.outcome = folder, time.monotonic(), ""
         self._memory.take(AppError("training_has_memory"), begin)
-        if self.folder == folder and not form:  # else it has ended already
+        if self.folder == folder and not form:  # otherwise it has already ended
             self.started.emit(folder)
 
     def _prepare(self, take: Callable[[Trainer], H], go_on: Callable[[Trainer, H], None]) -> None:
-        """`take`, in the background, gives what holds the run, and is released where nobody wants it any more."""
+        """Run `take` in the background, which returns a lock on the run; release that if it is no longer wanted."""
         locate = self._locate
         turn = self._turn = object()
 
         def work() -> tuple[Trainer, H]:
-            trainer = locate()  # perhaps on a drive that sleeps
+            trainer = locate()  # may have to wait for a sleeping drive
             return trainer, take(trainer)
 
         def begin(found: tuple[Trainer, H]) -> None:
@@ -181,14 +193,14 @@ class TrainingRunner(QObject):
         background.run(work, begin, lambda error: self._end(error, "failed") if self._turn is turn else None)
 
     def _train(self, folder: Path) -> None:
-        def begin(trainer: Trainer, taken: LockedRun) -> None:
+        def begin(trainer: Trainer, locked: LockedRun) -> None:
             run = self.run = TrainingRun(trainer, folder, self)
             run.event_received.connect(self.event_received)
             run.finished.connect(lambda _end: self._on_trained(trainer))
             run.paused.connect(self._on_stopped)
             run.cancelled.connect(self._on_stopped)
             run.failed.connect(lambda error: self._end(error, "failed"))
-            run.start(taken)
+            run.start(locked)
 
         self._prepare(lambda trainer: training_run.lock_for_training(trainer, folder), begin)
 
@@ -202,15 +214,15 @@ class TrainingRunner(QObject):
         self._judge(folder)
 
     def _judge(self, folder: Path) -> None:
-        self._is_judged = True
+        self._is_judging = True
         self._measure(folder, self._on_judging)
 
-    def _measure(self, folder: Path, tell: Callable[["GateProgress"], None], form: str = "") -> None:
+    def _measure(self, folder: Path, report: Callable[["GateProgress"], None], form: str = "") -> None:
         def begin(trainer: Trainer, lock: filelock.BaseFileLock) -> None:
             from app.training.services.gate_run import GateCommands, GateRun
 
             gate = self._gate = GateRun(GateCommands(trainer.environment, *self._scorers), self)
-            gate.progressed.connect(tell)
+            gate.progressed.connect(report)
             gate.finished.connect(lambda _found: self._end(None, "finished"))
             gate.cancelled.connect(lambda: self._end(None, "paused"))
             gate.failed.connect(lambda error: self._end(error, "failed"))
@@ -236,17 +248,17 @@ class TrainingRunner(QObject):
         if self._gate is not None:
             self._gate.deleteLater()
         self.folder = self._gate = self.progress = self._turn = None
-        self._is_judged = False
+        self._is_judging = False
         self.form = ""
 
     def _end(self, error: AppError | None, outcome: str) -> None:
-        folder, told = self.folder, self.made if self.form else self.ended
+        folder, signal = self.folder, self.made if self.form else self.ended
         self._forget()
         self.outcome = outcome
-        told.emit(folder, error)
+        signal.emit(folder, error)
 
 
 def _lock_for_gate(folder: Path) -> filelock.BaseFileLock:
-    """Raises AppError as `runs.hold`."""
-    importlib.import_module("app.training.runs.run_report")  # takes longer to load than the window may stand still
+    """Lock the run. Raises AppError as `run_folders.lock_run` does."""
+    importlib.import_module("app.training.runs.run_report")  # imported here, because it takes longer than 50 ms
     return run_folders.lock_run(folder)
