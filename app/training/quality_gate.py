@@ -31,7 +31,7 @@ COMPARED = (BASE, SHIPPED, F16_ADAPTER)  # forms for comparison, never published
 # All in nats per token.
 LOSS_NATS = 0.02  # loss against f16 from which the user is warned
 EQUAL_NATS = 0.002  # two forms closer than this count as equal, and the smaller file is better,
-EQUAL_DIVERGENCE = 0.02  # if its divergence from f16 over all tokens is small too (Q6_K: 0.016)
+EQUAL_DIVERGENCE = 0.02  # if also its whole distribution of next tokens is this close to f16's (Q6_K: 0.016)
 MERGE_NATS = 0.01  # merging in f16 rounds less than this
 EXPORT_NATS = 0.2  # between training precision and f16; beyond it the export is another model
 FEW_EXAMPLES = 20

@@ -151,7 +151,7 @@ def _files(fields: SpecFields) -> dict[str, tuple[Path, str]]:
         }
     if given:
         raise AppError("spec_data_twice", field=given[0])
-    from app.training.data import data_split  # numpy
+    from app.training.data import data_split  # imports numpy, which other SPECs do not need
 
     folder = Path(fields["data"])
     for path in (folder / f"{part}.jsonl" for part in PARTS) if (folder / MANIFEST).is_file() else ():

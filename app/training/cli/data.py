@@ -359,7 +359,7 @@ def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
     output.progress("training.split_reading")
     imported = file_import.import_file(Path(options.file), mapping_of(options))
     gate: AbstractContextManager[None] = nullcontext()
-    if Path(options.file).resolve().is_relative_to(where.data.resolve()):  # other files are outside already
+    if Path(options.file).resolve().is_relative_to(where.data.resolve()):  # a file elsewhere needs no permit
         known = Lineage(confidentiality.label_from_word(imported.label), imported.origins)
         permit = _pass_out("rows", known, Path(options.file), folder, where, is_allowed=options.allow_secret)
         gate = permit.whole_folder(folder)  # comparing thousands of rows takes minutes

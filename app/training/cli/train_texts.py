@@ -18,7 +18,7 @@ from trainer import adapter
 from trainer.adapter import AdapterError
 from trainer.events import Failed, Finished
 
-if TYPE_CHECKING:  # numpy
+if TYPE_CHECKING:  # it imports numpy, which most commands do not need
     from app.training.quality_gate import GateResult
 
 _SETTINGS = (

@@ -46,7 +46,7 @@ class SplitSettings:
     seed: int = 0
     holdout: float | None = None  # share of all rows, LEAST_SHARE to MOST_SHARE; None: a tenth, 20 to 400 rows
     validation: float | None = None  # the same; None: a tenth, 20 to 200 rows
-    measure: SimilarityMeasure = DEFAULT_MEASURE  # when rows are nearly the same
+    measure: SimilarityMeasure = DEFAULT_MEASURE  # decides which rows are near-duplicates
     # True: near-duplicates stay together. False: training and validation rows that resemble a held-out row are removed,
     # as in the paper, whose threshold is so low that nearly all rows would stay together.
     keeps_alike: bool = True
@@ -170,7 +170,8 @@ def _parts(
 ) -> list[list[int]]:
     """Return groups of row indices that must stay together.
 
-    A question that more rows have than the hold-out is an instruction with its matter elsewhere; it joins no rows.
+    A question that occurs in more rows than the hold-out holds is an instruction whose matter is elsewhere; it joins no
+    rows.
     """
     groups: dict[str, int] = {}
     leader = list(range(len(rows)))

@@ -25,7 +25,9 @@ _HEADING = re.compile(r"(#{1,6})[ \t]+(.*)")
 _BOLD_LINE = re.compile(r"(?:\*\*|__)([^*_].*?)(?:\*\*|__)[ \t]*$")
 _BOLD_LEVEL = 7  # below every heading
 _ASKS = re.compile(r"[?？]\s*$|(?:です|ます|でしょう|のです)か。?\s*$")
-_SECTION = re.compile(r"(?:\d+(?:[-.．－]\d+)*[.．、)）]?|[(（]\d+[)）])[ \t\u3000]+")  # before a heading that asks
+_SECTION = re.compile(
+    r"(?:\d+(?:[-.．－]\d+)*[.．、)）]?|[(（]\d+[)）])[ \t\u3000]+"
+)  # the section number before a question
 _CELLS = re.compile(r"(?<!\\)\|")
 _TABLE_RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _FENCE = re.compile(r"[ \t]{0,3}(```|~~~)")

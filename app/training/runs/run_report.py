@@ -116,7 +116,7 @@ class _Cell:
 @dataclass(frozen=True, slots=True)
 class _Form:
     name: str
-    mark: str  # a class of the page
+    mark: str  # a CSS class of the page
     cells: tuple[_Cell, ...]
 
 
