@@ -339,7 +339,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.chat.batch.answer_file:write_workbook",
         "app.chat.exchange.docx_file:answer_docx",
         "app.chat.exchange.docx_file:conversation_docx",
-        "app.chat.batch.journal:BatchJournal._take_back",
+        "app.chat.batch.journal:BatchJournal._truncate",
     },
     "locks, flushes and trials, which write nothing": {
         "app.base.files.output_file:sync_folder",

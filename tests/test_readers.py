@@ -42,7 +42,8 @@ def _readers(path: Path) -> Iterator[str]:
             continue
         written = ast.unparse(node)
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) in ("os", "strict_json", "table_reader"):
+        of = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+        if of in ("os", "strict_json", "table_reader"):
             continue
         mode = node.args[-1] if node.args and isinstance(node.args[-1], ast.Constant) else None
         is_reading = mode is not None and mode.value in ("r", "rb", "rt")

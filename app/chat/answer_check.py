@@ -1,9 +1,10 @@
-"""What may be said of the check of a stored answer. Everything that shows, exports or copies one asks here.
+"""Whether the program has checked a stored answer against documents, and what it may therefore state about it.
 
-An answer that was given here was checked here. One that came in a file is hearsay until its sources were found in the
-user's own documents and it was compared with these (`exchange.rechecking`); nothing that the file said counts.
+Everything that shows, exports or copies an answer asks this module. An answer that was given in this installation was
+checked here. An imported answer counts as unchecked, whatever its file claims, until `exchange.answer_recheck` has
+found its sources in the user's own documents and compared the answer with them.
 
-What other programs get of an answer's check: one JSON form for `kotae ask`, files of answers and `kotae serve`.
+`check_facts` is the JSON form of a check for other programs: `kotae ask`, answer files and `kotae serve`.
 """
 
 from typing import Any, Literal
@@ -17,7 +18,8 @@ CheckStatus = Literal["own", "checked", "unchecked"]
 
 
 def check_status(message: Message) -> CheckStatus:
-    """own: given here. checked: imported, and compared with the user's documents. unchecked: imported."""
+    """Return "own" for an answer that was given here, "checked" for an imported one that was compared with the user's
+    documents, and "unchecked" for any other imported one."""
     details = message.details
     if details is None or not details.is_imported:
         return "own"
@@ -25,27 +27,27 @@ def check_status(message: Message) -> CheckStatus:
 
 
 def grounding_of(message: Message) -> Grounding | None:
-    """What the program itself has found of its sources and sentences; None: nothing."""
+    """Return the sources and claims that the program itself found for a message, or None."""
     return message.details.grounding if message.details is not None else None
 
 
 def imported_mark(message: Message) -> str:
-    """取り込んだ会話（未照合） and the like; "" of an answer that was given here."""
+    """Return the mark of an imported answer, such as 取り込んだ会話（未照合）, or "" for an own answer."""
     found = check_status(message)
     return "" if found == "own" else phrase(f"chat.imported_{found}")
 
 
 def check_lines(message: Message) -> list[str]:
-    """The mark, then how the check came out, in sentences for files."""
-    kept = grounding_of(message)
+    """Return the imported mark, if any, and the result of the check as sentences for an exported file."""
+    grounding = grounding_of(message)
     return [
         *filter(None, [imported_mark(message)]),
-        *(source_citations.check_messages(kept) if kept is not None else ()),
+        *(source_citations.check_messages(grounding) if grounding is not None else ()),
     ]
 
 
 def quoted_places(message: Message) -> list[str]:
-    """The places that the file names as its sources, which nobody has checked."""
+    """Return the places that an imported file names as sources and that nobody has checked."""
     return (
         [source_citations.describe_place(source) for source in message.details.quoted]
         if message.details is not None
@@ -54,7 +56,8 @@ def quoted_places(message: Message) -> list[str]:
 
 
 def model_text(details: AnswerDetails) -> str:
-    """Name of the model; of an imported answer that and the machine, as the file says, with a word that it does."""
+    """Return the name of the model that answered. For an imported answer: the model and machine as the file names them,
+    in a phrase that says so."""
     if not details.is_imported:
         return details.model_name
     name = " @ ".join(filter(None, (details.model_name, details.remote)))
@@ -62,22 +65,25 @@ def model_text(details: AnswerDetails) -> str:
 
 
 def remote_machine(details: AnswerDetails) -> str:
-    """The machine that question and passages were sent to; "" where they stayed here, or only a file speaks of it."""
+    """Return the remote machine that the question and passages were sent to.
+
+    "" when they stayed on this machine, and for an imported answer, because only its file names the machine.
+    """
     return "" if details.is_imported else details.remote
 
 
 def with_imported_mark(message: Message, text: str) -> str:
-    """A text of the message to be taken along, with the mark of an imported answer below it."""
+    """Append the imported mark to a text that is copied from the message, if the message has one."""
     return f"{text.rstrip()}\n\n{imported_mark(message)}" if imported_mark(message) else text
 
 
 def check_facts(grounding: Grounding | None) -> dict[str, Any]:
-    """Return the sources, the claims, how many sentences could not be compared, and whether the answer is made of
-    quotations alone; all empty of an answer that was asked of no documents."""
-    kept = grounding or Grounding()
+    """Return the JSON form of a check: sources, claims, the number of sentences that could not be compared, and whether
+    the answer consists of quotations only. All are empty for an answer that was not asked of documents."""
+    grounding = grounding or Grounding()
     return {
-        "sources": grounding_record.sources_to_json(kept),
-        "claims": grounding_record.claims_to_json(kept),
-        "unchecked": kept.unchecked,
-        "is_excerpt": kept.is_excerpt,
+        "sources": grounding_record.sources_to_json(grounding),
+        "claims": grounding_record.claims_to_json(grounding),
+        "unchecked": grounding.unchecked,
+        "is_excerpt": grounding.is_excerpt,
     }

@@ -1,4 +1,4 @@
-"""What the user thinks of answers: good, bad, and what a bad one should have said."""
+"""The user's ratings of answers (good or bad) and the corrections of bad ones."""
 
 from app.base.confidentiality import Label
 from app.chat import conversation_privacy
@@ -10,10 +10,10 @@ GOOD, UNRATED, BAD = 1, 0, -1
 
 
 def rate(store: Store, answer_id: int, rating: int, correction: str | None = None) -> Message:
-    """Gives the answer as it is then. `correction` None: one that was written earlier is kept, and counts while the
-    answer is bad; one that only repeats the answer is none.
+    """Store a rating and return the changed answer.
 
-    Raises KeyError when the answer is not there (any more).
+    `correction` None keeps an earlier correction, which counts while the answer is rated bad. A correction that only
+    repeats the answer is stored as "". Raises KeyError when the answer does not exist.
     """
     answer = store.message(answer_id)
     written = answer.correction if correction is None else correction.strip()
@@ -30,18 +30,20 @@ def rate(store: Store, answer_id: int, rating: int, correction: str | None = Non
 
 
 def text_without_marks(answer: Message, text: str) -> str:
-    """Text of an answer, or of its correction, without marks of sources, [1], which mean nothing elsewhere.
+    """Return an answer or its correction without source marks such as [1], which have no meaning elsewhere.
 
-    Where there are no sources, they are part of the text: of code, often.
+    The text of an answer that was not asked of documents stays as it is: there, [1] is often part of some code.
     """
     is_grounded = answer.details is not None and answer.details.grounding is not None
     return (answer_markup.CITED_MARK.sub("", text) if is_grounded else text).strip()
 
 
-def rated_answers(store: Store, there: conversation_privacy.KnownCollections) -> list[tuple[Message, Message, Label]]:
-    """Question, answer and the conversation's label of each answer that is rated, outside the bin, the oldest first.
+def rated_answers(
+    store: Store, collections: conversation_privacy.KnownCollections
+) -> list[tuple[Message, Message, Label]]:
+    """Return question, answer and the conversation's label for each rated answer outside the bin, the oldest first.
 
-    `there`: the collections as they are now.
+    `collections` are the current collections, from which the labels are computed.
     """
     rows = store.database.read(
         "SELECT m.parent_id, m.id, m.conversation_id FROM message m JOIN conversation c ON c.id = m.conversation_id"
@@ -49,6 +51,6 @@ def rated_answers(store: Store, there: conversation_privacy.KnownCollections) ->
     )
     within = {row[2] for row in rows}
     known = conversation_privacy.effective_labels(
-        store, [one for one in store.conversations() if one.id in within], there
+        store, [one for one in store.conversations() if one.id in within], collections
     )
     return [(store.message(row[0]), store.message(row[1]), known[row[2]]) for row in rows if row[2] in known]

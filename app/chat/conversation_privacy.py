@@ -1,14 +1,9 @@
-"""The label of a conversation: as the user gave it, and never below the documents that it was answered from.
+"""The label of a conversation, and the user's consent to send it to a remote server.
 
-What is stored holds the labels that those documents had then. `effective` is what is shown, and what counts wherever a
-conversation leaves the program: with the labels that all collections have now. Where these cannot be read, what was
-asked of any counts as confidential.
-
-The label that a conversation shows: that of its answers and its user, and of the collections that it asks.
-
-Also how labels look wherever they stand.
-
-Which conversations may be sent to which server.
+The label is the one the user chose, but never below that of the documents which the answers rest on. The database
+stores the labels that those documents had at the time. `effective_label` also takes in the labels that the collections
+have now; it is what the window shows and what decides wherever a conversation leaves the program. When the collections
+cannot be read, every conversation that was asked of one counts as confidential.
 """
 
 import functools
@@ -25,49 +20,68 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentCollection
 from app.inference.local_model import LocalModel
 
-KnownCollections = Sequence[DocumentCollection] | None  # as of `collections_now`; None: they cannot be read
+KnownCollections = Sequence[DocumentCollection] | None  # as `collections_now` returns; None: they cannot be read
 
 
 def collection_labels(
-    there: KnownCollections, scope: Iterable[CollectionRef], messages: Iterable[Message]
+    collections: KnownCollections, scope: Iterable[CollectionRef], messages: Iterable[Message]
 ) -> list[Label]:
-    """What the collections are labelled now that are in `scope`, that answers were or are being asked of, and that
-    answers rest on; those that are gone, what they were labelled last."""
+    """Return the current labels of all collections that a conversation has to do with.
+
+    These are the collections of `scope`, those that its answers were asked of or rest on, and those that the answering
+    models were trained on. A collection that was deleted counts with its last label.
+    """
     known = [one.details for one in messages if one.details is not None]
     refs = [ref for details in known for ref in details.scope]
     for details in known:
         ids = {ref.name: ref.id for ref in details.scope}
         refs += [CollectionRef(ids.get(one.collection, 0), one.collection) for one in details.named_sources]
-        refs += [CollectionRef(0, name) for name in details.learned]  # by the model that answered
-    return _labels_of(there, {*scope, *refs})
+        refs += [CollectionRef(0, name) for name in details.learned]  # the model was trained on these
+    return _labels_of(collections, {*scope, *refs})
 
 
-def effective_label(conversation: Conversation, messages: Iterable[Message], there: KnownCollections) -> Label:
-    """`messages`: all of it, in every branch. Never below what is stored."""
-    return confidentiality.highest_label((conversation.label, *collection_labels(there, conversation.scope, messages)))
+def effective_label(conversation: Conversation, messages: Iterable[Message], collections: KnownCollections) -> Label:
+    """Return the label of a conversation from its stored label and its collections. `messages` are those of all
+    branches."""
+    return confidentiality.highest_label(
+        (conversation.label, *collection_labels(collections, conversation.scope, messages))
+    )
 
 
-def highest_effective_label(store: Store, conversations: Sequence[Conversation], there: KnownCollections) -> Label:
-    """Of stored conversations, as `effective`; looks into their answers only where that can make a difference."""
+def highest_effective_label(
+    store: Store, conversations: Sequence[Conversation], collections: KnownCollections
+) -> Label:
+    """Return the highest effective label of stored conversations.
+
+    Read their answers only when the stored labels leave the result open.
+    """
     found = confidentiality.highest_label(one.label for one in conversations)
-    most = confidentiality.HIGHEST_LABEL if there is None else confidentiality.highest_label(one.label for one in there)
+    most = (
+        confidentiality.HIGHEST_LABEL
+        if collections is None
+        else confidentiality.highest_label(one.label for one in collections)
+    )
     if LABELS.index(found) >= LABELS.index(most):
         return found
-    return confidentiality.highest_label(effective_labels(store, conversations, there).values())
+    return confidentiality.highest_label(effective_labels(store, conversations, collections).values())
 
 
-def effective_labels(store: Store, conversations: Sequence[Conversation], there: KnownCollections) -> dict[int, Label]:
-    """Of stored conversations by their ids, as `effective`, with one look at the answers of all."""
+def effective_labels(
+    store: Store, conversations: Sequence[Conversation], collections: KnownCollections
+) -> dict[int, Label]:
+    """Return the effective label of each stored conversation by its id, reading all answers with one query."""
     refs = {one.id: {*one.scope} for one in conversations}
     for conversation_id, ref in referenced_collections(store, [*refs]):
         refs[conversation_id].add(ref)
-    labels_of = functools.cache(lambda ref: confidentiality.highest_label(_labels_of(there, [ref])))
+    labels_of = functools.cache(lambda ref: confidentiality.highest_label(_labels_of(collections, [ref])))
     return {one.id: confidentiality.highest_label((one.label, *map(labels_of, refs[one.id]))) for one in conversations}
 
 
 def referenced_collections(store: Store, ids: Sequence[int]) -> list[tuple[int, CollectionRef]]:
-    """What the answers of conversations (the first of a pair) have to do with, as `of_collections` takes it from
-    messages, each once."""
+    """Return pairs (conversation id, collection) for the answers of the conversations, each pair once.
+
+    This is the SQL form of what `collection_labels` reads from messages.
+    """
     rows = store.database.read(
         "SELECT c.value, json_extract(one.value, '$.id'), json_extract(one.value, '$.name')"
         " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value, json_each(m.details, '$.scope') one"
@@ -85,14 +99,17 @@ def referenced_collections(store: Store, ids: Sequence[int]) -> list[tuple[int, 
     return [(row[0], CollectionRef(row[1], row[2])) for row in rows]
 
 
-def _labels_of(there: KnownCollections, refs: Iterable[CollectionRef]) -> list[Label]:
-    if there is None:
+def _labels_of(collections: KnownCollections, refs: Iterable[CollectionRef]) -> list[Label]:
+    """Return the current labels of the collections, or the highest label for each when the collections cannot be
+    read."""
+    if collections is None:
         return [confidentiality.HIGHEST_LABEL for _ in refs]
-    return [one.label for ref in refs for one in collection_lookup.resolve_reference(there, ref)]
+    return [one.label for ref in refs for one in collection_lookup.resolve_reference(collections, ref)]
 
 
 def inherited_label(store: Store, conversation_id: int) -> Label:
-    """The lowest that it can have: the highest of all sources of all its answers."""
+    """Return the lowest label that a conversation can have: the highest of all sources and models of all its
+    answers."""
     known = [message.details for message in store.tree(conversation_id) if message.details is not None]
     found = [source.label for details in known for source in details.named_sources]
     found += [confidentiality.label_from(details.model_label) for details in known if details.model_label]
@@ -100,7 +117,8 @@ def inherited_label(store: Store, conversation_id: int) -> Label:
 
 
 def set_label(store: Store, conversation_id: int, label: Label) -> Label:
-    """What the user has chosen, or more where its documents ask for more. Gives the label that it has now."""
+    """Store the label that the user chose, or a higher one if the conversation's documents require it; return the
+    stored one."""
     given = confidentiality.highest_label((label, inherited_label(store, conversation_id)))
     with store.database.transaction():
         store.database.write("UPDATE conversation SET label = ? WHERE id = ?", given, conversation_id)
@@ -108,21 +126,26 @@ def set_label(store: Store, conversation_id: int, label: Label) -> Label:
 
 
 def is_unanswered(messages: Sequence[Message]) -> bool:
-    """Nothing was asked yet, or the first answer of all branches is being written: it may lower what a conversation
-    began with."""
+    """Return whether the conversation is empty or its first answer is still being written, in all branches.
+
+    That answer may lower the label that a conversation begins with.
+    """
     is_first = all(one.branches == 1 and (one.role == "question" or one.status == "streaming") for one in messages)
     return is_first and (not messages or messages[-1].status == "streaming")
 
 
 def displayed_label(own: Label, others: Sequence[Label], *, is_unanswered: bool) -> Label | None:
-    """`own`: as it is stored. `others`: of its documents. None: nothing says anything about it."""
+    """Return the label to show, or None when neither the user nor a document has determined one.
+
+    `own` is the stored label, `others` are those of the documents.
+    """
     if is_unanswered and own == confidentiality.DEFAULT_LABEL:
         return confidentiality.highest_label(others) if others else None
     return confidentiality.highest_label((own, *others)) if others or own != confidentiality.DEFAULT_LABEL else None
 
 
 def has_remote_consent(store: Store, conversation_id: int | None, model: LocalModel) -> bool:
-    """Whether the user has said that this conversation may be sent there. True for a model of this machine."""
+    """Return whether the user has agreed to send this conversation to the model's server. True for a local model."""
     if model.remote is None:
         return True
     sql = "SELECT 1 FROM remote_consent WHERE conversation_id = ? AND origin = ?"
@@ -130,7 +153,7 @@ def has_remote_consent(store: Store, conversation_id: int | None, model: LocalMo
 
 
 def record_remote_consent(store: Store, conversation_id: int, model: LocalModel) -> None:
-    """The user has said so: to this server, whichever of its models."""
+    """Record that the user agrees to send the conversation to this server, whichever of its models is used."""
     assert model.remote is not None
     with store.database.transaction():
         store.database.write(

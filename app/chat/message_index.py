@@ -1,4 +1,7 @@
-"""Full-text search over all messages: a contentless FTS5 table of the terms that `app.base.search_text` makes."""
+"""Full-text search over all messages: a contentless FTS5 table of the terms that `app.base.search_text` makes.
+
+The terms are mostly pairs of characters, because the tokenizers of sqlite find no two-character word in Japanese text.
+"""
 
 import dataclasses
 import functools
@@ -11,39 +14,44 @@ from app.base import invisible_characters, search_text
 from app.base.database import Database, Row
 from app.chat import records
 
-MESSAGES_MAX = 1000  # the newest messages looked at; somebody with more hits than that types another word
+MESSAGES_MAX = 1000  # only the newest matching messages; with more matches a user refines the query
 CONVERSATIONS_MAX = 200
-MERGED_PAGES = 100  # of 4 kB, in one turn: some 30 ms
+MERGED_PAGES = 100  # pages of 4 kB for one merge step, which takes about 30 ms
 
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A conversation in which all words occur together in a message, or in its title (`message_id` None)."""
+    """A conversation in which all words occur together in one message, or in its title (`message_id` None)."""
 
     conversation_id: int
     title: str
     at: float  # when the message was written, or the conversation was last used
     message_id: int | None = None
     role: str = ""  # question | answer
-    text: str = ""  # of the newest message found
-    count: int = 1  # messages found in this conversation
+    text: str = ""  # of the newest matching message
+    count: int = 1  # matching messages of this conversation
     is_imported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a search gives. `is_complete` is False when there may be more, older ones."""
+    """The hits of a search. `is_complete` is False when there may be more, older ones."""
 
     hits: tuple[SearchHit, ...] = ()
     is_complete: bool = True
 
 
 class MessageIndex:
+    """The index of message texts in the table `message_terms`."""
+
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def replace(self, message_id: int, old: str, new: str) -> None:
-        """Inside a transaction. A contentless table forgets only what it is told again: `old` must be what was put."""
+        """Replace the indexed text of a message, inside a transaction of the caller.
+
+        `old` must be exactly the text that was indexed: a contentless table deletes terms only when it gets them again.
+        """
         if old == new:
             return
         if old:
@@ -59,19 +67,19 @@ class MessageIndex:
                 " ".join(search_text.index_terms(new)),
             )
 
-    def forget_erased(self) -> bool:
-        """Inside a transaction. Takes some of what was told to be forgotten out of the file; whether there is more."""
+    def merge_deleted(self) -> bool:
+        """Remove some of the deleted terms from the file, inside a transaction; return whether more remain."""
         before = self._db.changes()
         self._db.write("INSERT INTO message_terms(message_terms, rank) VALUES ('merge', ?)", -MERGED_PAGES)
-        return self._db.changes() - before > 1  # as sqlite documents it
+        return self._db.changes() - before > 1  # sqlite documents this as the sign of work done
 
     def search(self, query: str) -> SearchResult:
-        """Conversations outside the bin, those with the newest hits first; at most `CONVERSATIONS_MAX`."""
+        """Return conversations outside the bin, the newest hits first; at most `CONVERSATIONS_MAX`."""
         query = invisible_characters.remove(query)
         expression, words = search_text.match_expression(query), search_text.split_query(query)
         if not expression:
             return SearchResult()
-        # Texts are read only of those that are shown. CROSS JOIN keeps the order: the newest hit first, no sorting.
+        # The query reads texts only of the hits it returns. CROSS JOIN fixes the order, newest first, without sorting.
         rows = self._db.read(
             """WITH found(id) AS (
                    SELECT t.rowid FROM message_terms t
@@ -94,7 +102,11 @@ class MessageIndex:
         return SearchResult(tuple(hits[:CONVERSATIONS_MAX]), is_complete)
 
     def _titled(self, words: Sequence[str], known: set[int]) -> list[SearchHit]:
-        """By their titles. A row for each of thousands of titles would take longer than all the rest."""
+        """Return hits by title, except in the `known` conversations.
+
+        One query joins all titles into one string, because thousands of rows would take longer than the rest of the
+        search.
+        """
         ids, titles = self._db.read(
             "SELECT group_concat(id, ' '), group_concat(replace(title, char(10), ' '), char(10))"
             " FROM conversation WHERE binned_at IS NULL"
@@ -116,7 +128,8 @@ class MessageIndex:
 
 
 def _hit(row: Row, fields: int) -> SearchHit:
-    """Of a row whose first columns are the fields as they stand, then whether its conversation was imported."""
+    """Build a hit from a row: the first `fields` columns are fields of `SearchHit` in order, the next is
+    `is_imported`."""
     values: list[Any] = list(row)[:fields]
     found = SearchHit(values[0], records.stored_text(values[1]), records.stored_moment(values[2]), *values[3:])
     return dataclasses.replace(found, text=records.stored_text(found.text), is_imported=bool(row[fields]))

@@ -1,4 +1,4 @@
-"""How conversations are kept: names, folders, pins, the bin, and what was typed and not sent."""
+"""Organizes stored conversations: titles, folders, pins, the bin and unsent drafts."""
 
 import json
 import time
@@ -12,17 +12,20 @@ from app.chat.records import Conversation, Folder, UnsentDraft
 from app.chat.store import BEING_ERASED, CONVERSATION_COLUMNS, conversation_from_row, title_of
 
 BIN_DAYS = 30
-# `binned_at` of a conversation that is being imported: in no list until all have arrived. What a crash leaves half
-# imported is erased at the next start.
+# `binned_at` of a conversation that is being imported. It is in no list until the whole import is stored; the next
+# start erases what a crash left behind.
 BEING_IMPORTED = -1.0
-# What is erased in one turn, and how long that may take.
+# Limits of one erasing step, so that a streaming answer can be saved in between.
 TURN_CONVERSATIONS = 50
 TURN_MESSAGES = 200
 TURN_S = 0.03
 
 
 class ConversationOrganizer:
-    """Raises AppError as `Database` does. Each change is committed when the method returns."""
+    """Changes stored conversations. Each change is committed when the method returns.
+
+    Methods raise AppError as `Database` does.
+    """
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -38,7 +41,7 @@ class ConversationOrganizer:
     # ------------------------------------------------------------------ folders
 
     def folders(self) -> list[Folder]:
-        """By name."""
+        """Return all folders, sorted by name."""
         rows = self._db.read("SELECT id, name FROM folder ORDER BY name, id")
         return [Folder(row[0], records.stored_text(row[1])) for row in rows]
 
@@ -51,12 +54,12 @@ class ConversationOrganizer:
             self._db.write("UPDATE folder SET name = ? WHERE id = ?", title_of(name), folder_id)
 
     def remove_folder(self, folder_id: int) -> None:
-        """Its conversations stay, outside any folder."""
+        """Delete a folder; its conversations stay, outside any folder."""
         with self._db.transaction():
             self._db.write("DELETE FROM folder WHERE id = ?", folder_id)
 
     def restore_folder(self, folder: Folder, conversation_ids: Sequence[int]) -> None:
-        """Undoes `remove_folder`. It gets a new id where a folder made since then has the old one."""
+        """Undo `remove_folder`. The folder gets a new id when a newer folder has taken the old one."""
         with self._db.transaction():
             is_taken = self._db.read("SELECT 1 FROM folder WHERE id = ?", folder.id)
             folder_id = self._db.write(
@@ -65,21 +68,21 @@ class ConversationOrganizer:
             self.move(conversation_ids, folder_id)
 
     def move(self, conversation_ids: Sequence[int], folder_id: int | None) -> None:
-        """`folder_id` None, or that of a folder that is gone: out of any folder."""
+        """Move conversations into a folder, or out of any folder when `folder_id` is None or no longer exists."""
         is_there = folder_id is not None and self._db.read("SELECT 1 FROM folder WHERE id = ?", folder_id)
         self._set("folder_id", folder_id if is_there else None, conversation_ids)
 
     # ---------------------------------------------------------------------- bin
 
     def bin(self, conversation_ids: Sequence[int]) -> None:
-        """Takes conversations out of the list; nothing is erased. Undone by `restore`."""
+        """Move conversations to the bin, which erases nothing; `restore` undoes it."""
         self._set("binned_at", max(0.0, self._db.now()), conversation_ids)
 
     def restore(self, conversation_ids: Sequence[int]) -> None:
         self._set("binned_at", None, conversation_ids)
 
     def binned(self) -> list[Conversation]:
-        """What is in the bin, the last first."""
+        """Return the conversations in the bin, the last binned first."""
         return self._db.read_as(
             conversation_from_row,
             f"SELECT {CONVERSATION_COLUMNS} FROM conversation"  # noqa: S608
@@ -87,15 +90,16 @@ class ConversationOrganizer:
         )
 
     def stored(self, conversation_ids: Collection[int]) -> frozenset[int]:
-        """Those of them that are in the list or in the bin."""
+        """Return which of these conversations are in the list or in the bin."""
         rows = self._db.read(
             "SELECT id FROM conversation WHERE ifnull(binned_at, 0) >= 0 AND id IN (SELECT value FROM json_each(?))",
             json.dumps(list(conversation_ids)),
         )
         return frozenset(row[0] for row in rows)
 
-    def give_up(self, conversation_ids: Sequence[int]) -> None:
-        """For good, and only conversations that are in the bin. Nobody sees them any more; `erase_some` erases them."""
+    def mark_for_erasure(self, conversation_ids: Sequence[int]) -> None:
+        """Mark binned conversations for erasure: they are in no list any more, and `erase_some` erases them. No way
+        back."""
         with self._db.transaction():
             self._db.write(
                 "UPDATE conversation SET binned_at = ?, leaf_id = NULL"
@@ -104,31 +108,33 @@ class ConversationOrganizer:
                 json.dumps(list(conversation_ids)),
             )
 
-    def give_up_old(self, record: DayRecord) -> int:
-        """Gives up what has been in the bin for more than 30 days; gives how many that were.
+    def mark_old_for_erasure(self, record: DayRecord) -> int:
+        """Mark what has been in the bin for more than 30 days for erasure; return how many conversations that were.
 
-        What a crash has left half imported goes at once.
+        Imports that a crash left incomplete are marked at once.
         """
-        half = [row[0] for row in self._db.read("SELECT id FROM conversation WHERE binned_at = ?", BEING_IMPORTED)]
-        self.give_up(half)
+        incomplete = [
+            row[0] for row in self._db.read("SELECT id FROM conversation WHERE binned_at = ?", BEING_IMPORTED)
+        ]
+        self.mark_for_erasure(incomplete)
         rows = self._db.read("SELECT id, binned_at FROM conversation WHERE binned_at >= 0")
-        ripe = record.ripe(
+        old = record.ripe(
             "conversations", {str(row[0]): records.stored_moment(row[1]) for row in rows}, self._db.now(), BIN_DAYS
         )
-        self.give_up([int(name) for name in ripe])
-        return len(half) + len(ripe)
+        self.mark_for_erasure([int(name) for name in old])
+        return len(incomplete) + len(old)
 
     def erase_some(self) -> bool:
-        """Erases a part of what was given up, with every trace in the index and the files. Whether there is more.
+        """Erase a part of what is marked, with every trace in the index and the files; return whether more remains.
 
-        Thousands of messages would hold up the window, and whoever else writes, for seconds.
+        It works in steps, because thousands of messages would block the window and other writers for seconds.
         """
-        if not self._has_leftovers() and not self._is_going():
+        if not self._has_leftovers() and not self._is_erasing():
             return False
         with self._db.transaction():
-            if self._is_going():
+            if self._is_erasing():
                 self._erase_messages()
-            elif not self._index.forget_erased():
+            elif not self._index.merge_deleted():
                 self._db.write("UPDATE last_id SET has_leftovers = 0")
         if self._has_leftovers():
             return True
@@ -136,21 +142,21 @@ class ConversationOrganizer:
         return False
 
     def erase(self, conversation_ids: Sequence[int], pause: Callable[[], None] = lambda: None) -> None:
-        """Gives up and erases, with pauses for others who want to write."""
-        self.give_up(conversation_ids)
+        """Mark conversations for erasure and erase them, calling `pause` between the steps so that others can write."""
+        self.mark_for_erasure(conversation_ids)
         while self.erase_some():
             pause()
 
     # ------------------------------------------------------------------- drafts
 
     def draft(self, conversation_id: int | None) -> UnsentDraft:
-        """What was typed in a conversation; None: for the next new one."""
+        """Return the unsent draft of a conversation; None means the next new conversation."""
         rows = self._db.read("SELECT text, edited_id, set_aside FROM draft WHERE conversation_id IS ?", conversation_id)
         written, edited_id, set_aside = rows[0] if rows else ("", None, "")
         return UnsentDraft(records.stored_text(written), edited_id, records.stored_text(set_aside))
 
     def keep_draft(self, conversation_id: int | None, draft: UnsentDraft) -> None:
-        """An empty draft is forgotten."""
+        """Store a draft in place of the last one; an empty draft is deleted."""
         with self._db.transaction():
             self._db.write("DELETE FROM draft WHERE conversation_id IS ?", conversation_id)
             if draft.text or draft.edited_id is not None:
@@ -163,7 +169,7 @@ class ConversationOrganizer:
                 )
 
     def with_drafts(self) -> frozenset[int]:
-        """The conversations in which something was typed and not sent."""
+        """Return the ids of the conversations that have an unsent draft."""
         rows = self._db.read("SELECT conversation_id FROM draft WHERE conversation_id IS NOT NULL")
         return frozenset(row[0] for row in rows)
 
@@ -178,7 +184,7 @@ class ConversationOrganizer:
                     conversation_id,
                 )
 
-    def _is_going(self) -> bool:
+    def _is_erasing(self) -> bool:
         return bool(self._db.read("SELECT 1 FROM conversation WHERE binned_at = ? LIMIT 1", BEING_ERASED))
 
     def _has_leftovers(self) -> bool:
@@ -188,18 +194,18 @@ class ConversationOrganizer:
         rows = self._db.read(
             "SELECT id FROM conversation WHERE binned_at = ? LIMIT ?", BEING_ERASED, TURN_CONVERSATIONS
         )
-        going = json.dumps([row[0] for row in rows])
-        # The newest first: a message is newer than the one it follows, which it needs.
+        erasing = json.dumps([row[0] for row in rows])
+        # The newest first, because a message refers to its parent, which is always older.
         messages = self._db.read(
             "SELECT id, text, status FROM message WHERE conversation_id IN (SELECT value FROM json_each(?))"
             " ORDER BY id DESC LIMIT ?",
-            going,
+            erasing,
             TURN_MESSAGES,
         )
-        began = time.monotonic()
+        started = time.monotonic()
         erased: list[int] = []
         for message_id, text, status in messages:
-            if erased and time.monotonic() - began > TURN_S:
+            if erased and time.monotonic() - started > TURN_S:
                 break
             erased.append(message_id)
             if status != "streaming":
@@ -212,5 +218,5 @@ class ConversationOrganizer:
         self._db.write(
             "DELETE FROM conversation WHERE id IN (SELECT value FROM json_each(?))"
             " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.conversation_id = conversation.id)",
-            going,
+            erasing,
         )

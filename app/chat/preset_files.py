@@ -1,10 +1,10 @@
-"""Presets in a file, to hand on to others: JSON, read as strictly as what comes from strangers deserves.
+"""Preset files, by which users hand presets on: JSON, and read strictly because they come from strangers.
 
     {"format": "kotae-presets", "version": 1,
      "presets": [{"kind": "chat", "name": "…", "choices": {"temperature": 0.3, …}},
                  {"kind": "action", "name": "…", "request": "…"}]}
 
-Ids are not written: whoever reads the file gives his own.
+Ids are not written: the importing program assigns new ones.
 """
 
 import json
@@ -27,14 +27,14 @@ _SHOWN_MAX = 40  # characters of a refused value
 
 
 class PresetFile(NamedTuple):
-    """What could be read, without ids, and a problem for each entry that could not."""
+    """The presets of a file, without ids, and a problem for each entry that could not be read."""
 
     presets: tuple[Preset, ...]
     problems: tuple[AppError, ...]
 
 
 def write(path: Path, presets: list[Preset]) -> None:
-    """Raises AppError as `whole_file`."""
+    """Write presets to a file. Raises AppError as `open_atomically` does."""
     with open_atomically(path) as file:
         file.write(to_bytes(presets))
 
@@ -45,7 +45,7 @@ def to_bytes(presets: Iterable[Preset]) -> bytes:
 
 
 def read(path: Path) -> PresetFile:
-    """Raises AppError("preset_file_unreadable") and those of `parse`."""
+    """Read a preset file. Raises AppError("preset_file_unreadable") and those of `parse`."""
     try:
         with open_regular(path) as file:
             data = file.read(SIZE_MAX_BYTES + 1)
@@ -55,8 +55,11 @@ def read(path: Path) -> PresetFile:
 
 
 def parse(data: bytes) -> PresetFile:
-    """Raises AppError("preset_file_large" | "preset_file_encoding" | "preset_file_foreign" | "preset_file_newer" |
-    "preset_file_empty" | "preset_file_many")."""
+    """Parse the bytes of a preset file.
+
+    Raises AppError("preset_file_large" | "preset_file_encoding" | "preset_file_foreign" | "preset_file_newer" |
+    "preset_file_empty" | "preset_file_many").
+    """
     if len(data) > SIZE_MAX_BYTES:
         raise AppError("preset_file_large", limit_mb=SIZE_MAX_BYTES // 1_000_000)
     try:
@@ -98,7 +101,10 @@ def _as_dict(preset: Preset) -> dict[str, Any]:
 
 
 def _preset(number: int, entry: Any) -> Preset:
-    """Raises AppError("preset_entry_shape" | "preset_entry_value"): nothing is mended, or left out in silence."""
+    """Return the preset of one entry, the entry `number` of the file from 1.
+
+    Raises AppError("preset_entry_shape" | "preset_entry_value") for anything invalid; nothing is repaired or ignored.
+    """
     if not isinstance(entry, dict) or not isinstance(entry.get("choices", {}), dict):
         raise AppError("preset_entry_shape", number=number)
     values = {key: value for key, value in entry.items() if key != "choices"}
@@ -127,12 +133,13 @@ def _shown(value: Any) -> str:
 
 
 def _short(text: str) -> str:
-    """Fit for a message: short, and without halves of surrogate pairs, which no output takes."""
+    """Shorten a text for an error message, and replace lone surrogates, which no output can encode."""
     text = text.encode("utf-8", "replace").decode("utf-8")
     return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
-    """None, which is valid nowhere, for an object that says one thing twice: either could be the one that is meant."""
+    """Return the object of the pairs, or None, which is valid nowhere, when a key occurs twice: either could be
+    meant."""
     found = dict(pairs)
     return found if len(found) == len(pairs) else None

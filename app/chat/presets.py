@@ -1,6 +1,7 @@
-"""How to answer: instructions and sampling under a name, and what comes into force when several levels speak.
+"""Presets: instructions and sampling values under a name, and which value applies to an answer.
 
-The presets: those that come with Kotae, changed ones in their place, and the user's own.
+A conversation, its preset and the model card may each leave a value open; the next level then decides (`in_force`). The
+table holds the user's own presets and the user's changes of those that come with Kotae.
 """
 
 import dataclasses
@@ -38,19 +39,20 @@ NAME_MAX = 40  # characters
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """None leaves a value to the level below: conversation, preset, model card, program."""
+    """Instructions and sampling values. None leaves a value to the next level: conversation, preset, model card,
+    program."""
 
     system_prompt: str | None = None
     temperature: float | None = None
     top_k: int | None = None  # 0: no limit
     top_p: float | None = None
     min_p: float | None = None
-    repeat_penalty: float | None = None  # 1: none
+    repeat_penalty: float | None = None  # 1: no penalty
     max_tokens: int | None = None
-    seed: int | None = None  # None at every level: drawn anew for each answer
+    seed: int | None = None  # None at every level: a new random one for each answer
 
     def over(self, below: "Choices") -> "Choices":
-        """These choices, and where they are silent those of the level below."""
+        """Return these choices, filled with those of the level below where a value is None."""
         return Choices(
             **{
                 field.name: getattr(below, field.name) if (own := getattr(self, field.name)) is None else own
@@ -59,12 +61,12 @@ class Choices:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Only what is chosen."""
+        """Return only the values that are not None."""
         return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
 
     @classmethod
     def from_dict(cls, data: Any) -> "Choices":
-        """What is valid in `data`, which may come from a file: one bad value costs only itself."""
+        """Return the valid values of `data`, which may come from a file; an invalid one is ignored."""
         if not isinstance(data, dict):
             return cls()
         return cls(**{key: value for key, value in data.items() if is_valid_choice(key, value)})
@@ -72,13 +74,14 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """`kind` chat: how a conversation is answered. `kind` action: a request about an answer, one click away."""
+    """A preset of `kind` "chat" (how a conversation is answered) or "action" (a request about an answer, one click
+    away)."""
 
     id: str
     kind: str
     name: str
     choices: Choices = Choices()
-    request: str = ""  # of an action: what is asked
+    request: str = ""  # the request of an action
     is_built_in: bool = False
 
 
@@ -88,7 +91,7 @@ PROGRAM_DEFAULTS = Choices(
 
 
 def is_valid_choice(key: str, value: Any) -> bool:
-    """Whether `value` may stand in the field `key` of Choices."""
+    """Return whether the field `key` of `Choices` can hold `value`."""
     if key == "system_prompt":
         return is_storable_text(value)
     if key not in LIMITS or isinstance(value, bool) or not isinstance(value, int | float):
@@ -98,16 +101,16 @@ def is_valid_choice(key: str, value: Any) -> bool:
 
 
 def is_preset_name(value: Any) -> bool:
-    """Whether `value` can name a preset: one line that can be seen."""
+    """Return whether `value` can name a preset: one visible line."""
     is_short = is_storable_text(value, NAME_MAX) and value != "" and value == value.strip()
     return is_short and invisible_characters.is_single_line(value)
 
 
 def unique_name(name: str, taken: Collection[str]) -> str:
-    """`name`, or with the first number from 2 that makes it another than those `taken`."""
+    """Return `name`, with the first free number from 2 appended if it is `taken`."""
     if name not in taken:
         return name
-    numbered = re.fullmatch(r"(.+?) ?[(\uff08]\d+[)\uff09]", name)  # a copy of a copy counts on
+    numbered = re.fullmatch(r"(.+?) ?[(\uff08]\d+[)\uff09]", name)  # a copy of a copy continues the numbers
     stem = numbered.group(1) if numbered else name
     number, found = 2, name
     while found in taken:
@@ -118,7 +121,10 @@ def unique_name(name: str, taken: Collection[str]) -> str:
 
 
 def in_force(card: ModelCard | None, *levels: Choices) -> Choices:
-    """What holds for one answer. `levels`: the most particular first. Only `seed` may stay None."""
+    """Return the values that apply to one answer; only `seed` can be None.
+
+    `levels` begin with the most specific one, the conversation.
+    """
     below = PROGRAM_DEFAULTS
     if card is not None:
         recommended = Choices(system_prompt=card.system_prompt or None, **dataclasses.asdict(card.sampling))
@@ -130,7 +136,7 @@ def in_force(card: ModelCard | None, *levels: Choices) -> Choices:
 
 @functools.cache
 def built_in_presets(language: str = "ja") -> tuple[Preset, ...]:
-    """The presets of `resources/presets.toml`."""
+    """Return the presets of `resources/presets.toml` in a language."""
     document = tomllib.loads((resources() / "presets.toml").read_text("utf-8"))
     return tuple(
         Preset(
@@ -147,13 +153,13 @@ def built_in_presets(language: str = "ja") -> tuple[Preset, ...]:
 
 
 class PresetTable:
-    """Raises AppError as `Database` does."""
+    """The table of presets. Methods raise AppError as `Database` does."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def all(self, language: str = "ja") -> list[Preset]:
-        """Those that come with Kotae first (as the user changed them), then the user's own by name."""
+        """Return the presets that come with Kotae, with the user's changes, then the user's own by name."""
         found = self._db.read_as(_preset_from_row, "SELECT * FROM preset ORDER BY name, id")
         stored = {preset.id: preset for preset in found}
         built_in = built_in_presets(language)
@@ -162,7 +168,7 @@ class PresetTable:
         return shipped + [preset for preset in stored.values() if preset.id not in known]
 
     def put(self, presets: Iterable[Preset]) -> None:
-        """Adds presets or replaces those with their ids: all or none."""
+        """Add presets or replace those with the same ids, all of them or none."""
         with self._db.transaction():
             for preset in presets:
                 body = {"choices": preset.choices.as_dict(), "request": preset.request}
@@ -175,7 +181,7 @@ class PresetTable:
                 )
 
     def remove(self, preset_id: str) -> None:
-        """Forgets the user's preset; one that comes with Kotae is as it came again."""
+        """Delete the user's preset, or the user's changes of one that comes with Kotae."""
         with self._db.transaction():
             self._db.write("DELETE FROM preset WHERE id = ?", preset_id)
 

@@ -1,8 +1,8 @@
-"""What the database holds, as frozen values. Times are seconds since 1970 (UTC).
+"""The records of the chat tables as frozen values, and how they are stored. Times are seconds since 1970 (UTC).
 
-Values as the database keeps them: choices, the scope of a conversation and details of an answer as JSON in one
-column; and all of them as they are read, since sqlite takes a value of any type in most columns, and other programs
-can write them. One that is of another type costs only itself.
+Choices, the scope of a conversation and the details of an answer are JSON in one column each. Reading is tolerant:
+sqlite accepts a value of any type in most columns, and other programs can write them, so a value of a wrong type is
+replaced by its default without affecting the others.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from app.documents.grounding.grounding_record import CitedSource, CollectionRef,
 
 @dataclass(frozen=True, slots=True)
 class AnswerDetails:
-    """How an answer came about. Unknown until it ends: zeros, and `stop_reason` "".
+    """How an answer came about. Fields are 0 or "" until the answer ends.
 
     `stop_reason`: end | stop | length | context | cancelled | interrupted | failed.
     """
@@ -36,48 +36,50 @@ class AnswerDetails:
     first_token_s: float = 0.0
     total_s: float = 0.0
     tokens_per_s: float = 0.0
-    choices: Choices | None = None  # what was in force, every field filled; with these it can be asked again
+    choices: Choices | None = None  # the values that applied, all filled in; they allow repeating the answer
     context_tokens: int = 0
-    left_out_turns: int = 0  # of the oldest, as the user chose
-    reproduces_id: int | None = None  # the answer that this one was to repeat
-    is_same: bool | None = None  # whether it did; None: not a repetition, or not finished
-    is_part: bool = False  # the repeated answer was cut off: only as far as it went was compared
-    scope: tuple[CollectionRef, ...] = ()  # what it was asked of; (): of no documents
-    is_action: bool = False  # something asked about the answer above: from that one's passages, without a search
+    left_out_turns: int = 0  # the oldest turns, which the user chose to exclude from the prompt
+    reproduces_id: int | None = None  # the id of the answer that this one repeats
+    is_same: bool | None = None  # whether the repetition matches; None: not a repetition, or not finished
+    is_part: bool = False  # the repeated answer was cut off: only its part was compared
+    scope: tuple[CollectionRef, ...] = ()  # the collections that were asked; (): no documents
+    is_action: bool = False  # a request about the answer above, which reuses its passages without a search
     grounding: Grounding | None = None  # None: not asked of documents, or not finished
-    remote: str = ""  # host and port of the machine that computed it; "": this one
-    # Of a tuned model (`Tuned`); "" and 1 of any other.
+    remote: str = ""  # host and port of the remote machine that computed it; "": this machine
+    # The next four describe a tuned model; "" and 1 for any other.
     run_id: str = ""
     base_sha256: str = ""
     adapter_sha256: str = ""
     adapter_strength: float = 1.0
-    is_imported: bool = False  # from a file: what that says of models is hearsay, `grounding` was checked here
+    is_imported: bool = False  # from a file: the model is named by the file only; `grounding` was checked here
     quoted: tuple[CitedSource, ...] = ()  # of an imported answer: sources that its file names and nobody has checked
-    model_label: str = ""  # of what it was trained on, when it answered
-    learned: tuple[str, ...] = ()  # names of the collections that this was made of
+    model_label: str = ""  # label of the training data of the model, at the time of the answer
+    learned: tuple[str, ...] = ()  # names of the collections that the training data was made of
 
     @property
     def named_sources(self) -> tuple[CitedSource, ...]:
-        """All that it rests on or is said to rest on: each can raise its label."""
+        """Return all sources, checked or only named by a file: each can raise the conversation's label."""
         return (*(self.grounding.sources if self.grounding else ()), *self.quoted)
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
+    """One row of the table of conversations."""
+
     id: int
     title: str
     created_at: float
     updated_at: float
     leaf_id: int | None  # the last message of the branch that is shown
-    uid: str = ""  # the same in every copy of it: 32 hexadecimal digits
+    uid: str = ""  # 32 hexadecimal digits, the same in every exported copy
     folder_id: int | None = None
     pinned_at: float | None = None
     binned_at: float | None = None
-    preset_id: str | None = None  # None: the one that new conversations get
-    choices: Choices = field(default_factory=Choices)  # what this conversation has otherwise than its preset
-    scope: tuple[CollectionRef, ...] = ()  # the collections that it asks
+    preset_id: str | None = None  # None: the preset of new conversations
+    choices: Choices = field(default_factory=Choices)  # where this conversation differs from its preset
+    scope: tuple[CollectionRef, ...] = ()  # the collections that its questions are asked of
     label: Label = "internal"  # never lower than that of a source of one of its answers
-    imported_at: float | None = None  # when it came in a file; None: it was begun here
+    imported_at: float | None = None  # None: it was begun here
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +90,19 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class UnsentDraft:
-    """What was typed and not sent. `edited_id`: the question that it is to be asked instead of."""
+    """A text that was typed and not sent. `edited_id` is the question that it will replace, if any."""
 
     text: str = ""
     edited_id: int | None = None
-    set_aside: str = ""  # what had been typed when the edit began; it comes back afterwards
+    set_aside: str = ""  # the draft that was there when the edit began; it is restored afterwards
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """One question or answer. Every message has a parent, so edits and repeats make branches; nothing is overwritten.
 
-    `role`: question | answer. `status`: streaming | done | stopped | failed (a question is always done).
-    `rating`: what the user thinks of an answer: 1 good, -1 bad, 0 nothing said (`app.chat.answer_ratings`).
+    `role`: question | answer. `status`: streaming | done | stopped | failed (a question is always done). `rating`: the
+    user's rating of an answer: 1 good, -1 bad, 0 unrated (`app.chat.answer_ratings`).
     """
 
     id: int
@@ -111,17 +113,17 @@ class Message:
     status: str
     created_at: float
     details: AnswerDetails | None = None
-    branch: int = 1  # which of the messages with this parent, from 1, in the order they were made
-    branches: int = 1
+    branch: int = 1  # number among the messages with this parent, from 1, in the order they were made
+    branches: int = 1  # messages with this parent
     rating: int = 0
-    correction: str = ""  # the right answer in the user's words; it counts while the rating is bad
+    correction: str = ""  # the right answer as the user wrote it; it counts while the rating is bad
 
 
-LATEST_S = 253_402_128_000  # of the year 9999, in any time zone
+LATEST_S = 253_402_128_000  # still in the year 9999 in any time zone
 
 
 def stored_text(value: object) -> str:
-    """Return a text of the database; other values as a text, what is bytes decoded."""
+    """Return a value of the database as text; bytes are decoded."""
     if isinstance(value, str):
         return value
     return invisible_characters.to_single_line(
@@ -130,7 +132,7 @@ def stored_text(value: object) -> str:
 
 
 def stored_moment(value: object) -> float:
-    """Return a time of the database, in seconds since 1970 (UTC); 0 for what no clock says."""
+    """Return a time of the database, in seconds since 1970 (UTC); 0 for a value that is no time up to the year 9999."""
     return value if isinstance(value, int | float) and 0 <= value < LATEST_S else 0.0
 
 
@@ -154,7 +156,7 @@ def details_json(details: AnswerDetails) -> str:
 
 
 def details_from_json(stored: str | None) -> AnswerDetails | None:
-    """Unknown keys (a newer program's) are left out."""
+    """Return the stored details; unknown keys, which a newer program wrote, are ignored."""
     if stored is None:
         return None
     values = {key: value for key, value in json.loads(stored).items() if _fits(key, value)}
@@ -170,11 +172,12 @@ def details_from_json(stored: str | None) -> AnswerDetails | None:
 
 _FIELDS = {field.name: type(field.default) for field in dataclasses.fields(AnswerDetails)}
 _KINDS = {name: kind for name, kind in _FIELDS.items() if kind in (str, int, float, bool)}
-_KINDS |= {"seed": int, "reproduces_id": int, "is_same": bool}  # or None, as they are without a value
+_KINDS |= {"seed": int, "reproduces_id": int, "is_same": bool}  # these may be None, their default
 
 
 def _fits(key: str, value: object) -> bool:
-    """Whether it is known, and of the kind that it should be. Those of no plain kind are looked at by themselves."""
+    """Return whether the field is known and the value has its type. Fields of other types are checked where they are
+    parsed."""
     kind = _KINDS.get(key, object)
     is_of_kind = kind is object or type(value) is kind or (kind is float and type(value) is int)
     return key in _FIELDS and is_of_kind
@@ -188,7 +191,8 @@ def _references_from(data: Any) -> tuple[CollectionRef, ...]:
 
 
 def _grounding_from(data: Any) -> Grounding | None:
-    """What a newer program has written otherwise costs the sources, and not the answer."""
+    """Return the stored grounding, or None when a newer program wrote it in an unknown form: the answer stays
+    readable."""
     try:
         return None if data is None else grounding_record.from_dict(data)
     except ValueError:

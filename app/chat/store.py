@@ -1,9 +1,8 @@
-"""Conversations as message trees: tables of the one database, which holds the local models too.
+"""The tables of conversations as trees of messages, in the one database that also holds the local models.
 
-A method that changes something has committed it when it returns. How conversations are kept in order (folders, pins,
-bin, drafts) is `app.chat.organizer`.
-
-How a stored answer labels its conversation; what users choose is `app.chat.conversation_privacy`.
+A method that changes something has committed it when it returns. Folders, pins, the bin and drafts are in
+`app.chat.organizer`, labels that users choose in `app.chat.conversation_privacy`; here, a stored answer only raises the
+label of its conversation.
 """
 
 import dataclasses
@@ -24,9 +23,9 @@ from app.models.model_store import ModelStore
 
 
 def raise_label(database: Database, conversation_id: int, details: AnswerDetails | None) -> None:
-    """An answer hands the highest label on of its sources and of what its model was trained on.
+    """Raise the label of a conversation to the highest of an answer's sources and of its model's training data.
 
-    Inside the transaction that stores it.
+    Call it inside the transaction that stores the answer.
     """
     if details is None:
         return
@@ -47,11 +46,10 @@ def raise_label(database: Database, conversation_id: int, details: AnswerDetails
 
 
 def set_first_label(database: Database, conversation_id: int, details: AnswerDetails | None) -> None:
-    """The first answer of a conversation gives it its label, which may be lower than what it began with.
+    """Give a conversation the label of its first answer's sources, which may be lower than the default it began with.
 
-    Not of an imported one, whose questions may hold what nobody here has labelled.
-
-    Inside the transaction that stores it.
+    Imported conversations keep theirs, because their questions may hold text that nobody here has labelled. Call it
+    inside the transaction that stores the answer.
     """
     if details is None or not details.named_sources:
         return
@@ -71,7 +69,7 @@ CONVERSATION_COLUMNS = (
     "id, title, created_at, updated_at, leaf_id, uid, folder_id, pinned_at, binned_at, preset_id, choices, scope,"
     " label, imported_at"
 )
-# `binned_at` of a conversation that is being erased, message by message: nobody gets it any more.
+# `binned_at` of a conversation that is being erased, message by message. No method returns it any more.
 BEING_ERASED = -2.0
 _NO_CHOICES = Choices()
 _MESSAGE = """m.*,
@@ -82,7 +80,7 @@ _MESSAGE = """m.*,
 
 
 class Store(ModelStore):
-    """Raises AppError as `Database` does."""
+    """The tables of conversations and messages. Methods raise AppError as `Database` does."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
@@ -91,7 +89,7 @@ class Store(ModelStore):
     # ------------------------------------------------------------ conversations
 
     def conversations(self) -> list[Conversation]:
-        """All that are not in the bin, the most recently used first."""
+        """Return all conversations outside the bin, the most recently used first."""
         return self._db.read_as(
             conversation_from_row,
             f"SELECT {CONVERSATION_COLUMNS} FROM conversation WHERE binned_at IS NULL"  # noqa: S608
@@ -99,11 +97,11 @@ class Store(ModelStore):
         )
 
     def conversation(self, conversation_id: int) -> Conversation | None:
-        """None when it is not there (any more)."""
+        """Return a conversation, or None when it does not exist."""
         return next(iter(self.some([conversation_id])), None)
 
     def some(self, conversation_ids: Sequence[int]) -> list[Conversation]:
-        """Those of them that are there, in this order."""
+        """Return those of the conversations that exist, in the order of the ids."""
         found = self._db.read_as(
             conversation_from_row,
             f"SELECT {CONVERSATION_COLUMNS} FROM conversation"  # noqa: S608
@@ -115,12 +113,12 @@ class Store(ModelStore):
         return [known[wanted] for wanted in conversation_ids if wanted in known]
 
     def leaf_id(self, conversation_id: int) -> int | None:
-        """The last message of the branch that is shown."""
+        """Return the last message of the branch that is shown."""
         found = self.conversation(conversation_id)
         return found.leaf_id if found else None
 
     def set_answering(self, conversation_id: int, preset_id: str | None, choices: Choices) -> None:
-        """How this conversation is answered from now on."""
+        """Store the preset and the deviating choices with which the conversation is answered from now on."""
         with self._db.transaction():
             self._db.write(
                 "UPDATE conversation SET preset_id = ?, choices = ? WHERE id = ?",
@@ -130,19 +128,19 @@ class Store(ModelStore):
             )
 
     def set_scope(self, conversation_id: int, scope: Sequence[CollectionRef]) -> None:
-        """The collections that it asks from now on."""
+        """Store the collections that the conversation's questions are asked of from now on."""
         with self._db.transaction():
             self._db.write("UPDATE conversation SET scope = ? WHERE id = ?", records.scope_json(scope), conversation_id)
 
     # ----------------------------------------------------------------- messages
 
     def thread(self, conversation_id: int) -> list[Message]:
-        """The shown branch, from its first question to its leaf."""
+        """Return the shown branch, from its first question to its leaf."""
         leaf_id = self.leaf_id(conversation_id)
         return self.line(leaf_id) if leaf_id else []
 
     def line(self, message_id: int) -> list[Message]:
-        """From the first question to this message."""
+        """Return the messages from the first question to this message."""
         return self._db.read_as(
             _message_from_row,
             f"""WITH RECURSIVE line(id, parent_id, depth) AS (
@@ -154,11 +152,11 @@ class Store(ModelStore):
         )
 
     def is_followed(self, message_id: int) -> bool:
-        """Whether anything was said after this message."""
+        """Return whether the message has any reply."""
         return bool(self._db.read("SELECT 1 FROM message WHERE parent_id = ? LIMIT 1", message_id))
 
     def tree(self, conversation_id: int) -> list[Message]:
-        """Every message of every branch, in the order they were made: parents before children."""
+        """Return every message of every branch in the order they were made, so parents come before children."""
         return self._db.read_as(
             _message_from_row,
             f"SELECT {_MESSAGE} FROM message m WHERE conversation_id = ? ORDER BY id",  # noqa: S608
@@ -166,7 +164,7 @@ class Store(ModelStore):
         )
 
     def message(self, message_id: int) -> Message:
-        """Raises KeyError when it is not there."""
+        """Return a message. Raises KeyError when it does not exist."""
         found = self._db.read_as(_message_from_row, f"SELECT {_MESSAGE} FROM message m WHERE m.id = ?", message_id)  # noqa: S608
         if not found:
             raise KeyError(message_id)
@@ -181,10 +179,10 @@ class Store(ModelStore):
         folder_id: int | None = None,
         keeps_draft: bool = False,
     ) -> Message:
-        """Stores a question, in a new conversation (of that folder) when `conversation_id` is None.
+        """Store a question, in a new conversation (of that folder) when `conversation_id` is None.
 
-        What was typed becomes the question, so its draft goes in the same transaction, unless `keeps_draft`; what an
-        edit had set aside is the draft again.
+        The same transaction removes the draft, which became the question, unless `keeps_draft`. A draft that an edit
+        had set aside is restored.
         """
         now = self._db.now()
         with self._db.transaction():
@@ -196,7 +194,7 @@ class Store(ModelStore):
                 self._db.write("DELETE FROM draft WHERE conversation_id IS ? AND text = ''", conversation_id)
             if conversation_id is None:
                 conversation_id = self._db.write(
-                    # A folder that was removed meanwhile is none.
+                    # A folder that was removed meanwhile counts as no folder.
                     "INSERT INTO conversation(id, title, created_at, updated_at, uid, folder_id)"  # noqa: S608
                     f" VALUES ({_new_id('conversation')}, ?, ?, ?, ?, (SELECT id FROM folder WHERE id = ?))",
                     title_of(text),
@@ -208,7 +206,7 @@ class Store(ModelStore):
             return self._add_message(Message(0, conversation_id, parent_id, "question", text, "done", now))
 
     def add_answer(self, question_id: int, details: AnswerDetails) -> Message:
-        """An empty answer with status "streaming", child of the question."""
+        """Add an empty answer with the status "streaming" below the question."""
         question = self.message(question_id)
         now = self._db.now()
         with self._db.transaction():
@@ -217,9 +215,9 @@ class Store(ModelStore):
             )
 
     def add_tree(self, conversation: Conversation, messages: Sequence[Message]) -> int:
-        """Stores a conversation that was written elsewhere; gives its id.
+        """Store a conversation that another program wrote and return its id.
 
-        Ids in the arguments only say what belongs to what (parents come before their children); new ones are given.
+        Ids in the arguments only connect messages (parents come before their children); the database assigns new ones.
         """
         with self._db.transaction():
             new_id = self._db.write(
@@ -246,7 +244,8 @@ class Store(ModelStore):
         return new_id
 
     def add_messages(self, conversation_id: int, messages: Sequence[Message], ids: dict[int, int]) -> None:
-        """More of a conversation that was written elsewhere. `ids`: the new ids of what is added, which is put in."""
+        """Store more messages of a conversation that another program wrote. Adds to `ids`, which maps their ids to the
+        new ones."""
         with self._db.transaction():
             for message in messages:
                 details, parent_id = message.details, message.parent_id
@@ -262,19 +261,20 @@ class Store(ModelStore):
                 )
 
     def restart_answer(self, answer_id: int, details: AnswerDetails) -> Message:
-        """Takes up again an answer that never had text, instead of putting a new branch beside nothing."""
+        """Restart an answer that never got any text, instead of adding a new branch next to an empty one."""
         with self._db.transaction():
             answer = self.finish_answer(answer_id, "", "streaming", details)
             self._show(answer.conversation_id, answer_id)
         return answer
 
     def update_answer(self, answer_id: int, text: str) -> None:
-        """The text so far of an answer that is being streamed."""
+        """Store the text so far of an answer that is streaming."""
         with self._db.transaction():
             self._db.write("UPDATE message SET text = ? WHERE id = ? AND status = 'streaming'", text, answer_id)
 
     def finish_answer(self, answer_id: int, text: str, status: str, details: AnswerDetails) -> Message:
-        """The answer's last text and how it ended. `status`: done | stopped | failed."""
+        """Store the final text of an answer and how it ended. `status`: done | stopped | failed, or streaming for a
+        restart."""
         before = self.message(answer_id)
         with self._db.transaction():
             self._db.write(
@@ -290,7 +290,7 @@ class Store(ModelStore):
         return self.message(answer_id)
 
     def show_branch(self, message_id: int, step: int) -> None:
-        """Shows the branch `step` places from this message's, down to what was said last in it."""
+        """Show the branch that is `step` places away from this message's, down to its newest message."""
         message = self.message(message_id)
         siblings = self._db.read(
             "SELECT id FROM message WHERE conversation_id = ? AND parent_id IS ? ORDER BY id",
@@ -302,7 +302,7 @@ class Store(ModelStore):
             self.show_message(siblings[place][0])
 
     def show_message(self, message_id: int) -> None:
-        """Shows the branch that this message is in, down to what was said last below it. Keeps a branch that has it."""
+        """Show the branch with this message, down to the newest message below it. A shown branch that has it stays."""
         conversation_id = self.message(message_id).conversation_id
         if any(message.id == message_id for message in self.thread(conversation_id)):
             return
@@ -316,7 +316,10 @@ class Store(ModelStore):
             self._show(conversation_id, newest[0][0])
 
     def end_interrupted_answers(self) -> None:
-        """Marks what a crash left streaming as stopped. Only for the one window: its own answers stream too."""
+        """Mark answers that a crash left streaming as stopped.
+
+        Only the window may call this, and before it answers: a running answer has the same status.
+        """
         question = f"SELECT {_MESSAGE} FROM message m WHERE status = 'streaming'"  # noqa: S608
         for answer in self._db.read_as(_message_from_row, question):
             details = dataclasses.replace(answer.details or AnswerDetails(), stop_reason="interrupted")
@@ -358,18 +361,18 @@ class Store(ModelStore):
 
 
 def _new_id(table: str) -> str:
-    """The next id, in SQL: never one that something erased has had."""
+    """Return an SQL expression for the next id, which no erased row has had."""
     return f"(SELECT 1 + max(ifnull((SELECT max(id) FROM {table}), 0), {table}) FROM last_id)"  # noqa: S608
 
 
 def title_of(text: str) -> str:
-    """A conversation's name on one line of at most 60 characters."""
+    """Return a text as a conversation title: one line of at most 60 characters."""
     line = invisible_characters.to_single_line(text)
     return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1] + "…"
 
 
 def conversation_from_row(row: Row) -> Conversation:
-    """Return the conversation of a row of the columns `CONVERSATION_COLUMNS`, which have the order of the fields."""
+    """Return the conversation of a row of the columns `CONVERSATION_COLUMNS`, which are in the order of the fields."""
     values: list[Any] = [*row]
     for at, read in _READERS:
         if values[at] is not None:
@@ -380,12 +383,12 @@ def conversation_from_row(row: Row) -> Conversation:
 
 
 def _number(value: object) -> int | None:
-    """Return the stored id of a message or a folder; None for a value that is no whole number."""
+    """Return the stored id of a message or a folder; None for a value that is no integer."""
     return value if isinstance(value, int) else None
 
 
 def _binned_at(value: object) -> float:
-    """Return when it was put into the bin, or one of the marks below 0."""
+    """Return when the conversation was binned, or one of the marks below 0."""
     return value if isinstance(value, float) and value < 0 else records.stored_moment(value)
 
 
@@ -406,7 +409,7 @@ _READERS = tuple((at, _READ[name]) for at, name in enumerate(CONVERSATION_COLUMN
 
 
 def _indexed(text: str, status: str) -> str:
-    """What of a message can be searched: nothing while it is being written."""
+    """Return the searchable text of a message: none while it is streaming."""
     return "" if status == "streaming" else text
 
 

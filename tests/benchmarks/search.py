@@ -170,7 +170,7 @@ def erasing(store: Store) -> dict[str, object]:
     everything = [conversation.id for conversation in store.conversations()]
     before = store.database.read("SELECT count(*) FROM message")[0][0]
     shelf.bin(everything[: len(everything) // 2])
-    shelf.give_up(everything[: len(everything) // 2])
+    shelf.mark_for_erasure(everything[: len(everything) // 2])
     turns, is_more = [], True
     while is_more:
         started = time.perf_counter()

@@ -160,13 +160,13 @@ def test_after_thirty_days_the_bin_is_emptied_of_what_is_older(
     old, kept = conversation(aging_store, "古い"), conversation(aging_store, "残す")
     shelf.bin([old])
     record = DayRecord(where.data)
-    assert shelf.give_up_old(record) == 0
+    assert shelf.mark_old_for_erasure(record) == 0
     clock.now += BIN_DAYS * DAY_S
-    assert shelf.give_up_old(pass_days(where.data, PROOF_DAYS)) == 0
+    assert shelf.mark_old_for_erasure(pass_days(where.data, PROOF_DAYS)) == 0
     young = conversation(aging_store, "新しい")
     shelf.bin([young])
     clock.now += DAY_S
-    assert shelf.give_up_old(record) == 1
+    assert shelf.mark_old_for_erasure(record) == 1
     shelf.erase([])
     assert aging_store.conversation(old) is None
     assert [c.id for c in shelf.binned()] == [young]
@@ -252,11 +252,11 @@ def test_an_erased_sentence_is_in_no_file_while_the_program_runs(where: Paths, c
     shelf.bin([erased])
     assert SECRET.encode() in _bytes_of(where)
     if is_old:
-        assert shelf.give_up_old(DayRecord(where.data)) == 0
+        assert shelf.mark_old_for_erasure(DayRecord(where.data)) == 0
         clock.now += BIN_DAYS * DAY_S + 1
-        assert shelf.give_up_old(pass_days(where.data, PROOF_DAYS)) == 1
+        assert shelf.mark_old_for_erasure(pass_days(where.data, PROOF_DAYS)) == 1
     else:
-        shelf.give_up([erased])
+        shelf.mark_for_erasure([erased])
     while shelf.erase_some():
         pass
     left = _bytes_of(where)
@@ -278,7 +278,7 @@ def test_much_is_erased_in_turns_and_unseen_from_the_first(
     kept = conversation(aging_store, "残る")
     long, short = branched(aging_store), conversation(aging_store, "橋脚")
     shelf.bin([long, short])
-    shelf.give_up([long, short, kept])
+    shelf.mark_for_erasure([long, short, kept])
     assert shelf.erase_some()
     assert 0 < len(aging_store.tree(long)) + len(aging_store.tree(short)) < 6
     shelf.restore([long, short])  # the undo of before means nothing now
@@ -297,9 +297,9 @@ def test_what_was_given_up_before_a_crash_goes_at_the_next_start(
 ) -> None:
     erased = branched(aging_store)
     shelf.bin([erased])
-    shelf.give_up([erased])
+    shelf.mark_for_erasure([erased])
     again = ConversationOrganizer(aging_store.database)
-    again.give_up_old(DayRecord(where.data))
+    again.mark_old_for_erasure(DayRecord(where.data))
     again.erase([])
     assert aging_store.database.read("SELECT id FROM message UNION ALL SELECT id FROM conversation") == []
 

@@ -457,7 +457,7 @@ class _Commands:
         conversations.erase(ids)
 
         def look() -> None:
-            if conversations._shelf._is_going() or conversations._shelf._has_leftovers():
+            if conversations._organizer._is_erasing() or conversations._organizer._has_leftovers():
                 QTimer.singleShot(50, look)
             else:
                 tell("erased")

@@ -1,1 +1,1 @@
-"""Many questions from a file, and their answers into another; `app.chat.services.batch_run` asks them."""
+"""Many questions from one file and their answers in another; `app.chat.services.batch_run` asks the questions."""

@@ -1,10 +1,8 @@
-"""The file of answers, in the form that its name says. Written whole or not at all.
+"""Writes the file of answers to a file of questions, completely or not at all.
 
-What a file of answers says, whatever its form: every row of the questions with its answer, or why it has none.
-
-Answers as a workbook: what a person reads first, then every source and sentence, then how it came about.
-
-Answers as CSV, for any spreadsheet, and as JSON Lines, for other programs.
+Every row of the questions gets its answer, or the reason why it has none. The name of the file decides the form: a
+workbook with four sheets (answers, sources, claims, and how the answers came about), CSV for any spreadsheet, or JSON
+Lines for other programs.
 """
 
 import json
@@ -36,7 +34,7 @@ SECONDS_DIGITS = 2
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
-    """One row of the questions: with a question or with a reason, with an answer or still without."""
+    """One row of the questions: a question or the reason why it is none, and the answer once there is one."""
 
     row: BatchQuestion | SkippedRow
     result: BatchAnswer | None = None
@@ -47,50 +45,51 @@ class ReportLine:
 
     @property
     def verdict(self) -> str:
-        """answered | not_in_documents | length | failed | skipped | waiting."""
+        """Return answered | not_in_documents | length | failed | skipped | waiting."""
         if isinstance(self.row, SkippedRow):
             return "skipped"
         return self.result.verdict if self.result else "waiting"
 
     @property
     def note(self) -> str:
-        """Why there is no answer, or none that a model has written, in words."""
+        """Return a message why there is no answer, or why the answer is not one that a model wrote from documents; else
+        ""."""
         if isinstance(self.row, SkippedRow):
             return phrase(f"chat.batch_reason.{self.row.reason}")
         if self.result is None:
             return ""
         if self.result.error:
             return self.result.error
-        kept = self.result.grounding
-        if kept is None:
+        grounding = self.result.grounding
+        if grounding is None:
             return phrase("chat.batch_without_documents")
-        return phrase("common.excerpts") if kept.is_excerpt else ""
+        return phrase("common.excerpts") if grounding.is_excerpt else ""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What a file of answers holds. `model_sha256`: of its file, "" where it was never computed."""
+    """All that a file of answers contains. `model_sha256` is "" when the hash of the model file was never computed."""
 
     questions: BatchFile
     head: JournalHeader
-    results: dict[int, BatchAnswer]  # by the line of the question
+    results: dict[int, BatchAnswer]  # by the line number of the question
     model_sha256: str = ""
     scope_label: Label = LABELS[0]
 
     @property
     def label(self) -> Label:
-        """The highest of all that is in it."""
+        """Return the highest label of the collections asked and of all answers."""
         return highest_label((self.scope_label, *(result.label for result in self.results.values())))
 
     def lines(self) -> Iterator[ReportLine]:
-        """In the order of the questions' file."""
+        """Yield all rows in the order of the questions' file."""
         rows: list[BatchQuestion | SkippedRow] = [*self.questions.questions, *self.questions.skipped]
         for row in sorted(rows, key=lambda row: row.line):
             yield ReportLine(row, self.results.get(row.line))
 
 
 def original_column_names(questions: BatchFile) -> list[str]:
-    """Names of the other columns, as the file has them; those without are called by their letter."""
+    """Return the names of the columns other than the question; one without a unique name is called by its letter."""
     found: list[str] = []
     for column, name in enumerate(questions.columns):
         if column != questions.column:
@@ -104,12 +103,13 @@ def original_cells(questions: BatchFile, row: BatchQuestion | SkippedRow) -> lis
 
 
 def answer_with_marks(result: BatchAnswer) -> str:
-    """The answer with [n] behind every sentence that has a source."""
+    """Return the answer with source marks such as [1] after every sentence that has a source."""
     return source_citations.add_marks(result.answer, result.grounding) if result.grounding else result.answer
 
 
 def source_lines(result: BatchAnswer) -> str:
-    """Those that the answer uses, one a line; of one that is not in the documents, the nearest passages."""
+    """Return the sources that the answer uses, one a line; the nearest passages if the documents do not hold the
+    answer."""
     if result.grounding is None:
         return ""
     return "\n".join(
@@ -119,28 +119,30 @@ def source_lines(result: BatchAnswer) -> str:
 
 
 def doubt_lines(result: BatchAnswer) -> str:
-    """The sentences to be checked, one a line, with what their sources do not have, or have otherwise; then how many
-    could not be compared."""
-    kept = result.grounding or Grounding()
+    """Return the sentences that a person should check, one a line, with what their sources lack or state differently.
+
+    Last, the number of sentences that could not be compared.
+    """
+    grounding = result.grounding or Grounding()
     doubtful = [
         phrase(
-            f"chat.batch_doubt{source_citations.message_key_suffix(kept, [claim])}",
+            f"chat.batch_doubt{source_citations.message_key_suffix(grounding, [claim])}",
             sentence=claim.sentence,
             missing=phrase("common.batch_gap").join(claim.missing),
         )
-        for claim in kept.claims
+        for claim in grounding.claims
         if not claim.is_supported
     ]
-    return "\n".join([*doubtful, *source_citations.unchecked_messages(kept)])
+    return "\n".join([*doubtful, *source_citations.unchecked_messages(grounding)])
 
 
 def answer_cells(report: BatchReport, line: ReportLine) -> list[Any]:
-    """Of the table of answers: the row, the questions' own other columns, the question, ANSWER_COLUMNS."""
+    """Return the cells of one row of the answers: line number, the original columns, the question, `ANSWER_COLUMNS`."""
     return [line.row.line, *original_cells(report.questions, line.row), line.question, *_answer_columns(line)]
 
 
 def _answer_columns(line: ReportLine) -> list[str | int | float]:
-    """Those of ANSWER_COLUMNS."""
+    """Return the cells of `ANSWER_COLUMNS`."""
     result = line.result
     verdict = phrase(f"common.batch_verdict.{line.verdict}")
     if result is None:
@@ -153,13 +155,16 @@ def _answer_columns(line: ReportLine) -> list[str | int | float]:
 
 
 def _bulleted(answer: str) -> str:
-    """Its lists with points for hyphens, with which a formula may begin; an answer that is one point has none."""
+    """Replace hyphens of lists by ・, because spreadsheets take a leading hyphen for a formula.
+
+    An answer of one list item gets no bullet at all.
+    """
     text = re.sub(r"^(\s*)[-*+] ", r"\1・", answer, flags=re.MULTILINE)
     return text if "\n" in text else text.removeprefix("・")
 
 
 def batch_facts(report: BatchReport) -> list[tuple[str, str]]:
-    """How the answers came about: (name, value)."""
+    """Return how the answers came about as pairs (name, value)."""
     head, questions = report.head, report.questions
     choices = head.choices
     seed = phrase("chat.batch_fact.random") if choices.seed is None else str(choices.seed)
@@ -188,7 +193,7 @@ def minute_text(seconds: float) -> str:
 
 
 COLUMN_WIDTHS = {"question": 40, "answer": 70, "sources": 50, "check": 40, "quote": 80, "heading": 40, "sentence": 60}
-DEFAULT_WIDTH = 14  # of all others, in characters
+DEFAULT_WIDTH = 14  # of all other columns, in characters
 ABOUT_WIDTHS = (28, 90)
 
 _SOURCE_COLUMNS = ("n", "collection", "document", "heading", "tag", "page", "quote", "score")
@@ -210,7 +215,7 @@ def write_workbook(report: BatchReport, file: BinaryIO) -> None:
 def _add_table(
     book: WorkbookWriter, key: str, columns: Sequence[str], others: int, rows: Iterable[Sequence[object]]
 ) -> None:
-    """`others`: how many of the columns, behind the first, are the questions' own and have their names."""
+    """Add a sheet. The `others` columns after the first are the user's own and keep their names."""
     own = range(1, 1 + others)
     widths = [DEFAULT_WIDTH if at in own else COLUMN_WIDTHS.get(name, DEFAULT_WIDTH) for at, name in enumerate(columns)]
     names = [name if at in own else phrase(f"common.batch_column.{name}") for at, name in enumerate(columns)]
@@ -226,11 +231,11 @@ def _source_rows(line: ReportLine) -> list[list[object]]:
 
 
 def _claim_rows(line: ReportLine) -> list[list[object]]:
-    kept = line.result.grounding if line.result else None
+    grounding = line.result.grounding if line.result else None
     return [
         [line.row.line, number, claim.sentence, " ".join(f"[{source}]" for source in claim.sources),
          phrase("chat.batch_supported" if claim.is_supported else "chat.batch_unsupported"), "\n".join(claim.missing)]
-        for number, claim in enumerate(kept.claims if kept else (), start=1)
+        for number, claim in enumerate(grounding.claims if grounding else (), start=1)
     ]  # fmt: skip
 
 
@@ -241,7 +246,7 @@ def write_csv(report: BatchReport, file: BinaryIO) -> None:
 
 
 def write_json(report: BatchReport, file: BinaryIO) -> None:
-    """One object a line: as `kotae ask --json` prints it, with the question and where it stood."""
+    """Write one JSON object a line, as `kotae ask --json` prints it, with the question and its line number."""
     for line in report.lines():
         written = invisible_characters.escape_json(json.dumps(_json_object(report, line), ensure_ascii=False))
         file.write(written.encode("utf-8", "replace") + b"\n")
@@ -255,12 +260,12 @@ def _json_object(report: BatchReport, line: ReportLine) -> dict[str, Any]:
     result = line.result
     if result is None:
         return data | {"reason": line.note} if line.note else data
-    kept = result.grounding or Grounding()
+    grounding = result.grounding or Grounding()
     if result.error_code:
         data["error"] = {"code": result.error_code, "message": result.error}
     return data | {
         "answer": result.answer,
-        **answer_check.check_facts(kept),
+        **answer_check.check_facts(grounding),
         "label": result.label,
         "model": result.model,
         "seed": result.seed,
@@ -271,7 +276,7 @@ def _json_object(report: BatchReport, line: ReportLine) -> dict[str, Any]:
         },
         "timings": {
             "load_s": round(result.load_s, 4),
-            "retrieval_s": round(kept.retrieval_s, 4),
+            "retrieval_s": round(grounding.retrieval_s, 4),
             "first_token_s": round(result.first_token_s, 4),
             "total_s": round(result.total_s, 4),
             "tokens_per_s": round(result.tokens_per_s, 2),
@@ -287,7 +292,10 @@ ANSWER_SUFFIXES = (".xlsx", ".csv", ".jsonl")
 
 
 def check_target(out: Path, questions: Path) -> None:
-    """Before anything is asked. Raises AppError("batch_out_format" | "batch_same_file" | "export_folder_gone")."""
+    """Check the path of the file of answers before anything is asked.
+
+    Raises AppError("batch_out_format" | "batch_same_file" | "export_folder_gone").
+    """
     if out.suffix.lower() not in ANSWER_SUFFIXES:
         raise AppError("batch_out_format", name=out.name)
     if not out.parent.is_dir():
@@ -297,11 +305,11 @@ def check_target(out: Path, questions: Path) -> None:
 
 
 def save_answers(report: BatchReport, out: Path, *, permit: Permit) -> None:
-    """Raises AppError as `Permit.whole_file`, and "batch_out_open"."""
+    """Write the file of answers. Raises AppError as `Permit.open_atomically` does, and "batch_out_open"."""
     try:
         _write_answers(report, out, permit)
     except AppError as error:
-        # Windows replaces no file that Excel holds open; its folder is not to blame.
+        # Windows does not replace a file that Excel holds open, although the folder is writable.
         if error.code == "export_forbidden" and out.exists() and os.access(out.parent, os.W_OK):
             raise AppError("batch_out_open", path=str(out)) from error
         raise

@@ -1,12 +1,11 @@
-"""What is answered so far, beside the file of answers: one line each, on the disk before the next question is asked.
+"""The journal of a batch: each answer is on the disk, next to the file of answers, before the next question is asked.
 
-The journal leaves when the file of answers is written whole; until then the same questions go on where they stopped,
-whatever has ended the program.
+The journal is deleted once the file of answers is complete. Until then the same questions resume where they stopped,
+whatever ended the program.
 
-It lies beside the user's files, where others can write: with a `Signer` each line has a mark of this installation
-behind it, and a record without them is refused. Studies keep theirs in the data folder, without one.
-
-The answer to one question of a file, and the form in which the journal keeps it.
+Other programs and users can write next to the user's files, so with a `Signer` each line ends with a mark that only
+this installation can make, and a journal with other lines is refused. Studies keep their journals in the data folder,
+without marks.
 """
 
 import contextlib
@@ -33,7 +32,8 @@ Verdict = Literal["answered", "not_in_documents", "length", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """`line`: where its question stands. `error`: why it failed, in words. Seconds are of this answer alone."""
+    """The answer to the question at `line` of a file. `error` is the message why it failed; seconds are of this answer
+    alone."""
 
     line: int
     verdict: Verdict
@@ -41,7 +41,7 @@ class BatchAnswer:
     error_code: str = ""
     error: str = ""
     model: str = ""  # id
-    label: Label = "internal"  # the highest of what was asked
+    label: Label = "internal"  # the highest of the collections asked and the passages found
     seed: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -59,7 +59,7 @@ class BatchAnswer:
 
     @property
     def doubts(self) -> int:
-        """How many sentences have no source that says the same."""
+        """Return how many sentences have no source that supports them."""
         return sum(not claim.is_supported for claim in self.grounding.claims) if self.grounding else 0
 
 
@@ -68,13 +68,15 @@ def answer_to_dict(result: BatchAnswer) -> dict[str, Any]:
 
 
 def answer_from_dict(data: dict[str, Any]) -> BatchAnswer:
-    """Raises ValueError for anything that `as_dict` has not made."""
+    """Return the answer that `answer_to_dict` made. Raises ValueError for anything else."""
     fields = dict(data)
-    kept = fields.pop("grounding", None)
+    grounding = fields.pop("grounding", None)
     if fields.get("verdict") not in get_args(Verdict) or fields.get("label") not in LABELS:
         raise ValueError("verdict or label")
     try:
-        result = BatchAnswer(**fields, grounding=grounding_record.from_dict(kept) if kept is not None else None)
+        result = BatchAnswer(
+            **fields, grounding=grounding_record.from_dict(grounding) if grounding is not None else None
+        )
     except TypeError as error:
         raise ValueError("not a result") from error
     if not isinstance(result.line, int) or not isinstance(result.answer, str):
@@ -82,9 +84,9 @@ def answer_from_dict(data: dict[str, Any]) -> BatchAnswer:
     return result
 
 
-def answer_label(scope: Label, kept: Grounding | None) -> Label:
-    """Of an answer: the highest of the collections that were asked and of the passages that were found."""
-    return highest_label((scope, *(source.label for source in kept.sources))) if kept else scope
+def answer_label(scope: Label, grounding: Grounding | None) -> Label:
+    """Return the label of an answer: the highest of the collections asked and of the passages found."""
+    return highest_label((scope, *(source.label for source in grounding.sources))) if grounding else scope
 
 
 JOURNAL_SUFFIX = ".kotae-batch"
@@ -93,7 +95,8 @@ JOURNAL_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class JournalHeader:
-    """What is asked of what with what. `path`: of the questions, for those who go on with it later."""
+    """What a batch asks: questions, model, collections and settings. `path` is the questions' file, for a later
+    resumption."""
 
     path: str
     sha256: str  # of the file of questions
@@ -111,47 +114,47 @@ def journal_path(out: Path) -> Path:
 
 
 class BatchJournal:
-    """Belongs to one process: whoever opens it holds the lock of the file of answers."""
+    """An open journal. Its process holds the lock of the file of answers, so no other writes to it."""
 
     def __init__(
         self,
         path: Path,
         head: JournalHeader,
-        found: Mapping[int, BatchAnswer],
+        answers: Mapping[int, BatchAnswer],
         file: BinaryIO,
-        lines: "_Lines | None" = None,
+        line_signer: "_LineSigner | None" = None,
     ) -> None:
         self.path = path
-        self._lines = lines or _Lines(None)
+        self._line_signer = line_signer or _LineSigner(None)
         self.head = head
-        self.results = dict(found)  # by the line of the question
+        self.results = dict(answers)  # by the line of the question
         self._file = file
 
     @classmethod
-    def open(cls, out: Path, head: JournalHeader, seal: Signer | None = None) -> "BatchJournal":
-        """Begins one, or goes on with the one that is there.
+    def open(cls, out: Path, head: JournalHeader, signer: Signer | None = None) -> "BatchJournal":
+        """Create a journal, or open an existing one to resume it.
 
-        Raises AppError as `check_start`, and as `whole_file`.
+        Raises AppError as `check_start` does, and for file errors as `export_error` names them.
         """
         path = journal_path(out)
         file: BinaryIO
         try:
-            stored = _startable(out, head, seal)
+            stored = _read_resumable(out, head, signer)
             if stored is not None:
-                before, found, size, lines = stored
+                before, answers, size, line_signer = stored
                 file = path.open("r+b")
-                file.truncate(size)  # half a line, from when the power went
+                file.truncate(size)  # a power failure can leave an incomplete line
                 file.seek(size)
-                return cls(path, dataclasses.replace(before, path=head.path), found, file, lines)
+                return cls(path, dataclasses.replace(before, path=head.path), answers, file, line_signer)
             file = path.open("wb")
         except OSError as error:
             raise output_file.export_error(error, out) from error
-        journal = cls(path, head, {}, file, _Lines(seal))
+        journal = cls(path, head, {}, file, _LineSigner(signer))
         journal._write({"kotae_batch": JOURNAL_VERSION, **dataclasses.asdict(head), "choices": head.choices.as_dict()})
         return journal
 
     def add(self, result: BatchAnswer) -> None:
-        """On the disk when it returns. Raises AppError as `whole_file`."""
+        """Append an answer and wait until it is on the disk. Raises AppError as `export_error` names file errors."""
         self._write(answer_to_dict(result))
         self.results[result.line] = result
 
@@ -159,23 +162,23 @@ class BatchJournal:
         self._file.close()
 
     def remove(self) -> None:
-        """All of it is in the file of answers."""
+        """Delete the journal once the file of answers holds everything."""
         self.close()
         self.path.unlink(missing_ok=True)
 
     def _write(self, data: dict[str, Any]) -> None:
         place = self._file.tell()
         try:
-            self._file.write(self._lines.sealed(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")))
+            self._file.write(self._line_signer.sign(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")))
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            self._take_back(place)
+            self._truncate(place)
             raise output_file.export_error(error, self.path) from error
 
-    def _take_back(self, place: int) -> None:
-        """What is half written on a full disk: the next line must not follow it."""
-        with contextlib.suppress(OSError):  # what is buffered fits no better now
+    def _truncate(self, place: int) -> None:
+        """Remove an incomplete line that a full disk left, so that the next line does not continue it."""
+        with contextlib.suppress(OSError):  # closing writes the buffer, for which the disk is still too full
             self._file.close()
         with self.path.open("r+b") as file:
             file.truncate(place)
@@ -183,39 +186,40 @@ class BatchJournal:
         self._file.seek(place)
 
 
-class _Lines:
-    """The lines of one journal, each marked together with the first, so that none of another journal fits in."""
+class _LineSigner:
+    """Signs or verifies the lines of one journal, each together with the first, so that a line of another journal is
+    refused."""
 
-    def __init__(self, seal: Signer | None) -> None:
-        self._seal = seal
+    def __init__(self, signer: Signer | None) -> None:
+        self._signer = signer
         self._first = b""
 
-    def sealed(self, body: bytes) -> bytes:
-        if self._seal is None:
+    def sign(self, body: bytes) -> bytes:
+        if self._signer is None:
             return body + b"\n"
-        mark = self._seal.mark(self._first, body)
+        mark = self._signer.mark(self._first, body)
         self._first = self._first or body
         return body + b"\t" + mark + b"\n"  # JSON has no tabs
 
-    def opened(self, line: bytes) -> Any:
-        """Raises AppError("batch_journal_foreign"), without a path, and ValueError."""
-        if self._seal is None:
+    def verify(self, line: bytes) -> Any:
+        """Return the JSON value of a line. Raises ValueError, and AppError("batch_journal_foreign") without a path."""
+        if self._signer is None:
             return strict_json.loads(line)
         body, _, mark = line.rpartition(b"\t")
-        if not self._seal.is_own(mark, self._first, body):
+        if not self._signer.is_own(mark, self._first, body):
             raise AppError("batch_journal_foreign")
         self._first = self._first or body
         return strict_json.loads(body)
 
 
-def interrupted_batch(out: Path, seal: Signer | None = None) -> tuple[JournalHeader, int] | None:
-    """Of a batch that was interrupted, with how many questions are answered; None where there is none.
+def interrupted_batch(out: Path, signer: Signer | None = None) -> tuple[JournalHeader, int] | None:
+    """Return the header of an interrupted batch and how many questions are answered; None when there is no such batch.
 
     Raises AppError("batch_journal_damaged" | "batch_journal_foreign").
     """
     try:
-        stored = _read(journal_path(out), seal)
-    except OSError:  # a drive that was pulled out
+        stored = _read(journal_path(out), signer)
+    except OSError:  # such as a removed drive
         return None
     if stored is None:
         return None
@@ -224,7 +228,10 @@ def interrupted_batch(out: Path, seal: Signer | None = None) -> tuple[JournalHea
 
 
 def journal_answers(out: Path) -> dict[int, BatchAnswer]:
-    """What is answered so far, by the question's line. Raises AppError: batch_journal_damaged, and as `whole_file`."""
+    """Return the answers so far by the line of the question, of an unsigned journal.
+
+    Raises AppError("batch_journal_damaged") and for file errors as `export_error` names them.
+    """
     try:
         stored = _read(journal_path(out), None)
     except OSError as error:
@@ -233,7 +240,10 @@ def journal_answers(out: Path) -> dict[int, BatchAnswer]:
 
 
 def journal_answer_count(out: Path) -> int:
-    """How many results the journal has, a question's every one. Reads no JSON. Raises AppError as `whole_file`."""
+    """Return how many answers the journal holds, repeated ones included, without parsing them.
+
+    Raises AppError for file errors as `export_error` names them.
+    """
     try:
         with open_regular(journal_path(out)) as file:
             lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
@@ -244,20 +254,23 @@ def journal_answer_count(out: Path) -> int:
     return max(0, lines - 1)
 
 
-def check_start(out: Path, head: JournalHeader, seal: Signer | None = None) -> None:
-    """Whether `Journal.open` would begin or go on; writes nothing.
+def check_start(out: Path, head: JournalHeader, signer: Signer | None = None) -> None:
+    """Check whether `BatchJournal.open` would create or resume a journal; nothing is written.
 
-    Raises AppError("export_exists") where there are answers without a journal, "batch_journal_damaged",
-    "batch_journal_foreign", those of `check`, and as `whole_file`.
+    Raises AppError("export_exists") when there are answers without a journal, "batch_journal_damaged",
+    "batch_journal_foreign", those of `check_same_batch`, and for file errors as `export_error` names them.
     """
     try:
-        _startable(out, head, seal)
+        _read_resumable(out, head, signer)
     except OSError as error:
         raise output_file.export_error(error, out) from error
 
 
 def check_same_batch(before: JournalHeader, head: JournalHeader, out: Path) -> None:
-    """Raises AppError("batch_other_questions" | "batch_other_model" | "batch_other_scope" | "batch_other_choices")."""
+    """Check that a journal belongs to the same questions, model, collections and settings.
+
+    Raises AppError("batch_other_questions" | "batch_other_model" | "batch_other_scope" | "batch_other_choices").
+    """
     if (before.sha256, before.column) != (head.sha256, head.column):
         raise AppError("batch_other_questions", path=str(out), before=Path(before.path).name)
     if before.model_id != head.model_id:
@@ -269,11 +282,11 @@ def check_same_batch(before: JournalHeader, head: JournalHeader, out: Path) -> N
         raise AppError("batch_other_choices", path=str(out))
 
 
-def _startable(
-    out: Path, head: JournalHeader, seal: Signer | None
-) -> tuple[JournalHeader, dict[int, BatchAnswer], int, _Lines] | None:
-    """As `_read`, of what may be gone on with. Raises as `check_start`, and OSError."""
-    stored = _read(journal_path(out), seal)
+def _read_resumable(
+    out: Path, head: JournalHeader, signer: Signer | None
+) -> tuple[JournalHeader, dict[int, BatchAnswer], int, _LineSigner] | None:
+    """Return the journal to resume as `_read` does, or None for a new one. Raises as `check_start`, and OSError."""
+    stored = _read(journal_path(out), signer)
     if stored is not None:
         check_same_batch(stored[0], head, out)
     elif out.exists():
@@ -281,10 +294,10 @@ def _startable(
     return stored
 
 
-def _read(path: Path, seal: Signer | None) -> tuple[JournalHeader, dict[int, BatchAnswer], int, _Lines] | None:
-    """The head, the results, how many bytes of the file are whole lines, and what more of them are sealed with.
+def _read(path: Path, signer: Signer | None) -> tuple[JournalHeader, dict[int, BatchAnswer], int, _LineSigner] | None:
+    """Return the header, the answers by line, the bytes of complete lines, and the signer for further lines.
 
-    None where not even the head is whole.
+    None when not even the first line is complete. Raises AppError("batch_journal_damaged" | "batch_journal_foreign").
     """
     if not path.exists():
         return None
@@ -293,15 +306,15 @@ def _read(path: Path, seal: Signer | None) -> tuple[JournalHeader, dict[int, Bat
     if not size:
         return None
     try:
-        within = _Lines(seal)
-        first, *rest = [within.opened(line) for line in raw[:size].splitlines()]
+        line_signer = _LineSigner(signer)
+        first, *rest = [line_signer.verify(line) for line in raw[:size].splitlines()]
         head = _header_from_dict(first)
-        found = [answer_from_dict(line) for line in rest]
+        answers = [answer_from_dict(line) for line in rest]
     except AppError as error:
         raise AppError(error.code, path=str(path)) from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise AppError("batch_journal_damaged", path=str(path)) from error
-    return head, {result.line: result for result in found}, size, within
+    return head, {result.line: result for result in answers}, size, line_signer
 
 
 def _header_from_dict(data: dict[str, Any]) -> JournalHeader:

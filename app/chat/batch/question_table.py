@@ -1,6 +1,7 @@
-"""Which rows of a file are questions: the column is found by its heading; what is none is named, with the reason.
+"""Reads the questions from an Excel, CSV or JSON Lines file.
 
-The rows of a file of questions: Excel, CSV or JSON Lines. What they mean is `app.chat.batch.question_table`.
+The column of questions is found by its heading, or else by its contents. A row that is not a question is kept with the
+reason, so that the file of answers can list it.
 """
 
 import functools
@@ -31,18 +32,21 @@ ROWS_MAX = 100_000  # a machine that answers one in a second takes more than a d
 
 @dataclass(frozen=True, slots=True)
 class QuestionTableFile:
-    """`columns`: names of the cells where the file itself gives them (JSON Lines); () where its first row may."""
+    """The rows of a file. `columns` are the names that JSON Lines gives; () when the first row may hold them."""
 
     rows: tuple[TableRow, ...]
     sha256: str
     encoding: str = ""  # of a text file, as Python names it
-    sheet: str = ""  # of a workbook: the first one with anything in it
+    sheet: str = ""  # of a workbook: the first sheet that is not empty
     columns: tuple[str, ...] = ()
 
 
 def read_question_table(path: Path) -> QuestionTableFile:
-    """Raises AppError("batch_format" | "batch_empty" | "question_file_missing" | "table_long"), and as `table_file`
-    does."""
+    """Read all rows of a file.
+
+    Raises AppError("batch_format" | "batch_empty" | "question_file_missing" | "table_long"), and those of
+    `table_reader`.
+    """
     suffix = path.suffix.lower()
     raw = table_reader.read_bytes(
         path, FILE_BYTES_MAX, QUESTION_SUFFIXES, missing="question_file_missing", other="batch_format"
@@ -78,7 +82,7 @@ def _bounded(rows: Iterable[TableRow], name: str) -> tuple[TableRow, ...]:
 
 
 def _json_lines(text: str) -> tuple[tuple[str, ...], list[TableRow]]:
-    """The names of the columns in the order in which they first occur, and the rows."""
+    """Return the names of the columns, in the order of their first occurrence, and the rows."""
     names: dict[str, int] = {}
     found: list[tuple[int, dict[str, Cell] | str]] = []
     for line, written in enumerate(text.split("\n"), start=1):
@@ -110,14 +114,14 @@ def _json_cell(value: object) -> Cell:
     return json.dumps(value, ensure_ascii=False)
 
 
-QUESTION_CHARACTERS_MAX = 20_000  # of one question; a longer one is a document
+QUESTION_CHARACTERS_MAX = 20_000  # a longer text is a document, not a question
 SAMPLE_ROWS = 50
 HEADING_CHARACTERS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
 class BatchQuestion:
-    """`line`: of the file, or row of the sheet, from 1. `others`: the cells of the other columns."""
+    """A question at `line` of the file or row of the sheet, from 1. `others` are the cells of the other columns."""
 
     line: int
     text: str
@@ -135,25 +139,30 @@ class SkippedRow:
 
 @dataclass(frozen=True, slots=True)
 class BatchFile:
+    """The questions of a file and the rows that are none."""
+
     name: str
     sha256: str
     column: int  # from 0
     columns: tuple[str, ...]  # all names; "" where the file has none
     questions: tuple[BatchQuestion, ...]
     skipped: tuple[SkippedRow, ...] = ()
-    blank_lines: int = 0  # rows without anything, which are no questions and no problems
+    blank_lines: int = 0  # empty rows between others, which are neither questions nor problems
     encoding: str = ""
     sheet: str = ""
-    is_guessed: bool = False  # the column, of several: no heading says surely which
+    is_guessed: bool = False  # no heading identified the column of questions among several
 
 
 def read_batch_file(path: Path, column: int | None = None) -> BatchFile:
-    """`column`: from 0, as the user chose; None finds it. Raises AppError as `table.read`, and "batch_no_questions"."""
+    """Read the questions of a file. `column` is the user's choice, from 0; None finds it.
+
+    Raises AppError as `read_question_table` does, and "batch_no_questions".
+    """
     return find_questions(read_question_table(path), path.name, column)
 
 
 def find_questions(read: QuestionTableFile, name: str, column: int | None = None) -> BatchFile:
-    """Raises AppError("batch_no_questions")."""
+    """Find the questions among the rows; `column` as in `read_batch_file`. Raises AppError("batch_no_questions")."""
     filled = [row for row in read.rows if row.problem or any(_text(cell) for cell in row.cells)]
     width = max((len(row.cells) for row in filled), default=0)
     columns, body = _headed(filled, read.columns, width)
@@ -171,7 +180,7 @@ def find_questions(read: QuestionTableFile, name: str, column: int | None = None
 
 
 def column_name(columns: Sequence[str], column: int) -> str:
-    """As people call it: the letter that Excel gives it, and its heading."""
+    """Return the column's letter as in Excel, with its heading if it has one."""
     letters = column_letter(column)
     heading = columns[column] if column < len(columns) else ""
     return phrase("chat.batch_column", letter=letters, heading=heading) if heading else letters
@@ -183,7 +192,7 @@ def _words() -> dict[str, Any]:
 
 
 def _headed(rows: list[TableRow], named: tuple[str, ...], width: int) -> tuple[tuple[str, ...], list[TableRow]]:
-    """The names of all columns, and the rows below them."""
+    """Return the names of all columns and the rows below them."""
     if named or not rows or rows[0].problem:
         return (*named, *[""] * (width - len(named))), rows
     first = [_text(cell) for cell in rows[0].cells]
@@ -203,13 +212,14 @@ def _headed(rows: list[TableRow], named: tuple[str, ...], width: int) -> tuple[t
 
 
 def _named_surely(columns: Sequence[str]) -> int | None:
-    """The column with the best known of the headings."""
+    """Return the column whose heading is certain to mean questions, or None."""
     plain = [names.normalize_name(name) for name in columns]
     return next((plain.index(heading) for heading in _words()["headings"] if heading in plain), None)
 
 
 def _column(columns: Sequence[str], rows: Sequence[TableRow], width: int) -> int:
-    """By a heading as training data have it; else the first in which most cells ask, else in which most are text."""
+    """Return the column of questions by a heading as in training data, else the first column of mostly questions, else
+    the first of mostly text, else 0."""
     guessed = names.guess_mapping(columns, ColumnMapping()).question
     if guessed:
         return columns.index(guessed)
@@ -253,12 +263,12 @@ def _is_prose(cell: Cell) -> bool:
 
 
 def _text(cell: Cell) -> str:
-    """Without what no file could hold: half characters of JSON's escapes, and zeros."""
+    """Return the text of a cell without lone surrogates, which JSON can spell, and zeros: no file could hold them."""
     return "" if cell is None else str(cell).encode("utf-8", "replace").decode().replace("\0", "").strip()
 
 
 def _trailing(rows: Sequence[TableRow]) -> int:
-    """Rows without anything at the end, as formatting leaves them."""
+    """Count the empty rows at the end, which mere formatting can leave."""
     count = 0
     for row in reversed(rows):
         if row.problem or any(_text(cell) for cell in row.cells):

@@ -1,1 +1,1 @@
-"""Commands that ask questions and carry conversations."""
+"""The commands that ask questions and transfer conversations."""

@@ -1,6 +1,6 @@
 """`kotae ask`: one question, one answer, streamed or as JSON.
 
-What `kotae ask --collection` says of an answer's sources: which collections are asked, and how they are shown.
+With `--collection` the answer is followed by the result of its check and its sources. `--batch` is in `ask_batch`.
 """
 
 import argparse
@@ -37,9 +37,9 @@ VERDICTS = {"end": "answered", "stop": "answered", "length": "length", "context"
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser, *, find_run: FindRun, label_of: LabelOfModel) -> None:
     parser = add_command(commands, shared, "ask", help_text("ask"), functools.partial(run, find_run, label_of))
-    asked = parser.add_mutually_exclusive_group()
-    asked.add_argument("question", metavar="QUESTION", nargs="?", help=help_text("ask question"))
-    asked.add_argument("--batch", metavar="FILE", help=help_text("ask --batch"))
+    question_or_batch = parser.add_mutually_exclusive_group()
+    question_or_batch.add_argument("question", metavar="QUESTION", nargs="?", help=help_text("ask question"))
+    question_or_batch.add_argument("--batch", metavar="FILE", help=help_text("ask --batch"))
     parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
     parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("ask --adapter"))
     parser.add_argument("--collection", metavar="NAME", action="append", default=[], help=help_text("ask --collection"))
@@ -55,7 +55,8 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser, *, find_run: Find
 
 
 def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 3 expected error; 130 interrupted (what was answered so far is printed)."""
+    """Answer one question. Exit status: 0; 3 for an expected error; 130 when interrupted (the answer so far is
+    printed)."""
     if options.batch is not None:
         from app.chat.cli import ask_batch
 
@@ -65,31 +66,31 @@ def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, 
     if not options.question.strip():
         raise AppError("empty_question")
     request = request_from_options(options, where, find_run)
-    learned = command_request.training_label(where.documents, label_of, request.model, request.adapters)
+    training_label = command_request.training_label(where.documents, label_of, request.model, request.adapters)
     app = core_application()
-    with QuestionEmbedder(where, output) if request.wanted else nullcontext() as meanings:
-        embedding = meanings.embedding if meanings else None
+    with QuestionEmbedder(where, output) if request.wanted else nullcontext() as embedder:
+        embedding = embedder.embedding if embedder else None
         engine = EngineClient(child_commands.engine(), where.logs / "engine-ask.log")
         remote_servers.give_remote_key(engine, request.model, options)
-        asking = _Asking(AnswerRun(engine, child_commands.template(), request, embedding=embedding), output)
+        running = _RunningAnswer(AnswerRun(engine, child_commands.template(), request, embedding=embedding), output)
         try:
-            asking.wait()
+            running.wait()
         finally:
             engine.shut_down()
             background.shut_down()
     del app
-    if asking.broken_pipe is not None:
-        raise asking.broken_pipe
-    if asking.error is not None:
-        raise asking.error
-    if asking.outcome is None:
+    if running.broken_pipe is not None:
+        raise running.broken_pipe
+    if running.error is not None:
+        raise running.error
+    if running.outcome is None:
         raise KeyboardInterrupt
-    _print(asking, request, output, learned)
-    return 128 + signal.SIGINT if asking.waiting.was_interrupted else 0
+    _print(running, request, output, training_label)
+    return 128 + signal.SIGINT if running.loop.was_interrupted else 0
 
 
-class _Asking:
-    """Runs one AnswerRun to its end and collects what it says."""
+class _RunningAnswer:
+    """Runs one `AnswerRun` to its end and collects its answer."""
 
     def __init__(self, run: AnswerRun, output: Output) -> None:
         self._run = run
@@ -98,16 +99,16 @@ class _Asking:
         self.outcome: AnswerOutcome | None = None
         self.error: AppError | None = None
         self.broken_pipe: BrokenPipeError | None = None
-        self.waiting = CommandLoop(run.stop)
+        self.loop = CommandLoop(run.stop)
         run.stage_changed.connect(self._on_stage)
         run.text_received.connect(self._on_text)
         run.finished.connect(self._on_finished)
         run.failed.connect(self._on_failed)
-        run.stopped.connect(self.waiting.stop)
+        run.stopped.connect(self.loop.stop)
 
     def wait(self) -> None:
         self._run.start()
-        self.waiting.run()
+        self.loop.run()
 
     def _on_stage(self, stage: AnswerStage) -> None:
         if stage.kind in ("searching", "loading", "reading", "checking"):
@@ -120,80 +121,82 @@ class _Asking:
         self.text += shown
         try:
             self._output.stream(shown)
-        except BrokenPipeError as error:  # raised on where it can be handled: after the event loop
+        except BrokenPipeError as error:  # raised again after the event loop, where the command can handle it
             self.broken_pipe = error
             self._run.stop()
 
     def _on_finished(self, outcome: AnswerOutcome) -> None:
         self.outcome = outcome
-        self.waiting.stop()
+        self.loop.stop()
 
     def _on_failed(self, error: AppError) -> None:
         self.error = error
-        self.waiting.stop()
+        self.loop.stop()
 
 
-def _print(asking: _Asking, request: AnswerRequest, output: Output, learned: Label) -> None:
-    """`learned`: the label of what the model was trained on."""
-    outcome = asking.outcome
+def _print(running: _RunningAnswer, request: AnswerRequest, output: Output, training_label: Label) -> None:
+    """Print the answer. `training_label` is the label of what the model was trained on."""
+    outcome = running.outcome
     assert outcome is not None
-    done, kept = outcome.done, outcome.grounding
+    done, grounding = outcome.done, outcome.grounding
     adapter = command_request.adapter_name(request.adapters, request.model)
     speed = done.usage.answer_tokens / done.timings.answer_s if done.timings.answer_s > 0 else 0.0
     result = {
-        "answer": asking.text.strip(),
-        "verdict": kept.verdict if kept and done.stop_reason in ("end", "stop") else VERDICTS[done.stop_reason],
-        **answer_check.check_facts(kept),
-        "label": _label(request, learned, kept),
+        "answer": running.text.strip(),
+        "verdict": grounding.verdict
+        if grounding and done.stop_reason in ("end", "stop")
+        else VERDICTS[done.stop_reason],
+        **answer_check.check_facts(grounding),
+        "label": _label(request, training_label, grounding),
         "model": request.model.id,
         "adapter": adapter,
         "usage": dataclasses.asdict(done.usage),
         "seed": done.seed,
         "timings": {
             "load_s": round(outcome.load_s, 4),
-            "retrieval_s": round(kept.retrieval_s, 4) if kept else 0.0,
+            "retrieval_s": round(grounding.retrieval_s, 4) if grounding else 0.0,
             "first_token_s": round(done.timings.first_token_s, 4),
             "total_s": round(outcome.total_s, 4),
             "tokens_per_s": round(speed, 2),
         },
     }
     output.end_progress()
-    output.result(result, "\n" + sources_text(asking.text, kept, output) if kept else "")
+    output.result(result, "\n" + sources_text(running.text, grounding, output) if grounding else "")
     if VERDICTS[done.stop_reason] == "length":
         output.note("chat.answer_cut")
-    if asking.waiting.was_interrupted:
+    if running.loop.was_interrupted:
         output.note("common.interrupted")
     elif not output.is_json and done.usage.answer_tokens:
         output.note(
             "chat.answer_summary",
-            model=_shown(request.model, adapter),
+            model=_model_name(request.model, adapter),
             total_s=f"{outcome.total_s:.1f}",
             tokens_per_s=f"{speed:.1f}",
         )
 
 
-def _label(request: AnswerRequest, learned: Label, kept: Grounding | None) -> Label:
-    """Return what the answer is labelled now, as `Report` has it for a batch."""
-    asked = (
+def _label(request: AnswerRequest, training_label: Label, grounding: Grounding | None) -> Label:
+    """Return the label of the answer now, computed as for a batch."""
+    label_asked = (
         collection_lookup.current_label_of_scope(request.wanted.documents, request.wanted.scope)
         if request.wanted
         else DEFAULT_LABEL
     )
-    return journal.answer_label(highest_label((asked, learned)), kept)
+    return journal.answer_label(highest_label((label_asked, training_label)), grounding)
 
 
-def _shown(model: LocalModel, adapter: str | None) -> str:
+def _model_name(model: LocalModel, adapter: str | None) -> str:
     if adapter is None or model.tuned is not None:
         return model.name
     name = phrase("chat.answer_adapter_of_card") if adapter == command_request.CARD_ADAPTER else adapter
     return phrase("chat.answer_with_adapter", model=model.name, adapter=name)
 
 
-QUOTED_CHARACTERS = 120  # of a source on the terminal; JSON has all of it
+QUOTED_CHARACTERS = 120  # of a source on the terminal; JSON has the complete text
 
 
 def sources_text(answer: str, grounding: Grounding, output: Output) -> str:
-    """Below an answer: which sentences are to be checked, then the sources that it uses, or the nearest passages."""
+    """Return what is printed below an answer: the result of its check, then its sources or the nearest passages."""
     lines = source_citations.check_messages(grounding)
     if grounding.sources:
         lines += ["", output.phrase("common.sources" if grounding.verdict == "answered" else "common.nearest")]

@@ -1,4 +1,4 @@
-"""`kotae ask --batch FILE --out FILE`: many questions, answered into a file that can be gone on with."""
+"""`kotae ask --batch FILE --out FILE`: many questions, answered into a file; an interrupted batch can be resumed."""
 
 import argparse
 import dataclasses
@@ -26,44 +26,47 @@ from app.inference import child_commands
 from app.inference.services.engine import EngineClient
 from app.models.services import remote_servers
 
-SHOWN_SKIPPED = 20  # on the terminal; the file of answers has all
+SHOWN_SKIPPED = 20  # rows on the terminal; the file of answers lists all
 
 
 def run(find_run: FindRun, label_of: LabelOfModel, options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 1 not every row has an answer; 3 expected error; 130 interrupted, and can be gone on with."""
+    """Answer a file of questions.
+
+    Exit status: 0; 1 when a row has no answer; 3 for an expected error; 130 when interrupted and resumable.
+    """
     if not options.out:
         raise AppError("batch_no_out")
     path, out = Path(options.batch).expanduser(), Path(options.out).expanduser()
     found = question_table.read_batch_file(path)
-    _tell(found, output)
+    _describe_file(found, output)
     request = command_request.request_from_options(options, where, find_run)
     scope = request.wanted.scope if request.wanted else ()
     batch = Batch(
         found, path, out, request.model, request.settings, request.choices, where.documents, scope, request.adapters,
-        request.is_agreed, learned=functools.partial(
+        request.is_agreed, training_label=functools.partial(
             command_request.training_label, where.documents, label_of, request.model, request.adapters
         ),
     )  # fmt: skip
     batch.check()
     permit = confidentiality.permit_export(batch_export(batch), where.exports_log, is_agreed=options.allow_secret)
     app = core_application()
-    with QuestionEmbedder(where, output) if scope else nullcontext() as meanings:
-        embedding = meanings.embedding if meanings else None
+    with QuestionEmbedder(where, output) if scope else nullcontext() as embedder:
+        embedding = embedder.embedding if embedder else None
         engine = EngineClient(child_commands.engine(), where.logs / "engine-batch.log")
         remote_servers.give_remote_key(engine, request.model, options)
-        answering = _Answering(BatchRun(engine, child_commands.template(), batch, permit, embedding=embedding), output)
+        running = _RunningBatch(BatchRun(engine, child_commands.template(), batch, permit, embedding=embedding), output)
         try:
-            answering.wait()
+            running.wait()
         finally:
-            answering.run.abandon()
+            running.run.abandon()
             engine.shut_down()
             background.shut_down()
     del app
-    return _print(answering, found, out, output)
+    return _print(running, found, out, output)
 
 
-def _tell(found: BatchFile, output: Output) -> None:
-    """Which column was taken, and which rows are no questions."""
+def _describe_file(found: BatchFile, output: Output) -> None:
+    """Print which column holds the questions, and which rows are none."""
     place = ""
     if found.sheet:
         place = output.phrase("chat.batch_where_sheet", sheet=found.sheet)
@@ -85,16 +88,15 @@ def _reason(row: SkippedRow) -> str:
     return phrase(f"chat.batch_reason.{row.reason}")
 
 
-class _Answering:
-    """Runs one BatchRun to its end."""
+class _RunningBatch:
+    """Runs one `BatchRun` to its end."""
 
     def __init__(self, run: BatchRun, output: Output) -> None:
         self.run = run
         self._output = output
-        self.ended: BatchSummary | None = None
+        self.summary: BatchSummary | None = None
         self.error: AppError | None = None
-        self._standing = run.standing
-        self.waiting = CommandLoop(run.stop)
+        self.loop = CommandLoop(run.stop)
         run.begun.connect(self._on_begun)
         run.progressed.connect(self._on_progressed)
         run.answered.connect(self._on_answered)
@@ -103,18 +105,18 @@ class _Answering:
         run.failed.connect(self._on_failed)
 
     def wait(self) -> None:
-        """A file that is refused at once ends before the loop begins."""
+        """Start the run and wait for its end; a file that is refused at once fails before the event loop begins."""
         self.run.start()
         if self.error is None:
-            self.waiting.run()
+            self.loop.run()
 
-    def _on_begun(self, standing: BatchStatus) -> None:
-        if standing.done:
-            self._output.note("chat.batch_resumed", done=standing.done, total=standing.total)
+    def _on_begun(self, status: BatchStatus) -> None:
+        if status.done:
+            self._output.note("chat.batch_resumed", done=status.done, total=status.total)
 
-    def _on_progressed(self, standing: BatchStatus) -> None:
+    def _on_progressed(self, status: BatchStatus) -> None:
         self._output.progress(
-            "chat.batch_progress", done=standing.done, total=standing.total, left=format_time_left(standing.left_s)
+            "chat.batch_progress", done=status.done, total=status.total, left=format_time_left(status.left_s)
         )
 
     def _on_answered(self, result: BatchAnswer) -> None:
@@ -122,33 +124,33 @@ class _Answering:
             self._output.end_progress()
             self._output.note("common.batch_skipped", line=result.line, reason=result.error)
 
-    def _on_ended(self, ended: BatchSummary) -> None:
-        self.ended = ended
-        self.waiting.stop()
+    def _on_ended(self, summary: BatchSummary) -> None:
+        self.summary = summary
+        self.loop.stop()
 
     def _on_failed(self, error: AppError) -> None:
         self.error = error
-        self.waiting.stop()
+        self.loop.stop()
 
 
-def _print(answering: _Answering, found: BatchFile, out: Path, output: Output) -> int:
+def _print(running: _RunningBatch, found: BatchFile, out: Path, output: Output) -> int:
     output.end_progress()
-    if answering.error is not None:
-        raise answering.error
-    ended = answering.ended
-    if ended is None:
+    if running.error is not None:
+        raise running.error
+    summary = running.summary
+    if summary is None:
         raise KeyboardInterrupt
     skipped = [{"line": row.line, "reason": row.reason} for row in found.skipped]
-    data = dataclasses.asdict(ended) | {"out": str(out), "skipped": skipped}
+    data = dataclasses.asdict(summary) | {"out": str(out), "skipped": skipped}
     text = output.phrase(
-        "chat.batch_done", answered=ended.answered, not_found=ended.not_found, doubtful=ended.doubtful, path=out
+        "chat.batch_done", answered=summary.answered, not_found=summary.not_found, doubtful=summary.doubtful, path=out
     )
     output.result(data, text)
-    if ended.waiting:
-        output.note("chat.batch_interrupted", done=ended.answered, total=len(found.questions))
+    if summary.waiting:
+        output.note("chat.batch_interrupted", done=summary.answered, total=len(found.questions))
         return 128 + signal.SIGINT
-    if ended.failed:
-        output.note("chat.batch_failed", count=ended.failed)
-    if ended.skipped:
-        output.note("chat.batch_skipped_count", count=ended.skipped)
-    return 1 if ended.failed or ended.skipped else 0
+    if summary.failed:
+        output.note("chat.batch_failed", count=summary.failed)
+    if summary.skipped:
+        output.note("chat.batch_skipped_count", count=summary.skipped)
+    return 1 if summary.failed or summary.skipped else 0

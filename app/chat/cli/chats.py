@@ -1,4 +1,4 @@
-"""`kotae chats`: the stored conversations, to files and back."""
+"""`kotae chats`: list, export and import stored conversations."""
 
 import argparse
 import time
@@ -60,12 +60,12 @@ def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _marked(row: dict[str, Any], output: Output) -> str:
-    """The title, behind a word where the conversation came in a file."""
+    """Return the title, with a mark in front of an imported conversation."""
     return row["title"] if row["imported_at"] is None else f"[{output.phrase('chat.imported_in_list')}] {row['title']}"
 
 
 def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """JSON into one new file; the others into files of a folder. Nothing that exists is replaced."""
+    """Export into one new JSON file, or into files of a folder; existing files are never replaced."""
     target = Path(options.to)
     store = Store.open(where.database, where.backups)
     try:
@@ -74,16 +74,18 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
             output.result({"exported": 0, "files": []}, output.phrase("chat.exported_none"))
             return 0
         _check_target(target, is_file=options.format == "json")
-        there = collections_now(where.documents)
+        collections = collections_now(where.documents)
         permit = _permit(store, ids, target, where, is_allowed=options.allow_secret)
 
         def report(done: int, total: int) -> None:
             output.progress("chat.exporting", done=done, total=total)
 
         if options.format == "json":
-            made = conversation_export.save_file(store, ids, "json", target, report, there, permit=permit)
+            made = conversation_export.save_file(store, ids, "json", target, report, collections, permit=permit)
         else:
-            made = conversation_export.save_folder(store, ids, options.format, target, report, there, permit=permit)
+            made = conversation_export.save_folder(
+                store, ids, options.format, target, report, collections, permit=permit
+            )
     finally:
         store.close()
     output.end_progress()
@@ -93,7 +95,8 @@ def _export(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _check_target(target: Path, *, is_file: bool) -> None:
-    """Raises AppError("export_is_folder" | "export_exists" | "export_not_folder" | "export_folder_gone")."""
+    """Check the target path. Raises AppError("export_is_folder" | "export_exists" | "export_not_folder" |
+    "export_folder_gone")."""
     if is_file and target.is_dir():
         raise AppError("export_is_folder", path=str(target))
     if is_file and target.exists():
@@ -106,7 +109,7 @@ def _check_target(target: Path, *, is_file: bool) -> None:
 
 
 def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allowed: bool) -> Permit:
-    """Raises AppError("secret_export" | "conversation_gone")."""
+    """Return the permit to export these conversations. Raises AppError("secret_export" | "conversation_gone")."""
     found = store.some(ids)
     gone = set(ids).difference(one.id for one in found)
     if gone:
@@ -123,7 +126,7 @@ def _permit(store: Store, ids: list[int], target: Path, where: Paths, *, is_allo
 
 
 def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status 1 when conversations were refused."""
+    """Import a JSON file. Exit status 1 when conversations were refused."""
     store = Store.open(where.database, where.backups)
     try:
         result = conversation_import.import_conversations(

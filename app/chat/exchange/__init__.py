@@ -1,1 +1,1 @@
-"""Conversations as files: JSON to be read back, Markdown and Word to be read by people."""
+"""Conversations as files: JSON to be imported again, Markdown and Word for people."""

@@ -1,8 +1,8 @@
-"""Imported answers are compared with the user's own documents, as if they had just been given.
+"""Compares imported answers with the user's own documents, as if the program had just given them.
 
-What a file quotes proves nothing: it may be invented together with the answer. A source counts as at hand where a
-document of the user's holds the quoted lines, one after the other; the answer is then checked against the document's
-own text, clause by clause, and that text becomes the source. Where one source is missing, nothing is checked.
+The passages that a file quotes prove nothing: they may be invented together with the answer. A source counts only when
+a document of the user holds the quoted lines, one after the other. The answer is then checked, clause by clause,
+against the text of that document, which becomes the source. If one source is missing, the answer stays unchecked.
 """
 
 import dataclasses
@@ -21,26 +21,26 @@ from app.documents.library import Library
 from app.documents.records import DocumentSection, Passage
 from app.documents.retrieval import retrieved_passages
 
-# Beyond these an answer is taken over unchecked: our own passages have 1,200 characters, and a model gets 12 of them.
+# An answer beyond these limits stays unchecked. Passages of Kotae have 1,200 characters, and a model gets 12 of them.
 SOURCES_MAX = 20
 QUOTE_CHARACTERS_MAX = 8_000
 ANSWER_CHARACTERS_MAX = 10_000
-# Characters of an answer times those of its sources. Only an estimate of the time, for the check has no deadline and is
-# not interrupted: at this limit text as people write it took half a second on two cores, text made to cost a minute.
+# Characters of an answer times those of its sources: an estimate of the time, because nothing interrupts a check. At
+# this limit ordinary text took half a second on two cores, and text constructed to be slow took a minute.
 WORK_MAX = 30_000_000
-CHECKING_S = 300.0  # of one file, after which the rest of its answers stays unchecked
+CHECKING_S = 300.0  # for one file; the answers after that stay unchecked
 TEXTS_MAX = 8  # documents that are kept in memory
 DOCUMENT_SECTIONS_MAX = 50_000
-QUOTED_SHARE_MIN = 0.4  # of the sections it is from: a word that stands somewhere in a document is no passage of it
-_SLACK_CHARACTERS = 400  # between two quoted lines that follow each other in the document
-_STARTS_MAX = 50  # places at which a first line is looked at
+QUOTED_SHARE_MIN = 0.4  # of the sections that hold the quote: a single word found in a document is no passage
+_SLACK_CHARACTERS = 400  # allowed in the document between two consecutive quoted lines
+_STARTS_MAX = 50  # occurrences of the first line that are tried
 
 
 @contextmanager
 def open_checker(documents: Path | None, pulse: Callable[[], None]) -> "Iterator[ImportedAnswerChecker]":
-    """With the library at `documents`; without one where there is none or it cannot be read.
+    """Open a checker with the library at `documents`, or one that checks nothing when there is no readable library.
 
-    `pulse` is called before each check; what it raises ends the work.
+    The checker calls `pulse` before each check; an exception that `pulse` raises ends the work.
     """
     library: Library | None = None
     if documents is not None and documents.is_file():
@@ -56,7 +56,7 @@ def open_checker(documents: Path | None, pulse: Callable[[], None]) -> "Iterator
 
 
 class ImportedAnswerChecker:
-    """Of one file."""
+    """Checks the answers of one imported file."""
 
     def __init__(self, library: Library | None, pulse: Callable[[], None]) -> None:
         self._library = library
@@ -64,8 +64,8 @@ class ImportedAnswerChecker:
         self._left_s = CHECKING_S
         self._texts: dict[int, _Text | None] = {}  # by the document's id, in the order in which they were read
 
-    def checked(self, bundle: Bundle) -> Bundle:
-        """The conversation with what could be compared; its other answers as they are."""
+    def check_answers(self, bundle: Bundle) -> Bundle:
+        """Return the conversation with all answers checked that can be; the others stay as they are."""
         by_id = {message.id: message for message in bundle.messages}
         messages = tuple(
             self._checked(one, by_id[one.parent_id]) if one.role == "answer" and one.parent_id is not None else one
@@ -80,24 +80,27 @@ class ImportedAnswerChecker:
             or self._library is None
             or not details.quoted
             or self._left_s <= 0
-            or not _is_bearable(answer, details.quoted)
+            or not _is_within_limits(answer, details.quoted)
         ):
             return answer
         self._pulse()
         started = time.monotonic()
         try:
-            kept = self._grounding(answer.text, question.text, details.quoted)
-        except AppError:  # the documents' database
+            grounding = self._grounding(answer.text, question.text, details.quoted)
+        except AppError:  # an error of the documents' database
             return answer
         finally:
             self._left_s -= time.monotonic() - started
-        if kept is None:
+        if grounding is None:
             return answer
-        return dataclasses.replace(answer, details=dataclasses.replace(details, grounding=kept, quoted=()))
+        return dataclasses.replace(answer, details=dataclasses.replace(details, grounding=grounding, quoted=()))
 
     def _grounding(self, answer: str, question: str, quoted: Sequence[CitedSource]) -> Grounding | None:
-        """None where a source is not at hand, or the answer says that the documents do not have it: that would have to
-        be looked for in all of them."""
+        """Return the checked sources and claims, or None when a source is not in the user's documents.
+
+        Also None for an answer that the documents do not hold what was asked: checking that would need a search of them
+        all.
+        """
         found: list[Passage] = []
         for source in quoted:
             passage = self._passage(source)
@@ -108,17 +111,18 @@ class ImportedAnswerChecker:
         if not claimed or claims.states_not_found(answer, claimed):
             return None
         own = tuple(grounding_record.source_of(passage, self._sha256(passage)) for passage in found)
-        left_out = claims.count_unchecked(answer, claimed)
-        return source_citations.locate_sources(Grounding("answered", own, claimed, unchecked=left_out), found)
+        unchecked = claims.count_unchecked(answer, claimed)
+        return source_citations.locate_sources(Grounding("answered", own, claimed, unchecked=unchecked), found)
 
     def _sha256(self, passage: Passage) -> str:
         document = self._library.document(passage.document_id) if self._library is not None else None
         return document.sha256 if document else ""
 
     def _passage(self, quoted: CitedSource) -> Passage | None:
-        """The sections of a document of the user's that hold the quoted lines, from the first to the last."""
+        """Return the sections of a user's document that hold the quoted lines, from the first to the last; None if
+        there are none."""
         library = self._library
-        lines = [line for line in map(_bare, quoted.text.split("\n")) if line]
+        lines = [line for line in map(_without_spaces, quoted.text.split("\n")) if line]
         if library is None or not lines:
             return None
         for document_id in library.namesakes(quoted.document, quoted.sha256):
@@ -133,7 +137,8 @@ class ImportedAnswerChecker:
         return None
 
     def _text(self, library: Library, document_id: int) -> "_Text | None":
-        """None where it is too long. The sources of answers are often of the same documents."""
+        """Return the text of a document, or None when it is too long. The last texts are cached: answers often share
+        documents."""
         if document_id not in self._texts:
             if len(self._texts) >= TEXTS_MAX:
                 self._texts.pop(next(iter(self._texts)))
@@ -143,43 +148,47 @@ class ImportedAnswerChecker:
 
 
 class _Text:
-    """The text of a document without spaces, and where in it each section ends."""
+    """The text of a document without spaces, with the end of each section."""
 
     def __init__(self, sections: Sequence[tuple[int, DocumentSection]]) -> None:
         self.sections = sections
-        bare = [_bare(section.text) for _, section in sections]
-        self._all = "".join(bare)
+        texts = [_without_spaces(section.text) for _, section in sections]
+        self._all = "".join(texts)
         self._ends: list[int] = []
-        for one in bare:
+        for one in texts:
             self._ends.append((self._ends[-1] if self._ends else 0) + len(one))
-        self._openings = {_bare(line) for _, section in sections for line in (*section.heading, f"＜{section.tag}＞")}
+        self._headings = {
+            _without_spaces(line) for _, section in sections for line in (*section.heading, f"＜{section.tag}＞")
+        }
 
     def extent(self, lines: Sequence[str]) -> tuple[int, int] | None:
-        """From which section to before which they stand; None where they do not, one after the other."""
-        wanted = [line for line in lines if line in self._all or line not in self._openings]
-        if not wanted:
+        """Return the range (first section, section after the last) that holds the lines in order; None if there is
+        none."""
+        needed = [line for line in lines if line in self._all or line not in self._headings]
+        if not needed:
             return None
-        start = self._all.find(wanted[0])
+        start = self._all.find(needed[0])
         for _ in range(_STARTS_MAX):
             if start < 0:
                 return None
-            end = self._end(start, wanted)
+            end = self._end(start, needed)
             if end is not None:
                 first, last = self._section_at(start), self._section_at(end - 1)
                 length = self._ends[last] - (self._ends[first - 1] if first else 0)
-                if sum(map(len, wanted)) >= QUOTED_SHARE_MIN * length:
+                if sum(map(len, needed)) >= QUOTED_SHARE_MIN * length:
                     return first, last + 1
-            start = self._all.find(wanted[0], start + 1)
+            start = self._all.find(needed[0], start + 1)
         return None
 
-    def _end(self, start: int, wanted: Sequence[str]) -> int | None:
-        """Where the last line ends, with the first at `start`; headings that a passage repeats may stand between."""
-        at = start + len(wanted[0])
-        for line in wanted[1:]:
+    def _end(self, start: int, needed: Sequence[str]) -> int | None:
+        """Return where the last line ends if the first begins at `start`. Headings that a passage repeats may be
+        absent."""
+        at = start + len(needed[0])
+        for line in needed[1:]:
             found = self._all.find(line, at, at + len(line) + _SLACK_CHARACTERS)
             if found >= 0:
                 at = found + len(line)
-            elif line not in self._openings:
+            elif line not in self._headings:
                 return None
         return at
 
@@ -187,7 +196,7 @@ class _Text:
         return next(number for number, end in enumerate(self._ends) if place < end)
 
 
-def _is_bearable(answer: Message, quoted: Sequence[CitedSource]) -> bool:
+def _is_within_limits(answer: Message, quoted: Sequence[CitedSource]) -> bool:
     return (
         len(quoted) <= SOURCES_MAX
         and len(answer.text) <= ANSWER_CHARACTERS_MAX
@@ -196,5 +205,5 @@ def _is_bearable(answer: Message, quoted: Sequence[CitedSource]) -> bool:
     )
 
 
-def _bare(text: str) -> str:
+def _without_spaces(text: str) -> str:
     return re.sub(r"\s+", "", text)

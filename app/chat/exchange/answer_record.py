@@ -1,4 +1,4 @@
-"""One answer to be exported: what was asked, what was said, and how it came about."""
+"""The record of one answer for export: the question, the answer, and how it came about."""
 
 import time
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.inference.local_model import LocalModel
 
 @dataclass(frozen=True, slots=True)
 class AnswerRecord:
-    """`label`: of its conversation. `model`: None where it is not in the list any more."""
+    """A question and answer with the label of the conversation. `model` is None when it is not in the list any more."""
 
     question: Message
     answer: Message
@@ -23,7 +23,7 @@ class AnswerRecord:
 
     @property
     def highest_label(self) -> Label:
-        """With its own sources."""
+        """Return the highest label of the conversation and the answer's sources."""
         return highest_label((self.label, *(source.label for source in self._details.named_sources)))
 
     @property
@@ -35,9 +35,9 @@ class AnswerRecord:
         return answer_check.grounding_of(self.answer)
 
     def facts(self) -> list[tuple[str, str]]:
-        """How it came about: (name, value)."""
+        """Return how the answer came about as pairs (name, value)."""
         details, choices = self._details, self._details.choices
-        is_imported = details.is_imported  # then the name of the model is hearsay, and ours of that name another
+        is_imported = details.is_imported  # then only the file names the model, and ours of that name may be another
         marks = self.model.files if self.model and not is_imported else ()
         sha256 = "\n".join(mark.sha256 for mark in marks if mark.sha256)
         adapter = f"{details.adapter_sha256} ×{details.adapter_strength:g}" if details.adapter_sha256 else ""

@@ -1,9 +1,8 @@
-"""One conversation with all that belongs to it, and its form in the JSON file.
+"""A conversation with all its messages, and its form in the JSON file.
 
-What a JSON file says of a conversation, into a `Bundle`: everything is checked, nothing is believed.
-
-Of an answer its words are taken, and as hearsay the model, the settings, and the sources that it names (`quoted`); what
-the file says of a check, of times, hashes and ratings is not: `rechecking` compares with the user's own documents.
+Reading checks every value and believes nothing. From an answer it takes the text, and as unverified information the
+model, the settings and the sources that the file names (`quoted`). Checks, times, hashes and ratings of a file are
+ignored: `answer_recheck` compares the answers with the user's own documents instead.
 """
 
 import dataclasses
@@ -27,16 +26,18 @@ from app.documents.grounding.grounding_record import CitedSource
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """`messages` are all of every branch, parents before their children; their ids say what belongs to what."""
+    """A conversation and the messages of all its branches, parents before children. Message ids only connect the
+    messages."""
 
     conversation: Conversation
     messages: tuple[Message, ...]
-    folder: str = ""  # its name; "": in none
-    ratings: int = 0  # of a file: how many of its answers it rates, which nobody here has
+    folder: str = ""  # the name of its folder; "": none
+    ratings: int = 0  # how many answers a file rates; its ratings are not imported
 
 
 def bundle_to_dict(bundle: Bundle) -> dict[str, Any]:
-    """What the file holds of a conversation. Messages are numbered from 1, so the same tree looks the same anywhere."""
+    """Return the JSON form of a conversation. Messages are numbered from 1, so the same tree looks the same in any
+    file."""
     conversation = bundle.conversation
     numbers = _numbers(bundle)
     return {
@@ -56,10 +57,10 @@ def bundle_to_dict(bundle: Bundle) -> dict[str, Any]:
 
 
 def message_fingerprints(bundle: Bundle) -> list[str]:
-    """A mark of each message, made of its words and those of all messages above it.
+    """Return a hash for each message, made of its text and that of all messages above it.
 
-    Two conversations whose marks are the same are the same tree; where one has all marks of the other, it holds it.
-    How an answer came about is no part of it: an import believes little of that, and must find the tree again.
+    Two conversations with equal hashes are the same tree; one that has all hashes of another contains it. How an answer
+    came about is not hashed, because an import does not take over all of it and must still recognize the tree.
     """
     found: dict[int | None, str] = {None: ""}
     for message in bundle.messages:
@@ -85,13 +86,13 @@ def _message_to_dict(message: Message, numbers: dict[int | None, int]) -> dict[s
 
 
 def _rating_to_dict(message: Message) -> dict[str, Any]:
-    """A correction that does not count at present stays here."""
+    """Return the rating of an answer. A correction counts, and is exported, only while the rating is bad."""
     rating: dict[str, Any] = {"rating": message.rating} if message.rating else {}
     return rating | {"correction": message.correction} if message.rating < 0 and message.correction else rating
 
 
 def _details_to_dict(details: AnswerDetails, numbers: dict[int | None, int]) -> dict[str, Any]:
-    """Only what differs from "unknown". What of it an import believes: `bundle_check`."""
+    """Return the details that differ from the defaults. `_details_from_dict` decides what an import takes over."""
     values = {
         field.name: value
         for field in dataclasses.fields(details)
@@ -102,12 +103,12 @@ def _details_to_dict(details: AnswerDetails, numbers: dict[int | None, int]) -> 
         values["choices"] = details.choices.as_dict()
     if details.reproduces_id is not None:
         values["reproduces_id"] = numbers.get(details.reproduces_id)
-    values.pop("scope", None)  # of collections of this machine
+    values.pop("scope", None)  # ids of collections on this machine
     if details.grounding is not None:
         values["grounding"] = dataclasses.asdict(details.grounding)
     values["quoted"] = [dataclasses.asdict(source) for source in details.quoted]
     for source in (*values.get("grounding", {}).get("sources", ()), *values["quoted"]):
-        source["path"] = ""  # folders of this machine, with their owner's name
+        source["path"] = ""  # a path of this machine, which may contain the user's name
     if not values["quoted"]:
         del values["quoted"]
     return values
@@ -118,10 +119,10 @@ LARGEST_NUMBER = 1 << 53
 DETAIL_MAX = 1_000_000_000  # tokens, seconds, tokens per second
 CONTEXT_LIMITS = (1, 1 << 20)
 PRESET_CHARACTERS = 100
-MESSAGE_CHARACTERS_MAX = 1 << 22  # nobody else can write while one is stored and indexed: more than a second
+MESSAGE_CHARACTERS_MAX = 1 << 22  # storing and indexing one blocks other writers for more than a second
 
 STOP_REASONS = ("end", "stop", "length", "context", "cancelled", "interrupted", "failed")
-# Of AnswerDetails, what is taken over: what it can be asked again with, and words that are shown as the file's.
+# The details that an import takes over: what repeating the answer needs, and names that are shown as the file's.
 _ACCEPTED_DETAILS = (
     "model_id", "model_name", "remote", "stop_reason", "error_code", "seed", "choices", "context_tokens",
     "left_out_turns", "reproduces_id",
@@ -131,9 +132,9 @@ _UID = re.compile(r"[0-9a-f]{32}")
 
 
 class BundleRefusedError(Exception):
-    """This conversation cannot be taken. `at`: which message is to blame, from 1; 0: none of them.
+    """A conversation cannot be imported. `at` is the number of the message to blame, from 1; 0: none of them.
 
-    `reason` ends the key of a phrase, `[text.refused_REASON]`.
+    `reason` ends the key of a phrase, `common.refused_REASON`.
     """
 
     def __init__(self, reason: str, at: int = 0) -> None:
@@ -143,7 +144,10 @@ class BundleRefusedError(Exception):
 
 
 def bundle_from_dict(data: Any) -> Bundle:
-    """Raises RefusedError. Keys that are not known (a later program's) are left out."""
+    """Return a conversation from its JSON form, ignoring unknown keys, which a later program may write.
+
+    Raises BundleRefusedError.
+    """
     if not isinstance(data, dict):
         raise BundleRefusedError("shape")
     messages = _messages_from_list(data.get("messages"))
@@ -165,9 +169,8 @@ def bundle_from_dict(data: Any) -> Bundle:
         pinned_at=None if pinned_at is None else _time(pinned_at),
         preset_id=preset_id,
         choices=_choices(data.get("choices")) or Choices(),
-        label=highest_label(
-            (DEFAULT_LABEL, stored_label(data.get("label", DEFAULT_LABEL)))
-        ),  # a file can raise it, and never lower it
+        # A file can raise the label, but never lower it.
+        label=highest_label((DEFAULT_LABEL, stored_label(data.get("label", DEFAULT_LABEL)))),
     )
     folder = data.get("folder")
     name = "" if folder is None else title_of(_text(folder, "folder"))
@@ -175,7 +178,7 @@ def bundle_from_dict(data: Any) -> Bundle:
 
 
 def title_from_dict(data: Any) -> str:
-    """What to call a conversation that is refused."""
+    """Return the title by which to name a refused conversation, or ""."""
     title = data.get("title") if isinstance(data, dict) else None
     return title_of(title.encode("utf-8", "replace").decode("utf-8")) if isinstance(title, str) else ""
 
@@ -196,7 +199,7 @@ def _messages_from_list(data: Any) -> tuple[Message, ...]:
 
 
 def _parents_first(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """In the order of the file as far as parents allow it: the order of branches is the order they were made in."""
+    """Sort messages so that parents come first, otherwise in the order of the file, which is the order of branches."""
     children: dict[int | None, list[int]] = {}
     for place, message in enumerate(messages):
         children.setdefault(message.parent_id, []).append(place)
@@ -205,7 +208,7 @@ def _parents_first(messages: Sequence[Message]) -> tuple[Message, ...]:
     seen: set[int] = set()
     while ready:
         message = messages[heapq.heappop(ready)]
-        found.append(_repeating_only(message, seen))
+        found.append(_drop_forward_reference(message, seen))
         seen.add(message.id)
         for place in children.get(message.id, ()):
             heapq.heappush(ready, place)
@@ -214,8 +217,8 @@ def _parents_first(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(found)
 
 
-def _repeating_only(message: Message, earlier: set[int]) -> Message:
-    """An answer can be said to repeat an earlier one only."""
+def _drop_forward_reference(message: Message, earlier: set[int]) -> Message:
+    """Drop the reference of a repeated answer unless it points to an earlier message."""
     details = message.details
     if details is None or details.reproduces_id is None or details.reproduces_id in earlier:
         return message
@@ -236,7 +239,7 @@ def _message_from_dict(data: Any, at: int) -> Message:
     if len(text) > MESSAGE_CHARACTERS_MAX:
         raise BundleRefusedError("long", at)
     details = _details_from_dict(data.get("details"), role, at)
-    if status == "streaming":  # whoever was writing it does so no more
+    if status == "streaming":  # the exporting program was still writing it
         status = "stopped"
         details = dataclasses.replace(details or AnswerDetails(), stop_reason="interrupted")
     _check_rating(data, role, at)
@@ -244,8 +247,10 @@ def _message_from_dict(data: Any, at: int) -> Message:
 
 
 def _check_rating(data: dict[str, Any], role: str, at: int) -> None:
-    """Of an answer; with a correction where it is said to be bad. It is not taken over: only the user's own opinions
-    become questions of a set."""
+    """Check the rating of an answer and the correction of a bad one, without importing them.
+
+    Only the user's own ratings become questions of a test set.
+    """
     rating, correction = data.get("rating", 0), _text(data.get("correction", ""), "rating", at)
     if not isinstance(rating, int) or isinstance(rating, bool) or rating not in (-1, 0, 1):
         raise BundleRefusedError("rating", at)
@@ -275,25 +280,25 @@ def _details_from_dict(data: Any, role: str, at: int) -> AnswerDetails | None:
             values[field.name] = invisible_characters.remove(value) if isinstance(value, str) else value
     low, high = CONTEXT_LIMITS
     if not low <= values.get("context_tokens", 0) <= high:
-        values.pop("choices", None)  # with these it could be asked again, but not in a context like that
+        values.pop("choices", None)  # the answer cannot be repeated with a context of that size
     for name in ("model_name", "remote"):
         values[name] = title_of(values.get(name, ""))
     if values.get("stop_reason") not in STOP_REASONS:
-        values.pop("stop_reason", None)  # an unknown one is shown as it is
+        values.pop("stop_reason", None)  # the window would show an unknown one literally
     if not wording.is_error(values.get("error_code", "")):
         values.pop("error_code", None)
     return AnswerDetails(**values, is_imported=True, quoted=_quoted(data, at))
 
 
 def _quoted(data: dict[str, Any], at: int) -> tuple[CitedSource, ...]:
-    """The sources that the file names: of an answer that it calls checked, or of one that was imported there."""
-    kept, quoted = data.get("grounding"), data.get("quoted")
+    """Return the sources that the file names, either of a checked answer or of one that was imported there."""
+    grounding, quoted = data.get("grounding"), data.get("quoted")
     try:
-        named = grounding_record.from_dict(kept).sources if kept is not None else ()
+        named = grounding_record.from_dict(grounding).sources if grounding is not None else ()
         named = named or grounding_record.from_dict({"sources": [] if quoted is None else quoted}).sources
     except ValueError as error:
         raise BundleRefusedError("details", at) from error
-    line = invisible_characters.to_single_line  # a name of several lines could pose as a line of ours
+    line = invisible_characters.to_single_line  # a name of several lines could pass for a line of the program
     return tuple(
         dataclasses.replace(
             one, collection=line(one.collection), document=line(one.document), heading=tuple(map(line, one.heading)),
@@ -304,18 +309,18 @@ def _quoted(data: dict[str, Any], at: int) -> tuple[CitedSource, ...]:
 
 
 def _is_detail(annotation: Any, value: Any) -> bool:
-    """Whether a value fits a field: text, a number that is not absurd, or yes and no."""
+    """Return whether a value has the type of its field: text, a number from 0, or a boolean."""
     kind = (get_args(annotation) or (annotation,))[0]  # of `int | None`: int
     if isinstance(value, bool) or kind is bool:
         return isinstance(value, bool) and kind is bool
     if isinstance(value, str):
-        return kind is str and _is_whole(value)
+        return kind is str and _is_encodable(value)
     is_number = isinstance(value, int if kind is int else int | float) or value == math.inf
     return is_number and kind is not str and value >= 0
 
 
 def _is_absurd(name: str, value: Any) -> bool:
-    """A number that nothing can be done with: it is forgotten, and costs nothing else."""
+    """Return whether a number is too large to use; such a value is dropped without refusing the conversation."""
     highest = {"seed": LIMITS["seed"][1], "reproduces_id": LARGEST_NUMBER}.get(name, DETAIL_MAX)
     return isinstance(value, int | float) and value > highest
 
@@ -326,7 +331,7 @@ def _choices(data: Any, at: int = 0) -> Choices | None:
     choices = Choices.from_dict(data)
     known = {field.name for field in dataclasses.fields(Choices)}
     wanted = {key: value for key, value in data.items() if key in known} if isinstance(data, dict) else None
-    if wanted != choices.as_dict() or not _is_whole(choices.system_prompt or ""):
+    if wanted != choices.as_dict() or not _is_encodable(choices.system_prompt or ""):
         raise BundleRefusedError("choices", at)
     return choices
 
@@ -343,13 +348,13 @@ def _leaf(data: Any, messages: Sequence[Message]) -> int:
 def _text(value: Any, reason: str, at: int = 0) -> str:
     if not isinstance(value, str):
         raise BundleRefusedError(reason, at)
-    if not _is_whole(value):
+    if not _is_encodable(value):
         raise BundleRefusedError("characters", at)
     return invisible_characters.remove(value)
 
 
-def _is_whole(text: str) -> bool:
-    r"""No halves of characters: JSON can spell \ud800 alone, and no database can keep it."""
+def _is_encodable(text: str) -> bool:
+    r"""Return whether a text has no lone surrogates: JSON can spell \ud800, and no database can store it."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Conversations from the database into files."""
+"""Exports conversations from the database to files."""
 
 import contextlib
 import time
@@ -23,7 +23,7 @@ from app.chat.store import Store
 
 EXPORT_SUFFIXES = {"json": ".json", "markdown": ".md", "docx": ".docx"}  # of each format
 
-ReportProgress = Callable[[int, int], None]  # conversations done, of how many; what it raises ends the export
+ReportProgress = Callable[[int, int], None]  # gets conversations done and in all; may raise to end the export
 
 
 def save_file(
@@ -32,31 +32,31 @@ def save_file(
     file_format: str,
     target: Path,
     report: ReportProgress,
-    there: KnownCollections,
+    collections: KnownCollections,
     *,
     permit: Permit,
 ) -> list[Path]:
-    """One file, in the place of what may be there; JSON of any number of conversations, the others of one.
+    """Write one file, replacing an existing one: any number of conversations as JSON, or one in another format.
 
-    `there`: the collections as they are now, by which the conversations are labelled.
+    `collections` are the current collections, from which the labels are computed.
 
-    Raises AppError("conversation_gone"), and as `Permit.whole_file`.
+    Raises AppError("conversation_gone"), and as `Permit.open_atomically` does.
     """
     with permit.open_atomically(target) as file:
-        _write(file, _bundles(store, ids, report, there), file_format)
+        _write(file, _bundles(store, ids, report, collections), file_format)
     return [target]
 
 
 def save_unstored(bundle: Bundle, file_format: str, target: Path, *, permit: Permit) -> list[Path]:
-    """A conversation that lives in memory only. Raises as `save_file`."""
+    """Write a conversation that exists only in memory. Raises as `save_file`."""
     with permit.open_atomically(target) as file:
         _write(file, [bundle], file_format)
     return [target]
 
 
 def save_answer(answered: AnswerRecord, target: Path, *, permit: Permit) -> list[Path]:
-    """One answer as a Word document. Raises as `save_file`."""
-    from app.chat.exchange import docx_file  # lxml takes a tenth of a second, which the window's start need not pay
+    """Write one answer as a Word document. Raises as `save_file`."""
+    from app.chat.exchange import docx_file  # importing lxml takes a tenth of a second: not when the window starts
 
     with permit.open_atomically(target) as file:
         file.write(docx_file.answer_docx(answered))
@@ -69,18 +69,18 @@ def save_folder(
     file_format: str,
     folder: Path,
     report: ReportProgress,
-    there: KnownCollections,
+    collections: KnownCollections,
     *,
     permit: Permit,
 ) -> list[Path]:
-    """A file for each conversation, named after its title; nothing is overwritten, and all are written or none.
+    """Write a file for each conversation, named after its title. Nothing is overwritten; all files are written or none.
 
-    `there`, and what it raises: as `save_file`.
+    `collections` and errors are as in `save_file`.
     """
     made: list[Path] = []
     numbers: dict[str, int] = {}
     try:
-        for bundle in _bundles(store, ids, report, there):
+        for bundle in _bundles(store, ids, report, collections):
             made.append(
                 create_numbered_file(
                     permit.at(folder), suggested_name(bundle.conversation), EXPORT_SUFFIXES[file_format], numbers
@@ -91,24 +91,26 @@ def save_folder(
         permit.require()
     except BaseException:
         for path in made:
-            with contextlib.suppress(OSError):  # the stick was pulled out: what is on it cannot be removed
+            with contextlib.suppress(OSError):  # files on a drive that was removed cannot be deleted
                 path.unlink(missing_ok=True)
         raise
     return made
 
 
-def with_current_label(bundle: Bundle, there: KnownCollections) -> Bundle:
-    """With the label that it is shown with."""
-    label = conversation_privacy.effective_label(bundle.conversation, bundle.messages, there)
+def with_current_label(bundle: Bundle, collections: KnownCollections) -> Bundle:
+    """Return the bundle with the effective label of its conversation, which the window also shows."""
+    label = conversation_privacy.effective_label(bundle.conversation, bundle.messages, collections)
     return replace(bundle, conversation=replace(bundle.conversation, label=label))
 
 
 def suggested_name(conversation: Conversation) -> str:
-    """A file name for it, without suffix."""
+    """Return a file name for the conversation, without suffix."""
     return output_file.safe_name(conversation.title, phrase("common.export_untitled"))
 
 
-def _bundles(store: Store, ids: Sequence[int], report: ReportProgress, there: KnownCollections) -> Iterator[Bundle]:
+def _bundles(
+    store: Store, ids: Sequence[int], report: ReportProgress, collections: KnownCollections
+) -> Iterator[Bundle]:
     folders = {folder.id: folder.name for folder in ConversationOrganizer(store.database).folders()}
     report(0, len(ids))
     for done, conversation_id in enumerate(ids, start=1):
@@ -116,7 +118,7 @@ def _bundles(store: Store, ids: Sequence[int], report: ReportProgress, there: Kn
         if conversation is None:
             raise AppError("conversation_gone", id=conversation_id)
         folder = folders.get(conversation.folder_id or 0, "")
-        yield with_current_label(Bundle(conversation, tuple(store.tree(conversation_id)), folder), there)
+        yield with_current_label(Bundle(conversation, tuple(store.tree(conversation_id)), folder), collections)
         report(done, len(ids))
 
 
@@ -128,7 +130,7 @@ def _write(file: BinaryIO, bundles: Iterable[Bundle], file_format: str) -> None:
 
 
 def _content(bundle: Bundle, file_format: str) -> bytes:
-    # The parser and lxml take a tenth of a second, which the window's start need not pay.
+    # Importing the parser and lxml takes a tenth of a second, which would delay the start of the window.
     if file_format == "markdown":
         from app.chat.exchange import markdown_file
 

@@ -1,6 +1,6 @@
-"""Conversations from a JSON file into the database: all that can be taken, or nothing.
+"""Imports conversations from a JSON file into the database: all that are readable, or nothing after an error.
 
-What became of an imported file, in sentences for people.
+Also the sentences that report the result to people.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from app.chat.organizer import BEING_IMPORTED, ConversationOrganizer
 from app.chat.records import Conversation, Message
 from app.chat.store import BEING_ERASED, Store
 
-# Somebody may be asking questions meanwhile, and the database has one writer at a time: short turns, pauses between.
+# The user may be asking questions meanwhile, and the database has one writer at a time: short turns with pauses.
 TURN_CHARACTERS = 100_000
 TURN_MESSAGES = 2000
 TURN_CONVERSATIONS = 50
@@ -32,29 +32,29 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ImportedConversations:
-    """What became of each conversation of a file."""
+    """How many conversations and answers of a file were imported, and how many were not, by reason."""
 
-    imported: int = 0  # copies among them
-    copies: int = 0  # one that went on differently was there already; it is kept, and the file's stands beside it
-    already_there: int = 0  # with all its messages
-    in_bin: int = 0  # likewise, but in the bin
-    checked: int = 0  # answers, compared with the user's own documents
-    unchecked: int = 0  # answers, whose documents are not at hand, or that name none
-    ratings: int = 0  # of answers that the file rates; only the user's own ratings count
+    imported: int = 0  # including the copies
+    copies: int = 0  # imported in addition to a stored conversation that continues differently
+    already_there: int = 0  # stored already, with all messages
+    in_bin: int = 0  # the same, but in the bin
+    checked: int = 0  # answers that were compared with the user's own documents
+    unchecked: int = 0  # answers whose documents are not available, or that name none
+    ratings: int = 0  # answers that the file rates; only the user's own ratings count
     refused: tuple[ImportRefusal, ...] = ()
 
 
 def import_conversations(
     store: Store, path: Path, report: Callable[[int, int], None], documents: Path | None = None
 ) -> ImportedConversations:
-    """Takes in what the file holds. `report` is told the bytes read, of how many; what it raises ends the import.
+    """Import what the file holds, invisibly until everything is stored; an error or an interruption undoes all of it.
 
-    `documents`: the database of the user's own, with which answers are compared; None: with none.
+    `report` gets the bytes read and the size of the file; an exception that it raises ends the import. `documents` is
+    the database of the user's documents, with which answers are compared; None compares nothing.
 
-    Nothing is seen of the import until all of it has arrived; when it fails or is ended, all of it goes again.
-    Raises AppError: the file is none of ours, or `Database`'s.
+    Raises AppError when the file is not a valid export, and as `Database` does.
     """
-    arrival = _Arrival(store, time.time())
+    importing = _Import(store, time.time())
     read = [0, 0]
 
     def note(done: int, total: int) -> None:
@@ -63,67 +63,69 @@ def import_conversations(
 
     with answer_recheck.open_checker(documents, lambda: report(*read)) as checker:
         try:
-            waiting: list[Bundle] = []
+            pending: list[Bundle] = []
             for found in json_file.read_conversations(path, note):
                 if isinstance(found, ImportRefusal):
-                    arrival.refused.append(found)
+                    importing.refused.append(found)
                     continue
-                waiting.append(checker.checked(found))
-                if len(waiting) >= TURN_CONVERSATIONS or _characters(waiting) >= TURN_CHARACTERS:
-                    arrival.take(waiting)
-                    waiting = []
+                pending.append(checker.check_answers(found))
+                if len(pending) >= TURN_CONVERSATIONS or _characters(pending) >= TURN_CHARACTERS:
+                    importing.add(pending)
+                    pending = []
                     time.sleep(PAUSE_S)
-            arrival.take(waiting)
-            return arrival.finish()
+            importing.add(pending)
+            return importing.finish()
         except BaseException:
-            arrival.undo()
+            importing.undo()
             raise
 
 
 @dataclass(slots=True)
-class _New:
-    """A conversation that is arriving."""
+class _PartialConversation:
+    """A conversation that is partly imported."""
 
     id: int
     folder: str
-    leaf_id: int | None  # in the file
-    ids: dict[int, int]  # of the messages that have arrived: those in the file, and those here
-    rest: list[Sequence[Message]]  # what has not, by turns
+    leaf_id: int | None  # the id in the file
+    ids: dict[int, int]  # of the stored messages: from the id in the file to the new one
+    rest: list[Sequence[Message]]  # the messages to be stored yet, by transactions
 
 
-class _Arrival:
+class _Import:
+    """Stores the conversations of one import, hidden by `BEING_IMPORTED` until `finish`."""
+
     def __init__(self, store: Store, now: float) -> None:
         self._store = store
         self._now = now
         self._db = store.database
-        self._arrived: list[int] = []  # the new conversations
-        self._places: dict[int, tuple[str, int]] = {}  # their folders, "" too, and which message is shown last
+        self._new_ids: list[int] = []  # the new conversations
+        self._destinations: dict[int, tuple[str, int]] = {}  # folder ("": none) and shown message of each
         self._counts = ImportedConversations()
         self.refused: list[ImportRefusal] = []
 
-    def take(self, bundles: Sequence[Bundle]) -> None:
-        """In one transaction, but for the later messages of a long conversation: the last of `bundles` may be one."""
+    def add(self, bundles: Sequence[Bundle]) -> None:
+        """Store conversations in one transaction, except the later messages of long ones, which get their own."""
         marked = [(bundle, message_fingerprints(bundle)) for bundle in bundles]
         with self._db.transaction():
-            new = [found for bundle, own in marked if (found := self._take(bundle, own)) is not None]
-        self._arrived += [one.id for one in new]
+            new = [found for bundle, fingerprints in marked if (found := self._add(bundle, fingerprints)) is not None]
+        self._new_ids += [one.id for one in new]
         for one in new:
             while one.rest:
                 time.sleep(PAUSE_S)
                 with self._db.transaction():
                     self._check(one.id)
                     self._store.add_messages(one.id, one.rest.pop(0), one.ids)
-            self._places[one.id] = one.folder, one.ids[one.leaf_id or 0]
+            self._destinations[one.id] = one.folder, one.ids[one.leaf_id or 0]
 
     def finish(self) -> ImportedConversations:
-        """Puts the new conversations into the list, in their folders, all at once."""
-        shelf = ConversationOrganizer(self._db)
+        """Show the new conversations in the list, in their folders, all at once; return the counts."""
+        organizer = ConversationOrganizer(self._db)
         with self._db.transaction():
-            folders = {folder.name: folder.id for folder in reversed(shelf.folders())}
-            for conversation_id, (name, leaf_id) in self._places.items():
+            folders = {folder.name: folder.id for folder in reversed(organizer.folders())}
+            for conversation_id, (name, leaf_id) in self._destinations.items():
                 self._check(conversation_id)
                 if name and name not in folders:
-                    folders[name] = shelf.add_folder(name)
+                    folders[name] = organizer.add_folder(name)
                 self._db.write(
                     "UPDATE conversation SET binned_at = NULL, folder_id = ?, leaf_id = ? WHERE id = ?",
                     folders.get(name),
@@ -133,9 +135,9 @@ class _Arrival:
         return dataclasses.replace(self._counts, refused=tuple(self.refused))
 
     def undo(self) -> None:
-        """Where even that fails, on a full disk, the next start of the window does it."""
+        """Erase what was imported. If even that fails, as on a full disk, the next start of the window does it."""
         try:
-            ConversationOrganizer(self._db).erase(self._arrived, lambda: time.sleep(PAUSE_S))
+            ConversationOrganizer(self._db).erase(self._new_ids, lambda: time.sleep(PAUSE_S))
         except AppError as error:
             log.warning("import not undone yet: %s", error.code)
 
@@ -144,18 +146,18 @@ class _Arrival:
         if found is None or found.binned_at != BEING_IMPORTED:
             raise AppError("import_disturbed")  # a window was started meanwhile and has cleaned up
 
-    def _take(self, bundle: Bundle, own: Sequence[str]) -> _New | None:
-        """What is new, with the first of its messages; None: it is there already."""
+    def _add(self, bundle: Bundle, fingerprints: Sequence[str]) -> _PartialConversation | None:
+        """Store a conversation with the first of its messages; return None when it is stored already."""
         uid, is_copy = bundle.conversation.uid, False
         while (stored := self._stored(uid)) is not None:
-            if set(own) <= set(message_fingerprints(stored)):
+            if set(fingerprints) <= set(message_fingerprints(stored)):
                 binned_at = stored.conversation.binned_at
                 self._count("already_there" if binned_at in (None, BEING_IMPORTED) else "in_bin")
                 return None
-            # The copy's name follows from what is in it: the same file imported again finds it.
-            uid, is_copy = hashlib.sha256("".join([uid, *own]).encode()).hexdigest()[:32], True
+            # The uid of a copy is computed from its messages, so that importing the same file again finds it.
+            uid, is_copy = hashlib.sha256("".join([uid, *fingerprints]).encode()).hexdigest()[:32], True
         conversation = dataclasses.replace(
-            self._here(bundle.conversation), uid=uid, binned_at=BEING_IMPORTED, imported_at=self._now
+            self._clamped(bundle.conversation), uid=uid, binned_at=BEING_IMPORTED, imported_at=self._now
         )
         self._count("imported")
         self._count("ratings", bundle.ratings)
@@ -165,12 +167,14 @@ class _Arrival:
         if is_copy:
             self._count("copies")
         turns = list(_turns(bundle.messages))
-        new = _New(self._store.add_tree(conversation, ()), bundle.folder, conversation.leaf_id, {}, turns[1:])
+        new = _PartialConversation(
+            self._store.add_tree(conversation, ()), bundle.folder, conversation.leaf_id, {}, turns[1:]
+        )
         self._store.add_messages(new.id, turns[0], new.ids)
         return new
 
-    def _here(self, conversation: Conversation) -> Conversation:
-        """It cannot have been used, or pinned, later than now: that would keep it above all others."""
+    def _clamped(self, conversation: Conversation) -> Conversation:
+        """Limit the times of use and pinning to now; later ones would keep the conversation above all others."""
         pinned_at = conversation.pinned_at
         return dataclasses.replace(
             conversation,
@@ -188,7 +192,7 @@ class _Arrival:
 
 
 def _turns(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
-    """Messages, and never none, that may be stored in one transaction."""
+    """Split messages into at least one sequence, each small enough for one transaction."""
     start = characters = 0
     for at, message in enumerate(messages):
         characters += len(message.text)
@@ -207,7 +211,7 @@ def import_headline(result: ImportedConversations) -> str:
 
 
 def import_remarks(result: ImportedConversations) -> str:
-    """What else there is to say; "" when nothing. Copies come first: they are among those of the headline."""
+    """Return further sentences about the import, or "". Copies come first, because the headline counts them too."""
     counts = (
         ("chat.import_copies", result.copies),
         ("chat.import_checked", result.checked),
@@ -222,7 +226,7 @@ def import_remarks(result: ImportedConversations) -> str:
 
 
 def refusal_line(refused: ImportRefusal) -> str:
-    """Which conversation was refused, and why, in one line."""
+    """Return in one line which conversation was refused, and why."""
     reason = phrase(f"common.refused_{refused.reason}")
     if refused.at:
         reason = phrase("common.refused_at", at=refused.at, reason=reason)

@@ -1,16 +1,8 @@
-"""A conversation as a Word document: the branch that is shown, with headings, lists, tables and code of the answers.
+"""Word documents (.docx) of a conversation (the branch that is shown) or of one answer with its sources.
 
-Links are written out with their address and open nothing: a click in Word would not ask as the window does.
-
-Text that a Word document can hold.
-
-How the Word document looks: Japanese fonts, sizes, lists, page numbers. python-docx's template is the start.
-
-What an answer rests on, in a Word document: the result of its check, and a table of its sources.
-
-Documents are named without the folder they lie in.
-
-One answer as a Word document, to be checked by somebody else: with its sources and how it came about.
+Answers keep their headings, lists, tables and code. Links are written out with their address and open nothing, because
+a click in Word would not ask as the window does. Sources are named without the folder of the document. The look
+(Japanese fonts, sizes, lists, page numbers) starts from the template of python-docx.
 """
 
 import datetime
@@ -42,18 +34,19 @@ from app.documents.grounding.grounding_record import Grounding
 
 
 def xml_safe(text: str) -> str:
-    """Without what nobody sees, the characters that XML cannot hold among them: a file with one would not open."""
+    """Return the text without invisible characters. Word does not open a file with some of them, which XML cannot
+    hold."""
     return invisible_characters.remove(text)
 
 
-# Yu Gothic comes with Windows and with Word for Macintosh; elsewhere the language says that it must be a Japanese font.
+# Yu Gothic comes with Windows and with Word for Mac; elsewhere the language setting selects a Japanese font.
 FONT, CODE_FONT = "Yu Gothic", "MS Gothic"
 CODE, CODE_CHARACTERS = "KotaeCode", "KotaeCodeCharacters"
-BULLETS, NUMBERS = 0, 1  # ids of the two kinds of lists
+BULLETS, NUMBERS = 0, 1  # ids of the two list definitions
 LIST_LEVELS = 9
 LIST_INDENT_MM = 7.4  # 420 twentieths of a point
 
-# Ids of what is kept of the template's styles; the rest, 130 for tables alone, would only make each document slow.
+# Styles of the template that are kept; the others, 130 for tables alone, would only slow each document down.
 _KEPT = ("Normal", "DefaultParagraphFont", "TableNormal", "NoList", "Title", "TitleChar", "ListParagraph", "TableGrid")
 _KEPT_KINDS = ("Heading", "Header", "Footer")
 _GREY = "F0F2F5"
@@ -62,7 +55,7 @@ _SIZES = {"Normal": 10.5, "Title": 20, "Heading 1": 14, "Heading 2": 13, "Headin
 
 
 def new_document() -> WordDocument:
-    """An empty A4 document with our styles, and page numbers at its foot."""
+    """Return an empty A4 document with Kotae's styles and page numbers in the footer."""
     document = Document()
     section = document.sections[0]
     section.page_width, section.page_height = Mm(210), Mm(297)
@@ -78,12 +71,12 @@ def new_document() -> WordDocument:
 
 
 def shade(properties: Any, place: int) -> None:
-    """A grey ground, as child number `place` of a style's or cell's properties: Word insists on their order."""
+    """Add a grey background as child number `place` of a style's or cell's properties, whose order Word requires."""
     properties.insert(place, parse_xml(f'<w:shd {nsdecls("w")} w:val="clear" w:color="auto" w:fill="{_GREY}"/>'))
 
 
 def new_list(document: WordDocument, kind: int, start: int = 1) -> int:
-    """A list of its own, so that its numbers do not go on from the list before. `kind`: BULLETS or NUMBERS."""
+    """Return the id of a new list, whose numbers begin at `start`. `kind`: BULLETS or NUMBERS."""
     number = document.part.numbering_part.element.add_num(kind)
     for level in range(LIST_LEVELS):
         number.add_lvlOverride(level).add_startOverride(start if level == 0 else 1)
@@ -114,7 +107,7 @@ def _set_fonts(document: WordDocument) -> None:
 
 
 def _name_fonts(fonts: Any, name: str) -> None:
-    """Names of the theme would go before, and the theme knows no Japanese font that every machine has."""
+    """Set one font for all scripts, and remove the theme's fonts, which would take precedence and are not Japanese."""
     fonts.attrib.clear()
     for script in ("ascii", "hAnsi", "eastAsia", "cs"):
         fonts.set(qn(f"w:{script}"), name)
@@ -133,7 +126,7 @@ def _add_code_styles(document: WordDocument) -> None:
 
 def _add_lists(document: WordDocument) -> None:
     lists = document.part.numbering_part.element
-    for template in list(lists):  # they belong to styles that are gone
+    for template in list(lists):  # they belong to styles that were removed
         lists.remove(template)
     for kind, number_format, text in ((NUMBERS, "decimal", "%{level}."), (BULLETS, "bullet", "・")):
         levels = "".join(
@@ -157,7 +150,7 @@ def _number_pages(paragraph: Any) -> None:
         if text.isupper():
             field = OxmlElement("w:fldSimple")
             field.set(qn("w:instr"), text)
-            field.append(parse_xml(f"<w:r {nsdecls('w')}><w:t>1</w:t></w:r>"))  # until it is counted
+            field.append(parse_xml(f"<w:r {nsdecls('w')}><w:t>1</w:t></w:r>"))  # until Word counts the pages
             paragraph._p.append(field)
         else:
             paragraph.add_run(text)
@@ -168,19 +161,19 @@ TABLE_FONT_PT = 9.5
 
 
 def text_with_marks(answer: str, grounding: Grounding | None) -> str:
-    """The answer with the marks of its sources."""
+    """Return the answer with the marks of its sources, such as [1]."""
     return source_citations.add_marks(answer, grounding) if grounding is not None else answer
 
 
 def add_check(document: WordDocument, message: Message) -> None:
-    """How the check came out; of an imported answer, that it is one, and what its file names as sources."""
-    hearsay = answer_check.quoted_places(message)
-    for line in (*answer_check.check_lines(message), *([phrase("chat.imported_sources"), *hearsay] if hearsay else ())):
+    """Add the result of the check; for an imported answer also its mark and the sources that its file names."""
+    quoted = answer_check.quoted_places(message)
+    for line in (*answer_check.check_lines(message), *([phrase("chat.imported_sources"), *quoted] if quoted else ())):
         document.add_paragraph(xml_safe(line))
 
 
 def add_sources(document: WordDocument, answer: str, grounding: Grounding) -> None:
-    """Those that the answer uses; the nearest passages where the documents do not have it."""
+    """Add a table of the sources that the answer uses, or of the nearest passages."""
     numbers = source_citations.used_sources(answer, grounding)
     rows: list[tuple[str, ...]] = []
     for number in numbers:
@@ -200,7 +193,7 @@ def sources_heading(grounding: Grounding) -> str:
 
 
 def add_table(document: WordDocument, head: list[str], rows: list[tuple[str, ...]], widths_mm: list[int]) -> None:
-    """`head` []: the first column names the rows instead."""
+    """Add a table. With an empty `head` the first column holds the names of the rows."""
     table = document.add_table(0, len(widths_mm))
     table._tbl.tblStyle_val = "TableGrid"
     table.autofit = False
@@ -211,8 +204,8 @@ def add_table(document: WordDocument, head: list[str], rows: list[tuple[str, ...
             cell.width = Mm(width)
             _fill_text(cell, text, is_name=is_head or (not head and column == 0))
         if is_head:
-            line._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))  # again on each page
-    document.add_paragraph()  # Word joins tables that touch
+            line._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))  # repeated on each page
+    document.add_paragraph()  # Word would join adjacent tables
 
 
 def _fill_text(cell: Any, text: str, *, is_name: bool) -> None:
@@ -220,7 +213,7 @@ def _fill_text(cell: Any, text: str, *, is_name: bool) -> None:
     run.font.size = Pt(TABLE_FONT_PT)
     if is_name:
         run.bold = True
-        shade(cell._tc.get_or_add_tcPr(), 1)  # behind its width
+        shade(cell._tc.get_or_add_tcPr(), 1)  # after the width
 
 
 QUOTE_INDENT_MM = 6
@@ -248,7 +241,7 @@ def conversation_docx(bundle: Bundle) -> bytes:
             add_typed(document, message.text)
         add_check(document, message)
         if grounding is not None:
-            _add_grounds(document, message.text, grounding)
+            _add_sources_section(document, message.text, grounding)
         if remark := markdown_file.ending_remark(message):
             document.add_paragraph().add_run(remark).italic = True
     file = io.BytesIO()
@@ -258,7 +251,7 @@ def conversation_docx(bundle: Bundle) -> bytes:
 
 
 def add_answer(document: WordDocument, text: str) -> None:
-    """With its headings, lists, tables and code; as typed where that would take too long."""
+    """Add an answer with its headings, lists, tables and code; as plain text where those would take too long."""
     tokens = parse(xml_safe(text))
     if tokens is None or sum(token.type == "td_open" for token in tokens) > CELLS_MAX:
         add_typed(document, text)
@@ -266,7 +259,7 @@ def add_answer(document: WordDocument, text: str) -> None:
         _Writer(document).write(tokens)
 
 
-def _add_grounds(document: WordDocument, answer: str, grounding: Grounding) -> None:
+def _add_sources_section(document: WordDocument, answer: str, grounding: Grounding) -> None:
     if grounding.sources:
         document.add_paragraph().add_run(sources_heading(grounding)).bold = True
         add_sources(document, answer, grounding)
@@ -289,12 +282,12 @@ def add_typed(document: WordDocument, text: str) -> None:
 
 
 class _Writer:
-    """Walks over the tokens of one answer."""
+    """Writes the Markdown tokens of one answer into a document."""
 
     def __init__(self, document: WordDocument) -> None:
         self._document = document
-        self._lists: list[int] = []  # those that are open, the innermost last
-        self._is_item_new = False  # its mark stands before its first paragraph only
+        self._lists: list[int] = []  # ids of the open lists, the innermost last
+        self._is_item_new = False  # only the first paragraph of an item gets the bullet or number
         self._quotes = 0
 
     def write(self, tokens: Sequence[Token]) -> None:
@@ -332,7 +325,7 @@ class _Writer:
 
     def _paragraph(self, style_id: str) -> Any:
         paragraph = self._document.add_paragraph()
-        paragraph._p.style = style_id  # python-docx looks through all styles for one by its name
+        paragraph._p.style = style_id  # by id, because python-docx searches all styles for a name
         if self._lists and self._is_item_new:
             put_in_list(paragraph, self._lists[-1], len(self._lists) - 1)
             self._is_item_new = False
@@ -355,8 +348,8 @@ class _Writer:
             for cell, (token, inline) in zip(line.cells, row, strict=True):
                 _fill_inline(cell, token, inline)
             if number == 0:
-                line._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))  # again on each page
-        self._document.add_paragraph()  # Word joins tables that touch
+                line._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))  # repeated on each page
+        self._document.add_paragraph()  # Word would join adjacent tables
 
 
 def _fill_inline(cell: Any, token: Token, inline: Token) -> None:
@@ -365,13 +358,13 @@ def _fill_inline(cell: Any, token: Token, inline: Token) -> None:
     style = str(token.attrGet("style") or "")
     paragraph.alignment = _ALIGNMENTS.get(style.removeprefix("text-align:"))
     if token.type == "th_open":
-        shade(cell._tc.get_or_add_tcPr(), 1)  # behind its width
+        shade(cell._tc.get_or_add_tcPr(), 1)  # after the width
 
 
 def add_inline(paragraph: Any, tokens: Sequence[Token], *, is_bold: bool = False) -> None:
-    """Text with bold, italic, struck and code; links and images as their words with the address behind."""
+    """Add text with bold, italic, struck-through and code parts; links and images as text followed by their address."""
     depth = {"strong": int(is_bold), "em": 0, "s": 0}
-    links: list[tuple[str, int]] = []  # the address, and where its words begin
+    links: list[tuple[str, int]] = []  # the address, and where the link text begins
     written = ""
     for token in tokens:
         name, _, side = token.type.rpartition("_")

@@ -1,13 +1,12 @@
-"""The JSON file: written and read one conversation at a time, so that its size costs no memory.
+"""Reads and writes the JSON file of conversations, one conversation at a time, so that large files need little memory.
 
     {"format": "kotae-conversations", "version": 1, "exported_at": …, "kotae": …, "conversations": [
     {"uid": …, "title": …, "messages": […]},
     …
     ]}
 
-Times are seconds since 1970 (UTC). What a conversation holds: `bundle.as_dict`.
-
-A large JSON object read piece by piece: Python's own decoder can only read a document as a whole.
+Times are seconds since 1970 (UTC). `conversation_bundle.bundle_to_dict` defines one conversation. `JsonStream` exists
+because Python's own decoder can only read a complete document.
 """
 
 import io
@@ -28,10 +27,10 @@ from app.chat.exchange import conversation_bundle
 from app.chat.exchange.conversation_bundle import Bundle, BundleRefusedError, bundle_to_dict
 
 PIECE_CHARACTERS = 1 << 20
-# Of one conversation; 16 million. Python's decoder holds up the window until it has read a value, and may need 25 bytes
-# of memory for each of its characters.
+# Of one conversation: 16 million. Python's decoder blocks the window while it reads a value, and may need 25 bytes of
+# memory for each character.
 VALUE_CHARACTERS_MAX = 1 << 24
-AHEAD_CHARACTERS = 32  # a number could go on behind what has been read
+AHEAD_CHARACTERS = 32  # a number at the end of the text read so far may continue
 DIGITS_MAX = 18
 
 TOO_LONG = object()
@@ -41,21 +40,21 @@ _MARKS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 
 
 class BrokenJsonError(Exception):
-    """What follows is not JSON, or is nested too deeply."""
+    """What follows is not valid JSON, or is nested too deeply."""
 
 
 class JsonTooLongError(BrokenJsonError):
-    """One value beyond `VALUE_CHARACTERS_MAX`."""
+    """A value is longer than `VALUE_CHARACTERS_MAX`."""
 
 
 class JsonStream:
-    """The keys of the outermost object, and the items of an array in it, each read when it is asked for.
+    """Reads the keys of the outermost object, and the items of an array in it, one at a time.
 
-    Every method raises BrokenError.
+    Every method raises BrokenJsonError.
     """
 
     def __init__(self, file: TextIO, report: Callable[[int], None]) -> None:
-        """`report` is told how many bytes have been read."""
+        """Read from `file`, which must be a TextIOWrapper; `report` gets the number of bytes read so far."""
         self._file = file
         self._report = report
         self._text = ""
@@ -63,24 +62,24 @@ class JsonStream:
         self._has_ended = False
 
     def members(self) -> Iterator[str]:
-        """Each key of the object; its value is to be read before the next."""
-        self._take("{")
-        if self._takes("}"):
+        """Yield each key of the object; the caller must read its value before the next key."""
+        self._expect("{")
+        if self._accept("}"):
             return
         while True:
             key = self.value()
             if not isinstance(key, str):
                 raise BrokenJsonError
-            self._take(":")
+            self._expect(":")
             yield key
-            if self._takes("}"):
+            if self._accept("}"):
                 return
-            self._take(",")
+            self._expect(",")
 
     def items(self) -> Iterator[Any]:
-        """Each item of the array that comes next; in the place of one that is too long, `TOO_LONG`."""
-        self._take("[")
-        if self._takes("]"):
+        """Yield each item of the array that comes next, and `TOO_LONG` for one that is too long."""
+        self._expect("[")
+        if self._accept("]"):
             return
         while True:
             try:
@@ -89,15 +88,15 @@ class JsonStream:
                 self._skip()
                 item = TOO_LONG
             yield item
-            if self._takes("]"):
+            if self._accept("]"):
                 return
-            self._take(",")
+            self._expect(",")
 
     def value(self) -> Any:
         self._next()
         while True:
             try:
-                found, end = _DECODER.raw_decode(self._text, self._at)
+                value, end = _DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
                 if not self._read():
                     raise (BrokenJsonError if self._has_ended else JsonTooLongError) from error
@@ -106,15 +105,15 @@ class JsonStream:
             else:
                 if end + AHEAD_CHARACTERS < len(self._text) or not self._read():
                     self._at = end
-                    return found
+                    return value
 
     def end(self) -> None:
-        """Nothing but space may follow."""
+        """Raise BrokenJsonError if anything except white space follows."""
         if self._next():
             raise BrokenJsonError
 
     def _skip(self) -> None:
-        """Past an array, an object or a text of any length, keeping none of it."""
+        """Skip an array, an object or a string of any length without storing it."""
         depth, is_text = 0, False
         while True:
             end = self._at
@@ -127,22 +126,22 @@ class JsonStream:
                 if depth <= 0 and not is_text:
                     self._at = end
                     return
-            is_cut = end < len(self._text) and self._text.endswith("\\")  # what it escapes comes with the next piece
+            is_cut = end < len(self._text) and self._text.endswith("\\")  # the escaped character is in the next piece
             self._at = len(self._text) - is_cut
             if not self._read():
                 raise BrokenJsonError
 
-    def _take(self, wanted: str) -> None:
-        if not self._takes(wanted):
+    def _expect(self, expected: str) -> None:
+        if not self._accept(expected):
             raise BrokenJsonError
 
-    def _takes(self, wanted: str) -> bool:
-        is_there = self._next() == wanted
-        self._at += is_there
-        return is_there
+    def _accept(self, expected: str) -> bool:
+        is_next = self._next() == expected
+        self._at += is_next
+        return is_next
 
     def _next(self) -> str:
-        """The next character that is no space; "" at the end."""
+        """Return the next character that is not white space; "" at the end."""
         while True:
             while self._at < len(self._text):
                 if self._text[self._at] not in _SPACE:
@@ -152,7 +151,10 @@ class JsonStream:
                 return ""
 
     def _read(self) -> bool:
-        """Reads on, each time as much as is there already, so that a long value costs no more than twice its length."""
+        """Read on, each time as much as is buffered already, so that a long value costs no more than twice its length.
+
+        Return False at the end of the file, or when the value has become too long.
+        """
         rest = self._text[self._at :]
         if self._has_ended or len(rest) > VALUE_CHARACTERS_MAX:
             return False
@@ -162,13 +164,14 @@ class JsonStream:
             self._has_ended = True
             return False
         self._text, self._at = rest + more, 0
-        if strict_json.is_crowded(self._text):  # it would take far more memory than conversations of that length
+        if strict_json.is_crowded(self._text):  # parsed, it would need far more memory than conversations do
             raise BrokenJsonError
         return True
 
 
 def _integer(digits: str) -> int | float:
-    """Python refuses to read thousands of digits, which would make the whole file unreadable."""
+    """Return the integer, or infinity for a huge one: Python refuses thousands of digits, which would reject the whole
+    file."""
     return int(digits) if len(digits) <= DIGITS_MAX else math.inf
 
 
@@ -182,9 +185,9 @@ FILE_BYTES_MAX = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class ImportRefusal:
-    """A conversation that cannot be taken: which of the file, from 1, what it is called, and why.
+    """A conversation that cannot be imported: its number in the file from 1, its title and the reason.
 
-    `at` as in RefusedError. The reason "rest" means this one and all that follow: the file breaks off.
+    `at` is as in BundleRefusedError. The reason "rest" means this conversation and all after it: the file breaks off.
     """
 
     number: int
@@ -209,9 +212,9 @@ def write_conversations(file: BinaryIO, bundles: Iterable[Bundle], exported_at: 
 
 
 def read_conversations(path: Path, report: Callable[[int, int], None]) -> Iterator[Bundle | ImportRefusal]:
-    """Everything in the file, in its order. `report` is told the bytes read, of how many.
+    """Yield everything in the file in its order. `report` gets the bytes read and the size of the file.
 
-    Raises AppError, perhaps only at the end: the file may say last that it is not ours.
+    Raises AppError, possibly only at the end, because the keys that identify the format may come last.
     """
     try:
         size_bytes = path.stat().st_size
@@ -221,7 +224,7 @@ def read_conversations(path: Path, report: Callable[[int, int], None]) -> Iterat
             raise AppError("import_too_large", size_bytes=size_bytes, limit_bytes=FILE_BYTES_MAX)
         if size_bytes == 0:
             raise AppError("file_empty")
-        # A byte that is no UTF-8 becomes half a character, and costs only the conversation that it is in.
+        # A byte that is not UTF-8 becomes a lone surrogate, so that only the conversation with it is refused.
         binary = open_regular(path)
         with io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             stream = JsonStream(file, lambda done: report(done, size_bytes))

@@ -1,4 +1,4 @@
-"""A conversation as Markdown, to be read anywhere: the branch that is shown, one heading for each turn."""
+"""A conversation as a Markdown file: the branch that is shown, with one heading for each turn."""
 
 import time
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from app.chat.records import Message
 from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import Grounding
 
-TURN_DEPTH = 2  # headings of answers begin one below those of the turns
+TURN_DEPTH = 2  # level of the turns' headings; headings of answers begin one level below
 
 
 def conversation_markdown(bundle: Bundle) -> str:
@@ -30,25 +30,25 @@ def conversation_markdown(bundle: Bundle) -> str:
         text = source_citations.add_marks(message.text, grounding) if grounding else message.text
         written = make_inert(text, TURN_DEPTH, phrase("common.export_address", address="{}"))
         lines.append(quote_lines(written.split("\n")) if message.role == "question" else written)
-        if grounds := _grounds(message, grounding):
-            lines += ["", *(f"- {escape_line(line)}" for line in grounds)]
+        if source_lines := _source_lines(message, grounding):
+            lines += ["", *(f"- {escape_line(line)}" for line in source_lines)]
         lines += [f"\n*{escape_line(note)}*" for note in [ending_remark(message)] if note]
     return invisible_characters.remove("\n".join(lines) + "\n")
 
 
-def _grounds(message: Message, grounding: Grounding | None) -> list[str]:
-    """The result of the check, and the sources that the answer uses, or that its file names."""
-    lines, hearsay = answer_check.check_lines(message), answer_check.quoted_places(message)
+def _source_lines(message: Message, grounding: Grounding | None) -> list[str]:
+    """Return the result of the check, and the sources that the answer uses or that its file names."""
+    lines, quoted = answer_check.check_lines(message), answer_check.quoted_places(message)
     if grounding is not None:
         numbers = source_citations.used_sources(message.text, grounding)
         lines += [f"[{n}] {source_citations.describe_place(grounding.sources[n - 1])}" for n in numbers]
-    if hearsay:
-        lines += [phrase("chat.imported_sources"), *hearsay]
+    if quoted:
+        lines += [phrase("chat.imported_sources"), *quoted]
     return lines
 
 
 def shown_branch(bundle: Bundle) -> list[Message]:
-    """The branch that is shown, from its first question."""
+    """Return the branch that is shown, from its first question."""
     by_id = {message.id: message for message in bundle.messages}
     found: list[Message] = []
     here = by_id.get(bundle.conversation.leaf_id or 0)
@@ -59,7 +59,7 @@ def shown_branch(bundle: Bundle) -> list[Message]:
 
 
 def conversation_facts(bundle: Bundle) -> Sequence[str]:
-    """What the head of a document says: when it was written and exported, and what is not in it."""
+    """Return the facts at the head of a document: when it was written and exported, and what it leaves out."""
     conversation = bundle.conversation
     found = [
         phrase("common.export_dates", first=moment(conversation.created_at), last=moment(conversation.updated_at)),
@@ -81,7 +81,7 @@ def turn_heading(message: Message, number: int) -> str:
 
 
 def ending_remark(message: Message) -> str:
-    """That an answer has no proper end; "" where it has."""
+    """Return a remark on an answer that did not end properly, else ""."""
     if message.role == "question":
         return ""
     if message.status != "done":

@@ -1,4 +1,4 @@
-"""One answer from question to end, for the window and for the command line: plan, load, build the prompt, ask."""
+"""Computes one answer, for the window and for commands: plan, load the model, build the prompt, ask, check."""
 
 import dataclasses
 import time
@@ -53,28 +53,29 @@ if TYPE_CHECKING:  # numpy
 
 @dataclass(frozen=True, slots=True)
 class AnswerRequest:
-    """What to answer with what. `turns`: the conversation, its last turn without an answer."""
+    """What to answer, and with which model and settings. `turns`: the conversation, whose last turn has no answer
+    yet."""
 
     model: LocalModel
     turns: tuple[Turn, ...]
     settings: Settings
-    choices: Choices = PROGRAM_DEFAULTS  # in force: every field filled, but for the seed
-    adapters: tuple[AdapterUse, ...] | None = None  # None: the model's own or that of its card, if it has one
-    force_load: bool = False  # load although the memory seems too small
-    wanted: RetrievalRequest | None = None  # of the documents; None: the model answers by itself
-    grammar: str = ""  # GBNF that the answer follows; "": none
-    json_schema: str = ""  # JSON Schema that it follows instead; "": none
-    stop: tuple[str, ...] = ()  # texts that end it, beside those of the model's form
-    # Of a model elsewhere: what the turns are labelled with, and whether the user has agreed that they are sent there.
+    choices: Choices = PROGRAM_DEFAULTS  # the values that apply: every field except the seed is set
+    adapters: tuple[AdapterUse, ...] | None = None  # None: the adapter of the model or of its card, if any
+    force_load: bool = False  # load even if the memory seems too small
+    wanted: RetrievalRequest | None = None  # what to retrieve from documents; None: the model answers without any
+    grammar: str = ""  # GBNF that the answer must follow; "": none
+    json_schema: str = ""  # JSON Schema that it must follow instead; "": none
+    stop: tuple[str, ...] = ()  # texts that end the answer, in addition to those of the model's prompt form
+    # For a remote model: the label of the turns, and whether the user has agreed to send them.
     label: Label = confidentiality.DEFAULT_LABEL
     is_agreed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerOutcome:
-    """How an answer ended. Seconds are from `start`; `load_s` is 0 when the model was there already.
+    """How an answer ended. Seconds are since `start`; `load_s` is 0 when the model was loaded already.
 
-    Without the model (quoted, or not in the documents) `done` has no tokens.
+    `done` has no tokens when no model was asked (quoted from documents, or not in the documents).
     """
 
     done: Done
@@ -84,11 +85,12 @@ class AnswerOutcome:
 
 
 class AnswerRun(QObject):
-    """Ends with exactly one of `finished` and `failed`, unless it is stopped before it asked: then with `stopped`."""
+    """Computes one answer. It emits exactly one of `finished` and `failed`, or `stopped` when it is stopped before
+    asking."""
 
-    stage_changed = Signal(object)  # Stage
+    stage_changed = Signal(object)  # AnswerStage
     text_received = Signal(str)
-    finished = Signal(object)  # Outcome
+    finished = Signal(object)  # AnswerOutcome
     failed = Signal(object)  # AppError
     stopped = Signal()
 
@@ -100,7 +102,7 @@ class AnswerRun(QObject):
         parent: QObject | None = None,
         embedding: Embedding | None = None,
     ) -> None:
-        """`embedding`: finds by meaning too, where a model for it is installed."""
+        """`embedding` lets the run search by meaning as well, if a model for it is installed."""
         super().__init__(parent)
         self._embedding = embedding
         self._engine = engine
@@ -111,12 +113,12 @@ class AnswerRun(QObject):
         self._load_s = self._started_at = 0.0
         self._renderer: TemplateRenderer | None = None
         self._is_over = False
-        self._is_engaged = False  # with what is loaded, or was told to be
+        self._uses_engine = False  # from the load plan on; then the exit of the engine ends the run
         self._kind = ""
         self._count_id = self._text = ""
-        self._found: RetrievedPassages | None = None
+        self._retrieved: RetrievedPassages | None = None
         self._packed: PackedPrompt | None = None
-        self._done: Done | None = None  # it cannot be stopped any more
+        self._done: Done | None = None  # set once the text is complete; the run cannot be stopped any more
         self.stage = AnswerStage()
 
     def start(self) -> None:
@@ -128,7 +130,7 @@ class AnswerRun(QObject):
         if (refusal := self._engine.refusal) is not None:
             QTimer.singleShot(0, self, lambda: self._fail(refusal))
             return
-        self._engine.hold(self)  # from now on it is waited for: nobody begins beside it
+        self._engine.hold(self)  # until `release`, nothing else may begin on the engine
         if request.model.remote is not None:
             background.run(lambda: _check_remote(request, self._engine.remote_keys), self._begin, self._fail)
         else:
@@ -143,17 +145,17 @@ class AnswerRun(QObject):
             return
         self._stage("searching")
         if self._embedding is None or request.wanted.given:
-            self._find(None)
+            self._retrieve(None)
         else:
-            self._embedding.find_meaning(request.wanted.question, self._find)
+            self._embedding.find_meaning(request.wanted.question, self._retrieve)
 
-    def _find(self, meaning: "SemanticQuery | None") -> None:
+    def _retrieve(self, meaning: "SemanticQuery | None") -> None:
         request, wanted, embedding = self.request, self.request.wanted, self._embedding
         if self._is_over or wanted is None:
             return
         is_late = meaning is None and embedding is not None and embedding.is_on
         background.run(
-            lambda: _checked(
+            lambda: _require_sendable(
                 request.model, retrieval_augmentation.retrieve(wanted, request.model, meaning, is_late=is_late)
             ),
             self._on_found,
@@ -162,30 +164,31 @@ class AnswerRun(QObject):
 
     @property
     def grounding(self) -> Grounding | None:
-        """What the answer rests on so far; its claims come with the outcome."""
+        """Return the sources of the answer so far; the claims come with the outcome."""
         return self._packed.grounding if self._packed else None
 
-    def _on_found(self, found: RetrievedPassages) -> None:
+    def _on_found(self, retrieved: RetrievedPassages) -> None:
         if self._is_over:
             return
-        self._found = found
+        self._retrieved = retrieved
         self._stage("passages")
-        if not found.answer:
+        if not retrieved.answer:
             self._plan()
             return
         nothing = Timings(0.0, time.monotonic() - self._started_at, 0.0, 0.0, 0)
         self._done = Done("", "end", Usage(0, 0, 0), nothing, self.request.choices.seed or 0)
-        self.text_received.emit(found.answer)
-        self._finish(self._done, found.grounding)
+        self.text_received.emit(retrieved.answer)
+        self._finish(self._done, retrieved.grounding)
 
     def _plan(self) -> None:
-        request, there, reclaimable = self.request, self._engine.loaded, reclaimable_bytes(self._engine)
-        loaded = (there.path, there.context_tokens, there.kv_type) if there else None
+        request, loaded_model, reclaimable = self.request, self._engine.loaded, reclaimable_bytes(self._engine)
+        loaded = (loaded_model.path, loaded_model.context_tokens, loaded_model.kv_type) if loaded_model else None
         self._stage("loading")
-        background.run(lambda: _planned(request, loaded, reclaimable), self._on_planned, self._fail)
+        background.run(lambda: _plan_load(request, loaded, reclaimable), self._on_planned, self._fail)
 
     def stop(self) -> None:
-        """Ends the answer. After the first token it finishes with stop reason "cancelled"; before, with `stopped`."""
+        """Stop the answer. After the first token it finishes with stop reason "cancelled"; before, it emits
+        `stopped`."""
         if self._is_over or self._done is not None:
             return
         if self._ask_id:
@@ -197,7 +200,7 @@ class AnswerRun(QObject):
         self.stopped.emit()
 
     def abandon(self) -> None:
-        """Says nothing more, whatever the engine still does."""
+        """End without emitting anything more, whatever the engine still does."""
         if not self._is_over:
             self._end()
 
@@ -206,7 +209,7 @@ class AnswerRun(QObject):
     def _on_planned(self, plan: load_plan.LoadPlan) -> None:
         if self._is_over:
             return
-        self._is_engaged = True
+        self._uses_engine = True
         if self._is_loaded(plan):
             self._build_prompt()
             return
@@ -216,9 +219,9 @@ class AnswerRun(QObject):
         request, system, turns = self.request, self.request.choices.system_prompt or "", self.request.turns
         if self._packed is not None:
             system, turns = self._packed.system, self._packed.turns
-        elif self._found is not None and request.wanted is not None:
+        elif self._retrieved is not None and request.wanted is not None:
             self._count_id = self._engine.new_id()
-            counted = retrieval_augmentation.prompts_to_count(self._found, request.wanted, self._model, system)
+            counted = retrieval_augmentation.prompts_to_count(self._retrieved, request.wanted, self._model, system)
             self._engine.send(Tokenize(self._count_id, counted))
             return
         form = local_models.form_of(self._model)
@@ -227,7 +230,7 @@ class AnswerRun(QObject):
             return
         try:
             header = gguf.read_header(Path(request.model.path))
-        except AppError as error:  # the file has gone since it was loaded
+        except AppError as error:  # the file was removed after it was loaded
             self._fail(error)
             return
         facts = self._engine.facts
@@ -238,12 +241,12 @@ class AnswerRun(QObject):
 
     def _pack(self, counts: tuple[int, ...]) -> None:
         request, facts = self.request, self._engine.facts
-        assert self._found is not None
+        assert self._retrieved is not None
         assert request.wanted is not None
         context, system = facts.context_tokens if facts else 0, request.choices.system_prompt or ""
         try:
             self._packed = retrieval_augmentation.pack_prompt(
-                self._found, request.wanted, counts, context, request.choices.max_tokens or 1, system
+                self._retrieved, request.wanted, counts, context, request.choices.max_tokens or 1, system
             )
         except AppError as error:
             self._fail(error)
@@ -251,7 +254,8 @@ class AnswerRun(QObject):
         self._build_prompt()
 
     def _is_loaded(self, plan: load_plan.LoadPlan) -> bool:
-        """Whether the engine holds this model as planned. Repacking left to measurement is no reason to reload."""
+        """Return whether the engine holds this model as planned. An automatic choice of repacking is no reason to load
+        again."""
         loaded = self._engine.loaded
         if loaded is None or self._engine.facts is None:
             return False
@@ -300,7 +304,7 @@ class AnswerRun(QObject):
                 self._fail(AppError(event.code, **event.facts))
 
     def _check(self, done: Done) -> None:
-        """Ties the sentences of a finished answer to its passages, where it has any."""
+        """Compare the sentences of a finished answer with its passages, if it has any."""
         packed, wanted, text = self._packed, self.request.wanted, self._text.strip()
         if packed is None or wanted is None:
             self._finish(done, None)
@@ -309,23 +313,23 @@ class AnswerRun(QObject):
         self._stage("checking")
         background.run(
             lambda: retrieval_augmentation.check_answer(packed, wanted.question, text),
-            lambda kept: self._finish(done, kept),
+            lambda grounding: self._finish(done, grounding),
             self._fail,
         )
 
-    def _finish(self, done: Done, kept: Grounding | None) -> None:
+    def _finish(self, done: Done, grounding: Grounding | None) -> None:
         if not self._is_over:
             self._end()
-            self.finished.emit(AnswerOutcome(done, self._load_s, time.monotonic() - self._started_at, kept))
+            self.finished.emit(AnswerOutcome(done, self._load_s, time.monotonic() - self._started_at, grounding))
 
     def _on_died(self, death: EngineExit) -> None:
-        if self._done is not None:  # the answer is finished, and only being checked
+        if self._done is not None:  # only the check is still running, without the engine
             return
         self._fail(death.as_error())
 
     def _on_exited(self) -> None:
-        """Somebody has ended the engine."""
-        if self._is_engaged and self._done is None and not self._engine.awaits(self._load_id):
+        """Fail when another part of the program has ended the engine."""
+        if self._uses_engine and self._done is None and not self._engine.awaits(self._load_id):
             self._fail(self._engine.refusal or AppError("engine_died", cause="stopped"))
 
     def _fail(self, error: AppError) -> None:
@@ -344,17 +348,17 @@ class AnswerRun(QObject):
 
     def _stage(self, kind: str, fraction: float | None = None) -> None:
         self._kind = kind
-        there = self._packed or self._found
-        count, seconds = len(there.passages) if there else 0, self._found.seconds if self._found else 0.0
+        result = self._packed or self._retrieved
+        count, seconds = len(result.passages) if result else 0, self._retrieved.seconds if self._retrieved else 0.0
         self.stage = AnswerStage(kind, fraction, self._started_at, count, seconds)
         self.stage_changed.emit(self.stage)
 
 
 def _check_remote(request: AnswerRequest, keys: RemoteKeys) -> None:
-    """Refuse what must not leave for a model elsewhere, before anything is searched. Not for the window's thread.
+    """Refuse what must not be sent to a remote model, before anything is searched. Not for the GUI thread.
 
-    Raises AppError: "remote_no_network", "remote_secret" for the conversation or a collection that is asked,
-    "remote_not_agreed".
+    Raises AppError("remote_no_network" | "remote_not_agreed"), and "remote_secret" when the conversation or a
+    collection that is asked is confidential.
     """
     model, wanted = request.model, request.wanted
     assert model.remote is not None
@@ -367,21 +371,24 @@ def _check_remote(request: AnswerRequest, keys: RemoteKeys) -> None:
     keys.fetch(model.remote.address)
 
 
-def _checked(model: LocalModel, found: RetrievedPassages) -> RetrievedPassages:
-    """Return what was found, now or earlier, if it may be sent to the model. Raises AppError("remote_secret")."""
-    model_registry.require_sendable(model, confidentiality.highest_label(source.label for source in found.sources))
-    return found
+def _require_sendable(model: LocalModel, retrieved: RetrievedPassages) -> RetrievedPassages:
+    """Return the passages if they may be sent to the model. Raises AppError("remote_secret")."""
+    model_registry.require_sendable(model, confidentiality.highest_label(source.label for source in retrieved.sources))
+    return retrieved
 
 
-def _planned(request: AnswerRequest, loaded: tuple[str, int, str] | None, reclaimable_bytes: int) -> load_plan.LoadPlan:
-    """Raises AppError as `load_plan.plan` and `tuned_models.require_unchanged`."""
+def _plan_load(
+    request: AnswerRequest, loaded: tuple[str, int, str] | None, reclaimable_bytes: int
+) -> load_plan.LoadPlan:
+    """Return the plan to load the model. Raises AppError as `load_plan.plan_load` and
+    `model_registry.require_unchanged` do."""
     if request.adapters is None:
         model_registry.require_unchanged(request.model)
     return load_plan.plan_load(request.model, request.settings, loaded, reclaimable_bytes, request.force_load)
 
 
 def send_load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
-    """Sends a planned load and gives its id; that of the one under way if it is the same."""
+    """Send a planned load to the engine and return its id, or that of an identical load that is running."""
     wanted = Load(id=engine.loading.id if engine.loading else engine.new_id(), **plan.fields())
     if wanted != engine.loading:
         wanted = dataclasses.replace(wanted, id=engine.new_id())
@@ -391,7 +398,7 @@ def send_load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
 
 
 def choices_in_force(model: LocalModel, *levels: Choices) -> Choices:
-    """What holds for an answer of this model. `levels`: the most particular first."""
+    """Return the values that apply to an answer of this model. `levels` begin with the most specific one."""
     return presets.in_force(catalogue.load().card(model.card_id), *levels)
 
 

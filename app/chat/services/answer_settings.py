@@ -1,6 +1,7 @@
-"""With what a conversation is answered: model, preset, what is chosen otherwise, and what is left out.
+"""Decides what an answer is made with: model, preset, choices, collections and excluded turns.
 
-A conversation that no longer fits: what leaving out its oldest turns, or a wider context, would bring.
+Also counts, for a conversation that no longer fits the context, whether dropping its oldest turns or a wider context
+would help.
 """
 
 import collections
@@ -34,13 +35,14 @@ from app.inference.services.events import ContextOverflow
 from app.models import catalogue, local_models, model_registry
 from app.models.services.model_library import ModelLibrary
 
-# What an answer keeps of what its model was trained on: fields of AnswerDetails.
+# Returns the fields of AnswerDetails that record what the model was trained on.
 LearnedDetails = Callable[[LocalModel], Mapping[str, Any]]
 UNTOUCHED: tuple[str | None, Choices] = (None, Choices())
 
 
 class AnswerSettings:
-    """`here` is the open conversation; None is one without a question yet, which has its preset and choices here."""
+    """The settings of the open conversation, `here`. None is one without a question yet, whose settings are stored
+    here."""
 
     def __init__(
         self, presets: PresetLibrary, library: ModelLibrary, preferences: Preferences, learned: LearnedDetails
@@ -51,31 +53,31 @@ class AnswerSettings:
         self._preferences = preferences
         self.of_new = UNTOUCHED
         self.scope_of_new: tuple[CollectionRef, ...] = ()
-        # Context size -> the last questions that are not read again. With a wider context all can be.
+        # Context size -> (uid, id of the last excluded question). A wider context has room for the turns again.
         self._left_out: collections.defaultdict[int, set[tuple[str, int]]] = collections.defaultdict(set)
 
     @property
     def model(self) -> LocalModel | None:
-        """The chosen one, else the first that can answer."""
+        """Return the chosen model, or else the first that can answer; None if there is none."""
         models = self._library.answering()
         first = next(iter(models), None)
         return next((model for model in models if model.id == self._preferences.value.model_id), first)
 
     def preset(self, here: Conversation | None) -> Preset:
-        """The preset in force there."""
+        """Return the preset of the conversation."""
         chosen = here.preset_id if here else self.of_new[0]
         return self._presets.chat_preset(chosen or self._preferences.value.preset_id)
 
     def choices(self, here: Conversation | None) -> Choices:
-        """What it has otherwise than its preset."""
+        """Return the choices in which the conversation differs from its preset."""
         return here.choices if here else self.of_new[1]
 
     def scope(self, here: Conversation | None) -> tuple[CollectionRef, ...]:
-        """The collections that it asks."""
+        """Return the collections that the conversation asks."""
         return here.scope if here else self.scope_of_new
 
     def leave_out(self, here: Conversation, line: Sequence[Message], turns: int) -> None:
-        """The user chose that so many more of the oldest turns of this branch are not read again."""
+        """Exclude the next `turns` oldest turns of this branch from prompts, as the user chose."""
         count = self._turns_left_out(here, line) + turns
         last = answered_questions(line)[count - 1]
         self._left_out[self._preferences.value.context_tokens].add((here.uid, last.id))
@@ -83,10 +85,10 @@ class AnswerSettings:
     def plan(
         self, here: Conversation, line: Sequence[Message], own: Choices, *, is_action: bool = False
     ) -> AnswerDetails:
-        """What an answer is going to be made with: stored with it, so that it can be repeated.
+        """Return the settings of a new answer, which are stored with it so that it can be repeated.
 
-        `line`: the branch up to its question. `own`: the choices of this one answer. Without a model only the size of
-        the context is known.
+        `line` is the branch up to the question, `own` are the choices of this one answer. Without a model only the size
+        of the context is set.
         """
         model, context = self.model, self._preferences.value.context_tokens
         if model is None:
@@ -113,7 +115,7 @@ class AnswerSettings:
 
 
 def can_repeat(details: AnswerDetails | None) -> TypeGuard[AnswerDetails]:
-    """Whether all is known that an answer was made with. Details that came from a file may have holes."""
+    """Return whether an answer's settings are complete and valid; those from an imported file may not be."""
     if details is None or details.choices is None or details.context_tokens < 1 or details.left_out_turns < 0:
         return False
     settled = {**dataclasses.asdict(details.choices), "seed": 0 if details.seed is None else details.seed}
@@ -121,7 +123,7 @@ def can_repeat(details: AnswerDetails | None) -> TypeGuard[AnswerDetails]:
 
 
 def replan(answer: Message) -> AnswerDetails:
-    """The plan of an answer that `can_repeat`, with the random numbers that it was given."""
+    """Return the settings to repeat an answer for which `can_repeat` holds, with its seed."""
     before = answer.details
     assert can_repeat(before)
     return AnswerDetails(
@@ -145,7 +147,7 @@ def replan(answer: Message) -> AnswerDetails:
 
 
 def is_same_model(model: LocalModel, details: AnswerDetails) -> bool:
-    """Whether a tuned model, or one elsewhere, is still what wrote that answer: others may have got their places."""
+    """Return whether a tuned or remote model is still the one that wrote the answer; another may have taken its id."""
     now = {**model_registry.provenance_fields(model), "remote": model_registry.server_address(model)}
     return all(getattr(details, name) == value for name, value in now.items())
 
@@ -153,7 +155,7 @@ def is_same_model(model: LocalModel, details: AnswerDetails) -> bool:
 def retrieval_request(
     documents: Path, plan: AnswerDetails, turns: tuple[Turn, ...], line: Sequence[Message]
 ) -> RetrievalRequest | None:
-    """What an answer wants of the documents; None: nothing. `line`: the branch up to its question."""
+    """Return what to retrieve from documents for an answer, or None. `line` is the branch up to its question."""
     grounded = [message.details.grounding for message in line if message.details and message.details.grounding]
     last = grounded[-1] if grounded else None
     before = last.sources if last and last.verdict == "answered" else ()
@@ -164,9 +166,9 @@ def retrieval_request(
 
 
 def prompt_turns(thread: Sequence[Message], answer_id: int, left_out: int = 0) -> tuple[Turn, ...]:
-    """Return a branch up to the question that `answer_id` is to answer, without questions that got no answer.
+    """Return the turns of a branch up to the question that `answer_id` will answer, without unanswered questions.
 
-    `left_out`: how many of the oldest turns the user chose to leave out.
+    `left_out` is the number of the oldest turns to exclude.
     """
     found: list[Turn] = []
     for message in thread:
@@ -179,27 +181,31 @@ def prompt_turns(thread: Sequence[Message], answer_id: int, left_out: int = 0) -
 
 
 def answered_questions(line: Sequence[Message]) -> list[Message]:
-    """Return the questions whose turns `turns` would give before the last one: those that got an answer."""
+    """Return the questions that got an answer: those of the turns that `prompt_turns` returns before the last one."""
     followed = itertools.pairwise(line)
     return [one for one, next_one in followed if one.role == "question" and next_one.role == "answer" and next_one.text]
 
 
 class OverflowCounter(QObject):
-    """Answers `count` with `counted`, or with `failed` when the engine cannot. What was counted waits for `take`."""
+    """Counts what would make a conversation fit the context again.
 
-    counted = Signal(object)  # Overflow
+    After `count` it emits `counted`, or `failed` if the engine cannot count. `take` returns the result once.
+    """
+
+    counted = Signal(object)  # ContextOverflow
     failed = Signal(object)  # AppError
 
     def __init__(self, engine: EngineClient, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._engine = engine
-        self._counting: tuple[str, Message, AppError] | None = None  # request id, answer, what it failed with
-        self._counted: tuple[Message, ContextOverflow] | None = None  # the answer that did not fit, and the ways on
+        self._counting: tuple[str, Message, AppError] | None = None  # request id, answer, its error
+        self._counted: tuple[Message, ContextOverflow] | None = None  # the answer that did not fit, and the remedies
         engine.event_received.connect(self._on_engine_event)
         engine.died.connect(self._on_died)
 
     def count(self, answer: Message, request: AnswerRequest, error: AppError) -> None:
-        """Asks the engine how long each turn but the last is: a prompt of that turn alone, less one without any."""
+        """Ask the engine for the tokens of each turn except the last: a prompt of that turn alone minus an empty
+        prompt."""
         request_id = self._engine.new_id()
         self._counting = (request_id, answer, error)
         form = local_models.form_of(request.model) or catalogue.load().forms[local_models.FALLBACK_FORM]
@@ -207,12 +213,12 @@ class OverflowCounter(QObject):
         self._engine.send(Tokenize(request_id, tuple(prompts.build(form, turns) for turns in alone)))
 
     def take(self) -> tuple[Message, ContextOverflow] | None:
-        """The answer that did not fit and what would help, once."""
+        """Return the answer that did not fit and what would help, once."""
         counted, self._counted = self._counted, None
         return counted
 
     def forget(self) -> None:
-        """Nobody waits for the count any more, and nothing is asked of the user."""
+        """Discard the count, so that the user is offered no choice any more."""
         self._counting = self._counted = None
 
     def _on_engine_event(self, event: Event) -> None:
@@ -231,14 +237,17 @@ class OverflowCounter(QObject):
         self.counted.emit(overflow)
 
     def _on_died(self, *_death: EngineExit) -> None:
-        """Nobody will count any more: the plain sentence has to do."""
+        """Emit the original error, since the engine cannot count any more."""
         if self._counting is not None:
             (_, _, error), self._counting = self._counting, None
             self.failed.emit(error)
 
 
 def _overflow(shorter: Sequence[int], needed: int, context: int, trained: int) -> ContextOverflow:
-    """What would help. `shorter`: the prompt's tokens without its 1, 2, … oldest turns. A quarter is for the answer."""
+    """Return what would help, keeping a quarter of the context for the answer.
+
+    `shorter` are the tokens of the prompt without its 1, 2, … oldest turns.
+    """
     room = context * 3 // 4
     dropped = next((count for count, tokens in enumerate(shorter, start=1) if tokens <= room), 0)
     wider = next((size for size in CONTEXT_CHOICES if size * 3 // 4 >= needed and size > context), None)

@@ -1,4 +1,4 @@
-"""An answer on its way into the store: its text saved every second, and at its end how it came about."""
+"""Writes an answer into the store: its text every second while it streams, and its details at the end."""
 
 import dataclasses
 
@@ -13,10 +13,11 @@ SAVED_EVERY_MS = 1000
 
 
 class AnswerWriter(QObject):
-    """Ends with exactly one `ended`, whatever happens; the message in it is as stored, or what could not be stored."""
+    """Runs an answer and stores it. It emits exactly one `ended`, with the message as stored or as it could not be
+    stored."""
 
     text_received = Signal(int, str)  # answer id, the next piece of its text
-    ended = Signal(object, object, object)  # Message, Outcome | None, AppError | None
+    ended = Signal(object, object, object)  # Message, AnswerOutcome | None, AppError | None
     problem_occurred = Signal(object)  # AppError: the disk is full
 
     def __init__(
@@ -27,7 +28,7 @@ class AnswerWriter(QObject):
         repeated: Message | None = None,
         parent: QObject | None = None,
     ) -> None:
-        """`repeated`: the answer that this one is to be the same as."""
+        """`repeated` is the answer that this one repeats."""
         super().__init__(parent)
         self.store = store
         self.answer = answer
@@ -46,7 +47,7 @@ class AnswerWriter(QObject):
         self.run.start()
 
     def abandon(self) -> None:
-        """Keeps what was written; the engine is about to end."""
+        """Store what was written so far; the engine is about to end."""
         self.run.abandon()
         self._on_stopped()
 
@@ -55,7 +56,7 @@ class AnswerWriter(QObject):
         self.text_received.emit(self.answer.id, piece)
 
     def save(self) -> None:
-        """What has been written so far."""
+        """Store the text so far. A full disk stops the run."""
         if self._text != self._saved_text:
             try:
                 self.store.update_answer(self.answer.id, self._text)
@@ -91,7 +92,7 @@ class AnswerWriter(QObject):
         self._save_timer.stop()
         try:
             finished = self.store.finish_answer(self.answer.id, text, status, details)
-        except AppError as full:  # what was saved a second ago stays
+        except AppError as full:  # the text saved a second ago stays
             self.problem_occurred.emit(full)
             finished = dataclasses.replace(self.answer, text=text, status="failed", details=details)
             self._keep_trying(text, status, details)
@@ -100,13 +101,13 @@ class AnswerWriter(QObject):
         self.ended.emit(finished, outcome, error)
 
     def _keep_trying(self, text: str, status: str, details: AnswerDetails) -> None:
-        """Else it would count as being written until the next start."""
+        """Try to store the end every second; otherwise the answer would count as streaming until the next start."""
 
         def finish() -> None:
             try:
                 self.store.finish_answer(self.answer.id, text, status, details)
             except AppError:
-                return  # told already
+                return  # the user has seen the problem already
             except KeyError:
                 pass  # erased meanwhile
             self._save_timer.stop()
@@ -118,10 +119,13 @@ class AnswerWriter(QObject):
 
 
 def _is_same(repeated: Message, text: str, *, is_stopped: bool) -> bool | None:
-    """Of an answer that was stopped only its beginning can be compared; None: the repetition itself was stopped."""
+    """Return whether the text repeats the earlier answer, or None when the repetition was stopped.
+
+    Of an earlier answer that was stopped, only its part is compared.
+    """
     if is_stopped:
         return None
-    before = repeated.text.strip()  # one that was left in the middle is stored as it was
+    before = repeated.text.strip()  # an interrupted answer is stored unstripped
     return text.startswith(before) if repeated.status == "stopped" else text == before
 
 

@@ -1,4 +1,5 @@
-"""Many questions from a file, one after another, each on the disk before the next is asked."""
+"""Answers many questions from a file, one after another; each answer is on the disk before the next question is
+asked."""
 
 import dataclasses
 import time
@@ -35,22 +36,25 @@ from app.models import base_models, model_registry
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is asked of what with what. `choices`: in force. `documents`: the database."""
+    """The questions of a batch, where the answers go, and with what they are made. `documents` is the database."""
 
     questions: BatchFile
-    path: Path  # of the questions
+    path: Path  # of the file of questions
     out: Path
     model: LocalModel
     settings: Settings
     choices: Choices
     documents: Path
     scope: tuple[CollectionRef, ...] = ()
-    adapters: tuple[AdapterUse, ...] | None = None  # as of AnswerRequest
-    is_agreed: bool = False  # likewise
-    learned: Callable[[], Label] = field(kw_only=True)  # of what model and adapters were trained on, now
+    adapters: tuple[AdapterUse, ...] | None = None  # as in AnswerRequest
+    is_agreed: bool = False  # as in AnswerRequest
+    training_label: Callable[[], Label] = field(kw_only=True)  # current label of what model and adapters learned from
 
     def head(self) -> JournalHeader:
-        used = "".join(f" + {_name(Path(adapter.path))}:{adapter.strength:g}" for adapter in self.adapters or ())
+        """Return the header of the journal; the model's id and name include adapters and server."""
+        used = "".join(
+            f" + {_adapter_name(Path(adapter.path))}:{adapter.strength:g}" for adapter in self.adapters or ()
+        )
         sent = f" @ {model_registry.server_address(self.model)}" if self.model.remote is not None else ""
         if self.adapters == ():
             used = " - adapter"
@@ -60,38 +64,41 @@ class Batch:
         )  # fmt: skip
 
     def check(self) -> None:
-        """Before confidential answers are put on record. Raises AppError as `check_target` and `check_start`."""
+        """Check that the batch can begin, before an export of confidential answers is recorded.
+
+        Raises AppError as `check_target` and `check_start` do.
+        """
         answer_file.check_target(self.out, self.path)
-        journal.check_start(self.out, self.head(), self.seal)
+        journal.check_start(self.out, self.head(), self.signer)
 
     @property
-    def seal(self) -> Signer:
-        """Of the data folder, which the documents' database lies in."""
+    def signer(self) -> Signer:
+        """Return the signer of the data folder, which contains the documents' database."""
         return Signer(self.documents.parent)
 
 
-def _name(adapter: Path) -> str:
-    """Those of training runs are all called the same; their folders are not."""
+def _adapter_name(adapter: Path) -> str:
+    """Return a distinct name: adapter files of training runs have all the same name, in different folders."""
     return adapter.parent.name if adapter.name == base_models.ADAPTER else adapter.name
 
 
 @dataclass(frozen=True, slots=True)
 class BatchStatus:
-    """How far it is. `left_s`: None until it can be told."""
+    """The progress of a batch. `left_s` is None until it can be estimated."""
 
     done: int
     total: int
-    question: str = ""  # the one that is being answered
+    question: str = ""  # the question that is being answered
     left_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSummary:
-    """What the file of answers holds now."""
+    """What the file of answers holds, in numbers of rows."""
 
     answered: int
     not_found: int
-    doubtful: int  # answers with sentences to be checked
+    doubtful: int  # answers with sentences that a person should check
     failed: int
     skipped: int
     waiting: int
@@ -99,13 +106,16 @@ class BatchSummary:
 
 
 class BatchRun(QObject):
-    """Ends with exactly one of `finished`, `stopped` and `failed`; the file of answers holds what there is by then."""
+    """Answers the questions of a batch. It emits exactly one of `finished`, `stopped` and `failed`.
 
-    begun = Signal(object)  # Standing: where it goes on
-    progressed = Signal(object)  # Standing
-    answered = Signal(object)  # Result
-    finished = Signal(object)  # Ended
-    stopped = Signal(object)  # Ended
+    Before that it writes the file of answers with everything answered so far.
+    """
+
+    begun = Signal(object)  # BatchStatus: where it begins or resumes
+    progressed = Signal(object)  # BatchStatus
+    answered = Signal(object)  # BatchAnswer
+    finished = Signal(object)  # BatchSummary
+    stopped = Signal(object)  # BatchSummary
     failed = Signal(object)  # AppError
 
     def __init__(
@@ -117,13 +127,13 @@ class BatchRun(QObject):
         parent: QObject | None = None,
         embedding: Embedding | None = None,
     ) -> None:
-        """`permit`: of `export_of`. `embedding`: as of `AnswerRun`."""
+        """`permit` is for the export of `batch_export`; `embedding` is as in `AnswerRun`."""
         super().__init__(parent)
         self.batch = batch
         self._permit = permit
         self._questions = {question.line: question for question in batch.questions.questions}
         self._lock = QLockFile(str(batch.out) + journal.JOURNAL_SUFFIX + ".lock")
-        self._lock.setStaleLockTime(0)  # stale only when its process is gone, however long it takes
+        self._lock.setStaleLockTime(0)  # stale only when its process has ended, however long that takes
         self._journal: BatchJournal | None = None
         self._scope_label: Label = confidentiality.DEFAULT_LABEL
         self._queue = AnswerQueue(
@@ -137,7 +147,8 @@ class BatchRun(QObject):
         self._is_stopping = False
 
     def start(self) -> None:
-        """Opens the journal in the background. A file of answers that cannot be is told before anything is asked."""
+        """Open the journal in the background. Fails before anything is asked if the file of answers cannot be
+        written."""
         try:
             answer_file.check_target(self.batch.out, self.batch.path)
         except AppError as error:
@@ -146,27 +157,27 @@ class BatchRun(QObject):
         if not self._lock.tryLock(0) and self._lock.error() == QLockFile.LockError.LockFailedError:
             self.failed.emit(AppError("batch_running", path=str(self.batch.out)))
             return
-        background.run(lambda: _opened(self.batch, self._permit), self._on_opened, self._on_not_opened)
+        background.run(lambda: _open_journal(self.batch, self._permit), self._on_opened, self._on_not_opened)
 
     @property
     def is_answering(self) -> bool:
         return self._queue.is_answering
 
     def hold(self, by: str) -> None:
-        """As of `AnswerQueue`."""
+        """Hold the queue as `AnswerQueue.hold` does."""
         self._queue.hold(by)
 
     def release(self, by: str) -> None:
         self._queue.release(by)
 
     def stop(self) -> None:
-        """Drops the answer that is being written; what is answered is put into the file. It can go on later."""
+        """Drop the answer that is being written and save the others to the file. The batch can be resumed later."""
         self._is_stopping = True
         if self._journal is not None:
             self._queue.stop()
 
     def abandon(self) -> None:
-        """At once, without writing the file: the program ends, and the journal has everything."""
+        """End at once without writing the file; the journal has all answers. For the end of the program."""
         self._queue.abandon()
         if self._journal is not None:
             self._journal.close()
@@ -177,27 +188,27 @@ class BatchRun(QObject):
     def _on_opened(self, opened: tuple[BatchJournal, Label]) -> None:
         self._journal, self._scope_label = opened
         known = self._journal.results
-        waiting = [line for line in self._questions if line not in known or known[line].verdict == "failed"]
-        self.begun.emit(self._standing(waiting))
+        pending = [line for line in self._questions if line not in known or known[line].verdict == "failed"]
+        self.begun.emit(self._status_of(pending))
         if self._is_stopping:
             self._save()
         else:
-            self._queue.start(waiting)
+            self._queue.start(pending)
 
     def _on_not_opened(self, error: AppError) -> None:
         self._lock.unlock()
         self.failed.emit(error)
 
     @property
-    def standing(self) -> BatchStatus:
+    def status(self) -> BatchStatus:
         return (
-            self._standing(self._queue.pending) if self._journal is not None else BatchStatus(0, len(self._questions))
+            self._status_of(self._queue.pending) if self._journal is not None else BatchStatus(0, len(self._questions))
         )
 
-    def _standing(self, waiting: Sequence[Hashable]) -> BatchStatus:
+    def _status_of(self, pending: Sequence[Hashable]) -> BatchStatus:
         total = len(self._questions)
-        question = self._question(waiting[0]).text if waiting else ""
-        return BatchStatus(total - len(waiting), total, question, self._queue.left_s)
+        question = self._question(pending[0]).text if pending else ""
+        return BatchStatus(total - len(pending), total, question, self._queue.left_s)
 
     def _question(self, line: Hashable) -> BatchQuestion:
         assert isinstance(line, int)
@@ -212,19 +223,19 @@ class BatchRun(QObject):
         )  # fmt: skip
 
     def _on_asked(self, _line: int) -> None:
-        self.progressed.emit(self.standing)
+        self.progressed.emit(self.status)
 
     def _on_answered(self, line: int, text: str, outcome: AnswerOutcome) -> None:
-        self._keep(answer_of_outcome(line, text, outcome, self.batch.model, self._scope_label))
+        self._record(answer_of_outcome(line, text, outcome, self.batch.model, self._scope_label))
 
     def _on_refused(self, line: int, error: AppError) -> None:
-        self._keep(failed_answer(line, error, self.batch.model, self._scope_label))
+        self._record(failed_answer(line, error, self.batch.model, self._scope_label))
 
-    def _keep(self, result: BatchAnswer) -> None:
+    def _record(self, result: BatchAnswer) -> None:
         assert self._journal is not None
         try:
             self._journal.add(result)
-        except AppError as error:  # the disk is full; the journal stays
+        except AppError as error:  # such as a full disk; the journal stays
             self._error = error
             self._queue.stop()
             return
@@ -236,28 +247,28 @@ class BatchRun(QObject):
 
     def _save(self) -> None:
         assert self._journal is not None
-        kept = self._journal
+        batch_journal = self._journal
         model = self.batch.model
         sha256 = model.files[0].sha256 if model.files else ""
-        made = BatchReport(self.batch.questions, kept.head, kept.results, sha256, self._scope_label)
-        background.run(lambda: _saved(made, self.batch, self._permit), self._on_saved, self._on_unsaved)
+        report = BatchReport(self.batch.questions, batch_journal.head, batch_journal.results, sha256, self._scope_label)
+        background.run(lambda: _save_answers(report, self.batch, self._permit), self._on_saved, self._on_unsaved)
 
     def _on_unsaved(self, error: AppError) -> None:
         self._end()
         self.failed.emit(self._error or error)
 
-    def _on_saved(self, made: BatchReport) -> None:
-        ended = _ended(made)
-        kept = self._journal
+    def _on_saved(self, report: BatchReport) -> None:
+        summary = _summary_of(report)
+        batch_journal = self._journal
         self._end()
         if self._error is not None:
             self.failed.emit(self._error)
-        elif ended.waiting:
-            self.stopped.emit(ended)
+        elif summary.waiting:
+            self.stopped.emit(summary)
         else:
-            if not ended.failed and kept is not None:
-                kept.remove()
-            self.finished.emit(ended)
+            if not summary.failed and batch_journal is not None:
+                batch_journal.remove()
+            self.finished.emit(summary)
 
     def _end(self) -> None:
         if self._journal is not None:
@@ -266,38 +277,39 @@ class BatchRun(QObject):
 
 
 def batch_label(batch: Batch) -> Label:
-    """Of what is asked, and of what the model that answers was trained on, as they are now."""
+    """Return the current label of the collections asked and of the training data of the model that answers."""
     return confidentiality.highest_label(
-        (collection_lookup.current_label_of_scope(batch.documents, batch.scope), batch.learned())
+        (collection_lookup.current_label_of_scope(batch.documents, batch.scope), batch.training_label())
     )
 
 
 def batch_export(batch: Batch) -> ExportRequest:
+    """Return the request to export the answers, whose label is computed whenever it is needed."""
     named = " / ".join([*(ref.name for ref in batch.scope), batch.model.name])
     return ExportRequest("answers", str(batch.out.absolute()), lambda: batch_label(batch), named)
 
 
-def _opened(batch: Batch, permit: Permit) -> tuple[BatchJournal, Label]:
-    return BatchJournal.open(permit.at(batch.out), batch.head(), batch.seal), batch_label(batch)
+def _open_journal(batch: Batch, permit: Permit) -> tuple[BatchJournal, Label]:
+    return BatchJournal.open(permit.at(batch.out), batch.head(), batch.signer), batch_label(batch)
 
 
-def _saved(report: BatchReport, batch: Batch, permit: Permit) -> BatchReport:
-    """Write the file, labelled as what was asked is by now: answers take hours."""
-    made = dataclasses.replace(report, scope_label=batch_label(batch))
-    answer_file.save_answers(made, batch.out, permit=permit)
-    return made
+def _save_answers(report: BatchReport, batch: Batch, permit: Permit) -> BatchReport:
+    """Write the file with the labels that the collections have by now, because a batch takes hours."""
+    report = dataclasses.replace(report, scope_label=batch_label(batch))
+    answer_file.save_answers(report, batch.out, permit=permit)
+    return report
 
 
 def answer_of_outcome(line: int, text: str, outcome: AnswerOutcome, model: LocalModel, scope: Label) -> BatchAnswer:
-    """`scope`: the label of what was asked."""
-    done, kept = outcome.done, outcome.grounding
+    """Return the result of an answered question. `scope` is the label of the collections asked."""
+    done, grounding = outcome.done, outcome.grounding
     is_cut = done.stop_reason in ("length", "context")
     return BatchAnswer(
         line,
-        "length" if is_cut else kept.verdict if kept else "answered",
+        "length" if is_cut else grounding.verdict if grounding else "answered",
         text.strip(),
         model=model.id,
-        label=answer_label(scope, kept),
+        label=answer_label(scope, grounding),
         seed=done.seed,
         prompt_tokens=done.usage.prompt_tokens,
         cached_tokens=done.usage.cached_tokens,
@@ -307,21 +319,21 @@ def answer_of_outcome(line: int, text: str, outcome: AnswerOutcome, model: Local
         total_s=outcome.total_s,
         tokens_per_s=done.usage.answer_tokens / done.timings.answer_s if done.timings.answer_s > 0 else 0.0,
         answered_at=time.time(),
-        grounding=kept,
+        grounding=grounding,
     )
 
 
 def failed_answer(line: int, error: AppError, model: LocalModel, scope: Label) -> BatchAnswer:
-    """Of a question that could not be answered."""
-    words = str(describe_error(error))
+    """Return the result of a question that could not be answered."""
+    message = str(describe_error(error))
     return BatchAnswer(
-        line, "failed", error_code=error.code, error=words, model=model.id, label=scope, answered_at=time.time()
+        line, "failed", error_code=error.code, error=message, model=model.id, label=scope, answered_at=time.time()
     )
 
 
-def _ended(made: BatchReport) -> BatchSummary:
-    verdicts = [line.verdict for line in made.lines()]
-    asked = {line: result for line, result in made.results.items() if result.verdict != "failed"}
+def _summary_of(report: BatchReport) -> BatchSummary:
+    verdicts = [line.verdict for line in report.lines()]
+    asked = {line: result for line, result in report.results.items() if result.verdict != "failed"}
     return BatchSummary(
         answered=len(asked),
         not_found=verdicts.count("not_in_documents"),
@@ -329,5 +341,5 @@ def _ended(made: BatchReport) -> BatchSummary:
         failed=verdicts.count("failed"),
         skipped=verdicts.count("skipped"),
         waiting=verdicts.count("waiting"),
-        label=made.label,
+        label=report.label,
     )

@@ -1,4 +1,5 @@
-"""The one batch of questions of the window: read, begun, held while the chat answers, gone on with after a restart."""
+"""The one batch of the window: reads its file, runs it, pauses it while the chat answers, and resumes it after a
+restart."""
 
 import dataclasses
 import functools
@@ -32,12 +33,12 @@ from app.models.services.model_library import ModelLibrary
 
 log = logging.getLogger("kotae")
 
-USER, CHAT = "user", "chat"  # who may hold a batch
+USER, CHAT = "user", "chat"  # holders that can pause a batch
 
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedBatch:
-    """A batch that was interrupted, by the user or by the end of the program."""
+    """A batch that the user or the end of the program interrupted."""
 
     out: Path
     head: JournalHeader
@@ -45,14 +46,14 @@ class UnfinishedBatch:
 
 
 class BatchSession(QObject):
-    """Every call of `begin` and `go_on` ends with one of `finished`, `stopped` and `failed`."""
+    """Runs at most one batch. Every `begin` ends with one of `finished`, `stopped` and `failed`."""
 
-    questions_read = Signal(object)  # QuestionFile
-    unfinished_found = Signal(object)  # Unfinished
-    prepared = Signal(object)  # Batch: whoever shows it lets it `begin`
-    progressed = Signal(object)  # Standing
-    finished = Signal(object)  # Ended
-    stopped = Signal(object)  # Ended
+    questions_read = Signal(object)  # BatchFile
+    unfinished_found = Signal(object)  # UnfinishedBatch
+    prepared = Signal(object)  # Batch: the page asks for a permit and calls `begin`
+    progressed = Signal(object)  # BatchStatus
+    finished = Signal(object)  # BatchSummary
+    stopped = Signal(object)  # BatchSummary
     failed = Signal(object)  # AppError
 
     def __init__(
@@ -69,8 +70,8 @@ class BatchSession(QObject):
         parent: QObject | None = None,
         embedding: Embedding | None = None,
     ) -> None:
-        """`memory`: a file that holds where the last batch writes to, for the next start. `label_of`: of what a model
-        was trained on, now."""
+        """`memory` is a file with the path of the last batch's answers, for the next start. `label_of` returns the
+        current label of what a model was trained on."""
         super().__init__(parent)
         self._session = session
         self._library = library
@@ -98,49 +99,49 @@ class BatchSession(QObject):
         return self._is_paused
 
     @property
-    def standing(self) -> BatchStatus | None:
-        return self._run.standing if self._run else None
+    def status(self) -> BatchStatus | None:
+        return self._run.status if self._run else None
 
     @property
     def out(self) -> Path | None:
-        """The file of answers of the batch that runs."""
+        """Return the file of answers of the running batch."""
         return self._run.batch.out if self._run else None
 
     def label_now(self) -> Label:
-        """Of the batch that runs; of no documents where none does."""
+        """Return the label of the running batch, or the default label when none runs."""
         return batch_label(self._run.batch) if self._run is not None else DEFAULT_LABEL
 
     # --------------------------------------------------------------------- files
 
     def read(self, path: Path, column: int | None = None) -> None:
-        """In the background; then `questions_read` or `failed`."""
+        """Read a file of questions in the background; then emit `questions_read` or `failed`."""
         background.run(lambda: question_table.read_batch_file(path, column), self._on_read, self._on_refused)
 
     def find_unfinished(self) -> None:
-        """In the background; `unfinished_found` where there is one."""
+        """Look for an interrupted batch in the background; emit `unfinished_found` if there is one."""
         if not self.is_running:
-            background.run(lambda: _unfinished(self._memory), self._on_unfinished, self._on_forgotten)
+            background.run(lambda: _find_unfinished(self._memory), self._on_unfinished, self._on_forgotten)
 
     def forget_unfinished(self) -> None:
-        """The journal and what was answered stay where they are."""
+        """Do not offer the interrupted batch again; its journal and answers stay where they are."""
         self._memory.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------- running
 
     def prepare(self, found: BatchFile, path: Path, out: Path, scope: tuple[CollectionRef, ...]) -> None:
-        """With the model and the preset of new conversations; then `prepared` or `failed`."""
+        """Check a batch with the model and preset of new conversations; then emit `prepared` or `failed`."""
         model = self._session.model
         if model is None:
             self.failed.emit(AppError("no_model"))
             return
         stored = self._preferences.value
         choices = answer_run.choices_in_force(model, self._presets.chat_preset(stored.preset_id).choices)
-        learned = functools.partial(self._label_of, model)
-        batch = Batch(found, path, out, model, stored, choices, self._documents, scope, learned=learned)
-        background.run(lambda: _checked(batch), self._on_prepared, self._on_refused)
+        training_label = functools.partial(self._label_of, model)
+        batch = Batch(found, path, out, model, stored, choices, self._documents, scope, training_label=training_label)
+        background.run(lambda: _check(batch), self._on_prepared, self._on_refused)
 
-    def go_on(self, unfinished: UnfinishedBatch) -> None:
-        """With what it was begun with; then `prepared` or `failed`."""
+    def resume_unfinished(self, unfinished: UnfinishedBatch) -> None:
+        """Check an interrupted batch with the settings it was begun with; then emit `prepared` or `failed`."""
         head = unfinished.head
         model = self._library.model(head.model_id)
         if model is None:
@@ -148,21 +149,21 @@ class BatchSession(QObject):
             return
         path = Path(head.path)
         settings = dataclasses.replace(self._preferences.value, context_tokens=head.context_tokens)
-        learned = functools.partial(self._label_of, model)
+        training_label = functools.partial(self._label_of, model)
 
         def work() -> Batch:
             found = question_table.read_batch_file(path, head.column)
-            return _checked(
+            return _check(
                 Batch(
                     found, path, unfinished.out, model, settings, head.choices, self._documents, head.scope,
-                    learned=learned,
+                    training_label=training_label,
                 )
             )  # fmt: skip
 
         background.run(work, self._on_prepared, self._on_refused)
 
     def begin(self, batch: Batch, permit: Permit) -> None:
-        """Does nothing while another one runs."""
+        """Run a prepared batch. Does nothing while another one runs."""
         if self.is_running:
             return
         self._remember(batch.out)
@@ -177,32 +178,32 @@ class BatchSession(QObject):
         run.start()
 
     def pause(self) -> None:
-        """After the answer that is being written."""
+        """Pause after the answer that is being written."""
         if self._run is not None:
             self._is_paused = True
             self._run.hold(USER)
-            self.progressed.emit(self._run.standing)
+            self.progressed.emit(self._run.status)
 
     def resume(self) -> None:
         if self._run is not None:
             self._is_paused = False
             self._run.release(USER)
-            self.progressed.emit(self._run.standing)
+            self.progressed.emit(self._run.status)
 
     def stop(self) -> None:
-        """What is answered is put into the file; it can be gone on with."""
+        """Stop, and save what is answered to the file; the batch can be resumed."""
         if self._run is not None:
             self._run.stop()
 
     def close(self) -> None:
-        """The program ends; the next start offers to go on."""
+        """Abandon the batch because the program ends; the next start offers to resume it."""
         if self._run is not None:
             self._run.abandon()
             self._run = None
 
     # ------------------------------------------------------------------- private
 
-    # Methods, so that nothing is delivered to a window that is closed (app.base.services.background).
+    # These are methods, not lambdas, so that nothing is delivered to a closed window (app.base.services.background).
 
     def _on_read(self, found: BatchFile) -> None:
         self.questions_read.emit(found)
@@ -214,19 +215,19 @@ class BatchSession(QObject):
         self.prepared.emit(batch)
 
     def _on_chat_changed(self) -> None:
-        """The chat goes first: somebody waits for it."""
+        """Pause the batch while the chat answers, because the user is waiting for that answer."""
         if self._run is not None:
             self._run.hold(CHAT) if self._session.is_busy else self._run.release(CHAT)
 
-    def _on_finished(self, ended: BatchSummary) -> None:
-        if not ended.failed:
+    def _on_finished(self, summary: BatchSummary) -> None:
+        if not summary.failed:
             self.forget_unfinished()
         self._forget_run()
-        self.finished.emit(ended)
+        self.finished.emit(summary)
 
-    def _on_stopped(self, ended: BatchSummary) -> None:
+    def _on_stopped(self, summary: BatchSummary) -> None:
         self._forget_run()
-        self.stopped.emit(ended)
+        self.stopped.emit(summary)
 
     def _on_failed(self, error: AppError) -> None:
         self._forget_run()
@@ -240,7 +241,7 @@ class BatchSession(QObject):
     def _remember(self, out: Path) -> None:
         try:
             write_atomically(self._memory, json.dumps({"out": str(out)}, ensure_ascii=False).encode())
-        except OSError as error:  # a full disk: nobody offers to go on after a restart, and that is all
+        except OSError as error:  # such as a full disk: then only the offer to resume after a restart is missing
             log.warning("batches: %s", error)
 
     def _on_unfinished(self, found: UnfinishedBatch | None) -> None:
@@ -251,14 +252,14 @@ class BatchSession(QObject):
         log.warning("batches: %s", error)
 
 
-def _checked(batch: Batch) -> Batch:
-    """Raises AppError as `Batch.check`."""
+def _check(batch: Batch) -> Batch:
+    """Return the batch after its check. Raises AppError as `Batch.check` does."""
     batch.check()
     return batch
 
 
-def _unfinished(memory: Path) -> UnfinishedBatch | None:
-    """None where the last batch has come to its end, or lies on a drive that is not there."""
+def _find_unfinished(memory: Path) -> UnfinishedBatch | None:
+    """Return the last batch if it was interrupted; None if it is complete or on a drive that is not connected."""
     try:
         out = Path(strict_json.load_file(memory)["out"])
     except (OSError, ValueError, KeyError, TypeError):

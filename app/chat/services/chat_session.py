@@ -1,6 +1,9 @@
-"""Asking in the open conversation: questions stored before anything is computed, answers while they stream.
+"""Asks questions in the open conversation. A question is stored before anything is computed, an answer while it
+streams.
 
-Loads the models ahead, while the first question is being typed.
+`ModelPreloader` loads the models while the user types the first question.
+
+The file is long, because asking, editing, repeating and leaving share one state: the answer that is being written.
 """
 
 import dataclasses
@@ -44,13 +47,13 @@ from app.models.services.model_library import ModelLibrary
 
 
 class ChatSession(OpenConversation):
-    """One conversation at a time, one answer at a time. Messages are app.chat.records.Message."""
+    """The open conversation with the means to ask. It writes one answer at a time, since one model is loaded."""
 
     message_added = Signal(object)  # Message
     text_received = Signal(int, str)  # answer id, the next piece of its text
     answer_finished = Signal(object)  # Message
     answer_finished_elsewhere = Signal(object)  # Message, of a conversation that is not open any more
-    stage_changed = Signal(object)  # Stage
+    stage_changed = Signal(object)  # AnswerStage
 
     def __init__(
         self,
@@ -66,8 +69,8 @@ class ChatSession(OpenConversation):
         embedding: Embedding | None = None,
         learned: LearnedDetails = model_registry.learned_fields,
     ) -> None:
-        """`documents`: their database, which need not exist before something is asked of it. `learned`: from whoever
-        knows more of a model's files than the list of models."""
+        """`documents` is their database, which need not exist before a question is asked of it. `learned` returns what
+        a model was trained on; the caller may know more of that than the list of models."""
         super().__init__(store, conversations, AnswerSettings(presets, library, preferences, learned), parent)
         self._engine = engine
         self._library = library
@@ -76,7 +79,7 @@ class ChatSession(OpenConversation):
         self._documents = documents
         self._embedding = embedding
         self._writer: AnswerWriter | None = None  # of the answer that is being written
-        self._agreed_origin = ""  # of the server, for the conversation that has no question yet
+        self._agreed_origin = ""  # the server that the user agreed to, for a conversation without a question yet
         self.overflow = OverflowCounter(engine, self)
         self.overflow.failed.connect(self.problem_occurred)
         self.about_to_leave.connect(self._on_leaving)
@@ -87,7 +90,7 @@ class ChatSession(OpenConversation):
 
     @property
     def is_busy(self) -> bool:
-        """Whether an answer is being written, here or in another conversation: the next one has to wait."""
+        """Return whether an answer is being written, in this or another conversation; the next one has to wait."""
         return self._writer is not None
 
     @property
@@ -96,7 +99,7 @@ class ChatSession(OpenConversation):
 
     @property
     def model(self) -> LocalModel | None:
-        """The model that answers."""
+        """Return the model that answers."""
         return self._answering.model
 
     @property
@@ -105,14 +108,14 @@ class ChatSession(OpenConversation):
 
     @property
     def needs_remote_consent(self) -> bool:
-        """Whether the next question is for a model elsewhere, and the user has not agreed to that here."""
+        """Return whether the next question goes to a remote model without the user's consent for this conversation."""
         model, here = self.model, self.conversation
         if model is None or model.remote is None or (here is None and self._agreed_origin == self._origin):
             return False
         return not conversation_privacy.has_remote_consent(self._store, here.id if here else None, model)
 
     def agree_to_remote(self) -> None:
-        """This conversation, from now on to its end, may be sent to the server of the model that answers."""
+        """Record that this conversation may be sent to the server of the current model from now on."""
         model, here = self.model, self.conversation
         if model is None or model.remote is None:
             return
@@ -122,13 +125,13 @@ class ChatSession(OpenConversation):
             self._change(lambda: conversation_privacy.record_remote_consent(self._store, here.id, model))
 
     def use_model(self, model_id: str) -> None:
-        """The next answer is by this model; it is loaded then."""
+        """Answer with this model from now on; the next answer loads it."""
         self._preferences.change(model_id=model_id)
 
     def back_to_base(self) -> LocalModel | None:
-        """The base of the tuned model that answers takes its place; that one, which stays in the list, is returned.
+        """Replace the tuned model that answers by its base model; return the tuned one, which `use_model` can restore.
 
-        With `use_model` and its id it answers again. None: no tuned model answers. Raises AppError("tuned_no_base").
+        None when no tuned model answers. Raises AppError("tuned_no_base").
         """
         model = self.model
         if model is None or model.tuned is None:
@@ -137,14 +140,14 @@ class ChatSession(OpenConversation):
         return model
 
     def open_at(self, message_id: int) -> None:
-        """Shows the conversation of a stored message, in a branch that has it."""
+        """Open the conversation of a stored message, in a branch that has it."""
         conversation_id = self._disk.message(message_id).conversation_id
         self.open(conversation_id)
         if not self.is_busy and self._change(lambda: self._store.show_message(message_id)):
             self._show(conversation_id)
 
     def keep_temporary(self) -> None:
-        """Stores the temporary conversation after all, and goes on in the stored one."""
+        """Store the temporary conversation and continue in the stored one."""
         if not self.is_temporary or self.conversation is None or self.is_busy:
             return
         conversation, messages = self._store.conversation(self.conversation.id), self._store.tree(self.conversation.id)
@@ -159,22 +162,23 @@ class ChatSession(OpenConversation):
     # ------------------------------------------------------------------- answers
 
     def ask(self, text: str) -> bool:
-        """Stores the question, then has it answered.
+        """Store the question and begin to answer it.
 
-        False: it was not taken, because an answer is being written, or as `problem_occurred` says (empty, full disk).
+        Return False when it was not accepted: an answer is being written, or `problem_occurred` gives the reason
+        (empty, full disk).
         """
         return self._ask(text, self._store.leaf_id(self.conversation.id) if self.conversation else None)
 
     def edit(self, question_id: int, text: str) -> bool:
-        """Asks a question in other words: a new branch beside the old one."""
+        """Ask a changed question as a new branch next to the old one."""
         return self._ask(text, self._store.message(question_id).parent_id)
 
     def act(self, answer_id: int, action: Preset) -> bool:
-        """Asks for something about an answer, below it."""
+        """Ask for an action on an answer, such as a summary, below it."""
         return self._ask(action.request, answer_id, action.choices, keeps_draft=True, is_action=True)
 
     def regenerate(self, answer_id: int, force_load: bool = False) -> None:
-        """Answers the same question again: a new branch beside the old answer, or in its place if it had no text."""
+        """Answer the same question again, as a new branch or in place of an answer without text."""
         if self.is_busy or self.conversation is None:
             return
         *line, answer = self._store.line(answer_id)
@@ -184,8 +188,11 @@ class ChatSession(OpenConversation):
         self._change(lambda: self._answer(answer.parent_id, plan, emptied=emptied, force_load=force_load))
 
     def reproduce(self, answer_id: int) -> None:
-        """Answers again with the same model, settings and seed, beside the old answer; its details then say whether
-        the text is the same. Nothing happens where those are not known."""
+        """Answer again with the same model, settings and seed; the new answer's details say whether the text is the
+        same.
+
+        Does nothing when the old answer's settings are not known.
+        """
         answer = self._store.message(answer_id)
         details = answer.details
         if self.is_busy or not can_repeat(details):
@@ -197,13 +204,14 @@ class ChatSession(OpenConversation):
         self._change(lambda: self._answer(answer.parent_id, replan(answer), repeated=answer))
 
     def show_branch(self, message_id: int, step: int) -> None:
-        """Shows another answer to the same question (or another question), and what followed it. `step`: -1 or 1."""
+        """Show another answer to the same question (or another question) and what follows it. `step`: -1 or 1."""
         is_free = self._writer is None or self.is_answering_elsewhere
         if is_free and self._change(lambda: self._store.show_branch(message_id, step)):
             self._show(self._store.message(message_id).conversation_id)
 
     def resolve_overflow(self, choice: str) -> None:
-        """`choice`: drop (the oldest turns) | widen (the context) | new (conversation with the same question)."""
+        """Apply the user's choice: drop (the oldest turns) | widen (the context) | new (conversation with the same
+        question)."""
         found = None if self.is_busy else self.overflow.take()
         if found is None or self.conversation is None:
             return
@@ -213,7 +221,7 @@ class ChatSession(OpenConversation):
             label = conversation_privacy.effective_label(here, self.messages(), collections_now(self._documents))
             agreed = "" if self.needs_remote_consent else self._origin
             self.new(here.folder_id, is_temporary=self.is_temporary)
-            self._agreed_origin = agreed  # it is the same question
+            self._agreed_origin = agreed  # the consent was given for the same question
             self._answering.of_new, self._answering.scope_of_new = (here.preset_id, here.choices), here.scope
             self._ask(question.text, None, keeps_draft=True, label=label)
             return
@@ -224,7 +232,7 @@ class ChatSession(OpenConversation):
         self.regenerate(answer.id)
 
     def answered(self, answer_id: int) -> AnswerRecord:
-        """An answer of the open conversation, to be exported."""
+        """Return an answer of the open conversation for export."""
         question, answer = self._store.line(answer_id)[-2:]
         model_id = answer.details.model_id if answer.details else ""
         return AnswerRecord(question, answer, self.label, self._library.model(model_id))
@@ -234,7 +242,7 @@ class ChatSession(OpenConversation):
             self._writer.run.stop()
 
     def close(self) -> None:
-        """Keeps what was written so far; the engine is about to end."""
+        """Store what was written so far; the engine is about to end."""
         if self._writer is not None:
             self._writer.abandon()
         super().close()
@@ -243,16 +251,17 @@ class ChatSession(OpenConversation):
 
     @property
     def _origin(self) -> str:
-        """Of the server that answers; "": a model of this machine does."""
+        """Return the server of the current model; "" for a local model."""
         model = self.model
         return origin_of(model.remote.address) if model is not None and model.remote is not None else ""
 
     def _on_trained_added(self, model: LocalModel) -> None:
-        """What a run has trained answers from now on, everywhere."""
+        """Use the model that a training run has just added, in all conversations."""
         self.use_model(model.id)
 
     def _on_leaving(self) -> None:
-        """A stored answer goes on being written; a temporary one ends. Nothing asked of the user is open any more."""
+        """End the answer of a temporary conversation; a stored one's continues. Withdraw the choices offered to the
+        user."""
         self._agreed_origin = ""
         if self.is_temporary:
             self._abandon()
@@ -260,7 +269,7 @@ class ChatSession(OpenConversation):
         self._engine.forget_usage()
 
     def _on_list_changed(self) -> None:
-        """What is in the bin needs no answer."""
+        """Stop the answer of a conversation that was moved to the bin."""
         if self._writer is not None and self._writer.store is self._disk:
             here = self._disk.conversation(self._writer.answer.conversation_id)
             if here is None or here.binned_at is not None:
@@ -276,7 +285,7 @@ class ChatSession(OpenConversation):
         return here is not None and writer.store is self._store and writer.answer.conversation_id == here.id
 
     def _show(self, conversation_id: int | None) -> None:
-        """With all of an answer that is being written there."""
+        """Show a conversation with all text of an answer that is being written in it."""
         writer = self._writer
         if writer is not None and writer.answer.conversation_id == conversation_id and writer.store is self._store:
             writer.save()
@@ -294,8 +303,11 @@ class ChatSession(OpenConversation):
         is_action: bool = False,
         label: Label = confidentiality.DEFAULT_LABEL,
     ) -> bool:
-        """`own`: choices of this one answer. `is_action`: about the answer above. `label`: of the conversation that
-        the question was taken from."""
+        """Store a question and answer it; return whether it was accepted.
+
+        `own`: choices of this one answer. `is_action`: a request about the answer above. `label`: that of the
+        conversation from which the question was taken.
+        """
         if self.is_busy:
             return False
         here = self.conversation
@@ -318,7 +330,7 @@ class ChatSession(OpenConversation):
         except AppError as error:
             self.problem_occurred.emit(error)
             return False
-        is_apart = here is None and keeps_draft  # what is typed is for the next new conversation, not for this one
+        is_apart = here is None and keeps_draft  # the draft stays with the next new conversation
         if is_apart:
             self.about_to_leave.emit()
         self.conversation = self._store.conversation(question.conversation_id)
@@ -326,11 +338,11 @@ class ChatSession(OpenConversation):
         if leaf_id == parent_id and not is_apart:
             self.message_added.emit(question)
         else:
-            self._show(question.conversation_id)  # a new branch: what followed the old one is out of sight
+            self._show(question.conversation_id)  # a new branch hides what followed in the old one
         line = self._store.line(question.id)
         plan = self._answering.plan(self.conversation, line, own or Choices(), is_action=is_action)
         self._conversations.note_change()
-        if self.conversation is not None:  # else it has gone to the bin meanwhile
+        if self.conversation is not None:  # otherwise it was moved to the bin meanwhile
             self._change(lambda: self._answer(question.id, plan))
         return True
 
@@ -343,14 +355,15 @@ class ChatSession(OpenConversation):
         repeated: Message | None = None,
         force_load: bool = False,
     ) -> None:
-        """`emptied`: the answer without text that is taken up again."""
+        """Write an answer to a question. `emptied` is an answer without text to restart, `repeated` an answer to
+        repeat."""
         assert self.conversation is not None
         assert question_id is not None
         self.overflow.forget()
         model, label = self._library.model(plan.model_id), self.label
-        if model is not None and model.remote is not None:  # with what the collections are labelled by now
-            there = collections_now(self._documents)
-            now = conversation_privacy.collection_labels(there, (), self.messages())
+        if model is not None and model.remote is not None:  # the collections may have new labels
+            collections = collections_now(self._documents)
+            now = conversation_privacy.collection_labels(collections, (), self.messages())
             label = confidentiality.highest_label((label, *now))
         is_next = self._store.leaf_id(self.conversation.id) == question_id
         if emptied is not None:
@@ -407,6 +420,8 @@ class ChatSession(OpenConversation):
 
 
 class ModelPreloader(QObject):
+    """Loads the model, and the one for searching by meaning, while the user types."""
+
     def __init__(
         self,
         session: ChatSession,
@@ -424,7 +439,8 @@ class ModelPreloader(QObject):
         self._embedding = embedding
 
     def begin(self) -> None:
-        """Called at every key. What goes wrong is said when the question is asked. No server elsewhere hears of it."""
+        """Load the model unless it is loaded or remote. Called at every key; errors are shown when the question is
+        asked."""
         session, engine = self._session, self._engine
         if not self.is_on:
             return

@@ -1,6 +1,6 @@
-"""From the options of a command to an answer request.
+"""Turns the options of `kotae ask` and similar commands into an answer request.
 
-`kotae ask --adapter`: a LoRA adapter as a file, or that of a training run with the model it was trained on.
+`--adapter` names a LoRA adapter: a file, or a training run, which also decides the model.
 """
 
 import argparse
@@ -32,16 +32,18 @@ from app.models.services import remote_servers
 from trainer.spec import RunSpec
 
 NO_ADAPTER, CARD_ADAPTER = "none", "card"
-# Finds the folder of a run among all runs, by its name. Raises AppError: run_unknown, run_ambiguous.
+# Returns the folder of a run by the folder of all runs and its name. Raises AppError: run_unknown, run_ambiguous.
 FindRun = Callable[[Path, str], Path]
-# The label of what a model was trained on, by the documents' database of now.
+# Returns the label of what a model was trained on, by the documents' database and the model.
 LabelOfModel = Callable[[Path, LocalModel], Label]
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterChoice:
+    """The adapter that `--adapter` names."""
+
     use: AdapterUse | None  # None: the model alone, without the adapter of its card
-    run: Path | None = None  # the folder of the run that made it; None: a file of which nothing is known
+    run: Path | None = None  # the folder of the run that made it; None: a file of unknown origin
 
     @property
     def in_use(self) -> tuple[AdapterUse, ...]:
@@ -49,7 +51,7 @@ class AdapterChoice:
 
 
 def choose_adapter(text: str, runs_folder: Path, find_run: FindRun) -> AdapterChoice:
-    """RUN, FILE, or one of them with :STRENGTH; "none".
+    """Return the adapter of an option: RUN or FILE, optionally with :STRENGTH, or "none".
 
     Raises AppError: bad_option, adapter_unknown, adapter_not_gguf, run_ambiguous, run_no_adapter.
     """
@@ -75,7 +77,10 @@ def choose_adapter(text: str, runs_folder: Path, find_run: FindRun) -> AdapterCh
 
 
 def adapter_name(adapters: tuple[AdapterUse, ...] | None, model: LocalModel) -> str | None:
-    """What answers beside the model (`adapters` as of AnswerRequest): a run or a file by its name, or OF_CARD."""
+    """Return the adapter that answers: the name of a run or file, CARD_ADAPTER, or None.
+
+    `adapters` is as in AnswerRequest. A strength other than 1 is appended.
+    """
     if adapters is None and model.tuned is not None and model.adapter:
         strength = model.tuned.strength
         return model.tuned.run_name if strength == 1 else f"{model.tuned.run_name}:{strength:g}"
@@ -90,8 +95,8 @@ def adapter_name(adapters: tuple[AdapterUse, ...] | None, model: LocalModel) -> 
 
 
 def run_name(run: Path) -> str:
-    asked = base_models.read_spec(run / base_models.SPEC)
-    return (asked.name if asked is not None else "") or run.name
+    spec = base_models.read_spec(run / base_models.SPEC)
+    return (spec.name if spec is not None else "") or run.name
 
 
 def _adapter_file(name: str) -> Path | None:
@@ -109,38 +114,39 @@ def _is_known(name: str, runs_folder: Path, find_run: FindRun) -> bool:
 
 
 def _require_gguf(path: Path) -> None:
-    """Raises AppError: adapter_not_gguf, and those of `gguf.read_header`."""
+    """Check that a file is GGUF. Raises AppError: adapter_not_gguf, and those of `gguf.read_header`."""
     try:
         gguf.read_header(path)
     except AppError as error:
-        if error.code in ("not_gguf_format", "not_gguf_text", "not_gguf_unknown"):  # others tell what became of it
+        if error.code in ("not_gguf_format", "not_gguf_text", "not_gguf_unknown"):  # other codes explain themselves
             raise AppError("adapter_not_gguf", path=str(path)) from error
         raise
 
 
 def base_model_of(run: Path, models: Collection[LocalModel]) -> LocalModel:
-    """Raises AppError: run_damaged, and those of `bases.model_for`."""
+    """Return the base model of a run. Raises AppError: run_damaged, and those of `base_models.model_of_run`."""
     return base_models.model_of_run(_spec_of_run(run), models)
 
 
 def in_form_of_run(model: LocalModel, adapter: AdapterChoice | None) -> LocalModel:
-    """The model, in the form of the run. Raises AppError: adapter_other_base, run_form_unknown, run_damaged."""
+    """Return the model with the prompt form of the run. Raises AppError: adapter_other_base, run_form_unknown,
+    run_damaged."""
     if adapter is None or adapter.run is None:
         return model
-    asked = _spec_of_run(adapter.run)
-    base_models.require_same_base(asked, model)
-    return base_models.with_trained_form(base_models.read_spec(adapter.run / base_models.EFFECTIVE) or asked, model)
+    spec = _spec_of_run(adapter.run)
+    base_models.require_same_base(spec, model)
+    return base_models.with_trained_form(base_models.read_spec(adapter.run / base_models.EFFECTIVE) or spec, model)
 
 
 def _spec_of_run(run: Path) -> RunSpec:
-    asked = base_models.read_spec(run / base_models.SPEC)
-    if asked is None:
+    spec = base_models.read_spec(run / base_models.SPEC)
+    if spec is None:
         raise AppError("run_damaged", id=run.name)
-    return asked
+    return spec
 
 
 def _split_strength(text: str) -> tuple[str, float]:
-    """A colon inside a path (C:\\…) is no strength."""
+    r"""Split NAME:STRENGTH. The colon in a Windows path (C:\…) does not begin a strength."""
     name, colon, strength = text.rpartition(":")
     try:
         value = float(strength) if colon and name else 1.0
@@ -158,8 +164,10 @@ def _strength_error(text: str) -> AppError:
 def training_label(
     documents: Path, label_of: LabelOfModel, model: LocalModel, adapters: Collection[AdapterUse] | None
 ) -> Label:
-    """Return the label of what the model was trained on: as it is in the list, and with each adapter that it is asked
-    with instead. `documents`: the database."""
+    """Return the label of what the model was trained on, with its own adapter and with each of `adapters`.
+
+    `documents` is the documents' database.
+    """
     others = [replace(model, adapter=one.path) for one in adapters or ()]
     return highest_label(label_of(documents, one) for one in (model, *others))
 
@@ -167,7 +175,7 @@ def training_label(
 def _choose_model(
     wanted: str | None, preset_name: str | None, where: Paths, adapter: AdapterChoice | None = None
 ) -> tuple[LocalModel, Settings, Preset]:
-    """The model, the settings of the window, and the preset of that name, else the window's of new conversations."""
+    """Return the model, the settings of the window, and the named preset or else that of new conversations."""
     stored = settings.load(where.settings)
     store = Store.open(where.database, where.backups)
     try:
@@ -186,7 +194,7 @@ def _choose_model(
 
 
 def find_preset(wanted: str, where: Paths) -> Preset:
-    """Raises AppError("unknown_preset"), and what a damaged database gives."""
+    """Return a preset by name or id. Raises AppError("unknown_preset"), and as `Store.open` does."""
     store = Store.open(where.database, where.backups)
     try:
         return _preset_by_name(wanted, PresetLibrary(store))
@@ -195,7 +203,7 @@ def find_preset(wanted: str, where: Paths) -> Preset:
 
 
 def _preset_by_name(wanted: str, presets: PresetLibrary) -> Preset:
-    """By name or id."""
+    """Return a preset by name or id."""
     known = presets.all("chat")
     found = next((preset for preset in known if wanted in (preset.name, preset.id)), None)
     if found is None:
@@ -204,13 +212,16 @@ def _preset_by_name(wanted: str, presets: PresetLibrary) -> Preset:
 
 
 def request_from_options(options: argparse.Namespace, where: Paths, find_run: FindRun) -> AnswerRequest:
-    """What the options say. Raises AppError as `choose_model`, "bad_option", "unknown_preset", "unknown_collection"."""
+    """Return the request that the options describe.
+
+    Raises AppError("bad_option" | "unknown_preset" | "unknown_collection"), and as `choose_listed_model` does.
+    """
     check_limit("--max-tokens", options.max_tokens, 1, 1 << 20)
     check_limit("--temperature", options.temperature, 0, 5)
     check_limit("--seed", options.seed, 0, (1 << 32) - 1)
     check_limit("--context", options.context, 256, 1 << 20)
-    chosen = options.adapter
-    adapter = choose_adapter(chosen, where.runs, find_run) if chosen is not None else None
+    adapter_option = options.adapter
+    adapter = choose_adapter(adapter_option, where.runs, find_run) if adapter_option is not None else None
     model, stored, preset = _choose_model(options.model, options.preset, where, adapter)
     remote_servers.require_remote_permission(model, options)
     own = Choices(

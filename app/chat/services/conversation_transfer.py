@@ -1,4 +1,4 @@
-"""Conversations to files and back, off the GUI thread: one export or import at a time."""
+"""Exports and imports conversations off the GUI thread, one export or import at a time."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -21,43 +21,44 @@ from app.documents.library import collections_now
 
 
 class ConversationTransfer(QObject):
-    """Each `export` and `import_` ends with exactly one of the last four signals; a cancelled one leaves nothing."""
+    """Runs one export or import. Each emits exactly one of the last four signals; a cancelled one leaves nothing."""
 
     progressed = Signal(object, object)  # done, total: conversations of an export, bytes of an import
     exported = Signal(list)  # the files, as Path
-    imported = Signal(object)  # Imported
+    imported = Signal(object)  # ImportedConversations
     failed = Signal(object)  # AppError
     cancelled = Signal()
 
     def __init__(
         self, store: Store, conversations: Conversations, documents: Path, parent: QObject | None = None
     ) -> None:
-        """`documents`: their database, by whose collections conversations are labelled."""
+        """`documents` is the documents' database, from whose collections conversations are labelled."""
         super().__init__(parent)
         self._store, self._documents = store, documents
         self._conversations = conversations
         self._task: background.LongTask | None = None
-        self.worked_s = 0.0  # how long the work took that ended last
+        self.worked_s = 0.0  # how long the last work took
 
     @property
     def is_working(self) -> bool:
         return self._task is not None
 
     def label_of(self, ids: Sequence[int]) -> Label:
-        """What they are shown with now, the highest; one that is gone has none. May be asked from any thread."""
+        """Return the highest current label of the conversations that still exist. May be called in any thread."""
         with contextlib.closing(Store.beside(self._store.path)) as store:
             return conversation_privacy.highest_effective_label(
                 store, store.some(ids), collections_now(self._documents)
             )
 
     def labelled(self, bundle: Bundle) -> Bundle:
-        """With what it is shown with."""
+        """Return the bundle with the label that its conversation is shown with."""
         return conversation_export.with_current_label(bundle, collections_now(self._documents))
 
     def export(self, ids: Sequence[int], file_format: str, target: Path, permit: Permit) -> None:
-        """`file_format`: json | markdown | docx. `target`: the file; the folder, for several Markdown or Word files.
+        """Export conversations. `file_format`: json | markdown | docx. `target`: a file, or a folder for several
+        Markdown or Word files.
 
-        Does nothing while other work goes on.
+        Does nothing while other work is running.
         """
         save = (
             conversation_export.save_file if file_format == "json" or len(ids) == 1 else conversation_export.save_folder
@@ -70,21 +71,21 @@ class ConversationTransfer(QObject):
         self._run(work, self._on_exported)
 
     def export_unstored(self, bundle: Bundle, file_format: str, target: Path, permit: Permit) -> None:
-        """A conversation that lives in memory only, labelled. Does nothing while other work goes on."""
+        """Export a labelled conversation that exists only in memory. Does nothing while other work is running."""
         self._run(
             lambda _store, _progress: conversation_export.save_unstored(bundle, file_format, target, permit=permit),
             self._on_exported,
         )
 
     def export_answer(self, answered: AnswerRecord, target: Path, permit: Permit) -> None:
-        """One answer as a Word document. Does nothing while other work goes on."""
+        """Export one answer as a Word document. Does nothing while other work is running."""
         self._run(
             lambda _store, _progress: conversation_export.save_answer(answered, target, permit=permit),
             self._on_exported,
         )
 
     def import_(self, path: Path) -> None:
-        """A JSON file of `export`. Does nothing while other work goes on."""
+        """Import an exported JSON file. Does nothing while other work is running."""
         documents = self._documents
         self._run(
             lambda store, progress: conversation_import.import_conversations(store, path, progress.report, documents),
@@ -130,6 +131,6 @@ class ConversationTransfer(QObject):
 
 
 def _with_store(path: Path, work: Callable[[Store, TaskProgress], object], progress: TaskProgress) -> object:
-    """A connection of the thread's own: sqlite's belong to the thread that made them."""
+    """Run work with a store of its own, because a sqlite connection belongs to the thread that made it."""
     with contextlib.closing(Store.beside(path)) as store:
         return work(store, progress)

@@ -1,4 +1,4 @@
-"""The stored conversations as a collection: their order, folders, bin and search, with a signal when they change."""
+"""The collection of stored conversations for the window: order, folders, bin and search, with a signal for changes."""
 
 from collections.abc import Callable, Collection, Sequence
 
@@ -15,7 +15,7 @@ from app.documents.grounding.grounding_record import CollectionRef
 
 
 class Conversations(QObject):
-    """What cannot be done (a full disk) changes nothing and is said by `problem_occurred`."""
+    """The stored conversations. A change that fails (full disk) changes nothing and emits `problem_occurred`."""
 
     changed = Signal()
     problem_occurred = Signal(object)  # AppError
@@ -23,97 +23,99 @@ class Conversations(QObject):
     def __init__(self, store: Store, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._store = store
-        self._shelf = ConversationOrganizer(store.database)
+        self._organizer = ConversationOrganizer(store.database)
         self._index = MessageIndex(store.database)
 
     def all(self) -> list[Conversation]:
-        """Those that are not in the bin, the most recently used first."""
+        """Return the conversations outside the bin, the most recently used first."""
         return self._store.conversations()
 
     def folders(self) -> list[Folder]:
-        return self._shelf.folders()
+        return self._organizer.folders()
 
     def binned(self) -> list[Conversation]:
-        return self._shelf.binned()
+        return self._organizer.binned()
 
     def stored(self, conversation_ids: Collection[int]) -> frozenset[int]:
-        """Those of them that are in the list or in the bin."""
-        return self._shelf.stored(conversation_ids)
+        """Return which of these conversations are in the list or in the bin."""
+        return self._organizer.stored(conversation_ids)
 
     def asked(self, conversation_id: int) -> list[CollectionRef]:
-        """What its answers in every branch were asked of or rest on, each once."""
+        """Return the collections that the answers of all branches were asked of or rest on, each once."""
         return [ref for _, ref in conversation_privacy.referenced_collections(self._store, [conversation_id])]
 
     def with_drafts(self) -> frozenset[int]:
-        return self._shelf.with_drafts()
+        return self._organizer.with_drafts()
 
     def search(self, query: str) -> SearchResult:
         return self._index.search(query)
 
     def rename(self, conversation_id: int, title: str) -> None:
-        self._change(lambda: self._shelf.rename(conversation_id, title))
+        self._change(lambda: self._organizer.rename(conversation_id, title))
 
     def pin(self, conversation_ids: Sequence[int], *, is_pinned: bool = True) -> None:
-        self._change(lambda: self._shelf.pin(conversation_ids, is_pinned=is_pinned))
+        self._change(lambda: self._organizer.pin(conversation_ids, is_pinned=is_pinned))
 
     def add_folder(self, name: str, conversation_ids: Sequence[int] = ()) -> int | None:
-        """A new folder with these conversations in it; gives its id, None where it could not be made."""
+        """Add a folder with these conversations and return its id, or None if that failed."""
         made: list[int] = []
 
         def add() -> None:
-            made.append(self._shelf.add_folder(name))
-            self._shelf.move(conversation_ids, made[0])
+            made.append(self._organizer.add_folder(name))
+            self._organizer.move(conversation_ids, made[0])
 
         self._change(add)
         return made[0] if made else None
 
     def rename_folder(self, folder_id: int, name: str) -> None:
-        self._change(lambda: self._shelf.rename_folder(folder_id, name))
+        self._change(lambda: self._organizer.rename_folder(folder_id, name))
 
     def remove_folder(self, folder_id: int) -> Callable[[], object] | None:
-        """Its conversations stay. Gives what undoes it; None where it could not be removed."""
+        """Remove a folder, keeping its conversations. Return a function that undoes it, or None if that failed."""
         folder = next(folder for folder in self.folders() if folder.id == folder_id)
         everything = [*self.all(), *self.binned()]
         inside = [conversation.id for conversation in everything if conversation.folder_id == folder_id]
-        if not self._change(lambda: self._shelf.remove_folder(folder_id)):
+        if not self._change(lambda: self._organizer.remove_folder(folder_id)):
             return None
-        return lambda: self._change(lambda: self._shelf.restore_folder(folder, inside))
+        return lambda: self._change(lambda: self._organizer.restore_folder(folder, inside))
 
     def move(self, conversation_ids: Sequence[int], folder_id: int | None) -> bool:
-        """Whether it could be done."""
-        return self._change(lambda: self._shelf.move(conversation_ids, folder_id))
+        """Move conversations to a folder; return whether that succeeded."""
+        return self._change(lambda: self._organizer.move(conversation_ids, folder_id))
 
     def bin(self, conversation_ids: Sequence[int]) -> bool:
-        """Out of the list for 30 days; `restore` brings them back as they were. Whether it could be done."""
-        return self._change(lambda: self._shelf.bin(conversation_ids))
+        """Move conversations to the bin for 30 days, from which `restore` returns them; return whether that
+        succeeded."""
+        return self._change(lambda: self._organizer.bin(conversation_ids))
 
     def restore(self, conversation_ids: Sequence[int]) -> bool:
-        """Whether it could be done."""
-        return self._change(lambda: self._shelf.restore(conversation_ids))
+        """Return conversations from the bin to the list; return whether that succeeded."""
+        return self._change(lambda: self._organizer.restore(conversation_ids))
 
     def erase(self, conversation_ids: Sequence[int]) -> None:
-        """For good. Only what is in the bin."""
-        self._change(lambda: self._shelf.give_up(conversation_ids))
+        """Erase binned conversations; there is no way back."""
+        self._change(lambda: self._organizer.mark_for_erasure(conversation_ids))
         self._erase_some()
 
     def erase_old(self, record: DayRecord) -> None:
-        """What has been in the bin for more than 30 days, by the record too."""
-        self._change(lambda: self._shelf.give_up_old(record))
+        """Erase what has been in the bin for more than 30 days, also by the record of days."""
+        self._change(lambda: self._organizer.mark_old_for_erasure(record))
         self._erase_some()
 
     def refresh(self) -> None:
-        """Another program may have written: `kotae chats import`."""
+        """Emit `changed` if another program, such as `kotae chats import`, has written to the database."""
         if self._store.database.is_changed_elsewhere():
             self.changed.emit()
 
     def note_change(self) -> None:
-        """A conversation was written to by somebody else."""
+        """Emit `changed` because another object of this program has written to a conversation."""
         self.changed.emit()
 
     def _erase_some(self) -> None:
-        """In short turns, between which the window answers; what is left when it is closed goes at the next start."""
+        """Erase in short steps, so that the window stays responsive; after the window closes, the next start does the
+        rest."""
         try:
-            is_more = self._shelf.erase_some()
+            is_more = self._organizer.erase_some()
         except AppError as error:
             self.problem_occurred.emit(error)
             return

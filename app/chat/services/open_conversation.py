@@ -1,6 +1,6 @@
-"""Which conversation is open, where it is kept, what was typed in it, and with what it is answered.
+"""Holds the open conversation: where it is stored, its draft, and what it is answered with.
 
-Where a temporary conversation waits after it was left: in memory, as long as somebody may want it back.
+A temporary conversation that was left stays in memory, so that the user can return to it.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,8 @@ from app.documents.grounding.grounding_record import CollectionRef
 
 
 class TemporaryStore:
-    """Each temporary conversation has a store of its own. The last that was left is here; earlier ones are closed."""
+    """Holds the store of the temporary conversation that was left last, and closes earlier ones. Each has a store of
+    its own."""
 
     def __init__(self) -> None:
         self._store: Store | None = None
@@ -40,11 +41,11 @@ class TemporaryStore:
 
 
 class OpenConversation(QObject):
-    """One at a time: a stored one, a temporary one in memory, or one without a question yet."""
+    """The open conversation: a stored one, a temporary one in memory, or one without a question yet."""
 
     conversation_opened = Signal(object, object)  # Conversation | None (a new one), list[Message]
-    about_to_leave = Signal()  # the open conversation, for another one: the last moment to keep its draft
-    temporary_left = Signal()  # a temporary conversation that is not empty; `reopen_temporary` brings it back
+    about_to_leave = Signal()  # before another conversation is opened: the last moment to store the draft
+    temporary_left = Signal()  # a temporary conversation that is not empty; `reopen_temporary` returns to it
     answer_rated = Signal(object)  # Message
     answering_changed = Signal()  # preset, choices or scope of the open conversation
     problem_occurred = Signal(object)  # AppError
@@ -53,25 +54,25 @@ class OpenConversation(QObject):
         self, store: Store, conversations: Conversations, answering: AnswerSettings, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._disk = self._store = store  # where the open conversation is kept
+        self._disk = self._store = store  # `_store` holds the open conversation, in memory for a temporary one
         self._left = TemporaryStore()
         self._conversations = conversations
         self._answering = answering
         self.conversation: Conversation | None = None
-        self.folder_id: int | None = None  # where a new conversation will be
+        self.folder_id: int | None = None  # the folder of a new conversation
         conversations.changed.connect(self._on_conversations_changed)
 
     @property
     def is_temporary(self) -> bool:
-        """Whether the open conversation lives in memory only."""
+        """Return whether the open conversation exists only in memory."""
         return self._store is not self._disk
 
     def messages(self) -> list[Message]:
-        """All of the open conversation, in every branch."""
+        """Return all messages of the open conversation, in every branch."""
         return self._store.tree(self.conversation.id) if self.conversation else []
 
     def asked(self) -> list[CollectionRef]:
-        """What its answers in every branch were asked of or rest on, each once; quicker than `messages`."""
+        """Return the collections that its answers in every branch were asked of or rest on; faster than `messages`."""
         found = (
             conversation_privacy.referenced_collections(self._store, [self.conversation.id])
             if self.conversation
@@ -80,25 +81,25 @@ class OpenConversation(QObject):
         return [ref for _, ref in found]
 
     def new(self, folder_id: int | None = None, *, is_temporary: bool = False) -> None:
-        """An empty conversation; it is stored with its first question. A temporary one never is."""
+        """Open an empty conversation. It is stored with its first question; a temporary one is only kept in memory."""
         self._leave()
         self._store = Store.in_memory() if is_temporary else self._disk
         self.folder_id, self._answering.of_new, self._answering.scope_of_new = folder_id, UNTOUCHED, ()
         self._show(None)
 
     def open(self, conversation_id: int) -> None:
-        """Shows a conversation."""
+        """Open a conversation."""
         if not self.is_temporary and self.conversation is not None and self.conversation.id == conversation_id:
             return
         wanted = self._disk.conversation(conversation_id)
         if wanted is None or wanted.binned_at is not None:
-            return  # a list that is about to be filled anew
+            return  # the list that the user clicked in is not refreshed yet
         self._leave()
         self._store = self._disk
         self._show(conversation_id)
 
     def reopen_temporary(self) -> None:
-        """Back to the temporary conversation that was left last."""
+        """Open the temporary conversation that was left last."""
         left = self._left.take()
         if left is not None:
             self._leave()
@@ -106,11 +107,11 @@ class OpenConversation(QObject):
             self._show(next((kept.id for kept in left.conversations()), None))
 
     def forget_temporary(self) -> None:
-        """The temporary conversation that was left last has no way back any more."""
+        """Close the temporary conversation that was left last; it cannot be reopened."""
         self._left.close()
 
     def close(self) -> None:
-        """Forgets temporary conversations; the program is about to end."""
+        """Close temporary conversations; the program is about to end."""
         self._left.close()
         if self.is_temporary:
             self._store.close()
@@ -119,18 +120,18 @@ class OpenConversation(QObject):
 
     @property
     def preset(self) -> Preset:
-        """The preset in force here."""
+        """Return the preset of this conversation."""
         return self._answering.preset(self.conversation)
 
     @property
     def choices(self) -> Choices:
-        """What this conversation has otherwise than its preset."""
+        """Return the choices in which this conversation differs from its preset."""
         return self._answering.choices(self.conversation)
 
     def answer_by(self, preset_id: str | None, choices: Choices) -> bool:
-        """Preset and deviations of this conversation, from the next answer on. None: the preset of new ones.
+        """Set the preset and the deviating choices from the next answer on. None means the preset of new conversations.
 
-        False: it could not be stored, as `problem_occurred` says.
+        False: they could not be stored; `problem_occurred` gives the reason.
         """
         here = self.conversation
         if here is None:
@@ -144,11 +145,11 @@ class OpenConversation(QObject):
 
     @property
     def scope(self) -> tuple[CollectionRef, ...]:
-        """The collections that this conversation asks; (): none."""
+        """Return the collections that this conversation asks; (): none."""
         return self._answering.scope(self.conversation)
 
     def ask_of(self, scope: Sequence[CollectionRef]) -> bool:
-        """From the next answer on. False: it could not be stored, as `problem_occurred` says."""
+        """Set the collections from the next answer on. False: they could not be stored, see `problem_occurred`."""
         here = self.conversation
         if here is None:
             self._answering.scope_of_new = tuple(scope)
@@ -161,12 +162,13 @@ class OpenConversation(QObject):
 
     @property
     def label(self) -> Label:
-        """As its documents and the user have made it by now."""
+        """Return the current stored label."""
         stored = self._store.conversation(self.conversation.id) if self.conversation else None
         return stored.label if stored else confidentiality.DEFAULT_LABEL
 
     def give_label(self, label: Label) -> bool:
-        """Never below its documents. False: it could not be stored, as `problem_occurred` says."""
+        """Set the label, but never below that of the documents. False: it could not be stored, see
+        `problem_occurred`."""
         here = self.conversation
         if here is None or not self._change(lambda: conversation_privacy.set_label(self._store, here.id, label)):
             return False
@@ -176,18 +178,18 @@ class OpenConversation(QObject):
         return True
 
     def rate(self, answer_id: int, rating: int, correction: str | None = None) -> bool:
-        """As `answer_ratings.rate`. False: it could not be stored, as `problem_occurred` says."""
+        """Rate an answer as `answer_ratings.rate` does. False: it could not be stored, see `problem_occurred`."""
         is_done = self._change(lambda: answer_ratings.rate(self._store, answer_id, rating, correction))
         if is_done:
             self.answer_rated.emit(self._store.message(answer_id))
         return is_done
 
     def draft(self) -> UnsentDraft:
-        """What was typed here and not sent."""
+        """Return the unsent draft of this conversation."""
         return ConversationOrganizer(self._store.database).draft(self.conversation.id if self.conversation else None)
 
     def keep_draft(self, draft: UnsentDraft) -> bool:
-        """False: it could not be stored, as `problem_occurred` says."""
+        """Store the unsent draft. False: it could not be stored, see `problem_occurred`."""
         here = self.conversation
         return self._change(
             lambda: ConversationOrganizer(self._store.database).keep_draft(here.id if here else None, draft)
@@ -196,7 +198,7 @@ class OpenConversation(QObject):
     # ------------------------------------------------------------------- private
 
     def _leave(self) -> None:
-        """A temporary conversation in which nothing was written or typed is forgotten."""
+        """Keep a temporary conversation in memory before another one opens; an empty one is closed."""
         self.about_to_leave.emit()
         if self.is_temporary and (self.conversation is not None or self.draft().text):
             self._left.put(self._store)
@@ -205,7 +207,7 @@ class OpenConversation(QObject):
             self._store.close()
 
     def _change(self, work: Callable[[], object]) -> bool:
-        """Does what may meet a full disk; then says so and returns False."""
+        """Do something that may fail on a full disk; then emit `problem_occurred` and return False."""
         try:
             work()
         except AppError as error:
@@ -214,7 +216,7 @@ class OpenConversation(QObject):
         return True
 
     def _show(self, conversation_id: int | None) -> None:
-        """None: one without a question yet."""
+        """Show a conversation; None shows one without a question yet."""
         self.conversation = None
         messages: list[Message] = []
         if conversation_id is not None:
@@ -223,7 +225,7 @@ class OpenConversation(QObject):
         self.conversation_opened.emit(self.conversation, messages)
 
     def _on_conversations_changed(self) -> None:
-        """The open one may have a new name, or be in the bin."""
+        """Read the open conversation again: it may have been renamed or moved to the bin."""
         if self.conversation is None or self.is_temporary:
             return
         self.conversation = self._store.conversation(self.conversation.id)

@@ -1,6 +1,7 @@
-"""Prompts that stand for themselves, asked of one model one after another, with a journal of the replies.
+"""Asks many prompts of one model, one after another.
 
-Many answers, one after another, each told before the next is asked.
+`AnswerQueue` hands out each answer before it asks the next. `PromptRun` adds a journal of replies, for prompts that are
+independent of conversations.
 """
 
 import functools
@@ -28,21 +29,24 @@ from app.inference.reply_journal import ModelReply, ReplyJournal, StandaloneProm
 from app.inference.services.engine import EngineClient
 from app.models import local_models, model_registry
 
-DURATIONS_KEPT = 20  # answers, the latest: the time that is left is told from them
-TRIES_MAX = 2  # of a question at which the engine dies: whatever else has killed it seldom does so twice
-ENGINE_FAILURES_MAX = 4  # of the engine one after another: more are no fault of one question
-# What one question can do; everything else would happen to the next one too.
+DURATIONS_KEPT = 20  # the latest answers, from which the remaining time is estimated
+TRIES_MAX = 2  # of a question at which the engine dies: another cause seldom occurs twice
+ENGINE_FAILURES_MAX = 4  # consecutive ones; more are not the fault of one question
+# Errors that concern one question; any other would occur with the next question too.
 _OF_ONE_QUESTION = frozenset({"context_full", "decode_failed", "text_unreadable"})
-ENGINE_FAILURES = frozenset({"engine_died", "engine_hung"})  # not the question's doing, as far as anybody knows
+ENGINE_FAILURES = frozenset({"engine_died", "engine_hung"})  # the question may not be the cause
 
 
 class AnswerQueue(QObject):
-    """Ends with exactly one `ended`, unless it is abandoned. It may be stopped from within each of its signals."""
+    """Answers a queue of keys, each standing for a request. It emits exactly one `ended`, unless it is abandoned.
 
-    asked = Signal(object)  # key: it is answered next, as soon as nobody holds the queue
-    answered = Signal(object, str, object)  # key, text, Outcome
-    refused = Signal(object, object)  # key, AppError: this one cannot be answered; the others go on
-    ended = Signal(object)  # AppError that would meet all the others; None: nothing is left, or it was stopped
+    Every signal handler may stop the queue.
+    """
+
+    asked = Signal(object)  # key: answered next, once the queue is not held
+    answered = Signal(object, str, object)  # key, text, AnswerOutcome
+    refused = Signal(object, object)  # key, AppError: this one cannot be answered; the queue continues
+    ended = Signal(object)  # an AppError that would occur with all others too; None: complete or stopped
 
     def __init__(
         self,
@@ -53,20 +57,21 @@ class AnswerQueue(QObject):
         embedding: Embedding | None = None,
         permit: Callable[[str], None] | None = None,
     ) -> None:
-        """`request_of`: a key's, made when its turn comes. `embedding`: as of `AnswerRun`. `permit`: called in the
-        background with the text of an answer before that is handed out to be kept; its AppError ends the queue."""
+        """`request_of` makes the request of a key when its turn comes. `embedding` is as in `AnswerRun`. `permit` is
+        called in the background with the text of each answer before `answered`; an AppError that it raises ends the
+        queue."""
         super().__init__(parent)
         self._engine = engine
         self._template_command = template_command
         self._request_of = request_of
         self._embedding = embedding
         self._permit = permit
-        self._answer: tuple[str, AnswerOutcome] | None = None  # that waits for the permit
-        self.pending: deque[Hashable] = deque()  # the first one is being answered
+        self._answer: tuple[str, AnswerOutcome] | None = None  # waits for the permit
+        self.pending: deque[Hashable] = deque()  # the first key is being answered
         self._run: AnswerRun | None = None
         self._text = ""
-        self._deaths = 0
-        self._tries = 0  # of the first one
+        self._engine_failures = 0
+        self._tries = 0  # of the first key
         self._durations: deque[float] = deque(maxlen=DURATIONS_KEPT)
         self._held_by: set[str] = set()
         self._is_started = self._is_stopping = self._is_over = False
@@ -82,11 +87,11 @@ class AnswerQueue(QObject):
 
     @property
     def left_s(self) -> int | None:
-        """None until it can be told."""
+        """Return the estimated remaining seconds; None before the first answer."""
         return round(statistics.fmean(self._durations) * len(self.pending)) if self._durations else None
 
     def hold(self, by: str) -> None:
-        """After the answer that is being written, until everybody who holds it has let it go."""
+        """Pause after the answer that is being written, until every holder has released the queue."""
         self._held_by.add(by)
 
     def release(self, by: str) -> None:
@@ -95,7 +100,7 @@ class AnswerQueue(QObject):
             self._next()
 
     def stop(self) -> None:
-        """Drops the answer that is being written; one that is written, and only being checked, is the last."""
+        """Stop and drop the answer that is being written. An answer that only waits for its permit is still emitted."""
         if self._is_over:
             return
         self._is_stopping = True
@@ -105,7 +110,7 @@ class AnswerQueue(QObject):
             self._end(None)
 
     def abandon(self) -> None:
-        """At once, and says nothing more."""
+        """End at once, without any further signal."""
         self._is_over = True
         if self._run is not None:
             self._run.abandon()
@@ -139,36 +144,36 @@ class AnswerQueue(QObject):
         if outcome.done.stop_reason == "cancelled":
             self._on_stopped()
             return
-        self._deaths = 0
+        self._engine_failures = 0
         self._durations.append(outcome.total_s)
         self._forget_run()
         self._answer = self._text, outcome
         if self._permit is None:
             self._hand_out(None)
-        else:  # a look into a database, for which a window cannot wait
-            background.run(functools.partial(self._permit, self._text), self._hand_out, self._keep_back)
+        else:  # the permit reads a database, which could block the window
+            background.run(functools.partial(self._permit, self._text), self._hand_out, self._end_unpermitted)
 
     def _hand_out(self, _nothing: None) -> None:
         if self._answer is None or self._is_over:
             return
         (text, outcome), self._answer = self._answer, None
-        self.answered.emit(self._take(), text, outcome)
+        self.answered.emit(self._pop(), text, outcome)
         self._next()
 
-    def _keep_back(self, error: AppError) -> None:
+    def _end_unpermitted(self, error: AppError) -> None:
         self._answer = None
         self._end(error)
 
     def _on_failed(self, error: AppError) -> None:
-        is_death = error.code in ENGINE_FAILURES
-        self._deaths += is_death
-        if is_death and self._tries < TRIES_MAX and self._deaths <= ENGINE_FAILURES_MAX:
+        is_engine_failure = error.code in ENGINE_FAILURES
+        self._engine_failures += is_engine_failure
+        if is_engine_failure and self._tries < TRIES_MAX and self._engine_failures <= ENGINE_FAILURES_MAX:
             self._forget_run()
             self._next()
             return
-        if error.code in _OF_ONE_QUESTION or (is_death and self._deaths <= ENGINE_FAILURES_MAX):
+        if error.code in _OF_ONE_QUESTION or (is_engine_failure and self._engine_failures <= ENGINE_FAILURES_MAX):
             self._forget_run()
-            self.refused.emit(self._take(), error)
+            self.refused.emit(self._pop(), error)
             self._next()
             return
         self._forget_run()
@@ -178,7 +183,7 @@ class AnswerQueue(QObject):
         self._forget_run()
         self._end(None)
 
-    def _take(self) -> Hashable:
+    def _pop(self) -> Hashable:
         self._tries = 0
         return self.pending.popleft()
 
@@ -193,12 +198,15 @@ class AnswerQueue(QObject):
             self.ended.emit(error)
 
 
-GREEDY_CHOICES = Choices(temperature=0.0, repeat_penalty=1.0, seed=0)  # the same reply each time
+GREEDY_CHOICES = Choices(temperature=0.0, repeat_penalty=1.0, seed=0)  # the same reply every time
 
 
 @dataclass(frozen=True, slots=True)
 class PromptJob:
-    """`choices`: beside the prompt's own; what they leave open is the model card's. `adapters`: as of AnswerRequest."""
+    """Prompts for one model. `choices` apply in addition to each prompt's own, before those of the model card.
+
+    `adapters` is as in AnswerRequest.
+    """
 
     model: LocalModel
     settings: Settings
@@ -210,7 +218,7 @@ class PromptJob:
 
 @dataclass(frozen=True, slots=True)
 class PromptRunProgress:
-    """`left_s`: None until it can be told."""
+    """The progress of a prompt run. `left_s` is None until it can be estimated."""
 
     done: int
     total: int
@@ -218,10 +226,11 @@ class PromptRunProgress:
 
 
 class PromptRun(QObject):
-    """Ends with exactly one of `finished`, `stopped` and `failed`; the journal holds what was replied by then."""
+    """Asks the prompts of a job. It emits exactly one of `finished`, `stopped` and `failed`; the journal has all
+    replies."""
 
-    progressed = Signal(object)  # Progress
-    finished = Signal(object)  # dict[Prompt, Reply]: of all prompts of the job
+    progressed = Signal(object)  # PromptRunProgress
+    finished = Signal(object)  # dict[StandalonePrompt, ModelReply] of all prompts of the job
     stopped = Signal()
     failed = Signal(object)  # AppError
 
@@ -233,38 +242,38 @@ class PromptRun(QObject):
         parent: QObject | None = None,
         permit: Callable[[str], None] | None = None,
     ) -> None:
-        """`permit`: as of `AnswerQueue`."""
+        """`permit` is as in `AnswerQueue`."""
         super().__init__(parent)
         self._job = job
-        self._prompts: dict[str, StandalonePrompt] = {}  # by key, each once
+        self._prompts: dict[str, StandalonePrompt] = {}  # by key, without duplicates
         self._journal: ReplyJournal | None = None
         self._error: AppError | None = None
         self._is_stopped = False
         self._queue = AnswerQueue(engine, template_command, self._request_of, self, permit=permit)
-        self._queue.asked.connect(lambda _key: self._tell())
+        self._queue.asked.connect(lambda _key: self._report_progress())
         self._queue.answered.connect(self._on_answered)
         self._queue.refused.connect(self._on_refused)
         self._queue.ended.connect(self._on_ended)
 
     def start(self) -> None:
-        """Opens the journal in the background: a model that is not known by its hash is read first."""
-        background.run(lambda: _opened(self._job), self._on_opened, self.failed.emit)
+        """Open the journal in the background, first hashing a model whose hash is not known."""
+        background.run(lambda: _open_journal(self._job), self._on_opened, self.failed.emit)
 
     def stop(self) -> None:
-        """Drops the reply that is being written."""
+        """Stop and drop the reply that is being written."""
         self._is_stopped = True
         if self._journal is not None:
             self._queue.stop()
 
     def hold(self, by: str) -> None:
-        """As of `AnswerQueue`."""
+        """Hold the queue as `AnswerQueue.hold` does."""
         self._queue.hold(by)
 
     def release(self, by: str) -> None:
         self._queue.release(by)
 
     def abandon(self) -> None:
-        """At once; says nothing more."""
+        """End at once, without any further signal."""
         self._is_stopped = True
         self._queue.abandon()
         if self._journal is not None:
@@ -272,9 +281,9 @@ class PromptRun(QObject):
 
     @property
     def replied(self) -> dict[StandalonePrompt, ModelReply]:
-        """So far, of the prompts of the job."""
-        kept = self._journal.replies if self._journal is not None else {}
-        return {prompt: kept[key] for key, prompt in self._prompts.items() if key in kept}
+        """Return the replies so far to the prompts of the job."""
+        replies = self._journal.replies if self._journal is not None else {}
+        return {prompt: replies[key] for key, prompt in self._prompts.items() if key in replies}
 
     # ------------------------------------------------------------------- private
 
@@ -300,7 +309,7 @@ class PromptRun(QObject):
 
     def _on_refused(self, key: str, error: AppError) -> None:
         reply = ModelReply("", "failed", error_code=error.code)
-        if error.code in ENGINE_FAILURES:  # asked again the next time
+        if error.code in ENGINE_FAILURES:  # not in the journal, so that the next run asks again
             assert self._journal is not None
             self._journal.replies[key] = reply
         else:
@@ -314,7 +323,7 @@ class PromptRun(QObject):
             self._error = error
             self._queue.stop()
 
-    def _tell(self) -> None:
+    def _report_progress(self) -> None:
         total = len(self._prompts)
         self.progressed.emit(PromptRunProgress(total - len(self._queue.pending), total, self._queue.left_s))
 
@@ -327,14 +336,17 @@ class PromptRun(QObject):
         elif self._queue.pending or self._is_stopped:
             self.stopped.emit()
         else:
-            self._tell()
+            self._report_progress()
             self.finished.emit(self.replied)
 
 
 def reply_conditions(job: PromptJob) -> str:
-    """All that a reply depends on beside its prompt. Reads files whose hash is not known whole; raises AppError."""
+    """Return everything except the prompt that a reply depends on, as JSON.
+
+    Reads files whose hash is not known. Raises AppError("remote_cannot") for a remote model, and OSError.
+    """
     model = job.model
-    if model.remote is not None:  # what it says today and tomorrow need not be the same model's
+    if model.remote is not None:  # a server may answer with another model tomorrow
         raise AppError("remote_cannot", address=model_registry.server_address(model))
     used = local_models.with_adapters(model, job.adapters)[1]
     adapters = [[input_file.sha256_of(Path(use.path)), use.strength] for use in used]
@@ -343,10 +355,10 @@ def reply_conditions(job: PromptJob) -> str:
     return json.dumps([sha256, model.form_id, model.template_allowed, adapters, job.choices.as_dict(), context])
 
 
-def _opened(job: PromptJob) -> tuple[ReplyJournal, dict[str, StandalonePrompt]]:
+def _open_journal(job: PromptJob) -> tuple[ReplyJournal, dict[str, StandalonePrompt]]:
     try:
-        mark = reply_conditions(job)
+        conditions = reply_conditions(job)
     except OSError as error:
         raise AppError("model_missing", path=job.model.path) from error
-    prompts = {reply_journal.reply_key(prompt, mark): prompt for prompt in job.prompts}
+    prompts = {reply_journal.reply_key(prompt, conditions): prompt for prompt in job.prompts}
     return ReplyJournal(job.journal), prompts

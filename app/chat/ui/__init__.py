@@ -1,1 +1,1 @@
-"""The page of one conversation."""
+"""The pages and windows of conversations."""

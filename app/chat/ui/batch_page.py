@@ -1,4 +1,4 @@
-"""The page まとめて質問: a file of questions in, a file of answers with their sources out."""
+"""The page まとめて質問: reads a file of questions and writes a file of answers with their sources."""
 
 import dataclasses
 import time
@@ -36,6 +36,8 @@ from app.uikit.widgets.labels import Label, set_surface
 
 
 class BatchPage(Page):
+    """Shows, one at a time, an invitation to choose a file, the setup of the batch, and its progress."""
+
     def __init__(
         self,
         theme: Theme,
@@ -58,11 +60,11 @@ class BatchPage(Page):
         self._pickers = pickers or Pickers()
         self._path = Path()
         self._found: BatchFile | None = None
-        self._out = Path()  # of the last batch
+        self._out = Path()  # the file of answers of the last batch
         self._began_at = 0.0
         self._unfinished: UnfinishedBatch | None = None
         self.consent: Dialog | None = None  # the last one that was opened
-        self._failure: ErrorMessage | None = None  # that the banner shows
+        self._failure: ErrorMessage | None = None  # the error that the banner shows
         self._build()
         self._connect()
         documents.open()
@@ -71,7 +73,8 @@ class BatchPage(Page):
         self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
-        """Of the questions, which nobody labels, and of what they are asked of."""
+        """Return the label of the running batch: that of its collections and model, since nobody labels the
+        questions."""
         return self._batches.label_now()
 
     def focus_first(self) -> None:
@@ -96,7 +99,7 @@ class BatchPage(Page):
             self.open_file(files[0])
 
     def open_file(self, path: Path) -> None:
-        """A file of questions."""
+        """Read a file of questions."""
         self.banner.hide()
         self._path = path
         self._batches.read(path)
@@ -139,7 +142,7 @@ class BatchPage(Page):
         column.addWidget(scrolled, 1)
 
     def _show(self, shown: QWidget) -> None:
-        """One of the parts. Not a QStackedWidget, which is as high as its highest page."""
+        """Show one of the parts. A QStackedWidget would be as high as its highest page."""
         self.shown = shown
         for part in self._parts:
             part.setVisible(part is shown)
@@ -197,7 +200,7 @@ class BatchPage(Page):
         self._found = found
         self.setup.show_file(found, self._path)
         if is_other:
-            self.setup.show_target(_free(self._path.with_name(phrase("chat.name_answers", name=self._path.stem))))
+            self.setup.show_target(_free_path(self._path.with_name(phrase("chat.name_answers", name=self._path.stem))))
         self._show_collections()
         self._show(self.setup)
         self.setup.start_button.setFocus()
@@ -210,8 +213,8 @@ class BatchPage(Page):
     def _show_collections(self) -> None:
         if self._found is not None:
             asked = {ref.name for ref in self._session.scope} if not self.setup.scope() else set()
-            there = [one for one in self._documents.collections() if one.sections]
-            self.setup.show_collections(there, asked)
+            collections = [one for one in self._documents.collections() if one.sections]
+            self.setup.show_collections(collections, asked)
 
     # ------------------------------------------------------------------- running
 
@@ -221,9 +224,9 @@ class BatchPage(Page):
             self._batches.prepare(self._found, self._path, self.setup.out, self.setup.scope())
 
     def _on_prepared(self, batch: Batch) -> None:
-        """Begins at once, or after a yes where the questions leave this machine, and one where they are confidential.
+        """Begin the batch, after the user's consent when it leaves this machine or is confidential.
 
-        That one is the last: it is put on record.
+        The question about confidentiality comes last, because its answer is recorded.
         """
 
         def export(agreed: Batch) -> None:
@@ -246,30 +249,30 @@ class BatchPage(Page):
         self._show(self.running)
         self._batches.begin(batch, permit)
 
-    def _on_progressed(self, standing: BatchStatus) -> None:
-        self.running.show_standing(standing, is_paused=self._batches.is_paused)
+    def _on_progressed(self, status: BatchStatus) -> None:
+        self.running.show_status(status, is_paused=self._batches.is_paused)
 
-    def _on_finished(self, ended: BatchSummary) -> None:
+    def _on_finished(self, summary: BatchSummary) -> None:
         self._found = None
         self._show(self.empty)
-        what = phrase("chat.n_answered", n=f"{ended.answered:,}")
-        sentence = "\n".join(part for part in (batch_views.summary_text(ended), str(self._out)) if part)
-        again = (("again", phrase("common.try_again")),) if ended.failed else ()
+        what = phrase("chat.n_answered", n=f"{summary.answered:,}")
+        sentence = "\n".join(part for part in (batch_views.summary_text(summary), str(self._out)) if part)
+        again = (("again", phrase("common.try_again")),) if summary.failed else ()
         self.banner.show_message(
-            "warning" if ended.failed else "success", what, sentence, (("folder", phrase("chat.open_folder")), *again)
+            "warning" if summary.failed else "success", what, sentence, (("folder", phrase("chat.open_folder")), *again)
         )
         self._report_end(phrase("chat.asking_in_batch_has_finished"))
         if again:
             self._batches.find_unfinished()
 
     def _report_end(self, words: str) -> None:
-        """`words`: without any of the content."""
+        """Report the end of the work. `words` must not contain any of the content."""
         self._navigation.work_ended.emit(words, time.monotonic() - self._began_at)
 
-    def _on_stopped(self, ended: BatchSummary) -> None:
+    def _on_stopped(self, summary: BatchSummary) -> None:
         self._show(self.empty)
-        total = ended.answered + ended.failed + ended.waiting
-        what = phrase("chat.stopped_at_a_of_b", a=f"{ended.answered:,}", b=f"{total:,}")
+        total = summary.answered + summary.failed + summary.waiting
+        what = phrase("chat.stopped_at_a_of_b", a=f"{summary.answered:,}", b=f"{total:,}")
         sentence = phrase("chat.the_answers_so_far_are", path=self._out)
         actions = (("again", phrase("chat.go_on")), ("folder", phrase("chat.open_folder")))
         self.banner.show_message("warning", what, sentence, actions)
@@ -302,15 +305,15 @@ class BatchPage(Page):
             self._batches.forget_unfinished()
             self.banner.hide()
         elif self._unfinished is not None:
-            self._batches.go_on(self._unfinished)
+            self._batches.resume_unfinished(self._unfinished)
 
 
 def _files(paths: list[Path]) -> list[Path]:
     return [path for path in paths if path.suffix.lower() in question_table.QUESTION_SUFFIXES]
 
 
-def _free(stem: Path) -> Path:
-    """A name that nothing has."""
+def _free_path(stem: Path) -> Path:
+    """Return a path for an xlsx file that does not exist yet."""
     path, number = stem.with_name(stem.name + ".xlsx"), 2
     while path.exists():
         path = stem.with_name(f"{stem.name} ({number}).xlsx")

@@ -1,9 +1,4 @@
-"""What is asked of what, before a batch begins: the file of questions, its column, the documents, the target.
-
-Batches in words.
-
-How far a batch is: which question is being answered, how many are, how long still; paused, gone on with, ended.
-"""
+"""The two views of a batch: its setup (file, column, documents, target) and its progress; and their texts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +24,7 @@ COLUMN_CHARACTERS = 12
 
 
 def file_facts(found: BatchFile) -> str:
-    """「質問 118 件　シート「一覧」」"""
+    """Return the facts of a file in one line, such as 「質問 118 件　シート「一覧」」."""
     count = phrase("chat.n_questions", n=f"{len(found.questions):,}")
     sheet = phrase("chat.sheet_name", name=found.sheet) if found.sheet else ""
     codec = encodings.encoding_name(found.encoding) if found.encoding else ""
@@ -38,7 +33,7 @@ def file_facts(found: BatchFile) -> str:
 
 
 def skipped_rows_text(rows: Sequence[SkippedRow]) -> str:
-    """Which rows are no questions, and why; "" when all are."""
+    """Return which rows are no questions, and why; "" when all are."""
     if not rows:
         return ""
     first = [
@@ -52,13 +47,13 @@ def skipped_rows_text(rows: Sequence[SkippedRow]) -> str:
 
 
 def column_names(found: BatchFile) -> list[str]:
-    """As long as there is room for in the smallest window."""
+    """Return the names of the columns, shortened to fit into the smallest window."""
     shown = [name if len(name) <= COLUMN_CHARACTERS else name[: COLUMN_CHARACTERS - 1] + "…" for name in found.columns]
     return [column_name(shown, column) for column in range(len(shown))]
 
 
 def summary_text(result: BatchSummary) -> str:
-    """「資料にありません 12 件　要確認のある回答 8 件」; what did not occur is left out."""
+    """Return the counts of a result, such as 「資料にありません 12 件　要確認のある回答 8 件」; zeros are left out."""
     counts = (
         (phrase("chat.n_not_in_the_documents"), result.not_found),
         (phrase("chat.n_with_sentences_to_check"), result.doubtful),
@@ -68,12 +63,14 @@ def summary_text(result: BatchSummary) -> str:
     return join_facts(*(words.format(n=f"{count:,}") for words, count in counts if count))
 
 
-PREVIEWED = 5  # questions
+PREVIEWED = 5  # questions shown
 NAME_PX = 112
 COLUMN_PX = 220
 
 
 class BatchSetupView(QWidget):
+    """Shows what is asked of what before a batch begins."""
+
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
@@ -111,7 +108,8 @@ class BatchSetupView(QWidget):
         self.model.setText(name or phrase("common.none_yet"))
 
     def show_collections(self, collections: Sequence[DocumentCollection], chosen: set[str]) -> None:
-        """`chosen`: names, for those that are new here. What is marked already stays marked, and the rest unmarked."""
+        """Show the collections, keeping the marks of those already listed; of the new ones, mark those named in
+        `chosen`."""
         kept = {ref.name for ref in self.scope()} | (chosen - {ref.name for ref in self._refs})
         while (item := self._scope_column.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
@@ -123,7 +121,7 @@ class BatchSetupView(QWidget):
             facts = join_facts(phrase("chat.n_documents", n=f"{one.documents:,}"), label_name(one.label))
             row = CheckRow(one.name, facts, is_checked=one.name in kept)
             row.toggled.connect(self._show_scope)
-            row.setContentsMargins(-12, -6, 0, 2)  # in line with what stands above and below
+            row.setContentsMargins(-12, -6, 0, 2)  # aligned with the widgets above and below
             self._rows.append(row)
             self._scope_column.addWidget(row)
             row.show()
@@ -207,6 +205,8 @@ def _row(first: QWidget, second: QWidget) -> QHBoxLayout:
 
 
 class BatchProgressView(QFrame):
+    """Shows which question is being answered, how many are, and the time left; with pause, resume and stop."""
+
     stop_requested = Signal()
 
     def __init__(self, theme: Theme) -> None:
@@ -242,23 +242,23 @@ class BatchProgressView(QFrame):
         self._show_paused(is_paused=False)
         self.show()
 
-    def show_standing(self, standing: BatchStatus, *, is_paused: bool) -> None:
-        question = " ".join(standing.question.split())
+    def show_status(self, status: BatchStatus, *, is_paused: bool) -> None:
+        question = " ".join(status.question.split())
         words = phrase("chat.paused") if is_paused else phrase("chat.answering_question")
         self.what.setText(words.format(question=question))
-        percent = round(100 * standing.done / max(1, standing.total))
-        done = phrase("chat.a_of_b_p", a=f"{standing.done:,}", b=f"{standing.total:,}", p=percent)
-        left = format_time_left(standing.left_s) if standing.left_s and not is_paused else ""
+        percent = round(100 * status.done / max(1, status.total))
+        done = phrase("chat.a_of_b_p", a=f"{status.done:,}", b=f"{status.total:,}", p=percent)
+        left = format_time_left(status.left_s) if status.left_s and not is_paused else ""
         self.amount.setText(join_facts(done, left))
-        self.bar.setRange(0, max(1, standing.total))
-        self.bar.setValue(standing.done)
+        self.bar.setRange(0, max(1, status.total))
+        self.bar.setValue(status.done)
         self._show_paused(is_paused=is_paused)
 
     def _show_paused(self, *, is_paused: bool) -> None:
         had_focus = self.pause_button.hasFocus() or self.resume_button.hasFocus()
         self.pause_button.setVisible(not is_paused)
         self.resume_button.setVisible(is_paused)
-        if had_focus:  # the keyboard stays on what stands there now
+        if had_focus:  # the focus moves to the button in the same place
             (self.resume_button if is_paused else self.pause_button).setFocus()
 
     def _on_stop_clicked(self) -> None:

@@ -1,10 +1,6 @@
-"""The upper edge of 質問: the conversation's title, the model and the preset that answer, and a menu.
+"""The header of 質問: title, mark of a temporary conversation, label, model, preset and menu.
 
-Where the title of the open conversation is changed, in its place in the header.
-
-The mark of a temporary conversation beside its title.
-
-What the upper edge of 質問 shows of the open conversation, and what is chosen there.
+`HeaderPresenter` fills it from the open conversation and carries out what the user chooses.
 """
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -36,10 +32,11 @@ _KEEPING_REASONS = (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindow
 
 
 class TitleField(QLineEdit):
-    """Hidden until `start`. Enter, or going elsewhere, takes the new title; Esc leaves the old one."""
+    """A field that replaces the title while it is edited. Enter or leaving accepts the new title; Esc keeps the old
+    one."""
 
-    ended = Signal(str)  # the new title; "": as it was
-    left_by_key = Signal()  # Enter or Esc: the keyboard has to go somewhere
+    ended = Signal(str)  # the new title; "": unchanged
+    left_by_key = Signal()  # after Enter or Esc, when something else needs the focus
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +64,7 @@ class TitleField(QLineEdit):
             self.finish()
 
     def finish(self) -> None:
-        """Takes what stands here, if it is shown."""
+        """Accept the text if the field is shown."""
         title = self.text().strip()
         self._end(title if title != self._title else "")
 
@@ -81,6 +78,8 @@ class TitleField(QLineEdit):
 
 
 class TemporaryTag(QFrame):
+    """The mark of a temporary conversation."""
+
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.setProperty("surface", "tag")
@@ -91,14 +90,16 @@ class TemporaryTag(QFrame):
         row.addWidget(ElidedLabel(phrase("chat.temporary_chat_not_saved"), role="caption", tone="text2"))
 
 
-NARROW_PX = 620  # below, model and preset are chosen in the menu
-TAG_PX = 200  # more when the mark of a temporary conversation stands there too
+NARROW_PX = 620  # in a narrower header, model and preset are chosen in the menu
+TAG_PX = 200  # additional width that the mark of a temporary conversation needs
 NAME_CHARACTERS = 28
 
 
 class ChatHeader(PageHeader):
-    model_chosen = Signal(str)  # its id
-    preset_chosen = Signal(str)  # its id
+    """The widgets and menus of the header."""
+
+    model_chosen = Signal(str)  # model id
+    preset_chosen = Signal(str)  # preset id
     new_requested = Signal()
     temporary_requested = Signal()
     keep_requested = Signal()
@@ -144,14 +145,14 @@ class ChatHeader(PageHeader):
         self.title.setText(title)
         self._has_messages, self._is_temporary = has_messages, is_temporary
         self.tag.setVisible(is_temporary)
-        self._turn()
+        self._fit_width()
 
     def show_label(self, label: Label | None) -> None:
-        """How confidential the conversation is; None: no documents are in play."""
+        """Show the label of the conversation; None hides it, when no documents are involved."""
         self.label_tag.show_label(label)
 
     def offer_labels(self, given: Label, lowest: Label) -> None:
-        """What the menu offers: `given` is the one that is stored, `lowest` what its documents ask for at least."""
+        """Set what the menu offers: `given` is the stored label, `lowest` the minimum that the documents require."""
         self._label, self._lowest = confidentiality.highest_label((given, lowest)), lowest
 
     def show_models(self, models: list[LocalModel], model_id: str | None) -> None:
@@ -166,7 +167,7 @@ class ChatHeader(PageHeader):
         )
 
     def show_presets(self, presets: list[Preset], current: Preset, *, deviates: bool) -> None:
-        """`deviates`: the conversation has something otherwise than its preset."""
+        """Show the preset. `deviates` says that the conversation differs from it."""
         self._presets, self._preset_id = presets, current.id
         name = with_note(current.name, phrase("chat.changed")) if deviates else current.name
         self.preset_button.setText(with_icon_space(escape_mnemonic(_shortened(name))))
@@ -178,14 +179,14 @@ class ChatHeader(PageHeader):
             self.field.start(self.title.text())
 
     def end_renaming(self) -> None:
-        """With the name as it stands there."""
+        """Accept the name as it is in the field."""
         self.field.finish()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._turn()
+        self._fit_width()
 
-    def _turn(self) -> None:
+    def _fit_width(self) -> None:
         self.model_button.setVisible(not self._is_narrow())
         self.preset_button.setVisible(not self._is_narrow())
 
@@ -275,7 +276,7 @@ def _shortened(name: str) -> str:
 
 
 class HeaderPresenter(QObject):
-    """Says nothing by itself: the page asks it to show what may be another."""
+    """Fills the header when the page asks for it, and carries out the user's choices."""
 
     def __init__(
         self,
@@ -324,10 +325,10 @@ class HeaderPresenter(QObject):
         self.show_label()
 
     def show_label(self) -> None:
-        """How confidential the conversation is."""
+        """Show the label of the conversation, counting all its branches, which are exported together."""
         messages, given = self._transcript.messages, self._session.label
         is_unanswered = conversation_privacy.is_unanswered(messages)
-        asked = self._scoping.labels(messages, self._session.asked())  # all branches leave with it
+        asked = self._scoping.labels(messages, self._session.asked())
         self._header.show_label(conversation_privacy.displayed_label(given, asked, is_unanswered=is_unanswered))
         self._header.offer_labels(given, confidentiality.highest_label(asked))
 
@@ -345,7 +346,7 @@ class HeaderPresenter(QObject):
             self._conversations.rename(self._session.conversation.id, title)
 
     def _copy_conversation(self) -> None:
-        """Everything as it was written, questions marked, and answers that were imported."""
+        """Copy all messages as they were written, marking questions and imported answers."""
         parts = [
             (phrase("chat.question") if message.role == "question" else phrase("chat.answer"))
             + answer_check.with_imported_mark(message, message.text)

@@ -1,8 +1,6 @@
-"""What the page says before the first question: one sentence and what to do.
+"""Notices of the page 質問: the view before the first question, and the line below the header about the trial model.
 
-The line below the header that says that a trial model answers. It has a lower edge: what scrolls ends there.
-
-Whether a model is on its way, for the page 質問 while it has none.
+`ModelAvailability` tells the empty view whether a first model is being added or downloaded.
 """
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -20,7 +18,7 @@ from app.uikit.widgets.labels import IconLabel, Label, Separator, set_surface
 
 
 class EmptyView(QWidget):
-    """With a model: example questions. Without one: the two ways to get one that need no network."""
+    """Shows example questions, or without a model the two ways to get one that need no network."""
 
     example_chosen = Signal(str)
 
@@ -41,7 +39,7 @@ class EmptyView(QWidget):
     def show_state(
         self, *, has_model: bool, is_starter_available: bool, is_temporary: bool, is_remote: bool = False
     ) -> None:
-        """`is_remote`: another machine computes the model that is chosen."""
+        """Show the view for this state. `is_remote`: another machine runs the chosen model."""
         self._ready.setVisible(has_model)
         self._without_model.setVisible(not has_model)
         with_kit = phrase("common.import_the_trial_kit")
@@ -49,11 +47,12 @@ class EmptyView(QWidget):
         self._is_temporary = is_temporary
         here = phrase("chat.what_you_type_is_handled")
         kept = phrase("chat.what_you_type_is_sent") if is_remote else here
-        self._promise.setText(phrase("chat.it_is_not_saved_and") if is_temporary else kept)
-        self._show_words()
+        self._privacy_note.setText(phrase("chat.it_is_not_saved_and") if is_temporary else kept)
+        self._show_text()
 
     def show_adding(self, *, is_adding: bool, is_downloading: bool) -> None:
-        """Whether a first model is on its way. Beside a download another can be added, beside other work none."""
+        """Show whether a first model is on its way. During a download the user can add another; during other work
+        not."""
         heading, sentence = phrase("chat.there_is_no_model_yet"), phrase("chat.neither_needs_a_network")
         if is_adding:
             heading = phrase("chat.a_model_is_being_added")
@@ -62,17 +61,18 @@ class EmptyView(QWidget):
             heading = phrase("chat.a_model_is_being_downloaded")
             sentence = phrase("chat.meanwhile_you_can_start_with")
         self.lacking.setText(heading)
-        self._how.setText(sentence)
+        self._sentence.setText(sentence)
         self.progress_button.setVisible(is_adding or is_downloading)
         for button in (self.starter_button, self.import_button):
             button.setVisible(not is_adding)
 
     def show_documents(self, asks_documents: bool, *, asks_manual: bool) -> None:
-        """Whether documents are asked. What others hold is not known here: the example is for Kotae's own manual."""
+        """Show whether documents are asked. Only Kotae's own manual has an example, because others' contents are
+        unknown."""
         self._asks_documents, self._asks_manual = asks_documents, asks_manual
-        self._show_words()
+        self._show_text()
 
-    def _show_words(self) -> None:
+    def _show_text(self) -> None:
         words = phrase("chat.ask_your_documents") if self._asks_documents else phrase("chat.ask_something")
         self._heading.setText(phrase("chat.this_is_a_temporary_chat") if self._is_temporary else words)
         self.manual_button.setVisible(self._asks_manual)
@@ -85,8 +85,8 @@ class EmptyView(QWidget):
             self._example(phrase("chat.write_an_e_mail_asking")),
         ]
         self.manual_button = self._example(phrase("common.how_do_i_add_a"))
-        self._heading, self._promise = Label(role="heading2"), Label(tone="text2")
-        return _centred(self._heading, self._promise, self.manual_button, *self.example_buttons)
+        self._heading, self._privacy_note = Label(role="heading2"), Label(tone="text2")
+        return _centred(self._heading, self._privacy_note, self.manual_button, *self.example_buttons)
 
     def _example(self, words: str) -> Button:
         button = Button(self._theme, words)
@@ -100,7 +100,7 @@ class EmptyView(QWidget):
         self.import_button.clicked.connect(self._navigation.model_file_requested)
         self.progress_button = Button(self._theme, phrase("chat.show_progress"))
         self.progress_button.clicked.connect(lambda: self._navigation.page_requested.emit("models"))
-        self.lacking, self._how = Label(role="heading2"), Label(tone="text2")
+        self.lacking, self._sentence = Label(role="heading2"), Label(tone="text2")
         buttons = QWidget()
         row = QHBoxLayout(buttons)
         row.setContentsMargins(0, 0, 0, 0)
@@ -108,7 +108,7 @@ class EmptyView(QWidget):
         row.addWidget(self.starter_button)
         row.addWidget(self.import_button)
         self.show_adding(is_adding=False, is_downloading=False)
-        return _centred(self.lacking, self._how, self.progress_button, buttons)
+        return _centred(self.lacking, self._sentence, self.progress_button, buttons)
 
 
 def _centred(*widgets: QWidget) -> QWidget:
@@ -123,6 +123,8 @@ def _centred(*widgets: QWidget) -> QWidget:
 
 
 class TrialNotice(QWidget):
+    """The line that says that a trial model answers. Its lower edge limits the scrolling conversation."""
+
     def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         words = phrase("chat.this_is_a_small_trial")
@@ -143,6 +145,8 @@ class TrialNotice(QWidget):
 
 
 class ModelAvailability(QObject):
+    """Updates the empty view while models are imported or downloaded."""
+
     def __init__(
         self, empty: EmptyView, library: ModelLibrary, upkeep: ModelMaintenance, downloads: Downloads, parent: QObject
     ) -> None:

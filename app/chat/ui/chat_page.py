@@ -1,4 +1,4 @@
-"""The page 質問: header, problems, conversation, composer."""
+"""The page 質問: header, problems, conversation, composer and, at its side, the source panel."""
 
 from collections.abc import Callable
 
@@ -41,6 +41,8 @@ from app.uikit.widgets.labels import set_surface
 
 
 class ChatPage(Page):
+    """Connects the widgets of the page to the open conversation."""
+
     def __init__(
         self,
         theme: Theme,
@@ -53,7 +55,7 @@ class ChatPage(Page):
         documents: DocumentLibrary,
         open_url: Callable[[QUrl], object] = QDesktopServices.openUrl,
     ) -> None:
-        """`open_url` is called with an address that the user has seen and agreed to."""
+        """`open_url` is called with an address that the user has seen and agreed to open."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation
@@ -63,7 +65,7 @@ class ChatPage(Page):
         self._library = library
         self._preferences = preferences
         self._open_url = open_url
-        self._is_elsewhere = False  # what opens next is another conversation, not another branch
+        self._is_leaving = False  # the next `conversation_opened` is another conversation, not another branch
         self._build()
         self._drafts = ComposerDrafts(session, self.composer, self)
         self.scoping = CollectionSelection(session, documents, preferences, self.scope_line, self)
@@ -71,7 +73,7 @@ class ChatPage(Page):
         self._heading = HeaderPresenter(
             self.header, session, conversations, presets, library, self.scoping, self.transcript, self
         )
-        self._trouble = ErrorPresenter(session, preferences, navigation, self.banner, self.transcript, self)
+        self._errors = ErrorPresenter(session, preferences, navigation, self.banner, self.transcript, self)
         self.consent = RemoteConsent(theme, session, library, preferences, self.composer, self)
         self._rating = RatingController(self._theme, session, self.transcript, self)
         self._connect()
@@ -140,16 +142,16 @@ class ChatPage(Page):
         header.field.left_by_key.connect(self.focus_first)
         self.scoping.shown.connect(self._show_scope)
         self.beside.changed.connect(self._on_beside_changed)
-        self._conversations.problem_occurred.connect(self._trouble.tell)
-        self._trouble.banner_changed.connect(self._lay_out)
+        self._conversations.problem_occurred.connect(self._errors.show_error)
+        self._errors.banner_changed.connect(self._lay_out)
         self._connect_messages()
-        self.finding.opening.connect(self.sources.make_way)
+        self.finding.opening.connect(self.sources.close_overlay)
         self.finding.closed.connect(self.focus_first)
         self.composer.draft_changed.connect(self._show_busy)
-        self.composer.last_question_wanted.connect(self._edit_last_question)
+        self.composer.last_question_requested.connect(self._edit_last_question)
         self.composer.submitted.connect(lambda text: self.consent.before(lambda: self._on_submitted(text)))
         self.composer.stop_requested.connect(session.stop)
-        self.empty.example_chosen.connect(self.composer.put_over)
+        self.empty.example_chosen.connect(self.composer.replace_text)
 
     def _connect_messages(self) -> None:
         session, requests = self._session, self.transcript.requests
@@ -163,7 +165,7 @@ class ChatPage(Page):
         )
 
     def _add_shortcuts(self) -> None:
-        """Those of this page alone."""
+        """Add the shortcuts that work on this page only."""
         keys: dict[str, Callable[[], object]] = {
             "Esc": self._on_escape,
             "Alt+Left": lambda: self.transcript.step_branch(-1),
@@ -191,17 +193,17 @@ class ChatPage(Page):
             self.composer.setFocus()
 
     def offer_question(self, text: str) -> None:
-        """Puts an example into the field; what somebody has begun to write is left alone."""
+        """Put an example into the composer, unless the user has typed something."""
         if not self.composer.text():
             self.composer.set_text(text)
 
     def show_found(self, message_id: int, query: str) -> None:
-        """Opens the conversation at a message in which the words of `query` stand."""
+        """Open the conversation at a message that contains the words of `query`."""
         self._session.open_at(message_id)
         self.finding.find(query, message_id)
 
     def show_again(self, conversation_id: int) -> None:
-        """Opens a conversation that came back from the bin, unless something else is open or being written."""
+        """Open a conversation restored from the bin, unless another one is open or being typed."""
         is_free = self._session.conversation is None and not self._session.is_temporary
         if is_free and not self.composer.text():
             self._session.open(conversation_id)
@@ -279,10 +281,10 @@ class ChatPage(Page):
     def _on_about_to_leave(self) -> None:
         self.header.end_renaming()
         self.sources.close()
-        self._is_elsewhere = True
+        self._is_leaving = True
 
     def _on_conversation_opened(self, _conversation: Conversation | None, messages: list[Message]) -> None:
-        is_elsewhere, self._is_elsewhere = self._is_elsewhere, False
+        is_elsewhere, self._is_leaving = self._is_leaving, False
         if is_elsewhere:
             self.transcript.show_messages(messages)
             self._drafts.restore()
@@ -293,7 +295,7 @@ class ChatPage(Page):
     def _on_message_added(self, message: Message) -> None:
         shown = self.transcript.messages
         if shown and message.parent_id != shown[-1].id:
-            return  # a branch beside what is shown; the session opens it next
+            return  # a new branch, which the session opens next
         self.transcript.add(message)
         self._show_conversation()
 
@@ -308,17 +310,17 @@ class ChatPage(Page):
 
     def _on_library_changed(self) -> None:
         if self._library.answering():
-            self._trouble.on_models_changed()
+            self._errors.on_models_changed()
         self._show_models()
 
     # ------------------------------------------------------------- from the user
 
     def _on_submitted(self, text: str) -> None:
-        """The text leaves the editor only when the question is stored."""
+        """Ask the question; its text leaves the composer only when it is stored."""
         if self._session.model_id is None:
-            self._trouble.report_unrelated(AppError("no_model"))
+            self._errors.report_unrelated(AppError("no_model"))
         elif self._ask(text):
-            self._trouble.clear()
+            self._errors.clear()
             self.composer.end_edit()
             self._drafts.save_again()
             self._lay_out()
@@ -328,8 +330,8 @@ class ChatPage(Page):
         return self._session.ask(text) if edited_id is None else self._session.edit(edited_id, text)
 
     def _answer(self, act: Callable[..., object], answer_id: int, *more: Preset) -> None:
-        """Has an answer given that somebody asked for below another one."""
-        self._trouble.clear()
+        """Have a new answer written that the user requested below an existing one."""
+        self._errors.clear()
         self.consent.before(lambda: act(answer_id, *more))
         self.focus_first()
 
@@ -353,13 +355,13 @@ class ChatPage(Page):
             self.sources.close()
 
     def _on_beside_changed(self) -> None:
-        """The keyboard stays in what is in sight."""
+        """Keep the focus in a visible widget."""
         self._show_busy()
         if self.beside.is_over or not self.sources.is_open:
             self.focus_first()
 
     def _on_keep_requested(self) -> None:
-        """The stored copy has numbers of its own: an edit of a question would point at another one."""
+        """Store the temporary conversation. An edit ends first, because the stored copy has other ids."""
         if self.composer.edited_id is not None:
             self.composer.end_edit()
         self._session.keep_temporary()

@@ -1,4 +1,4 @@
-"""The line above the editor: which collections the next question asks, and the menu to choose them."""
+"""The line above the composer that shows which collections the next question asks, with a menu to choose them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from app.uikit.widgets import labels
 from app.uikit.widgets.buttons import Button, IconButton, escape_mnemonic, make_icon_button
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, plain_tooltip
 
-CHIP_PX = 220  # a longer name ends in …
+CHIP_PX = 220  # longer names end in …
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionChoice:
-    """A collection of the menu. `unfinished`: of its documents, those that are not read yet.
+    """A collection of the menu. `unfinished` counts its documents that are not read yet.
 
-    `is_there`: False for one that is asked and has been removed.
+    `is_there` is False for a collection that is asked but was removed.
     """
 
     name: str
@@ -36,9 +36,9 @@ class CollectionChoice:
 
 
 class CollectionPicker(QWidget):
-    """Chips while they fit into one line, else their number alone."""
+    """Shows chips while they fit into one line, otherwise only their number."""
 
-    changed = Signal(object)  # tuple of the names that are asked now
+    changed = Signal(object)  # tuple of the names of the collections that are asked
 
     def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -64,15 +64,15 @@ class CollectionPicker(QWidget):
             chip.deleteLater()
         self.chips = [CollectionChip(self._theme, choice, self) for choice in choices if choice.is_asked]
         for place, chip in enumerate(self.chips, start=self._row.indexOf(self.caption) + 1):
-            chip.removed.connect(self._leave_out)
+            chip.removed.connect(self._exclude)
             self._row.insertWidget(place, chip)
-        self._show_words()
+        self._show_text()
         self._lay_out()
         if had_focus:
             self.add_button.setFocus()
 
     def open_menu(self) -> None:
-        """At the button, wherever it was asked for. Keys begin at what is asked."""
+        """Open the menu at its button, with the first checked entry active for the keyboard."""
         button = self.count_button if self.count_button.isVisible() else self.add_button
         menu = self.menu()
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -98,7 +98,7 @@ class CollectionPicker(QWidget):
         return menu
 
     def minimumSizeHint(self) -> QSize:
-        """Chips never keep the page from getting narrower."""
+        """Return a width of 1, so that chips never keep the page from becoming narrower."""
         return QSize(1, self._theme.metric("button_height_small"))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -123,10 +123,10 @@ class CollectionPicker(QWidget):
         self._row.addWidget(self.count_button)
         self._row.addWidget(self.add_button)
         self._row.addStretch(1)
-        self._show_words()
+        self._show_text()
         self._lay_out()
 
-    def _show_words(self) -> None:
+    def _show_text(self) -> None:
         names = self.asked
         self.caption.setText(
             phrase("chat.documents_to_search") if names else phrase("chat.answers_without_documents_no_sources")
@@ -138,7 +138,7 @@ class CollectionPicker(QWidget):
         self.count_button.setToolTip(plain_tooltip(phrase("common.data_gap").join(names)))
 
     def _lay_out(self) -> None:
-        """Whether chips fit is known from their sizes, shown or not."""
+        """Show the chips or their number, from size hints, which hidden widgets also have."""
         self.setFixedHeight(self._theme.metric("button_height_small") + self._theme.px(2))
         gap = self._row.spacing()
         fixed = self._theme.px(14) + self.caption.sizeHint().width() + self.add_button.sizeHint().width() + 3 * gap
@@ -155,7 +155,7 @@ class CollectionPicker(QWidget):
         reading = phrase("chat.n_not_read_yet", n=f"{choice.unfinished:,}") if choice.unfinished else ""
         return with_note(count, reading)
 
-    def _leave_out(self, name: str) -> None:
+    def _exclude(self, name: str) -> None:
         self._choose(name, is_asked=False)
 
     def _choose(self, name: str, *, is_asked: bool) -> None:
@@ -165,9 +165,9 @@ class CollectionPicker(QWidget):
 
 
 class CollectionChip(QFrame):
-    """A collection that is asked, and × to leave it out."""
+    """A collection that is asked, with a button × to exclude it."""
 
-    removed = Signal(str)  # its name
+    removed = Signal(str)  # name of the collection
 
     def __init__(self, theme: Theme, choice: CollectionChoice, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -184,12 +184,12 @@ class CollectionChip(QFrame):
         self.label.setMaximumWidth(theme.px(CHIP_PX))
         button = IconButton(theme, "x", phrase("chat.remove_name", name=choice.name))
         if choice.label == HIGHEST_LABEL:
-            told = confidentiality_guard.label_text(choice.label)
+            label_text = confidentiality_guard.label_text(choice.label)
             lock = IconLabel(theme, *confidentiality_guard.LABEL_LOOKS[choice.label], size=14)
-            lock.setAccessibleName(told)
-            lock.setToolTip(plain_tooltip(told))
+            lock.setAccessibleName(label_text)
+            lock.setToolTip(plain_tooltip(label_text))
             row.addWidget(lock)
-            button.setAccessibleDescription(told)  # icons take no keyboard
+            button.setAccessibleDescription(label_text)  # the lock itself cannot get the focus
         button.setProperty("tight", True)
         button.clicked.connect(lambda: self.removed.emit(choice.name))
         row.addWidget(self.label)
@@ -197,7 +197,7 @@ class CollectionChip(QFrame):
 
 
 class StayOpenMenu(QMenu):
-    """Stays open while several entries are checked, by mouse or by the space bar."""
+    """A menu that stays open while several entries are checked, by mouse or by the space bar."""
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if not self._toggle():
@@ -216,7 +216,7 @@ class StayOpenMenu(QMenu):
 
 
 class LabelTag(QFrame):
-    """How confidential a conversation is: the strictest label of what it asks and rests on."""
+    """Shows the label of a conversation."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -230,7 +230,7 @@ class LabelTag(QFrame):
         self.hide()
 
     def show_label(self, label: Label | None) -> None:
-        """None: nothing is shown."""
+        """Show a label; None hides the tag."""
         self.setVisible(label is not None)
         if label is None:
             return

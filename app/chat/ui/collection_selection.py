@@ -1,4 +1,4 @@
-"""Which collections the open conversation asks: chosen in the line above the editor, and remembered for new ones."""
+"""Decides which collections the open conversation asks, and shows them in the line above the composer."""
 
 from collections.abc import Sequence
 
@@ -19,10 +19,13 @@ from app.documents.services.document_library import DocumentLibrary
 
 
 class CollectionSelection(QObject):
-    """A new conversation asks what was chosen last; before any choice the user's own documents, or else the manual."""
+    """Connects the open conversation with the collection picker.
 
-    shown = Signal()  # the scope, or what is known of its collections, may be another
-    collections_known = Signal(object)  # list[Collection], as of `Library.labelled`
+    A new conversation asks what was chosen last; before any choice, the user's own documents, or else the manual.
+    """
+
+    shown = Signal()  # the scope or its collections may have changed
+    collections_known = Signal(object)  # list[DocumentCollection] as from `labelled`
 
     def __init__(
         self,
@@ -37,9 +40,10 @@ class CollectionSelection(QObject):
         self._documents = documents
         self._preferences = preferences
         self._line = line
-        self._there: list[DocumentCollection] = []  # counting their sections takes a moment: asked for once a change
-        self._labelled: list[DocumentCollection] = []  # as `there`, for labels
-        self._is_chosen = False  # by hand, for the new conversation that is open
+        # Read once per change, because counting the sections of collections takes a moment.
+        self._collections: list[DocumentCollection] = []
+        self._labelled: list[DocumentCollection] = []  # the same, for labels
+        self._is_chosen = False  # whether the user chose collections for the new conversation that is open
         session.conversation_opened.connect(self._on_conversation_opened)
         session.answering_changed.connect(self._show)
         documents.changed.connect(self._on_documents_changed)
@@ -47,7 +51,8 @@ class CollectionSelection(QObject):
         self._on_documents_changed()
 
     def labels(self, messages: Sequence[Message], others: Sequence[CollectionRef] = ()) -> list[Label]:
-        """Of what is asked, what the answers rest on, and `others`; [] where no documents are in play."""
+        """Return the labels of what is asked, of what the answers rest on, and of `others`; [] when no documents are
+        involved."""
         scope = (*self._session.scope, *others)
         asked = conversation_privacy.collection_labels(self._labelled, scope, messages)
         known = [message.details for message in messages if message.details is not None]
@@ -55,20 +60,21 @@ class CollectionSelection(QObject):
         return [*asked, *used]
 
     def raised(self, label: Label) -> Label:
-        """With the documents of an answer that is being written, whose label is stored when it ends."""
+        """Return the label raised by the documents of an answer that is being written, which is stored only when it
+        ends."""
         return confidentiality.highest_label((label, *self.labels(self._session.messages())))
 
     def label_now(self) -> Label:
-        """Of the open conversation, with the collections as they are labelled at this moment."""
-        there = collections_now(self._documents.path)
+        """Return the label of the open conversation with the labels that the collections have at this moment."""
+        collections = collections_now(self._documents.path)
         messages, here = self._session.messages(), self._session.conversation
         scope = (*self._session.scope, *(here.scope if here is not None else ()))
-        now = conversation_privacy.collection_labels(there, scope, messages)
+        now = conversation_privacy.collection_labels(collections, scope, messages)
         return confidentiality.highest_label((self.raised(self._session.label), *now))
 
     @property
     def asks_manual(self) -> bool:
-        """Whether Kotae's own manual is among what is asked."""
+        """Return whether Kotae's own manual is among the collections that are asked."""
         return any(one is not None and one.is_builtin for one, _ in self._asked())
 
     # ------------------------------------------------------------------ private
@@ -80,14 +86,14 @@ class CollectionSelection(QObject):
         self._show()
 
     def _on_documents_changed(self) -> None:
-        self._there, self._labelled = self._documents.collections(), self._documents.labelled()
+        self._collections, self._labelled = self._documents.collections(), self._documents.labelled()
         self.collections_known.emit(self._labelled)
         if self._session.conversation is None and not self._is_chosen:
             self._ask_default()
         self._show()
 
     def _on_chosen(self, names: tuple[str, ...]) -> None:
-        known = {one.name: CollectionRef(one.id, one.name) for one in self._there}
+        known = {one.name: CollectionRef(one.id, one.name) for one in self._collections}
         known = {**{ref.name: ref for ref in self._session.scope}, **known}
         self._is_chosen = True
         if self._session.ask_of(tuple(known[name] for name in names if name in known)):
@@ -99,24 +105,24 @@ class CollectionSelection(QObject):
             self._session.ask_of(scope)
 
     def _default(self) -> list[DocumentCollection]:
-        there = self._there
+        collections = self._collections
         chosen = self._preferences.value.scope
         if chosen is not None:
-            found = [one for one in there if one.name in chosen]
+            found = [one for one in collections if one.name in chosen]
             if found or not chosen:
                 return found
-        read = [one for one in there if one.sections > 0]
+        read = [one for one in collections if one.sections > 0]
         return [one for one in read if not one.is_builtin] or read
 
     def _asked(self) -> list[tuple[DocumentCollection | None, CollectionRef]]:
-        return collection_lookup.resolve_scope(self._there, self._session.scope)
+        return collection_lookup.resolve_scope(self._collections, self._session.scope)
 
     def _show(self) -> None:
         asked = self._asked()
         ids = {one.id for one, _ in asked if one is not None}
         choices = [
             CollectionChoice(one.name, one.documents, one.id in ids, unfinished=one.unfinished, label=one.label)
-            for one in self._there
+            for one in self._collections
         ]
         gone = [CollectionChoice(ref.name, is_asked=True, is_there=False) for one, ref in asked if one is None]
         self._line.show_choices([*choices, *(gone if self._documents.is_open else [])])

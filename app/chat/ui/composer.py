@@ -1,12 +1,8 @@
-"""The frame at the foot of the page: the editor, what its keys do, and one button. Also edits an earlier question.
+"""The composer at the foot of the page: the field for the question, lines above it, hints and one button.
 
-Where a question is typed: 1 to 8 lines, plain text only, safe for Japanese conversion.
-
-The line over the field that says that an earlier question is being changed, not a new one written.
-
-The line over the field that says, as long as a model elsewhere is chosen, that the text leaves this machine.
-
-What is typed and not sent stays with its conversation: when another one is opened, and through a crash.
+The lines above the field say that an earlier question is being edited, or that a remote model is chosen and the text
+leaves this machine. `ComposerDrafts` stores what was typed and not sent with its conversation, so that it survives
+opening another one and a crash.
 """
 
 import sys
@@ -24,14 +20,17 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, KeyHint, make_icon_button
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, plain_tooltip
 
-TEXT_MAX = 50_000  # characters; no local model reads more in one question, and longer lines would make typing slow
+TEXT_MAX = 50_000  # characters; no local model reads more in one question, and longer lines make typing slow
 LINES_MAX = 8
-LINES_MAX_LOW = 4  # in a window of at most LOW_PX
+LINES_MAX_LOW = 4  # in a window of at most LOW_PX height
 LOW_PX = 640
 
 
 class QuestionEditor(QPlainTextEdit):
-    """While a conversion is open, its keys belong to the input method and the text is not touched."""
+    """The field for a question: 1 to 8 lines of plain text.
+
+    During a Japanese conversion its keys belong to the input method, and the program does not change the text.
+    """
 
     send_requested = Signal()
     stop_requested = Signal()
@@ -59,7 +58,7 @@ class QuestionEditor(QPlainTextEdit):
         return self.toPlainText()
 
     def set_text(self, text: str) -> None:
-        """Replaces the text and puts the cursor at its end; during a conversion, only after it has ended."""
+        """Replace the text and put the cursor at its end, after a running conversion has ended."""
         self._input_method.when_free(lambda: self._replace(text))
 
     def _replace(self, text: str) -> None:
@@ -68,10 +67,10 @@ class QuestionEditor(QPlainTextEdit):
 
     def set_placeholder(self, words: str) -> None:
         self._input_method.when_free(lambda: self.setPlaceholderText(words))
-        self.viewport().update()  # Qt paints another placeholder only when there was none before
+        self.viewport().update()  # Qt does not repaint when one placeholder replaces another
 
     def finish_composition(self) -> bool:
-        """Takes what is being converted as it is (a click on 送信 says so). False: the input method keeps it."""
+        """Accept the conversion as it is, for a click on 送信. False: the input method keeps it."""
         return self._input_method.finish()
 
     # -------------------------------------------------------------------- keys
@@ -87,7 +86,8 @@ class QuestionEditor(QPlainTextEdit):
             super().keyPressEvent(event)
 
     def _on_return(self, event: QKeyEvent) -> None:
-        """Shift makes a new line, Ctrl sends; alone it does what the settings say. A key held down never sends."""
+        """Insert a line break with Shift, send with Ctrl, otherwise do what the settings say. A key held down never
+        sends."""
         modifiers = event.modifiers()
         is_sending = bool(modifiers & Qt.KeyboardModifier.ControlModifier) or (
             self.send_key == "enter" and not modifiers & Qt.KeyboardModifier.ShiftModifier
@@ -101,7 +101,7 @@ class QuestionEditor(QPlainTextEdit):
     # ------------------------------------------------------------------- paste
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        """A file that is dropped is no text; the window may take it."""
+        """Return False for dropped files, which the window may take."""
         return source.hasText() and not any(url.isLocalFile() for url in source.urls())
 
     def insertFromMimeData(self, source: QMimeData) -> None:
@@ -120,25 +120,27 @@ class QuestionEditor(QPlainTextEdit):
     def _restyle(self) -> None:
         self.setFont(self._theme.font("reading"))
         self.document().setDocumentMargin(self._theme.px(2))
-        self.viewport().setFont(self.font())  # Qt paints the placeholder with it, and it does not follow by itself
+        self.viewport().setFont(self.font())  # Qt paints the placeholder with the viewport's font
         self._fit()
 
     def fit_window(self, window_height: int) -> None:
-        """Low windows leave the room to the conversation."""
+        """Allow fewer lines in a low window, which leaves more room to the conversation."""
         self._lines_max = LINES_MAX_LOW if window_height <= LOW_PX else LINES_MAX
         self._fit()
 
     def _fit(self) -> None:
         lines = max(1, min(self._lines_max, round(self.document().size().height())))
         is_full = self.document().size().height() > self._lines_max
-        wanted = lines * self.fontMetrics().lineSpacing() + 2 * round(self.document().documentMargin()) + 2
+        height_px = lines * self.fontMetrics().lineSpacing() + 2 * round(self.document().documentMargin()) + 2
         policy = Qt.ScrollBarPolicy.ScrollBarAsNeeded if is_full else Qt.ScrollBarPolicy.ScrollBarAlwaysOff
         self.setVerticalScrollBarPolicy(policy)
-        if self.height() != wanted or self.maximumHeight() != wanted:
-            self.setFixedHeight(wanted)
+        if self.height() != height_px or self.maximumHeight() != height_px:
+            self.setFixedHeight(height_px)
 
 
 class EditingNotice(QWidget):
+    """The line above the field that says that an earlier question is being edited."""
+
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.cancel_button = make_icon_button(theme, phrase("chat.cancel_esc"), "x", "quiet", compact=True)
@@ -153,6 +155,8 @@ class EditingNotice(QWidget):
 
 
 class RemoteMark(QWidget):
+    """The line above the field that says that the text leaves this machine."""
+
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._icon = IconLabel(theme, "external-link", "warning")
@@ -165,7 +169,8 @@ class RemoteMark(QWidget):
         self.hide()
 
     def show_place(self, place: str, *, is_allowed: bool = True) -> None:
-        """`place`: host and port; "": the model is of this machine. `is_allowed`: something may leave at all."""
+        """Show the server. `place`: host and port; "" for a local model. `is_allowed`: the settings allow network
+        access."""
         self.setVisible(bool(place))
         stopped = phrase("chat.outside_traffic_is_blocked_so", place=place)
         self.words.setText(sends_to_text(place) if is_allowed else stopped)
@@ -174,22 +179,23 @@ class RemoteMark(QWidget):
 
 
 class Composer(QWidget):
-    """The text stays until `end_edit` says that the question was taken."""
+    """The field with its button and lines. The text stays until the page calls `end_edit` because the question is
+    stored."""
 
-    submitted = Signal(str)  # the question, or with `edited_id` what is to be asked instead of it
+    submitted = Signal(str)  # the question, or with `edited_id` its new text
     stop_requested = Signal()
     typed = Signal()
-    draft_changed = Signal()  # by typing, or by the beginning or end of an edit
-    last_question_wanted = Signal()  # ↑ in an empty field
+    draft_changed = Signal()  # by typing, or when an edit begins or ends
+    last_question_requested = Signal()  # ↑ in an empty field
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._is_busy = False
-        self._is_filling = False  # what is shown comes from a draft, not from somebody who types
-        self._coming: UnsentDraft | None = None  # what is shown when the conversion has ended
-        self._set_aside = ""  # what had been typed when the edit began
-        self.edited_id: int | None = None  # the question that is being changed
+        self._is_filling = False  # the text changes because a draft is shown, not because the user types
+        self._pending_draft: UnsentDraft | None = None  # shown after the conversion has ended
+        self._set_aside = ""  # the draft from before the edit
+        self.edited_id: int | None = None  # the question that is being edited
         self._build()
         self._connect()
         self.set_send_key("enter")
@@ -248,22 +254,23 @@ class Composer(QWidget):
         self.editor.set_text(text)
         self.editor.setFocus()
 
-    def put_over(self, text: str) -> None:
-        """Takes the place of what was typed, which Ctrl+Z brings back."""
-        guard_of(self.editor).when_free(lambda: self._put_over(text))
+    def replace_text(self, text: str) -> None:
+        """Replace what was typed, so that Ctrl+Z restores it."""
+        guard_of(self.editor).when_free(lambda: self._replace_text(text))
         self.editor.setFocus()
 
     def draft(self) -> UnsentDraft:
-        """As it is shown, or is about to be: the text of one conversation never counts as that of another."""
-        return self._coming or UnsentDraft(self.text(), self.edited_id, self._set_aside)
+        """Return the draft that is shown or about to be shown, so that one conversation's text never counts as
+        another's."""
+        return self._pending_draft or UnsentDraft(self.text(), self.edited_id, self._set_aside)
 
     def show_draft(self, draft: UnsentDraft) -> None:
-        """Takes text and edit as they were left; during a conversion, when it has ended."""
-        self._coming = draft
+        """Show a draft with its edit, after a running conversion has ended."""
+        self._pending_draft = draft
         guard_of(self.editor).when_free(self._fill)
 
     def begin_edit(self, question_id: int, text: str) -> None:
-        """Shows an earlier question for changing. What was typed is set aside, and comes back afterwards."""
+        """Show an earlier question for editing. The draft is set aside and restored afterwards."""
         before = self.draft()
         set_aside = before.text if before.edited_id is None else before.set_aside
         self.show_draft(UnsentDraft(text, question_id, set_aside))
@@ -271,13 +278,13 @@ class Composer(QWidget):
         self.draft_changed.emit()
 
     def end_edit(self) -> None:
-        """The question was taken, or the edit is given up. What an edit had set aside is back."""
+        """End an edit or clear the sent question, and restore the draft that was set aside."""
         self.show_draft(UnsentDraft(self.draft().set_aside))
         self.editor.setFocus()
         self.draft_changed.emit()
 
     def set_busy(self, is_busy: bool, *, is_elsewhere: bool = False) -> None:
-        """`is_elsewhere`: the answer that is being written belongs to another conversation."""
+        """Show whether an answer is being written. `is_elsewhere`: in another conversation."""
         self._is_busy = is_busy
         self.hint.setVisible(not is_busy)
         self.waiting.setVisible(is_busy)
@@ -290,7 +297,7 @@ class Composer(QWidget):
             self.editor.setFocus()
 
     def set_send_key(self, send_key: str) -> None:
-        """`send_key`: enter | ctrl_enter."""
+        """Set which key sends: enter | ctrl_enter."""
         self.editor.send_key = send_key
         control = "⌘" if sys.platform == "darwin" else "Ctrl"
         send, new_line = (phrase("chat.send"), False), (phrase("chat.new_line"), False)
@@ -313,7 +320,7 @@ class Composer(QWidget):
     def _submit(self) -> None:
         if not self.editor.finish_composition():
             self.editor.setFocus()
-        elif self._coming is None and not self._is_busy and self.text().strip():
+        elif self._pending_draft is None and not self._is_busy and self.text().strip():
             self.submitted.emit(self.text())
 
     def _on_stop(self) -> None:
@@ -323,9 +330,9 @@ class Composer(QWidget):
             self.end_edit()
 
     def _fill(self) -> None:
-        draft, self._coming = self._coming, None
+        draft, self._pending_draft = self._pending_draft, None
         if draft is None:
-            return  # asked for twice during one conversion
+            return  # called twice after one conversion
         self._is_filling = True
         self.edited_id, self._set_aside = draft.edited_id, draft.set_aside
         self.edit_line.setVisible(self.edited_id is not None)
@@ -333,7 +340,7 @@ class Composer(QWidget):
             self.editor.set_text(draft.text)
         self._is_filling = False
 
-    def _put_over(self, text: str) -> None:
+    def _replace_text(self, text: str) -> None:
         cursor = self.editor.textCursor()
         cursor.select(QTextCursor.SelectionType.Document)
         cursor.insertText(text)
@@ -347,7 +354,8 @@ class Composer(QWidget):
             self.draft_changed.emit()
 
     def _show_sendable(self) -> None:
-        """An empty question cannot be sent. What is being converted counts: a click on 送信 takes it as it is."""
+        """Enable the button unless the question is empty. A running conversion counts, because a click on 送信 accepts
+        it."""
         is_sendable = bool(self.text().strip()) or guard_of(self.editor).is_active
         if not is_sendable and self.send_button.hasFocus():
             self.editor.setFocus()
@@ -363,12 +371,12 @@ class Composer(QWidget):
         if event.type() in (QEvent.Type.FocusIn, QEvent.Type.FocusOut):
             self.update()
         elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and self._recalls(event):
-            self.last_question_wanted.emit()
+            self.last_question_requested.emit()
             return True
         return False
 
     def _recalls(self, event: QKeyEvent) -> bool:
-        """↑ in an empty field that holds no conversion: the keys of one never come here."""
+        """Return whether the key is ↑ in an empty field. The keys of a conversion never arrive here."""
         is_plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
         return event.key() == Qt.Key.Key_Up and is_plain and not self.text() and not guard_of(self.editor).is_active
 
@@ -387,32 +395,34 @@ class Composer(QWidget):
         painter.drawRoundedRect(self.rect().toRectF().adjusted(inset, inset, -inset, -inset), radius, radius)
 
 
-KEPT_AFTER_MS = 500  # of the first change, also while somebody goes on typing
+KEPT_AFTER_MS = 500  # after the first change, even while the user continues to type
 
 
 class ComposerDrafts(QObject):
-    """Between the composer and the open conversation. The page says when another one is shown (`restore`)."""
+    """Stores the composer's draft with the open conversation. The page calls `restore` when another one is shown."""
 
     def __init__(self, session: ChatSession, composer: Composer, parent: QObject) -> None:
         super().__init__(parent)
         self._session = session
         self._composer = composer
-        self._kept: UnsentDraft | None = UnsentDraft()  # as it is stored; None: unknown
+        self._stored_draft: UnsentDraft | None = UnsentDraft()  # None: unknown
         self._timer = QTimer(self, singleShot=True, interval=KEPT_AFTER_MS)
         self._timer.timeout.connect(self.keep)
         composer.draft_changed.connect(self._on_draft_changed)
         session.about_to_leave.connect(self.keep)
 
     def keep(self) -> None:
-        """Stores what is in the composer, unless it is stored already. What could not be stored is tried again."""
+        """Store the draft unless it is stored already. One that could not be stored is tried again at the next
+        change."""
         self._timer.stop()
         draft = self._composer.draft()
-        if draft != self._kept and self._session.keep_draft(draft):
-            self._kept = draft
+        if draft != self._stored_draft and self._session.keep_draft(draft):
+            self._stored_draft = draft
 
     def save_again(self) -> None:
-        """The same, when the conversation has got another place: its first question, or a store of its own."""
-        self._kept = None
+        """Store the draft for a conversation that has a new place: with its first question, or in a store of its
+        own."""
+        self._stored_draft = None
         self.keep()
 
     def _on_draft_changed(self) -> None:
@@ -420,7 +430,7 @@ class ComposerDrafts(QObject):
             self._timer.start()
 
     def restore(self) -> None:
-        """What was typed in the conversation that is open now."""
+        """Show the draft of the conversation that is open now."""
         self._timer.stop()
-        self._kept = self._session.draft()
-        self._composer.show_draft(self._kept)
+        self._stored_draft = self._session.draft()
+        self._composer.show_draft(self._stored_draft)

@@ -1,10 +1,7 @@
-"""The editor of one preset: of a conversation's, or of a quick action's.
+"""Editors of answer settings: of a preset or quick action, and この会話だけの設定 of the open conversation.
 
-What a preset says in one line, and what each number does: for people who never heard of sampling.
-
-The settings of one level, each with what holds when it is left alone.
-
-この会話だけの設定: the preset of the open conversation, and what it has otherwise.
+Both use `ChoicesForm`, which shows for each setting what applies if it is left open. The texts explain each number to
+people who have never heard of sampling.
 """
 
 import dataclasses
@@ -31,7 +28,7 @@ from app.uikit.widgets.labels import Label
 
 @dataclass(frozen=True, slots=True)
 class SamplingNumber:
-    """A number of `Choices`: how its field steps, and whether it shows in 詳細 only."""
+    """A number of `Choices`: the steps of its field, and whether it shows only with 詳細."""
 
     key: str
     step: float
@@ -64,7 +61,7 @@ def setting_label(key: str) -> str:
 
 
 def setting_help(key: str) -> str:
-    """What the setting does and when to change it."""
+    """Return what the setting does and when to change it."""
     return {
         "system_prompt": phrase("chat.what_the_model_is_always"),
         "temperature": phrase("chat.how_freely_words_are_chosen"),
@@ -82,24 +79,24 @@ def setting_unit(key: str) -> str:
 
 
 def number_text(number: float | None) -> str:
-    """A number as its field shows it."""
+    """Return a number as its field shows it; None as "new each time"."""
     if number is None:
         return phrase("chat.new_each_time")
     return f"{round(number, 3):g}" if isinstance(number, float) else str(number)
 
 
 def preset_summary(preset: Preset) -> str:
-    """One line: the numbers that are chosen, then the beginning of what the model is told."""
-    told = preset.request if preset.kind == "action" else (preset.choices.system_prompt or "")
+    """Return one line: the numbers that are chosen, then the beginning of the instructions or the request."""
+    text = preset.request if preset.kind == "action" else (preset.choices.system_prompt or "")
     facts = [_fact(number.key, getattr(preset.choices, number.key)) for number in NUMBERS]
     if preset.choices.system_prompt == "":
         facts.insert(0, phrase("chat.no_instruction"))
-    words = join_facts(*facts, " ".join(told.split()))
+    words = join_facts(*facts, " ".join(text.split()))
     return words or phrase("chat.everything_as_the_model_recommends")
 
 
 def chosen_settings(choices: Choices) -> str:
-    """The settings that are chosen, in words."""
+    """Return the names of the settings that are chosen."""
     return phrase("common.data_gap").join(setting_label(key) for key in choices.as_dict())
 
 
@@ -111,31 +108,32 @@ def _fact(key: str, number: float | None) -> str:
     return f"{setting_label(key)} {number_text(number)}"
 
 
-# What a level leaves alone is said to be: as the model's card has it, as the conversation has it, as the preset has it.
+# What the form shows for a setting that is left open: the value of the model card, the conversation, or the preset.
 BELOW_CARD, BELOW_CONVERSATION, BELOW_PRESET = "card", "conversation", "preset"
 
 
 class ChoicesForm(QWidget):
-    """A number that was not touched stays exactly as it was, however its field rounds it."""
+    """The settings of one level. An untouched number stays exactly as it was, however its field rounds it."""
 
     changed = Signal()
 
     def __init__(self, theme: Theme, below: str, *, shows_details: bool) -> None:
-        """`below`: CARD, CONVERSATION or PRESET. A conversation's prompt is no matter of an action's."""
+        """`below` is BELOW_CARD, BELOW_CONVERSATION or BELOW_PRESET. With BELOW_CONVERSATION, a quick action, no prompt
+        is shown."""
         super().__init__()
         self._theme = theme
         self._level = below
         self._shows_details = shows_details
         self._below = Choices()
         self._numbers: dict[str, float | None] = {}
-        self.prompt = PromptField(theme, self._prompt_words())
+        self.prompt = PromptField(theme, self._default_prompt_text())
         self.spins = {number.key: self._spin(number) for number in NUMBERS}
         self.rows: dict[str, SettingRow] = {}
         self._build()
         self.prompt.changed.connect(self._on_changed)
 
     def show_choices(self, choices: Choices, below: Choices) -> None:
-        """`below`: what holds where `choices` are silent."""
+        """Show choices; `below` are the values that apply where they are None."""
         self._below = below
         self._numbers = {number.key: getattr(choices, number.key) for number in NUMBERS}
         self.prompt.show_below(below.system_prompt or "")
@@ -143,19 +141,19 @@ class ChoicesForm(QWidget):
         for number in NUMBERS:
             spin, value = self.spins[number.key], self._numbers[number.key]
             auto = getattr(below, number.key)
-            spin.show_auto(self._auto_words(auto), auto)
+            spin.show_auto(self._default_number_text(auto), auto)
             spin.show_number(value)
             is_wanted = not number.is_detail or self._shows_details
-            self.rows[number.key].setVisible(is_wanted or value is not None)  # nothing works unseen
+            self.rows[number.key].setVisible(is_wanted or value is not None)  # a setting that is chosen is always shown
         self._show_notes()
 
     def choices(self) -> Choices:
         for spin in self.spins.values():
-            spin.interpretText()  # what is typed counts, also where the button took no focus
+            spin.interpretText()  # typed text counts even if the button did not take the focus
         return Choices(system_prompt=self.prompt.prompt(), **self._numbers)  # type: ignore[arg-type]  # ints are ints
 
     def problem(self) -> str:
-        """Why this cannot be stored; "" when it can."""
+        """Return why this cannot be stored; "" when it can."""
         return self.prompt.problem()
 
     # ------------------------------------------------------------------- private
@@ -188,7 +186,7 @@ class ChoicesForm(QWidget):
         self.changed.emit()
 
     def _show_notes(self) -> None:
-        """In a conversation: what is otherwise than its preset."""
+        """Mark, in a conversation, the settings that differ from its preset."""
         if self._level != BELOW_PRESET:
             return
         for number in NUMBERS:
@@ -199,14 +197,14 @@ class ChoicesForm(QWidget):
         is_own = prompt is not None and prompt != (self._below.system_prompt or "")
         self.rows["system_prompt"].show_note(phrase("chat.for_this_conversation_only") if is_own else "")
 
-    def _prompt_words(self) -> str:
+    def _default_prompt_text(self) -> str:
         return (
             phrase("chat.use_the_presets_text")
             if self._level == BELOW_PRESET
             else phrase("chat.use_what_the_model_recommends")
         )
 
-    def _auto_words(self, number: float | None) -> str:
+    def _default_number_text(self, number: float | None) -> str:
         shown = number_text(number)
         if self._level == BELOW_CONVERSATION:
             return phrase("chat.auto_as_the_conversation")
@@ -219,6 +217,8 @@ REQUEST_HEIGHT_PX = 116
 
 
 class PresetEditor(EditorWindow):
+    """The editor of a preset or quick action."""
+
     saved = Signal(object)  # Preset
 
     def __init__(
@@ -231,7 +231,7 @@ class PresetEditor(EditorWindow):
         shows_details: bool,
         parent: QWidget | None = None,
     ) -> None:
-        """`preset` without an id is a new one. `card`: of the model whose recommendations are shown."""
+        """`preset` without an id is a new one. `card` is that of the model whose recommendations are shown."""
         super().__init__(theme, parent)
         self._presets = presets
         self._preset = preset
@@ -270,7 +270,7 @@ class PresetEditor(EditorWindow):
         self.form.changed.connect(self.note_change)
 
     def _heading(self) -> tuple[str, str]:
-        """Title and sentence."""
+        """Return title and sentence of the window."""
         if self._preset.id:
             return phrase("chat.edit_name", name=self._preset.name), ""
         if self._is_action:
@@ -307,7 +307,7 @@ class PresetEditor(EditorWindow):
 
 
 class ConversationSettings(EditorWindow):
-    """Changes take effect with the next answer, when they are accepted."""
+    """The settings of the open conversation. Accepted changes take effect with the next answer."""
 
     def __init__(
         self,
@@ -319,7 +319,7 @@ class ConversationSettings(EditorWindow):
         shows_details: bool,
         parent: QWidget | None = None,
     ) -> None:
-        """`card`: of the model whose recommendations are shown."""
+        """`card` is that of the model whose recommendations are shown."""
         super().__init__(theme, parent)
         self.set_words(
             phrase("chat.settings_of_this_conversation_2"),
@@ -358,7 +358,7 @@ class ConversationSettings(EditorWindow):
         self.column.addStretch(1)
 
     def _build_deviations(self) -> QWidget:
-        """What is otherwise than the preset, and what can be done about it."""
+        """Build the line with the deviations from the preset, and buttons to revert them or save them as a preset."""
         self.deviations = Label(strong=True, wraps=True)
         self.revert_button = Button(self._theme, phrase("chat.back_to_the_preset"), icon="undo-2", compact=True)
         self.keep_button = Button(self._theme, phrase("chat.save_as_a_new_preset"), icon="plus", compact=True)
@@ -384,7 +384,7 @@ class ConversationSettings(EditorWindow):
         self._deviation_box.setVisible(bool(names))
 
     def _on_preset_chosen(self, preset_id: str) -> None:
-        """What was changed here stays, over the other preset."""
+        """Change the preset, keeping the deviations."""
         choices = self.form.choices()
         self._preset = self._presets.chat_preset(preset_id)
         self._show(choices)
@@ -397,10 +397,10 @@ class ConversationSettings(EditorWindow):
     def _on_revert_clicked(self) -> None:
         self._show(Choices())
         self.note_change()
-        self.preset.setFocus()  # the button that had the keyboard is gone
+        self.preset.setFocus()  # the button that had the focus is hidden now
 
     def _on_keep_clicked(self) -> None:
-        """Another editor, for the name; what it saves becomes this conversation's preset."""
+        """Open an editor for a new preset, which then becomes this conversation's preset."""
         name = self._presets.free_name("chat", self._preset.name)
         new = Preset("", "chat", name, self.form.choices().over(self._preset.choices))
         self.editor = PresetEditor(

@@ -1,4 +1,4 @@
-"""Presets to and from files: which ones, where, and what came of it."""
+"""Dialogs for preset files: choosing a file, choosing what to export, and the problems of an import."""
 
 from collections.abc import Sequence
 
@@ -17,14 +17,14 @@ EXPORT_FILE_NAME = "kotae-presets"
 
 
 def choose_import_path(parent: QWidget) -> str:
-    """The path of a file to read; "" when the user thinks better of it."""
+    """Return the path of a file to read; "" when the user cancels."""
     start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
     path, _ = QFileDialog.getOpenFileName(parent, phrase("chat.choose_a_preset_file"), start, _file_types())
     return path
 
 
 def choose_export_path(parent: QWidget) -> str:
-    """The path of a file to write; "" when the user thinks better of it."""
+    """Return the path of a file to write; "" when the user cancels."""
     start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
     dialog = QFileDialog(parent, phrase("chat.export_presets_to"), start, _file_types())
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
@@ -34,7 +34,7 @@ def choose_export_path(parent: QWidget) -> str:
 
 
 class PresetExportDialog(Dialog):
-    """Which presets go into the file; at first those that the reader cannot have."""
+    """Lets the user choose the presets to export; at first those that other users do not have."""
 
     def __init__(self, theme: Theme, presets: Sequence[Preset], chosen: Sequence[Preset], parent: QWidget) -> None:
         items = QStandardItemModel()
@@ -69,7 +69,7 @@ class PresetExportDialog(Dialog):
 
 
 def preset_import_dialog(theme: Theme, added: int, problems: Sequence[AppError], parent: QWidget) -> Dialog:
-    """What of a file could not be read, each with its number and reason."""
+    """Return a dialog that lists what of a file could not be read, with number and reason."""
     words = phrase("chat.added_were_imported_correct_these")
     text = QPlainTextEdit("\n".join(describe_error(problem).message for problem in problems))
     text.setReadOnly(True)

@@ -1,7 +1,4 @@
-"""The section プリセット of the settings: all presets, and what can be done with them.
-
-The presets of conversations and the quick actions, as one list under two headings, and how its rows look.
-"""
+"""The section プリセット of the settings: all presets and quick actions in one list, and what can be done with them."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -41,15 +38,17 @@ Index = QModelIndex | QPersistentModelIndex
 
 @dataclass(frozen=True, slots=True)
 class PresetEntry:
-    """A preset, or a heading (None)."""
+    """A row of the list: a preset, or a heading (None)."""
 
     title: str
     preset: Preset | None = None
-    is_default: bool = False  # new conversations get it
-    is_changed: bool = False  # came with Kotae and is otherwise now
+    is_default: bool = False  # used for new conversations
+    is_changed: bool = False  # comes with Kotae and was changed by the user
 
 
 class PresetListModel(QAbstractListModel):
+    """The presets of conversations and the quick actions, as one list under two headings."""
+
     def __init__(self) -> None:
         super().__init__()
         self._entries: list[PresetEntry] = []
@@ -66,7 +65,7 @@ class PresetListModel(QAbstractListModel):
         return self._entries[index.row()] if index.isValid() else None
 
     def index_of(self, preset_id: str, near: int = 0) -> QModelIndex:
-        """The row of that preset, else the preset that is nearest to the row `near`."""
+        """Return the row of that preset, or else of the preset nearest to the row `near`."""
         presets = {row: entry.preset for row, entry in enumerate(self._entries) if entry.preset is not None}
         same = (row for row, preset in presets.items() if preset.id == preset_id)
         return self.index(next(same, min(presets, key=lambda row: abs(row - near))))
@@ -98,6 +97,8 @@ class PresetListModel(QAbstractListModel):
 
 
 class PresetDelegate(QStyledItemDelegate):
+    """Paints the rows: headings, and presets with their summary."""
+
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
@@ -137,10 +138,12 @@ class PresetDelegate(QStyledItemDelegate):
         list_rows.draw_text(painter, theme, line, model.summary(entry), "caption", "text2" if is_chosen else "muted")
 
 
-LIST_HEIGHT_PX = 140  # at least
+LIST_HEIGHT_PX = 140  # minimum
 
 
 class PresetsSection(QWidget):
+    """The list with its buttons, import and export."""
+
     def __init__(
         self,
         theme: Theme,
@@ -149,7 +152,7 @@ class PresetsSection(QWidget):
         presets: PresetLibrary,
         card: Callable[[], ModelCard | None],
     ) -> None:
-        """`card`: of the model that answers now, for what it recommends."""
+        """`card` returns the card of the model that answers now, for its recommendations."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation
@@ -158,14 +161,14 @@ class PresetsSection(QWidget):
         self._card = card
         self._chosen_id = ""
         self._exported: Path | None = None
-        self.choose_source = preset_file_dialogs.choose_import_path  # both open a dialog of the system
+        self.choose_source = preset_file_dialogs.choose_import_path  # attributes, because both open a system dialog
         self.choose_target = preset_file_dialogs.choose_export_path
         self._build()
         self._connect()
         self._refill()
 
     def set_stacked(self, is_stacked: bool) -> None:
-        """Nothing here stands beside anything."""
+        """Do nothing: no widget of this section is next to another."""
 
     # ------------------------------------------------------------------- building
 
@@ -183,7 +186,13 @@ class PresetsSection(QWidget):
         self.use_button = Button(self._theme, phrase("chat.use_for_new_conversations"))
         self.reset_button = Button(self._theme, phrase("chat.reset"), icon="undo-2")
         self.delete_button = Button(self._theme, phrase("common.delete"), "danger", icon="trash-2")
-        self._deeds = (self.edit_button, self.copy_button, self.use_button, self.reset_button, self.delete_button)
+        self._action_buttons = (
+            self.edit_button,
+            self.copy_button,
+            self.use_button,
+            self.reset_button,
+            self.delete_button,
+        )
         column = QVBoxLayout(self)
         column.setContentsMargins(32, 24, 32, 24)
         column.setSpacing(12)
@@ -192,7 +201,7 @@ class PresetsSection(QWidget):
         column.addWidget(self.banner)
         column.addWidget(FlowBox(self.new_button, self.import_button, self.export_button))
         column.addWidget(self.list, 1)
-        column.addWidget(FlowBox(*self._deeds))
+        column.addWidget(FlowBox(*self._action_buttons))
 
     def _new_menu(self) -> QMenu:
         self._menu = QMenu(self)
@@ -251,13 +260,13 @@ class PresetsSection(QWidget):
         self.entries.set_entries(chat, actions)
         self.list.setCurrentIndex(self.entries.index_of(chosen_id, max(row, 0)))
         self.list.verticalScrollBar().setValue(place)
-        self._show_deeds()
+        self._show_actions()
 
     def _is_changed(self, preset: Preset) -> bool:
         return preset.is_built_in and preset != self._presets.original(preset.id)
 
-    def _show_deeds(self) -> None:
-        """What can be done with the chosen one; the rest would be greyed out without a reason beside it."""
+    def _show_actions(self) -> None:
+        """Show the buttons that apply to the chosen preset; a disabled button would give no reason."""
         entry = self.entries.entry(self.list.currentIndex())
         if entry is None or entry.preset is None:
             return
@@ -265,10 +274,10 @@ class PresetsSection(QWidget):
         self.reset_button.setVisible(entry.is_changed)
         self.delete_button.setVisible(not entry.preset.is_built_in)
 
-    # ------------------------------------------------------------------- the deeds
+    # -------------------------------------------------------------------- actions
 
     def edit(self, preset: Preset) -> PresetEditor:
-        """Opens the editor."""
+        """Open the editor of a preset."""
         details = self._preferences.value.shows_details
         self.editor = PresetEditor(
             self._theme, self._presets, preset, self._card(), shows_details=details, parent=self.window()
@@ -293,18 +302,18 @@ class PresetsSection(QWidget):
     def _use(self) -> None:
         if self.chosen is not None:
             self._preferences.change(preset_id=self.chosen.id)
-            self.list.setFocus()  # the button that had the keyboard is gone
+            self.list.setFocus()  # the button that had the focus is hidden now
 
     def _remove(self) -> None:
-        """Forgets the user's own, or what was changed of one that came with Kotae."""
+        """Remove the user's preset, or the user's changes of one that comes with Kotae."""
         chosen = self.chosen
         if chosen is None or not self._presets.remove(chosen.id):
             return
         words = phrase("chat.name_was_reset") if chosen.is_built_in else phrase("chat.name_was_deleted")
-        self._navigation.undo_offered.emit(words.format(name=chosen.name), lambda: self._put_back(chosen))
+        self._navigation.undo_offered.emit(words.format(name=chosen.name), lambda: self._restore(chosen))
         self.list.setFocus()
 
-    def _put_back(self, preset: Preset) -> None:
+    def _restore(self, preset: Preset) -> None:
         self._presets.put(preset)
         self._choose(preset)
 
@@ -369,13 +378,13 @@ class PresetsSection(QWidget):
     def _on_current_changed(self, _current: QModelIndex, _previous: QModelIndex) -> None:
         if self.chosen is not None:
             self._chosen_id = self.chosen.id
-        self._show_deeds()
+        self._show_actions()
 
     def _show_menu(self, place: QPoint) -> None:
-        """The buttons once more, under the mouse."""
+        """Show the actions of the buttons as a context menu."""
         menu = QMenu(self)
         menu.aboutToHide.connect(menu.deleteLater)
-        for button in self._deeds:
+        for button in self._action_buttons:
             if not button.isHidden():
                 menu.addAction(button.text(), button.click)
         menu.popup(self.list.viewport().mapToGlobal(place))

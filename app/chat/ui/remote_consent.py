@@ -1,7 +1,4 @@
-"""Asks once for each conversation before its text leaves this machine, and shows as long as it may that it does.
-
-What is said, and asked, where text leaves this machine for a server of the local network.
-"""
+"""Asks the user once per conversation, or per file of questions, before text is sent to a remote model."""
 
 from collections.abc import Callable
 
@@ -20,7 +17,8 @@ from app.uikit.theme import Theme
 
 
 def consent_dialog(theme: Theme, model: LocalModel, parent: QWidget, *, is_batch: bool = False) -> Dialog:
-    """Before the first question of a conversation, or of a file, is sent. `chosen` says send or cancel."""
+    """Return the dialog before the first question of a conversation or file is sent. It emits `chosen` with send or
+    cancel."""
     assert model.remote is not None
     question = phrase("chat.send_this_conversation_out")
     body = phrase("chat.the_questions_of_this_conversation")
@@ -42,6 +40,8 @@ def consent_dialog(theme: Theme, model: LocalModel, parent: QWidget, *, is_batch
 
 
 class RemoteConsent(QObject):
+    """Asks for consent, and shows in the composer as long as a remote model is chosen."""
+
     def __init__(
         self,
         theme: Theme,
@@ -64,7 +64,7 @@ class RemoteConsent(QObject):
         self._show()
 
     def before(self, go: Callable[[], object]) -> None:
-        """Calls `go` at once, or after a yes; not after a no. What would be refused anyway is not asked about."""
+        """Call `go` at once, or after the user agrees. Does not ask about what would be refused anyway."""
         model, session = self._model(), self._session
         is_allowed = self._preferences.value.network_allowed
         if model is None or model.remote is None or not is_allowed or not session.needs_remote_consent:
@@ -81,7 +81,7 @@ class RemoteConsent(QObject):
         self.dialog.open()
 
     def _model(self) -> LocalModel | None:
-        """That answers."""
+        """Return the model that answers."""
         return next((one for one in self._library.answering() if one.id == self._session.model_id), None)
 
     def _show(self) -> None:

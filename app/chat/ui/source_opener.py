@@ -1,4 +1,8 @@
-"""Opens sources of answers beside the conversation: which one, which page of it, and what is done with it."""
+"""Opens sources of answers in the panel at the side of the conversation.
+
+It finds the document of a source and the page to show, and lets the user copy the source, open its file, or locate a
+file that was moved.
+"""
 
 import functools
 from collections.abc import Callable
@@ -21,10 +25,12 @@ from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_child import PagePicture, PageRequest
 from app.uikit import clipboard_guard
 
-PAGES_LOOKED_AT = 5  # of a source that goes over several, for the first with what was used
+PAGES_SEARCHED = 5  # of a source with several pages, for the first one with a passage that the answer uses
 
 
 class SourceOpener(QObject):
+    """Shows one source at a time."""
+
     closed = Signal()
 
     def __init__(
@@ -39,18 +45,18 @@ class SourceOpener(QObject):
         super().__init__(parent)
         self._transcript = transcript
         self._panel = panel
-        self._beside = beside
+        self._splitter = beside
         self._documents = documents
         self._open_url = open_url
-        self._answer_id = 0  # of the source that is shown; 0: none
+        self._answer_id = 0  # the answer whose source is shown; 0: none
         self._number = 0
         self._document: Document | None = None
-        self._others: list[Document] = []  # with the same content
-        self._is_locating = False  # the file that the user has shown is being read
+        self._others: list[Document] = []  # other documents with the same content
+        self._is_locating = False  # the file that the user has located is being read
         self.choose_file: Callable[[QWidget, str], str] = _choose_file
-        self._quotes: tuple[str, ...] = ()  # that are marked on its pages
+        self._quotes: tuple[str, ...] = ()  # the passages that are marked on its pages
         self._page = 0
-        self._is_looking = False  # for the first page with what was used
+        self._is_searching_page = False  # for the first page with a marked passage
         transcript.requests.source_chosen.connect(self.open)
         transcript.content_changed.connect(self._on_content_changed)
         documents.pictures.drawn.connect(self._on_drawn)
@@ -58,8 +64,8 @@ class SourceOpener(QObject):
         for button in (panel.back_button, panel.close_button):
             button.clicked.connect(self.close)
         panel.step_requested.connect(self._step)
-        panel.page_wanted.connect(self._show_page)
-        panel.view.width_wanted.connect(self._draw)
+        panel.page_chosen.connect(self._show_page)
+        panel.view.width_changed.connect(self._draw)
         panel.open_button.clicked.connect(self._open_file)
         panel.copy_button.clicked.connect(self._copy)
         panel.locate_button.clicked.connect(self._locate)
@@ -67,18 +73,18 @@ class SourceOpener(QObject):
         self._add_shortcuts()
 
     def _add_shortcuts(self) -> None:
-        """Wherever the keyboard is while the conversation is in sight: in the field and in the list beside it too."""
-        QShortcut(QKeySequence("Ctrl+."), self._beside, self.toggle)
+        """Add shortcuts that work in the composer and in the panel too."""
+        QShortcut(QKeySequence("Ctrl+."), self._splitter, self.toggle)
         for number in range(1, 10):
-            QShortcut(QKeySequence(f"Alt+{number}"), self._beside, functools.partial(self.open_number, number))
+            QShortcut(QKeySequence(f"Alt+{number}"), self._splitter, functools.partial(self.open_number, number))
 
     @property
     def is_open(self) -> bool:
         return self._answer_id != 0
 
     def open(self, answer_id: int, number: int) -> None:
-        """Shows a source of an answer that is in sight."""
-        grounding, numbers = self._of(answer_id)
+        """Show a source of an answer that is visible."""
+        grounding, numbers = self._grounding_of(answer_id)
         if grounding is None or number not in numbers:
             return
         self._answer_id, self._number = answer_id, number
@@ -91,41 +97,41 @@ class SourceOpener(QObject):
         is_doubtful = any(number in claim.sources and not claim.is_supported for claim in grounding.claims)
         place, can_open = numbers.index(number) + 1, self._document is not None
         shown = DisplayedSource(source, number, place, len(numbers), places, can_open, is_used, is_doubtful)
-        self._quotes = tuple(source.text[start:end] for start, end in places) or _all_of(source.text)
+        self._quotes = tuple(source.text[start:end] for start, end in places) or _sentences(source.text)
         self._panel.show_source(shown)
-        self._beside.show_panel(True)
+        self._splitter.show_panel(True)
         self._transcript.show_open(answer_id, number)
-        self._page, self._is_looking = source.page, True
+        self._page, self._is_searching_page = source.page, True
         if self._document is not None:
             self._show_document()
-        elif found:  # its pages are other ones now
+        elif found:  # the document has other content now
             self._panel.show_problem(AppError("source_changed", path=source.path or source.document))
         else:
-            self._panel.show_problem(AppError("source_left"), can_locate=self._home() is not None)
+            self._panel.show_problem(AppError("source_left"), can_locate=self._collection() is not None)
 
     def open_number(self, number: int) -> None:
-        """A source of the answer with the keyboard, or else of the last one in sight."""
-        answer = self._transcript.answer_at_keyboard()
+        """Show a source of the answer with the focus, or else of the last one in sight."""
+        answer = self._transcript.current_answer()
         if answer is not None:
             self.open(answer.message.id, number)
 
     def toggle(self) -> None:
-        """Closes what is open, or opens the first source of the answer with the keyboard."""
-        answer = self._transcript.answer_at_keyboard()
+        """Close the panel, or open the first source of the answer with the focus."""
+        answer = self._transcript.current_answer()
         if self.is_open:
             self.close()
         elif answer is not None:
             self.open(answer.message.id, answer.sources[0])
 
     def copy_cited(self) -> None:
-        """The answer with the keyboard, or else the last one, with where it is from."""
-        answer = self._transcript.answer_at_keyboard()
+        """Copy the answer with the focus, or else the last one, with its sources."""
+        answer = self._transcript.current_answer()
         if answer is not None:
             answer.copy_cited()
 
-    def make_way(self) -> None:
-        """Closes what stands in the place of the conversation."""
-        if self._beside.is_over:
+    def close_overlay(self) -> None:
+        """Close the panel if it covers the conversation."""
+        if self._splitter.is_over:
             self.close()
 
     def close(self) -> None:
@@ -134,14 +140,14 @@ class SourceOpener(QObject):
         self._answer_id = self._number = 0
         self._document = None
         self._documents.pictures.forget()
-        self._beside.show_panel(False)
+        self._splitter.show_panel(False)
         self._transcript.show_open(0, 0)
         self.closed.emit()
 
     # ------------------------------------------------------------------ private
 
-    def _of(self, answer_id: int) -> tuple[Grounding | None, tuple[int, ...]]:
-        """What an answer in sight rests on, and the numbers of the sources that it shows."""
+    def _grounding_of(self, answer_id: int) -> tuple[Grounding | None, tuple[int, ...]]:
+        """Return the grounding of a visible answer, and the numbers of the sources that it shows."""
         message = next((one for one in self._transcript.messages if one.id == answer_id), None)
         grounding = answer_check.grounding_of(message) if message is not None else None
         if message is None or grounding is None or not grounding.sources:
@@ -149,40 +155,40 @@ class SourceOpener(QObject):
         return grounding, source_citations.used_sources(message.text, grounding)
 
     def _source(self) -> CitedSource | None:
-        grounding, numbers = self._of(self._answer_id)
+        grounding, numbers = self._grounding_of(self._answer_id)
         return grounding.sources[self._number - 1] if grounding and self._number in numbers else None
 
     def _step(self, step: int) -> None:
-        _, numbers = self._of(self._answer_id)
+        _, numbers = self._grounding_of(self._answer_id)
         if self._number in numbers:
             place = numbers.index(self._number) + step
             if 0 <= place < len(numbers):
                 self.open(self._answer_id, numbers[place])
 
     def _show_page(self, page: int) -> None:
-        self._page, self._is_looking = page, False
+        self._page, self._is_searching_page = page, False
         self._draw()
 
     def _show_document(self) -> None:
         if self._page:
             self._draw()
         elif self._document is not None:
-            self._look_for(self._document)
+            self._check_file(self._document)
 
     def _draw(self) -> None:
         if self._document is not None and self._page > 0 and self.is_open:
             wanted = PageRequest(self._document.id, self._page, self._panel.view.width_px, self._quotes)
             self._documents.pictures.want(wanted)
 
-    def _look_for(self, document: Document) -> None:
-        """Of a format without pages the text is all there is; whether it still has a file is worth knowing."""
+    def _check_file(self, document: Document) -> None:
+        """Check that the file exists. Documents without pages show only text, so nothing else would notice."""
 
         def look() -> tuple[Document, bool]:
-            return document, _is_there(Path(document.path))
+            return document, _exists(Path(document.path))
 
-        background.run(look, self._on_looked_for, lambda _error: None)
+        background.run(look, self._on_file_checked, lambda _error: None)
 
-    def _on_looked_for(self, found: tuple[Document, bool]) -> None:
+    def _on_file_checked(self, found: tuple[Document, bool]) -> None:
         document, is_there = found
         if not is_there and document == self._document:
             self._on_gone(AppError("source_gone", path=document.path))
@@ -191,17 +197,17 @@ class SourceOpener(QObject):
         source = self._source()
         if source is None or self._document is None or picture.wanted.document_id != self._document.id:
             return
-        last = min(source.page_last, source.page + PAGES_LOOKED_AT - 1, picture.pages)
-        if self._is_looking and not picture.places and self._page < last:
+        last = min(source.page_last, source.page + PAGES_SEARCHED - 1, picture.pages)
+        if self._is_searching_page and not picture.places and self._page < last:
             self._page += 1
             self._draw()
             return
-        if self._is_looking and not picture.places and self._page != source.page:
-            self._page = source.page  # it is on none of them
-            self._is_looking = False
+        if self._is_searching_page and not picture.places and self._page != source.page:
+            self._page = source.page  # no page has a marked passage
+            self._is_searching_page = False
             self._draw()
             return
-        self._is_looking = False
+        self._is_searching_page = False
         self._panel.show_picture(picture)
 
     def _on_failed(self, wanted: PageRequest, error: AppError) -> None:
@@ -209,29 +215,31 @@ class SourceOpener(QObject):
             self._on_gone(error)
 
     def _on_gone(self, error: AppError) -> None:
-        """The same document may be somewhere else too: it was moved, or is in two collections."""
+        """Try another document with the same content, or show the problem."""
         if error.code in ("source_gone", "source_changed") and self._others:
             self._document = self._others.pop(0)
             self._show_document()
         else:
-            can_locate = error.code == "source_gone" and self._home() is not None
+            can_locate = error.code == "source_gone" and self._collection() is not None
             self._panel.show_problem(error, can_locate=can_locate)
 
-    def _home(self) -> DocumentCollection | None:
-        """The collection that the source is of, where it still is there and may be added to."""
+    def _collection(self) -> DocumentCollection | None:
+        """Return the collection of the source if it still exists and documents may be added to it."""
         source = self._source()
-        there = self._documents.collections() if source is not None else []
-        return next((one for one in there if source and one.name == source.collection and not one.is_builtin), None)
+        collections = self._documents.collections() if source is not None else []
+        return next(
+            (one for one in collections if source and one.name == source.collection and not one.is_builtin), None
+        )
 
     def _locate(self) -> None:
-        """The user shows where the file is now; it is read there, and found by what it holds."""
-        source, home = self._source(), self._home()
-        if source is None or home is None:
+        """Let the user choose where the file is now; it is read there and recognized by its content."""
+        source, collection = self._source(), self._collection()
+        if source is None or collection is None:
             return
         path = self.choose_file(self._panel, source.document)
         if path:
             self._is_locating = True
-            self._documents.add(home.id, [Path(path)])
+            self._documents.add(collection.id, [Path(path)])
 
     def _on_all_read(self) -> None:
         if self._is_locating and self.is_open:
@@ -239,7 +247,7 @@ class SourceOpener(QObject):
         self._is_locating = False
 
     def _on_content_changed(self) -> None:
-        """What is shown may be of an answer that has gone out of sight, or is written anew."""
+        """Close the panel when its answer is not visible any more or is being written again."""
         if self.is_open and self._source() is None:
             self.close()
 
@@ -249,23 +257,23 @@ class SourceOpener(QObject):
 
     def _copy(self) -> None:
         source = self._source()
-        grounding, _ = self._of(self._answer_id)
+        grounding, _ = self._grounding_of(self._answer_id)
         if source is not None and grounding is not None:
             clipboard_guard.copy_text(self._transcript, source_citations.quote_source(grounding, self._number))
 
 
 def _choose_file(parent: QWidget, name: str) -> str:
-    """ "": none."""
+    """Return the file that the user chooses; "" for none."""
     title = phrase("chat.where_is_name", name=name)
     return QFileDialog.getOpenFileName(parent, title)[0]
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError:  # a drive that is not connected
         return False
 
 
-def _all_of(text: str) -> tuple[str, ...]:
+def _sentences(text: str) -> tuple[str, ...]:
     return tuple(text[one.start : one.end] for one in sentences.split(text))

@@ -89,7 +89,8 @@ def _find(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     ]
     skipped = [{"path": str(s.path), "source": s.source, "problem": problem_data(s.reason)} for s in found.skipped]
     lines = [
-        f"{output.phrase('models.source_' + m.source)}\t{m.name}\t{format_size(m.size_bytes)}\t{m.path}" for m in found.models
+        f"{output.phrase('models.source_' + m.source)}\t{m.name}\t{format_size(m.size_bytes)}\t{m.path}"
+        for m in found.models
     ]
     for one in found.skipped:
         output.note("models.found_skipped", path=one.path, reason=describe_error(one.reason))

@@ -85,6 +85,6 @@ def test_the_line_below_an_answer_names_the_adapter(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(local_models, "adapter_of", lambda _model: local_models.CardAdapter(Path("card.gguf"), ""))
     assert command_request.adapter_name((), MODEL) is None
     assert command_request.adapter_name(None, MODEL) == "card"
-    assert ask._shown(MODEL, None) == "お試し用 270M"
-    assert ask._shown(MODEL, "card") == "お試し用 270M ＋付属のアダプター"
-    assert ask._shown(MODEL, "試し-一回目") == "お試し用 270M ＋試し-一回目"
+    assert ask._model_name(MODEL, None) == "お試し用 270M"
+    assert ask._model_name(MODEL, "card") == "お試し用 270M ＋付属のアダプター"
+    assert ask._model_name(MODEL, "試し-一回目") == "お試し用 270M ＋試し-一回目"

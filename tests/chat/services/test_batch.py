@@ -77,7 +77,7 @@ class Desk:
     def begin_until_one_is_answered(self, *questions: str) -> None:
         self.begin(*questions)
         batches = self.batches
-        self.scene.qtbot.waitUntil(lambda: bool(batches.standing and batches.standing.done == 1), timeout=LIMIT_MS)
+        self.scene.qtbot.waitUntil(lambda: bool(batches.status and batches.status.done == 1), timeout=LIMIT_MS)
 
     def ended(self, signal: Any, act: Any, *arguments: Any) -> Any:
         with self.scene.qtbot.waitSignal(signal, timeout=LIMIT_MS) as caught:
@@ -121,7 +121,7 @@ def test_a_question_that_ends_the_engine_fails_alone_and_is_tried_again_later(de
     assert (found.out, found.answered) == (desk.out, 2)
     asked: list[str] = []
     desk.batches.progressed.connect(lambda standing: asked.append(standing.question))
-    again: BatchSummary = desk.ended(desk.batches.finished, desk.batches.go_on, found)
+    again: BatchSummary = desk.ended(desk.batches.finished, desk.batches.resume_unfinished, found)
     assert again.failed == 1
     assert set(asked) == {"!crash"}
 
@@ -150,7 +150,7 @@ def test_it_is_stopped_in_the_middle_of_an_answer_and_goes_on_after_a_restart(de
     assert [one["verdict"] for one in desk.answers()] == ["answered", "waiting", "waiting"]
     first = desk.answers()[0]
     desk.anew()
-    ended = desk.ended(desk.batches.finished, desk.batches.go_on, desk.unfinished())
+    ended = desk.ended(desk.batches.finished, desk.batches.resume_unfinished, desk.unfinished())
     assert (ended.answered, ended.waiting) == (3, 0)
     assert desk.answers()[0] == first
 
@@ -162,7 +162,7 @@ def test_the_end_of_the_program_leaves_what_is_answered(desk: Desk) -> None:
     assert not desk.out.exists()
     assert journal_path(desk.out).exists()
     desk.anew()
-    ended: BatchSummary = desk.ended(desk.batches.finished, desk.batches.go_on, desk.unfinished())
+    ended: BatchSummary = desk.ended(desk.batches.finished, desk.batches.resume_unfinished, desk.unfinished())
     assert ended.answered == 2
 
 
@@ -173,7 +173,7 @@ def test_a_paused_batch_asks_nothing_until_it_is_resumed(desk: Desk) -> None:
     assert run is not None
     assert desk.batches.is_paused
     assert not run.is_answering
-    assert (run.standing.done, run.standing.question) == (1, "二つ目")
+    assert (run.status.done, run.status.question) == (1, "二つ目")
     desk.ended(desk.batches.finished, desk.batches.resume)
     assert len(desk.answers()) == 2
 
@@ -208,7 +208,7 @@ def test_questions_that_were_changed_meanwhile_are_not_mixed(desk: Desk) -> None
     desk.begin_until_one_is_answered("一つ目", "!slow とても長い答えになる質問")
     desk.ended(desk.batches.stopped, desk.batches.stop)
     desk.write("別の質問")
-    error: AppError = desk.ended(desk.batches.failed, desk.batches.go_on, desk.unfinished())
+    error: AppError = desk.ended(desk.batches.failed, desk.batches.resume_unfinished, desk.unfinished())
     assert error.code == "batch_other_questions"
 
 
@@ -303,8 +303,8 @@ def test_an_answer_is_counted_when_it_is_on_the_disk_and_a_stop_before_loses_non
     desk.batches.prepared.connect(begin)
     desk.begin("一つ目", "二つ目")
     desk.scene.qtbot.waitUntil(waiting.is_set, timeout=LIMIT_MS)
-    assert desk.batches.standing is not None
-    assert desk.batches.standing.done == journal_answer_count(desk.out) == 0
+    assert desk.batches.status is not None
+    assert desk.batches.status.done == journal_answer_count(desk.out) == 0
     desk.batches.stop()
     ended: BatchSummary = desk.ended(desk.batches.stopped, may_go_on.set)
     assert (ended.answered, ended.waiting) == (1, 1)
@@ -375,5 +375,5 @@ def test_a_full_disk_ends_it_with_its_sentence_and_keeps_what_is_there(
     error: AppError = desk.ended(desk.batches.failed, desk.begin, "一つ目", "二つ目", "三つ目")
     assert error.code == "disk_full"
     assert desk.unfinished().answered == 1
-    ended: BatchSummary = desk.ended(desk.batches.finished, desk.batches.go_on, desk.unfinished())
+    ended: BatchSummary = desk.ended(desk.batches.finished, desk.batches.resume_unfinished, desk.unfinished())
     assert dataclasses.astuple(ended)[:1] == (3,)

@@ -436,7 +436,7 @@ def test_esc_stops_an_answer_before_it_ends_an_edit(composer: Composer, qtbot: Q
 
 def test_up_in_an_empty_field_asks_for_the_last_question(composer: Composer, qtbot: QtBot) -> None:
     wanted: list[bool] = []
-    composer.last_question_wanted.connect(lambda: wanted.append(True))
+    composer.last_question_requested.connect(lambda: wanted.append(True))
     qtbot.keyClick(composer.editor, Qt.Key.Key_Up)
     assert wanted == [True]
     composer.set_text("一\n二")
@@ -447,7 +447,7 @@ def test_up_in_an_empty_field_asks_for_the_last_question(composer: Composer, qtb
 
 def test_up_while_converting_belongs_to_the_input_method(composer: Composer) -> None:
     wanted: list[bool] = []
-    composer.last_question_wanted.connect(lambda: wanted.append(True))
+    composer.last_question_requested.connect(lambda: wanted.append(True))
     convert(composer, "はし")
     press(composer, Qt.Key.Key_Up)
     assert wanted == []

@@ -52,7 +52,7 @@ def test_a_source_is_shown_with_its_place_and_what_was_used_of_it(double: Double
     assert panel.used.text() == "回答に使った箇所 1"
     assert marked(double.page) == ["発電機は、毎月1回運転する。"]
     assert view.findChildren(type(double.page.panel)) == []
-    assert [row.is_open for row in view._end.grounds.rows.values()] == [True, False]
+    assert [row.is_open for row in view._end.sources_footer.rows.values()] == [True, False]
 
 
 def test_keys_open_a_source_from_the_field_and_from_the_conversation(double: Double) -> None:

@@ -119,7 +119,8 @@ def test_the_model_of_the_window_comes_first_and_a_tuned_one_by_its_base() -> No
 def test_what_is_typed_is_looked_at_without_what_takes_long_to_load() -> None:
     code = (
         "import sys; from app.evaluation.ui.start import study_dialog_rules as rules; "
-        "assert (rules._sizes((5, 20)), rules._sizes((20, 40))) == ('sizes_small', ''); rules.problem_text('sizes_small'); "
+        "assert (rules._sizes((5, 20)), rules._sizes((20, 40))) == ('sizes_small', ''); "
+        "rules.problem_text('sizes_small'); "
         "sys.exit('numpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -1,7 +1,4 @@
-"""The page ごみ箱: what was thrown away can be brought back for thirty days, or erased at once after a question.
-
-What is in the bin, with how long it can still be brought back.
-"""
+"""The page ごみ箱: conversations can be restored for thirty days, or erased at once after a question."""
 
 import math
 import time
@@ -35,7 +32,7 @@ from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.labels import Label, plain_tooltip, set_surface
 
-LeftRole = Qt.ItemDataRole.UserRole + 20  # how long it is kept
+LeftRole = Qt.ItemDataRole.UserRole + 20  # text with the days left
 TWO_LINES_BELOW_PX = 520
 
 _DAY_S = 24 * 60 * 60
@@ -44,7 +41,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class BinList(QAbstractListModel):
-    """The last that was put there first."""
+    """The conversations in the bin, the last binned first."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +85,7 @@ class BinList(QAbstractListModel):
 
 
 class BinDelegate(QStyledItemDelegate):
-    """The days that are left stand at the right, in a narrow page below the title. Chosen rows have a tick."""
+    """Paints a row with the days left at the right, or below the title in a narrow page. Selected rows have a tick."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -126,7 +123,7 @@ class BinDelegate(QStyledItemDelegate):
 
 
 class BinView(QListView):
-    """Enter brings back, Delete asks whether to erase: no key alone does that."""
+    """The list of the bin. Enter restores, Delete asks whether to erase, so that no single key erases."""
 
     restore_requested = Signal()
     erasure_requested = Signal()
@@ -158,6 +155,8 @@ class BinView(QListView):
 
 
 class BinPage(Page):
+    """Shows the bin, with buttons to restore, erase and empty."""
+
     def __init__(
         self,
         theme: Theme,
@@ -165,7 +164,7 @@ class BinPage(Page):
         conversations: Conversations,
         label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST_LABEL,
     ) -> None:
-        """`label_of_all`: the highest of the conversations."""
+        """`label_of_all` returns the highest label of all conversations."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation
@@ -180,7 +179,7 @@ class BinPage(Page):
         self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
-        """As the most confidential of all conversations: nobody looks which one a line is of."""
+        """Return the highest label of all conversations, since nothing tracks which one a shown line belongs to."""
         return self._label_of_all()
 
     def focus_first(self) -> None:
@@ -188,7 +187,7 @@ class BinPage(Page):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._show()  # days have gone by, perhaps
+        self._show()  # the days left may have changed
 
     # ------------------------------------------------------------------ building
 
@@ -256,7 +255,7 @@ class BinPage(Page):
             self._show()
 
     def _show(self) -> None:
-        """Something is always chosen, so that the buttons can always be used."""
+        """Refill the list and keep a row selected, so that the buttons can be used."""
         row = max(0, self.list.currentIndex().row())
         had_focus = self.isAncestorOf(self.focusWidget()) if self.focusWidget() else False
         self.binned.set_conversations(self._conversations.binned())
@@ -284,7 +283,7 @@ class BinPage(Page):
     def _ask_to_erase(self) -> None:
         ids = self.list.chosen_ids()
         if len(ids) == 1:
-            title = self.list.selectedIndexes()[0].data()  # not the current row's: Ctrl+click leaves that unchosen
+            title = self.list.selectedIndexes()[0].data()  # the current row may be unselected by Ctrl+click
             question = phrase("chat.permanently_delete_title", title=title)
         else:
             question = phrase("chat.permanently_delete_n_conversations", n=len(ids))

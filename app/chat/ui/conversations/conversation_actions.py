@@ -1,4 +1,4 @@
-"""What is done to conversations and folders, each with what takes it back."""
+"""Actions on conversations and folders, each with its undo."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ FOLDER_CHARACTERS = 14
 
 
 class ConversationActions(QObject):
-    """Takes what the list and the bin ask for. What could not be done (a full disk) is neither told nor undone."""
+    """Carries out what the list and the bin request. An action that fails (full disk) offers no undo."""
 
-    brought_back = Signal(int)  # the one conversation whose way to the bin was undone
-    folder_added = Signal(int)  # it waits for its name
+    brought_back = Signal(int)  # a single conversation that an undo returned from the bin
+    folder_added = Signal(int)  # a new folder, which the user should name
 
     def __init__(
         self, conversations: Conversations, listed: ConversationView, undo_stack: UndoStack, parent: QObject
@@ -39,15 +39,15 @@ class ConversationActions(QObject):
             one = phrase("chat.moved_title_to_the_bin")
             several = phrase("chat.moved_n_conversations_to_the", n=len(ids))
             text = one if len(ids) == 1 else several
-            self._undo_stack.offer(text, lambda: self._bring_back(ids), title, ids)
+            self._undo_stack.offer(text, lambda: self._restore(ids), title, ids)
 
     def restore(self, ids: Sequence[int]) -> None:
-        """Out of the bin."""
+        """Return conversations from the bin to the list."""
         if self._conversations.restore(ids):
             self._undo_stack.push(lambda: self._conversations.bin(ids), ids)
 
     def move(self, ids: Sequence[int], folder_id: int | None) -> None:
-        """`folder_id` None: out of any folder."""
+        """Move conversations to a folder; None removes them from their folders."""
         title, before = self._title(ids), self._folders_of(ids)
         name = next((folder.name for folder in self._conversations.folders() if folder.id == folder_id), "")
         if not self._conversations.move(ids, folder_id):
@@ -62,11 +62,11 @@ class ConversationActions(QObject):
         self._undo_stack.offer(text, lambda: self._move_back(before), title if len(ids) == 1 else name, ids)
 
     def add_folder(self, ids: Sequence[int] = ()) -> None:
-        """A new folder, with these conversations in it."""
+        """Add a folder with these conversations in it."""
         before = self._folders_of(ids)
         folder_id = self._conversations.add_folder(self._free_name(), ids)
         if folder_id is not None:
-            self._undo_stack.push(lambda: self._take_apart(folder_id, before), ids)
+            self._undo_stack.push(lambda: self._undo_folder(folder_id, before), ids)
             self.folder_added.emit(folder_id)
 
     def remove_folder(self, folder_id: int) -> None:
@@ -79,7 +79,7 @@ class ConversationActions(QObject):
 
     # ------------------------------------------------------------------- private
 
-    def _bring_back(self, ids: Sequence[int]) -> None:
+    def _restore(self, ids: Sequence[int]) -> None:
         if self._conversations.restore(ids) and len(ids) == 1:
             self.brought_back.emit(ids[0])
 
@@ -94,7 +94,7 @@ class ConversationActions(QObject):
         for folder_id in set(before.values()):
             self._conversations.move([one for one, folder in before.items() if folder == folder_id], folder_id)
 
-    def _take_apart(self, folder_id: int, before: dict[int, int | None]) -> None:
+    def _undo_folder(self, folder_id: int, before: dict[int, int | None]) -> None:
         self._move_back(before)
         if any(folder.id == folder_id for folder in self._conversations.folders()):
             self._conversations.remove_folder(folder_id)

@@ -1,4 +1,4 @@
-"""The stored conversations as a list: what is pinned, folders, then days; quick for thousands of them."""
+"""The model of the conversation list: pinned conversations, folders, then days. Fast enough for thousands of rows."""
 
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -21,22 +21,22 @@ from app.uikit.widgets.labels import plain_tooltip
 
 IdRole = Qt.ItemDataRole.UserRole + 1
 TimeRole = Qt.ItemDataRole.UserRole + 2
-IsOpenRole = Qt.ItemDataRole.UserRole + 3  # of a folded folder: the open conversation is in it
+IsOpenRole = Qt.ItemDataRole.UserRole + 3  # of a folded folder: it contains the open conversation
 FolderRole = Qt.ItemDataRole.UserRole + 4  # the id of the folder whose heading this is
-DraftRole = Qt.ItemDataRole.UserRole + 5  # "" or the word for it
-RowRole = Qt.ItemDataRole.UserRole + 6  # the Row itself
-FactsRole = Qt.ItemDataRole.UserRole + 7  # what TimeRole says: time, label or None, folder or ""
+DraftRole = Qt.ItemDataRole.UserRole + 5  # the text that marks a draft, or ""
+RowRole = Qt.ItemDataRole.UserRole + 6  # the ListRow itself
+FactsRole = Qt.ItemDataRole.UserRole + 7  # the parts of TimeRole: time, label or None, folder or ""
 
-OUTSIDE = 0  # where conversations of no folder stand; folders are counted from 1
+OUTSIDE = 0  # the place of conversations without a folder; ids of folders begin at 1
 
 Index = QModelIndex | QPersistentModelIndex
 
 
-@dataclass(slots=True)  # not frozen: thousands are made at each change, and frozen ones take three times as long
+@dataclass(slots=True)  # not frozen: thousands are made at each change, and frozen takes three times as long
 class ListRow:
-    """A conversation; or the heading of a folder or day, then `conversation` is None.
+    """A conversation, or the heading of a folder or day, for which `conversation` is None.
 
-    `place`: pinned | folder | day, the group it stands in.
+    `place` is the group of the row: pinned | folder | day.
     """
 
     text: str
@@ -48,7 +48,8 @@ class ListRow:
 
 
 class ConversationList(QAbstractListModel):
-    """Headings of days cannot be chosen, those of folders fold. The filter looks into all titles, folded or not."""
+    """The rows of the list. Headings of days cannot be selected, folders can be folded; the filter searches all
+    titles."""
 
     renamed = Signal(int, str)  # id, the new title
     folder_renamed = Signal(int, str)  # id, the new name
@@ -60,8 +61,8 @@ class ConversationList(QAbstractListModel):
         self.folded: frozenset[int] = frozenset()
         self._drafts: Collection[int] = frozenset()
         self._collections: Sequence[DocumentCollection] = ()
-        self.asked_of: Callable[[int], list[CollectionRef]] = lambda _id: []  # what answers were asked of or rest on
-        self._asked: dict[int, list[CollectionRef]] = {}  # of the rows that were drawn: thousands would take seconds
+        self.asked_of: Callable[[int], list[CollectionRef]] = lambda _id: []  # the collections of a conversation
+        self._asked: dict[int, list[CollectionRef]] = {}  # only of drawn rows: thousands would take seconds
         self._written: tuple[Message, ...] = ()
         self._filter = ""
         self._open_id: int | None = None
@@ -78,7 +79,7 @@ class ConversationList(QAbstractListModel):
         folders: Sequence[Folder] = (),
         drafts: Collection[int] = frozenset(),
     ) -> None:
-        """`conversations`: the most recently used first. `drafts`: those in which something was typed and not sent."""
+        """Set the rows. `conversations`: the most recently used first. `drafts`: those with an unsent draft."""
         self._conversations, self.folders, self._drafts = conversations, folders, drafts
         self._asked = {}
         self.folded &= {folder.id for folder in folders}
@@ -89,47 +90,47 @@ class ConversationList(QAbstractListModel):
         self._refill(now)
 
     def fold(self, folder_id: int, *, is_folded: bool) -> None:
-        """A folded folder shows its heading only."""
+        """Fold or unfold a folder; a folded one shows only its heading."""
         self.folded = self.folded | {folder_id} if is_folded else self.folded - {folder_id}
         self._refill(None)
 
     def set_open(self, conversation_id: int | None) -> None:
-        """The conversation that is shown beside the list; None: a new one."""
+        """Mark the conversation that is shown next to the list; None: a new one."""
         if conversation_id != self._open_id:
             self._open_id = conversation_id
-            self._tell_changed()
+            self._emit_all_changed()
 
     def set_drafts(self, conversation_ids: Collection[int]) -> None:
         if conversation_ids != self._drafts:
             self._drafts = conversation_ids
-            self._tell_changed()
+            self._emit_all_changed()
 
     def set_collections(self, collections: Sequence[DocumentCollection]) -> None:
-        """All that there are, for the labels of what asks them."""
+        """Set all collections, from which the labels of conversations are computed."""
         self._collections = collections
-        self._tell_changed()
+        self._emit_all_changed()
 
     def set_written(self, message: Message | None) -> None:
-        """A question that was asked, or its answer, which is being written; None: that has ended."""
+        """Set the question that was asked, then the answer that is being written; None when that has ended."""
         if message is None or message.role == "question":
             self._written = ()
         if message is not None:
             self._written += (message,)
-        self._tell_changed()
+        self._emit_all_changed()
 
     @property
     def open_id(self) -> int | None:
         return self._open_id
 
     def conversations(self, ids: Iterable[int]) -> list[Conversation]:
-        """Those of these that are listed or in a folded folder, in the order of their use."""
+        """Return those of the conversations that are listed, also in folded folders, the most recently used first."""
         wanted = set(ids)
         return [conversation for conversation in self._conversations if conversation.id in wanted]
 
     # -------------------------------------------------------------------- places
 
     def index_of(self, conversation_id: int | None) -> QModelIndex:
-        """Invalid when it is not in the list."""
+        """Return the row of a conversation; invalid when it is not in the list."""
         return next(iter(self.indexes_of([conversation_id])), QModelIndex())
 
     def indexes_of(self, conversation_ids: Iterable[int | None]) -> list[QModelIndex]:
@@ -141,20 +142,20 @@ class ConversationList(QAbstractListModel):
         ]
 
     def index_of_folder(self, folder_id: int | None) -> QModelIndex:
-        """Its heading. Invalid when it is not in the list."""
+        """Return the row of a folder's heading; invalid when it is not in the list."""
         for place, row in enumerate(self._rows):
             if row.folder is not None and row.folder.id == folder_id:
                 return self.index(place)
         return QModelIndex()
 
     def nearest(self, row: int) -> QModelIndex:
-        """The conversation at this row, else the next below, else the last; invalid in an empty list."""
+        """Return the conversation at this row, else the next below, else the last; invalid in an empty list."""
         places = [place for place, entry in enumerate(self._rows) if entry.conversation is not None]
         below = next((place for place in places if place >= row), places[-1] if places else -1)
         return self.index(below) if below >= 0 else QModelIndex()
 
     def folder_around(self, index: Index) -> int | None:
-        """The folder whose heading or part this row is, `OUTSIDE` for what stands under a day; None: pinned."""
+        """Return the folder of a heading or conversation, `OUTSIDE` for a row below a day, None for a pinned row."""
         row = self._rows[index.row()]
         if row.folder is not None:
             return row.folder.id
@@ -171,7 +172,7 @@ class ConversationList(QAbstractListModel):
         return 0 if parent.isValid() else len(self._rows)
 
     def itemData(self, _index: Index) -> dict[int, Any]:
-        """What is dragged carries nothing: it is dropped on a folder of this list, or nowhere."""
+        """Return nothing: a drag carries no data, because it can only be dropped on a folder of this list."""
         return {}
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -201,7 +202,7 @@ class ConversationList(QAbstractListModel):
         return None
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        """Passes a new name on; the row changes when the stored conversations come back."""
+        """Emit the new name; the row changes when the stored conversations are set again."""
         name = str(value).strip()
         row = self._rows[index.row()]
         if role != Qt.ItemDataRole.EditRole or name in ("", row.text):
@@ -261,7 +262,7 @@ class ConversationList(QAbstractListModel):
                 yield ListRow(conversation.title, "folder", conversation)
 
     def _days(self, conversations: Iterable[Conversation]) -> Iterator[ListRow]:
-        began_at = float("inf")  # of the day or month that the last heading names
+        began_at = float("inf")  # the start of the day or month of the last heading
         for conversation in conversations:
             if conversation.updated_at < began_at:
                 heading, began = self._day(datetime.fromtimestamp(conversation.updated_at))
@@ -270,7 +271,7 @@ class ConversationList(QAbstractListModel):
             yield ListRow(conversation.title, "day", conversation)
 
     def _day(self, when: datetime) -> tuple[str, datetime]:
-        """The heading a conversation stands under, and the first moment that it stands for."""
+        """Return the heading for a conversation, and the start of the day or month that the heading names."""
         today = self._now.replace(hour=0, minute=0, second=0, microsecond=0)
         yesterday = today - timedelta(days=1)
         if when >= today:
@@ -287,10 +288,13 @@ class ConversationList(QAbstractListModel):
         time, label, folder = self._facts(row, row.conversation)
         return join_facts(time, localization.label_name(label) if label is not None else "", folder)
 
-    def _facts(self, row: ListRow, here: Conversation) -> tuple[str, Label | None, str]:
-        """When it was used last, as short as the heading above allows, and that it came in a file; its label where that
-        says something; what is pinned names its folder."""
-        when = datetime.fromtimestamp(here.updated_at)
+    def _facts(self, row: ListRow, conversation: Conversation) -> tuple[str, Label | None, str]:
+        """Return the time of the last use, the label if there is something to say, and the folder of a pinned
+        conversation.
+
+        The time is as short as the heading above allows, and says if the conversation was imported.
+        """
+        when = datetime.fromtimestamp(conversation.updated_at)
         clock = f"{when.hour}:{when.minute:02}"
         if when.date() >= self._now.date():
             time = clock
@@ -300,30 +304,35 @@ class ConversationList(QAbstractListModel):
             time = format_day(when)
         else:
             time = format_date(when)
-        if here.imported_at is not None:
+        if conversation.imported_at is not None:
             time = join_facts(time, phrase("chat.imported_in_list"))
-        folder_id = here.folder_id if row.place == "pinned" else None
+        folder_id = conversation.folder_id if row.place == "pinned" else None
         folder = next((folder.name for folder in self.folders if folder.id == folder_id), "")
-        return time, self._label(here), folder
+        return time, self._label(conversation), folder
 
-    def _label(self, here: Conversation) -> Label | None:
-        """As above it where it is open: its own, and that of what it asks and what its answers rest on."""
-        written = [one for one in self._written if one.conversation_id == here.id]
-        if here.id not in self._asked:
+    def _label(self, conversation: Conversation) -> Label | None:
+        """Return the label as the header shows it for the open conversation: its own with that of its collections and
+        answers."""
+        written = [one for one in self._written if one.conversation_id == conversation.id]
+        if conversation.id not in self._asked:
             try:
-                self._asked[here.id] = self.asked_of(here.id)
-            except AppError:  # an answer that is damaged: nobody knows what it rests on
+                self._asked[conversation.id] = self.asked_of(conversation.id)
+            except AppError:  # damaged details of an answer: its sources are unknown
                 return HIGHEST_LABEL
-        scope = (*here.scope, *self._asked[here.id])
+        scope = (*conversation.scope, *self._asked[conversation.id])
         asked = conversation_privacy.collection_labels(self._collections, scope, written)
         is_unanswered = bool(written) and written[0].parent_id is None and conversation_privacy.is_unanswered(written)
-        label = conversation_privacy.displayed_label(here.label, asked, is_unanswered=is_unanswered)
-        return here.label if label is None and here.scope else label
+        label = conversation_privacy.displayed_label(conversation.label, asked, is_unanswered=is_unanswered)
+        return conversation.label if label is None and conversation.scope else label
 
     def _draft(self, row: ListRow) -> str:
-        """Not of the open conversation: there it stands in the field."""
-        here = row.conversation
-        return phrase("chat.draft") if here and here.id in self._drafts and here.id != self._open_id else ""
+        """Return the mark of a draft, except for the open conversation, whose draft is in the composer."""
+        conversation = row.conversation
+        return (
+            phrase("chat.draft")
+            if conversation and conversation.id in self._drafts and conversation.id != self._open_id
+            else ""
+        )
 
     def _is_open(self, row: ListRow) -> bool:
         if row.conversation is not None:
@@ -341,7 +350,7 @@ class ConversationList(QAbstractListModel):
         pinned = phrase("chat.pinned") if row.conversation.pinned_at is not None else ""
         return join_facts(row.text, self._time(row), self._draft(row), pinned)
 
-    def _tell_changed(self) -> None:
+    def _emit_all_changed(self) -> None:
         if self._rows:
             self.dataChanged.emit(self.index(0), self.index(len(self._rows) - 1))
 

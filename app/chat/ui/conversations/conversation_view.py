@@ -1,6 +1,6 @@
-"""The list of conversations as it is used: keyboard, mouse, menus, dragging to folders, renaming in place.
+"""The view of the conversation list: keyboard, mouse, menus, dragging to folders, renaming in place.
 
-The rows of the conversation list as they are drawn, and the field in which they are renamed.
+The file is long, because the view, its delegate and its menus share the roles of the model and one selection.
 """
 
 from PySide6.QtCore import (
@@ -55,19 +55,20 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class ConversationDelegate(QStyledItemDelegate):
-    """The open conversation has the soft ground, the bar and weight 600. Of several chosen ones each has a tick."""
+    """Paints the rows: the open conversation with soft background, bar and bold title, several selected ones with a
+    tick."""
 
     def __init__(self, theme: Theme, model: ConversationList, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
         self._model = model
-        self.has_several = False  # several rows are chosen
-        self.target: int | None = None  # the folder that is dragged to
+        self.has_several = False  # whether several rows are selected
+        self.target: int | None = None  # the folder under the drag
         self._set_sizes()
         theme.changed.connect(self._set_sizes)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: ARG002 (Qt passes it)
-        row = self._model.row(index.row())  # asked for each row of thousands
+        row = self._model.row(index.row())  # faster than data(), for thousands of rows
         if row.conversation is not None:
             return self._row_size
         return self._heading_size if row.folder is None else self._folder_size
@@ -94,9 +95,10 @@ class ConversationDelegate(QStyledItemDelegate):
         return editor
 
     def setEditorData(self, editor: QWidget, index: Index) -> None:
-        """Leave the field as it is. Qt asks again at each change of a row: a new text would undo what is being typed.
+        """Leave the field as it is, because Qt calls this at each change of a row, which would undo what is being
+        typed.
 
-        The field had its text from the beginning, and the row gets no other before the renaming ends.
+        `createEditor` sets the text, and the row gets no other text before the renaming ends.
         """
 
     def updateEditorGeometry(self, editor: QWidget, option: QStyleOptionViewItem, index: Index) -> None:  # noqa: ARG002
@@ -165,7 +167,7 @@ class ConversationDelegate(QStyledItemDelegate):
 
 
 def _draw_icon(painter: QPainter, theme: Theme, area: QRect, name: str, token: str, size: int) -> int:
-    """At the right of `area`. Gives where the room left of it ends."""
+    """Draw an icon at the right of `area`; return where the room left of it ends."""
     width = theme.px(size)
     theme.icon(name, token, size).paint(painter, QRect(area.right() - width, area.top(), width, area.height()))
     return area.right() - width - theme.px(6)
@@ -176,16 +178,16 @@ _CURRENT = QItemSelectionModel.SelectionFlag.ClearAndSelect
 
 
 class ConversationView(QListView):
-    """Up and down move, Enter opens, F2 renames, Delete moves to the bin (which can be undone), left and right fold.
+    """The list with its keys: Up and Down move, Enter opens, F2 renames, Delete moves to the bin, Left and Right fold.
 
-    Ids of conversations are lists: what is asked for is asked for all that are chosen.
+    Signals carry lists of ids, because an action applies to all selected conversations.
     """
 
     chosen = Signal(int)
     bin_requested = Signal(object)
     pin_requested = Signal(object, bool)
     move_requested = Signal(object, object)  # ids, the id of a folder or None
-    folder_requested = Signal(object)  # a new folder for these
+    folder_requested = Signal(object)  # a new folder for these conversations
     export_requested = Signal(object)
     new_in_folder_requested = Signal(int)
     folder_removal_requested = Signal(int)
@@ -194,19 +196,19 @@ class ConversationView(QListView):
         super().__init__(parent)
         self._theme = theme
         self._model = model
-        self._kept: tuple[list[int], int | None, int | None, int, int] = ([], None, None, -1, 0)
+        self._before_reset: tuple[list[int], int | None, int | None, int, int] = ([], None, None, -1, 0)
         self._build()
         self._connect()
 
     # ------------------------------------------------------------------- chosen
 
     def chosen_ids(self) -> list[int]:
-        """From top to bottom."""
+        """Return the ids of the selected conversations from top to bottom."""
         indexes = sorted(self.selectedIndexes(), key=QModelIndex.row)
         return [index.data(IdRole) for index in indexes]
 
     def choose(self, ids: list[int], current: QModelIndex) -> None:
-        """Chooses these conversations; the keyboard is at `current`."""
+        """Select these conversations and put the focus at `current`."""
         chosen = QItemSelection()
         for index in self._model.indexes_of(ids):
             chosen.select(index, index)
@@ -214,7 +216,7 @@ class ConversationView(QListView):
         self.selectionModel().setCurrentIndex(current, QItemSelectionModel.SelectionFlag.NoUpdate)
 
     def choose_open(self) -> None:
-        """The conversation that is shown beside the list, alone; nothing where it is not listed."""
+        """Select only the conversation that is shown next to the list; none if it is not listed."""
         index = self._model.index_of(self._model.open_id)
         if self.is_editing:
             return
@@ -234,7 +236,7 @@ class ConversationView(QListView):
             self.edit(self.currentIndex())
 
     def edit_folder(self, folder_id: int) -> None:
-        """Lets the user name a folder."""
+        """Let the user name a folder."""
         index = self._model.index_of_folder(folder_id)
         if index.isValid():
             self.setCurrentIndex(index)
@@ -244,7 +246,7 @@ class ConversationView(QListView):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if self.is_editing:
-            event.ignore()  # Enter in the field that renames comes here too; it must not open anything
+            event.ignore()  # Enter in the renaming field arrives here too, and must not open a conversation
         elif not self._on_key(event):
             super().keyPressEvent(event)
 
@@ -266,7 +268,7 @@ class ConversationView(QListView):
         event.setAccepted(event.source() is self)
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        super().dragMoveEvent(event)  # it scrolls at the edges
+        super().dragMoveEvent(event)  # Qt scrolls at the edges
         folder_id = self._folder_at(event.position().toPoint()) if event.source() is self else None
         self._show_target(folder_id)
         event.setAccepted(folder_id is not None)
@@ -282,7 +284,7 @@ class ConversationView(QListView):
         event.setAccepted(folder_id is not None)
         if folder_id is not None:
             ids = self.chosen_ids()
-            # After the drag: the list is filled anew, and Qt still looks at what was dragged.
+            # After the drag, because the move refills the list while Qt still uses the dragged rows.
             QTimer.singleShot(0, self, lambda: self.move_requested.emit(ids, folder_id or None))
 
     # ------------------------------------------------------------------ building
@@ -322,11 +324,11 @@ class ConversationView(QListView):
             self.chosen.emit(index.data(IdRole))
 
     def _on_key(self, event: QKeyEvent) -> bool:
-        """Whether the key was one of ours."""
+        """Handle a key and return whether it was one of the list's own."""
         conversation_id, folder_id = self._current(IdRole), self._current(FolderRole)
         key = event.key()
         if event.matches(QKeySequence.StandardKey.Delete) and event.isAutoRepeat():
-            event.accept()  # a key that is held down moves one conversation, not the whole list
+            event.accept()  # a key held down must not empty the whole list
         elif event.matches(QKeySequence.StandardKey.Delete):
             if self.chosen_ids():
                 self.bin_requested.emit(self.chosen_ids())
@@ -350,7 +352,7 @@ class ConversationView(QListView):
         self._model.fold(index.data(FolderRole), is_folded=not index.data(RowRole).is_folded)
 
     def _fold_or_leave(self, *, is_folded: bool) -> None:
-        """As in a tree: left on a conversation goes to the heading of its folder."""
+        """Fold as in a tree: Left on a conversation moves to the heading of its folder."""
         index = self.currentIndex()
         if not index.isValid():
             return
@@ -370,7 +372,7 @@ class ConversationView(QListView):
     # --------------------------------------------------------------------- menus
 
     def menu(self) -> QMenu | None:
-        """What can be done with the folder that the keyboard is at, or else with what is chosen."""
+        """Return the menu of the current folder, or else of the selected conversations."""
         folder_id = self._current(FolderRole)
         if folder_id is not None:
             return FolderMenu(self._theme, self, folder_id)
@@ -378,7 +380,7 @@ class ConversationView(QListView):
         return ConversationMenu(self._theme, self, self._model, ids) if ids else None
 
     def _show_menu(self, place: QPoint | None = None) -> None:
-        """At the current row where it was asked for by a key."""
+        """Show the menu at `place`, or at the current row when a key requested it."""
         menu = self.menu()
         if menu is not None:
             row = self.visualRect(self.currentIndex())
@@ -387,7 +389,7 @@ class ConversationView(QListView):
     # ------------------------------------------------------------------ dragging
 
     def _folder_at(self, place: QPoint) -> int | None:
-        """Where something dropped here goes: a folder, or `OUTSIDE`. None: not here."""
+        """Return where a drop here moves the conversations: a folder, or `OUTSIDE`. None: nowhere."""
         index = self.indexAt(place)
         folder_id = self._model.folder_around(index) if index.isValid() else OUTSIDE
         dragged = {conversation.folder_id or OUTSIDE for conversation in self._model.conversations(self.chosen_ids())}
@@ -398,18 +400,21 @@ class ConversationView(QListView):
             self._delegate.target = folder_id
             self.viewport().update()
 
-    # ------------------------------------------------------------- filled anew
+    # ----------------------------------------------------------------- refilled
 
     def _on_about_to_be_reset(self) -> None:
         current = self.currentIndex()
         conversation_id, folder_id = self._current(IdRole), self._current(FolderRole)
-        self._kept = (
+        self._before_reset = (
             self.chosen_ids(), conversation_id, folder_id, current.row(), self.verticalScrollBar().value(),
         )  # fmt: skip
 
     def _on_reset(self) -> None:
-        """Who works through the list, or has chosen several, stays there; else the open conversation is chosen."""
-        ids, conversation_id, folder_id, row, scrolled = self._kept
+        """Restore selection and scroll position if the list has the focus or several rows were selected.
+
+        Otherwise select the open conversation.
+        """
+        ids, conversation_id, folder_id, row, scrolled = self._before_reset
         is_heading = folder_id is not None
         if row >= 0 and (self.window().focusWidget() is self or is_heading or len(ids) > 1):
             index = self._model.index_of_folder(folder_id) if is_heading else self._model.index_of(conversation_id)
@@ -423,7 +428,7 @@ class ConversationView(QListView):
 
 
 class ConversationMenu(QMenu):
-    """Offer what can be done with the chosen conversations, with the keys that do it in the list."""
+    """The actions for the selected conversations, with their keys in the list."""
 
     def __init__(self, theme: Theme, listed: ConversationView, model: ConversationList, ids: list[int]) -> None:
         super().__init__(listed)
@@ -453,7 +458,7 @@ class ConversationMenu(QMenu):
         move.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
 
     def _add_folders(self, inside: set[int | None]) -> None:
-        """`inside`: the folders that the conversations are in now."""
+        """Add the submenu of folders. `inside` are the folders that the conversations are in."""
         listed, ids = self._listed, self._ids
         self.folders = self.addMenu(self._theme.icon("folder-input"), phrase("chat.move_to_folder"))
         for folder in self._model.folders:
@@ -470,7 +475,7 @@ class ConversationMenu(QMenu):
 
 
 class FolderMenu(QMenu):
-    """Offer what can be done with a folder."""
+    """The actions for a folder."""
 
     def __init__(self, theme: Theme, listed: ConversationView, folder_id: int) -> None:
         super().__init__(listed)

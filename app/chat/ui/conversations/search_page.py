@@ -1,9 +1,4 @@
-"""The page that searches all conversations: a field, how many were found, and where the words stand.
-
-What a search found, as a list: a row for each conversation.
-
-How a result looks: title and date, below them one line of the message with the words in bold on their ground.
-"""
+"""The page that searches all conversations: a field, the number of hits, and a list with the matching words in bold."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,18 +36,18 @@ Index = QModelIndex | QPersistentModelIndex
 
 @dataclass(frozen=True, slots=True)
 class SearchResultRow:
-    """A hit with the words that are shown of it; `line` is empty where only the title was found."""
+    """A hit with the text that its row shows; `line` is empty when only the title matches."""
 
     hit: SearchHit
     title: Snippet
     line: Snippet
     date: str
     kind: str  # question or answer, in the language of the window
-    more: str  # how many other messages there are
+    more: str  # the number of further matching messages, or ""
 
 
 class SearchResultModel(QAbstractListModel):
-    """The words of a row are made when it is first shown: there may be hundreds, of thousands of characters each."""
+    """The hits. The text of a row is made when it is first shown, because hits can be hundreds of long messages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,6 +122,8 @@ GAP_PX = 12
 
 
 class SearchResultDelegate(QStyledItemDelegate):
+    """Paints a result: title and date, below them one line of the message with the words in bold and highlighted."""
+
     def __init__(self, theme: Theme, model: SearchResultModel, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
@@ -159,7 +156,7 @@ class SearchResultDelegate(QStyledItemDelegate):
     def _paint_line(
         self, painter: QPainter, area: QRect, snippet: Snippet, before: str, after: str, weight: int, quiet: str
     ) -> None:
-        """A line of text with a quiet word before it and one at the right edge."""
+        """Paint a line with a muted text before it and one at the right edge."""
         theme = self._theme
         gap = theme.px(GAP_PX)
         small = QFontMetrics(theme.font("caption"))
@@ -176,7 +173,7 @@ class SearchResultDelegate(QStyledItemDelegate):
         self._paint_snippet(painter, QRect(left, area.top(), right - left, area.height()), snippet, weight, tone)
 
     def _paint_snippet(self, painter: QPainter, area: QRect, snippet: Snippet, weight: int, tone: str) -> None:
-        """From left to right until the room ends, there with …"""
+        """Paint a snippet from left to right and elide it where the room ends."""
         theme = self._theme
         left = area.left()
         for words, is_hit in highlighted_pieces(snippet):
@@ -197,7 +194,7 @@ class SearchResultDelegate(QStyledItemDelegate):
 
 
 def highlighted_pieces(snippet: Snippet) -> list[tuple[str, bool]]:
-    """The text cut at its marks: (words, whether they are marked)."""
+    """Cut a snippet at its marks; return pairs (text, whether it is marked)."""
     found: list[tuple[str, bool]] = []
     at = 0
     for start, end in (*snippet.marks, (len(snippet.text), len(snippet.text))):
@@ -206,13 +203,13 @@ def highlighted_pieces(snippet: Snippet) -> list[tuple[str, bool]]:
     return [piece for piece in found if piece[0]]
 
 
-PAUSE_MS = 150  # after the last letter; a search takes about 20 ms with 100,000 messages, so it needs no thread
+PAUSE_MS = 150  # after the last character; a search of 100,000 messages takes 20 ms, so it needs no thread
 WIDTH_PX = 760
 SIDE_PX = 24
 
 
 class QueryField(SearchField):
-    """Down goes to the results, Enter opens the one that is chosen there."""
+    """The search field. Down moves to the results, Enter opens the selected one."""
 
     down_pressed = Signal()
     enter_pressed = Signal()
@@ -227,6 +224,8 @@ class QueryField(SearchField):
 
 
 class SearchResultView(QListView):
+    """The list of results."""
+
     up_pressed = Signal()  # on the first result
     chosen = Signal(QModelIndex)
 
@@ -240,6 +239,8 @@ class SearchResultView(QListView):
 
 
 class SearchPage(Page):
+    """Searches while the user types, and opens the chosen result."""
+
     def __init__(
         self,
         theme: Theme,
@@ -247,13 +248,13 @@ class SearchPage(Page):
         conversations: Conversations,
         label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST_LABEL,
     ) -> None:
-        """`label_of_all`: the highest of the conversations."""
+        """`label_of_all` returns the highest label of all conversations."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation
         self._conversations = conversations
         self._label_of_all = label_of_all
-        self._is_stale = False  # conversations changed while the page was out of sight
+        self._is_stale = False  # conversations changed while the page was hidden
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self.results = SearchResultModel()
         self._build()
@@ -262,7 +263,7 @@ class SearchPage(Page):
         self._search()
 
     def start(self, query: str = "") -> None:
-        """Ready for typing; looks for `query` at once, or for what was looked for last."""
+        """Focus the field and search for `query`, or again for the last one."""
         self.focus_first()
 
         def fill() -> None:
@@ -274,7 +275,7 @@ class SearchPage(Page):
         guard_of(self.field).when_free(fill)
 
     def label_now(self) -> confidentiality.Label:
-        """As the most confidential of all conversations: nobody looks which one a line is of."""
+        """Return the highest label of all conversations, since nothing tracks which one a shown line belongs to."""
         return self._label_of_all()
 
     def focus_first(self) -> None:
@@ -289,7 +290,7 @@ class SearchPage(Page):
             self._search()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """What field and list leave alone."""
+        """Handle the keys that field and list ignore."""
         if event.key() == Qt.Key.Key_Escape:
             self._navigation.search_closed.emit()
         else:
@@ -366,9 +367,9 @@ class SearchPage(Page):
             return
         self.results.show_hits(found.hits, query)
         self.list.setCurrentIndex(self.results.index(0))
-        self._show_words(query.strip(), found)
+        self._show_counts(query.strip(), found)
 
-    def _show_words(self, query: str, found: SearchResult) -> None:
+    def _show_counts(self, query: str, found: SearchResult) -> None:
         count = phrase("chat.conversations_n", n=f"{len(found.hits):,}")
         if not found.is_complete:
             count += phrase("chat.there_are_many_some_are")
@@ -396,7 +397,7 @@ class SearchPage(Page):
             self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _on_enter(self) -> None:
-        """The first Enter after typing looks, the next one opens: what opens is what one has seen."""
+        """Search at the first Enter after typing, open at the next, so that only a visible result is opened."""
         if self._pause.isActive():
             self._search()
         else:

@@ -1,4 +1,5 @@
-"""Takes conversations to be exported and files to be imported: asks, starts, shows how it goes and how it ended."""
+"""Exports and imports conversations for the window: asks for format and target, starts the work, and shows its
+progress."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -28,12 +29,14 @@ from app.uikit.dialogs import Dialog
 from app.uikit.theme import Theme
 from app.uikit.widgets.progress_row import TransferStrip
 
-StartExport = Callable[[str, Path, Permit], None]  # the work, with a format and the target
-SecretExport = tuple[ExportKind, Callable[[], Label]]  # what is exported, and how confidential it is when it leaves
+StartExport = Callable[[str, Path, Permit], None]  # starts the work with a format and the target
+SecretExport = tuple[ExportKind, Callable[[], Label]]  # what is exported, and its label at that moment
 
 
 class TransferController(QObject):
-    ended = Signal(str, float)  # which kind of work, in words without any of its content, and the seconds it took
+    """Runs one export or import at a time, with a strip at the foot of the window."""
+
+    ended = Signal(str, float)  # the kind of work, without any of its content, and the seconds it took
 
     def __init__(
         self,
@@ -56,7 +59,7 @@ class TransferController(QObject):
         self._open_folder = open_folder
         self._secrecy = secrecy
         self._pickers = pickers or Pickers()
-        self._folder = ""  # the one that was used last
+        self._folder = ""  # the folder that was used last
         self._exported: list[Path] = []
         self._is_importing = False
         self.strip = TransferStrip(theme)
@@ -67,13 +70,13 @@ class TransferController(QObject):
     # ---------------------------------------------------------------- from the user
 
     def export(self, ids: Sequence[int]) -> None:
-        """These conversations."""
+        """Export these conversations."""
         if not ids or self._is_busy():
             return
         chosen = set(ids)
         found = [conversation for conversation in self._conversations.all() if conversation.id in chosen]
         if not found:
-            self._say_failed(AppError("conversation_gone", id=ids[0]))
+            self._show_error(AppError("conversation_gone", id=ids[0]))
             return
         if len(found) == 1:
             name, what = conversation_export.suggested_name(found[0]), self._titled(found[0].title)
@@ -82,17 +85,17 @@ class TransferController(QObject):
         self._ask_stored(what, name, len(found), found)
 
     def export_all(self) -> None:
-        """All that are not in the bin."""
+        """Export all conversations outside the bin."""
         every = self._conversations.all()
         if not every:
-            self._say("warning", phrase("chat.there_are_no_conversations_to"))
+            self._show_banner("warning", phrase("chat.there_are_no_conversations_to"))
         elif not self._is_busy():
             what = phrase("chat.all_conversations_n_without_the", n=f"{len(every):,}")
-            count = max(2, len(every))  # also where there is one: somebody who wants all wants them to be read in again
+            count = max(2, len(every))  # even for one: who exports all probably wants to import them again, as JSON
             self._ask_stored(what, self._name_of_many(), count, every)
 
     def export_open(self) -> None:
-        """The open conversation, also one that lives in memory only."""
+        """Export the open conversation, also one that exists only in memory."""
         conversation = self._session.conversation
         if conversation is None or self._is_busy():
             return
@@ -103,13 +106,13 @@ class TransferController(QObject):
         name, what = conversation_export.suggested_name(conversation), self._titled(conversation.title)
         self._ask(
             what, name, 1, ("conversation", lambda: self._transfer.labelled(bundle).conversation.label),
-            lambda form, target, permit: self._transfer.export_unstored(
-                self._transfer.labelled(bundle), form, target, permit
+            lambda file_format, target, permit: self._transfer.export_unstored(
+                self._transfer.labelled(bundle), file_format, target, permit
             ),
         )  # fmt: skip
 
     def export_answer(self, answer_id: int) -> None:
-        """One of the open conversation, as a Word document."""
+        """Export an answer of the open conversation as a Word document."""
         if self._is_busy():
             return
         answered = replace(self._session.answered(answer_id), label=self.label_in_force())
@@ -151,7 +154,7 @@ class TransferController(QObject):
     # -------------------------------------------------------------------- asking
 
     def label_in_force(self) -> Label:
-        """Of the open conversation, for all that leaves it."""
+        """Return the effective label of the open conversation, which applies to everything exported from it."""
         conversation = self._session.conversation
         if conversation is None:
             return self._session.label
@@ -165,7 +168,7 @@ class TransferController(QObject):
         ids = [conversation.id for conversation in conversations]
         self._ask(
             what, name, count, (kind, lambda: self._transfer.label_of(ids)),
-            lambda form, target, permit: self._transfer.export(ids, form, target, permit),
+            lambda file_format, target, permit: self._transfer.export(ids, file_format, target, permit),
         )  # fmt: skip
 
     def _ask(self, what: str, name: str, count: int, secrecy: SecretExport, start: StartExport) -> None:
@@ -177,19 +180,22 @@ class TransferController(QObject):
         )
         dialog.open()
 
-    def _choose_target(self, form: str, name: str, count: int, secrecy: SecretExport, start: StartExport) -> None:
-        """JSON is one file for all; the other forms are a file for each conversation, in a folder."""
-        if form != "json" and count > 1:
+    def _choose_target(
+        self, file_format: str, name: str, count: int, secrecy: SecretExport, start: StartExport
+    ) -> None:
+        """Let the user choose the target: one file for JSON or one conversation, otherwise a folder with a file for
+        each."""
+        if file_format != "json" and count > 1:
             path = self._pickers.folder(self._window, phrase("chat.choose_a_folder_to_export"), self._start_folder())
             target = Path(path)
             self._folder = path or self._folder
         else:
-            suffix = conversation_export.EXPORT_SUFFIXES[form]
+            suffix = conversation_export.EXPORT_SUFFIXES[file_format]
             if secrecy[1]() == confidentiality.HIGHEST_LABEL:
                 name = self._neutral_name(secrecy[0])
             first = str(Path(self._start_folder()) / f"{name}{suffix}")
             kinds = {"docx": phrase("chat.word_documents_docx"), "markdown": "Markdown (*.md)", "json": "JSON (*.json)"}
-            path = self._pickers.save(self._window, phrase("chat.export_as"), first, kinds[form])
+            path = self._pickers.save(self._window, phrase("chat.export_as"), first, kinds[file_format])
             target = complete_suffix(Path(path), suffix)
             self._folder = str(target.parent) if path else self._folder
         if path:
@@ -197,16 +203,16 @@ class TransferController(QObject):
             self._secrecy.export(
                 self._window,
                 ExportRequest(what, str(target), label_now),
-                lambda permit: self._start(what, form, target, permit, start),
+                lambda permit: self._start(what, file_format, target, permit, start),
             )
 
-    def _start(self, what: ExportKind, form: str, target: Path, permit: Permit, start: StartExport) -> None:
+    def _start(self, what: ExportKind, file_format: str, target: Path, permit: Permit, start: StartExport) -> None:
         if not self._is_busy():
             words = phrase("chat.exporting_the_answer") if what == "answer" else phrase("chat.exporting_conversations")
             self.strip.banner.hide()
             self.strip.progress.start(words)
             self._is_importing = False
-            start(form, target, permit)
+            start(file_format, target, permit)
 
     def _start_folder(self) -> str:
         documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
@@ -219,15 +225,15 @@ class TransferController(QObject):
         return phrase("chat.kotae_conversations_date", date=time.strftime("%Y-%m-%d"))
 
     def _neutral_name(self, what: ExportKind) -> str:
-        """Without a word of what is exported: the target of confidential content is put on record."""
+        """Return a name without any of the content, because the target of a confidential export is recorded."""
         pattern = phrase("chat.kotae_answer_time") if what == "answer" else phrase("chat.kotae_conversation_time")
         return pattern.format(time=time.strftime("%Y%m%d-%H%M"))
 
     def _is_busy(self) -> bool:
-        """One at a time; says so."""
+        """Return whether another export or import is running, and show a message if so."""
         if self._transfer.is_working:
             what = phrase("chat.another_export_or_import_is")
-            self._say("warning", what, phrase("common.choose_again_when_it_has"))
+            self._show_banner("warning", what, phrase("common.choose_again_when_it_has"))
         return self._transfer.is_working
 
     # ------------------------------------------------------------------- showing
@@ -244,7 +250,7 @@ class TransferController(QObject):
         self._stack.currentChanged.connect(self._on_page_left)
 
     def _on_page_left(self) -> None:
-        """What went well belongs to the page on which it was read; what did not stays until it is closed."""
+        """Hide a success message when its page is left; other messages stay until they are closed."""
         if self.strip.banner.level == "success":
             self.strip.banner.hide()
 
@@ -255,7 +261,7 @@ class TransferController(QObject):
         self._exported = paths
         where = str(paths[0] if len(paths) == 1 else paths[0].parent)
         what = phrase("common.exported") if len(paths) == 1 else phrase("chat.exported_to_n_files")
-        self._say("success", what.format(n=len(paths)), where, (("folder", phrase("common.open_the_folder")),))
+        self._show_banner("success", what.format(n=len(paths)), where, (("folder", phrase("common.open_the_folder")),))
         self.ended.emit(phrase("chat.conversations_exported"), self._transfer.worked_s)
 
     def _on_imported(self, result: ImportedConversations) -> None:
@@ -263,7 +269,7 @@ class TransferController(QObject):
             self.strip.progress.finish()
             self.show_refusals(result)
         else:
-            self._say(
+            self._show_banner(
                 "success", conversation_import.import_headline(result), conversation_import.import_remarks(result)
             )
         self.ended.emit(phrase("chat.conversations_imported"), self._transfer.worked_s)
@@ -274,14 +280,16 @@ class TransferController(QObject):
         return dialog
 
     def _on_failed(self, error: AppError) -> None:
-        self._say_failed(error)
+        self._show_error(error)
         self.ended.emit(phrase("chat.conversations_could_not_be_exported"), self._transfer.worked_s)
 
-    def _say_failed(self, error: AppError) -> None:
+    def _show_error(self, error: AppError) -> None:
         sentence = describe_error(error)
-        self._say("danger", sentence.message, sentence.next)
+        self._show_banner("danger", sentence.message, sentence.next)
 
-    def _say(self, level: str, what: str, sentence: str = "", actions: tuple[tuple[str, str], ...] = ()) -> None:
+    def _show_banner(
+        self, level: str, what: str, sentence: str = "", actions: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         if not self._transfer.is_working:
             self.strip.progress.finish()
         self.strip.banner.show_message(level, what, sentence, actions)

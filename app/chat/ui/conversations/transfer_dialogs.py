@@ -1,7 +1,4 @@
-"""Asks in which form conversations are to be exported.
-
-After an import: which conversations could not be taken, and why.
-"""
+"""Dialogs of export and import: the choice of a format, and the conversations that were refused."""
 
 from PySide6.QtWidgets import QButtonGroup, QPlainTextEdit, QRadioButton, QVBoxLayout, QWidget
 
@@ -12,14 +9,14 @@ from app.uikit.dialogs import Dialog, DialogButton, scrolled_height
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
 
-INDENT_PX = 24  # of the sentence below a form's name, from the left of its mark
+INDENT_PX = 24  # aligns the sentence below a format with the format's name
 
 
 class FormatChoice(QWidget):
-    """The forms, each with one sentence; exactly one is chosen."""
+    """Radio buttons for the formats, each with a sentence."""
 
     def __init__(self, theme: Theme, count: int, chosen: str) -> None:
-        """`count`: of the conversations. `chosen` and `value`: docx | markdown | json."""
+        """`count` is the number of conversations. `chosen` and `value`: docx | markdown | json."""
         super().__init__()
         self.buttons: dict[str, QRadioButton] = {}
         self._group = QButtonGroup(self)
@@ -59,10 +56,10 @@ class FormatChoice(QWidget):
 
 
 class ExportDialog(Dialog):
-    """`chosen` says export or cancel."""
+    """Asks for the format of an export. It emits `chosen` with export or cancel."""
 
     def __init__(self, theme: Theme, what: str, count: int, parent: QWidget) -> None:
-        """`what`: which conversations, in words."""
+        """`what` says which conversations are exported."""
         self.formats = FormatChoice(theme, count, "docx" if count == 1 else "json")
         super().__init__(
             theme,
@@ -78,18 +75,18 @@ class ExportDialog(Dialog):
         self.formats.buttons[self.formats.value].setFocus()
 
 
-LINES_SHOWN = (5, 8)  # at least and at most; there may be thousands
+LINES_SHOWN = (5, 8)  # minimum and maximum height in lines; there may be thousands
 
 
 def refusals_dialog(theme: Theme, result: ImportedConversations, parent: QWidget) -> Dialog:
-    """What was imported, and a line for each conversation that was not."""
+    """Return a dialog with what was imported, and a line for each conversation that was refused."""
     listed = QPlainTextEdit("\n".join(conversation_import.refusal_line(refused) for refused in result.refused))
     listed.setReadOnly(True)
     listed.setProperty("field", True)
     listed.setAccessibleName(phrase("chat.conversations_that_were_not_imported"))
     shown = max(LINES_SHOWN[0], min(LINES_SHOWN[1], len(result.refused)))
-    wanted = shown * listed.fontMetrics().lineSpacing() + theme.px(24)
-    listed.setFixedHeight(scrolled_height(theme, parent, wanted))
+    height_px = shown * listed.fontMetrics().lineSpacing() + theme.px(24)
+    listed.setFixedHeight(scrolled_height(theme, parent, height_px))
     listed.setTabChangesFocus(True)
     close = DialogButton("cancel", phrase("common.close"), is_default=True)
     return Dialog(

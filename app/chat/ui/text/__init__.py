@@ -1,1 +1,1 @@
-"""Message text, citations and sources as they are drawn."""
+"""Widgets for message text, citations and sources."""

@@ -1,4 +1,4 @@
-"""Marks of sources in a shown answer: [1] as a link, and what its sources do not have, marked where it stands."""
+"""Source marks in the text of an answer: [1] becomes a link, and unsupported sentences and values are marked."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -16,26 +16,26 @@ from app.uikit.text import markdown
 from app.uikit.text.rich_text import Place, RichText, selection
 from app.uikit.theme import Theme
 
-SCHEME = "cite:"  # nothing that others wrote can become a link with it (app.uikit.untrusted_text)
-_MARKUP = frozenset("*_`~#>|\\(){}!-・\u2060\u00a0\u2028 \t\n　")  # may be shown otherwise than it was written
+SCHEME = "cite:"  # no foreign text can become a link with it (app.uikit.untrusted_text)
+_MARKUP = frozenset("*_`~#>|\\(){}!-・\u2060\u00a0\u2028 \t\n　")  # Markdown may change or remove these
 
 
 class CitedText(RichText):
-    """The text of an answer: marks of its sources are links, and what no source supports is underlined."""
+    """The text of an answer, in which source marks are links and unsupported text is underlined."""
 
-    source_chosen = Signal(int)  # the number of its mark
+    source_chosen = Signal(int)  # the number of the source mark
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
-        self._grounding: Grounding | None = None  # of what is shown
-        self._source: int | None = None  # that is open
+        self._grounding: Grounding | None = None  # of the text that is shown
+        self._source: int | None = None  # the source that is open
 
     def show_markdown(self, text: str, grounding: Grounding | None = None) -> None:
         self._grounding = grounding
         super().show_markdown(text)
 
     def show_source(self, number: int | None) -> None:
-        """Fill the marks of the source that is open beside the conversation."""
+        """Highlight the marks of the source that is open next to the conversation."""
         if self._grounding is not None and number != self._source:
             self._source = number
             self._mark()
@@ -59,45 +59,46 @@ class CitedText(RichText):
             super()._on_anchor_clicked(url)
 
 
-def is_ours(message: Message) -> bool:
-    """Return whether the program itself answered, without a model, that it is not in the documents."""
-    kept = answer_check.grounding_of(message)
+def is_not_found_notice(message: Message) -> bool:
+    """Return whether the program itself answered, without a model, that the documents do not have the answer."""
+    grounding = answer_check.grounding_of(message)
     is_asked = message.details is not None and message.details.answer_tokens > 0
-    return kept is not None and kept.verdict == "not_in_documents" and not is_asked
+    return grounding is not None and grounding.verdict == "not_in_documents" and not is_asked
 
 
 def shown_text(message: Message) -> str:
-    """What the answer shows as its text; "" where a box says it in its place."""
-    kept = answer_check.grounding_of(message)
-    if message.role == "question" or message.status == "streaming" or kept is None:
+    """Return the text that an answer shows; "" when a box below replaces it."""
+    grounding = answer_check.grounding_of(message)
+    if message.role == "question" or message.status == "streaming" or grounding is None:
         return message.text
-    return "" if is_ours(message) else source_citations.add_marks(message.text, kept)
+    return "" if is_not_found_notice(message) else source_citations.add_marks(message.text, grounding)
 
 
 def link(document: QTextDocument, sources: Sequence[CitedSource], theme: Theme) -> None:
-    """Makes links of the marks of these sources. Code and links that are there already stay as they are.
+    """Turn the marks of these sources into links, except in code and in existing links.
 
-    Their ground comes from `selections`: with one of its own, Qt paints a link that has the keyboard over its text.
+    `selections` draws their background: a link with a background of its own would be painted over its text while it has
+    the focus.
     """
-    look = QTextCharFormat()
-    look.setForeground(theme.color("accent"))
-    look.setFontWeight(theme.font("reading", 600).weight())
-    look.setFontUnderline(False)
-    look.setAnchor(True)
+    link_format = QTextCharFormat()
+    link_format.setForeground(theme.color("accent"))
+    link_format.setFontWeight(theme.font("reading", 600).weight())
+    link_format.setFontUnderline(False)
+    link_format.setAnchor(True)
     code = theme.font("mono").families()
     cursor = QTextCursor(document)
     for block in markdown.blocks(document):
         for start, end, number in [] if markdown.is_code(block) else _marks(block, sources):
             cursor.setPosition(start)
             cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
-            there = cursor.charFormat()
-            if not there.isAnchor() and there.fontFamilies() != code:
-                look.setAnchorHref(f"{SCHEME}{number}")
-                cursor.mergeCharFormat(look)
+            text_format = cursor.charFormat()
+            if not text_format.isAnchor() and text_format.fontFamilies() != code:
+                link_format.setAnchorHref(f"{SCHEME}{number}")
+                cursor.mergeCharFormat(link_format)
 
 
 def number_of(href: str) -> int | None:
-    """The source that a link leads to; None for one to anywhere else."""
+    """Return the number of the source that a link leads to; None for any other link."""
     digits = href.removeprefix(SCHEME)
     return int(digits) if href.startswith(SCHEME) and digits.isdecimal() else None
 
@@ -105,7 +106,7 @@ def number_of(href: str) -> int | None:
 def selections(
     document: QTextDocument, grounding: Grounding, current: int | None, theme: Theme
 ) -> list[QTextEdit.ExtraSelection]:
-    """What is doubtful, the grounds of marks, and those of the source that is open: the document stays as it is."""
+    """Return the marking of doubtful text and of source marks, which leaves the document itself unchanged."""
     ground = QTextCharFormat()
     ground.setBackground(theme.color("accent_soft"))
     wave = QTextCharFormat()
@@ -115,25 +116,28 @@ def selections(
     missing.setBackground(theme.color("warning_soft"))
     missing.setForeground(theme.color("warning"))
     sentences, values = doubtful_places(document, grounding.claims)
-    look = QTextCharFormat()
-    look.setBackground(theme.color("accent"))
-    look.setForeground(theme.color("on_accent"))
+    open_mark = QTextCharFormat()
+    open_mark.setBackground(theme.color("accent"))
+    open_mark.setForeground(theme.color("on_accent"))
     links = _links(document)
     found = [selection(document, place, ground) for place, number in links if number != current]
     found += [selection(document, place, wave) for place in sentences]
     found += [selection(document, place, missing) for place in values]
-    found += [selection(document, place, look) for place, number in links if number == current]
+    found += [selection(document, place, open_mark) for place, number in links if number == current]
     return found
 
 
 def doubtful_places(document: QTextDocument, claims: Sequence[Claim]) -> tuple[list[Place], list[Place]]:
-    """Where the sentences without support stand, and the values and names in them that no source has, as Qt counts.
-    What cannot be found again is left out."""
+    """Return the places of unsupported sentences, and of the values and names in them that no source has, in Qt's
+    positions.
+
+    A sentence that cannot be found in the document is left out.
+    """
     sentences: list[Place] = []
     values: list[Place] = []
     if all(claim.is_supported for claim in claims):
         return sentences, values
-    shown, at = _Shown(document), 0
+    shown, at = _ShownText(document), 0
     for claim in claims:
         place = shown.find(claim.sentence, at, shown.end)
         if place is None:
@@ -145,28 +149,28 @@ def doubtful_places(document: QTextDocument, claims: Sequence[Claim]) -> tuple[l
     return sentences, values
 
 
-class _Shown:
-    """The text of a document in which what was written is found again, whatever Markdown has made of its signs."""
+class _ShownText:
+    """The text of a document without markup characters, in which original text can be found again."""
 
     def __init__(self, document: QTextDocument) -> None:
         text = document.toPlainText()
-        kept = [(place, one) for place, one in enumerate(text) if one not in _MARKUP]
-        self._text = "".join(one for _, one in kept)
-        self._places = [place for place, _ in kept]
+        characters = [(place, one) for place, one in enumerate(text) if one not in _MARKUP]
+        self._text = "".join(one for _, one in characters)
+        self._places = [place for place, _ in characters]
         if max(text, default="") > "\uffff":
             self._places = [untrusted_text.utf16_offset(text, place) for place in self._places]
         self.end = document.characterCount()
 
     def find(self, written: str, first: int, last: int) -> Place | None:
-        """Between two places."""
-        wanted = "".join(one for one in untrusted_text.make_harmless(written) if one not in _MARKUP)
+        """Return the place of a text between two positions, or None."""
+        stripped = "".join(one for one in untrusted_text.make_harmless(written) if one not in _MARKUP)
         start, stop = bisect_left(self._places, first), bisect_left(self._places, last)
-        at = self._text.find(wanted, start, stop) if wanted else -1
-        return (self._places[at], self._places[at + len(wanted) - 1] + 1) if at >= 0 else None
+        at = self._text.find(stripped, start, stop) if stripped else -1
+        return (self._places[at], self._places[at + len(stripped) - 1] + 1) if at >= 0 else None
 
 
 def _marks(block: QTextBlock, sources: Sequence[CitedSource]) -> list[tuple[int, int, int]]:
-    """Places in the document and numbers. Of [1, 2] each number by itself, else with its brackets."""
+    """Return (start, end, number) for each source mark of a block. In [1, 2] each number has its own place."""
     text = block.text()
     found: list[answer_markup.SourceMark] = []
     for mark in source_citations.answer_marks(text, sources):
@@ -180,7 +184,7 @@ def _marks(block: QTextBlock, sources: Sequence[CitedSource]) -> list[tuple[int,
 
 
 def _links(document: QTextDocument) -> list[tuple[Place, int]]:
-    """Where the marks of sources stand, with their numbers."""
+    """Return the places of the source marks that are links, with their numbers."""
     found: list[tuple[Place, int]] = []
     for block in markdown.blocks(document):
         iterator = block.begin()

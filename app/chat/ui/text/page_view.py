@@ -1,4 +1,4 @@
-"""A page of a document as a picture on white paper, with the places that were used marked on it."""
+"""Shows a page of a document as an image, with the passages that an answer uses marked."""
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
@@ -10,14 +10,14 @@ from app.uikit.theme import Theme
 
 MARGIN_PX = 16
 ZOOMS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)  # 1.0: as wide as the view
-SETTLED_MS = 150  # a size that is being changed is not drawn for each pixel
-NEAR = 0.2  # of the view's height: where the first mark stands
+SETTLED_MS = 150  # pause after a resize before a new picture is requested
+NEAR = 0.2  # position of the first mark, as a share of the view's height
 
 
 class PageView(QScrollArea):
-    """Asks for a picture of the width it needs; shows the last one, scaled, until it comes."""
+    """Shows the last picture, scaled, and emits `width_changed` when it needs one of another width."""
 
-    width_wanted = Signal()
+    width_changed = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -30,12 +30,12 @@ class PageView(QScrollArea):
         self.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.viewport().setProperty("surface", "side")
         self._settled = QTimer(self, interval=SETTLED_MS, singleShot=True)
-        self._settled.timeout.connect(self.width_wanted)
+        self._settled.timeout.connect(self.width_changed)
         theme.changed.connect(self._lay_out)
 
     @property
     def width_px(self) -> int:
-        """That a picture should have, in pixels of the screen."""
+        """Return the width that a picture should have, in device pixels."""
         return max(1, round(self._paper_width() * self.devicePixelRatioF()))
 
     @property
@@ -47,11 +47,11 @@ class PageView(QScrollArea):
         return self._zoom > 0
 
     def begin(self) -> None:
-        """Another page comes."""
+        """Scroll to the first mark when the next picture arrives, because it is another page."""
         self._is_new = True
 
     def show_picture(self, picture: PagePicture, name: str) -> None:
-        """`name`: what screen readers say."""
+        """Show a picture. `name` is its name for screen readers."""
         self.paper.show_picture(picture)
         self.paper.setAccessibleName(name)
         self.setAccessibleName(name)
@@ -62,13 +62,13 @@ class PageView(QScrollArea):
             self.verticalScrollBar().setValue(round(top - NEAR * self.viewport().height()) if top else 0)
 
     def zoom(self, step: int) -> None:
-        """Larger (1), smaller (-1), or as wide as the view (0)."""
+        """Zoom in (1), out (-1), or to the width of the view (0)."""
         self._zoom = max(0, min(len(ZOOMS) - 1, self._zoom + step)) if step else ZOOMS.index(1.0)
         self._lay_out()
-        self.width_wanted.emit()
+        self.width_changed.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Home and End as in any text."""
+        """Scroll to the top or bottom with Home and End."""
         bar = self.verticalScrollBar()
         if event.key() == Qt.Key.Key_Home:
             bar.setValue(bar.minimum())
@@ -91,18 +91,18 @@ class PageView(QScrollArea):
 
 
 class Paper(QWidget):
-    """White whatever the theme is: documents are made for paper."""
+    """The page, white in any theme, because documents are made for paper."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
         self._pixmap = QPixmap()
         self._places: tuple[QuotePlace, ...] = ()
-        self._ratio = 1.414  # height by width
+        self._ratio = 1.414  # height / width
 
     def show_picture(self, picture: PagePicture) -> None:
         image = QImage(picture.rgb, picture.width, picture.height, 3 * picture.width, QImage.Format.Format_RGB888)
-        self._pixmap = QPixmap.fromImage(image)  # a copy of its own
+        self._pixmap = QPixmap.fromImage(image)  # copies the data
         self._places = picture.places
         self._ratio = picture.height / picture.width
         self.update()
@@ -112,7 +112,7 @@ class Paper(QWidget):
         self.setFixedSize(QSize(width + 2 * margin, round(width * self._ratio) + 2 * margin))
 
     def first_mark(self) -> float:
-        """Where it begins, from the top of this widget; 0: there is none."""
+        """Return the top of the first mark in this widget; 0 when there is none."""
         return min((self._marked(place).top() for place in self._places), default=0.0)
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -144,7 +144,7 @@ class Paper(QWidget):
         return QRectF(self.rect()).adjusted(margin, margin, -margin, -margin)
 
     def _marked(self, place: QuotePlace) -> QRectF:
-        """On this widget, a little wider than the letters."""
+        """Return the rectangle of a mark in this widget, slightly larger than the text."""
         page = self._page()
         scale = page.width() / max(1, self._pixmap.width())
         edges = QRectF(place.left, place.top, place.right - place.left, place.bottom - place.top)

@@ -1,6 +1,6 @@
-"""A source beside the conversation: where it is from, its page or its text, and what of it was used.
+"""The panel with a source: its place in the document, its page or text, and the passages that the answer uses.
 
-The conversation and a source beside it; in a narrow window the source takes its place.
+`SourceSplitter` puts it next to the conversation; in a narrow window the panel replaces the conversation.
 """
 
 from dataclasses import dataclass
@@ -27,10 +27,11 @@ _SIDE = 16
 
 @dataclass(frozen=True, slots=True)
 class DisplayedSource:
-    """`number`: its mark; it is the `place`-th of `count` that the answer uses. `places`: in its text.
+    """A source to show. `number` is its mark; it is the `place`-th of `count` that the answer uses.
 
-    `can_open`: whether its file is one of the user's documents. `is_used`: False for what is only near a question.
-    `is_doubtful`: whether sentences that lack support were looked for in it.
+    `places` are the used passages as (start, end) in its text. `can_open`: its file is one of the user's documents.
+    `is_used`: False for a passage that is only near the question. `is_doubtful`: the answer compares unsupported
+    sentences with it.
     """
 
     source: CitedSource
@@ -44,8 +45,10 @@ class DisplayedSource:
 
 
 class SourcePanel(QWidget):
+    """Shows one source."""
+
     step_requested = Signal(int)  # to the next source (1) or the one before (-1)
-    page_wanted = Signal(int)  # from 1
+    page_chosen = Signal(int)  # from 1
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -76,7 +79,7 @@ class SourcePanel(QWidget):
         self.clause.setText(untrusted_text.make_harmless(clause))
         self._tag.setVisible(bool(source.tag))
         self._tag_words.setText(untrusted_text.make_harmless(source.tag)[:TAG_CHARACTERS])
-        self.used.setText(self._used_words(shown))
+        self.used.setText(self._usage_text(shown))
         self._swatch.setVisible(bool(shown.places))
         self.text.show_text(source.text, shown.places)
         self.problem.hide()
@@ -86,7 +89,7 @@ class SourcePanel(QWidget):
         self.view.begin()
 
     def show_picture(self, picture: PagePicture) -> None:
-        """The page has been drawn: it takes the place of the text."""
+        """Show the page image in place of the text."""
         self._page = picture.wanted.page
         self._page_count = picture.pages
         self.page_field.setText(str(self._page))
@@ -102,7 +105,7 @@ class SourcePanel(QWidget):
         self.view.show_picture(picture, phrase("chat.page_n", n=self._page))
 
     def show_problem(self, error: AppError, *, can_locate: bool = False) -> None:
-        """Why there is no page; the text stays. `can_locate`: the user may show where the file is now."""
+        """Show why there is no page, with the text below. `can_locate`: the user may locate the file."""
         sentence = describe_error(error)
         self._problem_words.setText(f"{sentence.message}{sentence.next}")
         self.locate_button.setVisible(can_locate)
@@ -112,12 +115,12 @@ class SourcePanel(QWidget):
         self.stack.setCurrentWidget(self.text)
 
     def show_over(self, is_over: bool) -> None:
-        """Whether it takes the place of the conversation, in a narrow window."""
+        """Set whether the panel replaces the conversation, in a narrow window."""
         self._is_over = is_over
         self._lay_out()
 
     def set_inset(self, inset_px: int) -> None:
-        """Room for the button of a narrow window's menu."""
+        """Reserve room for the menu button of a narrow window."""
         self._inset = inset_px
         self._lay_out()
 
@@ -140,7 +143,7 @@ class SourcePanel(QWidget):
         column.addWidget(self.problem)
         self.text, self.view = SourceText(self._theme), PageView(self._theme)
         self.stack = QStackedWidget()
-        self.stack.setMinimumHeight(1)  # in a low window the words above it are whole
+        self.stack.setMinimumHeight(1)  # so that a low window does not cut the texts above
         self.stack.addWidget(self.text)
         self.stack.addWidget(self.view)
         column.addWidget(self.stack, 1)
@@ -265,7 +268,7 @@ class SourcePanel(QWidget):
     # ------------------------------------------------------------------ private
 
     def _fit(self) -> None:
-        """Words give way to their icons where the room ends; their names stay."""
+        """Reduce buttons to their icons where the room ends; their accessible names stay."""
         worded = (self.back_button, self.open_button)
         for button in worded:
             button.setText(with_icon_space(button.accessibleName()))
@@ -279,7 +282,7 @@ class SourcePanel(QWidget):
 
     def _go_to(self, page: int) -> None:
         self.view.begin()
-        self.page_wanted.emit(page)
+        self.page_chosen.emit(page)
 
     def _on_page_typed(self) -> None:
         page = min(int(self.page_field.text() or self._page), self._page_count)
@@ -287,7 +290,7 @@ class SourcePanel(QWidget):
         if page != self._page:
             self._go_to(page)
 
-    def _used_words(self, shown: DisplayedSource) -> str:
+    def _usage_text(self, shown: DisplayedSource) -> str:
         if not shown.is_used:
             return phrase("chat.near_the_question_not_used")
         if not shown.places:
@@ -309,7 +312,7 @@ class SourcePanel(QWidget):
 
 
 class MarkSwatch(QWidget):
-    """How the used places are marked."""
+    """A sample of how used passages are marked."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -323,12 +326,14 @@ class MarkSwatch(QWidget):
         event.accept()
 
 
-NARROW_PX = 1100  # of the window
-LEFT_MIN_PX = 460  # of the conversation, when the source comes
+NARROW_PX = 1100  # width of the window
+LEFT_MIN_PX = 460  # width of the conversation when the panel opens
 
 
 class SourceSplitter(QSplitter):
-    changed = Signal()  # the source came, went, or took the conversation's place
+    """Shows the conversation and the panel side by side, or only the panel in a narrow window."""
+
+    changed = Signal()  # the panel was opened, closed, or now replaces the conversation
 
     def __init__(self, theme: Theme, conversation: QWidget, panel: SourcePanel, parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
@@ -351,7 +356,7 @@ class SourceSplitter(QSplitter):
 
     @property
     def is_over(self) -> bool:
-        """Whether the source takes the place of the conversation."""
+        """Return whether the panel replaces the conversation."""
         return self._is_open and self.window().width() < self._theme.px(NARROW_PX)
 
     def show_panel(self, is_open: bool) -> None:
@@ -370,6 +375,6 @@ class SourceSplitter(QSplitter):
         if self._is_open and not self.is_over and not self._was_open:
             width = min(self._theme.px(WIDTH_MAX_PX), self.width() - self._theme.px(LEFT_MIN_PX))
             self.setSizes([self.width() - width, width])
-            self._was_open = True  # from now on it has the width that the user gives it
+            self._was_open = True  # from now on the user decides its width
         if before != (self._panel.isHidden(), self._conversation.isHidden()):
             self.changed.emit()

@@ -1,4 +1,4 @@
-"""A source below an answer: its number, document and clause, how binding it is, and its page."""
+"""A source below an answer: number, document and clause, how binding it is, and page."""
 
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPen
@@ -13,11 +13,11 @@ from app.uikit.widgets.labels import plain_tooltip
 
 HEIGHT_PX = 30
 KEYS_MAX = 9  # sources that a key opens
-TAG_CHARACTERS = 12  # 考え方 and the like; a file may claim any
+TAG_CHARACTERS = 12  # enough for tags such as 考え方; an imported file may contain any
 
 
 class SourceRow(QAbstractButton):
-    """Drawn by itself: foreign text is never read as anything but text."""
+    """A button that paints itself, so that foreign text is never interpreted as rich text."""
 
     def __init__(self, theme: Theme, number: int, source: CitedSource, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,7 +43,7 @@ class SourceRow(QAbstractButton):
         return self._is_open
 
     def show_open(self, is_open: bool) -> None:
-        """Whether the source is shown beside the conversation."""
+        """Set whether the source is shown next to the conversation."""
         if is_open != self._is_open:
             self._is_open = is_open
             self.setAccessibleDescription(phrase("chat.open") if is_open else "")
@@ -56,7 +56,7 @@ class SourceRow(QAbstractButton):
         return QSize(self._theme.px(120), self._theme.px(HEIGHT_PX))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Enter as well as the space bar."""
+        """Click with Enter, as with the space bar."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.isAutoRepeat():
             self.click()
         else:
@@ -97,7 +97,7 @@ class SourceRow(QAbstractButton):
         return chip.right() + px(8)
 
     def _paint_page(self, painter: QPainter) -> int:
-        """Gives where the room for the words ends."""
+        """Paint the page number; return where the room for the text ends."""
         if not self._source.page:
             return self.width() - self._theme.px(4)
         words = f"p.{self._source.page}"
@@ -109,7 +109,7 @@ class SourceRow(QAbstractButton):
         return place.left() - self._theme.px(10)
 
     def _paint_tag(self, painter: QPainter, left: int, right: int) -> int:
-        """Behind the words, which may take what the tag leaves."""
+        """Paint the tag after the text, which may take the room left of the tag; return where that room ends."""
         px = self._theme.px
         if not self._tag:
             return right

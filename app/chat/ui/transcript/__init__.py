@@ -1,1 +1,1 @@
-"""The conversation as it is read: questions, answers, their footers, and the column of rows."""
+"""The transcript of a conversation: questions, answers, their footers, and the column of rows."""

@@ -1,8 +1,6 @@
-"""The row below an answer: what it took, its other versions, and what can be done with it.
+"""The row below an answer: the time it took, its other versions, its rating, and the actions.
 
-How an answer came about, in words: for everybody the time it took, for those who want it all of it.
-
-良い, 悪い: how a rating of an answer is shown below it, and how it is given in its menu.
+The facts of an answer are shown briefly, or completely for users who want all details.
 """
 
 import functools
@@ -30,12 +28,12 @@ from app.uikit.widgets.labels import IconLabel, Label, plain_tooltip
 
 
 def brief_facts(details: AnswerDetails) -> str:
-    """「8.2 秒」, or nothing before it is known; and where it was computed, if that was not here."""
+    """Return the seconds, such as 「8.2 秒」, and the remote machine if there was one; "" before they are known."""
     return join_facts(_seconds(details) if details.total_s > 0 else "", _remote(details))
 
 
 def fact_lines(details: AnswerDetails) -> list[str]:
-    """Every known fact, one each."""
+    """Return every known fact, one each."""
     seconds = _seconds(details) if details.total_s > 0 else ""
     facts = [seconds, _speed(details), answer_check.model_text(details), _remote(details)]
     if details.answer_tokens:
@@ -54,7 +52,7 @@ def facts_line(details: AnswerDetails) -> str:
 
 
 def comparison_text(details: AnswerDetails) -> str:
-    """What a repetition has shown."""
+    """Return the result of repeating an answer."""
     if details.is_same and details.is_part:
         return phrase("chat.the_same_text_as_before")
     if details.is_same:
@@ -63,7 +61,7 @@ def comparison_text(details: AnswerDetails) -> str:
 
 
 def stop_reason_text(reason: str) -> str:
-    """Why the text ends where it ends. An unknown reason (a newer program's) is given as it is."""
+    """Return why the text ends where it does. An unknown reason, of a newer program, is returned unchanged."""
     return {
         "end": phrase("chat.by_itself"),
         "stop": phrase("chat.by_itself"),
@@ -76,18 +74,18 @@ def stop_reason_text(reason: str) -> str:
 
 
 def search_kind_text(by_meaning: str) -> str:
-    """How documents were searched, where an embedding model is installed."""
+    """Return how documents were searched, if an embedding model is installed."""
     if by_meaning == "used":
         return phrase("chat.searched_by_words_and_meaning")
     return phrase("chat.searched_by_words_alone_meaning")
 
 
-# What ended an answer before anything was sent (`app.chat.services.answer_run`).
+# Errors that end an answer before anything is sent (`app.chat.services.answer_run`).
 _REFUSED_HERE = frozenset(("remote_secret", "remote_not_agreed"))
 
 
 def _remote(details: AnswerDetails) -> str:
-    """Whom question and passages were sent to; "" where they stayed here."""
+    """Return the machine to which question and passages were sent; "" when they stayed on this one."""
     place = "" if details.error_code in _REFUSED_HERE else answer_check.remote_machine(details)
     return phrase("chat.sent_to_place", place=place) if place else ""
 
@@ -97,7 +95,7 @@ def _seconds(details: AnswerDetails) -> str:
 
 
 def _speed(details: AnswerDetails) -> str:
-    """Of an answer with several tokens: the time of one alone says nothing."""
+    """Return the speed of an answer with several tokens; that of a single token means nothing."""
     return f"{details.tokens_per_s:.1f} tok/s" if details.tokens_per_s > 0 and details.answer_tokens > 1 else ""
 
 
@@ -105,7 +103,7 @@ _ICONS = {GOOD: "thumbs-up", BAD: "thumbs-down"}
 
 
 class RatingMark(QWidget):
-    """An icon and a word, made when an answer is rated: most scroll past without."""
+    """An icon and a text, built only when an answer is rated, because most answers are not."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -129,12 +127,12 @@ class RatingMark(QWidget):
         row.setSpacing(self._theme.px(4))
         row.addWidget(icon, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self._label)
-        icon.show()  # at once: a child that comes later counts for no width before it is shown
+        icon.show()  # a child that is added later has no width in the layout before it is shown
         return icon
 
 
 def rating_text(answer: Message) -> str:
-    """「悪い（訂正あり）」; "" where nothing was said."""
+    """Return the rating, such as 「悪い（訂正あり）」; "" for an unrated answer."""
     if answer.rating == BAD:
         is_corrected = bool(answer.correction)
         return with_note(phrase("chat.bad"), phrase("chat.corrected") if is_corrected else "")
@@ -142,37 +140,41 @@ def rating_text(answer: Message) -> str:
 
 
 def add_rating_actions(menu: QMenu, answer: Message, rate: Callable[[int], object]) -> None:
-    """`rate` is told what is chosen: the rating that is in force chosen again takes it back, and BAD of an answer that
-    is bad already is for its correction."""
+    """Add the rating actions to a menu. `rate` gets the chosen rating.
+
+    Choosing the current rating again removes it. BAD for an answer that is bad already opens its correction.
+    """
     for rating, name in ((GOOD, phrase("chat.good")), (BAD, phrase("chat.bad"))):
         is_given = answer.rating == rating
         entry = menu.addAction(name)
         entry.setCheckable(True)
         entry.setChecked(is_given)
-        entry.triggered.connect(lambda _checked, wish=UNRATED if is_given else rating: rate(wish))
+        entry.triggered.connect(lambda _checked, new_rating=UNRATED if is_given else rating: rate(new_rating))
     if answer.rating == BAD:
         menu.addAction(phrase("chat.write_the_right_answer"), lambda: rate(BAD))
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerDisplayOptions:
-    """How answers are shown: the same for all of them."""
+    """How all answers are shown."""
 
-    actions: tuple[Preset, ...] = ()  # one click away: 要約, やさしく, …
+    actions: tuple[Preset, ...] = ()  # quick actions such as 要約 and やさしく
     shows_details: bool = False
 
 
 class AnswerActions(QWidget):
-    """`fit` decides which actions have a button; those without are in the menu."""
+    """The row of facts and buttons. `fit` decides which actions have a button; the others are in the menu."""
 
     copy_shown_requested = Signal()
 
-    def __init__(self, message: Message, theme: Theme, look: AnswerDisplayOptions, requests: MessageRequests) -> None:
+    def __init__(
+        self, message: Message, theme: Theme, options: AnswerDisplayOptions, requests: MessageRequests
+    ) -> None:
         super().__init__()
         self._message = message
         self._details = message.details or AnswerDetails()
         self._theme = theme
-        self._look = look
+        self._options = options
         self._requests = requests
         self._is_busy = False
         self._again: Button | None = None
@@ -184,7 +186,7 @@ class AnswerActions(QWidget):
         self.show_rated(message)
 
     def fit(self, width: int) -> None:
-        """As many actions as there is room for; both halves below each other where they do not fit side by side."""
+        """Show as many action buttons as fit; put both halves below each other if they do not fit side by side."""
         gap = self._theme.px(8)
         left, right = self._left.sizeHint().width(), self._fixed_width()
         is_row = left + gap + right <= width
@@ -199,13 +201,13 @@ class AnswerActions(QWidget):
         self.updateGeometry()
 
     def show_rated(self, message: Message) -> None:
-        """The same message, of which the user thinks otherwise now."""
+        """Show the changed rating of the same message."""
         self._message = message
         self._rating.show_rating(message)
         self._more.setAccessibleDescription(join_facts(rating_text(message), facts_line(self._details)))
 
     def set_busy(self, is_busy: bool) -> None:
-        """While an answer is written, no other one can be."""
+        """Disable what would start an answer, while one is being written."""
         self._is_busy = is_busy
         words = plain_tooltip(phrase("chat.available_when_the_answer_has")) if is_busy else ""
         for button in (self._again, *(button for _, button in self._quick)):
@@ -214,7 +216,7 @@ class AnswerActions(QWidget):
                 button.setToolTip(words)
 
     def menu(self) -> QMenu:
-        """Made when it is wanted: most answers scroll past without one."""
+        """Return a new menu; most answers never need one."""
         requests, navigation = self._requests, self._requests.navigation
         answer_id, question_id = self._message.id, self._message.parent_id or 0
         menu = QMenu(self)
@@ -250,16 +252,16 @@ class AnswerActions(QWidget):
         return menu
 
     def copy_cited(self) -> None:
-        """Copy the answer with the marks of its sources, and below it where they are from."""
-        kept = answer_check.grounding_of(self._message)
-        if kept is not None:
-            cited = source_citations.append_sources(self._message.text, kept)
+        """Copy the answer with its source marks and a list of the sources."""
+        grounding = answer_check.grounding_of(self._message)
+        if grounding is not None:
+            cited = source_citations.append_sources(self._message.text, grounding)
             clipboard_guard.copy_text(self, answer_check.with_imported_mark(self._message, cited))
 
     # ------------------------------------------------------------------ private
 
     def _copy(self) -> None:
-        """Copy the answer as the model wrote it, with its headings, lists and tables, without what the display adds."""
+        """Copy the answer as the model wrote it, in Markdown, without what the display adds."""
         clipboard_guard.copy_text(self, answer_check.with_imported_mark(self._message, self._message.text))
 
     def _act(self, preset: Preset) -> None:
@@ -280,7 +282,7 @@ class AnswerActions(QWidget):
         self._fill_right()
 
     def _fill_left(self) -> None:
-        if not self._look.shows_details and (brief := brief_facts(self._details)):
+        if not self._options.shows_details and (brief := brief_facts(self._details)):
             meta = Label(brief, role="caption", tone="text2")
             meta.setToolTip(plain_tooltip(facts_line(self._details)))
             self._left.addWidget(meta)
@@ -295,18 +297,18 @@ class AnswerActions(QWidget):
     def _fill_right(self) -> None:
         self._right.addStretch(1)
         if self._message.text:
-            is_ours = citations.is_ours(self._message)  # then there is nothing to do something with
-            for preset in () if is_ours else self._look.actions:
+            is_not_found_notice = citations.is_not_found_notice(self._message)  # it has no text of a model to act on
+            for preset in () if is_not_found_notice else self._options.actions:
                 self._add_quick(preset)
             copy = make_icon_button(self._theme, phrase("common.copy"), "copy", "quiet", compact=True)
             copy.clicked.connect(self._copy)
             self._right.addWidget(copy)
-            if not is_ours and self._details.grounding is not None and self._details.grounding.sources:
+            if not is_not_found_notice and self._details.grounding is not None and self._details.grounding.sources:
                 cited = make_icon_button(self._theme, phrase("chat.copy_with_sources"), "quote", "quiet", compact=True)
                 cited.setToolTip(plain_tooltip("Ctrl+Shift+C"))
                 cited.clicked.connect(self.copy_cited)
                 self._right.addWidget(cited)
-        if self._message.status != "failed":  # its error has a button for that
+        if self._message.status != "failed":  # a failed answer has this button in its error box
             self._again = make_icon_button(self._theme, phrase("chat.regenerate"), "refresh-cw", "quiet", compact=True)
             self._again.clicked.connect(lambda: self._requests.regenerate_requested.emit(self._message.id))
             self._right.addWidget(self._again)
@@ -322,7 +324,7 @@ class AnswerActions(QWidget):
         self._right.addWidget(button)
 
     def _fixed_width(self) -> int:
-        """Of the buttons that are always there."""
+        """Return the width of the buttons that are always visible."""
         quick = [button for _, button in self._quick]
         fixed = [child for child in self.findChildren(QAbstractButton) if child.parent() is self and child not in quick]
         return sum(button.sizeHint().width() + self._right.spacing() for button in fixed)
@@ -333,7 +335,7 @@ class AnswerActions(QWidget):
         return action
 
     def _fact(self, words: str, menu: QMenu) -> QWidgetAction:
-        """A line to read. As an entry that cannot be chosen it would be grey on grey."""
+        """Return a readable line for the menu; a disabled entry would be hard to read."""
         label = Label(words, role="caption", tone="text2")
         label.setContentsMargins(self._theme.px(12), self._theme.px(2), self._theme.px(12), self._theme.px(2))
         action = QWidgetAction(menu)

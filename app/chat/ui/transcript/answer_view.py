@@ -1,8 +1,6 @@
-"""An answer: bare text on the page, and below it what it is waiting for or how it ended.
+"""The widget of an answer: its text, while it streams the stage it is in, and at the end its footer.
 
-What the answer is waiting for, in words and seconds instead of a spinner.
-
-What stands below a finished answer: how it ended, what a repetition has shown, facts, and actions.
+The footer says how the answer ended, and shows its check, sources, facts and actions.
 """
 
 import time
@@ -33,13 +31,13 @@ TICK_MS = 100
 
 
 class StageLine(Label):
-    """Counts from `Stage.started_at` by itself until it is deleted."""
+    """Shows what the answer waits for, with seconds counted from `AnswerStage.started_at`, until it is deleted."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(role="caption", tone="text2", parent=parent)
         self.setFixedHeight(theme.px(24))
         self._stage = AnswerStage()
-        self._time_left = TimeLeftText()  # of the load, or of reading the question
+        self._time_left = TimeLeftText()  # for loading the model, or for reading the question
         self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(self._refresh)
 
@@ -77,13 +75,13 @@ class StageLine(Label):
                 doing = phrase("chat.checking_against_the_sources")
             case _:
                 doing = ""
-        return join_facts(self._found(), doing)
+        return join_facts(self._passages_text(), doing)
 
-    def _found(self) -> str:
-        """What was found in the documents, where they are asked."""
+    def _passages_text(self) -> str:
+        """Return how many passages were found in documents; "" when none are asked."""
         if not self._stage.count:
             return ""
-        if self._stage.kind in ("passages", "loading"):  # not all of them may fit into what the model reads
+        if self._stage.kind in ("passages", "loading"):  # it is not known yet how many fit into the prompt
             words = phrase("chat.found_n_passages_search_ms")
         else:
             words = phrase("chat.read_n_passages_search_ms")
@@ -94,11 +92,13 @@ class StageLine(Label):
 
 
 class AnswerFooter(QWidget):
+    """Shows what belongs below a finished answer."""
+
     def __init__(
         self,
         message: Message,
         theme: Theme,
-        look: AnswerDisplayOptions,
+        options: AnswerDisplayOptions,
         requests: MessageRequests,
         parent: QWidget | None = None,
     ) -> None:
@@ -106,7 +106,7 @@ class AnswerFooter(QWidget):
         self._message = message
         self._details = message.details or AnswerDetails()
         self._theme = theme
-        self._look = look
+        self._options = options
         self._requests = requests
         self._build()
 
@@ -115,14 +115,14 @@ class AnswerFooter(QWidget):
         self.updateGeometry()
 
     def explain(self, sentence: str) -> None:
-        """What is known about the failure while the program still runs: sizes, names, causes."""
-        if self._what is not None:
-            self._what.setText(sentence)
-            self._frame.updateGeometry()  # else the layouts above learn of it a round later
+        """Show a more detailed reason of the failure, with facts that are known only while the program runs."""
+        if self._error_label is not None:
+            self._error_label.setText(sentence)
+            self._frame.updateGeometry()  # otherwise the layouts above update one event-loop round later
             self.updateGeometry()
 
     def _build(self) -> None:
-        self._what: Label | None = None
+        self._error_label: Label | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(self._theme.px(6))
@@ -130,18 +130,18 @@ class AnswerFooter(QWidget):
             column.addWidget(self._error())
         elif notice := self._notice():
             column.addWidget(Label(notice, role="caption", tone="text2", wraps=True))
-        self.grounds: SourcesFooter | None = None
-        kept = answer_check.grounding_of(self._message)
+        self.sources_footer: SourcesFooter | None = None
+        grounding = answer_check.grounding_of(self._message)
         if answer_check.imported_mark(self._message):
             column.addWidget(ImportedBox(self._message, self._theme))
-        if kept is not None and self._message.status != "failed":
-            self.grounds = SourcesFooter(self._message, kept, self._theme, self._requests)
-            column.addWidget(self.grounds)
+        if grounding is not None and self._message.status != "failed":
+            self.sources_footer = SourcesFooter(self._message, grounding, self._theme, self._requests)
+            column.addWidget(self.sources_footer)
         if self._details.is_same is not None:
             column.addLayout(self._comparison())
-        if self._look.shows_details and (facts := answer_actions.facts_line(self._details)):
+        if self._options.shows_details and (facts := answer_actions.facts_line(self._details)):
             column.addWidget(Label(facts, role="caption", tone="text2", wraps=True))
-        self.row = AnswerActions(self._message, self._theme, self._look, self._requests)
+        self.row = AnswerActions(self._message, self._theme, self._options, self._requests)
         column.addWidget(self.row)
 
     def _notice(self) -> str:
@@ -161,7 +161,7 @@ class AnswerFooter(QWidget):
         return "" if self._message.text else phrase("chat.the_model_ended_without_writing")
 
     def _comparison(self) -> QHBoxLayout:
-        """Of 再現: a mark and a sentence, so that it does not depend on a colour."""
+        """Return the result of a repetition as icon and sentence, so that it does not depend on a colour."""
         icon, tone = ("circle-check", "success") if self._details.is_same else ("triangle-alert", "warning")
         words = answer_actions.comparison_text(self._details)
         mark = IconLabel(self._theme, icon, tone)
@@ -180,8 +180,8 @@ class AnswerFooter(QWidget):
         row.setContentsMargins(px(12), px(8), px(8), px(8))
         row.setSpacing(px(8))
         row.addWidget(IconLabel(self._theme, "circle-x", "danger"))
-        self._what = Label(self._what_failed(), wraps=True)
-        row.addWidget(self._what, 1)
+        self._error_label = Label(self._what_failed(), wraps=True)
+        row.addWidget(self._error_label, 1)
         again = Button(self._theme, phrase("chat.answer_again"), compact=True)
         again.clicked.connect(lambda: self._requests.regenerate_requested.emit(self._message.id))
         log = Button(self._theme, phrase("common.view_log"), "quiet", compact=True)
@@ -191,30 +191,30 @@ class AnswerFooter(QWidget):
         return frame
 
     def _what_failed(self) -> str:
-        """Facts (sizes, names) are not stored with an answer: what would need them is left out."""
+        """Return the reason without facts (sizes, names), because those are not stored with an answer."""
         if not self._details.error_code:
             return phrase("chat.no_answer_could_be_given")
         return wording.outline_error(self._details.error_code)
 
 
 class AnswerView(MessageView):
-    """While its message streams: `grow` with all the text so far, `show_stage`, at last `finish`."""
+    """An answer. While it streams, call `grow` with all text so far and `show_stage`, and `finish` at the end."""
 
     def __init__(
         self,
         message: Message,
         theme: Theme,
-        look: AnswerDisplayOptions,
+        options: AnswerDisplayOptions,
         requests: MessageRequests,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(message, theme, requests, parent)
-        self._look = look
+        self._options = options
         self._column.setSpacing(theme.px(6))
         self._column.addWidget(self.text)
         self._stage_line: StageLine | None = None
         self._end: AnswerFooter | None = None
-        self._open: int | None = None  # the source that is shown beside the conversation
+        self._open: int | None = None  # the source that is shown next to the conversation
         self.text.source_chosen.connect(self._choose)
         if message.status == "streaming":
             self._stage_line = StageLine(theme, self)
@@ -234,7 +234,7 @@ class AnswerView(MessageView):
         return super().fit(width)
 
     def grow(self, text: str) -> None:
-        """What is shown while streaming is bounded; the rest can be seen when the answer has ended."""
+        """Show the first page of the text so far; the rest becomes available when the answer has ended."""
         self.text.show_growing(first_page(text))
         self.text.setVisible(bool(text))
 
@@ -250,11 +250,11 @@ class AnswerView(MessageView):
             self._stage_line = None
         self._show_ended()
 
-    def show_as(self, look: AnswerDisplayOptions) -> None:
-        """Other facts or actions below the text, which stays as it is."""
-        self._look = look
+    def show_as(self, options: AnswerDisplayOptions) -> None:
+        """Show other facts or actions below the unchanged text."""
+        self._options = options
         if self._end is not None:
-            self._put_end()
+            self._replace_footer()
 
     def show_rated(self, message: Message) -> None:
         self.message = message
@@ -267,36 +267,38 @@ class AnswerView(MessageView):
             self._end.row.set_busy(is_busy)
 
     def explain(self, sentence: str) -> None:
-        """Why it failed, with facts that are not stored."""
+        """Show a more detailed reason of the failure than is stored."""
         if self._end is not None:
             self._end.explain(sentence)
 
     @property
     def sources(self) -> tuple[int, ...]:
-        """Numbers of those that it shows."""
-        kept = answer_check.grounding_of(self.message)
-        is_shown = self._end is not None and self._end.grounds is not None
+        """Return the numbers of the sources that the answer shows."""
+        grounding = answer_check.grounding_of(self.message)
+        is_shown = self._end is not None and self._end.sources_footer is not None
         return (
-            source_citations.used_sources(self.message.text, kept)
-            if kept is not None and kept.sources and is_shown
+            source_citations.used_sources(self.message.text, grounding)
+            if grounding is not None and grounding.sources and is_shown
             else ()
         )
 
     @property
     def check_summary(self) -> str:
-        """How the check of its sentences came out; "" where there was none."""
-        found = self._end.grounds.summary if self._end is not None and self._end.grounds is not None else ""
+        """Return the result of the check for screen readers; "" when there was none."""
+        found = (
+            self._end.sources_footer.summary if self._end is not None and self._end.sources_footer is not None else ""
+        )
         return join_facts(answer_check.imported_mark(self.message), found)
 
     def show_open(self, number: int | None) -> None:
-        """Which of its sources is shown beside the conversation; None: none."""
+        """Mark the source that is shown next to the conversation; None: none."""
         self._open = number
         self.text.show_source(number)
-        if self._end is not None and self._end.grounds is not None:
-            self._end.grounds.show_open(number)
+        if self._end is not None and self._end.sources_footer is not None:
+            self._end.sources_footer.show_open(number)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """1 to 9 opens a source."""
+        """Open a source with the keys 1 to 9."""
         if (number := source_number(event)) in self.sources:
             self._choose(number)
         else:
@@ -306,25 +308,25 @@ class AnswerView(MessageView):
         self._requests.source_chosen.emit(self.message.id, number)
 
     def _show_ended(self) -> None:
-        kept = answer_check.grounding_of(self.message)
-        if kept is not None and kept.is_excerpt:
+        grounding = answer_check.grounding_of(self.message)
+        if grounding is not None and grounding.is_excerpt:
             line = ExcerptLine(self._theme, self)
             self._column.insertWidget(0, line)
-            line.show()  # at once, as with the end
+            line.show()  # as in `_replace_footer`
         self._show_text(as_markdown=True)
-        self._put_end()
+        self._replace_footer()
         self._describe()
 
-    def _put_end(self) -> None:
-        """In the place of an earlier one."""
+    def _replace_footer(self) -> None:
+        """Build the footer in place of the last one."""
         if self._end is not None:
             self._column.removeWidget(self._end)
             self._end.hide()
             self._end.deleteLater()
-        end = AnswerFooter(self.message, self._theme, self._look, self._requests, self)
+        end = AnswerFooter(self.message, self._theme, self._options, self._requests, self)
         end.row.copy_shown_requested.connect(self._copy_shown)
         self._column.addWidget(end)
-        end.show()  # at once: a child that comes later counts for no height before it is shown
+        end.show()  # a child that is added later has no height in the layout before it is shown
         self._end = end
         self.show_open(self._open)
 
@@ -341,6 +343,6 @@ class AnswerView(MessageView):
 
 
 def source_number(event: QKeyEvent) -> int:
-    """The source that a key asks for by itself, 1 to 9; 0: none."""
+    """Return the source for a digit key without modifiers, 1 to 9; 0 for none."""
     is_digit = event.text().isdecimal() and event.text().isascii()
     return int(event.text()) if is_digit and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier else 0

@@ -1,6 +1,6 @@
-"""What went wrong is told below the answer that failed, or at the top of the page with the ways on.
+"""Shows problems below the answer that failed, or in a banner at the top of the page with buttons for what to do next.
 
-Which steps a problem offers beside its sentence. The sentence itself comes from `app.base.wording`.
+`app.base.wording` has the sentences; this module decides which buttons a problem offers.
 """
 
 from PySide6.QtCore import QObject, Signal
@@ -16,7 +16,7 @@ from app.inference.services.events import ContextOverflow
 from app.uikit.page import Navigation
 from app.uikit.widgets.banner import Banner
 
-BannerAction = tuple[str, str]  # key, words
+BannerAction = tuple[str, str]  # key, text of the button
 
 _MODEL_CODES = frozenset(
     (
@@ -29,7 +29,7 @@ _MODEL_CODES = frozenset(
 
 
 def actions_for(error: AppError, context_tokens: int) -> tuple[BannerAction, ...]:
-    """The buttons of a problem's banner: (key, words). "log" is offered for what only its record explains."""
+    """Return the buttons for a problem. "log" is offered for problems that only the log explains."""
     if error.code == "no_model":
         return ("starter", phrase("common.start_with_the_trial_model")), (
             "import",
@@ -48,7 +48,7 @@ def actions_for(error: AppError, context_tokens: int) -> tuple[BannerAction, ...
 
 
 def needs_banner(error: AppError) -> bool:
-    """Whether there is more to offer than what stands under a failed answer anyway."""
+    """Return whether a problem offers more than the buttons below a failed answer."""
     return error.code in _MODEL_CODES or error.code in ("no_model", "memory_short", "out_of_memory")
 
 
@@ -69,7 +69,7 @@ _OVERFLOW_CHOICES = ("drop", "widen", "new")
 
 
 class ErrorPresenter(QObject):
-    """Take the steps that the session can take, and ask the window for the others."""
+    """Shows the problems of the session and carries out the chosen steps, or requests them from the window."""
 
     banner_changed = Signal()
 
@@ -88,15 +88,16 @@ class ErrorPresenter(QObject):
         self._navigation = navigation
         self._banner = banner
         self._transcript = transcript
-        self._failed_id = 0  # the answer whose failure the next problem explains
+        self._failed_id = 0  # the answer that the next problem belongs to
         session.conversation_opened.connect(self._on_conversation_opened)
         session.answer_finished.connect(self._on_answer_finished)
         session.overflow.counted.connect(self._on_overflowed)
-        session.problem_occurred.connect(self.tell)
+        session.problem_occurred.connect(self.show_error)
         banner.closed.connect(self.banner_changed)
         banner.action_requested.connect(self._on_action_requested)
 
-    def tell(self, error: AppError) -> None:
+    def show_error(self, error: AppError) -> None:
+        """Show a problem below the answer that failed last, or in the banner."""
         sentence = describe_error(error)
         if self._failed_id and not needs_banner(error):
             self._transcript.explain(self._failed_id, str(sentence))
@@ -105,17 +106,17 @@ class ErrorPresenter(QObject):
             self._show(sentence.message, sentence.next, actions)
 
     def report_unrelated(self, error: AppError) -> None:
-        """Not about the answer that failed last."""
+        """Show a problem that does not concern the answer that failed last."""
         self._failed_id = 0
-        self.tell(error)
+        self.show_error(error)
 
     def clear(self) -> None:
-        """Something new has begun."""
+        """Hide the banner, because something new has begun."""
         self._banner.hide()
         self.banner_changed.emit()
 
     def on_models_changed(self) -> None:
-        """There are other models; the banner may have said that there was none."""
+        """Hide a banner that may have said that there is no model."""
         if not self._failed_id:
             self.clear()
 
@@ -124,7 +125,7 @@ class ErrorPresenter(QObject):
         self.banner_changed.emit()
 
     def _on_conversation_opened(self) -> None:
-        """What failed may be out of sight, and its number may be that of another answer."""
+        """Forget the failed answer, which may not be visible; ids in another store may also coincide."""
         self._failed_id = 0
         self.clear()
 

@@ -1,7 +1,4 @@
-"""Finding words in the branch that is shown: also in the thousands of messages that have no widget.
-
-The bar that finds words in the open conversation: a field, which of how many, back, on, and away.
-"""
+"""Finds words in the branch that is shown, also in the thousands of messages that have no widget."""
 
 import functools
 import itertools
@@ -27,7 +24,7 @@ FIELD_PX, FIELD_MIN_PX = 300, 120
 
 
 class FindBar(QWidget):
-    """Looks for nothing itself: says what is wanted and shows what it is told."""
+    """The bar with field, count and buttons. It does not search, but emits requests and shows results."""
 
     step_requested = Signal(int)  # 1 or -1
     closed = Signal()
@@ -54,13 +51,13 @@ class FindBar(QWidget):
 
         guard_of(self.field).when_free(change)
 
-    def take_keyboard(self) -> None:
+    def take_focus(self) -> None:
         self.show()
         self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
         guard_of(self.field).when_free(self.field.selectAll)
 
     def show_place(self, place: int, total: int) -> None:
-        """`place` from 1; 0 of 0 where nothing was found."""
+        """Show the current place, from 1, and the total; 0 of 0 when nothing was found."""
         if not self.query.strip():
             words = ""
         elif total == 0:
@@ -113,7 +110,7 @@ class FindBar(QWidget):
         self._row.setSpacing(px(8))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc on one of the buttons."""
+        """Close with Esc when a button has the focus."""
         if event.key() == Qt.Key.Key_Escape:
             self.closed.emit()
         else:
@@ -121,71 +118,70 @@ class FindBar(QWidget):
 
 
 class MatchPlaces:
-    """Numbers the places in all messages: the n-th one stands in which row, and is which one there."""
+    """Numbers the matches of all messages: maps a number to its row and its place in that row."""
 
     def __init__(self, counts: Sequence[int] = ()) -> None:
-        """`counts`: how many places each row has."""
+        """`counts` are the matches of each row."""
         self._ends = list(itertools.accumulate(counts))
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, number: int) -> tuple[int, int]:
-        """Row, and number in that row."""
+        """Return the row and the place in that row."""
         row = bisect_right(self._ends, number)
         return row, number - self.start(row)
 
     def start(self, row: int) -> int:
-        """How many places there are in the rows before."""
+        """Return the number of matches in the rows before."""
         return self._ends[row - 1] if row else 0
 
     def number(self, row: int, place: int) -> int:
-        """The place of a row, or the one that is nearest to it."""
+        """Return the number of a place in a row, or the nearest number."""
         return max(0, min(self.start(row) + place, len(self) - 1))
 
 
 class FindController(QObject):
-    """Between the bar and the transcript. What is found stays right while messages come, end and change."""
+    """Connects the bar and the transcript, and keeps matches correct while messages are added, end and change."""
 
-    opening = Signal()  # what covers the conversation has to go
-    closed = Signal()  # the bar has gone, and the keyboard with it
+    opening = Signal()  # a panel that covers the conversation must be closed
+    closed = Signal()  # the bar was closed while it had the focus
 
     def __init__(self, bar: FindBar, transcript: Transcript, parent: QObject) -> None:
         super().__init__(parent)
         self._bar = bar
         self._transcript = transcript
         self._places = MatchPlaces()
-        self._number = 0  # of the current one
+        self._number = 0  # of the current match
         self._conversation_id = 0
-        self._fold = functools.cache(
-            search_text.fold
-        )  # of all messages, while the bar is open: each letter typed needs it
-        bar.field.textChanged.connect(self._on_query_changed)  # never in the middle of a conversion
+        # Cached for all messages while the bar is open, because each typed character needs it.
+        self._fold = functools.cache(search_text.fold)
+        bar.field.textChanged.connect(self._on_query_changed)  # not emitted during a conversion
         bar.step_requested.connect(self.step)
         bar.closed.connect(self.close)
         transcript.content_changed.connect(self._on_content_changed)
 
     def open(self) -> None:
-        """Ready for typing, with what was looked for last."""
+        """Open the bar with the last query."""
         if not self._transcript.messages:
             return
         was_open = not self._bar.isHidden()
         self.opening.emit()
-        self._bar.take_keyboard()
+        self._bar.take_focus()
         if not was_open:
-            self._look(self._transcript.first_in_sight())
+            self._search_from(self._transcript.first_in_sight())
 
     def find(self, query: str, message_id: int) -> None:
-        """Shows where the words stand, first of all in this message."""
+        """Show the matches of a query, first in this message."""
         self.opening.emit()
         self._bar.set_query(query)
-        self._bar.take_keyboard()
-        self._look(message_id)
+        self._bar.take_focus()
+        self._search_from(message_id)
         if self._message_id() != message_id:
             self._transcript.reveal(message_id, 0)
 
     def step(self, step: int) -> None:
-        """To the next place (1) or the one before (-1), round and round."""
+        """Go to the next (1) or previous (-1) match, wrapping around."""
         if self._bar.isHidden():
             self.open()
         elif self._places:
@@ -194,18 +190,18 @@ class FindController(QObject):
 
     def close(self) -> None:
         focused = QApplication.focusWidget()
-        had_keyboard = focused is not None and self._bar.isAncestorOf(focused)
+        had_focus = focused is not None and self._bar.isAncestorOf(focused)
         self._bar.hide()
         self._places = MatchPlaces()
         self._fold.cache_clear()
         self._transcript.mark(())
-        if had_keyboard:
+        if had_focus:
             self.closed.emit()
 
     # ------------------------------------------------------------------ private
 
-    def _look(self, message_id: int) -> None:
-        """From this message on; the last place before it if there is none after it."""
+    def _search_from(self, message_id: int) -> None:
+        """Go to the first match from this message on, else to the last one before it."""
         self._count()
         rows = (row for row, message in enumerate(self._transcript.messages) if message.id == message_id)
         self._number = self._places.number(next(rows, 0), 0)
@@ -224,7 +220,7 @@ class FindController(QObject):
         )
 
     def _message_id(self) -> int:
-        """That of the current place; 0 when there is none."""
+        """Return the id of the message with the current match; 0 when there is none."""
         return self._transcript.messages[self._places[self._number][0]].id if self._places else 0
 
     def _show(self) -> None:
@@ -236,10 +232,10 @@ class FindController(QObject):
         self._bar.show_place(min(self._number + 1, len(self._places)), len(self._places))
 
     def _on_query_changed(self) -> None:
-        self._look(self._message_id() or self._transcript.first_in_sight())
+        self._search_from(self._message_id() or self._transcript.first_in_sight())
 
     def _on_content_changed(self) -> None:
-        """Nothing is scrolled: somebody may be reading."""
+        """Count again without scrolling, because the user may be reading."""
         messages = self._transcript.messages
         before, self._conversation_id = self._conversation_id, messages[0].conversation_id if messages else 0
         if self._bar.isHidden():

@@ -1,7 +1,4 @@
-"""What questions and answers have in common: a text, a width that is given and a height that follows.
-
-‹ 2／3 ›: the other versions of a question or an answer. Nothing that was said is ever erased.
-"""
+"""What the widgets of questions and answers share: the text, the height for a given width, and the version switch."""
 
 import time
 from collections.abc import Sequence
@@ -23,10 +20,12 @@ from app.uikit.widgets.labels import Label
 
 
 class Pager(QWidget):
-    step_requested = Signal(int)  # -1: the version before, 1: the next one
+    """The switch ‹ 2／3 › between versions of a question or an answer."""
+
+    step_requested = Signal(int)  # -1: previous version, 1: next version
 
     def __init__(self, theme: Theme, message: Message, before: str, after: str, parent: QWidget | None = None) -> None:
-        """`before`, `after`: what the two buttons lead to, in words."""
+        """`before` and `after` are the names of the two buttons."""
         super().__init__(parent)
         self._message = message
         self._buttons = {
@@ -44,29 +43,29 @@ class Pager(QWidget):
         self.set_busy(False)
 
     def set_busy(self, is_busy: bool) -> None:
-        """While an answer is written, no other branch can be shown."""
+        """Disable the buttons while an answer is written, because no other branch can be shown then."""
         for step, button in self._buttons.items():
             is_there = 1 <= self._message.branch + step <= self._message.branches
             button.setEnabled(is_there and not is_busy)
 
     def focused_step(self) -> int:
-        """The button that has the keyboard: -1 or 1; 0: neither."""
+        """Return the button with the focus: -1 or 1; 0: neither."""
         return next((step for step, button in self._buttons.items() if button.hasFocus()), 0)
 
     def focus_step(self, step: int) -> None:
-        """Gives the keyboard to a button, or to the other one where that leads nowhere."""
+        """Focus a button, or the other one if that is disabled."""
         button = self._buttons[step] if self._buttons[step].isEnabled() else self._buttons[-step]
         button.setFocus()
 
 
 class MessageRequests(QObject):
-    """Carry what is asked of the messages of a conversation from any of them to the page."""
+    """Signals of the messages of a conversation to the page."""
 
     regenerate_requested = Signal(int)  # answer id, as in the next two
     reproduce_requested = Signal(int)
     action_chosen = Signal(int, object)  # Preset
     answer_export_requested = Signal(int)  # answer id
-    rating_requested = Signal(int, int)  # answer id, rating; BAD also to write what would have been right
+    rating_requested = Signal(int, int)  # answer id, rating; BAD also to write a correction
     source_chosen = Signal(int, int)  # answer id, number of the source
     edit_requested = Signal(int)  # question id
     branch_requested = Signal(int, int)  # message id, -1 or 1
@@ -74,11 +73,11 @@ class MessageRequests(QObject):
 
     def __init__(self, navigation: Navigation, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.navigation = navigation  # for what messages ask of the window
+        self.navigation = navigation  # for requests of messages to the window
 
 
 class MessageView(QWidget):
-    """The transcript gives the width with `fit` and asks again after `resized`."""
+    """The widget of a message. The transcript sets its width with `fit`, and again after `resized`."""
 
     resized = Signal()
     caret_moved = Signal(QRect)  # in this widget's coordinates
@@ -101,16 +100,16 @@ class MessageView(QWidget):
 
     @property
     def pager(self) -> Pager | None:
-        """The switch between versions of this message, when there are several."""
+        """Return the switch between versions of this message, if there are several."""
         return None
 
     def set_busy(self, is_busy: bool) -> None:
-        """While an answer is written, no other one can be written or shown."""
+        """Disable what would write or show another answer, while one is being written."""
         if self.pager is not None:
             self.pager.set_busy(is_busy)
 
     def fit(self, width: int) -> int:
-        """Takes the width; returns the height needed, without applying it."""
+        """Lay out the text for a width; return the height needed, without applying it."""
         margins = self._column.contentsMargins()
         self.text.fit(width - margins.left() - margins.right())
         self._column.activate()
@@ -119,18 +118,18 @@ class MessageView(QWidget):
         return self._column.totalSizeHint().height()
 
     def mark(self, query_words: Sequence[str], current: int | None = None) -> None:
-        """As `RichText.mark`; shows more of a long text where the current place is further down."""
+        """Mark words as `RichText.mark` does, and show more of a long text if the current place is further down."""
         count = self.text.mark(query_words, current)
         while current is not None and current >= count and self._pages:
             self._show_more()
             count = self.text.mark(query_words, current)
 
     def mark_rect(self) -> QRect:
-        """Where the current place begins, in this widget's coordinates."""
+        """Return where the current place begins, in this widget's coordinates."""
         return self.text.mark_rect().translated(self.text.mapTo(self, QPoint()))
 
     def _show_text(self, *, as_markdown: bool) -> None:
-        """The message's text, or its first page with a button for the next: each is laid out when it is asked for."""
+        """Show the text, or its first page with a button for the next; each page is laid out only on request."""
         shown = citations.shown_text(self.message)
         self._pages = markdown.pages(shown)
         if as_markdown:
@@ -160,7 +159,7 @@ class MessageView(QWidget):
             self.caret_moved.emit(self.text.cursorRect().translated(self.text.mapTo(self, QPoint())))
 
     def _name(self, kind: str) -> None:
-        """What screen readers say for the whole message and, inside it, for its text."""
+        """Set what screen readers say for the whole message and for its text."""
         self.setAccessibleName(kind)
         self.setAccessibleDescription(untrusted_text.make_harmless(self.message.text[: markdown.PAGE_CHARACTERS]))
         self.text.setAccessibleName(kind)

@@ -1,4 +1,4 @@
-"""A question: a raised block with its time, its other versions, and what can be done with it."""
+"""The widget of a question: a raised block with time, other versions, and actions."""
 
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent, QPen
@@ -12,19 +12,20 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton, make_icon_button
 from app.uikit.widgets.labels import Label, plain_tooltip
 
-HEAD_PX = 26  # as high as its buttons, also while they are hidden
+HEAD_PX = 26  # the height of its buttons, also while they are hidden
 SIDE_PX = 16
 
 
 class QuestionView(MessageView):
-    """Its buttons come when the pointer or the keyboard is in it; the menu, always there, has the same."""
+    """A question. Its buttons appear while it has the pointer or the focus; its menu, always visible, has the same
+    actions."""
 
     def __init__(
         self, message: Message, theme: Theme, requests: MessageRequests, parent: QWidget | None = None
     ) -> None:
         super().__init__(message, theme, requests, parent)
         px = theme.px
-        self._is_attended = False
+        self._is_focused = False
         self._has_room = True
         self._buttons: list[Button] = []
         self._pager: Pager | None = None
@@ -41,18 +42,18 @@ class QuestionView(MessageView):
         return self._pager
 
     def fit(self, width: int) -> int:
-        """The buttons are left out where they would push the head wider than the page."""
+        """Hide the buttons if they would make the head wider than the page."""
         if self._buttons:
             head = self._head_row.sizeHint().width()
-            wanted = sum(button.sizeHint().width() for button in self._buttons if button.isHidden())
-            self._has_room = head + wanted + self._theme.px(SIDE_PX * 2) <= width
+            hidden_px = sum(button.sizeHint().width() for button in self._buttons if button.isHidden())
+            self._has_room = head + hidden_px + self._theme.px(SIDE_PX * 2) <= width
             self._show_buttons()
         return super().fit(width)
 
-    def set_attended(self, is_attended: bool) -> None:
-        """Whether the keyboard is in it."""
-        if is_attended != self._is_attended:
-            self._is_attended = is_attended
+    def set_focused(self, is_focused: bool) -> None:
+        """Set whether the focus is inside the question."""
+        if is_focused != self._is_focused:
+            self._is_focused = is_focused
             self._show_buttons()
 
     def enterEvent(self, event: QEnterEvent) -> None:
@@ -94,14 +95,14 @@ class QuestionView(MessageView):
         return row
 
     def _show_buttons(self) -> None:
-        is_wanted = self._is_attended or self.underMouse()
-        if is_wanted and not self._buttons:
+        is_shown = self._is_focused or self.underMouse()
+        if is_shown and not self._buttons:
             self._add_buttons()
         for button in self._buttons:
-            button.setVisible(is_wanted and self._has_room)
+            button.setVisible(is_shown and self._has_room)
 
     def _add_buttons(self) -> None:
-        """Made when they are wanted: most questions scroll past without them."""
+        """Build the buttons when they are needed first; most questions never need them."""
         edit = make_icon_button(self._theme, phrase("common.edit"), "pencil", "quiet", compact=True)
         edit.setAccessibleName(phrase("chat.edit_and_ask_again"))
         edit.setToolTip(plain_tooltip(phrase("chat.edit_and_ask_again")))

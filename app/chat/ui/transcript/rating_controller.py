@@ -1,7 +1,4 @@
-"""Stores what the user says of answers, and has it shown.
-
-What a bad answer should have said, if the user knows it.
-"""
+"""Stores the user's ratings of answers and lets the user correct a bad answer."""
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QWidget
@@ -19,12 +16,12 @@ from app.uikit.widgets.fields import storable_text
 from app.uikit.widgets.labels import Label, announce
 
 CHARACTERS_MAX = 100_000  # or as many as the answer has
-QUESTION_MAX = 200  # characters of it that are shown
-FIELD_HEIGHT_PX = 160  # at least
+QUESTION_MAX = 200  # characters of the question that are shown
+FIELD_HEIGHT_PX = 160  # minimum
 
 
 class CorrectionEditor(EditorWindow):
-    """The answer stands there to be corrected; left as it is, the answer is bad and nothing more is known."""
+    """Shows the answer for correction. If the text is left unchanged, the answer is rated bad without a correction."""
 
     def __init__(
         self, theme: Theme, session: ChatSession, question: Message, answer: Message, parent: QWidget | None = None
@@ -72,6 +69,8 @@ class CorrectionEditor(EditorWindow):
 
 
 class RatingController(QObject):
+    """Stores requested ratings and shows them in the transcript."""
+
     def __init__(self, theme: Theme, session: ChatSession, transcript: Transcript, page: QWidget) -> None:
         super().__init__(page)
         self._theme = theme
@@ -81,9 +80,9 @@ class RatingController(QObject):
         transcript.requests.rating_requested.connect(self._on_requested)
         session.answer_rated.connect(self._on_rated)
 
-    def _on_requested(self, answer_id: int, wish: int) -> None:
-        if wish != BAD:
-            self._session.rate(answer_id, wish)
+    def _on_requested(self, answer_id: int, rating: int) -> None:
+        if rating != BAD:
+            self._session.rate(answer_id, rating)
             return
         messages = {message.id: message for message in self._transcript.messages}
         answer = messages[answer_id]

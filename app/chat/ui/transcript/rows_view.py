@@ -1,14 +1,8 @@
-"""A column of thousands of rows of which only those near the visible part have widgets.
+"""A column of thousands of rows, of which only those near the visible part have widgets.
 
-The heights of the others are estimated, and corrected when they come near, without moving what is being read.
-
-Heights of thousands of rows, most of them only estimated: sums, positions and corrections in O(log n).
-
-Where messages stand: a column in the middle, and which of thousands of rows need a widget now.
-
-A row whose one widget stands in the column of the conversation.
-
-The few rows of a long conversation that have a widget: in sight, close to it, or with the keyboard's focus.
+The heights of the other rows are estimated, and corrected when they come near, without moving what the user reads. A
+Fenwick tree makes sums and corrections of heights O(log n). `LiveRows` keeps the few widgets: of rows that are visible,
+near the visible part, or focused.
 """
 
 import itertools
@@ -28,7 +22,7 @@ from app.uikit.theme import Theme
 
 
 class RowHeights:
-    """A Fenwick tree over the rows' heights in pixels."""
+    """The rows' heights in pixels as a Fenwick tree."""
 
     def __init__(self, heights: Iterable[int] = ()) -> None:
         self._heights = list(heights)
@@ -62,7 +56,7 @@ class RowHeights:
         self._tree.append(height + self.top(node - 1) - self.top(below))
 
     def top(self, row: int) -> int:
-        """Where a row starts: the sum of the heights before it. `len(self)` gives the total."""
+        """Return where a row starts: the sum of the heights before it. `len(self)` gives the total."""
         total = 0
         while row > 0:
             total += self._tree[row]
@@ -70,7 +64,7 @@ class RowHeights:
         return total
 
     def row_at(self, y: int) -> int:
-        """The row that covers `y`; the nearest one when `y` is outside. Rows must exist."""
+        """Return the row that covers `y`, or the nearest one when `y` is outside. There must be a row."""
         row, left = 0, y
         step = 1 << (len(self._tree).bit_length() - 1)
         while step:
@@ -84,26 +78,26 @@ class RowHeights:
 TOP_PX, BOTTOM_PX = 20, 28  # px above the first and below the last message
 GAP_AFTER_QUESTION, GAP_AFTER_ANSWER = 14, 18
 SIDE_PX = 16
-USED_SOURCES = 2  # of an answer, as far as is known without looking at it
-_NARROWEST = 160  # before the window has its size, pages are narrower than any text could bear
+USED_SOURCES = 2  # assumed number of sources that an answer shows
+_NARROWEST = 160  # minimum, because a page has almost no width before the window is laid out
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptColumn:
-    """Sizes in pixels for one width of the page."""
+    """The column of messages in a page of a certain width; sizes in pixels."""
 
     left: int
     width: int
 
     @classmethod
     def of(cls, page_width: int, theme: Theme) -> "TranscriptColumn":
-        """640 px at a text size of 100 %, or all but 16 px at each side of a narrow page."""
+        """Return a column of 640 px at a text size of 100 %, or all but 16 px at each side of a narrow page."""
         width = max(_NARROWEST, min(theme.metric("column_width"), page_width - 2 * theme.px(SIDE_PX)))
         return cls(max(0, (page_width - width) // 2), width)
 
 
 class HeightEstimate:
-    """Heights of messages that have no widget yet, from the number of their characters."""
+    """Estimates the height of messages without widget from the number of their characters."""
 
     def __init__(self, column: TranscriptColumn, theme: Theme) -> None:
         font_px = theme.font("reading").pixelSize()
@@ -118,12 +112,17 @@ class HeightEstimate:
         text = message.text[:20_000]
         if message.role == "question":
             return self._question_frame + self._lines(text, self._question_characters) * self._line
-        return self._answer_frame + self._lines(text, self._answer_characters) * self._line + self._grounds(message)
+        return (
+            self._answer_frame + self._lines(text, self._answer_characters) * self._line + self._footer_height(message)
+        )
 
-    def _grounds(self, message: Message) -> int:
-        """Of the check and the sources below an answer from documents."""
-        kept, mark = answer_check.grounding_of(message), 2 * self._check if answer_check.imported_mark(message) else 0
-        return mark + (self._check + self._source * min(USED_SOURCES, len(kept.sources)) if kept is not None else 0)
+    def _footer_height(self, message: Message) -> int:
+        """Return the height of the check and the sources below an answer from documents."""
+        grounding = answer_check.grounding_of(message)
+        mark_px = 2 * self._check if answer_check.imported_mark(message) else 0
+        if grounding is None:
+            return mark_px
+        return mark_px + self._check + self._source * min(USED_SOURCES, len(grounding.sources))
 
     @staticmethod
     def _lines(text: str, characters: int) -> int:
@@ -135,7 +134,7 @@ def gap_after(message: Message, theme: Theme) -> int:
 
 
 class CentredRow(QHBoxLayout):
-    """As wide as the column; without margins that would keep the page from getting narrower."""
+    """A layout that centres a widget with the width of the column, and lets the page become narrower."""
 
     def __init__(self, theme: Theme, widget: QWidget) -> None:
         super().__init__()
@@ -154,7 +153,7 @@ class CentredRow(QHBoxLayout):
 
 
 class LiveRows:
-    """Row number -> widget. `create` makes the widget of a row."""
+    """The widgets of rows by row number. `create` makes the widget of a row."""
 
     def __init__(self, create: Callable[[int], MessageView]) -> None:
         self._create = create
@@ -179,7 +178,7 @@ class LiveRows:
         return next((row for row, other in self._views.items() if other is view), None)
 
     def ensure(self, row: int) -> tuple[MessageView, bool]:
-        """The row's widget, and whether it is new."""
+        """Return the row's widget, and whether it is new."""
         if row in self._views:
             return self._views[row], False
         self._views[row] = self._create(row)
@@ -192,12 +191,12 @@ class LiveRows:
                 self._remove(row)
 
     def clear(self, first: int = 0) -> None:
-        """All from this row on."""
+        """Remove all widgets from this row on."""
         for row in [row for row in self._views if row >= first]:
             self._remove(row)
 
     def set_tab_order(self) -> None:
-        """Rows get their widgets as they come into sight; Tab must follow the conversation all the same."""
+        """Let Tab follow the conversation, although widgets are made in the order in which they become visible."""
         chain = [widget for row in self for widget in _focusable(self._views[row])]
         for earlier, later in itertools.pairwise(chain):
             QWidget.setTabOrder(earlier, later)
@@ -213,12 +212,13 @@ def _focusable(view: MessageView) -> list[QWidget]:
 
 
 FILL_MS = 8  # a pause in which a frame can be painted
-LIVE_MAX = 60  # widgets kept while scrolling goes on; fewer when it rests
-BUDGET_S = 0.007  # for new widgets in one go; what is missing then follows in the next round of the event loop
+LIVE_MAX = 60  # widgets kept while scrolling continues; fewer when it rests
+BUDGET_S = 0.007  # for new widgets in one call; the rest follows in the next round of the event loop
 
 
 class RowsView(QAbstractScrollArea):
-    """Subclasses say what the rows are (`_create_view`, `_estimated`, `_gap`) and call `_place` after each change."""
+    """Shows the rows. Subclasses define them (`_create_view`, `_estimated`, `_gap`) and call `_place` after each
+    change."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -226,7 +226,7 @@ class RowsView(QAbstractScrollArea):
         self._heights = RowHeights()
         self._live = LiveRows(self._create_view)
         self._column = TranscriptColumn.of(self.width(), theme)
-        self._follows = True  # the end stays in sight when something is added
+        self._follows = True  # the view scrolls with the end when rows grow or are added
         self._is_placing = False
         self._fill_timer = QTimer(self, singleShot=True, interval=FILL_MS)
         self._fill_timer.timeout.connect(self._fill)
@@ -239,15 +239,15 @@ class RowsView(QAbstractScrollArea):
         raise NotImplementedError
 
     def _estimated(self) -> RowHeights:
-        """Heights of all rows from what is known without a widget, gaps included."""
+        """Return the heights of all rows, gaps included, estimated without widgets."""
         raise NotImplementedError
 
     def _gap(self, row: int) -> int:
-        """Pixels between this row and the next."""
+        """Return the pixels between this row and the next."""
         raise NotImplementedError
 
     def _on_placed(self) -> None:
-        """The part in sight may have changed."""
+        """Do something after the visible part may have changed."""
 
     @property
     def live_count(self) -> int:
@@ -286,7 +286,7 @@ class RowsView(QAbstractScrollArea):
         moved = super().focusNextPrevChild(is_next)
         focused = self.focusWidget()
         if moved and focused is not None and self.viewport().isAncestorOf(focused):
-            # None while a row is being taken away: Qt then moves the focus out of what is no longer a row.
+            # None while a row is being removed: Qt then moves the focus out of a widget that is no row any more.
             view = next((view for row in self._live if (view := self._live[row]).isAncestorOf(focused)), None)
             if view is None:
                 return moved
@@ -294,7 +294,7 @@ class RowsView(QAbstractScrollArea):
         return moved
 
     def _ensure_visible(self, view: MessageView, rect: QRect) -> None:
-        """Scrolls just as far as needed; of a part higher than the viewport its top is shown."""
+        """Scroll just far enough to show a part; of a part higher than the viewport, show its top."""
         top = view.y() + rect.top()
         below = top + rect.height() - self.viewport().height()
         bar = self.verticalScrollBar()
@@ -303,10 +303,11 @@ class RowsView(QAbstractScrollArea):
         elif below > 0:
             bar.setValue(bar.value() + min(top, below + TOP_PX))
 
-    def _bring(self, row: int, part: Callable[[MessageView], QRect]) -> None:
-        """Scrolls a part of a row, in its widget's coordinates, to the upper third, unless it is in sight already."""
+    def _bring_into_view(self, row: int, part: Callable[[MessageView], QRect]) -> None:
+        """Scroll a part of a row to the upper third, unless it is visible. `part` returns it in the widget's
+        coordinates."""
         self._follows = False
-        self._need(row, math.inf)
+        self._ensure_view(row, math.inf)
         self._measure(row)
         height = self.viewport().height()
         y = self._y(row, self.verticalScrollBar().value())
@@ -320,7 +321,7 @@ class RowsView(QAbstractScrollArea):
     # ----------------------------------------------------------------- placing
 
     def _place(self, anchor: tuple[int, int] | None = None) -> None:
-        """Gives the visible rows their widgets and everything its position; the row of `anchor` stays where it is."""
+        """Make the widgets of visible rows and position everything, keeping the row of `anchor` where it is."""
         if not len(self._heights):
             self.verticalScrollBar().setRange(0, 0)
             self._on_placed()
@@ -329,7 +330,7 @@ class RowsView(QAbstractScrollArea):
         deadline = time.perf_counter() + BUDGET_S
         row, y = self._end_anchor(deadline) if self._follows else anchor or self._anchor()
         first, last, is_complete = self._realize(row, y, 0, deadline)
-        while self._scroll_to(row, y):  # an end of the range moved it: other rows may have come into sight
+        while self._scroll_to(row, y):  # the scroll range moved the row, so other rows may be visible now
             row, y = self._anchor()
             first, last, is_complete = self._realize(row, y, 0, deadline)
         if len(self._live) > LIVE_MAX:
@@ -341,7 +342,7 @@ class RowsView(QAbstractScrollArea):
         self._on_placed()
 
     def _fill(self) -> None:
-        """In a free moment: what the budget left out, and rows just outside, so that scrolling finds them ready."""
+        """Make, in idle time, the widgets that exceeded the budget, and those just outside, for smooth scrolling."""
         if not len(self._heights):
             return
         self._is_placing = True
@@ -359,7 +360,7 @@ class RowsView(QAbstractScrollArea):
             self._fill_timer.start()
 
     def _anchor(self) -> tuple[int, int]:
-        """The first visible row that has a widget, and its top in the viewport: what must not jump."""
+        """Return the first visible row with a widget, and its top in the viewport; this row must not move."""
         if not len(self._heights):
             return 0, 0
         value = self.verticalScrollBar().value()
@@ -372,18 +373,19 @@ class RowsView(QAbstractScrollArea):
 
     def _end_anchor(self, deadline: float) -> tuple[int, int]:
         last = len(self._heights) - 1
-        self._need(last, deadline)
+        self._ensure_view(last, deadline)
         return last, self.viewport().height() - BOTTOM_PX - self._heights[last]
 
     def _y(self, row: int, value: int) -> int:
         return TOP_PX + self._heights.top(row) - value
 
     def _realize(self, row: int, y: int, margin: int, deadline: float) -> tuple[int, int, bool]:
-        """Widgets for what reaches into the viewport and `margin`: first and last row, and whether all have one."""
+        """Make the widgets of rows within the viewport and `margin`; return the first and last row and whether all have
+        one."""
         is_complete = True
         last, bottom = row, y
         while True:
-            is_complete &= self._need(last, deadline)
+            is_complete &= self._ensure_view(last, deadline)
             bottom += self._heights[last]
             if bottom >= self.viewport().height() + margin or last + 1 == len(self._heights):
                 break
@@ -391,11 +393,12 @@ class RowsView(QAbstractScrollArea):
         first, top = row, y
         while first > 0 and top > -margin:
             first -= 1
-            is_complete &= self._need(first, deadline)
+            is_complete &= self._ensure_view(first, deadline)
             top -= self._heights[first]
         return first, last, is_complete
 
-    def _need(self, row: int, deadline: float) -> bool:
+    def _ensure_view(self, row: int, deadline: float) -> bool:
+        """Make the widget of a row unless the deadline has passed; return whether it has one."""
         if row in self._live:
             return True
         if time.perf_counter() > deadline:
@@ -410,16 +413,17 @@ class RowsView(QAbstractScrollArea):
             self._heights[row] = view.fit(self._column.width) + self._gap(row)
 
     def _scroll_to(self, row: int, y: int) -> bool:
-        """Sets range and value so that the row stands at `y`. Returns whether an end of the range prevented it."""
+        """Set the scroll range, and the value so that the row is at `y`; return whether an end of the range prevented
+        that."""
         bar = self.verticalScrollBar()
         height = self.viewport().height()
         bar.setPageStep(max(1, height - self._theme.px(40)))
         bar.setSingleStep(self._theme.line_height("reading"))
         bar.setRange(0, max(0, TOP_PX + self._heights.top(len(self._heights)) + BOTTOM_PX - height))
-        wanted = self._y(row, 0) - y
-        is_same = bar.value() == wanted
-        bar.setValue(wanted)
-        return not is_same and bar.value() != wanted
+        value = self._y(row, 0) - y
+        is_same = bar.value() == value
+        bar.setValue(value)
+        return not is_same and bar.value() != value
 
     def _position(self) -> None:
         value = self.verticalScrollBar().value()

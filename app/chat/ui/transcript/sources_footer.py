@@ -1,4 +1,4 @@
-"""What stands below an answer from documents: whether its sentences have support, and its sources."""
+"""The footer of an answer from documents: whether its sentences are supported, and its sources."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPaintEvent
@@ -19,11 +19,13 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.labels import IconLabel, Label, set_surface
 
-NAMED_VALUES = 3  # that are missing, in one line
-HEARSAY_SHOWN = 12  # sources that an imported file names; more than the program itself gives a model
+NAMED_VALUES = 3  # missing values named in one line
+QUOTED_SHOWN = 12  # sources that an imported file names; more than the program itself gives a model
 
 
 class SourcesFooter(QWidget):
+    """Shows the result of the check and the rows of sources."""
+
     def __init__(self, message: Message, grounding: Grounding, theme: Theme, requests: MessageRequests) -> None:
         super().__init__()
         self._message = message
@@ -32,21 +34,21 @@ class SourcesFooter(QWidget):
         self._requests = requests
         self._numbers = source_citations.used_sources(message.text, grounding) if grounding.sources else ()
         self.rows: dict[int, SourceRow] = {}
-        self.summary = ""  # how the check came out, for screen readers; "" where there was none
+        self.summary = ""  # the result of the check for screen readers; "" when there was none
         column = QVBoxLayout(self)
         column.setContentsMargins(0, theme.px(2), 0, 0)
         column.setSpacing(theme.px(8))
         if grounding.verdict == "not_in_documents":
-            column.addWidget(self._not_there())
+            column.addWidget(self._not_found_box())
             if doubtful := [claim for claim in grounding.claims if not claim.is_supported]:
-                column.addWidget(self._doubts(doubtful))
+                column.addWidget(self._doubt_box(doubtful))
         elif line := self._check_line():
             column.addWidget(line) if isinstance(line, QWidget) else column.addLayout(line)
         if grounding.verdict == "answered" and self._numbers:
             column.addLayout(self._source_rows())
 
     def show_open(self, number: int | None) -> None:
-        """The source that is shown beside the conversation."""
+        """Mark the source that is shown next to the conversation."""
         for row in self.rows.values():
             row.show_open(row.number == number)
 
@@ -61,17 +63,17 @@ class SourcesFooter(QWidget):
             return None
         doubtful = [claim for claim in claims if not claim.is_supported]
         if doubtful:
-            return self._doubts(doubtful)
-        left_out = source_citations.unchecked_messages(grounding)
+            return self._doubt_box(doubtful)
+        unchecked = source_citations.unchecked_messages(grounding)
         if not claims:
             if self._message.status != "done":
                 words = phrase("chat.not_checked_because_the_answer")
                 return Label(words, role="caption", tone="text2", wraps=True)
-            return Label(join_facts(phrase("chat.none_checked"), *left_out), role="caption", tone="text2", wraps=True)
-        words = join_facts(*source_citations.agreement_messages(grounding), *left_out)
+            return Label(join_facts(phrase("chat.none_checked"), *unchecked), role="caption", tone="text2", wraps=True)
+        words = join_facts(*source_citations.agreement_messages(grounding), *unchecked)
         self.summary = words
-        tone = "text2" if left_out else "success"
-        icon = IconLabel(self._theme, "info" if left_out else "circle-check", tone)
+        tone = "text2" if unchecked else "success"
+        icon = IconLabel(self._theme, "info" if unchecked else "circle-check", tone)
         icon.setFixedHeight(self._theme.line_height("caption"))
         row = QHBoxLayout()
         row.setSpacing(self._theme.px(6))
@@ -79,7 +81,7 @@ class SourcesFooter(QWidget):
         row.addWidget(Label(words, role="caption", tone=tone, wraps=True), 1)
         return row
 
-    def _doubts(self, doubtful: list[Claim]) -> QWidget:
+    def _doubt_box(self, doubtful: list[Claim]) -> QWidget:
         frame = QFrame()
         frame.setProperty("surface", "warning")
         px = self._theme.px
@@ -97,10 +99,12 @@ class SourcesFooter(QWidget):
         words.addWidget(Label(why, wraps=True))
         row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
         row.addLayout(words, 1)
-        tied = next((claim.sources[0] for claim in doubtful if claim.sources), self._numbers[0] if self._numbers else 0)
-        if tied:
+        first_number = next(
+            (claim.sources[0] for claim in doubtful if claim.sources), self._numbers[0] if self._numbers else 0
+        )
+        if first_number:
             button = Button(self._theme, phrase("chat.open_the_source"), compact=True)
-            button.clicked.connect(lambda: self._choose(tied))
+            button.clicked.connect(lambda: self._choose(first_number))
             row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
         return frame
 
@@ -132,12 +136,12 @@ class SourcesFooter(QWidget):
             column.addWidget(row)
         return column
 
-    def _not_there(self) -> QWidget:
+    def _not_found_box(self) -> QWidget:
         box = FooterBox(self._theme)
         self.summary = phrase("chat.not_in_your_documents")
         box.column.addWidget(Label(self.summary, strong=True))
         words = phrase("chat.the_documents_asked_do_not")
-        if not citations.is_ours(self._message):
+        if not citations.is_not_found_notice(self._message):
             words = phrase("chat.no_answer_was_found_in")
         box.column.addWidget(Label(words, tone="text2", wraps=True))
         add = Button(self._theme, phrase("chat.add_documents_2"), compact=True)
@@ -150,7 +154,7 @@ class SourcesFooter(QWidget):
 
 
 class ExcerptLine(QWidget):
-    """Above an answer in which nothing was written: 抜粋表示, and why."""
+    """The line above an answer of quotations only: 抜粋表示, and why."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -168,8 +172,7 @@ class ExcerptLine(QWidget):
 
 
 class ImportedBox(QFrame):
-    """Below an answer that came in a file: whether it was compared with the user's documents, and what the file says
-    of its sources."""
+    """The box below an imported answer: whether it was compared with documents, and the sources that the file names."""
 
     def __init__(self, message: Message, theme: Theme) -> None:
         super().__init__()
@@ -183,20 +186,20 @@ class ImportedBox(QFrame):
         if not is_checked:
             words = phrase("chat.it_came_in_a_file")
             column.addWidget(Label(words, role="caption", tone="text2", wraps=True))
-        hearsay = answer_check.quoted_places(message)
-        if hearsay:
+        quoted = answer_check.quoted_places(message)
+        if quoted:
             column.addWidget(Label(phrase("chat.imported_sources"), role="caption", tone="text2", wraps=True))
-        for place in hearsay[:HEARSAY_SHOWN]:
+        for place in quoted[:QUOTED_SHOWN]:
             column.addWidget(
                 Label(f"・{untrusted_text.make_harmless(place)}", role="caption", tone="text2", wraps=True)
             )
-        if len(hearsay) > HEARSAY_SHOWN:
-            more = phrase("common.n_more", n=len(hearsay) - HEARSAY_SHOWN)
+        if len(quoted) > QUOTED_SHOWN:
+            more = phrase("common.n_more", n=len(quoted) - QUOTED_SHOWN)
             column.addWidget(Label(more, role="caption", tone="text2"))
 
 
 class FooterBox(QFrame):
-    """A neutral ground with a bar at its left edge."""
+    """A box with neutral background and a bar at its left edge."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()

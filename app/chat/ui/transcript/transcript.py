@@ -1,7 +1,4 @@
-"""The open conversation: questions and answers, and the text of the answer that is being written.
-
-↓ 最新へ: over the foot of a conversation whose end is out of sight.
-"""
+"""The transcript of the open conversation: questions, answers, and the text of the answer that is being written."""
 
 import dataclasses
 import itertools
@@ -30,7 +27,7 @@ FOOT_PX = 12
 
 
 class LatestButton(Button):
-    """The rows say when it is shown, and that it has to be placed anew."""
+    """The button ↓ 最新へ over a conversation whose end is not visible. The transcript shows and places it."""
 
     def __init__(self, theme: Theme, rows: RowsView) -> None:
         super().__init__(theme, "", icon="arrow-down", compact=True, parent=rows)
@@ -48,34 +45,34 @@ class LatestButton(Button):
 
     def _on_clicked(self) -> None:
         if self.hasFocus():
-            self._rows.setFocus()  # else Qt hands the focus of the hidden button on to some message, and scrolls to it
+            self._rows.setFocus()  # otherwise Qt moves the focus of the hidden button to a message and scrolls there
         self._rows.scroll_to_end()
 
 
 FLUSH_MS = 33
-# Showing text may take at most a quarter of the time, so that typing stays smooth beside a long answer.
+# Showing text may take at most a quarter of the time, so that typing stays smooth during a long answer.
 FLUSH_SHARE = 4
 
 
 class Transcript(RowsView):
-    """A row is a message. Follows the end of a growing answer only while the end is in sight."""
+    """A row for each message. It follows the end of a growing answer only while the end is visible."""
 
-    content_changed = Signal()  # other messages, one more, or one that has ended
+    content_changed = Signal()  # messages were replaced or added, or one has ended
 
     def __init__(self, theme: Theme, navigation: Navigation, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
-        self.requests = MessageRequests(navigation, self)  # of all rows
+        self.requests = MessageRequests(navigation, self)  # shared by all rows
         self._messages: list[Message] = []
         self._rows: dict[int, int] = {}  # message id -> row
         self._stage = AnswerStage()
-        self._look = AnswerDisplayOptions()
+        self._options = AnswerDisplayOptions()
         self._is_busy = False
-        self._open: tuple[int, int] = (0, 0)  # answer id and number of the source that is shown beside it
-        self._growing_id = 0  # the answer that streams; its text so far:
-        self._growing_text = ""
+        self._open: tuple[int, int] = (0, 0)  # answer id and number of the source that is open
+        self._growing_id = 0  # the answer that streams
+        self._growing_text = ""  # its text so far
         self._explanations: dict[int, str] = {}  # answer id -> why it failed
-        self._sought: tuple[str, ...] = ()  # words that are marked
-        self._revealed = (0, 0)  # message id, and which of its places has been brought into sight
+        self._query_words: tuple[str, ...] = ()  # words that are marked
+        self._revealed = (0, 0)  # message id, and which of its matches was scrolled to
         self._build()
         self._connect()
 
@@ -98,21 +95,21 @@ class Transcript(RowsView):
         return self._messages
 
     def view_of(self, message_id: int) -> MessageView | None:
-        """The message's widget while it has one."""
+        """Return the message's widget if it has one."""
         return self._live.get(self._rows.get(message_id, -1))
 
     def show_messages(self, messages: list[Message]) -> None:
-        """Replaces the conversation and shows its end."""
-        self._explanations.clear()  # numbers of messages are unique in one store only
+        """Replace the conversation and show its end."""
+        self._explanations.clear()  # message ids are unique only within one store
         self._replace(messages, 0)
         self._follows = True
         self._place()
         self.content_changed.emit()
 
     def show_branch(self, messages: list[Message]) -> None:
-        """The same conversation from one message on otherwise: what stands before stays as it is, and where it is.
+        """Replace the messages that differ in another branch, without moving those before.
 
-        The end comes into sight when an answer is being written there.
+        Shows the end if an answer is being written there.
         """
         pairs = enumerate(zip(self._messages, messages, strict=False))
         fork = next((row for row, (old, new) in pairs if old != new), min(len(self._messages), len(messages)))
@@ -120,48 +117,49 @@ class Transcript(RowsView):
             self._explanations.clear()  # it may be the same conversation in another store
         is_growing = bool(messages) and messages[-1].status == "streaming"
         y = self._y(fork, self.verticalScrollBar().value())
-        keyboard = self._keyboard_in(fork)
+        focus = self._focus_in(fork)
         self._replace(messages, fork)
         self._follows = is_growing or fork == len(messages)
         self._place((fork, y if 0 <= y < self.viewport().height() else TOP_PX))
         self._follows = self._follows or self.is_at_end()
-        self._give_keyboard(fork, keyboard)
+        self._restore_focus(fork, focus)
         self.content_changed.emit()
 
     def step_branch(self, step: int) -> None:
-        """The next version (1) or the one before (-1) of the message with the keyboard, else of the last with any."""
+        """Request the next (1) or previous (-1) version of the message with the focus, else of the last one with
+        several."""
         focused = QApplication.focusWidget()
         here = [self._messages[row] for row in self._live if focused and self._live[row].isAncestorOf(focused)]
         message = next((m for m in itertools.chain(here, reversed(self._messages)) if m.branches > 1), None)
         if message is not None and 1 <= message.branch + step <= message.branches:
             self.requests.branch_requested.emit(message.id, step)
 
-    def show_answers_as(self, look: AnswerDisplayOptions) -> None:
-        """Other facts and actions below all answers."""
-        if look == self._look:
+    def show_answers_as(self, options: AnswerDisplayOptions) -> None:
+        """Show other facts and actions below all answers."""
+        if options == self._options:
             return
         anchor = self._anchor()
-        self._look = look
+        self._options = options
         for row in self._live:
             view = self._live[row]
             if isinstance(view, AnswerView):
-                view.show_as(look)
-                self._dress(view)
+                view.show_as(options)
+                self._restore_state(view)
                 self._measure(row)
         self._place(anchor)
 
     # ------------------------------------------------------------------ sources
 
     def show_open(self, answer_id: int, number: int) -> None:
-        """The source that is shown beside the conversation; 0, 0: none."""
+        """Mark the source that is shown next to the conversation; 0, 0: none."""
         self._open = (answer_id, number)
         for row in self._live:
             view = self._live[row]
             if isinstance(view, AnswerView):
-                self._dress(view)
+                self._restore_state(view)
 
-    def answer_at_keyboard(self) -> AnswerView | None:
-        """The answer with the keyboard, else the last one with sources that has come into sight."""
+    def current_answer(self) -> AnswerView | None:
+        """Return the answer with the focus, else the last one in view that has sources."""
         focused = QApplication.focusWidget()
         views = [view for row in self._live if isinstance(view := self._live[row], AnswerView) and view.sources]
         here = (view for view in views if focused is not None and view.isAncestorOf(focused))
@@ -170,36 +168,36 @@ class Transcript(RowsView):
     # ------------------------------------------------------------------ finding
 
     def mark(self, query_words: Sequence[str]) -> None:
-        """Marks these words wherever they come into sight; () takes the marks away."""
-        self._sought, self._revealed = tuple(query_words), (0, 0)
+        """Mark these words in all messages; () removes the marks."""
+        self._query_words, self._revealed = tuple(query_words), (0, 0)
         for row in self._live:
-            self._live[row].mark(self._sought)
+            self._live[row].mark(self._query_words)
 
     def reveal(self, message_id: int, place: int) -> None:
-        """Brings one of a message's marked places (from 0) into sight; nothing for a message of another branch."""
+        """Scroll to a match of a message, from 0. Does nothing for a message of another branch."""
         row = self._rows.get(message_id)
         if row is None:
             return
         before = self.view_of(self._revealed[0])
         self._revealed = (message_id, place)
         if before is not None:
-            before.mark(self._sought)
-        self._live.ensure(row)[0].mark(self._sought, place)
-        self._bring(row, lambda view: view.mark_rect())
+            before.mark(self._query_words)
+        self._live.ensure(row)[0].mark(self._query_words, place)
+        self._bring_into_view(row, lambda view: view.mark_rect())
 
     def first_in_sight(self) -> int:
-        """A message's id; 0 when there is none."""
+        """Return the id of the first visible message; 0 when there is none."""
         return self._messages[self._anchor()[0]].id if self._messages else 0
 
     def set_busy(self, is_busy: bool) -> None:
-        """While an answer is written, no other one can be written or shown."""
+        """Disable what would write or show another answer, while one is being written."""
         if is_busy != self._is_busy:
             self._is_busy = is_busy
             for row in self._live:
                 self._live[row].set_busy(is_busy)
 
     def add(self, message: Message) -> None:
-        """A new last message. A question brings the end into sight, wherever one was reading."""
+        """Add a last message. A question scrolls to the end from anywhere."""
         self._rows[message.id] = len(self._messages)
         self._messages.append(message)
         self._heights.append(HeightEstimate(self._column, self._theme).height(message))
@@ -211,15 +209,15 @@ class Transcript(RowsView):
         self.content_changed.emit()
 
     def append_text(self, answer_id: int, piece: str) -> None:
-        """The next piece of a streaming answer; shown together with its neighbours at the next flush."""
+        """Add text of a streaming answer; it is shown at the next flush."""
         if answer_id == self._growing_id:
             self._growing_text += piece
             if not self._flush_timer.isActive():
                 self._flush_timer.start()
 
     def finish(self, message: Message) -> None:
-        """The answer with its last text, as it is stored."""
-        self._explanations.pop(message.id, None)  # of an earlier try
+        """Show the stored answer at its end."""
+        self._explanations.pop(message.id, None)  # of an earlier attempt
         row = self._rows.get(message.id)
         if row is None:
             return
@@ -240,7 +238,7 @@ class Transcript(RowsView):
         self.content_changed.emit()
 
     def explain(self, answer_id: int, sentence: str) -> None:
-        """Why an answer failed, in more words than are stored with it."""
+        """Show a more detailed reason why an answer failed than is stored with it."""
         self._explanations[answer_id] = sentence
         view = self.view_of(answer_id)
         if isinstance(view, AnswerView):
@@ -248,7 +246,7 @@ class Transcript(RowsView):
             self._remeasure(self._rows[answer_id])
 
     def show_rated(self, message: Message) -> None:
-        """The same answer, of which the user thinks otherwise now."""
+        """Show the changed rating of an answer."""
         row, view = self._rows[message.id], self.view_of(message.id)
         self._messages[row] = message
         if isinstance(view, AnswerView):
@@ -270,8 +268,8 @@ class Transcript(RowsView):
         else:
             view = self._create_answer(message)
         view.set_busy(self._is_busy)
-        if self._sought:
-            view.mark(self._sought, self._revealed[1] if self._revealed[0] == message.id else None)
+        if self._query_words:
+            view.mark(self._query_words, self._revealed[1] if self._revealed[0] == message.id else None)
         view.resized.connect(lambda: self._on_resized(view))
         view.caret_moved.connect(lambda rect: self._ensure_visible(view, rect))
         return view
@@ -279,24 +277,24 @@ class Transcript(RowsView):
     def _create_answer(self, message: Message) -> AnswerView:
         if message.id == self._growing_id:
             message = dataclasses.replace(message, text=self._growing_text)
-        view = AnswerView(message, self._theme, self._look, self.requests, self.viewport())
+        view = AnswerView(message, self._theme, self._options, self.requests, self.viewport())
         view.show_stage(self._stage)
-        self._dress(view)
+        self._restore_state(view)
         return view
 
-    def _dress(self, view: AnswerView) -> None:
-        """What the end of an answer shows beside what is stored with it."""
+    def _restore_state(self, view: AnswerView) -> None:
+        """Apply the state that is not stored with an answer: busy, open source, explanation."""
         view.set_busy(self._is_busy)
         view.show_open(self._open[1] if self._open[0] == view.message.id else None)
         if view.message.id in self._explanations:
             view.explain(self._explanations[view.message.id])
 
     def _replace(self, messages: list[Message], first: int) -> None:
-        """Other messages from row `first` on. Nothing is placed yet."""
+        """Replace the messages from row `first` on, without placing them yet."""
         self._flush_timer.stop()
         focused = QApplication.focusWidget()
         if any(self._live[row].isAncestorOf(focused) for row in self._live if focused and row >= first):
-            self.setFocus()  # else Qt hands the focus on to some message, and that is scrolled to
+            self.setFocus()  # otherwise Qt moves the focus to another message and scrolls there
         self._live.clear(first)
         self._messages = list(messages)
         self._rows = {message.id: row for row, message in enumerate(messages)}
@@ -306,14 +304,14 @@ class Transcript(RowsView):
         estimate = HeightEstimate(self._column, self._theme)
         self._heights = RowHeights([*itertools.islice(self._heights, first), *map(estimate.height, messages[first:])])
 
-    def _keyboard_in(self, row: int) -> int | None:
-        """Where in a row the keyboard is: at a button of its pager (-1, 1), elsewhere (0), or not in it (None)."""
+    def _focus_in(self, row: int) -> int | None:
+        """Return where the focus is in a row: a button of its pager (-1, 1), elsewhere (0), or not in it (None)."""
         view, focused = self._live.get(row), QApplication.focusWidget()
         if view is None or focused is None or not view.isAncestorOf(focused):
             return None
         return view.pager.focused_step() if view.pager else 0
 
-    def _give_keyboard(self, row: int, place: int | None) -> None:
+    def _restore_focus(self, row: int, place: int | None) -> None:
         view = self._live.get(row)
         if view is None or place is None:
             return
@@ -355,20 +353,20 @@ class Transcript(RowsView):
 
     def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
         if new is None:
-            return  # another window has the keyboard, or this one is going: its widgets may be half destroyed
+            return  # another window has the focus, or this one is closing and its widgets may be half destroyed
         for row in self._live:
             view = self._live[row]
             if isinstance(view, QuestionView):
-                view.set_attended(view.isAncestorOf(new))
+                view.set_focused(view.isAncestorOf(new))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Beside what can be clicked: keys are then for the conversation."""
+        """Take the focus on a click outside of any control, so that keys apply to the conversation."""
         self.setFocus(Qt.FocusReason.MouseFocusReason)
         super().mousePressEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """1 to 9 opens a source of the last answer in sight."""
-        answer, number = self.answer_at_keyboard(), source_number(event)
+        """Open a source of the current answer with the keys 1 to 9."""
+        answer, number = self.current_answer(), source_number(event)
         if answer is not None and number in answer.sources:
             self.requests.source_chosen.emit(answer.message.id, number)
         else:
@@ -382,7 +380,7 @@ class Transcript(RowsView):
         self.latest_button.place()
 
     def _rebuild(self) -> None:
-        """Text keeps the colours and sizes it was made with, so all of it is made again."""
+        """Make all widgets again, because text keeps the colours and sizes that it was made with."""
         anchor = self._anchor()
         self._live.clear()
         self._column = TranscriptColumn.of(self.width(), self._theme)
