@@ -90,7 +90,7 @@ def documents(parts: AppContext) -> None:
     wanted = NAMES[current_language()][0][0]
     page.show_collection(next(one.id for one in parts.documents.collections() if one.name == wanted))
     chosen = page.shown.index(1, 1).data(DocumentRole)
-    page._on_stood(QueueStatus("reading", chosen.id, chosen.name, 41, 84, 12, 53))
+    page._on_status_changed(QueueStatus("reading", chosen.id, chosen.name, 41, 84, 12, 53))
     page.view.setFocus()
 
 
@@ -119,7 +119,7 @@ def documents_full_disk(parts: AppContext) -> None:
     fill(parts.documents._path)
     _open(parts)
     page = parts.window.page("documents")
-    page._on_stood(QueueStatus("paused", 0, "", 0, 0, 12, 53))
+    page._on_status_changed(QueueStatus("paused", 0, "", 0, 0, 12, 53))
     parts.documents.failed.emit(AppError("disk_full", path="/home/yamada/.local/share/kotae"))
 
 
@@ -161,7 +161,7 @@ def documents_encoding(parts: AppContext) -> None:
     page = parts.window.page("documents")
     file = parts.documents._path.with_name("ledger.txt")
     file.write_bytes(LEDGER[current_language()].encode("cp932"))
-    dialog = page.deeds.ask_encoding(replace(page.report.document, path=str(file)))
+    dialog = page.collection_actions.ask_encoding(replace(page.report.document, path=str(file)))
     until = time.monotonic() + 20
     while not dialog.preview.toPlainText() and time.monotonic() < until:
         QCoreApplication.processEvents()
@@ -169,7 +169,7 @@ def documents_encoding(parts: AppContext) -> None:
 
 def documents_new(parts: AppContext) -> None:
     _open(parts)
-    dialog = parts.window.page("documents").deeds.ask_new()
+    dialog = parts.window.page("documents").collection_actions.ask_new()
     dialog.buttons["done"].click()
 
 

@@ -1,1 +1,1 @@
-"""The user's documents: collections, what is stored of them, and how files become sections."""
+"""Hold the user's documents: collections, stored documents and sections, reading, retrieval and grounding."""

@@ -1,6 +1,6 @@
-"""公開, 社外秘, 機密: what an answer inherits of the documents behind it. The highest label wins.
+"""Find collections and documents by name, and the label that a text inherits from the documents it was made of.
 
-What the commands that take the name of a collection share: its database, and the names that may be meant.
+Labels are 公開, 社外秘 and 機密; of several, the highest applies.
 """
 
 import contextlib
@@ -16,11 +16,14 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Document, DocumentCollection
 
-COMMAND_PATIENCE_MS = 60_000  # a window may be amid a long document
+COMMAND_PATIENCE_MS = 60_000  # a window may be writing a long document
 
 
 def open_library(path: Path) -> Library:
-    """Raises AppError("documents_unusable" | "documents_newer" | "database_unusable" | "disk_full")."""
+    """Open the library for a command, which waits up to 60 s for a lock.
+
+    Raises AppError("documents_unusable" | "documents_newer" | "database_unusable" | "disk_full").
+    """
     try:
         library = Library.open(path)
     except AppError as error:
@@ -32,11 +35,11 @@ def open_library(path: Path) -> Library:
 
 
 def find_collection(library: Library, name: str) -> DocumentCollection:
-    """Raises AppError("unknown_collection" | "unknown_collection_near")."""
+    """Return the collection of this name. Raises AppError("unknown_collection" | "unknown_collection_near")."""
     known = library.collections()
-    found = next((one for one in known if one.name == name.strip()), None)
-    if found is not None:
-        return found
+    collection = next((one for one in known if one.name == name.strip()), None)
+    if collection is not None:
+        return collection
     offered = find_similar_names(name, [one.name for one in known])
     if offered:
         raise AppError("unknown_collection_near", name=name, near=" / ".join(offered))
@@ -44,7 +47,7 @@ def find_collection(library: Library, name: str) -> DocumentCollection:
 
 
 def find_document(library: Library, collection: DocumentCollection, wanted: str) -> Document:
-    """By its name, its path, or the last parts of that.
+    """Return the document of this name, path, or last parts of a path.
 
     Raises AppError("unknown_document" | "unknown_document_near" | "document_ambiguous").
     """
@@ -68,36 +71,42 @@ def find_document(library: Library, collection: DocumentCollection, wanted: str)
     raise AppError("unknown_document", **facts)
 
 
-Origin = tuple[str, str]  # names of the collection and of the document that a text was made of
+Origin = tuple[str, str]  # names of the collection and the document behind a text
 
 
 def resolve_scope(
     there: Sequence[DocumentCollection], scope: Iterable[CollectionRef]
 ) -> list[tuple[DocumentCollection | None, CollectionRef]]:
-    """Return what a search takes: the collection that has the name; one that was renamed by its id. None: it was
-    removed."""
-    by_name = {one.name: one for one in reversed(there)}  # names of now stand before those that were (`labelled`)
-    # Ids begin anew in a new database, with the manual.
+    """Return for each reference the collection that a search uses, or None if it was removed.
+
+    That is the collection with the name now; if there is none, the one with the id, which was renamed.
+    """
+    by_name = {one.name: one for one in reversed(there)}  # `labelled` lists current names before former ones
+    # A new database gives ids from 1 again, the first one to the manual.
     by_id = {one.id: one for one in reversed(there) if not one.is_builtin}
     return [(by_name.get(ref.name) or by_id.get(ref.id), ref) for ref in scope]
 
 
 def resolve_reference(there: Sequence[DocumentCollection], ref: CollectionRef) -> list[DocumentCollection]:
-    """Return what a record refers to, of `Library.labelled`: the collection of its id where that has or had the name,
-    which another may have by now. Else all that it may be: ids begin anew with a new database, and sources have a name
-    alone, with 0 for an id."""
+    """Return the collections that a stored reference may mean, from the result of `Library.labelled`.
+
+    If the collection with the reference's id has or had its name, that is the only one, though another may have the
+    name now. Otherwise all candidates count: a new database gives ids from 1 again, and references of sources have the
+    id 0.
+    """
     by_id = [one for one in there if one.id == ref.id != 0 and not one.is_builtin]
     if any(one.name == ref.name for one in by_id):
         return by_id
     named = [one for one in there if one.name == ref.name]
-    return [*by_id, *(named or (one for one in there if not one.name))]  # `Library.remember`
+    # The collection without a name is UNKNOWN of `Library.keep_lost_labels`.
+    return [*by_id, *(named or (one for one in there if not one.name))]
 
 
 def label_of_scope(there: Sequence[DocumentCollection], scope: Sequence[CollectionRef]) -> Label:
     """Return the highest label of the collections that the scope names.
 
-    Both count: the collection that a search would take now, and the one that was meant when the scope was chosen. A
-    collection of which no trace is left counts as DEFAULT, and so does an empty scope. `there`: of `Library.labelled`.
+    Both count: the collection that a search would use now, and the one meant when the scope was chosen. A collection
+    without any trace counts as DEFAULT_LABEL, and so does an empty scope. `there`: the result of `Library.labelled`.
     """
     taken = [one.label if one else DEFAULT_LABEL for one, _ in resolve_scope(there, scope)]
     return highest_label(
@@ -106,7 +115,7 @@ def label_of_scope(there: Sequence[DocumentCollection], scope: Sequence[Collecti
 
 
 def current_label_of_scope(documents: Path, scope: Sequence[CollectionRef]) -> Label:
-    """As `of_scope`, by the documents' database of now. Raises AppError as that does."""
+    """Return `label_of_scope` for the current state of the documents' database. Raises AppError as `Database` does."""
     if not scope:
         return DEFAULT_LABEL
     with contextlib.closing(Library.beside(documents)) as library:
@@ -114,18 +123,20 @@ def current_label_of_scope(documents: Path, scope: Sequence[CollectionRef]) -> L
 
 
 def origins_of_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[Origin, ...]:
-    """Return what rows of training data say in their provenance that they were made of, each once."""
-    told = (row.get("provenance") for row in rows)
-    found = {
-        (str(one.get("collection") or ""), str(one.get("document") or "")) for one in told if isinstance(one, Mapping)
+    """Return the origins named in the provenance of rows of training data, each once."""
+    provenances = (row.get("provenance") for row in rows)
+    origins = {
+        (str(one.get("collection") or ""), str(one.get("document") or ""))
+        for one in provenances
+        if isinstance(one, Mapping)
     }
-    return tuple(sorted(found - {("", "")}))
+    return tuple(sorted(origins - {("", "")}))
 
 
 def label_of_origins(documents: Path, origins: Names[Origin], known: Label = LABELS[0]) -> Label:
-    """Return the highest label that the origins have by now, and never less than `known`.
+    """Return the highest label that the origins have now, at least `known`.
 
-    `documents`: the database. Where it cannot be read, what was made of any document counts as confidential.
+    `documents`: the database. If it cannot be read, any text that was made of documents counts as confidential.
     """
     if not origins or known == HIGHEST_LABEL or not documents.is_file():
         return known

@@ -1,10 +1,8 @@
-"""Which files a collection is made of: what its sources hold now, and how that differs from what was read.
+"""Add files and folders to a collection, and bring a collection up to date with its sources.
 
-What is done to a collection as a whole: files and folders added to it, and what changed in them since.
-
-Nothing is read here: documents are put into the queue. Taking them out is left to the reading child, as it takes time.
-
-Kotae's own manual as a collection, so that a first question can be answered with nothing prepared.
+Nothing is read here: documents are put into the queue, and only names, sizes and dates are compared. Removals are left
+to the reading child, as they take time. The module also provides Kotae's own manual as a collection, so that a first
+question can be answered without any preparation.
 """
 
 import hashlib
@@ -21,16 +19,19 @@ from app.documents.records import Document, DocumentCollection
 
 _MOUNT_POINT = 0xA0000003  # stat.IO_REPARSE_TAG_MOUNT_POINT, which is not defined elsewhere
 
-CountCallback = Callable[[int], None]  # files found so far; may raise to end the search
+CountCallback = Callable[[int], None]  # receives the number of files found so far; may raise to end the scan
 
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """`skipped`: how many entries of folders were left out, by reason: hidden, lock (of an open Office file), link
-    (leads out of the folder), unknown (suffix), name (bytes that are no text), unreadable.
+    """The files found in the sources, and what was not taken.
 
-    `missing`: sources that are not there, cannot be looked into, or are folders without any entry, as a drive's are
-    when it is not plugged in. `unreadable`: what cannot be looked at below a source, as when a network fails amid it.
+    `skipped`: the number of skipped folder entries by reason: hidden, lock (of an open Office file), link (leads out of
+    the folder), unknown (suffix), name (bytes that are not text), unreadable.
+
+    `missing`: sources that do not exist, cannot be read, or are folders without any entry, as a drive's mount point is
+    while the drive is not connected. `unreadable`: paths below a source that cannot be read, for example after a
+    network failure.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -41,7 +42,11 @@ class ScanResult:
 
 @dataclass(frozen=True, slots=True)
 class FolderDifference:
-    """`missing` as in `ScanResult`, and what is unreadable where something was read: nothing from there is `gone`."""
+    """The difference between the sources of a collection and its documents.
+
+    `missing`: as in `ScanResult`, and unreadable folders that contain documents; their documents do not count as
+    `gone`.
+    """
 
     new: list[Path]
     changed: list[int]  # ids of documents
@@ -50,11 +55,12 @@ class FolderDifference:
 
 
 def scan_sources(
-    sources: Iterable[Path], note: CountCallback = lambda _count: None, held: Collection[str] = frozenset()
+    sources: Iterable[Path], note: CountCallback = lambda _count: None, named: Collection[str] = frozenset()
 ) -> ScanResult:
-    """A file that was named is taken whatever its name is; of a folder, what `formats` knows, with its subfolders.
+    """Return the files of the sources: named files whatever their suffix, and of folders the files with a known suffix.
 
-    `held`: what was named by itself, here or earlier; no folder counts it as left out.
+    Folders are searched with their subfolders. `held`: paths that the user added by name, which a folder does not count
+    as skipped.
     """
     found = ScanResult()
     for source in sources:
@@ -64,7 +70,7 @@ def scan_sources(
         try:
             kind = source.stat().st_mode
             if stat.S_ISDIR(kind):
-                _walk(source, found, note, held)
+                _walk(source, found, note, named)
             elif stat.S_ISREG(kind):
                 found.files.append(source)
             else:
@@ -77,9 +83,9 @@ def scan_sources(
 def compare_with_sources(
     sources: Sequence[Path], documents: Sequence[Document], note: CountCallback = lambda _count: None
 ) -> FolderDifference:
-    """What `sources` hold now against the documents of the collection. Only names, sizes and dates are looked at.
+    """Compare the files that the sources contain now with the documents of the collection, by names, sizes and dates.
 
-    A file that was added by itself and is no longer in its folder has gone; a whole folder may be on another drive.
+    A file that was added by name and is no longer in its folder is gone, but a missing folder may be on another drive.
     """
     found = scan_sources(sources, note)
     known = {document.path: document for document in documents}
@@ -102,7 +108,7 @@ def compare_with_sources(
 
 
 def includes(root: Path, path: Path) -> bool:
-    """Whether a look through a folder comes to what stands somewhere below it."""
+    """Whether a scan of the folder `root` reaches `path`, which is somewhere below it."""
     here = root
     for part in path.relative_to(root).parts:
         here /= part
@@ -112,6 +118,7 @@ def includes(root: Path, path: Path) -> bool:
 
 
 def _is_changed(document: Document, path: Path) -> bool:
+    """Whether the file differs from the version that was read. A failed document is compared with the last attempt."""
     if document.state in ("waiting", "reading"):
         return False
     try:
@@ -119,13 +126,13 @@ def _is_changed(document: Document, path: Path) -> bool:
     except OSError:
         return False
     known = document.modified_ns, document.size_bytes
-    if document.state == "failed":  # another try is worth it only for another file
+    if document.state == "failed":  # only a changed file is tried again
         known = document.tried_modified_ns, document.tried_size_bytes
     return (status.st_mtime_ns, status.st_size) != known
 
 
-def _walk(root: Path, found: ScanResult, note: CountCallback, held: Collection[str]) -> None:
-    """Without recursion: folders can be nested deeper than Python's stack. Links to folders are not followed."""
+def _walk(root: Path, found: ScanResult, note: CountCallback, named: Collection[str]) -> None:
+    """Search a folder without recursion, which deep nesting would exhaust. Links to folders are not followed."""
     folders, is_first = [str(root)], True
     while folders:
         folder = folders.pop()
@@ -144,7 +151,7 @@ def _walk(root: Path, found: ScanResult, note: CountCallback, held: Collection[s
         inside = []
         for entry in listed:
             reason = _reason_to_skip(entry, root)
-            if reason == "inside" or (reason and entry.path in held):
+            if reason == "inside" or (reason and entry.path in named):
                 continue
             if reason:
                 found.skipped[reason] += 1
@@ -159,12 +166,15 @@ def _walk(root: Path, found: ScanResult, note: CountCallback, held: Collection[s
 
 
 def _is_text(path: str) -> bool:
-    """Whether a database takes it: other bytes of a name are lone surrogates in Python."""
+    """Whether the path is valid text, which the database requires: Python shows other bytes as lone surrogates."""
     return path.encode("utf-8", "replace").decode() == path
 
 
 def _reason_to_skip(entry: "os.DirEntry[str] | Path", root: Path) -> str:
-    """ "": taken. "inside": a link to what is found in this folder anyway, which need not be told."""
+    """Return why an entry is skipped, "" if it is not.
+
+    "inside" is a link to something that is found in this folder anyway, which is not reported.
+    """
     name, path = entry.name, os.fspath(entry)
     if not _is_text(path):
         return "name"
@@ -178,25 +188,25 @@ def _reason_to_skip(entry: "os.DirEntry[str] | Path", root: Path) -> str:
             return "hidden"
         if stat.S_ISLNK(status.st_mode) or _is_junction(status):
             return "inside" if Path(path).resolve().is_relative_to(root.resolve()) else "link"
-    except (OSError, RuntimeError):  # it has gone meanwhile, or a link in a circle
+    except (OSError, RuntimeError):  # the entry has gone meanwhile, or links form a circle
         return "unreadable"
     is_known = stat.S_ISREG(status.st_mode) and Path(name).suffix.casefold() in records.DOCUMENT_SUFFIXES
     return "" if is_known or stat.S_ISDIR(status.st_mode) else "unknown"
 
 
 def _is_junction(status: os.stat_result) -> bool:
-    """Windows' other kind of link to a folder."""
+    """Whether the entry is a junction, Windows' other kind of link to a folder."""
     return getattr(status, "st_reparse_tag", 0) == _MOUNT_POINT
 
 
 def _is_hidden(status: os.stat_result) -> bool:
-    """As Windows marks it."""
+    """Whether Windows marks the entry as hidden."""
     return bool(getattr(status, "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_HIDDEN)
 
 
 @dataclass(frozen=True, slots=True)
 class AddedFiles:
-    """`known`: files that the collection holds already. `skipped` and `missing` as in `scan.Scan`."""
+    """The result of adding paths. `known`: files that the collection had already; other fields as in `ScanResult`."""
 
     collection_id: int
     new: list[int] = field(default_factory=list)  # ids of documents
@@ -207,7 +217,10 @@ class AddedFiles:
 
 @dataclass(frozen=True, slots=True)
 class RefreshResult:
-    """Numbers of documents. `gone`: ids of what is still to be removed. `missing`: sources that are not there now."""
+    """The result of a refresh, as numbers of documents.
+
+    `gone`: ids of documents that are still to be removed. `missing`: sources that do not exist now.
+    """
 
     collection_id: int
     new: int = 0
@@ -219,18 +232,19 @@ class RefreshResult:
 def add_paths(
     library: Library, collection_id: int, paths: Sequence[Path], note: CountCallback = lambda _count: None
 ) -> AddedFiles:
-    """Files, and folders with what they hold. The sources are stored first: a later `refresh` completes the rest.
+    """Add files, and folders with their contents, to a collection.
 
-    What a known source holds anyway is not stored as one: it may leave with its folder.
+    The sources are stored first, so that a later refresh can complete an interrupted call. A path inside a known source
+    is not stored as a source of its own, so it is removed when its folder is.
     """
-    paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  links stay as the user named them
+    paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  resolving would replace links
     there = [path for path in paths if _is_there(path)]
     known = library.sources(collection_id)
     held = {path for path in there for source in known if source in path.parents and includes(source, path)}
     library.add_sources(collection_id, [path for path in there if path not in held])
     found = scan_sources(paths, note, {str(source) for source in library.sources(collection_id)})
     files = list(dict.fromkeys(found.files))
-    library.take_back(collection_id, files)
+    library.include_again(collection_id, files)
     new = library.add_documents(collection_id, files)
     return AddedFiles(collection_id, new, len(files) - len(new), found.skipped, found.missing)
 
@@ -242,15 +256,17 @@ def restore_paths(
     files: Sequence[Path],
     note: CountCallback = lambda _count: None,
 ) -> AddedFiles:
-    """Adds `paths` again. Of `files`, the documents that were there, those that have gone since are put into the queue
-    too: reading them fails, and says why. They are among the `missing`."""
+    """Add `paths` again, and queue even those of `files`, the former documents, that no longer exist.
+
+    Reading these fails with a reason that the user sees. They are among `missing` of the result.
+    """
     added = add_paths(library, collection_id, paths, note)
     lost = [path for path in files if not _is_there(path)]
     for homeless in (added.missing, lost):
         known = library.sources(collection_id)
         outside = [path for path in homeless if not any(source in path.parents for source in known)]
         library.add_sources(collection_id, outside)
-    library.take_back(collection_id, lost)
+    library.include_again(collection_id, lost)
     new = library.add_documents(collection_id, lost)
     return replace(added, new=[*added.new, *new], missing=list(dict.fromkeys((*added.missing, *lost))))
 
@@ -258,11 +274,11 @@ def restore_paths(
 def refresh_collection(
     library: Library, collection_id: int, note: CountCallback = lambda _count: None
 ) -> RefreshResult:
-    """New files of the sources, and changed ones, are put into the queue."""
+    """Put new and changed files of the sources into the queue, and return what changed."""
     documents = library.documents(collection_id)
     found = compare_with_sources(library.sources(collection_id), documents, note)
-    left_out = library.left_out(collection_id)
-    new = library.add_documents(collection_id, [path for path in found.new if str(path) not in left_out])
+    excluded = library.excluded_paths(collection_id)
+    new = library.add_documents(collection_id, [path for path in found.new if str(path) not in excluded])
     library.read_again(found.changed)
     ids = set(found.gone)
     gone = {document.path for document in documents if document.id in ids}
@@ -273,7 +289,10 @@ def refresh_collection(
 
 
 def empty_queue(library: Library) -> None:
-    """What was read before stays as it was; what was not leaves. Of folders, a later `refresh` finds it again."""
+    """Take all documents out of the queue: those read before keep their sections, the others are removed.
+
+    A later refresh finds the files of folders again.
+    """
     with library.database.transaction():
         for document in library.waiting():
             if document.indexed_at:
@@ -286,14 +305,14 @@ def empty_queue(library: Library) -> None:
 def _is_there(path: Path) -> bool:
     try:
         return path.exists() and str(path).encode("utf-8") != b""
-    except (OSError, ValueError):  # no text, a NUL, or no right to look
+    except (OSError, ValueError):  # not text, a NUL, or no permission
         return False
 
 
 def provide_manual(library: Library, file: Path, name: str) -> list[int]:
-    """Makes or updates the collection with that manual in it; read anew when its text has changed.
+    """Create or update the collection with Kotae's manual, and queue the manual if its text has changed.
 
-    Gives the ids of documents that are to be removed: the manual in another language, or of a moved program.
+    Return the ids of documents to be removed: the manual in another language, or of a program that was moved.
     """
     collections = library.collections()
     own = next((one for one in collections if one.is_builtin), None)
@@ -311,6 +330,7 @@ def provide_manual(library: Library, file: Path, name: str) -> list[int]:
 
 
 def _free_name(name: str, others: list[DocumentCollection]) -> str:
+    """Return the name, with a number if another collection has it."""
     taken, free, number = {one.name for one in others}, name, 1
     while free in taken:
         number += 1

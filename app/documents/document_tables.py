@@ -1,8 +1,7 @@
-"""Sections in the documents' database, with the full-text index over their terms.
+"""Define the tables of the documents' database as migrations, and read and write its sections.
 
-The documents' tables as a list of migrations. All of it can be made again from the files, so it needs no backups.
-
-A file of its own: an index takes seconds to write, and must not hold up a question that is being stored.
+The database is a file of its own, because writing an index takes seconds and must not delay a question that is being
+stored. It can be rebuilt from the files, so it needs no backups.
 """
 
 import dataclasses
@@ -35,7 +34,7 @@ def _create_collections(db: sqlite3.Connection) -> None:
             created_at REAL NOT NULL
         )"""
     )
-    # What the user added: a file, or a folder in which new files are looked for.
+    # Files and folders that the user added; a refresh finds new files in the folders.
     db.execute(
         """CREATE TABLE source (
             id INTEGER PRIMARY KEY,
@@ -44,7 +43,7 @@ def _create_collections(db: sqlite3.Connection) -> None:
             UNIQUE (collection_id, path)
         )"""
     )
-    # Files of a source that the user has taken out: not to be found again at the next look.
+    # Files of a source that the user has removed: the next refresh must not add them again.
     db.execute(
         """CREATE TABLE left_out (
             collection_id INTEGER NOT NULL REFERENCES collection(id) ON DELETE CASCADE,
@@ -102,7 +101,7 @@ def _create_sections(db: sqlite3.Connection) -> None:
 
 
 def _create_index(db: sqlite3.Connection) -> None:
-    """Terms are made by app.documents.terms; lengths are counts of terms."""
+    """Create the full-text index. `app.documents.terms` makes the terms; lengths are counts of terms."""
     db.execute(
         """CREATE VIRTUAL TABLE section_terms USING fts5(
             heading_terms, body_terms, content='section', content_rowid='id',
@@ -130,7 +129,7 @@ def _create_index(db: sqlite3.Connection) -> None:
 
 
 def _documents_with_hidden_text(db: sqlite3.Connection) -> None:
-    """Earlier versions kept characters that nobody sees: the documents that have some are read again."""
+    """Read documents with invisible characters again, which earlier versions stored."""
     db.create_function(
         "is_hidden", 1, lambda text: text != invisible_characters.to_plain_text(text), deterministic=True
     )
@@ -141,7 +140,10 @@ def _documents_with_hidden_text(db: sqlite3.Connection) -> None:
 
 
 def _former_names(db: sqlite3.Connection) -> None:
-    """What was taken from a collection names it, and is as confidential as it when it is called otherwise or gone."""
+    """Store former names of collections and documents with their labels.
+
+    A text that was made of a collection names it, and stays as confidential when the collection is renamed or removed.
+    """
     db.execute(
         """CREATE TABLE former (
             collection TEXT NOT NULL, -- a name that it had
@@ -157,13 +159,13 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _documen
 
 
 class SectionTable:
-    """Raises AppError as `Database` does. Changes are made inside the caller's transaction."""
+    """The sections of documents. Raises AppError as `Database` does; changes belong to the caller's transaction."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def add(self, document_id: int, sections: Sequence[DocumentSection], note: Callable[[int], None]) -> None:
-        """`note` is told how many are written so far."""
+        """Add the sections of a document. `note` receives the number written so far."""
         for position, section in enumerate(sections):
             note(position)
             heading_terms, body_terms = terms.of_section(section)
@@ -187,15 +189,15 @@ class SectionTable:
             )
 
     def forget(self, document_id: int) -> None:
-        """Triggers take the terms out of the index."""
+        """Delete the sections of a document; triggers delete their terms from the index."""
         self._db.write("DELETE FROM section WHERE document_id = ?", document_id)
 
     def of_document(self, document_id: int) -> list[tuple[int, DocumentSection]]:
-        """With their ids, in the document's order."""
+        """Return (section id, section) in the document's order."""
         return self._db.read_as(_with_id, "SELECT * FROM section WHERE document_id = ? ORDER BY position", document_id)
 
     def around(self, section_id: int, reach: int) -> list[tuple[int, DocumentSection]]:
-        """A section and up to `reach` before and after it in its document, in order, with their ids."""
+        """Return (section id, section) of a section and up to `reach` before and after it in its document, in order."""
         return self._db.read_as(
             _with_id,
             """SELECT near.* FROM section s JOIN section near ON near.document_id = s.document_id
@@ -206,7 +208,8 @@ class SectionTable:
         )
 
     def passages(self, scored: Sequence[tuple[int, float]]) -> list[Passage]:
-        """Of (section id, score), in that order, ranked from 1. Sections that are gone are left out."""
+        """Return passages for (section id, score) in the given order, ranked from 1, without sections that no longer
+        exist."""
         found = self._db.read_as(
             _passage,
             """SELECT s.*, d.name AS document, d.path, c.name AS collection, c.label
@@ -236,23 +239,23 @@ def _section(row: Row) -> DocumentSection:
 
 
 def text_of(row: Row, column: str) -> str:
-    """Raises TypeError where the database holds bytes or a number."""
-    found = row[column]
-    if not isinstance(found, str):
+    """Return a text column of a row. Raises TypeError if the database contains bytes or a number."""
+    value = row[column]
+    if not isinstance(value, str):
         raise TypeError(column)
-    return found
+    return value
 
 
 def heading_of(row: Row) -> tuple[str, ...]:
-    """Raises ValueError, TypeError."""
-    found = tuple(json.loads(row["heading"]))
-    if not all(isinstance(part, str) for part in found):
+    """Return the heading path of a row. Raises ValueError or TypeError if the stored value is invalid."""
+    parts = tuple(json.loads(row["heading"]))
+    if not all(isinstance(part, str) for part in parts):
         raise TypeError("heading")
-    return tuple(map(invisible_characters.to_single_line, found))  # else a part could pose as a line of ours
+    return tuple(map(invisible_characters.to_single_line, parts))  # else it could imitate a line of the program
 
 
 def _passage(row: Row) -> Passage:
-    """Without its score and rank."""
+    """Return a row as a passage without score and rank."""
     section = _section(row)
     return Passage(
         section_id=row["id"],

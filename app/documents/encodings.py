@@ -1,6 +1,6 @@
-"""How a text file is encoded: Japanese encodings first, which guessers for all languages often miss.
+"""Detect the encoding of a text file, Japanese encodings first, which guessers for all languages often miss.
 
-Codecs are named as Python names them; `ENCODING_NAMES` has what people call them, in the order of a chooser.
+Codecs have Python's names; `ENCODING_NAMES` maps them to the usual names, in the order of a chooser.
 """
 
 import codecs
@@ -16,7 +16,7 @@ ENCODING_NAMES: dict[str, str] = {
     "utf-16-le": "UTF-16 LE",
     "utf-16-be": "UTF-16 BE",
 }
-SAMPLE_BYTES = 400_000  # enough to tell one from another
+SAMPLE_BYTES = 400_000  # enough to distinguish the encodings
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -36,17 +36,18 @@ _KANA_BYTES = bytes(range(0xA1, 0xE0))  # of CP932
 _FEWEST_KANA = 8  # fewer may be kanji
 _IDEOGRAPHS = re.compile("[\u4e00-\u9fff]")
 _FOREIGN = ("cp1252", "gb18030", "big5", "cp949", "cp1251")
-_GOOD = 0.35  # of the letters beyond ASCII; Japanese prose has more than half kana, tables of names a third
-_STRAY_NULS = 0.01  # of the bytes: devices leave some in their records, programs and pictures have many more
-_UNREADABLE = 0.05  # share of characters that no text has
+_GOOD = 0.35  # of the characters beyond ASCII; Japanese prose has more than half kana, tables of names a third
+_STRAY_NULS = 0.01  # of the bytes: logs of devices have a few, programs and images many more
+_UNREADABLE = 0.05  # share of characters that no text contains
 
 
 def encoding_name(codec: str) -> str:
+    """Return the usual name of a codec."""
     return ENCODING_NAMES.get(codec, codec)
 
 
 def detect(data: bytes) -> str:
-    """The codec of a text; "" when the bytes are no text. A long text is told from its beginning."""
+    """Return the codec of a text, judged by its first 400,000 bytes; "" if the bytes are not text."""
     for mark, codec in _MARKS:
         if data.startswith(mark):
             return codec
@@ -73,7 +74,10 @@ def detect(data: bytes) -> str:
 
 
 def decode_as(data: bytes, codec: str) -> str:
-    """As `decode`. Raises AppError("document_not_text" | "document_encoding_unknown"); the first for the codec ""."""
+    """Decode like `decode`.
+
+    Raises AppError("document_not_text") for the codec "", and AppError("document_encoding_unknown") for an unknown one.
+    """
     if not codec:
         raise AppError("document_not_text")
     try:
@@ -83,16 +87,17 @@ def decode_as(data: bytes, codec: str) -> str:
 
 
 def decode(data: bytes, codec: str) -> str:
-    """The text without its mark; what does not fit becomes U+FFFD. Raises LookupError for what no text is written in.
+    """Return the text without its byte order mark, with U+FFFD for invalid bytes and with its NULs.
 
-    NULs are left in.
+    Raises LookupError if the codec is unknown or not one for text.
     """
     known = codec_of(codec)
     return data.decode(_WIDER.get(known, known), "replace").removeprefix("\ufeff")
 
 
 def codec_of(name: str) -> str:
-    """The codec for what a file or a person calls an encoding. Raises LookupError when no text is written in it."""
+    """Return the codec for the name that a file or a user gives an encoding. Raises LookupError if it is not one for
+    text."""
     try:
         known = codecs.lookup(name).name
     except ValueError as error:
@@ -102,15 +107,15 @@ def codec_of(name: str) -> str:
     return _MEANT.get(known, known)
 
 
-# What is written where another is meant: machines' own characters (①, ㈱) are everywhere.
+# Declared codecs and those meant: files declared as Shift_JIS use vendor characters (①, ㈱) everywhere.
 _MEANT = {"shift_jis": "cp932", "ascii": "utf-8", "iso8859-1": "cp1252"}
 _WIDER = {"iso2022_jp": "iso2022_jp_ext"}  # a superset
-# Python's codecs for other things; and UTF-7, in which harmless letters mean signs of markup.
+# Python's codecs for other purposes; and UTF-7, in which harmless characters encode markup.
 _NO_ENCODINGS = frozenset(("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"))
 
 
 def _is_strict(sample: bytes, codec: str) -> bool:
-    """Whether it decodes; the last character may be cut."""
+    """Whether the bytes decode without an error; the last character of a full sample may be incomplete."""
     try:
         codecs.getincrementaldecoder(codec)().decode(sample, len(sample) < SAMPLE_BYTES)
     except UnicodeDecodeError:
@@ -119,9 +124,9 @@ def _is_strict(sample: bytes, codec: str) -> bool:
 
 
 def _half_width(sample: bytes) -> str:
-    """The codec where half-width kana are all or most of what is beyond ASCII, as in the files of banks; else "".
+    """Return the codec if half-width kana are all or most of the bytes beyond ASCII, as in files of banks; else "".
 
-    Guessers take them for Cyrillic, whose small letters would lie above, or for kanji.
+    Guessers take such kana for Cyrillic, whose small letters have higher codes, or for kanji.
     """
     beyond = sample.translate(None, bytes(range(128)))
     is_euc = _is_strict(sample, "euc_jp")
@@ -132,7 +137,8 @@ def _half_width(sample: bytes) -> str:
 
 
 def _wide(sample: bytes) -> str:
-    """UTF-16 without a mark: zeros on one side only, and a text when read so."""
+    """Return the UTF-16 codec of a text without a byte order mark: NULs on one side only, and readable when decoded;
+    else ""."""
     for codec in ("utf-16-le", "utf-16-be"):
         text = sample[: len(sample) // 2 * 2].decode(codec, "replace")
         strange = len(_CONTROLS.findall(text)) / max(1, len(text))
@@ -143,13 +149,16 @@ def _wide(sample: bytes) -> str:
 
 
 def _is_half_width(sample: bytes) -> bool:
-    """Whether it is mostly katakana of one byte each, as old machines write them; guessers take them for Cyrillic."""
+    """Whether the text is mostly half-width katakana of one byte each, as old machines write them."""
     kana = len(_HALF_WIDTH_BYTES.findall(sample))
     return kana > len(sample) / 2 and not _OTHER_BYTES.search(sample)
 
 
 def _score(sample: bytes, codec: str) -> float:
-    """How Japanese it reads: the share of kana and usual signs among letters beyond ASCII; below 0: it is no text."""
+    """Return how Japanese the decoded text looks, up to 1; below 0 it is not text in this encoding.
+
+    The score is the share of kana, kanji (weight 0.6) and common punctuation among the characters beyond ASCII.
+    """
     decoder = codecs.getincrementaldecoder(codec)("replace")
     text = decoder.decode(sample, len(sample) < SAMPLE_BYTES)
     if len(_CONTROLS.findall(text)) > _UNREADABLE * len(text):
@@ -162,8 +171,8 @@ def _score(sample: bytes, codec: str) -> float:
 
 
 def _guess(sample: bytes) -> str:
-    """Western, Chinese or Korean text."""
-    from charset_normalizer import from_bytes  # a tenth of a second of imports that Japanese text does not need
+    """Return the codec of a Western, Chinese or Korean text; "" if none fits."""
+    from charset_normalizer import from_bytes  # its import takes 0.1 s, which Japanese text does not need
 
     found = from_bytes(sample[:50_000], cp_isolation=list(_FOREIGN)).best()
     if found is None:

@@ -1,7 +1,7 @@
-"""The documents' database: collections, their documents and sections. Retrieval is
-`app.documents.retrieval.passage_search`.
+"""Store collections, their documents and sections in the documents' database.
 
-A method that changes something has committed it when it returns.
+A method that changes something has committed the change when it returns. `app.documents.retrieval.passage_search`
+searches the sections.
 """
 
 import contextlib
@@ -35,15 +35,16 @@ _COUNTS = """(SELECT count(*) FROM document d WHERE d.collection_id = c.id) AS d
     (SELECT count(*) FROM document d WHERE d.collection_id = c.id AND d.state IN ('waiting', 'reading')) AS unfinished,
     (SELECT count(*) FROM document d WHERE d.collection_id = c.id AND d.state IN ('doubtful', 'failed')) AS troubled"""
 
-Former = tuple[str, str, int, Label]  # name of a collection, of a document or "", id of the collection, label
-UNKNOWN: Former = ("", "", 0, HIGHEST_LABEL)  # in place of what nobody can read in a damaged database
-_STEP = 1_000_000  # ids, more than anybody makes of collections
-# Of what was renamed or removed: the label of the collection while there is one, else the last that it had.
+Former = tuple[str, str, int, Label]  # collection name, document name or "", collection id, label
+UNKNOWN: Former = ("", "", 0, HIGHEST_LABEL)  # stands for the unreadable rest of a damaged database
+_STEP = 1_000_000  # more ids than any user has collections
+# The label of a former name: the current one of its collection, else the last that the collection had.
 _FORMER_LABEL = "CASE WHEN c.id IS NULL THEN f.label ELSE c.label END"
 
 
 def collections_now(path: Path) -> list[DocumentCollection] | None:
-    """As `Library.labelled`, of a database that is open elsewhere; [] where there is none. None: it cannot be read."""
+    """Return `Library.labelled` of a database that may be open elsewhere; [] without a file, None if it is
+    unreadable."""
     if not path.is_file():
         return []
     try:
@@ -54,7 +55,11 @@ def collections_now(path: Path) -> list[DocumentCollection] | None:
 
 
 class Library:
-    """Raises AppError as `Database` does. One belongs to one thread; `beside` gives one for another."""
+    """A connection to the documents' database.
+
+    Its methods raise AppError as `Database` does. An instance belongs to one thread; `beside` opens one for another
+    thread.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = self._db = database
@@ -63,15 +68,20 @@ class Library:
 
     @classmethod
     def open(cls, path: Path, clock: Callable[[], float] = time.time) -> "Library":
+        """Open the database; create or migrate its file.
+
+        Raises AppError("documents_newer") if a newer version of Kotae wrote the file, else as `Database.open` does.
+        """
         try:
             return cls(Database.open(path, None, clock, MIGRATIONS))
         except AppError as error:
-            if error.code == "newer_data":  # it can be made again from the documents, which conversations cannot
+            if error.code == "newer_data":  # unlike conversations, it can be rebuilt from the files
                 raise AppError("documents_newer", path=str(path)) from error
             raise
 
     @classmethod
     def beside(cls, path: Path) -> "Library":
+        """Open another connection to an existing database, for another thread or process."""
         return cls(Database.beside(path))
 
     def close(self) -> None:
@@ -80,7 +90,7 @@ class Library:
     # -------------------------------------------------------------- collections
 
     def collections(self) -> list[DocumentCollection]:
-        """By name, Kotae's own last; without those that leave."""
+        """Return the collections by name, Kotae's own last, without those whose removal has begun."""
         return self._db.read_as(
             _collection,
             f"SELECT c.id, c.name, c.label, c.is_builtin, {_COUNTS} FROM collection c"  # noqa: S608
@@ -88,8 +98,11 @@ class Library:
         )
 
     def labelled(self) -> list[DocumentCollection]:
-        """Return the collections as far as labels go: each also by the names that it had, and those that are gone with
-        the label that they had last."""
+        """Return the current collections, and one entry for each former name of a collection, with the label that
+        applies.
+
+        The label of a former name is the collection's current one, or the last one if the collection was removed.
+        """
         rows = self._db.read(
             f"SELECT f.collection_id, f.collection, {_FORMER_LABEL}"  # noqa: S608
             " FROM former f LEFT JOIN collection c ON c.id = f.collection_id WHERE f.document = ''"
@@ -97,15 +110,15 @@ class Library:
         return [*self.collections(), *(DocumentCollection(row[0], row[1], stored_label(row[2])) for row in rows)]
 
     def collection(self, name: str) -> DocumentCollection:
-        """Raises AppError("unknown_collection")."""
+        """Return the collection of this name. Raises AppError("unknown_collection")."""
         known = self.collections()
-        found = next((one for one in known if one.name in (name, invisible_characters.to_single_line(name))), None)
-        if found is None:
+        collection = next((one for one in known if one.name in (name, invisible_characters.to_single_line(name))), None)
+        if collection is None:
             raise AppError("unknown_collection", name=name, known=" / ".join(one.name for one in known))
-        return found
+        return collection
 
     def add_collection(self, name: str, label: Label = "internal", *, is_builtin: bool = False) -> int:
-        """Raises AppError("collection_exists" | "collection_unnamed")."""
+        """Add a collection and return its id. Raises AppError("collection_exists" | "collection_unnamed")."""
         name = self._checked_name(name, None)
         with self._db.transaction():
             return self._db.write(
@@ -117,14 +130,17 @@ class Library:
             )
 
     def rename_collection(self, collection_id: int, name: str) -> None:
-        """Raises AppError("collection_exists" | "collection_unnamed")."""
+        """Rename a collection and keep its former name. Raises AppError("collection_exists" | "collection_unnamed")."""
         name = self._checked_name(name, collection_id)
         with self._db.transaction():
             self._keep_name(collection_id)
             self._db.write("UPDATE collection SET name = ? WHERE id = ?", name, collection_id)
 
     def set_label(self, collection_id: int, label: Label, permit: Permit | None = None) -> None:
-        """Raises AppError("secret_lowering") where what is confidential would become less, without a yes."""
+        """Set the label of a collection.
+
+        Raises AppError("secret_lowering") if the collection is confidential and `permit` does not allow a lower label.
+        """
         with self._db.transaction():
             if label != HIGHEST_LABEL and (permit is None or permit.label != HIGHEST_LABEL):
                 rows = self._db.read("SELECT name, label FROM collection WHERE id = ?", collection_id)
@@ -133,8 +149,12 @@ class Library:
             self._db.write("UPDATE collection SET label = ? WHERE id = ?", label, collection_id)
 
     def labels_of(self, collections: Names[str], documents: Names[str]) -> list[Label]:
-        """Return the labels of collections that have or had one of these names, and of those that hold or held a
-        document with one of these names: text that was taken from them may have been moved or renamed since."""
+        """Return the labels of all collections that a text made of these collections and documents may come from.
+
+        These are the collections that have or had one of the names, and those that contain or contained one of the
+        documents: both may have been renamed or moved since. A name that is unknown after the loss of a database counts
+        as confidential.
+        """
         rows = self._db.read(
             f"WITH former_label AS (SELECT f.collection, f.document, {_FORMER_LABEL} AS label"  # noqa: S608
             " FROM former f LEFT JOIN collection c ON c.id = f.collection_id)"
@@ -155,19 +175,19 @@ class Library:
         )
         return [stored_label(row[0]) for row in rows]
 
-    def leave_collection(self, collection_id: int) -> None:
-        """It is about to be removed, and out of sight from now on."""
+    def begin_collection_removal(self, collection_id: int) -> None:
+        """Mark a collection as about to be removed, which hides it from now on."""
         with self._db.transaction():
             self._keep_name(collection_id)
             self._db.write("UPDATE collection SET is_leaving = 1 WHERE id = ?", collection_id)
 
-    def leaving_collections(self) -> list[int]:
-        """Ids of those that are still there though they were to be removed."""
+    def collections_to_remove(self) -> list[int]:
+        """Return the ids of collections whose removal has begun and has not finished."""
         return [row[0] for row in self._db.read("SELECT id FROM collection WHERE is_leaving")]
 
     def remove_collection(self, collection_id: int) -> None:
-        """With its documents: seconds for thousands of sections. The files stay where they are."""
-        self.leave_collection(collection_id)
+        """Remove a collection and its documents; the files stay. Takes seconds for thousands of sections."""
+        self.begin_collection_removal(collection_id)
         self.remove_documents([document.id for document in self.documents(collection_id)])
         with self._db.transaction():
             self._db.write(
@@ -176,25 +196,26 @@ class Library:
             )
             self._db.write("DELETE FROM collection WHERE id = ?", collection_id)
 
-    def remember(self, labels: Iterable[Former]) -> None:
-        """Keep what a lost database said, whose ids are not given once more.
+    def keep_lost_labels(self, labels: Iterable[Former]) -> None:
+        """Store the labels of a lost database, and make sure that its ids are not reused.
 
-        With UNKNOWN among it, what names something that nobody knows counts as confidential.
+        If UNKNOWN is among `labels`, any name that neither database knows counts as confidential.
         """
         labels = list(labels)
         with self._db.transaction():
             for row in labels:
                 self._db.write("INSERT OR REPLACE INTO former VALUES (?, ?, ?, ?)", *row)
             last = max((row[2] for row in labels), default=0)
-            if UNKNOWN in labels:  # nobody knows which were given, perhaps after such a step
+            if UNKNOWN in labels:  # the ids in use are unknown, perhaps after such a step
                 last += _STEP + secrets.randbelow(100 * _STEP)
-            last = min(last, 2**31 - _STEP)  # Qt's signals carry 31 bits, and a damaged database may have said any id
+            last = min(last, 2**31 - _STEP)  # Qt's signals carry 31 bits, and a damaged database may contain any id
             self._db.write("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'collection'", last)
             if not self._db.read("SELECT 1 FROM sqlite_sequence WHERE name = 'collection'"):
                 self._db.write("INSERT INTO sqlite_sequence VALUES ('collection', ?)", last)
 
     def _keep_name(self, collection_id: int) -> None:
-        """What was taken from it names it so, whatever becomes of it."""
+        """Store the current name of a collection as a former one: texts made of the collection refer to it by that
+        name."""
         self._db.write(
             "INSERT OR REPLACE INTO former(collection, document, collection_id, label)"
             " SELECT name, '', id, label FROM collection WHERE id = ? AND NOT is_builtin",
@@ -202,6 +223,7 @@ class Library:
         )
 
     def _checked_name(self, name: str, own_id: int | None) -> str:
+        """Return the name on a single line. `own_id`: the collection that may have this name already."""
         name = invisible_characters.to_single_line(name)
         if not name:
             raise AppError("collection_unnamed")
@@ -212,7 +234,7 @@ class Library:
     # ------------------------------------------------------------------ sources
 
     def sources(self, collection_id: int) -> list[Path]:
-        """The files and folders that the user added."""
+        """Return the files and folders that the user added."""
         rows = self._db.read("SELECT path FROM source WHERE collection_id = ? ORDER BY id", collection_id)
         return [Path(row[0]) for row in rows]
 
@@ -227,25 +249,26 @@ class Library:
         with self._db.transaction():
             self._db.write("DELETE FROM source WHERE collection_id = ? AND path = ?", collection_id, str(path))
 
-    def leave_out(self, document_ids: Iterable[int]) -> None:
-        """They are about to be removed, and a later look through their folder must not bring them back."""
+    def exclude(self, document_ids: Iterable[int]) -> None:
+        """Exclude documents that are about to be removed, so that the next refresh of their folder does not add them
+        again."""
         with self._db.transaction():
             for document_id in document_ids:
                 place = "SELECT collection_id, path FROM document WHERE id = ?"
                 self._db.write(f"INSERT OR IGNORE INTO left_out {place}", document_id)
                 self._db.write(f"DELETE FROM source WHERE (collection_id, path) IN ({place})", document_id)  # noqa: S608
 
-    def left_out(self, collection_id: int) -> set[str]:
-        """Paths of what the user has removed."""
+    def excluded_paths(self, collection_id: int) -> set[str]:
+        """Return the paths of the documents that the user has removed."""
         return {row[0] for row in self._db.read("SELECT path FROM left_out WHERE collection_id = ?", collection_id)}
 
-    def leaving(self) -> list[int]:
-        """Ids of documents that were left out and are still there: their removal was interrupted."""
+    def documents_to_remove(self) -> list[int]:
+        """Return the ids of documents that are excluded but still stored, because their removal was interrupted."""
         rows = self._db.read("SELECT d.id FROM document d JOIN left_out l USING (collection_id, path)")
         return [row[0] for row in rows]
 
-    def take_back(self, collection_id: int, paths: Iterable[Path]) -> None:
-        """The user has added them anew."""
+    def include_again(self, collection_id: int, paths: Iterable[Path]) -> None:
+        """Stop excluding these paths, because the user has added them again."""
         with self._db.transaction():
             for path in paths:
                 self._db.write("DELETE FROM left_out WHERE collection_id = ? AND path = ?", collection_id, str(path))
@@ -253,7 +276,7 @@ class Library:
     # ---------------------------------------------------------------- documents
 
     def documents(self, collection_id: int) -> list[Document]:
-        """In the order of their paths."""
+        """Return the documents of a collection in the order of their paths."""
         return self._db.read_as(
             _document, "SELECT * FROM document WHERE collection_id = ? ORDER BY path", collection_id
         )
@@ -263,12 +286,13 @@ class Library:
         return found[0] if found else None
 
     def documents_like(self, path: str, sha256: str) -> list[Document]:
-        """Those of this file, or with the same content. One file may be in several collections, and be moved."""
+        """Return the documents with this path or this content. A file may be in several collections, and may have been
+        moved."""
         wanted = "SELECT * FROM document WHERE path = ? OR (sha256 = ? AND sha256 <> '') ORDER BY id"
         return self._db.read_as(_document, wanted, path, sha256)
 
     def namesakes(self, name: str, sha256: str) -> list[int]:
-        """Ids of documents that may be the one that somebody else names so: of its name, or with the same content."""
+        """Return the ids of up to 20 documents that have this name or this content."""
         rows = self._db.read(
             "SELECT d.id FROM document d JOIN collection c ON c.id = d.collection_id"
             " WHERE NOT c.is_leaving AND (d.name = ? OR (d.sha256 = ? AND d.sha256 <> '')) ORDER BY d.id LIMIT 20",
@@ -278,11 +302,11 @@ class Library:
         return [row[0] for row in rows]
 
     def waiting(self) -> list[Document]:
-        """What is to be read, in the order in which it was added; also what a kill has interrupted."""
+        """Return the documents to be read in the order of their ids, including those whose reading was interrupted."""
         return self._db.read_as(_document, "SELECT * FROM document WHERE state IN ('waiting', 'reading') ORDER BY id")
 
     def add_documents(self, collection_id: int, paths: Iterable[Path]) -> list[int]:
-        """As waiting; those that are there already stay as they are. Gives the ids of the new ones."""
+        """Add documents to the queue, except those that the collection already has, and return the new ids."""
         added = []
         with self._db.transaction():
             for path in paths:
@@ -300,7 +324,10 @@ class Library:
         return added
 
     def begin_reading(self, document_id: int, file: os.stat_result) -> int:
-        """Marks it and gives the attempts so far, with this one: what ends the child twice is not tried again."""
+        """Mark a document as being read and return the number of attempts, including this one.
+
+        The reader gives up on a document that has ended the reading process twice.
+        """
         with self._db.transaction():
             self._db.write(
                 "UPDATE document SET state = 'reading', attempts = attempts + 1,"
@@ -312,7 +339,10 @@ class Library:
         return int(self._db.read("SELECT attempts FROM document WHERE id = ?", document_id)[0][0])
 
     def read_again(self, document_ids: Sequence[int], encoding: str | None = None) -> None:
-        """Puts documents into the queue. Their sections stay until they are read. `encoding`: "" detects it anew."""
+        """Put documents into the queue. Their sections stay until they are read.
+
+        `encoding`: the codec of a text file; "" to detect it; None leaves the stored one.
+        """
         with self._db.transaction():
             for document_id in document_ids:
                 self._db.write(
@@ -323,14 +353,15 @@ class Library:
                 )
 
     def interrupt(self, document_id: int) -> None:
-        """Its reader leaves in the middle, which is no fault of the document. What has been read meanwhile stays so."""
+        """Put a document back into the queue without counting the attempt. A document that was read meanwhile stays
+        read."""
         with self._db.transaction():
             self._db.write(
                 "UPDATE document SET state = 'waiting', attempts = 0 WHERE id = ? AND state = 'reading'", document_id
             )
 
     def keep(self, document_id: int) -> None:
-        """Takes a document out of the queue; what was read of it earlier stays."""
+        """Take a document out of the queue and keep the sections of an earlier reading."""
         document = self.document(document_id)
         if document is not None:
             state = "doubtful" if document.report.is_doubtful else "done"
@@ -338,13 +369,13 @@ class Library:
                 self._db.write("UPDATE document SET state = ?, attempts = 0 WHERE id = ?", state, document_id)
 
     def accept(self, document_ids: Iterable[int]) -> None:
-        """What is doubtful is used as it is."""
+        """Mark doubtful documents as done, because the user accepts how they were read."""
         with self._db.transaction():
             for document_id in document_ids:
                 self._db.write("UPDATE document SET state = 'done' WHERE id = ? AND state = 'doubtful'", document_id)
 
     def fail(self, document_id: int, error: AppError) -> None:
-        """What was read of it earlier stays."""
+        """Mark a document as failed. Sections of an earlier reading stay."""
         with self._db.transaction():
             self._db.write(
                 "UPDATE document SET state = 'failed', error_code = ?, error_facts = ? WHERE id = ?",
@@ -354,7 +385,7 @@ class Library:
             )
 
     def remove_documents(self, document_ids: Sequence[int]) -> None:
-        """One transaction each. The files stay where they are."""
+        """Remove documents, one transaction each; the files stay."""
         for document_id in document_ids:
             with self._db.transaction():
                 self._sections.forget(document_id)
@@ -371,10 +402,11 @@ class Library:
     def put(
         self, document: Document, sections: Sequence[DocumentSection], note: Callable[[int], None] = lambda _count: None
     ) -> None:
-        """Replaces all sections of a document and its row, in one transaction: a kill leaves the old or the new.
+        """Replace a document's row and all its sections in one transaction: after a kill either the old or the new ones
+        exist.
 
-        `note` is told how many sections are written so far: the longest documents take minutes on slow machines.
-        Raises AppError("document_removed") where another process has taken it out meanwhile.
+        `note` receives the number of sections written so far: the longest documents take minutes on slow machines.
+        Raises AppError("document_removed") if another process has removed the document meanwhile.
         """
         with self._db.transaction():
             if self.document(document.id) is None:
@@ -396,15 +428,16 @@ class Library:
             )
 
     def sections(self, document_id: int) -> list[tuple[int, DocumentSection]]:
-        """With their ids, in the document's order."""
+        """Return (section id, section) in the document's order."""
         return self._sections.of_document(document_id)
 
     def passages(self, scored: Sequence[tuple[int, float]]) -> list[Passage]:
-        """Of (section id, score), in that order, ranked from 1. Sections that are gone are left out."""
+        """Return passages for (section id, score) in the given order, ranked from 1, without sections that no longer
+        exist."""
         return self._sections.passages(scored)
 
     def passage(self, section_id: int) -> Passage | None:
-        """A section with where it is from; None when its document has been read anew or has left."""
+        """Return one section with its origin; None if its document has been read again or removed."""
         return next(iter(self.passages([(section_id, 0.0)])), None)
 
 

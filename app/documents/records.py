@@ -1,6 +1,7 @@
-"""What the documents' database holds, as frozen values. Times are seconds since 1970 (UTC).
+"""Define what the documents' database stores, as frozen values. Times are seconds since 1970 (UTC).
 
-Which files a folder is searched for. What a file really is, the reading child tells from its content.
+DOCUMENT_SUFFIXES are the file types that a folder is searched for; the reading child detects the real type from the
+content.
 """
 
 import re
@@ -21,21 +22,21 @@ _BREAKS = re.compile("[\t\n]")
 
 
 def shown_name(path: PurePath) -> str:
-    """The file's name as it is shown and given to models; what cannot be seen in it is U+FFFD.
+    """Return a file's name as shown and given to models, with U+FFFD for each invisible character.
 
-    A name must not be read backwards (exe.txt for txt.exe), nor look like two lines of the program's own.
+    A name must not be readable backwards (exe.txt for txt.exe), nor look like two lines that the program wrote.
     """
     return shown_path(path.name)
 
 
 def shown_path(path: str) -> str:
-    """As `shown_name`, with the folders."""
+    """Return a path as shown, cleaned like `shown_name`."""
     return _BREAKS.sub("\ufffd", invisible_characters.replace_with_mark(path))
 
 
 State = Literal["waiting", "reading", "done", "doubtful", "failed"]
-DOUBTFUL_GARBLED_SHARE = 0.05  # single odd signs are in every catalogue, a lost font spoils more
-DOUBTFUL_NOTES = frozenset({"formulas_without_values"})  # others are only told
+DOUBTFUL_GARBLED_SHARE = 0.05  # every catalogue has a few odd characters, a lost font spoils more
+DOUBTFUL_NOTES = frozenset({"formulas_without_values"})  # other notes are only shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class PageBox:
 
 @dataclass(frozen=True, slots=True)
 class DocumentCollection:
-    """A set of documents that is asked together."""
+    """A set of documents that one question searches together."""
 
     id: int
     name: str
@@ -59,37 +60,38 @@ class DocumentCollection:
     is_builtin: bool = False  # Kotae's own manual
     documents: int = 0
     sections: int = 0
-    unfinished: int = 0  # documents that wait or are being read
+    unfinished: int = 0  # documents waiting or being read
     troubled: int = 0  # documents that are doubtful or failed
 
 
 @dataclass(frozen=True, slots=True)
 class ReadingReport:
-    """What came of reading one document."""
+    """The result of reading one document."""
 
     pages: int = 0  # 0: a format without pages
     pages_without_text: tuple[int, ...] = ()  # from 1
-    garbled_share: float = 0.0  # 0 to 1: characters that no Japanese or Latin text would hold
-    invisible: int = 0  # characters that nobody sees, which were taken out
+    garbled_share: float = 0.0  # 0 to 1: characters that no Japanese or Latin text contains
+    invisible: int = 0  # invisible characters that were removed
     headings: int = 0
     tables: int = 0
     sections: int = 0
     characters: int = 0
-    encoding: str = ""  # of a text file; "": the format says it itself
-    notes: tuple[str, ...] = ()  # codes of what else was noticed, with sentences in resources/wording
+    encoding: str = ""  # of a text file; "": the format defines it
+    notes: tuple[str, ...] = ()  # codes of other findings, with sentences in resources/wording
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether a person should look at it before relying on it."""
+        """Whether a person should check the document before relying on it."""
         is_poor = bool(self.pages_without_text) or self.garbled_share > DOUBTFUL_GARBLED_SHARE
         return is_poor or self.sections == 0 or bool(DOUBTFUL_NOTES.intersection(self.notes))
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One file of a collection. The file stays where it is.
+    """One file of a collection; the file stays in its folder.
 
-    `size_bytes` and `modified_ns` are those of what was read, `tried_…` of what was last begun with; 0: of nothing.
+    `size_bytes` and `modified_ns` are those of the file version that was read, `tried_…` those of the last attempt; 0:
+    none.
     """
 
     id: int
@@ -102,7 +104,7 @@ class Document:
     tried_size_bytes: int = 0
     tried_modified_ns: int = 0
     sha256: str = ""
-    wished_encoding: str = ""  # what the user said it is; "": to be detected
+    wished_encoding: str = ""  # the user's choice; "": detected
     error_code: str = ""
     error_facts: dict[str, Any] = field(default_factory=dict)
     report: ReadingReport = field(default_factory=ReadingReport)
@@ -112,15 +114,16 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class DocumentSection:
-    """A citable piece of a document: never more than one clause, never half a sentence or table row.
+    """A citable piece of a document: at most one clause, never half a sentence or table row.
 
-    `text` is the original's, without headings. `heading`: the path from the outermost, as printed (第3章 …, 3.2.1 …).
+    `text` is the original's, without headings. `heading` is the path from the outermost heading, as printed (第3章 …,
+    3.2.1 …).
     """
 
     heading: tuple[str, ...]
     text: str
-    tag: str = ""  # how binding it is, as the document says: 必須, 標準, 推奨, 例示, 考え方
-    page: int = 0  # the first, from 1; 0: the format has no pages
+    tag: str = ""  # how binding the document calls it: 必須, 標準, 推奨, 例示, 考え方
+    page: int = 0  # first page, from 1; 0: the format has no pages
     page_last: int = 0
     boxes: tuple[PageBox, ...] = ()
     captions: tuple[str, ...] = ()  # numbers of its tables and figures: 表2-1-1, 図7-3
@@ -128,9 +131,9 @@ class DocumentSection:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A section that was found for a question, with what stands beside it, and where it is from.
+    """A section that a search found, its neighbours, and where it comes from.
 
-    `section` has the text of all `parts`; its heading, tag and first page are those of the section found.
+    `section` has the text of all `parts`; its heading, tag and first page are those of the section that was found.
     """
 
     section_id: int
@@ -140,13 +143,13 @@ class Passage:
     path: str
     collection: str  # name
     label: Label
-    score: float  # higher fits better; comparable within one search only
+    score: float  # higher is better; comparable within one search only
     rank: int = 0  # from 1
     parts: tuple[DocumentSection, ...] = ()  # in the document's order
 
 
 def page_ranges(numbers: Iterable[int]) -> list[str]:
-    """3, 5–8 of 3, 5, 6, 7, 8."""
+    """Return sorted page numbers as ranges: 3, 5–8 for 3, 5, 6, 7, 8."""
     ranges: list[tuple[int, int]] = []
     for number in numbers:
         if ranges and ranges[-1][1] == number - 1:

@@ -1,9 +1,7 @@
-"""Terms of the documents' index: what a question and a document have in common when they mean the same.
+"""Make the index terms of documents and questions, so that different spellings of the same content match.
 
-For matching only; what is shown stays the original. Terms hold letters and digits, so that sqlite's tokenizer leaves
-them whole.
-
-Other words for what a question says: a list that comes with Kotae, and the user's own 用語集.
+Terms are for matching only; the user sees the original. They consist of letters and digits, so that sqlite's tokenizer
+does not split them. Synonyms come from a list shipped with Kotae and from the user's own 用語集.
 """
 
 import functools
@@ -19,13 +17,13 @@ from app.documents import encodings
 from app.documents.records import DocumentSection
 from app.documents.values import notation, quantities
 
-# Pairs of characters say more the fewer of them are kana: 橋脚, 滑り, ので.
+# A pair of characters tells more the fewer of them are kana: 橋脚, 滑り, ので.
 WEIGHT_WORD, WEIGHT_MIXED, WEIGHT_KANA = 1.0, 0.5, 0.2
 WEIGHT_LAST = 0.5  # the last character of a run alone
-WEIGHT_NUMBER = 0.5  # 33 alone, which may be of anything
+WEIGHT_NUMBER = 0.5  # 33 alone, which may count anything
 
-# Old and variant forms of kanji with the forms in use: the 常用漢字表 (2010) gives the 康熙字典体 beside them; the last
-# lines are variants that names have.
+# Old and variant forms of kanji with the forms in use: the 常用漢字表 (2010) lists the 康熙字典体 with them; the
+# last lines are variants in names.
 _PAIRS = """
 亞亜 惡悪 壓圧 圍囲 醫医 爲為 壹壱 隱隠 榮栄 營営 衞衛 驛駅 圓円 鹽塩 緣縁 艷艶 應応 歐欧 毆殴 櫻桜
 奧奥 橫横 溫温 穩穏 假仮 價価 畫画 會会 繪絵 壞壊 懷懐 槪概 擴拡 殼殻 覺覚 學学 嶽岳 樂楽 渴渇 罐缶
@@ -53,29 +51,33 @@ _KANA = re.compile("[\u3041-\u309f]")
 
 
 def of_text(written: str) -> list[str]:
-    """Terms of a text, in order. Old forms of kanji are taken for the new ones (橋梁の會社 has 会社)."""
+    """Return the terms of a text in order, with old forms of kanji replaced by new ones (橋梁の會社 has 会社)."""
     return search_text.index_terms(invisible_characters.to_plain_text(written).translate(_MODERN))
 
 
 def of_section(section: DocumentSection) -> tuple[list[str], list[str]]:
-    """Terms of the heading path, and of the text with its values and dates. Tags would say the same of thousands."""
+    """Return the terms of the heading path, and those of the text with its values and dates.
+
+    Tags are left out, because thousands of sections share them.
+    """
     heading = _SPACED.sub("", " ".join(section.heading))
     body = _SPACED.sub("", section.text)
     return of_text(heading), [*of_text(body), *of_values(body)]
 
 
 def of_query(query: str) -> dict[str, float]:
-    """Terms of a question with their weights (0 to 1)."""
+    """Return the terms of a question with their weights (0 to 1)."""
     weights = {term: _weight(term) for term in of_text(query)}
     weights.update(dict.fromkeys(of_values(query), WEIGHT_WORD))
     return weights
 
 
 def of_values(written: str) -> list[str]:
-    """Terms of what is written in many ways: 24 N/mm² and ２４MPa, 昭和33年 and 1958年, 十年 and 10年."""
+    """Return terms for values and dates with several spellings: 24 N/mm² and ２４MPa, 昭和33年 and 1958年, 十年 and
+    10年."""
     written = invisible_characters.to_plain_text(written)
     found = [
-        _letters(f"v{one.value:.6g}u{one.unit}")
+        _encode_symbols(f"v{one.value:.6g}u{one.unit}")
         for one in quantities.parse(written)
         if one.unit and not one.unit.startswith("第")
     ]
@@ -86,6 +88,7 @@ def of_values(written: str) -> list[str]:
 
 
 def _weight(term: str) -> float:
+    """Return the weight of a term by its script."""
     if term.isdecimal():
         return WEIGHT_NUMBER
     if not _KANA.search(term):
@@ -95,8 +98,8 @@ def _weight(term: str) -> float:
     return weight * WEIGHT_LAST if len(term) == 1 else weight
 
 
-def _letters(value: str) -> str:
-    """Signs as letters: the tokenizer would cut there."""
+def _encode_symbols(value: str) -> str:
+    """Encode symbols as letters, because the tokenizer would split at them."""
     return "".join(one if one.isalnum() else f"x{ord(one):x}" for one in value).casefold()
 
 
@@ -106,9 +109,9 @@ _ANY_KANJI = "[\u3005\u3400-\u4dbf\u4e00-\u9fff]"
 
 
 def synonyms_of_query(query: str, own: Path | None = None) -> list[list[dict[str, float]]]:
-    """For each listed word of the query, the other words that mean the same: the terms of each, with their weights.
+    """Return for each listed word of the query its synonyms, each as terms with weights.
 
-    Longer words weigh not much more in all than short ones. Raises as `glossary`.
+    A synonym's weights grow with the square root of its number of terms. Raises AppError as `read_glossary` does.
     """
     return [
         [dict.fromkeys(listed, 1 / len(listed) ** 0.5) for listed in others]
@@ -117,28 +120,28 @@ def synonyms_of_query(query: str, own: Path | None = None) -> list[list[dict[str
 
 
 def synonyms_by_word(query: str, own: Path | None = None) -> list[tuple[str, list[list[str]]]]:
-    """Each listed word of the query with the terms of each other word that means the same. Raises as `glossary`."""
+    """Return each listed word of the query with the terms of each synonym. Raises AppError as `read_glossary` does."""
     folded = search_text.fold(query)
     found = []
     for word, others in (*_shipped_synonyms().items(), *(read_glossary(own) if own else {}).items()):
-        if word in folded and _stands_alone(word, folded):
+        if word in folded and _is_whole_word(word, folded):
             new = [of_text(other) for other in others if other not in folded]
             pairs = [[term for term in listed if len(term) > 1] or listed for listed in new]
             found.append((word, [listed for listed in pairs if listed]))
     return found
 
 
-def _stands_alone(word: str, folded: str) -> bool:
-    """Whether a single kanji is a word there, and no part of one: 草の, and not 海草."""
+def _is_whole_word(word: str, folded: str) -> bool:
+    """Whether a single kanji is a word of its own in the text, and not part of one: 草の, but not 海草."""
     if not re.fullmatch(_ANY_KANJI, word):
         return True
     return re.search(f"(?<!{_ANY_KANJI}){word}(?!{_ANY_KANJI})", folded) is not None
 
 
 def read_glossary(path: Path) -> dict[str, tuple[str, ...]]:
-    """The user's list: one line of a text file holds words that mean the same, separated by commas or tabs.
+    """Return the user's synonyms by word: each line of the text file lists synonyms separated by commas or tabs.
 
-    {} where there is none. Raises AppError("glossary_unreadable").
+    Return {} without a file. Raises AppError("glossary_unreadable").
     """
     try:
         stamp = path.stat()

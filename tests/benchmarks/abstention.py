@@ -27,7 +27,7 @@ def index(folder: Path, place: Path) -> Library:
     for document_id in library.add_documents(collection_id, files):
         document = library.document(document_id)
         assert document is not None
-        indexing.index_document(library, document, ocr=False, tell=_ignore, indexing=_ignore)
+        indexing.index_document(library, document, ocr=False, on_progress=_ignore, on_written=_ignore)
     return library
 
 

@@ -243,7 +243,7 @@ def test_what_the_user_took_out_of_a_folder_does_not_come_back_by_itself(library
     collection = library.add_collection("基準")
     added = collection_updates.add_paths(library, collection, [folder])
     read(library)
-    library.leave_out(added.new[:1])
+    library.exclude(added.new[:1])
     library.remove_documents(added.new[:1])
     assert collection_updates.refresh_collection(library, collection).new == 0
     assert len(collection_updates.add_paths(library, collection, [folder]).new) == 1
@@ -339,11 +339,11 @@ def test_what_another_process_takes_out_amid_reading_is_not_written_any_more(lib
 def test_the_look_for_interrupted_removals_finds_only_those(library: Library, folder: Path) -> None:
     collection = library.add_collection("基準")
     added = collection_updates.add_paths(library, collection, [folder])
-    assert library.leaving() == []
-    library.leave_out(added.new[:1])
-    assert library.leaving() == added.new[:1]
-    library.remove_documents(library.leaving())
-    assert library.leaving() == []
+    assert library.documents_to_remove() == []
+    library.exclude(added.new[:1])
+    assert library.documents_to_remove() == added.new[:1]
+    library.remove_documents(library.documents_to_remove())
+    assert library.documents_to_remove() == []
     assert collection_updates.refresh_collection(library, collection).new == 0
 
 

@@ -1,1 +1,1 @@
-"""Commands of the documents."""
+"""Provide the command `kotae docs`."""

@@ -1,4 +1,4 @@
-"""`kotae docs`: collections of documents: what is in them, what is found in them, adding and removing."""
+"""Run `kotae docs`: add, list, search, show, remove and refresh collections of documents."""
 
 import argparse
 import os
@@ -23,7 +23,7 @@ from app.documents.records import Document, DocumentCollection
 from app.documents.retrieval import passage_search
 from app.documents.services.command_documents import CommandReading, QuestionEmbedder, provide_manual
 
-FOUND_MOST = 100  # of -k
+FOUND_MOST = 100  # limit of -k
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -64,7 +64,7 @@ def _labels() -> list[str]:
 
 
 def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0; 1 when something could not be read; 3 expected error; 130 interrupted."""
+    """Exit status: 0; 1 if something could not be read; 3 for an expected error; 130 if interrupted."""
     named = [_existing(path) for path in options.paths]
     label = confidentiality.label_from_word(options.label) if options.label is not None else None
     if options.label is not None and label is None:
@@ -110,7 +110,7 @@ def _add(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _refresh(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status as of `add`; also 1 when a source is not there."""
+    """Exit status as for `_add`; also 1 if a source is missing."""
     library = collection_lookup.open_library(where.documents)
     try:
         known = [one for one in library.collections() if not one.is_builtin]
@@ -148,7 +148,8 @@ def _read(
     started: float,
     work: Callable[[CommandReading], tuple[dict[str, Any], list[str]]],
 ) -> int:
-    """`work` gives the JSON object, and lines for people."""
+    """Run `work` with a reading queue and print its result. `work` returns the JSON object and the lines for a
+    terminal."""
     reading = CommandReading(where, output)
     try:
         with reading:
@@ -181,7 +182,7 @@ def _counts(documents: list[Document]) -> dict[str, int]:
 
 
 def _attention(documents: list[Document]) -> dict[str, Any]:
-    """`unread`: how many of the documents nothing can be found in."""
+    """Return the documents with problems. `unread`: the number of documents without any searchable text."""
     troubled = [document for document in documents if document.state in ("doubtful", "failed")]
     unread = sum(map(_is_unread, documents))
     removed = [document.report.invisible for document in documents if document.report.invisible]
@@ -197,13 +198,13 @@ def _is_unread(document: Document) -> bool:
 
 
 def _existing(name: str) -> Path:
-    """Raises AppError("docs_path_missing" | "docs_path_missing_near")."""
+    """Return the absolute path of a file or folder. Raises AppError("docs_path_missing" | "docs_path_missing_near")."""
     try:
         path = Path(os.path.abspath(Path(name).expanduser()))  # noqa: PTH100  as the documents are stored
         if path.exists() and str(path).encode("utf-8"):
             return path
         beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    except (OSError, ValueError, RuntimeError) as error:  # no right to look, a NUL, no text, `~` of nobody
+    except (OSError, ValueError, RuntimeError) as error:  # no permission, a NUL, not text, or `~` of an unknown user
         raise AppError("docs_path_missing", path=name) from error
     offered = commands.find_similar_names(path.name, beside)
     if offered:
@@ -318,7 +319,7 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """The files stay, and what adds them again is told."""
+    """Remove a collection or a document, and print the command that adds it again. The files stay."""
     library = collection_lookup.open_library(where.documents)
     try:
         collection = collection_lookup.find_collection(library, options.collection)
@@ -327,16 +328,14 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
         if options.document is None:
             library.remove_collection(collection.id)
             data = docs_output.collection_data(collection, sources)
-            label = (
-                "--label",
-                phrase(f"common.label.{collection.label}"),
-            )  # the new one is not to be less confidential
+            # Without its label, the new collection might be less confidential.
+            label = ("--label", phrase(f"common.label.{collection.label}"))
             text = output.phrase(
                 "documents.docs_removed", name=collection.name, undo=_undo(collection, *sources, *label)
             )
         else:
             document = collection_lookup.find_document(library, collection, options.document)
-            library.leave_out([document.id])
+            library.exclude([document.id])
             library.remove_documents([document.id])
             data = {"collection": collection.name, **docs_output.document_data(document)}
             text = output.phrase(
@@ -349,7 +348,7 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _undo(collection: DocumentCollection, *arguments: str) -> str:
-    """The command that adds them again, to be pasted into a shell."""
+    """Return the shell command that adds them again."""
     words = (collection.name, *arguments)
     quoted = (word if re.fullmatch(r"[\w./:-]+", word) else shlex.quote(word) for word in words)
     return " ".join(["kotae", "docs", "add", *quoted])

@@ -1,4 +1,4 @@
-"""Documents and collections as `kotae docs` shows them: as JSON, and in lines for people."""
+"""Format documents and collections for `kotae docs`: as JSON, and as lines for a terminal."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -64,14 +64,14 @@ def document_line(document: Document) -> str:
 
 
 def sentence_of(document: Document) -> ErrorMessage | None:
-    """Why it could not be read."""
+    """Return why a document could not be read; None if it did not fail."""
     if document.state != "failed" or not document.error_code:
         return None
     return describe_error(AppError(document.error_code, **document.error_facts))
 
 
 def attention_data(document: Document) -> dict[str, Any]:
-    """Of a document that is doubtful or has failed."""
+    """Return the entry for a doubtful or failed document."""
     error = sentence_of(document)
     reason = error or ErrorMessage("".join(doubts(document)), phrase("documents.docs_look", name=document.name))
     place = {"document": document.name, "path": document.path, "state": document.state}
@@ -79,28 +79,28 @@ def attention_data(document: Document) -> dict[str, Any]:
 
 
 def doubts(document: Document) -> list[str]:
-    """Sentences on what a person should look at."""
+    """Return sentences on what the user should check."""
     report = document.report
-    said = []
+    sentences = []
     if report.pages_without_text:
-        said.append(
+        sentences.append(
             phrase("documents.docs_blank_pages", pages=page_list(report.pages_without_text), total=report.pages)
         )
     if report.garbled_share > DOUBTFUL_GARBLED_SHARE:
-        said.append(phrase("documents.docs_garbled", percent=f"{100 * report.garbled_share:.1f}"))
+        sentences.append(phrase("documents.docs_garbled", percent=f"{100 * report.garbled_share:.1f}"))
     if report.invisible:
-        said.append(phrase("documents.docs_invisible", n=f"{report.invisible:,}"))
-    return [*said, *(phrase(f"documents.note_{code}") for code in report.notes)]
+        sentences.append(phrase("documents.docs_invisible", n=f"{report.invisible:,}"))
+    return [*sentences, *(phrase(f"documents.note_{code}") for code in report.notes)]
 
 
 def page_list(numbers: tuple[int, ...]) -> str:
-    """3, 5–8, …"""
+    """Return page ranges, shortened: 3, 5–8, …"""
     ranges = page_ranges(numbers)
     return ", ".join([*ranges[:LISTED_PAGES], "…"] if len(ranges) > LISTED_PAGES else ranges)
 
 
 def report_lines(document: Document) -> list[str]:
-    """The extraction report, without what does not apply to the format."""
+    """Return the extraction report, without rows that do not apply to the format."""
     report = document.report
     rows = [
         ("state", phrase(f"documents.state_{document.state}")),
@@ -127,7 +127,7 @@ def section_data(section: DocumentSection) -> dict[str, Any]:
 
 
 def section_lines(sections: list[DocumentSection]) -> list[str]:
-    """The outline: each heading path once, with its page and its length."""
+    """Return the outline: each heading path once, with its page and length."""
     totals: dict[tuple[str, ...], tuple[int, int]] = {}
     for section in sections:
         page, characters = totals.get(section.heading, (section.page, 0))
@@ -159,10 +159,10 @@ def passage_data(passage: Passage) -> dict[str, Any]:
 
 
 def passage_lines(passage: Passage, query: str) -> list[str]:
-    """Where the best part of it stands, and that around what it has of the question."""
+    """Return the location of the passage's best part, and a quote around the question's terms."""
     weights = terms.of_query(query)
     found = source_citations.found_part(passage)
-    section = max((found, *passage.parts), key=lambda part: _fit(part.text, weights))  # the first of equals
+    section = max((found, *passage.parts), key=lambda part: _fit(part.text, weights))  # the first of equal ones
     place = (passage.document, " > ".join(section.heading), section.tag, page_of(section.page))
     quote = _quote(" ".join(section.text.split()), weights)
     return [f"{passage.rank}  {'  '.join(filter(None, place))}", f"    {quote}"]
@@ -174,7 +174,7 @@ def _fit(text: str, weights: Mapping[str, float]) -> float:
 
 
 def _quote(line: str, weights: Mapping[str, float]) -> str:
-    """From its beginning if that has as much of the question as any other piece."""
+    """Return the part of the line with most of the question's terms; the beginning if it is as good as any."""
     starts = range(0, max(1, len(line) - QUOTED_CHARACTERS // 2), QUOTED_CHARACTERS // 4)
     start = max(starts, key=lambda at: _fit(line[at : at + QUOTED_CHARACTERS - 2], weights))
     rest = line[start:]

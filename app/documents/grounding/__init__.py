@@ -1,1 +1,1 @@
-"""Whether an answer is supported by its passages: sentences, quantities, names, dates, citations."""
+"""Check whether an answer is supported by its passages: sentences, quantities, names, dates, citations."""

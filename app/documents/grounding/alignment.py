@@ -1,6 +1,7 @@
-"""Which statements of the sources a sentence of an answer is to be held against, and how much two predicates share.
+"""Find the statements of the sources that a sentence of an answer must be compared with.
 
-Read the exceptions in a source: the condition of each, and the opposite of the rule, which it states.
+The module also reads exceptions in a source (ただし…): the condition of each, and the opposite of the rule, which then
+holds.
 """
 
 import dataclasses
@@ -20,12 +21,12 @@ from app.documents.values import notation
 from app.documents.values.quantities import Quantity
 
 _EXCEPTION = re.compile(r"\s*(?:ただし|但し|なお).*(?:この限りで(?:は)?な|別とす|適用しない|除く。?$)", re.DOTALL)
-_TAKEN_OUT = re.compile(r"[^、。]{0,8}(?:を除[いき](?!た)|以外は)")
+_EXCLUDED = re.compile(r"[^、。]{0,8}(?:を除[いき](?!た)|以外は)")
 _SETS = re.compile(r"(?:に|で|について)?は|[^、。]{0,10}(?:場合|とき|際)(?:に|で)?(?:は|、)")  # 疑いがある場合は
 
 
 def with_exceptions(sentences: Iterable[str]) -> list[Statement]:
-    """The statements of a source, and for 「ただし…この限りでない」 what it says: the opposite of what is before."""
+    """Return the statements of a source, and for 「ただし…この限りでない」 the opposite of the statement before it."""
     found = [statements.of(text) for text in sentences]
     pairs = [(before, one) for before, one in pairwise(found) if before.frames and _EXCEPTION.match(one.text)]
     excepted = [re.match(r"\s*(?:ただし|但し)", one.text) is not None for one in found]
@@ -39,9 +40,9 @@ def with_exceptions(sentences: Iterable[str]) -> list[Statement]:
 
 
 def _only_under_its_condition(one: Statement, before: Statement | None) -> Statement:
-    """「ただし、…のときは」 says nothing of what does not name its condition, or else its topic (下刈りは).
+    """Limit 「ただし、…のときは」 to sentences that mention its condition, or else its topic (下刈りは).
 
-    What the sentence before has as well tells nothing of that, unless there is nothing else.
+    Words that the sentence before contains too do not count as its condition, unless there are no others.
     """
     if not re.match(r"\s*(?:ただし|但し)", one.text):
         return one
@@ -53,16 +54,16 @@ def _only_under_its_condition(one: Statement, before: Statement | None) -> State
         needed = frozenset() if is_actor else frozenset(key for unit in topic for key in unit.keys)
     else:
         needed = frozenset(key for frame in conditions for key in frame.keys | frame.argument_keys)
-    bases = frozenset(key for key in needed if isinstance(key, str))  # 賃貸 and 賃借 are of one group of synonyms
+    bases = frozenset(key for key in needed if isinstance(key, str))  # 賃貸 and 賃借 share a synonym group
     bases = bases - lexicon.GRAMMATICAL - lexicon.GENERAL
     return dataclasses.replace(one, needed=(bases - before.keys if before else bases) or bases)
 
 
 def _without_excepted(one: Statement) -> Iterable[Statement]:
-    """That of what a clause takes out (交差点を除いて落とす) the opposite holds."""
+    """Yield the opposite statement for what a clause excludes (交差点を除いて落とす)."""
     for unit in one.units:
         main = one.frames[-1] if one.frames else None
-        if main is None or main.unit is unit or not _TAKEN_OUT.match(unit.tail):
+        if main is None or main.unit is unit or not _EXCLUDED.match(unit.tail):
             continue
         before = one.units[: unit.number]
         begin = next((other.number + 1 for other in reversed(before) if re.search("[、は]", other.tail)), 0)
@@ -74,7 +75,8 @@ def _without_excepted(one: Statement) -> Iterable[Statement]:
 
 
 def _excepted(before: Statement, one: Statement) -> Statement:
-    """That of what an exception names the opposite of the sentence before it holds."""
+    """Return the statement that an exception implies: the opposite of the sentence before it, for what the exception
+    names."""
     main = before.frames[-1]
     flipped = dataclasses.replace(main.unit, kind=modality.opposite(main.unit.kind))
     units = [dataclasses.replace(unit, number=at) for at, unit in enumerate((*one.units, *before.units))]
@@ -85,40 +87,42 @@ def _excepted(before: Statement, one: Statement) -> Statement:
     )  # fmt: skip
 
 
-Place = tuple[int, int]  # in the text of the answer's statement
-SETTLED_MIN = 0.7  # of the weight of a sentence's words, in the one that has its value
-_CASE = 2.0  # what the bound value of both tells, beside the weights of words
-NEAR = 0.85  # of the best fit, for another statement of the source that the answer may repeat as well
+Place = tuple[int, int]  # start, end in the text of the answer's statement
+SETTLED_MIN = 0.7  # share of a sentence's word weights in the source sentence with its value
+_CASE = 2.0  # weight of a bounded value that both have, compared with weights of words
+NEAR = 0.85  # of the best fit: source statements above it may be repeated too
 
 
 @dataclass(frozen=True, slots=True)
 class PassageFacts:
-    """What one passage says. `text`: flattened; `sentences`: as app.documents.grounding.answer_markup.comparable_text
-    gives them.
+    """The statements of one passage.
+
+    `text`: the passage with its headings; `sentences`: in the form of `answer_markup.comparable_text`.
     """
 
     statements: tuple[Statement, ...]
     keys: frozenset[object]
     text: str
     sentences: frozenset[str]
-    owned: tuple[AttributedValue, ...]
+    attributed: tuple[AttributedValue, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """What the sources of an answer's sentence say; its `keys` and `text` also have headings and the question."""
+    """The statements of the sources of an answer's sentence; `keys` and `text` include headings and the question."""
 
     statements: Sequence[Statement]
     keys: frozenset[object]
     text: str
-    body: str  # of the passages alone
+    body: str  # of the passages, without headings and question
     kanji: str
     sentences: frozenset[str]
-    owned: Sequence[AttributedValue]
+    attributed: Sequence[AttributedValue]
 
 
 @functools.lru_cache(maxsize=256)
 def of_passage(passage: Passage) -> PassageFacts:
+    """Return the facts of a passage."""
     section = passage.section
     pieces = [section.text[one.start : one.end] for one in sentences.comparable(section.text)]
     found = with_exceptions(pieces)
@@ -131,6 +135,7 @@ def of_passage(passage: Passage) -> PassageFacts:
 
 
 def source_facts(facts: Sequence[PassageFacts], question: str) -> SourceFacts:
+    """Merge the facts of several passages."""
     body = re.sub(r"[\s|]", "", notation.flatten("\n".join(one.text for one in facts))[0])
     text = body + re.sub(r"[\s|]", "", notation.flatten(question)[0])
     return SourceFacts(
@@ -140,48 +145,53 @@ def source_facts(facts: Sequence[PassageFacts], question: str) -> SourceFacts:
         body,
         statements.kanji_of(text),
         frozenset().union(*(one.sentences for one in facts)),
-        [owned for one in facts for owned in one.owned],
+        [attributed for one in facts for attributed in one.attributed],
     )
 
 
-def weights(said: Statement, known: SourceFacts) -> dict[object, float]:
-    """Of each word that both have, how much it tells: the fewer statements of the source have it, the more."""
-    counts = Counter(key for one in known.statements for key in one.keys if key in said.keys)
+def weights(statement: Statement, known: SourceFacts) -> dict[object, float]:
+    """Return the weight of each word that the sentence shares with the sources; rarer words weigh more."""
+    counts = Counter(key for one in known.statements for key in one.keys if key in statement.keys)
     return {key: math.log((len(known.statements) + 1) / (count + 0.5)) + 0.3 for key, count in counts.items()}
 
 
-def nearest(said: Statement, known: SourceFacts, weights: dict[object, float]) -> list[Statement] | None:
-    """The statements of the source that have most of what the sentence says, the best first."""
-    rated = [(sum(weights.get(key, 0.0) for key in said.keys & one.keys), one) for one in known.statements]
+def nearest(statement: Statement, known: SourceFacts, weights: dict[object, float]) -> list[Statement] | None:
+    """Return the statements of the sources that share most with the sentence, the best first; None: none shares
+    anything."""
+    rated = [(sum(weights.get(key, 0.0) for key in statement.keys & one.keys), one) for one in known.statements]
     best = max((fit for fit, _ in rated), default=0.0)
     rated.sort(key=lambda one: -one[0])
     return [one for fit, one in rated if fit >= best * 0.6] if best > 0 else None
 
 
-def is_settled(value: Quantity, said: Statement, known: SourceFacts) -> bool:
-    """Whether the one sentence that has most of this one has this value, and no other that could stand for it."""
-    telling = weights(said, known)
-    near = nearest(said, known, telling)
-    if not near or sum(telling.get(key, 0.0) for key in said.keys & near[0].keys) < SETTLED_MIN * sum(telling.values()):
+def is_settled(value: Quantity, statement: Statement, known: SourceFacts) -> bool:
+    """Whether the source sentence nearest to this one has this value, and no other value that could replace it."""
+    word_weights = weights(statement, known)
+    near = nearest(statement, known, word_weights)
+    if not near or sum(word_weights.get(key, 0.0) for key in statement.keys & near[0].keys) < SETTLED_MIN * sum(
+        word_weights.values()
+    ):
         return False
-    same = [one for one in near if said.keys & one.keys == said.keys & near[0].keys]  # two rows of a table
+    same = [one for one in near if statement.keys & one.keys == statement.keys & near[0].keys]  # two rows of a table
     alike = [other for one in same for other in one.values if other.is_of_kind(value)]
     return bool(alike) and all(value.is_same(one) and one.bound == value.bound for one in alike)
 
 
 def near_frames(
-    frame: PredicateFrame, said: Statement, known: SourceFacts, weights: dict[object, float]
+    frame: PredicateFrame, statement: Statement, known: SourceFacts, weights: dict[object, float]
 ) -> list[tuple[Statement, PredicateFrame]]:
-    """The predicates of the source that one of the answer may repeat, each with its statement."""
-    rated = [(_fit(frame, other, said, one, weights), one, other) for one in known.statements for other in one.frames]
+    """Return the predicates of the sources that a predicate of the answer may repeat, each with its statement."""
+    rated = [
+        (_fit(frame, other, statement, one, weights), one, other) for one in known.statements for other in one.frames
+    ]
     best = max((fit for fit, _, _ in rated), default=0.0)
     return [(one, other) for fit, one, other in rated if fit > 0 and fit >= best * NEAR]
 
 
 def _fit(
-    frame: PredicateFrame, other: PredicateFrame, said: Statement, source: Statement, weights: dict[object, float]
+    frame: PredicateFrame, other: PredicateFrame, statement: Statement, source: Statement, weights: dict[object, float]
 ) -> float:
-    """How much two predicates with their arguments have in common; 0: not the same predicate."""
+    """Return how much two predicates with their arguments have in common; 0: they are different predicates."""
     if not (frame.keys & other.keys or shares_kanji(frame.unit, other.unit)):
         return 0.0
     if frame.unit.head.base in lexicon.LITTLE and not (
@@ -193,43 +203,43 @@ def _fit(
         return 0.0
     if source.needed and not source.needed & frame.scope:
         return 0.0
-    is_same_case = shares_value(said, source)
-    is_of_rest = bool((said.keys - frame.keys) & source.keys) or bool(done_to & other.keys) or is_same_case
-    if said.keys - frame.keys and not is_of_rest:
+    is_same_case = shares_value(statement, source)
+    is_of_rest = bool((statement.keys - frame.keys) & source.keys) or bool(done_to & other.keys) or is_same_case
+    if statement.keys - frame.keys and not is_of_rest:
         return 0.0
-    if frame.unit.is_condition != other.unit.is_condition and len(said.frames) > 1 and len(source.frames) > 1:
+    if frame.unit.is_condition != other.unit.is_condition and len(statement.frames) > 1 and len(source.frames) > 1:
         return 0.0
     arguments = sum(
         weights.get(key, 0.0)
         for key in (frame.argument_keys | source.needed & frame.scope) & (other.argument_keys | source.needed)
     )
-    together = sum(weights.get(key, 0.0) for key in said.keys & source.keys)
+    together = sum(weights.get(key, 0.0) for key in statement.keys & source.keys)
     share = 0.1 + arguments + 0.2 * together + (_CASE if is_same_case else 0.0)
     return 2 * share if source.needed else share
 
 
-def shares_value(said: Statement, source: Statement) -> bool:
-    """Whether both are of one case: 20歳未満の者には."""
+def shares_value(statement: Statement, source: Statement) -> bool:
+    """Whether both statements are about the same case: 20歳未満の者には."""
     return any(
-        one.bound and one.bound == two.bound and one.is_same(two) for one in said.values for two in source.values
+        one.bound and one.bound == two.bound and one.is_same(two) for one in statement.values for two in source.values
     )
 
 
 def shares_kanji(unit: Phrase, other: Phrase) -> bool:
-    """返す and 返金; 貸し出す and 貸出し."""
+    """Whether the kanji of one phrase contain those of the other: 返す and 返金; 貸し出す and 貸出し."""
     one, two = unit.kanji, other.kanji
     return bool(one and two) and (one in two or two in one)
 
 
 def are_alike_acts(one: Phrase, two: Phrase) -> bool:
-    """Return whether both say what is done and share a kanji: 配る and 配食."""
+    """Whether both are actions that share a kanji: 配る and 配食."""
     return one.is_act and two.is_act and bool(set(one.kanji) & set(two.kanji))
 
 
-def have_one_end(unit: Phrase, said: Statement, other: Phrase, source: Statement) -> bool:
-    """Whether both belong to predicates that may be the same: not 音 of 音がしたら to 監視員 of 監視員は出す."""
+def have_one_end(unit: Phrase, statement: Statement, other: Phrase, source: Statement) -> bool:
+    """Whether both belong to predicates that may be the same, unlike 音 of 音がしたら and 監視員 of 監視員は出す."""
     own, theirs = (
         next((one for one in whole.units[at.number + 1 :] if one.kind), None)
-        for at, whole in ((unit, said), (other, source))
+        for at, whole in ((unit, statement), (other, source))
     )
     return own is None or theirs is None or bool(own.keys & theirs.keys) or shares_kanji(own, theirs)

@@ -1,11 +1,10 @@
-"""Marks of sources ([1], ［出典2］, [1, 3-5]): how they are read, and how those of a document lose their shape.
+"""Read the marks of sources in answers ([1], ［出典2］, [1, 3-5]), and make look-alikes in documents harmless.
 
-One grammar for both. What is read is a part of what is neutralised, in whatever way a text that was copied out of a
-document is shown later: in full width, with signs of Markdown, or as entities of HTML.
+One grammar serves both: everything that is read as a mark is also neutralized, however the text of a document is
+displayed later: in full width, with Markdown, or with HTML entities.
 
-An answer as its reader sees it.
-
-&#51;0日, 3**0**日 and a 3 and a 0 with an invisible sign between them are all 30日.
+`strip_markup` returns an answer as displayed: &#51;0日, 3**0**日 and 3 and 0 with an invisible character in between are
+all 30日.
 """
 
 import html
@@ -20,16 +19,15 @@ from app.documents.values import notation
 _OPEN, _CLOSE = r"[\[［]", r"[\]］]"
 _DIGITS = "[0-9０-９]{1,2}"
 _COMMA = r"\s*[、,，]\s*"
-# With the spaces before; the condition keeps a long run of spaces from being tried at each of them.
+# Includes the spaces before; the lookbehind prevents quadratic search in a long run of spaces.
 CITED_MARK = re.compile(
     rf"(?:(?<!\s)\s+)?{_OPEN}(?:資料|出典)?\s*({_DIGITS}(?:(?:{_COMMA}|\s*-\s*){_DIGITS})*){_CLOSE}"
 )
 MARKS_AT_END = re.compile(rf"[」』）)]*(?:{CITED_MARK.pattern}(?:{_COMMA}(?={_OPEN}))?)*")
 _RANGE = re.compile(rf"({_DIGITS})(?:\s*-\s*({_DIGITS}))?")
 
-# What a document may have for it, in flattened text (`numerals.flatten`): brackets that look alike, and between them
-# nothing but numbers, words for a source, what joins those, and signs that Markdown hides. Possessive: no piece is
-# tried twice.
+# Look-alikes of marks, in flattened text (`notation.flatten`): similar brackets that contain only numbers, words for a
+# source, conjunctions, and characters that Markdown hides. Possessive, so that nothing is tried twice.
 _WORDS = (
     "参考文献|参考|参照|文献|資料|出典|引用|根拠|番号|注|第|及び|および|から|まで|と"
     "|references|reference|refs|ref|sources|source|citations|citation|cites|cite|documents|document|docs|doc"
@@ -46,7 +44,7 @@ HTML_ENTITY = r"&(?:#\d{1,8}|#[xX][0-9a-fA-F]{1,7}|[A-Za-z][A-Za-z0-9]{1,30});" 
 
 
 class SourceMark(NamedTuple):
-    """`start`, `end`: of the brackets."""
+    """A mark. `start`, `end`: of the brackets."""
 
     start: int
     end: int
@@ -54,40 +52,41 @@ class SourceMark(NamedTuple):
 
 
 def find_marks(text: str) -> Iterator[SourceMark]:
-    """The marks of a text, in order."""
+    """Yield the marks of a text, in order."""
     for found in CITED_MARK.finditer(text):
         start = found.start() + len(found.group()) - len(found.group().lstrip())
         yield SourceMark(start, found.end(), tuple(numbers_in_mark(found.group(1))))
 
 
 def written_numbers(text: str, mark: SourceMark) -> list[SourceMark]:
-    """Return each number between the brackets of a mark, with its place: of 1-3 the first and the last."""
+    """Return each number between the brackets of a mark with its place: for 1-3 the first and the last."""
     found = re.compile(_DIGITS).finditer(text, mark.start, mark.end)
     return [SourceMark(number.start(), number.end(), (int(number[0]),)) for number in found]
 
 
 def numbers_in_mark(inside: str) -> list[int]:
-    """Of what stands between the brackets: 1, 3-5 names 1, 3, 4 and 5."""
+    """Return the numbers that the text between the brackets means: 1, 3-5 means 1, 3, 4 and 5."""
     found = _RANGE.findall(inside)
     return [number for first, last in found for number in range(int(first), int(last or first) + 1)]
 
 
 def neutralize_marks(text: str) -> str:
-    """Return a document's text with （2） for its own [2], so that nothing in it is read as the mark of a source.
+    """Return a document's text with （2） instead of its own [2], so that nothing in it is read as the mark of a
+    source.
 
-    Entities of HTML are decoded and what nobody sees is left out: either could make a mark later.
+    HTML entities are decoded and invisible characters removed, because either could form a mark later.
     """
     text = invisible_characters.to_plain_text(re.sub(HTML_ENTITY, _decoded, text))
     flat, origin = notation.flatten(text)
-    letters = list(text)
+    characters = list(text)
     for found in _FORGED.finditer(flat):
         if _HAS_NUMBER.search(found["inside"]):
-            letters[origin(found.start())], letters[origin(found.end("inside"))] = "（", "）"
-    return "".join(letters)
+            characters[origin(found.start())], characters[origin(found.end("inside"))] = "（", "）"
+    return "".join(characters)
 
 
 def _decoded(found: re.Match[str]) -> str:
-    """Signs of markup stay as they are written."""
+    """Decode an entity, except one for a markup character."""
     shown = html.unescape(found[0])
     return found[0] if set("<>&") & set(shown) else shown
 
@@ -100,8 +99,8 @@ _LINE_MARK = re.compile(r"[ \t]*[*+-][ \t]", re.MULTILINE)
 
 
 def strip_markup(answer: str) -> tuple[str, list[int]]:
-    """The text without what draws it, and of each of its places, and its end, the place in the answer."""
-    pieces = [(character, at) for at, character in enumerate(answer) if not _is_unseen(character)]
+    """Return the text without markup, and for each position in it and its end the position in the answer."""
+    pieces = [(character, at) for at, character in enumerate(answer) if not _is_invisible(character)]
     pieces = _without_emphasis(pieces)
     text, origin = "".join(character for character, _ in pieces), [at for _, at in pieces]
     kept, places, begin = [], [], 0
@@ -123,11 +122,11 @@ def _shown(found: re.Match[str]) -> str:
     if found["circled"]:
         return str(int(unicodedata.numeric(found.group())))
     shown = html.unescape(found.group())
-    return "".join(" " if character == "\xa0" else character for character in shown if not _is_unseen(character))
+    return "".join(" " if character == "\xa0" else character for character in shown if not _is_invisible(character))
 
 
-def _is_unseen(character: str) -> bool:
-    """Signs without a picture of their own, and those that only draw on the one before."""
+def _is_invisible(character: str) -> bool:
+    """Whether a character is invisible or only modifies the one before it."""
     if character < "\x7f":
         return character < " " and character not in "\t\n\r"
     kind = unicodedata.category(character)
@@ -139,7 +138,7 @@ def _is_unseen(character: str) -> bool:
 
 
 def _without_emphasis(pieces: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    for _ in range(2):  # one kind within another
+    for _ in range(2):  # emphasis may nest
         text = "".join(character for character, _ in pieces)
         marks = {at for found in _LINE_MARK.finditer(text) for at in range(*found.span())}
         gone: set[int] = set()
@@ -156,5 +155,6 @@ def _without_emphasis(pieces: list[tuple[str, int]]) -> list[tuple[str, int]]:
 
 
 def comparable_text(text: str) -> str:
-    """In one spelling, without blanks, full stops and quotation marks: what sentences repeat word for word."""
+    """Return the text in one spelling, without blanks, full stops and quotation marks, to compare sentences word for
+    word."""
     return re.sub(r"[\s。．.「」『』“”]+", "", notation.flatten(text)[0])

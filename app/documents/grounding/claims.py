@@ -1,10 +1,10 @@
-"""Each sentence of an answer tied to the passages it is from, with what of it does not occur there.
+"""Check each sentence of an answer against its passages and name what does not occur there.
 
-A sentence is supported when most of its terms stand in its passages, no value, date or name is missing, each value
-stands among the words that it has there, and nothing of it is said otherwise: that it is so, must or may be, what comes
-first, who does what to whom (comparing, roles), and no noun stands for another (vocabulary). No form keeps a sentence
-from this: headings, table heads, code and quotations are sentences like any other. Nothing is hidden or changed: what
-is doubtful is marked. Whether a sentence follows from what it is made of is not judged.
+A sentence is supported if most of its terms occur in its passages, no value, date or name is missing, each value occurs
+with the words that it has there, and nothing contradicts the passages: whether something holds, must or may be, what
+comes first, who does what to whom (contradictions, roles), and no noun replaces another (vocabulary). Every form of
+sentence is checked, including headings, table headers, code and quotations. Nothing is hidden or changed: doubtful
+sentences are marked. Whether a sentence follows logically from its sources is not judged.
 """
 
 import re
@@ -35,32 +35,33 @@ from app.documents.values.quantities import Quantity
 NOT_FOUND = re.compile(
     "資料(?:の中)?に(?:は|も)?(?:[^。]{0,20}?)(?:ありません|見当たりません|記載されていません|(?:記載|記述|情報)(?:は|が|も)(?:ない(?:。|$|が)|あり?ません))(?:でした)?(?:が、?|けれど(?:も)?、?|ものの、?)?"
 )
-# Share of a sentence's terms in its passages from which it counts as taken from there. Of the 100 right answers of
-# tests/documents/claims.toml the least has 0.50; of 2,400 pairs with another passage 97 % have less than 0.34.
+# Smallest share of a sentence's terms in its passages. Of the 100 right answers of tests/documents/claims.toml the
+# lowest has 0.50; of 2,400 pairs with another passage 97 % have less than 0.34.
 COVERAGE_MIN = 0.4
-_LONG = 12  # terms: a sentence that repeats so many repeats the sentence of its source
-_SHARED_MIN = 0.6  # of its words, or others of the same kanji
-_RETIED = 1.25  # another passage must fit this much better than the cited one
-_GAIN_MIN = 0.15  # of terms, for a second passage
-_TERMS_MIN = 4  # はい。 and the like say nothing that could be looked up
-_NUMBERED = re.compile("(?<=号)[機館棟室車線炉店]")  # 2号機 names what values are of
+_LONG = 12  # terms: a sentence with so many terms repeats a sentence of its source
+_SHARED_MIN = 0.6  # of its words, or of words with the same kanji
+_RETIED = 1.25  # factor by which another passage must fit better than the cited one
+_GAIN_MIN = 0.15  # share of terms that a second passage must add
+_TERMS_MIN = 4  # はい。 and the like contain nothing to compare
+_NUMBERED = re.compile("(?<=号)[機館棟室車線炉店]")  # 2号機 names the thing that values belong to
 _ITEM = re.compile(r"\s*(?:[-*+•・]|\(?\d{1,2}[.)．）]|[①-⑳])")
 _COUNTED = re.compile(r"[^ぁ-ん]{1,8}?(?:つ|点|項目|種類?|段階|品目?|件|名|人|者|か所|箇所|とおり|通り)")
 _LISTS = re.compile(r"、|・|と(?=[^、。]*?(?:の|が|を|、|です|である|という))|や|及び|および|または|又は")
-_ROW_NUMBERS = re.compile(r"(?:No\.?|番号|順番|順序|手順|項番|#)?$")  # heads of a table's column that counts its rows
+_ROW_NUMBERS = re.compile(r"(?:No\.?|番号|順番|順序|手順|項番|#)?$")  # headers of a column that numbers the rows
 _LEAD_IN = re.compile(
     r"(?:[:：]|(?:以下|次)の(?:(?:とおり|通り)(?:です|である|とする)?|ように(?:なります|なっています|する|します))[。.]?)\s*$"
 )
 
 
 def check_claims(answer: str, passages: Sequence[Passage], question: str = "") -> tuple[Claim, ...]:
-    """The claims of an answer, in order. A heading that only names its matter and 資料にありません claim nothing."""
+    """Return the claims of an answer, in order. A heading that only names its topic and 資料にありません claim
+    nothing."""
     check_of = _Check(answer, passages, question)
     return tuple(claim for claim in map(check_of.claim, range(len(check_of.sentences))) if claim is not None)
 
 
 def count_unchecked(answer: str, claimed: Sequence[Claim]) -> int:
-    """How many sentences of an answer say something that was not checked."""
+    """Return the number of sentences of an answer that say something and were not checked."""
     text, origin = answer_markup.strip_markup(answer)
     taken = [(claim.start, claim.end) for claim in claimed]
     return sum(
@@ -76,12 +77,12 @@ def _could_say_something(text: str, sentence: Sentence) -> bool:
 
 
 def states_not_found(answer: str, claimed: Sequence[Claim]) -> bool:
-    """Whether the answer says that the documents do not have it, and nothing else that they do have."""
+    """Whether the answer says that the documents do not contain it, and has no supported claim."""
     return NOT_FOUND.search(answer) is not None and not any(claim.is_supported for claim in claimed)
 
 
 class _Check:
-    """One answer with its passages."""
+    """The check of one answer against its passages."""
 
     def __init__(self, answer: str, passages: Sequence[Passage], question: str) -> None:
         self._answer, self._passages, self._question = answer, passages, question
@@ -93,7 +94,7 @@ class _Check:
         self.sentences = sentences.comparable(self._text)
 
     def claim(self, number: int) -> Claim | None:
-        """What the sentence claims, and None for one that claims nothing."""
+        """Return the claim of a sentence; None if it claims nothing."""
         sentence = self.sentences[number]
         written = self._text[sentence.start : sentence.end]
         text = _without_not_found(CITED_MARK.sub(_blank, written))
@@ -103,69 +104,71 @@ class _Check:
         together = evidence.union([self._sources[at] for at in tied])
         is_foreign = _is_foreign(text, together if tied else self._everything)
         has_value = bool(quantities.parse(text) or notation.parse_dates(text))
-        said = None if is_foreign else statements.of(text)
-        has_words = said is not None and any(not unit.is_general for unit in said.units)
+        statement = None if is_foreign else statements.of(text)
+        has_words = statement is not None and any(not unit.is_general for unit in statement.units)
         if not has_value and not has_words and not evidence.parse_names(text):
             return None
-        missing, is_repeated = self._compared(number, text, said, tied, is_cited=bool(cited))
+        missing, is_repeated = self._compared(number, text, statement, tied, is_cited=bool(cited))
         is_covered = len(wanted) < _TERMS_MIN or _coverage(wanted, together) >= COVERAGE_MIN or is_foreign
-        is_covered = is_covered or (said is not None and self._shares_words(said, tied))
+        is_covered = is_covered or (statement is not None and self._shares_words(statement, tied))
         is_supported = (
             bool(tied)
             and (is_repeated or (is_covered and not (len(wanted) >= _LONG and together.denies(text))))
             and not missing
         )
-        if self._only_names(text, number) and not missing and not (has_value or (said and _asserts(said))):
+        if self._only_names(text, number) and not missing and not (has_value or (statement and _asserts(statement))):
             return None
         start, end = self._origin[sentence.start], self._origin[sentence.end]
         named = tuple(dict.fromkeys(missing))
         return Claim(self._answer[start:end], start, end, tuple(at + 1 for at in tied), is_supported, named)
 
     def _known(self, numbers: tuple[int, ...]) -> SourceFacts:
-        """What these passages say together. Most sentences of an answer are from the same ones."""
+        """Return the merged facts of these passages, cached, since most sentences of an answer share them."""
         if numbers not in self._together:
             facts = [alignment.of_passage(self._passages[at]) for at in numbers]
             self._together[numbers] = alignment.source_facts(facts, self._question)
         return self._together[numbers]
 
-    def _shares_words(self, said: Statement, tied: Sequence[int]) -> bool:
-        """Whether most of its words, or words of the same kanji, are there: 料理 for 調理した食品."""
+    def _shares_words(self, statement: Statement, tied: Sequence[int]) -> bool:
+        """Whether most words of the sentence, or words with the same kanji, occur in the sources: 料理 for
+        調理した食品."""
         known = self._known(tuple(tied))
         kanji = set(statements.kanji_of(known.body))
-        shared = [bool(unit.keys & known.keys or set(unit.kanji) & kanji) for unit in said.units]
+        shared = [bool(unit.keys & known.keys or set(unit.kanji) & kanji) for unit in statement.units]
         return bool(shared) and sum(shared) >= _SHARED_MIN * len(shared)
 
     def _compared(
-        self, number: int, text: str, said: Statement | None, tied: Sequence[int], *, is_cited: bool
+        self, number: int, text: str, statement: Statement | None, tied: Sequence[int], *, is_cited: bool
     ) -> tuple[list[str], bool]:
-        """What the sources have not or otherwise, and whether they have the sentence word for word.
+        """Return what the sources lack or contradict, and whether they contain the sentence word for word.
 
-        Without a citation all of them count, but most sentences are from those that they are tied to.
+        Without a citation all sources count, but first those that the sentence is tied to.
         """
         missing: list[str] = []
-        for looked_in in [tied] if is_cited else [tied, range(len(self._sources))]:
-            known = self._known(tuple(looked_in))
+        for numbers in [tied] if is_cited else [tied, range(len(self._sources))]:
+            known = self._known(tuple(numbers))
             pieces = [piece for part in text.split("。") if (piece := answer_markup.comparable_text(part))]
             if pieces and all(piece in known.sentences for piece in pieces):
                 return [], True
             together = evidence.union([self._sources[at] for at in tied])
-            missing = self._missing(number, text, said, together, known)
+            missing = self._missing(number, text, statement, together, known)
             if not missing:
                 break
         return missing, False
 
     def _missing(
-        self, number: int, text: str, said: Statement | None, together: Evidence, known: SourceFacts
+        self, number: int, text: str, statement: Statement | None, together: Evidence, known: SourceFacts
     ) -> list[str]:
+        """Return the parts of a sentence that the sources lack or contradict."""
         own = self._values(number, text)
-        bound = [(one.value, self._is_exchanged(one, own, text, said, known)) for one in own]
+        bound = [(one.value, self._is_exchanged(one, own, text, statement, known)) for one in own]
         right = {(value.start, value.end) for value, is_exchanged in bound if is_exchanged is False}
         found = [
             place
             for place in _missing(text, together, self._asked)
             if not self._counts_itself(number, place) and not self._numbers_its_row(number, place)
         ]
-        groups = value_attribution.together(known.owned, said.keys if said else frozenset())
+        groups = value_attribution.together(known.attributed, statement.keys if statement else frozenset())
         worked_out = spans.worked_out(text, groups)
         found = [(start, end) for start, end in found if not any(start == one.start for one in worked_out)]
         if self.sentences[number].kind != "row":
@@ -178,12 +181,15 @@ class _Check:
         ]
         found += misattribution.swapped_entries(text, self._written)
         kept = _apart(found)
-        if said is None:
+        if statement is None:
             return [text[start:end] for start, end in kept]
         is_label = self.sentences[number].kind == "row" and self._first_row(number) != number
         places = [
-            said.placed(place)
-            for place in (*contradictions.find_contradictions(said, known), *vocabulary.absent(said, known, is_label))
+            statement.placed(place)
+            for place in (
+                *contradictions.find_contradictions(statement, known),
+                *vocabulary.absent(statement, known, is_label),
+            )
         ]
         kept = _apart([*kept, *places])
         return [written for start, end in kept if (written := text[start:end].strip())]
@@ -193,18 +199,19 @@ class _Check:
         one: AttributedValue,
         own: Sequence[AttributedValue],
         text: str,
-        said: Statement | None,
+        statement: Statement | None,
         known: SourceFacts,
     ) -> bool | None:
-        is_exchanged = value_attribution.is_exchanged(one, own, known.owned, text)
-        if said is None or one.is_cell or is_exchanged is False:  # a row's words say what its values are of
+        """Whether the source has the value with other words; None: unknown."""
+        is_exchanged = value_attribution.is_exchanged(one, own, known.attributed, text)
+        if statement is None or one.is_cell or is_exchanged is False:  # a row's words name the owners of its values
             return is_exchanged
         if is_exchanged and contradictions.is_beyond(one.value, known):
             return None
-        return False if alignment.is_settled(one.value, said, known) else is_exchanged
+        return False if alignment.is_settled(one.value, statement, known) else is_exchanged
 
     def _counts_itself(self, number: int, place: tuple[int, int]) -> bool:
-        """Whether a count is of what the answer lists: 次の3点です。 with three items below, or A、B、Cの3つ."""
+        """Whether a count refers to the answer's own list: 次の3点です。 with three items below, or A、B、Cの3つ."""
         sentence = self.sentences[number]
         before = self._text[sentence.start : sentence.start + place[0]]
         counted = _COUNTED.match(self._text, sentence.start + place[0])
@@ -225,7 +232,7 @@ class _Check:
         return named is not None and len(_LISTS.split(named.group())) == value.number > 1
 
     def _numbers_its_row(self, number: int, place: tuple[int, int]) -> bool:
-        """Whether it is the 2 in the first cell of the second row, below 順番."""
+        """Whether the value is the row's own number, such as 2 in the first cell of the second row below 順番."""
         sentence, head = self.sentences[number], self.sentences[self._first_row(number)]
         if sentence.kind != "row" or not _ROW_NUMBERS.match(
             value_attribution.cells(self._text[head.start : head.end])[0]
@@ -236,10 +243,12 @@ class _Check:
         return cells[0] == written == str(number - self._first_row(number))
 
     def _is_head(self, number: int) -> bool:
+        """Whether the sentence is the header row of a table."""
         return self.sentences[number].kind == "row" and self._first_row(number) == number
 
     def _values(self, number: int, text: str) -> list[AttributedValue]:
-        """The values of the sentence with the words they belong to; those of a row also to the table's head."""
+        """Return the values of the sentence with the words they belong to; in a table row these include the header's
+        words."""
         sentence = self.sentences[number]
         if sentence.kind != "row":
             return value_attribution.of_sentence(text)
@@ -262,12 +271,12 @@ class _Check:
         return number
 
     def _only_names(self, text: str, number: int) -> bool:
-        """Whether the form is one of those that mostly only name a matter: headings, lead-ins, a table's head."""
+        """Whether the sentence has a form that mostly only names a topic: a heading, a lead-in or a table header."""
         return self.sentences[number].kind == "heading" or self._is_head(number) or _LEAD_IN.search(text) is not None
 
 
 def _without_not_found(text: str) -> str:
-    """The sentence without the clause that says of something that it is not in the documents."""
+    """Blank out the clause that says that something is not in the documents."""
     found = NOT_FOUND.search(text)
     if found is None:
         return text
@@ -277,13 +286,15 @@ def _without_not_found(text: str) -> str:
     return text[:start] + " " * (found.end() - start) + text[found.end() :]
 
 
-def _asserts(said: Statement) -> bool:
-    """Whether a heading or a lead-in says something: 着る順序は次のとおり does not."""
-    return any(not statements.is_attributive(one.unit, said) and not one.unit.is_condition for one in said.frames)
+def _asserts(statement: Statement) -> bool:
+    """Whether a heading or lead-in asserts something: 着る順序は次のとおり does not."""
+    return any(
+        not statements.is_attributive(one.unit, statement) and not one.unit.is_condition for one in statement.frames
+    )
 
 
 def _is_cell_of(value: Quantity, text: str, known: SourceFacts) -> bool:
-    """Whether the cell with this value stands in the source word for word."""
+    """Whether the cell with this value occurs word for word in the source."""
     start, end = text.rfind("|", 0, value.start) + 1, text.find("|", value.end)
     return answer_markup.comparable_text(text[start : end if end > 0 else len(text)]) in known.body
 
@@ -295,7 +306,11 @@ def _blank(found: re.Match[str]) -> str:
 def _tied(
     text: str, wanted: frozenset[str], cited: list[int], sources: Sequence[Evidence], asked: Evidence
 ) -> list[int]:
-    """The cited passages, unless others fit much better or alone have all values; without a citation the best ones."""
+    """Return the passages that the sentence is tied to.
+
+    These are the cited ones, unless others fit much better or are the only ones with all values; without a citation,
+    the best ones.
+    """
     if not sources:
         return []
     ranked = sorted(range(len(sources)), key=lambda at: (-_fit(text, wanted, sources[at], asked), at))
@@ -315,7 +330,7 @@ def _tied(
 
 
 def _has_values(text: str, source: Evidence, asked: Evidence) -> bool:
-    """Whether the source has all values of a sentence that has some, and most of its kanji: 湯の温度 for 湯温."""
+    """Whether the source has all values of a sentence with units, and most of its kanji: 湯の温度 for 湯温."""
     is_measured = any(value.unit for value in quantities.parse(text))
     kanji = set(re.findall("[一-鿿]", text))
     shared = sum(sign in source.searchable for sign in kanji)
@@ -323,18 +338,19 @@ def _has_values(text: str, source: Evidence, asked: Evidence) -> bool:
 
 
 def _fit(text: str, wanted: frozenset[str], source: Evidence, asked: Evidence) -> float:
-    """0 to 1: shares of the terms, less what of values and names is missing."""
+    """Return the share of the terms in the source (0 to 1), divided by 1 plus the number of missing values and
+    names."""
     missing = len(_missing(text, source, asked))
     return _coverage(wanted, source) / (1 + missing)
 
 
 def _coverage(wanted: frozenset[str], source: Evidence) -> float:
-    """0 to 1: the share of the terms that the source has."""
+    """Return the share of the terms in the source, 0 to 1."""
     return len(wanted & source.terms) / len(wanted) if wanted else 1.0
 
 
 def _apart(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Without those that overlap one before them."""
+    """Drop places that overlap an earlier one."""
     kept: list[tuple[int, int]] = []
     for start, end in places:
         if not any(start < stop and begin < end for begin, stop in kept):
@@ -343,7 +359,8 @@ def _apart(places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _missing(text: str, source: Evidence, asked: Evidence) -> list[tuple[int, int]]:
-    """Values, dates and names of a sentence that its source does not have, in order. Names may be the question's."""
+    """Return the places of values, dates and names that the source lacks, in order. The question's names are
+    allowed."""
     values, days = quantities.parse(text), notation.parse_dates(text)
     found = [
         (value.start, value.bound_end)
@@ -364,7 +381,8 @@ def _missing(text: str, source: Evidence, asked: Evidence) -> list[tuple[int, in
 
 
 def _exchanged(text: str, everything: Evidence, right: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Values and dates in whose place the passages, in the same words, have others. `right`: places not to look at."""
+    """Return places of values and dates for which the passages have others in the same context. `right`: places to
+    skip."""
     all_of_them = evidence.value_mentions(text)
     return [
         (one.value.start, getattr(one.value, "bound_end", one.value.end))
@@ -376,7 +394,7 @@ def _exchanged(text: str, everything: Evidence, right: Collection[tuple[int, int
 
 
 def _is_foreign(text: str, source: Evidence) -> bool:
-    """Whether the sentence is in English and the source is not: then terms cannot be compared, values can."""
+    """Whether the sentence is English and the source is not: values can be compared then, but terms cannot."""
     has_japanese = re.search("[ぁ-んァ-ヶ一-鿿]", text) is not None
     return not has_japanese and re.search("[ぁ-んァ-ヶ一-鿿]", source.searchable) is not None
 

@@ -1,4 +1,4 @@
-"""What an answer frees from: a condition that its source sets, an exception that it makes, what is left or lost."""
+"""Find where an answer drops a condition or exception of its source, or strengthens or weakens an obligation."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -7,10 +7,10 @@ from app.documents.grounding import modality, roles
 from app.documents.grounding.alignment import Place, SourceFacts, shares_kanji
 from app.documents.grounding.statements import Phrase, PredicateFrame, Statement
 
-_WITHOUT = re.compile(  # behind a noun: 許可がなくても, 補助者なしで
+_WITHOUT = re.compile(  # after a noun: 許可がなくても, 補助者なしで
     r"[がはもの]?(?:なし|無し)(?:でも?|に(?!な))|[がはも](?:い|居)?な(?:くて|くと|い(?:まま|場合で|ときで|人で|者で))も?"
 )
-_NOT_DONE = re.compile(  # behind a verb: 受けずに, 修了していない技術員でも
+_NOT_DONE = re.compile(  # after a verb: 受けずに, 修了していない技術員でも
     r"[しさらわかたばまえけせてべめれ]?(?:てい|てお)?(?:ら|さ)?(?:れ)?(?:ない(?:で|まま|場合|とき|者|人)?|なく[てと]も|ずに?(?!つ))"
 )
 _HAS_NONE = re.compile(rf"[がはもの]?(?:{modality.NONE}|不要|問わ)")
@@ -40,26 +40,31 @@ _DAY = re.compile(
 _FREE = (modality.PLAIN, modality.ABLE, modality.PERMITTED)
 
 
-def waived(said: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
-    """許可がなくてもできる, where the source speaks of 許可 and nowhere does without it."""
-    for frame, things in _done_without(said):
-        main = _main(said, frame)
+def waived(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
+    """Yield 許可がなくてもできる, if the source mentions 許可 and never allows doing without it."""
+    for frame, things in _done_without(statement):
+        main = _main(statement, frame)
         if main is None or main.unit.kind not in _FREE:
             continue
         end = frame.unit.end if frame.unit.kind else things[0].end
-        is_way = main.unit.kind == modality.PLAIN and re.match(r".?ず(?!に?も)|.?ないで(?!も)", said.text[end:])
-        wanted = [one for one in things if any(_has(source, one) for source in near)]
-        if not is_way and wanted and not any(_is_free(source, one) for source in known.statements for one in wanted):
+        is_way = main.unit.kind == modality.PLAIN and re.match(r".?ず(?!に?も)|.?ないで(?!も)", statement.text[end:])
+        required = [one for one in things if any(_has(source, one) for source in near)]
+        if (
+            not is_way
+            and required
+            and not any(_is_free(source, one) for source in known.statements for one in required)
+        ):
             yield things[0].start, end
 
 
-def _done_without(said: Statement) -> Iterable[tuple[PredicateFrame, list[Phrase]]]:
-    for frame in said.frames:
+def _done_without(statement: Statement) -> Iterable[tuple[PredicateFrame, list[Phrase]]]:
+    """Yield predicates of the answer with the things that it does without."""
+    for frame in statement.frames:
         unit = frame.unit
         if _WITHOUT.match(unit.tail):
             yield frame, [unit]
         elif unit.kind == modality.DENIED and _NOT_DONE.match(unit.tail):
-            following = said.units[unit.number + 1 : unit.number + 2]
+            following = statement.units[unit.number + 1 : unit.number + 2]
             is_still = "も" in unit.tail or any(re.match("でも", one.tail) for one in following)
             is_without = re.match(r".?ずに|.?ないで|.?ないまま", unit.tail)
             objects = [one for one in frame.lead if one.role in ("object", "subject")]
@@ -67,9 +72,9 @@ def _done_without(said: Statement) -> Iterable[tuple[PredicateFrame, list[Phrase
                 yield frame, [*objects[-1:], unit]
 
 
-def _main(said: Statement, frame: PredicateFrame) -> PredicateFrame | None:
-    """The predicate that the clause leads to."""
-    later = [one for one in said.frames if one.unit.number > frame.unit.number]
+def _main(statement: Statement, frame: PredicateFrame) -> PredicateFrame | None:
+    """Return the main predicate after the clause."""
+    later = [one for one in statement.frames if one.unit.number > frame.unit.number]
     ends = (one for one in later if one is later[-1] or re.search("。|が、", one.unit.tail))
     return next((one for one in ends if not one.unit.is_condition), None)
 
@@ -79,7 +84,7 @@ def _has(source: Statement, thing: Phrase) -> bool:
 
 
 def _is_free(source: Statement, thing: Phrase) -> bool:
-    """Whether the source itself does without it."""
+    """Whether the source itself allows doing without the thing."""
     for frame in source.frames:
         if frame.unit.kind == modality.NEEDLESS and thing.keys & (frame.keys | frame.argument_keys):
             return True
@@ -90,18 +95,18 @@ def _is_free(source: Statement, thing: Phrase) -> bool:
     )
 
 
-def unexcepted(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
-    """例外なく, where the source goes on with ただし."""
-    found = _EVERY.search(said.text)
-    if not found or not near or _EVERY.search(near[0].text) or _EXCEPTS.search(said.text):
+def unexcepted(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """Yield 例外なく, if the source continues with ただし."""
+    found = _EVERY.search(statement.text)
+    if not found or not near or _EVERY.search(near[0].text) or _EXCEPTS.search(statement.text):
         return
     if near[0].has_exception or re.match(r"\s*(?:ただし|但し)", near[0].text):
         yield found.span()
 
 
-def in_spite(said: Statement, known: SourceFacts) -> Iterable[Place]:
-    """雨天でも行う, where the source says what else holds in the rain."""
-    for unit in said.units:
+def in_spite(statement: Statement, known: SourceFacts) -> Iterable[Place]:
+    """Yield 雨天でも行う, if the source says that something else holds in the rain."""
+    for unit in statement.units:
         found = _EVEN_SO.match(unit.tail)
         if found is None or unit.is_general or unit.head.kind.startswith(("動詞", "形容詞")):
             continue
@@ -109,12 +114,12 @@ def in_spite(said: Statement, known: SourceFacts) -> Iterable[Place]:
         if any(_EVEN_SO.match(other.tail) for _, other in named):
             continue
         cases = [one for one, other in named if _is_of_case(other, one)]
-        if cases and not any(_says_so(said, one) for one in cases):
+        if cases and not any(_agrees_with_case(statement, one) for one in cases):
             yield unit.start, unit.end + found.end()
 
 
 def _is_of_case(unit: Phrase, source: Statement) -> bool:
-    """Whether it stands in a clause that says when the rest of its sentence holds."""
+    """Whether the phrase is in a clause that says when the rest of its sentence holds."""
     for one in source.units[unit.number :]:
         if one.is_condition or _CASE.match(one.tail):
             return True
@@ -123,45 +128,45 @@ def _is_of_case(unit: Phrase, source: Statement) -> bool:
     return False
 
 
-def _says_so(said: Statement, case: Statement) -> bool:
-    """Whether what the source says of the case is what the answer says, with one of its values."""
-    if not said.frames or not case.frames:
+def _agrees_with_case(statement: Statement, case: Statement) -> bool:
+    """Whether the answer agrees with what the source says of the case, including one of its values."""
+    if not statement.frames or not case.frames:
         return True
-    own, theirs = said.frames[-1], case.frames[-1]
+    own, theirs = statement.frames[-1], case.frames[-1]
     is_same = bool(own.keys & theirs.keys) or shares_kanji(own.unit, theirs.unit)
     is_same = is_same and (own.unit.kind in modality.NEGATIVE) == (theirs.unit.kind in modality.NEGATIVE)
-    has_value = any(one.is_same(two) for one in said.values for two in case.values)
-    return is_same and (has_value or not said.values or not case.values)
+    has_value = any(one.is_same(two) for one in statement.values for two in case.values)
+    return is_same and (has_value or not statement.values or not case.values)
 
 
-def strengthened(said: Statement, near: Sequence[Statement], is_kept: bool) -> Iterable[Place]:
-    """義務です for 推奨する, しなければならない for することができる, and 義務ではない for what is to be done.
+def strengthened(statement: Statement, near: Sequence[Statement], is_kept: bool) -> Iterable[Place]:
+    """Yield 義務です for 推奨する, しなければならない for することができる, and 義務ではない for an obligation.
 
-    `is_kept`: whether the answer has a condition of the source, without which it must not be done.
+    `is_kept`: whether the answer has a condition of the source without which the action is forbidden.
     """
-    if not near or not _is_about(said, near[0]):
+    if not near or not _is_about(statement, near[0]):
         return
     there = near[0].text
-    binds, frees = list(_BINDS.finditer(said.text)), _BINDS_NOT.search(said.text)
+    binds, frees = list(_BINDS.finditer(statement.text)), _BINDS_NOT.search(statement.text)
     if frees and not _FREES.search(there):
         yield frees.span()
-    elif binds and not frees and said.text[binds[-1].end() :].count("、") == 0 and not _BINDS.search(there):
+    elif binds and not frees and statement.text[binds[-1].end() :].count("、") == 0 and not _BINDS.search(there):
         is_permitted = _PERMITS.search(there) and not is_kept and not _LIMITS.search(there)
         if _ADVISES.search(there) or is_permitted:
             yield binds[-1].span()
 
 
-def _is_about(said: Statement, source: Statement) -> bool:
-    """Whether the source's statement has most of the answer's words."""
-    telling = [unit for unit in said.units if not unit.is_general]
-    shared = [unit for unit in telling if any(unit.keys & one.keys or shares_kanji(unit, one) for one in source.units)]
-    return bool(telling) and len(shared) >= _ABOUT_MIN * len(telling)
+def _is_about(statement: Statement, source: Statement) -> bool:
+    """Whether the source's statement contains most of the answer's words."""
+    content = [unit for unit in statement.units if not unit.is_general]
+    shared = [unit for unit in content if any(unit.keys & one.keys or shares_kanji(unit, one) for one in source.units)]
+    return bool(content) and len(shared) >= _ABOUT_MIN * len(content)
 
 
-def other_day(said: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
-    """翌週 for 当日."""
+def other_day(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
+    """Yield 翌週 for 当日."""
     there = known.text.replace("翌朝", "翌日").replace("当夜", "当日")
-    for found in _DAY.finditer(said.text):
+    for found in _DAY.finditer(statement.text):
         day = found.group().replace("翌朝", "翌日").replace("当夜", "当日")
         if day not in there and any(_DAY.search(one.text) for one in near[:2]):
             yield found.span()

@@ -1,8 +1,8 @@
-"""What a sentence of an answer says that the statements of its sources do not, or say otherwise.
+"""Find where a sentence of an answer contradicts the statements of its sources.
 
-Each predicate of the answer is held against the one of the source that has the same word and most of the same
-arguments: whether it is so, must, may or should be; who does it to whom; what comes first. Only what both have is
-compared, and words that no source has are named. Whether one sentence follows from another is not judged.
+Each predicate of the answer is compared with the predicate of the source that has the same word and most of the same
+arguments: whether it holds, must, may or should be; who does it to whom; what comes first. Only what both contain is
+compared. Whether one sentence follows logically from another is not judged.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ _ONLY = re.compile(
 _OTHERS = re.compile("(?:ほか|(?<!その)他(?![一-鿿])|以外)")
 _ONLY_IN_SOURCE = re.compile(r"のみ|だけ|限|しか|専|以外|除")
 _LIMIT = re.compile("限[りるっ]|のみ|だけ")
-_ALONE = re.compile("(?:だけ|のみ)(?:では?|[をがに](?!は))")  # 子どもだけで泳いではならない limits nothing
+_ALONE = re.compile("(?:だけ|のみ)(?:では?|[をがに](?!は))")  # 子どもだけで泳いではならない is not a limit
 _EXCEPT = re.compile(r"以外|を除[いき]")
 _EXCEPT_IN_SOURCE = re.compile(r"以外|除|その他|ほか|他の|ただし|限|のみ|だけ")
 _WITHOUT = re.compile(rf"[はもが](?:{modality.NONE}|設け(?:ない|ませ|られていませ))")
@@ -50,7 +50,7 @@ _DIRECTION = re.compile(
     r"|^(?P<inside>(?:の中|内)(?=[のにでとへはが]))|^(?P<outside>の?外(?=[のにでとへはが]))"
     r"|^(?P<least>以上)|^(?P<most>以下|以内)|^(?P<below>未満)|^(?P<beyond>を?超)"
 )
-_AXES = {  # what each direction can be turned round to
+_AXES = {  # the directions that each one excludes
     one: frozenset(axis.split())
     for axis in ("before after", "inside outside", "least most below beyond")
     for one in axis.split()
@@ -70,94 +70,99 @@ _SINCE = re.compile("(?:[てで]から|[た日]?後|[たの]日から)(?:、|の
 _TIMES = frozenset(["s", "か月", "年"])
 
 
-def find_contradictions(said: Statement, known: SourceFacts) -> list[Place]:
-    """Where the sentence says something else than the source, in order."""
-    weights = alignment.weights(said, known)
-    near = alignment.nearest(said, known, weights)
+def find_contradictions(statement: Statement, known: SourceFacts) -> list[Place]:
+    """Return the places where the sentence contradicts the source, in order."""
+    weights = alignment.weights(statement, known)
+    near = alignment.nearest(statement, known, weights)
     if near is None:
         return []
-    frames = {frame.unit.number: alignment.near_frames(frame, said, known, weights) for frame in said.frames}
-    telling = {  # a predicate of a sentence that has little else of this one denies nothing
+    frames = {frame.unit.number: alignment.near_frames(frame, statement, known, weights) for frame in statement.frames}
+    relevant = {  # a predicate of a sentence that shares little else with this one does not contradict it
         number: rated if any(one is other for one, _ in rated for other in near) else []
         for number, rated in frames.items()
     }
-    kept, turned = prerequisites.compared(said, prerequisites.related(said, near, known.statements))
+    kept, turned = prerequisites.compared(statement, prerequisites.related(statement, near, known.statements))
     free = frozenset(number for own in kept for number in own.ends)
     found = {
-        *_kinds(said, telling, free),
-        *_withouts(said, known),
-        *_bounds(said, near, known),
-        *_denied_values(said, known),
-        *_directions(said, known, free),
-        *_sides(said, known),
+        *_kinds(statement, relevant, free),
+        *_withouts(statement, known),
+        *_bounds(statement, near, known),
+        *_denied_values(statement, known),
+        *_directions(statement, known, free),
+        *_sides(statement, known),
     }
     found |= {
-        *conditions.waived(said, near, known),
-        *conditions.unexcepted(said, near),
-        *conditions.strengthened(said, near, any(own.is_purpose for own in kept)),
-        *conditions.other_day(said, near, known),
-        *conditions.in_spite(said, known),
-        *misattribution.crossed_parts(said, near),
-        *misattribution.swapped_places(said, near),
-        *roles.other_actors(said, near, known),
+        *conditions.waived(statement, near, known),
+        *conditions.unexcepted(statement, near),
+        *conditions.strengthened(statement, near, any(own.is_purpose for own in kept)),
+        *conditions.other_day(statement, near, known),
+        *conditions.in_spite(statement, known),
+        *misattribution.crossed_parts(statement, near),
+        *misattribution.swapped_places(statement, near),
+        *roles.other_actors(statement, near, known),
     }
-    alike = {number: [one for one in rated if _is_of_matter(said, *one)] for number, rated in frames.items()}
-    acting = {number: rated or alike[number] for number, rated in telling.items()}
-    found |= {*roles.exchanged(said, near), *roles.other_fillers(said, known, acting), *_opposites(said, near)}
-    found = {place for place in found if not _stands_there(said, place, known)}
-    found |= {*precedence.turned(said, known), *_scopes(said, near, known, bool(kept))}
+    alike = {number: [one for one in rated if _is_of_matter(statement, *one)] for number, rated in frames.items()}
+    acting = {number: rated or alike[number] for number, rated in relevant.items()}
+    found |= {
+        *roles.exchanged(statement, near),
+        *roles.other_fillers(statement, known, acting),
+        *_opposites(statement, near),
+    }
+    found = {place for place in found if not _is_verbatim(statement, place, known)}
+    found |= {*precedence.turned(statement, known), *_scopes(statement, near, known, bool(kept))}
     return sorted({*found, *(own.at for own in turned)})
 
 
-def _is_of_matter(said: Statement, source: Statement, frame: PredicateFrame) -> bool:
-    """Whether the source does it to what the answer does it to, so that only who does it may differ."""
+def _is_of_matter(statement: Statement, source: Statement, frame: PredicateFrame) -> bool:
+    """Whether answer and source act on the same thing, so that only the actor may differ."""
     done_to = [unit for unit in frame.arguments if not lexicon.is_agent(unit.text) and not unit.is_general]
-    shared = [unit for unit in done_to if unit.keys & said.keys]
+    shared = [unit for unit in done_to if unit.keys & statement.keys]
     is_same = any(unit.role == "object" for unit in shared) or 2 * len(shared) >= len(done_to)
     return bool(shared) and is_same and not source.needed
 
 
-def _stands_there(said: Statement, place: Place, known: SourceFacts) -> bool:
-    """Whether the source has the part of the sentence between two commas word for word."""
-    start = max(said.text.rfind(sign, 0, place[0]) for sign in "、。") + 1
-    stop = re.compile("[、。]").search(said.text, place[1] - 1)
-    part = re.sub(r"[\s|]", "", said.text[start : stop.start() if stop else len(said.text)])
+def _is_verbatim(statement: Statement, place: Place, known: SourceFacts) -> bool:
+    """Whether the source contains the clause around the place word for word."""
+    start = max(statement.text.rfind(sign, 0, place[0]) for sign in "、。") + 1
+    stop = re.compile("[、。]").search(statement.text, place[1] - 1)
+    part = re.sub(r"[\s|]", "", statement.text[start : stop.start() if stop else len(statement.text)])
     return len(part) >= _PART_MIN and part in known.body
 
 
 def _kinds(
-    said: Statement, frames: Mapping[int, Sequence[tuple[Statement, PredicateFrame]]], free: frozenset[int]
+    statement: Statement, frames: Mapping[int, Sequence[tuple[Statement, PredicateFrame]]], free: frozenset[int]
 ) -> Iterable[Place]:
-    """`frames`: by the number of a predicate, those of the source that it may repeat.
+    """Yield predicates whose modality (holds, must, may, …) differs from the source's.
 
-    `free`: predicates that, with their condition, the source has; they may be denied together.
+    `frames`: by the number of a predicate, the predicates of the source that it may repeat. `free`: predicates that
+    agree with the source together with their condition; both may be negated together.
     """
     flips: list[tuple[PredicateFrame, PredicateFrame, Place]] = []
-    for frame in said.frames:
-        if frame.unit.text in lexicon.WEIGHED or statements.is_attributive(frame.unit, said):  # 標準とする
+    for frame in statement.frames:
+        if frame.unit.text in lexicon.WEIGHED or statements.is_attributive(frame.unit, statement):  # 標準とする
             continue
-        if precedence.sign(frame.unit) == "before":  # 入る前に: what is before is not said to be done
+        if precedence.sign(frame.unit) == "before":  # 入る前に does not assert that it is done
             continue
-        if _is_carried(frame.unit, said) or _is_only_alone(frame.unit, said):
+        if _is_carried(frame.unit, statement) or _is_only_alone(frame.unit, statement):
             continue
-        if _is_of_the_rest(frame.unit, said):
+        if _is_of_the_rest(frame.unit, statement):
             continue
         near = [(one, other) for one, other in frames[frame.unit.number] if not _is_of_another(frame, one, other)]
-        if _is_contrasted(frame.unit, said):
+        if _is_contrasted(frame.unit, statement):
             near = [(one, other) for one, other in near if _has_all(other, frame.arguments)]
         is_case = frame.unit.is_condition and not frame.unit.is_concession
-        if is_case and frame.unit.kind not in modality.NEGATIVE:  # 送るときに: nothing is said of whether one may
+        if is_case and frame.unit.kind not in modality.NEGATIVE:  # 送るときに does not say whether it is allowed
             near = [(one, other) for one, other in near if other.unit.is_condition]
-        near = [pair for pair in near if alignment.shares_value(said, pair[0])] or near
-        is_final = _is_final(frame.unit, said)
+        near = [pair for pair in near if alignment.shares_value(statement, pair[0])] or near
+        is_final = _is_final(frame.unit, statement)
         if not near or any(
             _is_kept(_as_meant(one, other), frame, is_final)
             or _is_kept_with(one, other, frame)
-            or _is_asked_for(one, other, frame, said)
+            or _is_asked_for(one, other, frame, statement)
             for one, other in near
         ):
             continue
-        if _is_bounded_the_other_way(said, near[0][0]):
+        if _is_bounded_the_other_way(statement, near[0][0]):
             continue
         is_denied = frame.unit.kind in modality.NEGATIVE
         if frame.unit.number in free and any((other.unit.kind in modality.NEGATIVE) != is_denied for _, other in near):
@@ -167,27 +172,28 @@ def _kinds(
         (frame.unit.kind in modality.NEGATIVE) != (other.unit.kind in modality.NEGATIVE) for frame, other, _ in flips
     ]
     conditions = [frame.unit.is_condition for frame, _, _ in flips]
-    if sum(turned) == 2 and any(conditions) and not all(conditions):  # 予約がなければできる, and with one it cannot be
+    # 予約がなければできる means that with one it is not allowed.
+    if sum(turned) == 2 and any(conditions) and not all(conditions):
         return []
-    return [place for frame, _, place in flips if not _is_contraposed(frame, said)]
+    return [place for frame, _, place in flips if not _is_contraposed(frame, statement)]
 
 
-def _is_bounded_the_other_way(said: Statement, source: Statement) -> bool:
-    """30分までできる for 30分を超えてはならない."""
-    pairs = [{one.bound, other.bound} for one in said.values for other in source.values if one.is_same(other)]
+def _is_bounded_the_other_way(statement: Statement, source: Statement) -> bool:
+    """Whether both bound one value in complementary ways: 30分までできる for 30分を超えてはならない."""
+    pairs = [{one.bound, other.bound} for one in statement.values for other in source.values if one.is_same(other)]
     return any(bounds in evidence.COMPLEMENTS for bounds in pairs)
 
 
-def _is_only_alone(unit: Phrase, said: Statement) -> bool:
-    """子どもだけでは泳げない: with somebody else they may."""
-    before = said.units[unit.number - 1] if unit.number else None
+def _is_only_alone(unit: Phrase, statement: Statement) -> bool:
+    """Whether the negation is limited to being alone, as in 子どもだけでは泳げない: with others they may."""
+    before = statement.units[unit.number - 1] if unit.number else None
     return before is not None and unit.kind in modality.NEGATIVE and re.match("だけでは?$", before.tail) is not None
 
 
-def _is_contrasted(unit: Phrase, said: Statement) -> bool:
-    """利用者の負担ではなく、事業者の負担です: the end is the same, and what it is of is told apart."""
+def _is_contrasted(unit: Phrase, statement: Statement) -> bool:
+    """Whether the predicate contrasts two things, as in 利用者の負担ではなく、事業者の負担です."""
     is_denied = re.match(r"で(?:は)?なく、?", unit.tail) is not None
-    return is_denied and any(one.keys & unit.keys for one in said.units[unit.number + 1 :])
+    return is_denied and any(one.keys & unit.keys for one in statement.units[unit.number + 1 :])
 
 
 def _has_all(frame: PredicateFrame, arguments: Sequence[Phrase]) -> bool:
@@ -195,7 +201,10 @@ def _has_all(frame: PredicateFrame, arguments: Sequence[Phrase]) -> bool:
 
 
 def _is_of_another(frame: PredicateFrame, source: Statement, other: PredicateFrame) -> bool:
-    """ボールペンで書く, where the source lets one use ボールペン and forbids to write with 鉛筆."""
+    """Whether the source's predicate is about another thing than the answer's.
+
+    ボールペンで書く is not compared with 鉛筆で書いてはならない, if the source allows ボールペン.
+    """
     own, theirs = (
         frozenset(key for one in which.lead if one.role in ("at", "object") for key in one.keys)
         for which in (frame, other)
@@ -213,40 +222,41 @@ def _is_of_another(frame: PredicateFrame, source: Statement, other: PredicateFra
     return any((one.unit.kind in modality.NEGATIVE) == is_denied for one in having)
 
 
-def _is_of_the_rest(unit: Phrase, said: Statement) -> bool:
-    """使えるのはA面だけで、ほかでは使えない: the other side of what is limited."""
-    limit = _ONLY.search(said.text, 0, unit.start) if unit.kind in modality.NEGATIVE else None
-    if limit is None or not _OTHERS.search(said.text, limit.end(), unit.start):
+def _is_of_the_rest(unit: Phrase, statement: Statement) -> bool:
+    """Whether the predicate negates the complement of a limit: 使えるのはA面だけで、ほかでは使えない."""
+    limit = _ONLY.search(statement.text, 0, unit.start) if unit.kind in modality.NEGATIVE else None
+    if limit is None or not _OTHERS.search(statement.text, limit.end(), unit.start):
         return False
-    return any(one.keys & unit.keys for one in said.units if one.end <= limit.start())
+    return any(one.keys & unit.keys for one in statement.units if one.end <= limit.start())
 
 
-def _is_carried(unit: Phrase, said: Statement) -> bool:
-    """Whether the verb that follows at once denies it as well: 持って入れない."""
-    following = said.units[unit.number + 1 : unit.number + 2]
+def _is_carried(unit: Phrase, statement: Statement) -> bool:
+    """Whether the following verb negates this one as well: 持って入れない."""
+    following = statement.units[unit.number + 1 : unit.number + 2]
     is_joined = (
         unit.kind == modality.PLAIN and re.fullmatch("[しっいんえけせてべめれりちに]?[てで]", unit.tail) is not None
     )
     return is_joined and any(one.kind in modality.NEGATIVE for one in following)
 
 
-def _is_final(unit: Phrase, said: Statement) -> bool:
-    """Whether a clause ends with it, so that it says what is or must be; that of a cleft (記録するのは) does not."""
-    if unit is said.units[-1] or modality.CHOICE.match(said.text, unit.end):
+def _is_final(unit: Phrase, statement: Statement) -> bool:
+    """Whether the predicate ends a clause and so asserts something; the one of a cleft (記録するのは) does not."""
+    if unit is statement.units[-1] or modality.CHOICE.match(statement.text, unit.end):
         return True
     return re.search("(?<!の[はが])[。、]", unit.tail) is not None
 
 
-def _is_contraposed(frame: PredicateFrame, said: Statement) -> bool:
-    """許可がなければ持ち出せない, which says that with it one may."""
+def _is_contraposed(frame: PredicateFrame, statement: Statement) -> bool:
+    """Whether the condition and the main clause are both negated: 許可がなければ持ち出せない, which allows it with
+    許可."""
     if frame.unit.kind != modality.DENIED or not frame.unit.is_condition or frame.unit.is_concession:
         return False
-    main = next((one for one in said.frames if one.unit.number > frame.unit.number), None)
+    main = next((one for one in statement.frames if one.unit.number > frame.unit.number), None)
     return main is not None and main.unit.kind in modality.NEGATIVE
 
 
 def _as_meant(whole: Statement, source: PredicateFrame) -> PredicateFrame:
-    """同意なく外してはならない asks for 同意."""
+    """Return a negated requirement as a duty: 同意なく外してはならない requires 同意."""
     if source.unit.kind != modality.DENIED or source.unit.is_condition or not _WITHOUT_IT.match(source.unit.tail):
         return source
     later = [one.unit.kind for one in whole.frames if one.unit.number > source.unit.number]
@@ -256,7 +266,7 @@ def _as_meant(whole: Statement, source: PredicateFrame) -> PredicateFrame:
 
 
 def _is_kept_with(whole: Statement, source: PredicateFrame, answer: PredicateFrame) -> bool:
-    """The end of 換気をしながら使うよう努める says it of both, and so does that of 併せて受けてはならない."""
+    """Whether a later predicate's modality applies to this one too, as in 換気をしながら使うよう努める."""
     if source.unit.is_condition or answer.unit.is_condition or source.unit.kind != modality.PLAIN:
         return False
     later = [one.unit for one in whole.frames if one.unit.number > source.unit.number]
@@ -266,21 +276,22 @@ def _is_kept_with(whole: Statement, source: PredicateFrame, answer: PredicateFra
     return kind not in modality.NEGATIVE and modality.is_kept(kind, answer.unit.kind)
 
 
-def _is_asked_for(whole: Statement, source: PredicateFrame, answer: PredicateFrame, said: Statement) -> bool:
-    """命令に従って行う, where 命令によらずにしてはならない."""
+def _is_asked_for(whole: Statement, source: PredicateFrame, answer: PredicateFrame, statement: Statement) -> bool:
+    """Whether the answer fulfils what the source forbids to omit: 命令に従って行う for 命令によらずにしてはならない."""
     at = next((one.number for one in reversed(whole.units[: source.unit.number]) if _WITHOUT_IT.match(one.tail)), None)
     if at is None or source.unit.kind != modality.PROHIBITED or answer.unit.kind in modality.NEGATIVE:
         return False
     asked = whole.units[max(0, at - 1) : at + 1]
-    units = said.units if answer.unit.is_condition else answer.arguments
+    units = statement.units if answer.unit.is_condition else answer.arguments
     return any(_HAVING_IT.match(one.tail) and any(one.keys & two.keys for two in asked) for one in units)
 
 
 def _is_kept(source: PredicateFrame, answer: PredicateFrame, is_final: bool) -> bool:
-    """`is_final`: of the answer's."""
+    """Whether the answer's modality is compatible with the source's. `is_final`: whether the answer's predicate is
+    final."""
     kind, own = source.unit.kind, answer.unit.kind
     if answer.unit.is_concession and source.unit.is_condition and not source.unit.is_concession:
-        return False  # 近いときも, where the source says what holds 近いときは
+        return False  # 近いときも, if the source says what holds 近いときは
     if answer.unit.is_condition or source.unit.is_condition or not is_final:
         return (kind in modality.NEGATIVE) == (own in modality.NEGATIVE)
     return modality.is_kept(kind, own)
@@ -290,9 +301,9 @@ def _ending(unit: Phrase) -> str:
     return re.split("[。、]", unit.tail)[0][:_DIRECTION_REACH]
 
 
-def _withouts(said: Statement, known: SourceFacts) -> Iterable[Place]:
-    """上限はありません, where the source gives one."""
-    for unit in said.units:
+def _withouts(statement: Statement, known: SourceFacts) -> Iterable[Place]:
+    """Yield 上限はありません, if the source gives one."""
+    for unit in statement.units:
         found = _WITHOUT.match(unit.tail)
         if found is None or unit.is_condition:
             continue
@@ -302,18 +313,21 @@ def _withouts(said: Statement, known: SourceFacts) -> Iterable[Place]:
                 break
 
 
-def _denied_values(said: Statement, known: SourceFacts) -> Iterable[Place]:
-    """10日ではない, where the source says 10日."""
-    for value in said.values:
-        found = _DENIES.match(said.text, value.bound_end)
+def _denied_values(statement: Statement, known: SourceFacts) -> Iterable[Place]:
+    """Yield 10日ではない, if the source says 10日."""
+    for value in statement.values:
+        found = _DENIES.match(statement.text, value.bound_end)
         same = [(one, other) for one in known.statements for other in one.values if value.is_same(other)]
         if found and any(not _DENIES.match(one.text, other.bound_end) for one, other in same):
             yield value.start, found.end()
 
 
-def _directions(said: Statement, known: SourceFacts, free: frozenset[int]) -> Iterable[Place]:
-    """出発の5日後 for 出発の5日前. `free`: as of `_kinds`; 受けた後はできない: 受ける前に限りできる."""
-    for unit in said.units:
+def _directions(statement: Statement, known: SourceFacts, free: frozenset[int]) -> Iterable[Place]:
+    """Yield 出発の5日後 for 出発の5日前.
+
+    `free`: as in `_kinds`; 受けた後はできない agrees with 受ける前に限りできる.
+    """
+    for unit in statement.units:
         own = _direction(unit)
         if not own or unit.number in free:
             continue
@@ -330,15 +344,15 @@ def _is_done(unit: Phrase) -> bool:
     return re.match("し?[たっ]", unit.tail) is not None
 
 
-def _bounds(said: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
-    """5mを超えるとき for 5m以下のとき. Both may be said of one rule only where one says that it is, the other not."""
-    for value in said.values:
+def _bounds(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
+    """Yield 5mを超えるとき for 5m以下のとき. Both may express one rule only if one of them is negated."""
+    for value in statement.values:
         there = {other.bound for one in near for other in one.values if value.is_same(other)}
         if not value.bound or there & {value.bound, ""} or {value.bound} | there not in evidence.COMPLEMENTS:
             continue
         if is_beyond(value, known):
             continue
-        if any(_is_negative(one) == _is_negative(said) for one in near if any(map(value.is_same, one.values))):
+        if any(_is_negative(one) == _is_negative(statement) for one in near if any(map(value.is_same, one.values))):
             yield value.start, value.bound_end
 
 
@@ -356,20 +370,20 @@ def _is_negative(one: Statement) -> bool:
     )
 
 
-def _sides(said: Statement, known: SourceFacts) -> Iterable[Place]:
-    """3日後 for 3日前, whatever it is of."""
-    for value in said.values:
-        own = _side(said.text, value)
+def _sides(statement: Statement, known: SourceFacts) -> Iterable[Place]:
+    """Yield 3日後 for 3日前, whatever it refers to."""
+    for value in statement.values:
+        own = _side(statement.text, value)
         if not own:
             continue
         there = {_side(one.text, other) for one in known.statements for other in one.values if value.is_same(other)}
-        if there - {""} and own not in there and not _is_converse(said, value, known):
+        if there - {""} and own not in there and not _is_converse(statement, value, known):
             yield value.start, value.end + 1
 
 
-def _is_converse(said: Statement, value: Quantity, known: SourceFacts) -> bool:
-    """撤去の7日前に警告する for 警告の7日後に撤去する: what it is before is what comes then."""
-    of = next((one for one in reversed(said.units) if one.end <= value.start), None)
+def _is_converse(statement: Statement, value: Quantity, known: SourceFacts) -> bool:
+    """Whether the answer states the same order from the other side: 撤去の7日前に警告する for 警告の7日後に撤去する."""
+    of = next((one for one in reversed(statement.units) if one.end <= value.start), None)
     pairs = [(one, other) for one in known.statements for other in one.values if value.is_same(other)]
     return of is not None and any(
         any(_is_same(of, unit) for unit in one.units if unit.start >= other.end)
@@ -379,6 +393,7 @@ def _is_converse(said: Statement, value: Quantity, known: SourceFacts) -> bool:
 
 
 def _side(text: str, value: Quantity) -> str:
+    """Return the side of a time value: "before", "after" or ""."""
     found = _SIDE.match(text, value.end)
     if found is None and value.unit in _TIMES and _SINCE.search(text[max(0, value.start - 4) : value.start]):
         return "after"  # 終えてから30分以内
@@ -386,6 +401,7 @@ def _side(text: str, value: Quantity) -> str:
 
 
 def _direction(unit: Phrase) -> str:
+    """Return the direction in a phrase's ending, a key of _AXES or ""."""
     if unit.is_general or re.search("(?:その|それより)(?:後|あと|のち)", unit.tail):  # 時間内
         return ""
     found = _DIRECTION.search(_ending(unit))
@@ -396,32 +412,33 @@ def _is_same(one: Phrase, two: Phrase) -> bool:
     return bool(one.keys & two.keys)
 
 
-def _scopes(said: Statement, near: Sequence[Statement], known: SourceFacts, is_kept: bool) -> Iterable[Place]:
+def _scopes(statement: Statement, near: Sequence[Statement], known: SourceFacts, is_kept: bool) -> Iterable[Place]:
+    """Yield words of generality, limitation or exception that the source lacks."""
     source = "\n".join(one.text for one in near)
     for own, theirs in ((_ALL, _ALL_IN_SOURCE), (_ONLY, _ONLY_IN_SOURCE), (_EXCEPT, _EXCEPT_IN_SOURCE)):
-        found = own.search(said.text) if own is _ALL or not is_kept else None
-        is_alone = found is not None and _is_negative(said) and _ALONE.match(said.text, found.start())
-        if own is _ONLY and (is_alone or (found and _is_of_exception(said, found.start(), near))):
+        found = own.search(statement.text) if own is _ALL or not is_kept else None
+        is_alone = found is not None and _is_negative(statement) and _ALONE.match(statement.text, found.start())
+        if own is _ONLY and (is_alone or (found and _is_of_exception(statement, found.start(), near))):
             continue
         if found and not theirs.search(source if own is _ALL else known.text):
             yield found.start(), found.end()
 
 
-def _is_of_exception(said: Statement, at: int, near: Sequence[Statement]) -> bool:
-    """Whether what stands before だけ is what an exception of the source is of: 二枚貝だけは."""
-    own = next((one for one in reversed(said.units) if one.end <= at), None)
+def _is_of_exception(statement: Statement, at: int, near: Sequence[Statement]) -> bool:
+    """Whether the phrase before だけ is the subject of an exception in the source: 二枚貝だけは."""
+    own = next((one for one in reversed(statement.units) if one.end <= at), None)
     if near[0].needed or near[0].text.startswith("ただし"):
         return True
     exceptions = [one for one in near if one.needed or one.text.startswith("ただし")]
     return own is not None and any(own.keys & one.keys for one in exceptions)
 
 
-def _opposites(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
-    """上限 for 下限, 木曜日 for 月曜日: a word of the answer, where the source has only one that excludes it."""
+def _opposites(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """Yield a word of the answer if the source has only a word that excludes it: 上限 for 下限, 木曜日 for 月曜日."""
     there = [{word.base for unit in one.units for word in unit.words} for one in near]
     everywhere = set().union(*there)
-    is_denied = _is_negative(said) != _is_negative(near[0])  # 休業しない: 営業する
-    for unit in said.units:
+    is_denied = _is_negative(statement) != _is_negative(near[0])  # 休業しない: 営業する
+    for unit in statement.units:
         for word in unit.words:
             others = lexicon.opposites(word.base)
             is_turned = is_denied and len(others) == 1 and _LIMIT.search(near[0].text)  # 午後は不可: 午前に限る

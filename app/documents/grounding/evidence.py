@@ -1,11 +1,8 @@
-"""What a text says, in a form in which answers can be looked up in it: terms, values, dates and names.
+"""Prepare a text for looking up answers: its terms, values, dates and names.
 
-Proper names in an answer, and whether they stand in a source: codes, Latin and katakana words, names in kanji.
-
-What a value is said of: the words around it, the nearer ones weighing more.
-
-5m and 0.5m stand in the same sentence; that the one is the height of a wall and the other its depth, only the words
-beside them tell. Grammar is not read.
+Names are codes, Latin and katakana words, and names in kanji. A value has the words around it, where nearer ones weigh
+more: if one sentence has 5m and 0.5m, only these words show that one is the height of a wall and the other its depth.
+Grammar is not analysed. The file is over 450 lines because all of it builds or queries `Evidence`.
 """
 
 import dataclasses
@@ -36,27 +33,27 @@ _NAME = re.compile(
     r"|(?P<katakana>[ァ-ヺー][ァ-ヺー・]{2,}[ァ-ヺー])"
     rf"|(?P<kanji>[{_KANJI}]{{1,24}}?(?:{_ENDING})(?![{_KANJI}]))"
 )
-# Nouns that end like names, and names only with something that is looked for by itself.
+# Common nouns that end like names; parts of real names among them are searched for separately.
 _COMMON = re.compile(
     "(?:方法|手法|工法|寸法|技法|製法|用法|文法|解法|作法|測法|法令|命令|指令|政令|省令|河川|都市|市町村|地区|区|山地|火山|空港|道路橋|当局"
     "|出水|規則|要領|指針|委員会|会社|事務所|協会)$"
 )
 _PREFIX = re.compile("^(?:当該|該当|上記|下記|前記|関係|関連|主要|対象|同|本|各|全|両|旧|新|他)")
-# Words that answers explain with, whatever the document's subject.
+# Words that explanations use whatever the document's subject.
 _PLAIN_KATAKANA = """ポイント メリット デメリット ケース レベル バランス リスク コスト イメージ プロセス
     システム データ ルール タイプ パターン ステップ チェック リスト グループ テーマ サイズ スペース ベース
     メイン サブ トータル スムーズ シンプル スケジュール タイミング コメント メッセージ マーク ページ ファイル
     タイトル カテゴリ カテゴリー キーワード セクション テキスト ドキュメント マニュアル サポート サービス
     トラブル アドバイス ヒント ニーズ アプローチ エリア ゾーン ライン ルート ステージ フロー モデル ツール
     カバー クリア キープ プラス マイナス センター オプション パラメータ パラメーター"""
-# Spaces between Latin words part them.
+# Spaces between Latin words separate them and stay.
 _IGNORED = re.compile(r"(?<![A-Za-z\d])\s+|\s+(?![A-Za-z\d])|[・^{}*]|(?<=[ァ-ヺ])ー(?![ァ-ヺー])")
 _PLAIN_WORDS = frozenset(_PLAIN_KATAKANA.split())
 
 
 @dataclass(frozen=True, slots=True)
 class ProperName:
-    """`start`, `end`: places in the text. `kind`: code | latin | katakana | kanji."""
+    """A name. `start`, `end`: offsets in the text. `kind`: code | latin | katakana | kanji."""
 
     written: str
     start: int
@@ -65,9 +62,9 @@ class ProperName:
 
 
 def parse_names(text: str) -> list[ProperName]:
-    """Names of a text, in order; words that explanations are made of are none."""
+    """Return the names of a text, in order, without the words that explanations commonly use."""
     flat, origin = notation.flatten(text)
-    capitals = 1 if re.search("[ぁ-んァ-ヶ一-鿿]", flat) else 2  # an English sentence begins with one
+    capitals = 1 if re.search("[ぁ-んァ-ヶ一-鿿]", flat) else 2  # an English sentence begins with a capital
     return [
         ProperName(found.group(), origin(found.start()), origin(found.end()), found.lastgroup or "")
         for found in _NAME.finditer(flat)
@@ -87,12 +84,12 @@ def _is_name(found: re.Match[str], capitals: int) -> bool:
 
 
 def searchable_text(texts: Sequence[str]) -> str:
-    """What `is_in` looks in: flattened, without spaces, letters small."""
+    """Return the text that `contains_name` searches: flattened, without spaces, in lower case."""
     return "\n".join(_bare_name(notation.flatten(text)[0]) for text in texts)
 
 
 def contains_name(name: ProperName, source: str) -> bool:
-    """Whether a `searchable` source holds the name, or both parts of one that is put together."""
+    """Whether a source from `searchable_text` contains the name, or both parts of a compound one."""
     bare = _bare_name(name.written)
     if name.kind == "kanji":
         bare = _PREFIX.sub("", bare)
@@ -109,21 +106,21 @@ def _bare_name(flat: str) -> str:
     return _IGNORED.sub("", flat).casefold()
 
 
-WordWeights = Mapping[str, float]  # pairs of characters, and single ones that stand alone -> weight, 0 to 1
+WordWeights = Mapping[str, float]  # pairs of characters, or an isolated one -> weight, 0 to 1
 
 WORDS_REACH = 60  # characters on either side
-WORDS_MIN = 2.5  # as many words of the same weight, to be told by
-_HALF = 8  # characters after which a word weighs half
-_BEHIND = 0.6  # what follows a value says less of it than what comes before
+WORDS_MIN = 2.5  # effective number of words that are enough to compare
+_HALF = 8  # distance in characters at which a word weighs half
+_BEHIND = 0.6  # words after a value say less about it than words before
 _RUN = re.compile(r"[一-鿿々]+|[ァ-ヺー]+|[A-Za-z]+")
 _BREAK = re.compile(r"[、,;。|\n]")
-# Of a word before and behind such a sign, what is left of its weight.
+# Factors for the weight of a word before and after such a separator.
 _BREAKS = {"、": (0.9, 0.3), ",": (0.9, 0.3), ";": (0.7, 0.3), "。": (0.5, 0.2), "|": (0.8, 0.3), "\n": (0.3, 0.1)}
-_VALUE = (0.5, 0.3)  # and of one on the other side of another value
+_VALUE = (0.5, 0.3)  # the same for a word beyond another value
 
 
 def words_around(text: str, values: Iterable[tuple[int, int]]) -> list[WordWeights]:
-    """Of each value (start, end) of a text the words around it."""
+    """Return for each value (start, end) of a text the weights of the words around it."""
     flat, origin = notation.flatten(text)
     places = {origin(at): at for at in range(len(flat), -1, -1)}
     spans = [(places[start], places[end]) for start, end in values if start in places and end in places]
@@ -132,21 +129,21 @@ def words_around(text: str, values: Iterable[tuple[int, int]]) -> list[WordWeigh
 
 
 def word_rarity(values: Sequence[WordWeights]) -> dict[str, float]:
-    """Of each word that stands around one of the values, how much it tells: the logarithm of how few have it."""
+    """Return for each word around any of the values its weight: the logarithm of how few values have it."""
     having = Counter(word for words in values for word in words)
     return {word: math.log((len(values) + 1) / (count + 0.5)) for word, count in having.items()}
 
 
 def word_overlap(wanted: WordWeights, found: WordWeights, weights: Mapping[str, float]) -> float:
-    """0 to 1: the share of the words around one value that are around the other, as near, the telling ones counting.
+    """Return the weighted share (0 to 1) of the words around one value that are also around the other, as near.
 
-    `weights`: of `rarity`. 0 as well when there are too few words to tell by.
+    `weights`: from `word_rarity`. Also 0 if there are too few words to compare.
     """
-    told = {word: weight * weights.get(word, 0.0) for word, weight in wanted.items()}
-    total, squares = sum(told.values()), sum(weight**2 for weight in told.values())
+    shares = {word: weight * weights.get(word, 0.0) for word, weight in wanted.items()}
+    total, squares = sum(shares.values()), sum(weight**2 for weight in shares.values())
     if not squares or total**2 / squares < WORDS_MIN:
         return 0.0
-    return sum(min(weight, found.get(word, 0.0) * weights.get(word, 0.0)) for word, weight in told.items()) / total
+    return sum(min(weight, found.get(word, 0.0) * weights.get(word, 0.0)) for word, weight in shares.items()) / total
 
 
 def _words_around_one(flat: str, start: int, end: int, others: list[tuple[int, int]]) -> WordWeights:
@@ -178,14 +175,14 @@ def _pairs(run: str) -> list[str]:
 
 
 _MEANINGLESS = re.compile(r".?[ぁ-ゖ].?|\d+|.")  # pairs with hiragana, numbers, single characters
-# Of the words around a value (0 to 1, app.documents.grounding.evidence.word_overlap): what another one must have of
-# them, and how much more than this one, before this one is taken for exchanged. Fitted with tests/benchmarks/claims.py.
+# A value counts as exchanged if another one has this `word_overlap` (0 to 1) and so much more than the value itself.
+# Fitted with tests/benchmarks/claims.py.
 RIVAL_MIN, RIVAL_LEAD = 0.5, 0.15
-LENIENCE = 0.6  # power of the own share, which answers that say it in other words have less of
-STATEMENT_SHARE = 0.8  # of a sentence's terms, in the one sentence that it repeats
-CLOSING_SHARE = 0.5  # of the terms of the clause that it denies with, which the sentence must speak of
-_END = 40  # characters: the last of two statements that one sentence joins
-_STATEMENT_MIN = 6  # terms: fewer say too little to find that sentence by
+LENIENCE = 0.6  # exponent of the value's own overlap, which paraphrases lower
+STATEMENT_SHARE = 0.8  # share of a sentence's terms in the source sentence that it repeats
+CLOSING_SHARE = 0.5  # share of the terms of the source's last clause that the sentence must contain
+_END = 40  # characters at the end of a sentence, as it may join two statements
+_STATEMENT_MIN = 6  # terms; fewer are not enough to find that sentence
 _BACK = re.compile(
     "^(?:では|じゃあ|また(?![いうえがぐげは])|あと|ほかに|他に|同じ)"
     "|(?:それ(?!ぞれ)|その(?!他|ほか|もの)|これ|この(?!基準|資料|文書|規程|規定|要領|指針|マニュアル|仕様書)|そこ|あの)"
@@ -195,27 +192,27 @@ COMPLEMENTS = ({">", "<="}, {"<", ">="})  # 5m以上は不可: 5m未満は可
 
 @dataclass(frozen=True, slots=True)
 class ValueMention:
-    """A value or date with the words around it. `written`: as it stands there."""
+    """A value or date with the words around it. `written`: as in the text."""
 
     value: Quantity | Date
     words: WordWeights
     written: str
-    behind: str = ""  # the character that follows a number without a unit of ours: 住 of 2住戸; "" for none
-    is_alone: bool = True  # no counted thing follows it, so its unit may stand in the head of the table
+    behind: str = ""  # the character after a number without a known unit: 住 of 2住戸; "" for none
+    is_alone: bool = True  # no counted noun follows, so its unit may be in the table's header
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one source says, prepared for looking answers up. `searchable`: its text from `searchable_text`."""
+    """One source, prepared for looking up answers. `searchable`: its text from `searchable_text`."""
 
     terms: frozenset[str]
     values: tuple[ValueMention, ...]
     searchable: str
-    rarity: Mapping[str, float]  # of the words around values, app.documents.grounding.evidence
+    rarity: Mapping[str, float]  # of the words around values, from `word_rarity`
     head_units: frozenset[Unit] = frozenset()  # 幅員(m), 単位：mm
-    statements: tuple[tuple[frozenset[str], frozenset[str], int], ...] = ()  # of each sentence the terms, those of its
-    # last clause, and its app.documents.grounding.modality, which is that clause's
-    derived: tuple[Quantity | Date, ...] = ()  # app.documents.values.spans
+    statements: tuple[tuple[frozenset[str], frozenset[str], int], ...] = ()  # of each sentence: its terms,
+    # the terms of its last clause, and its polarity
+    derived: tuple[Quantity | Date, ...] = ()  # values that follow from others, from app.documents.values.spans
 
     @property
     def quantities(self) -> list[Quantity]:
@@ -236,7 +233,7 @@ class Evidence:
             one.value
             for one in self.values
             if isinstance(one.value, Quantity)
-            and not (quantity.per and one.value.is_per)  # 1回の運転は15分 says not how often
+            and not (quantity.per and one.value.is_per)  # 1回の運転は15分 does not say how often
             and _is_same(quantity, one.value, factors if one.is_alone else ())
             and not (behind and not quantity.unit and one.behind and behind != one.behind)
         ]
@@ -249,7 +246,7 @@ class Evidence:
 
     def _follows(self, quantity: Quantity) -> bool:
         """Whether the value follows from others: a length from two dates, or the 1m² of 1m²当たり from 0.4L/m2."""
-        if quantity.is_per:  # for how much of it is compared with the value that is for each
+        if quantity.is_per:  # the base of a rate is compared with the rate
             if quantity.number == 1:
                 return True
             if any(one.is_per and one.unit == quantity.unit and one.number != 1 for one in self.quantities):
@@ -269,27 +266,27 @@ class Evidence:
     def holds_date(self, date: Date) -> bool:
         return any(date.is_in(one) for one in (*self.dates, *self.derived) if isinstance(one, Date))
 
-    def contradicts(self, said: ValueMention, besides: Sequence[ValueMention]) -> bool:
-        """Whether another value stands among the words that this one stands among in the answer, and this one not.
+    def contradicts(self, mention: ValueMention, besides: Sequence[ValueMention]) -> bool:
+        """Whether the source has another value, but not this one, among the words that surround it in the answer.
 
-        `besides`: all that the answer's sentence says; what is one of them is no other value.
+        `besides`: all values of the answer's sentence; these do not count as other values.
         """
-        value = said.value
-        if getattr(value, "is_per", False):  # what another value is for each of
+        value = mention.value
+        if getattr(value, "is_per", False):  # the base of a rate
             return False
-        factors = self._factors(value, said.written) if isinstance(value, Quantity) else ()
+        factors = self._factors(value, mention.written) if isinstance(value, Quantity) else ()
         own = other = 0.0
         for one in self.values:
             relation = _relation(value, one.value, factors)
             if relation == "other" and any(_relation(also.value, one.value) == "same" for also in besides):
                 continue
             if relation:
-                fit = word_overlap(said.words, one.words, self.rarity)
+                fit = word_overlap(mention.words, one.words, self.rarity)
                 own, other = (max(own, fit**LENIENCE), other) if relation == "same" else (own, max(other, fit))
         return other >= RIVAL_MIN and other - own >= RIVAL_LEAD
 
     def denies(self, text: str) -> bool:
-        """Whether the sentence that has nearly all that this one says ends in the opposite, and none that does not."""
+        """Whether the source sentence nearest to this one has the opposite polarity, and no near one has the same."""
         sign, wanted, end = modality.polarity_of(text), content_terms(text), content_terms(text.rstrip()[-_END:])
         if not sign or len(wanted) < _STATEMENT_MIN or not end:
             return False
@@ -303,7 +300,10 @@ class Evidence:
         return against >= STATEMENT_SHARE and against - otherwise >= RIVAL_LEAD
 
     def _factors(self, quantity: Quantity, written: str) -> list[float]:
-        """What the numbers of a table may count: units stand in its head, or anywhere as the answer writes them."""
+        """Return the factors of units that numbers in a table may have.
+
+        Units come from the table's header, or from anywhere in the source if the answer uses the same unit.
+        """
         unit = re.sub(r"[\s^{}]", "", notation.flatten(written)[0].lstrip("0123456789., +-")).casefold()
         own = [quantity.value / quantity.number] if unit and quantity.number and _names(self.searchable, unit) else []
         size = quantity.per[1] if quantity.per else 1.0
@@ -329,9 +329,9 @@ def of_text(*texts: str) -> Evidence:
 
 
 def value_mentions(text: str, *, is_source: bool = False) -> list[ValueMention]:
-    """The values and then the dates of a text; dates without a year once more with that of the date before.
+    """Return the values and then the dates of a text; dates without a year appear again with that of the date before.
 
-    Of a source also what its intervals and lists come to.
+    `is_source`: include values that intervals and lists imply.
     """
     found: list[Quantity | Date] = [*quantities.parse(text)]
     found += [*spans.intervals(text), *spans.implied(text)] if is_source else []
@@ -350,13 +350,14 @@ def value_mentions(text: str, *, is_source: bool = False) -> list[ValueMention]:
 
 
 def character_behind(text: str, end: int) -> str:
+    """Return the character after a number if it is katakana or kanji, else ""."""
     following = text[end : end + 1]
     return following if re.match("[ァ-ヺ一-鿿]", following) else ""
 
 
 @functools.lru_cache(maxsize=256)
 def of_passage(passage: Passage) -> Evidence:
-    """Of its text with all that says where it is from."""
+    """Return the evidence of a passage, including its headings, tag, captions, names and page numbers."""
     section = passage.section
     last = max(section.page, min(section.page_last, section.page + 50))
     pages = range(section.page, last + 1) if section.page else ()
@@ -374,7 +375,7 @@ def of_passage(passage: Passage) -> Evidence:
 
 
 def union(evidence: Sequence[Evidence]) -> Evidence:
-    """All of them as one source."""
+    """Merge several sources into one."""
     values = tuple(value for one in evidence for value in one.values)
     return Evidence(
         frozenset().union(*(one.terms for one in evidence)),
@@ -388,7 +389,7 @@ def union(evidence: Sequence[Evidence]) -> Evidence:
 
 
 def content_terms(text: str) -> frozenset[str]:
-    """Terms that carry meaning. Those of values are left out: they are compared by themselves."""
+    """Return the terms that carry meaning, without those of values, which are compared separately."""
     values, days = quantities.parse(text), notation.parse_dates(text)
     taken = sorted([*((one.start, one.end) for one in values), *((one.start, one.end) for one in days)])
     kept, at = [], 0
@@ -404,19 +405,19 @@ def _closing(piece: str) -> frozenset[str]:
 
 
 def refers_back(question: str) -> bool:
-    """Whether a question only means something after the one before it."""
+    """Whether a question can only be understood after the one before it."""
     return _BACK.search(question) is not None or not content_terms(question)
 
 
 def asked_terms(question: str) -> frozenset[str]:
-    """The content of a question; all its terms where it has none: かぶりは何mm."""
+    """Return the content terms of a question; all its terms if it has none: かぶりは何mm."""
     found = content_terms(question)
     is_empty = all(term.isascii() and len(term) < 4 for term in found)  # units
     return found | frozenset(terms.of_text(question)) if is_empty else found
 
 
 def _is_same(wanted: Quantity, found: Quantity, factors: Sequence[float]) -> bool:
-    """`factors`: of the units that a number without one may have."""
+    """Whether the values are equal. `factors`: of the units that a number without one may have."""
     if wanted.is_same(found):
         return True
     if not wanted.unit:
@@ -425,7 +426,7 @@ def _is_same(wanted: Quantity, found: Quantity, factors: Sequence[float]) -> boo
 
 
 def _names(searchable: str, unit: str) -> bool:
-    """Whether the unit stands there by itself: g is not in kg."""
+    """Whether the unit occurs by itself: g is not in kg."""
     return re.search(rf"(?<![a-z]){re.escape(unit)}(?![a-z])", searchable) is not None
 
 
@@ -435,7 +436,7 @@ def bound_of(found: Quantity) -> str:
 
 
 def _relation(wanted: Quantity | Date, found: Quantity | Date, factors: Sequence[float] = ()) -> str:
-    """same | other: what is said instead of it, in a text that means the same matter | "": not comparable."""
+    """Return "same", "other" (a different value that could replace it) or "" (not comparable)."""
     if isinstance(wanted, Date):
         if not isinstance(found, Date):
             return ""
@@ -456,5 +457,5 @@ def _relation(wanted: Quantity | Date, found: Quantity | Date, factors: Sequence
 
 
 def is_own_count(value: Quantity) -> bool:
-    """Return whether a value may count what its text lists itself: 以下の3点, 2つの方法."""
+    """Whether a value may count what its text lists itself: 以下の3点, 2つの方法."""
     return value.unit in ("つ", "点") and value.value <= 10

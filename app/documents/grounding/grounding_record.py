@@ -1,6 +1,6 @@
-"""What an answer rests on, stored with it, so that it can be seen when the documents have changed or left.
+"""Define what is stored with an answer, so that it stays readable when the documents change or are removed.
 
-An answer's sources and claims as the command line and files give them to other programs.
+Also converts sources and claims for the command line and export files.
 """
 
 import dataclasses
@@ -22,7 +22,8 @@ POINTS_MOST = 1e6
 
 @dataclass(frozen=True, slots=True)
 class CollectionRef:
-    """A collection that a conversation asks. The name counts: ids change when the index is made anew."""
+    """A reference to a collection in the scope of a conversation. The name is decisive, as ids change with a new
+    index."""
 
     id: int
     name: str
@@ -30,7 +31,8 @@ class CollectionRef:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`start`, `end`: places in the answer. `sources`: [n], from 1. `missing`: as the answer writes it."""
+    """A checked sentence. `start`, `end`: offsets in the answer. `sources`: [n], from 1. `missing`: as written in the
+    answer."""
 
     sentence: str
     start: int
@@ -42,9 +44,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class CitedSource:
-    """A passage that the model was given, or, of an answer that was not in the documents, one of the nearest.
+    """A passage that the model received, or one of the nearest if the answer was not in the documents.
 
-    `text` is what the model read. `sha256`: of the document then. The rest as in Section and Passage.
+    `text` is what the model read. `sha256`: of the document at that time. Other fields as in DocumentSection and
+    Passage.
     """
 
     collection: str
@@ -64,10 +67,11 @@ class CitedSource:
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """`sources[n - 1]` is [n]. `is_excerpt`: 抜粋表示, the answer quotes them and nothing was generated.
+    """The sources and claims of an answer. `sources[n - 1]` is [n].
 
-    `by_meaning`: "" (no embedding model is installed) | used | missed (its vectors were late or out of order).
-    `unchecked`: how many sentences say something that could not be compared with the sources.
+    `is_excerpt`: 抜粋表示, the answer quotes the sources and no model generated it. `by_meaning`: "" (no embedding
+    model is installed) | used | missed (its vectors were late or unusable). `unchecked`: the number of sentences that
+    could not be compared with the sources.
     """
 
     verdict: Verdict = "answered"
@@ -88,7 +92,7 @@ def source_of(passage: Passage, sha256: str = "") -> CitedSource:
 
 
 def passage_of(source: CitedSource, number: int) -> Passage:
-    """As it was found then; its ids are of no section any more."""
+    """Return a stored source as a passage; its ids refer to no section."""
     section = DocumentSection(
         source.heading, source.text, source.tag, source.page, source.page_last, source.boxes, source.captions
     )
@@ -98,7 +102,8 @@ def passage_of(source: CitedSource, number: int) -> Passage:
 
 
 def from_dict(data: Any) -> Grounding:
-    """What `dataclasses.asdict` has made, perhaps in a file that somebody wrote. Raises ValueError."""
+    """Build a grounding from the output of `dataclasses.asdict`, possibly read from an edited file. Raises
+    ValueError."""
     fields = _fields(data, Grounding)
     if (
         fields.get("verdict", "answered") not in get_args(Verdict)
@@ -111,7 +116,7 @@ def from_dict(data: Any) -> Grounding:
 
 
 def references(data: Any) -> tuple[CollectionRef, ...]:
-    """Raises ValueError."""
+    """Build collection references. Raises ValueError."""
     return tuple(_made(CollectionRef, _fields(one, CollectionRef)) for one in _list(data, "sources"))
 
 
@@ -150,7 +155,7 @@ def _claim(data: Any, sources: int) -> Claim:
 
 
 def _fields(data: Any, kind: type) -> dict[str, Any]:
-    """Those of a dataclass, of the right simple types. What is not known (a later program's) is left out."""
+    """Return the fields of a dataclass, checked for simple types; unknown ones (of a later version) are dropped."""
     if not isinstance(data, dict):
         raise ValueError(kind.__name__)
     found: dict[str, Any] = {}
@@ -189,7 +194,7 @@ def _is_whole(text: str) -> bool:
 def _made(kind: type[T], fields: dict[str, Any], **more: Any) -> T:
     try:
         return kind(**fields, **more)
-    except TypeError as error:  # a field that must be there is not
+    except TypeError as error:  # a required field is missing
         raise ValueError(kind.__name__) from error
 
 

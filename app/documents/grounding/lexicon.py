@@ -1,12 +1,8 @@
-"""Closed classes of Japanese words: those that carry grammar, those that only name a matter, and opposites.
+"""Tokenize Japanese text, and define closed classes of words: grammatical words, general nouns, opposites and actors.
 
-Words stand in the dictionary's spelling (app.documents.grounding.lexicon.Word.base), some also as they are often
-written.
-
-The words of Japanese text, with what a dictionary knows of each: base form, part of speech, synonyms.
-
-SudachiPy reads them with SudachiDict (Works Applications). Its dictionary is a file that is mapped into memory: it
-opens in under a tenth of a second, and a sentence takes some fifty microseconds.
+SudachiPy tokenizes with SudachiDict (Works Applications), which gives each word's base form, part of speech and
+synonyms. The dictionary is memory-mapped: it opens in under 0.1 s, and a sentence takes about 50 µs. Word lists use the
+dictionary's spelling (`Word.base`), some words also other common spellings.
 """
 
 import functools
@@ -17,16 +13,16 @@ from dataclasses import dataclass
 
 import sudachipy
 
-_PIECE_CHARACTERS = 10_000  # characters at once; Sudachi refuses more than some 49,000 bytes
+_PIECE_CHARACTERS = 10_000  # characters at once; Sudachi accepts only about 49,000 bytes
 _tokenizers = threading.local()  # a tokenizer belongs to one thread
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """The shortest unit of the dictionary (総務 and 課). `start`, `end`: places in the text.
+    """The shortest unit of the dictionary (総務 and 課). `start`, `end`: offsets in the text.
 
-    `base`: one spelling for all of a word (取消し: 取り消し). `kind`: its part of speech, parts joined by "-".
-    `synonyms`: numbers of the groups of the Sudachi synonym dictionary that have it.
+    `base`: one spelling for all forms of a word (取消し: 取り消し). `kind`: its part of speech, joined by "-".
+    `synonyms`: numbers of the groups of the Sudachi synonym dictionary that contain it.
     """
 
     text: str
@@ -47,7 +43,7 @@ class Word:
 
     @property
     def is_affix(self) -> bool:
-        """Whether it is no word by itself: お, さん."""
+        """Whether it is not a word by itself: お, さん."""
         return self.is_suffix or self.kind.startswith("接頭辞")
 
     @property
@@ -62,7 +58,7 @@ def _dictionary() -> sudachipy.Dictionary:
 
 
 def tokenize(text: str) -> list[Word]:
-    """The words of a text, in order, blanks left out."""
+    """Return the words of a text in order, without blanks."""
     tokenizer = getattr(_tokenizers, "one", None)
     if tokenizer is None:
         tokenizer = _tokenizers.one = _dictionary().tokenizer(mode=sudachipy.SplitMode.A)
@@ -78,7 +74,7 @@ def tokenize(text: str) -> list[Word]:
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
-    """The text in lengths that the tokenizer takes, parted at the end of a line or sentence where there is one."""
+    """Yield the text in pieces that the tokenizer accepts, split at the end of a line or sentence if possible."""
     at = 0
     while at < len(text):
         end = at + _PIECE_CHARACTERS
@@ -88,7 +84,7 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
         at = end
 
 
-# Verbs and nouns that only carry grammar: what is said with them lies in the word before them.
+# Verbs and nouns with a grammatical function, whose content is in the word before them.
 _GRAMMATICAL = """
     為る 有る 無い 無し なし 居る 成る 出来る 良い 構う 差し支える 下さる 頂く 貰う 御座る 行く 来る 見る
     仕舞う 言う 因る 拘る 当たる 基づく 関する 対する 就く 於く 係る 際する 応ずる 応じる 沿う 伴う 限る 限り 除く
@@ -101,7 +97,7 @@ _GRAMMATICAL = """
     経つ 超過 今 先 上記 下記 当該 該当 夫々 何 何れ 何方 誰 全部 全額 全体 のみ だけ 例外 無条件 無制限
     あらゆる 如何 です 先立つ 事前 なるべく 極力
 """
-# Nouns that name what a value is or what a text is about: an answer may bring them, whatever the document says.
+# Nouns for a kind of value or a topic, which an answer may add whatever the document says.
 _GENERAL = """
     量 額 数 率 割合 値 数値 幅 長さ 高さ 重さ 厚さ 深さ 広さ 大きさ 温度 時間 時刻 期間 期限 期日 締め切り 日
     日付 日数 月数 回数 人数 年数 年齢 頻度 間隔 周期 距離 金額 料金 費用 代金 値段 価格 単価 総額 合計 平均
@@ -114,7 +110,7 @@ _GENERAL = """
     季節 中身 色 大人 子供 男性 女性 曜日 其の他 その他 他 ほか 月 年 週 時期 日時 時間帯 期 分 差 許容 余り 残り
     お金 金 点数 回 件 度 一人 片方 一方 他方 宛先 窓口 提出先 連絡先 秒速 分速 時速 毎秒 毎分 毎時
 """
-# Words of place, time, degree and change that exclude each other, and closed series of which one excludes the rest.
+# Words of place, time, degree and change that exclude each other, and closed series whose members exclude each other.
 _OPPOSITES = """
     上限/下限 最大/最小 最高/最低 最長/最短 最多/最少 以前/以後 以前/以降 開始/終了 増加/減少 増やす/減らす
     増える/減る 上げる/下げる 上がる/下がる 開ける/閉める 開く/閉じる 午前/午後 高い/低い 長い/短い
@@ -131,33 +127,32 @@ _OPPOSITES = """
     赤/青/黄/緑/白/黒 赤い/青い/黄色い/白い/黒い 赤色/青色/黄色/緑色/白色/黒色 許可/届け出
 """
 
-_PAIR = 2  # signs
+_PAIR = 2  # characters
 _PARTED = "開閉 開休 始終 入退 入出 増減 前後 先後 有無 乗降 往復 登下 昇降 加減 新旧 内外 上下 出退 起消 着脱 公私"
 _FIRST_SIGNS = [(one[at], one[1 - at]) for one in _PARTED.split() for at in (0, 1)]
-# 前 and 後 that tell an order, and are no part of 前者, 前項, 前もって, 後者, 後述 or 後継.
+# 前 and 後 as an order, not as a part of 前者, 前項, 前もって, 後者, 後述 or 後継.
 BEFORE = "前(?!者|述|項|条|掲|記|もって)"
 AFTER = "後(?!者|述|記|継|期)"
 GRAMMATICAL = frozenset(_GRAMMATICAL.split())
 GENERAL = frozenset(_GENERAL.split())
-LITTLE = frozenset(
-    ("行う", "行なう", "受ける", "実施", "為す", "与える", "得る", "続ける", "続行")
-)  # say little without what is done
-WEIGHED = ("標準", "基本", "原則", "目安", "前提")  # 標準とする says how binding a sentence is, not what is done
-# How Japanese names who acts: by office, body, trade or party.
+# Verbs that mean little without their object.
+LITTLE = frozenset(("行う", "行なう", "受ける", "実施", "為す", "与える", "得る", "続ける", "続行"))
+WEIGHED = ("標準", "基本", "原則", "目安", "前提")  # 標準とする says how binding a sentence is, not what happens
+# Endings of nouns for actors: offices, bodies, trades, parties.
 _AGENT = re.compile(
     r"(?:者|人|員|係|長|課|室|(?<![一全内外上下])部|局|科|社|店|署|隊|士|師|官|院|庁|省|(?<![場箇か])所|会|役|班|団|担任|主任|担当|教諭|機関|組合|本人|主|[主幹理監]事"
     r"|児童|生徒|学生|家族|親|客|医|(?:小屋|当|門|夜|留守|見張り)番|センター|スタッフ|リーダー|メーカー|[甲乙丙]|(?:運転|操縦|助|選|騎|歌|射|担い|売り|買い|作り|使い|受け取り)手|(?<![一-鿿])[市町村県国])$"
 )
-# Public bodies, which no ending tells, and places where people work.
+# Public bodies without such an ending, and workplaces.
 _BODY = re.compile(
     r"(?:警察|消防|学校|銀行|役場|病院|協会|会社|業者|館|園|庫|受付|窓口|カウンター|フロント|商店街?|工場|支店|本社|支社|営業所)$"
 )
-# What ends like one who acts, and is none.
+# Nouns that end like actors but are not.
 _NO_ONE = re.compile(
     r"[身全最延成波特助]長$|[定全人満動]員$|[機集大開閉面入退司都再照]会$|[端細頭患]部$|結局$|[箇個近住長短名台急要]所$|部署$|[自]主$"
     r"|[集布]団$|[一二三四五六七八九十何数個他成大新別当各]人$|関係$|同士$|[開閉入退在]室$|[開閉]店$|配役$|(?:金|車|書|文|在|倉|冷蔵)庫$"
 )
-# Words for people that say no more than that somebody does it.
+# General words for people, which do not identify an actor.
 _ANYONE = """
     担当 担当者 係 係員 職員 社員 従業員 店員 スタッフ 利用者 使用者 客 来客 顧客 来場者
     来訪者 参加者 関係者 責任者 管理者 作業者 作業員 家族 住民 市民 会員 部署 窓口 会社
@@ -168,22 +163,23 @@ _ANYONE = """
 
 
 def is_agent(word: str) -> bool:
-    """Whether a noun names somebody who can act."""
+    """Whether a noun names a person or body that can act."""
     return _AGENT.search(word) is not None and not _NO_ONE.search(word)
 
 
 def is_someone(word: str) -> bool:
-    """Whether a noun names one particular person, office or body: 警察, 整備課, and not 担当者."""
+    """Whether a noun names a particular person, office or body: 警察, 整備課, but not 担当者."""
     return (is_agent(word) or _BODY.search(word) is not None) and not _NO_ONE.search(word) and word not in ANYONE
 
 
 def is_everyday(noun: str) -> bool:
-    """Whether it is written with hiragana, as words of everyday are that stand for a term: 持ち物 for 所持品."""
+    """Whether a noun contains hiragana, as everyday words for a term do: 持ち物 for 所持品."""
     return re.search("[ぁ-ゖ]", noun) is not None
 
 
 def opposites(word: str) -> frozenset[str]:
-    """Words that exclude it: those of one series, and those that only their first sign parts (開場, 閉場)."""
+    """Return the words that exclude it: those of its series, and those that differ only in the first character (開場,
+    閉場)."""
     is_noun = re.fullmatch(rf"[一-鿿]{{{_PAIR}}}", word) is not None
     others = (f"{two}{word[1:]}" for one, two in _FIRST_SIGNS if is_noun and word[0] == one)
     return _OPPOSITE.get(word, frozenset()).union(others)

@@ -1,7 +1,5 @@
-"""Whether an answer pairs crosswise what its source says of two things in one sentence.
-
-What tables and lists say of each thing that they name: a cell of another row is not of this one.
-"""
+"""Find what an answer assigns to the wrong one of two things: crossed pairs in a sentence, cells of another table
+row."""
 
 import dataclasses
 import functools
@@ -20,18 +18,19 @@ _TOPIC = re.compile("[はも]、")
 _NOT_THIS = re.compile(r"で(?:は)?なく")
 _NUMBER = re.compile(r"(?:第\d+|\d+(?:号|番)?|[一二三四五六七八九十\d]次)$")
 _OF_WHAT = re.compile("(?:に|で|について)?は")
-_NEAREST = 3  # sentences of the source
+_NEAREST = 3  # number of source sentences considered
 _PLACED = ("to", "at", "object", "from")
 _ENDS = re.compile("[、。]")
 
 
-def crossed_parts(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
-    """AはXに、BはYに for AはYに、BはXに: each of two parts of the answer joins words of two parts of the source."""
-    parts = _parts(said)
+def crossed_parts(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """Yield AはXに、BはYに for AはYに、BはXに: each of two clauses of the answer joins words of two clauses of the
+    source."""
+    parts = _parts(statement)
     own = [[unit for unit in part if not _is_in_another(unit, part, parts)] for part in parts]
     sentences = [source for source in near[:_NEAREST] if "|" not in source.text]
     theirs = [pair for source in sentences for pair in _with_values(_parts(source), source)]
-    values = [found for _, found in _with_values(parts, said)]
+    values = [found for _, found in _with_values(parts, statement)]
     mixed = [
         found
         for at, part in enumerate(own)
@@ -45,7 +44,7 @@ def crossed_parts(said: Statement, near: Sequence[Statement]) -> Iterable[Place]
 
 
 def _with_values(parts: list[list[Phrase]], whole: Statement) -> list[tuple[list[Phrase], list[Quantity]]]:
-    """Each part of a sentence with the values that stand in it."""
+    """Return each clause of a sentence with the values in it."""
     found: list[tuple[list[Phrase], list[Quantity]]] = []
     start = 0
     for part in parts:
@@ -60,7 +59,7 @@ def _with_values(parts: list[list[Phrase]], whole: Statement) -> list[tuple[list
 def _of_values(
     at: int, values: Sequence[Sequence[Quantity]], theirs: Sequence[tuple[Sequence[Phrase], Sequence[Quantity]]]
 ) -> dict[int, list[Quantity]]:
-    """The values that only this part of the answer has, by the one part of the source that has them."""
+    """Return the values that only this clause of the answer has, by the one clause of the source that has them."""
     others = [value for number, part in enumerate(values) if number != at for value in part]
     found: dict[int, list[Quantity]] = {}
     for value in values[at]:
@@ -79,37 +78,40 @@ def _merged(units: dict[int, list[Phrase]], values: dict[int, list[Quantity]]) -
     return {number: [*units.get(number, ()), *values.get(number, ())] for number in units.keys() | values.keys()}
 
 
-def swapped_places(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
-    """The place of the other: 帳簿は棚に for 帳簿は机に、図面は棚に."""
-    parts = _parts(said)
-    wholes = [said.units] if any(part[-1].is_condition for part in parts[:1]) else parts
+def swapped_places(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """Yield 帳簿は棚に for 帳簿は机に、図面は棚に."""
+    parts = _parts(statement)
+    wholes = [statement.units] if any(part[-1].is_condition for part in parts[:1]) else parts
     for source in near[:1]:
         theirs = _parts(source)
         for labels in (_labels(part, theirs) for part in wholes):
-            yield from _of_the_other(said, theirs, labels)
+            yield from _of_the_other(statement, theirs, labels)
 
 
 def _of_the_other(
-    said: Statement, theirs: Sequence[Sequence[Phrase]], labels: dict[int, list[Phrase]]
+    statement: Statement, theirs: Sequence[Sequence[Phrase]], labels: dict[int, list[Phrase]]
 ) -> Iterable[Place]:
+    """Yield words of a source clause that the answer assigns to the topic of another one."""
     for one in labels:
         for two in labels:
             about = _about(theirs[two])
-            if one == two or not about or all(_is_said(unit, said) for unit in about):
+            if one == two or not about or all(_is_mentioned(unit, statement) for unit in about):
                 continue
             if not any(_is_same(unit, other) for unit in labels[one] for other in _about(theirs[one])):
                 continue
             for unit in labels[two]:
                 same = [other for other in theirs[two] if unit.text == other.text and unit.role == other.role]
                 rivals = [
-                    other for other in _behind_topic(theirs[one]) if _stands_alike(unit, said.units, other, theirs[one])
+                    other
+                    for other in _behind_topic(theirs[one])
+                    if _has_same_role(unit, statement.units, other, theirs[one])
                 ]
-                if same and rivals and not any(_is_said(other, said) for other in rivals):
+                if same and rivals and not any(_is_mentioned(other, statement) for other in rivals):
                     yield unit.start, unit.end
 
 
 def _about(part: Sequence[Phrase]) -> list[Phrase]:
-    """What a part of a sentence is about."""
+    """Return the phrases up to a clause's topic or condition."""
     topic = next((unit.number for unit in part if _OF_WHAT.match(unit.tail) or unit.is_condition), -1)
     return [unit for unit in part if unit.number <= topic]
 
@@ -118,8 +120,8 @@ def _behind_topic(part: Sequence[Phrase]) -> list[Phrase]:
     return list(part[len(_about(part)) :])
 
 
-def _stands_alike(unit: Phrase, units: Sequence[Phrase], other: Phrase, others: Sequence[Phrase]) -> bool:
-    """棚に and 机に; 右の棚に and 左の棚に."""
+def _has_same_role(unit: Phrase, units: Sequence[Phrase], other: Phrase, others: Sequence[Phrase]) -> bool:
+    """Whether two phrases have the same role: 棚に and 机に; 右の棚に and 左の棚に."""
     if unit.role != other.role or unit.role not in (*_PLACED, "of"):
         return False
     following = [
@@ -129,12 +131,12 @@ def _stands_alike(unit: Phrase, units: Sequence[Phrase], other: Phrase, others: 
     return unit.role != "of" or following[0] == following[1]
 
 
-def _is_said(unit: Phrase, said: Statement) -> bool:
-    return any(_is_same(unit, one) for one in said.units)
+def _is_mentioned(unit: Phrase, statement: Statement) -> bool:
+    return any(_is_same(unit, one) for one in statement.units)
 
 
 def _parts(whole: Statement) -> list[list[Phrase]]:
-    """Of a sentence between its commas; what only names the topic belongs to what follows."""
+    """Return the clauses of a sentence between commas; a topic alone belongs to the next clause."""
     found: list[list[Phrase]] = []
     part: list[Phrase] = []
     for unit in whole.units:
@@ -147,7 +149,7 @@ def _parts(whole: Statement) -> list[list[Phrase]]:
 
 
 def _numbered(unit: Phrase, text: str) -> Phrase:
-    """第1倉庫 is another than 第2倉庫."""
+    """Add a number before the phrase to its first word, because 第1倉庫 differs from 第2倉庫."""
     found = _NUMBER.search(text, max(0, unit.start - 6), unit.start)
     if found is None:
         return unit
@@ -159,10 +161,10 @@ def _numbered(unit: Phrase, text: str) -> Phrase:
 
 
 def _labels(part: Sequence[Phrase], theirs: Sequence[Sequence[Phrase]]) -> dict[int, list[Phrase]]:
-    """The words of a part by the one part of the source that has them; the same word counts before a like one."""
+    """Return the phrases of a clause by the one source clause that has them; equal words count before similar ones."""
     found: dict[int, list[Phrase]] = {}
     for unit in part:
-        if _TOPIC.match(unit.tail) or _NOT_THIS.match(unit.tail):  # of all parts, or of none
+        if _TOPIC.match(unit.tail) or _NOT_THIS.match(unit.tail):  # of all clauses, or of none
             continue
         there = [number for number, other in enumerate(theirs) if any(unit.text == one.text for one in other)]
         for is_like in (_has_head_of, _is_same):
@@ -173,26 +175,27 @@ def _labels(part: Sequence[Phrase], theirs: Sequence[Sequence[Phrase]]) -> dict[
 
 
 def _is_in_another(unit: Phrase, part: Sequence[Phrase], parts: Sequence[Sequence[Phrase]]) -> bool:
+    """Whether another clause has the same phrase."""
     others = [one for other in parts if other is not part for one in other]
     if any(unit.text == one.text for one in others):
         return True
     is_own = len(unit.words) > 1 and any(one.text != unit.text and one.kanji[-1:] == unit.kanji[-1:] for one in others)
-    return not is_own and any(_is_same(unit, one) for one in others)  # 二次転圧 is not 初転圧
+    return not is_own and any(_is_same(unit, one) for one in others)  # 二次転圧 differs from 初転圧
 
 
 def _has_head_of(one: Phrase, two: Phrase) -> bool:
-    """運行中止 and 中止."""
+    """Whether both actions have the same head: 運行中止 and 中止."""
     return one.is_act and two.is_act and one.head.base == two.head.base
 
 
 def _is_same(one: Phrase, two: Phrase) -> bool:
-    if _length(one) == _length(two) and roles.is_same_name(one, two):  # コンテナ貨物 is not ばら積み貨物
+    if _length(one) == _length(two) and roles.is_same_name(one, two):  # so that コンテナ貨物 differs from ばら積み貨物
         return True
     return alignment.are_alike_acts(one, two)
 
 
 def _length(unit: Phrase) -> int:
-    """How many words, without the 用 of 検査用."""
+    """Return the number of words without suffixes: 用 of 検査用."""
     return sum(not word.is_suffix for word in unit.words)
 
 
@@ -206,7 +209,7 @@ _OTHERS = re.compile("その他|他の|ほか|以外|それぞれ")
 
 @dataclass(frozen=True, slots=True)
 class LabelledEntry:
-    """`place`: of which column of which table, or of which list."""
+    """An entry of a table or list. `place`: (table or list, column)."""
 
     place: tuple[int, int]
     label: str
@@ -214,7 +217,7 @@ class LabelledEntry:
 
 
 def swapped_entries(text: str, source: str) -> Iterator[tuple[int, int]]:
-    """Yield what a sentence says of the one thing it names and what tables and lists have only of others."""
+    """Yield the places of items that a sentence assigns to one label but tables and lists have only for others."""
     flat, origin = notation.flatten(text)
     whole = notation.flatten(source)[0]
     found = entries_of_text(whole)
@@ -232,7 +235,7 @@ def swapped_entries(text: str, source: str) -> Iterator[tuple[int, int]]:
 
 
 def _of_others(part: str, label: str, found: Sequence[LabelledEntry], whole: str) -> Iterator[tuple[int, str]]:
-    """Yield the items in a part of a sentence that only other things than the one it names have, and their places."""
+    """Yield items (place, text) in a clause that the source has only for other labels than the one it names."""
     own = [one for one in found if one.label == label]
     mine = frozenset(item for one in own for item in one.items)
     everywhere = [item for one in found for item in one.items]
@@ -244,13 +247,13 @@ def _of_others(part: str, label: str, found: Sequence[LabelledEntry], whole: str
                 continue
             if any(item in other for other in mine):
                 continue
-            if whole.count(item) == sum(item in other for other in everywhere):  # and nowhere else in the source
+            if whole.count(item) == sum(item in other for other in everywhere):  # nowhere else in the source
                 yield at, item
 
 
 @functools.lru_cache(maxsize=64)
 def entries_of_text(text: str) -> tuple[LabelledEntry, ...]:
-    """The entries of a flattened text: those of tables with a head, and of lists of at least two labels."""
+    """Return the entries of a flattened text: those of tables with a header, and of lists of at least two labels."""
     found: list[LabelledEntry] = []
     rows: list[list[str]] = []
     listed: list[LabelledEntry] = []
@@ -283,7 +286,7 @@ def _of_rows(rows: list[list[str]], group: int) -> Iterator[LabelledEntry]:
 
 
 def _bare(item: str) -> str:
-    """Return the words of an item before its value, and "" for what is a value or too short to be found."""
+    """Return the words of an item before its value, or "" for a value or a text that is too short to search for."""
     values = quantities.parse(item)
     words = item[: values[0].start] if values else item
     words = words.strip()

@@ -1,9 +1,7 @@
-"""What the end of a predicate says: that it is so or not, must be, may be, should be, or need not be.
+"""Classify the end of a predicate: whether it holds or not, must, may or should be, or need not be.
 
-The words are closed classes of the grammar (auxiliaries, what Japanese makes duty and permission with), so the same
-ones serve every subject.
-
-Whether a sentence says that something is, or that it is not, as far as its end tells.
+The patterns are closed classes of grammar (auxiliaries and the expressions of duty and permission), so they serve every
+subject. The last part gives the polarity of a sentence by its end alone.
 """
 
 import re
@@ -56,11 +54,11 @@ CONCESSION = re.compile(
     r"(?:(?:場合|とき|際)(?:で|に)?も(?!、?(?:同じ|同様))|(?:て|で)も(?![よい良構かさ差]|ら[いうえっわ])|にかかわらず|に関わらず|を問わず|のに)"
 )
 
-# Behind a noun, that there is none of it; and words for all of something, without exception.
+# After a noun: there is none of it. And words for all of something, without exception.
 NONE = r"(?:全く|まったく|一切)?(?:い|居)?(?:な[いくかけし]|無[いくかけし]|(?:あり?)?ませ|ござい)"
 EVERY = "あらゆる|いかなる|どんな|どのような|一切|無条件|例外な[くし]"
 
-# Of what a source says -> what an answer may make of it.
+# Modality in the source -> modalities allowed in the answer.
 _KEPT = {
     PLAIN: {PLAIN, DUTY, ABLE, SUGGESTED},
     DENIED: {DENIED, PROHIBITED, NEEDLESS},
@@ -77,7 +75,7 @@ _OPPOSITE = {
     PLAIN: DENIED, DENIED: PLAIN, DUTY: NEEDLESS, PERMITTED: PROHIBITED, ABLE: PROHIBITED, ADVISED: NEEDLESS,
     SUGGESTED: NEEDLESS, DISCOURAGED: PERMITTED, PROHIBITED: PERMITTED, NEEDLESS: DUTY,
 }  # fmt: skip
-_PATTERNS = (  # the first that fits
+_PATTERNS = (  # the first match counts
     (_NOT_EXEMPT, DUTY),
     (_NEEDLESS, NEEDLESS),
     (_PROHIBITED, PROHIBITED),
@@ -91,7 +89,7 @@ NEGATIVE = {DENIED, DISCOURAGED, PROHIBITED, NEEDLESS}
 
 
 def modality_of(tail: str) -> str:
-    """Of what stands behind the stem of a predicate, up to the next word that has a meaning of its own."""
+    """Return the modality of the text after a predicate's stem, up to the next content word."""
     kept = _DOUBLE.sub("", tail)
     for pattern, kind in _PATTERNS:
         if pattern.search(kept):
@@ -106,15 +104,16 @@ def modality_of(tail: str) -> str:
 
 
 def is_kept(source: str, answer: str) -> bool:
-    """Whether the answer's kind says no other thing than the source's."""
+    """Whether the answer's modality is compatible with the source's."""
     return answer in _KEPT[source]
 
 
 def opposite(kind: str) -> str:
+    """Return the opposite modality."""
     return _OPPOSITE[kind]
 
 
-POLARITY_REACH = 18  # characters before the end: a predicate with what politeness and duty add to it
+POLARITY_REACH = 18  # characters before the end: a predicate with its auxiliaries
 _AMBIGUOUS_POLARITY = re.compile(
     "超え|超過|上回|下回|困難|難し|避け|少な|控え|除[くきい]|限[りるら]|のみ|省略|しか|だけ|ないし|とは限|以外|不[^可要]|未|無"
 )
@@ -129,7 +128,10 @@ _NEGATED_END = re.compile(
 
 
 def polarity_of(sentence: str) -> int:
-    """1: it is so, -1: it is not, 0: cannot be told (避ける, 困難である, 超えない, which bounds a value)."""
+    """Return 1 for an affirmative sentence, -1 for a negative one, 0 if unclear.
+
+    Unclear are 避ける and 困難である, and 超えない, which bounds a value.
+    """
     end = sentence.rstrip("。．.!！ 　\n）)」")[-POLARITY_REACH:]
     if _POSITIVE_IN_SUM.search(end):
         return 1

@@ -1,4 +1,4 @@
-"""What comes first: whether an answer turns round what its source says comes before or after."""
+"""Find where an answer reverses the order of what its source says comes first."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -28,52 +28,53 @@ _THEN = re.compile("(?:し?、|[しっいん]?て、?|[いん]で、?)(?:その�
 _FIRST_OF_ALL = re.compile("(?:まず|最初に|(?<![よ優])(?<!より)先に)、?")  # まず止め、それから調べる
 _NEXT = re.compile("[^、。]{0,3}、(?:それから|その[後あ]と?に?|次に|つぎに|続いて|そして|最後に)")
 _ASPECT = frozenset(["始める", "終える", "終わる", "済む", "済ませる", "開始", "終了", "完了", "行う", "先立つ"])
-_MAX = 200  # units
+_MAX = 200  # phrases
 
 
 @dataclass(frozen=True, slots=True)
 class Precedence:
-    """What comes first and what then. `at`: the unit with the word that says so."""
+    """Phrases that come first and those that follow. `at`: the phrase with the word of order."""
 
     first: tuple[Phrase, ...]
     then: tuple[Phrase, ...]
     at: Phrase
 
 
-def of(said: Statement) -> list[Precedence]:
+def of(statement: Statement) -> list[Precedence]:
+    """Return the orders that a statement expresses."""
     found: list[Precedence] = []
-    units = said.units[:_MAX]
+    units = statement.units[:_MAX]
     for at, unit in enumerate(units):
         if _FOLLOWS.search(unit.tail):
             begin = next((one.number + 1 for one in reversed(units[:at]) if _GOES_ON.search(one.tail)), 0)
-            before = _telling(units[_begin(units, begin - 1) : begin])
-            own = _telling(units[begin : at + 1])
+            before = _content(units[_begin(units, begin - 1) : begin])
+            own = _content(units[begin : at + 1])
             found += [Precedence(before, own, unit)] if before and own else []
             continue
-        if _NEXT.match(said.text, unit.end) and (first := _first_of_all(said, at)):
+        if _NEXT.match(statement.text, unit.end) and (first := _first_of_all(statement, at)):
             end = next(
                 (one.number for one in units[at + 1 :] if one.kind and re.search("[、。]", one.tail)), len(units)
             )
-            found.append(Precedence(_telling(first), _telling(units[at + 1 : end + 1]), unit))
+            found.append(Precedence(_content(first), _content(units[at + 1 : end + 1]), unit))
             continue
         side = sign(unit)
         own, other = _clauses(units, at) if side else ((), ())
         matter = _matter(units, at) if side == "after" and not other else ()
-        own, other = tuple(one for one in own if one not in matter), other or _telling(matter)
+        own, other = tuple(one for one in own if one not in matter), other or _content(matter)
         if own and other:
-            chain = _telling([one for one in _chain(units, at) if one not in matter]) if side == "after" else ()
+            chain = _content([one for one in _chain(units, at) if one not in matter]) if side == "after" else ()
             found.append(Precedence(chain + own, other, unit) if side == "after" else Precedence(other, own, unit))
     return found
 
 
-def _first_of_all(said: Statement, at: int) -> Sequence[Phrase]:
-    """What stands behind まず, up to this unit."""
-    found = _FIRST_OF_ALL.search(said.text, 0, said.units[at].start)
-    return [one for one in said.units[: at + 1] if one.start >= found.end()] if found else []
+def _first_of_all(statement: Statement, at: int) -> Sequence[Phrase]:
+    """Return the phrases after まず, up to this one."""
+    found = _FIRST_OF_ALL.search(statement.text, 0, statement.units[at].start)
+    return [one for one in statement.units[: at + 1] if one.start >= found.end()] if found else []
 
 
 def sign(unit: Phrase) -> str:
-    """Whether what the unit says comes "before" or "after" the rest; "" for neither."""
+    """Return whether the phrase comes "before" or "after" the rest; "" for neither."""
     if _BOTH.search(unit.tail) or (not unit.is_act and _IN_FRONT.match(unit.tail)):
         return ""
     if _AFTER.search(unit.tail):
@@ -83,47 +84,51 @@ def sign(unit: Phrase) -> str:
 
 
 def _begin(units: Sequence[Phrase], at: int) -> int:
-    """Where the clause of a unit begins, the one that a cleft takes up (確認するのは) with it."""
+    """Return where the clause of a phrase begins, including the one that a cleft takes up (確認するのは)."""
     ends = (one for one in reversed(units[: max(0, at)]) if one.kind and re.search("[、。]", one.tail))
     return next((one.number + 1 for one in ends if not statements.CLEFT.search(one.tail)), 0)
 
 
 def _chain(units: Sequence[Phrase], at: int) -> list[Phrase]:
-    """What is done before in the same sentence: 電源を切り、停止を確認した後に."""
+    """Return the earlier actions of the same sentence: 電源を切り、停止を確認した後に."""
     begin = _begin(units, at)
     start = next((one.number + 1 for one in reversed(units[:begin]) if re.search("。|が、", one.tail)), 0)
     return [one for one in units[start:begin] if one.role != "topic"]
 
 
 def _matter(units: Sequence[Phrase], at: int) -> tuple[Phrase, ...]:
-    """What a sentence says the order of, where its end only says that it is done: 交換は、電源を切ってから行う."""
+    """Return the topic whose order a sentence gives, if its end only says that it is done:
+    交換は、電源を切ってから行う."""
     topic = next((one.number for one in units[:at] if one.is_act and _OF_MATTER.match(one.tail)), -1)
     return tuple(units[: topic + 1])
 
 
 def _clauses(units: Sequence[Phrase], at: int) -> tuple[tuple[Phrase, ...], tuple[Phrase, ...]]:
-    """The clause that ends in 後 or 前, and the one that it is of: what follows, or what has のは before it."""
+    """Return the clause that ends in 後 or 前, and the one it refers to: the following one, or the one with のは before
+    it."""
     begin = _begin(units, at)
     cleft = next(
         (one.number for one in reversed(units[begin:at]) if one.kind and statements.CLEFT.search(one.tail)), None
     )
     if cleft is not None:
-        return _telling(units[cleft + 1 : at + 1]), _telling(units[begin : cleft + 1])
+        return _content(units[cleft + 1 : at + 1]), _content(units[begin : cleft + 1])
     topic = next((one.number + 1 for one in reversed(units[begin:at]) if one.role == "topic"), begin)
     end = next((one.number for one in units[at + 1 :] if one.kind and re.search("[、。]", one.tail)), len(units) - 1)
     rest = units[at + 1 : end + 1]
     nested = next((number + 1 for number, one in enumerate(rest) if sign(one)), 0)
     of_it = [one for one in units[begin:topic] if not lexicon.is_agent(one.text)]
-    return _telling(units[topic : at + 1]), _telling([*of_it, *rest[nested:]])
+    return _content(units[topic : at + 1]), _content([*of_it, *rest[nested:]])
 
 
-def _telling(units: Sequence[Phrase]) -> tuple[Phrase, ...]:
+def _content(units: Sequence[Phrase]) -> tuple[Phrase, ...]:
+    """Drop phrases that only express beginning, end or execution."""
     return tuple(unit for unit in units if unit.head.base not in _ASPECT)
 
 
-def turned(said: Statement, known: SourceFacts) -> Iterable[Place]:
-    """Where the answer puts first what the source has second, and none of its statements has it so."""
-    orders = of(said)
+def turned(statement: Statement, known: SourceFacts) -> Iterable[Place]:
+    """Yield places where the answer reverses an order of the sources, and no source statement has the answer's
+    order."""
+    orders = of(statement)
     theirs = [other for one in known.statements for other in of(one)] if orders else []
     chains = [other for one in known.statements for other in _sequence(one)] if orders else []
     for own in orders:
@@ -136,7 +141,8 @@ def turned(said: Statement, known: SourceFacts) -> Iterable[Place]:
 
 
 def _sequence(source: Statement) -> Iterable[Precedence]:
-    """What a source names one after the other, of which it says no other order: 電源を切り、所長に報告する."""
+    """Yield actions that a source lists one after the other without another word of order:
+    電源を切り、所長に報告する."""
     acts = [one for one in source.units[:_MAX] if one.kind and not one.is_condition]
     for one, two in pairwise(acts):
         if one.kind == modality.PLAIN and _THEN.fullmatch(one.tail):
@@ -144,14 +150,14 @@ def _sequence(source: Statement) -> Iterable[Precedence]:
 
 
 def _with_object(act: Phrase, source: Statement) -> tuple[Phrase, ...]:
-    """遮断器を開放し: what is done, and to what."""
+    """Return an action with its object: 遮断器を開放し."""
     return tuple(
         one for one in source.units[max(0, act.number - 1) : act.number + 1] if one is act or one.role == "object"
     )
 
 
 def _has_acts(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> bool:
-    """Whether what is done is the same, and not only what it is done to."""
+    """Whether the actions are the same, not only their objects."""
     return any(_is_same(one, two) for two in theirs if two.kind for one in own if one.kind)
 
 
@@ -181,5 +187,5 @@ def _is_same(one: Phrase, two: Phrase) -> bool:
 
 
 def _is_verb_of(one: Phrase, two: Phrase) -> bool:
-    """抜く and 抜管: a verb's kanji begins a noun of two."""
+    """Whether the kanji of a verb begins a noun of two kanji: 抜く and 抜管."""
     return bool(one.kind) and len(one.kanji) == 1 and len(two.kanji) == 2 and two.kanji.startswith(one.kanji)

@@ -1,7 +1,8 @@
-"""What depends on what: 「CでなければAできない」, 「AするにはCが必要」, 「AできるのはCだけ」 say that A goes with C.
+"""Compare conditions: 「CでなければAできない」, 「AするにはCが必要」 and 「AできるのはCだけ」 all say that A goes with
+C.
 
-A sentence is read as pairs of what is done and the condition that it has, and whether the two go together; denied
-twice (Cしない限りできない) they do. Pairs of an answer and of its source that agree say one thing in other words.
+A sentence is parsed into pairs of an action and its condition, and whether the two go together; with two negations
+(Cしない限りできない) they do. Pairs of an answer and its source that agree say the same in other words.
 """
 
 import dataclasses
@@ -31,7 +32,7 @@ _WITH = re.compile(
 _IN_TIME = re.compile(r"[^、。]{0,8}?(?:[てで]から|た?後|まで|たうえで|た上で)")
 _BEFORE = re.compile("[^、。]{0,6}(?<![午以])前(?:でも|なら|に限|(?:のみ|だけ)(?!で(?:は)?な|なら))")
 _DONE = re.compile("し?(?:てい)?た|さ?れた|してある")
-_UNDER_WAY = frozenset(["途中", "最中"])  # 処理の途中でも: before it is done
+_UNDER_WAY = frozenset(["途中", "最中"])  # 処理の途中でも: before it is finished
 _ABSENT = frozenset(["不在", "留守", "欠席", "無人"])
 _EVEN = re.compile(r"[^、。]{0,14}?(?:ても|でも|とも)(?![よい良構かさ差]|ら[いうえっわ])")
 _NONE_BEHIND = re.compile(r"[がのはも](?:な|無)い$|(?:し|[らかわさまばれえけせてべげめねじき])?(?:[てで]い|でき)?ない$")
@@ -48,7 +49,7 @@ _LASTING = frozenset([
 ])  # fmt: skip
 _ENDED = frozenset(["止まる", "終わる", "済む", "終了", "完了", "停止"])
 _ACT_MIN = 0.6
-_FITS, _SURE = 0.3, 0.5  # of the words of both: for the same thing, and for a contradiction
+_FITS, _SURE = 0.3, 0.5  # shares of words: for the same thing, and for a contradiction
 _ALLOWS = (modality.PERMITTED, modality.ABLE, modality.PROHIBITED, modality.DENIED)
 _BINDING = (modality.DUTY, modality.PERMITTED, modality.ABLE)
 _ALLOWED = re.compile(
@@ -59,9 +60,10 @@ _LIMITED = re.compile(r"た?(?:者|人|方|もの|場合|とき)?(?:のみ|だ�
 
 @dataclass(frozen=True, slots=True)
 class Prerequisite:
-    """`condition` and `act`: units of the statement; `does`: the words of the predicate. `at`: where it stands.
+    """A pair of condition and action. `does`: the predicate of the action. `at`: its place in the text.
 
-    `is_together`: whether the act goes with the condition, or with its absence.
+    `condition`, `act`: phrases of the statement. `is_together`: whether the action goes with the condition or with its
+    absence.
     """
 
     condition: tuple[Phrase, ...]
@@ -70,46 +72,48 @@ class Prerequisite:
     is_together: bool
     at: Place
     values: tuple[Quantity, ...] = ()
-    keys: frozenset[object] = frozenset()  # of the predicate; of 給油を受ける those of 給油 as well
+    keys: frozenset[object] = frozenset()  # of the predicate; for 給油を受ける those of 給油 too
     is_strict: bool = False  # 限り, なければ…ない
 
     @property
     def is_in_time(self) -> bool:
-        """Whether the condition is what is done before."""
+        """Whether the condition is an earlier action."""
         return any(_IN_TIME.match(unit.tail) for unit in self.condition[-1:])
 
     @property
     def is_purpose(self) -> bool:
-        """Whether it is said of AするにはCが必要."""
+        """Whether the pair has the form AするにはCが必要."""
         return _FOR.fullmatch(self.does.tail) is not None or self.does.is_condition
 
     @property
     def ends(self) -> frozenset[int]:
-        """The numbers of its two predicates."""
+        """Return the numbers of the two predicates."""
         return frozenset([self.condition[-1].number, self.does.number])
 
 
-def of(said: Statement) -> list[Prerequisite]:
-    if said.excepted < 0:
+def of(statement: Statement) -> list[Prerequisite]:
+    """Return the prerequisites that a statement expresses."""
+    if statement.excepted < 0:
         return []
-    if said.excepted and said.frames:
-        condition, rest = said.units[: said.excepted], said.units[said.excepted :]
-        main = said.frames[-1].unit
+    if statement.excepted and statement.frames:
+        condition, rest = statement.units[: statement.excepted], statement.units[statement.excepted :]
+        main = statement.frames[-1].unit
         found = _excepted(condition, rest, main) if condition else []
     else:
-        found = [*_clauses(said), *_purposes(said), *_clefts(said), *_actors(said)]
-    is_strict = bool(said.excepted) or _STRICT.search(said.text) is not None
-    keys = {frame.unit.number: frame.keys for frame in said.frames}
+        found = [*_clauses(statement), *_purposes(statement), *_clefts(statement), *_actors(statement)]
+    is_strict = bool(statement.excepted) or _STRICT.search(statement.text) is not None
+    keys = {frame.unit.number: frame.keys for frame in statement.frames}
     return [
         dataclasses.replace(
-            one, values=_values(one, said), keys=keys.get(one.does.number, one.does.keys), is_strict=is_strict
+            one, values=_values(one, statement), keys=keys.get(one.does.number, one.does.keys), is_strict=is_strict
         )
         for one in found
     ]
 
 
 def _excepted(condition: tuple[Phrase, ...], rest: tuple[Phrase, ...], main: Phrase) -> list[Prerequisite]:
-    """Of an exception: with it the act may be done, and without what the sentence before asks for."""
+    """Return the pairs of an exception: with it the action is allowed, and the requirement of the sentence before is
+    waived."""
     at = (condition[0].start, condition[-1].end)
     is_so = main.kind not in modality.NEGATIVE
     asked = next((number for number, one in enumerate(rest) if one is not main and _NEEDS.match(one.tail)), None)
@@ -123,85 +127,86 @@ def _excepted(condition: tuple[Phrase, ...], rest: tuple[Phrase, ...], main: Phr
     ]
 
 
-def _values(one: Prerequisite, said: Statement) -> tuple[Quantity, ...]:
-    """Those that the condition has."""
+def _values(one: Prerequisite, statement: Statement) -> tuple[Quantity, ...]:
+    """Return the values in the condition."""
     first, last = one.condition[0].start, one.condition[-1]
-    return tuple(value for value in said.values if first <= value.start < last.end + len(last.tail))
+    return tuple(value for value in statement.values if first <= value.start < last.end + len(last.tail))
 
 
-def _clauses(said: Statement) -> Iterator[Prerequisite]:
-    """Cしない限りAできない, Cの場合はAできる, AはCに限る."""
-    for unit in said.units:
-        has_it = _sign(unit, said)
-        if has_it is None or _is_in_cleft(unit, said):
+def _clauses(statement: Statement) -> Iterator[Prerequisite]:
+    """Yield Cしない限りAできない, Cの場合はAできる, AはCに限る."""
+    for unit in statement.units:
+        has_it = _sign(unit, statement)
+        if has_it is None or _is_in_cleft(unit, statement):
             continue
-        begin = _begin(said.units, unit.number)
-        condition = said.units[begin : unit.number + 1]
-        main = None if begin and _ends_there(unit, said) else _main(said, unit)
+        begin = _begin(statement.units, unit.number)
+        condition = statement.units[begin : unit.number + 1]
+        main = None if begin and _ends_there(unit, statement) else _main(statement, unit)
         allowed = _allowed(unit)
         if begin and allowed:  # 撮影は報道の目的に限り認め
-            act, is_so = said.units[:begin], allowed not in modality.NEGATIVE
+            act, is_so = statement.units[:begin], allowed not in modality.NEGATIVE
             yield Prerequisite(condition, act, act[-1], is_so == has_it, (condition[0].start, unit.end))
         elif main is not None:
-            outside = [one for one in said.units[: main.unit.number] if one not in condition]
+            outside = [one for one in statement.units[: main.unit.number] if one not in condition]
             act = (*(one for one in outside if one.role == "topic" or one.number > unit.number), main.unit)
             is_so = main.unit.kind not in modality.NEGATIVE
             is_of_act = main.unit.kind in _ALLOWS
             if _WAY.match(unit.tail) and not is_of_act:  # 遅れることなく出す, 触らずに知らせる
                 continue
-            if _is_until(unit) and is_so and not is_of_act and _lasts(unit, main.unit, said):  # 冷めるまで置く
+            if _is_until(unit) and is_so and not is_of_act and _lasts(unit, main.unit, statement):  # 冷めるまで置く
                 continue
             inner = next(
-                (one for one in said.units[unit.number + 1 : main.unit.number] if _LACKING.match(one.tail)), None
+                (one for one in statement.units[unit.number + 1 : main.unit.number] if _LACKING.match(one.tail)), None
             )
-            if inner is not None and is_of_act:  # 許可なしに入れない asks for 許可
+            if inner is not None and is_of_act:  # 許可なしに入れない requires 許可
                 yield Prerequisite(
                     condition, (inner,), inner, (not is_so) == has_it, (condition[0].start, main.unit.end)
                 )
                 continue
             yield Prerequisite(condition, act, main.unit, is_so == has_it, (condition[0].start, main.unit.end))
         elif begin and _LIMITED.match(unit.tail):
-            topic = said.units[begin - 1]
-            yield Prerequisite(condition, said.units[:begin], topic, True, (condition[0].start, unit.end))
+            topic = statement.units[begin - 1]
+            yield Prerequisite(condition, statement.units[:begin], topic, True, (condition[0].start, unit.end))
 
 
-def _lasts(until: Phrase, main: Phrase, said: Statement) -> bool:
-    """Whether what goes on until then is another predicate (35℃まで冷ましてから入れる), or one that lasts."""
-    following = next((one for one in said.units[until.number + 1 :] if one.kind), main)
+def _lasts(until: Phrase, main: Phrase, statement: Statement) -> bool:
+    """Whether another predicate lasts until then (35℃まで冷ましてから入れる), or the main one is lasting."""
+    following = next((one for one in statement.units[until.number + 1 :] if one.kind), main)
     return following is not main or main.head.base in _LASTING
 
 
-def _ends_there(unit: Phrase, said: Statement) -> bool:
-    """Whether what is limited is named before: 筆記具は鉛筆に限り、かばんは預ける."""
-    behind = said.units[unit.number + 1 : unit.number + 2]
+def _ends_there(unit: Phrase, statement: Statement) -> bool:
+    """Whether the limited thing precedes the phrase and another clause follows: 筆記具は鉛筆に限り、かばんは預ける."""
+    behind = statement.units[unit.number + 1 : unit.number + 2]
     return unit.tail.startswith("に限り、") and any(re.match("[はも]", one.tail) for one in behind)
 
 
-def _is_in_cleft(unit: Phrase, said: Statement) -> bool:
-    """Whether it is what a cleft names: 撮影してよいのは報道のときだけ."""
+def _is_in_cleft(unit: Phrase, statement: Statement) -> bool:
+    """Whether a cleft names the phrase: 撮影してよいのは報道のときだけ."""
     before = next(
-        (one for one in reversed(said.units[: unit.number]) if re.search("[、。]", one.tail) or one.kind), None
+        (one for one in reversed(statement.units[: unit.number]) if re.search("[、。]", one.tail) or one.kind), None
     )
     return before is not None and bool(before.kind) and statements.CLEFT.search(before.tail) is not None
 
 
 def _allowed(unit: Phrase) -> str:
-    """What the condition itself ends with: 報道の目的に限り認め; "" for nothing."""
+    """Return the modality at the end of the condition itself: 報道の目的に限り認め; "" for none."""
     found = _WITHOUT.match(unit.tail) or _WITH.match(unit.tail)
     behind = _ALLOWED.match(unit.tail, found.end()) if found else None
     return modality.modality_of(behind["end"]) if behind else ""
 
 
-def _sign(unit: Phrase, said: Statement) -> bool | None:
-    """Whether the clause names that something is, or that it is not (不在); None for no condition."""
-    found = _sign_of_end(unit, said)
+def _sign(unit: Phrase, statement: Statement) -> bool | None:
+    """Return whether the clause requires presence (True) or absence (不在, False) of something; None for no
+    condition."""
+    found = _sign_of_end(unit, statement)
     return found if found is None or unit.text not in _ABSENT else not found
 
 
-def _sign_of_end(unit: Phrase, said: Statement) -> bool | None:
+def _sign_of_end(unit: Phrase, statement: Statement) -> bool | None:
     if (unit.text in _UNDER_WAY and _EVEN.match(unit.tail)) or _BEFORE.match(unit.tail):
         return False
-    following = said.units[unit.number + 1] if unit.number + 1 < len(said.units) else None
+    following = statement.units[unit.number + 1] if unit.number + 1 < len(statement.units) else None
     if _WITHOUT.match(unit.tail) or _is_until(unit):
         return False
     if following is not None and following.tail[:1] in "はもをに" and _NONE_BEHIND.fullmatch(unit.tail):
@@ -220,16 +225,16 @@ def _begin(units: Sequence[Phrase], at: int) -> int:
     return next((number + 1 for number in range(at - 1, -1, -1) if _ENDS.search(units[number].tail)), 0)
 
 
-def _main(said: Statement, unit: Phrase) -> PredicateFrame | None:
-    """The predicate that the clause leads to."""
+def _main(statement: Statement, unit: Phrase) -> PredicateFrame | None:
+    """Return the main predicate after the clause."""
     passed: PredicateFrame | None = None
-    for frame in said.frames:
+    for frame in statement.frames:
         if frame.unit.number <= unit.number:
             continue
-        if frame.unit.is_condition or _sign(frame.unit, said) is not None:
+        if frame.unit.is_condition or _sign(frame.unit, statement) is not None:
             if passed is not None:  # 鳴ったら止め、30分過ぎるまで始めない
                 break
-        elif frame is said.frames[-1] or _MAIN_ENDS.search(frame.unit.tail):
+        elif frame is statement.frames[-1] or _MAIN_ENDS.search(frame.unit.tail):
             return frame
         elif "、" in frame.unit.tail:
             if frame.unit.kind in (modality.PERMITTED, modality.ABLE, modality.PROHIBITED):
@@ -238,60 +243,63 @@ def _main(said: Statement, unit: Phrase) -> PredicateFrame | None:
     return passed
 
 
-def _purposes(said: Statement) -> Iterator[Prerequisite]:
-    """AするにはCが必要."""
-    main = said.frames[-1].unit if said.frames else None
-    for unit in said.units:
+def _purposes(statement: Statement) -> Iterator[Prerequisite]:
+    """Yield AするにはCが必要."""
+    main = statement.frames[-1].unit if statement.frames else None
+    for unit in statement.units:
         if main is None or main.number <= unit.number or not unit.kind or not _FOR.fullmatch(unit.tail):
             continue
         if main.kind in (modality.DUTY, modality.NEEDLESS):
-            condition = said.units[unit.number + 1 :]
+            condition = statement.units[unit.number + 1 :]
             yield Prerequisite(
-                condition, said.units[: unit.number + 1], unit, main.kind == modality.DUTY, (unit.start, main.end)
+                condition, statement.units[: unit.number + 1], unit, main.kind == modality.DUTY, (unit.start, main.end)
             )
 
 
-def _clefts(said: Statement) -> Iterator[Prerequisite]:
-    """AできるのはCの場合だけ."""
-    for unit in said.units[:-1]:
+def _clefts(statement: Statement) -> Iterator[Prerequisite]:
+    """Yield AできるのはCの場合だけ."""
+    for unit in statement.units[:-1]:
         if unit.kind and statements.CLEFT.search(unit.tail):
-            end = next((one.number for one in said.units[unit.number + 1 :] if re.search("[、。]", one.tail)), None)
-            last = len(said.units) - 1 if end is None else end
-            condition = said.units[unit.number + 1 : last + 1]
+            end = next(
+                (one.number for one in statement.units[unit.number + 1 :] if re.search("[、。]", one.tail)), None
+            )
+            last = len(statement.units) - 1 if end is None else end
+            condition = statement.units[unit.number + 1 : last + 1]
             is_so = unit.kind not in modality.NEGATIVE
-            has_it = _sign(condition[-1], said) is not False and condition[-1].kind not in modality.NEGATIVE
-            act = said.units[: unit.number + 1]
+            has_it = _sign(condition[-1], statement) is not False and condition[-1].kind not in modality.NEGATIVE
+            act = statement.units[: unit.number + 1]
             yield Prerequisite(condition, act, unit, is_so == has_it, (unit.start, condition[-1].end))
 
 
-def related(said: Statement, near: Sequence[Statement], everything: Sequence[Statement]) -> list[Statement]:
-    """The nearest statements, and all that have a predicate of this one: conditions of it may stand elsewhere."""
-    does = frozenset(key for frame in said.frames for key in frame.unit.keys if isinstance(key, str))
+def related(statement: Statement, near: Sequence[Statement], everything: Sequence[Statement]) -> list[Statement]:
+    """Return the nearest statements and all with a predicate of this one, whose conditions may be in other
+    sentences."""
+    does = frozenset(key for frame in statement.frames for key in frame.unit.keys if isinstance(key, str))
     others = (one for one in everything if any(frame.unit.keys & does for frame in one.frames))
     return [*near, *(one for one in others if not any(one is other for other in near))]
 
 
-def _actors(said: Statement) -> Iterator[Prerequisite]:
-    """AはCが行い: A goes with C."""
-    for unit in said.units:
+def _actors(statement: Statement) -> Iterator[Prerequisite]:
+    """Yield AはCが行い: A goes with C."""
+    for unit in statement.units:
         if unit.role != "subject" or not lexicon.is_agent(unit.text):
             continue
-        topic = next((one for one in reversed(said.units[: unit.number]) if re.match("は、?$", one.tail)), None)
-        main = next((frame.unit for frame in said.frames if frame.unit.number > unit.number), None)
+        topic = next((one for one in reversed(statement.units[: unit.number]) if re.match("は、?$", one.tail)), None)
+        main = next((frame.unit for frame in statement.frames if frame.unit.number > unit.number), None)
         if topic is None or main is None or not topic.is_act:
             continue
         is_so = main.kind not in modality.NEGATIVE
-        yield Prerequisite((unit,), said.units[: topic.number + 1], topic, is_so, (unit.start, unit.end))
+        yield Prerequisite((unit,), statement.units[: topic.number + 1], topic, is_so, (unit.start, unit.end))
 
 
-def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Prerequisite], list[Prerequisite]]:
-    """The conditions of an answer that its source has as well, and those that it has the other way round or not."""
+def compared(statement: Statement, near: Iterable[Statement]) -> tuple[list[Prerequisite], list[Prerequisite]]:
+    """Return the conditions of an answer that its source has too, and those that it reverses or lacks."""
     near = list(near)
     theirs = [(other, bool(one.needed or one.excepted)) for one in near for other in of(one)]
     kept: list[Prerequisite] = []
     turned: list[Prerequisite] = []
     is_exception = False
-    for own in of(said):
+    for own in of(statement):
         rated = [(fit, other, is_one) for other, is_one in theirs if (fit := _fit(own, other)) >= _FITS]
         best = max((fit for fit, _, _ in rated), default=0.0)
         same = [is_one for fit, other, is_one in rated if fit >= best * _NEAR and _agree(own, other)]
@@ -308,33 +316,34 @@ def compared(said: Statement, near: Iterable[Statement]) -> tuple[list[Prerequis
 
 
 def _has_end(own: Prerequisite, rated: Sequence[tuple[float, Prerequisite, bool]]) -> bool:
-    """Whether what the condition ends with is in the source's, and not only what it is of."""
+    """Whether the source has the last phrase of the condition, not only its modifiers."""
     ends = own.condition[-1:]
     return any(_share(ends, (*other.condition, *other.act)) for _, other, _ in rated)
 
 
 def _agree(own: Prerequisite, other: Prerequisite) -> bool:
+    """Whether both pairs mean the same."""
     pairs = [(one, two) for one in own.condition for two in other.condition if one.keys & two.keys]
     is_going_on = own.condition[-1].tail.startswith("中") and other.condition[-1].head.base in _ENDED
     is_denied = any(_is_denied(one, own) != _is_denied(two, other) for one, two in pairs)  # 免許のない者に限り
     is_denied ^= _is_of_inner_act(own, other)
-    return (own.is_together == other.is_together) != (is_going_on != is_denied)  # 回転中でも: before it has stopped
+    return (own.is_together == other.is_together) != (is_going_on != is_denied)  # 回転中でも: before it stops
 
 
 def _is_of_inner_act(own: Prerequisite, other: Prerequisite) -> bool:
-    """Whether the answer's act is one before the source's last, which alone is denied: 報告し、補ってはならない."""
+    """Whether the answer's action precedes the source's last one, which alone is negated: 報告し、補ってはならない."""
     if own.keys & other.keys or other.does.kind not in modality.NEGATIVE:
         return False
     return any(one.kind and one.kind not in modality.NEGATIVE and own.keys & one.keys for one in other.act)
 
 
-def _is_denied(unit: Phrase, gate: Prerequisite) -> bool:
-    """Within the condition; what its end denies is part of whether the two go together."""
-    return unit is not gate.condition[-1] and _NONE_BEHIND.fullmatch(unit.tail.removeprefix("を")) is not None
+def _is_denied(unit: Phrase, pair: Prerequisite) -> bool:
+    """Whether a phrase inside the condition is negated; a negation at its end is part of `is_together`."""
+    return unit is not pair.condition[-1] and _NONE_BEHIND.fullmatch(unit.tail.removeprefix("を")) is not None
 
 
 def _fit(own: Prerequisite, other: Prerequisite) -> float:
-    """0: not of one thing; more the more of the condition and of the act both have."""
+    """Return how much of condition and action both pairs share; 0: they are about different things."""
     if own.values and other.values and not any(_is_same(one, two) for one in own.values for two in other.values):
         return 0.0
     straight = _share_both(own.condition, other.condition) * _share_act(own, other.act)
@@ -348,20 +357,21 @@ def _is_same(one: Quantity, two: Quantity) -> bool:
 
 
 def _says_the_same(own: Prerequisite, other: Prerequisite) -> bool:
-    """滞納がある人は受け取れない for 滞納している者には交付しない: one condition, and two words for one act."""
+    """Whether both have one condition and two words for one action: 滞納がある人は受け取れない for
+    滞納している者には交付しない."""
     if own.is_together != other.is_together or _share_both(own.condition, other.condition) < 1:
         return False
     return own.does.kind in modality.NEGATIVE and other.does.kind in modality.NEGATIVE
 
 
 def _is_of_another(own: Prerequisite, other: Prerequisite) -> bool:
-    """係長の許可 for 課長の許可: who the condition is of is nobody of the source's."""
-    mine, theirs = ([one for one in gate.condition if lexicon.is_agent(one.text)] for gate in (own, other))
+    """Whether the condition names an actor that the source lacks: 係長の許可 for 課長の許可."""
+    mine, theirs = ([one for one in pair.condition if lexicon.is_agent(one.text)] for pair in (own, other))
     return bool(mine and theirs) and not _share(mine, (*theirs, *other.act)) and not _share(theirs, own.act)
 
 
 def _is_another(own: Prerequisite, near: Sequence[Statement]) -> bool:
-    """Whether the answer lets one do it under a condition that the source does not name there, while it sets others."""
+    """Whether the answer allows the action under a condition that the source lacks, while the source sets others."""
     if not own.is_together or own.does.kind in (modality.DUTY, *modality.NEGATIVE):
         return False
     if statements.CLEFT.search(own.does.tail) and all(lexicon.is_agent(one.text) for one in own.condition):
@@ -389,11 +399,11 @@ def _share_act(own: Prerequisite, act: Sequence[Phrase]) -> float:
 
 
 def _is_converse(one: Phrase, two: Phrase) -> bool:
-    """借りる and 貸し出す: one act, seen from its two sides."""
+    """Whether two verbs describe one action from its two sides: 借りる and 貸し出す."""
     return any((a in one.kanji and b in two.kanji) or (b in one.kanji and a in two.kanji) for a, b in _CONVERSES)
 
 
 def _share(own: Sequence[Phrase], theirs: Sequence[Phrase]) -> float:
-    telling = [unit for unit in own if not unit.is_general] or list(own)
-    there = [unit for unit in telling if any(unit.keys & one.keys or shares_kanji(unit, one) for one in theirs)]
-    return len(there) / len(telling) if telling else 0.0
+    content = [unit for unit in own if not unit.is_general] or list(own)
+    there = [unit for unit in content if any(unit.keys & one.keys or shares_kanji(unit, one) for one in theirs)]
+    return len(there) / len(content) if content else 0.0

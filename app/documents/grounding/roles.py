@@ -1,4 +1,4 @@
-"""Who does what to whom: whether the answer gives somebody the part that another has in the source."""
+"""Compare who does what to whom: find actors and places of an answer that the source has in another role."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,22 +14,22 @@ _NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整�
 _DOER = re.compile("(?:し)?(?:て?い)?[たる](?:者|人|方)が")  # 訂正した者が署名する
 _CAUSES = re.compile("を?[かさたなまらわば]?せ(?:[るてなま]|ら|$)")
 _ACTING = ("subject", "topic", "by", "of")
-_SHARED_MIN = 2  # words, by which the statement is known
+_SHARED_MIN = 2  # words that identify the statement
 
 
-def exchanged(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
-    """The contractor asks the client, where the client asks the contractor.
+def exchanged(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+    """Yield one of two names whose roles the answer exchanges: the contractor asks the client for the reverse.
 
-    Who is made to do something is its object or whom it is told to: 人に作業をさせる, 人を作業に就かせる.
+    The causee counts as object or addressee: 人に作業をさせる, 人を作業に就かせる.
     """
-    made_to = {one.number for frame in said.frames if _CAUSES.match(frame.unit.tail) for one in frame.arguments}
+    made_to = {one.number for frame in statement.frames if _CAUSES.match(frame.unit.tail) for one in frame.arguments}
     own = [
         (unit, role)
-        for unit in said.units
-        if (role := role_of(unit, said)) not in ("", "is", "measure")
+        for unit in statement.units
+        if (role := role_of(unit, statement)) not in ("", "is", "measure")
         and unit.number not in made_to
         and (unit.role != "topic" or lexicon.is_agent(unit.text))
-        and not any(_has_same_words(unit, other) for other in said.units if other is not unit)
+        and not any(_has_same_words(unit, other) for other in statement.units if other is not unit)
     ]
     roles = [[(unit, role) for unit in one.units if (role := role_of(unit, one))] for one in near]
     for at, (one, its) in enumerate(own):
@@ -42,7 +42,7 @@ def exchanged(said: Statement, near: Sequence[Statement]) -> Iterable[Place]:
 
 
 def _has(theirs: Sequence[tuple[Phrase, object]], one: Phrase, its: object, two: Phrase, others: object) -> bool:
-    """Whether the source has both, the one in this role and the other in that."""
+    """Whether the source has both names in these roles."""
     return any(
         role == its
         and is_same_name(one, unit)
@@ -52,15 +52,15 @@ def _has(theirs: Sequence[tuple[Phrase, object]], one: Phrase, its: object, two:
 
 
 def role_of(unit: Phrase, whole: Statement) -> object:
-    """topic and subject are one; of: with the word that it belongs to."""
+    """Return the role of a phrase, where topic and subject are one, and "of" includes the word that it modifies."""
     if unit.is_condition:  # 離れる際に
         return ""
-    if unit.role in ("topic", "subject"):  # 承認が必要, 資格がない: nobody who does it
+    if unit.role in ("topic", "subject"):  # 承認が必要, 資格がない have no actor
         if unit.role == "subject" and unit.kind:
             return ""
         act = next((one for one in whole.units[unit.number + 1 : unit.number + 2] if one.kind), None)
         is_done_to = act is not None and not lexicon.is_agent(unit.text) and _PASSIVE.match(act.tail)
-        return "object" if is_done_to else "subject"  # 橋が供用されている: 橋を供用している
+        return "object" if is_done_to else "subject"  # 橋が供用されている equals 橋を供用している
     if unit.role == "of":
         if unit.tail != "の":  # おそれのあるもの
             return ""
@@ -76,7 +76,8 @@ def role_of(unit: Phrase, whole: Statement) -> object:
 
 
 def is_same_name(one: Phrase, two: Phrase) -> bool:
-    """All words of the shorter one are in the other: 部長 and 人事部長 may be, 所属長 and 人事部長 are not."""
+    """Whether the longer name has all words of the shorter: 部長 and 人事部長 may be the same, 所属長 and 人事部長 are
+    not."""
     shorter, longer = (one, two) if len(one.words) <= len(two.words) else (two, one)
     return not any(keys.isdisjoint(longer.all_keys) for keys in shorter.word_keys)
 
@@ -87,17 +88,20 @@ def _has_same_words(one: Phrase, two: Phrase) -> bool:
 
 
 def other_fillers(
-    said: Statement, known: SourceFacts, frames: Mapping[int, Sequence[tuple[Statement, PredicateFrame]]]
+    statement: Statement, known: SourceFacts, frames: Mapping[int, Sequence[tuple[Statement, PredicateFrame]]]
 ) -> Iterable[Place]:
-    """Who does it, where the source names another for the same predicate. `frames`: as of `comparing`."""
-    found_before: dict[str, bool] = {}
+    """Yield an actor or place if the source names another for the same predicate.
+
+    `frames`: as in `contradictions._kinds`.
+    """
+    known_units: dict[str, bool] = {}
 
     def is_there(unit: Phrase) -> bool:
-        if unit.text not in found_before:
-            found_before[unit.text] = any(_is_in(unit, one) for one in known.statements)
-        return found_before[unit.text]
+        if unit.text not in known_units:
+            known_units[unit.text] = any(_is_in(unit, one) for one in known.statements)
+        return known_units[unit.text]
 
-    for frame in said.frames:
+    for frame in statement.frames:
         near = frames[frame.unit.number]
         if not near or not _is_action(frame.unit):
             continue
@@ -105,7 +109,7 @@ def other_fillers(
             continue
         place = None
         for one, other in near:
-            found = _other_filler(frame, said, one, other, known, is_there)
+            found = _other_filler(frame, statement, one, other, known, is_there)
             if found is None:
                 break
             place = place or found
@@ -114,26 +118,26 @@ def other_fillers(
                 yield place
 
 
-def other_actors(said: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
-    """Who acts in the answer is of other statements, and who acts in the one that it repeats is not in the answer."""
+def other_actors(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
+    """Yield an actor that belongs to other statements, if the actor of the repeated statement is not in the answer."""
     theirs = [unit for unit in near[0].units if lexicon.is_agent(unit.text) and unit.role in (*_ACTING, "to")]
-    if not theirs or any(_overlaps(one, unit) for one in theirs for unit in said.units):
+    if not theirs or any(_overlaps(one, unit) for one in theirs for unit in statement.units):
         return
-    matter = [one for one in said.units if not lexicon.is_agent(one.text) and not one.is_general]
+    matter = [one for one in statement.units if not lexicon.is_agent(one.text) and not one.is_general]
     shared = sum(_is_in(one, near[0]) for one in matter)
-    for unit in said.units:
+    for unit in statement.units:
         is_named = unit.role == "subject" or (bool(unit.kind) and _NAMES.match(unit.tail) is not None)
-        is_topic = unit.role == "topic" and any(unit in (*frame.topics, *frame.lead) for frame in said.frames)
-        before = said.units[unit.number - 1] if unit.number else None
+        is_topic = unit.role == "topic" and any(unit in (*frame.topics, *frame.lead) for frame in statement.frames)
+        before = statement.units[unit.number - 1] if unit.number else None
         is_cleft = before is not None and bool(before.kind) and statements.CLEFT.search(before.tail) is not None
         is_who = (
             lexicon.is_agent(unit.text)
             or lexicon.is_someone(unit.text)
-            or (is_cleft and any(one.role == "object" for one in said.units))
+            or (is_cleft and any(one.role == "object" for one in statement.units))
         )
         if not (is_named or is_topic or is_cleft) or not is_who or _is_in(unit, near[0]):
             continue
-        act = next((one for one in said.units[unit.number + 1 :] if one.kind), None)
+        act = next((one for one in statement.units[unit.number + 1 :] if one.kind), None)
         others = [sum(_is_in(one, other) for one in matter) for other in known.statements if _is_in(unit, other)]
         is_passive = act is not None and _PASSIVE.match(act.tail) is not None
         if others and shared >= _SHARED_MIN and shared > max(others) and not is_passive:
@@ -145,7 +149,7 @@ def _is_in(unit: Phrase, whole: Statement) -> bool:
 
 
 def _acts(name: Phrase, frame: PredicateFrame, known: SourceFacts) -> bool:
-    """賃貸人が負担する, where a source has 賃貸人の負担 and no exception is meant."""
+    """Whether a source has 賃貸人の負担 for 賃貸人が負担する, and no exception is meant."""
     if any(one.needed & frame.scope for one in known.statements):
         return False
     return any(
@@ -160,7 +164,7 @@ def _is_action(unit: Phrase) -> bool:
 
 
 def _actors(frame: PredicateFrame, whole: Statement) -> list[Phrase]:
-    """Who does it: named in its clause, or else before it in the sentence."""
+    """Return the actors of a predicate: named in its clause, or else before it in the sentence."""
     before = [one for one in whole.units if one.number < frame.unit.number and one.number >= 0]
     found = [one for one in _fillers(frame, "subject") if lexicon.is_agent(one.text)]
     found = found or [
@@ -179,41 +183,42 @@ def _actors(frame: PredicateFrame, whole: Statement) -> list[Phrase]:
 def _is_only_other(
     unit: Phrase, frame: PredicateFrame, other: PredicateFrame, is_better: Callable[[Phrase], bool]
 ) -> bool:
-    """Whether a place is all that differs: 忘れ物は守衛室で預かる for 忘れ物は事務室で預かる."""
+    """Whether only the place differs: 忘れ物は守衛室で預かる for 忘れ物は事務室で預かる."""
     rest = [one for one in frame.arguments if one is not unit and one.role != "of" and not one.is_general]
     is_same = bool(rest) and all(any(is_same_name(one, two) for two in other.arguments) for one in rest)
     return unit.role in ("to", "at", "from") and is_same and bool(frame.unit.keys & other.unit.keys) and is_better(unit)
 
 
 def _doers(frame: PredicateFrame, whole: Statement) -> list[Phrase]:
-    """The one whom only a clause names: 苦情を受けた者が."""
+    """Return an actor described by a clause: 苦情を受けた者が."""
     before = (one for one in reversed(whole.units[: frame.unit.number]) if one.role == "subject")
     return [one for one in [next(before, None)] if one is not None and _DOER.match(one.tail)]
 
 
 def _other_filler(
     frame: PredicateFrame,
-    said: Statement,
+    statement: Statement,
     source: Statement,
     other: PredicateFrame,
     known: SourceFacts,
     is_there: Callable[[Phrase], bool],
 ) -> Place | None:
-    """`is_there`: whether any source has a unit."""
+    """Return the place of a phrase whose role the source fills otherwise. `is_there`: whether any source has a
+    phrase."""
 
     def is_better(unit: Phrase) -> bool:
-        """Whether the source's statement has more of the answer's words than each that has the unit."""
-        rest = said.keys - unit.all_keys
+        """Whether the statement shares more words with the answer than each statement that has the phrase."""
+        rest = statement.keys - unit.all_keys
         others = (len(one.keys & rest) for one in known.statements if _is_in(unit, one))
         return len(source.keys & rest) > max(others, default=0)
 
-    if (turned := _turned_subject(frame, said, source, other)) is not None:
+    if (turned := _turned_subject(frame, statement, source, other)) is not None:
         return turned
     for role in ("subject", "to", "from", "at", "object"):
         own = _fillers(frame, role)
         theirs = _fillers(other, role)
         if role == "subject":
-            own = _doers(frame, said) or own
+            own = _doers(frame, statement) or own
         if role == "subject" and any(lexicon.is_agent(unit.text) or _DOER.match(unit.tail) for unit in own):
             theirs = _actors(other, source)
         if not own or not theirs or (role != "to" and all(one.is_general for one in theirs)):
@@ -226,10 +231,10 @@ def _other_filler(
             is_actor = is_actor or (role == "to" and all(lexicon.is_agent(one.text) for one in (unit, *theirs)))
             if is_actor and any(_DOER.match(one.tail) for one in theirs) and not is_there(unit):
                 continue
-            is_elsewhere = any(_overlaps(unit, one) and not _are_told_apart(unit, one, source) for one in clause) or (
-                not is_actor and is_there(unit) and not _is_only_other(unit, frame, other, is_better)
-            )
-            is_kept = role != "subject" and any(_overlaps(one, mine) for one in theirs for mine in said.units)
+            is_elsewhere = any(
+                _overlaps(unit, one) and not _are_distinguished(unit, one, source) for one in clause
+            ) or (not is_actor and is_there(unit) and not _is_only_other(unit, frame, other, is_better))
+            is_kept = role != "subject" and any(_overlaps(one, mine) for one in theirs for mine in statement.units)
             is_topic_only = (
                 role == "subject" and unit.role == "topic" and any(_overlaps(unit, one) for one in source.units)
             )
@@ -237,15 +242,18 @@ def _other_filler(
                 if (
                     role == "subject"
                     and unit.role == "topic"
-                    and any(_overlaps(one, mine) for one in theirs for mine in said.units)
+                    and any(_overlaps(one, mine) for one in theirs for mine in statement.units)
                 ):
                     continue
                 return unit.start, unit.end
     return None
 
 
-def _turned_subject(frame: PredicateFrame, said: Statement, source: Statement, other: PredicateFrame) -> Place | None:
-    """Who does it in the answer has another part in the source, and who does it there another in the answer."""
+def _turned_subject(
+    frame: PredicateFrame, statement: Statement, source: Statement, other: PredicateFrame
+) -> Place | None:
+    """Return the answer's actor if the source has it in another role, and the source's actor in another role in the
+    answer."""
     if not frame.unit.keys & other.unit.keys or _PASSIVE.match(frame.unit.tail) or _PASSIVE.match(other.unit.tail):
         return None
     if other.unit.head.is_verbal_noun and not re.match(r"を?[しすさせで]", other.unit.tail):  # 同意なく
@@ -254,13 +262,13 @@ def _turned_subject(frame: PredicateFrame, said: Statement, source: Statement, o
         if not lexicon.is_agent(mine.text):
             continue
         receives = [one for one in _fillers(other, "to") if is_same_name(one, mine)]
-        told = [one for one in _fillers(frame, "to") if lexicon.is_agent(one.text) and not _overlaps(one, mine)]
-        if receives and told and not any(lexicon.is_agent(one.text) for one in _fillers(other, "subject")):
+        addressees = [one for one in _fillers(frame, "to") if lexicon.is_agent(one.text) and not _overlaps(one, mine)]
+        if receives and addressees and not any(lexicon.is_agent(one.text) for one in _fillers(other, "subject")):
             return mine.start, mine.end  # 保護者が園に知らせる for 保護者に知らせる
         for theirs in _actors(other, source):
             if _overlaps(mine, theirs):
                 continue
-            if _has_part(source.units, mine) and any(is_same_name(theirs, one) for one in said.units):
+            if _has_part(source.units, mine) and any(is_same_name(theirs, one) for one in statement.units):
                 return mine.start, mine.end
     return None
 
@@ -269,8 +277,8 @@ def _has_part(units: Sequence[Phrase], name: Phrase) -> bool:
     return any(unit.role in ("to", "from", "of", "with", "by") and is_same_name(unit, name) for unit in units)
 
 
-def _are_told_apart(one: Phrase, two: Phrase, source: Statement) -> bool:
-    """団長 and 分団長 are two, where one sentence of the source has both."""
+def _are_distinguished(one: Phrase, two: Phrase, source: Statement) -> bool:
+    """Whether one sentence of the source has both names, so that they are different: 団長 and 分団長."""
     written = {unit.text for unit in source.units}
     return one.text != two.text and {one.text, two.text} <= written
 
@@ -284,9 +292,10 @@ def _is_thing(unit: Phrase) -> bool:
 
 
 def _fillers(frame: PredicateFrame, role: str) -> list[Phrase]:
-    """Of its own clause; who does it may also be the topic of that clause, or else of the sentence."""
+    """Return the phrases with this role in the predicate's clause; the subject may also be the clause's or sentence's
+    topic."""
     found = [unit for unit in frame.lead if unit.role == role]
-    if role == "subject":  # 市が定め、使用者が納める: each が is of its own verb
+    if role == "subject":  # 市が定め、使用者が納める: each が belongs to its own verb
         ends = [at for at, unit in enumerate(found[:-1]) if unit.tail.startswith("が")]
         found = found[ends[-1] + 1 :] if ends else found
     if role == "subject" and not found:

@@ -1,8 +1,7 @@
-"""Where the sentences of a text are, in Japanese and English: one line of a list or a row of a table is one too.
+"""Split Japanese and English text into sentences; a line of a list and a row of a table are sentences too.
 
-The items that belong to a sentence which announces them: 次のとおりとする。 says nothing without what follows.
-
-Which rows of a text's tables only name the columns: they answer nothing, and say what the rows below them mean.
+The module also finds the items that belong to an introducing sentence (次のとおりとする。), and header rows of tables,
+which only name the columns.
 """
 
 import re
@@ -15,16 +14,17 @@ _OPEN, _CLOSE = "「『（(【〔〈《［[", "」』）)】〕〉》］]"
 _END = re.compile(r"[。．！？!?]+|\.(?=\s|$)")
 _NUMBER_BEFORE = re.compile(r"(?:\d|\b(?:No|Fig|Eq|vs|e\.g|i\.e|cf|etc|Dr|Mr|Ms|Vol|p|pp|[A-Z]))$", re.IGNORECASE)
 _FENCE = re.compile(r"\s*(?:```|~~~)")
-_RULE = re.compile(r"[\s|:+=*_-]*$")  # of a table, or across the page
+_RULE = re.compile(r"[\s|:+=*_-]*$")  # of a table, or a horizontal rule
 _MARKER = re.compile(r"\s*(?:[-*+•・>]\s+|・|#{1,6}\s+|\(?\d{1,2}[.)．）](?!\d)\s*|[①-⑳]\s*)+")
-_COMPARED_MAX = 1500  # characters; to compare takes their square
+_COMPARED_MAX = 1500  # characters; the time to compare grows with their square
 _PARTS = re.compile("[、，,;；　 ]")
-_BRACKET_REACH = 200  # characters: a bracket that is not closed by then is a slip
+_BRACKET_REACH = 200  # characters; a bracket that is still open there is a typing error
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """`start`, `end`: places in the text, without marks of a list. `kind`: text | heading | row (of a table)."""
+    """A sentence. `start`, `end`: offsets in the text, without list markers. `kind`: text | heading | row (of a
+    table)."""
 
     start: int
     end: int
@@ -32,7 +32,8 @@ class Sentence:
 
 
 def split(text: str) -> list[Sentence]:
-    """The sentences of a text, in order; marks of a source behind a full stop ([1]) belong to what is before."""
+    """Return the sentences of a text, in order; marks of a source after a full stop ([1]) belong to the sentence
+    before."""
     found: list[Sentence] = []
     at = 0
     for line in text.split("\n"):
@@ -43,7 +44,7 @@ def split(text: str) -> list[Sentence]:
 
 
 def comparable(text: str) -> list[Sentence]:
-    """As `split`, with what is longer than anybody's sentence in parts, which end at commas where there are some."""
+    """Return the sentences like `split`, but cut those over 1,500 characters, at commas if possible."""
     found: list[Sentence] = []
     for one in split(text):
         at = one.start
@@ -73,9 +74,9 @@ def _in_line(text: str, start: int, end: int) -> list[Sentence]:
 
 
 def _stops(text: str, start: int, end: int) -> list[int]:
-    """Where sentences of a line end: at full stops outside brackets."""
+    """Return where sentences of a line end: at full stops outside brackets."""
     stops: list[int] = []
-    closed = start  # all before is outside of open brackets
+    closed = start  # everything before it is outside of brackets
     for found in _END.finditer(text, start, end):
         if found.start() < closed:
             continue
@@ -100,7 +101,7 @@ def _is_abbreviation(text: str, start: int, found: re.Match[str]) -> bool:
 
 
 def _open_bracket(text: str, start: int, end: int) -> int | None:
-    """The outermost bracket that is open at `end`."""
+    """Return the position of the outermost bracket that is open at `end`, or None."""
     opened: list[int] = []
     for at in range(start, end):
         if text[at] in _OPEN:
@@ -111,6 +112,7 @@ def _open_bracket(text: str, start: int, end: int) -> int | None:
 
 
 def _closing(text: str, opened: int, end: int) -> int | None:
+    """Return the position after the closing bracket; None if there is none within reach."""
     depth = 0
     for at in range(opened, min(end, opened + _BRACKET_REACH)):
         depth += (text[at] in _OPEN) - (text[at] in _CLOSE)
@@ -125,7 +127,7 @@ def _trimmed(text: str, start: int, end: int, kind: str) -> Sentence:
 
 
 LIST_ITEMS_MAX = 8
-_LONGEST_LIST = 800  # characters, with the sentence
+_LONGEST_LIST = 800  # characters, including the sentence
 
 _ANNOUNCES = re.compile(
     r"(?<![目年順逐])[次左]の(?!日(?!程)|会(?![社員場計])|[回月年])"
@@ -139,9 +141,9 @@ _FIRST_NUMBERS = frozenset("1一アイai")  # イ: of イロハ
 
 
 def end_of_list(text: str, start: int, end: int, last: int) -> tuple[int, bool]:
-    """Where the items end that the sentence text[start:end] announces, and whether more follow; `end` for none.
+    """Return the end of the list that the sentence text[start:end] introduces, and whether items follow it.
 
-    `last`: where the sentence's section ends.
+    Return `end` if it introduces none. `last`: the end of the sentence's section.
     """
     if not _ANNOUNCES.search(text, start, end):
         return end, False
@@ -171,7 +173,7 @@ def _line_end(text: str, at: int, last: int) -> int:
 
 
 def _list_sign(line: str) -> tuple[str, str]:
-    """The kind of sign that a line begins with, and its number; "": it begins with none."""
+    """Return the kind of list marker at the beginning of a line, and its number; "" for none."""
     found = _LIST_SIGN.match(line)
     if found is None:
         return "", ""
@@ -186,14 +188,14 @@ def _list_sign(line: str) -> tuple[str, str]:
     return f"{kind}{signs}", number
 
 
-_HEADER_RULE = re.compile(r"[\s|:+=-]*-[\s|:+=-]*$")  # below a head, in Markdown
-_NAMED_CELL = re.compile(r"\S[:：]\s")  # 列名: 値, which needs no head
-_COLUMNS_MIN = 3  # without a rule: the first row of a table of two columns is as often a name and its value
+_HEADER_RULE = re.compile(r"[\s|:+=-]*-[\s|:+=-]*$")  # below a header, in Markdown
+_NAMED_CELL = re.compile(r"\S[:：]\s")  # 列名: 値, which needs no header
+_COLUMNS_MIN = 3  # without a rule, as two columns are often names and values
 
 
 @dataclass(frozen=True, slots=True)
 class TableHeader:
-    """`start`, `end`: of the head row in the text. `last`: where its table ends."""
+    """A header row. `start`, `end`: of the row in the text. `last`: the end of its table."""
 
     start: int
     end: int
@@ -201,7 +203,7 @@ class TableHeader:
 
 
 def find_table_headers(text: str) -> list[TableHeader]:
-    """The head of each table that has one, in order."""
+    """Return the header of each table that has one, in order."""
     found: list[TableHeader] = []
     rows: list[tuple[int, int]] = []
     has_rule = False

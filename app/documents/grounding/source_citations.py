@@ -1,8 +1,7 @@
-"""A grounded answer as it is shown and taken along: its marks [n], the sources it uses, and what of them it uses.
+"""Present the sources of a grounded answer: its marks [n], the sources it uses, and the passages it relies on.
 
-The exact clause and page that an answer rests on, where its passages have more than one.
-
-What the check of an answer against its documents has found, in sentences for files and the command line.
+`locate_sources` finds the exact clause and page if a passage has several parts. The last part states the results of the
+check as messages for files and the command line.
 """
 
 import dataclasses
@@ -19,16 +18,16 @@ from app.documents.records import DocumentSection, Passage
 from app.documents.values import notation, quantities
 from app.documents.values.quantities import Quantity
 
-PLACES_OF_CLAIM_MAX = 3  # sentences of one source that one claim may be traced to
-_COVERED_ENOUGH = 0.9  # of a claim's terms and values
-_SHARE_MIN = 0.2  # of them, for a sentence that is highlighted
+PLACES_OF_CLAIM_MAX = 3  # sentences of one source per claim
+_COVERED_ENOUGH = 0.9  # share of a claim's terms and values
+_SHARE_MIN = 0.2  # smallest share of them in a highlighted sentence
 _QUOTED_MAX = 1_000  # characters of a quotation
-_AMBIGUOUS = "([:"  # behind [1] these would make a link of it
+_AMBIGUOUS = "([:"  # after [1], these would form a link
 _PLACE = {"ja": ("　", "（{}）", "p.{}"), "en": (", ", " ({})", "p. {}")}  # between the parts; tag; page
 
 
 def answer_marks(text: str, sources: Sequence[CitedSource] = ()) -> Iterator[SourceMark]:
-    """The marks of sources in an answer; without those of a quotation that a source has itself, word for word."""
+    """Return the marks of sources in an answer, without those inside a word-for-word quotation of a source."""
     return (mark for mark in answer_markup.find_marks(text) if not _is_quoted(text, mark, sources))
 
 
@@ -42,7 +41,7 @@ def _is_quoted(text: str, mark: SourceMark, sources: Sequence[CitedSource]) -> b
 
 
 def add_marks(text: str, grounding: Grounding) -> str:
-    """The answer with [n] also behind sentences that were found in a source and name none. Rows of tables stay."""
+    """Return the answer with [n] added to supported sentences that cite no source, except in table rows."""
     for claim in sorted(grounding.claims, key=lambda one: -one.end):
         sentence = text[claim.start : claim.end]
         is_bare = claim.is_supported and CITED_MARK.search(sentence) is None and not sentence.startswith("|")
@@ -53,12 +52,12 @@ def add_marks(text: str, grounding: Grounding) -> str:
 
 
 def used_sources(text: str, grounding: Grounding) -> tuple[int, ...]:
-    """Numbers of the sources that the answer cites or was tied to; all where it uses none, or where it is not there."""
+    """Return the numbers of the sources that the answer cites or is tied to; all numbers if there are none."""
     return cited_sources(text, grounding) or tuple(range(1, len(grounding.sources) + 1))
 
 
 def cited_sources(text: str, grounding: Grounding) -> tuple[int, ...]:
-    """As `used`, but none where there is none."""
+    """Return the numbers of the sources that the answer cites or is tied to; () if there are none."""
     if grounding.verdict != "answered":
         return ()
     found = {number for claim in grounding.claims for number in claim.sources}
@@ -67,8 +66,10 @@ def cited_sources(text: str, grounding: Grounding) -> tuple[int, ...]:
 
 
 def places_in_source(grounding: Grounding, number: int) -> list[tuple[int, int]]:
-    """Where in the text of source [number] the answer's sentences are from, or what is nearest to the doubtful ones:
-    sentences, in order. Nothing for a source that the answer does not use."""
+    """Return the sentences (start, end) of source [number] that the answer uses or that are nearest to doubtful claims.
+
+    They are in order; [] for a source that the answer does not use.
+    """
     source = grounding.sources[number - 1]
     found: set[tuple[int, int]] = set()
     parts = [(part.start, part.end) for part in sentences.split(source.text)]
@@ -79,11 +80,11 @@ def places_in_source(grounding: Grounding, number: int) -> list[tuple[int, int]]
 
 
 def _places_of(claim: Claim, text: str, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The sentence that is quoted, or those that together have most of the claim's terms and values."""
+    """Return the quoted sentence, or the sentences that together have most of the claim's terms and values."""
     bare = CITED_MARK.sub("", claim.sentence)
-    shown = answer_markup.neutralize_marks(text)  # as an excerpt quotes it
-    looked_in = shown if len(shown) == len(text) else text
-    quoted = re.search(r"\s+".join(re.escape(word) for word in bare.strip("「」“”…").split()), looked_in)
+    shown = answer_markup.neutralize_marks(text)  # in the form that excerpts quote
+    searched = shown if len(shown) == len(text) else text
+    quoted = re.search(r"\s+".join(re.escape(word) for word in bare.strip("「」“”…").split()), searched)
     if quoted is not None and quoted.group():
         return [quoted.span()]
     missing, values = evidence.content_terms(bare), quantities.parse(bare)
@@ -101,20 +102,20 @@ def _places_of(claim: Claim, text: str, parts: list[tuple[int, int]]) -> list[tu
 
 
 def _held(missing: frozenset[str], values: list[Quantity], text: str) -> tuple[frozenset[str], list[Quantity]]:
-    """What of both this sentence has."""
+    """Return the missing terms and values that this sentence has."""
     there = quantities.parse(text)
     return missing & evidence.content_terms(text), [value for value in values if any(map(value.is_same, there))]
 
 
 def describe_place(source: CitedSource) -> str:
-    """文書　第2章 2.2（標準）　p.14, for people: what to look for in the document itself."""
+    """Return 文書 第2章 2.2（標準） p.14, the place to look up in the document."""
     gap, tag, page = _PLACE[wording.current_language()]
     clause = " ".join(source.heading) + (tag.format(source.tag) if source.tag else "")
     return gap.join(part for part in (source.document, clause, page.format(source.page) if source.page else "") if part)
 
 
 def quote_source(grounding: Grounding, number: int) -> str:
-    """What the answer uses of a source, or all of its passage, with where it is from."""
+    """Return what the answer uses of a source, or its whole passage, followed by its place."""
     source = grounding.sources[number - 1]
     used_places = places_in_source(grounding, number) or [(0, len(source.text))]
     quoted = source.text[slice(*used_places[0])].strip()
@@ -124,22 +125,26 @@ def quote_source(grounding: Grounding, number: int) -> str:
 
 
 def _gap(text: str, start: int, end: int) -> str:
-    """Between two quoted places: … for sentences left out, and the end of a paragraph where there is one."""
+    """Return the text between two quoted places: … for omitted sentences, and the end of a paragraph if there is
+    one."""
     is_left_out = any(start <= part.start < end for part in sentences.split(text))
     return ("…" if is_left_out else "") + ("\n" if "\n" in text[start:end] else "")
 
 
 def append_sources(text: str, grounding: Grounding) -> str:
-    """The answer to be taken along: with its marks, and below it where they are from."""
+    """Return the answer with its marks and a list of its sources below."""
     lines = [f"[{number}] {describe_place(grounding.sources[number - 1])}" for number in used_sources(text, grounding)]
     return "\n".join([add_marks(text, grounding).rstrip(), "", *lines])
 
 
-_BEGINNING = 12  # characters, by which a part is known that was cut
+_BEGINNING = 12  # characters that identify a cut part
 
 
 def locate_sources(kept: Grounding, passages: Sequence[Passage]) -> Grounding:
-    """Each source with the heading, tag and page of the part that the claims use most of. `passages`: the same ones."""
+    """Return the grounding with each source's heading, tag and page from the part that the claims use most.
+
+    `passages`: the passages of the sources, in the same order.
+    """
     return dataclasses.replace(
         kept,
         sources=tuple(
@@ -150,12 +155,12 @@ def locate_sources(kept: Grounding, passages: Sequence[Passage]) -> Grounding:
 
 
 def part_at(passage: Passage, place: int) -> DocumentSection:
-    """The part that this place of the passage's text is in; the passage's own section where it is in none."""
+    """Return the part at this position of the passage's text; the passage's own section if it is in none."""
     return next((part for part, start, end in part_extents(passage) if start <= place < end), passage.section)
 
 
 def found_part(passage: Passage) -> DocumentSection:
-    """The part that the search found, which the passage was widened from."""
+    """Return the part that the search found, from which the passage was widened."""
     found = passage.section
     same = [
         part for part in passage.parts if (part.heading, part.tag, part.page) == (found.heading, found.tag, found.page)
@@ -164,7 +169,7 @@ def found_part(passage: Passage) -> DocumentSection:
 
 
 def source_of_part(source: CitedSource, part: DocumentSection) -> CitedSource:
-    """A source that is that part alone."""
+    """Return the source reduced to one part."""
     return dataclasses.replace(
         source, text=part.text, heading=part.heading, tag=part.tag, page=part.page, page_last=part.page_last,
         boxes=part.boxes, captions=part.captions,
@@ -181,7 +186,8 @@ def _locate_source(source: CitedSource, passage: Passage, used: Sequence[tuple[i
 
 
 def part_extents(passage: Passage) -> list[tuple[DocumentSection, int, int]]:
-    """Where in a passage's text each part is; the last may have been cut. Between them stand their headings."""
+    """Return the parts with their extents (start, end) in a passage's text, without headings; the last part may be
+    cut."""
     text = passage.section.text
     if not passage.parts:
         return [(passage.section, 0, len(text))]
@@ -199,7 +205,7 @@ def part_extents(passage: Passage) -> list[tuple[DocumentSection, int, int]]:
 
 
 def check_messages(grounding: Grounding) -> list[str]:
-    """Nothing where the documents do not have the answer and nothing else is said."""
+    """Return the results of the check; [] if the answer is not in the documents and nothing is doubtful."""
     claims = grounding.claims
     if grounding.is_excerpt:
         return [phrase("common.excerpts")]
@@ -220,28 +226,31 @@ def check_messages(grounding: Grounding) -> list[str]:
 
 
 def agreement_messages(grounding: Grounding) -> list[str]:
-    """That what was compared is as in the sources, and no more than that."""
+    """Return a message that all compared sentences agree with the sources."""
     return [phrase("documents.all_supported", claims=len(grounding.claims))] if grounding.claims else []
 
 
 def unchecked_messages(grounding: Grounding) -> list[str]:
-    """How many sentences say something that could not be compared."""
+    """Return a message with the number of sentences that could not be compared."""
     return [phrase("documents.unchecked", n=grounding.unchecked)] if grounding.unchecked else []
 
 
 def message_key_suffix(grounding: Grounding, claims: Iterable[Claim]) -> str:
-    """How the key of a sentence on their missing values ends: _missing | _differing | "", they have none.
+    """Return the end of the message key for missing values: _missing | _differing | "" if there are none.
 
-    _differing: a source that its claim is tied to has one of the values as it is written, said of something else.
+    _differing: a source of the claim has one of the values as written, but for something else.
     """
     found = [(value, claim) for claim in claims for value in claim.missing]
-    if any(_stands(value, grounding.sources[number - 1].text) for value, claim in found for number in claim.sources):
+    if any(_occurs(value, grounding.sources[number - 1].text) for value, claim in found for number in claim.sources):
         return "_differing"
     return "_missing" if found else ""
 
 
-def _stands(value: str, text: str) -> bool:
-    """Without its bound (以上), and by itself: 5 mm is not in 25 mm, nor 5 m in 5 mm; of words, their kanji."""
+def _occurs(value: str, text: str) -> bool:
+    """Whether the value occurs as written, without its bound (以上): 5 mm is not in 25 mm, nor 5 m in 5 mm.
+
+    For words, all their kanji and katakana must occur.
+    """
     number = next(iter(quantities.parse(value)), None)
     if number is None and not re.search(r"\d", value):
         return all(character in text for character in re.findall("[ァ-ヺ一-鿿]", value))

@@ -1,4 +1,4 @@
-"""A sentence as units of meaning with what ties them: case particles, what a predicate's end says, and its order."""
+"""Parse a sentence into phrases with their case particles, the modality of predicates, and the order of both."""
 
 import dataclasses
 import functools
@@ -32,7 +32,7 @@ _MAKES_VERB = re.compile(
     r"(?:[をはがもに]{0,2})?(?:し(?:[なまてたよ、得]|$)|す(?:る|れ|べ)|せ(?:ず|ぬ|よ)|さ(?:れ|せ)|で(?:す|あ|は(?:な|あり)|き|な)|だ(?:$|[。、っ])"
     r"|とし(?!て)|と[すさな]|を?行|[にと]な[らりるっ]|出来)"
 )
-_GRAMMAR = re.compile(  # what is written like words with a meaning, and only carries grammar
+_GRAMMAR = re.compile(  # grammatical words that are written like content words
     r"(?<=に)(?:おいて|おける|おき|ついて|つき|よって|よる|より|よれば|とって|わたって|わたり|あたって|あたり|したがって|ともなって|かかる|かかわらず)"
     r"|(?:問題|支障|差し?支え|差し?つかえ)(?:は|が|も)?(?=な[いく]|あり?ませ|ござい)"
     r"|前もって|(?<=、)(?:続いて|次いで)"
@@ -41,7 +41,7 @@ _GRAMMAR = re.compile(  # what is written like words with a meaning, and only ca
 )
 _CODE = re.compile(r"(?<![A-Za-z\d])(?:[A-Za-z]{1,8}[-.]?\d[\dA-Za-z-]*|[A-Z](?![A-Za-z\d]))")
 CLEFT = re.compile(r"(?:の|[るた]先)(?:は|が)、?(?:[次先同]の|まず|[そこ]の)?$")  # 記録するのは
-_NAMED = re.compile(r"(?:、|。|$|で(?:す|あ|、)|だ(?:[。、]|$)|と(?:する|な))")  # what a cleft names stands before
+_NAMED = re.compile(r"(?:、|。|$|で(?:す|あ|、)|だ(?:[。、]|$)|と(?:する|な))")  # follows the phrase that a cleft names
 _JOINS = re.compile("[しっいん]?[てで]")  # 確認して押すのは
 _ATTRIBUTIVE = re.compile(r"(?:する|した|る|た|い|な)?$")
 _HAS_NONE = re.compile(rf"(?:で|に|と)?(?:[がはもの]|には)?(?:{modality.NONE}|なら|未|外)")
@@ -55,7 +55,7 @@ _EITHER = re.compile(
 )
 _CONTRAST = re.compile(r"。|が、|けれど|ものの、")
 _EXCEPTED = re.compile(r"[^、。]{0,8}(?:[をは]、?除[いきく]|以外)")
-_OF_TOPIC = re.compile(  # 立替えは、離島での給油を除いて認めない: the end denies 立替え, and says nothing of 給油
+_OF_TOPIC = re.compile(  # 立替えは、離島での給油を除いて認めない: the end denies 立替え, not 給油
     r"(?P<own>[^、。]{0,12}?(?:を除(?:いて|き)は?|以外は?|(?:場合|とき|際)(?:に限り|に|は|には)?|[にで]は|限り|まで|[れけせえめてね]ば|なら|たら)、?)"
     r"(?P<rest>(?:認|許|禁|でき|出来|可能|不可|不要|必要|義務|任意|自由)[^、。]*。?)\s*$"
 )
@@ -64,12 +64,13 @@ _DAYS = re.compile("[月火水木金土日]{2,}")
 _KANA = re.compile("[ぁ-ゖ\\s]")
 
 
-@dataclass(frozen=True)  # without slots: what is asked of a unit thousands of times is kept
+@dataclass(frozen=True)  # without slots, for cached properties that are read thousands of times
 class Phrase:
-    """Words that stand together (工事 請負者), and `tail`: what is behind them up to the next unit.
+    """Adjacent content words (工事 請負者), and `tail`: the text after them up to the next phrase.
 
-    `role`: by its particle: topic | subject | object | to | from | at | of | with | by | as | "" none.
-    `kind`: of a predicate (app.documents.grounding.modality), "" for what is none. `at`: place in the text.
+    `role`: by its particle: topic | subject | object | to | from | at | of | with | by | as | "" none. `kind`: the
+    modality of a predicate (app.documents.grounding.modality), "" for other phrases. `start`, `end`: offsets in the
+    text.
     """
 
     words: tuple[Word, ...]
@@ -89,7 +90,7 @@ class Phrase:
 
     @functools.cached_property
     def word_keys(self) -> tuple[frozenset[object], ...]:
-        """Of each word."""
+        """Return the keys of each word."""
         return tuple(map(keys_of, self.words))
 
     @functools.cached_property
@@ -98,7 +99,7 @@ class Phrase:
 
     @functools.cached_property
     def is_general(self) -> bool:
-        """Whether all its words only name what a text or a value is about."""
+        """Whether all words are general nouns for a topic or a kind of value."""
         return all(word.base in lexicon.GENERAL or word.text in lexicon.GENERAL for word in self.words)
 
     @functools.cached_property
@@ -111,19 +112,19 @@ class Phrase:
 
     @property
     def is_act(self) -> bool:
-        """Whether it is a predicate, or a noun that する makes one of."""
+        """Whether it is a predicate, or a noun that する makes one."""
         return bool(self.kind) or self.head.is_verbal_noun
 
 
 @dataclass(frozen=True)
 class PredicateFrame:
-    """A predicate with the units that belong to it. `lead`: those of its own clause; `topics`: of the sentence."""
+    """A predicate with its phrases. `lead`: phrases of its own clause; `topics`: topics of the sentence."""
 
     unit: Phrase
     lead: tuple[Phrase, ...]
     topics: tuple[Phrase, ...]
-    keys: frozenset[object]  # of the predicate; with a verb that says little, also of what it is done to
-    scope: frozenset[object] = frozenset()  # of all that is said with it, up to what is set against it (…が、)
+    keys: frozenset[object]  # of the predicate, and of the object of a verb with little meaning
+    scope: frozenset[object] = frozenset()  # of its part of the sentence, up to a contrast (…が、)
 
     @functools.cached_property
     def arguments(self) -> tuple[Phrase, ...]:
@@ -136,7 +137,7 @@ class PredicateFrame:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`keys`: of all its words."""
+    """A parsed sentence. `keys`: of all its words."""
 
     text: str
     units: tuple[Phrase, ...]
@@ -144,19 +145,19 @@ class Statement:
     keys: frozenset[object]
     kanji: str = ""
     values: tuple[Quantity, ...] = ()
-    origin: tuple[int, ...] = ()  # of each place of `text` the one in the sentence; () the same
-    needed: frozenset[object] = frozenset()  # an exception holds only of what names one of these
-    has_exception: bool = False  # in the sentence behind it
-    excepted: int = 0  # how many units name that of which the opposite holds (この限りでない); -1: it is only derived
+    origin: tuple[int, ...] = ()  # for each position in `text` the one in the sentence; (): identical
+    needed: frozenset[object] = frozenset()  # an exception applies only to sentences with one of these
+    has_exception: bool = False  # the next sentence is an exception
+    excepted: int = 0  # number of phrases for which the opposite holds (この限りでない); -1: derived from a clause
 
     def placed(self, place: tuple[int, int]) -> tuple[int, int]:
-        """A place of `text` in the sentence as it was given."""
+        """Return a place in `text` as a place in the original sentence."""
         start, end = place
         return (self.origin[start], self.origin[end]) if self.origin else place
 
 
 def keys_of(word: Word) -> frozenset[object]:
-    """What two words have in common when they mean the same."""
+    """Return the keys of a word; words with the same meaning share one."""
     days = [f"{day}曜" for day in word.text] if _DAYS.fullmatch(word.text) else []  # 土日
     return frozenset([word.base, *word.synonyms, *days])
 
@@ -167,7 +168,7 @@ def kanji_of(text: str) -> str:
 
 @functools.lru_cache(maxsize=2048)
 def of(text: str) -> Statement:
-    """Of one sentence."""
+    """Parse one sentence."""
     flat, place_of = notation.flatten(text)
     origin = () if len(flat) == len(text) else tuple(place_of(at) for at in range(len(flat) + 1))
     text = flat
@@ -189,7 +190,7 @@ def _units(text: str) -> list[Phrase]:
     values = quantities.parse(text)
     taken = [*((one.start, one.end) for one in values), *((one.start, one.end) for one in notation.parse_dates(text))]
     taken += [found.span() for found in _GRAMMAR.finditer(text)]
-    for value in values:  # 5回を下回らない denies nothing
+    for value in values:  # 5回を下回らない is a bound, not a negation
         if re.search("な|ません", text[value.end : value.bound_end]):
             text = text[: value.end] + " " * (value.bound_end - value.end) + text[value.bound_end :]
             taken.append((value.end, value.bound_end))
@@ -214,7 +215,7 @@ def _units(text: str) -> list[Phrase]:
 
 
 def _with_either(units: list[Phrase]) -> list[Phrase]:
-    """The end of 転貸し、又は改造してはならない says it of both."""
+    """Copy the modality of the second of two alternatives: 転貸し、又は改造してはならない prohibits both."""
     for at in range(len(units) - 2, -1, -1):
         following = next((one for one in units[at + 1 :] if one.kind and not _JOINS.fullmatch(one.tail)), None)
         if (
@@ -227,7 +228,8 @@ def _with_either(units: list[Phrase]) -> list[Phrase]:
 
 
 def _with_ends(units: list[Phrase]) -> list[Phrase]:
-    """What only a clause stands between belongs together: the topic and the end that permits or forbids it."""
+    """Assign the end of a sentence to its topic across an intervening clause, as the end permits or forbids the
+    topic."""
     for at, unit in enumerate(units):
         found = _OF_TOPIC.match(unit.tail)
         topic = next((one.number for one in reversed(units[:at]) if _TOPIC.fullmatch(one.tail)), None)
@@ -247,7 +249,7 @@ def _with_ends(units: list[Phrase]) -> list[Phrase]:
 
 
 def _softened(units: list[Phrase], text: str) -> list[Phrase]:
-    """なるべく洗う advises."""
+    """Change the modality after a softening word: なるべく洗う advises."""
     for at, unit in enumerate(units):
         if unit.kind in (modality.PLAIN, modality.SUGGESTED, modality.DENIED):
             begin = max(text.rfind(sign, 0, unit.start) for sign in ("。", "が、"))
@@ -260,7 +262,7 @@ def _softened(units: list[Phrase], text: str) -> list[Phrase]:
 
 
 def _words(text: str) -> list[Word]:
-    """Words of the dictionary, and codes (L-350, SD345, B) as one word each."""
+    """Return the words of the dictionary, with each code (L-350, SD345, B) as one word."""
     codes = [
         Word(
             found.group(),
@@ -281,11 +283,12 @@ def _words(text: str) -> list[Word]:
 
 
 def _begins(before: Word, word: Word) -> bool:
-    """Whether a word begins a unit of its own although it follows without a particle."""
+    """Whether a word begins a new phrase although no particle precedes it."""
     return before.kind.startswith(("動詞", "形容詞")) and not word.kind.startswith(("動詞-非自立", "接尾辞", "動詞"))
 
 
 def _means(word: Word, before: Word | None) -> bool:
+    """Whether the word carries meaning."""
     if word.kind.startswith("接尾辞"):
         return word.kind == "接尾辞-名詞的-一般" and word.text not in ("外", "等", "毎", "間", "上", "内", "中")
     if word.text == "先" and before is not None and before.end == word.start and before.is_noun:  # 仕入先
@@ -307,8 +310,8 @@ def _unit(text: str, group: list[Word], end: int, number: int) -> Phrase:
     kind = _kind(group, tail, ending)
     is_concession = modality.CONCESSION.search(re.split(r"\d", ending)[0]) is not None  # 認めれば60℃以下でも
     is_condition = bool(kind) and (modality.CONDITION.match(ending) is not None or is_concession)
-    telling = [word for word in group if not word.is_suffix] or group  # 通知書 and 証明書 share no word
-    keys: set[object] = {key for word in telling for key in keys_of(word)}
+    content = [word for word in group if not word.is_suffix] or group  # 通知書 and 証明書 share no word
+    keys: set[object] = {key for word in content for key in keys_of(word)}
     kanji = kanji_of("".join(word.text for word in group))
     if len(kanji) > 1:
         keys.add(kanji)
@@ -316,7 +319,7 @@ def _unit(text: str, group: list[Word], end: int, number: int) -> Phrase:
         kind, is_condition = modality.PERMITTED, False
     elif kind in (modality.PLAIN, modality.DENIED) and _ASKED.match(tail):
         kind = ""
-    elif kind == modality.PLAIN and re.match(r"か、", tail):  # 閉じるか、小さくする: either may be done
+    elif kind == modality.PLAIN and re.match(r"か、", tail):  # 閉じるか、小さくする: either is allowed
         kind = modality.PERMITTED
     return Phrase(
         tuple(group), group[0].start, group[-1].end, tail, role.lastgroup or "" if role else "", kind,
@@ -325,14 +328,14 @@ def _unit(text: str, group: list[Word], end: int, number: int) -> Phrase:
 
 
 def _kind(group: Sequence[Word], tail: str, ending: str) -> str:
-    """Of a predicate, and "" for what is none."""
+    """Return the modality of a predicate, and "" for other phrases."""
     last = group[-1]
     is_verb = last.kind.startswith(("動詞", "形容詞")) and not (
         "連用形" in last.kind and re.match("[はがをのも]", tail)  # 打込みは
     )
     kind = modality.modality_of(ending)
     if is_verb and _is_potential(last):
-        kind = {  # 読めるようにする makes it so that one can
+        kind = {  # 読めるようにする makes it possible
             modality.DENIED: modality.PROHIBITED,
             modality.PLAIN: modality.ABLE,
             modality.SUGGESTED: modality.ABLE,
@@ -340,24 +343,24 @@ def _kind(group: Sequence[Word], tail: str, ending: str) -> str:
     if kind == modality.PLAIN and not is_verb and not _MAKES_VERB.match(ending):
         kind = ""
     if kind == modality.DENIED and not is_verb and not _MAKES_VERB.match(ending) and not _HAS_NONE.match(ending):
-        kind = ""  # 夜間に人がいなくなる denies nothing of 夜間
+        kind = ""  # 夜間に人がいなくなる does not negate 夜間
     is_turned = any(word.kind.startswith("接頭辞") and word.text in ("非", "未", "無", "不") for word in group)
     return modality.opposite(kind or modality.PLAIN) if is_turned else kind
 
 
 def _is_potential(word: Word) -> bool:
-    """使える, whose base is 使う."""
+    """Whether the verb is a potential form: 使える, whose base is 使う."""
     return "下一段" in word.kind and word.form != word.base and word.form[:-2] == word.base[:-1]
 
 
 def _own_ending(tail: str) -> str:
-    """Up to the end of its clause: what stands behind a comma belongs to another."""
+    """Return the text up to the end of the phrase's clause, as the text after a comma belongs to another."""
     cut = re.search(r"[。]|(?<!は)(?<!も)(?<!が)、", tail)
     return tail[: cut.start() + 1] if cut else tail
 
 
 def _with_roles(units: list[Phrase]) -> list[Phrase]:
-    """A と B を: A has the role that B has."""
+    """Give both parts of A と B を the role of B."""
     for at in range(len(units) - 2, -1, -1):
         joins = units[at].role == "with" and not units[at].kind and not units[at + 1].kind
         if joins and re.fullmatch(
@@ -368,7 +371,7 @@ def _with_roles(units: list[Phrase]) -> list[Phrase]:
 
 
 def _clefts(units: Sequence[Phrase]) -> dict[int, int]:
-    """Of a predicate with のは the number of what is named behind it: 記録するのは調理責任者で."""
+    """Return for each predicate with のは the number of the phrase that it names: 記録するのは調理責任者で."""
     found: dict[int, int] = {}
     for at, unit in enumerate(units):
         if not unit.kind or not CLEFT.search(unit.tail):
@@ -384,12 +387,12 @@ def _clefts(units: Sequence[Phrase]) -> dict[int, int]:
 
 
 def _ends_inner(unit: Phrase) -> bool:
-    """Whether a clause ends with it, also one within the cleft's: 風が吹いた後に点検するのは."""
+    """Whether the phrase ends a clause, including one inside a cleft: 風が吹いた後に点検するのは."""
     return _ENDS_CLAUSE.match(unit.tail) is not None or (bool(unit.kind) and not _JOINS.fullmatch(unit.tail))
 
 
 def _with_clefts(units: list[Phrase]) -> list[Phrase]:
-    """What a cleft names is who does it, or else what it is done to, or where."""
+    """Set the role of the phrase that a cleft names: the actor, or else the object or place."""
     for at, named in _clefts(units).items():
         begin = next((one.number + 1 for one in reversed(units[:at]) if _ends_inner(one)), 0)
         roles = {one.role for one in units[begin:at]}
@@ -428,7 +431,7 @@ def _frames(units: Sequence[Phrase]) -> list[PredicateFrame]:
 
 
 def is_attributive(unit: Phrase, whole: Statement) -> bool:
-    """Whether a predicate only describes the noun behind it: 夜間に人がいなくなる管制所."""
+    """Whether a predicate only modifies the following noun: 夜間に人がいなくなる管制所."""
     is_last = unit.number + 1 >= len(whole.units)
     if unit.kind == modality.PLAIN and _DESCRIBES_WHO.match(unit.tail):
         return True
@@ -436,7 +439,7 @@ def is_attributive(unit: Phrase, whole: Statement) -> bool:
 
 
 def _scope(units: Sequence[Phrase], at: int) -> frozenset[object]:
-    """Without the clause that is taken out (…の場合を除き)."""
+    """Return the keys of the predicate's sentence part, without excluded clauses (…の場合を除き)."""
     begin = next((one.number + 1 for one in reversed(units[:at]) if _CONTRAST.search(one.tail)), 0)
     end = next((one.number for one in units[at:] if _CONTRAST.search(one.tail)), len(units) - 1)
     kept: list[Phrase] = []

@@ -1,7 +1,7 @@
-"""Which words a value belongs to: those of its row and column in a table, or of its part of a sentence.
+"""Find the words that a value belongs to: those of its row and column in a table, or of its clause in a sentence.
 
-5日 is said of one cement and 7日 of the other; that an answer has both values is not enough, each must stand with the
-words that the source has it with, and not with those of its neighbour.
+If 5日 belongs to one cement and 7日 to another, it is not enough that an answer has both values: each must occur with
+the words that it has in the source, and not with those of the other.
 """
 
 import dataclasses
@@ -15,12 +15,12 @@ from app.documents.values import notation, quantities, spans
 from app.documents.values.notation import Date
 from app.documents.values.quantities import Quantity
 
-DATE = "日付"  # in the unit of a date
+DATE = "日付"  # prefix of the unit of a date
 Parse = Callable[[str], list[Quantity]]
 _JOINED = re.compile("それぞれ|各々|順に")
-# Shares of a value's words: from which they are those of another value, and how much fewer are of the same one.
+# Share of a value's words from which they belong to another value, and its lead over the same value.
 _ALIGNED, _ALIGNED_LEAD = 0.8, 0.4
-_ALIGNED_KEYS = 3  # fewer tell too little
+_ALIGNED_KEYS = 3  # fewer are not enough
 _CLEFT = re.compile(r"[^、。\d]{0,14}(?<![もそこ])の(?:は|が)、?")
 _OF = re.compile(r"[^、。]{0,12}(?:は|なら|のとき)、?[^、。]{0,4}")  # 5分以内の番組は1分
 _ALL = re.compile("いずれも|どれも|どちらも|(?:と|、)もに|共に|共通|双方とも|全て|すべて")
@@ -29,7 +29,7 @@ _BOTH = re.compile(r"どちら|いずれ|両方|ともに|共に|双方|どれ�
 
 @dataclass(frozen=True, slots=True)
 class AttributedValue:
-    """A value with the keys of the words it belongs to. `own`: of its own part alone; `is_cell`: of a table."""
+    """A value with the keys of the words it belongs to. `own`: of its own clause; `is_cell`: from a table."""
 
     value: Quantity
     own: frozenset[object]
@@ -39,10 +39,10 @@ class AttributedValue:
 
 
 def of_lines(text: str) -> list[AttributedValue]:
-    """Of a source, whose 毎週 also says once a week."""
+    """Return the values of a source; intervals like 毎週 count as once a week."""
     found: list[AttributedValue] = []
     table: list[list[str]] = []
-    last = -1  # where the last row of the table ends
+    last = -1  # end of the table's last row
     for one in sentences.comparable(text):
         piece = text[one.start : one.end]
         is_row = "|" in piece and not piece.endswith("。")
@@ -58,26 +58,27 @@ def of_lines(text: str) -> list[AttributedValue]:
 
 
 def values(text: str) -> list[Quantity]:
-    """Return the values of a text and its dates, in order."""
+    """Return the values and dates of a text, in order."""
     found = [*quantities.parse(text), *(_of_date(date, text) for date in notation.parse_dates(text))]
     return sorted(found, key=lambda one: (one.start, one.end))
 
 
 def given(text: str) -> list[Quantity]:
-    """Return them with its intervals: 毎週 is once a week."""
+    """Return the values and dates of a text with its intervals: 毎週 is once a week."""
     return sorted([*values(text), *spans.intervals(text)], key=lambda one: (one.start, one.end))
 
 
 def of_source(text: str) -> list[Quantity]:
-    """Return those with what a source counts without writing it."""
+    """Return the values and dates of a source with its intervals and the values that it implies without writing
+    them."""
     return sorted([*given(text), *spans.implied(text)], key=lambda one: (one.start, one.end))
 
 
 def _of_date(date: Date, text: str) -> Quantity:
-    """Return a date as a value that is comparable with those written as exactly. 7月は names what others are of."""
+    """Return a date as a value that is comparable with equally exact ones. 7月は is the topic of other values."""
     exactness = "".join(name for name, part in zip("年月日", (date.year, date.month, date.day), strict=True) if part)
     is_topic = re.match("(?:に|で|から|まで)?は|の", text[date.end :]) is not None
-    number = (date.year * 12 + date.month) * 31 + date.day  # small enough that two days are never one by rounding
+    number = (date.year * 12 + date.month) * 31 + date.day  # small enough that rounding never merges two days
     return Quantity(number, DATE + exactness, date.start, date.end, number, bound_end=date.end, is_per=is_topic)
 
 
@@ -87,7 +88,7 @@ def cells(line: str) -> list[str]:
 
 
 def of_table(rows: Sequence[Sequence[str]], parse: Parse = given) -> Iterator[AttributedValue]:
-    """Of a table whose first row names the columns."""
+    """Yield the values of a table whose first row names the columns."""
     if not rows:
         return
     head = [_keys(cell) for cell in rows[0]]
@@ -106,7 +107,7 @@ def of_table(rows: Sequence[Sequence[str]], parse: Parse = given) -> Iterator[At
 
 
 def _values(values: Sequence[Quantity], head: str) -> Iterator[Quantity]:
-    """Yield the values of a cell; a number alone is of the unit that the column's head names: 165 under 水(kg)."""
+    """Yield the values of a cell; a bare number gets the unit in the column's header: 165 under 水(kg)."""
     named = next(iter(notation.units_of_heads(notation.flatten(head)[0])), None)
     for value in values:
         if value.unit or named is None:
@@ -120,9 +121,10 @@ def _as_label(value: Quantity) -> object:
 
 
 def together(owned: Sequence[AttributedValue], keys: frozenset[object]) -> list[list[Quantity]]:
-    """Return the values that a text with these words may reckon with: of one sentence, of a table, of its words.
+    """Return groups of values that a text with these keys may calculate with: of one sentence, of a table, of its
+    words.
 
-    A share counts only with what it is of: 団体は半額 says nothing of others.
+    A share counts only together with its owner: 団体は半額 does not apply to others.
     """
     groups: dict[str, list[AttributedValue]] = {}
     for one in owned:
@@ -140,7 +142,7 @@ def of_row(header: Sequence[str], row: Sequence[str]) -> list[AttributedValue]:
 
 
 def placed(found: Sequence[AttributedValue], text: str) -> list[AttributedValue]:
-    """Values of a row's cells at their places in the row itself."""
+    """Return the values of a row's cells with their places in the row."""
     there = values(text)
     return [
         dataclasses.replace(one, value=next(iter([value for value in there if value.is_same(one.value)]), one.value))
@@ -149,12 +151,12 @@ def placed(found: Sequence[AttributedValue], text: str) -> list[AttributedValue]
 
 
 def of_sentence(text: str, parse: Parse = given) -> list[AttributedValue]:
-    """Each value with the words since the one before of its unit, and with what the whole sentence is about."""
+    """Return each value with the words since the previous value of its unit, and with the topic of the sentence."""
     values = parse(text)
     if not values:
         return []
     words = _in_place(statements.of(text))
-    # 1 of 1回の計測時間 only describes: what is behind it may still be what the sentence is about
+    # 1 of 1回の計測時間 only modifies, so the words after it may still be the topic.
     first = next((one.start for one in values if not text.startswith("の", one.end)), values[0].start)
     topics = [unit for unit in words if unit.end <= first]
     topic_end = max((at + 1 for at, unit in enumerate(topics) if re.match(r"[^、]{0,8}は", unit.tail)), default=0)
@@ -175,7 +177,7 @@ def of_sentence(text: str, parse: Parse = given) -> list[AttributedValue]:
             end = min([text.find(sign, cleft.end()) % (len(text) + 1) for sign in "、。"])
             begin, named = value.end, [unit for unit in words if cleft.end() <= unit.start and unit.end <= end]
             part, clefts = named or part, [*clefts, end]
-        labels = {  # 5人槽が30万円: 5人 is what the amount is of
+        labels = {  # 5人槽が30万円: the amount belongs to 5人
             _as_label(one)
             for one in values
             if one.unit != value.unit
@@ -190,7 +192,7 @@ def of_sentence(text: str, parse: Parse = given) -> list[AttributedValue]:
             shared = _union(_matter(topics, value, text))
         else:
             shared = _union(common) if topics else _topic(words, values, value, begin, text)
-        if _ALL.search(text, begin, value.start):  # …、いずれも69歳まで is of all before
+        if _ALL.search(text, begin, value.start):  # …、いずれも69歳まで applies to all before
             floor = text.rfind("。", 0, begin) + 1
             own |= _union([unit for unit in words if floor <= unit.start and unit.end <= begin])
             own |= {_as_label(one) for one in values if one.unit != value.unit and floor <= one.start < begin}
@@ -199,12 +201,12 @@ def of_sentence(text: str, parse: Parse = given) -> list[AttributedValue]:
 
 
 def _is_condition(unit: Phrase) -> bool:
-    """土曜日に使うと、600円: what holds under a condition is of its words."""
+    """Whether the phrase ends a condition, whose words the value belongs to: 土曜日に使うと、600円."""
     return unit.is_condition or re.match("[^、。]{0,4}(?<!こ)と、", unit.tail) is not None
 
 
 def _own_topic(words: Sequence[Phrase], values: Sequence[Quantity], value: Quantity, begin: int, text: str) -> int:
-    """Return where the clause of a value begins that has a topic of its own behind another value: Aは2m、Bは3%."""
+    """Return the start of a value's clause if it has its own topic after another value: Aは2m、Bは3%."""
     last = max((one.end for one in values if begin <= one.start < value.start), default=-1)
     for unit in words:
         if last >= 0 and last <= unit.start and unit.end <= value.start and re.match("[にで]?は", unit.tail):
@@ -214,7 +216,7 @@ def _own_topic(words: Sequence[Phrase], values: Sequence[Quantity], value: Quant
 
 
 def _matter(topics: Sequence[Phrase], value: Quantity, text: str) -> list[Phrase]:
-    """Return what a sentence is about where contrasts follow: 速度は of 速度は、Aでは2m、Bでは3m."""
+    """Return the topic of a sentence with contrasts: 速度は of 速度は、Aでは2m、Bでは3m."""
     at = next((at for at, unit in enumerate(topics) if re.match(r"[^、]{0,8}は、", unit.tail)), -1)
     is_ended = "。" in text[topics[at].end : value.start] if at >= 0 else True
     return [] if is_ended else list(topics[: at + 1])
@@ -223,7 +225,7 @@ def _matter(topics: Sequence[Phrase], value: Quantity, text: str) -> list[Phrase
 def _topic(
     words: Sequence[Phrase], values: Sequence[Quantity], value: Quantity, begin: int, text: str
 ) -> frozenset[object]:
-    """Return the words of the last topic before a value that has none itself: Aは縦が3m、横が5m."""
+    """Return the keys of the last topic before a value without one: Aは縦が3m、横が5m."""
     floor = text.rfind("。", 0, begin) + 1
     at = next(
         (u for u in reversed(words) if floor <= u.start and u.end <= begin and re.match("[にで]?は", u.tail)), None
@@ -235,15 +237,18 @@ def _topic(
     return _union([unit for unit in words if start <= unit.start <= at.start]) | labels
 
 
-def _in_place(said: statements.Statement) -> list[Phrase]:
-    """Return the units of a sentence at their places in it as it was given: ℃ is one character there."""
-    if not said.origin:
-        return list(said.units)
-    return [dataclasses.replace(unit, start=said.origin[unit.start], end=said.origin[unit.end]) for unit in said.units]
+def _in_place(statement: statements.Statement) -> list[Phrase]:
+    """Return the phrases with their places in the original sentence, where ℃ is one character."""
+    if not statement.origin:
+        return list(statement.units)
+    return [
+        dataclasses.replace(unit, start=statement.origin[unit.start], end=statement.origin[unit.end])
+        for unit in statement.units
+    ]
 
 
 def _as_ranges(found: Sequence[AttributedValue], text: str) -> list[AttributedValue]:
-    """Both ends of 7歳以上15歳未満 belong to the same words, and so does what 1日1回から1日3回 changes into."""
+    """Share the words between both ends of 7歳以上15歳未満, and between 1日1回 and 1日3回 of 1日1回から1日3回."""
     joined = list(found)
     for at in range(len(joined) - 2, -1, -1):
         one = joined[at]
@@ -262,7 +267,7 @@ def _is_alike(one: AttributedValue, other: AttributedValue) -> bool:
 
 
 def _behind(text: str, value: Quantity, later: Sequence[Quantity], words: Sequence[Phrase]) -> list[Phrase]:
-    """What a value is said of behind it: 2mの幅, and the predicate that its clause ends with."""
+    """Return the phrases after a value that it belongs to: 2mの幅, and the predicate at the end of its clause."""
     rest = [unit for unit in words if unit.start >= value.end]
     closing = next(
         (unit for unit in rest if unit.kind and re.search("[、。]|^$", unit.tail)), rest[-1] if rest else None
@@ -292,37 +297,37 @@ def _union(words: Sequence[Phrase]) -> frozenset[object]:
 
 
 def is_exchanged(
-    said: AttributedValue, besides: Sequence[AttributedValue], source: Sequence[AttributedValue], text: str
+    claimed: AttributedValue, besides: Sequence[AttributedValue], source: Sequence[AttributedValue], text: str
 ) -> bool | None:
-    """Whether the source has this value with other words, and another value with these; None: it does not tell.
+    """Whether the source has this value with other words and another value with these; None: unknown.
 
     `besides`: all values of the answer's sentence. `text`: that sentence.
     """
     held = [
         one
         for one in source
-        if one.value.is_same(said.value)
+        if one.value.is_same(claimed.value)
         and (one.value.unit or one.is_cell)
-        and _has_bound(one, said)
-        and not (said.value.per and one.value.is_per)
+        and _has_bound(one, claimed)
+        and not (claimed.value.per and one.value.is_per)
     ]
-    if _is_bounded_otherwise(said, held, source, text):
+    if _is_bounded_otherwise(claimed, held, source, text):
         return True
-    if not held or _JOINED.search(text) or said.value.unit.startswith("第") or said.value.is_per:
+    if not held or _JOINED.search(text) or claimed.value.unit.startswith("第") or claimed.value.is_per:
         return None
-    if said.is_cell and not any(said.all & one.all for one in held):
-        return True if any(said.all & one.all for one in source) else None
-    if _is_aligned_otherwise(said, held, source):
+    if claimed.is_cell and not any(claimed.all & one.all for one in held):
+        return True if any(claimed.all & one.all for one in source) else None
+    if _is_aligned_otherwise(claimed, held, source):
         return True
-    if any(_are_crossed(said, held, also, source) for also in besides):
+    if any(_are_crossed(claimed, held, also, source) for also in besides):
         return True
-    if not said.is_cell and any(not one.all for one in held):  # of what it is, the words of the source do not tell
+    if not claimed.is_cell and any(not one.all for one in held):  # the source does not say what it belongs to
         return None
     is_right = False
     every = frozenset(key for one in held for key in one.all)
     for one in held:
-        rivals = [other for other in source if _is_other(other, said) and _is_near(one, other)]
-        verdicts = [_is_rival(said, one, other, besides, text, every) for other in rivals]
+        rivals = [other for other in source if _is_other(other, claimed) and _is_near(one, other)]
+        verdicts = [_is_rival(claimed, one, other, besides, text, every) for other in rivals]
         if True not in verdicts:
             is_right = is_right or False in verdicts
             return False if is_right else None
@@ -330,65 +335,65 @@ def is_exchanged(
 
 
 def _are_crossed(
-    said: AttributedValue, held: Sequence[AttributedValue], also: AttributedValue, source: Sequence[AttributedValue]
+    claimed: AttributedValue, held: Sequence[AttributedValue], also: AttributedValue, source: Sequence[AttributedValue]
 ) -> bool:
-    """Whether two values of the answer each stand with the words that the source has with the other one."""
+    """Whether two values of the answer each occur with the words that the source has with the other one."""
     if len(held) != 1:
         return False
-    others = [one for one in source if one.value.is_same(also.value) and not one.value.is_same(said.value)]
+    others = [one for one in source if one.value.is_same(also.value) and not one.value.is_same(claimed.value)]
     if len(others) != 1 or (held[0].sentence == others[0].sentence and not held[0].is_cell):
         return False
     mine, theirs = held[0].all - others[0].all, others[0].all - held[0].all
-    is_said = bool(said.own & theirs) and not said.own & mine
+    is_said = bool(claimed.own & theirs) and not claimed.own & mine
     return is_said and bool(also.own & mine)
 
 
 def _is_aligned_otherwise(
-    said: AttributedValue, held: Sequence[AttributedValue], source: Sequence[AttributedValue]
+    claimed: AttributedValue, held: Sequence[AttributedValue], source: Sequence[AttributedValue]
 ) -> bool:
-    """Whether nearly all words of the value belong to another value in the source, and few to this one anywhere."""
-    return _is_aligned(said, held, [other for other in source if _is_other(other, said)])
+    """Whether nearly all words of the value belong to another value in the source, and few to this one."""
+    return _is_aligned(claimed, held, [other for other in source if _is_other(other, claimed)])
 
 
 def _is_bounded_otherwise(
-    said: AttributedValue, held: Sequence[AttributedValue], source: Sequence[AttributedValue], text: str
+    claimed: AttributedValue, held: Sequence[AttributedValue], source: Sequence[AttributedValue], text: str
 ) -> bool:
-    """Whether those words have the value with another bound: 以下 for 以上, in a sentence that says the same of it.
+    """Whether the words have the value with another bound, 以下 for 以上, in a sentence of the same polarity.
 
-    3mを超えるときは要る is right where the source has 3m以下のときは要らない.
+    3mを超えるときは要る is right if the source has 3m以下のときは要らない.
     """
-    sign = modality.polarity_of(text) if said.value.bound else 0
+    sign = modality.polarity_of(text) if claimed.value.bound else 0
     others = [
         other
         for other in source
-        if sign and other.value.is_same(said.value) and not _has_bound(other, said) and _turns(other, sign)
+        if sign and other.value.is_same(claimed.value) and not _has_bound(other, claimed) and _turns(other, sign)
     ]
-    return _is_aligned(said, held, others)
+    return _is_aligned(claimed, held, others)
 
 
 def _turns(other: AttributedValue, sign: int) -> bool:
     return other.is_cell or modality.polarity_of(other.sentence) == sign
 
 
-def _is_aligned(said: AttributedValue, held: Sequence[AttributedValue], others: Sequence[AttributedValue]) -> bool:
-    """Whether one of the others has nearly all words of the value, and what holds it far fewer."""
-    if len(said.own) < _ALIGNED_KEYS or not others:
+def _is_aligned(claimed: AttributedValue, held: Sequence[AttributedValue], others: Sequence[AttributedValue]) -> bool:
+    """Whether one of the others has nearly all words of the value, and the occurrences of the value far fewer."""
+    if len(claimed.own) < _ALIGNED_KEYS or not others:
         return False
-    best = max((_share(said, one) for one in held), default=0.0)
-    return any(_share(said, other) >= max(_ALIGNED, best + _ALIGNED_LEAD) for other in others)
+    best = max((_share(claimed, one) for one in held), default=0.0)
+    return any(_share(claimed, other) >= max(_ALIGNED, best + _ALIGNED_LEAD) for other in others)
 
 
-def _share(said: AttributedValue, other: AttributedValue) -> float:
-    return len(said.own & other.all) / len(said.own)
+def _share(claimed: AttributedValue, other: AttributedValue) -> float:
+    return len(claimed.own & other.all) / len(claimed.own)
 
 
-def _is_other(other: AttributedValue, said: AttributedValue) -> bool:
-    is_comparable = other.value.is_of_kind(said.value) and not other.value.is_per
-    return is_comparable and not other.value.is_same(said.value)
+def _is_other(other: AttributedValue, claimed: AttributedValue) -> bool:
+    is_comparable = other.value.is_of_kind(claimed.value) and not other.value.is_per
+    return is_comparable and not other.value.is_same(claimed.value)
 
 
-def _has_bound(held: AttributedValue, said: AttributedValue) -> bool:
-    bounds = {held.value.bound, said.value.bound} - {""}
+def _has_bound(held: AttributedValue, claimed: AttributedValue) -> bool:
+    bounds = {held.value.bound, claimed.value.bound} - {""}
     return len(bounds) < 2 or held.value.is_range_start
 
 
@@ -397,28 +402,28 @@ def _is_near(one: AttributedValue, other: AttributedValue) -> bool:
 
 
 def _is_rival(
-    said: AttributedValue,
+    claimed: AttributedValue,
     held: AttributedValue,
     other: AttributedValue,
     besides: Sequence[AttributedValue],
     text: str,
     every: frozenset[object],
 ) -> bool | None:
-    """True: the words are of the other one; False: of this one; None: neither tells.
+    """Return True if the words belong to the other value, False if to this one, None if unclear.
 
-    `every`: the words of this value wherever the source has it.
+    `every`: the keys of this value wherever the source has it.
     """
     mine, theirs = held.all - other.all, other.all - held.all
     if held.is_cell:
-        has_mine, has_theirs = bool(said.all & mine), bool(said.all & theirs)
+        has_mine, has_theirs = bool(claimed.all & mine), bool(claimed.all & theirs)
     else:
         mine_own, theirs_own = held.own - other.all, other.own - held.all
-        has_mine = bool(said.all & (mine_own or mine))
-        has_theirs = bool(said.own & theirs_own)
-        if not mine and held.sentence != other.sentence:  # what it is of is said before
+        has_mine = bool(claimed.all & (mine_own or mine))
+        has_theirs = bool(claimed.own & theirs_own)
+        if not mine and held.sentence != other.sentence:  # its owner is in an earlier sentence
             return None
     if has_theirs and has_mine and _BOTH.search(text):
-        return not any(one.value.has_value_of(other.value) for one in besides) and not said.all & theirs <= every
+        return not any(one.value.has_value_of(other.value) for one in besides) and not claimed.all & theirs <= every
     if has_theirs and not has_mine:
         return True
     return False if has_mine else None

@@ -1,4 +1,4 @@
-"""Nouns of an answer that its sources do not have."""
+"""Find nouns of an answer that its sources do not contain."""
 
 import re
 from collections.abc import Sequence
@@ -13,74 +13,81 @@ _NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整�
 _DEPUTY = frozenset(["副", "准", "元", "前"])
 
 
-def absent(said: Statement, known: SourceFacts, is_label: bool = False) -> list[Place]:
-    """Nouns that no source has, nor a word of the same meaning, and that stand for one which the source has there.
+def absent(statement: Statement, known: SourceFacts, is_label: bool = False) -> list[Place]:
+    """Return nouns without any counterpart in the sources that replace a word of the source.
 
-    What the answer adds to explain (塩素の濃度) is left alone.
-    `is_label`: the sentence is a row of a table, whose words have no particles.
+    Words that the answer adds as explanation (塩素の濃度) are allowed. `is_label`: the sentence is a table row, whose
+    words have no particles.
     """
     near: Sequence[Statement] | None = None
     found: list[Place] = []
-    for unit in said.units:
-        if known.statements and _is_stranger(unit, said, known):
+    for unit in statement.units:
+        if known.statements and _is_stranger(unit, statement, known):
             found.append((unit.start, unit.end))
             continue
         words = [word for word in unit.words if _is_absent(word, unit, known)]
         if not words:
             continue
         if near is None:
-            near = alignment.nearest(said, known, alignment.weights(said, known)) or []
-        if is_label or _replaces(unit, words[0], said, near):
+            near = alignment.nearest(statement, known, alignment.weights(statement, known)) or []
+        if is_label or _replaces(unit, words[0], statement, near):
             is_name = unit.head.is_noun or unit.head.kind.startswith("接尾辞")
             found.append((unit.start, unit.end) if is_name else (words[0].start, words[0].end))
     return found
 
 
-def _replaces(unit: Phrase, word: Word, said: Statement, near: Sequence[Statement]) -> bool:
-    """Whether the source has another word there, which the answer leaves out."""
-    role = roles.role_of(unit, said)
+def _replaces(unit: Phrase, word: Word, statement: Statement, near: Sequence[Statement]) -> bool:
+    """Whether the source has another word in that place, which the answer omits."""
+    role = roles.role_of(unit, statement)
     for source in near:
-        if any(  # 元の文字が読める for 元の記載が読める: names what the source leaves open
-            one.is_general and roles.role_of(one, source) == role and alignment.have_one_end(unit, said, one, source)
+        if any(  # 元の文字が読める for 元の記載が読める: specifies a general word of the source
+            one.is_general
+            and roles.role_of(one, source) == role
+            and alignment.have_one_end(unit, statement, one, source)
             for one in source.units
         ):
             continue
         for other in source.units:
-            shared = other.keys & said.keys
+            shared = other.keys & statement.keys
             is_there = bool(role) and roles.role_of(other, source) == role and bool(other.kind) <= (role == "is")
-            if is_there and not shared and not other.is_general and alignment.have_one_end(unit, said, other, source):
+            if (
+                is_there
+                and not shared
+                and not other.is_general
+                and alignment.have_one_end(unit, statement, other, source)
+            ):
                 return True
             if not unit.keys & other.keys:
                 continue
-            left_out = [one for one in other.words if one.is_noun and not statements.keys_of(one) & said.keys]
+            left_out = [one for one in other.words if one.is_noun and not statements.keys_of(one) & statement.keys]
             if word is unit.head and len(unit.words) > 1:  # 経理係 for 経理課
                 left_out = [one for one in left_out if one is other.head and one is not other.words[0]]
             if left_out:  # 豚もも肉 for 鶏もも肉
                 return True
-    return _stands_for_a_value(unit, said, near)
+    return _replaces_a_value(unit, statement, near)
 
 
-def _is_stranger(unit: Phrase, said: Statement, known: SourceFacts) -> bool:
-    """Whether somebody acts, is told or is named of whom no source knows: 警察へ通報する."""
+def _is_stranger(unit: Phrase, statement: Statement, known: SourceFacts) -> bool:
+    """Whether the phrase names an actor, addressee or office that no source mentions: 警察へ通報する."""
     is_done = bool(unit.kind) and not _NAMES.match(unit.tail)  # 受付はしていない
     if is_done or not lexicon.is_someone(unit.text) or unit.text in known.text:
         return False
-    role = roles.role_of(unit, said)
+    role = roles.role_of(unit, statement)
     if role not in ("subject", "to", "from", "by", "is") and not _NAMES.match(unit.tail):
         return False
     if unit.words[0].text in _DEPUTY and unit.text[1:] in known.text:
         return True
-    telling = [word for word in unit.words if word.is_noun] or list(unit.words)
-    if any(statements.keys_of(word) & known.keys or word.text in known.text for word in telling):
+    content_words = [word for word in unit.words if word.is_noun] or list(unit.words)
+    if any(statements.keys_of(word) & known.keys or word.text in known.text for word in content_words):
         return False
     stem = statements.kanji_of(unit.text)[:-1]
     named = "".join(one.kanji for other in known.statements for one in other.units if lexicon.is_agent(one.text))
     return not stem or not all(sign in named for sign in stem)  # 医師 for 主治医
 
 
-def _stands_for_a_value(unit: Phrase, said: Statement, near: Sequence[Statement]) -> bool:
-    """室温で保存できる for 4℃で保存できる."""
-    end = next((one for one in said.units[unit.number + 1 :] if one.kind), None)
+def _replaces_a_value(unit: Phrase, statement: Statement, near: Sequence[Statement]) -> bool:
+    """Whether the word replaces a value: 室温で保存できる for 4℃で保存できる."""
+    end = next((one for one in statement.units[unit.number + 1 :] if one.kind), None)
     if end is None or not unit.role or unit.tail[:1] not in "でにへをが":
         return False
     between = re.compile(f"{unit.tail[:1]}[^、。]{{0,8}}")
@@ -94,13 +101,14 @@ def _stands_for_a_value(unit: Phrase, said: Statement, near: Sequence[Statement]
 
 
 def _pairs_with(word: Word, unit: Phrase) -> list[str]:
-    """Return a sign with each of those beside it: the dictionary parts one word now so and now otherwise."""
+    """Return a character with each neighbour, because the dictionary splits one word differently in different
+    contexts."""
     at = word.start - unit.start
     return [pair for pair in (unit.text[max(0, at - 1) : at + 1], unit.text[at : at + 2]) if len(pair) > 1]
 
 
 def _with_affixes(word: Word, unit: Phrase) -> str:
-    """お子さん for its 子."""
+    """Return the whole phrase if its other words are affixes: お子さん for its 子."""
     others = [one for one in unit.words if one is not word]
     return unit.text if all(one.is_affix for one in others) else word.text
 

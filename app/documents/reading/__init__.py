@@ -1,1 +1,1 @@
-"""The reading child: foreign files are opened here only, and become sections in the documents' database."""
+"""Read foreign files in the reading child, the only process that opens them, and turn them into sections."""

@@ -1,8 +1,7 @@
-"""Word files: headings by style and outline level, numbers of lists, tables as rows, notes and text boxes.
+"""Read Word files: headings by style and outline level, list numbers, tables as rows, notes and text boxes.
 
-Read from the XML itself: python-docx knows neither tracked changes nor text boxes, notes, ruby and numbers.
-
-What the styles and the numbering of a Word file say of a paragraph: heading level, caption, its number.
+The reader parses the XML itself, because python-docx does not support tracked changes, text boxes, notes, ruby and list
+numbers. The first half derives heading levels, captions and list numbers from the styles and numbering of a file.
 """
 
 import re
@@ -31,7 +30,7 @@ from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocum
 from app.documents.records import ReadingReport
 
 HEADING_LEVELS = 9
-LEVEL_TEXT_LONGEST = 100  # characters around a paragraph's number; each paragraph of the list has them
+LEVEL_TEXT_LONGEST = 100  # characters of a number's format, which each paragraph of the list repeats
 _HEADING = re.compile(r"(?:heading|見出し)\s*([1-9])", re.IGNORECASE)
 _CONTENTS = re.compile(r"(?:toc|目次)\s*(?:[1-9]|heading|の見出し)", re.IGNORECASE)
 _AIUEO = "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワヲン"
@@ -41,13 +40,13 @@ _KANJI = "〇一二三四五六七八九"
 
 @dataclass(frozen=True, slots=True)
 class ParagraphStyle:
-    """`level`: of a heading, 0: none. `numbering`: (list, level) that its paragraphs have."""
+    """A paragraph style. `level`: of a heading, 0: none. `numbering`: the (list, level) of its paragraphs."""
 
     name: str = ""
     level: int = 0
     numbering: tuple[str, int] | None = None
     based_on: str = ""
-    is_unseen: bool | None = None  # whether its text is hidden; None: as what it is based on
+    is_hidden: bool | None = None  # whether its text is hidden; None: inherited
 
     @property
     def is_contents(self) -> bool:
@@ -64,8 +63,10 @@ class ParagraphStyle:
 
 @dataclass(slots=True)
 class Styles:
+    """The paragraph styles of a document."""
+
     by_id: dict[str, ParagraphStyle] = field(default_factory=dict)
-    unseen: set[str] = field(default_factory=set)  # ids of those whose text is hidden
+    hidden: set[str] = field(default_factory=set)  # ids of styles with hidden text
 
     @classmethod
     def of(cls, archive: zipfile.ZipFile, part: str | None) -> "Styles":
@@ -73,19 +74,19 @@ class Styles:
         for element in children_of(archive, part, "") if part else ():
             if name_of(element) == "style":
                 styles.by_id[attribute(element, "styleId")] = _style(element)
-        styles.unseen = {style_id for style_id in styles.by_id if styles._is_unseen(style_id)}
+        styles.hidden = {style_id for style_id in styles.by_id if styles._is_hidden(style_id)}
         return styles
 
-    def _is_unseen(self, style_id: str) -> bool:
+    def _is_hidden(self, style_id: str) -> bool:
         for _ in range(10):
             style = self.by_id.get(style_id, ParagraphStyle())
-            if style.is_unseen is not None:
-                return style.is_unseen
+            if style.is_hidden is not None:
+                return style.is_hidden
             style_id = style.based_on
         return False
 
     def style(self, style_id: str) -> ParagraphStyle:
-        """With what it inherits."""
+        """Return a style with inherited properties."""
         found = self.by_id.get(style_id, ParagraphStyle())
         level, numbering, ancestor = found.level, found.numbering, found
         for _ in range(10):
@@ -102,18 +103,19 @@ def _style(element: Element) -> ParagraphStyle:
     properties = child(element, "pPr")
     match = _HEADING.fullmatch(name.strip())
     level = int(match[1]) if match else outline_level(properties)
-    is_unseen = vanishes(child(element, "rPr"))
+    is_hidden = vanishes(child(element, "rPr"))
     based_on = attribute(child(element, "basedOn"), "val")
-    return ParagraphStyle(name.strip(), level, numbering_of(properties), based_on, is_unseen)
+    return ParagraphStyle(name.strip(), level, numbering_of(properties), based_on, is_hidden)
 
 
 def outline_level(properties: Element | None) -> int:
-    """1 to 9; 0: the text is no heading."""
+    """Return the outline level, 1 to 9; 0: the text is not a heading."""
     level = whole_number(attribute(child(properties, "outlineLvl"), "val"), HEADING_LEVELS)
     return level + 1 if level < HEADING_LEVELS else 0
 
 
 def numbering_of(properties: Element | None) -> tuple[str, int] | None:
+    """Return the (list, level) of a paragraph; None: it is not in a list."""
     numbers = child(properties, "numPr")
     if numbers is None:
         return None
@@ -123,6 +125,8 @@ def numbering_of(properties: Element | None) -> tuple[str, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Level:
+    """One level of a list. `text`: the number's format, such as 第%1章. `is_legal`: all numbers are decimal."""
+
     kind: str = "decimal"
     text: str = ""
     start: int = 1
@@ -130,13 +134,13 @@ class _Level:
 
 
 class Numbering:
-    """Counts the lists of a document; call `number` once for each paragraph, in order."""
+    """The list counters of a document; call `number` once for each paragraph, in order."""
 
     def __init__(self, archive: zipfile.ZipFile, part: str | None) -> None:
         self._abstract: dict[str, dict[int, _Level]] = {}
-        self._lists: dict[str, str] = {}  # list -> its abstract list
+        self._lists: dict[str, str] = {}  # list id -> id of its abstract list
         self._starts: dict[tuple[str, int], int] = {}
-        self._counts: dict[str, dict[int, int]] = {}  # abstract list -> level -> number so far
+        self._counts: dict[str, dict[int, int]] = {}  # id of an abstract list -> level -> last number
         self._begun: set[tuple[str, int]] = set()
         for element in children_of(archive, part, "") if part else ():
             if name_of(element) == "abstractNum":
@@ -154,7 +158,7 @@ class Numbering:
                 self._starts[list_id, _index(override)] = start
 
     def number(self, numbering: tuple[str, int]) -> str:
-        """What stands before the paragraph: 第3章, 1.2, (1), ア; ・ for a bullet; "" when it has none."""
+        """Return the text of a paragraph's number: 第3章, 1.2, (1), ア; ・ for a bullet; "" without one."""
         list_id, level = numbering
         abstract = self._lists.get(list_id)
         levels = self._abstract.get(abstract or "", {})
@@ -176,9 +180,9 @@ class Numbering:
             return "・"
 
         def fill(match: re.Match[str]) -> str:
-            wanted = int(match[1]) - 1
-            one = levels.get(wanted, _Level())
-            return written_number(counts.get(wanted, one.start), "decimal" if levels[level].is_legal else one.kind)
+            index = int(match[1]) - 1
+            one = levels.get(index, _Level())
+            return written_number(counts.get(index, one.start), "decimal" if levels[level].is_legal else one.kind)
 
         return re.sub(r"%([1-9])", fill, levels[level].text)
 
@@ -197,7 +201,7 @@ def _level(element: Element) -> _Level:
 
 
 def written_number(number: int, kind: str) -> str:
-    """A number in one of Word's ways; those that Japanese documents do not use are written as digits."""
+    """Return a number in one of Word's formats; as digits if Japanese documents do not use the format."""
     lower = kind.lower()
     match lower:
         case "none":
@@ -236,26 +240,29 @@ def _counted(number: int) -> str:
     return ("十" if tens == 1 else _KANJI[tens] + "十" if tens else "") + (_KANJI[ones] if ones or not tens else "")
 
 
-TELL_EVERY = 200  # paragraphs and tables
-DEEPEST = 20  # tables and boxes in one another
+PROGRESS_EVERY = 200  # paragraphs and tables between two reports of progress
+DEEPEST = 20  # nested tables and boxes
 
 
-def read(path: Path, tell: ProgressCallback) -> ReadDocument:
-    """Raises AppError("document_damaged" | "document_bomb" | "document_unsafe_xml" | "document_too_deep" |
-    "document_too_long" | "document_protected"), OSError."""
+def read(path: Path, on_progress: ProgressCallback) -> ReadDocument:
+    """Read a Word file.
+
+    Raises AppError("document_damaged" | "document_bomb" | "document_unsafe_xml" | "document_too_deep" |
+    "document_too_long" | "document_protected"), OSError.
+    """
     with limits.open_archive(path) as archive:
         part = relations(archive, "").get("officeDocument", "word/document.xml")
         if part not in archive.namelist():
             raise AppError("document_damaged", detail="no document.xml")
-        return _Reader(archive, part, tell).read()
+        return _Reader(archive, part, on_progress).read()
 
 
 class _Reader:
-    def __init__(self, archive: ZipFile, part: str, tell: ProgressCallback) -> None:
+    def __init__(self, archive: ZipFile, part: str, on_progress: ProgressCallback) -> None:
         related = relations(archive, part)
         self._archive = archive
         self._part = part
-        self._tell = tell
+        self._on_progress = on_progress
         self._styles = Styles.of(archive, related.get("styles"))
         self._numbering = Numbering(archive, related.get("numbering"))
         self._notes = {
@@ -268,8 +275,8 @@ class _Reader:
     def read(self) -> ReadDocument:
         blocks: list[Block] = []
         for number, element in enumerate(children_of(self._archive, self._part, "body")):
-            if number % TELL_EVERY == 0:
-                self._tell(number, 0)
+            if number % PROGRESS_EVERY == 0:
+                self._on_progress(number, 0)
             if name_of(element) == "p":
                 blocks += self._paragraph(element, 0)
             elif name_of(element) == "tbl":
@@ -291,7 +298,7 @@ class _Reader:
     def _paragraph(self, element: Element, depth: int) -> Iterator[Block]:
         properties = child(element, "pPr")
         style = self._styles.style(attribute(child(properties, "pStyle"), "val"))
-        found = text_of(element, self._styles.unseen)
+        found = text_of(element, self._styles.hidden)
         text = found.text
         self._characters.add(len(text))
         if text and not style.is_contents:
@@ -335,7 +342,7 @@ class _Reader:
                 yield Block("row", line, is_head=has_head and (place == 0 or _is_head(rows[place])))
 
     def _row(self, row: Element, above: dict[int, str], depth: int) -> Iterator[str | None]:
-        """Texts of the cells; a cell that goes on from above says what that one says."""
+        """Yield the texts of the cells; a vertically merged cell repeats the text of the one above."""
         column = 0
         for cell in _cells(row)[: limits.TABLE_COLUMNS]:
             properties = child(cell, "tcPr")
@@ -352,6 +359,7 @@ class _Reader:
 
 
 def _cells(row: Element) -> list[Element]:
+    """Return the cells of a row, including those inside content controls."""
     found: list[Element] = []
     for part in row:
         if name_of(part) == "tc":
@@ -366,7 +374,7 @@ def _is_head(row: Element) -> bool:
 
 
 def _notes(archive: ZipFile, part: str) -> dict[str, str]:
-    """Id -> text of the notes of a part; the lines that separate them are left out."""
+    """Return the text of each note of a part by its id, without separator lines."""
     found: dict[str, str] = {}
     for note in children_of(archive, part, ""):
         if attribute(note, "type") not in ("separator", "continuationSeparator"):

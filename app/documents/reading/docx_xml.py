@@ -1,6 +1,7 @@
-"""The text of a Word paragraph: what is seen of it when changes are accepted, with what is anchored to it.
+"""Parse the XML of Word files: one element at a time, without entities and within limits.
 
-The XML of office files: one element at a time, without entities and without limits being passed.
+Paragraph text is what is visible after accepting all tracked changes, together with notes and text boxes anchored to
+it.
 """
 
 import zipfile
@@ -18,9 +19,10 @@ from app.documents.reading import limits
 
 
 def children_of(archive: zipfile.ZipFile, part: str, parent: str) -> Iterator[Element]:
-    """The elements in the element named `parent` ("": in the outermost) of a part, each whole, forgotten afterwards.
+    """Yield the children of the element named `parent` ("": of the root) in a part, each complete, and free them
+    afterwards.
 
-    Elements are named without their namespace. Raises AppError("document_damaged" | "document_unsafe_xml" |
+    Element names are without namespace. Raises AppError("document_damaged" | "document_unsafe_xml" |
     "document_too_deep").
     """
     try:
@@ -41,38 +43,38 @@ def children_of(archive: zipfile.ZipFile, part: str, parent: str) -> Iterator[El
 
 
 def _children(file: IO[bytes], parent: str) -> Iterator[Element]:
-    around: list[Element] = []
-    level = 0 if parent else 1  # depth of the parent's children; 0: the parent was not met yet
+    ancestors: list[Element] = []
+    level = 0 if parent else 1  # depth of the parent's children; 0: the parent was not found yet
     for event, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
         if event == "start":
-            around.append(element)
-            if len(around) > limits.XML_DEPTH:
+            ancestors.append(element)
+            if len(ancestors) > limits.XML_DEPTH:
                 raise AppError("document_too_deep")
             if not level and name_of(element) == parent:
-                level = len(around)
+                level = len(ancestors)
             continue
-        around.pop()
-        if level and len(around) == level:
+        ancestors.pop()
+        if level and len(ancestors) == level:
             yield element
-            around[-1].remove(element)
-        elif not level and around and len(around) == 1:
-            around[-1].remove(element)
+            ancestors[-1].remove(element)
+        elif not level and ancestors and len(ancestors) == 1:
+            ancestors[-1].remove(element)
 
 
 def name_of(element: Element) -> str:
-    """Without the namespace: strict and transitional files have different ones."""
+    """Return an element's name without the namespace, which differs between strict and transitional files."""
     return str(element.tag).rpartition("}")[2]
 
 
 def attribute(element: Element | None, name: str) -> str:
-    """ "" when it is not there."""
+    """Return an attribute's value, "" if it is missing."""
     if element is None:
         return ""
     return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), "")
 
 
 def whole_number(written: str, otherwise: int = 0) -> int:
-    """A number without sign as files write it; `otherwise` for anything else, and for more digits than have a sense."""
+    """Parse an unsigned number; return `otherwise` for anything else and for more than 9 digits."""
     return int(written) if written.isdecimal() and len(written) < 10 else otherwise
 
 
@@ -81,7 +83,7 @@ def child(element: Element | None, name: str) -> Element | None:
 
 
 def relations(archive: zipfile.ZipFile, part: str) -> dict[str, str]:
-    """Kind (officeDocument, styles, …) -> name of the part, of those that lie in the archive."""
+    """Return the part names of a part's relations by kind (officeDocument, styles, …), for parts in the archive."""
     folder, _, name = part.rpartition("/")
     listing = f"{folder}/_rels/{name}.rels".lstrip("/") if part else "_rels/.rels"
     known = {entry.filename for entry in archive.infolist()}
@@ -96,16 +98,17 @@ def relations(archive: zipfile.ZipFile, part: str) -> dict[str, str]:
     return found
 
 
-_LEFT_OUT = frozenset(
+_SKIPPED = frozenset(
     ("del", "moveFrom", "delText", "instrText", "delInstrText", "rt", "pPr", "rPr", "Fallback", "sectPr", "fldData")
 )
 _BOXES = "txbxContent"
-_SIGNS = {"tab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "softHyphen": "", "ptab": " "}
+_CHARACTERS = {"tab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "softHyphen": "", "ptab": " "}
 
 
 @dataclass(slots=True)
 class ParagraphText:
-    """`notes`: (footnote | endnote, id) in order. `boxes`: text boxes, each with paragraphs and tables in it."""
+    """The text of a paragraph. `notes`: (footnote | endnote, id) in order. `boxes`: text boxes with paragraphs and
+    tables."""
 
     parts: list[str] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
@@ -116,22 +119,23 @@ class ParagraphText:
         return "".join(self.parts).strip()
 
 
-def text_of(paragraph: Element, unseen: Set[str] = frozenset()) -> ParagraphText:
-    """`unseen`: the ids of styles whose text is hidden."""
+def text_of(paragraph: Element, hidden_styles: Set[str] = frozenset()) -> ParagraphText:
+    """Return the visible text of a paragraph. `hidden_styles`: the ids of styles with hidden text."""
     found = ParagraphText()
-    _gather(paragraph, found, unseen, attribute(child(child(paragraph, "pPr"), "pStyle"), "val") in unseen)
+    style = attribute(child(child(paragraph, "pPr"), "pStyle"), "val")
+    _collect(paragraph, found, hidden_styles, style in hidden_styles)
     return found
 
 
-def _gather(element: Element, found: ParagraphText, unseen: Set[str], is_unseen: bool) -> None:
+def _collect(element: Element, found: ParagraphText, hidden_styles: Set[str], is_hidden: bool) -> None:
     for part in element:
         name = name_of(part)
-        if name in _LEFT_OUT or (name == "r" and _is_hidden(part, unseen, is_unseen)):
+        if name in _SKIPPED or (name == "r" and _is_hidden(part, hidden_styles, is_hidden)):
             continue
         if name == "t":
             found.parts.append(part.text or "")
-        elif name in _SIGNS:
-            found.parts.append(_SIGNS[name])
+        elif name in _CHARACTERS:
+            found.parts.append(_CHARACTERS[name])
         elif name == "sym":
             found.parts.append(_symbol(part))
         elif name in ("footnoteReference", "endnoteReference"):
@@ -140,24 +144,24 @@ def _gather(element: Element, found: ParagraphText, unseen: Set[str], is_unseen:
         elif name == _BOXES:
             found.boxes.append(part)
         else:
-            _gather(part, found, unseen, is_unseen)
+            _collect(part, found, hidden_styles, is_hidden)
 
 
-def _is_hidden(run: Element, unseen: Set[str], is_unseen: bool) -> bool:
-    """By what the run says itself, by its style, or by its paragraph's (`is_unseen`)."""
+def _is_hidden(run: Element, hidden_styles: Set[str], is_hidden: bool) -> bool:
+    """Whether a run is hidden by its own properties, its style, or its paragraph's style (`is_hidden`)."""
     properties = child(run, "rPr")
     own = vanishes(properties)
-    return own if own is not None else is_unseen or attribute(child(properties, "rStyle"), "val") in unseen
+    return own if own is not None else is_hidden or attribute(child(properties, "rStyle"), "val") in hidden_styles
 
 
 def vanishes(properties: Element | None) -> bool | None:
-    """Return whether properties of a run make text hidden; None: they say nothing of it."""
+    """Whether a run's properties hide its text; None if they do not define it."""
     hidden = child(properties, "vanish")
     return None if hidden is None else attribute(hidden, "val") not in ("0", "false", "off")
 
 
 def _symbol(element: Element) -> str:
-    """A letter of a symbol font; those in the private range mean nothing without it."""
+    """Return the character of a symbol font; "" in the private range, which has no meaning without the font."""
     code = attribute(element, "char")
     try:
         value = int(code, 16)
@@ -167,7 +171,7 @@ def _symbol(element: Element) -> str:
 
 
 def parts_of(container: Element) -> Iterator[Element]:
-    """Paragraphs and tables of a body, cell, box or note, in order, also those inside content controls."""
+    """Yield paragraphs and tables of a body, cell, box or note in order, including those in content controls."""
     for part in container:
         name = name_of(part)
         if name in ("p", "tbl"):

@@ -1,6 +1,7 @@
-"""The numbers of Japanese headings: what level they stand for, whatever the format says of it.
+"""Parse the numbers of Japanese headings and articles, and derive their level whatever the format says.
 
-Articles of contracts and regulations: 第４条　… with the sentence on the same line, and （契約の保証） above it.
+Articles of contracts and regulations have their text on the same line (第４条 …) and may have a title above them
+(（契約の保証）).
 """
 
 import itertools
@@ -48,27 +49,27 @@ _UNITS = {"十": 10, "百": 100, "千": 1000}
 
 @dataclass(frozen=True, slots=True)
 class HeadingNumber:
-    """What the number of a heading says. `ordinal`: its last part; 0: it has none (附則, 調査編)."""
+    """The number of a heading. `ordinal`: its last part; 0: there is none (附則, 調査編)."""
 
     rank: int
     ordinal: int
-    length: int  # characters of the folded text that are the number
+    length: int  # of the number, in characters of the folded text
 
 
 def fold(text: str) -> str:
-    """For reading numbers: full width as half width, one space for many."""
+    """Return the text with half-width characters and single spaces, for reading numbers."""
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
 def number_of(folded: str) -> HeadingNumber | None:
-    """The number that a folded line begins with; None: it has none that a heading could have."""
+    """Return the number at the beginning of a folded line; None: there is none that a heading could have."""
     if match := _ORDINAL.match(folded):
         return HeadingNumber(_RANKS[match[2]], value_of(re.split(r"\s*[-‐ー]\s*", match[1])[-1]), match.end())
     if _APPENDIX.match(folded):
         return HeadingNumber(CHAPTER, 0, 0)
     if match := _NUMBER.match(folded):
         parts = [int(part) for part in re.split(r"[-‐.．]", match[1])]
-        if all(parts):  # 127.0.1.1 and 1.0 are no clauses
+        if all(parts):  # 127.0.1.1 and 1.0 are not clauses
             return HeadingNumber(DECIMAL + len(parts), parts[-1], match.end())
     if _NAMED_PART.fullmatch(folded):
         return HeadingNumber(PART, 0, 0)
@@ -76,7 +77,7 @@ def number_of(folded: str) -> HeadingNumber | None:
 
 
 def item_of(folded: str) -> HeadingNumber | None:
-    """（１）, 1), ① or ア at the beginning of a line."""
+    """Return the item number （１）, 1), ① or ア at the beginning of a line, or None."""
     if match := _ITEM.match(folded):
         kind = next(place for place, group in enumerate(match.groups()) if group is not None)
         return HeadingNumber(ITEM + kind, 0, match.end())
@@ -84,12 +85,12 @@ def item_of(folded: str) -> HeadingNumber | None:
 
 
 def is_spoken(folded: str) -> bool:
-    """Whether it ends like a sentence or goes on: no heading does."""
+    """Whether a line contains or ends like a sentence, as no heading does."""
     return "。" in folded or bool(_SPOKEN.search(folded))
 
 
 def is_strong(folded: str) -> bool:
-    """Whether a line of plain text is a heading by itself: 第3章 …, or 3.2.1 … with a title and no sentence."""
+    """Whether a line of plain text is certainly a heading: 第3章 …, or 3.2.1 … with a title and no sentence."""
     if not folded or len(folded) > LONGEST or is_spoken(folded):
         return False
     number = number_of(folded)
@@ -102,12 +103,12 @@ def is_strong(folded: str) -> bool:
 
 
 def is_supplement(folded: str) -> bool:
-    """附則 or 附則(令和2年規則第10号)抄, whose articles are counted anew."""
+    """Whether a line is only 附則 or 附則(令和2年規則第10号)抄, after which articles restart at 1."""
     return bool(_SUPPLEMENT.fullmatch(folded))
 
 
 def split_running(text: str) -> list[str]:
-    """第2章 … 第8節 … on one line are two headings."""
+    """Split several headings on one line: 第2章 … 第8節 …."""
     places = [match.start() for match in re.finditer(r"第\s*[0-9０-９]+\s*[編章節](?=[\s　])", text)]
     if len(places) < 2 or places[0] != 0:
         return [text]
@@ -115,7 +116,7 @@ def split_running(text: str) -> list[str]:
 
 
 def value_of(digits: str) -> int:
-    """12, 十二, 一〇 or 百 as a number."""
+    """Return the value of 12, 十二, 一〇 or 百."""
     if digits.isdigit():
         return int(digits)
     value, unit = 0, 0
@@ -129,7 +130,7 @@ def value_of(digits: str) -> int:
 
 
 def _is_quantity(title: str) -> bool:
-    """2.5 倍 or 3.2 メートル is no heading."""
+    """Whether a title begins with a unit, as 2.5 倍 or 3.2 メートル do, and is not a heading."""
     return bool(_UNIT.match(title))
 
 
@@ -141,13 +142,13 @@ _RUNNING = re.compile(rf"(第\s?[{_DIGITS}]{{1,8}}\s?条{_BRANCH}(?:{_TITLED})?)
 _ARTICLE_LINE = re.compile(
     rf"\s{{0,3}}第\s?[{_DIGITS}]{{1,8}}\s?[編章節款目条項]{_BRANCH}(?P<title>{_TITLED})?(?P<gap>\s{{0,3}})"
 )
-_PROSE_GOES_ON = re.compile(r"。|[はがをにでと]、")
-# What a reference inside a sentence goes on with: 第1条及び第2条は.
+_PROSE_CONTINUES = re.compile(r"。|[はがをにでと]、")
+# The continuation of a reference inside a sentence: 第1条及び第2条は.
 _REFERRED = re.compile(
     rf"[のにをはがでともへ、，・（(~～〜-]|から|まで|及び|並びに|又は|若しくは|第\s?[{_DIGITS}]+\s?[項号]"
     r"|中[「、]|各号|ただし書|本文|前段|後段|柱書|違反(?!者|行為)|関係(?!者|人|[諸各]|法|行政|官|機関|書類|図書|資料)"
 )
-# The same behind a full-width space, where an article's sentence may well begin with a particle's letter.
+# The same after a full-width space, where an article's sentence may begin with the character of a particle.
 _REFERRED_WIDE = re.compile(
     rf"の規定|に規定|に定め|、|及び|並びに|又は|若しくは|から第|各号|ただし書|中「|第\s?[{_DIGITS}]+\s?[項号]の"
 )
@@ -165,40 +166,42 @@ _APPENDED = re.compile(
     rf"|第\s?[{_DIGITS}]+\s?号\s?様式(?=$|[\s（(])"
 )
 _APPENDED_LONGEST = 50
-SENTENCE_ENDS = ("。", "：", ":")  # what a line before a clause ends in
+SENTENCE_ENDS = ("。", "：", ":")  # ends of a line before a clause
 
 
 def running_article(text: str) -> str:
-    """第４条 or 第４条（契約の保証） where a paragraph begins with it and goes on with its sentence; "": no article."""
+    """Return 第４条 or 第４条（契約の保証） if a paragraph begins with it and continues with its sentence; "": no
+    article."""
     found = _RUNNING.match(text)
     if found is None:
         return ""
     article, gap = found.groups()
     rest = text[found.end() :]
-    if not (_PROSE_GOES_ON.search(rest) or is_spoken(rest.rstrip())):
+    if not (_PROSE_CONTINUES.search(rest) or is_spoken(rest.rstrip())):
         return ""
     return article if (gap or is_titled_article(article)) and not _is_reference(gap, rest) else ""
 
 
 def running_supplement(text: str) -> str:
-    """附則 where a paragraph begins with it and goes on with its sentence; "": it does not."""
+    """Return 附則 if a paragraph begins with it and continues with its sentence; else ""."""
     found = _RUNNING_SUPPLEMENT.match(text)
     if found is None:
         return ""
     supplement, gap = found.groups()
     rest = text[found.end() :]
-    is_prose = bool(_PROSE_GOES_ON.search(rest)) or is_spoken(rest.rstrip())
+    is_prose = bool(_PROSE_CONTINUES.search(rest)) or is_spoken(rest.rstrip())
     return supplement if is_prose and not _is_reference(gap, rest) else ""
 
 
 def is_appended(folded: str) -> bool:
-    """Whether a line is only 別表第1(第2条関係) or the like, which is below the last article and no part of it."""
+    """Whether a line is only 別表第1(第2条関係) or the like, which comes after the last article and is not part of
+    it."""
     is_short = len(folded) <= _APPENDED_LONGEST and not is_spoken(folded) and not folded.endswith("とおり")
     return is_short and bool(_APPENDED.match(folded))
 
 
 def split_at_articles(text: str) -> list[str]:
-    """A paragraph of several lines, cut at articles, chapters and what is below the last article."""
+    """Split a paragraph of several lines at articles, chapters and the parts after the last article."""
     lines = text.split("\n")
     starts = [at for at in range(1, len(lines)) if _is_start(lines, at)]
     return ["\n".join(lines[start:end]).strip() for start, end in itertools.pairwise([0, *starts, len(lines)])]
@@ -218,14 +221,15 @@ def _is_start(lines: Sequence[str], at: int) -> bool:
 
 
 def _is_reference(gap: str, rest: str) -> bool:
-    """Whether what is behind 第4条 goes on a sentence that only names it; few have a full-width space there."""
+    """Whether the text after 第4条 continues a sentence that only refers to it; few references have a full-width space
+    there."""
     return bool((_REFERRED_WIDE if gap.startswith("\u3000") else _REFERRED).match(rest))
 
 
 def begins_article(line: str, *, is_sure: bool = False) -> bool:
-    """Whether a line begins with an article, a chapter or a paragraph by its number, and not with a reference to it.
+    """Whether a line begins with the number of an article, chapter or paragraph, and not with a reference to it.
 
-    `is_sure`: also where the line before has not ended; prose that a width has broken may go on with 第3章 水文解析.
+    `is_sure`: require stronger signs, as the line before has not ended: broken prose may continue with 第3章 水文解析.
     """
     found = _ARTICLE_LINE.match(line)
     if found is None:
@@ -239,7 +243,7 @@ def begins_article(line: str, *, is_sure: bool = False) -> bool:
 
 
 def is_article_heading(line: str) -> bool:
-    """Whether a line is only 第2章 総則, 第4条, 第4条（契約の保証）, （契約の保証） or 附則: no prose goes on."""
+    """Whether a line is only 第2章 総則, 第4条, 第4条（契約の保証）, （契約の保証） or 附則, and not part of prose."""
     text = line.strip()
     if not text or len(text) > LONGEST:
         return False
@@ -251,7 +255,7 @@ def is_article_heading(line: str) -> bool:
         return False
     title = folded[number.length :].strip()
     if number.rank < ARTICLE:
-        return not re.search("[、,]|第[0-9]", title)  # a reference to several, which prose goes on with
+        return not re.search("[、,]|第[0-9]", title)  # a reference to several, which continues in prose
     return not title or bool(_TITLE.fullmatch(title))
 
 
@@ -266,12 +270,12 @@ def is_titled_article(article: str) -> bool:
 
 
 def is_article_title(text: str) -> bool:
-    """Whether a line is only （契約の保証）, which titles the article below it."""
+    """Whether a line is only （契約の保証）, the title of the article below it."""
     return bool(_TITLE.fullmatch(text)) and not _NO_TITLE.match(text) and item_of(fold(text)) is None
 
 
 class ArticleNumbering:
-    """The numbers of a document's articles, by which its own are told from those that it quotes from a law."""
+    """The numbers of a document's articles, which distinguish its own from those that it quotes from a law."""
 
     def __init__(self) -> None:
         self.has_any = False  # in the whole document
@@ -279,12 +283,12 @@ class ArticleNumbering:
         self._last = 0
 
     def clear(self) -> None:
-        """The main text has ended; what follows is counted from 第1条."""
+        """Restart the numbers, because the main text has ended and articles after it count from 第1条."""
         self._seen.clear()
         self._last = 0
 
     def take(self, ordinal: int, ranks: Collection[int]) -> None:
-        """An article that is a heading. `ranks`: of the numbered headings that it stands under."""
+        """Record an article that is a heading. `ranks`: ranks of the numbered headings above it."""
         if self._seen or ordinal == 1 or not ranks:
             if ordinal == 1:
                 self._seen.clear()
@@ -292,10 +296,10 @@ class ArticleNumbering:
             self.has_any = True
             self._last = ordinal
 
-    def goes_on(self, article: str, ranks: Collection[int]) -> bool:
-        """Whether a running article is the document's own. `ranks`: of the numbered headings in force."""
+    def continues(self, article: str, ranks: Collection[int]) -> bool:
+        """Whether a running article belongs to the document. `ranks`: ranks of the numbered headings in force."""
         number = number_of(fold(article))
-        if number is None or not number.ordinal:  # 第〇条: a form that nobody has filled in
+        if number is None or not number.ordinal:  # 第〇条: a form that is not filled in
             return False
         if ARTICLE not in ranks and any(rank > ARTICLE for rank in ranks):
             return False  # a document of 1.1 and 1.2 has no articles

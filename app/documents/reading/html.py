@@ -1,10 +1,8 @@
-"""HTML files: headings, paragraphs, list items and tables. Nothing is run and nothing is loaded.
+"""Read HTML files: headings, paragraphs, list items and tables. Nothing is executed and nothing is loaded.
 
-The tags and texts of an HTML file in one pass, whatever is left open in it: no place is looked at twice.
-
-The standard library's parser looks for the end of each unclosed tag anew: a file of 1 MB can keep it busy for hours.
-
-A table of an HTML file while it is read: cells, and those that span rows and columns.
+Tags and texts are tokenized in one pass that looks at no position twice, even if tags are unclosed: the standard
+library's parser searches for the end of each unclosed tag again, so that a file of 1 MB can take hours. The file is
+over 450 lines because tokenizer, tables and reader form one format.
 """
 
 import html
@@ -27,17 +25,18 @@ from app.documents.reading.text_blocks import (
 )
 from app.documents.records import ReadingReport
 
-_KIND = re.compile(r"<(?:([!?]|/[^a-zA-Z])|/?[a-zA-Z])")  # group 1: of a comment, or what browsers take for one
-# A quote begins a value only behind an equals sign; elsewhere (title=don't) it is a letter.
+_KIND = re.compile(r"<(?:([!?]|/[^a-zA-Z])|/?[a-zA-Z])")  # group 1: a comment, or what browsers treat as one
+# A quotation mark begins a value only after an equals sign; elsewhere (title=don't) it is a character.
 _TAG = re.compile(r"""<(/?)([a-zA-Z][^\s/>]*+)((?:=\s*+(?:"[^"]*+"|'[^']*+')|[^>=]|=)*+)>""")
 _ATTRIBUTE = re.compile(r"""([^\s"'>/=]++)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s>]*+))?+""")
 _END_OF_RAW = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in ("script", "style")}
-_HUGE_NUMBER = re.compile(r"&#0*+\d{8,};?")  # of a character: there are none so high, and Python counts their digits
+_HUGE_NUMBER = re.compile(r"&#0*+\d{8,};?")  # numeric entities that are too high, whose digits Python would convert
 
 
 @dataclass(frozen=True, slots=True)
 class StartTag:
-    """`is_whole`: it ends itself (<br/>). Names are in lower case; what an attribute says may be ""."""
+    """A start tag. `is_whole`: it closes itself (<br/>). Names are in lower case; an attribute without a value has
+    ""."""
 
     name: str
     is_whole: bool = False
@@ -50,7 +49,7 @@ class EndTag:
 
 
 def tags_and_texts(page: str) -> Iterator[StartTag | EndTag | str]:
-    """Comments, declarations and what stands in scripts are left out; a tag that is never closed is text."""
+    """Yield tags and texts without comments, declarations and the content of scripts. An unclosed tag is text."""
     at = 0
     while (start := page.find("<", at)) >= 0:
         if start > at:
@@ -76,7 +75,7 @@ def tags_and_texts(page: str) -> Iterator[StartTag | EndTag | str]:
 
 
 def unescaped(text: str) -> str:
-    """With the characters that entities stand for."""
+    """Return the text with entities replaced by their characters."""
     return html.unescape(_HUGE_NUMBER.sub("\ufffd", text)) if "&" in text else text
 
 
@@ -90,25 +89,26 @@ def _event(tag: re.Match[str]) -> StartTag | EndTag:
     name = tag[2].lower()
     if tag[1]:
         return EndTag(name)
-    said: dict[str, str] = {}
+    attributes: dict[str, str] = {}
     for attribute in _ATTRIBUTE.finditer(tag[3]):
         value = attribute[2] or ""
-        said.setdefault(attribute[1].lower(), unescaped(value.strip("\"'") if value[:1] in ("'", '"') else value))
-    return StartTag(name, tag[3].endswith("/"), said)
+        attributes.setdefault(attribute[1].lower(), unescaped(value.strip("\"'") if value[:1] in ("'", '"') else value))
+    return StartTag(name, tag[3].endswith("/"), attributes)
 
 
 SPAN_MOST = 1000
 
 
 class HtmlTable:
-    """`is_frame`: it is there for the look; headings or other tables stand in it, and its rows are none."""
+    """A table while it is read. `is_frame`: it is for layout, contains headings or other tables, and has no rows of its
+    own."""
 
     def __init__(self) -> None:
         self.is_frame = False
         self.is_in_cell = False
         self._cells: dict[int, str] = {}
         self._column = 0
-        self._columns = self._rows = 1  # that the open cell spans
+        self._columns = self._rows = 1  # spanned by the open cell
         self._below: dict[int, tuple[int, str]] = {}  # column -> rows still spanned, text
         self._heads = 0
         self._has_rows = False
@@ -129,18 +129,19 @@ class HtmlTable:
         self.is_in_cell = False
 
     def become_frame(self) -> str:
-        """Gives the cells of the row that was being read."""
+        """Mark the table as a frame and return the cells of the current row as text."""
         self.is_frame = True
         text = join_cells(self._cells[column] for column in sorted(self._cells))
         self.drop()
         return text
 
     def drop(self) -> None:
+        """Drop the current row."""
         self.is_in_cell = False
         self._cells, self._below, self._column, self._heads = {}, {}, 0, 0
 
     def end_row(self) -> tuple[str, bool]:
-        """The row's text, "" when it has none, and whether it is a head row."""
+        """Return the row's text, "" if it is empty, and whether it is a header row."""
         cells = self._cells
         for column, (left, text) in list(self._below.items()):
             cells.setdefault(column, text)
@@ -155,12 +156,13 @@ class HtmlTable:
         return text, is_head
 
 
-def _span(said: str | None) -> int:
-    digits = (said or "").strip()
+def _span(written: str | None) -> int:
+    """Return a colspan or rowspan between 1 and 1,000; 1 if the attribute is missing or invalid."""
+    digits = (written or "").strip()
     return min(SPAN_MOST, max(1, int(digits))) if digits.isdecimal() and len(digits) < 6 else 1
 
 
-TELL_EVERY = 2_000  # tags
+PROGRESS_EVERY = 2_000  # tags
 LISTS_DEEPEST = 100
 
 _CHARSET = re.compile(
@@ -170,7 +172,7 @@ _HIDDEN = frozenset(
     ("script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "rt", "rp", "select", "button")
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_PARTS = frozenset(
+_BLOCK_TAGS = frozenset(
     (
         *("p", "div", "section", "article", "main", "header", "footer", "aside", "address", "blockquote", "body", "hr"),
         *(
@@ -190,12 +192,14 @@ _PARTS = frozenset(
         ),
     )
 )
-_AROUND = frozenset(("toc", "toctree-wrapper", "headerlink", "sphinxsidebar", "navheader", "navfooter", "breadcrumbs"))
-# What a page says is not to be seen by anybody, in the element itself: style sheets are not read.
-_UNSEEN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))(?=[\s;!]|$)")
-# Elements that are often left open, and what begins behind them.
+_NAVIGATION_CLASSES = frozenset(
+    ("toc", "toctree-wrapper", "headerlink", "sphinxsidebar", "navheader", "navfooter", "breadcrumbs")
+)
+# Inline styles that hide an element; style sheets are not read.
+_INVISIBLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))(?=[\s;!]|$)")
+# Elements that are often unclosed, and the tags that end them.
 _ENDED_BY = {
-    "p": _PARTS | _HEADINGS.keys() | {"table", "pre"}, "li": {"li"}, "dt": {"dt", "dd"}, "dd": {"dt", "dd"},
+    "p": _BLOCK_TAGS | _HEADINGS.keys() | {"table", "pre"}, "li": {"li"}, "dt": {"dt", "dd"}, "dd": {"dt", "dd"},
     "tr": {"tr"}, "td": {"td", "th", "tr"}, "th": {"td", "th", "tr"},
 }  # fmt: skip
 _CONTAINERS = frozenset(("ul", "ol", "dl", "table"))
@@ -205,40 +209,44 @@ _VOID = frozenset(
 )
 
 
-def read(path: Path, tell: ProgressCallback, wished_encoding: str = "") -> ReadDocument:
-    """Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError."""
+def read(path: Path, on_progress: ProgressCallback, chosen_encoding: str = "") -> ReadDocument:
+    """Read an HTML file.
+
+    Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError.
+    """
     limits.check_size(path.stat().st_size, limits.TEXT_BYTES)
     data = read_regular(path, limits.TEXT_BYTES)
-    codec = wished_encoding or _codec(data)
+    codec = chosen_encoding or _codec(data)
     text = encodings.decode_as(data, codec)
-    reader = _Reader(tell)
+    reader = _Reader(on_progress)
     reader.read(text)
     return ReadDocument(
         reader.blocks, reader.title, ReadingReport(encoding=codec, tables=reader.tables, notes=reader.notes)
     )
 
 
-def _is_around_the_text(said: dict[str, str]) -> bool:
-    """Contents, navigation and the signs of links, as DocBook, Sphinx and others write them."""
-    classes = set(said.get("class", "").lower().split())
+def _is_navigation(attributes: dict[str, str]) -> bool:
+    """Whether an element is a table of contents, navigation or a link sign, as DocBook, Sphinx and others mark them."""
+    classes = set(attributes.get("class", "").lower().split())
     is_list = "contents" in classes and bool(classes & {"topic", "local"})  # docutils; alone it is often the main text
-    return said.get("role") in ("navigation", "search") or is_list or bool(_AROUND & classes)
+    return attributes.get("role") in ("navigation", "search") or is_list or bool(_NAVIGATION_CLASSES & classes)
 
 
-def _is_unseen(said: dict[str, str]) -> bool:
-    hidden = said.get("hidden")
-    return hidden not in (None, "until-found") or bool(_UNSEEN.search(said.get("style", "").lower()))
+def _is_invisible(attributes: dict[str, str]) -> bool:
+    """Whether an element's own attributes hide it; style sheets are not read."""
+    hidden = attributes.get("hidden")
+    return hidden not in (None, "until-found") or bool(_INVISIBLE.search(attributes.get("style", "").lower()))
 
 
 def _codec(data: bytes) -> str:
-    """What the file says of itself, if its bytes agree; else what they look like."""
+    """Return the codec that the file declares if its bytes agree; else the detected one."""
     guess = encodings.detect(data)
     match = _CHARSET.search(data[:4096])
-    said = (match[1] or match[2]).decode("ascii").lower() if match else ""
-    if not said or data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")) or said.startswith("utf-16"):
+    declared = (match[1] or match[2]).decode("ascii").lower() if match else ""
+    if not declared or data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")) or declared.startswith("utf-16"):
         return guess
     try:
-        codec = encodings.codec_of(said)
+        codec = encodings.codec_of(declared)
         wrong = encodings.decode(data[: encodings.SAMPLE_BYTES], codec).count("\ufffd")
     except LookupError:
         return guess
@@ -246,25 +254,25 @@ def _codec(data: bytes) -> str:
 
 
 class _Reader:
-    def __init__(self, tell: ProgressCallback) -> None:
+    def __init__(self, on_progress: ProgressCallback) -> None:
         self.blocks: list[Block] = []
         self.title = ""
         self.tables = 0
-        self._tell = tell
+        self._on_progress = on_progress
         self._tags = 0
         self._characters = limits.CharacterBudget()
         self._text: list[str] = []
         self.notes: tuple[str, ...] = ()
-        self._hidden: list[str] = []  # elements that are left out, the outermost first
-        self._inside = 0  # lists and tables within them
-        self._is_place_kept = False  # of the outermost, an item or a cell, which is there without its words
-        self._level = 0  # of the heading we are in
+        self._hidden: list[str] = []  # open elements that are skipped, the outermost first
+        self._inside = 0  # open lists and tables within them
+        self._is_place_kept = False  # whether the outermost, an item or a cell, still takes its place without its text
+        self._level = 0  # of the open heading
         self._kind = "paragraph"
-        self._is_exact = 0  # inside pre
+        self._is_exact = 0  # number of open pre elements
         self._is_in_title = False
-        self._lists: list[int] = []  # of each list around us the number of its next item; 0: it has none
+        self._lists: list[int] = []  # number of the next item of each open list; 0: unnumbered
         self._item = ""
-        self._around: list[HtmlTable] = []
+        self._open_tables: list[HtmlTable] = []
 
     def read(self, page: str) -> None:
         for one in tags_and_texts(page):
@@ -274,7 +282,7 @@ class _Reader:
                 self._end(one.name)
             elif not one.is_whole or one.name in _VOID:
                 self._start(one)
-        while self._around:  # it ends in the middle of them
+        while self._open_tables:  # the file ends inside them
             self._end_of_table("table")
         self._end_part()
 
@@ -282,9 +290,9 @@ class _Reader:
 
     def _start(self, start: StartTag) -> None:
         self._tags += 1
-        if self._tags % TELL_EVERY == 0:
-            self._tell(self._tags, 0)
-        tag, said = start.name, start.attributes
+        if self._tags % PROGRESS_EVERY == 0:
+            self._on_progress(self._tags, 0)
+        tag, attributes = start.name, start.attributes
         if self._hidden and not self._inside and tag in _ENDED_BY.get(self._hidden[0], ()):
             self._hidden.clear()
         if self._hidden:
@@ -292,26 +300,26 @@ class _Reader:
             if tag == self._hidden[0] and tag not in _VOID:
                 self._hidden.append(tag)
             return
-        if tag in _HIDDEN or (tag not in _VOID and _is_around_the_text(said)):
+        if tag in _HIDDEN or (tag not in _VOID and _is_navigation(attributes)):
             self._hidden.append(tag)
         elif tag == "title" and not self.title:
             self._is_in_title = True
         elif tag == "br":
             self._text.append("\n" if self._is_exact else "\v")
         elif tag in _TABLE:
-            self._start_of_table(tag, said)
-        elif tag in _HEADINGS or tag in _PARTS or tag == "pre":
+            self._start_of_table(tag, attributes)
+        elif tag in _HEADINGS or tag in _BLOCK_TAGS or tag == "pre":
             self._start_part(tag)
         self._is_place_kept = not self._hidden
-        # A whole page is shown by its script once it has loaded.
-        if not self._hidden and tag not in _VOID and tag not in ("html", "body") and _is_unseen(said):
+        # A hidden html or body element is shown by a script after loading.
+        if not self._hidden and tag not in _VOID and tag not in ("html", "body") and _is_invisible(attributes):
             self._hidden.append(tag)
             self.notes = ("hidden_text",)
         self._inside = 0
 
     def _end(self, tag: str) -> None:
         if self._hidden and tag in _CONTAINERS and tag != self._hidden[0]:
-            if not self._inside and self._hidden[0] in _ENDED_BY:  # it began outside
+            if not self._inside and self._hidden[0] in _ENDED_BY:  # the list or table began before the hidden element
                 self._hidden.clear()
                 self._item = ""
             self._inside = max(0, self._inside - 1)
@@ -325,7 +333,7 @@ class _Reader:
             self._is_in_title = False
         elif tag in _TABLE:
             self._end_of_table(tag)
-        elif tag in _HEADINGS or tag in _PARTS or tag == "pre":
+        elif tag in _HEADINGS or tag in _BLOCK_TAGS or tag == "pre":
             self._end_of_part(tag)
 
     def _take_text(self, data: str) -> None:
@@ -362,8 +370,8 @@ class _Reader:
             self._item = ""
 
     def _end_part(self) -> None:
-        """What was gathered becomes a block, or stays in the table's cell we are in."""
-        table = self._around[-1] if self._around else None
+        """Turn the collected text into a block, unless it belongs to the current cell of a table."""
+        table = self._open_tables[-1] if self._open_tables else None
         if table is not None and not table.is_frame:
             if self._text and table.is_in_cell:
                 self._text.append("\v")
@@ -383,41 +391,41 @@ class _Reader:
 
     def _add(self, block: Block) -> None:
         if block.text:
-            self._characters.add(len(block.text))  # here: a cell that spans rows is said in each
+            self._characters.add(len(block.text))  # counted here, because a cell that spans rows is repeated in each
             self.blocks.append(block)
 
     # ------------------------------------------------------------------ tables
 
     def _make_frames(self) -> None:
-        """The tables around us were there for the look. What their rows hold so far are paragraphs."""
-        tables = list(itertools.takewhile(lambda table: not table.is_frame, reversed(self._around)))
+        """Treat the open tables as layout: the cells of their current rows become paragraphs."""
+        tables = list(itertools.takewhile(lambda table: not table.is_frame, reversed(self._open_tables)))
         texts = [table.become_frame() for table in reversed(tables)]
         for text in texts:
             self._add(Block("paragraph", text))
 
-    def _start_of_table(self, tag: str, said: dict[str, str]) -> None:
+    def _start_of_table(self, tag: str, attributes: dict[str, str]) -> None:
         if tag == "table":
             self._make_frames()
             self._end_part()
-            self._around.append(HtmlTable())
+            self._open_tables.append(HtmlTable())
             self.tables += 1
             return
-        if not self._around:
+        if not self._open_tables:
             return
-        table = self._around[-1]
+        table = self._open_tables[-1]
         if tag == "tr":
             self._end_cell(table)
             self._put_row(table)
         elif tag in ("td", "th"):
             self._end_cell(table)
-            table.begin_cell(tag == "th", said.get("colspan"), said.get("rowspan"))
+            table.begin_cell(tag == "th", attributes.get("colspan"), attributes.get("rowspan"))
         else:
             self._text = []
 
     def _end_of_table(self, tag: str) -> None:
-        if not self._around:
+        if not self._open_tables:
             return
-        table = self._around[-1]
+        table = self._open_tables[-1]
         if tag == "caption":
             text = collapsed("".join(self._text))
             self._text = []
@@ -428,7 +436,7 @@ class _Reader:
             self._put_row(table)
         if tag == "table":
             self._text = []
-            self._around.pop()
+            self._open_tables.pop()
 
     def _end_cell(self, table: HtmlTable) -> None:
         if table.is_frame:
@@ -441,12 +449,15 @@ class _Reader:
     def _put_row(self, table: HtmlTable) -> None:
         text, is_head = table.end_row()
         if text:
-            is_row = CELL_SEPARATOR in text  # one cell in a row: a frame around text
+            is_row = CELL_SEPARATOR in text  # a row with one cell is a frame around text
             self._add(Block("row", text, is_head=is_head) if is_row else Block("paragraph", text))
 
 
 def collapsed(text: str) -> str:
-    """White space as browsers show it, but none between Japanese lines; vertical tabs become line feeds."""
+    """Collapse white space as browsers do, and remove line breaks between Japanese characters.
+
+    Vertical tabs become line feeds.
+    """
     lines = []
     for line in text.split("\v"):
         words = re.split(r"([ \t\r\n\f]+)", line.strip())

@@ -1,8 +1,7 @@
-"""One document from its file into the database: read by what its content is, cut into sections and put.
+"""Read a document from its file, cut it into sections and store them.
 
-What a file is, told from its content: a name may say anything.
-
-Markdown, CSV and plain text look alike; only among those the suffix decides.
+The format is detected from the content, because a name may be wrong. Only among Markdown, CSV and plain text, which
+look alike, the suffix decides.
 """
 
 import dataclasses
@@ -29,9 +28,9 @@ from app.documents.records import Document, DocumentSection, ReadingReport
 Format = Literal["pdf", "docx", "xlsx", "html", "csv", "markdown", "text"]
 
 HEAD_BYTES = 4096
-PDF_START_BYTES = 1024  # as PDF readers do: mail and scanners put lines before the mark
+PDF_START_BYTES = 1024  # like PDF readers: mail and scanners put lines before the signature
 
-# Atomic: many comments must not be tried in every combination.
+# Atomic groups, so that many comments do not cause exponential backtracking.
 _MARKUP = re.compile(
     rb"\s*+(?:<\?xml[^>]*+>\s*+)?(?><!--.*?-->\s*+)*+<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
 )
@@ -44,7 +43,7 @@ _BY_SUFFIX: dict[str, Format] = {
     ".htm": "html",
     ".xhtml": "html",
 }
-# Formats that are no text, and what they are called.
+# Binary formats by suffix, with their names.
 _NAMED: dict[str, tuple[Format, str]] = {
     ".pdf": ("pdf", "PDF"),
     ".docx": ("docx", "Word"),
@@ -52,7 +51,7 @@ _NAMED: dict[str, tuple[Format, str]] = {
     ".xlsx": ("xlsx", "Excel"),
     ".xlsm": ("xlsx", "Excel"),
 }
-# What is recognized and cannot be read: how it begins, what it is called, and the error, which says what to save it as.
+# Formats that are recognized but not read: first bytes, name, and error code, whose text suggests another format.
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLD_BY_SUFFIX = {".xls": "Excel 97-2003", ".ppt": "PowerPoint 97-2003", ".doc": "Word 97-2003", ".jtd": "一太郎"}
 _OTHERS: tuple[tuple[bytes, str, str], ...] = (
@@ -72,12 +71,16 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"SQLite format 3\0", "SQLite", "document_unknown_format"),
     (b"GGUF", "GGUF", "document_unknown_format"),
 )
-_STARTS_OF_PROSE = ("GIF", "BMP", "RAR", "GGUF")  # letters: a text may begin with them too
+_STARTS_OF_PROSE = ("GIF", "BMP", "RAR", "GGUF")  # signatures of ASCII letters, with which a text may also begin
 
 
 def detect_format(path: Path) -> Format:
-    """Raises AppError("document_old_format" | "document_protected" | "document_is_picture" | "document_is_archive" |
-    "document_unknown_format" | "document_damaged" | "document_bomb") for what cannot be read, OSError."""
+    """Return the format of a file.
+
+    Raises AppError("document_old_format" | "document_protected" | "document_is_picture" | "document_is_archive" |
+    "document_unknown_format" | "document_presentation" | "document_damaged" | "document_bomb") if it cannot be read,
+    OSError.
+    """
     with open_regular(path) as file:
         head = file.read(HEAD_BYTES)
     if b"%PDF-" in head[:PDF_START_BYTES]:
@@ -96,13 +99,14 @@ def detect_format(path: Path) -> Format:
 
 
 def differs_from_name(path: Path, found: Format) -> bool:
-    """Whether the name says that it is a format that it is not."""
+    """Whether the suffix names another format than the detected one."""
     named = _NAMED.get(path.suffix.lower())
     return named is not None and named[0] != found
 
 
 def not_text_error(path: Path) -> AppError:
-    """What nothing is known of but that it is no text: what its name says may be damaged, or never was a document."""
+    """Return the error for content that is not text: damaged if the suffix names a known format, else an unknown
+    format."""
     suffix = path.suffix.lower()
     if suffix in _NAMED:
         return AppError("document_damaged", detail=_NAMED[suffix][1])
@@ -130,7 +134,7 @@ def _office_format(path: Path) -> Format:
     if kind.startswith("application/vnd.oasis.opendocument"):
         raise AppError("document_old_format", format="OpenDocument")
     if any(name.startswith("word/") for name in names):
-        return "docx"  # its main part has another name, which its relations tell
+        return "docx"  # its main part has another name, which the relations contain
     raise AppError("document_is_archive", format="ZIP")
 
 
@@ -143,7 +147,10 @@ def _mimetype(archive: zipfile.ZipFile) -> str:
 
 
 def _compound_error(path: Path) -> AppError:
-    """Old Office files and encrypted new ones are the same kind of container. Stream names in it are UTF-16."""
+    """Return the error for an OLE container, which old Office files and encrypted new ones share.
+
+    Names of streams in it are UTF-16.
+    """
     with open_regular(path) as file:
         start = file.read(4_000_000)
         file.seek(max(0, path.stat().st_size - 4_000_000))
@@ -161,15 +168,16 @@ def _compound_error(path: Path) -> AppError:
     return AppError("document_old_format", format=_OLD_BY_SUFFIX.get(path.suffix.lower(), "Office 97-2003"))
 
 
-ATTEMPTS = 50  # what so often ended child and parent together is not tried again: hardly ever the document's fault
+ATTEMPTS = 50  # of one document, even if the parent ended too, which is hardly ever the document's fault
 
 
 def index_document(
-    library: Library, document: Document, *, ocr: bool, tell: ProgressCallback, indexing: ProgressCallback
+    library: Library, document: Document, *, ocr: bool, on_progress: ProgressCallback, on_written: ProgressCallback
 ) -> int:
-    """Gives the number of sections. `indexing`: as `tell`, while they are written.
+    """Read a document and store its sections; return their number.
 
-    Raises AppError for what the user can mend; the document's row then says nothing yet.
+    `on_progress`: called while the file is read; `on_written`: while the sections are written. Raises AppError for
+    problems that the user can solve; the document's row does not contain the error then.
     """
     path = Path(document.path)
     status = _status(path)
@@ -177,25 +185,28 @@ def index_document(
         raise AppError("document_crashed")
     limits.check_size(status.st_size)
     found = dataclasses.replace(
-        document, size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256=_digest(path, tell)
+        document, size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256=_digest(path, on_progress)
     )
-    read = sandbox.run_confined(lambda: _read(path, document.wished_encoding, ocr, tell), [path, *_recognizing(ocr)])
+    read = sandbox.run_confined(
+        lambda: _read(path, document.wished_encoding, ocr, on_progress), [path, *_recognizing(ocr)]
+    )
     reading = clean_document(read)
     cut = sections.split(reading)
-    indexing(0, len(cut))
+    on_written(0, len(cut))
     report = _report(reading, cut)
     library.put(
         dataclasses.replace(
             found, state="doubtful" if report.is_doubtful else "done", report=report, error_code="", error_facts={}
         ),
         cut,
-        lambda done: indexing(done, len(cut)),
+        lambda done: on_written(done, len(cut)),
     )
     return len(cut)
 
 
 def _recognizing(is_wanted: bool) -> list[Path]:
-    """What Tesseract is made of, and its data, if they are not among the system's programs (Conda, Homebrew)."""
+    """Return Tesseract's files and data for the sandbox, unless they are among the system's programs (Conda,
+    Homebrew)."""
     program = programs.find_program(recognition.PROGRAM) if is_wanted else None
     if program is None:
         return []
@@ -206,29 +217,30 @@ def _recognizing(is_wanted: bool) -> list[Path]:
 
 
 def _status(path: Path) -> os.stat_result:
+    """Return the status of a regular file. Raises AppError("document_missing" | "document_not_a_file")."""
     try:
         status = path.stat()
     except FileNotFoundError as error:
         raise AppError("document_missing", path=str(path)) from error
-    if not stat.S_ISREG(status.st_mode):  # a pipe or a device would be waited for
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe or a device could block
         raise AppError("document_not_a_file", path=str(path))
     return status
 
 
-def _digest(path: Path, tell: ProgressCallback) -> str:
+def _digest(path: Path, on_progress: ProgressCallback) -> str:
     digest = hashlib.sha256()
     with open_regular(path) as file:
         while block := file.read(8_000_000):
             digest.update(block)
-            tell(0, 0)
+            on_progress(0, 0)
     return digest.hexdigest()
 
 
-def _read(path: Path, wished_encoding: str, ocr: bool, tell: ProgressCallback) -> ReadDocument:
-    """What is no text is said to be what its name says; what is another format than that is noted."""
+def _read(path: Path, chosen_encoding: str, ocr: bool, on_progress: ProgressCallback) -> ReadDocument:
+    """Read a file, and note if its format differs from its suffix. Raises AppError."""
     found = detect_format(path)
     try:
-        reading = _read_as(found, path, wished_encoding, ocr, tell)
+        reading = _read_as(found, path, chosen_encoding, ocr, on_progress)
     except AppError as error:
         if error.code == "document_not_text":
             raise not_text_error(path) from error
@@ -239,45 +251,45 @@ def _read(path: Path, wished_encoding: str, ocr: bool, tell: ProgressCallback) -
     return dataclasses.replace(reading, report=dataclasses.replace(reading.report, notes=notes))
 
 
-def _read_as(found: Format, path: Path, wished_encoding: str, ocr: bool, tell: ProgressCallback) -> ReadDocument:
-    """Each reader loads its libraries when the first document of its kind comes."""
+def _read_as(found: Format, path: Path, chosen_encoding: str, ocr: bool, on_progress: ProgressCallback) -> ReadDocument:
+    """Read a file in this format. Each reader's libraries are loaded with the first document of its kind."""
     match found:
         case "pdf":
             from app.documents.reading.pdf import pdf_reader
 
-            return pdf_reader.read(path, tell, ocr=ocr)
+            return pdf_reader.read(path, on_progress, ocr=ocr)
         case "docx":
             from app.documents.reading import docx
 
-            return docx.read(path, tell)
+            return docx.read(path, on_progress)
         case "xlsx":
             from app.documents.reading import spreadsheet
 
-            return spreadsheet.read(path, tell)
+            return spreadsheet.read(path, on_progress)
         case "csv":
             from app.documents.reading import text_files
 
-            return text_files.read_delimited(path, tell, wished_encoding)
+            return text_files.read_delimited(path, on_progress, chosen_encoding)
         case "html":
             from app.documents.reading import html
 
-            return html.read(path, tell, wished_encoding)
+            return html.read(path, on_progress, chosen_encoding)
         case "markdown":
             from app.documents.reading import markdown, text_files
 
-            text, codec = text_files.read_decoded(path, wished_encoding)
-            reading = markdown.read(text, tell)
+            text, codec = text_files.read_decoded(path, chosen_encoding)
+            reading = markdown.read(text, on_progress)
             return dataclasses.replace(reading, report=dataclasses.replace(reading.report, encoding=codec))
         case "text":
             from app.documents.reading import text_files
 
-            return text_files.read_plain_text(path, tell, wished_encoding)
+            return text_files.read_plain_text(path, on_progress, chosen_encoding)
 
 
 def clean_document(reading: ReadDocument) -> ReadDocument:
-    """Return the reading without what nobody sees, which the report counts.
+    """Return the document without invisible characters, which the report counts.
 
-    Selectors that only choose the form of an ideograph are left out too, and hide nothing.
+    Variation selectors of ideographs are also removed but not counted, as they hide nothing.
     """
     blocks: list[Block] = []
     count = garbled = 0
@@ -287,10 +299,10 @@ def clean_document(reading: ReadDocument) -> ReadDocument:
         count += removed
         text = invisible_characters.without_variants(text)
         if block.kind != "paragraph" and "\n" not in block.text:
-            text = text.replace("\n", " ")  # a separator of lines inside a cell or a title
+            text = text.replace("\n", " ")  # a line separator inside a cell or a title
         if text.strip():
             blocks.append(block if text == block.text else dataclasses.replace(block, text=text))
-    # What is taken out cannot be counted later.
+    # Counted here, because the removed characters cannot be counted later.
     share = garbled / max(1, sum(len(block.text) for block in reading.blocks))
     share = max(reading.report.garbled_share, share)
     report = dataclasses.replace(reading.report, invisible=count, garbled_share=share)
@@ -300,6 +312,7 @@ def clean_document(reading: ReadDocument) -> ReadDocument:
 
 
 def _report(reading: ReadDocument, cut: list[DocumentSection]) -> ReadingReport:
+    """Return the report with the counts of the sections."""
     characters = sum(len(section.text) for section in cut)
     garbled = sum(text_blocks.count_garbled(section.text) for section in cut)
     notes = reading.report.notes if cut else (*reading.report.notes, "no_text")

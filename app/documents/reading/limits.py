@@ -1,9 +1,8 @@
-"""What a foreign document may cost. Checked before anything is opened, or while it is read; each figure has its reason.
+"""Limit what a foreign document may cost, before it is opened or while it is read; each figure has its reason.
 
-What archives may unpack to is `app.base.isolation.sandbox`'s. Memory and priority are limits of the process, set once
-by `lower`.
-
-Ends the process when a page takes too long: native code that loops hears nothing else.
+Limits for unpacking archives are in `app.base.isolation.sandbox`. Memory and priority are limits of the process, which
+`limit_process` sets once. `PageTimeout` ends the process if a page takes too long, as nothing else stops native code
+that loops.
 """
 
 import threading
@@ -15,28 +14,28 @@ from pathlib import Path
 from app.base.errors import AppError
 from app.base.isolation import sandbox
 
-# Address space of the child. The largest documents of our tests need 700 MB; on a machine with 8 GB the window and a
-# loaded model keep their room. Windows has no such limit without a job object: the parent watches there.
+# Address space of the child. The largest test documents need 700 MB, and on a machine with 8 GB enough is left for the
+# window and a loaded model. Windows has no such limit without a job object, so the parent checks there.
 MEMORY_BYTES = 2_000_000_000
 FILE_BYTES = 1_000_000_000  # scanned volumes reach 500 MB
-TEXT_BYTES = 100_000_000  # of a file that is text itself: CHARACTERS in UTF-8, with markup
+TEXT_BYTES = 100_000_000  # of a text file: CHARACTERS in UTF-8, with markup
 PAGES = 5_000  # the longest Japanese standards have 1,500
-CHARACTERS = 20_000_000  # 100 books; an index of more would be slow for all the others
-XML_DEPTH = 250  # elements in one another; Word's own documents stay below 60
+CHARACTERS = 20_000_000  # 100 books; a larger index would slow every search
+XML_DEPTH = 250  # nested elements; Word's own documents stay below 60
 TABLE_COLUMNS = 1_000  # cells of a row; a sheet may have 16,384
 TABLE_ROWS = 1_048_576  # rows of a sheet, as Excel has them; a damaged file may claim any number
 PAGE_S = 60.0  # one page, sheet or part; the heaviest drawing of our tests takes 2 s
-DOCUMENT_S = 3600.0  # all of a document
+DOCUMENT_S = 3600.0  # a whole document
 
 
 def limit_process() -> None:
-    """Take memory and priority from this process for the rest of its life."""
+    """Limit the memory and lower the priority of this process for the rest of its life."""
     sandbox.lower_priority()
     sandbox.limit_memory(MEMORY_BYTES)
 
 
 def check_size(size_bytes: int, most_bytes: int = FILE_BYTES) -> None:
-    """Raises AppError("document_too_large" | "document_empty")."""
+    """Check a file's size. Raises AppError("document_too_large" | "document_empty")."""
     if size_bytes == 0:
         raise AppError("document_empty")
     if size_bytes > most_bytes:
@@ -44,7 +43,7 @@ def check_size(size_bytes: int, most_bytes: int = FILE_BYTES) -> None:
 
 
 def check_archive(archive: zipfile.ZipFile) -> None:
-    """Looks at the directory of an archive only.
+    """Check an archive by its directory only.
 
     Raises AppError("document_bomb" | "document_damaged" | "document_protected").
     """
@@ -58,20 +57,20 @@ def check_archive(archive: zipfile.ZipFile) -> None:
 
 
 class CharacterBudget:
-    """Counts what a document holds."""
+    """A count of a document's characters."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def add(self, characters: int) -> None:
-        """Raises AppError("document_too_long")."""
+        """Count characters. Raises AppError("document_too_long")."""
         self.count += characters
         if self.count > CHARACTERS:
             raise AppError("document_too_long", limit=f"{CHARACTERS:,}")
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
-    """A checked archive. Raises AppError("document_damaged" | "document_bomb" | "document_protected")."""
+    """Open and check an archive. Raises AppError("document_damaged" | "document_bomb" | "document_protected")."""
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError) as error:
@@ -85,37 +84,40 @@ def open_archive(path: Path) -> zipfile.ZipFile:
 
 
 class PageTimeout:
-    """One thread that looks once a second. `on_late` is called in it with an error code, and ends the process."""
+    """A thread that checks once a second whether a page or document takes too long.
+
+    It then calls `on_late` with an error code; `on_late` runs in that thread and ends the process.
+    """
 
     def __init__(self, on_late: Callable[[str], None], page_s: float, document_s: float) -> None:
         self._on_late = on_late
         self._page_s, self._document_s = page_s, document_s
-        self._lock = threading.RLock()  # also for the one that `on_late` calls
-        self._began = self._beaten = 0.0
+        self._lock = threading.RLock()  # reentrant, as `on_late` may call these methods
+        self._began_at = self._beat_at = 0.0
         self._is_on = False
 
     def start(self) -> None:
-        threading.Thread(target=self._look, name="watch", daemon=True).start()
+        threading.Thread(target=self._check, name="watch", daemon=True).start()
 
     def begin(self) -> None:
         with self._lock:
-            self._began = self._beaten = time.monotonic()
+            self._began_at = self._beat_at = time.monotonic()
             self._is_on = True
 
     def beat(self) -> None:
-        """A sign of life: a page is done."""
+        """Report that a page is done."""
         with self._lock:
-            self._beaten = time.monotonic()
+            self._beat_at = time.monotonic()
 
     def end(self) -> None:
         with self._lock:
             self._is_on = False
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         while True:
             time.sleep(1.0)
             with self._lock:
                 now = time.monotonic()
-                is_page_late = now - self._beaten > self._page_s
-                if self._is_on and (is_page_late or now - self._began > self._document_s):
+                is_page_late = now - self._beat_at > self._page_s
+                if self._is_on and (is_page_late or now - self._began_at > self._document_s):
                     self._on_late("document_page_slow" if is_page_late else "document_slow")

@@ -1,6 +1,7 @@
-"""Markdown, also as pandoc writes it from word processors: with anchors, contents, and tables as frames around text.
+"""Read Markdown, including pandoc's output from word processors: anchors, contents, and tables as frames around text.
 
-Where in Markdown the clauses of a contract or regulation begin: no lists of Markdown's, and often no blank line.
+Clauses of contracts and regulations are recognized where they begin, as they are not Markdown lists and often have no
+blank line before them.
 """
 
 import itertools
@@ -17,16 +18,18 @@ from app.documents.records import ReadingReport
 
 # 1 …, １　…, （１）…, ①… and 一　….
 _CLAUSE = re.compile(r"[ 　]{0,3}[（(]?(\d{1,2}|[①-⑳]|[一二三四五六七八九十]{1,3})(?:[）)．、 　]|(?<=[①-⑳]))")
-_ITEM = re.compile(r"[ 　]{0,3}(?:[ア-ヲ]|[一二三四五六七八九十]{1,3})[ 　]+\S")  # no sentence has a space behind one
+_ITEM = re.compile(r"[ 　]{0,3}(?:[ア-ヲ]|[一二三四五六七八九十]{1,3})[ 　]+\S")  # no sentence has a space there
 _PARAGRAPH = re.compile(
     r"[ 　]{0,3}(?:\d{1,2}　+|[０-９]{1,2} +|[0-9]{1,2} +(?![回度人名日月年週時分秒件個箇か本枚台種点倍割歳組m%％]))\S"
 )
-_REACH = 50  # lines back to the clause before, over the items of that
+_REACH = 50  # lines searched backwards for the clause before
 
 
 def begins_clause(lines: Sequence[str], at: int) -> bool:
-    """Whether a line begins an article, an item, or a number that goes on with one before it or follows what has ended
-    there."""
+    """Whether a line begins an article, an item or a numbered clause.
+
+    A number counts if it continues the clause before, or if the line before ends a sentence.
+    """
     line, before = lines[at], lines[at - 1].rstrip()
     if _ITEM.match(line) or headings.begins_article(line, is_sure=True):
         return True
@@ -51,7 +54,7 @@ def _is_clause(line: str) -> bool:
 
 
 def _clause(line: str) -> tuple[str, int]:
-    """The kind of number that a line begins with, and its value; 0: it begins with none."""
+    """Return the kind and value of the number at the beginning of a line; value 0: there is none."""
     found = _CLAUSE.match(line)
     if not found:
         return "", 0
@@ -61,8 +64,8 @@ def _clause(line: str) -> tuple[str, int]:
     return f"{kind}{signs}", headings.value_of(number)
 
 
-DEPTH_MAX = 8  # of quotes and frames in one another
-TELL_EVERY = 2000  # lines
+DEPTH_MAX = 8  # of nested quotes and frames
+PROGRESS_EVERY = 2000  # lines between two reports of progress
 
 _INDENT = "    "  # of code
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})(.*)$")
@@ -72,7 +75,7 @@ _QUOTE = re.compile(r"^\s*>\s?")
 _MARKER = re.compile(r"^\s*(?:[-*+]|\d{1,4}\\?[.)])\s+")
 _ANCHOR = re.compile(r"\[\]\{#([^\s}]+)[^}]*\}")
 _BOLD = re.compile(r"\*\*(?!\s)([^*]+)\*\*(?:\s*\{[^}]*\})?")
-# Atomic and short: hostile brackets must not be tried in every combination, nor their ends looked for everywhere.
+# Atomic groups and short repeats, so that hostile brackets do not cause exponential or quadratic search.
 _INSIDE = r"(?>[^\[\]]|\[[^\[\]]{0,100}+\](?:\([^)]{0,100}+\))?){1,200}+"
 _LINKS_ONLY = re.compile(rf"(?:\[{_INSIDE}\]\(#[^)]{{0,200}}+\)\s*+)+")
 _LINK = re.compile(rf"\[({_INSIDE})\]\(#([^)]{{0,200}}+)\)")
@@ -82,34 +85,34 @@ _CAPTION = re.compile(r"(?:[図表]|写真|Fig(?:ure)?\.?|Table)\s*[-‐‑－.�
 _RULE = re.compile(r"^\s*([-*_])(?:\s*\1){2,}\s*$")
 
 
-def read(text: str, tell: ProgressCallback) -> ReadDocument:
-    """Blocks of the document; contents are used for the headings' numbers and left out."""
+def read(text: str, on_progress: ProgressCallback) -> ReadDocument:
+    """Read a Markdown text. The table of contents only supplies numbers of headings and is dropped."""
     lines = text.expandtabs(4).splitlines()
-    reader = _Reader(lines, tell)
+    reader = _Reader(lines, on_progress)
     reader.read(lines, 0, 0)
     title = next((block.text for block in reader.blocks if block.kind == "heading"), "")
     return ReadDocument(reader.blocks, title, ReadingReport(tables=reader.tables))
 
 
 class _Reader:
-    def __init__(self, lines: list[str], tell: ProgressCallback) -> None:
+    def __init__(self, lines: list[str], on_progress: ProgressCallback) -> None:
         self.blocks: list[Block] = []
         self.tables = 0
-        self._tell = tell
+        self._on_progress = on_progress
         self._total = len(lines)
         self._numbers = _numbers_in_contents(lines)
         self._is_in_contents = False
 
     def read(self, lines: list[str], depth: int, width: int) -> None:
-        """`width`: columns of the cell that the lines are from; 0: they are the document's own."""
+        """Read lines. `width`: columns of the cell that contains them; 0: they belong to the document itself."""
         at = 0
         while at < len(lines):
-            if depth == 0 and at % TELL_EVERY == 0:
-                self._tell(at, self._total)
+            if depth == 0 and at % PROGRESS_EVERY == 0:
+                self._on_progress(at, self._total)
             at = self._next(lines, at, depth, width)
 
     def _next(self, lines: list[str], at: int, depth: int, width: int) -> int:
-        """Takes what begins at a line, and gives the line after it."""
+        """Read the element at line `at` and return the number of the line after it."""
         line = lines[at]
         if not line.strip():
             return at + 1
@@ -134,7 +137,7 @@ class _Reader:
         end = at + 1
         while end < len(lines) and not lines[end].strip().startswith(fence):
             end += 1
-        if "{=" not in kind:  # {=html}: a stub of another format
+        if "{=" not in kind:  # {=html}: raw content of another format
             self._add("paragraph", "\n".join(lines[at + 1 : end]).strip("\n"))
         return end + 1
 
@@ -146,7 +149,7 @@ class _Reader:
         return end
 
     def _quoted(self, lines: list[str], at: int, depth: int, width: int) -> int:
-        """A quote goes on over lines without its sign, until a blank one: pandoc breaks lines in cells anywhere."""
+        """Read a quote up to a blank line, including lines without its sign: pandoc breaks lines in cells anywhere."""
         end = at
         inner: list[str] = []
         while end < len(lines) and lines[end].strip():
@@ -183,7 +186,7 @@ class _Reader:
     def _paragraph(self, lines: list[str], at: int, width: int) -> int:
         end = at + 1
         is_whole = not width and headings.is_article_heading(lines[at])
-        while end < len(lines) and lines[end].strip() and not self._begins_anew(lines, end, width):
+        while end < len(lines) and lines[end].strip() and not self._begins_new_block(lines, end, width):
             if (level := _SETEXT.match(lines[end])) and not width:
                 self._heading(join_paragraph(lines[at:end]), 1 if level[1].startswith("=") else 2)
                 return end + 1
@@ -194,9 +197,9 @@ class _Reader:
         self._take_text(join_paragraph([lines[at], *rest], width))
         return end
 
-    def _begins_anew(self, lines: list[str], at: int, width: int) -> bool:
+    def _begins_new_block(self, lines: list[str], at: int, width: int) -> bool:
         line = lines[at]
-        if lines[at - 1].count("{") > lines[at - 1].count("}"):  # an anchor that goes on
+        if lines[at - 1].count("{") > lines[at - 1].count("}"):  # an anchor that continues on this line
             return False
         return bool(
             _FENCE.match(line)
@@ -208,7 +211,7 @@ class _Reader:
         )
 
     def _take_text(self, raw: str) -> None:
-        """One paragraph: contents, a heading in disguise, a caption, or text."""
+        """Add a paragraph as a heading, caption or text, or drop it as an entry of the contents."""
         if _LINKS_ONLY.fullmatch(raw):
             return
         unmarked = _MARKER.sub("", raw)
@@ -245,7 +248,7 @@ class _Reader:
                 self._add("heading", part, level)
 
     def _promote(self, block: Block) -> None:
-        """A title stands above the contents, whatever the word processor made of it."""
+        """Make a title above the contents a heading, whatever the word processor made of it."""
         title = _MARKER.sub("", block.text)
         is_title = len(title) <= headings.LONGEST and not headings.is_spoken(headings.fold(title))
         self.blocks.append(Block("heading", title) if is_title else block)
@@ -258,8 +261,10 @@ class _Reader:
 
 
 def _numbers_in_contents(lines: list[str]) -> dict[str, str]:
-    """Headings as the contents print them, by anchor, and by title where no other has it: word processors number them
-    only there."""
+    """Return headings as printed in the contents, by anchor, and by title if the title is unique.
+
+    Word processors number headings only there.
+    """
     found: dict[str, str] = {}
     titles: dict[str, set[str]] = {}
     for match in itertools.chain.from_iterable(map(_LINK.finditer, _with_links(lines))):
@@ -275,7 +280,7 @@ def _numbers_in_contents(lines: list[str]) -> dict[str, str]:
 
 
 def _with_links(lines: list[str]) -> Iterator[str]:
-    """The paragraphs that hold a link into the document, each on one line."""
+    """Yield the paragraphs with a link into the document, each on one line."""
     paragraph: list[str] = []
     for line in [*lines, ""]:
         inner = _QUOTE.sub("", line, count=1)
@@ -288,7 +293,7 @@ def _with_links(lines: list[str]) -> Iterator[str]:
 
 
 def _is_code(lines: list[str], at: int) -> bool:
-    """Whether an indented line begins code: after a blank one, and not as what goes on with a list or a table."""
+    """Whether an indented line begins code: it follows a blank line and does not continue a list or table."""
     if not lines[at].startswith(_INDENT) or _MARKER.match(lines[at]) or at == 0 or lines[at - 1].strip():
         return False
     before = next((lines[place] for place in range(at - 1, -1, -1) if lines[place].strip()), "")
@@ -301,5 +306,5 @@ def _is_no_heading(bold: str) -> bool:
 
 
 def _key(title: str) -> str:
-    """What titles are compared by."""
+    """Return the form in which titles are compared."""
     return headings.fold(title).replace(" ", "")

@@ -1,16 +1,11 @@
-"""The tables of Markdown: with pipes, and pandoc's with dashes and with a grid. Cells are lists of lines.
-
-Markdown's signs inside a line taken away: what remains is what a reader sees.
-"""
+"""Parse tables of Markdown (pipes, and pandoc's dashes and grids), and remove inline markup from text."""
 
 import html
 import re
 import unicodedata
 from dataclasses import dataclass
 
-INLINE_CHARACTERS = (
-    20_000  # characters; longer is no paragraph, and signs without an end would be looked for in all of it
-)
+INLINE_CHARACTERS = 20_000  # longer text is not a paragraph, and searching it for unclosed markup would be slow
 _SUPERSCRIPTS = str.maketrans("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ")
 _SUBSCRIPTS = str.maketrans("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎")
 _DELETED = re.compile(r"~~.*?~~")
@@ -27,13 +22,13 @@ _STRONG = re.compile(r"(?<!\\)(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _EMPHASIS = re.compile(r"(?<![\\\w*])\*(?=[^\s*])(.+?)(?<=[^\s*])\*(?![\w*])")
 _CODE = re.compile(r"`+([^`]+)`+")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~^|\"'$@&:])")
-_ESCAPED_MARK = "\ue000"  # private use: stands for an escaped sign until all others are gone
+_ESCAPED_MARK = "\ue000"  # private use: replaces an escaped character while markup is removed
 
 
 def strip_inline(text: str) -> str:
-    """A line, or a paragraph whose lines are joined, without Markdown's signs.
+    """Return a line or joined paragraph without Markdown's inline markup.
 
-    Raised and lowered digits become Unicode's (m³/s, H₂O), which NFKC folds back for matching.
+    Superscript and subscript digits become Unicode's (m³/s, H₂O), which NFKC folds back for matching.
     """
     if len(text) > INLINE_CHARACTERS or not any(sign in text for sign in "*_`[]<>^~\\{&"):
         return text.strip()
@@ -46,7 +41,7 @@ def strip_inline(text: str) -> str:
     text = _ESCAPED.sub(set_aside, _DELETED.sub("", _COMMENT.sub("", text)))
     text = _IMAGE.sub("", text)
     text = _NOTE_MARK.sub("", text)
-    for _ in range(3):  # a link around a link's number, as word processors write them
+    for _ in range(3):  # links nest around a number, as word processors write them
         text = _SPAN.sub(r"\1", _LINK.sub(r"\1", text))
     text = _ATTRIBUTES.sub("", text)
     text = _RAISED.sub(lambda match: _moved(match[1], _SUPERSCRIPTS), text)
@@ -62,10 +57,10 @@ def _moved(text: str, table: dict[int, int]) -> str:
 
 
 def join_paragraph(lines: list[str], width: int = 0) -> str:
-    """Lines of one paragraph as one. Between Japanese characters there is no space.
+    """Join the lines of a paragraph, without a space between Japanese characters.
 
-    `width`: columns of the cell, 0: not a cell. A cell's lines are cut anywhere, also inside a word or a number: a
-    line that fills its cell goes on without a space.
+    `width`: columns of the cell, 0: not a cell. Lines of a cell are cut anywhere, also inside a word or number, so the
+    line after one that fills the cell continues without a space.
     """
     text = ""
     is_full = False
@@ -82,12 +77,12 @@ def join_paragraph(lines: list[str], width: int = 0) -> str:
 
 
 def is_wide(character: str) -> bool:
-    """Whether it takes two columns: Japanese, and what is as wide."""
+    """Whether the character takes two columns, as Japanese ones do."""
     return unicodedata.east_asian_width(character) in "WF"
 
 
 def display_width(text: str) -> int:
-    """Width in columns of a terminal, as pandoc counts it."""
+    """Return the width in terminal columns, as pandoc counts it."""
     return sum(2 if is_wide(character) else 1 for character in text) if not text.isascii() else len(text)
 
 
@@ -100,12 +95,12 @@ _PIPE = re.compile(r"(?<!\\)\|")
 @dataclass(frozen=True, slots=True)
 class MarkdownCell:
     lines: list[str]
-    width: int  # columns; 0: not known
+    width: int  # columns; 0: unknown
 
 
 @dataclass(frozen=True, slots=True)
 class MarkdownTable:
-    """`end`: the line after the table. `heads`: how many of the rows are head rows."""
+    """A table. `end`: the line after it. `heads`: the number of header rows."""
 
     rows: list[list[MarkdownCell]]
     end: int
@@ -113,12 +108,12 @@ class MarkdownTable:
 
     @property
     def is_frame(self) -> bool:
-        """Whether it is only a frame around text: one cell."""
+        """Whether the table has a single cell, and so is only a frame around text."""
         return len(self.rows) == 1 and len(self.rows[0]) == 1
 
 
 def grid(lines: list[str], start: int) -> MarkdownTable | None:
-    """A table with +---+ around its cells, from its upper border on."""
+    """Return the table with +---+ borders whose upper border is the line `start`; None: it has no rows."""
     width = lines[start].count("+") - 1
     rows: list[list[MarkdownCell]] = []
     heads, at = 0, start + 1
@@ -143,7 +138,7 @@ def grid(lines: list[str], start: int) -> MarkdownTable | None:
 
 
 def dashed(lines: list[str], start: int) -> MarkdownTable | None:
-    """pandoc's simple and multiline tables, from their first line of dashes on; None: it is no table."""
+    """Return pandoc's simple or multiline table whose first line of dashes is `start`; None: it is not a table."""
     rule = lines[start]
     end = _end_of_dashed(lines, start)
     if end is None:
@@ -167,7 +162,8 @@ def dashed(lines: list[str], start: int) -> MarkdownTable | None:
 
 
 def headed(lines: list[str], start: int) -> MarkdownTable | None:
-    """pandoc's simple table: its head, dashes, a row a line, and a blank line; None: it is no table."""
+    """Return pandoc's simple table at its header `start`: dashes, one row per line, and a blank line; None: not a
+    table."""
     spans = _spans(lines[start + 1])
     end = start + 2
     while end < len(lines) and lines[end].strip() and not DASHES.match(lines[end]):
@@ -179,7 +175,8 @@ def headed(lines: list[str], start: int) -> MarkdownTable | None:
 
 
 def piped(lines: list[str], start: int) -> MarkdownTable | None:
-    """A table with | between its cells; `start` is its head row, the rule follows."""
+    """Return the table with | between its cells at its header `start`, which a rule follows; None: it is not a
+    table."""
     if start + 1 >= len(lines) or "|" not in lines[start] or not PIPE_RULE.match(lines[start + 1]):
         return None
     if "|" not in lines[start + 1] and "-" * 3 not in lines[start + 1]:
@@ -205,7 +202,7 @@ def _empty(width: int, border: str) -> list[MarkdownCell]:
 
 
 def _take(cells: list[MarkdownCell], line: str, *, is_partial: bool) -> None:
-    """One line of a row. A line that is border for some of the cells adds text to the others only."""
+    """Add one line of a row to its cells. A line that is partly border adds text only to the other cells."""
     if len(cells) == 1:
         cells[0].lines.append(line[1:-1] if line.endswith("|") and len(line) > 1 else line[1:])
         return
@@ -218,7 +215,7 @@ def _take(cells: list[MarkdownCell], line: str, *, is_partial: bool) -> None:
 
 
 def _end_of_dashed(lines: list[str], start: int) -> int | None:
-    """The line of dashes that ends the table, or the blank line after a table with a head and no last rule."""
+    """Return the line of dashes that ends the table; None: there is no table."""
     seen = start
     for at in range(start + 1, min(len(lines), start + 400)):
         if DASHES.match(lines[at]):
@@ -232,7 +229,7 @@ def _end_of_dashed(lines: list[str], start: int) -> int | None:
 
 
 def _spans(rule: str) -> list[tuple[int, int]]:
-    """From and to which column each run of dashes goes."""
+    """Return the first and last column of each run of dashes."""
     return [match.span() for match in re.finditer(r"-+", rule)]
 
 

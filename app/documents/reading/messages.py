@@ -1,8 +1,8 @@
-"""What goes over the wire between the window and the reading child, as frozen dataclasses; one JSON object a line.
+"""Define the messages between a process of Kotae and its reading child, as frozen dataclasses; one JSON object a line.
 
 Each command ends with exactly one `Indexed`, `DocumentRemoved`, `Rendered` or `Failed`, or with the exit of the
-process. There is no command to cancel: the process is killed, and a document is in the database whole or as it was
-before.
+process. There is no command to cancel: the parent kills the process, which leaves the document in the database either
+complete or as it was.
 """
 
 from dataclasses import dataclass, field
@@ -11,15 +11,14 @@ from typing import Any, get_args
 from app.base import json_lines
 
 PROTOCOL = 1
-# A child that is alive says something at least so often while it reads; a page may take 60 s
-# (app.documents.reading.limits), and writing the index of the longest document another 60.
+# A working child sends an event at least this often: a page may take 60 s (app.documents.reading.limits), and writing
+# the index of the longest document another 60.
 SILENCE_S = 150.0
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Reads the document of that id. `ocr`: recognizes the letters of pages that are only pictures, if Tesseract is
-    installed."""
+    """Read a document. `ocr`: recognize text on pages that are only images, if Tesseract is installed."""
 
     id: str
     document_id: int
@@ -28,7 +27,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Takes documents out of the database, with their sections."""
+    """Delete documents and their sections from the database."""
 
     id: str
     document_ids: tuple[int, ...]
@@ -36,7 +35,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Render:
-    """Draws a page of a PDF document, `width_px` wide, and tells where these texts stand on it."""
+    """Draw a page of a PDF document, `width_px` wide, and locate `quotes` on it."""
 
     id: str
     document_id: int
@@ -53,7 +52,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A sign of life. `total` 0: not known. `phase`: reading | indexing."""
+    """A sign of life. `total` 0: unknown. `phase`: reading | indexing."""
 
     id: str
     phase: str
@@ -63,7 +62,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """All else is in the database."""
+    """The end of an `Index` command; everything else is in the database."""
 
     id: str
     sections: int
@@ -77,7 +76,7 @@ class DocumentRemoved:
 
 @dataclass(frozen=True, slots=True)
 class QuotePlace:
-    """A rectangle on a drawn page, in its pixels."""
+    """A rectangle on a drawn page, in pixels."""
 
     left: float
     top: float
@@ -87,7 +86,10 @@ class QuotePlace:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """`rgb`: rows from the top, 3 bytes a pixel, without padding; deflated (zlib), then base64."""
+    """The image of a page.
+
+    `rgb`: rows from the top, 3 bytes a pixel, without padding; compressed (zlib), then base64.
+    """
 
     id: str
     page: int
@@ -95,12 +97,12 @@ class Rendered:
     width: int
     height: int
     rgb: str
-    places: tuple[QuotePlace, ...] = ()  # a line of letters each
+    places: tuple[QuotePlace, ...] = ()  # one for each line of text
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An expected error; that of an `Index` is said by the document's row too."""
+    """An expected error; the document's row also contains that of an `Index` command."""
 
     id: str
     code: str
@@ -119,12 +121,12 @@ def to_line(message: Command | Event) -> bytes:
 
 
 def command_from_json(data: dict[str, Any]) -> Command:
-    """Raises ValueError for anything that is not a command of this protocol."""
+    """Return the command. Raises ValueError if the data is not a command of this protocol."""
     command: Command = json_lines.decode_message(data, _COMMANDS)
     return command
 
 
 def event_from_json(data: dict[str, Any]) -> Event:
-    """Raises ValueError for anything that is not an event of this protocol."""
+    """Return the event. Raises ValueError if the data is not an event of this protocol."""
     event: Event = json_lines.decode_message(data, _EVENTS)
     return event

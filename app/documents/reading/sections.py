@@ -1,7 +1,7 @@
-"""From blocks to sections: the document's own structure, and pieces small enough to be cited and sent to a model.
+"""Cut blocks into sections that follow the document's structure and are small enough to be cited and sent to a model.
 
-A section never goes beyond a clause, nor beyond one mark of how binding the text is (＜標準＞). A long one is cut
-between paragraphs, table rows or, at the least, sentences. Headings without text make no section.
+A section never extends beyond a clause or beyond one mark of obligation (＜標準＞). A long one is cut between
+paragraphs, table rows or, if necessary, sentences. Headings without text make no section.
 """
 
 import dataclasses
@@ -14,10 +14,10 @@ from app.documents.reading.text_blocks import Block, ReadDocument
 from app.documents.records import DocumentSection, PageBox
 
 LONGEST = 1200  # characters of a section
-SHORTEST = 200  # a shorter piece joins the one before it, inside its clause
+SHORTEST = 200  # a shorter last section joins the one before it in its clause
 TITLE_LONGEST = 40  # characters of a heading inside a clause: （１）適用範囲
-HEADING_LONGEST = 200  # characters of a heading that each of its sections says
-HEADS_LONGEST = LONGEST // 2  # characters of a table's head that is said again where the table goes on
+HEADING_LONGEST = 200  # characters of a heading that each of its sections repeats
+HEADS_LONGEST = LONGEST // 2  # characters of a table's header that is repeated where the table continues
 
 _TAG = re.compile(r"[<〈＜【《](?:\s*)([^<>〈〉＜＞【】《》。]{1,14}?)(?:\s*)[>〉＞】》]")
 _SENTENCE_END = re.compile(r"(?<=[。！？!?])(?![」』）)])|(?<=\n)")
@@ -25,18 +25,18 @@ _CAPTION = re.compile(
     r"[図表]\s*[-‐‑－.．]?\s*[0-9０-９]+(?:\s*[-‐‑－―.．]\s*[0-9０-９]+)*|写真\s*[-‐‑－.．]?\s*[0-9０-９]+(?:[-‐‑－.．][0-9０-９]+)*"
 )
 
-_APPENDED = headings.HeadingNumber(headings.CHAPTER, 0, 0)  # 別表 and 様式: beside the chapters
+_APPENDED = headings.HeadingNumber(headings.CHAPTER, 0, 0)  # 別表 and 様式, which rank like chapters
 
 
 @dataclass(slots=True)
 class _Entry:
-    """A heading that is in force. `rank`: of its number, 0: it has none. `level`: as the format says, 0: not at all."""
+    """A heading in force. `rank`: of its number, 0: none. `level`: from the format, 0: unknown."""
 
     text: str
     rank: int
     level: int
     ordinal: int
-    is_running: bool = False  # an article whose sentence stands on the same line: no other title is below it
+    is_running: bool = False  # an article with its text on the same line, which has no title below it
 
     @property
     def is_bare(self) -> bool:
@@ -47,12 +47,12 @@ class _Entry:
 class _Piece:
     text: str
     block: Block
-    item: str = ""  # it is itself a heading inside the clause
+    item: str = ""  # the text if it is a heading inside the clause
 
 
 @dataclass(slots=True)
 class _Clause:
-    """What stands under one heading and one tag."""
+    """The pieces under one heading and one tag."""
 
     path: tuple[str, ...]
     tag: str = ""
@@ -60,7 +60,7 @@ class _Clause:
 
 
 def split(reading: ReadDocument) -> list[DocumentSection]:
-    """Sections in the order of the document."""
+    """Return the sections in the order of the document."""
     splitter = _Splitter()
     for block in reading.blocks:
         for part in _paragraphs(block):
@@ -106,7 +106,7 @@ class _Splitter:
             self._clause.pieces.append(_Piece(block.text, block, self._item(block, folded)))
 
     def flush(self) -> None:
-        """Makes sections of the clause that ends here."""
+        """Make sections of the current clause, which ends here."""
         clause = self._clause
         if clause.pieces:
             self.sections += _cut(clause)
@@ -119,23 +119,24 @@ class _Splitter:
         return not self.sections and not self._stack and number is not None and number.rank == headings.PART
 
     def _article(self, text: str) -> str:
-        """The running article that a paragraph begins with; "": none."""
+        """Return the article that a paragraph begins with and continues on the same line; "": none."""
         article = headings.running_article(text)
         ranks = [one.rank for one in self._stack if one.rank]
-        return article if article and self._articles.goes_on(article, ranks) else ""
+        return article if article and self._articles.continues(article, ranks) else ""
 
     def _supplement(self, text: str) -> str:
-        """The running 附則 that a paragraph begins with; "": none, or one that clauses quote."""
+        """Return the 附則 that a paragraph begins with; "": none, or one that a clause quotes."""
         return headings.running_supplement(text) if not self._stack or self._has_main_text() else ""
 
     def _has_main_text(self) -> bool:
-        """Whether an article is in force, or what is below the last one of a document."""
+        """Whether an article is in force, or a part after the last article of the document."""
         if any(one.rank == headings.ARTICLE for one in self._stack):
             return True
         return self._articles.has_any and any(one.rank == headings.CHAPTER and not one.ordinal for one in self._stack)
 
     def _title_above(self) -> str:
-        """（契約の保証） on the line above an article, taken from the clause that ends there; "": none is."""
+        """Remove and return （契約の保証） on the line above an article from the clause that ends there; "": there is
+        none."""
         before = self._clause.pieces[-1] if self._clause.pieces else None
         if before is None or before.block.kind != "paragraph" or not headings.is_article_title(before.text):
             return ""
@@ -165,12 +166,12 @@ class _Splitter:
 
 
 def _parents(stack: list[_Entry], entry: _Entry) -> list[_Entry]:
-    """Those of the headings in force that the new one stands under."""
+    """Return the headings in force that contain the new one."""
     end = next((place for place, one in enumerate(stack) if not _is_above(one, entry)), len(stack))
     parents = stack[:end]
     is_lost = end < len(stack) and stack[-1].is_bare and entry.rank <= headings.ARTICLE
     if is_lost and entry.ordinal == 1 < stack[end].ordinal:
-        # Numbers begin anew below a heading whose own number was lost: that is the parent, not the last 第9節.
+        # Numbers restart below a heading whose own number was lost: that one is the parent, not the last 第9節.
         while parents and parents[-1].is_bare:
             parents.pop()
         return [*parents, stack[-1]]
@@ -178,7 +179,7 @@ def _parents(stack: list[_Entry], entry: _Entry) -> list[_Entry]:
 
 
 def _is_above(one: _Entry, entry: _Entry) -> bool:
-    """Whether a heading in force stays so. One without number and level stands below all others but its like."""
+    """Whether a heading contains the new one. One without number and level is below all others except its like."""
     if one.is_running and not entry.rank:
         return False
     if one.rank and entry.rank:
@@ -194,13 +195,13 @@ def _cut(clause: _Clause) -> list[DocumentSection]:
     count = -(-total // LONGEST)
     aim = total / count
     groups: list[list[_Piece]] = [[]]
-    heads: list[_Piece] = []  # of the table around the piece
+    heads: list[_Piece] = []  # header rows of the current table
     length = 0
     for piece in pieces:
         size = len(piece.text) + 1
         is_good_place = bool(piece.item) and length > aim * 0.6
         if groups[-1] and (length + size > LONGEST or length >= aim or is_good_place):
-            groups.append(_said_again(heads, piece))
+            groups.append(_repeated_heads(heads, piece))
             length = sum(len(one.text) + 1 for one in groups[-1])
         groups[-1].append(piece)
         length += size
@@ -214,14 +215,15 @@ def _cut(clause: _Clause) -> list[DocumentSection]:
     return _with_items(clause, [group for group in groups if any(piece.text for piece in group)])
 
 
-def _said_again(heads: list[_Piece], piece: _Piece) -> list[_Piece]:
-    """The head of the table that goes on at a piece; nothing where the head alone would fill half a section."""
+def _repeated_heads(heads: list[_Piece], piece: _Piece) -> list[_Piece]:
+    """Return the table's header rows to repeat before the piece; none if they would fill half a section."""
     is_body = piece.block.kind == "row" and not piece.block.is_head
     return list(heads) if is_body and sum(len(one.text) + 1 for one in heads) <= HEADS_LONGEST else []
 
 
 def _with_items(clause: _Clause, groups: list[list[_Piece]]) -> list[DocumentSection]:
-    """Each section's path has the items in force at its beginning, so that the second half of （２） says so."""
+    """Make sections whose paths include the items in force at their beginning, so that the second half of （２） says
+    so."""
     found: list[DocumentSection] = []
     items: list[_Entry] = []
     for group in groups:
@@ -249,7 +251,7 @@ def _section(path: tuple[str, ...], tag: str, group: list[_Piece]) -> DocumentSe
     captions = [found[0] for piece in group if piece.block.kind == "caption" and (found := _CAPTION.match(piece.text))]
     text = group[0].text
     for before, piece in itertools.pairwise(group):
-        is_one_paragraph = piece.block is before.block  # it was cut into sentences
+        is_one_paragraph = piece.block is before.block  # which was cut into sentences
         text += piece.text if is_one_paragraph else f"\n{piece.text}"
     return DocumentSection(
         heading=path,
@@ -263,7 +265,7 @@ def _section(path: tuple[str, ...], tag: str, group: list[_Piece]) -> DocumentSe
 
 
 def _sentences(piece: _Piece) -> list[_Piece]:
-    """A paragraph that is longer than a section may be, in parts of whole sentences."""
+    """Split a paragraph longer than a section into parts of whole sentences."""
     if len(piece.text) <= LONGEST:
         return [piece]
     parts: list[str] = []

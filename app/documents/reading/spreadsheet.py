@@ -1,8 +1,7 @@
-"""Excel files: each sheet with its tables, values as they are shown. Formulas are never computed.
+"""Read Excel files: each sheet with its tables, and values as displayed. Formulas are never computed.
 
-What openpyxl's stream of rows leaves out: merged cells, and formulas whose values were never stored.
-
-A cell's value as its number format shows it: dates of both calendars, percentages, separated thousands.
+The raw XML supplies what openpyxl's stream of rows omits: merged cells, and formulas whose values were never stored.
+Number formats cover dates of both calendars, percentages and thousands separators.
 """
 
 import datetime
@@ -26,8 +25,8 @@ from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocum
 from app.documents.records import ReadingReport
 
 PIECE_BYTES = 1_000_000
-OVERLAP_BYTES = 2_000  # longer than what is looked for
-MERGED_MOST = 100_000  # rows of merged cells; more make a picture, no table
+OVERLAP_BYTES = 2_000  # longer than any match
+MERGED_MOST = 100_000  # rows of merged cells; a sheet with more is a drawing, not a table
 
 _MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]{0,200}?ref=[\"']([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})[\"']")
 _UNCOMPUTED = re.compile(
@@ -38,14 +37,18 @@ _UNCOMPUTED = re.compile(
 
 @dataclass(slots=True)
 class SheetDetails:
-    """`merged`: row (from 1) -> (first column, last column from 0, 0 in the range's first row and -1 below it)."""
+    """What openpyxl does not report about a sheet.
+
+    `merged`: for each row (from 1), ranges as (first column, last column, part); columns are from 0, and part is 0 in
+    the range's first row and -1 below it. `has_uncomputed`: a formula has no stored value.
+    """
 
     merged: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
     has_uncomputed: bool = False
 
 
 def read_sheet_details(archive: zipfile.ZipFile, part: str) -> SheetDetails:
-    """Reads one sheet's part as bytes, piece by piece. Raises what `zipfile` does."""
+    """Scan one sheet's part as bytes, piece by piece. Raises what `zipfile` does."""
     raw = SheetDetails()
     before = b""
     rows = 0
@@ -90,13 +93,16 @@ _PARTS = re.compile(
     r"|(g{1,3}|yyyy|yy|e{1,2}|m{1,5}|d{1,4}|a{3,4}|h{1,2}|s{1,2}|AM/PM|\.0+)|(.)",
     re.IGNORECASE | re.DOTALL,
 )
-_SCALE = re.compile(r"(?<=[0#?])(,+)(?![0#?,])")  # a comma behind the last digit: in thousands
+_SCALE = re.compile(r"(?<=[0#?])(,+)(?![0#?,])")  # a comma after the last digit divides by 1,000
 _FRACTION = re.compile(r"[0#?]\s*/\s*[0-9#?]")
 _DATE_PARTS = re.compile(r"g+|y+|e+|m+|d+|a{3,4}|h+|s+", re.IGNORECASE)
 
 
 def format_value(value: Any, number_format: str) -> str:
-    """`value`: what openpyxl gives; `number_format`: as Excel writes it, the first of its parts counts."""
+    """Return a value as Excel displays it.
+
+    `value`: from openpyxl; `number_format`: in Excel's syntax, of which only the first section is used.
+    """
     match value:
         case bool():
             return "TRUE" if value else "FALSE"
@@ -131,7 +137,7 @@ def _number(value: float, number_format: str) -> str:
 
 
 def _plain(value: float) -> str:
-    """As Excel's General: 11 digits, no error of the binary form (0.1 + 0.2)."""
+    """Return a number in Excel's General format: 11 digits, without binary rounding errors (0.1 + 0.2)."""
     if isinstance(value, int) or (value == int(value) if abs(value) < 1e15 else False):
         return str(int(value))
     return f"{value:.15g}" if abs(value) >= 1e15 or 0 < abs(value) < 1e-4 else f"{value:.11g}"
@@ -205,20 +211,23 @@ def _two(number: int, code: str) -> str:
     return f"{number:02}" if len(code) > 1 else str(number)
 
 
-CELLS = 30_000_000  # with the empty ones that a row's last cell implies
-TELL_EVERY = 500  # rows
+CELLS = 30_000_000  # including empty ones before a row's last cell
+PROGRESS_EVERY = 500  # rows between two reports of progress
 _FORMATS, _FORMATS_BYTES = "xl/styles.xml", 1_000_000  # openpyxl takes 500 bytes for a format of 7
 
-# What openpyxl raises for files that are not what they claim.
+# Exceptions of openpyxl for invalid files.
 _DAMAGED = (
     *(KeyError, ValueError, TypeError, AttributeError, IndexError, ArithmeticError, EOFError),
     *(zipfile.BadZipFile, zlib.error, ParseError),
 )
 
 
-def read(path: Path, tell: ProgressCallback) -> ReadDocument:
-    """Raises AppError("document_damaged" | "document_bomb" | "document_unsafe_xml" | "document_too_long" |
-    "document_many_cells" | "document_wide_table" | "document_hung"), MemoryError, OSError."""
+def read(path: Path, on_progress: ProgressCallback) -> ReadDocument:
+    """Read an Excel file.
+
+    Raises AppError("document_damaged" | "document_bomb" | "document_unsafe_xml" | "document_too_long" |
+    "document_many_cells" | "document_wide_table" | "document_hung"), MemoryError, OSError.
+    """
     import openpyxl
 
     size_bytes = path.stat().st_size
@@ -229,7 +238,7 @@ def read(path: Path, tell: ProgressCallback) -> ReadDocument:
         try:
             book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
             try:
-                return _Reader(book, archive, tell, _processor_s(size_bytes)).read()
+                return _Reader(book, archive, on_progress, _processor_s(size_bytes)).read()
             finally:
                 book.close()
         except TimeoutError as error:
@@ -241,21 +250,22 @@ def read(path: Path, tell: ProgressCallback) -> ReadDocument:
 
 
 def _memory_bytes(size_bytes: int) -> int:
-    """What openpyxl may take beside what this process has: it holds all texts and formats of a workbook at once."""
+    """Return the memory that openpyxl may add to this process: it keeps all texts and formats of a workbook at once."""
     return 200_000_000 + 24 * size_bytes
 
 
 def _processor_s(size_bytes: int) -> float:
-    """Four times what 800,000 numbers of one digit take on two cores, the densest sound workbook that was measured."""
+    """Return the time limit: four times that of 800,000 one-digit numbers on two cores, the densest valid workbook
+    measured."""
     return 5.0 + size_bytes / 60_000
 
 
 class _Reader:
-    def __init__(self, book: Any, archive: zipfile.ZipFile, tell: ProgressCallback, processor_s: float) -> None:
+    def __init__(self, book: Any, archive: zipfile.ZipFile, on_progress: ProgressCallback, processor_s: float) -> None:
         self._until = time.process_time() + processor_s
         self._book = book
         self._archive = archive
-        self._tell = tell
+        self._on_progress = on_progress
         self._cells = 0
         self._characters = limits.CharacterBudget()
         self._notes: list[str] = []
@@ -265,7 +275,7 @@ class _Reader:
         tables = 0
         sheets = self._book.worksheets
         for number, sheet in enumerate(sheets, start=1):
-            self._tell(number, len(sheets))
+            self._on_progress(number, len(sheets))
             if sheet.sheet_state != "visible":
                 self._notes.append("hidden_sheets")
                 continue
@@ -277,21 +287,21 @@ class _Reader:
         return ReadDocument(blocks, str(title), ReadingReport(tables=tables, notes=tuple(dict.fromkeys(self._notes))))
 
     def _sheet(self, sheet: Any) -> Iterator[Block]:
-        # The one place where openpyxl says which part of the archive a sheet is; merged cells are not in its stream.
+        # Only this private attribute tells which part of the archive a sheet is.
         raw = read_sheet_details(self._archive, sheet._worksheet_path)
         if raw.has_uncomputed:
             self._notes.append("formulas_without_values")
         sheet.reset_dimensions()  # a file may claim a million columns that it does not have
         for block in text_blocks.table_blocks(self._rows(sheet, raw)):
-            self._characters.add(len(block.text))  # here: merged cells and heads are said in many rows
+            self._characters.add(len(block.text))  # counted here, because rows repeat merged cells and headers
             yield block
 
     def _rows(self, sheet: Any, raw: SheetDetails) -> Iterator[list[str]]:
-        above: dict[int, str] = {}  # column -> text of the merged cell that goes on downward
+        above: dict[int, str] = {}  # column -> text of the merged cell that extends downward
         empty_rows = 0
         for number, cells in enumerate(sheet.iter_rows(), start=1):
-            if number % TELL_EVERY == 0:
-                self._tell(number, 0)
+            if number % PROGRESS_EVERY == 0:
+                self._on_progress(number, 0)
                 if time.process_time() > self._until:
                     raise TimeoutError
             self._cells += max(1, len(cells))

@@ -1,10 +1,7 @@
-"""What a reader makes of a file: pieces of text in reading order, whatever the format was.
+"""Define the blocks that readers produce from any format, and the text and table helpers that readers share.
 
-Readers know formats, and nothing of clauses; `app.documents.reading.sections` knows clauses, and nothing of formats.
-
-What of a document's text is not what its author wrote or a reader sees, and how its lines are joined.
-
-Rows of cells into blocks: titles, head rows and named values, as sheets and CSV files have them.
+Readers know formats but not clauses; `app.documents.reading.sections` knows clauses but not formats. Rows of cells
+become titles, header rows and named values, as sheets and CSV files have them.
 """
 
 import re
@@ -23,17 +20,17 @@ _NOT_LETTERS = re.compile("[\ufdd0-\ufdef\ufffd-\uffff\ue000-\uf8ff\U000f0000-\U
 
 
 def count_garbled(text: str) -> int:
-    """How many characters stand where others were meant."""
+    """Return the number of characters that replace the intended ones."""
     return len(_NOT_LETTERS.findall(text)) + sum(len(match[0]) for match in _MOJIBAKE.finditer(text))
 
 
 def is_japanese(character: str) -> bool:
-    """Whether it is written without spaces around it: kana, ideographs, full-width signs."""
+    """Whether the character is written without spaces: kana, ideographs, full-width signs."""
     return character != "" and unicodedata.east_asian_width(character) in "WF"
 
 
 def join_lines(first: str, second: str) -> str:
-    """Two lines that only the page's width has broken: no space in Japanese, no hyphen left of a parted word."""
+    """Join two lines broken at a fixed width, without a space in Japanese and without the hyphen of a divided word."""
     if not first or not second:
         return first + second
     if first[-1] == "\u00ad" or (_is_parted(first) and second[0].islower()):
@@ -48,62 +45,63 @@ def _is_parted(line: str) -> bool:
 
 
 def fold_for_comparison(text: str) -> str:
-    """To compare lines by: without spaces, and without what NFKC and case tell apart."""
+    """Return the text without spaces and without the differences that NFKC and case folding remove."""
     return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)).casefold()
 
 
 BlockKind = Literal["heading", "paragraph", "row", "caption"]
-ProgressCallback = Callable[
-    [int, int], None
-]  # done, in all (pages, sheets, lines; 0 in all: not known): a sign of life
+ProgressCallback = Callable[[int, int], None]  # done, total (pages, sheets, lines; total 0: unknown): a sign of life
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """A heading, a paragraph or list item, one row of a table, or the caption of a figure or table.
 
-    `text` is whole sentences: lines that only the page's width has broken are joined, without a space between Japanese
-    characters. A row's cells are joined by " | "; a table's head row comes first, with `is_head`.
+    `text` consists of whole sentences: lines broken only at the page's width are joined, without a space between
+    Japanese characters. A row's cells are joined by " | "; a table's header row comes first and has `is_head`.
     """
 
     kind: BlockKind
     text: str
-    level: int = 0  # of a heading, as the format says (1 is the outermost); 0: the format does not say
+    level: int = 0  # of a heading, from the format (1 is the outermost); 0: unknown
     is_head: bool = False
     page: int = 0  # from 1; 0: the format has no pages
     boxes: tuple[PageBox, ...] = ()
-    size_pt: float = 0.0  # of the letters, where the format says; headings of PDF files are larger
+    size_pt: float = 0.0  # font size if known; headings of PDF files are larger
 
 
 @dataclass(frozen=True, slots=True)
 class ReadDocument:
-    """A document as read: its blocks, and what of the report the reader knows (sections and headings come later)."""
+    """A document as read: its blocks, and the report as far as the reader knows it, without sections and headings."""
 
     blocks: list[Block] = field(default_factory=list)
-    title: str = ""  # as the format says; "": none
+    title: str = ""  # from the format; "": none
     report: ReadingReport = field(default_factory=ReadingReport)
 
 
-MERGED_CELL = "\0"  # a cell that belongs to the one at its left
+MERGED_CELL = "\0"  # a cell merged with the one on its left
 HEADER_CELL_CHARACTERS = 40  # characters of a column's name
 _NUMBER = re.compile(r"[-+△▲]?[¥￥$]?[\d,.]+(?:[%％]|[Ee][-+]?\d+)?|\d{1,4}[-/年.]\d{1,2}.*")
 CELL_SEPARATOR = " | "
 
 
 def table_blocks(rows: Iterable[list[str]]) -> Iterator[Block]:
-    """Blocks of a sheet; empty rows part its tables. Rows below a head row name their values: 列名: 値 | 列名: 値."""
+    """Yield the blocks of a sheet, whose tables are separated by empty rows.
+
+    Rows below a header row name their values: 列名: 値 | 列名: 値.
+    """
     for is_empty, region in groupby(rows, key=lambda row: not any(cell.strip(" \0\n") for cell in row)):
         if not is_empty:
             yield from _region(region)
 
 
 def join_cells(cells: Iterable[str]) -> str:
-    """The cells of a row without names; places between others stay, also when empty."""
+    """Join the cells of a row without column names; empty cells between others remain."""
     return CELL_SEPARATOR.join(_flat(cell) for cell in cells).strip(" |")
 
 
 def looks_like_header(cells: list[str]) -> bool:
-    """Whether a row may name columns: short words, no two alike, no numbers."""
+    """Whether a row may contain column names: short, unique, and not numbers."""
     names = [cell.strip() for cell in cells if cell.strip(" \0")]
     return (
         len(names) >= 2
@@ -136,7 +134,10 @@ def _region(rows: Iterator[list[str]]) -> Iterator[Block]:
 
 
 def _names(first: list[str], second: list[str]) -> tuple[list[str], list[list[str]]]:
-    """Names of the columns, from one row or from two where the upper one spans; and the rows that are not names."""
+    """Return the column names and the rows that are not names.
+
+    Names come from one row, or from two if cells of the upper one span columns.
+    """
     upper = _spread(first)
     if MERGED_CELL in first:
         lower = _without_marks(second)
@@ -162,7 +163,7 @@ def _row(names: list[str], row: list[str]) -> Block:
 
 
 def _spread(cells: list[str]) -> list[str]:
-    """Each merged cell says what the one at its left says."""
+    """Replace each merged cell by the text of the one on its left."""
     found: list[str] = []
     for cell in cells:
         found.append(found[-1] if cell == MERGED_CELL and found else cell)

@@ -1,6 +1,7 @@
-"""Text files: any encoding that Japanese ones have, and lines that only a fixed width has broken joined again.
+"""Read plain text, CSV and TSV files in any encoding that Japanese files have.
 
-CSV and TSV files: the separator is told from the rows, the encoding as for any text.
+Lines of plain text that were only broken at a fixed width are joined. The separator of CSV and TSV files is detected
+from the rows.
 """
 
 import csv
@@ -18,9 +19,9 @@ from app.documents.reading import limits, text_blocks
 from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument, join_lines
 from app.documents.records import ReadingReport
 
-WIDTH_LONGEST = 100  # columns: mail and manuals are broken at 60 to 80; longer lines are paragraphs of their own
-PARAGRAPH_LONGEST = 10_000  # characters that lines are joined to; what goes on beyond is no prose
-TELL_EVERY_LINES = 5_000  # lines
+WIDTH_LONGEST = 100  # columns: mail and manuals are broken at 60 to 80; longer lines are separate paragraphs
+PARAGRAPH_LONGEST = 10_000  # characters up to which lines are joined; longer text is not prose
+PROGRESS_EVERY_LINES = 5_000  # lines between two reports of progress
 
 _NEWLINES = re.compile("\r\n|[\r\u0085\u2028\x0b\x0c]")
 _STARTS = re.compile(
@@ -31,30 +32,36 @@ _STARTS = re.compile(
 _RULE = re.compile(r"[-=*_~─━―=＝\s]{4,}")
 
 
-def read_plain_text(path: Path, tell: ProgressCallback, wished_encoding: str = "") -> ReadDocument:
-    """Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError."""
-    text, codec = read_decoded(path, wished_encoding)
-    return ReadDocument(list(_blocks(text, tell)), report=ReadingReport(encoding=codec))
+def read_plain_text(path: Path, on_progress: ProgressCallback, chosen_encoding: str = "") -> ReadDocument:
+    """Read a plain text file.
+
+    Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError.
+    """
+    text, codec = read_decoded(path, chosen_encoding)
+    return ReadDocument(list(_blocks(text, on_progress)), report=ReadingReport(encoding=codec))
 
 
-def read_decoded(path: Path, wished_encoding: str = "") -> tuple[str, str]:
-    """The text, with line feeds only, and its codec."""
+def read_decoded(path: Path, chosen_encoding: str = "") -> tuple[str, str]:
+    """Return the text, with line feeds only, and its codec.
+
+    Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long"), OSError.
+    """
     limits.check_size(path.stat().st_size, limits.TEXT_BYTES)
     data = read_regular(path, limits.TEXT_BYTES)
-    codec = wished_encoding or encodings.detect(data)
+    codec = chosen_encoding or encodings.detect(data)
     text = encodings.decode_as(data, codec)
     limits.CharacterBudget().add(len(text))
     return _NEWLINES.sub("\n", text), codec
 
 
-def _blocks(text: str, tell: ProgressCallback) -> list[Block]:
+def _blocks(text: str, on_progress: ProgressCallback) -> list[Block]:
     lines = text.split("\n")
     width = _broken_at(lines)
     blocks: list[Block] = []
     paragraph, was_full = "", False
     for number, line in enumerate(lines):
-        if number % TELL_EVERY_LINES == 0:
-            tell(number, len(lines))
+        if number % PROGRESS_EVERY_LINES == 0:
+            on_progress(number, len(lines))
         stripped = line.strip()
         is_open = 0 < len(paragraph) < PARAGRAPH_LONGEST
         if is_open and was_full and stripped and not _STARTS.match(line):
@@ -67,7 +74,7 @@ def _blocks(text: str, tell: ProgressCallback) -> list[Block]:
 
 
 def _broken_at(lines: list[str]) -> int:
-    """The width in columns at which a program has broken the lines; 0: each line is as its author ended it."""
+    """Return the width in columns at which a program has broken the lines; 0: the author broke them."""
     widths = sorted(_columns(line.rstrip()) for line in lines[:5_000] if line.strip())
     if len(widths) < 4:
         return 0
@@ -77,25 +84,29 @@ def _broken_at(lines: list[str]) -> int:
 
 
 def _columns(line: str) -> int:
+    """Return the width of a line in columns; full-width characters have two."""
     return len(line) + sum(1 for character in line[:400] if unicodedata.east_asian_width(character) in "WF")
 
 
 SEPARATORS = ",\t;|"
-CELL_CHARACTERS = 1_000_000  # a longer one is a quote that was never closed
-TELL_EVERY_ROWS = 2_000  # rows
+CELL_CHARACTERS = 1_000_000  # a longer one is an unclosed quotation
+PROGRESS_EVERY_ROWS = 2_000  # rows between two reports of progress
 
 
-def read_delimited(path: Path, tell: ProgressCallback, wished_encoding: str = "") -> ReadDocument:
-    """Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long" |
-    "document_wide_table" | "document_damaged"), OSError."""
-    text, codec = read_decoded(path, wished_encoding)
+def read_delimited(path: Path, on_progress: ProgressCallback, chosen_encoding: str = "") -> ReadDocument:
+    """Read a CSV or TSV file.
+
+    Raises AppError("document_not_text" | "document_encoding_unknown" | "document_too_long" | "document_wide_table" |
+    "document_damaged"), OSError.
+    """
+    text, codec = read_decoded(path, chosen_encoding)
     csv.field_size_limit(CELL_CHARACTERS)
     separator = find_separator(text, SEPARATORS)
     widths: set[int] = set()
-    characters = limits.CharacterBudget()  # the names of the columns are said in each row
+    characters = limits.CharacterBudget()  # counted here, because each row repeats the column names
     blocks: list[Block] = []
     try:
-        for block in text_blocks.table_blocks(_rows(text, separator, tell, widths)):
+        for block in text_blocks.table_blocks(_rows(text, separator, on_progress, widths)):
             characters.add(len(block.text))
             blocks.append(block)
     except csv.Error as error:
@@ -104,11 +115,12 @@ def read_delimited(path: Path, tell: ProgressCallback, wished_encoding: str = ""
     return ReadDocument(blocks, report=ReadingReport(encoding=codec, tables=1 if blocks else 0, notes=notes))
 
 
-def _rows(text: str, separator: str, tell: ProgressCallback, widths: set[int]) -> Iterator[list[str]]:
+def _rows(text: str, separator: str, on_progress: ProgressCallback, widths: set[int]) -> Iterator[list[str]]:
+    """Yield the rows of a CSV file, and add their numbers of cells to `widths`."""
     total = text.count("\n") + 1
     for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator)):
-        if number % TELL_EVERY_ROWS == 0:
-            tell(number, total)
+        if number % PROGRESS_EVERY_ROWS == 0:
+            on_progress(number, total)
         if len(row) > limits.TABLE_COLUMNS:
             raise AppError("document_wide_table", limit=f"{limits.TABLE_COLUMNS:,}")
         if row:

@@ -1,7 +1,7 @@
-"""The reading child's loop: commands in, events out, one document at a time, under the limits of `limits`.
+"""Run the reading child: receive commands, send events, and read one document at a time within `limits`.
 
-The reader takes commands from standard input and ends the process when the parent is gone. The watch ends it when one
-page takes too long. The main thread reads documents and owns the database's connection.
+A thread takes commands from standard input and ends the process when the parent is gone. A timeout thread ends the
+process when a page takes too long. The main thread reads documents and owns the database's connection.
 """
 
 import contextlib
@@ -24,15 +24,15 @@ from app.documents.reading.messages import DocumentRemoved, Failed, Index, Index
 from app.documents.reading.pdf import ocr
 from trainer.wire import EventWriter, claim_stdout, read_lines
 
-PROGRESS_S = 0.2  # between two signs of life
-PATIENCE_MS = 40_000  # others that write: removing a collection takes seconds; less than a page may take (limits)
+PROGRESS_S = 0.2  # between two progress events
+PATIENCE_MS = 40_000  # for other writers: removing a collection takes seconds; less than the limit of a page
 
-# openpyxl takes lxml where it is installed, which knows no defusedxml; asked when it is imported.
+# openpyxl would use an installed lxml instead of defusedxml; it reads this variable on import.
 os.environ["OPENPYXL_LXML"] = "False"
 
 
 def main(database: str) -> NoReturn:
-    """Runs until standard input closes; then the process ends at once. `database`: of `Library`, which is there."""
+    """Run until standard input closes; then the process ends at once. `database`: an existing file of `Library`."""
     writer = claim_stdout()
     try:
         limits.limit_process()
@@ -46,7 +46,7 @@ def main(database: str) -> NoReturn:
 
 
 def _confine(database: Path) -> None:
-    """Leave this process the database, which is open, and the programs that recognize letters."""
+    """Restrict this process to the open database and the programs that recognize text."""
     parts = [database.with_name(f"{database.name}{end}") for end in ("", "-wal", "-shm")]
     program = programs.find_program(ocr.PROGRAM)
     starts = [*map(Path, sandbox.PROGRAMS), Path(program).resolve()] if program else []
@@ -54,6 +54,8 @@ def _confine(database: Path) -> None:
 
 
 class ReadingWorker:
+    """The state of the reading child."""
+
     def __init__(self, database: Path, writer: EventWriter) -> None:
         self._database = database
         self._library = Library.open(database)
@@ -63,7 +65,7 @@ class ReadingWorker:
         self._watch = PageTimeout(self._give_up, limits.PAGE_S, limits.DOCUMENT_S)
         self._reading: Index | None = None
         self._rendering: Render | None = None
-        self._told = 0.0
+        self._progress_sent_at = 0.0
 
     def run(self) -> NoReturn:
         self._send(messages.Hello(messages.PROTOCOL, os.getpid()))
@@ -72,17 +74,18 @@ class ReadingWorker:
         while True:
             command = self._commands.get()
             try:
-                self._send(self._done(command))
+                self._send(self._run_command(command))
             except AppError as error:
                 self._send(Failed(command.id, error.code, error.facts))
-                if error.code == "document_out_of_memory":  # native code may hold it still: the next begins anew
+                # Native code may keep the memory, so a new process reads the next document.
+                if error.code == "document_out_of_memory":
                     os._exit(3)
 
     def _send(self, event: messages.Event) -> None:
         try:
             self._writer.write(messages.to_line(event))
         except BrokenPipeError:
-            os._exit(0)  # the parent is gone; nobody is left to tell
+            os._exit(0)  # the parent is gone
 
     def _read_commands(self) -> None:
         try:
@@ -95,11 +98,11 @@ class ReadingWorker:
         if interrupted is not None:
             with contextlib.suppress(AppError):
                 library = Library.beside(self._database)
-                library.database.read(f"PRAGMA busy_timeout = {PATIENCE_MS}")  # the sections may just be written
+                library.database.read(f"PRAGMA busy_timeout = {PATIENCE_MS}")  # the main thread may be writing sections
                 library.interrupt(interrupted.document_id)
         os._exit(0)
 
-    def _done(self, command: messages.Command) -> messages.Event:
+    def _run_command(self, command: messages.Command) -> messages.Event:
         match command:
             case Index():
                 return self._index(command)
@@ -109,19 +112,18 @@ class ReadingWorker:
                 return self._render(command)
 
     def _render(self, command: Render) -> Rendered:
-        """Raises AppError; the document's row stays as it is, whatever becomes of its picture."""
+        """Draw a page. Raises AppError; the document's row is not changed."""
         document = self._library.document(command.document_id)
         if document is None:
             raise AppError("document_removed")
-        from app.documents.reading.pdf import (
-            page_renderer,  # PDFium: a child that only reads other formats never needs it
-        )
+        # Imported here, because a child that only reads other formats does not need PDFium.
+        from app.documents.reading.pdf import page_renderer
 
         self._rendering = command
         self._watch.begin()
         try:
             return sandbox.run_confined(lambda: page_renderer.render(document, command), [Path(document.path)])
-        except Exception as error:  # as when it is read
+        except Exception as error:  # a foreign file may break a library in any way
             raise _expected(error) from error
         finally:
             self._watch.end()
@@ -132,30 +134,30 @@ class ReadingWorker:
         return DocumentRemoved(command.id, len(command.document_ids))
 
     def _index(self, command: Index) -> Indexed:
-        """Raises AppError, after the document's row says it."""
+        """Read a document. Raises AppError after storing it in the document's row."""
         document = self._library.document(command.document_id)
         if document is None:
             raise AppError("document_removed")
 
-        def tell(done: int, total: int) -> None:
+        def on_read(done: int, total: int) -> None:
             self._watch.beat()
             self._progress(command, "reading", done, total)
 
-        def tell_written(done: int, total: int) -> None:
+        def on_written(done: int, total: int) -> None:
             if done == 0:
                 self._watch.end()
-                self._told = 0.0
+                self._progress_sent_at = 0.0
             self._progress(command, "indexing", done, total)
 
         self._reading = command
         self._watch.begin()
         try:
             sections = indexing.index_document(
-                self._library, document, ocr=command.ocr, tell=tell, indexing=tell_written
+                self._library, document, ocr=command.ocr, on_progress=on_read, on_written=on_written
             )
         except Exception as error:  # a foreign file may break a library in any way
             expected = _expected(error)
-            with contextlib.suppress(AppError):  # the database's own trouble cannot be written into it
+            with contextlib.suppress(AppError):  # a failing database cannot store its own error
                 self._library.fail(document.id, expected)
             raise expected from error
         finally:
@@ -165,12 +167,13 @@ class ReadingWorker:
 
     def _progress(self, command: Index, phase: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._told >= PROGRESS_S:
-            self._told = now
+        if now - self._progress_sent_at >= PROGRESS_S:
+            self._progress_sent_at = now
             self._send(Progress(command.id, phase, done, total))
 
     def _give_up(self, code: str) -> None:
-        """In the watch's thread, while the main thread is lost in the document: the last event of this process."""
+        """Report a timeout and end the process, from the timeout thread while the main thread is stuck in the
+        document."""
         if self._rendering is not None:
             self._send(Failed(self._rendering.id, code))
             os._exit(3)
@@ -185,12 +188,12 @@ class ReadingWorker:
 
 
 def _expected(error: Exception) -> AppError:
-    """What the user is told. What is not foreseen leaves its place in the log, but nothing of the document."""
+    """Return the error to report. An unexpected one logs its traceback, but nothing of the document's content."""
     match error:
         case AppError():
             return error
         case MemoryError():
-            traceback.clear_frames(error.__traceback__)  # they hold what filled it
+            traceback.clear_frames(error.__traceback__)  # the frames hold the objects that filled the memory
             return AppError("document_out_of_memory", limit_bytes=limits.MEMORY_BYTES)
         case RecursionError():
             return AppError("document_too_deep")

@@ -1,1 +1,1 @@
-"""From a question to the passages that may answer it."""
+"""Find the passages that may answer a question."""

@@ -1,8 +1,8 @@
-"""抜粋表示: instead of an answer the best sentences of the passages, as they stand there.
+"""Answer with 抜粋表示: quote the best sentences of the passages instead of generating an answer.
 
-For models too small to be believed. The trial model (0.27 billion parameters) repeats the question or invents; the
-smallest models that follow "only from the documents" in the catalogue have 1.2 billion. So below a billion nothing is
-generated from documents.
+For models too small to be trusted. The trial model (0.27 billion parameters) repeats the question or invents; the
+smallest models in the catalogue that follow "only from the documents" have 1.2 billion. So nothing is generated from
+documents below a billion parameters.
 """
 
 import collections
@@ -27,22 +27,23 @@ from app.models import catalogue
 
 PARAMETERS_MIN = 1_000_000_000
 EXCERPTS_MAX = 4
-_SCORE_SHARE = 0.5  # of the best one's: what fits less is left out
-_LONGEST = 400  # characters of one excerpt, with what limits it
+_SCORE_SHARE = 0.5  # of the best score; excerpts below it are dropped
+_LONGEST = 400  # characters of an excerpt with the limiting sentence after it
 _ASKS_VALUE = re.compile(
     "いくつ|いくら|どれ(?:くらい|ほど|だけ)|何[mmcm㎝度年月日時分秒本回人倍割％%キロパ]|何(?:メートル|センチ|ミリ)|値|幅|高さ|基準|以上|以下"
 )
 _REFERENCE = re.compile(r"(?:vol\.|No\.|pp\.|第\d+[巻号])\s?\d*.*(?:19|20)\d\d", re.IGNORECASE)  # to literature
-_MODEL = re.compile(r"(?<![a-z\d])[a-z]+-?\d+(?![a-z\d])")  # D13, SD345: tells one row of a list from the others
-_LIMITS = re.compile("(?:ただし|なお|また、?この場合|この場合)")  # a sentence that goes with the one before
+_MODEL = re.compile(r"(?<![a-z\d])[a-z]+-?\d+(?![a-z\d])")  # D13, SD345: distinguishes the rows of a list
+_LIMITS = re.compile("(?:ただし|なお|また、?この場合|この場合)")  # begins a sentence that limits the one before
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """`start`, `end`: places in the text of passage [number].
+    """A quoted sentence, list or table row. `start`, `end`: offsets in the text of passage [number], which counts from
+    1.
 
-    Of a row of a table `has` are the question's terms in it, and `head` is the row that names its columns, "" for none.
-    Of a list that the sentence announces not all items may be there: then it `is_cut`.
+    For a table row, `has` are the question's terms in it, and `head` is the header row, or "". `is_cut`: the excerpt
+    ends before the list that its sentence introduces does.
     """
 
     number: int
@@ -56,17 +57,17 @@ class Excerpt:
 
 
 def is_too_small(model: LocalModel) -> bool:
-    """Whether the documents are quoted instead of asking this model. Raises AppError for a damaged file."""
+    """Whether documents are quoted instead of asking this model. Raises AppError for a damaged file."""
     card = catalogue.load().card(model.card_id)
     if card is not None and card.is_trial:
         return True
-    if model.remote is not None:  # whoever sets up a server for it means to ask it
+    if model.remote is not None:  # a user who sets up a server wants to ask it
         return False
     return gguf.read_header(Path(model.path)).parameters < PARAMETERS_MIN
 
 
 def is_known_too_small(model: LocalModel) -> bool:
-    """As `is_too_small`; False where the file is not there or damaged."""
+    """Return `is_too_small`, or False if the file is missing or damaged."""
     try:
         return is_too_small(model)
     except AppError:
@@ -74,7 +75,7 @@ def is_known_too_small(model: LocalModel) -> bool:
 
 
 def pick(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) -> list[Excerpt]:
-    """The best sentences, those of the clause with the best one first."""
+    """Return the best excerpts, grouped by clause; the clause with the best excerpt comes first."""
     wanted = evidence.asked_terms(question) | _models(question)
     weights = _weights(wanted, passages)
     asks_value = _ASKS_VALUE.search(question) is not None
@@ -89,7 +90,7 @@ def pick(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) 
 
 
 def as_answer(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
-    """The excerpts as a list, each with its source; and the claims, all of them supported: they are the sources."""
+    """Return the excerpts as a list with their citations, and a claim for each, which the quoted source supports."""
     text = head = ""
     found: list[Claim] = []
     for excerpt in excerpts:
@@ -103,24 +104,24 @@ def as_answer(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
 
 
 def _quote(text: str) -> str:
-    """Without the lines at both sides of a table's row."""
+    """Quote a text, without the vertical bars at both ends of a table row."""
     return phrase("documents.quoted", text=" ".join(answer_markup.neutralize_marks(text).split()).strip("| "))
 
 
 def _without_lesser_rows(scored: Sequence[Excerpt]) -> list[Excerpt]:
-    """Of rows, only those of which no other has all that they have of the question, and more."""
+    """Drop each table row whose question terms are a proper subset of another row's."""
     rows = [one.has for one in scored if one.has is not None and one.score > 0]
     return [one for one in scored if one.has is None or not any(one.has < has for has in rows)]
 
 
 def _is_inside(one: Excerpt, other: Excerpt) -> bool:
-    """Whether it is an item of a list that the other has whole."""
+    """Whether an excerpt is part of the other one, for example an item of its list."""
     is_within = other.start <= one.start and one.end <= other.end
     return one.number == other.number and is_within and one is not other
 
 
 def _by_clause(kept: Sequence[Excerpt], passages: Sequence[Passage]) -> list[Excerpt]:
-    """Those of one clause together, in their order; the clause with the best one first."""
+    """Group excerpts by clause, in text order; the clause with the best one comes first."""
     clause = {one: (one.number, source_citations.part_at(passages[one.number - 1], one.start)) for one in kept}
     first = list(dict.fromkeys(clause[one] for one in sorted(kept, key=lambda one: -one.score)))
     return sorted(kept, key=lambda one: (first.index(clause[one]), one.start))
@@ -128,7 +129,7 @@ def _by_clause(kept: Sequence[Excerpt], passages: Sequence[Passage]) -> list[Exc
 
 def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_value: bool) -> list[Excerpt]:
     text = passage.section.text
-    places = [
+    extents = [
         (start, end, _terms_of(" ".join(section.heading)))
         for section, start, end in source_citations.part_extents(passage)
     ]
@@ -136,15 +137,15 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
     parts = sentences.split(text)
     found: list[Excerpt] = []
     for part, following in itertools.zip_longest(parts, parts[1:]):
-        place = next(((end, heading) for start, end, heading in places if start <= part.start < end), None)
-        if place is None:
-            continue  # a heading between two sections is nothing to quote
-        section_end, about = place
+        extent = next(((end, heading) for start, end, heading in extents if start <= part.start < end), None)
+        if extent is None:
+            continue  # a heading between two sections is not quoted
+        section_end, about = extent
         if found and _LIMITS.match(text, part.start):
-            continue  # it came with the one before
+            continue  # the excerpt before includes it
         head = next((one for one in heads if one.start <= part.start < one.last), None)
         if head and part.start < head.end:
-            continue  # names of columns are no answer
+            continue  # column names are not an answer
         head_text = text[head.start : head.end] if head else ""
         about |= _terms_of(head_text)
         own = _terms_of(text[part.start : part.end]) | _models(text[part.start : part.end])
@@ -170,7 +171,7 @@ def _by_rank(number: int) -> float:
 
 
 def _weights(wanted: frozenset[str], passages: Sequence[Passage]) -> dict[str, float]:
-    """Terms that few of the passages have say more."""
+    """Weigh the question's terms: those that few of the passages contain count more."""
     texts = [evidence.of_passage(passage).terms for passage in passages]
     having = collections.Counter(term for text in texts for term in wanted & text)
     return {term: math.log(1 + (len(passages) + 1) / (having[term] + 0.5)) for term in wanted}

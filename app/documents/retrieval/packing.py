@@ -1,7 +1,7 @@
-"""Passages into the part of a prompt that comes before the question, within a budget of tokens.
+"""Pack passages into the part of a prompt before the question, within a token budget.
 
-What documents say is data. It stays one plain segment, in which control tokens are text (app.inference.prompts); here
-what imitates the frame, such as a source's number [2], loses its shape.
+The content of documents is data: it stays one plain segment, in which control tokens are text (app.inference.prompts).
+Here, text that imitates the frame, such as a source number [2], is made harmless.
 """
 
 import dataclasses
@@ -15,19 +15,19 @@ from app.base.paths import resources
 from app.documents.grounding import answer_markup, sentences
 from app.documents.records import Passage
 
-# More bring nothing: of 90 quotes that answer the questions of kasensabo 72 are among 8 passages, 71 among 4. Each
-# costs seconds of reading where there is no GPU.
+# More do not help: of 90 quotes that answer the questions of kasensabo, 8 passages contain 72 and 4 contain 71. Each
+# passage costs seconds of prompt processing without a GPU.
 PASSAGES_MAX = 5
-SCORE_SHARE = 0.6  # of the best one's score: what has less held none of those quotes
-ANSWER_SHARE = 4  # a quarter of the context is for the answer, or what the answer may take if that is less
-CUT_MIN_TOKENS = 64  # a passage is not cut to less
-_FRAME_TOKENS = 8  # of a passage's number and blank line, and where counts of pieces do not add up
+SCORE_SHARE = 0.6  # of the best score; passages below it contained none of those quotes
+ANSWER_SHARE = 4  # the answer gets at most a quarter of the context
+CUT_MIN_TOKENS = 64  # a passage is not cut below this
+_FRAME_TOKENS = 8  # for a passage's number and blank line, and for token counts of pieces that do not add up
 # How turns begin where a model has no control tokens for them (resources/models.toml).
 _TURN = re.compile(r"^[ \t\u3000]*(?:#+[ \t]*)?(指示|応答|入力|質問|回答)[ \t]*:", re.MULTILINE)
 
 
 def system_text(passages: Sequence[Passage], own: str = "") -> str:
-    """The instruction, the user's own instructions, and the passages, numbered from 1 in their order."""
+    """Return the instruction, the user's own instructions, and the passages, numbered from 1 in their order."""
     words = _words()
     pieces = [words["instruction"], own.strip(), words["heading"]]
     pieces += [block(passage, number) for number, passage in enumerate(passages, start=1)]
@@ -35,7 +35,7 @@ def system_text(passages: Sequence[Passage], own: str = "") -> str:
 
 
 def block(passage: Passage, number: int) -> str:
-    """One passage: its number, where it is from, its text."""
+    """Return one passage as text: its number, its origin, its content."""
     section = passage.section
     page = _words()["page"].format(page=section.page) if section.page else ""
     facts = "、".join(_line(part) for part in (passage.document, page, section.tag) if part)
@@ -43,19 +43,23 @@ def block(passage: Passage, number: int) -> str:
 
 
 def budget_tokens(context_tokens: int, max_tokens: int, rest_tokens: int) -> int:
-    """Tokens for passages. `rest_tokens`: of the prompt without any; the answer's share is kept free."""
+    """Return the number of tokens left for passages, after the answer's share.
+
+    `rest_tokens`: tokens of the prompt without passages.
+    """
     return context_tokens - min(max_tokens, context_tokens // ANSWER_SHARE) - rest_tokens
 
 
 def near_best(passages: Sequence[Passage]) -> list[Passage]:
-    """Those of a search that fit about as well as the best, which is the first."""
+    """Return the passages whose score is at least 0.6 of the first one's, which is the best."""
     return [one for one in passages if one.score >= SCORE_SHARE * passages[0].score]
 
 
 def pack(passages: Sequence[Passage], counts: Sequence[int], budget: int) -> list[Passage]:
-    """Those that fit, the best first chosen, in the order of the documents: the same ones always make the same prompt.
+    """Choose passages, the best first, and return them in the order of the documents, so that equal choices give equal
+    prompts.
 
-    `counts`: tokens of each one's `block`. The best one is cut after a sentence rather than left out; [] when there is
+    `counts`: tokens of each passage's `block`. If the best one does not fit, it is cut after a sentence; [] if there is
     no room even for that.
     """
     chosen: list[Passage] = []
@@ -72,9 +76,9 @@ def pack(passages: Sequence[Passage], counts: Sequence[int], budget: int) -> lis
 
 
 def _cut(passage: Passage, share: float) -> Passage:
-    """With the beginning of its text, after a whole sentence where there is one."""
+    """Return a passage with about `share` of its text, cut after a whole sentence if there is one."""
     text = passage.section.text
-    longest = int(len(text) * share * 0.9)  # tokens are not spread evenly
+    longest = int(len(text) * share * 0.9)  # tokens are not distributed evenly
     ends = [one.end for one in sentences.split(text) if one.end <= longest]
     return dataclasses.replace(
         passage, section=dataclasses.replace(passage.section, text=text[: ends[-1] if ends else longest])
@@ -86,7 +90,7 @@ def _line(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without what the frame is made of."""
+    """Make text harmless that looks like part of the prompt's frame."""
     text = _TURN.sub(r"\1：", answer_markup.neutralize_marks(text))
     for end in (_document()["end_ja"], _document()["end_en"]):
         text = text.replace(end, end.rstrip("。.") + "…")

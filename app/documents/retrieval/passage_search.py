@@ -1,8 +1,8 @@
-"""From a question to the passages that may answer it, by its words: no model is needed, though one may add to it.
+"""Search for the passages that may answer a question, by its words; an embedding model is optional.
 
-bm25 (Robertson and Zaragoza 2009) over pairs of characters, twice: FTS5 finds candidates by the rarer terms, then each
-candidate is scored with weighted terms, its clause counting too. Of the words that may stand for one of the question's
-only the best counts, so that a long list of them does little harm. The weights were fitted to the questions that
+bm25 (Robertson and Zaragoza 2009) over pairs of characters runs twice: FTS5 finds candidates by the rarer terms, then
+each candidate is scored with weighted terms and with the score of its clause. Of the synonyms of a word only the best
+one counts, so that a long list of them does little harm. The weights were fitted to the questions that
 tests/benchmarks/retrieval.py measures with.
 """
 
@@ -21,14 +21,14 @@ from app.documents.library import Library
 from app.documents.records import Passage
 from app.documents.retrieval.retrieved_passages import widen_sections
 
-if TYPE_CHECKING:  # most machines have no embedding model, and need no numpy
+if TYPE_CHECKING:  # most machines have no embedding model and do not need numpy
     from app.documents.retrieval.semantic_index import SemanticQuery
 
 CANDIDATES = 120
-TERMS = 30  # of a question, those that tell most; and as many find candidates
-COMMON_SHARE = 0.1  # a term in more sections than that finds no candidates
-CLAUSES = 40  # of the best candidates, their clauses are scored
-CLAUSE_REACH = 20  # sections of it before and behind a candidate
+TERMS = 30  # the most informative terms of a question; at most as many find candidates
+COMMON_SHARE = 0.1  # a term in a larger share of sections does not find candidates
+CLAUSES = 40  # the number of best candidates whose clauses are scored
+CLAUSE_REACH = 20  # sections of the clause before and after a candidate
 CLAUSE_WEIGHT = 0.3
 HEADING_WEIGHT = 1.0
 SATURATION = 1.2  # k1
@@ -37,12 +37,12 @@ LENGTH_SHARE, HEADING_LENGTH_SHARE = 0.75, 0.5  # b
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """Weights times inverse document frequencies of the terms that occur at all."""
+    """The terms of a question that occur in the index, with their weights times inverse document frequencies."""
 
     terms: Mapping[str, float]
-    synonyms: Sequence[Sequence[Mapping[str, float]]]  # for a word of the question, the terms of each other word
-    rare: Sequence[str]  # candidates are found by these
-    body_length: float  # averages
+    synonyms: Sequence[Sequence[Mapping[str, float]]]  # for each word of the question, the terms of each synonym
+    rare: Sequence[str]  # terms that find candidates
+    body_length: float  # average number of terms
     heading_length: float
 
     def parts(self) -> list[Mapping[str, float]]:
@@ -57,10 +57,11 @@ def search(
     glossary: Path | None = None,
     meaning: "SemanticQuery | None" = None,
 ) -> list[Passage]:
-    """The best `limit` passages of those collections, the best first; by words alone [] when none of them occurs.
+    """Return the best `limit` passages of the collections, the best first.
 
-    `glossary`: the user's own list of words that mean the same. `meaning`: of the query; what is near it is found too.
-    Raises AppError("glossary_unreadable").
+    `glossary`: the user's own list of synonyms. `meaning`: the question's embedding; with it, sections near in meaning
+    are found too. Without it the result is [] if no word of the question occurs. Raises
+    AppError("glossary_unreadable").
     """
     scored = _by_words(library.database, query, collection_ids, glossary)
     return widen_sections(library, meaning.fused(library, scored, collection_ids) if meaning else scored, limit)
@@ -69,8 +70,8 @@ def search(
 def _by_words(
     database: Database, query: str, collection_ids: Sequence[int], glossary: Path | None
 ) -> list[tuple[int, float]]:
-    """(section id, score), the best first."""
-    wanted = _wanted(database, invisible_characters.to_plain_text(query), glossary)
+    """Return (section id, score), the best first."""
+    wanted = _weigh_query(database, invisible_characters.to_plain_text(query), glossary)
     if not collection_ids or not wanted.rare:
         return []
     rows = _candidates(database, wanted.rare, collection_ids)
@@ -83,7 +84,7 @@ def _by_words(
     return [(row["id"], scores[row["id"]]) for row in _distinct(best)]
 
 
-def _wanted(database: Database, query: str, glossary: Path | None) -> _Query:
+def _weigh_query(database: Database, query: str, glossary: Path | None) -> _Query:
     sections, heading, body = database.read("SELECT sections, heading_length, body_length FROM section_totals")[0]
     own, words = terms.of_query(query), terms.synonyms_of_query(query, glossary)
     every = own.keys() | {term for others in words for other in others for term in other}
@@ -102,9 +103,9 @@ def _wanted(database: Database, query: str, glossary: Path | None) -> _Query:
 
     found = dict(sorted(weighed(own, {}).items(), key=lambda item: item[1], reverse=True)[:TERMS])
     others = [[part for other in word if (part := weighed(other, found))] for word in words]
-    telling = {term: weight for term, weight in found.items() if own[term] > terms.WEIGHT_KANA}
-    telling |= {term: weight for word in others for part in word for term, weight in part.items()}
-    listed = sorted(telling or found, key=lambda term: telling.get(term, 0.0), reverse=True)
+    informative = {term: weight for term, weight in found.items() if own[term] > terms.WEIGHT_KANA}
+    informative |= {term: weight for word in others for part in word for term, weight in part.items()}
+    listed = sorted(informative or found, key=lambda term: informative.get(term, 0.0), reverse=True)
     rare = [term for term in listed if having[term] <= COMMON_SHARE * sections] or listed
     averages = max(1.0, body / max(1, sections)), max(1.0, heading / max(1, sections))
     return _Query(found, [word for word in others if word], rare[:TERMS], *averages)
@@ -126,7 +127,10 @@ def _candidates(database: Database, wanted: Iterable[str], collection_ids: Seque
 
 
 def _clauses(database: Database, best: Sequence[Row]) -> list[list[Row]]:
-    """The sections around the candidates that are of the same clause; not all of them, since a whole table is one."""
+    """Return, grouped by clause, the sections around the candidates that have the same heading.
+
+    The number of sections on either side is limited, since a whole table can be one clause.
+    """
     rows = database.read(
         """WITH near(id) AS (
                SELECT DISTINCT s.id FROM json_each(?) j JOIN section b ON b.id = j.value
@@ -145,7 +149,10 @@ def _clauses(database: Database, best: Sequence[Row]) -> list[list[Row]]:
 
 
 def _score(wanted: _Query, rows: Sequence[Row], parts: int = 1) -> float:
-    """bm25 of sections taken as one text. `parts`: how many average sections long an average one would be."""
+    """Return the bm25 score of sections taken as one text.
+
+    `parts`: the number of sections; the length is normalized by its square root.
+    """
     body = Counter(" ".join(row["body_terms"] for row in rows).split())
     heading = Counter(rows[0]["heading_terms"].split())
     length = sum(row["body_length"] for row in rows) / (wanted.body_length * max(1.0, parts**0.5))
@@ -156,14 +163,14 @@ def _score(wanted: _Query, rows: Sequence[Row], parts: int = 1) -> float:
         often = body[term] / body_norm + HEADING_WEIGHT * heading[term] / heading_norm
         gains[term] = often * (SATURATION + 1) / (often + SATURATION)
 
-    def worth(part: Mapping[str, float]) -> float:
+    def relevance(part: Mapping[str, float]) -> float:
         return sum(weight * gains[term] for term, weight in part.items())
 
-    return worth(wanted.terms) + sum(max(worth(other) for other in others) for others in wanted.synonyms)
+    return relevance(wanted.terms) + sum(max(relevance(other) for other in others) for others in wanted.synonyms)
 
 
 def _distinct(rows: Iterable[Row]) -> list[Row]:
-    """Without what says the same as a better one: forms and remarks that a document repeats."""
+    """Drop sections whose terms equal those of a better one, such as forms and remarks that a document repeats."""
     first: dict[str, Row] = {}
     for row in rows:
         first.setdefault(row["body_terms"], row)

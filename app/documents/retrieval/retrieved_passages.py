@@ -1,12 +1,11 @@
-"""Found sections widened to passages: what stands beside them under the same heading, as far as there is room.
+"""Widen found sections to passages, and judge whether passages can contain the answer to a question.
 
-Whether what was found for a question can hold its answer, judged by its words alone, before any model is asked.
+A passage is a section with its neighbours under the same heading, up to 1,200 characters. The judgement uses words
+alone, before any model is asked. It was measured with tests/benchmarks/abstention.py on questions of kasensabo: 76 with
+an answer, 20 without. A user who is refused sees the nearest passages, while a user with a wrong answer may not notice
+it; but most questions have an answer. So the threshold is the highest that refuses fewer than one in ten of those.
 
-Measured with tests/benchmarks/abstention.py on questions of kasensabo: 76 with an answer, 20 without. Who is turned
-away sees the nearest passages, who is answered wrongly may not notice; but most questions have an answer. So the
-threshold is the highest that turns away fewer than one in ten of those.
-
-Whether passages hold the quotes that a right answer rests on: what finding and citing them is measured by.
+The last part checks whether passages contain the quotes behind a right answer, which measures retrieval and citations.
 """
 
 import dataclasses
@@ -26,12 +25,13 @@ from app.documents.library import Library
 from app.documents.records import DocumentSection, Passage
 from app.documents.values import notation, quantities
 
-PASSAGE_CHARACTERS = 1200  # characters of a passage
-NEIGHBOUR_SECTIONS = 8  # sections looked at on either side
+PASSAGE_CHARACTERS = 1200  # of a passage
+NEIGHBOUR_SECTIONS = 8  # candidates on either side
 
 
 def widen_sections(library: Library, scored: Sequence[tuple[int, float]], limit: int) -> list[Passage]:
-    """Of (section id, score), the best first: `limit` passages, none of which repeats a part of a better one."""
+    """Return up to `limit` passages for (section id, score), the best first, none of which repeats a part of a better
+    one."""
     table = SectionTable(library.database)
     taken: set[int] = set()
     kept: dict[int, list[tuple[int, DocumentSection]]] = {}
@@ -50,7 +50,7 @@ def widen_sections(library: Library, scored: Sequence[tuple[int, float]], limit:
 def _extent(
     near: Sequence[tuple[int, DocumentSection]], at: int, taken: Collection[int]
 ) -> list[tuple[int, DocumentSection]]:
-    """The sections that belong with the one at `at` and fit beside it, without those that are taken."""
+    """Return the sections that belong to the one at index `at` and fit into its passage, without those in `taken`."""
     headings = [section.heading for _, section in near]
     sizes = [
         len(section.text) + len(section.tag) + len(section.heading[-1] if section.heading else "") + 5
@@ -71,7 +71,7 @@ def _extent(
 
 
 def _is_near(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether two headings are the same, or side by side under the same one."""
+    """Whether two heading paths are equal, or siblings."""
     common = next((place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
     if common is None:
         common = min(len(one), len(other))
@@ -79,7 +79,10 @@ def _is_near(one: Sequence[str], other: Sequence[str]) -> bool:
 
 
 def join_parts(passage: Passage, parts: Sequence[DocumentSection]) -> Passage:
-    """One text, with the headings and tags that stand between its parts. Heading, tag and page stay the found one's."""
+    """Join parts to one text with their headings and tags in between.
+
+    The heading, tag and first page stay those of the section that was found.
+    """
     lines: list[str] = []
     before: DocumentSection | None = None
     for part in parts:
@@ -97,7 +100,7 @@ def join_parts(passage: Passage, parts: Sequence[DocumentSection]) -> Passage:
 
 
 def opening_lines(part: DocumentSection, before: DocumentSection | None) -> str:
-    """The lines that stood before a part in its document."""
+    """Return the heading and tag lines that precede a part in its document."""
     is_new = before is None or part.heading != before.heading
     lines = [part.heading[-1]] if is_new and part.heading else []
     if part.tag and (is_new or before is None or part.tag != before.tag):
@@ -106,10 +109,10 @@ def opening_lines(part: DocumentSection, before: DocumentSection | None) -> str:
 
 
 ABSTENTION_THRESHOLD = 0.65
-PASSAGES_JUDGED = 3  # passages: the more are looked at, the likelier one has the words by chance
-_DISCOUNT = 0.7  # for a passage without the value that the question names, or without any of the unit it asks for
-# Terms that ask, and pairs across a change of script, which are no words.
-_ASKING = re.compile(
+PASSAGES_JUDGED = 3  # with more passages, one is likelier to contain the words by chance
+_DISCOUNT = 0.7  # for a passage without a value that the question names, or without any value of the unit it asks for
+# Terms that only form the question, and pairs across a change of script, which are not words.
+_QUESTION_WORDS = re.compile(
     "[ァ-ヺー][一-鿿]|[一-鿿][ァ-ヺー]|.*[何幾].*|教え|違い|理由|方法|意味|場合|必要|規定|標準|程度"
     "|上限|下限|目安|定義|区別|列挙|一覧|記述|説明|要点|内容|概要|具体"
 )
@@ -118,7 +121,7 @@ _UNIT_ASKED = re.compile(rf"何\s?(?P<unit>{notation.UNIT_PATTERN})")
 
 @dataclass(frozen=True, slots=True)
 class AbstentionVerdict:
-    """`score`: 0 to 1, the weighed share of the question's terms in the passage that has most of it."""
+    """A judgement of passages. `score`: 0 to 1, the weighted share of the question's terms in the best passage."""
 
     score: float
 
@@ -130,23 +133,23 @@ class AbstentionVerdict:
 def judge_answerability(
     library: Library, question: str, passages: Sequence[Passage], glossary: Path | None = None
 ) -> AbstentionVerdict:
-    """Of passages that a search gave, the best first. Terms that few sections have weigh more.
+    """Judge the best three passages of a search by the share of the question's terms in each; rare terms weigh more.
 
-    `glossary`: the user's own list of words that mean the same. Raises AppError("glossary_unreadable").
+    `passages`: the best first. `glossary`: the user's own list of synonyms. Raises AppError("glossary_unreadable").
     """
     if not passages:
         return AbstentionVerdict(0.0)
     weights = _weights(library, question)
-    if not weights:  # nothing that could be looked for: 「標準」とは何ですか
+    if not weights:  # no term to search for: 「標準」とは何ですか
         return AbstentionVerdict(1.0)
-    wanted = _Wanted(question)
+    wanted = _QuestionValues(question)
     others = terms.synonyms_by_word(question, glossary)
     found = [evidence.of_passage(passage) for passage in passages[:PASSAGES_JUDGED]]
     return AbstentionVerdict(max(_share(weights, others, one) * wanted.discount(one) for one in found))
 
 
 def _share(weights: dict[str, float], others: Sequence[tuple[str, list[list[str]]]], found: Evidence) -> float:
-    """Of the terms by their weights, those that the passage has itself or in another word for the same."""
+    """Return the weighted share of the terms that the passage contains, itself or as a synonym."""
     there = {term for term in weights if term in found.terms}
     for word, same in others:
         if any(found.terms.issuperset(listed) for listed in same):
@@ -155,8 +158,8 @@ def _share(weights: dict[str, float], others: Sequence[tuple[str, list[list[str]
 
 
 def _weights(library: Library, question: str) -> dict[str, float]:
-    """Of each term of a question: the logarithm of how rare it is among all sections (the idf of bm25)."""
-    asked = [term for term in evidence.asked_terms(question) if not _ASKING.fullmatch(term)]
+    """Return for each term of a question the logarithm of its rarity among all sections (the idf of bm25)."""
+    asked = [term for term in evidence.asked_terms(question) if not _QUESTION_WORDS.fullmatch(term)]
     sections = library.database.read("SELECT sections FROM section_totals")[0][0]
     rows = library.database.read(
         "SELECT v.term, v.doc FROM json_each(?) j JOIN section_vocabulary v ON v.term = j.value", json.dumps(asked)
@@ -165,7 +168,7 @@ def _weights(library: Library, question: str) -> dict[str, float]:
     return {term: math.log((sections + 1) / (count + 0.5)) for term, count in having.items()}
 
 
-class _Wanted:
+class _QuestionValues:
     """The values that a question names, and the units that it asks for (何m, 何年)."""
 
     def __init__(self, question: str) -> None:
@@ -175,30 +178,30 @@ class _Wanted:
         self._units = {notation.unit_of(found["unit"]).name for found in _UNIT_ASKED.finditer(flat)}
 
     def discount(self, found: Evidence) -> float:
-        """1, or less for what the passage lacks."""
+        """Return 1, or less if the passage lacks a value or unit."""
         has_unit = not self._units or any(value.unit in self._units for value in found.quantities)
         has_values = all(found.holds(value, written) for value, written in self._values)
         has_dates = all(found.holds_date(date) for date in self._dates)
         return (1.0 if has_unit else _DISCOUNT) * (1.0 if has_values and has_dates else _DISCOUNT)
 
 
-QUOTE_SHARE = 0.5  # of a quote in one piece, where it goes beyond a passage's end
-_SIGNS = re.compile(r"[\s|>*\\^]")  # Markdown's, which a quote may still have
+QUOTE_SHARE = 0.5  # of a quote in one piece, because a quote may extend beyond a passage
+_MARKUP = re.compile(r"[\s|>*\\^]")  # Markdown's, which a quote may still have
 _WAVES = re.compile("[〜～–]")
 
 
 def normalize_quote(text: str) -> str:
-    return _WAVES.sub("~", _SIGNS.sub("", unicodedata.normalize("NFKC", text)))
+    return _WAVES.sub("~", _MARKUP.sub("", unicodedata.normalize("NFKC", text)))
 
 
 def quote_rank(texts: Sequence[str], quotes: Sequence[str]) -> int:
-    """By which text, from 1, all quotes have been found; 0: not all are there. All normalized."""
+    """Return by which text, from 1, all quotes have been found; 0 if any is missing. All texts are normalized."""
     ranks = [next((at for at, text in enumerate(texts, 1) if contains_quote(text, quote)), 0) for quote in quotes]
     return max(ranks, default=0) if all(ranks) else 0
 
 
 def contains_quote(text: str, quote: str) -> bool:
-    """Whether a passage has the quote, or at least half of it in one piece. Both normalized."""
+    """Whether a passage contains the quote, or half of it in one piece. Both are normalized."""
     if quote in text:
         return True
     length = max(1, math.ceil(len(quote) * QUOTE_SHARE))

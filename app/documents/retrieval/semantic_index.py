@@ -1,20 +1,16 @@
-"""The embedding model in use, and which sections it has no vectors of yet.
+"""Search sections by meaning: vectors in one file per embedding model, and the fusion with a search by words.
 
-Vectors of sections in one file a model, looked through whole: nearest by angle.
+Vectors are 8-bit numbers in a memory-mapped file that is scanned whole, nearest by angle: of 20 searches among 100,000
+sections of 768 numbers 19 take less than 26 ms (sqlite-vec 268, with 8 bits 103). They need a quarter of the space of
+32-bit numbers and no extension of sqlite, which many Pythons cannot load (tests/benchmarks/vectors.py). An index of
+neighbours would only save milliseconds. The file is a cache. A row stores the digest of its text, so rows of removed or
+changed sections are ignored, and rows that a kill cut off are made again.
 
-8-bit numbers in a file that is mapped: of 20 searches among 100,000 sections of 768 numbers 19 take less than 26 ms
-(sqlite-vec 268, with 8 bits 103), in a quarter of the space of 32-bit numbers, and they need no extension of sqlite,
-which many Pythons cannot load (tests/benchmarks/vectors.py). An index of neighbours would only save milliseconds.
-
-The file is a cache. A row says by a digest which text it was made of, so a row of a section that has left or changed is
-nobody's, and what a kill has cut off is made again.
-
-What is near in meaning, beside what has the words: two rankings made one.
-
-Reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): it needs no common scale, which bm25 and cosines do
-not have. With their constant of 60 and equal weights a small model does harm: of 126 questions to five volumes of
-kasensabo the words alone have 125 in the first five passages, fused with multilingual-e5-small 110; as below 124. So
-the words lead where they cover a question, and meaning has an equal say where they do not.
+The rankings by words and by meaning are combined by reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009),
+which needs no common scale of bm25 and cosine. With their constant of 60 and equal weights a small model does harm: of
+126 questions to five volumes of kasensabo the words alone have 125 in the first five passages, fused with
+multilingual-e5-small 110; with the constants below 124. So words dominate where they cover a question, and meaning
+weighs the same where they do not.
 """
 
 import errno
@@ -41,36 +37,38 @@ from app.inference.local_model import LocalModel
 from app.models import catalogue, local_models
 
 Floats = npt.NDArray[np.float32]
-CHUNK_ROWS = 512  # turned into 32-bit numbers at once: they stay in the processor's cache
+CHUNK_ROWS = 512  # converted to 32-bit numbers at once, few enough for the processor's cache
 NORM_TOLERANCE = 0.05  # rounding to 8 bits changes a length of 1 by less
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
+    """A row of the vector file that is near a query."""
+
     section_id: int
     digest: int
     similarity: float  # cosine, -1 to 1
 
 
 def text_digest(text: str) -> int:
-    """64 bits."""
+    """Return a 64-bit digest of a text."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "little")
 
 
 class VectorFile:
-    """Any number of readers and one writer at a time, in whatever processes.
+    """A file of vectors for any number of readers and one writer at a time, in any processes.
 
-    Raises AppError("vectors_unusable" | "disk_full").
+    Its methods raise AppError("vectors_unusable" | "disk_full").
     """
 
     def __init__(self, path: Path, dimensions: int) -> None:
-        """The file need not exist before `add`."""
+        """`path` need not exist before `add`."""
         self.path = path
         self.dimensions = dimensions
         self._row = np.dtype([("section", "<i8"), ("digest", "<u8"), ("scale", "<f4"), ("vector", "i1", (dimensions,))])
 
     def add(self, section_ids: Sequence[int], digests: Sequence[int], vectors: Floats) -> None:
-        """Puts rows at the end. `vectors`: [rows, dimensions], of unit length. On the disk when it returns."""
+        """Append rows and sync them to the disk. `vectors`: [rows, dimensions], of unit length."""
         rows = np.zeros(len(section_ids), self._row)
         largest = np.abs(vectors).max(axis=1)
         scale = np.where(largest > 0, largest, 1.0) / 127
@@ -79,7 +77,7 @@ class VectorFile:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
-                file.truncate(file.tell() // self._row.itemsize * self._row.itemsize)  # what a kill has cut off
+                file.truncate(file.tell() // self._row.itemsize * self._row.itemsize)  # an incomplete row after a kill
                 file.write(rows.tobytes())
                 file.flush()
                 os.fsync(file.fileno())
@@ -87,7 +85,7 @@ class VectorFile:
             raise self._failure(error) from error
 
     def known(self) -> set[tuple[int, int]]:
-        """(section id, digest) of the rows that are whole: after a power cut a disk may give zeros."""
+        """Return (section id, digest) of the intact rows: after a power cut a disk may return zeros."""
         rows = self._rows()
         found: set[tuple[int, int]] = set()
         for start in range(0, len(rows), CHUNK_ROWS):
@@ -98,14 +96,14 @@ class VectorFile:
         return found
 
     def count(self) -> int:
-        """Rows, those of nobody among them."""
+        """Return the number of rows, including those of removed sections."""
         try:
             return self.path.stat().st_size // self._row.itemsize
         except OSError:
             return 0
 
     def nearest(self, vector: Floats, limit: int) -> list[Neighbour]:
-        """The best first. `vector`: [dimensions], of unit length."""
+        """Return the nearest rows, the best first. `vector`: [dimensions], of unit length."""
         rows = self._rows()
         similarities = np.empty(len(rows), np.float32)
         for start in range(0, len(rows), CHUNK_ROWS):
@@ -127,7 +125,8 @@ class VectorFile:
         ]
 
     def keep(self, wanted: set[tuple[int, int]]) -> None:
-        """Writes the file anew with these (section id, digest) alone, each once. A kill leaves the old or the new."""
+        """Rewrite the file with only these (section id, digest), each once. After a kill either the old or the new file
+        exists."""
         rows = self._rows()
         pairs = zip(rows["section"].tolist(), rows["digest"].tolist(), strict=True)
         kept = sorted({pair: at for at, pair in enumerate(pairs) if pair in wanted}.values())
@@ -138,20 +137,20 @@ class VectorFile:
                     file.write(rows[kept[start : start + CHUNK_ROWS]].tobytes())
                 file.flush()
                 os.fsync(file.fileno())
-            del rows  # Windows replaces no file that is mapped
+            del rows  # Windows does not replace a mapped file
             fresh.replace(self.path)
         except OSError as error:
             fresh.unlink(missing_ok=True)
             raise self._failure(error) from error
 
     def _rows(self) -> Any:
-        """Mapped, without what a kill has cut off at the end."""
+        """Return the memory-mapped rows, without an incomplete one at the end."""
         count = self.count()
         if count == 0:
             return np.empty(0, self._row)
         try:
             return np.memmap(self.path, self._row, "r", shape=(count,))
-        except (OSError, ValueError) as error:  # it has left, or was shortened, meanwhile
+        except (OSError, ValueError) as error:  # the file was removed or shortened meanwhile
             raise self._failure(error) from error
 
     def _failure(self, error: OSError | ValueError) -> AppError:
@@ -162,14 +161,14 @@ class VectorFile:
 
 
 RRF_CONSTANT = 10
-COVERED_WEIGHT = 0.1  # of meaning, where passages hold the question's words
-CANDIDATES = 120  # of either ranking
-WIDENING_FACTOR = 8  # times more are looked at while other collections or old rows leave too few
+COVERED_WEIGHT = 0.1  # weight of meaning if passages contain the question's words
+CANDIDATES = 120  # per ranking
+WIDENING_FACTOR = 8  # factor of the search size while other collections or old rows leave too few
 
 
 @dataclass(frozen=True, slots=True)
 class SemanticQuery:
-    """What a question means to an embedding model. `vector`: [dimensions], of unit length."""
+    """A question embedded by a model. `vector`: [dimensions], of unit length."""
 
     question: str
     vectors: VectorFile
@@ -178,14 +177,14 @@ class SemanticQuery:
     def fused(
         self, library: Library, scored: Sequence[tuple[int, float]], collection_ids: Sequence[int]
     ) -> list[tuple[int, float]]:
-        """(section id, score) found by words, the best first, with those near in meaning among them, ranked anew.
+        """Fuse the ranking by words, (section id, score) with the best first, with the sections near in meaning.
 
-        Raises AppError("vectors_unusable").
+        Return (section id, score), the best first. Raises AppError("vectors_unusable").
         """
         by_words = [section_id for section_id, _ in scored]
         near = self._near(library.database, collection_ids)
         texts = {**_texts(library.database, by_words, collection_ids), **near}
-        seen: set[str] = set()  # forms and remarks that a document repeats
+        seen: set[str] = set()  # drops forms and remarks that a document repeats
         found = []
         weight = COVERED_WEIGHT if self._is_covered(library, scored) else 1.0
         for section_id, score in fuse_ranks((1.0, by_words), (weight, list(near))):
@@ -196,23 +195,25 @@ class SemanticQuery:
         return found
 
     def _is_covered(self, library: Library, scored: Sequence[tuple[int, float]]) -> bool:
+        """Whether the passages found by words probably contain the answer."""
         best = widen_sections(library, scored, retrieved_passages.PASSAGES_JUDGED)
         return retrieved_passages.judge_answerability(library, self.question, best).is_enough
 
     def _near(self, database: Database, collection_ids: Sequence[int]) -> dict[int, str]:
-        """Section id to its text, the nearest first. Rows whose section has another text now, or none, are left out."""
-        looked_at, rows = CANDIDATES * 2, self.vectors.count()
+        """Return the text of the nearest sections by id, the nearest first, without rows whose section is gone or has
+        changed."""
+        search_size, rows = CANDIDATES * 2, self.vectors.count()
         while True:
-            nearest = self.vectors.nearest(self.vector, looked_at)
+            nearest = self.vectors.nearest(self.vector, search_size)
             texts = _texts(database, [one.section_id for one in nearest], collection_ids)
             found = {one.section_id: texts[one.section_id] for one in nearest if _is_of(one, texts)}
-            if len(found) >= CANDIDATES or looked_at >= rows:
+            if len(found) >= CANDIDATES or search_size >= rows:
                 return dict(list(found.items())[:CANDIDATES])
-            looked_at *= WIDENING_FACTOR
+            search_size *= WIDENING_FACTOR
 
 
 def fuse_ranks(*rankings: tuple[float, Sequence[int]]) -> list[tuple[int, float]]:
-    """Of (weight, ids): each of (id, score), the best first; of equal ones, the first ranking's first."""
+    """Return (id, score), the best first, for rankings of (weight, ids); ties keep the order of the first ranking."""
     scores: dict[int, float] = {}
     for weight, ranking in rankings:
         for rank, one in enumerate(ranking, start=1):
@@ -221,12 +222,13 @@ def fuse_ranks(*rankings: tuple[float, Sequence[int]]) -> list[tuple[int, float]
 
 
 def embedded_section(row: Row) -> tuple[int, str]:
-    """Return the id of a section, and what its vector is made of. Raises ValueError, TypeError."""
+    """Return the id of a section and the text that is embedded. Raises ValueError or TypeError if stored values are
+    invalid."""
     return row["id"], embedded_text(heading_of(row), text_of(row, "text"))
 
 
 def embedded_text(heading: Sequence[str], text: str) -> str:
-    """Of a section: what its vector is made of, without the model's own prefix."""
+    """Return the text that is embedded for a section, without the model's own prefix."""
     return "\n".join([" > ".join(heading), text]) if heading else text
 
 
@@ -235,7 +237,7 @@ def _is_of(near: Neighbour, texts: dict[int, str]) -> bool:
 
 
 def _texts(database: Database, section_ids: Sequence[int], collection_ids: Sequence[int]) -> dict[int, str]:
-    """What the sections' vectors are made of; without those of other collections."""
+    """Return the embedded text by section id, for sections of these collections."""
     found = database.read_as(
         embedded_section,
         """SELECT s.id, s.heading, s.text FROM section s JOIN document d ON d.id = s.document_id
@@ -246,14 +248,14 @@ def _texts(database: Database, section_ids: Sequence[int], collection_ids: Seque
     return dict(found)
 
 
-SAMPLES, SAMPLE_BYTES = 64, 1 << 14  # of a model's file; a whole one would take seconds at every start
-READ_ROWS = 2000  # sections at once
-OLD_SHARE, OLD_LEAST = 0.25, 1000  # rows of nobody before the file is written anew
+SAMPLES, SAMPLE_BYTES = 64, 1 << 14  # of a model's file; reading all of it would take seconds at every start
+READ_ROWS = 2000  # sections read at once
+OLD_SHARE, OLD_LEAST = 0.25, 1000  # unused rows before the file is rewritten
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingModel:
-    """`vectors`: what was made with exactly this file and this prefix."""
+    """An embedding model with its vectors. `vectors` belong to exactly this file and this document prefix."""
 
     model: LocalModel
     vectors: VectorFile
@@ -263,16 +265,16 @@ class EmbeddingModel:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingBacklog:
-    """`missing`: ids of sections without a vector."""
+    """The work left for an embedding model. `missing`: ids of sections without a vector."""
 
     missing: list[int]
     total: int
 
 
 def choose_model(models: Collection[LocalModel], documents: Path) -> EmbeddingModel | None:
-    """The embedding model that was added last; None without one. `documents`: their database.
+    """Return the embedding model that was added last, or None. `documents`: their database.
 
-    Raises AppError for a file that is damaged or has left.
+    Raises AppError for a damaged or missing file.
     """
     suited = [model for model in models if local_models.is_embedding_model(model)]
     if not suited:
@@ -292,7 +294,7 @@ def vectors_folder(documents: Path) -> Path:
 
 
 def file_fingerprint(path: Path) -> str:
-    """Of a file's size and of samples spread over it, its beginning and end among them."""
+    """Return a digest of a file's size and of 64 samples spread over it, including its beginning and end."""
     size = path.stat().st_size
     found = hashlib.sha256(str(size).encode())
     with open_regular(path) as file:
@@ -303,7 +305,7 @@ def file_fingerprint(path: Path) -> str:
 
 
 def find_backlog(documents: Path, vectors: VectorFile) -> EmbeddingBacklog:
-    """Reads all sections. Where too many rows are of sections that have left, the file of vectors is written anew.
+    """Read all sections and return those without a vector; rewrite the vector file if it has too many unused rows.
 
     `documents` need not exist yet.
     """
@@ -321,7 +323,7 @@ def find_backlog(documents: Path, vectors: VectorFile) -> EmbeddingBacklog:
 
 
 def texts_to_embed(documents: Path, section_ids: Sequence[int]) -> dict[int, str]:
-    """By id, what is embedded. Sections that are gone are left out."""
+    """Return the text to embed by section id, without sections that no longer exist."""
     database = Database.beside(documents)
     try:
         return dict(
@@ -336,17 +338,17 @@ def texts_to_embed(documents: Path, section_ids: Sequence[int]) -> dict[int, str
 
 
 def delete_other_vectors(model: EmbeddingModel) -> None:
-    """Removes what other models have made. What another program has open stays."""
+    """Delete the vector files of other models; a file that another program has open stays."""
     for path in model.vectors.path.parent.glob("*.vectors"):
         if path != model.vectors.path:
             try:
                 path.unlink()
-            except OSError:  # the next time
+            except OSError:  # the next call tries again
                 continue
 
 
 def _pairs(database: Database) -> set[tuple[int, int]]:
-    """(section id, digest of its text) of all sections."""
+    """Return (section id, digest of its text) of all sections."""
     found: set[tuple[int, int]] = set()
     last = -1
     while True:

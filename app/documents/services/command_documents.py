@@ -1,8 +1,7 @@
-"""Reading documents for a command: the queue that the window has, run until all is read or Ctrl+C comes.
+"""Read documents and embed questions for a command, which blocks until the work is done or Ctrl+C is pressed.
 
-The collections that a command names, as the scope of a question.
-
-Searching by meaning in commands: the vectors of sections and questions, where an embedding model is installed.
+`CommandReading` runs the reading queue that the window uses, `scope_of` turns names of collections into the scope of a
+question, and `QuestionEmbedder` makes vectors where an embedding model is installed.
 """
 
 import hashlib
@@ -39,22 +38,23 @@ POLL_MS = 50
 
 
 class CommandReading:
-    """A context. Methods block; they raise AppError, and KeyboardInterrupt after Ctrl+C: the queue stays as it is then.
+    """A context in which a command reads documents.
 
-    Where a window of the same data folder reads, it reads this too, and the methods wait for it.
+    Its methods block. They raise AppError, or KeyboardInterrupt after Ctrl+C, which leaves the rest in the queue. If a
+    window of the same data folder is reading, it also reads the command's documents, and the methods wait for it.
     """
 
     def __init__(self, where: Paths, output: Output) -> None:
         self._app = core_application()
         self._output = output
         self._problem: AppError | None = None
-        self._waiting = CommandLoop(self._stop)
-        logs = where.logs / "docs"  # not those of a window's children
+        self._loop = CommandLoop(self._stop)
+        logs = where.logs / "docs"  # separate from the logs of a window's children
         logs.mkdir(parents=True, exist_ok=True)
         self.documents = documents = DocumentLibrary(where.documents, programs.reader_command(where.documents), logs)
         documents.failed.connect(self._on_failed)
         documents.not_opened.connect(self._on_not_opened)
-        documents.lane.counted.connect(self._on_counted)
+        documents.write_queue.counted.connect(self._on_counted)
 
     def __enter__(self) -> "CommandReading":
         self._wait_for(self.documents.opened, self.documents.open)
@@ -67,12 +67,14 @@ class CommandReading:
 
     @property
     def unfinished(self) -> int:
-        """Documents that are still to be read."""
+        """Return the number of documents that are not read yet."""
         return sum(collection.unfinished for collection in self.documents.collections())
 
     def add(self, name: str, label: Label | None, paths: list[Path], permit: Permit | None = None) -> AddedFiles:
-        """Into the collection of that name, which is made where there is none; what it knew and has changed is read
-        again. `permit`: to lower the label that it has."""
+        """Add files and folders to the collection of this name, which is created if necessary, and read them.
+
+        Known files that have changed are read again. `permit`: allows a lower label than the collection has.
+        """
         documents = self.documents
         there = next(
             (one for one in documents.collections() if one.name == invisible_characters.remove(name).strip()), None
@@ -101,12 +103,12 @@ class CommandReading:
         self.finish()
 
     def finish(self) -> None:
-        """Returns when nothing is left to be read or removed."""
-        looking = QTimer(interval=POLL_MS)
-        looking.timeout.connect(self._look)
-        looking.start()
+        """Return when nothing is left to be read or removed."""
+        timer = QTimer(interval=POLL_MS)
+        timer.timeout.connect(self._check_progress)
+        timer.start()
         self._run()
-        looking.stop()
+        timer.stop()
 
     # ------------------------------------------------------------------ private
 
@@ -115,12 +117,12 @@ class CommandReading:
         return done
 
     def _wait_for(self, signal: Any, act: Callable[[], None]) -> Any:
-        """What the signal carries."""
+        """Call `act` and return the value that the signal carries."""
         carried: list[Any] = []
 
         def take(value: Any = None) -> None:
             carried.append(value)
-            self._waiting.stop()
+            self._loop.stop()
 
         signal.connect(take)
         act()
@@ -131,21 +133,21 @@ class CommandReading:
 
     def _run(self) -> None:
         if self._problem is None:
-            self._waiting.run()
+            self._loop.run()
         if self._problem is not None:
             raise self._problem
-        if self._waiting.was_interrupted:
+        if self._loop.was_interrupted:
             raise KeyboardInterrupt
 
     def _stop(self) -> None:
-        self._waiting.stop()
+        self._loop.stop()
 
-    def _look(self) -> None:
+    def _check_progress(self) -> None:
         documents = self.documents
         standing = documents.standing
         is_idle = standing.phase == "idle" and not documents.is_busy
         if is_idle and not self.unfinished:
-            self._waiting.stop()
+            self._loop.stop()
         elif standing.phase == "elsewhere":
             self._output.progress("documents.docs_elsewhere", left=self.unfinished)
         elif standing.document_id:
@@ -158,7 +160,7 @@ class CommandReading:
             self._output.progress("documents.docs_looking", count=count)
 
     def _on_not_opened(self, error: AppError) -> None:
-        if error.code == "documents_damaged":  # a new one is there; this command goes on with it
+        if error.code == "documents_damaged":  # a new file replaces it, with which this command continues
             self._output.end_progress()
             print(describe_error(error), file=sys.stderr)  # noqa: T201
         else:
@@ -166,13 +168,14 @@ class CommandReading:
 
     def _on_failed(self, error: AppError) -> None:
         self._problem = self._problem or error
-        self._waiting.stop()
+        self._loop.stop()
 
 
 def provide_manual(where: Paths, output: Output, name: str) -> None:
-    """Kotae's own manual is read where `name` asks for it and it is not there yet, or has changed with the program.
+    """Read Kotae's own manual if `name` is its collection and the manual is not stored yet or has changed.
 
-    By the name that it has, it stays in its language; by the name in the language in use, it is read in that.
+    If `name` is the collection's current name, the manual stays in its language; if it is the collection's name in the
+    language in use, the manual is read in that language.
     """
     library = collection_lookup.open_library(where.documents)
     try:
@@ -193,7 +196,10 @@ def provide_manual(where: Paths, output: Output, name: str) -> None:
 
 
 def scope_of(names: list[str], where: Paths) -> tuple[CollectionRef, ...]:
-    """Kotae's own manual is read first where it is asked. Raises AppError as `collections.find`."""
+    """Return the collections of these names as a scope, and read Kotae's own manual first if it is among them.
+
+    Raises AppError as `find_collection` does.
+    """
     for name in names:
         provide_manual(where, Output(is_json=False), name)
     library = collection_lookup.open_library(where.documents)
@@ -208,9 +214,9 @@ QUESTION_PATIENCE_S = 60.0  # a command can wait longer than a window
 
 
 class QuestionEmbedder:
-    """A context. Without an embedding model nothing is started, and no question has a meaning.
+    """A context in which a command embeds sections and questions; without an embedding model it does nothing.
 
-    Methods block; they raise KeyboardInterrupt after Ctrl+C: what was embedded stays.
+    Its methods block. They raise KeyboardInterrupt after Ctrl+C; vectors made so far are kept.
     """
 
     def __init__(self, where: Paths, output: Output) -> None:
@@ -219,8 +225,8 @@ class QuestionEmbedder:
         self.embedding: Embedding | None = None
         if self._models:
             self._app = core_application()
-            self._waiting = CommandLoop(lambda: self._waiting.stop())
-            logs = where.logs / "docs"  # not those of a window's children
+            self._loop = CommandLoop(lambda: self._loop.stop())
+            logs = where.logs / "docs"  # separate from the logs of a window's children
             logs.mkdir(parents=True, exist_ok=True)
             self.embedding = Embedding(child_commands.engine(), logs, where.documents)
             self.embedding.question_limit_s = QUESTION_PATIENCE_S
@@ -240,14 +246,14 @@ class QuestionEmbedder:
             self._output.end_progress()
 
     def complete(self) -> None:
-        """Returns when every section has a vector, or, saying so, when that cannot be."""
+        """Return when every section has a vector, or with a note on stderr if that is impossible."""
         embedding = self.embedding
         if embedding is None or not embedding.is_on:
             return
 
         def show(standing: EmbeddingStatus) -> None:
             if standing.phase in ("idle", "failed", "off"):
-                self._waiting.stop()
+                self._loop.stop()
             elif standing.total:
                 self._output.progress("documents.docs_embedding", done=standing.done, total=standing.total)
 
@@ -260,7 +266,10 @@ class QuestionEmbedder:
             self._output.note("documents.docs_by_words_only")
 
     def of(self, question: str) -> "SemanticQuery | None":
-        """None: it is searched by words alone; where there are vectors to compare with, that is said."""
+        """Return the embedded question; None to search by words alone.
+
+        A note on stderr says so if there are vectors to compare with.
+        """
         embedding = self.embedding
         if embedding is None or not embedding.is_on:
             return None
@@ -268,7 +277,7 @@ class QuestionEmbedder:
 
         def take(meaning: "SemanticQuery | None") -> None:
             found.append(meaning)
-            self._waiting.stop()
+            self._loop.stop()
 
         embedding.find_meaning(question, take)
         if not found:
@@ -278,8 +287,8 @@ class QuestionEmbedder:
         return found[0]
 
     def _run(self) -> None:
-        self._waiting.run()
-        if self._waiting.was_interrupted:
+        self._loop.run()
+        if self._loop.was_interrupted:
             raise KeyboardInterrupt
 
 

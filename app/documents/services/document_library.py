@@ -1,7 +1,7 @@
-"""The collections of documents: what is in them, what is read, and what is done to them.
+"""Provide the collections of documents to the window: read them, and queue every change.
 
-Reading the database is quick and done here; what is written goes through `DocumentWriteQueue`, and foreign files are
-opened by the reading child alone. A second child takes documents out, so that this need not wait for a long document.
+Reads from the database are quick and happen here. Writes go through `DocumentWriteQueue`, and only the reading child
+opens foreign files. A second child deletes documents, so that deleting need not wait for a long document.
 """
 
 import functools
@@ -31,63 +31,64 @@ from app.documents.services.document_write_queue import DocumentWriteQueue
 from app.documents.services.reading_child import PagePictures, ProcessExit, ReadingChild
 from app.documents.services.reading_queue import QueueStatus, ReadingQueue
 
-REMOVED_AT_ONCE = 20  # documents a command: the child is silent while it removes them
+REMOVED_AT_ONCE = 20  # documents per command: the child sends no events while it deletes them
 
 log = logging.getLogger("kotae")
 
 
 @dataclass(frozen=True, slots=True)
 class RemovedCollection:
-    """A collection that was removed, as far as it can be made again."""
+    """What is needed to restore a removed collection."""
 
     name: str
     label: Label
     sources: list[Path]
-    files: list[Path]  # of its documents
+    files: list[Path]  # the documents' paths
 
 
 class DocumentLibrary(QObject):
-    """Nothing is opened, and no child started, before `open`; until `opened` there are no collections."""
+    """The collections of documents. No file is opened and no child started before `open`; there are no collections
+    before `opened`."""
 
     opened = Signal()
     changed = Signal()  # collections or documents
     collection_added = Signal(int)
-    added = Signal(object)  # Added
-    refreshed = Signal(object)  # Refreshed
+    added = Signal(object)  # AddedFiles
+    refreshed = Signal(object)  # RefreshResult
     failed = Signal(object)  # AppError
-    not_opened = Signal(object)  # AppError; also where the file was damaged, and a new one made
+    not_opened = Signal(object)  # AppError; also if a damaged file was replaced by a new one
 
     def __init__(
         self, path: Path, command: list[str], logs: Path, parent: QObject | None = None, **limits: Any
     ) -> None:
-        """`path`: of the database. `command`: the reading child. `limits`: as of `ReadingChild`."""
+        """`path`: the database. `command`: starts the reading child. `limits`: keyword arguments of `ReadingChild`."""
         super().__init__(parent)
         self._path = path
         self._library: Library | None = None
         self._is_opening = False
-        self._leaving: set[int] = set()  # ids of documents
-        self._leaving_collections: set[int] = set()
+        self._removing: set[int] = set()  # ids of documents
+        self._removing_collections: set[int] = set()
         self._removals: deque[tuple[list[int], Callable[[], None]]] = deque()
-        self.lane = DocumentWriteQueue(path, self)
+        self.write_queue = DocumentWriteQueue(path, self)
         self._remover = ReadingChild(command, logs / "documents-removal.log", self)
         self._remover.ended.connect(self._on_removed)
         reader = ReadingChild(command, logs / "documents.log", self, **limits)
         self._reader = reader
         self.pictures = PagePictures(ReadingChild(command, logs / "documents-pages.log", self), self)
-        self.queue = ReadingQueue(reader, self.lane, path, self)
+        self.queue = ReadingQueue(reader, self.write_queue, path, self)
         self.queue.document_ended.connect(lambda _document_id: self.changed.emit())
         self.queue.waited.connect(self.look_again)
         self.queue.failed.connect(self.failed)
-        self.lane.failed.connect(self.failed)
+        self.write_queue.failed.connect(self.failed)
 
     def open(self) -> None:
-        """In the background: the file is checked first. What was left in the queue the last time is read then."""
+        """Check and open the database in the background, then read what is left in the queue."""
         if self._library is None and not self._is_opening:
             self._is_opening = True
-            background.run(lambda: _opened(self._path), self._on_opened, self._on_not_opened)
+            background.run(lambda: _prepare_file(self._path), self._on_opened, self._on_not_opened)
 
     def close(self) -> None:
-        """Ends the children. What is not read yet is read after the next `open`."""
+        """End the children. Unread documents are read after the next `open`."""
         try:
             self.queue.close()
         except AppError as error:
@@ -110,38 +111,40 @@ class DocumentLibrary(QObject):
 
     @property
     def can_recognize(self) -> bool:
-        """Whether the program that recognizes letters in pictures is installed, with its Japanese data."""
+        """Whether Tesseract, which recognizes text in images, is installed with its Japanese data."""
         return ocr.is_available()
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is written, removed or looked through."""
-        return self.lane.is_working or bool(self._removals)
+        """Whether something is being written, deleted or scanned."""
+        return self.write_queue.is_working or bool(self._removals)
 
     @property
     def reader_pid(self) -> int:
-        """0 while nothing is read."""
+        """Return the process id of the reading child; 0 while nothing is read."""
         return self._reader.pid
 
     def collections(self) -> list[DocumentCollection]:
-        """By name, Kotae's own last. [] before `opened`."""
+        """Return the collections by name, Kotae's own last; [] before `opened`."""
         found = self._library.collections() if self._library is not None else []
-        return [one for one in found if one.id not in self._leaving_collections]
+        return [one for one in found if one.id not in self._removing_collections]
 
     def labelled(self) -> list[DocumentCollection]:
-        """As `Library.labelled`. [] before `opened`."""
+        """Return `Library.labelled`; [] before `opened`."""
         return self._library.labelled() if self._library is not None else []
 
     def documents(self, collection_id: int) -> list[Document]:
         found = self._library.documents(collection_id) if self._library is not None else []
-        return [document for document in found if document.id not in self._leaving]
+        return [document for document in found if document.id not in self._removing]
 
     def documents_of(self, source: CitedSource) -> list[Document]:
-        """The documents that a stored answer may mean, the likeliest first. Only our own: the answer, and the path in
-        it, may have come from others."""
+        """Return the documents that a stored answer may cite, the likeliest first.
+
+        Only the user's own documents are returned: the answer, and the path in it, may come from another user.
+        """
         found = self._library.documents_like(source.path, source.sha256) if self._library is not None else []
         there = {one.id: one.name for one in self.collections()}
-        found = [one for one in found if one.id not in self._leaving and one.collection_id in there]
+        found = [one for one in found if one.id not in self._removing and one.collection_id in there]
 
         def unlikeliness(one: Document) -> tuple[bool, bool, bool]:
             is_other = bool(source.sha256) and one.sha256 != source.sha256
@@ -150,7 +153,7 @@ class DocumentLibrary(QObject):
         return sorted(found, key=unlikeliness)
 
     def look_again(self) -> None:
-        """Another process has changed something, perhaps."""
+        """Refresh the queue and emit `changed` if another process has changed the database."""
         if self._library is not None and self._library.database.is_changed_elsewhere():
             self.queue.look()
             self.changed.emit()
@@ -158,7 +161,7 @@ class DocumentLibrary(QObject):
     # -------------------------------------------------------------- collections
 
     def add_collection(self, name: str, label: Label = "internal", paths: Sequence[Path] = ()) -> None:
-        """Make a collection and add `paths` to it. `collection_added` carries its id."""
+        """Create a collection and add `paths` to it. `collection_added` carries its id."""
         self._make(name, label, lambda collection_id: self.add(collection_id, paths) if paths else None)
 
     def rename(self, collection_id: int, name: str) -> None:
@@ -166,11 +169,12 @@ class DocumentLibrary(QObject):
 
     @property
     def path(self) -> Path:
-        """Of the database."""
+        """Return the path of the database."""
         return self._path
 
     def labelling(self, collection: DocumentCollection, label: Label) -> ExportRequest:
-        """Return what passes the gate before `set_label`: what is no more confidential may leave unasked."""
+        """Return the export request that must pass the gate before `set_label`, as a lower label lets content leave
+        unasked."""
 
         def label_now() -> Label:
             there = collections_now(self._path)
@@ -184,51 +188,51 @@ class DocumentLibrary(QObject):
         self._change(lambda library, _progress: library.set_label(collection_id, label, permit))
 
     def remove_collection(self, collection_id: int) -> RemovedCollection:
-        """Remove a collection, out of sight at once. Its files stay where they are; `restore` reads them again."""
+        """Remove a collection, which hides it at once. Its files stay; `restore` reads them again."""
         assert self._library is not None
         collection = next(one for one in self._library.collections() if one.id == collection_id)
         documents = self._library.documents(collection_id)
         files = [Path(document.path) for document in documents]
         removal = RemovedCollection(collection.name, collection.label, self._library.sources(collection_id), files)
         ids = [document.id for document in documents]
-        self._leaving_collections.add(collection_id)
-        self._leaving.update(ids)
-        self.queue.leave_out(ids)
-        self.lane.do(
-            lambda library, _progress: library.leave_collection(collection_id),
-            lambda _nothing: self._take_out_collection(collection_id, ids),
+        self._removing_collections.add(collection_id)
+        self._removing.update(ids)
+        self.queue.exclude(ids)
+        self.write_queue.do(
+            lambda library, _progress: library.begin_collection_removal(collection_id),
+            lambda _nothing: self._delete_collection(collection_id, ids),
         )
         self.changed.emit()
         return removal
 
     def restore(self, removal: RemovedCollection) -> None:
-        """Makes a removed collection again; what the user had taken out of its folders is in it again too."""
-        fill = functools.partial(self._bring_back, paths=removal.sources, files=removal.files)
+        """Create a removed collection again, including documents that the user had removed from its folders."""
+        fill = functools.partial(self._restore_paths, paths=removal.sources, files=removal.files)
         self._after_removals(lambda: self._make(removal.name, removal.label, fill))
 
-    def bring_back(self, collection_id: int, paths: Sequence[Path]) -> None:
-        """Read documents that `remove` has taken out again. Those whose file has gone since fail, and say so."""
-        self._after_removals(lambda: self._bring_back(collection_id, paths, paths))
+    def restore_documents(self, collection_id: int, paths: Sequence[Path]) -> None:
+        """Read documents that `remove` has removed again. Those whose file no longer exists fail with a message."""
+        self._after_removals(lambda: self._restore_paths(collection_id, paths, paths))
 
     # ---------------------------------------------------------------- documents
 
     def add(self, collection_id: int, paths: Sequence[Path]) -> None:
-        """Add files, and folders with what they hold. `added` carries the result."""
+        """Add files, and folders with their contents. `added` carries the result."""
 
         def work(library: Library, progress: TaskProgress) -> AddedFiles:
             return collection_updates.add_paths(library, collection_id, paths, lambda count: progress.report(count, 0))
 
-        self.lane.do(work, self._on_added)
+        self.write_queue.do(work, self._on_added)
 
     def refresh(self, collection_id: int) -> None:
-        """Read new and changed files, and take vanished ones out. `refreshed` carries the result."""
+        """Read new and changed files and remove missing ones. `refreshed` carries the result."""
 
         def work(library: Library, progress: TaskProgress) -> collection_updates.RefreshResult:
             return collection_updates.refresh_collection(
                 library, collection_id, lambda count: progress.report(count, 0)
             )
 
-        self.lane.do(work, self._on_refreshed)
+        self.write_queue.do(work, self._on_refreshed)
 
     def refresh_all(self) -> None:
         for collection in self.collections():
@@ -236,34 +240,34 @@ class DocumentLibrary(QObject):
                 self.refresh(collection.id)
 
     def stop_looking(self) -> None:
-        """Ends the look through a folder. Its source is known: the next `refresh` completes it."""
-        self.lane.cancel()
+        """Cancel the scan of a folder. The folder is stored as a source, so the next `refresh` completes it."""
+        self.write_queue.cancel()
 
     def read_again(self, document_ids: Sequence[int], encoding: str | None = None) -> None:
-        """`encoding`: what a text file is written in, as Python names it; "" detects it; None leaves it as it was."""
+        """Read documents again. `encoding`: the codec of a text file; "" to detect it; None leaves the stored one."""
 
-        def put(_nothing: None) -> None:
+        def queued(_nothing: None) -> None:
             self.changed.emit()
             self.queue.look()
 
         self.queue.interrupt(document_ids)
-        self.lane.do(lambda library, _progress: library.read_again(document_ids, encoding), put)
+        self.write_queue.do(lambda library, _progress: library.read_again(document_ids, encoding), queued)
 
     def recognize(self, document_ids: Sequence[int]) -> None:
-        """Reads them again, and the letters in pages that are pictures."""
+        """Read documents again, with text recognition on pages that are images."""
         self.queue.recognize(document_ids)
         self.read_again(document_ids)
 
     def accept(self, document_ids: Sequence[int]) -> None:
-        """What is doubtful is used as it is."""
+        """Mark doubtful documents as done, because the user accepts how they were read."""
         self._change(lambda library, _progress: library.accept(document_ids))
 
     def remove(self, document_ids: Sequence[int]) -> None:
-        """Out of sight at once. The files stay where they are."""
+        """Remove documents, which hides them at once. The files stay."""
         ids = list(document_ids)
-        self._leaving.update(ids)
-        self.queue.leave_out(ids)
-        self.lane.do(lambda library, _progress: library.leave_out(ids), lambda _nothing: self._take_out(ids))
+        self._removing.update(ids)
+        self.queue.exclude(ids)
+        self.write_queue.do(lambda library, _progress: library.exclude(ids), lambda _nothing: self._delete(ids))
         self.changed.emit()
 
     # -------------------------------------------------------------------- queue
@@ -276,25 +280,26 @@ class DocumentLibrary(QObject):
         self.queue.resume()
 
     def cancel_all(self) -> None:
-        """Nothing waits any more: what was read before stays, what was not leaves until the next `refresh`."""
+        """Empty the queue: documents read before keep their sections, the others are removed until the next
+        `refresh`."""
 
         def left(_nothing: None) -> None:
             self.changed.emit()
             self.queue.resume()
 
         self.queue.pause()
-        self.lane.do(lambda library, _progress: collection_updates.empty_queue(library), left)
+        self.write_queue.do(lambda library, _progress: collection_updates.empty_queue(library), left)
 
     # ------------------------------------------------------------------- manual
 
     def provide_manual(self, file: Path, name: str) -> None:
-        """Kotae's own collection, made or updated in the background."""
+        """Create or update Kotae's own collection in the background."""
 
         def provided(others: list[int]) -> None:
-            self._take_out(others)
+            self._delete(others)
             self.queue.look()
 
-        self.lane.do(lambda library, _progress: collection_updates.provide_manual(library, file, name), provided)
+        self.write_queue.do(lambda library, _progress: collection_updates.provide_manual(library, file, name), provided)
 
     # ------------------------------------------------------------------ private
 
@@ -304,33 +309,33 @@ class DocumentLibrary(QObject):
             self.collection_added.emit(collection_id)
             fill(collection_id)
 
-        self.lane.do(lambda library, _progress: library.add_collection(name, label), made)
+        self.write_queue.do(lambda library, _progress: library.add_collection(name, label), made)
 
-    def _bring_back(self, collection_id: int, paths: Sequence[Path], files: Sequence[Path]) -> None:
+    def _restore_paths(self, collection_id: int, paths: Sequence[Path], files: Sequence[Path]) -> None:
         def work(library: Library, progress: TaskProgress) -> AddedFiles:
             return collection_updates.restore_paths(
                 library, collection_id, paths, files, lambda count: progress.report(count, 0)
             )
 
-        self.lane.do(work, self._on_added)
+        self.write_queue.do(work, self._on_added)
 
     def _change(self, work: Callable[[Library, TaskProgress], None]) -> None:
-        self.lane.do(work, lambda _nothing: self.changed.emit())
+        self.write_queue.do(work, lambda _nothing: self.changed.emit())
 
     def _on_opened(self, was_damaged: bool) -> None:
         self._is_opening = False
         self._library = Library.beside(self._path)
-        self._library.database.is_changed_elsewhere()  # from here on
-        interrupted = self._library.leaving()
-        self._leaving.update(interrupted)
-        self.queue.leave_out(interrupted)
+        self._library.database.is_changed_elsewhere()  # changes count from here on
+        interrupted = self._library.documents_to_remove()
+        self._removing.update(interrupted)
+        self.queue.exclude(interrupted)
         self.queue.use(self._library)
         self.opened.emit()
         if interrupted:
-            self._take_out(interrupted)
-        for collection_id in self._library.leaving_collections():
+            self._delete(interrupted)
+        for collection_id in self._library.collections_to_remove():
             ids = [document.id for document in self._library.documents(collection_id)]
-            self._take_out_collection(collection_id, ids)
+            self._delete_collection(collection_id, ids)
         self.changed.emit()
         if was_damaged:
             self.not_opened.emit(AppError("documents_damaged", path=str(self._path)))
@@ -345,35 +350,38 @@ class DocumentLibrary(QObject):
         self.added.emit(added)
 
     def _on_refreshed(self, refreshed: collection_updates.RefreshResult) -> None:
-        self._take_out(refreshed.gone)
+        self._delete(refreshed.gone)
         self.queue.look()
         self.changed.emit()
         self.refreshed.emit(refreshed)
 
     def _after_removals(self, act: Callable[[], None]) -> None:
-        """A name, and a file of a collection, is there once."""
+        """Call `act` after all pending removals: a name, and a file of a collection, must be unique."""
 
         def wait(_nothing: None) -> None:
             self._removals.append(([], act))
             self._remove_next()
 
-        self.lane.do(lambda _library, _progress: None, wait)
+        self.write_queue.do(lambda _library, _progress: None, wait)
 
-    def _take_out(self, ids: list[int], done: Callable[[], None] = lambda: None) -> None:
-        self._leaving.update(ids)
-        self.queue.leave_out(ids)
+    def _delete(self, ids: list[int], done: Callable[[], None] = lambda: None) -> None:
+        self._removing.update(ids)
+        self.queue.exclude(ids)
         for start in range(0, len(ids), REMOVED_AT_ONCE):
             self._removals.append((ids[start : start + REMOVED_AT_ONCE], lambda: None))
         self._removals.append(([], done))
         self.changed.emit()
         self._remove_next()
 
-    def _take_out_collection(self, collection_id: int, ids: list[int]) -> None:
-        self._take_out(ids, lambda: self.lane.do(lambda library, _progress: library.remove_collection(collection_id)))
+    def _delete_collection(self, collection_id: int, ids: list[int]) -> None:
+        def delete_collection() -> None:
+            self.write_queue.do(lambda library, _progress: library.remove_collection(collection_id))
+
+        self._delete(ids, delete_collection)
 
     def _remove_next(self) -> None:
         if self._library is None:
-            return  # closed meanwhile: the next start goes on with it
+            return  # closed meanwhile: the next start continues
         while self._removals and not self._remover.is_working:
             ids, done = self._removals[0]
             if ids:
@@ -386,40 +394,41 @@ class DocumentLibrary(QObject):
 
     def _on_removed(self, outcome: Indexed | DocumentRemoved | Failed | ProcessExit) -> None:
         ids, _done = self._removals.popleft()
-        self._leaving.difference_update(ids)
+        self._removing.difference_update(ids)
         if not isinstance(outcome, DocumentRemoved):
-            self.queue.take_back(ids)
+            self.queue.include_again(ids)
             self.failed.emit(_why_not_removed(outcome))
         self.changed.emit()
         self._remove_next()
 
 
 def _why_not_removed(outcome: Indexed | Failed | ProcessExit) -> AppError:
+    """Return the error for an outcome other than `DocumentRemoved`."""
     if isinstance(outcome, Failed):
         return AppError(outcome.code, **outcome.facts)
     return AppError("documents_not_removed", detail=outcome.detail if isinstance(outcome, ProcessExit) else "")
 
 
-def _opened(path: Path) -> bool:
-    """Makes or migrates the file. True where it was damaged: it is kept beside a new one."""
+def _prepare_file(path: Path) -> bool:
+    """Create or migrate the file. Return True if it was damaged: it is then kept next to a new one."""
     try:
         Library.open(path).close()
     except AppError as error:
         if error.code != "database_damaged":
             raise
-        known = _labels_in(path)  # while its log is beside it
+        known = _labels_in(path)  # needs the log files, which are deleted next
         for suffix in ("-wal", "-shm"):
             with suppress(FileNotFoundError):
                 path.with_name(path.name + suffix).unlink()
         path.replace(path.with_suffix(".damaged"))
         with closing(Library.open(path)) as library:
-            library.remember(known)
+            library.keep_lost_labels(known)
         return True
     return False
 
 
 def _labels_in(damaged: Path) -> list[Former]:
-    """Return what `Library.remember` takes, with UNKNOWN where not all of a damaged database can be read."""
+    """Return what `Library.keep_lost_labels` takes, with UNKNOWN if a damaged database cannot be read completely."""
     found: list[Former] = []
     try:
         with closing(sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)) as db:

@@ -1,4 +1,4 @@
-"""What is written into the documents' database by this process: off the GUI thread, one piece after the other."""
+"""Write to the documents' database from this process: off the GUI thread, one task after another."""
 
 from collections import deque
 from collections.abc import Callable
@@ -15,43 +15,43 @@ from app.documents.library import Library
 T = TypeVar("T")
 Work = Callable[[Library, TaskProgress], T]
 
-WRITE_PATIENCE_MS = 120_000  # the reading child writes all sections of a document at once
+WRITE_PATIENCE_MS = 120_000  # the reading child writes all sections of a document in one transaction
 
 
 class DocumentWriteQueue(QObject):
-    """Work begins in the order of `do`. A piece that fails does not keep the next one from being tried."""
+    """A queue of write tasks, which start in the order of `do`. A failed task does not stop the next one."""
 
     failed = Signal(object)  # AppError
-    counted = Signal(int)  # what a piece has reported: files found so far in folders; 0: nothing runs any more
+    counted = Signal(int)  # number of files found so far in folders; 0: nothing runs any more
 
     def __init__(self, path: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._path = path
-        self._pieces: deque[tuple[Work[Any], Callable[[Any], None]]] = deque()
+        self._queued: deque[tuple[Work[Any], Callable[[Any], None]]] = deque()
         self._task: background.LongTask | None = None
-        self._done: Callable[[Any], None] = lambda _result: None  # of the piece that runs
+        self._done: Callable[[Any], None] = lambda _result: None  # callback of the running task
 
     @property
     def is_working(self) -> bool:
         return self._task is not None
 
     def do(self, work: Work[T], done: Callable[[T], None] = lambda _result: None) -> None:
-        """`done` is called on the caller's thread, with what `work` gave."""
-        self._pieces.append((work, done))
+        """Queue `work`; `done` receives its result on the caller's thread."""
+        self._queued.append((work, done))
         if self._task is None:
             self._next()
 
     def cancel(self) -> None:
-        """What runs ends where it asks its `TaskProgress`; what it has committed stays. The rest still comes."""
+        """Cancel the running task at its next check of `TaskProgress`. Its commits stay, and later tasks still run."""
         if self._task is not None:
             self._task.cancel()
 
     def _next(self) -> None:
-        if not self._pieces:
+        if not self._queued:
             self._task = None
             self.counted.emit(0)
             return
-        work, self._done = self._pieces.popleft()
+        work, self._done = self._queued.popleft()
 
         def run(progress: TaskProgress) -> Any:
             library = Library.beside(self._path)

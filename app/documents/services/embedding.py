@@ -1,7 +1,7 @@
-"""Searching by meaning: sections get their vectors in the background, and questions theirs when they are asked.
+"""Search by meaning: embed sections in the background, and questions when they are asked.
 
-Only where an embedding model is installed; else nothing is started and nothing changes. What is not ready, late or out
-of order never holds up a search by words.
+Nothing is started without an embedding model. A search by words never waits for vectors that are late, missing or
+broken.
 """
 
 import time
@@ -21,22 +21,23 @@ from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient
 from app.models.services.model_library import ModelLibrary
 
-if TYPE_CHECKING:  # numpy, which most windows never need
+if TYPE_CHECKING:  # they import numpy, which most windows never need
     from app.documents.retrieval.semantic_index import EmbeddingBacklog, EmbeddingModel, SemanticQuery
 
-QUESTION_LIMIT_S = 3.0  # then it is searched by words alone
-BATCH_S = 0.5  # a question waits for no more than one batch
+QUESTION_LIMIT_S = 3.0  # later the search is by words alone
+BATCH_S = 0.5  # intended duration of a batch, as a question may wait for one
 BATCH_MOST = 16  # sections
-ASK_AGAIN_MS = 2000  # whether another process still embeds; after a failure
+ASK_AGAIN_MS = 2000  # while another process embeds, and after a failure
 TRIES = 2
 ANSWERING = frozenset(("starting", "loading", "reading", "answering"))  # states of the engine that answers
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingStatus:
-    """`phase`: off (no embedding model) | looking | working | paused | elsewhere | idle | failed.
+    """The state of the background embedding.
 
-    `done` of `total` sections have vectors. `error`: of "failed"; searches are by words meanwhile.
+    `phase`: off (no embedding model) | looking | working | paused | elsewhere (another process embeds) | idle | failed.
+    `done` of `total` sections have vectors. `error`: the reason of "failed"; searches are by words meanwhile.
     """
 
     phase: str = "off"
@@ -46,10 +47,12 @@ class EmbeddingStatus:
 
 
 class Embedding(QObject):
-    stood = Signal(object)  # EmbeddingStanding
+    """The embedding model in use, with its child process and the vectors of the sections."""
+
+    stood = Signal(object)  # EmbeddingStatus
 
     def __init__(self, command: list[str], logs: Path, documents: Path, parent: QObject | None = None) -> None:
-        """`command`: an engine child. `documents`: their database."""
+        """`command`: starts an engine child. `documents`: their database."""
         super().__init__(parent)
         self.question_limit_s = QUESTION_LIMIT_S
         self._engine = EmbeddingEngine(command, logs / "embedding.log", self)
@@ -59,21 +62,21 @@ class Embedding(QObject):
         self._lock.setStaleLockTime(0)  # stale only when its process is gone
         self._model: EmbeddingModel | None = None
         self._models: tuple[LocalModel, ...] = ()
-        self._choices = 0  # counts `use`
-        self._epoch = 0  # counts models: what was begun before belongs to another one
+        self._choices = 0  # counts calls of `use`
+        self._epoch = 0  # counts models: results from an earlier epoch are dropped
         self._missing: deque[int] = deque()
         self._total = 0
         self._batch = 1  # sections
-        self._in_hand: list[int] = []  # the batch that is being embedded
-        self._failures = 0  # since a batch was finished
-        self._is_working = self._is_looking = self._looks_again = self._is_paused = False
+        self._batch_ids: list[int] = []  # section ids of the batch being embedded
+        self._failures = 0  # since the last finished batch
+        self._is_working = self._is_looking = self._is_look_pending = self._is_paused = False
         self._error: AppError | None = None
-        self._again = QTimer(self, interval=ASK_AGAIN_MS, singleShot=True)
-        self._again.timeout.connect(self.look)
+        self._retry_timer = QTimer(self, interval=ASK_AGAIN_MS, singleShot=True)
+        self._retry_timer.timeout.connect(self.look)
         self.standing = EmbeddingStatus()
 
     def follow(self, documents: DocumentLibrary, library: ModelLibrary, engine: EngineClient) -> None:
-        """Of the window. `engine`: the one that answers."""
+        """Connect to the window's objects. `engine`: the one that answers; embedding pauses while it does."""
 
         def use() -> None:
             if documents.is_open:
@@ -87,7 +90,7 @@ class Embedding(QObject):
     # -------------------------------------------------------------------- models
 
     def use(self, models: Sequence[LocalModel]) -> None:
-        """The models that are installed; the same again changes nothing."""
+        """Choose one of the installed models in the background; an unchanged list changes nothing."""
         if tuple(models) == self._models:
             return
         self._models = tuple(models)
@@ -104,21 +107,24 @@ class Embedding(QObject):
         )
 
     def use_at_once(self, models: Sequence[LocalModel]) -> None:
-        """Blocks for a moment; nothing is embedded before `look`. Raises AppError for a damaged or missing file."""
+        """Choose one of the models, which blocks for a moment; nothing is embedded before `look`.
+
+        Raises AppError for a damaged or missing file.
+        """
         from app.documents.retrieval import semantic_index
 
         self._set_model(semantic_index.choose_model(models, self._documents))
 
     def prepare(self) -> None:
-        """A question is about to be asked."""
+        """Load the model, because a question is about to be asked."""
         if self._model is not None:
             self._engine.prepare()
 
     def close(self) -> None:
-        """What has no vector yet gets one after the next start."""
+        """End the child. Sections without a vector get one after the next start."""
         self._choices += 1
         self._epoch += 1
-        self._again.stop()
+        self._retry_timer.stop()
         self._model = None
         self._engine.close()
         self._lock.unlock()
@@ -126,44 +132,48 @@ class Embedding(QObject):
     # ----------------------------------------------------------------- questions
 
     def find_meaning(self, question: str, done: Callable[["SemanticQuery | None"], None]) -> None:
-        """`done` is called once, soon: with None where there is no model or no vector, at once, or where it is late."""
+        """Embed a question and call `done` once.
+
+        It receives None if there is no model or no vector, which happens at once, or if the vector is not ready in
+        time.
+        """
         model = self._model
         if model is None or not self.has_vectors:
             done(None)
             return
-        asked = [done]
+        pending = [done]
 
         def answer(rows: Rows | None) -> None:
-            if asked:
-                asked.pop()(_semantic_query(model, question, rows) if rows else None)
+            if pending:
+                pending.pop()(_semantic_query(model, question, rows) if rows else None)
 
         QTimer.singleShot(round(1000 * self.question_limit_s), self, lambda: answer(None))
         self._engine.embed([model.query_prefix + question], answer)
 
     @property
     def is_on(self) -> bool:
-        """Whether there is a model to search with."""
+        """Whether there is an embedding model."""
         return self._model is not None
 
     @property
     def has_vectors(self) -> bool:
-        """Whether any section has one."""
+        """Whether any section has a vector."""
         return self._model is not None and self._model.vectors.count() > 0
 
     @property
     def pid(self) -> int:
-        """Of the child; 0 while there is none."""
+        """Return the process id of the child; 0 while there is none."""
         return self._engine.pid
 
     # ---------------------------------------------------------------- background
 
     def look(self) -> None:
-        """Documents have come or changed, perhaps: sections without a vector get one."""
+        """Find sections without a vector and embed them; call it when documents may have changed."""
         model, epoch = self._model, self._epoch
         if model is None:
             return
         if self._is_looking or self._is_working:
-            self._looks_again = True
+            self._is_look_pending = True
             return
         self._is_looking, self._error = True, None
         documents = self._documents
@@ -175,14 +185,14 @@ class Embedding(QObject):
 
         if not self._may_work():
             self._is_looking = False
-            self._again.start()
-            self._stand()
+            self._retry_timer.start()
+            self._update_status()
             return
-        self._stand()
+        self._update_status()
         background.run(look, lambda backlog: self._on_looked(epoch, backlog), lambda error: self._stop(epoch, error))
 
     def set_paused(self, is_paused: bool) -> None:
-        """While an answer is being written. What has begun is finished."""
+        """Pause while an answer is being written. A batch that has begun is finished."""
         if is_paused != self._is_paused:
             self._is_paused = is_paused
             self._next()
@@ -195,7 +205,7 @@ class Embedding(QObject):
         if not _is_same(chosen, self._model):
             self._set_model(chosen)
         if chosen is None:
-            self._stand()
+            self._update_status()
         else:
             self.look()
 
@@ -204,7 +214,7 @@ class Embedding(QObject):
         self._model = chosen
         self._engine.use(chosen.model if chosen else None)
         self._missing.clear()
-        self._in_hand = []
+        self._batch_ids = []
         self._total = self._failures = 0
         self._is_working = self._is_looking = False
         self._error = None
@@ -213,7 +223,7 @@ class Embedding(QObject):
         if choice == self._choices:
             self._on_chosen(choice, None)
             self._error = error
-            self._stand()
+            self._update_status()
 
     def _on_looked(self, epoch: int, backlog: "EmbeddingBacklog") -> None:
         if epoch != self._epoch:
@@ -224,16 +234,16 @@ class Embedding(QObject):
 
     def _next(self) -> None:
         model, epoch, documents = self._model, self._epoch, self._documents
-        is_busy = self._is_working or self._is_looking or self._again.isActive()
+        is_busy = self._is_working or self._is_looking or self._retry_timer.isActive()
         if model is None or is_busy or self._is_paused or self._error:
-            self._stand()
+            self._update_status()
             return
         if not self._missing:
-            self._rest(model)
+            self._finish(model)
             return
         ids = [self._missing.popleft() for _ in range(min(self._batch, len(self._missing)))]
-        self._is_working, self._in_hand = True, ids
-        self._stand()
+        self._is_working, self._batch_ids = True, ids
+        self._update_status()
 
         def read() -> dict[int, str]:
             from app.documents.retrieval import semantic_index
@@ -265,16 +275,16 @@ class Embedding(QObject):
 
     def _on_added(self, epoch: int) -> None:
         if epoch == self._epoch:
-            self._is_working, self._in_hand, self._failures = False, [], 0
+            self._is_working, self._batch_ids, self._failures = False, [], 0
             self._next()
 
-    def _rest(self, model: "EmbeddingModel") -> None:
+    def _finish(self, model: "EmbeddingModel") -> None:
         self._lock.unlock()
-        if self._looks_again:
-            self._looks_again = False
+        if self._is_look_pending:
+            self._is_look_pending = False
             self.look()
             return
-        self._stand()
+        self._update_status()
 
         def forget() -> None:
             from app.documents.retrieval import semantic_index
@@ -287,27 +297,28 @@ class Embedding(QObject):
         self._stop(self._epoch, error)
 
     def _stop(self, epoch: int, error: AppError) -> None:
-        """Tried once more; then only after the next `look`."""
+        """Handle a failure: try once more, then only after the next `look`."""
         if epoch != self._epoch or not (self._is_working or self._is_looking):
             return
-        self._missing.extend(self._in_hand)
-        self._in_hand = []
+        self._missing.extend(self._batch_ids)
+        self._batch_ids = []
         self._is_working = self._is_looking = False
         self._failures += 1
         self._lock.unlock()
         if self._failures < TRIES:
-            self._again.start()
+            self._retry_timer.start()
         else:
             self._failures, self._error = 0, error
-        self._stand()
+        self._update_status()
 
     def _may_work(self) -> bool:
-        """A lock that cannot be made for another reason (odd file systems) does not keep anybody from it."""
+        """Whether no other process embeds. A lock that fails for another reason (unusual file systems) does not stop
+        the work."""
         has_lock = self._lock.isLocked() or self._lock.tryLock(0)
         return has_lock or self._lock.error() != QLockFile.LockError.LockFailedError
 
-    def _stand(self) -> None:
-        done = self._total - len(self._missing) - len(self._in_hand)
+    def _update_status(self) -> None:
+        done = self._total - len(self._missing) - len(self._batch_ids)
         standing = EmbeddingStatus(self._phase(), done, self._total, self._error)
         if standing != self.standing:
             self.standing = standing
@@ -318,9 +329,9 @@ class Embedding(QObject):
             return "failed"
         if self._model is None:
             return "off"
-        if self._is_looking or (self._again.isActive() and self._failures and not self._missing):
+        if self._is_looking or (self._retry_timer.isActive() and self._failures and not self._missing):
             return "looking"
-        if self._again.isActive() and not self._failures:
+        if self._retry_timer.isActive() and not self._failures:
             return "elsewhere"
         if self._missing and self._is_paused:
             return "paused"

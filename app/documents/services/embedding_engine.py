@@ -1,4 +1,4 @@
-"""An embedding model in an engine child of its own: loaded when it is needed, and kept."""
+"""Run an embedding model in an engine child of its own, which loads the model when needed and keeps it."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,15 +15,18 @@ from app.inference.engine.messages import Embed, Embedded, Event, Failed, Load, 
 from app.inference.local_model import LocalModel
 from app.inference.services.engine import EngineClient, EngineExit
 
-CONTEXT_TOKENS = 1024  # sections are shorter; memory grows with the square of it
-NICE = 10  # of 19: everything else goes first
+CONTEXT_TOKENS = 1024  # sections are shorter; memory grows with its square
+NICE = 10  # of 19, so that other programs take precedence
 
 Rows = tuple[tuple[float, ...], ...]
-Done = Callable[[Rows | None], None]  # None: there are no vectors; `failed` has said why
+Done = Callable[[Rows | None], None]  # None: no vectors; `failed` carries the reason
 
 
 class EmbeddingEngine(QObject):
-    """Requests are answered in their order, each once, unless `use` or `close` comes before."""
+    """An engine child for embeddings.
+
+    It answers requests in order, each once; `use` and `close` drop unanswered ones.
+    """
 
     failed = Signal(object)  # AppError
 
@@ -40,7 +43,7 @@ class EmbeddingEngine(QObject):
 
     @property
     def pid(self) -> int:
-        """0 while there is no child."""
+        """Return the process id; 0 while there is no child."""
         return self._client.pid
 
     @property
@@ -48,19 +51,19 @@ class EmbeddingEngine(QObject):
         return self._client.facts is not None
 
     def use(self, model: LocalModel | None) -> None:
-        """Forgets the model before, and all that was asked of it. Nothing is loaded yet."""
+        """Set the model and drop all requests for the one before. The model is not loaded yet."""
         self.close()
         self._model = model
 
     def close(self) -> None:
-        """Ends the child. Blocks for a moment."""
+        """End the child; blocks for a moment."""
         self._waiting.clear()
         self._sent.clear()
         self._model = None
         self._client.shut_down()
 
     def prepare(self) -> None:
-        """Loads the model, unless it is there or on its way."""
+        """Load the model unless it is loaded or loading."""
         model = self._model
         if model is None or self.is_ready or self._is_planning or self._client.loading is not None:
             return
@@ -68,7 +71,7 @@ class EmbeddingEngine(QObject):
         background.run(lambda: _plan(model), self._on_planned, self._on_not_planned)
 
     def embed(self, texts: Sequence[str], done: Done) -> None:
-        """Vectors of unit length. Texts that are too long are cut."""
+        """Pass vectors of unit length to `done`, or None on failure. Texts that are too long are cut."""
         self._waiting.append((tuple(texts), done))
         if self.is_ready:
             self._send()
@@ -81,13 +84,13 @@ class EmbeddingEngine(QObject):
         self._is_planning = False
         path, context_tokens = planned
         if self._model is None or self._model.path != path:
-            self.prepare()  # another one is wanted meanwhile
+            self.prepare()  # another model was chosen meanwhile
             return
         self._load_id = self._client.new_id()
-        # No graphics memory is taken from the model that answers.
+        # gpu_layers=0 leaves the graphics memory to the model that answers.
         self._client.send(Load(self._load_id, path, context_tokens, embedding=True, gpu_layers=0))
         if self.pid:
-            with suppress(psutil.Error):  # it has just ended, or the system lets nobody change it
+            with suppress(psutil.Error):  # it has just ended, or the system forbids the change
                 psutil.Process(self.pid).nice(NICE if psutil.POSIX else psutil.BELOW_NORMAL_PRIORITY_CLASS)
 
     def _on_not_planned(self, error: AppError) -> None:
@@ -114,17 +117,18 @@ class EmbeddingEngine(QObject):
         self._give_up(AppError("engine_died", cause=death.detail or death.cause))
 
     def _give_up(self, error: AppError) -> None:
-        """Nobody waits for what will not come."""
-        asked = [*self._sent.values(), *(done for _, done in self._waiting)]
+        """Answer all requests with None after a failure."""
+        requests = [*self._sent.values(), *(done for _, done in self._waiting)]
         self._sent.clear()
         self._waiting.clear()
         self.failed.emit(error)
-        for done in asked:
+        for done in requests:
             done(None)
 
 
 def _plan(model: LocalModel) -> tuple[str, int]:
-    """Path and context. Raises AppError("memory_short") when it does not fit, and what `gguf.check_model` raises."""
+    """Return the path and context size of a model. Raises AppError("memory_short") and what `gguf.check_model`
+    raises."""
     header = gguf.check_model(Path(model.path), every_token=False)
     context = min(CONTEXT_TOKENS, header.context_length or CONTEXT_TOKENS)
     needed = memory_estimate.estimate_memory(header, context, batch_tokens=context)

@@ -1,6 +1,7 @@
-"""The reading child, supervised: one command at a time, watched for silence and for memory, ended when it rests.
+"""Supervise the reading child: one command at a time, with limits on silence and memory.
 
-Pages of documents as pictures, drawn by a reading child of its own: reading a long document never delays them.
+The module also provides images of document pages, which a reading child of their own renders, so that reading a long
+document never delays them.
 """
 
 import base64
@@ -32,22 +33,26 @@ from app.documents.reading.messages import (
     Rendered,
 )
 
-CHECK_LATE_S = 4.0  # the watch looks every second
+CHECK_LATE_S = 4.0  # the timer checks every second
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessExit:
-    """The child has ended amid a command. `cause`: crashed | hung | memory | not_started; `detail` for the log."""
+    """The end of the child during a command. `cause`: crashed | hung | memory | not_started. `detail` is for the
+    log."""
 
     cause: str
     detail: str = ""
 
 
 class ReadingChild(QObject):
-    """Each command ends with exactly one `ended`, unless `stop` is called. Commands are not queued here."""
+    """A reading child that runs one command at a time; it does not queue.
+
+    Each command ends with exactly one `ended`, unless `stop` is called.
+    """
 
     progressed = Signal(object)  # messages.Progress
-    ended = Signal(object)  # Indexed | Removed | Rendered | Failed | Death
+    ended = Signal(object)  # Indexed | DocumentRemoved | Rendered | Failed | ProcessExit
 
     def __init__(
         self,
@@ -63,11 +68,11 @@ class ReadingChild(QObject):
         self._child.line_received.connect(self._on_line)
         self._child.exited.connect(self._on_exited)
         self._silence_limit_s = silence_limit_s
-        self._memory_limit_bytes = memory_limit_bytes  # where the system does not enforce the child's own
+        self._memory_limit_bytes = memory_limit_bytes  # for systems that do not enforce the child's own limit
         self._ids = itertools.count(1)
-        self._command_id = ""  # "": nothing is being done
-        self._verdict = ""  # why we killed the child ourselves
-        self._heard_at = self._checked_at = time.monotonic()
+        self._command_id = ""  # "": no command is running
+        self._verdict = ""  # why this process killed the child
+        self._last_event_at = self._checked_at = time.monotonic()
         self._watch = QTimer(self, interval=1000)
         self._watch.timeout.connect(self._check_life)
 
@@ -77,7 +82,7 @@ class ReadingChild(QObject):
 
     @property
     def pid(self) -> int:
-        """0 while there is no child."""
+        """Return the process id; 0 while there is no child."""
         return self._child.pid
 
     def index(self, document_id: int, *, ocr: bool = False) -> None:
@@ -90,7 +95,7 @@ class ReadingChild(QObject):
         self._send(Render(self._new_id(), document_id, page, width_px, quotes))
 
     def stop(self) -> None:
-        """Ends the child, whatever it does, and says nothing of it. Blocks for a moment."""
+        """End the child at any point without emitting `ended`. Blocks for a moment."""
         self._command_id = ""
         self._watch.stop()
         self._child.stop()
@@ -103,7 +108,7 @@ class ReadingChild(QObject):
     def _send(self, command: messages.Command) -> None:
         assert not self.is_working
         self._command_id = command.id
-        self._heard_at = self._checked_at = time.monotonic()
+        self._last_event_at = self._checked_at = time.monotonic()
         if not self._child.is_running:
             self._verdict = ""
             self._child.start()
@@ -111,7 +116,7 @@ class ReadingChild(QObject):
         self._child.send(messages.to_line(command))
 
     def _on_line(self, line: bytes) -> None:
-        self._heard_at = time.monotonic()
+        self._last_event_at = time.monotonic()
         try:
             event = messages.event_from_json(json_lines.decode_object(line))
         except ValueError:
@@ -121,9 +126,9 @@ class ReadingChild(QObject):
             if event.protocol != messages.PROTOCOL:
                 self._kill("crashed")
         elif event.id == self._command_id:
-            self._take(event)
+            self._handle_event(event)
 
-    def _take(self, event: messages.Event) -> None:
+    def _handle_event(self, event: messages.Event) -> None:
         match event:
             case Progress():
                 self.progressed.emit(event)
@@ -132,12 +137,12 @@ class ReadingChild(QObject):
 
     def _check_life(self) -> None:
         now = time.monotonic()
-        if now - self._checked_at > CHECK_LATE_S:  # it is us who slept: a suspended machine, a stopped process
-            self._heard_at = now
+        if now - self._checked_at > CHECK_LATE_S:  # this process did not run: the machine was suspended
+            self._last_event_at = now
         self._checked_at = now
         if not self._child.is_running or not self.is_working:
             return
-        if now - self._heard_at > self._silence_limit_s:
+        if now - self._last_event_at > self._silence_limit_s:
             self._kill("hung")
         elif _resident_bytes(self._child.pid) > self._memory_limit_bytes:
             self._kill("memory")
@@ -158,21 +163,21 @@ class ReadingChild(QObject):
 
 
 def _resident_bytes(pid: int) -> int:
-    """0 where it cannot be told: the process has just ended."""
+    """Return the resident memory of a process; 0 if it has just ended."""
     try:
         return int(psutil.Process(pid).memory_info().rss) if pid else 0
     except psutil.Error:
         return 0
 
 
-PICTURES_KEPT = 6  # pictures: going back and forth between two sources draws nothing twice
-PICTURES_REST_MS = 30_000  # then the child ends: PDFium keeps what it has opened
-PICTURE_BYTES_MAX = 64_000_000  # of one picture; the child keeps to 48 million
+PICTURES_KEPT = 6  # images, so that switching between two sources draws nothing twice
+PICTURES_REST_MS = 30_000  # then the child ends, because PDFium keeps what it has opened
+PICTURE_BYTES_MAX = 64_000_000  # of one image; the child limits itself to 48 million
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """`quotes`: texts whose places are told with the picture."""
+    """A request for the image of a page. `quotes`: texts to locate on the page."""
 
     document_id: int
     page: int  # from 1
@@ -182,7 +187,8 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class PagePicture:
-    """`rgb`: rows from the top, 3 bytes a pixel, without padding. `places`: in its pixels."""
+    """The image of a page. `rgb`: rows from the top, 3 bytes a pixel, without padding. `places`: in pixels of the
+    image."""
 
     wanted: PageRequest
     pages: int
@@ -193,81 +199,83 @@ class PagePicture:
 
 
 class PagePictures(QObject):
-    """Only the last `want` is answered, with one of both signals."""
+    """Images of pages. Only the last `want` is answered, with `drawn` or `failed`."""
 
     drawn = Signal(object)  # PagePicture
-    failed = Signal(object, object)  # Wanted, AppError
+    failed = Signal(object, object)  # PageRequest, AppError
 
     def __init__(self, reader: ReadingChild, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._reader = reader
         self._kept: OrderedDict[PageRequest, PagePicture] = OrderedDict()
-        self._wanted: PageRequest | None = None
-        self._under_way: PageRequest | None = None
+        self._pending: PageRequest | None = None
+        self._drawing: PageRequest | None = None
         self._is_closed = False
-        self._rest = QTimer(self, interval=PICTURES_REST_MS, singleShot=True)
-        self._rest.timeout.connect(self._end_child)
+        self._idle_timer = QTimer(self, interval=PICTURES_REST_MS, singleShot=True)
+        self._idle_timer.timeout.connect(self._end_child)
         reader.ended.connect(self._on_ended)
 
     def want(self, wanted: PageRequest) -> None:
+        """Request an image, which replaces a pending request."""
         if self._is_closed:
             return
-        self._rest.stop()
-        self._wanted = wanted
+        self._idle_timer.stop()
+        self._pending = wanted
         if wanted in self._kept:
             self._kept.move_to_end(wanted)
-            self._wanted = None
+            self._pending = None
             self.drawn.emit(self._kept[wanted])
-        elif self._under_way is None:
+        elif self._drawing is None:
             self._begin(wanted)
 
     def forget(self) -> None:
-        """Nobody waits any more, and files may have changed."""
-        self._wanted = None
+        """Drop the pending request and the stored images, because files may change."""
+        self._pending = None
         self._kept.clear()
-        self._rest.start()
+        self._idle_timer.start()
 
     def close(self) -> None:
-        """Ends the child; no other one is started."""
+        """End the child and start no other one."""
         self._is_closed = True
         self._end_child()
 
     # ------------------------------------------------------------------ private
 
     def _end_child(self) -> None:
-        self._rest.stop()
-        self._wanted = self._under_way = None
+        self._idle_timer.stop()
+        self._pending = self._drawing = None
         self._reader.stop()
 
     def _begin(self, wanted: PageRequest) -> None:
-        self._under_way = wanted
+        self._drawing = wanted
         self._reader.render(wanted.document_id, wanted.page, wanted.width_px, wanted.quotes)
 
     def _on_ended(self, outcome: Indexed | DocumentRemoved | Rendered | Failed | ProcessExit) -> None:
-        made, self._under_way = self._under_way, None
-        if made is None:
+        drawn, self._drawing = self._drawing, None
+        if drawn is None:
             return
         if isinstance(outcome, Rendered):
-            picture = _picture(made, outcome)
+            picture = _picture(drawn, outcome)
             if picture is not None:
-                self._kept[made] = picture
+                self._kept[drawn] = picture
                 while len(self._kept) > PICTURES_KEPT:
                     self._kept.popitem(last=False)
-        wanted = self._wanted
+        wanted = self._pending
         if wanted is None:
             return
-        if wanted != made:
+        if wanted != drawn:
             self._begin(wanted)
             return
-        self._wanted = None
-        if made in self._kept:
-            self.drawn.emit(self._kept[made])
+        self._pending = None
+        if drawn in self._kept:
+            self.drawn.emit(self._kept[drawn])
         else:
-            self.failed.emit(made, _why(outcome))
+            self.failed.emit(drawn, _why(outcome))
 
 
 def _picture(wanted: PageRequest, event: Rendered) -> PagePicture | None:
-    """None for what is no picture: the child that has opened a foreign file is not trusted with our memory."""
+    """Return the image, None if the data is invalid: the child has opened a foreign file, so its output is not
+    trusted."""
     count = 3 * event.width * event.height
     if min(event.width, event.height) < 1 or count > PICTURE_BYTES_MAX:
         return None
@@ -280,6 +288,7 @@ def _picture(wanted: PageRequest, event: Rendered) -> PagePicture | None:
 
 
 def _why(outcome: Indexed | DocumentRemoved | Rendered | Failed | ProcessExit) -> AppError:
+    """Return the error for an outcome without an image."""
     if isinstance(outcome, Failed):
         return AppError(outcome.code, **outcome.facts)
     return AppError("source_no_page", page=0)

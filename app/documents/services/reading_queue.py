@@ -1,6 +1,6 @@
-"""The queue of documents to read. It is in the database: whatever ends, the next start goes on where it stood.
+"""Queue the documents to read. The queue is in the database, so the next start continues after any interruption.
 
-One process reads at a time, whichever has filled the queue: a window, or a command beside it.
+One process reads at a time: the window or command that gets the lock also reads the documents queued by others.
 """
 
 from collections import deque
@@ -18,23 +18,24 @@ from app.documents.records import Document
 from app.documents.services.document_write_queue import DocumentWriteQueue
 from app.documents.services.reading_child import ProcessExit, ReadingChild
 
-TRIES = 2  # what ends the child twice would end it again
-ASK_AGAIN_MS = 1000  # whether another process still reads
-# Nothing can be written: the next document would fare no better.
-_OF_THE_DATABASE = frozenset({"disk_full", "database_unusable", "database_damaged", "documents_newer"})
+TRIES = 2  # a document that has ended the child twice would do so again
+ASK_AGAIN_MS = 1000  # while another process reads
+# Errors of the database, which would also stop the next document.
+_DATABASE_ERRORS = frozenset({"disk_full", "database_unusable", "database_damaged", "documents_newer"})
 _CODES = {"crashed": "document_crashed", "hung": "document_hung", "memory": "document_out_of_memory"}
 
 
 @dataclass(frozen=True, slots=True)
 class QueueStatus:
-    """`phase`: idle | reading | indexing | paused | elsewhere (another process of Kotae reads).
+    """The state of the reading queue.
 
-    `done` of `total` pages or lines of the document (0: not known); `documents_done` of `documents_total` since the
-    queue was empty.
+    `phase`: idle | reading | indexing | paused | elsewhere (another process of Kotae reads). `done` of `total` pages or
+    lines of the document are read (0: unknown), and `documents_done` of `documents_total` since the queue was last
+    empty.
     """
 
     phase: str = "idle"
-    document_id: int = 0  # 0: none is being read
+    document_id: int = 0  # 0: none
     name: str = ""
     done: int = 0
     total: int = 0
@@ -43,19 +44,21 @@ class QueueStatus:
 
 
 class ReadingQueue(QObject):
-    stood = Signal(object)  # Standing
+    """The queue of documents for the reading child."""
+
+    stood = Signal(object)  # QueueStatus
     document_ended = Signal(int)  # id
     emptied = Signal()  # all is read
-    waited = Signal()  # for another process: no other signal says what that has read meanwhile
-    failed = Signal(object)  # AppError: the child cannot be started, or nothing be written; it is paused then
+    waited = Signal()  # for another process, which sends no signals for what it has read
+    failed = Signal(object)  # AppError: the child does not start or the database is not writable; the queue is paused
 
     def __init__(
-        self, reader: ReadingChild, lane: DocumentWriteQueue, path: Path, parent: QObject | None = None
+        self, reader: ReadingChild, write_queue: DocumentWriteQueue, path: Path, parent: QObject | None = None
     ) -> None:
-        """`path`: of the database."""
+        """`path`: the database."""
         super().__init__(parent)
         self._reader = reader
-        self._lane = lane
+        self._write_queue = write_queue
         self._library: Library | None = None
         self._lock = QLockFile(str(path.with_suffix(".lock")))
         self._lock.setStaleLockTime(0)  # stale only when its process is gone
@@ -63,22 +66,22 @@ class ReadingQueue(QObject):
         self._document: Document | None = None
         self._done_count = 0
         self._tries: dict[int, int] = {}
-        self._left_out: set[int] = set()
+        self._excluded: set[int] = set()
         self._with_ocr: set[int] = set()
         self._is_paused = False
-        self._again = QTimer(self, interval=ASK_AGAIN_MS, singleShot=True)
+        self._retry_timer = QTimer(self, interval=ASK_AGAIN_MS, singleShot=True)
         self.standing = QueueStatus()
-        self._again.timeout.connect(self._on_waited)
+        self._retry_timer.timeout.connect(self._on_waited)
         reader.progressed.connect(self._on_progressed)
         reader.ended.connect(self._on_ended)
 
     def use(self, library: Library) -> None:
-        """Of the GUI thread. What was left the last time is read from now on."""
+        """Start reading. `library`: a connection of the GUI thread."""
         self._library = library
         self.look()
 
     def look(self) -> None:
-        """Something was put into the queue, perhaps."""
+        """Reload the queue and continue; call it when documents may have been queued."""
         if self._library is None:
             return
         self._refill(self._library)
@@ -86,45 +89,49 @@ class ReadingQueue(QObject):
             self._next()
         else:
             standing = self.standing
-            self._stand(standing.phase, standing.done, standing.total)
+            self._update_status(standing.phase, standing.done, standing.total)
 
     def recognize(self, document_ids: Collection[int]) -> None:
-        """They are to be read with recognition of letters, this time."""
+        """Read these documents with text recognition the next time."""
         self._with_ocr.update(document_ids)
 
     def interrupt(self, document_ids: Collection[int]) -> None:
-        """Give up the one that is being read, if it is among them: they are to be read in another way."""
+        """Stop the current document if it is one of these, because it is to be read in another way."""
         if self._document is not None and self._document.id in document_ids:
             self._interrupt()
 
     def pause(self) -> None:
-        """Stop. The document that is being read begins from its start when it goes on: nothing half read is kept."""
+        """Stop. The current document is read from its start later, as partial results are not kept."""
         self._is_paused = True
-        self._again.stop()
+        self._retry_timer.stop()
         self._interrupt()
         self._lock.unlock()
-        self._stand()
+        self._update_status()
 
     def resume(self) -> None:
         self._is_paused = False
-        self._lane.do(lambda _library, _progress: None, lambda _nothing: self.look())  # behind what `pause` has begun
+        # Queued, so that it runs after the writes of `pause`.
+        self._write_queue.do(lambda _library, _progress: None, lambda _nothing: self.look())
 
-    def leave_out(self, document_ids: Collection[int]) -> None:
-        """They are about to be removed: nothing begins with them any more, though they may still be there."""
-        self._left_out.update(document_ids)
-        self._waiting = deque(one for one in self._waiting if one.id not in self._left_out)
+    def exclude(self, document_ids: Collection[int]) -> None:
+        """Skip documents that are about to be removed, though they may still be stored."""
+        self._excluded.update(document_ids)
+        self._waiting = deque(one for one in self._waiting if one.id not in self._excluded)
         if self._document is not None and self._document.id in document_ids:
             self._document = None
             self._reader.stop()
             self._next()
 
-    def take_back(self, document_ids: Collection[int]) -> None:
-        """They could not be removed."""
-        self._left_out.difference_update(document_ids)
+    def include_again(self, document_ids: Collection[int]) -> None:
+        """Stop skipping documents that could not be removed."""
+        self._excluded.difference_update(document_ids)
 
     def close(self) -> None:
-        """Blocks for a moment. Raises AppError: what was being read counts as one try more than it had."""
-        self._again.stop()
+        """End the child; blocks for a moment.
+
+        Raises AppError if the database cannot be written; then the interrupted attempt counts.
+        """
+        self._retry_timer.stop()
         document, self._document = self._document, None
         self._reader.stop()
         self._lock.unlock()
@@ -138,20 +145,20 @@ class ReadingQueue(QObject):
         self._reader.stop()
         if document is not None:
             self._waiting.appendleft(document)
-            self._lane.do(lambda library, _progress: library.read_again([document.id]))
+            self._write_queue.do(lambda library, _progress: library.read_again([document.id]))
 
     def _next(self) -> None:
         library = self._library
         assert library is not None
         if not self._waiting:
-            self._refill(library)  # by another process, perhaps
+            self._refill(library)  # another process may have queued documents
         if not self._waiting:
-            self._rest()
+            self._finish()
         elif self._may_read():
             self._begin(library)
         else:
-            self._again.start()
-            self._stand()
+            self._retry_timer.start()
+            self._update_status()
 
     def _on_waited(self) -> None:
         self.look()
@@ -160,77 +167,80 @@ class ReadingQueue(QObject):
     def _refill(self, library: Library) -> None:
         reading = self._document.id if self._document is not None else 0
         waiting = library.waiting()
-        self._waiting = deque(one for one in waiting if one.id != reading and one.id not in self._left_out)
+        self._waiting = deque(one for one in waiting if one.id != reading and one.id not in self._excluded)
 
     def _may_read(self) -> bool:
-        """A lock that cannot be made for another reason (odd file systems) does not keep anybody from reading."""
+        """Whether no other process reads. A lock that fails for another reason (unusual file systems) does not stop
+        reading."""
         has_lock = self._lock.isLocked() or self._lock.tryLock(0)
         return has_lock or self._lock.error() != QLockFile.LockError.LockFailedError
 
     def _begin(self, library: Library) -> None:
         document = library.document(self._waiting.popleft().id)
         if document is None or document.state not in ("waiting", "reading"):
-            QTimer.singleShot(0, self, self._go_on)  # not a call: thousands may have left
+            QTimer.singleShot(0, self, self._continue)  # a call would recurse for each removed document
             return
         self._document = document
-        self._stand()
+        self._update_status()
         self._reader.index(document.id, ocr=document.id in self._with_ocr)
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         if self._document is None and not self._is_paused:
             self._next()
 
-    def _rest(self) -> None:
+    def _finish(self) -> None:
         self._reader.stop()
         self._lock.unlock()
         self._done_count = 0
         self._tries.clear()
-        self._stand()
+        self._update_status()
         self.emptied.emit()
 
     def _on_progressed(self, event: Progress) -> None:
         phase = "indexing" if event.phase == "indexing" else "reading"
-        self._stand(phase, event.done, event.total)
+        self._update_status(phase, event.done, event.total)
 
     def _on_ended(self, outcome: Indexed | DocumentRemoved | Failed | ProcessExit) -> None:
         document = self._document
         if document is None:
             return
         if isinstance(outcome, ProcessExit):
-            self._on_death(document, outcome)
-        elif isinstance(outcome, Failed) and outcome.code in _OF_THE_DATABASE:
+            self._on_child_exited(document, outcome)
+        elif isinstance(outcome, Failed) and outcome.code in _DATABASE_ERRORS:
             self.pause()
             self.failed.emit(AppError(outcome.code, **outcome.facts))
         else:
             self._end(document)
 
-    def _on_death(self, document: Document, death: ProcessExit) -> None:
-        if death.cause == "not_started":
+    def _on_child_exited(self, document: Document, child_exit: ProcessExit) -> None:
+        if child_exit.cause == "not_started":
             self.pause()
-            self.failed.emit(AppError("reader_not_started", detail=death.detail))
+            self.failed.emit(AppError("reader_not_started", detail=child_exit.detail))
             return
         tries = self._tries[document.id] = self._tries.get(document.id, 0) + 1
-        if tries < TRIES and death.cause != "memory":
+        if tries < TRIES and child_exit.cause != "memory":
             self._document = None
             self._waiting.appendleft(document)
-            self._go_on()
+            self._continue()
             return
-        error = AppError(_CODES[death.cause], name=document.name, limit_bytes=limits.MEMORY_BYTES)
-        self._lane.do(lambda library, _progress: library.fail(document.id, error), lambda _nothing: self._end(document))
+        error = AppError(_CODES[child_exit.cause], name=document.name, limit_bytes=limits.MEMORY_BYTES)
+        self._write_queue.do(
+            lambda library, _progress: library.fail(document.id, error), lambda _nothing: self._end(document)
+        )
 
     def _end(self, document: Document) -> None:
-        if self._document is document:  # else it has left meanwhile
+        if self._document is document:  # else it was removed meanwhile
             self._document = None
             self._done_count += 1
             self._tries.pop(document.id, None)
             self._with_ocr.discard(document.id)
             self.document_ended.emit(document.id)
-            self._go_on()
+            self._continue()
 
-    def _stand(self, phase: str = "reading", done: int = 0, total: int = 0) -> None:
+    def _update_status(self, phase: str = "reading", done: int = 0, total: int = 0) -> None:
         document, waiting = self._document, len(self._waiting)
         if document is None:
-            phase = "paused" if self._is_paused and waiting else "elsewhere" if self._again.isActive() else "idle"
+            phase = "paused" if self._is_paused and waiting else "elsewhere" if self._retry_timer.isActive() else "idle"
         self.standing = QueueStatus(
             phase,
             document.id if document else 0,

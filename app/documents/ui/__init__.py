@@ -1,1 +1,1 @@
-"""The page 資料: collections, what is in them, and how it was read."""
+"""Show the page 資料: collections, their documents, and how each document was read."""

@@ -1,6 +1,6 @@
-"""What is done to collections and documents, each with what takes it back, and what came of it in a banner.
+"""Run the actions on collections and documents, offer to undo them, and report results in a banner.
 
-Questions of the page 資料: the name and label of a collection, and what a text file is written in.
+Also contains the dialogs of the page 資料: name and label of a collection, and the encoding of a text file.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -36,7 +36,7 @@ PREVIEW_PX = 150
 
 
 class CollectionDialog(Dialog):
-    """Asks for a name and a label. It stays open until the name can be used."""
+    """A dialog for a name and label. It stays open until the name is valid."""
 
     given = Signal(str, str)  # name, label
 
@@ -44,7 +44,7 @@ class CollectionDialog(Dialog):
         self, theme: Theme, question: str, done: str, taken: Collection[str], parent: QWidget, name: str = "",
         label: Label = "internal",
     ) -> None:  # fmt: skip
-        """`done`: what the button says. `taken`: names of other collections."""
+        """`done`: the text of the button. `taken`: names of other collections."""
         self._taken = set(taken)
         self.field = QLineEdit(name)
         self.field.setMaxLength(NAME_MAX)
@@ -99,9 +99,9 @@ class CollectionDialog(Dialog):
 
 
 class EncodingDialog(Dialog):
-    """Shows the first lines as they read in the encoding that is chosen."""
+    """A dialog that previews the first lines of a file in the chosen encoding."""
 
-    encoding_chosen = Signal(str)  # as Python names it; "": to be detected
+    encoding_chosen = Signal(str)  # codec; "": detect it
 
     def __init__(self, theme: Theme, document: Document, parent: QWidget) -> None:
         self._path = Path(document.path)
@@ -183,13 +183,15 @@ def _folder(parent: QWidget, title: str, start: str) -> str:
 
 @dataclass(frozen=True)
 class DocumentPickers:
-    """The desktop's own windows."""
+    """The file and folder dialogs of the desktop, which tests replace."""
 
     files: Callable[[QWidget, str, str, str], list[str]] = _files
     folder: Callable[[QWidget, str, str], str] = _folder
 
 
 class CollectionActions(QObject):
+    """The actions of the page 資料."""
+
     def __init__(
         self,
         theme: Theme,
@@ -209,7 +211,7 @@ class CollectionActions(QObject):
         self._secrecy = secrecy
         self._pickers = pickers or DocumentPickers()
         self._start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-        self._asked: set[int] = set()  # collections whose refresh the user waits for
+        self._refreshed_by_user: set[int] = set()  # collections that the user refreshes
         documents.added.connect(self._on_added)
         documents.refreshed.connect(self._on_refreshed)
         documents.failed.connect(self._on_failed)
@@ -227,7 +229,7 @@ class CollectionActions(QObject):
         self.add(collection, [Path(path)] if path else [])
 
     def add(self, collection: DocumentCollection | None, paths: Sequence[Path]) -> None:
-        """None: into a new collection."""
+        """Add files and folders to a collection; None: to a new one."""
         if not paths:
             return
         self._start = str(paths[0].parent)
@@ -238,7 +240,7 @@ class CollectionActions(QObject):
             self._documents.add(collection.id, paths)
 
     def refresh(self, collection: DocumentCollection) -> None:
-        self._asked.add(collection.id)
+        self._refreshed_by_user.add(collection.id)
         self._documents.refresh(collection.id)
 
     # --------------------------------------------------------------- collections
@@ -273,7 +275,7 @@ class CollectionActions(QObject):
         return dialog
 
     def label(self, collection: DocumentCollection, label: Label) -> None:
-        """What is 機密 no more may leave without a question, so this one is asked, and the way back offered."""
+        """Change a label after the confidentiality guard agrees, and offer to undo lowering it from 機密."""
         export = self._documents.labelling(collection, label)
         self._secrecy.lower(self._page.window(), export, lambda permit: self._label(collection, label, permit))
 
@@ -302,7 +304,7 @@ class CollectionActions(QObject):
         one = phrase("documents.name_removed_the_original_file")
         several = phrase("documents.n_documents_removed_the_original")
         text = one.format(name=document_texts.shorten(documents[0].name)) if len(documents) == 1 else several
-        undo = lambda: self._documents.bring_back(collection.id, paths)  # noqa: E731
+        undo = lambda: self._documents.restore_documents(collection.id, paths)  # noqa: E731
         self._navigation.undo_offered.emit(text.format(n=len(documents)), undo)
 
     def read_again(self, documents: Sequence[Document]) -> None:
@@ -334,7 +336,7 @@ class CollectionActions(QObject):
         return [one.name for one in self._documents.collections()]
 
     def _free_name(self, paths: Sequence[Path]) -> str:
-        """Of the folder, where one was added; else a plain one."""
+        """Return the name of the added folder, or a general one, with a number if it is taken."""
         taken = set(self._names())
         name = base = (
             paths[0].name if len(paths) == 1 and paths[0].is_dir() and paths[0].name else phrase("common.documents")
@@ -346,28 +348,28 @@ class CollectionActions(QObject):
         return name
 
     def _on_added(self, added: AddedFiles) -> None:
-        count, left_out = len(added.new), document_texts.skipped(added.skipped)
+        count, skipped = len(added.new), document_texts.skipped(added.skipped)
         if added.missing:
             what = phrase("documents.some_things_were_not_found")
             self._banner.show_message("warning", what, ", ".join(str(path) for path in added.missing[:3]))
-        elif count and not left_out and not added.known:
-            return  # the table says it
+        elif count and not skipped and not added.known:
+            return  # the table shows them
         else:
             done = phrase("documents.n_documents_added", n=f"{count:,}")
             nothing = phrase("documents.there_was_no_document_that")
             known = phrase("documents.already_there_n", n=f"{added.known:,}") if added.known else ""
-            left = phrase("documents.not_taken_list", list=left_out) if left_out else ""
+            left = phrase("documents.not_taken_list", list=skipped) if skipped else ""
             level, what = ("success", done) if count else ("warning", nothing)
             self._banner.show_message(level, what, join_facts(known, left))
 
     def _on_refreshed(self, done: RefreshResult) -> None:
-        was_asked = done.collection_id in self._asked
-        self._asked.discard(done.collection_id)
+        is_by_user = done.collection_id in self._refreshed_by_user
+        self._refreshed_by_user.discard(done.collection_id)
         if done.missing:
             what = phrase("documents.places_not_found_path", path=done.missing[0])
             sentence = phrase("documents.what_was_read_can_still")
             self._banner.show_message("warning", what, sentence)
-        elif was_asked:
+        elif is_by_user:
             changes = (done.new, done.changed, len(done.gone))
             numbers = phrase("documents.new_a_changed_b_gone", a=changes[0], b=changes[1], c=changes[2])
             what = phrase("documents.updated") if any(changes) else phrase("documents.no_documents_have_changed")

@@ -1,7 +1,4 @@
-"""The list of collections: name, label and how many documents; and what troubles them.
-
-The menus of the page 資料: of a collection, and of the documents that are chosen.
-"""
+"""Show the list of collections with name, label, number of documents and problems, and the menus of the page 資料."""
 
 import functools
 from collections.abc import Sequence
@@ -30,12 +27,14 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class CollectionList(QAbstractListModel):
+    """A list model of collections."""
+
     def __init__(self) -> None:
         super().__init__()
         self._collections: Sequence[DocumentCollection] = ()
 
     def set_collections(self, collections: Sequence[DocumentCollection]) -> None:
-        """Resets only where others are there than before: a view keeps what is chosen."""
+        """Set the collections; reset the model only if their ids differ, so that a view keeps its selection."""
         if [one.id for one in collections] == [one.id for one in self._collections]:
             self._collections = collections
             self.dataChanged.emit(self.index(0), self.index(len(collections) - 1))
@@ -59,14 +58,14 @@ class CollectionList(QAbstractListModel):
             case Qt.ItemDataRole.ToolTipRole:
                 return plain_tooltip(join_facts(one.name, localization.label_name(one.label)))
             case Qt.ItemDataRole.AccessibleTextRole:
-                return join_facts(one.name, localization.label_name(one.label), self._said(one))
+                return join_facts(one.name, localization.label_name(one.label), self._accessible_facts(one))
             case _ if role == IdRole:
                 return one.id
             case _ if role == CollectionRole:
                 return one
         return None
 
-    def _said(self, one: DocumentCollection) -> str:
+    def _accessible_facts(self, one: DocumentCollection) -> str:
         parts = [phrase("common.n_items", n=f"{one.documents:,}")]
         if one.unfinished:
             parts.append(phrase("documents.n_waiting_to_be_read", n=f"{one.unfinished:,}"))
@@ -76,7 +75,7 @@ class CollectionList(QAbstractListModel):
 
 
 class CollectionDelegate(QStyledItemDelegate):
-    """Name and number of documents above, the label below; a sign where something is to be looked at."""
+    """A delegate that paints name and number of documents above, the label and a sign for problems below."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -122,7 +121,7 @@ class CollectionView(NamedList):
 
 
 class CollectionMenu(QMenu):
-    """All of it: in a narrow window the header has no room for the other buttons."""
+    """A menu with all actions of a collection, as the header of a narrow window has no room for the buttons."""
 
     files_requested = Signal()
     folder_requested = Signal()
@@ -165,13 +164,15 @@ class CollectionMenu(QMenu):
 
 
 class DocumentMenu(QMenu):
+    """A menu for the selected documents."""
+
     open_requested = Signal()
     folder_requested = Signal()
     read_again_requested = Signal()
     remove_requested = Signal()
 
     def __init__(self, theme: Theme, count: int, parent: QWidget, *, can_remove: bool) -> None:
-        """`count`: how many documents are chosen."""
+        """`count`: the number of selected documents."""
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         if count == 1:
@@ -187,7 +188,7 @@ class DocumentMenu(QMenu):
 
 
 class ChoiceMenu(QMenu):
-    """The collections, where their list has no room."""
+    """A menu of the collections for narrow windows, which do not show the list."""
 
     chosen = Signal(int)
 
@@ -201,6 +202,8 @@ class ChoiceMenu(QMenu):
 
 
 class LabelMenu(QMenu):
+    """A menu of the labels."""
+
     chosen = Signal(str)
 
     def __init__(self, current: str, parent: QWidget) -> None:

@@ -1,7 +1,4 @@
-"""The documents of a collection as a table: state, name, pages, sections and problems; sorted and filtered.
-
-The table of documents as it is used: by row, with keyboard, mouse and menu.
-"""
+"""Show the documents of a collection as a table that can be sorted, filtered and used by keyboard, mouse and menu."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -32,19 +29,22 @@ from app.uikit.widgets.labels import plain_tooltip
 STATE, NAME, PAGES, SECTIONS, PROBLEMS = range(5)
 DocumentRole = Qt.ItemDataRole.UserRole + 1
 SortRole = Qt.ItemDataRole.UserRole + 2
-StateRole = Qt.ItemDataRole.UserRole + 3  # as it is now: the queue is quicker than the database
+StateRole = Qt.ItemDataRole.UserRole + 3  # the current state, as the queue is ahead of the database
 
 Index = QModelIndex | QPersistentModelIndex
 
 
 class DocumentTable(QAbstractTableModel):
+    """A table model of documents: state, name, pages, sections, problems."""
+
     def __init__(self) -> None:
         super().__init__()
         self._documents: Sequence[Document] = ()
-        self._standing = QueueStatus()
+        self._status = QueueStatus()
 
     def set_documents(self, documents: Sequence[Document]) -> None:
-        """Resets only where others are there than before: a view keeps what is chosen and how far it is scrolled."""
+        """Set the documents; reset the model only if their ids differ, so that a view keeps its selection and scroll
+        position."""
         if [one.id for one in documents] != [one.id for one in self._documents]:
             self.beginResetModel()
             self._documents = documents
@@ -53,14 +53,14 @@ class DocumentTable(QAbstractTableModel):
         before, self._documents = self._documents, documents
         for row, (old, new) in enumerate(zip(before, documents, strict=True)):
             if old != new:
-                self._note(row)
+                self._emit_changed(row)
 
-    def show_standing(self, standing: QueueStatus) -> None:
-        """Of the queue: the row of the document that is being read shows how far it is."""
-        before, self._standing = self._standing, standing
+    def show_status(self, status: QueueStatus) -> None:
+        """Show the progress of the document that is being read."""
+        before, self._status = self._status, status
         for row, document in enumerate(self._documents):
-            if document.id in (before.document_id, standing.document_id):
-                self._note(row)
+            if document.id in (before.document_id, status.document_id):
+                self._emit_changed(row)
 
     def document(self, row: int) -> Document:
         return self._documents[row]
@@ -101,21 +101,25 @@ class DocumentTable(QAbstractTableModel):
                 error = document_texts.error(document)
                 return plain_tooltip(document.path if index.column() or error is None else str(error))
             case Qt.ItemDataRole.AccessibleTextRole:
-                return self._said(document) if index.column() == STATE else self._cell(document, index.column())
+                return (
+                    self._accessible_facts(document)
+                    if index.column() == STATE
+                    else self._cell(document, index.column())
+                )
             case _ if role == DocumentRole:
                 return document
             case _ if role == StateRole:
-                return "reading" if document.id == self._standing.document_id else document.state
+                return "reading" if document.id == self._status.document_id else document.state
             case _ if role == SortRole:
                 return self._order(document, index.column())
         return None
 
-    def _note(self, row: int) -> None:
+    def _emit_changed(self, row: int) -> None:
         self.dataChanged.emit(self.index(row, STATE), self.index(row, PROBLEMS))
 
     def _state(self, document: Document) -> str:
-        if document.id == self._standing.document_id:
-            return document_texts.reading(self._standing.done, self._standing.total)
+        if document.id == self._status.document_id:
+            return document_texts.reading(self._status.done, self._status.total)
         return document_texts.state(document)
 
     def _cell(self, document: Document, column: int) -> str:
@@ -131,7 +135,7 @@ class DocumentTable(QAbstractTableModel):
                 return f"{report.sections:,}" if is_read else "–"
         return f"{document_texts.problems(document):,}" if is_read or document.state == "failed" else "–"
 
-    def _said(self, document: Document) -> str:
+    def _accessible_facts(self, document: Document) -> str:
         cells = [self._cell(document, column) for column in range(5)]
         numbers = [f"{title} {cell}" for title, cell in zip(self.titles()[2:], cells[2:], strict=True) if cell != "–"]
         return join_facts(cells[0], cells[1], *numbers)
@@ -149,7 +153,7 @@ class DocumentTable(QAbstractTableModel):
 
 
 class ShownDocuments(QSortFilterProxyModel):
-    """As the user has sorted them, and only those whose name holds all the words of the filter."""
+    """A proxy model with the user's order and filter: names must contain all words of the filter."""
 
     def __init__(self, table: DocumentTable) -> None:
         super().__init__()
@@ -184,12 +188,14 @@ def folded(text: str) -> str:
 
 
 WIDTHS_PX = {STATE: 150, PAGES: 72, SECTIONS: 72, PROBLEMS: 64}
-# Where the table is narrower, these columns are left out; the report has what they say.
+# A narrower table hides these columns, which the report also shows.
 LEAST_PX = {PAGES: 520, SECTIONS: 520, PROBLEMS: 380}
 SIDE_PX = 10
 
 
 class DocumentDelegate(QStyledItemDelegate):
+    """A delegate that paints the cells of a row."""
+
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
@@ -226,7 +232,7 @@ class DocumentDelegate(QStyledItemDelegate):
         painter.restore()
 
     def _draw_ring(self, painter: QPainter, option: QStyleOptionViewItem, area: QRect, index: Index) -> None:
-        """Where the keyboard is, along the whole row."""
+        """Draw the keyboard focus along the whole row."""
         view = self.parent()
         assert isinstance(view, DocumentView)
         is_keyboard = view.hasFocus() and bool(option.state & QStyle.StateFlag.State_KeyboardFocusChange)
@@ -237,7 +243,7 @@ class DocumentDelegate(QStyledItemDelegate):
 
 
 class DocumentView(QTreeView):
-    """Up and down move, Enter shows the report where it is not in sight, Delete takes out (which can be undone)."""
+    """A table view. Up and Down move, Enter shows the report, F5 reads again, Delete removes (which can be undone)."""
 
     report_requested = Signal()
     remove_requested = Signal()
@@ -266,12 +272,12 @@ class DocumentView(QTreeView):
         theme.changed.connect(self._resize_columns)
 
     def chosen(self) -> list[Document]:
-        """From top to bottom."""
+        """Return the selected documents from top to bottom."""
         indexes = sorted(self.selectionModel().selectedRows(NAME), key=QModelIndex.row)
         return [index.data(DocumentRole) for index in indexes]
 
     def choose(self, document_ids: set[int]) -> None:
-        """Those of them that are shown; the keyboard is at the first."""
+        """Select these documents, as far as they are shown, and move the keyboard focus to the first."""
         flags = self.selectionModel().SelectionFlag
         indexes = [self._shown.index(row, NAME) for row in range(self._shown.rowCount())]
         wanted = [index for index in indexes if index.data(DocumentRole).id in document_ids]
@@ -316,7 +322,7 @@ class DocumentView(QTreeView):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         header.setSortIndicator(NAME, Qt.SortOrder.AscendingOrder)
-        header.sortIndicatorChanged.connect(lambda _column, _order: self._resize_columns())  # its arrow takes room
+        header.sortIndicatorChanged.connect(lambda _column, _order: self._resize_columns())  # the arrow needs space
 
     def _resize_columns(self) -> None:
         for column, width in WIDTHS_PX.items():

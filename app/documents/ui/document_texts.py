@@ -1,4 +1,4 @@
-"""Documents and collections in words, as the page 資料 says them."""
+"""Format documents and collections as texts of the page 資料."""
 
 from collections import Counter
 from datetime import datetime
@@ -10,7 +10,7 @@ from app.documents import encodings
 from app.documents.records import DOUBTFUL_GARBLED_SHARE, DOUBTFUL_NOTES, Document, ReadingReport, page_ranges
 from app.uikit import localization
 
-# Icon and colour of each state, and where it stands when sorted: what needs a person first.
+# Icon and colour of each state, in the order of sorting: documents that need attention first.
 STATES = {
     "failed": ("circle-x", "danger"),
     "doubtful": ("triangle-alert", "warning"),
@@ -39,7 +39,7 @@ def reading(done: int, total: int) -> str:
 
 
 def problems(document: Document) -> int:
-    """What a person should look at: pages without text, garbled text, some of what readers note, a failure."""
+    """Return the number of problems: pages without text, garbled text, some notes of the reader, a failure."""
     report = document.report
     is_garbled = report.garbled_share > DOUBTFUL_GARBLED_SHARE
     noted = len(DOUBTFUL_NOTES.intersection(report.notes))
@@ -47,14 +47,14 @@ def problems(document: Document) -> int:
 
 
 def error(document: Document) -> wording.ErrorMessage | None:
-    """Why it could not be read."""
+    """Return why a document could not be read; None if it did not fail."""
     if document.state != "failed" or not document.error_code:
         return None
     return wording.describe_error(AppError(document.error_code, **document.error_facts))
 
 
 def facts(document: Document) -> list[tuple[str, str]]:
-    """Of the report, without what does not apply to the format; [] for what was never read."""
+    """Return the rows of the report that apply to the format; [] for a document that was never read."""
     report = document.report
     if not document.indexed_at:
         return []
@@ -76,13 +76,13 @@ def facts(document: Document) -> list[tuple[str, str]]:
 
 
 def notes(report: ReadingReport) -> list[str]:
-    """What else was noticed, in sentences."""
+    """Return the notes of the reader as sentences."""
     removed = [wording.phrase("documents.docs_invisible", n=f"{report.invisible:,}")] if report.invisible else []
     return [*(wording.phrase(f"documents.note_{code}") for code in report.notes), *removed]
 
 
 def pages(numbers: tuple[int, ...]) -> str:
-    """How many, and which: 12 ページ（3、5–8、…）; "" for none."""
+    """Return the number of pages and a list of them: 12 ページ（3、5–8、…）; "" for none."""
     if not numbers:
         return ""
     ranges = page_ranges(numbers)
@@ -94,14 +94,14 @@ def pages(numbers: tuple[int, ...]) -> str:
 
 
 def share(part: float) -> str:
-    """In per cent; "" for none."""
+    """Return a share in per cent; "" for none."""
     if part <= 0:
         return ""
     return phrase("common.p", p="< 0.1" if part < 0.001 else f"{100 * part:.1f}")
 
 
 def skipped(counts: Counter[str]) -> str:
-    """What a folder holds and was not taken: 隠しファイル 2、対応していない形式 5; "" for nothing."""
+    """Return the skipped files of a folder: 隠しファイル 2、対応していない形式 5; "" for none."""
     names = {
         "hidden": phrase("documents.hidden_files"),
         "lock": phrase("documents.temporary_files_of_other_programs"),

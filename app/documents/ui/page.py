@@ -1,4 +1,4 @@
-"""The page 資料: collections at the left; the documents of one, how they were read, and how far the queue is."""
+"""Show the page 資料: collections on the left; the documents of one, the report on reading, and the queue."""
 
 import contextlib
 from collections.abc import Callable
@@ -39,16 +39,18 @@ from app.uikit.widgets.containers import make_scrollable
 from app.uikit.widgets.fields import SearchField
 from app.uikit.widgets.labels import Label, Separator, set_surface
 
-REFILL_MS = 80  # documents end faster than anybody reads
+REFILL_MS = 80  # documents may finish faster than the page can be read
 SIDE_PX = 210
 STACK_BELOW_PX = 720
 SHORT_HEADER_BELOW_PX = 640
 LOW_BELOW_PX = 560
-LEAST_PX = 100  # of the table and of the report; in less, the page scrolls
+LEAST_PX = 100  # of the table and the report; in less space, the page scrolls
 FILTER_FROM = 8  # documents
 
 
 class DocumentsPage(Page):
+    """The page 資料."""
+
     def __init__(
         self,
         theme: Theme,
@@ -63,26 +65,28 @@ class DocumentsPage(Page):
         self._documents = documents
         self.meaning = MeaningLine(embedding)
         self._chosen_id = 0  # of the collection; 0: none
-        self._is_report_shown = False  # where table and report do not fit one above the other
+        self._is_report_shown = False  # if table and report do not fit together
         self._is_stale = True
         self._refill_soon = QTimer(self, singleShot=True, interval=REFILL_MS)
         self.collections = CollectionList()
         self.table = DocumentTable()
         self.shown = ShownDocuments(self.table)
         self._build()
-        self.deeds = CollectionActions(theme, navigation, documents, self.banner, self, secrecy, pickers)
+        self.collection_actions = CollectionActions(theme, navigation, documents, self.banner, self, secrecy, pickers)
         self._connect()
         self._connect_report()
         documents.open()
         self._refill()
-        self._on_stood(documents.standing)
+        self._on_status_changed(documents.standing)
 
     def set_header_inset(self, inset_px: int) -> None:
         self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
-        """As the most confidential of all collections, whose names stand beside each other. Raises AppError as the
-        database does."""
+        """Return the highest label of all collections, as the page shows all their names.
+
+        Raises AppError as `Database` does.
+        """
         if not self._documents.path.is_file():
             return confidentiality.LABELS[0]
         with contextlib.closing(Library.beside(self._documents.path)) as library:
@@ -119,7 +123,7 @@ class DocumentsPage(Page):
         paths = dropped_paths(event.mimeData())
         if paths:
             event.acceptProposedAction()
-            self.deeds.add(self.collection, paths)
+            self.collection_actions.add(self.collection, paths)
 
     # ------------------------------------------------------------------ building
 
@@ -161,11 +165,10 @@ class DocumentsPage(Page):
         return self._side
 
     def _build_content(self) -> QWidget:
-        """Scrolls where a message and the queue leave the rest too little room."""
+        """Build the content, which scrolls if the banner and queue leave too little space."""
         theme = self._theme
-        self.chooser = Button(
-            theme, phrase("documents.other_collections"), icon="library-big", compact=True
-        )  # instead of the list
+        # The chooser replaces the list in a narrow window.
+        self.chooser = Button(theme, phrase("documents.other_collections"), icon="library-big", compact=True)
         self.banner = Banner(theme)
         self.queue = QueueRow(theme)
         self.drop_zone = DropZone(theme)
@@ -183,7 +186,7 @@ class DocumentsPage(Page):
             column.addWidget(widget)
         column.addWidget(self.empty, 5)
         for part, share in ((self.view, 5), (self.report, 4)):
-            part.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)  # they scroll by themselves
+            part.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)  # each scrolls itself
             column.addWidget(part, share)
         return content
 
@@ -202,16 +205,16 @@ class DocumentsPage(Page):
         return empty
 
     def _connect(self) -> None:
-        documents, deeds = self._documents, self.deeds
+        documents, collection_actions = self._documents, self.collection_actions
         documents.changed.connect(self._on_changed)
-        documents.queue.stood.connect(self._on_stood)
-        documents.lane.counted.connect(self.queue.show_found)
+        documents.queue.stood.connect(self._on_status_changed)
+        documents.write_queue.counted.connect(self.queue.show_found)
         documents.collection_added.connect(self.show_collection)
         self._refill_soon.timeout.connect(self._refill)
         for button in (self.add_button, self.empty_button):
-            button.clicked.connect(lambda: deeds.choose_files(self.collection))
-        self.folder_button.clicked.connect(lambda: deeds.choose_folder(self.collection))
-        self.new_button.clicked.connect(deeds.ask_new)
+            button.clicked.connect(lambda: collection_actions.choose_files(self.collection))
+        self.folder_button.clicked.connect(lambda: collection_actions.choose_folder(self.collection))
+        self.new_button.clicked.connect(collection_actions.ask_new)
         self.menu_button.clicked.connect(self._show_menu)
         self.label_button.clicked.connect(self._show_labels)
         self.list.selectionModel().currentChanged.connect(lambda index, _: self._on_chosen(index.data(IdRole)))
@@ -227,18 +230,18 @@ class DocumentsPage(Page):
         self._theme.changed.connect(self._lay_out)
 
     def _connect_report(self) -> None:
-        view, report, deeds = self.view, self.report, self.deeds
+        view, report, collection_actions = self.view, self.report, self.collection_actions
         view.selectionModel().selectionChanged.connect(self._show_report)
         view.report_requested.connect(self._on_report_requested)
-        view.doubleClicked.connect(lambda: self._with_one(deeds.open))
+        view.doubleClicked.connect(lambda: self._with_one(collection_actions.open))
         view.remove_requested.connect(self._remove_documents)
-        view.read_again_requested.connect(lambda: deeds.read_again(view.chosen()))
+        view.read_again_requested.connect(lambda: collection_actions.read_again(view.chosen()))
         view.menu_requested.connect(lambda place: self.document_menu().popup(place))
         report.back_button.clicked.connect(self._on_back_requested)
-        report.open_button.clicked.connect(lambda: self._with_one(deeds.open))
-        report.folder_button.clicked.connect(lambda: self._with_one(deeds.show_folder))
-        report.again_button.clicked.connect(lambda: self._with_one(lambda one: deeds.read_again([one])))
-        report.encoding_button.clicked.connect(lambda: self._with_one(deeds.ask_encoding))
+        report.open_button.clicked.connect(lambda: self._with_one(collection_actions.open))
+        report.folder_button.clicked.connect(lambda: self._with_one(collection_actions.show_folder))
+        report.again_button.clicked.connect(lambda: self._with_one(lambda one: collection_actions.read_again([one])))
+        report.encoding_button.clicked.connect(lambda: self._with_one(collection_actions.ask_encoding))
         report.recognition_requested.connect(lambda: self._with_one(lambda one: self._documents.recognize([one.id])))
         report.acceptance_requested.connect(lambda: self._with_one(lambda one: self._documents.accept([one.id])))
 
@@ -246,7 +249,7 @@ class DocumentsPage(Page):
 
     @property
     def collection(self) -> DocumentCollection | None:
-        """The one that is shown."""
+        """Return the collection that is shown."""
         found: DocumentCollection | None = self.collections.index_of(self._chosen_id).data(CollectionRole)
         return found
 
@@ -315,9 +318,9 @@ class DocumentsPage(Page):
         self.report.show_document(chosen[0] if len(chosen) == 1 else None, self._documents.standing)
         self._lay_out()
 
-    def _on_stood(self, standing: QueueStatus) -> None:
-        self.queue.show_standing(standing)
-        self.table.show_standing(standing)
+    def _on_status_changed(self, standing: QueueStatus) -> None:
+        self.queue.show_status(standing)
+        self.table.show_status(standing)
         if self.report.document is not None and self.report.document.id == standing.document_id:
             self.report.show_document(self.report.document, standing)
 
@@ -351,21 +354,23 @@ class DocumentsPage(Page):
 
     def menu(self) -> CollectionMenu:
         menu = CollectionMenu(self._theme, self.collection, self.table.titles(), self)
-        menu.files_requested.connect(lambda: self.deeds.choose_files(self.collection))
-        menu.folder_requested.connect(lambda: self.deeds.choose_folder(self.collection))
+        menu.files_requested.connect(lambda: self.collection_actions.choose_files(self.collection))
+        menu.folder_requested.connect(lambda: self.collection_actions.choose_folder(self.collection))
         menu.refresh_requested.connect(self._refresh_collection)
-        menu.read_all_requested.connect(lambda: self.deeds.read_again(self._documents.documents(self._chosen_id)))
+        menu.read_all_requested.connect(
+            lambda: self.collection_actions.read_again(self._documents.documents(self._chosen_id))
+        )
         menu.rename_requested.connect(self._rename)
         menu.remove_requested.connect(self._remove_collection)
-        menu.new_requested.connect(self.deeds.ask_new)
+        menu.new_requested.connect(self.collection_actions.ask_new)
         menu.sort_requested.connect(lambda column: self.view.sortByColumn(column, Qt.SortOrder.AscendingOrder))
         return menu
 
     def document_menu(self) -> DocumentMenu:
         menu = DocumentMenu(self._theme, len(self.view.chosen()), self, can_remove=not self._is_builtin)
-        menu.open_requested.connect(lambda: self._with_one(self.deeds.open))
-        menu.folder_requested.connect(lambda: self._with_one(self.deeds.show_folder))
-        menu.read_again_requested.connect(lambda: self.deeds.read_again(self.view.chosen()))
+        menu.open_requested.connect(lambda: self._with_one(self.collection_actions.open))
+        menu.folder_requested.connect(lambda: self._with_one(self.collection_actions.show_folder))
+        menu.read_again_requested.connect(lambda: self.collection_actions.read_again(self.view.chosen()))
         menu.remove_requested.connect(self._remove_documents)
         return menu
 
@@ -386,26 +391,26 @@ class DocumentsPage(Page):
         one = self.collection
         if one is not None:
             menu = LabelMenu(one.label, self)
-            menu.chosen.connect(lambda label: self.deeds.label(one, label))
+            menu.chosen.connect(lambda label: self.collection_actions.label(one, label))
             menu.popup(self.label_button.mapToGlobal(QPoint(0, self.label_button.height() + 2)))
 
     # ---------------------------------------------------------------------- slots
 
     def _refresh_collection(self) -> None:
         if self.collection is not None:
-            self.deeds.refresh(self.collection)
+            self.collection_actions.refresh(self.collection)
 
     def _rename(self) -> None:
         if self.collection is not None and not self._is_builtin:
-            self.deeds.ask_name(self.collection)
+            self.collection_actions.ask_name(self.collection)
 
     def _remove_collection(self) -> None:
         if self.collection is not None and not self._is_builtin:
-            self.deeds.remove_collection(self.collection)
+            self.collection_actions.remove_collection(self.collection)
 
     def _remove_documents(self) -> None:
         if self.collection is not None and not self._is_builtin:
-            self.deeds.remove(self.collection, self.view.chosen())
+            self.collection_actions.remove(self.collection, self.view.chosen())
 
     def _on_filtered(self, text: str) -> None:
         self.shown.set_words(text)

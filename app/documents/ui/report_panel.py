@@ -1,4 +1,4 @@
-"""取り込みの報告: what came of reading a document, and what can be done about it."""
+"""Show 取り込みの報告: the result of reading a document, and actions on it."""
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
@@ -15,11 +15,13 @@ from app.uikit.widgets.labels import ElidedLabel, FactList, Label
 
 
 class ReportPanel(QFrame):
+    """The report on one document."""
+
     recognition_requested = Signal()
-    acceptance_requested = Signal()  # as it is
+    acceptance_requested = Signal()  # accept the document as it is
 
     def __init__(self, theme: Theme, *, can_recognize: bool) -> None:
-        """`can_recognize`: the program that recognizes letters in pictures is installed."""
+        """`can_recognize`: Tesseract, which recognizes text in images, is installed."""
         super().__init__()
         self._theme = theme
         self._can_recognize = can_recognize
@@ -31,13 +33,13 @@ class ReportPanel(QFrame):
     def document(self) -> Document | None:
         return self._document
 
-    def show_document(self, document: Document | None, standing: QueueStatus) -> None:
-        """`standing`: of the queue, which may be reading it."""
+    def show_document(self, document: Document | None, status: QueueStatus) -> None:
+        """Show a document. `status`: of the queue, which may be reading it."""
         self._document = document
         if document is None:
             return
         self.name.setText(document.name)
-        self._show_state(document, standing)
+        self._show_state(document, status)
         self._show_banner(document)
         facts = document_texts.facts(document)
         self.facts.set_facts([*facts, (phrase("common.place"), shown_path(document.path))])
@@ -47,7 +49,7 @@ class ReportPanel(QFrame):
         self.encoding_button.setVisible(bool(document.report.encoding or document.wished_encoding))
 
     def set_back_visible(self, is_visible: bool) -> None:
-        """Where the table is out of sight."""
+        """Show the button back to the table, which is hidden then."""
         self.back_button.setVisible(is_visible)
 
     # ------------------------------------------------------------------ building
@@ -91,10 +93,10 @@ class ReportPanel(QFrame):
 
     # ------------------------------------------------------------------- showing
 
-    def _show_state(self, document: Document, standing: QueueStatus) -> None:
-        is_read = document.id == standing.document_id
+    def _show_state(self, document: Document, status: QueueStatus) -> None:
+        is_read = document.id == status.document_id
         self._state.setText(
-            document_texts.reading(standing.done, standing.total) if is_read else document_texts.state(document)
+            document_texts.reading(status.done, status.total) if is_read else document_texts.state(document)
         )
         is_waiting = document.state in ("waiting", "reading")
         self.again_button.setEnabled(not is_waiting)

@@ -1,7 +1,4 @@
-"""How far the queue is: which document is read, how many are done, how long still; paused, resumed, cancelled.
-
-One line on how far the search by meaning is, where an embedding model is installed.
-"""
+"""Show the progress of the reading queue with its buttons, and the state of the search by meaning."""
 
 import time
 
@@ -18,21 +15,21 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.labels import ElidedLabel, Label
 from app.uikit.widgets.progress_row import TimeLeftText
 
-STEPS = 1000  # of the bar
+STEPS = 1000  # of the progress bar
 RATED_AFTER_S = 10.0  # a number that jumps is worse than none
-RATED_FROM = 8  # documents: of fewer, the size of each matters more than their number
+RATED_FROM = 8  # documents; with fewer, their sizes matter more than their number
 
 
 class QueueRow(QFrame):
-    """Hidden while nothing is to be done."""
+    """The progress of the queue; hidden while nothing is to be done."""
 
     cancel_requested = Signal()
     stop_looking_requested = Signal()
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self._standing = QueueStatus()
-        self._found = 0  # files, while folders are looked through
+        self._status = QueueStatus()
+        self._found = 0  # files found while folders are scanned
         self._time_left = TimeLeftText()
         self._began_at = time.monotonic()
         self._second = QTimer(self, interval=1000)
@@ -40,19 +37,19 @@ class QueueRow(QFrame):
         self._build(theme)
         self.hide()
 
-    def show_standing(self, standing: QueueStatus) -> None:
-        if standing.documents_done < self._standing.documents_done or not self._standing.documents_total:
+    def show_status(self, status: QueueStatus) -> None:
+        if status.documents_done < self._status.documents_done or not self._status.documents_total:
             self._time_left.restart()
             self._began_at = time.monotonic()
-        self._standing = standing
-        if standing.phase in ("reading", "indexing"):
-            self._time_left.note(_fraction(standing))
+        self._status = status
+        if status.phase in ("reading", "indexing"):
+            self._time_left.note(_fraction(status))
         else:
             self._time_left.restart()
         self._refresh()
 
     def show_found(self, count: int) -> None:
-        """Files that were found in folders so far; 0: that has ended."""
+        """Show the number of files found in folders so far; 0: the scan has ended."""
         self._found = count
         self._refresh()
 
@@ -67,15 +64,15 @@ class QueueRow(QFrame):
         self.bar.setRange(0, STEPS)
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(phrase("documents.reading_documents"))
-        words_row = QHBoxLayout()
-        words_row.setSpacing(12)
-        words_row.addWidget(self.what, 1)
+        text_row = QHBoxLayout()
+        text_row.setSpacing(12)
+        text_row.addWidget(self.what, 1)
         for button in (self.pause_button, self.resume_button, self.cancel_button):
-            words_row.addWidget(button)
+            text_row.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 8, 8, 8)
         column.setSpacing(6)
-        column.addLayout(words_row)
+        column.addLayout(text_row)
         column.addWidget(self.amount)
         column.addWidget(self.bar)
         self.cancel_button.clicked.connect(self._on_cancel_clicked)
@@ -88,94 +85,94 @@ class QueueRow(QFrame):
 
     @property
     def _is_reading(self) -> bool:
-        return self._standing.phase in ("reading", "indexing", "paused", "elsewhere")
+        return self._status.phase in ("reading", "indexing", "paused", "elsewhere")
 
     def _refresh(self) -> None:
-        standing = self._standing
+        status = self._status
         is_shown = self._is_reading or self._found > 0
-        is_running = standing.phase in ("reading", "indexing")
+        is_running = status.phase in ("reading", "indexing")
         self._second.start() if is_running else self._second.stop()
-        self._show_buttons(standing)
-        self.what.setText(self._what(standing))
-        self.amount.setText(self._amount(standing))
+        self._show_buttons(status)
+        self.what.setText(self._what(status))
+        self.amount.setText(self._amount(status))
         self.amount.setVisible(bool(self.amount.text()))
         self.bar.setVisible(self._is_reading)
-        self.bar.setValue(round(STEPS * _fraction(standing)))
+        self.bar.setValue(round(STEPS * _fraction(status)))
         self.setVisible(is_shown)
 
-    def _show_buttons(self, standing: QueueStatus) -> None:
+    def _show_buttons(self, status: QueueStatus) -> None:
         had_focus = self.pause_button.hasFocus() or self.resume_button.hasFocus()
-        is_running = standing.phase in ("reading", "indexing")
+        is_running = status.phase in ("reading", "indexing")
         self.pause_button.setVisible(is_running)
-        self.resume_button.setVisible(standing.phase == "paused")
-        if had_focus:  # the keyboard stays on what stands there now
-            (self.resume_button if standing.phase == "paused" else self.pause_button).setFocus()
+        self.resume_button.setVisible(status.phase == "paused")
+        if had_focus:  # keep the focus at this place
+            (self.resume_button if status.phase == "paused" else self.pause_button).setFocus()
 
-    def _what(self, standing: QueueStatus) -> str:
-        match standing.phase:
+    def _what(self, status: QueueStatus) -> str:
+        match status.phase:
             case "paused":
                 return phrase("documents.reading_is_paused")
             case "elsewhere":
                 return phrase("documents.another_kotae_a_command_is")
-            case "reading" | "indexing" if standing.name:
-                return phrase("documents.reading_name", name=standing.name)
+            case "reading" | "indexing" if status.name:
+                return phrase("documents.reading_name", name=status.name)
             case "reading" | "indexing":
                 return phrase("documents.preparing_to_go_on_reading")
         return phrase("documents.looking_through_folders_n_files", n=f"{self._found:,}") if self._found else ""
 
-    def _amount(self, standing: QueueStatus) -> str:
+    def _amount(self, status: QueueStatus) -> str:
         if not self._is_reading:
             return ""
-        done = phrase("documents.document_a_b", a=f"{standing.documents_done:,}", b=f"{standing.documents_total:,}")
-        if standing.phase not in ("reading", "indexing"):
+        done = phrase("documents.document_a_b", a=f"{status.documents_done:,}", b=f"{status.documents_total:,}")
+        if status.phase not in ("reading", "indexing"):
             return done
         within = ""
-        if standing.phase == "indexing":
+        if status.phase == "indexing":
             within = phrase("documents.writing_the_search_index")
-        elif standing.total:
-            within = document_texts.reading(standing.done, standing.total)
-        can_rate = standing.documents_total >= RATED_FROM or (standing.documents_total == 1 and standing.total > 0)
-        return join_facts(done, within, self._rate(standing), self._time_left.words if can_rate else "")
+        elif status.total:
+            within = document_texts.reading(status.done, status.total)
+        can_rate = status.documents_total >= RATED_FROM or (status.documents_total == 1 and status.total > 0)
+        return join_facts(done, within, self._rate(status), self._time_left.words if can_rate else "")
 
-    def _rate(self, standing: QueueStatus) -> str:
-        """Documents a minute, once there are enough of them to say so."""
+    def _rate(self, status: QueueStatus) -> str:
+        """Return the documents per minute; "" until there are enough for a stable number."""
         elapsed_s = time.monotonic() - self._began_at
-        if standing.documents_done < RATED_FROM or elapsed_s < RATED_AFTER_S:
+        if status.documents_done < RATED_FROM or elapsed_s < RATED_AFTER_S:
             return ""
-        return phrase("documents.n_a_minute", n=f"{standing.documents_done * 60 / elapsed_s:,.0f}")
+        return phrase("documents.n_a_minute", n=f"{status.documents_done * 60 / elapsed_s:,.0f}")
 
 
-def _fraction(standing: QueueStatus) -> float:
-    """Each document counts as one; the one that is read by its pages."""
-    if not standing.documents_total:
+def _fraction(status: QueueStatus) -> float:
+    """Return the progress from 0 to 1; each document counts as one, the current one by its pages."""
+    if not status.documents_total:
         return 0.0
-    within = min(1.0, standing.done / standing.total) if standing.total else 0.0
-    within = 1.0 if standing.phase == "indexing" else within
-    return min(1.0, (standing.documents_done + within) / standing.documents_total)
+    within = min(1.0, status.done / status.total) if status.total else 0.0
+    within = 1.0 if status.phase == "indexing" else within
+    return min(1.0, (status.documents_done + within) / status.documents_total)
 
 
 class MeaningLine(Label):
-    """Hidden while there is nothing to say."""
+    """The state of the search by meaning; hidden while there is nothing to say."""
 
     def __init__(self, embedding: Embedding) -> None:
         super().__init__(role="caption", tone="text2", wraps=True)
         embedding.stood.connect(self._show)
         self._show(embedding.standing)
 
-    def _show(self, standing: EmbeddingStatus) -> None:
-        self.setText(self._words(standing))
+    def _show(self, status: EmbeddingStatus) -> None:
+        self.setText(self._words(status))
         self.setVisible(bool(self.text()))
 
-    def _words(self, standing: EmbeddingStatus) -> str:
-        amount = {"a": f"{standing.done:,}", "b": f"{standing.total:,}"}
-        match standing.phase:
+    def _words(self, status: EmbeddingStatus) -> str:
+        amount = {"a": f"{status.done:,}", "b": f"{status.total:,}"}
+        match status.phase:
             case "working":
                 return phrase("documents.preparing_the_search_by_meaning_a_of", **amount)
             case "paused":
                 return phrase("documents.preparing_the_search_by_meaning_a_of_b_resting", **amount)
             case "elsewhere":
                 return phrase("documents.preparing_the_search_by_meaning")
-            case "failed" if standing.error is not None:
-                why = describe_error(standing.error).message
+            case "failed" if status.error is not None:
+                why = describe_error(status.error).message
                 return phrase("documents.the_search_by_meaning_cannot", why=why)
         return ""

@@ -1,1 +1,1 @@
-"""Values in Japanese text: numbers, units, quantities and dates, each in one form that can be compared."""
+"""Parse values in Japanese text: numbers, units, quantities and dates, each in one comparable form."""

@@ -1,14 +1,11 @@
-"""Units in Japanese technical text: how each is written, and what it is in the one unit it is compared in.
+"""Parse numbers, units and dates as Japanese technical text writes them, each in one comparable form.
 
-Spellings are flattened (app.documents.values.notation.flatten): ㎥ is m3, ² is ^2. Conversions that engineers round
-(kgf to N) are `is_rounded`: values that differ by up to 1 % then count as the same.
+Numbers may be full width, grouped by commas, in kanji, or with 万 and 億. Each unit is converted to one unit per
+quantity; its spellings are flattened (`flatten`): ㎥ is m3, ² is ^2. Conversions that engineers round (kgf to N) are
+`is_rounded`: values that differ by up to 1 % are then equal.
 
-Numbers as Japanese documents write them: full width, grouped by commas, in kanji, with 万 and 億.
-
-Dates in Japanese text, Western or by era: what two texts have in common when they mean the same day.
-
-Only what is written as a date is read: 2025年3月31日, 令和7年度, 昭和三十三年, R7.3.31, 2025/3/31, 6月, 9月30日.
-A number of years (100年) is a quantity and none of these.
+Dates are Western or by era: 2025年3月31日, 令和7年度, 昭和三十三年, R7.3.31, 2025/3/31, 6月, 9月30日. A number of years
+(100年) is a quantity, not a date.
 """
 
 import re
@@ -26,13 +23,14 @@ _PART = re.compile(
 
 
 class _Flat(dict[int, str]):
-    """For str.translate: NFKC of each character by itself, raised digits as ^2, and one sign for each kind of dash."""
+    """A table for str.translate: NFKC of each character, raised digits as ^2, and one character for each kind of
+    dash."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
         flat = unicodedata.normalize("NFKC", character)
         decomposition = unicodedata.decomposition(character)
-        if decomposition.startswith("<circle>"):  # ① counts items
+        if decomposition.startswith("<circle>"):  # ① numbers items
             flat = character
         elif decomposition.startswith("<super>"):
             flat = "^" + flat.replace("\u2212", "-")
@@ -48,7 +46,8 @@ _FLAT = _Flat()
 
 
 def flatten(text: str) -> tuple[str, Callable[[int], int]]:
-    """The text with one spelling for each sign, and what gives the original's place of a place in it."""
+    """Return the text with one spelling for each character, and a function from its positions to those of the
+    original."""
     flat = text.translate(_FLAT)
     if len(flat) == len(text):
         return flat, int
@@ -58,12 +57,12 @@ def flatten(text: str) -> tuple[str, Callable[[int], int]]:
 
 
 def value(written: str) -> float:
-    """Of a flattened numeral: 1,000 1.5 三十三 2千 1万2千 3億5,000万 二〇二五.
+    """Return the value of a flattened numeral: 1,000 1.5 三十三 2千 1万2千 3億5,000万 二〇二五.
 
-    Raises ValueError where it is none.
+    Raises ValueError if it is not a numeral.
     """
-    total = block = 0.0  # of what is before the last 万 or 億; since then
-    pending: float | None = None  # digits that wait for their 十, 百, 千 or the end
+    total = block = 0.0  # value up to the last 万 or 億, and after it
+    pending: float | None = None  # digits before a possible 十, 百 or 千
     at = 0
     while at < len(written):
         part = _PART.match(written, at)
@@ -89,14 +88,14 @@ _GRAVITY = 9.80665  # m/s2, the conventional value (BIPM, The International Syst
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """`name`: of the unit that values are compared in; a value times `factor` is in that unit."""
+    """A unit. `name`: the unit that values are compared in; a value times `factor` is in that unit."""
 
     name: str
     factor: float = 1.0
     is_rounded: bool = False
 
 
-# Prefixes of the SI as they are written in symbols and in kana (BIPM, 9th edition, table 7).
+# SI prefixes in symbols and kana (BIPM, 9th edition, table 7).
 _PREFIXES = {
     "p": ("ピコ", 1e-12),
     "n": ("ナノ", 1e-9),
@@ -111,7 +110,7 @@ _PREFIXES = {
     "G": ("ギガ", 1e9),
     "T": ("テラ", 1e12),
 }
-# symbol, kana, name, factor, prefixes that it is written with
+# symbol, kana, name, factor, common prefixes
 _PREFIXED = (
     ("m", "メートル", "m", 1, "nμmck"),
     ("L", "リットル", "m3", 1e-3, "μmdk"),
@@ -178,7 +177,7 @@ _SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     "kN/m": ((1e-3, "N/m"), (1, "kN/m")),
     "kN/m3": ((1e-3, "N/m3"), (1, "kN/m3")),
     "kN·m": ((1e-3, "N·m N・m Nm"), (1, "kN·m kN・m kNm")),
-    "キロ": ((1, "キロ"),),  # of mass or length: is the same as either
+    "キロ": ((1, "キロ"),),  # of mass or length: compatible with both
     "kg/m3": (
         (1e-9, "μg/m3 ng/L"),
         (1e-6, "μg/L mg/m3 ppb"),
@@ -190,7 +189,7 @@ _SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     "%": ((1, "% パーセント"), (10, "割"), (0.1, "‰ パーミル"), (100, "倍")),
     "°": ((1, "° deg"),),
     "°C": ((1, "°C 度C"),),
-    "度": ((1, "度"),),  # an angle or a temperature: is the same as either
+    "度": ((1, "度"),),  # an angle or a temperature: compatible with both
     "s": (
         (1, "秒間 sec"),
         (60, "分 分間 min"),
@@ -217,7 +216,7 @@ _ROUNDED: dict[str, tuple[tuple[float, str], ...]] = {
     "kN/m3": ((_GRAVITY, "tf/m3"),),
     "kN·m": ((_GRAVITY, "tf·m tf・m"),),
 }
-# Counted as they are written.
+# Counters that are not converted.
 _COUNTERS = """回 個 件 本 枚 台 基 門 戸 棟 社 校 種類 種 段階 段 層 階建て 階 等級 級 点 次 巻 冊 字 文字 行 列 語
     項目 つ ページ 頁 歳 才 班 組 世帯 集落 地点 測点 断面 スパン ケース ブロック パターン サイクル ステップ 錠
     包 粒 滴 カプセル 匹 頭 羽 尾 株 輪 杯 皿 膳 切れ 束 袋 箱 缶 瓶 樽 玉 丁 足 着 双 対 脚 面 体 隻 艘 両 便
@@ -225,14 +224,14 @@ _COUNTERS = """回 個 件 本 枚 台 基 門 戸 棟 社 校 種類 種 段階
     坪 畳 食 食分 年生 年次 条件 要件 工程 箇条 歩 区画 か条 パーセントポイント
     rpm ドル 米ドル ユーロ ポンド"""
 COUNTED = frozenset([*_COUNTERS.split(), "人", "か所", "か国"]) - {"坪", "rpm", "ドル", "米ドル", "ユーロ", "ポンド"}
-# Three of the same may be counted as either: 三度洗う, 3地点, 三つの項目.
+# Counters that may replace each other: 三度洗う, 3地点, 三つの項目.
 _ALIKE = {
     "つ": "か所 点 個 種類 種 項目 件 条件 要件 段階 班 組 社 校 区画 地点 工程 単位 部 棟 室 例 問 箇条",
     "点": "か所 地点 測点 個", "か所": "地点 測点", "回": "度 回分", "人": "人分 人前", "部": "枚 通", "匹": "頭 羽",
     "戸": "世帯 軒", "歳": "才", "階": "階建て", "字": "文字", "ページ": "頁",
 }  # fmt: skip
 COUNTED_ALIKE = frozenset(frozenset([one, other]) for one, others in _ALIKE.items() for other in others.split())
-REFERENCES = ("条", "章", "節", "項", "号", "編", "款", "附則", "版")  # of a document; after 第, or without it
+REFERENCES = ("条", "章", "節", "項", "号", "編", "款", "附則", "版")  # parts of a document; with or without 第
 
 _PERIODS = {
     "年": ("か月", 12.0), "半期": ("か月", 6.0), "四半期": ("か月", 3.0), "月": ("か月", 1.0),
@@ -259,7 +258,7 @@ _BY_SPELLING = _written()
 
 
 def _pattern(spelling: str) -> str:
-    """A raised digit in every way of writing it; a Latin letter at the end ends the word."""
+    """Return a pattern for all spellings of a raised digit; a unit that ends in a Latin letter must end the word."""
     raised = re.sub(r"(?<=[A-Za-z])([23])", r"\\^?\\{?\1\\}?\\^?", spelling)
     portion = r"(?![割類布岐析離納解担配])" if spelling.endswith("分") else ""
     ends_latin = spelling[-1].isascii() and spelling[-1] not in "%°"
@@ -268,7 +267,7 @@ def _pattern(spelling: str) -> str:
     )
 
 
-# What would be read as a unit but begins another word.
+# Words that begin like a unit.
 _NOT = (
     "(?!部分|部品|部署|部門|部長|体積|体制|体温|面積|機械|機器|機関|両側|両方|両端|対象|対策|株式|玉石|着手|着工"
     "|口径|口座|室内|室温|床版|床面|限度|限界|歩道|歩行|着用|講習|問題|例外|周辺|周囲|周期|束縛|足場|通り|通知"
@@ -276,7 +275,7 @@ _NOT = (
     "|便所|羽根|頭部|段取|条例|分の[\\d〇一二三四五六七八九十百千]|分割|分類|分布|分岐|度目|回目|回り|本化|本来"
     "|食品|食堂|食器|食材|食事|食料|食費|点検|点群|次元|段落|級河川|日本|時点|年度|年代|人工|項目に|名称|行為|列車|A[A-Z])"
 )
-# Of what: 5 mm/年 is neither 5 mm nor 5 mm/月.
+# The base of a rate: 5 mm/年 is neither 5 mm nor 5 mm/月.
 _EACH = (
     r"(?:\s?[/毎]\s?(?:年|か月|ヶ月|月|週|日|時間|時|分|秒|回|本|台|基|枚|個|人|戸|(?:平方|立方)?メートル|リットル"
     r"|(?:s|min|h|ha|k?m(?:\^?\{?[23]\}?\^?)?|k?g|t|m?L)(?![A-Za-z\d^])))?"
@@ -293,7 +292,7 @@ _HEAD = re.compile(rf"[(\[]\s?(?:単位\s?:\s?)?(?P<unit>{UNIT_PATTERN})\s?[)\]]
 
 
 def unit_of(written: str) -> Unit:
-    """Of what `UNIT_PATTERN` has found."""
+    """Return the unit for a match of `UNIT_PATTERN`."""
     spelling = re.sub(r"[\s^{}]", "", written)
     spelling = "か月" if spelling == "月" else spelling
     if spelling in _BY_SPELLING:
@@ -304,13 +303,13 @@ def unit_of(written: str) -> Unit:
 
 
 def units_of_heads(flat: str) -> list[Unit]:
-    """Return the units that a flattened text names for numbers without one: 幅員(m), 単位：mm, of kg/m3 also kg."""
+    """Return the units that a flattened text declares for bare numbers: 幅員(m), 単位：mm, for kg/m3 also kg."""
     written = [found["unit"] or found["named"] for found in _HEAD.finditer(flat)]
     return [unit_of(part) for one in written for part in dict.fromkeys((one, one.partition("/")[0].strip())) if part]
 
 
 def period_unit(every: str, *, is_every_other: bool) -> tuple[str, float]:
-    """Return the unit and length of what 毎 or 隔 stands before: 隔週 is two weeks."""
+    """Return the unit and length of the period after 毎 or 隔: 隔週 is two weeks."""
     unit, size = _PERIODS[every]
     return unit, size * 2 if is_every_other else size
 
@@ -318,8 +317,8 @@ def period_unit(every: str, *, is_every_other: bool) -> tuple[str, float]:
 _ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
 _LETTERS = {"M": "明治", "T": "大正", "S": "昭和", "H": "平成", "R": "令和"}
 _N = rf"(?:\d{{1,2}}|[{KANJI_NUMERALS}]{{1,4}})"
-_BEHIND_YEAR = "年(?!間|以[上内下]|確)度?"  # otherwise it is how many years
-_LONG = "以[内上]|未満|を超え|を経過"  # 三月以内 is how many months
+_BEHIND_YEAR = "年(?!間|以[上内下]|確)度?"  # else it is a number of years
+_LONG = "以[内上]|未満|を超え|を経過"  # 三月以内 is a number of months
 _YEAR = rf"(?:(?P<era>{'|'.join(_ERAS)})\s?(?P<era_year>元|{_N})|(?P<year>(?:1[6-9]|20)\d\d))\s?{_BEHIND_YEAR}"
 _DATE = re.compile(
     rf"{_YEAR}(?:\s?(?P<month>{_N})\s?月(?!間)(?:\s?(?P<day>{_N})\s?日(?!間))?)?"
@@ -332,7 +331,8 @@ _DATE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """`year` is Western, 0 where it is not written; so are `month` and `day`. `start`, `end`: places in the text."""
+    """A date. `year` is Western; `year`, `month` and `day` are 0 if not written. `start`, `end`: offsets in the
+    text."""
 
     year: int
     month: int
@@ -341,13 +341,13 @@ class Date:
     end: int
 
     def is_in(self, other: "Date") -> bool:
-        """Whether `other` says at least all that this one says."""
+        """Whether `other` has all parts of this date."""
         parts = ((self.year, other.year), (self.month, other.month), (self.day, other.day))
         return all(own in (0, others) for own, others in parts)
 
 
 def parse_dates(text: str) -> list[Date]:
-    """The dates of a text, in order; 同月29日 is of the month before it. Days that no calendar has are left out."""
+    """Return the dates of a text, in order, without impossible days. 同月29日 belongs to the month before it."""
     flat, origin = flatten(text)
     dates: list[Date] = []
     for found in _DATE.finditer(flat):
@@ -361,7 +361,8 @@ def parse_dates(text: str) -> list[Date]:
 
 
 def with_years_filled(dates: list[Date]) -> list[Date]:
-    """And those without a year again, in the year of the date before: 2025年6月1日から9月30日まで."""
+    """Return the dates, and those without a year again with the year of the date before:
+    2025年6月1日から9月30日まで."""
     completed, year = list(dates), 0
     for date in dates:
         year = date.year or year

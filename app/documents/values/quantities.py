@@ -1,6 +1,6 @@
-"""Values with their units in Japanese text, so that 24 N/mm², 24MPa and ２４Ｎ／ｍｍ２ are one and the same.
+"""Parse values with their units in Japanese text, so that 24 N/mm², 24MPa and ２４Ｎ／ｍｍ２ are equal.
 
-Dates (app.documents.values.notation), codes (SD345, T-25) and section numbers (3.2.1, 表2-1-1) are none.
+Dates (app.documents.values.notation), codes (SD345, T-25) and section numbers (3.2.1, 表2-1-1) are not values.
 """
 
 import bisect
@@ -39,7 +39,7 @@ _NUMBER = re.compile(
     rf"|(?P<ordinal>第\s?)?{_BEFORE}(?P<sign>(?:±|\+/-|プラス[・/]?マイナス)\s?|(?<![A-Za-z\d)\]表図式第])[-+△▲]\s?|マイナス\s?|プラス\s?|氷点下\s?|零下\s?)?(?P<speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?:¥\s?(?=[\d,.]+(?P<yen>)))?(?P<digits>{_MYRIAD}|{_DIGITS}){_POWER}(?:\s*(?P<unit>{notation.UNIT_PATTERN})(?P<and_half>半(?!分|径|数|額|\s?{notation.UNIT_PATTERN}))?)?"
     rf"|(?P<ordinal_kanji>第\s?)?(?P<kanji_speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?P<kanji>{_KANJI})(?P<kanji_unit>{notation.UNIT_PATTERN})(?P<kanji_half>半(?!分|径|数|額|\s?{notation.UNIT_PATTERN}))?"
 )
-# 一つ, 一度, 一種, 一本… are words more often than numbers, but for 年に一度, 一名以上 and 一回につき.
+# 一つ, 一度, 一種, 一本… are usually words and not numbers, except in 年に一度, 一名以上 and 一回につき.
 _WORDS = re.compile(
     rf"(?<![年月週])(?<![年月週日]に)一(?:つ|度|本|種|部|層|段|回|点|次|人|行|名|組|日|分|割|号|面)(?![\d{notation.KANJI_NUMERALS}半]"
     r"|間?(?:以[上内下降]|未満|を?超え|まで|につき|に対し|[当あ]たり|ごと|ずつ|おき))|十分"
@@ -58,7 +58,7 @@ _BOUND_BEFORE = re.compile(
     r"(?:(?P<most>最大|最長|最高|多くと?も|長くと?も|高くと?も)|(?P<least>最低|最短|最小|少なくと?も))(?:限|で|でも)?、?\s?$"
 )
 _PER = re.compile(r"に|(?:に(?:つき|対して?)|あたり(?:に)?|[当あ]たり|当り|[毎ご]とに?|毎に)、?[^、。,;|\d\n~]{0,12}")
-# 月2回, 毎週1回, 年6,000円: how often, or for how long an amount is.
+# 月2回, 毎週1回, 年6,000円: the period of a frequency or an amount.
 _EVERY = re.compile(
     r"(?:(?<![一-鿿\d])|(?<=原則))(?:[毎各](?P<every>[年月週日])|隔(?P<other>[年月週日])|(?P<each>[年月週日]|四半期|半期))(?:間|額|給)?"
     r"(?:に(?:つき)?|[当あ]たり(?:に)?|ごとに?)?、?\s?(?:約|およそ|最[低大]で?も?|少なくとも|原則)?\s?$"
@@ -67,12 +67,12 @@ _EACH_TIME = re.compile(r"の(?!み|う[ちえ]|[はがを])|につき|[当あ]�
 _SPAN = re.compile(r"\s?(?:以上|超|を超え)?、?\s?(?:かつ)?、?\s?")  # 秒速30cm以上150cm以下
 _SPEEDS = {"秒": 1.0, "分": 60.0, "時": 3600.0}
 _MORNING = ("午前", "早朝", "朝", "深夜", "未明")
-# 1分30秒 is one length of time, and 1日8時間 is how much of each day.
+# 1分30秒 is one duration, but 1日8時間 is a rate per day.
 _PARTED = (("か月", 12.0), ("s", 3600.0), ("m", 1e3), ("kg", 1e3))
 _PART = re.compile(rf"(?P<digits>{_DIGITS})\s?(?P<unit>{notation.UNIT_PATTERN})")
 _ABOUT = re.compile(r"(?:約|およそ|おおよそ|ほぼ|概ね|おおむね)\s?$")
 _AROUND = re.compile(r"\s?(?:程度|前後|ほど|くらい|ぐらい)")
-ABOUT_TOLERANCE = 0.07  # what is about 10 may be 9.5, and not 14
+ABOUT_TOLERANCE = 0.07  # about 10 may be 9.5, but not 14
 _SLOPE, _CLOCK, _PERCENT = Unit("1:"), Unit("時"), notation.unit_of("%")
 _ALIKE = {("度", "°"): 1.0, ("度", "°C"): 1.0, ("キロ", "kg"): 1.0, ("キロ", "m"): 1000.0}
 _SIGNS = {"least": ">=", "most": "<=", "below": "<", "above": ">"}
@@ -80,14 +80,14 @@ _SIGNS = {"least": ">=", "most": "<=", "below": "<", "above": ">"}
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """`value` in `unit` (app.documents.values.notation); unit "" is a number alone, "第章" the number of a chapter.
+    """A value with its unit. `value` is in `unit` (app.documents.values.notation); unit "" is a bare number, "第章" the
+    number of a chapter.
 
-    `number`: as written, before it is converted. `bound`: ">=" 以上, "<=" 以下, "<" 未満, ">" 超, "" none.
-    `start`, `end`: places in the text, without the bound, which ends at `bound_end`. `is_range_start`: 10 of 10～20 m;
-    `is_rounded`: its unit is converted with rounding. `step`: of what is said to be about so much (約2,300m), half of
-    what its last digit counts, in the unit of `value`; else 0.
-    `per`: of 0.4 L in 1 m2当たり0.4 L, that it is for each m2, in the unit and number it is of. `is_per`: this is that
-    1 m2. `is_range_end`: 20 of 10～20 m.
+    `number`: as written, before conversion. `bound`: ">=" 以上, "<=" 以下, "<" 未満, ">" 超, "" none. `start`, `end`:
+    offsets in the text, without the bound, which ends at `bound_end`. `is_range_start`: 10 of 10～20 m; `is_range_end`:
+    20 of 10～20 m. `is_rounded`: its unit is converted with rounding. `step`: half of the last digit's place value for
+    an approximate value (約2,300m), in the unit of `value`; else 0. `per`: the base of a rate as (unit, number): of 0.4
+    L in 1 m2当たり0.4 L it is 1 m2. `is_per`: this quantity is such a base.
     """
 
     value: float
@@ -106,14 +106,14 @@ class Quantity:
 
     @property
     def rate(self) -> "Quantity":
-        """Return 毎秒10m as 10m/s, and what is for each of nothing as it is."""
+        """Return 毎秒10m as 10m/s, and a value without a base unchanged."""
         if self.per is None:
             return self
         unit, size = self.per
         return dataclasses.replace(self, value=self.value / size, unit=f"{self.unit}/{unit}", per=None)
 
     def is_same(self, other: "Quantity") -> bool:
-        """Whether value and unit are the same; 風速10m for 毎秒10m is, and 毎分10m is not."""
+        """Whether value and unit are equal; 風速10m equals 毎秒10m, but not 毎分10m."""
         if self.per and other.per:
             one, two = (dataclasses.replace(each.rate, unit=each.unit) for each in (self, other))
             if self.per[0] == other.per[0]:
@@ -141,7 +141,8 @@ class Quantity:
         return False
 
     def is_of_kind(self, other: "Quantity") -> bool:
-        """Whether both measure the same, so that one can stand for the other: 300kg for 340 of a table in kg/m3."""
+        """Whether both measure the same kind of thing, so that one can replace the other: 300kg for 340 of a table in
+        kg/m3."""
         if self.unit == other.unit or (self.unit, other.unit) in _ALIKE or (other.unit, self.unit) in _ALIKE:
             return True
         if {self.unit, other.unit} == {"", "%"}:
@@ -152,7 +153,7 @@ class Quantity:
         return self.has_value(other.value, is_rounded=other.is_rounded)
 
     def has_value(self, value: float, *, is_rounded: bool = False) -> bool:
-        """Whether this is that value, or is it rounded, and says so."""
+        """Whether the values are equal within the tolerance for rounding and approximation."""
         difference, larger = abs(self.value - value), max(abs(self.value), abs(value))
         tolerance = ROUNDED_TOLERANCE if self.is_rounded or is_rounded else 1e-6
         return difference <= max(tolerance * larger, min(self.step, ABOUT_TOLERANCE * larger))
@@ -160,7 +161,8 @@ class Quantity:
 
 @functools.lru_cache(maxsize=4096)
 def _relation(one: str, other: str) -> str:
-    """How values in two units compare: same | share (of %) | heads (of kg/m and t/m) | scaled | "": not at all."""
+    """Return how values in two units compare: same | share (of %) | heads (of kg/m and t/m) | scaled | "": not
+    comparable."""
     if one == other or (_is_nth(one) and _is_nth(other) and "第" in (one, other)):
         return "same"
     if {one, other} == {"", "%"}:
@@ -174,7 +176,7 @@ def _relation(one: str, other: str) -> str:
 
 
 def _is_nth(unit: str) -> bool:
-    """Whether it counts in order: the third one may be 第三の, 第3回 or 3人目."""
+    """Whether the unit is an ordinal, which has several forms: 第三の, 第3回, 3人目."""
     return unit.startswith("第") and unit[1:] not in notation.REFERENCES
 
 
@@ -187,11 +189,11 @@ class _Found(NamedTuple):
     end: int
     prefix: str = ""  # 第
     per: tuple[str, float] | None = None
-    number: float | None = None  # where it is not `value`
+    number: float | None = None  # if it differs from `value`
 
 
 def parse(text: str) -> list[Quantity]:
-    """The quantities of a text, in order."""
+    """Return the quantities of a text, in order."""
     flat, origin = notation.flatten(text)
     taken = [(date.start, date.end) for date in notation.parse_dates(flat)]
     found = [one for one in _numbers(flat) if not _lies_in(one, taken)]
@@ -199,7 +201,7 @@ def parse(text: str) -> list[Quantity]:
 
 
 class _Placed(NamedTuple):
-    """A number with what stands around it."""
+    """A number with its bound, its place in a range, and its role in a rate."""
 
     found: _Found
     bound: re.Match[str] | None
@@ -211,17 +213,17 @@ class _Placed(NamedTuple):
 def _quantity(placed: _Placed, flat: str, origin: Callable[[int], int]) -> Quantity:
     one, bound, is_start, is_end, is_per = placed
     factor = one.unit.factor if one.unit else 1.0
-    if is_end and bound and bound.group().strip() == "まで":  # 10mから20mまで is 10～20m
+    if is_end and bound and bound.group().strip() == "まで":  # 10mから20mまで equals 10～20m
         bound = None
     before = None if bound else _BOUND_BEFORE.search(flat, max(0, one.start - 8), one.start)
-    said = bound or before
+    limit = bound or before
     return Quantity(
         one.value * factor,
         one.prefix + (one.unit.name if one.unit else ""),
         origin(one.start),
         origin(one.end),
         one.value if one.number is None else one.number,
-        _SIGNS[said.lastgroup or ""] if said else "",
+        _SIGNS[limit.lastgroup or ""] if limit else "",
         origin(bound.end() if bound else one.end),
         one.unit is not None and one.unit.is_rounded,
         is_start,
@@ -233,7 +235,8 @@ def _quantity(placed: _Placed, flat: str, origin: Callable[[int], int]) -> Quant
 
 
 def _joined(flat: str, found: list[_Found]) -> list[_Found]:
-    """1分30秒 and 2m50cm as one: what follows at once is of the same unit and less than one of what is before."""
+    """Join 1分30秒 and 2m50cm: the second part follows directly, has the same kind of unit and is less than one of the
+    first."""
     joined: list[_Found] = []
     for one in _with_parts(flat, found):
         last = joined[-1] if joined else None
@@ -246,7 +249,7 @@ def _joined(flat: str, found: list[_Found]) -> list[_Found]:
 
 
 def _with_parts(flat: str, found: list[_Found]) -> Iterator[_Found]:
-    """Yield the numbers, and the 50cm of 1m50cm, which follows a letter."""
+    """Yield the numbers, and the 50cm of 1m50cm, which the main pattern misses after a letter."""
     for one in found:
         yield one
         part = _PART.match(flat, one.end) if one.unit and flat[one.end - 1].isascii() else None
@@ -263,7 +266,7 @@ def _is_part(whole: _Found, part: _Found, between: str) -> bool:
 
 
 def _step(flat: str, one: _Found) -> float:
-    """Half of what the last digit counts, where the number is said to be about so much; else 0."""
+    """Return half of the last digit's place value if the number is approximate; else 0."""
     if not _ABOUT.search(flat[max(0, one.start - 5) : one.start]) and not _AROUND.match(flat, one.end):
         return 0.0
     written = re.match(r"\d[\d,]*(?:\.(?P<places>\d+))?", flat[one.start : one.end])
@@ -285,7 +288,7 @@ def _numbers(flat: str) -> Iterator[_Found]:
         if found["code"] or _WORDS.match(flat, found.start("kanji") if found["kanji"] else len(flat)):
             continue
         special = _special(found)
-        if special is not None or found["clock"]:  # no clock shows 25時70分
+        if special is not None or found["clock"]:  # a clock without a value is invalid, such as 25時70分
             yield from [special] if special else []
             continue
         number = _value(found)
@@ -305,7 +308,7 @@ def _numbers(flat: str) -> Iterator[_Found]:
 
 
 def _special(found: re.Match[str]) -> _Found | None:
-    """A time of the day in minutes, half of a unit, and a value that is more or less by a share: 5割増し is 1.5倍."""
+    """Return a time of day in minutes, half of a unit, or a value changed by a share: 5割増し is 1.5倍."""
     start, end = found.start(), found.end()
     if found["clock"]:
         hour = notation.value(found["hour"] or found["clock_hour"] or "12")
@@ -334,7 +337,7 @@ def _special(found: re.Match[str]) -> _Found | None:
 
 
 def _value(found: re.Match[str]) -> float | None:
-    """None: kanji that are no number, a division by zero, or more than a number can hold."""
+    """Return the value; None for kanji that are not a number, a division by zero, or an overflow."""
     try:
         if found["slope"]:
             return float(found["run"]) / float(found["slope"])
@@ -357,7 +360,7 @@ def _exponent(written: str) -> int:
 
 
 def _with_ranges(flat: str, found: list[_Found]) -> list[_Placed]:
-    """Each number with its bound, and its place in a range. 10～20 m, and 10、20 m, are all of m."""
+    """Return each number with its bound and its place in a range. 10～20 m and 10、20 m are all in m."""
     found = _with_shared_units(flat, found)
     result: list[_Placed] = []
     for at, one in enumerate(found):
@@ -391,7 +394,7 @@ def _with_ranges(flat: str, found: list[_Found]) -> list[_Placed]:
 
 
 def _is_each(of: _Found, one: _Found, flat: str) -> bool:
-    """Whether a value is for each of the one before it: 1m2当たり0.4L, 2年に1回, 1日2回, 1人3枚."""
+    """Whether the number before is the base of this value: 1m2当たり0.4L, 2年に1回, 1日2回, 1人3枚."""
     if _PER.fullmatch(flat, of.end, one.start):
         return True
     if of.unit is None or one.unit is None or of.prefix or flat[of.end : one.start].strip():
@@ -400,7 +403,7 @@ def _is_each(of: _Found, one: _Found, flat: str) -> bool:
 
 
 def _how_often(one: _Found, flat: str) -> _Found:
-    """月2回 is for each month, and 年に1度 is once."""
+    """Add the period of a frequency or amount: 月2回 is per month, and 年に1度 is once."""
     before = _EVERY.search(flat, max(0, one.start - 16), one.start) if one.unit and not one.prefix else None
     is_each_time = one.per is not None and one.per[0] in ("か月", "s")
     if before and not is_each_time and one.unit and one.unit.name not in ("か月", "s", "時"):
@@ -423,7 +426,7 @@ def _with_shared_units(flat: str, found: list[_Found]) -> list[_Found]:
 
 
 def _in_range(begin: _Found, end: _Found, flat: str) -> _Found:
-    """毎秒5～10m is 毎秒10m at its end, and 午後1時から5時まで ends at 17時."""
+    """Return the end of a range with what the start implies: 毎秒5～10m ends at 毎秒10m, 午後1時から5時まで at 17時."""
     is_clock = begin.unit == end.unit == _CLOCK and not flat.startswith(("午", "正"), end.start)
     if is_clock and end.value < begin.value and end.value + 720 > begin.value and end.value <= 720:
         return end._replace(value=end.value + 720)

@@ -1,4 +1,5 @@
-"""What follows from the values of a text by counting: how long it is between two days or hours, when a term ends."""
+"""Derive values that a text implies without writing them: durations between dates or hours, ends of terms, counts,
+rates."""
 
 import dataclasses
 import datetime
@@ -17,7 +18,7 @@ _ITEM = re.compile(r"(?:^|[\s。、　])(?:[(（]?(?P<number>\d{1,2})[)）.．]|
 _EACH = re.compile(
     r"(?<![\d一二三四五六七八九十百千])(?:(?P<each>[年月週日時])(?:額|給|(?=[\d０-９]))|(?P<long>[年月週])間(?!隔))|毎(?P<every>[年月週日時分秒])"
 )
-_TIMES = r"(?!間?に?、?\s?[\d０-９一二三四五六七八九十]{1,3}\s?[回度])"  # 毎週2回 says how often itself
+_TIMES = r"(?!間?に?、?\s?[\d０-９一二三四五六七八九十]{1,3}\s?[回度])"  # 毎週2回 is already a rate
 _INTERVAL = re.compile(
     rf"(?:毎|(?P<other>隔))(?P<unit>[年月週日朝夕晩]){_TIMES}"
     rf"|(?<![一-鿿\d０-９かヶケカヵ])(?P<each>年|月|週|日|四半期|半期)(?:ごと|毎)(?:に)?{_TIMES}"
@@ -42,8 +43,8 @@ _DAY_PARTS = re.compile(  # 朝夕, 朝、昼及び晩, 午前と午後
 )
 _AND = re.compile("、|・|と(?!き)|や|及び|および|並びに|又は|または|,")
 _NEXT = {"<": (-1, "<="), ">": (1, ">="), "<=": (1, "<"), ">=": (-1, ">")}
-_MOST = 8  # values of one sentence that are reckoned with: among many, some come to any number
-_MOST_OF_ITS_OWN = 40  # values of one sentence
+_MOST = 8  # values in a calculation: with more, some combination gives any number
+_MOST_OF_ITS_OWN = 40  # values of one sentence; with more it is not checked
 _CLOSE = 1e-6
 _ALL = re.compile("全(?:額|量|数)")
 _CYCLE = re.compile("周期|間隔|頻度")
@@ -51,7 +52,8 @@ _COUNTED = ("つ", "点", "項目", "種類", "個", "件")
 
 
 def of_text(text: str) -> list[Quantity | Date]:
-    """Return the values that a text does not write but gives: 2年間 of two dates, the end of a term, a list's count."""
+    """Return the values that a text implies: 2年間 between two dates, the end of a term, the number of items of a
+    list."""
     days = [day for day in notation.with_years_filled(notation.parse_dates(text)) if day.year and day.month]
     values = quantities.parse(text)
     return [
@@ -61,10 +63,10 @@ def of_text(text: str) -> list[Quantity | Date]:
 
 
 def worked_out(text: str, groups: Sequence[Sequence[Quantity]]) -> list[Quantity]:
-    """Return the values that a text says it works out of those of one group, where they come to that.
+    """Return the values that a text calculates from those of one group, if the calculation is right.
 
-    A total (合わせて80人), a difference (20分長い), a share (3分の1), or so many for each that it lists (2本ずつ). A
-    sentence of too many values works nothing out.
+    It may be a total (合わせて80人), a difference (20分長い), a share (3分の1), or an amount for each listed thing
+    (2本ずつ). A sentence with too many values is not checked.
     """
     own = quantities.parse(text)
     if len(own) > _MOST_OF_ITS_OWN:
@@ -73,6 +75,7 @@ def worked_out(text: str, groups: Sequence[Sequence[Quantity]]) -> list[Quantity
 
 
 def _comes_to(value: Quantity, text: str, group: Sequence[Quantity], own: Sequence[Quantity]) -> bool:
+    """Whether the value is the result of a calculation with the values of the group."""
     before, written = text[: value.start], text[value.start : value.end]
     if value.unit == "%" and _SHARE.search(written):
         return (
@@ -97,7 +100,7 @@ def _comes_to(value: Quantity, text: str, group: Sequence[Quantity], own: Sequen
         found += [
             one.value * other.value for one, other in combinations(mine, 2) if value.unit in (one.unit, other.unit)
         ]
-    if value.per and value.unit != "回":  # 8回で9,600円 is 1,200円 for each
+    if value.per and value.unit != "回":  # 8回で9,600円 is 1,200円 each
         unit, size = value.per
         found += [one / other.value * size for one in alike for other in group if other.unit == unit and other.value]
     if value.unit == "s" and re.search("から[^。]*まで", before):
@@ -119,7 +122,7 @@ def _comes_to(value: Quantity, text: str, group: Sequence[Quantity], own: Sequen
 
 
 def _is_share(value: Quantity) -> bool:
-    """Whether it is a half, double, a third."""
+    """Whether it is a half, a double, a third or the like."""
     return value.unit == "%" and (value.value in (50, 200) or value.number < 1)
 
 
@@ -128,14 +131,14 @@ def _is_alike(one: Quantity, value: Quantity) -> bool:
 
 
 def _listed(before: str) -> int:
-    """How many things a clause lists before に2本ずつ: 朝と夕, 1号棟、2号棟及び3号棟; 毎朝夕 and 朝昼晩 as well."""
+    """Return how many things a clause lists before に2本ずつ: 朝と夕, 1号棟、2号棟及び3号棟, 朝昼晩."""
     clause = re.split(r"[。はが]、?", before)[-1]
     day = _DAY_PARTS.search(clause)
     return len(re.findall("午前|午後|[朝昼夕晩夜]", day.group())) if day else len(_AND.split(clause))
 
 
 def intervals(text: str) -> list[Quantity]:
-    """Return 毎週, 隔月 and 2年ごと as once in so long, behind the words that say so."""
+    """Return 毎週, 隔月 and 2年ごと as once per period, at the words that express it."""
     found = _named(text)
     for value in quantities.parse(text):
         each = _EACH_TIME.match(text, value.end) if value.unit in ("か月", "s") and value.value > 0 else None
@@ -147,7 +150,7 @@ def intervals(text: str) -> list[Quantity]:
 
 
 def implied(text: str) -> list[Quantity]:
-    """Return how many a source's text counts without writing it: 朝と夕に1回ずつ, 8時と18時に, 第1、第3火曜日."""
+    """Return the counts that a source implies: 朝と夕に1回ずつ, 8時と18時に, 第1、第3火曜日."""
     found: list[Quantity] = []
     for value in quantities.parse(text):
         times = _listed(text[: value.start]) if text.startswith("ずつ", value.end) else 1
@@ -181,7 +184,7 @@ def _named(text: str) -> list[Quantity]:
 
 
 def other_intervals(text: str, given: Sequence[Quantity]) -> list[Quantity]:
-    """Return 毎月 and 隔週 of a text for which others of the kind are given, and nothing of that length."""
+    """Return 毎月 and 隔週 of a text if the given values have other intervals of the kind, and none of that length."""
     often = [one for one in given if one.unit == "回" and one.per and one.per[0] in ("か月", "s")]
     lengths = {(one.unit, one.value) for one in given} | {one.per for one in given}
     return [
@@ -196,7 +199,7 @@ def _once(unit: str, size: float, start: int, end: int) -> Quantity:
 
 
 def _lengths(text: str, days: list[Date]) -> Iterator[Quantity]:
-    """Yield how long it is from one day to the next, with the last day and without it."""
+    """Yield the duration from one date to the next, with and without the last day."""
     for begin, end in pairwise(sorted(days, key=lambda day: day.start)):
         if not _UNTIL.fullmatch(text, begin.end, end.start) or bool(begin.day) != bool(end.day):
             continue
@@ -227,14 +230,14 @@ def _ends(text: str, days: list[Date], values: list[Quantity]) -> Iterator[Date]
                     month = first.year * 12 + first.month - 1 + round(value.value)
                     stop = first.replace(year=month // 12, month=month % 12 + 1)
                 ends = (stop, stop - _DAY)
-            except (ValueError, OverflowError):  # no calendar has that day
+            except (ValueError, OverflowError):  # no such day
                 continue
             for end in ends:
                 yield Date(end.year, end.month, end.day, day.start, value.end)
 
 
 def _hours(text: str, values: list[Quantity]) -> Iterator[Quantity]:
-    """Yield how long it is from 9時 to 17時, or over midnight, and when 9時から30分間 ends."""
+    """Yield the duration from 9時 to 17時, also over midnight, and the end of 9時から30分間."""
     for begin, end in pairwise(values):
         if begin.unit == end.unit == "時" and begin.is_range_start and end.is_range_end:
             yield _value((end.value - begin.value) % 1440 * 60, "s")
@@ -258,14 +261,14 @@ def _counts(text: str) -> Iterator[Quantity]:
 
 
 def _often(values: list[Quantity]) -> Iterator[Quantity]:
-    """Yield the 6か月 of 年2回, as which it may be said: 6か月ごと."""
+    """Yield the 6か月 of 年2回, which equals 6か月ごと."""
     for value in values:
         if value.per and value.unit == "回" and value.value > 0 and value.per[0] in ("か月", "s"):
             yield _value(value.per[1] / value.value, value.per[0])
 
 
 def _cycles(text: str) -> Iterator[Quantity]:
-    """Yield the once a year of a cell 1年 below 点検周期."""
+    """Yield once a year for a cell 1年 below 点検周期."""
     head: list[str] = []
     for line in text.split("\n"):
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
@@ -277,13 +280,13 @@ def _cycles(text: str) -> Iterator[Quantity]:
 
 
 def once_in(value: Quantity, head: str) -> Iterator[Quantity]:
-    """Yield once in so long for a length below such a head of a table: 点検周期, 清掃の間隔."""
+    """Yield once per period for a duration below a table header like 点検周期 or 清掃の間隔."""
     if _CYCLE.search(head) and value.unit in ("か月", "s") and value.value > 0:
         yield _once(value.unit, value.value, value.start, value.end)
 
 
 def _whole(values: list[Quantity]) -> Iterator[Quantity]:
-    """Yield the 59歳以下 of 60歳未満, and the like, of what is counted in whole numbers."""
+    """Yield the 59歳以下 of 60歳未満, and the like, for values that are whole numbers."""
     for value in values:
         by, bound = _NEXT.get(value.bound, (0, ""))
         one = 86_400.0 if value.unit == "s" else 1.0

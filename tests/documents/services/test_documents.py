@@ -309,7 +309,7 @@ def test_what_is_brought_back_without_its_file_is_there_and_says_why(desk: Desk,
     removed = [desk.document(again, "2.txt"), desk.document(again, "3.txt")]
     desk.documents.remove([one.id for one in removed])
     with desk.qtbot.waitSignal(desk.documents.added, timeout=TIMEOUT_MS) as added:
-        desk.documents.bring_back(again, [Path(one.path) for one in removed])
+        desk.documents.restore_documents(again, [Path(one.path) for one in removed])
     desk.wait_until_read()
     assert added.args[0].missing == [files / "2.txt"]
     assert desk.states(again) == {"1.txt": "done", "2.txt": "failed", "3.txt": "done"}
@@ -323,7 +323,7 @@ def test_a_removed_document_can_be_brought_back_at_once(desk: Desk, files: Path)
     before = desk.texts()
     removed = desk.document(collection, "2.txt")
     desk.documents.remove([removed.id])
-    desk.documents.bring_back(collection, [Path(removed.path)])
+    desk.documents.restore_documents(collection, [Path(removed.path)])
     desk.wait_until_read()
     assert set(desk.states(collection)) == {"1.txt", "2.txt", "3.txt"}
     assert desk.document(collection, "2.txt").id != removed.id
@@ -466,7 +466,7 @@ def test_labels_survive_the_database_that_said_them(where: Paths, qtbot: QtBot, 
 @pytest.mark.fault("S16")
 def test_ids_of_a_damaged_database_that_no_collection_can_have_cost_no_start(tmp_path: Path) -> None:
     with closing(Library.open(tmp_path / "documents.sqlite")) as library:
-        library.remember([("規程", "", 2**63 - 1, "secret"), UNKNOWN])
+        library.keep_lost_labels([("規程", "", 2**63 - 1, "secret"), UNKNOWN])
         assert library.add_collection("よそ") < 2**31
 
 
@@ -529,7 +529,7 @@ def test_a_document_that_was_being_removed_when_all_ended_leaves_at_the_next_sta
     first = make_desk()
     collection = first.collection(files)
     library = Library.beside(first.where.documents)
-    library.leave_out([first.document(collection, "2.txt").id])
+    library.exclude([first.document(collection, "2.txt").id])
     library.close()
     first.documents.close()
     second = make_desk()
@@ -549,7 +549,7 @@ def test_a_collection_that_was_being_removed_when_all_ended_leaves_at_the_next_s
     first.close()
     library = Library.beside(where.documents)
     assert [one.name for one in library.collections()] == ["残る"]
-    assert len(library.leaving_collections()) == 1
+    assert len(library.collections_to_remove()) == 1
     library.close()
     second = make_desk()
     second.wait_until_read()

@@ -216,7 +216,7 @@ def test_where_memory_is_short_it_is_said_and_searching_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     service = make()
-    service._again.setInterval(10)
+    service._retry_timer.setInterval(10)
     monkeypatch.setattr(memory_estimate, "available_memory_bytes", lambda: 1000)
     service.use([encoder])
     standing = wait(qtbot, service, "failed")
@@ -248,7 +248,7 @@ def test_a_killed_child_is_started_again_and_no_section_is_lost(
 ) -> None:
     monkeypatch.setattr(embedding, "BATCH_MOST", 1)
     service = make()
-    service._again.setInterval(10)
+    service._retry_timer.setInterval(10)
     service.use([encoder])
     for kill_at in (2, 12):
         qtbot.waitUntil(lambda kill_at=kill_at: service.standing.done >= kill_at and service.pid > 0, timeout=30_000)
@@ -263,7 +263,7 @@ def test_a_batch_that_ends_the_child_each_time_is_given_up(
     make: Callable[[], Embedding], library: Library, encoder: LocalModel, qtbot: QtBot
 ) -> None:
     service = make()
-    service._again.setInterval(10)
+    service._retry_timer.setInterval(10)
     service.use([encoder])
     end = time.monotonic() + 30
     while service.standing.phase != "failed":
@@ -281,7 +281,7 @@ def test_another_process_that_embeds_is_waited_for(
     other = QLockFile(str(where.documents.with_suffix(".embedding.lock")))
     assert other.tryLock(0)
     service = make()
-    service._again.setInterval(10)
+    service._retry_timer.setInterval(10)
     service.use([encoder])
     assert wait(qtbot, service, "elsewhere").done == 0
     other.unlock()

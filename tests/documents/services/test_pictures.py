@@ -110,7 +110,7 @@ def test_pages_are_drawn_again_after_one_that_was_too_slow_was_given_up(
     document_id: int, documents: DocumentLibrary, wait_for, qtbot: QtBot
 ) -> None:
     pictures = documents.pictures
-    pictures._rest.setInterval(0)  # before the child has so much as started
+    pictures._idle_timer.setInterval(0)  # before the child has so much as started
     pictures.want(PageRequest(document_id, 1, 500))
     pictures.forget()
     qtbot.waitUntil(lambda: not pictures._reader.is_working, timeout=TIMEOUT_MS)

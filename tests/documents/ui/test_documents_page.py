@@ -245,7 +245,7 @@ def test_a_secret_collection_is_made_less_so_after_a_yes_on_record_and_can_be_ma
 
     def choose(label: int) -> None:
         if is_by_dialog:
-            dialog = page.deeds.ask_name(page.collection)
+            dialog = page.collection_actions.ask_name(page.collection)
             dialog.label.setCurrentIndex(label)
             filled.click(dialog.buttons["done"])
         else:
@@ -282,7 +282,7 @@ def test_what_became_secret_in_another_process_is_asked_about_though_the_page_sh
     with closing(Library.beside(filled.where.documents)) as library:
         library.set_label(filled.page._chosen_id, "secret")
     assert filled.page.collection.label == "internal"
-    filled.page.deeds.label(filled.page.collection, "public")
+    filled.page.collection_actions.label(filled.page.collection, "public")
     filled.settle()
     assert filled.secrecy.dialog.isVisible()
     assert filled.page.collection.label == "secret"
@@ -319,7 +319,7 @@ def test_the_heads_of_the_columns_are_whole_in_english_too(filled: Desk) -> None
 
 
 def test_a_new_collection_needs_a_name_of_its_own(filled: Desk) -> None:
-    dialog = filled.page.deeds.ask_new()
+    dialog = filled.page.collection_actions.ask_new()
     filled.click(dialog.buttons["done"])
     assert dialog.isVisible()
     dialog.field.setText("庁舎の資料")
@@ -337,7 +337,7 @@ def test_a_new_collection_needs_a_name_of_its_own(filled: Desk) -> None:
 
 def test_name_and_label_are_changed(filled: Desk) -> None:
     QTest.keyClick(filled.page.list, Qt.Key.Key_F2)
-    dialog = filled.page.window().findChild(type(filled.page.deeds.ask_name(filled.page.collection)))
+    dialog = filled.page.window().findChild(type(filled.page.collection_actions.ask_name(filled.page.collection)))
     dialog.field.setText("庁舎 2026")
     dialog.label.setCurrentIndex(0)
     filled.click(dialog.buttons["done"])
@@ -365,7 +365,7 @@ def test_the_queue_is_paused_resumed_and_cancelled(filled: Desk, folder: Path) -
 
 def test_the_row_of_the_document_that_is_read_tells_how_far(filled: Desk) -> None:
     document = filled.documents.documents(filled.page._chosen_id)[0]
-    filled.page._on_stood(QueueStatus("reading", document.id, document.name, 41, 84, 2, 8))
+    filled.page._on_status_changed(QueueStatus("reading", document.id, document.name, 41, 84, 2, 8))
     assert filled.states() == ["読み取り中 41／84", "完了", "完了"]
     assert "文書 2／8" in filled.page.queue.amount.text()
 
@@ -374,7 +374,7 @@ def test_an_encoding_is_tried_before_it_is_used(filled: Desk, folder: Path) -> N
     (folder / "台帳.txt").write_bytes("庁舎の鍵は守衛室で受け取る。\n".encode("euc_jp"))
     document = filled.documents.documents(filled.page._chosen_id)[0]
     values = {field: getattr(document, field) for field in Document.__slots__} | {"path": str(folder / "台帳.txt")}
-    dialog = filled.page.deeds.ask_encoding(Document(**values))
+    dialog = filled.page.collection_actions.ask_encoding(Document(**values))
     filled.wait(lambda: "守衛室" in dialog.preview.toPlainText())
     assert dialog.choice.currentText() == "自動で判別する（EUC-JP）"
     dialog.choice.setCurrentIndex(dialog.choice.findData("cp932"))
@@ -402,7 +402,7 @@ def test_in_a_small_page_report_and_table_take_turns(filled: Desk) -> None:
 def test_changes_of_the_folders_are_taken_in_when_asked(filled: Desk, folder: Path) -> None:
     (folder / "な.txt").write_text("新しい\n", encoding="utf-8")
     (folder / "あ.txt").unlink()
-    filled.page.deeds.refresh(filled.page.collection)
+    filled.page.collection_actions.refresh(filled.page.collection)
     filled.wait(filled.page.banner.isVisible)
     filled.settle()
     assert "新しい文書 1　変わった文書 0　なくなった文書 1" in filled.page.banner.accessibleName()

@@ -1,1 +1,1 @@
-"""PDF files into blocks: glyphs, lines, columns, tables, outline, and recognition of page images."""
+"""Turn PDF files into blocks: glyphs, lines, columns, tables, outline, and text recognition on page images."""

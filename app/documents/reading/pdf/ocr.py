@@ -1,4 +1,4 @@
-"""Recognizing letters on pages that are pictures, with Tesseract where it is installed: a child of its own per page."""
+"""Recognize text on pages that are images with Tesseract, if it is installed: one child process per page."""
 
 import contextlib
 import functools
@@ -17,15 +17,15 @@ from app.documents.records import PageBox
 
 PROGRAM = "tesseract"
 LANGUAGES = "jpn+eng"
-DOTS_PER_POINT = 300 / 72  # what Tesseract is made for
-PIXELS_MOST = 40_000_000  # A3 at 300 dots an inch has 17 million; one byte each
+DOTS_PER_POINT = 300 / 72  # the resolution that Tesseract is designed for
+PIXELS_MOST = 40_000_000  # A3 at 300 dpi has 17 million pixels of one byte
 PAGE_S = 120.0  # a full page takes 5 to 20 s on two cores
-CERTAIN = 30.0  # percent; what it is less sure of is mostly dirt
+CERTAIN = 30.0  # percent; less certain words are mostly dirt
 
 
 @functools.cache
 def is_available() -> bool:
-    """Whether Tesseract is there with Japanese data. Starts it once, a tenth of a second."""
+    """Whether Tesseract is installed with Japanese data. Starts it once, which takes 0.1 s."""
     program = programs.find_program(PROGRAM)
     if program is None:
         return False
@@ -37,17 +37,17 @@ def is_available() -> bool:
 
 
 class Recognizer:
-    """Raises AppError("ocr_missing") when made where Tesseract is not installed."""
+    """A text recognizer. The constructor raises AppError("ocr_missing") if Tesseract is not installed."""
 
-    def __init__(self, tell: ProgressCallback) -> None:
+    def __init__(self, on_progress: ProgressCallback) -> None:
         program = programs.find_program(PROGRAM)
         if program is None or not is_available():
             raise AppError("ocr_missing")
         self._program = program
-        self._tell = tell
+        self._on_progress = on_progress
 
     def blocks_of(self, page: Any, number: int) -> list[Block]:
-        """Paragraphs of a pypdfium2 page; [] when nothing is recognized in time."""
+        """Return the paragraphs of a pypdfium2 page; [] if nothing is recognized in time."""
         width, height = page.get_size()
         scale = min(DOTS_PER_POINT, (PIXELS_MOST / max(1.0, width * height)) ** 0.5)
         table = self._run(_picture(page, scale))
@@ -55,7 +55,7 @@ class Recognizer:
 
     def _run(self, picture: bytes) -> str:
         command = [self._program, "stdin", "stdout", "-l", LANGUAGES, "--psm", "3", "tsv"]
-        # One thread: Tesseract's own wait for one another by turning, for minutes where the processors are busy.
+        # One thread, because Tesseract's threads wait for each other in busy loops, for minutes on a busy machine.
         child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -63,7 +63,7 @@ class Recognizer:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "OMP_THREAD_LIMIT": "1"},
         )
-        # Not `communicate`: when its time is over, it forgets what it has not written yet (Python 3.11).
+        # `communicate` would lose unwritten input after a timeout (Python 3.11), so a thread writes it.
         pipe, child.stdin = child.stdin, None
         assert pipe is not None
         threading.Thread(target=_feed, args=(pipe, picture), daemon=True).start()
@@ -73,7 +73,7 @@ class Recognizer:
                 output, _ = child.communicate(timeout=1.0)
                 return output.decode("utf-8", "replace")
             except subprocess.TimeoutExpired:
-                self._tell(0, 0)
+                self._on_progress(0, 0)
                 if time.monotonic() - began > PAGE_S:
                     child.kill()
                     child.communicate()
@@ -81,12 +81,12 @@ class Recognizer:
 
 
 def _feed(pipe: IO[bytes], data: bytes) -> None:
-    with contextlib.suppress(OSError), pipe:  # it may have ended
+    with contextlib.suppress(OSError), pipe:  # the child may have ended
         pipe.write(data)
 
 
 def _picture(page: Any, scale: float) -> bytes:
-    """Grey, as a PGM file: Tesseract reads it from standard input, and nothing has to be written to disk."""
+    """Return the page as a grey PGM image, which Tesseract reads from standard input without a file on the disk."""
     bitmap = page.render(scale=scale, grayscale=True)
     try:
         pixels = bitmap.to_numpy()
@@ -97,7 +97,10 @@ def _picture(page: Any, scale: float) -> bytes:
 
 
 def _paragraphs(table: str, number: int, scale: float) -> Iterator[tuple[str, PageBox]]:
-    """From Tesseract's table: level, page, block, paragraph, line, word, left, top, width, height, confidence, text."""
+    """Yield paragraphs with their boxes from Tesseract's table.
+
+    Its columns: level, page, block, paragraph, line, word, left, top, width, height, confidence, text.
+    """
     text, edges, before = "", [0.0, 0.0, 0.0, 0.0], ("", "")
     for row in io.StringIO(table):
         cells = row.rstrip("\n").split("\t")

@@ -1,4 +1,5 @@
-"""A page of a PDF file as a picture, with the places of quoted texts on it. Nothing of the page is followed or run."""
+"""Render a page of a PDF file as an image and locate quoted texts on it. Links and scripts are never followed or
+run."""
 
 import base64
 import unicodedata
@@ -15,19 +16,22 @@ from app.documents.reading.pdf import pdf_reader
 from app.documents.reading.pdf.pdf_page import Glyph, read_page
 from app.documents.records import Document
 
-WIDTH_MOST_PX = 3_000  # a panel of 524 px at twice the density and 300 %
+WIDTH_MOST_PX = 3_000  # a panel of 524 px at double pixel density and 300 % zoom
 PIXELS_MOST = 16_000_000  # 48 MB; a page may be a metre high
 QUOTES_MOST = 50
-SHORTEST_QUOTE = 4  # characters; shorter ones stand everywhere
-HEAD, TAIL = 12, 8  # characters of a quote's two ends that are looked for where the whole is not found
-SAME_LINE = 0.6  # of a letter's height: further down the next line begins
+SHORTEST_QUOTE = 4  # characters; shorter ones occur everywhere
+HEAD, TAIL = 12, 8  # characters of a quote's two ends, searched for if the whole is not found
+SAME_LINE = 0.6  # of a character's height; a larger offset is the next line
 PDF_HEAD = b"%PDF-"
-HEAD_BYTES = 1024  # the mark may stand behind other bytes
+HEAD_BYTES = 1024  # the signature may follow other bytes
 
 
 def render(document: Document, command: Render) -> Rendered:
-    """Raises AppError("source_gone" | "source_changed" | "source_no_page" | "document_protected" | "document_damaged"),
-    OSError."""
+    """Render a page.
+
+    Raises AppError("source_gone" | "source_changed" | "source_no_page" | "document_protected" | "document_damaged"),
+    OSError.
+    """
     path = Path(document.path)
     _check(path, document)
     file = pdf_reader.opened(path)
@@ -47,7 +51,10 @@ def render(document: Document, command: Render) -> Rendered:
 
 
 def _check(path: Path, document: Document) -> None:
-    """Whether the file is there, is what was read then, and has pages."""
+    """Check that the file exists, has not changed since it was read, and is a PDF file.
+
+    Raises AppError("source_gone" | "source_changed" | "source_no_page").
+    """
     try:
         status = path.stat()
     except FileNotFoundError as error:
@@ -63,8 +70,8 @@ def _drawn(page: Any, command: Render, pages: int) -> Rendered:
     width_pt, height_pt = page.get_size()
     if width_pt <= 0 or height_pt <= 0:
         raise AppError("source_no_page", page=command.page)
-    wanted = max(1, min(command.width_px, WIDTH_MOST_PX)) / width_pt
-    scale = min(wanted, (PIXELS_MOST / (width_pt * height_pt)) ** 0.5)
+    requested = max(1, min(command.width_px, WIDTH_MOST_PX)) / width_pt
+    scale = min(requested, (PIXELS_MOST / (width_pt * height_pt)) ** 0.5)
     glyphs = read_page(page).glyphs if command.quotes else []
     lines = [line for quote in command.quotes[:QUOTES_MOST] for line in lines_of(glyphs, quote)]
     places = [QuotePlace(*(edge * scale for edge in line)) for line in lines]
@@ -80,8 +87,10 @@ def _drawn(page: Any, command: Render, pages: int) -> Rendered:
 
 
 def lines_of(glyphs: list[Glyph], quote: str) -> list[tuple[float, float, float, float]]:
-    """Left, top, right, bottom of each line of letters that a quoted text takes on a page, in points; [] if it is not
-    there. A page may hold only its beginning or its end. Of 150 sentences of Debian's Japanese reference all are found.
+    """Return left, top, right, bottom in points of each line that a quoted text takes on a page; [] if it is not there.
+
+    A page may contain only the beginning or end of a quote. All of 150 sentences of Debian's Japanese reference are
+    found.
     """
     letters = [(_plain(glyph.text), glyph) for glyph in glyphs]
     owners = [glyph for text, glyph in letters for _ in text]
@@ -94,7 +103,7 @@ def lines_of(glyphs: list[Glyph], quote: str) -> list[tuple[float, float, float,
 
 
 def _between_ends(shown: str, wanted: str) -> tuple[int, int] | None:
-    """Where a text stands that has been read a little otherwise: from its beginning to its end, or one of both."""
+    """Return the range of a text that was read slightly differently, found by its beginning, its end, or both."""
     head = shown.find(wanted[:HEAD])
     tail = shown.find(wanted[-TAIL:], max(0, head))
     if 0 <= head < tail <= head + 2 * len(wanted):
@@ -121,7 +130,7 @@ def _lines(glyphs: list[Glyph]) -> list[tuple[float, float, float, float]]:
 
 
 def _is_beside(line: tuple[float, float, float, float], edges: tuple[float, float, float, float]) -> bool:
-    """On the same line, across or, in vertical text, downward."""
+    """Whether the edges continue a line, to the right or, in vertical text, downward."""
     size = max(edges[3] - edges[1], edges[2] - edges[0], 1.0)
     is_across = abs((line[1] + line[3]) - (edges[1] + edges[3])) / 2 < SAME_LINE * size and edges[0] > line[0]
     is_down = abs((line[0] + line[2]) - (edges[0] + edges[2])) / 2 < SAME_LINE * size and edges[1] > line[1]
@@ -129,5 +138,5 @@ def _is_beside(line: tuple[float, float, float, float], edges: tuple[float, floa
 
 
 def _plain(text: str) -> str:
-    """What is compared: without spaces, and without what stands between the cells of a row that was read."""
+    """Return the text in the form that is compared, without spaces and the separators of table cells."""
     return "".join(unicodedata.normalize("NFKC", text).replace("|", "").split())

@@ -1,7 +1,7 @@
-"""From letters to pieces of lines, in whatever direction the page is written.
+"""Join glyphs to runs and lines, in any writing direction of the page.
 
-A page is turned so that its lines run to the right and follow one another downward: vertical Japanese, and pages that
-lie on their side, are then like any other. `Turn.back` gives the places as they are displayed.
+A page is rotated so that its lines run to the right and follow one another downward. Vertical Japanese and sideways
+pages are then like any other. `PageRotation.back` returns places as displayed.
 """
 
 from collections import Counter
@@ -16,17 +16,20 @@ from app.documents.reading.text_blocks import is_japanese
 Direction = Literal["right", "down", "up", "left"]
 Edges = tuple[float, float, float, float]  # left, top, right, bottom
 
-GAP_EM = 1.0  # a wider gap parts two pieces of a line
-SAME_LINE = 0.35  # of the letters' height: how far the middles of two pieces of one line may lie apart
+GAP_EM = 1.0  # a wider gap separates two runs of a line
+SAME_LINE = 0.35  # of the characters' height: the largest offset between the middles of two runs of a line
 
 
 @dataclass(frozen=True, slots=True)
 class PageRotation:
+    """The rotation of a page for reading. `width`, `height`: of the page as displayed."""
+
     direction: Direction
     width: float
     height: float
 
     def forth(self, edges: Edges) -> Edges:
+        """Return displayed edges as rotated ones."""
         left, top, right, bottom = edges
         match self.direction:
             case "down":
@@ -38,6 +41,7 @@ class PageRotation:
         return edges
 
     def back(self, edges: Edges) -> Edges:
+        """Return rotated edges as displayed ones."""
         left, top, right, bottom = edges
         match self.direction:
             case "down":
@@ -51,7 +55,7 @@ class PageRotation:
 
 @dataclass(slots=True)
 class GlyphRun:
-    """Letters side by side. `is_across`: they follow one another downward on a page that runs to the right."""
+    """Adjacent glyphs. `is_across`: they follow one another downward on a page whose lines run to the right."""
 
     glyphs: list[Glyph]
     left: float
@@ -75,7 +79,7 @@ class GlyphRun:
 
 @dataclass(slots=True)
 class PageLine:
-    """Runs of one line from left to right."""
+    """The runs of a line from left to right."""
 
     runs: list[GlyphRun]
     left: float
@@ -87,7 +91,7 @@ class PageLine:
 
 
 def turned(raw: RawPage) -> tuple[PageRotation, RawPage]:
-    """The page with its lines running to the right."""
+    """Rotate a page so that its lines run to the right; return the rotation and the page."""
     turn = PageRotation(_direction(raw.glyphs), raw.width, raw.height)
     if turn.direction == "right":
         return turn, raw
@@ -108,7 +112,7 @@ def _turned_rule(turn: PageRotation, edges: Edges) -> RuledLine:
 
 
 def _direction(glyphs: Sequence[Glyph]) -> Direction:
-    """Where most letters have their successor."""
+    """Return the direction in which most glyphs have their successor."""
     steps: Counter[Direction] = Counter()
     for before, glyph in pairwise(glyphs):
         across = (glyph.left + glyph.right - before.left - before.right) / 2
@@ -123,16 +127,16 @@ def _direction(glyphs: Sequence[Glyph]) -> Direction:
 
 
 def runs_of(glyphs: Sequence[Glyph]) -> list[GlyphRun]:
-    """In the order of the file."""
+    """Return the runs in the order of the file."""
     runs: list[GlyphRun] = []
     for glyph in glyphs:
         last = runs[-1] if runs else None
-        if last is not None and _goes_on(last, glyph):
+        if last is not None and _continues(last, glyph):
             last.glyphs.append(glyph)
             last.left, last.top = min(last.left, glyph.left), min(last.top, glyph.top)
             last.right, last.bottom = max(last.right, glyph.right), max(last.bottom, glyph.bottom)
             last.is_across = len(last.glyphs) > 1 and last.is_across
-        elif last is not None and _goes_down(last, glyph):
+        elif last is not None and _continues_downward(last, glyph):
             last.glyphs.append(glyph)
             last.left, last.right = min(last.left, glyph.left), max(last.right, glyph.right)
             last.bottom, last.is_across = glyph.bottom, True
@@ -141,7 +145,7 @@ def runs_of(glyphs: Sequence[Glyph]) -> list[GlyphRun]:
     return [part for run in runs for part in _without_short_columns(run)]
 
 
-def _goes_on(run: GlyphRun, glyph: Glyph) -> bool:
+def _continues(run: GlyphRun, glyph: Glyph) -> bool:
     before = run.glyphs[-1]
     height = max(before.size, glyph.size)
     gap = glyph.left - before.right
@@ -149,8 +153,8 @@ def _goes_on(run: GlyphRun, glyph: Glyph) -> bool:
     return not run.is_across and is_level and -0.5 * height <= gap <= GAP_EM * height and glyph.left >= before.left
 
 
-def _goes_down(run: GlyphRun, glyph: Glyph) -> bool:
-    """Labels that are written downward beside tables and figures."""
+def _continues_downward(run: GlyphRun, glyph: Glyph) -> bool:
+    """Whether the glyph continues a label that is written downward next to a table or figure."""
     before = run.glyphs[-1]
     size = max(before.size, glyph.size)
     step = (glyph.top + glyph.bottom - before.top - before.bottom) / 2
@@ -160,14 +164,15 @@ def _goes_down(run: GlyphRun, glyph: Glyph) -> bool:
 
 
 def _without_short_columns(run: GlyphRun) -> Iterable[GlyphRun]:
-    """Two marks under one another are two cells of a table."""
+    """Split a vertical run of two glyphs, which are two cells of a table."""
     if not run.is_across or len(run.glyphs) > 2:
         return [run]
     return [GlyphRun([glyph], glyph.left, glyph.top, glyph.right, glyph.bottom) for glyph in run.glyphs]
 
 
 def lines_of(runs: Sequence[GlyphRun]) -> list[PageLine]:
-    """Lines from the top, of runs that stand in one column. Raised and lowered letters belong to their line."""
+    """Return the lines from top to bottom of runs in one column. Superscript and subscript runs belong to their
+    line."""
     rows: list[list[GlyphRun]] = []
     leader: GlyphRun | None = None
     alone = [[run] for run in runs if run.is_across]
@@ -205,7 +210,7 @@ def line_of(runs: Sequence[GlyphRun]) -> PageLine:
 
 
 def text_of(glyphs: Sequence[Glyph]) -> str:
-    """Letters with a space where one is seen; Japanese has gaps that only fill the line."""
+    """Return the text of glyphs with visible spaces only; gaps in Japanese may only justify the line."""
     parts: list[str] = []
     before: Glyph | None = None
     for glyph in glyphs:

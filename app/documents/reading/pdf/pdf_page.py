@@ -1,4 +1,4 @@
-"""One page as PDFium gives it: letters with their boxes and ruled lines, in points as the page is displayed."""
+"""Read one page with PDFium: glyphs with their boxes, and ruled lines, in points of the page as displayed."""
 
 import ctypes
 import math
@@ -9,13 +9,13 @@ from typing import Any
 
 import pypdfium2.raw as pdfium
 
-SEGMENTS_MOST = 20_000  # lines of a page; more are a drawing, whose lines rule no table
+SEGMENTS_MOST = 20_000  # lines of a page; a page with more is a drawing without tables
 FORMS_DEEPEST = 6
-STRAIGHT_PT = 1.0  # a rule may lean so much
-SHORTEST_PT = 6.0  # shorter strokes are parts of letters and symbols
+STRAIGHT_PT = 1.0  # the largest slant of a rule
+SHORTEST_PT = 6.0  # shorter strokes are parts of characters and symbols
 GLYPHS_MOST = 200_000  # of one page; a full newspaper page has 20,000
 
-# What PDF files take for the same letter: radicals for ideographs, vertical forms of punctuation, ligatures.
+# Characters that PDF files use instead of others: radicals, vertical forms of punctuation, ligatures.
 _SAME = {
     code: unicodedata.normalize("NFKC", chr(code))
     for first, last in ((0x2F00, 0x2FD5), (0xFE10, 0xFE19), (0xFE30, 0xFE44), (0xFB00, 0xFB06))
@@ -27,7 +27,7 @@ _SAME[0xA0] = " "
 
 @dataclass(slots=True)
 class Glyph:
-    """A letter; `size` is that of its font in points. y grows downward."""
+    """A character; `size` is its font size in points. y grows downward."""
 
     text: str
     left: float
@@ -35,13 +35,13 @@ class Glyph:
     right: float
     bottom: float
     size: float
-    is_spaced: bool = False  # white space stands before it
-    is_anew: bool = False  # the file begins another line or piece of text with it
+    is_spaced: bool = False  # white space precedes it
+    is_line_start: bool = False  # it begins a line or piece of text in the file
 
 
 @dataclass(slots=True)
 class RuledLine:
-    """A straight line along an axis: at `place`, from `start` to `end`."""
+    """A straight line along an axis at `place`, from `start` to `end`."""
 
     place: float
     start: float
@@ -50,18 +50,20 @@ class RuledLine:
 
 @dataclass(slots=True)
 class RawPage:
+    """The content of a page before it is divided into lines."""
+
     width: float
     height: float
     glyphs: list[Glyph] = field(default_factory=list)
     horizontal: list[RuledLine] = field(default_factory=list)
     vertical: list[RuledLine] = field(default_factory=list)
-    unmapped: int = 0  # letters whose meaning the file does not tell
+    unmapped: int = 0  # glyphs without a character in the file
     has_picture: bool = False  # an image covers half of it or more
     is_blank: bool = False  # nothing is drawn on it
 
 
 class _Frame:
-    """From a page's own coordinates to those of its picture, whatever is cut off or turned."""
+    """A transformation from a page's own coordinates to displayed ones, including crop box and rotation."""
 
     def __init__(self, page: Any) -> None:
         self.left, self.bottom, self.right, self.top = page.get_bbox()
@@ -81,7 +83,7 @@ class _Frame:
 
 
 def read_page(page: Any) -> RawPage:
-    """`page`: a pypdfium2 page, which the caller closes. Raises pypdfium2.PdfiumError."""
+    """Read a page. `page`: a pypdfium2 page, which the caller closes. Raises pypdfium2.PdfiumError."""
     frame = _Frame(page)
     raw = RawPage(frame.width, frame.height)
     text_page = page.get_textpage()
@@ -98,7 +100,7 @@ def _read_glyphs(text_page: Any, frame: _Frame, raw: RawPage) -> None:
     handle = text_page.raw
     box = pdfium.FS_RECTF()
     box_at = ctypes.byref(box)
-    is_spaced = is_anew = False
+    is_spaced = is_line_start = False
     surrogate = 0
     last_object: int | None = None
     size = 0.0
@@ -106,9 +108,9 @@ def _read_glyphs(text_page: Any, frame: _Frame, raw: RawPage) -> None:
         code = pdfium.FPDFText_GetUnicode(handle, index)
         if code in (9, 10, 13, 32, 0x3000, 0xA0):
             is_spaced = is_spaced or code != 13
-            is_anew = is_anew or code in (10, 13)
+            is_line_start = is_line_start or code in (10, 13)
             continue
-        # PDFium says so of old fonts too, whose codes are plain ASCII.
+        # PDFium also reports old fonts, whose codes are plain ASCII.
         if code in (0, 0xFFFE, 0xFFFF) or (code > 0x7E and pdfium.FPDFText_HasUnicodeMapError(handle, index) == 1):
             raw.unmapped += 1
         if not pdfium.FPDFText_GetLooseCharBox(handle, index, box_at):
@@ -128,10 +130,10 @@ def _read_glyphs(text_page: Any, frame: _Frame, raw: RawPage) -> None:
         if not all(math.isfinite(edge) and abs(edge) < 1e5 for edge in edges):
             continue
         if edges[2] <= 0 or edges[0] >= frame.width or edges[3] <= 0 or edges[1] >= frame.height:
-            continue  # beside the page, where nobody sees it
+            continue  # outside the page, and so invisible
         text = _SAME.get(code) or (chr(code) if code else "\ufffd")
-        raw.glyphs.append(Glyph(text, *edges, size or edges[3] - edges[1], is_spaced, is_anew))
-        is_spaced = is_anew = False
+        raw.glyphs.append(Glyph(text, *edges, size or edges[3] - edges[1], is_spaced, is_line_start))
+        is_spaced = is_line_start = False
 
 
 def _address(pointer: Any) -> int | None:
@@ -139,7 +141,7 @@ def _address(pointer: Any) -> int | None:
 
 
 def _size(handle: Any, index: int) -> float:
-    """Of the font, with what the text's matrix makes of it; 0: the file does not say."""
+    """Return the font size scaled by the text's matrix; 0: unknown."""
     matrix = pdfium.FS_MATRIX()
     size = float(pdfium.FPDFText_GetFontSize(handle, index))
     if not pdfium.FPDFText_GetMatrix(handle, index, ctypes.byref(matrix)):
@@ -170,7 +172,7 @@ def _read_objects(page: Any, frame: _Frame, raw: RawPage) -> None:
 
 
 def _objects(container: Any, matrix: tuple[float, ...], depth: int) -> Iterator[tuple[Any, tuple[float, ...]]]:
-    """Objects of a page and of the forms on it, with what turns their coordinates into the page's."""
+    """Yield the objects of a page and its forms, with the matrix from their coordinates to the page's."""
     is_form = depth > 0
     count = pdfium.FPDFFormObj_CountObjects(container) if is_form else pdfium.FPDFPage_CountObjects(container)
     for index in range(min(max(0, count), 4 * SEGMENTS_MOST)):

@@ -1,8 +1,6 @@
-"""Lines of all pages into blocks: headers and footers left out, lines joined into paragraphs, headings by size.
+"""Turn the lines of all pages into blocks: drop headers and footers, join paragraphs, and find headings.
 
-The lines and tables of a page in the order in which they are read.
-
-A PDF file's outline (bookmarks): where its titles are printed, they are headings of that level.
+Headings come from the outline (bookmarks), whose titles are located on the pages, and from the font size.
 """
 
 import re
@@ -21,17 +19,17 @@ from app.documents.records import PageBox
 
 @dataclass(slots=True)
 class PageItem:
-    """A line or a table in reading order, with the edges of its column."""
+    """A line or table in reading order, with the edges of its column."""
 
     content: PageLine | PdfTable
     left: float
     right: float
-    pitch: float  # usual distance between the middles of the column's lines; 0: it has one
+    pitch: float  # usual distance between the middles of the column's lines; 0: unknown
 
 
 @dataclass(slots=True)
 class TextPage:
-    """`height`: of the page as it was turned for reading."""
+    """A page in reading order. `height`: of the rotated page."""
 
     number: int  # from 1
     turn: PageRotation
@@ -42,11 +40,13 @@ class TextPage:
 ENTRIES_MOST = 20_000
 DEPTH_MOST = 10
 TITLE_LONGEST = 200  # characters
-NEAR_PT = 40.0  # a title stands so near below the place that its entry names
+TITLE_OFFSET_PT = 40.0  # largest distance of a title below the place of its entry
 
 
 @dataclass(slots=True)
 class OutlineEntry:
+    """An entry of the outline."""
+
     title: str
     level: int  # from 1
     page: int  # from 1
@@ -55,13 +55,15 @@ class OutlineEntry:
 
 @dataclass(frozen=True, slots=True)
 class LocatedTitle:
+    """An outline entry that is printed on these lines."""
+
     title: str
     level: int
     lines: list[PageLine]
 
 
 def entries_of(document: Any) -> list[OutlineEntry]:
-    """Those that lead to a page of this document."""
+    """Return the outline entries that lead to a page of this document."""
     found: list[OutlineEntry] = []
     for mark in document.get_toc(max_depth=DEPTH_MOST):
         if len(found) >= ENTRIES_MOST:
@@ -77,7 +79,7 @@ def entries_of(document: Any) -> list[OutlineEntry]:
 
 
 class Outline:
-    """Entries that wait for their line; asked page by page, line by line."""
+    """Outline entries that are not located yet; the caller asks page by page and line by line."""
 
     def __init__(self, entries: Sequence[OutlineEntry]) -> None:
         self._by_page: dict[int, list[OutlineEntry]] = {}
@@ -96,7 +98,7 @@ class Outline:
         self._printed = {entry.title for entry in self._waiting if fold_for_comparison(entry.title) in printed}
 
     def match(self, line: PageLine, following: Sequence[PageLine]) -> LocatedTitle | None:
-        """The entry whose title begins at this line, and the lines that are its title."""
+        """Return the entry whose title begins at this line, with the lines of the title."""
         if not self._waiting:
             return None
         for count in range(1, len(following) + 2):
@@ -111,12 +113,13 @@ class Outline:
         return None
 
     def before(self, line: PageLine) -> Iterator[tuple[str, int]]:
-        """Titles whose place was passed, and which are not printed on the page."""
+        """Yield titles whose place is above the line and that are not printed on the page."""
         while self._waiting and self._waiting[0].title not in self._printed and self._is_passed(self._waiting[0], line):
             entry = self._waiting.pop(0)
             yield entry.title, entry.level
 
     def rest(self) -> Iterator[tuple[str, int]]:
+        """Yield the titles that are left on the page."""
         for entry in self._waiting:
             yield entry.title, entry.level
         self._waiting = []
@@ -129,7 +132,7 @@ class Outline:
 
 
 def _is_same(text: str, title: str) -> bool:
-    """Equal, but for the number, which only one of them may have."""
+    """Whether text and title are equal, apart from a number that only one of them has."""
     if text == title:
         return True
     short, long = sorted((text, title), key=len)
@@ -141,14 +144,14 @@ _NUMBER = re.compile(
 )
 
 
-LARGER = 1.12  # a heading's letters, as a share of the usual ones
+LARGER = 1.12  # smallest font size of a heading, relative to the usual one
 HEADING_LONGEST = 80  # characters
 CAPTION_LONGEST = 80
-MARGIN = 0.13  # share of a page's height, at its top and bottom, in which headers, footers and page numbers stand
-REPEATED = 3  # pages with the same line there
-LINES_APART_PT = 20.0  # the most between two lines of one box
+MARGIN = 0.13  # share of a page's height at its top and bottom for headers, footers and page numbers
+REPEATED = 3  # pages with the same line in the margin
+LINES_APART_PT = 20.0  # largest gap between two lines of one box
 CONTENTS_LEAST = 4  # lines with dots and page numbers
-LEVELS = 6  # of headings that differ in size only
+LEVELS = 6  # levels of headings that differ only in size
 
 _PAGE_NUMBER = re.compile(
     r"[-–—‐\s(（]*(?:\d{1,4}|[ivxlc]{1,7})(?:\s*[/／]\s*\d{1,4})?[-–—‐\s)）]*|(?:p|page)\.?\s*\d{1,4}", re.I
@@ -164,7 +167,7 @@ _LEADER = re.compile(r"(?:[.…‥・．]{4,}|(?:[.．・] ){4,}[.．・]?)\s*[0
 
 
 def blocks_of(pages: Sequence[TextPage], outline: Outline) -> list[Block]:
-    """All of a document."""
+    """Return the blocks of a document."""
     _drop_margins(pages)
     flow = _Flow(_usual_size(pages), outline)
     for page in pages:
@@ -176,6 +179,7 @@ def blocks_of(pages: Sequence[TextPage], outline: Outline) -> list[Block]:
 
 
 def _drop_margins(pages: Sequence[TextPage]) -> None:
+    """Remove headers, footers and page numbers from the pages."""
     seen: dict[tuple[str, int], set[int]] = {}
     for page in pages:
         for key in {_margin_key(page, item) for item in page.items} - {None}:
@@ -194,7 +198,7 @@ def _drop_margins(pages: Sequence[TextPage]) -> None:
 
 
 def _offset(pages: Sequence[TextPage]) -> int | None:
-    """What the printed page numbers differ by from the file's own; None: no number goes with the pages."""
+    """Return the offset between printed page numbers and page indexes; None if no numbers follow the pages."""
     offsets = Counter(
         offset
         for page in pages
@@ -205,7 +209,8 @@ def _offset(pages: Sequence[TextPage]) -> int | None:
 
 
 def _numbers_at_ends(page: TextPage, item: PageItem) -> set[int]:
-    """Of the first or the last line of a page, which may say the chapter beside the page: 3.2 管理者の責務 11."""
+    """Return the numbers at the ends of a page's first or last line, which may have a title too: 3.2 管理者の責務
+    11."""
     line = item.content
     if not isinstance(line, PageLine) or not _is_in_margin(page, line) or not _is_outermost(page, item):
         return set()
@@ -213,7 +218,7 @@ def _numbers_at_ends(page: TextPage, item: PageItem) -> set[int]:
 
 
 def _margin_key(page: TextPage, item: PageItem) -> tuple[str, int] | None:
-    """A margin's line without its numbers, and about where it stands."""
+    """Return a line in the margin without its numbers, and its approximate height; None for other items."""
     if not isinstance(item.content, PageLine) or not _is_in_margin(page, item.content):
         return None
     return re.sub(r"\d+", "#", text_blocks.fold_for_comparison(item.content.text)), round(item.content.top / 6)
@@ -224,7 +229,7 @@ def _is_in_margin(page: TextPage, line: PageLine) -> bool:
 
 
 def _is_number(page: TextPage, item: PageItem) -> bool:
-    """A page number stands alone, above or below all others."""
+    """Whether the item is a page number: alone on the first or last line."""
     line = item.content
     if not isinstance(line, PageLine) or not _PAGE_NUMBER.fullmatch(line.text.strip()):
         return False
@@ -253,7 +258,7 @@ def _usual_size(pages: Sequence[TextPage]) -> float:
 
 @dataclass(slots=True)
 class _Open:
-    """A paragraph or heading that may go on."""
+    """A paragraph or heading that the next line may continue."""
 
     text: str
     size: float
@@ -262,16 +267,18 @@ class _Open:
     item: PageItem
     page: int
     boxes: list[PageBox]
-    level: int = 0  # of an outline's entry
+    level: int = 0  # of an outline entry
     is_closed: bool = False
 
 
 class _Flow:
+    """The blocks of a document while its lines are joined. `usual`: the most common font size."""
+
     def __init__(self, usual: float, outline: Outline) -> None:
         self._usual = usual
         self._outline = outline
         self._open: _Open | None = None
-        self._blocks: list[tuple[Block, bool]] = []  # with whether it is a heading by its size alone
+        self._blocks: list[tuple[Block, bool]] = []  # with a flag for headings found by size alone
 
     def ended(self) -> list[Block]:
         self._close()
@@ -329,7 +336,7 @@ class _Flow:
     def _take_line(self, item: PageItem, line: PageLine, page: TextPage) -> None:
         box = _box(page, (line.left, line.top, line.right, line.bottom))
         is_same_page = self._open is not None and self._open.boxes[-1].page == page.number
-        if self._open is not None and self._goes_on(self._open, item, line, is_same_page):
+        if self._open is not None and self._continues(self._open, item, line, is_same_page):
             self._open.text = text_blocks.join_lines(self._open.text, line.text)
             self._open.last, self._open.item = line, item
             self._open.boxes = _with_box(self._open.boxes, box, page.turn)
@@ -337,7 +344,7 @@ class _Flow:
             self._close()
             self._open = _Open(line.text, line.size, line, line, item, page.number, [box])
 
-    def _goes_on(self, before: _Open, item: PageItem, line: PageLine, is_same_page: bool) -> bool:
+    def _continues(self, before: _Open, item: PageItem, line: PageLine, is_same_page: bool) -> bool:
         is_same_size = abs(before.size - line.size) <= 0.12 * before.size
         if before.is_closed or not is_same_size or _SIGN.match(line.text) or _CAPTION.match(line.text):
             return False
@@ -376,7 +383,7 @@ class _Flow:
 
 
 def _is_full(last: PageLine, item: PageItem, line: PageLine) -> bool:
-    """Whether the next line's first word would not have fitted behind the last line."""
+    """Whether the first word of the next line would not have fitted at the end of the last line."""
     left_over = item.right - last.right
     first_word = line.text.split(" ", 1)[0]
     if text_blocks.is_japanese(first_word[:1]):
@@ -388,7 +395,7 @@ def _is_full(last: PageLine, item: PageItem, line: PageLine) -> bool:
 
 
 def _drop_contents(page: TextPage) -> None:
-    """The document's contents, with dots and page numbers: its headings come later by themselves."""
+    """Remove a table of contents with dots and page numbers; its headings follow later in the document."""
     lines = [item.content.text.rstrip() if isinstance(item.content, PageLine) else "" for item in page.items]
     dotted = [place for place, text in enumerate(lines) if _LEADER.search(text)]
     if len(dotted) < CONTENTS_LEAST:
@@ -402,7 +409,7 @@ def _box(page: TextPage, edges: Edges) -> PageBox:
 
 
 def _with_box(boxes: list[PageBox], box: PageBox, turn: PageRotation) -> list[PageBox]:
-    """Boxes of lines that follow one another in a column as one."""
+    """Add a box, joined with the last one if it follows below in the same column."""
     last = boxes[-1]
     before, after = (turn.forth((one.left, one.top, one.right, one.bottom)) for one in (last, box))
     is_below = last.page == box.page and before[0] < after[2] and after[0] < before[2]

@@ -1,6 +1,6 @@
-"""PDF files: text in the order it is read, with its places. Scripts, forms and embedded files are left alone.
+"""Read PDF files: text in reading order with its places. Scripts, forms and embedded files are ignored.
 
-The order in which a page is read: columns one after the other, what spans them in between.
+A page is read column by column; lines and tables that span the columns separate them into bands.
 """
 
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ from app.documents.records import ReadingReport
 
 GUTTER_EM = 1.0  # the least width between two columns
 LINES_LEAST = 6  # of each column
-FILLED = 0.55  # of a column's width that its middle line fills: cells of tables are shorter
-CROSSING = 0.12  # share of the lines that may span the gutter: titles, figures
+FILLED = 0.55  # share of a column's width that its median line fills; table cells are shorter
+CROSSING = 0.12  # largest share of lines that span the gutter, such as titles
 DEEPEST = 3  # halves of halves: up to eight columns
 
 
 @dataclass(slots=True)
 class PageColumn:
-    """Lines and tables in order, with the edges of what the lines are set in."""
+    """Lines and tables in order, with the left and right edge of the column."""
 
     content: list[PageLine | PdfTable]
     left: float
@@ -39,7 +39,7 @@ class PageColumn:
 
 
 def columns_of(runs: Sequence[GlyphRun], tables: Sequence[PdfTable], depth: int = 0) -> list[PageColumn]:
-    """In reading order. `tables`: those of the page, whose letters are not among the runs."""
+    """Return the columns in reading order. `tables`: those of the page, whose glyphs are not in `runs`."""
     gutter = _gutter(runs) if depth < DEEPEST else None
     if gutter is None:
         return _one_column(runs, tables)
@@ -74,7 +74,8 @@ def _one_column(runs: Sequence[GlyphRun], tables: Sequence[PdfTable]) -> list[Pa
 
 
 def _right_edge(lines: Sequence[PageLine]) -> float:
-    """Where lines are broken: the edge that several share. A long formula or address may stand out."""
+    """Return the edge at which lines are broken, which several share; a long formula or address may extend beyond
+    it."""
     rights = sorted((line.right for line in lines), reverse=True)
     least = max(2, len(lines) // 10)
     for place, right in enumerate(rights):
@@ -84,7 +85,7 @@ def _right_edge(lines: Sequence[PageLine]) -> float:
 
 
 def _gutter(runs: Sequence[GlyphRun]) -> float | None:
-    """The middle of the white band that parts the text into two columns; None: there is one column."""
+    """Return the middle of the white band between two columns; None: there is one column."""
     if len(runs) < 2 * LINES_LEAST:
         return None
     left, right = min(run.left for run in runs), max(run.right for run in runs)
@@ -113,13 +114,14 @@ def _gutter(runs: Sequence[GlyphRun]) -> float | None:
 
 
 def _wider(best: tuple[float, float] | None, start: int | None, end: int, left: float) -> tuple[float, float] | None:
+    """Return the wider of `best` and the band from `start` to `end`, as (width, middle)."""
     if start is None or (best is not None and end - start <= best[0]):
         return best
     return float(end - start), left + (start + end) / 2
 
 
 def _is_text(runs: Sequence[GlyphRun], gutter: float, left: float, right: float) -> bool:
-    """Whether both sides are lines of text rather than cells."""
+    """Whether both sides of the gutter are lines of text, not table cells."""
     for side, width in (
         ([run for run in runs if run.right <= gutter], gutter - left),
         ([run for run in runs if run.left >= gutter], right - gutter),
@@ -135,12 +137,12 @@ def _is_text(runs: Sequence[GlyphRun], gutter: float, left: float, right: float)
 
 PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD
 UNSUPPORTED_ERROR = 5  # FPDF_ERR_SECURITY
-STAMP_CHARACTERS = 20  # a scanned page may bear a number or a stamp that is text
-RUBY = 0.62  # of the letters below it
+STAMP_CHARACTERS = 20  # a scanned page may have a number or stamp as text
+RUBY = 0.62  # largest size, as a share of the characters below it
 
 
-def read(path: Path, tell: ProgressCallback, *, ocr: bool = False) -> ReadDocument:
-    """`ocr`: recognizes the letters of pages that are pictures.
+def read(path: Path, on_progress: ProgressCallback, *, ocr: bool = False) -> ReadDocument:
+    """Read a PDF file. `ocr`: recognize text on pages that are images.
 
     Raises AppError("document_protected" | "document_damaged" | "document_too_many_pages" | "document_too_long"),
     OSError.
@@ -149,13 +151,14 @@ def read(path: Path, tell: ProgressCallback, *, ocr: bool = False) -> ReadDocume
     try:
         if len(document) > limits.PAGES:
             raise AppError("document_too_many_pages", pages=len(document), limit=limits.PAGES)
-        return _Reader(document, tell, ocr).read()
+        return _Reader(document, on_progress, ocr).read()
     finally:
         document.close()
 
 
 def opened(path: Path) -> Any:
-    """A pypdfium2 document, which the caller closes. Raises AppError("document_protected" | "document_damaged")."""
+    """Open a pypdfium2 document, which the caller closes. Raises AppError("document_protected" |
+    "document_damaged")."""
     try:
         return pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:
@@ -165,14 +168,14 @@ def opened(path: Path) -> Any:
 
 
 class _Reader:
-    def __init__(self, document: Any, tell: ProgressCallback, with_ocr: bool) -> None:
+    def __init__(self, document: Any, on_progress: ProgressCallback, with_ocr: bool) -> None:
         self._document = document
-        self._tell = tell
-        self._recognizer = ocr.Recognizer(tell) if with_ocr else None
+        self._on_progress = on_progress
+        self._recognizer = ocr.Recognizer(on_progress) if with_ocr else None
         self._characters = limits.CharacterBudget()
         self._unmapped = 0
         self._tables = 0
-        self._silent: list[int] = []
+        self._empty_pages: list[int] = []
         self._recognized: dict[int, list[Block]] = {}
         self._notes: list[str] = []
 
@@ -180,7 +183,7 @@ class _Reader:
         count = len(self._document)
         pages = []
         for number in range(1, count + 1):
-            self._tell(number, count)
+            self._on_progress(number, count)
             pages.append(self._page(number))
         blocks = blocks_of(pages, Outline(entries_of(self._document)))
         if self._recognized:
@@ -188,11 +191,11 @@ class _Reader:
             blocks = _with_recognized(blocks, self._recognized)
         if self._document.count_attachments() > 0:
             self._notes.append("embedded_files")
-        if len(self._silent) * 2 > count:
+        if len(self._empty_pages) * 2 > count:
             self._notes.append("pages_without_text")
         report = ReadingReport(
             pages=count,
-            pages_without_text=tuple(self._silent),
+            pages_without_text=tuple(self._empty_pages),
             garbled_share=min(1.0, self._unmapped / max(1, self._characters.count)),
             tables=self._tables,
             notes=tuple(dict.fromkeys(self._notes)),
@@ -205,16 +208,16 @@ class _Reader:
             page = self._document[number - 1]
         except pypdfium2.PdfiumError:
             self._notes.append("pages_unreadable")
-            self._silent.append(number)
+            self._empty_pages.append(number)
             return TextPage(number, turned(RawPage(0, 0))[0], 0)
         try:
             raw = read_page(page)
             self._characters.add(len(raw.glyphs))
             self._unmapped += raw.unmapped
-            self._hear(page, number, raw)
+            self._recognize_if_empty(page, number, raw)
         except pypdfium2.PdfiumError:
             self._notes.append("pages_unreadable")
-            self._silent.append(number)
+            self._empty_pages.append(number)
             raw = RawPage(0, 0)
         finally:
             page.close()
@@ -222,8 +225,8 @@ class _Reader:
         self._tables += sum(1 for item in laid_out.items if isinstance(item.content, PdfTable))
         return laid_out
 
-    def _hear(self, page: Any, number: int, raw: RawPage) -> None:
-        """Notes a page without text, and recognizes it where that is wished."""
+    def _recognize_if_empty(self, page: Any, number: int, raw: RawPage) -> None:
+        """Record a page without text, or recognize its text if requested."""
         few = STAMP_CHARACTERS if raw.has_picture else 0
         if len(raw.glyphs) > few or raw.is_blank:
             return
@@ -232,11 +235,11 @@ class _Reader:
             self._recognized[number] = found
             self._characters.add(sum(len(block.text) for block in found))
         else:
-            self._silent.append(number)
+            self._empty_pages.append(number)
 
 
 def lay_out(raw: RawPage, number: int) -> TextPage:
-    """A page's lines and tables in reading order."""
+    """Return a page's lines and tables in reading order."""
     turn, raw = turned(raw)
     tables, glyphs = ruled(raw)
     runs = _without_ruby(runs_of(glyphs))
@@ -247,7 +250,7 @@ def lay_out(raw: RawPage, number: int) -> TextPage:
 
 
 def _items(column: PageColumn) -> list[PageItem]:
-    """Lines whose cells stand under one another become tables too."""
+    """Return the items of a column, with aligned lines as tables."""
     lines = [one for one in column.content if isinstance(one, PageLine)]
     pitches = sorted((after.top + after.bottom - line.top - line.bottom) / 2 for line, after in pairwise(lines))
     pitch = pitches[len(pitches) // 2] if len(pitches) >= 2 else 0.0
@@ -270,7 +273,7 @@ def _with_tables(lines: list[PageLine]) -> list[PageLine | PdfTable]:
 
 
 def _without_ruby(runs: list[GlyphRun]) -> list[GlyphRun]:
-    """Without the small kana that say how the ideographs below them are read."""
+    """Drop the small kana that give the reading of ideographs below them."""
     sizes = sorted(run.size for run in runs)
     if not sizes:
         return runs
@@ -296,7 +299,7 @@ def _without_ruby(runs: list[GlyphRun]) -> list[GlyphRun]:
 
 
 def _with_recognized(blocks: list[Block], recognized: dict[int, list[Block]]) -> list[Block]:
-    """The pages' blocks at their places among the others."""
+    """Insert the recognized blocks at their pages."""
     found: list[Block] = []
     waiting = sorted(recognized)
     for block in blocks:

@@ -1,4 +1,4 @@
-"""Tables of a page: grids of ruled lines, and lines whose cells stand under one another."""
+"""Find the tables of a page: grids of ruled lines, and lines whose cells are aligned."""
 
 import re
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ from app.documents.reading import text_blocks
 from app.documents.reading.pdf.pdf_lines import Edges, GlyphRun, PageLine, lines_of, runs_of
 from app.documents.reading.pdf.pdf_page import Glyph, RawPage, RuledLine
 
-NEAR_PT = 3.0  # lines that meet may miss each other so much
-RULES_MOST = 500  # of each direction; more are a drawing
+NEAR_PT = 3.0  # largest distance between lines that meet
+RULES_MOST = 500  # of each direction; a page with more is a drawing
 CELLS_MOST = 5_000
 ROWS_LEAST = 3  # of a table without rules
-CELL_EM = 1.5  # the least gap between two of its cells
-FRAME = 0.6  # a cell with this share of a table's letters, when the table is most of the page: a frame around text
+CELL_EM = 1.5  # smallest gap between cells of a table without rules
+FRAME = 0.6  # share of a large table's glyphs in one cell from which the table is a frame around text
 
 _BULLET = re.compile(
     r"[・●○■□◆◇※*•-]|[(（]?[0-9０-９a-zA-Zア-ン①-⑳ivx]{1,4}[)）.．、]?|第.{1,4}[章節条項]|[0-9０-９.．]+"
@@ -23,7 +23,7 @@ _LEADER = re.compile(r"[.…‥・．]{4,}|(?:[.．・] ){4,}")
 
 @dataclass(slots=True)
 class PdfTable:
-    """Rows as texts of cells; `edges` of each row."""
+    """A table: texts of the cells by row, and the edges of each row."""
 
     edges: Edges
     rows: list[list[str]] = field(default_factory=list)
@@ -35,7 +35,7 @@ class PdfTable:
 
 
 def ruled(raw: RawPage) -> tuple[list[PdfTable], list[Glyph]]:
-    """The tables that lines rule, and the letters that stand in none."""
+    """Return the tables with ruled lines, and the glyphs outside of them."""
     horizontal, vertical = _merged(raw.horizontal), _merged(raw.vertical)
     if not horizontal or not vertical or max(len(horizontal), len(vertical)) > RULES_MOST:
         return [], raw.glyphs
@@ -45,7 +45,7 @@ def ruled(raw: RawPage) -> tuple[list[PdfTable], list[Glyph]]:
         grid = _Grid(group_h, group_v)
         if not grid.is_table:
             continue
-        inside = [glyph for glyph in rest if grid.holds(glyph)]
+        inside = [glyph for glyph in rest if grid.contains(glyph)]
         table = grid.table(inside) if inside else None
         if table is None or (grid.height > 0.5 * raw.height and grid.is_frame(inside)):
             continue
@@ -56,7 +56,7 @@ def ruled(raw: RawPage) -> tuple[list[PdfTable], list[Glyph]]:
 
 
 def _merged(rules: Sequence[RuledLine]) -> list[RuledLine]:
-    """Pieces of one line as one; the two edges of a thin bar too."""
+    """Join the pieces of a line, and the two edges of a thin bar."""
     found: list[RuledLine] = []
     for rule in sorted(rules, key=lambda rule: (round(rule.place / NEAR_PT), rule.start)):
         last = next(
@@ -77,7 +77,7 @@ def _merged(rules: Sequence[RuledLine]) -> list[RuledLine]:
 def _groups(
     horizontal: Sequence[RuledLine], vertical: Sequence[RuledLine]
 ) -> list[tuple[list[RuledLine], list[RuledLine]]]:
-    """Lines that meet, directly or through others."""
+    """Group lines that meet, directly or through others."""
     leader = list(range(len(horizontal) + len(vertical)))
 
     def find(place: int) -> int:
@@ -104,6 +104,8 @@ def _meets(horizontal: RuledLine, vertical: RuledLine) -> bool:
 
 
 class _Grid:
+    """A grid of ruled lines with its rows and columns."""
+
     def __init__(self, horizontal: list[RuledLine], vertical: list[RuledLine]) -> None:
         self._horizontal, self._vertical = horizontal, vertical
         self._tops = _places([rule.place for rule in horizontal])
@@ -128,11 +130,12 @@ class _Grid:
     def height(self) -> float:
         return self._tops[-1] - self._tops[0]
 
-    def holds(self, glyph: Glyph) -> bool:
+    def contains(self, glyph: Glyph) -> bool:
         x, y = (glyph.left + glyph.right) / 2, (glyph.top + glyph.bottom) / 2
         return self._lefts[0] <= x <= self._lefts[-1] and self._tops[0] <= y <= self._tops[-1]
 
     def is_frame(self, inside: Sequence[Glyph]) -> bool:
+        """Whether one cell contains most of the glyphs, so that the grid is a frame around text."""
         counts: dict[tuple[int, int], int] = {}
         for glyph in inside:
             key = self._cell(glyph)
@@ -149,7 +152,7 @@ class _Grid:
             found: list[str] = []
             for column in range(len(self._lefts) - 1):
                 origin = self._origin(row, column)
-                is_own = origin[1] == column  # a cell that spans columns says it once, one that spans rows in each
+                is_own = origin[1] == column  # a cell appears once across its columns, but in each of its rows
                 found.append(texts.get(origin, "") if is_own else "")
             if any(found):
                 table.rows.append(found)
@@ -163,7 +166,7 @@ class _Grid:
         return self._origin(row, column)
 
     def _origin(self, row: int, column: int) -> tuple[int, int]:
-        """The upper left one of the cells that no lines part."""
+        """Return the upper left one of the cells that no line separates from this one."""
         known = self._origins.get((row, column))
         if known is None:
             known = self._origins[row, column] = self._find_origin(row, column)
@@ -184,7 +187,7 @@ class _Grid:
 
 
 def _places(values: Sequence[float]) -> list[float]:
-    """Sorted, those that are nearly the same as one."""
+    """Return sorted values, nearly equal ones as one."""
     found: list[float] = []
     for value in sorted(values):
         if not found or value - found[-1] > NEAR_PT:
@@ -203,7 +206,7 @@ def _cell_text(glyphs: Sequence[Glyph]) -> str:
 
 
 def aligned(lines: Sequence[PageLine]) -> list[tuple[int, int, PdfTable]]:
-    """Tables among the lines of a column: (first line, line after the last, table)."""
+    """Return the tables among the lines of a column as (first line, line after the last, table)."""
     cells = [_cells(line) for line in lines]
     found: list[tuple[int, int, PdfTable]] = []
     start = 0
@@ -244,7 +247,7 @@ def _cells(line: PageLine) -> list[list[GlyphRun]]:
 
 
 def _is_next(first: list[list[GlyphRun]], other: list[list[GlyphRun]]) -> bool:
-    """Whether a line has its cells where the first one has them: at their left or right edges or their middles."""
+    """Whether a line has its cells at the positions of the first one's: left edges, right edges or middles."""
     if len(first) != len(other) or len(first) < 2:
         return False
     for one, two in zip(first, other, strict=True):
@@ -256,7 +259,7 @@ def _is_next(first: list[list[GlyphRun]], other: list[list[GlyphRun]]) -> bool:
 
 
 def _is_table(cells: Sequence[list[list[GlyphRun]]]) -> bool:
-    """Lists and contents have gaps too: a table without rules has three columns, or numbers in one of two."""
+    """Whether rows are a table, not a list or contents: three columns, or two with numbers in the last."""
     texts = [["".join(run.text for run in cell) for cell in row] for row in cells]
     if any(_LEADER.search(text) for row in texts for text in row):
         return False
