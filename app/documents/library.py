@@ -1,7 +1,7 @@
 """Store collections, their documents and sections in the documents' database.
 
 A method that changes something has committed the change when it returns. `app.documents.retrieval.passage_search`
-searches the sections.
+searches the sections. The file is over 450 lines because one class contains all SQL on collections and documents.
 """
 
 import contextlib

@@ -111,7 +111,8 @@ _ANY_KANJI = "[\u3005\u3400-\u4dbf\u4e00-\u9fff]"
 def synonyms_of_query(query: str, own: Path | None = None) -> list[list[dict[str, float]]]:
     """Return for each listed word of the query its synonyms, each as terms with weights.
 
-    A synonym's weights grow with the square root of its number of terms. Raises AppError as `read_glossary` does.
+    The weights of a synonym with n terms add up to √n, so that longer words weigh only a little more. Raises AppError
+    as `read_glossary` does.
     """
     return [
         [dict.fromkeys(listed, 1 / len(listed) ** 0.5) for listed in others]

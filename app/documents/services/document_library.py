@@ -173,8 +173,10 @@ class DocumentLibrary(QObject):
         return self._path
 
     def labelling(self, collection: DocumentCollection, label: Label) -> ExportRequest:
-        """Return the export request that must pass the gate before `set_label`, as a lower label lets content leave
-        unasked."""
+        """Return the export request that must pass the gate before `set_label`.
+
+        A lower label needs permission, because content with it may be exported without a question.
+        """
 
         def label_now() -> Label:
             there = collections_now(self._path)
