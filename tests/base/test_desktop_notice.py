@@ -19,9 +19,9 @@ from app.base import desktop_notification
 
 NOTIFY_GUARDED = """
 from app.base.isolation import network_guard as offline
-offline.enforce()
+offline.enforce_offline()
 from app.base import desktop_notification as desktop_notice
-print(desktop_notice.show("回答が終わりました", "本文"), len(offline.refusals()))
+print(desktop_notice.show_notification("回答が終わりました", "本文"), len(offline.refused_attempts()))
 """
 
 

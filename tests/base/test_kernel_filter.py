@@ -29,15 +29,15 @@ begin, go = threading.Event(), threading.Event()
 def other():
     begin.set()
     go.wait()
-    threads["inet"] = no_network.gives_a_socket(2)
+    threads["inet"] = no_network.can_create_socket(2)
 thread = threading.Thread(target=other)
 thread.start()
 begin.wait()
-told = {"state": no_network.install()}
+told = {"state": no_network.install_filter()}
 go.set()
 thread.join()
 families = {"unix": 1, "inet": 2, "inet6": 10, "netlink": 16, "packet": 17, "bluetooth": 31, "vsock": 40, "xdp": 44}
-told["families"] = {name: no_network.gives_a_socket(number) for name, number in families.items()}
+told["families"] = {name: no_network.can_create_socket(number) for name, number in families.items()}
 told["thread"] = threads["inet"]
 pair = (ctypes.c_int * 2)()
 told["pair"] = [system.socketpair(1, 1, 0, pair) == 0, system.socketpair(30, 1, 0, pair) == 0]  # AF_UNIX, AF_TIPC
@@ -47,7 +47,7 @@ told["x32"] = call(x32 + 41, 2, 2, 0) if os.uname().machine == "x86_64" else [Fa
 told["file"] = os.path.exists("/")
 child = "from app.base.isolation.network_guard import gives_a_socket; print([*map(gives_a_socket, (1, 2, 10))])"
 told["child"] = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True).stdout.strip()
-told["again"] = no_network.install()
+told["again"] = no_network.install_filter()
 print(json.dumps(told))
 """
 
@@ -98,7 +98,10 @@ def test_files_are_as_before_and_a_second_filter_changes_nothing(probe):
 
 
 def test_without_it_the_same_process_makes_sockets():
-    code = "from app.base.isolation import network_guard as n; print([n.gives_a_socket(f) for f in (1, 2)], n.state())"
+    code = (
+        "from app.base.isolation import network_guard as n;"
+        "print([n.can_create_socket(f) for f in (1, 2)], n.filter_state())"
+    )
     assert run(code).strip() == "[True, True] off"
 
 
@@ -107,7 +110,7 @@ def test_the_variable_of_the_check_lifts_nothing_where_there_is_a_network(probe)
     code = (
         "from pathlib import Path; from app.base.isolation import network_guard as n;"
         "names = {line.partition(':')[0].strip() for line in Path('/proc/net/dev').read_text().splitlines()[2:]};"
-        "print(n.install() == ('counted' if names <= {'lo'} else 'on'))"
+        "print(n.install_filter() == ('counted' if names <= {'lo'} else 'on'))"
     )
     assert run(code, KOTAE_OFFLINE_CHECK="1").strip() == "True"
 
@@ -119,9 +122,9 @@ import json, sys
 from pathlib import Path
 from app.base.isolation import network_guard as no_network
 from app.base import settings as network_policy
-network_policy.system_file = lambda: Path(sys.argv[1])
-no_network.install_for(sys.argv[2:])
-print(no_network.state())
+network_policy.system_policy_file = lambda: Path(sys.argv[1])
+no_network.install_filter_for(sys.argv[2:])
+print(no_network.filter_state())
 """
 
 

@@ -8,7 +8,7 @@ KEEP = """
 import logging, sys
 from pathlib import Path
 from app.base import diagnostics as program_log
-program_log.keep(Path(sys.argv[1]))
+program_log.set_up_logging(Path(sys.argv[1]))
 logging.getLogger("kotae").warning("said")
 """
 

@@ -64,9 +64,9 @@ from app.compliance.offline_check.records import NetworkAttempts as Attempts
 if counters.isolate() != "namespace":
     sys.exit(77)
 os.environ["KOTAE_OFFLINE_CHECK"] = "1"
-before = counters.read()
+before = counters.read_counters()
 done = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-counted = counters.difference(before, counters.read())
+counted = counters.counted_attempts(before, counters.read_counters())
 print(json.dumps({"packets": counted.packets, "tries": counted.tries, "said": done.stdout}))
 """
 

@@ -44,7 +44,7 @@ from app.models import package_locks as locks
 from app.training.environment import base_pythons as base_python
 from app.training.environment import child
 from app.models.downloads.package_download import fetch_packages as fetch_all
-offline.permit()
+offline.permit_downloads()
 locks.folder = lambda: Path(sys.argv[1])
 if sys.argv[2] == "bare":
     base_python.candidates = lambda versions: []

@@ -430,9 +430,9 @@ def report(done, total):
 
 if sys.argv[1] == "export":
     models = [local_models.describe(Path(sys.argv[2]))]
-    kit_export.export(models, Path(sys.argv[3]), part_bytes=100_000, report=report, permit=PERMIT)
+    kit_export.export_kit(models, Path(sys.argv[3]), part_bytes=100_000, report=report, permit=PERMIT)
 else:
-    kit_import.bring_in(Path(sys.argv[2]), Path(sys.argv[3]), lambda model: model, preset_files.parse, report)
+    kit_import.import_kit(Path(sys.argv[2]), Path(sys.argv[3]), lambda model: model, preset_files.parse, report)
 """
 
 

@@ -164,13 +164,13 @@ def test_only_the_one_socket_may_be_bound_and_nothing_connected() -> None:
     code = """
 import json, socket
 from app.base.isolation import network_guard as offline
-offline.enforce()
+offline.enforce_offline()
 def tried(act):
     try:
         return act() or "done"
     except offline.NetworkRefusedError:
         return "refused"
-listener = offline.listen(0)
+listener = offline.listen_on_loopback(0)
 other = socket.socket()
 found = {
     "listening": listener.getsockname()[0],

@@ -29,7 +29,7 @@ echo > "{folder}/ended"
 KEPT = """\
 import sys
 from trainer import sleep_inhibitor as awake
-with awake.kept("fine-tuning"):
+with awake.keep_awake("fine-tuning"):
     print("awake", flush=True)
     sys.stdin.read()
 """

@@ -299,8 +299,8 @@ from app.documents.services import embedding
 embedding.BATCH_MOST = 2
 application = QCoreApplication([])
 where = paths.locate(sys.argv[1])
-children.prepare_environment()
-service = embedding.Embedding([*children.program(), "--engine", "llama"], where.logs, where.documents)
+children.prepare_child_environment()
+service = embedding.Embedding([*children.own_program(), "--engine", "llama"], where.logs, where.documents)
 service.stood.connect(lambda standing: print(standing.phase, standing.done, flush=True))
 service.use([local_models.describe(Path(sys.argv[2]))])
 application.exec()

@@ -25,7 +25,7 @@ from tests.inference.remote.servers import scripted_server
 REACHING = """
 import json, socket, sys
 from app.base.isolation import network_guard as offline
-offline.enforce(("127.0.0.1", int(sys.argv[1])))
+offline.enforce_offline(("127.0.0.1", int(sys.argv[1])))
 
 def said(act):
     try:
@@ -44,15 +44,15 @@ def connect(host, port):
 own, other = int(sys.argv[1]), int(sys.argv[2])
 print(json.dumps([
     said(lambda: connect("127.0.0.1", own)),
-    said(lambda: offline.open_door("127.0.0.1", own)),
+    said(lambda: offline.allow_address("127.0.0.1", own)),
     said(lambda: connect("127.0.0.1", own)),
     said(lambda: connect("127.0.0.1", other)),
     said(lambda: connect("127.0.0.2", own)),
     said(lambda: socket.getaddrinfo("127.0.0.1", own)),
     said(lambda: socket.getaddrinfo("example.com", own)),
     said(lambda: socket.getaddrinfo("127.0.0.1", other)),
-    said(lambda: offline.open_door("127.0.0.1", other)),
-    said(lambda: offline.open_door("8.8.8.8", own)),
+    said(lambda: offline.allow_address("127.0.0.1", other)),
+    said(lambda: offline.allow_address("8.8.8.8", own)),
     said(lambda: socket.socket().bind(("127.0.0.1", 0))),
     said(lambda: socket.gethostbyname("example.com")),
 ]))

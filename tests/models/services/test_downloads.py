@@ -413,9 +413,9 @@ from app.base.services.preferences import Preferences
 
 app = QCoreApplication([])
 where = paths.locate(sys.argv[1])
-catalogue.use_folder(where.cards)
+catalogue.use_own_cards(where.cards)
 store = Store.open(where.database, where.backups)
-downloads = Downloads(ModelLibrary(store, where.models), Preferences(where.settings), children.downloader(),
+downloads = Downloads(ModelLibrary(store, where.models), Preferences(where.settings), children.downloader_command(),
                       where.logs / "download.log", where.data / "downloads.json")
 card = catalogue.load().card("tiny")
 downloads.progressed.connect(lambda item: print(item.done_bytes, downloads.child_pid, flush=True))

@@ -38,7 +38,7 @@ from app.base.isolation import network_guard as offline
 from app.models import package_locks as locks
 from app.training.environment import child
 from app.models.downloads.package_download import fetch_packages as fetch_all
-offline.permit()
+offline.permit_downloads()
 locks.folder = lambda: Path(sys.argv[1])
 child.main(fetch_all)
 """

@@ -12,7 +12,7 @@ app = QApplication([])
 from app.training.ui import step_factory as ahead
 before = "app.training.ui.data.data_step" in sys.modules
 beats, owner = [], QObject()
-ahead.Ahead(owner)
+ahead.ModulePreloader(owner)
 look = QTimer(interval=5)
 look.timeout.connect(lambda: beats.append(len(sys.modules)))
 look.timeout.connect(lambda: app.quit() if ahead.DRAWN in sys.modules else None)
