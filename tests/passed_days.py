@@ -9,7 +9,7 @@ from app.base.files.day_record import NAME, DayRecord
 def pass_days(folder: Path, count: int) -> DayRecord:
     """`folder`: the data folder. What has been noted in it is so many days older by its record."""
     record = DayRecord(folder)
-    record.look("nothing", {}, 0.0)
+    record.track("nothing", {}, 0.0)
     state = json.loads((folder / NAME).read_bytes())
     state["days"] += count
     (folder / NAME).write_text(json.dumps(state))

@@ -1,1 +1,1 @@
-"""What every room stands on and no feature owns: paths, settings, errors, database, network guard."""
+"""Hold what every room uses and no feature owns: paths, settings, errors, database, network guard."""

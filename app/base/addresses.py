@@ -1,9 +1,9 @@
-"""Addresses as they may be kept and shown, and which of them the internet does not carry."""
+"""Strip and split network addresses, and recognize addresses of the local network."""
 
 import ipaddress
 from urllib.parse import urlsplit, urlunsplit
 
-# RFC 1918, 6890, 4193, 4291: this machine, and networks that the internet does not carry.
+# RFC 1918, 6890, 4193, 4291: this machine, and networks that the internet does not route.
 _LOCAL_NETWORKS = tuple(
     ipaddress.ip_network(text)
     for text in (
@@ -14,10 +14,13 @@ _LOCAL_NETWORKS = tuple(
 
 
 def strip_credentials(place: str) -> str:
-    """An address without user, password and query, which may hold keys. Folders stay as they are."""
+    """Return an http(s) address without user, password and query, which may hold keys.
+
+    Anything else, such as the path of a folder, is returned unchanged.
+    """
     try:
         address = urlsplit(place)
-    except ValueError:  # half an IPv6 address, say
+    except ValueError:  # such as an incomplete IPv6 address
         return place.rpartition("@")[2].partition("?")[0]
     if address.scheme not in ("http", "https"):
         return place
@@ -25,7 +28,7 @@ def strip_credentials(place: str) -> str:
 
 
 def origin_of(place: str) -> str:
-    """Scheme, host and port: what a secret is for. "" for a folder."""
+    """Return scheme, host and port of an address, for which a secret is stored; "" for the path of a folder."""
     try:
         address = urlsplit(place)
         port = address.port or {"http": 80, "https": 443}.get(address.scheme)
@@ -35,7 +38,7 @@ def origin_of(place: str) -> str:
 
 
 def host_of(place: str) -> str:
-    """ "" for a folder."""
+    """Return the host of an address; "" for the path of a folder."""
     try:
         return urlsplit(place).hostname or ""
     except ValueError:
@@ -43,7 +46,7 @@ def host_of(place: str) -> str:
 
 
 def is_local_address(ip: str) -> bool:
-    """Whether a numeric address is this machine's or of the local network. False for what is none."""
+    """Return whether a numeric address belongs to this machine or the local network; False for other text."""
     try:
         address = ipaddress.ip_address(ip.partition("%")[0])
     except ValueError:

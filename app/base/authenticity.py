@@ -1,18 +1,17 @@
-"""Which plans and verdicts this program has written itself, by their content: all others came from elsewhere.
+"""Recognize files that this program has written itself, so that files of other origin cannot pass for them.
 
-Whoever hands a folder over can write any verdict into it, and the hash beside it. What this program decides by is in
-the data folder alone: a list of the hashes of what it wrote, noted before the file is there, so that none is lost.
+There are three ways, for three threats:
 
-What this installation has written itself is known by a mark that only it can make.
-
-For files that lie where others can write, beside the user's own: a record of answers says what a check has found, and
-nothing that somebody else has put in its place may.
-
-A mark that only Kotae on this machine can make, for what it will start or delete by a word in the data folder.
-
-A data folder is carried: on a stick, in a backup, from somebody else. Whoever has prepared it can write any key into
-it, so a key that lies in there proves nothing. The system's own number of this installation never lies in it, and
-nobody who was not on this machine knows it. Other users of the machine do: from them the folder's modes protect.
+- `Signer` marks files that lie where others can write, with a key in the data folder. A record of answers holds the
+  results of a check, and a forged record must not pass for one.
+- `sign_for_this_machine` marks what Kotae starts or deletes because a file in the data folder says so. A data folder
+  can be carried on a stick, come from a backup or be prepared by a stranger, who can put any key into it, so a key
+  inside the folder proves nothing. The operating system's number of this installation never lies in it and is unknown
+  to anyone who was not on this machine. Other users of the machine know it: the modes of the folder protect against
+  them.
+- `write_registered` records the hash of each plan and verdict in a list in the data folder. Whoever hands over a folder
+  can write any verdict into it, and the hash beside it, but not into that list. The hash is recorded before the file is
+  written, so that no file is lost.
 """
 
 import contextlib
@@ -33,23 +32,23 @@ KEY_BYTES = 32
 
 
 def compute_mac(key: bytes, *parts: bytes) -> str:
-    """Return 64 hexadecimal digits (HMAC-SHA256), of these parts in this order."""
-    made = hmac.new(key, digestmod=hashlib.sha256)
+    """Return the HMAC-SHA256 of these parts in this order as 64 hexadecimal digits."""
+    digest = hmac.new(key, digestmod=hashlib.sha256)
     for part in parts:
-        made.update(len(part).to_bytes(8, "big") + part)
-    return made.hexdigest()
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
 
 
-def is_valid_mac(told: object, key: bytes, *parts: bytes) -> bool:
-    """Return whether what a file says is the mark of these parts."""
-    said = told.encode("utf-8", "replace") if isinstance(told, str) else told
-    return isinstance(said, bytes) and hmac.compare_digest(said, compute_mac(key, *parts).encode("ascii"))
+def is_valid_mac(mac: object, key: bytes, *parts: bytes) -> bool:
+    """Return whether `mac`, read from a file, is the MAC of these parts."""
+    mac = mac.encode("utf-8", "replace") if isinstance(mac, str) else mac
+    return isinstance(mac, bytes) and hmac.compare_digest(mac, compute_mac(key, *parts).encode("ascii"))
 
 
 class Signer:
-    """`folder`: the data folder, which holds the key; it is made when it is first needed.
+    """A key in the data folder, and the marks that are made with it.
 
-    Every method raises OSError.
+    `folder`: the data folder. The key is made when it is first needed. Every method raises OSError.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -75,22 +74,24 @@ class Signer:
 _MACHINE_ID_FILES = (
     Path("/etc/machine-id"),
     Path("/var/lib/dbus/machine-id"),
-)  # machine-id(5): confidential, so only hashed
+)  # machine-id(5) calls it confidential, so only its hash is stored
 
 
 def sign_for_this_machine(purpose: str, *parts: bytes) -> str:
-    """Return 64 hexadecimal digits, of these parts in this order and for nothing but this purpose."""
+    """Return a MAC of 64 hexadecimal digits over these parts in this order, valid on this machine for this purpose
+    only.
+    """
     return compute_mac(_machine_id(), purpose.encode("utf-8"), *parts)
 
 
-def is_signed_by_this_machine(told: object, purpose: str, *parts: bytes) -> bool:
-    """Return whether `told`, which a file says, is the mark of these parts."""
-    return is_valid_mac(told, _machine_id(), purpose.encode("utf-8"), *parts)
+def is_signed_by_this_machine(mac: object, purpose: str, *parts: bytes) -> bool:
+    """Return whether `mac`, read from a file, is the MAC that `sign_for_this_machine` makes of these parts."""
+    return is_valid_mac(mac, _machine_id(), purpose.encode("utf-8"), *parts)
 
 
 @functools.cache
 def _machine_id() -> bytes:
-    """Return the system's number of this installation, else that of its network card."""
+    """Return the operating system's number of this installation, else the number of its network card."""
     with contextlib.suppress(OSError):
         if sys.platform == "win32":
             return _machine_id_from_registry()
@@ -100,12 +101,13 @@ def _machine_id() -> bytes:
         with contextlib.suppress(OSError):
             if number := file.read_bytes().strip():
                 return number
-    node = uuid.getnode()  # a container has no other; without a card it is made up, by each process anew (RFC 4122)
+    # A container has no other number. Without a card it is random in each process, with this bit set (RFC 4122).
+    node = uuid.getnode()
     return b"no number" if node >> 40 & 1 else node.to_bytes(8, "big")
 
 
 def _machine_id_from_registry() -> bytes:
-    """Raises OSError."""
+    """Return the MachineGuid of Windows. Raises OSError."""
     import winreg
 
     flags = winreg.KEY_READ | winreg.KEY_WOW64_64KEY  # type: ignore[attr-defined,unused-ignore]
@@ -115,24 +117,25 @@ def _machine_id_from_registry() -> bytes:
 
 
 def _machine_id_from_kernel() -> bytes:
-    """Raises OSError."""
+    """Return the host UUID of macOS. Raises OSError."""
     import ctypes
 
-    number, patience = ctypes.create_string_buffer(16), (ctypes.c_long * 2)(1, 0)  # a timespec of a second
-    if ctypes.CDLL(None, use_errno=True).gethostuuid(number, patience) != 0:
+    number, timeout = ctypes.create_string_buffer(16), (ctypes.c_long * 2)(1, 0)  # a timespec of a second
+    if ctypes.CDLL(None, use_errno=True).gethostuuid(number, timeout) != 0:
         raise OSError(ctypes.get_errno(), "gethostuuid")
     return number.raw
 
 
 REGISTRY_FILE = "made_here.txt"  # in the data folder
 REGISTERED_NAMES = ("run.json", "gate.json", "study.json", "results.json")
-_LIST_BYTES, _FILE_BYTES = 64 << 20, 256 << 20  # a million files; the largest is the results of an evaluation
-_FOLDERS = ("runs", "evaluations")  # where files of these names were made before there was a list
-_DATABASE = "kotae.sqlite"  # of a data folder that was in use before
+_LIST_BYTES = 64 << 20  # a million files
+_FILE_BYTES = 256 << 20  # the largest is the results of an evaluation
+_FOLDERS = ("runs", "evaluations")  # earlier versions made files of these names there, without a list
+_DATABASE = "kotae.sqlite"  # exists in a data folder that an earlier version has used
 
 
 class _Registry:
-    """Of one process; without a data folder it lasts as long as the process."""
+    """The list of hashes, as this process knows it. Without a data folder it is kept in memory only."""
 
     def __init__(self) -> None:
         self.file: Path | None = None
@@ -140,7 +143,7 @@ class _Registry:
         self.read_bytes = 0
 
     def read(self) -> None:
-        """What any process has added since."""
+        """Read what any process has added to the list since the last call."""
         with contextlib.suppress(OSError):
             if self.file is not None and self.file.stat().st_size != self.read_bytes:
                 raw = read_regular(self.file, _LIST_BYTES)
@@ -148,7 +151,7 @@ class _Registry:
                 self.digests.update(raw.decode("ascii", "replace").split())
 
     def add(self, digest: str) -> None:
-        """Raises OSError."""
+        """Append a hash to the list. Raises OSError."""
         if self.file is not None:
             append_line(self.file, digest.encode("ascii"))
         self.digests.add(digest)
@@ -158,21 +161,21 @@ _registry = _Registry()
 
 
 def use_registry(data: Path) -> None:
-    """Keep the list in this data folder. Where an earlier version has worked in it, what lies there is its own.
+    """Keep the list of hashes in this data folder. Raises OSError.
 
-    Raises OSError.
+    A new list in a data folder that an earlier version has used begins with the hashes of the files that are there.
     """
     _registry.file, _registry.digests, _registry.read_bytes = data / REGISTRY_FILE, set(), 0
     if not _registry.file.exists():
-        found = _digests_below(data) if (data / _DATABASE).is_file() else []
-        create_atomically(_registry.file, "".join(f"{digest}\n" for digest in found).encode("ascii"))
+        digests = _digests_below(data) if (data / _DATABASE).is_file() else []
+        create_atomically(_registry.file, "".join(f"{digest}\n" for digest in digests).encode("ascii"))
 
 
 def write_registered(path: Path, content: bytes) -> None:
-    """Write a file (its name: one of NAMES) whole or not at all, and known as ours. Raises OSError.
+    """Write a file completely or not at all, and record its hash as Kotae's own. Raises OSError.
 
-    It is noted first: a kill between both leaves a hash of nothing, instead of a file that is taken for somebody
-    else's.
+    Its name must be one of `REGISTERED_NAMES`. The hash is recorded first: a kill between both leaves a hash without a
+    file, instead of a file that would count as foreign.
     """
     assert path.name in REGISTERED_NAMES
     digest = _digest(path.name, content)
@@ -182,7 +185,7 @@ def write_registered(path: Path, content: bytes) -> None:
 
 
 def is_registered(name: str, content: bytes) -> bool:
-    """Whether this program has written a file of this name and content."""
+    """Return whether this program has written a file of this name and content."""
     digest = _digest(name, content)
     if digest not in _registry.digests:
         _registry.read()
@@ -190,7 +193,7 @@ def is_registered(name: str, content: bytes) -> bool:
 
 
 def is_registered_file(path: Path) -> bool:
-    """As `knows`; False where it cannot be read."""
+    """Return whether this program has written this file; False where it cannot be read."""
     try:
         return is_registered(path.name, read_regular(path, _FILE_BYTES))
     except OSError:
@@ -202,12 +205,12 @@ def _digest(name: str, content: bytes) -> str:
 
 
 def _digests_below(data: Path) -> list[str]:
-    """Of all that has one of NAMES; links are not followed."""
-    found = []
+    """Return the hashes of all files whose name is one of `REGISTERED_NAMES`. Links are not followed."""
+    digests = []
     for folder in _FOLDERS:
         for base, _folders, names in os.walk(data / folder):
             for path in (Path(base, name) for name in REGISTERED_NAMES if name in names):
                 with contextlib.suppress(OSError):
                     if not path.is_symlink():
-                        found.append(_digest(path.name, read_regular(path, _FILE_BYTES)))
-    return found
+                        digests.append(_digest(path.name, read_regular(path, _FILE_BYTES)))
+    return digests

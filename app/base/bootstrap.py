@@ -1,4 +1,4 @@
-"""How sure a mean or a difference is: a bootstrap over examples, or over groups of them."""
+"""Compute confidence intervals of means and differences by a bootstrap over examples or groups of examples."""
 
 import math
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 RESAMPLES = 10_000
 SEED = 20260318
-LEAST_UNITS = 5  # fewer draws say nothing of chance: of a single one the interval is a point
+LEAST_UNITS = 5  # fewer units tell nothing about chance: the interval of a single one is a point
 CONFIDENCE = 0.95
-_AT_ONCE = 500  # resamples; an array of that many by the number of groups
+_AT_ONCE = 500  # resamples that are drawn together, as an array of 500 by the number of units
 _NORMAL = NormalDist()
-# Of 1/df, 1/df^2…: a divisor, and what z, z^3, z^5… are multiplied by (`t_quantile`).
+# Terms in 1/df, 1/df^2…: a divisor, and the coefficients of z, z^3, z^5… (`t_quantile`).
 _T_TERMS = (
     (4, (1, 1)),
     (96, (3, 16, 5)),
@@ -25,21 +25,23 @@ _T_TERMS = (
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceInterval:
-    """Of a mean, or of a mean difference. `low` to `high` holds 95 %."""
+    """The 95 % confidence interval from `low` to `high` of a mean or of a mean difference."""
 
     mean: float
     low: float
     high: float
-    units: int  # that were drawn: groups, or examples
+    units: int  # number of groups, or of examples, that were drawn from
 
     @property
     def holds_zero(self) -> bool:
-        """Whether the sign may be chance; so it is where too little was drawn."""
+        """Return whether the sign may be due to chance, which is always assumed of fewer than LEAST_UNITS units."""
         return self.low <= 0 <= self.high or self.units < LEAST_UNITS
 
     @property
     def is_better(self) -> bool:
-        """Of a difference in nats, of which less is better: whether the second is better."""
+        """Return whether the second of two systems is better. The mean is a difference in nats, of which fewer are
+        better.
+        """
         return self.mean < 0 and not self.holds_zero
 
     @property
@@ -50,20 +52,22 @@ class ConfidenceInterval:
 def difference_interval(
     before: Sequence[float], after: Sequence[float], tokens: Sequence[int], groups: Sequence[str] = ()
 ) -> ConfidenceInterval:
-    """Of sum(after - before) / sum(tokens), in nats a token. `before`, `after`: nats of each example."""
+    """Return the interval of sum(after - before) / sum(tokens), in nats per token. `before`, `after`: nats of each
+    example.
+    """
     return ratio_interval(np.asarray(after, np.float64) - np.asarray(before, np.float64), tokens, groups)
 
 
 def mean_interval(values: Sequence[float], groups: Sequence[str] = ()) -> ConfidenceInterval:
-    """Of the mean of values, each of which weighs the same whatever the size of its group."""
+    """Return the interval of the mean of values. Each value has the same weight whatever the size of its group."""
     return ratio_interval(values, np.ones(len(values)), groups)
 
 
 def ratio_interval(values: npt.ArrayLike, weights: npt.ArrayLike, groups: Sequence[str] = ()) -> ConfidenceInterval:
-    """Expanded percentile interval of sum(values) / sum(weights); the same for the same numbers.
+    """Return the expanded percentile interval of sum(values) / sum(weights). The result is deterministic.
 
     Examples of one group (a section of a document) are drawn together, because they are alike (Efron & Tibshirani, An
-    Introduction to the Bootstrap, 1993, chapters 8 and 13). Raises ValueError where there is none.
+    Introduction to the Bootstrap, 1993, chapters 8 and 13). Raises ValueError for empty `values`.
     """
     numerators, denominators = np.asarray(values, np.float64), np.asarray(weights, np.float64)
     if groups:
@@ -79,11 +83,12 @@ def ratio_interval(values: npt.ArrayLike, weights: npt.ArrayLike, groups: Sequen
 
 
 def tail_share(count: int) -> float:
-    """Of the resampled means, how many lie below the interval of `count` units, and above it: 0 to 0.025.
+    """Return the share of resampled means below the interval of `count` units, and above it: 0 to 0.025.
 
-    Percentiles of few units are too narrow: a resample varies by (n - 1) / n of what it should, and as a normal
-    distribution instead of Student's t. Phi(-sqrt(n / (n - 1)) t) makes up for both: the expanded percentile interval
-    (Hesterberg, What Teachers Should Know About the Bootstrap, The American Statistician 69, 2015; arXiv 1411.5279).
+    Percentiles of few units are too narrow: the variance of a resample is (n - 1) / n of what it should be, and its
+    distribution is normal instead of Student's t. Phi(-sqrt(n / (n - 1)) t) corrects both: the expanded percentile
+    interval (Hesterberg, What Teachers Should Know About the Bootstrap, The American Statistician 69, 2015; arXiv
+    1411.5279).
     """
     if count < 2:
         return 0.0
@@ -91,23 +96,24 @@ def tail_share(count: int) -> float:
 
 
 def t_quantile(share: float, freedom: int) -> float:
-    """Of Student's t with `freedom` degrees of freedom: within 0.001 for 0.975 from 4 degrees, 1.4 too small for 1.
+    """Return the quantile of Student's t with `freedom` degrees of freedom.
 
-    Abramowitz & Stegun, Handbook of Mathematical Functions, 1964, 26.7.5.
+    For 0.975 the error is below 0.001 from 4 degrees on; for 1 degree the result is 1.4 too small. Abramowitz & Stegun,
+    Handbook of Mathematical Functions, 1964, 26.7.5.
     """
     z = _NORMAL.inv_cdf(share)
-    found = z
+    quantile = z
     for power, (divisor, factors) in enumerate(_T_TERMS, start=1):
         polynomial = sum(factor * z ** (2 * at + 1) for at, factor in enumerate(factors))
-        found += polynomial / divisor / freedom**power
-    return found
+        quantile += polynomial / divisor / freedom**power
+    return quantile
 
 
 def _resampled(numerators: npt.NDArray[np.float64], denominators: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     random = np.random.default_rng(SEED)
     count = len(numerators)
-    found = []
+    ratios = []
     for _ in range(RESAMPLES // _AT_ONCE):
         drawn = random.integers(0, count, (_AT_ONCE, count))
-        found.append(numerators[drawn].sum(1) / denominators[drawn].sum(1))
-    return np.concatenate(found)
+        ratios.append(numerators[drawn].sum(1) / denominators[drawn].sum(1))
+    return np.concatenate(ratios)

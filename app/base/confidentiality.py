@@ -1,11 +1,9 @@
-"""Confidentiality labels (public, internal, secret): their order, and what an answer inherits.
+"""Order the confidentiality labels (public, internal, secret), and let content leave the program through one gate.
 
-Let content out of the program by one gate: it looks at the label now, and where that is 機密, wants a yes and
-keeps a record.
-
-Whatever writes a file for the user, answers another program or fills the clipboard asks for a `Permit`, and only
-`pass_out` makes one. The window asks by its dialog (`app.uikit.confidentiality_guard`), the command line by --allow-
-secret.
+The gate looks the label up at the moment of leaving. For 機密 (secret) it requires the user's consent and writes a
+record. Code that writes a file for the user, answers another program or fills the clipboard needs a `Permit`, which
+only `permit_export` makes. The window asks by a dialog (`app.uikit.confidentiality_guard`), the command line by
+--allow-secret.
 """
 
 import datetime
@@ -23,9 +21,9 @@ from app.base.errors import AppError
 from app.base.files.output_file import append_line, open_atomically
 from app.base.wording import phrases
 
-Label = Literal["public", "internal", "secret"]  # 公開, 社外秘, 機密; the last asks before anything is exported
+Label = Literal["public", "internal", "secret"]  # 公開, 社外秘, 機密; exporting the last needs consent
 LABELS: tuple[Label, ...] = ("public", "internal", "secret")
-DEFAULT_LABEL: Label = "internal"  # of what no document says anything about
+DEFAULT_LABEL: Label = "internal"  # of content that does not come from a document
 HIGHEST_LABEL = LABELS[-1]
 
 
@@ -33,38 +31,41 @@ def highest_label(labels: Iterable[Label], default: Label = LABELS[0]) -> Label:
     return max(labels, key=LABELS.index, default=default)
 
 
-def label_from(told: object) -> Label:
-    """What a record says; DEFAULT where that is no label."""
-    return next((label for label in LABELS if label == told), DEFAULT_LABEL)
+def label_from(value: object) -> Label:
+    """Return the label that a record names; DEFAULT_LABEL where it names none."""
+    return next((label for label in LABELS if label == value), DEFAULT_LABEL)
 
 
 def stored_label(value: object) -> Label:
-    """Return a label that was kept; HIGHEST where it is none: damaged, of a later program, or made by somebody else."""
+    """Return a label that Kotae has stored; HIGHEST_LABEL for a damaged, forged or unknown value."""
     return next((label for label in LABELS if label == value), HIGHEST_LABEL)
 
 
 def label_of_rows(rows: Iterable[Mapping[str, Any]]) -> Label:
-    """The highest that rows carry in their provenance (`app.training.generation.pair_files`); the lowest where none
-    does.
+    """Return the highest label in the provenance of rows (`app.training.generation.pair_files`); the lowest if none has
+    one.
     """
     return label_of_rows_or_none(rows) or LABELS[0]
 
 
 def label_of_rows_or_none(rows: Iterable[Mapping[str, Any]]) -> Label | None:
-    """As `of_rows`; None where none does. What is no label of ours, by key or by word, says nothing."""
+    """Return the highest label in the provenance of rows; None if no row has one. Unknown labels are ignored."""
     rows = list(rows)
     origins = (row.get("provenance") for row in rows)
-    told = [origin.get("label") for origin in origins if isinstance(origin, Mapping)]
-    known = [found for label in told if isinstance(label, str) and (found := label_from_word(label)) is not None]
-    # Of a table of answers that was exported. In anybody's table such a column can raise the label, but not lower it.
+    words = [origin.get("label") for origin in origins if isinstance(origin, Mapping)]
+    known = [label for word in words if isinstance(word, str) and (label := label_from_word(word)) is not None]
+    # An exported table of answers has a column of labels. In a foreign table it can raise the label, but not lower it.
     names = ("label", *phrases("common.batch_column.label"))
-    column = {label for row in rows for name in names if isinstance(label := row.get(name), str)}
-    known += [found for label in column if (found := label_from_word(label)) is not None and found != LABELS[0]]
+    column = {word for row in rows for name in names if isinstance(word := row.get(name), str)}
+    known += [label for word in column if (label := label_from_word(word)) is not None and label != LABELS[0]]
     return highest_label(known) if known else None
 
 
 def label_from_word(word: str) -> Label | None:
-    """公開, 社外秘, 機密, in any of the languages or by their keys: a file may be of somebody who uses another one."""
+    """Return the label that a word such as 公開 or "secret" names in any language of the program, or None.
+
+    A file may come from a user of another language.
+    """
     word = unicodedata.normalize("NFKC", word).strip().casefold()
     return next(
         (label for label in LABELS if word in (label, *map(str.casefold, phrases(f"common.label.{label}")))), None
@@ -76,14 +77,17 @@ ExportKind = Literal[
     "label",
 ]  # fmt: skip
 CLIPBOARD = "clipboard"
-_KEY = object()  # of this module alone
+_KEY = object()  # only this module can make a `Permit` with it
 
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """What is about to leave. `target`: the file or folder, an address, or CLIPBOARD. `named`: what is confidential,
-    for the refusal. `label_now` looks the label up, each time it is called and in any thread. `becomes`: of a "label"
-    that is changed, after which the content may leave unasked; `target` is whose label it is then."""
+    """Content that is about to leave the program.
+
+    `target`: the file or folder, an address, or CLIPBOARD. `named`: what is confidential, for the text of the refusal.
+    `label_now`: looks the label up at each call, in any thread. `becomes`: the new label where `what` is "label";
+    content whose label is lowered may leave without consent, and `target` is then the item whose label changes.
+    """
 
     what: ExportKind
     target: str
@@ -92,22 +96,22 @@ class ExportRequest:
     becomes: Label | None = None
 
     def check(self, *, is_agreed: bool) -> Label:
-        """Look at the label before long work begins, at whose end the gate is passed.
+        """Return the label now. Call it before long work that ends at the gate, to refuse early.
 
-        Raises AppError("secret_export" | "secret_lowering").
+        Raises AppError("secret_export" | "secret_lowering") where consent is needed and not given.
         """
         label = self.label_now()
-        if self.is_asked_about(label) and not is_agreed:
+        if self.needs_consent(label) and not is_agreed:
             raise AppError("secret_export" if self.becomes is None else "secret_lowering", what=self.named)
         return label
 
-    def is_asked_about(self, label: Label) -> bool:
-        """Whether it needs a yes with this label: all that is confidential, but for a label that stays."""
+    def needs_consent(self, label: Label) -> bool:
+        """Return whether this export needs consent with this label: secret content does, unless it stays secret."""
         return label == HIGHEST_LABEL != self.becomes
 
 
 class Permit:
-    """Stands for one passage of the gate, which nothing but `pass_out` can give."""
+    """The permission for one export, which only `permit_export` gives."""
 
     __slots__ = ("_export", "_label")
 
@@ -118,12 +122,13 @@ class Permit:
 
     @property
     def label(self) -> Label:
-        """Return what was found when the permit was given: a file says it of itself."""
+        """Return the label that the content had when the permit was given."""
         return self._label
 
     def at(self, path: Path) -> Path:
-        """Return the path of a file that is about to be written. Raises ValueError for one that lies elsewhere than
-        what the permit was given for."""
+        """Return the absolute path of a file that is about to be written. Raises ValueError outside the permit's
+        target.
+        """
         target, path = Path(self._export.target).absolute(), path.absolute()
         if target not in (path, *path.parents) and path.parent != target.parent:
             raise ValueError("the permit is for another place")
@@ -131,16 +136,21 @@ class Permit:
 
     @contextmanager
     def open_atomically(self, path: Path) -> Iterator[BinaryIO]:
-        """Write a file as `whole_file` does. It is put in place only if what is in it has not become confidential
-        while it was written. Raises as `whole_file`, and AppError("secret_export")."""
+        """Write a file as `output_file.open_atomically` does, unless its content has become secret meanwhile.
+
+        The label is checked again before the file is put in place. Raises as `output_file.open_atomically`, ValueError
+        as `at`, and AppError("secret_export").
+        """
         with open_atomically(self.at(path)) as file:
             yield file
             self.require()
 
     @contextmanager
     def whole_folder(self, folder: Path) -> Iterator[None]:
-        """Write a folder, of which nothing stays where what is in it has become confidential while it was written.
-        Raises ValueError as `at`, and AppError("secret_export")."""
+        """Write a folder, and delete it again if its content has become secret meanwhile.
+
+        Raises ValueError as `at`, and AppError("secret_export").
+        """
         self.at(folder)
         yield
         try:
@@ -150,31 +160,31 @@ class Permit:
             raise
 
     def require(self) -> None:
-        """Look at the label once more, in work that goes on for long. Raises AppError("secret_export") where it has
-        become confidential since."""
+        """Check the label again in long work. Raises AppError("secret_export") if the content has become secret."""
         if self._label != HIGHEST_LABEL and self._export.label_now() == HIGHEST_LABEL:
             raise AppError("secret_export", what=self._export.named)
 
 
 def permit_export(export: ExportRequest, log: Path, *, is_agreed: bool) -> Permit:
-    """Let through what is not confidential by now, and the rest with a yes, which is on record before anything is
-    written. Raises AppError("secret_export" | "secret_lowering" | "export_log_unwritable")."""
+    """Give a permit for content that is not secret, and for secret content with the user's consent.
+
+    The consent is recorded before anything is written. Raises AppError("secret_export" | "secret_lowering" |
+    "export_log_unwritable").
+    """
     label = export.check(is_agreed=is_agreed)
-    if export.is_asked_about(label):
+    if export.needs_consent(label):
         _record_export(log, export, label)
     return Permit(export, label, _KEY)
 
 
 def _record_export(log: Path, export: ExportRequest, label: Label) -> None:
-    """One line, without any of the content."""
+    """Append one line to the log of exports, without any of the content."""
     at = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     facts = {"at": at, "what": export.what, "label": label, "target": export.target}
     if export.becomes is not None:
         facts["to"] = export.becomes
-    line = json.dumps(facts, ensure_ascii=False)
-    line = invisible_characters.escape_json(
-        line
-    )  # a path can hold what a terminal obeys, or what looks like another line
+    # A path can hold control characters of a terminal, or characters that look like the end of a line.
+    line = invisible_characters.escape_json(json.dumps(facts, ensure_ascii=False))
     try:
         append_line(log, line.encode("utf-8", "replace"))
     except OSError as error:

@@ -1,13 +1,10 @@
-"""The sqlite file under the tables: opening, migrating, transactions, and what a failure of sqlite means.
+"""Open, migrate, write and back up sqlite files, and translate errors of sqlite into errors for the user.
 
-Every write is committed and synced before `transaction` ends (WAL, synchronous=FULL), so what the window has shown
-as stored survives a kill or a power cut. One `Database` belongs to one thread.
+Every write is committed and synced before `transaction` ends (WAL, synchronous=FULL), so what the window has shown as
+stored survives a kill or a power cut. One `Database` belongs to one thread.
 
-What a failure of sqlite means for the user.
-
-Copies of the database: one a day, one before a migration, and the way back from a damaged file.
-
-None is deleted, and none chosen, on the word of the clock alone.
+There is a backup for each day and one before each migration, and a damaged file is replaced by the newest of them. The
+clock may be wrong, so it alone never decides which backup is deleted or chosen.
 """
 
 import contextlib
@@ -28,14 +25,14 @@ from app.base.files.output_file import free_path
 from app.base.migrations import MIGRATIONS
 
 IN_MEMORY = Path(":memory:")
-# What Python raises where sqlite's words on a damaged schema quote it and are no text.
+# Python raises it where sqlite's message quotes a damaged schema that is not UTF-8.
 UNREADABLE_ERROR = UnicodeDecodeError
-_BAD_VALUES = ("Could not decode to UTF-8", "malformed JSON")  # words of errors that have no code of their own
+_BAD_VALUES = ("Could not decode to UTF-8", "malformed JSON")  # beginnings of errors that have no code of their own
 _LEAST_BYTES = 1_000_000
 
 
 def database_error(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> AppError:
-    """AppError("database_damaged" | "disk_full" | "database_unusable")."""
+    """Return AppError("database_damaged" | "disk_full" | "database_unusable") for an error of sqlite."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     is_unreadable = isinstance(error, UNREADABLE_ERROR) or str(error).startswith(_BAD_VALUES)
     if is_unreadable or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
@@ -52,22 +49,23 @@ def _is_full(path: Path) -> bool:
 
 BACKUP_DAYS = 7
 BACKUPS_KEPT = 3  # whatever their dates are
-BACKUPS_MAX = 21  # of a program that runs so little that its record of days hardly grows
+BACKUPS_MAX = 21  # where the program runs so rarely that its record of days hardly grows
 _BACKUP_KIND = "backups"  # in the record of days
-_LASTING_IDS, _COUNTED = 5, 13  # versions from which `last_id` says what was erased, and counts the changes
+_LASTING_IDS = 5  # the version of the tables from which `last_id` keeps the ids of erased messages
+_COUNTED = 13  # the version from which `last_id` counts the changes
 
 
 def copy_database(database: Path, target: Path) -> None:
-    """Copies a database that may be in use, whole or not at all.
+    """Copy a database that may be in use, completely or not at all.
 
     Raises AppError("disk_full" | "backup_failed" | "database_damaged").
     """
     temporary = target.with_suffix(".tmp")
     try:
         target.parent.mkdir(exist_ok=True)
-        # What a killed copy left: sqlite would take its journal for that of this one.
-        for left in (temporary, temporary.with_name(f"{temporary.name}-journal")):
-            left.unlink(missing_ok=True)
+        # A killed copy may have left these; sqlite would take its journal for that of the new copy.
+        for leftover in (temporary, temporary.with_name(f"{temporary.name}-journal")):
+            leftover.unlink(missing_ok=True)
         try:
             _copy_pages(database, temporary)
             if not _is_sound(temporary):
@@ -76,39 +74,39 @@ def copy_database(database: Path, target: Path) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except (sqlite3.Error, UNREADABLE_ERROR) as error:
-        found = database_error(error, target)
-        if found.code == "database_damaged":
+        reported = database_error(error, target)
+        if reported.code == "database_damaged":
             raise database_error(error, database) from error
-        if found.code == "disk_full":
-            raise found from error
+        if reported.code == "disk_full":
+            raise reported from error
         raise AppError("backup_failed", path=str(target.parent), reason=str(error)) from error
     except OSError as error:
         raise AppError("backup_failed", path=str(target.parent), reason=error.strerror or str(error)) from error
 
 
 def make_daily_backup(database: Path, folder: Path, now: float) -> Path | None:
-    """Makes today's backup if there is none yet, then removes what is older than seven days.
+    """Make today's backup if there is none yet, then remove those older than seven days. Return the new file, or None.
 
-    A clock that stands or goes back makes no day last longer than two days of the record, `DayRecord`. What is removed
-    must be old by that too, or there are MOST with newer content; and the KEPT backups with the newest stay
-    whatever their dates are. Copies before a migration and what a killed copy left go too; a damaged database stays,
-    which may hold what is nowhere else.
+    A clock that stops or goes back delays the next backup by two days of the `DayRecord` at most. A backup is removed
+    only if it is old by that record too, or if there are BACKUPS_MAX with newer content; the BACKUPS_KEPT with the
+    newest content stay whatever their dates are. Copies from before a migration and leftovers of killed copies are
+    removed likewise; a damaged database stays, because it may hold content that exists nowhere else.
 
-    Returns the new file, or None. Raises AppError as `copy`; then nothing is removed.
+    Raises AppError as `copy_database`; then nothing is removed.
     """
     record, today = DayRecord(database.parent), time.strftime("kotae-%Y%m%d", time.localtime(now))
-    seen = record.look(_BACKUP_KIND, _dated_backups(database, folder), now)
+    seen = record.track(_BACKUP_KIND, _dated_backups(database, folder), now)
     is_due = all(one.age > 1 for name, one in seen.items() if name.startswith(today))
     target = free_path(folder / f"{today}.sqlite")
     if is_due:
         copy_database(database, target)
-        seen = record.look(_BACKUP_KIND, _dated_backups(database, folder), now)  # its first day
-    ripe = {name for name, one in seen.items() if one.is_ripe(now, BACKUP_DAYS)}
-    if ripe or len(seen) > BACKUPS_MAX:
+        seen = record.track(_BACKUP_KIND, _dated_backups(database, folder), now)  # records the new file's first day
+    expired = {name for name, one in seen.items() if one.is_expired(now, BACKUP_DAYS)}
+    if expired or len(seen) > BACKUPS_MAX:
         names = [path.name for path in _newest_first(folder)]
-        ripe |= {name for name in names[BACKUPS_MAX:] if name in seen and seen[name].at < now - BACKUP_DAYS * DAY_S}
-        ripe -= {*names[:BACKUPS_KEPT]}
-    for name in sorted(ripe):
+        expired |= {name for name in names[BACKUPS_MAX:] if name in seen and seen[name].at < now - BACKUP_DAYS * DAY_S}
+        expired -= {*names[:BACKUPS_KEPT]}
+    for name in sorted(expired):
         try:
             place = database.parent if name == database.with_suffix(".tmp").name else folder
             (place / name).unlink(missing_ok=True)
@@ -118,20 +116,20 @@ def make_daily_backup(database: Path, folder: Path, now: float) -> Path | None:
 
 
 def _dated_backups(database: Path, folder: Path) -> dict[str, float]:
-    """Return the backups and what killed copies have left, by their names, with their dates by the clock."""
-    found = {}
+    """Return the names of the backups and of leftovers of killed copies, with their dates by the clock."""
+    dates = {}
     for path in (*folder.glob("kotae-*.sqlite"), *folder.glob("kotae-*.tmp*"), database.with_suffix(".tmp")):
         with contextlib.suppress(OSError):
-            found[path.name] = _modified(path)
-    return found
+            dates[path.name] = _modified(path)
+    return dates
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class BackupContent:
-    """How much has happened in a database, the older the less. No clock has a part in it but between equals.
+    """How much a backup holds, ordered from old to new. The clock decides only between equal counts.
 
-    `changes`: writes so far, 0 before version 12; `messages`: the highest id that a message ever had; `changed_at`:
-    the last time that stands in it; `conversations`: outside the bin.
+    `changes`: writes so far, 0 before version 13 of the tables; `messages`: the highest id that a message ever had;
+    `changed_at`: the latest time in the tables; `conversations`: number of those outside the bin.
     """
 
     changes: int
@@ -141,7 +139,7 @@ class BackupContent:
 
 
 def backup_content(database: Path) -> BackupContent | None:
-    """Return what a sound backup holds; None for a damaged one."""
+    """Return how much a sound backup holds; None for a damaged one."""
     if not _is_sound(database):
         return None
     with contextlib.closing(_read_only(database)) as db:
@@ -159,25 +157,25 @@ def backup_content(database: Path) -> BackupContent | None:
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    """Return the sound backups, by content."""
-    found = []
+    """Return the sound backups, those with the newest content first."""
+    backups = []
     for path in folder.glob("kotae-*.sqlite"):
         try:
-            held = backup_content(path)
-        except (sqlite3.DatabaseError, UNREADABLE_ERROR):  # tables that are none of ours
+            content = backup_content(path)
+        except (sqlite3.DatabaseError, UNREADABLE_ERROR):  # the tables are not Kotae's
             continue
-        if held is not None:
-            found.append((held, _modified(path), path))
-    return [path for *_, path in sorted(found, reverse=True)]
+        if content is not None:
+            backups.append((content, _modified(path), path))
+    return [path for *_, path in sorted(backups, reverse=True)]
 
 
 def restore_newest_backup(database: Path, folder: Path) -> Path | None:
-    """Puts the sound backup with the newest content in the place of a damaged database, kept as `.damaged`.
+    """Replace a damaged database by the sound backup with the newest content, and keep it as `.damaged-…`.
 
     Returns the backup used, or None when there is none: then the program starts with an empty database.
     """
     sound = next(iter(_newest_first(folder)), None)
-    # Whatever happens on the way, the next start finds the damaged file or the backup, never an empty place.
+    # The order of these steps ensures that the next start finds the damaged file or the backup, never no file.
     fresh = database.with_name(f"{database.stem}.restored")
     if sound is not None:
         copy_database(sound, fresh)
@@ -199,11 +197,11 @@ def restore_newest_backup(database: Path, folder: Path) -> Path | None:
 def _copy_pages(database: Path, target: Path) -> None:
     source = sqlite3.connect(database)
     try:
-        made = sqlite3.connect(target)
+        copy = sqlite3.connect(target)
         try:
-            source.backup(made)
+            source.backup(copy)
         finally:
-            made.close()
+            copy.close()
     finally:
         source.close()
 
@@ -228,12 +226,15 @@ Migrations = Sequence[Callable[[sqlite3.Connection], None]]  # entry n brings a 
 
 Made = TypeVar("Made")
 
-BUSY_MS = 5000  # a writer waits so long for another
+BUSY_MS = 5000  # how long a writer waits for another
 
 
 class Database:
-    """Raises AppError("database_damaged" | "newer_data" | "database_unusable") from `open`, and
-    AppError("disk_full" | "database_unusable" | "database_damaged") from every other method."""
+    """A connection to one sqlite file.
+
+    `open` raises AppError("database_damaged" | "newer_data" | "database_unusable"), every other method
+    AppError("disk_full" | "database_unusable" | "database_damaged").
+    """
 
     def __init__(self, db: sqlite3.Connection, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._db = db
@@ -249,17 +250,14 @@ class Database:
         clock: Callable[[], float] = time.time,
         migrations: Migrations | None = None,
     ) -> "Database":
-        """Opens or creates the file: checks it, then migrates it, after a backup.
+        """Open or create the file, check it, and migrate it after a backup.
 
-        `backup_folder` None: what is in the file can be made again, so no backup is made. `migrations` None: those of
-        the conversations' database.
+        `backup_folder` None makes no backup, for content that can be made again. `migrations` None: those of the
+        database of conversations.
         """
         try:
             db = _connected(path)
-        except (
-            sqlite3.Error,
-            UNREADABLE_ERROR,
-        ) as error:  # a folder, or a path longer than sqlite's 512 bytes, among others
+        except (sqlite3.Error, UNREADABLE_ERROR) as error:  # a folder, or a path longer than sqlite's 512 bytes
             raise database_error(error, path) from error
         try:
             intact = db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
@@ -280,7 +278,7 @@ class Database:
 
     @classmethod
     def beside(cls, path: Path, clock: Callable[[], float] = time.time) -> "Database":
-        """A second connection, for another thread, to what `open` has opened: nothing is checked or migrated again."""
+        """Open a second connection, for another thread, to a file that `open` has already checked and migrated."""
         try:
             return cls(_connected(path), path, clock)
         except sqlite3.Error as error:
@@ -288,7 +286,7 @@ class Database:
 
     @classmethod
     def in_memory(cls, clock: Callable[[], float] = time.time) -> "Database":
-        """The same tables, never written to a disk: not even sqlite's temporary files."""
+        """Make the same tables in memory. Nothing is written to a disk, not even sqlite's temporary files."""
         db = sqlite3.connect(str(IN_MEMORY), isolation_level=None)
         db.row_factory = sqlite3.Row
         db.execute("PRAGMA foreign_keys=ON")
@@ -307,7 +305,7 @@ class Database:
             raise database_error(error, self.path) from error
 
     def read_as(self, make: Callable[[sqlite3.Row], Made], sql: str, *values: object) -> list[Made]:
-        """As `read`, each row as what it stands for. One that stands for nothing is damage."""
+        """Read rows and convert each by `make`. Raises AppError("database_damaged") for a row that does not convert."""
         rows = self.read(sql, *values)
         try:
             return [make(row) for row in rows]
@@ -315,14 +313,13 @@ class Database:
             raise AppError("database_damaged", path=str(self.path)) from error
 
     def write(self, sql: str, *values: object) -> int:
-        """Inside a `transaction`. Returns the id of the row that was inserted last."""
+        """Execute a statement inside a `transaction`. Return the id of the row that was inserted last."""
         return self._db.execute(sql, values).lastrowid or 0
 
     def empty_log(self) -> None:
-        """Takes what was erased out of the file beside the database too, which keeps old pages.
+        """Empty the write-ahead log, which keeps old pages with erased content.
 
-        Not while another connection is amid a long read, for which it does not wait; the next call does it then, or
-        closing.
+        While another connection reads, nothing is done: the call does not wait. The next call does it, or closing.
         """
         self.read("PRAGMA busy_timeout = 0")
         try:
@@ -331,17 +328,17 @@ class Database:
             self.read(f"PRAGMA busy_timeout = {BUSY_MS}")
 
     def is_changed_elsewhere(self) -> bool:
-        """Whether another connection has written since this was asked last (the first time: since `open`)."""
+        """Return whether another connection has written since the last call (the first time: since `open`)."""
         before, self._version = self._version, self.read("PRAGMA data_version")[0][0]
         return self._version != before
 
     def changes(self) -> int:
-        """Rows changed by this connection so far."""
+        """Return the number of rows that this connection has changed so far."""
         return self._db.total_changes
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of it or nothing. One inside another belongs to the outer one."""
+        """Commit all writes of the block together, or none. A transaction inside another belongs to the outer one."""
         if self._db.in_transaction:
             yield
             return
@@ -353,7 +350,7 @@ class Database:
                 if is_counted and self._db.total_changes > before:
                     self._db.execute("UPDATE last_id SET changes = changes + 1")
             except BaseException:
-                if self._db.in_transaction:  # sqlite may have rolled back itself: a full disk
+                if self._db.in_transaction:  # on a full disk sqlite may have rolled back by itself
                     self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
@@ -372,19 +369,23 @@ class Database:
             name = f"kotae-before-v{len(migrations)}-{int(self.now())}-{os.getpid()}.sqlite"
             copy_database(self.path, free_path(backup_folder / name))
         with self.transaction():
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been quicker
+            # Another process may have migrated the file meanwhile.
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
             for migrate in migrations[version:]:
                 migrate(self._db)
             self._db.execute(f"PRAGMA user_version = {len(migrations)}")
 
     def _keep_own_programs(self, migrations: Migrations) -> None:
-        """Others, in a file that somebody has prepared, would change what is written after it was acknowledged, such as
-        a label."""
-        found = _programs(self._db)
-        if not found or found == (own := _of_migrations(tuple(migrations))):
+        """Replace the file's triggers and views by Kotae's own.
+
+        Foreign ones, in a file that someone has prepared, could change values such as a label after the write was
+        reported as done.
+        """
+        present = _programs(self._db)
+        if not present or present == (own := _of_migrations(tuple(migrations))):
             return
         with self.transaction():
-            for kind, name in found:
+            for kind, name in present:
                 quoted = name.replace('"', '""')
                 self._db.execute(f'DROP {kind} IF EXISTS "{quoted}"')
             for sql in own.values():
@@ -392,12 +393,14 @@ class Database:
 
 
 def _has_count(db: sqlite3.Connection) -> bool:
-    """Whether it is a database of conversations: that of the documents has no backups to choose from."""
+    """Return whether this database counts its changes. That of the documents does not: it has no backups to choose
+    from.
+    """
     return any(row[1] == "changes" for row in db.execute("PRAGMA table_info(last_id)"))
 
 
 def _use_wal(db: sqlite3.Connection) -> None:
-    """Changing the journal does not wait as other statements do: another first start may hold the file for a moment."""
+    """Switch the journal to WAL. This statement ignores the busy timeout, and another first start may hold the file."""
     until = time.monotonic() + BUSY_MS / 1000
     while True:
         try:
@@ -411,13 +414,14 @@ def _use_wal(db: sqlite3.Connection) -> None:
 
 
 def _programs(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
-    """Return what runs when something else is written or read: triggers and views, with their texts."""
-    found = db.execute("SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'view')")
-    return {(kind, name): sql for kind, name, sql in found}
+    """Return the triggers and views, which run when something else is written or read, with their SQL."""
+    rows = db.execute("SELECT type, name, sql FROM sqlite_master WHERE type IN ('trigger', 'view')")
+    return {(kind, name): sql for kind, name, sql in rows}
 
 
 @functools.cache
 def _of_migrations(migrations: tuple[Callable[[sqlite3.Connection], None], ...]) -> dict[tuple[str, str], str]:
+    """Return the triggers and views of an empty database with these migrations."""
     with closing(sqlite3.connect(str(IN_MEMORY), isolation_level=None)) as db:
         for migrate in migrations:
             migrate(db)
@@ -431,8 +435,8 @@ def _connected(path: Path) -> sqlite3.Connection:
         _use_wal(db)
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA foreign_keys=ON")
-        db.execute("PRAGMA temp_store=MEMORY")  # temporary files would hold texts, and the reading child can make none
-        db.execute("PRAGMA secure_delete=ON")  # what is erased from the bin leaves no readable rest in the file
+        db.execute("PRAGMA temp_store=MEMORY")  # files would hold texts, and the reading child may not make any
+        db.execute("PRAGMA secure_delete=ON")  # erased conversations leave no readable rest in the file
     except BaseException:
         db.close()
         raise

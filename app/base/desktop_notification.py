@@ -1,6 +1,7 @@
-"""A notification of the desktop (freedesktop.org's specification), over the session's D-Bus. Linux only.
+"""Show a notification of the desktop (freedesktop.org's specification) over the session's D-Bus. Linux only.
 
-D-Bus is an AF_UNIX socket of this machine: nothing here asks the network. Blocking, so not for the GUI thread.
+D-Bus is an AF_UNIX socket of this machine: nothing here uses the network. The call blocks, so it does not belong into
+the GUI thread.
 """
 
 import os
@@ -17,18 +18,18 @@ BUS_VARIABLE = "DBUS_SESSION_BUS_ADDRESS"
 
 
 def show_notification(title: str, body: str = "") -> bool:
-    """Whether the desktop took it. False without a session bus, or where nothing there shows notifications."""
+    """Return whether the desktop accepted the notification; False without a session bus or a notification service."""
     if not os.environ.get(BUS_VARIABLE):
         return False
     actions: list[str] = []
     hints = {"desktop-entry": ("s", DESKTOP_ID)}
-    # 0: replaces none; -1: as long as the desktop likes.
+    # 0: replaces no earlier one; -1: the desktop chooses the duration.
     arguments = ("Kotae", 0, DESKTOP_ID, title, body, actions, hints, -1)
     address = DBusAddress(PATH, bus_name=SERVICE, interface=SERVICE)
     message = new_method_call(address, "Notify", "susssasa{sv}i", arguments)
     try:
         with open_dbus_connection() as bus:
             reply = bus.send_and_get_reply(message, timeout=TIMEOUT_S)
-    except (OSError, ValueError, RuntimeError):  # no bus at that address, none we can speak to, or it hangs
+    except (OSError, ValueError, RuntimeError):  # no bus at that address, an unusable one, or a timeout
         return False
     return bool(reply.header.message_type == MessageType.method_return)

@@ -1,10 +1,8 @@
-"""Whether the last starts of the window came to a window: a small file, written before anything of it is built.
+"""Report which Kotae this is, write the program's log, and record whether the last starts came to a window.
 
-A start that dies, whatever ends it (a fault in a plugin of Qt, an exception, a kill, the power), leaves it as it was.
-
-Which Kotae this is: its version, and the day and the commit that a bundle was built from. Asks no network.
-
-The program's own log, without any text of questions, answers or documents.
+The version, day and commit come from a file in the bundle; no network is used. The log holds no text of questions,
+answers or documents. The record of starts is a small file that is written before any object of the window is built: a
+start that dies, by a fault in a plugin of Qt, an exception, a kill or a power cut, leaves it in the state "starting".
 """
 
 import contextlib
@@ -30,23 +28,25 @@ from app.base.wording import current_language
 BUILD_FILE = "build.json"  # in the resources of a bundle: {"version", "date", "commit", "home"}; a checkout has none
 OLD_DAYS = 365
 
-_COMMIT_LETTERS = 12
+_COMMIT_CHARACTERS = 12
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
 class BuildFacts:
+    """The version of this Kotae and where it was built."""
+
     version: str = __version__
-    built_on: date | None = None  # None: a checkout, or nobody wrote it down
+    built_on: date | None = None  # None: a checkout, or not recorded
     commit: str = ""
-    home: str = ""  # where newer versions are told of, as text; "": nobody has said
+    home: str = ""  # address where newer versions are announced; "": not recorded
 
     @property
     def is_bundle(self) -> bool:
         return self.built_on is not None
 
     def age_days(self, today: date) -> int:
-        """0 where the day of building is not known, or this machine's clock is behind it."""
+        """Return the age; 0 where the day of building is not known, or this machine's clock is behind it."""
         return max(0, (today - self.built_on).days) if self.built_on is not None else 0
 
     def is_old(self, today: date) -> bool:
@@ -54,7 +54,7 @@ class BuildFacts:
 
 
 def read_build_facts(file: Path | None = None) -> BuildFacts:
-    """What the bundler has written. Without its file, or with a damaged one, the version alone."""
+    """Read the file of the bundler. Without it, or if it is damaged, return the version alone."""
     try:
         data = json.loads((file or resources() / BUILD_FILE).read_text("utf-8"))
     except (OSError, ValueError):
@@ -62,20 +62,20 @@ def read_build_facts(file: Path | None = None) -> BuildFacts:
     if not isinstance(data, dict):
         return BuildFacts()
     commit, home = _line(data.get("commit")), _line(data.get("home"))
-    return BuildFacts(built_on=_day(data.get("date")), commit=commit[:_COMMIT_LETTERS], home=home)
+    return BuildFacts(built_on=_day(data.get("date")), commit=commit[:_COMMIT_CHARACTERS], home=home)
 
 
 def release_notes(version: str = __version__) -> str:
-    """What is new in a version, as Markdown in the language in use; "" where nothing was written of it."""
+    """Return what is new in a version, as Markdown in the current language; "" where nothing is written about it."""
     text = (resources() / "news" / f"news.{current_language()}.md").read_text("utf-8")
-    found = re.search(rf"^## {re.escape(version)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    return found[1].strip() if found else ""
+    match = re.search(rf"^## {re.escape(version)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return match[1].strip() if match else ""
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """To be compared with another: "0.10.1" is newer than "0.9". () for what is no version."""
-    found = re.match(r"\d+(\.\d+)*", version)
-    return tuple(int(number) for number in found[0].split(".")) if found else ()
+    """Return a key to compare versions by: "0.10.1" is newer than "0.9". Return () for text that is no version."""
+    match = re.match(r"\d+(\.\d+)*", version)
+    return tuple(int(number) for number in match[0].split(".")) if match else ()
 
 
 def _line(value: object) -> str:
@@ -90,21 +90,24 @@ def _day(value: object) -> date | None:
 
 
 CRASH_LOG = "crash.log"
-CRASH_LOG_BYTES = 500_000  # from here on a new one is begun, and the old one kept beside it
+CRASH_LOG_BYTES = 500_000  # above it a new file is begun, and the old one kept beside it
 
 log = logging.getLogger("kotae")
 
 
 class _SafeFormatter(logging.Formatter):
-    """Lines in which a file's name, say, moves nothing in the terminal of whoever reads them."""
+    """A formatter that replaces invisible characters, such as controls of a terminal in the name of a file."""
 
     def format(self, record: logging.LogRecord) -> str:
         return invisible_characters.spell_out(super().format(record))
 
 
 def set_up_logging(folder: Path) -> None:
-    """Two files of 1 MB; beside them the traceback of a crash in native code, which Python alone would not survive to
-    write. What nobody catches is logged too, in every thread. A file that cannot be opened keeps no window shut."""
+    """Log to two files of 1 MB, log uncaught exceptions of all threads, and write the traceback of crashes in native
+    code.
+
+    A file that cannot be opened does not prevent the start.
+    """
     rotate_crash_log(folder / CRASH_LOG)
     with contextlib.suppress(OSError):
         faulthandler.enable((folder / CRASH_LOG).open("a", encoding="utf-8"))  # keeps the file open
@@ -118,7 +121,7 @@ def set_up_logging(folder: Path) -> None:
 
 
 def rotate_crash_log(crashes: Path) -> None:
-    """A file that another window has open stays as it is, where the system wants that."""
+    """Begin a new crash log where the old one is too large. On Windows a log that another window has open stays."""
     try:
         if crashes.stat().st_size > CRASH_LOG_BYTES:
             crashes.replace(crashes.with_suffix(".log.1"))
@@ -127,7 +130,7 @@ def rotate_crash_log(crashes: Path) -> None:
 
 
 def crash_log_size_bytes(crashes: Path) -> int:
-    """0 where there is none."""
+    """Return the size of the crash log; 0 where there is none."""
     try:
         return crashes.stat().st_size
     except OSError:
@@ -135,41 +138,42 @@ def crash_log_size_bytes(crashes: Path) -> int:
 
 
 def _log_and_show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Until the window takes over, which shows what happens (`app.application`)."""
+    """Log an uncaught exception and print it, until the window sets a hook that shows it (`app.application`)."""
     if not issubclass(kind, KeyboardInterrupt):
         log.error("bug", exc_info=(kind, error, trace))
     sys.__excepthook__(kind, error, trace)
 
 
-def _log_in_thread(told: threading.ExceptHookArgs) -> None:
-    if told.exc_value is not None:
-        log.error("bug in a thread", exc_info=(told.exc_type, told.exc_value, told.exc_traceback))
+def _log_in_thread(hook: threading.ExceptHookArgs) -> None:
+    if hook.exc_value is not None:
+        log.error("bug in a thread", exc_info=(hook.exc_type, hook.exc_value, hook.exc_traceback))
 
 
-def _log_unraisable(told: "sys.UnraisableHookArgs") -> None:
-    if told.exc_value is not None:
-        log.error("bug at an end", exc_info=(told.exc_type, told.exc_value, told.exc_traceback))
+def _log_unraisable(hook: "sys.UnraisableHookArgs") -> None:
+    if hook.exc_value is not None:
+        log.error("bug at an end", exc_info=(hook.exc_type, hook.exc_value, hook.exc_traceback))
 
 
-FAILED_STARTS_BEFORE_SAFE_MODE = 2  # starts in a row that did not come to a window
+FAILED_STARTS_BEFORE_SAFE_MODE = 2  # in a row
 
 STARTING, UP, CLOSED = "starting", "up", "closed"
 
 
 @dataclass(frozen=True, slots=True)
 class StartRecord:
-    """`state`: starting | up (the window has been there for a while) | closed (properly).
+    """How the last start of the window went.
 
-    `failed`: starts in a row before this one that ended while they were starting.
+    `state`: starting | up (the window was there for a while) | closed (properly). `failed`: how many starts in a row
+    before this one ended while they were starting.
     """
 
     state: str = CLOSED
     failed: int = 0
-    version: str = ""  # the Kotae whose window was up last; "": none yet
+    version: str = ""  # of the Kotae whose window was up last; "": none yet
 
     @property
     def failed_by_now(self) -> int:
-        """Counting the one that the record tells of, which has ended."""
+        """Return the number of failed starts in a row, including the start of this record."""
         return self.failed + 1 if self.state == STARTING else 0
 
     @property
@@ -178,7 +182,7 @@ class StartRecord:
 
     @property
     def was_cut_off(self) -> bool:
-        """The last window was there, and did not end properly."""
+        """Return whether the last window was there and did not end properly."""
         return self.state == UP
 
     @property
@@ -195,7 +199,7 @@ def start_record_file(where: Paths) -> Path:
 
 
 def read_start_record(file: Path) -> StartRecord:
-    """A missing or damaged record counts as a proper end: nothing is suspected without a sign."""
+    """Read the record. A missing or damaged one counts as a proper end, so that it alone never causes safe mode."""
     try:
         data = strict_json.load_file(file)
         record = StartRecord(**data)
@@ -206,18 +210,18 @@ def read_start_record(file: Path) -> StartRecord:
 
 
 def record_start(file: Path) -> None:
-    """A start is under way. Raises OSError."""
+    """Record that a start is under way. Raises OSError."""
     last = read_start_record(file)
     _write_start_record(file, StartRecord(STARTING, last.failed_by_now, last.version))
 
 
 def record_window_up(file: Path) -> None:
-    """The window is there. Raises OSError."""
+    """Record that the window is there. Raises OSError."""
     _write_start_record(file, replace(read_start_record(file), state=UP, failed=0, version=__version__))
 
 
 def record_end(file: Path) -> None:
-    """It has ended as somebody wanted, or was refused in words. Raises OSError."""
+    """Record that the program ended properly, or refused to start with a message. Raises OSError."""
     _write_start_record(file, replace(read_start_record(file), state=CLOSED, failed=0))
 
 

@@ -1,4 +1,4 @@
-"""The one exception for failures that are expected: bad input, full disks, files that are not what they claim."""
+"""Define the one exception for expected failures: bad input, full disks, files that are not what they claim."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""Reports as one file that opens anywhere, without a network, a script or a second file: what all of them share.
+"""Render reports as one HTML file that opens anywhere, without a network, a script or a second file.
 
-`resources/report/frame.html` is around every page, `report.css` is in it. All text is escaped but what is `Markup`.
+`resources/report/frame.html` surrounds every page, and `report.css` is embedded. All text is escaped except `Markup`.
 """
 
 import functools
@@ -15,13 +15,15 @@ from app.base.paths import resources
 
 
 def render(page: str, words: dict[str, str], **values: Any) -> str:
-    """`page`: a template of `resources/report`. In the language in use. Raises jinja2.UndefinedError."""
-    told = {"language": wording.current_language(), "css": _stylesheet(), "word": words}
-    return invisible_characters.remove(_environment().get_template(page).render(**told, **values))
+    """Return the page in the current language. `page`: a template of `resources/report`. Raises
+    jinja2.UndefinedError.
+    """
+    common = {"language": wording.current_language(), "css": _stylesheet(), "word": words}
+    return invisible_characters.remove(_environment().get_template(page).render(**common, **values))
 
 
 def load_words(name: str) -> dict[str, str]:
-    """Of a table of words in `resources/report`, in the language in use."""
+    """Return the texts of a table in `resources/report`, in the current language."""
     return _words(name, wording.current_language())
 
 

@@ -1,14 +1,14 @@
-"""Characters that nobody sees, or that change what others look like: which they are, and what becomes of them.
+"""Find, remove or spell out characters that are not visible or that change how others look.
 
-Whoever hides an order in a document, or a line of the terminal in a title, needs one of these. They are the code
+A hidden instruction in a document, or a terminal command in a title, needs one of these characters. They are the code
 points with the property Default_Ignorable_Code_Point (Unicode 15.0, DerivedCoreProperties.txt: format characters,
-variation selectors, fillers, tags), the controls (Cc) but tab and line feed, the line and paragraph separators, the
-signs that only stand for something else (U+FFF9 to U+FFFC), and the noncharacters.
+variation selectors, fillers, tags), the controls (Cc) except tab and line feed, the line and paragraph separators, the
+interlinear and replacement signs U+FFF9 to U+FFFC, and the noncharacters.
 
-Some of them are part of a visible sign, and stay: a joiner or a selector inside an emoji, a joiner between letters of
-a script that is written with it, a selector behind the ideograph whose form it chooses.
+Some of them are part of a visible sign and stay: a joiner or selector inside an emoji, a joiner between letters of a
+script that uses it, and a selector behind the ideograph whose form it chooses.
 
-What text may be stored: its length limit, and no broken surrogate pairs.
+`is_storable_text` checks text before it is stored: its length, and that it has no lone surrogates.
 """
 
 import io
@@ -24,12 +24,12 @@ _IGNORABLE = (
 _NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
     f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
 )
-_BREAKS = "\x0b\x0c\x85\u2028\u2029"  # begin a new line, as CR does
+_BREAKS = "\x0b\x0c\x85\u2028\u2029"  # they begin a new line, as CR does
 _INVISIBLE = re.compile(f"[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffc{_IGNORABLE}{_NONCHARACTERS}]")
 _LINE_BREAK = re.compile(f"\r\n?|[{_BREAKS}]")
-_BLANK = re.compile("[\u2800\U0001d159]")  # signs without ink: of braille, of music
+_BLANK = re.compile("[\u2800\U0001d159]")  # visible signs without ink: an empty braille cell, a null notehead
 _SURROGATES = re.compile("[\ud800-\udfff]")
-# Ranges that hold all characters with the property Emoji (Unicode 15.0, emoji-data.txt) but digits, # and *.
+# Ranges that hold all characters with the property Emoji (Unicode 15.0, emoji-data.txt) except digits, # and *.
 _EMOJI = re.compile(
     "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u27bf\u2934\u2935\u2b05-\u2b55"
     "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
@@ -43,55 +43,55 @@ _KEYCAP = re.compile("[0-9#*]\ufe0f\u20e3")
 _IDEOGRAPH = "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 _VARIANT = re.compile(f"(?<={_IDEOGRAPH})[\ufe00-\ufe02\U000e0100-\U000e01ef]")
 _ZWNJ, _ZWJ, _EMOJI_FORM = "\u200c", "\u200d", "\ufe0f"
-_MARKS_MAX = 3  # on a letter, between it and a joiner
-_BEFORE_MAX = 8  # characters of what is before that decide: as many as a flag has
-_HELD_MAX = 16  # no visible sign holds more that are not seen
+_MARKS_MAX = 3  # combining marks between a letter and a joiner
+_BEFORE_MAX = 8  # preceding characters that decide about one: as many as a flag has
+_HELD_MAX = 16  # no visible sign has more invisible characters
 _VIRAMA = 9  # the combining class of signs that join letters of Indic scripts
 
 
 def remove(text: str) -> str:
-    """Return the text without what nobody sees; other ends of lines become line feeds, signs without ink spaces.
+    """Return the text without invisible characters. Other line ends become line feeds, signs without ink spaces.
 
-    What is left is unchanged by another call. Halves of surrogate pairs become U+FFFD.
+    The result does not change when `remove` is applied again. Lone surrogates become U+FFFD.
     """
     return remove_and_count(text)[0]
 
 
 def remove_and_count(text: str) -> tuple[str, int]:
-    """Return what `remove` does, and how many characters were taken out."""
+    """Return the result of `remove` and how many characters were removed."""
     if text.isascii() and text.isprintable():
         return text, 0
-    text = _BLANK.sub(" ", _LINE_BREAK.sub("\n", _without_halves(text)))
-    left = _INVISIBLE.sub(_if_part, text)
-    return left, len(text) - len(left)
+    text = _BLANK.sub(" ", _LINE_BREAK.sub("\n", _without_surrogates(text)))
+    visible = _INVISIBLE.sub(_if_part, text)
+    return visible, len(text) - len(visible)
 
 
-def _without_halves(text: str) -> str:
-    """Return the text with U+FFFD for halves of surrogate pairs, which no file and no database takes."""
+def _without_surrogates(text: str) -> str:
+    """Return the text with U+FFFD for lone surrogates, which no file and no database accepts. Join valid pairs."""
     if not _SURROGATES.search(text):
         return text
     return _SURROGATES.sub("\ufffd", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def to_plain_text(text: str) -> str:
-    """As `remove`, and without the selectors that choose an ideograph's form : to find and to read by."""
+    """Return the result of `remove` without variation selectors of ideographs, for searching and parsing."""
     return without_variants(remove(text))
 
 
 def without_variants(text: str) -> str:
-    """Return the text without the selectors that choose an ideograph's form."""
+    """Return the text without the selectors that choose the form of an ideograph."""
     return text if text.isascii() else _VARIANT.sub("", text)
 
 
 def to_single_line(text: str) -> str:
-    """Return the text as one line without what nobody sees: a title, a name."""
+    """Return the text as one line without invisible characters: a title, a name."""
     return " ".join(remove(text).split())
 
 
 def spell_out(text: str, before: str = "") -> str:
-    """Return the text with a stand-in for each character that is not seen: ␛, ‹U+202E›. Tab and line feed stay.
+    """Return the text with a visible stand-in for each invisible character: ␛, ‹U+202E›. Tab and line feed stay.
 
-    `before`: what it is printed behind.
+    `before`: the text that is already printed before it.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -99,34 +99,34 @@ def spell_out(text: str, before: str = "") -> str:
 
 
 def replace_with_mark(text: str) -> str:
-    """Return the text with U+FFFD for each character that is not seen."""
+    """Return the text with U+FFFD for each invisible character."""
     return _INVISIBLE.sub(lambda found: found[0] if _is_part(found.string, found.start()) else "\ufffd", text)
 
 
 def find_places(text: str) -> list[int]:
-    """Return where in the text there are characters that are not seen."""
+    """Return the indices of the invisible characters in the text."""
     return [found.start() for found in _INVISIBLE.finditer(text) if not _is_part(text, found.start())]
 
 
 def is_single_line(text: str) -> bool:
-    """Return whether the text is one line of which everything is seen, as a name has to be."""
+    """Return whether the text is one line without invisible characters, as a name has to be."""
     return not (find_places(text) or _SURROGATES.search(text) or {"\n", "\t"} & set(text))
 
 
 def escape_json(text: str) -> str:
-    r"""Return JSON in which characters that are not seen are written as \u202e; it means the same."""
+    r"""Return equivalent JSON in which invisible characters are escaped, such as \u202e."""
     return _INVISIBLE.sub(_json_escape, text)
 
 
 class StreamFilter:
-    """`remove` for a text that comes in pieces, wherever they are cut."""
+    """The function `remove` for a text that arrives in pieces, wherever they are cut."""
 
     def __init__(self) -> None:
-        self._before = ""  # the end of what was given out, by which the next character is judged
-        self._held = ""  # whose meaning depends on what follows
+        self._before = ""  # the end of the text returned so far, which decides about the next character
+        self._held = ""  # characters whose meaning depends on the next piece
 
     def push(self, piece: str) -> str:
-        """Return what can be shown now."""
+        """Take a piece and return the text that can be shown now."""
         text = self._held + piece
         text, end = (text[:-1], "\r") if text.endswith("\r") else (text, "")
         text = _LINE_BREAK.sub("\n", text)
@@ -137,25 +137,25 @@ class StreamFilter:
         return self._shown(text[:cut])
 
     def flush(self) -> str:
-        """Return what was held back, at the end."""
+        """Return the text that was held back, at the end."""
         text, self._held = self._held, ""
         return self._shown(text)
 
     def _shown(self, text: str) -> str:
-        text = _without_halves(_BLANK.sub(" ", _LINE_BREAK.sub("\n", text)))
+        text = _without_surrogates(_BLANK.sub(" ", _LINE_BREAK.sub("\n", text)))
         shown = _replaced(self._before + text, len(self._before), _if_part)
         self._before = (self._before + shown)[-_BEFORE_MAX:]
         return shown
 
 
 class SafeTerminal(io.TextIOWrapper):
-    """A standard stream on which only the program itself moves the cursor: everything else is spelled out."""
+    """A standard stream that spells out control characters, except those that the program writes by `write_control`."""
 
-    _before = ""  # the end of what was written
+    _before = ""  # the end of the text written so far
 
     @classmethod
     def around(cls, stream: Any) -> Any:
-        """Return the standard stream so guarded; one that is none, as of a test, as it is."""
+        """Return the standard stream wrapped so; return anything else, such as a test's stream, unchanged."""
         if type(stream) is not io.TextIOWrapper:
             return stream
         stream.flush()
@@ -167,12 +167,12 @@ class SafeTerminal(io.TextIOWrapper):
         return len(text)
 
     def write_control(self, sequence: str) -> None:
-        """Write a control sequence of the program's own."""
+        """Write a control sequence without spelling it out."""
         super().write(sequence)
 
 
 def _replaced(text: str, start: int, replace: Callable[[re.Match[str]], str]) -> str:
-    """Return the text from `start` on with what `replace` has for each character that is not seen."""
+    """Return the text from `start` on, with the result of `replace` for each invisible character."""
     pieces: list[str] = []
     at = start
     for found in _INVISIBLE.finditer(text, start):
@@ -200,7 +200,7 @@ def _json_escape(found: re.Match[str]) -> str:
 
 
 def _is_part(text: str, at: int) -> bool:
-    """Return whether the character that is not seen by itself belongs to a sign that is."""
+    """Return whether an invisible character is part of a visible sign."""
     sign, before, after = text[at], text[at - 1 : at] if at else "", text[at + 1 : at + 2]
     if sign in (_ZWJ, _ZWNJ):
         is_inside_emoji = sign == _ZWJ and _is_emoji_end(text, at) and _EMOJI.match(after)
@@ -224,7 +224,7 @@ def _is_emoji_end(text: str, at: int) -> bool:
 
 
 def _is_between_letters(text: str, at: int) -> bool:
-    """Return whether a joiner stands behind a virama, or between letters of Arabic and its like (RFC 5892, A.1)."""
+    """Return whether a joiner follows a virama or is between letters of Arabic and similar scripts (RFC 5892, A.1)."""
     if at and unicodedata.combining(text[at - 1]) == _VIRAMA:
         return True
     before = at - 1
@@ -237,9 +237,9 @@ def _is_arabic(letter: str) -> bool:
     return letter != "" and unicodedata.bidirectional(letter) == "AL" and unicodedata.category(letter)[0] == "L"
 
 
-STORED_TEXT_MAX = 20_000  # characters of a system prompt or a request: more than the small models can follow
+STORED_TEXT_MAX = 20_000  # characters of a system prompt or a request: more than small models can follow
 
 
 def is_storable_text(value: Any, longest: int = STORED_TEXT_MAX) -> bool:
-    """Whether `value` is text that can be stored: not endless, and without halves of surrogate pairs."""
+    """Return whether `value` is a string that can be stored: not too long, and without lone surrogates."""
     return isinstance(value, str) and len(value) <= longest and not re.search("[\ud800-\udfff]", value)

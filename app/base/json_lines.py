@@ -1,4 +1,4 @@
-"""Frozen dataclasses as lines of JSON, and back: what goes over the wire between this program and its children."""
+"""Encode frozen dataclasses as lines of JSON and decode them: the wire format between this program and its children."""
 
 import dataclasses
 import functools
@@ -9,21 +9,21 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from app.base.files import strict_json
 
-_SHOWN = 40  # letters of what was wrong
-_MOST = 1 << 63  # whole numbers beyond are no measure of anything, and no database and no Qt holds them
+_SHOWN = 40  # characters of an invalid value in the text of an error
+_MOST = 1 << 63  # larger whole numbers measure nothing real, and neither sqlite nor Qt can hold them
 
 
 def encode_line(message: Any, name: str = "") -> bytes:
     """Return the message as one UTF-8 line whose `"type"` is `name`, or the name of its class.
 
-    Files carry a name of their own, which stays when the class is renamed. Lone surrogates become question marks.
+    Files use an explicit name, which stays when the class is renamed. Lone surrogates become question marks.
     """
-    written = _encoder.encode({"type": name or type(message).__name__, **_shallow(message)})
-    return f"{written}\n".encode("utf-8", "replace")
+    text = _encoder.encode({"type": name or type(message).__name__, **_shallow(message)})
+    return f"{text}\n".encode("utf-8", "replace")
 
 
 def _shallow(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass. `dataclasses.asdict` copies deeply: more work than the rest of a token's way."""
+    """Return the fields of a dataclass. `dataclasses.asdict` would copy deeply, which costs more than all the rest."""
     return {name: getattr(value, name) for name in value.__slots__}
 
 
@@ -31,7 +31,7 @@ _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_
 
 
 def decode_object(line: bytes) -> dict[str, Any]:
-    """Return the object that a child has sent. Raises ValueError for whatever else it sends."""
+    """Return the object that a child has sent as one line. Raises ValueError for anything else."""
     data = strict_json.loads(line)
     if not isinstance(data, dict):
         raise ValueError(f"no object: {line[:_SHOWN]!r}")
@@ -39,7 +39,7 @@ def decode_object(line: bytes) -> dict[str, Any]:
 
 
 def decode_message(data: dict[str, Any], kinds: Mapping[str, Any]) -> Any:
-    """The message; `kinds`: class name -> class. Raises ValueError for anything that is none of them (`of_type`)."""
+    """Return the message. `kinds`: class name -> class. Raises ValueError for an unknown type or an invalid field."""
     name = data.get("type", "")
     kind = kinds.get(name) if isinstance(name, str) else None
     if kind is None:
@@ -48,10 +48,10 @@ def decode_message(data: dict[str, Any], kinds: Mapping[str, Any]) -> Any:
 
 
 def convert_value(hint: Any, value: Any) -> Any:
-    """Return what JSON holds as a value of this type: the one rule for whatever is read from a line or a file.
+    """Return the value that JSON holds, converted to this type; every line and file is read by this one rule.
 
-    A whole number stands for a real one; a truth value for neither. Raises ValueError with the place and what was to be
-    there, in English.
+    A whole number is accepted as a float, and a truth value as neither. Raises ValueError that names the field and the
+    expected type, in English.
     """
     return _reader(hint)(value)
 
@@ -82,7 +82,7 @@ def _fields(kind: Any) -> dict[str, Callable[[Any], Any]]:
 
 @functools.cache
 def _reader(hint: Any) -> Callable[[Any], Any]:
-    """JSON has lists and objects where the dataclasses have tuples and dataclasses."""
+    """Return the function that converts JSON to this type. Lists become tuples, and objects become dataclasses."""
     if dataclasses.is_dataclass(hint):
         return functools.partial(_dataclass, hint)
     if hint in _PLAIN:
@@ -110,8 +110,8 @@ def _whole(value: Any) -> int:
 def _real(value: Any) -> float:
     if type(value) is not float and (type(value) is not int or not -_MOST <= value < _MOST):
         raise _wrong(value, "a number")
-    found: float = value
-    return found
+    number: float = value
+    return number
 
 
 def _exactly(kind: Any, name: str) -> Callable[[Any], Any]:
@@ -134,7 +134,7 @@ def _union(readers: tuple[Callable[[Any], Any], ...], name: str, value: Any) -> 
     for read in readers:
         try:
             return read(value)
-        except ValueError as error:  # the longest way in says most
+        except ValueError as error:  # the longest message names the most fields
             wrong = error if wrong is None or len(str(error)) > len(str(wrong)) else wrong
     raise wrong or _wrong(value, name)
 

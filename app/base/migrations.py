@@ -1,4 +1,4 @@
-"""The database's tables as a list of migrations: entry n brings a database from version n to n + 1."""
+"""Define the database's tables as a list of migrations: entry n brings a database from version n to n + 1."""
 
 import json
 import sqlite3
@@ -71,17 +71,17 @@ def _folders_drafts_presets_search(db: sqlite3.Connection) -> None:
         )"""
     )
     db.execute("CREATE TABLE preset (id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL)")
-    # The terms are made by app.base.search_text; the texts themselves stay in `message` alone. No bm25: newest first.
+    # app.base.search_text makes the terms; the index does not store the texts. Results are ordered by time, so no bm25.
     db.execute(
         """CREATE VIRTUAL TABLE message_terms USING fts5(
             terms, content='', columnsize=0, tokenize="unicode61 remove_diacritics 0 categories 'L* N* M*'")"""
     )
-    if sqlite3.sqlite_version_info >= (3, 42):  # what is erased leaves the index at once, not at some later merge
+    if sqlite3.sqlite_version_info >= (3, 42):  # erased terms leave the index at once, not at a later merge
         db.execute("INSERT INTO message_terms(message_terms, rank) VALUES ('secure-delete', 1)")
-    for message_id, written in db.execute("SELECT id, text FROM message WHERE status <> 'streaming' AND text <> ''"):
+    for message_id, text in db.execute("SELECT id, text FROM message WHERE status <> 'streaming' AND text <> ''"):
         db.execute(
             "INSERT INTO message_terms(rowid, terms) VALUES (?, ?)",
-            (message_id, " ".join(search_text.index_terms(written))),
+            (message_id, " ".join(search_text.index_terms(text))),
         )
 
 
@@ -90,40 +90,44 @@ def _text_set_aside_by_an_edit(db: sqlite3.Connection) -> None:
 
 
 def _marks_of_model_files(db: sqlite3.Connection) -> None:
-    """A list in JSON, because a model may be several files: name, size_bytes, modified_ns, sha256 of each."""
+    """Add `files`, a JSON list because a model may be several files: name, size_bytes, modified_ns, sha256 of each."""
     db.execute("ALTER TABLE local_model ADD COLUMN files TEXT")
 
 
 def _lasting_ids_and_quick_erasing(db: sqlite3.Connection) -> None:
-    """Without the indexes each erased message would be looked for in every conversation and every draft."""
+    """Add indexes and the table `last_id`. Without the indexes, erasing a message would scan all conversations
+    and drafts.
+    """
     db.execute("CREATE INDEX conversation_leaf ON conversation(leaf_id)")
     db.execute("CREATE INDEX draft_edited ON draft(edited_id)")
-    # One row: the highest ids when something was erased last. sqlite would give those of what is gone again, and an
-    # undo kept in the window would mean another conversation than the one it was made for.
+    # One row: the highest ids at the last erasing. sqlite would use the erased ids again, and an undo that the window
+    # keeps would then restore into another conversation.
     db.execute("CREATE TABLE last_id (conversation INTEGER NOT NULL, message INTEGER NOT NULL)")
     db.execute("INSERT INTO last_id(conversation, message) VALUES (0, 0)")
 
 
 def _quicker_branches_and_erasing(db: sqlite3.Connection) -> None:
-    """Without the first index the branches of a first question would be looked for among those of every conversation.
+    """Replace an index and turn secure-delete off.
 
-    secure-delete costs milliseconds for each erased message; merging the index afterwards costs less for all of them.
+    Without the new index, the branches of a first question would be searched among those of every conversation.
+    secure-delete costs milliseconds for each erased message; one merge of the index afterwards costs less for all of
+    them.
     """
     db.execute("DROP INDEX message_conversation")
     db.execute("CREATE INDEX message_branches ON message(conversation_id, parent_id)")
     if sqlite3.sqlite_version_info >= (3, 42):
         db.execute("INSERT INTO message_terms(message_terms, rank) VALUES ('secure-delete', 0)")
-    # Whether terms of erased messages may still lie in the index.
+    # Whether the index may still hold terms of erased messages.
     db.execute("ALTER TABLE last_id ADD COLUMN has_leftovers INTEGER NOT NULL DEFAULT 0")
 
 
 def _scope_of_a_conversation(db: sqlite3.Connection) -> None:
-    """A list in JSON: id and name of each collection. Those are in a file of their own."""
+    """Add `scope`, a JSON list of the id and name of each collection, which are stored in another database."""
     db.execute("ALTER TABLE conversation ADD COLUMN scope TEXT")
 
 
 def _label_of_a_conversation(db: sqlite3.Connection) -> None:
-    """public, internal or secret, as those of collections. What was answered from secret ones is secret."""
+    """Add `label`: public, internal or secret. A conversation with an answer from secret documents is secret."""
     db.execute("ALTER TABLE conversation ADD COLUMN label TEXT NOT NULL DEFAULT 'internal'")
     db.execute(
         """UPDATE conversation SET label = 'secret'
@@ -138,13 +142,18 @@ def _ratings_of_answers(db: sqlite3.Connection) -> None:
 
 
 def _tuned_models(db: sqlite3.Connection) -> None:
-    """In JSON: `tuned`, what the model owes to its training; `entry`, of a base with an adapter, which has no row in
-    local_model, because its file is another's."""
+    """Add a table of trained models, in JSON.
+
+    `tuned`: facts of the training. `entry`: the model entry of a base with an adapter, which has no row in local_model,
+    because that file belongs to another row.
+    """
     db.execute("CREATE TABLE tuned_model (id TEXT PRIMARY KEY, tuned TEXT NOT NULL, entry TEXT)")
 
 
 def _remote_models(db: sqlite3.Connection) -> None:
-    """Models that another machine computes; `entry` in JSON. What a conversation may send where, once it was asked."""
+    """Add a table of models on other machines (`entry` in JSON), and one of the consent to send a conversation to an
+    origin.
+    """
     db.execute("CREATE TABLE remote_model (id TEXT PRIMARY KEY, entry TEXT NOT NULL)")
     db.execute(
         """CREATE TABLE remote_consent (
@@ -155,12 +164,15 @@ def _remote_models(db: sqlite3.Connection) -> None:
 
 
 def _imported_conversations(db: sqlite3.Connection) -> None:
-    """Earlier programs believed what a file said of its answers. Found out are those with sources: an answer from here
-    names what was asked (`scope`), or repeats the sources of one that does; a file's never does. What they say of their
-    check is dropped, their sources stay as hearsay. Answers without sources leave no trace of where they are from.
+    """Add `imported_at`, and mark imported answers with sources as such.
+
+    Earlier versions trusted what an imported file said about its answers. Imported answers with sources can be
+    recognized: an answer of this installation names its collections (`scope`), or repeats the sources of an answer that
+    does; an answer from a file never does. The result of their check is dropped, and their sources are kept as
+    unverified (`quoted`). Answers without sources cannot be recognized.
     """
     db.execute("ALTER TABLE conversation ADD COLUMN imported_at REAL")
-    of_here: dict[int, list[tuple[str, str]]] = {}  # by the answer's id: path and text of its sources
+    of_here: dict[int, list[tuple[str, str]]] = {}  # answer id -> path and text of its sources
     rows = db.execute(
         "SELECT a.id, a.conversation_id, a.details, q.parent_id FROM message a"
         " LEFT JOIN message q ON q.id = a.parent_id WHERE a.details LIKE '%\"grounding\": {%' ORDER BY a.id"
@@ -174,15 +186,14 @@ def _imported_conversations(db: sqlite3.Connection) -> None:
             of_here[answer_id] = sources
             continue
         details |= {"is_imported": True, "quoted": kept.get("sources") or [], "grounding": None, "is_same": None}
-        written = json.dumps(details, ensure_ascii=False)
-        db.execute("UPDATE message SET details = ? WHERE id = ?", (written, answer_id))
+        db.execute("UPDATE message SET details = ? WHERE id = ?", (json.dumps(details, ensure_ascii=False), answer_id))
         db.execute("UPDATE conversation SET imported_at = updated_at WHERE id = ?", (conversation_id,))
 
 
 def _before(
     db: sqlite3.Connection, message_id: int | None, of_here: dict[int, list[tuple[str, str]]]
 ) -> list[tuple[str, str]]:
-    """Return the sources of the nearest answer above that was given here."""
+    """Return the sources of the nearest earlier answer in the branch that this installation gave."""
     while message_id is not None:
         if message_id in of_here:
             return of_here[message_id]
@@ -191,12 +202,15 @@ def _before(
 
 
 def _count_of_changes(db: sqlite3.Connection) -> None:
-    """Which of two copies is the newer one must not hang on the clock (`app.base.database`)."""
+    """Add a count of changes, so that the newer of two copies is known without the clock (`app.base.database`)."""
     db.execute("ALTER TABLE last_id ADD COLUMN changes INTEGER NOT NULL DEFAULT 0")
 
 
 def _names_that_are_seen(db: sqlite3.Connection) -> None:
-    """Earlier versions took titles and names of files as they came, also such as turn around what stands beside."""
+    """Remove invisible characters from titles and names, such as those that reverse the writing direction.
+
+    Earlier versions stored titles and file names unchanged.
+    """
     db.create_function("as_line", 1, invisible_characters.to_single_line, deterministic=True)
     db.execute("UPDATE conversation SET title = as_line(title) WHERE title <> as_line(title)")
     db.execute("UPDATE folder SET name = as_line(name) WHERE name <> as_line(name)")

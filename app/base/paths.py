@@ -1,4 +1,4 @@
-"""Where Kotae keeps things, and where it finds what it ships."""
+"""Locate the folders and files of Kotae's data folder, and the resources that Kotae ships."""
 
 import contextlib
 import dataclasses
@@ -18,10 +18,10 @@ __all__ = ["Paths", "locate", "resources", "write_atomically"]
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The folders and files below one data folder. Nothing is written anywhere else but in `models_folder`."""
+    """The folders and files below one data folder. Nothing is written elsewhere, except in `models_folder`."""
 
     data: Path
-    models_folder: Path | None = None  # where the user has moved the models; None: in the data folder
+    models_folder: Path | None = None  # where the user has moved the models to; None: in the data folder
 
     @property
     def database(self) -> Path:
@@ -29,17 +29,17 @@ class Paths:
 
     @property
     def documents(self) -> Path:
-        """What was read of the user's documents. It can be made again from them."""
+        """The database of what was read from the user's documents. It can be made again from them."""
         return self.data / "documents.sqlite"
 
     @property
     def glossary(self) -> Path:
-        """The user's own list of words that mean the same, one group a line. Made by the user."""
+        """The user's own list of synonyms, one group per line. Made by the user."""
         return self.data / "glossary.csv"
 
     @property
     def exports_log(self) -> Path:
-        """What confidential content was exported where to."""
+        """The record of which confidential content was exported where."""
         return self.data / "exports.log"
 
     @property
@@ -56,37 +56,37 @@ class Paths:
 
     @property
     def cards(self) -> Path:
-        """The user's own model cards. Made by the user."""
+        """Model cards that the user has made."""
         return self.data / "cards"
 
     @property
     def runs(self) -> Path:
-        """Training runs, a folder each (`app.training.runs.run_folders`). Made when the first one is."""
+        """Training runs, one folder each (`app.training.runs.run_folders`). Made with the first run."""
         return self.data / "runs"
 
     @property
     def drafts(self) -> Path:
-        """Trainings that are being planned, a folder each (`app.training.drafts`). Made when the first one is."""
+        """Planned trainings, one folder each (`app.training.drafts`). Made with the first draft."""
         return self.data / "drafts"
 
     @property
     def questions(self) -> Path:
-        """Question sets, a folder each (`app.evaluation.question_sets`). Made by the user."""
+        """Question sets, one folder each (`app.evaluation.question_sets`). Made by the user."""
         return self.data / "questions"
 
     @property
     def evaluations(self) -> Path:
-        """Evaluations and studies, a folder each. Made when the first one is."""
+        """Evaluations and studies, one folder each. Made with the first one."""
         return self.data / "evaluations"
 
     @property
     def bases(self) -> Path:
-        """GGUF files as folders that can be trained, by their hash. They can be made again from them."""
+        """GGUF files converted to folders that can be trained, named by their hash. They can be made again."""
         return self.data / "bases"
 
     @property
     def engine_packs(self) -> Path:
-        """GPU parts of the engine (`app.inference.engine_packs`). Made when the first one is taken."""
+        """GPU parts of the engine (`app.inference.engine_packs`). Made with the first one."""
         return self.data / "engine-packs"
 
     @property
@@ -95,7 +95,7 @@ class Paths:
 
     @property
     def downloads(self) -> Path:
-        """What is not finished of them; what has arrived is in `models`."""
+        """The list of unfinished downloads. Their data is in `models`."""
         return self.data / "downloads.json"
 
     @property
@@ -104,16 +104,16 @@ class Paths:
 
     @property
     def raise_request(self) -> Path:
-        """Touched by a second instance; the first one watches it and comes to the front."""
+        """The file that a second instance writes; the first one watches it and comes to the front."""
         return self.data / "window.raise"
 
 
 def locate(data_dir: str | None = None) -> Paths:
-    """The data folder: `data_dir`, else $KOTAE_DATA_DIR, else the platform's own. Created, for this user alone (0700);
-    what others may read in one that is there is taken from them.
+    """Return the paths of the data folder: `data_dir`, else $KOTAE_DATA_DIR, else the platform's own.
 
-    Models that were moved to a drive that is not plugged in now: new ones go into the data folder meanwhile.
-    Raises AppError: data_dir_unusable when it cannot be created or written; data_dir_no_files.
+    The folder is created for this user alone (0700); the rights of others to an existing one are removed. If the models
+    were moved to a drive that is not plugged in now, new ones go into the data folder meanwhile. Raises AppError:
+    "data_dir_unusable" when the folder cannot be created or written; "data_dir_no_files".
     """
     chosen = data_dir or "~"
     try:
@@ -121,15 +121,15 @@ def locate(data_dir: str | None = None) -> Paths:
         paths = Paths(Path(chosen).expanduser().absolute())
         str(paths.data).encode("utf-8")
     except (RuntimeError, UnicodeEncodeError) as error:
-        # No HOME and no entry in the list of users, `~` of nobody, or bytes of an older Japanese encoding, which Qt
-        # and sqlite's addresses cannot carry.
+        # There is no home folder, `~name` is an unknown user, or the path has bytes of an older Japanese encoding,
+        # which Qt and sqlite's URIs cannot represent.
         shown = chosen.encode("utf-8", "replace").decode("utf-8")
         raise AppError("data_dir_unusable", path=shown, reason=str(error)) from error
     try:
         for folder in (paths.data, paths.models, paths.logs, paths.backups):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _require_files(paths.data)
-        # A folder can exist and still refuse writing (read-only home, wrong owner): try, do not guess.
+        # A folder can exist and still refuse writing (read-only home, wrong owner), so try it.
         with tempfile.TemporaryFile(dir=paths.data):
             pass
         file_permissions.tighten_permissions(paths.data)
@@ -141,17 +141,17 @@ def locate(data_dir: str | None = None) -> Paths:
 
 
 def _require_files(data: Path) -> None:
-    """That nothing in a data folder, perhaps of somebody else, is a pipe or a device, which would be read without end.
+    """Check that no entry of the data folder is a pipe or a device, which would be read without end.
 
-    It and the folders in it are looked at: what lies deeper is opened by `open_plain` or `open_regular`.
-    Raises AppError("data_dir_no_files"), OSError.
+    A data folder may come from someone else. Only it and the folders in it are checked: deeper files are opened by
+    `open_plain` or `open_regular`. Raises AppError("data_dir_no_files"), OSError.
     """
     entries = list(os.scandir(data))
     for folder in [entry for entry in entries if entry.is_dir()]:
-        with contextlib.suppress(OSError), os.scandir(folder.path) as found:
-            entries += found
+        with contextlib.suppress(OSError), os.scandir(folder.path) as inner:
+            entries += inner
     for entry in entries:
-        with contextlib.suppress(FileNotFoundError):  # a link without a target, or gone meanwhile
+        with contextlib.suppress(FileNotFoundError):  # a link without a target, or deleted meanwhile
             if not entry.is_file() and not entry.is_dir() and stat.S_IFMT(entry.stat().st_mode):
                 raise AppError("data_dir_no_files", path=str(data), name=os.path.relpath(entry.path, data))
 
@@ -159,12 +159,14 @@ def _require_files(data: Path) -> None:
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # not allowed to look, or a name that no file system takes
+    except OSError:  # access denied, or a name that no file system allows
         return False
 
 
 def resources() -> Path:
-    """The shipped resources: beside the sources in a checkout, inside the package when installed."""
+    """Return the folder of the shipped resources: beside the sources in a checkout, inside the package when
+    installed.
+    """
     package = Path(__file__).resolve().parent.parent
     checkout = package.parent / "resources"
     return checkout if (checkout / "models.toml").is_file() else package / "_resources"

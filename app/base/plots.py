@@ -1,6 +1,7 @@
-"""Plots as inline SVG: lines in a frame, means with their intervals, bars of shares. Colours come from the page.
+"""Draw plots as inline SVG, and reduce and smooth curves so that they can be drawn at once.
 
-Few enough points for a curve to be drawn at once, and the course that noisy values take.
+There are three plots: lines in a frame, means with their intervals, and bars of shares. The page's stylesheet sets the
+colours.
 """
 
 import html
@@ -11,17 +12,19 @@ from dataclasses import dataclass
 WIDTH, HEIGHT = 520, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 46, 34
 _TICKS = 5
-_MOST_POINTS = 600
-_ROW, _CAP, _BAR = 36, 5, 16  # of a plot with a row for each name: its height, half an interval's end, a bar's height
-_NARROW = 0.65  # of the usual width, at the least
-_DIGIT = 9  # wide, with the room beside it
+CURVE_POINTS_MAX = 600
+_ROW, _CAP, _BAR = 36, 5, 16  # pixels: the height of a row, half the height of an interval's cap, a bar's height
+_NARROW = 0.65  # the smallest share of its usual width to which a name is compressed
+_DIGIT = 9  # pixels: the width of a digit, with its margin
+_SPAN_SHARE, _SPAN_LEAST, _SPAN_MOST = 0.05, 5, 50  # number of values over which the exponential mean reaches back
 
 Points = Sequence[tuple[float, float]]
+CurvePoints = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PlotSeries:
-    """`style`: a class of the page: one | two | three. `has_dots`: few points, each worth seeing."""
+    """One line of a plot. `style`: a CSS class of the page: one | two | three. `has_dots`: draw a dot at each point."""
 
     name: str
     style: str
@@ -31,7 +34,7 @@ class PlotSeries:
 
 @dataclass(frozen=True, slots=True)
 class PlotEstimate:
-    """`text`: the numbers, as they are shown. `is_open`: the dot is not filled."""
+    """A mean and its interval. `text`: the numbers as they are shown. `is_open`: the dot is not filled."""
 
     name: str
     text: str
@@ -43,14 +46,16 @@ class PlotEstimate:
 
 @dataclass(frozen=True, slots=True)
 class PlotBar:
-    """`counts`: of its parts, from the left."""
+    """A bar that is divided into parts. `counts`: of its parts, from the left."""
 
     name: str
     counts: tuple[int, ...]
 
 
 def line_plot(title: str, x_name: str, series: Sequence[PlotSeries]) -> str:
-    """One <svg> element; "" where there is nothing to draw. Points that are not finite are left out."""
+    """Return a line plot as one <svg> element; "" where there is nothing to draw. Points that are not finite
+    are skipped.
+    """
     drawn = [PlotSeries(one.name, one.style, _thin_by_means(one.points), one.has_dots) for one in series]
     drawn = [one for one in drawn if one.points]
     if not drawn:
@@ -69,16 +74,16 @@ def line_plot(title: str, x_name: str, series: Sequence[PlotSeries]) -> str:
 
 
 def interval_plot(title: str, estimates: Sequence[PlotEstimate], *, has_zero: bool = False) -> str:
-    """One <svg> element, a row each: a dot at the mean, caps at the ends. `has_zero`: with a line there.
+    """Return one <svg> element with a row for each estimate: a dot at the mean and caps at the ends of the interval.
 
-    "" where there is nothing to draw; what is not finite is left out.
+    `has_zero`: draw a line at zero. Estimates that are not finite are skipped; "" where there is nothing to draw.
     """
     drawn = [one for one in estimates if all(map(math.isfinite, (one.mean, one.low, one.high)))]
     if not drawn:
         return ""
     ends = [end for one in drawn for end in (one.low, one.high, *((0.0,) if has_zero else ()))]
     low, high = min(ends), max(ends)
-    places = ticks(low, high) if high > low or low else [0.0, 0.5, 1.0]  # all is 0: shares and scores never lie below
+    places = ticks(low, high) if high > low or low else [0.0, 0.5, 1.0]  # all are 0: shares and scores from 0 up
     bottom = _TOP - 18 + _ROW * len(drawn)
     parts = [_opened(title, bottom + 24)]
 
@@ -101,9 +106,9 @@ def interval_plot(title: str, estimates: Sequence[PlotEstimate], *, has_zero: bo
 
 
 def bar_plot(title: str, names: Sequence[str], rows: Sequence[PlotBar]) -> str:
-    """One <svg> element: bars of one length, each divided by its counts, which stand in their parts.
+    """Return one <svg> element with bars of equal length, each divided in proportion to its counts.
 
-    `names`: of the parts, at most four, from the left. A bar of nothing is left out; "" where none is left.
+    `names`: of the parts, at most four, from the left. A bar without counts is skipped; "" where none is left.
     """
     drawn = [bar for bar in rows if sum(bar.counts)]
     if not drawn:
@@ -130,7 +135,7 @@ def bar_plot(title: str, names: Sequence[str], rows: Sequence[PlotBar]) -> str:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round numbers, from one not above `low` to one not below `high`."""
+    """Return evenly spaced round numbers from one not above `low` to one not below `high`."""
     if high - low < max(abs(high), abs(low)) * 1e-9 or high == low:
         low, high = low - (abs(low) * 0.1 or 1.0), high + (abs(high) * 0.1 or 1.0)
     raw = (high - low) / _TICKS
@@ -141,12 +146,12 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def moving_average(points: Points, width: int) -> list[tuple[float, float]]:
-    """The mean of the last `width` points at each."""
-    found, window = [], list[float]()
+    """Return for each point the mean of the last `width` values."""
+    means, window = [], list[float]()
     for x, y in points:
         window = [*window, y][-width:]
-        found.append((x, sum(window) / len(window)))
-    return found
+        means.append((x, sum(window) / len(window)))
+    return means
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +204,10 @@ def _opened(title: str, height: int) -> str:
 
 
 def _named(name: str, text: str, y: float) -> list[str]:
-    """A row's name, set narrower where it would meet the numbers; of a very long one the middle is left out."""
+    """Return the name and the numbers of a row.
+
+    The name is compressed where it would meet the numbers; of a very long name the middle is left out.
+    """
     room, shown, kept = WIDTH - 40 - _width(text), name, len(name)
     while kept > 1 and _width(shown) * _NARROW > room:
         kept -= 1
@@ -212,17 +220,17 @@ def _named(name: str, text: str, y: float) -> list[str]:
 
 
 def _width(text: str) -> int:
-    """About, of letters of 12 pixels."""
+    """Return the approximate width of a text in pixels, at a font size of 12."""
     return sum(12 if ord(character) > 255 else 7 for character in text)
 
 
 def _thin_by_means(points: Points) -> list[tuple[float, float]]:
-    """At most `_MOST_POINTS`: means of neighbours."""
-    found = [(float(x), float(y)) for x, y in points if math.isfinite(x) and math.isfinite(y)]
-    width = -(-len(found) // _MOST_POINTS)
+    """Return at most `CURVE_POINTS_MAX` finite points, by taking means of neighbours."""
+    finite = [(float(x), float(y)) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+    width = -(-len(finite) // CURVE_POINTS_MAX)
     if width <= 1:
-        return found
-    groups = [found[at : at + width] for at in range(0, len(found), width)]
+        return finite
+    groups = [finite[at : at + width] for at in range(0, len(finite), width)]
     return [(sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group)) for group in groups]
 
 
@@ -230,39 +238,33 @@ def _number(value: float) -> str:
     return f"{value:.4g}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.1e}"
 
 
-CurvePoints = tuple[tuple[float, float], ...]
-
-CURVE_POINTS_MAX = 600
-_SPAN_SHARE, _SPAN_LEAST, _SPAN_MOST = 0.05, 5, 50  # values that the mean reaches back over
-
-
-def finite_points(points: Sequence[tuple[float, float]]) -> CurvePoints:
+def finite_points(points: Points) -> CurvePoints:
     return tuple(point for point in points if math.isfinite(point[1]))
 
 
-def smooth_exponentially(points: Sequence[tuple[float, float]]) -> CurvePoints:
-    """An exponential mean, without the pull of its beginning."""
+def smooth_exponentially(points: Points) -> CurvePoints:
+    """Return an exponential moving average, corrected for the bias of its beginning."""
     span = min(_SPAN_MOST, max(_SPAN_LEAST, round(_SPAN_SHARE * len(points))))
-    share, kept, weight = 2 / (span + 1), 0.0, 0.0
-    made = []
+    share, total, weight = 2 / (span + 1), 0.0, 0.0
+    smoothed = []
     for x, y in points:
-        kept = (1 - share) * kept + share * y
+        total = (1 - share) * total + share * y
         weight = (1 - share) * weight + share
-        made.append((x, kept / weight))
-    return tuple(made)
+        smoothed.append((x, total / weight))
+    return tuple(smoothed)
 
 
-def thin_points(points: Sequence[tuple[float, float]], most: int = CURVE_POINTS_MAX) -> CurvePoints:
-    """The lowest and the highest of each stretch, in their order, and both ends: what sticks out stays."""
+def thin_points(points: Points, most: int = CURVE_POINTS_MAX) -> CurvePoints:
+    """Return the lowest and the highest point of each stretch, in order, and both ends, so that peaks stay visible."""
     if len(points) <= most:
         return tuple(points)
     inner, stretches = points[1:-1], max(1, most // 2 - 1)
-    made = [points[0]]
+    thinned = [points[0]]
     for number in range(stretches):
         stretch = inner[len(inner) * number // stretches : len(inner) * (number + 1) // stretches]
         ends = {min(stretch, key=_height), max(stretch, key=_height)}
-        made += sorted(ends)
-    return (*made, points[-1])
+        thinned += sorted(ends)
+    return (*thinned, points[-1])
 
 
 def _height(point: tuple[float, float]) -> float:

@@ -1,9 +1,8 @@
-"""Programs of this machine, found where the system keeps them and never in the folder that somebody stands in.
+"""Find programs of this machine, and return the command lines of Kotae's own child processes.
 
-Windows looks for a bare name in the current folder first, and a PATH may name relative folders. What lies there may
-have come with a memory stick or a download.
-
-The command lines of our own child processes: the same program in another role, frozen or not.
+Programs are searched only in absolute folders of PATH. Windows searches the current folder first for a bare name, and a
+PATH may name relative folders; a file there may come from a memory stick or a download. A child process is this program
+in another role, frozen or not.
 """
 
 import os
@@ -11,20 +10,22 @@ import shutil
 import sys
 from pathlib import Path
 
-# Set by tests/benchmarks/start.py: the window prints when it takes input, and closes.
+# tests/benchmarks/start.py sets it: the window prints a line as soon as it takes input, and closes.
 REPORT_START_VARIABLE = "KOTAE_REPORT_START"
 
 
 def own_program() -> list[str]:
-    """What starts this program again. A frozen bundle is its own interpreter.
+    """Return the command that starts this program again. A frozen bundle is its own interpreter.
 
-    -P: the folder that the user stands in is not searched for code; a folder named `app` there would replace ours.
+    -P: Python does not search the current folder for code, where a folder named `app` would replace Kotae's.
     """
     return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-P", "-m", "app"]
 
 
 def prepare_child_environment() -> None:
-    """For all children of this process: where our code is, and UTF-8 whatever the locale says."""
+    """Set the environment that all children of this process inherit: the path of Kotae's code, and UTF-8 for
+    any locale.
+    """
     if getattr(sys, "frozen", False):
         _drop_bundle_variables()
         return
@@ -35,43 +36,49 @@ def prepare_child_environment() -> None:
 
 
 def _drop_bundle_variables() -> None:
-    """What a bundle's start has set for its own libraries: other programs (browser, file manager, a Python) would
-    load ours instead of theirs. This process has read it; a child of ours sets it anew."""
+    """Remove the variables that a bundle's start has set for its own libraries.
+
+    Other programs (browser, file manager, a Python) would load the bundle's libraries instead of their own. This
+    process has read the variables already, and a child of the bundle sets them again.
+    """
     original = os.environ.pop("LD_LIBRARY_PATH_ORIG", "")
     os.environ.pop("LD_LIBRARY_PATH", None)
     if original:
         os.environ["LD_LIBRARY_PATH"] = original
-    for name in ("QT_PLUGIN_PATH", "QML2_IMPORT_PATH"):  # Qt knows them from its wheel
+    for name in ("QT_PLUGIN_PATH", "QML2_IMPORT_PATH"):  # the Qt of the wheel finds its plugins without them
         os.environ.pop(name, None)
 
 
 def downloader_command() -> list[str]:
-    """The only child that may use the network; started when the user asks for a download."""
+    """Return the command of the child that downloads models, which may use the network."""
     return [*own_program(), "--download"]
 
 
 def remote_engine_command(address: str) -> list[str]:
-    """Asks a model of another machine. It may use the network for that one address (`app.inference.local_model`)."""
+    """Return the command of the child that asks a model at this address, the only one it may reach."""
     return [*own_program(), "--remote-engine", address]
 
 
 def remote_check_command(address: str) -> list[str]:
-    """Says which models the server there has, and ends."""
+    """Return the command of the child that lists the models of the server at this address."""
     return [*remote_engine_command(address), "--check"]
 
 
 def reader_command(database: Path) -> list[str]:
-    """The child that opens foreign documents; it writes into that database (`app.documents.library`)."""
+    """Return the command of the child that opens foreign documents and writes into this database."""
     return [*own_program(), "--read-documents", str(database)]
 
 
 def training_setup_command() -> list[str]:
-    """Told its job by a line; it fetches packages where the job says so, and has no network after that."""
+    """Return the command of the child that makes the training environment. It reads its job from a line.
+
+    It fetches packages where the job says so, and cannot use the network after that.
+    """
     return [*own_program(), "--make-training-environment"]
 
 
 def find_program(name: str) -> str | None:
-    """Return the whole path of a program in one of PATH's absolute folders; None: it is not installed."""
+    """Return the full path of a program in an absolute folder of PATH; None where it is not installed."""
     file = f"{name}.exe" if os.name == "nt" else name
     folders = [Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder]
-    return next((found for folder in folders if folder.is_absolute() and (found := shutil.which(folder / file))), None)
+    return next((path for folder in folders if folder.is_absolute() and (path := shutil.which(folder / file))), None)

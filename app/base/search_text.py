@@ -1,10 +1,11 @@
-"""Japanese text for searching: folded forms, terms for the full-text index, and where a word stands in the original.
+"""Prepare Japanese text for searching: folded text, terms for the full-text index, and positions in the original.
 
-sqlite's own tokenizers find no two-character word inside a Japanese sentence (porter and unicode61) or only words of
-three and more (trigram). So runs of Japanese are cut into overlapping pairs of characters: 橋脚の is 橋脚, 脚の, の.
+sqlite's own tokenizers find no two-character word inside a Japanese sentence (porter and unicode61), or only words of
+three characters and more (trigram). So runs of Japanese are cut into overlapping pairs of characters: 橋脚の gives
+橋脚, 脚の, の.
 
-Whatever changes the terms of a text needs a migration that makes the index anew: a contentless index forgets a
-message only when it is told the very terms that were put into it.
+A change of the terms needs a migration that builds the index again: a contentless index can delete a message only with
+exactly the terms that were inserted for it.
 """
 
 import functools
@@ -17,32 +18,33 @@ _JAPANESE = (
     "\u3005-\u3007\u3041-\u3096\u3099\u309a\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 )
-# A run of Japanese, a number, or a word of another script; 13 can be found in D13, and 3.2 is 3 next to 2.
+# A run of Japanese, a number, or a word of another script. A query 13 finds D13; 3.2 is the term 3 followed by 2.
 _RUNS = re.compile(rf"(?P<japanese>[{_JAPANESE}]+)|(?P<number>\d+)|[^\W\d_{_JAPANESE}]+")
-# Markdown's signs inside a sentence: who reads **かぶり**は on the screen looks for かぶりは.
+# Markdown's signs inside a sentence: a user who sees **かぶり**は formatted searches for かぶりは.
 _EMPHASIS = re.compile(r"\*{2,}|`+")
-_GAP = r"(?:[^\w\n]|_)"  # between the runs of a word, as the index sees it: 3.2.1 is also 3-2-1
-_JOINED = "\uff9e\uff9f"  # half-width voicing marks, which NFKC joins with the letter before
-# Characters that fold to one character each, unless a mark follows; text is mostly made of them.
+_GAP = r"(?:[^\w\n]|_)"  # between the runs of a word; the index ignores it, so 3.2.1 also matches 3-2-1
+_JOINED = "\uff9e\uff9f"  # half-width voicing marks, which NFKC joins with the preceding character
+# Characters that fold to one character each, unless a mark follows; most text consists of them.
 _SIMPLE = re.compile("[\0-)+-_a-\x7f\u3000-\u3098\u30a0-\u30fe\u4e00-\u9fff\uff01-\uff5e]+")
-# What NFKC may change, with the character before, which it may change with it. One full-width sign in a text, and NFKC
-# would take ten times as long for all of it.
+# Characters that NFKC may change, with the preceding one, which may change together with them. Applying NFKC only to
+# these is ten times faster than to a whole text with one full-width sign.
 _UNSTABLE = re.compile("[\\s\\S]?[^\0-\x7f\u3001\u3002\u3005-\u3035\u3041-\u3096\u30a1-\u30fe\u4e00-\u9fff]+")
 _LINE_STARTS = re.compile(r"^[ \t]*(?:[-*+>]|#{1,6}|\|?(?:[ \t]*:?-{3,}:?[ \t]*\|)+|\d{1,9}\.)(?=\s|$)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A piece of a text around a word that was found; `marks` are the places (start, end) of words in it."""
+    """A piece of a text around a search hit. `marks`: start and end of the query's words in `text`."""
 
     text: str
     marks: tuple[tuple[int, int], ...]
 
 
 def fold(text: str) -> str:
-    """Letters that people take for the same: full and half width, capitals, ㌢ and センチ (NFKC and case folding).
+    """Return the text with equivalent characters unified: full and half width, capitals, ㌢ and センチ (NFKC, case
+    folding).
 
-    Signs of emphasis and code are left out.
+    Markdown's signs of emphasis and code are removed.
     """
     if "**" in text or "`" in text:
         text = _EMPHASIS.sub("", text)
@@ -50,7 +52,7 @@ def fold(text: str) -> str:
 
 
 def normalize_nfkc(text: str) -> str:
-    """NFKC of Japanese text, most of which it leaves as it is, in a fraction of the time."""
+    """Return the NFKC form. Faster for Japanese text, most of which NFKC does not change."""
     return text if unicodedata.is_normalized("NFKC", text) else _UNSTABLE.sub(_normalized, text)
 
 
@@ -59,49 +61,56 @@ def _normalized(match: re.Match[str]) -> str:
 
 
 def index_terms(text: str) -> list[str]:
-    """The index terms of a text, in order. The last character of a run is a term too, so that 橋 alone is found."""
-    found: list[str] = []
+    """Return the index terms of a text, in order. The last character of a run is a term too, so that 橋 alone
+    is found.
+    """
+    terms: list[str] = []
     for run in _RUNS.finditer(fold(text)):
         word = run.group()
         if run.lastgroup == "japanese":
-            found += [word[at : at + 2] for at in range(len(word))]
+            terms += [word[at : at + 2] for at in range(len(word))]
         else:
-            found.append(word)
-    return found
+            terms.append(word)
+    return terms
 
 
 def split_query(query: str) -> list[str]:
-    """The words of a query, folded; spaces of any width separate them. Words without a letter or digit are left out."""
+    """Return the folded words of a query, separated by spaces of any width. Words without a letter or digit are
+    dropped.
+    """
     return [word for word in fold(query).split() if _RUNS.search(word)]
 
 
 def match_expression(query: str) -> str:
-    """The query for FTS5: each word a phrase whose last term may go on; all must occur. "" when nothing is sought."""
+    """Return the query for FTS5; "" for an empty query.
+
+    Each word is a phrase whose last term is a prefix, and all words must occur.
+    """
     return " AND ".join(_phrase(word) for word in split_query(query))
 
 
 def _phrase(word: str) -> str:
-    """Terms hold letters and digits only, so quotes are enough for whatever was typed."""
-    wanted = index_terms(word)
+    """Return one word as a phrase of FTS5. Terms hold letters and digits only, so quotes are enough to escape them."""
+    terms = index_terms(word)
     last = list(_RUNS.finditer(word))[-1]
     if last.lastgroup == "japanese" and len(last.group()) > 1:
-        wanted.pop()  # the run may go on in the text
-    return '"' + " ".join(wanted) + '" *'
+        terms.pop()  # the run may continue in the text
+    return '"' + " ".join(terms) + '" *'
 
 
 @functools.lru_cache(maxsize=64)
 def compile_pattern(query_words: tuple[str, ...]) -> re.Pattern[str]:
-    """Finds any of the words in folded text; the longest where several begin."""
+    """Return a pattern that finds any of the words in folded text, and the longest of those that begin at one place."""
     return re.compile("|".join(map(_loose, sorted(set(query_words), key=len, reverse=True))))
 
 
 def count_occurrences(folded: str, query_words: Sequence[str]) -> int:
-    """How many places `occurrences` finds in the text that was folded to this."""
+    """Return how many places `find_occurrences` finds, given the folded text."""
     return len(compile_pattern(tuple(query_words)).findall(folded)) if query_words else 0
 
 
 def find_occurrences(text: str, query_words: Sequence[str]) -> list[tuple[int, int]]:
-    """Where `query_words` stand in `text`: (start, end) in the original's characters, in order, without overlaps."""
+    """Return (start, end) of the query's words, in characters of the original `text`, in order and without overlaps."""
     if not query_words or not compile_pattern(tuple(query_words)).search(fold(text)):
         return []
     folded, origin = _folded_with_origin(text)
@@ -114,7 +123,7 @@ def find_occurrences(text: str, query_words: Sequence[str]) -> list[tuple[int, i
 
 
 def _loose(word: str) -> str:
-    """A regular expression for what the index finds by this word; a word of signs only is taken as it is."""
+    """Return a regular expression for what the index finds by this word. A word of signs only matches itself."""
     expression, before = "", _RUNS.search(word)
     if before is None:
         return re.escape(word)
@@ -126,7 +135,7 @@ def _loose(word: str) -> str:
 
 
 def make_snippet(text: str, query_words: Sequence[str], before: int = 16, length: int = 120) -> Snippet:
-    """One line of about `length` characters around the first word found, with … where text is left out."""
+    """Return one line of about `length` characters around the first hit, with … where text is left out."""
     line = " ".join(_EMPHASIS.sub("", _LINE_STARTS.sub("", text)).replace("|", " ").split())
     places = find_occurrences(line, query_words)
     start = _snippet_start(line, places[0][0], before) if places else 0
@@ -139,7 +148,7 @@ def make_snippet(text: str, query_words: Sequence[str], before: int = 16, length
 
 
 def _snippet_start(line: str, hit: int, before: int) -> int:
-    """About `before` characters before the hit, not inside a word that is written with spaces around it."""
+    """Return the place about `before` characters before the hit, but not inside a word of Latin script."""
     if hit <= before + before // 2:
         return 0
     start = hit - before
@@ -149,7 +158,7 @@ def _snippet_start(line: str, hit: int, before: int) -> int:
 
 
 def _folded_with_origin(text: str) -> tuple[str, list[int]]:
-    """The folded text, and for each of its characters (and its end) the place in the original it came from."""
+    """Return the folded text, and for each of its characters (and its end) the index in the original."""
     pieces: list[str] = []
     origin: list[int] = []
     for start, end in _pieces(text):
@@ -162,20 +171,20 @@ def _folded_with_origin(text: str) -> tuple[str, list[int]]:
 
 
 def _pieces(text: str) -> Iterator[tuple[int, int]]:
-    """Runs of characters that fold one to one; between them signs of emphasis, and characters with their marks."""
+    """Yield (start, end) of runs that fold one to one, and of the emphasis signs and marked characters between them."""
     at = 0
     while at < len(text):
-        found = _EMPHASIS.match(text, at) or _SIMPLE.match(text, at)
-        end = found.end() if found else at + 1
+        match = _EMPHASIS.match(text, at) or _SIMPLE.match(text, at)
+        end = match.end() if match else at + 1
         while end < len(text) and _is_mark(text[end]):
             end += 1
-        if found and end > found.end() > at + 1:
-            yield at, found.end() - 1
-            at = found.end() - 1
+        if match and end > match.end() > at + 1:
+            yield at, match.end() - 1
+            at = match.end() - 1
         yield at, end
         at = end
 
 
 def _is_mark(character: str) -> bool:
-    """Whether NFKC may join it to the character before."""
+    """Return whether NFKC may join the character to the preceding one."""
     return bool(unicodedata.combining(character)) or character in _JOINED

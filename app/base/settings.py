@@ -1,12 +1,8 @@
-"""What the user has chosen, as one frozen value in one small file.
+"""Load and save the settings, find the data folder, and decide whether Kotae may use a network.
 
-Whether Kotae may use a network at all: what an administrator has laid down, and what the user has chosen.
-
-A file `policy.toml` with the line `network = "never"` forbids it. The one for the whole machine can be written by
-administrators alone; one in the data folder comes with a folder that somebody has prepared. They only forbid: none of
-them allows what the user has switched off.
-
-Find the data folder: by an option, by a variable, or by the platform's own rules.
+The settings are one frozen value in one small file. A file `policy.toml` with the line `network = "never"` forbids the
+network. Only administrators can write the one for the whole machine; one in the data folder comes with a folder that
+someone has prepared. Policies only forbid: none of them allows what the user has switched off.
 """
 
 import contextlib
@@ -30,7 +26,9 @@ _PROGRAM_DATA = 0x23  # CSIDL_COMMON_APPDATA
 
 
 def system_policy_file() -> Path:
-    """For the whole machine. No variable of the environment leads elsewhere: users can change those."""
+    """Return the policy file of the whole machine. No environment variable changes the path, because users can
+    set those.
+    """
     if sys.platform == "win32":
         return _program_data() / "Kotae" / POLICY_FILE
     if sys.platform == "darwin":
@@ -39,19 +37,21 @@ def system_policy_file() -> Path:
 
 
 def forbidding_policy(data: Path, system: Path | None = None) -> Path | None:
-    """The file that forbids the network; None where nothing does. `data`: the data folder."""
+    """Return the file that forbids the network; None where none does. `data`: the data folder."""
     return next((file for file in (system or system_policy_file(), data / POLICY_FILE) if forbids_network(file)), None)
 
 
 def forbids_network(file: Path) -> bool:
-    """Also a file that cannot be read, or in which anything is not understood: somebody meant to forbid something."""
+    """Return whether a policy file forbids the network. A file that is unreadable or has unknown content
+    forbids it too.
+    """
     try:
         text = read_regular(file, strict_json.FILE_BYTES).decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return False
     except (OSError, ValueError):
         return True
-    import tomllib  # every process asks, and few find a file
+    import tomllib  # every process calls this, and few find a file
 
     try:
         table = tomllib.loads(text)
@@ -61,7 +61,7 @@ def forbids_network(file: Path) -> bool:
 
 
 def is_network_off(data: Path) -> bool:
-    """Whether the next process for this data folder must not reach a network, by a policy or by the settings."""
+    """Return whether a process for this data folder must not reach a network, by a policy or by the settings."""
     return forbidding_policy(data) is not None or _is_switched_off(data / "settings.json")
 
 
@@ -92,13 +92,13 @@ def find_data_folder(data_dir: str | None) -> str:
     named = data_dir or os.environ.get(DATA_DIR_VARIABLE)
     if named:
         return named
-    import platformdirs  # a process whose folder is named does without
+    import platformdirs  # not needed where the folder is named
 
     return platformdirs.user_data_dir("Kotae", appauthor=False)
 
 
 def data_folder_of_arguments(arguments: Sequence[str]) -> Path:
-    """Return the folder that a command line means, without making it: the network guard asks before all else."""
+    """Return the data folder of a command line, without creating it: the network guard needs it before all else."""
     option = ""
     for at, argument in enumerate(arguments):
         if argument.startswith("--data-dir="):
@@ -107,7 +107,7 @@ def data_folder_of_arguments(arguments: Sequence[str]) -> Path:
             option = arguments[at + 1]
     try:
         return Path(find_data_folder(option)).expanduser().absolute()
-    except RuntimeError:  # no home, or `~` of nobody: whoever needs the folder reports it
+    except RuntimeError:  # no home folder, or `~name` of an unknown user: `paths.locate` reports it
         return Path(option or os.environ.get(DATA_DIR_VARIABLE) or ".")
 
 
@@ -117,7 +117,7 @@ CONTEXT_CHOICES = (2048, 4096, 8192, 16384, 32768)  # tokens
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Choices and their defaults. `None` and "auto" leave the decision to measurement."""
+    """The user's choices and their defaults. `None` and "auto" leave the decision to measurement."""
 
     language: str = "system"  # system | ja | en; applied when the program starts
     theme: str = "system"  # system | light | dark
@@ -125,18 +125,18 @@ class Settings:
     send_key: str = "enter"  # enter | ctrl_enter
     model_id: str | None = None
     context_tokens: int = 4096
-    scope: tuple[str, ...] | None = None  # collections that new conversations ask, by name; None: never chosen
+    scope: tuple[str, ...] | None = None  # names of the collections of new conversations; None: never chosen
     preset_id: str = "standard"  # of new conversations, and of the command line
     shows_details: bool = False  # 詳細: numbers and settings for those who want them; else やさしい
     threads: int | None = None  # None: physical cores - 1, fewer while other programs are busy
     repack: str = "auto"  # auto | on | off
     kv_type: str = "f16"  # f16 | q8_0
     models_folder: str | None = None  # None: in the data folder; changed only by `models_folder.move`
-    training_folder: str = ""  # where the training environment is; "": in the data folder. Changed once one is made
+    training_folder: str = ""  # of the training environment; "": in the data folder. Set when one is made
     first_run_done: bool = False  # the greeting of the first start was closed
-    network_allowed: bool = True  # False: 外部通信をすべて止める, also what the user asks for
+    network_allowed: bool = True  # False: 外部通信をすべて止める, including downloads that the user starts
     hub_endpoint: str = ""  # a mirror of the model hub; "": the environment's HF_ENDPOINT, else the hub itself
-    proxy: str = ""  # "http://host:port"; "": what the system says. A user and a password are never kept here
+    proxy: str = ""  # "http://host:port"; "": the system's. A user name and a password are never stored here
     download_limit_bytes_per_s: int = 0  # 0: none
 
 
@@ -151,23 +151,24 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 
 
 def load(path: Path) -> Settings:
-    """The stored settings. A missing file gives the defaults; a damaged one is kept as `.bad` and gives them too.
+    """Return the stored settings. A missing file gives the defaults; a damaged one is renamed to `.bad` and gives them
+    too.
 
-    What a policy forbids (`app.base.settings`) is off in them, whatever is stored.
+    The network is off where a policy forbids it, whatever is stored.
     """
     try:
         data = strict_json.load_file(path)
     except FileNotFoundError:
         data = None
     except (ValueError, OSError):
-        data = _left_of(path)
-        with contextlib.suppress(OSError):  # what can be neither read nor moved stays for the next start
+        data = _rescued_choice(path)
+        with contextlib.suppress(OSError):  # a file that can be neither read nor moved stays for the next start
             path.replace(path.with_suffix(".bad"))
     return apply_policy(path, _sanitized(data) if isinstance(data, dict) else Settings())
 
 
-def _left_of(damaged: Path) -> dict[str, Any] | None:
-    """Who has forbidden the network must not find it allowed because the file was cut short."""
+def _rescued_choice(damaged: Path) -> dict[str, Any] | None:
+    """Return the choice to forbid the network, if a damaged file holds it. Damage must not allow the network again."""
     try:
         raw = strict_json.read_bytes(damaged)
         is_forbidden = re.search(rb'"network_allowed"\s*:\s*false', raw) is not None
@@ -177,14 +178,16 @@ def _left_of(damaged: Path) -> dict[str, Any] | None:
 
 
 def apply_policy(path: Path, settings: Settings) -> Settings:
-    """Without a network where a policy forbids it. `path`: of the settings, in the data folder."""
+    """Return the settings with the network off where a policy forbids it. `path`: of the settings, in the data
+    folder.
+    """
     if settings.network_allowed and forbidding_policy(path.parent) is not None:
         return dataclasses.replace(settings, network_allowed=False)
     return settings
 
 
 def load_stored(path: Path) -> Settings | None:
-    """As `load`, but leaves everything as it is. None: there is no file, or a damaged one."""
+    """Return the stored settings without applying policies or renaming files; None for a missing or damaged file."""
     try:
         data = strict_json.load_file(path)
     except (ValueError, OSError):
@@ -193,9 +196,9 @@ def load_stored(path: Path) -> Settings | None:
 
 
 def save(path: Path, settings: Settings) -> None:
-    """What a newer version has written there, and this one does not know, stays.
+    """Store the settings. Values of a newer version that this one does not know stay in the file.
 
-    A policy does not become the user's own choice: that stays as it is stored.
+    Where a policy has switched the network off, the user's own stored choice is kept. Raises OSError.
     """
     if not settings.network_allowed and forbidding_policy(path.parent) is not None:
         chosen = load_stored(path) or Settings()
@@ -205,7 +208,7 @@ def save(path: Path, settings: Settings) -> None:
 
 
 def _unknown(path: Path, settings: Settings) -> dict[str, Any]:
-    """Settings of other versions, and choices of theirs where ours is left at its default."""
+    """Return the stored settings of other versions, and their values of a choice that is at its default here."""
     try:
         data = strict_json.load_file(path)
     except (ValueError, OSError):
@@ -219,10 +222,10 @@ def _unknown(path: Path, settings: Settings) -> dict[str, Any]:
 
 
 def is_web_address(text: str) -> bool:
-    """Whether it can be kept as the address of a mirror or a proxy: no user, no password, nothing that may be a key."""
+    """Return whether a text can be stored as the address of a mirror or a proxy: without user, password and query."""
     try:
         address = urlsplit(text)
-        has_port = address.port != 0  # raises ValueError for what is none
+        has_port = address.port != 0  # raises ValueError for an invalid port
     except ValueError:
         return False
     is_plain = text.isprintable() and " " not in text and not {"@", "?", "#", "\\"} & set(text)
@@ -230,7 +233,7 @@ def is_web_address(text: str) -> bool:
 
 
 def _sanitized(data: dict[str, Any]) -> Settings:
-    """Takes what is valid and leaves the rest at its default, so that one bad value costs only itself."""
+    """Return settings with the valid values, so that one invalid value resets only itself."""
     defaults = dataclasses.asdict(Settings())
     valid = {key: value for key, value in data.items() if key in defaults and _is_valid(key, value, defaults[key])}
     if valid.get("scope") is not None:

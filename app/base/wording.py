@@ -1,7 +1,7 @@
-"""Every text that a person reads, in Japanese and English, from `resources/wording`: the one reader of that folder.
+"""Read every text that the user sees, in Japanese and English, from `resources/wording`. No other module reads it.
 
 `phrase("chat.no_answer")` is the entry `[no_answer]` of chat.toml, so that a search for a key finds both its text and
-its uses. An error's two sentences, what happened and what to do next, are found by the error's code.
+its uses. An error has two sentences, what happened and what to do next, which its code names.
 """
 
 import errno
@@ -21,7 +21,7 @@ from app.base.paths import resources
 
 LANGUAGES = ("ja", "en")
 
-_MOST_BYTES = 1 << 62  # what is more is a number that somebody has made up
+_MOST_BYTES = 1 << 62  # a larger number is no real size
 _UNKNOWN_FACT = re.compile(r'（[^（）]*\?[^（）]*）|「\?」| \([^()]*\?[^()]*\)|,? "\?",?')
 
 _current = "ja"
@@ -29,9 +29,10 @@ _is_command = False
 
 
 def use_language(language: str, *, is_command: bool = False) -> None:
-    """Sets the language of everything that this process says. Called once, when it starts.
+    """Set the language of everything that this process shows. Called once, at the start.
 
-    `is_command`: it is read where commands are typed. The next step is then `ja_command` of an error that has one.
+    `is_command`: the texts appear in a terminal. The next step is then `ja_command` or `en_command` of an error that
+    has it.
     """
     global _current, _is_command
     _current, _is_command = language, is_command
@@ -43,7 +44,7 @@ def current_language() -> str:
 
 @dataclass(frozen=True, slots=True)
 class ErrorMessage:
-    """One sentence on what happened and one on the next step, in the user's language."""
+    """One sentence about what happened and one about the next step, in the user's language."""
 
     message: str
     next: str
@@ -53,9 +54,9 @@ class ErrorMessage:
 
 
 def describe(code: str, facts: Mapping[str, Any], language: str = "") -> ErrorMessage:
-    """The sentence for an error code. A code without an entry is a bug in Kotae and is said to be one.
+    """Return the sentences for an error code. A code without an entry is a bug in Kotae and is described as one.
 
-    `language`: ja or en; "" is the language in use.
+    `language`: ja or en; "" is the current one.
     """
     language = language or _current
     entry = _entries().get(code)
@@ -64,13 +65,13 @@ def describe(code: str, facts: Mapping[str, Any], language: str = "") -> ErrorMe
     shown = _Facts(_shown(facts, language))
     step = entry.get(f"{language}_command") if _is_command else None
     return ErrorMessage(
-        spell_out(_formatter.vformat(entry[language], (), shown)),  # names of files and models are in it
+        spell_out(_formatter.vformat(entry[language], (), shown)),  # facts include names of files and models
         spell_out(_formatter.vformat(step or entry[f"{language}_next"], (), shown)),
     )
 
 
 def is_error(code: str) -> bool:
-    """Return whether the program knows this code: a file may name any."""
+    """Return whether the code is known. Codes that are read from a file may not be."""
     return code in _entries()
 
 
@@ -79,12 +80,12 @@ def describe_error(error: AppError, language: str = "") -> ErrorMessage:
 
 
 def outline_error(code: str) -> str:
-    """What happened, without the brackets and quotes whose facts (sizes, names) are not known any more."""
+    """Return what happened, without the brackets and quotes for facts (sizes, names) that are not known any more."""
     return _UNKNOWN_FACT.sub("", describe(code, {}).message)
 
 
 def qt_words() -> Mapping[str, Mapping[str, str]]:
-    """Return the Japanese of those words of Qt's own dialogs that its catalogue lacks: by context and English."""
+    """Return Japanese texts of Qt's own dialogs that its catalogue lacks: context -> English -> Japanese."""
     return _file("qt")
 
 
@@ -99,7 +100,7 @@ def phrase(key: str, /, **facts: Any) -> str:
 
 
 def phrases(key: str) -> list[str]:
-    """Return such a text in every language, for what a person may have written in another one."""
+    """Return a text in every language, to recognize what was written in another one."""
     return [_entry(key)[language] for language in LANGUAGES]
 
 
@@ -111,31 +112,31 @@ def has_phrase(key: str) -> bool:
 
 
 def field_name(key: str) -> str:
-    """Return what a fact of a model is called; the key itself where it has no name."""
+    """Return the name of a model's fact to show; the key itself where it has none."""
     entry: dict[str, str] | None = _file("system")["field"].get(key)
     return entry[_current] if entry else key
 
 
 def format_size(size_bytes: int) -> str:
-    """In 10^9 bytes, as drives and download pages count; what is small in 10^6 or 10^3."""
+    """Return a size in GB (10^9 bytes, as drives and download pages count), MB or kB."""
     if size_bytes >= 1e8:
         return f"{size_bytes / 1e9:.2f} GB"
     return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 5e4 else f"{size_bytes / 1e3:.1f} kB"
 
 
 def help_text(key: str) -> str:
-    """Return what `--help` says of a command, or of an option after its command ("ask", "ask --seed")."""
+    """Return the help of a command, or of an option after its command ("ask", "ask --seed")."""
     entry: dict[str, str] = _file("help")[key]
-    return entry[_current].replace("%", "%%")  # argparse fills %(default)s and the like
+    return entry[_current].replace("%", "%%")  # argparse would expand %(default)s and the like
 
 
 def usage_problem(message: str) -> str:
-    """argparse's own English complaint in Japanese; unchanged where it is one we do not know, or in English."""
+    """Return argparse's English error in Japanese; unchanged in English, or where it has no translation."""
     if _current == "ja":
         for pattern, japanese in _file("system")["usage"]:
-            found = re.fullmatch(pattern, message, re.DOTALL)
-            if found:
-                return str(found.expand(japanese)).replace("'", "")  # Python's quotes around choices
+            match = re.fullmatch(pattern, message, re.DOTALL)
+            if match:
+                return str(match.expand(japanese)).replace("'", "")  # Python's quotes around choices
     return message
 
 
@@ -144,14 +145,15 @@ def error_codes() -> frozenset[str]:
 
 
 def _shown(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
-    """Adds `x_gb` (10^9 bytes, as drives and download pages count) for each number `x_bytes`; joins lists.
+    """Return the facts as they are shown.
 
-    What the system says of a file or folder is said in Japanese (`[system]`, `[reading]`).
+    Lists are joined, each number `x_bytes` also gives `x_gb` (10^9 bytes), and in Japanese the system's texts about
+    files are translated (`[system]`, `[reading]`).
     """
     shown = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in facts.items()}
     if language == "ja":
-        said = _system_words()
-        shown = {key: said.get(value, value) if isinstance(value, str) else value for key, value in shown.items()}
+        words = _system_words()
+        shown = {key: words.get(value, value) if isinstance(value, str) else value for key, value in shown.items()}
     for key, value in facts.items():
         if key.endswith("_bytes") and isinstance(value, int | float) and abs(value) < _MOST_BYTES:
             shown[key.removesuffix("_bytes") + "_gb"] = (
@@ -166,14 +168,16 @@ class _Facts(dict[str, Any]):
 
 
 def shell_word(text: str) -> str:
-    """As it is typed at a prompt: in quotes where it holds more than letters, digits and what paths are made of."""
+    """Return a text as it is typed at a prompt: quoted unless it consists of letters, digits and signs of paths."""
     if text and not re.search(r"[^\w@%+=:,./\\-]" if os.name == "nt" else r"[^\w@%+=:,./-]", text):
         return text
     return f'"{text}"' if os.name == "nt" else shlex.quote(text)
 
 
 class _PlainFormatter(string.Formatter):
-    """Fills `{name}` only: no attribute or item access, whatever a fact's text holds. `{name!q}`: in a command."""
+    """Fill `{name}` only, without attribute or item access, whatever a fact's text holds. `{name!q}`: quoted
+    for a shell.
+    """
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:
         return shell_word(str(value)) if conversion == "q" and value != "?" else value
@@ -187,14 +191,11 @@ _formatter = _PlainFormatter()
 
 @functools.cache
 def _system_words() -> dict[str, str]:
-    """The system's English for an error, which it writes in no other language unless a program asks for it.
-
-    And that of our own reader of files.
-    """
-    words = {getattr(errno, name, None): japanese for name, japanese in _file("system")["system"].items()}
-    said = {os.strerror(number): japanese for number, japanese in words.items() if number is not None}
+    """Return the Japanese of the system's English error texts, and of those of the reader of documents."""
+    numbers = {getattr(errno, name, None): japanese for name, japanese in _file("system")["system"].items()}
+    words = {os.strerror(number): japanese for number, japanese in numbers.items() if number is not None}
     reading: dict[str, str] = _file("system")["reading"]
-    return said | reading
+    return words | reading
 
 
 @functools.cache
@@ -203,15 +204,15 @@ def _file(name: str) -> dict[str, Any]:
 
 
 def _entry(key: str) -> dict[str, str]:
-    """Find "room.key", or "room.group.member" in a table of entries of one kind."""
+    """Return the entry of "room.key", or of "room.group.member", a member of a table of similar entries."""
     name, _, rest = key.partition(".")
     entries = _file(name)
     if rest in entries:
-        found: dict[str, str] = entries[rest]
+        entry: dict[str, str] = entries[rest]
     else:
         group, _, member = rest.partition(".")
-        found = entries[group][member]
-    return found
+        entry = entries[group][member]
+    return entry
 
 
 def _entries() -> dict[str, dict[str, str]]:

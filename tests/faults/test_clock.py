@@ -130,13 +130,13 @@ def test_a_lost_or_damaged_record_begins_again(world: World, tally: Tally, conte
 
 def test_a_record_that_was_put_back_or_cannot_be_written_deletes_nothing(tmp_path: Path, tally: Tally) -> None:
     record = DayRecord(tmp_path)
-    record.look("x", {"a": 0.0}, NOW)
+    record.track("x", {"a": 0.0}, NOW)
     old = (tmp_path / NAME).read_bytes()
     pass_days(tmp_path, 100)
-    record.look("x", {"a": 0.0, "b": 0.0}, NOW)
+    record.track("x", {"a": 0.0, "b": 0.0}, NOW)
     state = json.loads((tmp_path / NAME).read_bytes())
     (tmp_path / NAME).write_text(json.dumps({**state, "days": 3}))  # less than was noted
-    assert record.look("x", {"b": 0.0}, NOW)["b"].age == 0
+    assert record.track("x", {"b": 0.0}, NOW)["b"].age == 0
     (tmp_path / NAME).write_bytes(old)
     assert record.ripe("x", {"a": 0.0, "b": 0.0}, NOW, 30) == set()
     (tmp_path / NAME).unlink()
@@ -192,14 +192,14 @@ def test_the_record_never_counts_more_than_has_passed(tmp_path: Path, tally: Tal
     chance = random.Random(seed)
     uptime_s, passed_s = 1000.0, 0.0
     record = DayRecord(tmp_path, lambda: uptime_s)
-    record.look("x", {"a": 0.0}, NOW)
+    record.track("x", {"a": 0.0}, NOW)
     for looks in range(1, 200):
         seconds = chance.choice([0.0, 300.0, 7200.0, DAY_S / 2, chance.uniform(0, 40 * DAY_S)])
         if chance.random() < 0.3:  # the machine was off, and was started a minute ago
             uptime_s, passed_s = 60.0, passed_s + seconds + 60.0
         else:
             uptime_s, passed_s = uptime_s + seconds, passed_s + seconds
-        age = record.look("x", {"a": 0.0}, NOW)["a"].age
+        age = record.track("x", {"a": 0.0}, NOW)["a"].age
         assert age <= passed_s / DAY_S
         assert age <= looks
     tally.tried(1)

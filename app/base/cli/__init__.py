@@ -1,1 +1,1 @@
-"""What every command shares: output, the event loop, limits of options, permission for confidential exports."""
+"""Share between all commands: output, the event loop, limits of options, permission for confidential exports."""

@@ -1,15 +1,7 @@
-"""How a command is added to the parser of `kotae`.
+"""Add commands to the parser of `kotae`, check their options and print their output.
 
-What the command line prints: one JSON object or plain text on stdout, everything else on stderr.
-
-What a text of another origin would make a terminal do is spelled out on the way
-(`app.base.invisible_characters.SafeTerminal`).
-
-Durations as the command line prints them.
-
-Limits of numeric command-line options.
-
-The known names that a mistyped one resembles.
+A command prints one JSON object or plain text on stdout and everything else on stderr. Control characters in text of
+another origin are replaced by visible signs on the way to a terminal (`app.base.invisible_characters.SafeTerminal`).
 """
 
 import argparse
@@ -30,19 +22,21 @@ from app.base.wording import phrase
 
 @dataclass(frozen=True, slots=True)
 class Output:
+    """The output of one command: plain text, or JSON with --json."""
+
     is_json: bool
 
     def result(self, data: dict[str, Any], text: str) -> None:
-        """The outcome: `data` as the one JSON object with --json, else `text`."""
+        """Print the outcome: `data` as the one JSON object with --json, else `text`."""
         print(_as_json(data) if self.is_json else text, flush=True)  # noqa: T201
 
     def stream(self, text: str) -> None:
-        """A piece of an answer as it comes; with --json it is part of the final object instead."""
+        """Print a piece of an answer as it arrives. With --json print nothing: the final object holds the answer."""
         if not self.is_json:
             print(text, end="", flush=True)  # noqa: T201
 
     def progress(self, key: str, **facts: Any) -> None:
-        """A line on stderr that replaces the one before on a terminal; nothing where nobody watches."""
+        """Show a line on stderr that replaces the previous one; print nothing where stderr is no terminal."""
         if sys.stderr.isatty():
             self.end_progress()
             print(self.phrase(key, **facts).replace("\n", " "), end="", file=sys.stderr, flush=True)  # noqa: T201
@@ -60,7 +54,7 @@ class Output:
         return wording.phrase(key, **facts)
 
     def error(self, error: AppError) -> None:
-        """One sentence with the next step on stderr; with --json also an object on stdout."""
+        """Print the error and the next step on stderr; with --json also an object on stdout."""
         self.failure(error.code, wording.describe_error(error))
 
     def failure(self, code: str, sentence: wording.ErrorMessage) -> None:
@@ -72,12 +66,12 @@ class Output:
 
 
 def _as_json(data: dict[str, Any]) -> str:
-    """Return one line, in which what nobody sees stands as \\u202e: it means the same to a program."""
+    r"""Return one line of JSON, in which invisible characters are written as \\u202e."""
     return escape_json(json.dumps(data, ensure_ascii=False))
 
 
 def format_time_left(seconds: float | None) -> str:
-    """How long something still takes, to be put behind how far it is; "" while that is not known."""
+    """Return how long something still takes, to be put behind its progress; "" while that is not known."""
     if seconds is None:
         return ""
     minutes = math.ceil(seconds / 60)
@@ -89,14 +83,14 @@ def format_time_left(seconds: float | None) -> str:
 
 
 Command = Callable[[argparse.Namespace, Paths, Output], int]
-# argparse's words, which are said in the user's language.
-MISSING = "the following arguments are required: {}"
+MISSING = "the following arguments are required: {}"  # argparse's English, which `wording.usage_problem` translates
 
 
 def add_command(commands: Any, shared: argparse.ArgumentParser, name: str, help_text: str, run: Command | None) -> Any:
-    """A subcommand with the shared options; `run` None for one that only groups others.
+    """Add a subcommand with the shared options; `run` is None for one that only groups others.
 
-    Its options have `missing(name)`, which ends like argparse where an argument that depends on others is not given.
+    A parsed command line has the attribute `missing(name)`, which ends the command with argparse's error where an
+    argument that depends on others was not given.
     """
     parser = commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
     if run is not None:
@@ -105,7 +99,7 @@ def add_command(commands: Any, shared: argparse.ArgumentParser, name: str, help_
 
 
 def set_command(parser: argparse.ArgumentParser, run: Command) -> None:
-    """What a parser's command line runs."""
+    """Set what a parser's command line runs."""
     parser.set_defaults(run=run, missing=lambda name: parser.error(MISSING.format(name)))
 
 
@@ -123,16 +117,17 @@ def format_duration(seconds: float) -> str:
 
 
 def check_limit(option: str, value: float | None, low: int, high: int) -> None:
-    """Raises AppError("bad_option"); None is no value."""
+    """Check that an option's value is between `low` and `high`; None is no value. Raises AppError("bad_option")."""
     if value is not None and not low <= value <= high:
         raise AppError("bad_option", option=option, value=value, expected=phrase("common.range", low=low, high=high))
 
 
-SIMILAR_NAMES_MAX, SIMILARITY_MIN = 3, 0.5  # names that are offered; how alike they are, as difflib counts
+SIMILAR_NAMES_MAX = 3  # names that are offered
+SIMILARITY_MIN = 0.5  # the ratio of difflib
 
 
 def find_similar_names(wanted: str, known: Sequence[str]) -> list[str]:
-    """The few that may be meant, the likeliest first."""
+    """Return the known names that a mistyped one resembles, the likeliest first."""
     folded = {name.casefold(): name for name in reversed(known)}
     wanted = wanted.casefold()
     within = [name for name in folded if wanted and (wanted in name or name in wanted)]

@@ -1,4 +1,4 @@
-"""Qt's event loop for a command that waits for children: until told to stop, at Ctrl+C, or at a bug."""
+"""Run Qt's event loop for a command that waits for child processes, until it is stopped, interrupted or hits a bug."""
 
 import signal
 import sys
@@ -9,9 +9,8 @@ from PySide6.QtCore import QCoreApplication, QEventLoop, QTimer, qInstallMessage
 
 
 def core_application() -> QCoreApplication:
-    """The one QCoreApplication of this process; kept by the caller."""
-    # Of a locale without UTF-8 Qt warns, in English: nothing that the user has to mend
-    # (`app.shell.services.lifecycle`).
+    """Return the one QCoreApplication of this process, which the caller must keep."""
+    # Qt warns in English of a locale without UTF-8, which the user need not change (`app.shell.services.lifecycle`).
     before = qInstallMessageHandler(lambda *_: None)
     try:
         return QCoreApplication.instance() or QCoreApplication(sys.argv[:1])
@@ -20,18 +19,23 @@ def core_application() -> QCoreApplication:
 
 
 class CommandLoop:
-    """`run` returns when `stop` is called. The first Ctrl+C calls `interrupt`, a second makes `run` raise."""
+    """An event loop that runs until `stop` is called. The first Ctrl+C calls `interrupt`, a second one makes `run`
+    raise.
+    """
 
     def __init__(self, interrupt: Callable[[], None]) -> None:
         self._interrupt = interrupt
         self._loop = QEventLoop()
         self.was_interrupted = False
-        self._is_asked = False  # to interrupt, and has not yet
-        self._is_impatient = False
+        self._is_interrupt_due = False
+        self._is_interrupted_twice = False
         self._bug: BaseException | None = None
 
     def run(self) -> None:
-        """Raises KeyboardInterrupt at the second Ctrl+C, and what a slot raised: the loop would go on for ever."""
+        """Run until `stop` is called. Raises KeyboardInterrupt at the second Ctrl+C, and the exception of a slot.
+
+        Without that, Qt would print the exception of a slot and the loop would never end.
+        """
         # Python handles signals between bytecodes, and Qt's loop runs none: the timer gives it some.
         pulse = QTimer(interval=100)
         pulse.timeout.connect(self._on_pulse)
@@ -45,7 +49,7 @@ class CommandLoop:
             sys.excepthook = hook
         if self._bug is not None:
             raise self._bug
-        if self._is_impatient:
+        if self._is_interrupted_twice:
             raise KeyboardInterrupt
 
     def stop(self) -> None:
@@ -56,14 +60,14 @@ class CommandLoop:
         self._loop.quit()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        # This may be in the middle of a slot, and what interrupts must not find anything half done. An exception raised
-        # here would be printed by Qt's loop, and the loop would go on.
+        # This may run in the middle of a slot, and `interrupt` must not see a partial state: the timer calls it. Qt's
+        # loop would print an exception that is raised here, and continue.
         if self.was_interrupted:
-            self._is_impatient = True
+            self._is_interrupted_twice = True
             self._loop.quit()
-        self.was_interrupted = self._is_asked = True
+        self.was_interrupted = self._is_interrupt_due = True
 
     def _on_pulse(self) -> None:
-        if self._is_asked:
-            self._is_asked = False
+        if self._is_interrupt_due:
+            self._is_interrupt_due = False
             self._interrupt()

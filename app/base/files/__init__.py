@@ -1,1 +1,1 @@
-"""Files and folders, written whole or not at all."""
+"""Read and write files and folders safely: complete or not at all, and only regular files."""

@@ -1,16 +1,16 @@
-"""A count of days that no clock can push forward. What is deleted after some time is deleted by it.
+"""Count days by the machine's running time, so that a wrong clock cannot cause anything to be deleted.
 
-A computer without a network may be years off, and one wrong start must not erase anything. So the record in the data
-folder adds up the time that has surely passed between two looks at it, by how long the machine has been running, which
-no change of the clock moves. A machine that has been running for longer than at the last look has let at least the
-difference pass; one that has been running for less was started since then, and all of that has passed. Time during
-which it was off does not count, and one look counts for a day at most, so that a folder that was carried to another
-machine gains no more. The window looks at its start and every hour.
+The clock of a computer without a network may be years off, and one start with a wrong clock must not erase anything. So
+the record in the data folder adds up time that has surely passed between two calls, from how long the machine has been
+running, which no change of the clock affects. If the machine has been running for longer than at the last call, the
+difference has passed; if for less, it was started since then, and its whole running time has passed. Time during which
+it was off does not count, and one call adds a day at most, so that carrying the folder to another machine adds no more.
+The window calls at its start and every hour.
 
-What may be deleted some day is noted with the count and the date when it is seen first. It is ripe when its own date
-and that one are old enough (one alone may be of a clock that was years behind) and PROOF_DAYS have passed by this
-count; or when the count alone reaches the whole time. A record that is lost or damaged begins again, and keeps
-everything for so much longer.
+For each item that may be deleted some day, the record keeps the count and the date of the first call that named it. The
+item may be deleted when both its own date and that first date are old enough (one of them alone may come from a clock
+that was years behind) and PROOF_DAYS have been counted; or when the count alone reaches the whole time. A lost or
+damaged record begins at zero and so keeps everything for longer.
 """
 
 import json
@@ -28,13 +28,13 @@ from app.base.files.output_file import write_atomically
 NAME = "days.json"  # in the data folder
 PROOF_DAYS = 5
 DAY_S = 24 * 60 * 60
-_looking = threading.Lock()
+_lock = threading.Lock()
 
 log = logging.getLogger("kotae")
 
 
 def uptime_s() -> float:
-    """Return how long the machine has been running. On Linux the kernel says it in a file, which nothing can shift."""
+    """Return how long the machine has been running. On Linux the kernel reports it, and no program can change it."""
     try:
         return float(Path("/proc/uptime").read_text("ascii").split()[0])
     except (OSError, ValueError, IndexError):
@@ -43,37 +43,39 @@ def uptime_s() -> float:
 
 @dataclass(frozen=True, slots=True)
 class TrackedItem:
-    """What the record knows of one thing that may be deleted some day.
+    """What the record knows of one item that may be deleted some day.
 
-    `age`: the days, by the record, since it was first seen with its present date. `seen_at`: the earliest moment, by
-    the clock, at which it was seen with it. `at`: that date, by the clock.
+    `age`: days, by the record, since the item was first tracked with its present date. `seen_at`: the earliest time, by
+    the clock, at which it was tracked with it. `at`: that date, by the clock.
     """
 
     age: int
     seen_at: float
     at: float
 
-    def is_ripe(self, now: float, days: float) -> bool:
+    def is_expired(self, now: float, days: float) -> bool:
+        """Return whether the item may be deleted after `days`, by the rule in the module's docstring."""
         return (self.age >= PROOF_DAYS and max(self.at, self.seen_at) < now - days * DAY_S) or self.age > days
 
 
 class DayRecord:
-    """Where it cannot be written (a full disk) nothing is ripe."""
+    """The record of days in one data folder. While it cannot be written (a full disk), no item may be deleted."""
 
     def __init__(self, folder: Path, uptime: Callable[[], float] = uptime_s) -> None:
         self._file = folder / NAME
         self._uptime = uptime
 
     def ripe(self, kind: str, dated: Mapping[str, float], now: float, days: float) -> set[str]:
-        """Return those that may be deleted after so many days, as the head of this file says. `dated`: as `look`."""
-        return {name for name, one in self.look(kind, dated, now).items() if one.is_ripe(now, days)}
+        """Return the names of the items that may be deleted after `days`. `dated`: as for `track`."""
+        return {name for name, one in self.track(kind, dated, now).items() if one.is_expired(now, days)}
 
-    def look(self, kind: str, dated: Mapping[str, float], now: float) -> dict[str, TrackedItem]:
-        """Return what is known of each thing.
+    def track(self, kind: str, dated: Mapping[str, float], now: float) -> dict[str, TrackedItem]:
+        """Return what the record knows of each item, and record those that are new.
 
-        `dated`: all that there are of a kind, and the date that each has by the clock. Others of it are forgotten.
+        `dated`: all present items of a kind with their dates by the clock. Items of the kind that are missing are
+        forgotten.
         """
-        with _looking:
+        with _lock:
             state = _read(self._file) or {"days": 0, "rest_s": 0.0, "uptime_s": self._uptime(), "noted": {}}
             days = self._count(state)
             noted = state["noted"].get(kind, {})
@@ -88,6 +90,7 @@ class DayRecord:
         return {name: TrackedItem(days - first[key][0], first[key][1], dated[name]) for name, key in keys.items()}
 
     def _count(self, state: dict[str, Any]) -> int:
+        """Add the time since the last call and return the days so far."""
         up_s = max(0.0, self._uptime())
         passed_s = up_s - state["uptime_s"] if up_s >= state["uptime_s"] else up_s
         state["rest_s"] += min(passed_s, DAY_S)
@@ -99,7 +102,7 @@ class DayRecord:
 
 
 def _read(file: Path) -> dict[str, Any] | None:
-    """Return the record; None where there is none, or it says what none can say."""
+    """Return the record; None where there is none or it is invalid."""
     try:
         state = strict_json.load_file(file)
         noted = {

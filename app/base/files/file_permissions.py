@@ -1,9 +1,9 @@
-"""Keep what Kotae writes for its user alone, whatever the system's defaults and the folder's past are.
+"""Keep the files that Kotae writes private to their user, whatever the system's defaults are.
 
-Every process calls `begin` before it does anything else: files and folders then come into being as 0600 and 0700,
-also those of sqlite, of libraries and of children, which inherit it. `tighten` mends what an earlier version has left.
-Windows knows no such modes. There a folder in the user's profile is the user's own already, and any other one gets an
-access list of its own.
+Every process calls `restrict_umask` before anything else: files and folders are then created with modes 0600 and 0700,
+including those of sqlite, of libraries and of child processes, which inherit the umask. `tighten_permissions` corrects
+what earlier versions have left. Windows has no such modes: a folder in the user's profile is private already, and any
+other data folder gets an access list.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 _OTHERS = 0o077
-# What Kotae makes in its data folder; `tests/faults/test_file_modes.py` finds what is missing here.
+# Names of what Kotae makes in its data folder; `tests/faults/test_file_modes.py` reports missing ones.
 _OWN = (
     *("kotae.sqlite*", "kotae.damaged-*", "kotae.restored*", "kotae.tmp*", "documents.sqlite*", "documents-vectors"),
     *("exports.log", "made_here.txt*", "seal.key*"),
@@ -36,22 +36,24 @@ _OWN = (
         "runs",
     ),
 )
-_PERHAPS_SHARED = ("models", "pythons")  # ours where nothing else lies beside them
+_PERHAPS_SHARED = ("models", "pythons")  # Kotae's, unless foreign files lie in the same folder
 
 
 def restrict_umask() -> None:
-    """Take the rights of the group and of others from all that this process and its children make."""
+    """Deny group and others all rights to the files that this process and its children make."""
     os.umask(_OTHERS)
 
 
 def tighten_permissions(folder: Path) -> None:
-    """Take the rights of others from the data folder and from what Kotae has made in it.
+    """Remove the rights of group and others from the data folder and from what Kotae has made in it.
 
-    In a folder that holds other things too, the folder and those stay as they are. Left alone are links, what belongs
-    to another user, and files with several names, one of which may be another program's. What cannot be changed stays.
+    If the folder also holds foreign files, the folder and those are not changed. Links are skipped, and so are entries
+    of another user and files with several names, one of which may belong to another program. Entries that cannot be
+    changed are skipped.
     """
     if os.name == "nt":
-        with contextlib.suppress(OSError, RuntimeError, subprocess.SubprocessError):  # no home; FAT has no lists
+        # There may be no home folder, and FAT has no access lists.
+        with contextlib.suppress(OSError, RuntimeError, subprocess.SubprocessError):
             _own_on_windows(folder)
         return
     with contextlib.suppress(OSError):
@@ -60,7 +62,7 @@ def tighten_permissions(folder: Path) -> None:
         own = [entry for entry in entries if _is_own(entry.name)] if is_shared else entries
         is_any_open = any(_is_open(entry) or any(map(_is_open, _inside(entry))) for entry in own)
         if is_any_open and _has_modes(folder):
-            # The deepest first: a start that is killed amid this leaves the sign for the next one.
+            # The deepest entries come first: after a kill in between, the next start still finds an open one above.
             for entry in own:
                 _tighten_all(entry)
         if not is_shared:
@@ -68,14 +70,14 @@ def tighten_permissions(folder: Path) -> None:
 
 
 def copy_folder(source: Path, target: Path, ignore: Callable[[str, list[str]], Iterable[str]] | None = None) -> None:
-    """Copy the contents of a folder without its modes, which may be those of a program that is there for everybody.
+    """Copy the contents of a folder without its modes, which may be those of a program that all users share.
 
     Raises OSError.
     """
     try:
         shutil.copytree(source, target, ignore=ignore, copy_function=shutil.copyfile)
     except shutil.Error as failed:
-        # Its reasons are sentences, and a full disk would be none of known errors: files say it once more themselves.
+        # shutil.Error holds only texts, without an errno: copying the files again raises the OSError itself.
         for source_path, copy, reason in sorted(failed.args[0], key=lambda one: Path(one[0]).is_dir()):
             if Path(source_path).is_dir():
                 raise OSError(reason) from failed
@@ -85,7 +87,7 @@ def copy_folder(source: Path, target: Path, ignore: Callable[[str, list[str]], I
 
 
 def _has_modes(folder: Path) -> bool:
-    """Whether the drive keeps modes: on FAT everything looks open, and nothing can be changed."""
+    """Return whether the drive keeps modes. On FAT every file seems open to others, and nothing can be changed."""
     with tempfile.TemporaryFile(dir=folder) as file:
         return not os.fstat(file.fileno()).st_mode & _OTHERS
 
@@ -112,8 +114,8 @@ def _must_change(status: os.stat_result) -> bool:
 
 def _inside(entry: os.DirEntry[str]) -> Iterator[os.DirEntry[str]]:
     if entry.is_dir(follow_symlinks=False):
-        with contextlib.suppress(OSError), os.scandir(entry.path) as found:
-            yield from found
+        with contextlib.suppress(OSError), os.scandir(entry.path) as entries:
+            yield from entries
 
 
 def _tighten_all(entry: os.DirEntry[str]) -> None:
@@ -125,12 +127,12 @@ def _tighten_all(entry: os.DirEntry[str]) -> None:
 
 def _tighten_one(path: Path, status: os.stat_result) -> None:
     if _must_change(status):
-        with contextlib.suppress(OSError):  # a drive without modes, or one that may only be read
+        with contextlib.suppress(OSError):  # a drive without modes, or a read-only one
             path.chmod(stat.S_IMODE(status.st_mode) & ~_OTHERS)
 
 
 def _own_on_windows(folder: Path) -> None:
-    """Replace what the folder inherits by full access for the user, the system and the administrators."""
+    """Replace the folder's inherited rights by full access for the user, the system and the administrators."""
     home = Path.home().resolve()
     user = os.environ.get("USERNAME", "")
     if home in folder.resolve().parents or not user or _holds_others(list(os.scandir(folder))):
@@ -138,7 +140,7 @@ def _own_on_windows(folder: Path) -> None:
     domain = os.environ.get("USERDOMAIN", "")
     account = f"{domain}\\{user}" if domain else user
     tool = Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "icacls.exe"
-    everything = "(OI)(CI)F"  # also for what is made in it later
+    everything = "(OI)(CI)F"  # full access, inherited by later files and folders
     granted = [f"{account}:{everything}", f"*S-1-5-18:{everything}", f"*S-1-5-32-544:{everything}"]
     subprocess.run(
         [str(tool), str(folder), "/inheritance:r", "/grant:r", *granted],

@@ -1,9 +1,9 @@
-"""Foreign Markdown: how it is parsed, and how it is written into a file of ours so that nothing in it acts.
+"""Parse foreign Markdown, and write it into Kotae's files so that nothing in it is active.
 
-A file of ours is opened by editors and wikis that load images, follow links, run HTML, and each read Markdown somewhat
-otherwise. So an answer is not mended where it looks dangerous: it is written anew from what the parser found, with
-headings, lists, tables, code and emphasis of our own making. Everything else is escaped text, and addresses are code,
-which no program makes a link of.
+Editors and wikis that open such a file load images, follow links, run HTML, and each reads Markdown somewhat
+differently. So the text is not repaired where it looks dangerous: it is written again from what the parser found, with
+headings, lists, tables, code and emphasis in one fixed form. All other text is escaped, and addresses become code,
+which no program turns into links.
 """
 
 import re
@@ -13,21 +13,21 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 
-CHARACTERS_MAX = 100_000  # the worst text of this length takes seconds; beyond it a text is shown as typed
-NESTING_MAX = 100  # the parser leaves out what is nested deeper
+CHARACTERS_MAX = 100_000  # the worst text of this length takes seconds; a longer text is shown as typed
+NESTING_MAX = 100  # the parser drops what is nested deeper
 HEADING_MAX = 6
 _LIVE = frozenset(("link_open", "image", "html_block", "html_inline"))
-# Names of languages that only colour code. Others can run it, draw it or include a file (mermaid, dataviewjs, {r}).
+# Languages for which programs only colour the code. With others (mermaid, dataviewjs, {r}) they run or draw it.
 _LANGUAGES = re.compile(
     r"bash|bat|c|cmake|cpp|cs|csharp|css|csv|diff|dockerfile|f90|fortran|go|html|ini|java|javascript|js|json|julia"
     r"|kotlin|lua|makefile|matlab|md|markdown|perl|php|plaintext|powershell|properties|ps1|py|python|r|ruby|rust|sh"
     r"|shell|sql|st|swift|text|toml|ts|txt|typescript|vb|vba|xml|yaml|yml"
 )
 
-# Code in a line that an editor or a converter computes: of Dataview, of knitr, of Quarto.
+# Inline code that Dataview, knitr or Quarto evaluates.
 _COMPUTED = re.compile(r"\s*(?:\$?=\s*[^\s=<>~]|r[ #]|\{\.?[a-z]+\})", re.IGNORECASE)
 
-_END = r"[^\s<>`\"'　、。，．「」『』（）()\[\]]"  # what an address goes on with, as far as it must not be a link
+_END = r"[^\s<>`\"'　、。，．「」『』（）()\[\]]"  # characters that continue an address
 _TOP = (
     "com|net|org|edu|gov|mil|info|biz|name|pro|shop|dev|app|io|ai|jp|cn|kr|us|uk|eu|xyz|site|online|top|xn--[a-z0-9-]+"
 )
@@ -42,7 +42,8 @@ _ADDRESS = re.compile(
     rf"|\b(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?::\d+)?/{_END}*",
     re.IGNORECASE,
 )
-# Marks of sources stay: a link needs a target, and no definition is ever written. The _ of snake_case begins nothing.
+# Source marks such as [1] stay unescaped: a link needs a target, and no link definition is ever written. The _ of
+# snake_case begins no emphasis.
 _SPECIAL = re.compile(
     r"(?P<kept>(?<!!)\[\d{1,3}(?: ?[,、-] ?\d{1,3})*\](?![(:])|(?<=[A-Za-z0-9])_(?=[A-Za-z0-9]))"
     r"|[`*_\[\]~|${}]"
@@ -55,7 +56,10 @@ _LINE_START = re.compile(r"^(?:([-+=#>@!%^])|(:)(?=:)|(\d{1,9})([.)])(?=\s|$))")
 
 
 def parse(text: str) -> list[Token] | None:
-    """As the window shows answers: HTML is text. None when the text is beyond what anybody could mean."""
+    """Return the tokens of a text in which HTML is plain text, as the window shows answers.
+
+    Returns None for a text that is longer or deeper than any real one.
+    """
     if len(text) > CHARACTERS_MAX:
         return None
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING_MAX}).enable(["table", "strikethrough"])
@@ -64,16 +68,17 @@ def parse(text: str) -> list[Token] | None:
 
 
 def make_inert(text: str, depth: int, behind: str = "（{}）") -> str:
-    """`text` with the same look, so that nothing in it acts, reaches what follows or stands above it in the outline.
+    """Return Markdown that looks like `text` and has no active content, does not affect what follows, and keeps the
+    outline.
 
-    Headings go down by `depth`. `behind`: how the address of a link or an image follows its words. What cannot be
-    written so is kept as it was typed, as code.
+    Headings are lowered by `depth` levels. `behind`: how the address of a link or an image follows its text. A text
+    that cannot be written this way is kept as it was typed, as code.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").rstrip("\n")
     tokens = parse(text)
     if tokens is None:
         return fence_code(text)
-    for token in tokens:  # emphasis may be nested far deeper than the tree of blocks can be walked
+    for token in tokens:  # inline tokens stay out of the tree: emphasis may be nested too deeply for recursion
         token.meta, token.children = {"words": token.children or []}, None
     written = "\n".join(_Writer(depth, behind).blocks(SyntaxTreeNode(tokens)))
     return fence_code(text) if has_active_content(written) else written
@@ -87,29 +92,29 @@ def has_active_content(markdown: str) -> bool:
 
 
 def fence_code(text: str, language: str = "") -> str:
-    """As it was typed, whatever is in it."""
+    """Return the text unchanged, as fenced code. The fence is longer than any run of backticks in it."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
 
 
 def escape_line(text: str) -> str:
-    """One line that means nothing to Markdown."""
+    """Return the text as one line without any Markdown syntax."""
     return _started(_plain(re.sub(r"[\0\r\n]", "", text)))
 
 
 class _Writer:
-    """Writes the tree of one answer. `depth`, `behind`: as of `contained`."""
+    """Write the tree of one answer. `depth`, `behind`: as for `make_inert`."""
 
     def __init__(self, depth: int, behind: str) -> None:
         self._depth, self._behind = depth, behind
 
     def blocks(self, parent: SyntaxTreeNode) -> list[str]:
-        """The lines of what stands in a document, a quotation or an item."""
+        """Return the lines of the blocks in a document, a quotation or a list item."""
         lines: list[str] = []
         before, is_other = "", False
         for node in parent.children:
-            is_other = node.type == before and not is_other  # a second list with the same mark would join the first
+            is_other = node.type == before and not is_other  # two lists in a row need different marks, or they join
             if lines and not (node.type != "paragraph" and _is_tight(parent)):
                 lines.append("")
             lines += self._block(node, is_other=is_other)
@@ -152,9 +157,9 @@ class _Writer:
         return [f"| {' | '.join(cells)} |" for cells in (lines[0], rules, *lines[1:])]
 
     def _inline(self, block: SyntaxTreeNode, *, in_table: bool = False) -> str:
-        """The words of a heading, a paragraph or a cell."""
+        """Return the text of a heading, a paragraph or a cell."""
         words: list[Token] = [word for inline in block.children for word in inline.meta["words"]]
-        open_ones: list[list[str]] = [[]]  # what stands in each emphasis and link that is open, the innermost last
+        open_ones: list[list[str]] = [[]]  # the pieces in each open emphasis or link, the innermost last
         links: list[str] = []
         for word in words:
             if word.nesting == 1:
@@ -163,7 +168,7 @@ class _Writer:
             elif word.nesting == -1:
                 inside = _joined(open_ones.pop())
                 target = links.pop() if word.type == "link_close" else ""
-                open_ones[-1].append(self._around(word, inside, target, in_table=in_table))
+                open_ones[-1].append(self._wrapped(word, inside, target, in_table=in_table))
             else:
                 open_ones[-1].append(self._word(word, in_table=in_table))
         return _joined(open_ones[0])
@@ -177,8 +182,8 @@ class _Writer:
             return _plain(word.content, in_table=in_table) + self._address(str(word.attrs["src"]), in_table=in_table)
         return _plain(word.content, in_table=in_table)
 
-    def _around(self, close: Token, inside: str, target: str, *, in_table: bool) -> str:
-        """`close` ends an emphasis, or a link to `target`."""
+    def _wrapped(self, close: Token, inside: str, target: str, *, in_table: bool) -> str:
+        """Return the text of an emphasis or a link to `target`, which the token `close` ends."""
         if close.type == "link_close":
             is_shown = inside == _code(target, in_table=in_table)
             return inside if is_shown else inside + self._address(target, in_table=in_table)
@@ -186,22 +191,22 @@ class _Writer:
         return f"{mark}{inside}{mark}" if inside.strip() else inside
 
     def _address(self, address: str, *, in_table: bool) -> str:
-        """Behind the words of a link or an image."""
+        """Return the address that follows the text of a link or an image."""
         return self._behind.replace("{}", _code(address, in_table=in_table))
 
 
 def _one_line(text: str) -> str:
-    """Of a heading or a cell, which has no breaks."""
+    """Return the text of a heading or a cell without line breaks."""
     return text.replace("\\\n", " ").replace("\n", " ")
 
 
 def _is_tight(item: SyntaxTreeNode) -> bool:
-    """Return whether a list's item stands close to the next: the parser hides its paragraphs then."""
+    """Return whether a list item has no blank line after it: the parser then hides its paragraphs."""
     return item.type == "list_item" and all(one.hidden for one in item.children if one.type == "paragraph")
 
 
 def _joined(pieces: Iterable[str]) -> str:
-    """With a space where two runs of ` would become one."""
+    """Join pieces, with a space where two runs of ` would become one."""
     text = ""
     for piece in pieces:
         text += f" {piece}" if text.endswith("`") and piece.startswith("`") else piece
@@ -209,7 +214,7 @@ def _joined(pieces: Iterable[str]) -> str:
 
 
 def _code(text: str, *, in_table: bool) -> str:
-    """As code: in several spans where its own marks, or those of a table, would end one early."""
+    """Return the text as code, in several spans where backticks, or the signs of a table, would end a span early."""
     text = re.sub(r"\s+", " ", text)
     pieces = re.split(r"(``+|[|\\]+)" if in_table else "(``+)", text)
     return _joined(_escaped(one) if at % 2 or not one.strip() else _span(one) for at, one in enumerate(pieces))
@@ -220,7 +225,7 @@ def _span(text: str) -> str:
 
 
 def _plain(text: str, *, in_table: bool = False) -> str:
-    """Escaped, with addresses as code."""
+    """Return the text escaped, with addresses as code."""
     text = re.sub(r"\s", lambda found: "　" if found[0] == "　" else " ", text)
     parts: list[str] = []
     at = 0
@@ -235,10 +240,10 @@ def _escaped(text: str) -> str:
 
 
 def _started(line: str) -> str:
-    """A line of a paragraph that begins no heading, list, quotation or the like."""
+    """Escape the beginning of a paragraph's line, so that it starts no heading, list, quotation or the like."""
     return _LINE_START.sub(lambda found: f"{found[3]}\\{found[4]}" if found[3] else f"\\{found[0]}", line.lstrip(" \t"))
 
 
 def quote_lines(lines: Sequence[str]) -> str:
-    """Two spaces at a line's end keep the lines of a question apart; in code they change nothing that is seen."""
+    """Return the lines as a quotation. Two spaces at the end of each keep the line breaks."""
     return "\n".join(f"> {line}  " if line.strip() else ">" for line in lines)

@@ -1,6 +1,6 @@
-"""Files of a folder that came from elsewhere, opened only where they are what they seem to be.
+"""Open files of foreign folders only if they are regular files, and read them up to a limit.
 
-Absolute paths of what a user has typed.
+A pipe or a device in the place of a file would block the reader or never end. Also makes typed paths absolute.
 """
 
 import errno
@@ -15,20 +15,20 @@ from typing import BinaryIO
 from app.base.errors import AppError
 
 LINE_BYTES = 64 << 20  # a row of training data has some thousand
-_READS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe is not waited for
+_READS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # opening a pipe does not block
 _FLAGS = _READS | getattr(os, "O_NOFOLLOW", 0)
 
 
 def too_large_error(path: Path) -> OSError:
-    """Return the error of a file that would be read for days, or would fill the memory.
+    """Return the OSError for a file that would take days to read or fill the memory.
 
-    What the system says of EFBIG is about writing.
+    The system's own text for EFBIG is about writing.
     """
     return OSError(errno.EFBIG, "too large to be read", str(path))
 
 
 class NotPlainError(OSError):
-    """`kind`: link | hard_link | not_file | not_folder | too_large."""
+    """The error for a path that is not a plain file. `kind`: link | hard_link | not_file | not_folder | too_large."""
 
     def __init__(self, path: Path, kind: str) -> None:
         super().__init__(errno.ELOOP, kind, str(path))
@@ -37,7 +37,9 @@ class NotPlainError(OSError):
 
 
 def require_folder(path: Path) -> None:
-    """Raises OSError where there is nothing, and NotPlainError for a link or a file."""
+    """Check that the path is a folder. Raises NotPlainError for a link or a file, and OSError where there is
+    nothing.
+    """
     mode = path.lstat().st_mode
     if _is_link(path, mode):
         raise NotPlainError(path, "link")
@@ -46,7 +48,7 @@ def require_folder(path: Path) -> None:
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a file for reading, also by a link, that is no pipe and no device: these have no end, or never begin.
+    """Open a file for reading, also through a link, but no pipe and no device, which may block or never end.
 
     Raises OSError.
     """
@@ -64,19 +66,21 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the hash of such a file. Raises OSError."""
+    """Return the hexadecimal sha256 of a file that `open_regular` accepts. Raises OSError."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_regular(path: Path, most_bytes: int) -> bytes:
-    """Return all of such a file. Raises OSError, also for one that is larger."""
+    """Return the content of a file that `open_regular` accepts. Raises OSError, also for a larger file."""
     with open_regular(path) as file:
-        return _all_of(file, path, most_bytes)
+        return _read_bounded(file, path, most_bytes)
 
 
 def lines_of(path: Path, most_bytes: int = LINE_BYTES) -> Iterator[bytes]:
-    """Return the lines of such a file, one by one, each with its end. Raises OSError, also for a longer line."""
+    """Yield the lines of a file that `open_regular` accepts, each with its end. Raises OSError, also for a
+    longer line.
+    """
     with open_regular(path) as file:
         while line := file.readline(most_bytes + 1):
             if len(line) > most_bytes:
@@ -107,12 +111,12 @@ def open_plain(path: Path, most_bytes: int) -> BinaryIO:
 
 
 def read_plain(path: Path, most_bytes: int) -> bytes:
-    """Raises OSError, NotPlainError."""
+    """Return the content of a file that `open_plain` accepts. Raises OSError, NotPlainError."""
     with open_plain(path, most_bytes) as file:
-        return _all_of(file, path, most_bytes)
+        return _read_bounded(file, path, most_bytes)
 
 
-def _all_of(file: BinaryIO, path: Path, most_bytes: int) -> bytes:
+def _read_bounded(file: BinaryIO, path: Path, most_bytes: int) -> bytes:
     raw = file.read(most_bytes + 1)
     if len(raw) > most_bytes:
         raise too_large_error(path)
@@ -120,7 +124,7 @@ def _all_of(file: BinaryIO, path: Path, most_bytes: int) -> bytes:
 
 
 def _is_link(path: Path, mode: int) -> bool:
-    """Junctions of Windows lead elsewhere, too."""
+    """Return whether the path is a link or a junction of Windows."""
     if stat.S_ISLNK(mode):
         return True
     attributes = getattr(path.lstat(), "st_file_attributes", 0)
@@ -128,7 +132,9 @@ def _is_link(path: Path, mode: int) -> bool:
 
 
 def absolute_path(path: Path) -> Path:
-    """Raises AppError("hf_folder_unreadable") for the home folder of nobody."""
+    """Return a typed path as an absolute one. Raises AppError("hf_folder_unreadable") for `~name` of an unknown
+    user.
+    """
     try:
         return path.expanduser().absolute()
     except RuntimeError as error:

@@ -1,12 +1,9 @@
-"""A small file replaced whole or not at all.
+"""Write files completely or not at all, name them safely, append lines, and copy large files with their hash.
 
-Names of files: a conversation's title as one that every system and a USB stick take, and one that is free.
-
-A file that is there whole or not at all, and what it means for the user when it cannot be written.
-
-Lines added to a file that several processes may write, each whole by itself.
-
-Large files copied with their hash, and what it means for the user when a drive does not take them.
+- `write_atomically`, `create_atomically` write the program's own small files and raise OSError.
+- `open_atomically`, `create_numbered_file` write files for the user and raise AppError.
+- `append_line` appends to a file that several processes may write.
+- `hash_file` and the functions after it serve copies to other drives.
 """
 
 import contextlib
@@ -28,14 +25,17 @@ from app.base.errors import AppError
 from app.base.files.input_file import open_regular
 
 NAME_CHARACTERS_MAX = 80
-NAME_BYTES_MAX = 200  # of UTF-8; file systems take 255, and a number and a suffix come behind
+NAME_BYTES_MAX = 200  # of UTF-8; file systems allow 255, and a number and a suffix follow
 _FORBIDDEN_CHARACTERS = re.compile(r'[/\\:*?"<>|]')
 _DEVICE = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|COM[0-9¹²³]|LPT[0-9¹²³])(?:\.|$)", re.IGNORECASE)
 
 
 def safe_name(title: str, otherwise: str) -> str:
-    """Without suffix. `otherwise` is taken where nothing of the title is left."""
-    # Control characters, and those that turn the direction of what is shown: a name must not pretend another suffix.
+    """Return a title as a file name, without suffix, that every system and a USB stick accept.
+
+    `otherwise` is returned where nothing of the title is left.
+    """
+    # Control characters and signs of writing direction are removed: with them a name can fake another suffix.
     kept = "".join(
         " " if character.isspace() else character
         for character in unicodedata.normalize("NFC", title)
@@ -52,7 +52,7 @@ def _cut(name: str) -> str:
 
 
 def free_path(path: Path) -> Path:
-    """Return the path, or one with a number where it is taken: a clock that goes back comes to the same name again."""
+    """Return the path, or one with a number where it is taken. A clock that goes back produces the same name again."""
     free, number = path, 2
     while free.exists():
         free, number = path.with_name(f"{path.stem}-{number}{path.suffix}"), number + 1
@@ -60,34 +60,35 @@ def free_path(path: Path) -> Path:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replaces `path` whole or not at all: temporary name in the same folder, fsync, rename."""
-    with _beside(path, content) as made:
-        made.replace(path)
+    """Replace `path` completely or not at all: temporary name in the same folder, fsync, rename. Raises OSError."""
+    with _beside(path, content) as temporary:
+        temporary.replace(path)
 
 
 def create_atomically(path: Path, content: bytes) -> None:
-    """Make a file that is not there, whole or not at all; where another process is quicker, its file stays."""
-    with _beside(path, content) as made:
+    """Create a file completely or not at all. If another process creates it first, its file stays. Raises OSError."""
+    with _beside(path, content) as temporary:
         try:
-            os.link(made, path)
+            os.link(temporary, path)
         except FileExistsError:
             return
         except OSError:  # a file system without links
-            made.replace(path)
+            temporary.replace(path)
 
 
 @contextlib.contextmanager
 def _beside(path: Path, content: bytes) -> Iterator[Path]:
+    """Write a temporary file in the same folder and yield its path; delete what is left of it."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    made = Path(name)
+    temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        yield made
+        yield temporary
     finally:
-        made.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -97,7 +98,7 @@ _GONE = (errno.ENOENT, errno.ENOTDIR)
 
 @contextmanager
 def open_atomically(target: Path) -> Iterator[BinaryIO]:
-    """Replaces `target` when the block ends well; otherwise leaves it as it was and nothing beside it.
+    """Replace `target` when the block ends without an error; otherwise leave it as it was and no other file beside it.
 
     Raises AppError("disk_full" | "export_forbidden" | "export_folder_gone" | "export_unwritable").
     """
@@ -111,21 +112,25 @@ def open_atomically(target: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise export_error(error, target) from error
     finally:
-        with contextlib.suppress(OSError):  # its folder may be gone with it
+        with contextlib.suppress(OSError):  # the folder may be gone
             temporary.unlink(missing_ok=True)
 
 
 def require_zip_date() -> None:
-    """Word and Excel files are archives, which know only years from 1980 to 2107. Raises AppError("clock_unfit")."""
+    """Check that the clock fits zip archives (Word and Excel files), which know only the years from 1980 to 2107.
+
+    Raises AppError("clock_unfit").
+    """
     year = time.gmtime().tm_year
-    if not 1981 <= year <= 2106:  # a day less at each end, for the zones
+    if not 1981 <= year <= 2106:  # a year less at each end, because local time differs from UTC
         raise AppError("clock_unfit", year=year)
 
 
 def check_new_target(target: Path, suffixes: Sequence[str], format_code: str, **facts: str) -> None:
-    """Before anything is done for a file that a user names. `facts`: of the format's error, beside the file's name.
+    """Check the path of a new file that the user names, before any work for it begins.
 
-    Raises AppError(format_code | "export_folder_gone" | "export_exists").
+    `facts`: facts of the error `format_code` besides the file's name. Raises AppError(format_code |
+    "export_folder_gone" | "export_exists").
     """
     if target.suffix.lower() not in suffixes:
         raise AppError(format_code, **{"name": target.name, **facts})
@@ -136,10 +141,11 @@ def check_new_target(target: Path, suffixes: Sequence[str], format_code: str, **
 
 
 def create_numbered_file(folder: Path, stem: str, suffix: str, numbers: dict[str, int]) -> Path:
-    """A new empty file: `stem` and, where that name is taken, a number. The folder itself says what is taken.
+    """Create a new empty file named `stem`, with a number where that name is taken.
 
-    `numbers`: the last one of each stem, kept from call to call, so that equal names are not tried again and again.
-    Raises AppError as `whole_file`.
+    Creating the file decides whether a name is free, so two processes never get the same one. `numbers`: the last
+    number of each stem; the caller keeps it between calls, so that taken names are not tried again. Raises AppError as
+    `open_atomically`.
     """
     while True:
         number = numbers[stem] = numbers.get(stem, 0) + 1
@@ -154,6 +160,7 @@ def create_numbered_file(folder: Path, stem: str, suffix: str, numbers: dict[str
 
 
 def export_error(error: OSError, target: Path) -> AppError:
+    """Return the AppError that tells the user why a file cannot be written."""
     folder = str(target.parent)
     if error.errno in _FULL:
         return AppError("disk_full", path=folder)
@@ -165,9 +172,9 @@ def export_error(error: OSError, target: Path) -> AppError:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Add a line, and wait until it is on the disk. Raises OSError.
+    """Append a line and wait until it is on the disk. Raises OSError.
 
-    What an earlier one has left that found the disk full stays a line of its own, and takes nothing with it.
+    An incomplete line of an earlier write to a full disk is ended first, so that it does not damage the new one.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
     try:
@@ -175,22 +182,22 @@ def append_line(path: Path, line: bytes) -> None:
         if size:
             os.lseek(descriptor, size - 1, os.SEEK_SET)
             line = line if os.read(descriptor, 1) == b"\n" else b"\n" + line
-        left = memoryview(line + b"\n")
-        while left:  # a disk that gets full takes a part first
-            left = left[os.write(descriptor, left) :]
+        remaining = memoryview(line + b"\n")
+        while remaining:  # an almost full disk takes only a part
+            remaining = remaining[os.write(descriptor, remaining) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-ReportBytes = Callable[[int, int], None]  # bytes done, of how many; what it raises ends the work
+ReportBytes = Callable[[int, int], None]  # bytes done, total bytes; an exception of it ends the work
 
 BLOCK_BYTES = 1 << 20
-_SPARE_BYTES = 16 << 20  # what a file system takes for itself while files are written
+_SPARE_BYTES = 16 << 20  # what the file system itself needs while files are written
 
 
 class CopyProgress:
-    """Adds up what is done for a `ReportBytes`. `passes`: how often each byte is added (2: written, read back)."""
+    """Add up the bytes done and report them. `passes`: how often each byte is added (2: written and read back)."""
 
     def __init__(self, report: ReportBytes, total_bytes: int, passes: int = 1) -> None:
         self._report = report
@@ -204,7 +211,9 @@ class CopyProgress:
 
 
 def hash_file(path: Path, meter: CopyProgress) -> str:
-    """sha256 of a file, read from the drive where the system lets one ask for that. Raises OSError."""
+    """Return the hexadecimal sha256 of a file, read from the drive instead of the cache where possible. Raises
+    OSError.
+    """
     digest = hashlib.sha256()
     with open_regular(path) as file:
         drop_from_cache(file)
@@ -215,13 +224,15 @@ def hash_file(path: Path, meter: CopyProgress) -> str:
 
 
 def drop_from_cache(file: BinaryIO) -> None:
-    """What was just written would otherwise be compared in memory, where it is right even if the drive is not."""
+    """Drop a file from the system's cache. Otherwise a check would read memory, which is right even if the
+    drive is not.
+    """
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes new names in it last through a power cut; Windows does that by itself."""
+    """Make new names in a folder survive a power cut. Windows does that by itself."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -231,17 +242,17 @@ def sync_folder(folder: Path) -> None:
 
 
 def require_space(folder: Path, need_bytes: int) -> None:
-    """Raises AppError("drive_space") when the drive of this folder has less room."""
+    """Check the free space on the drive of this folder. Raises AppError("drive_space")."""
     free_bytes = shutil.disk_usage(folder).free
     if need_bytes and free_bytes < need_bytes + _SPARE_BYTES:
         raise AppError("drive_space", path=str(folder), need_bytes=need_bytes + _SPARE_BYTES, free_bytes=free_bytes)
 
 
 def drive_error(error: OSError, folder: Path, otherwise: str, need_bytes: int = 0) -> AppError:
-    """AppError("drive_space" | "drive_file_limit"), or with the code `otherwise`."""
+    """Return AppError("drive_space" | "drive_file_limit"), or one with the code `otherwise`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return AppError("drive_space", path=str(folder), need_bytes=need_bytes, free_bytes=_free_bytes(folder))
-    if error.errno == errno.EFBIG:  # FAT32 ends at 4 GiB
+    if error.errno == errno.EFBIG:  # FAT32 allows 4 GiB
         return AppError("drive_file_limit", path=str(folder))
     return AppError(otherwise, path=str(folder), reason=error.strerror or str(error))
 

@@ -1,7 +1,7 @@
-"""JSON of strangers: bounded in size, depth and number of values. Nothing else in the program reads JSON from a file.
+"""Read JSON with limits on its size, depth and number of values. The program reads JSON from files only here.
 
-Each value costs Python up to 100 bytes however short it is written: a file of `[],[],[]` takes forty times its own
-size, so that a limit of bytes alone bounds nothing.
+Each value costs Python up to 100 bytes however short its text is: a file of `[],[],[]` takes forty times its own size
+in memory, so a limit on bytes alone is not enough.
 """
 
 import json
@@ -14,9 +14,9 @@ from app.base.errors import AppError
 from app.base.files.input_file import read_regular
 
 MAX_BYTES = 8 << 20  # the largest tokenizer_config.json known has 180 kB, the largest index 6 MB
-FILE_BYTES = 64 << 20  # of our own files; the journal of a run of 100,000 steps has 30 MB
-# Values are counted by commas and opening brackets, also of those in texts: rather too many.
+FILE_BYTES = 64 << 20  # of Kotae's own files; the journal of a run of 100,000 steps has 30 MB
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+# Values are estimated by commas and opening brackets, including those inside strings: never too few.
 FREE_VALUES, BYTES_A_VALUE, MAX_VALUES = 500_000, 8, 6_000_000
 
 
@@ -31,11 +31,11 @@ def read_object(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """Return an object in which no key stands twice, and whose texts can be stored. Raises ValueError."""
+    """Return an object in which no key occurs twice and all strings are valid Unicode. Raises ValueError."""
     data = loads(raw, object_pairs_hook=_object, parse_constant=_refuse, parse_float=_finite)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
-    if _SURROGATE.search(raw):  # half a character, or both halves of one
+    if _SURROGATE.search(raw):  # a lone surrogate, or a valid pair
         try:
             json.dumps(data, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError as error:
@@ -44,12 +44,12 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 
 def load_file(path: Path, max_bytes: int = FILE_BYTES, max_values: int | None = None) -> Any:
-    """Return what a file holds, whatever kind of value that is. Raises OSError, ValueError."""
+    """Return the JSON value in a file, of any type. Raises OSError, ValueError."""
     return loads(read_bytes(path, max_bytes), max_values)
 
 
 def loads(raw: bytes | str, max_values: int | None = None, **how: Any) -> Any:
-    """Return the value that a text stands for. `how`: as `json.loads` takes it. Raises ValueError and nothing else."""
+    """Return the JSON value of a text. `how`: options of `json.loads`. Raises no other error than ValueError."""
     text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
     if is_crowded(text, max_values):
         raise ValueError("too many values")
@@ -60,28 +60,28 @@ def loads(raw: bytes | str, max_values: int | None = None, **how: Any) -> Any:
 
 
 def is_crowded(text: str, max_values: int | None = None) -> bool:
-    """Return whether a text holds more values than that, or than its length gives reason to expect."""
+    """Return whether a text holds more than `max_values`; without that limit, more than a text of its length should."""
     allowed = max_values or min(MAX_VALUES, FREE_VALUES + len(text) // BYTES_A_VALUE)
     return len(text) > FREE_VALUES and sum(map(text.count, ",[{")) > allowed
 
 
 def read_bytes(path: Path, max_bytes: int = FILE_BYTES) -> bytes:
-    """Return all of a file. Raises OSError, also for one that is larger (EFBIG) or no file but a pipe or a device."""
+    """Return the content of a file. Raises OSError, also for a larger one (EFBIG), a pipe or a device."""
     return read_regular(path, max_bytes)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Two readers that each take another of two equal keys would see two different files."""
-    made = dict(pairs)
-    if len(made) != len(pairs):
+    """Refuse an object in which a key occurs twice: two readers could each use another of its values."""
+    data = dict(pairs)
+    if len(data) != len(pairs):
         raise ValueError("a key occurs twice")
-    return made
+    return data
 
 
 def _finite(text: str) -> float:
-    """1e999 is infinite, too."""
-    found = float(text)
-    return found if math.isfinite(found) else _refuse(text[:20])
+    """Refuse numbers that overflow to infinity, such as 1e999."""
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text[:20])
 
 
 def _refuse(text: str) -> float:

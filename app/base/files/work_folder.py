@@ -1,8 +1,8 @@
-"""What was removed lies in `.bin` beside the folders that it was one of, and can be restored until it is emptied.
+"""Name, lock, delete and restore folders that hold one item each, such as a training run.
 
-A folder in which one process at a time works, which holds its lock file; and whoever lists folders looks whether.
-
-Names of folders that people find again: by the time, and by what they have called their content.
+- A folder's name is its time and the name of its content.
+- The process that works in a folder holds its lock file. Listing folders only tests the lock.
+- Deleting moves a folder to `.bin` in its parent folder; it can be restored until the bin is emptied.
 """
 
 import contextlib
@@ -19,25 +19,25 @@ import filelock
 from app.base.files.day_record import DayRecord
 from app.base.files.output_file import free_path
 
-_LIMIT_S = 0.5  # whoever looks holds the lock for a moment
+_LIMIT_S = 0.5  # testing whether a file is locked holds the lock for a moment
 _POLL_S = 0.02
 
 
 def acquire_lock(path: Path) -> filelock.BaseFileLock:
-    """`path`: of the lock file. Raises filelock.Timeout where somebody holds it, and OSError."""
+    """Acquire the lock file at `path`. Raises filelock.Timeout where another process holds it, and OSError."""
     lock = filelock.FileLock(str(path), timeout=_LIMIT_S, poll_interval=_POLL_S, thread_local=False)
     lock.acquire()
     return lock
 
 
 if sys.platform == "win32":
-    _LOOK_LIMIT_S, _LOOK_POLL_S = 0.004, 0.002  # of two that look at once
+    _TEST_LIMIT_S, _TEST_POLL_S = 0.004, 0.002  # two processes may test the lock at the same moment
 
     def is_locked(path: Path) -> bool:
-        """False, too, in a folder that may only be read. Waits for no more than a few milliseconds."""
+        """Return whether a process holds the lock; False in a read-only folder. Waits a few milliseconds at most."""
         try:
             if path.exists():
-                with filelock.FileLock(str(path), timeout=_LOOK_LIMIT_S, poll_interval=_LOOK_POLL_S):
+                with filelock.FileLock(str(path), timeout=_TEST_LIMIT_S, poll_interval=_TEST_POLL_S):
                     pass
         except filelock.Timeout:
             return True
@@ -49,8 +49,11 @@ else:
     import fcntl
 
     def is_locked(path: Path) -> bool:
-        """By a shared lock, of filelock's kind (flock): it is refused at once where somebody holds the file, and any
-        number of programs may look at the same time. False where that cannot be found out."""
+        """Return whether a process holds the lock; False where that cannot be determined.
+
+        Requests a shared flock, the kind of lock that filelock uses: it fails at once where a process holds the file,
+        and any number of programs may test at the same time.
+        """
         try:
             file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
@@ -70,9 +73,9 @@ _SLUG_CHARACTERS = 40
 
 
 def timestamped_path(parent: Path, name: str, now: float) -> Path:
-    """A free place in `parent`, called by its time (of this machine) and its name. It is not made yet.
+    """Return a free path in `parent`, named by the local time and a name. The folder is not created yet.
 
-    What lies in the bin keeps its name, to which it may come back.
+    Names in the bin count as taken, because those folders may be restored.
     """
     plain = unicodedata.normalize("NFKC", name).casefold()
     slug = re.sub(r"[^\w.-]+", "-", plain)[:_SLUG_CHARACTERS].strip("-.")
@@ -84,43 +87,43 @@ def timestamped_path(parent: Path, name: str, now: float) -> Path:
 
 
 BIN = ".bin"
-_REMOVED = ".removed"  # in a folder in the bin: its time is when it came there
+_REMOVED = ".removed"  # a file in a deleted folder; its modification time is the time of deletion
 
 
 def move_to_bin(folder: Path, now: float) -> None:
-    """`now`: seconds since 1970. Raises OSError."""
+    """Move a folder to the bin. `now`: seconds since 1970. Raises OSError."""
     target = folder.parent / BIN / folder.name
     target.parent.mkdir(mode=0o700, exist_ok=True)
-    if target.exists():  # another one of that name, which stays too
+    if target.exists():  # an earlier folder of that name, which stays in the bin too
         target.rename(free_path(target))
     folder.rename(target)
     mark_deleted(target, now)
 
 
 def restore_from_bin(parent: Path, name: str) -> Path:
-    """Raises OSError."""
+    """Move a folder back from the bin and return its path. Raises OSError."""
     folder = (parent / BIN / name).rename(parent / name)
     unmark_deleted(folder)
     return folder
 
 
 def mark_deleted(folder: Path, now: float) -> None:
-    """That it came into the bin. Where that cannot be written, `empty` does when it first sees it."""
+    """Record when a folder was deleted. Where that cannot be written, `empty_bin` does it later."""
     with contextlib.suppress(OSError):
         (folder / _REMOVED).touch()
         os.utime(folder / _REMOVED, (now, now))
 
 
 def unmark_deleted(folder: Path) -> None:
-    """That it is out of the bin."""
+    """Remove the record of a folder's deletion."""
     with contextlib.suppress(OSError):
         (folder / _REMOVED).unlink(missing_ok=True)
 
 
 def empty_bin(parent: Path, record: DayRecord, now: float, days: float) -> list[str]:
-    """Deletes for good what was removed so many days ago, by the record too; gives the names of what is gone.
+    """Delete for good the folders that were deleted `days` ago, by the clock and by the record. Return their names.
 
-    The time of a folder without a mark, which an earlier version has promised to keep, begins now.
+    For a folder without a mark, which an earlier version has put there, the time begins now.
     """
     dated, gone = {}, []
     for folder in _folders(parent / BIN):
@@ -129,7 +132,7 @@ def empty_bin(parent: Path, record: DayRecord, now: float, days: float) -> list[
                 mark_deleted(folder, time.time())
             dated[folder.name] = (folder / _REMOVED).stat().st_mtime
     for name in sorted(record.ripe(parent.name, dated, now, days)):
-        with contextlib.suppress(OSError):  # somebody looks at a file in it: the next time
+        with contextlib.suppress(OSError):  # a program has a file of it open: the next call tries again
             shutil.rmtree(parent / BIN / name)
             gone.append(name)
     return gone
@@ -138,5 +141,5 @@ def empty_bin(parent: Path, record: DayRecord, now: float, days: float) -> list[
 def _folders(place: Path) -> list[Path]:
     try:
         return [path for path in place.iterdir() if path.is_dir() and not path.is_symlink()]
-    except OSError:  # nothing was ever removed
+    except OSError:  # there is no bin yet
         return []

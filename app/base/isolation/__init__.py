@@ -1,1 +1,1 @@
-"""What keeps a process from the network, from other processes and from files that are not its own."""
+"""Keep a process from the network, from other processes and from files that are not its own."""

@@ -1,25 +1,21 @@
-"""Linux: no process of ours, nor what it starts, gets a socket that reaches beyond this machine, native code included.
+"""Keep every process off the network, by a filter of the kernel (Linux) and by a guard inside Python (everywhere).
 
-A seccomp filter: `socket` and `socketpair` give AF_UNIX (display, D-Bus) and AF_NETLINK (the kernel itself, which
-drivers ask about devices) and nothing else; io_uring, which makes sockets by another way, is refused. So is what
-reaches into other processes of the user (ptrace, process_vm_*, pidfd_getfd), whose sockets would be a way out as well.
-Children without a window have no AF_UNIX either, but for connected pairs: other programs of this machine could send for
-them. Nor do they change modes, owners, dates and attributes of files, which Landlock does not know, the limits of other
-processes, or memory and queues of System V, which belong to all programs of the user. The kernel hands the filter on to
-every child, and nobody can take it off. Windows and macOS have nothing of the kind without an administrator: there the
-guard of `app.base.isolation.network_guard` stands alone.
+The filter is seccomp and covers native code and all child processes; it cannot be removed. `socket` and `socketpair`
+give AF_UNIX (display, D-Bus) and AF_NETLINK (the kernel itself, which drivers ask about devices) and nothing else.
+io_uring, which can make sockets too, is refused, and so is access to other processes of the user (ptrace, process_vm_*,
+pidfd_getfd), whose sockets would be a way out. Child processes without a window have no AF_UNIX either, except
+connected pairs: other programs of this machine could send for them. They cannot change modes, owners, dates and
+attributes of files, which Landlock does not cover, nor the limits of other processes, nor System V memory and queues,
+which all programs of the user share. The filter does not cover sockets that were open before, file names
+(`app.base.isolation.sandbox` does), and, in the window, other programs of this machine that are reached by AF_UNIX.
+Windows and macOS have no such filter without administrator rights.
 
-What it does not see: a socket that was open before, names of files (`app.base.isolation.sandbox` does), and, in the
-window, other programs of this machine that are spoken to by AF_UNIX.
-
-Nothing leaves this machine: called first in every process but the downloading child.
-
-Sets the switches that libraries look at before they are imported, and refuses every connection that is not local to
-the machine's own files (AF_UNIX: display, D-Bus), but for one address of the local network in the child that asks a
-model there (`app.inference.remote`). Refusals are counted and logged; the window shows the count.
-Crash dumps are turned off too: they hold questions and answers, and some systems send them to their maker.
-What native code does past Python is not seen here: on Linux the kernel refuses it (`app.base.isolation.network_guard`);
-elsewhere no part of Kotae's own native code opens sockets (`strace` in the fault tests).
+The guard is an audit hook, which every process but the downloading children installs first. It refuses every connection
+except AF_UNIX, one address of the local network in the child that asks a model there (`app.inference.remote`), and the
+loopback socket of `kotae serve`. Refusals are counted and logged, and the window shows the count. It also sets the
+switches that libraries read at import, and turns off crash dumps, which hold questions and answers and which some
+systems send to their maker. Native code bypasses the guard: on Linux the filter refuses it; elsewhere no part of
+Kotae's own native code opens sockets (`strace` in the fault tests).
 """
 
 import ctypes
@@ -34,11 +30,11 @@ from typing import Any
 
 from app.base import addresses, settings
 
-# These never need a network, whatever the settings say.
+# Roles that never need a network, whatever the settings say.
 OFFLINE_ROLES = ("--engine", "--render-template", "--quantize", "--score", "--read-documents", "--read-workbook")
-# These are the only ones that may have one; a file of an administrator takes it from them.
+# The only roles that may use a network. The policy file of an administrator can forbid it.
 FETCHING_ROLES = ("--download", "--remote-engine", "--make-training-environment")
-# Set by the offline check for its children, which count for themselves what would have left (`is_counted`).
+# The offline check sets it for its children, whose attempts the kernel counts (`is_attempt_counted`).
 COUNTED_VARIABLE = "KOTAE_OFFLINE_CHECK"
 
 _EACCES = 13
@@ -49,7 +45,7 @@ _IO_URING = (425, 426, 427)  # setup, enter, register; one number on all machine
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """Numbers of one kind of processor: AUDIT_ARCH_*, system calls (linux/audit.h, asm/unistd.h)."""
+    """The numbers of one kind of processor: AUDIT_ARCH_* and system calls (linux/audit.h, asm/unistd.h)."""
 
     architecture: int
     socket: int
@@ -57,7 +53,7 @@ class _Machine:
     seccomp: int
     intrusive: tuple[int, ...]  # ptrace, process_vm_readv, process_vm_writev
     outward: tuple[int, ...]  # connect, bind, add_key, request_key, keyctl, perf_event_open, bpf, userfaultfd
-    marking: tuple[int, ...]  # chmod, chown, utime, setxattr, removexattr, and those like them
+    marking: tuple[int, ...]  # chmod, chown, utime, setxattr, removexattr and their variants
     shared: tuple[int, ...]  # shmget, shmat, shmctl, sem*, msg*, mq_open
     prlimit: int
     ioctl: int
@@ -77,7 +73,7 @@ _MACHINES = {
 }  # fmt: skip
 _MARKING = (452, 463, 466, 469)  # fchmodat2, setxattrat, removexattrat, file_setattr; one number on all machines
 _INTRUSIVE = (438, 440)  # pidfd_getfd, process_madvise; one number on all machines
-_FETCHING, _SHOWING, _HEADLESS = "fetching", "showing", "headless"  # how much is left to a process
+_FETCHING, _SHOWING, _HEADLESS = "fetching", "showing", "headless"  # scopes: from the least to the most refused
 
 _PR_SET_NO_NEW_PRIVS = 38
 _SET_MODE_FILTER = 1
@@ -86,9 +82,9 @@ _FOR_ALL_THREADS, _WITHOUT_SLOWING = 1, 4  # TSYNC; SPEC_ALLOW: older kernels sl
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h
 _AND = 0x54
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24  # in struct seccomp_data; their lower halves
-# Of pairs, only those of these kinds stay connected to each other: one end of another may send to any name.
+# Pairs of these kinds stay connected to each other; one end of a datagram pair may send to any name.
 _KIND_BITS, _SOCK_STREAM, _SOCK_SEQPACKET = 0xF, 1, 5
-_TYPING = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: as if the user had typed it in the terminal
+_TYPING = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: they insert text as if the user had typed it in the terminal
 _ALLOW, _REFUSE = 0x7FFF_0000, 0x0005_0000 | _EACCES
 
 _NVIDIA = "nvidia-modprobe"
@@ -96,7 +92,7 @@ _state = "off"
 
 
 def install_filter_for(arguments: Sequence[str]) -> None:
-    """For a process with these arguments, before it has threads: where it never needs a network, or must not have one.
+    """Install the filter that the role of these arguments needs, before the process has threads.
 
     `arguments`: of the command line, without the program.
     """
@@ -108,9 +104,9 @@ def install_filter_for(arguments: Sequence[str]) -> None:
         if settings.forbids_network(settings.system_policy_file()):
             install_filter()
         else:
-            _keep_to_itself()
+            _protect_other_processes()
     elif _command(arguments) != "serve" and settings.is_network_off(settings.data_folder_of_arguments(arguments)):
-        # `kotae serve` installs it itself, always, as soon as its one socket listens.
+        # `kotae serve` always installs the filter itself, as soon as its one socket listens.
         if _command(arguments) == "" and is_display_remote():
             _state = "display"
         else:
@@ -118,18 +114,21 @@ def install_filter_for(arguments: Sequence[str]) -> None:
 
 
 def filter_state() -> str:
-    """Of this process: on | off | unsupported (this system has none) | refused (by the kernel) | counted | display (the
-    window is shown by another machine, which it must reach)."""
+    """Return the state of the filter in this process.
+
+    on | off | unsupported (this system has no filter) | refused (by the kernel) | counted (in the offline check) |
+    display (another machine shows the window, which the process must reach).
+    """
     return _state
 
 
 def is_display_remote() -> bool:
-    """Whether windows are shown over the network, as with `ssh -X`: X11 with a host before the colon."""
+    """Return whether windows are shown over the network, as with `ssh -X`: X11 with a host before the colon."""
     host = os.environ.get("DISPLAY", "").rpartition(":")[0]
     is_wayland = bool(os.environ.get("WAYLAND_DISPLAY"))
-    platform_wished = os.environ.get("QT_QPA_PLATFORM", "").partition(":")[0]
+    qt_platform = os.environ.get("QT_QPA_PLATFORM", "").partition(":")[0]
     return host not in ("", "unix") and not host.startswith("/") and (
-        platform_wished == "xcb" or (platform_wished == "" and not is_wayland)
+        qt_platform == "xcb" or (qt_platform == "" and not is_wayland)
     )  # fmt: skip
 
 
@@ -138,7 +137,7 @@ def is_filter_supported() -> bool:
 
 
 def install_filter(scope: str = _SHOWING) -> str:
-    """Puts the filter on this process, all its threads and all that it will start. Gives `state()`."""
+    """Put the filter on this process, all its threads and its future children. Return `filter_state()`."""
     global _state
     if _state == "on":
         return _state
@@ -154,16 +153,18 @@ def install_filter(scope: str = _SHOWING) -> str:
     return _state
 
 
-def _keep_to_itself() -> None:
-    """For a process that may have a network: that is its own, and no other program is reached into."""
+def _protect_other_processes() -> None:
+    """Refuse a process that may use the network the access to other processes of the user."""
     if is_filter_supported() and not is_attempt_counted():
         _make_devices()
         _install(_MACHINES[os.uname().machine], _FETCHING)
 
 
 def is_attempt_counted() -> bool:
-    """Whether this is a child of the offline check in its empty network: an attempt shall reach the kernel's counters,
-    and nothing can leave."""
+    """Return whether this is a child of the offline check in its empty network namespace.
+
+    Attempts must reach the kernel's counters there, and nothing can leave.
+    """
     if COUNTED_VARIABLE not in os.environ:
         return False
     try:
@@ -174,7 +175,7 @@ def is_attempt_counted() -> bool:
 
 
 def can_create_socket(family: int) -> bool:
-    """Asks the system itself, past Python and its guard. Nothing is sent."""
+    """Ask the system for a socket directly, without Python's guard. Nothing is sent."""
     system = ctypes.CDLL(None, use_errno=True)
     number: int = system.socket(family, 2, 0)  # SOCK_DGRAM
     if number >= 0:
@@ -183,7 +184,7 @@ def can_create_socket(family: int) -> bool:
 
 
 def _command(arguments: Sequence[str]) -> str:
-    """The first word that is no option of every command (`app.cli`), nor the value of one."""
+    """Return the first word that is neither a common option (`app.cli`) nor its value."""
     rest = iter(arguments)
     for one in rest:
         if one in ("--data-dir", "--lang"):
@@ -209,10 +210,10 @@ def _install(machine: _Machine, scope: str) -> bool:
 
 
 def _program(machine: _Machine, scope: str) -> bytes:
-    """For the kernel's interpreter (linux/filter.h): each line is what to do, with what, and where to go if so or not.
+    """Return the filter program for the kernel's interpreter (linux/filter.h).
 
-    A program of another architecture (32 bits) gets no system call at all: its numbers mean something else. A line of
-    a name alone is a place to go to.
+    Each line is an operation, its value, and the labels to jump to if it is true or false; a string alone is a label. A
+    32-bit program gets no system call at all, because its numbers mean something else.
     """
     refused = [*machine.intrusive, *_INTRUSIVE]
     if scope != _FETCHING:
@@ -230,7 +231,7 @@ def _program(machine: _Machine, scope: str) -> bytes:
         *(judged if scope == _HEADLESS else []),
         *(sockets if scope != _FETCHING else []),
         (_RETURN, _ALLOW, "", ""),
-        "limit",  # of this process alone
+        "limit",  # pid 0: prlimit of this process alone is allowed
         (_LOAD, _FIRST_ARGUMENT, "", ""),
         (_EQUAL, 0, "allow", "refuse"),
         "device",
@@ -253,23 +254,24 @@ def _program(machine: _Machine, scope: str) -> bytes:
         "allow",
         (_RETURN, _ALLOW, "", ""),
     ]
-    places: dict[str, int] = {}
+    labels: dict[str, int] = {}
     steps: list[tuple[int, int, str, str]] = []
     for line in lines:
         if isinstance(line, str):
-            places[line] = len(steps)
+            labels[line] = len(steps)
         else:
             steps.append(line)
     return b"".join(
-        struct.pack("=HBBI", code, *(places[to] - at - 1 if to else 0 for to in (yes, no)), value)
+        struct.pack("=HBBI", code, *(labels[to] - at - 1 if to else 0 for to in (yes, no)), value)
         for at, (code, value, yes, no) in enumerate(steps)
     )
 
 
 def _make_devices() -> None:
-    """The driver of NVIDIA lets a program with more rights make its device files, once after each start of the machine.
+    """Make the device files of NVIDIA's driver before the filter is on.
 
-    Under the filter nothing gets more rights than it has, so that is done before.
+    The driver lets a privileged program make them once after each start of the machine. Under the filter no program
+    gets more rights than it has.
     """
     cards = Path("/proc/driver/nvidia/gpus")
     if not cards.is_dir() or Path("/dev/nvidia-uvm").exists():
@@ -292,29 +294,30 @@ SWITCHES = {
     "WANDB_MODE": "disabled",
 }
 
-# These keep libraries from the network; the downloading child has it, but tells nobody anything and takes no token
-# that lies around.
+# Only these keep libraries off the network. The other switches, which stop telemetry and stored tokens, also hold for
+# the downloading children.
 _ONLY_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 _REFUSED = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind")
-# Each of these can ask a name server: a question that leaves the machine before any connection does.
+# Each of these can ask a name server: that query leaves the machine before any connection does.
 _REFUSED_LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
 LOOPBACK = "127.0.0.1"
 _refusals: list[str] = []
 _is_on = False
-_only: tuple[str, int] | None = None  # a host and its port, of the child that asks a model elsewhere
+_only: tuple[str, int] | None = None  # the host and port that the child of a remote model may use
 _allowed_addresses: set[tuple[str, int]] = set()
 _listener: socket.socket | None = None
 
 
 class NetworkRefusedError(PermissionError):
-    """A connection that this process must not make. It was not made."""
+    """The error for a connection that this process must not make. It was not made."""
 
 
 def enforce_offline(only: tuple[str, int] | None = None) -> None:
-    """Turns the guard on for the rest of this process; there is no way back.
+    """Turn the guard on for the rest of this process. It cannot be turned off again.
 
-    `only`: a host and its port. Their name may be looked up, and what `open_door` has judged may be connected to.
+    `only`: a host and its port. Its name may be looked up, and addresses that `allow_address` accepts may be connected
+    to.
     """
     global _is_on, _only
     if not _is_on:
@@ -325,17 +328,17 @@ def enforce_offline(only: tuple[str, int] | None = None) -> None:
 
 
 def permit_downloads() -> None:
-    """For the downloading child alone, which the user's click has started: no guard, and nothing told to anybody."""
+    """Prepare a downloading child, which the user has started: no guard, but no telemetry and no stored tokens."""
     assert not _is_on
     os.environ.update(SWITCHES)
     for name in _ONLY_OFFLINE:
         os.environ.pop(name, None)  # inherited from the process that started this one
-    os.environ["HF_HUB_DISABLE_XET"] = "1"  # its own transfer would go around ours
+    os.environ["HF_HUB_DISABLE_XET"] = "1"  # Xet's own transfer would bypass Kotae's
     _forbid_dumps()
 
 
 def allow_address(ip: str, port: int) -> None:
-    """Lets this process connect to that numeric address, where the guard knows the port and the address is local.
+    """Let this process connect to a numeric address that is local and has the port of the one allowed host.
 
     Raises NetworkRefusedError.
     """
@@ -345,7 +348,7 @@ def allow_address(ip: str, port: int) -> None:
 
 
 def listen_on_loopback(port: int) -> socket.socket:
-    """The one socket on which `kotae serve` hears other programs of this machine, and nobody beyond it. 0: a free port.
+    """Return the one socket on which `kotae serve` listens for other programs of this machine. `port` 0: a free port.
 
     Only this socket may be bound, and only to 127.0.0.1; connecting stays refused. Raises OSError.
     """
@@ -353,7 +356,7 @@ def listen_on_loopback(port: int) -> socket.socket:
     assert _listener is None
     _listener = endpoint = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        # Windows lets another program take over a port that is shared so; elsewhere it only need not be waited for.
+        # On Windows SO_REUSEADDR lets another program take over the port; elsewhere it only avoids a waiting time.
         option = "SO_EXCLUSIVEADDRUSE" if sys.platform == "win32" else "SO_REUSEADDR"
         endpoint.setsockopt(socket.SOL_SOCKET, getattr(socket, option), 1)
         endpoint.bind((LOOPBACK, port))
@@ -366,15 +369,15 @@ def listen_on_loopback(port: int) -> socket.socket:
 
 
 def refused_attempts() -> tuple[str, ...]:
-    """What was refused since the start, oldest first. Empty on a machine where nothing tried."""
+    """Return the refused attempts since the start, oldest first."""
     return tuple(_refusals)
 
 
 def _forbid_dumps() -> None:
-    """For this process and its children. Windows writes none unless somebody asks for them.
+    """Forbid core dumps of this process and its children. Windows writes none unless it is asked to.
 
-    A limit of 1 byte: Linux hands a dump to the program that collects them whatever the limit is, but not at 1
-    (fs/coredump.c), and no file is that small.
+    The limit is 1 byte: Linux pipes a dump to its collector whatever the limit is, except at 1 (fs/coredump.c), and no
+    file is that small.
     """
     if sys.platform != "win32":
         import resource

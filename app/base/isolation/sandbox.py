@@ -1,17 +1,15 @@
-"""Linux: what children that open foreign files may do with other files, other programs and the processes around them.
+"""Restrict what child processes that open foreign files may reach and use.
 
-Landlock (since Linux 5.13) is asked for it. In two layers, because a document's or a model's place is known only when
-it is to be opened: the process as a whole may write, start and signal nothing but what it is given (`confine`); and
-what parses a file runs in a thread that reads that file and the program's own parts alone (`run`). Both hold for native
-code. Where the kernel knows no Landlock, and on Windows and macOS, nothing is confined.
+On Linux, Landlock (since 5.13) confines other files, programs and processes, native code included. There are two
+layers, because the path of a document or a model is known only when it is opened: the whole process may write, start
+and signal only what `confine` names, and the code that parses a file runs in a thread that reads only that file and the
+program's own parts (`run_confined`). Without Landlock in the kernel, and on Windows and macOS, nothing is confined.
+Limits of this protection: threads share their memory, so code that takes over a parsing thread may take over one that
+reads more; files that were open before stay open; names, sizes and dates of files stay visible.
 
-What it does not do: threads share their memory, so that code which takes over a parsing thread may take over one that
-reads more. Files that were open before stay open. Names, sizes and dates of files can be asked for everywhere.
-
-What a foreign file may cost a child that reads it: memory, time, and how much an archive may unpack to.
-
-Documents (`app.documents.reading.limits`) and workbooks of data (`app.base.tables`) have the same limits. Nothing is
-ever extracted to disk.
+The second half limits memory, processor time and how much an archive may unpack to. Documents
+(`app.documents.reading.limits`) and workbooks (`app.base.tables`) share these limits. Nothing is ever extracted to
+disk.
 """
 
 import contextlib
@@ -32,24 +30,23 @@ _CREATE, _ADD, _RESTRICT = 444, 445, 446  # one number on all machines
 _VERSION, _PATH_BENEATH, _PR_SET_NO_NEW_PRIVS = 1, 1, 38
 # linux/landlock.h: rights to files, and since which version of the interface the kernel knows them.
 _EXECUTE, _WRITE, _READ, _READ_FOLDER = 1 << 0, 1 << 1, 1 << 2, 1 << 3
-_CHANGE_FOLDER = 0b1_1111_1111 << 4  # remove and make what is in a folder
+_CHANGE_FOLDER = 0b1_1111_1111 << 4  # remove and make entries of a folder
 _REFER, _TRUNCATE, _DEVICE_CONTROL = 1 << 13, 1 << 14, 1 << 15
 _SINCE = ((2, _REFER), (3, _TRUNCATE), (5, _DEVICE_CONTROL))
 _WRITING = _WRITE | _CHANGE_FOLDER | _REFER | _TRUNCATE | _DEVICE_CONTROL
 _READING = _READ | _READ_FOLDER
 _OF_FILES = _EXECUTE | _WRITE | _READ | _TRUNCATE | _DEVICE_CONTROL
 _CONNECT_AND_BIND = 0b11  # of TCP, since version 4
-_SCOPED = 0b11  # abstract AF_UNIX and signals stay among those who are confined together, since version 6
+_SCOPED = 0b11  # abstract AF_UNIX and signals reach only processes that are confined together, since version 6
 
-# The system's libraries, settings, devices and what it tells of itself; also where some systems keep them elsewhere.
-# Of /dev only these: terminals, shared memory and cameras of other programs lie there too.
+# The system's libraries, settings, devices and /proc, including the places of unusual distributions. Only these entries
+# of /dev: terminals, cameras and the shared memory of other programs are there too.
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc", "/opt", "/proc", "/sys", "/nix/store",
            "/gnu/store", "/snap", "/run/opengl-driver", "/run/host", "/app", "/dev/null", "/dev/zero", "/dev/full",
            "/dev/random", "/dev/urandom")  # fmt: skip
 PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/nix/store", "/gnu/store", "/snap")
-# Of graphics cards. Nothing else in /dev is written.
-DEVICES = ("/dev/dri", "/dev/kfd", "/dev/dxg")
-_SHARED = "/dev/shm"  # noqa: S108  the drivers of some cards need it; other programs' memory lies there
+DEVICES = ("/dev/dri", "/dev/kfd", "/dev/dxg")  # of graphics cards
+_SHARED = "/dev/shm"  # noqa: S108  some drivers need it, though memory of other programs is there too
 SHADER_CACHES = (".nv", ".cache/nvidia", ".cache/mesa_shader_cache", ".cache/mesa_shader_cache_db")
 
 _confined = False
@@ -57,18 +54,18 @@ _confined = False
 
 @functools.cache
 def landlock_version() -> int:
-    """Return which version of the interface the kernel has; 0 for none."""
+    """Return the kernel's version of the Landlock interface; 0 for none."""
     if sys.platform != "linux":
         return 0
-    found = _call(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint(_VERSION))
-    return max(0, found)
+    return max(0, _call(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint(_VERSION)))
 
 
 def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: Iterable[Path] | None = None) -> bool:
-    """Confine this process for the rest of its life, and all that it starts. To be called before it has threads.
+    """Confine this process and its future children for the rest of its life. Return whether it is confined now.
 
-    `writes`: files and folders that it changes; `starts`: programs, or folders of them. `reads`: besides the program's
-    own parts; None: everything. Return whether it is confined now.
+    Call it before the process has threads. `writes`: files and folders that it may change; `starts`: programs, or
+    folders of them; `reads`: files and folders that it may read in addition to the program's own parts; None:
+    everything.
     """
     global _confined
     rules = [
@@ -84,7 +81,9 @@ def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: 
 
 
 def run_confined(act: Callable[[], Made], reads: Iterable[Path]) -> Made:
-    """Return what `act` returns, in a thread that reads these files and folders alone. Raise what it raises."""
+    """Return the result of `act`, run in a thread that may read only these files and folders. Raise what `act`
+    raises.
+    """
     if not _confined:
         return act()
     rules = [(path, _READING) for path in (*_own(), *reads)]
@@ -95,20 +94,20 @@ def run_confined(act: Callable[[], Made], reads: Iterable[Path]) -> Made:
             if not _restrict(_READING, rules, 0, 0):
                 raise OSError("the kernel takes no further layer")
             outcome.append((act(), None))
-        except BaseException as error:  # noqa: BLE001  raised again where it is waited for
+        except BaseException as error:  # noqa: BLE001  raised again in the waiting thread
             outcome.append((None, error))
 
     thread = threading.Thread(target=confined, name="confined")
     thread.start()
     thread.join()
-    made, error = outcome.pop()
+    result, error = outcome.pop()
     if error is not None:
         raise error
-    return made  # type: ignore[return-value]
+    return result  # type: ignore[return-value]
 
 
 def graphics_paths() -> Iterator[Path]:
-    """Devices and caches that computing on a graphics card writes to. Nothing where there is no card."""
+    """Yield the devices and caches that computing on a graphics card writes to. Nothing without a card."""
     cards = [*Path("/dev").glob("nvidia*"), *(path for path in map(Path, DEVICES) if path.exists())]
     if not cards:
         return
@@ -119,18 +118,18 @@ def graphics_paths() -> Iterator[Path]:
 
 @functools.cache
 def _own() -> tuple[Path, ...]:
-    """What this program is made of, and the system's own parts."""
+    """Return the folders of this program and of the system's own parts."""
     packages = [Path(entry) for entry in sys.path if entry]
     root = Path(__file__).resolve().parents[3]
-    found = {*map(Path, _SYSTEM), Path(sys.prefix), Path(sys.base_prefix), *packages, root / "app", root / "resources"}
-    found |= {root / "trainer", Path(sys.executable).resolve().parent}
-    found |= {Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(":") if entry}
+    paths = {*map(Path, _SYSTEM), Path(sys.prefix), Path(sys.base_prefix), *packages, root / "app", root / "resources"}
+    paths |= {root / "trainer", Path(sys.executable).resolve().parent}
+    paths |= {Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(":") if entry}
     home = os.path.expanduser("~")  # noqa: PTH111  (there may be none)
-    return tuple(path for path in found if not Path(home).is_relative_to(path))
+    return tuple(path for path in paths if not Path(home).is_relative_to(path))
 
 
 def _restrict(handled: int, rules: Iterable[tuple[Path, int]], scoped: int, network: int) -> bool:
-    """Put one more layer on the calling thread. What a rule names and is not there is passed over."""
+    """Put one more layer on the calling thread. Rules for missing paths are skipped. Return whether it worked."""
     known = landlock_version()
     for since, right in _SINCE:
         if known < since:
@@ -152,16 +151,16 @@ def _restrict(handled: int, rules: Iterable[tuple[Path, int]], scoped: int, netw
 
 def _allow(ruleset: int, path: Path, rights: int) -> None:
     try:
-        place = os.open(path, os.O_PATH | os.O_CLOEXEC)  # type: ignore[attr-defined,unused-ignore]
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)  # type: ignore[attr-defined,unused-ignore]
     except OSError:
         return
     try:
         if not path.is_dir():
             rights &= _OF_FILES
         if rights:
-            _call(_ADD, ctypes.c_int(ruleset), ctypes.c_int(_PATH_BENEATH), struct.pack("=Qi", rights, place), 0)
+            _call(_ADD, ctypes.c_int(ruleset), ctypes.c_int(_PATH_BENEATH), struct.pack("=Qi", rights, descriptor), 0)
     finally:
-        os.close(place)
+        os.close(descriptor)
 
 
 def _call(number: int, *arguments: object) -> int:
@@ -176,14 +175,14 @@ def _system() -> ctypes.CDLL:
 ZIP_ENTRIES = 20_000  # a presentation of 500 pictures has 2,000
 ZIP_BYTES = 1_000_000_000  # of all entries together
 ZIP_ENTRY_BYTES = 400_000_000  # one sheet with a million rows has 300 MB
-ZIP_RATIO = 200  # of what is above ZIP_RATIO_FROM_BYTES: office XML is packed 10 to 50 times, a bomb 1,000 times
+ZIP_RATIO = 200  # checked above ZIP_RATIO_FROM_BYTES: office XML is packed 10 to 50 times, a bomb 1,000 times
 ZIP_RATIO_FROM_BYTES = 10_000_000
 ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that office files use; others take gigabytes to unpack
-NICE = 10  # added to the niceness, so that the window stays quick
+NICE = 10  # added to the niceness, so that the window stays responsive
 
 
 def archive_problem(archive: zipfile.ZipFile) -> str:
-    """Look at the directory of an archive only. Return protected | damaged | bomb, or "" for none."""
+    """Return protected | damaged | bomb, or "" for none, from the directory of an archive alone."""
     entries = archive.infolist()
     if any(entry.flag_bits & 1 for entry in entries):
         return "protected"
@@ -207,7 +206,9 @@ def is_compression_suspicious(unpacked: int, packed: int, from_bytes: int = ZIP_
 
 
 def lower_priority() -> None:
-    """Leave the processor to others, who are waited for, for the rest of this process's life."""
+    """Lower the processor priority for the rest of this process's life, in favour of programs that the user
+    waits for.
+    """
     if sys.platform == "win32":
         import psutil
 
@@ -217,7 +218,7 @@ def lower_priority() -> None:
 
 
 def address_space_bytes() -> int:
-    """Of this process now. 0 where the system does not tell: it has no limit of the kind either."""
+    """Return the address space of this process; 0 where the system does not report it and so has no such limit."""
     try:
         return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
@@ -226,7 +227,7 @@ def address_space_bytes() -> int:
 
 @contextlib.contextmanager
 def limit_added_memory(memory_bytes: int) -> Iterator[None]:
-    """Give this process so much address space beside what it has, until the block ends. Linux only."""
+    """Limit the address space to the present one plus `memory_bytes` until the block ends. Linux only."""
     now = address_space_bytes()
     if sys.platform == "win32" or not now:
         yield
@@ -245,9 +246,9 @@ def limit_added_memory(memory_bytes: int) -> Iterator[None]:
 
 
 def limit_memory(memory_bytes: int) -> None:
-    """Give this process so much address space for the rest of its life.
+    """Limit the address space for the rest of this process's life.
 
-    Windows has no such limit without a job object: the parent watches there.
+    Windows has no such limit without a job object: there the parent process watches the memory.
     """
     if sys.platform == "win32":
         return
@@ -257,5 +258,5 @@ def limit_memory(memory_bytes: int) -> None:
     allowed = memory_bytes if most == resource.RLIM_INFINITY else min(memory_bytes, most)
     try:
         resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
-    except (ValueError, OSError) as error:  # macOS takes no limit below what is mapped already
+    except (ValueError, OSError) as error:  # macOS accepts no limit below the present address space
         print(f"budget: no memory limit: {error}", file=sys.stderr)  # noqa: T201  stderr is the log

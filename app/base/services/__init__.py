@@ -1,1 +1,1 @@
-"""QtCore objects without a feature: child processes, background work, settings with a signal, one instance."""
+"""Hold QtCore objects without a feature: child processes, background work, settings with a signal, one instance."""

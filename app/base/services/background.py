@@ -1,8 +1,7 @@
-"""The single door to the thread pool: blocking work off the GUI thread, its result back on it.
+"""Run blocking work in the thread pool and deliver its result on the caller's thread. Nothing else uses the pool.
 
-`run` is for short work; `run_long` for work that shows how far it is and can be cancelled.
-
-How long something still takes, told only once it can be told.
+`run` is for short work; `run_long` for work that reports its progress and can be cancelled. `TimeLeftEstimator`
+estimates how long something still takes.
 """
 
 import functools
@@ -19,17 +18,17 @@ from app.base.errors import AppError
 
 T = TypeVar("T")
 
-REPORT_EVERY_S = 0.05  # an eye needs no more, and thousands of queued signals would hold the window up
+REPORT_EVERY_S = 0.05  # more often is not visible, and thousands of queued signals would block the window
 
 
-class TaskCancelled(Exception):  # noqa: N818  nothing went wrong
-    """Raised inside cancelled work by its own `TaskProgress`, so that it leaves through its `finally`."""
+class TaskCancelled(Exception):  # noqa: N818  it is no error
+    """Raised inside cancelled work by its `TaskProgress`, so that its `finally` blocks run."""
 
 
 class Task(QObject):
-    """Work in progress. It is kept until its result has been delivered, on the thread that called `run`.
+    """Work in the pool. It is kept until its result has been delivered on the thread that called `run`.
 
-    A callback that is a method of a QObject, or functools.partial of one, is left out once that object is deleted: a
+    A callback that is a method of a QObject, or functools.partial of one, is not called once that object is deleted: a
     dialog may be closed meanwhile.
     """
 
@@ -45,15 +44,15 @@ class Task(QObject):
         _running[id(self)] = self
 
     def perform(self) -> None:
-        """In the pool's thread."""
+        """Do the work, in the pool's thread."""
         try:
             self._result = self._act()
-        except Exception as error:  # noqa: BLE001  carried to the caller's thread, where a bug rises
+        except Exception as error:  # noqa: BLE001  passed to the caller's thread, which raises a bug again
             self._error = error
 
     def deliver(self) -> None:
-        """On the thread that called `run`, once the pool's has let go of this."""
-        error, self._error = self._error, None  # its traceback leads back to this
+        """Call the callback, on the thread that called `run`, once the pool's thread holds no reference any more."""
+        error, self._error = self._error, None  # its traceback refers to this task
         if error is not None:
             self._fail(error)
         elif _can_be_called(self._done_callback):
@@ -63,18 +62,19 @@ class Task(QObject):
         return self._work()
 
     def _fail(self, error: Exception) -> None:
-        is_bug = not isinstance(error, AppError)
-        told = AppError("unexpected", detail=type(error).__name__) if is_bug else error
+        reported = error if isinstance(error, AppError) else AppError("unexpected", detail=type(error).__name__)
         try:
             if _can_be_called(self._failed_callback):
-                self._failed_callback(told)
+                self._failed_callback(reported)
         finally:
-            if is_bug:
+            if reported is not error:
                 raise error
 
 
 class TaskProgress:
-    """What long work tells while it runs, from the pool's thread, and how it learns that nobody wants it any more."""
+    """The channel through which long work reports its progress, from the pool's thread, and learns that it is
+    cancelled.
+    """
 
     def __init__(self, emit: Callable[[int, int], None]) -> None:
         self._emit = emit
@@ -87,27 +87,27 @@ class TaskProgress:
         return self._is_cancelled
 
     def cancel(self) -> None:
-        """From any thread. The work ends at its next `check` or `report`."""
+        """Cancel the work, from any thread. It ends at its next `check` or `report`."""
         self._is_cancelled = True
         self._act()
 
     def on_cancel(self, act: Callable[[], None]) -> None:
-        """`act` ends what the work waits for, a process. It is called in the thread that cancels."""
+        """Set `act`, which ends what the work waits for, such as a process. The cancelling thread calls it."""
         self._act = act
         if self._is_cancelled:
             act()
 
     def renew(self) -> None:
-        """Another stretch of the work begins: its first report comes at once."""
+        """Begin another stretch of the work, whose first report is passed on at once."""
         self._reported_at = 0.0
 
     def check(self) -> None:
-        """Raises Cancelled when the work is to stop."""
+        """Raise TaskCancelled when the work is cancelled."""
         if self._is_cancelled:
             raise TaskCancelled
 
     def report(self, done: int, total: int) -> None:
-        """`done` of `total`, both in one unit of the caller's choice; `total` 0 is not known. Raises Cancelled."""
+        """Report `done` of `total`, in any unit; `total` 0 is unknown. Raises TaskCancelled."""
         self.check()
         now = time.monotonic()
         if 0 < total <= done or now - self._reported_at >= REPORT_EVERY_S:
@@ -116,9 +116,11 @@ class TaskProgress:
 
 
 class LongTask(Task):
-    """Long work in progress. After `cancel` comes `cancelled`, or `done` where the work was finished already."""
+    """Long work in the pool. After `cancel`, either `cancelled` is called, or `done` if the work had finished
+    already.
+    """
 
-    progressed = Signal(object, object)  # done, total: Python's integers, since C++'s end at 2 GiB
+    progressed = Signal(object, object)  # done, total: as Python integers, because Qt's int ends at 2 GiB
 
     def __init__(
         self,
@@ -174,20 +176,21 @@ class _Job(QRunnable):
         task = self._tasks.pop()
         task.perform()
         key = id(task)
-        del task  # the last to let go destroys it, and a widget that only its callbacks held: never this thread
+        # The last reference destroys the task, and with it widgets that only its callbacks refer to: never this thread.
+        del task
         _result_receiver().result_arrived.emit(key)
 
 
 class _ResultReceiver(QObject):
-    """Where work that has ended comes back to the thread that it was asked for."""
+    """The object that brings the results of ended work to the thread it lives in."""
 
-    result_arrived = Signal(object)  # the task's key: Python's integer, since C++'s end at 2 GiB
+    result_arrived = Signal(object)  # the task's key, as a Python integer
 
     def __init__(self) -> None:
         super().__init__()
-        self.result_arrived.connect(self._on_knocked)  # a method of an object of that thread: Qt brings the call there
+        self.result_arrived.connect(self._on_result_arrived)  # Qt queues the call to the thread of this object
 
-    def _on_knocked(self, key: int) -> None:
+    def _on_result_arrived(self, key: int) -> None:
         _running.pop(key).deliver()
 
 
@@ -197,15 +200,15 @@ def _result_receiver() -> _ResultReceiver:
 
 
 def _start(task: Task) -> None:
-    _result_receiver()  # made here, not by the pool
+    _result_receiver()  # it must be made by this thread, not by the pool's
     QThreadPool.globalInstance().start(_Job(task))
 
 
 def run(work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[AppError], None]) -> Task:
-    """Runs `work` in the pool; then calls `done(result)` or `failed(error)` on the caller's thread.
+    """Run `work` in the pool, then call `done(result)` or `failed(error)` on the caller's thread.
 
-    `work` must not touch Qt objects. An exception that is no AppError is a bug: `failed` is told
-    AppError("unexpected"), so that whoever waits goes on, and it rises in the caller's event loop.
+    `work` must not touch Qt objects. An exception that is no AppError is a bug: `failed` gets AppError("unexpected"),
+    so that the caller does not wait for ever, and the exception is raised in the caller's event loop.
     """
     task = Task(work, done, failed)
     _start(task)
@@ -219,10 +222,10 @@ def run_long(
     progressed: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], None] | None = None,
 ) -> LongTask:
-    """As `run`, for work that reports to its `TaskProgress`. All callbacks come on the caller's thread.
+    """Run work that reports to its `TaskProgress`. All callbacks are called on the caller's thread.
 
-    Exactly one of `done`, `failed` and `cancelled` is called. Work that writes a file removes it when it is left by an
-    exception, Cancelled among them.
+    Exactly one of `done`, `failed` and `cancelled` is called. Work that writes a file must remove it when an exception
+    leaves it, including TaskCancelled.
     """
     task = LongTask(work, done, failed, progressed, cancelled)
     _start(task)
@@ -230,24 +233,26 @@ def run_long(
 
 
 def shut_down() -> None:
-    """Cancels the long work and waits for all work, so that nothing is left half written, and nothing ends after Qt
-    has gone. Nothing is delivered."""
+    """Cancel the long work and wait for all work. No callback is called any more.
+
+    So no file stays partly written, and no work ends after Qt is gone.
+    """
     for task in _running.values():
         if isinstance(task, LongTask):
             task.cancel()
     QThreadPool.globalInstance().waitForDone()
 
 
-STABLE_AFTER_S = 2.0  # the first moments are start-up, and a number that jumps is worse than none
-WINDOW_S = 10.0  # the rate is that of the recent past: disks and processors get other things to do
+STABLE_AFTER_S = 2.0  # the first seconds are start-up, and a jumping estimate is worse than none
+WINDOW_S = 10.0  # the rate is measured over the recent past, because the load of disks and processors changes
 
 
 class TimeLeftEstimator:
-    """Takes the fraction that is done, 0 to 1, whenever it changes. One that falls begins anew."""
+    """Estimate the time left from the fraction that is done, 0 to 1. A fraction that falls starts a new estimate."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._noted: deque[tuple[float, float]] = deque()  # time, fraction; the oldest kept is the window's edge
+        self._noted: deque[tuple[float, float]] = deque()  # time, fraction; the first is at or before the window
         self._began_at = 0.0
 
     def restart(self) -> None:
@@ -265,7 +270,7 @@ class TimeLeftEstimator:
 
     @property
     def seconds(self) -> int | None:
-        """Whole seconds, at least 1. None while the rate is not known, and when it is done."""
+        """Return the whole seconds left, at least 1; None while the rate is unknown, and when all is done."""
         if len(self._noted) < 2 or self._clock() - self._began_at < STABLE_AFTER_S:
             return None
         (first_at, first), (last_at, last) = self._noted[0], self._noted[-1]

@@ -1,8 +1,8 @@
-"""A child process that speaks JSON lines: start, send, receive, and the cause when it ends.
+"""Run child processes that speak JSON lines, and report why they ended.
 
-A child process that is sent one object, answers with one, and ends; killed when it takes too long.
-
-One job in a child of its own: a conversion in the training environment, or a quantization; its end named.
+- `ChildProcess`: a child that receives and sends lines until it is stopped.
+- `OneShotProcess`: a child that gets one object and answers with one; it is killed when it takes too long.
+- `JobProcess`: one job in a child of its own, such as a conversion in the training environment or a quantization.
 """
 
 import contextlib
@@ -27,14 +27,14 @@ from trainer.convert_job import Failed, Finished, Progress, part_path
 
 LOG_TAIL_LINES = 60
 STOP_GRACE_MS = 2000
-LINE_BYTES_MOST = 32 << 20  # vectors of a whole batch have 1 MB; a child that was taken over might never end a line
-SLICE_S = 0.01  # of lines in one go: thousands may be waiting, and the window has to be drawn in between
-_LOOK_S = 0.01
+LINE_BYTES_MOST = 32 << 20  # vectors of a whole batch have 1 MB; a compromised child might never end a line
+SLICE_S = 0.01  # of reading lines at a time: thousands may wait, and the window must be drawn in between
+_POLL_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class ChildExit:
-    """How a child ended. `cause`: stopped (by us) | finished | killed | crashed | not_started.
+    """How a child ended. `cause`: stopped (by this program) | finished | killed | crashed | not_started.
 
     `detail`: the signal's name or the exit code, for the log; `log_tail`: the last lines of its standard error.
     """
@@ -45,38 +45,41 @@ class ChildExit:
 
 
 class ChildProcess(QObject):
-    """One child at a time. Its standard error goes to a file; lines of its standard output arrive whole, and all of
-    them before `exited`."""
+    """One child process at a time, which can be started again.
+
+    Its standard error goes to a file. `line_received` emits complete lines of its standard output, all of them before
+    `exited`.
+    """
 
     line_received = Signal(bytes)
-    exited = Signal(object)  # Exit
+    exited = Signal(object)  # ChildExit
 
     def __init__(self, command: list[str], log: Path, parent: QObject | None = None, *, is_apart: bool = False) -> None:
-        """`is_apart`: Ctrl+C in the terminal reaches us alone, who tell the child in other words (not on Windows)."""
+        """Prepare the child. `is_apart`: it gets a session of its own, which Ctrl+C does not reach (not on Windows)."""
         super().__init__(parent)
         self._command = command
         self._is_apart = is_apart
         self._log = log
         self._is_stopping = False
         self._process: QProcess | None = None
-        self._exit: ChildExit | None = None  # it has gone, and lines of it are left
+        self._exit: ChildExit | None = None  # set when the child has ended and lines of it are still unread
         self._rest = QTimer(self, singleShot=True, interval=0)
         self._rest.timeout.connect(self._on_ready_read)
 
     @property
     def is_running(self) -> bool:
-        """Until `exited`."""
+        """Return whether the child runs or `exited` is still to come."""
         process = self._process
         return process is not None and (self._exit is not None or process.state() != QProcess.ProcessState.NotRunning)
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it was told to end, and is still there."""
+        """Return whether the child is being stopped and has not ended yet."""
         return self._is_stopping and self.is_running
 
     @property
     def pid(self) -> int:
-        """0 while nothing runs."""
+        """Return the process id; 0 while nothing runs."""
         return int(self._process.processId()) if self._process else 0
 
     def start(self) -> None:
@@ -98,21 +101,21 @@ class ChildProcess(QObject):
         process.start(self._command[0], self._command[1:])
 
     def use_command(self, command: list[str]) -> None:
-        """From the next start on."""
+        """Set the command for the next start."""
         self._command = command
 
     def send(self, line: bytes) -> None:
-        """Writes one line. Lost without a word when the child is gone: its exit is reported by `exited`."""
+        """Write one line to the child. It is lost when the child has ended, which `exited` reports."""
         if self._process is not None and self.is_running:
             self._process.write(line)
 
     def kill(self) -> None:
-        """Ends the child now; `exited` tells the cause "killed"."""
+        """Kill the child; `exited` reports the cause "killed"."""
         if self._process is not None:
             self._process.kill()
 
     def stop(self) -> None:
-        """Closes the child's input, which ends it; kills it after a grace period. Blocks until it is gone."""
+        """Close the child's input, which ends it; kill it after a grace period. Block until it has ended."""
         process = self._process
         if process is None or not self.is_running:
             return
@@ -120,12 +123,12 @@ class ChildProcess(QObject):
         process.closeWriteChannel()
         if self._exit is not None:
             self._on_ready_read()
-        elif not process.waitForFinished(STOP_GRACE_MS):  # also where it could not even start, which ends it here
+        elif not process.waitForFinished(STOP_GRACE_MS):  # also False where the child could not even start
             process.kill()
             process.waitForFinished(STOP_GRACE_MS)
 
     def end(self) -> None:
-        """As `stop`, without waiting: `exited` tells that it is gone."""
+        """Stop the child as `stop` does, without waiting: `exited` reports its end."""
         process = self._process
         if process is None or not self.is_running or self._is_stopping:
             return
@@ -143,14 +146,14 @@ class ChildProcess(QObject):
         return "\n".join(text.splitlines()[-LOG_TAIL_LINES:])
 
     def _keep_old_log(self) -> None:
-        """A restart must not wipe what tells why it was needed."""
+        """Keep the log of the previous start, which shows why a restart was needed."""
         try:
             self._log.replace(self._log.with_suffix(".previous.log"))
-        except OSError:  # there is none yet, or it is being read (Windows): then it is overwritten
+        except OSError:  # there is no log yet, or a program reads it (Windows): then it is overwritten
             return
 
     def _on_ready_read(self) -> None:
-        """What has come; where that is much, the rest of it after a round of the event loop."""
+        """Emit the lines that have arrived; after SLICE_S leave the rest for the next round of the event loop."""
         process, until = self._process, time.monotonic() + SLICE_S
         while process is not None and process is self._process and process.canReadLine():
             self.line_received.emit(process.readLine().data())
@@ -185,11 +188,13 @@ class ChildProcess(QObject):
 
 
 def wait_for_end(pid: int, limit_s: float = 2 * STOP_GRACE_MS / 1000) -> None:
-    """Of a child of this program that was told to end; in the background: the event loop takes note of its end. 0: of
-    none."""
+    """Wait until a child that was asked to end is gone. `pid` 0: none.
+
+    Call it in a background thread: the event loop must run to notice the end of the child.
+    """
     until = time.monotonic() + limit_s
     while pid and psutil.pid_exists(pid) and time.monotonic() < until:
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
 
 
 _SIGKILL = 9  # signal.SIGKILL does not exist on Windows
@@ -203,10 +208,12 @@ def _signal_name(code: int) -> str:
 
 
 class OneShotProcess(QObject):
-    """After `start` exactly one of `answered` and `ended`, unless it is cancelled."""
+    """A child that answers one request. `start` leads to exactly one of `answered` and `ended`, unless it is
+    cancelled.
+    """
 
-    answered = Signal(object)  # what the child has said: a dict
-    ended = Signal(bool)  # without an answer in time; whether it could be started at all
+    answered = Signal(object)  # dict: the child's answer
+    ended = Signal(bool)  # no valid answer in time; whether the child could be started
 
     def __init__(self, command: list[str], request: Mapping[str, Any], limit_ms: int, parent: QObject) -> None:
         super().__init__(parent)
@@ -230,7 +237,7 @@ class OneShotProcess(QObject):
         self._deadline.start()
 
     def cancel(self, wait_ms: int = 0) -> None:
-        """Nothing is told any more. `wait_ms`: for its end."""
+        """Kill the child and emit nothing more. `wait_ms`: how long to wait for its end."""
         self._is_over = True
         self._process.kill()
         if wait_ms:
@@ -247,27 +254,30 @@ class OneShotProcess(QObject):
     def _on_finished(self) -> None:
         self._deadline.stop()
         try:
-            told = json_lines.decode_object(bytes(self._process.readAllStandardOutput().data()))
+            answer = json_lines.decode_object(bytes(self._process.readAllStandardOutput().data()))
         except ValueError:
-            told = None
-        self._end(told)
+            self._end(None)
+        else:
+            self._end(answer)
 
-    def _end(self, told: object, *, is_started: bool = True) -> None:
+    def _end(self, answer: object, *, is_started: bool = True) -> None:
         if self._is_over:
             return
         self._is_over = True
-        if told is None:
+        if answer is None:
             self.ended.emit(is_started)
         else:
-            self.answered.emit(told)
+            self.answered.emit(answer)
 
 
-JobCommand = Callable[[Path], list[str]]  # the file with the job -> what to start
+JobCommand = Callable[[Path], list[str]]  # the file with the job -> the command
 
 
 class JobProcess(QObject):
-    """Ends with exactly one of `finished`, `failed` and `ended` (by `end`), unless it is stopped. A half-written result
-    is deleted: some are folders of many gigabytes."""
+    """One job in a child process. It emits exactly one of `finished`, `failed` and `ended`, unless it is stopped.
+
+    `ended` follows `end`. A partial result is deleted: some are folders of many gigabytes.
+    """
 
     progressed = Signal(object)  # convert_job.Progress
     finished = Signal(object)  # convert_job.Finished
@@ -280,7 +290,7 @@ class JobProcess(QObject):
         self._step = step
         self._outcome: Finished | AppError | None = None
         self._is_stopped = self._is_ending = False
-        self._child = ChildProcess(command, log, self, is_apart=True)  # Ctrl+C would look like a crash of its own
+        self._child = ChildProcess(command, log, self, is_apart=True)  # Ctrl+C would look like a crash of the child
         self._child.line_received.connect(self._on_line)
         self._child.exited.connect(self._on_exited)
 
@@ -292,18 +302,18 @@ class JobProcess(QObject):
         self._child.start()
 
     def stop(self) -> None:
-        """Ends the child and deletes what it has begun; says nothing more. Blocks until it is gone."""
+        """Stop the child, delete its partial result and emit nothing more. Block until it has ended."""
         self._is_stopped, self._is_ending = True, False
         self._child.stop()
-        self._delete_half()
+        self._delete_partial()
 
     def end(self) -> None:
-        """As `stop`, without waiting: `ended` tells that the child is gone."""
+        """Stop the job as `stop` does, without waiting: `ended` reports that the child is gone."""
         self._is_stopped = self._is_ending = True
         if self._child.is_running:
             self._child.end()
         else:
-            self._delete_half_and(self._tell_end)
+            self._delete_partial_then(self._emit_ended)
 
     def _on_line(self, line: bytes) -> None:
         try:
@@ -322,7 +332,7 @@ class JobProcess(QObject):
 
     def _on_exited(self, how: ChildExit) -> None:
         if self._is_ending:
-            self._delete_half_and(self._tell_end)
+            self._delete_partial_then(self._emit_ended)
         if self._is_stopped:
             return
         outcome = self._outcome
@@ -331,25 +341,25 @@ class JobProcess(QObject):
             return
         died = AppError("build_died", step=self._step, cause=how.detail or how.cause)
         error = outcome if isinstance(outcome, AppError) else died
-        self._delete_half_and(lambda: None if self._is_stopped else self.failed.emit(error))
+        self._delete_partial_then(lambda: None if self._is_stopped else self.failed.emit(error))
 
-    def _delete_half_and(self, then: Callable[[], None]) -> None:
-        background.run(self._delete_half, lambda _nothing: then(), lambda _error: then())
+    def _delete_partial_then(self, then: Callable[[], None]) -> None:
+        background.run(self._delete_partial, lambda _nothing: then(), lambda _error: then())
 
-    def _tell_end(self) -> None:
+    def _emit_ended(self) -> None:
         if self._is_ending:
             self.ended.emit()
 
-    def _delete_half(self) -> None:
+    def _delete_partial(self) -> None:
         part = part_path(str(self._target))
         if part.is_dir():
             shutil.rmtree(part, ignore_errors=True)
             return
-        with contextlib.suppress(OSError):  # a virus scanner holds it (Windows): whoever builds next deletes it
+        with contextlib.suppress(OSError):  # a virus scanner holds it (Windows): the next build deletes it
             part.unlink(missing_ok=True)
 
 
 def _as_error(event: Failed) -> AppError:
-    """In a build an adapter that does not fit has another next step than one that is chosen for an answer."""
+    """Return the error to show. In a build, an adapter that does not fit needs another next step than in an answer."""
     code = "build_adapter_mismatch" if event.code == "adapter_mismatch" else event.code
     return AppError(code, **event.facts)

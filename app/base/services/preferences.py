@@ -1,4 +1,4 @@
-"""The settings, with a signal when they change."""
+"""Hold the settings, store each change at once and emit a signal."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,11 +13,13 @@ from app.base.settings import Settings
 
 
 class Preferences(QObject):
+    """The settings in force. `value` is replaced before `changed` is emitted."""
+
     changed = Signal(object)  # Settings
     failed = Signal(object)  # AppError
 
     def __init__(self, path: Path, parent: QObject | None = None, held: Mapping[str, Any] | None = None) -> None:
-        """`held`: what is in force instead of what is stored, until the user changes it (safe mode)."""
+        """`held`: values in force instead of the stored ones, until the user changes them (safe mode)."""
         super().__init__(parent)
         self._path = path
         self._held = dict(held or {})
@@ -25,9 +27,9 @@ class Preferences(QObject):
         self.value: Settings = dataclasses.replace(self._kept, **self._held)
 
     def change(self, **fields: Any) -> None:
-        """Stores the changed fields at once. When the file cannot be written nothing changes, and `failed` says why.
+        """Store the changed fields at once. When the file cannot be written nothing changes, and `failed` is emitted.
 
-        What another program, such as a command, has stored meanwhile is kept.
+        Changes that another program, such as a command, has stored meanwhile are kept.
         """
         kept = settings.load_stored(self._path) or self._kept
         new = dataclasses.replace(kept, **fields)

@@ -1,4 +1,4 @@
-"""One window a data folder. A second start brings the first window to the front and ends."""
+"""Allow one window per data folder: a second start brings the first window to the front and ends."""
 
 import logging
 from collections.abc import Iterator
@@ -14,19 +14,24 @@ log = logging.getLogger("kotae")
 
 @contextmanager
 def without_window(lock: Path) -> Iterator[None]:
-    """For commands that change what a window holds in its memory. Raises AppError("window_is_open")."""
-    held = QLockFile(str(lock))
-    held.setStaleLockTime(0)
-    if not held.tryLock(0) and held.error() == QLockFile.LockError.LockFailedError:
+    """Hold the lock of the window, for commands that change what a window keeps in memory.
+
+    Raises AppError("window_is_open").
+    """
+    file = QLockFile(str(lock))
+    file.setStaleLockTime(0)
+    if not file.tryLock(0) and file.error() == QLockFile.LockError.LockFailedError:
         raise AppError("window_is_open")
     try:
         yield
     finally:
-        held.unlock()
+        file.unlock()
 
 
 class SingleInstance(QObject):
-    """Holds the lock while it lives. The request to come to the front is a file, so that no socket is needed."""
+    """The lock of a data folder. A second instance asks the first one to come to the front by a file, not by a
+    socket.
+    """
 
     raise_requested = Signal()
 
@@ -35,19 +40,21 @@ class SingleInstance(QObject):
         self._raise_request = raise_request
         self._lock = QLockFile(str(lock))
         self._lock.setStaleLockTime(0)  # stale only when its process is gone, however long the window is open
-        self._is_ours: bool | None = None  # None: nobody has asked
+        self._is_ours: bool | None = None  # None: `take` was not called yet
 
     def take(self) -> bool:
-        """Whether the folder is ours. Needs no application yet; `acquire` does the rest.
+        """Try to lock the folder and return whether it is locked by this process. Needs no application yet.
 
-        A lock that cannot be made for another reason (odd file systems) does not keep the window shut.
+        A lock that cannot be made for another reason (unusual file systems) does not prevent the window.
         """
         is_taken = not self._lock.tryLock(100) and self._lock.error() == QLockFile.LockError.LockFailedError
         self._is_ours = not is_taken or self._take_over()
         return self._is_ours
 
     def acquire(self) -> bool:
-        """False when another instance has the folder; it has then been asked to come to the front."""
+        """Lock the folder and watch for requests. Return False, and ask the other instance to come to the front, if it
+        has one.
+        """
         is_ours = self.take() if self._is_ours is None else self._is_ours
         if not is_ours:
             self._write("raise\n")
@@ -58,22 +65,25 @@ class SingleInstance(QObject):
         return True
 
     def release(self) -> None:
-        """Another window may have the folder from now on."""
+        """Unlock the folder, so that another window may use it."""
         self._lock.unlock()
 
     def _write(self, text: str) -> None:
         try:
             self._raise_request.write_text(text, "utf-8")
-        except OSError as error:  # a full disk: the window opens, only nobody can call it to the front
+        except OSError as error:  # a full disk: the window opens, but a second start cannot call it to the front
             log.warning("single instance: %s", error)
 
     def _take_over(self) -> bool:
-        """A lock that nobody holds, though it does not say so: empty after a power cut, written under another system
-        on this disk, or with the number that some other program has by now. A living owner keeps the file locked."""
+        """Take a lock whose owner is gone though its file looks valid. Return whether it worked.
+
+        The file may be empty after a power cut, written by another system on this disk, or name a process id that
+        another program has now. A living owner keeps the file locked.
+        """
         return self._lock.removeStaleLockFile() and self._lock.tryLock(100)
 
     def _on_touched(self, path: str) -> None:
-        if not self._raise_request.exists():  # tidied away by somebody
+        if not self._raise_request.exists():  # the user may have deleted it
             self._write("")
         self._watcher.addPath(path)  # dropped by Qt when a file is replaced
         if self._raise_request.stat().st_size > 0:

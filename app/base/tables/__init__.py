@@ -1,1 +1,1 @@
-"""Tables as files: rows and columns of foreign ones, and cells that a spreadsheet shows but never runs."""
+"""Read foreign tables row by row, and write tables whose cells a spreadsheet shows but never runs."""

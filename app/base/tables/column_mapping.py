@@ -1,4 +1,4 @@
-"""Which columns of training data hold what: as the user says, else by their names, which `columns.toml` lists."""
+"""Map the columns of training data to fields, by the user's choice, else by the names in `columns.toml`."""
 
 import dataclasses
 import functools
@@ -13,8 +13,8 @@ from app.base.errors import AppError
 from app.base.paths import resources
 from app.base.tables.table_reader import column_letter
 
-NAME_CHARACTERS = 100  # looked at; a longer one is no name
-NO_COLUMN = "-"  # asked for by this name: no column, also where one could be guessed
+NAME_CHARACTERS = 100  # a longer text is no column name, and only its beginning is compared
+NO_COLUMN = "-"  # the user's choice of no column, even where one could be guessed
 FIELDS = ("question", "answer", "input", "system", "group")
 
 _BRACKETED = re.compile(r"[(\[{<〔【〈《「『].*?[)\]}>〕】〉》」』]")
@@ -23,9 +23,9 @@ _SIGNS = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class ColumnMapping:
-    """Names of columns; "" for none. What lies in an object of a cell has a dot in its name: metadata.source.
+    """Names of columns; "" for none. A value inside an object in a cell has a name with a dot: metadata.source.
 
-    `messages`: holds whole conversations; then there is no question, answer and input.
+    `messages`: the column of whole conversations; then there is no question, answer and input.
     """
 
     question: str = ""
@@ -36,7 +36,7 @@ class ColumnMapping:
     messages: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """Only what there is."""
+        """Return the fields that have a column."""
         return {name: column for name, column in dataclasses.asdict(self).items() if column}
 
 
@@ -46,62 +46,65 @@ def column_words() -> dict[str, Any]:
 
 
 def normalize_name(name: str) -> str:
-    """Without width, case, blanks, signs and what stands in brackets: 質問（必須） is 質問, and so is 【質問】."""
+    """Return a name without width, case, blanks, signs and bracketed text: 質問（必須） and 【質問】 both
+    become 質問.
+    """
     folded = unicodedata.normalize("NFKC", name[:NAME_CHARACTERS]).casefold()
     return _SIGNS.sub("", _BRACKETED.sub("", folded)) or _SIGNS.sub("", folded)
 
 
 def is_known_column(name: str) -> bool:
-    """Whether a column of this name would be taken for a question or an answer."""
+    """Return whether a column of this name would be guessed as the question or the answer."""
     guessed = guess_mapping((name,), ColumnMapping())
     return bool(guessed.question or guessed.answer)
 
 
 def guess_mapping(columns: Sequence[str], wanted: ColumnMapping) -> ColumnMapping:
-    """What `wanted` leaves open, by the names; without a question or an answer where no name tells."""
-    found = {name: column for name, column in wanted.as_dict().items() if name in FIELDS}
+    """Return `wanted` with its open fields guessed by the names. A field that no name fits stays ""."""
+    mapped = {name: column for name, column in wanted.as_dict().items() if name in FIELDS}
     for name in FIELDS:
-        if name not in found and (column := _named(name, columns, found)):
-            found[name] = column
-    return ColumnMapping(**{name: column for name, column in found.items() if column != NO_COLUMN})
+        if name not in mapped and (column := _named(name, columns, mapped)):
+            mapped[name] = column
+    return ColumnMapping(**{name: column for name, column in mapped.items() if column != NO_COLUMN})
 
 
 def messages_column(columns: Sequence[str]) -> str:
-    """The column that holds conversations by its name, or ""."""
+    """Return the column whose name says that it holds conversations, or ""."""
     return _named("messages", columns, {})
 
 
 def resolve_mapping(wanted: ColumnMapping, columns: Sequence[str], lettered: Sequence[str] = ()) -> ColumnMapping:
-    """`wanted` with the names as the file writes them. `lettered`: of a sheet, whose columns have letters too.
+    """Return `wanted` with the names as the file writes them.
 
-    Raises AppError("data_column_missing" | "data_column_twice").
+    `lettered`: the columns of a sheet, which can also be named by their letters. Raises AppError("data_column_missing"
+    | "data_column_twice").
     """
-    found: dict[str, str] = {}
-    for name, written in wanted.as_dict().items():
-        column = _find(written, columns, lettered)
-        if column is None and written == NO_COLUMN and name not in ("question", "answer"):
+    mapped: dict[str, str] = {}
+    for name, requested in wanted.as_dict().items():
+        column = _find(requested, columns, lettered)
+        if column is None and requested == NO_COLUMN and name not in ("question", "answer"):
             column = NO_COLUMN
         if column is None:
-            raise AppError("data_column_missing", option=f"--{name}", wanted=written, columns=list_columns(columns))
-        if column != NO_COLUMN and column in found.values():
+            raise AppError("data_column_missing", option=f"--{name}", wanted=requested, columns=list_columns(columns))
+        if column != NO_COLUMN and column in mapped.values():
             raise AppError("data_column_twice", column=column)
-        found[name] = column
-    return ColumnMapping(**found)
+        mapped[name] = column
+    return ColumnMapping(**mapped)
 
 
 def list_columns(columns: Sequence[str], most: int = 20) -> str:
-    """For people."""
+    """Return the names of columns as a text to show."""
     shown = " / ".join(column for column in columns[:most] if column)
     return f"{shown} …" if len(columns) > most else shown or "-"
 
 
 def column_value(row: dict[str, Any], column: str) -> Any:
-    """None where it has none."""
+    """Return the value of a column, whose name may have dots; None where the row has none."""
     if column in row or "." not in column:
         return row.get(column)
     outer, _, inner = column.partition(".")
-    held = row.get(outer)
-    return column_value(held, inner) if isinstance(held, dict) else None
+    cell = row.get(outer)
+    return column_value(cell, inner) if isinstance(cell, dict) else None
 
 
 @functools.cache
@@ -110,16 +113,17 @@ def _plain_words(name: str) -> tuple[str, ...]:
 
 
 def _named(name: str, columns: Sequence[str], taken: dict[str, str]) -> str:
+    """Return the first column not `taken` whose name is known for this field or matches the field's pattern, or ""."""
     free = {normalize_name(column): column for column in reversed(columns) if column and column not in taken.values()}
     known = next((free[word] for word in _plain_words(name) if word in free), "")
     like = column_words()["like"].get(name, "$.")
     return known or next((free[word] for word in reversed(free) if re.search(like, word)), "")
 
 
-def _find(written: str, columns: Sequence[str], lettered: Sequence[str]) -> str | None:
-    if written in columns:
-        return written
-    folded = unicodedata.normalize("NFKC", written).strip().casefold()
+def _find(requested: str, columns: Sequence[str], lettered: Sequence[str]) -> str | None:
+    if requested in columns:
+        return requested
+    folded = unicodedata.normalize("NFKC", requested).strip().casefold()
     same = [column for column in columns if unicodedata.normalize("NFKC", column).strip().casefold() == folded]
     if same:
         return same[0]

@@ -1,4 +1,7 @@
-"""The rows of Excel and CSV files, whatever they hold; what they mean is up to those who read them."""
+"""Read the rows of Excel and CSV files. The meaning of the cells is up to the caller.
+
+A limited child process reads workbooks (`workbook_child`); this module treats what it sends as untrusted.
+"""
 
 import contextlib
 import csv
@@ -26,13 +29,14 @@ from app.base.wording import phrase
 WORKBOOKS = (".xlsx", ".xlsm")
 COLUMNS = workbook_child.COLUMNS
 SEPARATORS = ",\t;"
-SAMPLE_CHARACTERS, SAMPLE_ROWS = 200_000, 50  # looked at for the separator
-LOOK_S, OWN_S, OWN_BYTES = 0.1, 15.0, 150_000_000  # of the child, for itself
-LINE_BYTES = 48 << 20  # a row of cells that are all as long as Excel lets them be
-SLOWNESS = 6  # how much longer than the processor's time it may take on a machine that does other things
-CELL_CHARACTERS = 1_000_000  # a longer one is a quote that was never closed
+SAMPLE_CHARACTERS, SAMPLE_ROWS = 200_000, 50  # read to guess the separator
+WATCH_INTERVAL_S = 0.1
+OWN_S, OWN_BYTES = 15.0, 150_000_000  # what the child needs besides the workbook
+LINE_BYTES = 48 << 20  # a row in which all cells are as long as Excel allows
+SLOWNESS = 6  # how many times its processor time the child may take on a busy machine
+CELL_CHARACTERS = 1_000_000  # a longer cell is a quote that was never closed
 
-# Of a text: lines and cells that are always allowed, that are never, and what they have on average at least.
+# Number of lines and cells of a text that is always allowed, and that is never; between them the least average length.
 PARTS_FREE, PARTS_MOST, CHARACTERS_A_LINE, CHARACTERS_A_CELL = 1_000_000, 6_000_000, 8, 3
 CELL_ENDS = f"{SEPARATORS}|"
 
@@ -44,7 +48,9 @@ _END = "\x1e\x1f"
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """`line`: of the file, or row of the sheet, from 1. `problem`: why it could not be read; then it has no cells."""
+    """One row. `line`: of the file, or row of the sheet, from 1. `problem`: why it could not be read; then it has no
+    cells.
+    """
 
     line: int
     cells: tuple[Cell, ...] = ()
@@ -52,10 +58,10 @@ class TableRow:
 
 
 def read_bytes(path: Path, limit_bytes: int, suffixes: Collection[str], missing: str, other: str) -> bytes:
-    """Return what is in a file that a person has named. `missing`, `other`: the errors of a path where nothing is, and
-    of a file that ends otherwise.
+    """Return the content of a file that the user has named.
 
-    Raises AppError(`missing` | `other` | "data_is_folder" | "table_not_file" | "table_unreadable" | "table_large").
+    `missing`, `other`: the error codes for a path where nothing is, and for a file with another suffix. Raises
+    AppError(`missing` | `other` | "data_is_folder" | "table_not_file" | "table_unreadable" | "table_large").
     """
     try:
         mode = path.stat().st_mode
@@ -67,9 +73,9 @@ def read_bytes(path: Path, limit_bytes: int, suffixes: Collection[str], missing:
             raise AppError(other, name=path.name)
         with open_regular(path) as file:
             raw = file.read(limit_bytes + 1)
-    except (FileNotFoundError, ValueError) as error:  # the latter: a name with a zero in it
+    except (FileNotFoundError, ValueError) as error:  # ValueError: a null character in the name
         raise AppError(missing, path=str(path)) from error
-    except OSError as error:  # a name that is too long, a folder that nobody may look into
+    except OSError as error:  # a name that is too long, a folder without access
         raise AppError("table_unreadable", name=path.name, reason=error.strerror or str(error)) from error
     if len(raw) > limit_bytes:
         raise AppError("table_large", name=path.name, limit=f"{limit_bytes // 1_000_000} MB")
@@ -77,7 +83,7 @@ def read_bytes(path: Path, limit_bytes: int, suffixes: Collection[str], missing:
 
 
 def trim_cells(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
-    """Without the empty cells at the end, which formatting leaves."""
+    """Return the cells without the empty ones at the end, which formatting leaves, and at most `COLUMNS`."""
     last = len(cells)
     while last and (cells[last - 1] is None or cells[last - 1] == ""):
         last -= 1
@@ -85,7 +91,7 @@ def trim_cells(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
 
 
 def column_letter(column: int) -> str:
-    """As spreadsheets call it. `column`: from 0."""
+    """Return the letters by which spreadsheets call a column. `column`: from 0."""
     letters, rest = "", column + 1
     while rest:
         rest, digit = divmod(rest - 1, 26)
@@ -94,33 +100,33 @@ def column_letter(column: int) -> str:
 
 
 def read_sheets(raw: bytes, name: str, max_rows: int) -> Iterator[tuple[str, list[TableRow]]]:
-    """Title and rows of each sheet with anything in it; formulas are what Excel has last computed.
+    """Yield the title and the rows of each sheet that is not empty. Formulas have the value that Excel last computed.
 
-    A limited child reads it (`workbook_child`), and is waited for: not to be called where a window is drawn.
+    A limited child process reads the workbook, and the call blocks until it is done: not for the thread of a window.
     `name`: of the file, for errors. Raises AppError("table_unreadable" | "table_locked" | "table_crowded").
     """
-    found: list[tuple[str, list[TableRow]]] = []
+    sheets: list[tuple[str, list[TableRow]]] = []
     allowed = workbook_child.WorkbookBudget.of(len(raw))
-    known: dict[str, str] = {}  # each text once: a sheet names the same one thousands of times
+    known: dict[str, str] = {}  # each text is kept once, because a sheet repeats the same ones thousands of times
     with _child(raw, max_rows, allowed) as events:
-        for event in _believable(events, max_rows, allowed):
+        for event in _checked_events(events, max_rows, allowed):
             match event:
                 case str():
-                    if found and found[-1][1]:
-                        yield found.pop()
-                    found = [(event, [])]
+                    if sheets and sheets[-1][1]:
+                        yield sheets.pop()
+                    sheets = [(event, [])]
                 case TableRow():
-                    rows = found[-1][1]
+                    rows = sheets[-1][1]
                     rows.extend(TableRow(gap) for gap in range(len(rows) + 1, event.line))
                     rows.append(TableRow(event.line, tuple(_shared(known, cell) for cell in event.cells)))
                 case _Ended() if event.problem:
                     raise _refused(event.problem, name)
                 case _Ended():
                     break
-        else:  # it has died without a word: out of memory, or it was ended
+        else:  # the child died without an end event: out of memory, or killed
             raise _refused("crowded", name)
-    if found and found[-1][1]:
-        yield found.pop()
+    if sheets and sheets[-1][1]:
+        yield sheets.pop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +134,17 @@ class _Ended:
     problem: str
 
 
-def _believable(
+def _checked_events(
     lines_of_child: Iterator[bytes], max_rows: int, allowed: workbook_child.WorkbookBudget
 ) -> Iterator[str | TableRow | _Ended]:
-    """Titles of sheets, rows and the end. What no sound child sends is its end, too: a file may have taken it over."""
+    """Yield titles of sheets, rows and the end, and stop at the first line that no sound child sends.
+
+    A foreign file may have taken the child over.
+    """
     cells, characters, last = allowed.cells, allowed.characters, -1  # no sheet yet
-    for sent in lines_of_child:
+    for sent_line in lines_of_child:
         try:
-            event = json_lines.decode_object(sent)
+            event = json_lines.decode_object(sent_line)
             if "sheet" in event:
                 last = 0
                 yield json_lines.convert_value(str, event["sheet"])
@@ -149,7 +158,7 @@ def _believable(
             )
         except ValueError:
             break
-        cells -= len(row.cells) + max(0, line - last - 1)  # rows without anything cost as much
+        cells -= len(row.cells) + max(0, line - last - 1)  # each skipped row costs as much as a cell
         characters -= sum(len(cell) for cell in row.cells if isinstance(cell, str))
         if not 0 <= last < line <= max_rows or len(row.cells) > COLUMNS or min(cells, characters) < 0:
             break
@@ -170,7 +179,9 @@ def _shared(known: dict[str, str], cell: Cell) -> Cell:
 
 @contextlib.contextmanager
 def _child(raw: bytes, max_rows: int, allowed: workbook_child.WorkbookBudget) -> Iterator[Iterator[bytes]]:
-    """What the child says of a workbook, line by line; it is gone afterwards, also where nobody listens any more."""
+    """Start the child, send it the workbook, and yield the lines it writes. Kill it at the end, also after an
+    early one.
+    """
     command = [*programs.own_program(), "--read-workbook", str(max_rows)]
     hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console
     with subprocess.Popen(
@@ -193,13 +204,15 @@ def _child(raw: bytes, max_rows: int, allowed: workbook_child.WorkbookBudget) ->
 
 
 def _watch(process: "subprocess.Popen[bytes]", allowed: workbook_child.WorkbookBudget, over: threading.Event) -> None:
-    """Ends a child that keeps to none of its limits: native code can hold up its own watch, and Windows has no limit
-    of memory for it."""
+    """Kill a child that exceeds its time or memory.
+
+    Native code can block the child's own watch, and on Windows the child has no memory limit.
+    """
     until = time.monotonic() + OWN_S + SLOWNESS * allowed.processor_s
-    while not over.wait(LOOK_S):
+    while not over.wait(WATCH_INTERVAL_S):
         try:
             taken_bytes = psutil.Process(process.pid).memory_info().rss
-        except psutil.Error:  # it has just ended
+        except psutil.Error:  # the child has just ended
             return
         if time.monotonic() > until or taken_bytes > OWN_BYTES + allowed.memory_bytes:
             process.kill()
@@ -207,7 +220,7 @@ def _watch(process: "subprocess.Popen[bytes]", allowed: workbook_child.WorkbookB
 
 
 def check_text(text: str, name: str) -> None:
-    """Refuse a text of far more lines or cells than its length gives reason to expect: each costs up to 100 bytes.
+    """Refuse a text with far more lines or cells than its length suggests, because each costs up to 100 bytes.
 
     Raises AppError("table_crowded").
     """
@@ -219,7 +232,7 @@ def check_text(text: str, name: str) -> None:
 
 
 def find_separator(text: str, candidates: str) -> str:
-    """Return the one that cuts the first rows into the same number of cells, the more the better; else the first."""
+    """Return the candidate that cuts the first rows most evenly into the most cells; else the first one."""
     sample = text[:SAMPLE_CHARACTERS]
 
     def evenness(separator: str) -> tuple[float, int]:
@@ -235,10 +248,10 @@ def find_separator(text: str, candidates: str) -> str:
 
 
 def read_delimited(text: str, name: str) -> Iterator[TableRow]:
-    """The rows of a CSV, whatever separates its cells, up to `COLUMNS` cells each. `name`: of the file, for errors.
+    """Yield the rows of a CSV with any separator, up to `COLUMNS` cells each. `name`: of the file, for errors.
 
-    A quote that is never closed makes the rest of the file one row, whose problem is "open_quote".
-    Raises AppError("table_unreadable").
+    A quote that is never closed makes the rest of the file one row with the problem "open_quote". Raises
+    AppError("table_unreadable").
     """
     csv.field_size_limit(CELL_CHARACTERS)
     lines = itertools.chain(io.StringIO(text, newline=""), [_END])

@@ -1,7 +1,7 @@
-"""The child that reads one Excel workbook: the file comes on standard input, a line of JSON goes out for each row.
+"""Read one Excel workbook in a child process: the file comes on standard input, and each row leaves as a line of JSON.
 
-openpyxl holds all texts of a workbook at once, and takes seconds for what a file of some kilobytes can name. Memory,
-time, cells and characters are therefore bounded by the size of the file, and the process ends where they are passed.
+openpyxl holds all texts of a workbook in memory, and takes seconds for what a file of some kilobytes can request. So
+memory, processor time, cells and characters are limited by the size of the file, and the process ends beyond them.
 """
 
 import datetime
@@ -20,15 +20,17 @@ from app.base.isolation import sandbox
 from trainer.wire import EventWriter, claim_stdout
 
 COLUMNS = 200
-_LOOK_S = 0.1
+_WATCH_INTERVAL_S = 0.1
 _PACKED_TIMES = {datetime.datetime: "datetime", datetime.date: "date", datetime.time: "time"}
 
 
 @dataclass(frozen=True, slots=True)
 class WorkbookBudget:
-    """What a workbook may cost by its size. A cell takes 5 bytes of a packed sheet, and openpyxl 5 microseconds."""
+    """The limits for a workbook of a given size. A cell takes 5 bytes of a packed sheet, and openpyxl 5
+    microseconds.
+    """
 
-    memory_bytes: int  # beside what the process needs itself
+    memory_bytes: int  # in addition to what the process itself needs
     processor_s: float
     cells: int
     characters: int
@@ -44,11 +46,14 @@ class WorkbookBudget:
 
 
 class _CrowdedError(Exception):
-    """More in it than its size gives reason to expect."""
+    """The workbook holds more than its size allows."""
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """`arguments`: how many rows of a sheet are read. Never returns, so that nothing is freed one by one."""
+    """Read the workbook and exit. `arguments`: the most rows of a sheet that are read.
+
+    The process exits without returning, so that Python does not free each object.
+    """
     writer = claim_stdout()
     raw = sys.stdin.buffer.read()
     allowed = WorkbookBudget.of(len(raw))
@@ -61,22 +66,24 @@ def main(arguments: Sequence[str]) -> NoReturn:
         _end(writer, "")
     except (MemoryError, RecursionError, _CrowdedError):
         _end(writer, "crowded")
-    except Exception:  # noqa: BLE001  openpyxl has no exception of its own for a damaged file
+    except Exception:  # noqa: BLE001  openpyxl raises any exception for a damaged file
         _end(writer, "damaged")
 
 
 def _import() -> None:
-    """Without numpy and lxml, which openpyxl takes where they are: memory for nothing, and entities in XML."""
+    """Import openpyxl without numpy, which only costs memory, and without lxml, which resolves entities in XML."""
     os.environ["OPENPYXL_LXML"] = "False"
     sys.modules["numpy"] = None  # type: ignore[assignment]
     import openpyxl  # noqa: F401
 
 
 def _watch(writer: EventWriter, limit_s: float) -> None:
-    """Counts what the processor did, so that a busy machine refuses no file that an idle one reads."""
+    """End the process after its processor time is used up. A busy machine so reads every file that an idle one
+    reads.
+    """
     until = time.process_time() + limit_s
     while time.process_time() < until:
-        time.sleep(_LOOK_S)
+        time.sleep(_WATCH_INTERVAL_S)
     _end(writer, "crowded")
 
 
@@ -96,7 +103,7 @@ def _read(raw: bytes, max_rows: int, allowed: WorkbookBudget, writer: EventWrite
         _end(writer, {"protected": "locked", "bomb": "crowded"}.get(problem, "damaged"))
     cells, characters = allowed.cells, allowed.characters
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of features that are not read
+        warnings.simplefilter("ignore")  # about features that are not read
         book = load_workbook(io.BytesIO(raw), read_only=True, data_only=True, keep_links=False)
         for sheet in book.worksheets:
             writer.send({"sheet": str(sheet.title)})
@@ -111,7 +118,7 @@ def _read(raw: bytes, max_rows: int, allowed: WorkbookBudget, writer: EventWrite
 
 
 def _filled(rows: Iterator[Sequence[Any]]) -> Iterator[tuple[int, Sequence[Any]]]:
-    """The rows with anything in them, without the empty cells at their ends, which formatting leaves."""
+    """Yield the rows that are not empty, without the empty cells at their ends, which formatting leaves."""
     for line, values in enumerate(rows, start=1):
         last = len(values)
         while last and values[last - 1] in (None, ""):
@@ -121,7 +128,7 @@ def _filled(rows: Iterator[Sequence[Any]]) -> Iterator[tuple[int, Sequence[Any]]
 
 
 def _packed(value: object) -> Any:
-    """As JSON has it; `unpacked` is the way back."""
+    """Return the value of a cell as JSON; `unpacked` is the inverse."""
     kind = _PACKED_TIMES.get(type(value))
     if kind is not None:
         return {kind: value.isoformat()}  # type: ignore[attr-defined]
@@ -129,7 +136,7 @@ def _packed(value: object) -> Any:
 
 
 def unpacked(value: Any) -> Any:
-    """Raises ValueError for what `_packed` does not write."""
+    """Return the value that `_packed` has encoded. Raises ValueError for anything else."""
     if isinstance(value, str | int | float) or value is None:
         return value
     kinds: dict[str, Any] = {"datetime": datetime.datetime, "date": datetime.date, "time": datetime.time}
