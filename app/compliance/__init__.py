@@ -1,1 +1,1 @@
-"""What an IT department asks for: the offline check, components and licences, the problem report."""
+"""Provide what an IT department asks for: the offline check, components and licences, the problem report."""

@@ -1,14 +1,12 @@
-"""What Kotae is made of besides its own code: each part with its licence and the text that has to go with it.
+"""List the components that Kotae ships, with their licences and notices, and export them as CycloneDX.
 
-From a checkout or a pip install it is gathered from what is installed: distributions from their metadata, the rest from
-the table `resources/licences/components.toml`, which has what pip does not know (Python, Qt, libraries inside wheels,
-fonts, models) and the licence of distributions whose metadata does not name it in SPDX. A bundle has no metadata of
-distributions any more and carries the list as a file, which `packaging/notices.py` has written.
+In a checkout or a pip install the list is collected from what is installed: distributions from their metadata, the rest
+from the table `resources/licences/components.toml`, which has what pip does not know (Python, Qt, libraries inside
+wheels, fonts, models) and the licence of distributions whose metadata does not name it in SPDX. A bundle has no
+metadata of distributions and carries the list as a file that `packaging/notices.py` has written.
 
-The list of parts as CycloneDX 1.6 (JSON), which inventories of software and departments of security read.
-
-https://cyclonedx.org/docs/1.6/json/. The only dependency told is that of Kotae on each part: which part needs which
-other is not kept in the list.
+CycloneDX 1.6 (JSON, https://cyclonedx.org/docs/1.6/json/) is read by software inventories and security departments. The
+only dependencies in it are those of Kotae on each component, because the list does not record others.
 """
 
 import dataclasses
@@ -34,7 +32,7 @@ from app.inference import engine_packs
 
 KINDS = ("python", "native", "data", "model")
 ROOT = "kotae"
-EXTRAS = ("starter", "keyring")  # those that a user may have; what only developers need does not ship
+EXTRAS = ("starter", "keyring")  # extras for users; those for developers do not ship
 UNKNOWN = "LicenseRef-Unknown"
 SEPARATOR = "\n\n" + "-" * 76 + "\n\n"
 _LICENCE_FILE = re.compile(r"(licen[cs]e|copying|notice|authors|copyright)", re.IGNORECASE)
@@ -52,16 +50,16 @@ _COPYRIGHT = re.compile(r"^\W*(copyright\b.*\d{4}.*|\(c\).*\d{4}.*|©.*)$", re.I
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One part that ships."""
+    """One component that ships."""
 
     name: str
-    version: str  # "": the part does not tell
+    version: str  # "": unknown
     licence: str  # SPDX expression; LicenseRef-… where SPDX has no name for it
     kind: str  # of KINDS
     homepage: str
     copyright: str
-    notice: str  # the licence and notice texts, whole
-    sha256: str | None = None  # of a part that is one file
+    notice: str  # the complete licence and notice texts
+    sha256: str | None = None  # of a component that is one file
 
 
 def folder() -> Path:
@@ -69,7 +67,7 @@ def folder() -> Path:
 
 
 def load() -> tuple[Component, ...]:
-    """Sorted by name. Half a second where it is gathered, so not in the thread of the window."""
+    """Return the components sorted by name. Collecting them takes half a second, so not in the thread of the window."""
     listed = folder() / "components.json"
     if listed.is_file():
         shipped = read(listed.read_text("utf-8"))
@@ -79,7 +77,7 @@ def load() -> tuple[Component, ...]:
 
 
 def _packs(shipped: Iterable[Component]) -> Iterator[Component]:
-    """Parts for graphics cards that were added afterwards: of the engine's source."""
+    """Yield the GPU packs that the user has added. They have the licence of the engine."""
     where, engine = engine_packs.folder_in_use(), find(shipped, "llama.cpp")
     if where is not None and engine is not None:
         for pack in engine_packs.installed(where):
@@ -87,13 +85,13 @@ def _packs(shipped: Iterable[Component]) -> Iterator[Component]:
 
 
 def own() -> Component:
-    """Kotae itself."""
+    """Return the component of Kotae itself."""
     notice = (folder() / "texts" / "Apache-2.0.txt").read_text("utf-8").strip()
     return Component("Kotae", __version__, "Apache-2.0", "python", "", "", notice)
 
 
 def load_all() -> tuple[Component, ...]:
-    """Kotae itself first, then its parts."""
+    """Return Kotae itself, then its components."""
     return own(), *load()
 
 
@@ -102,7 +100,7 @@ def read(text: str) -> tuple[Component, ...]:
 
 
 def write(components: Iterable[Component]) -> str:
-    """The file of a bundle, as `read` takes it."""
+    """Return the content of a bundle's file, as `read` parses it."""
     entries = [dataclasses.asdict(component) for component in components]
     return json.dumps({"components": entries}, ensure_ascii=False, indent=1) + "\n"
 
@@ -112,7 +110,7 @@ def sort_components(components: Iterable[Component]) -> tuple[Component, ...]:
 
 
 def find(components: Iterable[Component], name: str) -> Component | None:
-    """By name, whatever its case, and with - _ . taken for the same, as pip does."""
+    """Return the component of this name, compared without case and with - _ . treated as equal, as pip does."""
     return next((component for component in components if key(component.name) == key(name)), None)
 
 
@@ -121,21 +119,23 @@ def key(name: str) -> str:
 
 
 def summary(component: Component) -> dict[str, Any]:
-    """All of it but the texts, for lists."""
+    """Return a component's facts without its texts, for lists."""
     facts = dataclasses.asdict(component)
     del facts["notice"]
     return facts
 
 
-# --------------------------------------------------------------------------- gathered from what is installed
+# --------------------------------------------------------------------------- collecting from what is installed
 
 
 def collect() -> tuple[Component, ...]:
-    """Everything that Kotae needs and that is installed. Without metadata of its own (a bundle), only the table."""
+    """Return all installed components that Kotae needs. Without Kotae's own metadata (a bundle), only those of
+    the table.
+    """
     table = read_table()
     distributions = closure(ROOT)
-    found = [*(distribution_component(each, table) for each in distributions.values()), *named(table, distributions)]
-    return sort_components(component for component in found if component is not None)
+    parts = [*(distribution_component(each, table) for each in distributions.values()), *named(table, distributions)]
+    return sort_components(component for component in parts if component is not None)
 
 
 def read_table() -> dict[str, Any]:
@@ -143,26 +143,28 @@ def read_table() -> dict[str, Any]:
 
 
 def closure(name: str) -> dict[str, Distribution]:
-    """By normalized name: what `name` requires here, directly or not, itself left out."""
+    """Return the installed distributions that `name` requires, directly or not, by normalized name and without
+    itself.
+    """
     from packaging.utils import canonicalize_name
 
-    found: dict[str, Distribution] = {}
+    distributions: dict[str, Distribution] = {}
     waiting: list[tuple[str, tuple[str, ...]]] = [(name, EXTRAS)]
     seen: set[tuple[str, tuple[str, ...]]] = set()
     while waiting:
-        wanted, extras = waiting.pop()
-        name_of_it = canonicalize_name(wanted)
-        if (name_of_it, extras) in seen:
+        required, extras = waiting.pop()
+        normalized = canonicalize_name(required)
+        if (normalized, extras) in seen:
             continue
-        seen.add((name_of_it, extras))
+        seen.add((normalized, extras))
         try:
-            distribution = metadata.distribution(wanted)
-        except metadata.PackageNotFoundError:  # of an extra that is not there
+            distribution = metadata.distribution(required)
+        except metadata.PackageNotFoundError:  # it belongs to an extra that is not installed
             continue
-        found[name_of_it] = distribution
+        distributions[normalized] = distribution
         waiting += _requirements(distribution, extras)
-    found.pop(canonicalize_name(name), None)
-    return found
+    distributions.pop(canonicalize_name(name), None)
+    return distributions
 
 
 def _requirements(distribution: Distribution, extras: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -176,7 +178,7 @@ def _requirements(distribution: Distribution, extras: tuple[str, ...]) -> Iterat
 
 
 def distribution_component(distribution: Distribution, table: dict[str, Any]) -> Component | None:
-    """None: it is only the vessel of a part that the table names (`part_of`)."""
+    """Return the component of a distribution; None if it only contains another one that the table lists (`part_of`)."""
     from packaging.utils import canonicalize_name
 
     facts = distribution.metadata
@@ -196,21 +198,23 @@ def distribution_component(distribution: Distribution, table: dict[str, Any]) ->
 
 
 def stated(distribution: Distribution, field: str) -> str:
-    """ "" where its metadata has no such field."""
+    """Return a field of the metadata; "" where there is none."""
     facts = distribution.metadata
     return facts[field].strip() if field in facts else ""
 
 
 def licence_of(distribution: Distribution) -> str:
-    """From License-Expression, the older License where it is SPDX, or a classifier that leaves no doubt."""
+    """Return the SPDX expression from License-Expression, the older License if it is SPDX, or an unambiguous
+    classifier.
+    """
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
     facts = distribution.metadata
-    for said in (stated(distribution, "License-Expression"), stated(distribution, "License")):
-        if not said:
+    for expression in (stated(distribution, "License-Expression"), stated(distribution, "License")):
+        if not expression:
             continue
         try:
-            return str(canonicalize_license_expression(_LOOSE.get(said, said)))
+            return str(canonicalize_license_expression(_LOOSE.get(expression, expression)))
         except InvalidLicenseExpression:
             continue
     classifiers = (line.rpartition(" :: ")[2] for line in facts.get_all("Classifier") or () if "License ::" in line)
@@ -218,7 +222,10 @@ def licence_of(distribution: Distribution) -> str:
 
 
 def licence_texts(distribution: Distribution, under: str = "", without: Iterable[str] = ()) -> list[str]:
-    """The licence files that came with it, each text once. `under`: only those whose path holds this."""
+    """Return the texts of the distribution's licence files, each once.
+
+    `under`: only files whose path contains this. `without`: no files whose path contains one of these.
+    """
     texts: list[str] = []
     for file in sorted(distribution.files or (), key=str):
         path = str(file).replace("\\", "/")
@@ -226,7 +233,7 @@ def licence_texts(distribution: Distribution, under: str = "", without: Iterable
             continue
         try:
             text = Path(str(file.locate())).read_text("utf-8", errors="replace").strip()
-        except OSError:  # listed, but taken away by whoever packed it
+        except OSError:  # listed in the metadata, but removed by a packager
             continue
         if text and text not in texts:
             texts.append(text)
@@ -239,7 +246,9 @@ def _is_licence(path: str) -> bool:
 
 
 def crates(distribution: Distribution) -> list[str]:
-    """What a wheel with compiled Rust says of the crates in it, a line each (PEP 770: CycloneDX in its metadata)."""
+    """Return one text with a line for each Rust crate compiled into a wheel (PEP 770: CycloneDX in its
+    metadata), or [].
+    """
     lines: list[str] = []
     for file in distribution.files or ():
         if ".dist-info/sboms/" in str(file).replace("\\", "/") and str(file).endswith(".json"):
@@ -264,14 +273,16 @@ def homepage(distribution: Distribution) -> str:
 
 
 def fallback(licence: str, holder: str) -> str:
-    """The licence's own text from the resources under the line of copyright, for what came without one."""
+    """Return the licence's text from the resources below the copyright line, for a distribution without licence
+    files.
+    """
     names = [name for name in re.split(r"\s+(?:AND|OR|WITH)\s+|[()]", licence) if name]
     texts = [_text(f"texts/{name}.txt") for name in names if (folder() / f"texts/{name}.txt").is_file()]
     return joined([holder, *texts])
 
 
 def named(table: dict[str, Any], distributions: dict[str, Distribution]) -> Iterator[Component]:
-    """The parts of the table that are here."""
+    """Yield the components of the table that apply to this platform and installation."""
     from packaging.utils import canonicalize_name
 
     for entry in table["component"]:
@@ -322,7 +333,7 @@ def joined(texts: Iterable[str]) -> str:
 
 
 def _copyright(notice: str) -> str:
-    """The first that names somebody: texts that were never filled in have <copyright holders> or the like."""
+    """Return the first copyright line that names a holder, not a placeholder such as <copyright holders>."""
     lines = (match[1].strip() for match in _COPYRIGHT.finditer(notice))
     return next((line for line in lines if not re.search(r"[<\[].*(owner|holder|fullname|author)", line)), "")
 
@@ -332,7 +343,10 @@ _COMPOUND = re.compile(r"\s(AND|OR|WITH)\s")
 
 
 def make_cyclonedx(components: Sequence[Component], version: str, made_at: datetime) -> dict[str, Any]:
-    """`version`: Kotae's own. The same arguments give the same document, its serial number included."""
+    """Return the CycloneDX document. The same arguments give the same document, including its serial number.
+
+    `version`: Kotae's own.
+    """
     stamp = made_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     parts = [_part(component) for component in components]
     references = [part["bom-ref"] for part in parts]
@@ -361,7 +375,7 @@ def make_cyclonedx(components: Sequence[Component], version: str, made_at: datet
 
 
 def _part(component: Component) -> dict[str, Any]:
-    """One entry. What a part does not tell is left out, not made up."""
+    """Return one entry. Unknown facts are left out."""
     part: dict[str, Any] = {
         "type": _TYPES[component.kind],
         "bom-ref": purl(component),
@@ -381,7 +395,10 @@ def _part(component: Component) -> dict[str, Any]:
 
 
 def purl(component: Component) -> str:
-    """https://github.com/package-url/purl-spec: names of PyPI are in small letters with -, all else is generic."""
+    """Return the package URL: names of PyPI are lower-case with -, everything else is generic.
+
+    https://github.com/package-url/purl-spec
+    """
     if component.kind == "python" and " " not in component.name:
         kind, name = "pypi", re.sub(r"[-_.]+", "-", component.name).lower()
     else:

@@ -1,13 +1,12 @@
-"""A report on a problem, as one text that the user can read before it is saved. Nothing is sent.
+"""Compose a report on a problem as one text, which the user can read before saving it. Nothing is sent.
 
-It holds the program's own facts and the ends of its logs. Never in it: questions, answers, documents, and names of
-documents, collections, conversations, models, people and machines (`app.compliance.problem_report`). Logs of what reads
-documents stay out as a whole, since foreign libraries write them.
+The report holds the program's own facts and the ends of its logs. It never holds questions, answers or documents, nor
+names of documents, collections, conversations, models, people and machines. The logs of the processes that read
+documents are left out completely, because foreign libraries write them.
 
-Lines of our logs without what belongs to the user: texts, names of files, places, addresses, the user's name.
-
-Our logs are written in English and hold no such text on purpose; this takes out what an error, or a library, may have
-put there all the same. In doubt a line loses more than it must. Not for texts of people.
+Kotae's logs are in English and hold no such text on purpose; `scrub` removes what an error or a library may have
+written nevertheless: texts, file names, paths, addresses and the user's name. In doubt it removes too much. It is not
+made for texts that people write.
 """
 
 import dataclasses
@@ -34,50 +33,51 @@ from app.base.settings import Settings
 from app.compliance import components
 
 REDACTED = "<…>"
-REDACTED_NAME_MIN = 3  # characters of a name that is looked for: shorter ones are in every other word
+REDACTED_NAME_MIN = 3  # characters: shorter names occur inside ordinary words
 
-# Of the web, of a machine, of a person; and the hub's tokens.
+# Addresses of the web, of a machine and of a person, and tokens of the model hub.
 _ADDRESS = re.compile(r"\b\w+://[^\s\"'<>]+|\b\d{1,3}(?:\.\d{1,3}){3}\b|[\w.+-]+@[\w.-]*\w|\bhf_\w+")
 _START = r"(?:/(?=[^\s/])|~[/\\]|[A-Za-z]:[\\/]|\\\\|<data>[/\\])"
 _QUOTED_PATH = re.compile(rf"([\"'])({_START}(?:(?!\1).|\1(?=\w))*)\1")  # an apostrophe in a name does not end it
 _BARE_PATH = re.compile(rf"(?<![\w<>/.~\\]){_START}.*")
 _FACT = re.compile(r"(?P<key>'(\w+)': )(?:\[[^\]]*\]|(?P<quote>[\"'])(?:\\.|(?!(?P=quote)).)*(?P=quote))")
-_TOLD_FACTS = ("reason", "cause", "code", "state", "phase")
+_KEPT_FACTS = ("reason", "cause", "code", "state", "phase")
 _FOREIGN = re.compile(r"[^\x00-\x7f…]+")
 _METADATA = re.compile(r"(\b(?:general|tokenizer)\.[\w.]+\s*(?:str|arr\[[^\]]*\])?\s*=).*")
 _SUFFIX = re.compile(r"\.(gguf|log|sqlite|json|py|pyc|so|dll|dylib|safetensors)\b", re.IGNORECASE)
-# Of a log that has tracebacks in it: its own lines, frames, and what kind of error it was without its message.
+# In a log with tracebacks: its own records, frames, and the class of an error without its message.
 _RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* [A-Z]+ .*")
 _TRACE = re.compile(r"(  File \"|Traceback |During handling|The above exception|\s*$)")
-_SOURCE = "    "  # how a line of code begins, below its frame
+_SOURCE = "    "  # a line of code, below its frame, begins with it
 _KIND = re.compile(r"([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|Cancelled))(?::.*)?$")
 
 
 def find_user_names(where: Paths) -> list[str]:
-    """What is called after the user's matters: documents, collections, conversations, models, servers of the user's.
-
-    The longest first.
+    """Return names that the user has given to documents, collections, conversations, models and servers,
+    longest first.
     """
-    asked = (
+    queries = (
         (where.documents, "SELECT name FROM document UNION SELECT path FROM document"),
         (where.documents, "SELECT name FROM collection"),
         (where.database, "SELECT title FROM conversation UNION SELECT name FROM folder UNION SELECT name FROM preset"),
         (where.database, "SELECT name FROM local_model UNION SELECT path FROM local_model"),
         (where.database, "SELECT value FROM remote_model, json_each(entry) WHERE key IN ('name', 'model', 'address')"),
     )
-    found: set[str] = set()
-    for file, question in asked:
-        found.update(_read(file, question))
-    addresses = {name for name in found if "://" in name}
-    found.update(Path(name).stem for name in found - addresses if "/" in name or "\\" in name or "." in name)
+    names: set[str] = set()
+    for file, query in queries:
+        names.update(_read(file, query))
+    addresses = {name for name in names if "://" in name}
+    names.update(Path(name).stem for name in names - addresses if "/" in name or "\\" in name or "." in name)
     chosen = settings.load_stored(where.settings) or Settings()
-    found.update(host_of(address) for address in (*addresses, chosen.hub_endpoint, chosen.proxy))
-    return sorted((name for name in found if len(name) >= REDACTED_NAME_MIN), key=len, reverse=True)
+    names.update(host_of(address) for address in (*addresses, chosen.hub_endpoint, chosen.proxy))
+    return sorted((name for name in names if len(name) >= REDACTED_NAME_MIN), key=len, reverse=True)
 
 
 def scrub(text: str, where: Paths, names: Sequence[str], *, has_tracebacks: bool = False) -> str:
-    """Without messages of errors, which may quote anything. `has_tracebacks`: lines that are neither a record nor part
-    of a traceback are left out, too."""
+    """Return a log without private text and without the messages of errors, which may quote anything.
+
+    `has_tracebacks`: lines that are neither a record nor part of a traceback are left out too.
+    """
     for name in names:
         if name in text:
             text = text.replace(name, REDACTED)
@@ -91,33 +91,33 @@ def _without_messages(lines: Sequence[str], *, keeps_others: bool) -> Iterator[s
     for line in lines:
         kind = _KIND.match(line)
         is_frame = line.startswith('  File "') or (is_frame and line.startswith(_SOURCE))
-        is_told = is_frame or keeps_others or _RECORD.match(line) or _TRACE.match(line)
-        yield kind[1] if kind is not None else line if is_told else REDACTED
+        is_kept = is_frame or keeps_others or _RECORD.match(line) or _TRACE.match(line)
+        yield kind[1] if kind is not None else line if is_kept else REDACTED
 
 
 def _line(line: str, places: Sequence[tuple[re.Pattern[str], str]], people: re.Pattern[str] | None) -> str:
     line = _ADDRESS.sub("<address>", line)
     for place, mark in places:
         line = place.sub(mark, line)
-    line = _FACT.sub(lambda found: found[0] if found[2] in _TOLD_FACTS else f"{found['key']}'{REDACTED}'", line)
-    line = _QUOTED_PATH.sub(lambda found: f"{found[1]}{_shape(found[2])}{found[1]}", line)
-    line = _BARE_PATH.sub(lambda found: _shape(found[0]), line)
+    line = _FACT.sub(lambda match: match[0] if match[2] in _KEPT_FACTS else f"{match['key']}'{REDACTED}'", line)
+    line = _QUOTED_PATH.sub(lambda match: f"{match[1]}{_redacted_path(match[2])}{match[1]}", line)
+    line = _BARE_PATH.sub(lambda match: _redacted_path(match[0]), line)
     line = _METADATA.sub(rf"\1 {REDACTED}", line)
     if people is not None:
         line = people.sub("<user>", line)
     return _FOREIGN.sub("…", line)
 
 
-def _shape(path: str) -> str:
-    """Of a path only what kind of file it is."""
+def _redacted_path(path: str) -> str:
+    """Return a placeholder for a path that keeps only a known suffix."""
     kinds = _SUFFIX.findall(path)
     return f"<path>.{kinds[-1].lower()}" if kinds else "<path>"
 
 
 def _places(where: Paths) -> list[tuple[re.Pattern[str], str]]:
-    """Folders that may be named, in a way that tells nothing of this machine; the longest first.
+    """Return patterns of known folders and their placeholders, the longest path first.
 
-    Whole names alone: another folder whose name only begins like one of them is somebody's.
+    Only complete names match: another folder whose name merely begins like one of them may be private.
     """
     program = str(Path(__file__).resolve().parents[2])
     marks = {sys.base_prefix: "<Python>", sys.prefix: "<Python>", program: "<Kotae>", str(where.data): "<data>"}
@@ -125,25 +125,28 @@ def _places(where: Paths) -> list[tuple[re.Pattern[str], str]]:
         marks.setdefault(str(Path.home()), "~")
     if getattr(sys, "frozen", False):
         marks[str(Path(sys.executable).parent)] = "<Kotae>"
-    found = sorted(((place, mark) for place, mark in marks.items() if len(place) > 1), key=lambda one: -len(one[0]))
-    return [(re.compile(rf"{re.escape(place)}(?=[/\\\"':,)]|$)"), mark) for place, mark in found]
+    longest = sorted(((place, mark) for place, mark in marks.items() if len(place) > 1), key=lambda one: -len(one[0]))
+    return [(re.compile(rf"{re.escape(place)}(?=[/\\\"':,)]|$)"), mark) for place, mark in longest]
 
 
 def _people() -> re.Pattern[str] | None:
-    """This user and this machine, by name."""
+    """Return a pattern of the names of this user and this machine; None without any."""
     with suppress(OSError, KeyError, ImportError):
         names = [name for name in (getpass.getuser(), platform.node()) if len(name) >= REDACTED_NAME_MIN]
-        if names:  # with the rest of what they are part of: suzuki_taro, pc-7.example.jp
-            found = "|".join(map(re.escape, names))
-            return re.compile(rf"(?<![A-Za-z0-9])(?:{found})(?![A-Za-z0-9])(?:[._-]\w+)*", re.IGNORECASE)
+        if names:  # the pattern includes what follows them: suzuki_taro, pc-7.example.jp
+            choices = "|".join(map(re.escape, names))
+            return re.compile(rf"(?<![A-Za-z0-9])(?:{choices})(?![A-Za-z0-9])(?:[._-]\w+)*", re.IGNORECASE)
     return None
 
 
-def _read(file: Path, question: str) -> list[str]:
-    """[] where the file is missing, damaged or of another version: the other rules stand all the same."""
+def _read(file: Path, query: str) -> list[str]:
+    """Return the texts of a query; [] where the file is missing, damaged or of another version.
+
+    The other rules of `scrub` apply nevertheless.
+    """
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as db:
-            return [value for (value,) in db.execute(question) if isinstance(value, str)]
+            return [value for (value,) in db.execute(query) if isinstance(value, str)]
     except (sqlite3.Error, UnicodeDecodeError):
         return []
 
@@ -151,7 +154,7 @@ def _read(file: Path, question: str) -> list[str]:
 SUFFIX = ".txt"
 TAIL_LINES = 200
 TAIL_BYTES = 100_000
-# Name, and whether tracebacks are in it.
+# Name, and whether it may hold tracebacks.
 LOGS = (
     ("kotae.log", True),
     (diagnostics.CRASH_LOG, False),
@@ -163,7 +166,7 @@ LOGS = (
 )
 _LIBRARIES = ("llama-cpp-python", "numpy")
 _JOURNAL_MODES = {b"\1\1": "delete", b"\2\2": "wal"}  # https://www.sqlite.org/fileformat2.html, bytes 18 and 19
-# What is told as it is; of the others only whether they are set, since they are places, addresses and names.
+# Settings reported with their value. The others are paths, addresses and names: only whether they are set is reported.
 _PLAIN = (
     "language", "theme", "text_scale_percent", "send_key", "context_tokens", "shows_details", "threads", "repack",
     "kv_type", "first_run_done", "network_allowed", "download_limit_bytes_per_s",
@@ -171,15 +174,15 @@ _PLAIN = (
 
 
 def compose(where: Paths, now: float, qt_versions: Mapping[str, str], shown_presets: Collection[str]) -> str:
-    """Return the whole report, in the language in use. Reads some small files: not for the thread of a window.
+    """Return the whole report in the current language. Reads some small files: not for the thread of a window.
 
-    `qt_versions`: of Qt and its binding, by their names. `shown_presets`: ids that are not the user's own words.
+    `qt_versions`: of Qt and its binding, by name. `shown_presets`: ids that are not the user's own words.
     """
     return "\n".join(_lines(where, now, qt_versions, shown_presets)) + "\n"
 
 
 def save(text: str, target: Path) -> None:
-    """Replaces `target`, which the user was asked about. Raises AppError as `whole_file`."""
+    """Write the report, replacing `target`, which the user has confirmed. Raises AppError as `open_atomically`."""
     with open_atomically(target) as file:
         file.write(text.encode("utf-8", "replace"))
 
@@ -244,7 +247,7 @@ def _machine(where: Paths) -> Iterator[tuple[str, object]]:
 
 
 def _settings(where: Paths, shown_presets: Collection[str]) -> Iterator[tuple[str, object]]:
-    """By the names that they have in the file."""
+    """Yield the settings by their names in the file."""
     chosen, defaults = settings.load_stored(where.settings) or Settings(), Settings()
     for field in dataclasses.fields(Settings):
         value = getattr(chosen, field.name)
@@ -280,7 +283,10 @@ def _version(name: str) -> str:
 
 
 def _journal_mode(file: Path) -> str:
-    """As `PRAGMA journal_mode` names it, by the file's head, which can be read where the rest is damaged or held."""
+    """Return the name that `PRAGMA journal_mode` uses, from the file's header.
+
+    The header is readable where the rest is damaged or locked.
+    """
     try:
         with open_regular(file) as opened:
             head = opened.read(20)
@@ -290,7 +296,9 @@ def _journal_mode(file: Path) -> str:
 
 
 def _tail(file: Path) -> str:
-    """The last whole lines: half a path would not be known for one. "" where there is no file that can be read."""
+    """Return the last complete lines of a log, because a partial path would not be recognized; "" for an
+    unreadable file.
+    """
     try:
         with open_regular(file) as opened:
             start = max(0, file.stat().st_size - TAIL_BYTES)

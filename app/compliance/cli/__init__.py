@@ -1,1 +1,1 @@
-"""Commands of the offline check, licences and the problem report."""
+"""Define the commands of the offline check, the licences and the problem report."""

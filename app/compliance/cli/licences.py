@@ -1,4 +1,4 @@
-"""`kotae licences`: what Kotae is made of, the text of each licence, and the list as CycloneDX."""
+"""Run `kotae licences`: list what Kotae is made of, show the text of a licence, or write the list as CycloneDX."""
 
 import argparse
 import dataclasses
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app import __version__
-from app.base.cli.commands import Output
+from app.base.cli.commands import Output, add_command
 from app.base.errors import AppError
 from app.base.files.output_file import open_atomically
 from app.base.paths import Paths
@@ -17,8 +17,6 @@ from app.compliance import components
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
-
     parser = add_command(commands, shared, "licences", help_text("licences"), _run)
     wanted = parser.add_mutually_exclusive_group()
     wanted.add_argument("name", metavar="NAME", nargs="?", help=help_text("licences name"))
@@ -28,12 +26,12 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace, _where: Paths, output: Output) -> int:
     if options.sbom is not None:
         return _write_sbom(Path(options.sbom), output)
-    found = components.load_all()
+    parts = components.load_all()
     if options.name is None:
-        lines = [f"{each.name}\t{each.version}\t{each.licence}\t{each.homepage}" for each in found]
-        output.result({"components": [components.summary(each) for each in found]}, "\n".join(lines))
+        lines = [f"{part.name}\t{part.version}\t{part.licence}\t{part.homepage}" for part in parts]
+        output.result({"components": [components.summary(part) for part in parts]}, "\n".join(lines))
         return 0
-    chosen = components.find(found, options.name)
+    chosen = components.find(parts, options.name)
     if chosen is None:
         raise AppError("component_unknown", name=options.name)
     heading = (f"{chosen.name} {chosen.version}".strip(), chosen.licence, chosen.copyright, chosen.homepage)
@@ -43,9 +41,7 @@ def _run(options: argparse.Namespace, _where: Paths, output: Output) -> int:
 
 
 def _write_sbom(file: Path, output: Output) -> int:
-    """Nothing that exists is replaced."""
-    from app.compliance import components
-
+    """Write the list of parts. Raises AppError("export_exists") instead of replacing a file."""
     if file.exists():
         raise AppError("export_exists", path=str(file))
     bill = components.make_cyclonedx(components.load(), __version__, datetime.now(UTC))

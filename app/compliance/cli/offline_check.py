@@ -1,10 +1,10 @@
-"""`kotae offline-check`: does what needs no network, counts what tries to leave, and writes a page about it."""
+"""Run `kotae offline-check`: use Kotae without a network, count what tries to leave, and write a page about it."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from app.base.cli.commands import Output
+from app.base.cli.commands import Output, add_command
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text
@@ -13,14 +13,15 @@ NAME = "offline-check"
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
 
     parser = add_command(commands, shared, NAME, help_text(NAME), run)
     parser.add_argument("--report", metavar="FILE.html", help=help_text(f"{NAME} --report"))
 
 
 def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0 nothing was found; 1 something was, or the check is not complete; 3 expected error."""
+    """Run the check. Return 0 if nothing was found; 1 if something was, or the check is incomplete; 3 is an expected
+    error.
+    """
     from app.compliance.offline_check import report_page
     from app.compliance.offline_check.check_run import OfflineCheckRun
 
@@ -32,27 +33,26 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
             "compliance.offline_stage", stage=output.phrase(f"compliance.offline_stage_{stage}"), percent=percent
         )
 
-    checking = OfflineCheckRun(where, show)
+    check = OfflineCheckRun(where, show)
     try:
-        result = checking.run()
+        result = check.run()
     except KeyboardInterrupt:
-        checking.stop()
+        check.stop()
         raise
-    beside = report_page.write_page(result, report) if report is not None else None
+    sbom = report_page.write_page(result, report) if report is not None else None
     output.end_progress()
     lines = [f"{report_page.verdict_title(result)}: {report_page.verdict_text(result)}"]
     if report is not None:
-        lines.append(output.phrase("compliance.offline_report", path=report, sbom=beside))
-    told = result.as_json() | {"report": str(report) if report else None, "sbom": str(beside) if beside else None}
-    output.result(told, "\n".join(lines))
+        lines.append(output.phrase("compliance.offline_report", path=report, sbom=sbom))
+    data = result.as_json() | {"report": str(report) if report else None, "sbom": str(sbom) if sbom else None}
+    output.result(data, "\n".join(lines))
     return 0 if result.is_good else 1
 
 
 def _report(text: str) -> Path:
-    """Nothing that exists is replaced.
+    """Return the path of the page, checked before the long check runs. No existing file is replaced.
 
-    Raises AppError, all before the check takes its time: bad_option, export_folder_gone, export_exists,
-    offline_check_unwritable.
+    Raises AppError("bad_option" | "export_folder_gone" | "export_exists" | "offline_check_unwritable").
     """
     from app.compliance.offline_check import report_page
 
@@ -65,7 +65,7 @@ def _report(text: str) -> Path:
         for one in (path, report_page.sbom_path(path)):
             if one.exists():
                 raise AppError("export_exists", path=str(one))
-    except OSError as error:  # a folder that may not be looked into, a name that is too long
+    except OSError as error:  # a folder without access, a name that is too long
         reason = error.strerror or str(error)
         raise AppError("offline_check_unwritable", path=str(path.parent), reason=reason) from error
     return path

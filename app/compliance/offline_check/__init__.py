@@ -1,5 +1,5 @@
-"""The offline check: does what needs no network, counts what tries to leave, and writes a page for an IT department.
+"""Check that nothing leaves this machine: use Kotae without a network, count attempts, and write a page about it.
 
-`checking` is asked by the command line and by the window's child (`child`); `coordinator` does the work in an empty
-network where the system has one; `page` writes what was found.
+`check_run` is the check as the command line and the window's child (`child`) run it; `coordinator` does the work in an
+empty network where the system allows one; `report_page` writes the result.
 """

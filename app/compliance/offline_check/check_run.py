@@ -1,6 +1,6 @@
-"""The check as a whole, for the command line and for the window's child.
+"""Run the whole offline check, for the command line and for the window's child process.
 
-What this program and its models are, by their hashes: the same numbers on two machines are the same files.
+It also identifies this program and its models by their hashes: equal hashes on two machines mean equal files.
 """
 
 import hashlib
@@ -35,22 +35,23 @@ from app.models.model_store import ModelStore
 
 
 def hash_program() -> Iterator[HashedFile]:
-    """The executable, and one hash over all files that came with it."""
+    """Yield the hash of the executable, and one hash over all files that came with it."""
     yield _measured("program", Path(sys.executable))
     yield hash_folder(_bundle())
 
 
 def hash_folder(folder: Path) -> HashedFile:
-    """One hash over its files: of the lines `sha256  path`, sorted by path, as `files_note` of the page says it.
+    """Return one hash over the files of a folder: over the lines `sha256  path`, sorted by path (`files_note` of the
+    page).
 
-    A link to a file of the folder is not counted beside that file. One that leads out of it is read, for its place
-    could hold anything.
+    A link to a file inside the folder is skipped. A link that leads out of it is read, because its target could hold
+    anything.
     """
     lines, total, root = [], 0, folder.resolve()
     for path in sorted(folder.rglob("*"), key=lambda one: one.relative_to(folder).as_posix()):
         name = path.relative_to(folder)
-        is_counted_elsewhere = path.is_symlink() and path.resolve().is_relative_to(root)
-        if path.is_file() and not is_counted_elsewhere and "__pycache__" not in name.parts:
+        is_inner_link = path.is_symlink() and path.resolve().is_relative_to(root)
+        if path.is_file() and not is_inner_link and "__pycache__" not in name.parts:
             lines.append(f"{sha256_of(path)}  {name.as_posix()}\n")
             total += path.stat().st_size
     digest = hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
@@ -58,7 +59,7 @@ def hash_folder(folder: Path) -> HashedFile:
 
 
 def hash_packs() -> Iterator[HashedFile]:
-    """Parts for graphics cards, where they are used."""
+    """Yield the hashes of the GPU packs in use."""
     folder = engine_packs.folder_in_use()
     if folder is not None:
         for pack in engine_packs.installed(folder):
@@ -66,9 +67,10 @@ def hash_packs() -> Iterator[HashedFile]:
 
 
 def hash_models(models: Sequence[LocalModel], report: ReportBytes) -> Iterator[HashedFile]:
-    """From the list where a file is as it was when its hash was taken; else its bytes are read.
+    """Yield the hash of each file of the models.
 
-    `report`: of the bytes that have to be read.
+    The stored hash is used where size and time of the file have not changed since; otherwise the file is read.
+    `report`: gets the bytes done and total of the files that must be read.
     """
     waiting = [(model, path, mark) for model in models for path, mark in _parts(model)]
     total = sum(_size(path) for _, path, mark in waiting if not _is_known(path, mark))
@@ -108,11 +110,11 @@ def _is_known(path: Path, mark: FileFingerprint | None) -> bool:
 
 
 def _bundle() -> Path:
-    """The folder of a frozen program; from a checkout or an installation, the package."""
+    """Return the folder of a frozen program; in a checkout or an installation, the package `app`."""
     if not getattr(sys, "frozen", False):
         return Path(__file__).resolve().parents[2]
     folder = Path(sys.executable).parent
-    return folder.parent if sys.platform == "darwin" else folder  # Contents/MacOS has the executable alone
+    return folder.parent if sys.platform == "darwin" else folder  # Contents/MacOS holds only the executable
 
 
 def _measured(role: str, path: Path) -> HashedFile:
@@ -127,11 +129,11 @@ def _size(path: Path) -> int:
 
 
 REPORT_WORDS = "offline.toml"
-ReportStage = Callable[[str, float], None]  # one of `records.STAGES`, and how much of it is done, 0 to 1
+ReportStage = Callable[[str, float], None]  # one of `records.STAGES`, and the fraction of it that is done
 
 
 class OfflineCheckRun:
-    """One check. `stop`, from any thread, ends it: `run` raises AppError("cancelled") then."""
+    """One check. `stop`, from any thread, ends it: `run` then raises AppError("cancelled")."""
 
     def __init__(self, where: Paths, report: ReportStage) -> None:
         self._where = where
@@ -140,16 +142,16 @@ class OfflineCheckRun:
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self) -> CheckResult:
-        """Raises AppError: "cancelled", "offline_check_broke", and what the database gives."""
+        """Run the check. Raises AppError: "cancelled", "offline_check_broke", and those of opening the database."""
         models = self._models()
-        chosen = self._chosen(models)
-        self._say("filter")
-        kernel = self._ask("filter")
+        chosen = self._choose_model(models)
+        self._report_stage("filter")
+        kernel = self._probe_filter()
         filter_state, confinement = str(kernel.get("state", "refused")), str(kernel.get("confinement", "unsupported"))
         measured = self._measure(chosen)
-        self._say("surroundings")
-        elsewhere = [one for one in models if one.remote is not None]
-        facts = environment_facts.collect_facts({"data": self._where.data, "models": self._where.models}, elsewhere)
+        self._report_stage("surroundings")
+        remote = [one for one in models if one.remote is not None]
+        facts = environment_facts.collect_facts({"data": self._where.data, "models": self._where.models}, remote)
         mode, policy = self._mode()
         return CheckResult(
             __version__, time.time(), f"{platform.platform()} ({platform.machine()})", chosen.name if chosen else "",
@@ -161,9 +163,9 @@ class OfflineCheckRun:
         self._is_stopped.set()
         process = self._process
         if process is not None and process.stdin is not None:
-            process.stdin.close()  # it ends all that it has started
+            process.stdin.close()  # the coordinator then ends all its children and itself
 
-    def _say(self, stage: str, done: float = 0.0) -> None:
+    def _report_stage(self, stage: str, done: float = 0.0) -> None:
         if self._is_stopped.is_set():
             raise AppError("cancelled")
         self._report(stage, done)
@@ -175,13 +177,13 @@ class OfflineCheckRun:
         finally:
             store.close()
 
-    def _chosen(self, models: list[LocalModel]) -> LocalModel | None:
-        """The one that the window asks, else the smallest: the check shall not take an hour."""
-        here = [one for one in models if one.remote is None and Path(one.path).is_file()]
-        answering = [one for one in here if not is_embedding_model(one)]
+    def _choose_model(self, models: list[LocalModel]) -> LocalModel | None:
+        """Return the model that the window uses, else the smallest, so that the check does not take an hour."""
+        local = [one for one in models if one.remote is None and Path(one.path).is_file()]
+        answering = [one for one in local if not is_embedding_model(one)]
         wanted = settings.load(self._where.settings).model_id
-        named = next((one for one in answering if one.id == wanted), None)
-        return named or min(answering, key=lambda one: one.size_bytes, default=None)
+        chosen = next((one for one in answering if one.id == wanted), None)
+        return chosen or min(answering, key=lambda one: one.size_bytes, default=None)
 
     def _mode(self) -> tuple[str, str]:
         policy = settings.forbidding_policy(self._where.data)
@@ -189,18 +191,18 @@ class OfflineCheckRun:
             return "policy", str(policy)
         return ("nobody" if settings.load(self._where.settings).network_allowed else "settings"), ""
 
-    def _ask(self, what: str) -> dict[str, Any]:
-        command = [*programs.own_program(), "--offline-check", what]
+    def _probe_filter(self) -> dict[str, Any]:
+        command = [*programs.own_program(), "--offline-check", "filter"]
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False)
-            told = json.loads(done.stdout)
+            answer = json.loads(done.stdout)
         except (ValueError, subprocess.TimeoutExpired):
             return {}
-        return told if isinstance(told, dict) else {}
+        return answer if isinstance(answer, dict) else {}
 
     def _measure(self, model: LocalModel | None) -> MeasuredTraffic:
         folder = Path(tempfile.gettempdir()) / f"kotae-offline-check-{secrets.token_hex(8)}"
-        try:  # from before it exists: mkdtemp may be interrupted behind its mkdir
+        try:  # not mkdtemp, which an interrupt may leave after its mkdir without returning the path
             folder.mkdir(0o700)
             return self._coordinate(folder, model)
         finally:
@@ -225,7 +227,7 @@ class OfflineCheckRun:
                     event = json.loads(line)
                     if "measured" in event:
                         return MeasuredTraffic.from_json(event["measured"])
-                    self._say(event["stage"])
+                    self._report_stage(event["stage"])
             except (ValueError, BrokenPipeError) as error:
                 if not self._is_stopped.is_set():
                     raise AppError("offline_check_broke", detail=str(error)) from error
@@ -238,6 +240,6 @@ class OfflineCheckRun:
         raise AppError("offline_check_broke", detail=log.read_text("utf-8", "replace")[-300:])
 
     def _hashes(self, models: list[LocalModel]) -> tuple[HashedFile, ...]:
-        self._say("hashes")
-        model_hashes = hash_models(models, lambda done, total: self._say("hashes", done / max(total, 1)))
+        self._report_stage("hashes")
+        model_hashes = hash_models(models, lambda done, total: self._report_stage("hashes", done / max(total, 1)))
         return (*hash_program(), *hash_packs(), *model_hashes)

@@ -1,7 +1,7 @@
-"""The roles of `--offline-check`: the coordinator, the processes that try to leave on purpose, and the window's check.
+"""Run the roles of `--offline-check`: the coordinator, the processes that try to leave, and the window's check.
 
-For the window (`run`): told by one line {data, report, language}; prints {"stage", "done"} and ends with {"result"} or
-{"error"}. The end of its input ends it.
+The window's check (`run`) reads its job from one line {data, report, language}, prints {"stage", "done"} and ends with
+{"result"} or {"error"}. It stops when its input is closed.
 """
 
 import json
@@ -42,23 +42,23 @@ def _run() -> NoReturn:
     try:
         where = paths.locate(job["data"])
         catalogue.use_own_cards(where.cards)
-        checking = OfflineCheckRun(where, lambda stage, done: _say(stage=stage, done=done))
-        threading.Thread(target=_stop_with_input, args=(checking.stop,), daemon=True).start()
-        result = checking.run()
+        check = OfflineCheckRun(where, lambda stage, done: _send(stage=stage, done=done))
+        threading.Thread(target=_stop_with_input, args=(check.stop,), daemon=True).start()
+        result = check.run()
         report = Path(job["report"])
         report_page.write_page(result, report)
-        told = {
+        outcome = {
             "verdict": result.verdict,
             "title": report_page.verdict_title(result),
             "about": report_page.verdict_text(result),
         }
-        _say(result=told, report=str(report))
+        _send(result=outcome, report=str(report))
     except AppError as error:
-        _say(error={"code": error.code, "facts": {key: str(value) for key, value in error.facts.items()}})
+        _send(error={"code": error.code, "facts": {key: str(value) for key, value in error.facts.items()}})
     os._exit(0)
 
 
-def _say(**event: Any) -> None:
+def _send(**event: Any) -> None:
     os.write(1, json.dumps(event, ensure_ascii=False).encode("utf-8") + b"\n")
 
 

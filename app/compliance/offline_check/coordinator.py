@@ -1,13 +1,10 @@
-"""The process that does everything once, watched: in an empty network where the system has one, else as it is.
+"""Use every part of Kotae once in a watched process, in an empty network where the system allows one.
 
-Told its job by one line on standard input; ends with what it has started when that is closed. Prints a line
-{"stage": …} before each piece of work, then {"measured": …}.
-
-An empty network of one's own, and what the kernel counts in it. Linux alone.
-
-Processes that try to reach the network on purpose: the check counts them, so that its zero means something.
-
-All addresses are of the block that is kept for examples (RFC 5737, RFC 3849) or this machine's own.
+The process reads its job from one line on standard input, prints a line {"stage": …} before each flow, then
+{"measured": …}. When its input is closed, it ends with all its children. The empty network (Linux only) is a network
+namespace of its own, in which the kernel counts what is sent. Processes that try to reach the network on purpose are
+counted first, so that a count of zero afterwards is evidence. They only use addresses reserved for examples (RFC 5737,
+RFC 3849) and this machine's own.
 """
 
 import ctypes
@@ -36,7 +33,7 @@ from app.compliance.offline_check.records import FLOWS, CheckedFlow, MeasuredTra
 _NEW_USER, _NEW_NETWORK = 0x1000_0000, 0x4000_0000  # CLONE_NEWUSER, CLONE_NEWNET
 _SET_FLAGS, _UP = 0x8914, 0x1  # SIOCSIFFLAGS, IFF_UP
 _NET = Path("/proc/self/net")
-# Of these every one is a try: a datagram, a connection, a packet, or one of them that found no way out.
+# Each increment of these is an attempt: a datagram, a connection or a packet, or one that found no route.
 _TRIES = (
     "Ip.OutRequests", "Ip.OutNoRoutes", "Icmp.OutMsgs", "Tcp.ActiveOpens", "Udp.OutDatagrams", "UdpLite.OutDatagrams",
     "Ip6OutRequests", "Ip6OutNoRoutes", "Icmp6OutMsgs", "Udp6OutDatagrams", "UdpLite6OutDatagrams",
@@ -44,10 +41,10 @@ _TRIES = (
 
 
 def isolate() -> str:
-    """Takes this process, and all that it will start, into a network that has its own loopback and no way out. For a
-    process with one thread.
+    """Move this process and its future children into a network namespace with a loopback and no way out.
 
-    Gives namespace | unsupported | refused (some systems keep this from all but administrators).
+    The process must have one thread. Returns namespace | unsupported | refused (some systems allow it to administrators
+    only).
     """
     if sys.platform != "linux":
         return "unsupported"
@@ -55,7 +52,7 @@ def isolate() -> str:
     if ctypes.CDLL(None, use_errno=True).unshare(_NEW_USER | _NEW_NETWORK) != 0:
         return "refused"
     try:
-        # The same numbers as outside: the display and D-Bus ask who is speaking.
+        # The ids stay the same as outside, because the display and D-Bus check them.
         Path("/proc/self/setgroups").write_text("deny", "ascii")
         Path("/proc/self/uid_map").write_text(f"{user} {user} 1", "ascii")
         Path("/proc/self/gid_map").write_text(f"{group} {group} 1", "ascii")
@@ -68,11 +65,11 @@ def isolate() -> str:
 
 
 def _start_loopback() -> None:
-    """With it there is an address to send from: without one, IPv6 gives up before anything is counted."""
+    """Switch the loopback on, which has an address to send from: without one, IPv6 fails before anything is counted."""
     import fcntl  # not on Windows
 
     system = ctypes.CDLL(None, use_errno=True)
-    number: int = system.socket(1, 2, 0)  # AF_UNIX, SOCK_DGRAM: any socket does
+    number: int = system.socket(1, 2, 0)  # AF_UNIX, SOCK_DGRAM: ioctl accepts any socket
     try:
         fcntl.ioctl(number, _SET_FLAGS, struct.pack("16sH14x", b"lo", _UP))
     finally:
@@ -80,8 +77,8 @@ def _start_loopback() -> None:
 
 
 def read_counters() -> dict[str, int]:
-    """The counters of the network that this process is in. Raises OSError."""
-    return dict([*_named(), *_of_version_6(), ("packets", _packets())])
+    """Return the counters of this process's network namespace. Raises OSError."""
+    return dict([*_ipv4_counters(), *_ipv6_counters(), ("packets", _sent_packets())])
 
 
 def counted_attempts(before: dict[str, int], after: dict[str, int]) -> NetworkAttempts:
@@ -89,8 +86,8 @@ def counted_attempts(before: dict[str, int], after: dict[str, int]) -> NetworkAt
     return NetworkAttempts(moved.pop("packets", 0), sum(moved.values()), moved)
 
 
-def _named() -> Iterator[tuple[str, int]]:
-    """Of /proc/net/snmp, where a line of names stands above each line of numbers."""
+def _ipv4_counters() -> Iterator[tuple[str, int]]:
+    """Yield the counters of /proc/net/snmp, where a line of names precedes each line of numbers."""
     lines = [line.split() for line in (_NET / "snmp").read_text("ascii").splitlines()]
     for names, numbers in zip(lines[::2], lines[1::2], strict=True):
         for name, number in zip(names[1:], numbers[1:], strict=True):
@@ -98,10 +95,10 @@ def _named() -> Iterator[tuple[str, int]]:
                 yield full, int(number)
 
 
-def _of_version_6() -> Iterator[tuple[str, int]]:
+def _ipv6_counters() -> Iterator[tuple[str, int]]:
     try:
         text = (_NET / "snmp6").read_text("ascii")
-    except FileNotFoundError:  # a kernel without it
+    except FileNotFoundError:  # a kernel without IPv6
         return
     for line in text.splitlines():
         name, number = line.split()
@@ -109,13 +106,13 @@ def _of_version_6() -> Iterator[tuple[str, int]]:
             yield name, int(number)
 
 
-def _packets() -> int:
-    """Sent, on all interfaces together: the tenth number of each line (proc_net(5))."""
+def _sent_packets() -> int:
+    """Return the packets sent on all interfaces: the tenth number of each line (proc_net(5))."""
     lines = (_NET / "dev").read_text("ascii").splitlines()[2:]
     return sum(int(line.partition(":")[2].split()[9]) for line in lines)
 
 
-LIMIT_S = 900.0  # of one flow: a large model on a slow machine
+LIMIT_S = 900.0  # for one flow: a large model on a slow machine
 _SAMPLE_S = 0.25
 _REFUSED = "network refused: "
 _COLLECTION = "offline-check"
@@ -125,7 +122,10 @@ _TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
 
 @dataclass(frozen=True, slots=True)
 class CheckJob:
-    """`folder`: empty, deleted afterwards. `model`: a file, "" for none. `text`, `question`: in the user's language."""
+    """What to check. `folder`: empty, deleted afterwards. `model`: a file, "" for none.
+
+    `text`, `question`: a document and a question in the user's language.
+    """
 
     folder: str
     model: str
@@ -135,7 +135,7 @@ class CheckJob:
 
 @dataclass
 class _Watch:
-    """Samples the open sockets of everything below this process while it is running."""
+    """Sample the open sockets of all descendants of this process while `run` runs."""
 
     sockets: set[str] = field(default_factory=set)
     samples: int = 0
@@ -143,17 +143,17 @@ class _Watch:
 
     def run(self) -> None:
         while not self._over.wait(_SAMPLE_S):
-            self.look()
+            self.sample()
 
-    def look(self) -> None:
-        has_looked = False
+    def sample(self) -> None:
+        is_sampled = False
         for process in psutil.Process().children(recursive=True):
             try:
                 self.sockets |= {_connection_text(one) for one in process.net_connections(kind="inet")}
-            except psutil.Error:  # it has ended, or the system does not tell
+            except psutil.Error:  # the process has ended, or the system denies access
                 continue
-            has_looked = True
-        self.samples += has_looked  # what could not be looked at is no sample without a socket
+            is_sampled = True
+        self.samples += is_sampled  # a failed reading must not count as a sample without sockets
 
     def end(self) -> None:
         self._over.set()
@@ -168,13 +168,13 @@ def main() -> NoReturn:
         os.environ[network_guard.COUNTED_VARIABLE] = "1"
     job = CheckJob(**json.loads(sys.stdin.readline()))
     threading.Thread(target=_end_with_input, args=(job.folder,), daemon=True).start()
-    _say(measured=dataclasses.asdict(measure(job, isolation)))
+    _send_event(measured=dataclasses.asdict(measure(job, isolation)))
     os._exit(0)
 
 
 def measure(job: CheckJob, isolation: str) -> MeasuredTraffic:
     is_counted = isolation == "namespace"
-    _say(stage="self_test")
+    _send_event(stage="self_test")
     leak = _leak() if is_counted else None
     guard = _guard()
     before = read_counters() if is_counted else {}
@@ -201,8 +201,8 @@ def _leak() -> NetworkAttempts:
 
 
 def _guard() -> tuple[int, int]:
-    told = _probe("guard")
-    return int(told.get("refused", 0)), int(told.get("tried", 0))
+    answer = _probe("guard")
+    return int(answer.get("refused", 0)), int(answer.get("tried", 0))
 
 
 def _probe(name: str) -> dict[str, Any]:
@@ -211,10 +211,10 @@ def _probe(name: str) -> dict[str, Any]:
         command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=LIMIT_S, check=False
     )
     try:
-        told = json.loads(done.stdout)
+        answer = json.loads(done.stdout)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return answer if isinstance(answer, dict) else {}
 
 
 # ----------------------------------------------------------------------------- flows
@@ -223,14 +223,14 @@ def _probe(name: str) -> dict[str, Any]:
 def _flow(name: str, job: CheckJob) -> CheckedFlow:
     if name == "answer" and not job.model:
         return CheckedFlow(name, "not_tried", reason="no_model")
-    _say(stage=name)
-    command, told, extra = _command(name, job)
+    _send_event(stage=name)
+    command, text, extra = _command(name, job)
     errors = Path(job.folder) / f"{name}.stderr.log"
     began = time.monotonic()
     with errors.open("wb") as log:
         try:
             done = subprocess.run(
-                [*programs.own_program(), *command], input=told.encode("utf-8"), stdout=subprocess.PIPE, stderr=log,
+                [*programs.own_program(), *command], input=text.encode("utf-8"), stdout=subprocess.PIPE, stderr=log,
                 env=os.environ | extra, timeout=LIMIT_S, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
@@ -238,12 +238,12 @@ def _flow(name: str, job: CheckJob) -> CheckedFlow:
     seconds = time.monotonic() - began
     if done.returncode == 0 and not (name == "template" and b'"segments"' not in done.stdout):
         return CheckedFlow(name, "passed", seconds)
-    said = errors.read_text("utf-8", "replace").strip() or done.stdout.decode("utf-8", "replace")
-    return CheckedFlow(name, "failed", seconds, f"{done.returncode}: {said[-_REASON_CHARACTERS:]}")
+    printed = errors.read_text("utf-8", "replace").strip() or done.stdout.decode("utf-8", "replace")
+    return CheckedFlow(name, "failed", seconds, f"{done.returncode}: {printed[-_REASON_CHARACTERS:]}")
 
 
 def _command(name: str, job: CheckJob) -> tuple[list[str], str, dict[str, str]]:
-    """What to start, what it is told, and what is in its environment besides."""
+    """Return the arguments of a flow's process, its standard input, and additional environment variables."""
     data = ["--data-dir", str(Path(job.folder) / "data")]
     if name == "documents":
         document = Path(job.folder) / "check.md"
@@ -257,13 +257,13 @@ def _command(name: str, job: CheckJob) -> tuple[list[str], str, dict[str, str]]:
         request = {"template": _TEMPLATE, "messages": [{"role": "user", "content": job.question}], "end": "</s>"}
         return ["--render-template"], json.dumps(request) + "\n", {}
     if name == "answer":
-        asked = ["ask", job.question, "--model", job.model, "--collection", _COLLECTION, "--max-tokens", "8"]
-        return [*asked, *data, "--json"], "", {}
+        ask = ["ask", job.question, "--model", job.model, "--collection", _COLLECTION, "--max-tokens", "8"]
+        return [*ask, *data, "--json"], "", {}
     return data, "", {"QT_QPA_PLATFORM": "offscreen", programs.REPORT_START_VARIABLE: "1"}
 
 
 def _refusals(folder: Path) -> tuple[str, ...]:
-    """From what the processes wrote as their logs."""
+    """Return what the guard refused, from the logs of the processes."""
     logs = sorted([*folder.glob("*.log"), *(folder / "data" / "logs").glob("*.log")])
     lines = (line for log in logs for line in log.read_text("utf-8", "replace").splitlines())
     return tuple(line.partition(_REFUSED)[2] for line in lines if _REFUSED in line)
@@ -274,34 +274,34 @@ def _connection_text(connection: Any) -> str:
     return " → ".join([*ends, connection.status] if connection.status != "NONE" else ends) or "socket"
 
 
-def _say(**event: Any) -> None:
+def _send_event(**event: Any) -> None:
     os.write(1, json.dumps(event, ensure_ascii=False).encode("utf-8") + b"\n")
 
 
 def _end_with_input(folder: str) -> None:
-    """Whoever asked has gone: nothing of the check stays behind."""
+    """Wait until the input is closed, then kill all children, delete the folder and exit."""
     sys.stdin.read()
     for process in psutil.Process().children(recursive=True):
         try:
             process.kill()
         except psutil.Error:
             continue
-    shutil.rmtree(folder, ignore_errors=True)  # whoever has made it may have been killed
+    shutil.rmtree(folder, ignore_errors=True)  # the process that made it may have been killed
     os._exit(1)
 
 
 _FOREIGN, _OWN, _FOREIGN_6 = "192.0.2.1", "127.0.0.1", "2001:db8::1"
-_PORT = 9  # discard
+_PORT = 9  # the discard service
 
 
 def probe_guard() -> NoReturn:
-    """Prints how many ways out were tried, and how many were refused: by the guard, or by the kernel before it."""
+    """Print how many ways out were tried, and how many were refused, by the guard or by the kernel before it."""
     ways = _ways_out()
     _print_and_exit({"tried": len(ways), "refused": sum(map(_is_refused, ways))})
 
 
 def probe_filter() -> NoReturn:
-    """Prints what the kernel filter and Landlock do on this machine, as `records.Result` names it."""
+    """Print what the kernel filter and Landlock do on this machine, in the words of `records.CheckResult`."""
     state = network_guard.install_filter()
     if state == "on" and (
         network_guard.can_create_socket(socket.AF_INET) or network_guard.can_create_socket(socket.AF_INET6)
@@ -311,7 +311,7 @@ def probe_filter() -> NoReturn:
 
 
 def _confinement() -> str:
-    """Where files can be confined, this process is from here on."""
+    """Return whether Landlock works. It stays on for the rest of this process."""
     if sys.platform != "linux":
         return "unsupported"
     if not sandbox.confine():
@@ -324,9 +324,9 @@ def _confinement() -> str:
 
 
 def try_to_leak() -> NoReturn:
-    """Tries to leave as native code would, past Python's guard. Only in a network that leads nowhere.
+    """Try to leave as native code would, without Python's guard, and print how many ways were tried.
 
-    Prints how many ways were tried.
+    Only in a network namespace that leads nowhere.
     """
     assert network_guard.is_attempt_counted()
     system = ctypes.CDLL(None, use_errno=True)
@@ -346,7 +346,7 @@ def try_to_leak() -> NoReturn:
 def _is_refused(way: Callable[[], object]) -> bool:
     try:
         way()
-    except PermissionError:  # NetworkRefusedError is one
+    except PermissionError:  # includes NetworkRefusedError
         return True
     except OSError:
         return False

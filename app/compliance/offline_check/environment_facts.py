@@ -1,4 +1,7 @@
-"""What of this machine's set-up bears on what may leave it. Values of variables are not told: some are passwords."""
+"""Collect facts of this machine's set-up that affect what may leave it.
+
+The values of environment variables are not reported: some are passwords.
+"""
 
 import importlib.util
 import os
@@ -37,7 +40,7 @@ _RECALL = r"SOFTWARE\Policies\Microsoft\Windows\WindowsAI"
 
 
 def collect_facts(folders: dict[str, Path], elsewhere: Sequence[LocalModel] = ()) -> tuple[CheckFact, ...]:
-    """`folders`: by what is in them: data | models. `elsewhere`: models that other machines compute."""
+    """Return the facts. `folders`: "data" | "models" -> path. `elsewhere`: models that other machines run."""
     facts = [_remote(elsewhere), _display(), *_variables(), *_plugins(), *_dumps(), _swap()]
     for what, folder in folders.items():
         facts += [_cloud(what, folder), _drive(what, folder)]
@@ -65,15 +68,15 @@ def _variables() -> Iterator[CheckFact]:
 
 
 def _plugins() -> Iterator[CheckFact]:
-    """What Python runs besides Kotae. A frozen program looks at none of it."""
+    """Yield what Python runs in addition to Kotae. A frozen program loads none of it."""
     if getattr(sys, "frozen", False):
         yield CheckFact("plugins_none", "ok")
         return
-    found = [name for name in ("PYTHONSTARTUP", "PYTHONHOME") if os.environ.get(name)]
-    found += [name for name in ("sitecustomize", "usercustomize") if importlib.util.find_spec(name)]
+    names = [name for name in ("PYTHONSTARTUP", "PYTHONHOME") if os.environ.get(name)]
+    names += [name for name in ("sitecustomize", "usercustomize") if importlib.util.find_spec(name)]
     for folder in {Path(one) for one in (*site.getsitepackages(), site.getusersitepackages())}:
-        found += sorted(path.name for path in folder.glob("*.pth") if _runs_code(path)) if folder.is_dir() else []
-    yield CheckFact("plugins", "note", ", ".join(found)) if found else CheckFact("plugins_none", "ok")
+        names += sorted(path.name for path in folder.glob("*.pth") if _runs_code(path)) if folder.is_dir() else []
+    yield CheckFact("plugins", "note", ", ".join(names)) if names else CheckFact("plugins_none", "ok")
 
 
 def _runs_code(path: Path) -> bool:
@@ -116,7 +119,7 @@ def _drive(what: str, folder: Path) -> CheckFact:
 
 
 def _drive_kind(folder: Path) -> str:
-    """Of a drive on another machine; "" for one of this machine."""
+    """Return the file system of a drive on another machine; "" for one of this machine."""
     if sys.platform == "win32":
         import ctypes
 
@@ -128,7 +131,7 @@ def _drive_kind(folder: Path) -> str:
 
 
 def _windows() -> Iterator[CheckFact]:
-    """What Windows itself keeps or sends of what is shown and copied."""
+    """Yield what Windows itself stores or sends of what is shown and copied."""
     if sys.platform != "win32":
         return
     cloud = _registry("user", _CLIPBOARD, "EnableCloudClipboard")
@@ -140,7 +143,7 @@ def _windows() -> Iterator[CheckFact]:
 
 
 def _registry(hive: str, path: str, name: str) -> int:
-    """0 where there is no such value."""
+    """Return a number of the registry; 0 where it is missing."""
     if sys.platform != "win32":
         return 0
     import winreg

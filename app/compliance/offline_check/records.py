@@ -1,18 +1,17 @@
-"""What the offline check has found, as plain values that travel as JSON between its processes."""
+"""Define the results of the offline check, as plain values that travel as JSON between its processes."""
 
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-# What is done with Kotae, in this order.
-FLOWS = ("documents", "search", "models", "template", "answer", "window")
-STAGES = ("filter", "self_test", *FLOWS, "surroundings", "hashes")  # of a check
+FLOWS = ("documents", "search", "models", "template", "answer", "window")  # uses of Kotae, in the order of the check
+STAGES = ("filter", "self_test", *FLOWS, "surroundings", "hashes")
 VERDICTS = ("leak", "incomplete", "limited", "clean")  # the worst first
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedFlow:
-    """Something that was done. `state`: passed | failed | not_tried; `reason`: why not, or the end of what it said."""
+    """One use of Kotae. `state`: passed | failed | not_tried; `reason`: why not, or the end of the process's output."""
 
     name: str
     state: str
@@ -22,8 +21,11 @@ class CheckedFlow:
 
 @dataclass(frozen=True, slots=True)
 class NetworkAttempts:
-    """What the kernel counted in an empty network. `packets`: were sent, on any interface. `tries`: to send some, or to
-    open a connection, also those that found no way out. `counters`: those that moved, by their names in /proc/net."""
+    """What the kernel counted in an empty network.
+
+    `packets`: sent on any interface. `tries`: attempts to send or to open a connection, including those without a
+    route. `counters`: those that changed, by their names in /proc/net.
+    """
 
     packets: int
     tries: int
@@ -32,15 +34,15 @@ class NetworkAttempts:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredTraffic:
-    """What the coordinator has found.
+    """What the coordinator has measured.
 
-    `isolation`: namespace (an empty network, with counters) | filtered (the kernel gives no socket, so that nothing can
-    be counted) | unsupported (not on this system) | refused (by this machine's settings).
-    `guard`: attempts that a guarded process made on purpose, and how many of them were refused.
-    `leak`: what the counters said of a process that tried to leave on purpose; None where nothing counts.
-    `kernel`: what they said of all flows together; None likewise.
-    `sockets`: open sockets of the internet families that were seen in our processes. `samples`: how often any of them
-    could be looked at. `refusals`: what the guard refused while the flows ran.
+    `isolation`: namespace (an empty network, with counters) | filtered (the kernel refuses all sockets, so that nothing
+    can be counted) | unsupported (by this system) | refused (by this machine's settings).
+
+    `guard`: refused and tried attempts of a guarded process that tried to leave on purpose. `leak`: the counters for a
+    process that tried to leave without a guard; None without counters. `kernel`: the counters for all flows together;
+    None without counters. `sockets`: open internet sockets that were seen in Kotae's processes. `samples`: how often at
+    least one process could be inspected. `refusals`: what the guard refused while the flows ran.
     """
 
     isolation: str
@@ -63,20 +65,20 @@ class MeasuredTraffic:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "MeasuredTraffic":
-        told = dict(data)
-        told["flows"] = tuple(CheckedFlow(**one) for one in data["flows"])
+        fields = dict(data)
+        fields["flows"] = tuple(CheckedFlow(**one) for one in data["flows"])
         for name in ("leak", "kernel"):
-            told[name] = NetworkAttempts(**data[name]) if data[name] is not None else None
+            fields[name] = NetworkAttempts(**data[name]) if data[name] is not None else None
         for name in ("guard", "sockets", "refusals"):
-            told[name] = tuple(data[name])
-        return cls(**told)
+            fields[name] = tuple(data[name])
+        return cls(**fields)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckFact:
-    """Something about this machine that an IT department wants to know. `level`: ok | note | warning.
+    """A fact about this machine for an IT department. `level`: ok | note | warning.
 
-    `key` names its sentence in `resources/report/offline.toml`, `detail` fills it.
+    `key` names its sentence in `resources/report/offline.toml`, which `detail` fills.
     """
 
     key: str
@@ -86,8 +88,10 @@ class CheckFact:
 
 @dataclass(frozen=True, slots=True)
 class HashedFile:
-    """`role`: program | manifest | model. `state`: measured (now) | stored (when it was verified last) | changed |
-    missing."""
+    """A file and its hash. `role`: program | manifest | pack | model.
+
+    `state`: measured (now) | stored (at the last verification) | changed | missing; then `sha256` is the reason.
+    """
 
     role: str
     name: str
@@ -99,10 +103,10 @@ class HashedFile:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """`filter_state`: whether the kernel filter works on this machine: on | unsupported | refused | leaky.
+    """The result of a check. `filter_state`: whether the kernel filter works: on | unsupported | refused | leaky.
 
-    `confinement`: whether Landlock works: on | off (not in this kernel) | unsupported (by the system) | leaky.
-    `mode`: who forbids the network: policy | settings | nobody. `policy`: the file.
+    `confinement`: whether Landlock works: on | off (not in this kernel) | unsupported (by the system) | leaky. `mode`:
+    what forbids the network: policy | settings | nobody. `policy`: the file.
     """
 
     version: str
@@ -119,9 +123,11 @@ class CheckResult:
 
     @property
     def verdict(self) -> str:
-        """leak: something tried to leave; incomplete: not all of the check worked; limited: nothing was found, by the
-        program's own means alone; clean: the kernel counted nothing, or gives no socket at
-        all."""
+        """Return leak (something tried to leave) | incomplete (a part of the check failed) | limited | clean.
+
+        limited: nothing was found, but only by the program's own means; clean: the kernel counted nothing, or refuses
+        all sockets.
+        """
         measured = self.measured
         if measured.has_leaked:
             return "leak"

@@ -1,6 +1,6 @@
-"""What the check has found as a page for an IT department, and the list of parts beside it.
+"""Write the result of the check as a page for an IT department, and the list of components beside it.
 
-Printed, its first sheet has what matters. What is long is in annexes, which begin on sheets of their own.
+When printed, the first sheet has the essentials, and long lists are annexes that begin on new sheets.
 """
 
 import base64
@@ -37,8 +37,8 @@ RESIDUAL = (
     "remote",
 )
 _COLOURS = {"clean": "adopt", "limited": "check", "incomplete": "check", "leak": "reject"}
-_SHOWN = 5  # sockets and refusals
-_FIRST_FILES = 6  # on the first sheet
+_SHOWN = 5  # sockets and refusals that are listed
+_FIRST_FILES = 6  # files on the first sheet
 _BAD = ("changed", "missing")
 _LICENCES = re.compile(r"\s+(?:AND|OR)\s+|[()]+")
 
@@ -63,12 +63,12 @@ class _File:
 
 
 def sbom_path(path: Path) -> Path:
-    """Where the list of parts is written to a page."""
+    """Return the path of the list of components that belongs to a page."""
     return path.with_suffix(".cdx.json")
 
 
 def write_page(result: CheckResult, path: Path) -> Path:
-    """Writes the page, and beside it the list of parts, which it gives. Makes their folder.
+    """Write the page, and beside it the list of components, whose path is returned. Create their folder.
 
     Raises AppError("offline_check_unwritable" | "drive_space").
     """
@@ -85,7 +85,7 @@ def write_page(result: CheckResult, path: Path) -> Path:
 
 
 def render_page(result: CheckResult, parts: Sequence[Component], listed: str, listed_name: str) -> str:
-    """`listed`: the list of parts as CycloneDX."""
+    """Return the page as HTML. `listed`: the list of components as CycloneDX; `listed_name`: of its file."""
     word = html_report.load_words(REPORT_WORDS)
     packed = base64.b64encode(listed.encode("utf-8")).decode("ascii")
     return html_report.render(
@@ -111,15 +111,15 @@ def verdict_title(result: CheckResult) -> str:
 
 
 def verdict_text(result: CheckResult) -> str:
-    """The verdict in a sentence or two."""
+    """Return the verdict in one or two sentences."""
     word, measured = html_report.load_words(REPORT_WORDS), result.measured
     is_filtered = result.verdict == "clean" and measured.kernel is None
     counted = measured.kernel
     packets, tries = (counted.packets, counted.tries) if counted else (0, 0)
-    told = word["about_filtered" if is_filtered else f"about_{result.verdict}"].format(packets=packets, tries=tries)
+    text = word["about_filtered" if is_filtered else f"about_{result.verdict}"].format(packets=packets, tries=tries)
     if any(flow.state == "not_tried" for flow in measured.flows):
-        told = str(ErrorMessage(told, word["about_no_model"]))
-    return told
+        text = str(ErrorMessage(text, word["about_no_model"]))
+    return text
 
 
 def _head(result: CheckResult, word: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -132,7 +132,7 @@ def _head(result: CheckResult, word: dict[str, str]) -> Iterator[tuple[str, str]
 
 
 def _methods(result: CheckResult, word: dict[str, str]) -> Iterator[tuple[str, str, bool]]:
-    """Method, outcome, and whether that is bad."""
+    """Yield each method, its outcome, and whether the outcome is bad."""
     measured = result.measured
     yield word["method_kernel"], *_kernel(measured, word)
     if measured.leak is not None:
@@ -159,11 +159,11 @@ def _kernel(measured: MeasuredTraffic, word: dict[str, str]) -> tuple[str, bool]
     counted = measured.kernel
     if counted is None:
         return word[f"kernel_{measured.isolation}"], False
-    told = word["kernel_counted"].format(packets=counted.packets, tries=counted.tries)
+    outcome = word["kernel_counted"].format(packets=counted.packets, tries=counted.tries)
     if counted.counters:
         moved = ", ".join(f"{name} {count}" for name, count in counted.counters.items())
-        told += "\n" + word["kernel_moved"].format(counters=moved)
-    return told, counted.packets > 0 or counted.tries > 0
+        outcome += "\n" + word["kernel_moved"].format(counters=moved)
+    return outcome, counted.packets > 0 or counted.tries > 0
 
 
 def _flow(flow: CheckedFlow, word: dict[str, str]) -> _Flow:
@@ -173,15 +173,15 @@ def _flow(flow: CheckedFlow, word: dict[str, str]) -> _Flow:
 
 
 def _first_files(result: CheckResult) -> list[HashedFile]:
-    """The program, what is wrong, and the model that was asked."""
+    """Return the files for the first sheet: the program's, bad ones, and the model that answered."""
     program = [file for file in result.files if file.role != "model"]
     bad = [file for file in result.files if file.state in _BAD]
-    asked = [file for file in result.files if file.name == result.model]
-    return list(dict.fromkeys([*program, *bad, *asked]))[:_FIRST_FILES]
+    model = [file for file in result.files if file.name == result.model]
+    return list(dict.fromkeys([*program, *bad, *model]))[:_FIRST_FILES]
 
 
 def _licences(parts: Sequence[Component]) -> str:
-    """How many parts there are under each, the most frequent first."""
+    """Return the licences with their number of components, the most frequent first."""
     named = [name for part in parts for name in set(_LICENCES.split(part.licence)) if name]
     counted = sorted(Counter(named).items(), key=lambda one: (-one[1], one[0].casefold()))
     return ", ".join(f"{name} ({count})" for name, count in counted)
@@ -189,9 +189,9 @@ def _licences(parts: Sequence[Component]) -> str:
 
 def _file(file: HashedFile, word: dict[str, str]) -> _File:
     is_bad = file.state in _BAD
-    told = format_size(file.size_bytes) if file.size_bytes else ""
+    size = format_size(file.size_bytes) if file.size_bytes else ""
     return _File(
-        word[f"role_{file.role}"], file.name, file.path, told, file.sha256, word[f"state_{file.state}"], is_bad
+        word[f"role_{file.role}"], file.name, file.path, size, file.sha256, word[f"state_{file.state}"], is_bad
     )
 
 
@@ -206,5 +206,5 @@ def _block(word: dict[str, str]) -> dict[str, Any]:
     return {"policy": policy, "words": word[f"block_{system}"], "code": code}
 
 
-def _some(found: Sequence[str]) -> str:
-    return ", ".join([*found[:_SHOWN], *(["…"] if len(found) > _SHOWN else [])])
+def _some(items: Sequence[str]) -> str:
+    return ", ".join([*items[:_SHOWN], *(["…"] if len(items) > _SHOWN else [])])

@@ -1,1 +1,1 @@
-"""QtCore objects of the offline check."""
+"""Hold the QtCore objects of the offline check."""

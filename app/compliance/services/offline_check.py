@@ -1,4 +1,4 @@
-"""The check that nothing is sent, in a child of the window: it starts others, reads gigabytes, takes minutes."""
+"""Run the offline check in a child process of the window: it starts others, reads gigabytes and takes minutes."""
 
 import json
 import time
@@ -16,7 +16,9 @@ from app.base.services.child_process import ChildExit, ChildProcess
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """`verdict`: clean | limited | incomplete | leak. `title` and `about` say it. `report`: the page."""
+    """The outcome to show. `verdict`: clean | limited | incomplete | leak. `title`, `about`: its text.
+    `report`: the page.
+    """
 
     verdict: str
     title: str
@@ -25,17 +27,17 @@ class CheckOutcome:
 
 
 class OfflineCheck(QObject):
-    """Ends with exactly one of `finished`, `failed` and `cancelled`."""
+    """The check. `start` leads to exactly one of `finished`, `failed` and `cancelled`."""
 
-    stage_changed = Signal(str, float)  # of `app.compliance.offline_check.records.STAGES`, how much of it is done
-    finished = Signal(object)  # Outcome
+    stage_changed = Signal(str, float)  # one of `app.compliance.offline_check.records.STAGES`, its done fraction
+    finished = Signal(object)  # CheckOutcome
     failed = Signal(object)  # AppError
     cancelled = Signal()
 
     def __init__(self, paths: Paths, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._paths = paths
-        self._told: CheckOutcome | AppError | None = None
+        self._result: CheckOutcome | AppError | None = None
         command = [*programs.own_program(), "--offline-check", "run"]
         self._child = ChildProcess(command, paths.logs / "offline-check.log", self)
         self._child.line_received.connect(self._on_line)
@@ -50,14 +52,16 @@ class OfflineCheck(QObject):
 
     @property
     def report(self) -> Path:
-        """The page of the last check, or where the first one would be. Their names have their times: all are kept."""
-        if isinstance(self._told, CheckOutcome):  # whatever the clock has called others
-            return self._told.report
+        """Return the path of the last check's page, or of the first one's. The names have their times, so all pages are
+        kept.
+        """
+        if isinstance(self._result, CheckOutcome):  # a wrong clock may have given other pages later names
+            return self._result.report
         place = self._new_report()
         return max(place.parent.glob("kotae-offline-check-*.html"), default=place)
 
     def start(self) -> None:
-        self._told = None
+        self._result = None
         self._child.start()
         job = {"data": str(self._paths.data), "report": str(self._new_report()), "language": wording.current_language()}
         self._child.send(json.dumps(job).encode("ascii") + b"\n")
@@ -74,16 +78,16 @@ class OfflineCheck(QObject):
         if "stage" in event:
             self.stage_changed.emit(event["stage"], event["done"])
         elif "result" in event:
-            self._told = CheckOutcome(**event["result"], report=Path(event["report"]))
+            self._result = CheckOutcome(**event["result"], report=Path(event["report"]))
         else:
-            self._told = AppError(event["error"]["code"], **event["error"]["facts"])
+            self._result = AppError(event["error"]["code"], **event["error"]["facts"])
 
     def _on_exited(self, how: ChildExit) -> None:
         if how.cause == "stopped":
             self.cancelled.emit()
-        elif isinstance(self._told, CheckOutcome):
-            self.finished.emit(self._told)
-        elif isinstance(self._told, AppError):
-            self.failed.emit(self._told)
+        elif isinstance(self._result, CheckOutcome):
+            self.finished.emit(self._result)
+        elif isinstance(self._result, AppError):
+            self.failed.emit(self._result)
         else:
             self.failed.emit(AppError("offline_check_broke", detail=how.detail or how.cause))

@@ -1,1 +1,1 @@
-"""Windows of the licences, the problem report and the offline check."""
+"""Show the windows of the licences, the problem report and the offline check."""

@@ -1,4 +1,4 @@
-"""What Kotae is made of, and under which licences: a list, and the text of the part that is chosen."""
+"""Show the components of Kotae in a list, and the licence text of the chosen one."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -33,8 +33,8 @@ from app.uikit.widgets.list_rows import DescriptionRole, EntryRole, NamedList
 SIZE_PX = (900, 640)
 MARGIN_PX = 16
 LIST_WIDTH_PX = 300
-LIST_HEIGHT_PX, TEXT_HEIGHT_PX = 104, 140  # at the least; a window that is lower scrolls
-STACK_BELOW_PX = 640  # then the list stands above the text
+LIST_HEIGHT_PX, TEXT_HEIGHT_PX = 104, 140  # minimum heights; a lower window scrolls
+STACK_BELOW_PX = 640  # in a narrower window the list is above the text
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -48,7 +48,7 @@ def _kind(component: Component) -> str:
 
 
 def _summary(component: Component) -> str:
-    """One line below its name."""
+    """Return one line to show below the name."""
     return join_facts(_kind(component), component.version, component.licence)
 
 
@@ -79,7 +79,7 @@ class ComponentListModel(QAbstractListModel):
 
 
 class ComponentFilter(QSortFilterProxyModel):
-    """Those whose name, kind, version or licence holds every word that is looked for."""
+    """The components whose name, kind, version or licence contains every word of the query."""
 
     def __init__(self, components: ComponentListModel, parent: QObject) -> None:
         super().__init__(parent)
@@ -93,12 +93,12 @@ class ComponentFilter(QSortFilterProxyModel):
 
     def filterAcceptsRow(self, row: int, parent: Index) -> bool:
         source = self.sourceModel()
-        said = source.data(source.index(row, 0, parent), Qt.ItemDataRole.AccessibleTextRole).casefold()
-        return all(word in said for word in self._words)
+        text = source.data(source.index(row, 0, parent), Qt.ItemDataRole.AccessibleTextRole).casefold()
+        return all(word in text for word in self._words)
 
 
 class LicencesWindow(QDialog):
-    """Stays open beside the work; Esc closes it. The list comes from another thread, a moment after the window."""
+    """The window of licences, which may stay open during other work; Esc closes it. A thread loads the list."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class LicencesWindow(QDialog):
         super().__init__(parent)
         self._theme = theme
         self._model = ComponentListModel(self)
-        self._found = ComponentFilter(self._model, self)
+        self._filtered = ComponentFilter(self._model, self)
         self.setWindowTitle(phrase("common.licences"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._build()
@@ -119,9 +119,9 @@ class LicencesWindow(QDialog):
         background.run(load, self._on_loaded, self._on_failed)
 
     def show_component(self, name: str) -> None:
-        """Chooses one by its name; nothing where there is none of that name."""
-        for row in range(self._found.rowCount()):
-            index = self._found.index(row, 0)
+        """Choose a component by its name, if there is one."""
+        for row in range(self._filtered.rowCount()):
+            index = self._filtered.index(row, 0)
             if components.key(index.data(EntryRole).name) == components.key(name):
                 self.list.setCurrentIndex(index)
 
@@ -132,13 +132,13 @@ class LicencesWindow(QDialog):
     # ---------------------------------------------------------------- building
 
     def label_now(self) -> confidentiality.Label:
-        return confidentiality.LABELS[0]  # of other people
+        return confidentiality.LABELS[0]  # licence texts are public
 
     def _build(self) -> None:
         set_surface(self, "base")
         intro = phrase("compliance.kotae_is_under_the_apache")
         self.field = SearchField(self._theme, phrase("compliance.filter_by_name_or_licence"))
-        self.list = NamedList(self._theme, self._found, phrase("compliance.list_of_parts"))
+        self.list = NamedList(self._theme, self._filtered, phrase("compliance.list_of_parts"))
         self.count = Label(phrase("compliance.loading"), "caption", "text2", wraps=True)
         left = QVBoxLayout()
         left.setSpacing(8)
@@ -161,7 +161,7 @@ class LicencesWindow(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(make_scrollable(page), 1)  # a small window with large letters has no room for all of it
+        column.addWidget(make_scrollable(page), 1)  # with a large font a small window is too low for the page
         column.addWidget(Separator())
         column.addLayout(self._build_foot())
 
@@ -189,13 +189,13 @@ class LicencesWindow(QDialog):
         self.copy_button = Button(self._theme, phrase("compliance.copy_text"), icon="copy")
         self.folder_button = Button(self._theme, phrase("common.open_the_folder"), icon="folder-open")
         self.close_button = Button(self._theme, phrase("common.close"))
-        self.told = Label(role="caption", tone="text2", wraps=True)
+        self.status_label = Label(role="caption", tone="text2", wraps=True)
         foot = QHBoxLayout()
         foot.setContentsMargins(MARGIN_PX, 12, MARGIN_PX, 12)
         foot.setSpacing(8)
         foot.addWidget(self.copy_button)
         foot.addWidget(self.folder_button)
-        foot.addWidget(self.told, 1)
+        foot.addWidget(self.status_label, 1)
         foot.addWidget(self.close_button)
         return foot
 
@@ -208,7 +208,7 @@ class LicencesWindow(QDialog):
         self._theme.changed.connect(self._restyle)
 
     def _fit(self, parent: QWidget | None) -> None:
-        """Inside the window it belongs to, which may be small."""
+        """Resize the window to fit into the one it belongs to."""
         width, height = (self._theme.px(length) for length in SIZE_PX)
         if parent is not None:
             room = parent.window().size()
@@ -227,29 +227,29 @@ class LicencesWindow(QDialog):
         self._body.setDirection(down if is_stacked else across)
         self._left.setMaximumWidth(16_777_215 if is_stacked else self._theme.px(LIST_WIDTH_PX))
 
-    # ---------------------------------------------------------------- what happens
+    # ---------------------------------------------------------------- events
 
-    def _on_loaded(self, found: Sequence[Component]) -> None:
-        self._model.set_components(found)
+    def _on_loaded(self, parts: Sequence[Component]) -> None:
+        self._model.set_components(parts)
         self._show_count()
-        self.list.setCurrentIndex(self._found.index(0, 0))
+        self.list.setCurrentIndex(self._filtered.index(0, 0))
 
     def _on_failed(self, error: AppError) -> None:
         self.count.setText(str(describe_error(error)))
 
     def _on_query_changed(self, query: str) -> None:
-        self._found.set_query(query)
+        self._filtered.set_query(query)
         if not self.list.currentIndex().isValid():
-            self.list.setCurrentIndex(self._found.index(0, 0))
+            self.list.setCurrentIndex(self._filtered.index(0, 0))
         self._show_count()
 
     def _show_count(self) -> None:
-        shown = self._found.rowCount()
+        shown = self._filtered.rowCount()
         self.count.setText(phrase("compliance.n_parts", n=shown) if shown else phrase("compliance.nothing_found"))
 
     def _show_chosen(self, index: QModelIndex) -> None:
         chosen: Component | None = index.data(EntryRole) if index.isValid() else None
-        self.told.setText("" if chosen else phrase("compliance.choose_a_part_to_copy"))
+        self.status_label.setText("" if chosen else phrase("compliance.choose_a_part_to_copy"))
         self.name.setText(join_facts(chosen.name, chosen.version) if chosen else "")
         self.facts.setText(join_facts(_kind(chosen), chosen.licence) if chosen else "")
         self.holder.setText("\n".join(filter(None, (chosen.copyright, chosen.homepage))) if chosen else "")
@@ -258,6 +258,6 @@ class LicencesWindow(QDialog):
 
     def _on_copy_clicked(self) -> None:
         clipboard_guard.copy_text(self, self.text.toPlainText())
-        said = phrase("compliance.copied")
-        self.told.setText(said)
-        announce(self, said)
+        text = phrase("compliance.copied")
+        self.status_label.setText(text)
+        announce(self, text)

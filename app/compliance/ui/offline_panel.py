@@ -1,4 +1,4 @@
-"""Starts the check that nothing is sent, shows how far it is, and what it found."""
+"""Show the offline check in the settings: start it, show its progress and its outcome."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
@@ -57,9 +57,9 @@ class OfflineCheckPanel(QWidget):
         if not self._check.is_running:
             self.banner.hide()
             self.progress.start(phrase("compliance.checking"))
-            if self.button.hasFocus():  # else it goes to the next setting, which an arrow key would change
+            if self.button.hasFocus():  # otherwise Qt moves it to the next setting, which an arrow key would change
                 self.progress.cancel_button.setFocus()
-            self._show_buttons(is_idle=False)  # the line with its end stands in their place
+            self._show_buttons(is_idle=False)  # the progress row replaces them
             self._check.start()
 
     def _on_stage_changed(self, stage: str, done: float) -> None:
@@ -67,7 +67,7 @@ class OfflineCheckPanel(QWidget):
         self.progress.set_progress(round(STAGES.index(stage) + done), len(STAGES))
 
     def _on_cancelled(self) -> None:
-        """Its button cannot hold the focus any more, but the line can."""
+        """Cancel the check, and move the focus from the disabled button to its row."""
         self.progress.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.progress.setFocus()
         self._check.cancel()
@@ -86,7 +86,7 @@ class OfflineCheckPanel(QWidget):
         self.progress.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     def _show_buttons(self, *, is_idle: bool) -> None:
-        """The page of the last check can be opened until the next one begins."""
+        """Show or hide the buttons. The page of the last check can be opened until the next check begins."""
         has_report = self._check.report.is_file()
         self.button.setVisible(is_idle)
         for button in (self.report_button, self.folder_button):

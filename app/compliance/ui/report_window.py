@@ -1,4 +1,4 @@
-"""Shows the whole report before it is saved. Nothing of it is sent, and nothing else is saved."""
+"""Show the whole report before it is saved. Nothing is sent, and only the shown text is saved."""
 
 import time
 from collections.abc import Collection
@@ -30,7 +30,7 @@ EDGE_PX = 20
 
 
 class ReportWindow(QDialog):
-    """Composed in the background; until then nothing can be saved."""
+    """The window of a problem report. A thread composes the text; until then it cannot be saved."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class ReportWindow(QDialog):
         parent: QWidget,
         pickers: Pickers | None = None,
     ) -> None:
-        """`shown_presets`: as of `problem_report.compose`."""
+        """`shown_presets`: as for `problem_report.compose`."""
         super().__init__(parent)
         self.setWindowTitle(phrase("compliance.problem_report"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -60,7 +60,7 @@ class ReportWindow(QDialog):
         return self.save_button.isEnabled()
 
     def label_now(self) -> confidentiality.Label:
-        return confidentiality.LABELS[0]  # scrubbed, and shown before it is passed on
+        return confidentiality.LABELS[0]  # scrubbed, and shown to the user first
 
     def _build(self) -> None:
         self.text = QPlainTextEdit()
@@ -138,7 +138,7 @@ class ReportWindow(QDialog):
         self.banner.show_message("success", what, phrase("compliance.place_path", path=make_breakable(path)))
 
     def _find(self, step: int) -> None:
-        """`step`: 1 on, -1 back, 0 from the beginning. Goes round at the ends."""
+        """Find the query. `step`: 1 forwards, -1 backwards, 0 from the beginning. The search wraps around."""
         query = self.field.text()
         total = self.text.toPlainText().lower().count(query.lower()) if query else 0
         backwards = QTextDocument.FindFlag.FindBackward if step < 0 else QTextDocument.FindFlag(0)

@@ -88,7 +88,7 @@ def test_where_nothing_is_found_that_is_said_and_nothing_can_be_copied(open_lice
     window.field.setText("zzz")
     assert window.count.text() == "見つかりません。"
     assert not window.copy_button.isEnabled()
-    assert window.told.text() != ""
+    assert window.status_label.text() != ""
     window.field.clear()
     assert len(names(window)) == len(SHOWN)
     assert window.copy_button.isEnabled()
@@ -99,7 +99,7 @@ def test_the_text_is_copied(open_licences: Open, qtbot: QtBot) -> None:
     window.show_component("Qt")
     qtbot.mouseClick(window.copy_button, Qt.MouseButton.LeftButton)
     assert QGuiApplication.clipboard().text() == SHOWN[2].notice
-    assert window.told.text() == "コピーしました。"
+    assert window.status_label.text() == "コピーしました。"
 
 
 def test_a_narrow_window_has_the_list_above_the_text(open_licences: Open, qtbot: QtBot) -> None:
