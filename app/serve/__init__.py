@@ -1,4 +1,4 @@
-"""The endpoint of `kotae serve`: OpenAI's protocol over HTTP, for programs on this machine, in front of the services.
+"""Serve OpenAI's protocol over HTTP to programs on this machine: the endpoint of `kotae serve`.
 
 Only `app.serve.cli.serve` uses it: the window never listens.
 """

@@ -1,11 +1,9 @@
-"""The body of a request for an answer, checked. What is not known is left out; what is known must be right.
+"""Parse and check a request for an answer: its HTTP head, its JSON body, and the errors for what cannot be done.
 
-What cannot be done, as an HTTP status and an error object in OpenAI's shape.
-
-The head of an HTTP/1.1 request, read strictly: what two programs could understand in two ways is refused.
-
-The standard library's own parser ends at a line that it does not understand and takes the rest for the body, so that
-somebody behind another program could have a second request answered in its name (RFC 9112, 11.2).
+Unknown fields are ignored; known fields must be valid. Errors are an HTTP status and an error object in OpenAI's form.
+The head (HTTP/1.1) is parsed strictly: whatever two programs could understand in two ways is refused. The standard
+library's parser stops at a line that it does not understand and takes the rest for the body, so that a client behind a
+proxy could smuggle in a second request (RFC 9112, 11.2).
 """
 
 import json
@@ -23,7 +21,7 @@ from app.base.wording import phrase
 from app.chat.presets import LIMITS, Choices
 from app.inference.prompts import Turn
 
-_DEATHS = ("engine_died", "engine_hung", "engine_missing")
+_ENGINE_EXITS = ("engine_died", "engine_hung", "engine_missing")
 _STATUSES = {
     "grammar_invalid": 400,
     "text_unreadable": 400,
@@ -35,7 +33,7 @@ _FIELDS = {"grammar_invalid": "response_format", "text_unreadable": "messages", 
 
 
 class HttpError(Exception):
-    """`field`: of the request, where one is at fault."""
+    """An error to send to the client. `field`: the field of the request that is at fault, if any."""
 
     def __init__(
         self, status: int, code: str, message: str, field: str | None = None, headers: dict[str, str] | None = None
@@ -48,6 +46,7 @@ class HttpError(Exception):
         self.headers = headers or {}
 
     def body(self) -> dict[str, Any]:
+        """Return the error object in OpenAI's form."""
         kind = "server_error" if self.status >= 500 else "invalid_request_error"
         if self.status == 429:
             kind = "rate_limit_error"
@@ -55,17 +54,17 @@ class HttpError(Exception):
 
 
 def http_error(status: int, code: str, field: str | None = None, **facts: Any) -> HttpError:
-    """In the words of `[text.serve_CODE]`."""
+    """Return an error with the text `serve.serve_CODE`."""
     if field is not None:
         facts["field"] = field
     return HttpError(status, code, phrase(f"serve.serve_{code}", **facts), field)
 
 
 def http_error_of(error: AppError) -> HttpError:
-    """What an answer failed with."""
+    """Return the HTTP error for the error of an answer."""
     if error.code == "context_full":
         return http_error(400, "context_length_exceeded", "messages", **error.facts)
-    if error.code in _DEATHS:
+    if error.code in _ENGINE_EXITS:
         return HttpError(500, error.code, phrase("serve.serve_engine_gone"))
     status, field = _STATUSES.get(error.code, 500), _FIELDS.get(error.code)
     return HttpError(status, error.code, str(wording.describe_error(error)), field)
@@ -82,7 +81,10 @@ _ONCE = frozenset(
 
 
 def read_head(next_line: Callable[[], bytes]) -> tuple[str, str, HTTPMessage]:
-    """Return the method, the target and the fields. `next_line`: with its end. Raises Refusal."""
+    """Return the method, the target and the header fields. Raises HttpError.
+
+    `next_line`: returns the next line with its end.
+    """
     request = _REQUEST.fullmatch(next_line())
     if request is None:
         raise http_error(400, "not_http")
@@ -91,22 +93,22 @@ def read_head(next_line: Callable[[], bytes]) -> tuple[str, str, HTTPMessage]:
     fields = HTTPMessage()
     count = 0
     while (line := next_line()) != b"\r\n":
-        found = _FIELD.fullmatch(line)
-        if found is None:  # also a blank before the colon, a line that goes on in the next, an end without CR
+        match = _FIELD.fullmatch(line)
+        if match is None:  # also a blank before the colon, a continued line, and a line end without CR
             raise http_error(400, "not_http")
-        name = found[1].decode("ascii")
+        name = match[1].decode("ascii")
         if name.lower() in _ONCE and name in fields:
             raise http_error(400, "not_http")
         count += 1
         if count > FIELDS_MOST:
             raise http_error(431, "head_too_large")
-        fields[name] = found[2].rstrip(b" \t").decode("latin-1")
+        fields[name] = match[2].rstrip(b" \t").decode("latin-1")
     return request[1].decode("ascii"), request[2].decode("ascii"), fields
 
 
 STOPS_MOST = 4
-STOP_CHARACTERS = 500  # looked for after each token
-MESSAGES_MOST = 10_000  # more than any model reads at once
+STOP_CHARACTERS = 500  # a stop text is searched for after each token
+MESSAGES_MOST = 10_000  # more than any model's context holds
 _SEED_LARGEST = (1 << 63) - 1
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 _ANY_OBJECT = '{"type": "object"}'
@@ -114,7 +116,7 @@ _ANY_OBJECT = '{"type": "object"}'
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """`choices`: what the request says; `model`: as /v1/models calls it."""
+    """A parsed request. `choices`: the sampling options it sets; `model`: a name as /v1/models lists it."""
 
     model: str
     turns: tuple[Turn, ...]
@@ -122,11 +124,11 @@ class CompletionRequest:
     stop: tuple[str, ...] = ()
     json_schema: str = ""  # "": free text
     is_streamed: bool = False
-    tells_usage: bool = False  # of a stream, in its last event
+    includes_usage: bool = False  # in the last event of a stream
 
 
 def parse_request(raw: bytes) -> CompletionRequest:
-    """Raises Refusal."""
+    """Return the request in a JSON body. Raises HttpError."""
     try:
         data = strict_json.parse_object(raw)
     except ValueError as error:
@@ -146,7 +148,7 @@ def parse_request(raw: bytes) -> CompletionRequest:
         stop=_stop(data.get("stop")),
         json_schema=_json_schema(data.get("response_format")),
         is_streamed=_flag(data, "stream"),
-        tells_usage=_flag(options or {}, "include_usage", "stream_options."),
+        includes_usage=_flag(options or {}, "include_usage", "stream_options."),
     )
 
 
@@ -154,7 +156,7 @@ def parse_request(raw: bytes) -> CompletionRequest:
 
 
 def _conversation(data: dict[str, Any]) -> tuple[str | None, tuple[Turn, ...]]:
-    """What the system says, and the turns; messages of one side that follow each other are one."""
+    """Return the system prompt and the turns. Consecutive messages of one side are joined."""
     messages = data.get("messages")
     if not isinstance(messages, list):
         raise _missing_or_wrong(data, "messages", "list")
@@ -178,7 +180,9 @@ def _conversation(data: dict[str, Any]) -> tuple[str | None, tuple[Turn, ...]]:
         raise http_error(400, "last_is_not_user", "messages")
     if not any(text.strip() for text in turns[-1][0]):
         raise http_error(400, "empty_question", "messages")
-    joined = (Turn(_joined(asked), _joined(filter(None, told)) if told else None) for asked, told in turns)
+    joined = (
+        Turn(_joined(questions), _joined(filter(None, answers)) if answers else None) for questions, answers in turns
+    )
     return _joined(system) if system else None, tuple(joined)
 
 
@@ -196,7 +200,7 @@ def _message(message: Any, field: str) -> tuple[str, str]:
 
 
 def _text(content: Any, field: str) -> str:
-    """Of a string, or of a list of parts."""
+    """Return the text of a string, or of a list of parts."""
     if isinstance(content, list):
         return "\n".join(_part(part, f"{field}[{number}]") for number, part in enumerate(content))
     if not isinstance(content, str):
@@ -261,7 +265,7 @@ def _json_schema(value: Any) -> str:
 
 
 def _refuse_unsupported(data: dict[str, Any]) -> None:
-    """What changes the answer's shape: to leave it out would be an answer to another question."""
+    """Refuse options that change the form of the answer: ignoring them would answer another request."""
     if data.get("n") not in (None, 1) or isinstance(data.get("n"), bool):
         raise http_error(400, "only_one", "n")
     for field in ("tools", "functions", "logprobs", "top_logprobs", "audio"):
@@ -291,10 +295,10 @@ def _whole(data: dict[str, Any], field: str, low: int, high: int | None) -> int 
     return value
 
 
-def _flag(data: dict[str, Any], field: str, before: str = "") -> bool:
+def _flag(data: dict[str, Any], field: str, prefix: str = "") -> bool:
     value = data.get(field)
     if value is not None and not isinstance(value, bool):
-        raise _wrong(before + field, "flag")
+        raise _wrong(prefix + field, "flag")
     return value is True
 
 

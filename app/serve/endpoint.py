@@ -1,4 +1,4 @@
-"""What is answered under which path, as what: /v1/models, /v1/chat/completions, /health."""
+"""Answer the paths /v1/models, /v1/chat/completions and /health."""
 
 import secrets
 import time
@@ -25,27 +25,27 @@ from app.serve.request_queue import CompletionJob, RequestQueue
 from app.serve.server import HttpConnection, Route
 from app.training.runs import lineage
 
-LOOK_S = 0.25  # how often it is looked whether a client is still there
-SIGN_OF_LIFE_S = 15.0  # a long prompt is read for minutes on a slow machine
+CLIENT_CHECK_S = 0.25  # how often the connection of the client is checked
+KEEP_ALIVE_S = 15.0  # reading a long prompt takes minutes on a slow machine
 MODEL_ID = "kotae"
-QUESTION_CHARACTERS = 20_000  # of one question to documents; all its words are looked for
-_FINISHED = {"length": "length", "context": "length"}  # otherwise stop
-_CUT = ("length", "context")
+QUESTION_CHARACTERS = 20_000  # of a question about documents, because all its words are searched for
+_CUT = ("length", "context")  # stop reasons of an answer that is not complete
 
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """`id`: what the protocol calls a model. `scope`: the collections that are asked; (): the model alone."""
+    """A name under which the model can be asked. `scope`: the collections to answer from; (): the model alone."""
 
     id: str
     scope: tuple[CollectionRef, ...] = ()
 
 
 class ServedModels:
-    """`named`: the collections to offer, one by one and all together; none: all that are not 機密 when somebody asks.
+    """The models that the protocol lists: the model alone, and the model with each collection.
 
-    Labels are looked up for each request. What is 機密 by then is offered only where it was named and `is_agreed`
-    (--allow-secret), and each answer from it is on record. May be asked from any thread.
+    `named`: the collections to offer, each and all together; none: all that are not 機密 at the moment of the request.
+    Labels are looked up for each request. A collection that is 機密 by then is offered only if it was named and
+    `is_agreed` (--allow-secret), and each answer from it is recorded. Every method may be called from any thread.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ServedModels:
         *,
         is_agreed: bool = False,
     ) -> None:
-        """`model`: that answers, and may have been trained on 機密 data."""
+        """`model`: the one that answers; it may have been trained on 機密 data."""
         self._documents = documents
         self._exports_log = exports_log
         self._model = model
@@ -65,42 +65,44 @@ class ServedModels:
         self._is_agreed = is_agreed
 
     def all(self) -> list[ServedModel]:
-        """Those that may be asked now. Raises AppError as the database does."""
+        """Return the models that may be asked now. Raises AppError as the database does."""
         return [one for one in self._known() if self._may_be_asked(one)]
 
     def find(self, name: str) -> ServedModel | None:
-        """Raises AppError as `all`."""
+        """Return a model that may be asked now, or None. Raises AppError as `all`."""
         return next((one for one in self._known() if one.id == name and self._may_be_asked(one)), None)
 
     def export_of(self, offer: ServedModel, address: str) -> ExportRequest:
         return ExportRequest("served", address, lambda: self._label_now(offer), offer.id)
 
     def pass_out(self, offer: ServedModel, address: str) -> Permit:
-        """Raises AppError("secret_export" | "export_log_unwritable"), and as the database does."""
+        """Return the permit for one answer. Raises AppError("secret_export" | "export_log_unwritable"), and as the
+        database.
+        """
         return confidentiality.permit_export(
             self.export_of(offer, address), self._exports_log, is_agreed=self._is_agreed
         )
 
     def _known(self) -> list[ServedModel]:
-        collections = self._named or self._open_to_all()
-        found = [ServedModel(MODEL_ID), *(ServedModel(f"{MODEL_ID}/{one.name}", (one,)) for one in collections)]
+        collections = self._named or self._unrestricted_collections()
+        models = [ServedModel(MODEL_ID), *(ServedModel(f"{MODEL_ID}/{one.name}", (one,)) for one in collections)]
         if len(self._named) > 1:
-            found.append(ServedModel(f"{MODEL_ID}/{'+'.join(one.name for one in self._named)}", self._named))
-        return found
+            models.append(ServedModel(f"{MODEL_ID}/{'+'.join(one.name for one in self._named)}", self._named))
+        return models
 
     def _may_be_asked(self, offer: ServedModel) -> bool:
         return self._is_agreed or self._label_now(offer) != confidentiality.HIGHEST_LABEL
 
     def _label_now(self, offer: ServedModel) -> Label:
         learned = lineage.label_of_model(self._documents, self._model)
-        asked = (
+        scope_label = (
             collection_lookup.current_label_of_scope(self._documents, offer.scope)
             if offer.scope
             else confidentiality.LABELS[0]
         )
-        return confidentiality.highest_label((learned, asked))
+        return confidentiality.highest_label((learned, scope_label))
 
-    def _open_to_all(self) -> tuple[CollectionRef, ...]:
+    def _unrestricted_collections(self) -> tuple[CollectionRef, ...]:
         if not self._documents.is_file():
             return ()
         library = Library.beside(self._documents)
@@ -116,7 +118,7 @@ class ServedModels:
 
 @dataclass(frozen=True, slots=True)
 class CompletionResponse:
-    """One answer's envelope. `model`: as it was asked for."""
+    """The JSON objects of one answer. `model`: the name that the request used."""
 
     model: str
     id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
@@ -157,14 +159,14 @@ def _model_list(offers: Sequence[ServedModel], created: int) -> dict[str, Any]:
 
 
 def facts(outcome: AnswerOutcome) -> dict[str, Any]:
-    """Sources, claims and verdict as `kotae ask --json` gives them."""
+    """Return sources, claims and verdict as `kotae ask --json` prints them."""
     kept, reason = outcome.grounding or Grounding(), outcome.done.stop_reason
     verdict = "length" if reason in _CUT else "stopped" if reason == "cancelled" else kept.verdict
     return {**answer_check.check_facts(kept), "verdict": verdict}
 
 
 def _lines_below(text: str, grounding: Grounding | None) -> str:
-    """Return what stands below a grounded answer: what its check found, and where the sources that it uses are from."""
+    """Return what follows a grounded answer: the result of its check, and where the sources that it uses are."""
     if grounding is None:
         return ""
     lines = source_citations.check_messages(grounding)
@@ -177,7 +179,7 @@ def _lines_below(text: str, grounding: Grounding | None) -> str:
 
 
 def finish_reason(outcome: AnswerOutcome) -> str:
-    return _FINISHED.get(outcome.done.stop_reason, "stop")
+    return "length" if outcome.done.stop_reason in _CUT else "stop"
 
 
 def usage(used: Usage) -> dict[str, Any]:
@@ -190,10 +192,12 @@ def usage(used: Usage) -> dict[str, Any]:
 
 
 class Endpoint:
-    """`model_name`: of the one model that answers. Its routes run in the threads of their connections."""
+    """The routes of the server, which run in the threads of their connections. `model_name`: of the model that
+    answers.
+    """
 
-    def __init__(self, desk: RequestQueue, offers: ServedModels, model_name: str) -> None:
-        self._desk = desk
+    def __init__(self, requests: RequestQueue, offers: ServedModels, model_name: str) -> None:
+        self._requests = requests
         self._offers = offers
         self._model_name = model_name
         self._started = int(time.time())
@@ -207,7 +211,7 @@ class Endpoint:
         }
 
     def _health(self, connection: HttpConnection) -> None:
-        connection.send(200, {"status": "ok", "model": self._model_name, "requests": self._desk.count})
+        connection.send(200, {"status": "ok", "model": self._model_name, "requests": self._requests.count})
 
     def _models(self, connection: HttpConnection) -> None:
         try:
@@ -217,17 +221,17 @@ class Endpoint:
         connection.send(200, _model_list(offers, self._started))
 
     def _chat(self, connection: HttpConnection) -> None:
-        wish = completion_request.parse_request(connection.body())
-        offer = self._offer(wish)
+        request = completion_request.parse_request(connection.body())
+        offer = self._find_offer(request)
         permit = self._pass_out(offer, connection)
-        job = self._desk.submit(wish, offer.scope, permit)
+        job = self._requests.submit(request, offer.scope, permit)
         try:
-            if wish.is_streamed:
+            if request.is_streamed:
                 _stream(connection, job, CompletionResponse(offer.id))
             else:
                 _send(connection, job, CompletionResponse(offer.id))
         finally:
-            self._desk.cancel(job)
+            self._requests.cancel(job)
 
     def _pass_out(self, offer: ServedModel, connection: HttpConnection) -> Permit:
         try:
@@ -235,48 +239,51 @@ class Endpoint:
         except AppError as error:
             raise completion_request.http_error_of(error) from error
 
-    def _offer(self, wish: CompletionRequest) -> ServedModel:
+    def _find_offer(self, request: CompletionRequest) -> ServedModel:
         try:
-            offer = self._offers.find(wish.model)
+            offer = self._offers.find(request.model)
         except AppError as error:
             raise completion_request.http_error_of(error) from error
         if offer is None:
             raise http_error(404, "model_not_found", "model")
-        if offer.scope and wish.json_schema:
+        if offer.scope and request.json_schema:
             raise http_error(400, "no_format_of_documents", "response_format")
-        if offer.scope and any(len(turn.question) > QUESTION_CHARACTERS for turn in wish.turns):
+        if offer.scope and any(len(turn.question) > QUESTION_CHARACTERS for turn in request.turns):
             raise http_error(400, "long_question", "messages", most=f"{QUESTION_CHARACTERS:,}")
         return offer
 
 
 def _send(connection: HttpConnection, job: CompletionJob, reply: CompletionResponse) -> None:
     text = ""
-    for told in _told(connection, job):
-        if isinstance(told, AnswerOutcome):
-            connection.send(200, reply.whole(text, told))
+    for item in _items(connection, job):
+        if isinstance(item, AnswerOutcome):
+            connection.send(200, reply.whole(text, item))
         else:
-            text += told or ""
+            text += item or ""
 
 
 def _stream(connection: HttpConnection, job: CompletionJob, reply: CompletionResponse) -> None:
-    """Until the first text nothing is sent, so that a refusal has its own status; unless that takes long."""
-    text, has_begun, heard_at = "", False, time.monotonic()
-    for told in _told(connection, job):
-        is_late = time.monotonic() - heard_at > SIGN_OF_LIFE_S
-        if told is None and not is_late:
+    """Stream the answer. Nothing is sent before its first text, so that an error can have its own status.
+
+    After KEEP_ALIVE_S without text the stream begins nevertheless.
+    """
+    text, has_begun, sent_at = "", False, time.monotonic()
+    for item in _items(connection, job):
+        is_late = time.monotonic() - sent_at > KEEP_ALIVE_S
+        if item is None and not is_late:
             continue
         if not has_begun:
             has_begun = True
             connection.begin_stream()
             connection.send_event(reply.piece("", is_first=True))
-        heard_at = time.monotonic()
-        if told is None:
-            connection.send_sign_of_life()
-        elif isinstance(told, str):
-            text += told
-            connection.send_event(reply.piece(told))
+        sent_at = time.monotonic()
+        if item is None:
+            connection.send_keep_alive()
+        elif isinstance(item, str):
+            text += item
+            connection.send_event(reply.piece(item))
         else:
-            _end(connection, job, reply, text, told)
+            _end(connection, job, reply, text, item)
 
 
 def _end(
@@ -286,23 +293,26 @@ def _end(
     if below:
         connection.send_event(reply.piece(below))
     connection.send_event(reply.last(outcome))
-    if job.wish.tells_usage:
+    if job.request.includes_usage:
         connection.send_event(reply.used(outcome))
     connection.send_event("[DONE]")
     connection.end_stream()
 
 
-def _told(connection: HttpConnection, job: CompletionJob) -> Iterator[str | AnswerOutcome | None]:
-    """Texts and the outcome; None while nothing comes. Raises Refusal, and ConnectionAbortedError without a client."""
-    looked_at = time.monotonic()
+def _items(connection: HttpConnection, job: CompletionJob) -> Iterator[str | AnswerOutcome | None]:
+    """Yield the texts and at last the outcome; None while nothing arrives.
+
+    Raises HttpError, and ConnectionAbortedError when the client is gone.
+    """
+    checked_at = time.monotonic()
     while True:
-        told = job.take(LOOK_S)
-        if isinstance(told, AppError):
-            raise completion_request.http_error_of(told)
-        if time.monotonic() - looked_at >= LOOK_S:
-            looked_at = time.monotonic()
+        item = job.take(CLIENT_CHECK_S)
+        if isinstance(item, AppError):
+            raise completion_request.http_error_of(item)
+        if time.monotonic() - checked_at >= CLIENT_CHECK_S:
+            checked_at = time.monotonic()
             if connection.is_gone:
                 raise ConnectionAbortedError
-        yield told
-        if isinstance(told, AnswerOutcome):
+        yield item
+        if isinstance(item, AnswerOutcome):
             return

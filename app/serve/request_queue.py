@@ -1,6 +1,7 @@
-"""Where requests of many threads become one answer at a time, on the thread of Qt's loop.
+"""Answer the requests of many threads one at a time, on the thread of Qt's event loop.
 
-The model is loaded before anybody may ask: what forbids it is said at once, and the first answer need not wait.
+`ModelLoader` loads the model before the server listens: errors are reported at once, and the first answer need not
+wait.
 """
 
 import dataclasses
@@ -30,7 +31,7 @@ from app.serve.completion_request import CompletionRequest, http_error
 
 
 class ModelLoader(QObject):
-    """Ends with exactly one of `done` and `failed`."""
+    """Load the model of a request. `start` leads to exactly one of `done` and `failed`."""
 
     progressed = Signal(float)  # 0 to 1
     done = Signal()
@@ -73,43 +74,43 @@ class ModelLoader(QObject):
 
 
 def _planned(request: AnswerRequest) -> LoadPlan:
-    """Raises AppError as both."""
+    """Return the plan of loading. Raises AppError for a changed model file, and as `load_plan.plan_load`."""
     model_registry.require_unchanged(request.model)
     return load_plan.plan_load(request.model, request.settings)
 
 
-WAITING_MOST = 8  # behind the one that is being answered
+WAITING_MOST = 8  # besides the one that is being answered
 RETRY_AFTER_S = 5
-LOOK_S = 1.0  # how often the label of what is asked is looked at while an answer is written
+LABEL_CHECK_S = 1.0  # how often the permit is checked while an answer is written
 
 
 class CompletionJob:
-    """One answer on its way to a thread that waits for it: texts, then exactly one Outcome or AppError."""
+    """One answer on its way to the thread that waits for it: texts, then exactly one AnswerOutcome or AppError."""
 
-    def __init__(self, wish: CompletionRequest, scope: tuple[CollectionRef, ...], permit: Permit) -> None:
-        """`permit`: of what is asked, looked at again when its turn comes and before its words go out."""
-        self.wish = wish
+    def __init__(self, request: CompletionRequest, scope: tuple[CollectionRef, ...], permit: Permit) -> None:
+        """`permit`: checked again when the job's turn comes and before its text is sent."""
+        self.request = request
         self.permit = permit
         self.scope = scope
         self.is_over = False
-        self._told: queue.SimpleQueue[str | AnswerOutcome | AppError] = queue.SimpleQueue()
+        self._items: queue.SimpleQueue[str | AnswerOutcome | AppError] = queue.SimpleQueue()
 
-    def tell(self, what: str | AnswerOutcome | AppError) -> None:
-        self._told.put(what)
+    def put(self, item: str | AnswerOutcome | AppError) -> None:
+        self._items.put(item)
 
     def take(self, limit_s: float) -> str | AnswerOutcome | AppError | None:
-        """Waits at most so long; None: nothing has come."""
+        """Wait for the next item, at most `limit_s`; None: nothing has arrived."""
         try:
-            return self._told.get(timeout=limit_s)
+            return self._items.get(timeout=limit_s)
         except queue.Empty:
             return None
 
 
 class RequestQueue(QObject):
-    """`submit` and `cancel` may be called from any thread; all else happens on this object's own."""
+    """The queue of jobs. `submit` and `cancel` may be called from any thread; all else runs on this object's thread."""
 
-    _submitted = Signal(object)  # Job
-    _cancelled = Signal(object)  # Job
+    _submitted = Signal(object)  # CompletionJob
+    _cancelled = Signal(object)  # CompletionJob
 
     def __init__(
         self,
@@ -120,7 +121,7 @@ class RequestQueue(QObject):
         embedding: Embedding | None = None,
         parent: QObject | None = None,
     ) -> None:
-        """`request`: what every answer is made with, where its own request says nothing else."""
+        """`request`: the defaults of every answer, which its own request overrides."""
         super().__init__(parent)
         self._engine = engine
         self._template_command = template_command
@@ -131,21 +132,21 @@ class RequestQueue(QObject):
         self._job: CompletionJob | None = None
         self._run: AnswerRun | None = None
         self._has_text = False
-        self._looked_at = 0.0
+        self._checked_at = 0.0
         self._lock = threading.Lock()
-        self._count = 0  # of jobs that are not over
+        self._count = 0  # number of jobs that are not over
         self._is_ending = False
         self._submitted.connect(self._on_submitted)
         self._cancelled.connect(self._on_cancelled)
 
     @property
     def count(self) -> int:
-        """Of requests that are being answered or wait."""
+        """Return the number of requests that are being answered or wait."""
         return self._count
 
-    def submit(self, wish: CompletionRequest, scope: tuple[CollectionRef, ...], permit: Permit) -> CompletionJob:
-        """Raises Refusal where too many wait, or none is taken any more."""
-        job = CompletionJob(wish, scope, permit)
+    def submit(self, request: CompletionRequest, scope: tuple[CollectionRef, ...], permit: Permit) -> CompletionJob:
+        """Queue a job. Raises HttpError where too many wait, or the server is stopping."""
+        job = CompletionJob(request, scope, permit)
         with self._lock:
             if self._is_ending:
                 raise completion_request.http_error_of(AppError("serve_ending"))
@@ -158,19 +159,19 @@ class RequestQueue(QObject):
         return job
 
     def cancel(self, job: CompletionJob) -> None:
-        """Nobody waits for it any more. Nothing where it is over."""
+        """Drop a job that no thread waits for any more. Does nothing where it is over."""
         if not job.is_over:
             self._cancelled.emit(job)
 
     def end(self) -> None:
-        """No answer is taken any more, and those who wait are told so."""
+        """Accept no more jobs, and end those that wait with AppError("serve_ending")."""
         with self._lock:
             self._is_ending = True
         if self._run is not None:
             self._run.abandon()
         for job in (self._job, *self._waiting):
             if job is not None and not job.is_over:
-                job.tell(AppError("serve_ending"))
+                job.put(AppError("serve_ending"))
                 self._close(job)
         self._waiting.clear()
 
@@ -178,7 +179,7 @@ class RequestQueue(QObject):
 
     def _on_submitted(self, job: CompletionJob) -> None:
         if self._is_ending:
-            job.tell(AppError("serve_ending"))
+            job.put(AppError("serve_ending"))
             self._close(job)
             return
         self._waiting.append(job)
@@ -195,7 +196,7 @@ class RequestQueue(QObject):
         if self._job is not None or not self._waiting:
             return
         self._job, self._has_text = self._waiting.popleft(), False
-        if not self._may_go_on(self._job):
+        if not self._is_still_permitted(self._job):
             return
         request = self._request_of(self._job)
         run = self._run = AnswerRun(self._engine, self._template_command, request, self, self._embedding)
@@ -206,19 +207,19 @@ class RequestQueue(QObject):
         run.start()
 
     def _request_of(self, job: CompletionJob) -> AnswerRequest:
-        wish = job.wish
+        request = job.request
         return dataclasses.replace(
             self._request,
-            turns=wish.turns,
-            choices=wish.choices.over(self._request.choices),
-            wanted=RetrievalRequest(self._documents, job.scope, wish.turns) if job.scope else None,
-            json_schema=wish.json_schema,
-            stop=wish.stop,
+            turns=request.turns,
+            choices=request.choices.over(self._request.choices),
+            wanted=RetrievalRequest(self._documents, job.scope, request.turns) if job.scope else None,
+            json_schema=request.json_schema,
+            stop=request.stop,
         )
 
-    def _may_go_on(self, job: CompletionJob) -> bool:
-        """False: what it asks has become confidential, and it has ended with that."""
-        self._looked_at = time.monotonic()
+    def _is_still_permitted(self, job: CompletionJob) -> bool:
+        """Check the permit. If the content has become 機密, end the job with that error and return False."""
+        self._checked_at = time.monotonic()
         try:
             job.permit.require()
         except AppError as error:
@@ -229,22 +230,22 @@ class RequestQueue(QObject):
         return True
 
     def _on_text(self, text: str) -> None:
-        is_due = time.monotonic() - self._looked_at > LOOK_S
-        if self._job is not None and (is_due or not self._has_text) and not self._may_go_on(self._job):
+        is_due = time.monotonic() - self._checked_at > LABEL_CHECK_S
+        if self._job is not None and (is_due or not self._has_text) and not self._is_still_permitted(self._job):
             return
         shown = text if self._has_text else text.lstrip()
         self._has_text = self._has_text or bool(shown)
         if self._job is not None and shown:
-            self._job.tell(shown)
+            self._job.put(shown)
 
     def _on_ended(self, how: AnswerOutcome | AppError) -> None:
-        if isinstance(how, AnswerOutcome) and self._job is not None and not self._may_go_on(self._job):
+        if isinstance(how, AnswerOutcome) and self._job is not None and not self._is_still_permitted(self._job):
             return
         job, run, self._job, self._run = self._job, self._run, None, None
         if run is not None:
             run.deleteLater()
         if job is not None and not job.is_over:
-            job.tell(how)
+            job.put(how)
             self._close(job)
         if not self._is_ending:
             self._next()

@@ -1,7 +1,7 @@
-"""The listening side of `kotae serve`: who may ask (the key), a client's connection, and the socket, a thread for each.
+"""Listen for `kotae serve`: the key, the HTTP connections of clients, and the socket with a thread for each connection.
 
-A connection speaks HTTP/1.1 within strict limits. What can be asked: `endpoint`. Nothing is logged: a path or a header
-can hold what somebody has written.
+A connection speaks HTTP/1.1 within strict limits; `endpoint` has the routes. Nothing is logged, because a path or a
+header can hold private text.
 """
 
 import contextlib
@@ -30,21 +30,21 @@ from app.base.isolation.network_guard import LOOPBACK
 from app.serve import completion_request
 from app.serve.completion_request import HttpError, http_error
 
-KEY_FILE = "serve.key"  # in the data folder, for this user alone
+KEY_FILE = "serve.key"  # in the data folder, readable for this user only
 _KEY_BYTES = 32
-_KEY_SHAPE = re.compile(r"[!-~]{16,512}")  # what can stand in a header, and cannot be guessed at once
+_KEY_SHAPE = re.compile(r"[!-~]{16,512}")  # characters that a header allows, and too many to guess
 IDLE_S = 60.0  # until a request begins
-HEAD_S = 10.0  # from its first byte until its headers have come
+HEAD_S = 10.0  # from the first byte of a request to the end of its headers
 BODY_S = 60.0
-WRITE_S = 30.0  # for a client to take what is sent
-LINGER_S = 5.0  # a client that is still sending hears the refusal only if its bytes are read
+WRITE_S = 30.0  # for a client to receive what is sent
+LINGER_S = 5.0  # a client that is still sending receives the refusal only if its bytes are read
 HEAD_MOST_BYTES = 32 << 10
 BODY_MOST_BYTES = 4 << 20
 _LINGER_MOST_BYTES = 64 << 20
 _BLOCK_BYTES = 64 << 10
 CONNECTIONS_MOST = 32
-_LOOK_S = 0.2  # how soon it ends
-_END_S = 3.0  # for those who are told so
+_POLL_S = 0.2  # how soon the listening thread ends
+_END_S = 3.0  # for open requests to receive the end
 _TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 5\r\nConnection: close\r\n\r\n"
 
 
@@ -67,7 +67,7 @@ def read_key(path: Path) -> str:
 
 
 def load_own_key(folder: Path, *, is_renewed: bool = False) -> str:
-    """Return the key in the data folder, made at the first call.
+    """Return the key in the data folder, which the first call creates.
 
     Raises AppError as `read_key`, and "serve_key_unwritable".
     """
@@ -75,7 +75,7 @@ def load_own_key(folder: Path, *, is_renewed: bool = False) -> str:
     try:
         if is_renewed or not path.exists():
             key = secrets.token_urlsafe(_KEY_BYTES).encode("ascii")
-            write_atomically(path, key + b"\n")  # 0600, as mkstemp makes it
+            write_atomically(path, key + b"\n")  # mode 0600, because mkstemp makes the file
         elif os.name != "nt" and stat.S_IMODE(path.stat().st_mode) & 0o077:
             path.chmod(0o600)
     except OSError as error:
@@ -87,7 +87,7 @@ def load_own_key(folder: Path, *, is_renewed: bool = False) -> str:
 
 
 class _Input(io.RawIOBase):
-    """What a client sends: within a time for the whole, not for each byte, and no more than expected."""
+    """The bytes that a client sends, limited in number and by one deadline for all of them."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -96,17 +96,17 @@ class _Input(io.RawIOBase):
 
     def expect(self, size_bytes: int, limit_s: float) -> None:
         self._left_bytes = size_bytes
-        self.hurry(limit_s)
+        self.set_deadline(limit_s)
 
-    def hurry(self, limit_s: float) -> None:
-        """Another time for what is still expected."""
+    def set_deadline(self, limit_s: float) -> None:
+        """Set another deadline for the bytes that are still expected."""
         self._until = time.monotonic() + limit_s
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Raises TimeoutError, and Refusal for a head that is too long."""
+        """Read into the buffer. Raises TimeoutError, and HttpError for a head that is too long."""
         remaining_s = self._until - time.monotonic()
         if remaining_s <= 0:
             raise TimeoutError
@@ -119,7 +119,7 @@ class _Input(io.RawIOBase):
 
 
 class HttpConnection(BaseHTTPRequestHandler):
-    """Its routes are called with it, in its own thread."""
+    """A connection of a client. Its thread calls the routes with it."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -136,7 +136,7 @@ class HttpConnection(BaseHTTPRequestHandler):
     # ---------------------------------------------------------------- for routes
 
     def body(self) -> bytes:
-        """JSON, as far as its headers say. Raises Refusal."""
+        """Return the JSON body, as long as its headers say. Raises HttpError."""
         size_bytes = self._size_bytes()
         if self.headers.get_content_type() != "application/json" or self.headers.get("Content-Encoding"):
             raise http_error(415, "not_json")
@@ -160,17 +160,17 @@ class HttpConnection(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def begin_stream(self) -> None:
-        """Server-sent events, in chunks."""
+        """Begin server-sent events with chunked encoding."""
         self._head(200, {"Content-Type": "text/event-stream; charset=utf-8", "Transfer-Encoding": "chunked"})
         self.end_headers()
         self._is_stream = True
 
     def send_event(self, data: dict[str, Any] | str) -> None:
-        """A text is sent as it is: [DONE]."""
+        """Send one event. A string is sent unchanged: [DONE]."""
         self._chunk(b"data: " + (data.encode("ascii") if isinstance(data, str) else _json(data)) + b"\n\n")
 
-    def send_sign_of_life(self) -> None:
-        """Which clients skip: otherwise they take silence for a death."""
+    def send_keep_alive(self) -> None:
+        """Send a comment, which clients skip, so that they do not give the connection up."""
         self._chunk(b": \n\n")
 
     def end_stream(self) -> None:
@@ -179,7 +179,7 @@ class HttpConnection(BaseHTTPRequestHandler):
 
     @property
     def is_gone(self) -> bool:
-        """Whether the client has closed its end."""
+        """Return whether the client has closed its end."""
         self.connection.setblocking(False)
         try:
             return not self.connection.recv(1, socket.MSG_PEEK)
@@ -205,7 +205,7 @@ class HttpConnection(BaseHTTPRequestHandler):
             if self._has_unread:
                 self._linger()
             super().finish()
-        except OSError:  # as above
+        except OSError:  # the client is gone
             return
 
     def log_message(self, *_words: object) -> None:
@@ -219,34 +219,36 @@ class HttpConnection(BaseHTTPRequestHandler):
     def _guard(self, act: Callable[[], None]) -> None:
         try:
             act()
-        except HttpError as found:
-            self._refuse(found)
-        except OSError:  # the client has gone, or is too slow
+        except HttpError as error:
+            self._refuse(error)
+        except OSError:  # the client is gone, or too slow
             self.close_connection, self._has_unread = True, False
         except Exception as error:  # noqa: BLE001  a bug ends this answer, not the program
-            _note(error)
+            _log_bug(error)
             self._refuse(http_error(500, "bug"))
 
     def _read_head(self) -> None:
-        """Of the next request, if there is one. Raises Refusal."""
+        """Read the head of the next request, if there is one. Raises HttpError."""
         self.command, self.request_version, self.requestline = "", self.protocol_version, ""
         self._input.expect(HEAD_MOST_BYTES, IDLE_S)
         if not self._reader.peek(1):
             return
-        self._input.hurry(HEAD_S)
+        self._input.set_deadline(HEAD_S)
         self._has_unread = True
         self.command, self.path, self.headers = completion_request.read_head(self.rfile.readline)
         self._has_unread = "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0"
         self._has_head = True
 
     def _answer(self) -> None:
-        """In this order: nobody without the key learns what is here."""
+        """Check host, origin and key, in this order, then call the route: a client without the key learns
+        nothing else.
+        """
         if self.headers.get("Host", "").lower() not in self.server.hosts:
             raise http_error(403, "other_host", address=self.server.address)
         if self.headers.get("Origin") is not None:
             raise http_error(403, "web_page")
         self._check_key()
-        self.server.keep(self.connection)  # nobody without the key can take its place from here on
+        self.server.mark_authorized(self.connection)  # from here on no client without the key can displace it
         path = self.path.partition("?")[0]
         route = self.server.routes.get(path)
         if route is None:
@@ -279,29 +281,29 @@ class HttpConnection(BaseHTTPRequestHandler):
     def _head(self, status: int, headers: dict[str, str]) -> None:
         self.connection.settimeout(WRITE_S)
         self._has_answered = True
-        self.request_version = self.protocol_version  # to one of another version the base class would send no headers
-        wishes_end = (self.headers.get("HttpConnection", "") if hasattr(self, "headers") else "").lower() == "close"
-        self.close_connection = self._has_unread or wishes_end
+        self.request_version = self.protocol_version  # for another version the base class would send no headers
+        wants_close = (self.headers.get("Connection", "") if hasattr(self, "headers") else "").lower() == "close"
+        self.close_connection = self._has_unread or wants_close
         self.send_response(status)
-        own = {"HttpConnection": "close" if self.close_connection else "keep-alive", "Cache-Control": "no-store"}
+        own = {"Connection": "close" if self.close_connection else "keep-alive", "Cache-Control": "no-store"}
         for name, value in {**headers, **own, "X-Content-Type-Options": "nosniff"}.items():
             self.send_header(name, value)
 
     def _chunk(self, content: bytes) -> None:
         self.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
 
-    def _refuse(self, found: HttpError) -> None:
-        with contextlib.suppress(OSError):  # nobody is there to hear it
+    def _refuse(self, error: HttpError) -> None:
+        with contextlib.suppress(OSError):  # the client may be gone
             if self._is_stream:
-                self.send_event(found.body())
+                self.send_event(error.body())
                 self.end_stream()
             elif not self._has_answered:
-                self.send(found.status, found.body(), found.headers)
+                self.send(error.status, error.body(), error.headers)
                 return
         self.close_connection = True
 
     def _linger(self) -> None:
-        """Closing with bytes unread would take the answer away from a client that is still sending."""
+        """Read what the client still sends: closing with unread bytes would make the system discard the answer."""
         self.connection.shutdown(socket.SHUT_WR)
         until, left_bytes = time.monotonic() + LINGER_S, _LINGER_MOST_BYTES
         while left_bytes > 0 and (remaining_s := until - time.monotonic()) > 0:
@@ -316,36 +318,38 @@ def _json(data: dict[str, Any]) -> bytes:
     return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def _note(error: Exception) -> None:
-    """Where it happened, without its message: that may hold a text."""
+def _log_bug(error: Exception) -> None:
+    """Log where an exception was raised, without its message, which may hold private text."""
     places = "".join(traceback.format_tb(error.__traceback__))
     print(f"serve: {type(error).__name__}\n{places}", file=sys.stderr, flush=True)  # noqa: T201  stderr is the log
 
 
 # --------------------------------------------------------------------------------------------------------------- server
 
-Route = tuple[str, Callable[[HttpConnection], None]]  # method, what answers it
+Route = tuple[str, Callable[[HttpConnection], None]]  # HTTP method, function that answers
 
 
 class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """Owns `listener`, which is bound to this machine's own address already."""
+    """The server, with a thread for each connection. It owns `listener`, which is already bound to the loopback
+    address.
+    """
 
     daemon_threads = True
     block_on_close = False
 
     def __init__(self, listener: socket.socket, key: str, routes: Mapping[str, Route]) -> None:
         self.port: int = listener.getsockname()[1]
-        # Not TCPServer's: it would open another socket.
+        # TCPServer's own constructor would open another socket.
         socketserver.BaseServer.__init__(self, (LOOPBACK, self.port), HttpConnection)
         self.socket = listener
         self.key = key.encode("ascii")
         self.routes = routes
         self.hosts = frozenset(f"{name}:{self.port}" for name in (LOOPBACK, "localhost", "[::1]"))
         self._room = threading.Lock()
-        self._open: dict[socket.socket, bool] = {}  # and whether its request has the key; the oldest first
-        self._count = 0  # of requests that are being answered
+        self._open: dict[socket.socket, bool] = {}  # connection -> its request has the key; the oldest first
+        self._count = 0  # number of requests that are being answered
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=lambda: self.serve_forever(_LOOK_S), name="listener", daemon=True)
+        self._thread = threading.Thread(target=lambda: self.serve_forever(_POLL_S), name="listener", daemon=True)
 
     @property
     def address(self) -> str:
@@ -355,7 +359,7 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._thread.start()
 
     def stop(self) -> None:
-        """Nobody new is heard, and who is answered hears the end of it. Blocks for a moment."""
+        """Stop listening, and wait a moment for open requests to receive their end."""
         if self._thread.is_alive():
             self.shutdown()
             self._thread.join()
@@ -363,15 +367,17 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         with self._changed:
             self._changed.wait_for(lambda: not self._count, _END_S)
 
-    def keep(self, connection: socket.socket) -> None:
-        """Its request has the key: until it is answered, it gives way to nobody."""
+    def mark_authorized(self, connection: socket.socket) -> None:
+        """Record that a connection's request has the key: until it is answered, no new connection displaces it."""
         with self._room:
             if connection in self._open:
                 self._open[connection] = True
 
     @contextmanager
     def answering(self, connection: socket.socket) -> Iterator[None]:
-        """Around each answer, in its own thread. Afterwards the connection is the newest of those that may give way."""
+        """Count an answer while its thread makes it. Afterwards the connection is the newest of those that may be
+        displaced.
+        """
         with self._changed:
             self._count += 1
         try:
@@ -385,16 +391,18 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 self._changed.notify_all()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Where there is no room, whoever has waited longest without showing the key makes some."""
+        """Start the thread of a connection. If there are too many, close the oldest without the key, or refuse the new
+        one.
+        """
         if not self._make_room(request):
-            with contextlib.suppress(OSError):  # it has gone by itself
-                request.settimeout(_LOOK_S)
+            with contextlib.suppress(OSError):  # the client may be gone
+                request.settimeout(_POLL_S)
                 request.sendall(_TOO_MANY)
             self.shutdown_request(request)
             return
         try:
             super().process_request(request, client_address)
-        except RuntimeError:  # the system gives no further thread
+        except RuntimeError:  # the system allows no more threads
             with self._room:
                 self._open.pop(request, None)
             raise
@@ -413,10 +421,10 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 if oldest is None:
                     return False
                 del self._open[oldest]
-                with contextlib.suppress(OSError):  # it wakes the thread that reads from it, which closes it
+                with contextlib.suppress(OSError):  # this wakes the thread that reads from it, which then closes it
                     oldest.shutdown(socket.SHUT_RDWR)
             self._open[request] = False
             return True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """What a connection has not dealt with itself is that the other side broke it off."""
+        """Ignore exceptions that a connection has not handled: the client broke it off."""

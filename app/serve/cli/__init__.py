@@ -1,1 +1,1 @@
-"""The command `kotae serve`."""
+"""Define the command `kotae serve`."""

@@ -1,4 +1,4 @@
-"""`kotae serve`: the model and the collections for other programs of this machine, until Ctrl+C."""
+"""Run `kotae serve`: offer the model and the collections to other programs of this machine until Ctrl+C."""
 
 import argparse
 import errno
@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base import settings
-from app.base.cli import commands
-from app.base.cli.commands import Output
+from app.base.cli.commands import Output, add_command, check_limit
 from app.base.cli.loop import CommandLoop, core_application
 from app.base.errors import AppError
 from app.base.isolation import network_guard
@@ -38,7 +37,6 @@ PORT_LEAST, PORT_MOST = 1024, 65535
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
-    from app.base.cli.commands import add_command
 
     parser = add_command(commands, shared, "serve", help_text("serve"), run)
     parser.add_argument("--model", metavar="ID|FILE", help=help_text("ask --model"))
@@ -54,9 +52,11 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status: 0 after Ctrl+C, which is how it ends; 3 expected error."""
-    commands.check_limit("--port", options.port, PORT_LEAST, PORT_MOST)
-    if not settings.load(where.settings).network_allowed:  # then no process of Kotae has a socket, not one of loopback
+    """Serve until Ctrl+C, and return 0 then; 3 is an expected error."""
+    check_limit("--port", options.port, PORT_LEAST, PORT_MOST)
+    if not settings.load(
+        where.settings
+    ).network_allowed:  # then no process of Kotae may have a socket, not even loopback
         raise AppError("serve_network_off")
     request = _request_of(options, where)
     offers = _offers_of(options, where, request.model)
@@ -66,18 +66,18 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
         key = load_own_key(where.data, is_renewed=options.new_key)
     app = core_application()
     listener = _listener(options.port, output)
-    network_guard.install_filter()  # from here on there is no other socket to be had, for the children either
-    with listener, QuestionEmbedder(where, output) if where.documents.is_file() else nullcontext() as meanings:
+    network_guard.install_filter()  # from here on neither this process nor its children can make another socket
+    with listener, QuestionEmbedder(where, output) if where.documents.is_file() else nullcontext() as embedder:
         engine = EngineClient(child_commands.engine(), where.logs / "engine-serve.log")
-        embedding = meanings.embedding if meanings else None
-        desk = RequestQueue(engine, child_commands.template(), request, where.documents, embedding)
-        server = HttpServer(listener, key, Endpoint(desk, offers, request.model.name).routes)
+        embedding = embedder.embedding if embedder else None
+        requests = RequestQueue(engine, child_commands.template(), request, where.documents, embedding)
+        server = HttpServer(listener, key, Endpoint(requests, offers, request.model.name).routes)
         serving = _Serving(server, ModelLoader(engine, request), offers, key, output)
         try:
-            with _ends_at_termination():
+            with _interrupt_at_termination():
                 serving.wait()
         finally:
-            desk.end()
+            requests.end()
             server.stop()
             engine.shut_down()
             background.shut_down()
@@ -88,22 +88,25 @@ def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
-    """What `kotae ask` would answer with, for every question.
+    """Return the request that every answer starts from: what `kotae ask` would use with these options.
 
-    Raises AppError as that, and "remote_cannot": a model of another machine is to be asked there.
+    Raises AppError as `command_request.request_from_options`, and "remote_cannot": a model on another machine must be
+    asked there.
     """
-    unsaid = dict.fromkeys(("adapter", "preset", "system", "max_tokens", "temperature", "seed"))
-    asked = argparse.Namespace(
-        question="", model=options.model, context=options.context, collection=[], allow_remote=True, **unsaid
+    absent = dict.fromkeys(("adapter", "preset", "system", "max_tokens", "temperature", "seed"))
+    ask_options = argparse.Namespace(
+        question="", model=options.model, context=options.context, collection=[], allow_remote=True, **absent
     )
-    request = command_request.request_from_options(asked, where, run_folders.find_folder)
+    request = command_request.request_from_options(ask_options, where, run_folders.find_folder)
     if request.model.remote is not None:
         raise AppError("remote_cannot", address=model_registry.server_address(request.model))
     return request
 
 
 def _offers_of(options: argparse.Namespace, where: Paths, model: LocalModel) -> ServedModels:
-    """Raises AppError as `ask_sources.scope_of`, "secret_export", and for a database that cannot be used."""
+    """Return the models to serve. Raises AppError as `command_documents.scope_of`, "secret_export", and as the
+    database.
+    """
     named = command_documents.scope_of(options.collection, where) if options.collection else ()
     if where.documents.is_file():
         collection_lookup.open_library(where.documents).close()
@@ -114,7 +117,7 @@ def _offers_of(options: argparse.Namespace, where: Paths, model: LocalModel) -> 
 
 
 def _listener(port: int | None, output: Output) -> socket.socket:
-    """On the port that is asked for, else on the usual one or, where that is taken, on a free one, which is said.
+    """Listen on the requested port; without one on the usual port or, where that is taken, on a free one, with a note.
 
     Raises AppError("serve_port_taken" | "serve_no_port").
     """
@@ -134,8 +137,8 @@ def _listener(port: int | None, output: Output) -> socket.socket:
 
 
 @contextmanager
-def _ends_at_termination() -> Iterator[None]:
-    """What stops services (systemd, kill) ends it as Ctrl+C does."""
+def _interrupt_at_termination() -> Iterator[None]:
+    """Treat SIGTERM, which systemd and kill send, as Ctrl+C."""
     before = signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     try:
         yield
@@ -144,7 +147,7 @@ def _ends_at_termination() -> Iterator[None]:
 
 
 class _Serving:
-    """Loads the model, then listens until Ctrl+C."""
+    """A run of the command: load the model, then listen until Ctrl+C."""
 
     def __init__(
         self, server: HttpServer, loading: ModelLoader, offers: ServedModels, key: str, output: Output
@@ -154,7 +157,7 @@ class _Serving:
         self._offers = offers
         self._key = key
         self._output = output
-        self._waiting = CommandLoop(lambda: self._waiting.stop())
+        self._loop = CommandLoop(lambda: self._loop.stop())
         self.error: AppError | None = None
         loading.progressed.connect(self._on_progressed)
         loading.done.connect(self._on_loaded)
@@ -162,7 +165,7 @@ class _Serving:
 
     def wait(self) -> None:
         self._loading.start()
-        self._waiting.run()
+        self._loop.run()
 
     def _on_progressed(self, fraction: float) -> None:
         self._output.progress("serve.loading", percent=round(100 * fraction))
@@ -172,11 +175,11 @@ class _Serving:
         self._output.end_progress()
         models = [offer.id for offer in self._offers.all()]
         address = self._server.address
-        told = {"address": address, "port": self._server.port, "key": self._key, "models": models, "pid": os.getpid()}
+        data = {"address": address, "port": self._server.port, "key": self._key, "models": models, "pid": os.getpid()}
         text = self._output.phrase("serve.serve_ready", address=address, bearer=self._key, models="  ".join(models))
-        self._output.result(told, text)
+        self._output.result(data, text)
         self._output.note("serve.serve_until")
 
     def _on_failed(self, error: AppError) -> None:
         self.error = error
-        self._waiting.stop()
+        self._loop.stop()
