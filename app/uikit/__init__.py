@@ -1,1 +1,1 @@
-"""What several pages draw with: theme, language, dialogs, input methods, undo, and shared phrases."""
+"""Share what several pages use: theme, language, dialogs, input methods, undo, and common phrases."""

@@ -1,10 +1,10 @@
-"""Every way of shown text out of the window, in one place: copied by key or menu, selected with the mouse, dragged.
+"""Pass every copy of shown text through the gate: by key or menu, by selecting with the mouse, or by dragging.
 
-Whatever widget has had the keyboard is watched, since text is only selected in such ones. What a widget shows is
-labelled by the nearest of its ancestors that has `label_now`; without any it counts as confidential. What reaches the
-clipboard in another way (a menu of Qt's own, an assistive technology) is taken back before another program can read it
-and asked about, and confidential text never stays in the selection that X11 and Wayland paste with the middle button:
-selecting is no export, so nobody is asked there.
+Every widget that has had the keyboard is watched, because text can be selected only in such widgets. The label of shown
+text is that of the nearest ancestor with `label_now`; without one it counts as confidential. Text that reaches the
+clipboard in another way (a menu of Qt's own, an assistive technology) is removed before another program can read it,
+and the user is asked. Confidential text never stays in the selection that X11 and Wayland paste with the middle button;
+selecting is no export, so the user is not asked then.
 """
 
 from pathlib import Path
@@ -33,12 +33,12 @@ from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.untrusted_text import remove_display_helpers
 
 _TEXTS = (QTextEdit, QPlainTextEdit)
-_COPY, _CUT = "edit-copy", "edit-cut"  # what Qt calls the actions of its menus
+_COPY, _CUT = "edit-copy", "edit-cut"  # object names of the actions in Qt's menus
 
 
 @runtime_checkable
 class LabelledWidget(Protocol):
-    """A page or a window that says how confidential what it shows is."""
+    """A page or a window that knows how confidential its content is."""
 
     def label_now(self) -> Label: ...
 
@@ -49,27 +49,27 @@ def label_at(widget: QWidget | None) -> Label:
         if isinstance(widget, LabelledWidget):
             try:
                 return widget.label_now()
-            except AppError:  # what says it cannot be read
+            except AppError:  # the label cannot be read
                 return HIGHEST_LABEL
         widget = widget.parentWidget()
     return HIGHEST_LABEL
 
 
 def copy_text(widget: QWidget, text: str) -> None:
-    """Put text that `widget` shows on the clipboard, at once or after a yes."""
+    """Put text that `widget` shows on the clipboard, at once or after the user's consent."""
     windows = (widget.window(), *QApplication.topLevelWidgets())
-    exits = next((found for one in windows if (found := one.findChild(ClipboardGuard)) is not None), None)
+    guard = next((child for one in windows if (child := one.findChild(ClipboardGuard)) is not None), None)
     if not text:
         return
-    if exits is not None:
-        exits.copy(widget, text)
-    elif (label := label_at(widget)) != HIGHEST_LABEL:  # of a window that stands alone; nobody can ask there
+    if guard is not None:
+        guard.copy(widget, text)
+    elif (label := label_at(widget)) != HIGHEST_LABEL:  # a window without the main window cannot ask for consent
         export = ExportRequest("copy", CLIPBOARD, lambda: label)
         confidentiality_guard.put_on_clipboard(text, confidentiality.permit_export(export, Path(), is_agreed=False))
 
 
 def guard_menu(menu: QMenu, view: QWidget) -> None:
-    """Let what Qt's own menu of a view copies pass the gate."""
+    """Make the copy and cut actions of Qt's own menu of a view pass the gate."""
     for action in menu.actions():
         if action.objectName() in (_COPY, _CUT):
             action.triggered.disconnect()
@@ -77,7 +77,7 @@ def guard_menu(menu: QMenu, view: QWidget) -> None:
 
 
 class _MenuCopy(QObject):
-    """Copies what is selected in a view when an action of its menu is chosen; lives as long as the action."""
+    """Copy the selection of a view when an action of its menu is chosen. It lives as long as the action."""
 
     def __init__(self, action: QAction, view: QWidget) -> None:
         super().__init__(action)
@@ -90,37 +90,37 @@ class _MenuCopy(QObject):
 
 
 def copy_selected(view: QWidget, *, is_cut: bool = False) -> bool:
-    """False: there is nothing that we would know how to copy."""
+    """Copy or cut the selection of a view. Return False if the view has none that this module can copy."""
     text = selected_text(view)
     if not text or (is_cut and not _can_cut(view)):
         return bool(text)
     copy_text(view, text)
-    if is_cut and label_at(view) != HIGHEST_LABEL:  # else it stays: the yes is still to come
+    if is_cut and label_at(view) != HIGHEST_LABEL:  # confidential text stays, because consent is still to come
         _cut(view)
     return True
 
 
 def selected_text(view: QWidget) -> str:
-    """Return what a key or a menu would copy."""
+    """Return the text that a key or a menu would copy."""
     if isinstance(view, _TEXTS):
         return remove_display_helpers(view.textCursor().selection().toPlainText())
     if isinstance(view, QLabel):
         return view.selectedText()
     if isinstance(view, QLineEdit):
         return view.selectedText() if view.echoMode() == QLineEdit.EchoMode.Normal else ""
-    if isinstance(view, QAbstractItemView):  # Qt copies the words of the current item
+    if isinstance(view, QAbstractItemView):  # Qt copies the text of the current item
         return str(view.currentIndex().data(Qt.ItemDataRole.DisplayRole) or "")
     return ""
 
 
 class ClipboardGuard(QObject):
-    """One for all windows; `window` is the main one."""
+    """The guard of all windows. `window` is the main one."""
 
     def __init__(self, window: QWidget, secrecy: ConfidentialityGuard) -> None:
         super().__init__(window)
         self._secrecy = secrecy
-        self._is_passing = False  # what reaches the clipboard has passed the gate
-        self._selected: QWidget | None = None  # whose text the middle button pastes
+        self._is_passing = False  # the present change of the clipboard has passed the gate
+        self._selected: QWidget | None = None  # the widget whose selection the middle button pastes
         clipboard = QGuiApplication.clipboard()
         clipboard.dataChanged.connect(self._on_copied)
         clipboard.selectionChanged.connect(self._on_selected)
@@ -142,18 +142,18 @@ class ClipboardGuard(QObject):
         elif isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseButtonPress:
             _deselect_before_drag(view, event)
         elif event.type() == QEvent.Type.ContextMenu:
-            QTimer.singleShot(0, self, lambda: self._take_over_menus(view))  # once Qt has made it
+            QTimer.singleShot(0, self, lambda: self._guard_menus(view))  # after Qt has made the menu
         return False
 
     # ------------------------------------------------------------------- private
 
     def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
         if new is None:
-            self._take_back_selection()  # the user goes to another program
-        for part in _parts(new):  # for good: what is selected stays so while another window is active
+            self._clear_confidential_selection()  # the user switches to another program
+        for part in _parts(new):  # the filter stays: a selection remains while another window is active
             part.installEventFilter(self)
 
-    def _take_over_menus(self, view: QWidget) -> None:
+    def _guard_menus(self, view: QWidget) -> None:
         for menu in view.findChildren(QMenu):
             if menu.isVisible():
                 guard_menu(menu, view)
@@ -166,7 +166,7 @@ class ClipboardGuard(QObject):
             self._is_passing = False
 
     def _on_copied(self) -> None:
-        """Qt or somebody else has filled the clipboard past the gate."""
+        """Handle a change of the clipboard that has not passed the gate, by Qt or another program."""
         clipboard, source = QGuiApplication.clipboard(), QApplication.focusWidget()
         if self._is_passing or not clipboard.ownsClipboard() or label_at(source) != HIGHEST_LABEL:
             return
@@ -177,16 +177,19 @@ class ClipboardGuard(QObject):
 
     def _on_selected(self) -> None:
         self._selected = QApplication.focusWidget()
-        self._take_back_selection()
+        self._clear_confidential_selection()
 
-    def _take_back_selection(self) -> None:
-        """What is selected may have become confidential since, and the keyboard have gone through other pages. What is
-        not in sight any more has no label that could be looked up."""
+    def _clear_confidential_selection(self) -> None:
+        """Clear the selection for the middle button if its text is confidential, or its widget is not visible any more.
+
+        The label may have changed since, and the keyboard may have moved to other pages. The label of a hidden widget
+        cannot be looked up.
+        """
         clipboard, source = QGuiApplication.clipboard(), self._selected
         if not clipboard.ownsSelection():
             return
-        in_sight = source if source is not None and shiboken6.isValid(source) and source.isVisible() else None
-        if in_sight is None or not selected_text(in_sight) or label_at(in_sight) == HIGHEST_LABEL:
+        visible = source if source is not None and shiboken6.isValid(source) and source.isVisible() else None
+        if visible is None or not selected_text(visible) or label_at(visible) == HIGHEST_LABEL:
             clipboard.clear(QClipboard.Mode.Selection)
 
     def _any_window(self) -> QWidget | None:
@@ -194,14 +197,14 @@ class ClipboardGuard(QObject):
 
 
 def _parts(view: QWidget | None) -> list[QWidget]:
-    """The widget that gets the keys, and the one that gets the mouse."""
+    """Return the widget that receives the keys, and the one that receives the mouse."""
     if view is None:
         return []
     return [view, view.viewport()] if isinstance(view, QAbstractScrollArea) else [view]
 
 
 def _view_of(part: QObject) -> QWidget | None:
-    """The widget whose part it is."""
+    """Return the view to which a viewport belongs, or the widget itself."""
     parent = part.parent()
     if isinstance(parent, QAbstractScrollArea) and parent.viewport() is part:
         return parent
@@ -220,8 +223,10 @@ def _cut(view: QWidget) -> None:
 
 
 def _deselect_before_drag(view: QWidget, event: QMouseEvent) -> None:
-    """A press on selected text may begin to drag it, into any program: then nothing is selected any more. Only with
-    Shift alone Qt never drags, and selects on."""
+    """Clear a confidential selection when it is pressed, because the press may begin to drag it into another program.
+
+    Only with Shift alone Qt never drags, and extends the selection.
+    """
     may_drag = event.button() == Qt.MouseButton.LeftButton and event.modifiers() != Qt.KeyboardModifier.ShiftModifier
     if not may_drag or not isinstance(view, (*_TEXTS, QLabel)) or not selected_text(view):
         return

@@ -1,7 +1,4 @@
-"""The window's side of the gate: asks before confidential content leaves the program. All else goes at once.
-
-How confidentiality labels look wherever they stand.
-"""
+"""Ask before confidential content leaves the program, and show confidentiality labels. Other content leaves at once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +16,7 @@ from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 
-# Icon and tone. The highest is seen at a glance, and is no failure, which would be red.
+# Icon and tone. The highest label must stand out, but it is no failure, which would be red.
 LABEL_LOOKS: dict[Label, tuple[str, str]] = {
     "public": ("", "muted"),
     "internal": ("lock", "text2"),
@@ -28,33 +25,37 @@ LABEL_LOOKS: dict[Label, tuple[str, str]] = {
 
 
 def label_text(label: Label) -> str:
-    """Its words among other facts; "" for the lowest, which keeps nothing from anybody."""
+    """Return the name of a label to show among other facts; "" for the lowest, which restricts nothing."""
     return "" if label == LABELS[0] else localization.label_name(label)
 
 
 def draw_label(painter: QPainter, theme: Theme, area: QRect, label: Label, tone: str) -> int:
-    """In a row of a list whose other facts have `tone`: most have the middle label, so only the highest has its sign.
-    Returns the width it took."""
+    """Draw a label in a list row whose other facts have `tone`. Return the width it takes.
+
+    Most rows have the middle label, so only the highest has an icon.
+    """
     if label != confidentiality.HIGHEST_LABEL:
         return list_rows.draw_text(painter, theme, area, localization.label_name(label), "caption", tone)
     return list_rows.draw_sign(painter, theme, area, *LABEL_LOOKS[label], localization.label_name(label), weight=600)
 
 
 class ConfidentialityGuard:
+    """The window's side of the gate. Each method calls its callback at once, after the user's consent, or never."""
+
     def __init__(self, theme: Theme, log: Path) -> None:
-        """`log`: of exports."""
+        """`log`: the record of exports."""
         self._theme = theme
         self._log = log
         self.dialog: Dialog | None = None  # the last one that was opened
 
     def export(self, parent: QWidget, export: ExportRequest, go: Callable[[Permit], None]) -> None:
-        """Calls `go` at once, or after a yes that is on record; never without it."""
+        """Call `go` with a permit, at once or after consent, which is recorded."""
         question = phrase("uikit.export_confidential_content")
         body = phrase("uikit.the_time_and_destination_are")
         self._pass(parent, export, go, question, body, phrase("uikit.export"))
 
     def lower(self, parent: QWidget, export: ExportRequest, go: Callable[[Permit], None]) -> None:
-        """Before a label is changed. Calls `go` at once, or after a yes where it is lowered from 機密."""
+        """Call `go` with a permit to change a label, at once, or after consent where it is lowered from 機密."""
         question = phrase("uikit.lower_the_label_of_the")
         body = phrase("uikit.the_text_of_this_collection")
         label = localization.label_name(export.becomes or HIGHEST_LABEL)
@@ -62,8 +63,11 @@ class ConfidentialityGuard:
         self._pass(parent, export, go, question, body, phrase("uikit.lower"))
 
     def train(self, parent: QWidget, label_now: Callable[[], Label], go: Callable[[bool], None]) -> None:
-        """Before documents become training data. Calls `go` at once, or after a yes, and says whether there was one:
-        what makes them passes the gate with it, when its first words are about to be written."""
+        """Call `go` before documents become training data, at once or after consent, with whether consent was asked
+        for.
+
+        The code that makes the data passes the gate with this answer, when its first text is about to be written.
+        """
         question = phrase("uikit.make_training_data_from_confidential")
         body = phrase("uikit.what_the_documents_hold_may")
         if label_now() == HIGHEST_LABEL:
@@ -74,7 +78,7 @@ class ConfidentialityGuard:
     def copy(
         self, parent: QWidget | None, label_now: Callable[[], Label], text: str, put: Callable[[str, Permit], None]
     ) -> None:
-        """Onto the clipboard, by `put`, from where it can go anywhere."""
+        """Copy text to the clipboard by `put`, from where any program can read it."""
         self._pass(
             parent,
             ExportRequest("copy", CLIPBOARD, label_now),

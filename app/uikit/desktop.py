@@ -1,11 +1,4 @@
-"""The QApplication and what concerns the desktop around the window.
-
-Where a file comes from or goes to, asked by the desktop's own windows.
-
-Where files and folders can be dropped: a dashed strip that says so, and lights up while something is dragged.
-
-A JSON file dropped anywhere on the window, also on a field, which would take its path for text.
-"""
+"""Make the QApplication, and connect the window with the desktop: file dialogs, file managers, drag and drop."""
 
 import os
 import re
@@ -31,7 +24,7 @@ Application = QApplication  # for the composition root, which names no widgets
 
 
 def make_application(language: str = "system") -> QApplication:
-    """The one QApplication, under the name that desktops match with the installed entry.
+    """Return the one QApplication, under the name by which desktops find the installed entry.
 
     `language`: ja, en or system.
     """
@@ -47,26 +40,26 @@ def make_application(language: str = "system") -> QApplication:
 
 
 def keep_visited_folders(folder: Path) -> None:
-    """Qt's own file dialogs remember where they have been: beside our data, not in a file of all programs that use Qt.
+    """Keep the folders that Qt's file dialogs remember in `folder`, not in a file that all programs with Qt share.
 
-    Windows keeps nothing of the kind: there the dialogs are the system's.
+    On Windows the dialogs are the system's, and this has no effect.
     """
     QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(folder))
 
 
 def open_folder(folder: Path) -> None:
-    """Shows a folder of this machine in the file manager; where there is none, says where it is."""
+    """Show a folder in the file manager; without one, show a message with its path."""
     _open_or_explain(folder, AppError("no_file_manager", path=str(folder)))
 
 
 def open_file(path: Path) -> None:
-    """Shows a file in the program for it; where there is none, says where it is."""
+    """Open a file in the program for it; without one, show a message with its path."""
     _open_or_explain(path, AppError("no_program_for_file", path=str(path)))
 
 
 def _open_or_explain(path: Path, problem: AppError) -> None:
     if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))):
-        # Also where the user is in another program by now: a box without a parent would be gone at once.
+        # The user may be in another program by now, so there may be no active window. A box needs a parent to stay.
         visible = (one for one in QApplication.topLevelWidgets() if one.isVisible())
         parent = QApplication.activeWindow() or next(visible, None)
         box = QMessageBox(QMessageBox.Icon.Information, "Kotae", "", parent=parent)
@@ -81,7 +74,7 @@ _SUFFIX = re.compile(r"\*(\.\w+)")  # in QFileDialog's filters
 
 class PickFile(Protocol):
     def __call__(self, parent: QWidget, title: str, start: str, kinds: str) -> str:
-        """The path; "" when the user has chosen none. `kinds` as QFileDialog's filters."""
+        """Return the path; "" when the user has chosen none. `kinds`: filters of QFileDialog."""
 
 
 class PickFolder(Protocol):
@@ -104,26 +97,32 @@ def _ask_folder(parent: QWidget, title: str, start: str) -> str:
 
 @dataclass(frozen=True)
 class Pickers:
+    """The dialogs that ask for a file or a folder. Tests replace them."""
+
     save: PickFile = _ask_save
     open: PickFile = _ask_open
     folder: PickFolder = _ask_folder
 
 
 def complete_suffix(path: Path, suffix: str, *others: str) -> Path:
-    """With `suffix`, or one of the others that it has. The desktop asked about the name as typed, so with the suffix it
-    must not replace anything."""
+    """Return the path with `suffix`, unless it has that or one of the others.
+
+    The desktop has asked about replacing the name as typed, so the path with the suffix must be free.
+    """
     if not path.name or path.suffix.lower() in (suffix, *others):
         return path
-    found, number = path.with_name(path.name + suffix), 2
-    while found.exists():
-        found = path.with_name(f"{path.name} ({number}){suffix}")
+    free, number = path.with_name(path.name + suffix), 2
+    while free.exists():
+        free = path.with_name(f"{path.name} ({number}){suffix}")
         number += 1
-    return found
+    return free
 
 
 class DropZone(QFrame):
+    """A dashed strip that says what can be dropped on it, and lights up while something is dragged."""
+
     def __init__(self, theme: Theme, words: str = "") -> None:
-        """`words`: what it says; "": that files and folders can be dropped."""
+        """`words`: its text; "": that files and folders can be dropped."""
         super().__init__()
         self._theme = theme
         self._is_lit = False
@@ -148,11 +147,16 @@ class DropZone(QFrame):
 
 
 def dropped_paths(data: QMimeData) -> list[Path]:
-    """Files and folders of this machine among what is dragged."""
+    """Return the local files and folders among what is dragged."""
     return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile() and url.toLocalFile()]
 
 
 class JsonDropFilter(QObject):
+    """Accept a JSON file that is dropped anywhere on the window.
+
+    It works also on a text field, which would otherwise insert the path.
+    """
+
     dropped = Signal(object)  # Path
 
     def __init__(self, window: QWidget) -> None:
@@ -165,7 +169,7 @@ class JsonDropFilter(QObject):
         if watched is self._window:
             handle = self._window.windowHandle()
             if event.type() == QEvent.Type.Show and handle is not None:
-                handle.installEventFilter(self)  # it hears of what is dragged before any widget does
+                handle.installEventFilter(self)  # it receives drag events before any widget does
             return False
         kinds = (QEvent.Type.DragEnter, QEvent.Type.DragMove, QEvent.Type.Drop)
         if event.type() not in kinds or not isinstance(event, QDropEvent):
@@ -180,7 +184,7 @@ class JsonDropFilter(QObject):
 
 
 def json_file_in(data: QMimeData) -> Path | None:
-    """The one local JSON file that is dragged; None where it is anything else."""
+    """Return the one local JSON file that is dragged; None for anything else."""
     urls = data.urls()
     path = urls[0].toLocalFile() if len(urls) == 1 else ""
     return Path(path) if path.lower().endswith(".json") else None

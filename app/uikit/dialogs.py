@@ -1,4 +1,4 @@
-"""Questions and problems in windows of their own. Titles are questions, buttons are verbs, text is never HTML."""
+"""Show questions and problems in dialogs. Titles are questions, buttons are verbs, text is never HTML."""
 
 import hashlib
 import traceback
@@ -18,13 +18,14 @@ from app.uikit.widgets.labels import IconLabel, Label
 
 WIDTH_PX = 460
 EDGE_PX = 20  # of the window stay visible beside a dialog
-SCROLLED_LEAST_PX, SCROLLED_OTHERS_PX = 100, 190  # of what scrolls in a dialog, and of what stands above and below it
+SCROLLED_LEAST_PX = 100  # the least height of what scrolls in a dialog
+SCROLLED_OTHERS_PX = 190  # the height of what is above and below it
 DETAILS_PX = 140
 
 
 @dataclass(frozen=True, slots=True)
 class DialogButton:
-    """A button of a dialog. `kind` as in `Button`; `key` is what `chosen` says."""
+    """A button of a dialog. `kind`: as in `Button`; `key`: the value that `chosen` emits."""
 
     key: str
     words: str
@@ -33,7 +34,7 @@ class DialogButton:
 
 
 class Dialog(QDialog):
-    """A question, what follows from it, and verbs. Esc and closing the window mean `cancel`."""
+    """A question, its consequences, and verbs to choose from. Esc and closing the window mean `cancel`."""
 
     chosen = Signal(str)
 
@@ -49,7 +50,7 @@ class Dialog(QDialog):
         content: QWidget | None = None,
         width_px: int = WIDTH_PX,
     ) -> None:
-        """`icon`: name and colour. `content` stands between the body and the buttons."""
+        """`icon`: name and colour. `content`: a widget between the body and the buttons."""
         super().__init__(parent)
         self._theme = theme
         self._width_px = width_px
@@ -62,12 +63,14 @@ class Dialog(QDialog):
         self._build(question, body, choices, icon, content)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """As high as the wrapped text needs: Qt's first guess is made for other widths."""
+        """Set the height that the wrapped text needs: Qt's first estimate is for other widths."""
         self.fit_height()
         super().showEvent(event)
 
     def fit_height(self, *inner: QWidget | None) -> None:
-        """`inner`: whose contents have changed; a layout knows that of an inner one only after a turn of the loop."""
+        """Set the height again. `inner`: widgets whose content has changed, which a layout notices only in the
+        next event.
+        """
         for widget in inner:
             inside = widget.layout() if widget is not None else None
             if inside is not None:
@@ -135,7 +138,7 @@ class Dialog(QDialog):
 def problem_dialog(
     theme: Theme, error: AppError, parent: QWidget | None = None, choices: Sequence[DialogButton] = ()
 ) -> Dialog:
-    """What happened and what to do next. Without `choices` it can only be closed."""
+    """Return a dialog with what happened and what to do next. Without `choices` it can only be closed."""
     sentence = describe_error(error)
     close = DialogButton("cancel", phrase("common.close"), is_default=True)
     return Dialog(
@@ -149,9 +152,9 @@ def problem_dialog(
 
 
 class BugReporter:
-    """Shows each distinct bug once: a fault in a timer must not bury the window under dialogs.
+    """Show each distinct bug once: a fault in a timer must not bury the window under dialogs.
 
-    `save_log` is called when the user asks to keep the record, `make_report` for the report that can be handed on.
+    `save_log` is called when the user wants to keep the log, `make_report` for the report that can be passed on.
     """
 
     def __init__(
@@ -163,16 +166,16 @@ class BugReporter:
     ) -> None:
         self._theme = theme
         self._parent = parent
-        self._deeds = {"log": save_log, "report": make_report}
+        self._actions = {"log": save_log, "report": make_report}
         self._seen: set[str] = set()
 
     def report(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Dialog | None:
-        """Opens the dialog, or returns None when this traceback was shown before."""
+        """Open the dialog and return it; None when this bug was shown before."""
         text = "".join(traceback.format_exception(kind, error, trace))
-        mark = _bug_fingerprint(kind, trace)
-        if mark in self._seen:
+        fingerprint = _bug_fingerprint(kind, trace)
+        if fingerprint in self._seen:
             return None
-        self._seen.add(mark)
+        self._seen.add(fingerprint)
         dialog = Dialog(
             self._theme,
             phrase("uikit.something_unexpected_happened"),
@@ -200,12 +203,12 @@ class BugReporter:
         return view
 
     def _on_chosen(self, key: str) -> None:
-        if key in self._deeds:
-            self._deeds[key]()
+        if key in self._actions:
+            self._actions[key]()
 
 
 def scrolled_height(theme: Theme, parent: QWidget | None, wanted: int) -> int:
-    """Pixels of what scrolls in a dialog: less than wanted where the window has no room for it beside the others."""
+    """Return the height in pixels of what scrolls in a dialog, less than `wanted` in a low window."""
     if parent is None:
         return wanted
     room = parent.window().height() - theme.px(SCROLLED_OTHERS_PX)
@@ -213,7 +216,7 @@ def scrolled_height(theme: Theme, parent: QWidget | None, wanted: int) -> int:
 
 
 def _bug_fingerprint(kind: type[BaseException], trace: TracebackType | None) -> str:
-    """The same for the same kind of error at the same place, whatever its message holds."""
+    """Return the same text for the same kind of error at the same place, whatever its message is."""
     places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(trace)]
     return hashlib.sha256("\n".join([kind.__name__, *places]).encode()).hexdigest()
 

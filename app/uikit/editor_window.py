@@ -1,4 +1,4 @@
-"""The frame of the editors: a title, a form that scrolls, what is missing, and verbs."""
+"""Provide the frame of the editors: a title, a form that scrolls, what is missing, and the buttons."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
@@ -14,12 +14,12 @@ from app.uikit.widgets.form_rows import SettingRow
 from app.uikit.widgets.labels import IconLabel, Label, Separator, announce, set_surface
 
 SIZE_PX = (680, 620)
-MARGIN_PX = 24  # of the window around it
-STACK_BELOW_PX = 520
+MARGIN_PX = 24
+STACK_BELOW_PX = 520  # in a narrower window the labels are above their controls
 
 
 class EditorWindow(QDialog):
-    """Subclasses fill `self.column` and say what `save` does. Leaving with changes asks first."""
+    """An editor. Subclasses fill `self.column` and implement `save`. Closing it with changes asks first."""
 
     def __init__(self, theme: Theme, parent: QWidget | None) -> None:
         super().__init__(parent)
@@ -33,7 +33,7 @@ class EditorWindow(QDialog):
         self._fit(parent)
 
     def set_words(self, title: str, sentence: str, save: str) -> None:
-        """`save`: what the button says that keeps the changes."""
+        """Set the texts. `save`: of the button that keeps the changes."""
         self.setWindowTitle(title)
         self.setAccessibleName(title)
         self.setAccessibleDescription(sentence)
@@ -43,7 +43,7 @@ class EditorWindow(QDialog):
         self.save_button.setText(save)
 
     def save(self) -> str:
-        """Stores what was entered. Returns what is missing; "" closes the window."""
+        """Store what was entered. Return what is missing; "" closes the window."""
         raise NotImplementedError
 
     def note_change(self) -> None:
@@ -51,9 +51,9 @@ class EditorWindow(QDialog):
         self._show_problem("")
 
     def reject(self) -> None:
-        """Esc, the button and the window's own button."""
+        """Close the window at Esc, its button and the window's own button; ask first if there are changes."""
         for spin in self.findChildren(AutoSpin):
-            spin.interpretText()  # what is typed there counts as a change too
+            spin.interpretText()  # typed text that is not complete yet counts as a change too
         if self._is_dirty:
             self.leave_dialog().open()
         else:
@@ -118,7 +118,7 @@ class EditorWindow(QDialog):
         return buttons
 
     def _fit(self, parent: QWidget | None) -> None:
-        """Inside the window it belongs to, which may be small."""
+        """Resize the window to fit into the one it belongs to."""
         width, height = (self._theme.px(length) for length in SIZE_PX)
         if parent is not None:
             room = parent.window().size()

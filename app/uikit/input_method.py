@@ -1,14 +1,12 @@
-"""While a conversion is open, its keys belong to the input method: in every text field, without the field's help.
+"""Leave the keys of an open Japanese conversion to the input method, in every text field and without the field's help.
 
-What fcitx 5 with anthy does through Qt's ibus plugin (tried with tests/uikit/ui/test_fcitx.py): it takes every key of a
-conversion, so that fields see none of them; Return commits, clears the preedit and is then released. When the
-keyboard goes elsewhere, or the mouse clicks, Qt tells it to commit, and it answers with an empty preedit: what was
-being converted would be gone. When it is restarted in the middle of a conversion, it never says that this has ended.
-Other input methods hand on the Return or Esc that ended a conversion.
+Facts about fcitx 5 with anthy through Qt's ibus plugin (tested by tests/uikit/ui/test_fcitx.py): it takes every key of
+a conversion, so that fields see none of them. Return commits, clears the preedit and is then released. When the
+keyboard focus moves, or the mouse clicks, Qt asks it to commit and it answers with an empty preedit: the text under
+conversion would be lost. When it is restarted in the middle of a conversion, it never reports the end of it. Other
+input methods pass on the Return or Esc that ended a conversion.
 
-Japanese input through fcitx, for which PySide6 brings no plugin: fcitx also speaks the protocol of IBus.
-
-Whose keys are they: the text field's, or those of a Japanese conversion in progress?
+PySide6 has no plugin for fcitx, but fcitx also speaks the protocol of IBus (`prepare_fcitx`).
 """
 
 import time
@@ -27,10 +25,10 @@ _HINTS = (("XMODIFIERS", "@im="), ("INPUT_METHOD", ""), ("GTK_IM_MODULE", ""))
 
 
 def prepare_fcitx(environment: MutableMapping[str, str], plugins: Path) -> None:
-    """Points Qt at fcitx by way of its ibus plugin. Only before the QApplication is made, and only on Linux.
+    """Make Qt use fcitx through its ibus plugin. Call it before the QApplication is made, and only on Linux.
 
-    `plugins`: where Qt looks for plugins. Without this Qt would look for a plugin that is not there, and Japanese
-    could not be typed. fcitx answers at the portal's name on the session bus, as IBUS_USE_PORTAL makes Qt ask.
+    `plugins`: Qt's folder of plugins. Without this Qt would look for a plugin that does not exist, and Japanese could
+    not be typed. fcitx listens at the portal's name on the session bus, which IBUS_USE_PORTAL makes Qt use.
     """
     if any((plugins / "platforminputcontexts").glob("*fcitx*")):
         return
@@ -51,15 +49,17 @@ def prepare_fcitx(environment: MutableMapping[str, str], plugins: Path) -> None:
 
 
 def _is_hinted(environment: MutableMapping[str, str]) -> bool:
-    """Other programs are told to use fcitx. On Wayland Qt needs no telling: the compositor hands Japanese over."""
+    """Return whether other programs are configured for fcitx. On Wayland Qt needs no hint: the compositor
+    passes text on.
+    """
     is_wayland = environment.get("XDG_SESSION_TYPE") == "wayland" or bool(environment.get("WAYLAND_DISPLAY"))
     if is_wayland and environment.get("QT_QPA_PLATFORM", "wayland").startswith("wayland"):
         return False
     return any(environment.get(variable, "").removeprefix(prefix) in _NAMES for variable, prefix in _HINTS)
 
 
-# Some input methods end a conversion and then hand on the very Return (or Esc, Tab) that ended it as a key press.
-# People need longer than this to press the key again on purpose; its release ends the wait earlier.
+# Some input methods end a conversion and then pass on the very Return (or Esc, Tab) that ended it as a key press.
+# Users need longer than this to press the key again on purpose; its release ends the wait earlier.
 GUARD_S = 0.1
 
 _CONFIRMING_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape, Qt.Key.Key_Tab, Qt.Key.Key_Backtab)
@@ -69,7 +69,7 @@ _COMMAND_MODIFIERS = (
 
 
 class Composition:
-    """Told of every input method event and key of one field."""
+    """The state of the conversion in one field, from its input method events and keys."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -87,7 +87,7 @@ class Composition:
             self._ended_at = self._clock()
 
     def owns(self, event: QKeyEvent) -> bool:
-        """Whether the field must leave this key press alone."""
+        """Return whether the field must ignore this key press."""
         if self.is_active:
             return not _types(event)
         return event.key() in _CONFIRMING_KEYS and self._clock() - self._ended_at < GUARD_S
@@ -98,16 +98,16 @@ class Composition:
 
 
 def _types(event: QKeyEvent) -> bool:
-    """A letter, which the field may have at any time.
+    """Return whether a key press is a character, which the field may have at any time.
 
-    No input method at work hands one on; one that was restarted in the middle of a conversion does, and says nothing
-    of the end. Letters that vanish would look as if the keyboard were broken.
+    No working input method passes one on; one that was restarted in the middle of a conversion does, without reporting
+    its end. If these characters vanished, the keyboard would seem broken.
     """
     return event.text().isprintable() and event.text() != "" and not event.modifiers() & _COMMAND_MODIFIERS
 
 
 class InputMethodGuard(QObject):
-    """Made with the QApplication. Guards the widget that has the keyboard, and costs nothing at any other."""
+    """Made with the QApplication. Guards the widget that has the keyboard focus, and costs nothing for any other."""
 
     def __init__(self, app: QApplication) -> None:
         super().__init__(app)
@@ -117,13 +117,13 @@ class InputMethodGuard(QObject):
         if isinstance(new, QAbstractItemView):
             self._guard_list(new)
         elif new is not None and new.testAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled):
-            # The last filter is asked first: before that of an item delegate, and before those of the field's owner.
+            # Qt calls the last filter first: before that of an item delegate, and before those of the field's owner.
             new.installEventFilter(guard_of(new))
 
     def _guard_list(self, view: QAbstractItemView) -> None:
-        """Lists whose items are not opened by typing turn the input method off: their keys are commands.
+        """Turn the input method off in lists whose items are not edited by typing: their keys are commands.
 
-        Qt turns it on for every item that can be edited. Letters would then begin a conversion that nobody sees.
+        Qt turns it on for every item that can be edited. Letters would then begin an invisible conversion.
         """
         if not view.editTriggers() & QAbstractItemView.EditTrigger.AnyKeyPressed:
             view.installEventFilter(self)
@@ -138,15 +138,16 @@ class InputMethodGuard(QObject):
 
 
 def guard_of(field: QWidget) -> "FieldGuard":
-    """The guard of a field, made when it is first asked for."""
-    found: FieldGuard | None = field.findChild(FieldGuard, options=Qt.FindChildOption.FindDirectChildrenOnly)
-    return found or FieldGuard(field)
+    """Return the guard of a field, which the first call makes."""
+    guard: FieldGuard | None = field.findChild(FieldGuard, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    return guard or FieldGuard(field)
 
 
 class FieldGuard(QObject):
-    """Stands before one field, and lives as long as it."""
+    """The event filter of one field, which lives as long as the field."""
 
-    # Of a field that Qt made, Python knows nothing but its guard: the collector would empty both, and Qt go on asking.
+    # For a field that Qt itself made, Python has no other reference to the guard: the garbage collector would clear it
+    # while Qt still calls it.
     kept: ClassVar[set["FieldGuard"]] = set()
 
     def __init__(self, field: QWidget) -> None:
@@ -155,7 +156,7 @@ class FieldGuard(QObject):
         field.destroyed.connect(lambda: self.kept.discard(self))
         self._field = field
         self.composition = Composition()
-        self._dropped = ""  # what the input method has just cleared without committing it
+        self._dropped = ""  # the preedit that the input method has just cleared without committing it
         self._placeholder = ""
         self._window: QWindow | None = None
         self._waiting: list[Callable[[], object]] = []
@@ -163,18 +164,18 @@ class FieldGuard(QObject):
 
     @property
     def is_active(self) -> bool:
-        """Whether a conversion is open."""
+        """Return whether a conversion is open."""
         return self.composition.is_active
 
     def when_free(self, act: Callable[[], object]) -> None:
-        """Runs `act` now, or after the conversion. Nothing else may set the text of a field that can be typed in."""
+        """Run `act` now, or after the conversion. Code that sets the text of a typed field must use this."""
         if self.is_active:
             self._waiting.append(act)
         else:
             act()
 
     def finish(self) -> bool:
-        """Takes what is being converted as it is. False: the input method keeps it."""
+        """Commit the text under conversion as it is. Return False if the input method keeps it."""
         if self.is_active:
             QGuiApplication.inputMethod().commit()
         text, self._dropped = self._dropped, ""
@@ -193,11 +194,11 @@ class FieldGuard(QObject):
         elif isinstance(event, QInputMethodEvent):
             self._on_input_method(event)
         elif kind == QEvent.Type.FocusAboutToChange and not self.finish():
-            self._commit(self.composition.preedit)  # Qt asks too, and nobody answers
+            self._commit(self.composition.preedit)  # Qt asks the input method too, which does not answer
         return False
 
     def _on_key(self, event: QKeyEvent) -> bool:
-        """Before the field, its delegate, its dialog and the shortcuts of the window."""
+        """Handle a key before the field, its delegate, its dialog and the shortcuts of the window."""
         if event.type() == QEvent.Type.KeyRelease:
             self.composition.note_release(event)
             return False
@@ -213,19 +214,19 @@ class FieldGuard(QObject):
             self._dropped = ""
         elif before and not self.is_active:
             self._dropped = before
-            QTimer.singleShot(0, self, self._forget)
+            QTimer.singleShot(0, self, self._forget_dropped)
         if self.is_active and not before:
             self._begin()
         elif before and not self.is_active:
             self._end()
 
     def _begin(self) -> None:
-        if isinstance(self._field, QPlainTextEdit):  # Qt paints its placeholder through the letters; not that of others
+        if isinstance(self._field, QPlainTextEdit):  # Qt would paint the placeholder over the preedit here
             self._placeholder = self._field.placeholderText()
             self._field.setPlaceholderText("")
         completer = self._field.completer() if isinstance(self._field, QLineEdit | QComboBox) else None
         popup = completer.popup() if completer is not None else None
-        if popup is not None:  # a list of completions has the keys before the field
+        if popup is not None:  # a list of completions receives keys before the field
             popup.hide()
             popup.installEventFilter(self)
         self._window = self._field.window().windowHandle()
@@ -237,7 +238,7 @@ class FieldGuard(QObject):
             self._field.setPlaceholderText(self._placeholder)
         if self._window is not None and isValid(self._window):
             self._window.removeEventFilter(self)
-        QTimer.singleShot(0, self, self._run_waiting)  # after the field itself has heard of the end
+        QTimer.singleShot(0, self, self._run_waiting)  # after the field itself has handled the event
 
     def _run_waiting(self) -> None:
         while self._waiting and not self.is_active:
@@ -245,8 +246,8 @@ class FieldGuard(QObject):
 
     # --------------------------------------------------------------------- text
 
-    def _forget(self) -> None:
-        """The field stays where it is: the user has cancelled the conversion."""
+    def _forget_dropped(self) -> None:
+        """Forget the cleared preedit: the focus has not moved, so the user has cancelled the conversion."""
         self._dropped = ""
 
     def _commit(self, text: str) -> None:

@@ -1,8 +1,6 @@
-"""The language of the window: Japanese or English.
+"""Set the language of the window, Japanese or English, and format what depends on it.
 
-Also how facts are put side by side and dates are written, which differ by more than their words.
-
-Short phrases that several pages share: sizes, durations, shares, labels.
+The module has dates, lists of facts, and short phrases that several pages share: sizes, durations, shares, labels.
 """
 
 import math
@@ -18,20 +16,19 @@ from app.base.wording import current_language, phrase, qt_words, use_language
 _installed: list[QTranslator] = []
 
 
-def resolve_language(wish: str) -> str:
-    """ "ja" or "en" for "ja", "en" or "system".
+def resolve_language(setting: str) -> str:
+    """Return "ja" or "en" for the setting "ja", "en" or "system".
 
-    A system that says nothing about its language (C, POSIX, an unknown locale) gets Japanese, any other than Japanese
-    English.
+    A system without a language (C, POSIX, an unknown locale) gets Japanese, one with any language but Japanese English.
     """
-    if wish in ("ja", "en"):
-        return wish
-    spoken = QLocale(next(iter(QLocale.system().uiLanguages()), "C")).language()
-    return "ja" if spoken in (QLocale.Language.Japanese, QLocale.Language.C) else "en"
+    if setting in ("ja", "en"):
+        return setting
+    system = QLocale(next(iter(QLocale.system().uiLanguages()), "C")).language()
+    return "ja" if system in (QLocale.Language.Japanese, QLocale.Language.C) else "en"
 
 
 def set_language(app: QCoreApplication, language: str) -> None:
-    """Makes everything that is built from now on speak `language`; what stands there already stays as it is."""
+    """Set the language of everything that is built from now on. Existing widgets do not change."""
     for translator in _installed:
         app.removeTranslator(translator)
     _installed.clear()
@@ -41,17 +38,17 @@ def set_language(app: QCoreApplication, language: str) -> None:
         _install(app, "qtbase_ja", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath))
         _add(app, _QtWords(app))
     else:
-        # The country decides how dates look.
+        # The territory decides how dates are formatted.
         QLocale.setDefault(QLocale(QLocale.Language.English, QLocale.system().territory()))
 
 
 def join_facts(*parts: str) -> str:
-    """Short facts on one line; empty ones are left out."""
+    """Join short facts on one line; empty ones are skipped."""
     return ("　" if current_language() == "ja" else " · ").join(part for part in parts if part)
 
 
 def with_note(text: str, note: str) -> str:
-    """`text` with a note in brackets behind it."""
+    """Return `text` followed by a note in brackets."""
     if not note:
         return text
     return f"{text}（{note}）" if current_language() == "ja" else f"{text} ({note})"
@@ -74,12 +71,12 @@ def format_date(when: date) -> str:
 
 
 def _written(when: date, form: str) -> str:
-    """`form`: Qt's letters, where MMM is the name of the month."""
+    """Format a date. `form`: Qt's format, where MMM is the name of the month."""
     return QLocale().toString(QDate(when.year, when.month, when.day), form)
 
 
 class _QtWords(QTranslator):
-    """Hands Qt the Japanese that its own catalogue lacks."""
+    """The translator that gives Qt the Japanese texts that its own catalogue lacks."""
 
     def isEmpty(self) -> bool:
         return False
@@ -108,7 +105,7 @@ def label_name(key: Label) -> str:
 
 
 def format_about_time(seconds: float) -> str:
-    """Rounded: a forecast."""
+    """Return a forecast, rounded to minutes, hours or days."""
     minutes = max(1, round(seconds / 60))
     if minutes < 100:
         return phrase("uikit.about_n_min", n=minutes)
@@ -125,12 +122,12 @@ def format_gigabytes(size_bytes: int) -> str:
 
 
 def join_sentences(*parts: str) -> str:
-    """One after another; empty ones are left out."""
+    """Join sentences; empty ones are skipped."""
     return ("" if wording.current_language() == "ja" else " ").join(part for part in parts if part)
 
 
 def format_duration(seconds: float) -> str:
-    """ "" for what is not known."""
+    """Return a duration; "" for an unknown one."""
     if not math.isfinite(seconds):
         return ""
     minutes, rest = divmod(max(0, round(seconds)), 60)
@@ -146,7 +143,7 @@ def format_percent(share: float) -> str:
 
 
 def quality_text(quantization: str) -> str:
-    """What a form is for."""
+    """Return what a quantization is good for; "" for an unknown one."""
     return {
         "Q4_K_M": phrase("uikit.standard_start_with_this"),
         "UD-Q4_K_M": phrase("uikit.standard_start_with_this"),
@@ -165,10 +162,10 @@ def join_names(names: Sequence[str]) -> str:
 
 
 def sends_to_text(place: str) -> str:
-    """The mark of everything that leaves this machine. `place`: host and port."""
+    """Return the mark of everything that leaves this machine. `place`: host and port."""
     return phrase("uikit.leaves_this_pc_for_place", place=place)
 
 
 def make_breakable(path: str) -> str:
-    """With places where a line may end: a long path has no spaces."""
+    """Return a path with places for line breaks, because a long path has no spaces."""
     return path.replace("/", "/\u200b").replace("\\", "\\\u200b")

@@ -1,9 +1,4 @@
-"""What the window asks of each of its pages.
-
-What pages ask of the window around them, as one object that every page is given.
-
-The upper edge of a page: its title and what can be done there.
-"""
+"""Define what the window and its pages require of each other: the page, the requests of pages, and the page header."""
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
@@ -14,32 +9,34 @@ from app.uikit.widgets.labels import ElidedLabel, Separator, set_surface
 
 
 class Page(QWidget):
+    """A page of the window."""
+
     def set_header_inset(self, inset_px: int) -> None:
-        """Room at the left of the header for the window's menu button."""
+        """Leave room at the left of the header for the window's menu button."""
         raise NotImplementedError
 
     def label_now(self) -> Label:
-        """Return how confidential what it shows is, for what leaves it (`app.uikit.clipboard_guard`)."""
+        """Return how confidential the shown content is, for what leaves the page (`app.uikit.clipboard_guard`)."""
         raise NotImplementedError
 
     def focus_first(self) -> None:
-        """The keyboard goes where the work on this page begins."""
+        """Focus the widget where work on this page begins."""
         raise NotImplementedError
 
 
 class Navigation(QObject):
-    """Carry requests from any widget straight to the window, which alone knows the other pages.
+    """Carry requests from any widget to the window, which alone knows the other pages.
 
     Widgets emit these signals; the main window and the composition root connect them.
     """
 
     page_requested = Signal(str)  # ask | documents | models | training | evaluation | settings | bin | search | batch
     settings_requested = Signal(str)  # a section of the settings: models | network | training | presets
-    answering_requested = Signal()  # how the open conversation is answered
+    answering_requested = Signal()  # show how the open conversation is answered
     conversation_requested = Signal(int)  # id of a conversation to open
     message_requested = Signal(int, str)  # id of a message to open, and the words to mark in it
     search_closed = Signal()  # back to the page before the search
-    restore_requested = Signal(object)  # ids of conversations, out of the bin
+    restore_requested = Signal(object)  # ids of conversations to restore from the bin
     export_requested = Signal()  # of the open conversation
     starter_requested = Signal()  # add the trial model
     model_file_requested = Signal()  # choose a GGUF file to add
@@ -47,15 +44,18 @@ class Navigation(QObject):
     log_requested = Signal()  # open the folder of the logs
     undo_offered = Signal(str, object)  # what was done, and a function that undoes it
     problem_occurred = Signal(object)  # AppError
-    work_ended = Signal(str, float)  # which kind of work, in words, and the seconds it took
-    reopened = Signal()  # from the window to the pages: it was closed while work went on, and is shown again
+    work_ended = Signal(str, float)  # the name of the work, as shown, and the seconds it took
+    reopened = Signal()  # from the window to the pages: it was closed while work continued, and is shown again
 
 
 PAGE_MARGIN_PX = 24
 
 
 class PageHeader(QWidget):
-    """48 px high. `set_inset` makes room at the left for the button that shows the sidebar of a narrow window."""
+    """The upper edge of a page, 48 px high, with its title and its actions.
+
+    `set_inset` leaves room at the left for the button that shows the sidebar of a narrow window.
+    """
 
     def __init__(self, theme: Theme, title: str = "") -> None:
         super().__init__()
@@ -75,8 +75,8 @@ class PageHeader(QWidget):
         self._resize()
 
     def add_action(self, widget: QWidget) -> None:
-        """Adds a button at the right."""
-        # Aligned, so that the fixed height of a button does not limit the row's.
+        """Add a button at the right."""
+        # Without the alignment, the fixed height of a button would limit that of the row.
         self._row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
 
     def set_inset(self, inset_px: int) -> None:

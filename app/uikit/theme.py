@@ -1,6 +1,6 @@
-"""Colours, sizes, fonts and icons of the window, from `resources/themes/kotae.toml` and `kotae.qss`.
+"""Provide the colours, sizes, fonts and icons of the window, from `resources/themes/kotae.toml` and `kotae.qss`.
 
-Widgets ask a `Theme` and repaint on `changed`. What a style sheet can express, it does, by dynamic properties:
+Widgets take them from a `Theme` and repaint on `changed`. The style sheet sets what it can, by dynamic properties:
 
     QLabel       type = caption | ui | reading | heading1 … | mono      tone = text2 | muted | accent | success | …
     QPushButton  kind = primary | quiet | danger | danger_fill          compact = true (26 px high)
@@ -23,13 +23,13 @@ from PySide6.QtWidgets import QApplication
 from app.base.paths import resources
 from app.base.settings import Settings
 
-PIXEL_RATIOS = (1.0, 2.0)  # icons are kept at these; Qt scales the larger one down for ratios in between
+PIXEL_RATIOS = (1.0, 2.0)  # icons are rendered at these; Qt scales the larger one down for ratios in between
 
 
 class Theme(QObject):
-    """One for the whole window. Until `apply` it is the light theme at 100 %."""
+    """The theme of all windows. Until `apply` it is the light theme at 100 %."""
 
-    changed = Signal()  # another theme, text size or font: ask again for what was taken from here
+    changed = Signal()  # another theme, text size or font: values that were taken from the theme are outdated
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -39,26 +39,26 @@ class Theme(QObject):
         self._icons: dict[tuple[str, str, int, int], QIcon] = {}
         self._app: QApplication | None = None
         self._applied: tuple[str, int] | None = None
-        self._strong = 600  # what stands out; the shipped font has no such cut, and Qt thickens from 700 on
+        self._strong = 600  # weight of emphasized text; the shipped font has no such cut, and Qt emboldens from 700 on
 
     def color(self, token: str) -> QColor:
-        """A colour of kotae.toml. Raises KeyError for one that is not there."""
+        """Return a colour of kotae.toml. Raises KeyError for an unknown one."""
         return QColor(self._hex(token))
 
     def on_paper(self, token: str) -> QColor:
-        """A colour of the light theme, for what stands on white paper in either theme."""
+        """Return a colour of the light theme, for what is on white paper in either theme."""
         return QColor(self._data["colors"][token]["light"])
 
     def px(self, n: float) -> int:
-        """`n` pixels at 100 %, at the user's text size."""
+        """Return `n` pixels at 100 % scaled to the user's text size."""
         return round(n * self._settings.text_scale_percent / 100)
 
     def metric(self, name: str) -> int:
-        """A size under [metrics], at the user's text size."""
+        """Return a size under [metrics] scaled to the user's text size."""
         return self.px(self._data["metrics"][name])
 
     def font(self, role: str, weight: int | None = None) -> QFont:
-        """`role`: caption, ui, reading, reading_table, heading1 to 3, mono. `weight`: 400 or 600."""
+        """Return a font. `role`: caption, ui, reading, reading_table, heading1 to 3, mono. `weight`: 400 or 600."""
         kind = self._data["type"][role]
         font = QFont()
         font.setFamilies(self._families(kind.get("family", "ui")))
@@ -69,15 +69,15 @@ class Theme(QObject):
         return font
 
     def line_height(self, role: str) -> int:
-        """Pixels from one base line to the next."""
+        """Return the pixels from one base line to the next."""
         return self.px(self._data["type"][role]["line"])
 
     def icon(self, name: str, token: str = "text2", size: int = 16) -> QIcon:  # noqa: S107 (a colour's name)
-        """A lucide icon of `resources/icons` in a colour, `size` px at 100 %. Ask again after `changed`."""
+        """Return a lucide icon of `resources/icons` in a colour, `size` px at 100 %. It is outdated after `changed`."""
         return self._icon(name, token, self.px(size), 0)
 
     def leading_icon(self, name: str, token: str = "text2", size: int = 16, gap: int = 6) -> QIcon:  # noqa: S107
-        """As `icon`, `size + gap` px wide: Qt's buttons leave too little room between icon and word."""
+        """Return an icon that is `gap` px wider: Qt's buttons leave too little room between icon and text."""
         return self._icon(name, token, self.px(size), self.px(gap))
 
     def _icon(self, name: str, token: str, size: int, gap: int) -> QIcon:
@@ -87,7 +87,7 @@ class Theme(QObject):
         return self._icons[key]
 
     def apply(self, app: QApplication, settings: Settings) -> None:
-        """Makes the whole application look as `settings` say; follows the system when they leave it to the system."""
+        """Make the whole application look as `settings` say, or as the system where they leave it to the system."""
         if self._app is None:
             self._app = app
             app.setStyle("Fusion")
@@ -96,7 +96,7 @@ class Theme(QObject):
             app.styleHints().colorSchemeChanged.connect(self._on_system_changed)
         self._settings = settings
         if self._applied == (settings.theme, settings.text_scale_percent):
-            return  # another setting changed: a style sheet costs too much to be set for that
+            return  # another setting changed, and setting a style sheet is expensive
         self._applied = (settings.theme, settings.text_scale_percent)
         scheme = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}.get(settings.theme)
         if scheme is None:
@@ -106,7 +106,7 @@ class Theme(QObject):
         self._refresh(app)
 
     def palette(self) -> QPalette:
-        """Inactive windows look like the active one; what is disabled is written in the outline colour."""
+        """Return the palette. Inactive windows look like the active one; disabled text has the outline colour."""
         palette = QPalette()
         for role, token in self._data["palette"].items():
             palette.setColor(QPalette.ColorGroup.All, QPalette.ColorRole[role], self.color(token))
@@ -116,7 +116,7 @@ class Theme(QObject):
         return palette
 
     def style_sheet(self) -> str:
-        """kotae.qss with its words filled in.
+        """Return kotae.qss with its placeholders filled.
 
         They are `$token`, `$px(n)`, `$circle(n)`, `$size(role)`, `$weight(role)`, `$strong`, `$family(name)`, `$icons`.
         """
@@ -130,7 +130,7 @@ class Theme(QObject):
             return str(self._strong) if name == "strong" else self._hex(name)
         if name == "px":
             return f"{self.px(int(argument))}px"
-        if name == "circle":  # of this size and edges of 1 px: Qt draws a square where the radius is more than half
+        if name == "circle":  # the radius of a circle with edges of 1 px: with a larger radius Qt draws a square
             return f"{(self.px(int(argument)) + 2) // 2}px"
         if name == "size":
             return f"{self.px(self._data['type'][argument]['px'])}px"
@@ -156,7 +156,7 @@ class Theme(QObject):
         return icon
 
     def _refresh(self, app: QApplication) -> None:
-        # Platforms without a scheme of their own (offscreen, bare X11) do not take up `setColorScheme`.
+        # Platforms without a scheme of their own (offscreen, bare X11) ignore `setColorScheme`.
         is_system_dark = app.styleHints().colorScheme() == Qt.ColorScheme.Dark
         self._is_dark = is_system_dark if self._settings.theme == "system" else self._settings.theme == "dark"
         self._icons.clear()
@@ -173,7 +173,10 @@ class Theme(QObject):
 
 @contextmanager
 def unstyled() -> Iterator[None]:
-    """Builds much in half the time: under a style sheet, Qt works out a widget's style at each parent that it gets."""
+    """Remove the style sheet while many widgets are built, which takes half the time.
+
+    Under a style sheet, Qt computes a widget's style again for each parent that it gets.
+    """
     app = QApplication.instance()
     assert isinstance(app, QApplication)
     sheet = app.styleSheet()
@@ -185,7 +188,7 @@ def unstyled() -> Iterator[None]:
 
 
 def register_fonts() -> bool:
-    """Adds the shipped Japanese font where the system has none: without one every character is an empty box."""
+    """Add the shipped Japanese font where the system has none. Return whether it was added."""
     if QFontDatabase.families(QFontDatabase.WritingSystem.Japanese):
         return False
     for file in sorted((resources() / "fonts").glob("*.ttf")):
@@ -194,7 +197,9 @@ def register_fonts() -> bool:
 
 
 def render_svg(name: str, color: str, size: int, ratio: float = 1.0, gap: int = 0) -> QPixmap:
-    """`resources/icons/<name>.svg` with `currentColor` replaced, `size` px square and `gap` px of nothing after it."""
+    """Return `resources/icons/<name>.svg` with `currentColor` replaced, `size` px square and `gap` empty px
+    after it.
+    """
     renderer = QSvgRenderer(_svg(name).replace("currentColor", color).encode())
     pixmap = QPixmap(QSize(size + gap, size) * ratio)
     pixmap.fill(Qt.GlobalColor.transparent)

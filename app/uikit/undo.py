@@ -1,6 +1,6 @@
-"""What was done and can be taken back, wherever it was done: by Ctrl+Z the last first, or by the toast that told it.
+"""Undo what was done anywhere in the window: by Ctrl+Z the last action first, or by the toast that reports the action.
 
-The offer to undo: the one message that goes away by itself, after ten seconds.
+The toast is the only message that disappears by itself, after ten seconds.
 """
 
 from collections.abc import Callable, Collection
@@ -22,15 +22,15 @@ TITLE_CHARACTERS_MIN = 6
 
 
 class Toast(QFrame):
-    """Floats at the lower edge of the window, over the status line: what is read and written above stays in sight.
+    """The offer to undo, at the lower edge of the window over the status line, so that it covers no content.
 
     A new offer replaces the one shown.
     """
 
-    gone = Signal()  # nobody has asked for what was offered in time
+    expired = Signal()  # the user has not chosen to undo in time, or has closed the toast
 
     def __init__(self, theme: Theme, parent: QWidget, page: QWidget) -> None:
-        """In the middle of `page`, at the lower edge of `parent`."""
+        """`page`: the toast is in its middle, at the lower edge of `parent`."""
         super().__init__(parent)
         self._theme = theme
         self._room = parent
@@ -39,14 +39,14 @@ class Toast(QFrame):
         self._undo: Callable[[], object] | None = None
         self._timer = QTimer(self, singleShot=True, interval=SHOWN_MS)
         self._build()
-        self._timer.timeout.connect(self._go)
+        self._timer.timeout.connect(self._expire)
         parent.installEventFilter(self)
         self.hide()
 
     def offer(self, text: str, undo: Callable[[], object], title: str = "") -> None:
-        """Shows `text` and calls `undo` if the user asks for it within ten seconds.
+        """Show `text`, and call `undo` if the user chooses it within ten seconds.
 
-        `title` takes the place of {title} in it, shortened so that what was done stays readable.
+        `title` replaces {title} in the text, shortened so that the rest stays readable.
         """
         self._undo = undo
         self._words, self._title = text, title
@@ -69,7 +69,7 @@ class Toast(QFrame):
         self.undo_button = Button(self._theme, phrase("common.undo"), icon="undo-2", compact=True)
         self.undo_button.clicked.connect(self._on_undo)
         close = IconButton(self._theme, "x", phrase("common.close"))
-        close.clicked.connect(self._go)
+        close.clicked.connect(self._expire)
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 6, 8, 6)
         row.setSpacing(12)
@@ -77,10 +77,10 @@ class Toast(QFrame):
         row.addWidget(self.undo_button)
         row.addWidget(close)
 
-    def _go(self) -> None:
+    def _expire(self) -> None:
         self.hide()
         self._timer.stop()
-        self.gone.emit()
+        self.expired.emit()
 
     def _on_undo(self) -> None:
         self.hide()
@@ -119,9 +119,10 @@ Undo = Callable[[], object]
 
 @dataclass(eq=False, slots=True)
 class UndoEntry:
-    """`conversation_ids`: those that `undo` names. `key`: of what only the last can be taken back.
+    """An action that can be undone. `conversation_ids`: the conversations that `undo` changes.
 
-    `forget`: not None where it can be taken back only as long as the toast tells it; called when that ends.
+    `key`: of the entries with one key only the last can be undone. `forget`: if not None, the action can be undone only
+    while the toast shows it; it is called when that ends.
     """
 
     undo: Undo
@@ -131,30 +132,30 @@ class UndoEntry:
 
 
 class UndoStack(QObject):
-    """What names an erased conversation cannot be taken back any more."""
+    """The actions that can be undone. Erasing a conversation removes the entries that would change it."""
 
     def __init__(
         self, toast: Toast, changed: SignalInstance, stored: Callable[[frozenset[int]], frozenset[int]], parent: QWidget
     ) -> None:
-        """`changed`: conversations have; `stored`: those of the given ones that are still there."""
+        """`changed`: a signal that conversations have changed; `stored`: returns the given ones that still exist."""
         super().__init__(parent)
         self._toast = toast
         self._stored = stored
-        self._deeds: list[UndoEntry] = []
-        self._told: UndoEntry | None = None  # by the toast
+        self._entries: list[UndoEntry] = []
+        self._offered: UndoEntry | None = None  # the one that the toast shows
         changed.connect(self._drop_erased)
-        toast.gone.connect(self._on_toast_gone)
+        toast.expired.connect(self._on_toast_expired)
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         app.focusChanged.connect(self._on_focus_changed)
 
     def push(self, undo: Undo, conversation_ids: Collection[int] = (), key: str = "") -> UndoEntry:
-        """What need not be told, because it is seen."""
+        """Add an action without a toast, because its effect is visible."""
         if key:
-            self._drop([deed for deed in self._deeds if deed.key == key])
-        deed = UndoEntry(undo, frozenset(conversation_ids), key)
-        self._deeds.append(deed)
-        return deed
+            self._drop([entry for entry in self._entries if entry.key == key])
+        entry = UndoEntry(undo, frozenset(conversation_ids), key)
+        self._entries.append(entry)
+        return entry
 
     def offer(
         self,
@@ -165,20 +166,22 @@ class UndoStack(QObject):
         key: str = "",
         forget: Undo | None = None,
     ) -> None:
-        """Tells it too, with a button that takes it back. `title` as in `Toast.offer`, `forget` as in `UndoEntry`."""
-        if self._told is not None and self._told.key != key:
-            self._on_toast_gone()  # what takes its place under the same key has forgotten it already
-        deed = self._told = self.push(undo, conversation_ids, key)
-        deed.forget = forget
-        self._toast.offer(text, lambda: self._take_back(deed), title)
+        """Add an action and show the toast with it. `title`: as in `Toast.offer`, `forget`: as in `UndoEntry`."""
+        if self._offered is not None and self._offered.key != key:
+            self._on_toast_expired()  # an action with the same key has replaced the entry's effect already
+        entry = self._offered = self.push(undo, conversation_ids, key)
+        entry.forget = forget
+        self._toast.offer(text, lambda: self._undo_entry(entry), title)
 
     def undo(self) -> None:
-        """Takes back the last thing that was done and not taken back yet."""
-        if self._deeds:
-            self._take_back(self._deeds[-1])
+        """Undo the last action that was not undone yet."""
+        if self._entries:
+            self._undo_entry(self._entries[-1])
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """A text field keeps Ctrl+Z for itself, also where nothing was typed that it could take back."""
+        """Pass Ctrl+Z on from a text field that has nothing to undo, which Qt's fields would still keep for
+        themselves.
+        """
         if event.type() != QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent):
             return False
         is_ours = event.matches(QKeySequence.StandardKey.Undo) and isinstance(watched, QWidget) and _is_fresh(watched)
@@ -192,35 +195,35 @@ class UndoStack(QObject):
         if isinstance(new, _FIELDS) and new.window() is self.parent():
             new.installEventFilter(self)
 
-    def _take_back(self, deed: UndoEntry) -> None:
-        if deed in self._deeds:
-            self._drop([deed])
-            deed.undo()
+    def _undo_entry(self, entry: UndoEntry) -> None:
+        if entry in self._entries:
+            self._drop([entry])
+            entry.undo()
 
-    def _drop(self, deeds: Collection[UndoEntry]) -> None:
-        self._deeds = [deed for deed in self._deeds if deed not in deeds]
-        if self._told in deeds:
-            self._told = None
+    def _drop(self, entries: Collection[UndoEntry]) -> None:
+        self._entries = [entry for entry in self._entries if entry not in entries]
+        if self._offered in entries:
+            self._offered = None
             self._toast.hide()
 
-    def _on_toast_gone(self) -> None:
-        told, self._told = self._told, None
-        if told is not None and told.forget is not None:
-            self._drop([told])
-            told.forget()
+    def _on_toast_expired(self) -> None:
+        offered, self._offered = self._offered, None
+        if offered is not None and offered.forget is not None:
+            self._drop([offered])
+            offered.forget()
 
     def _drop_erased(self) -> None:
-        named = frozenset[int]().union(*(deed.conversation_ids for deed in self._deeds))
-        if named:
-            stored = self._stored(named)
-            self._drop([deed for deed in self._deeds if not deed.conversation_ids <= stored])
+        ids = frozenset[int]().union(*(entry.conversation_ids for entry in self._entries))
+        if ids:
+            stored = self._stored(ids)
+            self._drop([entry for entry in self._entries if not entry.conversation_ids <= stored])
 
 
 _FIELDS = (QLineEdit, QPlainTextEdit, QTextEdit)
 
 
 def _is_fresh(field: QWidget) -> bool:
-    """Whether there is nothing in the field's own history, and no conversion open."""
+    """Return whether a field has no history of its own and no open conversion."""
     if isinstance(field, QLineEdit):
         has_history = field.isUndoAvailable() or field.isRedoAvailable()
     elif isinstance(field, QPlainTextEdit | QTextEdit):

@@ -1,9 +1,7 @@
-"""Characters of text that others wrote: harmless stand-ins for those that hide, reorder or break, and helpers that
-are there for display only and never leave with a copy.
+"""Make foreign text harmless to show, and ask before one of its links is opened.
 
-Links in text that others wrote: which may be opened at all, how their address is shown, and the question before.
-
-The question shows the whole address in characters that cannot deceive.
+Characters that hide, reorder or break text get stand-ins. Display helpers are added for display only and never leave
+with a copy. The question before a link opens shows the full address in characters that cannot deceive.
 """
 
 import re
@@ -18,9 +16,9 @@ from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.localization import with_note
 from app.uikit.theme import Theme
 
-WORD_JOINER = "\u2060"  # before [1]: keeps the chip from starting a line
+WORD_JOINER = "\u2060"  # before [1], so that the chip does not start a line
 NO_BREAK_SPACE = "\u00a0"  # between a number and its unit
-LINE_BREAK = "\ufdd5"  # a noncharacter of our own, between `harmless` and the parsed document; never in the result
+LINE_BREAK = "\ufdd5"  # a noncharacter that marks line breaks until the document is parsed; never in the result
 MARKS_KEPT = 3  # combining marks on one letter; more would cover the lines above and below
 
 _NEWLINES = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
@@ -42,28 +40,28 @@ _UNIT = re.compile(
 
 
 def make_harmless(text: str) -> str:
-    """`text` with one kind of line end, direction controls spelled out, and broken characters as U+FFFD.
+    """Return the text with one kind of line end, direction controls spelled out, and broken characters as U+FFFD.
 
-    All else that nobody sees is left out.
+    All other invisible characters are removed.
     """
     text = _DIRECTION.sub(_spelled_out, _NEWLINES.sub("\n", text))
     return _MARKS.sub(r"\1", invisible_characters.remove(_BROKEN.sub("\ufffd", text)))
 
 
 def display_helpers(text: str) -> list[tuple[int, int, str]]:
-    """Where display helpers belong in a line: (position, characters to replace, helper), last one first."""
-    found = [(match.start(), 0, WORD_JOINER) for match in _CHIP.finditer(text)]
-    found += [(match.start(), 1, NO_BREAK_SPACE) for match in _UNIT.finditer(text)]
-    return sorted(found, reverse=True)
+    """Return the display helpers of a line: (position, characters to replace, helper), the last one first."""
+    helpers = [(match.start(), 0, WORD_JOINER) for match in _CHIP.finditer(text)]
+    helpers += [(match.start(), 1, NO_BREAK_SPACE) for match in _UNIT.finditer(text)]
+    return sorted(helpers, reverse=True)
 
 
 def remove_display_helpers(text: str) -> str:
-    """What a copy takes along."""
+    """Return a shown text as it should be copied."""
     return text.replace(WORD_JOINER, "").replace(NO_BREAK_SPACE, " ")
 
 
 def utf16_offset(text: str, position: int) -> int:
-    """Qt counts UTF-16 units, Python characters."""
+    """Return a position in UTF-16 units, which Qt counts, instead of characters."""
     return position + sum(character > "\uffff" for character in text[:position])
 
 
@@ -72,7 +70,7 @@ def _spelled_out(match: re.Match[str]) -> str:
 
 
 def find_unsafe(text: str) -> list[tuple[int, int, str]]:
-    """What entities (`&#x202e;`) brought back after `harmless`: (position, length, stand-in)."""
+    """Return what entities (`&#x202e;`) brought back after `make_harmless`: (position, length, stand-in)."""
     directions = [(match.start(), 1, _spelled_out(match)) for match in _DIRECTION.finditer(text)]
     broken = [(match.start(), 1, "" if match[0] == LINE_BREAK else "\ufffd") for match in _BROKEN.finditer(text)]
     known = {at for at, _, _ in directions + broken}
@@ -85,7 +83,10 @@ ADDRESS_PX = 72
 
 
 def is_openable_link(href: str) -> bool:
-    """Only http and https with a host. Files, network shares, scripts, data and other programs' schemes never open."""
+    """Return whether a link may open: only http and https with a host.
+
+    Files, network shares, scripts, data and the schemes of other programs never open.
+    """
     if href != make_harmless(href) or any(character.isspace() or character == "\\" for character in href):
         return False
     url = QUrl(href, QUrl.ParsingMode.StrictMode)
@@ -93,7 +94,7 @@ def is_openable_link(href: str) -> bool:
 
 
 def link_suffix(href: str, shown: str) -> str:
-    """The address, to stand in brackets after a link whose text is something else; else ""."""
+    """Return the address in brackets, to put after a link whose text is something else; else ""."""
     bare = href.removeprefix("http://").removeprefix("https://").removeprefix("mailto:")
     if not href or shown in (href, bare):
         return ""
@@ -102,7 +103,7 @@ def link_suffix(href: str, shown: str) -> str:
 
 
 def full_address(url: QUrl) -> str:
-    """The whole address in characters that cannot be mistaken for others (punycode, percent codes)."""
+    """Return the full address in characters that cannot be mistaken for others (punycode, percent codes)."""
     return bytes(url.toEncoded().data()).decode("ascii", "replace")
 
 
@@ -111,7 +112,7 @@ def shown_host(url: QUrl) -> str:
 
 
 def ask_to_open_link(theme: Theme, href: str, open_url: Callable[[QUrl], object], parent: QWidget) -> Dialog | None:
-    """Shows the question. None, and nothing happens, for what never opens (files, shares, scripts, data)."""
+    """Show the question and return its dialog. Return None for a link that never opens."""
     if not is_openable_link(href):
         return None
     url = QUrl(href, QUrl.ParsingMode.StrictMode)

@@ -1,1 +1,1 @@
-"""Text that others wrote, shown safely: Markdown, plain text, links, and marks over them."""
+"""Show foreign text safely: Markdown, plain text, links, and marks over them."""

@@ -1,7 +1,7 @@
-"""Looks of a parsed document: line heights, margins, fonts and colours from the theme.
+"""Style a parsed document: line heights, margins, fonts and colours from the theme.
 
-Qt's Markdown reader ignores style sheets, and QSS has no line height, so each block gets its format here.
-Grounds of code, bars of quotations and rules are painted by `rich_text`; they are only marked here.
+Qt's Markdown reader ignores style sheets, and QSS has no line height, so each block gets its format here. `rich_text`
+paints the grounds of code, the bars of quotations and the rules, which are only marked here.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from app.uikit.text import markdown
 from app.uikit.theme import Theme
 
 CODE, QUOTE, RULE, BULLET = "code", "quote", "rule", "bullet"
-KIND = QTextFormat.Property.UserProperty.value + 1  # on blocks for which `rich_text` paints something: one of these
+KIND = QTextFormat.Property.UserProperty.value + 1  # of blocks for which `rich_text` paints one of these
 _QUOTE_LEVEL = QTextFormat.Property.BlockQuoteLevel.value
 _RULER = QTextFormat.Property.BlockTrailingHorizontalRulerWidth.value
 _BULLETS = (
@@ -50,9 +50,9 @@ class _Look:
 
 
 def style_document(document: markdown.SafeDocument, theme: Theme, *, continues: bool = False) -> None:
-    """Gives every block, table and piece of text its look. The document must not be laid out yet.
+    """Give every block, table and piece of text its style. The document must not be laid out yet.
 
-    `continues`: it will follow another, so that a heading at its start keeps its distance.
+    `continues`: the document will follow another, so that a heading at its start keeps its distance.
     """
     document.setDefaultFont(theme.font("reading"))
     document.setIndentWidth(theme.px(22))
@@ -82,7 +82,7 @@ def style_document(document: markdown.SafeDocument, theme: Theme, *, continues: 
 
 
 def _style_plain(document: markdown.SafeDocument, theme: Theme) -> None:
-    """All lines look alike, so they get their format in one go."""
+    """Style a document of plain lines at once, because all lines look alike."""
     look = _Look(bottom=0)
     cursor = QTextCursor(document)
     cursor.select(QTextCursor.SelectionType.Document)
@@ -104,7 +104,7 @@ def _look(block: QTextBlock, continues: bool) -> _Look:
     if block_format.hasProperty(_RULER):
         return _Look("caption", 0, 10, kind=RULE)
     if block.textList() is not None:
-        return _Look(bottom=3 if _list_goes_on(block) else 10, kind=_bullet(block))
+        return _Look(bottom=3 if _list_continues(block) else 10, kind=_bullet(block))
     if block_format.hasProperty(_QUOTE_LEVEL):
         return _Look(color="text2", kind=QUOTE)
     return _Look()
@@ -116,13 +116,15 @@ def _hide_bullets(bullets: QTextList) -> None:
     bullets.setFormat(look)
 
 
-def _list_goes_on(block: QTextBlock) -> bool:
+def _list_continues(block: QTextBlock) -> bool:
     this, following = block.textList(), block.next().textList() if block.next().isValid() else None
     return following is not None and (following is this or this.format().indent() + following.format().indent() > 2)
 
 
 def _bullet(block: QTextBlock) -> str:
-    """Qt's own bullets are too large and stand too close; numbers and check boxes are left to it."""
+    """Return BULLET for a list item with a bullet: Qt's own are too large and too close. Qt draws numbers and
+    check boxes.
+    """
     is_bullet = block.textList().format().style() in _BULLETS
     has_box = block.blockFormat().marker() != QTextBlockFormat.MarkerType.NoMarker
     return BULLET if is_bullet and not has_box else ""
@@ -148,7 +150,7 @@ def _style_block(cursor: QTextCursor, block: QTextBlock, look: _Look, theme: The
         merged.setIndent(4)
     cursor.mergeBlockFormat(merged)
     base = _base_format(look, theme)
-    cursor.mergeBlockCharFormat(base)  # merged: a cell keeps its spans in this format, and Qt crashes without them
+    cursor.mergeBlockCharFormat(base)  # not set: a cell keeps its spans in this format, and Qt crashes without them
     _style_fragments(cursor, block, base, look, theme)
 
 
@@ -168,13 +170,13 @@ def _base_format(look: _Look, theme: Theme) -> QTextCharFormat:
 
 
 def _style_fragments(cursor: QTextCursor, block: QTextBlock, base: QTextCharFormat, look: _Look, theme: Theme) -> None:
-    found = []
+    fragments = []
     iterator = block.begin()
     while not iterator.atEnd():
         fragment = iterator.fragment()
-        found.append((fragment.position(), fragment.length(), fragment.charFormat()))
+        fragments.append((fragment.position(), fragment.length(), fragment.charFormat()))
         iterator += 1
-    for position, length, old in found:
+    for position, length, old in fragments:
         cursor.setPosition(position)
         cursor.setPosition(position + length, QTextCursor.MoveMode.KeepAnchor)
         cursor.setCharFormat(_fragment_format(old, base, look, theme))
@@ -221,7 +223,7 @@ def _style_table(table: QTextTable, theme: Theme) -> None:
 
 
 def _align_headers(table: QTextTable) -> None:
-    """Qt's reader aligns the cells of a column but not its header."""
+    """Align the header cells like their columns, which Qt's reader does not."""
     for column in range(table.columns() if table.rows() > 1 else 0):
         below = table.cellAt(1, column).firstCursorPosition().blockFormat()
         aligned = QTextBlockFormat()
@@ -241,12 +243,13 @@ def _style_cell(cell: QTextTableCell, theme: Theme, *, is_header: bool) -> None:
 
 
 def _is_beside_table(block: QTextBlock, spans: list[tuple[int, int]]) -> bool:
-    """Qt puts an empty block before and after a table; it must not look like an empty line."""
+    """Return whether a block is the empty one that Qt puts before and after a table."""
     start, end = block.position(), block.position() + block.length()
     return block.length() == 1 and any(first == end or last + 1 == start for first, last in spans)
 
 
 def _collapse(cursor: QTextCursor, block: QTextBlock) -> None:
+    """Make an empty block so low that it does not look like an empty line."""
     cursor.setPosition(block.position())
     flat = QTextBlockFormat()
     flat.setLineHeight(1, QTextBlockFormat.LineHeightTypes.FixedHeight.value)

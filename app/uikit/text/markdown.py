@@ -1,7 +1,7 @@
-"""Markdown that others wrote, as a document that can load nothing, open nothing and not take long.
+"""Parse foreign Markdown into a document that can load nothing, open nothing and is laid out quickly.
 
-What the text holds stays readable: raw HTML and images appear as characters, links with their whole address.
-Looks (sizes, colours, margins) are `formats`' work.
+All content stays readable: raw HTML and images appear as characters, links with their full address. `document_style`
+sets sizes, colours and margins.
 """
 
 import re
@@ -14,7 +14,7 @@ from app.base.wording import phrase
 from app.uikit import untrusted_text
 from app.uikit.localization import join_facts
 
-PAGE_CHARACTERS = 20_000  # at most this much is laid out at a time, whatever it is: under 100 ms
+PAGE_CHARACTERS = 20_000  # any text of this length is laid out in less than 100 ms
 PAGE_LINES = 600
 CELLS_MAX = 800  # a table costs about 0.1 ms a cell; larger ones are shown as typed
 NESTING_MAX = 8
@@ -29,7 +29,7 @@ _NESTED = re.compile(rf"\s*(?:(?:[-*+>]|\d{{1,9}}[.)])\s*){{{NESTING_MAX + 1},}}
 
 
 class SafeDocument(QTextDocument):
-    """Loads nothing: no image, no style sheet, no file, whatever its text names."""
+    """A document that loads no image, no style sheet and no file, whatever its text names."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -41,9 +41,9 @@ class SafeDocument(QTextDocument):
         return None
 
     def block_images(self) -> None:
-        """Takes images from Qt's own painter, which would read a file that an image names past `loadResource`.
+        """Replace Qt's own painter of images, which would read a file without calling `loadResource`.
 
-        Called last before the document is shown: it starts the layout, and each later change costs one.
+        Call it last before the document is shown: it starts the layout, and each later change lays out again.
         """
         self._no_images = _NoImages(self)
         self.documentLayout().registerHandler(QTextFormat.ObjectTypes.ImageObject.value, self._no_images)
@@ -60,7 +60,7 @@ class _NoImages(QPyTextObject):
 
 
 def parse(text: str) -> SafeDocument:
-    """The document of `text`, not laid out yet. Text beyond what can be laid out quickly is taken as plain."""
+    """Return the document of a Markdown text, not laid out yet. A text that would take long is shown as plain text."""
     document = SafeDocument()
     text = untrusted_text.make_harmless(text)
     if is_bounded(text):
@@ -73,7 +73,7 @@ def parse(text: str) -> SafeDocument:
 
 
 def parse_plain(text: str) -> SafeDocument:
-    """A question: every character is shown as it was typed."""
+    """Return the document of a text of which every character is shown as it was typed."""
     document = SafeDocument()
     document.setPlainText(untrusted_text.make_harmless(text))
     document.is_plain = True
@@ -81,7 +81,7 @@ def parse_plain(text: str) -> SafeDocument:
 
 
 def is_bounded(text: str) -> bool:
-    """Whether Markdown in `text` is of a size and depth that a person could have meant."""
+    """Return whether a text has a size and depth that a person could have meant."""
     rows = [line.count("|") for line in text.split("\n") if "|" in line]
     return (
         len(text) <= PAGE_CHARACTERS
@@ -93,13 +93,13 @@ def is_bounded(text: str) -> bool:
 
 
 def pages(text: str) -> list[str]:
-    """`text` cut into pieces that can each be shown at once, at line ends where there are any."""
-    found, start = [], 0
+    """Return the text cut into pieces that can each be shown at once, at line ends where possible."""
+    pieces, start = [], 0
     while len(text) - start > PAGE_CHARACTERS or text.count("\n", start, start + PAGE_CHARACTERS) >= PAGE_LINES:
         end = _page_end(text, start)
-        found.append(text[start:end])
+        pieces.append(text[start:end])
         start = end
-    return [*found, text[start:]]
+    return [*pieces, text[start:]]
 
 
 def first_page(text: str) -> str:
@@ -119,7 +119,7 @@ def _page_end(text: str, start: int) -> int:
 
 
 def is_fence(line: str) -> str:
-    """The fence that opens or closes a code block in this line, or ""."""
+    """Return the fence that opens or closes a code block in this line, or ""."""
     match = _FENCE.match(line)
     return match[1] if match else ""
 
@@ -129,7 +129,7 @@ def _is_too_deep(line: str) -> bool:
 
 
 def _prepared(text: str) -> str:
-    """Keeps line ends as the author typed them, and shows what Markdown would swallow: front matter, definitions."""
+    """Return the text with line ends kept as typed, and with what Markdown would hide: front matter and definitions."""
     lines = text.split("\n")
     prepared = []
     fence = ""
@@ -148,7 +148,7 @@ def _prepared(text: str) -> str:
 
 
 def _breaks(line: str, following: str) -> bool:
-    """Whether the end of `line` is a break inside a paragraph, which Markdown would turn into a space."""
+    """Return whether the end of `line` is a break inside a paragraph, which Markdown would turn into a space."""
     depth = _QUOTE.match(line)[0].count(">")  # type: ignore[index]
     depth_after = _QUOTE.match(following)[0].count(">")  # type: ignore[index]
     if not line.strip() or not following.strip() or "|" in line + following or depth != depth_after:
@@ -157,6 +157,7 @@ def _breaks(line: str, following: str) -> bool:
 
 
 def _disarm(document: SafeDocument) -> None:
+    """Show images and addresses of links as text, remove links that must not open, and replace unsafe characters."""
     cursor = QTextCursor(document)
     cursor.beginEditBlock()
     for block in reversed(blocks(document)):
@@ -172,16 +173,19 @@ def _disarm(document: SafeDocument) -> None:
 
 
 def blocks(document: QTextDocument) -> list[QTextBlock]:
-    found = []
+    result = []
     block = document.begin()
     while block.isValid():
-        found.append(block)
+        result.append(block)
         block = block.next()
-    return found
+    return result
 
 
 def _links_and_images(block: QTextBlock) -> list[tuple[int, int, str, QTextCharFormat | None]]:
-    """What to change: (start, end, text to put there, or after it when a format for start to end is given)."""
+    """Return the edits (start, end, text, format).
+
+    The text replaces what is between start and end; with a format, it is put behind, and the format is set between.
+    """
     edits: list[tuple[int, int, str, QTextCharFormat | None]] = []
     shown = ""
     iterator = block.begin()
@@ -219,7 +223,7 @@ def _without_link(style: QTextCharFormat) -> QTextCharFormat:
 
 
 def _replace_characters(cursor: QTextCursor, block: QTextBlock) -> None:
-    """Inside one block: joins broken lines, replaces what entities brought in, adds display helpers."""
+    """Join broken lines in a block, replace unsafe characters from entities, and add display helpers."""
     text = block.text()
     edits = [] if is_code(block) else untrusted_text.display_helpers(text)
     edits += untrusted_text.find_unsafe(text)

@@ -1,5 +1,8 @@
-"""Text that others wrote, in a widget: selectable by mouse and keyboard, as high as its document, never scrolling by
-itself. A text that grows is parsed again only at its unfinished end, and words that are looked for are marked."""
+"""Show foreign text in a widget that is as high as its document and never scrolls by itself.
+
+The text can be selected by mouse and keyboard. Of a text that grows only the unfinished end is parsed again. Words of a
+query are marked.
+"""
 
 import re
 from collections.abc import Sequence
@@ -30,26 +33,27 @@ from app.uikit.text import document_style, markdown
 from app.uikit.theme import Theme
 from app.uikit.untrusted_text import remove_display_helpers
 
-MARKS_MAX = 1000  # of words in one text; more would be no help, and each is painted
+MARKS_MAX = 1000  # in one text; more would not help, and each is painted
 _SCROLLING_KEYS = (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 _OPENS_PARAGRAPH = re.compile(r"(?![-*+>|#\s]|\d{1,9}[.)]|```|~~~)\S.|#{1,6}\s\S")
 
-Place = tuple[int, int]  # start and end, as Qt counts
+Place = tuple[int, int]  # start and end, in UTF-16 units
 
 
 def word_places(document: QTextDocument, query_words: Sequence[str]) -> list[Place]:
-    """Return where these words stand, in order. `query_words`: as `app.base.search_text` folds them."""
+    """Return where these words are, in order. `query_words`: as `app.base.search_text` folds them."""
     shown = document.toPlainText()
-    found = find_occurrences(shown, query_words)[:MARKS_MAX]
-    if found and max(shown) > "\uffff":
+    places = find_occurrences(shown, query_words)[:MARKS_MAX]
+    if places and max(shown) > "\uffff":
         return [
-            (untrusted_text.utf16_offset(shown, start), untrusted_text.utf16_offset(shown, end)) for start, end in found
+            (untrusted_text.utf16_offset(shown, start), untrusted_text.utf16_offset(shown, end))
+            for start, end in places
         ]
-    return found
+    return places
 
 
 def selection(document: QTextDocument, place: Place, look: QTextCharFormat) -> QTextEdit.ExtraSelection:
-    """Make a mark that lies over the text and leaves the document as it is."""
+    """Return a mark that is painted over the text and does not change the document."""
     mark = QTextEdit.ExtraSelection()
     mark.cursor = QTextCursor(document)
     mark.cursor.setPosition(place[0])
@@ -59,8 +63,11 @@ def selection(document: QTextDocument, place: Place, look: QTextCharFormat) -> Q
 
 
 def settled_end(text: str, start: int = 0) -> int:
-    """Where the text before cannot change its meaning any more: a blank line outside code with a new paragraph or
-    heading after it. `start`: an earlier result. Lists stay open, because they may go on after a blank line."""
+    """Return the position before which the meaning of the text cannot change any more.
+
+    It is after a blank line outside code that a new paragraph or heading follows. `start`: an earlier result. Lists
+    stay open, because they may continue after a blank line.
+    """
     end = start
     position = start
     fence = ""
@@ -79,7 +86,7 @@ def settled_end(text: str, start: int = 0) -> int:
 
 
 class StreamedDocument:
-    """Keeps a shown document equal to a text that only grows at its end."""
+    """Keep a shown document equal to a text that only grows at its end."""
 
     def __init__(self, document: markdown.SafeDocument, theme: Theme) -> None:
         self._document = document
@@ -128,7 +135,7 @@ class StreamedDocument:
 
 
 class RichText(QTextBrowser):
-    """`show_markdown`, `show_plain` or, while an answer grows, `show_growing`; then `fit`."""
+    """A widget for text. Call `show_markdown`, `show_plain` or, while an answer grows, `show_growing`; then `fit`."""
 
     link_chosen = Signal(str)
 
@@ -138,9 +145,9 @@ class RichText(QTextBrowser):
         self._stream: StreamedDocument | None = None
         self._shown: markdown.SafeDocument | None = None
         self._width = theme.metric("column_width")
-        self._sought: tuple[str, ...] = ()  # words that are marked
+        self._query_words: tuple[str, ...] = ()  # words that are marked
         self._places: list[Place] = []
-        self._current: int | None = None  # which of the places is looked at
+        self._current: int | None = None  # index of the current place
         self._build()
         self.anchorClicked.connect(self._on_anchor_clicked)
 
@@ -151,7 +158,7 @@ class RichText(QTextBrowser):
         self.setUndoRedoEnabled(False)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        # The width is given, not taken from the viewport: a document is then laid out once instead of three times.
+        # With a fixed width, instead of the viewport's, a document is laid out once instead of three times.
         self.setLineWrapMode(QTextBrowser.LineWrapMode.FixedPixelWidth)
         self.setLineWrapColumnOrWidth(self._width)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
@@ -170,7 +177,7 @@ class RichText(QTextBrowser):
         self._show(markdown.parse_plain(text))
 
     def show_growing(self, text: str) -> None:
-        """`text`: all of an answer so far. Only its last, unfinished blocks are parsed again."""
+        """Show an answer so far. Only its last, unfinished blocks are parsed again. `text`: all of it."""
         if self._stream is None:
             document = markdown.SafeDocument()
             document_style.style_document(document, self._theme)
@@ -179,24 +186,26 @@ class RichText(QTextBrowser):
         self._stream.update(text)
 
     def append_plain(self, text: str) -> None:
-        """Adds a page of a long text below what is shown."""
+        """Add a page of a long text below what is shown."""
         cursor = QTextCursor(self.document())
         cursor.movePosition(QTextCursor.MoveOperation.End)
         cursor.insertBlock()
         cursor.insertText(untrusted_text.make_harmless(text))
-        if self._sought:
+        if self._query_words:
             self._mark()
 
     def mark(self, query_words: Sequence[str], current: int | None = None) -> int:
-        """Marks these words, also in what is shown later, and one of them as the current one, or the last if there are
-        fewer. Gives how many there are."""
-        if query_words or self._sought:
-            self._sought, self._current = tuple(query_words), current
+        """Mark these words, also in texts that are shown later. Return how many there are.
+
+        `current`: the index of the current one; beyond the end, the last one is current.
+        """
+        if query_words or self._query_words:
+            self._query_words, self._current = tuple(query_words), current
             self._mark()
         return len(self._places)
 
     def mark_rect(self) -> QRect:
-        """Where the current mark begins."""
+        """Return where the current mark begins."""
         cursor = QTextCursor(self.document())
         if self._current is not None and self._places:
             cursor.setPosition(self._places[min(self._current, len(self._places) - 1)][0])
@@ -206,8 +215,10 @@ class RichText(QTextBrowser):
         self.setExtraSelections(self._marks())
 
     def _marks(self) -> list[QTextEdit.ExtraSelection]:
-        """Find the sought words; the current one has an outline, so that it is not known by a colour alone."""
-        self._places = word_places(self.document(), self._sought) if self._sought else []
+        """Find the words and return their marks. The current one has an outline, so that it does not differ by colour
+        alone.
+        """
+        self._places = word_places(self.document(), self._query_words) if self._query_words else []
         current = None if self._current is None else min(self._current, len(self._places) - 1)
         look = QTextCharFormat()
         look.setBackground(self._theme.color("cite"))
@@ -221,7 +232,7 @@ class RichText(QTextBrowser):
         ]
 
     def fit(self, width: int) -> int:
-        """Takes `width` and the height that its text needs then, which is returned."""
+        """Set the width, and the height that the text needs with it. Return the height."""
         if width != self._width:
             self._width = width
             self.setLineWrapColumnOrWidth(width)
@@ -247,11 +258,11 @@ class RichText(QTextBrowser):
         self._shown = document
 
     def _style(self, document: markdown.SafeDocument) -> None:
-        """Give a document its looks before it is laid out."""
+        """Style a document before it is laid out."""
         document_style.style_document(document, self._theme)
 
     def _kept_selection(self, document: QTextDocument) -> QTextCursor | None:
-        """The selection in the new document, where the text up to it is the same."""
+        """Return the present selection in the new document, if the text up to its end is the same."""
         old = self.textCursor()
         end = old.selectionEnd()
         if not old.hasSelection() or self.document().toPlainText()[:end] != document.toPlainText()[:end]:
@@ -261,7 +272,7 @@ class RichText(QTextBrowser):
         kept.setPosition(old.position(), QTextCursor.MoveMode.KeepAnchor)
         return kept
 
-    # ---------------------------------------------------------- what Qt asks
+    # ---------------------------------------------------------- Qt's methods
 
     def loadResource(self, _type: int, _name: QUrl | str) -> None:
         return None
@@ -269,13 +280,16 @@ class RichText(QTextBrowser):
     def doSetSource(
         self, _url: QUrl | str, _type: QTextDocument.ResourceType = QTextDocument.ResourceType.UnknownResource
     ) -> None:
-        """A browser that goes nowhere."""
+        """Ignore navigation."""
 
     def createMimeDataFromSelection(self) -> QMimeData:
-        """Plain text only. Qt's own object is emptied: one made in Python outlives the interpreter in the clipboard,
-        and its destruction at the end of the process is a crash."""
+        """Return the selection as plain text, in Qt's own object.
+
+        An object made in Python would outlive the interpreter in the clipboard, and destroying it at the end of the
+        process crashes.
+        """
         data = super().createMimeDataFromSelection()
-        data.text()  # Qt fills it when it is first asked
+        data.text()  # Qt fills the object at the first access
         for kind in data.formats():
             data.removeFormat(kind)
         data.setText(remove_display_helpers(self.textCursor().selection().toPlainText()))
@@ -290,7 +304,7 @@ class RichText(QTextBrowser):
         menu.popup(event.globalPos())
 
     def menu_at(self, place: QPoint) -> QMenu:
-        """Qt's own, but what it copies passes the gate."""
+        """Return Qt's own menu, whose copy actions pass the gate."""
         menu = self.createStandardContextMenu(place)
         clipboard_guard.guard_menu(menu, self)
         return menu
@@ -312,19 +326,19 @@ class RichText(QTextBrowser):
         self._paint_focus()
 
     def _paint_focus(self) -> None:
-        """A ring around the link that has the keyboard: Qt's dots are lost beside a filled mark."""
+        """Draw a ring around the link that has the keyboard focus: Qt's dots are invisible beside a mark."""
         ends = [self.textCursor(), self.textCursor()]
         if not (self.hasFocus() and ends[0].hasSelection()):
             return
         places = (ends[0].selectionStart(), ends[0].selectionEnd())
-        ends[0].setPosition(places[0] + 1)  # a format is that of the character before it
+        ends[0].setPosition(places[0] + 1)  # a cursor has the format of the character before it
         ends[1].setPosition(places[1])
         link, other = (end.charFormat().anchorHref() for end in ends)
-        if not link or link != other:  # words that were selected, perhaps up to a link
+        if not link or link != other:  # ordinary selected text, perhaps up to a link
             return
         ends[0].setPosition(places[0])
         first, last = (self.cursorRect(end) for end in ends)
-        if first.top() == last.top():  # around one that goes on in the next line, the dots have to do
+        if first.top() == last.top():  # a link over two lines keeps only Qt's dots
             painter = QPainter(self.viewport())
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(QPen(self._theme.color("text"), self._theme.metric("focus_ring")))

@@ -1,4 +1,4 @@
-"""The text of a source as it was read, with the places that were used marked in it."""
+"""Show the text of a source as it was read, with the used places marked."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ from app.uikit.text.rich_text import RichText, selection
 from app.uikit.theme import Theme
 
 MARGIN_PX = 16
-BAR_PX = 12  # room for it at the left of the text
+BAR_PX = 12  # room for the bar at the left of the text
 
 
 class SourceText(QScrollArea):
-    """Plain text: whatever a document holds, nothing of it is markup here."""
+    """A scrolling view of a source as plain text: nothing in it is treated as markup."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,7 +33,7 @@ class SourceText(QScrollArea):
         theme.changed.connect(self._show)
 
     def show_text(self, text: str, places: Sequence[tuple[int, int]]) -> None:
-        """`places`: start and end of each, in `text`."""
+        """Show the text. `places`: start and end of each marked place in `text`."""
         self._text, self._places = text, tuple(places)
         self._show()
         if self.sheet.marks:
@@ -54,11 +54,13 @@ class SourceText(QScrollArea):
 
 
 class SourcePage(QWidget):
+    """The text of a source, with a bar beside each marked place."""
+
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
         self.text = RichText(theme, self)
-        self.marks: list[tuple[int, int]] = []  # as Qt counts
+        self.marks: list[tuple[int, int]] = []  # start and end, in UTF-16 units
 
     def show_text(self, text: str, places: Sequence[tuple[int, int]]) -> None:
         self.text.show_plain(text)
@@ -95,6 +97,6 @@ class SourcePage(QWidget):
 
 
 def _shown_length(text: str) -> int:
-    """What a beginning of a text takes in the shown document."""
+    """Return the length of the beginning of a text in the shown document, in UTF-16 units."""
     shown = untrusted_text.make_harmless(text)
     return untrusted_text.utf16_offset(shown, len(shown))

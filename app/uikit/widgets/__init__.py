@@ -1,1 +1,1 @@
-"""Small widgets without knowledge of any feature."""
+"""Provide small widgets without knowledge of any feature."""

@@ -1,6 +1,6 @@
-"""What the user must handle: an icon, bold what, a sentence and the next step. It stays until handled.
+"""Show a message that the user must handle, with an icon, a heading, a sentence and buttons. It stays until handled.
 
-The buttons move below the words where both do not fit side by side.
+The buttons move below the text where both do not fit side by side.
 """
 
 from PySide6.QtCore import QSize, Qt, Signal
@@ -13,13 +13,13 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.labels import IconLabel, Label, repolish
 
-WORDS_PX = 260  # the least width that the words keep beside the buttons
+WORDS_PX = 260  # the least width of the text beside the buttons
 
 _ICONS = {"warning": "triangle-alert", "danger": "circle-x", "success": "circle-check"}
 
 
 class Banner(QFrame):
-    """Hidden until `show_message`. `level`: success, warning or danger."""
+    """A message. It is hidden until `show_message`. `level`: success, warning or danger."""
 
     action_requested = Signal(str)  # the key of the button
     closed = Signal()
@@ -32,7 +32,7 @@ class Banner(QFrame):
         self.hide()
 
     def show_message(self, level: str, what: str, sentence: str, actions: tuple[tuple[str, str], ...] = ()) -> None:
-        """`actions`: (key, words) of each button."""
+        """Show a message. `actions`: (key, text) of each button."""
         self.level = level
         self.setProperty("surface", level)
         self._icon.show_icon(_ICONS[level], level)

@@ -1,11 +1,4 @@
-"""Buttons that keep their icon in the colours of the theme.
-
-Words on buttons.
-
-A button that shows its key as a key cap.
-
-Keys drawn as key caps with what they do.
-"""
+"""Provide buttons whose icons follow the theme, and key caps that show shortcuts."""
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QIcon, QKeyEvent, QPainter, QPaintEvent, QPen, QPixmap
@@ -22,7 +15,7 @@ _ICON_TONES = {"primary": "on_accent", "danger_fill": "on_accent", "danger": "da
 
 
 class Button(QPushButton):
-    """A button with a word. `kind`: "" (secondary), primary, quiet, danger, danger_fill, link."""
+    """A button with text. `kind`: "" (secondary), primary, quiet, danger, danger_fill, link."""
 
     def __init__(
         self,
@@ -56,7 +49,7 @@ class Button(QPushButton):
             self._retint()
 
     def show_icon(self, icon: str, token: str) -> None:
-        """Another icon, in a colour of its own; "": none."""
+        """Show another icon in a colour of its own; "": none."""
         self._icon, self._token = icon, token
         self.setIcon(QIcon())
         self._retint()
@@ -69,7 +62,7 @@ class Button(QPushButton):
 
 
 class IconButton(QToolButton):
-    """A button with an icon alone; its name is the tooltip and what screen readers say."""
+    """A button with an icon only; its name is the tooltip and what screen readers say."""
 
     def __init__(self, theme: Theme, icon: str, name: str, shortcut: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -91,7 +84,7 @@ class IconButton(QToolButton):
 
 
 def _pressed_by(event: QKeyEvent, button: QAbstractButton) -> bool:
-    """Whether Enter pressed the button, as the space bar does by itself. Held down it presses once."""
+    """Click the button at Enter, as Qt does for the space bar, and return whether it was. Held down it clicks once."""
     if event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter) or event.modifiers() & ~_KEYPAD:
         return False
     if not event.isAutoRepeat():
@@ -102,23 +95,23 @@ def _pressed_by(event: QKeyEvent, button: QAbstractButton) -> bool:
 _KEYPAD = Qt.KeyboardModifier.KeypadModifier
 
 
-_SPACE = "\u2009"  # Qt leaves 4 px between icon and words, Japanese letters need a little more
+_SPACE = "\u2009"  # Qt leaves 4 px between icon and text; Japanese needs a little more
 
 
 def make_icon_button(theme: Theme, words: str, icon: str, kind: str = "", *, compact: bool = False) -> Button:
-    """A button with an icon before its words."""
+    """Return a button with an icon before its text."""
     button = Button(theme, with_icon_space(words), kind, icon, compact=compact)
     button.setAccessibleName(words)
     return button
 
 
 def with_icon_space(words: str) -> str:
-    """Words that stand after an icon."""
+    """Return a text to show after an icon."""
     return _SPACE + words
 
 
 def escape_mnemonic(text: str) -> str:
-    """Qt takes & in the words of buttons and menus for the mark of a shortcut."""
+    """Escape &, which Qt reads as the mark of a shortcut in the text of buttons and menus."""
     return text.replace("&", "&&")
 
 
@@ -126,13 +119,13 @@ CAP_PX, CAP_GAP_PX = 18, 6
 
 
 class KeyButton(Button):
-    """A button whose key stands behind its word, as a key cap."""
+    """A button with its key as a key cap behind its text."""
 
     def __init__(self, theme: Theme, text: str, key: str) -> None:
         super().__init__(theme, text)
         self._key = key
         self.setAccessibleName(with_note(text, key))
-        self.setLayoutDirection(Qt.LayoutDirection.RightToLeft)  # the cap is its icon, behind the word
+        self.setLayoutDirection(Qt.LayoutDirection.RightToLeft)  # the cap is the icon, behind the text
         theme.changed.connect(self._draw_cap)
         self._draw_cap()
 
@@ -147,7 +140,7 @@ class KeyButton(Button):
 
 
 def _draw_key_cap(theme: Theme, key: str, token: str, ratio: float) -> QPixmap:
-    """Room at its left keeps it from the word."""
+    """Return a key cap with a margin at its left."""
     size, gap = theme.px(CAP_PX), theme.px(CAP_GAP_PX)
     pixmap = QPixmap(QSize(size + gap, size) * ratio)
     pixmap.setDevicePixelRatio(ratio)
@@ -163,10 +156,12 @@ def _draw_key_cap(theme: Theme, key: str, token: str, ratio: float) -> QPixmap:
     return pixmap
 
 
-KeyHintPart = tuple[str, bool]  # words, and whether they are a key
+KeyHintPart = tuple[str, bool]  # text, and whether it is a key
 
 
 class KeyHint(QWidget):
+    """A line of keys, drawn as key caps, and what they do."""
+
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme

@@ -1,9 +1,4 @@
-"""A row of buttons that goes on in a second line where the room ends.
-
-A page part that scrolls from top to bottom on the ground of what is around it.
-
-A titled part of the result, framed; and a grid that is filled anew.
-"""
+"""Arrange widgets: in a flowing row, in an area that scrolls, in a titled card, and in a grid that can be refilled."""
 
 from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt
 from PySide6.QtGui import QResizeEvent
@@ -17,7 +12,10 @@ _REASONS = (QEvent.Type.ShowToParent, QEvent.Type.HideToParent, QEvent.Type.Font
 
 
 class FlowBox(QWidget):
-    """A widget that places its children, not a QLayout: the items of a layout written in Python have two owners."""
+    """A row of widgets that continues in a second line where the width ends.
+
+    It is a widget, not a QLayout: the items of a layout written in Python have two owners.
+    """
 
     def __init__(self, *widgets: QWidget) -> None:
         super().__init__()
@@ -30,7 +28,7 @@ class FlowBox(QWidget):
         self.setSizePolicy(policy)
 
     def sizeHint(self) -> QSize:
-        """One line."""
+        """Return the size of all widgets in one line."""
         sizes = [widget.sizeHint() for widget in self._shown()]
         width = sum(size.width() for size in sizes) + FLOW_SPACING_PX * max(0, len(sizes) - 1)
         return QSize(width, max((size.height() for size in sizes), default=0))
@@ -47,7 +45,7 @@ class FlowBox(QWidget):
         self._place()
 
     def event(self, event: QEvent) -> bool:
-        """One of the widgets needs more room, or less, than before."""
+        """Place the widgets again when one of them needs more or less room than before."""
         if event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
             self._place()
@@ -67,7 +65,7 @@ class FlowBox(QWidget):
         return [widget for widget in self._widgets if not widget.isHidden()]
 
     def _places(self, width: int) -> list[QRect]:
-        """Left to right, then down."""
+        """Return the places of the widgets: left to right, then down."""
         places: list[QRect] = []
         left = top = line = 0
         for widget in self._shown():
@@ -80,15 +78,17 @@ class FlowBox(QWidget):
 
 
 def make_scrollable(content: QWidget, parent: QWidget | None = None) -> QScrollArea:
-    """The area itself takes no focus: the keyboard goes to what it holds. `parent`: where it will stand; Qt works out
-    the style of all that `content` holds only once, then."""
+    """Return an area in which `content` scrolls vertically. The area itself takes no focus.
+
+    `parent`: the future parent of the area, so that Qt computes the style of the content only once.
+    """
     area = QScrollArea(parent)
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setWidget(content)
-    # Qt fills both with the colour of the window otherwise.
+    # Otherwise Qt fills both with the colour of the window.
     area.viewport().setAutoFillBackground(False)
     content.setAutoFillBackground(False)
     return area
@@ -98,7 +98,7 @@ CARD_SIDE_PX = 16
 
 
 class Card(QFrame):
-    """`head`: its first line, where more than the title may stand. What is inside goes into `column`."""
+    """A framed part of a page. `head`: its first line, with the title and room for more. Content goes into `column`."""
 
     def __init__(self, title: str) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class Card(QFrame):
 
 
 class CardGrid(QWidget):
-    """Rows of labels and controls with a line under each. `clear` before it is filled."""
+    """Rows of labels and controls with a line under each. Call `clear` before filling it again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,20 +137,20 @@ class CardGrid(QWidget):
         self._row = 0
 
     def put(self, widget: QWidget, column: int, *, span: int = 1, is_number: bool = False) -> None:
-        """Into the row that is being filled."""
+        """Put a widget into the row that is being filled."""
         if isinstance(widget, QLabel):
             if is_number:
                 widget.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             if widget.wordWrap():
                 widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.grid.addWidget(widget, self._row, column, 1, span)
-        widget.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
+        widget.show()  # Qt would show a widget in a visible layout a moment later, which flickers
 
     def next_row(self) -> None:
         self._row += 1
 
     def rule(self, columns: int) -> None:
-        """Under the row, which is finished."""
+        """Finish the row with a line under it."""
         self._row += 1
         self.put(Separator(), 0, span=columns)
         self._row += 1

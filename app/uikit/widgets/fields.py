@@ -1,12 +1,5 @@
-"""A text that is corrected: as high as it needs, with keys to keep the change and to give it up.
-
-A field for words that are looked for: a magnifying glass before them, and a button that clears them.
-
-A search field that steps through what was found.
-
-A number that can be left to measurement, or to a recommendation (自動).
-
-Where the instruction to the model comes from: left to the level below, none at all, or written here.
+"""Provide input fields: for searching, for numbers that may be automatic, for several lines, prompts and
+corrections.
 """
 
 import unicodedata
@@ -46,14 +39,14 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.form_rows import CONTROL_WIDTH_PX, Chooser
 from app.uikit.widgets.labels import Label
 
-QUERY_MAX = 200  # characters; longer than anything that people look for
+QUERY_MAX = 200  # characters; longer than any real query
 ICON_LEFT_PX, ICON_PX, GAP_PX = 9, 16, 7
 
 
 class SearchField(QLineEdit):
-    """`name` is its placeholder, and what screen readers say.
+    """A search field with a magnifying glass. `name` is its placeholder and what screen readers say.
 
-    The glass is painted: Qt's own way would make a button of it, which does nothing and has no name.
+    The glass is painted: Qt's own way would make it a button, which does nothing and has no name.
     """
 
     def __init__(self, theme: Theme, name: str, parent: QWidget | None = None) -> None:
@@ -82,7 +75,10 @@ class SearchField(QLineEdit):
 
 
 class FindField(SearchField):
-    """Enter and Shift+Enter step; Esc closes, before it can stop an answer that is being written."""
+    """A search field with keys to step through hits: Enter and Shift+Enter.
+
+    Esc closes it, before it can stop an answer that is being written.
+    """
 
     step_requested = Signal(int)  # 1 or -1
     closed = Signal()
@@ -107,8 +103,11 @@ TEXT_MARGIN_PX = 7
 
 
 class AutoSpin(QDoubleSpinBox):
-    """The lowest position is 自動 and stands for None; so does a field that was emptied. It lies one place of the
-    smallest digit below `low`: nothing else can be typed or stepped to there."""
+    """A number that may be automatic (自動), which is the lowest position and the value None.
+
+    An emptied field is automatic too. The position is one unit of the last decimal below `low`, which cannot be typed
+    or stepped to otherwise.
+    """
 
     def __init__(
         self, low: float, high: float, step: float, decimals: int, suffix: str, changed: Callable[[float | None], None]
@@ -120,9 +119,9 @@ class AutoSpin(QDoubleSpinBox):
         self.setRange(low - 10**-decimals, high)
         self.setSingleStep(step)
         self.setSuffix(suffix)
-        self.lineEdit().setTextMargins(TEXT_MARGIN_PX, 0, 0, 0)  # the style sheet's padding does not reach it
+        self.lineEdit().setTextMargins(TEXT_MARGIN_PX, 0, 0, 0)  # the style sheet's padding does not apply to it
         self.setSpecialValueText(phrase("common.automatic"))
-        self.setKeyboardTracking(False)  # a number counts when it is complete
+        self.setKeyboardTracking(False)  # report a number only when it is complete
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.valueChanged.connect(lambda _: changed(self.number()))
 
@@ -139,26 +138,26 @@ class AutoSpin(QDoubleSpinBox):
         self.blockSignals(False)
 
     def show_auto(self, words: str, number: float | None) -> None:
-        """Says in `words` what 自動 comes to; stepping starts from there. `number` None: it is not one number."""
+        """Show in `words` what 自動 currently means. Stepping starts from `number`; None: it is not one number."""
         self._auto_number = number
         self.setSpecialValueText(words)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Scrolling the page must not change a setting that happens to be under the mouse."""
+        """Ignore the wheel: scrolling the page must not change a setting under the mouse."""
         event.ignore()
 
     # --------------------------------------------------------------------- typing
 
     def event(self, event: QEvent) -> bool:
-        """Typing replaces the words of 自動 wherever the cursor stands: Qt would refuse letters among them."""
+        """Let typing replace the text of 自動 wherever the cursor is: Qt would refuse characters inside it."""
         words = self.specialValueText()
-        is_words = self.text() == words and not words.removesuffix(self.suffix()).isdecimal()
-        if is_words and _is_typing(event):
+        is_auto_text = self.text() == words and not words.removesuffix(self.suffix()).isdecimal()
+        if is_auto_text and _is_typing(event):
             self.selectAll()
         return super().event(event)
 
     def validate(self, text: str, place: int) -> tuple[QValidator.State, str, int]:
-        """Digits may be full-width: a Japanese input method gives those."""
+        """Accept full-width digits too, which Japanese input methods produce."""
         if text != self.specialValueText():
             text = unicodedata.normalize("NFKC", text)
         if self._is_auto(text):
@@ -171,7 +170,7 @@ class AutoSpin(QDoubleSpinBox):
         return state, text, place
 
     def fixup(self, text: str) -> str:
-        """What ends below the lowest number becomes that."""
+        """Raise a number that is too low to the lowest one."""
         with suppress(ValueError):
             if float(text.removesuffix(self.suffix())) < self._lowest:
                 return f"{self.textFromValue(self._lowest)}{self.suffix()}"
@@ -181,12 +180,12 @@ class AutoSpin(QDoubleSpinBox):
         return self.minimum() if self._is_auto(text) else super().valueFromText(text)
 
     def textFromValue(self, value: float) -> str:
-        """Without zeros at the end that say nothing."""
+        """Return the number without trailing zeros."""
         text = super().textFromValue(value)
         return text.rstrip("0").rstrip(".") if "." in text else text
 
     def _is_auto(self, text: str) -> bool:
-        """The words may be a number, such as 1 回: then it means the same."""
+        """Return whether a text means 自動. Its text may be a number, such as 1 回, which then means the same."""
         return text == self.specialValueText() or not text.removesuffix(self.suffix()).strip()
 
     # ------------------------------------------------------------------- stepping
@@ -198,16 +197,16 @@ class AutoSpin(QDoubleSpinBox):
         return flags
 
     def stepBy(self, steps: int) -> None:
-        """Down to the lowest number, and from there to 自動."""
+        """Step down to the lowest number, and from there to 自動."""
         self.interpretText()
-        number, way = self.number(), steps * self.singleStep()
+        number, change = self.number(), steps * self.singleStep()
         if number is not None:
             low = self._lowest if number > self._lowest else self.minimum()
-            self.setValue(max(low, number + way))
+            self.setValue(max(low, number + change))
         elif self._auto_number is not None:
-            self.setValue(max(self._lowest, self._auto_number + way))
+            self.setValue(max(self._lowest, self._auto_number + change))
         elif steps > 0:
-            self.setValue(self._lowest + way - self.singleStep())
+            self.setValue(self._lowest + change - self.singleStep())
         self.selectAll()
 
 
@@ -218,18 +217,18 @@ def _is_typing(event: QEvent) -> bool:
 
 
 TEXT_HEIGHT_PX = 116
-QUOTED_MAX = 400  # characters of the text below; more would push the rest of the form away
+QUOTED_MAX = 400  # characters of the inherited prompt; more would push the rest of the form away
 
 BELOW, NONE, OWN = "below", "none", "own"
 
 
 class PromptField(QWidget):
-    """None, "" and a text are three answers to one question, so they are three choices of one list."""
+    """The choice of a system prompt: the inherited one (None), none at all (""), or a text written here."""
 
     changed = Signal()
 
     def __init__(self, theme: Theme, below_words: str) -> None:
-        """`below_words` names what holds when nothing is chosen here."""
+        """`below_words`: the name of the inherited prompt, which is used when nothing is chosen here."""
         super().__init__()
         self._theme = theme
         self._below = ""
@@ -265,7 +264,7 @@ class PromptField(QWidget):
         return "" if self._source == NONE else None
 
     def problem(self) -> str:
-        """Why this cannot be stored; "" when it can."""
+        """Return why the prompt cannot be stored; "" when it can."""
         if self._source != OWN:
             return ""
         if not self.text.toPlainText().strip():
@@ -278,14 +277,14 @@ class PromptField(QWidget):
         self._show()
 
     def show_below(self, text: str) -> None:
-        """The text that holds when nothing is chosen here."""
+        """Set the inherited prompt, which is used when nothing is chosen here."""
         self._below = text
         self._show()
 
     def _on_chosen(self, source: str) -> None:
         self._source = source
         if source == OWN and not self.text.toPlainText().strip():
-            replace_text(self.text, self._below)  # most people change what is there
+            replace_text(self.text, self._below)  # most users change the existing prompt
         self._show()
         if source == OWN:
             self.text.setFocus()
@@ -317,12 +316,12 @@ class TextField(QPlainTextEdit):
 
 
 def replace_text(field: QPlainTextEdit, text: str) -> None:
-    """Never into the middle of a conversion."""
+    """Replace the text of a field, after a conversion that may be open."""
     guard_of(field).when_free(lambda: field.setPlainText(text))
 
 
 def storable_text(field: QPlainTextEdit) -> str:
-    """What is written, without halves of surrogate pairs, which the database does not take."""
+    """Return the text of a field without lone surrogates, which the database does not accept."""
     return field.toPlainText().encode("utf-8", "replace").decode("utf-8")
 
 
@@ -338,13 +337,15 @@ FRAME_PX = 12  # border and padding of the style sheet, above and below
 
 
 class CorrectedField(QPlainTextEdit):
+    """A field for correcting a text, as high as the text needs, with keys to keep or discard the change."""
+
     submitted = Signal()  # Ctrl+Enter
     cancelled = Signal()  # Esc
-    entered = Signal()  # it has the keyboard
+    entered = Signal()  # the field has the keyboard focus
     left = Signal()
 
     def __init__(self, theme: Theme, name: str, least: int, most: int) -> None:
-        """`least`, `most`: lines; a longer text scrolls."""
+        """`least`, `most`: height in lines; a longer text scrolls."""
         super().__init__()
         self._theme = theme
         self._least, self._most = least, most
@@ -358,7 +359,7 @@ class CorrectedField(QPlainTextEdit):
         self._restyle()
 
     def finish_conversion(self) -> bool:
-        """Takes what is being converted as it is. False: the input method keeps it."""
+        """Commit the text under conversion as it is. Return False if the input method keeps it."""
         return guard_of(self).finish()
 
     def to_end(self) -> None:
@@ -375,7 +376,7 @@ class CorrectedField(QPlainTextEdit):
         elif event.key() == Qt.Key.Key_Escape:
             self.cancelled.emit()
         elif event.matches(QKeySequence.StandardKey.Undo) and not self.document().isUndoAvailable():
-            event.ignore()  # nothing was typed: it is meant for the last decision
+            event.ignore()  # nothing was typed, so the user means the last decision
         else:
             super().keyPressEvent(event)
 
@@ -388,7 +389,7 @@ class CorrectedField(QPlainTextEdit):
         self.left.emit()
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        """A file that is dropped is no text."""
+        """Refuse dropped files, whose paths Qt would insert as text."""
         return source.hasText() and not any(url.isLocalFile() for url in source.urls())
 
     def resizeEvent(self, event: QResizeEvent) -> None:

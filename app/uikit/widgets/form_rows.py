@@ -1,11 +1,4 @@
-"""One row of the settings: a label, a control, one sentence.
-
-Something that can be marked among others: its name and what is to be known of it, each on one line.
-
-A file or folder that is chosen: what it is for, where it is, and buttons to choose it and to do without.
-
-A question with a few answers, each on a card with a sentence; what cannot be chosen says why.
-"""
+"""Provide rows of forms: settings, choosers, check boxes, files and folders, and answers on cards."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -34,12 +27,14 @@ CONTROL_WIDTH_PX = 220
 
 
 class SettingRow(QWidget):
-    """The control is named by the label for screen readers, and explained by the sentence."""
+    """A row with a label, a control and a sentence. For screen readers the label names the control, the sentence
+    explains it.
+    """
 
     def __init__(
         self, theme: Theme, label: str, control: QWidget, sentence: str = "", *, is_wide: bool = False
     ) -> None:
-        """`is_wide`: the control takes all the width below the label."""
+        """`is_wide`: the control takes the full width beside the label."""
         super().__init__()
         self._theme = theme
         self._is_wide = is_wide
@@ -52,13 +47,15 @@ class SettingRow(QWidget):
         theme.changed.connect(self._resize)
 
     def set_stacked(self, is_stacked: bool) -> None:
-        """Puts the label above the control, where there is no room beside it."""
+        """Put the label above the control, where there is no room beside it."""
         directions = QBoxLayout.Direction
         self._row.setDirection(directions.TopToBottom if is_stacked else directions.LeftToRight)
         self._row.setSpacing(4 if is_stacked else 16)
 
     def show_note(self, words: str) -> None:
-        """A line below the control on the state of this setting; "" for none. Its sign (✓ ▲) gives the colour."""
+        """Show a line below the control about the state of the setting; "" for none. Its first sign (✓ ▲) sets
+        the colour.
+        """
         self._note.set_tone({"✓": "success", "▲": "warning"}.get(words[:1], "accent"))
         self._note.setText(words)
         self._note.setVisible(bool(words))
@@ -93,10 +90,10 @@ class SettingRow(QWidget):
 
 
 class Chooser(QComboBox):
-    """A choice of one setting. It follows the setting and reports only what the user picks."""
+    """A list to choose a setting from. It follows the setting and reports only what the user picks."""
 
     def __init__(self, choices: Sequence[tuple[str, Any]], chosen: Callable[[Any], None]) -> None:
-        """`choices`: words and value of each."""
+        """`choices`: text and value of each."""
         super().__init__()
         self.set_choices(choices)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -108,24 +105,28 @@ class Chooser(QComboBox):
         self.addItems([words for words, _ in choices])
 
     def show_value(self, value: Any) -> None:
-        """A value that is not among the choices (set by hand in the file) is added to them."""
+        """Select a value. One that is not among the choices (set by hand in the file) is added to them."""
         if value not in self._values:
             self._values.append(value)
             self.addItem(f"{value:,}" if isinstance(value, int) else str(value))
         self.setCurrentIndex(self._values.index(value))
 
     def wheelEvent(self, event: Any) -> None:
-        """Scrolling the page must not change a setting that happens to be under the mouse."""
+        """Ignore the wheel: scrolling the page must not change a setting under the mouse."""
         event.ignore()
 
 
 class CheckRow(QWidget):
-    """The words shorten where the room ends, which those of a check box cannot; a click on them marks too."""
+    """A check box with a title and facts, each on one line.
+
+    The texts are elided where the width ends, which those of a QCheckBox cannot be. A click on them toggles the box
+    too.
+    """
 
     toggled = Signal(bool)
 
     def __init__(self, title: str, facts: str, *, is_checked: bool = False, is_fixed: bool = False) -> None:
-        """`is_fixed`: it is shown, but nobody can change it."""
+        """`is_fixed`: the state is shown, but cannot be changed."""
         super().__init__()
         self.box = QCheckBox()
         self.box.setAccessibleName(title)
@@ -160,6 +161,8 @@ class CheckRow(QWidget):
 
 
 class PathRow(QWidget):
+    """A file or folder to choose: its title and purpose, its path, and buttons to choose and to remove it."""
+
     choose_requested = Signal()
     cleared = Signal()
 
@@ -189,7 +192,7 @@ class PathRow(QWidget):
         self.show_path("")
 
     def show_path(self, path: str) -> None:
-        """ "" for none."""
+        """Show the path; "" for none."""
         self.path.setText(path or phrase("uikit.not_chosen"))
         self.clear_button.setVisible(self._can_clear and bool(path))
 
@@ -199,16 +202,18 @@ class PathRow(QWidget):
         self.note.setVisible(bool(words))
 
 
-SIDE_BY_SIDE_PX = 480  # the least width of an answer with its sentence beside it
+SIDE_BY_SIDE_PX = 480  # the least width of a card with its sentence beside the name
 SPACING_PX = 8
-MARK_PX = 24  # of the radio button with its gap
+MARK_PX = 24  # width of the radio button with its gap
 
 
 class AnswerChoice(QWidget):
+    """A question with a few answers, each on a card."""
+
     chosen = Signal(str)  # a key
 
     def __init__(self, theme: Theme, answers: Mapping[str, tuple[str, str]], name_px: int) -> None:
-        """`answers`: by their keys, the name and the sentence. `name_px`: room of a name beside its sentence."""
+        """`answers`: key -> name and sentence. `name_px`: the width of a name beside its sentence."""
         super().__init__()
         self._group = QButtonGroup(self)
         self.answers = {key: ChoiceCard(theme, *words, name_px) for key, words in answers.items()}
@@ -222,11 +227,11 @@ class AnswerChoice(QWidget):
 
     @property
     def key(self) -> str:
-        """ "": none yet."""
+        """Return the key of the chosen answer; "": none yet."""
         return next((key for key, answer in self.answers.items() if answer.radio.isChecked()), "")
 
     def show_key(self, key: str) -> None:
-        """`key`: "" for none."""
+        """Select an answer; "" for none."""
         self._group.setExclusive(False)
         for name, answer in self.answers.items():
             answer.radio.setChecked(name == key)
@@ -238,7 +243,11 @@ class AnswerChoice(QWidget):
 
 
 class ChoiceCard(QWidget):
-    """A click anywhere on it chooses it. Chosen: soft ground, strong outline and the mark of its radio button."""
+    """A card with an answer and a sentence. A click anywhere on it chooses it.
+
+    A chosen card has a soft ground, a strong outline and a marked radio button. A disabled one shows the reason instead
+    of the sentence.
+    """
 
     def __init__(self, theme: Theme, name: str, sentence: str, name_px: int) -> None:
         super().__init__()
@@ -275,7 +284,7 @@ class ChoiceCard(QWidget):
         self._lay_out()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        event.accept()  # the release is for this one, too
+        event.accept()  # so that this card receives the release too
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         is_here = event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint())
@@ -296,12 +305,12 @@ class ChoiceCard(QWidget):
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(edge, edge, -edge, -edge), radius, radius)
 
     def _tint(self) -> None:
-        """What cannot be chosen stands back behind its reason."""
+        """Mute the name of a disabled answer, so that its reason stands out."""
         muted = self._theme.color("muted").name()
         self.radio.setStyleSheet(f"QRadioButton:disabled {{ color: {muted}; }}")
 
     def _lay_out(self) -> None:
-        """The sentence beside the name, in line with those of the others, or below it."""
+        """Put the sentence beside the name, aligned with those of the other cards, or below it."""
         theme = self._theme
         is_wide = self.width() >= theme.px(SIDE_BY_SIDE_PX)
         direction = QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom

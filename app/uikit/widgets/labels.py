@@ -1,11 +1,4 @@
-"""Text that is shown as it is: never read as HTML, whoever wrote it.
-
-An icon that stands before words.
-
-What a screen reader is to say although nothing that has the keyboard has changed.
-
-Names and values in two columns.
-"""
+"""Show plain text that is never read as HTML, icons, and facts in two columns; make screen readers announce changes."""
 
 import html
 from collections.abc import Sequence
@@ -18,7 +11,7 @@ from app.uikit.theme import Theme
 
 
 class Label(QLabel):
-    """Plain text in a role and tone of the style sheet. `wraps` lets it take several lines."""
+    """Plain text in a role and tone of the style sheet. `wraps` allows several lines."""
 
     def __init__(
         self,
@@ -45,7 +38,7 @@ class Label(QLabel):
 
 
 class ElidedLabel(Label):
-    """One line that ends in … where the room ends; the whole text is its tooltip then."""
+    """One line that ends in … where the width ends. The full text is then its tooltip."""
 
     def __init__(self, text: str = "", role: str = "ui", tone: str = "text", *, strong: bool = False) -> None:
         super().__init__(text, role, tone, strong=strong)
@@ -57,18 +50,18 @@ class ElidedLabel(Label):
 
     def setText(self, text: str) -> None:
         super().setText(text)
-        self._name_whole()
+        self._update_tooltip()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._name_whole()
+        self._update_tooltip()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawText(self.contentsRect(), int(self.alignment()), self._shown())
 
-    def _name_whole(self) -> None:
+    def _update_tooltip(self) -> None:
         self.setToolTip(plain_tooltip(self.text()) if self._shown() != self.text() else "")
 
     def _shown(self) -> str:
@@ -77,7 +70,7 @@ class ElidedLabel(Label):
 
 
 class Separator(QFrame):
-    """A line that separates; one device-independent pixel, horizontal or vertical."""
+    """A separating line of one device-independent pixel, horizontal or vertical."""
 
     def __init__(self, direction: str = "horizontal") -> None:
         super().__init__()
@@ -85,25 +78,25 @@ class Separator(QFrame):
 
 
 def plain_tooltip(text: str) -> str:
-    """A tooltip that shows `text` literally: Qt would take one that looks like HTML for HTML."""
+    """Return a tooltip that shows `text` literally: Qt would read one that looks like HTML as HTML."""
     return f"<qt>{html.escape(text)}</qt>" if text else ""
 
 
 def repolish(widget: QWidget) -> None:
-    """Applies the style sheet anew after a dynamic property changed."""
+    """Apply the style sheet again after a dynamic property has changed."""
     widget.style().unpolish(widget)
     widget.style().polish(widget)
     widget.update()
 
 
 def set_surface(widget: QWidget, surface: str) -> None:
-    """Gives a widget one of the grounds of the style sheet, which plain QWidgets do not draw by themselves."""
+    """Give a widget one of the grounds of the style sheet, which plain QWidgets do not draw by themselves."""
     widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
     widget.setProperty("surface", surface)
 
 
 class IconLabel(QLabel):
-    """Decoration for the words beside it, so it has no name of its own."""
+    """An icon before a text. It is decoration, so it has no accessible name."""
 
     def __init__(self, theme: Theme, name: str, token: str = "text2", size: int = 16) -> None:  # noqa: S107 (a colour)
         super().__init__()
@@ -125,7 +118,7 @@ class IconLabel(QLabel):
 
 
 def announce(widget: QWidget, words: str) -> None:
-    """Said when the screen reader has finished what it is saying. `widget` is where the words are shown."""
+    """Make a screen reader say the words when it has finished its sentence. `widget`: where the words are shown."""
     event = QAccessibleAnnouncementEvent(widget, words)
     event.setPoliteness(QAccessible.AnnouncementPoliteness.Polite)
     QAccessible.updateAccessibility(event)
@@ -135,7 +128,7 @@ FACT_NAME_WIDTH_PX = 104
 
 
 class FactList(QWidget):
-    """Values wrap and can be copied."""
+    """Names and values in two columns. Values wrap and can be copied."""
 
     def __init__(self, theme: Theme, *, is_compact: bool = False) -> None:
         super().__init__()
@@ -148,7 +141,7 @@ class FactList(QWidget):
         self._grid.setColumnStretch(1, 1)
 
     def set_facts(self, facts: Sequence[tuple[str, str]]) -> None:
-        """Leaves out facts without a value."""
+        """Show the facts that have a value."""
         while (item := self._grid.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
@@ -158,7 +151,7 @@ class FactList(QWidget):
             name_label, value_label = Label(name, self._role, "muted"), _value_label(value, self._role)
             self._grid.addWidget(name_label, row, 0, Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(value_label, row, 1)
-            name_label.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
+            name_label.show()  # Qt would show a widget in a visible layout a moment later, which flickers
             value_label.show()
 
 

@@ -1,7 +1,4 @@
-"""Drawing for list delegates: grounds, focus, elided text, badges.
-
-A list at the left of a page whose entries have names: F2 renames, Delete removes (which can be undone).
-"""
+"""Draw the rows of lists (grounds, focus, elided text, badges), and provide a list of entries that have names."""
 
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QKeySequence, QPainter, QPainterPath, QPen
@@ -15,7 +12,7 @@ BAR_PX = 3
 def draw_ground(
     painter: QPainter, theme: Theme, area: QRect, *, is_chosen: bool, option: QStyleOptionViewItem, radius: int = 6
 ) -> None:
-    """The soft ground and the accent bar of the chosen row, a quiet ground under the mouse, the keyboard's ring."""
+    """Draw the ground of a row: the accent bar of the chosen one, a quiet ground under the mouse, the focus ring."""
     state: QStyle.StateFlag = option.state
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     shape = QPainterPath()
@@ -33,7 +30,7 @@ def draw_ground(
 
 
 def draw_soft(painter: QPainter, theme: Theme, area: QRect, *, radius: int = 6) -> None:
-    """The soft ground alone: one of several rows that are chosen, or the one that something is dragged to."""
+    """Draw the soft ground alone: for one of several chosen rows, or for a drop target."""
     shape = QPainterPath()
     shape.addRoundedRect(QRectF(area), radius, radius)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -43,7 +40,7 @@ def draw_soft(painter: QPainter, theme: Theme, area: QRect, *, radius: int = 6) 
 def draw_text(
     painter: QPainter, theme: Theme, area: QRect, text: str, role: str, tone: str, *, weight: int | None = None
 ) -> int:
-    """One line, ending in … where the room ends. Returns the width it took."""
+    """Draw one line, with … where the width ends. Return the width it takes."""
     font = theme.font(role, weight)
     shown = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, area.width())
     painter.setFont(font)
@@ -55,7 +52,7 @@ def draw_text(
 def draw_sign(
     painter: QPainter, theme: Theme, area: QRect, icon: str, tone: str, text: str, *, weight: int | None = None
 ) -> int:
-    """A small icon and words in its tone. Returns the width it took."""
+    """Draw a small icon and a text in one tone. Return the width they take."""
     size = theme.px(13)
     theme.icon(icon, tone, 13).paint(painter, QRect(area.left(), area.top(), size, area.height()))
     before = size + theme.px(4)
@@ -63,7 +60,10 @@ def draw_sign(
 
 
 def draw_badge(painter: QPainter, theme: Theme, right: int, top: int, text: str, tone: str, icon: str = "") -> int:
-    """A badge whose right upper corner is given. `tone`: success, warning, danger or accent. Returns its left edge."""
+    """Draw a badge whose upper right corner is given. Return its left edge.
+
+    `tone`: success, warning, danger or accent.
+    """
     font = theme.font("caption", 600 if tone == "accent" else 400)
     size = theme.px(13) if icon else 0
     gap = theme.px(4) if icon else 0
@@ -85,7 +85,7 @@ def draw_badge(painter: QPainter, theme: Theme, right: int, top: int, text: str,
 def draw_row_ground(
     painter: QPainter, theme: Theme, area: QRect, *, is_chosen: bool, option: QStyleOptionViewItem
 ) -> None:
-    """As `draw_ground`, for rows that fill a framed list from edge to edge."""
+    """Draw the ground of a row that fills a framed list from edge to edge; see `draw_ground`."""
     state: QStyle.StateFlag = option.state
     if is_chosen:
         painter.fillRect(area, theme.color("accent_soft"))
@@ -98,12 +98,12 @@ def draw_row_ground(
 
 
 def _has_ring(state: QStyle.StateFlag, is_chosen: bool) -> bool:
-    """The ring shows where the keyboard is. A row chosen by a click shows that by its ground already."""
+    """Return whether a row gets the focus ring. A row that was chosen by a click already has its own ground."""
     has_focus = bool(state & QStyle.StateFlag.State_HasFocus)
     return has_focus and (not is_chosen or bool(state & QStyle.StateFlag.State_KeyboardFocusChange))
 
 
-# What a model of such a list gives beside its words.
+# Roles of the models of a `NamedList`, in addition to the display text.
 EntryRole = Qt.ItemDataRole.UserRole + 1  # None: a heading
 DescriptionRole = Qt.ItemDataRole.UserRole + 2  # the second line
 SignRole = Qt.ItemDataRole.UserRole + 3  # an icon and its tone, before the second line; None: there is none
@@ -112,6 +112,8 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class NamedList(QListView):
+    """A list at the left of a page. F2 renames an entry, Delete removes it (which can be undone)."""
+
     rename_requested = Signal()
     remove_requested = Signal()
     menu_requested = Signal(object)  # QPoint on the screen
@@ -139,7 +141,7 @@ class NamedList(QListView):
             super().keyPressEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """By the mouse only on an entry that can be chosen."""
+        """Request the menu; by the mouse only on an entry that can be chosen."""
         if event.reason() != QContextMenuEvent.Reason.Keyboard:
             index = self.indexAt(event.pos())
             if not index.flags() & Qt.ItemFlag.ItemIsSelectable:
@@ -149,7 +151,7 @@ class NamedList(QListView):
 
 
 class _Delegate(QStyledItemDelegate):
-    """The name above; what it is below, with a sign where it is not simply there."""
+    """Draw the name of an entry, and below it the description with an icon."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)

@@ -1,4 +1,4 @@
-"""Figures as a table that one can walk through with the keyboard, and that a screen reader reads."""
+"""Show numbers in a table that the keyboard can navigate and a screen reader can read."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOp
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import plain_tooltip
 
-ROWS_SHOWN = 8  # more scroll
+ROWS_SHOWN = 8  # a longer table scrolls
 PADDING_PX, SIDE_PX = 24, 10
 
 Index = QModelIndex | QPersistentModelIndex
@@ -18,7 +18,7 @@ Row = tuple[str, ...]
 
 
 class NumberTableModel(QAbstractTableModel):
-    """`wide`: the column that takes the room that is left; the others hold numbers."""
+    """Rows of texts. `wide`: the column that takes the remaining width; the others hold numbers."""
 
     def __init__(self, titles: Sequence[str], wide: int) -> None:
         super().__init__()
@@ -61,6 +61,8 @@ class NumberTableModel(QAbstractTableModel):
 
 
 class NumberTableDelegate(QStyledItemDelegate):
+    """Draw the cells, elided, with the ground and focus lines of the selected row."""
+
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
@@ -86,7 +88,7 @@ class NumberTableDelegate(QStyledItemDelegate):
 
 
 class NumberTableView(QTreeView):
-    """As high as its rows, up to ROWS_SHOWN."""
+    """The table, as high as its rows, up to ROWS_SHOWN."""
 
     def __init__(self, theme: Theme, figures: NumberTableModel, name: str) -> None:
         super().__init__()
@@ -122,7 +124,7 @@ class NumberTableView(QTreeView):
         self._fit_columns()
 
     def _fit_columns(self) -> None:
-        """The columns of numbers as wide as they need, the other one the rest."""
+        """Make the columns of numbers as wide as they need, and give the rest to the wide one."""
         header, taken = self.header(), 0
         for column in range(self._figures.columnCount()):
             if column != self._figures.wide:

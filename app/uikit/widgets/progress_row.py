@@ -1,8 +1,6 @@
-"""A long step: what, how far, how long still, and a way to stop it.
+"""Show a long step: what it does, its progress, the time left, and a button to cancel it.
 
-The time that something still takes, in words.
-
-At the foot of the window: how far an export or import is, and how it ended.
+`TransferStrip` shows it at the foot of the window, for exports and imports.
 """
 
 import math
@@ -21,16 +19,16 @@ from app.uikit.widgets.labels import ElidedLabel, Label, Separator, set_surface
 
 
 class TimeLeftText(background.TimeLeftEstimator):
-    """Takes the fraction that is done, and says how long the rest takes."""
+    """An estimator whose result is also a text."""
 
     @property
     def words(self) -> str:
-        """ "" while it is not known."""
+        """Return the time left; "" while it is not known."""
         return format_time_left(self.seconds) if self.seconds is not None else ""
 
 
 def format_time_left(seconds: int) -> str:
-    """Exact below a minute, rounded up to minutes above."""
+    """Return the time left: exact below a minute, rounded up to minutes above."""
     if seconds < 60:
         return phrase("uikit.s_s_left", s=seconds)
     minutes = math.ceil(seconds / 60)
@@ -39,13 +37,14 @@ def format_time_left(seconds: int) -> str:
     return phrase("uikit.about_h_h_m_min", h=minutes // 60, m=minutes % 60)
 
 
-STEPS = 1000  # of the bar
+STEPS = 1000  # resolution of the progress bar
 
 
 class ProgressRow(QFrame):
-    """Hidden until `start`. While the length is unknown it counts seconds instead of drawing an endless animation.
+    """The row of one step. It is hidden until `start`. While the total is unknown it counts seconds, without an
+    animation.
 
-    After `cancelled` it says that the work is being cancelled until the owner calls `finish`.
+    After `cancelled` it shows that the work is being cancelled, until the owner calls `finish`.
     """
 
     cancelled = Signal()
@@ -54,7 +53,7 @@ class ProgressRow(QFrame):
         super().__init__(parent)
         self._theme = theme
         self._started_at = 0.0
-        self._amount_words = ""  # "": the length is not known
+        self._amount_words = ""  # "": the total is not known
         self._time_left = TimeLeftText()
         self._timer = QTimer(self, interval=1000)
         self._build(can_cancel)
@@ -62,7 +61,9 @@ class ProgressRow(QFrame):
         self.hide()
 
     def start(self, what: str, elapsed_s: float = 0.0) -> None:
-        """`what` is being done, as a whole phrase: 取り込んでいます：模型.gguf. `elapsed_s`: since when."""
+        """Show the row. `what`: what is done, as a whole phrase: 取り込んでいます：模型.gguf. `elapsed_s`: time since
+        its start.
+        """
         self.say(what)
         self._bar.hide()
         self._started_at = time.monotonic() - elapsed_s
@@ -75,14 +76,14 @@ class ProgressRow(QFrame):
         self.show()
 
     def say(self, what: str) -> None:
-        """What is being done now, within the same work: the clock goes on."""
+        """Show what is being done now, within the same work: the elapsed time continues."""
         self._what.setText(what)
         self._bar.setAccessibleName(what)
 
     def set_progress(self, done: int, total: int, *, is_bytes: bool = False, is_brief: bool = False) -> None:
-        """`done` of `total`; a `total` of 0 is not known. `is_bytes`: in GB or MB of 10^9 or 10^6.
+        """Show `done` of `total`; a `total` of 0 is unknown. `is_bytes`: in GB or MB of 10^9 or 10^6.
 
-        `is_brief`: the share alone, where there is little room beside it.
+        `is_brief`: show only the percentage, where there is little room.
         """
         if total <= 0:
             return
@@ -106,7 +107,7 @@ class ProgressRow(QFrame):
 
     @property
     def words(self) -> str:
-        """How far and how long still, as it is shown."""
+        """Return the shown progress and time left."""
         return self._amount.text()
 
     def _build(self, can_cancel: bool) -> None:
@@ -127,7 +128,7 @@ class ProgressRow(QFrame):
         column.setSpacing(8)
         column.addLayout(row)
         column.addWidget(self._bar)
-        self.cancel_button.setVisible(can_cancel)  # not before it has a parent: it would be a window for a moment
+        self.cancel_button.setVisible(can_cancel)  # only with a parent: before, it would be a window for a moment
 
     def _connect(self) -> None:
         self._timer.timeout.connect(self._refresh)
@@ -139,14 +140,17 @@ class ProgressRow(QFrame):
         self.cancelled.emit()
 
     def _refresh(self) -> None:
-        """Each second, and with each step: the time left goes on where no step comes."""
+        """Update the text, each second and with each step: the time left changes also without a step."""
         elapsed = phrase("common.s_s", s=int(time.monotonic() - self._started_at))
         left = self._time_left.words if self._amount_words else ""
         self._amount.setText(join_facts(self._amount_words or elapsed, left))
 
 
 class TransferStrip(QWidget):
-    """Takes no room while there is nothing to say."""
+    """The strip at the foot of the window with the progress and the result of an export or import.
+
+    It takes no room while both are hidden.
+    """
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()

@@ -1,7 +1,4 @@
-"""The parts of the step, side by side, with how much there is in each; they go on in a second line where room ends.
-
-Where one is in a few steps: done, now, later. Done steps can be gone back to.
-"""
+"""Show the parts of a page as tabs with counts, and the steps of a procedure as a rail."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,6 +15,8 @@ TAB_HEIGHT_PX, TAB_SIDE_PX, TAB_LINE_PX = 36, 10, 2
 
 
 class TabBar(QWidget):
+    """Tabs side by side, each with a count; they continue in a second line where the width ends."""
+
     chosen = Signal(str)
 
     def __init__(self, theme: Theme, names: Mapping[str, str]) -> None:
@@ -38,20 +37,20 @@ class TabBar(QWidget):
         return next(key for key, button in self.buttons.items() if button.isChecked())
 
     def show_tab(self, key: str) -> None:
-        """The keyboard goes along where it is on another tab."""
+        """Select a tab. If another tab has the keyboard focus, the focus moves too."""
         has_keyboard = any(button.hasFocus() for button in self.buttons.values())
         self.buttons[key].setChecked(True)
         if has_keyboard:
             self.buttons[key].setFocus()
 
     def show_count(self, key: str, count: int) -> None:
-        """0: none is written."""
+        """Show the count of a tab; 0 shows none."""
         name = self._names[key]
         self.buttons[key].show_words(f"{name} {count:,}" if count else name)
 
 
 class TabButton(QAbstractButton):
-    """The one that is shown is underlined and heavier. The arrow keys go from one to the next."""
+    """A tab. The selected one is underlined and bold. The arrow keys move from one to the next."""
 
     def __init__(self, theme: Theme, name: str) -> None:
         super().__init__()
@@ -70,7 +69,7 @@ class TabButton(QAbstractButton):
             self.updateGeometry()
 
     def sizeHint(self) -> QSize:
-        """Of the heavier name, so that nothing moves."""
+        """Return the size with the bold name, so that nothing moves."""
         width = QFontMetrics(self._theme.font("ui", 600)).horizontalAdvance(self.text())
         return QSize(width + 2 * self._theme.px(TAB_SIDE_PX), self._theme.px(TAB_HEIGHT_PX))
 
@@ -96,15 +95,18 @@ class TabButton(QAbstractButton):
 
 CIRCLE_PX = 22
 GAP_PX = 8
-STEP_LINE_PX = 20  # the least that stands between two steps
+STEP_LINE_PX = 20  # the least length of the line between two steps
 
 DONE, NOW, LATER = "done", "now", "later"
 
 
 class StepRail(QWidget):
-    """Where the names do not fit side by side it shows the number and the name of the step that is now."""
+    """Steps that are done, current or to come. The user can go back to done ones.
 
-    step_chosen = Signal(int)  # a done step, from 0
+    Where the names do not fit side by side, it shows the number and the name of the current step.
+    """
+
+    step_chosen = Signal(int)  # index of a done step, from 0
 
     def __init__(self, theme: Theme, names: Sequence[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -117,7 +119,7 @@ class StepRail(QWidget):
         self.show_step(0)
 
     def show_step(self, now: int, first: int = 0) -> None:
-        """`first`: those before it are done and cannot be gone back to."""
+        """Show the current step. `first`: the steps before it are done, and the user cannot go back to them."""
         self._now = now
         for place, step in enumerate(self.steps):
             step.show_state(DONE if place < now else NOW if place == now else LATER, can_go_back=place >= first)
@@ -132,7 +134,7 @@ class StepRail(QWidget):
         self._lay_out()
 
     def _build(self) -> None:
-        # Ignored: the rail never widens what it is in, it shortens itself.
+        # The rail never widens its parent; it shortens itself.
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._short = ElidedLabel(strong=True)
         row = QHBoxLayout(self)
@@ -165,7 +167,7 @@ class StepRail(QWidget):
 
 
 class RailStep(QAbstractButton):
-    """A circle and a name. Done: a ring with ✓. Now: a filled number and a heavier name. Later: an outline."""
+    """A circle and a name. Done: a ring with ✓. Current: a filled circle and a bold name. To come: an outline."""
 
     def __init__(self, theme: Theme, number: int, name: str) -> None:
         super().__init__()
@@ -192,7 +194,7 @@ class RailStep(QAbstractButton):
         self.update()
 
     def sizeHint(self) -> QSize:
-        """Of the heavier name, so that nothing moves from step to step."""
+        """Return the size with the bold name, so that nothing moves from step to step."""
         name = QFontMetrics(self._theme.font("ui", 600)).horizontalAdvance(self.text())
         circle = self._theme.px(CIRCLE_PX)
         return QSize(circle + self._theme.px(GAP_PX) + name + 10, circle + 8)
