@@ -1,11 +1,18 @@
-"""One program, several roles, chosen by the first argument.
+"""Start Kotae in the role that the first argument names.
 
-Nothing: the window. `--engine`: the inference child. `--render-template`: the chat-template child. `--download`: the
-downloading child, the only one that may use any network. `--remote-engine`: as `--engine`, by a server of the local
-network, the only address that it may use. `--quantize`: the child that makes weights smaller. `--score`: the child
-that measures what training has made of a model. `--make-training-environment`: the child that makes that, which may
-fetch for it. `--read-documents`: the child that opens foreign documents, `--read-workbook`: the one that opens tables
-of Excel. `--offline-check`: those that find out whether anything leaves this machine. Anything else: the command line.
+- no argument: the window
+- `--engine`: the child process that runs a model
+- `--remote-engine`: the same by asking a server of the local network, the only address that this process may use
+- `--render-template`: the child that renders chat templates
+- `--download`: the child that downloads models; it may use any network
+- `--make-training-environment`: the child that makes the training environment; it may use any network until it has
+  fetched its packages
+- `--quantize`: the child that quantizes weights
+- `--score`: the child that measures a trained model
+- `--read-documents`, `--read-workbook`: the children that open foreign documents and Excel tables
+- `--offline-check`: the children that check whether anything leaves this machine
+- anything else: the command line
+
 Heavy imports wait until the role is known.
 """
 
@@ -76,9 +83,9 @@ def main() -> int:
 
 
 def _prepare(arguments: list[str]) -> None:
-    """Set up what every role needs, before anything of it is imported."""
+    """Set up what every role needs, before any module of the role is imported."""
     file_permissions.restrict_umask()
-    # Before the locale decides otherwise: paths and output are UTF-8, also under LANG=C.
+    # Paths and output are UTF-8 whatever the locale is, also under LANG=C.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -91,9 +98,9 @@ def _prepare(arguments: list[str]) -> None:
 
 
 def _guard(arguments: list[str]) -> None:
-    """What this process may reach, before anything of its role is imported."""
+    """Restrict what this process may reach on the network, before any module of its role is imported."""
     network_guard.install_filter_for(arguments)
-    if arguments[:1] in (["--download"], [_MAKE_TRAINING]):  # the latter until it has what it fetches
+    if arguments[:1] in (["--download"], [_MAKE_TRAINING]):  # the latter goes offline once it has its packages
         network_guard.permit_downloads()
     elif arguments[:1] == ["--remote-engine"]:
         from app.inference.remote import worker as remote

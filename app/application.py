@@ -1,6 +1,6 @@
-"""The composition root: builds every object of the window and hands each what it needs.
+"""Build every object of the window and connect them: the composition root.
 
-It is long, because it alone names all of them.
+The module is over 450 lines long because it alone names all of these objects.
 """
 
 import dataclasses
@@ -80,7 +80,7 @@ from app.uikit.desktop import Pickers
 from app.uikit.page import Navigation, Page
 from app.uikit.theme import Theme, unstyled
 
-DOCUMENTS_AFTER_MS = 1500  # after the window: checking their database takes time, and nobody asks sooner
+DOCUMENTS_AFTER_MS = 1500  # after the window is shown: checking the database of documents takes time
 
 if TYPE_CHECKING:
     from app.models.services.build_runner import BuildRunner
@@ -89,10 +89,10 @@ log = logging.getLogger("kotae")
 
 
 class AppContext:
-    """Build and connect every object that lives as long as the window.
+    """Every object that lives as long as the window, built and connected.
 
-    Nothing is shown and no child is started yet. The pages other than 質問 are built when they are first shown: most
-    starts never need them.
+    Building it shows nothing and starts no child process. Pages other than 質問 are built when they are first shown:
+    most starts never need them.
     """
 
     def __init__(self, where: Paths, theme: Theme, preferences: Preferences, database: Store) -> None:
@@ -123,7 +123,7 @@ class AppContext:
         self.downloads = Downloads(
             self.library, preferences, programs.downloader_command(), where.logs / "download.log", where.downloads
         )
-        self.download_desk = DownloadController(theme, self.navigation, self.downloads, preferences, self.page)
+        self.download_controller = DownloadController(theme, self.navigation, self.downloads, preferences, self.page)
         self.training_setup = EnvironmentSetup(
             preferences, programs.training_setup_command(), where.data, where.logs, self.downloads.proxy, self.page
         )
@@ -136,7 +136,7 @@ class AppContext:
         self._connect()
 
     def _build_work(self) -> None:
-        """Training and evaluation, one of each at a time, which stand back while an answer is written."""
+        """Build training and evaluation. Each runs one job at a time and pauses while an answer is written."""
 
         def is_busy() -> bool:
             return self.session.is_busy
@@ -171,22 +171,23 @@ class AppContext:
         self.secrecy = ConfidentialityGuard(self.theme, self.paths.exports_log)
         ClipboardGuard(self.window, self.secrecy)
         self.window.sidebar.label_of_all = self._label_of_all
-        self.window.stack.currentChanged.connect(self.documents.look_again)  # a command may have changed them
+        # A command of the terminal may have changed the documents.
+        self.window.stack.currentChanged.connect(self.documents.look_again)
         transfer = ConversationTransfer(self.store, self.conversations, self.paths.documents, self.window)
         self.desk = TransferController(
             self.window, self.window.stack, self.theme, self.window.show_at_foot, transfer, self.conversations,
             self.session, desktop.open_folder, self.secrecy,
         )  # fmt: skip
-        self.offers = StartOffers(self.theme, self.download_desk, self.upkeep)
+        self.offers = StartOffers(self.theme, self.download_controller, self.upkeep)
         self.window.show_at_foot(self.offers)
 
     @property
     def is_first_run(self) -> bool:
-        """Whether nobody was here before: the greeting was never closed, and no conversation is stored."""
+        """Return whether Kotae was never used here: the greeting was never closed, and no conversation is stored."""
         return not (self.preferences.value.first_run_done or self.conversations.all())
 
     def is_environment_in_use(self) -> bool:
-        """Whether something works with the training environment, which stays as it is then."""
+        """Return whether a job uses the training environment, which must not be changed then."""
         return self.build_desk.is_running or self.trainings.is_training or self.evaluations.is_running
 
     def card(self) -> ModelCard | None:
@@ -195,18 +196,18 @@ class AppContext:
         return self.library.card(model) if model else None
 
     def close(self) -> bool:
-        """End the answer that is being written, keep its text, and give the engine's memory back.
+        """End the answer that is being written, keep its text, and free the engine's memory.
 
-        Other long work is cancelled and leaves no half file. False: a trainer is still saving, and would be killed by
-        the end of Qt.
+        Other long jobs are cancelled and leave no partial file. Returns False while a trainer is still saving: ending
+        Qt normally would kill it.
         """
         self.downloads.discard_cancelled()
-        self.downloads.close()  # what runs is paused; the next start offers to go on
-        self.build_desk.cancel()  # what is finished of it is kept
-        has_saved = self.trainings.close()  # what is trained; the page offers to go on
-        has_saved = self.evaluations.close() and has_saved  # what is measured, likewise
-        self.training_setup.close()  # what was fetched for it is kept
-        self.documents.close()  # what waits is read after the next start
+        self.downloads.close()  # pauses the running downloads; the next start offers to resume them
+        self.build_desk.cancel()  # keeps the finished steps
+        has_saved = self.trainings.close()  # the page offers to resume
+        has_saved = self.evaluations.close() and has_saved  # the page offers to resume
+        self.training_setup.close()  # keeps the packages that were fetched
+        self.documents.close()  # the next start reads the documents that still wait
         self.embedding.close()
         background.shut_down()
         self.session.close()
@@ -237,14 +238,14 @@ class AppContext:
         self.offers.move_requested.connect(window.move_models)
 
     def _connect_navigation(self) -> None:
-        """What the window cannot do for its pages by itself."""
+        """Connect the requests of pages that only the window can serve."""
         navigation, window = self.navigation, self.window
         navigation.message_requested.connect(self.page.show_found)
         navigation.starter_requested.connect(lambda: start_with_trial(window, self.library))
         navigation.model_file_requested.connect(lambda: window.models_page().choose_file())
         navigation.first_run_requested.connect(
             lambda: FirstRunController(
-                window, self.page, self.library, self.preferences, self.download_desk, self.paths
+                window, self.page, self.library, self.preferences, self.download_controller, self.paths
             ).show()
         )
         navigation.log_requested.connect(lambda: desktop.open_folder(self.paths.logs))
@@ -252,7 +253,7 @@ class AppContext:
         navigation.work_ended.connect(self.notifier.finished)
 
     def _connect_page(self) -> None:
-        """The page 質問 and the window around it."""
+        """Connect the page 質問 with the window around it."""
         page, window = self.page, self.window
         ModelAvailability(page.empty, self.library, self.upkeep, self.downloads, page)
         page.scoping.collections_known.connect(window.sidebar.conversations.set_collections)
@@ -260,7 +261,7 @@ class AppContext:
         window.list_actions.brought_back.connect(page.show_again)
 
     def _connect_transfer(self) -> None:
-        """Export and import, for everybody who offers them."""
+        """Connect export and import with every widget that offers them."""
         page, desk, sidebar = self.page, self.desk, self.window.sidebar
         page.transcript.requests.answer_export_requested.connect(desk.export_answer)
         sidebar.list.export_requested.connect(desk.export)
@@ -271,14 +272,14 @@ class AppContext:
     # ---------------------------------------------------------------------- pages
 
     def _make_answering(self, parent: MainWindow) -> ConversationSettings:
-        """A window over `parent`: how the open conversation is answered."""
+        """Return the dialog over `parent` that sets how the open conversation is answered."""
         details = self.preferences.value.shows_details
         return ConversationSettings(
             self.theme, self.session, self.presets, self.card(), shows_details=details, parent=parent
         )
 
     def _make_installer(self, theme: Theme, pickers: Pickers) -> InstallEnvironmentFlow:
-        """What a build shows while the environment of its converter is made."""
+        """Return what a build shows while the environment of its converter is made."""
         return InstallEnvironmentFlow(theme, self.training_setup, pickers)
 
     def _make_documents(self) -> Page:
@@ -291,7 +292,7 @@ class AppContext:
 
         return ModelsPage(
             self.theme, self.navigation, library=self.library, preferences=self.preferences, engine=self.engine,
-            paths=self.paths, upkeep=self.upkeep, download_desk=self.download_desk, build_desk=self.build_desk,
+            paths=self.paths, upkeep=self.upkeep, download_desk=self.download_controller, build_desk=self.build_desk,
         )  # fmt: skip
 
     def _make_training(self) -> Page:
@@ -341,10 +342,10 @@ class AppContext:
         return SearchPage(self.theme, self.navigation, self.conversations, self._label_of_all)
 
     def _label_of_all(self) -> Label:
-        """The highest of the conversations, those in the bin too."""
-        there = collections_now(self.paths.documents)
+        """Return the highest label of all conversations, including those in the bin."""
+        collections = collections_now(self.paths.documents)
         kept = [*self.conversations.all(), *self.conversations.binned()]
-        return conversation_privacy.highest_effective_label(self.store, kept, there)
+        return conversation_privacy.highest_effective_label(self.store, kept, collections)
 
 
 @unstyled()
@@ -354,7 +355,7 @@ def build(where: Paths, theme: Theme, preferences: Preferences, database: Store)
 
 
 def _builds(where: Paths, library: ModelLibrary) -> "BuildRunner":
-    """Raises AppError("no_training_environment")."""
+    """Return the runner of model builds. Raises AppError("no_training_environment")."""
     from app.models import training_environment
     from app.models.services.build_runner import BuildCommands, BuildRunner  # most starts never need them
 
@@ -367,14 +368,14 @@ def _builds(where: Paths, library: ModelLibrary) -> "BuildRunner":
     )
 
 
-def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool = False) -> int:
-    """Shows the window and runs until it is closed. Returns the exit status.
+def run(data_dir: str | None, requested_language: str | None = None, is_safe: bool = False) -> int:
+    """Show the window and run until it is closed. Return the exit status.
 
-    `wished_language`: ja or en, whatever the settings say; None leaves it to them. `is_safe`: safe mode is asked for.
+    `requested_language`: ja or en, whatever the settings say; None uses the settings. `is_safe`: start in safe mode.
     """
     start = ProgramStart(data_dir, is_safe)
     with lifecycle.report_display_errors(start.end):
-        app = desktop.make_application(wished_language or "system")
+        app = desktop.make_application(requested_language or "system")
     theme = Theme()
     theme.apply(app, Settings())
     try:
@@ -385,7 +386,7 @@ def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool 
         if not start.instance.acquire():
             return 0
         preferences = start.preferences()
-        localization.set_language(app, localization.resolve_language(wished_language or preferences.value.language))
+        localization.set_language(app, localization.resolve_language(requested_language or preferences.value.language))
         theme.apply(app, preferences.value)
         database = open_store(where, theme)
         if database is None:
@@ -396,11 +397,11 @@ def run(data_dir: str | None, wished_language: str | None = None, is_safe: bool 
         context = build(where, theme, preferences, database)
         context.conversations.erase_old(DayRecord(where.data))
     except AppError as error:
-        print(describe_error(error), file=sys.stderr)  # noqa: T201  for who started it from a terminal
+        print(describe_error(error), file=sys.stderr)  # noqa: T201  for a start from a terminal
         dialogs.problem_dialog(theme, error).exec()
         start.end()
         return 3
-    except Exception:  # a bug: the start counts as one that has failed
+    except Exception:  # a bug: the start counts as failed, because start.end() is not called
         log.exception("start")
         dialogs.problem_dialog(theme, AppError("start_failed", path=str(where.logs))).exec()
         return 3
@@ -418,12 +419,12 @@ def _show(app: desktop.Application, context: AppContext, where: Paths, start: Pr
         context.window.close()
 
     show_notices(context.window, where, start.last, start.is_safe, restart)
-    # What exists now lives as long as the window; collecting through it would cost 20 ms of a frame each time.
+    # All objects of this moment live as long as the window; scanning them costs each collection 20 ms.
     gc.freeze()
     GarbageCollector(app)
     if start.is_safe:
         apply_safe_mode(context.window, context.preload, context.offers)
-    if app.platformName() != "offscreen":  # its screen of 800 by 800 is nobody's
+    if app.platformName() != "offscreen":  # its screen of 800 by 800 is not real
         window_layout.fit_to_screen(context.window, window_layout.screen_area(context.window))
     context.window.show()
     start.watch(context.window)
@@ -445,7 +446,9 @@ def _show(app: desktop.Application, context: AppContext, where: Paths, start: Pr
 
 
 def _on_state_changed(state: Qt.ApplicationState, context: AppContext) -> None:
-    """The user comes back from a terminal, perhaps, where a model was added, or conversations."""
+    """Refresh the lists when the window becomes active: a command of the terminal may have added models or
+    conversations.
+    """
     if state == Qt.ApplicationState.ApplicationActive:
         context.library.refresh()
         context.conversations.refresh()
@@ -453,20 +456,25 @@ def _on_state_changed(state: Qt.ApplicationState, context: AppContext) -> None:
 
 
 def _end(window: MainWindow) -> None:
-    """The system ends the program. A training is saved on the way out, with the window or without it."""
+    """Close the window and end Qt at a signal of the system.
+
+    `run` saves a running training afterwards, whether or not the window closes.
+    """
     window.close()
     QCoreApplication.exit(0)
 
 
 def _note_death(death: EngineExit) -> None:
-    """The engine's log holds no text of questions or answers, so its end may go into ours."""
+    """Log how the engine ended. Its log holds no text of questions or answers, so it may be copied into Kotae's own
+    log.
+    """
     log.error("engine: %s %s\n%s", death.cause, death.detail, death.log_tail)
 
 
 def _finish_move(where: Paths, preferences: Preferences, database: Store) -> Paths:
-    """A move of the models folder that was interrupted when all was copied. Others wait for the user.
+    """Finish a move of the models folder that was interrupted after everything was copied.
 
-    Gives the paths with the folder that is in use now.
+    Moves that were interrupted earlier wait for the user. Returns the paths with the folder that is in use now.
     """
     plan = models_folder.pending(where)
     if plan is None or plan.state != "switching":
@@ -482,7 +490,7 @@ def _finish_move(where: Paths, preferences: Preferences, database: Store) -> Pat
 
 
 def _open_documents(context: AppContext, *, is_safe: bool) -> None:
-    """What is left of the queue is read, what changed in the folders is found, and Kotae's own manual is provided.
+    """Open the documents: read what is left of the queue, find changes in the folders and provide Kotae's own manual.
 
     In safe mode nothing is read until the user asks for it.
     """
@@ -501,7 +509,7 @@ def _open_documents(context: AppContext, *, is_safe: bool) -> None:
 
 
 def _report_start(window: MainWindow) -> None:
-    """Waits until the window is on the screen and painted; then it takes input."""
+    """Print the used memory as JSON and close the window, once it is on the screen, painted and takes input."""
     handle = window.windowHandle()
     if handle is None or not handle.isExposed():
         QTimer.singleShot(1, window, lambda: _report_start(window))

@@ -1,4 +1,4 @@
-"""The `kotae` command: arguments in, exit status out.
+"""Run the `kotae` command: arguments in, exit status out.
 
 0 done; 1 done and the answer is "no"; 2 wrong usage; 3 an expected error; 130 interrupted.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # each command imports what it needs when it runs
 
 OpenWindow = Callable[[str | None, str | None, bool], int]  # data folder, language, whether in safe mode
 
-# Each command with its module, which is imported only when it is needed.
+# Each command's module is imported only when it is needed.
 COMMANDS = {
     "ask": "app.chat.cli.ask",
     "serve": "app.serve.cli.serve",
@@ -95,7 +95,7 @@ def _shown_presets() -> set[str]:
     return {preset.id for preset in presets.built_in_presets()}
 
 
-# What a command gets of rooms above its own.
+# Functions of higher rooms that a command may not import itself.
 HANDED_IN: dict[str, dict[str, Any]] = {
     "ask": {"find_run": _find_run, "label_of": _label_of_model},
     "models": {
@@ -108,11 +108,11 @@ HANDED_IN: dict[str, dict[str, Any]] = {
     "report": {"shown_presets": _shown_presets},
 }
 SHARED = ("--data-dir", "--lang", "--json")
-SAFE_MODE = "--safe-mode"  # of the window alone
+SAFE_MODE = "--safe-mode"  # for the window only
 
 
 def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
-    """Run one command; without one call `open_window`, which is handed in because commands load no window."""
+    """Run one command; without one call `open_window`, which is a parameter because commands load no window."""
     language = _language(arguments)
     wording.use_language(language or "ja", is_command=True)
     output = Output("--json" in arguments)
@@ -137,7 +137,7 @@ def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
         output.note("common.interrupted")
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        # The reader of our output has gone (`kotae … | head`). Python would complain once more at exit.
+        # The reader of the output has ended (`kotae … | head`). Python would report the broken pipe again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
@@ -159,7 +159,7 @@ def _open_window(options: argparse.Namespace, language: str | None, output: Outp
 
 
 def _language(arguments: Sequence[str]) -> str | None:
-    """What --lang says, None without it. Read before the rest, because errors in the rest are said in it."""
+    """Return the value of --lang, or None. It is read before the rest, because errors in the rest are shown in it."""
     for at, argument in enumerate(arguments):
         value = argument.removeprefix("--lang=") if argument.startswith("--lang=") else ""
         if argument == "--lang" and at + 1 < len(arguments):
@@ -175,17 +175,16 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse with its words and complaints in the user's language.
+    """A parser with argparse's texts and errors in the user's language.
 
-    `fill`: adds the options when they are needed, so that help on all commands imports none of them.
+    `fill`: adds the options when they are needed, so that the help about all commands imports none of them.
     """
 
     output: Output
     fill: Callable[[], None] | None = None
 
     def __init__(self, **options: Any) -> None:
-        # No option in part: who looks for --data-dir before this parser does (`app.base.settings`)
-        # would miss it.
+        # No abbreviated options: `app.base.settings` looks for --data-dir before this parser runs, and would miss it.
         super().__init__(**options, add_help=False, allow_abbrev=False, formatter_class=_Formatter)
         self._positionals.title, self._optionals.title = help_text("arguments"), help_text("options")
         self.add_argument("-h", "--help", action="help", help=help_text("--help"))
@@ -194,16 +193,16 @@ class _Parser(argparse.ArgumentParser):
         fill, self.fill = self.fill, None
         if fill is not None:
             fill()
-        found, unknown = super().parse_known_args(args, namespace)
-        if unknown:  # argparse would leave them to the parser of `kotae`, which knows nothing of this command
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:  # otherwise the parser of `kotae`, which does not know this command's options, would report them
             self.error(UNKNOWN.format(" ".join(unknown)))
-        self._check_filled(found)
-        return found, unknown
+        self._check_filled(parsed)
+        return parsed, unknown
 
-    def _check_filled(self, found: argparse.Namespace) -> None:
-        """An empty text is no file and no name, and must not stand for the current folder or for all of them."""
+    def _check_filled(self, parsed: argparse.Namespace) -> None:
+        """Refuse empty values of files and names, which would mean the current folder or all items."""
         for action in self._actions:
-            given = getattr(found, action.dest, None)
+            given = getattr(parsed, action.dest, None)
             values = given if isinstance(given, list) else [given]
             if given != action.default and action.metavar not in MAY_BE_EMPTY and "" in values:
                 self.error(EMPTY.format("/".join(action.option_strings) or action.metavar))
@@ -221,7 +220,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser(output: Output, arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """It knows the command that is given, or all, for help and for words that are none. Loading all takes a second."""
+    """Return the parser with the given command, or with all for the help and for unknown words. Loading all takes a
+    second.
+    """
 
     class Parser(_Parser):
         pass
@@ -245,7 +246,7 @@ def _commands_to_know(arguments: Sequence[str]) -> Sequence[str]:
 
 
 def _shared_options() -> argparse.ArgumentParser:
-    """Options that every command takes, before or after its name."""
+    """Return the options that every command takes, before or after its name."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--data-dir", metavar="DIR", help=help_text("--data-dir"))
     shared.add_argument("--lang", choices=wording.LANGUAGES, default="ja", help=help_text("--lang"))
@@ -254,7 +255,7 @@ def _shared_options() -> argparse.ArgumentParser:
 
 
 def _options_last(arguments: Sequence[str]) -> list[str]:
-    """Moves the shared options behind the command, where its parser would otherwise reset them to their defaults."""
+    """Move the shared options behind the command, whose parser would otherwise reset them to their defaults."""
     rest, shared = list(arguments), []
     while rest and rest[0].startswith("-"):
         option = rest[0].partition("=")[0]
@@ -268,6 +269,6 @@ def _options_last(arguments: Sequence[str]) -> list[str]:
 
 
 UNKNOWN = "unrecognized arguments: {}"
-EMPTY = "argument {}: must not be empty"  # ours
+EMPTY = "argument {}: must not be empty"  # not one of argparse's texts, but translated like them
 
-MAY_BE_EMPTY = ("TEXT", "QUESTION", "QUERY")  # what is written, not what is named
+MAY_BE_EMPTY = ("TEXT", "QUESTION", "QUERY")  # texts; all other values are names
