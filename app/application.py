@@ -446,8 +446,9 @@ def _show(app: desktop.Application, context: AppContext, where: Paths, start: Pr
 
 
 def _on_state_changed(state: Qt.ApplicationState, context: AppContext) -> None:
-    """Refresh the lists when the window becomes active: a command of the terminal may have added models or
-    conversations.
+    """Refresh the lists when the window becomes active.
+
+    A command of the terminal may have added models or conversations.
     """
     if state == Qt.ApplicationState.ApplicationActive:
         context.library.refresh()
@@ -465,8 +466,9 @@ def _end(window: MainWindow) -> None:
 
 
 def _note_death(death: EngineExit) -> None:
-    """Log how the engine ended. Its log holds no text of questions or answers, so it may be copied into Kotae's own
-    log.
+    """Log how the engine ended.
+
+    Its log holds no text of questions or answers, so it may be copied into Kotae's own log.
     """
     log.error("engine: %s %s\n%s", death.cause, death.detail, death.log_tail)
 

@@ -220,8 +220,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser(output: Output, arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """Return the parser with the given command, or with all for the help and for unknown words. Loading all takes a
-    second.
+    """Return the parser with the given command, or with all for the help and for unknown words.
+
+    Loading all takes a second.
     """
 
     class Parser(_Parser):

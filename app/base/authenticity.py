@@ -78,8 +78,9 @@ _MACHINE_ID_FILES = (
 
 
 def sign_for_this_machine(purpose: str, *parts: bytes) -> str:
-    """Return a MAC of 64 hexadecimal digits over these parts in this order, valid on this machine for this purpose
-    only.
+    """Return a MAC over these parts in this order that is valid on this machine and for this purpose only.
+
+    It has 64 hexadecimal digits.
     """
     return compute_mac(_machine_id(), purpose.encode("utf-8"), *parts)
 

@@ -39,8 +39,9 @@ class ConfidenceInterval:
 
     @property
     def is_better(self) -> bool:
-        """Return whether the second of two systems is better. The mean is a difference in nats, of which fewer are
-        better.
+        """Return whether the second of two systems is better.
+
+        The mean is a difference in nats, of which fewer are better.
         """
         return self.mean < 0 and not self.holds_zero
 
@@ -52,8 +53,9 @@ class ConfidenceInterval:
 def difference_interval(
     before: Sequence[float], after: Sequence[float], tokens: Sequence[int], groups: Sequence[str] = ()
 ) -> ConfidenceInterval:
-    """Return the interval of sum(after - before) / sum(tokens), in nats per token. `before`, `after`: nats of each
-    example.
+    """Return the interval of sum(after - before) / sum(tokens), in nats per token.
+
+    `before`, `after`: nats of each example.
     """
     return ratio_interval(np.asarray(after, np.float64) - np.asarray(before, np.float64), tokens, groups)
 

@@ -42,8 +42,9 @@ def stored_label(value: object) -> Label:
 
 
 def label_of_rows(rows: Iterable[Mapping[str, Any]]) -> Label:
-    """Return the highest label in the provenance of rows (`app.training.generation.pair_files`); the lowest if none has
-    one.
+    """Return the highest label in the provenance of rows; the lowest label if no row has one.
+
+    `app.training.generation.pair_files` writes the provenance.
     """
     return label_of_rows_or_none(rows) or LABELS[0]
 
@@ -126,8 +127,9 @@ class Permit:
         return self._label
 
     def at(self, path: Path) -> Path:
-        """Return the absolute path of a file that is about to be written. Raises ValueError outside the permit's
-        target.
+        """Return the absolute path of a file that is about to be written.
+
+        Raises ValueError outside the permit's target.
         """
         target, path = Path(self._export.target).absolute(), path.absolute()
         if target not in (path, *path.parents) and path.parent != target.parent:

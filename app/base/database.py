@@ -393,8 +393,9 @@ class Database:
 
 
 def _has_count(db: sqlite3.Connection) -> bool:
-    """Return whether this database counts its changes. That of the documents does not: it has no backups to choose
-    from.
+    """Return whether this database counts its changes.
+
+    That of the documents does not: it has no backups to choose from.
     """
     return any(row[1] == "changes" for row in db.execute("PRAGMA table_info(last_id)"))
 

@@ -103,10 +103,9 @@ class _SafeFormatter(logging.Formatter):
 
 
 def set_up_logging(folder: Path) -> None:
-    """Log to two files of 1 MB, log uncaught exceptions of all threads, and write the traceback of crashes in native
-    code.
+    """Log to files in `folder`: records, uncaught exceptions of all threads, and tracebacks of crashes in native code.
 
-    A file that cannot be opened does not prevent the start.
+    The records go to two files of 1 MB. A file that cannot be opened does not prevent the start.
     """
     rotate_crash_log(folder / CRASH_LOG)
     with contextlib.suppress(OSError):

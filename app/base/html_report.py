@@ -15,8 +15,9 @@ from app.base.paths import resources
 
 
 def render(page: str, words: dict[str, str], **values: Any) -> str:
-    """Return the page in the current language. `page`: a template of `resources/report`. Raises
-    jinja2.UndefinedError.
+    """Return the page in the current language.
+
+    `page`: a template of `resources/report`. Raises jinja2.UndefinedError.
     """
     common = {"language": wording.current_language(), "css": _stylesheet(), "word": words}
     return invisible_characters.remove(_environment().get_template(page).render(**common, **values))

@@ -95,8 +95,9 @@ def _marks_of_model_files(db: sqlite3.Connection) -> None:
 
 
 def _lasting_ids_and_quick_erasing(db: sqlite3.Connection) -> None:
-    """Add indexes and the table `last_id`. Without the indexes, erasing a message would scan all conversations
-    and drafts.
+    """Add indexes and the table `last_id`.
+
+    Without the indexes, erasing a message would scan all conversations and drafts.
     """
     db.execute("CREATE INDEX conversation_leaf ON conversation(leaf_id)")
     db.execute("CREATE INDEX draft_edited ON draft(edited_id)")
@@ -151,8 +152,9 @@ def _tuned_models(db: sqlite3.Connection) -> None:
 
 
 def _remote_models(db: sqlite3.Connection) -> None:
-    """Add a table of models on other machines (`entry` in JSON), and one of the consent to send a conversation to an
-    origin.
+    """Add tables of models on other machines and of consents to send a conversation to an origin.
+
+    `entry` is JSON.
     """
     db.execute("CREATE TABLE remote_model (id TEXT PRIMARY KEY, entry TEXT NOT NULL)")
     db.execute(

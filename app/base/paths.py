@@ -164,8 +164,9 @@ def _is_folder(path: Path) -> bool:
 
 
 def resources() -> Path:
-    """Return the folder of the shipped resources: beside the sources in a checkout, inside the package when
-    installed.
+    """Return the folder of the shipped resources.
+
+    It is beside the sources in a checkout, and inside the package when installed.
     """
     package = Path(__file__).resolve().parent.parent
     checkout = package.parent / "resources"

@@ -53,8 +53,9 @@ class PlotBar:
 
 
 def line_plot(title: str, x_name: str, series: Sequence[PlotSeries]) -> str:
-    """Return a line plot as one <svg> element; "" where there is nothing to draw. Points that are not finite
-    are skipped.
+    """Return a line plot as one <svg> element.
+
+    Return "" where there is nothing to draw. Points that are not finite are skipped.
     """
     drawn = [PlotSeries(one.name, one.style, _thin_by_means(one.points), one.has_dots) for one in series]
     drawn = [one for one in drawn if one.points]

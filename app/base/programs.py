@@ -23,9 +23,7 @@ def own_program() -> list[str]:
 
 
 def prepare_child_environment() -> None:
-    """Set the environment that all children of this process inherit: the path of Kotae's code, and UTF-8 for
-    any locale.
-    """
+    """Set the environment of all children of this process: the path of Kotae's code, and UTF-8 for any locale."""
     if getattr(sys, "frozen", False):
         _drop_bundle_variables()
         return

@@ -41,10 +41,9 @@ class Snippet:
 
 
 def fold(text: str) -> str:
-    """Return the text with equivalent characters unified: full and half width, capitals, ㌢ and センチ (NFKC, case
-    folding).
+    """Return the text with equivalent characters unified, such as full and half width, capitals, ㌢ and センチ.
 
-    Markdown's signs of emphasis and code are removed.
+    It applies NFKC and case folding, and removes Markdown's signs of emphasis and code.
     """
     if "**" in text or "`" in text:
         text = _EMPHASIS.sub("", text)
@@ -61,8 +60,9 @@ def _normalized(match: re.Match[str]) -> str:
 
 
 def index_terms(text: str) -> list[str]:
-    """Return the index terms of a text, in order. The last character of a run is a term too, so that 橋 alone
-    is found.
+    """Return the index terms of a text, in order.
+
+    The last character of a run is a term too, so that 橋 alone is found.
     """
     terms: list[str] = []
     for run in _RUNS.finditer(fold(text)):
@@ -75,8 +75,9 @@ def index_terms(text: str) -> list[str]:
 
 
 def split_query(query: str) -> list[str]:
-    """Return the folded words of a query, separated by spaces of any width. Words without a letter or digit are
-    dropped.
+    """Return the folded words of a query, separated by spaces of any width.
+
+    Words without a letter or digit are dropped.
     """
     return [word for word in fold(query).split() if _RUNS.search(word)]
 

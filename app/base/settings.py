@@ -26,8 +26,9 @@ _PROGRAM_DATA = 0x23  # CSIDL_COMMON_APPDATA
 
 
 def system_policy_file() -> Path:
-    """Return the policy file of the whole machine. No environment variable changes the path, because users can
-    set those.
+    """Return the policy file of the whole machine.
+
+    No environment variable changes the path, because users can set those.
     """
     if sys.platform == "win32":
         return _program_data() / "Kotae" / POLICY_FILE
@@ -42,8 +43,9 @@ def forbidding_policy(data: Path, system: Path | None = None) -> Path | None:
 
 
 def forbids_network(file: Path) -> bool:
-    """Return whether a policy file forbids the network. A file that is unreadable or has unknown content
-    forbids it too.
+    """Return whether a policy file forbids the network.
+
+    A file that is unreadable or has unknown content forbids it too.
     """
     try:
         text = read_regular(file, strict_json.FILE_BYTES).decode("utf-8-sig")
@@ -151,10 +153,10 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 
 
 def load(path: Path) -> Settings:
-    """Return the stored settings. A missing file gives the defaults; a damaged one is renamed to `.bad` and gives them
-    too.
+    """Return the stored settings.
 
-    The network is off where a policy forbids it, whatever is stored.
+    A missing file gives the defaults; a damaged one is renamed to `.bad` and gives them too. The network is off where a
+    policy forbids it, whatever is stored.
     """
     try:
         data = strict_json.load_file(path)
@@ -178,8 +180,9 @@ def _rescued_choice(damaged: Path) -> dict[str, Any] | None:
 
 
 def apply_policy(path: Path, settings: Settings) -> Settings:
-    """Return the settings with the network off where a policy forbids it. `path`: of the settings, in the data
-    folder.
+    """Return the settings with the network off where a policy forbids it.
+
+    `path`: of the settings, in the data folder.
     """
     if settings.network_allowed and forbidding_policy(path.parent) is not None:
         return dataclasses.replace(settings, network_allowed=False)

@@ -175,8 +175,9 @@ def shell_word(text: str) -> str:
 
 
 class _PlainFormatter(string.Formatter):
-    """Fill `{name}` only, without attribute or item access, whatever a fact's text holds. `{name!q}`: quoted
-    for a shell.
+    """Fill `{name}` only, without attribute or item access, whatever a fact's text holds.
+
+    `{name!q}`: quoted for a shell.
     """
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:

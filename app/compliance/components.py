@@ -129,8 +129,9 @@ def summary(component: Component) -> dict[str, Any]:
 
 
 def collect() -> tuple[Component, ...]:
-    """Return all installed components that Kotae needs. Without Kotae's own metadata (a bundle), only those of
-    the table.
+    """Return all installed components that Kotae needs.
+
+    Without Kotae's own metadata (a bundle), return only those of the table.
     """
     table = read_table()
     distributions = closure(ROOT)
@@ -143,8 +144,9 @@ def read_table() -> dict[str, Any]:
 
 
 def closure(name: str) -> dict[str, Distribution]:
-    """Return the installed distributions that `name` requires, directly or not, by normalized name and without
-    itself.
+    """Return the installed distributions that `name` requires, directly or not, by normalized name.
+
+    The distribution `name` itself is not included.
     """
     from packaging.utils import canonicalize_name
 
@@ -204,8 +206,9 @@ def stated(distribution: Distribution, field: str) -> str:
 
 
 def licence_of(distribution: Distribution) -> str:
-    """Return the SPDX expression from License-Expression, the older License if it is SPDX, or an unambiguous
-    classifier.
+    """Return the SPDX expression of a distribution; UNKNOWN without a certain one.
+
+    It comes from License-Expression, the older License if that is SPDX, or an unambiguous classifier.
     """
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
@@ -246,8 +249,9 @@ def _is_licence(path: str) -> bool:
 
 
 def crates(distribution: Distribution) -> list[str]:
-    """Return one text with a line for each Rust crate compiled into a wheel (PEP 770: CycloneDX in its
-    metadata), or [].
+    """Return one text with a line for each Rust crate that is compiled into a wheel, or [].
+
+    A wheel lists them in its metadata as CycloneDX (PEP 770).
     """
     lines: list[str] = []
     for file in distribution.files or ():
@@ -273,8 +277,9 @@ def homepage(distribution: Distribution) -> str:
 
 
 def fallback(licence: str, holder: str) -> str:
-    """Return the licence's text from the resources below the copyright line, for a distribution without licence
-    files.
+    """Return the licence's text from the resources below the copyright line.
+
+    It serves distributions without licence files.
     """
     names = [name for name in re.split(r"\s+(?:AND|OR|WITH)\s+|[()]", licence) if name]
     texts = [_text(f"texts/{name}.txt") for name in names if (folder() / f"texts/{name}.txt").is_file()]

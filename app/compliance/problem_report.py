@@ -53,9 +53,7 @@ _KIND = re.compile(r"([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|C
 
 
 def find_user_names(where: Paths) -> list[str]:
-    """Return names that the user has given to documents, collections, conversations, models and servers,
-    longest first.
-    """
+    """Return the user's names of documents, collections, conversations, models and servers, the longest first."""
     queries = (
         (where.documents, "SELECT name FROM document UNION SELECT path FROM document"),
         (where.documents, "SELECT name FROM collection"),
@@ -296,8 +294,9 @@ def _journal_mode(file: Path) -> str:
 
 
 def _tail(file: Path) -> str:
-    """Return the last complete lines of a log, because a partial path would not be recognized; "" for an
-    unreadable file.
+    """Return the last complete lines of a log, because a partial path would not be recognized.
+
+    Return "" for an unreadable file.
     """
     try:
         with open_regular(file) as opened:

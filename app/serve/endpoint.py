@@ -76,8 +76,9 @@ class ServedModels:
         return ExportRequest("served", address, lambda: self._label_now(offer), offer.id)
 
     def pass_out(self, offer: ServedModel, address: str) -> Permit:
-        """Return the permit for one answer. Raises AppError("secret_export" | "export_log_unwritable"), and as the
-        database.
+        """Return the permit for one answer.
+
+        Raises AppError("secret_export" | "export_log_unwritable"), and as the database.
         """
         return confidentiality.permit_export(
             self.export_of(offer, address), self._exports_log, is_agreed=self._is_agreed
@@ -192,8 +193,9 @@ def usage(used: Usage) -> dict[str, Any]:
 
 
 class Endpoint:
-    """The routes of the server, which run in the threads of their connections. `model_name`: of the model that
-    answers.
+    """The routes of the server, which run in the threads of their connections.
+
+    `model_name`: of the model that answers.
     """
 
     def __init__(self, requests: RequestQueue, offers: ServedModels, model_name: str) -> None:

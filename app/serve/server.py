@@ -240,8 +240,9 @@ class HttpConnection(BaseHTTPRequestHandler):
         self._has_head = True
 
     def _answer(self) -> None:
-        """Check host, origin and key, in this order, then call the route: a client without the key learns
-        nothing else.
+        """Check host, origin and key in this order, then call the route.
+
+        So a client without the key learns nothing about the routes.
         """
         if self.headers.get("Host", "").lower() not in self.server.hosts:
             raise http_error(403, "other_host", address=self.server.address)
@@ -330,8 +331,9 @@ Route = tuple[str, Callable[[HttpConnection], None]]  # HTTP method, function th
 
 
 class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """The server, with a thread for each connection. It owns `listener`, which is already bound to the loopback
-    address.
+    """The server, with a thread for each connection.
+
+    It owns `listener`, which is already bound to the loopback address.
     """
 
     daemon_threads = True
@@ -375,8 +377,9 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     @contextmanager
     def answering(self, connection: socket.socket) -> Iterator[None]:
-        """Count an answer while its thread makes it. Afterwards the connection is the newest of those that may be
-        displaced.
+        """Count an answer while its thread makes it.
+
+        Afterwards the connection is the newest of those that may be displaced.
         """
         with self._changed:
             self._count += 1
@@ -391,8 +394,9 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 self._changed.notify_all()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Start the thread of a connection. If there are too many, close the oldest without the key, or refuse the new
-        one.
+        """Start the thread of a connection.
+
+        If there are too many, close the oldest without the key, or refuse the new one.
         """
         if not self._make_room(request):
             with contextlib.suppress(OSError):  # the client may be gone

@@ -63,10 +63,10 @@ class ConfidentialityGuard:
         self._pass(parent, export, go, question, body, phrase("uikit.lower"))
 
     def train(self, parent: QWidget, label_now: Callable[[], Label], go: Callable[[bool], None]) -> None:
-        """Call `go` before documents become training data, at once or after consent, with whether consent was asked
-        for.
+        """Call `go` before documents become training data, at once or after consent.
 
-        The code that makes the data passes the gate with this answer, when its first text is about to be written.
+        Its argument is whether the user has consented. The code that makes the data passes the gate with it, when its
+        first text is about to be written.
         """
         question = phrase("uikit.make_training_data_from_confidential")
         body = phrase("uikit.what_the_documents_hold_may")

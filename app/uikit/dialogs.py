@@ -68,8 +68,9 @@ class Dialog(QDialog):
         super().showEvent(event)
 
     def fit_height(self, *inner: QWidget | None) -> None:
-        """Set the height again. `inner`: widgets whose content has changed, which a layout notices only in the
-        next event.
+        """Set the height again.
+
+        `inner`: widgets whose content has changed, which a layout notices only in the next event.
         """
         for widget in inner:
             inside = widget.layout() if widget is not None else None

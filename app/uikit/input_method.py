@@ -49,8 +49,9 @@ def prepare_fcitx(environment: MutableMapping[str, str], plugins: Path) -> None:
 
 
 def _is_hinted(environment: MutableMapping[str, str]) -> bool:
-    """Return whether other programs are configured for fcitx. On Wayland Qt needs no hint: the compositor
-    passes text on.
+    """Return whether other programs are configured for fcitx.
+
+    On Wayland Qt needs no hint: the compositor passes text on.
     """
     is_wayland = environment.get("XDG_SESSION_TYPE") == "wayland" or bool(environment.get("WAYLAND_DISPLAY"))
     if is_wayland and environment.get("QT_QPA_PLATFORM", "wayland").startswith("wayland"):

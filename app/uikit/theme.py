@@ -197,8 +197,9 @@ def register_fonts() -> bool:
 
 
 def render_svg(name: str, color: str, size: int, ratio: float = 1.0, gap: int = 0) -> QPixmap:
-    """Return `resources/icons/<name>.svg` with `currentColor` replaced, `size` px square and `gap` empty px
-    after it.
+    """Return `resources/icons/<name>.svg` with `currentColor` replaced.
+
+    It is `size` px square, followed by `gap` empty px.
     """
     renderer = QSvgRenderer(_svg(name).replace("currentColor", color).encode())
     pixmap = QPixmap(QSize(size + gap, size) * ratio)

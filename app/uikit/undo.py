@@ -179,8 +179,9 @@ class UndoStack(QObject):
             self._undo_entry(self._entries[-1])
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Pass Ctrl+Z on from a text field that has nothing to undo, which Qt's fields would still keep for
-        themselves.
+        """Pass Ctrl+Z on from a text field that has nothing to undo.
+
+        Qt's fields would keep the key for themselves.
         """
         if event.type() != QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent):
             return False

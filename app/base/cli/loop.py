@@ -19,8 +19,9 @@ def core_application() -> QCoreApplication:
 
 
 class CommandLoop:
-    """An event loop that runs until `stop` is called. The first Ctrl+C calls `interrupt`, a second one makes `run`
-    raise.
+    """An event loop that runs until `stop` is called.
+
+    The first Ctrl+C calls `interrupt`, a second one makes `run` raise.
     """
 
     def __init__(self, interrupt: Callable[[], None]) -> None:

@@ -68,8 +68,7 @@ def parse(text: str) -> list[Token] | None:
 
 
 def make_inert(text: str, depth: int, behind: str = "（{}）") -> str:
-    """Return Markdown that looks like `text` and has no active content, does not affect what follows, and keeps the
-    outline.
+    """Return Markdown that looks like `text`, has no active content and does not affect what follows it.
 
     Headings are lowered by `depth` levels. `behind`: how the address of a link or an image follows its text. A text
     that cannot be written this way is kept as it was typed, as code.

@@ -37,8 +37,9 @@ class NotPlainError(OSError):
 
 
 def require_folder(path: Path) -> None:
-    """Check that the path is a folder. Raises NotPlainError for a link or a file, and OSError where there is
-    nothing.
+    """Check that the path is a folder.
+
+    Raises NotPlainError for a link or a file, and OSError where there is nothing.
     """
     mode = path.lstat().st_mode
     if _is_link(path, mode):
@@ -78,8 +79,9 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
 
 
 def lines_of(path: Path, most_bytes: int = LINE_BYTES) -> Iterator[bytes]:
-    """Yield the lines of a file that `open_regular` accepts, each with its end. Raises OSError, also for a
-    longer line.
+    """Yield the lines of a file that `open_regular` accepts, each with its end.
+
+    Raises OSError, also for a longer line.
     """
     with open_regular(path) as file:
         while line := file.readline(most_bytes + 1):
@@ -132,8 +134,9 @@ def _is_link(path: Path, mode: int) -> bool:
 
 
 def absolute_path(path: Path) -> Path:
-    """Return a typed path as an absolute one. Raises AppError("hf_folder_unreadable") for `~name` of an unknown
-    user.
+    """Return a typed path as an absolute one.
+
+    Raises AppError("hf_folder_unreadable") for `~name` of an unknown user.
     """
     try:
         return path.expanduser().absolute()

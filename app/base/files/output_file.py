@@ -211,8 +211,9 @@ class CopyProgress:
 
 
 def hash_file(path: Path, meter: CopyProgress) -> str:
-    """Return the hexadecimal sha256 of a file, read from the drive instead of the cache where possible. Raises
-    OSError.
+    """Return the hexadecimal sha256 of a file, read from the drive instead of the cache where possible.
+
+    Raises OSError.
     """
     digest = hashlib.sha256()
     with open_regular(path) as file:
@@ -224,8 +225,9 @@ def hash_file(path: Path, meter: CopyProgress) -> str:
 
 
 def drop_from_cache(file: BinaryIO) -> None:
-    """Drop a file from the system's cache. Otherwise a check would read memory, which is right even if the
-    drive is not.
+    """Drop a file from the system's cache.
+
+    Otherwise a check would read memory, which is right even if the drive is not.
     """
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

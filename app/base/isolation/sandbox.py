@@ -81,8 +81,9 @@ def confine(writes: Iterable[Path] = (), starts: Iterable[Path] = (), *, reads: 
 
 
 def run_confined(act: Callable[[], Made], reads: Iterable[Path]) -> Made:
-    """Return the result of `act`, run in a thread that may read only these files and folders. Raise what `act`
-    raises.
+    """Return the result of `act`, run in a thread that may read only these files and folders.
+
+    Raise what `act` raises.
     """
     if not _confined:
         return act()
@@ -206,9 +207,7 @@ def is_compression_suspicious(unpacked: int, packed: int, from_bytes: int = ZIP_
 
 
 def lower_priority() -> None:
-    """Lower the processor priority for the rest of this process's life, in favour of programs that the user
-    waits for.
-    """
+    """Lower the processor priority for the rest of this process's life."""
     if sys.platform == "win32":
         import psutil
 

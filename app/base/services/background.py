@@ -72,9 +72,7 @@ class Task(QObject):
 
 
 class TaskProgress:
-    """The channel through which long work reports its progress, from the pool's thread, and learns that it is
-    cancelled.
-    """
+    """The object by which long work, in the pool's thread, reports its progress and learns that it is cancelled."""
 
     def __init__(self, emit: Callable[[int, int], None]) -> None:
         self._emit = emit
@@ -116,8 +114,9 @@ class TaskProgress:
 
 
 class LongTask(Task):
-    """Long work in the pool. After `cancel`, either `cancelled` is called, or `done` if the work had finished
-    already.
+    """Long work in the pool.
+
+    After `cancel`, either `cancelled` is called, or `done` if the work had finished already.
     """
 
     progressed = Signal(object, object)  # done, total: as Python integers, because Qt's int ends at 2 GiB

@@ -208,8 +208,9 @@ def _signal_name(code: int) -> str:
 
 
 class OneShotProcess(QObject):
-    """A child that answers one request. `start` leads to exactly one of `answered` and `ended`, unless it is
-    cancelled.
+    """A child that answers one request.
+
+    `start` leads to exactly one of `answered` and `ended`, unless it is cancelled.
     """
 
     answered = Signal(object)  # dict: the child's answer

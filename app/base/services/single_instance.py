@@ -29,8 +29,9 @@ def without_window(lock: Path) -> Iterator[None]:
 
 
 class SingleInstance(QObject):
-    """The lock of a data folder. A second instance asks the first one to come to the front by a file, not by a
-    socket.
+    """The lock of a data folder.
+
+    A second instance asks the first one to come to the front by a file, not by a socket.
     """
 
     raise_requested = Signal()
@@ -52,8 +53,9 @@ class SingleInstance(QObject):
         return self._is_ours
 
     def acquire(self) -> bool:
-        """Lock the folder and watch for requests. Return False, and ask the other instance to come to the front, if it
-        has one.
+        """Lock the folder and watch for requests.
+
+        If another instance has locked it, return False and ask that one to come to the front.
         """
         is_ours = self.take() if self._is_ours is None else self._is_ours
         if not is_ours:

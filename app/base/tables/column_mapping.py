@@ -46,8 +46,9 @@ def column_words() -> dict[str, Any]:
 
 
 def normalize_name(name: str) -> str:
-    """Return a name without width, case, blanks, signs and bracketed text: 質問（必須） and 【質問】 both
-    become 質問.
+    """Return a name without width, case, blanks, signs and bracketed text.
+
+    質問（必須） and 【質問】 both become 質問.
     """
     folded = unicodedata.normalize("NFKC", name[:NAME_CHARACTERS]).casefold()
     return _SIGNS.sub("", _BRACKETED.sub("", folded)) or _SIGNS.sub("", folded)

@@ -48,8 +48,9 @@ _END = "\x1e\x1f"
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row. `line`: of the file, or row of the sheet, from 1. `problem`: why it could not be read; then it has no
-    cells.
+    """One row.
+
+    `line`: of the file, or row of the sheet, from 1. `problem`: why it could not be read; then it has no cells.
     """
 
     line: int
@@ -179,8 +180,9 @@ def _shared(known: dict[str, str], cell: Cell) -> Cell:
 
 @contextlib.contextmanager
 def _child(raw: bytes, max_rows: int, allowed: workbook_child.WorkbookBudget) -> Iterator[Iterator[bytes]]:
-    """Start the child, send it the workbook, and yield the lines it writes. Kill it at the end, also after an
-    early one.
+    """Start the child, send it the workbook, and yield the lines it writes.
+
+    Kill it at the end, also after an early one.
     """
     command = [*programs.own_program(), "--read-workbook", str(max_rows)]
     hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows would flash a console

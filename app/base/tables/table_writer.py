@@ -1,6 +1,4 @@
-"""Write tables for spreadsheets in which no cell is a formula, whatever the text of a question, document or
-answer is.
-"""
+"""Write tables for spreadsheets in which no cell is a formula, whatever its text is."""
 
 import copy
 import csv
@@ -26,8 +24,9 @@ _NOT_IN_TITLES = re.compile(r"[\[\]:*?/\\]")
 
 
 def is_formula_like(text: str) -> bool:
-    """Return whether a spreadsheet could read a text as a formula, also after spaces, controls and invisible
-    characters.
+    """Return whether a spreadsheet could read a text as a formula.
+
+    Spaces, controls and invisible characters may precede the formula's sign.
     """
     if text.startswith(_STARTS_LINE):
         return True
@@ -81,11 +80,11 @@ class WorkbookWriter:
         notes: Sequence[str] = (),
         numbers: Mapping[int, tuple[int, int, str]] | None = None,
     ) -> None:
-        """Add a sheet. `widths`: of its columns in characters. With `head`, the names of the columns, it can be
-        filtered.
+        """Add a sheet.
 
-        `title`: cut and numbered as Excel requires. `notes`: lines below an empty row. `numbers`: columns, from 1, into
-        which users write whole numbers: the least, the most, and the message for anything else.
+        `widths`: of its columns in characters. With `head`, the names of the columns, it can be filtered. `title`: cut
+        and numbered as Excel requires. `notes`: lines below an empty row. `numbers`: columns, from 1, into which users
+        write whole numbers: the least, the most, and the message for anything else.
         """
         from openpyxl.utils import get_column_letter
         from openpyxl.worksheet.datavalidation import DataValidation

@@ -26,8 +26,9 @@ _PACKED_TIMES = {datetime.datetime: "datetime", datetime.date: "date", datetime.
 
 @dataclass(frozen=True, slots=True)
 class WorkbookBudget:
-    """The limits for a workbook of a given size. A cell takes 5 bytes of a packed sheet, and openpyxl 5
-    microseconds.
+    """The limits for a workbook of a given size.
+
+    A cell takes 5 bytes of a packed sheet, and openpyxl 5 microseconds.
     """
 
     memory_bytes: int  # in addition to what the process itself needs
@@ -78,8 +79,9 @@ def _import() -> None:
 
 
 def _watch(writer: EventWriter, limit_s: float) -> None:
-    """End the process after its processor time is used up. A busy machine so reads every file that an idle one
-    reads.
+    """End the process after its processor time is used up.
+
+    So a busy machine reads every file that an idle one reads.
     """
     until = time.process_time() + limit_s
     while time.process_time() < until:

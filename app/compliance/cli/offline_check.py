@@ -19,8 +19,9 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Run the check. Return 0 if nothing was found; 1 if something was, or the check is incomplete; 3 is an expected
-    error.
+    """Run the check.
+
+    Return 0 if nothing was found; 1 if something was, or the check is incomplete; 3 is an expected error.
     """
     from app.compliance.offline_check import report_page
     from app.compliance.offline_check.check_run import OfflineCheckRun

@@ -41,11 +41,10 @@ def hash_program() -> Iterator[HashedFile]:
 
 
 def hash_folder(folder: Path) -> HashedFile:
-    """Return one hash over the files of a folder: over the lines `sha256  path`, sorted by path (`files_note` of the
-    page).
+    """Return one hash over the files of a folder.
 
-    A link to a file inside the folder is skipped. A link that leads out of it is read, because its target could hold
-    anything.
+    It is the hash of the lines `sha256  path`, sorted by path, as `files_note` of the page explains. A link to a file
+    inside the folder is skipped. A link that leads out of it is read, because its target could hold anything.
     """
     lines, total, root = [], 0, folder.resolve()
     for path in sorted(folder.rglob("*"), key=lambda one: one.relative_to(folder).as_posix()):

@@ -16,8 +16,9 @@ from app.base.services.child_process import ChildExit, ChildProcess
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """The outcome to show. `verdict`: clean | limited | incomplete | leak. `title`, `about`: its text.
-    `report`: the page.
+    """The outcome to show.
+
+    `verdict`: clean | limited | incomplete | leak. `title`, `about`: its text. `report`: the page.
     """
 
     verdict: str
@@ -52,8 +53,9 @@ class OfflineCheck(QObject):
 
     @property
     def report(self) -> Path:
-        """Return the path of the last check's page, or of the first one's. The names have their times, so all pages are
-        kept.
+        """Return the path of the last check's page, or of the first one's.
+
+        The names have their times, so all pages are kept.
         """
         if isinstance(self._result, CheckOutcome):  # a wrong clock may have given other pages later names
             return self._result.report

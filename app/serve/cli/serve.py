@@ -104,8 +104,9 @@ def _request_of(options: argparse.Namespace, where: Paths) -> AnswerRequest:
 
 
 def _offers_of(options: argparse.Namespace, where: Paths, model: LocalModel) -> ServedModels:
-    """Return the models to serve. Raises AppError as `command_documents.scope_of`, "secret_export", and as the
-    database.
+    """Return the models to serve.
+
+    Raises AppError as `command_documents.scope_of`, "secret_export", and as the database.
     """
     named = command_documents.scope_of(options.collection, where) if options.collection else ()
     if where.documents.is_file():

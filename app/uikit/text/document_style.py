@@ -122,8 +122,9 @@ def _list_continues(block: QTextBlock) -> bool:
 
 
 def _bullet(block: QTextBlock) -> str:
-    """Return BULLET for a list item with a bullet: Qt's own are too large and too close. Qt draws numbers and
-    check boxes.
+    """Return BULLET for a list item with a bullet: Qt's own are too large and too close.
+
+    Qt draws numbers and check boxes.
     """
     is_bullet = block.textList().format().style() in _BULLETS
     has_box = block.blockFormat().marker() != QTextBlockFormat.MarkerType.NoMarker

@@ -215,8 +215,9 @@ class RichText(QTextBrowser):
         self.setExtraSelections(self._marks())
 
     def _marks(self) -> list[QTextEdit.ExtraSelection]:
-        """Find the words and return their marks. The current one has an outline, so that it does not differ by colour
-        alone.
+        """Find the words and return their marks.
+
+        The current one has an outline, so that it does not differ by colour alone.
         """
         self._places = word_places(self.document(), self._query_words) if self._query_words else []
         current = None if self._current is None else min(self._current, len(self._places) - 1)

@@ -1,6 +1,4 @@
-"""Provide input fields: for searching, for numbers that may be automatic, for several lines, prompts and
-corrections.
-"""
+"""Provide input fields: for queries, numbers that may be automatic, texts of several lines, prompts and corrections."""
 
 import unicodedata
 from collections.abc import Callable

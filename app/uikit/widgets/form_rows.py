@@ -27,8 +27,9 @@ CONTROL_WIDTH_PX = 220
 
 
 class SettingRow(QWidget):
-    """A row with a label, a control and a sentence. For screen readers the label names the control, the sentence
-    explains it.
+    """A row with a label, a control and a sentence.
+
+    For screen readers the label names the control, the sentence explains it.
     """
 
     def __init__(
@@ -53,8 +54,9 @@ class SettingRow(QWidget):
         self._row.setSpacing(4 if is_stacked else 16)
 
     def show_note(self, words: str) -> None:
-        """Show a line below the control about the state of the setting; "" for none. Its first sign (✓ ▲) sets
-        the colour.
+        """Show a line below the control about the state of the setting.
+
+        `words`: "" for none. Its first sign (✓ ▲) sets the colour.
         """
         self._note.set_tone({"✓": "success", "▲": "warning"}.get(words[:1], "accent"))
         self._note.setText(words)

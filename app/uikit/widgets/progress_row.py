@@ -41,10 +41,10 @@ STEPS = 1000  # resolution of the progress bar
 
 
 class ProgressRow(QFrame):
-    """The row of one step. It is hidden until `start`. While the total is unknown it counts seconds, without an
-    animation.
+    """The row of one step.
 
-    After `cancelled` it shows that the work is being cancelled, until the owner calls `finish`.
+    It is hidden until `start`. While the total is unknown it counts seconds, without an animation. After `cancelled` it
+    shows that the work is being cancelled, until the owner calls `finish`.
     """
 
     cancelled = Signal()
@@ -61,8 +61,9 @@ class ProgressRow(QFrame):
         self.hide()
 
     def start(self, what: str, elapsed_s: float = 0.0) -> None:
-        """Show the row. `what`: what is done, as a whole phrase: 取り込んでいます：模型.gguf. `elapsed_s`: time since
-        its start.
+        """Show the row.
+
+        `what`: what is done, as a whole phrase: 取り込んでいます：模型.gguf. `elapsed_s`: time since its start.
         """
         self.say(what)
         self._bar.hide()
