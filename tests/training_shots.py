@@ -11,6 +11,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 
 from app.application import AppContext
+from app.base.files import work_folder
 from app.base.wording import current_language
 from app.inference import speed
 from app.inference.local_model import LocalModel
@@ -252,7 +253,7 @@ def training_running(parts: AppContext) -> None:
     _finished(page, NAMES[current_language()][1])
     folder = _run(page, NAMES[current_language()][0], _steps(STEPS))
     parts.trainings.folder = folder  # as if it were at work on it
-    held = run_folders.folder_lock.hold(folder / run_folders.LOCK)
+    held = work_folder.acquire_lock(folder / run_folders.LOCK)
     parts.trainings.close = held.release
     _show(parts)
     _see(page, folder)

@@ -13,19 +13,19 @@ from tests.faults.ledger import Tally
 from tests.faults.window_process import ROOT
 
 BEGIN = "import resource, sys; from pathlib import Path; from app.base import authenticity as made_here; "
-USE = BEGIN + "data = Path(sys.argv[1]); made_here.use(data); "
+USE = BEGIN + "data = Path(sys.argv[1]); made_here.use_registry(data); "
 # A file that may not grow takes the beginning of a line, as a disk does that gets full.
 FILL = USE + (
-    "end = (data / made_here.FILE).stat().st_size + 10; resource.setrlimit(resource.RLIMIT_FSIZE, (end, end))\n"
-    "try: made_here.write_ours(data / 'gate.json', b'lost')\n"
+    "end = (data / made_here.REGISTRY_FILE).stat().st_size + 10; resource.setrlimit(resource.RLIMIT_FSIZE, (end, end))\n"
+    "try: made_here.write_registered(data / 'gate.json', b'lost')\n"
     "except OSError: print('full')"
 )
 NOTE = USE + (
-    "[made_here.write_ours(data / 'gate.json', f'{sys.argv[2]} {n}'.encode()) for n in range(int(sys.argv[3]))]"
+    "[made_here.write_registered(data / 'gate.json', f'{sys.argv[2]} {n}'.encode()) for n in range(int(sys.argv[3]))]"
 )
 KNOWS = USE + (
     "print([w for w in sys.argv[3:] for n in range(int(sys.argv[2]))"
-    " if not made_here.knows('gate.json', f'{w} {n}'.encode())])"
+    " if not made_here.is_registered('gate.json', f'{w} {n}'.encode())])"
 )
 
 

@@ -45,7 +45,7 @@ told["io_uring"] = [call(number, 4, 0) for number in (425, 426, 427)]
 x32 = 0x40000000
 told["x32"] = call(x32 + 41, 2, 2, 0) if os.uname().machine == "x86_64" else [False, 13]
 told["file"] = os.path.exists("/")
-child = "from app.base.isolation.network_guard import gives_a_socket; print([*map(gives_a_socket, (1, 2, 10))])"
+child = "from app.base.isolation.network_guard import can_create_socket as can; print([*map(can, (1, 2, 10))])"
 told["child"] = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True).stdout.strip()
 told["again"] = no_network.install_filter()
 print(json.dumps(told))

@@ -372,7 +372,7 @@ def test_a_restore_that_fails_leaves_the_damaged_file_in_its_place(
     def full(*_: object) -> None:
         raise AppError("disk_full", path="/")
 
-    for place, name in ((database, "copy"), (database.shutil, "copyfile")):
+    for place, name in ((database, "copy_database"), (database.shutil, "copyfile")):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, full)
             with pytest.raises(AppError):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from app.base import programs, settings, wording
+from app.base import html_report, programs, settings, wording
 from app.base.files.input_file import sha256_of
 from app.base.isolation import network_guard
 from app.base.paths import Paths
@@ -286,9 +286,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_carries_the_list_of_parts(tmp
 def test_the_page_in_english_has_no_japanese(tmp_path: Path) -> None:
     wording.use_language("en")
     keys = [
-        key.removeprefix("fact_")
-        for key in report_page.html_page.words(report_page.REPORT_WORDS)
-        if key.startswith("fact_")
+        key.removeprefix("fact_") for key in html_report.load_words(report_page.REPORT_WORDS) if key.startswith("fact_")
     ]
     text, _ = written(tmp_path, dataclasses.replace(RESULT, facts=tuple(CheckFact(key, "ok", "/x") for key in keys)))
     words = Page(text).text.replace("“", "").replace("”", "")
@@ -348,7 +346,7 @@ def test_a_plug_in_of_python_is_found_and_a_plain_path_is_none(tmp_path: Path) -
 def test_every_fact_has_its_sentence() -> None:
     found = Path(environment_facts.__file__).read_text("utf-8")
     named = set(re.findall(r'"([a-z]+(?:_[a-z]+)*)"', found))
-    word = report_page.html_page.words(report_page.REPORT_WORDS)
+    word = html_report.load_words(report_page.REPORT_WORDS)
     sentences = {key.removeprefix("fact_") for key in word if key.startswith("fact_")}
     variable = {
         f"{kind}_{what}{end}" for kind in ("cloud", "drive") for what in ("data", "models") for end in ("", "_none")

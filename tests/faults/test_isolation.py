@@ -165,7 +165,7 @@ def test_what_may_have_a_network_still_reaches_into_nobody(other: Other) -> None
         "import json, sys; from app.base.isolation import network_guard; from tests.faults import isolation_probe as p;"
         "network_guard.install_filter_for([sys.argv[1]]); tries = p.attempts(json.loads(sys.argv[2]));"
         "print([p._outcome(tries[n]) for n in ('trace it', 'read its memory', 'write its memory', 'take its socket')],"
-        "no_network.gives_a_socket(2))"
+        "network_guard.can_create_socket(2))"
     )
     for role in network_guard.FETCHING_ROLES:
         done = subprocess.run(

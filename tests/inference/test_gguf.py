@@ -12,7 +12,7 @@ import gguf as gguf_py
 import pytest
 
 from app.base.errors import AppError
-from app.inference.gguf import Array, check_model, read_header
+from app.inference.gguf import GgufArray, check_model, read_header
 from tests import model_files as models
 from tests.inference.gguf_bytes import ARRAY, F32, STRING, U32, header, pair, tensor, text, write
 
@@ -84,14 +84,14 @@ def test_a_long_chat_template_is_kept_whole_and_an_absurd_one_is_left(tmp_path: 
     path = models.tiny_llama(tmp_path / "absurd.gguf", chat_template=template * 2)
     found = check_model(path)
     assert found.chat_template is None
-    assert found.metadata["tokenizer.chat_template"] == Array("char", 2 * len(template.encode()))
+    assert found.metadata["tokenizer.chat_template"] == GgufArray("char", 2 * len(template.encode()))
 
 
 def test_short_lists_keep_their_values_and_long_ones_their_length(tmp_path: Path) -> None:
     short = pair("heads", ARRAY, struct.pack("<IQ3I", U32, 3, 8, 4, 0))
     long = pair("scores", ARRAY, struct.pack("<IQ", F32, 600) + bytes(2400))
     found = read_header(write(tmp_path / "lists.gguf", header([short, long])))
-    assert found.metadata == {"heads": Array("u32", 3, (8, 4, 0)), "scores": Array("f32", 600)}
+    assert found.metadata == {"heads": GgufArray("u32", 3, (8, 4, 0)), "scores": GgufArray("f32", 600)}
 
 
 def test_strings_are_found_across_the_edges_of_the_reading_window(tmp_path: Path) -> None:

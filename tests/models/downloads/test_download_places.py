@@ -83,7 +83,7 @@ def test_a_company_s_own_authority_counts(certificate: tuple[Path, Path], tmp_pa
         place = _secured(hub, certificate)
         assert isinstance(child.end(_moved(command(hub, tmp_path), place)), Done)
         child.send(ListFiles("2", place, REPOSITORY))
-        assert type(child.answer()).__name__ == "Listed"
+        assert type(child.answer()).__name__ == "FilesListed"
 
 
 @pytest.mark.fault("S13")
@@ -112,7 +112,7 @@ def test_a_user_in_the_address_signs_in_where_there_is_no_token(tmp_path: Path) 
         place = hub.place.replace("//", "//me:geheim@")
         assert isinstance(child.end(_moved(command(hub, tmp_path), place)), Done)
         child.send(ListFiles("2", place, REPOSITORY))
-        child.read_until(lambda event: type(event).__name__ == "Listed")
+        child.read_until(lambda event: type(event).__name__ == "FilesListed")
         basic = f"Basic {base64.b64encode(b'me:geheim').decode()}"
         got = {(request.host, request.headers.get("Authorization")) for request in hub.requests}
         assert got == {("127.0.0.1", basic), ("127.0.0.2", None)}
@@ -127,8 +127,8 @@ def test_a_token_counts_more_than_a_user_in_the_address(kind: type, tmp_path: Pa
             child.send(_moved(command(hub, tmp_path, access=NetworkAccess("hf_token")), place))
         else:
             child.send(ListFiles("1", place, REPOSITORY, COMMIT, NetworkAccess("hf_token")))
-        event = child.read_until(lambda event: is_end(event) or type(event).__name__ == "Listed")
-        assert type(event).__name__ == ("Done" if kind is Fetch else "Listed")
+        event = child.read_until(lambda event: is_end(event) or type(event).__name__ == "FilesListed")
+        assert type(event).__name__ == ("Done" if kind is Fetch else "FilesListed")
 
 
 @pytest.mark.parametrize("place", ["http://[", "http://host:99999", "http://", "http://a b/"])
@@ -157,7 +157,7 @@ def test_a_listing_goes_through_the_proxy(user: str, code: str, tmp_path: Path) 
     with Hub(CONTENT, Fault(proxy_authorization="Basic dXNlcjpwYXNz")) as hub, Child(tmp_path / "log") as child:
         proxy = hub.place.replace("//", f"//{user}")
         child.send(ListFiles("1", "http://hub.invalid", REPOSITORY, access=NetworkAccess(proxy=proxy)))
-        event = child.read_until(lambda event: is_end(event) or type(event).__name__ == "Listed")
+        event = child.read_until(lambda event: is_end(event) or type(event).__name__ == "FilesListed")
         assert (event.code if isinstance(event, Failed) else "") == code
 
 
