@@ -1,1 +1,1 @@
-"""Fine-tuning, alone: imports nothing of `app` and runs from its own environment."""
+"""Fine-tune a model in an environment of its own. This package imports nothing of `app`."""

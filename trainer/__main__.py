@@ -1,8 +1,9 @@
-"""`<trainer python> -m trainer RUN.json [--resume] [--commands] [--plan | --probe]`: one training run.
+"""Run one training: `<trainer python> -m trainer RUN.json [--resume] [--commands] [--plan | --probe]`.
 
-Spec: `trainer.spec`; what it tells and can be told: `trainer.events`. In several processes: `accelerate launch -m
-trainer RUN.json`, or without cards, where that starts only one, `python -m torch.distributed.run --nproc_per_node 2 -m
-trainer RUN.json`. A step then takes its examples from all of them.
+`trainer.spec` describes RUN.json, `trainer.events` the events and commands. To use several processes, start it with
+`accelerate launch -m trainer RUN.json`; on a machine without graphics cards, where accelerate starts only one process,
+use `python -m torch.distributed.run --nproc_per_node 2 -m trainer RUN.json`. Each step then spreads its examples over
+all processes.
 """
 
 import argparse
@@ -20,8 +21,8 @@ from trainer.wire import claim_stdout
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Ends the process itself: torch's threads need not be waited for."""
-    os.umask(0o077)  # what is trained and written is for this user alone, as all that Kotae writes
+    """Run the trainer and end the process without waiting for torch's threads."""
+    os.umask(0o077)  # only this user may read the files, like all files that Kotae writes
     options = _parser().parse_args(arguments)
     is_first = os.environ.get("RANK", "0") == "0"
     writer = claim_stdout()
@@ -29,39 +30,39 @@ def main(arguments: list[str]) -> NoReturn:
     offline.enforce()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     try:
-        asked = spec.read(Path(options.spec))
+        requested = spec.read(Path(options.spec))
     except spec.SpecError as error:
         journal.send(_invalid(error))
         _exit(1)
     except OSError as error:
         print(f"trainer: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
         _exit(EXIT_UNREADABLE_SPEC)
-    _exit(_run(asked, journal, options))
+    _exit(_run(requested, journal, options))
 
 
-def _run(asked: spec.RunSpec, journal: TrainerJournal, options: argparse.Namespace) -> int:
+def _run(requested: spec.RunSpec, journal: TrainerJournal, options: argparse.Namespace) -> int:
     control = RunControl()
     control.listen_to_signals()
     if options.commands:
         control.listen_to_input()
     try:
-        from trainer.run import run  # torch: seconds
+        from trainer.run import run  # imports torch, which takes seconds
 
-        last = run(asked, journal, control, resumes=options.resume, ends_after=options.ends_after or "")
+        last = run(requested, journal, control, resumes=options.resume, ends_after=options.ends_after or "")
         if last is not None:
             journal.send(last)
         return 0
     except RunError as error:
         journal.send(Failed(error.code, error.facts))
-    except spec.SpecError as error:  # what is given does not go with what was decided
+    except spec.SpecError as error:  # a given value contradicts one that the recipe decided
         journal.send(_invalid(error))
-    except (RuntimeError, MemoryError) as error:  # while the model is loaded or the hold-out measured, row by row
+    except (RuntimeError, MemoryError) as error:  # while loading the model or measuring the hold-out row by row
         from trainer import probe
 
         if not probe.is_out_of_memory(error):
             raise
         traceback.print_exc()
-        journal.send(Failed("out_of_memory", {"device": asked.device or "", "micro_batch": 1}))
+        journal.send(Failed("out_of_memory", {"device": requested.device or "", "micro_batch": 1}))
     except ImportError as error:
         traceback.print_exc()
         facts = {"path": sys.executable, "reason": str(error)[:300]}
@@ -76,7 +77,7 @@ def _invalid(error: spec.SpecError) -> Failed:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainer", description="One training run.")
     parser.add_argument("spec", metavar="RUN.json")
-    parser.add_argument("--resume", action="store_true", help="go on from the newest whole checkpoint")
+    parser.add_argument("--resume", action="store_true", help="resume from the newest complete checkpoint")
     parser.add_argument("--commands", action="store_true", help="read commands from standard input; its end is a pause")
     ends = parser.add_mutually_exclusive_group()
     ends.add_argument("--plan", dest="ends_after", action="store_const", const="plan", help="check and compute, only")

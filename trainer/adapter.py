@@ -1,7 +1,7 @@
-"""The adapter of an earlier run that a run goes on from: what is known of it without loading it. Standard library only.
+"""Describe the adapter of an earlier run that a run trains further, without loading it. Standard library only.
 
-In its folder are PEFT's two files, RECORD and ROWS. What the adapter was trained on cannot tell how good it has become,
-also not after it was trained on something else.
+The adapter's folder holds PEFT's two files, RECORD (what PEFT's files do not say) and ROWS (ids of the rows it was
+trained on).
 """
 
 import dataclasses
@@ -17,31 +17,35 @@ from trainer.events import RunError
 from trainer.spec import RunSpec
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-RECORD = "kotae.json"  # what PEFT's files do not say
-ROWS = "rows.txt"  # ids of the rows that it was trained on or chosen by, and of those of the one it went on from
+RECORD = "kotae.json"  # the run's name, the base and its hashes
+ROWS = "rows.txt"  # ids of the training and validation rows, including those of the adapters it was trained from
 FILES = (CONFIG, WEIGHTS, RECORD, ROWS)
 _FINGERPRINT_BYTES = 1 << 20
 
 
 class AdapterError(ValueError):
-    """It cannot be gone on from; the message says why, in English."""
+    """An adapter cannot be trained further; the message gives the reason in English."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """`sha256`: of PEFT's two files. `base_sha256`: "" where the base was a folder; then `base_mark` tells it."""
+    """The facts of an adapter's folder.
+
+    `name` is the name of its run. `sha256` covers PEFT's two files. `base_sha256` is "" where the base was a folder;
+    then `base_mark` identifies the base.
+    """
 
     folder: Path
     rank: int
     alpha: int
     sha256: str
-    name: str  # of its run
+    name: str
     base: str
     base_sha256: str
     base_mark: str
 
     def is_for(self, base: Path, base_sha256: str) -> bool:
-        """Whether it was trained beside that base."""
+        """Return whether the adapter was trained on that base."""
         if self.base_sha256 or base_sha256:
             return self.base_sha256 == base_sha256
         if self.base_mark:
@@ -50,7 +54,7 @@ class Adapter:
 
 
 def read(folder: Path) -> Adapter:
-    """Raises AdapterError."""
+    """Read an adapter's facts from its folder. Raises AdapterError."""
     try:
         config, record = (_object(folder / name) for name in (CONFIG, RECORD))
         rank, alpha = (_whole(config, name) for name in ("r", "lora_alpha"))
@@ -66,37 +70,38 @@ def read(folder: Path) -> Adapter:
     return Adapter(folder, rank, alpha, digest.hexdigest(), **texts)
 
 
-def with_adapter_settings(asked: RunSpec) -> RunSpec:
-    """With the settings that the adapter which it goes on from decides, and its hash; as it is where there is none.
+def with_adapter_settings(requested: RunSpec) -> RunSpec:
+    """Return the spec with the rank, alpha and hash of the adapter that it trains further, or unchanged without one.
 
-    Raises RunError: adapter_unreadable, adapter_other_base, adapter_changed, and spec_invalid for a wish that differs.
+    Raises RunError: adapter_unreadable, adapter_other_base, adapter_changed, and spec_invalid where the spec gives
+    another rank or alpha.
     """
-    if not asked.adapter:
-        return asked
+    if not requested.adapter:
+        return requested
     try:
-        found = read(Path(asked.adapter))
-        if not found.is_for(Path(asked.base), asked.base_sha256):
-            raise RunError("adapter_other_base", path=asked.adapter, base=found.base)
+        adapter = read(Path(requested.adapter))
+        if not adapter.is_for(Path(requested.base), requested.base_sha256):
+            raise RunError("adapter_other_base", path=requested.adapter, base=adapter.base)
     except (AdapterError, OSError) as error:
-        raise RunError("adapter_unreadable", path=asked.adapter, reason=str(error)[:300]) from error
-    if asked.hashes.get("adapter", found.sha256) != found.sha256:
-        raise RunError("adapter_changed", path=asked.adapter)
-    given: dict[str, Any] = {"rank": found.rank, "alpha": found.alpha}
+        raise RunError("adapter_unreadable", path=requested.adapter, reason=str(error)[:300]) from error
+    if requested.hashes.get("adapter", adapter.sha256) != adapter.sha256:
+        raise RunError("adapter_changed", path=requested.adapter)
+    given: dict[str, Any] = {"rank": adapter.rank, "alpha": adapter.alpha}
     for name, value in given.items():
-        if getattr(asked, name) not in (None, value):
-            raise RunError("spec_invalid", field=name, value=getattr(asked, name), expected=str(value))
-    return dataclasses.replace(asked, **given, hashes=asked.hashes | {"adapter": found.sha256})
+        if getattr(requested, name) not in (None, value):
+            raise RunError("spec_invalid", field=name, value=getattr(requested, name), expected=str(value))
+    return dataclasses.replace(requested, **given, hashes=requested.hashes | {"adapter": adapter.sha256})
 
 
 def _object(path: Path) -> dict[str, Any]:
-    """Raises OSError, AdapterError."""
+    """Read a JSON object. Raises OSError, AdapterError."""
     try:
-        found = json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes())
     except ValueError as error:
         raise AdapterError(f"{path.name}: no JSON") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise AdapterError(f"{path.name}: no JSON object")
-    return found
+    return value
 
 
 def _whole(config: dict[str, Any], name: str) -> int:
@@ -108,8 +113,11 @@ def _whole(config: dict[str, Any], name: str) -> int:
 
 
 def base_fingerprint(base: Path) -> str:
-    """Tells a base that is a folder: of its configuration, and of the size, beginning and end of each of its weights,
-    which takes a moment where all of them would take minutes. Raises OSError."""
+    """Return a hash that identifies a base folder.
+
+    It covers config.json and the size, beginning and end of each weights file, which takes a moment where hashing all
+    bytes would take minutes. Raises OSError.
+    """
     digest = hashlib.sha256((base / "config.json").read_bytes())
     for path in sorted(base.glob("model*.safetensors")):
         size = path.stat().st_size
@@ -125,13 +133,13 @@ def base_fingerprint(base: Path) -> str:
 
 
 def row_id(messages: Sequence[Any]) -> str:
-    """16 hexadecimal digits of a row's messages, each {"role", "content"}."""
-    told = [{"role": message["role"], "content": message["content"]} for message in messages]
-    return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()[:16]
+    """Return 16 hexadecimal digits that identify a row by its messages, each {"role", "content"}."""
+    plain = [{"role": message["role"], "content": message["content"]} for message in messages]
+    return hashlib.sha256(json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def known_rows(folder: Path) -> frozenset[str]:
-    """Empty, too, for an adapter that does not tell."""
+    """Return the ids of the rows that an adapter knows; empty where its folder has no list of them."""
     try:
         return frozenset((folder / ROWS).read_text(encoding="ascii", errors="replace").split())
     except OSError:
@@ -139,5 +147,5 @@ def known_rows(folder: Path) -> frozenset[str]:
 
 
 def write_rows(folder: Path, ids: Iterable[str]) -> None:
-    """Raises OSError."""
+    """Write the ids of the rows that the adapter knows. Raises OSError."""
     (folder / ROWS).write_text("".join(f"{id}\n" for id in sorted(set(ids))), encoding="ascii", newline="\n")

@@ -1,4 +1,4 @@
-"""A run's two ways to its parent: the events that it sends and keeps, and the commands and signals that it gets."""
+"""Connect a run with its parent process: events that it sends and stores, commands and signals that it receives."""
 
 import contextlib
 import errno
@@ -16,9 +16,9 @@ EVENTS_FILE = "events.jsonl"
 
 
 class TrainerJournal:
-    """Send events to the parent and keep them in the run's folder.
+    """The journal of a run: it sends events to the parent and stores them in the run's folder.
 
-    In a distributed run only the first process has one that writes; the others' are mute.
+    In a distributed run only the first process has a writer; the journals of the others drop every event.
     """
 
     def __init__(self, writer: EventWriter | None) -> None:
@@ -26,7 +26,9 @@ class TrainerJournal:
         self._file: Path | None = None
 
     def keep_in(self, folder: Path) -> None:
-        """Write each event from now on into the folder's file too. A line at its end that a kill has torn goes."""
+        """Store each later event in the folder's file too, after cutting off a last line that a kill left
+        incomplete.
+        """
         if self._writer is None:
             return
         file = folder / EVENTS_FILE
@@ -36,11 +38,14 @@ class TrainerJournal:
         self._file = file
 
     def send(self, event: Event) -> None:
-        """Raises RunError("disk_full") once, when the file cannot take it; afterwards only the parent gets it."""
+        """Send an event to the parent and store it.
+
+        Raises RunError("disk_full") once, when the file cannot take the line; afterwards only the parent gets events.
+        """
         if self._writer is None:
             return
         line = json.dumps(to_json(event), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
-        with contextlib.suppress(BrokenPipeError):  # nobody listens any more; who comes later reads the file
+        with contextlib.suppress(BrokenPipeError):  # the parent is gone; a later one reads the file
             self._writer.write(line)
         file = self._file
         if file is None:
@@ -56,11 +61,14 @@ class TrainerJournal:
 
 
 class StopRequested(Exception):  # noqa: N818  no error
-    """A pause or a cancel was asked for in the middle of what can be done again."""
+    """A pause or a cancel arrived during work that can be repeated after a resume."""
 
 
 class RunControl:
-    """`wanted`: None, or one of COMMANDS. The loop looks at it after each step; only "cancel" overrules another."""
+    """The command that the run has received.
+
+    `wanted`: None, or one of COMMANDS. The loop reads it after each step; only "cancel" replaces an earlier command.
+    """
 
     def __init__(self) -> None:
         self.wanted: str | None = None
@@ -68,38 +76,43 @@ class RunControl:
 
     @property
     def is_over(self) -> bool:
-        """Whether it is to end at once. In a distributed run only after a step, when all processes know of it."""
+        """Return whether the run is to end now; a distributed run ends only after a step, when all processes know."""
         return self._is_alone and self.wanted in ("pause", "cancel")
 
     def check(self) -> None:
-        """Raises Stopped."""
+        """Raise StopRequested if the run is to end at once."""
         if self.is_over:
             raise StopRequested(self.wanted)
 
     def ask(self, command: str) -> None:
-        """Raises ValueError for what is no command."""
+        """Accept a command. Raises ValueError for an unknown one."""
         if command not in COMMANDS:
             raise ValueError(command)
         if self.wanted is None or command == "cancel":
             self.wanted = command
 
     def listen_to_signals(self) -> None:
-        """Ctrl+C, a cluster's notice and a terminal that closes become a pause: the state is saved and the process ends
-        by itself. What nohup has made deaf to SIGHUP stays so."""
+        """Treat Ctrl+C, a cluster's notice and a closing terminal as a pause: the run saves its state and ends by
+        itself.
+
+        A SIGHUP that nohup made the process ignore stays ignored.
+        """
         names = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
         for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
             if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._on_signal)
 
     def listen_to_input(self) -> None:
-        """One JSON object a line; at the end of the input the parent is gone, which is a pause too."""
+        """Read commands from standard input, one JSON object a line. The end of the input means that the parent is
+        gone, which pauses the run.
+        """
         threading.Thread(target=self._read, name="commands", daemon=True).start()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.ask("pause")
 
     def _read(self) -> None:
-        """os.read, not sys.stdin: a thread inside a buffered reader would stop the interpreter from ending."""
+        """Read with os.read: a thread inside the buffered sys.stdin would keep the interpreter from ending."""
         pending = b""
         while block := os.read(0, 1 << 16):
             *lines, pending = (pending + block).split(b"\n")

@@ -1,8 +1,10 @@
-"""Jobs and events of `<trainer python> -m trainer.convert JOB.json`: what the program and that process agree on.
+"""Define the jobs and events of `<trainer python> -m trainer.convert JOB.json`, which the program and that process
+share.
 
-Standard library only, because the program imports it. One job a process. Its standard input stays open as long as the
-result is wanted: at its end the process deletes what it has begun and exits. Its standard output is one JSON object a
-line, `started` first, `finished` or `failed` last; killed, out of memory or cancelled, the process ends without either.
+Standard library only, because the program imports it. A process runs one job. The parent keeps the process's standard
+input open as long as it wants the result; when it closes, the process deletes the partial result and exits. Standard
+output is one JSON object a line, `started` first, `finished` or `failed` last. A process that is killed, out of memory
+or cancelled ends without either.
 """
 
 import dataclasses
@@ -17,32 +19,32 @@ PROTOCOL = 1
 
 OUTTYPES = ("f16", "bf16", "f32", "auto")
 
-# How the process ends: 0 after `finished`, 1 after `failed`, and without such an event:
+# Exit status: 0 after `finished`, 1 after `failed`, and without such an event:
 EXIT_UNREADABLE_JOB = 2
 EXIT_PARENT_GONE = 3
 
-# What `failed` can say, with its facts.
+# The codes of `failed`, with the names of their facts.
 FAILURES = {
     "converter_missing": ("path",),  # no converter in that folder
     "source_missing": ("path",),  # a file or folder of the job is not there, or not what its name says
     "target_exists": ("path",),  # a folder is never replaced
-    "unsafe_weights": ("path",),  # weights, but no .safetensors; the others can hold programs
+    "unsafe_weights": ("path",),  # weights in a format other than .safetensors, which can hold programs
     "remote_code": ("path",),  # config.json names programs (auto_map) that come with the model
     "architecture_unknown": ("architecture",),
-    "pre_tokenizer_unknown": ("digest",),  # of how the tokenizer splits a text, for whoever helps
-    "tensor_missing": ("detail",),  # parts or tensors are missing from the folder, or there are some too many
-    "adapter_mismatch": ("base", "where"),  # made for `base`; the first thing that does not fit
+    "pre_tokenizer_unknown": ("digest",),  # of how the tokenizer splits a text, for a bug report
+    "tensor_missing": ("detail",),  # the folder lacks parts or tensors, or has too many
+    "adapter_mismatch": ("base", "where"),  # made for `base`; `where`: the first tensor or key that does not fit
     "adapter_unsupported": ("kind",),  # what GGUF cannot hold: DoRA, biases, several alphas, …
     "base_quantized": ("tensor", "type"),  # only f16, bf16 and f32 are merged into
     "disk_full": ("path", "needed_bytes"),
     "no_memory": (),
     "training_environment_broken": ("path", "reason"),  # a library is missing there, or does not load
-    "converter_failed": ("reason", "log"),  # in one line, and the last lines of what the converter said
+    "converter_failed": ("reason", "log"),  # one line, and the last lines of the converter's log
 }
 
 
 def part_path(target: str) -> Path:
-    """What a job writes until it is finished; the name that a killed process leaves behind."""
+    """Return the path that a job writes to until it is finished, which a killed process leaves behind."""
     return Path(f"{target}.part")
 
 
@@ -51,7 +53,7 @@ def part_path(target: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class HfToGguf:
-    """A folder with safetensors, config and tokenizer into one GGUF file, by llama.cpp's own converter."""
+    """A job that turns a folder with safetensors, config and tokenizer into one GGUF file, by llama.cpp's converter."""
 
     kind: ClassVar[str] = "hf_to_gguf"
 
@@ -68,7 +70,7 @@ class HfToGguf:
 
 @dataclass(frozen=True, slots=True)
 class LoraToGguf:
-    """A PEFT adapter into a GGUF LoRA in f32, which llama.cpp applies and `Merge` reads."""
+    """A job that turns a PEFT adapter into a GGUF LoRA in f32, which llama.cpp applies and `Merge` reads."""
 
     kind: ClassVar[str] = "lora_to_gguf"
 
@@ -83,7 +85,7 @@ class LoraToGguf:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """base + strength x alpha/rank x B A, tensor by tensor, in the base's own types."""
+    """A job that computes base + strength x alpha/rank x B A, tensor by tensor, in the base's own types."""
 
     kind: ClassVar[str] = "merge"
 
@@ -103,7 +105,9 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class GgufToHf:
-    """A GGUF file, dequantized, into a new folder of safetensors, config and tokenizer: the trial model as a base."""
+    """A job that dequantizes a GGUF file into a new folder of safetensors, config and tokenizer, for the trial model as
+    a base.
+    """
 
     kind: ClassVar[str] = "gguf_to_hf"
 
@@ -123,7 +127,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
 
 
 def job_from_json(data: Mapping[str, Any]) -> Job:
-    """Raises ValueError for anything that is not a job of this version."""
+    """Read a job. Raises ValueError for anything that is not a job of this version."""
     if data.get("version") != VERSION:
         raise ValueError(f"version {data.get('version')!r} is not {VERSION}")
     kind = _JOBS.get(str(data.get("kind")))
@@ -146,7 +150,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """`name`: loading (libraries), reading (tensors, tokenizer), writing, saving (to the disk for good)."""
+    """A stage of the job.
+
+    `name`: loading (libraries), reading (tensors, tokenizer), writing, saving (flushing to the disk).
+    """
 
     event: ClassVar[str] = "phase"
 
@@ -155,7 +162,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Bytes of the result that are written; the total is known beforehand within a few percent."""
+    """The bytes of the result written so far. The total is an estimate, correct within a few percent."""
 
     event: ClassVar[str] = "progress"
 
@@ -170,14 +177,14 @@ class Finished:
     path: str
     seconds: float
     peak_rss_bytes: int
-    # What was decided on the way and belongs into the model's record: "pre_tokenizer" (a known one whose rules are the
-    # tokenizer's own, taken where llama.cpp did not recognize it), "outtype", "merged_tensors", …
+    # Choices of the conversion that belong into the model's record: "pre_tokenizer" (a known one with exactly the
+    # tokenizer's rules, used where llama.cpp did not recognize it), "outtype", "merged_tensors", …
     notes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """`code`: a key of FAILURES."""
+    """The job's failure. `code`: a key of FAILURES."""
 
     event: ClassVar[str] = "failed"
 
@@ -194,7 +201,7 @@ def event_to_json(event: Event) -> dict[str, Any]:
 
 
 def event_from_json(data: Mapping[str, Any]) -> Event:
-    """Raises ValueError for anything that is not an event of this protocol."""
+    """Read an event. Raises ValueError for anything that is not an event of this protocol."""
     kind = _EVENTS.get(str(data.get("event")))
     if kind is None:
         raise ValueError(f"unknown event: {data.get('event')!r}")
@@ -217,7 +224,7 @@ def _made(kind: Any, values: dict[str, Any]) -> Any:
 
 
 def _check_paths(job: Job, *names: str) -> None:
-    """Absolute, because the process may stand elsewhere than the program."""
+    """Raise ValueError unless the paths are absolute: the process may run in another folder than the program."""
     for name in names:
         value = getattr(job, name)
         if not isinstance(value, str) or not Path(value).is_absolute():

@@ -1,6 +1,7 @@
-"""Rows of messages into examples and batches. An answer is never cut, and each example stays alone in its row.
+"""Read rows of messages, encode them as examples, and batch them; also the facts of a base folder and a run's inputs.
 
-What a run works on: the base as it lies on the disk, the effective spec, and the examples as tokens.
+An answer is never cut, and each row of a batch holds one example. TrainingInputs holds all that a run trains with: the
+effective spec, the prompt form, the tokenizer and the examples as tokens.
 """
 
 import codecs
@@ -24,12 +25,15 @@ from trainer.prompt_form import FormPiece, Messages, TrainingPromptForm
 from trainer.spec import RunSpec
 from trainer.tokenization import UNTRAINED, BaseTokenizer, EncodedExample
 
-ANY_LENGTH = 1 << 30  # of a context
+ANY_LENGTH = 1 << 30  # as context length: no limit
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingConversation:
-    """An optional system message, then user and assistant in turns, an assistant last. `line`: from 1."""
+    """One row: an optional system message, then user and assistant in turn, an assistant last.
+
+    `line`: its line in the data file, from 1.
+    """
 
     line: int
     messages: tuple[dict[str, str], ...]
@@ -37,7 +41,7 @@ class TrainingConversation:
 
 @dataclass(frozen=True, slots=True)
 class SplitRows:
-    """The data files, read; `holdout` may be empty."""
+    """The rows of the data files; `holdout` may be empty."""
 
     train: list[TrainingConversation]
     validation: list[TrainingConversation]
@@ -46,9 +50,10 @@ class SplitRows:
 
 @dataclass(frozen=True, slots=True)
 class EncodedRows:
-    """`dropped`, `split`, `too_long`: lines of the file, in its order.
+    """The examples of one data file.
 
-    `too_long`: longer than the context, and still there ("refuse"). `longest`: in tokens, of everything that was read.
+    `dropped`, `split` and `too_long` are lines of the file, in its order. `too_long` rows exceed the context but are
+    still among the examples (over_length "refuse"). `longest`: tokens of the longest row, dropped ones included.
     """
 
     examples: list[EncodedExample]
@@ -62,9 +67,9 @@ class EncodedRows:
 
 
 def read_rows(path: Path, sha256: str = "") -> list[TrainingConversation]:
-    """JSON Lines in UTF-8; empty lines are passed over. `sha256`: of the file as frozen; "": not looked at.
+    """Read a data file of JSON Lines in UTF-8, skipping empty lines. `sha256`: the expected hash; "" skips the check.
 
-    Raises RunError: data_missing, data_changed, data_invalid (with the line, and in English what is wrong with it).
+    Raises RunError: data_missing, data_changed, data_invalid (with the line and the reason in English).
     """
     try:
         data = path.read_bytes()
@@ -83,7 +88,6 @@ def read_rows(path: Path, sha256: str = "") -> list[TrainingConversation]:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -107,7 +111,7 @@ def _message(message: Any) -> dict[str, str]:
         raise ValueError(f"role: {role!r}")
     if not isinstance(content, str) or not content.strip():
         raise ValueError(f"no text in a message of {role}")
-    content.encode("utf-8")  # half a surrogate pair is no text
+    content.encode("utf-8")  # raises for half a surrogate pair, which is no text
     return {"role": role, "content": content}
 
 
@@ -128,10 +132,10 @@ def encode_rows(
     over_length: str,
     loss: str,
 ) -> EncodedRows:
-    """What is trained of each conversation. Nothing is cut silently: what is too long is told by its line.
+    """Encode conversations as training examples. Nothing is cut silently: the result lists the lines that are too long.
 
-    `over_length`: "refuse" leaves it as it is, "drop" leaves it out, "split" makes several examples of it and leaves
-    out only turns that are too long alone.
+    `over_length`: "refuse" keeps examples that are too long, "drop" drops them, "split" cuts them into several examples
+    and drops only turns that are too long alone.
     """
     examples: list[EncodedExample] = []
     lines: dict[str, list[int]] = {"dropped": [], "split": [], "refuse": []}
@@ -165,18 +169,18 @@ def _example(pieces: Iterable[FormPiece], tokens: BaseTokenizer, loss: str, line
 def _windows(
     conversation: TrainingConversation, form: TrainingPromptForm, tokens: BaseTokenizer, context_tokens: int, loss: str
 ) -> tuple[list[EncodedExample], bool]:
-    """Examples in which each answer is trained once, and whether there was room for every turn.
+    """Split a conversation into examples that each fit the context. Return them, and whether every turn fitted.
 
-    Where the last window has ended, the next begins earlier, with turns that are not trained again (but with `loss`
-    "all"), so that a question keeps its sense: as many as fit in half of the context.
+    Each answer is trained once. A window begins with earlier turns, as many as fit in half of the context, so that a
+    question keeps its context; these are trained again only with `loss` "all".
     """
     messages = conversation.messages
     system, turns = (messages[:1], messages[1:]) if messages[0]["role"] == "system" else ((), messages)
     count = len(turns) // 2
-    is_whole = len(forms.example_pieces(form, messages)) == 1  # else each answer has an example of its own
+    is_whole = len(forms.example_pieces(form, messages)) == 1  # otherwise each answer has its own example
 
     def window(begin: int, end: int, first: int) -> EncodedExample:
-        """Turns from `begin` up to before `end`, trained from `first` on."""
+        """Encode the turns from `begin` up to, not including, `end`; answers before `first` are context only."""
         pieces = forms.example_pieces(form, [*system, *turns[2 * begin : 2 * end]])[-1]
         return _example(_untrained(pieces, first - begin if is_whole else 0), tokens, loss, conversation.line)
 
@@ -199,7 +203,7 @@ def _windows(
 
 
 def _untrained(pieces: Sequence[FormPiece], answers: int) -> Iterator[FormPiece]:
-    """The first answers and their ends become mere context."""
+    """Turn the first `answers` answers and their end tokens into untrained context."""
     for piece in pieces:
         yield dataclasses.replace(piece, is_trained=False) if answers > 0 else piece
         answers -= piece.is_end
@@ -213,7 +217,9 @@ def count_trained_tokens(examples: Sequence[EncodedExample]) -> int:
 
 
 def collate(examples: Sequence[EncodedExample], pad_id: int) -> dict[str, Any]:
-    """One row an example, filled up on the right: input_ids, attention_mask and labels, int64 on the CPU."""
+    """Pad examples on the right into a batch: input_ids, attention_mask and labels, (examples, tokens), int64 on the
+    CPU.
+    """
     import torch
 
     longest = max(len(example.ids) for example in examples)
@@ -230,10 +236,10 @@ def collate(examples: Sequence[EncodedExample], pad_id: int) -> dict[str, Any]:
 
 
 def epoch_order(count: int, batch: int, seed: int, epoch: int, lengths: Sequence[int]) -> list[int]:
-    """The examples of an epoch, each once, in an order that only `seed` and `epoch` decide.
+    """Return the indexes of an epoch's examples, each once, in an order that depends only on `seed` and `epoch`.
 
-    `batch`: examples a step. Within a step the longest come first: micro batches need little padding, and the sum of
-    gradients is the same.
+    `batch`: examples a step. Within a step the longest come first, so that micro batches need little padding; the sum
+    of gradients stays the same.
     """
     chosen = list(range(count))
     random.Random(f"{seed} {epoch}").shuffle(chosen)  # noqa: S311  no secret
@@ -241,17 +247,18 @@ def epoch_order(count: int, batch: int, seed: int, epoch: int, lengths: Sequence
     return [one for step in steps for one in sorted(step, key=lambda at: -lengths[at])]
 
 
-# Settings by which the steps of a run are what they are, from the first to the last.
+# Settings that decide every step of a run; a resumed run must have the same.
 _FIXED_SETTINGS = (
     "seed", "rank", "alpha", "dropout", "precision", "loss", "optimizer", "context_tokens", "over_length", "epochs",
     "max_steps", "warmup_share", "final_rate_share", "evaluations_per_epoch",
 )  # fmt: skip
-TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # of the base, which get LoRA
+# The base's matrices that get LoRA.
+TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 @dataclass(frozen=True, slots=True)
 class BaseFacts:
-    """The facts of a base that can be read before it is loaded."""
+    """The facts of a base that can be read without loading it."""
 
     folder: Path
     model_type: str
@@ -261,7 +268,7 @@ class BaseFacts:
 
 
 def inspect_base(folder: Path) -> BaseFacts:
-    """Read config.json and the headers of the weights, and check that they give all that is needed later.
+    """Read config.json and the headers of the weights, and check that they hold all that a run needs later.
 
     Raises RunError("base_missing" | "base_unreadable").
     """
@@ -276,39 +283,39 @@ def inspect_base(folder: Path) -> BaseFacts:
             for name, tensor in hf_folder.tensors_of(file).items()
         }
         count = sum(math.prod(tensor.shape) for tensor in tensors.values())
-        if not config.get("vision_config"):  # such a one says less, and the checks refuse it
+        if not config.get("vision_config"):  # these lack some lengths, and the preflight checks refuse them
             estimate.shape_from_config(config, count)
         text = config.get("text_config") or config
         return BaseFacts(folder, str(text.get("model_type", "")), int(text.get("vocab_size", 0)), count, config)
     except JobError as error:
         raise RunError("base_unreadable", path=str(folder), reason=str(error)) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # a damaged file, or another kind
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # a damaged or foreign file
         raise RunError("base_unreadable", path=str(folder), reason=repr(error)[:300]) from error
 
 
 def process_count() -> int:
-    """Of a distributed run, as its launcher says."""
+    """Return the number of processes of the run, as the launcher of a distributed run sets it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingInputs:
-    """`questions`: asked at each evaluation."""
+    """Everything that a run trains with. `spec` is effective. `questions` are answered at each evaluation."""
 
-    spec: RunSpec  # effective
+    spec: RunSpec
     form: TrainingPromptForm
     tokens: BaseTokenizer
     train: Sequence[EncodedExample]
     validation: Sequence[EncodedExample]
     questions: Sequence[Messages]
-    base_mark: str = ""  # tells the base's weights from others
+    base_mark: str = ""  # identifies the base's weights
 
     @property
     def conditions(self) -> dict[str, Any]:
-        """What a run that is resumed must have in common with its beginning: with another order of examples, length of
-        an epoch or base its checkpoint would belong to no run at all.
+        """Return what a resumed run must have in common with its beginning.
 
-        The micro batch may have been halved on the way, and the rate: neither is among them.
+        With another order of examples, epoch length or base, its checkpoint would belong to another run. Micro batch
+        and learning rate are not included, because a run may halve them.
         """
         own = {name: getattr(self.spec, name) for name in _FIXED_SETTINGS}
         return own | {
@@ -324,16 +331,19 @@ class TrainingInputs:
 
     @property
     def batch(self) -> int:
-        """Examples a step, of one process."""
+        """Return the examples a step of one process."""
         return self.micro_batch * (self.spec.accumulation or 1)
 
     @property
     def step_examples(self) -> int:
-        """Of all processes."""
+        """Return the examples a step of all processes together."""
         return self.batch * process_count()
 
     def with_half_the_micro_batch(self) -> "TrainingInputs":
-        """The same examples a step in more, smaller pieces: less memory, the same gradient. Not below one."""
+        """Return inputs with the same examples a step in more, smaller micro batches: less memory, the same gradient.
+
+        The micro batch is at least one.
+        """
         micro = max(1, self.micro_batch // 2)
         while self.batch % micro:
             micro -= 1

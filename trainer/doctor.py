@@ -1,6 +1,7 @@
-"""`<trainer python> start.py trainer.doctor LIBRARY...`: what this environment holds, and whether it computes rightly.
+"""Report what the training environment holds: `<trainer python> start.py trainer.doctor LIBRARY...`.
 
-One line of JSON. The product of 4-bit weights, which all of QLoRA rests on, is really made, forward and backward.
+It prints one line of JSON. It also checks the product of 4-bit weights, on which QLoRA rests, by computing one forward
+and backward.
 """
 
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 from trainer import offline
 from trainer.wire import claim_stdout
 
-_ROWS, _WIDTH = 64, 256  # of the weights; blocks of 64 share a constant
+_ROWS, _WIDTH = 64, 256  # of the test weights; each block of 64 shares a constant
 
 
 def main(libraries: list[str]) -> None:
@@ -37,13 +38,19 @@ def main(libraries: list[str]) -> None:
 
 
 def least_capability(architectures: list[str]) -> tuple[int, int]:
-    """Of the cards that this torch was compiled for, from ["sm_75", ..., "compute_120"]; (0, 0) for none."""
+    """Return the lowest compute capability that this torch was compiled for, (0, 0) for none.
+
+    `architectures`: such as ["sm_75", ..., "compute_120"].
+    """
     numbers = [int("".join(filter(str.isdecimal, name))) for name in architectures if name.startswith("sm_")]
     return divmod(min(numbers, default=0), 10)
 
 
 def product(device: str) -> tuple[float | None, str]:
-    """How far 4-bit products are from those of 32 bits, relative to these (0.1 is usual), and why there are none."""
+    """Compute a product of 4-bit weights. Return its error relative to the 32-bit product (0.1 is usual), and "".
+
+    Return None and the reason where the product fails.
+    """
     import bitsandbytes
     import torch
 
@@ -51,8 +58,8 @@ def product(device: str) -> tuple[float | None, str]:
         torch.manual_seed(0)
         weights = torch.randn(_ROWS, _WIDTH, device=device)
         inputs = torch.randn(8, _WIDTH, device=device, requires_grad=True)
-        wish: dict[str, Any] = {"quant_type": "nf4", "compress_statistics": True}
-        packed, state = bitsandbytes.functional.quantize_4bit(weights, **wish)
+        options: dict[str, Any] = {"quant_type": "nf4", "compress_statistics": True}
+        packed, state = bitsandbytes.functional.quantize_4bit(weights, **options)
         made = bitsandbytes.matmul_4bit(inputs, packed.t(), quant_state=state)
         made.backward(torch.ones_like(made))
         forward = _difference(made, inputs @ weights.t())

@@ -1,9 +1,9 @@
-"""What a run will take, before anything is loaded: memory, disk and time, in parts. Standard library only, and pure.
+"""Estimate a run's memory, disk space and time before anything is loaded. Standard library only, without side effects.
 
-Activations are counted after what autograd keeps with transformers 5.24 and peft 0.21 (read off with its hooks, for
-Llama and Gemma 3, in 16 and 32 bits; `tests/benchmarks/train_memory.py` compares again). The accounting of a layer
-follows "Reducing Activation Recomputation in Large Transformer Models" (arXiv 2205.05198); 4-bit weights and their
-constants, QLoRA (arXiv 2305.14314). Nothing here was compared with a graphics card yet.
+Activations follow what autograd keeps with transformers 5.24 and peft 0.21 (read with its hooks, for Llama and Gemma 3,
+in 16 and 32 bits; `tests/benchmarks/train_memory.py` repeats the comparison). The accounting of a layer follows
+"Reducing Activation Recomputation in Large Transformer Models" (arXiv 2205.05198); that of 4-bit weights and their
+constants follows QLoRA (arXiv 2305.14314). None of it has been compared with a graphics card yet.
 """
 
 import dataclasses
@@ -15,35 +15,36 @@ from typing import Any
 from trainer import recipe
 from trainer.spec import RunSpec
 
-REFUSED_SHARE = 0.92  # of what is free: above it a run is not begun
+REFUSED_SHARE = 0.92  # of the free memory: a run that needs more does not begin
 KEPT_CHECKPOINTS = 3  # the two newest, and the best
-CHUNK_ELEMENTS = 1 << 25  # logits at once: 128 MiB in float32, and three such arrays in the pass
+CHUNK_ELEMENTS = 1 << 25  # logits computed at once: 128 MiB in float32; the pass holds three such arrays
 
 _NF4_BYTES = 0.5 + (1 + 4 / 256) / 64  # a byte for each 64 weights, and four for each 256 of these: 4.127 bits
-_BYTES = {"nf4": 2, "bf16": 2, "f16": 2, "f32": 4}  # of what is computed with, and of tables of tokens
-CONTEXT_BYTES = 600 << 20  # of CUDA itself, and its libraries' code
-_SPARE_SHARE = 0.1  # of activations; assumed
+_BYTES = {"nf4": 2, "bf16": 2, "f16": 2, "f32": 4}  # per number in computation, and in the token tables
+CONTEXT_BYTES = 600 << 20  # of CUDA's context and its libraries' code
+_SPARE_SHARE = 0.1  # of the activations; an assumption
 _CPU_LIBRARIES_BYTES = 420_000_000  # Python with torch, transformers and peft; measured 0.41 GB
-_CPU_SPARE_BYTES = 600_000_000  # with checkpointing the heap keeps pieces of what was freed; measured 0.7 GB
-_CPU_TOKEN_BYTES = 1400  # of the tokenizer, a token; measured with Gemma 3's 262,144
+_CPU_SPARE_BYTES = 600_000_000  # with checkpointing the heap stays fragmented; measured 0.7 GB
+_CPU_TOKEN_BYTES = 1400  # the tokenizer's memory for each token; measured with Gemma 3's 262,144
 _LOG_BYTES = 64 << 20
 _FOUR_NORMS = ("gemma2", "gemma3", "gemma3_text")
 _HEAD_NORMS = ("gemma3", "gemma3_text", "qwen3", "olmo2", "exaone4")  # of each query and key
 
-# Of a card's 16-bit products with 32-bit sums, by a part of its name, in 10^12 a second: published peaks, not measured.
+# Part of a card's name -> 10^12 operations a second of 16-bit products with 32-bit sums: published peaks, not measured.
 _CARDS = {
     "H200": 989, "H100": 989, "A100": 312, "L40S": 362, "L4": 121, "A6000": 155, "T4": 65, "V100": 125,
     "5090": 210, "5080": 113, "5070 Ti": 88, "5070": 62, "5060 Ti": 47,
     "4090": 165, "4080": 98, "4070 Ti": 80, "4070": 58, "4060 Ti": 44, "4060": 30, "3090": 71, "3080": 60, "3060": 26,
 }  # fmt: skip
 _UNKNOWN_CARD = 30
-# What of the peak is reached: 0.3 follows from 2,340 tokens/s of a 7B base on an A100, as its maker published them.
+# The share of the peak that training reaches: 0.3 follows from 2,340 tokens/s of a 7B base on an A100, as published by
+# its maker.
 _REACHED_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedShape:
-    """Of the base's text model. Widths in numbers a token."""
+    """The shape of the base's text model. Widths are numbers a token."""
 
     layers: int
     width: int
@@ -55,11 +56,11 @@ class TrainedShape:
     norms: int = 2  # a layer
     has_head_norms: bool = False
     caps_logits: bool = False
-    other_weights: int = 0  # vectors, and what this table does not know
+    other_weights: int = 0  # vectors, and weights that the other fields do not cover
 
     @property
     def matrices(self) -> tuple[tuple[int, int], ...]:
-        """In and out of the seven projections of a layer."""
+        """Return the input and output widths of a layer's seven projections."""
         wide = (self.width, self.inner)
         attention = ((self.width, self.queries), (self.width, self.keys), (self.width, self.keys))
         return (*attention, (self.queries, self.width), wide, wide, (self.inner, self.width))
@@ -70,7 +71,7 @@ class TrainedShape:
 
     @property
     def table_weights(self) -> int:
-        """The table of tokens and, where it is another, the head's."""
+        """Return the numbers in the token table and, where it is a separate one, the head."""
         return self.vocabulary * self.width * (1 if self.is_tied else 2)
 
     @property
@@ -82,9 +83,9 @@ class TrainedShape:
 
 
 def shape_from_config(config: Mapping[str, Any], parameters: int = 0) -> TrainedShape:
-    """From config.json. `parameters`: as counted in the files, where that is known; 0: it is not.
+    """Read a base's shape from its config.json. `parameters`: the count from the weights files, 0 if unknown.
 
-    Raises KeyError for a configuration without one of the lengths.
+    Raises KeyError for a configuration that lacks one of the lengths.
     """
     text: Mapping[str, Any] = config.get("text_config") or config
     kind = str(text.get("model_type", config.get("model_type", "")))
@@ -110,9 +111,10 @@ def shape_from_config(config: Mapping[str, Any], parameters: int = 0) -> Trained
 
 @dataclass(frozen=True, slots=True)
 class TrainingMemory:
-    """Bytes; they add up. `kept`: activations, from forward to backward. `working`: the most of what comes and goes.
+    """The memory of a run in bytes, as parts that add up.
 
-    `libraries`: is taken before anything is loaded; who asks a running process what is free leaves it out.
+    `kept`: activations, from forward to backward. `working`: the peak of temporary memory. `libraries` is in use before
+    anything is loaded; a caller that compares with the free memory of a running process leaves it out.
     """
 
     weights: int  # of the projections, frozen
@@ -121,7 +123,7 @@ class TrainingMemory:
     optimizer: int
     kept: int
     working: int
-    spare: int  # an allocator's blocks are seldom as large as what is asked for
+    spare: int  # an allocator's blocks are larger than the requests
     libraries: int
 
     @property
@@ -130,7 +132,10 @@ class TrainingMemory:
 
 
 def estimate_memory(shape: TrainedShape, spec: RunSpec, longest_tokens: int) -> TrainingMemory:
-    """Of the card, or of the process without one. `spec`: effective. `longest_tokens`: of the longest example."""
+    """Estimate the memory of the card, or of the process on a CPU.
+
+    `spec`: effective. `longest_tokens`: tokens of the longest example.
+    """
     positions = (spec.micro_batch or 1) * longest_tokens
     number = _BYTES[str(spec.compute or spec.precision)]
     lora = shape.lora_weights(spec.rank or 16)
@@ -162,17 +167,18 @@ def _spare_bytes(spec: RunSpec, activations: int) -> int:
 
 
 def _layer_token_bytes(shape: TrainedShape, spec: RunSpec, longest_tokens: int) -> int:
-    """What autograd keeps of one layer, for each token.
+    """Return the bytes that autograd keeps of one layer, for each token.
 
-    PEFT turns the input of each LoRA into 32 bits, each time anew where the rest has 16. Norms compute in 32 bits.
+    PEFT converts the input of each LoRA to 32 bits, with a new copy each time where the rest has 16 bits. Norms compute
+    in 32 bits.
     """
     number = _BYTES[str(spec.compute or spec.precision)]
     width, inner, queries, keys = shape.width, shape.inner, shape.queries, shape.keys
-    if spec.dropout:  # each input once more, and which of its numbers were dropped
+    if spec.dropout:  # a second copy of each input, and the dropout mask
         marks = 4 if spec.device == "cpu" else 1
         inputs = (4 + marks) * (5 * width + queries + inner)
     elif number == 4:
-        inputs = 4 * (2 * width + inner)  # one copy serves several, and attention keeps the last projection's itself
+        inputs = 4 * (2 * width + inner)  # projections share a copy, and attention keeps the last one's input itself
     else:
         inputs = 4 * (5 * width + queries + inner)
     if (spec.micro_batch or 1) > 1:  # padding: keys and values are repeated for each head, and the mask is kept
@@ -185,13 +191,17 @@ def _layer_token_bytes(shape: TrainedShape, spec: RunSpec, longest_tokens: int) 
 
 
 def _head_bytes(shape: TrainedShape, positions: int, number: int) -> int:
-    """Of the head on trained positions, a chunk at a time: logits and one more such array in 32 bits."""
+    """Return the bytes of the head on trained positions, a chunk at a time: logits and one more 32-bit array
+    like it.
+    """
     elements = min(CHUNK_ELEMENTS, positions * shape.vocabulary)
     return elements * (12 if shape.caps_logits else 8) + 2 * positions * shape.width * number
 
 
 def optimizer_bytes(spec: RunSpec) -> float:
-    """Of two moments, for each trained number: a byte each and four for each 256 of them, or four each."""
+    """Return the bytes of the two moments for each trained number: one each plus four for each 256 of them, or four
+    each.
+    """
     return 2 * (1 + 4 / 256) if "8bit" in str(spec.optimizer) else 8
 
 
@@ -200,11 +210,11 @@ def optimizer_bytes(spec: RunSpec) -> float:
 
 @dataclass(frozen=True, slots=True)
 class TrainingDisk:
-    """Bytes. `base`: the folder that a GGUF base is turned into, once."""
+    """The disk space of a run in bytes. `base`: the folder that a GGUF base is converted into, once."""
 
     base: int
-    checkpoints: int  # at most, one being written
-    adapter: int  # as PEFT has it, and as GGUF; and a copy of the one that is trained further
+    checkpoints: int  # at most, including one being written
+    adapter: int  # PEFT's files and the GGUF, and a copy of the adapter that is trained further
     logs: int
 
     @property
@@ -228,8 +238,10 @@ def estimate_disk(shape: TrainedShape, spec: RunSpec) -> TrainingDisk:
 
 @dataclass(frozen=True, slots=True)
 class EpochWorkload:
-    """Tokens of all examples of an epoch; `trained`: those in the loss. `validation_tokens`: of one evaluation.
-    `processes`: of a distributed run."""
+    """The tokens of an epoch's examples.
+
+    `trained`: tokens in the loss. `validation_tokens`: of one evaluation. `processes`: of a distributed run.
+    """
 
     examples: int
     tokens: int
@@ -241,19 +253,22 @@ class EpochWorkload:
 @dataclass(frozen=True, slots=True)
 class TrainingTime:
     step_s: float
-    steps: int  # at most: early stopping ends sooner
-    total_s: float  # with evaluations
+    steps: int  # at most: early stopping may end the run sooner
+    total_s: float  # including evaluations
 
 
 def estimate_time(shape: TrainedShape, spec: RunSpec, load: EpochWorkload, flops_per_s: float) -> TrainingTime:
-    """`flops_per_s`: what a device reaches, see `card_flops_per_s`; a multiplication and an addition are two."""
+    """Estimate the time of a run.
+
+    `flops_per_s`: what the device reaches, see `card_flops_per_s`; a multiplication and an addition count as two.
+    """
     batch = (spec.micro_batch or 1) * (spec.accumulation or 1) * load.processes
     flops_per_s *= load.processes
     steps_per_epoch = max(1, math.ceil(load.examples / batch))
     steps = recipe.total_steps(load.examples, batch, spec.epochs or 1.0, spec.max_steps)
     length = load.tokens / max(load.examples, 1)
     forward = 2 * shape.linear_weights + 4 * length * shape.queries * shape.layers
-    passes = 3 if spec.gradient_checkpointing else 2  # the weights are frozen: backward costs as much as forward
+    passes = 3 if spec.gradient_checkpointing else 2  # with frozen weights backward costs as much as forward
     head = 4 * shape.vocabulary * shape.width * load.trained
     lora = 6 * shape.lora_weights(spec.rank or 16)
     step_s = (load.tokens * (passes * forward + lora) + head) / flops_per_s / steps_per_epoch
@@ -263,6 +278,6 @@ def estimate_time(shape: TrainedShape, spec: RunSpec, load: EpochWorkload, flops
 
 
 def card_flops_per_s(name: str) -> float:
-    """Assumed for a card of that name."""
+    """Return the operations a second that a card of that name is assumed to reach."""
     found = next((peak for part, peak in _CARDS.items() if part.casefold() in name.casefold()), _UNKNOWN_CARD)
     return found * 1e12 * _REACHED_SHARE

@@ -1,8 +1,9 @@
-"""What a training run tells, one JSON object a line, and what it can be told. Standard library only.
+"""Define the events that a training run sends, one JSON object a line, and the commands it takes. Standard library
+only.
 
 `started` comes first; `finished`, `paused`, `cancelled` or `failed` last. A run that ends without one of these has
-crashed or was killed. The same lines are kept in the run's `events.jsonl`, so that a window which is opened later sees
-what one would have seen that was open all the time. Losses are in nats a trained token.
+crashed or was killed. The run's `events.jsonl` stores the same lines, so that a window that opens later shows what an
+open one shows. Losses are in nats a trained token.
 """
 
 import dataclasses
@@ -24,30 +25,30 @@ PHASES = (
     "exporting",
 )
 
-# How the process ends: 0 after `finished`, `paused` and `cancelled`, 1 after `failed`.
+# Exit status: 0 after `finished`, `paused` and `cancelled`, 1 after `failed`.
 EXIT_UNREADABLE_SPEC = 2
 
-# Commands, as {"command": ...} in a line on standard input (with `--commands`); at its end the run pauses.
-COMMANDS = ("pause", "finish", "cancel")  # finish: stop here and keep the best checkpoint
+# Commands, each a line {"command": ...} on standard input (with `--commands`). When the input ends, the run pauses.
+COMMANDS = ("pause", "finish", "cancel")  # finish: stop now and keep the best checkpoint
 
-# What `failed` can say, with its facts.
+# The codes of `failed`, with the names of their facts.
 FAILURES = {
     "spec_invalid": ("field", "value", "expected"),
     "data_missing": ("path",),
     "data_changed": ("path",),  # the file is not the one whose hash is in the spec
     "data_invalid": ("path", "line", "reason"),
-    "preflight_blocked": ("codes",),  # findings that forbid to begin; they were told by `findings`
+    "preflight_blocked": ("codes",),  # blocking findings, which the event `findings` has listed
     "base_missing": ("path",),
     "base_unreadable": ("path", "reason"),
-    "adapter_unreadable": ("path", "reason"),  # the one that is to be trained further
-    "adapter_other_base": ("path", "base"),  # beside which it was trained
-    "adapter_changed": ("path",),  # it is not the one whose hash is in the spec
+    "adapter_unreadable": ("path", "reason"),  # the adapter that is to be trained further
+    "adapter_other_base": ("path", "base"),  # `base`: the one it was trained on
+    "adapter_changed": ("path",),  # the adapter is not the one whose hash is in the spec
     "memory_short": ("needed_bytes", "available_bytes", "device"),  # above 92 % of what is free
-    "out_of_memory": ("device", "micro_batch"),  # with the smallest micro batch, too
-    "not_finite": ("step", "learning_rate"),  # the loss, again and again, after the rate was halved
+    "out_of_memory": ("device", "micro_batch"),  # even with the smallest micro batch
+    "not_finite": ("step", "learning_rate"),  # the loss, even after the learning rate was halved several times
     "disk_full": ("path", "needed_bytes"),
-    "checkpoint_damaged": ("path",),  # none that is whole is left to resume from
-    "resume_differs": ("field", "before", "now"),  # what must be as it was when the run began
+    "checkpoint_damaged": ("path",),  # no complete checkpoint is left to resume from
+    "resume_differs": ("field", "before", "now"),  # a condition that must not change during a run
     "nothing_to_resume": ("path",),
     "run_exists": ("path",),  # a run began in this folder; it can only be resumed
     "training_environment_broken": ("path", "reason"),
@@ -67,17 +68,19 @@ class RunError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Started:
+    """The run has begun."""
+
     protocol: int
     pid: int
     time: float  # seconds since 1970
     resumed_step: int = 0  # 0: from the beginning
     versions: dict[str, str] = field(default_factory=dict)  # library -> version
-    data: dict[str, Any] = field(default_factory=dict)  # "train" -> {"sha256"}, ...; told by trainer.fake alone
+    data: dict[str, Any] = field(default_factory=dict)  # "train" -> {"sha256"}, ...; only trainer.fake fills it
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """`name`: one of PHASES. `total` 0: how much there is to do is not known."""
+    """A stage of the run. `name`: one of PHASES. `total` is 0 where the amount of work is unknown."""
 
     name: str
     done: int = 0
@@ -86,7 +89,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class PreflightFinding:
-    """One thing that was found before training. `code`: a key of `trainer.preflight.CODES`."""
+    """One finding of the checks before training. `code`: a key of `trainer.preflight.CODES`."""
 
     code: str
     level: str  # "block" | "warn" | "note"
@@ -100,7 +103,7 @@ class PreflightFindings:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedRecipe:
-    """The spec with everything decided, and what it was decided from."""
+    """The spec with every field decided, and the facts it was decided from."""
 
     spec: dict[str, Any]
     facts: dict[str, Any]  # model_type, parameters, examples, tokens and trained_tokens an epoch, longest, steps
@@ -108,7 +111,7 @@ class ResolvedRecipe:
 
 @dataclass(frozen=True, slots=True)
 class PreviewToken:
-    """`kind`: "" | "bos" | "end" | "control"; `is_trained`: it is in the loss."""
+    """A token of a preview. `kind`: "" | "bos" | "end" | "control". `is_trained`: it is in the loss."""
 
     id: int
     text: str
@@ -118,7 +121,7 @@ class PreviewToken:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One example, token by token, as it is trained. `line`: in the training file, from 1."""
+    """One example, token by token, as it is trained. `line`: its line in the training file, from 1."""
 
     line: int
     tokens: tuple[PreviewToken, ...]
@@ -126,7 +129,9 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class RunForecast:
-    """Of memory, time and disk. `is_measured`: by three steps with the longest batch; otherwise computed."""
+    """A forecast of memory, time and disk. `is_measured`: measured by three steps with the longest batch, else
+    computed.
+    """
 
     peak_bytes: int
     available_bytes: int
@@ -138,7 +143,7 @@ class RunForecast:
 
 @dataclass(frozen=True, slots=True)
 class TrainingStep:
-    """One step of the optimizer. `tokens_per_s`: of all tokens that are not padding; `memory_bytes`: peak so far."""
+    """One step of the optimizer. `tokens_per_s` leaves out padding; `memory_bytes`: peak so far."""
 
     step: int
     total: int
@@ -153,7 +158,7 @@ class TrainingStep:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationStep:
-    """Of the validation rows. `step` 0: the base, before anything was trained."""
+    """A loss on the validation rows. Step 0 is the base before any training."""
 
     step: int
     epoch: float
@@ -164,7 +169,7 @@ class EvaluationStep:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An answer to one question, greedily, at this step. `has_ended`: the model itself ended it."""
+    """An answer to one question by greedy decoding. `has_ended`: the model itself ended it."""
 
     step: int
     question: str
@@ -182,7 +187,10 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Adjusted:
-    """Something has changed on the way. `reason`: "out_of_memory" | "not_finite" | "slow" (a third of the tokens/s)."""
+    """The run changed a setting or noticed a change.
+
+    `reason`: "out_of_memory" | "not_finite" | "slow" (below a third of the first tokens/s).
+    """
 
     reason: str
     step: int
@@ -191,15 +199,18 @@ class Adjusted:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """`reason`: "early_stopping" | "epochs" | "steps" | "stopped" (by command). Losses: None without an evaluation."""
+    """The run has finished. `reason`: "early_stopping" | "epochs" | "steps" | "stopped" (by command).
+
+    Losses are those of the validation rows, None without an evaluation.
+    """
 
     reason: str
     step: int
     best_step: int
-    base_loss: float | None  # of the validation rows
+    base_loss: float | None
     best_loss: float | None
     adapter: str  # folder
-    gguf: str  # file; "": none was asked for
+    gguf: str  # file; "": none was requested
     seconds: float  # of training, without pauses
     tokens_per_s: float
     peak_bytes: int
@@ -217,7 +228,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """`code`: a key of FAILURES."""
+    """The run has failed. `code`: a key of FAILURES."""
 
     code: str
     facts: dict[str, Any] = field(default_factory=dict)
@@ -228,7 +239,7 @@ Event = (
     | Sample | Checkpoint | Adjusted | Finished | Paused | Cancelled | Failed
 )  # fmt: skip
 TERMINAL = (Finished, Paused, Cancelled, Failed)
-# The names of the wire, which are also those of stored `events.jsonl` files.
+# The event names in the protocol and in stored `events.jsonl` files.
 KINDS: dict[str, type[Event]] = {
     "started": Started, "phase": Phase, "findings": PreflightFindings, "effective": ResolvedRecipe, "preview": Preview,
     "forecast": RunForecast, "step": TrainingStep, "evaluation": EvaluationStep, "sample": Sample,
@@ -243,7 +254,7 @@ def to_json(event: Event) -> dict[str, Any]:
 
 
 def from_json(data: Mapping[str, Any]) -> Event:
-    """Raises ValueError for anything that is not an event of this protocol."""
+    """Read an event. Raises ValueError for anything that is not an event of this protocol."""
     kind: Any = KINDS.get(str(data.get("event")))
     if kind is None:
         raise ValueError(f"unknown event: {data.get('event')!r}")

@@ -1,9 +1,8 @@
-"""What a finished run leaves: the adapter, what it is for, and the hold-out's likelihoods for the gate.
+"""Write the results of a finished run: the adapter, its GGUF form, and the hold-out's likelihoods for the gate.
 
-Conversions that a run starts, each in a process of its own: a GGUF base as a folder, and the adapter as GGUF.
-
-llama.cpp's converter changes the libraries that it runs with, and the trial model in float32 is memory that the
-training needs; both are gone when that process ends.
+A GGUF base is converted into a folder here too. Each conversion runs in a process of its own: llama.cpp's converter
+changes the libraries that it runs with, and the trial model in float32 takes memory that the training needs; both end
+with that process.
 """
 
 import hashlib
@@ -25,20 +24,20 @@ from trainer.data import SplitRows, TrainingConversation, TrainingInputs
 from trainer.events import Phase, RunError
 from trainer.model import example_nll
 
-_LOOK_INTERVAL_S = 0.5
+_POLL_INTERVAL_S = 0.5
 
 
 def convert_base(gguf: Path, bases: Path, journal: TrainerJournal, *, is_maker: bool) -> Path:
-    """The GGUF base as a folder, made once for a file: `bases`/<the first digits of its hash>.
+    """Return the folder of a GGUF base, `bases`/<first 16 digits of its SHA-256>, converting the file if it is missing.
 
-    Of the processes of a distributed run only the first is its maker. Where it fails, their launcher ends the others.
+    Of the processes of a distributed run only the first converts; the others wait. If it fails, the launcher ends them.
     """
     if not gguf.is_file():
         raise RunError("base_missing", path=str(gguf))
     with gguf.open("rb") as file:
         folder = bases / hashlib.file_digest(file, "sha256").hexdigest()[:16]
     while not is_maker and not folder.is_dir():
-        time.sleep(_LOOK_INTERVAL_S)
+        time.sleep(_POLL_INTERVAL_S)
     if folder.is_dir():
         return folder
     with storage.guarded_write(bases.parent):
@@ -46,13 +45,13 @@ def convert_base(gguf: Path, bases: Path, journal: TrainerJournal, *, is_maker: 
     failed = _run_conversion(GgufToHf(str(gguf), str(folder)), "converting_base", journal)
     if failed is not None and failed.code == "disk_full":
         raise RunError("disk_full", **failed.facts)
-    if failed is not None and failed.code != "target_exists":  # made by another run meanwhile
+    if failed is not None and failed.code != "target_exists":  # another run converted it meanwhile
         raise RunError("base_unreadable", path=str(gguf), reason=_failure_reason(failed))
     return folder
 
 
 def convert_adapter(adapter: Path, base: Path, target: Path, converter: str, journal: TrainerJournal) -> None:
-    """Raises RunError("export_failed" | "disk_full")."""
+    """Convert an adapter into a GGUF file. Raises RunError("export_failed" | "disk_full")."""
     target.unlink(missing_ok=True)
     failed = _run_conversion(LoraToGguf(str(adapter), str(base), str(target), converter), "exporting", journal)
     if failed is not None and failed.code == "disk_full":
@@ -62,13 +61,13 @@ def convert_adapter(adapter: Path, base: Path, target: Path, converter: str, jou
 
 
 def _run_conversion(job: convert_job.Job, phase: str, journal: TrainerJournal) -> Failed | None:
-    """Run the job and send its progress as `phase`. Return how it failed, or None."""
+    """Run the job in a process and send its progress as `phase`. Return its failure, or None."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "job.json"
         path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
         command = start.command(sys.executable, "trainer.convert", str(path))
-        # Its input stays open as long as we live: at its end the process gives up and cleans up.
-        # A session of its own: Ctrl+C in the terminal is a pause of the run, which comes after this.
+        # The process cleans up and exits when its input closes, so when this one ends.
+        # It has its own session because Ctrl+C in the terminal only pauses the run, after the conversion.
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         ) as process:
@@ -96,8 +95,9 @@ MOST_CHATS = 20
 def export_run(
     model: Any, material: TrainingInputs, rows: SplitRows, base: Path, folder: Path, step: int, journal: TrainerJournal
 ) -> tuple[Path, str]:
-    """Write the adapter, the hold-out's likelihoods where there is a hold-out, and the adapter as GGUF where there is a
-    converter. `base`: the folder that it was loaded from. Return the adapter's folder and the GGUF file or "".
+    """Write the adapter, the hold-out's likelihoods if there is a hold-out, and the GGUF if there is a converter.
+
+    `base`: the folder that the base was loaded from. Return the adapter's folder and the GGUF file or "".
 
     Raises RunError("disk_full" | "export_failed").
     """
@@ -111,8 +111,11 @@ def export_run(
 
 
 def save_adapter(model: Any, material: TrainingInputs, rows: SplitRows, folder: Path, step: int) -> Path:
-    """As PEFT writes it, whole or not at all; with the base's hash, because a GGUF adapter does not know its base, and
-    with the ids of the rows that it knows."""
+    """Write the adapter's folder completely or not at all, and return it.
+
+    Beside PEFT's files it holds a record with the base's hash, because a GGUF adapter does not know its base, and the
+    ids of the rows that the adapter knows.
+    """
     target, part = folder / ADAPTER_FOLDER, folder / f"{ADAPTER_FOLDER}.part"
     effective = spec.to_json(material.spec)
     base = Path(material.spec.base)
@@ -146,10 +149,11 @@ def _known_rows(material: TrainingInputs, rows: SplitRows) -> set[str]:
 def write_holdout(
     model: Any, material: TrainingInputs, rows: Sequence[TrainingConversation], folder: Path, journal: TrainerJournal
 ) -> None:
-    """Token ids, and what base and adapter make of them in the precision that was trained in. The base is the one
-    without any adapter, also where an earlier one was trained further.
+    """Write the hold-out's token ids and their likelihoods with the base and with the adapter, in the training
+    precision.
 
-    The gate asks every GGUF form for the likelihood of these very ids, and tokenizes the chats for itself.
+    The base is used without any adapter, even where an earlier adapter was trained further. The gate measures every
+    GGUF form on these token ids, and tokenizes the chats itself.
     """
     examples = data.encode_rows(rows, material.form, material.tokens, data.ANY_LENGTH, "refuse", "answers").examples
     sums: dict[str, list[float]] = {"base_nll": [], "adapter_nll": []}
@@ -158,7 +162,7 @@ def write_holdout(
         with model.disable_adapter():
             sums["base_nll"] += example_nll(model, [example], material.tokens.pad_id)
         sums["adapter_nll"] += example_nll(model, [example], material.tokens.pad_id)
-    written = {
+    content = {
         "version": VERSION,
         "precision": material.spec.precision,
         "end_ids": list(material.tokens.end_ids),
@@ -170,10 +174,10 @@ def write_holdout(
     }
     part = folder / f"{HOLDOUT_FILE}.part"
     with storage.guarded_write(folder, part):
-        part.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
+        part.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
         part.replace(folder / HOLDOUT_FILE)
 
 
 def _chat(row: TrainingConversation, material: TrainingInputs) -> dict[str, Any]:
-    asked = row.messages[:-1]
-    return {"messages": list(asked), "ids": material.tokens.encode(forms.prompt_pieces(material.form, asked)).ids}
+    prompt = row.messages[:-1]
+    return {"messages": list(prompt), "ids": material.tokens.encode(forms.prompt_pieces(material.form, prompt)).ids}

@@ -1,9 +1,11 @@
-"""A trainer without torch, for tests of all that surrounds one: a real process that speaks the protocol, leaves a run's
-folder behind, and misbehaves on request. What it says it has learned is made up.
+"""Imitate a trainer without torch, for tests of the code around it.
+
+It is a real process that speaks the protocol, writes a run's folder, and misbehaves on request. Its losses and samples
+are made up.
 
 `KOTAE_TRAINER=fake:BEHAVIOUR python -m trainer.fake RUN.json [--resume] [--commands]`. BEHAVIOUR: good; slow (0.1 s a
-step, as many steps as asked for); oom; crash (aborts); killed; truncated (ends within a line); silent (says nothing
-more, and heeds nothing); garbled (says something else); fail:CODE.
+step); oom; crash (aborts); killed; truncated (ends within a line); silent (sends nothing more and ignores commands);
+garbled (sends a line that is no event); fail:CODE.
 """
 
 import contextlib
@@ -31,8 +33,8 @@ VARIABLE = "KOTAE_TRAINER"
 STEPS = 12
 EVALUATED_EVERY = 4
 RANK, ALPHA, WIDTH = 16, 32, 64
-TURN = 3  # the step after which it begins to misbehave
-SILENT_S = 60.0  # nobody waits longer for it
+TURN = 3  # the step after which it misbehaves
+SILENT_S = 60.0  # longer than any test waits
 
 _FACTS: dict[str, Any] = {
     "base": "/models/x.gguf", "field": "rank", "value": 0, "expected": "a number from 1 to 1024", "path": "/runs/x",
@@ -43,7 +45,7 @@ _FACTS: dict[str, Any] = {
 
 
 class _Writer(EventWriter):
-    """Writes on when whoever started us is gone: the journal in the folder is for those who come later."""
+    """A writer that ignores a closed pipe: without a parent, the journal in the folder still grows."""
 
     def __init__(self, claimed: EventWriter) -> None:
         self._claimed = claimed
@@ -65,14 +67,14 @@ class FakeTrainer:
         self._began_at = time.monotonic()
 
     def run(self, *, is_resumed: bool) -> int:
-        """The process's exit status."""
+        """Run the imitation and return the process's exit status."""
         saved = storage.whole_checkpoints(self.folder / "checkpoints")
         if saved and not is_resumed:
             return self._fail("run_exists", path=str(self.folder))
         self.folder.mkdir(parents=True, exist_ok=True)
         self._journal.keep_in(self.folder)
         begun = saved[0].step if saved and is_resumed else 0
-        self._tell(Started(events.PROTOCOL, os.getpid(), time.time(), begun, {"fake": "1"}, self._data()))
+        self._send(Started(events.PROTOCOL, os.getpid(), time.time(), begun, {"fake": "1"}, self._data()))
         if is_resumed and not saved:
             return self._fail("nothing_to_resume", path=str(self.folder))
         problem = self._problem()
@@ -84,23 +86,23 @@ class FakeTrainer:
 
     def _prepare(self) -> None:
         for name in ("loading", "reading", "checking", "probing"):
-            self._tell(Phase(name))
+            self._send(Phase(name))
         effective = dataclasses.replace(
             self.spec, precision="f32", device="cpu", rank=self.spec.rank or RANK, alpha=self.spec.alpha or ALPHA,
             learning_rate=2e-4, micro_batch=1, accumulation=8, max_steps=self.total, context_tokens=512,
         )  # fmt: skip
         made = json.dumps(specs.to_json(effective), ensure_ascii=False, indent=1)
         (self.folder / "effective.json").write_text(made, encoding="utf-8")
-        self._tell(events.PreflightFindings((events.PreflightFinding("few_rows", "warn", {"rows": 4, "wanted": 50}),)))
+        self._send(events.PreflightFindings((events.PreflightFinding("few_rows", "warn", {"rows": 4, "wanted": 50}),)))
         facts = {"device": "cpu", "parameters": 268_098_176, "trained_parameters": 3_796_992, "steps": self.total}
-        self._tell(ResolvedRecipe(specs.to_json(effective), facts))
-        self._tell(
+        self._send(ResolvedRecipe(specs.to_json(effective), facts))
+        self._send(
             events.RunForecast(2_000_000_000, 8_000_000_000, 0.1, 0.1 * self.total, 600_000_000, is_measured=True)
         )
         self._evaluate(0)
 
     def _train(self, begun: int) -> int:
-        self._tell(Phase("training", begun, self.total))
+        self._send(Phase("training", begun, self.total))
         for step in range(begun + 1, self.total + 1):
             if self.behaviour == "slow":
                 time.sleep(0.1)
@@ -118,31 +120,31 @@ class FakeTrainer:
         left_s = 0.1 * (self.total - step)
         rate = 2e-4 * (1 - step / self.total)
         memory = 1_900_000_000
-        self._tell(TrainingStep(step, self.total, step / 4, _loss(step), rate, 0.8, 812.5, memory, left_s))
+        self._send(TrainingStep(step, self.total, step / 4, _loss(step), rate, 0.8, 812.5, memory, left_s))
 
     def _evaluate(self, step: int) -> None:
-        self._tell(Phase("evaluating", step, self.total))
-        self._tell(EvaluationStep(step, step / 4, _loss(step) + 0.1, 640, is_best=True))
-        self._tell(events.Sample(step, "What is the capital of Japan?", "Tokyo." if step else "What is", step > 0))
+        self._send(Phase("evaluating", step, self.total))
+        self._send(EvaluationStep(step, step / 4, _loss(step) + 0.1, 640, is_best=True))
+        self._send(events.Sample(step, "What is the capital of Japan?", "Tokyo." if step else "What is", step > 0))
 
     def _save(self, step: int) -> None:
         part = storage.begin_checkpoint(self.folder / "checkpoints", step)
         (part / "weights").write_bytes(bytes(1000))
         made = storage.publish_checkpoint(part, step)
-        self._tell(events.Checkpoint(step, str(made.path), storage.checkpoint_size_bytes(made), 0.01))
+        self._send(events.Checkpoint(step, str(made.path), storage.checkpoint_size_bytes(made), 0.01))
 
     def _obey(self, wanted: str, step: int) -> int:
         if wanted == "finish":
             return self._finish("stopped", step)
         if wanted == "cancel":
-            self._tell(events.Cancelled(step))
+            self._send(events.Cancelled(step))
         else:
             self._save(step)
-            self._tell(events.Paused(step))
+            self._send(events.Paused(step))
         return 0
 
     def _finish(self, reason: str, step: int) -> int:
-        self._tell(Phase("exporting"))
+        self._send(Phase("exporting"))
         adapter = self.folder / "adapter"
         adapter.mkdir(exist_ok=True)
         record = {"base_sha256": self.spec.base_sha256, "base": self.spec.base, "name": self.spec.name}
@@ -157,7 +159,7 @@ class FakeTrainer:
         seconds = time.monotonic() - self._began_at
         best = step // EVALUATED_EVERY * EVALUATED_EVERY
         loss, base_loss = _loss(best) + 0.1, _loss(0) + 0.1
-        self._tell(
+        self._send(
             events.Finished(reason, step, best, base_loss, loss, str(adapter), str(gguf), seconds, 812.5, 1_900_000_000)
         )
         return 0
@@ -170,7 +172,7 @@ class FakeTrainer:
         return known
 
     def _write_holdout(self) -> None:
-        """With the numbers of letters in place of tokens; more rows to learn from make a smaller loss."""
+        """Write the hold-out with code points in place of tokens; more training rows give a smaller loss."""
         if not self.spec.holdout:
             return
         loss = 1.5 + 1 / (1 + Path(self.spec.train).read_bytes().count(b"\n"))
@@ -178,7 +180,7 @@ class FakeTrainer:
         examples = []
         for line, row in enumerate(rows, start=1):
             prompt, answer = "".join(m["content"] for m in row["messages"][:-1]), row["messages"][-1]["content"]
-            ids, labels = [ord(letter) for letter in answer], [-100] * len(prompt)
+            ids, labels = [ord(character) for character in answer], [-100] * len(prompt)
             nll = {"base_nll": 3.0 * len(answer), "adapter_nll": loss * len(answer)}
             examples.append({"line": line, "ids": [*map(ord, prompt), *ids], "labels": labels + ids, **nll})
         chats = [{"messages": row["messages"][:-1], "ids": [1]} for row in rows]
@@ -190,7 +192,7 @@ class FakeTrainer:
     def _misbehave(self) -> None:
         behaviour = self.behaviour
         if behaviour == "oom":
-            self._tell(events.Adjusted("out_of_memory", TURN, {"micro_batch": 1, "accumulation": 16}))
+            self._send(events.Adjusted("out_of_memory", TURN, {"micro_batch": 1, "accumulation": 16}))
             sys.exit(self._fail("out_of_memory", device="cuda", micro_batch=1))
         if behaviour.startswith("fail:"):
             code = behaviour.removeprefix("fail:")
@@ -204,7 +206,7 @@ class FakeTrainer:
             self._write(b'{"event":"step","step":4,"to')
             os._exit(0)
         if behaviour == "garbled":
-            self._write(b"Segmentation fault, says somebody\n")
+            self._write(b"Segmentation fault\n")
         if behaviour in ("silent", "garbled"):
             threading.Event().wait(SILENT_S)
 
@@ -214,7 +216,7 @@ class FakeTrainer:
         self._writer.write(line)
 
     def _problem(self) -> tuple[str, str] | None:
-        """What a real one would find before it begins: code and path."""
+        """Return the code and path of a problem that a real trainer finds before it begins."""
         if not Path(self.spec.base).exists():
             return "base_missing", self.spec.base
         for name in ("train", "validation", "holdout"):
@@ -230,10 +232,10 @@ class FakeTrainer:
         return {name: {"sha256": _sha256(path)} for name, path in paths.items() if path.is_file()}
 
     def _fail(self, code: str, **facts: Any) -> int:
-        self._tell(events.Failed(code, facts))
+        self._send(events.Failed(code, facts))
         return 1
 
-    def _tell(self, event: Event) -> None:
+    def _send(self, event: Event) -> None:
         self._journal.send(event)
 
 
@@ -242,7 +244,7 @@ def _loss(step: int) -> float:
 
 
 def _weights(rank: int) -> bytes:
-    """Of one matrix, as safetensors; as wide as the tiny models of the tests."""
+    """Return one LoRA matrix pair as safetensors, as wide as the tiny models of the tests."""
     name, size = "base_model.model.model.layers.0.self_attn.q_proj", 4 * rank * WIDTH
     header = {
         f"{name}.lora_A.weight": {"dtype": "F32", "shape": [rank, WIDTH], "data_offsets": [0, size]},

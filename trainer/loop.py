@@ -1,9 +1,10 @@
-"""The training loop: `transformers.Trainer` with what it lacks.
+"""Train with `transformers.Trainer`, extended by what it lacks.
 
-It keeps the schedule, accumulation, clipping and resuming. Ours are: an evaluation that weighs tokens, not batches;
-checkpoints that survive a kill; early stopping that a resumed run continues; an order of examples that needs little
-padding; events; and an end on request. It is long, because the loop, the callback that ends it and its clock
-call each other.
+The Trainer provides the schedule, accumulation, clipping and resuming. This module adds an evaluation that weighs
+tokens instead of batches, checkpoints that survive a kill, early stopping that a resumed run continues, an order of
+examples that needs little padding, events, and an end on request.
+
+The file is long because the loop, the callback that ends it and its throughput meter call each other.
 """
 
 import contextlib
@@ -33,16 +34,16 @@ from trainer.storage import SavedCheckpoint
 from trainer.tokenization import EncodedExample
 
 WEIGHTS = "adapter_model.safetensors"
-SAVES_PER_EPOCH = 4  # besides those after evaluations
-SAVE_INTERVAL_S = 300.0  # at most this much is trained again after a crash
-SLOW_SHARE = 1 / 3  # of the first steps' tokens/s: Windows has begun to swap the card's memory
+SAVES_PER_EPOCH = 4  # in addition to those after evaluations
+SAVE_INTERVAL_S = 300.0  # the longest training time that a crash can lose
+SLOW_SHARE = 1 / 3  # of the first steps' tokens/s; below it Windows has begun to swap the card's memory
 STATE = "trainer_state.json"
-_EVALUATED = ("log_history", "best_metric", "best_global_step")  # what an evaluation leaves in the state
+_EVALUATED = ("log_history", "best_metric", "best_global_step")  # fields of the state that an evaluation changes
 _OPTIMIZERS = {"adamw": "adamw_torch", "adamw_8bit": "adamw_bnb_8bit", "paged_adamw_8bit": "paged_adamw_8bit"}
 
 
 class NotFiniteError(ArithmeticError):
-    """A gradient was infinite or no number. The weights have not been touched by it."""
+    """A gradient or a loss was infinite or not a number. A gradient has not changed the weights."""
 
     def __init__(self, step: int, learning_rate: float) -> None:
         super().__init__(f"step {step}")
@@ -51,7 +52,7 @@ class NotFiniteError(ArithmeticError):
 
 
 class TrainingLoop(Trainer):  # type: ignore[misc]
-    """One go at training: it ends by itself, on request, out of memory, or with NotFiniteError."""
+    """One training attempt. It ends by itself, on request, out of memory, or with NotFiniteError."""
 
     lr_scheduler: Any
     control: Any
@@ -62,14 +63,14 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         self.material = material
         self.folder = folder
         self.journal = journal
-        self.asked = control
+        self.run_control = control
         self.end_reason = ""
         self.clock = ThroughputMeter()
-        self._peak_bytes = 0  # of the processes before this one
-        self._evaluation_s = 0.0  # of the last one
+        self._peak_bytes = 0  # in earlier processes of the run
+        self._evaluation_s = 0.0  # duration of the last evaluation
         self._evaluated: dict[str, Any] = {}
         arguments = _arguments(material, folder)
-        # Positions of labels, masks and ids are all that the model takes; nothing is left out by name.
+        # data.collate makes exactly the columns that the model takes, so none is removed by name (see _arguments).
         super().__init__(
             model=model,
             args=arguments,
@@ -82,22 +83,23 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         self.model_accepts_loss_kwargs = True
 
     def begin(self, start: SavedCheckpoint | None) -> None:
-        """Trains, from the beginning or on from `start`; not at all where that one was the last.
+        """Train from the beginning or from the checkpoint `start`; do nothing where `start` is the last step.
 
         Raises NotFiniteError, and RunError for a full disk.
         """
         try:
-            if start is None or self._has_more_to_do(start):
+            if start is None or self._prepare_resume(start):
                 self.train(resume_from_checkpoint=str(start.path) if start else None)
-        except StopRequested:  # within an evaluation, which is done after a resume
-            self.end_reason = str(self.asked.wanted)
+        except StopRequested:  # within an evaluation, which a resumed run repeats
+            self.end_reason = str(self.run_control.wanted)
             if self.end_reason == "pause" and self.state.global_step > (start.step if start else 0):
                 self._save_checkpoint(self.model)
 
-    def _has_more_to_do(self, start: SavedCheckpoint) -> bool:
+    def _prepare_resume(self, start: SavedCheckpoint) -> bool:
+        """Load the checkpoint's state, make up for a missing evaluation, and return whether steps remain."""
         self.state = TrainerState.load_from_json(str(start.path / STATE))
-        self._go_on_from(next((entry for entry in self.state.log_history if "trained_s" in entry), {}))
-        if self._owes_evaluation():
+        self._restore_totals(next((entry for entry in self.state.log_history if "trained_s" in entry), {}))
+        if self._lacks_evaluation():
             load_weights(self.model, start.path)
             self._determine_best_metric(self.evaluate(), None)
         if self.state.global_step and self.has_stopped_improving():
@@ -105,14 +107,16 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         self._evaluated = {name: getattr(self.state, name) for name in _EVALUATED}
         return not self.end_reason and self.state.global_step < self.state.max_steps
 
-    def _owes_evaluation(self) -> bool:
-        """Of the step that is gone on from: a pause has not waited for it."""
+    def _lacks_evaluation(self) -> bool:
+        """Return whether the checkpoint's step still needs its evaluation, which a pause does not wait for."""
         step = self.state.global_step
         is_due = step % self.args.eval_steps == 0 or step >= self.state.max_steps
         return self.args.eval_strategy != "no" and step > 0 and is_due and step not in self.evaluations()
 
-    def recall_evaluation(self) -> None:
-        """What the checkpoint that is gone on from did not know yet."""
+    def restore_evaluation(self) -> None:
+        """Put the evaluation made at the start of this process into the state, which the Trainer has read from the
+        checkpoint.
+        """
         for name, value in self._evaluated.items():
             setattr(self.state, name, value)
 
@@ -127,7 +131,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
             epoch = self.state.global_step // steps_per_epoch
             return data.epoch_order(len(lengths), batch, self.material.spec.seed, epoch, lengths)
 
-        return _Order(len(lengths), order)
+        return _EpochSampler(len(lengths), order)
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
         batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
@@ -137,7 +141,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
     # -------------------------------------------------------------------------- the rate
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        """Warm-up, then a cosine down to a share of the rate."""
+        """Create a schedule of warm-up, then a cosine down to a share of the rate."""
         if self.lr_scheduler is None:
             spec = self.material.spec
             self.lr_scheduler = LambdaLR(
@@ -147,14 +151,16 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         return self.lr_scheduler
 
     def _get_learning_rate(self) -> float:
-        """The highest, before there is a schedule: in an evaluation that a resume begins with."""
+        """Return the current rate, or the highest where no schedule exists: in an evaluation at the start of
+        a resume.
+        """
         return float(super()._get_learning_rate() if self.lr_scheduler else self.args.learning_rate)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is None:
             return
-        # What is stored has the rate of then; it may have been halved since.
+        # The stored optimizer has its rate at that time, which may have been halved since.
         rate = self.args.learning_rate
         self.lr_scheduler.base_lrs = [rate] * len(self.optimizer.param_groups)
         for group in self.optimizer.param_groups:
@@ -164,27 +170,30 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         norm = super()._get_grad_norm(model, grad_norm)
-        if not math.isfinite(float(norm)) and self.accelerator.scaler is None:  # which skips a step by itself
+        if not math.isfinite(float(norm)) and self.accelerator.scaler is None:  # a scaler skips such a step itself
             raise NotFiniteError(self.state.global_step + 1, self._get_learning_rate())
         return norm
 
     # ------------------------------------------------------------------------ evaluation
 
     def evaluate(self, *_arguments: Any, **_options: Any) -> dict[str, float]:
-        """Raises Stopped where a pause or a cancel is asked for before the loss is known."""
+        """Measure the validation loss, send it and the samples, and return it.
+
+        Raises StopRequested where a pause or a cancel arrives before the loss is known, and NotFiniteError.
+        """
         started = time.monotonic()
         self.journal.send(Phase("evaluating"))
         nll, count = self.nll(self.material.validation)
         loss = nll / max(count, 1)
-        if not math.isfinite(loss):  # weights that are no good are neither told nor kept
+        if not math.isfinite(loss):  # useless weights are neither reported nor saved
             raise NotFiniteError(self.state.global_step, self._get_learning_rate())
         is_best = self.state.best_metric is None or loss < self.state.best_metric
         step, epoch = self.state.global_step, round(self.state.epoch or 0.0, 4)
         self.journal.send(EvaluationStep(step, epoch, loss, count, is_best))
         metrics = {"eval_loss": loss}
         self.log(metrics)
-        with contextlib.suppress(StopRequested):  # the loss counts; the run ends in `Watch.on_evaluate`
-            self._tell_samples()
+        with contextlib.suppress(StopRequested):  # the loss counts; the run ends in LoopCallback.on_evaluate
+            self._send_samples()
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.journal.send(Phase("training", step, self.state.max_steps))
         self._evaluation_s = time.monotonic() - started
@@ -192,25 +201,27 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         return metrics
 
     def nll(self, examples: Sequence[EncodedExample]) -> tuple[float, int]:
-        """Sum of nats over trained tokens, and their number; shared among the processes of a distributed run."""
+        """Return the sum of nats over trained tokens and their number, computed jointly by the processes of a
+        distributed run.
+        """
         rank, world = self.args.process_index, self.args.world_size
         own = examples[rank::world]
-        nll = sum(example_nll(self.model, own, self.material.tokens.pad_id, self.asked.check))
+        nll = sum(example_nll(self.model, own, self.material.tokens.pad_id, self.run_control.check))
         totals = torch.tensor([nll, float(data.count_trained_tokens(own))], dtype=torch.float64)
         if world > 1:
             totals = self.accelerator.reduce(totals.to(self.args.device), reduction="sum").cpu()
         return float(totals[0]), int(totals[1])
 
-    def _tell_samples(self) -> None:
+    def _send_samples(self) -> None:
         if not self.is_world_process_zero():
             return
         for messages in self.material.questions:
             tokens, form, most = self.material.tokens, self.material.form, self.material.spec.sample_tokens
-            text, has_ended = generate_answer(self.model, tokens, form, messages, most, self.asked.check)
+            text, has_ended = generate_answer(self.model, tokens, form, messages, most, self.run_control.check)
             self.journal.send(Sample(self.state.global_step, messages[-1]["content"], text, has_ended))
 
     def evaluations(self) -> dict[int, float]:
-        """Step -> loss, from the log, which a checkpoint carries: a resumed run counts on."""
+        """Return step -> loss from the log, which checkpoints store: a resumed run keeps counting."""
         return {entry["step"]: entry["eval_loss"] for entry in self.state.log_history if "eval_loss" in entry}
 
     def has_stopped_improving(self) -> bool:
@@ -228,7 +239,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
             if self.args.should_save:
                 storage.begin_checkpoint(self.folder, step)
             self.accelerator.wait_for_everyone()
-            self._fill(part)
+            self._write_checkpoint(part)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 saved = storage.publish_checkpoint(part, step, self.material.conditions)
@@ -238,7 +249,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         self.journal.send(Phase("training", step, self.state.max_steps))
         self.clock.restart()
 
-    def _fill(self, part: Path) -> None:
+    def _write_checkpoint(self, part: Path) -> None:
         if self.args.should_save:
             weights = get_peft_model_state_dict(self.model, save_embedding_layers=False)
             save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, part / WEIGHTS)
@@ -250,12 +261,14 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         self._save_rng_state(str(part))
 
     def _checkpoint_bytes(self) -> int:
-        """LoRA in float32, and two moments of the optimizer."""
+        """Return the bytes of the LoRA matrices in float32 and of the optimizer's two moments."""
         return 3 * sum(int(parameter.nbytes) for parameter in self.model.parameters() if parameter.requires_grad)
 
     def so_far(self) -> dict[str, Any]:
-        """Seconds and tokens of training and the most memory, of all processes that the run has had; and whether it is
-        to end here. Stands in the log, which a checkpoint carries."""
+        """Return the log entry with the run's totals over all its processes.
+
+        It holds the seconds and tokens of training, the peak memory, and whether the run is to end at this checkpoint.
+        """
         return {
             "trained_s": self.clock.trained_s,
             "trained_tokens": self.clock.all_tokens,
@@ -263,8 +276,8 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
             "is_finished": self.end_reason == "finish",
         }
 
-    def _go_on_from(self, so_far: Mapping[str, Any]) -> None:
-        self.clock.go_on(so_far.get("trained_s", 0.0), so_far.get("trained_tokens", 0))
+    def _restore_totals(self, so_far: Mapping[str, Any]) -> None:
+        self.clock.resume_from(so_far.get("trained_s", 0.0), so_far.get("trained_tokens", 0))
         self._peak_bytes = so_far.get("peak_bytes", 0)
         if so_far.get("is_finished"):
             self.end_reason = "finish"
@@ -278,7 +291,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         super().log(logs, start_time)
         if "loss" not in logs:
             return
-        if not math.isfinite(logs["loss"]):  # in fp16 the base itself may overflow, where no smaller scale helps
+        if not math.isfinite(logs["loss"]):  # in fp16 the base itself may overflow; a smaller scale does not help there
             raise NotFiniteError(self.state.global_step, logs["learning_rate"])
         step, total = self.state.global_step, self.state.max_steps
         tokens_per_s, step_s = self.clock.lap()
@@ -299,7 +312,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
             self.journal.send(Adjusted("slow", step, {"tokens_per_s": round(tokens_per_s, 1)}))
 
     def _evaluations_left(self) -> int:
-        """After this step: each `eval_steps`, and at the end."""
+        """Count the evaluations after this step: one each `eval_steps`, and one at the end."""
         if self.args.eval_strategy == "no":
             return 0
         each = self.args.eval_steps
@@ -308,30 +321,30 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
 
 
 class LoopCallback(TrainerCallback):  # type: ignore[misc]
-    """Decides when the loop evaluates, saves and ends, beyond what its arguments say."""
+    """The callback that decides when the loop evaluates, saves and ends, beyond its arguments."""
 
     def __init__(self, loop: TrainingLoop) -> None:
         self._loop = loop
         self._saved_at = time.monotonic()
 
     def on_train_begin(self, args: Any, state: Any, _control: Any, **_others: Any) -> None:
-        """The base's own loss, and a checkpoint to return to from the first step on. Raises Stopped."""
+        """Measure the base's own loss and save a checkpoint of step 0 to return to. Raises StopRequested."""
         loop = self._loop
         loop.journal.send(Phase("training", state.global_step, state.max_steps))
         if state.global_step:
-            loop.recall_evaluation()
+            loop.restore_evaluation()
         else:
-            state.log_history, state.best_metric = [], None  # from the checkpoint of step 0: the base counts once
+            state.log_history, state.best_metric = [], None  # a resume from step 0 must not count the base twice
             if args.eval_strategy != "no":
                 loop._determine_best_metric(loop.evaluate(), None)
             loop._save_checkpoint(loop.model_wrapped)
-        loop.asked.check()
+        loop.run_control.check()
         loop.clock.restart()
 
     def on_step_end(self, args: Any, _state: Any, control: Any, **_others: Any) -> None:
-        """A pause does not wait for the evaluation of its step, which a resume begins with."""
+        """Decide what follows a step. A pause does not wait for the step's evaluation; a resume begins with it."""
         wanted, is_save_due = self._wanted()
-        control.should_save = control.should_save or control.should_evaluate  # the best one must be there
+        control.should_save = control.should_save or control.should_evaluate  # the best step needs a checkpoint
         if wanted is not None:
             self._end(wanted, control)
             control.should_evaluate = wanted == "finish" and args.eval_strategy != "no"
@@ -343,8 +356,8 @@ class LoopCallback(TrainerCallback):  # type: ignore[misc]
         if state.global_step and loop.has_stopped_improving() and not loop.end_reason:
             loop.end_reason = "early_stopping"
             control.should_training_stop = True
-        if loop.asked.is_over and not loop.end_reason:
-            self._end(str(loop.asked.wanted), control)
+        if loop.run_control.is_over and not loop.end_reason:
+            self._end(str(loop.run_control.wanted), control)
 
     def on_save(self, *_arguments: Any, **_others: Any) -> None:
         self._saved_at = time.monotonic()
@@ -355,19 +368,21 @@ class LoopCallback(TrainerCallback):  # type: ignore[misc]
         control.should_save = wanted != "cancel"
 
     def _wanted(self) -> tuple[str | None, bool]:
-        """Return the command and whether it is time to save, the same in every process of a distributed run: a command
-        that any of them got, and time when it is in any of them."""
+        """Return the command and whether a save is due, the same in every process of a distributed run.
+
+        A command that any process received counts for all, and so does a due save.
+        """
         loop = self._loop
         names = (None, "pause", "finish", "cancel")
-        number, is_due = names.index(loop.asked.wanted), time.monotonic() - self._saved_at > SAVE_INTERVAL_S
+        number, is_due = names.index(loop.run_control.wanted), time.monotonic() - self._saved_at > SAVE_INTERVAL_S
         if loop.args.world_size > 1:
-            asked = torch.tensor([[number, int(is_due)]], device=loop.args.device)
-            number, is_due = loop.accelerator.gather(asked).amax(dim=0).tolist()
+            local = torch.tensor([[number, int(is_due)]], device=loop.args.device)
+            number, is_due = loop.accelerator.gather(local).amax(dim=0).tolist()
         return names[number], bool(is_due)
 
 
 class ThroughputMeter:
-    """Count tokens and seconds of training alone: evaluations, samples and saving are left out."""
+    """A meter of the tokens and seconds of training, without evaluations, samples and saving."""
 
     def __init__(self) -> None:
         self.tokens = 0
@@ -379,8 +394,8 @@ class ThroughputMeter:
         self._is_slow = False
         self.restart()
 
-    def go_on(self, seconds: float, tokens: int) -> None:
-        """From what was trained before this process."""
+    def resume_from(self, seconds: float, tokens: int) -> None:
+        """Continue from the totals of earlier processes."""
         self.trained_s = self._before_s = seconds
         self.all_tokens = tokens
 
@@ -389,7 +404,7 @@ class ThroughputMeter:
         self._started = time.monotonic()
 
     def lap(self) -> tuple[float, float]:
-        """Tokens a second of the last step, and seconds a step of this process so far."""
+        """Return the last step's tokens a second, and the mean seconds a step in this process."""
         seconds = max(time.monotonic() - self._started, 1e-9)
         rate = self.tokens / seconds
         self.trained_s += seconds
@@ -400,7 +415,7 @@ class ThroughputMeter:
         return rate, (self.trained_s - self._before_s) / self._steps
 
     def has_become_slow(self) -> bool:
-        """True once, when five steps in a row stay below a third of what the first ten were in the middle."""
+        """Return True once, when five steps in a row stay below a third of the median of the first ten."""
         if self._is_slow or len(self._rates) < 15:
             return False
         usual = sorted(self._rates[:10])[5]
@@ -408,7 +423,7 @@ class ThroughputMeter:
         return self._is_slow
 
 
-class _Order(Sampler[int]):  # type: ignore[misc]
+class _EpochSampler(Sampler[int]):  # type: ignore[misc]
     def __init__(self, count: int, order: Callable[[], list[int]]) -> None:
         self._count = count
         self._order = order
@@ -431,7 +446,9 @@ def _arguments(material: TrainingInputs, folder: Path) -> TrainingArguments:
         per_device_train_batch_size=spec.micro_batch,
         gradient_accumulation_steps=spec.accumulation,
         num_train_epochs=epochs,
-        max_steps=recipe.total_steps(examples, batch, epochs, spec.max_steps),  # alone it would not be "at most"
+        max_steps=recipe.total_steps(
+            examples, batch, epochs, spec.max_steps
+        ),  # the Trainer's max_steps overrides epochs
         learning_rate=spec.learning_rate,
         weight_decay=spec.weight_decay or 0.0,
         max_grad_norm=spec.clip_norm or 0.0,
@@ -454,12 +471,12 @@ def _arguments(material: TrainingInputs, folder: Path) -> TrainingArguments:
         report_to=[],
         disable_tqdm=True,
     )
-    arguments._n_gpu = min(arguments.n_gpu, 1)  # of several cards one process would make a DataParallel
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # a process with several cards would use DataParallel
     return arguments
 
 
 def rate_share(spec: RunSpec, step: int, total: int) -> float:
-    """Of the highest learning rate, at a step from 0: linear warm-up, then half a cosine."""
+    """Return the share of the highest learning rate at a step from 0: linear warm-up, then half a cosine."""
     warm_up = math.ceil((spec.warmup_share or 0.0) * total)
     if step < warm_up:
         return (step + 1) / warm_up
@@ -469,10 +486,10 @@ def rate_share(spec: RunSpec, step: int, total: int) -> float:
 
 
 def load_weights(model: Any, checkpoint: Path) -> None:
-    """The LoRA matrices of a checkpoint into the model."""
+    """Load the LoRA matrices of a checkpoint into the model."""
     set_peft_model_state_dict(model, load_file(checkpoint / WEIGHTS))
 
 
 def peak_memory_bytes(device: str) -> int:
-    """The most that this process has held, of the card's memory or of the machine's."""
+    """Return the most memory that this process has held, of the card or of the machine."""
     return int(torch.cuda.max_memory_reserved()) if device == "cuda" else peak_rss_bytes()

@@ -1,6 +1,6 @@
-"""The base, frozen and in four bits or sixteen, with LoRA matrices beside the seven projections of each layer.
+"""Load the frozen base in 4, 16 or 32 bits with LoRA matrices on the seven projections of each layer.
 
-Also the loss that it is trained with, and what it makes of examples: their likelihood, and answers of its own.
+The module also holds the training loss, the likelihoods of examples, and the generation of answers.
 """
 
 import logging
@@ -31,10 +31,12 @@ _DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
 
 
 def load_model(spec: RunSpec, base: BaseFacts) -> Any:
-    """The PEFT model, its LoRA matrices in float32 and everything else frozen as it was loaded. The matrices are new,
-    and change nothing yet, or those of the adapter that is trained further.
+    """Load the PEFT model: LoRA matrices in float32, everything else frozen as loaded.
 
-    No `prepare_model_for_kbit_training`: it turns embeddings and head into float32, 2 GiB more for Llama 3 (peft#3265).
+    The matrices are new, so that they change nothing yet, or those of the adapter that is trained further.
+    `prepare_model_for_kbit_training` is not used: it turns embeddings and head into float32, 2 GiB more for Llama 3
+    (peft#3265).
+
     Raises RunError("base_unreadable" | "adapter_unreadable").
     """
     device = str(spec.device)
@@ -80,7 +82,7 @@ def load_model(spec: RunSpec, base: BaseFacts) -> Any:
 
 
 def _load_adapter(folder: Path, adapted: Any) -> None:
-    """Raises RunError("adapter_unreadable") for matrices that are not those of this base and rank."""
+    """Load an adapter's matrices. Raises RunError("adapter_unreadable") for those of another base or rank."""
     path = str(folder)
     try:
         weights = load_file(folder / adapter.WEIGHTS)
@@ -94,12 +96,12 @@ def _load_adapter(folder: Path, adapted: Any) -> None:
 
 
 def own_device(device: str) -> int | str:
-    """Each process of a distributed run has a card of its own."""
+    """Return the device of this process; each process of a distributed run has its own card."""
     return torch.cuda.current_device() if device == "cuda" else "cpu"
 
 
 def has_bf16(device: str) -> bool:
-    """Whether the processor computes in bfloat16 without emulating it."""
+    """Return whether the processor or card computes in bfloat16 without emulating it."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if sys.platform == "linux" and platform.machine() in ("x86_64", "AMD64"):
@@ -109,7 +111,7 @@ def has_bf16(device: str) -> bool:
 
 
 def free_bytes(device: str) -> int:
-    """Of the card's own memory, or of the machine's."""
+    """Return the free memory of the card, or of the machine."""
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
     if sys.platform == "linux":
@@ -124,7 +126,10 @@ def free_bytes(device: str) -> int:
 
 
 def with_own_loss(adapted: Any, example: dict[str, torch.Tensor]) -> float | None:
-    """Install our loss, unless it differs from the model's own on `example`. Return the difference, or None."""
+    """Install our loss, unless it differs from the model's own on `example`.
+
+    Return the relative difference, or None where the model keeps its own loss.
+    """
     model = adapted.base_model.model
     plain = model.forward
     install_loss(model)
@@ -138,10 +143,10 @@ def with_own_loss(adapted: Any, example: dict[str, torch.Tensor]) -> float | Non
 
 
 def install_loss(model: Any) -> None:
-    """Make the causal model's `forward` give this loss and no logits where there are labels; without, it is as before.
+    """Make the model's `forward` return our loss, and no logits, when it gets labels; otherwise it works as before.
 
-    `num_items_in_batch`: what the sum is divided by, the trained tokens of all micro batches of a step, so that
-    accumulation changes nothing; without it the trained tokens of this batch.
+    `num_items_in_batch`: the divisor of the sum, the trained tokens of all micro batches of a step, so that
+    accumulation changes nothing. Without it the divisor is the trained tokens of this batch.
     """
     plain = model.forward
     body = getattr(model, model.base_model_prefix)
@@ -171,10 +176,10 @@ def install_loss(model: Any) -> None:
 
 
 def loss_difference(model: Any, batch: dict[str, torch.Tensor], plain: Any) -> float:
-    """Return how far this loss is from the model's own, relative.
+    """Return the relative difference between our loss and the model's own.
 
-    A head that scales its logits in a way that is not known here shows by it. `plain`: the model's
-    `forward` from before `install_loss`.
+    It reveals a head that scales its logits in a way that our loss does not know. `plain`: the model's `forward` from
+    before `install_loss`.
     """
     with torch.no_grad():
         ours = float(model(**batch).loss)
@@ -186,13 +191,13 @@ def loss_difference(model: Any, batch: dict[str, torch.Tensor], plain: Any) -> f
 
 
 class HeadLoss(torch.autograd.Function):  # type: ignore[misc]
-    """Sum the negative log-likelihoods of the trained positions, in nats, a chunk of logits at a time.
+    """Sums the negative log-likelihoods of the trained positions, in nats, a chunk of logits at a time.
 
-    With Gemma's 262,144 words the logits of 2,048 tokens take 2 GB in float32, and their gradient as much again; most
-    of these positions are prompt or padding. The head is applied to trained positions only, so its output never exists
-    as a whole, and the gradient of the hidden states is made in the same pass. The head is frozen, so nothing else
-    needs the logits. As in "Cut Your Losses in Large-Vocabulary Language Models" (arXiv 2411.09009), but without
-    its kernel.
+    With Gemma's vocabulary of 262,144 the logits of 2,048 tokens take 2 GB in float32, and their gradient as much
+    again; most of these positions are prompt or padding. The head is applied to trained positions only, its output
+    never exists as a whole, and the same pass computes the gradient of the hidden states. The head is frozen, so
+    nothing else needs the logits. The method is that of "Cut Your Losses in Large-Vocabulary Language Models" (arXiv
+    2411.09009), without its kernel.
     """
 
     @staticmethod
@@ -214,13 +219,13 @@ class HeadLoss(torch.autograd.Function):  # type: ignore[misc]
             if softcap is not None:
                 logits = torch.tanh_(logits.div_(softcap)).mul_(softcap)
             log_sum = torch.logsumexp(logits, dim=-1, keepdim=True)
-            wanted = targets[part, None]
-            total += (log_sum - logits.gather(1, wanted)).sum()
+            target = targets[part, None]
+            total += (log_sum - logits.gather(1, target)).sum()
             if gradient is None:
                 continue
             slope = None if softcap is None else 1 - (logits / softcap).square_()
             chance = logits.sub_(log_sum).exp_()
-            chance.scatter_add_(1, wanted, chance.new_full(wanted.shape, -1.0))
+            chance.scatter_add_(1, target, chance.new_full(target.shape, -1.0))
             if slope is not None:
                 chance.mul_(slope)
             gradient[part] = chance.to(weight.dtype) @ weight
@@ -239,7 +244,9 @@ class HeadLoss(torch.autograd.Function):  # type: ignore[misc]
 def example_nll(
     model: Any, examples: Sequence[EncodedExample], pad_id: int, check: Callable[[], None] = lambda: None
 ) -> list[float]:
-    """Return the nats of each example's trained tokens, in their order. `check`: called before each, and may raise."""
+    """Return the nats of each example's trained tokens, in order. `check` is called before each example and
+    may raise.
+    """
     model.eval()
     sums = []
     device = next(model.parameters()).device
@@ -262,13 +269,13 @@ def generate_answer(
 ) -> tuple[str, bool]:
     """Return the answer to the last user message, at most `most` tokens, and whether the model itself ended it.
 
-    `check`: called after each token, and may raise.
+    Decoding is greedy. `check` is called after each token and may raise.
     """
     ids = tokens.encode(forms.prompt_pieces(form, messages)).ids
     device = next(model.parameters()).device
     prompt = torch.tensor([ids], device=device)
 
-    def look(written: torch.Tensor, _scores: object) -> torch.Tensor:
+    def check_token(written: torch.Tensor, _scores: object) -> torch.Tensor:
         check()
         return torch.zeros(len(written), dtype=torch.bool, device=device)
 
@@ -281,7 +288,7 @@ def generate_answer(
             do_sample=False,
             repetition_penalty=1.0,  # whatever the base's own settings say
             use_cache=True,
-            stopping_criteria=[look],
+            stopping_criteria=[check_token],
             eos_token_id=list(tokens.end_ids),
             pad_token_id=tokens.pad_id,
         )[0, len(ids) :].tolist()

@@ -1,6 +1,6 @@
-"""Nothing leaves this machine: the guard of `app.base.isolation.network_guard`, for the training environment.
+"""Keep the training environment offline, like `app.base.isolation.network_guard` does for the program.
 
-Called before torch and transformers are imported.
+`enforce` must be called before torch and transformers are imported.
 """
 
 import os
@@ -24,19 +24,19 @@ _REFUSED_LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethos
 
 
 class NetworkRefusedError(PermissionError):
-    """A connection that this process must not make. It was not made."""
+    """The process tried to open a connection; the guard refused it."""
 
 
 def enforce() -> None:
-    """Refuses all sockets but AF_UNIX and all name look-ups, for the rest of this process."""
+    """Refuse all sockets except AF_UNIX and all name look-ups, for the rest of this process."""
     os.environ.update(SWITCHES)
-    sys.addaudithook(_watch)
+    sys.addaudithook(_refuse_network)
 
 
-def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
     if event in _REFUSED and getattr(arguments[0], "family", None) == getattr(socket, "AF_UNIX", None):
         return
     if event in _REFUSED or event in _REFUSED_LOOKUPS:
-        what = f"{event} {arguments[-1 if event in _REFUSED else 0]!r}"
-        print(f"network refused: {what}", file=sys.stderr)  # noqa: T201  stderr is the log
-        raise NetworkRefusedError(f"Kotae does not use the network here: {what}")
+        target = f"{event} {arguments[-1 if event in _REFUSED else 0]!r}"
+        print(f"network refused: {target}", file=sys.stderr)  # noqa: T201  stderr is the log
+        raise NetworkRefusedError(f"Kotae does not use the network here: {target}")

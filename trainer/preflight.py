@@ -1,6 +1,6 @@
-"""What is looked at before anything is trained: each known way in which a run ends in a model that is no good.
+"""Check before training for each known cause of a useless model.
 
-What was made of the data is checked as it is, token by token, not how it was made.
+The checks examine the encoded data token by token, not the way it was made.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec
 from trainer.tokenization import UNTRAINED, BaseTokenizer, EncodedExample
 
-# Code -> level and facts. `lines`: the first LINES of `count`, of the data file called `file`.
+# Code -> level and names of facts. `lines`: the first LINES of `count` lines in the data file named `file`.
 CODES: dict[str, tuple[str, tuple[str, ...]]] = {
-    # Of the data.
+    # The data.
     "no_rows": ("block", ("file",)),
     "few_rows": ("warn", ("rows", "wanted")),  # fewer than FEW
     "some_rows": ("note", ("rows", "wanted")),  # fewer than ENOUGH
@@ -32,34 +32,34 @@ CODES: dict[str, tuple[str, tuple[str, ...]]] = {
     "rows_dropped": ("warn", ("file", "lines", "count", "context_tokens")),
     "rows_split": ("note", ("file", "lines", "count", "context_tokens")),
     "lengths": ("note", ("count", "p50", "p90", "p99", "longest", "tokens", "trained", "bins")),  # of the examples
-    "validation_empty": ("block", ()),  # while it is to choose the best checkpoint
-    "validation_shared": ("warn", ("file", "lines", "count")),  # rows that are trained, too
-    "holdout_shared": ("block", ("file", "lines", "count")),  # rows that are trained or choose the checkpoint
-    "holdout_known": ("block", ("file", "lines", "count")),  # rows that the adapter which is trained further knows
-    "data_unfrozen": ("note", ("files",)),  # whose hash the spec does not hold
-    # Of what is trained.
-    "end_unknown": ("block", ("text",)),  # the form's end is no token of this base
-    "end_not_stopping": ("block", ("text",)),  # llama.cpp writes on after it
-    "end_masked": ("block", ("file", "lines", "count")),  # an answer whose end is not learned: it never stops
+    "validation_empty": ("block", ()),  # although it should choose the best checkpoint
+    "validation_shared": ("warn", ("file", "lines", "count")),  # rows that are also training rows
+    "holdout_shared": ("block", ("file", "lines", "count")),  # rows that are also training or validation rows
+    "holdout_known": ("block", ("file", "lines", "count")),  # rows that the adapter to be trained further knows
+    "data_unfrozen": ("note", ("files",)),  # files without a hash in the spec
+    # The encoded examples and the form.
+    "end_unknown": ("block", ("text",)),  # the form's end is not a token of this base
+    "end_not_stopping": ("block", ("text",)),  # llama.cpp does not stop at it
+    "end_masked": ("block", ("file", "lines", "count")),  # an answer's end is not learned: the model never stops
     "nothing_trained": ("block", ("file", "lines", "count")),
     "prompts_trained": ("block", ("file", "lines", "count")),
     "prompts_wanted": ("note", ()),
-    "stop_in_answer": ("warn", ("file", "lines", "count", "text")),  # where answers will be cut short
+    "stop_in_answer": ("warn", ("file", "lines", "count", "text")),  # answers will be cut short there
     "double_bos": ("block", ("file", "lines", "count")),
     "pad_is_end": ("note", ("text",)),
     "template_differs": ("warn", ("cases",)),
-    # Of the base.
+    # The base.
     "token_outside": ("block", ("file", "lines", "count", "vocabulary")),
     "vocabulary_larger": ("warn", ("tokens", "vocabulary")),
     "vocabulary_padded": ("note", ("tokens", "vocabulary")),
     "pre_tokenizer_unknown": ("warn", ()),
     "base_quantized": ("block", ("method",)),
-    "base_sees": ("block", ()),  # with a part for pictures: names of adapter and files differ, and no GGUF can be made
+    "base_sees": ("block", ()),  # it reads images: the adapter's names do not match, and GGUF conversion fails
     "targets_missing": ("block", ("targets",)),
     "targets_few": ("warn", ("targets",)),
     "f16_overflows": ("block", ("model_type",)),
     "f16_narrow": ("warn", ()),
-    # Of the machine.
+    # The machine.
     "disk_short": ("block", ("path", "needed_bytes", "free_bytes")),
     "network_open": ("block", ()),
     "shared_memory": ("note", ()),
@@ -67,7 +67,7 @@ CODES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 FEW, ENOUGH = 50, 500  # rows
 LINES = 10
-PREVIEWS, PLANNED_PREVIEWS = 3, 20  # of a run, whose journal keeps them; of a plan, for people to leaf through
+PREVIEWS, PLANNED_PREVIEWS = 3, 20  # stored in a run's journal; shown for a plan
 PREVIEW_TOKENS = 4096
 
 
@@ -79,7 +79,7 @@ def report_findings(
     journal: TrainerJournal,
     previews: int = PREVIEWS,
 ) -> None:
-    """Tells what was found, and the first `previews` examples token by token. Raises RunError("preflight_blocked")."""
+    """Send the findings and the first `previews` examples token by token. Raises RunError("preflight_blocked")."""
     found = collect_findings(material, base, rows, encodings)
     journal.send(PreflightFindings(tuple(found)))
     for example in material.train[:previews]:
@@ -96,21 +96,24 @@ def collect_findings(
     encodings: Mapping[str, EncodedRows],
     platform: str = sys.platform,
 ) -> list[PreflightFinding]:
-    """In the order of CODES. `encodings`: of "train" and "validation", as they will be used."""
+    """Return all findings in the order of CODES.
+
+    `encodings`: the encoded rows of "train" and "validation", as the run will use them.
+    """
     found = [
-        *_of_rows(material, rows, encodings),
-        *_of_examples(material, base, encodings),
-        *_of_form(material.form, material.tokens, str(material.spec.loss)),
-        *_of_vocabulary(material.tokens, base),
-        *_of_base(material, base),
-        *_of_machine(material, base, platform),
+        *_check_rows(material, rows, encodings),
+        *_check_examples(material, base, encodings),
+        *_check_form(material.form, material.tokens, str(material.spec.loss)),
+        *_check_vocabulary(material.tokens, base),
+        *_check_base(material, base),
+        *_check_machine(material, base, platform),
     ]
     order = list(CODES)
     return sorted(found, key=lambda finding: order.index(finding.code))
 
 
 def preview_example(tokens: BaseTokenizer, example: EncodedExample, count: int) -> Preview:
-    """The first `count` tokens of an example, as they are trained."""
+    """Return the first `count` tokens of an example as they are trained."""
     ends = set(tokens.end_ids)
 
     def kind(at: int, id: int) -> str:
@@ -131,8 +134,8 @@ def _finding(code: str, **facts: Any) -> PreflightFinding:
     return PreflightFinding(code, level, facts)
 
 
-def _at_lines(code: str, path: str, lines: Sequence[int], **facts: Any) -> list[PreflightFinding]:
-    """Nothing where no line has it."""
+def _line_findings(code: str, path: str, lines: Sequence[int], **facts: Any) -> list[PreflightFinding]:
+    """Return a finding for the lines, or nothing if there are none."""
     if not lines:
         return []
     return [_finding(code, file=Path(path).name, lines=list(lines[:LINES]), count=len(lines), **facts)]
@@ -141,43 +144,45 @@ def _at_lines(code: str, path: str, lines: Sequence[int], **facts: Any) -> list[
 # ----------------------------------------------------------------- the data
 
 
-def _of_rows(
+def _check_rows(
     material: TrainingInputs, rows: SplitRows, encodings: Mapping[str, EncodedRows]
 ) -> Iterator[PreflightFinding]:
     spec = material.spec
-    yield from _of_count(spec.train, encodings["train"].examples)
+    yield from _check_count(spec.train, encodings["train"].examples)
     for name, encoding in encodings.items():
         path, context = getattr(spec, name), spec.context_tokens
-        yield from _at_lines("too_long", path, encoding.too_long, context_tokens=context, longest=encoding.longest)
-        yield from _at_lines("rows_dropped", path, encoding.dropped, context_tokens=context)
-        yield from _at_lines("rows_split", path, encoding.split, context_tokens=context)
+        yield from _line_findings("too_long", path, encoding.too_long, context_tokens=context, longest=encoding.longest)
+        yield from _line_findings("rows_dropped", path, encoding.dropped, context_tokens=context)
+        yield from _line_findings("rows_split", path, encoding.split, context_tokens=context)
     if not encodings["validation"].examples and spec.evaluations_per_epoch:
         yield _finding("validation_empty")
-    yield from _of_stops(material.form.stop, spec.train, rows.train)
-    yield from _at_lines("validation_shared", spec.validation, _shared(rows.validation, rows.train))
-    looked_at = [*rows.train, *rows.validation]
-    yield from _at_lines("holdout_shared", spec.holdout, _shared(rows.holdout, looked_at))
+    yield from _check_stops(material.form.stop, spec.train, rows.train)
+    yield from _line_findings("validation_shared", spec.validation, _shared_lines(rows.validation, rows.train))
+    used_rows = [*rows.train, *rows.validation]
+    yield from _line_findings("holdout_shared", spec.holdout, _shared_lines(rows.holdout, used_rows))
     known = adapter.known_rows(Path(spec.adapter)) if spec.adapter else frozenset()
     lines = [row.line for row in rows.holdout if known and adapter.row_id(row.messages) in known]
-    yield from _at_lines("holdout_known", spec.holdout, lines)
+    yield from _line_findings("holdout_known", spec.holdout, lines)
     files = {name: getattr(spec, name) for name in ("train", "validation", "holdout")}
     unfrozen = [Path(path).name for name, path in files.items() if path and not spec.hashes.get(name)]
     if unfrozen:
         yield _finding("data_unfrozen", files=unfrozen)
 
 
-def _of_stops(stops: Sequence[str], path: str, rows: Sequence[TrainingConversation]) -> Iterator[PreflightFinding]:
-    """Answers are asked for with these texts as their end: what holds one can be learned, and never be given whole."""
+def _check_stops(stops: Sequence[str], path: str, rows: Sequence[TrainingConversation]) -> Iterator[PreflightFinding]:
+    """Find answers that contain a stop text: generation ends at it, so the model can learn but never give
+    them fully.
+    """
     for stop in stops:
-        lines = [row.line for row in rows if _answers_hold(row, stop)]
-        yield from _at_lines("stop_in_answer", path, lines, text=stop)
+        lines = [row.line for row in rows if _has_in_answers(row, stop)]
+        yield from _line_findings("stop_in_answer", path, lines, text=stop)
 
 
-def _answers_hold(row: TrainingConversation, text: str) -> bool:
+def _has_in_answers(row: TrainingConversation, text: str) -> bool:
     return any(text in message["content"] for message in row.messages if message["role"] == "assistant")
 
 
-def _of_count(path: str, examples: Sequence[EncodedExample]) -> Iterator[PreflightFinding]:
+def _check_count(path: str, examples: Sequence[EncodedExample]) -> Iterator[PreflightFinding]:
     rows = len({example.line for example in examples})
     if not rows:
         yield _finding("no_rows", file=Path(path).name)
@@ -190,7 +195,7 @@ def _of_count(path: str, examples: Sequence[EncodedExample]) -> Iterator[Preflig
 
 
 def _lengths(examples: Sequence[EncodedExample]) -> PreflightFinding:
-    """`bins`: [up to this length, examples], doubling."""
+    """Return the distribution of lengths. `bins`: [upper length, examples] pairs, the lengths doubling."""
     lengths = sorted(len(example.ids) for example in examples)
     bins: dict[int, int] = {}
     for length in lengths:
@@ -207,8 +212,8 @@ def _lengths(examples: Sequence[EncodedExample]) -> PreflightFinding:
     )
 
 
-def _shared(rows: Sequence[TrainingConversation], others: Sequence[TrainingConversation]) -> list[int]:
-    """Lines of the rows whose messages are, to the letter, among the others'."""
+def _shared_lines(rows: Sequence[TrainingConversation], others: Sequence[TrainingConversation]) -> list[int]:
+    """Return the lines of the rows whose messages are exactly those of a row in `others`."""
     known = {json.dumps(row.messages) for row in others}
     return [row.line for row in rows if json.dumps(row.messages) in known]
 
@@ -216,7 +221,7 @@ def _shared(rows: Sequence[TrainingConversation], others: Sequence[TrainingConve
 # ---------------------------------------------------------- what is trained
 
 
-def _of_examples(
+def _check_examples(
     material: TrainingInputs, base: BaseFacts, encodings: Mapping[str, EncodedRows]
 ) -> Iterator[PreflightFinding]:
     tokens, loss = material.tokens, str(material.spec.loss)
@@ -227,14 +232,14 @@ def _of_examples(
         def lines(is_wrong: Callable[[EncodedExample], bool], encoding: EncodedRows = encoding) -> list[int]:
             return list(dict.fromkeys(example.line for example in encoding.examples if is_wrong(example)))
 
-        yield from _at_lines("nothing_trained", path, lines(lambda one: not _runs(one)))
-        yield from _at_lines("end_masked", path, lines(lambda one: not _all_end(one, end)))
-        yield from _at_lines("double_bos", path, lines(lambda one: not _begins_once(one, tokens)))
+        yield from _line_findings("nothing_trained", path, lines(lambda one: not _trained_spans(one)))
+        yield from _line_findings("end_masked", path, lines(lambda one: not _learns_every_end(one, end)))
+        yield from _line_findings("double_bos", path, lines(lambda one: not _has_one_bos(one, tokens)))
         if name == "validation" or loss == "answers":
-            yield from _at_lines("prompts_trained", path, lines(lambda one: _begins_trained(one, tokens)))
+            yield from _line_findings("prompts_trained", path, lines(lambda one: _trains_first_token(one, tokens)))
         if base.vocab_size:
             outside = lines(lambda one: max(one.ids) >= base.vocab_size)
-            yield from _at_lines("token_outside", path, outside, vocabulary=base.vocab_size)
+            yield from _line_findings("token_outside", path, outside, vocabulary=base.vocab_size)
 
 
 def _end_ids(form: TrainingPromptForm, tokens: BaseTokenizer) -> list[int]:
@@ -243,37 +248,41 @@ def _end_ids(form: TrainingPromptForm, tokens: BaseTokenizer) -> list[int]:
     return [] if tokens.eos_id is None else [tokens.eos_id]
 
 
-def _runs(example: EncodedExample) -> list[tuple[int, int]]:
-    """Where each stretch of trained tokens begins, and the place after its last."""
+def _trained_spans(example: EncodedExample) -> list[tuple[int, int]]:
+    """Return where each stretch of trained tokens begins, and the position after its last token."""
     places = [at for at, label in enumerate(example.labels) if at and label != UNTRAINED]
     begins = [at for at in places if at == 1 or example.labels[at - 1] == UNTRAINED]
     ends = [at + 1 for at in places if at + 1 == len(example.labels) or example.labels[at + 1] == UNTRAINED]
     return list(zip(begins, ends, strict=True))
 
 
-def _all_end(example: EncodedExample, end: Sequence[int]) -> bool:
-    """Whether every answer's end is learned. An example without one is somebody else's finding."""
-    return all(example.ids[max(begin, after - len(end)) : after] == list(end) for begin, after in _runs(example))
+def _learns_every_end(example: EncodedExample, end: Sequence[int]) -> bool:
+    """Return whether the end of every answer is learned. An example without answers passes; `nothing_trained` reports
+    it.
+    """
+    return all(
+        example.ids[max(begin, after - len(end)) : after] == list(end) for begin, after in _trained_spans(example)
+    )
 
 
-def _begins_once(example: EncodedExample, tokens: BaseTokenizer) -> bool:
-    """Exactly one first token where the tokenizer adds one, and never two."""
+def _has_one_bos(example: EncodedExample, tokens: BaseTokenizer) -> bool:
+    """Return whether the example begins with exactly one BOS token where the tokenizer adds one, and never with two."""
     bos = tokens.tokenizer.bos_token_id
     leading = next((at for at, id in enumerate(example.ids) if id != bos), len(example.ids))
     return leading == 1 if tokens.bos_id is not None else bos is None or leading <= 1
 
 
-def _begins_trained(example: EncodedExample, tokens: BaseTokenizer) -> bool:
-    """Before every answer stands a question."""
+def _trains_first_token(example: EncodedExample, tokens: BaseTokenizer) -> bool:
+    """Return whether the example begins with a trained token, although a question must come before every answer."""
     first = 0 if tokens.bos_id is None else 1
     return any(label != UNTRAINED for label in example.labels[: first + 1])
 
 
-def _of_form(form: TrainingPromptForm, tokens: BaseTokenizer, loss: str) -> Iterator[PreflightFinding]:
+def _check_form(form: TrainingPromptForm, tokens: BaseTokenizer, loss: str) -> Iterator[PreflightFinding]:
     end = _end_ids(form, tokens)
     if len(end) != 1:
         yield _finding("end_unknown", text=form.end)
-    elif not _stops(end[0], form, tokens):
+    elif not _ends_answers(end[0], form, tokens):
         yield _finding("end_not_stopping", text=form.end)
     if tokens.pad_id in end:
         yield _finding("pad_is_end", text=tokens.text_of(tokens.pad_id))
@@ -284,15 +293,19 @@ def _of_form(form: TrainingPromptForm, tokens: BaseTokenizer, loss: str) -> Iter
         yield _finding("template_differs", cases=cases)
 
 
-def _stops(id: int, form: TrainingPromptForm, tokens: BaseTokenizer) -> bool:
-    """By itself; or as text that the form stops at, which llama.cpp gives only of tokens that control nothing."""
+def _ends_answers(id: int, form: TrainingPromptForm, tokens: BaseTokenizer) -> bool:
+    """Return whether llama.cpp ends an answer at this token.
+
+    It does at its end tokens, and at the form's stop texts, which it matches only against tokens that are not control
+    tokens.
+    """
     return id in tokens.end_ids or (id not in tokens.control_ids and tokens.text_of(id) in form.stop)
 
 
 # ----------------------------------------------------------------- the base
 
 
-def _of_vocabulary(tokens: BaseTokenizer, base: BaseFacts) -> Iterator[PreflightFinding]:
+def _check_vocabulary(tokens: BaseTokenizer, base: BaseFacts) -> Iterator[PreflightFinding]:
     if base.vocab_size and tokens.size != base.vocab_size:
         code = "vocabulary_larger" if tokens.size > base.vocab_size else "vocabulary_padded"
         yield _finding(code, tokens=tokens.size, vocabulary=base.vocab_size)
@@ -302,7 +315,7 @@ def _of_vocabulary(tokens: BaseTokenizer, base: BaseFacts) -> Iterator[Preflight
         yield _finding("pre_tokenizer_unknown")
 
 
-def _of_base(material: TrainingInputs, base: BaseFacts) -> Iterator[PreflightFinding]:
+def _check_base(material: TrainingInputs, base: BaseFacts) -> Iterator[PreflightFinding]:
     text = base.config.get("text_config") or base.config
     if base.config.get("vision_config"):
         yield _finding("base_sees")
@@ -321,7 +334,7 @@ def _of_base(material: TrainingInputs, base: BaseFacts) -> Iterator[PreflightFin
 
 
 def _matrices(base: BaseFacts) -> dict[str, tuple[int, ...]]:
-    """Those of the language model that get LoRA beside them, with their shapes."""
+    """Return the shapes of the language model's matrices that get LoRA."""
     return {
         name: tensor.shape
         for file in sorted(base.folder.glob("model*.safetensors"))
@@ -338,17 +351,17 @@ def _missing_targets(base: BaseFacts) -> list[str]:
 # -------------------------------------------------------------- the machine
 
 
-def _of_machine(material: TrainingInputs, base: BaseFacts, platform: str) -> Iterator[PreflightFinding]:
+def _check_machine(material: TrainingInputs, base: BaseFacts, platform: str) -> Iterator[PreflightFinding]:
     spec = material.spec
-    if not base.config.get("vision_config"):  # else it is refused, and may not say how large it is
-        yield from _of_disk(spec, estimate.shape_from_config(base.config, base.parameters))
+    if not base.config.get("vision_config"):  # otherwise it is refused, and its config may lack sizes
+        yield from _check_disk(spec, estimate.shape_from_config(base.config, base.parameters))
     if not _is_network_refused():
         yield _finding("network_open")
     if platform == "win32" and spec.device == "cuda":
         yield _finding("shared_memory")
 
 
-def _of_disk(spec: RunSpec, shape: estimate.TrainedShape) -> Iterator[PreflightFinding]:
+def _check_disk(spec: RunSpec, shape: estimate.TrainedShape) -> Iterator[PreflightFinding]:
     folder, disk = Path(spec.folder), estimate.estimate_disk(shape, spec)
     place = next(path for path in (folder, *folder.parents) if path.exists())
     needed, free = disk.checkpoints + disk.adapter + disk.logs, shutil.disk_usage(place).free
@@ -357,7 +370,7 @@ def _of_disk(spec: RunSpec, shape: estimate.TrainedShape) -> Iterator[PreflightF
 
 
 def _is_network_refused() -> bool:
-    """Asks the guard alone, without its line in the log: nothing is looked up or connected."""
+    """Ask the guard alone, without its line in the log; nothing is looked up or connected."""
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             sys.audit("socket.getaddrinfo", "network.invalid", 443, 0, 0, 0)

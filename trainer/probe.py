@@ -1,4 +1,6 @@
-"""What a run will take: computed before the model is loaded, then measured by three steps with the longest examples."""
+"""Forecast a run: compute memory and time before the model is loaded, then measure three steps with the longest
+examples.
+"""
 
 import gc
 import math
@@ -15,21 +17,27 @@ from trainer.events import Adjusted, Phase, RunError, RunForecast
 from trainer.model import free_bytes
 
 STEPS = 3
-_WORDS = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "out of memory")
+_MESSAGES = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "out of memory")
 FORWARD_SHARE = 1 / 3  # of a training step's time: an evaluation has no backward pass, which takes twice as long
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """torch has an error of its own for its card's memory only; the processor's allocator, CUDA and cuBLAS say so in
-    words."""
+    """Return whether memory ran out.
+
+    torch has an error class only for its card's memory; the processor's allocator, CUDA and cuBLAS are recognized by
+    their messages.
+    """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _MESSAGES)
 
 
 def halve_micro_batch(material: TrainingInputs, journal: TrainerJournal, step: int) -> TrainingInputs:
-    """After memory ran out: half the micro batch. Raises RunError("out_of_memory") when there is no half, and in a
-    distributed run: the other processes would go on with what they have."""
+    """Return the inputs with half the micro batch, after memory ran out.
+
+    Raises RunError("out_of_memory") for a micro batch of one, and in a distributed run, whose other processes would
+    continue with the old one.
+    """
     if material.micro_batch == 1 or process_count() > 1:
         raise RunError("out_of_memory", device=material.spec.device, micro_batch=material.micro_batch)
     halved = material.with_half_the_micro_batch()
@@ -39,9 +47,10 @@ def halve_micro_batch(material: TrainingInputs, journal: TrainerJournal, step: i
 
 
 def compute_forecast(material: TrainingInputs, base: BaseFacts, journal: TrainerJournal) -> RunForecast:
-    """Told before the model is loaded. Raises RunError("memory_short") above what a run may take of what is free.
+    """Compute a forecast, send it and return it. Raises RunError("memory_short") if the run needs too much of the free
+    memory.
 
-    This process has its libraries, and the card's context, by now: what is free is free besides them.
+    The libraries and the card's context are already loaded, so the free memory no longer includes them.
     """
     effective, device = material.spec, str(material.spec.device)
     lengths = [len(example.ids) for example in material.train]
@@ -72,7 +81,7 @@ def compute_forecast(material: TrainingInputs, base: BaseFacts, journal: Trainer
 
 
 def _processor_flops_per_s() -> float:
-    """Of a multiplication of matrices, by half: layers do other things too."""
+    """Measure a matrix product and return half its speed, because layers do other work too."""
     matrix = torch.ones(512, 512)
     started = time.perf_counter()
     for _ in range(4):
@@ -83,9 +92,9 @@ def _processor_flops_per_s() -> float:
 def measure_steps(
     model: Any, material: TrainingInputs, computed: RunForecast, journal: TrainerJournal, control: RunControl
 ) -> TrainingInputs:
-    """The material, with a smaller micro batch where the asked one does not fit. Tells what the run will take.
+    """Run three steps, send the measured forecast, and return the inputs with a micro batch that fits.
 
-    Raises RunError("out_of_memory"), and Stopped.
+    Raises RunError("out_of_memory"), and StopRequested.
     """
     device = str(material.spec.device)
     trained = sum(int(parameter.numel()) for parameter in model.parameters() if parameter.requires_grad)
@@ -107,7 +116,7 @@ def measure_steps(
 
 
 def _token_seconds(model: Any, material: TrainingInputs, control: RunControl) -> float:
-    """Seconds a token of a micro batch with the longest examples, forward and backward."""
+    """Return the seconds a token of a micro batch with the longest examples, forward and backward."""
     longest = sorted(material.train, key=lambda example: -len(example.ids))[: material.micro_batch]
     device = next(model.parameters()).device
     batch = {name: tensor.to(device) for name, tensor in data.collate(longest, material.tokens.pad_id).items()}
@@ -124,9 +133,9 @@ def _token_seconds(model: Any, material: TrainingInputs, control: RunControl) ->
 
 
 def release_memory(model: Any) -> None:
-    """Neither gradients, a loop that nobody has any more, nor cached memory remain; a card's peak is counted anew."""
+    """Free gradients, unused loops and cached memory, and reset the card's peak."""
     model.zero_grad(set_to_none=True)
-    gc.collect()  # a loop and its callback hold each other, and the optimizer
+    gc.collect()  # a loop and its callback form a cycle that holds the optimizer
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
@@ -138,7 +147,7 @@ def _forecast(material: TrainingInputs, token_s: float, peak_bytes: int, compute
     steps = recipe.total_steps(len(lengths), material.step_examples, spec.epochs or 1.0, spec.max_steps)
     order = data.epoch_order(len(lengths), material.step_examples, spec.seed, 0, lengths)
     token_s /= process_count()
-    step_s = token_s * _padded([lengths[at] for at in order], material.micro_batch) / steps_per_epoch
+    step_s = token_s * _padded_tokens([lengths[at] for at in order], material.micro_batch) / steps_per_epoch
     evaluations = 1 + math.ceil(steps / steps_per_epoch * (spec.evaluations_per_epoch or 0))
     evaluation_s = token_s * FORWARD_SHARE * sum(len(example.ids) for example in material.validation)
     return RunForecast(
@@ -151,7 +160,7 @@ def _forecast(material: TrainingInputs, token_s: float, peak_bytes: int, compute
     )
 
 
-def _padded(lengths: Sequence[int], micro_batch: int) -> int:
-    """Tokens that are computed in an epoch, padding included."""
+def _padded_tokens(lengths: Sequence[int], micro_batch: int) -> int:
+    """Return the tokens computed in an epoch, padding included."""
     batches = [lengths[at : at + micro_batch] for at in range(0, len(lengths), micro_batch)]
     return sum(max(batch) * len(batch) for batch in batches)

@@ -1,7 +1,7 @@
-"""How a conversation becomes text: which pieces are markup, what the model is to learn, and where an answer ends.
+"""Turn a conversation into pieces of text: which are markup, which the model learns, and where an answer ends.
 
-The same forms as the program's catalogue (`resources/models.toml`), so that a model is asked exactly as it was trained.
-Standard library only. Tokens are made of the pieces in `trainer.tokenization`.
+The forms are those of the program's catalogue (`resources/models.toml`), so that the model is asked exactly as it was
+trained. Standard library only. `trainer.tokenization` turns the pieces into tokens.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,16 +13,16 @@ Messages = Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class TrainingPromptForm:
-    """`{text}` stands for what a person or the model wrote; everything around it is markup.
+    """The texts around the messages. `{text}` is the place of a message's text; everything around it is markup.
 
-    `end`: the control token after which an answer is over, as text; "": the tokenizer's own end-of-text token. `stop`:
-    texts that end an answer besides. `is_completion`: for base models; their markup holds no control tokens.
+    `end`: the control token that ends an answer, as text; "" is the tokenizer's own end-of-text token. `stop`: further
+    texts that end an answer. `is_completion`: for base models; their markup holds no control tokens.
     """
 
     question: str
     answer: str
     answer_start: str
-    system: str = ""  # "": no system turn; its text is put before the first question
+    system: str = ""  # "": no system turn; the system text precedes the first question
     end: str = ""
     stop: tuple[str, ...] = ()
     is_completion: bool = False
@@ -30,7 +30,9 @@ class TrainingPromptForm:
 
 @dataclass(frozen=True, slots=True)
 class FormPiece:
-    """`markup`: control tokens in it are read as such. `is_end`: the token that ends an answer."""
+    """A piece of the prompt. `markup`: control tokens in it are read as such. `is_end`: it is the end token of an
+    answer.
+    """
 
     text: str
     markup: bool = False
@@ -39,10 +41,11 @@ class FormPiece:
 
 
 def example_pieces(form: TrainingPromptForm, messages: Messages) -> list[list[FormPiece]]:
-    """What is trained of one conversation: each answer after exactly the prompt that the engine will give, and its end.
+    """Return the pieces of each training example that a conversation gives.
 
-    One example, where an answer that has been given stands in later prompts as it was written; otherwise (completion
-    forms, or forms that open an answer with more than they keep of it) one for each answer.
+    Each answer follows exactly the prompt that the engine will give, and its end follows it. The conversation gives one
+    example if later prompts repeat an answer as it was written. Otherwise (completion forms, and forms that open an
+    answer with more than they keep of it) each answer has its own example.
     """
     if not form.is_completion and form.answer.startswith(form.answer_start):
         return [_whole(form, messages)]
@@ -51,7 +54,7 @@ def example_pieces(form: TrainingPromptForm, messages: Messages) -> list[list[Fo
 
 
 def prompt_pieces(form: TrainingPromptForm, messages: Messages) -> list[FormPiece]:
-    """What the model is given when it is to answer the last user message. As `app.inference.prompts.build` has it."""
+    """Return the prompt for the answer to the last user message, like `app.inference.prompts.build`."""
     found: list[FormPiece] = []
     for role, text in _turns(form, messages):
         pattern = {"system": form.system, "user": form.question, "assistant": form.answer}[role]
@@ -71,19 +74,19 @@ def _whole(form: TrainingPromptForm, messages: Messages) -> list[FormPiece]:
         after = form.answer.partition("{text}")[2]
         found += [FormPiece(form.answer_start, markup=True), *_learned(form, text)]
         found.append(FormPiece(after.removeprefix(form.end) if form.end else after, markup=True))
-    while not found[-1].is_end:  # what would come before the next question
+    while not found[-1].is_end:  # markup after the last answer belongs to the next question
         found.pop()
     return _merged(found)
 
 
 def _learned(form: TrainingPromptForm, text: str) -> list[FormPiece]:
-    """An answer and its end. After "回答:" the space belongs to what the model writes, and there is no other markup."""
+    """Return an answer and its end. After "回答:" the space belongs to the learned text; no other markup follows."""
     before = form.answer.partition("{text}")[0].removeprefix(form.answer_start) if form.is_completion else ""
     return [FormPiece(before + text, is_trained=True), FormPiece(form.end, markup=True, is_trained=True, is_end=True)]
 
 
 def _turns(form: TrainingPromptForm, messages: Messages) -> list[tuple[str, str]]:
-    """Role and text; the system's text before the first question where the form has no turn for it."""
+    """Return role and text of each turn; without a system turn in the form, its text precedes the first question."""
     turns = [(message["role"], message["content"]) for message in messages]
     if not form.system and turns[0][0] == "system":
         (_, system), (_, question), *rest = turns
@@ -97,7 +100,7 @@ def _filled(pattern: str, text: str) -> list[FormPiece]:
 
 
 def _merged(found: list[FormPiece]) -> list[FormPiece]:
-    """Without empty pieces, and neighbouring markup as one, as the engine reads it."""
+    """Drop empty pieces and join neighbouring markup, as the engine reads it."""
     merged: list[FormPiece] = []
     for piece in found:
         if not piece.text and not piece.is_end:

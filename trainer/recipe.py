@@ -1,7 +1,7 @@
-"""Decides what a spec leaves open, from the data and the machine. Standard library only, and pure.
+"""Decide what a spec leaves open, from the data and the machine. Standard library only, without side effects.
 
-A value that the spec gives is never changed. Where the figures are from: QLoRA (arXiv 2305.14314) for 4 bits and the
-clipping; the memory of an 8B base was computed; how many rows ask for which rank and batch is a judgement.
+A value that the spec gives is never changed. Sources: QLoRA (arXiv 2305.14314) for 4 bits and the clipping; the memory
+of an 8B base is computed; which number of rows gets which rank and batch is a judgement.
 """
 
 import dataclasses
@@ -18,9 +18,12 @@ BILLION = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class RecipeFacts:
-    """`rows`: to train on. `memory_bytes`: of the card, or of the computer without one. `has_bf16`: of the
-    device. `platform`: begins with "linux" there. `parameters`: of the base. `model_type`: as in config.json.
-    `processes`: that share a step."""
+    """The facts that the recipe decides from.
+
+    `rows`: to train on. `memory_bytes`: of the card, or of the computer without one. `has_bf16`: of the device.
+    `parameters`: of the base. `model_type`: as in config.json. `platform`: begins with "linux" on Linux. `processes`:
+    those that share a step.
+    """
 
     rows: int
     tokens_longest: int
@@ -35,9 +38,9 @@ class RecipeFacts:
 
 @dataclass(frozen=True, slots=True)
 class MemoryTier:
-    """What an 8B base in 4 bits has room for, from so much memory on; cards tell a little less than they are sold for.
+    """What an 8B base in 4 bits has room for, from `gib` of memory upwards; cards report slightly less than advertised.
 
-    `context_tokens`: usual, and where an example needs it.
+    `context_tokens`: the usual length, and the longest that an example may get.
     """
 
     gib: float
@@ -57,15 +60,14 @@ _LARGE_ON_CPU = MemoryTier(0, (1024, 2048), 1)
 _TABLE_PARAMETERS = 8 * BILLION
 _BYTES_PER_PARAMETER = 0.66  # an 8B base takes 5.3 GiB, embeddings included
 
-_PAGED_GIB = 12.5  # up to here the optimizer's states may leave the card for a moment; on Windows that brings nothing
-_FEW_ROWS = 500  # fewer: smaller steps, and some dropout against learning by heart
+_PAGED_GIB = 12.5  # up to this size the optimizer's states are paged out of the card; useless on Windows
+_FEW_ROWS = 500  # fewer: smaller steps, and some dropout against memorizing
 _RANKS = ((3_000, 16), (20_000, 32), (math.inf, 64))  # rows up to -> rank
 _FEW_STEPS = 100  # fewer in all: a higher rate, or nothing is learned
 _LEAST_WARMUP_STEPS = 5  # or half of all
 
-# What a preset says otherwise. "light": to see within a short time whether the data do any good. "thorough": more
-# passes in smaller steps; early stopping ends them. The last one: the settings of that paper, so that its runs can be
-# repeated.
+# What a preset changes. "light" shows within a short time whether the data help. "thorough" makes more passes in
+# smaller steps; early stopping ends them. The last one has the settings of that paper, to repeat its runs.
 _PRESETS: dict[str, dict[str, Any]] = {
     "light": {"rank": 8, "epochs": 1.0, "evaluations_per_epoch": 2},
     "standard": {},
@@ -87,11 +89,11 @@ _PRESETS: dict[str, dict[str, Any]] = {
 
 
 def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
-    """The spec with everything decided but `form`, `max_steps`, and what names files."""
+    """Return the spec with everything decided except `form`, `max_steps`, and the paths."""
     values: dict[str, Any] = {}
 
     def decide(name: str, rule: Callable[[], Any]) -> Any:
-        """What the spec says; else the preset; else the rule of the recipe."""
+        """Take the spec's value, else the preset's, else that of the recipe's rule."""
         value = getattr(spec, name)
         if value is None:
             preset = _PRESETS[spec.preset].get(name)
@@ -130,13 +132,13 @@ def resolve(spec: RunSpec, facts: RecipeFacts) -> RunSpec:
 
 
 def total_steps(rows: int, batch: int, epochs: float, max_steps: int | None) -> int:
-    """Of the optimizer, 1 or more. The last step of an epoch may have fewer examples."""
+    """Return the optimizer's steps, at least 1. The last step of an epoch may have fewer examples."""
     steps = max(1, math.ceil(math.ceil(rows / batch) * epochs))
     return steps if max_steps is None else min(steps, max_steps)
 
 
 def _memory_tier(facts: RecipeFacts, device: str, memory_share: float) -> MemoryTier:
-    """A base that is smaller or larger than 8B leaves that much more or less room."""
+    """Return the tier; a base smaller or larger than 8B leaves that much more or less room."""
     if device == "cpu":
         return _SMALL_ON_CPU if facts.parameters < BILLION else _LARGE_ON_CPU
     other = (facts.parameters - _TABLE_PARAMETERS) * _BYTES_PER_PARAMETER
@@ -145,21 +147,23 @@ def _memory_tier(facts: RecipeFacts, device: str, memory_share: float) -> Memory
 
 
 def _precision(facts: RecipeFacts, device: str) -> str:
-    """On a processor 4 bits save little of a small base, most of which is its embedding, and are slower."""
+    """Choose 4 bits on a card and for large bases; on a processor they save little of a small base and are slower."""
     if device == "cuda" or facts.parameters >= BILLION:
         return "nf4"
     return "bf16" if facts.has_bf16 else "f32"
 
 
 def _compute(facts: RecipeFacts, device: str) -> str:
-    """bfloat16 where it need not be emulated; float16 on cards before Ampere."""
+    """Choose bfloat16 where it is not emulated, and float16 on cards before Ampere."""
     if facts.has_bf16:
         return "bf16"
     return "f16" if device == "cuda" else "f32"
 
 
 def _optimizer(facts: RecipeFacts, device: str) -> str:
-    """On a processor the 8-bit one works, but takes five times as long, and LoRA's states are small anyway."""
+    """Choose the optimizer. On a processor the 8-bit one takes five times as long, and LoRA's states are
+    small anyway.
+    """
     if device == "cpu":
         return "adamw"
     is_paged = facts.platform.startswith("linux") and facts.memory_bytes <= _PAGED_GIB * GIB

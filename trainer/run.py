@@ -1,4 +1,4 @@
-"""One run from top to bottom: spec -> data -> checks -> model -> probe -> loop -> adapter."""
+"""Run one training from top to bottom: spec -> data -> checks -> model -> probe -> loop -> adapter."""
 
 import dataclasses
 import importlib.metadata
@@ -30,7 +30,6 @@ from trainer import (
     storage,
     tokenization,
 )
-from trainer import tokenization as tokenizing
 from trainer.channel import RunControl, StopRequested, TrainerJournal
 from trainer.data import BaseFacts, SplitRows, TrainingConversation, TrainingInputs, inspect_base, process_count
 from trainer.events import (
@@ -54,13 +53,13 @@ from trainer.tokenization import BaseTokenizer
 EFFECTIVE, CHECKPOINTS = "effective.json", "checkpoints"
 MOST_HALVINGS = 3  # of the learning rate, before the run gives up
 FILES = ("train", "validation", "holdout")
-SAMPLES = 2  # validation questions that are answered at each evaluation, where the spec names none
+SAMPLES = 2  # validation questions that are answered at each evaluation if the spec names none
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors")
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """Everything that is known before the model is loaded."""
+    """What is known before the model is loaded."""
 
     base: BaseFacts
     rows: SplitRows
@@ -69,23 +68,23 @@ class PreparedRun:
 
 
 def run(
-    asked: RunSpec, journal: TrainerJournal, control: RunControl, *, resumes: bool, ends_after: str = ""
+    requested: RunSpec, journal: TrainerJournal, control: RunControl, *, resumes: bool, ends_after: str = ""
 ) -> Event | None:
-    """The event that ends it, which the caller sends. `ends_after`: "plan" or "probe": then it ends with its forecast.
+    """Run a training and return its last event, which the caller sends.
 
-    Raises RunError.
+    `ends_after`: "plan" or "probe" ends the run after its forecast, without an event. Raises RunError.
     """
-    folder = Path(asked.folder)
-    start = _start_of(folder, resumes=resumes) if not ends_after else None
+    folder = Path(requested.folder)
+    start = _resume_checkpoint(folder, resumes=resumes) if not ends_after else None
     try:
-        return _run(asked, folder, journal, control, start, resumes=resumes, ends_after=ends_after)
-    except StopRequested:  # before it trains
+        return _run(requested, folder, journal, control, start, resumes=resumes, ends_after=ends_after)
+    except StopRequested:  # before the training begins
         step = start.step if start else 0
         return Cancelled(step) if control.wanted == "cancel" else Paused(step)
 
 
 def _run(
-    asked: RunSpec,
+    requested: RunSpec,
     folder: Path,
     journal: TrainerJournal,
     control: RunControl,
@@ -94,22 +93,22 @@ def _run(
     resumes: bool,
     ends_after: str,
 ) -> Event | None:
-    """As `run`. Raises Stopped."""
+    """Run a training like `run`, but raise StopRequested where a pause or a cancel arrives before it begins."""
     with storage.guarded_write(folder.parent):
         folder.mkdir(parents=True, exist_ok=True)
     journal.keep_in(folder)
-    journal.send(_started(start))
-    if start is not None:  # before processes that are more or fewer wait for each other
+    journal.send(_started_event(start))
+    if start is not None:  # checked first: another number of processes would wait for each other forever
         _require_same(storage.sealed_conditions(start), {"processes": process_count()})
     previews = preflight.PLANNED_PREVIEWS if ends_after else preflight.PREVIEWS
-    prepared = prepare(_read_effective(asked, folder) if resumes else asked, journal, previews)
+    prepared = prepare(_read_effective(requested, folder) if resumes else requested, journal, previews)
     if ends_after == "plan":
         return None
     if start is not None:
         _require_same(_conditions(start), _conditions_now(prepared.material))
     control.check()
     with sleep_inhibitor.keep_awake("Kotae: fine-tuning"):
-        adapted = _loaded(prepared, journal)
+        adapted = _load_model(prepared, journal)
         material = probe.measure_steps(adapted, prepared.material, prepared.forecast, journal, control)
         if ends_after == "probe":
             return None
@@ -120,45 +119,45 @@ def _run(
 # ------------------------------------------------------------------ before the model
 
 
-def prepare(asked: RunSpec, journal: TrainerJournal, previews: int = preflight.PREVIEWS) -> PreparedRun:
-    """Reads the data and decides what the spec leaves open. Raises RunError, also for findings that block.
+def prepare(requested: RunSpec, journal: TrainerJournal, previews: int = preflight.PREVIEWS) -> PreparedRun:
+    """Read the data and decide what the spec leaves open. Raises RunError, also for findings that block.
 
-    `previews`: so many examples are told token by token.
+    `previews`: the number of examples to send token by token.
     """
-    asked = adapter.with_adapter_settings(asked)
-    base = inspect_base(_base_folder(asked, journal))
+    requested = adapter.with_adapter_settings(requested)
+    base = inspect_base(_base_folder(requested, journal))
     journal.send(Phase("reading"))
-    tokens = tokenizing.load_tokenizer(base.folder)
-    form = asked.form or tokenization.form_from_template(tokens.tokenizer)
+    tokens = tokenization.load_tokenizer(base.folder)
+    form = requested.form or tokenization.form_from_template(tokens.tokenizer)
     if form is None:
         raise RunError("spec_invalid", field="form", value=None, expected="a form: the base has no chat template")
-    asked = dataclasses.replace(asked, form=form)
-    rows = SplitRows(*(_read(asked, name) for name in FILES))
+    requested = dataclasses.replace(requested, form=form)
+    rows = SplitRows(*(_read_rows(requested, name) for name in FILES))
     whole = {
         name: data.encode_rows(getattr(rows, name), form, tokens, data.ANY_LENGTH, "refuse", "answers")
         for name in ("train", "validation")
     }
     longest = max(encoding.longest for encoding in whole.values())
-    effective = _shared(recipe.resolve(asked, _facts(asked, base, len(rows.train), longest)))
+    effective = _broadcast(recipe.resolve(requested, _facts(requested, base, len(rows.train), longest)))
     journal.send(Phase("checking"))
-    return _checked(effective, tokens, base, rows, whole, previews, journal)
+    return _encode_and_check(effective, tokens, base, rows, whole, previews, journal)
 
 
-def _base_folder(asked: RunSpec, journal: TrainerJournal) -> Path:
-    base = Path(asked.base)
+def _base_folder(requested: RunSpec, journal: TrainerJournal) -> Path:
+    base = Path(requested.base)
     if base.suffix.lower() != ".gguf":
         return base
-    bases = Path(asked.bases or Path(asked.folder) / "base")
+    bases = Path(requested.bases or Path(requested.folder) / "base")
     return export.convert_base(base, bases, journal, is_maker=is_first_process())
 
 
-def _read(asked: RunSpec, name: str) -> list[TrainingConversation]:
-    path = getattr(asked, name)
-    return data.read_rows(Path(path), asked.hashes.get(name, "")) if path else []
+def _read_rows(requested: RunSpec, name: str) -> list[TrainingConversation]:
+    path = getattr(requested, name)
+    return data.read_rows(Path(path), requested.hashes.get(name, "")) if path else []
 
 
-def _facts(asked: RunSpec, base: BaseFacts, rows: int, longest: int) -> recipe.RecipeFacts:
-    device = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
+def _facts(requested: RunSpec, base: BaseFacts, rows: int, longest: int) -> recipe.RecipeFacts:
+    device = requested.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda":
         if not torch.cuda.is_available():
             why = "no card" if torch.version.cuda else "built without CUDA"
@@ -177,16 +176,16 @@ def _facts(asked: RunSpec, base: BaseFacts, rows: int, longest: int) -> recipe.R
     )
 
 
-def _shared(effective: RunSpec) -> RunSpec:
-    """The first process's in all of a distributed run, where each may have found another amount of memory free."""
+def _broadcast(effective: RunSpec) -> RunSpec:
+    """Return the first process's spec in all processes of a distributed run, which may differ in free memory."""
     if process_count() == 1:
         return effective
-    PartialState(cpu=effective.device == "cpu")  # begins the exchange
+    PartialState(cpu=effective.device == "cpu")  # opens the connection between the processes
     shared: RunSpec = broadcast_object_list([effective])[0]
     return shared
 
 
-def _checked(
+def _encode_and_check(
     effective: RunSpec,
     tokens: BaseTokenizer,
     base: BaseFacts,
@@ -195,7 +194,10 @@ def _checked(
     previews: int,
     journal: TrainerJournal,
 ) -> PreparedRun:
-    """`whole`: the rows as answers alone are trained, of any length."""
+    """Encode the rows as the effective spec asks, check them, and compute the forecast.
+
+    `whole`: the rows encoded at any length with loss "answers", which are reused where they are the same.
+    """
     assert effective.form is not None
 
     def encode(name: str, loss: str) -> data.EncodedRows:
@@ -206,19 +208,19 @@ def _checked(
         return data.encode_rows(getattr(rows, name), effective.form, tokens, longest, effective.over_length, loss)
 
     train, validation = encode("train", str(effective.loss)), encode("validation", "answers")
-    asked = [({"role": "user", "content": text},) for text in effective.samples]
+    questions = [({"role": "user", "content": text},) for text in effective.samples]
     material = TrainingInputs(
         spec=effective,
         form=effective.form,
         tokens=tokens,
         train=train.examples,
         validation=validation.examples,
-        questions=asked or [row.messages[:-1] for row in rows.validation[:SAMPLES]],
-        base_mark=_mark_of(effective, base),
+        questions=questions or [row.messages[:-1] for row in rows.validation[:SAMPLES]],
+        base_mark=_base_mark(effective, base),
     )
     journal.send(ResolvedRecipe(spec.to_json(effective), _effective_facts(base, material)))
     preflight.report_findings(material, base, rows, {"train": train, "validation": validation}, journal, previews)
-    # From here on frozen, so that a resumed run notices other files.
+    # The hashes are frozen from here, so that a resumed run notices changed files.
     files = {name: Path(getattr(effective, name)) for name in FILES if getattr(effective, name)}
     frozen = {name: data.file_sha256(path) for name, path in files.items()}
     frozen |= {"adapter": effective.hashes["adapter"]} if effective.adapter else {}
@@ -243,8 +245,8 @@ def _effective_facts(base: BaseFacts, material: TrainingInputs) -> dict[str, Any
 # -------------------------------------------------------------------- with the model
 
 
-def _loaded(prepared: PreparedRun, journal: TrainerJournal) -> Any:
-    """The model with LoRA, and our loss where it is the model's own in less memory."""
+def _load_model(prepared: PreparedRun, journal: TrainerJournal) -> Any:
+    """Load the model with LoRA, and install our loss where it equals the model's own, because it takes less memory."""
     journal.send(Phase("loading"))
     effective = prepared.material.spec
     if effective.device == "cuda":
@@ -271,14 +273,18 @@ def _train(
     control: RunControl,
     start: SavedCheckpoint | None,
 ) -> TrainedLoop:
-    """Until it ends by itself or on request. Out of memory or not finite: on from the last checkpoint, changed."""
+    """Train until the run ends by itself or on request.
+
+    After running out of memory or a loss that is not finite, continue from the last checkpoint with a smaller micro
+    batch or a lower learning rate.
+    """
     halvings = 0
     while True:
         _write_effective(material.spec, folder)
-        going = TrainingLoop(adapted, material, folder / CHECKPOINTS, journal, control)
+        training = TrainingLoop(adapted, material, folder / CHECKPOINTS, journal, control)
         try:
-            going.begin(start)
-            return TrainedLoop(going, material)
+            training.begin(start)
+            return TrainedLoop(training, material)
         except NotFiniteError as error:
             halvings += 1
             if halvings > MOST_HALVINGS:
@@ -289,31 +295,31 @@ def _train(
         except (RuntimeError, MemoryError) as error:
             if not probe.is_out_of_memory(error):
                 raise
-            material = probe.halve_micro_batch(material, journal, going.state.global_step)
-        except pickle.UnpicklingError as error:  # torch refuses what is more than numbers, whatever the manifest says
+            material = probe.halve_micro_batch(material, journal, training.state.global_step)
+        except pickle.UnpicklingError as error:  # torch refuses a file that holds more than numbers
             raise RunError("checkpoint_damaged", path=str(folder / CHECKPOINTS)) from error
-        del going
+        del training
         probe.release_memory(adapted)
-        start = _newest(folder / CHECKPOINTS)
+        start = _newest_checkpoint(folder / CHECKPOINTS)
 
 
 def _finish(
     adapted: Any, trained: TrainedLoop, prepared: PreparedRun, folder: Path, journal: TrainerJournal
 ) -> Event | None:
-    going, material = trained.loop, trained.material
-    step, reason = going.state.global_step, going.end_reason
+    training, material = trained.loop, trained.material
+    step, reason = training.state.global_step, training.end_reason
     if reason == "pause":
         return Paused(step)
     if reason == "cancel":
         return Cancelled(step)
     if not is_first_process():
         return None
-    losses = going.evaluations()
-    best = _best(folder / CHECKPOINTS, losses)
+    losses = training.evaluations()
+    best = _best_checkpoint(folder / CHECKPOINTS, losses)
     loop.load_weights(adapted, best.path)
     saved, gguf = export.export_run(adapted, material, prepared.rows, prepared.base.folder, folder, best.step, journal)
     ended = {"finish": "stopped", "early_stopping": "early_stopping"}
-    so_far = going.so_far()
+    so_far = training.so_far()
     return Finished(
         reason=ended.get(reason, "steps" if step == material.spec.max_steps else "epochs"),
         step=step,
@@ -331,8 +337,8 @@ def _finish(
 # ------------------------------------------------------------------ the run's folder
 
 
-def _start_of(folder: Path, *, resumes: bool) -> SavedCheckpoint | None:
-    """The checkpoint that a resumed run goes on from; None: from the beginning, also where none was written yet."""
+def _resume_checkpoint(folder: Path, *, resumes: bool) -> SavedCheckpoint | None:
+    """Return the checkpoint that a resumed run continues from; None to begin anew, also where none was written yet."""
     started = (folder / EFFECTIVE).is_file() or (folder / "events.jsonl").is_file()
     if not resumes:
         if any(path.suffix != ".part" for path in (folder / CHECKPOINTS).glob("checkpoint-*")):
@@ -340,18 +346,18 @@ def _start_of(folder: Path, *, resumes: bool) -> SavedCheckpoint | None:
         return None
     if not started:
         raise RunError("nothing_to_resume", path=str(folder))
-    return _newest(folder / CHECKPOINTS)
+    return _newest_checkpoint(folder / CHECKPOINTS)
 
 
 def _require_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raises RunError("resume_differs") where the run did not begin as it would go on."""
+    """Raise RunError("resume_differs") where a condition of the run has changed since its beginning."""
     for name, value in before.items():
         if name in now and now[name] != value:
             raise RunError("resume_differs", field=name, before=value, now=now[name])
 
 
 def _conditions(start: SavedCheckpoint) -> dict[str, Any]:
-    """An earlier version's checkpoint tells nothing but how many steps there were to be.
+    """Return the conditions stored in a checkpoint. One of an earlier version stores only the number of steps.
 
     Raises RunError("checkpoint_damaged").
     """
@@ -367,13 +373,16 @@ def _conditions_now(material: TrainingInputs) -> dict[str, Any]:
     return material.conditions | {"steps": recipe.total_steps(*lengths, spec.epochs or 1.0, spec.max_steps)}
 
 
-def _mark_of(effective: RunSpec, base: BaseFacts) -> str:
-    """Of the folder that was trained; one that was made of a GGUF file has the name of that file's hash."""
+def _base_mark(effective: RunSpec, base: BaseFacts) -> str:
+    """Return the mark of the base folder; a folder made of a GGUF file has that file's hash as its name."""
     return base.folder.name if effective.base.lower().endswith(".gguf") else adapter.base_fingerprint(base.folder)
 
 
-def _newest(folder: Path) -> SavedCheckpoint | None:
-    """Raises RunError("checkpoint_damaged") when there are some and none is whole."""
+def _newest_checkpoint(folder: Path) -> SavedCheckpoint | None:
+    """Return the newest complete checkpoint and delete later ones; None if there is no checkpoint at all.
+
+    Raises RunError("checkpoint_damaged") when there are some and none is complete.
+    """
     whole = storage.whole_checkpoints(folder)
     if whole:
         storage.delete_checkpoints_after(folder, whole[0].step)
@@ -383,8 +392,8 @@ def _newest(folder: Path) -> SavedCheckpoint | None:
     return None
 
 
-def _best(folder: Path, losses: Mapping[int, float]) -> SavedCheckpoint:
-    """With the lowest loss, of those that are whole; the newest where nothing was evaluated."""
+def _best_checkpoint(folder: Path, losses: Mapping[int, float]) -> SavedCheckpoint:
+    """Return the complete checkpoint with the lowest loss, or the newest one without any evaluation."""
     whole = storage.whole_checkpoints(folder)
     evaluated = [one for one in whole if one.step in losses]
     if not whole:
@@ -393,7 +402,7 @@ def _best(folder: Path, losses: Mapping[int, float]) -> SavedCheckpoint:
 
 
 def _write_effective(effective: RunSpec, folder: Path) -> None:
-    """What is in force from here on, for people and for a resume."""
+    """Store the effective spec, for the user and for a resume."""
     if is_first_process():
         part = folder / f"{EFFECTIVE}.part"
         with storage.guarded_write(folder, part):
@@ -402,13 +411,13 @@ def _write_effective(effective: RunSpec, folder: Path) -> None:
             part.replace(folder / EFFECTIVE)
 
 
-def _read_effective(asked: RunSpec, folder: Path) -> RunSpec:
-    """What was in force, in the places of now: an environment or a cache of bases may have moved since."""
+def _read_effective(requested: RunSpec, folder: Path) -> RunSpec:
+    """Return the stored effective spec with the requested paths: an environment or a cache of bases may have moved."""
     try:
         settled = spec.read(folder / EFFECTIVE)
-    except (OSError, spec.SpecError):  # not there yet, or damaged: what it said is decided again
-        return asked
-    places = {name: getattr(asked, name) for name in ("converter", "bases", "adapter", *FILES)}
+    except (OSError, spec.SpecError):  # missing or damaged: the recipe decides again
+        return requested
+    places = {name: getattr(requested, name) for name in ("converter", "bases", "adapter", *FILES)}
     return dataclasses.replace(settled, **places)
 
 
@@ -416,6 +425,6 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _started(start: SavedCheckpoint | None) -> Started:
+def _started_event(start: SavedCheckpoint | None) -> Started:
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     return Started(PROTOCOL, os.getpid(), round(time.time(), 3), start.step if start else 0, versions)

@@ -1,6 +1,6 @@
-"""Keeps the machine from going to sleep while a run goes. Standard library only.
+"""Keep the machine awake during a run. Standard library only.
 
-Where the system offers no help with that (no systemd, a container), the run goes on without it, and nothing is said.
+Where the system cannot do that (no systemd, a container), the run continues without it and without a message.
 """
 
 import contextlib
@@ -17,30 +17,32 @@ _END_LIMIT_S = 5.0
 
 
 def can_keep_awake() -> bool:
-    """Whether this system can be kept awake. A closed lid sends it to sleep all the same."""
+    """Return whether this system can be kept awake. A closed lid still sends it to sleep."""
     return sys.platform in ("win32", "darwin") or shutil.which("systemd-inhibit") is not None
 
 
 @contextlib.contextmanager
 def keep_awake(reason: str) -> Iterator[None]:
-    """Awake until the block ends or this process does, however that is. `reason`: the system shows it to who asks."""
+    """Keep the machine awake until the block or this process ends. `reason`: text that the system can show to
+    the user.
+    """
     if sys.platform == "win32":
         with _thread_state():
             yield
     elif sys.platform == "darwin":
-        with _beside(["caffeinate", "-i", "-w", str(os.getpid())]):
+        with _helper_process(["caffeinate", "-i", "-w", str(os.getpid())]):
             yield
     else:
         inhibit = ["systemd-inhibit", "--what=sleep:idle", "--who=Kotae", f"--why={reason}", "--mode=block"]
-        with _beside([*inhibit, "cat"]):
+        with _helper_process([*inhibit, "cat"]):
             yield
 
 
 @contextlib.contextmanager
-def _beside(command: list[str]) -> Iterator[None]:
-    """A process beside ours, whose input ends with us: nobody else holds our end of that pipe."""
+def _helper_process(command: list[str]) -> Iterator[None]:
+    """Run a helper process whose input closes when this process ends, because no other process holds that pipe."""
     try:
-        # A session of its own: Ctrl+C in the terminal pauses the run, and until it has paused we need it.
+        # Its own session keeps it alive after Ctrl+C in the terminal, until the run has paused.
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -66,7 +68,7 @@ def _beside(command: list[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _thread_state() -> Iterator[None]:
-    """Windows forgets it with the thread."""
+    """Set the thread's execution state; Windows drops it when the thread ends."""
     kernel32: Any = vars(ctypes)["windll"].kernel32
     kernel32.SetThreadExecutionState(_ES_CONTINUOUS | _ES_SYSTEM_REQUIRED)
     try:

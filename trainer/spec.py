@@ -1,7 +1,7 @@
-"""What one training run is asked to do: `run.json`, as a versioned dataclass. Standard library only.
+"""Define the specification of a training run, `run.json`, as a versioned dataclass. Standard library only.
 
-A field that is None is decided by the recipe from the data and the machine (`trainer.recipe`); what was decided is
-echoed by the run as its effective spec, and stored. So what is shown is what is used.
+The recipe (`trainer.recipe`) decides each field that is None from the data and the machine. The run sends and stores
+the result as its effective spec, so that the values shown are those in use.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from typing import Any
 from trainer.prompt_form import TrainingPromptForm
 
 VERSION = 1
-MAX_BYTES = 1 << 20  # of the file; a long one has 4 kB
+MAX_BYTES = 1 << 20  # of the file; usual ones have up to 4 kB
 PRESETS = ("light", "standard", "thorough", "paper-2603.18037")
 PRECISIONS = ("nf4", "bf16", "f16", "f32")
 COMPUTE = ("bf16", "f16", "f32")
@@ -27,7 +27,7 @@ DEVICES = ("cuda", "cpu")
 
 
 class SpecError(ValueError):
-    """`field`: the one that is wrong; `value`: what it holds; `expected`: what it may hold, in English."""
+    """An invalid spec. `field`: the wrong field; `value`: its value; `expected`: what it may hold, in English."""
 
     def __init__(self, field: str, value: object, expected: str) -> None:
         super().__init__(f"{field}: {value!r}, expected {expected}")
@@ -38,48 +38,48 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """One run. Paths are absolute, or relative to the folder of the file that the spec was read from."""
+    """The specification of one run. Paths are absolute, or relative to the folder of the file that holds the spec."""
 
-    folder: str  # of the run: events, checkpoints, adapter; made by the run
+    folder: str  # the run's own folder, which it makes: events, checkpoints, adapter
     base: str  # a folder with config.json, safetensors and tokenizer, or a GGUF file
     train: str  # rows as JSON Lines: {"messages": [{"role", "content"}, ...]}
     validation: str  # rows that choose the best checkpoint; never trained on
-    holdout: str = ""  # rows for the gate afterwards; neither trained on nor looked at; "": none
+    holdout: str = ""  # rows for the gate afterwards, not used in training; "": none
     version: int = VERSION
-    name: str = ""  # for people
-    adapter: str = ""  # a folder as an earlier run leaves it, to be trained further; its rank and alpha stay; "": none
+    name: str = ""  # shown to the user
+    adapter: str = ""  # an earlier run's adapter folder, to be trained further; its rank and alpha stay; "": none
     hashes: dict[str, str] = field(default_factory=dict)  # train, validation, holdout, adapter -> sha256 as frozen
-    bases: str = ""  # the folder where a GGUF base is kept as a folder, by its hash; "": the run's folder
-    base_sha256: str = ""  # of the GGUF that answers will be given with; recorded in the adapter
+    bases: str = ""  # where the folders made of GGUF bases are, named by hash; "": the run's folder
+    base_sha256: str = ""  # of the GGUF that will answer with the adapter; recorded in the adapter
     form: TrainingPromptForm | None = None  # None: taken from the base's own chat template
     converter: str = ""  # llama.cpp's converter, for the adapter as GGUF; "": no GGUF is written
 
-    preset: str = "standard"  # one of PRESETS: what the fields below are when they are None
+    preset: str = "standard"  # one of PRESETS: the source of fields below that are None
     precision: str | None = None  # of the frozen base, one of PRECISIONS
-    compute: str | None = None  # what nf4 weights are multiplied in, one of COMPUTE; of others it is their precision
+    compute: str | None = None  # one of COMPUTE, for multiplying nf4 weights; with other precisions it is the same
     device: str | None = None  # one of DEVICES
     memory_share: float = 1.0  # of the card's memory that the run may take, 0 to 1
     context_tokens: int | None = None  # the longest example; padding goes to the longest of a batch, not to this
-    over_length: str = "refuse"  # examples that are longer: one of OVER_LENGTH. "split": cut into several at turns
-    loss: str | None = None  # "answers": their tokens and the end of turn; "all": prompts too, as the paper had it
+    over_length: str = "refuse"  # for longer examples: one of OVER_LENGTH. "split": cut into several at turns
+    loss: str | None = None  # "answers": their tokens and the end of turn; "all": prompts too, as in the paper
 
     rank: int | None = None  # of the LoRA matrices
     alpha: int | None = None  # the update is scaled by alpha / rank
     dropout: float | None = None  # of the LoRA's input, 0 to 1
     learning_rate: float | None = None  # the highest, after warm-up
     warmup_share: float | None = None  # of all steps, 0 to 1
-    final_rate_share: float | None = None  # of learning_rate, that the cosine ends at
+    final_rate_share: float | None = None  # the share of learning_rate at the end of the cosine
     weight_decay: float | None = None
     clip_norm: float | None = None  # the largest norm of a gradient
     micro_batch: int | None = None  # examples computed at once
     accumulation: int | None = None  # micro batches a step
-    epochs: float | None = None  # at most: early stopping ends sooner
+    epochs: float | None = None  # at most: early stopping may end the run sooner
     max_steps: int | None = None  # at most; None: epochs decide
     evaluations_per_epoch: int | None = None  # 0: none, and then neither early stopping nor a best checkpoint
     patience: int | None = None  # evaluations without improvement before the end
     optimizer: str | None = None  # one of OPTIMIZERS
     gradient_checkpointing: bool | None = None  # activations are computed again instead of kept
-    seed: int = 42  # of LoRA's beginning, the order of examples and dropout
+    seed: int = 42  # of LoRA's initial values, the order of examples and dropout
 
     samples: tuple[str, ...] = ()  # questions answered at each evaluation; (): two of the validation rows
     sample_tokens: int = 64  # the longest of these answers
@@ -93,7 +93,7 @@ def to_json(spec: RunSpec) -> dict[str, Any]:
 
 
 def from_json(data: Mapping[str, Any]) -> RunSpec:
-    """Raises SpecError for what is no spec of this version, naming the field."""
+    """Read a spec. Raises SpecError, naming the field, for data that is no spec of this version."""
     if data.get("version", VERSION) != VERSION:
         raise SpecError("version", data.get("version"), str(VERSION))
     known = {item.name: item for item in dataclasses.fields(RunSpec)}
@@ -112,13 +112,13 @@ def from_json(data: Mapping[str, Any]) -> RunSpec:
 
 
 def read(path: Path) -> RunSpec:
-    """Raises OSError, SpecError. Relative paths are made absolute."""
+    """Read a spec from a file and make its paths absolute. Raises OSError, SpecError."""
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ValueError("no file")
             raw = file.read(MAX_BYTES + 1)
-        if len(raw) > MAX_BYTES:  # a job may come from elsewhere
+        if len(raw) > MAX_BYTES:  # the file may come from another machine
             raise ValueError("too large")
         data = json.loads(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -133,7 +133,7 @@ def read(path: Path) -> RunSpec:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open what may be a pipe, which nobody ever writes into."""
+    """Open a file without blocking, in case it is a pipe without a writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -222,7 +222,7 @@ def _check_texts(spec: RunSpec) -> None:
 def _can_be_passed_on(text: str) -> bool:
     """Return whether the system takes this text as a path or an argument.
 
-    It takes no NUL, and no half of a character (a lone surrogate) other than those that stand for a byte of a name.
+    It takes no NUL, and no lone surrogate except those that encode a byte of a file name.
     """
     try:
         return b"\0" not in os.fsencode(text)

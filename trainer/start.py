@@ -1,7 +1,7 @@
-"""Starts a module of this package in an isolated Python: `<trainer python> -I -X utf8 start.py MODULE [ARGUMENT...]`.
+"""Start a module of this package in an isolated Python: `<trainer python> -I -X utf8 start.py MODULE [ARGUMENT...]`.
 
-Isolated: no PYTHONPATH, no current folder. The package alone is made importable, not the folder that it lies in: that
-one may hold the libraries of another Python.
+Isolated means no PYTHONPATH and no current folder. Only the package is made importable, not the folder around it, which
+may hold the libraries of another Python.
 """
 
 import importlib.util
@@ -13,7 +13,7 @@ _FOLDER = Path(__file__).resolve().parent
 
 
 def command(python: str, module: str, *arguments: str) -> list[str]:
-    """Starts `module` as `python -m` would, whatever surrounds it."""
+    """Return the command line that starts `module` as `python -m` would, independent of its surroundings."""
     return [python, "-I", "-X", "utf8", str(_FOLDER / "start.py"), module, *arguments]
 
 

@@ -1,8 +1,7 @@
-"""Checkpoints that are whole or not there: written beside, flushed, sealed with hashes, renamed.
+"""Write checkpoints that are complete or absent, and recognize a full disk. Standard library only.
 
-`transformers.Trainer` writes into the final folder, file after file; killed in between it leaves one that looks whole.
-
-A full disk, whatever a library calls it, and what is on it for good. Standard library only.
+A checkpoint is written under a temporary name, flushed, sealed with hashes and renamed. `transformers.Trainer` writes
+file after file into the final folder, which looks complete after a kill in between.
 """
 
 import contextlib
@@ -24,23 +23,26 @@ NEARLY_FULL_BYTES = 8 << 20
 
 @contextlib.contextmanager
 def guarded_write(folder: Path, *parts: Path, needed_bytes: int = 0) -> Iterator[None]:
-    """Of a block that writes into `folder`: after any error nothing is left of `parts`, files or folders.
+    """Guard a block that writes into `folder`: after any error delete `parts`, files or folders.
 
-    Raises RunError("disk_full") where that was the error.
+    Raises RunError("disk_full") where a full disk was the reason.
     """
     try:
         yield
     except BaseException as error:
-        is_the_disk = is_disk_full(error, folder)  # before anything is deleted
+        is_full = is_disk_full(error, folder)  # asked before anything is deleted
         for part in parts:
             discard(part)
-        if not is_the_disk:
+        if not is_full:
             raise
         raise RunError("disk_full", path=str(folder), needed_bytes=needed_bytes) from error
 
 
 def is_disk_full(error: BaseException, folder: Path) -> bool:
-    """torch and safetensors tell of a full disk without an errno; then their words and the disk itself are asked."""
+    """Return whether a full disk caused the error.
+
+    torch and safetensors report a full disk without an errno; their message and the free space then decide.
+    """
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     if not isinstance(error, RuntimeError | OSError) and type(error).__name__ != "SafetensorError":
@@ -49,7 +51,7 @@ def is_disk_full(error: BaseException, folder: Path) -> bool:
 
 
 def discard(path: Path) -> None:
-    """A file or a folder, if it is there."""
+    """Delete a file or a folder if it exists."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -57,8 +59,8 @@ def discard(path: Path) -> None:
 
 
 def sync_path(path: Path) -> None:
-    """Waits until a file, or a folder's list of names, is on the disk for good."""
-    if os.name == "nt" and path.is_dir():  # folders cannot be opened there, and need not be
+    """Flush a file, or a folder's list of names, to the disk."""
+    if os.name == "nt" and path.is_dir():  # Windows cannot open folders, and need not flush them
         return
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
@@ -79,7 +81,7 @@ class SavedCheckpoint:
 
 
 def begin_checkpoint(folder: Path, step: int) -> Path:
-    """An empty folder to be filled. What a killed process left under that name goes first."""
+    """Make the empty folder of a new checkpoint, replacing one that a killed process left."""
     part = folder / f"checkpoint-{step}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -87,8 +89,10 @@ def begin_checkpoint(folder: Path, step: int) -> Path:
 
 
 def publish_checkpoint(part: Path, step: int, conditions: Mapping[str, Any] | None = None) -> SavedCheckpoint:
-    """Seals what `begin` has given and gives it its name, in place of what has it. `conditions`: what must be the same
-    for whoever goes on from it. Raises OSError."""
+    """Seal the folder that `begin_checkpoint` made, and rename it, replacing a checkpoint of the same step.
+
+    `conditions`: what a run that resumes from it must have in common. Raises OSError.
+    """
     files = {}
     for path in sorted(part.iterdir()):
         files[path.name] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
@@ -99,14 +103,14 @@ def publish_checkpoint(part: Path, step: int, conditions: Mapping[str, Any] | No
     sync_path(manifest)
     sync_path(part)
     final = part.with_suffix("")
-    shutil.rmtree(final, ignore_errors=True)  # a damaged one, or what was trained beyond the step resumed from
+    shutil.rmtree(final, ignore_errors=True)  # a damaged one, or one from before a resume at an earlier step
     part.rename(final)
     sync_path(final.parent)
     return SavedCheckpoint(step, final)
 
 
 def whole_checkpoints(folder: Path) -> list[SavedCheckpoint]:
-    """Those whose files are what they were when they were sealed, the newest first."""
+    """Return the checkpoints whose files match their seal, the newest first."""
     return [found for found in _list_checkpoints(folder) if is_whole(found)]
 
 
@@ -119,7 +123,7 @@ def is_whole(checkpoint: SavedCheckpoint) -> bool:
             manifest["version"] == VERSION
             and manifest["step"] == checkpoint.step
             and present == set(files)
-            and all((checkpoint.path / name).is_file() for name in files)  # nobody ends the reading of a pipe
+            and all((checkpoint.path / name).is_file() for name in files)  # reading a pipe might never end
             and all(_digest(checkpoint.path / name) == fact["sha256"] for name, fact in files.items())
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -127,13 +131,13 @@ def is_whole(checkpoint: SavedCheckpoint) -> bool:
 
 
 def sealed_conditions(checkpoint: SavedCheckpoint) -> dict[str, Any]:
-    """Return what was sealed with a checkpoint that is whole; nothing where an earlier version has made it."""
+    """Return the conditions sealed with a complete checkpoint; nothing if an earlier version made it."""
     found = json.loads((checkpoint.path / MANIFEST).read_bytes()).get("conditions")
     return found if isinstance(found, dict) else {}
 
 
 def prune_checkpoints(folder: Path, keep: Collection[int], newest: int = 2) -> None:
-    """Deletes all but the `newest` ones, those of the steps in `keep`, and what was never finished."""
+    """Delete unfinished checkpoints, and all others except the `newest` ones and the steps in `keep`."""
     for part in folder.glob("checkpoint-*.part"):
         shutil.rmtree(part, ignore_errors=True)
     for found in _list_checkpoints(folder)[newest:]:
@@ -142,7 +146,7 @@ def prune_checkpoints(folder: Path, keep: Collection[int], newest: int = 2) -> N
 
 
 def delete_checkpoints_after(folder: Path, step: int) -> None:
-    """Deletes what was trained beyond the step that is resumed from."""
+    """Delete the checkpoints of steps after the one that a run resumes from."""
     for found in _list_checkpoints(folder):
         if found.step > step:
             shutil.rmtree(found.path, ignore_errors=True)

@@ -1,10 +1,10 @@
-"""Pieces of text into token ids: the same that llama.cpp makes of the same pieces, so that answers are asked for with
-exactly the ids that were trained. Each piece is tokenized on its own, and control tokens are read in markup alone.
+"""Tokenize pieces of text like llama.cpp, and derive a prompt form from the base's chat template.
 
-The base's own chat template as a Form, and where a form differs from it.
+The engine must ask with exactly the ids that were trained. Each piece is tokenized on its own, and control tokens are
+recognized in markup only.
 
-A template is a program; a form is a few strings. It is rendered with markers in place of the texts, cut at the markers,
-and what comes out counts only if it gives the same token ids for another conversation.
+A chat template is a program; a form is a few strings. The template is rendered with markers in place of the texts and
+cut at the markers. The resulting form counts only if it gives the same token ids for another conversation.
 """
 
 import importlib
@@ -19,18 +19,18 @@ from trainer import prompt_form as forms
 from trainer.events import RunError
 from trainer.prompt_form import FormPiece, Messages, TrainingPromptForm
 
-UNTRAINED = -100  # the label that torch's cross entropy passes over
+UNTRAINED = -100  # the label that torch's cross entropy ignores
 
-# After these llama.cpp ends an answer, whatever a model's files say of them.
+# llama.cpp ends an answer at these tokens, independent of the model's files.
 _ENDS = (
     "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>",
     "<end_of_turn>", "<turn|>", "<|tool_response>", "<|endoftext|>", "<|end_of_text|>", "<end_of_utterance>", "<eos>",
     "</s>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<｜end▁of▁sentence｜>", "<|fim_pad|>", "<|file_sep|>",
 )  # fmt: skip
-# But not after a key, where all of its values are in the vocabulary: it then ends a part of an answer.
+# It does not end at a key if all of its values are in the vocabulary: the key then ends a part of an answer.
 _PARTS = {"<|end|>": ("<|return|>", "<|call|>"), "</s>": ("<|tool_response>",)}
 
-# Names that its converter takes for control tokens, whatever the tokenizer calls them.
+# Texts that llama.cpp's converter treats as control tokens, independent of the tokenizer's own flags.
 _CONTROL = re.compile(r"<\|.*\|>|<｜.*｜>|<unused.*>|<pad>|<mask>|<2mass>|\[@BOS@\]", re.DOTALL)
 
 _TAIL_BYTES = 64
@@ -39,9 +39,10 @@ _BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 
 @dataclass(frozen=True, slots=True)
 class EncodedExample:
-    """One example. `labels`: as long as `ids` and not shifted, UNTRAINED where nothing is to be learned.
+    """One encoded example.
 
-    `line`: of the data file, from 1.
+    `labels` is as long as `ids` and not shifted, UNTRAINED where nothing is learned. `line`: its line in the data file,
+    from 1.
     """
 
     ids: list[int]
@@ -50,7 +51,7 @@ class EncodedExample:
 
 
 class BaseTokenizer:
-    """A base's tokenizer. `tokenizer`: the one of transformers, for whoever saves or renders with it."""
+    """A base's tokenizer. `tokenizer` is the one of transformers, for saving and rendering."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
@@ -59,18 +60,18 @@ class BaseTokenizer:
             self._backend.normalizer = None  # Qwen's: llama.cpp normalizes nothing
         self.bos_id: int | None = _bos_id(tokenizer)
         self.eos_id: int | None = tokenizer.eos_token_id
-        self.end_ids: tuple[int, ...] = self._ends()
+        self.end_ids: tuple[int, ...] = self._find_end_ids()
         self.pad_id: int = next(id for id in (tokenizer.pad_token_id, self.eos_id, 0) if id is not None)
         self.size = int(self._backend.get_vocab_size(with_added_tokens=True))
-        added = _with_controls(self._backend)
-        _put_spaces_before(self._backend)
+        added = _mark_control_tokens(self._backend)
+        _prepend_spaces(self._backend)
         self._added: dict[int, str] = {id: token.content for id, token in added.items()}
         self.added_texts = tuple(sorted(self._added.values(), key=len, reverse=True))  # the longest first
         self.control_ids = frozenset(id for id, token in added.items() if token.special)
         self._is_byte_level = "ByteLevel" in str(type(self._backend.decoder).__name__)
 
     def encode(self, pieces: Iterable[FormPiece]) -> EncodedExample:
-        """With a first token exactly where the tokenizer itself adds one; it is never trained."""
+        """Encode pieces. A BOS token begins them only if the tokenizer itself adds one; it is never trained."""
         ids = [] if self.bos_id is None else [self.bos_id]
         labels = [UNTRAINED] * len(ids)
         for piece in pieces:
@@ -82,29 +83,29 @@ class BaseTokenizer:
         return EncodedExample(ids, labels)
 
     def ids(self, text: str, *, has_markup: bool = False) -> list[int]:
-        """Without a first token. `has_markup`: control tokens in `text` are read as such."""
+        """Return the ids of a text without BOS. `has_markup`: control tokens in `text` are recognized."""
         self._backend.encode_special_tokens = not has_markup
         ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
         return ids
 
     def bytes_of(self, id: int) -> bytes:
-        """What a token stands for in UTF-8; of a control token its name."""
+        """Return the UTF-8 bytes of a token; for a control token those of its name."""
         if id in self._added:
             return self._added[id].encode()
         token: str = self._backend.id_to_token(id) or ""
         if self._is_byte_level:
-            return bytes(_BYTES.get(letter, ord("?")) for letter in token)
+            return bytes(_BYTES.get(character, ord("?")) for character in token)
         if byte := _BYTE_TOKEN.fullmatch(token):
             return bytes([int(byte[1], 16)])
         return token.replace("▁", " ").encode()
 
     def text_of(self, id: int) -> str:
-        """For people: bytes that are no whole character stand as <0xE3>."""
+        """Return a token's text for display; bytes that are no complete character become <0xE3>."""
         text = self.bytes_of(id).decode("utf-8", "surrogateescape")
-        return "".join(f"<0x{ord(letter) - 0xDC00:02X}>" if _is_byte(letter) else letter for letter in text)
+        return "".join(f"<0x{ord(character) - 0xDC00:02X}>" if _is_byte(character) else character for character in text)
 
-    def _ends(self) -> tuple[int, ...]:
-        """As llama.cpp decides it."""
+    def _find_end_ids(self) -> tuple[int, ...]:
+        """Return the ids at which llama.cpp ends an answer."""
         vocabulary = self._backend.get_vocab(with_added_tokens=True)
         known = {text for text in _ENDS if text in vocabulary}
         parts = {text for text, ends in _PARTS.items() if known.issuperset(ends)}
@@ -113,7 +114,9 @@ class BaseTokenizer:
 
 
 def load_tokenizer(folder: Path) -> BaseTokenizer:
-    """From the base's own files, and never its code. Raises RunError: base_missing, base_unreadable."""
+    """Load the tokenizer from the base's files, never running its code. Raises RunError: base_missing,
+    base_unreadable.
+    """
     import transformers
 
     if not folder.is_dir():
@@ -129,21 +132,22 @@ def load_tokenizer(folder: Path) -> BaseTokenizer:
 
 
 def _check_files(folder: Path) -> None:
-    """The library raises a bare Exception for a cut-off file, and makes an empty vocabulary of a missing one."""
+    """Check the files first: the library raises a bare Exception for a cut-off file, and ignores a missing one."""
     file = folder / "tokenizer.json"
     if not file.is_file():
         if not (folder / "tokenizer.model").is_file():
             raise ValueError("no tokenizer.json and no tokenizer.model")
         return
-    with file.open("rb") as stream:  # tens of megabytes: not parsed twice
+    with file.open("rb") as stream:  # only the end, because parsing tens of megabytes twice takes long
         stream.seek(-min(_TAIL_BYTES, file.stat().st_size), os.SEEK_END)
         if not stream.read().rstrip().endswith(b"}"):
             raise ValueError("tokenizer.json is cut off")
 
 
-def _with_controls(backend: Any) -> dict[int, Any]:
-    """The added tokens, after those that llama.cpp takes for control tokens are so here: a few published tokenizers do
-    not call all of theirs special, and what people write would become one.
+def _mark_control_tokens(backend: Any) -> dict[int, Any]:
+    """Mark the tokens that llama.cpp treats as control tokens as special, and return the added tokens.
+
+    A few published tokenizers do not mark all of theirs, so a control token in a user's text would be recognized.
     """
     kept = ("content", "single_word", "lstrip", "rstrip", "normalized")
     plain = [token for token in backend.get_added_tokens_decoder().values() if not token.special]
@@ -155,9 +159,10 @@ def _with_controls(backend: Any) -> dict[int, Any]:
     return added
 
 
-def _put_spaces_before(backend: Any) -> None:
-    """Where a vocabulary wants a space before each text, llama.cpp puts it before every one, also where there is one
-    and after each control token.
+def _prepend_spaces(backend: Any) -> None:
+    """Prepend a space to every text if the vocabulary wants one, as llama.cpp does.
+
+    llama.cpp does so even before a space and after each control token.
     """
     words = backend.pre_tokenizer
     added = backend.get_added_tokens_decoder().values()
@@ -171,23 +176,26 @@ def _put_spaces_before(backend: Any) -> None:
 
 
 def _bos_id(tokenizer: Any) -> int | None:
-    """What the tokenizer itself puts before every text."""
+    """Return the token that the tokenizer itself puts before every text, or None."""
     first: list[int] = tokenizer("")["input_ids"]
     return first[0] if first and first[0] == tokenizer.bos_token_id else None
 
 
-def _is_byte(letter: str) -> bool:
-    return "\udc80" <= letter <= "\udcff"
+def _is_byte(character: str) -> bool:
+    return "\udc80" <= character <= "\udcff"
 
 
-def _byte_letters() -> dict[str, int]:
-    """The letter by which a byte-level vocabulary writes each byte: itself where it can be seen, else one after 255."""
+def _byte_characters() -> dict[str, int]:
+    """Map the characters by which a byte-level vocabulary writes bytes to these bytes.
+
+    A visible byte is its own character; the others get characters from 256 upwards.
+    """
     seen = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     hidden = [byte for byte in range(256) if byte not in seen]
     return {chr(byte): byte for byte in seen} | {chr(256 + place): byte for place, byte in enumerate(hidden)}
 
 
-_BYTES = _byte_letters()
+_BYTES = _byte_characters()
 
 
 _MARKERS = ("KqSystemZ", "KqFirstZ", "KqReplyZ", "KqSecondZ", "KqAnswerZ")
@@ -196,20 +204,21 @@ _OTHER_TEXTS = ("Be brief.\nNo lists.", "What is 12 + 30?", "42", "Why?\n\n(2 li
 
 
 def form_from_template(tokenizer: Any) -> TrainingPromptForm | None:
-    """None: there is no template, or no form says the same."""
+    """Derive a form from the chat template. Return None without a template, or where no form is equivalent."""
     if not tokenizer.chat_template:
         return None
     tokens = BaseTokenizer(tokenizer)
     for has_system in (True, False):
-        found = _cut(tokens, _messages_of(_MARKERS, has_system))
+        found = _derive_form(tokens, _messages_of(_MARKERS, has_system))
         if found is not None:
             return found if _is_same(found, tokens, _messages_of(_OTHER_TEXTS, has_system)) else None
     return None
 
 
 def template_differences(form: TrainingPromptForm, tokenizer: Any) -> list[str]:
-    """Where the form gives other token ids than the base's template: "question", "system", "turns", "end". Empty
-    without a template.
+    """Return where the form gives other token ids than the template: "question", "system", "turns", "end".
+
+    The list is empty without a template.
     """
     if not tokenizer.chat_template:
         return []
@@ -217,7 +226,7 @@ def template_differences(form: TrainingPromptForm, tokenizer: Any) -> list[str]:
     whole = _messages_of(_OTHER_TEXTS, has_system=True)
     system, *turns = whole
     prompts = {"question": turns[:1], "system": [system, *turns[:1]]}
-    if _rendered(tokens, whole) is None:  # without a system message, then
+    if _render(tokens, whole) is None:  # the template takes no system message
         whole = turns
     prompts["turns"] = whole[:-1]
     found = [name for name, messages in prompts.items() if not _is_same_prompt(form, tokens, messages)]
@@ -227,12 +236,12 @@ def template_differences(form: TrainingPromptForm, tokenizer: Any) -> list[str]:
 # ------------------------------------------------------------------- cutting
 
 
-def _cut(tokens: BaseTokenizer, messages: Messages) -> TrainingPromptForm | None:
-    """What stands between the markers, shared out among the turns."""
+def _derive_form(tokens: BaseTokenizer, messages: Messages) -> TrainingPromptForm | None:
+    """Derive a form from the texts between the markers; None where they do not fit one."""
     marks = [message["content"] for message in messages]
-    whole, asked = _rendered(tokens, messages), _rendered(tokens, messages[:-1])
-    prompt = _rendered(tokens, messages[:-1], with_start=True)
-    between = _between(whole, marks)
+    whole, asked = _render(tokens, messages), _render(tokens, messages[:-1])
+    prompt = _render(tokens, messages[:-1], with_start=True)
+    between = _texts_between(whole, marks)
     if between is None or asked is None or prompt is None:
         return None
     *beginning, before_reply, after_reply, before_answer, ending = between
@@ -242,7 +251,7 @@ def _cut(tokens: BaseTokenizer, messages: Messages) -> TrainingPromptForm | None
         return None
     start, reply_start, answer_start = (text.removeprefix(question_end) for text in starts)
     question_start = after_reply.removeprefix(ending)
-    system = _system(beginning, question_start)
+    system = _system_pattern(beginning, question_start)
     end = next((text for text in tokens.added_texts if ending.startswith(text)), "")
     if system is None or not end or not answer_start.startswith(start):
         return None
@@ -256,20 +265,20 @@ def _cut(tokens: BaseTokenizer, messages: Messages) -> TrainingPromptForm | None
     )
 
 
-def _system(beginning: Sequence[str], question_start: str) -> str | None:
-    """The form's `system`, from what stands before the first question's text. None: no form says this."""
+def _system_pattern(beginning: Sequence[str], question_start: str) -> str | None:
+    """Return the form's `system` from the text before the first question; None if no form is equivalent."""
     *before, opening = beginning
     if not before:
         return "" if opening == question_start else None
     if before[0] == question_start and opening == "\n\n":
-        return ""  # there is no turn for it, and a form puts it just there
+        return ""  # the template has no system turn and puts its text where a form does
     if question_start and opening.endswith(question_start):
         return f"{before[0]}{{text}}{opening.removesuffix(question_start)}"
     return None
 
 
-def _between(text: str | None, marks: Sequence[str]) -> list[str] | None:
-    """What stands before, between and after the marks; None where one is missing, comes twice or out of turn."""
+def _texts_between(text: str | None, marks: Sequence[str]) -> list[str] | None:
+    """Return the texts before, between and after the marks; None if a mark is missing, repeated or out of order."""
     if text is None or any(text.count(mark) != 1 for mark in marks):
         return None
     found = []
@@ -289,8 +298,8 @@ def _messages_of(texts: Sequence[str], has_system: bool) -> list[dict[str, str]]
     return turns if has_system else turns[1:]
 
 
-def _rendered(tokens: BaseTokenizer, messages: Messages, *, with_start: bool = False) -> str | None:
-    """Without the first token where the tokenizer adds it; None where the template does not take such messages."""
+def _render(tokens: BaseTokenizer, messages: Messages, *, with_start: bool = False) -> str | None:
+    """Render messages with the template, without a BOS that the tokenizer adds; None if the template refuses them."""
     import jinja2
 
     try:
@@ -298,7 +307,7 @@ def _rendered(tokens: BaseTokenizer, messages: Messages, *, with_start: bool = F
             [dict(message) for message in messages],
             tokenize=False,
             add_generation_prompt=with_start,
-            enable_thinking=False,  # Qwen's: answers come at once
+            enable_thinking=False,  # Qwen's switch: answers without a reasoning part
         )
     except (jinja2.TemplateError, ValueError, TypeError, KeyError):
         return None
@@ -313,18 +322,18 @@ def _is_same(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages
 
 
 def _is_same_prompt(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:
-    return _is_equal(forms.prompt_pieces(form, messages), _rendered(tokens, messages, with_start=True), tokens)
+    return _is_equal(forms.prompt_pieces(form, messages), _render(tokens, messages, with_start=True), tokens)
 
 
 def _is_same_end(form: TrainingPromptForm, tokens: BaseTokenizer, messages: Messages) -> bool:
-    """The last answer and what ends it; templates may write a line feed after that, which no answer needs."""
-    rendered = _rendered(tokens, messages)
+    """Compare the last answer and its end; a template's final line feed is ignored."""
+    rendered = _render(tokens, messages)
     pieces = forms.example_pieces(form, messages)[-1]
     return rendered is not None and _is_equal(pieces, rendered.removesuffix("\n"), tokens)
 
 
 def _is_equal(pieces: Sequence[FormPiece], rendered: str | None, tokens: BaseTokenizer) -> bool:
-    """In ids: a template's text is tokenized as a whole, ours piece by piece."""
+    """Compare token ids: the template's text is tokenized as a whole, ours piece by piece."""
     if rendered is None:
         return False
     ids = tokens.encode(pieces).ids[tokens.bos_id is not None :]

@@ -1,7 +1,7 @@
-"""The child's side of the wire: one JSON object a line, on a private copy of standard output.
+"""Send a child process's events to its parent: one JSON object a line, on a private copy of standard output.
 
-Used by every child process of Kotae. Standard library only, and imported before torch or llama_cpp:
-native code writes to, and llama-cpp-python redirects, file descriptors 1 and 2.
+Every child process of Kotae uses it. Standard library only, and imported before torch or llama_cpp: native code writes
+to file descriptors 1 and 2, and llama-cpp-python redirects them.
 """
 
 import json
@@ -13,18 +13,20 @@ from typing import Any, BinaryIO
 
 
 class EventWriter:
-    """Writes events as JSON lines. Lines of several threads never mix; each is one `write` if the pipe takes it."""
+    """A writer of events as JSON lines. Lines of several threads never mix; each is one `write` if the pipe
+    takes it.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._lock = threading.Lock()
 
     def send(self, event: Mapping[str, Any]) -> None:
-        """Writes one event. Raises BrokenPipeError when the parent has closed its end."""
+        """Write one event. Raises BrokenPipeError when the parent has closed its end."""
         self.write(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n")
 
     def write(self, line: bytes) -> None:
-        """Writes one encoded line, line feed included."""
+        """Write one encoded line, line feed included."""
         with self._lock:
             view = memoryview(line)
             while view:
@@ -32,9 +34,9 @@ class EventWriter:
 
 
 def claim_stdout() -> EventWriter:
-    """Keeps a private duplicate of descriptor 1 for events, then points 1 at standard error.
+    """Keep a private duplicate of descriptor 1 for events, then point 1 at standard error.
 
-    Whatever prints afterwards, in Python or in native code, lands in the log and never between two events.
+    Later output of Python or native code goes to the log and never between two events.
     """
     sys.stdout.flush()
     private = os.dup(1)
@@ -44,7 +46,7 @@ def claim_stdout() -> EventWriter:
 
 
 def read_lines(stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    """Yields the parent's commands until it closes the pipe. Raises ValueError on a line that is no JSON object."""
+    """Yield the parent's commands until it closes the pipe. Raises ValueError on a line that is no JSON object."""
     for line in stream:
         command = json.loads(line)
         if not isinstance(command, dict):

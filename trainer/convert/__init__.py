@@ -1,1 +1,1 @@
-"""Conversions between Hugging Face folders, PEFT adapters and GGUF files, as a process of its own."""
+"""Convert between Hugging Face folders, PEFT adapters and GGUF files, in a process of its own."""

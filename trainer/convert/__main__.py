@@ -1,4 +1,4 @@
-"""`<trainer python> -m trainer.convert JOB.json`: one conversion. Jobs and events: `trainer.convert_job`."""
+"""Run one conversion: `<trainer python> -m trainer.convert JOB.json`. `trainer.convert_job` defines jobs and events."""
 
 import contextlib
 import json
@@ -33,9 +33,9 @@ from trainer.wire import claim_stdout
 
 
 class ConversionTarget:
-    """The file or folder that a job makes: complete under its own name, or not there at all.
+    """The file or folder that a job makes: complete under its own name, or absent.
 
-    Written as `part`, beside where it will be. What an earlier, killed process left under that name goes first.
+    It is written as `part` next to the final path. `begin` deletes a `part` that a killed process left.
     """
 
     def __init__(self, path: str) -> None:
@@ -48,7 +48,7 @@ class ConversionTarget:
         self.discard()
 
     def publish(self) -> None:
-        """Everything on the disk, then the name: after a power cut there is the whole result or none."""
+        """Flush everything to the disk, then rename, so that a power cut leaves the complete result or none."""
         files = [path for path in self.part.rglob("*") if path.is_file()] if self.part.is_dir() else [self.part]
         for file in files:
             storage.sync_path(file)
@@ -61,12 +61,12 @@ class ConversionTarget:
         if self.part.is_dir():
             shutil.rmtree(self.part, ignore_errors=True)
             return
-        with contextlib.suppress(OSError):  # Windows: still open in this process; the program deletes it afterwards
+        with contextlib.suppress(OSError):  # Windows: this process may have it open; the program deletes it later
             self.part.unlink()
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Ends the process itself: torch's threads need not be waited for."""
+    """Run the conversion and end the process without waiting for torch's threads."""
     os.umask(0o077)  # as trainer/__main__.py
     report = ConversionReport(claim_stdout())
     offline.enforce()
@@ -105,7 +105,7 @@ def _run(job: Job, target: ConversionTarget, report: ConversionReport) -> int:
 
 
 def _convert(job: Job, part: Path, report: ConversionReport) -> dict[str, Any]:
-    """Import numpy only where it is needed, and inside `explained`, which says when it does not load."""
+    """Run the job. Imports of numpy stay inside this call, so that `as_job_errors` reports one that fails."""
     match job:
         case HfToGguf():
             return hf_to_gguf(job, part, report)
@@ -120,11 +120,11 @@ def _convert(job: Job, part: Path, report: ConversionReport) -> dict[str, Any]:
 
 
 def _end_with_parent(target: ConversionTarget) -> None:
-    """os.read, not sys.stdin: a thread inside a buffered reader would stop the interpreter from ending."""
+    """Exit when standard input closes. os.read, because a thread inside the buffered sys.stdin would block the exit."""
     while os.read(0, 1 << 16):
         pass
     target.discard()
-    os._exit(EXIT_PARENT_GONE)  # no flush: the main thread may hold the streams, and nobody reads them
+    os._exit(EXIT_PARENT_GONE)  # no flush: the main thread may hold the streams, and the parent is gone
 
 
 def _exit(code: int) -> NoReturn:

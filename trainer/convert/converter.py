@@ -1,15 +1,12 @@
-"""llama.cpp's own converter, run inside this process with three things added: progress, pre-tokenizers, no programs.
+"""Convert models and adapters into GGUF with llama.cpp's converter, and a GGUF file into a folder.
 
-Its scripts stay as they are. They find their own `gguf` and `conversion` first: the registry's `gguf` of the same
-version number has other files.
+llama.cpp's scripts run unchanged inside this process. Hooks add progress and pre-tokenizers and refuse code that comes
+with a model. The scripts' own `gguf` and `conversion` come first on the path, because the registry's `gguf` of the same
+version has other files.
 
-Which of llama.cpp's pre-tokenizers splits a text exactly as a given tokenizer.json does.
-
-llama.cpp's converter knows published tokenizers by a digest of one encoded text, so it knows none that was trained at
-home. What a pre-tokenizer does is written down in tokenizer.json, though: where all of it equals one that llama.cpp has
-(src/llama-vocab.cpp of the engine's version), that one is taken. Nothing is taken because it is similar.
-
-Conversions by llama.cpp's converter, a model's folder or a PEFT adapter into GGUF; and a GGUF file into a folder.
+The converter knows published tokenizers by a digest of one encoded text, so it does not know a self-trained one.
+tokenizer.json states what a pre-tokenizer does; if all of it equals one that llama.cpp has (src/llama-vocab.cpp of the
+engine's version), that one is used. Similarity is not enough.
 """
 
 import json
@@ -36,7 +33,7 @@ _SPACES_BECOME_BARS = {"type": "Replace", "pattern": {"String": " "}, "content":
 
 
 def known_pre_tokenizer(tokenizer: dict[str, Any]) -> str | None:
-    """llama.cpp's name for the rules of `tokenizer` (a parsed tokenizer.json); None when it has no such rules."""
+    """Return llama.cpp's name for the rules in `tokenizer`, a parsed tokenizer.json; None if it has no equal rules."""
     model = tokenizer.get("model") or {}
     if model.get("type") != "BPE" or any(model.get(key) for key in _CHANGES_OF_BPE):
         return None
@@ -49,14 +46,14 @@ def known_pre_tokenizer(tokenizer: dict[str, Any]) -> str | None:
     return next((name for name, known in _KNOWN if rules == known), None)
 
 
-# llama.cpp's byte-pair encoding knows none of these.
+# Options that llama.cpp's byte-pair encoding does not support.
 _CHANGES_OF_BPE = ("dropout", "continuing_subword_prefix", "end_of_word_suffix")
-# What changes no token: offsets, and defaults that are left out or spelled out.
+# Keys that change no token.
 _WITHOUT_EFFECT = {"trim_offsets"}
 
 
 def _rules(part: Any) -> Any:
-    """A part of tokenizer.json without what has no effect; a sequence of one is that one."""
+    """Return a part of tokenizer.json without keys that have no effect; a sequence of one step becomes that step."""
     if not isinstance(part, dict):
         return part
     steps = part.get("pretokenizers") or part.get("normalizers") or []
@@ -75,26 +72,26 @@ def _split_then_bytes(pattern: str) -> Any:
 
 _SPLIT_AT_SPACES = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
 
-# Normalizer, pre-tokenizer, whether whole words are taken before merges, whether unknown characters become bytes.
-# llama.cpp normalizes nothing; Qwen's NFC changes only text that is not composed yet, as in llama.cpp's own conversion
-# of Qwen.
+# Normalizer, pre-tokenizer, whether whole words come before merges, whether unknown characters become bytes.
+# llama.cpp does not normalize. Qwen's NFC is accepted, as in llama.cpp's own conversion of Qwen, because it changes
+# only text that is not composed yet.
 _KNOWN = (
     ("llama-bpe", (None, _split_then_bytes(_LLAMA_3), True, False)),
     ("dbrx", (None, _split_then_bytes(_LLAMA_3), False, False)),
     ("qwen2", (_NFC, _split_then_bytes(_QWEN_2), False, False)),
     ("qwen2", (None, _split_then_bytes(_QWEN_2), False, False)),
-    # Gemma's: spaces become bars, so that nothing is left to split at.
+    # Gemma: spaces become bars, so the split at spaces has no effect.
     ("gemma4", (_SPACES_BECOME_BARS, _SPLIT_AT_SPACES, False, True)),
     ("gemma4", (_SPACES_BECOME_BARS, None, False, True)),
 )
 
 
 _NEEDED = ("convert_hf_to_gguf.py", "convert_lora_to_gguf.py", "conversion/__init__.py", "gguf-py/gguf/__init__.py")
-_HEADER_BYTES = 32 << 20  # metadata with a large vocabulary, for the look at the free space
+_HEADER_BYTES = 32 << 20  # metadata with a large vocabulary, for the check of free space
 
 
 def prefer_converter(folder: Path) -> None:
-    """Puts the converter's modules first. Raises JobError("converter_missing")."""
+    """Put the converter's modules first on the path. Raises JobError("converter_missing")."""
     for name in _NEEDED:
         if not (folder / name).is_file():
             raise JobError("converter_missing", path=str(folder / name))
@@ -103,19 +100,22 @@ def prefer_converter(folder: Path) -> None:
 
 
 def run_script(script: Path, arguments: list[str], part: Path, report: ConversionReport, notes: dict[str, Any]) -> None:
-    """Runs one of the scripts; `notes` receives what it decided. `prefer` and `refuse_programs` came before."""
+    """Run one of the scripts and store its decisions in `notes`.
+
+    `prefer_converter` and `refuse_programs` must have run before.
+    """
     _Hooks(part, report, notes).install()
     sys.argv = [str(script), *arguments]
     runpy.run_path(str(script), run_name="__main__")
 
 
 def outfile_argument(part: Path) -> str:
-    """The converter fills in {ftype} and the like: braces in a name must stay braces."""
+    """Return the path as an argument; the converter replaces {ftype} and the like, so braces are escaped."""
     return str(part.parent / part.name.replace("{", "{{").replace("}", "}}"))
 
 
 def require_architecture(folder: Path) -> None:
-    """Raises JobError("architecture_unknown") for what the converter, and so the engine, does not know."""
+    """Raise JobError("architecture_unknown") for a model that the converter, and so the engine, does not know."""
     from conversion import ModelBase, ModelType, get_model_architecture, get_model_class
 
     config = ModelBase.load_hparams(folder, False)
@@ -130,9 +130,9 @@ def require_architecture(folder: Path) -> None:
 
 
 def refuse_programs() -> None:
-    """The converter asks for `trust_remote_code=True` here and there: it gets False.
+    """Override each `trust_remote_code=True` that the converter passes to transformers.
 
-    The folder was searched for such code before; this is the second lock.
+    This is a second protection; `hf_folder` has already refused folders with such code.
     """
     import transformers
 
@@ -199,7 +199,10 @@ class _Hooks:
 
 
 def _apply_over_grouped_rows(func: Any, arr: Any, otype: Any, oshape: tuple[int, ...]) -> Any:
-    """As gguf.quants has it, but no group is kept beside the result: 1 GB less for Llama 3's embedding in bf16."""
+    """Apply a function to groups of rows like gguf.quants, but write straight into the result.
+
+    This saves 1 GB for Llama 3's embedding in bf16.
+    """
     import numpy as np
 
     rows = arr.reshape((-1, arr.shape[-1]))
@@ -213,7 +216,7 @@ def _apply_over_grouped_rows(func: Any, arr: Any, otype: Any, oshape: tuple[int,
 
 
 def _digest(tokenizer: Any) -> str:
-    """A short name for the tokenizer's rules, to be told to whoever helps."""
+    """Return a short digest of the tokenizer's rules, for a bug report."""
     from hashlib import sha256
 
     backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -224,7 +227,7 @@ def _digest(tokenizer: Any) -> str:
     return sha256(text.encode()).hexdigest()[:16]
 
 
-# What a GGUF LoRA (one alpha, A and B for matrices) cannot hold, and the value that asks for none of it.
+# PEFT options that a GGUF LoRA (one alpha, A and B for matrices) cannot hold, with the value that turns each off.
 _UNSUPPORTED_OPTIONS: dict[str, Any] = {
     "use_dora": False,
     "use_rslora": False,  # llama.cpp scales by alpha / rank
@@ -239,14 +242,14 @@ _UNSUPPORTED_OPTIONS: dict[str, Any] = {
     "alora_invocation_tokens": None,
     **dict.fromkeys(("use_qalora", "use_bdlora", "arrow_config", "kasa_config", "velora_config", "monteclora_config")),
 }
-# Other ways to begin (PiSSA, OLoRA, LoftQ, CorDA, …) change the base, or are no plain LoRA.
+# Other initializations (PiSSA, OLoRA, LoftQ, CorDA, …) change the base, or are no plain LoRA.
 _PLAIN_BEGINNINGS = (True, False, None, "gaussian", "eva", "orthogonal")
-# A quantized file's weights take 2 bytes each afterwards; 4 bits each is the least that is common.
+# Weights take 2 bytes after dequantizing; the smallest common quantization has 4 bits.
 _DEQUANTIZED_GROWTH = 4
 
 
 def hf_to_gguf(job: HfToGguf, part: Path, report: ConversionReport) -> dict[str, Any]:
-    """Lazy: a tensor is read, converted and written before the next one is."""
+    """Convert a folder into a GGUF file, tensor by tensor, so that memory stays small."""
     source = Path(job.source)
     hf_folder.check(source)
     script = _prepare_script(job.converter, "convert_hf_to_gguf.py", source, report)
@@ -257,7 +260,7 @@ def hf_to_gguf(job: HfToGguf, part: Path, report: ConversionReport) -> dict[str,
 
 
 def lora_to_gguf(job: LoraToGguf, part: Path, report: ConversionReport) -> dict[str, Any]:
-    """In f32: adapters are small, and rounding them would show in the merged model."""
+    """Convert an adapter in f32: adapters are small, and rounding would be visible in the merged model."""
     adapter, base = Path(job.adapter), Path(job.base)
     hf_folder.read_config(base)
     alpha = check_adapter(adapter, base)
@@ -269,7 +272,10 @@ def lora_to_gguf(job: LoraToGguf, part: Path, report: ConversionReport) -> dict[
 
 
 def check_adapter(adapter: Path, base: Path) -> float:
-    """The adapter's alpha. Raises JobError for what GGUF cannot hold, and for matrices that the base does not have."""
+    """Return the adapter's alpha.
+
+    Raises JobError for options that GGUF cannot hold, and for matrices that the base does not have.
+    """
     config_path, weights = adapter / "adapter_config.json", adapter / "adapter_model.safetensors"
     for path in (config_path, weights):
         if not path.is_file():
@@ -289,7 +295,7 @@ def check_adapter(adapter: Path, base: Path) -> float:
 
 
 def _check_shapes(adapter: dict[str, hf_folder.TensorHeader], base: Path, made_for: str) -> None:
-    """Against the base's weights, where they are: its config alone is enough for the converter."""
+    """Compare the matrices with the base's weights, if it has any; the converter needs only the base's config."""
     matrices = {
         name: tensor.shape
         for file in sorted(base.glob("model*.safetensors"))
@@ -305,7 +311,7 @@ def _check_shapes(adapter: dict[str, hf_folder.TensorHeader], base: Path, made_f
 
 
 def _prepare_script(folder: str, name: str, model: Path, report: ConversionReport) -> Path:
-    """The script, after its libraries were loaded and know the model."""
+    """Load the script's libraries, check that they know the model, and return the script."""
     report.phase("loading")
     prefer_converter(Path(folder))
     refuse_programs()
@@ -318,12 +324,11 @@ def _prepare_script(folder: str, name: str, model: Path, report: ConversionRepor
 
 
 def gguf_to_hf(job: GgufToHf, part: Path, report: ConversionReport) -> dict[str, Any]:
-    """How the trial model becomes a base that can be fine-tuned.
+    """Convert a GGUF file into a folder that can be fine-tuned; the trial model becomes a base this way.
 
-    Slow (a minute for 270M parameters, most of it the tokenizer's merges), and done once for a file.
-
-    Matrices in float16, which holds what 4 to 8 bits give more closely than bfloat16 does. Vectors stay in float32: the
-    converter adds one to Gemma's norms in the type that they have.
+    It is slow (a minute for 270M parameters, mostly the tokenizer's merges) but happens once for a file. Matrices
+    become float16, which holds 4 to 8 bits more closely than bfloat16. Vectors stay in float32: the converter adds one
+    to Gemma's norms in their own type.
     """
     source, target = Path(job.source), Path(job.target)
     if not source.is_file():
@@ -343,7 +348,7 @@ def gguf_to_hf(job: GgufToHf, part: Path, report: ConversionReport) -> dict[str,
         str(source.parent), quantization_config=GgufConfig(dequantize=True), dtype=torch.float32, **place
     )
     model.config.dtype = torch.float16
-    weights = _halved(model.state_dict())
+    weights = _with_half_matrices(model.state_dict())
     report.phase("writing")
     part.mkdir()
     with report.watching(part / "model.safetensors", _distinct_bytes(weights)):
@@ -352,8 +357,10 @@ def gguf_to_hf(job: GgufToHf, part: Path, report: ConversionReport) -> dict[str,
     return {"architecture": model.config.architectures[0]}
 
 
-def _halved(weights: dict[str, Any]) -> dict[str, Any]:
-    """Matrices in float16. A tied matrix has two names and stays one: it is written once."""
+def _with_half_matrices(weights: dict[str, Any]) -> dict[str, Any]:
+    """Return the weights with matrices in float16. A tied matrix keeps one storage under both names, to be written
+    once.
+    """
     made: dict[int, Any] = {}
     for weight in weights.values():
         if weight.data_ptr() not in made:

@@ -1,7 +1,7 @@
-"""What must hold before the converter reads a Hugging Face folder: only safetensors, no programs, nothing missing.
+"""Check a Hugging Face folder before the converter reads it: only safetensors, no programs, nothing missing.
 
-llama.cpp's converter would take pickled weights, ask transformers for code that comes with a model, and write a file
-without the tensors that a cut-off download lacks.
+llama.cpp's converter would read pickled weights, let transformers run code that comes with a model, and write a file
+without the tensors that an incomplete download lacks.
 """
 
 import json
@@ -16,7 +16,7 @@ from trainer.convert.report import JobError
 MOST_HEADER_BYTES = 100_000_000  # the safetensors library's own limit
 _UNSAFE = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.(.+)")
-# Every layer has the same tensors in these; a mixture of layers is no damage elsewhere.
+# Architectures whose layers all have the same tensors; other ones may mix kinds of layers.
 _UNIFORM = {"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gemma3_text", "phi3"}
 
 
@@ -27,14 +27,14 @@ class TensorHeader:
 
 
 def check(folder: Path) -> None:
-    """Raises JobError: source_missing, remote_code, unsafe_weights, tensor_missing."""
+    """Check the folder. Raises JobError: source_missing, remote_code, unsafe_weights, tensor_missing."""
     config = read_config(folder)
     tensors = _all_tensors(folder)
     _check_layers(config, tensors)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.json, after a look for programs in it and beside it."""
+    """Read config.json, after checking it and the other JSON files for programs."""
     config = _json(folder / "config.json")
     for path in sorted(folder.glob("*.json")):
         if _names_programs(path):
@@ -43,7 +43,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def _names_programs(path: Path) -> bool:
-    """tokenizer.json is large and has no such key; its name is the only one that is passed over."""
+    """Return whether a JSON file names programs. Large files without that key (tokenizer.json, indexes) are skipped."""
     if path.name == "tokenizer.json" or path.name.endswith(".index.json"):
         return False
     value = json.loads(path.read_bytes())
@@ -51,7 +51,7 @@ def _names_programs(path: Path) -> bool:
 
 
 def tensors_of(file: Path) -> dict[str, TensorHeader]:
-    """The header of a safetensors file. Raises JobError("tensor_missing") when it is cut off."""
+    """Read the header of a safetensors file. Raises JobError("tensor_missing") when it is cut off."""
     size = file.stat().st_size
     with file.open("rb") as stream:
         header_bytes = int.from_bytes(stream.read(8), "little")
@@ -99,7 +99,9 @@ def _refuse_without_weights(folder: Path) -> None:
 
 
 def _check_layers(config: dict[str, Any], tensors: Iterable[str]) -> None:
-    """A layer that is not there at all, or, where all are alike, lacks a tensor that another one has."""
+    """Raise JobError("tensor_missing") for a missing layer, or one that lacks a tensor of the others in a uniform
+    model.
+    """
     text = config.get("text_config") or config
     count = text.get("num_hidden_layers")
     if text.get("model_type") not in _UNIFORM or not isinstance(count, int):

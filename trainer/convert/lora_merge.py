@@ -1,8 +1,8 @@
-"""A GGUF LoRA into the weights of its GGUF base: W + strength x alpha/rank x B A.
+"""Merge a GGUF LoRA into the weights of its GGUF base: W + strength x alpha/rank x B A.
 
-The result is the base's file with other numbers in some tensors: header, names, types and places are copied as they
-are, matrices are changed a block of rows at a time. So memory stays at a few blocks, however large the model, and
-nothing passes through a format that could lose metadata. Formula and scale as in llama.cpp (src/llama-adapter.h).
+The result is the base's file with other numbers in some tensors: header, names, types and positions are copied, and
+matrices are changed a block of rows at a time. So memory stays at a few blocks for any model size, and no metadata is
+lost in another format. Formula and scale follow llama.cpp (src/llama-adapter.h).
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from trainer.convert import converter
 from trainer.convert.report import ConversionReport, JobError, require_space
 from trainer.convert_job import Merge
 
-BLOCK_BYTES = 32 << 20  # of float32; three such blocks are in memory
+BLOCK_BYTES = 32 << 20  # of float32; memory holds three such blocks
 COPY_BYTES = 8 << 20
 
 _A, _B = ".lora_a", ".lora_b"
@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class WeightDelta:
-    """What is added to the matrix that lies `offset` bytes into the base's file."""
+    """The change of the matrix at `offset` bytes in the base's file."""
 
     name: str
     offset: int
@@ -36,7 +36,7 @@ class WeightDelta:
     columns: int
     type: str  # F16, BF16, F32
     a: Floats  # (rank, columns)
-    b: Floats  # (rows, rank), scaled already
+    b: Floats  # (rows, rank), already scaled
 
     @property
     def row_bytes(self) -> int:
@@ -48,7 +48,10 @@ class WeightDelta:
 
 
 def merge_lora(job: Merge, part: Path, report: ConversionReport) -> dict[str, Any]:
-    """Raises JobError: source_missing, adapter_mismatch, adapter_unsupported, base_quantized, disk_full."""
+    """Write the merged model.
+
+    Raises JobError: source_missing, adapter_mismatch, adapter_unsupported, base_quantized, disk_full.
+    """
     report.phase("loading")
     converter.prefer_converter(Path(job.converter))
     base = Path(job.base)
@@ -74,7 +77,7 @@ def _read(path: Path) -> Any:
 
 
 def _changes(base: Any, adapter: Any, strength: float) -> list[WeightDelta]:
-    """In the order of the base's file."""
+    """Return the changes in the order of the base's file."""
     _require_fit(base, adapter)
     tensors = {tensor.name: tensor for tensor in base.tensors}
     for tensor in base.tensors:
@@ -104,7 +107,7 @@ def _mismatch(adapter: Any, where: str) -> JobError:
 
 
 def _pairs(adapter: Any) -> dict[str, dict[str, Any]]:
-    """Name of the base's matrix -> its `.lora_a` and `.lora_b`."""
+    """Map the name of each base matrix to its `.lora_a` and `.lora_b`."""
     pairs: dict[str, dict[str, Any]] = {}
     for tensor in adapter.tensors:
         name, side = tensor.name[: -len(_A)], tensor.name[-len(_A) :]
@@ -117,7 +120,7 @@ def _pairs(adapter: Any) -> dict[str, dict[str, Any]]:
 
 
 def _change(name: str, matrix: Any, pair: dict[str, Any], alpha: float, strength: float) -> WeightDelta | None:
-    """None when the pair does not fit the matrix."""
+    """Return the change of a matrix, or None when the pair does not fit it."""
     if matrix is None or len(matrix.shape) != 2 or set(pair) != {_A, _B}:
         return None
     a, b = _floats(pair[_A]), _floats(pair[_B])
@@ -169,14 +172,14 @@ def _copied(source: BinaryIO, sink: BinaryIO, count: int) -> Iterator[None]:
 
 
 def unpacked(block: bytes, kind: str) -> Floats:
-    """As float32, in memory of its own."""
+    """Return a block as float32, in memory of its own."""
     if kind == "BF16":
         return (np.frombuffer(block, np.uint16).astype(np.uint32) << 16).view(np.float32)
     return np.frombuffer(block, {"F16": np.float16, "F32": np.float32}[kind]).astype(np.float32)
 
 
 def packed(weights: Floats, kind: str) -> bytes:
-    """Rounded to nearest, ties to even, as the converter does."""
+    """Return the bytes of weights, rounded to nearest, ties to even, as the converter rounds."""
     if kind == "BF16":
         from gguf import GGMLQuantizationType, quants
 

@@ -1,7 +1,4 @@
-"""What a running job tells its parent.
-
-Expected failures of a job, and what becomes of the unexpected ones.
-"""
+"""Send a conversion's events to its parent, and turn its failures into JobErrors."""
 
 import collections
 import errno
@@ -26,7 +23,7 @@ _NEARLY_FULL_BYTES = 1 << 20
 
 
 class JobError(Exception):
-    """`code`: a key of `convert_job.FAILURES`, with its facts."""
+    """An expected failure of a job. `code`: a key of `convert_job.FAILURES`, with its facts."""
 
     def __init__(self, code: str, **facts: Any) -> None:
         assert set(facts) <= set(FAILURES[code]), (code, facts)
@@ -36,7 +33,7 @@ class JobError(Exception):
 
 
 class LogTail(logging.Handler):
-    """Keeps the last lines that the converter has logged; all of them go to standard error too."""
+    """A log handler that keeps the converter's last lines, which also go to standard error."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -54,16 +51,16 @@ class LogTail(logging.Handler):
 
 @contextmanager
 def as_job_errors(target: Path, tail: LogTail) -> Iterator[None]:
-    """Turns whatever ends the block into a JobError: full disks and memory by name, the rest with the log's end."""
+    """Turn any error of the block into a JobError; unknown ones get the code converter_failed and the log's end."""
     try:
         yield
-    except (JobError, BrokenPipeError):  # the latter: the parent is gone, and nobody is left to tell
+    except (JobError, BrokenPipeError):  # BrokenPipeError: the parent is gone
         raise
     except MemoryError as error:
         raise JobError("no_memory") from error
     except ImportError as error:
         raise JobError("training_environment_broken", path=sys.executable, reason=str(error)[:REASON_LENGTH]) from error
-    except SystemExit as error:  # the scripts' way to give up, after saying why in their log
+    except SystemExit as error:  # the scripts exit this way after logging the reason
         if error.code in (0, None):
             return
         raise JobError("converter_failed", reason=tail.last(), log=tail.text()) from error
@@ -81,7 +78,9 @@ def require_space(target: Path, needed_bytes: int) -> None:
 
 
 def _is_disk_full(error: OSError, target: Path) -> bool:
-    """numpy's `tofile` tells of a short write without an errno; then the disk itself is asked."""
+    """Return whether the disk is full. numpy's `tofile` reports a short write without an errno; then the free space
+    decides.
+    """
     if error.errno is not None:
         return error.errno in _DISK_FULL
     return shutil.disk_usage(target.parent).free < _NEARLY_FULL_BYTES
@@ -91,14 +90,14 @@ INTERVAL_S = 0.2
 
 
 class ConversionReport:
-    """Sends events. Progress at most every INTERVAL_S, except the last."""
+    """A sender of events. It sends progress at most every INTERVAL_S, and always the last."""
 
     def __init__(self, writer: EventWriter) -> None:
         self._writer = writer
         self._sent_at = 0.0
 
     def send(self, event: Event) -> None:
-        """Raises BrokenPipeError when the parent is gone."""
+        """Send an event. Raises BrokenPipeError when the parent is gone."""
         self._writer.send(event_to_json(event))
 
     def phase(self, name: str) -> None:
@@ -111,7 +110,7 @@ class ConversionReport:
 
     @contextmanager
     def watching(self, file: Path, total_bytes: int) -> Iterator[None]:
-        """While somebody else writes `file`: its growth."""
+        """Report the growth of `file` while other code writes it."""
         ended = threading.Event()
 
         def watch() -> None:
@@ -131,9 +130,9 @@ class ConversionReport:
 
 
 def peak_rss_bytes() -> int:
-    """The most memory this process has ever held, mapped files included.
+    """Return the most memory that this process has held, mapped files included.
 
-    Not getrusage on Linux: it counts what the parent held before this program replaced it.
+    Linux's getrusage is not used: it includes what the parent held before exec.
     """
     if sys.platform == "linux":
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
