@@ -257,7 +257,7 @@ def training_running(parts: AppContext) -> None:
     parts.trainings.close = held.release
     _show(parts)
     _see(page, folder)
-    page._on_told(next(one for one in reversed(_steps(STEPS)) if isinstance(one, events.TrainingStep)))
+    page._on_run_event(next(one for one in reversed(_steps(STEPS)) if isinstance(one, events.TrainingStep)))
 
 
 def training_paused(parts: AppContext) -> None:

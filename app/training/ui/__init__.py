@@ -1,1 +1,1 @@
-"""The training page: the list of trainings and the wizard's frame."""
+"""The fine-tuning page: the list of trainings, the wizard and its steps."""

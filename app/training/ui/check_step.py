@@ -1,7 +1,4 @@
-"""Step 4, 確認: what the trainer finds before it trains, what it would take, and what exactly it would learn.
-
-What a training would take: time, memory and disk beside what there is, and what would make it fit.
-"""
+"""Step 4, 確認: check the draft, forecast time, memory and disk, and show the examples that training would learn."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -31,7 +28,7 @@ from app.uikit.widgets.labels import IconLabel, Label, announce
 from app.uikit.widgets.progress_row import ProgressRow
 
 MARGIN_PX = 24
-VERDICT_MARK_DOWN_PX, MARK_DOWN_PX = 5, 2  # beside the first line
+VERDICT_MARK_DOWN_PX, MARK_DOWN_PX = 5, 2  # aligns the icon with the first line
 CHECK, START = "check", "start"
 TOPIC_PX = 104
 STACKED_BELOW_PX = 560
@@ -48,13 +45,13 @@ class CheckStep(WizardStep):
     def __init__(
         self, theme: Theme, work: DraftEditor, show_step: Callable[[str], None], pickers: Pickers | None = None
     ) -> None:
-        """`show_step`: takes the key of a step where something can be mended."""
+        """`show_step`: shows the step where a problem can be fixed."""
         super().__init__()
         self._theme = theme
         self._work = work
         self._show_step = show_step
         self._pickers = pickers or Pickers()
-        self._began_at = 0.0  # of what the progress is shown of
+        self._began_at = 0.0  # when the shown work began
         self._phase = ""
         self.banner = Banner(theme)
         self.progress = ProgressRow(theme)
@@ -130,7 +127,7 @@ class CheckStep(WizardStep):
 
     @property
     def _can_try(self) -> bool:
-        """Whether a trial would come to its steps."""
+        """Return whether a trial would reach its steps."""
         found = self._work.draft.forecast
         is_refused = found is not None and any(one.level == words.BLOCK for one in found.findings)
         return self._work.draft.has_environment and not is_refused
@@ -190,11 +187,10 @@ class CheckStep(WizardStep):
         self._work.check(measures=measures)
 
     def _open_job(self) -> None:
-        """A folder for another PC."""
         ExportJobDialog(self._theme, self._work, self.window(), self._pickers).open()
 
     def _take_changes(self) -> None:
-        """And sees at once whether they suffice."""
+        """Apply the proposed settings and check whether they suffice."""
         forecast = self._work.draft.forecast
         assert forecast is not None
         try:
@@ -205,18 +201,18 @@ class CheckStep(WizardStep):
         self._check()
 
     def _on_began(self, what: str) -> None:
-        words_of = {"checking": phrase("training.checking"), "beginning": phrase("training.preparing_the_training")}
-        if what in words_of:
+        titles = {"checking": phrase("training.checking"), "beginning": phrase("training.preparing_the_training")}
+        if what in titles:
             self._began_at, self._phase = time.monotonic(), ""
-            self.progress.start(words_of[what])
+            self.progress.start(titles[what])
         self._show_state()
 
     def _on_progressed(self, _done: int, _total: int) -> None:
-        """Of the trainer; other work has no phases."""
+        """Show the trainer's phase; other work has none."""
         phase = self._work.phase
         if self.progress.isHidden() or phase is None:
             return
-        if phase.name != self._phase:  # whose bar is another one, or none
+        if phase.name != self._phase:  # another phase has its own progress bar, or none
             self._phase = phase.name
             self.progress.start(wording.phrase(f"training.run_phase.{phase.name}"), time.monotonic() - self._began_at)
         self.progress.set_progress(phase.done, phase.total, is_bytes=True)
@@ -229,20 +225,20 @@ class CheckStep(WizardStep):
             announce(self, self.verdict.text())
 
     def _on_failed(self, error: AppError) -> None:
-        """Of a check or a beginning; what else the draft does is shown where it was asked for."""
+        """Show the failure of a check or a start. The draft's other failures are shown where the user began them."""
         if not self.progress.isHidden():
             self._show_failure(error)
 
     def _show_failure(self, error: AppError) -> None:
         sentence = describe_error(error)
         following = sentence.next
-        if error.code.startswith("run_"):  # there is no run yet that could go on
+        if error.code.startswith("run_"):  # its usual advice is for a run that can be resumed
             following = phrase("training.look_over_the_data_and")
         self.banner.show_message("danger", sentence.message, following)
 
 
 class FindingsView(QWidget):
-    """What was found, a line each: its mark, what it is about, a sentence, and the way to mend it."""
+    """The findings, one a line: icon, topic, sentence, and a button to fix it."""
 
     step_requested = Signal(str)
 
@@ -267,7 +263,7 @@ class FindingsView(QWidget):
         for row in self.rows:
             self._column.addWidget(row)
             row.button.clicked.connect(lambda _=False, step=row.line.step: self.step_requested.emit(step))
-            row.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
+            row.show()  # Qt would show it a moment later, which flickers
 
 
 class FindingRow(QWidget):
@@ -314,8 +310,8 @@ class FindingRow(QWidget):
         self._topic.setMinimumWidth(self._theme.px(TOPIC_PX))
 
 
-STEPS = 1000  # of a bar
-BAR_PX = 560  # at most
+STEPS = 1000  # of the bar's range
+BAR_PX = 560  # largest width
 
 
 class ForecastBox(QFrame):
@@ -333,7 +329,7 @@ class ForecastBox(QFrame):
         self._build()
 
     def show_forecast(self, found: TrainingForecast, *, can_try: bool, is_converted: bool, is_busy: bool) -> None:
-        """`can_try`: there is a trainer. `is_converted`: the base can be loaded as it is."""
+        """Show a forecast. `can_try`: a trial run would work. `is_converted`: the base needs no conversion first."""
         name = settings_form.memory_name(found.device)
         self.headline.setText(self._headline(found, name))
         self.source.setText(self._source(found))
@@ -400,7 +396,7 @@ class ForecastBox(QFrame):
 
 
 class ResourceMeter(QWidget):
-    """What is needed beside what there is: a mark, a bar and both numbers."""
+    """A meter of a needed amount against the available one: an icon, a bar and both numbers."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -426,16 +422,16 @@ class ResourceMeter(QWidget):
         column.addLayout(head)
         column.addWidget(self._bar)
 
-    def show_share(self, name: str, needed: int, there: int, words_of: str) -> None:
-        """`words_of`: with {need} and {free}."""
-        self.fits = needed <= there
+    def show_share(self, name: str, needed: int, available: int, text: str) -> None:
+        """Show the amounts in bytes. `text`: with {need} and {free}."""
+        self.fits = needed <= available
         self._mark.show_icon(*(("circle-check", "success") if self.fits else ("circle-x", "danger")))
         self._name.setText(name)
         self.words.setText(
-            words_of.format(need=localization.format_gigabytes(needed), free=localization.format_gigabytes(there))
+            text.format(need=localization.format_gigabytes(needed), free=localization.format_gigabytes(available))
         )
         self.words.set_tone("text2" if self.fits else "danger")
-        self._bar.setValue(min(STEPS, round(STEPS * needed / max(there, 1))))
+        self._bar.setValue(min(STEPS, round(STEPS * needed / max(available, 1))))
         self._bar.setProperty("level", "" if self.fits else "low")
         self._bar.style().unpolish(self._bar)
         self._bar.style().polish(self._bar)

@@ -1,4 +1,6 @@
-"""Step 1, 目的: whether a training is what is wanted, and what this machine can do of it."""
+"""Step 1, 目的: ask for the goal of the training, advise whether fine-tuning suits it, and show what this
+machine can do.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,10 +38,10 @@ if TYPE_CHECKING:
     from app.training.environment.folders import EnvironmentReport
 
 MARGIN_PX = 24
-MARK_DOWN_PX = 3  # beside the first line
+MARK_DOWN_PX = 3  # aligns the icon with the first line
 ANSWER_PX = 260
 
-# Which line a remark is about.
+# The codes of remarks that mark a line of the facts.
 _CARD = ("no_gpu", "other_gpu", "driver_silent", "card_old", "card_unseen", "cpu_torch")
 _CAPABILITY = ("card_old", "card_slow", "no_bf16")
 _DRIVER = ("driver_silent", "driver_old")
@@ -60,7 +62,9 @@ class GoalStep(WizardStep):
         is_in_use: Callable[[], bool],
         pickers: Pickers | None = None,
     ) -> None:
-        """`data`: of the program. `is_in_use`: whether a run or a conversion works with the training environment."""
+        """`data`: the program's data folder. `is_in_use`: returns whether a run or a conversion uses the
+        environment.
+        """
         super().__init__()
         self._theme = theme
         self._navigation = navigation
@@ -71,7 +75,7 @@ class GoalStep(WizardStep):
         self._pickers = pickers or Pickers()
         self._measured: MachineMeasurements | None = None
         self._report: EnvironmentReport | None = None
-        self._has_looked = False
+        self._has_started = False
         self.banner = Banner(theme)
         self.choice = goal_choice(theme)
         self.advice = Label(wraps=True)
@@ -93,10 +97,10 @@ class GoalStep(WizardStep):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        if not self._has_looked:
-            self._has_looked = True
+        if not self._has_started:
+            self._has_started = True
             self._measure()
-            self._look()
+            self._check_environment()
 
     # ------------------------------------------------------------------ building
 
@@ -148,24 +152,24 @@ class GoalStep(WizardStep):
         )
         column = QVBoxLayout()
         column.setSpacing(6)
-        for icon, tone, words in lines:
+        for icon, tone, text in lines:
             mark = IconLabel(self._theme, icon, tone)
             mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
             row = QHBoxLayout()
             row.setSpacing(8)
             row.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
-            row.addWidget(Label(words, tone="text2", wraps=True), 1)
+            row.addWidget(Label(text, tone="text2", wraps=True), 1)
             column.addLayout(row)
         return column
 
     def _connect(self) -> None:
         self.choice.chosen.connect(lambda goal: self._try(lambda: self._work.change(goal=goal)))
         self.documents_button.clicked.connect(lambda: self._navigation.page_requested.emit("documents"))
-        self.machine.measure_button.clicked.connect(self._measure_anew)
+        self.machine.measure_button.clicked.connect(self._measure_again)
         self.machine.practice_button.clicked.connect(self._practise)
         self.machine.job_button.clicked.connect(self._open_job)
-        for told in (self._setup.finished, self._setup.removed):
-            told.connect(self._on_environment_changed)
+        for changed in (self._setup.finished, self._setup.removed):
+            changed.connect(self._on_environment_changed)
 
     # ------------------------------------------------------------------- showing
 
@@ -201,39 +205,39 @@ class GoalStep(WizardStep):
         data = self._data
         background.run(lambda: capability.measure(data), self._on_measured, self._on_unmeasured)
 
-    def _measure_anew(self) -> None:
+    def _measure_again(self) -> None:
         self._measured = self._report = None
         self.machine.show_measuring()
         self.environment.show_report(None)
         self._measure()
-        self._look()
+        self._check_environment()
 
-    def _look(self) -> None:
-        self._setup.look(self._on_looked)
+    def _check_environment(self) -> None:
+        self._setup.look(self._on_environment_checked)
 
     def _on_measured(self, found: MachineMeasurements) -> None:
         self._measured = found
         self._show_machine()
 
     def _on_unmeasured(self, error: AppError) -> None:
-        raise error  # measuring expects no error
+        raise error  # measuring raises no AppError
 
-    def _on_looked(self, report: "EnvironmentReport") -> None:
+    def _on_environment_checked(self, report: "EnvironmentReport") -> None:
         self._report = report
         self.environment.show_report(report)
         self._show_machine()
 
     def _on_environment_changed(self) -> None:
         self._try(self._work.refresh_environment)
-        if self._has_looked:
+        if self._has_started:
             self._report = None
             self.environment.show_report(None)
-            self._look()
+            self._check_environment()
 
-    # --------------------------------------------------------------------- deeds
+    # ------------------------------------------------------------------- actions
 
     def _practise(self) -> None:
-        """On the processor, if there is a card that cannot be used."""
+        """Choose the trial model as the base, on the processor if there is a card that cannot be used."""
         found, here = self._starter(), self.machine.ability
         if found is None or here is None:
             self._navigation.starter_requested.emit()
@@ -254,12 +258,12 @@ class GoalStep(WizardStep):
 
 
 class MachinePanel(QFrame):
-    """この PC: what it has, and in one sentence what that is enough for."""
+    """A panel of this PC: its facts, and a sentence on what they are enough for."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.ability: TrainingCapability | None = None  # None: being measured
+        self.ability: TrainingCapability | None = None  # None while it is measured
         self.measure_button = Button(theme, phrase("training.measure_again"), "quiet", "refresh-cw", compact=True)
         self._mark = IconLabel(theme, "info", "text2")
         self._mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
@@ -293,7 +297,7 @@ class MachinePanel(QFrame):
         self.measure_button.setEnabled(True)
 
     def show_offers(self, *, has_starter: bool, is_starter_chosen: bool, can_make_job: bool) -> None:
-        """Where no card can be used. `can_make_job`: data and base are chosen."""
+        """Offer alternatives where no card can be used. `can_make_job`: data and base are chosen."""
         ability = self.ability
         is_offered = ability is not None and not ability.size
         self._offers.setVisible(is_offered)
@@ -344,7 +348,7 @@ class MachinePanel(QFrame):
             mark, tone = ("▲ ", "warning") if remark.is_grave else ("• ", "text2")
             label = Label(f"{mark}{_remark_text(remark)}", tone=tone, wraps=True)
             self._remarks.addWidget(label)
-            label.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
+            label.show()  # Qt would show it a moment later, which flickers
 
     def _facts(self, ability: TrainingCapability, found: MachineMeasurements) -> list[tuple[str, str]]:
         card = ability.card
@@ -375,7 +379,7 @@ class MachinePanel(QFrame):
         return words.format(free=f"{free_bytes / 1e9:.1f}", total=f"{total_bytes / 1e9:.1f}")
 
     def _marked(self, value: str, codes: tuple[str, ...]) -> str:
-        """With what was found of it, so that colour need not say it."""
+        """Return the value with a mark that does not depend on colour."""
         assert self.ability is not None
         return f"▲ {value}" if any(self.ability.has(code) for code in codes) else f"✓ {value}"
 
@@ -385,15 +389,15 @@ def _remark_text(remark: CapabilityNote) -> str:
 
 
 def goal_choice(theme: Theme) -> AnswerChoice:
-    """Return the question 何をしたいですか with its answers, each with what Kotae advises."""
+    """Return the question 何をしたいですか with its answers, each with Kotae's advice."""
     choice = AnswerChoice(theme, {goal: _goal_texts(goal) for goal in GOALS}, ANSWER_PX)
-    for answer in choice.answers.values():  # an arrow is for the eye alone
+    for answer in choice.answers.values():  # the arrow is only visual, not part of the accessible text
         answer.about.setText(f"→ {answer.about.text()}")
     return choice
 
 
 def _goal_texts(goal: str) -> tuple[str, str]:
-    """The answer, and the advice."""
+    """Return the answer and the advice."""
     return {
         "facts": (
             phrase("training.answer_new_facts"),

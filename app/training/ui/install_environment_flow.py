@@ -1,8 +1,7 @@
-"""The training environment being made: asked, shown with a way to stop it, and how it ended.
+"""Make the training environment: the dialog that asks where, the progress, and the box in the first step.
 
-Before the training environment is made: where to, the room it takes there, and what goes over the network.
-
-学習環境 in the first step: whether there is one, what it takes, and how it is made.
+The dialog shows the place, the space it needs there, and what is downloaded. The box shows whether an environment
+exists and what its parts are.
 """
 
 import sys
@@ -36,8 +35,11 @@ if TYPE_CHECKING:
 
 
 class InstallEnvironmentDialog(Dialog):
-    """Chosen: cancel, make, or offline (from a folder that is asked for next); then `base` says where, and `variant`
-    what: "" for what suits this machine."""
+    """A dialog that asks where and what to make.
+
+    Buttons: cancel, make, offline (from a folder of wheels, which is asked for next). Then `base` is the place and
+    `variant` the kind of parts, "" for what suits this machine.
+    """
 
     def __init__(
         self,
@@ -48,9 +50,10 @@ class InstallEnvironmentDialog(Dialog):
         pickers: Pickers,
         base: Path | None = None,
     ) -> None:
-        """`wheels`: the folder, perhaps a kit, that all is taken from; None: the indexes. `base`: as chosen before.
+        """`wheels`: the folder, perhaps a kit, to install from; None for the package indexes. `base`: the place chosen
+        before.
 
-        `self.base`: None until it is known where it would be made.
+        `self.base` is None until the proposed place is known.
         """
         self._setup = setup
         self._wheels = wheels
@@ -58,7 +61,7 @@ class InstallEnvironmentDialog(Dialog):
         self.base = base
         self.variant = ""
         known = {lock.variant for lock in locks.all_locks()}
-        self._has_variants = wheels is None and len(known) > 1  # a folder decides by what it holds
+        self._has_variants = wheels is None and len(known) > 1  # with a folder its contents decide
         self.kind = Chooser(
             (
                 (phrase("training.automatic_what_suits_this_pc"), ""),
@@ -86,7 +89,7 @@ class InstallEnvironmentDialog(Dialog):
         )
         self._is_allowed = wheels is not None or setup.may_use_network
         self.place.choose_requested.connect(self._choose_place)
-        self._await(base)
+        self._show_checking(base)
         if base is None:
             setup.propose(self._on_proposed)
         else:
@@ -107,7 +110,7 @@ class InstallEnvironmentDialog(Dialog):
         kind.addWidget(term)
         kind.addWidget(self.kind, 1)
         column.addWidget(self.place)
-        column.addLayout(kind)  # hidden or not: without a parent it would outlive the dialog
+        column.addLayout(kind)  # also if hidden: without a parent it would outlive the dialog
         for widget in (term, self.kind):
             widget.setVisible(self._has_variants)
         for widget in (self.room, self.network):
@@ -129,12 +132,12 @@ class InstallEnvironmentDialog(Dialog):
             self._measure(base)
 
     def _measure(self, base: Path) -> None:
-        """What it needs and what is free there."""
+        """Ask for the space needed and the free space at a place."""
         self.base = base
-        self._await(base)
+        self._show_checking(base)
         self._setup.estimate(self._wheels, self._on_estimated, self._on_refused, base, self.variant)
 
-    def _await(self, base: Path | None) -> None:
+    def _show_checking(self, base: Path | None) -> None:
         self.place.show_path(str(base or "…"))
         self.place.path.setAccessibleName(str(base or ""))
         self.buttons["make"].setEnabled(False)
@@ -144,7 +147,7 @@ class InstallEnvironmentDialog(Dialog):
         self._show_network()
 
     def _show_network(self, size_bytes: int = 0, python: str = "") -> None:
-        """`python`: the version of the one that is fetched, too; "": there is one."""
+        """Show what is downloaded. `python`: the version of the Python to fetch, or "" if there is one."""
         if self._wheels is not None:
             self.network.setText(phrase("training.nothing_is_fetched_it_is", folder=self._wheels))
         elif self._is_allowed:
@@ -163,15 +166,15 @@ class InstallEnvironmentDialog(Dialog):
             self.network.setText(phrase("training.block_all_outside_traffic_is"))
 
     def _on_estimated(self, need: "InstallNeed") -> None:
-        if need.base != self.base:  # another place was chosen meanwhile
+        if need.base != self.base:  # the user has chosen another place meanwhile
             return
         is_short = need.free_bytes < need.room_bytes
         words = phrase("training.uses_up_to_need_free")
         text = words.format(need=_gigabytes(need.room_bytes), free=_gigabytes(need.free_bytes))
         elsewhere = phrase("training.there_is_not_enough_space")
         kind = _variant_text(need)
-        said = f"▲ {ErrorMessage(text, elsewhere)}" if is_short else text
-        self.room.setText("\n".join(words for words in (kind, said) if words))
+        shown = f"▲ {ErrorMessage(text, elsewhere)}" if is_short else text
+        self.room.setText("\n".join(line for line in (kind, shown) if line))
         self.room.set_tone("warning" if is_short or need.lacks_cuda else "text")
         self._show_network(need.download_bytes, need.python if need.fetches_python else "")
         if self._is_allowed and not is_short:
@@ -189,7 +192,7 @@ class InstallEnvironmentDialog(Dialog):
 
 
 def _variant_text(need: "InstallNeed") -> str:
-    """What would be made; "" where that is not known."""
+    """Return the kind of parts and the Python version; "" if they are unknown."""
     if not need.variant:
         return ""
     kind = phrase("common.for_gpus_cuda") if need.variant == "cuda" else phrase("common.for_cpus")
@@ -203,16 +206,19 @@ def _gigabytes(size_bytes: int) -> str:
 
 
 class InstallEnvironmentFlow(QWidget):
-    """Shown while it is made, and when it could not be. Wherever it was begun, all of these follow."""
+    """A view of the installation, shown during it and after a failure.
 
-    changed = Signal()  # it has begun, or has ended in some way
+    Several windows may have one; each follows an installation that any of them began.
+    """
+
+    changed = Signal()  # an installation has begun or ended, or the view hid
 
     def __init__(self, theme: Theme, setup: EnvironmentSetup, pickers: Pickers) -> None:
         super().__init__()
         self._theme = theme
         self._setup = setup
         self._pickers = pickers
-        self._shown = ""  # the step
+        self._shown = ""  # name of the shown phase
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
         column = QVBoxLayout(self)
@@ -227,29 +233,32 @@ class InstallEnvironmentFlow(QWidget):
         setup.cancelled.connect(self._on_ended)
         setup.kit_written.connect(self._on_kit_written)
         setup.failed.connect(self._on_failed)
-        self.banner.closed.connect(self._settle)
-        self._settle()
+        self.banner.closed.connect(self._update_visibility)
+        self._update_visibility()
         if setup.is_making:
             self._on_began()
 
     @property
     def is_shown(self) -> bool:
-        """Whether it is being made."""
+        """Return whether an installation is running."""
         return not self.progress.isHidden()
 
     def ask(self, *_key: object) -> InstallEnvironmentDialog:
         return self._ask(None)
 
     def ask_offline(self, base: Path | None = None) -> InstallEnvironmentDialog | None:
-        """`base`: where it is to be made, if that was chosen. None: no folder of wheels was chosen."""
+        """Ask for a folder of wheels, then open the dialog; None if the user chose no folder.
+
+        `base`: the place, if it is already chosen.
+        """
         home = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.HomeLocation)
         path = self._pickers.folder(self.window(), phrase("training.choose_the_folder_of_a"), home)
         return self._ask(Path(path), base) if path else None
 
     def decline(self, what: str, sentence: str) -> None:
-        """Why it cannot be made now."""
+        """Show why the environment cannot be made now."""
         self.banner.show_message("warning", what, sentence)
-        self._settle()
+        self._update_visibility()
 
     # ------------------------------------------------------------------- private
 
@@ -269,10 +278,10 @@ class InstallEnvironmentFlow(QWidget):
         self.banner.hide()
         self._shown = self._setup.phase.name
         self.progress.start(install_phase_text(self._setup.phase), self._setup.elapsed_s)
-        self._settle()
+        self._update_visibility()
 
     def _on_progressed(self, phase: Phase) -> None:
-        if phase.name != self._shown:  # how far it is, is known of some steps only
+        if phase.name != self._shown:  # only some phases have a known progress
             self._shown = phase.name
             self.progress.start(install_phase_text(phase), self._setup.elapsed_s)
         self.progress.say(install_phase_text(phase))
@@ -280,24 +289,24 @@ class InstallEnvironmentFlow(QWidget):
 
     def _on_ended(self) -> None:
         self.progress.finish()
-        self._settle()
+        self._update_visibility()
 
     def _on_kit_written(self, folder: str) -> None:
         self.progress.finish()
         what = phrase("training.the_training_environment_kit_is")
         sentence = phrase("training.take_the_whole_folder_folder")
         self.banner.show_message("success", what, sentence.format(folder=folder))
-        self._settle()
+        self._update_visibility()
 
     def _on_failed(self, error: AppError) -> None:
         if not self._setup.is_making:
             self.progress.finish()
         sentence = describe_error(error)
         self.banner.show_message("danger", sentence.message, sentence.next)
-        self._settle()
+        self._update_visibility()
 
-    def _settle(self) -> None:
-        """Takes no room while there is nothing to show."""
+    def _update_visibility(self) -> None:
+        """Hide the view while it has nothing to show."""
         self.setVisible(not (self.progress.isHidden() and self.banner.isHidden()))
         self.changed.emit()
 
@@ -316,7 +325,7 @@ def install_phase_text(phase: Phase) -> str:
 
 class EnvironmentBox(QFrame):
     def __init__(self, theme: Theme, setup: EnvironmentSetup, is_in_use: Callable[[], bool], pickers: Pickers) -> None:
-        """`is_in_use`: whether a run or a conversion works with it."""
+        """`is_in_use`: returns whether a run or a conversion uses the environment."""
         super().__init__()
         self._setup = setup
         self._is_in_use = is_in_use
@@ -330,13 +339,15 @@ class EnvironmentBox(QFrame):
         self.offline_button = Button(theme, phrase("common.make_it_offline"), "quiet")
         self.making = InstallEnvironmentFlow(theme, setup, pickers)
         self._build()
-        self.make_button.clicked.connect(lambda: self._unless_used(self.making.ask))
-        self.offline_button.clicked.connect(lambda: self._unless_used(self.making.ask_offline))
+        self.make_button.clicked.connect(lambda: self._unless_in_use(self.making.ask))
+        self.offline_button.clicked.connect(lambda: self._unless_in_use(self.making.ask_offline))
         self.making.changed.connect(self._show)
         self.show_report(None)
 
     def show_report(self, report: "EnvironmentReport | None", *, lacks_cuda: bool = False) -> None:
-        """`report`: None while it is being looked at. `lacks_cuda`: its torch is for processors, beside a card."""
+        """Show the environment. `report`: None while it is examined. `lacks_cuda`: there is a card, but torch has no
+        CUDA.
+        """
         is_new = report is not None and report is not self._report
         self._report, self._lacks_cuda = report, lacks_cuda
         self._show()
@@ -417,9 +428,9 @@ class EnvironmentBox(QFrame):
         self._show()
 
     def _on_refused(self, error: AppError) -> None:
-        """The dialog says why, and lets another place be chosen."""
+        """Show nothing: the dialog shows the reason and lets the user choose another place."""
 
-    def _unless_used(self, act: Callable[[], object]) -> None:
+    def _unless_in_use(self, act: Callable[[], object]) -> None:
         if self._is_in_use():
             what = phrase("training.the_training_environment_is_in")
             self.making.decline(what, phrase("training.choose_this_again_afterwards"))

@@ -1,6 +1,6 @@
-"""A planned training as a folder for another machine: where to, with or without its base, and what is done there.
+"""Export a planned training as a job folder for another machine, and import the result.
 
-A job's folder that has come back from another machine: which one, and how far its run is taken in.
+A job folder holds data, program and, if the user wants it, the base. It comes back with a finished run.
 """
 
 from pathlib import Path
@@ -29,11 +29,14 @@ from app.uikit.widgets.labels import Label
 from app.uikit.widgets.progress_row import ProgressRow
 
 WIDTH_PX = 600
-SHOWN = 3  # names of files
+SHOWN = 3  # file names that a message lists
 
 
 class ExportJobDialog(Dialog):
-    """Stays open while it is made; `made_dialog` follows. For a draft whose data and base are chosen."""
+    """A dialog that exports a draft whose data and base are chosen.
+
+    It stays open during the export; then the dialog of `job_exported_dialog` follows.
+    """
 
     def __init__(self, theme: Theme, work: DraftEditor, parent: QWidget, pickers: Pickers) -> None:
         self.secrecy = ConfidentialityGuard(theme, work.exports_log)
@@ -77,7 +80,7 @@ class ExportJobDialog(Dialog):
         self.fit_height()
 
     def reject(self) -> None:
-        if self.progress.isHidden():  # what is half written would be left behind
+        if self.progress.isHidden():  # closing during the export would leave a partial folder
             super().reject()
 
     # ------------------------------------------------------------------- private
@@ -124,7 +127,7 @@ class ExportJobDialog(Dialog):
 
 
 def job_exported_dialog(theme: Theme, job: RemoteJob, parent: QWidget | None) -> Dialog:
-    """Where it is, and what is done with it there."""
+    """Return a dialog that shows where the job folder is and what to do with it on the other machine."""
     size = wording.format_size(job.size_bytes).replace(" ", "\u00a0")
     place = with_note(make_breakable(str(job.folder)), size)
     lines = [
@@ -152,12 +155,15 @@ def job_exported_dialog(theme: Theme, job: RemoteJob, parent: QWidget | None) ->
 
 
 class ImportJobDialog(Dialog):
-    """Stays open while the run is taken in, and where it could not be. Closed before, it takes nothing in."""
+    """A dialog that imports the run of a job folder.
 
-    taken = Signal(object)  # Run
+    It stays open during the import and after a failure. If the user closes it first, nothing is imported.
+    """
+
+    taken = Signal(object)  # TrainingRunFolder
 
     def __init__(self, theme: Theme, runs: Path, job: Path | None, parent: QWidget, pickers: Pickers) -> None:
-        """`runs`: the folder that it is taken into. `job`: where it is expected; None: nobody knows."""
+        """`runs`: the folder to import into. `job`: the expected job folder, or None if it is unknown."""
         self._runs = runs
         self._pickers = pickers
         self._folder: Path | None = None
@@ -205,7 +211,7 @@ class ImportJobDialog(Dialog):
         self.fit_height()
 
     def reject(self) -> None:
-        """At once: a drive that hangs must not hold the window up."""
+        """Close at once: a drive that does not respond must not block the window."""
         if self._task is not None:
             self._task.cancel()
         super().reject()

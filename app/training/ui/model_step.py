@@ -1,8 +1,7 @@
-"""Step 3, モデルと設定: what is trained and how much of it, with what each choice would take.
+"""Step 3, モデルと設定: choose the base model, a preset and settings, with a forecast of each preset.
 
-The base model: one of the library, or a folder; what cannot be trained is named with its reason.
-
-The presets to choose from: three cards with what each takes, and a quiet row for the one of the paper.
+The base is a model of the library or a folder; models that cannot be trained are listed with the reason. Three cards
+show the usual presets, a quiet row that of the paper.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -155,7 +154,7 @@ class ModelStep(WizardStep):
 
 
 def _setting_problem(draft: TrainingDraft) -> tuple[str, str]:
-    """The setting that is wrong, and why."""
+    """Return the wrong setting and its error, or ("", "")."""
     found = next((one for one in draft.problems("model") if one.code == "setting_wrong"), None)
     return (str(found.facts["facts"].get("field")), shared.problem_text(found)) if found else ("", "")
 
@@ -164,7 +163,7 @@ WIDTH_PX = 520
 
 
 class BaseModelField(QWidget):
-    chosen = Signal(str)  # as `bases.resolve` takes it
+    chosen = Signal(str)  # a model id or a folder, as `base_models` takes it
 
     def __init__(self, theme: Theme, pickers: Pickers) -> None:
         super().__init__()
@@ -192,26 +191,26 @@ class BaseModelField(QWidget):
         self.box.setEnabled(bool(choices))
         self.empty.setVisible(not choices)
         self._show_chosen(base, path, found)
-        self.box.setToolTip(plain_tooltip(self.box.currentText()))  # of a name that is longer than the box
+        self.box.setToolTip(plain_tooltip(self.box.currentText()))  # the name may be longer than the box
 
     def _show_chosen(self, base: str, path: Path | None, found: LocalModel | None) -> None:
         if not base:
             self.box.setCurrentIndex(-1)
-            self._say("", "text2")
+            self._show_state("", "text2")
         elif path is not None:
             self.box.show_value(base)
-            self._say(phrase("training.looking") if path.is_dir() else phrase("training.can_be_used"), "text2")
+            self._show_state(phrase("training.looking") if path.is_dir() else phrase("training.can_be_used"), "text2")
             if path.is_dir():
                 background.run(lambda: (base, base_models.read_base_folder(path)), self._on_read, self._on_unreadable)
         elif found is None or base_models.training_refusal(found) is not None:
             self.box.setCurrentIndex(-1)
             reason = base_models.training_refusal(found) if found else None
             unknown = phrase("training.the_base_model_chosen_before", name=base)
-            self._say(f"▲ {describe_error(reason).message}" if reason else unknown, "warning")
+            self._show_state(f"▲ {describe_error(reason).message}" if reason else unknown, "warning")
         else:
             self.box.show_value(found.id)
             facts = join_facts(found.quantization, format_size(found.size_bytes))
-            self._say(join_facts(phrase("training.can_be_used"), facts), "success")
+            self._show_state(join_facts(phrase("training.can_be_used"), facts), "success")
 
     # ------------------------------------------------------------------- private
 
@@ -241,7 +240,7 @@ class BaseModelField(QWidget):
     def _resize(self) -> None:
         self.box.setMaximumWidth(self._theme.px(WIDTH_PX))
 
-    def _say(self, text: str, tone: str) -> None:
+    def _show_state(self, text: str, tone: str) -> None:
         self.state.set_tone(tone)
         self.state.setText(text)
         self.state.setVisible(bool(text))
@@ -255,13 +254,13 @@ class BaseModelField(QWidget):
         base, model = found
         if self._shown is not None and self._shown[0] == base:
             parameters = phrase("common.n_b_parameters", n=f"{model.parameters / 1e9:.1f}")
-            self._say(join_facts(phrase("training.can_be_used"), model.name, parameters), "success")
+            self._show_state(join_facts(phrase("training.can_be_used"), model.name, parameters), "success")
 
     def _on_unreadable(self, error: AppError) -> None:
-        self._say(f"▲ {describe_error(error)}", "warning")
+        self._show_state(f"▲ {describe_error(error)}", "warning")
 
 
-SIDE_BY_SIDE_PX = 200  # the least width of a card, three in a row
+SIDE_BY_SIDE_PX = 200  # the smallest width of a card with three in a row
 UNKNOWN = "—"
 
 
@@ -286,7 +285,7 @@ class PresetCards(QWidget):
         theme.changed.connect(self._lay_out)
 
     def show_presets(self, chosen: str, outlooks: Mapping[str, PresetForecast], *, is_working: bool) -> None:
-        """Without an outlook a card says that it is computed (`is_working`), or nothing."""
+        """Show the presets. A card without a forecast shows that it is being computed (`is_working`), or a dash."""
         for name, card in self._all.items():
             card.radio.setChecked(name == chosen)
             outlook = outlooks.get(name)
@@ -305,7 +304,7 @@ class PresetCards(QWidget):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        """Cards side by side, or one below the other."""
+        """Put the cards side by side, or one below the other."""
         columns = 3 if self.width() >= 3 * self._theme.px(SIDE_BY_SIDE_PX) else 1
         if columns == self._columns:
             return
@@ -320,7 +319,9 @@ class PresetCards(QWidget):
 
 
 class PresetCard(QWidget):
-    """A click anywhere on it chooses it. Chosen: soft ground, strong outline and the mark of its radio button."""
+    """A card that a click anywhere chooses. The chosen one has a soft ground, a strong outline and a checked radio
+    button.
+    """
 
     def __init__(self, theme: Theme, name: str, *, is_quiet: bool = False) -> None:
         super().__init__()
@@ -329,7 +330,7 @@ class PresetCard(QWidget):
         self._sentence = Label(settings_form.preset_description(name), "caption", "text2", wraps=True)
         self._names = [Label("", "caption", "muted") for _ in range(3)]
         self.values = [Label(UNKNOWN, "ui", strong=True) for _ in range(3)]
-        self.line = Label(role="caption", tone="text2", wraps=True)  # all three, of a quiet card
+        self.line = Label(role="caption", tone="text2", wraps=True)  # all three facts in a line, on a quiet card
         self.note = Label(role="caption", tone="warning", wraps=True)
         self.note.hide()
         self._is_quiet = is_quiet
@@ -410,12 +411,12 @@ class PresetCard(QWidget):
         return grid
 
     def _show_note(self, plan: RunPlan | None) -> None:
-        """What is never there, whatever else runs now; what is free at the moment is the check's."""
+        """Warn if the run needs more than the device has in all; the check step compares with the free memory."""
         text = ""
         if plan is not None and plan.memory.total > plan.device.memory_bytes:
-            all_of_it = localization.format_gigabytes(plan.device.memory_bytes)
-            text = phrase("training.more_than_the_memory_of", size=all_of_it)
+            total = localization.format_gigabytes(plan.device.memory_bytes)
+            text = phrase("training.more_than_the_memory_of", size=total)
             if plan.device.kind == "cuda":
-                text = phrase("training.more_than_the_memory_of_this_gpu", size=all_of_it)
+                text = phrase("training.more_than_the_memory_of_this_gpu", size=total)
         self.note.setText(text)
         self.note.setVisible(bool(text))

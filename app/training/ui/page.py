@@ -1,6 +1,6 @@
-"""The page 学習: all trainings at the left; at the right the one that is planned, that goes on, or that is over.
+"""Show the fine-tuning page (学習): the list of trainings at the left, the chosen draft or run at the right.
 
-The page 学習 while no training is shown: what it is for, and the way in.
+Without a chosen training the page explains what fine-tuning is for and offers to start.
 """
 
 import dataclasses
@@ -49,13 +49,13 @@ class TrainingEmptyState(QWidget):
         super().__init__()
         self.button = Button(theme, phrase("training.new_run"), "primary", "plus")
         self.return_button = Button(theme, phrase("training.take_in_the_result_of"), "quiet", "file-down")
-        said = phrase("training.train_a_model_on_your")
+        introduction = phrase("training.train_a_model_on_your")
         example = phrase("training.for_example_the_wording_of")
         column = QVBoxLayout(self)
         column.setContentsMargins(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX)
         column.setSpacing(12)
         column.addStretch(2)
-        column.addWidget(Label(said, "heading3", wraps=True))
+        column.addWidget(Label(introduction, "heading3", wraps=True))
         column.addWidget(FlowBox(self.button, self.return_button))
         column.addWidget(Label(example, tone="muted", wraps=True))
         column.addStretch(3)
@@ -63,8 +63,8 @@ class TrainingEmptyState(QWidget):
 
 SIDE_PX = 226
 STACK_BELOW_PX = 760
-REFRESH_MS = 300  # what a run tells comes many times a second
-SEARCH_FROM = 8  # trainings
+REFRESH_MS = 300  # a run sends events many times a second
+SEARCH_FROM = 8  # trainings from which the search field is shown
 
 
 class TrainingPage(Page):
@@ -87,8 +87,8 @@ class TrainingPage(Page):
         self._steps = steps
         self._shown = TrainingsOverview()
         self.content: DraftWizard | RunWizard | None = None
-        self._soon, self._pace = (QTimer(self, singleShot=True, interval=REFRESH_MS) for _ in range(2))
-        self._step: TrainingStep | None = None  # the last one that was told
+        self._refresh_timer, self._step_timer = (QTimer(self, singleShot=True, interval=REFRESH_MS) for _ in range(2))
+        self._step: TrainingStep | None = None  # the last one of the run
         self.entries = TrainingListModel()
         self._build()
         self.desk = TrainingActions(theme, navigation, paths, models, open_folder, self)
@@ -99,14 +99,14 @@ class TrainingPage(Page):
         self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
-        """Of the rows, and of what was made of them, by the documents that they are from."""
+        """Return the confidentiality of the shown training, from the documents that its rows come from."""
         content = self.content
         if isinstance(content, DraftWizard):
             known = content.work.lineage
         elif content is not None:
-            asked = base_models.read_spec(content.folder / base_models.SPEC)
+            spec = base_models.read_spec(content.folder / base_models.SPEC)
             known = (
-                lineage.lineage_of_run(content.folder) if asked is not None else Lineage(confidentiality.HIGHEST_LABEL)
+                lineage.lineage_of_run(content.folder) if spec is not None else Lineage(confidentiality.HIGHEST_LABEL)
             )
         else:
             return confidentiality.LABELS[0]
@@ -119,43 +119,43 @@ class TrainingPage(Page):
             self.nothing.button.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def refresh(self) -> None:
-        """Reads the list anew."""
-        self._soon.stop()
+        """Read the list of trainings and show it."""
+        self._refresh_timer.stop()
         self._show_overview(training_list.list_trainings(self._paths))
 
-    def _read_apart(self) -> None:
-        """What a run or a draft tells of itself may wait; looking at many runs takes longer than a frame."""
+    def _refresh_in_background(self) -> None:
+        """Read the list in a background thread: looking at many runs takes longer than a frame."""
         background.run(lambda: training_list.list_trainings(self._paths), self._show_overview, self.say)
 
     def _show_overview(self, shown: TrainingsOverview) -> None:
         self._shown = shown
         self.search.setVisible(len(self._shown.entries) >= SEARCH_FROM or bool(self.search.text()))
         self.entries.set_overview(self._shown.search(self.search.text()))
-        self._choose()
+        self._select_shown()
         self._lay_out()
 
     def open(self, kind: str, id: str) -> None:
-        """`kind`: draft | run."""
+        """Show a training. `kind`: draft | run."""
         if kind == "run":
             self.show_run(self._paths.runs / id)
         else:
             self._show_draft(id)
 
     def show_run(self, folder: Path, step: str = "") -> None:
-        """`step`: run | result; "": where it is."""
+        """Show a run. `step`: run | result, or "" for the result if there is one."""
         running = RunWizard(self._theme, self._trainings, folder, self._steps.run)
         self._put(running)
         running.show_step(step or ("result" if running.has_result else "run"))
 
     def close_content(self) -> None:
-        """Shows the list, and nothing beside it."""
+        """Show only the list, and the explanation at the right."""
         old, self.content = self.content, None
         if old is not None:
             self._drop(old)
         self._stack.setCurrentWidget(self.nothing)
         self._show_frame(key="")
         self._show_actions()
-        self._choose()
+        self._select_shown()
         self._lay_out()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -175,8 +175,8 @@ class TrainingPage(Page):
         self._header = PageHeader(self._theme, phrase("common.fine_tuning"))
         self.list_button = Button(self._theme, phrase("common.list"), icon="arrow-left", compact=True)
         self._header.add_action(self.list_button)
-        self._nowhere = QWidget(self)  # what can be done in steps that are not shown
-        self._nowhere.hide()
+        self._hidden_actions = QWidget(self)  # holds the header actions of hidden steps
+        self._hidden_actions.hide()
         self._actions = QWidget()
         self._actions_row = QHBoxLayout(self._actions)
         self._actions_row.setContentsMargins(0, 0, 0, 0)
@@ -220,7 +220,7 @@ class TrainingPage(Page):
         row.addWidget(self.rail, 1)
         row.addWidget(self._saved)
         self._rail_rule = Separator()
-        self._below = QWidget()  # the header, where that is too narrow for what can be done
+        self._below = QWidget()  # takes the actions when the header is too narrow for them
         self._below_row = QHBoxLayout(self._below)
         self._below_row.setContentsMargins(PAGE_MARGIN_PX, 10, PAGE_MARGIN_PX, 0)
         self._below_row.addStretch(1)
@@ -242,8 +242,8 @@ class TrainingPage(Page):
         self.list.remove_requested.connect(lambda: self._with_entry(self.desk.remove))
         self.list.menu_requested.connect(lambda at: self._with_entry(lambda entry: self.desk.menu(entry, at)))
         self.search.textChanged.connect(lambda: self._show_overview(self._shown))
-        self._soon.timeout.connect(self._read_apart)
-        self._pace.timeout.connect(self._say_step)
+        self._refresh_timer.timeout.connect(self._refresh_in_background)
+        self._step_timer.timeout.connect(self._show_step_progress)
         self.list_button.clicked.connect(self.close_content)
         self.rail.step_chosen.connect(lambda place: self.content.show_step(STEPS[place]) if self.content else None)
         for button in (self.new_button, self.nothing.button):
@@ -258,16 +258,16 @@ class TrainingPage(Page):
         self._steps.failed.connect(self.say)
         trainings.started.connect(self._refresh_soon)
         trainings.ended.connect(self._on_training_ended)
-        trainings.event_received.connect(self._on_told)
-        trainings.judging.connect(self._on_told)
+        trainings.event_received.connect(self._on_run_event)
+        trainings.judging.connect(self._on_run_event)
 
     # --------------------------------------------------------------------- shown
 
     def _refresh_soon(self) -> None:
-        self._soon.start()
+        self._refresh_timer.start()
 
     def say(self, error: AppError) -> None:
-        """What went wrong, above all."""
+        """Show an error in the banner."""
         sentence = describe_error(error)
         self.banner.show_message("danger", sentence.message, sentence.next)
 
@@ -298,14 +298,14 @@ class TrainingPage(Page):
         content.step_shown.connect(self._on_step_shown)
         if old is not None:
             self._drop(old)
-        self._choose()
+        self._select_shown()
 
     def _drop(self, content: DraftWizard | RunWizard) -> None:
         if isinstance(content, DraftWizard):
             content.work.cancel()
         self._clear_actions()
-        for action in self._nowhere.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
-            action.deleteLater()  # of the same steps
+        for action in self._hidden_actions.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            action.deleteLater()  # they belong to the dropped steps
         self._stack.removeWidget(content)
         content.deleteLater()
 
@@ -315,7 +315,7 @@ class TrainingPage(Page):
         self._lay_out()
 
     def _show_actions(self) -> None:
-        """What can be done with what is shown. Nothing moves where that is as before: it may have the focus."""
+        """Show the header actions of the step. Unchanged ones stay in place, because one may have the focus."""
         wanted, row = list(self.content.step.header_actions) if self.content is not None else [], self._actions_row
         if wanted == [item.widget() for at in range(row.count()) if (item := row.itemAt(at)) is not None]:
             return
@@ -325,13 +325,13 @@ class TrainingPage(Page):
             action.setVisible(not _is_hidden_by_its_step(action))
 
     def _clear_actions(self) -> None:
-        """Without a parent they would be windows."""
+        """Take the actions out of the header. They get a hidden parent, because without one they would be windows."""
         while (item := self._actions_row.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
-                widget.setParent(self._nowhere)
+                widget.setParent(self._hidden_actions)
 
     def _show_frame(self, key: str) -> None:
-        """`key`: of the step that is shown; "": none."""
+        """Show the step rail and the title. `key`: of the shown step, or "" for none."""
         is_plan = key in PLANNED_STEPS
         for widget in (self._rail_row, self._rail_rule):
             widget.setVisible(bool(key))
@@ -359,15 +359,15 @@ class TrainingPage(Page):
             case _:
                 return None
 
-    def _choose(self) -> None:
-        """Marks what is shown in the list."""
+    def _select_shown(self) -> None:
+        """Select the shown training in the list."""
         key = self._key()
         index = self.entries.index_of(key) if key else None
         if index is not None and index.isValid():
             self.list.setCurrentIndex(index)
         else:
             self.list.clearSelection()
-            self.list.setCurrentIndex(QModelIndex())  # or choosing it again would be no change
+            self.list.setCurrentIndex(QModelIndex())  # so that choosing the same entry again emits a change
         if self.content is not None and self.content.key:
             self._header.title.setText(self._title())
 
@@ -427,19 +427,19 @@ class TrainingPage(Page):
         if error is not None and not self.isVisible():
             self.say(error)
 
-    def _on_told(self, event: object) -> None:
-        if isinstance(event, TrainingStep):  # it has no other state after it
+    def _on_run_event(self, event: object) -> None:
+        if isinstance(event, TrainingStep):  # a step does not change the run's state in the list
             self._step = event
-        timer = self._pace if isinstance(event, TrainingStep) else self._soon
+        timer = self._step_timer if isinstance(event, TrainingStep) else self._refresh_timer
         if not timer.isActive():
             timer.start()
 
-    def _say_step(self) -> None:
+    def _show_step_progress(self) -> None:
         folder = self._trainings.folder
         if folder is not None and self._step is not None and not self._trainings.is_judging:
             self.entries.say({("run", folder.name): training_texts.run_progress_text(self._step)})
 
 
 def _is_hidden_by_its_step(action: QWidget) -> bool:
-    """And not only because it was nowhere until now."""
+    """Return whether the step itself hid the action, and not only its hidden parent."""
     return action.isHidden() and action.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)

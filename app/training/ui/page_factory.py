@@ -1,4 +1,4 @@
-"""Builds the page 学習 out of what the program has."""
+"""Build the fine-tuning page (学習) from the program's services."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ def build_training_page(
     trainings: TrainingRunner,
     is_environment_in_use: Callable[[], bool],
 ) -> "TrainingPage":
-    """Return the page with its steps. Its modules are loaded here, because most starts never need them."""
+    """Return the page with its steps. Its modules are imported here, because most starts never need them."""
     from app.training.services.draft_editor import DraftEditor
     from app.training.ui.page import TrainingPage
     from app.training.ui.step_factory import WizardStepFactory

@@ -1,7 +1,4 @@
-"""How a run goes, in words.
-
-What is to be said of a run besides its numbers: one sentence, and what asks for a decision.
-"""
+"""Give the texts of a run: its state, phase, health checks, status sentence and failures."""
 
 import math
 from collections.abc import Mapping
@@ -40,7 +37,7 @@ def state_name(course: RunProgress) -> str:
 
 
 def epochs_text(course: RunProgress) -> str:
-    """ "" before the first step."""
+    """Return the epochs done and in all; "" before the first step."""
     step = course.standing.step
     if step is None or not step.step:
         return ""
@@ -49,20 +46,20 @@ def epochs_text(course: RunProgress) -> str:
 
 
 def phase_text(course: RunProgress) -> str:
-    """What the trainer is doing besides a step; "" where that is all."""
-    told = course.standing.phase
-    if course.state != "running" or (told is not None and told.name == "training"):
+    """Return what the trainer does other than steps; "" during the steps."""
+    phase = course.standing.phase
+    if course.state != "running" or (phase is not None and phase.name == "training"):
         return ""
-    if told is None or course.standing.end is not None:  # of the start before
+    if phase is None or course.standing.end is not None:  # the end belongs to an earlier start
         return phrase("training.starting_the_training_process")
-    known = told.name in events.PHASES
+    known = phase.name in events.PHASES
     name = (
-        wording.phrase(f"training.run_phase.{told.name}")
+        wording.phrase(f"training.run_phase.{phase.name}")
         if known
-        else wording.phrase("training.run_phase.other", name=told.name)
+        else wording.phrase("training.run_phase.other", name=phase.name)
     )
-    if told.total and told.name not in ("evaluating", "saving"):
-        return join_facts(name, f"{100 * told.done // told.total}\u00a0%")
+    if phase.total and phase.name not in ("evaluating", "saving"):
+        return join_facts(name, f"{100 * phase.done // phase.total}\u00a0%")
     return name
 
 
@@ -83,7 +80,7 @@ def finished_text(end: Finished) -> str:
 
 
 def time_left(seconds: float) -> str:
-    """About, and rounded up; "" for what is not known."""
+    """Return the approximate time left, rounded up; "" if it is unknown."""
     if not math.isfinite(seconds):
         return ""
     if seconds < 60:
@@ -95,12 +92,12 @@ def time_left(seconds: float) -> str:
 
 
 def format_loss(value: float | None) -> str:
-    """Nats a trained token."""
+    """Format a loss in nats a trained token."""
     return f"{value:.3f}" if value is not None and math.isfinite(value) else "–"
 
 
 def format_learning_rate(value: float) -> str:
-    """A learning rate: 6.1e-5."""
+    """Format a learning rate like 6.1e-5."""
     mantissa, _, power = f"{value:.1e}".partition("e")
     return f"{mantissa}e{int(power)}" if value else "0"
 
@@ -110,13 +107,13 @@ def format_gigabytes(size_bytes: float) -> str:
 
 
 def base_name(course: RunProgress) -> str:
-    asked = course.asked
-    if asked is None:
+    spec = course.asked
+    if spec is None:
         return "–"
-    path = Path(asked.base)
+    path = Path(spec.base)
     name = path.stem if path.suffix.lower() == ".gguf" else path.name
-    precision = (asked.precision or "").upper()
-    return join_facts(" ".join(part for part in (name, precision) if part), f"r{asked.rank}" if asked.rank else "")
+    precision = (spec.precision or "").upper()
+    return join_facts(" ".join(part for part in (name, precision) if part), f"r{spec.rank}" if spec.rank else "")
 
 
 def health_check_name(key: str) -> str:
@@ -141,9 +138,9 @@ def health_check_text(found: HealthCheck, course: RunProgress) -> str:
         case "early_stopping" if course.standing.effective is None:
             return "–"
         case "early_stopping":
-            return _early_stopping(facts)
+            return _early_stopping_text(facts)
         case "overfitting":
-            return _overfitting(facts)
+            return _overfitting_text(facts)
         case "checkpoint" if facts:
             return join_facts(
                 phrase("training.step_s", s=f"{facts['step']:,}"),
@@ -162,14 +159,14 @@ def health_check_text(found: HealthCheck, course: RunProgress) -> str:
     return phrase("common.none") if found.key != "sleep" else phrase("training.not_kept_awake")
 
 
-def _early_stopping(facts: Mapping[str, Any]) -> str:
+def _early_stopping_text(facts: Mapping[str, Any]) -> str:
     if not facts:
         return phrase("training.not_used")
     words = phrase("training.no_improvement_n_m", n=facts["count"], m=facts["most"])
     return join_facts(words, phrase("training.ended")) if facts.get("has_ended") else words
 
 
-def _overfitting(facts: Mapping[str, Any]) -> str:
+def _overfitting_text(facts: Mapping[str, Any]) -> str:
     count = facts.get("count", 0)
     words = phrase("training.rose_n_times_in_a", n=count) if count else phrase("common.none")
     if "gap" not in facts:
@@ -178,11 +175,11 @@ def _overfitting(facts: Mapping[str, Any]) -> str:
 
 
 def status_sentence(course: RunProgress, trainings: TrainingRunner, *, is_ours: bool) -> str:
-    """ "": the numbers say it all."""
+    """Return a sentence on the run's state; "" if the numbers are enough. `is_ours`: this window runs it."""
     if is_ours and trainings.is_asked:
         return phrase("training.it_ends_as_soon_as")
     if is_ours and not course.is_live:
-        return ""  # it has just begun, and nothing is told yet
+        return ""  # it has just begun and has sent no event yet
     match course.state:
         case "running" if not is_ours:
             return localization.join_sentences(
@@ -214,7 +211,7 @@ def status_sentence(course: RunProgress, trainings: TrainingRunner, *, is_ours: 
 
 
 def failure_message(course: RunProgress) -> ErrorMessage | None:
-    """Of a run that nobody is at work on: why it did not come to its end, and the next step."""
+    """Return why an ended run failed, and the next step; None for other runs."""
     end = course.standing.end
     if course.state == "crashed":
         what = phrase("training.the_training_process_stopped_on")
@@ -225,21 +222,21 @@ def failure_message(course: RunProgress) -> ErrorMessage | None:
 
 
 def error_message(error: AppError, course: RunProgress | None) -> ErrorMessage:
-    """In the window the next step is a button, or a new training, and not a command."""
-    told = wording.describe_error(error)
+    """Return the message of an error. In the window the next step is a button or a new training, not a command."""
+    described = wording.describe_error(error)
     if course is not None and course.can_resume and error.code.startswith("run_"):
-        return ErrorMessage(told.message, _saved_progress(course, _remedy(error.code)))
+        return ErrorMessage(described.message, _saved_progress(course, _remedy(error.code)))
     if error.code == "run_preflight_blocked":
-        return ErrorMessage(told.message, phrase("training.mend_what_the_step_check"))
+        return ErrorMessage(described.message, phrase("training.mend_what_the_step_check"))
     if error.code == "run_not_finite":
-        return ErrorMessage(told.message, phrase("training.start_a_new_run_with"))
+        return ErrorMessage(described.message, phrase("training.start_a_new_run_with"))
     if error.code.startswith("run_"):
-        return ErrorMessage(told.message, phrase("training.start_a_new_run"))
-    return told
+        return ErrorMessage(described.message, phrase("training.start_a_new_run"))
+    return described
 
 
 def overfitting_warning(course: RunProgress) -> str:
-    """ "": validation goes as it should, or it is too late to do something."""
+    """Return a warning that validation gets worse; "" if it does not, or if the run has ended."""
     evaluations, best = course.standing.evaluations, course.standing.best
     if course.state != "running" or best is None or not run_progress.is_overfitting(evaluations):
         return ""
@@ -254,7 +251,7 @@ def abort_consequences(course: RunProgress) -> str:
 
 
 def _remedy(code: str) -> str:
-    """What is to be done before it goes on; "": nothing is known."""
+    """Return what to do before the run can continue; "" if nothing is known."""
     return {
         "run_out_of_memory": phrase("common.close_other_programs"),
         "run_memory_short": phrase("common.close_other_programs"),
@@ -266,7 +263,7 @@ def _remedy(code: str) -> str:
 
 
 def _saved_progress(course: RunProgress, before: str) -> str:
-    """What is safe, and how it goes on."""
+    """Return what is saved and how to continue, after the sentence `before`."""
     saved = course.standing.saved
     if saved is None or not saved.step:
         return localization.join_sentences(before, phrase("training.resume_starts_it_from_the"))

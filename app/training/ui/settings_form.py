@@ -1,6 +1,6 @@
-"""The settings of a training one by one, folded: a term, a control, one sentence, and what the preset would take.
+"""Show the settings of a training one by one: a name, a control, a sentence, and the preset's value.
 
-Presets and settings in words: what each is, in one sentence for somebody who has never trained a model.
+The functions give the texts of presets and settings, written for a user who has never trained a model.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ PAPER_PRESET = "paper-2603.18037"
 
 @dataclass(frozen=True, slots=True)
 class SettingNumber:
-    """How a field of `trainer.spec.RunSpec` is typed; its limits are the spec's."""
+    """How the user types a number of `trainer.spec.RunSpec`; the limits are those of the spec."""
 
     key: str
     step: float
@@ -63,7 +63,7 @@ def preset_description(name: str) -> str:
 
 
 def setting_label(key: str) -> str:
-    """What a setting is called."""
+    """Return the name of a setting."""
     names = {
         "rank": phrase("training.lora_rank"),
         "alpha": phrase("training.lora_alpha"),
@@ -107,7 +107,7 @@ def setting_description(key: str) -> str:
 
 
 def setting_unit(key: str) -> str:
-    """Behind a number, with the space before it."""
+    """Return the unit after a number, with the space before it."""
     return {
         "epochs": phrase("training.epochs"),
         "micro_batch": phrase("training.examples"),
@@ -118,8 +118,8 @@ def setting_unit(key: str) -> str:
     }.get(key, "")
 
 
-def setting_value(key: str, what: Any) -> str:
-    """A setting's value, with its unit."""
+def setting_value(key: str, value: Any) -> str:
+    """Return the text of a setting's value, with its unit."""
     named = {
         ("over_length", "refuse"): phrase("training.do_not_start"),
         ("over_length", "drop"): phrase("training.leave_them_out"),
@@ -131,30 +131,30 @@ def setting_value(key: str, what: Any) -> str:
         ("precision", "f16"): phrase("training.16_bits_f16"),
         ("precision", "f32"): phrase("training.32_bits_f32"),
     }
-    if isinstance(what, bool):
-        return phrase("common.yes") if what else phrase("common.no")
-    if isinstance(what, int | float):
-        return f"{training_errors.number_text(what)}{setting_unit(key)}"
-    return named.get((key, what)) or str(what)
+    if isinstance(value, bool):
+        return phrase("common.yes") if value else phrase("common.no")
+    if isinstance(value, int | float):
+        return f"{training_errors.number_text(value)}{setting_unit(key)}"
+    return named.get((key, value)) or str(value)
 
 
 def settings_summary(settings: dict[str, Any]) -> str:
-    """Settings and their values on one line."""
+    """Return settings and their values on one line."""
     between = phrase("common.data_gap")
     pair = phrase("common.name_value")
     return between.join(
-        pair.format(name=setting_label(key), value=setting_value(key, what)) for key, what in settings.items()
+        pair.format(name=setting_label(key), value=setting_value(key, value)) for key, value in settings.items()
     )
 
 
 def memory_name(device: str) -> str:
-    """`device`: "cuda", "cpu" or "" where it is not known."""
+    """Return the name of the device's memory. `device`: "cuda", "cpu", or "" if it is unknown."""
     return phrase("training.gpu_memory") if device == "cuda" else phrase("common.memory")
 
 
 SAMPLES_HEIGHT_PX = 92
-STACKED_BELOW_PX = 620  # the term stands above its control
-NARROW_BELOW_PX = 470  # so does the control above the way back
+STACKED_BELOW_PX = 620  # below this width the name is above its control
+NARROW_BELOW_PX = 470  # below this width the reset button is under its control
 
 _LIMITS = spec.WHOLE | spec.REAL
 _MIDDLE = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
@@ -162,7 +162,7 @@ _START = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft
 
 
 class TrainingSettingsForm(QWidget):
-    chosen = Signal(str, object)  # a setting and its value; None: as the preset has it
+    chosen = Signal(str, object)  # a setting and its value; None: the preset's value
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -186,10 +186,10 @@ class TrainingSettingsForm(QWidget):
         problem: tuple[str, str],
         fixed: Mapping[str, Any],
     ) -> None:
-        """`left`: what each setting is where it is left to the preset; {}: not known yet. `fixed`: what the adapter
-        that is trained further decides.
+        """Show the chosen settings.
 
-        `problem`: a setting, and what is wrong with it; ("", "").
+        `left`: the value of each setting if the preset decides it; {} while unknown. `problem`: a setting and its
+        error, or ("", ""). `fixed`: values that the adapter to be trained further decides.
         """
         self._settings, left = settings, {**left, **fixed}
         for key, field in self.fields.items():
@@ -264,7 +264,7 @@ class TrainingSettingsForm(QWidget):
 
 
 class SettingField(QWidget):
-    """A control, and beside it the way back to the preset's value while it has another."""
+    """A control with a button that resets it to the preset's value, shown while the value differs."""
 
     reset_requested = Signal()
 
@@ -288,10 +288,10 @@ class SettingField(QWidget):
         self._resize()
 
     def show_default(self, default: str, *, is_changed: bool) -> None:
-        """`default`: the preset's value in words; "": not known."""
-        words_of = phrase("training.reset_to_value", value=default) if default else phrase("training.reset")
-        self.reset_button.setText(words_of)
-        self.reset_button.setAccessibleName(f"{self._name} {words_of}")
+        """Show the preset's value in the reset button; "" if it is unknown."""
+        label = phrase("training.reset_to_value", value=default) if default else phrase("training.reset")
+        self.reset_button.setText(label)
+        self.reset_button.setAccessibleName(f"{self._name} {label}")
         self.reset_button.setVisible(is_changed)
 
     def set_fixed(self, *, is_fixed: bool) -> None:
@@ -312,7 +312,7 @@ class SettingField(QWidget):
         self._control.setAccessibleDescription(description)
 
     def _reset(self) -> None:
-        """The button hides with it: the keyboard stays at the field."""
+        """Reset the value. The button hides, so the field takes the keyboard focus."""
         self._control.setFocus(Qt.FocusReason.OtherFocusReason)
         self.reset_requested.emit()
 
@@ -321,9 +321,9 @@ class SettingField(QWidget):
 
 
 class SampleQuestionsField(TextField):
-    """Questions, one a line."""
+    """A text field with one question a line."""
 
-    left = Signal()  # by the keyboard or with the page: what is written may be another now
+    left = Signal()  # the field lost the focus or was hidden; its text may have changed
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(theme, "", SAMPLES_HEIGHT_PX)

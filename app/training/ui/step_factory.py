@@ -1,6 +1,6 @@
-"""The steps of a training, each built with what it works with.
+"""Build the steps of a training with the services they need, and load their modules in advance.
 
-The modules of the steps, loaded before a step is opened: all at once they would hold the window up.
+Loading all modules when a step opens would block the window.
 """
 
 import functools
@@ -39,7 +39,7 @@ from app.uikit.theme import Theme
 
 
 class WizardStepFactory(QObject):
-    """Builds a step when it is first shown."""
+    """The factory of the wizard's steps. It builds a step when it is first shown."""
 
     failed = Signal(object)  # AppError
 
@@ -58,7 +58,7 @@ class WizardStepFactory(QObject):
         trainings: TrainingRunner,
         is_environment_in_use: Callable[[], bool],
     ) -> None:
-        """`is_environment_in_use`: whether something works with the training environment."""
+        """`is_environment_in_use`: returns whether a run or a conversion uses the training environment."""
         super().__init__(navigation)
         self._theme = theme
         self._navigation = navigation
@@ -79,9 +79,9 @@ class WizardStepFactory(QObject):
         ModulePreloader(self)
 
     def plan(self, key: str, work: DraftEditor, show_step: Callable[[str], None]) -> WizardStep:
-        """`key`: of `app.training.drafts.PLANNED_STEPS`. `show_step`: leads to another one.
+        """Build a step of a draft. `key`: one of PLANNED_STEPS. `show_step`: shows another step.
 
-        Imported here, if `ModulePreloader` has not come so far: most starts never need them.
+        The modules are imported here, in case `ModulePreloader` has not loaded them yet.
         """
         if key == "goal":
             return self._goal(work)
@@ -90,7 +90,7 @@ class WizardStepFactory(QObject):
         return self._model(work) if key == "model" else self._check(work, show_step)
 
     def run(self, key: str, folder: Path) -> WizardStep:
-        """`key`: run | result."""
+        """Build a step of a run. `key`: run | result."""
         return self._run(folder) if key == "run" else self._result(folder)
 
     # ------------------------------------------------------------------- private
@@ -142,7 +142,7 @@ class WizardStepFactory(QObject):
         step.verdict.report_button.clicked.connect(lambda: desktop.open_file(folder / run_folders.REPORT))
         for button in (step.verdict.judge_button, step.forms.measure_button):
             button.clicked.connect(lambda: self._try(lambda: self._trainings.judge(folder)))
-        preferences.changed.connect(step.show_draft)  # this run's model may answer now, or another one
+        preferences.changed.connect(step.show_draft)  # another model may be in use now
         return step
 
     def _form_in_use(self, folder: Path) -> str:
@@ -168,15 +168,16 @@ class WizardStepFactory(QObject):
 AFTER_MS = 200  # the page is drawn first
 EVERY_MS = 5
 _HERE = "app.training.ui"
-_PARTS = ("check", "data", "model", "review", "run", "result")
-DRAWN = f"{_HERE}.run.curves"
-# What they work with, and what takes longest of it. Without Qt: its classes are made by one thread.
+_STEPS = ("goal_step", "model_step", "check_step")
+_PACKAGES = ("data", "run", "result")
+DRAWN = f"{_HERE}.run.loss_plot"  # imports pyqtgraph, so it comes last
+# The slowest modules that the steps need, loaded by a background thread. None imports Qt: one thread makes its classes.
 _CORE = ("numpy", "app.training.data.data_overview", "app.training.data.curation", "app.training.runs.run_report")
-_CLASSES = 40  # of Qt in a round: 5 to 15 ms
+_CLASSES = 40  # Qt classes made in a round: 5 to 15 ms
 
 
 class ModulePreloader(QObject):
-    """Goes on by itself, a piece in a round of the event loop; then it does nothing more."""
+    """A loader of the steps' modules. It loads a piece in each round of the event loop until all are loaded."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -198,7 +199,7 @@ class ModulePreloader(QObject):
         self._load_next()
 
     def _on_failed(self, error: AppError) -> None:
-        raise error  # loading raises none
+        raise error  # loading raises no AppError
 
 
 def _load_core() -> None:
@@ -211,7 +212,7 @@ def _load() -> Iterator[object]:
     for name in _modules():
         if name not in sys.modules:
             yield importlib.import_module(name)
-    # PySide makes a class when it is first asked for, and pyqtgraph asks for all of them: half of its 200 ms.
+    # PySide makes a class at its first access, and pyqtgraph accesses all of them, which takes half of its 200 ms.
     for module in (QtCore, QtGui, QtWidgets):
         names = dir(module)
         for start in range(0, len(names), _CLASSES):
@@ -221,7 +222,7 @@ def _load() -> Iterator[object]:
 
 def _modules() -> list[str]:
     found = []
-    for part in _PARTS:
-        package = importlib.import_module(f"{_HERE}.{part}")
+    for name in _PACKAGES:
+        package = importlib.import_module(f"{_HERE}.{name}")
         found += [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
-    return [f"{_HERE}.goal_step", *(name for name in found if name != DRAWN)]
+    return [*(f"{_HERE}.{name}" for name in _STEPS), *(name for name in found if name != DRAWN)]

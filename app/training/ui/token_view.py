@@ -1,4 +1,4 @@
-"""Examples token by token, as they are trained: what is learned, what is only read, and the marks between them."""
+"""Show examples token by token as they are trained: learned tokens, tokens that are only read, and control tokens."""
 
 from collections.abc import Sequence
 
@@ -27,11 +27,11 @@ from trainer.events import Preview
 
 HEIGHT_PX = 216
 TEXT_MARGIN_PX = 10
-LINE = "⏎\n"  # a line break is a token like others, and is read and learned like others
+LINE = "⏎\n"  # a line break is visible because it is a token like others
 
 
 class TokenView(QFrame):
-    """One example at a time; ← and → lead to the next one while the text has the keyboard."""
+    """A view of one example at a time. ← and → show the previous and next one while the text has the focus."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -60,13 +60,13 @@ class TokenView(QFrame):
         self.show_place(self._place)
 
     def show_previews(self, found: Sequence[Preview]) -> None:
-        """Stays at its place where they are the same."""
+        """Show the first example, or stay at the current one if the examples are the same."""
         if found is not self._previews:
             self._previews = found
             self.show_place(0)
 
     def show_place(self, place: int) -> None:
-        """From 0; what is not there is not turned to."""
+        """Show the example at a place from 0; do nothing if there is none."""
         count = len(self._previews)
         if not 0 <= place < count:
             return
@@ -156,7 +156,9 @@ class TokenText(QTextEdit):
             super().keyPressEvent(event)
 
     def _format(self, piece: PreviewPiece) -> QTextCharFormat:
-        """Learned: accent, bold and underlined. A mark: in brackets on a ground of its own."""
+        """Return the format of a piece: learned text is bold, underlined and in the accent colour; marks are in
+        brackets.
+        """
         form = QTextCharFormat()
         form.setFont(self._theme.font("mono" if piece.kind else "reading", 600 if piece.is_trained else 400))
         form.setForeground(self._theme.color("accent" if piece.is_trained else "muted"))

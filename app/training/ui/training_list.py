@@ -1,6 +1,6 @@
-"""The list of trainings: those that are planned or go on above, those that are over below.
+"""List all trainings, planned and running ones above, ended ones below, and act on one of them.
 
-What is done to trainings in the list: named, noted, removed and brought back, begun anew.
+The actions are: name and note, move to the bin and restore, plan again, import the result of another machine.
 """
 
 import datetime
@@ -53,10 +53,12 @@ class TrainingListModel(QAbstractListModel):
     def __init__(self) -> None:
         super().__init__()
         self._rows: list[_Row] = []
-        self._live: Mapping[EntryKey, str] = {}  # what is said of one that goes on now
+        self._live: Mapping[EntryKey, str] = {}  # progress of the trainings that run now
 
     def set_overview(self, shown: TrainingsOverview) -> None:
-        """Resets only where other entries are there than before: a view keeps what is chosen."""
+        """Show other trainings. The model resets only if the entries themselves differ, so that a view keeps its
+        selection.
+        """
         found = [
             *self._group(phrase("training.in_progress"), shown.in_progress),
             *self._group(phrase("training.history"), shown.history),
@@ -71,7 +73,7 @@ class TrainingListModel(QAbstractListModel):
             self.endResetModel()
 
     def say(self, live: Mapping[EntryKey, str]) -> None:
-        """How far those are that go on."""
+        """Show the progress of the trainings that run now."""
         if live != self._live:
             self._live = live
             self.dataChanged.emit(self.index(0), self.index(len(self._rows) - 1))
@@ -101,16 +103,16 @@ class TrainingListModel(QAbstractListModel):
             case Qt.ItemDataRole.ToolTipRole if entry is not None:
                 return plain_tooltip(join_facts(training_texts.entry_name(entry), entry.base, entry.data, entry.note))
             case Qt.ItemDataRole.AccessibleTextRole if entry is not None:
-                return join_facts(training_texts.entry_name(entry), self._said(entry))
+                return join_facts(training_texts.entry_name(entry), self._status_text(entry))
             case _ if role == EntryRole:
                 return entry
             case _ if role == DescriptionRole and entry is not None:
-                return self._said(entry)
+                return self._status_text(entry)
             case _ if role == SignRole and entry is not None:
                 return training_texts.entry_sign(entry)
         return None
 
-    def _said(self, entry: TrainingEntry) -> str:
+    def _status_text(self, entry: TrainingEntry) -> str:
         if entry.is_open:
             return self._live.get(entry_key(entry)) or training_texts.entry_state(entry)
         day = format_day(datetime.datetime.fromtimestamp(entry.when).astimezone().date())
@@ -135,16 +137,16 @@ class TrainingListView(NamedList):
         return found
 
 
-NAME_LETTERS = 80
+NAME_CHARACTERS = 80
 NOTE_LINES = 6
 
 
 class TrainingActions(QObject):
-    """Files small enough to be written at once; what is large is only moved."""
+    """The actions on trainings in the list. It writes only small files, so it does so at once; large ones are moved."""
 
-    changed = Signal()  # the list is to be read anew
-    opened = Signal(str, str)  # kind and id: it is to be shown
-    closed = Signal(str, str)  # kind and id: it is not to be shown any more
+    changed = Signal()  # the list is out of date
+    opened = Signal(str, str)  # kind and id of a training to show
+    closed = Signal(str, str)  # kind and id of a training that must not be shown any more
     draft_named = Signal(str, str)  # id and name
     failed = Signal(object)  # AppError
 
@@ -168,7 +170,7 @@ class TrainingActions(QObject):
         self._page = page
 
     def menu(self, entry: TrainingEntry, at: QPoint) -> QMenu:
-        """Shown, with what can be done to this one."""
+        """Open the menu of a training at a point and return it."""
         menu = QMenu(self._page)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         theme, is_run = self._theme, entry.kind == "run"
@@ -186,8 +188,8 @@ class TrainingActions(QObject):
             theme.icon("folder-open"), phrase("common.open_the_folder"), lambda: self._open_folder(entry.folder)
         )
         menu.addSeparator()
-        take_back = functools.partial(self.take_back, entry)
-        menu.addAction(theme.icon("file-down"), phrase("training.take_in_the_result_of"), take_back)
+        import_result = functools.partial(self.take_back, entry)
+        menu.addAction(theme.icon("file-down"), phrase("training.take_in_the_result_of"), import_result)
         menu.addSeparator()
         remove = menu.addAction(theme.icon("trash-2"), phrase("common.delete"), functools.partial(self.remove, entry))
         remove.setShortcut(QKeySequence(QKeySequence.StandardKey.Delete))
@@ -195,7 +197,7 @@ class TrainingActions(QObject):
         return menu
 
     def edit(self, entry: TrainingEntry) -> "TrainingNameDialog":
-        """Asks for a name and, of a run, a note."""
+        """Open a dialog for the name and, for a run, the note."""
         note = training_list.read_note(entry.folder) if entry.kind == "run" else None
         dialog = TrainingNameDialog(self._theme, entry.name, note, self._page.window())
         dialog.chosen.connect(lambda key: self._keep(entry, *dialog.written) if key == "keep" else None)
@@ -203,20 +205,25 @@ class TrainingActions(QObject):
         return dialog
 
     def add(self) -> None:
-        """A new draft."""
+        """Make a new draft and show it."""
         self._try(lambda: self._show("draft", drafts.create(self._where.drafts, time.time()).id))
 
     def plan(
         self, entry: TrainingEntry, make: Callable[[Paths, TrainingRunFolder, Sequence[LocalModel]], TrainingDraft]
     ) -> None:
-        """A new draft from a run: `again.same` or `again.further`. Its data are copied in the background."""
+        """Make a new draft from a run with `make`: `rerun.repeat_run` or `rerun.continue_training`.
+
+        A background thread copies the run's data.
+        """
         models = tuple(self._models())
         background.run(
             lambda: make(self._where, run_folders.read(entry.folder), models), self._on_planned, self.failed.emit
         )
 
     def take_back(self, entry: TrainingEntry | None = None) -> ImportJobDialog:
-        """Asks for a job's folder that has come back. `entry`: the run that is waited for, perhaps; else any."""
+        """Open a dialog that imports a job's folder from another machine. `entry`: the exported run, if one
+        was chosen.
+        """
         job = run_folders.exported_to(entry.folder) if entry is not None and entry.state == "exported" else ""
         place = Path(job) if job else None
         dialog = ImportJobDialog(self._theme, self._where.runs, place, self._page.window(), self._pickers)
@@ -225,7 +232,7 @@ class TrainingActions(QObject):
         return dialog
 
     def remove(self, entry: TrainingEntry) -> None:
-        """Into the bin."""
+        """Move a training to the bin and offer to undo it."""
 
         def restore() -> None:
             self._try(lambda: training_list.restore_training(self._where, entry))
@@ -271,12 +278,12 @@ class TrainingActions(QObject):
 
 
 class TrainingNameDialog(Dialog):
-    """The name of a training and a note on it. Chosen: cancel or keep."""
+    """A dialog for the name and the note of a training. Buttons: cancel, keep."""
 
     def __init__(self, theme: Theme, name: str, note: str | None, parent: QWidget) -> None:
-        """`note` None: a draft, which has none."""
+        """`note` is None for a draft, which has no note."""
         self.name = QLineEdit(name)
-        self.name.setMaxLength(NAME_LETTERS)
+        self.name.setMaxLength(NAME_CHARACTERS)
         self.note: QPlainTextEdit | None = None
         content = QWidget()
         column = QVBoxLayout(content)
@@ -304,7 +311,7 @@ class TrainingNameDialog(Dialog):
 
     @property
     def written(self) -> tuple[str, str | None]:
-        """Name and note. Longer notes than are kept are cut."""
+        """Return name and note. The note is cut at NOTE_CHARACTERS."""
         note = self.note.toPlainText()[:NOTE_CHARACTERS] if self.note is not None else None
         return self.name.text().strip(), note
 

@@ -1,6 +1,6 @@
-"""Words of the page 学習 that several of its parts say.
+"""Give texts that several parts of the fine-tuning page share, and the lines of the check step.
 
-What was found before a training, in words: of what it is, how grave, and where it can be mended.
+A check line has a level, a topic, a sentence, and the step where the user can fix it.
 """
 
 import re
@@ -20,7 +20,7 @@ _SIZES = frozenset(("need", "allowed", "free"))
 
 
 def step_name(step: str) -> str:
-    """`step`: one of `app.training.drafts.STEPS`."""
+    """Return the name of a step, one of `app.training.drafts.STEPS`."""
     return {
         "goal": phrase("training.goal"),
         "data": phrase("common.data"),
@@ -32,7 +32,7 @@ def step_name(step: str) -> str:
 
 
 def problem_text(found: DraftProblem) -> str:
-    """One sentence."""
+    """Return a problem of a draft as one sentence."""
     facts = found.facts
     if found.code == "setting_wrong":
         return str(wording.describe_error(AppError(facts["code"], **facts["facts"])))
@@ -43,7 +43,7 @@ def problem_text(found: DraftProblem) -> str:
 
 
 def entry_name(entry: TrainingEntry) -> str:
-    """What it is called in the list; one that nobody has named yet by what it is."""
+    """Return the name of a training, or a placeholder if it has none."""
     return entry.name or phrase("common.unnamed_training")
 
 
@@ -71,8 +71,8 @@ def entry_state(entry: TrainingEntry) -> str:
 
 
 def run_progress_text(step: TrainingStep) -> str:
-    """How far a run is, and how long still where that is known."""
-    from app.training.ui import run_texts  # with what only a run needs
+    """Return a run's progress, and the time left if it is known."""
+    from app.training.ui import run_texts  # imports modules that only a run needs
 
     percent = f"{100 * step.step // step.total}\u00a0%" if step.total else ""
     left = run_texts.time_left(step.left_s)
@@ -97,13 +97,13 @@ _SIGNS = {
 
 
 def entry_sign(entry: TrainingEntry) -> tuple[str, str]:
-    """An icon and its tone."""
+    """Return the icon of a training and its tone."""
     if entry.kind == "draft" and entry.state != DAMAGED:
         return "pencil", "text2"
     return _SIGNS[entry.verdict if entry.state == "finished" and entry.verdict else entry.state]
 
 
-OK, NOTE, WARN, BLOCK = "ok", "note", "warn", "block"  # as of Finding; "ok": nothing was found
+OK, NOTE, WARN, BLOCK = "ok", "note", "warn", "block"  # the levels of PreflightFinding; "ok": no finding
 
 _DATA = (
     "no_rows", "few_rows", "some_rows", "too_long", "rows_dropped", "rows_split", "lengths", "validation_empty",
@@ -118,13 +118,13 @@ _BASE = (
     "targets_missing", "targets_few", "f16_overflows", "f16_narrow",
 )  # fmt: skip
 _MACHINE = ("disk_short", "network_open", "shared_memory")
-_JAPANESE_GAP = re.compile(r"(?<=[^\x00-\x7f]) (?=[^\x00-\x7f])")  # there are no spaces between Japanese words
-_BY_SETTINGS = ("too_long", "rows_dropped", "validation_empty")  # of the data, and mended there all the same
+_JAPANESE_GAP = re.compile(r"(?<=[^\x00-\x7f]) (?=[^\x00-\x7f])")  # Japanese has no spaces between words
+_BY_SETTINGS = ("too_long", "rows_dropped", "validation_empty")  # problems of the data that settings fix
 
 
 @dataclass(frozen=True, slots=True)
 class CheckLine:
-    """`topic`: what it is about. `step`: where it can be mended; ""."""
+    """A line of the check step. `step`: where the user can fix the problem, or ""."""
 
     level: str
     topic: str
@@ -133,13 +133,13 @@ class CheckLine:
 
 
 def check_lines(draft: TrainingDraft, *, has_preview: bool) -> list[CheckLine]:
-    """What the last check has found, the gravest first. `has_preview`: the trainer has looked at the data."""
+    """Return the findings of the last check, the gravest first. `has_preview`: the trainer has examined the data."""
     forecast = draft.forecast
     found = [_line(finding) for finding in (forecast.findings if forecast else ())]
     made = [_environment(draft), _data(draft, found), *_form(draft, found, has_preview=has_preview), _sleep()]
-    all_of_them = [*(line for line in made if line is not None), *found]
+    lines = [*(line for line in made if line is not None), *found]
     order = (BLOCK, WARN, OK, NOTE)
-    return sorted(all_of_them, key=lambda line: order.index(line.level))
+    return sorted(lines, key=lambda line: order.index(line.level))
 
 
 def check_level_name(level: str) -> str:
@@ -152,7 +152,7 @@ def check_level_name(level: str) -> str:
 
 
 def fix_button_text(step: str) -> str:
-    """On the button that leads there."""
+    """Return the text of the button that leads to a step."""
     return {
         "goal": phrase("common.make_the_training_environment"),
         "data": phrase("training.back_to_data"),
@@ -209,12 +209,15 @@ def _line(finding: PreflightFinding) -> CheckLine:
         topic, step = phrase("common.this_pc"), ""
     else:  # of _BASE
         topic, step = phrase("training.base_model"), "model"
-    is_to_be_mended = finding.level in (WARN, BLOCK)
-    return CheckLine(finding.level, topic, finding_text(finding), step if is_to_be_mended else "")
+    is_fixable = finding.level in (WARN, BLOCK)
+    return CheckLine(finding.level, topic, finding_text(finding), step if is_fixable else "")
 
 
 def finding_text(finding: PreflightFinding) -> str:
-    """Where the shared words name a setting as SPEC has it, the name that the page 詳しい設定 has."""
+    """Return a finding as a sentence.
+
+    Some sentences name a setting as in the spec; these are replaced by ones with the name in the settings form.
+    """
     own = {
         "too_long": phrase("training.count_rows_of_the_file"),
         "validation_empty": phrase("training.without_validation_rows_the_best"),
@@ -235,16 +238,16 @@ def finding_text(finding: PreflightFinding) -> str:
     file = files.get(str(finding.facts.get("file")), finding.facts.get("file"))
     facts = finding.facts | {"file": file}
     if finding.code in own:
-        told = own[finding.code].format_map({name: _formatted(what) for name, what in facts.items()})
+        text = own[finding.code].format_map({name: _formatted(value) for name, value in facts.items()})
     else:
-        told = training_errors.finding_text(PreflightFinding(finding.code, finding.level, facts))
-    return _JAPANESE_GAP.sub("", told)  # which a file's name in Latin letters would need
+        text = training_errors.finding_text(PreflightFinding(finding.code, finding.level, facts))
+    return _JAPANESE_GAP.sub("", text)  # the spaces around {file} are only for a Latin name
 
 
-def _formatted(what: object) -> object:
-    if isinstance(what, list | tuple):
-        return ", ".join(map(str, what))
-    return f"{what:,}" if type(what) is int else what
+def _formatted(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if type(value) is int else value
 
 
 def _data_name() -> str:

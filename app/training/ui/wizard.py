@@ -1,10 +1,5 @@
-"""What the page 学習 asks of each step of a training.
-
-The lower edge of the wizard: what is still lacking, the way back, and the one thing to do next.
-
-A training that is being planned: its steps, one shown at a time, and the foot that leads from each to the next.
-
-A training that was begun: how it goes, and what has come of it.
+"""Lead through the steps of a training: the interface of a step, the footer, the wizard of a draft and that
+of a run.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,37 +23,39 @@ from app.uikit.widgets.labels import IconLabel, Label, Separator, set_surface
 
 @dataclass(frozen=True, slots=True)
 class PrimaryAction:
-    """What the foot's primary button does instead of going on. `key`: passed to `Step.do`; `name`: on the button."""
+    """The action of the footer's primary button in place of the next step. `key`: passed to `WizardStep.do`."""
 
     key: str
     name: str
 
 
 class WizardStep(QWidget):
-    """Draws a training that is planned or done, and has its service change it; it decides nothing. What is still
-    lacking (`Draft.problems`) is said by the page, in its foot."""
+    """A step that shows a draft or a run and has its service change it; it decides nothing itself.
 
-    changed = Signal()  # its `deed` may be another one now
+    The footer shows what is still lacking (`TrainingDraft.problems`).
+    """
+
+    changed = Signal()  # its primary or header actions may have changed
 
     def show_draft(self) -> None:
-        """Draws what has changed. Called when the step is shown, and with each change while it is shown."""
+        """Show the current state. It is called when the step is shown and with each change while it is visible."""
         raise NotImplementedError
 
     def focus_first(self) -> None:
-        """The keyboard goes where the work of this step begins."""
+        """Give the focus to the control where work on this step begins."""
         raise NotImplementedError
 
     @property
     def header_actions(self) -> Sequence[QWidget]:
-        """For the page's header while this step is shown."""
+        """Return the widgets for the page's header while this step is shown."""
         return ()
 
     def primary_action(self) -> PrimaryAction | None:
-        """None: the foot's button goes on to the next step, where nothing keeps it."""
+        """Return the primary action; None if the button leads to the next step."""
         return None
 
     def do(self, key: str) -> None:
-        """`key`: of the deed."""
+        """Perform the primary action with that key."""
         raise NotImplementedError
 
 
@@ -87,7 +84,10 @@ class WizardFooter(QWidget):
         column.addLayout(row)
 
     def show_state(self, found: Sequence[DraftProblem], primary: str, *, can_act: bool, can_go_back: bool) -> None:
-        """`found`: the gravest first. `primary`: what the button does; "": there is none."""
+        """Show the first problem and the buttons.
+
+        `found`: the gravest first. `primary`: the text of the primary button; "" hides it.
+        """
         self._icon.setVisible(bool(found))
         if found:
             is_grave = found[0].is_blocking
@@ -100,15 +100,17 @@ class WizardFooter(QWidget):
         self.next_button.setAccessibleDescription("" if can_act else self.reason.text())
 
 
-StepMaker = Callable[[str, DraftEditor, Callable[[str], None]], WizardStep]  # of a key, with what shows another step
+StepMaker = Callable[[str, DraftEditor, Callable[[str], None]], WizardStep]  # (key, draft, function to show a step)
 
-AHEAD_MS = 40  # what is shown is drawn first
+AHEAD_MS = 40  # the shown step is drawn first
 
 
 class DraftWizard(QWidget):
-    """Steps are built ahead of being shown, bit by bit while nothing else is to do: each takes many frames."""
+    """The wizard of a draft. Each step takes many frames to build, so hidden ones are built in pieces while
+    Qt is idle.
+    """
 
-    step_shown = Signal(str)  # of PLANNED
+    step_shown = Signal(str)  # one of PLANNED_STEPS
 
     def __init__(self, theme: Theme, work: DraftEditor, make: StepMaker) -> None:
         super().__init__()
@@ -117,8 +119,8 @@ class DraftWizard(QWidget):
         self._make_step = make
         self._steps: dict[str, WizardStep] = {}
         self._areas: dict[str, QScrollArea] = {}
-        self.key = ""  # of the step that is shown
-        self._ahead = QTimer(self, singleShot=True, interval=AHEAD_MS)
+        self.key = ""  # of the shown step
+        self._build_timer = QTimer(self, singleShot=True, interval=AHEAD_MS)
         self._stack = QStackedWidget()
         self.foot = WizardFooter(theme)
         column = QVBoxLayout(self)
@@ -126,45 +128,45 @@ class DraftWizard(QWidget):
         column.setSpacing(0)
         column.addWidget(self._stack, 1)
         column.addWidget(self.foot)
-        self._ahead.timeout.connect(self._build_ahead)
+        self._build_timer.timeout.connect(self._build_ahead)
         work.changed.connect(self._on_changed)
-        work.began.connect(self._settle)
+        work.began.connect(self._update_footer)
         work.ended.connect(self._on_changed)
         self.foot.back_button.clicked.connect(lambda: self.show_step(PLANNED_STEPS[PLANNED_STEPS.index(self.key) - 1]))
-        self.foot.next_button.clicked.connect(self._go_on)
+        self.foot.next_button.clicked.connect(self._continue)
 
     @property
     def step(self) -> WizardStep:
         return self._steps[self.key]
 
     def show_step(self, key: str) -> None:
-        """`key`: of PLANNED; a later one than the draft has come to is not shown, but the one it has come to."""
+        """Show a step, `key` one of PLANNED_STEPS, but none beyond the first one that is not complete."""
         reached = PLANNED_STEPS.index(self.work.draft.step)
         self.key = PLANNED_STEPS[min(PLANNED_STEPS.index(key), reached)]
         self._make(self.key)
         self._place(self.key)
         self.step.show_draft()
         self._stack.setCurrentWidget(self._areas[self.key])
-        self._settle()
+        self._update_footer()
         self.step_shown.emit(self.key)
         self.step.focus_first()
-        self._ahead.start()
+        self._build_timer.start()
 
     # ------------------------------------------------------------------- private
 
     def _make(self, key: str) -> None:
         if key not in self._steps:
             step = self._steps[key] = self._make_step(key, self.work, self.show_step)
-            step.changed.connect(self._settle)
+            step.changed.connect(self._update_footer)
 
     def _place(self, key: str) -> None:
-        """Qt works out the style of all that the step holds."""
+        """Add the step to the stack, where Qt computes the style of all its widgets."""
         if key not in self._areas:
             area = self._areas[key] = make_scrollable(self._steps[key], self._stack)
             self._stack.addWidget(area)
 
     def _build_ahead(self) -> None:
-        """One bit of the steps that can be gone to from here."""
+        """Build a piece of the steps that can be reached from here."""
         last = max(PLANNED_STEPS.index(self.key) + 1, PLANNED_STEPS.index(self.work.draft.step))
         key = next((key for key in PLANNED_STEPS[: last + 1] if key not in self._areas), None)
         if key is None:
@@ -173,19 +175,19 @@ class DraftWizard(QWidget):
             self._place(key)
         else:
             self._make(key)
-        self._ahead.start()
+        self._build_timer.start()
 
     def _on_changed(self, *_: object) -> None:
         if self.key:
             self.step.show_draft()
-            self._settle()
+            self._update_footer()
 
-    def _settle(self, *_: object) -> None:
+    def _update_footer(self, *_: object) -> None:
         if not self.key:
             return
-        draft, deed, place = self.work.draft, self.step.primary_action(), PLANNED_STEPS.index(self.key)
-        if deed is not None:
-            name, can_act = deed.name, True
+        draft, action, place = self.work.draft, self.step.primary_action(), PLANNED_STEPS.index(self.key)
+        if action is not None:
+            name, can_act = action.name, True
         elif place + 1 < len(PLANNED_STEPS):
             following = training_texts.step_name(PLANNED_STEPS[place + 1])
             name, can_act = phrase("common.next_step", step=following), draft.is_complete(self.key)
@@ -194,21 +196,21 @@ class DraftWizard(QWidget):
         found = draft.problems(self.key)
         self.foot.show_state(found, name, can_act=can_act and not self.work.is_busy, can_go_back=place > 0)
 
-    def _go_on(self) -> None:
-        deed = self.step.primary_action()
-        if deed is not None:
-            self.step.do(deed.key)
+    def _continue(self) -> None:
+        action = self.step.primary_action()
+        if action is not None:
+            self.step.do(action.key)
         else:
             self.show_step(PLANNED_STEPS[PLANNED_STEPS.index(self.key) + 1])
 
 
 class RunWizard(QWidget):
-    step_shown = Signal(str)  # run | result; or it has changed
+    step_shown = Signal(str)  # run | result; also emitted when the shown step has changed
 
     def __init__(
         self, theme: Theme, trainings: TrainingRunner, folder: Path, make: Callable[[str, Path], WizardStep]
     ) -> None:
-        """`make`: a step of a key, run or result."""
+        """`make`: builds the step run or result of a run's folder."""
         super().__init__()
         self.folder = folder
         self._trainings = trainings
@@ -234,30 +236,30 @@ class RunWizard(QWidget):
 
     @property
     def has_result(self) -> bool:
-        """Whether it has been trained to its end. What has not been judged yet can be from there."""
+        """Return whether the training has finished. A result that has not been judged yet can be judged from there."""
         return training_list.has_finished(self.folder)
 
     def show_step(self, key: str) -> None:
-        """`key`: run | result."""
+        """Show a step. `key`: run | result."""
         self.key = key
         if key not in self._steps:
             step = self._steps[key] = self._make_step(key, self.folder)
-            step.changed.connect(lambda: self.step_shown.emit(self.key))  # what can be done with it may be more now
+            step.changed.connect(lambda: self.step_shown.emit(self.key))  # its header actions may have changed
             self._areas[key] = make_scrollable(step, self._stack)
             self._stack.addWidget(self._areas[key])
         self.step.show_draft()
         self._stack.setCurrentWidget(self._areas[key])
-        self._settle()
+        self._update_footer()
         self.step_shown.emit(key)
         self.step.focus_first()
 
     # ------------------------------------------------------------------- private
 
-    def _settle(self) -> None:
-        leads_on = self.key == "run" and self.has_result
-        name = phrase("common.next_step", step=training_texts.step_name("result")) if leads_on else ""
-        self.foot.setVisible(leads_on or self.key == "result")
-        self.foot.show_state((), name, can_act=leads_on, can_go_back=self.key == "result")
+    def _update_footer(self) -> None:
+        has_next = self.key == "run" and self.has_result
+        name = phrase("common.next_step", step=training_texts.step_name("result")) if has_next else ""
+        self.foot.setVisible(has_next or self.key == "result")
+        self.foot.show_state((), name, can_act=has_next, can_go_back=self.key == "result")
 
     def _on_started(self, folder: Path) -> None:
         if folder == self.folder:
@@ -269,4 +271,4 @@ class RunWizard(QWidget):
         if error is None and (folder / run_folders.GATE).is_file():
             self.show_step("result")
         else:
-            self._settle()
+            self._update_footer()

@@ -9,17 +9,18 @@ import sys
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 app = QApplication([])
-from app.training.ui import step_factory as ahead
+from app.training.ui import step_factory
 before = "app.training.ui.data.data_step" in sys.modules
 beats, owner = [], QObject()
-ahead.ModulePreloader(owner)
+step_factory.ModulePreloader(owner)
 look = QTimer(interval=5)
 look.timeout.connect(lambda: beats.append(len(sys.modules)))
-look.timeout.connect(lambda: app.quit() if ahead.DRAWN in sys.modules else None)
+look.timeout.connect(lambda: app.quit() if step_factory.DRAWN in sys.modules else None)
 look.start()
 QTimer.singleShot(60_000, app.quit)
 app.exec()
-wanted = [f"app.training.ui.{name}.step" for name in ("data", "model", "check", "run", "result")]
+names = ("data.data_step", "model_step", "check_step", "run.run_step", "result.result_step")
+wanted = [f"app.training.ui.{name}" for name in names]
 print(before, all(name in sys.modules for name in wanted), "pyqtgraph" in sys.modules, len(set(beats)) > 10)
 """
 

@@ -1,1 +1,1 @@
-"""The step データ of a planned training: where its rows come from, what is wrong with them, how they are split."""
+"""The step データ of a draft: import or generate rows, look at their problems, review them, and split them."""

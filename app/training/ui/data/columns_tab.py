@@ -1,6 +1,6 @@
-"""列の対応: what the file was read as, and how it is read otherwise. Without a file: where the pairs were made from.
+"""Choose which columns of a file are question, answer and other fields (列の対応), with a preview of the first rows.
 
-Which column of a file holds what, chosen field by field; below it, what the first rows would become.
+For generated pairs the tab shows the collection they come from. A dialog asks for the columns at the first import.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label
 MARGIN_PX = 24
 DIALOG_PX = 640
 
-Outline = tuple[tuple[str, ...], tuple[DataRecord, ...]]  # of `reading.outline`
+Outline = tuple[tuple[str, ...], tuple[DataRecord, ...]]  # of `file_import.read_outline`
 
 
 class ColumnsTab(QWidget):
@@ -38,7 +38,7 @@ class ColumnsTab(QWidget):
         super().__init__()
         self._work = work
         self._shown: ImportOrigin | None = None
-        self._folder = ""  # of the rows that are shown
+        self._folder = ""  # of the shown rows
         self.name = ElidedLabel(role="heading3")
         self.facts = Label(role="caption", tone="text2", wraps=True)
         self.aside = Label(role="caption", tone="text2", wraps=True)
@@ -60,7 +60,7 @@ class ColumnsTab(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(make_scrollable(content))
-        self.form.changed.connect(self._settle)
+        self.form.changed.connect(self._update_button)
         self.read_button.clicked.connect(lambda: self.read_requested.emit(self.form.mapping))
 
     def show_rows(self) -> None:
@@ -75,7 +75,7 @@ class ColumnsTab(QWidget):
         if origin is not None:
             path = Path(data.file)
             background.run(lambda: origin.standing(path), self._on_standing, lambda _error: None)
-        self._settle()
+        self._update_button()
 
     def focus_first(self) -> None:
         first = next((box for box in self.form.boxes.values() if not box.isHidden()), self.read_button)
@@ -99,8 +99,8 @@ class ColumnsTab(QWidget):
         if found is not None and has_columns:
             self.form.show_columns(found.columns, found.mapping, found.samples)
 
-    def _settle(self) -> None:
-        """The button says why it does nothing."""
+    def _update_button(self) -> None:
+        """Update the button and the reason why it is disabled."""
         is_same = self._shown is not None and self.form.mapping == _mapping_to_read_again(self._shown.imported.mapping)
         is_changed = self.standing.property("of") == "changed"
         can_read = self.form.is_usable and (not is_same or is_changed) and not self._work.is_busy
@@ -110,19 +110,19 @@ class ColumnsTab(QWidget):
         self.reason.setVisible(bool(reason) and not self.read_button.isHidden())
 
     def _on_standing(self, found: FileState) -> None:
-        said = {
+        text = {
             "same": "",
             "changed": phrase("training.the_file_has_changed_since"),
             "gone": phrase("training.the_file_cannot_be_found"),
         }[found]
         self.standing.setProperty("of", found)
-        self.standing.setText(said)
-        self.standing.setVisible(bool(said))
-        self._settle()
+        self.standing.setText(text)
+        self.standing.setVisible(bool(text))
+        self._update_button()
 
 
 class ColumnsDialog(Dialog):
-    """A file whose columns nobody can tell by their names."""
+    """A dialog for a file whose columns cannot be recognized by their names."""
 
     mapping_chosen = Signal(object)  # ColumnMapping
 
@@ -150,18 +150,18 @@ class ColumnsDialog(Dialog):
             width_px=DIALOG_PX,
         )
         self.form.show_columns(columns, ColumnMapping(), samples)
-        self.form.changed.connect(self._settle)
+        self.form.changed.connect(self._update_button)
         self.chosen.connect(lambda key: self.mapping_chosen.emit(self.form.mapping) if key == "read" else None)
-        self._settle()
+        self._update_button()
         self.form.boxes["question"].setFocus()
 
-    def _settle(self) -> None:
+    def _update_button(self) -> None:
         self.buttons["read"].setEnabled(self.form.is_usable)
         self.buttons["read"].setAccessibleDescription(self.form.obstacle.text())
 
 
 def _mapping_to_read_again(read: ColumnMapping) -> ColumnMapping:
-    """What would be asked for to read the same again."""
+    """Return the mapping that would read the file in the same way again."""
     form = {"question": read.question, "answer": read.answer, "input": read.input or NO_COLUMN}
     if read.messages:
         form = {}
@@ -169,13 +169,15 @@ def _mapping_to_read_again(read: ColumnMapping) -> ColumnMapping:
 
 
 NEEDED = ("question", "answer")
-SHOWN_CHARACTERS = 400  # of a text in the preview
+SHOWN_CHARACTERS = 400  # of each text in the preview
 NAME_PX, BOX_PX, TURN_BELOW_PX = 88, 200, 480
-UNBOUND = 16_777_215  # Qt's own for no limit
+UNBOUND = 16_777_215  # Qt's value for no maximum width
 
 
 class ColumnMappingForm(QWidget):
-    """A conversation in one column has no question and answer to choose."""
+    """A form with a column for each field. Files with a whole conversation in one column have no question and answer to
+    choose.
+    """
 
     changed = Signal()
 
@@ -186,7 +188,7 @@ class ColumnMappingForm(QWidget):
         self._samples: Sequence[DataRecord] = ()
         self.boxes: dict[str, QComboBox] = {}
         self._rows: dict[str, tuple[QWidget, ...]] = {}
-        self._beside: list[QBoxLayout] = []  # each field with what it is
+        self._beside: list[QBoxLayout] = []  # each field with its description
         self.obstacle = Label(tone="warning", wraps=True)
         self.preview_title = Label(tone="text2", wraps=True)
         self.preview = ColumnPreview(theme)
@@ -209,7 +211,9 @@ class ColumnMappingForm(QWidget):
 
     @property
     def mapping(self) -> ColumnMapping:
-        """As it is asked for: what was left open is not guessed again."""
+        """Return the chosen mapping. Fields without a column are set to NO_COLUMN, so that the import does not guess
+        them.
+        """
         chosen = {field: box.currentData() or "" for field, box in self.boxes.items()}
         if self._messages:
             return ColumnMapping(system=chosen["system"] or NO_COLUMN, group=chosen["group"] or NO_COLUMN)
@@ -256,7 +260,7 @@ class ColumnMappingForm(QWidget):
         column.addWidget(self.preview)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """What a field is goes below it, where there is no room beside it."""
+        """Move the descriptions below their fields if there is no space beside them."""
         super().resizeEvent(event)
         is_wide = self.width() >= self._theme.px(TURN_BELOW_PX)
         directions = QBoxLayout.Direction
@@ -279,7 +283,7 @@ class ColumnMappingForm(QWidget):
             mapping = ColumnMapping(system=chosen["system"], group=chosen["group"], messages=self._messages)
         else:
             mapping = ColumnMapping(**chosen)
-        if obstacle:  # what there is to choose among
+        if obstacle:  # show the raw columns, to choose among them
             self.preview_title.setText(phrase("training.these_are_the_first_rows"))
             self.preview.show_records(self._samples)
         else:
@@ -288,7 +292,7 @@ class ColumnMappingForm(QWidget):
         self.preview_title.setVisible(not self.preview.isHidden())
 
     def _obstacle(self) -> str:
-        """Why nothing can be read so; "" where it can."""
+        """Return why the file cannot be read with this mapping; "" if it can."""
         chosen = {field: box.currentData() or "" for field, box in self.boxes.items()}
         if self._messages:
             chosen |= dict.fromkeys((*NEEDED, "input"), "")
@@ -301,12 +305,12 @@ class ColumnMappingForm(QWidget):
 
 class ColumnChooser(QComboBox):
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Scrolling the page must not choose a column that happens to be under the mouse."""
+        """Ignore the wheel: scrolling the page must not change a column."""
         event.ignore()
 
 
 class ColumnPreview(QFrame):
-    """The first rows as they would be trained on: who says what."""
+    """A preview of the first rows as they would be trained on: role and text of each message."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -323,13 +327,13 @@ class ColumnPreview(QFrame):
             if isinstance(row, BadRow):
                 self._add(row.line, [("", row_texts.bad_row_text(row), "danger")])
                 continue
-            said = [(phrase(f"training.data_role.{one.role}"), one.text, "text") for one in row.messages]
+            messages = [(phrase(f"training.data_role.{one.role}"), one.text, "text") for one in row.messages]
             group = [(row_texts.field_name("group"), row.group, "text")] if row.group else []
-            self._add(row.line, [*said, *group])
+            self._add(row.line, [*messages, *group])
         self.setVisible(bool(rows))
 
     def show_records(self, records: Sequence[DataRecord]) -> None:
-        """As the file has them."""
+        """Show records as they are in the file."""
         self._clear()
         for record in records:
             self._add(record.line, [(shorten(name), shorten(value), "text") for name, value in record.values.items()])
@@ -343,7 +347,7 @@ class ColumnPreview(QFrame):
         self.said = []
 
     def _add(self, line: int, parts: Sequence[tuple[str, str, str]]) -> None:
-        """`parts`: (name, text, tone) of each; without a name it is what is wrong."""
+        """Show a row. `parts`: (name, text, tone); a part without a name is an error."""
         holder = QWidget()
         grid = QGridLayout(holder)
         grid.setContentsMargins(0, 0, 0, 0)

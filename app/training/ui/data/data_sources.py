@@ -1,6 +1,6 @@
-"""Where the rows of a planned training come from: a file that is chosen, or pairs that are made from a collection.
+"""Get the rows of a draft: import a file, or generate question-answer pairs from a document collection.
 
-Question-answer pairs made from a collection: which one, how many, by which model, and what that takes.
+The dialog for pairs asks for the collection, their number and the model, and shows what generating takes.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,12 +19,12 @@ from app.documents.services.document_library import DocumentLibrary
 from app.inference.local_model import LocalModel
 from app.models.services.model_library import ModelLibrary
 from app.training.data import file_import
-from app.training.data.curation import RowState
 from app.training.generation.pair_records import LEAST_PAIRS, MOST_PAIRS, USUAL_PAIRS, GenerationRequest
 from app.training.services.draft_editor import DraftEditor
 from app.training.services.draft_pairs import DraftPairGeneration
 from app.training.services.pair_generation import pairs_label_now
 from app.training.ui.data.columns_tab import ColumnsDialog, Outline
+from app.training.ui.data.review_list import DECIDED
 from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.desktop import Pickers
 from app.uikit.dialogs import Dialog, DialogButton
@@ -32,11 +32,12 @@ from app.uikit.localization import join_facts, label_name
 from app.uikit.theme import Theme
 from app.uikit.widgets.labels import Label
 
-DECIDED: tuple[RowState, ...] = ("accepted", "edited", "rejected")
-
 
 class DataSourceController(QObject):
-    """Asks, and then has it done; what rows there are, and what was decided of them, is only replaced after a yes."""
+    """The controller that asks for a source of rows and imports or generates them.
+
+    It asks for confirmation before decisions on existing rows would be lost.
+    """
 
     refused = Signal(object)  # AppError
 
@@ -53,7 +54,9 @@ class DataSourceController(QObject):
         model_id: Callable[[], str | None],
         pickers: Pickers | None = None,
     ) -> None:
-        """`model_id`: of the model that answers questions now. `pickers`: None for the desktop's own windows."""
+        """`model_id`: returns the id of the model that answers questions now. `pickers`: None for the desktop's own
+        dialogs.
+        """
         super().__init__(parent)
         self._theme = theme
         self._work = work
@@ -64,8 +67,8 @@ class DataSourceController(QObject):
         self._secrecy = secrecy
         self._model_id = model_id
         self._pickers = pickers or Pickers()
-        self._path = Path()  # of the file that was asked for last
-        self.dialog: Dialog | None = None  # the last one that was opened
+        self._path = Path()  # the last requested file
+        self.dialog: Dialog | None = None  # the last opened one
 
     # --------------------------------------------------------------------- files
 
@@ -83,14 +86,14 @@ class DataSourceController(QObject):
         self._replace(lambda: self._work.import_file(path))
 
     def read_again(self, mapping: ColumnMapping) -> None:
-        """The file of the rows, otherwise than before."""
+        """Import the current file again with another column mapping."""
         data = self._work.draft.data
         if data is not None:
             self._path = path = Path(data.file)
             self._replace(lambda: self._work.import_file(path, mapping))
 
     def ask_columns(self) -> None:
-        """Of the file that was asked for last."""
+        """Ask for the columns of the last requested file."""
         path = self._path
         background.run(lambda: (path, file_import.read_outline(path)), self._on_outlined, self._on_refused)
 
@@ -109,36 +112,38 @@ class DataSourceController(QObject):
         collections = [one for one in self._documents.collections() if one.sections]
         models = [model for model in self._library.answering() if model.remote is None]
         dialog = GeneratePairsDialog(self._theme, collections, models, self._model_id(), self._window)
-        dialog.generation_requested.connect(self._on_wished)
+        dialog.generation_requested.connect(self._on_generation_requested)
         self._open(dialog)
 
     def go_on(self) -> None:
-        """With pairs that were wanted and are not finished."""
-        wish = self._making.unfinished(self._work.draft.id)
-        if wish is None:
+        """Resume generating pairs that are not finished."""
+        request = self._making.unfinished(self._work.draft.id)
+        if request is None:
             return
-        there = self._documents.collections()
-        found = next((one for one in there if (one.id, one.name) == (wish.collection_id, wish.collection)), None)
+        collections = self._documents.collections()
+        found = next(
+            (one for one in collections if (one.id, one.name) == (request.collection_id, request.collection)), None
+        )
         if found is None:
-            self.refused.emit(AppError("pairs_collection_gone", name=wish.collection))
+            self.refused.emit(AppError("pairs_collection_gone", name=request.collection))
         else:
-            self._begin(wish, found)
+            self._begin(request, found)
 
-    def _on_wished(self, collection: DocumentCollection, wanted: int, model: LocalModel) -> None:
+    def _on_generation_requested(self, collection: DocumentCollection, wanted: int, model: LocalModel) -> None:
         name = self._making.free_name(self._work.draft.id)
-        wish = GenerationRequest(collection.id, collection.name, model.id, wanted, name)
-        self._replace(lambda: self._begin(wish, collection))
+        request = GenerationRequest(collection.id, collection.name, model.id, wanted, name)
+        self._replace(lambda: self._begin(request, collection))
 
-    def _begin(self, wish: GenerationRequest, collection: DocumentCollection) -> None:
+    def _begin(self, request: GenerationRequest, collection: DocumentCollection) -> None:
         draft_id = self._work.draft.id
 
         def begin(is_agreed: bool) -> None:
             try:
-                self._making.begin(draft_id, wish, collection, is_agreed=is_agreed)
+                self._making.begin(draft_id, request, collection, is_agreed=is_agreed)
             except AppError as error:
                 self.refused.emit(error)
 
-        model = self._library.model(wish.model_id)
+        model = self._library.model(request.model_id)
         documents = self._documents.path
         self._secrecy.train(
             self._window,
@@ -149,7 +154,7 @@ class DataSourceController(QObject):
     # ------------------------------------------------------------------- private
 
     def _replace(self, act: Callable[[], object]) -> None:
-        """Asks first where somebody's decisions would be lost."""
+        """Run `act`, after a confirmation if it would lose decisions."""
         rows = self._work.curation
         decided = sum(rows.counts[state] for state in DECIDED) if rows is not None else 0
         if not decided:
@@ -183,9 +188,9 @@ TEXT_MARGIN_PX = 7
 
 
 class GeneratePairsDialog(Dialog):
-    """Nothing is begun before `wished`."""
+    """A dialog that asks for pairs to generate. Nothing begins before `generation_requested`."""
 
-    generation_requested = Signal(object, int, object)  # Collection, pairs, LocalModel
+    generation_requested = Signal(object, int, object)  # DocumentCollection, number of pairs, LocalModel
 
     def __init__(
         self,
@@ -195,7 +200,7 @@ class GeneratePairsDialog(Dialog):
         model_id: str | None,
         parent: QWidget,
     ) -> None:
-        """`collections`: that have anything in them. `model_id`: that answers questions now."""
+        """`collections`: those with sections. `model_id`: of the model that answers questions now."""
         self._collections = list(collections)
         self._models = list(models)
         self.collection = QComboBox()
@@ -235,7 +240,7 @@ class GeneratePairsDialog(Dialog):
         self.wanted.setSingleStep(10)
         self.wanted.setValue(USUAL_PAIRS)
         self.wanted.setGroupSeparatorShown(True)
-        self.wanted.lineEdit().setTextMargins(TEXT_MARGIN_PX, 0, 0, 0)  # the style sheet's padding does not reach it
+        self.wanted.lineEdit().setTextMargins(TEXT_MARGIN_PX, 0, 0, 0)  # the style sheet's padding does not apply to it
         for model in self._models:
             self.model.addItem(model.name)
         ids = [model.id for model in self._models]
@@ -300,16 +305,16 @@ class GeneratePairsDialog(Dialog):
         self.fit_height()
 
     def _on_unreadable(self, _error: AppError) -> None:
-        """It is said when the model is loaded."""
+        """Show nothing: loading the model will report the error."""
 
     def _show_obstacle(self) -> None:
         no_model = phrase("training.there_is_no_model_yet")
         no_documents = phrase("training.no_documents_have_been_read")
-        said = no_documents if not self._collections else no_model if not self._models else ""
-        self.obstacle.setText(said)
-        self.obstacle.setVisible(bool(said))
-        self.buttons["make"].setEnabled(not said)
-        self.buttons["make"].setAccessibleDescription(said)
+        obstacle = no_documents if not self._collections else no_model if not self._models else ""
+        self.obstacle.setText(obstacle)
+        self.obstacle.setVisible(bool(obstacle))
+        self.buttons["make"].setEnabled(not obstacle)
+        self.buttons["make"].setAccessibleDescription(obstacle)
 
     def _on_chosen(self, key: str) -> None:
         if key == "make":

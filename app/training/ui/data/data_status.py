@@ -1,6 +1,6 @@
-"""What became of all rows, in one line: imported, usable, what is wrong with the others, and how they are split.
+"""Show the numbers of rows in one line, and the progress of generating pairs from a collection.
 
-Pairs being made from a collection: how far it is, and what became of it; also what is left of an earlier time.
+The line shows imported and usable rows, problems, and the split.
 """
 
 from PySide6.QtCore import Signal
@@ -23,7 +23,7 @@ from app.uikit.widgets.progress_row import ProgressRow
 
 
 class RowCount(QWidget):
-    """A number that stands out among its words. `text` has {n} where it stands."""
+    """A number that stands out in its text. {n} in `text` is its place."""
 
     def __init__(self, theme: Theme, text: str, icon: str = "", tone: str = "text2") -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class RowCount(QWidget):
 
 class RowCountStrip(QWidget):
     def __init__(self, theme: Theme, action: QWidget) -> None:
-        """`action`: a button that stands behind all."""
+        """`action`: a button after the counts."""
         super().__init__()
         self._theme = theme
         self.total = RowCount(theme, phrase("training.imported_n_rows"))
@@ -72,10 +72,10 @@ class RowCountStrip(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._turn()
+        self._lay_out()
 
-    def _turn(self) -> None:
-        """The split goes below, where both do not fit side by side."""
+    def _lay_out(self) -> None:
+        """Move the split below the counts if both do not fit side by side."""
         needed = self._counts.sizeHint().width() + self._split.sizeHint().width() + self._theme.px(24)
         directions = QBoxLayout.Direction
         is_wide = needed <= self.width()
@@ -90,16 +90,16 @@ class RowCountStrip(QWidget):
             getattr(self, name).show_count(count, is_shown=count > 0)
 
     def show_split(self, frozen: DraftSplit | None, revision: int) -> None:
-        """`revision`: of the rows as they are now."""
+        """Show the split. `revision`: of the current rows."""
         is_current = frozen is not None and frozen.revision == revision
         self.train.show_count(frozen.train if frozen else 0, is_shown=is_current)
         self.validation.show_count(frozen.validation if frozen else 0, is_shown=is_current)
         self.lock.show_split(frozen, is_current=is_current)
-        self._turn()
+        self._lay_out()
 
 
 class SplitLockTag(QFrame):
-    """Whether the rows that judge are held fast, and the short form of the hash they are known by."""
+    """A tag that shows whether the test rows are frozen, and the short form of their hash."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -137,18 +137,18 @@ REASONS_MOST = 3
 
 
 class PairGenerationRow(QWidget):
-    """Hidden while there is nothing to show. It follows the pairs of one draft alone."""
+    """The progress and outcome of generating pairs for one draft. It is hidden while there is nothing to show."""
 
-    made = Signal()  # the pairs are there now
-    taken = Signal()  # they are to take the place of the rows
+    made = Signal()  # the pairs are complete
+    taken = Signal()  # the pairs are to replace the rows
     go_on_requested = Signal()
-    changed = Signal()  # it is shown, or hidden
+    changed = Signal()  # its visibility may have changed
 
     def __init__(self, theme: Theme, making: DraftPairGeneration, draft_id: str) -> None:
         super().__init__()
         self._making = making
         self._draft_id = draft_id
-        self._total = 0  # prompts of the round
+        self._total = 0  # prompts of the current round
         self.progress = ProgressRow(theme)
         self.banner = Banner(theme)
         column = QVBoxLayout(self)
@@ -163,18 +163,18 @@ class PairGenerationRow(QWidget):
         making.failed.connect(self._on_failed)
         self.progress.cancelled.connect(making.stop)
         self.banner.action_requested.connect(self._on_action)
-        self.banner.closed.connect(self._settle)
+        self.banner.closed.connect(self._update_visibility)
         if making.draft_id == draft_id:
             self._on_began(draft_id)
-        self._settle()
+        self._update_visibility()
 
     def look(self, *, may_take: bool) -> None:
-        """For pairs of an earlier time. `may_take`: nothing that somebody has decided would be lost."""
-        wish = self._making.unfinished(self._draft_id)
-        if wish is None:
+        """Offer pairs of an earlier session. `may_take`: importing them would lose no decisions."""
+        request = self._making.unfinished(self._draft_id)
+        if request is None:
             return
         if self._making.finished_file(self._draft_id) is None:
-            what = phrase("training.making_questions_and_answers_from", name=wish.collection)
+            what = phrase("training.making_questions_and_answers_from", name=request.collection)
             self._show(
                 "warning",
                 what,
@@ -184,7 +184,7 @@ class PairGenerationRow(QWidget):
         elif may_take:
             self.taken.emit()
         else:
-            what = phrase("training.there_are_questions_and_answers", name=wish.collection)
+            what = phrase("training.there_are_questions_and_answers", name=request.collection)
             about = phrase("training.importing_them_replaces_the_rows")
             self._show(
                 "warning",
@@ -204,13 +204,13 @@ class PairGenerationRow(QWidget):
         self.progress.cancel_button.setText(phrase("common.stop_here"))
         if self._making.progress is not None:
             self._on_progressed(draft_id, self._making.progress)
-        self._settle()
+        self._update_visibility()
 
     def _on_progressed(self, draft_id: str, found: GenerationProgress) -> None:
         if draft_id != self._draft_id:
             return
         words = phrase("training.making_questions_and_answers_a", a=f"{found.accepted:,}", b=f"{found.wanted:,}")
-        if found.round.total != self._total:  # another round: its time is told anew
+        if found.round.total != self._total:  # another round: its time starts again
             self._total = found.round.total
             self.progress.start(words)
             self.progress.cancel_button.setText(phrase("common.stop_here"))
@@ -259,11 +259,11 @@ class PairGenerationRow(QWidget):
 
     def _show(self, level: str, what: str, sentence: str, actions: tuple[tuple[str, str], ...] = ()) -> None:
         self.banner.show_message(level, what, sentence, actions)
-        self._settle()
+        self._update_visibility()
 
     def _on_action(self, key: str) -> None:
         self.banner.hide()
-        self._settle()
+        self._update_visibility()
         if key == "again":
             self.go_on_requested.emit()
         elif key == "take":
@@ -271,6 +271,6 @@ class PairGenerationRow(QWidget):
         else:
             self._making.forget(self._draft_id)
 
-    def _settle(self) -> None:
+    def _update_visibility(self) -> None:
         self.setVisible(not (self.progress.isHidden() and self.banner.isHidden()))
         self.changed.emit()

@@ -1,4 +1,4 @@
-"""The step データ: rows are imported or made, looked through, and split so that what judges is not trained on."""
+"""Show the step データ: import or generate rows, review them, and split them so that test rows are not trained on."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +17,11 @@ from app.training.drafts import DraftSplit
 from app.training.services.draft_editor import DraftEditor
 from app.training.services.draft_pairs import DraftPairGeneration
 from app.training.ui.data.columns_tab import ColumnsTab
-from app.training.ui.data.data_sources import DECIDED, DataSourceController
+from app.training.ui.data.data_sources import DataSourceController
 from app.training.ui.data.data_status import PairGenerationRow, RowCountStrip
 from app.training.ui.data.lengths_tab import LengthsTab
 from app.training.ui.data.problems_tab import ProblemsTab
+from app.training.ui.data.review_list import DECIDED
 from app.training.ui.data.review_tab import ReviewTab
 from app.training.ui.data.split_tab import SplitTab
 from app.training.ui.wizard import PrimaryAction, WizardStep
@@ -36,8 +37,8 @@ from app.uikit.widgets.progress_row import ProgressRow
 from app.uikit.widgets.section_bars import TAB_SIDE_PX, TabBar
 
 MARGIN_PX = 24
-STACK_PX = 300  # the least that a tab has; in less, the page scrolls
-OURS = ("opening", "importing", "freezing")
+STACK_PX = 300  # the least height of a tab; with less space the page scrolls
+OURS = ("opening", "importing", "freezing")  # the draft's work that this step shows
 
 Tab = ColumnsTab | ProblemsTab | ReviewTab | LengthsTab | SplitTab
 
@@ -56,16 +57,16 @@ class DataStep(WizardStep):
         model_id: Callable[[], str | None],
         pickers: Pickers | None = None,
     ) -> None:
-        """`model_id` and `pickers`: as `DataSourceController`."""
+        """`model_id` and `pickers`: as in `DataSourceController`."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation
         self._work = work
         self._making = making
-        self._doing = ""  # of OURS, now or the last time
+        self._current_work = ""  # the draft's current or last work
         self._has_tried = False  # to open the rows
-        self._frozen_before: DraftSplit | None = None  # the split that another one is made instead of
-        self._shown_folder = ""  # of the rows that are shown
+        self._frozen_before: DraftSplit | None = None  # the split that a new one replaces
+        self._shown_folder = ""  # of the shown rows
         self._tabs: dict[str, Tab] = {}
         self.sources = DataSourceController(
             theme, work, self, documents=documents, library=library, making=making, secrecy=secrecy,
@@ -78,7 +79,7 @@ class DataStep(WizardStep):
         if work.draft.data is None:
             QTimer.singleShot(0, self, self.find_generated_pairs)
 
-    # ---------------------------------------------------------------- as a Step
+    # ---------------------------------------------------------- as a WizardStep
 
     def show_draft(self) -> None:
         data, rows = self._work.draft.data, self._rows
@@ -87,7 +88,7 @@ class DataStep(WizardStep):
         for button in (self.empty.file_button, self.empty.pairs_button, self.source_button):
             button.setEnabled(not self._work.is_busy)
         if data is not None and rows is None:
-            QTimer.singleShot(0, self, self._open)  # unless whoever shows the draft does
+            QTimer.singleShot(0, self, self._open)  # later, in case the caller opens the draft itself
         if rows is None or data is None:
             return
         if data.folder != self._shown_folder:
@@ -106,7 +107,7 @@ class DataStep(WizardStep):
             self.empty.focus_first()
 
     def primary_action(self) -> PrimaryAction | None:
-        """To split, where nothing else is lacking."""
+        """Return the action to split the rows if nothing else is lacking."""
         draft = self._work.draft
         lacking = [one.code for one in draft.problems("data") if one.is_blocking]
         if lacking != ["not_frozen"] or self._rows is None:
@@ -208,8 +209,8 @@ class DataStep(WizardStep):
         self.empty.file_button.clicked.connect(sources.choose_file)
         self.empty.pairs_button.clicked.connect(sources.ask_pairs)
         self.progress.cancelled.connect(work.cancel)
-        self.banner.closed.connect(self._settle_notes)
-        self.pairs.changed.connect(self._settle_notes)
+        self.banner.closed.connect(self._update_notes)
+        self.pairs.changed.connect(self._update_notes)
         self.pairs.made.connect(self.find_generated_pairs)
         self.pairs.taken.connect(self._take_pairs)
         self.pairs.go_on_requested.connect(sources.go_on)
@@ -217,18 +218,18 @@ class DataStep(WizardStep):
         self.source_button.clicked.connect(self._show_menu)
         self._theme.changed.connect(self._fit_stack)
         self._fit_stack()
-        self._settle_notes()
+        self._update_notes()
 
     # ---------------------------------------------------------------------- tabs
 
     @property
     def _rows(self) -> Curation | None:
-        """Those of the draft; None while they are not there."""
+        """Return the draft's rows, None while they are not open."""
         rows, data = self._work.curation, self._work.draft.data
         return rows if rows is not None and data is not None and str(rows.folder) == data.folder else None
 
     def _first_tab(self) -> str:
-        """Where the work goes on."""
+        """Return the tab where the work continues."""
         draft, rows = self._work.draft, self._rows
         if rows is not None and rows.counts["undecided"]:
             return "review"
@@ -238,11 +239,11 @@ class DataStep(WizardStep):
 
     def _tab(self, key: str) -> Tab:
         if key not in self._tabs:
-            tab = self._tabs[key] = self._made(key)
+            tab = self._tabs[key] = self._make_tab(key)
             self._stack.addWidget(tab)
         return self._tabs[key]
 
-    def _made(self, key: str) -> Tab:
+    def _make_tab(self, key: str) -> Tab:
         theme, work = self._theme, self._work
         if key == "columns":
             columns = ColumnsTab(theme, work)
@@ -292,7 +293,7 @@ class DataStep(WizardStep):
             self._work.open()
 
     def _on_began(self, what: str) -> None:
-        self._doing = what
+        self._current_work = what
         if what not in OURS:
             return
         self.banner.hide()
@@ -303,21 +304,21 @@ class DataStep(WizardStep):
         }[what]
         self.progress.start(words)
         self.progress.cancel_button.setVisible(what in ("importing", "freezing"))
-        self._settle_notes()
+        self._update_notes()
         self.show_draft()
 
     def _on_progressed(self, done: int, total: int) -> None:
-        if self._doing in OURS:
+        if self._current_work in OURS:
             self.progress.set_progress(done, total)
 
     def _on_ended(self) -> None:
-        if self._doing not in OURS:
+        if self._current_work not in OURS:
             return
         self.progress.finish()
-        self._settle_notes()
+        self._update_notes()
         self.show_draft()
         draft, making = self._work.draft, self._making
-        if self._doing == "freezing" and draft.frozen is not self._frozen_before:
+        if self._current_work == "freezing" and draft.frozen is not self._frozen_before:
             self._show_tab("split")
         if draft.data is not None and draft.data.file == str(making.finished_file(draft.id)):
             making.forget(draft.id)
@@ -325,41 +326,41 @@ class DataStep(WizardStep):
         self.changed.emit()
 
     def find_generated_pairs(self) -> None:
-        """That were made, or begun, at an earlier time."""
+        """Offer pairs that were generated, or begun, earlier."""
         rows = self._work.curation
         decided = sum(rows.counts[state] for state in DECIDED) if rows is not None else 0
         self.pairs.look(may_take=not decided)
 
     def _take_pairs(self) -> None:
         making, draft_id = self._making, self._work.draft.id
-        path, wish = making.finished_file(draft_id), making.unfinished(draft_id)
-        if path is not None and wish is not None and not self._work.is_busy:
-            self._work.import_pairs(path, wish.collection)
+        path, request = making.finished_file(draft_id), making.unfinished(draft_id)
+        if path is not None and request is not None and not self._work.is_busy:
+            self._work.import_pairs(path, request.collection)
 
     def _show_menu(self) -> None:
         button = self.source_button
         self.source_menu.popup(button.mapToGlobal(button.rect().bottomLeft()))
 
     def _show_error(self, error: AppError) -> None:
-        """Of what is asked here; what the draft's service fails at is told by the page."""
+        """Show an error of this step; the page shows those of the draft's service."""
         sentence = describe_error(error)
         self.banner.show_message("danger", sentence.message, sentence.next)
-        self._settle_notes()
+        self._update_notes()
 
-    def _settle_notes(self) -> None:
-        """Takes no room while there is nothing to say."""
+    def _update_notes(self) -> None:
+        """Hide the notes while there is nothing to show."""
         parts = (self.banner, self.progress, self.pairs)
         self._notes.setVisible(not all(part.isHidden() for part in parts))
 
 
 def _file_of(event: QDropEvent) -> Path | None:
-    """The one file that is dragged, where it may hold rows."""
+    """Return the one dragged file if it may hold rows."""
     paths = dropped_paths(event.mimeData())
     return paths[0] if len(paths) == 1 and paths[0].suffix.lower() in file_import.SUFFIXES else None
 
 
 class DataEmptyState(QWidget):
-    """Before there is any data: what is needed, where it can come from, and what it looks like."""
+    """The view before there are any rows: what is needed, its possible sources, and an example."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""長さと分布: how long what will be trained on is, where it is from, and which answers stand apart.
+"""Show the tab 長さと分布: lengths, origins and outliers of the rows.
 
-Counts as bars: upright for sizes that follow each other, lying for things with names.
+Counts are charts: a histogram for lengths, horizontal bars for named things.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,6 @@ from app.training.data.curation import Curation
 from app.training.data.data_overview import DataDistribution, SourceShare, round_up
 from app.training.services.draft_editor import DraftEditor
 from app.training.ui.data import row_texts
-from app.training.ui.data import row_texts as review_words
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import make_scrollable
@@ -25,14 +24,14 @@ from app.uikit.widgets.labels import Label
 from app.uikit.widgets.number_table import NumberTableModel, NumberTableView
 
 PLOT_PX, AXIS_PX, TOP_PX = 150, 22, 20
-BAR_MOST_PX, ROW_PX, LABEL_MOST = 80, 26, 0.4  # the last: share of the width
+BAR_MOST_PX, ROW_PX, LABEL_MOST = 80, 26, 0.4  # LABEL_MOST: share of the width
 GRID_LINES = 4
 
 NamedCount = tuple[str, int]
 
 
 class CountChart(QWidget):
-    """`bars`: what each is called, and how many there are. Said to screen readers as a sentence."""
+    """A chart of named counts. Its accessible description has the same counts."""
 
     def __init__(self, theme: Theme, name: str) -> None:
         super().__init__()
@@ -42,10 +41,10 @@ class CountChart(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         theme.changed.connect(self._on_theme_changed)
 
-    def show_bars(self, bars: Sequence[NamedCount], told: str) -> None:
-        """`told`: the same in words."""
+    def show_bars(self, bars: Sequence[NamedCount], description: str) -> None:
+        """Show bars. `description`: the same counts as text for a screen reader."""
         self._bars = bars
-        self.setAccessibleDescription(told)
+        self.setAccessibleDescription(description)
         self.updateGeometry()
         self.update()
 
@@ -55,7 +54,7 @@ class CountChart(QWidget):
 
 
 class Histogram(CountChart):
-    """`name` of a bar: its upper bound, written below its right edge; or > and the bound below it."""
+    """A histogram. A bar's name is its upper bound, written below its right edge, or ">" and the lower bound."""
 
     def sizeHint(self) -> QSize:
         return QSize(self._theme.px(360), self._theme.px(PLOT_PX + AXIS_PX + TOP_PX))
@@ -84,9 +83,9 @@ class Histogram(CountChart):
             painter.fillRect(bar, theme.color("chart1"))
             self._paint_count(painter, metrics, bar, count)
             half = metrics.horizontalAdvance(bound) // 2
-            is_open = bound.startswith(">")  # it has no upper bound: what it is stands below its middle
+            is_open = bound.startswith(">")  # without an upper bound the text is centred below the bar
             edge = bar.center().x() if is_open else plot.left() + round((place + 1) * step)
-            if edge - half >= written_to:  # where two do not fit beside each other, the first one is written
+            if edge - half >= written_to:  # of two texts that would overlap only the first is written
                 painter.setPen(theme.color("text2"))
                 area = QRect(edge - half, plot.bottom() + theme.px(4), 2 * half + 2, theme.px(AXIS_PX - 4))
                 painter.drawText(area, int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop), bound)
@@ -148,10 +147,10 @@ MARGIN_PX = 24
 
 
 class ChartWithTable(QWidget):
-    """A chart, or the same as a table."""
+    """A chart that the user can switch to a table of the same numbers."""
 
     def __init__(self, theme: Theme, title: str, chart: CountChart, column: str) -> None:
-        """`column`: what is counted."""
+        """`column`: title of the names' column."""
         super().__init__()
         self.chart = chart
         self.figures = NumberTableModel((column, phrase("training.rows")), 0)
@@ -161,25 +160,25 @@ class ChartWithTable(QWidget):
         head = QHBoxLayout()
         head.addWidget(Label(title, "heading3", wraps=True), 1)
         head.addWidget(self.toggle, 0, Qt.AlignmentFlag.AlignTop)
-        column_of = QVBoxLayout(self)
-        column_of.setContentsMargins(0, 0, 0, 0)
-        column_of.setSpacing(8)
-        column_of.addLayout(head)
-        column_of.addWidget(chart)
-        column_of.addWidget(self.table)
-        column_of.addWidget(self.rest)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addLayout(head)
+        layout.addWidget(chart)
+        layout.addWidget(self.table)
+        layout.addWidget(self.rest)
         self.table.hide()
-        self.toggle.clicked.connect(self._turn)
+        self.toggle.clicked.connect(self._toggle_table)
 
     def show_bars(self, bars: Sequence[NamedCount], rows: Sequence[tuple[str, ...]], rest: str = "") -> None:
-        """`rows`: of the table. `rest`: what the chart leaves out, in words."""
+        """Show a chart and its table. `rows`: of the table. `rest`: a text on what the chart leaves out."""
         self.rest.setText(rest)
         self.rest.setVisible(bool(rest))
-        told = phrase("common.data_gap").join(f"{name} {count}" for name, count in rows)
-        self.chart.show_bars(bars, told)
+        description = phrase("common.data_gap").join(f"{name} {count}" for name, count in rows)
+        self.chart.show_bars(bars, description)
         self.figures.set_rows(rows)
 
-    def _turn(self) -> None:
+    def _toggle_table(self) -> None:
         is_table = self.table.isHidden()
         self.table.setVisible(is_table)
         self.chart.setVisible(not is_table)
@@ -193,7 +192,7 @@ class LengthsTab(QWidget):
         super().__init__()
         self._theme = theme
         self._work = work
-        self._asked: tuple[Curation, int] | None = None
+        self._requested: tuple[Curation, int] | None = None
         self._found: DataDistribution | None = None
         self.state = Label(tone="text2", wraps=True)
         self.questions = Label(tone="text2", wraps=True)
@@ -218,13 +217,13 @@ class LengthsTab(QWidget):
 
     def show_rows(self) -> None:
         rows = self._work.curation
-        if rows is None or self._asked == (rows, rows.revision):
+        if rows is None or self._requested == (rows, rows.revision):
             return
-        self._asked = (rows, rows.revision)
+        self._requested = (rows, rows.revision)
         self.state.setText(phrase("training.counting"))
         self.state.show()
-        asked = self._asked
-        background.run(lambda: (asked, data_overview.measure_distribution(rows)), self._on_found, self._on_failed)
+        requested = self._requested
+        background.run(lambda: (requested, data_overview.measure_distribution(rows)), self._on_found, self._on_failed)
 
     def focus_first(self) -> None:
         self.answers.toggle.setFocus(Qt.FocusReason.ShortcutFocusReason)
@@ -253,16 +252,16 @@ class LengthsTab(QWidget):
         self.outlier_table.activated.connect(self._on_activated)
 
     def _on_found(self, found: tuple[tuple[Curation, int], DataDistribution | None]) -> None:
-        asked, told = found
-        if asked != self._asked:
+        requested, distribution = found
+        if requested != self._requested:
             return
-        self._found = told
+        self._found = distribution
         for part in self._parts:
-            part.setVisible(told is not None)
-        self.state.setVisible(told is None)
+            part.setVisible(distribution is not None)
+        self.state.setVisible(distribution is None)
         self.state.setText(phrase("training.there_are_no_rows_that"))
-        if told is not None:
-            self._show(told)
+        if distribution is not None:
+            self._show(distribution)
 
     def _show(self, found: DataDistribution) -> None:
         self._show_answers(found)
@@ -275,7 +274,7 @@ class LengthsTab(QWidget):
         about = phrase("training.answers_that_are_far_longer")
         self.outliers_about.setText(about if count else phrase("training.none_2"))
         self.outliers.set_rows([
-            (f"{one.line:,}", f"{one.characters:,}", review_words.one_line(one.question)) for one in found.outliers
+            (f"{one.line:,}", f"{one.characters:,}", row_texts.one_line(one.question)) for one in found.outliers
         ])  # fmt: skip
         self.outlier_table.setVisible(count > 0)
 
@@ -294,19 +293,19 @@ class LengthsTab(QWidget):
         plot.setVisible(bool(shares))
         named = [(self._name(share, is_category=is_category), share.rows) for share in shares]
         rest = sum(share.rows for share in shares if share.name is None)
-        words_of_rest = phrase("training.n_rows_are_in_other", n=f"{rest:,}")
+        rest_text = phrase("training.n_rows_are_in_other", n=f"{rest:,}")
         bars = [bar for bar, share in zip(named, shares, strict=True) if share.name is not None]
-        plot.show_bars(bars, [(name, f"{count:,}") for name, count in named], words_of_rest if rest else "")
+        plot.show_bars(bars, [(name, f"{count:,}") for name, count in named], rest_text if rest else "")
 
     def _name(self, share: SourceShare, *, is_category: bool) -> str:
         if share.name is None:
             return phrase("training.others")
         if share.name == "":
             return phrase("training.none")
-        return row_texts.question_category_name(share.name) if is_category else review_words.one_line(share.name)
+        return row_texts.question_category_name(share.name) if is_category else row_texts.one_line(share.name)
 
     def _on_failed(self, _error: AppError) -> None:
-        """Nothing is read from the disk: there is no such error."""
+        """Do nothing: the work reads no files, so it raises no AppError."""
 
     def _on_activated(self, index: QModelIndex) -> None:
         if self._found is not None:

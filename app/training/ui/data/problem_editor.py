@@ -1,4 +1,4 @@
-"""One row with something wrong: what it is, the row that it is like, and its texts, which can be changed in place."""
+"""Show one row with problems: the problems, the similar row, and the texts, which the user can edit in place."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,6 @@ from app.training.data.curation import CurationItem, Decision, RowState
 from app.training.data.records import BadRow
 from app.training.data.rows import TrainingRow
 from app.training.ui.data import row_texts
-from app.training.ui.data import row_texts as review_words
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import FlowBox, make_scrollable
@@ -30,7 +29,7 @@ class ProblemEditor(QWidget):
         self._theme = theme
         self._item: CurationItem | None = None
         self._before = ("", "")
-        self._edits: dict[int, tuple[str, str]] = {}  # not kept yet, by the number of the item
+        self._edits: dict[int, tuple[str, str]] = {}  # unsaved texts, by the number of the item
         self.place = Label(role="heading3")
         self.state = Label(role="caption", tone="text2")
         self._wrong = QVBoxLayout()
@@ -50,25 +49,25 @@ class ProblemEditor(QWidget):
         self._connect()
 
     def show_item(self, item: CurationItem, row: TrainingRow, state: RowState, other: CurationItem | None) -> None:
-        """`row`: as it is now. `other`: the one that it is like."""
-        self._note_edit()
+        """Show an item. `row`: its current texts. `other`: the similar item."""
+        self._remember_edit()
         self._item = item
         self.place.setText(phrase("training.data_preview", line=f"{row.line:,}"))
-        self.state.setText(review_words.state_name(state))
+        self.state.setText(row_texts.state_name(state))
         self._show_wrong(row_texts.flaw_lines(item, other), "triangle-alert", "warning")
-        self._show_other(self.earlier, review_words.earlier_turns_text(row))
-        said = [
+        self._show_other(self.earlier, row_texts.earlier_turns_text(row))
+        similar = [
             phrase("training.data_said", role=phrase(f"training.data_role.{one.role}"), text=one.text)
             for one in (other.row.messages[-2:] if other is not None else ())
         ]
-        self._show_other(self.like, "\n".join(said))
+        self._show_other(self.like, "\n".join(similar))
         self._before = (row.question, row.answer)
         self._write(*self._edits.get(item.number, self._before))
         self._fields.show()
         self.hint.setText(phrase("training.correct_the_texts_and_press"))
 
     def show_bad(self, bad: BadRow) -> None:
-        self._note_edit()
+        self._remember_edit()
         self._item = None
         self.place.setText(phrase("training.data_preview", line=f"{bad.line:,}"))
         self.state.setText(row_texts.problem_kind_name("unusable"))
@@ -87,7 +86,7 @@ class ProblemEditor(QWidget):
             self.decided.emit(Decision(self._item.number, "accepted"))
 
     def edit(self) -> None:
-        """Keeps what was changed; where nothing was, the keyboard goes to the answer."""
+        """Save the changed texts; without changes give the focus to the answer."""
         if self._item is None:
             return
         if not self.is_changed:
@@ -101,7 +100,7 @@ class ProblemEditor(QWidget):
             self.decided.emit(Decision(self._item.number, "rejected"))
 
     def forget_edit(self, number: int) -> None:
-        """It was decided: what was written is kept by then, or not wanted."""
+        """Drop the unsaved texts of an item after a decision."""
         self._edits.pop(number, None)
         if self._item is not None and self._item.number == number:
             self._item = None
@@ -144,17 +143,17 @@ class ProblemEditor(QWidget):
         self.reject_button.clicked.connect(self.reject)
         for field in (self.question, self.answer):
             field.submitted.connect(self.edit)
-            field.cancelled.connect(self._give_up)
+            field.cancelled.connect(self._cancel_edit)
 
-    def _note_edit(self) -> None:
-        """What was written of a row stays with it until it is decided."""
+    def _remember_edit(self) -> None:
+        """Keep the unsaved texts of the shown item until it is decided."""
         if self._item is not None:
             self._edits.pop(self._item.number, None)
             if self.is_changed:
                 self._edits[self._item.number] = self._texts()
 
     def _write(self, question: str, answer: str) -> None:
-        """A text that stands there already keeps its cursor."""
+        """Fill the fields. An unchanged text keeps its cursor."""
         for field, text in ((self.question, question), (self.answer, answer)):
             if field.toPlainText() != text:
                 field.setPlainText(text)
@@ -162,7 +161,7 @@ class ProblemEditor(QWidget):
     def _texts(self) -> tuple[str, str]:
         return self.question.toPlainText(), self.answer.toPlainText()
 
-    def _give_up(self) -> None:
+    def _cancel_edit(self) -> None:
         self._write(*self._before)
         self.left.emit()
 

@@ -1,7 +1,4 @@
-"""問題のある行: what is wrong with each, and what a person decides of it.
-
-Rows with something wrong as a list: what became of each, its question, and what is wrong with it.
-"""
+"""Show the rows with problems (問題のある行): a list of them, and an editor where the user decides on one."""
 
 from typing import Any
 
@@ -27,15 +24,14 @@ from app.training.data.data_overview import FlawedRow, FlawedRows
 from app.training.data.records import BadRow
 from app.training.services.draft_editor import DraftEditor
 from app.training.ui.data import row_texts
-from app.training.ui.data import row_texts as review_words
 from app.training.ui.data.problem_editor import ProblemEditor
+from app.training.ui.data.review_list import KEYS
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.labels import Label, Separator, plain_tooltip
 
 FlawedRole, SignRole, StateRole, FlawRole = (Qt.ItemDataRole.UserRole + number for number in range(4))
-KEYS = {Qt.Key.Key_A: "accept", Qt.Key.Key_E: "edit", Qt.Key.Key_R: "reject"}
 MARGIN_PX, SIGN_PX, LEAST_PX = 16, 16, 120
 
 Index = QModelIndex | QPersistentModelIndex
@@ -53,7 +49,7 @@ class ProblemListModel(QAbstractListModel):
         self.endResetModel()
 
     def touch(self) -> None:
-        """Something was decided."""
+        """Redraw the rows after a decision."""
         if self._shown:
             self.dataChanged.emit(self.index(0), self.index(len(self._shown) - 1))
 
@@ -61,12 +57,12 @@ class ProblemListModel(QAbstractListModel):
         return self._shown[row] if 0 <= row < len(self._shown) else None
 
     def row_of(self, number: int) -> int:
-        """Of the item with that number; -1: it is not shown."""
+        """Return the row of the item with that number, -1 if it is not shown."""
         found = (row for row, one in enumerate(self._shown) if isinstance(one, CurationItem) and one.number == number)
         return next(found, -1)
 
     def following(self, row: int) -> int:
-        """The next one that nobody has decided of, from the beginning after the last; the same where none is left."""
+        """Return the next undecided row, searching from the beginning after the last; `row` itself if none is left."""
         assert self._rows is not None
         around: tuple[int, ...] = (*range(row + 1, len(self._shown)), *range(row))
         for at in around:
@@ -75,7 +71,7 @@ class ProblemListModel(QAbstractListModel):
                 return at
         return row
 
-    # --------------------------------------------------------------- what Qt asks
+    # -------------------------------------------------------------- Qt's methods
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
         return 0 if parent.isValid() else len(self._shown)
@@ -88,15 +84,13 @@ class ProblemListModel(QAbstractListModel):
             return one
         if role == SignRole:
             return (
-                ("circle-x", "danger")
-                if isinstance(one, BadRow)
-                else review_words.STATE_SIGNS[self._rows.state_of(one)]
+                ("circle-x", "danger") if isinstance(one, BadRow) else row_texts.STATE_SIGNS[self._rows.state_of(one)]
             )
         if role == StateRole:
             return (
                 row_texts.problem_kind_name("unusable")
                 if isinstance(one, BadRow)
-                else review_words.state_name(self._rows.state_of(one))
+                else row_texts.state_name(self._rows.state_of(one))
             )
         if role == FlawRole:
             return row_texts.bad_row_text(one) if isinstance(one, BadRow) else _flaws(one)
@@ -111,9 +105,9 @@ class ProblemListModel(QAbstractListModel):
 
     def _text(self, one: FlawedRow) -> str:
         assert self._rows is not None
-        said = one.detail if isinstance(one, BadRow) else self._rows.row_of(one).question
+        text = one.detail if isinstance(one, BadRow) else self._rows.row_of(one).question
         place = phrase("training.data_preview", line=f"{data_overview.line_number(one):,}")
-        return join_facts(place, review_words.one_line(said))
+        return join_facts(place, row_texts.one_line(text))
 
 
 def _flaws(item: CurationItem) -> str:
@@ -121,7 +115,7 @@ def _flaws(item: CurationItem) -> str:
 
 
 class ProblemListView(QListView):
-    """A keeps, E changes, R leaves out, Ctrl+Z takes the last decision back."""
+    """The list of problems. A accepts, E edits, R rejects, Ctrl+Z undoes the last decision."""
 
     key_pressed = Signal(str)  # accept | edit | reject | undo
 
@@ -141,18 +135,18 @@ class ProblemListView(QListView):
         self._on_theme_changed()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        deed = KEYS.get(Qt.Key(event.key()))
+        action = KEYS.get(Qt.Key(event.key()))
         if event.matches(QKeySequence.StandardKey.Undo):
             self.key_pressed.emit("undo")
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.key_pressed.emit("edit")
-        elif deed is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+        elif action is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
             super().keyPressEvent(event)
         elif not event.isAutoRepeat():
-            self.key_pressed.emit(deed)
+            self.key_pressed.emit(action)
 
     def keyboardSearch(self, search: str) -> None:
-        """Letters are commands here."""
+        """Ignore typed letters, because they are commands here."""
 
     def _on_theme_changed(self) -> None:
         self.setMinimumHeight(self._theme.px(LEAST_PX))
@@ -182,8 +176,8 @@ class ProblemListDelegate(QStyledItemDelegate):
         line = QRect(left, sign.top(), area.right() - MARGIN_PX - left, sign.height())
         list_rows.draw_text(painter, theme, line, index.data(), "ui", "text", weight=600 if is_chosen else 400)
         second = QRect(left, line.bottom() + 1, line.width(), theme.line_height("caption"))
-        told = join_facts(index.data(StateRole), index.data(FlawRole))
-        list_rows.draw_text(painter, theme, second, told, "caption", "text2" if is_chosen else "muted")
+        facts = join_facts(index.data(StateRole), index.data(FlawRole))
+        list_rows.draw_text(painter, theme, second, facts, "caption", "text2" if is_chosen else "muted")
         painter.fillRect(QRect(area.left(), area.bottom(), area.width(), 1), theme.color("line"))
         painter.restore()
 
@@ -192,7 +186,7 @@ LIST_PX, STACK_BELOW_PX, STACKED_PX = 348, 720, 420
 
 
 class ProblemsTab(QWidget):
-    refused = Signal(object)  # AppError: a decision that could not be kept
+    refused = Signal(object)  # AppError: a decision could not be saved
 
     def __init__(self, theme: Theme, work: DraftEditor) -> None:
         super().__init__()
@@ -212,7 +206,7 @@ class ProblemsTab(QWidget):
         self._connect()
 
     def show_rows(self) -> None:
-        """What has changed of the draft's rows."""
+        """Show the changes of the draft's rows."""
         rows, origin = self._work.curation, self._work.origin
         if rows is None:
             return
@@ -232,7 +226,7 @@ class ProblemsTab(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._turn()
+        self._lay_out()
 
     # ------------------------------------------------------------------ building
 
@@ -254,7 +248,7 @@ class ProblemsTab(QWidget):
         self._row.setSpacing(0)
         for part, share in ((self._side, 0), (self._rules[0], 0), (self._rules[1], 0), (self.editor, 1)):
             self._row.addWidget(part, share)
-        self._turn()
+        self._lay_out()
 
     def _connect(self) -> None:
         self.kinds.activated.connect(self._fill)
@@ -264,10 +258,10 @@ class ProblemsTab(QWidget):
         self.editor.decided.connect(self._decide)
         self.editor.undo_button.clicked.connect(self._undo)
         self.editor.left.connect(self.view.setFocus)
-        self._theme.changed.connect(self._turn)
+        self._theme.changed.connect(self._lay_out)
 
-    def _turn(self) -> None:
-        """The texts below the list, where both do not fit side by side."""
+    def _lay_out(self) -> None:
+        """Put the editor below the list if both do not fit side by side."""
         is_stacked = self.width() < self._theme.px(STACK_BELOW_PX)
         directions, policies = QBoxLayout.Direction, QSizePolicy.Policy
         self._row.setDirection(directions.TopToBottom if is_stacked else directions.LeftToRight)
@@ -318,8 +312,8 @@ class ProblemsTab(QWidget):
     # ------------------------------------------------------------------ deciding
 
     def _on_key(self, key: str) -> None:
-        deeds = {"accept": self.editor.accept, "edit": self.editor.edit, "reject": self.editor.reject}
-        deeds.get(key, self._undo)()
+        actions = {"accept": self.editor.accept, "edit": self.editor.edit, "reject": self.editor.reject}
+        actions.get(key, self._undo)()
 
     def _decide(self, decision: Decision) -> None:
         had_keyboard = self.editor.question.hasFocus() or self.editor.answer.hasFocus()

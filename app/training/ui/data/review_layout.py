@@ -1,4 +1,6 @@
-"""List, row and source side by side; with less room the source goes below the row, and then both below the list."""
+"""Lay out list, row and source side by side; with less space the source goes below the row, then both below
+the list.
+"""
 
 from collections.abc import Callable
 
@@ -10,22 +12,22 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.containers import make_scrollable
 from app.uikit.widgets.labels import Separator, set_surface
 
-# Of the columns' own width.
+# Widths of this widget from which the source is beside the row, and the row beside the list.
 SOURCE_FROM_PX = 1000
 LIST_FROM_PX = 700
 
 LIST_PX, LIST_LEAST_PX, SOURCE_PX = 348, 250, 388
-LIST_SHARE, SOURCE_SHARE = 0.36, 0.34  # of the width, at the most
-LIST_STRETCH, ROW_STRETCH = 42, 58  # of the height, where the list is above the row
+LIST_SHARE, SOURCE_SHARE = 0.36, 0.34  # the largest shares of the width
+LIST_STRETCH, ROW_STRETCH = 42, 58  # shares of the height when the list is above the row
 ROW_LEAST_PX = 140
-QWIDGETSIZE_MAX = (1 << 24) - 1  # which PySide does not hand out
+QWIDGETSIZE_MAX = (1 << 24) - 1  # PySide does not export it
 AROUND_CARET_PX = 32
-ABOVE_MARK_PX = 60  # of the passage that stay in sight above what is quoted
+ABOVE_MARK_PX = 60  # part of the passage that stays visible above the quote
 
 
 class ReviewLayout(QWidget):
     def __init__(self, theme: Theme, listed: QWidget, row: QWidget, source: QWidget) -> None:
-        """`source` is hidden by its owner where a row has none; then `lay_out` is to be called."""
+        """The owner hides `source` for a row without one, and then calls `lay_out`."""
         super().__init__()
         self._theme = theme
         self._listed, self._row, self._source = listed, row, source
@@ -46,7 +48,7 @@ class ReviewLayout(QWidget):
 
     @property
     def _list_width(self) -> int:
-        """Beside the row."""
+        """Return the width of the list when it is beside the row."""
         px = self._theme.px
         return max(px(LIST_LEAST_PX), min(px(LIST_PX), round(self.width() * LIST_SHARE)))
 
@@ -55,12 +57,15 @@ class ReviewLayout(QWidget):
         self.lay_out()
 
     def scroll_to_top(self, mark_top: Callable[[], int]) -> None:
-        """Another row is shown. `mark_top`: where in the source the quote begins; asked once all has its place."""
+        """Scroll to the top after another row was shown.
+
+        `mark_top`: returns where the quote begins in the source; it is called after the layout.
+        """
         self._mark_top = mark_top
         self._scroll_soon.start()
 
     def keep_in_sight(self, field: QPlainTextEdit) -> None:
-        """The line that is written in."""
+        """Scroll so that the line with the text cursor stays visible."""
         place = field.viewport().mapTo(self._content, field.cursorRect().center())
         self._middle.ensureVisible(place.x(), place.y(), 0, self._theme.px(AROUND_CARET_PX))
 
@@ -95,7 +100,7 @@ class ReviewLayout(QWidget):
         return QSize(0, listed + row + 1 if self.is_stacked else max(listed, row))
 
     def sizeHint(self) -> QSize:
-        """Its parts scroll: what is around them need not be as high as they are."""
+        """Return the minimum: the parts scroll, so the layout need not be as high as they are."""
         return self.minimumSizeHint()
 
     def hasHeightForWidth(self) -> bool:

@@ -1,6 +1,6 @@
-"""Every row with its state, as a list that the keys decide in; above it how far one is, and which rows it shows.
+"""List the rows to review with their states; above the list are the progress and the filters.
 
-The items of a curation as a list, all of them or those that a filter lets through.
+Keys in the list decide on a row.
 """
 
 from bisect import bisect_left
@@ -36,27 +36,29 @@ from app.uikit.widgets.labels import Label, Separator, plain_tooltip
 Index = QModelIndex | QPersistentModelIndex
 Filter = Literal["all", "undecided", "left_out", "decided"]
 
-_DECIDED: tuple[RowState, ...] = ("accepted", "edited", "rejected")
+DECIDED: tuple[RowState, ...] = ("accepted", "edited", "rejected")
 FILTERS: dict[Filter, frozenset[RowState]] = {
-    "all": frozenset(("used", "undecided", "left_out", *_DECIDED)),
+    "all": frozenset(("used", "undecided", "left_out", *DECIDED)),
     "undecided": frozenset(("used", "undecided")),
     "left_out": frozenset(("left_out",)),
-    "decided": frozenset(_DECIDED),
+    "decided": frozenset(DECIDED),
 }
-_DUE: frozenset[RowState] = frozenset(("undecided", "left_out"))  # not trained on until somebody says so
+_DUE: frozenset[RowState] = frozenset(("undecided", "left_out"))  # not trained on until the user accepts them
 
 ItemRole, StateRole, EditRole = (Qt.ItemDataRole.UserRole + number for number in range(3))
 
 
 class ReviewListModel(QAbstractListModel):
-    """Numbers are those of the items. `edits`: of those with a change that is not kept yet."""
+    """The items that a filter lets through. Numbers are those of the items. `edits`: numbers of items with unsaved
+    texts.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._curation: Curation | None = None
         self._shown: list[int] = []
         self.filter: Filter = "all"
-        self.total = 0  # items that somebody has to decide of, or has decided of
+        self.total = 0  # items that need, or needed, a decision
         self.edits: Container[int] = ()
 
     # ------------------------------------------------------------------- filled
@@ -71,7 +73,7 @@ class ReviewListModel(QAbstractListModel):
         self.endResetModel()
 
     def refresh(self, number: int) -> None:
-        """After it was decided, or the decision was taken back: it may come into the list, or go."""
+        """Update an item after a decision or its undo; it may enter or leave the list."""
         row = bisect_left(self._shown, number)
         is_shown = row < len(self._shown) and self._shown[row] == number
         fits = self.state_of(self.item(number)) in FILTERS[self.filter]
@@ -87,12 +89,12 @@ class ReviewListModel(QAbstractListModel):
             self.touch(number)
 
     def touch(self, number: int) -> None:
-        """Something that is shown of it has changed."""
+        """Redraw an item."""
         index = self.index_of(number)
         if index.isValid():
             self.dataChanged.emit(index, index)
 
-    # -------------------------------------------------------------------- asked
+    # ------------------------------------------------------------------- queries
 
     def item(self, number: int) -> CurationItem:
         assert self._curation is not None
@@ -110,20 +112,21 @@ class ReviewListModel(QAbstractListModel):
         return sum(self._curation.counts[state] for state in FILTERS[wanted]) if self._curation is not None else 0
 
     def index_of(self, number: int) -> QModelIndex:
-        """Not valid where it is not shown."""
+        """Return the index of an item, invalid if it is not shown."""
         row = bisect_left(self._shown, number)
         return self.index(row) if row < len(self._shown) and self._shown[row] == number else QModelIndex()
 
     def first(self) -> int:
-        """The first that somebody has to decide of, else the first of all; 0: nothing is shown."""
+        """Return the first item that needs a decision, else the first of all; 0 if none is shown."""
         wanted = (number for number in self._shown if self.state_of(self.item(number)) in _DUE)
         return next(wanted, self._shown[0] if self._shown else 0)
 
     def following(self, number: int) -> int:
-        """Where one goes on after a decision of this one: the next undecided one, from the beginning after the last.
+        """Return the item to show after a decision: the next undecided one, searching from the beginning after the
+        last.
 
-        Rows that are used as they are do not stand in the way of those that wait, nor the other way round. The same
-        number where none is left.
+        After an item that needs a decision comes another such item; after a row that is used as it is comes another
+        such row. Return `number` itself if none is left.
         """
         wanted = _DUE if curation.undecided_state(self.item(number)) in _DUE else FILTERS["undecided"]
         at = bisect_left(self._shown, number)
@@ -132,11 +135,11 @@ class ReviewListModel(QAbstractListModel):
         return next((other for other in rows if self.state_of(self.item(other)) in wanted), number)
 
     def nearest(self, number: int) -> int:
-        """Of those that are shown; 0: there is none."""
+        """Return the nearest shown item, 0 if there is none."""
         row = min(bisect_left(self._shown, number), len(self._shown) - 1)
         return self._shown[row] if row >= 0 else 0
 
-    # --------------------------------------------------------------- what Qt asks
+    # -------------------------------------------------------------- Qt's methods
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
         return 0 if parent.isValid() else len(self._shown)
@@ -166,12 +169,12 @@ KEYS = {Qt.Key.Key_A: "accept", Qt.Key.Key_E: "edit", Qt.Key.Key_R: "reject"}
 
 MARGIN_PX = 16
 SIGN_PX = 16
-ROWS_AHEAD = 2  # that stay in sight below the current one
-LEAST_PX = 110  # of the list; what has less room scrolls with the page
+ROWS_AHEAD = 2  # rows that stay visible below the current one
+LEAST_PX = 110  # least height of the list; with less space the page scrolls
 
 
 class ReviewList(QWidget):
-    filter_chosen = Signal(str)  # of FILTERS
+    filter_chosen = Signal(str)  # a key of FILTERS
 
     def __init__(self, theme: Theme, items: ReviewListModel) -> None:
         super().__init__()
@@ -187,10 +190,10 @@ class ReviewList(QWidget):
         self._build()
 
     def show_progress(self, seconds: float | None) -> None:
-        """`seconds`: that the rest will take; None: not known."""
+        """Show the progress. `seconds`: estimated time for the rest; None if it is unknown."""
         total, left = self._items.total, self._items.left
-        words_of_it = phrase("training.a_b", a=f"{total - left:,}", b=f"{total:,}")
-        self.amount.setText(words_of_it if total else phrase("training.nothing_needs_review"))
+        amount = phrase("training.a_b", a=f"{total - left:,}", b=f"{total:,}")
+        self.amount.setText(amount if total else phrase("training.nothing_needs_review"))
         self.bar.setVisible(total > 0)
         self.bar.setRange(0, max(1, total))
         self.bar.setValue(total - left)
@@ -229,7 +232,7 @@ class ReviewList(QWidget):
 
 
 class ReviewTable(QTableView):
-    """One column of a table: a QListView lays out every row anew whenever one of them changes."""
+    """A table with one column. A QListView would lay out all rows again when one changes."""
 
     key_pressed = Signal(str)  # accept | edit | reject
 
@@ -255,7 +258,7 @@ class ReviewTable(QTableView):
         self._on_theme_changed()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """A key that is held down decides once."""
+        """Handle the command keys. A key that is held down decides once."""
         key = Qt.Key(event.key())
         if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
             super().keyPressEvent(event)
@@ -269,13 +272,13 @@ class ReviewTable(QTableView):
             super().keyPressEvent(event)
 
     def show_current(self) -> None:
-        """With some of those that come after it."""
+        """Scroll to the current row and some rows after it."""
         row = self.currentIndex().row()
         for other in (min(row + ROWS_AHEAD, self.model().rowCount() - 1), row):
             self.scrollTo(self.model().index(other, 0))
 
     def keyboardSearch(self, search: str) -> None:
-        """Letters are commands here."""
+        """Ignore typed letters, because they are commands here."""
 
     def _on_theme_changed(self) -> None:
         theme = self._theme
@@ -287,7 +290,7 @@ class ReviewTable(QTableView):
 
 
 class ReviewDelegate(QStyledItemDelegate):
-    """The sign of its state, the question, and below it the state in words and where it is from."""
+    """A delegate that draws the icon of the state and the question, and below them state and origin."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
@@ -318,10 +321,10 @@ class ReviewDelegate(QStyledItemDelegate):
     ) -> None:
         theme, left = self._theme, area.left()
         quiet = "text2" if is_chosen else "muted"
-        told = [(row_texts.state_name(state), row_texts.STATE_SIGNS[state][1] if state == "left_out" else quiet, 400)]
+        texts = [(row_texts.state_name(state), row_texts.STATE_SIGNS[state][1] if state == "left_out" else quiet, 400)]
         if has_edit:
-            told.append((phrase("training.being_edited"), "accent", 600))
-        for text, tone, weight in (*told, (row_texts.source_line(item), quiet, 400)):
+            texts.append((phrase("training.being_edited"), "accent", 600))
+        for text, tone, weight in (*texts, (row_texts.source_line(item), quiet, 400)):
             room = QRect(left, area.top(), area.right() - left, area.height())
             left += list_rows.draw_text(painter, theme, room, text, "caption", tone, weight=weight) + theme.px(12)
 

@@ -1,4 +1,4 @@
-"""The review queue (見直し): each row is kept, changed or left out by a key, and the next one that waits comes."""
+"""Show the review queue (見直し): keys accept, edit or reject the current row, and the next undecided one follows."""
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
@@ -25,18 +25,18 @@ FOOT_MARGIN_PX = 16
 
 
 class ReviewTab(QWidget):
-    """What is being changed stays with its row until that is decided, and comes back when the decision is undone."""
+    """The tab of the review queue. Unsaved texts stay with their row until it is decided, and an undo restores them."""
 
     def __init__(self, theme: Theme, work: DraftEditor) -> None:
         super().__init__()
         self._theme = theme
         self._work = work
         self._curation: Curation | None = None
-        self._revision = -1  # of what is shown
+        self._revision = -1  # of the shown rows
         self._same_passage = curation.with_same_passage(())
         self._pace = ReviewPace()
-        self._edits: dict[int, Texts] = {}  # not kept yet, by the number of the item
-        self._settled: dict[int, Texts] = {}  # what was being changed when it was decided
+        self._edits: dict[int, Texts] = {}  # unsaved texts, by the number of the item
+        self._decided_edits: dict[int, Texts] = {}  # texts that were unsaved before their decision, for an undo
         self.items = ReviewListModel()
         self.items.setParent(self)
         self.items.edits = self._edits
@@ -44,10 +44,10 @@ class ReviewTab(QWidget):
         self._connect()
         self.show_items()
 
-    # -------------------------------------------------------------------- asked
+    # ------------------------------------------------------------------- showing
 
     def show_items(self) -> None:
-        """What has changed of the draft's rows: others, or decisions that were made elsewhere."""
+        """Show the changes of the draft's rows: others, or decisions made elsewhere."""
         found = self._work.curation
         if found is not self._curation:
             self._show_other(found)
@@ -59,12 +59,12 @@ class ReviewTab(QWidget):
 
     @property
     def item(self) -> CurationItem | None:
-        """The one that is shown."""
+        """Return the shown item."""
         found: CurationItem | None = self.list.view.currentIndex().data(ItemRole)
         return found
 
     def show_item(self, number: int) -> None:
-        """Where the filter does not let it through, the filter goes."""
+        """Show an item, without the filter if it hides it."""
         if self.items.index_of(number).isValid():
             self._select(number)
         else:
@@ -73,7 +73,7 @@ class ReviewTab(QWidget):
     # --------------------------------------------------------------------- keys
 
     def event(self, event: QEvent) -> bool:
-        """Ctrl+Z is ours before it is the window's, wherever the keyboard is in here."""
+        """Take Ctrl+Z before the window does, wherever the focus is in this tab."""
         if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.ShortcutOverride:
             return super().event(event)
         is_undo = event.matches(QKeySequence.StandardKey.Undo)
@@ -90,7 +90,7 @@ class ReviewTab(QWidget):
     # ----------------------------------------------------------------- deciding
 
     def accept(self) -> None:
-        """As it is shown: with the changes that were typed."""
+        """Accept the row with the texts in the fields."""
         if self.item is not None and self.editor.finish_conversion():
             question, answer = self.editor.texts
             if self.editor.is_original:
@@ -103,7 +103,7 @@ class ReviewTab(QWidget):
             self._decide(Decision(self.item.number, "rejected"))
 
     def edit(self) -> None:
-        """The keyboard goes into the answer; what was changed there already is kept."""
+        """Accept a changed row; for an unchanged one give the focus to the answer."""
         if self.editor.is_edited:
             self.accept()
         elif self.item is not None:
@@ -113,15 +113,15 @@ class ReviewTab(QWidget):
         curation = self._curation
         if curation is None or not curation.can_undo:
             return
-        self._revision = curation.revision + 1  # the draft tells of it at once
+        self._revision = curation.revision + 1  # the draft's signal comes during the call
         try:
             number = self._work.undo()
         except AppError as error:
             self._on_failed(error)
             return
         self.banner.hide()
-        if number in self._settled:
-            self._edits[number] = self._settled.pop(number)
+        if number in self._decided_edits:
+            self._edits[number] = self._decided_edits.pop(number)
         self.items.refresh(number)
         self.show_item(number)
         self._show_progress()
@@ -154,8 +154,8 @@ class ReviewTab(QWidget):
 
     def _connect(self) -> None:
         view, editor, foot = self.list.view, self.editor, self.foot
-        deeds = {"accept": self.accept, "edit": self._begin_edit, "reject": self.reject}
-        view.key_pressed.connect(lambda deed: deeds[deed]())
+        actions = {"accept": self.accept, "edit": self._begin_edit, "reject": self.reject}
+        view.key_pressed.connect(lambda key: actions[key]())
         view.selectionModel().currentChanged.connect(self._on_current_changed)
         self.list.filter_chosen.connect(self._on_filter_chosen)
         editor.edited.connect(self._on_edited)
@@ -175,21 +175,21 @@ class ReviewTab(QWidget):
     def _show_other(self, found: Curation | None) -> None:
         self._curation = found
         self._edits.clear()
-        self._settled.clear()
+        self._decided_edits.clear()
         self._pace = ReviewPace()
         self._same_passage = curation.with_same_passage(found.items if found is not None else ())
         self.banner.hide()
         self._fill("all", 0)
 
     def _fill(self, wanted: Filter, number: int) -> None:
-        """`number`: the row to be shown, where it is let through."""
+        """Fill the list. `number`: the item to show if the filter lets it through."""
         self._revision = self._curation.revision if self._curation is not None else -1
         self.items.show_curation(self._curation, wanted)
         self._select(number if self.items.index_of(number).isValid() else self.items.first())
         self._show_progress()
 
     def _select(self, number: int) -> None:
-        """0: none."""
+        """Select an item. `number`: 0 selects none."""
         index = self.items.index_of(number)
         if index.isValid() and index != self.list.view.currentIndex():
             self.list.view.setCurrentIndex(index)
@@ -227,7 +227,9 @@ class ReviewTab(QWidget):
         )
 
     def _on_failed(self, error: AppError) -> None:
-        """The decision may stand all the same: the draft's own file is written after it."""
+        """Show the error and the current state: the decision may be stored all the same, because the draft's file is
+        written later.
+        """
         sentence = describe_error(error)
         self.banner.show_message("danger", sentence.message, sentence.next)
         self._revision = -1
@@ -239,7 +241,7 @@ class ReviewTab(QWidget):
         assert self._curation is not None
         number = decision.number
         following = self.items.following(number)
-        self._revision = self._curation.revision + 1  # the draft tells of it at once
+        self._revision = self._curation.revision + 1  # the draft's signal comes during the call
         try:
             self._work.decide(decision)
         except AppError as error:
@@ -248,9 +250,9 @@ class ReviewTab(QWidget):
         self._pace.note()
         self.banner.hide()
         if number in self._edits:
-            self._settled[number] = self._edits.pop(number)
+            self._decided_edits[number] = self._edits.pop(number)
         else:
-            self._settled.pop(number, None)
+            self._decided_edits.pop(number, None)
         if following != number:
             self._select(following)
         self.items.refresh(number)
@@ -258,15 +260,15 @@ class ReviewTab(QWidget):
             self._select(number if self.items.index_of(number).isValid() else self.items.nearest(number))
         self._show_progress()
         self.focus_first()
-        announce(self, self._told(decision.kind))
+        announce(self, self._announcement(decision.kind))
 
-    def _told(self, kind: DecisionKind) -> str:
-        told = {
+    def _announcement(self, kind: DecisionKind) -> str:
+        text = {
             "accepted": phrase("training.accepted"),
             "edited": phrase("training.edited_and_accepted"),
             "rejected": phrase("training.rejected"),
         }[kind]
-        return told if self.items.left else phrase("training.done_review_finished", done=told)
+        return text if self.items.left else phrase("training.done_review_finished", done=text)
 
     def _begin_edit(self) -> None:
         if self.item is not None:
@@ -299,7 +301,7 @@ class ReviewTab(QWidget):
 
 
 class ReviewFooter(QWidget):
-    """What can be decided of a row, each with its key."""
+    """The footer with the buttons for a row, each with its key."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -323,7 +325,7 @@ class ReviewFooter(QWidget):
         column.addLayout(row)
 
     def show_state(self, *, can_decide: bool, can_undo: bool, total: int, left: int) -> None:
-        """`left` of `total` wait for somebody to decide."""
+        """Update the footer. `left` of `total` items need a decision."""
         for button in (self.accept_button, self.edit_button, self.reject_button):
             button.setEnabled(can_decide)
         self.undo_button.setVisible(can_undo)
@@ -340,6 +342,6 @@ class ReviewFooter(QWidget):
         self._fit()
 
     def _fit(self) -> None:
-        """The list tells it too: here it does not push the buttons onto another line."""
+        """Hide the note if it would push the buttons onto another line; the list shows the same number."""
         needed = self._buttons.sizeHint().width() + self.note.sizeHint().width() + 3 * FOOT_MARGIN_PX
         self.note.setVisible(bool(self.note.text()) and needed <= self.width())

@@ -1,6 +1,6 @@
-"""One row as it is decided of: question and answer to be corrected, the quote they rest on, and what rules find.
+"""Edit one row of the review queue: question and answer, the quote they rest on, and what the checks find.
 
-What was found of a row by rules: what is wrong with it, each on a line; and on one more line what is not.
+The checks list each problem on a line of its own, and what is right on one more line.
 """
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -22,18 +22,18 @@ from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.fields import CorrectedField
 from app.uikit.widgets.labels import IconLabel, Label, repolish, set_surface
 
-LOOK_MS = 300  # after the last letter
-AT_ONCE_CHARACTERS = 5000  # of a row; longer ones are looked at in the background
+CHECK_DELAY_MS = 300  # after the last typed character
+AT_ONCE_CHARACTERS = 5000  # longer rows are checked by a background thread
 MARGIN_PX = 20
 
 Texts = tuple[str, str]  # question and answer
 
 
 class RowEditor(QWidget):
-    """What is typed stays with the row that it was typed at; whoever uses this keeps it (`edited`)."""
+    """The editor of a row. Its owner stores unsaved texts for each row (`edited`)."""
 
     edited = Signal()
-    caret_moved = Signal(object)  # in which field
+    caret_moved = Signal(object)  # the field
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -41,9 +41,9 @@ class RowEditor(QWidget):
         self.item: CurationItem | None = None
         self._row: TrainingRow | None = None
         self._like: CurationItem | None = None
-        self._asked: TrainingRow | None = None  # as it was looked at last
+        self._checked_row: TrainingRow | None = None  # the row of the last check
         self._is_filling = False
-        self._look_soon = QTimer(self, singleShot=True, interval=LOOK_MS)
+        self._check_timer = QTimer(self, singleShot=True, interval=CHECK_DELAY_MS)
         self._build()
         self._connect()
 
@@ -52,7 +52,10 @@ class RowEditor(QWidget):
     def show_item(
         self, item: CurationItem, row: TrainingRow, like: CurationItem | None, place: str, edit: Texts | None
     ) -> None:
-        """`row`: as it stands; `edit`: as it was being changed. A conversion ends, and stays with its row."""
+        """Show an item. `row`: its current texts. `edit`: its unsaved texts.
+
+        A pending input method conversion ends and stays with its own row.
+        """
         for field in (self.question, self.answer):
             if not field.finish_conversion():
                 field.clearFocus()
@@ -62,7 +65,7 @@ class RowEditor(QWidget):
         self.quote.show_evidence(item.evidence)
         self._fill(*(edit or (row.question, row.answer)))
         self._show_edit()
-        self._look()
+        self._check()
 
     @property
     def texts(self) -> Texts:
@@ -70,20 +73,20 @@ class RowEditor(QWidget):
 
     @property
     def is_edited(self) -> bool:
-        """Whether they say something else than the row does."""
+        """Return whether the texts differ from the row."""
         return self._row is not None and not _is_same(self.texts, (self._row.question, self._row.answer))
 
     @property
     def is_original(self) -> bool:
-        """Whether they say what was imported or generated."""
+        """Return whether the texts are those that were imported or generated."""
         return self.item is not None and _is_same(self.texts, (self.item.row.question, self.item.row.answer))
 
     def finish_conversion(self) -> bool:
-        """False: the input method keeps what is being converted."""
+        """End a conversion of the input method. Return False if the input method keeps it."""
         return self.question.finish_conversion() and self.answer.finish_conversion()
 
     def give_up(self) -> None:
-        """The texts are again those of the row."""
+        """Reset the texts to those of the row."""
         if self._row is not None:
             self._fill(self._row.question, self._row.answer)
             self._on_edited()
@@ -109,7 +112,7 @@ class RowEditor(QWidget):
             (phrase("training.give_up_the_edit"), False),
         )
         policy = self.hint.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)  # nothing moves when the keyboard comes
+        policy.setRetainSizeWhenHidden(True)  # nothing moves when a field gets the focus
         self.hint.setSizePolicy(policy)
         self.earlier = EarlierTurns(theme)
         self.quote = QuoteView(theme)
@@ -139,7 +142,7 @@ class RowEditor(QWidget):
             field.left.connect(self._show_hint)
             for moved in (field.entered, field.cursorPositionChanged):
                 moved.connect(lambda field=field: self._on_caret_moved(field))
-        self._look_soon.timeout.connect(self._look)
+        self._check_timer.timeout.connect(self._check)
 
     # ------------------------------------------------------------------- private
 
@@ -155,7 +158,7 @@ class RowEditor(QWidget):
 
     def _on_edited(self) -> None:
         self._show_edit()
-        self._look_soon.start()
+        self._check_timer.start()
         self.edited.emit()
 
     def _on_caret_moved(self, field: CorrectedField) -> None:
@@ -170,32 +173,32 @@ class RowEditor(QWidget):
     def _show_hint(self) -> None:
         self.hint.setVisible(self.is_edited or self.question.hasFocus() or self.answer.hasFocus())
 
-    def _look(self) -> None:
-        """At the texts as they stand here."""
-        self._look_soon.stop()
+    def _check(self) -> None:
+        """Check the texts in the fields."""
+        self._check_timer.stop()
         if self.item is None or self._row is None:
             return
         question, answer = self.texts
-        said = (*self._row.messages[:-2], RowMessage("user", question), RowMessage("assistant", answer))
-        row, evidence = TrainingRow(self._row.line, said), self.item.evidence
-        self._asked = row
-        if sum(len(message.text) for message in said) <= AT_ONCE_CHARACTERS:
-            self._on_looked((row, curation.inspect_row(row, evidence)))
+        messages = (*self._row.messages[:-2], RowMessage("user", question), RowMessage("assistant", answer))
+        row, evidence = TrainingRow(self._row.line, messages), self.item.evidence
+        self._checked_row = row
+        if sum(len(message.text) for message in messages) <= AT_ONCE_CHARACTERS:
+            self._on_checked((row, curation.inspect_row(row, evidence)))
         else:
             self.checks.show_item(self.item, None, self._like)
-            background.run(lambda: (row, curation.inspect_row(row, evidence)), self._on_looked, self._on_failed)
+            background.run(lambda: (row, curation.inspect_row(row, evidence)), self._on_checked, self._on_failed)
 
-    def _on_looked(self, found: tuple[TrainingRow, RowInspection]) -> None:
-        row, looked = found
-        if self.item is not None and row is self._asked:
-            self.checks.show_item(self.item, looked, self._like)
+    def _on_checked(self, found: tuple[TrainingRow, RowInspection]) -> None:
+        row, inspection = found
+        if self.item is not None and row is self._checked_row:
+            self.checks.show_item(self.item, inspection, self._like)
 
     def _on_failed(self, _error: AppError) -> None:
-        """Looking raises none."""
+        """Do nothing: the check raises no AppError."""
 
 
 class EarlierTurns(QFrame):
-    """What was said before the last question, which is not changed here. Takes no room where there is nothing."""
+    """The turns before the last question, which cannot be edited here. It is hidden if there are none."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -208,13 +211,15 @@ class EarlierTurns(QFrame):
         column.addWidget(self._words)
         self.hide()
 
-    def show_words(self, said: str) -> None:
-        self._words.setText(untrusted_text.make_harmless(said))
-        self.setVisible(bool(said))
+    def show_words(self, text: str) -> None:
+        self._words.setText(untrusted_text.make_harmless(text))
+        self.setVisible(bool(text))
 
 
 class QuoteView(QWidget):
-    """The words that the answer rests on, and whether the source has them. Not shown for rows without a source."""
+    """The quote that the answer rests on, and whether the source contains it. It is hidden for rows without a
+    source.
+    """
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -252,7 +257,7 @@ class QuoteView(QWidget):
 
 
 class QuoteFrame(QFrame):
-    """A frame with the bar of what is cited."""
+    """A frame with the coloured bar of a quotation."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -268,7 +273,7 @@ class QuoteFrame(QFrame):
 
 
 class RowBadge(QFrame):
-    """An icon and a word on the ground of their state."""
+    """An icon and a word on a ground in the colour of a state."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -281,7 +286,7 @@ class RowBadge(QFrame):
         row.addWidget(self.words)
 
     def show_state(self, surface: str, icon: str, text: str) -> None:
-        """`surface`: success | warning | tag, of the style sheet."""
+        """Show a state. `surface`: success | warning | tag, of the style sheet."""
         tone = "text2" if surface == "tag" else surface
         self.setProperty("surface", surface)
         self._icon.show_icon(icon, tone)
@@ -302,7 +307,7 @@ def _field_header(name: Label, *beside: QWidget) -> QHBoxLayout:
 
 
 def _is_same(one: Texts, other: Texts) -> bool:
-    """As they would be kept."""
+    """Compare the texts as they would be saved."""
     return [_plain(text) for text in one] == [_plain(text) for text in other]
 
 
@@ -311,13 +316,13 @@ def _plain(text: str) -> str:
 
 
 LIKENESS = ("same_row", "repeated_question", "near_duplicate")
-NAMED_VALUES = 3  # that are missing
+NAMED_VALUES = 3  # missing values that a line quotes
 GAP_PX = 6
-SOUND_MOST = 4  # kinds of what can be right
+SOUND_MOST = 4  # number of checks that can pass
 
 
 class RowCheckList(QWidget):
-    like_requested = Signal(int)  # the number of the item that this one is like
+    like_requested = Signal(int)  # number of the similar item
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -331,11 +336,11 @@ class RowCheckList(QWidget):
         self.quality = Label(tone="text2", wraps=True)
         self._build()
 
-    def show_item(self, item: CurationItem, looked: RowInspection | None, like: CurationItem | None) -> None:
-        """`looked`: None while it is not known yet. `like`: the item that it is like."""
+    def show_item(self, item: CurationItem, inspection: RowInspection | None, like: CurationItem | None) -> None:
+        """Show the checks of an item. `inspection`: None while it is unknown. `like`: the similar item."""
         self._item = item
-        self._show_doubts(looked or RowInspection())
-        sound = self._sound_of(looked) if looked is not None else [phrase("training.looking")]
+        self._show_doubts(inspection or RowInspection())
+        sound = self._sound_of(inspection) if inspection is not None else [phrase("training.looking")]
         for place, label in enumerate(self._sound_labels):
             label.setText(sound[place] if place < len(sound) else "")
             label.setVisible(place < len(sound))
@@ -349,23 +354,23 @@ class RowCheckList(QWidget):
 
     @property
     def doubts(self) -> list[str]:
-        """As they are shown."""
+        """Return the shown problems."""
         return [label.text() for label in self._doubts_shown]
 
     @property
     def sound(self) -> list[str]:
-        """What is right, as it is shown."""
+        """Return the shown texts of passed checks."""
         return [label.text() for label in self._sound_labels if label.text()]
 
     # ------------------------------------------------------------------- private
 
     def _build(self) -> None:
         self._doubts_shown: list[Label] = []
-        told = QVBoxLayout()
-        told.setSpacing(4)
-        told.addLayout(self._doubts)
-        told.addWidget(self.like_button, 0, Qt.AlignmentFlag.AlignLeft)
-        told.addWidget(FlowBox(*self._sound_labels))
+        lines = QVBoxLayout()
+        lines.setSpacing(4)
+        lines.addLayout(self._doubts)
+        lines.addWidget(self.like_button, 0, Qt.AlignmentFlag.AlignLeft)
+        lines.addWidget(FlowBox(*self._sound_labels))
         top = Qt.AlignmentFlag.AlignTop
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -373,18 +378,18 @@ class RowCheckList(QWidget):
         grid.setVerticalSpacing(4)
         grid.setColumnStretch(1, 1)
         grid.addWidget(Label(phrase("training.checks"), tone="muted"), 0, 0, top)
-        grid.addLayout(told, 0, 1)
+        grid.addLayout(lines, 0, 1)
         grid.addWidget(self._quality_name, 1, 0, top)
         grid.addWidget(self.quality, 1, 1)
         self.like_button.clicked.connect(self._on_like_clicked)
 
-    def _show_doubts(self, looked: RowInspection) -> None:
+    def _show_doubts(self, inspection: RowInspection) -> None:
         while (line := self._doubts.takeAt(0)) is not None:
             if (widget := line.widget()) is not None:
                 widget.hide()
                 widget.deleteLater()
         self._doubts_shown.clear()
-        for text in self._doubts_of(looked):
+        for text in self._doubts_of(inspection):
             line_widget = QWidget()
             row = QHBoxLayout(line_widget)
             row.setContentsMargins(0, 0, 0, 0)
@@ -398,30 +403,30 @@ class RowCheckList(QWidget):
             self._doubts.addWidget(line_widget)
             line_widget.show()
 
-    def _doubts_of(self, looked: RowInspection) -> list[str]:
+    def _doubts_of(self, inspection: RowInspection) -> list[str]:
         assert self._item is not None
-        found = [row_texts.flaw_text(code) for code in (*looked.flaws, *self._likeness())]
-        if looked.missing:
-            named = phrase("common.symbol_2").join(looked.missing[:NAMED_VALUES])
+        found = [row_texts.check_flaw_text(code) for code in (*inspection.flaws, *self._likeness())]
+        if inspection.missing:
+            named = phrase("common.symbol_2").join(inspection.missing[:NAMED_VALUES])
             found.append(phrase("training.value_is_not_in_the", value=named))
-        if looked.personal:
-            found.append(row_texts.personal_data_text(looked.personal))
+        if inspection.personal:
+            found.append(row_texts.personal_data_text(inspection.personal))
         return found
 
     def _likeness(self) -> list[str]:
         assert self._item is not None
         return [code for code in LIKENESS if code in self._item.flags]
 
-    def _sound_of(self, looked: RowInspection) -> list[str]:
+    def _sound_of(self, inspection: RowInspection) -> list[str]:
         assert self._item is not None
         has_quote = self._item.evidence is not None and self._item.evidence.quote != ""
         values = phrase("training.no_numbers")
-        if looked.numbers:
-            values = phrase("training.n_numbers_match_the_quote", n=looked.numbers) if has_quote else ""
+        if inspection.numbers:
+            values = phrase("training.n_numbers_match_the_quote", n=inspection.numbers) if has_quote else ""
         found = (
-            phrase("training.ends_as_a_sentence") if "unfinished" not in looked.flaws else "",
-            values if not looked.missing else "",
-            phrase("training.no_personal_data") if not looked.personal else "",
+            phrase("training.ends_as_a_sentence") if "unfinished" not in inspection.flaws else "",
+            values if not inspection.missing else "",
+            phrase("training.no_personal_data") if not inspection.personal else "",
             phrase("training.no_duplicates") if not self._likeness() else "",
         )
         return [text for text in found if text]

@@ -1,4 +1,4 @@
-"""What stands beside a row: the passage that it was made from, or the other row that it is like."""
+"""Show the source of a row: the passage that it was generated from, or the similar row."""
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
@@ -20,7 +20,7 @@ MARGIN_PX = 16
 
 
 class RowSourceView(QWidget):
-    """Hidden where a row has neither."""
+    """The passage or the similar row of an item. Its owner hides it for rows without either."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class RowSourceView(QWidget):
         column.addStretch(1)
 
     def show_item(self, item: CurationItem, others: int, like: tuple[CurationItem, TrainingRow] | None) -> None:
-        """`others`: pairs from the same passage. `like`: the row that it is like, and as it stands now."""
+        """Show an item. `others`: other pairs from the same passage. `like`: the similar item and its current texts."""
         self.passage.setVisible(item.evidence is not None)
         self.like.setVisible(item.evidence is None and like is not None)
         if item.evidence is not None:
@@ -48,7 +48,7 @@ class RowSourceView(QWidget):
 
     @property
     def mark_top(self) -> int:
-        """Where what is quoted begins; 0: nothing is."""
+        """Return where the quote begins, 0 without one."""
         return self.passage.mark_top if not self.passage.isHidden() else 0
 
 
@@ -97,11 +97,11 @@ class PassageView(QWidget):
 
     @property
     def mark_top(self) -> int:
-        sheet = self.text.sheet
-        return self.text.y() + round(sheet.top_of(0)) if sheet.marks else 0
+        page = self.text.sheet
+        return self.text.y() + round(page.top_of(0)) if page.marks else 0
 
     def _restyle(self) -> None:
-        """All words begin where those of the passage do."""
+        """Align all texts with the text of the passage."""
         left = self._theme.px(source_text.MARGIN_PX + source_text.BAR_PX)
         self._head.setContentsMargins(left, 14, MARGIN_PX, 0)
         self._foot.setContentsMargins(left, 0, MARGIN_PX, 16)
@@ -119,7 +119,7 @@ class PassageView(QWidget):
 
 
 class PassageText(QWidget):
-    """The text of a passage, as high as it is at its width."""
+    """The text of a passage, with the height that it needs at its width."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()

@@ -1,7 +1,4 @@
-"""Rows of training data in words.
-
-Words and signs of the review queue.
-"""
+"""Give texts of training rows: imported files, problems, lengths, and the review queue."""
 
 import math
 from collections.abc import Sequence
@@ -16,11 +13,11 @@ from app.training.data.records import BadRow
 from app.training.data.rows import TrainingRow
 from app.uikit.localization import join_facts, with_note
 
-EACH_MOST = 3  # personal details that are named
+EACH_MOST = 3  # personal details that a line quotes
 
 
 def file_summary(found: ImportedRows) -> str:
-    """「質問と回答の列　文字コード CP932」"""
+    """Return what was read of a file, such as 「質問と回答の列 文字コード CP932」."""
     encoding = encoding_name(found.encoding) if found.encoding else ""
     return join_facts(
         phrase(f"training.data_shape.{found.shape}"),
@@ -30,7 +27,7 @@ def file_summary(found: ImportedRows) -> str:
 
 
 def skipped_parts(found: ImportedRows) -> str:
-    """What of the file is not read at all; "" where all is."""
+    """Return the parts of the file that were not read; "" if all were."""
     sheets = phrase("common.data_other_sheets", sheets=phrase("common.data_gap").join(found.other_sheets))
     return join_facts(
         sheets if found.other_sheets else "",
@@ -39,7 +36,7 @@ def skipped_parts(found: ImportedRows) -> str:
 
 
 def field_name(field: str) -> str:
-    """`field`: of `columns.FIELDS`."""
+    """Return the name of a field, one of `column_mapping.FIELDS`."""
     return {
         "question": phrase("common.batch_column.question"),
         "answer": phrase("common.batch_column.answer"),
@@ -60,7 +57,7 @@ def field_description(field: str) -> str:
 
 
 def problem_kind_name(found: str) -> str:
-    """Of rows with something wrong, as short as it can be; "": all of them."""
+    """Return the short name of a kind of problem; "" means all."""
     if found == "":
         return phrase("training.all_rows_with_problems")
     if found == OPEN:
@@ -79,13 +76,13 @@ def problem_kind_name(found: str) -> str:
 
 
 def check_flaw_text(code: str) -> str:
-    """`code`: of `check.CODES`."""
+    """Return the text of a flaw. `code`: one of `check.CODES` or `quality.CODES`, or a likeness."""
     words = phrase(f"training.data_found.{code}")
     return words[:1].upper() + words[1:]
 
 
 def flaw_lines(item: CurationItem, other: CurationItem | None) -> list[str]:
-    """Each on a line, with what was found. `other`: the row that it is like."""
+    """Return a line for each flaw, with the text it was found in. `other`: the similar row."""
     found = []
     for code in item.flags:
         named = data_overview.personal_texts(item.row, code)[:EACH_MOST]
@@ -103,7 +100,7 @@ def bad_row_text(row: BadRow) -> str:
 
 
 def length_summary(what: str, found: LengthSummary) -> str:
-    """`what`: question | answer."""
+    """Return a sentence on lengths. `what`: question | answer."""
     return phrase(
         "training.data_length",
         what=phrase(f"training.data_length_{what}"),
@@ -115,7 +112,7 @@ def length_summary(what: str, found: LengthSummary) -> str:
 
 
 def question_category_name(key: str) -> str:
-    """`key`: what a generated question asks for (`resources/evaluation/generation.toml`)."""
+    """Return the name of a question category of `resources/evaluation/generation.toml`."""
     known = {
         "number": phrase("training.numbers"),
         "definition": phrase("training.definitions"),
@@ -131,7 +128,7 @@ def question_category_name(key: str) -> str:
 
 
 def short_hash(sha256: str) -> str:
-    """As one reads it out: a41f 09c2."""
+    """Return the first digits of a hash in groups: a41f 09c2."""
     return f"{sha256[:4]} {sha256[4:8]}"
 
 
@@ -139,7 +136,7 @@ def line_numbers(lines: Sequence[int]) -> str:
     return phrase("common.data_gap").join(f"{line:,}" for line in lines)
 
 
-# Icon and colour of each state; "": an outline is drawn.
+# Icon and colour of each state; "" draws an outline.
 STATE_SIGNS: dict[RowState, tuple[str, str]] = {
     "used": ("", "control"),
     "undecided": ("", "control"),
@@ -149,8 +146,8 @@ STATE_SIGNS: dict[RowState, tuple[str, str]] = {
     "rejected": ("x", "danger"),
 }
 
-_LINE_CHARACTERS = 200  # of a text that is shown in one line
-_BEFORE_CHARACTERS = 2000  # of what was said before the last question
+_LINE_CHARACTERS = 200  # of a text shown in one line
+_BEFORE_CHARACTERS = 2000  # of the turns before the last question
 
 
 def state_name(found: RowState) -> str:
@@ -165,7 +162,7 @@ def state_name(found: RowState) -> str:
 
 
 def filter_name(key: str) -> str:
-    """`key`: of `items.FILTERS`."""
+    """Return the name of a filter, one of `review_list.FILTERS`."""
     return {
         "all": phrase("common.all"),
         "undecided": phrase("training.not_reviewed"),
@@ -175,7 +172,7 @@ def filter_name(key: str) -> str:
 
 
 def empty_text(key: str) -> str:
-    """What a filter says that lets nothing through."""
+    """Return the text for a filter without matching rows."""
     return {
         "all": phrase("training.there_is_nothing_to_review"),
         "undecided": phrase("training.nothing_is_left_to_review"),
@@ -185,7 +182,7 @@ def empty_text(key: str) -> str:
 
 
 def source_line(item: CurationItem) -> str:
-    """Where it is from, in one line."""
+    """Return the origin of an item in one line."""
     found = item.evidence
     if found is None:
         place = phrase("training.row_n", n=f"{item.row.line:,}")
@@ -196,7 +193,7 @@ def source_line(item: CurationItem) -> str:
 
 
 def row_place(item: CurationItem) -> str:
-    """A row of a file by its line, a pair by its number."""
+    """Return the line of a file's row, or the number of a generated pair."""
     if item.evidence is None:
         return phrase("training.row_n", n=f"{item.row.line:,}")
     return phrase("training.pair_n", n=f"{item.number:,}")
@@ -208,12 +205,12 @@ def one_line(text: str) -> str:
 
 
 def earlier_turns_text(row: TrainingRow) -> str:
-    """What was said before the last question; "" where it is the first."""
+    """Return the turns before the last question; "" if there are none."""
     names = {role: phrase(f"training.data_role.{role}") for role in ("system", "user", "assistant")}
-    said = "\n".join(
+    text = "\n".join(
         phrase("training.who_text", who=names[message.role], text=message.text) for message in row.messages[:-2]
     )
-    return said if len(said) <= _BEFORE_CHARACTERS else said[: _BEFORE_CHARACTERS - 1] + "…"
+    return text if len(text) <= _BEFORE_CHARACTERS else text[: _BEFORE_CHARACTERS - 1] + "…"
 
 
 def review_time_left(seconds: float) -> str:
@@ -224,14 +221,8 @@ def review_time_left(seconds: float) -> str:
     return words.format(h=minutes // 60, m=minutes % 60)
 
 
-def flaw_text(code: str) -> str:
-    """`code`: of `quality.CODES`, or of a likeness."""
-    words = phrase(f"training.data_found.{code}")
-    return words[:1].upper() + words[1:]
-
-
 def personal_data_text(kinds: Sequence[str]) -> str:
-    """`kinds`: of `personal.KINDS`."""
+    """Return a warning of possible personal data. `kinds`: of `personal.KINDS`."""
     names = {
         "name": phrase("training.name"),
         "birthday": phrase("training.date_of_birth"),

@@ -1,4 +1,6 @@
-"""分割と漏れ検査: how the rows were split, by what that is known again, and whether training knows what judges it."""
+"""Show the split (分割と漏れ検査): the numbers of rows, the hash of the test rows, and whether training rows leak
+into them.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +32,7 @@ class SplitTab(QWidget):
         super().__init__()
         self._theme = theme
         self._work = work
-        self._asked: DraftSplit | None = None
+        self._requested: DraftSplit | None = None
         self._icon = IconLabel(theme, "info")
         self.state = Label(strong=True, wraps=True)
         self.split_button = Button(theme, phrase("training.split_again"), icon="refresh-cw", compact=True)
@@ -57,10 +59,10 @@ class SplitTab(QWidget):
         is_stale = frozen is not None and data is not None and frozen.revision != data.revision
         self._show_state(frozen, is_stale=is_stale)
         if frozen is None:
-            self._asked = None
+            self._requested = None
             self._show_parts(is_shown=False)
-        elif frozen != self._asked:
-            self._asked = frozen
+        elif frozen != self._requested:
+            self._requested = frozen
             rows = self._work.curation.rows() if self._work.curation is not None and not frozen.is_sound else []
             folder = Path(frozen.folder)
 
@@ -123,9 +125,9 @@ class SplitTab(QWidget):
         if not is_shown:
             self._show_checks([])
 
-    def _on_read(self, told: SplitReading) -> None:
-        frozen, found, leaking = told
-        if frozen != self._asked:
+    def _on_read(self, reading: SplitReading) -> None:
+        frozen, found, leaking = reading
+        if frozen != self._requested:
             return
         self._show_parts(is_shown=True)
         rows = phrase("training.n_rows")
@@ -136,7 +138,7 @@ class SplitTab(QWidget):
             (phrase("training.seed"), str(found.seed)),
             (phrase("training.hash_of_the_test_rows"), _grouped_hash(found.sha256)),
         ))  # fmt: skip
-        self._show_checks(self._found(found, leaking))
+        self._show_checks(self._check_lines(found, leaking))
         self.removed_title.setText(phrase("training.removed_rows_n", n=f"{len(found.removed):,}"))
         self.removed.set_rows([
             (f"{one.line:,}", f"{one.other_line:,}", f"{one.similarity:.2f}", self._reason(one.reason))
@@ -145,12 +147,12 @@ class SplitTab(QWidget):
         for part in (self.removed_title, self.removed_table):
             part.setVisible(bool(found.removed))
 
-    def _found(self, found: SplitSummary, leaking: Sequence[int]) -> list[tuple[str, str, str]]:
-        """(icon, tone, sentence) of each."""
+    def _check_lines(self, found: SplitSummary, leaking: Sequence[int]) -> list[tuple[str, str, str]]:
+        """Return (icon, tone, sentence) of each check."""
         good, bad, warned = ("circle-check", "success"), ("circle-x", "danger"), ("triangle-alert", "warning")
         near = phrase("training.test_rows_nearly_the_same")
         known = phrase("training.test_rows_whose_answer_is")
-        told = [
+        lines = [
             (*(bad if found.near else good), near.format(t=found.threshold, n=f"{found.near:,}")),
             (*(bad if found.known else good), known.format(n=f"{found.known:,}", c=f"{found.compared:,}")),
             (
@@ -159,25 +161,25 @@ class SplitTab(QWidget):
             ),
         ]
         if leaking:
-            lines = row_texts.line_numbers(leaking)
-            told.append(
+            numbers = row_texts.line_numbers(leaking)
+            lines.append(
                 (
                     *bad,
-                    phrase("training.test_rows_concerned_lines_edit", lines=lines),
+                    phrase("training.test_rows_concerned_lines_edit", lines=numbers),
                 )
             )
         if found.near_validation:
             sentence = phrase("training.n_validation_rows_are_much")
-            told.append((*warned, sentence.format(n=f"{found.near_validation:,}")))
+            lines.append((*warned, sentence.format(n=f"{found.near_validation:,}")))
         nearest = phrase("training.similarity_of_each_test_row")
-        told.append(
+        lines.append(
             (
                 "info",
                 "text2",
                 nearest.format(median=_format_similarity(found.median), most=_format_similarity(found.most)),
             )
         )
-        return told
+        return lines
 
     def _reason(self, reason: str) -> str:
         same, near = phrase("training.the_same_as_another"), phrase("training.like_a_test_row")
@@ -202,7 +204,7 @@ class SplitTab(QWidget):
             line.show()
 
     def _on_failed(self, error: AppError) -> None:
-        """The files of the split have changed, or have gone."""
+        """Show that the files of the split have changed or are missing."""
         self._show_parts(is_shown=False)
         self.check_title.show()
         self._show_checks([("circle-x", "danger", str(describe_error(error)))])
@@ -210,10 +212,10 @@ class SplitTab(QWidget):
 
 
 def _grouped_hash(sha256: str) -> str:
-    """Four digits each, so that it can be read and breaks where there is no room."""
+    """Group a hash in fours, so that it is readable and can break across lines."""
     return " ".join(sha256[at : at + 4] for at in range(0, len(sha256), 4))
 
 
 def _format_similarity(similarity: float) -> str:
-    """Rounded down: just under the threshold must not read as if it had been reached."""
+    """Round down, so that a value just below the threshold does not look like one that reaches it."""
     return f"{int(100 * similarity) / 100:.2f}"

@@ -1,1 +1,1 @@
-"""Step 6, 結果: the verdict on a run and what it rests on, and its use."""
+"""Step 6, 結果: the verdict on a run, its reasons, and the use of the tuned model."""

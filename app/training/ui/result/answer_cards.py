@@ -1,8 +1,6 @@
-"""問いごとの前後: what was answered before and after, the worst and the best first.
+"""Show answers before and after training: those of the hold-out questions, and those to the user's own question.
 
-Two answers to one question: one beside the other, one above the other where it is narrow, or one alone.
-
-自分の質問で比べる: one's own question to the base and to the adapter at a strength, as it is written.
+Two answers are side by side, one above the other in a narrow window, or one is hidden.
 """
 
 from collections.abc import Sequence
@@ -38,7 +36,7 @@ WIDE_PX = 440
 
 
 class AnswerColumn(QWidget):
-    """`head`: whose it is, and what is to be said of it."""
+    """An answer with a head that names its model and state."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +67,7 @@ class SideBySideAnswers(QWidget):
         self._row.addWidget(self.tuned, 1)
 
     def show_only(self, side: str) -> None:
-        """`side`: base, tuned, or "" for both."""
+        """Show one answer or both. `side`: base, tuned, or "" for both."""
         self.base.setVisible(side != "tuned")
         self.tuned.setVisible(side != "base")
 
@@ -83,11 +81,11 @@ class SideBySideAnswers(QWidget):
 
 
 PAIRS_PER_PAGE = 2
-MOST_CHARACTERS = 160  # of an answer, until the whole is wished for
+MOST_CHARACTERS = 160  # of an answer, unless the user shows all text
 
 
 class AnswerPairsCard(Card):
-    """Hidden where nothing was answered."""
+    """A card of answers before and after (問いごとの前後). It is hidden without answers."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("")
@@ -128,13 +126,13 @@ class AnswerPairsCard(Card):
         self.hide()
 
     def show_pairs(self, pairs: Sequence[AnswerPair]) -> None:
-        """As `result_view.pairs` sorts them."""
+        """Show pairs in the order of `run_result`: the worst and the best first."""
         if tuple(pairs) != self._pairs:
             self._pairs, self._first = tuple(pairs), 0
         self.setVisible(bool(pairs))
         found = [pair.kind for pair in pairs]
-        told = phrase("training.better_a_same_b_worse")
-        self.counts.setText(told.format(a=found.count("better"), b=found.count("same"), c=found.count("worse")))
+        counts = phrase("training.better_a_same_b_worse")
+        self.counts.setText(counts.format(a=found.count("better"), b=found.count("same"), c=found.count("worse")))
         self._show_page()
 
     @property
@@ -169,7 +167,7 @@ class AnswerPairsCard(Card):
             view = _AnswerPairView(self._theme, pair, side, is_whole=self.whole_button.isChecked())
             for widget in (Separator(), view) if at else (view,):
                 self._list.addWidget(widget)
-                widget.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
+                widget.show()  # Qt would show it a moment later, which flickers
         count, last = len(self._pairs), self._first + len(self.shown)
         self.place.setText(phrase("training.a_b_of_n", a=self._first + 1, b=last, n=count))
         self.back_button.setEnabled(self._first > 0)
@@ -207,12 +205,12 @@ class _AnswerPairView(QWidget):
         self.answers.show_only(side)
         column.addWidget(self.answers)
         if row.reference:
-            told = phrase("training.kept_back_answer_text", text=_shortened(row.reference, is_whole=is_whole))
-            column.addWidget(Label(told, "caption", "text2", wraps=True))
+            reference = phrase("training.kept_back_answer_text", text=_shortened(row.reference, is_whole=is_whole))
+            column.addWidget(Label(reference, "caption", "text2", wraps=True))
 
 
 def _change_reason(pair: AnswerPair) -> str:
-    """What tells that it got worse or better: a flaw where the loss says something else."""
+    """Return the reason for the change: a flaw if the loss does not explain it."""
     change, flaw = pair.row.change_nats, run_result.flaw_of(pair.row.tuned, pair.row.tuned_ended_by)
     if flaw and pair.kind != "better" and (change is None or change <= 0):
         return verdict_texts.answer_flaw_text(flaw)
@@ -231,7 +229,7 @@ def _shortened(text: str, *, is_whole: bool) -> str:
     return text if is_whole or not _is_long(text) else text.strip()[:MOST_CHARACTERS].rstrip() + "…"
 
 
-STEPS = 10  # of the slider, for a strength of 1
+STEPS = 10  # slider steps for a strength of 1
 SLIDER_PX = 150
 
 
@@ -241,7 +239,7 @@ class TryItCard(Card):
         self.title.setText(phrase("training.compare_with_your_own_question"))
         self._theme = theme
         self._trial = trial
-        self._strength = 1.0  # that the answers are of
+        self._strength = 1.0  # of the shown answers
         self._why_not = ""
         about = phrase("training.asks_the_base_model_and")
         self.about = Label(about, "caption", "muted", wraps=True)
@@ -266,16 +264,16 @@ class TryItCard(Card):
         self._resize()
         self.answers.hide()
         self._show_strength()
-        self._settle()
+        self._update_buttons()
 
     @property
     def strength(self) -> float:
         return self.slider.value() / STEPS
 
     def show_obstacle(self, why_not: str) -> None:
-        """Why nothing can be asked now; "": it can."""
+        """Show why a question cannot be asked now; "" if it can."""
         self._why_not = why_not
-        self._settle()
+        self._update_buttons()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self._trial.is_running:
@@ -314,7 +312,7 @@ class TryItCard(Card):
         theme.changed.connect(self._resize)
 
     def _resize(self) -> None:
-        """The slider is as high as the buttons beside it, so that all stand on one line."""
+        """Make the slider as high as the buttons, so that all are on one line."""
         self.slider.setFixedSize(self._theme.px(SLIDER_PX), self._theme.metric("button_height"))
         self.value.setMinimumWidth(self._theme.px(28))
 
@@ -332,7 +330,7 @@ class TryItCard(Card):
             view.text.setText("")
         self.answers.show()
         self._trial.start(question, self._strength)
-        self._settle()
+        self._update_buttons()
 
     def _name(self, side: str) -> str:
         if side == "base":
@@ -359,25 +357,25 @@ class TryItCard(Card):
 
     def _on_finished(self) -> None:
         announce(self, phrase("training.both_answers_are_there"))
-        self._settle()
+        self._update_buttons()
 
     def _on_failed(self, error: AppError) -> None:
         self._end_unfinished()
-        told = describe_error(error)
-        self.banner.show_message("danger", told.message, told.next)
+        sentence = describe_error(error)
+        self.banner.show_message("danger", sentence.message, sentence.next)
 
     def _on_stopped(self) -> None:
         self._end_unfinished()
 
     def _end_unfinished(self) -> None:
-        """What was not answered says so, and what was written of it stays."""
+        """Mark unfinished answers as stopped, and keep their text."""
         waiting = (phrase("training.waiting"), phrase("common.answering"))
         for side, view in self._views.items():
             if view.head.text().endswith(waiting):
                 view.head.setText(join_facts(self._name(side), phrase("common.stopped_here")))
-        self._settle()
+        self._update_buttons()
 
-    def _settle(self) -> None:
+    def _update_buttons(self) -> None:
         is_running = self._trial.is_running
         self.compare_button.setVisible(not is_running)
         self.stop_button.setVisible(is_running)

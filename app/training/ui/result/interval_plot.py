@@ -1,4 +1,4 @@
-"""Means before and after with their intervals, a row for each category: □ and dashed, ● and solid."""
+"""Plot means before and after with their intervals, a row for each category: □ and dashed before, ● and solid after."""
 
 import math
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.list_rows import draw_text
 
 ROW_PX, AXIS_PX, DOT_PX, GAP_PX = 34, 24, 4.5, 12
-NAMES_SHARE = 0.34  # of the width, at the most
+NAMES_SHARE = 0.34  # largest share of the width
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _TICKS = 5
 
 
 class IntervalPlot(QWidget):
-    """What it shows stands in a table beside it, which a screen reader is led to."""
+    """A plot of intervals. A table next to it has the same numbers for screen readers."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -81,18 +81,18 @@ class IntervalPlot(QWidget):
         painter.setFont(self._theme.font("caption"))
         digits = max(0, -math.floor(math.log10(step)))
         tick = math.ceil(low / step)
-        taken = -math.inf
+        used_to = -math.inf
         while tick * step <= high:
             x = plot.left() + (tick * step - low) / (high - low) * plot.width()
             painter.setPen(QPen(self._theme.color("line"), 1))
             painter.drawLine(QPointF(x, 0), QPointF(x, plot.bottom()))
             text = f"{tick * step:.{digits}f}"
             width = QFontMetrics(painter.font()).horizontalAdvance(text)
-            if x - width / 2 > taken:  # numbers do not run into each other
+            if x - width / 2 > used_to:  # numbers must not overlap
                 painter.setPen(self._theme.color("text2"))
                 area = QRectF(x - width, plot.bottom(), 2 * width, self._theme.px(AXIS_PX))
                 painter.drawText(area, Qt.AlignmentFlag.AlignCenter, text)
-                taken = x + width / 2 + self._theme.px(6)
+                used_to = x + width / 2 + self._theme.px(6)
             tick += 1
 
     def _draw_right(self, painter: QPainter, area: QRect, text: str, tone: str) -> None:
@@ -128,7 +128,7 @@ class IntervalPlot(QWidget):
 
 
 class PlotMarker(QWidget):
-    """What stands for before or after, in a legend."""
+    """The marker of before or after in a legend."""
 
     def __init__(self, theme: Theme, *, is_after: bool) -> None:
         super().__init__()
@@ -166,6 +166,6 @@ def draw_marker(painter: QPainter, theme: Theme, at: QPointF, *, is_after: bool)
 
 
 def _tick_step(rough: float) -> float:
-    """1, 2 or 5 times a power of ten, not below `rough`."""
+    """Return the smallest 1, 2 or 5 times a power of ten that is at least `rough`."""
     power: float = 10.0 ** math.floor(math.log10(rough))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)

@@ -1,4 +1,4 @@
-"""Step 6, 結果: whether a run has made its base better, in which form it is used, and one's own question to it."""
+"""Step 6, 結果: show whether a run has improved its base, choose the form to use, and compare answers to questions."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,7 +36,7 @@ TABLE_WIDE_PX = 520  # for four columns
 
 
 class ResultStep(WizardStep):
-    """Of one run that was trained to its end. Reads its folder whenever it is shown."""
+    """The step of a run that has finished. It reads the run's folder whenever it is shown."""
 
     use_requested = Signal(str)  # form
 
@@ -49,15 +49,15 @@ class ResultStep(WizardStep):
         trial: AdapterTrial,
         form_in_use: Callable[[], str] = lambda: "",
     ) -> None:
-        """`form_in_use`: of this run, with which questions are answered; "": they are answered without it."""
+        """`form_in_use`: returns the form of this run that answers questions now, or ""."""
         super().__init__()
         self._theme = theme
         self._navigation = navigation
         self._folder = folder
         self._trainings = trainings
         self._form_in_use = form_in_use
-        self._is_focus_wanted = False
-        self.view: RunResult | None = None  # None: not read yet
+        self._is_focus_pending = False
+        self.view: RunResult | None = None  # None until it is read
         self.trial = trial
         trial.setParent(self)
         self.compare_button = Button(
@@ -92,7 +92,7 @@ class ResultStep(WizardStep):
         background.run(lambda: run_result.read_result(folder), self._on_read, self._on_failed)
 
     def focus_first(self) -> None:
-        self._is_focus_wanted = True
+        self._is_focus_pending = True
         self._focus()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -130,17 +130,17 @@ class ResultStep(WizardStep):
         trainings, verdict, forms = self._trainings, self.verdict, self.forms
         verdict.use_button.clicked.connect(lambda: self.use_requested.emit(self._form))
         self.compare_button.clicked.connect(lambda: self._navigation.page_requested.emit("evaluation"))
-        forms.chosen.connect(self._settle)
+        forms.chosen.connect(self._update_actions)
         forms.make_requested.connect(self._make)
         forms.progress.cancelled.connect(trainings.pause)
         trainings.making.connect(self._on_making)
         trainings.made.connect(self._on_made)
-        trainings.started.connect(self._settle)
-        trainings.ended.connect(self._settle)
+        trainings.started.connect(self._update_actions)
+        trainings.ended.connect(self._update_actions)
 
     @property
     def _form(self) -> str:
-        """The one that is used; of a run that is not judged its adapter."""
+        """Return the form to use; for a run that is not judged the adapter on its base."""
         return self.forms.form or BASE_ADAPTER
 
     def _on_read(self, view: RunResult) -> None:
@@ -154,12 +154,12 @@ class ResultStep(WizardStep):
         self.pairs.show_pairs(view.pairs)
         self.trying.setVisible(view.has_adapter)
         self._content.show()
-        self._settle()
-        if self._is_focus_wanted:
+        self._update_actions()
+        if self._is_focus_pending:
             self._focus()
 
-    def _settle(self, *_: object) -> None:
-        """What can be done now."""
+    def _update_actions(self, *_: object) -> None:
+        """Update what can be done now."""
         if self.view is None:
             return
         trainings, choice = self._trainings, self.forms.choice
@@ -181,7 +181,7 @@ class ResultStep(WizardStep):
     def _focus(self) -> None:
         if self.view is None:
             return
-        self._is_focus_wanted = False
+        self._is_focus_pending = False
         verdict = self.verdict
         buttons = (verdict.judge_button, verdict.use_button, verdict.report_button)
         first = next(one for one in buttons if one.isVisibleTo(self) and one.isEnabled())
@@ -193,10 +193,10 @@ class ResultStep(WizardStep):
         except AppError as error:
             self.forms.finish(error)
             return
-        if self._trainings.form:  # otherwise it has ended already
+        if self._trainings.form:  # "" if making it has already ended
             self.trial.stop()
             self.forms.begin()
-            self._settle()
+            self._update_actions()
 
     def _on_making(self, progress: GateProgress) -> None:
         if self._trainings.folder == self._folder:
@@ -206,15 +206,15 @@ class ResultStep(WizardStep):
         if folder == self._folder:
             self.forms.finish(error)
             self.show_draft()
-        self._settle()
+        self._update_actions()
 
     def _on_failed(self, error: AppError) -> None:
-        told = describe_error(error)
-        self.banner.show_message("danger", told.message, told.next)
+        sentence = describe_error(error)
+        self.banner.show_message("danger", sentence.message, sentence.next)
 
 
 class GateTable(Card):
-    """合格の条件: all that the gate has looked at, with what was asked and what was found."""
+    """A table of the gate's conditions (合格の条件): what was measured, the limit, and the value."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("")
@@ -270,14 +270,14 @@ class GateTable(Card):
             return
         self.grid.put(badge, 1)
         self.grid.next_row()
-        told = phrase("training.condition_wanted_result_found", wanted=wanted, found=found)
-        self.grid.put(Label(told, "caption", "text2", wraps=True), 0, span=2)
+        text = phrase("training.condition_wanted_result_found", wanted=wanted, found=found)
+        self.grid.put(Label(text, "caption", "text2", wraps=True), 0, span=2)
 
 
 class CategoriesCard(Card):
-    """分野別: loss before and after by what the kept-back rows are sorted by, as a plot and as a table.
+    """A card of losses before and after by category (分野別), as a plot or a table.
 
-    Hidden where there is nothing to tell apart.
+    It is hidden if the rows have no categories.
     """
 
     def __init__(self, theme: Theme) -> None:
@@ -302,11 +302,11 @@ class CategoriesCard(Card):
         self.setVisible(bool(found.rows))
         self.title.setText(verdict_texts.category_title(found))
         self.plot.show_rows(found.rows)
-        told = (
+        texts = (
             join_facts(verdict_texts.category_name(row.name), verdict_texts.format_change(row.change.mean))
             for row in found.rows
         )
-        self.plot.setAccessibleName(join_facts(self.title.text(), *told))
+        self.plot.setAccessibleName(join_facts(self.title.text(), *texts))
         self.table.clear()
         if found.rows:
             self._fill(found)
@@ -314,7 +314,7 @@ class CategoriesCard(Card):
     # ------------------------------------------------------------------- private
 
     def _fill(self, found: CategoryLosses) -> None:
-        """A name stands above its numbers: at a large text size both do not fit side by side."""
+        """Fill the table. A name is above its numbers, because both do not fit side by side at a large text size."""
         names = (
             phrase("training.count"),
             phrase("training.before"),
@@ -330,12 +330,12 @@ class CategoriesCard(Card):
                 Label(verdict_texts.category_name(row.name), "caption", strong=True, wraps=True), 0, span=len(names)
             )
             self.table.next_row()
-            told = (
+            texts = (
                 _mean_and_interval(row.before, _format_loss),
                 _mean_and_interval(row.after, _format_loss),
                 _mean_and_interval(row.change, verdict_texts.format_change),
             )
-            for column, cell in enumerate((f"{row.count:,}", *told)):
+            for column, cell in enumerate((f"{row.count:,}", *texts)):
                 self.table.put(Label(cell, "caption", wraps=column > 0), column, is_number=True)
             self.table.rule(len(names))
 

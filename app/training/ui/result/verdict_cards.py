@@ -1,8 +1,6 @@
-"""The verdict on a run: one sentence with its reason and its interval, and what can be done with it.
+"""Show the verdict on a run, and the forms that its model can be used in (使う形).
 
-A state as word, shape and colour, on one line.
-
-使う形: what the tuned model can be given out as, with what each was measured to take; one is chosen.
+The verdict has one sentence, its reason and interval, and buttons. Each form has its measured size, speed and loss.
 """
 
 from collections.abc import Sequence
@@ -49,8 +47,8 @@ class StatusBadge(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
 
 
-VERDICT_WIDE_PX = 720  # for verdict, sentences and buttons side by side
-_LOOKS = {"adopt": "passed", "check": "check", "reject": "reject"}
+VERDICT_WIDE_PX = 720  # from here verdict, sentences and buttons are side by side
+_LEVELS = {"adopt": "passed", "check": "check", "reject": "reject"}
 
 
 class VerdictCard(QFrame):
@@ -88,7 +86,7 @@ class VerdictCard(QFrame):
         self._turn()
 
     def show_obstacle(self, why_not: str, *, can_use: bool, can_judge: bool) -> None:
-        """`why_not`: why one of both cannot be done now; "": both can."""
+        """Enable the buttons. `why_not`: why one of them is disabled; "" if none is."""
         for button, can in ((self.use_button, can_use), (self.judge_button, can_judge)):
             button.setEnabled(can)
             button.setAccessibleDescription("" if can else why_not)
@@ -112,15 +110,15 @@ class VerdictCard(QFrame):
         row.setSpacing(10)
         row.addWidget(self.icon)
         row.addWidget(self.word)
-        told = QVBoxLayout()
-        told.setSpacing(4)
+        texts = QVBoxLayout()
+        texts.setSpacing(4)
         for label in (self.sentence, self.reasons, self.detail, self.warning, self.why_not):
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            told.addWidget(label)
+            texts.addWidget(label)
         self._content.setContentsMargins(20, 14, 16, 14)
         self._content.setSpacing(20)
         self._content.addWidget(head)
-        self._content.addLayout(told, 1)
+        self._content.addLayout(texts, 1)
         self._content.addWidget(self._buttons)
 
     def _turn(self) -> None:
@@ -136,21 +134,21 @@ class VerdictCard(QFrame):
         self._content.setAlignment(self._buttons, Qt.AlignmentFlag.AlignVCenter if is_row else Qt.AlignmentFlag(0))
 
     def _show_gate(self, gate: GateResult) -> None:
-        icon, tone = verdict_texts.LEVEL_SIGNS[_LOOKS[gate.verdict]]
+        icon, tone = verdict_texts.LEVEL_SIGNS[_LEVELS[gate.verdict]]
         self.setProperty("surface", tone)
         self.icon.show_icon(icon, tone)
         self.word.setText(verdict_texts.verdict_name(gate.verdict))
         self.word.set_tone(tone)
-        told = [quality_gate.reason_text(reason) for reason in gate.reasons]
+        reasons = [quality_gate.reason_text(reason) for reason in gate.reasons]
         if gate.verdict == "adopt":
             self.sentence.setText(phrase("training.the_tuned_model_is_better"))
         elif gate.verdict == "check":
-            self.sentence.setText(told.pop(0))
+            self.sentence.setText(reasons.pop(0))
         else:
             self.sentence.setText(phrase("training.keep_the_base_model"))
-        self.reasons.setText("\n".join(told))
-        is_told = any("low_nats" in reason.facts and "form" not in reason.facts for reason in gate.reasons)
-        self.detail.setText("" if is_told else self._change(gate))
+        self.reasons.setText("\n".join(reasons))
+        is_stated = any("low_nats" in reason.facts and "form" not in reason.facts for reason in gate.reasons)
+        self.detail.setText("" if is_stated else self._change(gate))
         kind = {"adopt": "primary", "check": "", "reject": "quiet"}[gate.verdict]
         self.use_button.set_kind(kind)
         is_refused = gate.verdict == "reject"
@@ -160,13 +158,13 @@ class VerdictCard(QFrame):
         self.warning.setText(phrase("training.answers_may_be_worse_than") if is_refused else "")
 
     def _change(self, gate: GateResult) -> str:
-        """Of the training, as the first condition has it."""
+        """Return a sentence on the change of the loss, as the first condition has it."""
         if gate.base_nll is None or gate.adapter_nll is None:
-            told = phrase("training.on_n_examples_that_were")
+            text = phrase("training.on_n_examples_that_were")
         else:
-            told = phrase("training.on_n_examples_that_were_not_trained")
+            text = phrase("training.on_n_examples_that_were_not_trained")
         numbers = {"a": f"{gate.base_nll or 0:.3f}", "b": f"{gate.adapter_nll or 0:.3f}"}
-        return told.format(n=gate.change.units, interval=verdict_texts.interval_text(gate.change), **numbers)
+        return text.format(n=gate.change.units, interval=verdict_texts.interval_text(gate.change), **numbers)
 
     def _show_unjudged(self, view: RunResult) -> None:
         self.setProperty("surface", "raised")
@@ -178,9 +176,9 @@ class VerdictCard(QFrame):
         self.use_button.setText(phrase("common.use_for_questions"))
         self.reasons.setText(wording.phrase("common.run_trained_elsewhere") if view.is_from_elsewhere else "")
         if view.error is not None:
-            told = describe_error(view.error)
-            self.sentence.setText(told.message)
-            self.detail.setText(told.next)
+            sentence = describe_error(view.error)
+            self.sentence.setText(sentence.message)
+            self.detail.setText(sentence.next)
         elif view.can_judge:
             self.sentence.setText(phrase("training.training_has_ended_but_whether"))
             self.detail.setText(phrase("training.it_is_compared_with_the"))
@@ -194,7 +192,7 @@ COLUMNS = 5
 
 
 class FormsCard(Card):
-    """Hidden until a run is judged."""
+    """A card to choose a form. It is hidden until a run is judged."""
 
     chosen = Signal(str)  # form
     make_requested = Signal(str)  # form
@@ -206,7 +204,7 @@ class FormsCard(Card):
         self._choices: tuple[FormChoice, ...] = ()
         self._is_wide = True
         self._why_not = ""
-        self.form = ""  # the chosen one
+        self.form = ""  # the chosen form
         self._group = QButtonGroup(self)
         self.buttons: dict[str, QRadioButton] = {}
         self.grid = CardGrid()
@@ -228,7 +226,7 @@ class FormsCard(Card):
         self.hide()
 
     def show_choices(self, choices: Sequence[FormChoice]) -> None:
-        """What was chosen stays chosen; the proposed one is at first, or else the first that is there."""
+        """Show forms. The chosen one stays; at first it is the proposed one, or else one whose file exists."""
         if self._choices == tuple(choices):
             return
         self._choices = tuple(choices)
@@ -240,36 +238,36 @@ class FormsCard(Card):
         ranked = sorted(choices, key=lambda one: (not one.is_proposed, not one.is_made))
         self.form = self.form if self.form in known else ranked[0].form
         self._fill()
-        self._settle()
+        self._update_buttons()
 
     @property
     def choice(self) -> FormChoice | None:
         return next((one for one in self._choices if one.form == self.form), None)
 
     def show_obstacle(self, why_not: str) -> None:
-        """Why nothing can be made or measured now; "": it can."""
+        """Show why nothing can be made or measured now; "" if it can."""
         self._why_not = why_not
-        self._settle()
+        self._update_buttons()
 
     def show_making(self, progress: GateProgress) -> None:
         if self.progress.isHidden():
             self.begin()
         what = phrase(f"training.run_gating.{progress.phase}", form=verdict_texts.form_name(progress.form))
-        told = phrase("training.making_a_b_what")
-        self.progress.say(told.format(a=progress.number, b=progress.steps, what=what))
+        text = phrase("training.making_a_b_what")
+        self.progress.say(text.format(a=progress.number, b=progress.steps, what=what))
         self.progress.set_progress(progress.done, progress.total, is_bytes=progress.phase != "score")
 
     def begin(self) -> None:
         self.banner.hide()
         self.progress.start(phrase("training.getting_ready"))
-        self._settle()
+        self._update_buttons()
 
     def finish(self, error: AppError | None) -> None:
         self.progress.finish()
         if error is not None:
-            told = describe_error(error)
-            self.banner.show_message("danger", told.message, told.next)
-        self._settle()
+            sentence = describe_error(error)
+            self.banner.show_message("danger", sentence.message, sentence.next)
+        self._update_buttons()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -282,7 +280,7 @@ class FormsCard(Card):
 
     def _choose(self, form: str) -> None:
         self.form = form
-        self._settle()
+        self._update_buttons()
         self.chosen.emit(form)
 
     def _fill(self) -> None:
@@ -320,8 +318,8 @@ class FormsCard(Card):
                 self.grid.put(badge, 1)
             self.grid.next_row()
             names = ("{v}", "{v} tok/s", phrase("training.loss_v"))
-            told = join_facts(*(name.format(v=cell) for name, cell in zip(names, cells, strict=False)))
-            self.grid.put(Label(told if one.row else cells[0], "caption", "text2", wraps=True), 0, span=2)
+            text = join_facts(*(name.format(v=cell) for name, cell in zip(names, cells, strict=False)))
+            self.grid.put(Label(text if one.row else cells[0], "caption", "text2", wraps=True), 0, span=2)
         self.grid.rule(COLUMNS if self._is_wide else 2)
 
     def _cells(self, one: FormChoice) -> tuple[str, str, str]:
@@ -344,7 +342,7 @@ class FormsCard(Card):
             return StatusBadge(self._theme, "triangle-alert", "warning", phrase("training.large_loss"))
         return None
 
-    def _settle(self) -> None:
+    def _update_buttons(self) -> None:
         one, is_making = self.choice, not self.progress.isHidden()
         is_missing = one is not None and not one.is_made
         self.make_button.setVisible(is_missing and not is_making)
@@ -354,8 +352,8 @@ class FormsCard(Card):
         for button in (self.make_button, self.measure_button):
             button.setEnabled(not self._why_not)
             button.setAccessibleDescription(self._why_not)
-        told = [phrase("training.there_is_no_file_of")] if is_missing else []
+        notes = [phrase("training.there_is_no_file_of")] if is_missing else []
         is_offered = self.make_button.isVisibleTo(self) or self.measure_button.isVisibleTo(self)
-        told += [f"▲ {self._why_not}"] if self._why_not and is_offered else []
-        self.note.setText("\n".join(told))
-        self.note.setVisible(bool(told) and not is_making)
+        notes += [f"▲ {self._why_not}"] if self._why_not and is_offered else []
+        self.note.setText("\n".join(notes))
+        self.note.setVisible(bool(notes) and not is_making)

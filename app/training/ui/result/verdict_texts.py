@@ -1,4 +1,4 @@
-"""What the gate has measured, in words."""
+"""Give the texts of the gate's verdict, its conditions and its categories."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ CHANGE_SIGNS: dict[Kind, tuple[str, str]] = {
 
 
 def format_change(value: float) -> str:
-    """Nats a token; less is better."""
+    """Format a change in nats a token; a negative change is better."""
     return f"{value:+.3f}".replace("-", "\u2212")
 
 
@@ -40,7 +40,7 @@ def format_size(size_bytes: int) -> str:
 
 
 def verdict_name(kind: str) -> str:
-    """`kind`: adopt | check | reject."""
+    """Return the name of a verdict. `kind`: adopt | check | reject."""
     return {
         "adopt": phrase("training.gate_adopt"),
         "check": phrase("training.needs_review"),
@@ -49,7 +49,7 @@ def verdict_name(kind: str) -> str:
 
 
 def level_name(kind: str) -> str:
-    """Of one condition."""
+    """Return the level of one condition."""
     return {
         "passed": phrase("training.passed"),
         "check": phrase("training.needs_review"),
@@ -72,7 +72,7 @@ def change_name(kind: Kind) -> str:
 
 
 def answer_flaw_text(kind: Flaw) -> str:
-    """Of an answer."""
+    """Return the text of an answer's flaw."""
     return {
         "": "",
         "limit": phrase("training.cut_off"),
@@ -104,7 +104,7 @@ def category_name(name: str) -> str:
 
 
 def condition_texts(found: GateCondition) -> tuple[str, str, str]:
-    """What it is about, what is asked of it, and what was found."""
+    """Return what a condition is about, its limit, and the measured value."""
     facts = found.facts
     return _condition_name(found.code, facts), _condition_limit(found.code, facts), _condition_value(found.code, facts)
 
@@ -140,8 +140,8 @@ def _condition_limit(code: str, facts: dict[str, Any]) -> str:
         case "looping":
             return phrase("training.p_or_less", p=limit)
         case "japanese" if facts["reference"] is not None:
-            told = phrase("training.within_n_points_of_the")
-            return told.format(p=format_percent(facts["reference"]), n=round(facts["limit"] * 100))
+            text = phrase("training.within_n_points_of_the")
+            return text.format(p=format_percent(facts["reference"]), n=round(facts["limit"] * 100))
         case "japanese":
             return phrase("training.not_far_below_the_kept")
         case "ids":

@@ -1,1 +1,1 @@
-"""The step 学習: one run as it is trained, or as it was left."""
+"""The step 学習: one run during training or after it."""

@@ -1,8 +1,6 @@
-"""損失: the curve with its legend, or the same in numbers; below it what else is measured at each step.
+"""Show the losses (損失) as a plot with its legend or as a table, and below them other measurements as sparklines.
 
-A value as it is now, over the course it has taken: a curve without axes, to be seen at a glance.
-
-The curves in numbers: a row for each step that has told something.
+The table has a row for each evaluation and for a selection of the steps.
 """
 
 import importlib
@@ -41,7 +39,7 @@ HEIGHT_PX = 40
 
 class Sparkline(QFrame):
     def __init__(self, theme: Theme, name: str, *, from_zero: bool = False) -> None:
-        """`from_zero`: the lower edge is 0, so that what hardly changes looks so."""
+        """`from_zero`: the lower edge is 0, so that a nearly constant value looks constant."""
         super().__init__()
         self.setProperty("surface", "card")
         self.name = Label(name, "caption", "text2")
@@ -58,7 +56,7 @@ class Sparkline(QFrame):
         column.addWidget(self._line)
 
     def show_points(self, points: CurvePoints, value: str, total: int) -> None:
-        """`total`: of steps, at the right edge."""
+        """Show points. `total`: the number of steps at the right edge."""
         self.value.setText(value)
         self._line.setAccessibleDescription(value)
         self._line.show_points(points, total)
@@ -104,7 +102,7 @@ class _SparklineCurve(QWidget):
 Index = QModelIndex | QPersistentModelIndex
 Row = tuple[int, TrainingStep | None, EvaluationStep | None]
 
-MOST_STEPS = 500  # that are listed: nobody reads more, and a view of ten thousand rows holds the window up
+MOST_STEPS = 500  # listed steps: more are unreadable, and a view of ten thousand rows blocks the window
 
 
 class StepTableModel(QAbstractTableModel):
@@ -114,7 +112,7 @@ class StepTableModel(QAbstractTableModel):
         self._best = -1
 
     def show_course(self, course: RunProgress) -> None:
-        """Where nothing but more is told, what is chosen and how far it is scrolled stays."""
+        """Show a run. If rows were only added, selection and scroll position stay."""
         rows, best = _rows(course), course.standing.best
         old = self._rows
         self._best = best.step if best else -1
@@ -198,7 +196,7 @@ class StepTableView(QTreeView):
 
 
 def listing_stride(steps: int) -> int:
-    """Of how many steps one is listed: a power of two, so that more steps seldom change it."""
+    """Return n to list every n-th step: a power of two, so that more steps seldom change it."""
     made = 1
     while steps // made > MOST_STEPS:
         made *= 2
@@ -206,21 +204,21 @@ def listing_stride(steps: int) -> int:
 
 
 def _rows(course: RunProgress) -> list[Row]:
-    """All that was evaluated, and of the steps besides as many as are listed."""
+    """Return a row for each evaluation and each listed step."""
     evaluated = {one.step: one for one in course.evaluations}
-    apart = listing_stride(len(course.steps))
-    listed = [one for one in course.steps if one.step % apart == 0 or one.step in evaluated]
+    stride = listing_stride(len(course.steps))
+    listed = [one for one in course.steps if one.step % stride == 0 or one.step in evaluated]
     rows: list[Row] = [(one.step, one, evaluated.pop(one.step, None)) for one in listed]
     return sorted([*rows, *((step, None, one) for step, one in evaluated.items())], key=lambda row: row[0])
 
 
 SWATCH_PX = 30
 BETWEEN_MS = 20
-SMALL_PX = 150  # the least width of a small curve
+SMALL_PX = 150  # the least width of a sparkline
 
 
 class LossCard(QFrame):
-    """pyqtgraph is loaded when there is a first value to be drawn."""
+    """A card of the losses. It loads pyqtgraph when there is a first value to plot."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -230,7 +228,7 @@ class LossCard(QFrame):
         self._is_loading = False
         self._course: RunProgress | None = None
         self.table = StepTableModel()
-        self.view: StepTableView | None = None  # built when it is asked for
+        self.view: StepTableView | None = None  # built at its first use
         self.note = Label(phrase("training.waiting_for_the_first_value"), tone="muted", wraps=True)
         self.sparse = Label(role="caption", tone="text2", wraps=True)
         self.sparse.hide()
@@ -250,7 +248,7 @@ class LossCard(QFrame):
         self._column.addWidget(self.legend)
         self._column.addWidget(self.sparse)
         self._column.addWidget(self.note, 1, Qt.AlignmentFlag.AlignTop)
-        self.table_button.clicked.connect(self._turn)
+        self.table_button.clicked.connect(self._toggle_table)
 
     @property
     def shows_table(self) -> bool:
@@ -261,22 +259,25 @@ class LossCard(QFrame):
         has_values = bool(course.raw or course.validation)
         self.legend.setVisible(has_values and not self.shows_table)
         self.table_button.setVisible(has_values)
-        apart = listing_stride(len(course.steps))
-        self.sparse.setVisible(self.shows_table and apart > 1)
+        stride = listing_stride(len(course.steps))
+        self.sparse.setVisible(self.shows_table and stride > 1)
         if self.shows_table:
-            self.sparse.setText(phrase("training.one_step_in_n_and", n=apart))
+            self.sparse.setText(phrase("training.one_step_in_n_and", n=stride))
             self.table.show_course(course)
         elif self.plot is not None and self.note.isHidden():
             self.plot.show_course(course)
         elif has_values and not self._is_loading:
             self._is_loading = True
-            # One thing at a time, with what is to be drawn in between: each takes tens of milliseconds.
+            # Load, build and show in separate rounds of the event loop: each takes tens of milliseconds.
             QTimer.singleShot(BETWEEN_MS, self, self._load)
 
     # ------------------------------------------------------------------- private
 
     def _load(self) -> None:
-        """By this thread: others must not make Qt's classes. Most of the time `Ahead` has done it."""
+        """Import the plot's module in this thread, the only one that may make Qt's classes.
+
+        Usually `ModulePreloader` has already imported it.
+        """
         module = importlib.import_module("app.training.ui.run.loss_plot")
         QTimer.singleShot(BETWEEN_MS, self, lambda: self._build_plot(module))
 
@@ -289,7 +290,7 @@ class LossCard(QFrame):
         self._column.addWidget(plot, 1)
         self._show()
 
-    def _turn(self) -> None:
+    def _toggle_table(self) -> None:
         if self.view is None:
             self.view = StepTableView(self._theme, self.table)
             self._column.addWidget(self.view, 1)
@@ -309,7 +310,7 @@ class LossCard(QFrame):
 
 
 class StepMetrics(QWidget):
-    """Four small curves, side by side where there is room."""
+    """Four sparklines, side by side if there is space."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -348,7 +349,7 @@ class StepMetrics(QWidget):
 
 
 class _LegendEntry(QWidget):
-    """One line of the legend."""
+    """An entry of the legend."""
 
     def __init__(self, theme: Theme, name: str, token: str, *, is_dashed: bool = False) -> None:
         super().__init__()
@@ -371,7 +372,7 @@ class _LineSample(QWidget):
         pen = QPen(self._theme.color(self._token), 2)
         middle = QPointF(self.width() / 2, self.height() / 2)
         if self._is_dashed:
-            pen.setDashPattern([3, 2])  # in widths: 6 and 4 pixels
+            pen.setDashPattern([3, 2])  # in pen widths: 6 and 4 pixels
         painter.setPen(pen)
         painter.drawLine(QPointF(0, middle.y()), QPointF(self.width(), middle.y()))
         if self._is_dashed:

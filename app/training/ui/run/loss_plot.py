@@ -1,4 +1,4 @@
-"""The curve of the losses. Imported only when one is shown: pyqtgraph takes a third of a second."""
+"""Plot the losses. Import this module only when a plot is shown: pyqtgraph takes a third of a second."""
 
 import math
 
@@ -18,11 +18,13 @@ RAW_OPACITY = 0.3
 DASH = (6.0, 4.0)  # in pixels
 MARK_PX, RING_PX = 7, 15
 HEIGHT_PX = 300
-_EDGE = 0.12  # of the height stays free above and below, for the words at the points
+_EDGE = 0.12  # share of the height that stays free above and below for labels
 
 
 class LossPlot(pg.PlotWidget):  # type: ignore[misc]
-    """Train and validation loss over steps: the raw values faint, their course, what is best, and where it is."""
+    """A plot of training and validation loss over steps: raw values faint, smoothed ones, the best point, the current
+    step.
+    """
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -52,17 +54,17 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
         ):
             item.setData(*_columns(points))
         self._fit(course)
-        self._say(course)
+        self._label_points(course)
         self.setAccessibleDescription(self._summary(course))
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """The page scrolls."""
+        """Ignore the wheel, so that the page scrolls."""
         event.ignore()
 
     # ------------------------------------------------------------------- private
 
     def _fit(self, course: RunProgress) -> None:
-        """What sticks out of the raw values may leave the picture, which would be flat otherwise."""
+        """Fit the axes. Outliers of the raw values may be cut off, because they would flatten the curves."""
         raw = sorted(y for _x, y in course.raw)
         heights = [y for _x, y in (*course.smooth, *course.validation)] + raw[len(raw) // 50 : len(raw) * 49 // 50]
         if not heights:
@@ -74,13 +76,13 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
         self.setXRange(0, last, padding=0.01)
         self.setYRange(low - edge, high + edge, padding=0)
 
-    def _say(self, course: RunProgress) -> None:
-        """Words at what is worth knowing."""
+    def _label_points(self, course: RunProgress) -> None:
+        """Label the first and the best loss and the current step."""
         standing, step = course.standing, course.standing.step
         base, best = standing.base_loss, standing.best
         total = step.total if step else 1
-        is_going = course.state == "running" and step is not None
-        self._now.setVisible(is_going)
+        is_running = course.state == "running" and step is not None
+        self._now.setVisible(is_running)
         self._ring.setVisible(best is not None and best.step > 0)
         self._place(
             "base",
@@ -94,7 +96,7 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
             self._place("best", (best.step, best.loss), text, (_side(best.step, total), 1.4))
         else:
             self._place("best", None, "", (0.5, 1.0))
-        if is_going and step is not None:
+        if is_running and step is not None:
             self._now.setPos(step.step)
             top = self.getViewBox().viewRange()[1][1]
             at = 1.0 if step.step > 0.8 * total else 0.0
@@ -113,8 +115,8 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
     def _summary(self, course: RunProgress) -> str:
         standing = course.standing
         best = standing.best
-        told: str = phrase("training.before_base_best_best_n")
-        return told.format(
+        text: str = phrase("training.before_base_best_best_n")
+        return text.format(
             base=run_texts.format_loss(standing.base_loss),
             best=run_texts.format_loss(best.loss if best else None),
             n=standing.last_step,
@@ -158,7 +160,7 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
 
 
 def _pen(color: QColor, width: float, dash: tuple[float, float] | None = None) -> QPen:
-    """Cosmetic: as wide on the screen whatever the scale. Dashes are counted in widths."""
+    """Return a cosmetic pen, whose width does not depend on the scale. Dash lengths are in pixels."""
     pen = QPen(color, width)
     pen.setCosmetic(True)
     if dash is not None:
@@ -167,7 +169,7 @@ def _pen(color: QColor, width: float, dash: tuple[float, float] | None = None) -
 
 
 def _side(step: float, total: float) -> float:
-    """Which edge of the words stands at a point, so that they stay in the picture."""
+    """Return the horizontal anchor of a label, so that it stays inside the plot."""
     share = step / max(1, total)
     return 0.0 if share < 0.15 else 1.0 if share > 0.85 else 0.5
 

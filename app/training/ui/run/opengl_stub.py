@@ -1,7 +1,7 @@
-"""Lets pyqtgraph do without Qt's OpenGL: 9 MB that nothing of ours draws with, so bundles come without it.
+"""Replace Qt's OpenGL modules by stubs for pyqtgraph, so that bundles can omit 9 MB that no plot uses.
 
-pyqtgraph imports both modules with its curves and uses them only where OpenGL is asked for. It has no option to leave
-them out (0.14).
+pyqtgraph imports both modules with its curves, but uses them only if OpenGL is enabled. It has no option to skip the
+import (0.14).
 """
 
 import sys
@@ -9,6 +9,6 @@ from types import ModuleType
 
 for _name, _classes in (("PySide6.QtOpenGL", ()), ("PySide6.QtOpenGLWidgets", ("QOpenGLWidget",))):
     _module = ModuleType(_name)
-    for _class in _classes:  # it derives one from it
+    for _class in _classes:  # pyqtgraph derives a class from it
         setattr(_module, _class, type(_class, (), {}))
     sys.modules.setdefault(_name, _module)

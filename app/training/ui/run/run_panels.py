@@ -1,7 +1,4 @@
-"""The facts of a run in a line, with how far it is.
-
-回答の変化: one question at a time, its reference, and how it was answered before and on the way.
-"""
+"""Show the facts of a run in a line with its progress, and how answers change during training (回答の変化)."""
 
 import time
 
@@ -20,13 +17,13 @@ from app.uikit.widgets.containers import FlowBox
 from app.uikit.widgets.labels import Label, Separator, set_surface
 from trainer.events import Finished, Sample
 
-WIDE_PX = 980  # the bar stands beside the facts from here on
+WIDE_PX = 980  # from here the bar is beside the facts
 BAR_PX = 220
 KEYS = ("state", "step", "elapsed", "left", "best", "base")
 
 
 class RunFact(QWidget):
-    """A name over its value."""
+    """A name above its value."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -90,7 +87,7 @@ class RunFacts(QWidget):
         self.tick()
 
     def tick(self) -> None:
-        """Each second: the time goes on between steps."""
+        """Update the elapsed time. It is called each second, because it changes between steps."""
         course, fact = self._course, self.facts["elapsed"]
         if course is None:
             return
@@ -121,7 +118,7 @@ class RunFacts(QWidget):
         )  # fmt: skip
 
 
-MOST = 5  # answers that are shown: the first, and the last ones
+MOST = 5  # shown answers: the first and the last ones
 
 
 class SampleAnswersCard(QFrame):
@@ -159,7 +156,7 @@ class SampleAnswersCard(QFrame):
         self._place += step
         self._show()
         button = self.before_button if step < 0 else self.after_button
-        if not button.isEnabled():  # the keyboard stays here
+        if not button.isEnabled():  # the focus stays on these buttons
             (self.after_button if step < 0 else self.before_button).setFocus()
 
     def _show(self) -> None:
@@ -169,35 +166,35 @@ class SampleAnswersCard(QFrame):
         self.count.setText(phrase("training.question_i_n", i=self._place + 1, n=count))
         self.before_button.setEnabled(self._place > 0)
         self.after_button.setEnabled(self._place + 1 < count)
-        told = self._answers[self._place] if self._answers else None
-        if (told,) == self._shown:
+        answers = self._answers[self._place] if self._answers else None
+        if (answers,) == self._shown:
             return
-        self._shown = (told,)
+        self._shown = (answers,)
         if self._body is not None:
             self._body.hide()
             self._body.deleteLater()
-        self._body = self._built(told)
+        self._body = self._build_body(answers)
         self._column.addWidget(self._body)
         self._body.show()
 
-    def _built(self, told: SampleAnswers | None) -> QWidget:
+    def _build_body(self, answers: SampleAnswers | None) -> QWidget:
         body = QWidget()
         column = QVBoxLayout(body)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
-        if told is None:
+        if answers is None:
             words = phrase("training.from_the_first_evaluation_on")
             column.addWidget(Label(words, tone="muted", wraps=True))
             return body
-        column.addWidget(_selectable_text(told.question, strong=True))
-        if told.reference:
-            column.addWidget(self._reference(told.reference))
-        answers = told.answers
-        for number, one in enumerate(answers if len(answers) <= MOST else (answers[0], *answers[1 - MOST :])):
+        column.addWidget(_selectable_text(answers.question, strong=True))
+        if answers.reference:
+            column.addWidget(self._reference(answers.reference))
+        samples = answers.answers
+        for number, one in enumerate(samples if len(samples) <= MOST else (samples[0], *samples[1 - MOST :])):
             if number:
                 column.addWidget(Separator())
             column.addWidget(
-                Label(self._when(one, told.last_step if one is answers[-1] else 0), "caption", "text2", wraps=True)
+                Label(self._when(one, answers.last_step if one is samples[-1] else 0), "caption", "text2", wraps=True)
             )
             column.addWidget(_selectable_text(one.answer + ("" if one.has_ended else "…")))
         return body
@@ -213,7 +210,9 @@ class SampleAnswersCard(QFrame):
         return box
 
     def _when(self, one: Sample, last_step: int) -> str:
-        """`last_step`: up to which it was answered so, where nothing else came after it; 0: something did."""
+        """Return when an answer was given. `last_step`: the last step with this answer if it is the latest
+        one, else 0.
+        """
         if one.step == 0:
             words = phrase("training.before_training_the_same_at") if last_step else phrase("training.before")
             when = words.format(s=f"{last_step:,}")

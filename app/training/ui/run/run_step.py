@@ -1,4 +1,4 @@
-"""The fifth step 学習: one run, however it came about and wherever it is trained, and what can be done with it."""
+"""Step 5, 学習: show one run, started here or elsewhere, and what can be done with it."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,9 +24,9 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.labels import IconLabel, Label, Separator
 
 MARGIN_PX = 24
-WIDE_PX = 860  # the watch and the answers stand beside the curves from here on
+WIDE_PX = 860  # from here the health checks and answers are beside the curves
 SIDE_PX = 330
-_LOOKS = {"ok": ("circle-check", "success"), "note": ("info", "accent"), "warning": ("triangle-alert", "warning")}
+_SIGNS = {"ok": ("circle-check", "success"), "note": ("info", "accent"), "warning": ("triangle-alert", "warning")}
 
 
 class RunStep(WizardStep):
@@ -42,8 +42,8 @@ class RunStep(WizardStep):
         self._trainings = trainings
         self._folder = folder
         self._open_folder = open_folder
-        self._error: AppError | None = None  # that the last start or judging has ended with
-        self._told: ErrorMessage | None = None  # in the banner
+        self._error: AppError | None = None  # of the last start or judging
+        self._shown_message: ErrorMessage | None = None  # in the banner
         self.follower = RunFollower(folder, trainings, self)
         self._actions = RunActions(theme, trainings, self)
         self.facts = RunFacts(theme)
@@ -64,7 +64,7 @@ class RunStep(WizardStep):
         return self._actions.buttons
 
     def show_draft(self) -> None:
-        if self.follower.course is not None:  # else its first look comes when the step is drawn
+        if self.follower.course is not None:  # otherwise showEvent starts the follower, which reads the run
             self.follower.look()
 
     def focus_first(self) -> None:
@@ -72,7 +72,7 @@ class RunStep(WizardStep):
         first.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def show_reopened(self) -> None:
-        """The window was closed meanwhile, and is shown again."""
+        """Note that the training has continued while the window was closed."""
         if self._is_ours:
             self._note.setText(phrase("training.training_has_continued"))
 
@@ -128,11 +128,11 @@ class RunStep(WizardStep):
         trainings = self._trainings
         self.follower.changed.connect(self._show)
         trainings.started.connect(self._on_started)
-        trainings.judging.connect(self._show_deeds)
+        trainings.judging.connect(self._show_actions)
         trainings.ended.connect(self._on_ended)
-        self._actions.go_on_button.clicked.connect(self._go_on)
+        self._actions.go_on_button.clicked.connect(self._resume)
         for button in self._actions.buttons:
-            button.clicked.connect(self._show_deeds)
+            button.clicked.connect(self._show_actions)
         self.alarm.action_requested.connect(lambda _key: self._finish())
         self.trouble.action_requested.connect(lambda _key: self._open_folder(self._folder))
 
@@ -149,9 +149,9 @@ class RunStep(WizardStep):
         self.measured.setVisible(bool(course.steps))
         self.watch.show_course(course)
         self.samples.show_course(course)
-        self._show_deeds()
+        self._show_actions()
 
-    def _show_deeds(self, *_told: object) -> None:
+    def _show_actions(self, *_: object) -> None:
         course = self.follower.course
         if course is None:
             return
@@ -162,7 +162,7 @@ class RunStep(WizardStep):
         if not self._is_ours:
             self._note.clear()
         elif not self._note.text():
-            self._note.setText(self._going_on(course))
+            self._note.setText(self._continuation_note(course))
         self._noted.setVisible(bool(self._note.text()))
         self._show_alarm(course)
         self._show_trouble(course)
@@ -171,16 +171,16 @@ class RunStep(WizardStep):
         trainings = self._trainings
         if self._is_ours and trainings.is_waiting:
             return phrase("training.waiting_for_an_answer_to")
-        told = run_texts.status_sentence(course, trainings, is_ours=self._is_ours)
+        text = run_texts.status_sentence(course, trainings, is_ours=self._is_ours)
         if trainings.is_training and not self._is_ours and course.can_resume:
             return phrase("training.another_run_is_going_on")
-        return told
+        return text
 
-    def _going_on(self, course: RunProgress) -> str:
-        told = phrase("training.training_continues_when_this_window")
+    def _continuation_note(self, course: RunProgress) -> str:
+        text = phrase("training.training_continues_when_this_window")
         if any(one.key == "sleep" and one.level != "ok" for one in course.watched):
-            told += phrase("training.this_pc_cannot_be_kept_awake_from")
-        return told
+            text += phrase("training.this_pc_cannot_be_kept_awake_from")
+        return text
 
     def _show_alarm(self, course: RunProgress) -> None:
         words = run_texts.overfitting_warning(course) if self._is_ours and not self._trainings.is_asked else ""
@@ -198,35 +198,35 @@ class RunStep(WizardStep):
             return
         has_log = course.state in ("crashed", "failed")
         actions = (("log", phrase("training.open_the_log_folder")),) if has_log else ()
-        if self.trouble.isHidden() or found != self._told:
-            self._told = found
+        if self.trouble.isHidden() or found != self._shown_message:
+            self._shown_message = found
             self.trouble.show_message("danger", found.message, found.next, actions)
 
-    # --------------------------------------------------------------------- doing
+    # ------------------------------------------------------------------- actions
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         self._error = None
         self.trouble.hide()
         try:
             self._trainings.go_on(self._folder)
         except AppError as error:
             self._error = error
-        self._show_deeds()
+        self._show_actions()
         self.follower.look()
 
     def _finish(self) -> None:
         self._trainings.finish()
-        self._show_deeds()
+        self._show_actions()
 
     def _on_started(self, folder: Path) -> None:
         if folder == self._folder:
             self._error = None
-        self._show_deeds()
+        self._show_actions()
 
     def _on_ended(self, folder: Path, error: AppError | None) -> None:
         if folder == self._folder:
             self._error = error
-        self._show_deeds()
+        self._show_actions()
 
 
 def _note_row(theme: Theme, words: Label) -> QWidget:
@@ -240,9 +240,9 @@ def _note_row(theme: Theme, words: Label) -> QWidget:
 
 
 class RunActions(QObject):
-    """What can be done with a run, as buttons for the page's header.
+    """The buttons of a run for the page's header.
 
-    `buttons`: hidden where they make no sense; where they cannot be pressed, the step's sentence says why.
+    `buttons`: hidden where they make no sense. The step's sentence says why a visible one is disabled.
     """
 
     def __init__(self, theme: Theme, trainings: TrainingRunner, owner: QWidget) -> None:
@@ -251,12 +251,12 @@ class RunActions(QObject):
         self._trainings = trainings
         self._owner = owner
         self._course: RunProgress | None = None
-        nowhere = QWidget(owner)  # until the page takes them
-        nowhere.hide()
-        self.pause_button = Button(theme, phrase("common.pause"), icon="pause", parent=nowhere)
-        self.finish_button = Button(theme, phrase("training.finish_and_keep_the_best"), parent=nowhere)
-        self.abort_button = Button(theme, phrase("training.abort"), "danger", parent=nowhere)
-        self.go_on_button = Button(theme, phrase("training.resume"), "primary", "play", parent=nowhere)
+        holder = QWidget(owner)  # hides the buttons until the page takes them
+        holder.hide()
+        self.pause_button = Button(theme, phrase("common.pause"), icon="pause", parent=holder)
+        self.finish_button = Button(theme, phrase("training.finish_and_keep_the_best"), parent=holder)
+        self.abort_button = Button(theme, phrase("training.abort"), "danger", parent=holder)
+        self.go_on_button = Button(theme, phrase("training.resume"), "primary", "play", parent=holder)
         self.buttons = (self.go_on_button, self.pause_button, self.finish_button, self.abort_button)
         for button in self.buttons:
             button.hide()
@@ -266,7 +266,7 @@ class RunActions(QObject):
 
     @property
     def first(self) -> Button | None:
-        """Where the keyboard begins."""
+        """Return the first button that can be pressed."""
         return next((one for one in self.buttons if not one.isHidden() and one.isEnabled()), None)
 
     def show_course(self, course: RunProgress, *, is_ours: bool, sentence: str) -> None:
@@ -307,7 +307,7 @@ class RunActions(QObject):
 
 
 class HealthView(QFrame):
-    """見張り: what is watched, each with its state in a shape and a word."""
+    """A card of the health checks (見張り), each with an icon and a text for its state."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -329,7 +329,7 @@ class HealthView(QFrame):
             if found.key not in self._rows:
                 self._add(found.key)
             icon, _name, value = self._rows[found.key]
-            icon.show_icon(*_LOOKS[found.level])
+            icon.show_icon(*_SIGNS[found.level])
             value.setText(run_texts.health_check_text(found, course))
             value.set_tone("warning" if found.level == "warning" else "text2")
 
@@ -343,7 +343,7 @@ class HealthView(QFrame):
             Label(run_texts.health_check_name(key)),
             Label(tone="text2", wraps=True),
         )
-        made[0].setContentsMargins(0, 2, 0, 0)  # at the middle of the first line
+        made[0].setContentsMargins(0, 2, 0, 0)  # aligns the icon with the first line
         made[2].setAlignment(Qt.AlignmentFlag.AlignRight)
         made[2].setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         for column, widget in enumerate(made):
