@@ -1,1 +1,1 @@
-"""The window around the pages, and a start of the program."""
+"""The main window around the pages, and the start of the program."""

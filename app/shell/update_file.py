@@ -1,6 +1,7 @@
-"""A newer Kotae as a file that somebody has carried here: is it whole, and which version. Nothing is installed.
+"""Examine a file that the user has brought: whether it is a newer Kotae, and whether it is complete. It installs
+nothing.
 
-What is given out beside it (parts for graphics cards, kits) is told apart: it is added elsewhere.
+It also recognizes the other files that are published with Kotae (GPU parts, kits), which are added elsewhere.
 """
 
 import hashlib
@@ -18,37 +19,38 @@ from app.training.environment import kit as training_kit
 
 SUFFIXES = (".tar.zst", ".deb", ".exe", ".msi", ".dmg", ".pkg", ".zip")
 
-_SUMS = "SHA256SUMS"  # beside the files, as sha256sum writes it
+_SUMS = "SHA256SUMS"  # in the same folder, in the format of sha256sum
 _NAME = re.compile(r"kotae[-_](\d+(?:\.\d+)+)", re.IGNORECASE)
-_PACK = re.compile(r"kotae-(vulkan|cuda)-.*\.zip", re.IGNORECASE)  # as packaging/gpu_pack.py calls it
-_STARTER_KIT = "kotae-starter-kit"  # a folder, which somebody may have packed
+_PACK = re.compile(r"kotae-(vulkan|cuda)-.*\.zip", re.IGNORECASE)  # the names that packaging/gpu_pack.py gives
+_STARTER_KIT = "kotae-starter-kit"  # name of a folder, and of an archive made of it
 _KIT_SUFFIXES = (transfer_kit.PART_SUFFIX, ".whl")
-_DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")  # no part of a longer one, as of SHA-512
+_DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")  # not a part of a longer digest such as SHA-512
 _LARGEST_BYTES = 1 << 33  # a part of a kit has less than 4 GiB, a release less than 1
 _LONGEST_SUMS_BYTES = 1_000_000
 _BLOCK_BYTES = 1 << 20
-_HEAD_BYTES = 200  # a kit's table begins with its format
+_HEAD_BYTES = 200  # a kit's manifest begins with its format
 
-Report = Callable[[int, int], None]  # bytes done, of how many; what it raises ends the work
+Report = Callable[[int, int], None]  # (bytes done, total bytes); an exception that it raises ends the work
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateFile:
-    """`expected`: what the list of sums beside the file says; "": there is none, or the file is not in it. Whoever has
-    changed the file can have changed the list: it shows damage on the way, and nothing about where both come from.
+    """The facts of a file.
 
-    `other`: engine_pack | model_kit | training_kit, what else of ours it is, or is a part of; "": none of these.
+    `expected`: the sum in the list next to the file; "" without a list or an entry. Someone who changed the file could
+    also change the list, so the list reveals damage but not a forgery. `other`: engine_pack | model_kit | training_kit,
+    if it is (a part of) one of these; else "".
     """
 
     path: Path
     sha256: str
     expected: str = ""
     other: str = ""
-    is_empty: bool = False  # 0 bytes, as of a download that never began
+    is_empty: bool = False  # 0 bytes, like a download that never began
 
     @property
     def version(self) -> str:
-        """From the name; "": it is no Kotae."""
+        """Return the version in the file's name; "" if it is not a Kotae."""
         found = _NAME.match(self.path.name)
         return found[1] if found else ""
 
@@ -62,27 +64,29 @@ class UpdateFile:
 
     @property
     def matches_listed_checksum(self) -> bool | None:
-        """Whether it is undamaged by the list beside it; None: that says nothing."""
+        """Return whether the file matches the list next to it; None if the list has no entry."""
         return self.expected == self.sha256 if self.expected else None
 
-    def matches_checksum(self, told: str) -> bool | None:
-        """Whether it is what its makers gave out. `told`: what the user has from them; None: no whole sum is in it."""
-        wanted = digest_in(told)
+    def matches_checksum(self, text: str) -> bool | None:
+        """Return whether the file matches the sum in a text from its publisher; None if the text has no
+        complete sum.
+        """
+        wanted = digest_in(text)
         return wanted == self.sha256 if wanted else None
 
 
 def digest_in(text: str) -> str:
-    """The SHA-256 in what somebody has pasted; "" where there is none, or not a whole one."""
+    """Return the SHA-256 in a pasted text; "" if it has none, or an incomplete one."""
     found = _DIGEST.search(text.lower())
     return found[0] if found else ""
 
 
 def inspect_update_file(path: Path, report: Report = lambda _done, _total: None) -> UpdateFile:
-    """Reads the whole file. Raises AppError("file_unreadable")."""
+    """Read the whole file and return its facts. Raises AppError("file_unreadable")."""
     digest, done = hashlib.sha256(), 0
     try:
         size_bytes = path.stat().st_size
-        if size_bytes > _LARGEST_BYTES:  # what takes no room on a drive can be read for days
+        if size_bytes > _LARGEST_BYTES:  # a sparse file could take days to read
             raise too_large_error(path)
         with open_regular(path) as file:
             while block := file.read(_BLOCK_BYTES):
@@ -96,21 +100,21 @@ def inspect_update_file(path: Path, report: Report = lambda _done, _total: None)
 
 def _other(path: Path) -> str:
     name = path.name.lower()
-    is_of_kit = name.endswith(_KIT_SUFFIXES)
+    is_kit_part = name.endswith(_KIT_SUFFIXES)
     if _PACK.fullmatch(name):
         return "engine_pack"
-    if (is_of_kit or name == training_kit.KIT_NAME) and _is_beside(
+    if (is_kit_part or name == training_kit.KIT_NAME) and _has_manifest_beside(
         path, training_kit.KIT_NAME, training_kit.KIT_FORMAT
     ):
         return "training_kit"
-    if (is_of_kit or name == transfer_kit.MANIFEST_NAME) and _is_beside(
+    if (is_kit_part or name == transfer_kit.MANIFEST_NAME) and _has_manifest_beside(
         path, transfer_kit.MANIFEST_NAME, transfer_kit.FORMAT
     ):
         return "model_kit"
     return "model_kit" if name.startswith(_STARTER_KIT) else ""
 
 
-def _is_beside(path: Path, table: str, format_name: str) -> bool:
+def _has_manifest_beside(path: Path, table: str, format_name: str) -> bool:
     try:
         with open_regular(path.with_name(table)) as file:
             return format_name.encode() in file.read(_HEAD_BYTES)

@@ -1,1 +1,1 @@
-"""QtCore objects of the program as a whole: start, signals, log of Qt, housekeeping."""
+"""Qt objects of the whole program: start record, signals, Qt's messages, housekeeping."""

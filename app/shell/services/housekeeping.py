@@ -1,6 +1,6 @@
-"""Done in the background some time after the start, and again: a backup a day, and old things out of the bins.
+"""Do background work some time after the start: a daily backup, emptying the bins, and garbage collection.
 
-Python's collector of reference cycles, kept on the thread of the window and out of Qt's work.
+Python's collector of reference cycles runs only in the window's thread, and not during Qt's own work.
 """
 
 import gc
@@ -18,10 +18,10 @@ COLLECT_EVERY_MS = 1000
 
 
 class GarbageCollector(QObject):
-    """Collects from a timer, as generations fill up. While one is there, Python does not collect by itself.
+    """A timer that collects generations that are full. While it exists, Python does not collect by itself.
 
-    Left to itself, Python collects in whichever thread allocates, in the middle of whatever Qt is doing. A widget in
-    a cycle would then be destroyed by a thread of the pool, or while an event is delivered to it, and Qt would crash.
+    Otherwise Python would collect in whichever thread allocates, in the middle of Qt's work. A widget in a cycle would
+    then be destroyed by a pool thread, or while an event is delivered to it, and Qt would crash.
     """
 
     def __init__(self, parent: QObject) -> None:
@@ -43,13 +43,13 @@ class GarbageCollector(QObject):
 
 
 AFTER_MS = 10_000
-BACKUP_EVERY_MS = 60 * 60 * 1000  # looks whether today's is there
+BACKUP_EVERY_MS = 60 * 60 * 1000  # each time it makes today's backup if it is missing
 
 log = logging.getLogger("kotae")
 
 
 def back_up_daily(where: Paths, parent: QObject) -> None:
-    """As long as `parent` lives. A full disk is told in the log, not in the user's way."""
+    """Make a backup each day while `parent` lives. A failure, such as a full disk, only goes to the log."""
 
     def back_up() -> None:
         background.run(
@@ -65,7 +65,7 @@ def back_up_daily(where: Paths, parent: QObject) -> None:
 
 
 def empty_bins(where: Paths, parent: QObject) -> None:
-    """Trainings, evaluations and question sets that were removed long ago go for good."""
+    """Delete trainings, evaluations and question sets that have been in the bin for long."""
 
     def empty() -> None:
         background.run(
@@ -78,11 +78,11 @@ def empty_bins(where: Paths, parent: QObject) -> None:
 
 
 def empty_bins_now(where: Paths, now: float) -> int:
-    """Gives how many are gone. Takes its time: folders of gigabytes may be deleted."""
+    """Empty the bins and return how many things were deleted. It may delete gigabytes, so it takes time."""
     record = DayRecord(where.data)
     from app.evaluation import question_sets
     from app.evaluation.study import studies
-    from app.training.runs import training_list  # most starts end before
+    from app.training.runs import training_list  # imported here, because short starts never need it
 
     trainings = training_list.empty_bin(where, now)
     return (

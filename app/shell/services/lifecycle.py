@@ -1,14 +1,12 @@
-"""One start of the window, on record before anything of it is built: whether it is in safe mode, and what it says.
+"""Record each start of the window, decide on safe mode, log Qt's messages, and end the window on a signal.
 
-Safe mode leaves out what may end a start: the user's look, drawing by the graphics processor, loading ahead, reading
-documents, GPU parts of the engine, work that is to go on. No setting is changed.
+Safe mode disables what may crash a start: the user's appearance settings, drawing by the GPU, preloading, reading
+documents, GPU parts of the engine, and resuming work. It changes no setting.
 
-What Qt says while the window's application is made: into the log, and that there can be no window in our words.
+If Qt finds no display, it prints an English message and aborts; Kotae then shows its own message. Qt's other messages
+at the start (a locale that is not installed, a plugin that failed) need no action of the user and only go to the log.
 
-Where Qt reaches no display, it says so in English and aborts. What else it says then (of a locale that is not
-installed, of a plugin that was tried in vain) is nothing that the user has to mend.
-
-SIGTERM and SIGHUP (the session ends, a terminal is closed) end the window as its user would: all is kept.
+SIGTERM and SIGHUP (the session ends, a terminal closes) close the window as the user would, so everything is saved.
 """
 
 import logging
@@ -40,7 +38,7 @@ from app.base.services.single_instance import SingleInstance
 from app.base.wording import describe_error
 from app.inference import engine_packs
 
-_DISPLAY = "qt.qpa.xcb"  # the category of a plugin, which has been loaded when it speaks
+_DISPLAY = "qt.qpa.xcb"  # the category of a plugin's messages; a message proves that the plugin was loaded
 _VARIABLES = ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY", "DISPLAY")
 
 log = logging.getLogger("kotae")
@@ -48,12 +46,15 @@ log = logging.getLogger("kotae")
 
 @contextmanager
 def report_display_errors(on_refused: Callable[[], None]) -> Iterator[None]:
-    """`on_refused`: what is to be done before this process ends, with exit status 3."""
+    """Log Qt's messages during the block, and end the process with status 3 and our own message if Qt finds no display.
+
+    `on_refused`: called before the process ends.
+    """
     is_plugin_loaded = False
 
     def note(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
         nonlocal is_plugin_loaded
-        if kind == QtMsgType.QtDebugMsg:  # somebody has asked for it
+        if kind == QtMsgType.QtDebugMsg:  # Qt prints these only on request
             print(qFormatLogMessage(kind, context, text), file=sys.stderr)  # noqa: T201
             return
         log.warning("Qt: %s", text)
@@ -70,14 +71,14 @@ def report_display_errors(on_refused: Callable[[], None]) -> Iterator[None]:
 
 
 def _refusal(is_plugin_loaded: bool) -> AppError:
-    wished = " ".join(f"{name}={os.environ[name]}" for name in _VARIABLES if os.environ.get(name)) or sys.platform
+    requested = " ".join(f"{name}={os.environ[name]}" for name in _VARIABLES if os.environ.get(name)) or sys.platform
     if is_plugin_loaded:
-        return AppError("display_unreachable", display=wished)
-    return AppError("display_part_missing", display=wished)
+        return AppError("display_unreachable", display=requested)
+    return AppError("display_part_missing", display=requested)
 
 
 def _end(error: AppError) -> None:
-    """At once: Qt aborts when its message has been heard."""
+    """End at once: Qt aborts after its message handler returns."""
     print(describe_error(error), file=sys.stderr, flush=True)  # noqa: T201
     logging.shutdown()
     os._exit(3)
@@ -87,7 +88,10 @@ _SIGNALS = ("SIGTERM", "SIGHUP")
 
 
 class SignalHandlers(QObject):
-    """Python hears of a signal only between two steps of its own; a pipe wakes Qt up for it. Windows has neither."""
+    """An object that emits `requested` on a signal. Windows has no such signals.
+
+    Python handles a signal only between two of its own instructions; a pipe wakes up Qt's event loop for it.
+    """
 
     requested = Signal()
 
@@ -100,49 +104,52 @@ class SignalHandlers(QObject):
             os.set_blocking(end, False)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         numbers = [getattr(signal, name) for name in _SIGNALS]
-        # Whoever started us may want us to outlive a terminal (nohup).
-        self._heard = {number for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
-        for number in self._heard:
+        # An ignored signal stays ignored: with nohup Kotae must outlive its terminal.
+        self._handled = {number for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
+        for number in self._handled:
             signal.signal(number, lambda _number, _frame: None)
         self._notifier = QSocketNotifier(self._read, QSocketNotifier.Type.Read, self)
         self._notifier.activated.connect(self._on_readable)
 
     def _on_readable(self) -> None:
-        if self._heard & set(os.read(self._read, 64)):
+        if self._handled & set(os.read(self._read, 64)):
             self.requested.emit()
 
 
-UP_AFTER_MS = 3000  # from here on a window that ends is not a start that has failed
+UP_AFTER_MS = 3000  # a start counts as successful after this time
 
-SAFE_FLAG = "--safe"  # or the whole of it
-# In safe mode, whatever is stored: how it looks and how weights are laid out.
+SAFE_FLAG = "--safe"  # the beginning of the option
+# Settings that safe mode overrides: appearance and memory layout of weights.
 _HELD = {"theme": "system", "text_scale_percent": 100, "repack": "off", "kv_type": "f16", "threads": None}
-# What makes Qt draw by itself, and at the size that it finds.
+# Makes Qt draw by software.
 _SOFTWARE = {"QT_OPENGL": "software", "QT_XCB_GL_INTEGRATION": "none", "QT_WIDGETS_RHI": "0"}
-_LOOKS = (
+# Removed in safe mode, so that Qt chooses scale and style itself.
+_APPEARANCE_VARIABLES = (
     "QT_SCALE_FACTOR", "QT_SCREEN_SCALE_FACTORS", "QT_AUTO_SCREEN_SCALE_FACTOR", "QT_FONT_DPI", "QT_STYLE_OVERRIDE",
     "QT_QPA_PLATFORMTHEME",
 )  # fmt: skip
 
 
 class ProgramStart:
-    """Made before Qt's application: what dies in a plugin of Qt has been counted by then."""
+    """The record of this start. It is made before Qt's application, so that it also counts a crash in a
+    plugin of Qt.
+    """
 
-    def __init__(self, data_dir: str | None, is_wished_safe: bool) -> None:
-        """`is_wished_safe`: the user has asked for safe mode."""
+    def __init__(self, data_dir: str | None, is_safe_requested: bool) -> None:
+        """`is_safe_requested`: the user has requested safe mode."""
         self._where: Paths | AppError
         self._environment = dict(os.environ)
         self._is_on_record = False
         self._wants_restart = False
         self.last = StartRecord()
-        self.is_safe = is_wished_safe
+        self.is_safe = is_safe_requested
         try:
             self._where = paths.locate(data_dir)
         except AppError as error:
             self._where = error
             return
         self.instance = SingleInstance(self._where.lock, self._where.raise_request)
-        if self.instance.take():  # a second window ends at once, and is no start
+        if self.instance.take():  # a second window ends at once, and does not count as a start
             self._begin(self._where)
         diagnostics.set_up_logging(self._where.logs)
         if self.last.state != diagnostics.CLOSED:
@@ -151,35 +158,35 @@ class ProgramStart:
             draw_by_software(os.environ)
 
     def where(self) -> Paths:
-        """Raises AppError("data_dir_unusable")."""
+        """Return the program's paths. Raises AppError("data_dir_unusable")."""
         if isinstance(self._where, AppError):
             raise self._where
         return self._where
 
     def preferences(self) -> Preferences:
-        """The user's, except for what safe mode holds back."""
+        """Return the user's preferences, with those that safe mode overrides."""
         return Preferences(self.where().settings, held=_HELD if self.is_safe else None)
 
     def choose_packs(self) -> None:
-        """GPU parts of the engine, for all children; none in safe mode."""
+        """Choose the folder of the engine's GPU parts for all child processes; none in safe mode."""
         engine_packs.use_folder(None if self.is_safe else self.where().engine_packs)
 
     def watch(self, window: QObject) -> None:
-        """The window is shown: soon this start is one that has succeeded."""
+        """Record the start as successful some time after the window was shown."""
         QTimer.singleShot(UP_AFTER_MS, window, self._on_up)
 
     def end(self) -> None:
-        """It ends as somebody wanted, or was refused in words. Starts another window where `restart` was asked for."""
+        """Record a proper end, and start another window if `restart` was called."""
         if not self._is_on_record:
             return
         self._is_on_record = False
         self._note(diagnostics.record_end)
         self.instance.release()
         if self._wants_restart:
-            command = [*programs.own_program(), *(word for word in sys.argv[1:] if not word.startswith(SAFE_FLAG))]
-            nowhere = subprocess.DEVNULL  # who has started this window waits for its output to end
+            arguments = [argument for argument in sys.argv[1:] if not argument.startswith(SAFE_FLAG)]
+            nowhere = subprocess.DEVNULL  # the program that started this window waits for the end of its output
             subprocess.Popen(
-                command,
+                [*programs.own_program(), *arguments],
                 env=self._environment,
                 start_new_session=True,
                 stdin=nowhere,
@@ -188,7 +195,7 @@ class ProgramStart:
             )
 
     def restart(self) -> None:
-        """Another window, in the usual way, follows the end of this one."""
+        """Start another window, without safe mode, after this one ends."""
         self._wants_restart = True
 
     # ------------------------------------------------------------------- private
@@ -206,12 +213,12 @@ class ProgramStart:
     def _note(self, change: Callable[[Path], None]) -> None:
         try:
             change(diagnostics.start_record_file(self.where()))
-        except OSError as error:  # a full disk must not keep the window shut
+        except OSError as error:  # a full disk must not keep the window from opening
             log.warning("record of starts: %s", error.strerror)
 
 
 def draw_by_software(environment: MutableMapping[str, str]) -> None:
-    """Before Qt is started."""
-    for name in _LOOKS:
+    """Make Qt draw by software. Must be called before Qt starts."""
+    for name in _APPEARANCE_VARIABLES:
         environment.pop(name, None)
     environment.update(_SOFTWARE)

@@ -1,1 +1,1 @@
-"""The main window: sidebar, navigation, status line, notices."""
+"""The main window: sidebar, pages, status line, notices, settings and first run."""

@@ -1,6 +1,7 @@
-"""Tells somebody who is in another program that long work has ended, without a word of what was in it.
+"""Notify the user when long work ends while another program is in front, and keep trainings running without a window.
 
-What becomes of a training or a study when the window is closed, when the session ends, and when all is done.
+A notification names the kind of work, never its contents. CloseGuard decides what happens to a training or a study when
+the window closes or the session ends.
 """
 
 import sys
@@ -32,12 +33,12 @@ LONG_ANSWER_S = 20.0
 
 
 def is_away() -> bool:
-    """Whether none of our windows has the keyboard."""
+    """Return whether none of our windows is active."""
     return QApplication.activeWindow() is None
 
 
-class _End(QObject):
-    """Tells that one kind of work has ended, which took so long as it says; None: always long enough."""
+class _EndReporter(QObject):
+    """A slot that reports the end of one kind of work. Work without a duration (None) is always reported."""
 
     def __init__(self, notifier: "Notifier", words: str, work: LongWork | None) -> None:
         super().__init__(notifier)
@@ -54,7 +55,9 @@ class _End(QObject):
 
 
 class Notifier(QObject):
-    """Marks the window in the task bar and asks the desktop for a notification, where it has any."""
+    """A notifier that marks the window in the task bar and shows a desktop notification if the desktop
+    supports them.
+    """
 
     def __init__(
         self,
@@ -63,65 +66,67 @@ class Notifier(QObject):
         show: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`show` is given the sentence; None leaves that to the desktop."""
+        """`show`: shows a sentence; None uses the desktop."""
         super().__init__(window)
         self._window = window
         self._is_away = is_away
         self._show = show or self._show_on_desktop
         self._clock = clock
-        self._answer_began_at: float | None = None  # None: no answer is on its way
+        self._answer_began_at: float | None = None  # None while no answer is computed
         self._tray: QSystemTrayIcon | None = None
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         app.applicationStateChanged.connect(self._on_state_changed)
 
     def finished(self, words: str, took_s: float, at_least_s: float = LONG_WORK_S) -> None:
-        """Work has ended that took so long. `words` say which kind of work, never what was in it."""
+        """Notify of the end of work that took `took_s`, if that is long. `words`: the kind of work, never its
+        contents.
+        """
         if took_s >= at_least_s and self._is_away():
             QApplication.alert(self._window)
             self._show(words)
 
     def tell(self, words: str) -> None:
-        """At once, whoever looks."""
+        """Notify at once, even if the user looks at the window."""
         self._show(words)
 
     def follow(self, session: ChatSession, library: ModelLibrary) -> None:
-        """Answers and models from now on."""
+        """Follow answers and models from now on."""
         session.stage_changed.connect(self._on_stage_changed)
         session.answer_finished.connect(self._on_answer_finished)
         session.answer_finished_elsewhere.connect(self._on_answer_finished)
         self._library = library
-        self._tell_end(library.imported, phrase("shell.the_model_has_been_added"), library)
+        self._report_end(library.imported, phrase("shell.the_model_has_been_added"), library)
         library.failed.connect(self._on_adding_failed)
 
     def follow_models(self, downloads: Downloads, upkeep: ModelMaintenance) -> None:
-        """What takes minutes and hours: the user is hardly ever there when it ends."""
+        """Follow downloads and maintenance of models, which take minutes or hours."""
         self._upkeep = upkeep
-        self._tell_end(downloads.finished, phrase("shell.a_model_was_downloaded"))
-        self._tell_end(downloads.failed, phrase("shell.a_model_download_stopped"))
-        self._tell_end(upkeep.verified, phrase("shell.the_models_were_verified"), upkeep)
-        self._tell_end(upkeep.kit_written, phrase("common.the_transfer_kit_is_written"), upkeep)
-        self._tell_end(upkeep.kit_read, phrase("shell.the_transfer_kit_was_imported"), upkeep)
-        self._tell_end(upkeep.folder_moved, phrase("shell.the_models_folder_was_moved"), upkeep)
+        self._report_end(downloads.finished, phrase("shell.a_model_was_downloaded"))
+        self._report_end(downloads.failed, phrase("shell.a_model_download_stopped"))
+        self._report_end(upkeep.verified, phrase("shell.the_models_were_verified"), upkeep)
+        self._report_end(upkeep.kit_written, phrase("common.the_transfer_kit_is_written"), upkeep)
+        self._report_end(upkeep.kit_read, phrase("shell.the_transfer_kit_was_imported"), upkeep)
+        self._report_end(upkeep.folder_moved, phrase("shell.the_models_folder_was_moved"), upkeep)
         upkeep.failed.connect(self._on_upkeep_failed)
 
     def follow_training(self, setup: EnvironmentSetup) -> None:
-        """Minutes too. One that was cancelled tells nothing new."""
-        self._tell_end(setup.finished, phrase("shell.the_training_environment_is_ready"), setup)
-        self._tell_end(setup.failed, phrase("shell.work_on_the_training_environment"), setup)
+        """Follow the installation of the training environment. A cancelled one is not reported."""
+        self._report_end(setup.finished, phrase("shell.the_training_environment_is_ready"), setup)
+        self._report_end(setup.failed, phrase("shell.work_on_the_training_environment"), setup)
 
     def follow_trainings(self, trainings: "TrainingRunner") -> None:
-        """One that was paused or given up tells nothing new."""
+        """Follow trainings. A paused or cancelled one is not reported."""
         self._trainings = trainings
         trainings.ended.connect(self._on_training_ended)
 
     def follow_evaluations(self, evaluations: "Evaluations") -> None:
-        """One that was stopped tells nothing new."""
+        """Follow evaluations. A stopped one is not reported."""
         self._evaluations = evaluations
         evaluations.ended.connect(self._on_evaluation_ended)
 
-    def _tell_end(self, signal: SignalInstance, words: str, work: LongWork | None = None) -> None:
-        signal.connect(_End(self, words, work).tell)
+    def _report_end(self, signal: SignalInstance, words: str, work: LongWork | None = None) -> None:
+        signal.connect(_EndReporter(self, words, work).tell)
 
     def _on_training_ended(self) -> None:
         trainings = self._trainings
@@ -146,7 +151,7 @@ class Notifier(QObject):
             self._answer_began_at = self._clock()
 
     def _on_answer_finished(self, message: Message) -> None:
-        """An answer that the user has stopped tells nobody anything new."""
+        """Report a finished or failed answer, but not one that the user stopped."""
         began_at, self._answer_began_at = self._answer_began_at, None
         took_s = 0.0 if began_at is None else self._clock() - began_at
         if message.status == "done":
@@ -169,7 +174,7 @@ class Notifier(QObject):
             self._show_from_tray(words)
 
     def _show_from_tray(self, words: str) -> None:
-        """Windows and macOS show messages of an icon in the tray only; it is there until the user comes back."""
+        """Show the message from a tray icon, which Windows and macOS require. The icon stays until the user returns."""
         if self._tray is None:
             self._tray = QSystemTrayIcon(self._window.windowIcon(), self)
             self._tray.activated.connect(self._bring_back)
@@ -178,7 +183,7 @@ class Notifier(QObject):
         self._tray.showMessage("Kotae", words, self._window.windowIcon())
 
     def _bring_back(self) -> None:
-        """Also a window that was closed while a training went on."""
+        """Show the window, also one that was closed during a training."""
         self._window.show()
         self._window.activateWindow()
 
@@ -187,16 +192,16 @@ class Notifier(QObject):
             self._tray.hide()
 
 
-# A message of a tray icon goes with its program (Windows, macOS); on Linux the desktop keeps it.
+# On Windows and macOS a tray message disappears with its program; on Linux the desktop keeps it.
 LINGER_MS = 0 if sys.platform == "linux" else 10_000
 
 
 class CloseGuard(QObject):
-    """While a run is trained or judged, closing the last window leaves the program at work without one.
+    """A guard that lets the program continue without a window while a run is trained or judged.
 
-    Starting Kotae again brings the window back (`app.base.services.single_instance`). Without a window it ends by
-    itself once the run has. A study ends with its window, which is told; what it has measured is kept, and the page
-    offers to go on. A system that shuts down pauses them.
+    Starting Kotae again brings the window back (`app.base.services.single_instance`). Without a window the program ends
+    by itself once the run has ended. A study stops when the window closes, and a notification says so; its results are
+    saved and the page offers to resume. A shutdown of the system pauses both.
     """
 
     def __init__(
@@ -216,18 +221,18 @@ class CloseGuard(QObject):
         self._navigation = navigation
         self._is_closed = False
         self._end = QTimer(self, singleShot=True, interval=linger_ms)
-        self._end.timeout.connect(self._quit_unseen)
+        self._end.timeout.connect(self._quit_without_window)
         app = _application()
         trainings.started.connect(self._on_training_started)
         trainings.ended.connect(self._on_ended)
         app.lastWindowClosed.connect(self._on_closed)
         app.applicationStateChanged.connect(self._on_state_changed)
-        # Direct: it must have happened when the system hears that we are ready.
+        # A direct connection: the pause must be done before the system gets our answer.
         app.commitDataRequest.connect(self.pause, Qt.ConnectionType.DirectConnection)
         window.installEventFilter(self)
 
     def pause(self) -> None:
-        """The session ends: what is trained or measured is saved, and the window stays closed."""
+        """Save the training and the study, because the session ends; the window stays closed."""
         self._trainings.pause()
         self._evaluations.stop()
 
@@ -255,12 +260,12 @@ class CloseGuard(QObject):
         if self._is_closed:
             self._end.start()
 
-    def _quit_unseen(self) -> None:
+    def _quit_without_window(self) -> None:
         if not self._trainings.is_training and not any(one.isVisible() for one in QApplication.topLevelWidgets()):
             QApplication.quit()
 
     def _on_state_changed(self, state: Qt.ApplicationState) -> None:
-        """A click on the icon in the dock (macOS) activates a program that has no window."""
+        """Show the window: on macOS a click on the dock icon activates the program without a window."""
         if self._is_closed and state == Qt.ApplicationState.ApplicationActive:
             self._window.show()
 

@@ -1,4 +1,4 @@
-"""The first run's greeting, and the trial model that is added with one click."""
+"""Show the first-run dialog, and add the trial model with one click."""
 
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class FirstRunController(QObject):
-    """The first run's dialog, at the first start and when it is asked for. Closing it in any way ends the greeting.
+    """The controller of the first-run dialog, at the first start and on request. Closing the dialog ends the first run.
 
-    It makes way for the import of a kit, on the page for that, and goes on at the same step, however that ends, unless
-    the user has gone to another page meanwhile.
+    To import a kit, the dialog closes and the models page shows the import. The dialog then opens again at the same
+    step, whatever the outcome, unless the user has gone to another page.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class FirstRunController(QObject):
         self._where = where
 
     def show(self) -> "FirstRunDialog":
-        from app.shell.ui.first_run_dialog import FirstRunDialog  # most starts never need it
+        from app.shell.ui.first_run_dialog import FirstRunDialog  # imported here, because most starts never need it
 
         window = self._window
         dialog = FirstRunDialog(
@@ -59,42 +59,43 @@ class FirstRunController(QObject):
         models = self._window.models_page()
         models.importing.take_over()
         if models.care.choose_import():
-            models.care.import_ended.connect(self._go_on)
+            models.care.import_ended.connect(self._on_import_ended)
         else:
             self.show().go_on(None)
 
-    def _go_on(self, problem: AppError | None) -> None:
+    def _on_import_ended(self, problem: AppError | None) -> None:
         from app.shell.ui.first_run_dialog import FirstRunDialog
 
         window = self._window
-        window.pages.models().care.import_ended.disconnect(self._go_on)
-        is_shown_again = any(dialog.isVisible() for dialog in window.findChildren(FirstRunDialog))
-        if window.isVisible() and window.current_page == "models" and not is_shown_again:
+        window.pages.models().care.import_ended.disconnect(self._on_import_ended)
+        is_shown = any(dialog.isVisible() for dialog in window.findChildren(FirstRunDialog))
+        if window.isVisible() and window.current_page == "models" and not is_shown:
             self.show().go_on(problem)
 
     def _end(self) -> None:
-        """A model that is still being added goes on, and is seen on its page."""
+        """End the first run. If a model is still being added, its page shows the progress."""
         self._preferences.change(first_run_done=True)
         if self._library.is_working:
             self._window.pages.models().importing.take_over()
 
 
 def start_with_trial(window: MainWindow, library: ModelLibrary) -> None:
-    """Adds the trial model where its progress and licence show, then returns to the question if it could be added.
+    """Add the trial model on the page that shows its progress and licence, then return to the question if that
+    succeeds.
 
-    A bundle has it in a kit of its own, whose folder is asked for.
+    A bundle has the model in a separate kit, whose folder the user is asked for.
     """
     if not library.is_starter_available():
         window.models_page().care.choose_import()
         return
 
     if not library.is_working:
-        _Return(window, library)
+        _ReturnToQuestions(window, library)
     window.models_page().add_starter()
 
 
-class _Return(QObject):
-    """Returns to the question once the model that is being added is there."""
+class _ReturnToQuestions(QObject):
+    """A listener that returns to the question page once the model is added."""
 
     def __init__(self, window: MainWindow, library: ModelLibrary) -> None:
         super().__init__(window)

@@ -1,8 +1,6 @@
-"""The first run: what this machine can do, a model or none for now, a first question. Three steps, each can be left.
+"""Show the first run in three steps: what this machine can do, a model, a first question. The user can skip each.
 
-Step 1: what this machine offers, and which size of model that is enough for.
-
-Step 3: an example that is put into the field for questions.
+Step 1 shows the machine and the model size that it is enough for. Step 3 puts an example into the question field.
 """
 
 from collections.abc import Sequence
@@ -30,11 +28,13 @@ from app.uikit.widgets.containers import make_scrollable
 from app.uikit.widgets.labels import FactList, IconLabel, Label, Separator, set_surface
 from app.uikit.widgets.section_bars import StepRail
 
-ROOM_FOR_FILE = 1.05  # a file system keeps some for itself
+ROOM_FOR_FILE = 1.05  # a file system needs some space itself
 
 
 class MachineStep(QWidget):
-    """Memory, cores and disk are there at once; graphics processors a moment later, since their driver is asked."""
+    """The step on the machine. Memory, cores and disk are shown at once, GPUs later, because their driver
+    takes time.
+    """
 
     def __init__(self, theme: Theme, models_folder: Path, settings: Settings) -> None:
         super().__init__()
@@ -64,10 +64,10 @@ class MachineStep(QWidget):
         column.addWidget(Label(phrase("shell.what_this_pc_can_do"), "heading2"))
         column.addWidget(self._facts)
         column.addWidget(card)
-        column.addWidget(Label(self._size_words(), "caption", "muted", wraps=True))
+        column.addWidget(Label(self._size_note(), "caption", "muted", wraps=True))
         column.addStretch(1)
 
-    def _size_words(self) -> str:
+    def _size_note(self) -> str:
         return phrase("shell.8b_and_the_like_are")
 
     # -------------------------------------------------------------------- facts
@@ -87,14 +87,14 @@ class MachineStep(QWidget):
         )
 
     def _on_gpus_found(self, gpus: Sequence[Gpu]) -> None:
-        """Whether a processor can compute answers is known only when a model is loaded."""
+        """Show the GPUs. Whether one can compute answers is known only when a model is loaded."""
         lines = [with_note(gpu.name, f"{_gb(gpu.memory_bytes)} GB" if gpu.memory_bytes else "") for gpu in gpus]
         if lines:
             lines.append(phrase("shell.whether_it_can_be_used"))
         self._show_facts("\n".join(lines) or phrase("shell.none_found_answers_are_computed"))
 
     def _on_failed(self, error: AppError) -> None:
-        raise error  # looking for processors expects no error
+        raise error  # listing GPUs raises no AppError
 
     # ------------------------------------------------------------------- advice
 
@@ -106,7 +106,7 @@ class MachineStep(QWidget):
             self.reasons.setText(phrase("shell.closing_other_programs_frees_memory"))
         else:
             self.advice.setText(phrase("shell.recommended_model_size_size", size=best.name))
-            self.reasons.setText("\n".join((self._needs(best), *self._around(best, sizes))))
+            self.reasons.setText("\n".join((self._needs(best), *self._other_sizes(best, sizes))))
         is_disk_short = best is not None and best.file_bytes * ROOM_FOR_FILE > here.free_disk_bytes
         self.warning.setVisible(is_disk_short)
         self.warning.setText(phrase("shell.there_is_not_enough_disk"))
@@ -119,8 +119,8 @@ class MachineStep(QWidget):
             n=f"{self._settings.context_tokens:,}",
         )
 
-    def _around(self, best: SizeFit, sizes: Sequence[SizeFit]) -> list[str]:
-        """What there is to say of the size that work needs, and of those above it."""
+    def _other_sizes(self, best: SizeFit, sizes: Sequence[SizeFit]) -> list[str]:
+        """Return a sentence on the size recommended for work, or on larger sizes that also fit."""
         wanted = next(size for size in sizes if size.name == model_fit.RECOMMENDED_SIZE)
         largest = model_fit.largest_size(sizes)
         if wanted.verdict == "insufficient":
@@ -184,10 +184,10 @@ MACHINE, MODEL, QUESTION = range(3)
 
 
 class FirstRunDialog(QDialog):
-    """Esc and closing leave everything as it is: a model that was added stays, one that is being added goes on."""
+    """The dialog of the first run. Closing it changes nothing: an added model stays, and one being added continues."""
 
-    example_chosen = Signal(str)  # to be asked first
-    kit_requested = Signal()  # to be imported; the dialog is gone then, the greeting is not over
+    example_chosen = Signal(str)  # a question for the question field
+    kit_requested = Signal()  # a kit is to be imported; the dialog closes, but the first run is not over
 
     def __init__(
         self,
@@ -208,7 +208,7 @@ class FirstRunDialog(QDialog):
         self._build()
         self._connect()
         self.show_step(MACHINE)
-        # As large as planned at the user's text size, where the screen has room.
+        # The size follows the user's text size, within the screen.
         room = parent.screen().availableSize() - QSize(SCREEN_MARGIN_PX, SCREEN_MARGIN_PX)
         self.resize(QSize(*(theme.px(n) for n in SIZE_PX)).boundedTo(room))
 
@@ -224,7 +224,7 @@ class FirstRunDialog(QDialog):
         self._focus_first()
 
     def go_on(self, problem: AppError | None) -> None:
-        """At the step where a kit is asked for. `problem`: why nothing came of the last one."""
+        """Continue at the model step after an import. `problem`: why it failed, or None."""
         self.show_step(MODEL)
         if problem is not None:
             self.model.explain(problem)
@@ -276,12 +276,12 @@ class FirstRunDialog(QDialog):
         self.next_button.clicked.connect(lambda: self.show_step(self.step + 1))
         self.start_button.clicked.connect(self._on_start_clicked)
         for button in self.findChildren(Button):
-            button.setAutoDefault(True)  # Enter presses the button that has the keyboard
+            button.setAutoDefault(True)  # Enter presses the button with the focus
 
     # ------------------------------------------------------------------ showing
 
     def _forward(self) -> Button:
-        """The one button that leads on from here."""
+        """Return the button that leads to the next step."""
         if self.step == QUESTION:
             return self.start_button
         return self.next_button if self.step == MACHINE or self.model.has_model else self.later_button
@@ -294,7 +294,7 @@ class FirstRunDialog(QDialog):
 
     def _show_buttons(self) -> None:
         forward = self._forward()
-        # Hidden before another is shown: the dialog would grow to hold both.
+        # Hide first: the dialog would grow to hold both buttons.
         for button in (self.later_button, self.next_button, self.start_button):
             if button is not forward:
                 button.hide()
@@ -305,7 +305,7 @@ class FirstRunDialog(QDialog):
             self.next_button.setText(phrase("common.next_step", step=name))
 
     def _on_model_changed(self) -> None:
-        """The keyboard goes on to the next step as soon as there is a model."""
+        """Update the buttons, and give the focus to the next step once there is a model."""
         self.question.show_model(has_model=self.model.has_model)
         self._show_buttons()
         if self.step == MODEL and self.model.progress.isHidden():

@@ -1,6 +1,6 @@
-"""Step 2: the trial model, a GGUF file, or neither for now.
+"""Show step 2 of the first run: add the trial model, a GGUF file, a download that suits this machine, or nothing yet.
 
-Step 2 of the first run, where the network is allowed: the model that suits this machine, to be downloaded.
+The download is offered only where the network is allowed.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ from app.uikit.widgets.progress_row import ProgressRow
 
 
 class DownloadCard(QFrame):
-    """What is being downloaded goes on when the dialog is closed."""
+    """A card of a recommended download, which continues after the dialog closes."""
 
     def __init__(self, theme: Theme, desk: DownloadController, card: ModelCard, file: ModelFile) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class DownloadCard(QFrame):
         self.button.clicked.connect(lambda: self._desk.offer(self._card, self._file, self.window()))
         self.row.pause_requested.connect(downloads.pause)
         self.row.resume_requested.connect(downloads.resume)
-        self.row.cancel_requested.connect(downloads.cancel)  # what was received is deleted when Kotae is closed
+        self.row.cancel_requested.connect(downloads.cancel)  # Kotae deletes the received part when it closes
         self.banner.action_requested.connect(lambda key: self._desk.act(key, self.window()))
         downloads.changed.connect(self._refresh)
         downloads.progressed.connect(self._refresh)
@@ -95,7 +95,7 @@ class DownloadCard(QFrame):
 
 
 def suggestion(available_bytes: int, settings: Settings) -> tuple[ModelCard, ModelFile] | None:
-    """The first of the catalogue of the size that fits; None where none can be downloaded."""
+    """Return the catalogue's first model of the size that fits, else the largest smaller one; None if there is none."""
     best = model_fit.recommended_size(model_fit.fit_sizes(available_bytes, settings.context_tokens, settings.kv_type))
     found = [(card, file) for card in catalogue.load().cards if (file := _file(card)) is not None]
     right = [(card, file) for card, file in found if best is not None and card.size_label == best.name]
@@ -113,10 +113,10 @@ def _file(card: ModelCard) -> ModelFile | None:
 
 
 class FirstModelStep(QWidget):
-    """What is being added goes on when the dialog is closed; only its own button cancels it."""
+    """The step to add a model. Adding continues after the dialog closes; only its own button cancels it."""
 
-    changed = Signal()  # there is a model now, or work has begun or ended
-    kit_requested = Signal()  # to be imported
+    changed = Signal()  # a model was added, or work has begun or ended
+    kit_requested = Signal()  # a kit is to be imported
 
     def __init__(self, theme: Theme, library: ModelLibrary, preferences: Preferences, desk: DownloadController) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class FirstModelStep(QWidget):
         return bool(self._library.answering())
 
     def first_button(self) -> Button | None:
-        """Where the keyboard goes; None once there is a model."""
+        """Return the button for the first focus; None once there is a model or work is running."""
         if self.has_model or self._library.is_working:
             return None
         return self.starter_button if self.starter_button.isVisibleTo(self) else self.file_button
@@ -160,7 +160,7 @@ class FirstModelStep(QWidget):
         column.addStretch(1)
 
     def _build_starter(self) -> QFrame:
-        """The licence stands above the button that accepts it."""
+        """Build the card of the trial model. The licence is above the button that accepts it."""
         card = starter.card()
         is_there = self._library.is_starter_available()
         label = phrase("common.start_with_the_trial_model") if is_there else phrase("common.import_the_trial_kit")
@@ -176,7 +176,7 @@ class FirstModelStep(QWidget):
         return self.starter_card
 
     def _build_download(self) -> DownloadCard | None:
-        """The network is used only after this machine's user has agreed to the licence."""
+        """Build the card of a suggested download. It uses the network only after the user has accepted the licence."""
         available = machine.measure_machine(self._library.folder).available_bytes
         found = suggestion(available, self._preferences.value)
         if found is None:
@@ -228,7 +228,7 @@ class FirstModelStep(QWidget):
         self.state.set_tone("text2" if used is None else "success")
         has_starter = any(model.card_id == starter.card().id for model in models)
         self.starter_card.setVisible(not has_starter)
-        kind = "primary" if used is None else ""  # the next step is the one primary button once there is a model
+        kind = "primary" if used is None else ""  # once there is a model, the next step's button is the primary one
         if self.starter_button.property("kind") != kind:
             self.starter_button.setProperty("kind", kind)
             repolish(self.starter_button)
@@ -244,7 +244,7 @@ class FirstModelStep(QWidget):
         self.progress.cancel_button.setFocus()
 
     def explain(self, error: AppError, actions: tuple[tuple[str, str], ...] = ()) -> None:
-        """`actions` as in `Banner`."""
+        """Show an error, except for "cancelled". `actions` as in `Banner`."""
         if error.code != "cancelled":
             sentence = describe_error(error)
             self.banner.show_message("danger", sentence.message, sentence.next, actions)
@@ -270,12 +270,12 @@ class FirstModelStep(QWidget):
         model_actions.licence_dialog(self._theme, starter.card().licence_url, self).open()
 
     def _on_progressed(self, done_bytes: int, total_bytes: int) -> None:
-        if self.progress.isHidden():  # begun before this dialog was opened
+        if self.progress.isHidden():  # the work began before this dialog opened
             self.progress.start(phrase("common.adding_a_model"))
         self.progress.set_progress(done_bytes, total_bytes, is_bytes=True)
 
     def _on_imported(self, model: LocalModel) -> None:
-        """What was just chosen is what questions go to."""
+        """Use the added model for questions."""
         self.progress.finish()
         self._preferences.change(model_id=model.id)
         self._refresh()
@@ -290,7 +290,7 @@ class FirstModelStep(QWidget):
             dialog.open()
 
     def _on_work_failed(self, error: AppError) -> None:
-        """Work that was begun elsewhere and had no progress yet is explained there."""
+        """Show the failure, unless the work began elsewhere and the place where it began shows it."""
         if self.progress.isHidden():
             self._refresh()
         else:

@@ -1,7 +1,4 @@
-"""The manual in a window of its own: F1. Text, and between it pictures of the pages it speaks of.
-
-What is new in this version, in a window beside the work.
-"""
+"""Show the manual (F1) with pictures of the pages, and the news of this version, in windows of their own."""
 
 import re
 from collections.abc import Iterator
@@ -22,30 +19,30 @@ from app.uikit.widgets.labels import Label, plain_tooltip, set_surface
 HEIGHT_PX = 620
 MARGIN_PX = 24
 SPACING_PX = 12
-# A line of its own. What shows the text itself loads no picture, whoever wrote it.
+# A picture on a line of its own. RichText, which shows the text, never loads pictures itself.
 _PICTURE = re.compile(r"^!\[([^\]\n]*)\]\((pictures/[\w-]+\.png)\)$", re.MULTILINE)
 
 
 class ManualWindow(QDialog):
-    """Stays open beside the work; Esc closes it."""
+    """The window of the manual. It stays open during work; Esc closes it."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(phrase("shell.how_to_use_kotae"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._theme = theme
-        self._parts = list(self._made())
+        self._parts = list(self._make_parts())
         self._build()
         self._show_text()
         theme.changed.connect(self._show_text)
 
     def label_now(self) -> confidentiality.Label:
-        return confidentiality.LABELS[0]  # the program's own
+        return confidentiality.LABELS[0]  # the program's own text
 
     def plain_text(self) -> str:
         return "\n".join(shown.plain_text() for shown, _text in self._texts)
 
-    def _made(self) -> Iterator[QWidget]:
+    def _make_parts(self) -> Iterator[QWidget]:
         folder = resources() / "manual"
         self._texts: list[tuple[RichText, str]] = []
         pieces = _PICTURE.split((folder / f"manual.{current_language()}.md").read_text("utf-8"))
@@ -83,7 +80,7 @@ class ManualWindow(QDialog):
 
 
 class ManualPicture(QWidget):
-    """As wide as there is room, at most as it was taken."""
+    """A picture as wide as the available space, at most its own width."""
 
     def __init__(self, pixmap: QPixmap, about: str, theme: Theme) -> None:
         super().__init__()
@@ -146,7 +143,7 @@ class NewsWindow(QDialog):
         theme.changed.connect(self._show_text)
 
     def label_now(self) -> confidentiality.Label:
-        return confidentiality.LABELS[0]  # the program's own
+        return confidentiality.LABELS[0]  # the program's own text
 
     def _show_text(self) -> None:
         self.text.show_markdown(diagnostics.release_notes() or phrase("shell.there_is_no_description_of"))

@@ -1,7 +1,4 @@
-"""The window: sidebar, pages, status line, and the keys that work everywhere.
-
-The pages of the window by their keys.
-"""
+"""Show the main window: sidebar, pages, status line, and global shortcuts."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -46,18 +43,18 @@ if TYPE_CHECKING:
 
 
 class Pages(QObject):
-    """Build a page when it is first asked for: most starts never need more than 質問."""
+    """The window's pages by their keys. Each is built at its first use, because most starts need only 質問."""
 
     built = Signal(object)  # Page
 
     def __init__(self, chat_page: Page, makers: Mapping[str, Callable[[], Page]]) -> None:
-        """`makers`: one for each key but "ask", which is the page that is there already."""
+        """`makers`: one for each key except "ask", whose page exists already."""
         super().__init__()
         self._pages: dict[str, Page] = {"ask": chat_page}
         self._makers = makers
 
     def page(self, key: str) -> Page:
-        """`key`: ask, documents, models, training, evaluation, settings, bin, search or batch."""
+        """Return a page. `key`: ask, documents, models, training, evaluation, settings, bin, search or batch."""
         if key not in self._pages:
             self._pages[key] = self._makers[key]()
             self.built.emit(self._pages[key])
@@ -91,7 +88,7 @@ MENU_INSET_PX = 52
 
 
 class MainWindow(QMainWindow):
-    """Pages other than 質問 are built when they are first shown: most starts never need them."""
+    """The main window."""
 
     def __init__(
         self,
@@ -111,7 +108,7 @@ class MainWindow(QMainWindow):
         make_answering: Callable[["MainWindow"], ConversationSettings],
         outside_connections: Callable[[], int],
     ) -> None:
-        """`outside_connections` counts the connections to other machines since the start of the program."""
+        """`outside_connections`: returns the number of connections to other machines since the start of the program."""
         super().__init__()
         self.theme = theme
         self._navigation = navigation
@@ -125,7 +122,7 @@ class MainWindow(QMainWindow):
         self._evaluations = evaluations
         self._place = place
         self._make_answering = make_answering
-        self.keeps_place = True  # whether the next window opens where this one is closed
+        self.keeps_place = True  # whether closing stores the place for the next window
         self.pages = pages
         self._page_before_search = "ask"
         self._build(outside_connections)
@@ -146,46 +143,46 @@ class MainWindow(QMainWindow):
         return self._current_page
 
     def label_now(self) -> Label:
-        """Of what stands around the pages, and of windows over them: as of the page in sight."""
+        """Return the confidentiality of the visible page, which also applies to the widgets and windows around it."""
         return self.page(self._current_page).label_now()
 
     def page(self, key: str) -> Page:
-        """`key`: ask, documents, models, training, evaluation, settings, bin, search or batch."""
+        """Return a page. `key`: ask, documents, models, training, evaluation, settings, bin, search or batch."""
         return self.pages.page(key)
 
     def show_page(self, key: str) -> None:
         self._current_page = key
         self.stack.setCurrentWidget(self.page(key))
         self.sidebar.show_page("ask" if key in ("search", "batch") else key)
-        self._lay_out()  # the page that is shown comes to the front, over the menu button
+        self._lay_out()  # raises the menu button above the shown page
 
     def show_questions(self) -> None:
-        """The page 質問, ready for typing."""
+        """Show the page 質問, ready for typing."""
         self._on_page_chosen("ask")
 
     def show_settings(self, section: str) -> None:
-        """`section`: models | network | training | presets."""
+        """Show a section of the settings. `section`: models | network | training | presets."""
         self.show_page("settings")
         self.pages.settings().show_named(section)
 
     def move_models(self, target: Path) -> None:
-        """Moves the models folder, where its progress can be seen."""
+        """Move the models folder on the page that shows the progress."""
         self.show_settings("models")
         self.pages.settings().storage.move_to(target)
 
     def models_page(self) -> "ModelsPage":
-        """Shows the page モデル and gives it, for what other pages ask of it."""
+        """Show the models page and return it."""
         self.show_page("models")
         return self.pages.models()
 
     def show_answering(self) -> ConversationSettings:
-        """How the open conversation is answered."""
+        """Show the settings of the open conversation."""
         window = self._make_answering(self)
         window.open()
         return window
 
     def show_manual(self) -> None:
-        """Beside the window, so that it can be read while working."""
+        """Show the manual in a window of its own, so that the user can read it while working."""
         ManualWindow(self.theme, self).show()
 
     def come_to_front(self) -> None:
@@ -195,7 +192,7 @@ class MainWindow(QMainWindow):
         self.activateWindow()
 
     def show_at_foot(self, widget: QWidget) -> None:
-        """Between the pages and the status line, whatever page is shown."""
+        """Insert a widget between the pages and the status line."""
         self._column.insertWidget(1, widget)
 
     def show_problem(self, error: AppError) -> dialogs.Dialog:
@@ -260,21 +257,21 @@ class MainWindow(QMainWindow):
         self._session.conversation_opened.connect(self._on_conversation_opened)
         self._session.message_added.connect(self._on_message_added)
         self._session.answering_changed.connect(self._on_answering_changed)
-        for told in (self._session.answer_finished, self._session.answer_finished_elsewhere):
-            told.connect(self._on_answer_finished)
+        for signal in (self._session.answer_finished, self._session.answer_finished_elsewhere):
+            signal.connect(self._on_answer_finished)
         self._session.temporary_left.connect(self._on_temporary_left)
         self._engine.status_changed.connect(self.status_line.show_status)
-        for told in (self._engine.status_changed, self._engine.contacted):
-            told.connect(self._show_downloads)
+        for signal in (self._engine.status_changed, self._engine.contacted):
+            signal.connect(self._show_downloads)
         self._trainings.started.connect(self._on_training_started)
         self._evaluations.started.connect(self._on_evaluation_started)
         for ended in (self._trainings.ended, self._evaluations.ended):
             ended.connect(self._on_work_ended)
         self._preferences.changed.connect(self._on_preferences_changed)
         setup = self._training_setup
-        for told in (self._downloads.changed, self._downloads.progressed, self._downloads.contacted,
+        for signal in (self._downloads.changed, self._downloads.progressed, self._downloads.contacted,
                      setup.began, setup.contacted, setup.finished, setup.failed, setup.cancelled):  # fmt: skip
-            told.connect(self._show_downloads)
+            signal.connect(self._show_downloads)
         self.frame.changed.connect(self._lay_out)
         self.pages.built.connect(self.stack.addWidget)
         self._connect_navigation()
@@ -334,7 +331,7 @@ class MainWindow(QMainWindow):
         return self.frame.is_narrow
 
     def toggle_sidebar(self) -> None:
-        """In a narrow window the sidebar is shown on request only."""
+        """Open or close the sidebar in a narrow window."""
         if self.is_narrow and not self.frame.is_sidebar_shown:
             self.frame.show_sidebar()
             self.sidebar.list.setFocus()
@@ -350,7 +347,7 @@ class MainWindow(QMainWindow):
             page.set_header_inset(self.theme.px(MENU_INSET_PX) if self.is_narrow else 0)
 
     def _move_region(self, step: int) -> None:
-        """Moves the focus between pages, list and the page shown: what F6 does everywhere."""
+        """Move the focus to the next region (F6): pages, list, or the shown page."""
         around = (self.sidebar.nav, self.sidebar.list, self.page(self._current_page))
         window_layout.move_focus(around, self.focusWidget(), step)
 
@@ -403,23 +400,23 @@ class MainWindow(QMainWindow):
             self.sidebar.conversations.set_written(message)
 
     def _on_answering_changed(self) -> None:
-        """What the open conversation asks belongs to its label."""
+        """Update the list: the settings of the open conversation are part of its label."""
         if self._session.conversation is not None:
             self._on_conversations_changed()
 
     def _on_answer_finished(self, _message: Message) -> None:
-        """It may have given its conversation another label."""
+        """Update the list: an answer may change the label of its conversation."""
         self.sidebar.conversations.set_written(None)
         self._on_conversations_changed()
 
     def _on_temporary_left(self) -> None:
-        def bring_back() -> None:
+        def reopen() -> None:
             self._session.reopen_temporary()
             self._on_page_chosen("ask")
 
         self.undo_stack.offer(
             phrase("shell.the_temporary_chat_was_closed"),
-            bring_back,
+            reopen,
             key="temporary",
             forget=self._session.forget_temporary,
         )

@@ -1,8 +1,6 @@
-"""The database when the window opens, and what is asked of the user where it is damaged.
+"""Open the database or offer its backup, show the problem report, and report bugs.
 
-Opens the report, from wherever somebody asks for it.
-
-Bugs rise to here: logged, and shown once for each distinct traceback. The window goes on.
+A bug is an unexpected exception: it is logged, and shown once for each distinct traceback. The window continues.
 """
 
 import logging
@@ -27,7 +25,7 @@ from app.uikit.theme import Theme
 
 
 def show_report(theme: Theme, where: Paths, parent: QWidget) -> None:
-    from app.compliance.ui.report_window import ReportWindow  # most starts never need it
+    from app.compliance.ui.report_window import ReportWindow  # imported here, because most starts never need it
 
     ReportWindow(theme, where, {preset.id for preset in presets.built_in_presets()}, parent).show()
 
@@ -36,12 +34,12 @@ log = logging.getLogger("kotae")
 
 
 def report_bugs(theme: Theme, window: QWidget, where: Paths) -> None:
-    """From now on, instead of Python's own way."""
+    """Report exceptions that reach the top from now on, in place of Python's own output."""
     reporter = BugReporter(theme, window, lambda: open_folder(where.logs), lambda: show_report(theme, where, window))
 
     def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
-            QCoreApplication.quit()  # also while a training goes on without a window
+            QCoreApplication.quit()  # also during a training without a window
             return
         log.error("bug", exc_info=(kind, error, trace))
         reporter.report(kind, error, trace)
@@ -50,7 +48,9 @@ def report_bugs(theme: Theme, window: QWidget, where: Paths) -> None:
 
 
 def open_store(where: Paths, theme: Theme) -> Store | None:
-    """The database; a damaged one is replaced by its newest backup if the user says so. None: the user quits."""
+    """Open the database, and replace a damaged one by its newest backup if the user agrees. Return None if the user
+    quits.
+    """
     try:
         return Store.open(where.database, where.backups)
     except AppError as error:
@@ -67,12 +67,12 @@ def open_store(where: Paths, theme: Theme) -> Store | None:
 
 
 def restore_outcome(where: Paths, used: Path | None) -> AppError:
-    """Return what was restored, and why it was this one."""
+    """Return which backup was restored and what it holds."""
     held = database.backup_content(used) if used is not None else None
     if used is None or held is None:
         return AppError("no_backup", path=str(where.data))
     log.warning("restored from %s: %s", used.name, held)
-    if not held.conversations and not held.changed_at:  # none in the bin either
+    if not held.conversations and not held.changed_at:  # the bin is empty too
         return AppError("restored_empty", name=used.name, path=str(where.data))
     last = time.strftime("%Y-%m-%d %H:%M", time.localtime(min(max(0.0, held.changed_at), 2.0**33)))
     return AppError("restored", name=used.name, conversations=f"{held.conversations:,}", at=last, path=str(where.data))

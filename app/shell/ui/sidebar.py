@@ -1,8 +1,6 @@
-"""Left of every page: the pages, a new question, the conversations, the bin, and what left this machine (nothing).
+"""Show the sidebar: pages, new question, conversations, bin, and the network indicator.
 
-The pages of the window, as buttons with icon and word.
-
-The foot of the sidebar: what leaves this machine now, and what has left it since the start. It leads to a check.
+The indicator shows present and past connections of this machine; a click leads to the offline check.
 """
 
 import time
@@ -36,7 +34,7 @@ from app.uikit.widgets.labels import IconLabel, Label, Separator, plain_tooltip,
 
 
 class NavigationButton(QAbstractButton):
-    """A page of the window; the one that is shown has the soft ground, the bar and weight 600."""
+    """A button of a page. The shown page has a soft ground, a bar and weight 600."""
 
     def __init__(self, theme: Theme, icon: str, text: str, shortcut: str = "") -> None:
         super().__init__()
@@ -52,7 +50,7 @@ class NavigationButton(QAbstractButton):
         theme.changed.connect(self.updateGeometry)
 
     def set_note(self, note: str) -> None:
-        """A few characters at the right."""
+        """Show a few characters at the right."""
         self.note = note
         self.setAccessibleName(join_facts(self.text(), note))
         self.update()
@@ -77,7 +75,7 @@ class NavigationButton(QAbstractButton):
             list_rows.draw_text(painter, theme, place, self.note, "caption", "muted")
 
     def words_area(self) -> QRect:
-        """Where the word stands, behind the icon."""
+        """Return the area of the text after the icon."""
         right = self._note_width() + self._theme.px(8) if self.note else 0
         return self._ground().adjusted(10 + self._theme.px(16) + self._theme.px(10), 0, -8 - right, 0)
 
@@ -94,7 +92,10 @@ class NavigationButton(QAbstractButton):
 
 
 class NavigationBar(QWidget):
-    """`pages`: (key, icon, word) from top to bottom; Ctrl+1 is the first. Two side by side where height is short."""
+    """The buttons of the pages. `pages`: (key, icon, text) from top to bottom, Ctrl+1 for the first.
+
+    A low window has two columns of buttons.
+    """
 
     chosen = Signal(str)  # the key of a page
 
@@ -117,7 +118,7 @@ class NavigationBar(QWidget):
 
     @property
     def full_height(self) -> int:
-        """Of one column."""
+        """Return the height of one column."""
         return len(self._buttons) * self._theme.metric("row_list") + 16
 
     def set_columns(self, columns: int) -> None:
@@ -131,7 +132,7 @@ class NavigationBar(QWidget):
             self._grid.addWidget(button, place // columns, place % columns)
 
     def show_page(self, key: str) -> None:
-        """Marks none where the page is not one of these."""
+        """Mark a page, or none if it has no button here."""
         if key in self._buttons:
             self._buttons[key].setChecked(True)
         elif (shown := self._group.checkedButton()) is not None:
@@ -140,14 +141,14 @@ class NavigationBar(QWidget):
             self._group.setExclusive(True)
 
 
-LISTED = 8  # contacts in the tooltip
+LISTED = 8  # most contacts in the tooltip
 
 
 class TrafficIndicator(QAbstractButton):
-    """Downloads that the user has begun, and connections that something has tried and that were refused."""
+    """An indicator of downloads that the user has begun, and of connections that were attempted and refused."""
 
     def __init__(self, theme: Theme, refusals: Callable[[], int]) -> None:
-        """`refusals` counts the connections that were refused since the start of the program."""
+        """`refusals`: returns the number of refused connections since the start of the program."""
         super().__init__()
         self._theme = theme
         self._refusals = refusals
@@ -173,10 +174,10 @@ class TrafficIndicator(QAbstractButton):
     def show_downloads(
         self, online: int, contacts: Sequence[NetworkContact], *, is_model: bool = True, is_sending: bool = False
     ) -> None:
-        """`online`: how many use the network now. `contacts`: the machines that were spoken to, oldest first.
+        """Show the use of the network.
 
-        `is_model`: whether it is a model that is being fetched, and not the parts of the training environment.
-        `is_sending`: a question is with a server of the local network.
+        `online`: number of works that use it now. `contacts`: contacted machines, oldest first. `is_model`: a model is
+        downloaded, not parts of the training environment. `is_sending`: a question is at a server of the local network.
         """
         self._is_model = is_model
         if (online, is_sending, len(contacts)) != (self._online, self._is_sending, len(self._contacts)):
@@ -226,31 +227,30 @@ class TrafficIndicator(QAbstractButton):
 
 
 BIN_FROM_HEIGHT_PX = 420
-BELOW_NAV_PX = 250  # what stands below the pages, with a short list
+BELOW_NAV_PX = 250  # height of the parts below the pages, with a short list
 
 
 class Sidebar(QWidget):
-    """What is asked of the conversations in `list` is said by the list itself."""
+    """The sidebar. `list` itself has the signals for single conversations."""
 
-    page_chosen = Signal(str)  # also bin
+    page_chosen = Signal(str)  # key of a page or "bin"
     new_requested = Signal()
     temporary_requested = Signal()
     folder_requested = Signal()
     export_all_requested = Signal()
     import_requested = Signal()
-    search_requested = Signal(str)  # in more than titles
+    search_requested = Signal(str)  # a query for the search in all messages
 
     def __init__(
         self, theme: Theme, pages: tuple[tuple[str, str, str], ...], outside_connections: Callable[[], int]
     ) -> None:
-        """`outside_connections` counts the connections that were refused since the start of the program."""
+        """`outside_connections`: returns the number of refused connections since the start of the program."""
         super().__init__()
         self._theme = theme
-        self.label_of_all: Callable[[], confidentiality.Label] = lambda: (
-            confidentiality.HIGHEST_LABEL
-        )  # of conversations
+        # Returns the highest label of all conversations.
+        self.label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST_LABEL
         self.traffic = TrafficIndicator(theme, outside_connections)
-        self._fill: Callable[[], None] | None = None  # waits for the end of renaming
+        self._fill: Callable[[], None] | None = None  # an update that waits until a renaming ends
         self.conversations = ConversationList()
         self._build(pages)
         self._connect()
@@ -262,7 +262,7 @@ class Sidebar(QWidget):
         drafts: Collection[int],
         binned: int,
     ) -> None:
-        """`conversations`: the most recently used first. `binned`: how many are in the bin."""
+        """Show conversations, the most recently used first. `binned`: number of conversations in the bin."""
 
         def fill() -> None:
             self.conversations.set_conversations(conversations, folders=folders, drafts=drafts)
@@ -271,7 +271,7 @@ class Sidebar(QWidget):
         self.bin_button.set_note(str(binned) if binned else "")
         self._show_bin()
         if self.list.is_editing:
-            self._fill = fill  # at once, it would take the field away from who is typing a name
+            self._fill = fill  # filling now would close the field in which the user types a name
         else:
             fill()
 
@@ -295,14 +295,14 @@ class Sidebar(QWidget):
         self._show_bin()
 
     def edit_folder(self, folder_id: int) -> None:
-        """Lets the user name a folder that was just made."""
+        """Let the user name a new folder."""
         self.filter.clear()
         self.list.edit_folder(folder_id)
 
     # ------------------------------------------------------------------ building
 
     def label_now(self) -> confidentiality.Label:
-        """As the most confidential of all conversations: nobody looks which one a line is of."""
+        """Return the highest label of all conversations, because the label of a single line is not examined."""
         return self.label_of_all()
 
     def _build(self, pages: tuple[tuple[str, str, str], ...]) -> None:
@@ -360,7 +360,7 @@ class Sidebar(QWidget):
     # --------------------------------------------------------------------- menu
 
     def menu(self) -> QMenu:
-        """What can be done with conversations as a whole."""
+        """Return the menu with the actions on all conversations."""
         theme = self._theme
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -399,9 +399,9 @@ class Sidebar(QWidget):
         self._empty.setVisible(is_empty)
 
     def _show_bin(self) -> None:
-        """Where there is something in it, and room: in a low window the menu has to do."""
-        is_wanted = bool(self.bin_button.note) or self.bin_button.isChecked()
-        self.bin_button.setVisible(is_wanted and self.height() >= self._theme.px(BIN_FROM_HEIGHT_PX))
+        """Show the bin if it is not empty and there is space; in a low window only the menu has it."""
+        is_relevant = bool(self.bin_button.note) or self.bin_button.isChecked()
+        self.bin_button.setVisible(is_relevant and self.height() >= self._theme.px(BIN_FROM_HEIGHT_PX))
 
     def _resize(self) -> None:
         self.setFixedWidth(self._theme.metric("sidebar_width"))

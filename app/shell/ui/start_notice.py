@@ -1,6 +1,6 @@
-"""At the foot of the window, after a start: safe mode, an end that was none, or another version. One of them, once.
+"""Show one notice at the foot of the window after a start: safe mode, an end that was not proper, or another version.
 
-What safe mode changes of the window that was built, beside its settings (`app.shell.services.lifecycle`).
+Also apply safe mode to the built window, in addition to its settings (`app.shell.services.lifecycle`).
 """
 
 from collections.abc import Callable
@@ -22,11 +22,11 @@ from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.labels import Separator, set_surface
 
 WIDTH_PX = 680
-TEXT_PX = 400  # the height of what can be read at once
+TEXT_PX = 400  # height of the visible text
 
 
 class StartNotice(QWidget):
-    """Takes no room once it is closed."""
+    """A notice with a banner. It hides when the banner closes."""
 
     restart_requested = Signal()
     report_requested = Signal()
@@ -50,7 +50,10 @@ class StartNotice(QWidget):
         self.hide()
 
     def tell(self, last: StartRecord, *, is_safe: bool) -> None:
-        """`last`: what is on record of the start before this one. Once it has its place: it may show itself."""
+        """Show the notice for a start, if any. `last`: the record of the previous start.
+
+        The widget must be in its window already, because it may show itself.
+        """
         report = ("report", phrase("common.make_a_report"))
         if is_safe:
             self.banner.show_message(
@@ -93,7 +96,7 @@ class StartNotice(QWidget):
 def show_notices(
     window: MainWindow, where: Paths, last: StartRecord, is_safe: bool, restart: Callable[[], None]
 ) -> StartNotice:
-    """Only where there is something to say does it take room. `restart`: as the user does, in the usual way."""
+    """Add the notice to the window. `restart`: restarts the program without safe mode."""
     notice = StartNotice(window.theme)
 
     def news() -> None:
@@ -112,7 +115,7 @@ def show_notices(
 
 
 def safe_mode_dialog(theme: Theme, where: Paths, parent: QWidget) -> Dialog:
-    """What is off, and what can be tried. The places are text to be copied; nothing is opened."""
+    """Return a dialog on what safe mode disables and what the user can try. Paths are text to copy; none is opened."""
     text = QPlainTextEdit(_what_to_try(where))
     text.setReadOnly(True)
     text.setProperty("field", True)
@@ -154,9 +157,9 @@ def _what_to_try(where: Paths) -> str:
 
 
 def apply_safe_mode(window: MainWindow, preload: ModelPreloader, offers: StartOffers) -> None:
-    """Nothing is loaded ahead, nothing is offered to go on with, and the window opens where any would.
+    """Disable preloading and offers to resume work, and open the window at its default place.
 
-    Where the user's windows open stays as it is stored.
+    The stored place of the user's window does not change.
     """
     preload.is_on = False
     window.keeps_place = False
@@ -164,6 +167,5 @@ def apply_safe_mode(window: MainWindow, preload: ModelPreloader, offers: StartOf
         banner.hide()
     window.setWindowState(Qt.WindowState.WindowNoState)
     window.resize(*DEFAULT_SIZE)
-    window.setAttribute(
-        Qt.WidgetAttribute.WA_Moved, False
-    )  # as one that nobody has placed (`app.shell.ui.window_layout.fit_to_screen`)
+    # Without this attribute `window_layout.fit_to_screen` centres the window.
+    window.setAttribute(Qt.WidgetAttribute.WA_Moved, False)

@@ -1,4 +1,4 @@
-"""The foot of the window: which model, on what, how full its context is, how fast it was."""
+"""Show the status line: the model, its device, how full its context is, and its speed."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
@@ -12,12 +12,12 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, Separator, plain_tooltip, repolish, set_surface
 from app.uikit.widgets.progress_row import TimeLeftText
 
-LOW_SHARE = 0.9  # of the context; from here on the user is warned
+LOW_SHARE = 0.9  # of the context; from here the line warns
 COMPACT_BELOW_PX = 900
 
 
 class StatusPart(QWidget):
-    """A piece of the line with the separator before it."""
+    """A part of the line with the separator before it."""
 
     def __init__(self, *contents: QWidget) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class StatusLine(QWidget):
         self._theme = theme
         self._status = EngineStatus()
         self._shows_details = False
-        self._work = ""  # that has the memory: training | evaluation
+        self._work = ""  # the work that uses the model's memory: training | evaluation
         self._load_left = TimeLeftText()
         self._build()
         self._connect()
@@ -47,8 +47,8 @@ class StatusLine(QWidget):
     def show_status(self, status: EngineStatus) -> None:
         self._status = status
         is_compact = self.width() < self._theme.px(COMPACT_BELOW_PX)
-        resting = self._resting()
-        self.model.setText(resting or status.model_name or phrase("shell.no_model_is_loaded"))
+        work_text = self._work_text()
+        self.model.setText(work_text or status.model_name or phrase("shell.no_model_is_loaded"))
         self._show_device(status.facts, is_compact)
         self._show_state(status)
         self._show_context(status, is_compact)
@@ -59,11 +59,11 @@ class StatusLine(QWidget):
         self.first.setText(phrase("shell.first_token_s_s", s=f"{status.first_token_s:.1f}"))
 
     def show_work(self, key: str) -> None:
-        """`key`: training | evaluation, which has the memory of the model that answers; "": nothing has."""
+        """Show which work uses the memory of the answering model: training | evaluation, or "" for none."""
         self._work = key
         self.show_status(self._status)
 
-    def _resting(self) -> str:
+    def _work_text(self) -> str:
         return {
             "": "",
             "training": phrase("shell.training_the_model_for_questions"),
@@ -71,7 +71,7 @@ class StatusLine(QWidget):
         }[self._work]
 
     def set_shows_details(self, shows_details: bool) -> None:
-        """Whether to show how fast the last answer was."""
+        """Set whether to show the speed of the last answer."""
         self._shows_details = shows_details
         self.show_status(self._status)
 
@@ -156,12 +156,12 @@ class StatusLine(QWidget):
         self.state.setText(words)
         self.state.set_tone("danger" if status.state == "failed" else "text2")
         is_resting = status.state == "ready" and status.used_tokens > 0
-        is_told = bool(self._work) and status.state in ("off", "ready")  # in the model's place
-        self._state_part.setVisible(not is_resting and not is_told)
+        is_work_shown = bool(self._work) and status.state in ("off", "ready")  # instead of the model's name
+        self._state_part.setVisible(not is_resting and not is_work_shown)
         self._show_load(status.load_fraction if status.state == "loading" else None)
 
     def _show_load(self, fraction: float | None) -> None:
-        """None: nothing is being loaded, or how far it is is not known."""
+        """Show the loading progress. None: nothing is loaded, or the progress is unknown."""
         if fraction is None:
             self._load_left.restart()
         else:

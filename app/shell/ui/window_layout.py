@@ -1,10 +1,7 @@
-"""Sidebar and page: beside each other, or in a narrow window the sidebar over the page, when it is asked for.
+"""Lay out sidebar and page, store the window's geometry, move the focus with F6, and draw the program's icon.
 
-Where the window stood, how large it was, and which folders were folded: a small file beside the settings.
-
-The parts of the window that F6 goes round.
-
-The icon of the program: 答 on indigo.
+In a narrow window the sidebar opens over the page on request. A small file next to the settings stores geometry and
+folded folders. The icon is 答 on indigo.
 """
 
 import base64
@@ -24,11 +21,13 @@ from app.uikit.page import Page
 from app.uikit.theme import Theme, render_svg
 from app.uikit.widgets.labels import Separator
 
-FRAME_PX = (2, 40)  # kept free for the frame, whose size is known only when the window is on the screen
+FRAME_PX = (2, 40)  # reserved for the window's frame, whose size is known only once it is shown
 
 
 class WindowGeometry:
-    """What cannot be read is as if it were not there: the window then opens at its default place."""
+    """The stored geometry of the window. An unreadable file counts as missing: the window opens at its
+    default place.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -41,14 +40,14 @@ class WindowGeometry:
         return window.restoreGeometry(QByteArray(geometry))
 
     def folded(self) -> frozenset[int]:
-        """Ids of the folders that were folded."""
+        """Return the ids of the folded folders."""
         ids = self._stored().get("folded")
         return frozenset(number for number in ids if isinstance(number, int)) if isinstance(ids, list) else frozenset()
 
     def save(self, window: QWidget, folded: Collection[int] = ()) -> None:
         geometry = base64.b64encode(window.saveGeometry().data()).decode("ascii")
         stored = {"geometry": geometry, "folded": sorted(folded)}
-        # A full disk must not keep the window from closing; it then opens at its default place.
+        # A full disk must not keep the window from closing; the next window opens at its default place.
         with contextlib.suppress(OSError):
             write_atomically(self._path, json.dumps(stored).encode("ascii"))
 
@@ -61,16 +60,16 @@ class WindowGeometry:
 
 
 def screen_area(window: QWidget) -> QRect:
-    """Of the screen that it stands on, or will: without its taskbar."""
+    """Return the area, without the taskbar, of the screen where the window is or will be."""
     place = window.geometry().center()
-    there = QGuiApplication.screenAt(place) if window.testAttribute(Qt.WidgetAttribute.WA_Moved) else None
-    return (there or window.screen()).availableGeometry()
+    screen = QGuiApplication.screenAt(place) if window.testAttribute(Qt.WidgetAttribute.WA_Moved) else None
+    return (screen or window.screen()).availableGeometry()
 
 
 def fit_to_screen(window: QWidget, available: QRect) -> None:
-    """Before it is shown: no larger than the room there is, and in its middle where the window has no place yet.
+    """Limit the window to the available area before it is shown, and centre it if it has no place yet.
 
-    A place that was restored is one inside the screen: Qt sees to that.
+    Qt itself keeps a restored place inside the screen.
     """
     if window.isMaximized() or window.isFullScreen():
         return
@@ -86,7 +85,7 @@ SCRIM_ALPHA = 90
 
 
 class Scrim(QWidget):
-    """Over the part of the page that the sidebar leaves free: a click there closes the sidebar."""
+    """A veil over the part of the page next to an open sidebar. A click on it closes the sidebar."""
 
     clicked = Signal()
 
@@ -105,23 +104,23 @@ class Scrim(QWidget):
 
 
 class MainFrame(QWidget):
-    """The page keeps its width when the sidebar comes over it."""
+    """The frame of sidebar and page. The page keeps its width when the sidebar opens over it."""
 
-    changed = Signal()  # narrow or wide, or the sidebar came or went
+    changed = Signal()  # narrow or wide, or the sidebar opened or closed
 
     def __init__(self, theme: Theme, sidebar: QWidget, page: QWidget) -> None:
-        """`sidebar` has a fixed width."""
+        """`sidebar` must have a fixed width."""
         super().__init__()
         self._theme = theme
         self._sidebar = sidebar
         self._page = page
-        self._is_open = False  # in a narrow window
+        self._is_open = False  # whether the sidebar is open in a narrow window
         page.setParent(self)
-        self._veil = Scrim(theme, self)
+        self._scrim = Scrim(theme, self)
         sidebar.setParent(self)
         self._rule = Separator("vertical")
         self._rule.setParent(self)
-        self._veil.clicked.connect(self.hide_sidebar)
+        self._scrim.clicked.connect(self.hide_sidebar)
         theme.changed.connect(self.lay_out)
         app = QApplication.instance()
         assert isinstance(app, QApplication)
@@ -140,7 +139,7 @@ class MainFrame(QWidget):
         self.lay_out()
 
     def hide_sidebar(self) -> None:
-        """In a wide window it stays."""
+        """Close the sidebar; in a wide window it stays."""
         if self._is_open:
             self._is_open = False
             self.lay_out()
@@ -154,11 +153,11 @@ class MainFrame(QWidget):
         self._page.setGeometry(page_left, 0, width - page_left, height)
         self._sidebar.setGeometry(0, 0, self._sidebar.width(), height)
         self._rule.setGeometry(left - 1, 0, 1, height)
-        self._veil.setGeometry(left, 0, width - left, height)
+        self._scrim.setGeometry(left, 0, width - left, height)
         self._sidebar.setVisible(self.is_sidebar_shown)
         self._rule.setVisible(self.is_sidebar_shown)
-        self._veil.setVisible(self._is_open)
-        for above in (self._veil, self._sidebar, self._rule):
+        self._scrim.setVisible(self._is_open)
+        for above in (self._scrim, self._sidebar, self._rule):
             above.raise_()
         self.changed.emit()
 
@@ -167,7 +166,7 @@ class MainFrame(QWidget):
         self.lay_out()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc that nobody in the sidebar wanted."""
+        """Close the sidebar on an Esc that no widget in it handled."""
         if event.key() == Qt.Key.Key_Escape and self._is_open:
             self.hide_sidebar()
             self._page.setFocus()
@@ -175,13 +174,13 @@ class MainFrame(QWidget):
             super().keyPressEvent(event)
 
     def _on_focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
-        """Who goes on to the page by keyboard must see where they are."""
+        """Close the sidebar when the focus moves to the page, so that the focused widget is visible."""
         if new is not None and self._page.isAncestorOf(new):
             self.hide_sidebar()
 
 
 def move_focus(regions: Sequence[QWidget], focus: QWidget | None, step: int) -> None:
-    """To the next of those that are visible, or the one before (-1)."""
+    """Move the focus to the next visible region, or the previous one with `step` -1."""
     regions = [region for region in regions if region.isVisible()]
     inside = [region is focus or (focus is not None and region.isAncestorOf(focus)) for region in regions]
     here = inside.index(True) if True in inside else -step
@@ -189,7 +188,7 @@ def move_focus(regions: Sequence[QWidget], focus: QWidget | None, step: int) -> 
 
 
 def focus_first_widget(region: QWidget) -> None:
-    """What a page names as its first, the region itself, or the first widget in it that takes the keyboard."""
+    """Focus a page's own first widget, else the region itself or the first widget in it that takes the focus."""
     if isinstance(region, Page):
         region.focus_first()
         return

@@ -1,1 +1,1 @@
-"""The page 設定: what the user may decide, applied at once."""
+"""The settings page (設定). Each change applies at once."""

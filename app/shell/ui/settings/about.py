@@ -1,8 +1,7 @@
-"""The section Kotae について: which Kotae this is, how a newer one is had, what to hand on when something is wrong.
+"""Show the section Kotae について: this version, how to get a newer one, and reports for a problem.
 
-Asks no network and opens nothing: addresses are text that can be copied.
-
-Whether a file with a newer Kotae is whole, and how it is installed by hand. Nothing is opened or started.
+It neither uses the network nor opens anything: addresses are text to copy. A dialog checks a file with a newer version
+and explains how to install it by hand.
 """
 
 import sys
@@ -40,7 +39,9 @@ WIDTH_PX = 620
 
 
 class UpdateFacts(QWidget):
-    """The sum of the file beside what it should be: what the user pastes. A list beside it only tells damage."""
+    """A view that compares the file's checksum with the one that the user pastes. A list next to the file only reveals
+    damage.
+    """
 
     judged = Signal()
 
@@ -59,7 +60,7 @@ class UpdateFacts(QWidget):
         self.told = QLineEdit()
         self.told.setAccessibleName(phrase("shell.the_sha_256_that_the"))
         self.told.setPlaceholderText(phrase("shell.paste_the_sha_256_that"))
-        self.told.setVisible(_asks(found))
+        self.told.setVisible(_needs_checksum(found))
         self.how = Label(tone="text2", wraps=True)
         self.how.setText(_how_to_add(found.other) if found.other else how_to_install(found))
         self.how.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -72,8 +73,8 @@ class UpdateFacts(QWidget):
         self._judge()
 
     def _judge(self) -> None:
-        told = self.told.text()
-        is_same, is_whole = self._found.matches_checksum(told), self._found.matches_listed_checksum
+        pasted = self.told.text()
+        is_same, is_whole = self._found.matches_checksum(pasted), self._found.matches_listed_checksum
         if self._found.is_empty:
             is_same, tone = False, "danger"
             words = phrase("shell.the_file_is_empty_0")
@@ -82,7 +83,7 @@ class UpdateFacts(QWidget):
             words = phrase("shell.it_differs_from_the_list")
         elif is_same is None and self._found.other:
             words, tone = phrase("shell.kotae_checks_whether_it_is"), "text2"
-        elif is_same is None and told.strip():
+        elif is_same is None and pasted.strip():
             words = phrase("shell.the_pasted_text_holds_no")
             tone = "warning"
         elif is_same is None and is_whole:
@@ -97,7 +98,7 @@ class UpdateFacts(QWidget):
             words, tone = phrase("shell.not_the_publishers_do_not"), "danger"
         self.verdict.setText(words)
         self.verdict.set_tone(tone)
-        # What nobody vouches for is not installed.
+        # An unverified file must not be installed, so its instructions stay hidden.
         self.how.setVisible(bool(is_same) or (is_same is None and bool(self._found.other)))
         layout = self.layout()
         assert layout is not None
@@ -107,25 +108,25 @@ class UpdateFacts(QWidget):
 
 def update_file_dialog(theme: Theme, found: UpdateFile, parent: QWidget) -> Dialog:
     facts = UpdateFacts(theme, found)
-    asks = _asks(found)
+    needs_checksum = _needs_checksum(found)
     dialog = Dialog(
         theme,
         phrase("shell.check_of_the_file_you"),
         f"{make_breakable(str(found.path))}\n{_what_it_is(found)}",
-        (DialogButton("cancel", phrase("common.close"), is_default=not asks),),
+        (DialogButton("cancel", phrase("common.close"), is_default=not needs_checksum),),
         parent,
         icon=("file-search", "text2"),
         content=facts,
         width_px=WIDTH_PX,
     )
-    if asks:
-        facts.told.setFocus()  # and Enter behind what was pasted does not close it unread
+    if needs_checksum:
+        facts.told.setFocus()  # so that Enter after pasting does not close the dialog before its result is read
         facts.judged.connect(dialog.fit_height)
     return dialog
 
 
-def _asks(found: UpdateFile) -> bool:
-    """Whether a sum is to be pasted."""
+def _needs_checksum(found: UpdateFile) -> bool:
+    """Return whether the user should paste a checksum."""
     return not (found.other or found.is_empty)
 
 
@@ -146,7 +147,7 @@ def _what_it_is(found: UpdateFile) -> str:
 
 
 def _how_to_add(other: str) -> str:
-    """What is given out beside a new version."""
+    """Return how to add a file that is published with a new version."""
     if other == "engine_pack" and not engine_packs.known():
         return phrase("shell.this_kotae_takes_no_parts")
     if other == "engine_pack":
@@ -157,7 +158,7 @@ def _how_to_add(other: str) -> str:
 
 
 def how_to_install(found: UpdateFile | None = None) -> str:
-    """By hand, on this platform; with the file's own name where there is one."""
+    """Return how to install by hand on this platform, with the file's own name if there is one."""
     name = found.path.name if found is not None else ""
     if sys.platform == "linux" and not (name and not name.endswith((".tar.zst", ".deb"))):
         return _on_linux(name)
@@ -167,7 +168,7 @@ def how_to_install(found: UpdateFile | None = None) -> str:
 
 
 def _on_linux(name: str) -> str:
-    """`name` "": of no file in particular."""
+    """Return the steps for Linux. `name`: "" for no particular file."""
     deb = f"sudo apt install ./{shell_word(name)}"
     archive = shell_word(name or "kotae-X.Y.Z-linux-x86_64.tar.zst")
     unpacked = f"tar -xf {archive} && sh {archive.removesuffix('.tar.zst')}/install.sh"
@@ -180,7 +181,7 @@ def _on_linux(name: str) -> str:
 
 
 def _in_pieces(digest: str) -> str:
-    """So that a line can end within it."""
+    """Group a digest so that lines can break within it."""
     return " ".join(digest[at : at + 16] for at in range(0, len(digest), 16))
 
 
@@ -195,7 +196,7 @@ class AboutSection(SettingsSection):
         facts: BuildFacts | None = None,
         pickers: Pickers | None = None,
     ) -> None:
-        """`facts` None: those of this program."""
+        """`facts`: None for those of this program."""
         self.facts = facts or diagnostics.read_build_facts()
         self._navigation = navigation
         self._pickers = pickers or Pickers()
@@ -292,22 +293,22 @@ class AboutSection(SettingsSection):
         self.check_button.setText(phrase("shell.stop"))
         self._task = background.run_long(
             lambda progress: update_file.inspect_update_file(Path(path), progress.report),
-            self._on_looked, self._on_failed, self._on_progressed, self._end_look,
+            self._on_checked, self._on_failed, self._on_progressed, self._end_check,
         )  # fmt: skip
 
     def _on_progressed(self, done: int, total: int) -> None:
         words = phrase("shell.checking_n", n=100 * done // total if total else 0)
         self._file_row.show_note(words)
 
-    def _on_looked(self, found: UpdateFile) -> None:
-        self._end_look()
+    def _on_checked(self, found: UpdateFile) -> None:
+        self._end_check()
         update_file_dialog(self._theme, found, self.window()).open()
 
     def _on_failed(self, error: AppError) -> None:
-        self._end_look()
+        self._end_check()
         self._file_row.show_note(f"▲ {describe_error(error)}")
 
-    def _end_look(self) -> None:
+    def _end_check(self) -> None:
         self._task = None
         self.check_button.setText(phrase("shell.check_a_file"))
         self._file_row.show_note("")

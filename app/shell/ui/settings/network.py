@@ -1,6 +1,6 @@
-"""The section 通信: whether anything may leave this machine, and the way it takes when the user has asked for it.
+"""Show the section 通信: whether traffic may leave this machine, and the proxy, mirror and token that downloads use.
 
-Who speaks to the proxy: a name and a password, kept in memory only.
+Proxy name and password stay in memory only.
 """
 
 import functools
@@ -80,12 +80,14 @@ class ProxyLoginDialog(Dialog):
         self.password.clear()
 
 
-LIMITS_MB = (0, 1, 2, 5, 10, 20, 50)  # MB/s; 0: none
+LIMITS_MB = (0, 1, 2, 5, 10, 20, 50)  # MB/s; 0: no limit
 ADDRESS_MAX = 300  # characters
 
 
 class AddressField(QLineEdit):
-    """Empty, or an address that may be kept; said below where it is neither. Taken when the field is left, or Enter."""
+    """A field for a web address, or nothing. Enter or leaving the field stores it; a note below explains a
+    wrong one.
+    """
 
     def __init__(self, placeholder: str, take: Callable[[str], None]) -> None:
         super().__init__()
@@ -169,7 +171,7 @@ class NetworkSection(SettingsSection):
         )
 
     def _stopped_words(self, settings: Settings, policy: str) -> str:
-        """Who stops what is sent now: the program alone, or the system too. "" while nothing is stopped."""
+        """Return which protection is active, the program's alone or also the system's; "" while traffic is allowed."""
         is_closed = network_guard.filter_state() == "on"
         if settings.network_allowed:
             return phrase("shell.close_kotae_and_open_it") if is_closed else ""

@@ -1,4 +1,4 @@
-"""The page 設定: sections at the left, their rows at the right."""
+"""Show the settings page (設定): the list of sections at the left, the rows of one at the right."""
 
 from collections.abc import Callable
 
@@ -42,8 +42,8 @@ from app.uikit.widgets.containers import make_scrollable
 from app.uikit.widgets.labels import Separator, set_surface
 
 LIST_WIDTH_PX = 188
-NAME_MARGINS_PX = 40  # left and right of a section's name
-ROW_SPACING_PX = 4  # between the names of two sections, at the least
+NAME_MARGINS_PX = 40  # left and right margin of a section's name together
+ROW_SPACING_PX = 4  # smallest space between two names
 ROWS_WIDTH_PX = 760
 STACK_BELOW_PX = 500
 
@@ -51,7 +51,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class SectionDelegate(QStyledItemDelegate):
-    """Rows move closer where not all fit: a scroll bar would cut the names off."""
+    """A delegate that moves the rows closer if they do not all fit, because a scroll bar would cut the names off."""
 
     def __init__(self, theme: Theme, view: QListView) -> None:
         super().__init__(view)
@@ -74,7 +74,7 @@ class SectionDelegate(QStyledItemDelegate):
 
 
 class SettingsPage(Page):
-    """Show its sections beside the list of their names."""
+    """The settings page."""
 
     def __init__(
         self,
@@ -88,7 +88,9 @@ class SettingsPage(Page):
         make_storage: Callable[[], ModelsFolderPanel],
         make_training: Callable[[], TrainingPanel],
     ) -> None:
-        """`card`: of the model that answers now. `make_storage`: where the models are."""
+        """`card`: returns the catalogue card of the model that answers now. `make_storage`: makes the panel of the
+        models folder.
+        """
         super().__init__()
         self._theme = theme
         self.presets = PresetsSection(theme, navigation, preferences, presets, card)
@@ -117,7 +119,7 @@ class SettingsPage(Page):
         self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
-        return confidentiality.LABELS[0]  # the program's settings, and presets
+        return confidentiality.LABELS[0]  # settings and presets only
 
     def focus_first(self) -> None:
         self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
@@ -126,7 +128,7 @@ class SettingsPage(Page):
         self.list.setCurrentIndex(self.list.model().index(place, 0))
 
     def show_named(self, name: str) -> None:
-        """`name`: models | network | training | presets | about."""
+        """Show a section. `name`: models | network | training | presets | about."""
         self.show_section([part for _, part in self.sections].index(self._named[name]))
 
     @property
@@ -172,7 +174,7 @@ class SettingsPage(Page):
         return self._list_side
 
     def _page_of(self, section: QWidget) -> QScrollArea:
-        """Rows keep a readable width and stay at the left."""
+        """Return a scrollable page of a section. Rows keep a readable width at the left."""
         holder = QWidget()
         row = QHBoxLayout(holder)
         row.setContentsMargins(0, 0, 0, 0)

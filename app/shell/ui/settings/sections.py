@@ -1,6 +1,6 @@
-"""The sections of the settings. Each follows `Preferences` and changes it at once.
+"""Show the sections of the settings. Each follows `Preferences` and changes them at once.
 
-The engine's GPU parts in the settings: which is in use, and a file to take one from.
+The panel of the engine's GPU parts shows which part is installed, and adds one from a file.
 """
 
 from collections.abc import Callable, Iterable
@@ -36,8 +36,8 @@ class EnginePacksPanel(QWidget):
         self._theme = theme
         self._folder = paths.engine_packs
         self._pickers = pickers or Pickers()
-        self._parked: QWidget | None = None  # has the keyboard in the meantime
-        self._there: tuple[EnginePack, ...] = ()  # when something was said last
+        self._focus_holder: QWidget | None = None  # the widget that got the focus when the buttons were disabled
+        self._known_packs: tuple[EnginePack, ...] = ()  # the packs at the last shown state
         self.state = Label(wraps=True)
         self.add_button = Button(theme, phrase("shell.add_from_a_file"))
         self.remove_button = Button(theme, phrase("shell.remove"), "danger")
@@ -53,15 +53,15 @@ class EnginePacksPanel(QWidget):
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.WindowActivate:
-            self._look_again()
+            self._refresh()
         return super().event(event)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._look_again()
+        self._refresh()
 
     def take(self, file: str) -> None:
-        """Puts the part of that file in its place; what is wrong with it is said here."""
+        """Install the part in a file, and show the outcome or the error here."""
         source, folder = Path(file), self._folder
         self._begin(phrase("common.checking_2"))
         background.run(lambda: engine_packs.install(source, folder), self._on_taken, self._on_failed)
@@ -94,50 +94,55 @@ class EnginePacksPanel(QWidget):
         background.run(lambda: engine_packs.remove(folder), self._on_removed, self._on_failed)
 
     def _on_taken(self, pack: EnginePack) -> None:
-        self._tell(self._added_words(pack), "success")
+        self._show_outcome(self._added_words(pack), "success")
 
     def _on_removed(self, _nothing: None) -> None:
-        """A library that is loaded cannot be deleted on every system."""
+        """Show the outcome. Some systems cannot delete a library that is in use."""
         if engine_packs.installed(self._folder):
             words = phrase("shell.in_use_so_it_could")
-            self._tell(words, "warning")
+            self._show_outcome(words, "warning")
         else:
-            self._tell(self._removed_words(), "success")
+            self._show_outcome(self._removed_words(), "success")
 
     def _on_failed(self, error: AppError) -> None:
-        self._tell(f"× {describe_error(error)}", "danger")
+        self._show_outcome(f"× {describe_error(error)}", "danger")
 
     def _begin(self, words: str) -> None:
-        """Qt takes the keyboard from what is disabled; it comes back, unless the user has gone on to something else."""
-        had_keyboard = self.window().focusWidget() in (self.add_button, self.remove_button)
-        self._say(words, "muted", is_busy=True)
-        self._parked = self.window().focusWidget() if had_keyboard else None
+        """Show that work runs, and remember whether the focus must return.
 
-    def _tell(self, words: str, tone: str) -> None:
-        self._say(words, tone)
+        Qt moves the focus away from a disabled button; it returns afterwards unless the user has moved it.
+        """
+        had_keyboard = self.window().focusWidget() in (self.add_button, self.remove_button)
+        self._show_message(words, "muted", is_busy=True)
+        self._focus_holder = self.window().focusWidget() if had_keyboard else None
+
+    def _show_outcome(self, words: str, tone: str) -> None:
+        self._show_message(words, tone)
         announce(self, words)
-        if self._parked is not None and self.window().focusWidget() is self._parked:
+        if self._focus_holder is not None and self.window().focusWidget() is self._focus_holder:
             self.add_button.setFocus()
 
-    def _look_again(self) -> None:
-        """The command line adds and removes parts too, perhaps while the user was away from the window."""
-        there = engine_packs.installed(self._folder)
-        if there == self._there or not self.add_button.isEnabled():
+    def _refresh(self) -> None:
+        """Look for changes: the command line also adds and removes parts, perhaps while another program was
+        in front.
+        """
+        packs = engine_packs.installed(self._folder)
+        if packs == self._known_packs or not self.add_button.isEnabled():
             return
-        new = [pack for pack in there if pack not in self._there]
+        new = [pack for pack in packs if pack not in self._known_packs]
         if new:
-            self._say(self._added_words(*new), "success")
-        elif there:
+            self._show_message(self._added_words(*new), "success")
+        elif packs:
             self._show_state()
         else:
-            self._say(self._removed_words(), "success")
+            self._show_message(self._removed_words(), "success")
 
     def _show_state(self) -> None:
-        there = engine_packs.installed(self._folder)
+        packs = engine_packs.installed(self._folder)
         words = (
-            phrase("shell.there_names", names=_titles(there)) if there else phrase("shell.none_the_processor_computes")
+            phrase("shell.there_names", names=_titles(packs)) if packs else phrase("shell.none_the_processor_computes")
         )
-        self._say(words, "text")
+        self._show_message(words, "text")
 
     def _added_words(self, *packs: EnginePack) -> str:
         words = phrase("shell.added_name_it_is_used")
@@ -146,13 +151,13 @@ class EnginePacksPanel(QWidget):
     def _removed_words(self) -> str:
         return phrase("shell.removed_from_the_next_start")
 
-    def _say(self, words: str, tone: str, *, is_busy: bool = False) -> None:
+    def _show_message(self, words: str, tone: str, *, is_busy: bool = False) -> None:
         self.state.set_tone(tone)
         self.state.setText(words)
         self.add_button.setEnabled(not is_busy)
         self.remove_button.setEnabled(not is_busy)
-        self._there = engine_packs.installed(self._folder)
-        self.remove_button.setVisible(bool(self._there))
+        self._known_packs = engine_packs.installed(self._folder)
+        self.remove_button.setVisible(bool(self._known_packs))
 
 
 def _titles(packs: Iterable[EnginePack]) -> str:
@@ -185,13 +190,13 @@ class SettingsSection(QWidget):
             row.set_stacked(is_stacked)
 
     def show_settings(self, settings: Settings) -> None:
-        """Shows what is in force."""
+        """Show the settings in force."""
 
     def _fill(self) -> None:
         raise NotImplementedError
 
     def _add(self, label: str, control: QWidget, sentence: str = "", *, is_wide: bool = False) -> QWidget:
-        """Returns what can be hidden: the row with the line above it."""
+        """Add a row. Return the widget with the row and the line above it, which can be hidden."""
         block = QWidget()
         rows = QVBoxLayout(block)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -278,7 +283,7 @@ class ModelSection(SettingsSection):
     def __init__(
         self, theme: Theme, preferences: Preferences, paths: Paths, title: str, make_storage: Callable[[], QWidget]
     ) -> None:
-        """`make_storage`: where the models are."""
+        """`make_storage`: makes the panel of the models folder."""
         self._make_storage = make_storage
         super().__init__(theme, preferences, paths, title)
 
@@ -334,7 +339,7 @@ class ModelSection(SettingsSection):
     def show_settings(self, settings: Settings) -> None:
         for field, row in self._details.items():
             is_changed = getattr(settings, field) != getattr(Settings(), field)
-            row.setVisible(settings.shows_details or is_changed)  # nothing works unseen
+            row.setVisible(settings.shows_details or is_changed)  # a changed setting is always visible
         self._hint.setVisible(not settings.shows_details)
         self.threads.show_number(settings.threads)
         self.repack.show_value(settings.repack)

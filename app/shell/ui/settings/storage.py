@@ -1,4 +1,4 @@
-"""Where the models are: shown with what is free there, and moved to another drive."""
+"""Show the models folder and its free space, and move it to another drive."""
 
 import shutil
 from collections.abc import Callable
@@ -27,7 +27,9 @@ from app.uikit.widgets.progress_row import ProgressRow
 
 
 class ModelsFolderPanel(QWidget):
-    """Everything that needs the folder to stand still (a load, a download) is waited for, in words."""
+    """The panel of the models folder. While a load, a download or a build uses the folder, it refuses to move it and
+    says why.
+    """
 
     def __init__(
         self,
@@ -75,7 +77,7 @@ class ModelsFolderPanel(QWidget):
         self.refresh()
 
     def ask(self, target: Path) -> Dialog | None:
-        """None: it cannot be moved now, as the banner says."""
+        """Ask whether to move the folder. Return None if it cannot be moved now, as the banner says."""
         reason = self._obstacle()
         if reason:
             self.banner.show_message("warning", phrase("shell.it_cannot_be_moved_now"), reason)
@@ -98,7 +100,7 @@ class ModelsFolderPanel(QWidget):
         return dialog
 
     def move_to(self, target: Path) -> None:
-        """Also goes on with a move to there that was interrupted."""
+        """Move the folder. An interrupted move to the same target continues."""
         what = phrase("shell.moving")
         self._work.begin(what, lambda: self._upkeep.move_folder(target), self._upkeep.folder_moved, self._on_moved)
         self.refresh()
@@ -112,7 +114,7 @@ class ModelsFolderPanel(QWidget):
             self.ask(Path(path))
 
     def _obstacle(self) -> str:
-        """Why not now, and what to do; "" where nothing is in the way."""
+        """Return why the folder cannot be moved now and what to do; "" if it can."""
         if any(item.state not in ("paused", "failed") for item in self._downloads.items()):
             return phrase("shell.a_download_is_under_way")
         if self._is_building():

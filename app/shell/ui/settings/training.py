@@ -1,6 +1,6 @@
-"""The section 学習環境: what there is, where and how large, made, gone back from and deleted; kits for others.
+"""Show the section 学習環境: the environment's state, place and size; make, roll back and delete it; write kits.
 
-A training environment kit for a machine without a network: for which machine, with which Python, where to.
+A kit lets a machine without a network install the environment; its dialog asks for the machine, a Python and a folder.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ _SYSTEMS = ("linux-x86_64", "win32-x86_64", "darwin-arm64")
 
 
 class KitDialog(Dialog):
-    """Chosen: cancel, or write; then `job` and `variant` say what."""
+    """A dialog for a kit. Buttons: cancel, write. Then `job` and `variant` describe the kit."""
 
     def __init__(self, theme: Theme, parent: QWidget, pickers: Pickers, *, may_use_network: bool) -> None:
         self._pickers = pickers
@@ -138,7 +138,7 @@ class KitDialog(Dialog):
         self.fit_height()
 
     def _python_words(self) -> str:
-        """Which file: one that Kotae does not know by its hash is refused."""
+        """Return which Python archive to choose: Kotae refuses one whose hash it does not know."""
         pin = base_pythons.newest_pinned(self._lock.system, self._lock.python) if self._lock else None
         words = phrase("shell.for_a_pc_without_python")
         return words.format(name=pin.name.replace("-", "-\u200b")) if pin else ""
@@ -155,7 +155,9 @@ def lock_words(lock: PackageLock) -> str:
 
 
 class TrainingPanel(QWidget):
-    """Looks when it is first shown and after each change; that takes seconds, because torch is started for it."""
+    """The panel of the environment. It examines it when first shown and after each change, which takes seconds for
+    torch.
+    """
 
     def __init__(
         self, theme: Theme, setup: EnvironmentSetup, is_in_use: Callable[[], bool], pickers: Pickers | None = None
@@ -164,7 +166,7 @@ class TrainingPanel(QWidget):
         self._theme = theme
         self._setup = setup
         self._is_in_use = is_in_use
-        self.report: EnvironmentReport | None = None  # None: not looked yet
+        self.report: EnvironmentReport | None = None  # None until it is examined
         self.state = Label(wraps=True, strong=True)
         self.versions = Label(role="caption", tone="muted", wraps=True)
         self.place = Label(role="caption", tone="muted", wraps=True)
@@ -188,22 +190,22 @@ class TrainingPanel(QWidget):
         self._connect()
 
     def _connect(self) -> None:
-        self.make_button.clicked.connect(lambda: self._unless_used(self.making.ask))
-        self.offline_button.clicked.connect(lambda: self._unless_used(self.making.ask_offline))
+        self.make_button.clicked.connect(lambda: self._unless_in_use(self.making.ask))
+        self.offline_button.clicked.connect(lambda: self._unless_in_use(self.making.ask_offline))
         self.open_button.clicked.connect(self._open_folder)
-        self.remove_button.clicked.connect(lambda: self._unless_used(self.ask_to_remove))
-        self.back_button.clicked.connect(lambda: self._unless_used(self.ask_to_go_back))
+        self.remove_button.clicked.connect(lambda: self._unless_in_use(self.ask_to_remove))
+        self.back_button.clicked.connect(lambda: self._unless_in_use(self.ask_to_go_back))
         self.kit_button.clicked.connect(self.ask_for_kit)
         self.making.changed.connect(self._show)
         setup = self._setup
-        for told in (setup.finished, setup.removed, setup.went_back, setup.cancelled, setup.failed):
-            told.connect(self._look)
+        for signal in (setup.finished, setup.removed, setup.went_back, setup.cancelled, setup.failed):
+            signal.connect(self._examine)
         self._show()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         if self.report is None:
-            self._look()
+            self._examine()
 
     def ask_to_remove(self) -> Dialog:
         assert self.report is not None
@@ -251,13 +253,13 @@ class TrainingPanel(QWidget):
 
     # ------------------------------------------------------------------- private
 
-    def _look(self, *_told: object) -> None:
+    def _examine(self, *_: object) -> None:
         if self.isVisible():
-            self._setup.look(self._on_looked)
+            self._setup.look(self._on_examined)
         else:
-            self.report = None  # when it is shown
+            self.report = None  # showEvent will examine it
 
-    def _on_looked(self, report: "EnvironmentReport") -> None:
+    def _on_examined(self, report: "EnvironmentReport") -> None:
         self.report = report
         self._show()
 
@@ -319,7 +321,7 @@ class TrainingPanel(QWidget):
         if self.report is not None and self.report.python is not None:
             desktop.open_folder(self.report.python.parent.parent)
 
-    def _unless_used(self, act: Callable[[], object]) -> None:
+    def _unless_in_use(self, act: Callable[[], object]) -> None:
         if self._is_in_use():
             what = phrase("shell.the_training_environment_is_in")
             self.making.decline(what, phrase("shell.choose_this_again_when_it"))
