@@ -1,7 +1,7 @@
 """Describe the adapter of an earlier run that a run trains further, without loading it. Standard library only.
 
-The adapter's folder holds PEFT's two files, RECORD (what PEFT's files do not say) and ROWS (ids of the rows it was
-trained on).
+The adapter's folder holds PEFT's two files, RECORD with the run's name and its base, and ROWS with the ids of the rows
+that the adapter was trained on.
 """
 
 import dataclasses

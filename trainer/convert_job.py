@@ -26,7 +26,7 @@ EXIT_PARENT_GONE = 3
 # The codes of `failed`, with the names of their facts.
 FAILURES = {
     "converter_missing": ("path",),  # no converter in that folder
-    "source_missing": ("path",),  # a file or folder of the job is not there, or not what its name says
+    "source_missing": ("path",),  # a file or folder of the job is missing, or of another kind
     "target_exists": ("path",),  # a folder is never replaced
     "unsafe_weights": ("path",),  # weights in a format other than .safetensors, which can hold programs
     "remote_code": ("path",),  # config.json names programs (auto_map) that come with the model

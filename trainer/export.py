@@ -113,8 +113,8 @@ def export_run(
 def save_adapter(model: Any, material: TrainingInputs, rows: SplitRows, folder: Path, step: int) -> Path:
     """Write the adapter's folder completely or not at all, and return it.
 
-    Beside PEFT's files it holds a record with the base's hash, because a GGUF adapter does not know its base, and the
-    ids of the rows that the adapter knows.
+    In addition to PEFT's files it holds a record with the base's hash, because a GGUF adapter does not know its base,
+    and the ids of the rows that the adapter knows.
     """
     target, part = folder / ADAPTER_FOLDER, folder / f"{ADAPTER_FOLDER}.part"
     effective = spec.to_json(material.spec)

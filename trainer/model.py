@@ -286,7 +286,7 @@ def generate_answer(
             attention_mask=torch.ones_like(prompt),
             max_new_tokens=most,
             do_sample=False,
-            repetition_penalty=1.0,  # whatever the base's own settings say
+            repetition_penalty=1.0,  # overrides the base's own generation settings
             use_cache=True,
             stopping_criteria=[check_token],
             eos_token_id=list(tokens.end_ids),

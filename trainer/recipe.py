@@ -38,9 +38,10 @@ class RecipeFacts:
 
 @dataclass(frozen=True, slots=True)
 class MemoryTier:
-    """What an 8B base in 4 bits has room for, from `gib` of memory upwards; cards report slightly less than advertised.
+    """The settings that an 8B base in 4 bits has room for, from `gib` of memory upwards.
 
-    `context_tokens`: the usual length, and the longest that an example may get.
+    Cards report slightly less than advertised. `context_tokens`: the usual length, and the longest that an example may
+    get.
     """
 
     gib: float

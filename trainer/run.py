@@ -51,7 +51,7 @@ from trainer.storage import SavedCheckpoint
 from trainer.tokenization import BaseTokenizer
 
 EFFECTIVE, CHECKPOINTS = "effective.json", "checkpoints"
-MOST_HALVINGS = 3  # of the learning rate, before the run gives up
+MOST_HALVINGS = 3  # of the learning rate, before the run fails
 FILES = ("train", "validation", "holdout")
 SAMPLES = 2  # validation questions that are answered at each evaluation if the spec names none
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors")
@@ -59,7 +59,7 @@ _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "sa
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """What is known before the model is loaded."""
+    """The facts and inputs of a run before the model is loaded."""
 
     base: BaseFacts
     rows: SplitRows
@@ -338,7 +338,9 @@ def _finish(
 
 
 def _resume_checkpoint(folder: Path, *, resumes: bool) -> SavedCheckpoint | None:
-    """Return the checkpoint that a resumed run continues from; None to begin anew, also where none was written yet."""
+    """Return the checkpoint that a resumed run continues from; None to begin at step 0, also if none was
+    written yet.
+    """
     started = (folder / EFFECTIVE).is_file() or (folder / "events.jsonl").is_file()
     if not resumes:
         if any(path.suffix != ".part" for path in (folder / CHECKPOINTS).glob("checkpoint-*")):

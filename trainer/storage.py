@@ -111,10 +111,10 @@ def publish_checkpoint(part: Path, step: int, conditions: Mapping[str, Any] | No
 
 def whole_checkpoints(folder: Path) -> list[SavedCheckpoint]:
     """Return the checkpoints whose files match their seal, the newest first."""
-    return [found for found in _list_checkpoints(folder) if is_whole(found)]
+    return [found for found in _list_checkpoints(folder) if is_complete(found)]
 
 
-def is_whole(checkpoint: SavedCheckpoint) -> bool:
+def is_complete(checkpoint: SavedCheckpoint) -> bool:
     try:
         manifest = json.loads((checkpoint.path / MANIFEST).read_bytes())
         files = manifest["files"]

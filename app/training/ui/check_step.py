@@ -12,8 +12,7 @@ from app.base.errors import AppError
 from app.base.wording import describe_error, phrase
 from app.training.drafts import TrainingForecast
 from app.training.services.draft_editor import DraftEditor
-from app.training.ui import settings_form
-from app.training.ui import training_texts as words
+from app.training.ui import settings_form, training_texts
 from app.training.ui.job_dialogs import ExportJobDialog
 from app.training.ui.token_view import TokenView
 from app.training.ui.training_texts import BLOCK, NOTE, OK, WARN, CheckLine
@@ -129,7 +128,7 @@ class CheckStep(WizardStep):
     def _can_try(self) -> bool:
         """Return whether a trial would reach its steps."""
         found = self._work.draft.forecast
-        is_refused = found is not None and any(one.level == words.BLOCK for one in found.findings)
+        is_refused = found is not None and any(one.level == training_texts.BLOCK for one in found.findings)
         return self._work.draft.has_environment and not is_refused
 
     def _show_state(self) -> None:
@@ -147,7 +146,7 @@ class CheckStep(WizardStep):
         if forecast is None or not is_checked:
             self._show_unchecked()
             return
-        self.findings.show_lines(words.check_lines(draft, has_preview=forecast.is_exact))
+        self.findings.show_lines(training_texts.check_lines(draft, has_preview=forecast.is_exact))
         self.forecast.show_forecast(
             forecast, can_try=self._can_try, is_converted=forecast.is_exact, is_busy=self._work.is_busy
         )
@@ -168,7 +167,7 @@ class CheckStep(WizardStep):
         if blocking:
             self._mark.show_icon("circle-x", "danger")
             self.verdict.setText(phrase("training.cannot_start_like_this_n", n=blocking))
-        elif warnings := sum(line.level == words.WARN for line in self.findings.shown):
+        elif warnings := sum(line.level == training_texts.WARN for line in self.findings.shown):
             self._mark.show_icon("triangle-alert", "warning")
             self.verdict.setText(phrase("training.ready_to_start_with_n", n=warnings))
         else:
@@ -275,8 +274,8 @@ class FindingRow(QWidget):
         self.text = Label(line.text, tone="text2" if line.level == NOTE else "text", wraps=True)
         self.text.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.text.setAccessibleName(f"{words.check_level_name(line.level)} {line.topic} {line.text}")
-        self.button = Button(theme, words.fix_button_text(line.step) if line.step else "", compact=True)
+        self.text.setAccessibleName(f"{training_texts.check_level_name(line.level)} {line.topic} {line.text}")
+        self.button = Button(theme, training_texts.fix_button_text(line.step) if line.step else "", compact=True)
         self.button.setVisible(bool(line.step))
         self._build()
         theme.changed.connect(self._resize)
@@ -294,7 +293,7 @@ class FindingRow(QWidget):
         top = Qt.AlignmentFlag.AlignTop
         icon, tone = _MARKS[self.line.level]
         mark = IconLabel(self._theme, icon, tone)
-        mark.setToolTip(words.check_level_name(self.line.level))
+        mark.setToolTip(training_texts.check_level_name(self.line.level))
         mark.setContentsMargins(0, MARK_DOWN_PX, 0, 0)
         self._words = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._words.addWidget(self._topic, 0, top)

@@ -23,8 +23,7 @@ from app.training.drafts import TrainingDraft
 from app.training.run_plan import RunPlan
 from app.training.services.draft_editor import DraftEditor
 from app.training.services.preset_forecasts import PresetForecast, PresetForecasts
-from app.training.ui import settings_form
-from app.training.ui import training_texts as shared
+from app.training.ui import settings_form, training_texts
 from app.training.ui.settings_form import TrainingSettingsForm
 from app.training.ui.wizard import WizardStep
 from app.uikit import localization
@@ -156,7 +155,7 @@ class ModelStep(WizardStep):
 def _setting_problem(draft: TrainingDraft) -> tuple[str, str]:
     """Return the wrong setting and its error, or ("", "")."""
     found = next((one for one in draft.problems("model") if one.code == "setting_wrong"), None)
-    return (str(found.facts["facts"].get("field")), shared.problem_text(found)) if found else ("", "")
+    return (str(found.facts["facts"].get("field")), training_texts.problem_text(found)) if found else ("", "")
 
 
 WIDTH_PX = 520

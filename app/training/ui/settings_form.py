@@ -26,7 +26,7 @@ PAPER_PRESET = "paper-2603.18037"
 
 @dataclass(frozen=True, slots=True)
 class SettingNumber:
-    """How the user types a number of `trainer.spec.RunSpec`; the limits are those of the spec."""
+    """The step and decimals of a number field of `trainer.spec.RunSpec`; its limits are those of the spec."""
 
     key: str
     step: float

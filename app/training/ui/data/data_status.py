@@ -23,7 +23,7 @@ from app.uikit.widgets.progress_row import ProgressRow
 
 
 class RowCount(QWidget):
-    """A number that stands out in its text. {n} in `text` is its place."""
+    """An emphasized number within its text. {n} in `text` is its place."""
 
     def __init__(self, theme: Theme, text: str, icon: str = "", tone: str = "text2") -> None:
         super().__init__()

@@ -196,7 +196,7 @@ class LengthsTab(QWidget):
         self._found: DataDistribution | None = None
         self.state = Label(tone="text2", wraps=True)
         self.questions = Label(tone="text2", wraps=True)
-        self.answers_told = Label(tone="text2", wraps=True)
+        self.answers_summary = Label(tone="text2", wraps=True)
         self.answers = ChartWithTable(
             theme,
             phrase("training.length_of_answers"),
@@ -233,7 +233,7 @@ class LengthsTab(QWidget):
     def _build(self) -> None:
         content = QWidget()
         self._parts = (
-            self.answers, self.answers_told, self.questions, self.categories, self.groups, self.outliers_title,
+            self.answers, self.answers_summary, self.questions, self.categories, self.groups, self.outliers_title,
             self.outliers_about, self.outlier_table,
         )  # fmt: skip
         inside = QVBoxLayout(content)
@@ -265,7 +265,7 @@ class LengthsTab(QWidget):
 
     def _show(self, found: DataDistribution) -> None:
         self._show_answers(found)
-        self.answers_told.setText(row_texts.length_summary("answer", found.answers))
+        self.answers_summary.setText(row_texts.length_summary("answer", found.answers))
         self.questions.setText(row_texts.length_summary("question", found.questions))
         self._show_shares(self.categories, found.categories, is_category=True)
         self._show_shares(self.groups, found.groups, is_category=False)
