@@ -46,9 +46,9 @@ class Phase(NamedTuple):
 
 
 PHASES = {
-    "effective spec": Phase("run", "_settle", 1, 0),
-    "first checkpoint": Phase("loop", "_fill", 1, 60),
-    "a later checkpoint": Phase("loop", "_fill", 3, 200),
+    "effective spec": Phase("run", "_write_effective", 1, 0),
+    "first checkpoint": Phase("loop", "_write_checkpoint", 1, 60),
+    "a later checkpoint": Phase("loop", "_write_checkpoint", 3, 200),
     "events": Phase("loop", "log", 3, 0),
     "adapter": Phase("export", "save_adapter", 1, 60),
     "holdout": Phase("export", "write_holdout", 1, 4),
@@ -148,7 +148,7 @@ def test_an_adapter_that_finds_no_room_as_gguf_is_converted_later(
             pytest.skip("mounting needs root")
         rows, filler = write_rows(tmp_path / "rows"), disk / "filler"
         spec = write_spec(disk / "run", tiny_base, **SHORT, **rows, converter=converter)
-        fault = {"owner": "client", "name": "adapter_gguf", "turn": 1, "room_bytes": 32 * KIB}
+        fault = {"owner": "export", "name": "convert_adapter", "turn": 1, "room_bytes": 32 * KIB}
         last = server.run(spec, fault="full_disk", filler=str(filler), **fault)[-1]
         assert isinstance(last, Failed)
         assert last.code == "disk_full"

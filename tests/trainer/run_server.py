@@ -42,7 +42,7 @@ def poisoned_once(_request: dict[str, Any]) -> None:
 
 def asked(request: dict[str, Any]) -> None:
     """Told its commands in the middle of a step, an evaluation or its samples, the first of those `at` that step."""
-    name = {"step": "training_step", "evaluation": "nll", "sample": "_tell_samples"}[request["within"]]
+    name = {"step": "training_step", "evaluation": "nll", "sample": "_send_samples"}[request["within"]]
     plain = getattr(loop.TrainingLoop, name)
 
     def ask(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -78,7 +78,7 @@ def killed_after_evaluation(request: dict[str, Any]) -> None:
 
 def poisoned_always(_request: dict[str, Any]) -> None:
     """A weight of the base is no number."""
-    plain = run.model.load
+    plain = run.model.load_model
 
     def load(*arguments: Any) -> Any:
         adapted = plain(*arguments)
@@ -86,7 +86,7 @@ def poisoned_always(_request: dict[str, Any]) -> None:
             adapted.base_model.model.model.layers[1].mlp.up_proj.base_layer.weight[3, 4] = float("nan")
         return adapted
 
-    run.model.load = load
+    run.model.load_model = load
 
 
 def no_room_loading(_request: dict[str, Any]) -> None:
@@ -95,7 +95,7 @@ def no_room_loading(_request: dict[str, Any]) -> None:
     def load(*_arguments: Any) -> Any:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
 
-    run.model.load = load
+    run.model.load_model = load
 
 
 def plain_processor(_request: dict[str, Any]) -> None:
@@ -121,7 +121,7 @@ def poisoned_far(_request: dict[str, Any]) -> None:
 
 def little_memory(request: dict[str, Any]) -> None:
     """As much as is taken now, and so much more, from the loaded model on."""
-    plain = run._loaded
+    plain = run._load_model
 
     def loaded(prepared: Any, journal: Any) -> Any:
         adapted = plain(prepared, journal)
@@ -129,12 +129,12 @@ def little_memory(request: dict[str, Any]) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (taken + request["room_bytes"], resource.RLIM_INFINITY))
         return adapted
 
-    run._loaded = loaded
+    run._load_model = loaded
 
 
 def full_disk(request: dict[str, Any]) -> None:
     """Something else fills the disk just before a function of the trainer runs for the `turn`-th time."""
-    owner: Any = {"run": run, "loop": loop.TrainingLoop, "export": run.export, "client": run.client}[request["owner"]]
+    owner: Any = {"run": run, "loop": loop.TrainingLoop, "export": run.export}[request["owner"]]
     plain, calls = getattr(owner, request["name"]), []
 
     def fill(*arguments: Any, **options: Any) -> Any:
@@ -166,7 +166,7 @@ def connecting(_request: dict[str, Any]) -> None:
     """A library that calls home while the model is loaded."""
     import socket
 
-    plain = run.model.load
+    plain = run.model.load_model
 
     def load(*arguments: Any) -> Any:
         for attempt in (
@@ -180,12 +180,12 @@ def connecting(_request: dict[str, Any]) -> None:
                 print(f"attempt: {type(error).__name__}", flush=True)
         return plain(*arguments)
 
-    run.model.load = load
+    run.model.load_model = load
 
 
 def watched(request: dict[str, Any]) -> None:
     """Nothing is wrong; what the model is given and what optimizer, schedule and LoRA are set to comes into a file."""
-    plain_load, plain_begin, rows, rates = run.model.load, loop.TrainingLoop.begin, [], []
+    plain_load, plain_begin, rows, rates = run.model.load_model, loop.TrainingLoop.begin, [], []
 
     def load(*arguments: Any) -> Any:
         adapted = plain_load(*arguments)
@@ -232,7 +232,7 @@ def watched(request: dict[str, Any]) -> None:
             "steps": trained.state.max_steps,
         }
 
-    run.model.load, loop.TrainingLoop.begin = load, begin
+    run.model.load_model, loop.TrainingLoop.begin = load, begin
 
 
 def checked(request: dict[str, Any]) -> None:

@@ -594,7 +594,7 @@ def test_the_drawer_lies_over_the_page_and_goes_by_esc_or_a_click_beside_it(hand
     qtbot.waitUntil(window.isActiveWindow)
     for close in (
         lambda: qtbot.keyClick(window.sidebar.list, Qt.Key.Key_Escape),
-        lambda: qtbot.mouseClick(window.frame._veil, LEFT),
+        lambda: qtbot.mouseClick(window.frame._scrim, LEFT),
         lambda: window.page("ask").focus_first(),
     ):
         window.toggle_sidebar()
@@ -605,7 +605,7 @@ def test_the_drawer_lies_over_the_page_and_goes_by_esc_or_a_click_beside_it(hand
         assert not window.sidebar.isVisible()
     window.resize(1200, 700)
     assert window.stack.x() == window.sidebar.width() + 1
-    assert not window.frame._veil.isVisible()
+    assert not window.frame._scrim.isVisible()
 
 
 def test_a_drawer_of_large_text_leaves_the_page_its_width(open_window, store, qtbot):
