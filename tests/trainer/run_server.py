@@ -48,7 +48,7 @@ def asked(request: dict[str, Any]) -> None:
     def ask(self: Any, *arguments: Any, **options: Any) -> Any:
         if request["at"] in (None, self.state.global_step):
             for command in request["commands_told"]:
-                self.asked.ask(command)
+                self.run_control.ask(command)
         return plain(self, *arguments, **options)
 
     setattr(loop.TrainingLoop, name, ask)
