@@ -119,7 +119,7 @@ def error_from_run(code: str, facts: Mapping[str, Any], run: str) -> AppError:
     if code == "resume_differs":
         facts = {**facts, "field": setting_name(str(facts.get("field")))}
     shown = {name: " / ".join(map(str, value)) if isinstance(value, list) else value for name, value in facts.items()}
-    return AppError(f"common.run_{code.removeprefix('run_')}", **shown, id=run)
+    return AppError(f"run_{code.removeprefix('run_')}", **shown, id=run)
 
 
 def finding_text(finding: PreflightFinding) -> str:

@@ -16,7 +16,8 @@ BEGIN = "import resource, sys; from pathlib import Path; from app.base import au
 USE = BEGIN + "data = Path(sys.argv[1]); made_here.use_registry(data); "
 # A file that may not grow takes the beginning of a line, as a disk does that gets full.
 FILL = USE + (
-    "end = (data / made_here.REGISTRY_FILE).stat().st_size + 10; resource.setrlimit(resource.RLIMIT_FSIZE, (end, end))\n"
+    "end = (data / made_here.REGISTRY_FILE).stat().st_size + 10\n"
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (end, end))\n"
     "try: made_here.write_registered(data / 'gate.json', b'lost')\n"
     "except OSError: print('full')"
 )

@@ -59,7 +59,7 @@ def test_it_reads_what_the_reference_reader_reads(tiny_model: Path) -> None:
     assert set(ours.metadata) == names
     for name in names:
         value, expected = ours.metadata[name], theirs.fields[name].contents()
-        if isinstance(value, Array):
+        if isinstance(value, GgufArray):
             assert value.length == len(expected)
         else:
             assert value == expected
