@@ -455,14 +455,14 @@ def download_source(parts: AppContext) -> None:
     models(parts)
     card = catalogue.load().card("llama-3.1-swallow-8b-instruct-v0.5")
     page = parts.window.page("models")
-    dialog = page._desk.ask_source(card, card.file_of("Q4_K_M"), parts.window)
+    dialog = page._downloads.ask_source(card, card.file_of("Q4_K_M"), parts.window)
     dialog.use_folder("/media/yamada/KOTAE-USB")
 
 
 def token(parts: AppContext) -> None:
     models_download_failed(parts)
     item = parts.downloads.items()[0]
-    parts.window.page("models")._desk.ask_token(item.id, parts.window)
+    parts.window.page("models")._downloads.ask_token(item.id, parts.window)
 
 
 def build_model(parts: AppContext) -> None:

@@ -1,4 +1,8 @@
-"""What is trained: a model of the list, a GGUF file or a publisher's folder; and which model an adapter is for."""
+"""Resolve what a training run starts from, and find the model that a finished adapter belongs to.
+
+A base is a model of the list, a GGUF file or a publisher's folder. The second half of the module translates between the
+prompt forms of the catalogue and those of the trainer.
+"""
 
 import dataclasses
 import re
@@ -22,24 +26,27 @@ from trainer.prompt_form import TrainingPromptForm
 from trainer.spec import RunSpec, SpecError
 
 STARTER = "starter"
-SPEC, EFFECTIVE, ADAPTER = "run.json", "effective.json", "adapter.gguf"  # of a run, in its folder
-_PART = re.compile(r"-\d{5}-of-(?!00001)\d{5}\.gguf$", re.IGNORECASE)  # as llama.cpp names the parts of a model
-TRAINED_FORM = "question_answer_trained"  # of a base model, after training
+SPEC, EFFECTIVE, ADAPTER = "run.json", "effective.json", "adapter.gguf"  # files in a run's folder
+_PART = re.compile(r"-\d{5}-of-(?!00001)\d{5}\.gguf$", re.IGNORECASE)  # later part of a split model
+TRAINED_FORM = "question_answer_trained"  # replaces FALLBACK_FORM once a base model is trained
 
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
+    """A model that can be trained, with what the trainer must know about it."""
+
     path: Path
     name: str
-    sha256: str  # "": a folder; answers come from a GGUF file that is made of it some day
-    form: TrainingPromptForm | None  # None: the base's own chat template decides
+    sha256: str  # "" for a folder, which has no single file
+    form: TrainingPromptForm | None  # None: use the base's own chat template
 
 
 def resolve_base(wanted: str, models: Collection[LocalModel]) -> BaseModel:
-    """`wanted`: a path, "starter", or a model of the list by id, card or a part of its name.
+    """Return the base that `wanted` names: a path, "starter", or a listed model by id, card or a unique part of its
+    name.
 
-    Raises AppError: base_unknown, base_starter_missing, base_for_search, base_is_split, and what a damaged file or
-    folder gives.
+    Raises AppError: base_unknown, base_starter_missing, base_for_search, base_is_split, and the errors of reading a
+    damaged file or folder.
     """
     wanted = wanted.encode("utf-8", "replace").decode()
     path = existing_path(wanted)
@@ -54,14 +61,17 @@ def resolve_base(wanted: str, models: Collection[LocalModel]) -> BaseModel:
 
 
 def find_listed(wanted: str, models: Collection[LocalModel]) -> LocalModel | None:
-    """The model of the list that is meant by `wanted`, as of `resolve`."""
+    """Return the listed model that `wanted` names, with "starter" for the trial model; None if there is none."""
     if not wanted.strip():
         return None
     return local_models.find(models, starter.card().id if wanted == STARTER else wanted)
 
 
 def read_base_folder(path: Path) -> HfModel:
-    """A folder that can be trained. Raises AppError as `hf_folder.read`, and base_no_template."""
+    """Read a publisher's folder that can be trained.
+
+    Raises AppError as `hf_folders.read_hf_model` does, and base_no_template.
+    """
     model = hf_folders.read_hf_model(path)
     if _form_of(model) is None:
         _require_template(model)
@@ -69,7 +79,7 @@ def read_base_folder(path: Path) -> HfModel:
 
 
 def require_form(base: BaseModel) -> None:
-    """Raises AppError("base_no_template") for a folder that does not say how a conversation is written."""
+    """Raise AppError("base_no_template") for a folder that defines no chat template."""
     if base.form is None and base.path.is_dir():
         _require_template(hf_folders.read_hf_model(base.path))
 
@@ -80,7 +90,7 @@ def _require_template(model: HfModel) -> None:
 
 
 def training_refusal(model: LocalModel) -> AppError | None:
-    """Why a model of the list cannot be trained, as far as is known without reading its file."""
+    """Return why a listed model cannot be trained, as far as the list knows; None if it can. The file is not read."""
     if local_models.is_embedding_model(model):
         return AppError("base_for_search", name=model.name)
     if len(model.files) > 1 or _PART.search(Path(model.path).name):
@@ -89,7 +99,7 @@ def training_refusal(model: LocalModel) -> AppError | None:
 
 
 def read_spec(path: Path) -> RunSpec | None:
-    """Return the spec in a file of a run, its name as a line to be shown; None where it is damaged or missing."""
+    """Return the run spec in a file, its name made one line for display; None if it is damaged or missing."""
     try:
         found = spec.read(path)
     except (OSError, SpecError):
@@ -98,7 +108,10 @@ def read_spec(path: Path) -> RunSpec | None:
 
 
 def model_of_run(asked: RunSpec, models: Collection[LocalModel]) -> LocalModel:
-    """The model that a run's adapter is for. Raises AppError: run_base_gone, run_base_is_folder, and file errors."""
+    """Return the model that a run's adapter belongs to: the one at the base's path, else one with the same hash.
+
+    Raises AppError: run_base_gone, run_base_is_folder, and the errors of describing a file.
+    """
     base = Path(asked.base)
     if base.is_dir():
         raise AppError("run_base_is_folder", path=asked.base)
@@ -113,13 +126,19 @@ def model_of_run(asked: RunSpec, models: Collection[LocalModel]) -> LocalModel:
 
 
 def require_same_base(asked: RunSpec, model: LocalModel) -> None:
-    """Raises AppError("adapter_other_base"): llama.cpp takes the adapter of another model, and answers suffer."""
+    """Raise AppError("adapter_other_base") if the model is not the one that the run started from.
+
+    llama.cpp would load the adapter into another model, and the answers would get worse.
+    """
     if asked.base_sha256 and sha256_of_model(model) != asked.base_sha256:
         raise AppError("adapter_other_base", base=asked.base, model=model.name)
 
 
 def sha256_of_model(model: LocalModel) -> str:
-    """Of its (first) file; read where the list does not know it. Raises AppError("file_unreadable")."""
+    """Return the hash of the model's first file; read the file if the list does not know it.
+
+    Raises AppError("file_unreadable").
+    """
     try:
         return _noted_sha256(model) or input_file.sha256_of(Path(model.path))
     except OSError as error:
@@ -127,18 +146,20 @@ def sha256_of_model(model: LocalModel) -> str:
 
 
 def existing_path(wanted: str, beside: Path = Path()) -> Path | None:
-    """The file or folder of that name, absolute; a relative one starts at `beside`. None: there is none."""
+    """Return the absolute path of an existing file or folder, relative names starting at `beside`; None if missing."""
     try:
         path = (beside / Path(wanted).expanduser()).absolute()
         return path if wanted and path.exists() else None
-    except (OSError, RuntimeError, ValueError):  # too long for a name, `~` of nobody
+    except (OSError, RuntimeError, ValueError):  # name too long, `~` of an unknown user
         return None
 
 
 def delete_unused_conversions(folder: Path, specs: Collection[RunSpec | None]) -> int:
-    """Deletes what GGUF bases were turned into, in the cache `folder`, for no run of `specs`; gives the bytes.
+    """Delete from the cache `folder` the conversions of GGUF bases that no run of `specs` needs; return the bytes
+    freed.
 
-    Whose base a run that cannot be read has is not known, and whose a whole GGUF file is: it goes with the last run.
+    Conversions are folders named after the base's hash. If one spec is None (unreadable), nothing is deleted, because
+    its base is unknown. Whole f16 files do not name their base and are deleted only when there is no run at all.
     """
     if None in specs or not folder.is_dir():
         return 0
@@ -153,12 +174,13 @@ def delete_unused_conversions(folder: Path, specs: Collection[RunSpec | None]) -
 
 
 def _delete_unless_held(path: Path) -> int:
+    """Delete a conversion and its lock file; return the bytes freed, 0 if another process holds it."""
     try:
         with filelock.FileLock(f"{path}.lock", timeout=0):
             files = [path, *path.rglob("*")] if path.is_dir() else [path]
             size = sum(file.stat().st_size for file in files if file.is_file())
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    except (OSError, filelock.Timeout):  # somebody makes or reads it
+    except (OSError, filelock.Timeout):  # another process makes or reads it
         return 0
     Path(f"{path}.lock").unlink(missing_ok=True)
     return size
@@ -168,7 +190,10 @@ def _delete_unless_held(path: Path) -> int:
 
 
 def trainer_form(form: PromptForm) -> TrainingPromptForm:
-    """As the trainer has it. An answer is over with the control token that follows it and that the engine stops at."""
+    """Return the form as the trainer uses it.
+
+    `end` is the control token that follows an answer and stops the engine; a completion form has none.
+    """
     after = form.answer.partition("{text}")[2]
     ends = () if form.is_completion else (stop for stop in form.stop if after.startswith(stop))
     return TrainingPromptForm(
@@ -183,12 +208,15 @@ def trainer_form(form: PromptForm) -> TrainingPromptForm:
 
 
 def _trained(form: PromptForm) -> PromptForm:
-    """After training a base model ends its answers itself, and need not be stopped at a blank line."""
+    """Return the form that a base model has after training.
+
+    A trained base ends its answers itself, so it needs no blank line as a stop string.
+    """
     return catalogue.load().forms[TRAINED_FORM] if form.id == local_models.FALLBACK_FORM else form
 
 
 def find_prompt_form(form: TrainingPromptForm) -> PromptForm | None:
-    """The catalogue's form with the same markup: what the engine is to ask with. None: it has none."""
+    """Return the catalogue's form with the same markup, preferably with the same stop strings; None if missing."""
     same = [one for one in catalogue.load().forms.values() if _markup(trainer_form(one)) == _markup(form)]
     return next((one for one in same if one.stop == form.stop), next(iter(same), None))
 
@@ -198,7 +226,10 @@ def _markup(form: TrainingPromptForm) -> tuple[object, ...]:
 
 
 def with_trained_form(asked: RunSpec, model: LocalModel) -> LocalModel:
-    """The model, asked as it was trained (`asked`: the effective spec). Raises AppError("run_form_unknown")."""
+    """Return the model with the prompt form that it was trained with (`asked`: the effective spec of the run).
+
+    Raises AppError("run_form_unknown") if the catalogue has no such form and the model's own template is not used.
+    """
     form = find_prompt_form(asked.form) if asked.form else None
     if form is not None:
         return dataclasses.replace(model, form_id=form.id)
@@ -238,13 +269,13 @@ def _card_of(model: HfModel) -> ModelCard | None:
 
 
 def _noted_sha256(model: LocalModel) -> str:
-    """As the list knows it, if the file is still the one that it was read from; else ""."""
+    """Return the hash of the first file from the list; "" if the file has changed since or is missing."""
     if not model.files:
         return ""
     try:
         status = Path(model.path).stat()
     except OSError:
         return ""
-    noted = model.files[0]
-    is_same = (noted.size_bytes, noted.modified_ns) == (status.st_size, status.st_mtime_ns)
-    return noted.sha256 if is_same else ""
+    fingerprint = model.files[0]
+    is_same = (fingerprint.size_bytes, fingerprint.modified_ns) == (status.st_size, status.st_mtime_ns)
+    return fingerprint.sha256 if is_same else ""

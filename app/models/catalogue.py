@@ -1,8 +1,8 @@
-"""The model catalogue: `resources/models.toml` and the user's own cards, as frozen model cards.
+"""Load the model catalogue: `resources/models.toml` and the user's own cards, as frozen model cards.
 
-A card says how a model is prompted, what it is good for and what its licence asks. What a *file* really holds is
-read from the file (`app.inference.gguf`), not from here. Cards are read strictly: what a card cannot have or lacks is
-named, and the card left out.
+A card says how a model is prompted, what it is good for and what its licence demands. What a file really contains is
+read from the file (`app.inference.gguf`), not from here. Reading is strict: an unknown, missing or malformed field is
+reported by name, and the card is left out.
 """
 
 import dataclasses
@@ -38,12 +38,12 @@ _PATTERNS = {
     "licence_url": r"https://[!-~]+",
 }
 
-Made = TypeVar("Made")
+Built = TypeVar("Built")
 
 
 @dataclass(frozen=True, slots=True)
 class CardSampling:
-    """The sampling a model's authors recommend."""
+    """The sampling parameters that a model's authors recommend."""
 
     temperature: float = 0.6
     top_k: int = 40
@@ -56,7 +56,7 @@ class CardSampling:
 class ModelShape:
     """A model's dimensions, named as in the headers of GGUF files.
 
-    `ties_embedding`: the table of tokens is also the last layer, and stored once.
+    `ties_embedding`: the token table is also the last layer and is stored once.
     """
 
     architecture: str
@@ -65,9 +65,9 @@ class ModelShape:
     feed_forward_length: int
     head_count: int
     head_count_kv: int
-    key_length: int  # elements of one head's key, and of its value
+    key_length: int  # elements in the key of one head, and in its value
     vocab_size: int
-    merges: int = 0  # of a byte-pair vocabulary
+    merges: int = 0  # number of merges in a byte-pair vocabulary
     ties_embedding: bool = False
     verified: bool = True
 
@@ -78,17 +78,20 @@ class ModelFile:
 
     quantization: str
     size_bytes: int
-    verified: bool = True  # False: the size is computed or about; the repository's listing decides
-    sha256: str = ""  # "": not known
-    repository: str = ""  # "owner/name" at huggingface.co; "": not to be downloaded
-    revision: str = ""  # a commit; "": nobody has pinned one
+    verified: bool = True  # False: size_bytes is computed or approximate, and the repository's listing decides
+    sha256: str = ""  # "": unknown
+    repository: str = ""  # "owner/name" at huggingface.co; "": cannot be downloaded
+    revision: str = ""  # a commit; "": not pinned
     file: str = ""  # path in the repository
-    package: str = ""  # Python package that carries it
+    package: str = ""  # the Python package that contains the file
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """`title`, `summary` and `licence_notice` are in the language in use."""
+    """What the program knows of one published model.
+
+    `title`, `summary` and `licence_notice` are in the language of the interface.
+    """
 
     id: str
     name: str
@@ -98,27 +101,27 @@ class ModelCard:
     licence_url: str
     context_tokens: int
     kind: str = "chat"  # chat | embedding
-    form: str = ""  # "": an embedding model
+    form: str = ""  # "" for an embedding model
     name_en: str = ""  # "": the same name in both languages
     size_label: str = ""  # "8B"
-    base_model: str = ""  # the repository whose weights are fine-tuned
-    names: tuple[str, ...] = ()  # `general.name` of known files, for recognizing an imported one
+    base_model: str = ""  # the repository with the weights to fine-tune
+    names: tuple[str, ...] = ()  # `general.name` of known files, to recognize an imported one
     licence_notice_ja: str = ""
     licence_notice_en: str = ""
     is_trial: bool = False
-    adapter: str = ""  # a LoRA that answers are given with: a file beside models.toml, for any of `files`
-    adapter_form: str = ""  # what the model is prompted with then
+    adapter: str = ""  # a LoRA to answer with: a file beside models.toml, for any of `files`
+    adapter_form: str = ""  # the prompt form to use with that adapter
     system_prompt: str = ""
-    pooling: str = ""  # of an embedding model: mean | cls | last
-    dimensions: int = 0  # of its vectors
-    query_prefix: str = ""  # put before what is looked for
-    document_prefix: str = ""  # put before what is found
-    active_share: float = 1.0  # of the weights that one token uses; less than 1 in a mixture of experts
-    unverified: tuple[str, ...] = ()  # fields that come from memory or a single host
+    pooling: str = ""  # embedding models: mean | cls | last
+    dimensions: int = 0  # length of an embedding vector
+    query_prefix: str = ""  # text before each query
+    document_prefix: str = ""  # text before each document
+    active_share: float = 1.0  # share of the weights that one token uses; below 1 in a mixture of experts
+    unverified: tuple[str, ...] = ()  # fields filled from memory or from a single host
     sampling: CardSampling = CardSampling()
     shape: ModelShape | None = None  # None: not known
     files: tuple[ModelFile, ...] = ()
-    is_own: bool = False  # the user's
+    is_own: bool = False  # a card of the user's
 
     @property
     def title(self) -> str:
@@ -139,15 +142,17 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
+    """The model cards and prompt forms that the program knows."""
+
     cards: tuple[ModelCard, ...]
     forms: dict[str, PromptForm]
-    problems: tuple[AppError, ...] = ()  # what is wrong with cards of the user; they are left out
+    problems: tuple[AppError, ...] = ()  # mistakes in cards of the user, which are left out
 
     def card(self, card_id: str | None) -> ModelCard | None:
         return next((card for card in self.cards if card.id == card_id), None)
 
     def find(self, wanted: str) -> ModelCard | None:
-        """By id, or by a part of id or name that only one card has."""
+        """Return the card with this id, else the only one whose id or name contains it."""
         exact = self.card(wanted)
         if exact is not None:
             return exact
@@ -155,14 +160,14 @@ class Catalogue:
         return partial[0] if len(partial) == 1 else None
 
     def recognize(self, name: str) -> ModelCard | None:
-        """The card of a file by its `general.name`; None when no card claims it."""
+        """Return the card that claims a file's `general.name`; None if none does."""
         wanted = _normalized(name)
         if not wanted:
             return None
         return next((card for card in self.cards if wanted in map(_normalized, card.names)), None)
 
     def form_of_template(self, template: str | None) -> PromptForm | None:
-        """Our own form for a file's chat template, by its control tokens; None when it is none of those we know."""
+        """Return the prompt form whose control token occurs in a file's chat template; None if it is unknown."""
         if not template:
             return None
         return next((form for form in self.forms.values() if form.marker and form.marker in template), None)
@@ -172,7 +177,7 @@ _own_cards: Path | None = None
 
 
 def use_own_cards(folder: Path) -> None:
-    """Where the user's own cards are. Called once, when the program starts; the folder need not exist."""
+    """Set the folder of the user's own cards. Call once at startup; the folder need not exist."""
     global _own_cards
     _own_cards = folder
     load.cache_clear()
@@ -180,7 +185,10 @@ def use_own_cards(folder: Path) -> None:
 
 @functools.cache
 def load() -> Catalogue:
-    """The shipped cards, then the user's. Never fails for a card of the user: `problems` says what is wrong with it."""
+    """Return the shipped cards, then the user's.
+
+    Mistakes in cards of the user end up in `problems`, never as an error.
+    """
     book = shipped(resources() / "models.toml")
     return with_own(book, _own_cards) if _own_cards is not None else book
 
@@ -193,26 +201,26 @@ def _normalized(name: str) -> str:
 
 
 def shipped(path: Path) -> Catalogue:
-    """Raises AppError: a mistake in it is a bug of ours."""
-    reading = _Reading(path.name, _parsed(path), {}, {}, is_own=False)
-    cards = tuple(reading.card(entry) for entry in reading.entries())
-    return Catalogue(cards, reading.forms)
+    """Read the shipped catalogue. Raises AppError on any mistake, because it would be our bug."""
+    reader = _FileReader(path.name, _load_toml(path), {}, {}, is_own=False)
+    cards = tuple(reader.card(entry) for entry in reader.entries())
+    return Catalogue(cards, reader.forms)
 
 
 def with_own(catalogue: Catalogue, folder: Path) -> Catalogue:
-    """`catalogue` and the cards of every `*.toml` in `folder`."""
+    """Return `catalogue` with the cards of every `*.toml` in `folder` added."""
     cards, forms, problems = list(catalogue.cards), dict(catalogue.forms), list(catalogue.problems)
     for path in _card_files(folder):
         try:
-            reading = _Reading(path.name, _parsed(path), forms, _shapes_of(catalogue), is_own=True)
-            entries = list(reading.entries())
+            reader = _FileReader(path.name, _load_toml(path), forms, _shapes_of(catalogue), is_own=True)
+            entries = list(reader.entries())
         except AppError as error:
             problems.append(error)
             continue
-        forms = reading.forms
+        forms = reader.forms
         for entry in entries:
             try:
-                card = reading.card(entry)
+                card = reader.card(entry)
                 if any(card.id == other.id for other in cards):
                     raise AppError("card_taken", file=path.name, card=card.id)
                 cards.append(card)
@@ -224,28 +232,28 @@ def with_own(catalogue: Catalogue, folder: Path) -> Catalogue:
 def _card_files(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".toml")[:MAX_FILES]
-    except OSError:  # nobody has made one
+    except OSError:  # the folder does not exist
         return []
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def _load_toml(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise AppError("card_unreadable", file=path.name, reason="> 1 MB")
         return tomllib.loads(read_regular(path, MAX_FILE_BYTES).decode("utf-8"))
     except OSError as error:
         raise AppError("card_unreadable", file=path.name, reason=error.strerror or str(error)) from error
-    except (ValueError, RecursionError) as error:  # no TOML, or not UTF-8
+    except (ValueError, RecursionError) as error:  # not TOML, or not UTF-8
         raise AppError("card_unreadable", file=path.name, reason=str(error)) from error
 
 
 def _shapes_of(catalogue: Catalogue) -> dict[str, ModelShape]:
-    """A card of the user may name the shape of a shipped card, by that card's id."""
+    """Return the shapes by card id: a card of the user may name a shipped card's shape."""
     return {card.id: card.shape for card in catalogue.cards if card.shape is not None}
 
 
-class _Reading:
-    """One file. `forms` and `shapes`: those that are known before it."""
+class _FileReader:
+    """Reads one catalogue file into forms, shapes and cards. `forms` and `shapes`: those known from earlier files."""
 
     def __init__(
         self,
@@ -263,17 +271,17 @@ class _Reading:
         for key, entry in self._table("form").items():
             if key in forms:
                 raise AppError("card_taken", file=file, card=f"form.{key}")
-            self.forms[key] = self._made(PromptForm, {**self._of_table(entry, key), "id": key}, f"form.{key}")
+            self.forms[key] = self._build(PromptForm, {**self._require_table(entry, key), "id": key}, f"form.{key}")
         self._shapes = dict(shapes)
         for key, entry in self._table("shape").items():
-            self._shapes[key] = self._made(ModelShape, self._of_table(entry, key), f"shape.{key}")
+            self._shapes[key] = self._build(ModelShape, self._require_table(entry, key), f"shape.{key}")
 
     def entries(self) -> Iterator[dict[str, Any]]:
         entries = self._document.get("model", [])
         if not isinstance(entries, list):
-            raise AppError("card_field_bad", file=self._file, card="-", field="model", value=_shown(entries))
+            raise AppError("card_field_bad", file=self._file, card="-", field="model", value=_shorten(entries))
         for entry in entries:
-            yield self._of_table(entry, "model")
+            yield self._require_table(entry, "model")
 
     def card(self, entry: dict[str, Any]) -> ModelCard:
         named = entry.get("id")
@@ -284,12 +292,12 @@ class _Reading:
             if known is None:
                 raise AppError("card_field_bad", file=self._file, card=card_id, field="shape", value=entry["shape"])
             entry["shape"] = known
-        card = self._made(ModelCard, entry, card_id)
-        self._check_whole(card)
+        card = self._build(ModelCard, entry, card_id)
+        self._check_combinations(card)
         return dataclasses.replace(card, is_own=self._is_own)
 
-    def _check_whole(self, card: ModelCard) -> None:
-        """What no field shows alone."""
+    def _check_combinations(self, card: ModelCard) -> None:
+        """Raise AppError("card_field_bad") for values that are only wrong in combination with others."""
         known_fields = {field.name for field in dataclasses.fields(ModelCard)}
         bad = {
             "form": card.form not in self.forms if card.kind == "chat" else card.form != "",
@@ -303,19 +311,19 @@ class _Reading:
         }
         for field, is_bad in bad.items():
             if is_bad:
-                shown = _shown(getattr(card, field))
+                shown = _shorten(getattr(card, field))
                 raise AppError("card_field_bad", file=self._file, card=card.id, field=field, value=shown)
 
     def _table(self, key: str) -> dict[str, Any]:
-        return self._of_table(self._document.get(key, {}), key)
+        return self._require_table(self._document.get(key, {}), key)
 
-    def _of_table(self, value: Any, field: str) -> dict[str, Any]:
+    def _require_table(self, value: Any, field: str) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise AppError("card_field_bad", file=self._file, card="-", field=field, value=_shown(value))
+            raise AppError("card_field_bad", file=self._file, card="-", field=field, value=_shorten(value))
         return value
 
-    def _made(self, kind: type[Made], entry: dict[str, Any], card: str) -> Made:
-        """One dataclass out of one table: nothing unknown, nothing missing, every value of its type."""
+    def _build(self, kind: type[Built], entry: dict[str, Any], card: str) -> Built:
+        """Build a dataclass from a table: no unknown field, none missing, every value of its type."""
         types = typing.get_type_hints(kind)
         fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
         for name in entry:
@@ -328,16 +336,16 @@ class _Reading:
 
     def _value(self, wanted: Any, name: str, value: Any, card: str, owner: type[Any]) -> Any:
         inner = typing.get_args(wanted)
-        if isinstance(wanted, UnionType):  # Shape | None
+        if isinstance(wanted, UnionType):  # ModelShape | None
             wanted = inner[0]
         if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
-            return value if isinstance(value, wanted) else self._made(wanted, self._of_table(value, name), card)
+            return value if isinstance(value, wanted) else self._build(wanted, self._require_table(value, name), card)
         if typing.get_origin(wanted) is tuple and isinstance(value, list):
             return tuple(self._value(inner[0], name, item, card, owner) for item in value)
         if wanted is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not wanted or not _is_allowed(name, value, owner):
-            raise AppError("card_field_bad", file=self._file, card=card, field=name, value=_shown(value))
+            raise AppError("card_field_bad", file=self._file, card=card, field=name, value=_shorten(value))
         return value
 
 
@@ -348,7 +356,7 @@ def _is_allowed(name: str, value: Any, owner: type[Any]) -> bool:
         return True
     limit = 1 << 50 if owner is ModelFile else 1 << 30
     lowest = 1 if owner is ModelFile or name == "context_tokens" else 0
-    return bool(lowest <= value <= limit)  # NaN is not
+    return bool(lowest <= value <= limit)  # false for NaN
 
 
 def _is_allowed_text(name: str, value: str, owner: type[Any]) -> bool:
@@ -364,5 +372,5 @@ def _is_allowed_text(name: str, value: str, owner: type[Any]) -> bool:
     return name not in ("question", "answer") or value.count("{text}") == 1
 
 
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
     return " ".join(str(value).split())[:80]

@@ -1,8 +1,8 @@
-"""Downloads that are not finished: what each brings, from where, and in which order. One small file remembers them.
+"""Keep the queue of unfinished downloads: what each fetches, from where, in which order.
 
-What of a file is here already is not said here but by the marks beside the parts, which the downloading child writes.
-
-What downloads have left in a folder: how much of each is here, room for the rest, and what nobody remembers.
+The queue is one JSON file. How much of a file has arrived is not stored here but in the checkpoint beside the partial
+file, which the downloading process writes. The second half of the module reads these checkpoints: bytes received, space
+still needed, partial files that no queue knows.
 """
 
 import dataclasses
@@ -30,24 +30,28 @@ from app.models.downloads.part_file import RESERVE_BYTES, ByteRanges, PartCheckp
 VERSION = 1
 STATES = ("waiting", "running", "paused", "failed", "cancelled")
 MAX_PARTS = 999
-BROKEN = ("file_empty", "gguf_damaged", "truncated", "truncated_header", "oversized")  # and what is no GGUF file
-REFUSED = ("download_no_model", "download_other_model")  # what was fetched must not stay
+BROKEN = ("file_empty", "gguf_damaged", "truncated", "truncated_header", "oversized")  # plus not_gguf…
+REFUSED = ("download_no_model", "download_other_model")  # the downloaded file must be deleted
 _PART = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedFile:
-    name: str  # here
-    source: str  # there: path in the repository, name in the folder, or whole address
-    size_bytes: int = 0  # 0: not known yet
-    sha256: str = ""  # "": not known yet
-    has_arrived: bool = False  # whole and verified
-    was_here: bool = False  # has arrived, but not by this download, which must not delete it
+    name: str  # of the local file
+    source: str  # path in the repository, name in the folder, or complete URL
+    size_bytes: int = 0  # 0: unknown
+    sha256: str = ""  # "": unknown
+    has_arrived: bool = False  # complete and verified
+    was_here: bool = False  # existed before this download, which must not delete it
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedDownload:
-    """One model. `place` "": the hub or mirror of the settings; else as `kind_of` tells."""
+    """The download of one model.
+
+    `place` is where it comes from: "" for the hub or mirror of the settings, else an address or path as `source_kind`
+    tells apart.
+    """
 
     id: str
     card_id: str
@@ -56,12 +60,12 @@ class QueuedDownload:
     place: str
     repository: str
     revision: str  # "": the newest
-    size_bytes: int  # of all files; about, until the source has said it
+    size_bytes: int  # of all files; approximate until the source has reported it
     files: tuple[QueuedFile, ...]
     state: str = "waiting"
-    needs_listing: bool = False  # the repository says sizes, checksums or the commit
-    folder: str = ""  # where its parts are; "": nothing was received yet
-    problem_code: str = ""  # why it failed
+    needs_listing: bool = False  # size, checksum or commit must be asked of the repository
+    folder: str = ""  # where the partial files are; "": nothing received yet
+    problem_code: str = ""  # why it failed; "": it has not
     problem_facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -81,7 +85,7 @@ class QueuedDownload:
 
 
 def source_kind(place: str) -> str:
-    """hub | file (the file's own address) | folder | local_file."""
+    """Return the kind of a place: hub | file (the URL of one file) | folder | local_file."""
     if place == "":
         return "hub"
     if place.startswith(("http://", "https://")):
@@ -94,7 +98,11 @@ def is_online(place: str) -> bool:
 
 
 def plan_download(card: ModelCard, file: ModelFile, place: str, identifier: str) -> QueuedDownload:
-    """Raises AppError("download_no_source" | "download_bad_address"); the first where nobody says what it is called."""
+    """Plan the download of a catalogue file from `place`.
+
+    Raises AppError: download_no_source if the catalogue names no file or repository, download_bad_address for an
+    address that is neither http nor https.
+    """
     kind = source_kind(place)
     if kind in ("folder", "local_file") and "://" in place:
         raise AppError("download_bad_address", address=strip_credentials(place))
@@ -107,7 +115,7 @@ def plan_download(card: ModelCard, file: ModelFile, place: str, identifier: str)
         "local_file": part_names(place.replace("\\", "/").rpartition("/")[2]),
         "file": _part_addresses(place),
     }[kind]
-    if len(sources) != len(names):  # another file than the catalogue's, which is what was asked for
+    if len(sources) != len(names):  # the source is split differently than the catalogue says: the source wins
         names = part_names(sources[0].partition("?")[0].rpartition("/")[2])
     is_exact = file.verified and len(names) == 1
     first = QueuedFile(names[0], sources[0], file.size_bytes if is_exact else 0, file.sha256)
@@ -119,14 +127,14 @@ def plan_download(card: ModelCard, file: ModelFile, place: str, identifier: str)
 
 
 def replan_download(queued: QueuedDownload) -> QueuedDownload:
-    """As its card says now; what the source told of files that were refused is forgotten."""
+    """Plan a download again from its card, which discards what the source reported about refused files."""
     card = catalogue.load().card(queued.card_id)
     file = next((file for file in card.files if file.quantization == queued.quantization), None) if card else None
     return plan_download(card, file, queued.place, queued.id) if card and file else queued
 
 
 def part_names(name: str) -> list[str]:
-    """Of a split model all files, made from the name of any; else the name alone."""
+    """Return the names of all files of a split model, derived from any one of them; else the name alone."""
     found = _PART.fullmatch(name)
     count = int(found["count"]) if found else 1
     if found is None or not 1 <= count <= MAX_PARTS:
@@ -140,9 +148,9 @@ def _part_addresses(address: str) -> list[str]:
 
 
 def with_listing(queued: QueuedDownload, commit: str, listed: Mapping[str, tuple[int, str]]) -> QueuedDownload:
-    """What the repository says; `listed`: path -> size, sha256.
+    """Return the download with the sizes and checksums of the repository.
 
-    Raises AppError("download_not_found" | "download_other_file").
+    `listed`: path -> (size in bytes, sha256). Raises AppError: download_not_found, download_other_file.
     """
     files = []
     for file in queued.files:
@@ -162,10 +170,11 @@ def with_listing(queued: QueuedDownload, commit: str, listed: Mapping[str, tuple
 
 
 def downloaded_model(queued: QueuedDownload, folder: Path) -> LocalModel:
-    """What has arrived, as a local model: of its card whatever the file calls itself, its hashes known.
+    """Return the downloaded file as a local model of its card, with its hashes.
 
-    Raises AppError where it cannot be used; for what has to be deleted, "download_no_model" where it is broken or none,
-    and "download_other_model" where it is not that of the card ("download_other_model_here": the user's own file).
+    Raises AppError: download_no_model if the file is broken or no GGUF file, download_other_model if it is not what the
+    card describes (both must be deleted), download_other_model_here if such a file is the user's own; else as
+    `local_models.describe`.
     """
     is_own = all(file.was_here for file in queued.files)
     name = queued.files[0].name
@@ -190,7 +199,10 @@ def downloaded_model(queued: QueuedDownload, folder: Path) -> LocalModel:
 
 
 def _contradicts(model: LocalModel, card: ModelCard, queued: QueuedDownload) -> bool:
-    """Whether a file is not what its card describes: a card without a checksum would take anything of that name."""
+    """Return whether a file differs from its card in size or shape.
+
+    A card without a checksum would otherwise accept any file of that name.
+    """
     file, shape = card.file_of(queued.quantization), card.shape
     is_one = file is not None and file.size_bytes > 0 and len(queued.files) == 1
     if file is not None and is_one and not 0.8 < model.size_bytes / file.size_bytes < 1.25:
@@ -203,38 +215,41 @@ def _contradicts(model: LocalModel, card: ModelCard, queued: QueuedDownload) -> 
 
 
 def save_queue(path: Path, entries: Iterable[QueuedDownload]) -> None:
-    """Without what may be a key in an address. Raises OSError."""
-    document = {"version": VERSION, "downloads": [dataclasses.asdict(_open(entry)) for entry in entries]}
+    """Write the queue, without credentials in addresses. Raises OSError."""
+    document = {"version": VERSION, "downloads": [dataclasses.asdict(_without_credentials(entry)) for entry in entries]}
     write_atomically(path, json.dumps(document, ensure_ascii=False, indent=1, default=str).encode("utf-8"))
 
 
-def _open(entry: QueuedDownload) -> QueuedDownload:
+def _without_credentials(entry: QueuedDownload) -> QueuedDownload:
     files = tuple(dataclasses.replace(file, source=strip_credentials(file.source)) for file in entry.files)
     return dataclasses.replace(entry, place=strip_credentials(entry.place), files=files)
 
 
 def load_queue(path: Path) -> list[QueuedDownload]:
-    """What was not finished, in order; nothing goes on by itself. A damaged file, or entry, counts as none."""
+    """Read the unfinished downloads in order, all waiting and running ones as paused.
+
+    A damaged file gives an empty list; damaged entries are left out.
+    """
     try:
         document = strict_json.load_file(path)
         entries = document["downloads"] if document["version"] == VERSION else []
     except (OSError, ValueError, TypeError, KeyError):
         return []
-    found = [entry for entry in map(_entry, entries if isinstance(entries, list) else ()) if entry is not None]
+    found = [entry for entry in map(_read_entry, entries if isinstance(entries, list) else ()) if entry is not None]
     return [entry if entry.state in ("failed", "cancelled") else entry.with_state("paused") for entry in found]
 
 
-def _entry(data: Any) -> QueuedDownload | None:
+def _read_entry(data: Any) -> QueuedDownload | None:
     try:
-        files = tuple(_checked(QueuedFile, item) for item in data["files"])
-        entry: QueuedDownload = _checked(QueuedDownload, {**data, "files": files})
+        files = tuple(_build(QueuedFile, item) for item in data["files"])
+        entry: QueuedDownload = _build(QueuedDownload, {**data, "files": files})
     except (TypeError, KeyError, ValueError):
         return None
     return entry if entry.files and entry.state in STATES else None
 
 
-def _checked(kind: Any, data: dict[str, Any]) -> Any:
-    """Raises TypeError where a field is missing, unknown or of another type."""
+def _build(kind: Any, data: dict[str, Any]) -> Any:
+    """Build a dataclass; raise TypeError for a missing, unknown or wrongly typed field."""
     made = kind(**data)
     for name, default_type in kind.__annotations__.items():
         wanted = {str: str, int: int, bool: bool}.get(default_type, object)
@@ -245,11 +260,12 @@ def _checked(kind: Any, data: dict[str, Any]) -> Any:
 
 def received_bytes(folder: Path, queued: QueuedDownload) -> int:
     return sum(
-        file.size_bytes if file.has_arrived else _marked_bytes(PartPaths(folder / file.name)) for file in queued.files
+        file.size_bytes if file.has_arrived else _checkpoint_bytes(PartPaths(folder / file.name))
+        for file in queued.files
     )
 
 
-def _marked_bytes(places: PartPaths) -> int:
+def _checkpoint_bytes(places: PartPaths) -> int:
     mark = read_checkpoint(places.mark)
     if mark is None or not places.data(mark.attempt).is_file():
         return 0
@@ -257,28 +273,31 @@ def _marked_bytes(places: PartPaths) -> int:
 
 
 def with_folder(queued: QueuedDownload, models: Path) -> QueuedDownload:
-    """With the folder that it goes into: where its parts are, if the rest fits there, else where models go now.
+    """Return the download with the folder that it goes into.
 
-    Raises AppError where it fits nowhere.
+    That is the folder of its partial files if the rest fits there, else the present models folder `models`, where it
+    starts from the beginning. Raises AppError if it fits in neither.
     """
     before = Path(queued.folder) if queued.folder else models
     queued = with_present_files(before, queued)
     if before != models and before.is_dir() and received_bytes(before, queued):
         try:
             check_space(before, queued)
-        except AppError:  # the user has chosen another place since
-            check_space(models, _anew(queued))
+        except AppError:  # the user has probably chosen a larger drive since
+            check_space(models, _from_scratch(queued))
             delete_parts(before, queued)
         else:
             return queued
-        queued = _anew(queued)
+        queued = _from_scratch(queued)
     check_space(models, queued)
     return queued.in_folder(str(models))
 
 
 def with_present_files(folder: Path, queued: QueuedDownload) -> QueuedDownload:
-    """Arrived is only what is still there: a drive may be gone, the user may have deleted a file."""
-    files = tuple(file if _is_there(folder / file.name, file.size_bytes) else _missing(file) for file in queued.files)
+    """Return the download with files that are gone (drive unplugged, file deleted) marked as missing."""
+    files = tuple(
+        file if _is_there(folder / file.name, file.size_bytes) else _as_missing(file) for file in queued.files
+    )
     return dataclasses.replace(queued, files=files)
 
 
@@ -289,16 +308,16 @@ def _is_there(path: Path, size_bytes: int) -> bool:
         return False
 
 
-def _missing(file: QueuedFile) -> QueuedFile:
+def _as_missing(file: QueuedFile) -> QueuedFile:
     return dataclasses.replace(file, has_arrived=False, was_here=False)
 
 
-def _anew(queued: QueuedDownload) -> QueuedDownload:
-    return dataclasses.replace(queued, files=tuple(map(_missing, queued.files)))
+def _from_scratch(queued: QueuedDownload) -> QueuedDownload:
+    return dataclasses.replace(queued, files=tuple(map(_as_missing, queued.files)))
 
 
 def check_space(folder: Path, queued: QueuedDownload) -> None:
-    """Raises AppError("download_disk_full") where what is missing does not fit, before anything is asked for."""
+    """Raise AppError("download_disk_full") if the missing bytes do not fit, or download_unwritable."""
     need = queued.size_bytes - received_bytes(folder, queued)
     try:
         free = shutil.disk_usage(folder).free
@@ -309,7 +328,7 @@ def check_space(folder: Path, queued: QueuedDownload) -> None:
 
 
 def delete_parts(folder: Path, queued: QueuedDownload) -> None:
-    """Deletes what was received, also whole files of a model that is not whole; no file that was here before."""
+    """Delete everything received, also complete files; files that existed before the download stay."""
     for file in queued.files:
         places = PartPaths(folder / file.name)
         places.discard()
@@ -320,7 +339,10 @@ def delete_parts(folder: Path, queued: QueuedDownload) -> None:
 
 
 def find_forgotten_downloads(folder: Path, known: Collection[QueuedDownload]) -> list[QueuedDownload]:
-    """Parts that no queue remembers: of the command line, or of a queue that was lost. They can go on."""
+    """Return downloads for partial files that no queue knows, paused so that they can be resumed.
+
+    They come from the command line or from a queue that was lost.
+    """
     here = {file.name for entry in known for file in entry.files}
     taken = {entry.key for entry in known}
     found: dict[tuple[str, str], QueuedDownload] = {}
@@ -329,19 +351,19 @@ def find_forgotten_downloads(folder: Path, known: Collection[QueuedDownload]) ->
         name = path.name.removesuffix(".part.json")
         if mark is None or name in here:
             continue
-        published = _published(mark, name)
+        published = _find_published(mark, name)
         if published is None:
             continue
         try:
-            entry = _planned(mark, *published, folder)
-        except AppError:  # a card of the user that has changed meanwhile
+            entry = _plan_rest(mark, *published, folder)
+        except AppError:  # the user has changed the card since
             continue
         if entry.key not in taken:
             found.setdefault(entry.key, entry)
     return list(found.values())
 
 
-def _published(mark: PartCheckpoint, name: str) -> tuple[ModelCard, ModelFile] | None:
+def _find_published(mark: PartCheckpoint, name: str) -> tuple[ModelCard, ModelFile] | None:
     card = catalogue.load().card(mark.card_id)
     first = part_names(name)[0]
     files = card.files if card else ()
@@ -349,7 +371,7 @@ def _published(mark: PartCheckpoint, name: str) -> tuple[ModelCard, ModelFile] |
     return (card, file) if card and file else None
 
 
-def _planned(mark: PartCheckpoint, card: ModelCard, file: ModelFile, folder: Path) -> QueuedDownload:
-    """Files of a split model that have arrived already are recognized by their checksum when it goes on."""
+def _plan_rest(mark: PartCheckpoint, card: ModelCard, file: ModelFile, folder: Path) -> QueuedDownload:
+    """Plan the rest of a download. Complete files of a split model are later recognized by their checksum."""
     queued = plan_download(card, file, mark.origin.place, uuid.uuid4().hex)
     return queued.in_folder(str(folder)).with_state("paused")

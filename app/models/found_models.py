@@ -1,15 +1,12 @@
-"""Models that other programs have put on this machine: found without writing, copying or hashing anything.
+"""Find models that other programs have put on this machine, without writing, copying or hashing anything.
 
-Links are followed only where they lead into one of the folders that are searched; each real folder and each real file
-is looked at once, so loops end. Time, entries and depth are bounded, and the outcome says when a bound was met.
+`known_model_folders` knows where each program keeps its downloads on each platform; `search_folders` walks through
+them. It follows links only into one of the searched folders and visits each real folder and file once, so link loops
+end. Time, entries and depth are bounded; the result tells whether a bound was hit.
 
-Ollama's store, read and never written: which file holds the weights of which model.
-
-`manifests/<registry>/<namespace>/<model>/<tag>` is a list of layers in JSON; a layer with the digest `sha256:<hex>` is
-the file `blobs/sha256-<hex>`. A digest comes from outside and is never used as a path before it is known to be hex
-(CVE-2024-37032 was that).
-
-Where other programs keep the models they have downloaded: facts on folders, by program and platform.
+Ollama's store is read, never written: `manifests/<registry>/<namespace>/<model>/<tag>` is a list of layers in JSON, and
+a layer with the digest `sha256:<hex>` is the file `blobs/sha256-<hex>`. A digest comes from outside and is used as a
+path only after it is known to be hex (compare CVE-2024-37032).
 """
 
 import os
@@ -39,29 +36,32 @@ _DEFAULT_REGISTRY, _DEFAULT_NAMESPACE = "registry.ollama.ai", "library"
 
 @dataclass(frozen=True, slots=True)
 class OllamaEntry:
-    """`name` as Ollama lists it (`qwen2.5:7b`). `weights` None: the manifest says nothing that can be used here."""
+    """A model in Ollama's store.
+
+    `name` is Ollama's (`qwen2.5:7b`); `weights` is None if the manifest names no GGUF file.
+    """
 
     name: str
     manifest: Path
     weights: Path | None
-    template: Path | None = None  # Go's template language; only good for telling which prompt form it is
+    template: Path | None = None  # in Go's template language, so only good for recognizing a prompt form
 
 
 def ollama_entries(folder: Path) -> Iterator[OllamaEntry]:
-    """All models of one store, by name. Folders that may not be read are passed over; links are not followed."""
+    """Yield all models of one store, by name. Unreadable folders are skipped, links not followed."""
     for manifest in _manifests(folder / "manifests", 4):
-        yield _entry(folder, manifest)
+        yield _read_manifest(folder, manifest)
 
 
 def ollama_entry_of(weights: Path) -> OllamaEntry | None:
-    """The model whose weights a file of an Ollama store is; None for any other file."""
+    """Return the Ollama model that a file of weights belongs to; None for any other file."""
     if not _BLOB.fullmatch(weights.name) or weights.parent.name != "blobs":
         return None
     return next((entry for entry in ollama_entries(weights.parent.parent) if entry.weights == weights), None)
 
 
 def ollama_sha256(weights: Path) -> str:
-    """What the store says the file's hash is: its name; "" for any other file."""
+    """Return the SHA-256 in the name of a file of an Ollama store; "" for any other file."""
     found = _BLOB.fullmatch(weights.name)
     return found[1] if found else ""
 
@@ -90,18 +90,18 @@ def _manifests(folder: Path, depth: int) -> Iterator[Path]:
             yield child
 
 
-def _entry(folder: Path, manifest: Path) -> OllamaEntry:
-    name = _name(manifest)
+def _read_manifest(folder: Path, manifest: Path) -> OllamaEntry:
+    name = _model_name(manifest)
     layers = _layers(manifest)
     weights = _blob(folder, layers, _WEIGHTS)
     return OllamaEntry(name, manifest, weights, _blob(folder, layers, _TEMPLATE))
 
 
-def _name(manifest: Path) -> str:
+def _model_name(manifest: Path) -> str:
     registry, namespace, model, tag = manifest.parts[-4:]
     left = [] if registry == _DEFAULT_REGISTRY else [registry]
     left += [] if not left and namespace == _DEFAULT_NAMESPACE else [namespace]
-    # The parts are names of files, which may hold anything but a slash; what is shown is clean.
+    # The parts are file names, which may contain anything but a slash; they are displayed, so they are cleaned.
     return "/".join(safe_name(part, "_") for part in [*left, model]) + ":" + safe_name(tag, "_")
 
 
@@ -129,7 +129,7 @@ _SETTINGS_MAX_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """`source`: lm_studio | ollama | huggingface | llama_cpp | gpt4all | jan | kotae."""
+    """A folder that may hold models. `source`: lm_studio | ollama | huggingface | llama_cpp | gpt4all | jan | kotae."""
 
     source: str
     folder: Path
@@ -138,20 +138,20 @@ class ModelFolder:
 def known_model_folders(
     home: Path, environment: Mapping[str, str] = os.environ, platform: str = sys.platform, *, own: Path | None = None
 ) -> list[ModelFolder]:
-    """All folders that may hold models, whether they exist or not. `own` is Kotae's."""
-    look = _Look(home, environment, platform)
+    """Return all folders that may hold models, existing or not. `own` is Kotae's models folder."""
+    finder = _FolderFinder(home, environment, platform)
     places = [ModelFolder("kotae", own)] if own is not None else []
-    places += [ModelFolder("lm_studio", folder) for folder in look.lm_studio()]
-    places += [ModelFolder("ollama", folder) for folder in look.ollama()]
-    places += [ModelFolder("huggingface", look.hugging_face())]
-    places += [ModelFolder("llama_cpp", look.llama_cpp())]
-    places += [ModelFolder("gpt4all", look.application_data("nomic.ai") / "GPT4All")]
-    places += [ModelFolder("jan", folder) for folder in look.jan()]
+    places += [ModelFolder("lm_studio", folder) for folder in finder.lm_studio()]
+    places += [ModelFolder("ollama", folder) for folder in finder.ollama()]
+    places += [ModelFolder("huggingface", finder.hugging_face())]
+    places += [ModelFolder("llama_cpp", finder.llama_cpp())]
+    places += [ModelFolder("gpt4all", finder.application_data("nomic.ai") / "GPT4All")]
+    places += [ModelFolder("jan", folder) for folder in finder.jan()]
     return list(dict.fromkeys(places))
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _FolderFinder:
     home: Path
     environment: Mapping[str, str]
     platform: str
@@ -164,11 +164,11 @@ class _Look:
         return path if path.is_absolute() else None
 
     def cache(self) -> Path:
-        """The Hugging Face libraries take ~/.cache on every platform."""
+        """Return ~/.cache or its override: the Hugging Face libraries use it on every platform."""
         return self.variable("XDG_CACHE_HOME") or self.home / ".cache"
 
     def application_data(self, name: str) -> Path:
-        """As Qt's AppLocalDataLocation."""
+        """Return what Qt's AppLocalDataLocation would be for an application of this name."""
         if self.platform == "win32":
             return (self.variable("LOCALAPPDATA") or self.home / "AppData" / "Local") / name
         if self.platform == "darwin":
@@ -178,7 +178,7 @@ class _Look:
     def lm_studio(self) -> Iterator[Path]:
         for base in (self.home / ".lmstudio", self.home / ".cache" / "lm-studio"):  # the latter before version 0.3.6
             yield base / "models"
-            chosen = _text_in(base / "settings.json", "downloadsFolder")
+            chosen = _folder_in_settings(base / "settings.json", "downloadsFolder")
             if chosen is not None:
                 yield chosen
 
@@ -188,7 +188,7 @@ class _Look:
             yield chosen
         yield self.home / ".ollama" / "models"
         if self.platform.startswith("linux"):
-            yield Path("/usr/share/ollama/.ollama/models")  # the service that its installer sets up
+            yield Path("/usr/share/ollama/.ollama/models")  # for the service that Ollama's installer sets up
 
     def hugging_face(self) -> Path:
         hub = self.variable("HF_HUB_CACHE") or self.variable("HUGGINGFACE_HUB_CACHE")
@@ -205,7 +205,7 @@ class _Look:
         return self.cache() / "llama.cpp"
 
     def jan(self) -> Iterator[Path]:
-        """~/jan until 2024; then Electron's folder, in which `llamacpp` is the newer name."""
+        """Yield ~/jan (until 2024) and the folders of the Electron application, of which `llamacpp` is the newer."""
         yield self.home / "jan" / "models"
         if self.platform == "win32":
             base = self.variable("APPDATA") or self.home / "AppData" / "Roaming"
@@ -216,8 +216,8 @@ class _Look:
             yield folder / "llamacpp" / "models"
 
 
-def _text_in(path: Path, key: str) -> Path | None:
-    """A folder that another program's settings name; None when they do not."""
+def _folder_in_settings(path: Path, key: str) -> Path | None:
+    """Return the absolute path stored under `key` in another program's settings; None if there is none."""
     try:
         document = strict_json.load_file(path, _SETTINGS_MAX_BYTES)
     except (OSError, ValueError):
@@ -237,7 +237,10 @@ _PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", 
 
 @dataclass(frozen=True, slots=True)
 class FoundModel:
-    """`path` is what to import: the first part of a split model, or a file of Ollama's without suffix."""
+    """A model file found on this machine.
+
+    `path` is what to import: the first part of a split model, or a file without suffix from Ollama's store.
+    """
 
     path: Path
     source: str
@@ -260,7 +263,7 @@ class SkippedModel:
 class FoundModels:
     models: list[FoundModel] = field(default_factory=list)
     skipped: list[SkippedModel] = field(default_factory=list)
-    is_complete: bool = True  # False: a bound was met, and there may be more
+    is_complete: bool = True  # False: a bound was hit, and there may be more
 
 
 def search_folders(
@@ -268,18 +271,21 @@ def search_folders(
     report: Callable[[int, int], None] = lambda _looked, _of: None,
     max_s: float = MAX_SECONDS,
 ) -> FoundModels:
-    """`report` is told how many entries were looked at (of 0: not known); what it raises ends the search."""
+    """Search the folders for GGUF models that can be imported.
+
+    `report` gets the number of entries visited and 0 for the unknown total; an exception from it ends the search.
+    """
     found = _Search(places, report, time.monotonic() + max_s)
     try:
         for place in places:
-            found.look_through(place)
-    except _Bound:
+            found.search(place)
+    except _BoundReachedError:
         found.findings.is_complete = False
     return found.findings
 
 
-class _Bound(Exception):  # noqa: N818  nothing went wrong
-    """Enough was looked at."""
+class _BoundReachedError(Exception):
+    """Raised when the search has hit one of its bounds."""
 
 
 class _Search:
@@ -288,16 +294,16 @@ class _Search:
         self._report = report
         self._deadline = deadline
         self._entries = 0
-        self._roots = [real for place in places if (real := _real(place.folder)) is not None]
-        self._folders: set[Path] = set()  # real ones that were looked through
+        self._roots = [real for place in places if (real := _resolve(place.folder)) is not None]
+        self._folders: set[Path] = set()  # real paths already searched
         self._files: set[Path] = set()
 
-    def look_through(self, place: ModelFolder) -> None:
-        real = _real(place.folder)
+    def search(self, place: ModelFolder) -> None:
+        real = _resolve(place.folder)
         if real is None:
             return
         if place.source == "ollama":
-            self._look_at_store(place)
+            self._search_store(place)
         else:
             self._walk(place, place.folder, real, MAX_DEPTH)
 
@@ -305,15 +311,15 @@ class _Search:
         self._entries += 1
         self._report(self._entries, 0)
         if self._entries > MAX_ENTRIES or time.monotonic() > self._deadline:
-            raise _Bound
+            raise _BoundReachedError
 
-    def _look_at_store(self, place: ModelFolder) -> None:
+    def _search_store(self, place: ModelFolder) -> None:
         for entry in ollama_entries(place.folder):
             self._count()
-            if entry.weights is None:  # a model in the cloud, or one in another format
+            if entry.weights is None:  # a cloud model, or one in another format
                 self._skip(entry.manifest, place, AppError("found_no_weights", name=entry.name))
             else:
-                self._take(entry.weights, place, entry.name)
+                self._add(entry.weights, place, entry.name)
 
     def _walk(self, place: ModelFolder, folder: Path, real: Path, depth: int) -> None:
         if real in self._folders:
@@ -324,11 +330,11 @@ class _Search:
             if _is_folder(child):
                 self._enter(place, child, depth - 1)
             elif child.name.casefold().endswith(".gguf"):
-                self._take(Path(child.path), place)
+                self._add(Path(child.path), place)
 
     def _enter(self, place: ModelFolder, child: "os.DirEntry[str]", depth: int) -> None:
         path = Path(child.path)
-        real = _real(path)
+        real = _resolve(path)
         if real is None or depth == 0:
             return
         if child.is_symlink() and not self._is_inside(real):
@@ -344,10 +350,10 @@ class _Search:
             reason = error.strerror or str(error)
             self._skip(folder, place, AppError("file_unreadable", path=str(folder), reason=reason))
 
-    def _take(self, path: Path, place: ModelFolder, name: str = "") -> None:
+    def _add(self, path: Path, place: ModelFolder, name: str = "") -> None:
         if _is_later_part(path):
             return
-        real = _real(path)
+        real = _resolve(path)
         if real is None:
             self._skip(path, place, AppError("file_missing", path=str(path)))
         elif not self._is_inside(real):
@@ -358,13 +364,13 @@ class _Search:
                 header = gguf.check_model(path, every_token=False)
                 self._check_parts(header)
             except AppError as error:
-                self._skip(path, place, _told(error))
+                self._skip(path, place, _first_part_error(error))
             else:
-                self.findings.models.append(_found(path, place, name, header))
+                self.findings.models.append(_describe(path, place, name, header))
 
     def _check_parts(self, header: GgufHeader) -> None:
         for part in header.parts:
-            real = _real(part)
+            real = _resolve(part)
             if real is None or not self._is_inside(real):
                 raise AppError("found_outside", path=str(part))
 
@@ -375,7 +381,7 @@ class _Search:
         return any(real.is_relative_to(root) for root in self._roots)
 
 
-def _found(path: Path, place: ModelFolder, name: str, header: GgufHeader) -> FoundModel:
+def _describe(path: Path, place: ModelFolder, name: str, header: GgufHeader) -> FoundModel:
     return FoundModel(
         path=path,
         source=place.source,
@@ -388,15 +394,15 @@ def _found(path: Path, place: ModelFolder, name: str, header: GgufHeader) -> Fou
     )
 
 
-def _told(error: AppError) -> AppError:
-    """A later part is only looked at where the first one is gone: that is what is to be said."""
+def _first_part_error(error: AppError) -> AppError:
+    """Report a missing first part as such: a later part of a split model is only examined if the first is missing."""
     if error.code != "split_not_first":
         return error
     return AppError("split_part_missing", missing=error.facts["first"], count=error.facts["count"])
 
 
 def _is_later_part(path: Path) -> bool:
-    """One that the first part answers for, or where that is gone the part before it."""
+    """Return whether a file is a later part of a split model whose first or preceding part is there."""
     part = _PART.fullmatch(path.name)
     if part is None or part["number"] == "00001":
         return False
@@ -407,13 +413,13 @@ def _is_later_part(path: Path) -> bool:
 def _is_folder(child: "os.DirEntry[str]") -> bool:
     try:
         return child.is_dir()
-    except OSError:  # a link in a circle
+    except OSError:  # a link loop
         return False
 
 
-def _real(path: Path) -> Path | None:
-    """Without links; None where nothing is, or nobody may look."""
+def _resolve(path: Path) -> Path | None:
+    """Return the path with links resolved; None if it does not exist or is not accessible."""
     try:
         return path.resolve(strict=True)
-    except (OSError, RuntimeError, ValueError):  # a loop, a NUL
+    except (OSError, RuntimeError, ValueError):  # a loop, a NUL character
         return None

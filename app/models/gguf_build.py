@@ -1,16 +1,13 @@
-"""A model's way from a publisher's folder to quantized GGUF files: its steps, and the room on the drive each needs.
+"""Plan a model build from a publisher's folder to quantized GGUF files, and keep what a build has finished.
 
-    convert    safetensors -> one GGUF in f16 or bf16
-    adapter    the LoRA as GGUF           (only with an adapter)
-    merge      base + LoRA -> another f16; the base goes
-    imatrix    what a text says matters   (only with a text)
-    quantize   once for each form, from the same f16; each is tried and put into the list before the next
+    convert    safetensors -> one GGUF file in f16 or bf16
+    adapter    the LoRA as a GGUF file (only with an adapter)
+    merge      base + LoRA -> another f16 file; the base is deleted
+    imatrix    importance of each weight, measured on a text (only with a text)
+    quantize   once for each quantization, from the same f16 file; each is tested and listed before the next
 
-What lies between is in `<models>/building/<id>/` (see `build_folder`) and goes at the end.
-
-What a build has finished so far: its folder below the models folder, with a manifest, for one program at a time.
-
-A build that is interrupted leaves it; the same build goes on from there, and `clean` deletes all that nobody holds.
+Intermediate files are in `<models>/building/<id>/` and are deleted at the end. A manifest in that folder records the
+finished files, so that an interrupted build resumes; a lock file keeps the folder to one process at a time.
 """
 
 import contextlib
@@ -37,23 +34,28 @@ from app.models.hf_folders import FileStamp, HfAdapter, HfModel
 _OVERHEAD_BYTES = 2 << 20  # metadata, alignment
 _NAME_BYTES = 120  # of `general.name`: llama.cpp takes 127
 
-# Called with the folder of an adapter and the file that it was merged into, so that it stays known what it has learned.
+# Called with an adapter's folder and the file that it was merged into, so that the training record stays known.
 KeepLineage = Callable[[Path, Path], None]
 
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
+    """What to build from which model."""
+
     model: HfModel
     forms: tuple[Quantization, ...]
-    models: Path  # the folder where the results go
+    models: Path  # the folder for the results
     adapter: HfAdapter | None = None
-    name: str = ""  # "": what the folder calls itself
-    text: Path | None = None  # the user's, for the importance matrix
+    name: str = ""  # "": the name in the publisher's folder
+    text: Path | None = None  # the user's, to measure the importance matrix with
 
 
 @dataclass(frozen=True, slots=True)
 class BuildStep:
-    """`kind` as above. `file`: the name of its result in the build's folder; `drops`: files nobody needs after it."""
+    """A step of a build.
+
+    `kind`: as in the module's list. `file`: its result in the build's folder. `drops`: files that no later step needs.
+    """
 
     kind: str
     file: str
@@ -63,26 +65,28 @@ class BuildStep:
 
     @property
     def title(self) -> str:
-        """`quantize Q4_K_M`, `convert`: for logs and facts."""
+        """Return the step for logs and facts: `quantize Q4_K_M`, `convert`."""
         return f"{self.kind} {self.form.name}" if self.form else self.kind
 
 
 @dataclass(frozen=True, slots=True)
 class BuildPlan:
+    """All steps of a build, in order."""
+
     request: BuildRequest
-    id: str  # the same for the same sources, whatever is made of them
+    id: str  # depends on the sources only, not on what is made of them
     name: str
     outtype: str  # f16 | bf16
     steps: tuple[BuildStep, ...]
 
     @property
     def peak_bytes(self) -> int:
-        """The most that lies on the drive at one moment, finished forms included."""
+        """Return the largest number of bytes on the drive at any moment, finished files included."""
         return space_needed(self.steps, {})
 
     @property
     def f16_file(self) -> str:
-        """What is quantized."""
+        """Return the name of the file that is quantized."""
         return "merged.weights" if self.request.adapter else "base.weights"
 
     @property
@@ -91,9 +95,9 @@ class BuildPlan:
 
     @property
     def other_base(self) -> str:
-        """The model that the adapter says it was trained on, where this one calls itself otherwise; else "".
+        """Return the model that the adapter was trained on if this model has another name; else "".
 
-        No reason to refuse it: the same weights are published under several names.
+        That is no reason to refuse the build: the same weights are published under several names.
         """
         adapter, repository = self.request.adapter, self.request.model.repository
         if adapter is None or not repository or not hf_folders.is_repository(adapter.base):
@@ -101,13 +105,13 @@ class BuildPlan:
         return adapter.base if adapter.base.casefold() != repository.casefold() else ""
 
     def metadata(self) -> dict[str, str]:
-        """What the finished file says of itself beside what the converter has written."""
+        """Return the metadata to write into the finished file in addition to the converter's."""
         repository = self.request.model.repository
         source = {"general.source.repo_url": f"https://huggingface.co/{repository}"} if repository else {}
         return {"general.name": self.name} | source
 
     def key(self, form: Quantization) -> str:
-        """All that makes this form's file another one than that of the same sources."""
+        """Return what distinguishes the file of this quantization from others built of the same sources."""
         return _key(form, self.name, self.imatrix_file)
 
     def file_name(self, form: Quantization, number: int = 1) -> str:
@@ -116,16 +120,16 @@ class BuildPlan:
 
 
 def plan_build(request: BuildRequest) -> BuildPlan:
-    """Raises AppError("imatrix_experts") for what cannot be measured."""
+    """Plan the steps. Raises AppError("imatrix_experts"): a mixture of experts cannot be measured."""
     if request.text is not None and request.model.is_mixture:
         raise AppError("imatrix_experts")
     name = _name(request)
     is_lossless = request.model.type == "BF16" and request.adapter is None
     return BuildPlan(
         request=request,
-        id=_id(request),
+        id=_source_id(request),
         name=name,
-        outtype="bf16" if is_lossless else "f16",  # bf16 would round an adapter's small changes away
+        outtype="bf16" if is_lossless else "f16",  # bf16 would lose an adapter's small changes to rounding
         steps=tuple(_steps(request, name)),
     )
 
@@ -144,7 +148,7 @@ def _steps(request: BuildRequest, name: str) -> list[BuildStep]:
     imatrix_file = ""
     if request.text is not None:
         columns = sum(4 * shape[1] for shape in matrices.values())
-        imatrix_file = f"{_text_mark(request.text)}.imatrix"
+        imatrix_file = f"{_text_key(request.text)}.imatrix"
         steps.append(BuildStep("imatrix", imatrix_file, columns + _OVERHEAD_BYTES))
     for form in request.forms:
         size = quantizations.estimate_bytes(form, pairs) + overhead
@@ -154,7 +158,10 @@ def _steps(request: BuildRequest, name: str) -> list[BuildStep]:
 
 
 def space_needed(steps: Sequence[BuildStep], done: Mapping[str, int]) -> int:
-    """The most that these steps take at one moment beyond what is there. `done`: file -> bytes of finished files."""
+    """Return the most bytes that the steps need at any moment beyond those present.
+
+    `done`: finished file -> its size in bytes.
+    """
     there = dict(done)
     present = now = highest = sum(there.values())
     for step in steps:
@@ -166,7 +173,7 @@ def space_needed(steps: Sequence[BuildStep], done: Mapping[str, int]) -> int:
 
 
 def require_same_sources(build: BuildPlan) -> None:
-    """Raises AppError("build_source_changed") when a file is not what it was when the plan was made."""
+    """Raise AppError("build_source_changed") if a source file has changed since the plan was made."""
     request = build.request
     folders = [(request.model.folder, request.model.files)]
     if request.adapter is not None:
@@ -180,12 +187,15 @@ def require_same_sources(build: BuildPlan) -> None:
 # ------------------------------------------------------------------- names
 
 
-def _id(request: BuildRequest) -> str:
-    """Of the files' names, sizes and times and of the small files' contents: reading gigabytes would take minutes."""
+def _source_id(request: BuildRequest) -> str:
+    """Return the id of the sources: names, sizes and times of the files, and the content of the configurations.
+
+    Hashing the weights would take minutes.
+    """
     model, adapter = request.model, request.adapter
-    sources = [_mark(model.folder, "config.json", model.files)]
+    sources = [_fingerprint(model.folder, "config.json", model.files)]
     if adapter is not None:
-        sources.append(_mark(adapter.folder, "adapter_config.json", adapter.files))
+        sources.append(_fingerprint(adapter.folder, "adapter_config.json", adapter.files))
     return hashlib.sha256(json.dumps(sources).encode()).hexdigest()[:16]
 
 
@@ -193,13 +203,13 @@ def _key(form: Quantization, name: str, imatrix_file: str) -> str:
     return "\n".join((form.name, name, imatrix_file))
 
 
-def _mark(folder: Path, config: str, facts: tuple[FileStamp, ...]) -> list[object]:
+def _fingerprint(folder: Path, config: str, facts: tuple[FileStamp, ...]) -> list[object]:
     digest = hashlib.sha256(strict_json.read_bytes(folder / config)).hexdigest()
     return [digest, *([fact.name, fact.size_bytes, fact.modified_ns] for fact in facts)]
 
 
-def _text_mark(text: Path) -> str:
-    """Raises AppError("imatrix_text_unreadable")."""
+def _text_key(text: Path) -> str:
+    """Return the imatrix file's stem for a text. Raises AppError("imatrix_text_unreadable")."""
     try:
         status = text.stat()
     except OSError as error:
@@ -209,11 +219,11 @@ def _text_mark(text: Path) -> str:
 
 
 def _name(request: BuildRequest) -> str:
-    """One line without control characters, short enough for llama.cpp."""
+    """Return the model's name: one line, without control characters, short enough for llama.cpp."""
     adapter = request.adapter
-    said = request.name.strip() or request.model.name + (f" + {adapter.folder.name}" if adapter else "")
+    wanted = request.name.strip() or request.model.name + (f" + {adapter.folder.name}" if adapter else "")
     return (
-        invisible_characters.to_single_line(said).encode("utf-8", "replace")[:_NAME_BYTES].decode("utf-8", "ignore")
+        invisible_characters.to_single_line(wanted).encode("utf-8", "replace")[:_NAME_BYTES].decode("utf-8", "ignore")
         or "model"
     )
 
@@ -225,14 +235,17 @@ _VERSION = 1
 
 
 class BuildFolder:
-    """Held from `open` to `close`. Raises AppError("build_running") when another program holds it."""
+    """The folder of one build, locked from `open` to `close`.
+
+    `open` raises AppError("build_running") if it is locked.
+    """
 
     def __init__(self, build: BuildPlan) -> None:
         self.path = build.request.models / BUILDS_FOLDER / build.id
         self._build = build
         self._lock = filelock.FileLock(str(self.path / LOCK_FILE), timeout=0)
         self._done: dict[str, list[int]] = {}  # file -> size and time of the finished file
-        self._results: dict[str, str] = {}  # name and form -> path of a model that is in the list
+        self._results: dict[str, str] = {}  # name and quantization -> path of a model in the list
 
     def open(self) -> None:
         try:
@@ -242,15 +255,15 @@ class BuildFolder:
             raise AppError("build_running") from error
         except OSError as error:
             raise drive_error(error, self.path, "build_unwritable") from error
-        manifest = _read(self.path / _MANIFEST)
+        manifest = _read_manifest(self.path / _MANIFEST)
         self._done, self._results = manifest["done"], manifest["results"]
         wanted = {step.file for step in self._build.steps} | {_MANIFEST, LOCK_FILE}
-        for path in self.path.iterdir():  # halves, and what another list of forms has left
+        for path in self.path.iterdir():  # unfinished files, and those of other quantizations
             if path.name not in wanted:
                 _delete(path)
 
     def close(self, *, keep: bool) -> None:
-        """`keep`: the build will go on some day."""
+        """Release the folder; delete it unless `keep` says that the build will be resumed."""
         if keep:
             self._lock.release()
             return
@@ -261,11 +274,11 @@ class BuildFolder:
     # --------------------------------------------------------------------- steps
 
     def finished(self) -> dict[str, int]:
-        """Bytes of each file that is whole and as it was left."""
-        return {name: mark[0] for name, mark in self._done.items() if self._mark(name) == mark}
+        """Return the size in bytes of each finished file that has not changed since."""
+        return {name: mark[0] for name, mark in self._done.items() if self._fingerprint(name) == mark}
 
     def remaining(self) -> list[BuildStep]:
-        """Steps that are to be done, given what is there. A base whose merged form is there is not needed."""
+        """Return the steps still to do. A base whose merged form is finished is not needed."""
         there = set(self.finished())
         not_needed = there | {name for step in self._build.steps if step.file in there for name in step.drops}
         steps = [step for step in self._build.steps if step.file not in not_needed or step.form]
@@ -273,40 +286,40 @@ class BuildFolder:
         return left if any(step.form for step in left) else []
 
     def require_room(self) -> None:
-        """Raises AppError("drive_space") unless all that is still to be written fits beside what is there."""
+        """Raise AppError("drive_space") unless the files still to be written fit on the drive."""
         waiting = [step for step in self.remaining() if step.file not in self.finished()]
         require_space(self.path, space_needed(waiting, self.finished()))
 
     def note(self, step: BuildStep) -> int:
-        """Marks the step as done and deletes what nobody needs any more. Gives the bytes of its file."""
-        mark = self._mark(step.file)
+        """Record a step as finished, delete the files that are no longer needed, and return the size of its file."""
+        mark = self._fingerprint(step.file)
         if mark is None:
             raise AppError("build_damaged", path=str(self.path / step.file))
         self._done[step.file] = mark
         for name in step.drops:
             self._done.pop(name, None)
-        self._write()
+        self._write_manifest()
         for name in step.drops:
             _delete(self.path / name)
         return mark[0]
 
     def forget(self, step: BuildStep) -> None:
-        """What this step has made is no good: it is to be made anew. Raises AppError."""
+        """Forget a step's defective result, so that the step runs again. Raises AppError."""
         self._done.pop(step.file, None)
-        self._write()
+        self._write_manifest()
 
     def forget_result(self, form: Quantization) -> None:
-        """The same for what is in the list already; its file stays."""
+        """Forget a result that is in the list already; its file stays."""
         self._results.pop(self._build.key(form), None)
-        self._write()
+        self._write_manifest()
 
     def result(self, form: Quantization) -> Path | None:
-        """The model of this name and form that an earlier run has put into the list."""
+        """Return the model that an earlier run has built with this name and quantization; None if it is gone."""
         path = Path(self._results.get(self._build.key(form), ""))
         return path if path.suffix == ".gguf" and path.is_file() else None
 
     def publish(self, step: BuildStep) -> Path:
-        """Moves a quantized file to where models are, under a name that nobody has. Raises AppError."""
+        """Move a quantized file into the models folder under a free name. Raises AppError."""
         assert step.form is not None
         try:
             target = self._free_name(step.form)
@@ -316,7 +329,7 @@ class BuildFolder:
             raise drive_error(error, self.path, "build_unwritable") from error
         self._done.pop(step.file, None)
         self._results[self._build.key(step.form)] = str(target)
-        self._write()
+        self._write_manifest()
         return target
 
     def _free_name(self, form: Quantization) -> Path:
@@ -325,14 +338,14 @@ class BuildFolder:
             number += 1
         return target
 
-    def _mark(self, name: str) -> list[int] | None:
+    def _fingerprint(self, name: str) -> list[int] | None:
         try:
             status = (self.path / name).stat()
         except OSError:
             return None
         return [status.st_size, status.st_mtime_ns]
 
-    def _write(self) -> None:
+    def _write_manifest(self) -> None:
         body = {"version": _VERSION, "done": self._done, "results": self._results}
         try:
             write_atomically(self.path / _MANIFEST, json.dumps(body).encode("ascii"))
@@ -341,13 +354,13 @@ class BuildFolder:
 
 
 def unfinished_build_bytes(models: Path) -> int:
-    """What interrupted builds have left."""
+    """Return the bytes that interrupted builds occupy."""
     folder = models / BUILDS_FOLDER
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
 
 
 def delete_unfinished_builds(models: Path, report: Callable[[Path], None] = lambda _path: None) -> int:
-    """Deletes what interrupted builds have left; what a running one holds stays. Gives the bytes."""
+    """Delete what interrupted builds have left, except folders that a process has locked; return the bytes freed."""
     before = unfinished_build_bytes(models)
     folder = models / BUILDS_FOLDER
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
@@ -364,7 +377,10 @@ def delete_unfinished_builds(models: Path, report: Callable[[Path], None] = lamb
 
 
 def _empty(folder: Path, lock: filelock.BaseFileLock) -> None:
-    """Deletes the folder and lets go of the lock, in that order: a build that opens it in between would lose it."""
+    """Delete the folder's content, then release the lock.
+
+    In the other order a build that opens the folder in between would lose its files.
+    """
     with contextlib.suppress(OSError):  # the drive may be gone
         for path in folder.iterdir():
             if path.is_dir() and not path.is_symlink():
@@ -372,16 +388,16 @@ def _empty(folder: Path, lock: filelock.BaseFileLock) -> None:
             elif path.name != LOCK_FILE:
                 _delete(path)
     if os.name == "posix":
-        _delete(folder / LOCK_FILE)  # whoever has opened it meanwhile does not get a lock without a name
+        _delete(folder / LOCK_FILE)  # unlinked while locked: a process that waits for it cannot use the unlinked file
     lock.release()
     if os.name != "posix":
-        _delete(folder / LOCK_FILE)  # refused while another holds it
+        _delete(folder / LOCK_FILE)  # fails while another process holds it
     with contextlib.suppress(OSError):  # another build has opened it
         folder.rmdir()
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Ours alone, but a half-written disk may hold anything: then nothing is finished."""
+def _read_manifest(path: Path) -> dict[str, Any]:
+    """Read a manifest. A damaged one counts as empty: nothing is finished."""
     empty: dict[str, Any] = {"done": {}, "results": {}}
     try:
         body = strict_json.load_file(path)
@@ -394,5 +410,5 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _delete(path: Path) -> None:
-    with contextlib.suppress(OSError):  # Windows: open somewhere; the next `open` or `clean` deletes it
+    with contextlib.suppress(OSError):  # on Windows it may be open; the next `open` or clean-up deletes it
         path.unlink(missing_ok=True)

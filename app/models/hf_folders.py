@@ -1,11 +1,10 @@
-"""A folder as model publishers hand it out (config.json, .safetensors, tokenizer), looked through before it is built.
+"""Check a model folder as publishers distribute it (config.json, .safetensors, tokenizer) before it is built.
 
-Nothing of it is run and no weight is read. What could run something (pickles, `auto_map`), what leads out of the
-folder, and what the converter would fail on after minutes is refused here at once, by name.
+Nothing of the folder is executed, and no weights are read. The check refuses, naming the file, whatever could run code
+(pickles, `auto_map`), whatever leads out of the folder, and whatever the converter would fail on only after minutes.
 
-A LoRA adapter as PEFT writes it (adapter_config.json, adapter_model.safetensors), held against its base.
-
-llama.cpp applies alpha / rank and nothing else, so every kind that means another sum is refused.
+The second half checks a LoRA adapter as PEFT writes it (adapter_config.json, adapter_model.safetensors) against its
+base. llama.cpp applies alpha / rank and nothing else, so variants with another scaling are refused.
 """
 
 import os
@@ -26,9 +25,9 @@ PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 MAX_ENTRIES = 10_000
 _INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
-_HEADERS_BYTES, _TENSOR_BYTES = 64 << 20, 400  # in memory, of all files; beside its name, of each tensor
+_HEADERS_BYTES, _TENSOR_BYTES = 64 << 20, 400  # in memory: limit for all headers; each tensor besides its name
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model")
-# Each is read by the converter or by the tokenizer's library, and could name programs.
+# The converter or the tokenizer's library reads each of these, and each could name code to run.
 _CONFIGS = (
     "config.json",
     "tokenizer_config.json",
@@ -50,7 +49,7 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """Enough to see that a file is not the one it was, without reading gigabytes."""
+    """Size and time of a file, to notice changes without reading gigabytes."""
 
     name: str
     size_bytes: int
@@ -59,11 +58,13 @@ class FileStamp:
 
 @dataclass(frozen=True, slots=True)
 class HfModel:
+    """A model folder that has passed all checks."""
+
     folder: Path
     family: ModelFamily
     sizes: ModelDimensions
-    name: str  # what it calls itself, or its folder
-    repository: str  # "owner/name"; "": not known
+    name: str  # from the repository's name, else the folder's
+    repository: str  # "owner/name"; "": unknown
     type: str  # of most weights: F32 | F16 | BF16
     tensors: Mapping[str, StoredTensor] = field(repr=False)
     files: tuple[FileStamp, ...] = field(repr=False)
@@ -78,9 +79,12 @@ class HfModel:
 
 
 def read_hf_model(folder: Path) -> HfModel:
-    """Raises AppError: hf_folder_unreadable, hf_pickle, hf_file_missing, hf_file_unreadable, hf_file_irregular,
+    """Read and check a model folder.
+
+    Raises AppError: hf_folder_unreadable, hf_pickle, hf_file_missing, hf_file_unreadable, hf_file_irregular,
     hf_name_refused, hf_remote_code, hf_architecture_unknown, hf_already_quantized, hf_no_weights, hf_weights_damaged,
-    hf_weights_type, hf_weights_mismatch."""
+    hf_weights_type, hf_weights_mismatch.
+    """
     folder = absolute_path(folder)
     names = file_names_in(folder)
     if "config.json" not in names:
@@ -111,7 +115,7 @@ def read_hf_model(folder: Path) -> HfModel:
 
 
 def has_chat_template(model: HfModel) -> bool:
-    """Whether the folder says how a conversation is written. Raises AppError("hf_file_unreadable")."""
+    """Return whether the folder contains a chat template. Raises AppError("hf_file_unreadable")."""
     names = {one.name for one in model.files}
     if "chat_template.jinja" in names:
         return True
@@ -120,7 +124,10 @@ def has_chat_template(model: HfModel) -> bool:
 
 
 def file_names_in(folder: Path) -> set[str]:
-    """Names in the folder itself. Raises AppError: hf_folder_unreadable; hf_pickle for a file that nobody may open."""
+    """Return the file names in the folder itself.
+
+    Raises AppError: hf_folder_unreadable; hf_pickle for a file that could run code when opened.
+    """
     try:
         with os.scandir(folder) as entries:
             names = {entry.name for entry, _ in zip(entries, range(MAX_ENTRIES), strict=False)}
@@ -134,9 +141,10 @@ def file_names_in(folder: Path) -> set[str]:
 
 
 def regular_file(folder: Path, name: str) -> Path:
-    """A file of this folder. Links are followed only as the Hugging Face cache makes them: snapshots/… to blobs/….
+    """Return the path of a file in this folder.
 
-    Raises AppError: hf_file_missing, hf_file_irregular.
+    Links are followed only as the Hugging Face cache makes them, from snapshots/… to blobs/…. Raises AppError:
+    hf_file_missing, hf_file_irregular.
     """
     path = folder / name
     try:
@@ -160,10 +168,10 @@ def file_stamp(folder: Path, name: str) -> FileStamp:
 
 
 def _tensors(folder: Path, names: set[str]) -> dict[str, StoredTensor]:
-    """Of all files; exactly those that the index lists where there is one."""
+    """Return the tensors of all weight files by name, exactly those of the index if there is one. Raises AppError."""
     files = sorted(name for name in names if name.startswith("model") and name.endswith(".safetensors"))
     if _INDEX in names:
-        index = _index(folder)
+        index = _read_index(folder)
         wanted = sorted(set(index.values()))
         missing = next((name for name in wanted if name not in names), None)
         if missing is not None:
@@ -178,14 +186,14 @@ def _tensors(folder: Path, names: set[str]) -> dict[str, StoredTensor]:
     if extra is not None:  # the converter would take it for another part of this model
         raise AppError("hf_weights_mismatch", where=extra, reason=f"not in {_INDEX}")
     tensors: dict[str, StoredTensor] = {}
-    room = _HEADERS_BYTES
+    bytes_left = _HEADERS_BYTES
     for name in wanted:
         for tensor_name, tensor in hf_weights.read_safetensors_header(regular_file(folder, name)).items():
             if tensor_name in tensors or (index and index.get(tensor_name) != name):
                 raise AppError("hf_weights_mismatch", where=tensor_name[:80], reason=f"{_INDEX} / {name}")
             tensors[tensor_name] = tensor
-            room -= len(tensor_name) + _TENSOR_BYTES
-        if room < 0:
+            bytes_left -= len(tensor_name) + _TENSOR_BYTES
+        if bytes_left < 0:
             raise AppError("hf_weights_damaged", file=name, reason=f"headers of more than {_HEADERS_BYTES >> 20} MB")
     absent = next((name for name in index if name not in tensors), None)
     if absent is not None:
@@ -193,8 +201,8 @@ def _tensors(folder: Path, names: set[str]) -> dict[str, StoredTensor]:
     return tensors
 
 
-def _index(folder: Path) -> dict[str, str]:
-    """Tensor -> file. Raises AppError: hf_file_unreadable, hf_name_refused."""
+def _read_index(folder: Path) -> dict[str, str]:
+    """Return the file of each tensor as the index lists it. Raises AppError: hf_file_unreadable, hf_name_refused."""
     weight_map = strict_json.read_object(regular_file(folder, _INDEX)).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise AppError("hf_file_unreadable", file=_INDEX, reason="no weight_map")
@@ -216,17 +224,17 @@ def _most_common_type(tensors: Mapping[str, StoredTensor]) -> str:
 
 
 def _repository(folder: Path, config: Mapping[str, Any]) -> str:
-    """From the cache's folder name, else from what the configuration says of itself; a path there is none."""
+    """Return the repository from the cache's folder name, else from the configuration unless that names a path."""
     cached = folder.parent.parent.name
     if folder.parent.name == "snapshots" and cached.startswith("models--"):
-        said: Any = cached.removeprefix("models--").replace("--", "/", 1)
+        name: Any = cached.removeprefix("models--").replace("--", "/", 1)
     else:
-        said = config.get("_name_or_path")
-    return said if isinstance(said, str) and is_repository(said) else ""
+        name = config.get("_name_or_path")
+    return name if isinstance(name, str) and is_repository(name) else ""
 
 
 def is_repository(text: str) -> bool:
-    """Whether it is "owner/name", as models are called at their hub, and no path."""
+    """Return whether a text is a repository's name, "owner/name", and not a path."""
     return _REPOSITORY.fullmatch(text) is not None and ".." not in text
 
 
@@ -234,7 +242,7 @@ _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PAIR = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_(A|B)(?:\.default)?\.weight")
 _MAX_RANK = 4096
 _MAX_ALPHA = 1e6
-# Not plain LoRA when they are true or not empty: PEFT's LoraConfig of 0.21.
+# Options of PEFT 0.21's LoraConfig that make an adapter other than plain LoRA if true or not empty.
 _REFUSED = (
     "use_dora",
     "use_rslora",
@@ -252,27 +260,29 @@ _REFUSED = (
 
 @dataclass(frozen=True, slots=True)
 class HfAdapter:
+    """An adapter folder that has passed all checks."""
+
     folder: Path
     rank: int
     alpha: float
-    targets: int  # matrices that it changes
-    base: str  # what it says it was trained on
+    targets: int  # number of matrices that it changes
+    base: str  # the base's name in the adapter's configuration
     weights_bytes: int
     files: tuple[FileStamp, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterShapes:
-    """What is known without the base. `shapes`: of the base's matrices that it is for, by their modules' names."""
+    """What an adapter's files tell without its base. `shapes`: shapes of the base's matrices by module name."""
 
     rank: int
     alpha: float
-    shapes: Mapping[str, tuple[int, int]]  # PyTorch's order: rows before columns
+    shapes: Mapping[str, tuple[int, int]]  # PyTorch's order: rows, columns
 
 
 def read_adapter_shapes(folder: Path) -> AdapterShapes:
-    """Raises AppError as `read`."""
-    config, rank, alpha, tensors = _read(absolute_path(folder))
+    """Read rank, alpha and shapes of an adapter. Raises AppError as `read_hf_adapter` does."""
+    config, rank, alpha, tensors = _read_files(absolute_path(folder))
     shapes = {}
     for target, pair in _pairs(tensors).items():
         a, b = pair.get("A"), pair.get("B")
@@ -284,15 +294,15 @@ def read_adapter_shapes(folder: Path) -> AdapterShapes:
     return AdapterShapes(rank, alpha, shapes)
 
 
-def _read(folder: Path) -> tuple[Mapping[str, Any], int, float, dict[str, StoredTensor]]:
-    """Configuration, rank, alpha and tensors."""
+def _read_files(folder: Path) -> tuple[Mapping[str, Any], int, float, dict[str, StoredTensor]]:
+    """Return configuration, rank, alpha and tensors."""
     names = file_names_in(folder)
     for name in (_CONFIG, _WEIGHTS):
         if name not in names:
             raise AppError("hf_file_missing", file=name, path=str(folder))
     config = strict_json.read_object(regular_file(folder, _CONFIG))
     hf_weights.refuse_remote_code(config, _CONFIG)
-    rank, alpha = _checked(config)
+    rank, alpha = _rank_and_alpha(config)
     return config, rank, alpha, hf_weights.read_safetensors_header(regular_file(folder, _WEIGHTS))
 
 
@@ -301,9 +311,12 @@ def _base_name(config: Mapping[str, Any]) -> str:
 
 
 def read_hf_adapter(folder: Path, base: HfModel) -> HfAdapter:
-    """Raises AppError: those of `hf_folder` for its files; hf_adapter_unsupported, hf_adapter_mismatch."""
+    """Read an adapter and check it against its base.
+
+    Raises AppError: hf_adapter_unsupported, hf_adapter_mismatch, and those of `read_hf_model` for unreadable files.
+    """
     folder = absolute_path(folder)
-    config, rank, alpha, tensors = _read(folder)
+    config, rank, alpha, tensors = _read_files(folder)
     trained_on = _base_name(config)
     pairs = _pairs(tensors)
     for target in sorted(pairs):
@@ -319,8 +332,8 @@ def read_hf_adapter(folder: Path, base: HfModel) -> HfAdapter:
     )
 
 
-def _checked(config: Mapping[str, Any]) -> tuple[int, float]:
-    """Rank and alpha. Raises AppError: hf_adapter_unsupported, hf_file_unreadable."""
+def _rank_and_alpha(config: Mapping[str, Any]) -> tuple[int, float]:
+    """Return rank and alpha. Raises AppError: hf_adapter_unsupported, hf_file_unreadable."""
     if config.get("peft_type") != "LORA":
         raise AppError("hf_adapter_unsupported", kind=str(config.get("peft_type"))[:40])
     refused = next((key for key in _REFUSED if config.get(key)), None)
@@ -337,7 +350,7 @@ def _checked(config: Mapping[str, Any]) -> tuple[int, float]:
 
 
 def _pairs(tensors: Mapping[str, StoredTensor]) -> dict[str, dict[str, StoredTensor]]:
-    """Target module -> its A and B."""
+    """Return the A and B matrices of each target module."""
     pairs: dict[str, dict[str, StoredTensor]] = {}
     for name, tensor in tensors.items():
         found = _PAIR.fullmatch(name)

@@ -1,12 +1,11 @@
-"""What a model's config.json says, as far as a build needs it: which kind it is, and the shapes its weights must have.
+"""Read from a model's config.json which family it is of, and check that its weights have the shapes it demands.
 
-The kinds are an allow-list: those that llama.cpp's converter knows under exactly these names, whose weights this
-module can hold against their configuration.
+`FAMILIES` is an allow-list: the families that llama.cpp's converter knows under exactly these names and whose weights
+this module can check.
 
-Headers of .safetensors files, read without the library and without weights: every number is compared with the file.
-
-The format: eight bytes with the length of a JSON object; the object, which gives each tensor's type, shape and place;
-the weights, one after the other without a gap (github.com/huggingface/safetensors, "Format").
+Headers of .safetensors files are read without the library and without the weights, and every number is compared with
+the file. The format: eight bytes with the length of a JSON object; that object, with type, shape and position of each
+tensor; the weights, one after the other without gaps (github.com/huggingface/safetensors, "Format").
 """
 
 import math
@@ -23,7 +22,7 @@ from app.inference.gguf import tables
 
 MAX_HEADER_BYTES = (
     12 << 20
-)  # 290 tensors of an 8B model take 33 kB; 91,000 of the largest known one, in 163 files, 11 MB
+)  # an 8B model's 290 tensors take 33 kB; the 91,000 of the largest known model, in 163 files, 11 MB
 MAX_TENSORS = 65_536
 MAX_RANK = 8
 ELEMENT_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
@@ -31,8 +30,10 @@ ELEMENT_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
+    """A tensor in a .safetensors file."""
+
     type: str  # F32 | F16 | BF16
-    shape: tuple[int, ...]  # PyTorch's order: rows before columns
+    shape: tuple[int, ...]  # PyTorch's order: rows, columns
     file: str
 
     @property
@@ -41,7 +42,10 @@ class StoredTensor:
 
 
 def read_safetensors_header(path: Path) -> dict[str, StoredTensor]:
-    """Name -> tensor. Raises AppError: hf_weights_damaged, hf_weights_type, hf_file_unreadable."""
+    """Return the tensors of a .safetensors file by name.
+
+    Raises AppError: hf_weights_damaged, hf_weights_type, hf_file_unreadable.
+    """
     try:
         size = path.stat().st_size
         with open_regular(path) as file:
@@ -58,11 +62,11 @@ def read_safetensors_header(path: Path) -> dict[str, StoredTensor]:
     entries.pop("__metadata__", None)
     if not 0 < len(entries) <= MAX_TENSORS:
         raise _damaged(path, f"{len(entries)} tensors")
-    tensors, places = {}, []
+    tensors, offsets = {}, []
     for name, entry in entries.items():
-        tensors[name], place = _tensor(path, name, entry)
-        places.append(place)
-    _check_places(path, places, size - 8 - length)
+        tensors[name], offset = _tensor(path, name, entry)
+        offsets.append(offset)
+    _check_offsets(path, offsets, size - 8 - length)
     return tensors
 
 
@@ -89,10 +93,10 @@ def _are_lengths(values: Any, most: int) -> TypeGuard[list[int]]:
     )
 
 
-def _check_places(path: Path, places: list[tuple[int, int]], data_bytes: int) -> None:
-    """One after the other from the beginning to the end. Space between them could hide anything."""
+def _check_offsets(path: Path, offsets: list[tuple[int, int]], data_bytes: int) -> None:
+    """Raise AppError unless the tensors fill the file without gaps or overlaps: a gap could hide anything."""
     end = 0
-    for first, last in sorted(places):
+    for first, last in sorted(offsets):
         if first != end:
             raise _damaged(path, f"offset {first} instead of {end}")
         end = last
@@ -104,20 +108,23 @@ def _damaged(path: Path, reason: str) -> AppError:
     return AppError("hf_weights_damaged", file=path.name, reason=reason)
 
 
-_MAX_LENGTH = 1 << 22  # of anything that config.json counts; the largest vocabulary known has 262,208 entries
+_MAX_LENGTH = 1 << 22  # limit for every number in config.json; the largest known vocabulary has 262,208 entries
 _LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.(.+)$")
 _OTHER_PARTS = ("vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector.")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFamily:
-    """`architecture`: its name in GGUF. `layout`: plain (a matrix each for query, key, …) | fused | experts."""
+    """A model architecture as publishers name it.
+
+    `architecture`: its name in GGUF. `layout`: plain (one matrix each for query, key, …) | fused | experts.
+    """
 
     architecture: str
     classes: tuple[str, ...]
     layout: str = "plain"
-    head: int = 0  # elements of a head where the configuration does not say; 0: what the embedding leaves each
-    ties: bool = False  # likewise: the last layer is the table of tokens
+    head: int = 0  # default for head_dim; 0: embedding length / number of heads
+    ties: bool = False  # default for tie_word_embeddings: the last layer is the token table
 
 
 FAMILIES: dict[str, ModelFamily] = {
@@ -142,7 +149,7 @@ FAMILIES: dict[str, ModelFamily] = {
 
 @dataclass(frozen=True, slots=True)
 class ModelDimensions:
-    """0: the configuration does not say."""
+    """The sizes in a config.json; 0 where it gives none."""
 
     layers: int
     embedding: int
@@ -155,7 +162,7 @@ class ModelDimensions:
 
 
 def refuse_remote_code(config: Any, file: str) -> None:
-    """`auto_map` at any depth. Raises AppError("hf_remote_code")."""
+    """Raise AppError("hf_remote_code") if the configuration has an `auto_map` or `trust_remote_code` at any depth."""
     waiting = [config]
     while waiting:
         value = waiting.pop()
@@ -168,7 +175,7 @@ def refuse_remote_code(config: Any, file: str) -> None:
 
 
 def family_of(config: Mapping[str, Any]) -> ModelFamily:
-    """Raises AppError: hf_architecture_unknown, hf_already_quantized."""
+    """Return the family of a configuration. Raises AppError: hf_architecture_unknown, hf_already_quantized."""
     model_type, classes = config.get("model_type"), config.get("architectures")
     family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
     is_known = family is not None and isinstance(classes, list) and len(classes) == 1 and classes[0] in family.classes
@@ -184,7 +191,10 @@ def family_of(config: Mapping[str, Any]) -> ModelFamily:
 
 
 def read_dimensions(config: Mapping[str, Any], family: ModelFamily) -> ModelDimensions:
-    """Raises AppError("hf_file_unreadable") for a number that is none or out of range."""
+    """Return the sizes in a configuration.
+
+    Raises AppError("hf_file_unreadable") for a value that is no number or out of range.
+    """
     inner = config.get("text_config")
     text: Mapping[str, Any] = inner if isinstance(inner, dict) else config
     layers, embedding = _length(text, "num_hidden_layers", required=True), _length(text, "hidden_size", required=True)
@@ -221,8 +231,10 @@ def _unreadable(key: str, value: Any) -> AppError:
 
 
 def text_name(name: str) -> str | None:
-    """A tensor's name without what comes before the text model's own: `layers.0.mlp.up_proj.weight`,
-    `embed_tokens.weight`, `lm_head.weight`. None: it belongs to the image half."""
+    """Return a tensor's name below the text model; None if it belongs to the image part.
+
+    Examples: `layers.0.mlp.up_proj.weight`, `embed_tokens.weight`, `lm_head.weight`.
+    """
     if name.startswith(_OTHER_PARTS):
         return None
     found = _LAYER.search(name)
@@ -232,7 +244,7 @@ def text_name(name: str) -> str | None:
 
 
 def check_shapes(tensors: Mapping[str, StoredTensor], sizes: ModelDimensions, family: ModelFamily) -> None:
-    """Raises AppError("hf_weights_mismatch") for the first tensor that is missing, too many or of another shape."""
+    """Raise AppError("hf_weights_mismatch") for the first tensor that is missing, surplus or of the wrong shape."""
     found = {short: tensor for name, tensor in tensors.items() if (short := text_name(name)) is not None}
     for name, shape in _expected(sizes, family):
         tensor = found.get(name)
@@ -250,7 +262,7 @@ def check_shapes(tensors: Mapping[str, StoredTensor], sizes: ModelDimensions, fa
 
 
 def _expected(sizes: ModelDimensions, family: ModelFamily) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Names and shapes; a length of 0 may be any."""
+    """Yield the names and shapes that a model's weights must have; a length of 0 may be any."""
     width, wide = sizes.embedding, sizes.feed_forward
     inner, inner_kv = sizes.heads * sizes.head, sizes.heads_kv * sizes.head
     yield "embed_tokens.weight", (sizes.vocabulary, width)

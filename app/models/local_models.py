@@ -1,4 +1,4 @@
-"""A GGUF file as a local model: recognized, named, and given the prompt form it was trained with."""
+"""Describe a GGUF file as a local model: recognize it, name it, and find the prompt form it was trained with."""
 
 import dataclasses
 import re
@@ -21,7 +21,7 @@ from app.models import catalogue, found_models
 from app.models.model_store import ModelStore
 
 FALLBACK_FORM = "question_answer"
-# Encoders: they give vectors, and write nothing.
+# Encoders give vectors and cannot write text.
 _ENCODERS = frozenset(
     (
         "bert", "nomic-bert", "nomic-bert-moe", "modern-bert", "neo-bert", "eurobert", "jina-bert-v2", "jina-bert-v3",
@@ -31,20 +31,21 @@ _ENCODERS = frozenset(
 
 
 def describe(path: Path) -> LocalModel:
-    """Checks the file and describes it. The id is made from the file's name; `merged` makes it unique.
+    """Check a GGUF file and describe it as a local model.
 
-    Raises AppError, as `gguf.check_model` does.
+    Its id is made from the file's name; `merged_with_known` makes it unique. Raises AppError as `gguf.check_model`
+    does.
     """
     try:
         path = path.expanduser().absolute()
-    except RuntimeError as error:  # `~` of nobody
+    except RuntimeError as error:  # `~` of an unknown user
         raise AppError("model_missing", path=str(path)) from error
     if str(path) != str(path).encode("utf-8", "replace").decode("utf-8"):  # neither sqlite nor the wire can carry it
         raise AppError("model_unreadable", reason="the file's name is not UTF-8")
     header = gguf.check_model(path)
     book = catalogue.load()
     card = book.recognize(header.name)
-    stored = found_models.ollama_entry_of(path)  # its files are called by their hash
+    stored = found_models.ollama_entry_of(path)  # Ollama names its files by their hash
     template = header.chat_template or (found_models.ollama_template(stored) if stored else None)
     form = book.forms.get(card.form) if card else book.form_of_template(template)
     return LocalModel(
@@ -58,29 +59,29 @@ def describe(path: Path) -> LocalModel:
         added_at=time.time(),
         card_id=card.id if card else None,
         form_id=form.id if form else None,
-        files=tuple(_mark(file) for file in (path, *header.parts)),
+        files=tuple(_fingerprint(file) for file in (path, *header.parts)),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class CardAdapter:
-    """A LoRA that comes with the program, and the form that it was trained in."""
+    """A LoRA that comes with the program, and the prompt form that it was trained with."""
 
     path: Path
     form_id: str
 
 
 def adapter_of(model: LocalModel) -> CardAdapter | None:
-    """The one of the model's card, for exactly the file that it was trained on and the card's own form.
+    """Return the adapter of the model's card if the model is the file that the adapter was trained on; else None.
 
-    A tuned model answers as it was tuned.
+    None also for a model with another form than the card's, and for a tuned model, which answers as it was tuned.
     """
     if model.tuned is not None:
         return None
     card = catalogue.load().card(model.card_id)
     if card is None or not card.adapter or model.form_id != card.form:
         return None
-    # A file whose hash nobody has computed yet: at worst its answers are odd, and reading it would take longer.
+    # Accept a file that is not hashed yet by quantization and size: hashing takes longer than an odd answer is worth.
     alike = {(file.quantization, file.size_bytes) for file in card.files if file.sha256}
     is_unread = bool(model.files) and not model.files[0].sha256
     is_same = is_published(model) or (is_unread and (model.quantization, model.size_bytes) in alike)
@@ -88,9 +89,9 @@ def adapter_of(model: LocalModel) -> CardAdapter | None:
 
 
 def is_published(model: LocalModel) -> bool:
-    """Whether all of its files are, by their hashes, those that the catalogue knows of its card.
+    """Return whether all files of the model have hashes that the catalogue lists for its card.
 
-    A card is found by a name inside the file, which anybody can write there.
+    The card alone is no proof: it is found by a name inside the file, which anyone can write there.
     """
     card = catalogue.load().card(model.card_id)
     published = {file.sha256 for file in card.files if file.sha256} if card else set()
@@ -102,7 +103,7 @@ def with_adapters(
 ) -> tuple[LocalModel, tuple[AdapterUse, ...]]:
     """Return the model as it is prompted, and its adapters.
 
-    `adapters`: those that were asked for; None: the model's own or that of its card, if it has one.
+    `adapters`: those requested; None: the model's own, or that of its card if there is one.
     """
     if adapters is None and model.adapter and model.tuned is not None:
         return model, (AdapterUse(model.adapter, model.tuned.strength),)
@@ -113,27 +114,27 @@ def with_adapters(
 
 
 def is_embedding_model(model: LocalModel) -> bool:
-    """Whether it is an embedding model, by its card or its architecture: it finds passages and answers nothing."""
+    """Return whether the model, by its card or architecture, gives embeddings for retrieval and cannot answer."""
     card = catalogue.load().card(model.card_id)
     return card.kind == "embedding" if card is not None else model.architecture in _ENCODERS
 
 
 def files_of(model: LocalModel) -> list[Path]:
-    """All files of the model, the first part first; the path alone where the list is older than its marks."""
+    """Return all files of the model, first part first; only the first if an old list has no fingerprints."""
     first = Path(model.path)
     return [first, *(first.with_name(mark.name) for mark in model.files[1:])]
 
 
 def merged_with_known(model: LocalModel, known: Collection[LocalModel]) -> LocalModel:
-    """A freshly described file beside those in the list: one that is there already keeps its id and its history."""
+    """Return a freshly described model, with id and history of the listed one at the same path if there is one."""
     old = next((other for other in known if other.path == model.path), None)
     if old is None:
         return dataclasses.replace(model, id=free_id(model.id, {other.id for other in known}))
-    if old.tuned is not None:  # its name and its form come from the training
+    if old.tuned is not None:  # name and form come from the training
         model = dataclasses.replace(model, name=old.name, form_id=old.form_id, tuned=old.tuned)
     allowed = old.template_allowed or model.template_allowed
     known_hashes = {dataclasses.replace(mark, sha256=""): mark.sha256 for mark in old.files}
-    files = tuple(  # a file that is as it was needs no second hashing
+    files = tuple(  # an unchanged file keeps its hash
         dataclasses.replace(mark, sha256=mark.sha256 or known_hashes.get(mark, "")) for mark in model.files
     )
     return dataclasses.replace(
@@ -142,8 +143,10 @@ def merged_with_known(model: LocalModel, known: Collection[LocalModel]) -> Local
 
 
 def distinct_names(models: Collection[LocalModel]) -> dict[str, str]:
-    """By id: what each is called, with its file's name where another is called the same; also its folder where that
-    is the same too."""
+    """Return a distinct name of each model by id.
+
+    Models with the same name get their file's name added, and its folder's if that is the same too.
+    """
     counts = Counter(model.name for model in models)
     files = Counter((model.name, Path(model.path).name) for model in models)
     names = {}
@@ -156,23 +159,24 @@ def distinct_names(models: Collection[LocalModel]) -> dict[str, str]:
 
 
 def add(store: ModelStore, model: LocalModel) -> LocalModel:
-    """Puts the model into the list; one with the same file keeps its id and what was measured with it."""
+    """Put a model into the list; one with the same path keeps its id and measurements."""
     model = merged_with_known(model, store.local_models())
     store.put_local_model(model)
     return model
 
 
 def needs_template_consent(model: LocalModel) -> bool:
-    """Whether the file brings a chat template that is none of ours, and the user has not let it run."""
+    """Return whether the file has an unknown chat template that the user has not allowed to run."""
     if model.form_id is not None or model.template_allowed or model.remote is not None:
         return False
     return gguf.read_header(Path(model.path)).chat_template is not None
 
 
 def form_of(model: LocalModel) -> PromptForm | None:
-    """Our own form, or None when the file's template is to be rendered. Without either: plain question and answer.
+    """Return the prompt form to use; None if the file's own template is to be rendered.
 
-    A model elsewhere gets messages, whose form is its server's affair.
+    Without a form and a permitted template it is plain question and answer. A remote model gets messages, which its
+    server formats.
     """
     if model.remote is not None:
         return prompts.MESSAGES_FORM
@@ -183,7 +187,10 @@ def form_of(model: LocalModel) -> PromptForm | None:
 
 
 def find(models: Collection[LocalModel], wanted: str) -> LocalModel | None:
-    """By id, path or name, by card id (of a model that is not tuned), or by a part of the name that only one has."""
+    """Return the model with this id, path, name or card, else the only one whose id or name contains the text.
+
+    A tuned model is not found by its card.
+    """
     exact = [model for model in models if wanted == model.id or (wanted == model.path and not model.adapter)]
     exact += [model for model in models if wanted == model.name]
     exact += [model for model in models if wanted == model.card_id and model.tuned is None]
@@ -206,16 +213,16 @@ def _name(header: GgufHeader, path: Path) -> str:
     return f"{name} {header.quantization}".strip() if name else invisible_characters.to_single_line(path.stem)
 
 
-def _mark(path: Path) -> FileFingerprint:
-    """Without a hash: only what was computed from the content stands there, never what a name or a size promises."""
+def _fingerprint(path: Path) -> FileFingerprint:
+    """Return the file's fingerprint without a hash, which is only recorded once computed from the content."""
     status = path.stat()
     return FileFingerprint(path.name, status.st_size, status.st_mtime_ns)
 
 
 def promised_sha256(model: LocalModel, path: Path) -> str:
-    """What a file of the model should have, by the catalogue or by the store that it lies in; "": nobody says.
+    """Return the hash that the catalogue or the program that stored the file promises; "" if unknown.
 
-    For a comparison: the name and the size that it is found by may be anybody's.
+    For comparison only: anyone can give a file the name and size by which it is found here.
     """
     card = catalogue.load().card(model.card_id)
     published = [file for file in card.files if file.quantization == model.quantization] if card else []
@@ -225,7 +232,7 @@ def promised_sha256(model: LocalModel, path: Path) -> str:
 
 
 def _origin_sha256(path: Path) -> str:
-    """Ollama and the Hugging Face cache name the files of weights by their hash, the latter behind a link."""
+    """Return the hash in the name of a file of Ollama's store or, behind a link, of the Hugging Face cache; else ""."""
     target = path.resolve()
     is_hub_blob = target.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", target.name) is not None
     return target.name if is_hub_blob else found_models.ollama_sha256(target)

@@ -1,9 +1,8 @@
-"""Whether a model fits, be it a file at hand or a card; and what would fit where it does not.
+"""Judge whether a model fits into this machine's memory, and suggest what fits if it does not.
 
-Which sizes of model fit into this machine, by the rules of `fit`, before any file is there to be looked at.
-
+A model is a file (its header is read), a catalogue card, or, before any file is there, one of the sizes in `SHAPES`.
 Each size stands for a published model of that shape (its config.json) at Q4_K_M, the quantization that the catalogue
-recommends. What a file at hand really needs is computed from the file.
+recommends.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.base.settings import CONTEXT_CHOICES
-from app.inference import machine as rooms
-from app.inference import memory_estimate
+from app.inference import machine, memory_estimate
 from app.inference.gguf import GgufArray, GgufHeader, TensorInfo
 from app.inference.machine import MemoryBudget, MemoryVerdict
 from app.inference.memory_estimate import MemoryEstimate
@@ -20,7 +18,7 @@ from app.models.catalogue import Catalogue, ModelCard, ModelFile, ModelShape
 
 RECOMMENDED_SIZE = "8B"  # the smallest that is good for work; larger ones answer more slowly
 
-# Bits a weight of the two types that Q4_K_M mixes (ggml-quants).
+# Bits per weight of the two types that Q4_K_M mixes (ggml-quants).
 _Q4_K_BITS, _Q6_K_BITS = 4.5, 6.5625
 
 SHAPES = {
@@ -35,19 +33,21 @@ SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class SizeFit:
+    """How a model size fits into the memory."""
+
     name: str  # "8B"
-    file_bytes: int  # about
-    need_bytes: int  # memory
+    file_bytes: int  # approximate
+    need_bytes: int  # of memory
     verdict: str  # comfortable | tight | insufficient
 
 
 def fit_sizes(available_bytes: int, context_tokens: int, kv_type: str = "f16") -> tuple[SizeFit, ...]:
-    """Every size with its verdict, smallest first."""
+    """Judge every size for `available_bytes` of memory, smallest first."""
     return tuple(_size_fit(name, shape, available_bytes, context_tokens, kv_type) for name, shape in SHAPES.items())
 
 
 def recommended_size(sizes: Iterable[SizeFit]) -> SizeFit | None:
-    """The largest that fits comfortably, though none above what work needs; None where not even the smallest does."""
+    """Return the largest size up to RECOMMENDED_SIZE that fits comfortably; None if not even the smallest does."""
     names = list(SHAPES)
     wanted = names[: names.index(RECOMMENDED_SIZE) + 1]
     fitting = [size for size in sizes if size.verdict == "comfortable" and size.name in wanted]
@@ -55,7 +55,7 @@ def recommended_size(sizes: Iterable[SizeFit]) -> SizeFit | None:
 
 
 def largest_size(sizes: Iterable[SizeFit]) -> SizeFit | None:
-    """The largest that fits comfortably at all."""
+    """Return the largest size that fits comfortably; None if none does."""
     fitting = [size for size in sizes if size.verdict == "comfortable"]
     return fitting[-1] if fitting else None
 
@@ -67,7 +67,10 @@ def _size_fit(name: str, shape: ModelShape, available_bytes: int, context_tokens
 
 
 def header_of_shape(shape: ModelShape, weights: int = 0, context_length: int = 131_072) -> GgufHeader:
-    """What the header of a file of this shape would say, as far as `fit` reads it. `weights` 0: those of Q4_K_M."""
+    """Return the header that a file of this shape would have, with the fields that the memory estimate reads.
+
+    `weights`: bytes of the weights; 0: those of Q4_K_M.
+    """
     weights = weights or shape_weights_bytes(shape)
     numbers = {
         "context_length": context_length,
@@ -103,7 +106,10 @@ def parameter_count(shape: ModelShape) -> int:
 
 
 def shape_weights_bytes(shape: ModelShape) -> int:
-    """Q4_K_M: half of the value and down projections, and the last layer, in Q6_K; the rest in Q4_K."""
+    """Return the bytes of the weights at Q4_K_M.
+
+    Half of the value and down projections and the last layer are in Q6_K, the rest in Q4_K.
+    """
     plain, mixed = _block_weights(shape)
     block_bits = plain * _Q4_K_BITS + mixed * (_Q4_K_BITS + _Q6_K_BITS) / 2
     table = shape.vocab_size * shape.embedding_length
@@ -112,51 +118,53 @@ def shape_weights_bytes(shape: ModelShape) -> int:
 
 
 def _block_weights(shape: ModelShape) -> tuple[int, int]:
-    """Of one layer: those that are always in Q4_K, and those of which half are in Q6_K."""
+    """Return the numbers of weights in one layer: those always in Q4_K, and those of which half are in Q6_K."""
     width, feed_forward = shape.embedding_length, shape.feed_forward_length
     inner, inner_kv = shape.head_count * shape.key_length, shape.head_count_kv * shape.key_length
     return 2 * width * inner + width * inner_kv + 2 * width * feed_forward, width * inner_kv + feed_forward * width
 
 
-# Where a card does not tell the model's dimensions: what comes to the weights by experience (cache, buffers).
+# Bytes of cache and buffers to add to the weights, by experience, if a card does not tell the model's dimensions.
 _ROUGH_CHAT_BYTES = 1_000_000_000
 _ROUGH_EMBEDDING_BYTES = 500_000_000
 
-Estimate = Callable[[int], MemoryEstimate]  # of a context
+Estimate = Callable[[int], MemoryEstimate]  # context length -> memory it needs
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFit:
+    """How a model fits into the memory with one context length."""
+
     context_tokens: int
     needed: MemoryEstimate
     judgement: MemoryVerdict
-    room: MemoryBudget
-    parameters: int  # about
-    is_rough: bool = False  # the cache is not known: an allowance by experience stands in for it
+    budget: MemoryBudget
+    parameters: int  # approximate
+    is_rough: bool = False  # the cache's size is unknown and covered by an allowance
 
 
 @dataclass(frozen=True, slots=True)
 class FitAdvice:
-    """What would fit, each on its own; None and "": nothing of that kind."""
+    """What would fit, each suggestion on its own; None or "" if there is none of its kind."""
 
     context_tokens: int | None = None  # the same model with a shorter context
-    quantization: str = ""  # a lighter form of the same model
+    quantization: str = ""  # a smaller quantization of the same model
     card: ModelCard | None = None  # another model
 
 
-def fit_of_file(header: GgufHeader, context: int, room: MemoryBudget, kv_type: str = "f16") -> ModelFit:
-    """Of a file at hand, from its header."""
+def fit_of_file(header: GgufHeader, context: int, budget: MemoryBudget, kv_type: str = "f16") -> ModelFit:
+    """Judge a model file by its header."""
     context = min(context, header.context_length or context)
     needed = memory_estimate.estimate_memory(header, context, kv_type=kv_type)
-    return ModelFit(context, needed, rooms.judge_memory(needed, room), room, header.parameters)
+    return ModelFit(context, needed, machine.judge_memory(needed, budget), budget, header.parameters)
 
 
-def fit_of_card(card: ModelCard, file: ModelFile, context: int, room: MemoryBudget, kv_type: str = "f16") -> ModelFit:
-    """Of a published file, from the card's numbers."""
+def fit_of_card(card: ModelCard, file: ModelFile, context: int, budget: MemoryBudget, kv_type: str = "f16") -> ModelFit:
+    """Judge a published file by its card."""
     context = min(context, card.context_tokens)
     needed = estimate_card(card, file, context, kv_type)
     parameters = parameter_count(card.shape) if card.shape else round(file.size_bytes / _bytes_a_weight(file))
-    return ModelFit(context, needed, rooms.judge_memory(needed, room), room, parameters, card.shape is None)
+    return ModelFit(context, needed, machine.judge_memory(needed, budget), budget, parameters, card.shape is None)
 
 
 def estimate_card(card: ModelCard, file: ModelFile, context: int, kv_type: str = "f16") -> MemoryEstimate:
@@ -168,47 +176,48 @@ def estimate_card(card: ModelCard, file: ModelFile, context: int, kv_type: str =
 
 
 def advise(
-    estimate: Estimate, context: int, room: MemoryBudget, card: ModelCard | None, weights_bytes: int, book: Catalogue
+    estimate: Estimate, context: int, budget: MemoryBudget, card: ModelCard | None, weights_bytes: int, book: Catalogue
 ) -> FitAdvice:
-    """What would fit instead of a model that does not. `weights_bytes`: of the file that was looked at."""
+    """Suggest what fits instead of a model that does not. `weights_bytes`: size of that model's file."""
     contexts = [choice for choice in reversed(CONTEXT_CHOICES) if choice < context]
-    shorter = next((choice for choice in contexts if _fits(estimate(choice), room)), None)
-    lighter = _lighter(card, weights_bytes, context, room) if card else None
-    return FitAdvice(shorter, lighter.quantization if lighter else "", _other(card, weights_bytes, context, room, book))
+    shorter = next((choice for choice in contexts if _fits(estimate(choice), budget)), None)
+    lighter = _lighter(card, weights_bytes, context, budget) if card else None
+    other = _other(card, weights_bytes, context, budget, book)
+    return FitAdvice(shorter, lighter.quantization if lighter else "", other)
 
 
 def usual_file(card: ModelCard) -> ModelFile | None:
-    """Q4_K_M, else the smallest. None: a card without files."""
+    """Return the card's Q4_K_M file, else its smallest; None if it has no files."""
     return card.file_of("Q4_K_M") or min(card.files, key=lambda file: file.size_bytes, default=None)
 
 
-def _lighter(card: ModelCard, weights_bytes: int, context: int, room: MemoryBudget) -> ModelFile | None:
-    """The heaviest form of the same model that is lighter and fits."""
+def _lighter(card: ModelCard, weights_bytes: int, context: int, budget: MemoryBudget) -> ModelFile | None:
+    """Return the largest smaller quantization of the same model that fits."""
     lighter = [file for file in card.files if file.size_bytes < weights_bytes * 0.98]
-    fitting = [file for file in lighter if _fits(estimate_card(card, file, context), room)]
+    fitting = [file for file in lighter if _fits(estimate_card(card, file, context), budget)]
     return max(fitting, key=lambda file: file.size_bytes, default=None)
 
 
 def _other(
-    card: ModelCard | None, weights_bytes: int, context: int, room: MemoryBudget, book: Catalogue
+    card: ModelCard | None, weights_bytes: int, context: int, budget: MemoryBudget, book: Catalogue
 ) -> ModelCard | None:
-    """The largest smaller model of the catalogue that fits comfortably."""
+    """Return the largest smaller model of the catalogue that fits comfortably."""
     candidates: list[tuple[int, ModelCard]] = []
     for other in book.cards:
         file = other.file_of("Q4_K_M")
         if other.kind != "chat" or other.is_trial or file is None or (card is not None and other.id == card.id):
             continue
         needed = estimate_card(other, file, min(context, other.context_tokens))
-        if file.size_bytes < weights_bytes and rooms.judge_memory(needed, room).verdict == "comfortable":
+        if file.size_bytes < weights_bytes and machine.judge_memory(needed, budget).verdict == "comfortable":
             candidates.append((file.size_bytes, other))
     return max(candidates, key=lambda candidate: candidate[0])[1] if candidates else None
 
 
-def _fits(needed: MemoryEstimate, room: MemoryBudget) -> bool:
-    return rooms.judge_memory(needed, room).verdict != "insufficient"
+def _fits(needed: MemoryEstimate, budget: MemoryBudget) -> bool:
+    return machine.judge_memory(needed, budget).verdict != "insufficient"
 
 
 def _bytes_a_weight(file: ModelFile) -> float:
-    """Llama.cpp's averages for an 8B model."""
+    """Return llama.cpp's average bytes per weight for a quantization of an 8B model."""
     bits = {"Q8_0": 8.5, "Q6_K": 6.56, "Q5_K_M": 5.7, "F16": 16.0, "BF16": 16.0}
     return bits.get(file.quantization, 4.89) / 8

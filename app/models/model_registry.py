@@ -1,14 +1,11 @@
-"""Tuned models of the list: a merged file, or the file of a base that answers with an adapter at a strength.
+"""Keep the list of models beyond plain files: tuned and remote models; and find the model that a command names.
 
-A merged file has its row in `local_model`, like any other. A base with an adapter has none: it borrows the file of its
-base, with what is known of that. Its adapter is a copy in the models folder, so that the run can go.
-How one comes into the list: `app.training.published_model`.
+A tuned model is either a merged file, with a row in `local_model` like any other, or a base with an adapter. The latter
+has no such row: it borrows its base's file and what is known of it. Its adapter is a copy in the models folder, so that
+the run can be deleted. `app.training.published_model` adds tuned models.
 
-Models that another machine of the local network computes: kept in the list, and when text may be sent to them.
-
-They are no files: nothing is read, hashed, moved, measured or trained of them. Their key is never kept here.
-
-Which model a command means: a file, an entry of the list, or the one the window uses.
+A remote model is computed by another machine of the local network. It has no file to read, hash, move, measure or
+train, and its key is never stored here.
 """
 
 import dataclasses
@@ -31,11 +28,14 @@ from app.models import base_models, local_models, model_store, starter
 from app.models.model_store import ModelStore
 
 REMOTE_NAME_MAX = 80  # characters
-_ID_PREFIX = "lan-"  # no file's id begins so by accident
+_ID_PREFIX = "lan-"  # makes a collision with a file's id unlikely
 
 
 def describe_remote_model(name: str, remote: RemoteModel, taken: Collection[LocalModel] = ()) -> LocalModel:
-    """As a model of the list. `taken`: those that are there; the same model of the same server keeps its place."""
+    """Describe a remote model as a model of the list.
+
+    `taken`: the models in the list; the same model of the same server keeps its id and date.
+    """
     path = f"{remote.address}#{remote.model}"
     old = next((model for model in taken if model.path == path), None)
     title = " ".join(name.split())[:REMOTE_NAME_MAX] or remote.model
@@ -45,18 +45,18 @@ def describe_remote_model(name: str, remote: RemoteModel, taken: Collection[Loca
 
 
 def with_old_identity(before: LocalModel, now: LocalModel) -> LocalModel:
-    """What is described now, in the place of what was there."""
+    """Return `now` with the id and date of `before`, which it replaces."""
     return dataclasses.replace(now, id=before.id, added_at=before.added_at)
 
 
 def list_remote_models(store: ModelStore) -> list[LocalModel]:
-    """In the order in which they were added."""
+    """Return the remote models in the order in which they were added."""
     found = store.database.read_as(_remote_model, "SELECT id, entry FROM remote_model")
     return sorted(found, key=lambda model: (model.added_at, model.id))
 
 
 def put_remote_model(store: ModelStore, model: LocalModel) -> None:
-    """Adds it, or replaces the one with its id."""
+    """Add a remote model, or replace the one with its id."""
     assert model.remote is not None
     entry = {"name": model.name, "added_at": model.added_at, **dataclasses.asdict(model.remote)}
     with store.database.transaction():
@@ -68,15 +68,18 @@ def put_remote_model(store: ModelStore, model: LocalModel) -> None:
 
 
 def server_address(model: LocalModel) -> str:
-    """Whom its questions are sent to; "" for a model of this machine."""
+    """Return the address that the model's prompts are sent to; "" for a model of this machine."""
     return local_model.address_label(model.remote.address) if model.remote is not None else ""
 
 
-# ------------------------------------------------------------------- what may leave
+# ----------------------------------------------------------- what may be sent
 
 
 def require_sendable(model: LocalModel, label: Label) -> None:
-    """`label`: the highest of what is to be sent. Raises AppError("remote_secret"): 機密 stays on this machine."""
+    """Raise AppError("remote_secret") if text labelled 機密 would leave this machine.
+
+    `label`: the highest label of the text to be sent.
+    """
     if model.remote is not None and label == confidentiality.HIGHEST_LABEL:
         raise AppError("remote_secret", address=server_address(model))
 
@@ -93,11 +96,11 @@ def _remote_model(row: Row) -> LocalModel:
 
 ADAPTERS_FOLDER = "adapters"  # below the models folder
 NO_PROVENANCE: Mapping[str, Any] = {"run_id": "", "base_sha256": "", "adapter_sha256": "", "adapter_strength": 1.0}
-_SUFFIX = ".lora"  # GGUF, but no model: it is not found where models are looked for
+_SUFFIX = ".lora"  # a GGUF file, but the search for models must not find it
 
 
 def list_models(store: ModelStore, models_folder: Path) -> list[LocalModel]:
-    """The whole list: models that are files, bases with an adapter, then models elsewhere. Looks at no file."""
+    """Return the whole list without reading any file: files, then bases with an adapter, then remote models."""
     files = store.local_models()
     tuned = store.database.read_as(
         lambda row: _tuned_model(row["id"], row["tuned"], json.loads(row["entry"]), files, models_folder),
@@ -107,7 +110,7 @@ def list_models(store: ModelStore, models_folder: Path) -> list[LocalModel]:
 
 
 def base_of(model: LocalModel, models: Collection[LocalModel]) -> LocalModel | None:
-    """The one of the list that a tuned model was trained on; None: it is not there any more."""
+    """Return the listed model that a tuned model was trained on; None if it is gone."""
     tuned = model.tuned
     if tuned is None:
         return None
@@ -117,7 +120,7 @@ def base_of(model: LocalModel, models: Collection[LocalModel]) -> LocalModel | N
 
 
 def provenance_fields(model: LocalModel) -> Mapping[str, Any]:
-    """What an answer keeps of it: fields of AnswerDetails."""
+    """Return what an answer records about its tuned model, as fields of AnswerDetails."""
     tuned = model.tuned
     if tuned is None:
         return NO_PROVENANCE
@@ -130,7 +133,7 @@ def provenance_fields(model: LocalModel) -> Mapping[str, Any]:
 
 
 def learned_fields(model: LocalModel) -> Mapping[str, Any]:
-    """What an answer keeps of the label of the model's data: fields of AnswerDetails."""
+    """Return what an answer records about the training data's label, as fields of AnswerDetails."""
     tuned = model.tuned
     if tuned is None:
         return {}
@@ -138,9 +141,9 @@ def learned_fields(model: LocalModel) -> Mapping[str, Any]:
 
 
 def require_unchanged(model: LocalModel) -> None:
-    """That base and adapter are those that were put together. Reads a file whole where it was touched since.
+    """Raise AppError unless base and adapter are the ones that were combined; reads a file that was modified since.
 
-    Raises AppError: tuned_base_gone, tuned_base_changed, tuned_adapter_gone, tuned_adapter_changed.
+    Codes: tuned_base_gone, tuned_base_changed, tuned_adapter_gone, tuned_adapter_changed.
     """
     tuned = model.tuned
     if tuned is None or not model.adapter:
@@ -160,7 +163,7 @@ def require_unchanged(model: LocalModel) -> None:
 
 
 def file_sha256(path: Path, marks: tuple[FileFingerprint, ...] = ()) -> str:
-    """Of a file; as its mark says while it is what it was when that was made. Raises OSError."""
+    """Return a file's hash: the recorded one while size and time are unchanged, else computed. Raises OSError."""
     status = path.stat()
     now = (status.st_size, status.st_mtime_ns)
     known = next((mark.sha256 for mark in marks[:1] if (mark.size_bytes, mark.modified_ns) == now), "")
@@ -171,7 +174,7 @@ def file_sha256(path: Path, marks: tuple[FileFingerprint, ...] = ()) -> str:
 
 
 def put_tuned_model(store: ModelStore, model: LocalModel) -> None:
-    """Adds or replaces it, whichever kind it is. Its adapter is to be where `adapter_file` says."""
+    """Add or replace a tuned model of either kind. Its adapter must already be at `adapter_file`."""
     assert model.tuned is not None
     entry = {"name": model.name, "path": model.path, "added_at": model.added_at, "form_id": model.form_id}
     with store.database.transaction():
@@ -190,11 +193,11 @@ def adapter_file(models_folder: Path, sha256: str) -> Path:
 
 
 def delete_unused_adapters(store: ModelStore, models_folder: Path, keep: Collection[str] = ()) -> None:
-    """Deletes adapters that no model of the list has. `keep`: paths of those that may come back into it."""
+    """Delete adapters that no listed model uses. `keep`: paths of adapters that an undo may need again."""
     used = {*keep, *(model.adapter for model in list_models(store, models_folder))}
     for path in (models_folder / ADAPTERS_FOLDER).glob(f"*{_SUFFIX}"):
         if str(path) not in used:
-            for one in (path, *path.parent.glob(f"{path.stem}.*.json")):  # with what is noted beside it
+            for one in (path, *path.parent.glob(f"{path.stem}.*.json")):  # with the notes beside it
                 one.unlink(missing_ok=True)
 
 
@@ -225,10 +228,10 @@ def _read(path: Path, _size_bytes: int, _modified_ns: int) -> str:
 
 
 def choose_model(wanted: str | None, where: Paths) -> LocalModel:
-    """A GGUF file, a model of the list that is a file of its own, or without a wish the one the window uses.
+    """Return the model that a command names: a GGUF file, or a listed model with its own file.
 
-    Raises AppError: "no_model_command", "unknown_model", "base_starter_missing", "remote_cannot", and what a damaged
-    file or database gives.
+    Without a name it is the model that the window uses. Raises AppError: no_model_command, unknown_model,
+    base_starter_missing, remote_cannot, and the errors of a damaged file or database.
     """
     if is_model_file(wanted):
         return local_models.describe(Path(wanted))
@@ -263,5 +266,5 @@ def choose_listed_model(wanted: str | None, models: list[LocalModel], where: Pat
 
 
 def find_remote_model(store: ModelStore, wanted: str | None) -> LocalModel | None:
-    """A model elsewhere of that name; None: there is none."""
+    """Return the remote model with this name; None if there is none."""
     return local_models.find(list_remote_models(store), wanted) if wanted else None

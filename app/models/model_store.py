@@ -1,8 +1,6 @@
-"""The local models: tables of the one database. Conversations are further tables of it (`app.chat.store`).
+"""Store the local models in the tables of the one database; conversations are other tables of it (`app.chat`).
 
-A method that changes something has committed it when it returns.
-
-The provenance of a tuned model as JSON in one database column.
+A method that changes something has committed it when it returns. The provenance of a tuned model is JSON in one column.
 """
 
 import dataclasses
@@ -21,7 +19,7 @@ def tuned_to_json(tuned: TuningRecord) -> str:
 
 
 def tuned_from_json(text: str | None) -> TuningRecord | None:
-    """Unknown keys (a newer program's) are left out."""
+    """Read a tuning record; keys that a newer version has added are ignored."""
     if text is None:
         return None
     known = {field.name for field in dataclasses.fields(TuningRecord)}
@@ -30,7 +28,7 @@ def tuned_from_json(text: str | None) -> TuningRecord | None:
 
 
 class ModelStore:
-    """Raises AppError as `Database` does."""
+    """The tables of local models. Its methods raise AppError as `Database` does."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -43,24 +41,24 @@ class ModelStore:
 
     @classmethod
     def beside(cls, path: Path) -> Self:
-        """For another thread: a second connection to a database that is open already."""
+        """Open a second connection to an open database, for another thread."""
         return cls(Database.beside(path))
 
     @classmethod
     def in_memory(cls) -> Self:
-        """For conversations that are never written."""
+        """Open a store in memory, for conversations that are never written."""
         return cls(Database.in_memory())
 
     def close(self) -> None:
         self._db.close()
 
     def local_models(self) -> list[LocalModel]:
-        """Those that are files of their own; `tuned_models.listed` has all."""
+        """Return the models that have their own file; `model_registry.list_models` returns all."""
         sql = "SELECT m.*, tuned FROM local_model m LEFT JOIN tuned_model USING (id) ORDER BY added_at, id"
         return self._db.read_as(_local_model, sql)
 
     def put_local_model(self, model: LocalModel) -> None:
-        """Adds a model, or replaces the one with the same id or path."""
+        """Add a model, or replace the one with the same id or path."""
         values = dataclasses.asdict(model)
         del values["tuned"], values["adapter"], values["remote"]
         values["speeds"] = json.dumps(model.speeds) if model.speeds is not None else None
@@ -73,7 +71,7 @@ class ModelStore:
             )
 
     def remove_local_model(self, model_id: str) -> None:
-        """Forgets the row; the file is the caller's."""
+        """Delete the model's row; its file stays."""
         with self._db.transaction():
             for table in ("local_model", "tuned_model", "remote_model"):
                 self._db.write(f"DELETE FROM {table} WHERE id = ?", model_id)  # noqa: S608
@@ -85,6 +83,6 @@ def _local_model(row: Row) -> LocalModel:
     values["template_allowed"] = bool(values["template_allowed"])
     values["speeds"] = json.loads(values["speeds"]) if values["speeds"] else None
     values["files"] = tuple(FileFingerprint(**mark) for mark in json.loads(values["files"] or "[]"))
-    if not isinstance(values["size_bytes"], int):  # the others are only shown
+    if not isinstance(values["size_bytes"], int):  # the type of the other columns matters for display only
         raise TypeError("size_bytes")
     return LocalModel(**values)

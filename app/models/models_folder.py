@@ -1,14 +1,14 @@
-"""The models folder moved to another drive: copied, compared, switched, and only then deleted.
+"""Move the models folder to another drive: copy, compare, switch, and only then delete.
 
-A journal in the data folder says how far it came, so that it can be killed at any moment and run again:
+A journal in the data folder records the progress, so that the move can be killed at any moment and run again:
 
-    copying    the old folder is whole and in use; what was copied can be kept or thrown away
-    switching  the new folder is whole; from here it only goes forward: list, settings, deletion
+    copying    the old folder is complete and in use; the copies can be kept or discarded
+    switching  the new folder is complete; the move can only be finished: list, settings, deletion
 
-Files that were imported in place elsewhere stay where they are. In the old folder only regular files are moved.
-Nothing is deleted that is not as the journal has noted it: neither an old file that has changed since, nor one in the
-new folder that no move has made. A journal without this machine's mark is somebody else's, or of an earlier version:
-it could name any folder of ours, so the user sees what it says, and nothing is done by it.
+Files that were imported in place elsewhere stay where they are; of the old folder only regular files are moved. Nothing
+is deleted unless it is as the journal recorded it: neither an old file that has changed since, nor a file in the new
+folder that the move did not write. A journal that this machine has not signed comes from elsewhere or from an earlier
+version and could name any folder: the user sees its content, but it causes no action.
 """
 
 import contextlib
@@ -44,25 +44,26 @@ from app.models import gguf_build
 from app.models.model_store import ModelStore
 
 _JOURNAL = "models-move.json"
-_HALF_SUFFIX = ".kotae-moving"
-_COARSEST_NS = 2_000_000_000  # FAT keeps even seconds
+_PARTIAL_SUFFIX = ".kotae-moving"
+_COARSEST_NS = 2_000_000_000  # FAT stores even seconds
 
-Mark = tuple[int, int]  # bytes, and the time of the last change in ns
+SizeAndTime = tuple[int, int]  # bytes, and time of last change in ns
 
 
 @dataclass(frozen=True, slots=True)
 class FolderMove:
-    """`names` are those of the files, relative to the folders. `made`: the ones that were not in `target` before.
+    """A move as its journal records it.
 
-    `noted`: each file of `source` as it was when the move began.
+    `names`: the files, relative to the folders. `made`: those that were not in `target` before. `noted`: size and time
+    of each file of `source` when the move began.
     """
 
     source: Path
     target: Path
-    state: str  # copying | switching; not marked by this machine: over (the models are in `target`) | elsewhere
+    state: str  # copying | switching; if this machine has not signed it: over (the models are in `target`) | elsewhere
     names: tuple[str, ...]
     made: tuple[str, ...]
-    noted: dict[str, Mark]
+    noted: dict[str, SizeAndTime]
 
     @property
     def is_own(self) -> bool:
@@ -71,18 +72,21 @@ class FolderMove:
 
 @dataclass(frozen=True, slots=True)
 class FolderMoveResult:
+    """Where the models are after a move."""
+
     folder: Path
-    files_left: int = 0  # in the old folder, because something holds or has changed them; `finish` tries again
+    files_left: int = 0  # in the old folder, in use or changed; `finish` tries again
 
 
 def move(
     where: Paths, target: Path, store: ModelStore, report: ReportBytes = lambda _done, _total: None
 ) -> FolderMoveResult:
-    """Moves the models folder. `report` is told bytes (each counts twice: copied, compared); what it raises undoes all.
+    """Move the models folder, resuming an interrupted move to the same target and undoing one to another target.
 
-    Goes on with a move to the same folder that was interrupted, and undoes one to another.
-    Raises AppError: move_same_place, move_busy, move_target_unusable, move_target_taken, move_copy_wrong,
-    move_source_unreadable, move_source_changed, drive_space, drive_file_limit, and `ModelStore`'s.
+    `report` gets bytes done and in total, each byte counted twice (copied, compared); an exception from it undoes the
+    move. Raises AppError: move_same_place, move_busy, move_target_unusable, move_target_is_file, move_target_taken,
+    move_copy_wrong, move_source_unreadable, move_source_changed, drive_space, drive_file_limit, and those of
+    `ModelStore`.
     """
     target = _resolved(target)
     before = pending(where)
@@ -101,7 +105,7 @@ def move(
         raise AppError("move_same_place", path=str(target))
     _require_idle(source)
     noted = {str(path.relative_to(source)): _noted(path) for path in _files(source)}
-    if before is not None and not before.noted.items() <= noted.items():  # its copies are old
+    if before is not None and not before.noted.items() <= noted.items():  # its copies are outdated
         undo(where)
         before = None
     plan = _plan(source, target, noted, before)
@@ -116,7 +120,7 @@ def move(
 
 
 def pending(where: Paths) -> FolderMove | None:
-    """Return the move that was interrupted, if there is one."""
+    """Return the interrupted move; None if there is none."""
     try:
         data = strict_json.load_file(where.data / _JOURNAL)
         is_own = authenticity.is_signed_by_this_machine(data.pop("mark", None), _JOURNAL, _canonical(data))
@@ -130,11 +134,11 @@ def pending(where: Paths) -> FolderMove | None:
 
 
 def _foreign_state(where: Paths, source: Path, target: Path) -> str:
-    """Return "over" only where all that would be left to do is to clear a folder that is surely another one."""
+    """Return "over" if the models are in `target` already and `source` is surely another folder; else "elsewhere"."""
     try:
         source, target = _resolved(source), _resolved(target)
         is_over = target == _resolved(where.models) and not _overlap(source, target)
-    except AppError:  # no path at all
+    except AppError:  # not a valid path
         return "elsewhere"
     return "over" if is_over else "elsewhere"
 
@@ -148,7 +152,7 @@ def write_journal(where: Paths, plan: FolderMove) -> None:
 
 
 def finish(where: Paths, store: ModelStore) -> FolderMoveResult:
-    """Completes a move whose files are all copied; does nothing to one that is still copying. For each start."""
+    """Complete a move whose files are all copied; do nothing for one that is still copying. Called at every start."""
     plan = pending(where)
     if plan is None or plan.state != "switching":
         return FolderMoveResult(where.models)
@@ -170,9 +174,9 @@ def finish(where: Paths, store: ModelStore) -> FolderMoveResult:
 
 
 def undo(where: Paths) -> None:
-    """Throw away what a move has copied that did not come to its switch. The old folder was in use all the time.
+    """Delete what an unfinished move has copied; the old folder has stayed in use.
 
-    Of a move that this machine has not marked only the journal goes.
+    Of a move that this machine has not signed, only the journal is deleted.
     """
     plan = pending(where)
     if plan is None or plan.state == "switching":
@@ -185,8 +189,8 @@ def undo(where: Paths) -> None:
 def _discard_copies(plan: FolderMove) -> None:
     for name in plan.made:
         path = plan.target / name
-        with contextlib.suppress(OSError):  # the drive may be gone with them
-            _half(path).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the drive may be gone
+            _partial(path).unlink(missing_ok=True)
             if _is_copy(path, plan.noted.get(name)):
                 path.unlink()
     _remove_empty_folders(plan.target)
@@ -196,25 +200,25 @@ def _discard_copies(plan: FolderMove) -> None:
 
 
 def _require_idle(folder: Path) -> None:
-    """Raises AppError("move_busy") while another program downloads or builds in there."""
+    """Raise AppError("move_busy") while another process downloads or builds in the folder."""
     for path in (*folder.rglob("*.part.lock"), *folder.glob(f"{gguf_build.BUILDS_FOLDER}/*/{gguf_build.LOCK_FILE}")):
         try:
             with filelock.FileLock(str(path), timeout=0):
                 pass
         except filelock.Timeout as error:
             raise AppError("move_busy", path=str(path.parent)) from error
-        except OSError:  # gone meanwhile
+        except OSError:  # deleted meanwhile
             continue
 
 
-def _plan(source: Path, target: Path, noted: dict[str, Mark], before: FolderMove | None) -> FolderMove:
-    """Raises AppError for a target that cannot take the files."""
+def _plan(source: Path, target: Path, noted: dict[str, SizeAndTime], before: FolderMove | None) -> FolderMove:
+    """Check that the target can take the files, and return the move. Raises AppError."""
     names = tuple(sorted(noted))
     try:
         if target.exists() and not target.is_dir():
             raise AppError("move_target_is_file", path=str(target))
         target.mkdir(parents=True, exist_ok=True)
-        probe = target / f".probe{_HALF_SUFFIX}"
+        probe = target / f".probe{_PARTIAL_SUFFIX}"
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -224,16 +228,16 @@ def _plan(source: Path, target: Path, noted: dict[str, Mark], before: FolderMove
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Regular files, without half copies of an earlier move."""
+    """Yield the regular files of a folder, without partial copies of an earlier move."""
     for base, _folders, names in os.walk(folder):
         for name in names:
             path = Path(base, name)
-            if not name.endswith(_HALF_SUFFIX) and stat.S_ISREG(path.lstat().st_mode):
+            if not name.endswith(_PARTIAL_SUFFIX) and stat.S_ISREG(path.lstat().st_mode):
                 yield path
 
 
-def _noted(path: Path) -> Mark:
-    """Raises AppError("move_source_unreadable")."""
+def _noted(path: Path) -> SizeAndTime:
+    """Return size and time of a file. Raises AppError("move_source_unreadable")."""
     try:
         status = path.stat()
     except OSError as error:
@@ -241,13 +245,13 @@ def _noted(path: Path) -> Mark:
     return (status.st_size, status.st_mtime_ns)
 
 
-def _require_unchanged(path: Path, mark: Mark) -> None:
+def _require_unchanged(path: Path, mark: SizeAndTime) -> None:
     if _noted(path) != mark:
         raise AppError("move_source_changed", path=str(path))
 
 
-def _is_copy(path: Path, mark: Mark | None) -> bool:
-    """Whether the file is as `_copy` leaves it. Raises OSError."""
+def _is_copy(path: Path, mark: SizeAndTime | None) -> bool:
+    """Return whether the file is as `_copy` leaves it. Raises OSError."""
     if mark is None or path.is_symlink() or not path.is_file():
         return False
     status = path.stat()
@@ -270,7 +274,7 @@ def _copy_all(plan: FolderMove, report: ReportBytes) -> None:
 
 
 def _is_same(source: Path, target: Path, meter: CopyProgress) -> bool:
-    """A copy that an interrupted move has made, or one the user had made."""
+    """Return whether both files are equal: a copy by an interrupted move, or by the user."""
     if target.is_symlink() or not target.is_file() or source.stat().st_size != target.stat().st_size:
         return False
     try:
@@ -280,32 +284,35 @@ def _is_same(source: Path, target: Path, meter: CopyProgress) -> bool:
         raise AppError("move_source_unreadable", path=str(source), reason=reason) from error
 
 
-def _copy(source: Path, target: Path, mark: Mark, meter: CopyProgress) -> None:
-    half = _half(target)
+def _copy(source: Path, target: Path, mark: SizeAndTime, meter: CopyProgress) -> None:
+    partial = _partial(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        half.unlink(missing_ok=True)
-        written = _write(source, half, meter)
-        os.utime(half, ns=(mark[1], mark[1]))
-        if hash_file(half, meter) != written:
+        partial.unlink(missing_ok=True)
+        written = _write_copy(source, partial, meter)
+        os.utime(partial, ns=(mark[1], mark[1]))
+        if hash_file(partial, meter) != written:
             raise AppError("move_copy_wrong", path=str(target))
         _require_unchanged(source, mark)
-        half.rename(target)
+        partial.rename(target)
         sync_folder(target.parent)
     except OSError as error:
         raise drive_error(error, target.parent, "move_target_unusable", mark[0]) from error
 
 
-def _write(source: Path, half: Path, meter: CopyProgress) -> str:
-    """Gives the hash of what was read. A failure to read is told apart from one to write."""
+def _write_copy(source: Path, partial: Path, meter: CopyProgress) -> str:
+    """Copy the bytes and return the hash of what was read.
+
+    A read error raises AppError("move_source_unreadable"), a write error OSError.
+    """
     digest = hashlib.sha256()
-    with half.open("xb") as out:
+    with partial.open("xb") as out:
         try:
             reader = open_regular(source)
         except OSError as error:
             raise _unreadable(source, error) from error
         with reader:
-            while block := _read(reader, source):
+            while block := _read_block(reader, source):
                 digest.update(block)
                 out.write(block)
                 meter.add(len(block))
@@ -314,7 +321,7 @@ def _write(source: Path, half: Path, meter: CopyProgress) -> str:
     return digest.hexdigest()
 
 
-def _read(reader: BinaryIO, source: Path) -> bytes:
+def _read_block(reader: BinaryIO, source: Path) -> bytes:
     try:
         return reader.read(BLOCK_BYTES)
     except OSError as error:
@@ -329,7 +336,7 @@ def _unreadable(source: Path, error: OSError) -> AppError:
 
 
 def _as_moved(model: LocalModel, plan: FolderMove) -> LocalModel | None:
-    """With its new path, and the times that the new drive keeps (FAT: even seconds). None: it was not in there."""
+    """Return the model with its new path and the times that the new drive stores; None if it was not in the folder."""
     listed = Path(model.path)
     path = _resolved(listed.parent) / listed.name  # the data folder may have been reached through a link
     if not path.is_relative_to(plan.source) or str(path.relative_to(plan.source)) not in plan.names:
@@ -340,7 +347,7 @@ def _as_moved(model: LocalModel, plan: FolderMove) -> LocalModel | None:
 
 
 def _as_kept(mark: FileFingerprint, old: Path, new: Path) -> FileFingerprint:
-    """A file that had changed before the move must go on to look changed."""
+    """Return the fingerprint after the move. A file that had changed before must continue to look changed."""
     try:
         was_as_marked = old.stat().st_mtime_ns == mark.modified_ns
         return dataclasses.replace(mark, modified_ns=new.stat().st_mtime_ns) if was_as_marked else mark
@@ -349,7 +356,7 @@ def _as_kept(mark: FileFingerprint, old: Path, new: Path) -> FileFingerprint:
 
 
 def _is_deleted(plan: FolderMove, name: str) -> bool:
-    """Deletes the old file, if it is still what was copied and the new one is there whole."""
+    """Delete the old file if it is unchanged and the new one complete; return whether it is gone."""
     old, new = plan.source / name, plan.target / name
     try:
         if not old.is_file() or old.is_symlink():
@@ -358,13 +365,13 @@ def _is_deleted(plan: FolderMove, name: str) -> bool:
         if mark != _noted(old) or not new.is_file() or new.stat().st_size != mark[0]:
             return False
         old.unlink()
-    except OSError:  # Windows: some program has it open
+    except OSError:  # on Windows another program has it open
         return False
     return True
 
 
 def _remove_empty_folders(folder: Path) -> None:
-    """Below `folder`, not itself: it may be a drive's own."""
+    """Delete empty folders below `folder`, but not `folder` itself, which may be the root of a drive."""
     for base, _folders, _names in os.walk(folder, topdown=False):
         if Path(base) != folder:
             with contextlib.suppress(OSError):
@@ -389,8 +396,8 @@ def _overlap(one: Path, other: Path) -> bool:
     return one == other or one in other.parents or other in one.parents
 
 
-def _half(path: Path) -> Path:
-    return path.with_name(path.name + _HALF_SUFFIX)
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + _PARTIAL_SUFFIX)
 
 
 def _exists(path: Path) -> bool:

@@ -1,7 +1,8 @@
-"""Where packages come from: PyPI, or what the user has set up for pip: a mirror, a folder, a proxy, an authority.
+"""Find out where Python packages come from: PyPI, or what the user has configured for pip.
 
-pip's own files and variables are read, in its order (variables win), because that is where companies put them. Of its
-settings these count: index-url, extra-index-url, find-links, no-index, proxy, cert, timeout, retries.
+Companies put their mirror, folder, proxy or certificate authority into pip's own files and variables, so these are
+read, in pip's order (variables win). Settings used: index-url, extra-index-url, find-links, no-index, proxy, cert,
+timeout, retries.
 """
 
 import configparser
@@ -15,16 +16,16 @@ from urllib.request import url2pathname
 
 PYPI = "https://pypi.org/simple"
 PYTORCH = "https://download.pytorch.org/whl"  # below it an index for each kind: cpu, cu130
-_SECTIONS = ("global", "download", "install")  # the later one wins
+_SECTIONS = ("global", "download", "install")  # later ones win
 
 
 @dataclass(frozen=True, slots=True)
 class PackageIndexes:
-    """Addresses may hold passwords: they are neither logged nor shown whole."""
+    """Where to fetch packages. Addresses may contain passwords: never log them or show them whole."""
 
-    pages: tuple[str, ...] = (PYPI,)  # indexes, asked in this order
-    links: tuple[str, ...] = ()  # pages with links, and folders; before the indexes
-    torch: str = PYTORCH  # where torch's own kinds are, below; "": nowhere but in `pages`
+    pages: tuple[str, ...] = (PYPI,)  # indexes, queried in this order
+    links: tuple[str, ...] = ()  # pages with links, and folders; searched before the indexes
+    torch: str = PYTORCH  # parent of PyTorch's own indexes; "": torch comes from `pages`, too
     proxy: str = ""
     certificates: str = ""  # a file; "": the system's
     timeout_s: float = 30.0
@@ -32,13 +33,13 @@ class PackageIndexes:
 
 
 def from_settings(variables: Mapping[str, str], home: Path | None = None) -> PackageIndexes:
-    """`variables`: of the environment. A file that cannot be read counts for nothing."""
+    """Return pip's settings. `variables`: the environment. Unreadable files are ignored."""
     settings = _settings(variables, home or Path.home())
     default = PackageIndexes()
     pages = [settings.get("index-url", PYPI), *settings.get("extra-index-url", "").split()]
     if settings.get("no-index", "").strip().lower() in ("1", "true", "yes", "on"):
         pages = []
-    is_own = bool(pages) and pages[0].rstrip("/") == PYPI  # behind a mirror nothing else is spoken to
+    is_own = bool(pages) and pages[0].rstrip("/") == PYPI  # behind a mirror no other host is contacted
     return PackageIndexes(
         tuple(page.rstrip("/") for page in pages),
         tuple(settings.get("find-links", "").split()),
@@ -51,7 +52,7 @@ def from_settings(variables: Mapping[str, str], home: Path | None = None) -> Pac
 
 
 def folder_of(link: str) -> Path | None:
-    """The folder that an entry of find-links names; None: it is a page."""
+    """Return the folder that an entry of find-links names; None if it is a page."""
     if link.startswith("file:"):
         return Path(url2pathname(urlsplit(link).path))
     return None if "://" in link else Path(link).expanduser()
@@ -77,7 +78,7 @@ def _settings(variables: Mapping[str, str], home: Path) -> dict[str, str]:
 
 
 def _files(variables: Mapping[str, str], home: Path) -> list[Path]:
-    """As pip looks for them: for the machine, for the user, and the one that is named, which may be /dev/null."""
+    """Return pip's configuration files in its order: the machine's, the user's, and the one in PIP_CONFIG_FILE."""
     named = variables.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return []

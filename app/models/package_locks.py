@@ -1,6 +1,7 @@
-"""The locks: which files a training environment consists of, exactly, for a kind of machine and a Python.
+"""Read the lock files: the exact files of a training environment, for one kind of machine and Python version.
 
-Written by packaging/training_lock.py. Nothing else is installed: without a lock there is no environment.
+packaging/training_lock.py writes them. Nothing that is not locked is installed, so without a lock there is no
+environment. A lock file consists of entries like this:
 
     # torch-2.13.0-cp312-cp312-win_amd64.whl 122057313
     torch==2.13.0 \\
@@ -24,11 +25,13 @@ Python = tuple[int, int]
 
 _NAME = re.compile(r"(cpu|cuda)-([a-z0-9]+-[a-z0-9_]+)-py(\d)(\d\d)")
 _ENTRY = re.compile(r"^# (\S+\.whl) (\d+)\n([a-z0-9-]+)==(\S+) \\\n    --hash=sha256:([0-9a-f]{64})\n", re.MULTILINE)
-_MACHINES = {"amd64": "x86_64"}  # as Windows calls it
+_MACHINES = {"amd64": "x86_64"}  # Windows' name for it
 
 
 @dataclass(frozen=True, slots=True)
 class LockedFile:
+    """A wheel in a lock."""
+
     package: str
     version: str
     name: str  # of the file
@@ -41,9 +44,11 @@ class LockedFile:
 
 @dataclass(frozen=True, slots=True)
 class PackageLock:
+    """A lock file."""
+
     path: Path
     variant: str  # one of VARIANTS
-    system: str  # "linux-x86_64"; as `this_system`
+    system: str  # "linux-x86_64", as `this_system` returns it
     python: Python
     files: tuple[LockedFile, ...]
 
@@ -53,7 +58,7 @@ class PackageLock:
 
     @property
     def size_bytes(self) -> int:
-        """Of the files as they are fetched."""
+        """Return the size of all wheels, which is what must be downloaded."""
         return sum(file.size_bytes for file in self.files)
 
     @property
@@ -71,33 +76,33 @@ def this_system() -> str:
 
 
 def all_locks(system: str = "") -> tuple[PackageLock, ...]:
-    """Those for that kind of machine ("": this one), the newest Python first."""
+    """Return the locks for a kind of machine ("": this one), newest Python first."""
     wanted = system or this_system()
     found = [lock for path in folder().glob("*.txt") if (lock := _lock(path)) is not None and lock.system == wanted]
     return tuple(sorted(found, key=lambda lock: (lock.python, lock.variant), reverse=True))
 
 
 def named(name: str) -> PackageLock | None:
-    """None: this version of Kotae has no such lock."""
+    """Return the lock of this name; None if this version of Kotae has none."""
     path = folder() / f"{name}.txt"
     return _lock(path) if _NAME.fullmatch(name) and path.is_file() else None
 
 
 def has_card() -> bool:
-    """Whether a card of NVIDIA computes here; the others have no driver that names them. Takes up to some seconds."""
+    """Return whether an NVIDIA card can compute here (others have no driver that names them). May take seconds."""
     return any(gpu.name not in ("AMD", "Intel") for gpu in machine.list_gpus())
 
 
 def proposed_variant(variant: str = "", system: str = "") -> str:
-    """`variant`: as chosen; "": what suits the cards of this machine and is locked for the system."""
+    """Return `variant` if chosen, else the best one that the machine's cards support and the system has a lock for."""
     known = {lock.variant for lock in all_locks(system)}
     return variant or ("cuda" if "cuda" in known and has_card() else "cpu")
 
 
 def fitting(variant: str, system: str = "", pythons: Collection[Python] | None = None) -> tuple[PackageLock, ...]:
-    """The newest Python first. `pythons`: only for these.
+    """Return the locks of a variant, newest Python first. `pythons`: restrict to these versions.
 
-    Raises AppError("training_no_lock"): there is none for that kind of machine, with any Python.
+    Raises AppError("training_no_lock") if there is none.
     """
     ours = all_locks(system)
     found = tuple(lock for lock in ours if lock.variant == variant and (pythons is None or lock.python in pythons))
@@ -114,7 +119,7 @@ def versions(locks: Sequence[PackageLock]) -> tuple[Python, ...]:
 
 
 def python_from(text: str) -> Python | None:
-    """Of "3.12"; None: it is no version."""
+    """Return (3, 12) for "3.12"; None for anything else."""
     found = re.fullmatch(r"(\d)\.(\d{1,2})", text)
     return (int(found[1]), int(found[2])) if found else None
 

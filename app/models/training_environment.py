@@ -1,7 +1,7 @@
-"""Where the training environment is: a Python of its own with torch, and llama.cpp's converter beside it.
+"""Find the training environment: a separate Python with torch, and llama.cpp's converter beside it.
 
-Gigabytes that most people never need stay out of the program; what fine-tunes and converts runs there, as a child
-process. Nothing of that environment is imported here, and nothing of the program's own environment reaches it.
+It takes gigabytes that most users never need, so it is no part of the program. Fine-tuning and conversion run there, as
+a child process. Nothing of it is imported here, and nothing of the program's own environment reaches it.
 """
 
 import importlib.metadata
@@ -24,17 +24,17 @@ from trainer import start
 
 VARIABLE = "KOTAE_TRAINER_PYTHON"
 FOLDER = "training-environment"  # below `base_folder`; made by app/training/environment
-OLD_FOLDER = f"{FOLDER}.old"  # the one before, while another takes its place
+OLD_FOLDER = f"{FOLDER}.old"  # the previous one, while a new one is being made
 DEVELOPMENT_FOLDER = ".venv-train"  # beside the sources; made by packaging/dev.py
 CONVERTER = "llama.cpp"  # below the environment's folder
-STAMP = "kotae-environment.json"  # in an environment's folder, when it works
+STAMP = "kotae-environment.json"  # in the environment's folder, once it works
 KEY_FILE = "training-environment.key"  # in the data folder
 _KEY_BYTES = 1 << 10
-VERSION_FILE = "VERSION"  # in the converter's folder: the llama-cpp-python whose source it is from
-PROBE_LIMIT_S = 120.0  # torch read from a slow disk for the first time
-PRODUCT_LIMIT = 0.2  # how far a 4-bit product may be from the exact one; measured 0.09, and garbage is at 1
+VERSION_FILE = "VERSION"  # in the converter's folder: the version of llama-cpp-python whose source it is from
+PROBE_LIMIT_S = 120.0  # loading torch from a slow disk for the first time
+PRODUCT_LIMIT = 0.2  # allowed relative error of a 4-bit product; measured 0.09, garbage gives 1
 
-MISSING = ("no_training_environment", "training_environment_elsewhere")  # codes: one has to be made
+MISSING = ("no_training_environment", "training_environment_elsewhere")  # error codes: an environment has to be made
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "gguf")
@@ -42,45 +42,44 @@ _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "sa
 
 @dataclass(frozen=True, slots=True)
 class TrainingEnvironment:
-    """`python` is not resolved: a venv's link to its base would lose the venv."""
+    """An environment to run `trainer` in. `python` stays unresolved: following a venv's link would lose the venv."""
 
     python: Path
-    converter: Path | None  # the folder with convert_hf_to_gguf.py; None: there is none
+    converter: Path | None  # the folder with convert_hf_to_gguf.py; None: missing
 
     def command(self, module: str, *arguments: str) -> list[str]:
-        """Starts a module of `trainer`, as `python -m` would: `command("trainer.convert", job_file)`."""
+        """Return the command that runs a module of `trainer` like `python -m`: `command("trainer.convert", file)`."""
         return start.command(str(self.python), module, *arguments)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingDevice:
+    """A graphics card that torch can use."""
+
     name: str
     memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentProbe:
-    """What the environment says of itself."""
+    """What the environment reports about itself."""
 
     python: str
     versions: dict[str, str]  # library -> version
-    cuda: str | None  # the version that torch was built for; None: CPU only
+    cuda: str | None  # CUDA version that torch was built for; None: CPU only
     devices: tuple[TrainingDevice, ...]
-    converter: str  # version
-    least_capability: tuple[int, int] = (0, 0)  # of a card that this torch computes on
+    converter: str  # of the converter
+    least_capability: tuple[int, int] = (0, 0)  # smallest compute capability that this torch supports
 
 
 def base_folder(data: Path) -> Path:
-    """The folder that holds the environment: the one of the settings, else the data folder."""
+    """Return the folder that contains the environment: the one in the settings, else the data folder."""
     chosen = settings.load(Paths(data).settings).training_folder
     return Path(chosen) if chosen else data
 
 
 def key(data: Path) -> str:
-    """Return what the environments that were made on this machine for this data folder have in their stamp.
-
-    Raises OSError.
-    """
+    """Return the key in the stamp of every environment made on this machine for this data folder. Raises OSError."""
     try:
         own = _own_key(data)
     except FileNotFoundError:
@@ -90,10 +89,10 @@ def key(data: Path) -> str:
 
 
 def is_ours(folder: Path, data: Path) -> bool:
-    """Whether an environment was made on this machine for this data folder.
+    """Return whether an environment was made on this machine for this data folder.
 
-    A data folder can be somebody else's, with programs of theirs in it, and on another drive the same path may lead to
-    somebody else's drive today.
+    A data folder may come from another person with programs in it, and a path may lead to another drive tomorrow: only
+    a stamp that this machine has signed allows Kotae to run what is there.
     """
     try:
         stamp = strict_json.load_file(folder / STAMP)
@@ -110,9 +109,10 @@ def _own_key(data: Path) -> bytes:
 
 
 def locate(data: Path) -> TrainingEnvironment:
-    """$KOTAE_TRAINER_PYTHON, else the one below `base_folder`, below `data`, or the development one. Starts nothing.
+    """Return the training environment without starting anything.
 
-    Raises AppError: no_training_environment; training_environment_elsewhere where there is one of another machine.
+    Searched in this order: $KOTAE_TRAINER_PYTHON, `base_folder`, `data`, the development environment. Raises AppError:
+    no_training_environment, training_environment_elsewhere (there is only one made on another machine).
     """
     bases = dict.fromkeys((base_folder(data), data))
     places = [base / name for base in bases for name in (FOLDER, OLD_FOLDER)]
@@ -133,7 +133,7 @@ def python_in(folder: Path) -> Path:
 
 
 def check(environment: TrainingEnvironment) -> EnvironmentProbe:
-    """Imports torch there, multiplies in 4 bits and looks for the rest: seconds. Not for the window's thread.
+    """Import torch in the environment, multiply in 4 bits and check the rest. Takes seconds: not for the UI thread.
 
     Raises AppError: training_environment_broken (path, reason), training_products_wrong (path, device, reason).
     """
@@ -143,9 +143,9 @@ def check(environment: TrainingEnvironment) -> EnvironmentProbe:
     if missing:
         raise _broken(environment, f"missing: {', '.join(missing)}")
     for device, (difference, reason) in report["products"].items():
-        if difference is None or not difference <= PRODUCT_LIMIT:  # NaN, too
-            said = {"device": device, "reason": reason or f"{difference:.2f}"}
-            raise AppError("training_products_wrong", path=str(environment.python), **said)
+        if difference is None or not difference <= PRODUCT_LIMIT:  # NaN included
+            facts = {"device": device, "reason": reason or f"{difference:.2f}"}
+            raise AppError("training_products_wrong", path=str(environment.python), **facts)
     devices = tuple(TrainingDevice(name, memory_bytes) for name, memory_bytes in report["devices"])
     major, minor = report["least_capability"]
     return EnvironmentProbe(report["python"], report["versions"], report["cuda"], devices, converter, (major, minor))
@@ -157,7 +157,7 @@ def _converter(folders: list[Path]) -> Path | None:
 
 
 def _converter_version(environment: TrainingEnvironment) -> str:
-    """A converter of another version may write what the engine reads otherwise."""
+    """Return the converter's version, which must be the engine's: another one may write files that it misreads."""
     if environment.converter is None:
         raise _broken(environment, f"missing: {CONVERTER}")
     try:
@@ -171,7 +171,7 @@ def _converter_version(environment: TrainingEnvironment) -> str:
 
 
 def engine_version() -> str | None:
-    """None in a bundle without metadata, which is built with its converter."""
+    """Return the version of llama-cpp-python; None in a bundle without metadata, which is built with its converter."""
     try:
         return importlib.metadata.version("llama-cpp-python")
     except importlib.metadata.PackageNotFoundError:

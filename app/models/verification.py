@@ -1,6 +1,6 @@
-"""Whether a model is still what it was: its structure, and the hash of every byte.
+"""Verify that a model is unchanged (its structure, and the hash of every byte), and record the last result.
 
-How the last verification of each model ended, so that it can be told long afterwards: one small file.
+The results are one small JSON file.
 """
 
 import dataclasses
@@ -19,17 +19,18 @@ from app.inference import gguf
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.models import local_models
 
-Report = Callable[[int, int], None]  # bytes done, of how many; what it raises ends the work
+Report = Callable[[int, int], None]  # bytes done and in total; an exception from it ends the verification
 
 _BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """`state`: sound; first (sound in structure, and nothing was known to compare with: now it is); changed (by
-    somebody, since it was added); damaged; missing.
+    """The result of verifying a model.
 
-    `model` is what to keep in the list, with the hashes that are known now. `problem`: what is wrong, None for nothing.
+    `state`: sound; first (structure sound, no hash known before: now it is); changed (modified since it was added);
+    damaged; missing. `model`: the model with the hashes known now, to be stored. `problem`: what is wrong; None if
+    nothing is.
     """
 
     model: LocalModel
@@ -42,14 +43,14 @@ class VerifyResult:
 
 
 def verify_model(model: LocalModel, report: Report = lambda _done, _total: None) -> VerifyResult:
-    """Reads all of the model's files. Nothing is written; to keep what was learned is the caller's."""
+    """Read all files of a model and compare them. Nothing is written; the caller stores the result."""
     try:
         header = gguf.check_model(Path(model.path))
     except AppError as error:
         is_gone = error.code in ("file_missing", "split_part_missing")
         return VerifyResult(model, "missing" if is_gone else "damaged", error)
     try:
-        marks = _marks([Path(model.path), *header.parts], header.file_bytes, report)
+        marks = _fingerprints([Path(model.path), *header.parts], header.file_bytes, report)
     except OSError as error:
         reason = error.strerror or str(error)
         return VerifyResult(model, "missing", AppError("file_unreadable", path=model.path, reason=reason))
@@ -70,22 +71,25 @@ def _expected(model: LocalModel, path: Path, before: FileFingerprint | None) -> 
 
 
 def _difference(path: Path, expected: str, before: FileFingerprint | None, now: FileFingerprint) -> AppError | None:
-    """A file that was written to since it was added has another time or size; one that decayed has not."""
+    """Return the problem with a file; None if there is none.
+
+    "changed" if its time or size differs from when it was added, "damaged" if only the hash differs.
+    """
     is_touched = before is not None and (before.size_bytes, before.modified_ns) != (now.size_bytes, now.modified_ns)
     if expected == now.sha256 or (not expected and not is_touched):
         return None
     return AppError("model_file_changed" if is_touched else "model_file_damaged", path=str(path))
 
 
-def _marks(paths: list[Path], total: int, report: Report) -> dict[Path, FileFingerprint]:
+def _fingerprints(paths: list[Path], total: int, report: Report) -> dict[Path, FileFingerprint]:
     done, marks = 0, {}
     for path in paths:
-        marks[path], done = _mark_of(path, report, done, total)
+        marks[path], done = _fingerprint_of(path, report, done, total)
     return marks
 
 
-def _mark_of(path: Path, report: Report, done: int, total: int) -> tuple[FileFingerprint, int]:
-    """Also gives how many bytes are done with it. Raises OSError."""
+def _fingerprint_of(path: Path, report: Report, done: int, total: int) -> tuple[FileFingerprint, int]:
+    """Return a file's fingerprint, and the bytes done including it. Raises OSError."""
     digest = hashlib.sha256()
     with open_regular(path) as file:
         while block := file.read(_BLOCK_BYTES):
@@ -111,21 +115,21 @@ class LastVerified:
 
 
 def load_verifications(path: Path) -> dict[str, LastVerified]:
-    """By the ids of models. What cannot be read was never verified."""
+    """Return the recorded results by model id; what cannot be read counts as never verified."""
     try:
         data = strict_json.load_file(path)
     except (OSError, ValueError):
         return {}
     entries = data.items() if isinstance(data, dict) else ()
-    return {key: found for key, entry in entries if (found := _read(entry)) is not None}
+    return {key: found for key, entry in entries if (found := _read_entry(entry)) is not None}
 
 
 def record_verifications(path: Path, verdicts: Sequence[VerifyResult], at: float) -> dict[str, LastVerified]:
-    """Adds these to the file, and gives all that is in it. A disk that is full costs the note alone."""
+    """Add results to the file and return all. If the file cannot be written, the result is still returned."""
     known = load_verifications(path) | {
         verdict.model.id: LastVerified(verdict.state, at, verdict.problem) for verdict in verdicts
     }
-    data = {key: _written(entry) for key, entry in known.items()}
+    data = {key: _entry_json(entry) for key, entry in known.items()}
     try:
         write_atomically(path, json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
     except OSError:
@@ -133,7 +137,7 @@ def record_verifications(path: Path, verdicts: Sequence[VerifyResult], at: float
     return known
 
 
-def _read(entry: Any) -> LastVerified | None:
+def _read_entry(entry: Any) -> LastVerified | None:
     if not isinstance(entry, dict):
         return None
     state, at, code, facts = (entry.get(name) for name in ("state", "at", "code", "facts"))
@@ -143,7 +147,7 @@ def _read(entry: Any) -> LastVerified | None:
     return LastVerified(state, at, problem)
 
 
-def _written(entry: LastVerified) -> dict[str, Any]:
+def _entry_json(entry: LastVerified) -> dict[str, Any]:
     written: dict[str, Any] = {"state": entry.state, "at": entry.at}
     if entry.problem is not None:
         facts = {

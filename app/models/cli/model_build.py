@@ -1,4 +1,4 @@
-"""`kotae models build`: from a publisher's safetensors folder to quantized models in the list."""
+"""Define `kotae models build`: from a publisher's safetensors folder to quantized models in the list."""
 
 import argparse
 import dataclasses
@@ -25,13 +25,13 @@ from app.models.gguf_build import BuildPlan, BuildRequest, KeepLineage
 from app.models.model_store import ModelStore
 
 if TYPE_CHECKING:
-    from app.models.services.build_runner import (  # it tries what it has built, with all that answers questions
+    from app.models.services.build_runner import (  # imported late: it loads the engine client for the smoke test
         BuildProgress,
         BuildRunner,
     )
 
 
-# The label of what an adapter was trained on, by the documents' database of now.
+# Returns the present label of what an adapter was trained on, by the documents' database.
 LearnedBy = Callable[[Path, Path], Label]
 
 
@@ -55,7 +55,10 @@ def add_parsers(
 def _build(
     learned_by: LearnedBy, keep_lineage: KeepLineage, options: argparse.Namespace, where: Paths, output: Output
 ) -> int:
-    """Exit status: 0; 3 expected error; 130 interrupted. After the latter two the same command goes on."""
+    """Build and return the exit status: 0, or 130 if interrupted; an expected error gives 3.
+
+    After both the same command resumes the build.
+    """
     target = input_file.absolute_path(Path(options.to)) if options.to else where.models
     if options.clean:
         return _clean(target, output)
@@ -80,19 +83,19 @@ def _build(
             lambda model: local_models.add(store, model),
             keep_lineage,
         )
-        building = _Building(builds, output)
-        building.wait(plan)
+        session = _BuildSession(builds, output)
+        session.wait(plan)
         builds.deleteLater()
     finally:
         store.close()
         background.shut_down()
         del app
-    if building.models is None:
-        _say_what_is_kept(target, output)
-        raise building.error or KeyboardInterrupt
-    models = [model_maintenance.record_hashes(model, where, output) for model in building.models]
+    if session.models is None:
+        _report_kept_files(target, output)
+        raise session.error or KeyboardInterrupt
+    models = [model_maintenance.record_hashes(model, where, output) for model in session.models]
     _print(plan, models, builds, output)
-    return 128 + signal.SIGINT if building.waiting.was_interrupted else 0
+    return 128 + signal.SIGINT if session.waiting.was_interrupted else 0
 
 
 def _plan(options: argparse.Namespace, target: Path) -> BuildPlan:
@@ -116,15 +119,15 @@ def _clean(target: Path, output: Output) -> int:
     return 0
 
 
-def _say_what_is_kept(target: Path, output: Output) -> None:
+def _report_kept_files(target: Path, output: Output) -> None:
     kept = gguf_build.unfinished_build_bytes(target)
     if kept:
         output.end_progress()
         output.note("models.build_kept", kept_bytes=kept)
 
 
-class _Building:
-    """Runs one build to its end and collects what it says."""
+class _BuildSession:
+    """Runs one build to its end and collects its results."""
 
     def __init__(self, builds: "BuildRunner", output: Output) -> None:
         self._builds = builds
@@ -139,7 +142,7 @@ class _Building:
         builds.cancelled.connect(self.waiting.stop)
 
     def wait(self, plan: BuildPlan) -> None:
-        """Raises what `Builds.start` raises."""
+        """Start the build and wait for its end. Raises AppError as `BuildRunner.start`."""
         self._builds.start(plan)
         try:
             if self._builds.is_running:
@@ -167,10 +170,10 @@ class _Building:
 
 
 def _print(plan: BuildPlan, models: list[LocalModel], builds: "BuildRunner", output: Output) -> None:
-    made, lines = [], []
+    models_data, lines = [], []
     for form, model in zip(plan.request.forms, models, strict=True):
         trial = builds.trials.get(form.name)
-        made.append(model_inspection.model_data(model) | {"trial": trial.text if trial else None})
+        models_data.append(model_inspection.model_data(model) | {"trial": trial.text if trial else None})
         lines.append(output.phrase("models.built", name=model.name, id=model.id, size_bytes=model.size_bytes))
         if trial is not None:
             text = invisible_characters.to_single_line(trial.text or "")
@@ -178,5 +181,5 @@ def _print(plan: BuildPlan, models: list[LocalModel], builds: "BuildRunner", out
                 output.phrase("models.build_not_tried" if trial.text is None else "models.build_trial", text=text)
             )
     steps = [dataclasses.asdict(report) for report in builds.reports]
-    data = {"models": made, "steps": steps, "planned_peak_bytes": plan.peak_bytes, "outtype": plan.outtype}
+    data = {"models": models_data, "steps": steps, "planned_peak_bytes": plan.peak_bytes, "outtype": plan.outtype}
     output.result(data, "\n".join(lines))

@@ -1,4 +1,4 @@
-"""`kotae models download`: a model of the catalogue from the hub, a mirror, an address, a stick or a share."""
+"""Define `kotae models download`: fetch a model of the catalogue from the hub, a mirror, an address or a folder."""
 
 import argparse
 import os
@@ -26,7 +26,7 @@ from app.models.model_store import ModelStore
 from app.models.services.downloads import Download, Downloads, hub_address
 from app.models.services.model_library import ModelLibrary
 
-TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105  its name; sent only to the official hub, when that has asked who it is
+TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105  its name; sent only to the official hub, on demand
 PREFERRED = "Q4_K_M"
 
 
@@ -43,7 +43,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status 130 after Ctrl+C: the same command goes on where this one ended."""
+    """Download and return the exit status; 130 after Ctrl+C, and the same command resumes the download."""
     card, file = _chosen(options.model, options.quant)
     token = _token_in(options.token_file) if options.token_file else ""
     app = core_application()
@@ -57,17 +57,17 @@ def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
             where.logs / "download-command.log",
             None,
         )
-        fetching = _Fetching(downloads, preferences.value, output, _place(options.place), token)
-        fetching.run(card, file)
+        session = _DownloadSession(downloads, preferences.value, output, _place(options.place), token)
+        session.run(card, file)
     finally:
         background.shut_down()
         store.close()
         del app
-    return _told(fetching, output)
+    return _report_outcome(session, output)
 
 
 def _chosen(wanted: str, quantization: str | None) -> tuple[ModelCard, ModelFile]:
-    """Without a wish: Q4_K_M, or the smallest that there is."""
+    """Return the card and the file: the wanted quantization, else Q4_K_M, else the smallest."""
     book = catalogue.load()
     card = book.find(wanted)
     if card is None:
@@ -96,12 +96,12 @@ def _place(wanted: str) -> str:
         return wanted
     try:
         return str(Path(wanted).expanduser().absolute())
-    except RuntimeError:  # `~` of nobody
+    except RuntimeError:  # `~` of an unknown user
         return wanted
 
 
 def _token_in(name: str) -> str:
-    """Raises AppError("token_unreadable")."""
+    """Return the token in a file. Raises AppError("token_unreadable")."""
     try:
         token = Path(name).expanduser().read_text("utf-8").strip()
     except (OSError, ValueError, RuntimeError) as error:
@@ -111,15 +111,15 @@ def _token_in(name: str) -> str:
     return token
 
 
-class _Fetching:
-    """One download, to its end or to Ctrl+C."""
+class _DownloadSession:
+    """Runs one download until it ends or Ctrl+C pauses it."""
 
     def __init__(self, downloads: Downloads, settings: Settings, output: Output, place: str, token: str) -> None:
         self._downloads, self._settings, self._output, self._place = downloads, settings, output, place
-        self._may_take_token = token == "" and place == ""
+        self._may_use_stored_token = token == "" and place == ""
         if token:
             downloads.set_token(token, place)
-        self._card: ModelCard | None = None  # whose licence is still to be told
+        self._card: ModelCard | None = None  # None once its licence has been printed
         self.waiting = CommandLoop(self._interrupt)
         self.model: LocalModel | None = None
         self.problem: AppError | None = None
@@ -149,8 +149,8 @@ class _Fetching:
             self.paused = items[0]
             self.waiting.stop()
 
-    def _tell_licence(self) -> None:
-        """Once, as soon as the source has shown that it has the file."""
+    def _print_licence(self) -> None:
+        """Print the licence once, as soon as the source is known to have the file."""
         card, self._card = self._card, None
         if card is not None:
             self._output.end_progress()
@@ -158,7 +158,7 @@ class _Fetching:
 
     def _on_progressed(self, item: Download) -> None:
         if item.problem is None:
-            self._tell_licence()
+            self._print_licence()
         total = max(item.total_bytes, 1)
         facts = {"name": item.title, "percent": 100 * item.done_bytes // total}
         if item.state != "running":
@@ -177,21 +177,21 @@ class _Fetching:
         )
 
     def _on_finished(self, model: LocalModel) -> None:
-        self._tell_licence()
+        self._print_licence()
         self.model = model
         self.waiting.stop()
 
     def _on_failed(self, item: Download) -> None:
         assert item.problem is not None
-        if item.problem.code == "download_gated" and self._may_take_token and self._take_token():
+        if item.problem.code == "download_gated" and self._may_use_stored_token and self._use_stored_token():
             self._downloads.resume(item.id)
             return
         self.problem = item.problem
         self.waiting.stop()
 
-    def _take_token(self) -> bool:
-        """Whether one lies around for the hub that asks."""
-        self._may_take_token = False
+    def _use_stored_token(self) -> bool:
+        """Use a token from the environment or the keychain for the hub, if there is one; return whether there is."""
+        self._may_use_stored_token = False
         place = hub_address(self._settings)
         token = token_around(place)
         if token:
@@ -203,24 +203,24 @@ class _Fetching:
 
 
 def token_around(place: str) -> str:
-    """That of the environment, else of the system's store of passwords; "" for any machine but the official hub.
+    """Return the token from the environment, else from the system's password store; "" except for the official hub.
 
-    A mirror that somebody has put into the settings or the environment gets only what is given for it.
+    A mirror in the settings or the environment gets only a token that was given for it.
     """
     if origin_of(place) != origin_of(keychain.PLACE):
         return ""
     return os.environ.get(TOKEN_VARIABLE, "") or keychain.stored_token()
 
 
-def _told(fetching: _Fetching, output: Output) -> int:
-    if fetching.problem is not None:
-        raise fetching.problem
-    if fetching.model is not None:
-        model = fetching.model
+def _report_outcome(session: _DownloadSession, output: Output) -> int:
+    if session.problem is not None:
+        raise session.problem
+    if session.model is not None:
+        model = session.model
         data = {**model_inspection.model_data(model), "state": "done", "sha256": [mark.sha256 for mark in model.files]}
         output.result(data, output.phrase("models.added", name=model.name, id=model.id))
         return 0
-    item = fetching.paused
+    item = session.paused
     assert item is not None
     if output.is_json:
         sizes = {"done_bytes": item.done_bytes, "total_bytes": item.total_bytes}

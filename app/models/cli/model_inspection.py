@@ -1,4 +1,4 @@
-"""`kotae models show` and `kotae models fit`: one model in full, and whether it fits into this machine."""
+"""Define `kotae models show` and `kotae models fit`: one model in full, and whether it fits into this machine."""
 
 import argparse
 import dataclasses
@@ -23,7 +23,7 @@ from app.models.model_registry import choose_model
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Subject:
-    """A file at hand with its header, or a published file of a card."""
+    """What `fit` judges: a local file with its header, or a published file of a card."""
 
     card: ModelCard | None
     model: LocalModel | None = None
@@ -38,12 +38,12 @@ class _Subject:
     def quantization(self) -> str:
         return self.file.quantization if self.file else self.model.quantization if self.model else ""
 
-    def fit(self, context: int, there: machine.MemoryBudget, kv_type: str) -> ModelFit:
+    def fit(self, context: int, budget: machine.MemoryBudget, kv_type: str) -> ModelFit:
         if self.header is not None:
-            return model_fit.fit_of_file(self.header, context, there, kv_type)
+            return model_fit.fit_of_file(self.header, context, budget, kv_type)
         assert self.card is not None
         assert self.file is not None
-        return model_fit.fit_of_card(self.card, self.file, context, there, kv_type)
+        return model_fit.fit_of_card(self.card, self.file, context, budget, kv_type)
 
     def estimate(self, context: int, kv_type: str) -> MemoryEstimate:
         if self.header is not None:
@@ -80,14 +80,16 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
             "speeds": found.speeds,
         }
     lines = [
-        f"{field_name(key)}\t{_plain(key, value)}" for key, value in data.items() if value not in (None, "", [], {})
+        f"{field_name(key)}\t{_format_value(key, value)}"
+        for key, value in data.items()
+        if value not in (None, "", [], {})
     ]
     output.result(data, "\n".join(lines))
     return 0
 
 
 def model_data(model: LocalModel) -> dict[str, Any]:
-    """Return what the commands print of a model of this machine, for `--json`."""
+    """Return what the commands print about a model of this machine with `--json`."""
     card = catalogue.load().card(model.card_id)
     return {
         "id": model.id,
@@ -110,7 +112,7 @@ def _has_files(model: LocalModel) -> bool:
 
 
 def card_data(card: ModelCard) -> dict[str, Any]:
-    """A card of the catalogue, in the language in use, without the prompt's markup."""
+    """Return what the commands print about a catalogue card: in the current language, without prompt markup."""
     return {
         "id": card.id,
         "name": card.title,
@@ -130,26 +132,26 @@ def card_data(card: ModelCard) -> dict[str, Any]:
 
 
 def _fit(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status 1 when the model does not fit."""
+    """Return exit status 1 if the model does not fit."""
     chosen = settings.load(where.settings)
     context = options.context or chosen.context_tokens
     if not 256 <= context <= 1 << 20:
         limits = phrase("common.range", low=256, high=1 << 20)
         raise AppError("bad_option", option="--context", value=context, expected=limits)
     subject = _subject(options.model, options.quant, where)
-    there = machine.measure_memory()
-    found = subject.fit(context, there, chosen.kv_type)
+    budget = machine.measure_memory()
+    found = subject.fit(context, budget, chosen.kv_type)
     advice = FitAdvice()
     if found.judgement.verdict == "insufficient":
         advice = model_fit.advise(
             lambda tokens: subject.estimate(tokens, chosen.kv_type),
             found.context_tokens,
-            there,
+            budget,
             subject.card,
             found.needed.weights_bytes,
             catalogue.load(),
         )
-    predicted = _predicted(found, subject.card, options.measure, where, output)
+    predicted = _predict_speed(found, subject.card, options.measure, where, output)
     output.result(
         _fit_data(subject, found, advice, predicted), "\n".join(_fit_lines(output, subject, found, advice, predicted))
     )
@@ -157,7 +159,7 @@ def _fit(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 
 def _find(wanted: str, where: Paths) -> LocalModel | ModelCard:
-    """A model of this machine, else one of the catalogue."""
+    """Return a model of this machine, else one of the catalogue."""
     try:
         return choose_model(wanted, where)
     except AppError as error:
@@ -168,7 +170,7 @@ def _find(wanted: str, where: Paths) -> LocalModel | ModelCard:
 
 
 def _subject(wanted: str, quantization: str | None, where: Paths) -> _Subject:
-    """With a quantization, the published file is meant, also where another one is at hand."""
+    """Return what to judge; with a quantization the published file, even if another one is here."""
     found = _find(wanted, where)
     if isinstance(found, LocalModel):
         card = catalogue.load().card(found.card_id)
@@ -183,20 +185,20 @@ def _subject(wanted: str, quantization: str | None, where: Paths) -> _Subject:
     return _Subject(card, file=file)
 
 
-def _predicted(
+def _predict_speed(
     found: ModelFit, card: ModelCard | None, is_measuring: bool, where: Paths, output: Output
 ) -> PredictedSpeed | None:
-    """None before this machine was measured."""
+    """Return the predicted speed; None before this machine is measured, and for a model that is no chat model."""
     path = where.data / speed.FILE_NAME
-    here = speed.load(path)
+    machine_speed = speed.load(path)
     if is_measuring:
         output.progress("models.measuring_speed")
-        here = speed.measure()
-        speed.save(path, here)
+        machine_speed = speed.measure()
+        speed.save(path, machine_speed)
         output.end_progress()
-    if here is None or (card is not None and card.kind != "chat"):
+    if machine_speed is None or (card is not None and card.kind != "chat"):
         return None
-    return speed.predict(here, found.needed, found.parameters, card.active_share if card else 1.0)
+    return speed.predict(machine_speed, found.needed, found.parameters, card.active_share if card else 1.0)
 
 
 def _fit_data(
@@ -211,8 +213,8 @@ def _fit_data(
         "context_tokens": found.context_tokens,
         "place": judgement.place,
         "short_bytes": judgement.short_bytes,
-        "memory_bytes": found.room.total_bytes,
-        "others_bytes": found.room.others_bytes,
+        "memory_bytes": found.budget.total_bytes,
+        "others_bytes": found.budget.others_bytes,
         "is_rough": found.is_rough,
         "would_fit": {
             "context_tokens": advice.context_tokens,
@@ -235,7 +237,7 @@ def _fit_lines(
     parts = output.phrase("models.fit_rough" if found.is_rough else "models.fit_parts", **dataclasses.asdict(needed))
     lines = [output.phrase(f"models.fit_{verdict}", **sizes), parts]
     if judgement.verdict != "comfortable":
-        lines.append(output.phrase("models.fit_others", others_bytes=found.room.others_bytes))
+        lines.append(output.phrase("models.fit_others", others_bytes=found.budget.others_bytes))
     if advice.context_tokens:
         lines.append(output.phrase("models.fit_shorter", tokens=f"{advice.context_tokens:,}"))
     if advice.quantization:
@@ -252,8 +254,8 @@ def _fit_lines(
     return lines
 
 
-def _plain(key: str, value: Any) -> str:
-    """For a terminal."""
+def _format_value(key: str, value: Any) -> str:
+    """Format a value for a terminal."""
     match key, value:
         case _, bool():
             return phrase("models.yes" if value else "models.no")

@@ -1,7 +1,4 @@
-"""`kotae models find`, `verify` and `move-folder`: models of other programs, damage, and another drive.
-
-`kotae models export-kit` and `import-kit`: models carried to a machine without a network.
-"""
+"""Define `kotae models find`, `verify`, `move-folder`, `export-kit` and `import-kit`."""
 
 import argparse
 import functools
@@ -37,7 +34,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def record_hashes(model: LocalModel, where: Paths, output: Output) -> LocalModel:
-    """Hashes the files of a model that was just added, unless their hashes are known, so that damage shows later."""
+    """Hash the files of a model that was just added, unless their hashes are known, so that later damage shows."""
     if all(mark.sha256 for mark in model.files):
         return model
     verdict = verification.verify_model(model, percent_reporter(output, "models.verifying", name=model.name))
@@ -51,6 +48,7 @@ def record_hashes(model: LocalModel, where: Paths, output: Output) -> LocalModel
 
 
 def percent_reporter(output: Output, key: str, **facts: Any) -> Callable[[int, int], None]:
+    """Return a callback that prints the progress each time its percentage changes."""
     last = -1
 
     def report(done: int, total: int) -> None:
@@ -89,7 +87,7 @@ def _find(_options: argparse.Namespace, where: Paths, output: Output) -> int:
     ]
     skipped = [{"path": str(s.path), "source": s.source, "problem": problem_data(s.reason)} for s in found.skipped]
     lines = [
-        f"{output.phrase('models.source_' + m.source)}\t{m.name}\t{format_size(m.size_bytes)}\t{m.path}"
+        f"{output.phrase(f'models.source_{m.source}')}\t{m.name}\t{format_size(m.size_bytes)}\t{m.path}"
         for m in found.models
     ]
     for one in found.skipped:
@@ -104,24 +102,24 @@ def _find(_options: argparse.Namespace, where: Paths, output: Output) -> int:
 def _resolved(path: Path) -> Path:
     try:
         return path.resolve()
-    except (OSError, RuntimeError):  # a link in a circle
+    except (OSError, RuntimeError):  # a link loop
         return path
 
 
 def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status 1 when a model is damaged, changed or missing."""
+    """Return exit status 1 if a model is damaged, changed or missing."""
     store = ModelStore.open(where.database, where.backups)
     try:
         models = store.local_models()
         if options.model is not None:
-            models = [_wanted(options.model, models, store)]
+            models = [_find_local(options.model, models, store)]
         elsewhere = len(model_registry.list_remote_models(store))
         verdicts = [_verdict(model, store, output) for model in models]
         if verdicts:
             verification.record_verifications(where.data / verification.VERIFIED_FILE, verdicts, time.time())
     finally:
         store.close()
-    lines = [f"{verdict.model.id}\t{_said(verdict, output)}" for verdict in verdicts]
+    lines = [f"{verdict.model.id}\t{_describe_verdict(verdict, output)}" for verdict in verdicts]
     data = [
         {
             "id": verdict.model.id,
@@ -139,8 +137,8 @@ def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 0 if all(verdict.is_good for verdict in verdicts) else 1
 
 
-def _wanted(name: str, models: list[LocalModel], store: ModelStore) -> LocalModel:
-    """Raises AppError("remote_unverifiable"): there is no file of it here; and "unknown_model"."""
+def _find_local(name: str, models: list[LocalModel], store: ModelStore) -> LocalModel:
+    """Return the named model. Raises AppError: remote_unverifiable (it has no file here), unknown_model."""
     found = local_models.find(models, name)
     if found is not None:
         return found
@@ -159,14 +157,14 @@ def _verdict(model: LocalModel, store: ModelStore, output: Output) -> VerifyResu
     return verdict
 
 
-def _said(verdict: VerifyResult, output: Output) -> str:
+def _describe_verdict(verdict: VerifyResult, output: Output) -> str:
     return (
         str(describe_error(verdict.problem)) if verdict.problem else output.phrase(f"models.verified_{verdict.state}")
     )
 
 
 def _move(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status 1 when files are left in the old folder."""
+    """Return exit status 1 if files are left in the old folder."""
     with without_window(where.lock):
         before = models_folder.pending(where)
         if before is not None and not before.is_own:
@@ -184,8 +182,10 @@ def _move(options: argparse.Namespace, where: Paths, output: Output) -> int:
     return 1 if moved.files_left else 0
 
 
-PresetsOf = Callable[[ModelStore], KitPresets]  # those of the database
-LabelOf = Callable[[Path, LocalModel], Label]  # of what a model has learned, by the documents' database of now
+PresetsOf = Callable[[ModelStore], KitPresets]  # of the database
+LabelOf = Callable[
+    [Path, LocalModel], Label
+]  # returns the present label of what a model has learned, by the documents' database
 
 
 def add_kit_parsers(actions: Any, shared: argparse.ArgumentParser, presets_of: PresetsOf, label_of: LabelOf) -> None:
@@ -237,7 +237,7 @@ def _export(presets_of: PresetsOf, label_of: LabelOf, options: argparse.Namespac
 
 
 def _import(presets_of: PresetsOf, options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status 1 when something of the kit was damaged or missing; what was whole is in the list all the same."""
+    """Return exit status 1 if parts of the kit were damaged or missing; complete models are listed anyway."""
     target = Path(options.to).absolute() if options.to else where.models
     store = ModelStore.open(where.database, where.backups)
     try:

@@ -1,7 +1,4 @@
-"""`kotae models`: what is here and what could be, adding and removing.
-
-`kotae models add-remote`: a model of a server in the local network comes into the list. And its key.
-"""
+"""Define `kotae models`: list, add and remove models, and add a model of a server in the local network."""
 
 import argparse
 import dataclasses
@@ -45,7 +42,7 @@ def add_remote_parser(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _add_remote(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Exit status 3 where the server cannot be asked; nothing is added then."""
+    """Return the exit status; if the server cannot be asked, an expected error gives 3 and nothing is added."""
     from app.base.cli.commands import check_limit
 
     check_limit("--context", options.context, 256, 1 << 20)
@@ -53,7 +50,7 @@ def _add_remote(options: argparse.Namespace, where: Paths, output: Output) -> in
     if not settings.load(where.settings).network_allowed:
         raise AppError("remote_network_off")
     key = read_key(options.key_from) if options.key_from is not None else keychain.stored_token(origin_of(address))
-    chosen = _chosen(_offered(address, key), options.model, address)
+    chosen = _chosen(_request_models(address, key), options.model, address)
     if options.keep_key and key:
         keychain.store_token(key, origin_of(address))
     remote = RemoteModel(address, chosen.model, options.context or 0)
@@ -70,24 +67,25 @@ def _add_remote(options: argparse.Namespace, where: Paths, output: Output) -> in
     return 0
 
 
-def _offered(address: str, key: str) -> tuple[RemoteModel, ...]:
+def _request_models(address: str, key: str) -> tuple[RemoteModel, ...]:
+    """Ask the server for its models; KeyboardInterrupt after Ctrl+C."""
     app = core_application()
-    asking = RemoteCheck(address, key)
-    said: list[tuple[RemoteModel, ...] | AppError] = []
-    waiting = CommandLoop(lambda: waiting.stop())
-    for told in (asking.found, asking.failed):
-        told.connect(said.append)
-        told.connect(waiting.stop)
+    check = RemoteCheck(address, key)
+    outcome: list[tuple[RemoteModel, ...] | AppError] = []
+    loop = CommandLoop(lambda: loop.stop())
+    for signal in (check.found, check.failed):
+        signal.connect(outcome.append)
+        signal.connect(loop.stop)
     try:
-        waiting.run()
+        loop.run()
     finally:
-        asking.cancel()
+        check.cancel()
     del app
-    if not said:
+    if not outcome:
         raise KeyboardInterrupt
-    if isinstance(said[0], AppError):
-        raise said[0]
-    return said[0]
+    if isinstance(outcome[0], AppError):
+        raise outcome[0]
+    return outcome[0]
 
 
 def _chosen(found: tuple[RemoteModel, ...], wanted: str | None, address: str) -> RemoteModel:
@@ -102,7 +100,7 @@ def _chosen(found: tuple[RemoteModel, ...], wanted: str | None, address: str) ->
     return found[names.index(wanted)]
 
 
-# Finds a training run by its name. With its form and its strength (None: the usual ones) it becomes a model.
+# Finds a training run by its name. Form and strength (None: the usual ones) make it a model.
 Trained = Callable[[str, str | None, float | None, Paths], Publish]
 
 
@@ -189,7 +187,7 @@ def _add_starter(where: Paths, output: Output) -> int:
         output.progress("models.adding", name=card.title, percent=round(fraction * 100))
         return True
 
-    model = _stored(starter.described(starter.assemble(where.models, report)), where)
+    model = _add_to_list(starter.described(starter.assemble(where.models, report)), where)
     output.end_progress()
     if is_new:
         output.note("models.licence", licence=card.licence, notice=card.licence_notice)
@@ -201,7 +199,7 @@ def _import(options: argparse.Namespace, where: Paths, output: Output) -> int:
     model = local_models.describe(Path(options.file))
     if options.trust_template:
         model = dataclasses.replace(model, template_allowed=True)
-    model = model_maintenance.record_hashes(_stored(model, where), where, output)
+    model = model_maintenance.record_hashes(_add_to_list(model, where), where, output)
     if local_models.needs_template_consent(model):
         output.note("models.template_note")
     output.result(model_inspection.model_data(model), output.phrase("models.added", name=model.name, id=model.id))
@@ -218,16 +216,16 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
         model_registry.delete_unused_adapters(store, where.models)
     finally:
         store.close()
-    said = output.phrase("models.removed", name=model.name, path=model.path)
+    outcome = output.phrase("models.removed", name=model.name, path=model.path)
     if model.adapter and model.tuned:
-        said = output.phrase("models.tuned_removed", name=model.name, base=model.tuned.base_name)
+        outcome = output.phrase("models.tuned_removed", name=model.name, base=model.tuned.base_name)
     if model.remote is not None:
-        said = output.phrase("models.remote_removed", name=model.name, address=model.remote.address)
-    output.result(model_inspection.model_data(model), said)
+        outcome = output.phrase("models.remote_removed", name=model.name, address=model.remote.address)
+    output.result(model_inspection.model_data(model), outcome)
     return 0
 
 
-def _stored(model: LocalModel, where: Paths) -> LocalModel:
+def _add_to_list(model: LocalModel, where: Paths) -> LocalModel:
     store = ModelStore.open(where.database, where.backups)
     try:
         return local_models.add(store, model)

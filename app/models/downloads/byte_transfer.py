@@ -1,7 +1,7 @@
-"""Bytes from a source into a part file: several connections, each with its own piece, retried while there is hope.
+"""Transfer bytes from a source into a partial file over several connections, each with its own piece, with retries.
 
-A connection that gets nowhere gives its piece back and ends; the transfer fails when the last one has. So a server
-that allows two connections is served by two.
+A connection that keeps failing returns its piece and ends; the transfer fails when the last one has ended. So a server
+that allows only two connections is used by two.
 """
 
 import random
@@ -21,38 +21,38 @@ from app.models.downloads.download_source import (
 from app.models.downloads.messages import Progress, TransferPolicy, WaitingToRetry
 from app.models.downloads.part_file import ByteRange, PartFile, RunningHash
 
-PIECE_BYTES = 64 << 20  # a piece is one request
+PIECE_BYTES = 64 << 20  # one request fetches a piece
 SMALLEST_PIECE_BYTES = 1 << 20
 REPORT_EVERY_S = 0.2
-_HASH_BYTES = 64 << 20  # at one go between two reports
+_HASH_BYTES = 64 << 20  # hashed in one go between two progress reports
 _SPEED_WINDOW_S = 5.0
-BAD_RANGES = 2  # then the source is taken for one that knows no ranges
+BAD_RANGES = 2  # after so many the source counts as one without range requests
 
 Send = Callable[[Progress | WaitingToRetry], None]
 
 
-class TransferStopped(Exception):  # noqa: N818  nothing went wrong
-    """A pause was asked for."""
+class TransferStopped(Exception):  # noqa: N818  not an error
+    """Raised when a pause was requested."""
 
 
 class PermanentError(AppError):
-    """Too many failures in a row: download_stalled | _cut | _busy | _unreachable | _server."""
+    """Raised after too many failures in a row: download_stalled | _split | _busy | _unreachable | _server."""
 
 
 class TransferControl:
-    """What other threads tell a running fetch: to stop, and how fast it may be."""
+    """Lets other threads stop a running fetch and limit its speed."""
 
     def __init__(self, bytes_per_s: int = 0) -> None:
         self.stopping = threading.Event()
-        self.news = threading.Event()  # for the thread that waits: stopped, or a connection has ended
-        self._lock = threading.Condition()  # notified when those who wait for the limit need not
-        self._limits = 0  # how many there have been
+        self.wake_up = threading.Event()  # wakes the waiting main thread: stop requested, or a connection has ended
+        self._lock = threading.Condition()  # notified when waiting for the speed limit is to end
+        self._limits = 0  # counts the changes of the limit
         self._bytes_per_s = bytes_per_s
         self._free_at = 0.0
 
     def stop(self) -> None:
         self.stopping.set()
-        self.news.set()
+        self.wake_up.set()
         with self._lock:
             self._lock.notify_all()
 
@@ -63,7 +63,7 @@ class TransferControl:
             self._lock.notify_all()
 
     def wait_for_allowance(self, count: int) -> None:
-        """Waits until `count` bytes more are within the limit. All connections share it."""
+        """Wait until `count` more bytes are within the limit, which all connections share."""
         with self._lock:
             if not self._bytes_per_s:
                 return
@@ -74,7 +74,7 @@ class TransferControl:
 
 
 class RetryBackoff:
-    """How long to wait after a failure, and when to give up: doubling, with jitter, at least what the server asks."""
+    """Computes the wait after a failure: doubling, with jitter, at least what the server demands, up to a maximum."""
 
     def __init__(self, pace: TransferPolicy) -> None:
         self._pace = pace
@@ -84,31 +84,31 @@ class RetryBackoff:
         self._failures = 0
 
     def next_wait_s(self, error: TransientError) -> float:
-        """Raises HopelessError when there have been too many failures in a row."""
+        """Return the seconds to wait. Raises PermanentError after too many failures in a row."""
         self._failures += 1
         if self._failures > self._pace.patience:
             raise PermanentError(f"download_{error.reason}") from error
         longest_s = min(self._pace.longest_backoff_s, self._pace.backoff_s * 2.0 ** (self._failures - 1))
-        return max(error.wait_s, longest_s * random.uniform(0.5, 1.0))  # noqa: S311  not for secrets
+        return max(error.wait_s, longest_s * random.uniform(0.5, 1.0))  # noqa: S311  not a secret
 
 
 def probe_source(
-    source: DownloadSource, pace: TransferPolicy, control: TransferControl, tell: Callable[[str, float], None]
+    source: DownloadSource, pace: TransferPolicy, control: TransferControl, report: Callable[[str, float], None]
 ) -> FileIdentity:
-    """What the source has. Raises AppError and Stopped."""
+    """Return the version of the file that the source has. Raises AppError and TransferStopped."""
     patience = RetryBackoff(pace)
     while True:
         try:
             return source.probe()
         except TransientError as error:
             wait_s = patience.next_wait_s(error)
-            tell(error.reason, wait_s)
+            report(error.reason, wait_s)
             if control.stopping.wait(wait_s):
                 raise TransferStopped from error
 
 
 class ByteTransfer:
-    """One pass over what is missing in a part file."""
+    """One pass over the missing bytes of a partial file."""
 
     def __init__(
         self, command_id: str, source: DownloadSource, part: PartFile, identity: FileIdentity, pace: TransferPolicy
@@ -116,34 +116,34 @@ class ByteTransfer:
         self._id = command_id
         self._source, self._part, self._identity, self._pace = source, part, identity, pace
         self._lock = threading.Lock()
-        self._pieces = deque(self._cut(part.missing()))
+        self._pieces = deque(self._split(part.missing()))
         self._halt = threading.Event()
         self._failure: Exception | None = None
-        self._hopeless: PermanentError | None = None  # why the last connection ended that gave up
-        self._is_whole = False  # the source knows no ranges
+        self._permanent_error: PermanentError | None = None  # why the last connection gave up
+        self._is_whole = False  # the source supports no range requests
         self._bad_ranges = 0
         self._not_before = 0.0
-        self._at_work = 0  # connections
+        self._running = 0  # running connections
 
     def run(self, control: TransferControl, send: Send, digest: RunningHash | None) -> None:
-        """Returns when nothing is missing; the digest has followed as far as it could meanwhile.
+        """Transfer until nothing is missing; meanwhile `digest` hashes what is complete from the file's start.
 
-        Raises AppError, ChangedError and Stopped; then threads may still be waiting for the network. They end by
-        themselves and write nothing more, since the part file is closed by then.
+        Raises AppError, ChangedError and TransferStopped. Threads may then still wait for the network; they end by
+        themselves and write nothing more, since the partial file is closed.
         """
         count = max(1, min(self._source.connections, len(self._pieces)))
         threads = [
             threading.Thread(target=self._work, args=(control, send), name=f"connection {number}", daemon=True)
             for number in range(count)
         ]
-        self._at_work = count
+        self._running = count
         for thread in threads:
             thread.start()
         speed = TransferSpeed(self._part.done_bytes)
         try:
-            while self._at_work and not self._halt.is_set():
-                control.news.wait(0 if digest and not self._follow(digest) else REPORT_EVERY_S)
-                control.news.clear()
+            while self._running and not self._halt.is_set():
+                control.wake_up.wait(0 if digest and not self._follow(digest) else REPORT_EVERY_S)
+                control.wake_up.clear()
                 if control.stopping.is_set():
                     raise TransferStopped
                 send(self._progress(speed))
@@ -163,12 +163,12 @@ class ByteTransfer:
         if self._failure is not None:
             raise self._failure
         if self._part.missing():
-            if control.stopping.is_set():  # seen by the connections before it was seen here
+            if control.stopping.is_set():  # the connections saw it before this thread
                 raise TransferStopped
-            assert self._hopeless is not None
-            raise self._hopeless
+            assert self._permanent_error is not None
+            raise self._permanent_error
 
-    def _cut(self, missing: list[ByteRange]) -> list[ByteRange]:
+    def _split(self, missing: list[ByteRange]) -> list[ByteRange]:
         share = self._identity.size_bytes // (self._source.connections * 4)
         step = max(SMALLEST_PIECE_BYTES, min(PIECE_BYTES, share))
         return [(at, min(at + step, end)) for start, end in missing for at in range(start, end, step)]
@@ -178,32 +178,32 @@ class ByteTransfer:
     def _work(self, control: TransferControl, send: Send) -> None:
         patience = RetryBackoff(self._pace)
         try:
-            while not self._halt.is_set() and (taken := self._take()):
-                self._bring(*taken, patience, control, send)
+            while not self._halt.is_set() and (taken := self._next_piece()):
+                self._fetch_piece(*taken, patience, control, send)
         except PermanentError as error:
-            self._hopeless = error
-        except Exception as error:  # noqa: BLE001  carried to the thread that waits, where a bug rises
-            if not self._halt.is_set():  # else it comes from the part file being closed
+            self._permanent_error = error
+        except Exception as error:  # noqa: BLE001  re-raised in the main thread
+            if not self._halt.is_set():  # otherwise the closed partial file has caused it
                 self._failure = error
                 self._halt.set()
         finally:
             with self._lock:
-                self._at_work -= 1
-            control.news.set()
+                self._running -= 1
+            control.wake_up.set()
 
-    def _take(self) -> tuple[ByteRange, bool] | None:
+    def _next_piece(self) -> tuple[ByteRange, bool] | None:
         with self._lock:
             return (self._pieces.popleft(), self._is_whole) if self._pieces else None
 
     def _put_back(self, piece: ByteRange, is_whole: bool) -> None:
         with self._lock:
-            if is_whole == self._is_whole:  # else the one that reads all of it brings this too
+            if is_whole == self._is_whole:  # otherwise the connection that reads the whole file covers it
                 self._pieces.appendleft(piece)
 
-    def _bring(
+    def _fetch_piece(
         self, piece: ByteRange, is_whole: bool, patience: RetryBackoff, control: TransferControl, send: Send
     ) -> None:
-        """One piece, or what can be had of it; the rest is put back."""
+        """Fetch one piece, or as much as possible; put the rest back."""
         at, end = piece
         try:
             self._halt.wait(self._not_before - time.monotonic())
@@ -213,7 +213,7 @@ class ByteTransfer:
                 if self._halt.is_set() or control.stopping.is_set():
                     return
                 if at >= end:
-                    break  # more than was asked for
+                    break  # more than requested
                 if self._part.write(at, data[: end - at]):
                     patience.reset()
                 at += len(data)
@@ -232,7 +232,7 @@ class ByteTransfer:
         if self._halt.is_set():
             return
         wait_s = patience.next_wait_s(error)
-        if error.wait_s:  # the server asks all of us
+        if error.wait_s:  # the server's wait applies to all connections
             self._not_before = time.monotonic() + wait_s
         send(WaitingToRetry(self._id, error.reason, wait_s))
         self._halt.wait(wait_s)
@@ -245,7 +245,7 @@ class ByteTransfer:
             self._wait(TransientError("server"), patience, send)
 
     def _use_whole(self) -> None:
-        """From here on one connection reads the file from its beginning; what is there already is not written again."""
+        """Let one connection read the file from its beginning; bytes that are there are not written again."""
         with self._lock:
             if not self._is_whole:
                 self._is_whole = True
@@ -253,7 +253,7 @@ class ByteTransfer:
 
 
 class TransferSpeed:
-    """Bytes a second over the last seconds."""
+    """Measures bytes per second over the last seconds."""
 
     def __init__(self, done_bytes: int) -> None:
         self._samples = deque([(time.monotonic(), done_bytes)])

@@ -1,7 +1,4 @@
-"""What the transfer asks of a place that has a file, and what can go wrong there.
-
-A folder as a source: a share in the office network, a USB stick.
-"""
+"""Define what a transfer needs of a source, its errors, and a folder as a source (network share, USB stick)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,19 +12,22 @@ from app.models.downloads.messages import FilesListed, ListedFile
 
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
-    """Tells one version of a file from another."""
+    """Distinguishes versions of a file."""
 
     size_bytes: int
     etag: str = ""  # "": the source gives none
-    sha256: str = ""  # as the source says
-    modified: str = ""  # when, as the source says; counts where it gives no etag
+    sha256: str = ""  # from the source
+    modified: str = ""  # time from the source; compared if there is no etag
 
     @property
     def has_validator(self) -> bool:
         return bool(self.etag or self.modified)
 
     def is_same(self, other: "FileIdentity") -> bool:
-        """Servers behind one address may disagree about the etag of a file; its sha256 is the same everywhere."""
+        """Return whether both are the same version.
+
+        Servers behind one address may give different etags for a file, but never different hashes.
+        """
         if self.size_bytes != other.size_bytes:
             return False
         if self.sha256 and other.sha256:
@@ -36,47 +36,53 @@ class FileIdentity:
 
 
 class TransientError(Exception):
-    """Worth another try. `reason`: stalled | cut | busy | unreachable | server."""
+    """A failure that a retry may solve. `reason`: stalled | cut | busy | unreachable | server."""
 
     def __init__(self, reason: str, wait_s: float = 0.0) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.wait_s = wait_s  # as the server asks; 0: it says nothing
+        self.wait_s = wait_s  # as the server demands; 0: not given
 
 
 class ChangedError(Exception):
-    """The source has another file now: what was received belongs to the old one."""
+    """The source has another version of the file: received bytes belong to the old one."""
 
 
 class BadRangeError(Exception):
-    """Asked for one part of the file, the source gave another, or said that there is none."""
+    """The source answered a range request with another range or an error."""
 
 
 class NoRangesError(Exception):
-    """Asked for a part of the file, the source would send all of it."""
+    """The source ignores range requests and sends the whole file."""
 
 
 class DownloadSource(Protocol):
+    """Where a transfer reads a file from."""
+
     @property
     def connections(self) -> int:
-        """How many parts may be read at the same time."""
+        """How many ranges may be read at the same time."""
 
     def probe(self) -> FileIdentity:
-        """Raises TransientError, or AppError where another try is no use."""
+        """Return the version of the file. Raises TransientError, or AppError if a retry is pointless."""
 
     def read(self, identity: FileIdentity, start: int, end: int) -> Iterator[bytes]:
-        """The bytes from `start`, `end` excluded; may end early. Raises also ChangedError, BadRangeError and
-        NoRangesError, each before the first byte."""
+        """Yield the bytes from `start` to `end` (exclusive); may end early.
+
+        Raises also, before the first byte, ChangedError, BadRangeError and NoRangesError.
+        """
 
     def read_whole(self, identity: FileIdentity) -> Iterator[bytes]:
-        """All bytes, for a source that knows no ranges."""
+        """Yield all bytes, for a source without range requests."""
 
 
 _BLOCK_BYTES = 1 << 20
 
 
 class FolderSource:
-    connections = 1  # a disk is fastest in order
+    """A file in a folder as a `DownloadSource`."""
+
+    connections = 1  # a disk is fastest when read in order
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -100,7 +106,7 @@ class FolderSource:
                 while start < end and (block := file.read(min(_BLOCK_BYTES, end - start))):
                     start += len(block)
                     yield block
-        except OSError as error:  # a stick pulled out, a share gone
+        except OSError as error:  # USB stick removed, share gone
             raise TransientError("cut") from error
 
     def read_whole(self, identity: FileIdentity) -> Iterator[bytes]:
@@ -108,7 +114,7 @@ class FolderSource:
 
 
 def list_folder(command_id: str, folder: Path) -> FilesListed:
-    """The models in a folder. Raises AppError("download_no_folder")."""
+    """List the GGUF files in a folder. Raises AppError("download_no_folder")."""
     try:
         files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".gguf" and path.is_file())
         sizes = [path.stat().st_size for path in files]

@@ -1,10 +1,10 @@
-"""One file from a source to its place: whole and verified, or said to be neither.
+"""Fetch one file from a source to its place, complete and verified, or report why that failed.
 
-The checksum that the source's own list names (git LFS) is the judge. A file that does not have it is kept as `.bad`
-and compared with the source, piece by piece; what differs is replaced. Nothing tells which of two answers was right,
-so the comparison goes on until the checksum agrees, at most twice: the second time only where the answers differed.
+The checksum in the source's own list (git LFS) decides. A file without that checksum is kept as `.bad` and compared
+with the source piece by piece; what differs is replaced. When two answers differ, nothing shows which was right, so the
+comparison is repeated until the checksum agrees, at most twice: the second time only where the answers differed.
 
-File names that come from outside: they never become a path (CVE-2024-37032 was one that did).
+File names from outside never become a path (compare CVE-2024-37032).
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from pathlib import Path
 import filelock
 
 from app.base.errors import AppError
+from app.base.files.output_file import sync_folder
 from app.models.downloads import http_source, part_file
 from app.models.downloads.byte_transfer import (
     ByteTransfer,
@@ -40,16 +41,16 @@ from app.models.downloads.messages import (
 )
 from app.models.downloads.part_file import ByteRanges, PartCheckpoint, PartFile, PartPaths, RunningHash
 
-LONGEST_BYTES = 200  # file systems take 255; `.part.json` and a number must still fit
+LONGEST_BYTES = 200  # file systems allow 255; `.part.json` and a number must still fit
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 _FORBIDDEN = set('<>:"|?*')
 
 
 def safe_file_name(name: str) -> str:
-    """The last part of `name` as a plain file name for every system.
+    """Return the last part of `name` as a plain file name that every system accepts.
 
-    Raises AppError("download_bad_name") where nothing of it is left, or where it could deceive: control characters,
-    marks that turn the direction of writing, names that Windows keeps for devices.
+    Raises AppError("download_bad_name") if nothing is left or the name could deceive: control characters, characters
+    that reverse the writing direction, device names of Windows.
     """
     base = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
     is_odd = any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") for character in base)
@@ -72,7 +73,7 @@ def is_web_address(place: str) -> bool:
 
 
 def fetch_file(command: Fetch, control: TransferControl, send: Send) -> Done:
-    """Raises AppError, and Stopped after a pause; what was received stays."""
+    """Fetch one file; received bytes stay in every case. Raises AppError, and TransferStopped after a pause."""
     folder = Path(command.folder)
     places = PartPaths(folder / safe_file_name(command.name))
     try:
@@ -80,36 +81,37 @@ def fetch_file(command: Fetch, control: TransferControl, send: Send) -> Done:
             try:
                 return _with_source(command, places, control, send)
             finally:
-                _tidy(places)
+                _delete_lock(places)
     except filelock.Timeout as error:
         raise AppError("download_running", name=places.target.name) from error
     except OSError as error:
         raise part_file.write_error(error, places.target, command.size_bytes) from error
 
 
-def _tidy(places: PartPaths) -> None:
-    """While the lock is held: who does not hold it has nothing to delete here."""
+def _delete_lock(places: PartPaths) -> None:
+    """Delete the lock file of a finished fetch; call it while holding the lock."""
     if not places.mark.exists():
-        with contextlib.suppress(PermissionError):  # Windows deletes no open file; the lock does it when released
+        with contextlib.suppress(PermissionError):  # Windows deletes the open file on release of the lock
             places.lock.unlink(missing_ok=True)
 
 
 def _with_source(command: Fetch, places: PartPaths, control: TransferControl, send: Send) -> Done:
     if not is_web_address(command.origin.place):
         name = safe_file_name(command.origin.file or command.name)
-        return _Fetching(command, places, FolderSource(Path(command.origin.place) / name), control, send).run()
+        return _FileFetch(command, places, FolderSource(Path(command.origin.place) / name), control, send).run()
     client = http_source.http_client(
         command.access, command.pace, lambda host: send(NetworkContacted(command.id, host))
     )
     with contextlib.closing(client):
         source = http_source.HttpSource(client, command.origin, command.access, command.pace)
-        return _Fetching(command, places, source, control, send).run()
+        return _FileFetch(command, places, source, control, send).run()
 
 
-class _Fetching:
+class _FileFetch:
     def __init__(
         self, command: Fetch, places: PartPaths, source: DownloadSource, control: TransferControl, send: Send
     ) -> None:
+        """One fetch of a file, with its restarts and repairs."""
         self._command, self._places, self._source = command, places, source
         self._control, self._send = control, send
         self._repaired_bytes = 0
@@ -117,24 +119,24 @@ class _Fetching:
     def run(self) -> Done:
         for _ in range(MAX_RESTARTS + 1):
             identity = self._identity()
-            if (there := self._already_there(identity)) is not None:
-                return there
+            if (done := self._already_there(identity)) is not None:
+                return done
             try:
-                mark = self._resumed(identity)
+                mark = self._checkpoint_to_resume(identity)
                 if mark.attempt == 0:
-                    mark, found = self._pass(mark, identity)
+                    mark, found = self._transfer_missing(mark, identity)
                     if mark.sha256 in ("", found):
-                        return self._settled(mark, found)
+                        return self._finish(mark, found)
                     places = self._places
                     places.part.replace(places.bad)
                     mark = self._next_repair(mark)
-                return self._repaired(mark, identity)
+                return self._repair(mark, identity)
             except ChangedError:
                 self._start_over()
         raise AppError("download_changing", name=self._places.target.name)
 
     def _identity(self) -> FileIdentity:
-        """What the source has, if it is what was asked for."""
+        """Return the version that the source has; raise AppError if it is not the requested one."""
         send, command_id = self._send, self._command.id
         identity = probe_source(
             self._source,
@@ -150,15 +152,15 @@ class _Fetching:
         return identity
 
     def _already_there(self, identity: FileIdentity) -> Done | None:
-        """Whole from an earlier time: nothing is fetched. Raises AppError where another file has that name."""
+        """Return Done if the complete file is there already. Raises AppError if another file has its name."""
         target, sha256 = self._places.target, self._command.sha256 or identity.sha256
-        if not self._has_rival(identity.size_bytes) or not sha256 or self._hash_of_target(identity) != sha256:
+        if not self._is_name_taken(identity.size_bytes) or not sha256 or self._hash_of_target(identity) != sha256:
             return None
-        self._places.discard()  # of a program that was killed before it could
+        self._places.discard()  # left by a killed process
         return Done(self._command.id, str(target), identity.size_bytes, sha256, True, 0, was_here=True)
 
-    def _has_rival(self, size_bytes: int) -> bool:
-        """Whether a file of that size has the name already. Raises AppError where one of another size has it."""
+    def _is_name_taken(self, size_bytes: int) -> bool:
+        """Return whether a file of that size has the name already. Raises AppError for one of another size."""
         target = self._places.target
         if target.is_symlink() or not target.is_file():
             return False
@@ -171,7 +173,7 @@ class _Fetching:
         with contextlib.closing(RunningHash(self._places.target)) as digest:
             try:
                 self._follow(digest, identity.size_bytes)
-            except ChangedError:  # somebody is writing it
+            except ChangedError:  # another process is writing it
                 return ""
             return digest.hexdigest()
 
@@ -180,14 +182,14 @@ class _Fetching:
             if self._control.stopping.is_set():
                 raise TransferStopped
 
-    def _resumed(self, identity: FileIdentity) -> PartCheckpoint:
-        """The mark to go on from. Without one, or with that of another file: from the beginning."""
+    def _checkpoint_to_resume(self, identity: FileIdentity) -> PartCheckpoint:
+        """Return the checkpoint to resume from; a new one if there is none or the source has another file now."""
         fresh = part_file.new_checkpoint(self._command, identity)
         mark = part_file.read_checkpoint(self._places.mark)
         if mark is None or not self._places.data(mark.attempt).is_file():
             self._places.discard()
             return fresh
-        if not (fresh.sha256 or identity.has_validator):  # nothing would tell two versions apart
+        if not (fresh.sha256 or identity.has_validator):  # nothing distinguishes two versions
             self._start_over()
             return fresh
         if not mark.identity.is_same(dataclasses.replace(identity, sha256=fresh.sha256)):
@@ -201,8 +203,8 @@ class _Fetching:
         self._places.discard()
         self._send(Restarted(self._command.id))
 
-    def _pass(self, mark: PartCheckpoint, identity: FileIdentity) -> tuple[PartCheckpoint, str]:
-        """Everything that is missing; returns the mark and the checksum of the whole file."""
+    def _transfer_missing(self, mark: PartCheckpoint, identity: FileIdentity) -> tuple[PartCheckpoint, str]:
+        """Transfer everything that is missing; return the checkpoint and the checksum of the whole file."""
         file = PartFile(self._places, mark, self._command.pace.sync_bytes)
         digest = RunningHash(self._places.data(mark.attempt))
         transfer = ByteTransfer(self._command.id, self._source, file, identity, self._command.pace)
@@ -218,53 +220,44 @@ class _Fetching:
         return file.mark, digest.hexdigest()
 
     def _next_repair(self, mark: PartCheckpoint) -> PartCheckpoint:
-        """The first time everything is compared, the second only where the two answers differed."""
-        same = () if mark.attempt == 0 else tuple(_gaps(mark))
+        """Begin a repair: the first compares everything, the second only where the two answers differed."""
+        same = () if mark.attempt == 0 else tuple(_agreed_ranges(mark))
         mark = dataclasses.replace(mark, attempt=mark.attempt + 1, ranges=same, differing=())
         part_file.write_checkpoint(self._places, mark)
         return mark
 
-    def _repaired(self, mark: PartCheckpoint, identity: FileIdentity) -> Done:
+    def _repair(self, mark: PartCheckpoint, identity: FileIdentity) -> Done:
         while True:
             self._send(Repairing(self._command.id, mark.attempt))
-            mark, found = self._pass(mark, identity)
+            mark, found = self._transfer_missing(mark, identity)
             replaced = ByteRanges(mark.differing).total
             self._repaired_bytes += replaced
             if found == mark.sha256:
-                return self._settled(mark, found)
+                return self._finish(mark, found)
             if mark.attempt >= MAX_REPAIRS or not replaced:
                 self._places.forget()
                 raise AppError("download_damaged", name=self._places.target.name, path=str(self._places.bad))
             mark = self._next_repair(mark)
 
-    def _settled(self, mark: PartCheckpoint, found: str) -> Done:
-        """Into its place; the folder is synced too, so that a power cut does not undo the renaming."""
+    def _finish(self, mark: PartCheckpoint, found: str) -> Done:
+        """Move the file into place; sync the folder, so that a power cut does not undo the renaming."""
         places = self._places
-        if self._has_rival(mark.size_bytes) and self._hash_of_target(mark.identity) != found:
+        if self._is_name_taken(mark.size_bytes) and self._hash_of_target(mark.identity) != found:
             places.target.rename(_free_name(places.target))
         places.data(mark.attempt).replace(places.target)
-        _sync_folder(places.target.parent)
+        sync_folder(places.target.parent)
         places.forget()
-        places.bad.unlink(missing_ok=True)  # of an earlier try
+        places.bad.unlink(missing_ok=True)  # of an earlier attempt
         is_verified = mark.sha256 != ""
         return Done(self._command.id, str(places.target), mark.size_bytes, found, is_verified, self._repaired_bytes)
 
 
-def _gaps(mark: PartCheckpoint) -> list[tuple[int, int]]:
-    """What both answers agree on."""
+def _agreed_ranges(mark: PartCheckpoint) -> list[tuple[int, int]]:
+    """Return the ranges on which both answers agree."""
     return ByteRanges(mark.differing).missing(0, mark.size_bytes)
 
 
 def _free_name(target: Path) -> Path:
-    """For a file that is in the way: `NAME.old`, `NAME.old2`, …"""
+    """Return a free name for a file that is in the way: `NAME.old`, `NAME.old2`, …"""
     names = (target.with_name(f"{target.name}.old{number if number > 1 else ''}") for number in itertools.count(1))
     return next(path for path in names if not os.path.lexists(path))
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

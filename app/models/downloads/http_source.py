@@ -1,6 +1,6 @@
-"""A file on a server as a source. The only module of Kotae that fetches bytes from other machines.
+"""Read a file from a server. This is the only module of Kotae that fetches bytes from other machines.
 
-Certificates are judged by the operating system's trust store, proxies are the system's unless one is given.
+Certificates are checked against the operating system's trust store; the proxy is the system's unless one is given.
 """
 
 import base64
@@ -27,31 +27,34 @@ from app.models.downloads.messages import FileOrigin, NetworkAccess, TransferPol
 
 MAX_REDIRECTS = 5
 CONNECT_TIMEOUT_S = 20.0
-LONGEST_WAIT_S = 900.0  # a server that asks for more is taken for this much
+LONGEST_WAIT_S = 900.0  # a longer wait that a server demands is cut to this
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def http_client(access: NetworkAccess, pace: TransferPolicy, tell: Callable[[str], None]) -> httpx2.Client:
-    """`tell` hears of each host once, before it is spoken to. Raises AppError("download_bad_proxy")."""
-    told: set[str] = set()
+def http_client(access: NetworkAccess, pace: TransferPolicy, report: Callable[[str], None]) -> httpx2.Client:
+    """Return a client that calls `report` with each host once, before contacting it.
 
-    def note(request: httpx2.Request) -> None:
+    Raises AppError("download_bad_proxy").
+    """
+    reported: set[str] = set()
+
+    def report_host(request: httpx2.Request) -> None:
         host = request.url.host
-        if host not in told:
-            told.add(host)
-            tell(host)
+        if host not in reported:
+            reported.add(host)
+            report(host)
 
     try:
         return httpx2.Client(
-            event_hooks={"request": [note]},
+            event_hooks={"request": [report_host]},
             proxy=access.proxy or None,
             follow_redirects=False,
             timeout=httpx2.Timeout(pace.stall_s, connect=min(CONNECT_TIMEOUT_S, pace.stall_s)),
             headers={"User-Agent": "kotae", "Accept-Encoding": "identity"},
         )
     except (ValueError, TypeError, httpx2.InvalidURL, ImportError) as error:
-        raise AppError("download_bad_proxy") from error  # the cause may hold the password: it is not told
+        raise AppError("download_bad_proxy") from error  # the cause may contain the password, so it is not shown
 
 
 def file_address(origin: FileOrigin) -> str:
@@ -62,7 +65,7 @@ def file_address(origin: FileOrigin) -> str:
 
 
 def file_url(origin: FileOrigin) -> httpx2.URL:
-    """Raises AppError("download_bad_address"), before anybody is asked in vain."""
+    """Return the file's URL. Raises AppError("download_bad_address") before any request."""
     try:
         url = httpx2.URL(file_address(origin))
         parts = urlsplit(origin.place)
@@ -76,11 +79,12 @@ def file_url(origin: FileOrigin) -> httpx2.URL:
 
 class HttpSource:
     def __init__(self, client: httpx2.Client, origin: FileOrigin, access: NetworkAccess, pace: TransferPolicy) -> None:
+        """A file on a server as a `DownloadSource`."""
         self._client = client
         self._origin = origin
         self.connections = pace.connections
         url = file_url(origin)
-        # A user in the address would make the library overwrite the token with it.
+        # A user in the address would make the library replace the token with it.
         self._url = url.copy_with(userinfo=b"")
         self._auth = authorization(url, access.token)
 
@@ -94,7 +98,8 @@ class HttpSource:
         linked: dict[str, str] = {}
         with self._opened(headers, linked) as response:
             etag = response.headers.get("ETag", "")
-            sha256 = next((tag for tag in map(_plain, (linked.get("x-linked-etag", ""), etag)) if _is_sha256(tag)), "")
+            tags = map(_unquoted, (linked.get("x-linked-etag", ""), etag))
+            sha256 = next((tag for tag in tags if _is_sha256(tag)), "")
             return FileIdentity(_size_of(response), etag, sha256, response.headers.get("Last-Modified", ""))
 
     def read(self, identity: FileIdentity, start: int, end: int) -> Iterator[bytes]:
@@ -120,15 +125,15 @@ class HttpSource:
 
     @contextlib.contextmanager
     def _opened(self, headers: dict[str, str], linked: dict[str, str] | None = None) -> Iterator[httpx2.Response]:
-        """The answer after all redirects, its status checked; `linked` gets the headers of the hub's own answer."""
-        with translated_errors(self._origin), contextlib.closing(self._answer(headers, linked)) as response:
+        """Yield the checked response after all redirects; `linked` gets the headers of the hub's own response."""
+        with translated_errors(self._origin), contextlib.closing(self._follow_redirects(headers, linked)) as response:
             self._check_status(response)
             if response.headers.get("Content-Encoding", "identity") != "identity":
-                raise TransientError("server")  # ranges of packed bytes are not ranges of the file
+                raise TransientError("server")  # ranges of compressed bytes are not ranges of the file
             yield response
 
-    def _answer(self, headers: dict[str, str], linked: dict[str, str] | None) -> httpx2.Response:
-        """The token goes to the host that it is for and to no other, wherever that one may point (S13)."""
+    def _follow_redirects(self, headers: dict[str, str], linked: dict[str, str] | None) -> httpx2.Response:
+        """Follow redirects; the token is sent to its own host and to no other (S13)."""
         url = self._url
         for _ in range(MAX_REDIRECTS + 1):
             is_home = _origin_of(url) == _origin_of(self._url)
@@ -156,14 +161,14 @@ class HttpSource:
             raise AppError("download_proxy")
         is_home = _origin_of(response.url) == _origin_of(self._url)
         if status in (401, 403) and not is_home:
-            raise TransientError("server")  # a storage server's link that has expired; the hub makes a new one
+            raise TransientError("server")  # an expired link of a storage server; the hub makes a new one
         raise refusal_error(status, response.headers.get("X-Error-Code", ""), self._origin)
 
 
 def authorization(url: httpx2.URL, token: str) -> dict[str, str]:
-    """Who asks: the token where there is one, else the user that the address names.
+    """Return the header that identifies the user: the token, else the credentials in the address.
 
-    Raises AppError("download_bad_token"): no header can carry it.
+    Raises AppError("download_bad_token") if a header cannot carry the token.
     """
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise AppError("download_bad_token")
@@ -176,14 +181,14 @@ def authorization(url: httpx2.URL, token: str) -> dict[str, str]:
 
 
 def raise_if_transient(response: httpx2.Response) -> None:
-    """Raises TransientError for what another try may change."""
+    """Raise TransientError for a status that a retry may change."""
     status = response.status_code
     if status in (408, 425, 429) or status >= 500:
         raise TransientError("busy" if status in (429, 503) else "server", _retry_after(response))
 
 
 def refusal_error(status: int, error_code: str, origin: FileOrigin) -> AppError:
-    """Why a hub does not give what was asked for. It says 401 also for repositories that do not exist."""
+    """Return the error for a hub's refusal. The hub answers 401 also for repositories that do not exist."""
     what = "/".join(part for part in (origin.repository, origin.file) if part) or _host(origin.place)
     if status in (404, 410) or error_code in ("RepoNotFound", "EntryNotFound", "RevisionNotFound"):
         return AppError("download_not_found", what=what)
@@ -197,7 +202,7 @@ def refusal_error(status: int, error_code: str, origin: FileOrigin) -> AppError:
 
 @contextlib.contextmanager
 def translated_errors(origin: FileOrigin) -> Iterator[None]:
-    """The library's errors in our terms."""
+    """Translate the library's errors into AppError and TransientError."""
     try:
         yield
     except httpx2.ReadTimeout as error:
@@ -241,7 +246,7 @@ def _size_of(response: httpx2.Response) -> int:
 
 
 def _retry_after(response: httpx2.Response) -> float:
-    """Seconds, given as a number or as a date."""
+    """Return the seconds of a Retry-After header, given as a number or a date; at most LONGEST_WAIT_S."""
     value = response.headers.get("Retry-After", "")
     if value.isdigit():
         return min(float(value), LONGEST_WAIT_S)
@@ -255,7 +260,7 @@ def _origin_of(url: httpx2.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
-def _plain(etag: str) -> str:
+def _unquoted(etag: str) -> str:
     return etag.removeprefix("W/").strip('"')
 
 

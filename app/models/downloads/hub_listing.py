@@ -1,4 +1,4 @@
-"""What a repository holds: names, sizes, checksums and the commit, through the hub's own library."""
+"""List a repository with the hub's own library: names, sizes, checksums and the commit."""
 
 import time
 from collections.abc import Callable
@@ -31,20 +31,20 @@ Send = Callable[[NetworkContacted | WaitingToRetry], None]
 
 
 def list_repository(command: ListFiles, send: Send) -> FilesListed:
-    """Asks again where that may help. Raises AppError."""
+    """List the files, retrying transient failures. Raises AppError."""
     patience = RetryBackoff(PATIENCE)
     while True:
         try:
-            return _asked(command, send)
+            return _request_listing(command, send)
         except TransientError as error:
             wait_s = patience.next_wait_s(error)
             send(WaitingToRetry(command.id, error.reason, wait_s))
-            time.sleep(wait_s)  # whoever does not want to wait closes our input, which ends the process
+            time.sleep(wait_s)  # a caller that does not want to wait closes our input, which ends the process
 
 
-def _asked(command: ListFiles, send: Send) -> FilesListed:
-    """Raises AppError and TransientError."""
-    # The library shares one client; ours has the proxy that was given. Its redirects drop the token at another host.
+def _request_listing(command: ListFiles, send: Send) -> FilesListed:
+    """Ask the hub once. Raises AppError and TransientError."""
+    # The library shares one client; ours has the given proxy. On redirects to another host it drops the token.
     huggingface_hub.set_client_factory(lambda: _client(command, send))
     origin = FileOrigin(command.place, command.repository, command.revision)
     http_source.file_url(origin)
@@ -61,7 +61,7 @@ def _asked(command: ListFiles, send: Send) -> FilesListed:
             http_source.raise_if_transient(error.response)
             code = error.response.headers.get("X-Error-Code", "")
             raise http_source.refusal_error(error.response.status_code, code, origin) from error
-        except ValueError as error:  # no JSON: the sign-in page of a guest network, a server that is no hub
+        except ValueError as error:  # not JSON: the sign-in page of a guest network, or a server that is no hub
             raise AppError("download_no_hub", place=endpoint) from error
     files = tuple(
         ListedFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else "") for file in found.siblings or ()

@@ -1,7 +1,7 @@
-"""What goes over the wire between the program and the downloading child, as frozen dataclasses.
+"""Define the messages between the program and the downloading child, as frozen dataclasses.
 
-Commands go down, events come up, each with the command's `id`. A `Fetch` ends with exactly one `Done`, `FetchPaused` or
-`Failed`, or with the exit of the process; what was received then is still there.
+Commands go to the child, events come back, each with the command's `id`. A `Fetch` ends with exactly one `Done`,
+`FetchPaused` or `Failed`, or with the exit of the process; received bytes stay in every case.
 """
 
 from dataclasses import dataclass, field
@@ -14,17 +14,17 @@ PROTOCOL = 1
 
 @dataclass(frozen=True, slots=True)
 class NetworkAccess:
-    """How the network is reached. Lives only in memory: neither token nor proxy is ever written down or logged."""
+    """Credentials for the network. They live in memory only: neither token nor proxy is ever stored or logged."""
 
     token: str = field(default="", repr=False)
-    proxy: str = field(default="", repr=False)  # "http://user:password@host:port"; "": what the system says
+    proxy: str = field(default="", repr=False)  # "http://user:password@host:port"; "": the system's
 
 
 @dataclass(frozen=True, slots=True)
 class FileOrigin:
-    """Where a file comes from. `place`: the address of a hub or mirror, a folder, or the address of the file itself.
+    """Where a file comes from.
 
-    `repository` "": `place` is the file's own address.
+    `place`: the address of a hub or mirror, a folder, or, if `repository` is "", the address of the file itself.
     """
 
     place: str
@@ -35,14 +35,14 @@ class FileOrigin:
 
 @dataclass(frozen=True, slots=True)
 class TransferPolicy:
-    """Seconds and counts; the defaults suit the internet, tests use shorter ones."""
+    """The limits of a transfer. The defaults suit the internet, tests use shorter times."""
 
     connections: int = 4
-    stall_s: float = 30.0  # without one byte, then the connection is given up
-    backoff_s: float = 1.0  # after the first failure; doubled by each further one
+    stall_s: float = 30.0  # a connection without a byte for so long is closed
+    backoff_s: float = 1.0  # after the first failure; each further one doubles it
     longest_backoff_s: float = 60.0
-    patience: int = 6  # failures of a connection in a row without one byte
-    sync_bytes: int = 64 << 20  # at most this much is received between two marks; less for smaller files
+    patience: int = 6  # failures in a row without a byte before a connection gives up
+    sync_bytes: int = 64 << 20  # most bytes received between two checkpoints; fewer for small files
 
 
 # ---------------------------------------------------------------- commands
@@ -50,7 +50,7 @@ class TransferPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ListFiles:
-    """Answered by Listed or Failed."""
+    """Ask for the files of a repository or folder. Answered by FilesListed or Failed."""
 
     id: str
     place: str
@@ -61,15 +61,15 @@ class ListFiles:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Brings one file to `folder`/`name`, or goes on where an earlier one ended."""
+    """Fetch one file to `folder`/`name`, or resume an earlier fetch of it."""
 
     id: str
     origin: FileOrigin
     folder: str
-    name: str  # made safe again by the child: a plain file name
-    size_bytes: int = 0  # 0: as the source says
-    sha256: str = ""  # "": as the source says; without either, nothing but the size can be checked
-    card_id: str = ""  # kept with what is received, for whoever goes on later
+    name: str  # the child checks again that it is a plain file name
+    size_bytes: int = 0  # 0: as the source reports
+    sha256: str = ""  # "": as the source reports; without either only the size is checked
+    card_id: str = ""  # stored in the checkpoint, to find the card when resuming
     bytes_per_s: int = 0  # 0: no limit
     access: NetworkAccess = NetworkAccess()
     pace: TransferPolicy = TransferPolicy()
@@ -77,7 +77,7 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Ends the Fetch of that id; everything received stays."""
+    """End the Fetch with this id; received bytes stay."""
 
     id: str
 
@@ -99,14 +99,14 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Once a second, whatever else is going on."""
+    """Sent once a second, whatever else happens."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
     name: str
     size_bytes: int
-    sha256: str  # "": small files are not stored by hash
+    sha256: str  # "" for small files, which the hub does not store by hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class FilesListed:
 
 @dataclass(frozen=True, slots=True)
 class NetworkContacted:
-    """A host is about to be spoken to, for the first time in this command; also those that others redirect to."""
+    """A host is about to be contacted for the first time in this command; includes redirects."""
 
     id: str
     host: str
@@ -134,7 +134,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class WaitingToRetry:
-    """A connection failed and is tried again. `reason`: stalled | cut | busy | unreachable | server."""
+    """A connection has failed and will be retried. `reason`: stalled | cut | busy | unreachable | server."""
 
     id: str
     reason: str
@@ -143,14 +143,14 @@ class WaitingToRetry:
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """The source has another file than before: from the beginning."""
+    """The source has a different file than before: the fetch starts from the beginning."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Repairing:
-    """The checksum is wrong: the source is compared with what is here, and what differs is replaced."""
+    """The checksum is wrong: the file is compared with the source, and what differs is replaced."""
 
     id: str
     attempt: int
@@ -167,9 +167,9 @@ class Done:
     path: str
     size_bytes: int
     sha256: str
-    is_verified: bool  # False: nobody said what the checksum should be
+    is_verified: bool  # False: the expected checksum is unknown
     repaired_bytes: int
-    was_here: bool = False  # whole from an earlier time; perhaps the user's own: nothing was fetched
+    was_here: bool = False  # complete before, perhaps the user's own: nothing was fetched
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ class FetchPaused:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """`code` and `facts` as in AppError."""
+    """The command has failed. `code` and `facts` as in AppError."""
 
     id: str
     code: str
@@ -200,12 +200,12 @@ def to_line(message: Command | Event) -> bytes:
 
 
 def command_from_json(data: dict[str, Any]) -> Command:
-    """Raises ValueError for anything that is not a command of this protocol."""
+    """Decode a command. Raises ValueError for anything else."""
     command: Command = json_lines.decode_message(data, _COMMANDS)
     return command
 
 
 def event_from_json(data: dict[str, Any]) -> Event:
-    """Raises ValueError for anything that is not an event of this protocol."""
+    """Decode an event. Raises ValueError for anything else."""
     event: Event = json_lines.decode_message(data, _EVENTS)
     return event

@@ -1,6 +1,6 @@
-"""Locked packages out of package indexes (PEP 503, PEP 691): each file by its name, and only with its hash.
+"""Download locked packages from package indexes (PEP 503, PEP 691), each by its file name and hash.
 
-An index need not be trusted: whatever it calls by that name, another content is not taken.
+An index need not be trusted: a file with another hash is refused.
 """
 
 import contextlib
@@ -35,29 +35,29 @@ from app.models.package_locks import LockedFile
 
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _WRONG = ("download_damaged", "download_other_file", "download_wrong_size", "download_changing")
-_HOPELESS = {f"download_{reason}": reason for reason in ("stalled", "cut", "busy", "unreachable", "server")}
+_PERMANENT = {f"download_{reason}": reason for reason in ("stalled", "cut", "busy", "unreachable", "server")}
 
 
 class PackageListener(Protocol):
     def contacted(self, host: str) -> None:
-        """Each host once, before it is spoken to."""
+        """Report each host once, before it is contacted."""
 
     def progressed(self, package: str, done_bytes: int) -> None:
-        """`done_bytes`: of all files together."""
+        """Report progress. `done_bytes`: of all files together."""
 
 
 def fetch_packages(
     files: Sequence[LockedFile], folder: Path, indexes: PackageIndexes, proxy: str, listener: PackageListener
 ) -> None:
-    """Into `folder`, where those that are whole already stay; what is half there is gone on with.
+    """Download the files into `folder`, keeping complete ones and resuming partial ones.
 
-    `proxy`: goes before the one of `indexes`.
-    Raises AppError: training_index_unreachable, training_package_missing, training_package_wrong, and those of `fetch`.
+    `proxy` takes precedence over the one of `indexes`. Raises AppError: training_index_unreachable,
+    training_package_missing, training_package_wrong, and those of `fetch_file`.
     """
-    _Fetching(folder, indexes, proxy, listener).run(files)
+    _PackageFetch(folder, indexes, proxy, listener).run(files)
 
 
-class _Fetching:
+class _PackageFetch:
     def __init__(self, folder: Path, indexes: PackageIndexes, proxy: str, listener: PackageListener) -> None:
         self._folder, self._indexes, self._listener = folder, indexes, listener
         self._access = NetworkAccess(proxy=proxy or indexes.proxy)
@@ -71,20 +71,20 @@ class _Fetching:
             for file in files:
                 self._package = file.package
                 self._listener.progressed(file.package, self._done_bytes)
-                if not _is_whole(self._folder / file.name, file):
-                    self._bring(file, client)
+                if not _is_complete(self._folder / file.name, file):
+                    self._fetch(file, client)
                 self._done_bytes += file.size_bytes
                 self._listener.progressed(file.package, self._done_bytes)
 
-    def _bring(self, file: LockedFile, client: httpx2.Client) -> None:
-        (self._folder / file.name).unlink(missing_ok=True)  # damaged
+    def _fetch(self, file: LockedFile, client: httpx2.Client) -> None:
+        (self._folder / file.name).unlink(missing_ok=True)  # incomplete or damaged
         wrong: AppError | None = None
         for place in self._places(file, client):
             try:
                 fetch_file(self._command(file, place), TransferControl(), self._on_event)
             except AppError as error:
                 if error.code not in _WRONG:
-                    raise self._explained(error, place) from error
+                    raise self._with_host(error, place) from error
                 wrong = wrong or AppError("training_package_wrong", package=str(file), host=host_of(place) or place)
             else:
                 return
@@ -99,7 +99,7 @@ class _Fetching:
         )
 
     def _places(self, file: LockedFile, client: httpx2.Client) -> Iterator[str]:
-        """Folders and addresses that have a file of that name."""
+        """Yield the folders and addresses that have a file of that name."""
         pages = []
         for link in self._indexes.links:
             folder = folder_of(link)
@@ -109,7 +109,7 @@ class _Fetching:
                 yield str(folder)
         pages += [f"{page}/{file.package}/" for page in self._indexes.pages]
         kind = file.version.partition("+")[2]
-        if kind and file.package == "torch" and self._indexes.torch:  # such releases are not on PyPI
+        if kind and file.package == "torch" and self._indexes.torch:  # PyPI does not have these builds
             pages.append(f"{self._indexes.torch}/{kind}/torch/")
         for page in pages:
             yield from (link for link in self._links(page, client) if _file_name(link) == file.name)
@@ -117,15 +117,16 @@ class _Fetching:
     def _links(self, page: str, client: httpx2.Client) -> list[str]:
         patience = RetryBackoff(self._pace)
         while True:
+            """Return the links of an index page, retrying transient failures."""
             try:
-                return self._asked(page, client)
+                return self._request_links(page, client)
             except TransientError as error:
                 try:
                     time.sleep(patience.next_wait_s(error))
-                except PermanentError as hopeless:
-                    raise self._explained(hopeless, page) from hopeless
+                except PermanentError as permanent:
+                    raise self._with_host(permanent, page) from permanent
 
-    def _asked(self, page: str, client: httpx2.Client) -> list[str]:
+    def _request_links(self, page: str, client: httpx2.Client) -> list[str]:
         with http_source.translated_errors(FileOrigin(page)):
             response = client.get(page, headers={"Accept": _ACCEPT}, follow_redirects=True)
         http_source.raise_if_transient(response)
@@ -135,14 +136,14 @@ class _Fetching:
             raise http_source.refusal_error(response.status_code, "", FileOrigin(page))
         address = str(response.url)
         if "json" in response.headers.get("Content-Type", ""):
-            links = _listed(response.text)
+            links = _json_links(response.text)
         else:
             links = _Links(response.text).found
-        return [whole for link in links if (whole := _whole(address, link, page))]
+        return [whole for link in links if (whole := _absolute(address, link, page))]
 
-    def _explained(self, error: AppError, place: str) -> AppError:
-        if error.code in _HOPELESS:
-            return AppError("training_index_unreachable", host=host_of(place), reason=_HOPELESS[error.code])
+    def _with_host(self, error: AppError, place: str) -> AppError:
+        if error.code in _PERMANENT:
+            return AppError("training_index_unreachable", host=host_of(place), reason=_PERMANENT[error.code])
         return error
 
     def _contacted(self, host: str) -> None:
@@ -167,15 +168,15 @@ class _Links(HTMLParser):
         self.found += [value for name, value in attrs if tag == "a" and name == "href" and value]
 
 
-def _listed(text: str) -> list[str]:
-    """Of an index's answer in JSON (PEP 691); nothing of what is none."""
+def _json_links(text: str) -> list[str]:
+    """Return the addresses in an index's JSON answer (PEP 691); none if it is malformed."""
     try:
         return [str(file["url"]) for file in strict_json.loads(text)["files"]]
     except (ValueError, KeyError, TypeError):
         return []
 
 
-def _is_whole(path: Path, file: LockedFile) -> bool:
+def _is_complete(path: Path, file: LockedFile) -> bool:
     if path.is_symlink() or not path.is_file() or path.stat().st_size != file.size_bytes:
         return False
     return sha256_of(path) == file.sha256
@@ -185,8 +186,8 @@ def _file_name(address: str) -> str:
     return unquote(urlsplit(address).path).rpartition("/")[2]
 
 
-def _whole(address: str, link: str, page: str) -> str:
-    """ "" for what is no address of the web."""
+def _absolute(address: str, link: str, page: str) -> str:
+    """Return the absolute web address of a link; "" if it is none."""
     try:
         whole = _with_user(urljoin(address, link), page)
     except ValueError:
@@ -195,7 +196,7 @@ def _whole(address: str, link: str, page: str) -> str:
 
 
 def _with_user(address: str, page: str) -> str:
-    """Without the fragment; a file on the index's own host is asked for as the index was. Raises ValueError."""
+    """Return the address without fragment; on the index's own host with the index's credentials. Raises ValueError."""
     parts, own = urlsplit(address), urlsplit(page)
     user = own.netloc.rpartition("@")[0]
     is_home = (parts.scheme, parts.hostname, parts.port) == (own.scheme, own.hostname, own.port)

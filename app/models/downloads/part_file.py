@@ -1,11 +1,11 @@
-"""A file on its way: `NAME.part`, and beside it `NAME.part.json`, which says what of it has reached the disk.
+"""Write a file that is being downloaded: `NAME.part`, and beside it `NAME.part.json`, its checkpoint.
 
-The mark never claims more than is there: data is synced first, then the mark is written anew, synced and renamed. That
-is slow, so between two of them `NAME.part.now` says what has been written but perhaps not reached the disk: true after
-the process was killed, and not believed after the machine was started anew.
-Every byte is written once; so a checksum taken while the file grows is the checksum of what is there in the end.
+The checkpoint never claims more than is on the disk: the data is synced first, then the checkpoint is written, synced
+and renamed. That is slow, so in between `NAME.part.now` records what has been written but perhaps not synced. It is
+valid if the process was killed, but not after a restart of the machine.
 
-Which bytes of a file are there: half-open ranges, sorted and apart.
+Every byte is written once, so a checksum taken while the file grows is the checksum of the final file. `ByteRanges`
+records which bytes are there.
 """
 
 import contextlib
@@ -33,10 +33,12 @@ from app.base.files import strict_json
 from app.models.downloads.download_source import ChangedError, FileIdentity
 from app.models.downloads.messages import Fetch, FileOrigin
 
-ByteRange = tuple[int, int]  # start, end; the end is not part of it
+ByteRange = tuple[int, int]  # start, end (exclusive)
 
 
 class ByteRanges:
+    """A set of half-open byte ranges, kept sorted and disjoint."""
+
     def __init__(self, ranges: Iterable[ByteRange] = ()) -> None:
         self._ranges: list[ByteRange] = []
         self._total = 0
@@ -48,12 +50,12 @@ class ByteRanges:
 
     @property
     def total(self) -> int:
-        """Bytes in all ranges together."""
+        """The number of bytes in all ranges."""
         return self._total
 
     @property
     def prefix_end(self) -> int:
-        """How far the file is there without a gap from its beginning."""
+        """The end of the range that starts at 0; 0 if there is none."""
         return self._ranges[0][1] if self._ranges and self._ranges[0][0] == 0 else 0
 
     def add(self, start: int, end: int) -> None:
@@ -69,7 +71,7 @@ class ByteRanges:
         self._total = sum(high - low for low, high in self._ranges)
 
     def missing(self, start: int, end: int) -> list[ByteRange]:
-        """The gaps between `start` and `end`, in order."""
+        """Return the gaps between `start` and `end`, in order."""
         gaps = []
         for low, high in self._ranges:
             if high <= start:
@@ -85,26 +87,26 @@ class ByteRanges:
 
 
 VERSION = 1
-RESERVE_BYTES = 16 << 20  # left free on the disk: the conversations are there too
+RESERVE_BYTES = 16 << 20  # keep free on the disk, which also holds the conversations
 SYNC_EVERY_S = 1.0
 _SMALLEST_STEP_BYTES = 256 << 10
-_STEPS = 512  # notes a file, so that a killed download sends less than 1 % again
+_STEPS = 512  # records per file, so that a killed download repeats less than 1 %
 _BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class PartCheckpoint:
-    """What is known about a file on its way; the content of `NAME.part.json`. Holds no secret."""
+    """What is known about a partial file: the content of `NAME.part.json`. Contains no secret."""
 
     origin: FileOrigin
     card_id: str
     size_bytes: int
     etag: str
-    sha256: str  # what it should have; "": nobody said
+    sha256: str  # expected; "": unknown
     ranges: tuple[ByteRange, ...] = ()
-    differing: tuple[ByteRange, ...] = ()  # where the source said something else the second time
-    attempt: int = 0  # 0: being fetched; 1, 2: being repaired
-    modified: str = ""  # as the source says
+    differing: tuple[ByteRange, ...] = ()  # where the source answered differently the second time
+    attempt: int = 0  # 0: first fetch; 1, 2: repair
+    modified: str = ""  # time from the source
 
     @property
     def identity(self) -> FileIdentity:
@@ -113,7 +115,7 @@ class PartCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class PartPaths:
-    """Where a file is while it is on its way, and afterwards."""
+    """The paths of a file during and after its download."""
 
     target: Path
 
@@ -126,7 +128,7 @@ class PartPaths:
 
     @property
     def bad(self) -> Path:
-        """A whole file whose checksum is wrong."""
+        """The path of a complete file whose checksum is wrong."""
         return self._beside(".bad")
 
     @property
@@ -149,13 +151,13 @@ class PartPaths:
         self.forget()
 
     def forget(self) -> None:
-        """The mark last: what was noted after it means nothing without it."""
+        """Delete the checkpoint last: `NAME.part.now` means nothing without it."""
         for path in (self.now, temporary_path(self.mark), self.mark):
             path.unlink(missing_ok=True)
 
 
 def temporary_path(path: Path) -> Path:
-    """Always the same name: a killed child leaves no others."""
+    """Return a fixed name, so that a killed child leaves only one such file."""
     return path.with_name(path.name + ".tmp")
 
 
@@ -166,7 +168,7 @@ def new_checkpoint(fetch: Fetch, identity: FileIdentity) -> PartCheckpoint:
 
 
 def read_checkpoint(path: Path) -> PartCheckpoint | None:
-    """None where there is none that can be used; then the file is fetched from the beginning."""
+    """Return the checkpoint with what was recorded after it; None if there is no usable one."""
     try:
         data = strict_json.load_file(path)
         if data.pop("version") != VERSION:
@@ -174,9 +176,9 @@ def read_checkpoint(path: Path) -> PartCheckpoint | None:
         mark = PartCheckpoint(FileOrigin(**data.pop("origin")), **data)
         _check_types(mark)
         size_bytes = mark.size_bytes
-        now = _read_now(path.with_suffix(".now"), mark.attempt)
+        now = _read_unsynced(path.with_suffix(".now"), mark.attempt)
         ranges, differing = (
-            tuple(ByteRanges(_checked([*getattr(mark, key), *now.get(key, ())], size_bytes)))
+            tuple(ByteRanges(_valid_ranges([*getattr(mark, key), *now.get(key, ())], size_bytes)))
             for key in ("ranges", "differing")
         )
         return dataclasses.replace(mark, ranges=ranges, differing=differing)
@@ -185,15 +187,15 @@ def read_checkpoint(path: Path) -> PartCheckpoint | None:
 
 
 def _check_types(mark: PartCheckpoint) -> None:
-    """Raises TypeError."""
+    """Raise TypeError if a field has the wrong type."""
     texts = (*dataclasses.astuple(mark.origin), mark.card_id, mark.etag, mark.sha256, mark.modified)
     counts = (mark.size_bytes, mark.attempt)
     if any(type(text) is not str for text in texts) or any(type(count) is not int for count in counts):
         raise TypeError("a field of another type")
 
 
-def _read_now(path: Path, attempt: int) -> dict[str, Any]:
-    """What was written since the mark; nothing where the machine has been started anew since, or it is unreadable."""
+def _read_unsynced(path: Path, attempt: int) -> dict[str, Any]:
+    """Return what was written since the checkpoint; {} if unreadable or if the machine has restarted since."""
     try:
         now: dict[str, Any] = strict_json.load_file(path)
         return now if now["boot"] == boot_id() and now["attempt"] == attempt else {}
@@ -203,14 +205,14 @@ def _read_now(path: Path, attempt: int) -> dict[str, Any]:
 
 @functools.cache
 def boot_id() -> str:
-    """Another one each time that the machine is started."""
+    """Return an id that changes with each start of the machine."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return str(round(psutil.boot_time()))
 
 
-def _checked(ranges: Any, size_bytes: int) -> tuple[ByteRange, ...]:
+def _valid_ranges(ranges: Any, size_bytes: int) -> tuple[ByteRange, ...]:
     pairs = tuple((int(start), int(end)) for start, end in ranges)
     if any(not 0 <= start < end <= size_bytes for start, end in pairs):
         raise ValueError("a range outside of the file")
@@ -218,7 +220,7 @@ def _checked(ranges: Any, size_bytes: int) -> tuple[ByteRange, ...]:
 
 
 class PartFile:
-    """Written by several threads; after `close` a late one gets ValueError from its write."""
+    """The partial file, written by several threads. After `close` a late write raises ValueError."""
 
     def __init__(self, places: PartPaths, mark: PartCheckpoint, sync_bytes: int) -> None:
         self._places = places
@@ -230,12 +232,12 @@ class PartFile:
         self._since_sync = 0  # bytes
         self._ranges, self._differing = ByteRanges(mark.ranges), ByteRanges(mark.differing)
         self._writing, self._syncing = threading.Lock(), threading.Lock()
-        self._unnoted = 0  # bytes
-        self._now = _Now(places.now)
+        self._unrecorded = 0  # bytes
+        self._unsynced = _UnsyncedRecord(places.now)
         self.check_space(RESERVE_BYTES)
-        with self._explained():
+        with self._translate_errors():
             if self._path.is_symlink():
-                self._path.unlink()  # never through a link to somewhere else
+                self._path.unlink()  # never write through a link
             self._file = self._path.open("r+b" if self._path.exists() else "w+b", buffering=0)
             self._file.truncate(mark.size_bytes)
 
@@ -252,19 +254,19 @@ class PartFile:
             return self._ranges.missing(0, self._mark.size_bytes)
 
     def write(self, start: int, data: bytes) -> int:
-        """Puts the data where it belongs, leaving out what is there already; returns how much was new.
+        """Write the data that is not there yet; return the number of new bytes.
 
-        Under repair the data is compared with what is there, and written where it differs.
+        During a repair the data is compared with the file, and written where it differs.
         """
         new = 0
-        with self._writing, self._explained():
+        with self._writing, self._translate_errors():
             for low, high in self._ranges.missing(start, min(start + len(data), self._mark.size_bytes)):
                 self._put(low, memoryview(data)[low - start : high - start])
                 self._ranges.add(low, high)
                 new += high - low
-            self._unnoted += new
-        if self._unnoted >= self._step:
-            self._note()
+            self._unrecorded += new
+        if self._unrecorded >= self._step:
+            self._record()
         return new
 
     def _put(self, start: int, data: memoryview) -> None:
@@ -278,23 +280,23 @@ class PartFile:
             written = self._file.write(data) or 0
             data = data[written:]
 
-    def _note(self, *, is_last: bool = False) -> None:
-        """Says what is there. Threads that have written a step more wait here for their turn."""
-        with self._syncing, self._explained():
+    def _record(self, *, is_last: bool = False) -> None:
+        """Record what is there. Threads that have written enough for another record wait here."""
+        with self._syncing, self._translate_errors():
             with self._writing:
                 if self._file.closed:
                     return
                 mark = dataclasses.replace(self._mark, ranges=tuple(self._ranges), differing=tuple(self._differing))
-                self._since_sync, self._unnoted = self._since_sync + self._unnoted, 0
+                self._since_sync, self._unrecorded = self._since_sync + self._unrecorded, 0
             is_due = time.monotonic() - self._synced_at >= SYNC_EVERY_S or self._since_sync >= self._sync_bytes
             if is_due or is_last:
                 self._sync(mark)
             else:
-                self._now.write(mark)
+                self._unsynced.write(mark)
         self.check_space(0)
 
     def _sync(self, mark: PartCheckpoint) -> None:
-        """Data to the disk, then the mark."""
+        """Sync the data, then write the checkpoint."""
         os.fsync(self._file.fileno())
         write_checkpoint(self._places, mark)
         self._mark = mark
@@ -305,7 +307,7 @@ class PartFile:
         return self._mark
 
     def check_space(self, reserve_bytes: int) -> None:
-        """Raises AppError("download_disk_full") where the rest would not fit, or the disk is all but full."""
+        """Raise AppError("download_disk_full") if the rest does not fit or the disk is almost full."""
         rest = self._mark.size_bytes - self._ranges.total if not self._mark.attempt else 0
         need = rest + reserve_bytes if reserve_bytes else min(rest, RESERVE_BYTES)
         free = shutil.disk_usage(self._path.parent).free
@@ -313,17 +315,17 @@ class PartFile:
             raise AppError("download_disk_full", path=str(self._path.parent), need_bytes=rest, free_bytes=free)
 
     def close(self) -> None:
-        """Syncs and closes. The lock order keeps a sync in another thread from using a closed file."""
+        """Sync and close. The lock order keeps another thread from syncing a closed file."""
         try:
-            self._note(is_last=True)
+            self._record(is_last=True)
         finally:
             with self._syncing, self._writing:
                 self._file.close()
-                self._now.close()
-        self._places.now.unlink(missing_ok=True)  # the mark says all of it
+                self._unsynced.close()
+        self._places.now.unlink(missing_ok=True)  # the checkpoint contains it all
 
     @contextlib.contextmanager
-    def _explained(self) -> Any:
+    def _translate_errors(self) -> Any:
         try:
             yield
         except OSError as error:
@@ -331,7 +333,7 @@ class PartFile:
 
 
 def write_checkpoint(places: PartPaths, mark: PartCheckpoint) -> None:
-    """Replaces the mark whole or not at all."""
+    """Replace the checkpoint atomically."""
     with temporary_path(places.mark).open("wb") as file:
         file.write(json.dumps({"version": VERSION, **dataclasses.asdict(mark)}).encode("utf-8"))
         file.flush()
@@ -339,8 +341,8 @@ def write_checkpoint(places: PartPaths, mark: PartCheckpoint) -> None:
     temporary_path(places.mark).replace(places.mark)
 
 
-class _Now:
-    """`NAME.part.now`, overwritten in place by one write: to rename a file over another can wait for the disk."""
+class _UnsyncedRecord:
+    """Writes `NAME.part.now` in place with one write, because renaming over a file can wait for the disk."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -349,7 +351,7 @@ class _Now:
 
     def write(self, mark: PartCheckpoint) -> None:
         if self._file is None:
-            self._path.unlink(missing_ok=True)  # never through a link to somewhere else
+            self._path.unlink(missing_ok=True)  # never write through a link
             self._file = self._path.open("xb", buffering=0)
         now = {"boot": boot_id(), "attempt": mark.attempt, "ranges": mark.ranges, "differing": mark.differing}
         line = json.dumps(now).encode("ascii")
@@ -370,7 +372,7 @@ def write_error(error: OSError, path: Path, need_bytes: int) -> AppError:
 
 
 class RunningHash:
-    """The sha256 of a file that grows from its beginning, read again from the system's cache as it comes."""
+    """The SHA-256 of a growing file, read again from the system's cache."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb", buffering=0)
@@ -378,9 +380,9 @@ class RunningHash:
         self._at = 0
 
     def follow(self, end: int, limit_bytes: int) -> bool:
-        """Takes in up to `limit_bytes` more, not beyond `end`; True when that has been reached.
+        """Hash up to `limit_bytes` more, not beyond `end`; return whether `end` is reached.
 
-        Raises ChangedError where the file has become shorter than that.
+        Raises ChangedError if the file has become shorter.
         """
         limit = min(end, self._at + limit_bytes)
         while self._at < limit:

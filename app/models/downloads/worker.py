@@ -1,7 +1,7 @@
-"""The downloading child's loop: commands in, events out, one file at a time.
+"""Run the downloading child: read commands, write events, fetch one file at a time.
 
-The reader takes commands from standard input, so that a pause is seen while something runs, and ends the process when
-the parent is gone; what was received is marked first, if the disk is quick enough. The main thread fetches.
+The reader thread takes commands from standard input, so that a pause works during a fetch, and ends the process when
+the parent is gone, after a short wait for the last checkpoint. The main thread fetches.
 """
 
 import os
@@ -22,7 +22,7 @@ from trainer.wire import EventWriter, claim_stdout, read_lines
 
 
 def main() -> NoReturn:
-    """Runs until standard input closes; then the process ends at once."""
+    """Run until standard input closes, then end the process at once."""
     writer = claim_stdout()
     try:
         DownloadWorker(writer).run()
@@ -33,27 +33,28 @@ def main() -> NoReturn:
 
 
 HEARTBEAT_S = 1.0
-LAST_MARK_S = 1.0  # for the marks when the parent is gone: less is sent again then
+LAST_CHECKPOINT_S = 1.0  # for the last checkpoint when the parent is gone; it saves sending bytes again
 
 
 class DownloadWorker:
     def __init__(self, writer: EventWriter) -> None:
+        """Answers the commands of the parent."""
         self._writer = writer
         self._commands: queue.SimpleQueue[ListFiles | Fetch] = queue.SimpleQueue()
         self._controls: dict[str, TransferControl] = {}
         self._done_bytes = 0
-        self._at_rest = threading.Event()
+        self._is_idle = threading.Event()
 
     def run(self) -> NoReturn:
         self._send(messages.Hello(messages.PROTOCOL, os.getpid()))
         threading.Thread(target=self._read, name="reader", daemon=True).start()
-        threading.Thread(target=self._beat, name="heart", daemon=True).start()
+        threading.Thread(target=self._send_heartbeats, name="heart", daemon=True).start()
         while True:
-            self._at_rest.set()
+            self._is_idle.set()
             command = self._commands.get()
-            self._at_rest.clear()
+            self._is_idle.clear()
             try:
-                self._answer(command)
+                self._execute(command)
             except AppError as error:
                 self._send(Failed(command.id, error.code, error.facts))
 
@@ -63,9 +64,9 @@ class DownloadWorker:
         try:
             self._writer.write(messages.to_line(event))
         except BrokenPipeError:
-            os._exit(0)  # the parent is gone; nobody is left to tell
+            os._exit(0)  # the parent is gone
 
-    def _beat(self) -> None:
+    def _send_heartbeats(self) -> None:
         while True:
             time.sleep(HEARTBEAT_S)
             self._send(messages.Heartbeat())
@@ -73,18 +74,18 @@ class DownloadWorker:
     def _read(self) -> None:
         try:
             for line in read_lines(sys.stdin.buffer):
-                self._take(messages.command_from_json(line))
+                self._handle(messages.command_from_json(line))
         except ValueError:
-            print("download: unreadable command", file=sys.stderr)  # noqa: T201  the line may hold a token
+            print("download: unreadable command", file=sys.stderr)  # noqa: T201  the line may contain a token
             os._exit(2)
         fetches = tuple(self._controls.values())
         for control in fetches:
             control.stop()
         if fetches:
-            self._at_rest.wait(LAST_MARK_S)
+            self._is_idle.wait(LAST_CHECKPOINT_S)
         os._exit(0)
 
-    def _take(self, command: messages.Command) -> None:
+    def _handle(self, command: messages.Command) -> None:
         if isinstance(command, Fetch):
             self._controls[command.id] = TransferControl(command.bytes_per_s)
         if isinstance(command, Fetch | ListFiles):
@@ -92,14 +93,14 @@ class DownloadWorker:
             return
         control = self._controls.get(command.id)
         if control is None:
-            return  # it has ended already
+            return  # ended already
         match command:
             case Pause():
                 control.stop()
             case SetLimit():
                 control.limit(command.bytes_per_s)
 
-    def _answer(self, command: ListFiles | Fetch) -> None:
+    def _execute(self, command: ListFiles | Fetch) -> None:
         if isinstance(command, ListFiles):
             self._list(command)
             return
@@ -117,7 +118,7 @@ class DownloadWorker:
             self._send(download_source.list_folder(command.id, Path(command.place)))
             return
         from app.models.downloads.hub_listing import (
-            list_repository,  # a second of imports that fetching a known file does not need
+            list_repository,  # imports take a second that fetching a known file does not need
         )
 
         self._send(list_repository(command, self._send))

@@ -1,6 +1,7 @@
-"""Models into a transfer kit: parts that a FAT32 stick takes, each written whole or not at all, and read back.
+"""Export models into a transfer kit: parts that fit on a FAT32 stick, each written completely or not at all, and read
+back.
 
-Run again with the same folder, it goes on where it stopped, and replaces only what is damaged.
+Run again with the same folder, the export resumes and replaces only damaged parts.
 """
 
 import hashlib
@@ -41,7 +42,10 @@ from app.models.kits.transfer_kit import (
 def export_for_gate(
     models: Sequence[LocalModel], folder: Path, label_of: Callable[[LocalModel], Label]
 ) -> ExportRequest:
-    """`label_of`: of what a model has learned, as it is now."""
+    """Return the export for the confidentiality gate.
+
+    `label_of` returns the present label of what a model has learned.
+    """
     secret = [model.name for model in models if label_of(model) == confidentiality.HIGHEST_LABEL]
     return ExportRequest(
         "kit", str(folder.absolute()), lambda: confidentiality.highest_label(map(label_of, models)), " / ".join(secret)
@@ -57,12 +61,11 @@ def export_kit(
     part_bytes: int = PART_BYTES,
     report: ReportBytes = lambda _done, _total: None,
 ) -> Kit:
-    """Writes the kit and gives its table. `presets`: a file that is carried as it is; b"": none.
+    """Write the kit and return its table. `presets`: a file to include as it is; b"": none.
 
-    `report` is told bytes (each counts twice: written, read back); what it raises ends the export, whose whole parts
-    stay for the next time.
-    Raises AppError: kit_nothing_chosen, kit_folder_taken, kit_unwritable, drive_space, drive_file_limit,
-    model_file_damaged, secret_export, and those of `gguf.check_model`.
+    `report` gets bytes (each counts twice: written, read back); an exception from it ends the export, and complete
+    parts stay for the next attempt. Raises AppError: kit_nothing_chosen, kit_folder_taken, kit_unwritable, drive_space,
+    drive_file_limit, model_file_damaged, secret_export, and those of `gguf.check_model`.
     """
     if not models:
         raise AppError("kit_nothing_chosen")
@@ -72,12 +75,12 @@ def export_kit(
     files = {model.id: _files(model) for model in models}
     try:
         permit.at(folder).mkdir(parents=True, exist_ok=True)
-        (folder / transfer_kit.MANIFEST_NAME).unlink(missing_ok=True)  # from here on the kit is not finished
-        kit = _Export(permit.at(folder), part_bytes, report).write(models, files, presets)
-        _require(permit, folder)
+        (folder / transfer_kit.MANIFEST_NAME).unlink(missing_ok=True)  # from here on the kit is incomplete
+        kit = _KitWriter(permit.at(folder), part_bytes, report).write(models, files, presets)
+        _require_permit(permit, folder)
         licences = "\n\n".join(model.licence for model in kit.models) + "\n"
-        _put(folder / transfer_kit.LICENCES_NAME, licences.encode("utf-8"))
-        _put(folder / transfer_kit.MANIFEST_NAME, transfer_kit.kit_bytes(kit))
+        _write_file(folder / transfer_kit.LICENCES_NAME, licences.encode("utf-8"))
+        _write_file(folder / transfer_kit.MANIFEST_NAME, transfer_kit.kit_bytes(kit))
         sync_folder(folder)
         _remove_old_parts(folder, kit)
     except OSError as error:
@@ -85,8 +88,8 @@ def export_kit(
     return kit
 
 
-def _require(permit: Permit, folder: Path) -> None:
-    """Leave nothing of a kit whose models have become confidential while it was written, which takes minutes."""
+def _require_permit(permit: Permit, folder: Path) -> None:
+    """Delete the parts and raise if the models have become confidential during the export, which takes minutes."""
     try:
         permit.require()
     except AppError:
@@ -96,7 +99,7 @@ def _require(permit: Permit, folder: Path) -> None:
 
 
 def foreign_file(folder: Path) -> Path | None:
-    """One that a kit here would replace, though no kit has written it."""
+    """Return a file that a kit in this folder would overwrite although no kit has written it; None if there is none."""
     try:
         transfer_kit.read_kit(folder)
     except AppError as error:
@@ -114,28 +117,28 @@ def _files(model: LocalModel) -> list[Path]:
     return [Path(model.path), *header.parts]
 
 
-class _Export:
+class _KitWriter:
     def __init__(self, folder: Path, part_bytes: int, report: ReportBytes) -> None:
         self._folder = folder
         self._part_bytes = part_bytes
         self._report = report
-        self._number = 0  # of the file, through the whole kit
+        self._number = 0  # of the next file, counted through the whole kit
         self._stems: set[str] = set()
 
     def write(self, models: Sequence[LocalModel], files: dict[str, list[Path]], presets: bytes) -> Kit:
-        """Raises AppError, and OSError for what cannot be written."""
+        """Write parts and extras. Raises AppError, and OSError for write errors."""
         total = sum(path.stat().st_size for paths in files.values() for path in paths)
-        here = sum(path.stat().st_size for path in self._folder.glob(f"*{PART_SUFFIX}") if path.is_file())
-        require_space(self._folder, max(0, total - here))
+        present = sum(path.stat().st_size for path in self._folder.glob(f"*{PART_SUFFIX}") if path.is_file())
+        require_space(self._folder, max(0, total - present))
         self._writer = PartWriter(self._folder, self._part_bytes, CopyProgress(self._report, total, passes=2))
-        made = tuple(self._model(model, files[model.id]) for model in models)
+        written = tuple(self._model(model, files[model.id]) for model in models)
         extras = [self._extra("presets", presets)] if presets else []
         terms = [path.with_name(starter.TERMS_NAME) for paths in files.values() for path in paths[:1]]
         found = next((read_regular(path, 1 << 20) for path in terms if path.is_file()), b"")
         is_ours = hashlib.sha256(found).hexdigest() == starter.TERMS_SHA256
         if is_ours and any(model.card_id == starter.card().id for model in models):
             extras.append(self._extra("gemma_terms", found))
-        return Kit(made, tuple(extras))
+        return Kit(written, tuple(extras))
 
     def _model(self, model: LocalModel, paths: list[Path]) -> KitModel:
         known = {mark.name: mark.sha256 for mark in model.files}
@@ -151,7 +154,10 @@ class _Export:
         return file
 
     def _stem(self, model: LocalModel) -> str:
-        """The file's own name, without the number of a part; Ollama's files are called by their hash."""
+        """Return a unique stem: the file's name without a part number, or the model's name.
+
+        Ollama's files have no suffix and are named by their hash.
+        """
         path = Path(model.path)
         own = path.stem.partition("-00001-of-")[0] if path.suffix.casefold() == ".gguf" else model.name
         base = stem = safe_name(own, "model")
@@ -162,11 +168,11 @@ class _Export:
         return stem
 
     def _extra(self, kind: str, content: bytes) -> KitExtra:
-        _put(self._folder / EXTRA_NAMES[kind], content)
+        _write_file(self._folder / EXTRA_NAMES[kind], content)
         return KitExtra(kind, len(content), hashlib.sha256(content).hexdigest())
 
 
-def _put(path: Path, content: bytes) -> None:
+def _write_file(path: Path, content: bytes) -> None:
     with open_atomically(path) as file:
         file.write(content)
 
@@ -181,7 +187,7 @@ def licence_text(model: LocalModel) -> str:
 
 
 def _remove_old_parts(folder: Path, kit: Kit) -> None:
-    """Those of an earlier kit in the same folder."""
+    """Delete the parts of an earlier kit in the same folder."""
     wanted = {part.name for part in kit.parts()}
     for path in folder.glob(f"[0-9][0-9][0-9]-[0-9][0-9][0-9][0-9]{PART_SUFFIX}*"):
         if path.name not in wanted and path.is_file() and not path.is_symlink():

@@ -1,9 +1,7 @@
-"""A transfer kit into the models folder: every part is checked while it is joined, and nothing half is registered.
+"""Import a transfer kit into the models folder: join each file from its parts, check it, and only then list it.
 
-What is joined already is checked where it lies when the import is run again, so that after one damaged part has been
-replaced only that one is read from the kit.
-
-The parts of a transfer kit put together, file by file, under a name that is no model's until all is right.
+A file is joined under a hidden name until all of it is right. When an import is run again, the joined bytes are checked
+in place, so that after a damaged part has been replaced only that one is read from the kit.
 """
 
 import contextlib
@@ -43,7 +41,7 @@ _NAMES_TRIED = 99
 
 @dataclass(frozen=True, slots=True)
 class JoinedModel:
-    """`made`: those of `paths` that were not there before. With problems there are neither."""
+    """The files of a joined model. `made`: those of `paths` that did not exist before. With problems both are empty."""
 
     paths: tuple[Path, ...] = ()
     made: tuple[Path, ...] = ()
@@ -51,59 +49,65 @@ class JoinedModel:
 
 
 class KitJoiner:
-    """Raises OSError where the target folder cannot be written; what is wrong with the kit is in `JoinedModel`."""
+    """Joins a kit's models in the target folder.
+
+    Raises OSError if the target folder cannot be written; what is wrong with the kit is in `JoinedModel`.
+    """
 
     def __init__(self, kit: Kit, folder: Path, target: Path, report: ReportBytes) -> None:
-        """Half joined files of other kits are removed."""
+        """Delete the partly joined files of other kits."""
         self._kit = kit
         self._target = target
         self._meter = CopyProgress(report, kit.size_bytes, passes=2)  # joined, read back
         self._joiner = PartJoiner(folder, self._meter)
-        own = {_half(target, file) for model in kit.models for file in model.files}
+        own = {_temporary_path(target, file) for model in kit.models for file in model.files}
         for path in target.glob(f".*{_SUFFIX}"):
             if path not in own:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
     def missing_bytes(self) -> int:
-        """Room that is still needed: without what is there whole or half."""
-        missing = 0
+        """Return the bytes still needed in the target folder, beyond complete and partly joined files."""
+        missing_bytes = 0
         for model in self._kit.models:
             for file, name in zip(model.files, model.file_names(model.stem), strict=True):
                 is_there = _has_size(self._target / name, file.size_bytes)
-                half = _half(self._target, file)
-                there = half.stat().st_size if is_regular(half) else 0
-                missing += 0 if is_there else max(0, file.size_bytes - there)
-        return missing
+                temporary = _temporary_path(self._target, file)
+                joined_bytes = temporary.stat().st_size if is_regular(temporary) else 0
+                missing_bytes += 0 if is_there else max(0, file.size_bytes - joined_bytes)
+        return missing_bytes
 
     def join(self, model: KitModel) -> JoinedModel:
         stem = self._free_stem(model)
         paths = tuple(self._target / name for name in model.file_names(stem))
-        lacking = [(path, file) for path, file in zip(paths, model.files, strict=True) if not path.exists()]
+        missing = [(path, file) for path, file in zip(paths, model.files, strict=True) if not path.exists()]
         problems: list[AppError] = []
         try:
-            for _path, file in lacking:
-                problems += self._joiner.join(file, _half(self._target, file), model.stem)
+            for _path, file in missing:
+                problems += self._joiner.join(file, _temporary_path(self._target, file), model.stem)
         except BaseException:
-            self._drop(model)
+            self._delete_temporary(model)
             raise
         if any(problem.code == "kit_content_refused" for problem in problems):
-            self._drop(model)
+            self._delete_temporary(model)
         if problems:
             return JoinedModel(problems=tuple(problems))
-        for path, file in lacking:
-            _half(self._target, file).replace(path)
-        self._drop(model)  # of an earlier import, where the file has come another way meanwhile
+        for path, file in missing:
+            _temporary_path(self._target, file).replace(path)
+        self._delete_temporary(model)  # left by an earlier import, if the file has arrived another way since
         sync_folder(self._target)
-        return JoinedModel(paths, tuple(path for path, _file in lacking))
+        return JoinedModel(paths, tuple(path for path, _file in missing))
 
-    def _drop(self, model: KitModel) -> None:
+    def _delete_temporary(self, model: KitModel) -> None:
         for file in model.files:
             with contextlib.suppress(OSError):
-                _half(self._target, file).unlink(missing_ok=True)
+                _temporary_path(self._target, file).unlink(missing_ok=True)
 
     def _free_stem(self, model: KitModel) -> str:
-        """One under which nothing else lies. Files of this very model count as free: an import that was interrupted."""
+        """Return a stem whose file names are free.
+
+        Existing files of this very model, from an interrupted import, count as free.
+        """
         for number in range(1, _NAMES_TRIED + 1):
             stem = model.stem if number == 1 else f"{model.stem} ({number})"
             names = model.file_names(stem)
@@ -119,21 +123,21 @@ class KitJoiner:
 
 
 class PartJoiner:
-    """The parts in one folder. Every byte counts twice: joined, read back."""
+    """Joins parts from one folder. Every byte counts twice in `meter`: joined, read back."""
 
     def __init__(self, folder: Path, meter: CopyProgress) -> None:
         self._folder = folder
         self._meter = meter
 
-    def join(self, file: KitFile, half: Path, name: str) -> list[AppError]:
-        """All that is wrong with the parts of one file; the others are joined, for the next time.
+    def join(self, file: KitFile, temporary: Path, name: str) -> list[AppError]:
+        """Join a file's parts and return everything that is wrong with them; good parts are kept for the next time.
 
-        `name`: what a file is called whose parts are right but not the whole.
+        `name`: what to call the file in the problem if all parts are right but the whole is not.
         """
         problems: list[AppError] = []
         offset = 0
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(half, flags, 0o666), "r+b") as out:
+        with os.fdopen(os.open(temporary, flags, 0o666), "r+b") as out:
             for part in file.parts:
                 if not self._is_joined(out, offset, part):
                     problem = self._copy(out, offset, part)
@@ -142,12 +146,12 @@ class PartJoiner:
             out.truncate(offset)
             out.flush()
             os.fsync(out.fileno())
-            if not problems and self._whole_hash(out, offset) != file.sha256:
+            if not problems and self._hash_on_drive(out, offset) != file.sha256:
                 problems.append(AppError("kit_content_refused", name=name))
         return problems
 
-    def _whole_hash(self, out: BinaryIO, size: int) -> str:
-        """Of what has reached the drive."""
+    def _hash_on_drive(self, out: BinaryIO, size: int) -> str:
+        """Return the hash of what has reached the drive."""
         drop_from_cache(out)
         digest = hashlib.sha256()
         for block in _range(out, 0, size):
@@ -192,7 +196,7 @@ def is_regular(path: Path) -> bool:
 
 
 def read_extra(path: Path, extra: KitExtra) -> bytes | None:
-    """None when it is not what the table says."""
+    """Return the content of an extra; None if it does not match the table."""
     try:
         content = read_regular(path, _EXTRA_MAX_BYTES)
     except OSError:
@@ -200,8 +204,8 @@ def read_extra(path: Path, extra: KitExtra) -> bytes | None:
     return content if hashlib.sha256(content).hexdigest() == extra.sha256 else None
 
 
-def _half(target: Path, file: KitFile) -> Path:
-    """The same for the same content, so that the next import finds it."""
+def _temporary_path(target: Path, file: KitFile) -> Path:
+    """Return the temporary path, which depends on the content, so that the next import finds it."""
     return target / f".{file.sha256[:32]}{_SUFFIX}"
 
 
@@ -210,8 +214,11 @@ def _has_size(path: Path, size_bytes: int) -> bool:
 
 
 def _contents(path: Path, size: int) -> Iterator[bytes]:
-    """Ends early where the stick cannot be read: then the hash is wrong."""
-    with contextlib.suppress(OSError), open_regular(path) as file:  # since it was looked at it may be another
+    """Yield the content; ends early if the stick becomes unreadable, so that the hash is wrong."""
+    with (
+        contextlib.suppress(OSError),
+        open_regular(path) as file,
+    ):  # it may have been replaced meanwhile
         yield from _range(file, 0, size)
 
 
@@ -222,8 +229,8 @@ def _range(file: BinaryIO, offset: int, size: int) -> Iterator[bytes]:
         size -= len(block)
 
 
-Register = Callable[[LocalModel], LocalModel]  # puts a model into the list and gives it as it stands there
-# Returns the presets of a file, and what is wrong with others of it. Raises AppError where it is no such file.
+Register = Callable[[LocalModel], LocalModel]  # puts a model into the list and returns it as it is there
+# Returns the presets in a file, and what is wrong with the others. Raises AppError if it is no presets file.
 ReadPresets = Callable[[bytes], tuple[Sequence[Any], Sequence[AppError]]]
 
 
@@ -242,18 +249,21 @@ class KitPresets(Protocol):
 
 @dataclass(slots=True)
 class ImportedModels:
-    """`here`: those of `models` whose files were there already, so that the kit's parts were not looked at.
-    `waiting`: the models that were not taken in (as the kit calls them), because of `problems`."""
+    """The outcome of an import.
+
+    `here`: those of `models` whose files existed already, so that the kit's parts were not read. `waiting`: names of
+    the models that were not imported because of `problems`.
+    """
 
     models: list[LocalModel] = field(default_factory=list)
     here: list[LocalModel] = field(default_factory=list)
-    presets: Sequence[Any] = ()  # as `ReadPresets` has read them
+    presets: Sequence[Any] = ()  # as `ReadPresets` returns them
     waiting: list[str] = field(default_factory=list)
     problems: list[AppError] = field(default_factory=list)
 
     @property
     def unchecked(self) -> list[LocalModel]:
-        """Models whose content the catalogue does not know: the kit alone says what they are."""
+        """The models whose content the catalogue does not know, so that only the kit says what they are."""
         return [model for model in self.models if not local_models.is_published(model)]
 
 
@@ -264,61 +274,62 @@ def import_kit(
     read_presets: ReadPresets,
     report: ReportBytes = lambda _done, _total: None,
 ) -> ImportedModels:
-    """Join the kit's models in `target` and hand each whole one to `register`.
+    """Join the kit's models in `target` and pass each complete one to `register`.
 
-    `report` is told bytes; what it raises ends the import, and what was half joined goes.
-    Raises AppError: those of `kit_manifest.read`, drive_space, drive_file_limit, kit_target_unusable, and those of
-    `read_presets`. What is wrong with single parts or models is in the outcome.
+    `report` gets bytes; an exception from it ends the import and deletes partly joined files. Raises AppError: those of
+    `transfer_kit.read_kit`, drive_space, drive_file_limit, kit_target_unusable, and those of `read_presets`. Problems
+    of single parts or models are in the outcome.
     """
     kit = transfer_kit.read_kit(folder)
     outcome = ImportedModels()
     try:
         target.mkdir(parents=True, exist_ok=True)
-        joining = KitJoiner(kit, folder, target, report)
-        require_space(target, joining.missing_bytes())
+        joiner = KitJoiner(kit, folder, target, report)
+        require_space(target, joiner.missing_bytes())
         for model in kit.models:
-            _take(model, joining, register, outcome)
+            _import_model(model, joiner, register, outcome)
         for extra in kit.extras:
-            _take_extra(extra, folder, target, read_presets, outcome)
+            _import_extra(extra, folder, target, read_presets, outcome)
     except OSError as error:
         raise drive_error(error, target, "kit_target_unusable") from error
     return outcome
 
 
-def _take(model: KitModel, joining: KitJoiner, register: Register, outcome: ImportedModels) -> None:
-    joined = joining.join(model)
+def _import_model(model: KitModel, joiner: KitJoiner, register: Register, outcome: ImportedModels) -> None:
+    joined = joiner.join(model)
     problems = list(joined.problems)
     if not problems:
         try:
-            described = _described(model, joined)
-            taken = register(described)
+            described = _describe(model, joined)
+            listed = register(described)
         except AppError as error:
-            for path in joined.made:  # not one that was there before
+            for path in joined.made:  # only new files
                 path.unlink(missing_ok=True)
             problems = [error]
         else:
-            outcome.models.append(taken)
-            outcome.here += [] if joined.made else [taken]
+            outcome.models.append(listed)
+            outcome.here += [] if joined.made else [listed]
             licence = joined.paths[0].with_name(f"{joined.paths[0].stem}-licence.txt")
             if not licence.exists():
-                write_atomically(licence, _terms(described, model).encode("utf-8"))
+                write_atomically(licence, _licence_for(described, model).encode("utf-8"))
     if problems:
         outcome.waiting.append(model.stem)
         outcome.problems += problems
 
 
-def _terms(described: LocalModel, model: KitModel) -> str:
-    """What it is, not what it came as: where the catalogue does not know the content, the kit's words are only its own.
+def _licence_for(described: LocalModel, model: KitModel) -> str:
+    """Return the licence text of a joined model.
 
-    Anybody can make a kit, and name a model in it as a known one.
+    The catalogue's text is used only if its hashes match: anyone can make a kit and give a model in it a known name.
+    Otherwise the kit's own text follows a note that it is unchecked.
     """
     if local_models.is_published(described):
         return licence_text(described)
     return "\n\n".join(part for part in (phrase("models.kit_licence_unchecked"), model.licence) if part)
 
 
-def _described(model: KitModel, joined: JoinedModel) -> LocalModel:
-    """With the hashes, which are known. Raises AppError for what is no model, or not the one of the table."""
+def _describe(model: KitModel, joined: JoinedModel) -> LocalModel:
+    """Describe a joined model, with its hashes. Raises AppError if it is no model or not the one in the table."""
     described = local_models.describe(joined.paths[0])
     marks = tuple(
         FileFingerprint(path.name, file.size_bytes, path.stat().st_mtime_ns, file.sha256)
@@ -328,11 +339,11 @@ def _described(model: KitModel, joined: JoinedModel) -> LocalModel:
         raise AppError("kit_content_refused", name=model.stem)
     promised = [local_models.promised_sha256(described, path) for path in joined.paths]
     if any(sha256 not in ("", now.sha256) for sha256, now in zip(promised, marks, strict=True)):
-        raise AppError("kit_content_refused", name=model.stem)  # the catalogue knows better
+        raise AppError("kit_content_refused", name=model.stem)  # the catalogue knows another hash
     return dataclasses.replace(described, files=marks)
 
 
-def _take_extra(
+def _import_extra(
     extra: KitExtra, folder: Path, target: Path, read_presets: ReadPresets, outcome: ImportedModels
 ) -> None:
     name = EXTRA_NAMES[extra.kind]
@@ -345,7 +356,7 @@ def _take_extra(
     elif extra.kind == "presets":
         outcome.presets, problems = read_presets(content)
         outcome.problems += problems
-    elif extra.sha256 != starter.TERMS_SHA256:  # a page that a browser opens, under a name that is ours
+    elif extra.sha256 != starter.TERMS_SHA256:  # a browser opens this page, whose file name is ours
         outcome.problems.append(AppError("kit_content_unknown", name=name))
     elif not os.path.lexists(target / name):
         write_atomically(target / name, content)

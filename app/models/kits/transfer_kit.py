@@ -1,20 +1,17 @@
-"""The transfer kit's table of contents: what is in it, and the hash of every part.
+"""Define a transfer kit: its table of contents with the hash of every part, and the writer of its parts.
 
-    manifest.json        this table, written last: without it a kit is not finished
+    manifest.json        the table, written last: without it a kit is incomplete
     001-0001.kotae-part  the first part of the first file, and so on
-    LICENCES.txt         the models' terms, for people; presets.json, and terms that must travel with a model
+    LICENCES.txt         the models' terms, for people; presets.json, and terms that must accompany a model
 
     {"format": "kotae-model-kit", "version": 1, "sha256": "… of all the rest",
      "models": [{"stem": "gemma", "licence": "…", "files": [{"size_bytes": 1, "sha256": "…",
        "parts": [{"size_bytes": 1, "sha256": "…"}]}]}],
      "extras": [{"kind": "presets", "size_bytes": 1, "sha256": "…"}]}
 
-Nobody's names are used as paths: those of parts and extras are not in the table at all, and those of the joined files
-are made from `stem`, which must be what `safe_name` makes of it.
-
-Large files written as parts that a FAT32 stick takes: each whole or not at all, and read back.
-
-The size of a kit's parts, from a command-line option.
+No name in the table is used as a path: names of parts and extras are not in it, and those of the joined files are made
+from `stem`, which must already be a safe name. Parts fit on a FAT32 stick; each is written completely or not at all,
+and read back.
 """
 
 import contextlib
@@ -51,6 +48,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class KitPart:
+    """One part of a file in the kit."""
+
     name: str
     size_bytes: int
     sha256: str
@@ -58,6 +57,8 @@ class KitPart:
 
 @dataclass(frozen=True, slots=True)
 class KitFile:
+    """A file of a model, with its parts."""
+
     size_bytes: int
     sha256: str
     parts: tuple[KitPart, ...]
@@ -65,12 +66,14 @@ class KitFile:
 
 @dataclass(frozen=True, slots=True)
 class KitModel:
+    """A model in the kit. `stem`: the name of its joined files without number and suffix."""
+
     stem: str
     files: tuple[KitFile, ...]
-    licence: str = ""  # the terms in words, as the exporting Kotae knew them
+    licence: str = ""  # the terms in the exporting user's language
 
     def file_names(self, stem: str) -> list[str]:
-        """As llama.cpp wants the files of one model to be called; `stem` may be a numbered one."""
+        """Return the names for the joined files as llama.cpp expects them; `stem` may be a numbered one."""
         count = len(self.files)
         if count == 1:
             return [f"{stem}.gguf"]
@@ -79,6 +82,8 @@ class KitModel:
 
 @dataclass(frozen=True, slots=True)
 class KitExtra:
+    """A file in the kit besides the models."""
+
     kind: str  # a key of EXTRA_NAMES
     size_bytes: int
     sha256: str
@@ -86,6 +91,8 @@ class KitExtra:
 
 @dataclass(frozen=True, slots=True)
 class Kit:
+    """The table of contents of a kit."""
+
     models: tuple[KitModel, ...]
     extras: tuple[KitExtra, ...] = ()
 
@@ -100,7 +107,7 @@ class Kit:
 
 
 def part_name(file_number: int, part_number: int) -> str:
-    """Both count from 1; files through the whole kit."""
+    """Return a part's name. Both numbers start at 1; files are counted through the whole kit."""
     return f"{file_number:03}-{part_number:04}{PART_SUFFIX}"
 
 
@@ -120,19 +127,24 @@ def kit_bytes(kit: Kit) -> bytes:
 
 
 def read_kit(folder: Path) -> Kit:
-    """Raises AppError: kit_missing, kit_foreign, kit_newer, kit_manifest_damaged, kit_manifest_refused."""
+    """Read a kit's table.
+
+    Raises AppError: kit_missing, kit_foreign, kit_newer, kit_manifest_damaged, kit_manifest_refused.
+    """
     return _kit(read_table(folder / MANIFEST_NAME, FORMAT, VERSION))
 
 
 def table_bytes(document: dict[str, Any]) -> bytes:
-    """A table with the hash of all of it."""
+    """Return a table as JSON, with a hash of all the rest."""
     document["sha256"] = _checksum(document)
     return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
 
 def read_table(path: Path, format_name: str, version: int) -> dict[str, Any]:
-    """A table that was not changed on its way. Raises AppError: kit_missing, kit_foreign, kit_newer,
-    kit_manifest_damaged."""
+    """Read a table and compare its hash.
+
+    Raises AppError: kit_missing, kit_foreign, kit_newer, kit_manifest_damaged.
+    """
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             raise AppError("kit_foreign", path=str(path))
@@ -156,7 +168,7 @@ def _checksum(document: dict[str, Any]) -> str:
 
 
 def _document(data: bytes, path: Path, format_name: str, known_version: int) -> dict[str, Any]:
-    """A flipped byte anywhere is damage; a file that was never ours is said to be that."""
+    """Return the table; distinguish damage (a flipped byte anywhere) from a file that is not a kit's."""
     try:
         document = strict_json.loads(data)
         checksum = _checksum(document) if isinstance(document, dict) else ""
@@ -221,7 +233,7 @@ def _model(entry: Any, where: str, files_before: int) -> KitModel:
 
 
 def kit_file_from(entry: Any, where: str, number: int) -> KitFile:
-    """`number`: of the file in the kit; parts are called by it. Raises AppError("kit_manifest_refused")."""
+    """Return a file's entry; raise AppError("kit_manifest_refused"). `number`: of the file, which names its parts."""
     size_bytes, sha256 = _size(entry, where), _hash(entry, where)
     parts = tuple(
         KitPart(part_name(number, at), _size(part, f"{where}.parts[{at}]"), _hash(part, f"{where}.parts[{at}]"))
@@ -241,7 +253,7 @@ def _extra(entry: Any, where: str) -> KitExtra:
 
 def _field(entry: Any, name: str, kind: type, where: str) -> Any:
     value = entry.get(name) if isinstance(entry, dict) else None
-    if type(value) is not kind:  # a bool is no number here
+    if type(value) is not kind:  # a bool is not a number here
         _refuse(f"{where}.{name}")
     return value
 
@@ -271,9 +283,9 @@ def _is_text(text: str) -> bool:
     return text == text.encode("utf-8", "replace").decode("utf-8")
 
 
-PART_BYTES = 3_900_000_000  # FAT32 takes 4 GiB less one byte
+PART_BYTES = 3_900_000_000  # FAT32 allows 4 GiB less one byte
 PART_MAX_BYTES = (1 << 32) - 1
-_HALF_SUFFIX = ".tmp"
+_TEMPORARY_SUFFIX = ".tmp"
 
 
 class PartHash(Protocol):
@@ -282,7 +294,7 @@ class PartHash(Protocol):
 
 
 class PartWriter:
-    """Into one folder. Every byte counts twice: written, read back."""
+    """Writes files as parts into one folder. Every byte counts twice in `meter`: written, read back."""
 
     def __init__(self, folder: Path, part_bytes: int, meter: CopyProgress) -> None:
         self._folder = folder
@@ -290,9 +302,10 @@ class PartWriter:
         self._meter = meter
 
     def write(self, path: Path, number: int, *, keeps_name: bool = False) -> KitFile:
-        """`number`: of the file in the kit. `keeps_name`: one that needs no parts is called there as it is here.
+        """Write a file as parts.
 
-        Raises AppError (file_unreadable, model_file_changed, move_copy_wrong), and OSError for what cannot be written.
+        `number`: of the file in the kit. `keeps_name`: a file that fits into one part keeps its name. Raises AppError
+        (file_unreadable, model_file_changed, move_copy_wrong), and OSError for write errors.
         """
         whole = hashlib.sha256()
         parts: list[KitPart] = []
@@ -310,14 +323,14 @@ class PartWriter:
         return KitFile(size, whole.hexdigest(), tuple(parts))
 
     def _part(self, reader: BinaryIO, source: Path, name: str, size: int, whole: PartHash) -> KitPart:
-        """One that is there and right is not written again. `whole` sees every byte of the source once."""
+        """Write a part unless it is there already. `whole` gets every byte of the source once."""
         target, part = self._folder / name, hashlib.sha256()
         if not target.is_symlink() and target.is_file() and target.stat().st_size == size:
             for block in _blocks(reader, source, size):
                 part.update(block)
                 whole.update(block)
                 self._meter.add(len(block))
-            if _hash_or_nothing(target, self._meter) == part.hexdigest():
+            if _hash_or_empty(target, self._meter) == part.hexdigest():
                 return KitPart(name, size, part.hexdigest())
             reader.seek(-size, os.SEEK_CUR)
             part, whole = hashlib.sha256(), hashlib.sha256()
@@ -327,10 +340,10 @@ class PartWriter:
     def _write(
         self, reader: BinaryIO, source: Path, target: Path, size: int, digests: tuple[PartHash, PartHash]
     ) -> None:
-        half = target.with_name(target.name + _HALF_SUFFIX)
-        half.unlink(missing_ok=True)
+        temporary = target.with_name(target.name + _TEMPORARY_SUFFIX)
+        temporary.unlink(missing_ok=True)
         try:
-            with half.open("xb") as out:
+            with temporary.open("xb") as out:
                 for block in _blocks(reader, source, size):
                     out.write(block)
                     for digest in digests:
@@ -338,23 +351,23 @@ class PartWriter:
                     self._meter.add(len(block))
                 out.flush()
                 os.fsync(out.fileno())
-            if hash_file(half, self._meter) != digests[0].hexdigest():
+            if hash_file(temporary, self._meter) != digests[0].hexdigest():
                 raise AppError("move_copy_wrong", path=str(target))
-            half.replace(target)
+            temporary.replace(target)
         except BaseException:
             with contextlib.suppress(OSError):
-                half.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
             raise
 
 
 def _blocks(reader: BinaryIO, source: Path, size: int) -> Iterator[bytes]:
-    """Exactly `size` bytes. Raises AppError, so that a failure to read is not taken for one to write."""
+    """Yield exactly `size` bytes. Raises AppError for read errors, which would otherwise look like write errors."""
     while size:
         try:
             block = reader.read(min(size, BLOCK_BYTES))
         except OSError as error:
             raise _unreadable(source, error) from error
-        if not block:  # it became shorter meanwhile
+        if not block:  # the file has become shorter
             raise AppError("model_file_changed", path=str(source))
         size -= len(block)
         yield block
@@ -364,10 +377,10 @@ def _unreadable(path: Path, error: OSError) -> AppError:
     return AppError("file_unreadable", path=str(path), reason=error.strerror or str(error))
 
 
-def _hash_or_nothing(path: Path, meter: CopyProgress) -> str:
+def _hash_or_empty(path: Path, meter: CopyProgress) -> str:
     try:
         return hash_file(path, meter)
-    except OSError:  # a spoilt stick: it is written anew
+    except OSError:  # unreadable: the part is written again
         return ""
 
 
@@ -377,7 +390,7 @@ _PART_MIN_BYTES = 10**6
 
 
 def part_bytes_from(text: str) -> int:
-    """Raises AppError("bad_option")."""
+    """Return the part size in an option such as "3.9GB". Raises AppError("bad_option")."""
     found = _SIZE.fullmatch(text.strip())
     size = round(float(found[1]) * _UNITS[found[2].upper().rstrip("B")]) if found else 0
     if not _PART_MIN_BYTES <= size <= PART_MAX_BYTES:

@@ -1,6 +1,6 @@
-"""Models built from publishers' folders: one step after the other, each in a child, the results in the list.
+"""Build models from publishers' folders: run the steps one after the other, each in a child process.
 
-Try a new model: load it as any other and let it write a few tokens. Then it may be called finished.
+Each quantized file is loaded and writes a few tokens (`SmokeTestRun`) before it is put into the list.
 """
 
 import contextlib
@@ -40,14 +40,20 @@ _SETTINGS = dataclasses.replace(Settings(), context_tokens=512, repack="off")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SmokeTest:
-    """`text` is None where the memory does not suffice to load the model now: it was not tried."""
+    """The outcome of a smoke test.
+
+    `text` is None if result was not enough memory to load the model: it was not tested.
+    """
 
     text: str | None
     tokens_per_s: float = 0.0
 
 
 class SmokeTestRun(QObject):
-    """Calls exactly one of `done` and `failed`, unless it is stopped. The engine is its own and ends with it."""
+    """Loads a model in an engine of its own and lets it answer a question.
+
+    Calls exactly one of `done` and `failed`, unless stopped. The engine ends with the test.
+    """
 
     def __init__(
         self,
@@ -70,7 +76,7 @@ class SmokeTestRun(QObject):
         background.run(lambda: load_plan.plan_load(model, _SETTINGS), self._load, self._fail)
 
     def stop(self) -> None:
-        """Blocks for a moment."""
+        """Stop the test and its engine. Blocks for a moment."""
         self._is_over = True
         if self._renderer is not None:
             self._renderer.cancel()
@@ -89,7 +95,7 @@ class SmokeTestRun(QObject):
             return
         try:
             header = gguf.read_header(Path(self._model.path))
-        except AppError as error:  # the file has gone since it was loaded
+        except AppError as error:  # the file was deleted after it was loaded
             self._fail(error)
             return
         body = template_renderer.request(header.chat_template, turns, end=end_text)
@@ -115,8 +121,8 @@ class SmokeTestRun(QObject):
             case Failed() if event.id in (self._load_id, self._ask_id):
                 self._fail(AppError(event.code, **event.facts))
 
-    def _on_died(self, death: EngineExit) -> None:
-        self._fail(death.as_error())
+    def _on_died(self, engine_exit: EngineExit) -> None:
+        self._fail(engine_exit.as_error())
 
     def _finish(self, done: Done) -> None:
         self.stop()
@@ -136,7 +142,7 @@ class SmokeTestRun(QObject):
 
 @dataclass(frozen=True, slots=True)
 class BuildCommands:
-    """What is started for what. `convert` and `quantize` are told the file with the job."""
+    """The commands of the child processes. `convert` and `quantize` get the file that contains the job."""
 
     environment: TrainingEnvironment
     quantize: Callable[[Path], list[str]]
@@ -148,7 +154,11 @@ class BuildCommands:
 
 @dataclass(frozen=True, slots=True)
 class BuildProgress:
-    """`phase`: a step's kind, or trial. Bytes (for imatrix: tokens) of this phase; `total` 0: not known."""
+    """How far a build is.
+
+    `phase`: a step's kind, or "trial". `done_bytes`, `total_bytes`: of this phase (tokens for imatrix); total 0:
+    unknown.
+    """
 
     phase: str
     done_bytes: int
@@ -160,7 +170,7 @@ class BuildProgress:
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """What a step took. `notes`: as the child said them."""
+    """What a step has taken. `notes`: as the child reported them."""
 
     title: str
     seconds: float
@@ -170,14 +180,14 @@ class StepReport:
 
 
 class BuildRunner(QObject):
-    """One build at a time. `start` ends with exactly one of `finished`, `failed` and `cancelled`.
+    """Runs one build at a time. `start` ends with exactly one of `finished`, `failed` and `cancelled`.
 
-    After the latter two, what was finished is kept in the build's folder, and the same build goes on from there.
+    After `failed` and `cancelled` the finished steps stay in the build's folder, and the same build resumes from there.
     """
 
-    progressed = Signal(object)  # Progress
-    model_added = Signal(object)  # LocalModel: one of the forms is in the list
-    finished = Signal(object)  # list[LocalModel], in the order of the forms
+    progressed = Signal(object)  # BuildProgress
+    model_added = Signal(object)  # LocalModel: one quantization is in the list
+    finished = Signal(object)  # list[LocalModel], in the order of the quantizations
     failed = Signal(object)  # AppError
     cancelled = Signal()
 
@@ -189,7 +199,7 @@ class BuildRunner(QObject):
         keep_lineage: KeepLineage,
         parent: QObject | None = None,
     ) -> None:
-        """`add` puts a model into the list and gives it as it is there."""
+        """`add` puts a model into the list and returns it as it is there."""
         super().__init__(parent)
         self._commands = commands
         self._logs = logs
@@ -199,11 +209,11 @@ class BuildRunner(QObject):
         self._folder: BuildFolder | None = None
         self._steps: list[BuildStep] = []
         self._count = 0
-        self._models: dict[str, LocalModel] = {}  # form -> model
+        self._models: dict[str, LocalModel] = {}  # by the quantization's name
         self._child: JobProcess | None = None
         self._trial: SmokeTestRun | None = None
         self.reports: list[StepReport] = []
-        self.trials: dict[str, SmokeTest] = {}  # form -> its first words
+        self.trials: dict[str, SmokeTest] = {}  # by the quantization's name
 
     @property
     def is_running(self) -> bool:
@@ -211,11 +221,14 @@ class BuildRunner(QObject):
 
     @property
     def child_pid(self) -> int:
-        """0 while no child works."""
+        """The process id of the child; 0 while there is none."""
         return self._child.pid if self._child is not None else 0
 
     def start(self, plan: BuildPlan) -> None:
-        """Raises AppError: build_running, drive_space, build_unwritable, converter_missing. Nothing has begun then."""
+        """Start the build.
+
+        If it raises AppError, nothing has begun: build_running, drive_space, build_unwritable, converter_missing.
+        """
         assert not self.is_running
         folder = BuildFolder(plan)
         folder.open()
@@ -233,14 +246,17 @@ class BuildRunner(QObject):
         self._next()
 
     def _earlier(self, plan: BuildPlan, folder: BuildFolder) -> dict[str, LocalModel]:
-        """Forms that an earlier run has put into the list. One that is damaged now is made anew. Raises AppError."""
+        """Return the models that an earlier run has put into the list; a damaged one is built again.
+
+        Raises AppError.
+        """
         models = {}
         for form in plan.request.forms:
-            there = folder.result(form)
-            if there is None:
+            result = folder.result(form)
+            if result is None:
                 continue
             try:
-                described = local_models.describe(there)
+                described = local_models.describe(result)
             except AppError:
                 folder.forget_result(form)
             else:
@@ -248,7 +264,7 @@ class BuildRunner(QObject):
         return models
 
     def cancel(self) -> None:
-        """Blocks for a moment. What was finished is kept."""
+        """Stop the build and keep the finished steps. Blocks for a moment."""
         if self.is_running:
             self._stop_children()
             self._end(keep=True)
@@ -257,7 +273,7 @@ class BuildRunner(QObject):
     # --------------------------------------------------------------------- steps
 
     def _next(self) -> None:
-        """Begins the next step, or ends the build."""
+        """Begin the next step, or end the build."""
         if not self._steps:
             assert self._plan is not None
             models = [self._models[form.name] for form in self._plan.request.forms]
@@ -266,9 +282,9 @@ class BuildRunner(QObject):
             return
         step = self._steps[0]
         assert self._folder is not None
-        self._tell(step.kind, 0, 0)
+        self._report(step.kind, 0, 0)
         if step.form is not None and step.file in self._folder.finished():
-            self._check(step)  # quantized before an interruption, and not tried yet
+            self._check(step)  # quantized before an interruption, not tested yet
             return
         try:
             self._folder.require_room()
@@ -289,7 +305,7 @@ class BuildRunner(QObject):
             path.write_text(json.dumps(convert_job.job_to_json(job)), encoding="utf-8")
             command = self._commands.convert(path)
         child = JobProcess(command, target, self._logs / f"build-{step.kind}.log", step.title, self)
-        child.progressed.connect(lambda event: self._tell(step.kind, event.done_bytes, event.total_bytes))
+        child.progressed.connect(lambda event: self._report(step.kind, event.done_bytes, event.total_bytes))
         child.finished.connect(self._on_finished)
         child.failed.connect(self._fail)
         self._child = child
@@ -341,7 +357,7 @@ class BuildRunner(QObject):
         done: Callable[[Any], None],
         failed: Callable[[AppError], None] | None = None,
     ) -> None:
-        """Nothing is delivered when the build has ended meanwhile."""
+        """Run `work` in the thread pool; deliver nothing if the build has ended meanwhile."""
         folder = self._folder
         background.run(
             work,
@@ -352,9 +368,9 @@ class BuildRunner(QObject):
     # --------------------------------------------------------------------- check
 
     def _check(self, step: BuildStep) -> None:
-        """The file's structure, then a load and some words; both as for any other model."""
+        """Check the file's structure, then test the model."""
         assert self._folder is not None
-        self._tell("trial", 0, 0)
+        self._report("trial", 0, 0)
         path = self._folder.path / step.file
         self._in_background(
             lambda: local_models.describe(path),
@@ -374,10 +390,10 @@ class BuildRunner(QObject):
         )
 
     def _on_trial_failed(self, step: BuildStep, error: AppError) -> None:
-        """The file is made anew the next time, unless it was the memory."""
+        """Fail the build; the file is built again the next time, unless only the memory was short."""
         assert self._folder is not None
         if error.facts.get("cause") != "out_of_memory":
-            with contextlib.suppress(AppError):  # the manifest cannot be written: the first error matters
+            with contextlib.suppress(AppError):  # the manifest is unwritable: report the first error
                 self._folder.forget(step)
         self._fail(error)
 
@@ -401,12 +417,12 @@ class BuildRunner(QObject):
         self._steps.pop(0)
         folder = self._folder
         self.model_added.emit(model)
-        if self._folder is folder:  # otherwise whoever listened has cancelled
+        if self._folder is folder:  # a slot of `model_added` may have cancelled the build
             self._next()
 
     # ----------------------------------------------------------------------- end
 
-    def _tell(self, phase: str, done: int, total: int) -> None:
+    def _report(self, phase: str, done: int, total: int) -> None:
         if self._steps:
             form = self._steps[0].form
             number = self._count - len(self._steps) + 1
@@ -435,7 +451,7 @@ class BuildRunner(QObject):
 
 
 def _verify(step: BuildStep, plan: BuildPlan, result: Path) -> None:
-    """What the next steps build on is looked at before it is kept. Raises AppError."""
+    """Check an intermediate file before later steps use it. Raises AppError."""
     if step.kind in ("convert", "adapter"):
         gguf_build.require_same_sources(plan)
     if step.kind in ("convert", "merge"):

@@ -1,8 +1,7 @@
-"""Models on their way to this machine: a queue, one at a time, by the downloading child.
+"""Queue the downloads of models, and run one at a time in the downloading child.
 
-Nothing is asked of any machine before `start` or `resume`; what was under way when the program ended waits, paused.
-
-How the network is reached: the hub, and what is said to it. Secrets are in memory, unless the user asks for more.
+No host is contacted before `start` or `resume`; downloads that were running when the program ended come back paused.
+Credentials are kept in memory only.
 """
 
 import dataclasses
@@ -31,27 +30,29 @@ from app.models.services.fetcher import Fetcher, FetchResult, FetchStep
 from app.models.services.model_library import ModelLibrary
 
 HUB = "https://huggingface.co"
-HUB_VARIABLE = "HF_ENDPOINT"  # as the hub's own programs call it
+HUB_VARIABLE = "HF_ENDPOINT"  # the name that the hub's own programs use
 
 
 def hub_address(settings: Settings) -> str:
+    """Return the hub of the settings, else of the environment, else huggingface.co."""
     return settings.hub_endpoint or os.environ.get(HUB_VARIABLE, "") or HUB
 
 
 class HubCredentials:
-    """A token goes to the machine that it is for and to no other, whatever the settings say later."""
+    """The credentials for the network. A token is sent to the origin that it was entered for and to no other."""
 
     def __init__(self) -> None:
         self._token, self._origin, self._proxy_login = "", "", ""
 
     def set_token(self, token: str, place: str) -> None:
-        """`place`: an address. Scheme and port count too."""
+        """Remember the token for the origin of `place`, an address; scheme and port count too."""
         self._token, self._origin = token.strip(), origin_of(place)
 
     def set_proxy_login(self, user: str, password: str) -> None:
         self._proxy_login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
 
     def access(self, place: str, settings: Settings) -> NetworkAccess:
+        """Return the proxy with its login, and the token if `place` is of the token's origin."""
         is_meant = self._origin and origin_of(place) == self._origin
         proxy = settings.proxy.replace("://", f"://{self._proxy_login}", 1)
         return NetworkAccess(self._token if is_meant else "", proxy)
@@ -63,13 +64,13 @@ log = logging.getLogger("kotae")
 
 
 class Downloads(QObject):
-    """What the window and the command line ask for; `place` "" is the hub or mirror of the settings."""
+    """The downloads for window and command line. `place` "" means the hub or mirror of the settings."""
 
-    changed = Signal()  # what there is, its order or its states
+    changed = Signal()  # the items, their order or a state
     progressed = Signal(object)  # Download
     finished = Signal(object)  # LocalModel
     failed = Signal(object)  # Download
-    contacted = Signal(object)  # Contact
+    contacted = Signal(object)  # NetworkContact
 
     def __init__(
         self,
@@ -80,31 +81,31 @@ class Downloads(QObject):
         queue: Path | None,
         parent: QObject | None = None,
     ) -> None:
-        """`queue`: the file that remembers what is not finished; None: nothing is remembered."""
+        """`queue`: the file that keeps unfinished downloads; None: keep nothing."""
         super().__init__(parent)
         self._library = library
         self._preferences = preferences
         self._path = queue
-        self._secrets = HubCredentials()
+        self._credentials = HubCredentials()
         self._contacts: list[NetworkContact] = []
         self._step = FetchStep()
-        self._active_id = ""  # of what the child brings, or of what has arrived and is being looked at
+        self._active_id = ""  # of the download that the child works on, or whose file is being described
         self._is_adding = self._is_closing = False
         self._time_left = TimeLeftEstimator()
         self._fetcher = Fetcher(command, log, self)
         self._fetcher.stepped.connect(self._on_stepped)
-        self._fetcher.learned.connect(self._on_learned)
+        self._fetcher.learned.connect(self._on_file_facts)
         self._fetcher.ended.connect(self._on_ended)
         self._fetcher.contacted.connect(self._on_contacted)
         preferences.changed.connect(self._on_preferences)
-        self._queue: list[QueuedDownload] = self._remembered()
+        self._queue: list[QueuedDownload] = self._load_queue()
         self._received = {entry.id: self._received_bytes(entry) for entry in self._queue}
         self.discard_cancelled()
 
     # ------------------------------------------------------------------- what there is
 
     def items(self) -> list[Download]:
-        """In the order in which they come."""
+        """Return the downloads in the order in which they will run."""
         return [self._view(entry) for entry in self._queue if entry.state != "cancelled"]
 
     def find(self, card_id: str, quantization: str) -> Download | None:
@@ -113,37 +114,37 @@ class Downloads(QObject):
 
     @property
     def online_count(self) -> int:
-        """Downloads that use the network now: what 外部通信 shows."""
+        """The number of downloads that use the network now, for the display 外部通信."""
         job = self._fetcher.job
         return 1 if job is not None and download_queue.is_online(job.place) else 0
 
     @property
     def is_working(self) -> bool:
-        """Whether one is under way; also one that was paused and has not ended yet."""
+        """Whether a download is under way, or was paused and has not ended yet."""
         return self._active_id != ""
 
     def contacts(self) -> list[NetworkContact]:
-        """Oldest first."""
+        """Return the contacted hosts, oldest first."""
         return list(self._contacts)
 
     @property
     def child_pid(self) -> int:
-        """0 while no process is there that could use the network."""
+        """The process id of the child; 0 while there is no process that could use the network."""
         return self._fetcher.pid
 
     # ------------------------------------------------------------------- what is asked for
 
     def start(self, card: ModelCard, file: ModelFile, place: str = "") -> None:
-        """Puts it at the end of the queue. One that is there already goes on.
+        """Add a download to the end of the queue, or resume the one that is there already.
 
-        `place`: a folder, a GGUF file, the address of a mirror, or of the file itself.
-        Raises AppError("download_no_source") where the catalogue does not say where it is.
+        `place`: a folder, a GGUF file, the address of a mirror, or of the file itself. Raises AppError as
+        `download_queue.plan_download`: download_no_source, download_bad_address.
         """
         new = download_queue.plan_download(card, file, place, uuid.uuid4().hex)
         old = next((entry for entry in self._queue if entry.key == new.key), None)
         if old is None:
             self._queue.append(new)
-            self._note_change()
+            self._save_and_announce()
             self._advance()
             return
         if old.place != place and old.id != self._active_id:
@@ -153,69 +154,72 @@ class Downloads(QObject):
     def pause(self, download_id: str) -> None:
         entry = self._entry(download_id)
         if entry is not None and entry.state in ("waiting", "running") and not self._is_arriving(entry):
-            self._leave(entry, "paused")
+            self._stop(entry, "paused")
 
     def resume(self, download_id: str) -> None:
-        """Also of one that failed, or was cancelled a moment ago."""
+        """Resume a download that was paused, has failed or was just cancelled."""
         entry = self._entry(download_id)
         if entry is not None and entry.state in ("paused", "failed", "cancelled"):
             self._put(entry.with_state("waiting"))
-            self._note_change()
+            self._save_and_announce()
             self._advance()
 
     def cancel(self, download_id: str) -> None:
-        """Takes it off the list. What was received is kept until `discard_cancelled`, for `undo_cancel`."""
+        """Hide the download.
+
+        What was received stays until `discard_cancelled`, so that `undo_cancel` can restore it.
+        """
         entry = self._entry(download_id)
         if entry is not None and not self._is_arriving(entry):
-            self._leave(entry, "cancelled")
+            self._stop(entry, "cancelled")
 
     def undo_cancel(self, download_id: str) -> None:
-        """Back where it was, paused; nothing where it is gone for good."""
+        """Restore a cancelled download to its position, paused; do nothing if it is deleted already."""
         entry = self._entry(download_id)
         if entry is not None and entry.state == "cancelled":
             self._put(entry.with_state("paused"))
-            self._note_change()
+            self._save_and_announce()
 
     def discard_cancelled(self) -> None:
-        """Deletes what cancelled downloads have received. One that is still being stopped goes when it has been."""
+        """Delete what cancelled downloads have received, except one that the child has not stopped yet."""
         for entry in [entry for entry in self._queue if entry.state == "cancelled" and entry.id != self._active_id]:
             self._discard(entry)
 
     def move(self, download_id: str, index: int) -> None:
-        """To that place among `items`. What runs goes on."""
+        """Move a download to that index among `items`. The running one keeps running."""
         entry = self._entry(download_id)
         if entry is not None:
             others = [other for other in self._queue if other is not entry]
             visible = [other for other in others if other.state != "cancelled"]
             at = others.index(visible[index]) if 0 <= index < len(visible) else len(others)
             self._queue = [*others[:at], entry, *others[at:]]
-            self._note_change()
+            self._save_and_announce()
 
     def set_limit(self, bytes_per_s: int) -> None:
-        """0: none. At once, and kept in the settings."""
+        """Limit the speed at once and in the settings; 0: no limit."""
         self._preferences.change(download_limit_bytes_per_s=bytes_per_s)
 
     def set_token(self, token: str, place: str = "") -> None:
-        """For repositories that ask who it is. In memory only, and for the machine that `place` means now only."""
-        self._secrets.set_token(token, place or hub_address(self._preferences.value))
+        """Keep an access token in memory, for the origin that `place` means now only."""
+        self._credentials.set_token(token, place or hub_address(self._preferences.value))
 
     def sign_in(self, download_id: str, token: str) -> None:
-        """The download goes on with it; the token is for the machine that the download comes from."""
+        """Resume the download with a token for the origin that it comes from."""
         entry = self._entry(download_id)
         if entry is not None:
             self.set_token(token, entry.place)
             self.resume(download_id)
 
     def set_proxy_login(self, user: str, password: str) -> None:
-        """For the proxy of the settings. In memory only."""
-        self._secrets.set_proxy_login(user, password)
+        """Keep the login for the settings' proxy in memory."""
+        self._credentials.set_proxy_login(user, password)
 
     def proxy(self) -> str:
-        """With name and password, for others who reach the network because somebody has asked for it."""
-        return self._secrets.access("", self._preferences.value).proxy
+        """Return the proxy with its login, for other parts that use the network at the user's request."""
+        return self._credentials.access("", self._preferences.value).proxy
 
     def close(self) -> None:
-        """Pauses what runs and ends the child. Blocks for a moment."""
+        """Pause the running download and end the child. Blocks for a moment."""
         self._is_closing = True
         self._fetcher.abort(FetchResult("paused"))
         self.discard_cancelled()
@@ -227,20 +231,20 @@ class Downloads(QObject):
         return next((entry for entry in self._queue if entry.id == download_id), None)
 
     def _put(self, entry: QueuedDownload) -> None:
-        """In the place of the entry of that id."""
+        """Replace the entry with the same id."""
         self._queue = [entry if other.id == entry.id else other for other in self._queue]
 
     def _is_arriving(self, entry: QueuedDownload) -> bool:
         return self._is_adding and entry.id == self._active_id
 
-    def _leave(self, entry: QueuedDownload, state: str) -> None:
+    def _stop(self, entry: QueuedDownload, state: str) -> None:
         self._put(entry.with_state(state))
-        self._note_change()
+        self._save_and_announce()
         if entry.id == self._active_id:
             self._fetcher.pause()
 
     def _advance(self) -> None:
-        """Begins the first that waits, unless one is under way."""
+        """Begin the first waiting download unless one is under way."""
         while not (self._active_id or self._is_closing):
             entry = next((entry for entry in self._queue if entry.state == "waiting"), None)
             if entry is None:
@@ -252,7 +256,7 @@ class Downloads(QObject):
                 self._fail(entry, error)
 
     def _begin(self, entry: QueuedDownload) -> None:
-        """Raises AppError where it cannot be begun."""
+        """Start the child on an entry. Raises AppError."""
         settings = self._preferences.value
         if download_queue.is_online(entry.place) and not settings.network_allowed:
             raise AppError("network_forbidden")
@@ -262,15 +266,15 @@ class Downloads(QObject):
         self._step = FetchStep()
         self._time_left.restart()
         self._received[entry.id] = self._received_bytes(entry)
-        self._note_change()
+        self._save_and_announce()
         place = entry.place or hub_address(settings)
-        access = self._secrets.access(place, settings)
+        access = self._credentials.access(place, settings)
         self._fetcher.fetch(entry, place, Path(entry.folder), access, settings.download_limit_bytes_per_s)
 
     def _fail(self, entry: QueuedDownload, problem: AppError) -> None:
         failed = entry.with_state("failed", problem)
         self._put(failed)
-        self._note_change()
+        self._save_and_announce()
         self.failed.emit(self._view(failed))
 
     def _discard(self, entry: QueuedDownload) -> None:
@@ -281,9 +285,9 @@ class Downloads(QObject):
                 download_queue.delete_parts(Path(entry.folder), entry)
             except OSError as error:
                 log.warning("a cancelled download was not deleted: %s", error)
-        self._note_change()
+        self._save_and_announce()
 
-    # ------------------------------------------------------------------- what the child tells
+    # ------------------------------------------------------------- events of the child
 
     def _on_stepped(self, step: FetchStep) -> None:
         entry, before = self._entry(self._active_id), self._step
@@ -291,7 +295,7 @@ class Downloads(QObject):
             return
         self._step = step
         arrived = sum(file.size_bytes for file in entry.files if file.has_arrived)
-        if step.phase != "repairing":  # the comparison begins at nothing, but all of it is here
+        if step.phase != "repairing":  # the comparison starts at 0, although all bytes are here
             self._received[entry.id] = arrived + step.done_bytes
         if step.phase != "verifying":
             self._time_left.note(min(1.0, (arrived + step.done_bytes) / max(entry.size_bytes, 1)))
@@ -306,15 +310,15 @@ class Downloads(QObject):
         self._contacts.append(contact)
         self.contacted.emit(contact)
 
-    def _on_learned(self, job: QueuedDownload) -> None:
-        """Sizes, checksums, arrived files; what was asked for meanwhile stands."""
+    def _on_file_facts(self, job: QueuedDownload) -> None:
+        """Store sizes, checksums and arrived files; the entry keeps the state that the user has set meanwhile."""
         entry = self._entry(job.id)
         if entry is not None:
             self._put(job.with_state(entry.state, entry.problem))
-            self._note_change()
+            self._save_and_announce()
 
     def _on_ended(self, how: FetchResult) -> None:
-        """Of the entry that runs, or of one that was paused or cancelled meanwhile."""
+        """End the active entry, which may have been paused or cancelled meanwhile."""
         entry = self._entry(self._active_id)
         assert entry is not None
         self._received[entry.id] = self._received_bytes(entry)
@@ -326,11 +330,11 @@ class Downloads(QObject):
             self._fail(entry, how.problem)
         elif entry.state == "running":
             self._put(entry.with_state("paused"))
-        self._note_change()
+        self._save_and_announce()
         self._advance()
 
     def _add(self, entry: QueuedDownload) -> None:
-        """Everything is here: into the library, after a look into the file."""
+        """Describe the complete file and add it to the library."""
         self._is_adding = True
         self._put(entry.with_state("running"))
         self._step = FetchStep("verifying")
@@ -354,13 +358,13 @@ class Downloads(QObject):
         entry = self._entry(self._active_id)
         self._end_adding()
         if entry is not None and error.code in download_queue.REFUSED:
-            entry = self._emptied(entry)
+            entry = self._delete_refused(entry)
         if entry is not None:
             self._fail(entry, error)
         self._advance()
 
-    def _emptied(self, entry: QueuedDownload) -> QueuedDownload:
-        """What was fetched is not what was asked for: it does not stay, and another try begins at nothing."""
+    def _delete_refused(self, entry: QueuedDownload) -> QueuedDownload:
+        """Delete a file that is not what was requested, so that another attempt starts from the beginning."""
         try:
             download_queue.delete_parts(Path(entry.folder), entry)
         except OSError as error:
@@ -371,7 +375,7 @@ class Downloads(QObject):
 
     def _end_adding(self) -> None:
         self._is_adding, self._active_id = False, ""
-        self._note_change()
+        self._save_and_announce()
 
     def _on_preferences(self, settings: Settings) -> None:
         self._fetcher.limit(settings.download_limit_bytes_per_s)
@@ -380,7 +384,7 @@ class Downloads(QObject):
 
     # ------------------------------------------------------------------- what is remembered and shown
 
-    def _remembered(self) -> list[QueuedDownload]:
+    def _load_queue(self) -> list[QueuedDownload]:
         if self._path is None:
             return []
         known = download_queue.load_queue(self._path)
@@ -389,7 +393,7 @@ class Downloads(QObject):
     def _received_bytes(self, entry: QueuedDownload) -> int:
         return download_queue.received_bytes(Path(entry.folder), entry) if entry.folder else 0
 
-    def _note_change(self) -> None:
+    def _save_and_announce(self) -> None:
         self._save()
         self.changed.emit()
 
@@ -398,7 +402,7 @@ class Downloads(QObject):
             return
         try:
             download_queue.save_queue(self._path, self._queue)
-        except OSError as error:  # a full disk ends the download too, and says so; the parts are found without this
+        except OSError as error:  # a full disk ends the download, too; the partial files are found without the list
             log.warning("the list of downloads was not saved: %s", error)
 
     def _view(self, entry: QueuedDownload) -> Download:

@@ -1,4 +1,4 @@
-"""The downloading child, supervised: it brings one model at a time, file after file, and comes back once if it dies."""
+"""Supervise the downloading child: it fetches one model at a time and is restarted once if it dies."""
 
 import dataclasses
 import itertools
@@ -37,15 +37,16 @@ from app.models.downloads.messages import (
 )
 
 PACE = TransferPolicy()
-SILENCE_LIMIT_S = 30.0  # the child beats once a second; a machine that swaps can miss many
-WATCH_LATE_S = 4.0  # the watch looks every second
+SILENCE_LIMIT_S = 30.0  # the child sends a heartbeat each second; a swapping machine can lose many
+WATCH_LATE_S = 4.0  # the timer fires each second
 
 
 @dataclass(frozen=True, slots=True)
 class FetchStep:
-    """How the file that is on its way does. `phase`: running | verifying | repairing.
+    """How far the current file is.
 
-    `trouble`: what is being tried again just now, as a code of AppError; "" for nothing.
+    `phase`: running | verifying | repairing. `trouble`: AppError code of the failure that is being retried; "" for
+    none.
     """
 
     phase: str = "running"
@@ -56,18 +57,18 @@ class FetchStep:
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """`kind`: done (everything is here) | paused | failed."""
+    """How a fetch ended. `kind`: done (all files are here) | paused | failed."""
 
     kind: str
     problem: AppError | None = None
 
 
 class Fetcher(QObject):
-    """Each `fetch` ends with exactly one `ended`."""
+    """Fetches the files of one download at a time. Each `fetch` ends with exactly one `ended`."""
 
-    stepped = Signal(object)  # Step
-    learned = Signal(object)  # Queued: sizes and checksums are known, or a file has arrived
-    ended = Signal(object)  # End
+    stepped = Signal(object)  # FetchStep
+    learned = Signal(object)  # QueuedDownload: sizes and checksums are known, or a file has arrived
+    ended = Signal(object)  # FetchResult
     contacted = Signal(str)  # host
 
     def __init__(
@@ -85,10 +86,10 @@ class Fetcher(QObject):
         self._child.exited.connect(self._on_exited)
         self._pace = pace
         self._silence_limit_s = silence_limit_s
-        self._heard_at = self._checked_at = time.monotonic()
-        self._verdict = ""  # why we killed the child ourselves
+        self._last_event_at = self._checked_at = time.monotonic()
+        self._kill_reason = ""  # why we killed the child
         self._watch = QTimer(self, interval=1000)
-        self._watch.timeout.connect(self._check_life)
+        self._watch.timeout.connect(self._check_heartbeat)
         self._ids = itertools.count(1)
         self._job: QueuedDownload | None = None
         self._place = ""
@@ -102,23 +103,23 @@ class Fetcher(QObject):
 
     @property
     def job(self) -> QueuedDownload | None:
-        """What is being fetched."""
+        """The download that is being fetched; None if there is none."""
         return self._job
 
     @property
     def pid(self) -> int:
-        """Of the child; 0 while there is none."""
+        """The process id of the child; 0 while there is none."""
         return self._child.pid
 
     def fetch(self, queued: QueuedDownload, place: str, folder: Path, access: NetworkAccess, bytes_per_s: int) -> None:
-        """`place`: where a hub is meant, its address. Starts the child if need be."""
+        """Fetch a download. `place`: the address of the hub, if that is the source. Starts the child if necessary."""
         assert self._job is None
         self._job, self._place, self._folder, self._access, self._limit = queued, place, folder, access, bytes_per_s
         self._is_pausing, self._may_restart = False, True
-        self._go_on()
+        self._send_next()
 
     def pause(self) -> None:
-        """What was received stays. A repository that is only being asked is not waited for."""
+        """Pause the download and keep what was received. A listing of the repository is aborted."""
         if self._job is None:
             return
         self._is_pausing = True
@@ -128,8 +129,8 @@ class Fetcher(QObject):
             self._child.send(messages.to_line(Pause(self._command_id)))
 
     def abort(self, why: FetchResult) -> None:
-        """Ends the child and whatever it does; `ended` tells `why`."""
-        self._command_id = ""  # whatever it still says
+        """Stop the child; `ended` gets `why`."""
+        self._command_id = ""  # ignore its late events
         self._child.stop()
         self._end(why)
 
@@ -139,14 +140,14 @@ class Fetcher(QObject):
             self._child.send(messages.to_line(SetLimit(self._command_id, bytes_per_s)))
 
     def rest(self) -> None:
-        """While nothing is fetched, no process is there that could use the network."""
+        """Stop an idle child, so that no process is there that could use the network."""
         if self._job is None:
             self._child.stop()
 
     # ------------------------------------------------------------------ private
 
-    def _go_on(self) -> None:
-        """The next command of the job; nothing left: its end."""
+    def _send_next(self) -> None:
+        """Send the next command of the job, or end it if no file is missing."""
         job = self._job
         assert job is not None
         file = next((file for file in job.files if not file.has_arrived), None)
@@ -154,11 +155,11 @@ class Fetcher(QObject):
             self._end(FetchResult("done"))
             return
         if not self._child.is_running:
-            self._verdict = ""
-            self._heard_at = self._checked_at = time.monotonic()
+            self._kill_reason = ""
+            self._last_event_at = self._checked_at = time.monotonic()
             self._child.start()
             self._watch.start()
-            if self._job is None:  # it could not be started, and that was told
+            if self._job is None:  # it could not be started, and `ended` has reported that
                 return
         self._command_id = str(next(self._ids))
         self._step = FetchStep()
@@ -183,20 +184,20 @@ class Fetcher(QObject):
             self._pace,
         )
 
-    def _check_life(self) -> None:
+    def _check_heartbeat(self) -> None:
         now = time.monotonic()
-        if now - self._checked_at > WATCH_LATE_S:  # it is us who slept: a suspended machine, a stopped process
-            self._heard_at = now
+        if now - self._checked_at > WATCH_LATE_S:  # this process was suspended, not the child
+            self._last_event_at = now
         self._checked_at = now
-        if self._child.is_running and now - self._heard_at > self._silence_limit_s:
+        if self._child.is_running and now - self._last_event_at > self._silence_limit_s:
             self._kill("hung")
 
-    def _kill(self, verdict: str) -> None:
-        self._verdict = verdict
+    def _kill(self, reason: str) -> None:
+        self._kill_reason = reason
         self._child.kill()
 
     def _on_line(self, line: bytes) -> None:
-        self._heard_at = time.monotonic()
+        self._last_event_at = time.monotonic()
         try:
             event = messages.event_from_json(json_lines.decode_object(line))
         except ValueError:
@@ -210,9 +211,9 @@ class Fetcher(QObject):
         elif isinstance(event, Heartbeat):
             return
         elif self._job is not None and event.id == self._command_id:
-            self._take(event, self._job)
+            self._handle(event, self._job)
 
-    def _take(self, event: messages.Event, job: QueuedDownload) -> None:
+    def _handle(self, event: messages.Event, job: QueuedDownload) -> None:
         match event:
             case FilesListed():
                 self._on_listed(event, job)
@@ -247,7 +248,7 @@ class Fetcher(QObject):
             self._end(FetchResult("failed", error))
             return
         self.learned.emit(self._job)
-        self._go_on_unless_ended()
+        self._send_next_unless_ended()
 
     def _on_done(self, event: Done, job: QueuedDownload) -> None:
         self._may_restart = True
@@ -265,12 +266,12 @@ class Fetcher(QObject):
         if self._is_pausing and not all(file.has_arrived for file in files):
             self._end(FetchResult("paused"))
         else:
-            self._go_on_unless_ended()
+            self._send_next_unless_ended()
 
-    def _go_on_unless_ended(self) -> None:
-        """Whoever listens may have ended it."""
+    def _send_next_unless_ended(self) -> None:
+        """Continue unless a slot of `learned` has ended the job."""
         if self._job is not None:
-            self._go_on()
+            self._send_next()
 
     def _on_exited(self, how: ChildExit) -> None:
         self._watch.stop()
@@ -278,12 +279,12 @@ class Fetcher(QObject):
             return
         if self._may_restart and how.cause != "not_started" and not self._is_pausing:
             self._may_restart = False
-            self._go_on()
+            self._send_next()
         elif self._is_pausing:
             self._end(FetchResult("paused"))
         else:
             self._end(
-                FetchResult("failed", AppError("download_crashed", detail=self._verdict or how.detail or how.cause))
+                FetchResult("failed", AppError("download_crashed", detail=self._kill_reason or how.detail or how.cause))
             )
 
     def _end(self, how: FetchResult) -> None:

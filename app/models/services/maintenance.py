@@ -1,4 +1,4 @@
-"""Care of the models: those of other programs found, all verified, their folder moved, kits written and read."""
+"""Maintain the models: find those of other programs, verify all, move their folder, write and read transfer kits."""
 
 import dataclasses
 import functools
@@ -28,15 +28,15 @@ T = TypeVar("T")
 
 
 class ModelMaintenance(QObject):
-    """One piece of work at a time, in the thread pool; it ends with its own signal or with `failed`."""
+    """Runs one task at a time in the thread pool; each ends with its own signal or with `failed`."""
 
-    progressed = Signal(object, object)  # done, in all (0: not known)
-    found = Signal(object)  # Findings
-    verified = Signal(object)  # list[Verdict]
-    folder_moved = Signal(object)  # Moved
+    progressed = Signal(object, object)  # done, total (0: unknown)
+    found = Signal(object)  # FoundModels
+    verified = Signal(object)  # list[VerifyResult]
+    folder_moved = Signal(object)  # FolderMoveResult
     move_undone = Signal()
-    kit_written = Signal(object)  # Kit
-    kit_read = Signal(object)  # Imported
+    kit_written = Signal(object)  # TransferKit
+    kit_read = Signal(object)  # ImportedModels
     failed = Signal(object)  # AppError; "cancelled" after `cancel`
 
     def __init__(
@@ -49,7 +49,7 @@ class ModelMaintenance(QObject):
         label_of: Callable[[LocalModel], Label],
         parent: QObject | None = None,
     ) -> None:
-        """`label_of`: of what a model has learned, as it is now."""
+        """`label_of` returns the present label of what a model has learned."""
         super().__init__(parent)
         self._store = store
         self._library = library
@@ -58,10 +58,10 @@ class ModelMaintenance(QObject):
         self._where = where
         self._label_of = label_of
         self._last_verified = verification.load_verifications(where.data / verification.VERIFIED_FILE)
-        self._verdicts: list[VerifyResult] = []  # of the verification that runs, also where it is cancelled
+        self._verdicts: list[VerifyResult] = []  # of the running verification, kept if it is cancelled
         self._task: background.LongTask | None = None
-        self.worked_s = 0.0  # how long the work took that ended last
-        self._done: Callable[..., None] = self.found.emit  # what the work that runs ends with
+        self.worked_s = 0.0  # duration of the last task
+        self._done: Callable[..., None] = self.found.emit  # what to call with the running task's result
 
     @property
     def is_working(self) -> bool:
@@ -77,17 +77,17 @@ class ModelMaintenance(QObject):
         return self._where.models
 
     def last_verified(self, model: LocalModel) -> LastVerified | None:
-        """None: never, or not since it was added anew."""
+        """Return the last result; None if the model was never verified, or not since it was added again."""
         found = self._last_verified.get(model.id)
         return found if found is not None and found.at >= model.added_at else None
 
     @property
     def has_presets(self) -> bool:
-        """Whether a kit would hold presets."""
+        """Whether a kit would contain presets."""
         return bool(self._presets.to_kit())
 
     def pending_move(self) -> FolderMove | None:
-        """Return a move that waits for the user: interrupted before all was copied, or begun elsewhere."""
+        """Return a move that waits for the user's decision: interrupted before all was copied, or begun elsewhere."""
         plan = models_folder.pending(self._where)
         return plan if plan is not None and plan.state != "switching" and not self.is_working else None
 
@@ -96,12 +96,12 @@ class ModelMaintenance(QObject):
             self._task.cancel()
 
     def find(self) -> None:
-        """Models in the folders of other programs; `library.import_file` adds one where it is."""
+        """Find models of other programs; `ModelLibrary.import_file` adds one in place."""
         places = found_models.known_model_folders(Path.home(), own=self._where.models)
         self._run(lambda progress: found_models.search_folders(places, progress.report), self.found.emit)
 
     def verify(self, model_ids: Sequence[str] = ()) -> None:
-        """All models, or those; what is learned (hashes) is kept in the list, also of those before a cancellation."""
+        """Verify all models, or those given; hashes are stored in the list, also after a cancellation."""
         models = self._models(model_ids)
         self._verdicts = verdicts = []
 
@@ -116,7 +116,7 @@ class ModelMaintenance(QObject):
         self._run(work, self._on_verified)
 
     def move_folder(self, target: Path) -> None:
-        """The engine must not be loading meanwhile; models elsewhere stay where they are."""
+        """Move the models folder. The engine must not be loading meanwhile; models in other folders stay there."""
 
         def work(progress: TaskProgress) -> FolderMoveResult:
             store = ModelStore.beside(self._store.path)
@@ -128,7 +128,7 @@ class ModelMaintenance(QObject):
         self._run(work, self._on_moved)
 
     def undo_move(self) -> None:
-        """Throws away what an interrupted move has copied. The folder in use stays as it is."""
+        """Delete what an interrupted move has copied. The folder in use stays as it is."""
         self._run(lambda _progress: models_folder.undo(self._where), lambda _nothing: self.move_undone.emit())
 
     @property
@@ -136,14 +136,14 @@ class ModelMaintenance(QObject):
         return self._where.exports_log
 
     def kit_export_for(self, model_ids: Sequence[str], folder: Path) -> ExportRequest:
-        """The kit in that folder, for the gate: by the label that what the models have learned has now."""
+        """Return the kit's export for the confidentiality gate, by the present labels of what the models learned."""
         models = self._models(model_ids)
         return kit_export.export_for_gate(models, folder, self._label_of)
 
     def export_kit(
         self, model_ids: Sequence[str], folder: Path, permit: Permit, part_bytes: int = transfer_kit.PART_BYTES
     ) -> None:
-        """The models and the user's own presets."""
+        """Write a kit with the models and the user's own presets."""
         models, presets = self._models(model_ids), self._presets.to_kit()
         self._run(
             lambda progress: kit_export.export_kit(
@@ -153,7 +153,10 @@ class ModelMaintenance(QObject):
         )
 
     def import_kit(self, folder: Path) -> None:
-        """Whole models are in the list when `kit_read` comes, which also says what was wrong with the others."""
+        """Read a kit.
+
+        `kit_read` comes when the complete models are in the list, and reports the errors of the others.
+        """
 
         def work(progress: TaskProgress) -> ImportedModels:
             store = ModelStore.beside(self._store.path)
@@ -183,35 +186,35 @@ class ModelMaintenance(QObject):
             )
 
     def _on_ended(self, result: object) -> None:
-        self._note_end()
+        self._end_task()
         self._done(result)
 
     def _on_cancelled(self) -> None:
         self._on_failed(AppError("cancelled"))
 
     def _on_failed(self, error: AppError) -> None:
-        self._note_end()
-        self._note_verdicts()
+        self._end_task()
+        self._record_verdicts()
         self._library.refresh()
         self.failed.emit(error)
 
-    def _note_end(self) -> None:
+    def _end_task(self) -> None:
         if self._task is not None:
             self.worked_s = self._task.elapsed_s
         self._task = None
 
     def _on_verified(self, verdicts: list[VerifyResult]) -> None:
-        self._note_verdicts()
+        self._record_verdicts()
         self.verified.emit(verdicts)
 
-    def _note_verdicts(self) -> None:
+    def _record_verdicts(self) -> None:
         verdicts, self._verdicts = self._verdicts, []
         if verdicts:
             self._last_verified = verification.record_verifications(
                 self._where.data / verification.VERIFIED_FILE, verdicts, time.time()
             )
         for verdict in verdicts:
-            # The model may have been removed, or measured, meanwhile: only the marks are new.
+            # The model may have been removed or measured meanwhile: only the fingerprints are new.
             self._library.record_files(verdict.model.id, verdict.model.files)
 
     def _on_moved(self, moved: FolderMoveResult) -> None:

@@ -1,4 +1,4 @@
-"""Whether each model fits into the memory that is free now, and how fast it would be, computed off the GUI thread."""
+"""Judge in the background whether each model fits into the free memory, and how fast it would be."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.preferences import Preferences
-from app.inference import gguf, speed
-from app.inference import machine as rooms
+from app.inference import gguf, machine, speed
 from app.inference.local_model import LocalModel
 from app.inference.machine import MemoryBudget
 from app.inference.memory_estimate import estimate_memory
@@ -26,9 +25,11 @@ NO_ADVICE = FitAdvice()
 
 @dataclass(frozen=True, slots=True)
 class FitResult:
+    """A model's or published file's fit, with advice and speed."""
+
     fit: ModelFit
-    advice: FitAdvice = NO_ADVICE  # where it does not fit
-    predicted: PredictedSpeed | None = None  # None: this machine was not measured, or the model answers nothing
+    advice: FitAdvice = NO_ADVICE  # empty if it fits
+    predicted: PredictedSpeed | None = None  # None: the machine's speed is not measured, or the model is no chat model
 
     @property
     def verdict(self) -> str:
@@ -37,26 +38,26 @@ class FitResult:
 
 @dataclass(frozen=True, slots=True)
 class FitResults:
-    """`models`: by path. `cards`: by id, then by quantization."""
+    """The fits of all models. `models`: by path. `cards`: by id, then by quantization."""
 
     models: Mapping[str, FitResult] = field(default_factory=dict)
     cards: Mapping[str, Mapping[str, FitResult]] = field(default_factory=dict)
-    room: MemoryBudget | None = None  # None: not looked at yet
+    budget: MemoryBudget | None = None  # None: not measured yet
     speed: MachineSpeed | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _FitRequest:
     models: tuple[LocalModel, ...]
     context_tokens: int
     kv_type: str
 
 
 class FitChecker(QObject):
-    """`judge` asks; `changed` follows when `findings` are new."""
+    """Judges models in a background thread: `judge` starts it, `changed` reports new `findings`."""
 
     changed = Signal()
-    measured = Signal()  # the speed of this machine
+    measured = Signal()  # the machine's speed is measured, or measuring has failed
 
     def __init__(
         self, preferences: Preferences, engine: EngineClient, speed_file: Path, parent: QObject | None = None
@@ -65,30 +66,30 @@ class FitChecker(QObject):
         self._preferences = preferences
         self._engine = engine
         self._speed_file = speed_file
-        self._asked: _Question | None = None
+        self._request: _FitRequest | None = None
         self._generation = 0
         self.is_measuring = False
         self.findings = FitResults()
 
     def judge(self, models: Sequence[LocalModel], *, again: bool = False) -> None:
-        """Looks at these models and at the catalogue. Without `again`, only if something else is asked than before."""
+        """Judge these models and the catalogue; without `again` only if models or settings have changed."""
         settings = self._preferences.value
-        question = _Question(tuple(models), settings.context_tokens, settings.kv_type)
-        if question == self._asked and not again:
+        request = _FitRequest(tuple(models), settings.context_tokens, settings.kv_type)
+        if request == self._request and not again:
             return
-        self._asked = question
+        self._request = request
         self._generation += 1
         generation, reclaimable, file = self._generation, reclaimable_bytes(self._engine), self._speed_file
-        background.run(lambda: (generation, _findings(question, reclaimable, file)), self._on_found, self._on_failed)
+        background.run(lambda: (generation, _judge_all(request, reclaimable, file)), self._on_judged, self._on_failed)
 
     def measure_speed(self) -> None:
-        """Some seconds of work for all but one core; `measured` follows, and `changed`."""
+        """Measure the machine's speed: seconds of work on all but one core; `measured` follows, then `changed`."""
         if not self.is_measuring:
             self.is_measuring = True
             file = self._speed_file
             background.run(lambda: speed.save(file, speed.measure()), self._on_measured, self._on_failed)
 
-    def _on_found(self, found: tuple[int, FitResults]) -> None:
+    def _on_judged(self, found: tuple[int, FitResults]) -> None:
         generation, findings = found
         if generation == self._generation:
             self.findings = findings
@@ -97,58 +98,58 @@ class FitChecker(QObject):
     def _on_measured(self, _nothing: None) -> None:
         self.is_measuring = False
         self.measured.emit()
-        if self._asked is not None:
-            self.judge(self._asked.models, again=True)
+        if self._request is not None:
+            self.judge(self._request.models, again=True)
 
     def _on_failed(self, _error: AppError) -> None:
         self.is_measuring = False
         self.measured.emit()
 
 
-def _findings(question: _Question, reclaimable: int, speed_file: Path) -> FitResults:
-    there, here, book = rooms.measure_memory(reclaimable), speed.load(speed_file), catalogue.load()
-    context, kv_type = question.context_tokens, question.kv_type
+def _judge_all(request: _FitRequest, reclaimable: int, speed_file: Path) -> FitResults:
+    budget, machine_speed, book = machine.measure_memory(reclaimable), speed.load(speed_file), catalogue.load()
+    context, kv_type = request.context_tokens, request.kv_type
     models: dict[str, FitResult] = {}
-    for model in question.models:
+    for model in request.models:
         card = book.card(model.card_id)
         try:
             header = gguf.check_model(Path(model.path), every_token=False)
         except AppError:
-            continue  # the page says what is wrong with a file when it is used
-        found = model_fit.fit_of_file(header, context, there, kv_type)
+            continue  # the page reports what is wrong with a file when it is used
+        found = model_fit.fit_of_file(header, context, budget, kv_type)
         advice = NO_ADVICE
         if found.judgement.verdict == "insufficient":
             advice = model_fit.advise(
                 functools.partial(estimate_memory, header, kv_type=kv_type),
-                found.context_tokens, there, card, found.needed.weights_bytes, book,
+                found.context_tokens, budget, card, found.needed.weights_bytes, book,
             )  # fmt: skip
-        models[model.path] = FitResult(found, advice, _predicted(here, found, card))
-    cards = {card.id: _of_card(card, context, kv_type, there, here, book) for card in book.cards}
-    return FitResults(models, cards, there, here)
+        models[model.path] = FitResult(found, advice, _predict_speed(machine_speed, found, card))
+    cards = {card.id: _judge_card(card, context, kv_type, budget, machine_speed, book) for card in book.cards}
+    return FitResults(models, cards, budget, machine_speed)
 
 
-def _of_card(
+def _judge_card(
     card: ModelCard,
     context: int,
     kv_type: str,
-    there: MemoryBudget,
-    here: MachineSpeed | None,
+    budget: MemoryBudget,
+    machine_speed: MachineSpeed | None,
     book: catalogue.Catalogue,
 ) -> dict[str, FitResult]:
     judged: dict[str, FitResult] = {}
     for file in card.files:
-        found = model_fit.fit_of_card(card, file, context, there, kv_type)
+        found = model_fit.fit_of_card(card, file, context, budget, kv_type)
         advice = NO_ADVICE
         if found.judgement.verdict == "insufficient":
             advice = model_fit.advise(
                 functools.partial(model_fit.estimate_card, card, file, kv_type=kv_type),
-                found.context_tokens, there, card, file.size_bytes, book,
+                found.context_tokens, budget, card, file.size_bytes, book,
             )  # fmt: skip
-        judged[file.quantization] = FitResult(found, advice, _predicted(here, found, card))
+        judged[file.quantization] = FitResult(found, advice, _predict_speed(machine_speed, found, card))
     return judged
 
 
-def _predicted(here: MachineSpeed | None, found: ModelFit, card: ModelCard | None) -> PredictedSpeed | None:
-    if here is None or (card is not None and card.kind != "chat"):
+def _predict_speed(measured: MachineSpeed | None, found: ModelFit, card: ModelCard | None) -> PredictedSpeed | None:
+    if measured is None or (card is not None and card.kind != "chat"):
         return None
-    return speed.predict(here, found.needed, found.parameters, card.active_share if card else 1.0)
+    return speed.predict(measured, found.needed, found.parameters, card.active_share if card else 1.0)

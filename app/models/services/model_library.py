@@ -1,4 +1,4 @@
-"""The models on this machine: list, import, the trial model, removal."""
+"""Keep the list of models for the window: import, the trial model, trained and remote models, removal."""
 
 import dataclasses
 from collections.abc import Callable, Collection
@@ -16,18 +16,18 @@ from app.models import catalogue, local_models, model_registry, starter
 from app.models.catalogue import ModelCard
 from app.models.model_store import ModelStore
 
-# Shorter runs say more about the clock than about the machine.
+# Shorter answers are timed too inaccurately to be recorded.
 MEASURED_PROMPT_TOKENS, MEASURED_ANSWER_TOKENS = 64, 16
-# Puts a trained model into the list, or finds it there. Its arguments: the list, the models folder, and the adapter
-# files in it that stay although no model of the list has them.
+# Puts a trained model into the list, or finds it there. Its arguments: the store, the models folder, and the adapter
+# files in that folder to keep although no listed model uses them.
 Publish = Callable[[ModelStore, Path, Collection[str]], LocalModel]
 
 
 class ModelLibrary(QObject):
-    """Long work runs in the thread pool, one at a time; it ends with `imported` or `failed`."""
+    """The list of models. Long tasks run in the thread pool, one at a time, and end with `imported` or `failed`."""
 
     changed = Signal()
-    progressed = Signal(object, object)  # bytes done and in all
+    progressed = Signal(object, object)  # bytes done and in total
     imported = Signal(object)  # LocalModel
     failed = Signal(object)  # AppError
     trained_added = Signal(object)  # LocalModel
@@ -40,26 +40,26 @@ class ModelLibrary(QObject):
         self._models = model_registry.list_models(store, models_folder)
         self._task: background.LongTask | None = None
         self._is_adding_trained = False
-        self._removed_adapters: set[str] = set()  # those can come back into the list
-        self.worked_s = 0.0  # how long the work took that ended last
+        self._removed_adapters: set[str] = set()  # kept, because an undo can restore their models
+        self.worked_s = 0.0  # duration of the last task
 
     def listed(self) -> list[LocalModel]:
-        """The whole list: after the files, bases that answer with an adapter of the user's, and models elsewhere."""
+        """Return the whole list: files, then bases with an adapter, then remote models."""
         return list(self._models)
 
     def models(self) -> list[LocalModel]:
-        """Those that are files of their own."""
+        """Return the models that have their own file."""
         return [model for model in self._models if not model.adapter and model.remote is None]
 
     def answering(self) -> list[LocalModel]:
-        """Those that can write an answer."""
+        """Return the models that can write an answer."""
         return [model for model in self._models if not local_models.is_embedding_model(model)]
 
     def model(self, model_id: str) -> LocalModel | None:
         return next((model for model in self._models if model.id == model_id), None)
 
     def base_of(self, model: LocalModel) -> LocalModel:
-        """Of a tuned model. Raises AppError("tuned_no_base") where it is not in the list any more."""
+        """Return the base of a tuned model. Raises AppError("tuned_no_base") if it is no longer in the list."""
         base = model_registry.base_of(model, self._models)
         if base is None:
             raise AppError("tuned_no_base", name=model.name, base=model.tuned.base_name if model.tuned else "")
@@ -77,26 +77,26 @@ class ModelLibrary(QObject):
 
     @property
     def folder(self) -> Path:
-        """Where new files go."""
+        """The folder for new files."""
         return self._folder
 
     def add(self, model: LocalModel) -> LocalModel:
-        """A model that was described elsewhere. Raises AppError where it cannot be stored."""
+        """Add a model that was described elsewhere. Raises AppError if it cannot be stored."""
         added = local_models.add(self._store, model)
         self._reload()
         return added
 
     def use_folder(self, folder: Path) -> None:
-        """New files go there from now on."""
+        """Set the folder for new files."""
         self._folder = folder
 
     def import_file(self, path: str) -> None:
-        """Adds a GGUF file where it is; nothing is copied. A file that is there already is described anew."""
+        """Add a GGUF file in place, without copying. A file in the list is described again."""
         self._run(lambda _progress: local_models.describe(Path(path)))
 
     def add_starter(self) -> None:
-        """Puts the trial model together in the models folder, with progress, and adds it."""
-        self._run(self._assembled)
+        """Assemble the trial model in the models folder, with progress, and add it."""
+        self._run(self._assemble_starter)
 
     def add_trained(self, publish: Publish) -> None:
         """Add a trained model with `publish`, in the background; one at a time.
@@ -118,42 +118,42 @@ class ModelLibrary(QObject):
         background.run(work, self._on_trained_added, self._on_trained_refused)
 
     def cancel(self) -> None:
-        """The running work ends soon with `failed`, AppError("cancelled")."""
+        """Cancel the running task, which ends soon with `failed` and AppError("cancelled")."""
         if self._task is not None:
             self._task.cancel()
 
     def remove(self, model_id: str) -> None:
-        """Takes the model off the list. The file stays."""
+        """Remove the model from the list. Its file stays."""
         model = self.model(model_id)
         if self._change(lambda: self._store.remove_local_model(model_id)) and model is not None:
             self._removed_adapters.add(model.adapter)
 
     def put_back(self, model: LocalModel) -> None:
-        """A tuned model or one elsewhere that was removed, as it was."""
+        """Restore a removed tuned or remote model."""
         put = model_registry.put_remote_model if model.remote is not None else model_registry.put_tuned_model
         self._change(lambda: put(self._store, model))
 
     def allow_template(self, model_id: str) -> None:
-        """Lets the file's own chat template run, isolated, from now on."""
+        """Allow the file's own chat template to run, isolated, from now on."""
         model = self._file_of(model_id)
         if model is not None:
             self.update(dataclasses.replace(model, template_allowed=True))
 
     def add_remote(self, model: LocalModel) -> bool:
-        """A model elsewhere, new or changed. False: it could not be stored, as `failed` says."""
+        """Add or change a remote model. Return False if it could not be stored, after emitting `failed`."""
         return self._change(lambda: model_registry.put_remote_model(self._store, model))
 
     def update(self, model: LocalModel) -> None:
         self._change(lambda: self._store.put_local_model(model))
 
     def record_files(self, model_id: str, files: tuple[FileFingerprint, ...]) -> None:
-        """Keeps what a verification has learned of the model's files."""
+        """Store the fingerprints that a verification has computed."""
         model = self._file_of(model_id)
         if model is not None and model.files != files:
             self.update(dataclasses.replace(model, files=files))
 
     def note_speed(self, model: LocalModel, repack: bool, done: Done) -> None:
-        """Keeps how fast the model was, if the answer was long enough to tell."""
+        """Record the model's speed if prompt and answer were long enough to measure it."""
         usage, timings = done.usage, done.timings
         evaluated = usage.prompt_tokens - usage.cached_tokens
         is_long = evaluated >= MEASURED_PROMPT_TOKENS and usage.answer_tokens >= MEASURED_ANSWER_TOKENS
@@ -162,12 +162,12 @@ class ModelLibrary(QObject):
             self.update(dataclasses.replace(model, speeds=load_plan.record_speed(model.speeds, repack, *speed)))
 
     def refresh(self) -> None:
-        """Takes up what another process (the command line) has changed in the list."""
+        """Read changes to the list that another process (the command line) has made."""
         if model_registry.list_models(self._store, self._folder) != self._models:
             self._reload()
 
     def _file_of(self, model_id: str) -> LocalModel | None:
-        """The model whose file it is: a base with an adapter borrows that."""
+        """Return the model that owns the file: for a base with an adapter that is its base."""
         model = self.model(model_id)
         return model_registry.base_of(model, self._models) if model is not None and model.adapter else model
 
@@ -180,7 +180,7 @@ class ModelLibrary(QObject):
         self._is_adding_trained = False
         self.trained_refused.emit(error)
 
-    def _assembled(self, progress: TaskProgress) -> LocalModel:
+    def _assemble_starter(self, progress: TaskProgress) -> LocalModel:
         size_bytes = starter.card().files[0].size_bytes
 
         def report(fraction: float) -> bool:
@@ -196,24 +196,22 @@ class ModelLibrary(QObject):
             )
 
     def _on_described(self, model: LocalModel) -> None:
-        if self._task is not None and self._task.progress.is_cancelled:  # after its last look at that
+        if self._task is not None and self._task.progress.is_cancelled:  # cancelled after the last progress report
             self._on_cancelled()
             return
-        self._note_end()
-        model = local_models.merged_with_known(
-            model, self._store.local_models()
-        )  # the command line may have added some
+        self._end_task()
+        model = local_models.merged_with_known(model, self._store.local_models())
         if self._change(lambda: self._store.put_local_model(model)):
             self.imported.emit(model)
 
     def _on_failed(self, error: AppError) -> None:
-        self._note_end()
+        self._end_task()
         self.failed.emit(error)
 
     def _on_cancelled(self) -> None:
         self._on_failed(AppError("cancelled"))
 
-    def _note_end(self) -> None:
+    def _end_task(self) -> None:
         if self._task is not None:
             self.worked_s = self._task.elapsed_s
         self._task = None

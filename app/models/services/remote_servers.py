@@ -1,6 +1,6 @@
-"""Asks a server in the local network which models it has: in a child that may speak to it alone, and ends.
+"""Ask a server of the local network for its models, and handle the options of commands that use a remote model.
 
-The options of commands that may use a model of another machine.
+The question is asked by a child process that may contact only that server and then ends.
 """
 
 import argparse
@@ -24,30 +24,30 @@ KILL_MS = 1000
 
 
 class RemoteCheck(QObject):
-    """One check; exactly one of `found` and `failed`, unless it is cancelled."""
+    """One query of a server. Emits exactly one of `found` and `failed`, unless cancelled."""
 
-    found = Signal(object)  # tuple[Remote, ...]: with what the server says of each context; 0: nothing
+    found = Signal(object)  # tuple[RemoteModel, ...], with the context length that the server reports; 0: unknown
     failed = Signal(object)  # AppError
 
     def __init__(self, address: str, key: str, parent: QObject | None = None) -> None:
-        """`address`: a normal one (`app.inference.local_model`)."""
+        """`address` must be normalized (`app.inference.local_model`)."""
         super().__init__(parent)
         self._address = address
         self._child = OneShotProcess(programs.remote_check_command(address), {"key": key}, DEADLINE_MS, self)
         self._child.answered.connect(self._on_answered)
         self._child.ended.connect(self._on_ended)
-        QTimer.singleShot(0, self, self._child.start)  # whoever made it has to listen first
+        QTimer.singleShot(0, self, self._child.start)  # the caller must connect the signals first
 
     def cancel(self) -> None:
-        """Nothing is told any more."""
+        """Stop the query; no signal follows."""
         self._child.cancel(KILL_MS)
 
-    def _on_answered(self, told: dict[str, Any]) -> None:
-        if "error" in told:
-            self.failed.emit(AppError(told["error"], **told["facts"]))
+    def _on_answered(self, answer: dict[str, Any]) -> None:
+        if "error" in answer:
+            self.failed.emit(AppError(answer["error"], **answer["facts"]))
         else:
             self.found.emit(
-                tuple(RemoteModel(self._address, one["name"], one["context_tokens"]) for one in told["models"])
+                tuple(RemoteModel(self._address, one["name"], one["context_tokens"]) for one in answer["models"])
             )
 
     def _on_ended(self, is_started: bool) -> None:
@@ -59,25 +59,25 @@ KEY_MAX = 500  # characters
 
 
 def add_remote_options(parser: argparse.ArgumentParser) -> None:
-    """Of a command that asks."""
+    """Add the options of a command that sends prompts."""
     parser.add_argument("--allow-remote", action="store_true", help=help_text("ask --allow-remote"))
     parser.add_argument("--key-from", metavar="FILE|-", help=help_text("models add-remote --key-from"))
 
 
 def require_remote_permission(model: LocalModel, options: argparse.Namespace) -> None:
-    """Raises AppError("remote_not_allowed"): the text would leave this machine, and nobody has said that it may."""
+    """Raise AppError("remote_not_allowed") if text would leave this machine without --allow-remote."""
     if model.remote is not None and not options.allow_remote:
         raise AppError("remote_not_allowed", address=model_registry.server_address(model))
 
 
 def give_remote_key(engine: EngineClient, model: LocalModel, options: argparse.Namespace) -> None:
-    """What --key-from names, to the one server that it is for. Raises AppError("key_unreadable")."""
+    """Give the key named by --key-from to the model's server only. Raises AppError("key_unreadable")."""
     if model.remote is not None and options.key_from is not None:
         engine.remote_keys.give(model.remote.address, read_key(options.key_from))
 
 
 def read_key(place: str) -> str:
-    """The first line of a file, or of the standard input. Raises AppError("key_unreadable")."""
+    """Return the first line of a file, or of standard input for "-". Raises AppError("key_unreadable")."""
     try:
         text = sys.stdin.readline() if place == "-" else Path(place).expanduser().read_text("utf-8-sig")
     except (OSError, UnicodeError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""Models being built from publishers' folders: one at a time, for as long as the window is open."""
+"""Run builds of models for the window, one at a time, while it is open."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,31 +11,34 @@ from app.inference.local_model import LocalModel
 from app.uikit.desktop import Pickers
 from app.uikit.theme import Theme
 
-if TYPE_CHECKING:  # most starts build nothing
+if TYPE_CHECKING:  # most sessions build nothing
     from app.models.gguf_build import BuildPlan
     from app.models.services.build_runner import BuildProgress, BuildRunner
 
 
 class EnvironmentInstaller(Protocol):
-    """A widget that makes the training environment, which a build converts with, and shows its progress."""
+    """A widget that installs the training environment, which conversion needs, and shows its progress."""
 
     @property
     def changed(self) -> SignalInstance:
-        """The signal that it has begun, or has ended in some way."""
+        """The signal that the installation has begun or ended."""
 
     @property
     def is_shown(self) -> bool:
-        """Return whether it is being made."""
+        """Whether the installation is running."""
 
     def ask(self, *_key: object) -> object:
-        """Ask the user whether and how it is made."""
+        """Ask the user whether and how to install."""
 
 
 class BuildController(QObject):
-    """What is asked by the dialog and shown by the page. The training environment is looked for at each start."""
+    """Starts the builds that the dialog has planned and reports them to the page.
+
+    It looks for the training environment at each start.
+    """
 
     began = Signal(object)  # BuildPlan
-    progressed = Signal(object)  # Progress
+    progressed = Signal(object)  # BuildProgress
     finished = Signal(object)  # list[LocalModel]
     failed = Signal(object)  # AppError
     cancelled = Signal()
@@ -47,78 +50,78 @@ class BuildController(QObject):
         make_installer: Callable[[Theme, Pickers], EnvironmentInstaller],
         parent: QObject,
     ) -> None:
-        """`make_builds` raises AppError("no_training_environment") where there is none."""
+        """`make_builds` raises AppError("no_training_environment") if there is none."""
         super().__init__(parent)
         self.make_installer = make_installer
         self._make_builds = make_builds
         self._models_folder = models_folder
-        self._builds: BuildRunner | None = None
+        self._runner: BuildRunner | None = None
         self._plan: BuildPlan | None = None  # the last one
 
     @property
     def is_running(self) -> bool:
-        return self._builds is not None and self._builds.is_running
+        return self._runner is not None and self._runner.is_running
 
     @property
     def models_folder(self) -> Path:
         return self._models_folder()
 
     def obstacle(self) -> AppError | None:
-        """Why nothing can be built on this machine; None where it can."""
+        """Return why nothing can be built on this machine; None if it can."""
         try:
-            self._builds = self._builds or self._connected()
+            self._runner = self._runner or self._make_connected()
         except AppError as error:
             return error
         return None
 
     def start(self, plan: "BuildPlan") -> None:
-        """Ends with exactly one of `finished`, `failed` and `cancelled`."""
+        """Build the plan. Ends with exactly one of `finished`, `failed` and `cancelled`."""
         if self.is_running:
             self.failed.emit(AppError("build_running"))
             return
         self._plan = plan
         try:
-            self._builds = self._builds or self._connected()
+            self._runner = self._runner or self._make_connected()
             self.began.emit(plan)
-            self._builds.start(plan)
+            self._runner.start(plan)
         except AppError as error:
             self.failed.emit(error)
 
     def start_again(self) -> None:
-        """The same once more: it goes on from what is finished."""
+        """Build the last plan again; it resumes from its finished steps."""
         if self._plan is not None:
             self.start(self._plan)
 
     def cancel(self) -> None:
-        if self._builds is not None:
-            self._builds.cancel()
+        if self._runner is not None:
+            self._runner.cancel()
 
     def kept_bytes(self) -> int:
-        """What unfinished builds have left on the drive."""
+        """Return the bytes that unfinished builds occupy."""
         from app.models import gguf_build
 
         return gguf_build.unfinished_build_bytes(self.models_folder)
 
     def clean(self) -> int:
-        """Deletes that. Gives the bytes."""
+        """Delete unfinished builds; return the bytes freed."""
         from app.models import gguf_build
 
         return gguf_build.delete_unfinished_builds(self.models_folder)
 
     def forget_environment(self) -> None:
-        """Look for the training environment again at the next start: it was made or removed."""
-        if self._builds is not None and not self._builds.is_running:
-            self._builds.deleteLater()
-            self._builds = None
+        """Look for the training environment again at the next start, because it was installed or removed."""
+        if self._runner is not None and not self._runner.is_running:
+            self._runner.deleteLater()
+            self._runner = None
 
-    def _connected(self) -> "BuildRunner":
-        builds = self._make_builds()
-        builds.setParent(self)
-        builds.progressed.connect(self._on_progressed)
-        builds.finished.connect(self._on_finished)
-        builds.failed.connect(self.failed)
-        builds.cancelled.connect(self.cancelled)
-        return builds
+    def _make_connected(self) -> "BuildRunner":
+        runner = self._make_builds()
+        runner.setParent(self)
+        runner.progressed.connect(self._on_progressed)
+        runner.finished.connect(self._on_finished)
+        runner.failed.connect(self.failed)
+        runner.cancelled.connect(self.cancelled)
+        return runner
 
     def _on_progressed(self, progress: "BuildProgress") -> None:
         self.progressed.emit(progress)

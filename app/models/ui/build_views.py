@@ -1,7 +1,4 @@
-"""From a publisher's folder to models in the list: which folder, which forms, what goes along, the room it takes.
-
-A build on the page モデル: which step it is at, how to stop it, and how it ended.
-"""
+"""Show builds of models: a dialog that plans one (source, quantizations, additions, space), and its progress."""
 
 import shutil
 from pathlib import Path
@@ -39,21 +36,23 @@ NAME_MAX = 100  # characters
 
 
 class BuildDialog(Dialog):
-    """Nothing is written before `plan_chosen`."""
+    """Plans a build. Nothing is written before `plan_chosen`."""
 
     plan_chosen = Signal(object)  # BuildPlan
 
-    def __init__(self, theme: Theme, desk: BuildController, parent: QWidget, pickers: Pickers | None = None) -> None:
-        self._desk = desk
+    def __init__(
+        self, theme: Theme, controller: BuildController, parent: QWidget, pickers: Pickers | None = None
+    ) -> None:
+        self._controller = controller
         self._pickers = pickers or Pickers()
         self._model: HfModel | None = None
         self._adapter: HfAdapter | None = None
         self._text: Path | None = None
-        self.plan: BuildPlan | None = None  # None: not everything is chosen, or something is wrong
+        self.plan: BuildPlan | None = None  # None: the choice is incomplete or wrong
         self.banner = Banner(theme, can_close=False)
-        self.making = desk.make_installer(theme, self._pickers)
+        self.making = controller.make_installer(theme, self._pickers)
         self.list = CheckableList(theme, phrase("models.models_to_make"), parent)
-        self._fill(theme)
+        self._build_fields(theme)
         super().__init__(
             theme,
             phrase("models.build_a_model"),
@@ -71,7 +70,7 @@ class BuildDialog(Dialog):
         self.source.choose_button.setFocus()
 
     def read_source(self, folder: Path) -> None:
-        """Looks through the folder: nothing of it is run, and no weight is read."""
+        """Check the folder in the background; no file in it is executed, and no weights are read."""
         self._model, self._adapter = None, None
         self.source.show_path(str(folder))
         self.source.show_note(phrase("common.checking"), "muted")
@@ -93,7 +92,7 @@ class BuildDialog(Dialog):
 
     # ------------------------------------------------------------------ building
 
-    def _fill(self, theme: Theme) -> None:
+    def _build_fields(self, theme: Theme) -> None:
         about = phrase("models.a_folder_with_config_json")
         self.source = PathRow(theme, phrase("models.source_folder"), about, can_clear=False)
         self.list.add(self.source)
@@ -109,7 +108,7 @@ class BuildDialog(Dialog):
         self.phases = Label(role="caption", tone="muted", wraps=True)
         for widget in (_titled(phrase("common.name"), self.name), self.adapter, self.text):
             self.list.add(widget)
-        self._rest = [*self.list.rows.values(), self.adapter, self.text]
+        self._after_source = [*self.list.rows.values(), self.adapter, self.text]
 
     def _content(self) -> QWidget:
         content = QWidget()
@@ -136,8 +135,8 @@ class BuildDialog(Dialog):
     # ------------------------------------------------------------------- showing
 
     def _show_obstacle(self) -> None:
-        """The training environment is offered where it is missing; while it is made, its progress says enough."""
-        error = self._desk.obstacle()
+        """Offer to install a missing training environment; hide the offer while the installation shows its progress."""
+        error = self._controller.obstacle()
         self.banner.hide()
         if error is not None and not self.making.is_shown:
             sentence = describe_error(error)
@@ -145,19 +144,19 @@ class BuildDialog(Dialog):
             actions = (("make", phrase("models.set_up_the_training_environment")),) if can_make else ()
             self.banner.show_message("warning", sentence.message, "" if can_make else sentence.next, actions)
         self._refresh()
-        QTimer.singleShot(0, self, self.fit_height)  # what was hidden or shown is laid out by then
+        QTimer.singleShot(0, self, self.fit_height)  # after hidden and shown widgets are laid out
 
     def _refresh(self) -> None:
-        """The plan for what is chosen now, and the room that it needs."""
+        """Plan what is chosen now, and show the space that it needs."""
         self.plan, problem = None, ""
         model = self._model
-        for widget in self._rest:
+        for widget in self._after_source:
             widget.setEnabled(model is not None)
         forms = self.list.marked()
         if model is not None:
             self._show_sizes(model)
             try:
-                self.plan = self._planned(model, forms) if forms else None
+                self.plan = self._plan_for(model, forms) if forms else None
             except AppError as error:
                 problem = f"▲ {describe_error(error)}"
         self._show_room(problem)
@@ -166,10 +165,10 @@ class BuildDialog(Dialog):
         self.list.fit(self.width() - self._theme.px(SIDES_PX))
         self.fit_height()
 
-    def _planned(self, model: HfModel, forms: list[str]) -> BuildPlan:
-        made = tuple(quantizations.QUANTIZATIONS[form] for form in forms)
-        folder = self._desk.models_folder
-        return gguf_build.plan_build(BuildRequest(model, made, folder, self._adapter, self.name.text(), self._text))
+    def _plan_for(self, model: HfModel, forms: list[str]) -> BuildPlan:
+        wanted = tuple(quantizations.QUANTIZATIONS[form] for form in forms)
+        folder = self._controller.models_folder
+        return gguf_build.plan_build(BuildRequest(model, wanted, folder, self._adapter, self.name.text(), self._text))
 
     def _show_sizes(self, model: HfModel) -> None:
         for step in self._steps_of_all(model):
@@ -178,8 +177,8 @@ class BuildDialog(Dialog):
                 self.list.rows[step.form.name].show_facts(join_facts(size, localization.quality_text(step.form.name)))
 
     def _steps_of_all(self, model: HfModel) -> tuple[BuildStep, ...]:
-        made = tuple(quantizations.QUANTIZATIONS[form] for form in FORMS)
-        return gguf_build.plan_build(BuildRequest(model, made, self._desk.models_folder)).steps
+        wanted = tuple(quantizations.QUANTIZATIONS[form] for form in FORMS)
+        return gguf_build.plan_build(BuildRequest(model, wanted, self._controller.models_folder)).steps
 
     def _show_room(self, problem: str) -> None:
         plan = self.plan
@@ -189,7 +188,7 @@ class BuildDialog(Dialog):
             self.room.setText(problem)
             self.room.set_tone("warning")
             return
-        free = shutil.disk_usage(self._desk.models_folder).free
+        free = shutil.disk_usage(self._controller.models_folder).free
         is_short = plan.peak_bytes > free
         sentence = phrase("models.takes_up_to_need_while")
         text = sentence.format(need=model_text.gigabytes(plan.peak_bytes), free=model_text.gigabytes(free))
@@ -249,7 +248,7 @@ class BuildDialog(Dialog):
 
 
 def step_words(step: BuildStep) -> str:
-    """A step as a noun, for the list of what takes room."""
+    """Return a step as a noun, for the list of space needed."""
     return {
         "convert": phrase("models.conversion"),
         "adapter": phrase("models.adapter"),
@@ -276,19 +275,21 @@ def _home() -> str:
 
 
 class BuildStrip(StatusStrip):
-    model_wanted = Signal(str)  # id of one that was made
+    """The progress and outcome of a build on the page モデル."""
 
-    def __init__(self, theme: Theme, desk: BuildController) -> None:
+    model_wanted = Signal(str)  # id of a model that was built
+
+    def __init__(self, theme: Theme, controller: BuildController) -> None:
         super().__init__(theme)
-        self._desk = desk
-        self._step: tuple[int, str] | None = None  # number and phase that are shown
-        self.progress.cancelled.connect(desk.cancel)
+        self._controller = controller
+        self._step: tuple[int, str] | None = None  # number and phase shown
+        self.progress.cancelled.connect(controller.cancel)
         self.banner.action_requested.connect(self._on_action)
-        desk.began.connect(self._on_began)
-        desk.progressed.connect(self._on_progressed)
-        desk.finished.connect(self._on_finished)
-        desk.failed.connect(self._on_failed)
-        desk.cancelled.connect(self._on_cancelled)
+        controller.began.connect(self._on_began)
+        controller.progressed.connect(self._on_progressed)
+        controller.finished.connect(self._on_finished)
+        controller.failed.connect(self._on_failed)
+        controller.cancelled.connect(self._on_cancelled)
 
     def _on_began(self, plan: BuildPlan) -> None:
         self.banner.hide()
@@ -297,7 +298,7 @@ class BuildStrip(StatusStrip):
 
     def _on_progressed(self, progress: BuildProgress) -> None:
         step = (progress.number, progress.phase)
-        if step != self._step:  # each has a pace of its own
+        if step != self._step:  # each step has its own pace
             self._step = step
             place = f"{progress.number}/{progress.steps}"
             phase = phase_words(progress.phase, progress.form)
@@ -315,13 +316,13 @@ class BuildStrip(StatusStrip):
         self.progress.finish()
         sentence = describe_error(error)
         actions = [("again", phrase("models.try_again"))]
-        if self._desk.kept_bytes():
+        if self._controller.kept_bytes():
             actions.append(("clean", phrase("models.delete_unfinished_files")))
         self.banner.show_message("danger", sentence.message, sentence.next, tuple(actions))
 
     def _on_cancelled(self) -> None:
         self.progress.finish()
-        kept = self._desk.kept_bytes()
+        kept = self._controller.kept_bytes()
         if kept:
             what = phrase("models.the_build_was_stopped")
             sentence = phrase("models.what_was_finished_size_is", size=model_text.gigabytes(kept))
@@ -331,9 +332,9 @@ class BuildStrip(StatusStrip):
     def _on_action(self, key: str) -> None:
         self.banner.hide()
         if key == "again":
-            self._desk.start_again()
+            self._controller.start_again()
         elif key == "clean":
-            freed = model_text.gigabytes(self._desk.clean())
+            freed = model_text.gigabytes(self._controller.clean())
             self.banner.show_message("success", phrase("models.unfinished_files_were_deleted_size", size=freed), "")
 
 

@@ -1,4 +1,4 @@
-"""A framed list of things to mark, in a dialog; it scrolls where the window is low."""
+"""Show a framed list with check boxes in a dialog, scrolling in a low window."""
 
 from collections.abc import Iterable
 
@@ -12,14 +12,16 @@ from app.uikit.widgets.labels import Separator
 
 LIST_PX = 300
 LEAST_PX = 92
-OTHERS_PX = 230  # what the rest of a dialog needs
+OTHERS_PX = 230  # height of the rest of the dialog
 
 
 class CheckableList(QFrame):
-    changed = Signal()  # another one is marked
+    """A framed, scrolling list of rows."""
+
+    changed = Signal()  # a row was checked or unchecked
 
     def __init__(self, theme: Theme, name: str, window: QWidget) -> None:
-        """`window`: the one over which the dialog opens."""
+        """`window`: the window below the dialog, which limits the list's height."""
         super().__init__()
         self.setProperty("surface", "card")
         self.setAccessibleName(name)
@@ -34,12 +36,12 @@ class CheckableList(QFrame):
         column.setContentsMargins(1, 1, 1, 1)
         column.addWidget(self.area)
         self._content = content
-        room = window.height() - theme.px(OTHERS_PX)
-        self._least, self._most = theme.px(LEAST_PX), max(theme.px(LEAST_PX), min(theme.px(LIST_PX), room))
+        available = window.height() - theme.px(OTHERS_PX)
+        self._least, self._most = theme.px(LEAST_PX), max(theme.px(LEAST_PX), min(theme.px(LIST_PX), available))
         self.setFixedHeight(self._most)
 
     def fit(self, width: int) -> None:
-        """No higher than what is in it, at that width."""
+        """Fit the height to the content at that width, within the limits."""
         layout = self._content.layout()
         assert layout is not None
         needed = layout.totalHeightForWidth(width) if layout.hasHeightForWidth() else layout.totalSizeHint().height()
@@ -57,7 +59,7 @@ class CheckableList(QFrame):
         widget.show()
 
     def marked(self) -> list[str]:
-        """Of those that can be marked."""
+        """Return the keys of the checked rows that can be changed."""
         return [key for key, row in self._free() if row.is_checked]
 
     def first(self) -> QWidget | None:

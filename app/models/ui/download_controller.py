@@ -1,11 +1,4 @@
-"""What is asked of the user around downloads: consent before the first byte, a token, the way on after a failure.
-
-Before the first byte of a model: its licence, what that asks, and where the file comes from.
-
-Where one model is to come from this time: a folder or USB stick, a mirror, or the address of the file itself.
-
-A token for repositories that want to know who asks: how to get one, and a field that does not show it.
-"""
+"""Ask the user about downloads: consent before the first byte, the source, a token, and what to do after a failure."""
 
 from pathlib import Path
 
@@ -36,12 +29,15 @@ TERMS_SIDES_PX = 80  # margins of the dialog and of the terms, left and right
 
 
 class DownloadConsent(Dialog):
-    """`chosen` says accept or cancel; accept only when the licence is marked as read."""
+    """Shows licence, its terms and the source before a download.
 
-    source_requested = Signal()  # another than `source` is wanted
+    `chosen`: accept or cancel; accept requires the tick.
+    """
+
+    source_requested = Signal()  # the user wants another source
 
     def __init__(self, theme: Theme, card: ModelCard, file: ModelFile, source: str, parent: QWidget) -> None:
-        """`source`: where the file comes from, as it is shown."""
+        """`source`: the text that names where the file comes from."""
         self.read = QCheckBox(phrase("models.i_have_read_the_licence"))
         self.licence_button = Button(theme, phrase("common.read_the_licence_in_full"), "link", "external-link")
         self.licence_button.setVisible(bool(card.licence_url))
@@ -107,7 +103,10 @@ ADDRESS_MAX = 2000  # characters
 
 
 class DownloadSourceDialog(Dialog):
-    """Nothing is asked of any machine here. The last that was given counts: choosing a folder empties the address."""
+    """Asks where to download a model from this time: a folder, a mirror, or the file's address.
+
+    It contacts no host. The last input counts: choosing a folder clears the address.
+    """
 
     place_chosen = Signal(str)  # as `Downloads.start` takes it
 
@@ -123,7 +122,7 @@ class DownloadSourceDialog(Dialog):
         self._pickers = pickers or Pickers()
         self._names = download_queue.part_names(file.file.rpartition("/")[2])
         self._folder = ""
-        self._is_there = False  # the file, in that folder
+        self._has_file = False  # whether the file is in that folder
         self.folder = PathRow(theme, phrase("models.folder_or_usb_stick"), "", can_clear=False)
         self.field = QLineEdit()
         self.field.setMaxLength(ADDRESS_MAX)
@@ -155,20 +154,20 @@ class DownloadSourceDialog(Dialog):
 
     @property
     def place(self) -> str:
-        """ "" while there is none that can be used."""
+        """The chosen place; "" while there is no usable one."""
         if self._folder:
-            return self._folder if self._is_there else ""
+            return self._folder if self._has_file else ""
         address = self.field.text().strip()
         return address if address.startswith(("http://", "https://")) and host_of(address) else ""
 
     def use_folder(self, folder: str) -> None:
-        """Looks whether the file is in it."""
+        """Check in the background whether the folder contains the file."""
         self.field.clear()
-        self._folder, self._is_there = folder, False
+        self._folder, self._has_file = folder, False
         self.folder.show_path(folder)
         self.folder.show_note(phrase("common.checking"), "muted")
         wanted = Path(folder) / self._names[0]
-        background.run(lambda: (folder, wanted.is_file()), self._on_looked, lambda _error: None)
+        background.run(lambda: (folder, wanted.is_file()), self._on_folder_checked, lambda _error: None)
         self._refresh()
 
     # ------------------------------------------------------------------- private
@@ -190,11 +189,11 @@ class DownloadSourceDialog(Dialog):
         if folder:
             self.use_folder(folder)
 
-    def _on_looked(self, found: tuple[str, bool]) -> None:
+    def _on_folder_checked(self, found: tuple[str, bool]) -> None:
         folder, is_there = found
         if folder != self._folder:
             return
-        self._is_there = is_there
+        self._has_file = is_there
         missing = phrase("models.this_folder_does_not_have", name=self._names[0])
         self.folder.show_note(
             phrase("models.the_file_is_there") if is_there else missing, "success" if is_there else "danger"
@@ -221,11 +220,13 @@ TOKEN_MAX = 500  # characters
 
 
 class TokenDialog(Dialog):
+    """Asks for an access token, explains how to get one, and hides its characters."""
+
     token_given = Signal(str)
-    store_requested = Signal(str)  # the user wants it to be kept, too
+    store_requested = Signal(str)  # the user wants it stored, too
 
     def __init__(self, theme: Theme, repository: str, parent: QWidget, *, can_store: bool = False) -> None:
-        """`repository`: "owner/name" that is wanted; "": any. `can_store`: the system has a store of passwords."""
+        """`repository`: "owner/name" that demands it; "": any. `can_store`: the system has a password store."""
         self.field = token_field()
         self.store = QCheckBox(phrase("models.keep_it_in_the_systems"))
         self.store.setVisible(can_store)
@@ -280,7 +281,7 @@ class TokenDialog(Dialog):
 
 
 def token_field() -> QLineEdit:
-    """Shows dots, and never offers its content to a list of words."""
+    """Return a field that shows dots and is never offered to word completion."""
     field = QLineEdit()
     field.setEchoMode(QLineEdit.EchoMode.Password)
     field.setMaxLength(TOKEN_MAX)
@@ -289,8 +290,8 @@ def token_field() -> QLineEdit:
     return field
 
 
-# What a person can do about it, beside trying again.
-_WAYS = {
+# What the user can do about an error, besides trying again.
+_REMEDIES = {
     "download_gated": "token",
     "download_disk_full": "folder",
     "download_unwritable": "folder",
@@ -329,7 +330,7 @@ class DownloadController(QObject):
         return self._preferences.value.network_allowed
 
     def offer(self, card: ModelCard, file: ModelFile, parent: QWidget, place: str = "") -> DownloadConsent:
-        """Starts when the user has agreed. `place` as in `Downloads.start`."""
+        """Ask for consent; the download starts when the user agrees. `place` as in `Downloads.start`."""
         dialog = DownloadConsent(self._theme, card, file, self._source(file, place), parent)
         dialog.licence_button.clicked.connect(lambda: self._open_licence(card.licence_url, dialog))
         dialog.source_requested.connect(lambda: self.ask_source(card, file, parent))
@@ -338,14 +339,14 @@ class DownloadController(QObject):
         return dialog
 
     def ask_source(self, card: ModelCard, file: ModelFile, parent: QWidget) -> DownloadSourceDialog:
-        """Where it is to come from; then, as always, whether."""
+        """Ask for the source, then for consent."""
         dialog = DownloadSourceDialog(self._theme, file, parent, is_network_allowed=self.is_allowed)
         dialog.place_chosen.connect(lambda place: self.offer(card, file, parent, place))
         dialog.open()
         return dialog
 
     def _source(self, file: ModelFile, place: str) -> str:
-        """In words."""
+        """Return the text that names the source."""
         kind, host = source_kind(place), host_of(place or hub_address(self._preferences.value))
         return with_note(file.repository, host) if kind == "hub" else host or place
 
@@ -353,7 +354,7 @@ class DownloadController(QObject):
         return next((item for item in self.downloads.items() if item.id == download_id), None)
 
     def cancel(self, download_id: str) -> None:
-        """What was received is kept as long as it can be taken back."""
+        """Cancel the download, offering an undo; received bytes stay until the next cancellation."""
         item = self.find(download_id)
         if item is None:
             return
@@ -363,19 +364,19 @@ class DownloadController(QObject):
         self._navigation.undo_offered.emit(words, lambda: self.downloads.undo_cancel(download_id))
 
     def actions(self, download: Download) -> tuple[tuple[str, str], ...]:
-        """Of the banner that explains a failure: the way out, then another try."""
+        """Return the actions of a banner that explains a failure: the remedy, then another attempt."""
         words = {
             "token": phrase("common.enter_a_token"),
             "folder": phrase("models.change_folder"),
             "network": phrase("models.network_settings"),
             "source": phrase("models.choose_a_source"),
         }
-        way = _WAYS.get(download.problem.code, "") if download.problem else ""
+        remedy = _REMEDIES.get(download.problem.code, "") if download.problem else ""
         again = (f"again:{download.id}", phrase("models.try_again"))
-        return ((f"{way}:{download.id}", words[way]), again) if way else (again,)
+        return ((f"{remedy}:{download.id}", words[remedy]), again) if remedy else (again,)
 
     def next_step(self, download: Download) -> str:
-        """As the banner says it, with its buttons in mind."""
+        """Return the banner's next step, worded for its buttons."""
         assert download.problem is not None
         facts = download.problem.facts
         if download.problem.code == "download_gated":
@@ -386,19 +387,19 @@ class DownloadController(QObject):
         return describe_error(download.problem).next
 
     def act(self, key: str, parent: QWidget) -> None:
-        """A button of that banner was pressed."""
-        way, _, download_id = key.partition(":")
-        if way == "again":
+        """Run an action of that banner."""
+        remedy, _, download_id = key.partition(":")
+        if remedy == "again":
             self.downloads.resume(download_id)
-        elif way == "token":
+        elif remedy == "token":
             self.ask_token(download_id, parent)
-        elif way == "source":
+        elif remedy == "source":
             self._ask_other_source(download_id, parent)
-        elif way in ("folder", "network"):
-            self._navigation.settings_requested.emit("models" if way == "folder" else "network")
+        elif remedy in ("folder", "network"):
+            self._navigation.settings_requested.emit("models" if remedy == "folder" else "network")
 
     def ask_token(self, download_id: str, parent: QWidget) -> TokenDialog:
-        """For a repository that wants to know who asks; the download goes on with it."""
+        """Ask for the token that the repository demands; the download resumes with it."""
         item = self.find(download_id)
         repository = str(item.problem.facts.get("repository", "")) if item and item.problem else ""
         dialog = TokenDialog(self._theme, repository, parent)

@@ -1,6 +1,6 @@
-"""Downloads on the page モデル: their progress in the list and the detail, and a banner where one has failed.
+"""Show downloads on the page モデル: progress in list and detail, a banner for failures, and the queue's order.
 
-The order in which downloads come, changed by menu or Alt + ↑ and ↓. What is under way stays where it is.
+The order is changed by menu or Alt + ↑ and ↓; a running download keeps its place.
 """
 
 import functools
@@ -27,7 +27,7 @@ KEYS = {-1: "Alt+Up", 1: "Alt+Down"}
 
 
 def possible_steps(items: Sequence[Download], download_id: str) -> tuple[int, ...]:
-    """-1 where it can come one earlier, 1 one later; nothing is put before what is under way."""
+    """Return the possible moves in the queue: -1 earlier, 1 later; nothing can move before a running download."""
     at = next((place for place, item in enumerate(items) if item.id == download_id), None)
     if at is None or items[at].state in UNDER_WAY:
         return ()
@@ -36,15 +36,15 @@ def possible_steps(items: Sequence[Download], download_id: str) -> tuple[int, ..
 
 
 class QueueReordering(QObject):
-    """Its keys count in `view` and in what lies over it."""
+    """Moves downloads in the queue; its keys work in `view` and in the widgets over it."""
 
-    def __init__(self, desk: DownloadController, view: QWidget) -> None:
+    def __init__(self, controller: DownloadController, view: QWidget) -> None:
         super().__init__(view)
-        self._desk = desk
+        self._controller = controller
         self._view = view
 
     def listen(self, chosen: Callable[[], str]) -> None:
-        """`chosen` says which download is meant by a key; "" for none."""
+        """Activate the keys. `chosen` returns the id of the download that a key applies to; "" for none."""
         for step, keys in KEYS.items():
             shortcut = QShortcut(QKeySequence(keys), self._view)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
@@ -56,44 +56,46 @@ class QueueReordering(QObject):
     def menu(self, download_id: str) -> QMenu:
         menu = QMenu(self._view)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        steps = possible_steps(self._desk.downloads.items(), download_id)
+        steps = possible_steps(self._controller.downloads.items(), download_id)
         names = {-1: phrase("models.move_up"), 1: phrase("models.move_down")}
         for step, name in names.items():
             action = menu.addAction(name, functools.partial(self.move, download_id, step))
             action.setShortcut(QKeySequence(KEYS[step]))
-            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)  # shown here; the view has the key
+            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)  # shown here; the view handles the key
             action.setEnabled(step in steps)
         return menu
 
     def move(self, download_id: str, step: int) -> None:
-        """Does nothing where it cannot be moved so."""
-        items = self._desk.downloads.items()
+        """Move the download if that is possible."""
+        items = self._controller.downloads.items()
         if step not in possible_steps(items, download_id):
             return
         place, item = next((place, item) for place, item in enumerate(items) if item.id == download_id)
-        self._desk.downloads.move(download_id, place + step)
+        self._controller.downloads.move(download_id, place + step)
         title = with_note(item.title, item.quantization)
         words = phrase("models.title_is_now_number_n", title=title, n=place + step + 1)
         announce(self._view, words)
 
 
 class DownloadPresenter(QObject):
-    changed = Signal()  # what there is, or its state
+    """Connects the downloads with list, detail and banner."""
+
+    changed = Signal()  # the downloads or one of their states
     model_arrived = Signal(object)  # LocalModel
 
     def __init__(
-        self, desk: DownloadController, view: ModelListView, detail: ModelDetail, banner: Banner, parent: QObject
+        self, controller: DownloadController, view: ModelListView, detail: ModelDetail, banner: Banner, parent: QObject
     ) -> None:
         super().__init__(parent)
-        self._desk = desk
+        self._controller = controller
         self._view = view
         self._detail = detail
         self._banner = banner
-        self._explained = ""  # the id of the download that the banner speaks of
+        self._explained_id = ""  # id of the download that the banner explains
         self._rows: dict[str, DownloadRow] = {}
-        self._order = QueueReordering(desk, view)
-        self._order.listen(self._meant)
-        downloads = desk.downloads
+        self._order = QueueReordering(controller, view)
+        self._order.listen(self._focused_or_chosen)
+        downloads = controller.downloads
         downloads.changed.connect(self._on_changed)
         downloads.progressed.connect(self._on_progressed)
         downloads.finished.connect(self._on_finished)
@@ -102,35 +104,35 @@ class DownloadPresenter(QObject):
         self._listen(detail.download)
 
     def focused(self) -> str:
-        """The id of the download whose row has the keyboard; "" for none."""
+        """Return the id of the download whose row has the keyboard focus; "" for none."""
         widget = QApplication.focusWidget()
         return next((key for key, row in self._rows.items() if widget is not None and row.isAncestorOf(widget)), "")
 
     def place_rows(self, focused: str) -> None:
-        """Place the rows after the list was filled again. `focused`: the row that had the keyboard before."""
+        """Place the rows after the list was filled again. `focused`: the row that had the focus before."""
         self._rows = self._view.place_rows()
         for row in self._rows.values():
             self._listen(row)
             row.menu_requested.connect(self._on_menu_requested)
-        items = self._desk.downloads.items()
+        items = self._controller.downloads.items()
         for place, item in enumerate(items):
             if item.id in self._rows:
                 self._rows[item.id].show_download(item, place)
                 self._rows[item.id].set_movable(possible_steps(items, item.id))
-        if focused in self._rows:  # who has just pressed a button goes on from there
+        if focused in self._rows:  # keep the focus on the button that was just pressed
             row = self._rows[focused]
             (row.pause_button if row.resume_button.isHidden() else row.resume_button).setFocus()
 
     # ------------------------------------------------------------------- private
 
     def _listen(self, row: DownloadRow) -> None:
-        downloads = self._desk.downloads
+        downloads = self._controller.downloads
         row.pause_requested.connect(downloads.pause)
         row.resume_requested.connect(downloads.resume)
-        row.cancel_requested.connect(self._desk.cancel)
+        row.cancel_requested.connect(self._controller.cancel)
 
-    def _meant(self) -> str:
-        """The download of the row that has the keyboard, else of the chosen model; "" for none."""
+    def _focused_or_chosen(self) -> str:
+        """Return the id of the download whose row has the focus, else of the chosen model; "" for none."""
         entry = self._view.models.entry(self._view.currentIndex())
         return self.focused() or (entry.download.id if entry and entry.download else "")
 
@@ -138,14 +140,18 @@ class DownloadPresenter(QObject):
         pop_up(self._order.menu(download_id), self._rows[download_id].menu_button)
 
     def _on_changed(self) -> None:
-        explained = self._desk.find(self._explained) if self._explained else None
-        if self._explained and (explained is None or explained.state != "failed"):
+        explained = self._controller.find(self._explained_id) if self._explained_id else None
+        if self._explained_id and (explained is None or explained.state != "failed"):
             self._banner.hide()
-            self._explained = ""
+            self._explained_id = ""
         self.changed.emit()
 
     def _on_progressed(self, item: Download) -> None:
-        place = [other.id for other in self._desk.downloads.items()].index(item.id) if self._desk.find(item.id) else 0
+        place = (
+            [other.id for other in self._controller.downloads.items()].index(item.id)
+            if self._controller.find(item.id)
+            else 0
+        )
         if item.id in self._rows:
             self._rows[item.id].show_download(item, place)
         self._detail.update_download(item, place)
@@ -159,8 +165,8 @@ class DownloadPresenter(QObject):
             return
         sentence = describe_error(item.problem)
         what = join_facts(item.title, sentence.message)
-        self._explained = item.id
-        self._banner.show_message("danger", what, self._desk.next_step(item), self._desk.actions(item))
+        self._explained_id = item.id
+        self._banner.show_message("danger", what, self._controller.next_step(item), self._controller.actions(item))
 
     def _on_action(self, key: str) -> None:
-        self._desk.act(key, self._banner.window())
+        self._controller.act(key, self._banner.window())

@@ -1,4 +1,4 @@
-"""A download as it stands: how far, how fast, how long still, and what can be done with it."""
+"""Show one download: how far, how fast, how long still, and its buttons."""
 
 import math
 from collections.abc import Collection
@@ -19,12 +19,12 @@ STEPS = 1000  # of the bar
 
 
 class DownloadRow(QWidget):
-    """In the card of the list, in the detail and in the first run."""
+    """The row of a download, in the list, in the detail and in the first run."""
 
-    pause_requested = Signal(str)  # id of the download, as in all of these
+    pause_requested = Signal(str)  # id of the download, as in the following signals
     resume_requested = Signal(str)
     cancel_requested = Signal(str)
-    menu_requested = Signal(str)  # to be moved in the queue
+    menu_requested = Signal(str)  # to move it in the queue
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -55,11 +55,11 @@ class DownloadRow(QWidget):
         self.menu_button.clicked.connect(lambda: self.menu_requested.emit(self._id))
 
     def set_movable(self, steps: Collection[int]) -> None:
-        """`steps`: how far it can be moved in the queue, as of `steps_of`."""
+        """`steps`: the possible moves in the queue, as of `possible_steps`."""
         self.menu_button.setVisible(bool(steps))
 
     def show_download(self, download: Download, place: int = 0) -> None:
-        """`place`: how many are before it in the queue."""
+        """`place`: number of downloads before it in the queue."""
         is_other = self._id != download.id
         self._id = download.id
         total = download.total_bytes
@@ -70,11 +70,11 @@ class DownloadRow(QWidget):
         had_focus = self.pause_button.hasFocus() or self.resume_button.hasFocus()
         self.pause_button.setVisible(can_pause)
         self.resume_button.setVisible(not can_pause)
-        if had_focus and not is_other:  # the keyboard stays on what stands there now
+        if had_focus and not is_other:  # keep the keyboard focus on the visible button
             (self.pause_button if can_pause else self.resume_button).setFocus()
-        self._name(download)
+        self._set_accessible_names(download)
 
-    def _name(self, download: Download) -> None:
+    def _set_accessible_names(self, download: Download) -> None:
         title = with_note(download.title, download.quantization)
         self.bar.setAccessibleName(phrase("models.download_of_name", name=title))
         for button in (self.pause_button, self.resume_button, self.cancel_button):
@@ -83,11 +83,11 @@ class DownloadRow(QWidget):
 
 
 def state_words(download: Download, place: int = 0) -> str:
-    """In one line, the state first."""
+    """Return the state in one line."""
     amount = amount_words(download)
     if download.state == "waiting":
-        turn = phrase("models.waiting_n_before_it", n=place)
-        return join_facts(turn if place else phrase("models.starting_soon"), amount)
+        waiting = phrase("models.waiting_n_before_it", n=place)
+        return join_facts(waiting if place else phrase("models.starting_soon"), amount)
     if download.state == "paused":
         return join_facts(phrase("models.paused"), amount)
     if download.state == "failed":
@@ -97,7 +97,7 @@ def state_words(download: Download, place: int = 0) -> str:
         return join_facts(phrase("models.verifying_2"), amount)
     if download.state == "repairing":
         return join_facts(phrase("models.fetching_only_the_damaged_part"), amount)
-    if download.problem is not None:  # it is tried again
+    if download.problem is not None:  # being retried
         return join_facts(phrase("models.reconnecting"), amount)
     if not download.done_bytes:
         return join_facts(phrase("models.connecting"), amount)
@@ -111,7 +111,7 @@ def amount_words(download: Download) -> str:
         return model_text.gigabytes(done or total) if done or total else ""
     divisor, unit = (1e9, "GB") if total >= 1e8 else (1e6, "MB")
     text = phrase("models.a_b_unit_p")
-    percent = math.floor(100 * done / total)  # 100 only when it is all there
+    percent = math.floor(100 * done / total)  # 100 only when complete
     return text.format(a=f"{done / divisor:.2f}", b=f"{total / divisor:.2f}", unit=unit, p=percent)
 
 

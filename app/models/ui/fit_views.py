@@ -1,9 +1,4 @@
-"""Where the memory would go: weights, cache and the rest of a model beside other programs, as one bar with a legend.
-
-What this machine offers: memory, cores, room for files, and how fast it is.
-
-The forms in which a model is published: size, memory, speed and whether each fits; one is chosen.
-"""
+"""Show how models fit: the machine's memory, cores, space and speed; a memory bar; and a table of quantizations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +24,7 @@ from app.uikit.widgets.labels import ElidedLabel, IconLabel, Label, plain_toolti
 
 
 class MachineLine(QWidget):
-    """Show one line, and measure again each time it is shown."""
+    """One line about this machine, measured again each time it is shown."""
 
     def __init__(self, theme: Theme, models_folder: Path) -> None:
         super().__init__()
@@ -51,8 +46,8 @@ class MachineLine(QWidget):
         self._folder = models_folder
         self._facts.setText(self.text())
 
-    def show_room(self, room: MemoryBudget | None) -> None:
-        self._others_bytes = room.others_bytes if room else 0
+    def show_memory(self, budget: MemoryBudget | None) -> None:
+        self._others_bytes = budget.others_bytes if budget else 0
         self._facts.setText(self.text())
 
     def show_speed(self, speed: MachineSpeed | None, *, is_measuring: bool) -> None:
@@ -65,13 +60,13 @@ class MachineLine(QWidget):
         self._facts.setText(self.text())
 
     def text(self) -> str:
-        here = machine.measure_machine(self._folder)
+        measured = machine.measure_machine(self._folder)
         others = phrase("models.other_programs_use_n_gb", n=_gb(self._others_bytes))
         return join_facts(
-            phrase("models.memory_a_gb_b_gb", a=_gb(here.memory_bytes), b=_gb(here.available_bytes)),
+            phrase("models.memory_a_gb_b_gb", a=_gb(measured.memory_bytes), b=_gb(measured.available_bytes)),
             others if self._others_bytes else "",
-            phrase("models.cpu_n_cores", n=here.cores),
-            phrase("models.n_gb_of_disk_free", n=f"{here.free_disk_bytes / 1e9:,.0f}"),
+            phrase("models.cpu_n_cores", n=measured.cores),
+            phrase("models.n_gb_of_disk_free", n=f"{measured.free_disk_bytes / 1e9:,.0f}"),
         )
 
 
@@ -81,8 +76,8 @@ def _gb(size_bytes: int) -> str:
 
 BAR_PX, SWATCH_PX = 18, 10
 
-# Ground and, for who does not see colours, a pattern.
-_LOOKS = {
+# Background and, for colour-blind users, a pattern.
+_FILLS = {
     "weights": ("accent", Qt.BrushStyle.SolidPattern),
     "kv": ("warning", Qt.BrushStyle.BDiagPattern),
     "compute": ("success", Qt.BrushStyle.HorPattern),
@@ -93,26 +88,30 @@ _LOOKS = {
 
 @dataclass(frozen=True, slots=True)
 class MemoryPart:
+    """A segment of the memory bar."""
+
     kind: str
     size_bytes: int
 
 
 def parts_of(judged: FitResult) -> list[MemoryPart]:
-    """In the place where the model would be: the graphics processor's memory where all of it fits there."""
-    needed, room = judged.fit.needed, judged.fit.room
-    total, others = room.total_bytes, room.others_bytes
+    """Return the parts of the memory that would hold the model: a graphics processor's if all of it fits there."""
+    needed, budget = judged.fit.needed, judged.fit.budget
+    total, others = budget.total_bytes, budget.others_bytes
     if judged.fit.judgement.place == "graphics":
-        total, others = room.graphics_total_bytes, room.graphics_total_bytes - room.graphics_bytes
+        total, others = budget.graphics_total_bytes, budget.graphics_total_bytes - budget.graphics_bytes
     free = max(0, total - others - needed.total_bytes)
     sizes = {"weights": needed.weights_bytes, "kv": needed.kv_bytes, "compute": needed.compute_bytes}
     return [MemoryPart(kind, size) for kind, size in (sizes | {"free": free, "others": others}).items()]
 
 
 class MemoryBar(QWidget):
+    """A bar of weights, cache, buffers, free memory and other programs, with a legend."""
+
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._bar = _Bar(theme)
-        self._items = {kind: _LegendItem(theme, kind) for kind in _LOOKS}
+        self._items = {kind: _LegendItem(theme, kind) for kind in _FILLS}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
@@ -204,12 +203,14 @@ class _Swatch(QWidget):
 
 
 def _fill(painter: QPainter, theme: Theme, area: QRectF, kind: str) -> None:
-    tone, pattern = _LOOKS[kind]
+    tone, pattern = _FILLS[kind]
     painter.fillRect(area, theme.color("base"))
     painter.fillRect(area, QBrush(theme.color(tone), pattern))
 
 
 class QuantizationChooser(QWidget):
+    """A table of a model's quantizations, of which one is chosen."""
+
     chosen = Signal(str)
 
     def __init__(self, theme: Theme) -> None:
@@ -272,7 +273,7 @@ class QuantizationChooser(QWidget):
             self._grid.addWidget(widget, row, column)
         else:
             self._grid.addWidget(widget, row, column, side | Qt.AlignmentFlag.AlignVCenter)
-        widget.show()  # at once: Qt shows what is added to a visible layout a moment later, which flickers
+        widget.show()  # at once: Qt would show it a moment later, which flickers
 
     def _clear(self) -> None:
         for button in self.buttons.values():

@@ -1,7 +1,4 @@
-"""Models that other programs have put on this machine: looked for while the dialog is open, marked, added in place.
-
-Transfer kits: which models go along, and what came of writing or reading one.
-"""
+"""Show the dialogs of model maintenance: models of other programs to add, models for a kit, and a kit's outcome."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -34,7 +31,7 @@ SIDES_PX = 80  # margins of the dialog and of a row, left and right
 
 
 class FoundModelsDialog(Dialog):
-    """`paths_chosen` says which files to add."""
+    """Searches for models of other programs while open. `paths_chosen`: the files to add in place."""
 
     paths_chosen = Signal(object)  # list[str]
 
@@ -56,7 +53,7 @@ class FoundModelsDialog(Dialog):
             content=self._content(),
             width_px=FOUND_WIDTH_PX,
         )
-        self._listed = {_real(path) for path in listed}
+        self._listed = {_resolve(path) for path in listed}
         self._upkeep = upkeep
         self._work = MaintenanceProgress(upkeep, self.progress, self.banner, self)
         self.list.changed.connect(self._show_count)
@@ -77,9 +74,9 @@ class FoundModelsDialog(Dialog):
             self.state.setText("")
 
     def show_findings(self, found: FoundModels) -> None:
-        """New ones first; then those that are in the list; then what cannot be used, with the reason."""
+        """Show new models first, then listed ones, then those that cannot be used with the reason."""
         self.progress.hide()
-        models = sorted(found.models, key=lambda model: (_real(model.path) in self._listed, model.name.casefold()))
+        models = sorted(found.models, key=lambda model: (_resolve(model.path) in self._listed, model.name.casefold()))
         for model in models:
             self._add(model)
         self.list.setVisible(bool(models or found.skipped))
@@ -108,7 +105,7 @@ class FoundModelsDialog(Dialog):
         return content
 
     def _add(self, model: FoundModel) -> None:
-        is_listed = _real(model.path) in self._listed
+        is_listed = _resolve(model.path) in self._listed
         parts = phrase("models.n_files", n=model.parts) if model.parts > 1 else ""
         facts = join_facts(
             phrase("models.added_2") if is_listed else "",
@@ -159,10 +156,10 @@ class _SkippedRow(QWidget):
         column.addWidget(Label(why, "caption", "text2", wraps=True))
 
 
-def _real(path: str | Path) -> str:
+def _resolve(path: str | Path) -> str:
     try:
         return str(Path(path).resolve())
-    except (OSError, RuntimeError):  # a link in a circle
+    except (OSError, RuntimeError):  # a link loop
         return str(path)
 
 
@@ -170,12 +167,12 @@ KIT_WIDTH_PX = 600
 
 
 class KitExportDialog(Dialog):
-    """`chosen` says export or cancel; `list.marked()` are the ids."""
+    """Asks which models to put into a kit. `chosen`: export or cancel; `list.marked()`: the ids."""
 
     def __init__(
         self, theme: Theme, models: Sequence[LocalModel], marked: str | None, parent: QWidget, *, has_presets: bool
     ) -> None:
-        """`marked`: the id of the model that is marked at first; None: all are."""
+        """`marked`: the id of the model to tick at first; None: all."""
         self._sizes = {model.id: model.size_bytes for model in models}
         self.sum = Label(tone="text2", wraps=True)
         self.list = CheckableList(theme, phrase("models.models_to_carry"), parent)
@@ -211,7 +208,7 @@ class KitExportDialog(Dialog):
 
 
 def kit_written_dialog(theme: Theme, kit: Kit, folder: Path, parent: QWidget) -> Dialog:
-    """The kit is there: what it is, and what to do at the other machine. `chosen` says folder or cancel."""
+    """Show a written kit, and what to do at the other machine. `chosen`: folder or cancel."""
     facts = FactList(theme)
     parts = len(list(kit.parts()))
     facts.set_facts(
@@ -244,7 +241,7 @@ def kit_written_dialog(theme: Theme, kit: Kit, folder: Path, parent: QWidget) ->
 
 
 def kit_problems_dialog(theme: Theme, outcome: ImportedModels, parent: QWidget) -> Dialog:
-    """Something of the kit was damaged or missing: which part, and what to do. `chosen` says again or cancel."""
+    """Show which parts of a kit were damaged or missing, and what to do. `chosen`: again or cancel."""
     lines = [str(describe_error(problem)) for problem in outcome.problems]
     new = [model.name for model in outcome.models if model not in outcome.here]
     added = phrase("models.imported_names", names=localization.join_names(new))

@@ -1,7 +1,4 @@
-"""Care of the models, for the page モデル: verified, found in other programs, carried in kits; one line of progress.
-
-The menus of the page モデル: what is done to the models as a whole.
-"""
+"""Run the maintenance of models on the page モデル: verify, find those of other programs, kits; menus."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,10 +26,12 @@ from app.uikit.theme import Theme
 
 
 class MaintenancePresenter(StatusStrip):
+    """Starts maintenance tasks and shows their progress and outcome."""
+
     verified = Signal()
-    model_wanted = Signal(str)  # id of one that is to be looked at
+    model_wanted = Signal(str)  # id of a model to show
     began = Signal()
-    import_ended = Signal(object)  # AppError: why nothing came of it; None: the banner or a dialog shows how it ended
+    import_ended = Signal(object)  # AppError if the import failed; None if the banner or a dialog shows the outcome
 
     def __init__(
         self,
@@ -49,8 +48,8 @@ class MaintenancePresenter(StatusStrip):
         self._library = library
         self._add_files = add_files
         self._pickers = pickers or Pickers()
-        self._folder = ""  # of a kit, the one that was used last
-        self._bad_id = ""  # the first model that is not whole
+        self._folder = ""  # the kit folder that was used last
+        self._bad_id = ""  # the first model that is damaged, changed or missing
         self._is_importing = False
         self.work = MaintenanceProgress(upkeep, self.progress, self.banner, self)
         self.banner.action_requested.connect(self._on_action)
@@ -68,7 +67,7 @@ class MaintenancePresenter(StatusStrip):
     # ------------------------------------------------------------------ verify
 
     def verify(self, model_ids: Sequence[str] = ()) -> None:
-        """These models, or all."""
+        """Verify these models, or all."""
         models = [model for model in self._library.models() if not model_ids or model.id in model_ids]
         if not models:
             return
@@ -99,7 +98,7 @@ class MaintenancePresenter(StatusStrip):
     # --------------------------------------------------------------------- kit
 
     def choose_export(self, marked: str | None = None) -> KitExportDialog | None:
-        """`marked`: the id of the model that is to go along; None: all."""
+        """Ask for the models of a kit. `marked`: the id of the model to tick; None: all."""
         models = self._library.models()
         if not models:
             sentence = describe_error(AppError("kit_nothing_chosen"))
@@ -111,13 +110,16 @@ class MaintenancePresenter(StatusStrip):
         return dialog
 
     def choose_import(self) -> bool:
-        """False: no folder was chosen, or something else is going on. Otherwise it ends with `import_ended`."""
+        """Ask for a kit and import it; `import_ended` follows.
+
+        Return False if no folder was chosen or other work is running.
+        """
         start = self._folder or _home()
         path = self._pickers.folder(self.window(), phrase("models.choose_the_kits_folder_where"), start)
         return bool(path) and self.import_kit(Path(path))
 
     def import_kit(self, folder: Path) -> bool:
-        """As `choose_import`."""
+        """Import a kit, as `choose_import` does."""
         self._folder = str(folder)
         what = phrase("models.checking_and_importing_the_kit", name=folder.name)
         has_begun = self.work.begin(
@@ -165,18 +167,18 @@ class MaintenancePresenter(StatusStrip):
             if outcome.here and not new:
                 what = phrase("models.the_models_of_the_kit")
             presets = phrase("models.presets_n", n=len(outcome.presets)) if outcome.presets else ""
-            lines = [join_facts(localization.join_names(new), presets), *self._remarks(outcome)]
+            lines = [join_facts(localization.join_names(new), presets), *self._notes(outcome)]
             self.banner.show_message("success", what, "\n".join(filter(None, lines)))
             self._end_import()
 
-    def _remarks(self, outcome: ImportedModels) -> list[str]:
+    def _notes(self, outcome: ImportedModels) -> list[str]:
         here = phrase("models.the_files_of_names_are")
         unchecked = phrase("models.the_content_of_names_cannot")
-        remarks = ((here, outcome.here), (unchecked, outcome.unchecked))
-        return [words.format(names=localization.join_names([one.name for one in of])) for words, of in remarks if of]
+        notes = ((here, outcome.here), (unchecked, outcome.unchecked))
+        return [words.format(names=localization.join_names([one.name for one in of])) for words, of in notes if of]
 
     def _on_problems_read(self, key: str) -> None:
-        # A moment later: the dialog is on its way out.
+        # Deferred, because the dialog is still closing.
         QTimer.singleShot(0, self, self._import_again if key == "again" else self._end_import)
 
     def _import_again(self) -> None:
@@ -201,18 +203,18 @@ def _home() -> str:
 
 
 def _kit_folder(chosen: Path) -> Path:
-    """An empty folder, or one with a kit, is taken as it is; in any other the kit gets a folder of its own."""
+    """Return an empty folder or one with a kit as it is; any other gets a subfolder for the kit."""
     try:
         names = {path.name for path in chosen.iterdir()}
     except OSError:
         return chosen
     is_kit = transfer_kit.MANIFEST_NAME in names or any(name.endswith(transfer_kit.PART_SUFFIX) for name in names)
-    is_fit = not names or (is_kit and kit_export.foreign_file(chosen) is None)
-    return chosen if is_fit else chosen / "kotae-models"
+    is_usable = not names or (is_kit and kit_export.foreign_file(chosen) is None)
+    return chosen if is_usable else chosen / "kotae-models"
 
 
 class ModelMenu(QMenu):
-    """All of it: in a narrow window the header has no room for the kits' own button."""
+    """The page's menu. It repeats the kit actions, because a narrow header hides the kit button."""
 
     def __init__(
         self,
@@ -225,8 +227,7 @@ class ModelMenu(QMenu):
         to_folder: Callable[[], object],
         to_server: Callable[[], object],
     ) -> None:
-        """`build`: asks what to build. `to_folder`: shows where the models folder is chosen. `to_server`: asks for one
-        of the local network."""
+        """`build` asks what to build, `to_folder` shows the folder setting, `to_server` asks for a server."""
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         verify = self.addAction(theme.icon("shield-check"), phrase("models.verify_all"), care.verify)
@@ -250,5 +251,5 @@ class KitMenu(QMenu):
 
 
 def pop_up(menu: QMenu, button: QWidget) -> None:
-    """Below the button, ending where it ends."""
+    """Open the menu below the button, right-aligned with it."""
     menu.popup(button.mapToGlobal(QPoint(button.width() - menu.sizeHint().width(), button.height() + 2)))

@@ -1,6 +1,6 @@
-"""A model put to use for questions. A file that brings its own chat template asks first.
+"""Ask the user about adding and using a model, on the page モデル and in the first run, and make a model answer.
 
-What is asked of the user around adding and using a model, by the page モデル and by the first run.
+A file with an unknown chat template asks for consent first.
 """
 
 from PySide6.QtCore import QObject, QStandardPaths, QUrl, Signal
@@ -20,7 +20,7 @@ from app.uikit.theme import Theme
 
 
 def choose_gguf_file(parent: QWidget) -> str:
-    """The path of the chosen file, "" when none was chosen."""
+    """Ask for a GGUF file and return its path; "" if none was chosen."""
     start = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DownloadLocation)
     kinds = phrase("models.gguf_files_gguf_all_files")
     path, _ = QFileDialog.getOpenFileName(parent, phrase("models.choose_a_gguf_file"), start, kinds)
@@ -28,7 +28,7 @@ def choose_gguf_file(parent: QWidget) -> str:
 
 
 def template_consent_dialog(theme: Theme, parent: QWidget) -> Dialog:
-    """Whether a file's own chat template may run. `chosen` says allow, plain or cancel."""
+    """Ask whether a file's own chat template may run. `chosen`: allow, plain or cancel."""
     return Dialog(
         theme,
         phrase("models.this_file_brings_its_authors"),
@@ -43,7 +43,7 @@ def template_consent_dialog(theme: Theme, parent: QWidget) -> Dialog:
 
 
 def licence_dialog(theme: Theme, url: str, parent: QWidget) -> Dialog:
-    """Asks before the text of a licence is opened outside the program."""
+    """Ask before opening a licence text outside the program."""
     dialog = Dialog(
         theme,
         phrase("models.open_the_licence_in_the"),
@@ -59,7 +59,7 @@ def licence_dialog(theme: Theme, url: str, parent: QWidget) -> Dialog:
 
 
 def removal_dialog(theme: Theme, model: LocalModel, parent: QWidget) -> Dialog:
-    """`chosen` says remove or cancel."""
+    """Ask before removing a model from the list. `chosen`: remove or cancel."""
     body = phrase("models.the_file_stays_path_to")
     return Dialog(
         theme,
@@ -74,6 +74,8 @@ def removal_dialog(theme: Theme, model: LocalModel, parent: QWidget) -> Dialog:
 
 
 class UseModelAction(QObject):
+    """Changes which model answers, and removes models with an undo."""
+
     failed = Signal(object)  # AppError: the file could not be read
 
     def __init__(
@@ -85,15 +87,15 @@ class UseModelAction(QObject):
         self._library = library
         self._preferences = preferences
         self._parent = parent
-        self.model: LocalModel | None = None  # that is to be used
+        self.model: LocalModel | None = None  # the model that is to be used
 
     def use(self, model: LocalModel) -> None:
-        """Whether it asks stands in the file's header."""
+        """Use a model for questions; whether it needs consent must be read from the file's header."""
         self.model = model
         background.run(lambda: local_models.needs_template_consent(model), self._on_consent_known, self.failed.emit)
 
     def back_to_base(self, model: LocalModel) -> None:
-        """The model that this one was trained on answers again."""
+        """Use the model that this one was trained on for questions."""
         try:
             base = self._library.base_of(model)
         except AppError as error:
@@ -104,7 +106,7 @@ class UseModelAction(QObject):
         self._navigation.undo_offered.emit(done, lambda: self._preferences.change(model_id=model.id))
 
     def remove(self, model: LocalModel) -> None:
-        """A tuned one, off the list; its base answers in its place."""
+        """Remove a tuned or remote model from the list, with an undo; if it was in use, its base replaces it."""
         is_used = self._preferences.value.model_id == model.id
         if is_used and (base := model_registry.base_of(model, self._library.listed())) is not None:
             self._preferences.change(model_id=base.id)

@@ -1,4 +1,4 @@
-"""One model in full: what it is, what its licence asks, what is in force, and what can be done with it."""
+"""Show one model in full: what it is, what its licence demands, its actual values after a load, and its actions."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ FOOT_SIDE_PX = 20
 
 @dataclass(frozen=True, slots=True)
 class DetailContext:
-    """What is true beside the model itself. `facts`: of the loaded model, whichever that is."""
+    """What the detail shows besides the entry. `facts`: of the loaded model, whichever it is."""
 
     facts: EngineFacts | None = None
     last_verified: LastVerified | None = None
@@ -40,26 +40,28 @@ class DetailContext:
 
 
 class ModelDetail(QFrame):
-    kit_requested = Signal()  # to be imported: there is no network
-    source_requested = Signal(object, object)  # ModelCard, ModelFile: from a folder, say
+    """The detail of the chosen entry."""
+
+    kit_requested = Signal()  # to import a kit, because the network is off
+    source_requested = Signal(object, object)  # ModelCard, ModelFile: from another source, such as a folder
     download_requested = Signal(object, object)  # ModelCard, ModelFile
-    file_changed = Signal()  # another form of the model was chosen
+    file_changed = Signal()  # another quantization was chosen
 
     def __init__(self, theme: Theme, navigation: Navigation) -> None:
         super().__init__()
         self._theme = theme
         self._navigation = navigation
         self._entry: ModelEntry | None = None
-        self._around = DetailContext()
-        self._chosen = ""  # quantization
+        self._context_facts = DetailContext()
+        self._chosen = ""  # the chosen quantization
         self._build()
         self.download_button.clicked.connect(self._on_download_clicked)
         self.files.chosen.connect(self._on_file_chosen)
         self.offline.action_requested.connect(self._on_offline_action)
 
-    def show_entry(self, entry: ModelEntry, around: DetailContext) -> None:
-        model, card, facts = entry.model, entry.card, around.facts
-        self._around = around
+    def show_entry(self, entry: ModelEntry, context: DetailContext) -> None:
+        model, card, facts = entry.model, entry.card, context.facts
+        self._context_facts = context
         if self._entry is None or self._entry.key != entry.key:
             self._chosen = entry.quantization
         self._entry = entry
@@ -69,44 +71,44 @@ class ModelDetail(QFrame):
         summary = model_text.remote_summary(model) if model is not None and model.remote is not None else summary
         self._summary.setText(summary)
         self._summary.setVisible(bool(summary))
-        self._facts.set_facts(self._described(model, card))
+        self._facts.set_facts(self._fact_rows(model, card))
         self._show_files(entry)
         self._show_fit()
         self.licence_button.setVisible(bool(card and card.licence_url))
         is_loaded = model is not None and facts is not None and facts.path == model.path
         self._show_effective(model, facts if is_loaded else None, entry.usual)
-        self._show_verified(around.last_verified if model is not None else None)
+        self._show_verified(context.last_verified if model is not None else None)
         self._show_actions(entry)
 
     def update_download(self, download: Download, place: int) -> None:
-        """How far it is now, if it is the one that is shown."""
+        """Show the progress of a download if its entry is shown."""
         shown = self._entry.download if self._entry else None
         if shown is not None and shown.id == download.id:
             self.download.show_download(download, place)
 
     def set_back_visible(self, is_visible: bool) -> None:
-        """Where the list is out of sight; then the progress of a download is shown here."""
+        """Show the back button, and with it the download's progress, because the list is hidden."""
         self.back_button.setVisible(is_visible)
         self.download.setVisible(is_visible and self._entry is not None and self._entry.download is not None)
-        self._show_foot()
+        self._show_footer()
 
-    def _show_foot(self) -> None:
-        """Not without anything in it."""
+    def _show_footer(self) -> None:
+        """Show the footer if it has visible content."""
         parts = (self.download, self.offline, self._reason, self._actions)
         is_empty = all(part.isHidden() for part in parts)
-        self._foot.setVisible(not is_empty)
-        self._rule.setVisible(not is_empty and self._foot.parentWidget() is not self._content)
+        self._footer.setVisible(not is_empty)
+        self._rule.setVisible(not is_empty and self._footer.parentWidget() is not self._content)
 
     def set_low(self, is_low: bool) -> None:
-        """In a low window the buttons scroll with the rest."""
+        """In a low window put the buttons into the scrolling content."""
         inside = self._content.layout()
         assert inside is not None
-        is_inside = self._foot.parentWidget() is self._content
+        is_inside = self._footer.parentWidget() is self._content
         if is_low != is_inside:
-            (inside if is_low else self._outside).addWidget(self._foot)
+            (inside if is_low else self._outside).addWidget(self._footer)
             side = 0 if is_low else FOOT_SIDE_PX
-            self._foot.setContentsMargins(side, 12, side, 12)
-            self._show_foot()
+            self._footer.setContentsMargins(side, 12, side, 12)
+            self._show_footer()
 
     def _build(self) -> None:
         self.setProperty("surface", "card")
@@ -116,8 +118,8 @@ class ModelDetail(QFrame):
         self._content, self._outside, self._rule = self._build_content(), column, Separator()
         column.addWidget(make_scrollable(self._content), 1)
         column.addWidget(self._rule)
-        self._foot = self._build_actions()
-        column.addWidget(self._foot)
+        self._footer = self._build_actions()
+        column.addWidget(self._footer)
 
     def _build_content(self) -> QWidget:
         self.back_button = Button(self._theme, phrase("models.back_to_the_list"), "quiet", "chevron-left", compact=True)
@@ -171,9 +173,9 @@ class ModelDetail(QFrame):
         self.offline = Banner(self._theme, can_close=False)
         self.download = DownloadRow(self._theme)
         self._reason = Label(tone="text2", wraps=True)
-        foot = QWidget()
-        foot.setContentsMargins(FOOT_SIDE_PX, 12, FOOT_SIDE_PX, 12)
-        column = QVBoxLayout(foot)
+        footer = QWidget()
+        footer.setContentsMargins(FOOT_SIDE_PX, 12, FOOT_SIDE_PX, 12)
+        column = QVBoxLayout(footer)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(10)
         column.addWidget(self.download)
@@ -184,9 +186,9 @@ class ModelDetail(QFrame):
             *first, self.connection_button, self.verify_button, self.folder_button, self.remove_button
         )
         column.addWidget(self._actions)
-        return foot
+        return footer
 
-    def _described(self, model: LocalModel | None, card: ModelCard | None) -> list[tuple[str, str]]:
+    def _fact_rows(self, model: LocalModel | None, card: ModelCard | None) -> list[tuple[str, str]]:
         if model is not None and model.remote is not None:
             return model_text.remote_details(model)
         tuned = model.tuned if model is not None else None
@@ -194,7 +196,7 @@ class ModelDetail(QFrame):
         return [
             (phrase("models.licence_2"), card.licence if card else phrase("models.see_where_it_is_published")),
             (phrase("models.what_it_asks"), card.licence_notice if card else ""),
-            (phrase("models.recognized"), self._how_known(model, card)),
+            (phrase("models.recognized"), self._recognition_note(model, card)),
             (phrase("models.training_run"), tuned.run_name if tuned else ""),
             (phrase("models.adapter"), model.adapter if model else ""),
             (
@@ -215,8 +217,8 @@ class ModelDetail(QFrame):
             (phrase("models.last_measured"), model_text.measured_speeds(model) if model else ""),
         ]
 
-    def _how_known(self, model: LocalModel | None, card: ModelCard | None) -> str:
-        """Anybody can write a known name into a file."""
+    def _recognition_note(self, model: LocalModel | None, card: ModelCard | None) -> str:
+        """Return a note for a model that is recognized by name only: anyone can write a known name into a file."""
         if model is None or card is None or model.tuned is not None or local_models.is_published(model):
             return ""
         return phrase("models.by_the_name_inside_the")
@@ -285,14 +287,14 @@ class ModelDetail(QFrame):
     def _show_actions(self, entry: ModelEntry) -> None:
         is_local = entry.model is not None
         is_trial = entry.card is not None and entry.card.is_trial
-        can_add = not is_local and is_trial and self._around.is_starter_available
+        can_add = not is_local and is_trial and self._context_facts.is_starter_available
         file = self._file_to_download()
-        is_allowed = self._around.is_network_allowed
+        is_allowed = self._context_facts.is_network_allowed
         self.use_button.setVisible(is_local and not entry.is_used and not entry.is_for_search)
         self.use_button.setEnabled(is_allowed or not entry.is_remote)
         self.connection_button.setVisible(entry.is_remote)
         self.download_button.setVisible(file is not None and is_allowed and not can_add)
-        # One primary button: for a model that is here already, another form of it comes second.
+        # One primary button: for a local model, another quantization is secondary.
         self.download_button.set_kind("" if is_local else "primary")
         if file is not None:
             self.download_button.setText(self._download_words(file, entry))
@@ -301,29 +303,29 @@ class ModelDetail(QFrame):
         if entry.download is not None:
             self.download.show_download(entry.download)
         self.rollback_button.setVisible(entry.is_used and entry.is_tuned)
-        # Base and adapter are held against their hashes before each answer.
+        # Base and adapter are compared with their hashes before each answer, so there is nothing to verify.
         self.verify_button.setVisible(is_local and not entry.has_adapter and not entry.is_remote)
-        is_undone = entry.is_tuned or entry.is_remote  # nothing is asked then
+        is_undone = entry.is_tuned or entry.is_remote  # the removal can be undone and does not ask
         self.remove_button.setText(
             phrase("models.take_off_the_list_2") if is_undone else phrase("models.take_off_the_list")
         )
         self.folder_button.setVisible(is_local and not entry.is_remote)
         self.remove_button.setVisible(is_local)
         self.starter_button.setVisible(can_add)
-        self.starter_button.setEnabled(not self._around.is_busy)
+        self.starter_button.setEnabled(not self._context_facts.is_busy)
         self._show_reason(entry, can_add=can_add, can_download=file is not None)
         buttons = (self.use_button, self.starter_button, self.download_button, self.remove_button)
         self._actions.setVisible(any(not button.isHidden() for button in buttons))
-        self._show_foot()
+        self._show_footer()
 
     def _show_reason(self, entry: ModelEntry, *, can_add: bool, can_download: bool) -> None:
-        reason, is_stopped = "", entry.is_remote and not self._around.is_network_allowed
+        reason, is_stopped = "", entry.is_remote and not self._context_facts.is_network_allowed
         if is_stopped:
             reason = phrase("models.outside_traffic_is_blocked_so")
         elif entry.is_used:
             reason = phrase("models.in_use_for_questions")
         elif can_add:
-            is_busy = self._around.is_busy
+            is_busy = self._context_facts.is_busy
             reason = phrase("models.adding_2") if is_busy else phrase("models.read_the_licence_before_you")
         elif entry.model is None and entry.download is None and not can_download:
             reason = phrase("models.add_it_by_importing_a")
@@ -360,7 +362,7 @@ class ModelDetail(QFrame):
             self.source_requested.emit(self._entry.card, file)
 
     def _file_to_download(self) -> ModelFile | None:
-        """The chosen form, where it can be downloaded and is not here."""
+        """Return the file of the chosen quantization if it can be downloaded and is not here or on its way."""
         card = self._entry.card if self._entry else None
         file = card.file_of(self._chosen) if card and not (self._entry and self._entry.is_tuned) else None
         if file is None or not file.repository:

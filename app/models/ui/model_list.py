@@ -1,12 +1,7 @@
-"""The list of models; over an entry that is being downloaded lies its progress, with buttons of its own.
+"""Show the models of this machine and of the catalogue as one list, with tabs and a filter above it.
 
-The models of this machine and those of the catalogue, as one list.
-
-What the list of models shows, put together from what is known of them.
-
-How a model looks in the list: name, badge, one sentence, facts.
-
-Which models the list shows: those that answer, those that search documents, those that are here; and a filter.
+An entry shows name, badges, one sentence and facts. A download's progress, with its own buttons, is a widget over its
+entry.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,19 +44,19 @@ Index = QModelIndex | QPersistentModelIndex
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A local model (with its card, if it has one), a card without a file, or a heading (neither)."""
+    """An entry: a local model (with its card, if it has one), a card without a file, or a heading (neither)."""
 
     title: str
     model: LocalModel | None = None
     card: ModelCard | None = None
-    is_used: bool = False  # questions go to this model
-    judged: Mapping[str, FitResult] = field(default_factory=dict)  # by quantization; empty: not known
-    quantization: str = ""  # of the file at hand, else of the one on its way, else the usual one of the card
-    download: Download | None = None  # of a file of the card
+    is_used: bool = False  # questions are sent to this model
+    judged: Mapping[str, FitResult] = field(default_factory=dict)  # by quantization; empty: unknown
+    quantization: str = ""  # of the local file, else of the download, else the card's usual one
+    download: Download | None = None  # of one of the card's files
 
     @property
     def key(self) -> str:
-        """Tells entries apart while the list changes."""
+        """Identifies the entry while the list changes; "" for a heading."""
         if self.model is not None:
             return f"model:{self.model.id}"
         return f"card:{self.card.id}" if self.card is not None else ""
@@ -80,7 +75,7 @@ class ModelEntry:
 
     @property
     def has_adapter(self) -> bool:
-        """Of its own, on the file of its base."""
+        """Whether it is a base with an adapter, on its base's file."""
         return self.model is not None and bool(self.model.adapter)
 
     @property
@@ -90,7 +85,7 @@ class ModelEntry:
         return self.card is not None and self.card.kind == "embedding"
 
     def matches(self, words: str) -> bool:
-        """Return whether every word that is looked for stands in the description of the model."""
+        """Return whether every word occurs in the description of the model."""
         card, model = self.card, self.model
         described = [self.title]
         if card is not None:
@@ -103,18 +98,20 @@ class ModelEntry:
 
 
 class ModelListModel(QAbstractListModel):
+    """The Qt model behind the list."""
+
     def __init__(self) -> None:
         super().__init__()
         self._entries: list[ModelEntry] = []
 
     def set_entries(self, local: Sequence[ModelEntry], cards: Sequence[ModelEntry]) -> None:
-        """Cards that are being downloaded stand above all others."""
-        coming = [entry for entry in cards if entry.download is not None]
+        """Fill the list; cards that are being downloaded come first."""
+        downloading_cards = [entry for entry in cards if entry.download is not None]
         cards = [entry for entry in cards if entry.download is None]
         self.beginResetModel()
         self._entries = []
-        if coming:
-            self._entries += [ModelEntry(phrase("models.download")), *coming]
+        if downloading_cards:
+            self._entries += [ModelEntry(phrase("models.download")), *downloading_cards]
         here, elsewhere = [one for one in local if not one.is_remote], [one for one in local if one.is_remote]
         if here:
             self._entries += [ModelEntry(phrase("models.models_on_this_pc")), *here]
@@ -131,7 +128,7 @@ class ModelListModel(QAbstractListModel):
         return self._entries[index.row()] if index.isValid() else None
 
     def index_of(self, key: str) -> QModelIndex:
-        """The entry of that key, else the first that is no heading; invalid in an empty list."""
+        """Return the entry with that key, else the first that is no heading; invalid in an empty list."""
         rows = [row for row, entry in enumerate(self._entries) if entry.key]
         row = next((row for row in rows if self._entries[row].key == key), rows[0] if rows else -1)
         return self.index(row) if row >= 0 else QModelIndex()
@@ -152,7 +149,7 @@ class ModelListModel(QAbstractListModel):
 
 
 def used_id(local: Sequence[LocalModel], chosen: str | None) -> str | None:
-    """The chosen model, else the first that can answer: as the session of questions decides."""
+    """Return the id of the chosen model, else of the first that can answer, as the question page does."""
     ids = [model.id for model in local if not local_models.is_embedding_model(model)]
     if chosen in ids:
         return chosen
@@ -162,25 +159,25 @@ def used_id(local: Sequence[LocalModel], chosen: str | None) -> str | None:
 def list_entries(
     library: ModelLibrary, chosen: str | None, found: FitResults, downloads: Sequence[Download]
 ) -> tuple[list[ModelEntry], list[ModelEntry]]:
-    """What is here, and the cards of what is not. A download stands at its card, or at the model of that card."""
+    """Return the entries of local models, and of cards without one. A download is shown at its card or model."""
     local = library.listed()
     order = {item.card_id: place for place, item in reversed(list(enumerate(downloads)))}
-    coming: dict[str, Download] = {}
+    downloading_cards: dict[str, Download] = {}
     for item in downloads:
-        coming.setdefault(item.card_id, item)
+        downloading_cards.setdefault(item.card_id, item)
     used, here, names = used_id(local, chosen), [], local_models.distinct_names(local)
     for model in local:
         card = library.card(model)
         judged = dict(found.cards.get(card.id, {})) if card else {}
         if model.path in found.models:
             judged[model.quantization] = found.models[model.path]
-        own = coming.pop(card.id, None) if card and model.tuned is None else None
+        own = downloading_cards.pop(card.id, None) if card and model.tuned is None else None
         here.append(ModelEntry(names[model.id], model, card, model.id == used, judged, model.quantization, own))
     cards_here = {model.card_id for model in local if model.tuned is None}
     cards = []
     for card in catalogue.load().cards:
         if card.id not in cards_here:
-            usual, download = model_fit.usual_file(card), coming.get(card.id)
+            usual, download = model_fit.usual_file(card), downloading_cards.get(card.id)
             judged = dict(found.cards.get(card.id, {}))
             quantization = download.quantization if download else usual.quantization if usual else ""
             cards.append(ModelEntry(card.title, card=card, judged=judged, quantization=quantization, download=download))
@@ -188,10 +185,12 @@ def list_entries(
 
 
 MARGIN_PX = 16
-DOWNLOAD_PX = 52  # of the progress below the words; its widget lies over the entry
+DOWNLOAD_PX = 52  # height of the progress below the text; its widget lies over the entry
 
 
 class ModelDelegate(QStyledItemDelegate):
+    """Paints an entry."""
+
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
@@ -226,7 +225,7 @@ class ModelDelegate(QStyledItemDelegate):
         free = self._paint_badges(painter, entry, right, top)
         lines = (
             (entry.title, "ui", "text", 600, free - theme.px(12)),
-            (_sentence(entry), "ui", "text2", 400, right),
+            (_summary_line(entry), "ui", "text2", 400, right),
             (self._facts(entry), "caption", "text2" if is_chosen else "muted", 400, right),
         )
         for text, role, tone, weight, end in lines:
@@ -235,7 +234,7 @@ class ModelDelegate(QStyledItemDelegate):
             top = line.bottom() + 1 + theme.px(1)
 
     def _paint_badges(self, painter: QPainter, entry: ModelEntry, right: int, top: int) -> int:
-        """From right to left; returns where the room for the name ends."""
+        """Paint badges from right to left; return the right edge of the space for the name."""
         theme = self._theme
         if entry.usual is not None:
             tone, icon = model_text.fit_badge(entry.usual)
@@ -256,8 +255,8 @@ class ModelDelegate(QStyledItemDelegate):
         return model_text.card_facts(entry.card) if entry.card else ""
 
 
-def _sentence(entry: ModelEntry) -> str:
-    """What would fit, where the model does not; else what it is good for."""
+def _summary_line(entry: ModelEntry) -> str:
+    """Return what would fit if the model does not; else what it is good for."""
     if entry.usual is not None and entry.usual.verdict == "insufficient":
         way = model_text.fit_alternative(entry.usual)
         return way or model_text.fit_reason(entry.usual)
@@ -270,10 +269,12 @@ def _sentence(entry: ModelEntry) -> str:
     return entry.model.path if entry.model else ""
 
 
-LEAST_PX = 48  # a banner above the list needs the room of a small window more
+LEAST_PX = 48  # allows a banner above the list in a small window
 
 
 class ModelListView(QListView):
+    """The list view; its downloads are shown by widgets over the entries."""
+
     def __init__(self, theme: Theme, models: ModelListModel) -> None:
         super().__init__()
         self._theme = theme
@@ -285,11 +286,11 @@ class ModelListView(QListView):
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMouseTracking(True)
-        self.setResizeMode(QListView.ResizeMode.Adjust)  # else what lies over the entries keeps its width
+        self.setResizeMode(QListView.ResizeMode.Adjust)  # otherwise the widgets over the entries keep their width
         self.setMinimumHeight(LEAST_PX)
 
     def place_rows(self) -> dict[str, DownloadRow]:
-        """A new row over each entry that has a download, by the download's id: Qt drops them when the list changes."""
+        """Put a new row over each entry with a download, by download id: Qt deletes them when the list changes."""
         rows = {}
         for index in self.models.downloading():
             entry = self.models.entry(index)
@@ -301,7 +302,7 @@ class ModelListView(QListView):
 
 
 class _Holder(QWidget):
-    """Leaves the words of the entry free; clicks there choose the entry."""
+    """Holds a download row below the entry's text; clicks beside it reach the entry."""
 
     def __init__(self, theme: Theme, row: DownloadRow) -> None:
         super().__init__()
@@ -315,11 +316,11 @@ class _Holder(QWidget):
 
 
 FILTER_LEAST_PX, FILTER_MOST_PX = 96, 190
-PADDING_PX = 24  # left and right of the field's text
+PADDING_PX = 24  # left and right of the search field's text
 
 
 class ModelTabs(QWidget):
-    """`tab` is chat, search or local; `words` are what is looked for."""
+    """The tabs and the filter above the list. `tab`: chat, search or local; `words`: the filter's text."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -349,17 +350,17 @@ class ModelTabs(QWidget):
         self.buttons["chat"].setChecked(True)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Below the tabs, where it has no room beside them; what the field says is as long as there is room for."""
+        """Move the filter below the tabs if they do not fit in one row, and shorten its placeholder if necessary."""
         super().resizeEvent(event)
         field = self.filter
         buttons = sum(button.sizeHint().width() + 4 for button in self.buttons.values())
         directions = QBoxLayout.Direction
         fits = buttons + field.minimumWidth() + 6 <= self.width()
         self._row.setDirection(directions.LeftToRight if fits else directions.TopToBottom)
-        room = field.width() - field.textMargins().left() - self._theme.px(PADDING_PX)
-        whole = field.accessibleName()
-        fits = field.fontMetrics().horizontalAdvance(whole) <= room
-        field.setPlaceholderText(whole if fits else phrase("models.filter"))
+        text_width = field.width() - field.textMargins().left() - self._theme.px(PADDING_PX)
+        placeholder = field.accessibleName()
+        fits = field.fontMetrics().horizontalAdvance(placeholder) <= text_width
+        field.setPlaceholderText(placeholder if fits else phrase("models.filter"))
 
     @property
     def tab(self) -> str:

@@ -1,7 +1,4 @@
-"""Facts about models in words: sizes, contexts, what fits.
-
-Describe a model that another machine computes.
-"""
+"""Format facts about models as text: sizes, contexts, what fits, what a load has given, remote models."""
 
 from datetime import datetime
 
@@ -24,12 +21,12 @@ FIT_BADGES = {
 
 
 def gigabytes(size_bytes: int) -> str:
-    """In 10^9 bytes, as drives and download pages count; what is smaller in 10^6."""
+    """Format as GB (10^9 bytes, as drives and download pages count), smaller sizes as MB (10^6)."""
     return format_size(size_bytes)
 
 
 def _gb(size_bytes: float) -> str:
-    """One decimal, or two where that would say nothing."""
+    """Format in GB with one decimal, or two below 0.1 GB."""
     return f"{size_bytes / 1e9:.1f}" if size_bytes >= 1e8 else f"{size_bytes / 1e9:.2f}"
 
 
@@ -48,25 +45,25 @@ def fit_word(judged: FitResult) -> str:
 
 
 def is_slow(judged: FitResult) -> bool:
-    """It fits with room to spare, and yet nobody would call it comfortable."""
+    """Return whether a model fits comfortably into memory but answers too slowly to be called comfortable."""
     return judged.verdict == "comfortable" and judged.predicted is not None and judged.predicted.is_slow
 
 
 def fit_badge(judged: FitResult) -> tuple[str, str]:
-    """Tone and icon."""
+    """Return tone and icon."""
     return FIT_BADGES["tight" if is_slow(judged) else judged.verdict]
 
 
 def fit_verdict(judged: FitResult) -> str:
-    """With its sign: colour is never the only mark."""
+    """Return the verdict with a sign, because colour must not be the only distinction."""
     sign = {"success": "✓", "warning": "▲", "danger": "×"}[fit_badge(judged)[0]]
     return f"{sign} {fit_word(judged)}"
 
 
 def fit_reason(judged: FitResult) -> str:
-    """The verdict in a sentence: how much is needed, how much there is, and who has the rest."""
+    """Return the verdict as a sentence: how much is needed and free, and what other programs use."""
     judgement = judged.fit.judgement
-    needed, there = judged.fit.needed.total_bytes, judgement.available_bytes
+    needed, free = judged.fit.needed.total_bytes, judgement.available_bytes
     sentences = {
         "comfortable": phrase("models.needs_need_gb_free_gb"),
         "tight": phrase("models.needs_need_gb_free_gb_are_free"),
@@ -75,7 +72,7 @@ def fit_reason(judged: FitResult) -> str:
     sentence = sentences[judgement.verdict]
     if judgement.verdict == "tight" and judgement.place == "both":
         sentence = phrase("models.part_of_the_need_gb")
-    text = sentence.format(need=_gb(needed), free=_gb(there), short=_gb(judgement.short_bytes))
+    text = sentence.format(need=_gb(needed), free=_gb(free), short=_gb(judgement.short_bytes))
     if is_slow(judged):
         return _sentences(
             text,
@@ -83,12 +80,12 @@ def fit_reason(judged: FitResult) -> str:
         )
     if judgement.verdict == "comfortable":
         return text
-    others = phrase("models.other_programs_are_using_n", n=_gb(judged.fit.room.others_bytes))
+    others = phrase("models.other_programs_are_using_n", n=_gb(judged.fit.budget.others_bytes))
     return _sentences(text, others)
 
 
 def fit_advice(judged: FitResult) -> str:
-    """What would fit instead; "" where nothing would, or the model fits."""
+    """Return what would fit instead; "" if nothing would, or the model fits."""
     found, ways = judged.advice, []
     if found.context_tokens:
         ways.append(phrase("models.it_would_fit_with_a", n=f"{found.context_tokens:,}"))
@@ -100,7 +97,7 @@ def fit_advice(judged: FitResult) -> str:
 
 
 def fit_alternative(judged: FitResult) -> str:
-    """The shortage and one way out, in one line of the list; "" where there is none."""
+    """Return the shortage and a remedy in one line for the list; "" if there is no remedy."""
     ways = fit_advice(judged)
     if not ways:
         return ""
@@ -109,7 +106,7 @@ def fit_alternative(judged: FitResult) -> str:
 
 
 def trained_on(tuned: TuningRecord) -> str:
-    """The base of a tuned model and, where it is not as it was trained, the strength."""
+    """Return the base of a tuned model, and the strength unless it is 1."""
     base = phrase("common.base_name", name=tuned.base_name)
     strength = phrase("models.strength_n", n=f"{tuned.strength:g}")
     return base if tuned.strength == 1 else join_facts(base, strength)
@@ -122,7 +119,7 @@ def predicted_speed(predicted: PredictedSpeed | None) -> str:
 
 
 def verify_state(last: LastVerified) -> tuple[str, str]:
-    """How a verification ended, with its sign and day, and the tone that goes with it."""
+    """Return the result of a verification with its date, and its tone."""
     sound = (phrase("models.sound"), "success")
     words, tone = {
         "sound": sound,
@@ -135,7 +132,7 @@ def verify_state(last: LastVerified) -> tuple[str, str]:
 
 
 def verify_next_step(last: LastVerified) -> str:
-    """What follows from it: the next step, or what the verification was good for."""
+    """Return what to do after the verification, or what it has proved."""
     if last.problem is not None:
         return str(describe_error(last.problem))
     if last.state == "first":
@@ -144,7 +141,7 @@ def verify_next_step(last: LastVerified) -> str:
 
 
 def moment(at: float) -> str:
-    """Day and time."""
+    """Format day and time."""
     when = datetime.fromtimestamp(at)
     return f"{format_day(when.date())} {when:%H:%M}"
 
@@ -161,7 +158,7 @@ def model_facts(model: LocalModel) -> str:
 
 
 def card_facts(card: ModelCard) -> str:
-    """The licence last: it is the longest, and stands in full beside."""
+    """Return a card's facts, the licence last: it is the longest, and the detail shows it in full."""
     smallest = min((file.size_bytes for file in card.files), default=0)
     size = gigabytes(smallest) if smallest else ""
     if len(card.files) > 1:
@@ -171,7 +168,7 @@ def card_facts(card: ModelCard) -> str:
 
 
 def engine_facts(facts: EngineFacts, predicted: MemoryEstimate | None = None) -> list[tuple[str, str]]:
-    """What is in force, for the list 詳細: read back from the engine after the load, beside what was predicted."""
+    """Return the actual values after a load, as the engine reports them, with the predicted ones, for 詳細."""
     expected = predicted or MemoryEstimate(0, 0, 0, 0)
     return [
         (phrase("models.runs_on"), _device(facts)),
@@ -181,25 +178,25 @@ def engine_facts(facts: EngineFacts, predicted: MemoryEstimate | None = None) ->
         (phrase("common.repacking_of_weights"), _done(facts.repack)),
         (phrase("common.kv_precision"), facts.kv_type),
         (phrase("models.flash_attention"), _done(facts.flash_attention)),
-        (phrase("models.weights"), _beside(facts.weights_bytes, expected.weights_bytes)),
-        (phrase("models.kv_cache"), _beside(facts.kv_bytes, expected.kv_bytes)),
+        (phrase("models.weights"), _with_predicted(facts.weights_bytes, expected.weights_bytes)),
+        (phrase("models.kv_cache"), _with_predicted(facts.kv_bytes, expected.kv_bytes)),
         _rest(facts, expected),
-        (phrase("models.memory_in_use"), _beside(facts.resident_bytes, expected.total_bytes)),
+        (phrase("models.memory_in_use"), _with_predicted(facts.resident_bytes, expected.total_bytes)),
         (phrase("models.loading"), _seconds(facts.load_s)),
         (phrase("models.warm_up"), _seconds(facts.warm_up_s)),
     ]
 
 
 def _rest(facts: EngineFacts, expected: MemoryEstimate) -> tuple[str, str]:
-    """What is predicted beside weights and cache is more than the engine's buffers: vocabulary and process too."""
+    """Return the memory besides weights and cache: the prediction also covers vocabulary and process."""
     rest = facts.resident_bytes - facts.weights_bytes - facts.kv_bytes
-    if rest < facts.compute_bytes:  # the model is elsewhere: on a graphics processor
+    if rest < facts.compute_bytes:  # the weights are in a graphics processor's memory
         return phrase("models.compute_buffers"), gigabytes(facts.compute_bytes)
-    return phrase("models.compute_and_the_rest"), _beside(rest, expected.compute_bytes)
+    return phrase("models.compute_and_the_rest"), _with_predicted(rest, expected.compute_bytes)
 
 
 def measured_speeds(model: LocalModel) -> str:
-    """The measured speeds, "" before the first measurement."""
+    """Return the measured speeds; "" before the first measurement."""
     names = {"plain": phrase("models.as_it_is"), "repacked": phrase("models.repacked")}
     words = phrase("models.how_reading_p_answering_a")
     return join_facts(
@@ -210,7 +207,7 @@ def measured_speeds(model: LocalModel) -> str:
     )
 
 
-def _beside(measured_bytes: int, predicted_bytes: int) -> str:
+def _with_predicted(measured_bytes: int, predicted_bytes: int) -> str:
     if not predicted_bytes:
         return gigabytes(measured_bytes)
     predicted = phrase("models.predicted_size", size=gigabytes(predicted_bytes))
@@ -244,7 +241,7 @@ def remote_summary(model: LocalModel) -> str:
 
 
 def remote_facts(model: LocalModel) -> str:
-    """For the list: whom it is sent to, and what the server calls it."""
+    """Return for the list where prompts are sent, and the model's name on the server."""
     assert model.remote is not None
     return join_facts(sends_to_text(model_registry.server_address(model)), model.remote.model)
 
@@ -262,7 +259,7 @@ def remote_details(model: LocalModel) -> list[tuple[str, str]]:
 
 
 def remote_engine_facts(facts: EngineFacts) -> list[tuple[str, str]]:
-    """After the connection was made."""
+    """Return the actual values after connecting."""
     return [
         (phrase("models.computed_on"), facts.remote),
         (phrase("common.context_length"), tokens(facts.context_tokens)),

@@ -1,4 +1,4 @@
-"""The page モデル: what is here, what could be here and how it gets here, and which model answers."""
+"""Show the page モデル: local and available models, how they get here, and which model answers."""
 
 import functools
 from collections.abc import Callable
@@ -49,6 +49,8 @@ LOW_BELOW_PX = 360
 
 
 class ModelsPage(Page):
+    """The page モデル."""
+
     def __init__(
         self,
         theme: Theme,
@@ -69,11 +71,11 @@ class ModelsPage(Page):
         self._preferences = preferences
         self._engine = engine
         self._upkeep = upkeep
-        self._desk = download_desk
+        self._downloads = download_desk
         self._build_desk = build_desk
         self._fits = FitChecker(preferences, engine, paths.data / speed.FILE_NAME, self)
         self._chosen_key = ""
-        self._is_detail_shown = False  # where list and detail do not fit side by side
+        self._is_detail_shown = False  # matters only if list and detail do not fit side by side
         self._build()
         self.downloading = DownloadPresenter(download_desk, self.list, self.detail, self.download_banner, self)
         self.using = UseModelAction(theme, navigation, library, preferences, self)
@@ -86,13 +88,13 @@ class ModelsPage(Page):
         self._header.set_inset(inset_px)
 
     def label_now(self) -> confidentiality.Label:
-        return confidentiality.LABELS[0]  # names and facts of models, and none of their words
+        return confidentiality.LABELS[0]  # names and facts of models only
 
     def focus_first(self) -> None:
         self.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def import_path(self, path: str) -> None:
-        """Adds a GGUF file where it lies."""
+        """Add a GGUF file in place."""
         self.importing.add_files([path])
 
     def choose_file(self) -> None:
@@ -120,10 +122,10 @@ class ModelsPage(Page):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._fits.judge(self._library.models(), again=True)  # other programs have come and gone
+        self._fits.judge(self._library.models(), again=True)  # the memory of other programs has changed
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """A banner came or went: in a low window others make room."""
+        """Lay out again when a banner appears or disappears: in a low window other widgets make room."""
         if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
             self._lay_out()
         return super().eventFilter(watched, event)
@@ -176,14 +178,14 @@ class ModelsPage(Page):
         self._nothing = Label(phrase("models.no_model_matches"), tone="muted", wraps=True)
         self._problems = Label(role="caption", tone="warning", wraps=True)
         self.found_button = Button(self._theme, phrase("models.find_models_of_other_apps"), "link", "search")
-        # Not a text that wraps: its layout would ask for all the height it likes before a banner gets what it needs.
+        # Elided, because the layout of a wrapping label would demand its height before a banner gets enough.
         hint = ElidedLabel(phrase("models.drop_a_gguf_file_here"), "caption", "muted")
-        self._foot = QWidget()
-        foot = QHBoxLayout(self._foot)
-        foot.setContentsMargins(0, 0, 0, 0)
-        foot.setSpacing(12)
-        foot.addWidget(hint, 1)
-        foot.addWidget(self.found_button)
+        self._footer = QWidget()
+        row = QHBoxLayout(self._footer)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(12)
+        row.addWidget(hint, 1)
+        row.addWidget(self.found_button)
         self._list_side = QWidget()
         side = QVBoxLayout(self._list_side)
         side.setContentsMargins(0, 0, 0, 0)
@@ -192,7 +194,7 @@ class ModelsPage(Page):
         side.addWidget(self._nothing)
         side.addWidget(self.list, 1)
         side.addWidget(self._problems)
-        side.addWidget(self._foot)
+        side.addWidget(self._footer)
         return self._list_side
 
     def _connect(self) -> None:
@@ -214,7 +216,7 @@ class ModelsPage(Page):
         self.detail.back_button.clicked.connect(self._on_back_requested)
         self.detail.kit_requested.connect(self.care.choose_import)
         self.detail.download_requested.connect(self._on_download_requested)
-        self.detail.source_requested.connect(lambda card, file: self._desk.ask_source(card, file, self.window()))
+        self.detail.source_requested.connect(lambda card, file: self._downloads.ask_source(card, file, self.window()))
         self.detail.file_changed.connect(self._show_detail)
         self.machine.measure_button.clicked.connect(self._on_measure_requested)
         self.tabs.group.buttonClicked.connect(self._refill)
@@ -222,14 +224,14 @@ class ModelsPage(Page):
 
     def _connect_work(self) -> None:
         self.banner.action_requested.connect(self.choose_file)
-        for begun in (self.detail.use_button.clicked, self.care.began):  # what they end with may make the banner untrue
-            begun.connect(self.banner.hide)
+        for signal in (self.detail.use_button.clicked, self.care.began):  # their outcome may contradict the banner
+            signal.connect(self.banner.hide)
         self.using.failed.connect(self.importing.explain)
         self.importing.began.connect(self._show_detail)
         self.importing.ended.connect(self._show_detail)
         self.care.verified.connect(self._show_detail)
-        for adding in (self.care, self.building, self.remote):
-            adding.model_wanted.connect(self.show_model)
+        for source in (self.care, self.building, self.remote):
+            source.model_wanted.connect(self.show_model)
         self.downloading.changed.connect(self._refill)
         self.downloading.model_arrived.connect(self._on_imported)
         self._library.changed.connect(self._refill)
@@ -269,7 +271,7 @@ class ModelsPage(Page):
 
     def _refill(self) -> None:
         self._fits.judge(self._library.models())
-        chosen, items = self._preferences.value.model_id, self._desk.downloads.items()
+        chosen, items = self._preferences.value.model_id, self._downloads.downloads.items()
         here, cards = model_list.list_entries(self._library, chosen, self._fits.findings, items)
         search_here, search_cards = [e for e in here if e.is_for_search], [e for e in cards if e.is_for_search]
         chat_here, chat_cards = [e for e in here if not e.is_for_search], [e for e in cards if not e.is_for_search]
@@ -286,7 +288,7 @@ class ModelsPage(Page):
         self._show_detail()
 
     def _show_problems(self) -> None:
-        """Cards of the user that could not be read."""
+        """Show that cards of the user could not be read."""
         problems = catalogue.load().problems
         self._problems.setVisible(bool(problems))
         if problems:
@@ -297,14 +299,14 @@ class ModelsPage(Page):
     def _show_detail(self) -> None:
         entry = self._entry
         if entry is not None and entry.key:
-            around = DetailContext(
+            context = DetailContext(
                 self._engine.status.facts,
                 self._upkeep.last_verified(entry.model) if entry.model else None,
                 self._library.is_starter_available(),
                 self._library.is_working,
-                self._desk.is_allowed,
+                self._downloads.is_allowed,
             )
-            self.detail.show_entry(entry, around)
+            self.detail.show_entry(entry, context)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -312,11 +314,11 @@ class ModelsPage(Page):
         self._list_side.setVisible(not is_stacked or not self._is_detail_shown)
         self.detail.setVisible(self._entry is not None and (not is_stacked or self._is_detail_shown))
         self.detail.set_back_visible(is_stacked)
-        is_low = self.height() < self._theme.px(LOW_BELOW_PX)  # the menu has what is left out
-        is_told = any(not banner.isHidden() for banner in self._banners)
+        is_low = self.height() < self._theme.px(LOW_BELOW_PX)  # the menu offers what is hidden
+        has_banner = any(not banner.isHidden() for banner in self._banners)
         self.machine.setVisible(not is_low)
-        self._foot.setVisible(not is_low)
-        self.tabs.setVisible(not (is_low and is_told))
+        self._footer.setVisible(not is_low)
+        self.tabs.setVisible(not (is_low and has_banner))
         self.detail.set_low(is_low)
         self.kit_button.setVisible(self.width() >= self._theme.px(SHORT_HEADER_BELOW_PX))
 
@@ -342,7 +344,7 @@ class ModelsPage(Page):
             self._show_detail()
 
     def _on_fits_changed(self) -> None:
-        self.machine.show_room(self._fits.findings.room)
+        self.machine.show_memory(self._fits.findings.budget)
         self._show_speed()
         self._refill()
 
@@ -362,10 +364,10 @@ class ModelsPage(Page):
         self._refill()
 
     def _on_download_requested(self, card: ModelCard, file: ModelFile) -> None:
-        self._desk.offer(card, file, self.window())
+        self._downloads.offer(card, file, self.window())
 
     def _with_model(self, act: Callable[[LocalModel], object]) -> None:
-        """On the one that is shown; nothing where that is only a card."""
+        """Call `act` with the shown model; do nothing for a card."""
         entry = self._entry
         if entry is not None and entry.model is not None:
             act(entry.model)
@@ -377,7 +379,7 @@ class ModelsPage(Page):
 
     def _on_remove_requested(self, model: LocalModel) -> None:
         if model.tuned is not None or model.remote is not None:
-            self.using.remove(model)  # with an undo, and without a question
+            self.using.remove(model)  # can be undone, so it does not ask
             self._on_back_requested()
         else:
             self.removal_dialog(model).open()
@@ -389,7 +391,7 @@ class ModelsPage(Page):
 
     def _remove(self, model_id: str) -> None:
         self._library.remove(model_id)
-        self._on_back_requested()  # or the keyboard would stay on the button, which now removes the next model
+        self._on_back_requested()  # otherwise the focus stays on the button, which now removes the next model
 
     def _on_licence_requested(self) -> None:
         entry = self._entry

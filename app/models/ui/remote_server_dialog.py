@@ -1,7 +1,4 @@
-"""A server of the local network: its address and key, which of its models, and what it is called in the list.
-
-Servers of the local network on the page モデル: added, changed, with their keys.
-"""
+"""Add or change a server of the local network on the page モデル: address, key, model, name in the list."""
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QVBoxLayout, QWidget
@@ -17,7 +14,7 @@ from app.inference.services import keychain
 from app.inference.services.engine import EngineClient
 from app.models import model_registry
 from app.models.services.model_library import ModelLibrary
-from app.models.services.remote_servers import RemoteCheck
+from app.models.services.remote_servers import KEY_MAX, RemoteCheck
 from app.uikit import dialogs
 from app.uikit.dialogs import Dialog, DialogButton
 from app.uikit.theme import Theme
@@ -28,26 +25,28 @@ from app.uikit.widgets.labels import Label, plain_tooltip
 
 WIDTH_PX = 560
 SIDES_PX = 48  # margins of the dialog, left and right
-SCROLL_PX = 12  # beside the fields, where the bar stands
-OTHERS_PX = 250  # what the rest of the dialog needs
+SCROLL_PX = 12  # space beside the fields for the scroll bar
+OTHERS_PX = 250  # height of the rest of the dialog
 LEAST_PX = 92
-KEY_MAX = 500  # characters
-LETTERS = 10  # the least width of the names of models; longer ones have a tooltip
+CHARACTERS = 10  # minimum width of the model names; longer ones have a tooltip
 CONTEXT_MAX = 1 << 20  # tokens
 
 
 class RemoteServerDialog(Dialog):
-    """Nothing is asked of the server before 接続を確かめる, and nothing is kept before `chosen_remote`."""
+    """Asks for a server, its key and one of its models.
 
-    chosen_remote = Signal(object, str, str, bool)  # Remote, name in the list, key, whether the key is to be stored
+    It contacts the server only on 接続を確かめる, and stores nothing before `chosen_remote`.
+    """
+
+    chosen_remote = Signal(object, str, str, bool)  # RemoteModel, name, key, whether to store the key
 
     def __init__(self, theme: Theme, parent: QWidget, *, before: LocalModel | None = None, can_store: bool) -> None:
-        """`before`: what is changed; None: a new one. `can_store`: the system has a store of passwords."""
+        """`before`: the model to change; None: a new one. `can_store`: the system has a password store."""
         self._check: RemoteCheck | None = None
         self._found: tuple[RemoteModel, ...] = ()
         self._checked_address = ""
         self._before = before
-        self._room_px = max(theme.px(LEAST_PX), parent.height() - theme.px(OTHERS_PX))
+        self._most_px = max(theme.px(LEAST_PX), parent.height() - theme.px(OTHERS_PX))
         self._build_fields(theme, can_store=can_store)
         accept = phrase("models.change") if before else phrase("common.add")
         super().__init__(
@@ -71,14 +70,14 @@ class RemoteServerDialog(Dialog):
         self.address.setFocus()
 
     def check(self) -> None:
-        """Asks the server for its models; what was found before is gone."""
+        """Ask the server for its models, forgetting earlier answers."""
         self._forget()
         try:
             address = local_model.normalize_address(self.address.text())
         except AppError as error:
             self._on_failed(error)
             return
-        self._say(phrase("common.checking_2"), "muted")
+        self._show_note(phrase("common.checking_2"), "muted")
         self._checked_address = address
         check = self._check = RemoteCheck(address, self.key.text().strip(), self)
         check.found.connect(self._on_found)
@@ -102,7 +101,7 @@ class RemoteServerDialog(Dialog):
         self.note = Label("", "caption", "muted", wraps=True)
         self.model = QComboBox()
         self.model.setAccessibleName(phrase("common.batch_column.model"))
-        self.model.setMinimumContentsLength(LETTERS)
+        self.model.setMinimumContentsLength(CHARACTERS)
         self.model.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.context = AutoSpin(256, CONTEXT_MAX, 1024, 0, "", lambda _number: None)
         self.context.show_auto(phrase("models.as_the_server_says"), None)
@@ -137,7 +136,7 @@ class RemoteServerDialog(Dialog):
     # ------------------------------------------------------------------- showing
 
     def _on_edited(self) -> None:
-        """What was found was found elsewhere."""
+        """Forget the models: they belong to the address before the edit."""
         self._forget()
         self._refresh()
 
@@ -147,7 +146,7 @@ class RemoteServerDialog(Dialog):
             self._check.deleteLater()
         self._check, self._found = None, ()
         self.model.clear()
-        self._say("", "muted")
+        self._show_note("", "muted")
 
     def _on_found(self, found: tuple[RemoteModel, ...]) -> None:
         self._check = None
@@ -156,13 +155,13 @@ class RemoteServerDialog(Dialog):
         before = self._before.remote if self._before else None
         place = next((n for n, one in enumerate(found) if before and one.model == before.model), 0)
         self.model.setCurrentIndex(place)
-        self._say(phrase("models.connected_models_n", n=len(found)), "success")
+        self._show_note(phrase("models.connected_models_n", n=len(found)), "success")
         self._show_chosen(is_new=self._before is None)
         self._refresh()
         self.model.setFocus()
 
     def _show_chosen(self, *, is_new: bool) -> None:
-        """`is_new`: another model than the one that the name was given to."""
+        """Show the chosen model. `is_new`: it is not the one that the name was given to."""
         one = self._found[self.model.currentIndex()]
         self.model.setToolTip(plain_tooltip(one.model))
         if is_new:
@@ -175,10 +174,10 @@ class RemoteServerDialog(Dialog):
 
     def _on_failed(self, error: AppError) -> None:
         self._check = None
-        self._say(f"× {describe_error(error)}", "danger")
+        self._show_note(f"× {describe_error(error)}", "danger")
         self._refresh()
 
-    def _say(self, words: str, tone: str) -> None:
+    def _show_note(self, words: str, tone: str) -> None:
         self.note.setText(words)
         self.note.set_tone(tone)
         self.note.setVisible(bool(words))
@@ -192,16 +191,16 @@ class RemoteServerDialog(Dialog):
             words = phrase("models.check_the_connection_to_choose")
             if not self.check_button.isEnabled():
                 words = phrase("models.enter_the_address_and_check")
-            self._say(words, "muted")
+            self._show_note(words, "muted")
         self._fit()
 
     def _fit(self) -> None:
-        """As high as the fields are, as far as the window below has room."""
+        """Fit the area to its fields, as far as the window below has space."""
         layout = self._fields.layout()
         assert layout is not None
         layout.activate()
         needed = layout.totalHeightForWidth(self.width() - SIDES_PX)
-        self.area.setFixedHeight(min(self._room_px, needed))
+        self.area.setFixedHeight(min(self._most_px, needed))
         self.fit_height()
         if self._found:
             QTimer.singleShot(0, self, lambda: self.area.verticalScrollBar().setValue(self._second.y()))
@@ -243,7 +242,9 @@ def _column(*widgets: QWidget) -> QWidget:
 
 
 class RemoteServerController(QObject):
-    model_wanted = Signal(str)  # id of what was added: it is to be shown
+    """Opens the dialog and stores its result."""
+
+    model_wanted = Signal(str)  # id of the added model, to be shown
 
     def __init__(
         self, theme: Theme, library: ModelLibrary, preferences: Preferences, engine: EngineClient, parent: QWidget
@@ -256,18 +257,18 @@ class RemoteServerController(QObject):
         self._parent = parent
 
     def ask(self, before: LocalModel | None = None) -> dialogs.Dialog:
-        """For a new server, or about the connection of one that is there."""
+        """Ask for a new server, or change the connection of `before`."""
         window = self._parent.window()
         if not self._preferences.value.network_allowed:
             dialog = dialogs.problem_dialog(self._theme, AppError("remote_network_off"), window)
             dialog.open()
             return dialog
-        asking = RemoteServerDialog(self._theme, window, before=before, can_store=keychain.is_available())
-        asking.chosen_remote.connect(lambda *chosen: self._keep(before, *chosen))
-        asking.open()
-        return asking
+        dialog = RemoteServerDialog(self._theme, window, before=before, can_store=keychain.is_available())
+        dialog.chosen_remote.connect(lambda *chosen: self._store(before, *chosen))
+        dialog.open()
+        return dialog
 
-    def _keep(self, before: LocalModel | None, remote: RemoteModel, name: str, key: str, is_stored: bool) -> None:
+    def _store(self, before: LocalModel | None, remote: RemoteModel, name: str, key: str, is_stored: bool) -> None:
         taken = self._library.listed()
         model = model_registry.describe_remote_model(name, remote, taken)
         if before is not None:
@@ -279,7 +280,7 @@ class RemoteServerController(QObject):
             background.run(lambda: keychain.store_token(key, origin), lambda _: None, self._on_not_stored)
         loaded = self._engine.loaded
         if loaded is not None and loaded.remote is not None and not self._engine.is_computing:
-            self._engine.end()  # the next question connects again, with what was changed
+            self._engine.end()  # the next question connects with the new values
         if self._library.add_remote(model):
             self.model_wanted.emit(model.id)
 

@@ -1,4 +1,4 @@
-"""At the foot of the window, after a start: what was interrupted the last time, to be gone on with."""
+"""Offer after the start, at the bottom of the window, to resume what was interrupted the last time."""
 
 from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
@@ -14,18 +14,18 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.labels import Separator, set_surface
 
-_SHOWN = 200  # letters of a path that somebody else may have written
+_SHOWN = 200  # characters of a path from a file that another person may have written
 
 
 class StartOffers(QWidget):
-    """Nothing goes on by itself. Takes no room while there is nothing to say."""
+    """Offers interrupted moves and downloads; nothing resumes by itself. Hidden while there is nothing to offer."""
 
     models_requested = Signal()
-    move_requested = Signal(object)  # Path: goes on moving the models folder there
+    move_requested = Signal(object)  # Path: resume moving the models folder there
 
-    def __init__(self, theme: Theme, desk: DownloadController, upkeep: ModelMaintenance) -> None:
+    def __init__(self, theme: Theme, controller: DownloadController, upkeep: ModelMaintenance) -> None:
         super().__init__()
-        self._desk = desk
+        self._controller = controller
         self._upkeep = upkeep
         self.downloads, self.moving = Banner(theme), Banner(theme)
         set_surface(self, "base")
@@ -42,13 +42,13 @@ class StartOffers(QWidget):
         self.hide()
         self.downloads.action_requested.connect(self._on_download_action)
         self.moving.action_requested.connect(self._on_move_action)
-        desk.downloads.changed.connect(self._on_downloads_changed)
+        controller.downloads.changed.connect(self._on_downloads_changed)
         upkeep.folder_moved.connect(self._on_moved)
         upkeep.move_undone.connect(self.offer)
         self.offer()
 
     def offer(self) -> None:
-        """One thing at a time: the move before the downloads, which would go into its folder."""
+        """Offer one thing at a time: the move before the downloads, which would go into its folder."""
         plan = self._upkeep.pending_move()
         if plan is not None:
             what = phrase("models.moving_the_models_folder_was")
@@ -65,8 +65,8 @@ class StartOffers(QWidget):
             actions = (("continue", phrase("models.go_on_moving")), ("undo", phrase("models.undo_the_move")))
             self.moving.show_message("warning", what, sentence, actions)
             return
-        waiting = [item for item in self._desk.downloads.items() if item.state == "paused"]
-        if waiting and self._desk.is_allowed:
+        waiting = [item for item in self._controller.downloads.items() if item.state == "paused"]
+        if waiting and self._controller.is_allowed:
             what = phrase("models.there_are_unfinished_downloads_n", n=len(waiting))
             names = localization.join_names([with_note(item.title, item.quantization) for item in waiting])
             actions = (("resume", phrase("common.resume")), ("look", phrase("models.open_models")))
@@ -82,9 +82,9 @@ class StartOffers(QWidget):
         if key == "look":
             self.models_requested.emit()
             return
-        for item in self._desk.downloads.items():
+        for item in self._controller.downloads.items():
             if item.state == "paused":
-                self._desk.downloads.resume(item.id)
+                self._controller.downloads.resume(item.id)
 
     def _on_move_action(self, key: str) -> None:
         plan = self._upkeep.pending_move()
@@ -98,8 +98,8 @@ class StartOffers(QWidget):
             self.move_requested.emit(plan.target)
 
     def _on_downloads_changed(self) -> None:
-        """Somebody has gone on elsewhere."""
-        if not any(item.state == "paused" for item in self._desk.downloads.items()):
+        """Hide the banner if the downloads were resumed on another page."""
+        if not any(item.state == "paused" for item in self._controller.downloads.items()):
             self.downloads.hide()
 
     def _on_moved(self, _moved: FolderMoveResult) -> None:

@@ -1,8 +1,7 @@
-"""Care of the models as somebody has begun it here: how far it is, how to stop it, and why it could not be done.
+"""Show the progress and outcome of work on models: maintenance tasks and imports.
 
-Work on the page モデル: a line of progress and a banner on how it ended. Takes no room without either.
-
-Files on their way into the list: one after the other, with one row of progress, each explained where it fails.
+`StatusStrip` is a line of progress with a banner, hidden while both are empty. Imports run one after the other in one
+row of progress, and each failure is explained.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,6 +22,8 @@ from app.uikit.widgets.progress_row import ProgressRow
 
 
 class StatusStrip(QWidget):
+    """A line of progress and a banner on how the work ended."""
+
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.progress = ProgressRow(theme)
@@ -42,17 +43,20 @@ class StatusStrip(QWidget):
 
 
 class MaintenanceProgress(QObject):
-    """The service does one thing at a time for everybody; this shows what was begun here, and nothing else."""
+    """Shows a maintenance task that was begun here.
+
+    The service runs one task at a time for the whole window; tasks begun elsewhere are ignored.
+    """
 
     ended = Signal()
 
     def __init__(self, upkeep: ModelMaintenance, progress: ProgressRow, banner: Banner | None, parent: QObject) -> None:
-        """Without a banner, only `failed` hears of a failure."""
+        """`banner` None: only the `failed` callback learns of a failure."""
         super().__init__(parent)
         self._upkeep = upkeep
         self._progress = progress
         self._banner = banner
-        self._signal: SignalInstance | None = None  # None: nothing that was begun here is going on
+        self._end_signal: SignalInstance | None = None  # None: no task that was begun here is running
         self._done: Callable[..., None] = self.ended.emit
         self._failed: Callable[[AppError], None] = self._explain
         self._is_bytes = True
@@ -62,7 +66,7 @@ class MaintenanceProgress(QObject):
 
     @property
     def is_running_here(self) -> bool:
-        return self._signal is not None
+        return self._end_signal is not None
 
     def begin(
         self,
@@ -74,7 +78,7 @@ class MaintenanceProgress(QObject):
         failed: Callable[[AppError], None] | None = None,
         is_bytes: bool = True,
     ) -> bool:
-        """`signal` ends the work, and `done` is given what it says. False: something else is going on."""
+        """Begin a task: `signal` ends it, and `done` gets its arguments. Return False if another task is running."""
         if self._upkeep.is_working:
             if self._banner is not None and not self.is_running_here:
                 sentence = phrase("common.choose_again_when_it_has")
@@ -82,7 +86,7 @@ class MaintenanceProgress(QObject):
             return False
         if self._banner is not None:
             self._banner.hide()
-        self._signal, self._done, self._is_bytes = signal, done, is_bytes
+        self._end_signal, self._done, self._is_bytes = signal, done, is_bytes
         self._failed = failed or self._explain
         signal.connect(self._on_done)
         self._progress.start(what)
@@ -90,9 +94,9 @@ class MaintenanceProgress(QObject):
         return True
 
     def _end(self) -> None:
-        if self._signal is not None:
-            self._signal.disconnect(self._on_done)
-        self._signal = None
+        if self._end_signal is not None:
+            self._end_signal.disconnect(self._on_done)
+        self._end_signal = None
         self._progress.finish()
 
     def _on_progressed(self, done: int, total: int) -> None:
@@ -122,7 +126,7 @@ class MaintenanceProgress(QObject):
 
 
 class ImportPresenter(QObject):
-    """Work that somebody else has begun (the first run) has no row here, and is explained there."""
+    """Imports files one after the other. Work begun elsewhere (the first run) is shown and explained there."""
 
     began = Signal()
     ended = Signal()
@@ -142,7 +146,7 @@ class ImportPresenter(QObject):
         library.failed.connect(self._on_failed)
 
     def add_files(self, paths: Sequence[str]) -> None:
-        """Adds GGUF files where they lie, after what is being added already."""
+        """Add GGUF files in place, after those that are being added already."""
         if not paths:
             return
         self._banner.hide()
@@ -160,7 +164,7 @@ class ImportPresenter(QObject):
         self.began.emit()
 
     def take_over(self) -> None:
-        """Work that somebody else began, who is gone, is shown here from now on."""
+        """Show work from now on whose own window has closed."""
         if self._library.is_working:
             self._start(phrase("common.adding_a_model"))
 
@@ -193,7 +197,7 @@ class ImportPresenter(QObject):
 
     def _on_imported(self, _model: LocalModel) -> None:
         if not self._progress.isHidden():
-            self._go_on()
+            self._continue()
 
     def _on_failed(self, error: AppError) -> None:
         if self._progress.isHidden():
@@ -203,9 +207,9 @@ class ImportPresenter(QObject):
             self._waiting.clear()
         else:
             self._problems.append((Path(self._path).name, error))
-        self._go_on()
+        self._continue()
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         if self._waiting:
             self._add_next()
             return
@@ -225,6 +229,6 @@ class ImportPresenter(QObject):
 
 
 def dropped_files(data: QMimeData) -> list[str]:
-    """The GGUF files among what is dragged."""
+    """Return the paths of the GGUF files among the dragged data."""
     paths = [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
     return [path for path in paths if path.casefold().endswith(".gguf")]
