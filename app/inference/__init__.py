@@ -1,1 +1,1 @@
-"""How a model is prompted, loaded and measured on this machine, and the children that compute."""
+"""Prompt, load and measure models on this machine; the child processes that compute are in `engine` and `remote`."""

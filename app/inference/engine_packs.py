@@ -1,8 +1,8 @@
-"""GPU parts of the engine: one native library each, carried as a file beside the program and pinned by its hash.
+"""Install and verify GPU packs of the engine: one native library each, supplied as a file and pinned by its hash.
 
-The program itself computes on the processor. What it may load besides is listed in `resources/engine_packs.json`, which
-is written when a bundle is built; in a checkout there is no such list, and no pack is taken. A pack belongs to one
-version of llama.cpp: another one's would have other structures in memory.
+The program itself computes on the CPU. `resources/engine_packs.json` lists the packs that it may load; the list is
+written when a bundle is built. A checkout has no list and accepts no pack. A pack fits one version of llama.cpp only,
+because other versions have other structures in memory.
 """
 
 import functools
@@ -28,7 +28,7 @@ _folder: Path | None = None
 
 @dataclass(frozen=True, slots=True)
 class EnginePack:
-    """`name`: vulkan | cuda, what the library computes with. `file`: the library's name in the pack and on disk."""
+    """A pack that this version may load. `name`: vulkan | cuda. `file`: the library's name in the pack and on disk."""
 
     name: str
     file: str
@@ -37,19 +37,19 @@ class EnginePack:
 
 
 def use_folder(folder: Path | None) -> None:
-    """Where this process and its children look for packs; None: nowhere. Called once, when it starts."""
+    """Set where this process and its children look for packs; None: nowhere. Call once at startup."""
     global _folder
     _folder = folder
 
 
 def folder_in_use() -> Path | None:
-    """None: no packs are used, or none is there."""
+    """Return the packs' folder; None if no packs are used or none is installed."""
     return _folder if _folder is not None and installed(_folder) else None
 
 
 @functools.cache
 def known() -> tuple[EnginePack, ...]:
-    """What this version of the program may load; nothing in a checkout."""
+    """Return the packs that this version may load; none in a checkout."""
     try:
         listed = json.loads((resources() / LIST_NAME).read_text("utf-8"))
     except FileNotFoundError:
@@ -58,17 +58,17 @@ def known() -> tuple[EnginePack, ...]:
 
 
 def installed(folder: Path) -> tuple[EnginePack, ...]:
-    """By name and size; `verified` reads them."""
+    """Return the installed packs, by name and size; `verified` compares their content."""
     return tuple(pack for pack in known() if _size(folder / pack.file) == pack.size_bytes)
 
 
 def verified(folder: Path) -> tuple[Path, ...]:
-    """The libraries whose bytes are those of the list, for the process that loads them: another file never is."""
+    """Return the libraries whose hashes are in the list: the only ones that the engine may load."""
     return tuple(folder / pack.file for pack in installed(folder) if _digest(folder / pack.file) == pack.sha256)
 
 
 def install(source: Path, folder: Path) -> EnginePack:
-    """Takes the library out of a pack (a ZIP file) into `folder`, whole and verified or not at all.
+    """Install the library in a pack (a ZIP file) into `folder`, completely and verified or not at all.
 
     Raises AppError: file_missing, engine_pack_unreadable, engine_pack_unknown, disk_full.
     """
@@ -76,8 +76,14 @@ def install(source: Path, folder: Path) -> EnginePack:
         with open_regular(source) as file, zipfile.ZipFile(file) as archive:
             pack = _pack_in(archive, source)
             with archive.open(pack.file) as library:
-                _take(library, pack, folder, source)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, KeyError) as error:  # RuntimeError: a password
+                _extract(library, pack, folder, source)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        RuntimeError,
+        EOFError,
+        KeyError,
+    ) as error:  # RuntimeError: a password
         raise AppError("engine_pack_unreadable", path=str(source), reason=str(error)) from error
     except FileNotFoundError as error:
         raise AppError("file_missing", path=str(source)) from error
@@ -87,7 +93,7 @@ def install(source: Path, folder: Path) -> EnginePack:
 
 
 def remove(folder: Path) -> None:
-    """All of them. A library that is loaded at the moment stays in its process's memory (Windows: until it ends)."""
+    """Delete all packs. A loaded library stays in its process's memory (and on Windows on disk, until it ends)."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -99,7 +105,7 @@ def _pack_in(archive: zipfile.ZipFile, source: Path) -> EnginePack:
     raise AppError("engine_pack_unknown", path=str(source))
 
 
-def _take(library: IO[bytes], pack: EnginePack, folder: Path, source: Path) -> None:
+def _extract(library: IO[bytes], pack: EnginePack, folder: Path, source: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < pack.size_bytes:
@@ -119,7 +125,7 @@ def _take(library: IO[bytes], pack: EnginePack, folder: Path, source: Path) -> N
 
 
 def _digest(path: Path) -> str:
-    """ "" for what cannot be read: the engine computes without it."""
+    """Return the hash; "" for an unreadable file, without which the engine computes on the CPU."""
     try:
         return sha256_of(path)
     except OSError:

@@ -1,10 +1,8 @@
-"""How a model is loaded on this machine: what fits, and whether repacking its weights pays.
+"""Plan how a model is loaded on this machine: whether it fits, and whether repacking its weights pays.
 
-Repacking copies the weights into a layout the processor multiplies faster one token at a time: answers came 30 %
-faster and prompts 1.6 times slower on an 8B model, at 8.2 instead of 5.0 GB. Which is better depends on the machine,
-so both are tried once and the measured one that answers a typical question sooner is kept.
-
-Whether the settings let a remote model be used.
+Repacking copies the weights into a layout that the CPU multiplies faster one token at a time: on an 8B model answers
+were 30 % faster and prompts 1.6 times slower, at 8.2 instead of 5.0 GB. Which is better depends on the machine, so both
+are measured once and the one that answers a typical question sooner is kept.
 """
 
 import dataclasses
@@ -19,19 +17,19 @@ from app.inference.local_model import LocalModel, RemoteModel
 
 
 def require_network(model: LocalModel, settings: Settings) -> None:
-    """Raises AppError("remote_no_network") where the settings, or an administrator, let nothing out."""
+    """Raise AppError("remote_no_network") if settings or administrator forbid network access to a remote model."""
     if model.remote is not None and not settings.network_allowed:
         raise AppError("remote_no_network", name=model.name)
 
 
-# A question over documents: this many tokens are read and written.
+# Tokens of a typical question over documents, read and written.
 TYPICAL_PROMPT_TOKENS = 1000
 TYPICAL_ANSWER_TOKENS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """What a `Load` is made of; the names are its fields."""
+    """How to load a model. The names are fields of `Load`."""
 
     path: str
     context_tokens: int
@@ -39,7 +37,7 @@ class LoadPlan:
     kv_type: str
     flash_attention: bool | None
     repack: bool
-    remote: RemoteModel | None = None  # then `path` is no file, and the machine has no part in it
+    remote: RemoteModel | None = None  # then `path` is no file, and this machine's memory does not matter
 
     def fields(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -52,28 +50,28 @@ def plan_load(
     reclaimable_bytes: int = 0,
     force: bool = False,
 ) -> LoadPlan:
-    """How to load this model.
+    """Plan how to load this model.
 
-    `loaded`: path, context and KV type of the model that is there, which needs no memory again.
-    `reclaimable_bytes`: what unloading it gives back.
+    `loaded`: path, context and KV type of the loaded model, which needs no memory again. `reclaimable_bytes`: what
+    unloading it frees.
 
-    Raises AppError("memory_short") when it does not fit and `force` is false, and what `gguf.check_model` raises;
-    "remote_no_network" for a model elsewhere where the settings let nothing out.
+    Raises AppError("memory_short") if the model does not fit and `force` is false, what `gguf.check_model` raises, and
+    "remote_no_network" for a remote model without network access.
     """
     if model.remote is not None:
         require_network(model, settings)
         return LoadPlan(model.path, settings.context_tokens, None, "f16", None, repack=False, remote=model.remote)
     header = gguf.check_model(Path(model.path), every_token=False)
     context = min(settings.context_tokens, header.context_length or settings.context_tokens)
-    there = machine.measure_memory(reclaimable_bytes)
+    budget = machine.measure_memory(reclaimable_bytes)
     plain = memory_estimate.estimate_memory(header, context, kv_type=settings.kv_type)
-    is_there = loaded == (model.path, context, settings.kv_type)
-    judged = machine.judge_memory(plain, there)
-    if judged.verdict == "insufficient" and not (force or is_there):
-        sizes = {"need_bytes": plain.total_bytes, "free_bytes": judged.available_bytes}
-        raise AppError("memory_short", others_bytes=there.others_bytes, **sizes)
+    is_loaded = loaded == (model.path, context, settings.kv_type)
+    fit = machine.judge_memory(plain, budget)
+    if fit.verdict == "insufficient" and not (force or is_loaded):
+        sizes = {"need_bytes": plain.total_bytes, "free_bytes": fit.available_bytes}
+        raise AppError("memory_short", others_bytes=budget.others_bytes, **sizes)
     repacked = memory_estimate.estimate_memory(header, context, kv_type=settings.kv_type, repack=True)
-    fits_twice = memory_estimate.judge_fit(repacked, there.available_bytes) == "comfortable"
+    fits_twice = memory_estimate.judge_fit(repacked, budget.available_bytes) == "comfortable"
     return LoadPlan(
         path=model.path,
         context_tokens=context,
@@ -85,18 +83,18 @@ def plan_load(
 
 
 def choose_repack(choice: str, fits_twice: bool, speeds: dict[str, Any]) -> bool:
-    """`choice`: auto | on | off. `speeds`: what `note_speed` has collected, tokens per second."""
+    """Return whether to repack. `choice`: auto | on | off. `speeds`: what `record_speed` has collected, in tokens/s."""
     if choice != "auto":
         return choice == "on"
     if not fits_twice or "plain" not in speeds:
         return False  # loads ten times faster, in half the memory
     if "repacked" not in speeds:
-        return True  # measured once, so that there is something to compare
+        return True  # repack once, to measure it
     return _question_s(speeds["repacked"]) < _question_s(speeds["plain"])
 
 
 def record_speed(speeds: dict[str, Any] | None, repack: bool, prompt: float, answer: float) -> dict[str, Any]:
-    """Adds one measurement (tokens per second) to a model's speeds; old ones fade by half."""
+    """Add a measurement (tokens per second) to a model's speeds; each new one counts half."""
     key = "repacked" if repack else "plain"
     old = (speeds or {}).get(key)
     new = {"prompt": prompt, "answer": answer}

@@ -1,7 +1,6 @@
-"""A model file on this machine as a frozen value: what the list keeps of it and what a load needs.
+"""Define what the program keeps of a model as frozen values: its file, training and, for a remote one, its server.
 
-Addresses of servers in the local network that compute a model: as they are typed, kept and shown, and which may be
-spoken to at all.
+The functions normalize, parse and display addresses of model servers in the local network.
 """
 
 import unicodedata
@@ -12,15 +11,16 @@ from urllib.parse import urlsplit
 from app.base import settings
 from app.base.errors import AppError
 
-VERSION_PATH = "/v1"  # below which OpenAI-compatible servers answer
+VERSION_PATH = "/v1"  # the path of OpenAI-compatible servers
 ADDRESS_MAX = 300  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteModel:
-    """What another machine computes. `address`: as `normal` gives it. `model`: as the server calls it.
+    """A model on another machine.
 
-    `context_tokens`: as the user says; 0: as the server says.
+    `address`: normalized. `model`: its name on the server. `context_tokens`: as the user set it; 0: as the server
+    reports.
     """
 
     address: str
@@ -30,7 +30,7 @@ class RemoteModel:
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """The parts of an address. `host` without the brackets of IPv6, `path` without a slash at its end."""
+    """The parts of an address. `host` has no IPv6 brackets, `path` no trailing slash."""
 
     scheme: str
     host: str
@@ -39,10 +39,10 @@ class ServerAddress:
 
 
 def normalize_address(text: str) -> str:
-    """What somebody typed, as it is kept: with its scheme and the path that names of the interface follow. Letters of
-    full width, as a Japanese input method gives them, are taken for the ordinary ones.
+    """Return a typed address with scheme and path, as it is kept.
 
-    Raises AppError("remote_bad_address"): no address, or one with a user, a password or a key in it.
+    Full-width characters, as a Japanese input method gives them, are converted. Raises AppError("remote_bad_address")
+    for anything that is no address, or contains a user, password or key.
     """
     typed = unicodedata.normalize("NFKC", text).strip()
     address = (typed if "://" in typed else f"http://{typed}").rstrip("/")
@@ -53,45 +53,45 @@ def normalize_address(text: str) -> str:
 
 
 def parse_address(address: str) -> ServerAddress:
-    """Of a normal address."""
+    """Split a normalized address."""
     parts = urlsplit(address)
     port = parts.port or {"http": 80, "https": 443}[parts.scheme]
     return ServerAddress(parts.scheme, parts.hostname or "", port, parts.path)
 
 
 def address_label(address: str) -> str:
-    """Whom text is sent to, in short: host and port."""
+    """Return host and port, to show where text is sent."""
     return urlsplit(address).netloc
 
 
 @dataclass(frozen=True, slots=True)
 class FileFingerprint:
-    """What one file of a model was when it was added, so that a later change can be told from damage."""
+    """What one file of a model was like when added, to distinguish later changes from damage."""
 
     name: str  # without its folder
     size_bytes: int
     modified_ns: int
-    sha256: str = ""  # "": not known yet
+    sha256: str = ""  # "": unknown yet
 
 
 @dataclass(frozen=True, slots=True)
 class TuningRecord:
-    """What a model of the list owes to a training, as it was when it came into the list."""
+    """What a listed model got from a training run, as of when it was added."""
 
     run_id: str  # the name of its folder
     run_name: str
     form: str  # of app.training.export_plan
     base_name: str
     base_sha256: str  # "": the base is a folder
-    adapter_sha256: str  # of the GGUF, also where it was merged
+    adapter_sha256: str  # of the GGUF file, also if it was merged
     strength: float = 1.0  # 0 to 2
-    label: str = ""  # of the data (`app.base.confidentiality.LABELS`); "": not told
-    origins: tuple[tuple[str, str], ...] = ()  # the collections and documents that the data were made of
+    label: str = ""  # of the data (`app.base.confidentiality.LABELS`); "": unknown
+    origins: tuple[tuple[str, str], ...] = ()  # collections and documents that the data was made from
 
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
-    """A model file on this machine. The file stays where it is; this row only points at it."""
+    """A model of the list. Its file stays where it is; this value only refers to it."""
 
     id: str
     name: str
@@ -99,15 +99,15 @@ class LocalModel:
     size_bytes: int
     architecture: str
     quantization: str
-    context_tokens: int  # what it was trained with; 0: unknown
+    context_tokens: int  # context length in training; 0: unknown
     added_at: float
     card_id: str | None = None
-    form_id: str | None = None  # our own prompt form; None: the file's own template, or plain question and answer
-    template_allowed: bool = False  # the user let the file's own template run, isolated
+    form_id: str | None = None  # None: the file's own template, or plain question and answer
+    template_allowed: bool = False  # the user allows the file's own template to run, isolated
     speeds: dict[str, Any] | None = None  # {"repack" | "plain": {"prompt": tok/s, "answer": tok/s}}
-    files: tuple[FileFingerprint, ...] = ()  # the first part before the others; () in a list older than this column
+    files: tuple[FileFingerprint, ...] = ()  # first part first; () in an old list
     tuned: TuningRecord | None = None
-    adapter: str = ""  # path of a LoRA of its own, that the model at `path` answers with; "": none
+    adapter: str = ""  # path of a LoRA that the model at `path` answers with; "": none
     remote: RemoteModel | None = (
         None  # another machine computes it; then `path` is no file (`app.models.model_registry`)
     )

@@ -1,7 +1,4 @@
-"""What this machine offers to a model: memory, cores, graphics processors, room for files. Measured, never guessed.
-
-The memory that a model may take now, who has the rest, and what that means for a model.
-"""
+"""Measure what this machine offers to a model (memory, cores, graphics processors, disk) and judge whether it fits."""
 
 import importlib.util
 import re
@@ -16,37 +13,37 @@ from app.base import programs
 from app.inference import memory_estimate
 from app.inference.memory_estimate import MemoryEstimate
 
-NVIDIA_TIMEOUT_S = 3.0  # a driver that hangs must not hold the answer up
+NVIDIA_TIMEOUT_S = 3.0  # a hanging driver must not delay the answer
 _MIB = 1 << 20
 
-_OLD_FIELDS = "name,memory.total,memory.free,driver_version"  # old drivers refuse a question for what they do not know
+_OLD_FIELDS = "name,memory.total,memory.free,driver_version"  # old drivers reject queries with unknown fields
 _FIELDS = f"{_OLD_FIELDS},compute_cap"
 
 _GPU_BACKENDS = ("cuda", "vulkan", "hip", "sycl")
 
-# PCI vendors of processors that compute; the graphics chips of servers and virtual machines only draw.
+# PCI vendors of GPUs that can compute; the graphics chips of servers and virtual machines only draw.
 _VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
     name: str
-    memory_bytes: int | None = None  # None: shared with the processor, or there is no driver to ask
+    memory_bytes: int | None = None  # None: shared with the CPU, or no driver to ask
     free_bytes: int | None = None
-    driver: str = ""  # its version; "": not told
-    capability: tuple[int, int] | None = None  # CUDA's, (8, 9); None: not told
+    driver: str = ""  # version; "": unknown
+    capability: tuple[int, int] | None = None  # CUDA's, such as (8, 9); None: unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
     memory_bytes: int
-    available_bytes: int  # what a model may take now; less in a container with a limit
+    available_bytes: int  # for a model now; less in a container with a limit
     cores: int  # physical
-    free_disk_bytes: int  # where the models are kept
+    free_disk_bytes: int  # on the drive with the models
 
 
 def measure_machine(models_folder: Path) -> Machine:
-    """At once. Raises OSError when the folder is gone."""
+    """Measure the machine. Fast. Raises OSError if the folder does not exist."""
     return Machine(
         memory_bytes=psutil.virtual_memory().total,
         available_bytes=memory_estimate.available_memory_bytes(),
@@ -56,24 +53,24 @@ def measure_machine(models_folder: Path) -> Machine:
 
 
 def list_gpus(cards: Path = Path("/sys/class/drm")) -> tuple[Gpu, ...]:
-    """Graphics processors as their drivers name them; what no driver names, by its maker (Linux only).
+    """Return the GPUs as their drivers name them; without a driver, by maker (Linux only).
 
-    Takes up to some seconds where a driver wakes up.
+    May take seconds if a driver has to wake up.
     """
-    named = _nvidia()
+    named = _query_nvidia()
     makers = [maker for maker in _makers(cards) if not (named and maker == "NVIDIA")]
     return (*named, *(Gpu(maker) for maker in makers))
 
 
 def find_engine_gpu(libraries: Path | None = None) -> Gpu | None:
-    """The graphics processor with the most free memory of its own, if the engine can compute there.
+    """Return the GPU with the most free memory of its own, if the engine can compute there; else None.
 
-    `libraries`: those of the engine; a backend for graphics processors is one of them (the package is not imported).
+    `libraries`: the engine's library folder, where a GPU backend would be; llama_cpp is not imported.
     """
     folder = libraries or _engine_libraries()
     if folder is None or not any(list(folder.glob(f"*ggml-{kind}*")) for kind in _GPU_BACKENDS):
         return None
-    return max((gpu for gpu in _nvidia() if gpu.free_bytes), key=lambda gpu: gpu.free_bytes or 0, default=None)
+    return max((gpu for gpu in _query_nvidia() if gpu.free_bytes), key=lambda gpu: gpu.free_bytes or 0, default=None)
 
 
 def _engine_libraries() -> Path | None:
@@ -83,8 +80,8 @@ def _engine_libraries() -> Path | None:
     return Path(package.submodule_search_locations[0]) / "lib"
 
 
-def _nvidia() -> tuple[Gpu, ...]:
-    """What NVIDIA's own tool lists. It comes with the driver; without one no model could use the processor."""
+def _query_nvidia() -> tuple[Gpu, ...]:
+    """Return what nvidia-smi lists. It comes with the driver, without which no model could use the GPU."""
     program = programs.find_program("nvidia-smi")
     if program is None:
         return ()
@@ -95,17 +92,19 @@ def _nvidia() -> tuple[Gpu, ...]:
             run = subprocess.run(
                 command, capture_output=True, timeout=NVIDIA_TIMEOUT_S, check=True, creationflags=hidden
             )
-        except subprocess.CalledProcessError:  # it fails, or does not know one of the fields
+        except subprocess.CalledProcessError:  # it fails, or does not know a field
             continue
-        except (OSError, subprocess.SubprocessError):  # not installed, or it hangs
+        except (OSError, subprocess.SubprocessError):  # not installed, or hanging
             break
         return read_nvidia_list(run.stdout.decode("utf-8", "replace"))
     return ()
 
 
 def read_nvidia_list(text: str) -> tuple[Gpu, ...]:
-    """Lines of `name, MiB in all, MiB free, driver[, compute capability]`. What the driver does not tell is a word in
-    brackets."""
+    """Parse lines of `name, MiB total, MiB free, driver[, compute capability]`.
+
+    The driver writes unknown values as a word in brackets.
+    """
     return tuple(found for line in text.splitlines() if (found := _read_nvidia_line(line)))
 
 
@@ -129,7 +128,7 @@ def _mebibytes(amount: str) -> int | None:
 
 
 def _makers(cards: Path) -> list[str]:
-    """One name for each card of a maker we know, in the order of the cards (connectors like card0-DP-1 are none)."""
+    """Return the maker of each known card, in the order of the cards; connectors such as card0-DP-1 are skipped."""
     folders = [card for card in sorted(cards.glob("card*")) if re.fullmatch(r"card\d+", card.name)]
     vendors = [_text(folder / "device" / "vendor") for folder in folders]
     return [_VENDORS[vendor] for vendor in vendors if vendor in _VENDORS]
@@ -144,29 +143,35 @@ def _text(file: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MemoryBudget:
-    """`available_bytes` includes what the loaded model gives back. Graphics memory is 0 where the engine has none."""
+    """The memory on which a model is judged.
+
+    `available_bytes` includes what unloading the present model frees. Graphics memory is 0 if the engine cannot use it.
+    """
 
     total_bytes: int
     available_bytes: int
-    others_bytes: int  # other programs, and the system
+    others_bytes: int  # other programs and the system
     graphics_bytes: int = 0  # free
     graphics_total_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryVerdict:
-    """`verdict`: comfortable | tight | insufficient. `place`: memory | graphics | both (shared between them)."""
+    """Whether a model fits.
+
+    `verdict`: comfortable | tight | insufficient. `place`: memory | graphics | both (shared between them).
+    """
 
     verdict: str
     place: str
     available_bytes: int  # in that place
-    short_bytes: int = 0  # what is missing; 0: it fits
+    short_bytes: int = 0  # missing bytes; 0: it fits
 
 
 def measure_memory(reclaimable_bytes: int = 0) -> MemoryBudget:
-    """Takes up to some seconds where a driver of a graphics processor has to be asked.
+    """Measure the memory. May take seconds if a graphics driver has to be asked.
 
-    `reclaimable_bytes`: what unloading the model that is loaded gives back.
+    `reclaimable_bytes`: what unloading the loaded model frees.
     """
     return compute_memory_budget(
         memory_estimate.memory_bytes(),
@@ -180,7 +185,7 @@ def measure_memory(reclaimable_bytes: int = 0) -> MemoryBudget:
 def compute_memory_budget(
     total: int, available: int, own: int, reclaimable: int = 0, gpu: Gpu | None = None
 ) -> MemoryBudget:
-    """`own`: memory of this program and its children."""
+    """Compute the budget. `own`: memory of this program and its children."""
     return MemoryBudget(
         total_bytes=total,
         available_bytes=min(total, available + reclaimable),
@@ -190,21 +195,21 @@ def compute_memory_budget(
     )
 
 
-def judge_memory(needed: MemoryEstimate, room: MemoryBudget) -> MemoryVerdict:
-    """A model that does not fit into the graphics processor's memory is shared with the processor's, and slower."""
-    if not room.graphics_bytes:
+def judge_memory(needed: MemoryEstimate, budget: MemoryBudget) -> MemoryVerdict:
+    """Judge a model. One that does not fit into graphics memory is shared with main memory, and slower."""
+    if not budget.graphics_bytes:
         return _memory_verdict(
-            needed, memory_estimate.judge_fit(needed, room.available_bytes), "memory", room.available_bytes
+            needed, memory_estimate.judge_fit(needed, budget.available_bytes), "memory", budget.available_bytes
         )
-    verdict = memory_estimate.judge_fit(needed, room.graphics_bytes)
+    verdict = memory_estimate.judge_fit(needed, budget.graphics_bytes)
     if verdict != "insufficient":
-        return _memory_verdict(needed, verdict, "graphics", room.graphics_bytes)
-    both = room.graphics_bytes + room.available_bytes
+        return _memory_verdict(needed, verdict, "graphics", budget.graphics_bytes)
+    both = budget.graphics_bytes + budget.available_bytes
     return _memory_verdict(needed, "tight" if needed.total_bytes <= both else "insufficient", "both", both)
 
 
 def program_memory_bytes() -> int:
-    """What this process and its children hold. Weights that are mapped from a file belong to nobody."""
+    """Return what this process and its children hold, without weights mapped from files."""
     me = psutil.Process()
     return sum(_held_bytes(process) for process in (me, *me.children(recursive=True)))
 

@@ -1,8 +1,7 @@
-"""Turns into one prompt, purely. What people and models wrote never becomes markup: it stays in its own segment.
+"""Build one prompt from turns. Text of people and models never becomes markup: it stays in its own segment.
 
-A prompt for a server that wants messages, not text. Its markup holds who speaks and nothing else.
-
-So everything that makes, counts or repeats prompts works as for a model of this machine.
+For servers that want messages instead of text, `MESSAGES_FORM` builds a prompt whose markup holds only the roles, so
+that everything that makes, counts or repeats prompts works as for a local model.
 """
 
 import re
@@ -14,21 +13,21 @@ from app.base import invisible_characters
 
 @dataclass(frozen=True, slots=True)
 class PromptForm:
-    """How turns become one prompt. `{text}` stands for what a person or the model wrote; the rest is markup."""
+    """How turns become one prompt. `{text}` is replaced by what a person or the model wrote; the rest is markup."""
 
     id: str
     question: str
     answer: str
     answer_start: str
-    system: str = ""  # "": no system turn; the text is put before the first question
+    system: str = ""  # "": no system turn; the text goes before the first question
     stop: tuple[str, ...] = ()
-    marker: str = ""  # occurs in chat templates of this form; of several forms the first in the catalogue counts
+    marker: str = ""  # occurs in chat templates of this form; the catalogue's first match counts
     is_completion: bool = False  # the model continues text and knows no turns
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question and its answer; the answer of the last turn is None."""
+    """A question and its answer; the last turn has None."""
 
     question: str
     answer: str | None = None
@@ -36,7 +35,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of a prompt. In `markup` the text of control tokens is read as such; elsewhere it stays plain text."""
+    """A piece of a prompt. Only in `markup` is the text of control tokens read as control tokens."""
 
     text: str
     markup: bool = False
@@ -44,17 +43,20 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class ScoredText:
-    """An answer after its prompt; only the answer is measured. `line`: the question's number in its set, from 1."""
+    """An answer after its prompt, of which only the answer is measured.
+
+    `line`: the question's number in its set, from 1.
+    """
 
     segments: tuple[Segment, ...]
-    answer: str  # whatever it holds, it is read as plain text
+    answer: str  # read as plain text, whatever it contains
     line: int
 
 
 def build(form: PromptForm, turns: Sequence[Turn], system: str = "") -> tuple[Segment, ...]:
-    """The prompt for the last turn. A form without a system turn gets `system` before the first question.
+    """Return the prompt for the last turn, without invisible characters.
 
-    Nothing that a person would not see reaches a model.
+    A form without a system turn gets `system` before the first question.
     """
     pieces: list[Segment] = []
     if system and form.system:
@@ -78,8 +80,11 @@ def _filled(pattern: str, text: str) -> list[Segment]:
 
 
 def _joined(pieces: list[Segment], is_completion: bool) -> tuple[Segment, ...]:
-    """Drops empty pieces. A completion form has no control tokens: it becomes one plain piece, so that the tokenizer
-    sees the text as the model saw it in training, without a cut at every turn."""
+    """Join neighbouring pieces and drop empty ones.
+
+    A completion form has no control tokens, so it becomes one plain piece: the tokenizer then sees the text as in
+    training, without a cut at every turn.
+    """
     if is_completion:
         return (Segment("".join(piece.text for piece in pieces)),)
     joined: list[Segment] = []
@@ -101,13 +106,13 @@ MESSAGES_FORM = PromptForm(
     answer_start="<|reply|>",
     system="<|system|>{text}",
 )
-_MESSAGE_TOKENS = 8  # around each message, of the server's own markup
-_LATIN_CHARACTERS = 3  # a token, or more
-_TOKENS_A_CHARACTER = 1.2  # Japanese; tokenizers in use need 0.5 to 1.1
+_MESSAGE_TOKENS = 8  # of the server's own markup around each message
+_LATIN_CHARACTERS = 3  # per token, or more
+_TOKENS_A_CHARACTER = 1.2  # tokens per Japanese character; tokenizers in use need 0.5 to 1.1
 
 
 def to_messages(prompt: Sequence[Segment]) -> list[dict[str, str]]:
-    """Role and content of each. What a person or a model wrote is never read as a role: it is no markup."""
+    """Return the messages as role and content. Only markup gives roles, so no text can pose as one."""
     found: list[dict[str, str]] = []
     for segment in prompt:
         if segment.markup:
@@ -120,11 +125,11 @@ def to_messages(prompt: Sequence[Segment]) -> list[dict[str, str]]:
 
 
 def estimate_tokens(text: str) -> int:
-    """Rather too many, for servers that do not count."""
+    """Estimate the tokens of a text, rather too high, for servers that do not count."""
     latin = sum(character < "\u0300" for character in text)
     return round(latin / _LATIN_CHARACTERS + (len(text) - latin) * _TOKENS_A_CHARACTER + 0.5)
 
 
 def estimate_framing_tokens(prompt: Sequence[Segment]) -> int:
-    """What the server puts around the messages of a prompt, about."""
+    """Estimate the tokens that the server puts around a prompt's messages."""
     return _MESSAGE_TOKENS * (len(to_messages(prompt)) + 1)

@@ -1,4 +1,4 @@
-"""The forms in which weights can be stored: their names, llama.cpp's numbers and how much room they take."""
+"""List the types in which weights can be stored: names, llama.cpp's numbers and bits per weight."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from app.inference.gguf import tables
 
 @dataclass(frozen=True, slots=True)
 class Quantization:
-    """Bits a weight (ggml's block sizes): of most matrices, of the tables of tokens, and of rows that do not fit.
+    """A quantization, with bits per weight (ggml's block sizes) of most matrices and of token tables.
 
-    Blocks of 256 weights do not divide every row; llama.cpp then takes a type with blocks of 32.
+    `fallback_bits` is for rows that blocks of 256 weights do not divide: llama.cpp then takes a type with blocks of 32.
     """
 
     name: str
@@ -20,13 +20,13 @@ class Quantization:
 
     @property
     def file_type(self) -> int:
-        """llama.cpp's `llama_ftype`, which is also `general.file_type`."""
+        """The number in llama.cpp's `llama_ftype` and in `general.file_type`."""
         return _NUMBERS[self.name]
 
 
 _NUMBERS = {name: number for number, name in tables.FILE_TYPES.items()}
 
-# `bits` of the mixed forms lie above what an 8B model takes, because smaller ones have more of the dearer type.
+# `bits` of mixed types is above what an 8B model takes, because smaller models have more of the larger type.
 QUANTIZATIONS: dict[str, Quantization] = {
     form.name: form
     for form in (
@@ -49,7 +49,10 @@ QUANTIZATIONS: dict[str, Quantization] = {
 
 
 def parse_quantizations(text: str) -> tuple[Quantization, ...]:
-    """`Q4_K_M,q5_k_m` -> their forms, each once. Raises AppError("build_unknown_quant")."""
+    """Return the quantizations in a text such as `Q4_K_M,q5_k_m`, without duplicates.
+
+    Raises AppError("build_unknown_quant").
+    """
     wanted = [word.strip().upper() for word in text.split(",") if word.strip()]
     unknown = [word for word in wanted if word not in QUANTIZATIONS]
     if unknown or not wanted:
@@ -58,7 +61,7 @@ def parse_quantizations(text: str) -> tuple[Quantization, ...]:
 
 
 def estimate_bytes(form: Quantization, matrices: dict[str, tuple[int, int]]) -> int:
-    """About what the weights take, rather too much than too little. `matrices`: name -> (rows, columns), PyTorch's."""
+    """Estimate the bytes of the weights, rather too high. `matrices`: name -> (rows, columns) as in PyTorch."""
     bits = 0.0
     for name, (rows, columns) in matrices.items():
         is_table = name.endswith(("embed_tokens.weight", "lm_head.weight"))

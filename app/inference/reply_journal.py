@@ -1,7 +1,7 @@
-"""Prompts that stand for themselves (a judge's, a writer's of questions), and a journal of what was replied.
+"""Keep replies to standalone prompts (of a judge, of a question writer) in a journal, so that none is asked twice.
 
-Each reply is kept under a digest of its prompt and of what answered it: the same is never asked twice, whatever has
-ended the program, and what was asked otherwise is never taken for it.
+Each reply is stored under a digest of its prompt and of what answered it. After any interruption a run continues from
+the journal, and a reply to another prompt or model is never mistaken for it.
 """
 
 import contextlib
@@ -23,7 +23,10 @@ JOURNAL_BYTES = 512 << 20  # 100,000 answers of a page each
 
 @dataclass(frozen=True, slots=True)
 class StandalonePrompt:
-    """`grammar`: GBNF that the reply follows; "": none. `max_tokens`: of the reply."""
+    """A prompt outside of any conversation.
+
+    `grammar`: GBNF that the reply follows; "": none. `max_tokens`: of the reply.
+    """
 
     system: str
     question: str
@@ -33,7 +36,10 @@ class StandalonePrompt:
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
-    """`stop_reason`: end | stop | length | context; failed, with `error_code`, where this prompt could not be asked."""
+    """The reply to a prompt.
+
+    `stop_reason`: end | stop | length | context, or failed with `error_code` if the prompt could not be answered.
+    """
 
     text: str
     stop_reason: str
@@ -44,24 +50,26 @@ class ModelReply:
 
 
 def max_object_tokens(characters: int) -> int:
-    """Of an object with so many characters of text: a tokenizer that knows none of them spells each in its UTF-8 bytes,
-    four at most. The rest is for its keys."""
+    """Return the most tokens that a JSON object with so many characters of text can take.
+
+    A tokenizer that knows none of the characters spells each in up to four UTF-8 bytes; the rest is for the keys.
+    """
     return 4 * characters + 40
 
 
 def reply_key(prompt: StandalonePrompt, answered_by: str) -> str:
-    """`answered_by`: all else that the reply depends on: the model's file, adapter, sampling."""
-    told = json.dumps([dataclasses.astuple(prompt), answered_by], ensure_ascii=False)
-    return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:32]
+    """Return the key of a prompt. `answered_by`: all else that the reply depends on: model file, adapter, sampling."""
+    text = json.dumps([dataclasses.astuple(prompt), answered_by], ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 class ReplyJournal:
-    """One process at a time. `replies`: by key."""
+    """A journal that one process writes at a time. `replies`: by key."""
 
     def __init__(self, path: Path) -> None:
-        """Begins one, or goes on with the one that is there; half a line, from when the power went, is dropped.
+        """Open the journal at `path`, or begin one; an incomplete last line is dropped.
 
-        Raises AppError("journal_busy" | "journal_damaged"), and as `whole_file`.
+        Raises AppError: journal_busy, journal_damaged, and as `output_file.export_error`.
         """
         self.path = path
         self._lock = filelock.FileLock(f"{path}.lock", timeout=0, thread_local=False)
@@ -70,11 +78,11 @@ class ReplyJournal:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire()
             raw = strict_json.read_bytes(path, JOURNAL_BYTES) if path.exists() else b""
-            whole = raw.rfind(b"\n") + 1
-            self.replies = _replies(raw[:whole])
+            complete_bytes = raw.rfind(b"\n") + 1
+            self.replies = _read_replies(raw[:complete_bytes])
             self._file = path.open("r+b" if path.exists() else "wb")
-            self._file.truncate(whole)
-            self._file.seek(whole)
+            self._file.truncate(complete_bytes)
+            self._file.seek(complete_bytes)
         except filelock.Timeout as error:
             raise AppError("journal_busy", path=str(path)) from error
         except OSError as error:
@@ -85,7 +93,7 @@ class ReplyJournal:
             raise AppError("journal_damaged", path=str(path)) from error
 
     def add(self, key: str, reply: ModelReply) -> None:
-        """On the disk when it returns. Raises AppError as `whole_file`."""
+        """Append a reply; it is on the disk when this returns. Raises AppError as `output_file.export_error`."""
         assert self._file is not None
         place = self._file.tell()
         line = json.dumps({"key": key, **dataclasses.asdict(reply)}, ensure_ascii=False)
@@ -96,34 +104,34 @@ class ReplyJournal:
         except OSError as error:
             self.close()
             with contextlib.suppress(OSError):
-                os.truncate(self.path, place)  # half of it, on a full disk
+                os.truncate(self.path, place)  # on a full disk half of the line was written
             raise output_file.export_error(error, self.path) from error
         self.replies[key] = reply
 
     def close(self) -> None:
         if self._file is not None:
-            with contextlib.suppress(OSError):  # what is buffered fits no better now
+            with contextlib.suppress(OSError):  # the buffered rest cannot be written now either
                 self._file.close()
             self._file = None
         self._lock.release()
 
 
 def read(path: Path) -> dict[str, ModelReply]:
-    """What a journal holds, without holding it; {} where there is none. Raises AppError("journal_damaged")."""
+    """Read a journal without locking it; {} if there is none. Raises AppError("journal_damaged")."""
     try:
         raw = strict_json.read_bytes(path, JOURNAL_BYTES)
-        return _replies(raw[: raw.rfind(b"\n") + 1])
+        return _read_replies(raw[: raw.rfind(b"\n") + 1])
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise AppError("journal_damaged", path=str(path)) from error
 
 
-def _replies(raw: bytes) -> dict[str, ModelReply]:
-    return dict(map(_read, raw.split(b"\n")[:-1]))
+def _read_replies(raw: bytes) -> dict[str, ModelReply]:
+    return dict(map(_read_line, raw.split(b"\n")[:-1]))
 
 
-def _read(line: bytes) -> tuple[str, ModelReply]:
+def _read_line(line: bytes) -> tuple[str, ModelReply]:
     try:
         data = strict_json.loads(line)
         return str(data.pop("key")), ModelReply(**data)

@@ -1,8 +1,8 @@
-"""`holdout.json`: the examples that a training run kept back, as token ids, with what they cost in training precision.
+"""Read and write the files of scoring: `holdout.json`, and what the scoring child has measured of a model file.
 
-Written by the trainer at its end. Ids are never made again from text: every form is measured on the very same ones.
-
-What the scoring child has measured of one form of the model, and the signs by which an answer is judged.
+The trainer writes `holdout.json` at its end: the examples that it kept back, as token ids, with their likelihood in
+training precision. The ids are never made from text again, so every quantization is measured on the same tokens. The
+last functions judge answers: share of Japanese, loops.
 """
 
 import dataclasses
@@ -19,13 +19,16 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 
 HOLDOUT_VERSION = 1
-NOT_TRAINED = -100  # a label
-HOLDOUT_FILE_BYTES, HOLDOUT_MAX_IDS = 128 << 20, 16_000_000  # 10,000 examples of 700 tokens, each with its label
+NOT_TRAINED = -100  # label of a token that is not trained
+HOLDOUT_FILE_BYTES, HOLDOUT_MAX_IDS = 128 << 20, 16_000_000  # 10,000 examples of 700 tokens with their labels
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOutExample:
-    """`labels` stand at the ids that they name (not shifted). Sums of nats over the trained tokens."""
+    """An example kept back from training.
+
+    `labels` are at the places of their ids (not shifted). The likelihoods are sums of nats over the trained tokens.
+    """
 
     line: int
     ids: tuple[int, ...]
@@ -35,13 +38,13 @@ class HeldOutExample:
 
     @property
     def trained(self) -> tuple[int, ...]:
-        """Places whose token is predicted from those before it."""
+        """The places whose token is trained and predicted from those before it."""
         return tuple(at for at, label in enumerate(self.labels) if at > 0 and label != NOT_TRAINED)
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOutChat:
-    """A conversation up to its last question, and the prompt's ids. `answer`: ids of the one that was kept back."""
+    """A conversation up to its last question, with the prompt's ids. `answer`: the ids of the answer kept back."""
 
     messages: tuple[dict[str, str], ...]
     ids: tuple[int, ...]
@@ -55,6 +58,8 @@ class HeldOutChat:
 
 @dataclass(frozen=True, slots=True)
 class Holdout:
+    """The examples that a training run kept back."""
+
     examples: tuple[HeldOutExample, ...]
     chats: tuple[HeldOutChat, ...]
     end_ids: tuple[int, ...]
@@ -66,20 +71,20 @@ class Holdout:
 
     @property
     def digest(self) -> str:
-        """Of the ids and labels alone."""
-        told = [[example.ids, example.labels] for example in self.examples]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+        """A hash of ids and labels."""
+        data = [[example.ids, example.labels] for example in self.examples]
+        return hashlib.sha256(json.dumps(data).encode()).hexdigest()
 
 
 def read_holdout(path: Path) -> Holdout:
-    """Raises AppError("holdout_unreadable")."""
+    """Read a hold-out file. Raises AppError("holdout_unreadable")."""
     try:
         data = strict_json.load_file(path, HOLDOUT_FILE_BYTES, HOLDOUT_MAX_IDS)
         if data["version"] != HOLDOUT_VERSION:
             raise ValueError(f"version {data['version']!r}")
         examples = tuple(_example(entry) for entry in data["examples"])
-        left = list(examples)
-        chats = tuple(_chat(entry, left) for entry in data.get("chats", ()))
+        unmatched = list(examples)
+        chats = tuple(_chat(entry, unmatched) for entry in data.get("chats", ()))
         found = Holdout(examples, chats, _ids(data["end_ids"]), str(data.get("precision", "")))
     except OSError as error:
         raise AppError("holdout_unreadable", path=str(path), reason=error.strerror or str(error)) from error
@@ -91,7 +96,7 @@ def read_holdout(path: Path) -> Holdout:
 
 
 def without_costs(holdout: Holdout) -> Holdout:
-    """The same examples, of which nobody has said what they cost."""
+    """Return the same examples without their likelihoods."""
     examples = (dataclasses.replace(one, base_nll=math.nan, adapter_nll=math.nan) for one in holdout.examples)
     return dataclasses.replace(holdout, examples=tuple(examples), precision="")
 
@@ -104,16 +109,19 @@ def _example(entry: Any) -> HeldOutExample:
     return HeldOutExample(int(entry["line"]), ids, labels, *nll)
 
 
-def _chat(entry: Any, left: list[HeldOutExample]) -> HeldOutChat:
-    """With the answer of the first example `left` that begins with this prompt: of equal questions each has its own."""
+def _chat(entry: Any, unmatched: list[HeldOutExample]) -> HeldOutChat:
+    """Read a chat, with the answer of the first example of `unmatched` that begins with its prompt.
+
+    The example is removed from `unmatched`, so that equal questions get different answers.
+    """
     messages = tuple({"role": str(one["role"]), "content": str(one["content"])} for one in entry["messages"])
     if not messages or messages[-1]["role"] != "user":
         raise ValueError("a chat ends with a question")
     ids = _ids(entry["ids"])
-    example = next((one for one in left if len(one.ids) > len(ids) and one.ids[: len(ids)] == ids), None)
+    example = next((one for one in unmatched if len(one.ids) > len(ids) and one.ids[: len(ids)] == ids), None)
     if example is None:
         return HeldOutChat(messages, ids)
-    left.remove(example)
+    unmatched.remove(example)
     answer = []
     for token, label in zip(example.ids[len(ids) :], example.labels[len(ids) :], strict=True):
         if label == NOT_TRAINED:  # the next turn begins
@@ -130,25 +138,28 @@ def _ids(values: Any) -> tuple[int, ...]:
 
 
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f]")
-# Something long said three times running, or something short eight times.
+# Something long three times in a row, or something short eight times.
 _LOOP = re.compile(r"(.{6,80}?)\1{2,}|(.{1,5}?)\2{7,}", re.DOTALL)
-_LINE = re.compile(r"[\W_]+")  # rules and dots that a table or a table of contents is drawn with are no loop
+_LINE = re.compile(r"[\W_]+")  # lines and dots of tables and tables of contents, which are no loop
 
 
 @dataclass(frozen=True, slots=True)
 class ExampleScore:
-    """Sums over the trained tokens of one example. What is None had no reference to be held against."""
+    """The likelihood of one example: sums over its trained tokens.
+
+    None where there was no reference to compare with.
+    """
 
     line: int
     tokens: int
     nll: float  # nats
     divergence: float | None = None  # nats, from f16
-    same_first: int | None = None  # tokens where f16 puts the same one first
+    same_first: int | None = None  # tokens for which f16 has the same likeliest one
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerScore:
-    """`ended_by`: end (the model itself) | stop (a text that ends answers) | limit."""
+    """A generated answer. `ended_by`: end (the model) | stop (a stop string) | limit."""
 
     line: int
     question: str
@@ -159,13 +170,15 @@ class AnswerScore:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
+    """Everything that scoring measured of one model file."""
+
     examples: tuple[ExampleScore, ...]
     answers: tuple[AnswerScore, ...] = ()
-    same_ids: tuple[bool, ...] = ()  # of each chat
-    references: tuple[str, ...] = ()  # the answers that were kept back, as this model's tokens spell them; of each chat
-    write_tokens_per_s: float = 0.0  # 0: nothing was written
-    size_bytes: int = 0  # of the file, and of the adapter's
-    memory_bytes: int = 0  # what answering with it takes (`app.inference.memory_estimate`), the adapter included
+    same_ids: tuple[bool, ...] = ()  # for each chat
+    references: tuple[str, ...] = ()  # per chat, the answer kept back as this model's tokens spell it
+    write_tokens_per_s: float = 0.0  # 0: no answer was written
+    size_bytes: int = 0  # of the file and the adapter
+    memory_bytes: int = 0  # needed to answer (`app.inference.memory_estimate`), with adapter
 
     @property
     def tokens(self) -> int:
@@ -173,12 +186,12 @@ class Scores:
 
     @property
     def nll(self) -> float:
-        """Nats a trained token."""
+        """The mean negative log-likelihood of a trained token, in nats."""
         return sum(example.nll for example in self.examples) / self.tokens
 
     @property
     def divergence(self) -> float | None:
-        """Nats a trained token."""
+        """The mean divergence of a trained token, in nats."""
         found = [example.divergence for example in self.examples if example.divergence is not None]
         return sum(found) / self.tokens if len(found) == len(self.examples) else None
 
@@ -189,7 +202,7 @@ class Scores:
 
     @property
     def ended_share(self) -> float | None:
-        """Answers that the model ended by itself, having said something; None without answers."""
+        """The share of answers that the model ended itself and that are not empty; None without answers."""
         return _share(answer.ended_by == "end" and bool(answer.answer) for answer in self.answers)
 
     @property
@@ -206,7 +219,7 @@ def write_scores(scores: Scores, path: Path) -> None:
 
 
 def read_scores(path: Path) -> Scores:
-    """Raises AppError("score_unreadable")."""
+    """Read scores. Raises AppError("score_unreadable")."""
     try:
         data = strict_json.load_file(path)
         if not isinstance(data, dict):
@@ -218,7 +231,7 @@ def read_scores(path: Path) -> Scores:
 
 
 def japanese_share(text: str) -> float | None:
-    """Of all letters, how many are kana or kanji; None where there is no letter."""
+    """Return the share of letters that are kana or kanji; None without letters."""
     letters = [character for character in text if character.isalpha()]
     return len(_JAPANESE.findall("".join(letters))) / len(letters) if letters else None
 
@@ -229,7 +242,7 @@ def mean_japanese_share(texts: Any) -> float | None:
 
 
 def is_looping(text: str) -> bool:
-    """Whether it says the same again and again."""
+    """Return whether a text repeats itself again and again."""
     return any(_LINE.fullmatch(match[1] or match[2]) is None for match in _LOOP.finditer(text))
 
 

@@ -1,12 +1,8 @@
-"""How fast models will be here: predicted from two measurements of this machine that take some seconds.
+"""Predict how fast models will be on this machine, from two measurements that take seconds.
 
-An answer is bound by memory: each token reads the weights in use and the cache once. A prompt is bound by arithmetic:
-each token is multiplied with every weight. What llama.cpp reaches of both was measured with the models of
-tests/benchmarks/fit.py.
-
-How fast this machine reads memory: the ceiling of every model that is larger than the caches.
-
-Each generated token reads all weights once, so tokens per second <= bandwidth / bytes of the weights.
+An answer is bound by memory: each token reads the weights in use and the cache once, so tokens per second <= memory
+bandwidth / bytes of weights. A prompt is bound by arithmetic: each token is multiplied with every weight. The share of
+both limits that llama.cpp reaches was measured with the models of tests/benchmarks/fit.py.
 """
 
 import dataclasses
@@ -24,13 +20,13 @@ from app.base.files import strict_json
 from app.base.paths import write_atomically
 from app.inference.memory_estimate import MemoryEstimate
 
-_READ_BLOCK_BYTES = 512 * 1024 * 1024  # a thread's share; far above any cache
+_READ_BLOCK_BYTES = 512 * 1024 * 1024  # per thread; far above any cache
 _PASSES = 5
 
 
 def read_bytes_per_s(threads: int, block_bytes: int = _READ_BLOCK_BYTES) -> float:
-    """The best of five passes over one block a thread, each read by its thread (numpy frees the lock)."""
-    import numpy as np  # the window imports this module at its start and needs no numpy until it measures
+    """Return the best of five passes in which each thread reads its own block (numpy releases the lock)."""
+    import numpy as np  # imported late: the window imports this module at startup
 
     blocks = [np.ones(block_bytes // 8, dtype=np.int64) for _ in range(threads)]
     best = 0.0
@@ -45,7 +41,7 @@ def read_bytes_per_s(threads: int, block_bytes: int = _READ_BLOCK_BYTES) -> floa
 FILE_NAME = "speed.json"  # in the data folder
 
 # Below these a model that fits is called slow. People read Japanese at 400 to 600 characters a minute, about five
-# tokens a second; at 25 tokens a second a question with four passages, some 1,500 tokens, is read for a minute.
+# tokens a second; at 25 tokens a second a question with four passages, some 1,500 tokens, takes a minute to read.
 SLOW_ANSWER = 5.0
 SLOW_PROMPT = 25.0
 
@@ -54,13 +50,15 @@ _MATRIX = 1024
 _MULTIPLY_S = 2.0
 
 # What llama.cpp reached with random models of 4 to 8B, Q4_K_M, at three contexts, on one idle core of an AMD EPYC.
-# Prompts are multiplied in 8 bits, with several times as many numbers a step as in 32.
+# Prompts are multiplied in 8 bits, several times as many numbers per step as in the 32 bits measured here.
 ANSWER_SHARE = 0.53
 PROMPT_SHARE = 3.1
 
 
 @dataclass(frozen=True, slots=True)
 class MachineSpeed:
+    """The measured speed of this machine."""
+
     read_bytes_per_s: float
     multiplications_per_s: float  # a multiplication and an addition, in 32 bits
     threads: int
@@ -69,24 +67,24 @@ class MachineSpeed:
 
 @dataclass(frozen=True, slots=True)
 class PredictedSpeed:
-    """Tokens per second."""
+    """The predicted speed of a model, in tokens per second."""
 
     prompt: float
     answer: float
 
     @property
     def is_slow(self) -> bool:
-        """Whether one waits for it: more slowly than one reads, or long before the first word."""
+        """Whether the user has to wait: slower than reading, or long before the first word."""
         return self.answer < SLOW_ANSWER or self.prompt < SLOW_PROMPT
 
 
 def default_threads() -> int:
-    """As the engine chooses on an idle machine: one core is left to the others."""
+    """Return the engine's number of threads on an idle machine: one core is left to others."""
     return max(1, (psutil.cpu_count(logical=False) or psutil.cpu_count() or 1) - 1)
 
 
 def measure(threads: int | None = None, available_bytes: int | None = None) -> MachineSpeed:
-    """Some seconds of work for `threads` cores, in at most a quarter of the free memory."""
+    """Measure for some seconds on `threads` cores, in at most a quarter of the free memory."""
     threads = threads or default_threads()
     free = int(psutil.virtual_memory().available) if available_bytes is None else available_bytes
     block = max(8 << 20, min(_BLOCK_BYTES, free // 4 // threads) // 4096 * 4096)
@@ -101,16 +99,19 @@ def predict(
     active_share: float = 1.0,
     threads: int | None = None,
 ) -> PredictedSpeed:
-    """`parameters`: of the whole model. `threads`: those that will compute, if not as many as were measured."""
+    """Predict a model's speed.
+
+    `parameters`: of the whole model. `threads`: those that will compute, if other than measured.
+    """
     share = (threads or machine.threads) / machine.threads
-    read_a_token = needed.weights_bytes * active_share + needed.kv_bytes / 2  # the cache is half full on average
+    read_a_token = needed.weights_bytes * active_share + needed.kv_bytes / 2  # on average the cache is half full
     answer = ANSWER_SHARE * machine.read_bytes_per_s / max(1.0, read_a_token)
     prompt = PROMPT_SHARE * machine.multiplications_per_s * share / max(1.0, parameters * active_share)
     return PredictedSpeed(prompt, min(answer * max(1.0, math.sqrt(share)), prompt))
 
 
 def load(path: Path) -> MachineSpeed | None:
-    """None: not measured yet, or the file is damaged; it is measured anew then."""
+    """Read the measurement; None if there is none or the file is damaged."""
     try:
         data = strict_json.load_file(path)
         speed = MachineSpeed(**data)
@@ -130,14 +131,14 @@ def as_dict(speed: PredictedSpeed | None) -> dict[str, Any] | None:
 
 
 def _multiplications_per_s(threads: int) -> float:
-    """Products of two large matrices by the library that numpy brings.
+    """Measure products of two large matrices with numpy's library.
 
-    It takes all cores, and other programs take some of them: the processor's time is counted, not the clock's.
+    It uses all cores, of which other programs take some; so processor time is counted, not elapsed time.
     """
-    import numpy as np  # a tenth of the window's start, which measures nothing
+    import numpy as np  # imported late: a tenth of the window's startup time
 
     left, right = (np.ones((_MATRIX, _MATRIX), np.float32) for _ in range(2))
-    np.matmul(left, right)  # starts its threads
+    np.matmul(left, right)  # starts the library's threads
     rounds, began, end = 0, time.process_time(), time.perf_counter() + _MULTIPLY_S
     while time.perf_counter() < end:
         np.matmul(left, right)

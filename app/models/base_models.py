@@ -42,8 +42,7 @@ class BaseModel:
 
 
 def resolve_base(wanted: str, models: Collection[LocalModel]) -> BaseModel:
-    """Return the base that `wanted` names: a path, "starter", or a listed model by id, card or a unique part of its
-    name.
+    """Return the base that `wanted` names: a path, "starter", or a listed model by id, card or part of its name.
 
     Raises AppError: base_unknown, base_starter_missing, base_for_search, base_is_split, and the errors of reading a
     damaged file or folder.
@@ -155,8 +154,7 @@ def existing_path(wanted: str, beside: Path = Path()) -> Path | None:
 
 
 def delete_unused_conversions(folder: Path, specs: Collection[RunSpec | None]) -> int:
-    """Delete from the cache `folder` the conversions of GGUF bases that no run of `specs` needs; return the bytes
-    freed.
+    """Delete the conversions of GGUF bases in `folder` that no run of `specs` needs; return the bytes freed.
 
     Conversions are folders named after the base's hash. If one spec is None (unreadable), nothing is deleted, because
     its base is unknown. Whole f16 files do not name their base and are deleted only when there is no run at all.

@@ -1,4 +1,4 @@
-"""`kotae engine`: GPU parts of the engine, carried as files."""
+"""Define `kotae engine`: list, add and remove GPU packs of the engine."""
 
 import argparse
 import dataclasses
@@ -24,14 +24,14 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _list(_options: argparse.Namespace, where: Paths, output: Output) -> int:
-    known, there = engine_packs.known(), engine_packs.installed(where.engine_packs)
+    known, installed = engine_packs.known(), engine_packs.installed(where.engine_packs)
     lines = [
-        output.phrase("inference.engine_pack", name=pack.name, size=format_size(pack.size_bytes)) for pack in there
+        output.phrase("inference.engine_pack", name=pack.name, size=format_size(pack.size_bytes)) for pack in installed
     ]
     words = "\n".join(lines) or output.phrase(
         "inference.engine_packs_none" if known else "inference.engine_packs_not_for_this"
     )
-    data = {"packs": [dataclasses.asdict(pack) for pack in there], "known": [pack.name for pack in known]}
+    data = {"packs": [dataclasses.asdict(pack) for pack in installed], "known": [pack.name for pack in known]}
     output.result(data, words)
     return 0
 

@@ -1,1 +1,1 @@
-"""The inference child: one process that owns llama.cpp and speaks JSON lines."""
+"""The engine child: the only process that owns llama.cpp; it speaks JSON lines."""

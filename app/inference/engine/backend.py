@@ -1,4 +1,4 @@
-"""What the worker needs of whatever computes, and what both share: cancelling and the loaded-model check."""
+"""Define what the worker needs of a backend, and how commands are cancelled."""
 
 import ctypes
 import threading
@@ -12,10 +12,10 @@ Emit = Callable[[Event], None]
 
 
 class Cancellation:
-    """Which commands are cancelled. `cancel` may come from another thread, and before the command has begun.
+    """The set of cancelled commands. `cancel` may be called from another thread, and before the command begins.
 
-    `native` is a C string that is empty until the running command is cancelled: native code can look at it without
-    taking the interpreter's lock (see `app.inference.engine.llama`).
+    `native` is a C string that is empty until the running command is cancelled, so that native code can check it
+    without taking the interpreter's lock (see `app.inference.engine.llama`).
     """
 
     def __init__(self) -> None:
@@ -48,10 +48,13 @@ class Cancellation:
 
 
 class Backend(Protocol):
-    """Blocking calls, made by one thread. Expected failures are AppError; a cancelled load is AppError("cancelled")."""
+    """Computes answers. Its methods block and are called by one thread.
+
+    Expected failures raise AppError, a cancelled load AppError("cancelled").
+    """
 
     name: str
-    progress: int  # grows with every batch and token; the heartbeat carries it
+    progress: int  # grows with every batch and token; heartbeats report it
 
     def load(self, command: Load, cancellation: Cancellation, emit: Emit) -> EngineFacts: ...
     def unload(self) -> None: ...

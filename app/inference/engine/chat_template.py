@@ -1,10 +1,10 @@
-"""The chat-template child: renders the template of a foreign GGUF file, once, under limits, and exits.
+"""Run the chat-template child: render the template of a foreign GGUF file once, under limits, and exit.
 
-A sandbox stops templates from running code, but not from using all memory or never ending (`{{ 'a' * 3000000000 }}`).
-Here the process has 512 MB of address space and 2 s of processor time (POSIX), and the parent kills it after 2 s.
+A sandbox keeps templates from running code, but not from using all memory or never ending (`{{ 'a' * 3000000000 }}`).
+So the process has 512 MB of address space and 2 s of processor time (POSIX), and the parent kills it after 2 s.
 
-What people wrote is wrapped in marks before rendering, so that afterwards it can be told from markup and is never
-read as control tokens.
+Text of people is wrapped in marker characters before rendering, so that afterwards it can be separated from markup and
+is never read as control tokens.
 """
 
 import json
@@ -19,12 +19,12 @@ from trainer.wire import claim_stdout
 MEMORY_BYTES = 512 * 1024 * 1024
 PROCESSOR_S = 2
 OUTPUT_CHARACTERS = 4_000_000
-# Private-use characters, taken out of the text first: a person cannot type a mark.
+# Private-use characters, removed from the text first, so that nobody can type a marker.
 _BEGIN, _END = "\ue0f0", "\ue0f1"
 
 
 def main() -> int:
-    """Reads one JSON object {template, messages, end}; writes {"segments": [[text, markup], …]} or {"error"}."""
+    """Read one JSON object {template, messages, end}; write {"segments": [[text, markup], …]} or {"error"}."""
     writer = claim_stdout()
     _limit()
     sandbox.confine(reads=())
@@ -34,7 +34,7 @@ def main() -> int:
         writer.send({"segments": [[segment.text, segment.markup] for segment in segments]})
     except MemoryError:
         writer.send({"error": "it needs more than 512 MB"})
-    except Exception as error:  # noqa: BLE001  a foreign program may fail in any way; the parent shows the reason
+    except Exception as error:  # noqa: BLE001  a foreign template may fail in any way; the parent shows the reason
         writer.send({"error": f"{type(error).__name__}: {error}"[:300]})
     return 0
 
@@ -42,22 +42,21 @@ def main() -> int:
 def _limit() -> None:
     try:
         import resource
-    except ImportError:  # Windows: the parent's clock is the limit
+    except ImportError:  # Windows: the parent's timeout is the only limit
         return
     resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_S, PROCESSOR_S + 1))
     try:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    except (ValueError, OSError) as error:  # macOS takes no limit below what is mapped already
+    except (ValueError, OSError) as error:  # macOS accepts no limit below what is mapped already
         print(f"template: no memory limit: {error}", file=sys.stderr)  # noqa: T201  stderr is the log
 
 
 def render(template: str, messages: list[dict[str, str]], end: str) -> tuple[Segment, ...]:
-    """The prompt as segments. `messages`: {"role": system | user | assistant, "content"}, the last one a user's.
+    """Return the prompt as segments.
 
-    The beginning-of-text token is left to the engine, which knows whether the model wants one; `end` is the text of
-    the end-of-text token.
-
-    Raises whatever the template does, jinja2.TemplateError among them.
+    `messages`: {"role": system | user | assistant, "content"}, the last one a user's. `end`: the text of the
+    end-of-text token. The engine adds the beginning-of-text token, because it knows whether the model wants one. Raises
+    whatever the template raises, jinja2.TemplateError among others.
     """
     from jinja2 import TemplateError
     from jinja2.ext import loopcontrols
@@ -79,20 +78,20 @@ def render(template: str, messages: list[dict[str, str]], end: str) -> tuple[Seg
 
 
 def segments(text: str) -> tuple[Segment, ...]:
-    """Splits rendered text at the marks. What is outside a pair is markup.
+    """Split rendered text at the markers; what is outside a pair is markup.
 
-    A template may cut one mark of a pair away (`content.split('</think>')[-1]`). Where the other end of the text lay is
-    then unknown, and the whole piece up to the next mark is taken as written: better too little markup than too much.
+    A template may remove one marker of a pair (`content.split('</think>')[-1]`). Then the other end of the text is
+    unknown, and everything up to the next marker counts as text: too little markup is safer than too much.
     """
     found: list[Segment] = []
-    is_written = False
+    is_text = False
     for part in re.split(f"({_BEGIN}|{_END})", text):
-        if part == _END and not is_written and found and found[-1].markup:
+        if part == _END and not is_text and found and found[-1].markup:
             found[-1] = Segment(found[-1].text)
         if part in (_BEGIN, _END):
-            is_written = part == _BEGIN
+            is_text = part == _BEGIN
         elif part:
-            found.append(Segment(part, markup=not is_written))
+            found.append(Segment(part, markup=not is_text))
     return tuple(found)
 
 

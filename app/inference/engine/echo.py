@@ -1,9 +1,9 @@
-"""A fake that speaks the same protocol: answers with the question itself, a character a token. For tests.
+"""A fake engine for tests: answers with the question itself, one character per token, over the same protocol.
 
-Words in the question make it misbehave on purpose: `!crash` aborts the process, `!hang` stops its heartbeat,
-`!garbage` writes a line that is no JSON, `!slow` takes a tenth of a second a token, `!memory` fails as an expected
-error does. `!say TEXT`, anywhere in the prompt, makes it answer TEXT, up to the end of that line, and not the question;
-of several the last one counts. So a test writes down what a model is to answer where it will read it.
+Words in the question make it misbehave: `!crash` aborts the process, `!hang` stops it, `!garbage` writes a line that is
+not JSON, `!slow` takes a tenth of a second per token, `!memory` raises an expected error. `!say TEXT` anywhere in the
+prompt makes it answer TEXT, up to the end of that line, instead; the last one counts. So a test can place the answer in
+the text that the model is to read.
 """
 
 import os
@@ -61,7 +61,7 @@ class EchoBackend:
         self._facts = None
 
     def ask(self, command: Ask, cancellation: Cancellation, emit: Emit) -> Done:
-        facts = self._loaded()
+        facts = self._require_model()
         prompt = list("".join(segment.text for segment in command.prompt))
         if len(prompt) + 1 > facts.context_tokens:
             raise AppError("context_full", prompt_tokens=len(prompt), context_tokens=facts.context_tokens)
@@ -79,18 +79,18 @@ class EchoBackend:
         return Done(command.id, reason, Usage(len(prompt), cached, len(answer)), timings, command.sampling.seed or 1)
 
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
-        self._loaded()
+        self._require_model()
         return tuple((1.0, 0.0) if len(text) % 2 else (0.0, 1.0) for text in command.texts)
 
     def tokenize(self, command: Tokenize) -> tuple[int, ...]:
-        self._loaded()
+        self._require_model()
         return tuple(sum(len(segment.text) for segment in prompt) for prompt in command.prompts)
 
     def state(self, command_id: str) -> StateReport:
         threads = self._facts.threads if self._facts else 1
         return StateReport(command_id, self._facts, len(self._cached), threads, psutil.Process().memory_info().rss)
 
-    def _loaded(self) -> EngineFacts:
+    def _require_model(self) -> EngineFacts:
         if self._facts is None:
             raise no_model()
         return self._facts
@@ -98,24 +98,24 @@ class EchoBackend:
     def _stream(
         self, command: Ask, answer: str, token_s: float, cancellation: Cancellation, emit: Emit
     ) -> tuple[str, str]:
-        said = ""
+        text = ""
         for character in answer[: command.max_tokens]:
             if cancellation.is_set:
-                return said, "cancelled"
+                return text, "cancelled"
             time.sleep(token_s)
-            said += character
+            text += character
             self.progress += 1
             emit(Token(command.id, character))
-            if said.endswith("!crash"):
+            if text.endswith("!crash"):
                 os.abort()
-        return said, "length" if len(answer) > command.max_tokens else "end"
+        return text, "length" if len(answer) > command.max_tokens else "end"
 
 
 def _misbehave(question: str) -> None:
     if "!hang" in question:
         os.kill(os.getpid(), signal.SIGSTOP)
     if "!garbage" in question:
-        # Past the claimed descriptor: any inherited copy of the pipe would do the same to the parent.
+        # Not through the claimed descriptor: a stray copy of the pipe would write to the parent the same way.
         for descriptor in range(3, 16):
             try:
                 os.write(descriptor, b"\xff not json\n")

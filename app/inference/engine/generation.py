@@ -1,13 +1,9 @@
-"""The life of one answer: read the prompt, then one token after the other until something ends it.
+"""Generate one answer: read the prompt, then choose one token after the other until something ends it.
 
-Bytes of tokens into text that can be shown: whole characters only, and nothing of a stop string.
-
-The next token from the logits, in numpy.
-
-llama.cpp's own chain builds and walks a list of the whole vocabulary for every token. With Gemma's 262,144 entries that
-costs milliseconds, several times what the rest of our overhead does (measured by tests/benchmarks/engine.py). Here one
-vectorized pass drops what no sampler could choose, and the usual steps run on the few hundred candidates left.
-
+`TextStream` turns token bytes into displayable text: whole characters, and nothing of a stop string. `Sampler` chooses
+tokens in numpy: llama.cpp's own chain builds and walks a list of the whole vocabulary for every token, which costs
+milliseconds with Gemma's 262,144 entries, several times our other overhead (measured by tests/benchmarks/engine.py).
+Here one vectorized pass drops what no sampler could choose, and the usual steps run on the few hundred candidates left.
 Order and meaning are llama.cpp's: repetition penalty, top-k, top-p, min-p, temperature, draw.
 """
 
@@ -25,48 +21,48 @@ from app.inference.engine.messages import Ask, Done, PromptProgress, Sampling, T
 
 
 class TextStream:
-    """Feed token bytes with `push`; it returns the text that is safe to show.
+    """Turns token bytes into text that can be shown.
 
-    A character split over tokens waits for its last byte. Text that may be the beginning of a stop string waits
-    until it is or is not one. Bytes that never become UTF-8 are left out: U+FFFD is never produced.
+    A character split over tokens waits for its last byte. Text that may begin a stop string waits until that is
+    decided. Bytes that never become UTF-8 are left out: U+FFFD is never produced.
     """
 
     def __init__(self, stop: Sequence[str] = ()) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
         self._stop = tuple(text for text in stop if text)
-        self._held = ""
+        self._pending = ""
         self.is_stopped = False
 
     def push(self, piece: bytes) -> str:
-        """The text to show now. After `is_stopped` has become true, always ""."""
+        """Add the bytes of a token and return the text to show now; "" once `is_stopped` is true."""
         if self.is_stopped:
             return ""
-        self._held += self._decoder.decode(piece)
-        found = min((at for at in map(self._held.find, self._stop) if at >= 0), default=-1)
+        self._pending += self._decoder.decode(piece)
+        found = min((at for at in map(self._pending.find, self._stop) if at >= 0), default=-1)
         if found >= 0:
             self.is_stopped = True
-            ready, self._held = self._held[:found], ""
+            ready, self._pending = self._pending[:found], ""
             return ready
         keep = self._possible_stop_length()
-        ready = self._held[: len(self._held) - keep]
-        self._held = self._held[len(self._held) - keep :]
+        ready = self._pending[: len(self._pending) - keep]
+        self._pending = self._pending[len(self._pending) - keep :]
         return ready
 
     def flush(self) -> str:
-        """What was held back for a stop string that did not come. Half a character is dropped."""
-        ready, self._held = self._held, ""
+        """Return what was held back for a stop string that did not come; half a character is dropped."""
+        ready, self._pending = self._pending, ""
         return "" if self.is_stopped else ready
 
     def _possible_stop_length(self) -> int:
-        """How many characters at the end are the beginning of a stop string."""
+        """Return how many characters at the end may begin a stop string."""
         longest = max((len(text) for text in self._stop), default=1) - 1
-        for length in range(min(longest, len(self._held)), 0, -1):
-            if any(text.startswith(self._held[-length:]) for text in self._stop):
+        for length in range(min(longest, len(self._pending)), 0, -1):
+            if any(text.startswith(self._pending[-length:]) for text in self._stop):
                 return length
         return 0
 
 
-# A candidate e^-20 as likely as the best one: 262,144 of them together weigh less than 0.06 %.
+# A candidate e^-20 times as likely as the best: 262,144 of them together weigh less than 0.06 %.
 NEGLIGIBLE_LOGIT_GAP = 20.0
 
 Logits = npt.NDArray[np.float32]  # [vocabulary]
@@ -74,14 +70,14 @@ Ids = npt.NDArray[np.intp]
 
 
 class GrammarProtocol(Protocol):
-    """Which tokens may come next. `allowed` does not change its state; `accept` moves it on."""
+    """Decides which tokens may come next. `allowed` does not change its state; `accept` advances it."""
 
     def allowed(self, ids: Ids) -> npt.NDArray[np.bool_]: ...
     def accept(self, token: int) -> None: ...
 
 
 class Sampler:
-    """Chooses tokens for one answer. Not thread-safe; `seed` makes the draws repeatable (PCG64)."""
+    """Chooses the tokens of one answer. Not thread-safe; `seed` makes the draws repeatable (PCG64)."""
 
     def __init__(self, sampling: Sampling, seed: int, grammar: GrammarProtocol | None = None) -> None:
         self._sampling = sampling
@@ -89,9 +85,9 @@ class Sampler:
         self._grammar = grammar
 
     def choose(self, logits: Logits, recent: Sequence[int]) -> int:
-        """The next token id. `logits` is changed in place (penalties); `recent` are the tokens before, oldest first.
+        """Return the next token id. `logits` is changed in place (penalties); `recent`: earlier tokens, oldest first.
 
-        Raises AppError("decode_failed") when the model computed no numbers: damaged weights do that.
+        Raises AppError("decode_failed") if the logits are not finite, as damaged weights cause.
         """
         sampling = self._sampling
         if sampling.repeat_penalty != 1.0 and sampling.repeat_window > 0:
@@ -106,12 +102,12 @@ class Sampler:
         return self._draw(ids, logits[ids])
 
     def accept(self, token: int) -> None:
-        """Tells the grammar, if there is one, that this token was taken."""
+        """Advance the grammar, if there is one, by the chosen token."""
         if self._grammar is not None:
             self._grammar.accept(token)
 
     def _candidates(self, logits: Logits) -> Ids:
-        """The ids worth looking at; under a grammar only those it accepts, from the whole vocabulary if need be."""
+        """Return the ids to consider; with a grammar the accepted ones, from the whole vocabulary if necessary."""
         ids = self._likely(logits)
         if self._grammar is None:
             return ids
@@ -124,9 +120,12 @@ class Sampler:
         return accepted
 
     def _likely(self, logits: Logits) -> Ids:
-        """With top-k: the smallest of nested sets that holds the k most likely. Without: all but the negligible."""
+        """Return the likely ids.
+
+        With top-k the smallest of nested sets that contains the k likeliest, otherwise all but the negligible ones.
+        """
         best = logits.max()
-        if self._sampling.top_k > 0 and self._grammar is None:  # a grammar decides before top-k counts
+        if self._sampling.top_k > 0 and self._grammar is None:  # a grammar filters before top-k
             for gap in (4.0, 8.0, 16.0):
                 ids = np.flatnonzero(logits >= best - gap)
                 if ids.size >= self._sampling.top_k:
@@ -151,7 +150,10 @@ class Sampler:
 
 
 def _penalize(logits: Logits, recent: Sequence[int], penalty: float) -> None:
-    """The repetition penalty of Keskar et al. 2019 (CTRL), as in llama.cpp: once a token, however often it occurred."""
+    """Apply the repetition penalty of Keskar et al.
+
+    2019 (CTRL) as llama.cpp does: once per token, however often it occurred.
+    """
     ids = np.unique(np.asarray(recent, dtype=np.intp))
     values = logits[ids]
     logits[ids] = np.where(values > 0, values / penalty, values * penalty)
@@ -164,11 +166,11 @@ def _softmax(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
 
 
 class DecodeAborted(Exception):  # noqa: N818  not an error: the user asked for it
-    """A decode stopped because the command was cancelled."""
+    """Raised when a decode stops because the command was cancelled."""
 
 
 class Decoder(Protocol):
-    """The part of a backend that an answer needs. `tokens` is what the cache holds; `append` evaluates more."""
+    """The part of a backend that generation needs. `tokens`: what the cache holds; `append` evaluates more."""
 
     tokens: list[int]
     threads: int
@@ -183,12 +185,12 @@ class Decoder(Protocol):
 
 
 class GenerationLoop:
-    """One Ask in progress. Raises Aborted out of `read_prompt` and `write` when cancelled during a decode."""
+    """Runs one Ask. `read_prompt` and `write` raise DecodeAborted when cancelled during a decode."""
 
     def __init__(
         self, decoder: Decoder, command: Ask, sampler: Sampler, cancellation: Cancellation, emit: Emit, received: float
     ) -> None:
-        """`received`: time.perf_counter() when the command was taken up; timings count from there."""
+        """`received`: time.perf_counter() at the receipt of the command, from which timings count."""
         self._decoder = decoder
         self._command = command
         self._sampler = sampler
@@ -200,7 +202,7 @@ class GenerationLoop:
         self._prompt_s = self._first_token_s = self._answer_s = self._decode_s = 0.0
 
     def read_prompt(self, prompt: list[int]) -> None:
-        """Evaluates what the cache does not hold yet, a batch at a time."""
+        """Evaluate what the cache does not contain yet, batch by batch."""
         started = time.perf_counter()
         decoder = self._decoder
         begin = len(decoder.tokens)
@@ -214,7 +216,7 @@ class GenerationLoop:
         self._prompt_s = time.perf_counter() - started
 
     def write(self) -> str:
-        """Streams the answer. Returns why it ended: end | stop | length | context | cancelled."""
+        """Stream the answer. Return why it ended: end | stop | length | context | cancelled."""
         decoder = self._decoder
         started, decoded_s = time.perf_counter(), decoder.decode_s
         try:
@@ -222,7 +224,7 @@ class GenerationLoop:
                 token = self._sampler.choose(decoder.logits(), decoder.tokens)
                 if decoder.is_end(token):
                     return "end"
-                self._take(token)
+                self._accept(token)
                 reason = self._reason_to_end()
                 if reason:
                     return reason
@@ -237,7 +239,7 @@ class GenerationLoop:
         timings = Timings(self._prompt_s, self._first_token_s, self._answer_s, self._decode_s, self._decoder.threads)
         return Done(self._command.id, reason, usage, timings, seed)
 
-    def _take(self, token: int) -> None:
+    def _accept(self, token: int) -> None:
         self._sampler.accept(token)
         self._count += 1
         if self._count == 1:

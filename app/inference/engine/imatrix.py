@@ -1,8 +1,8 @@
-"""Which columns of a weight matrix matter for the user's own text: the mean square of what they are multiplied with.
+"""Measure which columns of a weight matrix matter for a text: the mean square of what they are multiplied with.
 
-As llama.cpp's `llama-imatrix` (tools/imatrix) measures it: the text in pieces of 512 tokens, each read from an empty
+Same method as llama.cpp's `llama-imatrix` (tools/imatrix): the text in pieces of 512 tokens, each read from an empty
 cache; for every product W x of a layer, the squares of x are summed by column and divided by the number of tokens. The
-quantizer then spends its precision on those columns. Mixtures of experts are refused: they need a count each expert.
+quantizer then spends its precision on those columns. Mixtures of experts are refused: they need a count per expert.
 """
 
 import ctypes
@@ -26,16 +26,16 @@ from app.inference.gguf import GgufHeader
 
 PIECE_TOKENS = 512
 MIN_TOKENS = 1024
-MAX_PIECES = 100  # 51,200 tokens; more of them change little, and an 8B model reads 20 a second on two cores
+MAX_PIECES = 100  # 51,200 tokens; more change little, and an 8B model reads 20 a second on two cores
 MAX_TEXT_BYTES = 64 << 20
-_MUL_MAT, _F32 = 29, 0  # ggml's numbers, which a test holds against the library's header
+_MUL_MAT, _F32 = 29, 0  # ggml's numbers; a test compares them with the library's header
 
 ColumnMeans = dict[str, npt.NDArray[np.float32]]
 Report = Callable[[int, int], None]
 
 
 class _Tensor(ctypes.Structure):
-    """`struct ggml_tensor` of ggml 0.25 (ggml.h), as far as it is read here."""
+    """`struct ggml_tensor` of ggml 0.25 (ggml.h), as far as it is needed here."""
 
 
 _Tensor._fields_ = [
@@ -55,7 +55,7 @@ _Tensor._fields_ = [
 
 
 def measure(job: Imatrix, part: Path, report: Report) -> dict[str, Any]:
-    """Writes the means to `part`. `report` is told tokens.
+    """Measure a text and write the means to `part`; `report` gets tokens.
 
     Raises AppError: what `gguf.check_model` finds; imatrix_experts, imatrix_text_unreadable, imatrix_text_short,
     model_unreadable, context_failed, decode_failed, imatrix_failed.
@@ -64,22 +64,22 @@ def measure(job: Imatrix, part: Path, report: Report) -> dict[str, Any]:
     if header.number("expert_count"):
         raise AppError("imatrix_experts")
     text = read_text(Path(job.text))
-    with_text = _Reading(header, job.threads or default_threads())
+    model = _MeasuredModel(header, job.threads or default_threads())
     try:
-        tokens = with_text.tokens_of(text)
+        tokens = model.tokens_of(text)
         if len(tokens) < MIN_TOKENS:
             raise AppError("imatrix_text_short", tokens=len(tokens), needed=MIN_TOKENS)
-        used = with_text.read(tokens, report)
-        means = with_text.means()
+        used = model.read(tokens, report)
+        means = model.means()
     finally:
-        with_text.close()
-    with part.open("wb") as file:  # a name without .npz stays as it is
+        model.close()
+    with part.open("wb") as file:  # a name without .npz is not changed
         np.savez(file, allow_pickle=False, **means)
     return {"tokens": used, "tensors": len(means)}
 
 
 def read(path: Path) -> ColumnMeans:
-    """What `measure` has written. Raises AppError("imatrix_failed")."""
+    """Read what `measure` has written. Raises AppError("imatrix_failed")."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {name: np.ascontiguousarray(stored[name], np.float32) for name in stored.files}
@@ -88,7 +88,7 @@ def read(path: Path) -> ColumnMeans:
 
 
 def read_text(path: Path) -> str:
-    """Raises AppError("imatrix_text_unreadable")."""
+    """Read the text. Raises AppError("imatrix_text_unreadable")."""
     try:
         with open_regular(path) as file:
             raw = file.read(MAX_TEXT_BYTES + 1)
@@ -101,8 +101,8 @@ def read_text(path: Path) -> str:
         raise AppError("imatrix_text_unreadable", path=str(path), reason="UTF-8?") from error
 
 
-class _Reading:
-    """A model that reads, and what its matrices are multiplied with meanwhile."""
+class _MeasuredModel:
+    """A model that reads a text, and the sums of squares that its matrices are multiplied with."""
 
     def __init__(self, header: GgufHeader, threads: int) -> None:
         self._log = EngineLog()
@@ -110,7 +110,7 @@ class _Reading:
         self._counts: dict[str, int] = {}
         self._weights = {name for name, tensor in header.tensors.items() if len(tensor.shape) == 2}
         self._problem: Exception | None = None
-        self._callback = api.ggml_backend_sched_eval_callback(self._look_at)  # kept: ctypes does not
+        self._callback = api.ggml_backend_sched_eval_callback(self._on_step)  # kept alive: ctypes does not
         self._model: Any = None
         self._context: Any = None
         api.llama_backend_init()
@@ -118,7 +118,7 @@ class _Reading:
 
     def _load(self, path: str, threads: int) -> None:
         model_params = api.llama_model_default_params()
-        model_params.n_gpu_layers = 0  # what is multiplied lies in memory that can be read here
+        model_params.n_gpu_layers = 0  # so that the operands are in memory that can be read here
         model_params.use_extra_bufts = False
         self._model = api.llama_model_load_from_file(path.encode("utf-8"), model_params) or None
         if self._model is None:
@@ -142,15 +142,15 @@ class _Reading:
         self._context = self._model = None
 
     def tokens_of(self, text: str) -> list[int]:
-        """Without control tokens, whatever the text looks like."""
+        """Return the tokens of a text, in which nothing is read as a control token."""
         vocabulary, raw = api.llama_model_get_vocab(self._model), text.encode("utf-8", "replace")
-        room = len(raw) + 8
-        out = (api.llama_token * room)()
-        count = api.llama_tokenize(vocabulary, raw, len(raw), out, room, False, False)
+        size = len(raw) + 8
+        out = (api.llama_token * size)()
+        count = api.llama_tokenize(vocabulary, raw, len(raw), out, size, False, False)
         return list(out[: max(0, count)])
 
     def read(self, tokens: list[int], report: Report) -> int:
-        """Reads pieces from all parts of the text. Gives how many tokens."""
+        """Read pieces from all parts of the text; return the number of tokens."""
         vocabulary = api.llama_model_get_vocab(self._model)
         first = [api.llama_vocab_bos(vocabulary)] if api.llama_vocab_get_add_bos(vocabulary) else []
         length = PIECE_TOKENS - len(first)
@@ -175,22 +175,22 @@ class _Reading:
             raise AppError("decode_failed", status=status)
 
     def means(self) -> ColumnMeans:
-        """Raises AppError("imatrix_failed") when a layer was never seen or a number is none."""
+        """Return the means. Raises AppError("imatrix_failed") if no matrix was seen or a value is not finite."""
         means = {name: (total / self._counts[name]).astype(np.float32) for name, total in self._sums.items()}
         broken = next((name for name, values in means.items() if not np.isfinite(values).all()), None)
         if not means or broken is not None:
             raise AppError("imatrix_failed", reason=f"{broken}: not finite" if broken else "no matrix was seen")
         return means
 
-    def _look_at(self, address: int, asks: bool, _data: Any) -> bool:
-        """llama.cpp asks before each step of the computation whether it is wanted, and shows it when it is done."""
+    def _on_step(self, address: int, asks: bool, _data: Any) -> bool:
+        """Answer llama.cpp's callback: first whether a step is wanted (`asks`), then with the step's result."""
         try:
-            return self._look(_Tensor.from_address(address), asks)
-        except Exception as error:  # noqa: BLE001  nothing may rise into native code; raised on after the decode
+            return self._record(_Tensor.from_address(address), asks)
+        except Exception as error:  # noqa: BLE001  no exception may reach native code; raised after the decode
             self._problem = error
             return False
 
-    def _look(self, product: _Tensor, asks: bool) -> bool:
+    def _record(self, product: _Tensor, asks: bool) -> bool:
         if product.op != _MUL_MAT or not product.src[0] or not product.src[1]:
             return not asks
         weight, values = product.src[0].contents, product.src[1].contents
@@ -207,7 +207,7 @@ class _Reading:
 
 
 def _array(tensor: _Tensor) -> npt.NDArray[np.float32]:
-    """[tokens, columns]; a copy only where its rows do not follow one another."""
+    """Return the values as [tokens, columns]; a copy only if the rows are not contiguous."""
     lengths, strides = tuple(tensor.ne)[::-1], tuple(tensor.nb)[::-1]
     extent = sum((length - 1) * stride for length, stride in zip(lengths, strides, strict=True)) + 4
     raw = (ctypes.c_char * extent).from_address(tensor.data)

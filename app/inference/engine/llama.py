@@ -1,19 +1,14 @@
-"""llama.cpp's C interface: the only module of the program that imports llama_cpp.
+"""Wrap llama.cpp's C interface; this is the only module that imports llama_cpp.
 
-`api` is the binding itself. Beside it stands what has to be made of native callbacks: the log, the abort check and
-grammars. The high-level `llama_cpp.Llama` is not used: it compiles every chat template it loads, crashes on an adapter
-that does not fit, and walks the whole vocabulary for each token.
+`api` is the binding. Native callbacks for the log, the abort check and grammars are made here. The high-level
+`llama_cpp.Llama` is not used: it compiles every chat template it loads, crashes on an adapter that does not fit, and
+walks the whole vocabulary for each token.
 
-Which of ggml's native parts compute here: the one made for this processor, and GPU packs.
+A portable build (packaging/llama_build.py, PORTABLE_FLAGS) has a CPU library for each processor generation and loads
+the newest that this one can run; a build for one machine has none to load. GPU packs are loaded the same way.
 
-A build for many machines (packaging/llama_build.py, PORTABLE_FLAGS) has a library for each generation of processors
-and loads the newest that this one can run, so that none dies of an instruction it does not know. A build for one
-machine has a single one inside, and nothing is to be loaded.
-
-How large a JSON schema may be before a grammar is made of it.
-
-The grammar's parser writes each repetition out as many times as it says and calls itself for each level: a schema of a
-hundred bytes could fill the memory or end the process.
+A JSON schema is limited before it becomes a grammar, because the grammar's parser writes each repetition out and
+recurses for each level: a schema of a hundred bytes could fill the memory or end the process.
 """
 
 import ctypes
@@ -40,7 +35,7 @@ _PREFIX, _SUFFIX = ("ggml-cpu-", ".dll") if sys.platform == "win32" else ("libgg
 
 
 def load_cpu_backends(library: ctypes.CDLL, folder: Path) -> None:
-    """`library`: any that ggml's functions are found through; `folder`: where llama.cpp's libraries lie."""
+    """Load the CPU library for this processor. `library`: any that exports ggml's functions; `folder`: of llama.cpp."""
     os.environ.pop("GGML_BACKEND_PATH", None)  # ggml would load that library, whatever it is
     if any(folder.glob(f"{_PREFIX}*{_SUFFIX}")):
         load_all = _ggml(library, folder).ggml_backend_load_all_from_path
@@ -49,14 +44,17 @@ def load_cpu_backends(library: ctypes.CDLL, folder: Path) -> None:
 
 
 def load_backend_library(library: ctypes.CDLL, folder: Path, pack: Path) -> bool:
-    """Whether it could be loaded: its driver may be missing, in which case the processor computes."""
+    """Load a backend's library; return whether that worked. Without its driver it fails, and the CPU computes."""
     load = _ggml(library, folder).ggml_backend_load
     load.argtypes, load.restype = [ctypes.c_char_p], ctypes.c_void_p
     return bool(load(str(pack).encode("utf-8")))
 
 
 def _ggml(library: ctypes.CDLL, folder: Path) -> ctypes.CDLL:
-    """Not another copy of it, which would have a list of devices of its own. Windows looks only into the very file."""
+    """Return ggml's library, not another copy, which would have its own list of devices.
+
+    Windows finds functions only in the very file that exports them.
+    """
     return ctypes.CDLL(str(folder / "ggml.dll")) if sys.platform == "win32" else library
 
 
@@ -67,13 +65,13 @@ REPEATS_MOST = 2_000  # all of them together; llama.cpp itself refuses more in o
 PATTERN_CHARACTERS = 300
 GRAMMAR_CHARACTERS = 200_000
 _COUNTS = ("minItems", "maxItems", "minLength", "maxLength")
-# Of a pattern, as llama-cpp-python divides it (llama_grammar.SchemaConverter): a text that ends in an escaped character
-# is repeated whole, any other sign by itself.
+# Splits a pattern as llama-cpp-python does (llama_grammar.SchemaConverter): a text that ends in an escaped character is
+# repeated as a whole, any other character by itself.
 _PART = re.compile(r"(?:\\.|[^\\()\[\]{}|.*+?])*\\.|\[(?:\\.|[^\\\]])*\]?|\{[^}]*\}?|.", re.DOTALL)
 
 
 def schema_problem(schema: str) -> str:
-    """Return what is too large, in English for the details; "" for nothing. Takes time linear in its length."""
+    """Return what is too large, in English for the details; "" for nothing. Takes linear time."""
     if len(schema) > SCHEMA_BYTES:
         return f"a schema of more than {SCHEMA_BYTES:,} characters"
     try:
@@ -89,12 +87,12 @@ def schema_problem(schema: str) -> str:
         elif key == "pattern" and isinstance(value, str):
             if len(value) > PATTERN_CHARACTERS:
                 return f"a pattern of more than {PATTERN_CHARACTERS} characters"
-            repeats += _repeats(value)
+            repeats += _added_parts(value)
     return f"more than {REPEATS_MOST:,} repetitions" if repeats > REPEATS_MOST else ""
 
 
 def _values(value: Any, depth: int, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Each value with the key that it stands under. Raises ValueError where they are nested too deeply."""
+    """Yield each value with its key. Raises ValueError if they are nested too deeply."""
     if depth > DEPTH_MOST:
         raise ValueError("depth")
     yield key, value
@@ -106,17 +104,19 @@ def _values(value: Any, depth: int, key: str = "") -> Iterator[tuple[str, Any]]:
             yield from _values(inner, depth + 1)
 
 
-def _repeats(pattern: str) -> int:
-    """Return how many parts are added when each repetition is written out: those side by side add up, those of a group
-    multiply with its own."""
-    groups, written = [[0]], 0  # the sizes of the parts of each group that is open; of all as they stand
+def _added_parts(pattern: str) -> int:
+    """Return how many parts are added when repetitions are written out.
+
+    Parts side by side add up; those of a group multiply with its repetition.
+    """
+    groups, written = [[0]], 0  # sizes of the parts of each open group; size as written
     for part in _PART.findall(pattern):
         if part == "(":
             groups.append([0])
         elif part == ")" and len(groups) > 1:
             groups[-2].append(sum(groups.pop()))
         elif part[0] == "{":
-            groups[-1][-1] *= _most(part)
+            groups[-1][-1] *= _most_repeats(part)
         else:
             size = 1 if part[0] == "[" else len(part)
             groups[-1].append(size)
@@ -124,8 +124,8 @@ def _repeats(pattern: str) -> int:
     return sum(map(sum, groups)) - written
 
 
-def _most(quantifier: str) -> int:
-    """Return how often a part is written out, read as the converter reads it; what is no number there it refuses."""
+def _most_repeats(quantifier: str) -> int:
+    """Return how often a part is written out; 1 for a malformed quantifier, which is refused later."""
     try:
         return max([1, *(int(number) for number in quantifier.strip("{}").split(",") if number.strip())])
     except ValueError:
@@ -139,34 +139,34 @@ NAME = f"llama-cpp-python {llama_cpp.__version__}"
 _LIBRARIES = Path(llama_cpp.__file__).parent / "lib"
 load_cpu_backends(api._lib, _LIBRARIES)
 
-# llama.cpp asks `bool abort(void *data)` at every node of the graph. A Python function there would take the
-# interpreter's lock thousands of times a token. strlen of a C string that is empty until cancelled answers the same
-# question natively: 0 or 1.
+# llama.cpp calls `bool abort(void *data)` at every node of the graph. A Python function would take the interpreter's
+# lock thousands of times per token. strlen of a C string that is empty until cancelled answers the same question
+# natively: 0 or 1.
 _libc = ctypes.CDLL(None) if sys.platform != "win32" else ctypes.CDLL("msvcrt")
 is_cancelled_natively = api.ggml_abort_callback(ctypes.cast(_libc.strlen, ctypes.c_void_p).value or 0)
 
-# Of a JSON string: the converter lets line breaks stand in it as they are, which readers of JSON refuse.
+# Inside a JSON string: the converter would allow raw line breaks, which JSON parsers refuse.
 _ANY_CHARACTER, _NO_CONTROL_CHARACTER = r'[^"\\]', r'[^"\\\x00-\x1F\x7F]'
 
 
 def load_pack(pack: Path) -> bool:
-    """A GPU's library (`app.inference.engine_packs`), before the first model. Whether it could be loaded."""
+    """Load a GPU pack (`app.inference.engine_packs`) before the first model; return whether that worked."""
     return load_backend_library(api._lib, _LIBRARIES, pack)
 
 
 class EngineLog:
-    """llama.cpp's log: to standard error, the lines of the current load kept, and each told to `listener`."""
+    """llama.cpp's log: written to standard error, kept for the current load, and passed to `listener` by line."""
 
-    _in_force: ClassVar[Any] = None
+    _callback: ClassVar[Any] = None
 
     def __init__(self, listener: Callable[[str], None] | None = None) -> None:
         self.lines: list[str] = []
         self._listener = listener
-        EngineLog._in_force = api.llama_log_callback(self._take)  # kept: llama.cpp calls it also when this is gone
-        api.llama_log_set(EngineLog._in_force, None)
+        EngineLog._callback = api.llama_log_callback(self._on_line)  # llama.cpp calls it even later
+        api.llama_log_set(EngineLog._callback, None)
 
-    def _take(self, level: int, text: bytes, _data: Any) -> None:
-        if level >= 2:  # 1 is debug: thousands of lines a load
+    def _on_line(self, level: int, text: bytes, _data: Any) -> None:
+        if level >= 2:  # 1 is debug: thousands of lines per load
             line = text.decode("utf-8", "replace")
             self.lines.append(line)
             sys.stderr.write(line)
@@ -175,7 +175,7 @@ class EngineLog:
 
 
 class LlamaGrammar:
-    """A grammar's state for one answer, as `Sampler` wants it."""
+    """The state of a grammar during one answer, as `Sampler` needs it."""
 
     def __init__(self, sampler: Any) -> None:
         self._sampler = sampler
@@ -195,7 +195,7 @@ class LlamaGrammar:
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """Keep native code from writing into the log, which is the process's standard error."""
+    """Keep native code from writing into the log, which is this process's standard error."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -209,6 +209,7 @@ def _silenced() -> Iterator[None]:
 
 @contextmanager
 def grammar_of(vocabulary: Any, command: Ask) -> Iterator[LlamaGrammar | None]:
+    """Yield the grammar of a command; None without one. Raises AppError("grammar_invalid")."""
     text = command.grammar
     problem = schema_problem(command.json_schema) if command.json_schema is not None else ""
     if problem:
@@ -223,7 +224,7 @@ def grammar_of(vocabulary: Any, command: Ask) -> Iterator[LlamaGrammar | None]:
         return
     if command.json_schema is not None and len(text) > GRAMMAR_CHARACTERS:
         raise AppError("grammar_invalid", reason=f"a grammar of {len(text):,} characters")
-    with _silenced():  # what it cannot parse is written out whole, with the texts of whoever asks
+    with _silenced():  # it would print a grammar that it cannot parse, with the user's texts
         sampler = api.llama_sampler_init_grammar(vocabulary, text.encode("utf-8"), b"root")
     if not sampler:
         raise AppError("grammar_invalid", reason="not a GBNF grammar with a rule named root")

@@ -1,4 +1,4 @@
-"""One model with one context on llama.cpp: load, ask, embed, tokenize, and what the cache holds."""
+"""Run one model with one context on llama.cpp: load, ask, embed, tokenize, and manage the cache."""
 
 import ctypes
 import secrets
@@ -33,33 +33,33 @@ from app.inference.engine.runtime_facts import CpuLoadMeter, default_threads, ph
 from app.inference.prompts import Segment
 
 _COUNTED_AT_ONCE = 4_000  # characters
-_TOKENS_OF_A_CUT = 8  # at most so many more tokens has a text that is cut in two
+_TOKENS_OF_A_CUT = 8  # a text cut in two has at most so many tokens more
 KV_TYPES = {"f16": api.GGML_TYPE_F16, "q8_0": api.GGML_TYPE_Q8_0, "q4_0": api.GGML_TYPE_Q4_0}
-_ABORTED, _NO_KV_SLOT = 2, 1  # llama_decode's return values
+_ABORTED, _NO_KV_SLOT = 2, 1  # return values of llama_decode
 
 
 class LlamaBackend:
-    """One model with one context. Calls block and come from one thread, except `Cancellation.cancel`."""
+    """One model with one context. Methods block and are called by one thread, except `Cancellation.cancel`."""
 
     name = NAME
 
     def __init__(self, packs: Sequence[Path] = ()) -> None:
-        """`packs`: a GPU's libraries that were verified."""
+        """`packs`: verified GPU libraries."""
         self.progress = 0
         self._log = EngineLog()
         for pack in packs:
             load_pack(pack)
         self._meter = CpuLoadMeter()
         self._cores = physical_cores()
-        self.decode_s = 0.0  # inside llama_decode, since the start
+        self.decode_s = 0.0  # seconds inside llama_decode since the start
         self._model: Any = None
         self._context: Any = None
         self._memory: Any = None
         self._facts: EngineFacts | None = None
         api.llama_backend_init()
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self.batch_tokens = self.context_tokens = 0
         self.tokens: list[int] = []  # what the KV cache holds, position by position
         self._pieces: dict[int, bytes] = {}
@@ -73,10 +73,10 @@ class LlamaBackend:
     # --------------------------------------------------------------------- load
 
     def load(self, command: Load, cancellation: Cancellation, emit: Emit) -> EngineFacts:
-        """Raises AppError: what `gguf.check_model` finds, "cancelled", "model_unreadable", "context_failed"."""
+        """Load a model. Raises AppError: what `gguf.check_model` finds, cancelled, model_unreadable, context_failed."""
         self.unload()
         self._log.lines.clear()
-        self._header = gguf.check_model(Path(command.path), every_token=False)  # every token: when it was imported
+        self._header = gguf.check_model(Path(command.path), every_token=False)  # the vocabulary was checked at import
         started = time.perf_counter()
         self._requested_threads = command.threads
         self.threads = command.threads or default_threads()
@@ -97,7 +97,7 @@ class LlamaBackend:
         if self._model is not None:
             api.llama_model_free(self._model)
         self._context = self._model = self._memory = self._facts = None
-        self._forget()
+        self._reset()
 
     def _load_model(self, command: Load, cancellation: Cancellation, emit: Emit) -> None:
         deadline = time.monotonic() + command.deadline_s
@@ -136,9 +136,9 @@ class LlamaBackend:
         params.type_k = params.type_v = KV_TYPES[command.kv_type]
         if command.flash_attention is not None:
             params.flash_attn_type = int(command.flash_attention)
-        # One row of logits, not one a prompt token: Gemma's compute buffer falls from 514 to 26 MiB.
+        # One row of logits instead of one per prompt token: Gemma's compute buffer falls from 514 to 26 MiB.
         params.n_outputs_max = 0 if command.embedding else 1
-        # The whole window for sliding-window layers, so that an earlier part of a conversation can be returned to.
+        # Keep all of sliding-window layers, so that the cache can return to an earlier part of a conversation.
         params.swa_full = True
         params.no_perf = True
         params.abort_callback = is_cancelled_natively
@@ -156,7 +156,7 @@ class LlamaBackend:
         self._every_row = (ctypes.c_int8 * self.batch_tokens)(*[1] * self.batch_tokens)
 
     def _set_up_embedding(self, params: Any) -> None:
-        """A whole text is one batch; a model without a pooling of its own gets the mean."""
+        """Make a whole text one batch, and pool by mean if the model defines no pooling."""
         params.embeddings = True
         params.n_batch = params.n_ubatch = params.n_ctx
         assert self._header is not None
@@ -164,7 +164,7 @@ class LlamaBackend:
             params.pooling_type = api.LLAMA_POOLING_TYPE_MEAN
 
     def _warm_up(self) -> None:
-        """One token through every layer: pages the weights in and builds the graph before the first question."""
+        """Evaluate one token, which pages the weights in and builds the graph before the first question."""
         api.llama_set_warmup(self._context, True)
         first = max(0, api.llama_vocab_bos(self._vocabulary))
         self._decode([first])
@@ -207,12 +207,15 @@ class LlamaBackend:
     # ---------------------------------------------------------------------- ask
 
     def ask(self, command: Ask, cancellation: Cancellation, emit: Emit) -> Done:
-        """Raises AppError: "no_model_loaded", "context_full", "grammar_invalid", "decode_failed", and what
-        `gguf.check_adapter` finds."""
-        self._loaded()
+        """Answer a prompt.
+
+        Raises AppError: no_model_loaded, context_full, grammar_invalid, decode_failed, and what `gguf.check_adapter`
+        finds.
+        """
+        self._require_model()
         received = time.perf_counter()
         self._check_length(command.prompt)
-        prompt = self._tokenized(command.prompt)
+        prompt = self._prompt_tokens(command.prompt)
         if not prompt:
             raise AppError("template_failed", reason="it gave no text")
         if len(prompt) + 1 > self.context_tokens:
@@ -231,15 +234,15 @@ class LlamaBackend:
                 reason = "cancelled"
                 self._remove_after(len(self.tokens))
             except AppError:
-                self._clear()  # whatever the cache holds now is not to be built on
+                self._clear()  # the cache's content is unknown
                 raise
         return answer.done(reason, len(prompt), cached, seed)
 
     def _check_length(self, prompt: Sequence[Segment]) -> None:
-        """Raises AppError("context_full") for a text that cannot fit, after counting no more of it than shows that.
+        """Raise AppError("context_full") for a text that cannot fit, after counting no more of it than necessary.
 
-        llama.cpp takes a time that grows with the square of some texts, so long ones are counted in parts. A part
-        that ends within a token counts a few more than the whole text has.
+        llama.cpp's time grows with the square of some texts, so long ones are counted in parts. A part that ends within
+        a token counts a few tokens more than the whole text has.
         """
         if sum(len(segment.text) for segment in prompt) <= _COUNTED_AT_ONCE:
             return
@@ -252,8 +255,8 @@ class LlamaBackend:
                     raise AppError("context_full", prompt_tokens=least_tokens, context_tokens=self.context_tokens)
 
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:
-        """One vector of unit length a text. Raises AppError("not_an_embedding_model" | "cancelled")."""
-        facts = self._loaded()
+        """Return one vector of unit length per text. Raises AppError: not_an_embedding_model, cancelled."""
+        facts = self._require_model()
         try:
             return tuple(self._vector(text, facts) for text in command.texts)
         except DecodeAborted as error:
@@ -262,7 +265,10 @@ class LlamaBackend:
             self._clear()
 
     def _vector(self, text: str, facts: EngineFacts) -> tuple[float, ...]:
-        """A text that is longer than the context is cut; the token that ends it stays, since some models pool there."""
+        """Return the vector of a text.
+
+        A text longer than the context is cut; its final token stays, since some models pool there.
+        """
         tokens = self._tokens_of(text, with_frame=True) or [max(0, api.llama_vocab_bos(self._vocabulary))]
         if len(tokens) > facts.batch_tokens:
             tokens = [*tokens[: facts.batch_tokens - 1], tokens[-1]]
@@ -275,8 +281,8 @@ class LlamaBackend:
         return tuple((vector / max(float(np.linalg.norm(vector)), 1e-12)).tolist())
 
     def tokenize(self, command: Tokenize) -> tuple[int, ...]:
-        self._loaded()
-        return tuple(len(self._tokenized(prompt)) for prompt in command.prompts)
+        self._require_model()
+        return tuple(len(self._prompt_tokens(prompt)) for prompt in command.prompts)
 
     def state(self, command_id: str) -> StateReport:
         resident = psutil.Process().memory_info().rss
@@ -284,13 +290,13 @@ class LlamaBackend:
 
     # ------------------------------------------------------------------ private
 
-    def _loaded(self) -> EngineFacts:
+    def _require_model(self) -> EngineFacts:
         if self._facts is None:
             raise no_model()
         return self._facts
 
-    def _tokenized(self, segments: tuple[Segment, ...]) -> list[int]:
-        """With a beginning-of-text token where the model's own metadata asks for one."""
+    def _prompt_tokens(self, segments: tuple[Segment, ...]) -> list[int]:
+        """Return the tokens, with a beginning-of-text token if the model's metadata asks for one."""
         add_bos = bool(api.llama_vocab_get_add_bos(self._vocabulary))
         tokens = [api.llama_vocab_bos(self._vocabulary)] if add_bos else []
         for segment in segments:
@@ -298,17 +304,17 @@ class LlamaBackend:
         return tokens
 
     def _tokens_of(self, text: str, *, has_markup: bool = False, with_frame: bool = False) -> list[int]:
-        """`with_frame`: with the tokens that the model's own metadata wants around a text."""
+        """Return the tokens of a text. `with_frame`: with those that the model's metadata wants around a text."""
         encoded = text.encode("utf-8", "replace")
-        room = len(encoded) + 8
-        out = (api.llama_token * room)()
-        count = api.llama_tokenize(self._vocabulary, encoded, len(encoded), out, room, with_frame, has_markup)
+        size = len(encoded) + 8
+        out = (api.llama_token * size)()
+        count = api.llama_tokenize(self._vocabulary, encoded, len(encoded), out, size, with_frame, has_markup)
         if count < 0:
             raise AppError("text_unreadable")
         return out[:count]
 
     def piece(self, token: int) -> bytes:
-        """The token's bytes; nothing for control tokens."""
+        """Return the token's bytes; none for control tokens."""
         known = self._pieces.get(token)
         if known is None:
             buffer = ctypes.create_string_buffer(64)
@@ -320,13 +326,16 @@ class LlamaBackend:
         return known
 
     def append(self, tokens: list[int]) -> None:
-        """Evaluates tokens after those in the cache. Raises Aborted when cancelled; the cache then stays as it was."""
+        """Evaluate tokens after those in the cache.
+
+        Raises DecodeAborted when cancelled; the cache is then as before.
+        """
         self._adapt_threads()
         self._decode(tokens)
         self.tokens += tokens
 
     def logits(self) -> npt.NDArray[np.float32]:
-        """The last token's logits, [vocabulary]; a view into llama.cpp's buffer, valid until the next decode."""
+        """Return the last token's logits, [vocabulary]; a view into llama.cpp's buffer, valid until the next decode."""
         address = ctypes.addressof(api.llama_get_logits_ith(self._context, -1).contents)
         if self._logits is None or self._logits.ctypes.data != address:
             row = (ctypes.c_float * self._vocabulary_size).from_address(address)
@@ -341,7 +350,7 @@ class LlamaBackend:
         self._input[:count] = tokens  # type: ignore[assignment]
         batch = api.llama_batch_get_one(self._input, count)
         if self._is_embedding:
-            batch.logits = self._every_row  # llama.cpp would take all anyway, and say so in the log each time
+            batch.logits = self._every_row  # llama.cpp would compute all rows anyway, and log that each time
         began = time.perf_counter()
         status = api.llama_decode(self._context, batch)
         self.decode_s += time.perf_counter() - began
@@ -361,7 +370,10 @@ class LlamaBackend:
             api.llama_set_n_threads(self._context, wanted, wanted)
 
     def _keep_common_prefix(self, prompt: list[int]) -> int:
-        """Drops from the cache what the prompt does not begin with. At least one token is left to evaluate."""
+        """Remove from the cache what the prompt does not begin with; return the tokens kept.
+
+        At least one token is left to evaluate.
+        """
         common = 0
         for ours, theirs in zip(self.tokens, prompt[:-1], strict=False):
             if ours != theirs:
@@ -371,7 +383,7 @@ class LlamaBackend:
         return len(self.tokens)
 
     def _remove_after(self, count: int) -> None:
-        """Keeps the first `count` tokens. Recurrent models cannot go back: their cache is cleared."""
+        """Keep the first `count` tokens. Recurrent models cannot go back: their cache is cleared."""
         if api.llama_memory_seq_rm(self._memory, 0, count, -1):
             del self.tokens[count:]
         else:
@@ -383,7 +395,7 @@ class LlamaBackend:
         self.tokens = []
 
     def _use_adapters(self, adapters: tuple[AdapterUse, ...]) -> None:
-        """Puts exactly these adapters in force. Each is held against the base first: llama.cpp crashes on a misfit."""
+        """Use exactly these adapters. Each is checked against the base first, because llama.cpp crashes on a misfit."""
         if adapters == self._adapters_in_use:
             return
         assert self._header is not None
@@ -400,4 +412,4 @@ class LlamaBackend:
         strengths = (ctypes.c_float * len(adapters))(*(use.strength for use in adapters))
         api.llama_set_adapters_lora(self._context, pointers, len(adapters), strengths)
         self._adapters_in_use = adapters
-        self._clear()  # what the cache holds was computed with the adapters before
+        self._clear()  # the cache was computed with the earlier adapters

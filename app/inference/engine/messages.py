@@ -1,7 +1,7 @@
-"""What goes over the wire between the window and the engine child, as frozen dataclasses.
+"""Define the messages between the window and the engine child, as frozen dataclasses.
 
-Commands go down, events come up; `to_line` and `from_json` are each other's inverse. Every answer to a command
-carries the command's `id`. An `Ask` ends with exactly one `Done` or `Failed`, or with the exit of the process.
+Commands go to the child, events come back, each with the command's `id`. An `Ask` ends with exactly one `Done` or
+`Failed`, or with the exit of the process.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ PROTOCOL = 1
 
 @dataclass(frozen=True, slots=True)
 class AdapterUse:
-    """A LoRA adapter (GGUF file) and its strength: 0 leaves the base as it is, 1 is as trained; 0 to 2."""
+    """A LoRA adapter (GGUF file) and its strength from 0 to 2: 0 leaves the base unchanged, 1 is as trained."""
 
     path: str
     strength: float = 1.0
@@ -24,14 +24,14 @@ class AdapterUse:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. `temperature` 0 takes the most likely one; then `seed` changes nothing."""
+    """How the next token is chosen. `temperature` 0 takes the likeliest one, whatever the `seed`."""
 
     temperature: float = 0.6
     top_k: int = 40  # 0: no limit
     top_p: float = 0.95  # 0 to 1; 1: no limit
     min_p: float = 0.05  # 0 to 1; 0: no limit
     repeat_penalty: float = 1.0  # 1: none
-    repeat_window: int = 256  # tokens looked back on
+    repeat_window: int = 256  # number of recent tokens that are penalized
     seed: int | None = None  # None: drawn by the engine and reported in Done
 
 
@@ -40,26 +40,29 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Replaces the loaded model. Answered by LoadProgress…, then Ready or Failed."""
+    """Replace the loaded model. Answered by LoadProgress…, then Ready or Failed."""
 
     id: str
     path: str
-    context_tokens: int = 4096  # 0: what the model was trained with
+    context_tokens: int = 4096  # 0: the context length in training
     threads: int | None = None  # None: physical cores - 1, fewer while other programs are busy
     batch_tokens: int = 512
-    repack: bool = False  # True: weights are copied into a layout that generates faster, at twice the memory
+    repack: bool = False  # True: copy weights into a layout that generates faster, at twice the memory
     kv_type: str = "f16"  # f16 | q8_0 | q4_0; the latter two need flash attention
     flash_attention: bool | None = None  # None: the engine decides
-    gpu_layers: int = -1  # -1: all that fit a GPU backend; 0: none
-    embedding: bool = False  # True: the model answers Embed and not Ask
+    gpu_layers: int = -1  # -1: all that fit on a GPU backend; 0: none
+    embedding: bool = False  # True: the model answers Embed instead of Ask
     deadline_s: float = 600.0
-    remote: RemoteModel | None = None  # another machine computes it; then `path` only names it
-    key: str = field(default="", repr=False)  # that the other machine wants
+    remote: RemoteModel | None = None  # the machine that computes it; then `path` only names it
+    key: str = field(default="", repr=False)  # of the remote machine
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Answered by PromptProgress…, Token…, then Done or Failed. A prompt that does not fit fails; nothing is cut."""
+    """Answer a prompt. Answered by PromptProgress…, Token…, then Done or Failed.
+
+    A prompt that does not fit fails; nothing is cut.
+    """
 
     id: str
     prompt: tuple[Segment, ...]
@@ -68,26 +71,26 @@ class Ask:
     sampling: Sampling = Sampling()
     adapters: tuple[AdapterUse, ...] = ()
     grammar: str | None = None  # GBNF
-    json_schema: str | None = None  # JSON Schema as text; becomes a grammar
+    json_schema: str | None = None  # JSON Schema as text, converted to a grammar
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Stops the Load or Ask of that id, also while a prompt is being read. Answered by that command's own end."""
+    """Stop the Load or Ask with this id, even while a prompt is read. Answered by the end of that command."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unload:
-    """Gives back the model's memory. Answered by Unloaded."""
+    """Free the model's memory. Answered by Unloaded."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Embed:
-    """Answered by Embedded: one vector of unit length a text, of as much of it as fits the context."""
+    """Embed texts. Answered by Embedded: one vector of unit length per text, of as much of it as fits the context."""
 
     id: str
     texts: tuple[str, ...]
@@ -95,7 +98,7 @@ class Embed:
 
 @dataclass(frozen=True, slots=True)
 class Tokenize:
-    """Answered by Tokenized: how many tokens each prompt takes, beginning-of-text included where the model wants it."""
+    """Count tokens. Answered by Tokenized: the tokens of each prompt, with beginning-of-text if the model wants it."""
 
     id: str
     prompts: tuple[tuple[Segment, ...], ...]
@@ -103,7 +106,7 @@ class Tokenize:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Answered by StateReport."""
+    """Ask for the engine's state. Answered by StateReport."""
 
     id: str
 
@@ -117,12 +120,12 @@ class Hello:
 
     protocol: int
     pid: int
-    engine: str  # name and version of what computes: "llama-cpp-python 0.3.36", "echo"
+    engine: str  # name and version: "llama-cpp-python 0.3.36", "echo"
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Once a second, from a thread of its own: the process runs. `progress` counts decoded batches and tokens."""
+    """Sent once a second by a separate thread. `progress` counts decoded batches and tokens."""
 
     progress: int
 
@@ -135,7 +138,7 @@ class LoadProgress:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """What is really in force after a load, read back from the engine and its log, not from the request."""
+    """The actual values after a load, read back from the engine and its log, not from the request."""
 
     path: str
     architecture: str
@@ -152,19 +155,19 @@ class EngineFacts:
     flash_attention: bool
     gpu_layers: int
     total_layers: int
-    gpu_reason: str  # "" when used; else no_backend | no_device | not_requested | offload_failed
+    gpu_reason: str  # "" if used; else no_backend | no_device | not_requested | offload_failed
     backend: str  # "CPU", "CUDA0 …"
     embedding_dimensions: int
     end_text: str  # the end-of-text token as a chat template writes it, "</s>"
     resident_bytes: int
     load_s: float
     warm_up_s: float
-    remote: str = ""  # host and port of the machine that computes; "": this one
+    remote: str = ""  # host and port of the computing machine; "": this one
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The model is loaded and warmed up: the next question pays no first-use cost."""
+    """The model is loaded and warmed up: the next question has no first-use cost."""
 
     id: str
     facts: EngineFacts
@@ -174,12 +177,12 @@ class Ready:
 class PromptProgress:
     id: str
     done_tokens: int
-    total_tokens: int  # tokens to evaluate; those reused from the cache are not counted
+    total_tokens: int  # tokens to evaluate, without those in the cache
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Text ready to be shown. Never holds half a character; may hold several tokens or follow several silent ones."""
+    """Text ready to be shown. Never half a character; may contain several tokens or follow several without text."""
 
     id: str
     text: str
@@ -188,16 +191,16 @@ class Token:
 @dataclass(frozen=True, slots=True)
 class Usage:
     prompt_tokens: int
-    cached_tokens: int  # of the prompt's tokens, those that were not evaluated again
+    cached_tokens: int  # tokens of the prompt that were not evaluated again
     answer_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds. `decode_s` is the part of `answer_s` spent inside llama_decode; the rest is our own overhead."""
+    """Durations in seconds. `decode_s`: the part of `answer_s` inside llama_decode; the rest is our overhead."""
 
     prompt_s: float
-    first_token_s: float  # from the engine's receipt of the command to the first token's text
+    first_token_s: float  # from receipt of the command to the first token's text
     answer_s: float
     decode_s: float
     threads: int
@@ -214,7 +217,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An expected failure of one command; the engine lives on. `code` and `facts` as in AppError."""
+    """An expected failure of one command; the engine continues. `code` and `facts` as in AppError."""
 
     id: str
     code: str
@@ -288,12 +291,12 @@ def to_line(message: Command | Event) -> bytes:
 
 
 def command_from_json(data: dict[str, Any]) -> Command:
-    """Raises ValueError for anything that is not a command of this protocol."""
+    """Decode a command. Raises ValueError for anything else."""
     command: Command = json_lines.decode_message(data, _COMMANDS)
     return command
 
 
 def event_from_json(data: dict[str, Any]) -> Event:
-    """Raises ValueError for anything that is not an event of this protocol."""
+    """Decode an event. Raises ValueError for anything else."""
     event: Event = json_lines.decode_message(data, _EVENTS)
     return event

@@ -1,19 +1,13 @@
-"""Jobs of `kotae --quantize JOB.json`: weights into a smaller type, and what a text says of which weights matter.
+"""Define the jobs of `kotae --quantize JOB.json` and `kotae --score JOB.json`, and run a child that does one of them.
 
-One job a process. Its events, its exit and what the end of its standard input does are those of the conversion
-(`trainer.convert_job`), so that one client follows both: `notes` of `finished` say what is written at each job here.
+A quantize job writes weights in a smaller type, or measures an importance matrix; a score job measures a model, with or
+without an adapter, on the held-out examples of a training run or the reference answers of a question set. Its result at
+`target` is `app.inference.scoring_files.Scores` as JSON, its progress is in tokens, and its notes are tokens, rows,
+seconds_reading, seconds_writing.
 
-Jobs of `kotae --score JOB.json`: one model, with or without an adapter, on the held-out examples of a training run
-or on the reference answers of a question set.
-
-One job a process; its events, its exit and what the end of its standard input does are those of the conversion
-(`trainer.convert_job`), so that one client follows both. Progress is in tokens. The result is at `target`:
-`app.inference.scoring_files.Scores` as JSON. `notes` of `finished`: tokens, rows, seconds_reading, seconds_writing.
-
-The frame of a child that does one job and ends with it: the job from a file, events as JSON lines.
-
-What a job writes has the name of `part_path` until it is whole and on the disk. When standard input ends, nobody wants
-the result any more: it is deleted, whatever is being computed, and the process ends.
+One process runs one job. Events, exit codes and the meaning of a closed standard input are those of the conversion
+(`trainer.convert_job`), so that one client handles both. Results are written to `part_path` until they are complete and
+on the disk. When standard input closes, the result is no longer wanted: it is deleted, and the process ends at once.
 """
 
 import contextlib
@@ -43,13 +37,16 @@ from trainer.wire import EventWriter, claim_stdout
 
 @dataclass(frozen=True, slots=True)
 class Quantize:
-    """`notes`: size_bytes, tensors, fallback_tensors (whose rows do not fit the form's type and got another)."""
+    """Quantize a model.
+
+    Notes: size_bytes, tensors, fallback_tensors (whose rows do not fit the quantization's type and got another).
+    """
 
     source: str
     target: str
     quantization: str  # a name of `app.inference.quantizations.QUANTIZATIONS`
-    imatrix: str = ""  # what `Imatrix` has written
-    metadata: dict[str, str] = field(default_factory=dict)  # texts that the new file says of itself
+    imatrix: str = ""  # a file that an `Imatrix` job has written
+    metadata: dict[str, str] = field(default_factory=dict)  # texts for the new file
     threads: int = 0  # 0: llama.cpp decides; quantizing does not spin, so it takes every core
     requantize: bool = False  # also from weights that are quantized already
 
@@ -59,12 +56,12 @@ class Quantize:
 
 @dataclass(frozen=True, slots=True)
 class Imatrix:
-    """`notes`: tokens, tensors."""
+    """Measure an importance matrix. Notes: tokens, tensors."""
 
     model: str
-    text: str  # a file in UTF-8
+    text: str  # a UTF-8 file
     target: str
-    threads: int = 0  # 0: as many as answers get
+    threads: int = 0  # 0: as many as for answers
 
     def sources(self) -> tuple[str, ...]:
         return (self.model, self.text)
@@ -79,7 +76,7 @@ def write_quantize_job(job: QuantizeJob, path: Path) -> None:
 
 
 def read_quantize_job(path: Path) -> QuantizeJob:
-    """Raises OSError, and ValueError for anything that is not a job of these kinds."""
+    """Read a job. Raises OSError, and ValueError for anything else than a quantize job."""
     data = strict_json.load_file(path)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
@@ -89,9 +86,9 @@ def read_quantize_job(path: Path) -> QuantizeJob:
 
 @dataclass(frozen=True, slots=True)
 class ChatToScore:
-    """A prompt as the program would give it, and the ids that it was trained with.
+    """A prompt as the program would write it, and the ids that it was trained with.
 
-    `limit`: tokens of its answer; fewer where the model's context ends before.
+    `limit`: tokens of its answer; fewer if the model's context ends before.
     """
 
     segments: tuple[Segment, ...]
@@ -101,22 +98,25 @@ class ChatToScore:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """`reference`: what f16 thought at each place; written with `makes_reference`, otherwise compared with."""
+    """Score a model.
+
+    `reference`: a file with f16's probabilities at each place, written if `makes_reference`, else compared with.
+    """
 
     model: str
-    holdout: str  # see `app.inference.scoring_files`; "": `texts` are measured
+    holdout: str  # see `app.inference.scoring_files`; "": measure `texts`
     target: str
     adapter: str = ""  # GGUF
     reference: str = ""  # "": neither
     makes_reference: bool = False
-    chats: tuple[ChatToScore, ...] = ()  # the hold-out's, in its order; their ids are compared
-    answers: bool = False  # each chat is answered, too
-    measures: bool = True  # False: nothing but the answers
-    speed_tokens: int = 0  # of an answer to the first chat, written to see how fast it writes, where none is wanted
-    stop: tuple[str, ...] = ()  # texts that end an answer besides the model's own end
+    chats: tuple[ChatToScore, ...] = ()  # of the hold-out, in its order; their ids are compared
+    answers: bool = False  # also answer each chat
+    measures: bool = True  # False: only answer
+    speed_tokens: int = 0  # length of an answer that only measures the speed, if `answers` is false
+    stop: tuple[str, ...] = ()  # stop strings besides the model's own end
     texts: tuple[ScoredText, ...] = ()
     strength: float = 1.0  # of the adapter
-    context_tokens: int = Settings().context_tokens  # with which it will answer: what its memory is told for
+    context_tokens: int = Settings().context_tokens  # for which the needed memory is reported
 
     def sources(self) -> tuple[str, ...]:
         return (self.model, self.holdout, self.adapter, self.reference)
@@ -130,7 +130,7 @@ def write_score_job(job: Score, path: Path) -> None:
 
 
 def read_score_job(path: Path) -> Score:
-    """Raises OSError, and ValueError for anything that is not a job of this kind."""
+    """Read a job. Raises OSError, and ValueError for anything else than a score job."""
     data = strict_json.load_file(path)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
@@ -145,15 +145,17 @@ Notes = dict[str, Any]
 
 
 class TargetedJob(Protocol):
+    """A job that reads `sources` and writes `target`."""
+
     @property
     def target(self) -> str: ...
 
     def sources(self) -> tuple[str, ...]:
-        """Return the files that it reads."""
+        """Return the files that the job reads."""
 
 
 AnyJob = TypeVar("AnyJob", bound=TargetedJob)
-Work = Callable[[AnyJob, Path, Send], Notes]  # writes the job's result to the path; gives the notes of `finished`
+Work = Callable[[AnyJob, Path, Send], Notes]  # writes the job's result to the path; returns the notes of `finished`
 
 
 def run_job(
@@ -162,7 +164,7 @@ def run_job(
     work: Work[AnyJob],
     others: Callable[[AnyJob], list[str]] = lambda _job: [],
 ) -> NoReturn:
-    """`arguments`: the file with the job. The process ends with the job. `others`: what it writes beside its target."""
+    """Run the job in the file `arguments[0]`; the process ends with it. `others`: files written besides the target."""
     writer = claim_stdout()
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
@@ -184,11 +186,11 @@ def run_job(
     if code:
         _delete(parts)
     sys.stderr.flush()
-    os._exit(code)  # without waiting for the watch, which hangs in a read
+    os._exit(code)  # without waiting for the watch thread, which is in a blocking read
 
 
 def _confine(job: TargetedJob, parts: list[Path]) -> None:
-    """Leave this process what the job reads and the folders that it writes into: its weights may be a stranger's."""
+    """Restrict this process to what the job reads and the folders it writes: the weights may come from a stranger."""
     sources = [path for name in job.sources() if name for path in gguf.parts_of(Path(name))]
     sandbox.confine([*(part.parent for part in parts), *sandbox.graphics_paths()], reads=sources)
 
@@ -202,7 +204,7 @@ def _watch(parts: list[Path]) -> None:
 
 def _delete(parts: list[Path]) -> None:
     for part in parts:
-        with contextlib.suppress(OSError):  # Windows: still open; whoever comes next deletes it
+        with contextlib.suppress(OSError):  # on Windows it may be open; the next job deletes it
             part.unlink(missing_ok=True)
 
 
@@ -227,8 +229,8 @@ def _run(job: AnyJob, part: Path, work: Work[AnyJob], writer: EventWriter) -> in
 
 
 def peak_resident_bytes() -> int:
-    """The most memory that this process has held, mapped files included."""
-    if sys.platform.startswith("linux"):  # getrusage would count what the parent held before this program was started
+    """Return the most memory that this process has held, mapped files included."""
+    if sys.platform.startswith("linux"):  # getrusage would include the parent's memory before the exec
         status = Path("/proc/self/status").read_text("ascii", "replace")
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
     if sys.platform == "win32":
@@ -241,7 +243,7 @@ def peak_resident_bytes() -> int:
 
 
 def put_in_place(part: Path, target: Path) -> None:
-    """Raises AppError("build_unwritable" | "drive_space")."""
+    """Sync the part and move it to the target. Raises AppError: build_unwritable, drive_space."""
     try:
         with part.open("rb+") as file:
             os.fsync(file.fileno())
@@ -252,7 +254,7 @@ def put_in_place(part: Path, target: Path) -> None:
 
 
 def target_write_error(target: Path, reason: str, need_bytes: int) -> AppError:
-    """llama.cpp does not tell a full disk from others."""
+    """Return the error for a failed write; llama.cpp does not distinguish a full disk from other errors."""
     free_bytes = shutil.disk_usage(target.parent).free if target.parent.is_dir() else sys.maxsize
     if free_bytes < max(need_bytes, 1 << 20):
         return AppError("drive_space", path=str(target.parent), need_bytes=need_bytes, free_bytes=free_bytes)

@@ -1,6 +1,6 @@
-"""The quantizing child: one job from a file, llama.cpp's own quantizer in this process, events as JSON lines.
+"""Run the quantizing child: one job from a file, llama.cpp's own quantizer in this process, events as JSON lines.
 
-How it begins and ends is in `job_process`; it ends also in the midst of a tensor.
+`model_jobs` begins and ends the process; it can also end in the middle of a tensor.
 """
 
 import contextlib
@@ -18,17 +18,17 @@ from app.inference.gguf import GgufHeader
 from app.inference.quantizations import QUANTIZATIONS
 from trainer.convert_job import Phase, Progress
 
-# Of one tensor, how many bytes of rows are in memory at once as f32. llama.cpp's default of 8 GiB would take 3 GB for
-# the table of a Llama-3 vocabulary; this takes as long and an eighth of that.
+# Bytes of f32 rows of one tensor in memory at once. llama.cpp's default of 8 GiB would take 3 GB for the token table of
+# a Llama-3 vocabulary; this takes as long and an eighth of that.
 BUFFER_BYTES = 256 << 20
 _TENSOR = re.compile(r"\[\s*\d+/\s*\d+\]\s+(\S+)\s+-")
 _FALLBACK = re.compile(r"(\d+) of \d+ tensor\(s\) required fallback")
 _REPORT_EVERY_S = 0.1
-_TEXT_LIMIT_BYTES = 127  # of a text that llama.cpp is to put into the file
+_TEXT_LIMIT_BYTES = 127  # limit for a text that llama.cpp writes into the file
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """`arguments`: the file with the job. The process ends with the job."""
+    """Run the job in the file `arguments[0]`; the process ends with it."""
     model_jobs.run_job(arguments, model_jobs.read_quantize_job, _work)
 
 
@@ -46,13 +46,16 @@ def _imatrix(job: Imatrix, part: Path, send: Send) -> Notes:
 
 
 def _quantize(job: Quantize, part: Path, send: Send) -> Notes:
-    """Raises AppError: what `gguf.check_model` finds in the source; build_unwritable, drive_space, quantize_failed."""
+    """Quantize.
+
+    Raises AppError: what `gguf.check_model` finds in the source; build_unwritable, drive_space, quantize_failed.
+    """
     from app.inference.engine.llama import EngineLog, api  # after standard output was claimed
 
     form = QUANTIZATIONS[job.quantization]
     header = gguf.check_model(Path(job.source), every_token=False)
     send(Phase("writing"))
-    log = EngineLog(_Meter(header, send).look_at)
+    log = EngineLog(_Meter(header, send).read_line)
     api.llama_backend_init()
     params = api.llama_model_quantize_default_params()
     params.ftype = form.file_type
@@ -64,7 +67,7 @@ def _quantize(job: Quantize, part: Path, send: Send) -> Notes:
     del kept
     if status != 0:
         reason = runtime_facts.first_error_line(log.lines)
-        if "ios" in reason or not part.exists():  # C++'s streams
+        if "ios" in reason or not part.exists():  # an error of C++'s streams
             raise model_jobs.target_write_error(Path(job.target), reason, header.weights_bytes // 8)
         raise AppError("quantize_failed", reason=reason)
     found = [match for line in log.lines if (match := _FALLBACK.search(line))]
@@ -76,47 +79,50 @@ def _quantize(job: Quantize, part: Path, send: Send) -> Notes:
 
 
 class _Meter:
-    """Bytes of the source that are done, from the lines in which llama.cpp names the tensor that it begins."""
+    """Counts the finished bytes of the source from the log lines in which llama.cpp begins a tensor."""
 
     def __init__(self, header: GgufHeader, send: Send) -> None:
         self._sizes = {name: tensor.size_bytes for name, tensor in header.tensors.items()}
         self._total = sum(self._sizes.values())
         self._send = send
-        self._begun = self._done = 0
+        self._current_bytes = self._done = 0
         self._sent_at = 0.0
 
-    def look_at(self, line: str) -> None:
+    def read_line(self, line: str) -> None:
         found = _TENSOR.match(line)
         if found is None:
             return
-        self._done += self._begun
-        self._begun = self._sizes.get(found[1], 0)
+        self._done += self._current_bytes
+        self._current_bytes = self._sizes.get(found[1], 0)
         now = time.monotonic()
         if now - self._sent_at >= _REPORT_EVERY_S:
             self._sent_at = now
-            with contextlib.suppress(BrokenPipeError):  # the watch ends the process; nothing may rise into native code
+            with contextlib.suppress(BrokenPipeError):  # no exception may reach native code
                 self._send(Progress(self._done, self._total))
 
 
 def _set_metadata(api: Any, params: Any, texts: dict[str, str]) -> Any:
-    """Gives what must live as long as `params`. llama.cpp copies 127 bytes of a text; more is cut at a character."""
+    """Set texts as metadata; return what must live as long as `params`.
+
+    llama.cpp copies 127 bytes of a text; longer ones are cut between characters.
+    """
     if not texts:
         return None
     overrides = (api.llama_model_kv_override * (len(texts) + 1))()  # ends with an empty key
     for override, (key, text) in zip(overrides, texts.items(), strict=False):
         override.tag = api.LLAMA_KV_OVERRIDE_TYPE_STR
         override.key = key.encode("ascii")
-        override.value.val_str = _cut(text)
+        override.value.val_str = _truncate(text)
     params.kv_overrides = overrides
     return overrides
 
 
-def _cut(text: str) -> bytes:
+def _truncate(text: str) -> bytes:
     return text.encode("utf-8", "replace")[:_TEXT_LIMIT_BYTES].decode("utf-8", "ignore").encode("utf-8")
 
 
 def _set_imatrix(api: Any, params: Any, path: str) -> Any:
-    """Gives what must live as long as `params`."""
+    """Set the importance matrix; return what must live as long as `params`."""
     if not path:
         return None
     from app.inference.engine import imatrix

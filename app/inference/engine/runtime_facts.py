@@ -1,9 +1,7 @@
-"""What llama.cpp's log says about a load that its interface does not: offloaded layers, buffer sizes, real settings.
+"""Read from llama.cpp's log what its interface does not tell (offloaded layers, buffers, settings); choose threads.
 
-How many threads llama.cpp gets.
-
-Its workers wait for each other by spinning: with as many threads as cores, one busy neighbour slows every token down
-(measured here: 68 tokens/s fell to 3-25). One core is therefore left free, and more while other programs use them.
+llama.cpp's workers wait for each other by spinning: with as many threads as cores, one busy neighbour slows every token
+down (measured here: 68 tokens/s fell to 3-25). One core is therefore left free, and more while other programs use them.
 """
 
 import re
@@ -25,9 +23,9 @@ def default_threads() -> int:
 
 
 def threads_for(requested: int | None, busy_cores: float, cores: int) -> int:
-    """The threads to use now. A requested number is kept; otherwise cores - 1, less what other programs occupy.
+    """Return the threads to use now: those requested, else cores - 1, less what other programs occupy.
 
-    `busy_cores`: processor time per second that other processes take. Half a core counts as one.
+    `busy_cores`: processor time per second that other processes take; half a core counts as one.
     """
     if requested is not None:
         return max(1, requested)
@@ -35,7 +33,7 @@ def threads_for(requested: int | None, busy_cores: float, cores: int) -> int:
 
 
 class CpuLoadMeter:
-    """Processor time that *other* processes take, in cores, as a mean since the last reading."""
+    """Measures the processor time of *other* processes, in cores, as a mean since the last reading."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()
@@ -44,7 +42,7 @@ class CpuLoadMeter:
         self._busy_cores = 0.0
 
     def busy_cores(self) -> float:
-        """Cheap enough between tokens: the system is asked at most once a second."""
+        """Return the busy cores. Cheap enough between tokens: the system is queried at most once a second."""
         now = time.monotonic()
         if now - self._at >= MEASURED_EVERY_S:
             everything, own = self._readings()
@@ -54,7 +52,7 @@ class CpuLoadMeter:
         return self._busy_cores
 
     def _readings(self) -> tuple[float, float]:
-        """Seconds of processor time so far: the whole machine's busy time, and this process's own."""
+        """Return seconds of processor time so far: busy time of the whole machine, and of this process."""
         times = psutil.cpu_times()
         waiting = times.idle + getattr(times, "iowait", 0.0) + getattr(times, "steal", 0.0)
         own = self._process.cpu_times()
@@ -71,16 +69,18 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LoadLogFacts:
+    """What the log tells about a load."""
+
     offloaded_layers: int = 0
     devices: tuple[str, ...] = ()
     kv_bytes: int = 0
     compute_bytes: int = 0
-    kv_type: str = ""  # of the keys; the values have the same
+    kv_type: str = ""  # of keys and values
     is_repacked: bool = False
     flash_attention: bool = False
 
     def gpu_reason(self, has_backend: bool, requested_layers: int) -> str:
-        """Why no layer runs on a GPU; "" when one does."""
+        """Return why no layer runs on a GPU; "" if one does."""
         if self.offloaded_layers > 0:
             return ""
         if not has_backend:
@@ -91,7 +91,7 @@ class LoadLogFacts:
 
 
 def read_load_log(lines: Sequence[str]) -> LoadLogFacts:
-    """The facts of one load. Lines that are missing (another version's wording) leave their default."""
+    """Read the facts of one load. Lines missing in another version's log leave the defaults."""
     text = "\n".join(lines)
     offloaded = _OFFLOADED.search(text)
     return LoadLogFacts(
@@ -106,9 +106,9 @@ def read_load_log(lines: Sequence[str]) -> LoadLogFacts:
 
 
 def first_error_line(lines: Sequence[str]) -> str:
-    """The first line that tells why something failed (later ones only pass it on), else the last line."""
-    telling = [line.strip() for line in lines if "error" in line.lower() or "failed" in line.lower()]
-    return telling[0] if telling else (lines[-1].strip() if lines else "")
+    """Return the first line that tells why something failed (later ones only repeat it), else the last line."""
+    candidates = [line.strip() for line in lines if "error" in line.lower() or "failed" in line.lower()]
+    return candidates[0] if candidates else (lines[-1].strip() if lines else "")
 
 
 def _total(pattern: re.Pattern[str], text: str) -> int:

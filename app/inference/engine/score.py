@@ -1,16 +1,15 @@
-"""The scoring child: how likely one form of a model finds given answers, and what it answers itself.
+"""Run the scoring child: measure how likely a model finds given answers, and what it answers itself.
 
-How it begins and ends is in `job_process`.
+`model_jobs` begins and ends the process.
 
-What f16 thinks at each trained place, kept in a file, so that other forms of the model can be held against it.
+A reference file keeps what f16 predicts at each trained place, so that quantized files can be compared with it: a line
+of JSON, then one record per place with the 1,024 highest of up to 262,144 log-probabilities and the mass of the rest, 8
+KiB per place instead of 1 MiB.
 
-A line of JSON, then one record a place. Of 262,144 log-probabilities the 1,024 highest are kept and the mass of the
-rest: 8 KiB a place instead of 1 MiB.
-
-The divergence that is computed from it is a lower bound of the Kullback-Leibler divergence of the whole distributions:
-merging tokens (here the rest, into one) never increases a divergence (the log-sum inequality; Cover & Thomas, Elements
-of Information Theory, 2.7). It is close because what is left out is the rest's mass times the divergence within the
-rest, and that mass is small: 2 % on the trial model, whose divergence comes out 3 % too small, for forms that differ
+The divergence computed from it is a lower bound of the Kullback-Leibler divergence of the whole distributions: merging
+tokens (here the rest, into one) never increases a divergence (the log-sum inequality; Cover & Thomas, Elements of
+Information Theory, 2.7). It is close, because what is missing is the rest's mass times the divergence within the rest,
+and that mass is small: 2 % on the trial model, whose divergence comes out 3 % too small, for quantizations that differ
 little (0.0137 nats) and much (0.477) alike; measured by `tests/benchmarks/score.py`.
 """
 
@@ -38,14 +37,14 @@ from trainer.convert_job import Phase, Progress, part_path
 REFERENCE_VERSION = 1
 KEPT_PER_PLACE = 1024
 _HEADER_BYTES = 4096
-_LEAST_MASS = 1e-30  # of a rest that rounding has made nothing of
+_LEAST_MASS = 1e-30  # of a rest that rounding has reduced to zero
 
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceHeader:
-    """Whose probabilities these are: of how many places, and of which ids (`app.inference.scoring_files` digest)."""
+    """What a reference belongs to: number of places, vocabulary, digest of the ids (`app.inference.scoring_files`)."""
 
     positions: int
     vocabulary: int
@@ -56,17 +55,20 @@ class ReferenceHeader:
         return min(KEPT_PER_PLACE, self.vocabulary)
 
     def to_line(self) -> bytes:
-        told = {
+        header = {
             "version": REFERENCE_VERSION,
             "positions": self.positions,
             "vocabulary": self.vocabulary,
             "digest": self.digest,
         }
-        return json.dumps(told).encode("ascii") + b"\n"
+        return json.dumps(header).encode("ascii") + b"\n"
 
     @property
     def record(self) -> np.dtype[Any]:
-        """`log_p` and `ids`: the kept ones, in no order; `rest`: the mass of all others; `first`: the likeliest."""
+        """The record of a place.
+
+        `ids` and `log_p`: the kept tokens, unordered; `rest`: the mass of all others; `first`: the likeliest token.
+        """
         lengths = (self.kept,)
         return np.dtype([("rest", "<f4"), ("first", "<i4"), ("ids", "<i4", lengths), ("log_p", "<f4", lengths)])
 
@@ -76,19 +78,19 @@ class ReferenceHeader:
 
 
 class ReferenceWriter:
-    """Raises AppError("drive_space" | "build_unwritable") while it writes, and when it is closed."""
+    """Writes a reference. All methods raise AppError: drive_space, build_unwritable."""
 
-    def __init__(self, path: Path, about: ReferenceHeader) -> None:
+    def __init__(self, path: Path, header: ReferenceHeader) -> None:
         self._path = path
-        self._about = about
+        self._header = header
         self._file: BinaryIO | None = None
-        self._write(about.to_line())
+        self._write(header.to_line())
 
     def add(self, log_p: Floats) -> None:
-        """`log_p`: [vocabulary], of the next place."""
-        about = self._about
-        record = np.zeros((), about.record)
-        ids = np.argpartition(log_p, about.vocabulary - about.kept)[-about.kept :]
+        """Add the next place. `log_p`: [vocabulary]."""
+        header = self._header
+        record = np.zeros((), header.record)
+        ids = np.argpartition(log_p, header.vocabulary - header.kept)[-header.kept :]
         record["ids"], record["log_p"] = ids, log_p[ids]
         record["rest"] = max(0.0, 1.0 - float(np.exp(record["log_p"].astype(np.float64)).sum()))
         record["first"] = log_p.argmax()
@@ -110,18 +112,20 @@ class ReferenceWriter:
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> AppError:
-        return drive_error(error, self._path.parent, "build_unwritable", self._about.size_bytes)
+        return drive_error(error, self._path.parent, "build_unwritable", self._header.size_bytes)
 
 
 class ReferenceReader:
-    """Raises AppError("reference_unreadable") for a file that is not whole, or not of these ids."""
+    """Reads a reference. Raises AppError("reference_unreadable") for an incomplete file or one of other ids."""
 
-    def __init__(self, path: Path, about: ReferenceHeader) -> None:
+    def __init__(self, path: Path, header: ReferenceHeader) -> None:
         self._path = path
-        self._about = about
+        self._header = header
         try:
             self._file = path.open("rb")
-            is_this = self._file.readline(_HEADER_BYTES) == about.to_line() and path.stat().st_size == about.size_bytes
+            is_this = (
+                self._file.readline(_HEADER_BYTES) == header.to_line() and path.stat().st_size == header.size_bytes
+            )
         except OSError as error:
             raise self._unreadable(error.strerror or str(error)) from error
         if not is_this:
@@ -129,11 +133,14 @@ class ReferenceReader:
             raise self._unreadable("another run's, or not whole")
 
     def compare(self, log_p: Floats) -> tuple[float, bool]:
-        """Divergence of `log_p`, [vocabulary], at the next place in nats, and whether both put the same token first."""
-        raw = self._file.read(self._about.record.itemsize)
-        if len(raw) != self._about.record.itemsize:
+        """Return the divergence of `log_p` [vocabulary] at the next place, and whether its likeliest token is f16's.
+
+        The divergence is in nats.
+        """
+        raw = self._file.read(self._header.record.itemsize)
+        if len(raw) != self._header.record.itemsize:
             raise self._unreadable("cut")
-        record = np.frombuffer(raw, self._about.record)[0]
+        record = np.frombuffer(raw, self._header.record)[0]
         return kl_divergence(record, log_p), int(record["first"]) == int(log_p.argmax())
 
     def close(self) -> None:
@@ -144,7 +151,7 @@ class ReferenceReader:
 
 
 def kl_divergence(record: Any, log_p: Floats) -> float:
-    """Of `log_p` from the kept distribution, with all that is not kept as one token; never below 0."""
+    """Return the divergence of `log_p` from a record in nats, with all tokens not kept as one; never below 0."""
     kept = record["log_p"].astype(np.float64)
     theirs = log_p[record["ids"]].astype(np.float64)
     total = float(np.sum(np.exp(kept) * (kept - theirs)))
@@ -159,7 +166,7 @@ _REPORT_EVERY_S = 0.1
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """`arguments`: the file with the job. The process ends with the job."""
+    """Run the job in the file `arguments[0]`; the process ends with it."""
     model_jobs.run_job(
         arguments,
         model_jobs.read_score_job,
@@ -169,8 +176,11 @@ def main(arguments: list[str]) -> NoReturn:
 
 
 def _work(job: Score, part: Path, send: Send) -> Notes:
-    """Raises AppError: holdout_unreadable, holdout_other_vocabulary, likelihood_too_long, what loading finds, and what
-    writing does."""
+    """Score.
+
+    Raises AppError: holdout_unreadable, holdout_other_vocabulary, likelihood_too_long, and the errors of loading and
+    writing.
+    """
     kept = holdouts.read_holdout(Path(job.holdout)) if job.holdout else None
     send(Phase("loading"))
     model = ScoredModel(Path(job.model), job.adapter, job.strength)
@@ -178,8 +188,8 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
         holdout = kept or tokenized(job.texts, model)
         _require_known_ids(holdout, job, model.vocabulary)
         model.open(*_context_tokens(job, holdout))
-        scoring = _Scoring(model, job, holdout, send)
-        scores = scoring.run()
+        run = _ScoringRun(model, job, holdout, send)
+        scores = run.run()
     finally:
         model.close()
     try:
@@ -189,13 +199,13 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     return {
         "tokens": scores.tokens,
         "rows": model.rows,
-        "seconds_reading": round(scoring.seconds_reading, 3),
-        "seconds_writing": round(scoring.seconds_writing, 3),
+        "seconds_reading": round(run.seconds_reading, 3),
+        "seconds_writing": round(run.seconds_writing, 3),
     }
 
 
 def tokenized(texts: tuple[ScoredText, ...], model: ScoredModel) -> Holdout:
-    """As if they had been kept back: of the ids only the answers' are labels, and no end follows them."""
+    """Return texts as held-out examples: only the answer's ids are labels, and no end token follows."""
     return Holdout(tuple(_example(text, model) for text in texts), chats=(), end_ids=())
 
 
@@ -209,7 +219,7 @@ def _example(text: ScoredText, model: ScoredModel) -> HeldOutExample:
 
 
 def _context_tokens(job: Score, holdout: Holdout) -> tuple[int, int]:
-    """What has to be read at once, and what answers may take with their prompts."""
+    """Return the longest text to read at once, and the longest prompt with its answer."""
     asked = job.chats if job.answers else ()
     first = job.chats[:1] if job.speed_tokens else ()
     read = [*(len(example.ids) for example in holdout.examples), *(len(chat.ids) for chat in (*first, *asked))]
@@ -224,13 +234,13 @@ def _require_known_ids(holdout: Holdout, job: Score, vocabulary: int) -> None:
         raise AppError("holdout_other_vocabulary", token=highest, vocabulary=vocabulary)
 
 
-class _Scoring:
+class _ScoringRun:
     def __init__(self, model: ScoredModel, job: Score, holdout: Holdout, send: Send) -> None:
         self._model = model
         self._job = job
         self._holdout = holdout
         self._send = send
-        self._about = ReferenceHeader(holdout.positions, model.vocabulary, holdout.digest)
+        self._header = ReferenceHeader(holdout.positions, model.vocabulary, holdout.digest)
         self._done = 0
         self._sent_at = 0.0
         answers = sum(len(chat.ids) + chat.limit for chat in job.chats) if job.answers else 0
@@ -267,24 +277,26 @@ class _Scoring:
 
     def _examples(self) -> tuple[ExampleScore, ...]:
         if not self._job.reference:
-            return self._each(None, None)
+            return self._score_examples(None, None)
         path = Path(self._job.reference)
         if not self._job.makes_reference:
-            reader = ReferenceReader(path, self._about)
+            reader = ReferenceReader(path, self._header)
             try:
-                return self._each(reader, None)
+                return self._score_examples(reader, None)
             finally:
                 reader.close()
-        require_space(path.parent, self._about.size_bytes)
-        writer = ReferenceWriter(part_path(str(path)), self._about)
+        require_space(path.parent, self._header.size_bytes)
+        writer = ReferenceWriter(part_path(str(path)), self._header)
         try:
-            found = self._each(None, writer)
+            found = self._score_examples(None, writer)
         finally:
             writer.close()
         model_jobs.put_in_place(part_path(str(path)), path)
         return found
 
-    def _each(self, reader: ReferenceReader | None, writer: ReferenceWriter | None) -> tuple[ExampleScore, ...]:
+    def _score_examples(
+        self, reader: ReferenceReader | None, writer: ReferenceWriter | None
+    ) -> tuple[ExampleScore, ...]:
         found = []
         for example in self._holdout.examples:
             before = self._done
@@ -296,13 +308,13 @@ class _Scoring:
                 if writer is not None:
                     writer.add(log_p)
                 if reader is not None:
-                    apart, is_same = reader.compare(log_p)
-                    divergence, same = divergence + apart, same + is_same
+                    nats, is_same = reader.compare(log_p)
+                    divergence, same = divergence + nats, same + is_same
             if not np.isfinite(nll):
                 raise AppError("score_not_finite", line=example.line)
             compared = (divergence, same) if reader is not None else (None, None)
             found.append(ExampleScore(example.line, len(places), nll, *compared))
-            self._report(before + len(example.ids) - self._done)  # tokens behind the last answer are not read
+            self._report(before + len(example.ids) - self._done)  # tokens after the last answer are not read
         return tuple(found)
 
     # --------------------------------------------------------------------- answers
@@ -312,11 +324,11 @@ class _Scoring:
         text, ended_by, tokens, seconds = self._model.answer(chat.ids, chat.limit, ends, self._job.stop)
         self.seconds_writing += seconds
         self._report(len(chat.ids) + chat.limit)
-        about = self._holdout.chats[at]
-        return AnswerScore(about.line, about.question, text.strip(), ended_by, tokens)
+        example = self._holdout.chats[at]
+        return AnswerScore(example.line, example.question, text.strip(), ended_by, tokens)
 
     def _write_for_speed(self) -> int:
-        """Gives the tokens."""
+        """Write an answer only to measure the speed; return its tokens."""
         if not self._job.speed_tokens or not self._job.chats:
             return 0
         ids, limit = self._job.chats[0].ids, self._job.speed_tokens

@@ -1,10 +1,10 @@
-"""A model that is measured: the likelihood of given tokens, token ids of prompts, and greedy answers.
+"""Measure a model: the likelihood of given tokens, the token ids of prompts, and greedy answers.
 
-Only trained places get a row of logits, at most `ROWS_BYTES` of them at a time: with 262,144 tokens a row is 1 MiB, and
-an example of 1,000 tokens would be 1 GiB twice (llama.cpp's graph, and what it hands out).
+Only trained places get a row of logits, at most `ROWS_BYTES` of them at a time: with a vocabulary of 262,144 a row is 1
+MiB, and an example of 1,000 tokens would take 1 GiB twice (llama.cpp's graph, and its output).
 
-That it is read in parts changes nothing: without flash attention, whose kernels differ by the size of the batch, and
-with no batch of a few tokens, all parts are computed as the whole would be, to the bit.
+Reading in parts changes nothing: without flash attention, whose kernels depend on the batch size, and with no batch of
+only a few tokens, the parts give bit for bit what the whole would.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ from app.inference.engine.runtime_facts import default_threads
 from app.inference.prompts import Segment
 
 BATCH_TOKENS = 512
-LEAST_TOKENS = 8  # fewer, and llama.cpp multiplies with quantized weights by another kernel
+LEAST_TOKENS = 8  # with fewer, llama.cpp multiplies quantized weights by another kernel
 ROWS_BYTES = 64 << 20
 MAX_ROWS = 256
 
@@ -33,16 +33,16 @@ Floats = npt.NDArray[np.float32]
 
 
 class ScoredModel:
-    """On the CPU or a graphics processor, as answers are given. It reads texts once it is opened; `close` frees it."""
+    """A model on the CPU or a graphics processor, as for answers. It reads texts after `open`; `close` frees it."""
 
     def __init__(self, path: Path, adapter: str, strength: float = 1.0) -> None:
-        """`strength`: of the adapter.
+        """Load the model. `strength`: of the adapter.
 
         Raises AppError: what `gguf.check_model` and `check_adapter` find, model_unreadable, adapter_unreadable.
         """
         self.header = gguf.check_model(path, every_token=False)
         if adapter:
-            gguf.check_adapter(Path(adapter), self.header)  # llama.cpp would take any, and crash
+            gguf.check_adapter(Path(adapter), self.header)  # llama.cpp would accept any, and crash
         self._log = EngineLog()
         self._model: Any = None
         self._context: Any = None
@@ -59,9 +59,10 @@ class ScoredModel:
         self.rows = max(1, min(MAX_ROWS, ROWS_BYTES // (4 * self.vocabulary)))
 
     def open(self, read_tokens: int, answer_tokens: int = 0) -> None:
-        """`read_tokens`: the most that is read at once. `answer_tokens`: the same with an answer, where there is room.
+        """Make the context.
 
-        Raises AppError: context_failed, context_full (more is to be read than the model was made for).
+        `read_tokens`: the longest text to read. `answer_tokens`: the longest prompt with its answer, if the model's
+        context allows it. Raises AppError: context_failed, context_full (a text is longer than the model's context).
         """
         trained = self.header.context_length or max(read_tokens, answer_tokens)
         if read_tokens > trained:
@@ -88,7 +89,7 @@ class ScoredModel:
         if self._context is not None:
             api.llama_free(self._context)
         if self._model is not None:
-            api.llama_model_free(self._model)  # and its adapters
+            api.llama_model_free(self._model)  # frees its adapters, too
         self._context = self._model = None
 
     def _load(self, path: Path) -> None:
@@ -112,13 +113,14 @@ class ScoredModel:
     def log_probabilities(
         self, ids: tuple[int, ...], places: tuple[int, ...], report: Callable[[int], None]
     ) -> Iterator[Floats]:
-        """For each of `places` (rising, from 1) the log-probabilities of what stands there, [vocabulary].
+        """Yield for each of `places` (ascending, from 1) the log-probabilities of all tokens there, [vocabulary].
 
-        Valid until the next one. `report` is told the tokens that were read. Raises AppError("score_failed").
+        Each array is valid until the next one. `report` gets the number of tokens read. Raises
+        AppError("score_failed").
         """
         self._clear()
         wanted = {place - 1 for place in places}
-        last = max(wanted) + 1  # what comes after it predicts nothing
+        last = max(wanted) + 1  # later tokens predict nothing
         begin = 0
         while begin < last:
             end = self._end_of_batch(begin, last, wanted)
@@ -129,12 +131,12 @@ class ScoredModel:
             begin = end
 
     def _end_of_batch(self, begin: int, last: int, wanted: set[int]) -> int:
-        """As far as there is room; a last batch that would be very short gets some of the one before."""
-        end = self._end_of_room(begin, last, wanted)
+        """Return the end of the next batch; a very short last batch gets tokens of the one before."""
+        end = self._end_by_rows(begin, last, wanted)
         missing = LEAST_TOKENS - (last - end)
         return end - missing if end < last and 0 < missing <= end - begin - LEAST_TOKENS else end
 
-    def _end_of_room(self, begin: int, last: int, wanted: set[int]) -> int:
+    def _end_by_rows(self, begin: int, last: int, wanted: set[int]) -> int:
         rows = 0
         full: int = min(last, begin + self.batch_tokens)
         for at in range(begin, full):
@@ -144,7 +146,7 @@ class ScoredModel:
         return full
 
     def _rows(self, count: int) -> Floats:
-        """[count, vocabulary]: a view into llama.cpp's buffer."""
+        """Return [count, vocabulary], a view into llama.cpp's buffer."""
         if not count:
             return np.empty((0, self.vocabulary), np.float32)
         address = ctypes.addressof(api.llama_get_logits(self._context).contents)
@@ -152,7 +154,7 @@ class ScoredModel:
         return np.frombuffer(raw, np.float32).reshape(count, self.vocabulary)
 
     def _decode(self, ids: tuple[int, ...], marks: list[bool]) -> None:
-        """`marks`: which tokens get a row of logits."""
+        """Evaluate tokens. `marks`: which of them get a row of logits."""
         tokens = (api.llama_token * len(ids))(*ids)  # the batch only points to it
         batch = api.llama_batch_get_one(tokens, len(ids))
         self._marks[: len(ids)] = marks
@@ -167,20 +169,20 @@ class ScoredModel:
     # ---------------------------------------------------------------- text and back
 
     def ids_of(self, segments: tuple[Segment, ...]) -> tuple[int, ...]:
-        """As the engine reads a prompt, with a first token where the model's own metadata asks for one."""
+        """Return the ids of a prompt as the engine reads it, with a first token if the model wants one."""
         found = [api.llama_vocab_bos(self._vocabulary)] if api.llama_vocab_get_add_bos(self._vocabulary) else []
         for segment in segments:
             raw = segment.text.encode("utf-8", "replace")
-            room = len(raw) + 8
-            out = (api.llama_token * room)()
-            count = api.llama_tokenize(self._vocabulary, raw, len(raw), out, room, False, segment.markup)
+            size = len(raw) + 8
+            out = (api.llama_token * size)()
+            count = api.llama_tokenize(self._vocabulary, raw, len(raw), out, size, False, segment.markup)
             if count < 0:
                 raise AppError("text_unreadable")
             found += out[:count]
         return tuple(found)
 
     def text_of(self, ids: tuple[int, ...]) -> str:
-        """Without control tokens."""
+        """Return the text of ids, without control tokens."""
         return b"".join(map(self._piece, ids)).decode("utf-8", "replace")
 
     def _piece(self, token: int) -> bytes:
@@ -196,9 +198,10 @@ class ScoredModel:
     def answer(
         self, prompt: tuple[int, ...], limit: int, ends: frozenset[int] | None, stop: tuple[str, ...]
     ) -> tuple[str, str, int, float]:
-        """The likeliest token each time, as long as there is room for them. `ends` None: the model cannot end it.
+        """Write an answer with the likeliest token each time, within `limit` and the context.
 
-        Gives text, end | stop | limit, tokens and the seconds they took to write.
+        `ends` None: the model cannot end it. Return the text, end | stop | limit, the number of tokens and the seconds
+        to write them.
         """
         self._clear()
         for begin in range(0, len(prompt), self.batch_tokens):

@@ -1,7 +1,8 @@
-"""The engine child's loop: commands in, events out, one computation at a time.
+"""Run the engine child: read commands, write events, compute one thing at a time.
 
-Three threads. The reader takes commands from standard input, so that a cancel is seen while something runs, and ends
-the process when the parent is gone. The heart says once a second that the process runs. The main thread computes.
+Three threads: the reader takes commands from standard input, so that a cancel works during a computation, and ends the
+process when the parent is gone. The heartbeat thread reports once a second that the process runs. The main thread
+computes.
 """
 
 import os
@@ -38,9 +39,9 @@ HEARTBEAT_S = 1.0
 
 
 def main(backend_name: str, packs: Path | None = None) -> NoReturn:
-    """Runs until standard input closes; then the process ends at once.
+    """Run until standard input closes, then end the process at once.
 
-    `backend_name`: llama | echo. `packs`: a folder with GPU parts (`app.inference.engine_packs`).
+    `backend_name`: llama | echo. `packs`: a folder with GPU packs (`app.inference.engine_packs`).
     """
     writer = claim_stdout()
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
@@ -48,14 +49,14 @@ def main(backend_name: str, packs: Path | None = None) -> NoReturn:
         sandbox.confine(sandbox.graphics_paths())
         EngineWorker(_make_backend(backend_name, packs), writer).run()
     except BaseException:  # noqa: BLE001  printed, and the process ends
-        # A bug. Python would wait for the reader's lock on standard input at exit, and abort instead of ending.
+        # A bug. On a normal exit Python would wait for the reader's lock on standard input, and abort.
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
 
 
 def _make_backend(name: str, packs: Path | None) -> Backend:
-    # Imported here: llama_cpp must not load before standard output is claimed, and the fake never needs it.
+    # Imported late: llama_cpp must not load before standard output is claimed, and the fake never needs it.
     if name == "echo":
         from app.inference.engine.echo import EchoBackend
 
@@ -66,7 +67,7 @@ def _make_backend(name: str, packs: Path | None) -> Backend:
 
 
 def _files_of(command: messages.Command) -> list[Path]:
-    """Return what a command needs to read: a model with its parts, or the adapters of an answer."""
+    """Return the files that a command reads: a model with its parts, or the adapters of an answer."""
     match command:
         case Load():
             return gguf.parts_of(Path(command.path))
@@ -76,6 +77,8 @@ def _files_of(command: messages.Command) -> list[Path]:
 
 
 class EngineWorker:
+    """Answers the commands of the parent with a backend."""
+
     def __init__(self, backend: Backend, writer: EventWriter) -> None:
         self._backend = backend
         self._writer = writer
@@ -85,15 +88,15 @@ class EngineWorker:
     def run(self) -> NoReturn:
         self._send(messages.Hello(messages.PROTOCOL, os.getpid(), self._backend.name))
         threading.Thread(target=self._read, name="reader", daemon=True).start()
-        threading.Thread(target=self._beat, name="heart", daemon=True).start()
+        threading.Thread(target=self._send_heartbeats, name="heart", daemon=True).start()
         while True:
-            self._answer(self._commands.get())
+            self._execute(self._commands.get())
 
     def _send(self, event: messages.Event) -> None:
         try:
             self._writer.write(messages.to_line(event))
         except BrokenPipeError:
-            os._exit(0)  # the parent is gone; nobody is left to tell
+            os._exit(0)  # the parent is gone
 
     def _read(self) -> None:
         try:
@@ -108,12 +111,12 @@ class EngineWorker:
             os._exit(2)
         os._exit(0)
 
-    def _beat(self) -> None:
+    def _send_heartbeats(self) -> None:
         pause = threading.Event()
         while not pause.wait(HEARTBEAT_S):
             self._send(messages.Heartbeat(self._backend.progress))
 
-    def _answer(self, command: messages.Command) -> None:
+    def _execute(self, command: messages.Command) -> None:
         self._cancellation.begin(command.id)
         try:
             self._send(
@@ -132,7 +135,7 @@ class EngineWorker:
             case Load():
                 return Ready(command.id, backend.load(command, self._cancellation, self._send))
             case Ask():
-                return self._asked(command)
+                return self._answer_question(command)
             case Unload():
                 backend.unload()
                 return messages.Unloaded(command.id)
@@ -144,8 +147,8 @@ class EngineWorker:
                 return backend.state(command.id)
         raise AssertionError(f"no answer for {command!r}")
 
-    def _asked(self, command: Ask) -> messages.Done:
-        """Answer, without the characters that nobody sees, however a model or a server cuts its text."""
+    def _answer_question(self, command: Ask) -> messages.Done:
+        """Answer, without invisible characters, however the model or a server splits its text."""
         stream = invisible_characters.StreamFilter()
 
         def emit(event: messages.Event) -> None:

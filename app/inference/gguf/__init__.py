@@ -1,7 +1,7 @@
-"""GGUF files: what they say of themselves, and whether the engine may be given them.
+"""Read GGUF headers, and check whether a file may be given to the engine.
 
-llama.cpp aborts the process for many kinds of damage that it could have refused; everything known to do that is refused
-here first, in words. Nothing here reads weights, and no other exception than AppError leaves this package for any file.
+llama.cpp aborts the process on many kinds of damage; everything known to do that is refused here first, with an error
+message. Nothing here reads weights, and for any file the package raises no other exception than AppError.
 """
 
 from app.inference.gguf.header import GgufArray, GgufHeader, TensorInfo, parts_of

@@ -1,4 +1,4 @@
-"""What a file that is not GGUF really is, from its first bytes: people save error pages and pick the wrong file."""
+"""Recognize from its first bytes what a file that is not GGUF is: people save error pages or pick a wrong file."""
 
 import codecs
 import re
@@ -7,7 +7,7 @@ from app.base.errors import AppError
 
 HEAD_BYTES = 4096
 
-# The first bytes of formats that are found under a model's name, or beside models. Order matters: specific first.
+# The first bytes of formats found under a model's name or beside models; specific ones first.
 _MAGICS: tuple[tuple[bytes, str], ...] = (
     (b"%PDF-", "PDF"),
     (b"\x1f\x8b", "gzip"),
@@ -26,7 +26,7 @@ _MAGICS: tuple[tuple[bytes, str], ...] = (
     (b"MZ", "Windows EXE"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Microsoft Office 97-2003"),
 )
-# llama.cpp's formats before GGUF (2023), as a little-endian machine wrote them.
+# llama.cpp's formats before GGUF (2023), as little-endian machines wrote them.
 _OLD_GGML = (b"lmgg", b"fmgg", b"tjgg", b"algg")
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 _WEB_PAGE = re.compile(
@@ -37,7 +37,7 @@ _LFS_SIZE = re.compile(rb"^size (\d{1,18})\r?$", re.MULTILINE)
 
 
 def not_gguf_error(head: bytes, size: int) -> AppError:
-    """For a file that does not begin with "GGUF"; `head` is its first 4,096 bytes, `size` its length in bytes."""
+    """Return the error for a file that does not begin with "GGUF". `head`: its first 4,096 bytes; `size`: in bytes."""
     if head[:4] in _OLD_GGML:
         return AppError("gguf_old_version", version=0)
     if _LFS.match(head):
@@ -69,7 +69,7 @@ def _binary_format(head: bytes) -> str | None:
 
 
 def _is_safetensors(head: bytes) -> bool:
-    """A 64-bit length, then a JSON object of that length."""
+    """Return whether a 64-bit length and the beginning of a JSON object come first."""
     return head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= 100 << 20
 
 
@@ -83,19 +83,19 @@ def _text_format(text: bytes | None) -> str | None:
 
 
 def _as_text(head: bytes) -> bytes | None:
-    """The head as UTF-8 without a byte order mark; None when it is not text."""
+    """Return the head as bytes without byte order mark, converted to UTF-8 from UTF-16; None if it is not text."""
     for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8")):
         if head.startswith(mark):
             return head[len(mark) :].decode(encoding, "ignore").encode()
     if b"\0" in head:
         return None
-    # Error pages of older intranets come in Shift_JIS or EUC-JP.
+    # Error pages of older intranets are in Shift_JIS or EUC-JP.
     return head if any(_decodes(head, encoding) for encoding in ("utf-8", "cp932", "euc_jp")) else None
 
 
 def _decodes(head: bytes, encoding: str) -> bool:
     try:
-        codecs.getincrementaldecoder(encoding)().decode(head)  # a character may be cut at the end
+        codecs.getincrementaldecoder(encoding)().decode(head)  # a character may be cut off at the end
     except UnicodeDecodeError:
         return False
     return True

@@ -1,7 +1,4 @@
-"""What is known of a GGUF file without its weights: values, not behaviour. `reader` makes them, `rules` judges them.
-
-The files that a model consists of: large ones come in parts, of which the first is named.
-"""
+"""Define what is known of a GGUF file without its weights, as values that `reader` makes and `validation` checks."""
 
 import glob
 import math
@@ -15,7 +12,7 @@ from app.inference.gguf import tables
 
 
 def parts_of(path: Path) -> list[Path]:
-    """Return the file, and where its name says that it is a part, all parts beside it."""
+    """Return the file and, if its name says that it is part of a split model, all parts in its folder."""
     stem, is_part, count = path.stem.rpartition("-of-")
     pattern = f"{glob.escape(stem[:-5])}*-of-{glob.escape(count)}.gguf"
     return [path, *path.parent.glob(pattern)] if is_part else [path]
@@ -23,13 +20,13 @@ def parts_of(path: Path) -> list[Path]:
 
 Scalar = bool | int | float | str
 
-MAX_KEPT_TEXT_BYTES = 256 * 1024  # chat templates are the longest texts anybody needs whole
-MAX_KEPT_ARRAY_ELEMENTS = tables.MAX_LAYERS  # head counts and window patterns come one a layer
+MAX_KEPT_TEXT_BYTES = 256 * 1024  # chat templates are the longest texts needed whole
+MAX_KEPT_ARRAY_ELEMENTS = tables.MAX_LAYERS  # head counts and window patterns have one value per layer
 
 
 @dataclass(frozen=True, slots=True)
 class GgufArray:
-    """A list in the metadata. Only short numeric lists keep their values; a text that is too long is "char"s."""
+    """A list in the metadata. Only short numeric lists keep their values; an overlong text is a list of "char"."""
 
     element_type: str  # "u8" … "f64", "bool", "str", "char"
     length: int
@@ -38,10 +35,12 @@ class GgufArray:
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
+    """A tensor as the header describes it."""
+
     name: str
-    shape: tuple[int, ...]  # ne order: the first one is the length of a row
+    shape: tuple[int, ...]  # ne order: the length of a row first
     type: str  # "Q4_K"
-    offset: int  # bytes, from the start of the tensor data of its file
+    offset: int  # bytes from the start of the file's tensor data
     size_bytes: int
 
     @property
@@ -51,7 +50,7 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class GgufHeader:
-    """Everything before the weights. For a model in several files: the first one's metadata and everybody's tensors."""
+    """Everything before the weights. Of a split model: the first file's metadata and the tensors of all files."""
 
     path: Path
     version: int
@@ -78,20 +77,20 @@ class GgufHeader:
         return value if isinstance(value, GgufArray) else None
 
     def key(self, name: str) -> str:
-        """The full key of one of the architecture's own values: `block_count` -> `llama.block_count`."""
+        """Return the full key of one of the architecture's own values: `block_count` -> `llama.block_count`."""
         return f"{self.architecture}.{name}"
 
     def number(self, name: str, default: int = 0) -> int:
-        """One of the architecture's own whole numbers."""
+        """Return one of the architecture's own integers."""
         value = self.integer(self.key(name))
         return default if value is None else value
 
     def per_layer(self, name: str, default: int = 0) -> tuple[int, ...]:
-        """One of the architecture's own numbers for each layer, whether stored once or as a list."""
+        """Return one of the architecture's own numbers for each layer, whether stored once or as a list."""
         array = self.array(self.key(name))
         if array is not None and len(array.values) == self.block_count and array.element_type not in ("f32", "f64"):
             return tuple(int(value) for value in array.values)
-        # A file that has not been checked claims any number of layers.
+        # An unchecked file may claim any number of layers.
         return (self.number(name, default),) * min(self.block_count, tables.MAX_LAYERS)
 
     # -------------------------------------------------------------- identity
@@ -115,7 +114,7 @@ class GgufHeader:
 
     @cached_property
     def quantization(self) -> str:
-        """Like "Q4_K_M": what the file says of itself, else the type that most of its bytes have."""
+        """The quantization, such as "Q4_K_M": what the file states, else the type of most of its bytes."""
         if self.file_type in tables.FILE_TYPES:
             return tables.FILE_TYPES[self.file_type]
         sizes: dict[str, int] = {}
@@ -133,7 +132,7 @@ class GgufHeader:
 
     @property
     def is_adapter(self) -> bool:
-        """A LoRA or a control vector: a change to a model, not a model."""
+        """Whether it is a LoRA or control vector: a change to a model, not a model."""
         return (
             self.text("general.type") == "adapter"
             or "adapter.type" in self.metadata
@@ -143,14 +142,14 @@ class GgufHeader:
 
     @property
     def is_projector(self) -> bool:
-        """The image or sound half of a model (mmproj)."""
+        """Whether it is the image or sound part of a model (mmproj)."""
         return self.text("general.type") == "mmproj" or self.architecture == "clip"
 
     # ----------------------------------------------------------------- shape
 
     @property
     def context_length(self) -> int:
-        """Tokens the model was trained with."""
+        """The context length in training, in tokens."""
         return self.number("context_length")
 
     @property
@@ -163,19 +162,19 @@ class GgufHeader:
 
     @property
     def head_counts(self) -> tuple[int, ...]:
-        """Attention heads of each layer; 0 where a layer has none."""
+        """The attention heads of each layer; 0 for a layer without any."""
         return self.per_layer("attention.head_count")
 
     @property
     def head_counts_kv(self) -> tuple[int, ...]:
-        """Key and value heads of each layer."""
+        """The key and value heads of each layer."""
         if self.key("attention.head_count_kv") not in self.metadata:
             return self.head_counts
         return self.per_layer("attention.head_count_kv")
 
     @property
     def key_length(self) -> int:
-        """Elements of one head's key."""
+        """The elements of one head's key."""
         return self.number("attention.key_length", self._default_head_length)
 
     @property
@@ -196,5 +195,5 @@ class GgufHeader:
 
     @property
     def chat_template(self) -> str | None:
-        """Foreign text: never rendered outside the killable helper. None also when longer than 256 KiB."""
+        """The file's chat template; None also if longer than 256 KiB. Render it only in the isolated child."""
         return self.text("tokenizer.chat_template")

@@ -1,8 +1,8 @@
-"""Reads a GGUF header: its own small format, no weights, no allocation in proportion to what the file claims.
+"""Read a GGUF header without weights, and without allocating memory in proportion to what the file claims.
 
-Every number in the file is hostile until compared with the file's size. The format is parsed exactly as llama.cpp
-parses it (ggml/src/gguf.cpp), so that what passes here means the same there. Files are read, not mapped: a mapped file
-that shrinks or disappears (a USB stick pulled out) kills the process with SIGBUS; a read raises OSError.
+Every number in the file is hostile until compared with the file's size. The format is parsed exactly as llama.cpp does
+(ggml/src/gguf.cpp), so that what passes here means the same there. Files are read, not mapped: if a mapped file shrinks
+or disappears (a USB stick pulled out), the process dies of SIGBUS; a read raises OSError.
 """
 
 import stat
@@ -23,20 +23,20 @@ from app.inference.gguf.header import (
     TensorInfo,
 )
 
-# Limits far above any real file (largest known: 1,100 tensors a file, 60 keys, 1 M tokens), far below a long loop.
+# Limits far above any real file (largest known: 1,100 tensors per file, 60 keys, 1 M tokens), but no endless loop.
 MAX_TENSORS = 65_536
 MAX_KEYS = 65_536
 MAX_STRINGS = 8_000_000  # in all lists together
 MAX_TOKENS = 1 << 21  # the largest known vocabulary has 1 M
 MAX_ARRAY_ELEMENTS = 1 << 24
 MAX_STRING_BYTES = 64 << 20
-MAX_KEPT_BYTES = 16 << 20  # of all names, texts, values and tokens together; the largest known vocabulary has 4 MB
-VALUE_BYTES = 32  # what a number of a list costs in memory
+MAX_KEPT_BYTES = 16 << 20  # all names, texts, values and tokens together; the largest known vocabulary takes 4 MB
+VALUE_BYTES = 32  # memory of a number in a list
 MAX_KEY_BYTES = 65_535
 MAX_TENSOR_NAME_BYTES = 63
 MAX_RANK = 4
 MAX_ELEMENTS = (1 << 63) - 1
-# llama.cpp asserts that the first tensor of a mapped file lies on a multiple of 32.
+# llama.cpp asserts that the first tensor of a mapped file is at a multiple of 32.
 MIN_ALIGNMENT, MAX_ALIGNMENT = 32, 1 << 16
 
 _WINDOW_BYTES = 1 << 20
@@ -59,14 +59,14 @@ _U64 = struct.Struct("<Q")
 
 
 def damaged(where: str, problem: str, **facts: Any) -> NoReturn:
-    """`where` names the key or tensor, `problem` what is wrong with it, for the log and the details line."""
+    """Raise AppError("gguf_damaged"). `where`: the key or tensor; `problem`: what is wrong, for log and details."""
     raise AppError("gguf_damaged", where=printable(where), problem=problem, **facts)
 
 
 def read_header(path: Path, *, tokens: list[bytes] | None = None) -> GgufHeader:
-    """The header of one file. With `tokens`, its vocabulary is added to that list as raw texts (25 ms for 262,144).
+    """Read the header of one file. With `tokens`, append its vocabulary to that list as bytes (25 ms for 262,144).
 
-    Raises AppError: file_missing, file_is_directory, file_unreadable, file_empty; not_gguf_… (see `foreign`);
+    Raises AppError: file_missing, file_is_directory, file_unreadable, file_empty; not_gguf_… (see `file_formats`);
     gguf_old_version, gguf_new_version, gguf_byte_order; truncated, truncated_header, oversized; gguf_damaged;
     gguf_header_large; unknown_tensor_type.
     """
@@ -87,15 +87,15 @@ def read_header(path: Path, *, tokens: list[bytes] | None = None) -> GgufHeader:
 
 
 class _Window:
-    """The file as seen through a buffer that moves forward. `take` and `skip` never pass the end of the file."""
+    """A view of the file through a buffer that moves forward. `take` and `skip` never pass the end of the file."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
         self.size = size
-        self._start = 0  # of the buffer, in the file
+        self._start = 0  # offset of the buffer in the file
         self._data = b""
         self._index = 0  # in the buffer
-        self.where = "header"  # what is being read, for messages
+        self.where = "header"  # what is being read, for error messages
 
     @property
     def position(self) -> int:
@@ -105,18 +105,18 @@ class _Window:
     def remaining(self) -> int:
         return self.size - self.position
 
-    def _ends_at(self, size: int) -> NoReturn:
-        """A length field that is damaged looks the same as a file that was cut: both are named in the sentence."""
+    def _raise_truncated(self, size: int) -> NoReturn:
+        """Raise for the end of the file. A damaged length looks the same as a cut file; the message names both."""
         raise AppError("truncated_header", have_bytes=size, where=printable(self.where))
 
     def _refill(self, count: int) -> None:
         if count > self.remaining:
-            self._ends_at(self.size)
+            self._raise_truncated(self.size)
         self._start, self._index = self.position, 0
         self._file.seek(self._start)
         self._data = self._file.read(max(count, _WINDOW_BYTES))
-        if len(self._data) < count:  # the file became shorter meanwhile
-            self._ends_at(self._start + len(self._data))
+        if len(self._data) < count:  # the file has become shorter
+            self._raise_truncated(self._start + len(self._data))
 
     def take(self, count: int) -> bytes:
         if self._index + count > len(self._data):
@@ -130,27 +130,27 @@ class _Window:
 
     def skip(self, count: int) -> None:
         if count > self.remaining:
-            self._ends_at(self.size)
-        self._index += count  # may lie behind the buffer: the next refill starts there
+            self._raise_truncated(self.size)
+        self._index += count  # may be beyond the buffer: the next refill starts there
 
     def skip_strings(self, count: int) -> None:
-        """Walks `count` strings, 80 ns each: llama-3's vocabulary and merges have 408,000."""
+        """Skip `count` strings, at 80 ns each: llama-3's vocabulary and merges have 408,000."""
         length_at = _U64.unpack_from
         while count:
             if self._index + 8 > len(self._data):
                 self._refill(8)
             data, index, left = self._data, self._index, count
             try:
-                for left in range(count, 0, -1):  # noqa: B007  # read after the loop: how far it came
+                for left in range(count, 0, -1):  # noqa: B007  # noqa: B007  # read after the loop: how many are left
                     index += 8 + length_at(data, index)[0]
                 left = 0
             except (struct.error, OverflowError):
-                pass  # the next length lies behind the buffer
+                pass  # the next length is beyond the buffer
             self.skip(index - self._index)
             count = left
 
     def take_strings(self, count: int, out: list[bytes], most_bytes: int) -> None:
-        """Append `count` strings to `out`, or about as many as `most_bytes` hold, their lengths included."""
+        """Append `count` strings to `out`, or about as many as `most_bytes` hold, lengths included."""
         until = self.position + most_bytes
         length_at, append, needed = _U64.unpack_from, out.append, 8
         while count and self.position <= until:
@@ -166,7 +166,7 @@ class _Window:
             except (struct.error, OverflowError):
                 pass
             needed = 8
-            if index > len(data):  # the last one was cut at the end of the buffer: once more
+            if index > len(data):  # the buffer's end cut the last one: read it again
                 out.pop()
                 left += 1
                 if start == 0:  # it does not fit at all
@@ -178,7 +178,7 @@ class _Window:
 
 
 class _Parser:
-    """One file's header, front to back."""
+    """Parses one file's header, front to back."""
 
     def __init__(self, file: BinaryIO, size: int, path: Path, tokens: list[bytes] | None) -> None:
         self.window = _Window(file, size)
@@ -196,16 +196,16 @@ class _Parser:
         head = self.window.take(min(size, file_formats.HEAD_BYTES))
         if not head.startswith(b"GGUF"):
             raise file_formats.not_gguf_error(head, size)
-        self.window.skip(4 - len(head))  # back to behind the magic
+        self.window.skip(4 - len(head))  # back to just after the magic
         version = self._version()
         tensor_count = self._count("tensor count", MAX_TENSORS)
         key_count = self._count("key count", MAX_KEYS)
         for number in range(key_count):
-            self._pair(number)
+            self._read_pair(number)
         alignment = self._alignment()
         infos = [self._tensor(number) for number in range(tensor_count)]
         data_offset = -(-self.window.position // alignment) * alignment
-        tensors = _placed(infos, alignment, data_offset, size)
+        tensors = _check_layout(infos, alignment, data_offset, size)
         return GgufHeader(
             path=self.path,
             version=version,
@@ -236,7 +236,7 @@ class _Parser:
         return count
 
     def _name(self, where: str, limit: int) -> str:
-        """llama.cpp compares names as C strings: surrogateescape keeps different bytes different, a NUL is refused."""
+        """Read a name. llama.cpp compares names as C strings: surrogateescape keeps bytes distinct, NUL is refused."""
         length: int = self.window.unpack(_U64)
         if length > limit:
             damaged(where, "string_too_long", value=length)
@@ -247,14 +247,14 @@ class _Parser:
         return name
 
     def _keep(self, size_bytes: int) -> None:
-        """Count what stays in memory: each limit of one text would still allow gigabytes of all together."""
+        """Count the memory that is kept: within each text's own limit all together could still take gigabytes."""
         self.kept_left -= size_bytes
         if self.kept_left < 0:
             raise AppError("gguf_header_large", limit_mb=MAX_KEPT_BYTES >> 20)
 
     # -------------------------------------------------------------- metadata
 
-    def _pair(self, number: int) -> None:
+    def _read_pair(self, number: int) -> None:
         key = self._name(f"key {number}", MAX_KEY_BYTES)
         if key in self.metadata:
             damaged(key, "duplicate_name")
@@ -308,9 +308,9 @@ class _Parser:
         if self.tokens is None or key != "tokenizer.ggml.tokens":
             self.window.skip_strings(count)
         else:
-            begun = self.window.position
+            start = self.window.position
             self.window.take_strings(count, self.tokens, self.kept_left + 8 * count)
-            self._keep(self.window.position - begun - 8 * count)
+            self._keep(self.window.position - start - 8 * count)
 
     def _alignment(self) -> int:
         alignment = self.metadata.get("general.alignment", MIN_ALIGNMENT)
@@ -336,14 +336,14 @@ class _Parser:
         shape = tuple(self.window.unpack(_U64) for _ in range(rank))
         type_number: int = self.window.unpack(_U32)
         offset: int = self.window.unpack(_U64)
-        return TensorInfo(name, shape, *_sized(name, shape, type_number, offset))
+        return TensorInfo(name, shape, *_type_and_size(name, shape, type_number, offset))
 
 
-def _sized(name: str, shape: tuple[int, ...], type_number: int, offset: int) -> tuple[str, int, int]:
-    """Type name, offset and size in bytes. Raises AppError for a shape or type that no tensor can have."""
+def _type_and_size(name: str, shape: tuple[int, ...], type_number: int, offset: int) -> tuple[str, int, int]:
+    """Return type name, offset and size in bytes. Raises AppError for an impossible shape or type."""
     kind = tables.TENSOR_TYPES.get(type_number)
     if kind is None:
-        if type_number < 256:  # a newer llama.cpp may well know it
+        if type_number < 256:  # a newer llama.cpp may know it
             raise AppError("unknown_tensor_type", where=printable(name), type=type_number)
         damaged(name, "unknown_tensor_type", value=type_number)
     elements = 1
@@ -359,8 +359,8 @@ def _sized(name: str, shape: tuple[int, ...], type_number: int, offset: int) -> 
     return kind.name, offset, elements // kind.block_elements * kind.block_bytes
 
 
-def _placed(infos: list[TensorInfo], alignment: int, data_offset: int, size: int) -> dict[str, TensorInfo]:
-    """By name. llama.cpp wants them one after the other, in their list's order, each on a multiple of `alignment`."""
+def _check_layout(infos: list[TensorInfo], alignment: int, data_offset: int, size: int) -> dict[str, TensorInfo]:
+    """Return the tensors by name, checking that they follow one another in order, each at a multiple of `alignment`."""
     tensors: dict[str, TensorInfo] = {}
     expected = end = 0
     for tensor in infos:
@@ -374,13 +374,13 @@ def _placed(infos: list[TensorInfo], alignment: int, data_offset: int, size: int
         expected = -(-end // alignment) * alignment
     if infos and data_offset + end > size:
         raise AppError("truncated", have_bytes=size, need_bytes=data_offset + end)
-    # llama.cpp would not mind. But a download that was resumed wrongly is longer than the model, as is one whose last
-    # tensor's type or whose count is damaged: all would load, and answer nonsense.
+    # llama.cpp would accept it. But a wrongly resumed download is longer than the model, as is a file with a damaged
+    # tensor type or count: all would load, and answer nonsense.
     if infos and size > data_offset + expected:
         raise AppError("oversized", have_bytes=size, need_bytes=data_offset + expected)
     return tensors
 
 
 def printable(text: str) -> str:
-    """A name from a file as a fact of an error: short, one line, without what nobody sees."""
+    """Return a name from a file for an error message: short, one line, without invisible characters."""
     return invisible_characters.to_single_line(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))[:80]

@@ -1,4 +1,4 @@
-"""What the pinned engine knows: llama.cpp 0c1e57098, as in llama-cpp-python 0.3.36. Facts only, no behaviour.
+"""List what the pinned engine knows: llama.cpp 0c1e57098, as in llama-cpp-python 0.3.36.
 
 Sources: ggml.h and ggml.c (tensor types), llama.h (file types), llama-arch.cpp (architectures), llama-vocab.cpp
 (tokenizers). `tests/inference/test_gguf_tables.py` compares them with the installed library; run it after an update.
@@ -60,11 +60,12 @@ TENSOR_TYPES: dict[int, TensorType] = {
     )
 }
 
-# Types that exist inside computations or for index tables, but that no matrix product takes as weights: llama.cpp
+# Types of intermediate results or index tables that no matrix product takes as weights: llama.cpp loads them and then
+# calls a null function.
 # loads them and then calls a null function.
 NOT_FOR_WEIGHTS = frozenset({"Q8_1", "Q8_K", "I8", "I16", "I32", "I64", "F64"})
 
-# general.file_type: the mix of types a quantized file was made with.
+# general.file_type: the mix of types that a file was quantized with.
 FILE_TYPES: dict[int, str] = {
     0: "F32",
     1: "F16",
@@ -104,7 +105,7 @@ FILE_TYPES: dict[int, str] = {
     41: "Q2_0",
 }
 
-# `clip` is left out on purpose: those files hold the image half of a model.
+# `clip` is missing on purpose: those files contain the image part of a model.
 ARCHITECTURES = _names(
     """
     llama llama4 deci falcon grok gpt2 gptj gptneox mpt baichuan starcoder refact bert modern-bert nomic-bert
@@ -126,7 +127,7 @@ ARCHITECTURES = _names(
 # Without attention heads: their state does not grow with the context.
 RECURRENT_ARCHITECTURES = frozenset(("mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7"))
 
-# Their graphs assert that a head's key and value are equally long (src/models/*.cpp).
+# Their graphs assert that a head's key and value have equal lengths (src/models/*.cpp).
 EQUAL_HEAD_LENGTHS = _names(
     """
     afmoe apertus arcee arctic baichuan bailingmoe2 bert bitnet bloom chameleon chatglm codeshell cogvlm cohere2
@@ -139,7 +140,7 @@ EQUAL_HEAD_LENGTHS = _names(
     smallthinker smollm3 spark2_5 stablelm starcoder starcoder2 t5 xverse
     """
 )
-# And these, that rotary positions cover the whole head. (In Nemotron and MiniMax that assertion is commented out.)
+# Their graphs also assert that rotary positions cover the whole head (commented out for Nemotron and MiniMax).
 ROTARY_COVERS_HEAD = _names(
     """
     apertus arcee arctic baichuan chameleon codeshell cogvlm cohere2moe dbrx deci deepseek dots1 dream
@@ -150,13 +151,13 @@ ROTARY_COVERS_HEAD = _names(
     """
 )
 
-# Of these, those whose queries, keys and values are one matrix each, or one for all: all but the one with a router.
+# Those of them with one matrix each for queries, keys and values, or one for all: all but the one with a router.
 PLAIN_ATTENTION = ROTARY_COVERS_HEAD - {"graniteswitch"}
 
 BPE_TOKENIZERS = frozenset(("gpt2", "hybriddna", "whitespace", "gemma4"))
 TOKENIZERS = BPE_TOKENIZERS | {"llama", "bert", "t5", "rwkv", "plamo2"}
 
-# tokenizer.ggml.pre: how text is cut before the merges of a BPE tokenizer.
+# tokenizer.ggml.pre: how text is split before the merges of a BPE tokenizer.
 PRE_TOKENIZERS = _names(
     """
     a.x-4.0 afmoe bailingmoe bailingmoe2 bloom chameleon chatglm-bpe codeshell cohere2moe command-r dbrx

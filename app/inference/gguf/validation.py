@@ -1,10 +1,7 @@
-"""What must hold before llama.cpp is given a model: wrong kinds of file named, and all that would abort it refused.
+"""Check models and LoRA adapters before llama.cpp gets them: refuse wrong files by kind, and all that would abort it.
 
-A file that passes may still fail to load, with llama.cpp's own reason; it is not supposed to take the process down.
-
-Rules for the tokenizer in a model's header, and for every text of its vocabulary.
-
-What must hold before llama.cpp is given a LoRA adapter for a model. It takes what does not fit, and then crashes.
+A file that passes may still fail to load, with llama.cpp's own reason, but should not take the process down. llama.cpp
+does not reject an adapter that does not fit its model, and then crashes.
 """
 
 import math
@@ -21,7 +18,7 @@ _TOKENS = "tokenizer.ggml.tokens"
 
 
 def check_tokenizer(header: GgufHeader) -> None:
-    """Known kinds, and lists that fit each other in type and length."""
+    """Check that the tokenizer is known and its lists fit each other in type and length."""
     model = header.text("tokenizer.ggml.model")
     if model is None:
         damaged("tokenizer.ggml.model", "missing")
@@ -55,11 +52,11 @@ def _check_list(header: GgufHeader, name: str, types: tuple[str, ...], length: i
 
 
 def check_token_texts(header: GgufHeader, tokens: list[bytes]) -> None:
-    """No text twice (llama.cpp asserts it), and a token for each byte where unknown characters are spelt in bytes."""
+    """Check that no text occurs twice (llama.cpp asserts it), and that a byte vocabulary has a token for every byte."""
     if b"\0" in b"".join(tokens):  # llama.cpp reads them as C strings
         tokens = [token.split(b"\0", 1)[0] for token in tokens]
     distinct = set(tokens)
-    empty = tokens.count(b"") if b"" in distinct else 0  # llama.cpp gives these names of their own
+    empty = tokens.count(b"") if b"" in distinct else 0  # llama.cpp gives empty ones distinct names
     if len(distinct) - bool(empty) != len(tokens) - empty:
         damaged(_TOKENS, "duplicate_name")
     if header.text("tokenizer.ggml.model") == "llama":
@@ -68,28 +65,27 @@ def check_token_texts(header: GgufHeader, tokens: list[bytes]) -> None:
                 damaged(_TOKENS, "byte_token_missing", value=byte)
 
 
-_MAX_LENGTH = 1 << 20  # of an embedding, a head, a count of heads; the largest known embedding has 18,432
+_MAX_LENGTH = 1 << 20  # of an embedding, a head, a head count; the largest known embedding has 18,432
 _MAX_U31 = (1 << 31) - 1
-_MAX_REAL = 1e15  # whose square times a row's length is still a 32-bit number
+_MAX_REAL = 1e15  # its square times a row's length still fits a 32-bit float
 _PART_NAME = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 # Draft and sound models, whose token table has another shape than {embedding, vocabulary} or is not in the file.
 _OWN_TOKEN_TABLE = frozenset(("eagle3", "dflash", "gemma4-assistant", "wavtokenizer-dec", "qwen3tts", "pockettts"))
 
 
 def check_model(path: Path, *, every_token: bool = True) -> GgufHeader:
-    """The header of a model that the engine may be given, all its parts included.
+    """Read and check the header of a model with all its parts.
 
-    `every_token` also looks at the vocabulary's texts (60 ms more for 262,144 tokens); without it a damaged
-    vocabulary passes, which is enough for a list of models but not before a load.
-
-    Raises AppError: those of `read_header`; adapter_as_model, projector_as_model, not_a_model, model_without_weights,
-    unknown_architecture, unknown_tokenizer, split_not_first, split_part_missing, gguf_damaged.
+    `every_token` also checks the vocabulary's texts (60 ms more for 262,144 tokens). Without it a damaged vocabulary
+    passes; use it at least once, when a model is imported. Raises AppError: those of `read_header`; adapter_as_model,
+    projector_as_model, not_a_model, model_without_weights, unknown_architecture, unknown_tokenizer, split_not_first,
+    split_part_missing, gguf_damaged.
     """
     tokens: list[bytes] | None = [] if every_token else None
     header = read_header(path, tokens=tokens)
     is_split = header.metadata.get("split.count", 0) not in (0, 1)
     if is_split:
-        _check_is_first(header)  # the others hold next to no metadata
+        _check_is_first(header)  # the other parts have almost no metadata
     _check_kind(header)
     if is_split:
         header = _with_parts(header)
@@ -124,7 +120,7 @@ def _check_kind(header: GgufHeader) -> None:
 
 
 def base_of(adapter: GgufHeader) -> str:
-    """What an adapter says it was made for, as well as it says it."""
+    """Return the name of the model that an adapter states it was made for, as far as it does."""
     return printable(adapter.text("general.base_model.0.name") or adapter.architecture or "?")
 
 
@@ -138,7 +134,7 @@ def _check_is_first(header: GgufHeader) -> None:
 
 
 def _part_paths(part: GgufHeader) -> list[Path]:
-    """All files of a split model, named as llama.cpp looks for them, from one of them."""
+    """Return all files of a split model as llama.cpp names them, derived from one of them."""
     count = _part_number(part, "split.count")
     name = _PART_NAME.fullmatch(part.path.name)
     stem = name["stem"] if name else part.path.stem
@@ -146,7 +142,7 @@ def _part_paths(part: GgufHeader) -> list[Path]:
 
 
 def _with_parts(first: GgufHeader) -> GgufHeader:
-    """Adds the tensors of the other files. The first must have the name that theirs are made from."""
+    """Add the tensors of the other files. Their names are derived from the first, which must have a matching one."""
     paths = _part_paths(first)
     tensors = dict(first.tensors)
     file_bytes = first.file_bytes
@@ -176,7 +172,7 @@ def _part_number(header: GgufHeader, key: str) -> int:
 
 
 def _check_numbers(header: GgufHeader) -> None:
-    """The architecture's own values: types as llama.cpp reads them, ranges that its arithmetic survives."""
+    """Check the architecture's own values: llama.cpp's types, and ranges that its arithmetic survives."""
     prefix = header.architecture + "."
     for key, value in header.metadata.items():
         if not key.startswith(prefix):
@@ -199,7 +195,7 @@ def _check_real(key: str, value: float) -> None:
         damaged(key, "out_of_range", value=repr(value))
     if key.endswith("epsilon") and value <= 0:
         damaged(key, "not_positive", value=value)
-    # Below 1 the angles of far positions overflow, and every logit becomes NaN.
+    # Below 1 the angles of far positions overflow, and all logits become NaN.
     if key.endswith((".rope.freq_base", ".rope.freq_base_swa")) and value < 1:
         damaged(key, "out_of_range", value=value)
     is_factor = key.endswith((".rope.scaling.factor", ".rope.scale_linear"))
@@ -208,7 +204,7 @@ def _check_real(key: str, value: float) -> None:
 
 
 def _whole(header: GgufHeader, name: str, low: int, high: int, *, required: bool = True) -> int:
-    """One of the architecture's whole numbers, which llama.cpp takes as u32 and nothing else."""
+    """Return one of the architecture's integers, which llama.cpp reads as u32 only, after checking its range."""
     key = header.key(name)
     value = header.integer(key)
     if key not in header.metadata:
@@ -223,7 +219,7 @@ def _whole(header: GgufHeader, name: str, low: int, high: int, *, required: bool
 
 
 def _per_layer(header: GgufHeader, name: str, high: int) -> tuple[int, ...]:
-    """The same for a number that may come as a list with one value a layer."""
+    """Return the same for a number that may be a list with one value per layer."""
     array = header.array(header.key(name))
     if array is None:
         _whole(header, name, 0, high, required=False)
@@ -237,7 +233,7 @@ def _per_layer(header: GgufHeader, name: str, high: int) -> tuple[int, ...]:
 
 
 def _check_experts(header: GgufHeader) -> None:
-    """llama.cpp asserts all of these while loading."""
+    """Check what llama.cpp asserts about experts while loading."""
     count = _whole(header, "expert_count", 0, tables.MAX_EXPERTS, required=False)
     used = max(_per_layer(header, "expert_used_count", tables.MAX_EXPERTS))
     groups = _whole(header, "expert_group_count", 0, tables.MAX_EXPERTS, required=False)
@@ -305,7 +301,7 @@ def _check_tensors(header: GgufHeader) -> None:
 
 
 def _check_attention(header: GgufHeader) -> None:
-    """One row of a projection for each element of a head. llama.cpp compares them for some architectures only."""
+    """Check that projections have a row per element of their heads; llama.cpp does so for some architectures only."""
     keys, values = header.key_length, header.value_length
     for layer, (heads, heads_kv) in enumerate(zip(header.head_counts, header.head_counts_kv, strict=True)):
         rows = {"attn_q": heads * keys, "attn_k": heads_kv * keys, "attn_v": heads_kv * values}
@@ -317,7 +313,7 @@ def _check_attention(header: GgufHeader) -> None:
 
 
 def _check_type(tensor: TensorInfo) -> None:
-    """Types that llama.cpp accepts in a file but not in the operation the tensor is for."""
+    """Refuse types that llama.cpp accepts in a file but not in the tensor's operation."""
     is_index_table = tensor.type == "I32" and tensor.name.endswith("ffn_gate_tid2eid.weight")
     if tensor.name.endswith(".weight") and tensor.type in tables.NOT_FOR_WEIGHTS and not is_index_table:
         damaged(tensor.name, "unusable_type", value=tensor.type)
@@ -327,14 +323,14 @@ def _check_type(tensor: TensorInfo) -> None:
 
 
 _A, _B = ".lora_a", ".lora_b"
-_MAX_ALPHA = 1e6  # the strength is alpha / rank; real ones are below 1,000
+_MAX_ALPHA = 1e6  # the strength is alpha / rank; real values are below 1,000
 
 
 def check_adapter(path: Path, base: GgufHeader) -> GgufHeader:
-    """The header of a LoRA adapter that fits `base`.
+    """Read and check the header of a LoRA adapter for `base`.
 
     Raises AppError: those of `read_header`; model_as_adapter, adapter_unsupported, gguf_damaged, and
-    adapter_mismatch(base=what the adapter is for, where=the first thing that does not fit).
+    adapter_mismatch(base: what the adapter is for, where: the first tensor or key that does not fit).
     """
     header = read_header(path)
     if not header.is_adapter:
@@ -348,7 +344,7 @@ def check_adapter(path: Path, base: GgufHeader) -> GgufHeader:
 
 
 def _check_metadata(header: GgufHeader) -> None:
-    """llama.cpp aborts when one of these has another type."""
+    """Check the metadata; llama.cpp aborts if one of these values has another type."""
     for key in ("general.type", "general.architecture", "adapter.type"):
         if header.text(key) is None:
             damaged(key, "missing" if key not in header.metadata else "wrong_type")
@@ -357,15 +353,15 @@ def _check_metadata(header: GgufHeader) -> None:
     alpha = header.metadata.get("adapter.lora.alpha", 0.0)
     if header.types.get("adapter.lora.alpha", "f32") != "f32" or not isinstance(alpha, float):
         damaged("adapter.lora.alpha", "wrong_type")
-    if not abs(alpha) <= _MAX_ALPHA:  # also when it is not a number
+    if not abs(alpha) <= _MAX_ALPHA:  # also true for NaN
         damaged("adapter.lora.alpha", "out_of_range", value=repr(alpha))
     invocation = header.metadata.get("adapter.alora.invocation_tokens")
-    if invocation is not None:  # "activated" adapters are for a part of the text only; the engine knows no such part
+    if invocation is not None:  # for a part of the text only, which the engine does not support
         raise AppError("adapter_unsupported", kind="alora")
 
 
 def _pairs(header: GgufHeader) -> set[str]:
-    """Names of the base's tensors that the adapter changes."""
+    """Return the names of the base's tensors that the adapter changes."""
     names = set()
     for name, tensor in header.tensors.items():
         if name.endswith((_A, _B)):
@@ -380,7 +376,10 @@ def _pairs(header: GgufHeader) -> set[str]:
 
 
 def _check_pair(header: GgufHeader, base: GgufHeader, name: str) -> None:
-    """W {in, out} takes A {in, rank} and B {rank, out}; the token table: A {rank, tokens}, B {rank, embedding}."""
+    """Check shapes: W {in, out} needs A {in, rank} and B {rank, out}.
+
+    The token table needs A {rank, tokens} and B {rank, embedding}.
+    """
     a, b, weight = header.tensors.get(name + _A), header.tensors.get(name + _B), base.tensors.get(name)
     if a is None or b is None:
         damaged(name + (_A if a is None else _B), "missing")

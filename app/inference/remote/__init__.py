@@ -1,1 +1,1 @@
-"""The child that asks a model of another machine in the local network."""
+"""The child process that asks a model of another machine in the local network."""

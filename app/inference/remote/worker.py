@@ -1,14 +1,11 @@
-"""The remote engine's process: the engine's own loop over a model of another machine. Its command line names the one
-address that it may speak to, before it has read anything.
+"""Run the remote engine: the engine's loop over a model of another machine, behind the same commands and events.
 
-`--check`: no loop; it reads one line with a key, says which models the server has, and ends.
+The command line names the only address that the process may contact, before it has read anything. With `--check` it
+reads one line with a key, reports which models the server has, and ends.
 
-An answer as it comes: server-sent events, one piece of text each, read with limits.
-
-A model of another machine behind the same commands and events as one of this machine.
-
-It has no adapters, no grammar and no vectors. Of the sampling, what every such server understands is sent:
-temperature, top_p, seed and the number of tokens; the rest is the server's own.
+Answers are server-sent events, one piece of text each, read with limits. A remote model has no adapters, grammars or
+vectors. Only the sampling parameters that every such server understands are sent: temperature, top_p, seed and the
+number of tokens; the rest is up to the server.
 """
 
 import dataclasses
@@ -51,13 +48,13 @@ from app.inference.remote.model_server import RemoteServer, ResponseDeadline, To
 from trainer.wire import claim_stdout
 
 LINE_BYTES_MAX = 1_000_000
-CHARACTERS_A_TOKEN = 64  # more than this many times what was asked for is not an answer
+CHARACTERS_A_TOKEN = 64  # a longer text than so many times the request is no answer
 LEAST_CHARACTERS_MAX = 20_000
 
 
 @dataclass(slots=True)
 class StreamSummary:
-    """What the stream said beside its text. `finish`: as the server calls it; "" before its end."""
+    """What a stream has reported besides its text. `finish`: the server's reason; "" before its end."""
 
     finish: str = ""
     prompt_tokens: int = 0
@@ -67,26 +64,26 @@ class StreamSummary:
 
 
 def read_answer(
-    response: http.client.HTTPResponse, heard: StreamSummary, max_tokens: int, patience: ResponseDeadline, shown: str
+    response: http.client.HTTPResponse, summary: StreamSummary, max_tokens: int, deadline: ResponseDeadline, shown: str
 ) -> Iterator[str]:
-    """Pieces of text, "" for a sign of life without any (a model that thinks aloud first).
+    """Yield pieces of text, "" for an event without any (a model that reasons first).
 
-    Raises AppError: "remote_garbage", "remote_endless", "remote_broken" where it ends in the middle, and as
-    `refusals.refused` for an error that the server tells on the way.
+    Raises AppError: remote_garbage, remote_endless, remote_broken if it ends too early, and as
+    `model_server.refusal_error` for an error that the server reports in the stream.
     """
-    room = max(LEAST_CHARACTERS_MAX, max_tokens * CHARACTERS_A_TOKEN)
+    characters_left = max(LEAST_CHARACTERS_MAX, max_tokens * CHARACTERS_A_TOKEN)
     for data in _events(response, shown):
-        if data is None:  # a comment, or an empty line, which servers send to keep the line open
+        if data is None:  # a comment or an empty line, which servers send to keep the connection open
             continue
-        patience.heard()
+        deadline.note_piece()
         if data == "[DONE]":
             break
-        text = _piece(_object(data, shown), heard, shown)
-        room -= len(text) + 1
-        if room < 0:
+        text = _piece(_object(data, shown), summary, shown)
+        characters_left -= len(text) + 1
+        if characters_left < 0:
             raise AppError("remote_endless", address=shown)
         yield text
-    if not heard.finish:
+    if not summary.finish:
         raise AppError("remote_broken", address=shown)
 
 
@@ -112,10 +109,10 @@ def _object(data: str, shown: str) -> dict[str, Any]:
     return found
 
 
-def _piece(chunk: dict[str, Any], heard: StreamSummary, shown: str) -> str:
+def _piece(chunk: dict[str, Any], summary: StreamSummary, shown: str) -> str:
     if "error" in chunk:
         raise model_server.refusal_error(0, model_server.error_fields(chunk), shown)
-    _note_usage(chunk.get("usage"), heard)
+    _record_usage(chunk.get("usage"), summary)
     choices = chunk.get("choices")
     if not isinstance(choices, list):
         raise AppError("remote_garbage", address=shown)
@@ -123,46 +120,48 @@ def _piece(chunk: dict[str, Any], heard: StreamSummary, shown: str) -> str:
     if not isinstance(first, dict):
         raise AppError("remote_garbage", address=shown)
     if isinstance(first.get("finish_reason"), str):
-        heard.finish = first["finish_reason"]
+        summary.finish = first["finish_reason"]
     delta = first.get("delta")
     text = delta.get("content") if isinstance(delta, dict) else None
     if text is not None and not isinstance(text, str):
         raise AppError("remote_garbage", address=shown)
-    heard.pieces += bool(text)
+    summary.pieces += bool(text)
     return text or ""
 
 
-def _note_usage(usage: object, heard: StreamSummary) -> None:
+def _record_usage(usage: object, summary: StreamSummary) -> None:
     if not isinstance(usage, dict):
         return
     details = usage.get("prompt_tokens_details")
-    heard.prompt_tokens = _count(usage.get("prompt_tokens"))
-    heard.answer_tokens = _count(usage.get("completion_tokens"))
-    heard.cached_tokens = _count(details.get("cached_tokens")) if isinstance(details, dict) else 0
+    summary.prompt_tokens = _count(usage.get("prompt_tokens"))
+    summary.answer_tokens = _count(usage.get("completion_tokens"))
+    summary.cached_tokens = _count(details.get("cached_tokens")) if isinstance(details, dict) else 0
 
 
 def _count(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31 else 0
 
 
-QUIET_S = 300.0  # for a server that reads a long prompt, or has others before us, and between two pieces
+QUIET_S = 300.0  # for a server that reads a long prompt or serves others first, and between two pieces
 WHOLE_S = 3600.0
-LEAST_ANSWER_TOKENS = 64  # are asked for where an estimate says that none would fit
-_STOP_REASONS = {"stop": "end", "length": "length"}  # the server's word -> ours; others end by themselves
+LEAST_ANSWER_TOKENS = 64  # requested even if an estimate says that none would fit
+_STOP_REASONS = {"stop": "end", "length": "length"}  # server's reason -> ours; anything else counts as end
 
 
 class RemoteBackend:
+    """A model of another machine as an engine backend."""
+
     name = "remote"
 
     def __init__(self, address: str) -> None:
-        """`address`: a normal one, of the only server that this process may speak to."""
+        """`address`: normalized, of the only server that this process may contact."""
         self.progress = 0
         self._address = address
         self._server: RemoteServer | None = None
         self._facts: EngineFacts | None = None
         self._counter: TokenCounter | None = None
         self._model = ""
-        self._is_limit_told = False  # the server knows how much fits, and says so when it does not
+        self._knows_limit = False  # whether the server reports its context length, and so an overflow
 
     def load(self, command: Load, cancellation: Cancellation, emit: Emit) -> EngineFacts:
         remote, started = command.remote, time.monotonic()
@@ -177,9 +176,9 @@ class RemoteBackend:
         emit(LoadProgress(command.id, 0.5))
         if cancellation.is_set:
             raise AppError("cancelled")
-        told = model_server.find_context_tokens(server, offered)
-        context = min((n for n in (told, remote.context_tokens) if n), default=command.context_tokens)
-        self._server, self._model, self._is_limit_told = server, remote.model, bool(told)
+        context_tokens = model_server.find_context_tokens(server, offered)
+        context = min((n for n in (context_tokens, remote.context_tokens) if n), default=command.context_tokens)
+        self._server, self._model, self._knows_limit = server, remote.model, bool(context_tokens)
         self._counter = TokenCounter(server, remote.model)
         self._facts = _facts(command, server.shown, context, time.monotonic() - started)
         return self._facts
@@ -188,36 +187,38 @@ class RemoteBackend:
         self._server = self._facts = self._counter = None
 
     def ask(self, command: Ask, cancellation: Cancellation, emit: Emit) -> Done:
-        server, facts, counter = self._loaded()
+        server, facts, counter = self._require_model()
         if command.adapters or command.grammar or command.json_schema:
             raise AppError("remote_cannot", address=server.shown)
         prompt_tokens = self._count(command.prompt)
-        is_known = counter.is_exact or not self._is_limit_told
+        is_known = counter.is_exact or not self._knows_limit
         if is_known and prompt_tokens >= facts.context_tokens:
             raise AppError("context_full", prompt_tokens=prompt_tokens, context_tokens=facts.context_tokens)
-        room = facts.context_tokens - prompt_tokens
-        max_tokens = min(command.max_tokens, max(room, 1 if counter.is_exact else LEAST_ANSWER_TOKENS))
+        tokens_left = facts.context_tokens - prompt_tokens
+        max_tokens = min(command.max_tokens, max(tokens_left, 1 if counter.is_exact else LEAST_ANSWER_TOKENS))
         seed = secrets.randbits(31) if command.sampling.seed is None else command.sampling.seed
         emit(PromptProgress(command.id, 0, prompt_tokens))
         body = _body(command, self._model, max_tokens, seed)
-        heard = StreamSummary()
+        summary = StreamSummary()
         try:
-            timings, is_cancelled = self._stream(command.id, body, heard, cancellation, emit)
+            timings, is_cancelled = self._stream(command.id, body, summary, cancellation, emit)
         except AppError as error:
-            if error.code == "remote_broken" and not heard.pieces and not self._is_limit_told:
-                raise AppError("remote_broken_early", **error.facts) from error  # llama_cpp.server, of a long prompt
+            if error.code == "remote_broken" and not summary.pieces and not self._knows_limit:
+                raise AppError("remote_broken_early", **error.facts) from error  # llama_cpp.server, on a long prompt
             raise _with_facts(error, self._model, prompt_tokens, facts.context_tokens) from error
-        reason = "cancelled" if is_cancelled else _STOP_REASONS.get(heard.finish, "end")
+        reason = "cancelled" if is_cancelled else _STOP_REASONS.get(summary.finish, "end")
         if reason == "length" and max_tokens < command.max_tokens:
             reason = "context"
-        usage = Usage(heard.prompt_tokens or prompt_tokens, heard.cached_tokens, heard.answer_tokens or heard.pieces)
+        usage = Usage(
+            summary.prompt_tokens or prompt_tokens, summary.cached_tokens, summary.answer_tokens or summary.pieces
+        )
         return Done(command.id, reason, usage, timings, seed)
 
     def embed(self, command: Embed) -> tuple[tuple[float, ...], ...]:  # noqa: ARG002 (as of Backend)
         raise AppError("remote_cannot", address=local_model.address_label(self._address))
 
     def tokenize(self, command: Tokenize) -> tuple[int, ...]:
-        self._loaded()
+        self._require_model()
         return tuple(self._count(prompt) for prompt in command.prompts)
 
     def state(self, command_id: str) -> StateReport:
@@ -225,38 +226,38 @@ class RemoteBackend:
 
     # ------------------------------------------------------------------- private
 
-    def _loaded(self) -> tuple[RemoteServer, EngineFacts, TokenCounter]:
+    def _require_model(self) -> tuple[RemoteServer, EngineFacts, TokenCounter]:
         if self._server is None or self._facts is None or self._counter is None:
             raise no_model()
         return self._server, self._facts, self._counter
 
     def _count(self, prompt: tuple[Segment, ...]) -> int:
-        _, _, counter = self._loaded()
+        _, _, counter = self._require_model()
         self.progress += 1
         texts = [message["content"] for message in prompts.to_messages(prompt)]
         return prompts.estimate_framing_tokens(prompt) + counter.count("\n".join(texts))
 
     def _stream(
-        self, command_id: str, body: dict[str, Any], heard: StreamSummary, cancellation: Cancellation, emit: Emit
+        self, command_id: str, body: dict[str, Any], summary: StreamSummary, cancellation: Cancellation, emit: Emit
     ) -> tuple[Timings, bool]:
-        """How long it took, and whether it was cancelled. `heard` is filled."""
-        server, _, _ = self._loaded()
-        patience = ResponseDeadline(QUIET_S, WHOLE_S)
+        """Stream an answer, filling `summary`; return the timings and whether it was cancelled."""
+        server, _, _ = self._require_model()
+        deadline = ResponseDeadline(QUIET_S, WHOLE_S)
         first = started = time.monotonic()
         try:
-            with server.stream("/chat/completions", body, patience, cancellation) as response:
-                for text in read_answer(response, heard, body["max_tokens"], patience, server.shown):
+            with server.stream("/chat/completions", body, deadline, cancellation) as response:
+                for text in read_answer(response, summary, body["max_tokens"], deadline, server.shown):
                     if cancellation.is_set:
                         break
                     self.progress += 1
                     if text:
-                        first = time.monotonic() if heard.pieces == 1 else first
+                        first = time.monotonic() if summary.pieces == 1 else first
                         emit(Token(command_id, text))
         except AppError:
-            if not cancellation.is_set:  # else it is us who have gone
+            if not cancellation.is_set:  # otherwise we have closed the connection
                 raise
         ended = time.monotonic()
-        first = first if heard.pieces else ended
+        first = first if summary.pieces else ended
         return Timings(first - started, first - started, ended - first, ended - first, 0), cancellation.is_set
 
 
@@ -275,8 +276,8 @@ def _body(command: Ask, model: str, max_tokens: int, seed: int) -> dict[str, Any
 
 
 def _with_facts(error: AppError, model: str, prompt_tokens: int, context_tokens: int) -> AppError:
-    """What the reader of a refusal does not know."""
-    if error.code == "remote_too_long":  # an estimate may have been lower than what the server counts
+    """Add what the refusal's reader does not know."""
+    if error.code == "remote_too_long":  # the server may count more than our estimate
         needed = max(prompt_tokens, context_tokens + 1)
         return AppError("context_full", prompt_tokens=needed, context_tokens=context_tokens)
     return AppError(error.code, **{**error.facts, "model": model}) if "model" in error.facts else error
@@ -311,18 +312,21 @@ def _facts(command: Load, shown: str, context: int, load_s: float) -> EngineFact
 
 
 def guard(arguments: Sequence[str]) -> None:
-    """Before anything else in this process. `arguments`: address, and perhaps --check. Raises AppError."""
+    """Block all other network access, before anything else in this process.
+
+    `arguments`: the address, and perhaps --check. Raises AppError.
+    """
     place = local_model.parse_address(local_model.normalize_address(arguments[0]))
     network_guard.enforce_offline((place.host, place.port))
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """As `app.inference.engine.worker.main`."""
+    """Run as `app.inference.engine.worker.main` does."""
     writer = claim_stdout()
     address = local_model.normalize_address(arguments[0])
     try:
         if arguments[1:2] == ["--check"]:
-            writer.send(_checked(address, sys.stdin.buffer.readline()))
+            writer.send(_check_server(address, sys.stdin.buffer.readline()))
             os._exit(0)
         EngineWorker(RemoteBackend(address), writer).run()
     except BaseException:  # noqa: BLE001  printed, and the process ends
@@ -331,16 +335,16 @@ def main(arguments: Sequence[str]) -> NoReturn:
         os._exit(1)
 
 
-def _checked(address: str, line: bytes) -> dict[str, object]:
-    """{"models": [...]} or {"error": code, "facts": {...}}."""
+def _check_server(address: str, line: bytes) -> dict[str, object]:
+    """Return {"models": [...]} or {"error": code, "facts": {...}}."""
     try:
         server = RemoteServer(address, str(json.loads(line or b"{}").get("key", "")))
         server.look_up()
         found = model_server.list_models(server)
-        told = [
+        context_tokens = [
             model_server.find_context_tokens(server, one) if len(found) == 1 else one.context_tokens for one in found
         ]
     except AppError as error:
         return {"error": error.code, "facts": error.facts}
-    entries = [dataclasses.replace(one, context_tokens=n) for one, n in zip(found, told, strict=True)]
+    entries = [dataclasses.replace(one, context_tokens=n) for one, n in zip(found, context_tokens, strict=True)]
     return {"models": [dataclasses.asdict(one) for one in entries]}

@@ -1,1 +1,1 @@
-"""QtCore objects around the inference children: the engine client, keys, template rendering."""
+"""QtCore objects for the inference children: engine client, keys, template rendering."""

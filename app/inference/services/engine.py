@@ -1,8 +1,6 @@
-"""The engine child, supervised: started when needed, watched by its heartbeat, restarted once when it dies.
+"""Supervise the engine child: start it when needed, watch its heartbeat, restart it once when it dies.
 
-Memory that unloading the current model gives back.
-
-The memory of the model that answers, for long work that needs it, taken when nobody is answered.
+`EngineReservation` frees the engine's memory for long tasks once no answer is being written.
 """
 
 import dataclasses
@@ -41,16 +39,17 @@ from app.inference.engine.messages import (
 from app.inference.services.events import EngineStatus, NetworkContact
 from app.inference.services.keychain import RemoteKeys
 
-HEARTBEAT_LIMIT_S = 30.0  # the child beats once a second; a machine that swaps can miss many
-WATCH_LATE_S = 4.0  # the watch looks every second
-STALL_LIMIT_S = 600.0  # the longest a single batch may take; a slow disk pages an 8B model in
+HEARTBEAT_LIMIT_S = 30.0  # the child sends a heartbeat each second; a swapping machine can lose many
+WATCH_LATE_S = 4.0  # the timer fires each second
+STALL_LIMIT_S = 600.0  # the longest time for one batch, while a slow disk pages an 8B model in
 
 
 @dataclass(frozen=True, slots=True)
 class EngineExit:
-    """The child is gone. `cause`: killed | crashed | finished | not_started | hung | garbled.
+    """How the child ended.
 
-    `is_restarting`: it comes back by itself with the same model; otherwise the next request starts it.
+    `cause`: killed | crashed | finished | not_started | hung | garbled. `is_restarting`: it restarts by itself with the
+    same model; otherwise the next request starts it.
     """
 
     cause: str
@@ -59,19 +58,19 @@ class EngineExit:
     is_restarting: bool
 
     def as_error(self) -> AppError:
-        """Return the error that an answer under way ends with."""
+        """Return the error for an answer that was under way."""
         code = {"hung": "engine_hung", "not_started": "engine_missing"}.get(self.cause, "engine_died")
         return AppError(code, cause=self.detail or self.cause)
 
 
 class EngineClient(QObject):
-    """Commands down, events up. Every event of the protocol but the heartbeat is passed on by `event_received`."""
+    """Sends commands and emits events: `event_received` passes on every event of the protocol except heartbeats."""
 
     event_received = Signal(object)  # app.inference.engine.messages.Event
-    died = Signal(object)  # EngineDeath
-    exited = Signal()  # the child is gone, has given its memory back, and does not come back by itself
+    died = Signal(object)  # EngineExit
+    exited = Signal()  # the child is gone, its memory is free, and it does not restart
     status_changed = Signal(object)  # EngineStatus
-    contacted = Signal(str)  # host and port of another machine that something is sent to, as the user chose
+    contacted = Signal(str)  # host and port of another machine that prompts are sent to, as the user chose
 
     def __init__(
         self,
@@ -84,10 +83,10 @@ class EngineClient(QObject):
     ) -> None:
         super().__init__(parent)
         self.remote_keys = RemoteKeys()
-        self.contacts: list[NetworkContact] = []  # with other machines, the oldest first
+        self.contacts: list[NetworkContact] = []  # with other machines, oldest first
         self._child = ChildProcess(command, log, self)
         self._local_command = command
-        self._address = ""  # that the child may speak to; "": none, it computes itself
+        self._address = ""  # the server that the child may contact; "": none, it computes itself
         self._is_network_allowed = True
         self._child.line_received.connect(self._on_line)
         self._child.exited.connect(self._on_exited)
@@ -95,19 +94,19 @@ class EngineClient(QObject):
         self._stall_limit_s = stall_limit_s
         self._ids = itertools.count(1)
         self._last_load: Load | None = None
-        self._running: str | None = None  # the id of the Ask, Embed or Load that is being computed
-        self.loading: Load | None = None  # sent, and neither answered nor cancelled
-        self.loaded: Load | None = None  # what the model that is there was loaded with
-        self.refusal: AppError | None = None  # why nothing is to be asked now; whoever asks looks at it
-        self._is_ending = False  # whatever it still says counts no more
-        self._waiting: list[Command] = []  # for a child that is ending to be gone
+        self._running: str | None = None  # id of the Ask, Embed or Load being computed
+        self.loading: Load | None = None  # sent, neither answered nor cancelled
+        self.loaded: Load | None = None  # the command that loaded the present model
+        self.refusal: AppError | None = None  # why nothing may be asked now; callers must check it
+        self._is_ending = False  # ignore events of an ending child
+        self._waiting: list[Command] = []  # commands for the next child, while the present one ends
         self._answering: set[object] = set()
         self._may_restart = True
-        self._verdict = ""  # why we killed the child ourselves
-        self._heard_at = self._moved_at = self._checked_at = time.monotonic()
+        self._kill_reason = ""  # why we killed the child
+        self._last_event_at = self._last_progress_at = self._checked_at = time.monotonic()
         self._progress = -1
         self._watch = QTimer(self, interval=1000)
-        self._watch.timeout.connect(self._check_life)
+        self._watch.timeout.connect(self._check_heartbeat)
         self.status = EngineStatus()
 
     # ------------------------------------------------------------------ requests
@@ -116,18 +115,18 @@ class EngineClient(QObject):
         return str(next(self._ids))
 
     def send(self, command: Command) -> None:
-        """Sends a command, starting the child first if need be: after the end of one that is ending."""
+        """Send a command, starting the child if necessary; while a child ends, the command waits for the next one."""
         if isinstance(command, Load):
             if command.remote is not None and not self._is_network_allowed:
-                QTimer.singleShot(0, self, lambda: self._refuse_network(command.id))  # whoever asks knows its id then
+                QTimer.singleShot(0, self, lambda: self._refuse_network(command.id))  # the caller knows the id by then
                 return
             self._choose_child(command.remote.address if command.remote else "")
-        is_ending = self._child.is_stopping  # it hears nothing any more
+        is_ending = self._child.is_stopping  # it reads no more commands
         if is_ending and self._address and not isinstance(command, Load):
-            return  # meant for the child that is ending: the one after it is another machine's
+            return  # meant for the ending child; the next one belongs to another machine
         if not self._child.is_running:
             self._start()
-            if not self._child.is_running:  # it could not be started; `died` has told so
+            if not self._child.is_running:  # it could not be started, and `died` has reported that
                 return
         if isinstance(command, Load):
             self._last_load = self.loading = command
@@ -135,16 +134,16 @@ class EngineClient(QObject):
             self._set_status(EngineStatus("loading", model_name=self.status.model_name))
         if isinstance(command, Load | Ask | Embed):
             self._running = command.id
-            self._moved_at = time.monotonic()
+            self._last_progress_at = time.monotonic()
         if isinstance(command, Unload):
             self._last_load = None
         if is_ending:
             self._waiting.append(command)
         else:
-            self._tell(command)
+            self._send_with_key(command)
 
-    def _tell(self, command: Command) -> None:
-        """A key goes to the server that it is for, and is kept in no command."""
+    def _send_with_key(self, command: Command) -> None:
+        """Send a command. The key is added here, for its own server, so that no stored command contains it."""
         if isinstance(command, Load) and command.remote is not None:
             command = dataclasses.replace(command, key=self.remote_keys.known(command.remote.address))
         self._child.send(messages.to_line(command))
@@ -154,8 +153,10 @@ class EngineClient(QObject):
             self.contacted.emit(place)
 
     def allow_network(self, is_allowed: bool) -> None:
-        """Where it is not, what another machine computes ends, and nothing more is sent to one: whoever asks may have
-        begun with the settings of before."""
+        """Allow or forbid remote models.
+
+        Forbidding ends a remote computation, even one begun under earlier settings.
+        """
         self._is_network_allowed = is_allowed
         if not is_allowed and self._address:
             if self._running is not None:
@@ -167,7 +168,7 @@ class EngineClient(QObject):
         self.event_received.emit(Failed(command_id, "remote_no_network", facts))
 
     def _choose_child(self, address: str) -> None:
-        """A child that may speak to one address speaks to no other, and computes nothing itself."""
+        """Select the child's command: a child for one remote address contacts no other, and computes nothing itself."""
         if address == self._address:
             return
         if self._child.is_running:
@@ -183,38 +184,38 @@ class EngineClient(QObject):
         else:
             self._child.send(messages.to_line(Cancel(command_id)))
 
-    def hold(self, by: object) -> None:
-        """An answer has begun, of which not every step is computed here. Until `release` the engine is computing."""
-        self._answering.add(by)
+    def hold(self, owner: object) -> None:
+        """Count as computing until `release`: an answer has begun, not every step of which is computed here."""
+        self._answering.add(owner)
 
-    def release(self, by: object) -> None:
-        self._answering.discard(by)
+    def release(self, owner: object) -> None:
+        self._answering.discard(owner)
 
     def awaits(self, load_id: str) -> bool:
-        """Whether this load is still to come, once a child that is ending has gone."""
+        """Return whether this load still waits for an ending child to be gone."""
         return any(command.id == load_id for command in self._waiting)
 
     def name_model(self, name: str) -> None:
-        """The name that the status shows for the model being loaded."""
+        """Set the name that the status shows for the model being loaded."""
         self.status = dataclasses.replace(self.status, model_name=name)
 
     def forget_usage(self) -> None:
-        """Another conversation is shown: what the last answer used says nothing about it."""
+        """Reset the usage in the status, because another conversation is shown."""
         self._set_status(dataclasses.replace(self.status, used_tokens=0, tokens_per_s=0.0, first_token_s=0.0))
 
     @property
     def facts(self) -> EngineFacts | None:
-        """Of the loaded model; None while none is."""
+        """The facts of the loaded model; None without one."""
         return self.status.facts
 
     @property
     def is_computing(self) -> bool:
-        """Whether somebody waits for an answer, a vector or a model."""
+        """Whether an answer, a vector or a model is being waited for."""
         return bool(self._answering) or (self._running is not None and self._child.is_running)
 
     @property
     def is_sending(self) -> bool:
-        """Whether something is being computed elsewhere."""
+        """Whether another machine is computing."""
         return bool(self._address) and self._running is not None and self._child.is_running
 
     @property
@@ -223,16 +224,16 @@ class EngineClient(QObject):
 
     @property
     def is_up(self) -> bool:
-        """Whether the child is there, and has its memory."""
+        """Whether the child runs and holds its memory."""
         return self._child.is_running
 
     def shut_down(self) -> None:
-        """Ends the child and gives its memory back. Blocks for a moment."""
+        """End the child and free its memory. Blocks for a moment."""
         self._forget_all()
         self._child.stop()
 
     def end(self) -> int:
-        """As `shut_down`, without waiting: `exited` tells that it is gone. Gives the process's number; 0: none runs."""
+        """End the child without waiting; `exited` follows. Return its process id; 0 if none runs."""
         self._forget_all()
         if not self.is_up:
             return 0
@@ -249,8 +250,8 @@ class EngineClient(QObject):
     # -------------------------------------------------------------------- events
 
     def _start(self) -> None:
-        self._verdict = ""
-        self._heard_at = self._moved_at = self._checked_at = time.monotonic()
+        self._kill_reason = ""
+        self._last_event_at = self._last_progress_at = self._checked_at = time.monotonic()
         self._child.start()
         self._watch.start()
         self._set_status(EngineStatus("starting", model_name=self.status.model_name))
@@ -258,7 +259,7 @@ class EngineClient(QObject):
     def _on_line(self, line: bytes) -> None:
         if self._is_ending:
             return
-        self._heard_at = time.monotonic()
+        self._last_event_at = time.monotonic()
         try:
             event = messages.event_from_json(json_lines.decode_object(line))
         except ValueError:
@@ -267,9 +268,9 @@ class EngineClient(QObject):
         if isinstance(event, Heartbeat):
             if event.progress != self._progress:
                 self._progress = event.progress
-                self._moved_at = self._heard_at
+                self._last_progress_at = self._last_event_at
             return
-        self._moved_at = self._heard_at
+        self._last_progress_at = self._last_event_at
         self._update_status(event)
         self.event_received.emit(event)
 
@@ -283,7 +284,7 @@ class EngineClient(QObject):
             case LoadProgress():
                 self._set_status(dataclasses.replace(status, state="loading", load_fraction=event.fraction))
             case Ready():
-                self._forget_running(event.id)
+                self._clear_running(event.id)
                 self.loaded = self._last_load
                 self._set_status(EngineStatus("ready", status.model_name, event.facts))
             case PromptProgress():
@@ -291,20 +292,20 @@ class EngineClient(QObject):
             case Token() if status.state != "answering":
                 self._set_status(dataclasses.replace(status, state="answering"))
             case Done():
-                self._forget_running(event.id)
+                self._clear_running(event.id)
                 self._may_restart = True
                 self._set_status(_after_answer(status, event))
             case Embedded():
-                self._forget_running(event.id)
+                self._clear_running(event.id)
             case Failed():
-                self._forget_running(event.id)
+                self._clear_running(event.id)
                 state = "ready" if status.facts else "off" if event.code == "cancelled" else "failed"
                 self._set_status(dataclasses.replace(status, state=state, load_fraction=None))
             case Unloaded():
                 self.loaded = None
                 self._set_status(EngineStatus())
 
-    def _forget_running(self, command_id: str) -> None:
+    def _clear_running(self, command_id: str) -> None:
         if self._running == command_id:
             self._running = None
         if self.loading is not None and self.loading.id == command_id:
@@ -314,18 +315,18 @@ class EngineClient(QObject):
         self.status = status
         self.status_changed.emit(status)
 
-    def _check_life(self) -> None:
+    def _check_heartbeat(self) -> None:
         now = time.monotonic()
-        if now - self._checked_at > WATCH_LATE_S:  # it is us who slept: a suspended machine, a stopped process
-            self._heard_at = self._moved_at = now
+        if now - self._checked_at > WATCH_LATE_S:  # this process was suspended, not the child
+            self._last_event_at = self._last_progress_at = now
         self._checked_at = now
-        is_silent = now - self._heard_at > self._heartbeat_limit_s
-        is_stalled = self._running is not None and now - self._moved_at > self._stall_limit_s
+        is_silent = now - self._last_event_at > self._heartbeat_limit_s
+        is_stalled = self._running is not None and now - self._last_progress_at > self._stall_limit_s
         if self._child.is_running and (is_silent or is_stalled):
             self._kill("hung")
 
-    def _kill(self, verdict: str) -> None:
-        self._verdict = verdict
+    def _kill(self, reason: str) -> None:
+        self._kill_reason = reason
         self._child.kill()
 
     def _on_exited(self, how: ChildExit) -> None:
@@ -343,8 +344,8 @@ class EngineClient(QObject):
         is_restarting = may_restart and load is not None and how.cause != "not_started"
         name = self.status.model_name
         self._set_status(EngineStatus("failed", name))
-        self.died.emit(EngineExit(self._verdict or how.cause, how.detail, how.log_tail, is_restarting))
-        # Whoever heard of it may have shut it down, or loaded something else.
+        self.died.emit(EngineExit(self._kill_reason or how.cause, how.detail, how.log_tail, is_restarting))
+        # A slot of `died` may have shut it down, or loaded another model.
         if is_restarting and self._last_load is not None and not self._child.is_running:
             self.send(dataclasses.replace(self._last_load, id=self.new_id()))
         elif not self._child.is_running:
@@ -363,46 +364,51 @@ def _after_answer(status: EngineStatus, done: Done) -> EngineStatus:
 
 
 def reclaimable_bytes(engine: EngineClient) -> int:
-    """What unloading gives back. Weights that are mapped from the file count as free memory already."""
+    """Return the bytes that unloading frees. Weights mapped from the file count as free memory already."""
     facts = engine.facts
     if facts is None:
         return 0
     return facts.kv_bytes + facts.compute_bytes + (facts.weights_bytes if facts.repack else 0)
 
 
-LOOK_EVERY_MS = 100  # whether the answer that is waited for has been given
-CLOSE_LIMIT_S = 20.0  # then a trainer is left to itself: it saves and ends when the program has gone
+POLL_MS = 100  # poll whether the current answer is finished
+CLOSE_LIMIT_S = 20.0  # then a trainer is left alone: it saves and ends after the program
 
 
 class EngineReservation(QObject):
-    """Between `take` and `give_back` nothing new can be asked of the engine. With the next question afterwards the
-    model is loaded again."""
+    """Keeps the engine free between `take` and `give_back`: nothing new can be asked.
+
+    The next question after `give_back` loads the model again.
+    """
 
     def __init__(self, engine: EngineClient, is_answering: Callable[[], bool]) -> None:
         super().__init__()
         self._engine = engine
         self._is_answering = is_answering
         self._then: Callable[[], None] | None = None
-        self._look = QTimer(self, interval=LOOK_EVERY_MS)
-        self._look.timeout.connect(self._end_when_free)
-        engine.exited.connect(self._go_on)
+        self._poll = QTimer(self, interval=POLL_MS)
+        self._poll.timeout.connect(self._end_when_free)
+        engine.exited.connect(self._run_then)
 
     @property
     def is_waiting(self) -> bool:
-        """Whether an answer is being given, which is waited for."""
-        return self._look.isActive()
+        """Whether it waits for an answer to finish."""
+        return self._poll.isActive()
 
     def take(self, refusal: AppError, then: Callable[[], None]) -> None:
-        """`refusal`: what whoever asks is told. `then` is called when the engine has gone: only then anybody may
-        measure the memory."""
+        """Reserve the engine.
+
+        `refusal`: the error for requests meanwhile. `then`: called once the engine is gone, when memory can be
+        measured.
+        """
         self._engine.refusal, self._then = refusal, then
         if self._is_busy():
-            self._look.start()
+            self._poll.start()
         else:
             self._end()
 
     def give_back(self) -> None:
-        self._look.stop()
+        self._poll.stop()
         self._engine.refusal = self._then = None
 
     # ------------------------------------------------------------------- private
@@ -412,25 +418,25 @@ class EngineReservation(QObject):
 
     def _end_when_free(self) -> None:
         if not self._is_busy():
-            self._look.stop()
+            self._poll.stop()
             self._end()
 
     def _end(self) -> None:
         if not self._engine.end():
-            self._go_on()
+            self._run_then()
 
-    def _go_on(self) -> None:
-        if not self._look.isActive():
+    def _run_then(self) -> None:
+        if not self._poll.isActive():
             then, self._then = self._then, None
             if then is not None:
                 then()
 
 
 def end_within(limit_s: float, end: Callable[[], None], ended: SignalInstance, is_over: Callable[[], bool]) -> None:
-    """Calls `end` and waits for `ended`, for the end of the program."""
+    """Call `end` and wait up to `limit_s` for `ended`. For the end of the program."""
     loop = QEventLoop()
     ended.connect(loop.quit)
     QTimer.singleShot(int(limit_s * 1000), loop, loop.quit)
     end()
-    if not is_over():  # what has not begun ends at once
+    if not is_over():  # it may have ended at once
         loop.exec()

@@ -1,4 +1,4 @@
-"""What services tell the window, as frozen values carried by signals."""
+"""Define what services report to the window: frozen values that signals carry."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ class AnswerStage:
     """What the open conversation is waiting for.
 
     `kind`: idle | searching (the documents) | passages (were found) | loading (the model) | reading (the prompt) |
-    answering | checking (the answer). `fraction`: 0 to 1, None while unknown.
-    `started_at`: time.monotonic() at which the answer began, for showing elapsed seconds.
-    `count`: passages found, and later those that the model reads; 0: none, or not searched. `search_s`: what that took.
+    answering | checking (the answer). `fraction`: 0 to 1, None while unknown. `started_at`: time.monotonic() at the
+    answer's beginning. `count`: passages found, later those that the model reads; 0: none, or not searched. `search_s`:
+    duration of the search.
     """
 
     kind: str = "idle"
@@ -25,17 +25,20 @@ class AnswerStage:
 
 @dataclass(frozen=True, slots=True)
 class ContextOverflow:
-    """A conversation that no longer fits. Nothing was cut; the user chooses."""
+    """A conversation that does not fit any more. Nothing was cut; the user decides."""
 
     prompt_tokens: int
     context_tokens: int
-    droppable_turns: int  # oldest pairs to leave out so that it fits; 0: even the question alone is too long
-    wider_context_tokens: int | None  # a context that would hold it; None: the model was not trained for one
+    droppable_turns: int  # oldest turns to leave out so that it fits; 0: the question alone is too long
+    wider_context_tokens: int | None  # a sufficient context length; None: beyond the model's
 
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """For the status line. `state`: off | starting | loading | ready | reading | answering | failed."""
+    """The engine's state for the status line.
+
+    `state`: off | starting | loading | ready | reading | answering | failed.
+    """
 
     state: str = "off"
     model_name: str = ""
@@ -48,9 +51,10 @@ class EngineStatus:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """`state`: waiting | running | paused | verifying | repairing | failed. One model, also where it has several files.
+    """The download of one model, which may have several files.
 
-    `problem`: why it failed; of a running one, what is being tried again (a connection that was cut).
+    `state`: waiting | running | paused | verifying | repairing | failed. `problem`: why it failed; while running, what
+    is being retried.
     """
 
     id: str
@@ -63,15 +67,15 @@ class Download:
     done_bytes: int
     state: str
     bytes_per_s: float = 0.0
-    seconds_left: float | None = None  # None: not known yet
+    seconds_left: float | None = None  # None: unknown
     problem: AppError | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkContact:
-    """A machine that was spoken to since the start, always because somebody asked for a download, or for an answer."""
+    """A machine contacted since the start, always because the user asked for a download or an answer."""
 
     host: str
     at: float  # seconds since 1970
-    title: str  # of the model; "": the parts of the training environment
-    is_answering: bool = False  # it computes the model: questions were sent to it
+    title: str  # the model's; "": files of the training environment
+    is_answering: bool = False  # it computes answers: prompts were sent to it

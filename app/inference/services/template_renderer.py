@@ -1,4 +1,4 @@
-"""Renders a foreign chat template in a child of its own, and kills it when it takes too long."""
+"""Render a foreign chat template in a child process, which is killed if it takes too long."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,9 +18,9 @@ Failed = Callable[[AppError], None]
 
 
 def request(template: str | None, turns: Iterable[Turn], system: str = "", end: str = "") -> dict[str, object]:
-    """Return what a renderer is asked: a file's chat template with the conversation to render.
+    """Return the request to a renderer: a file's chat template and the conversation to render.
 
-    `end`: the text of the model's token that ends a text.
+    `end`: the text of the model's end-of-text token.
     """
     messages = [{"role": "system", "content": system}] if system else []
     for turn in turns:
@@ -31,7 +31,7 @@ def request(template: str | None, turns: Iterable[Turn], system: str = "", end: 
 
 
 class TemplateRenderer(QObject):
-    """One rendering; exactly one of `done` and `failed` is called. `failed` gets AppError("template_failed")."""
+    """Renders one template. Calls exactly one of `done` and `failed`, the latter with AppError("template_failed")."""
 
     def __init__(self, command: list[str], request: dict[str, object], done: Done, failed: Failed) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class TemplateRenderer(QObject):
         self._child.start()
 
     def cancel(self) -> None:
-        """Neither callback is called any more."""
+        """Stop; neither callback is called any more."""
         self._child.cancel()
 
     def _on_answered(self, answer: dict[str, Any]) -> None:

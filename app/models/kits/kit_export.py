@@ -1,5 +1,4 @@
-"""Export models into a transfer kit: parts that fit on a FAT32 stick, each written completely or not at all, and read
-back.
+"""Export models into a transfer kit: parts for a FAT32 stick, each written completely or not at all, and read back.
 
 Run again with the same folder, the export resumes and replaces only damaged parts.
 """
