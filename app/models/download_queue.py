@@ -143,8 +143,8 @@ def part_names(name: str) -> list[str]:
 
 
 def _part_addresses(address: str) -> list[str]:
-    path, mark, query = address.partition("?")
-    return [f"{name}{mark}{query}" for name in part_names(path)]
+    path, checkpoint, query = address.partition("?")
+    return [f"{name}{checkpoint}{query}" for name in part_names(path)]
 
 
 def with_listing(queued: QueuedDownload, commit: str, listed: Mapping[str, tuple[int, str]]) -> QueuedDownload:
@@ -185,17 +185,19 @@ def downloaded_model(queued: QueuedDownload, folder: Path) -> LocalModel:
             raise
         raise AppError("download_no_model", file=name, reason=outline_error(error.code)) from error
     hashes = {file.name: file.sha256 for file in queued.files}
-    marks = tuple(dataclasses.replace(mark, sha256=hashes.get(mark.name) or mark.sha256) for mark in model.files)
+    fingerprints = tuple(dataclasses.replace(one, sha256=hashes.get(one.name) or one.sha256) for one in model.files)
     card = catalogue.load().card(queued.card_id)
     if card is None:
-        return dataclasses.replace(model, files=marks)
+        return dataclasses.replace(model, files=fingerprints)
     if _contradicts(model, card, queued):
         raise AppError(
             "download_other_model_here" if is_own else "download_other_model",
             name=card.title, file=name, found=model.architecture, size_bytes=model.size_bytes,
         )  # fmt: skip
     name = f"{card.title} {model.quantization}".strip()
-    return dataclasses.replace(model, name=name, card_id=card.id, form_id=card.form or model.form_id, files=marks)
+    return dataclasses.replace(
+        model, name=name, card_id=card.id, form_id=card.form or model.form_id, files=fingerprints
+    )
 
 
 def _contradicts(model: LocalModel, card: ModelCard, queued: QueuedDownload) -> bool:
@@ -266,10 +268,10 @@ def received_bytes(folder: Path, queued: QueuedDownload) -> int:
 
 
 def _checkpoint_bytes(places: PartPaths) -> int:
-    mark = read_checkpoint(places.mark)
-    if mark is None or not places.data(mark.attempt).is_file():
+    checkpoint = read_checkpoint(places.checkpoint)
+    if checkpoint is None or not places.data(checkpoint.attempt).is_file():
         return 0
-    return mark.size_bytes if mark.attempt else ByteRanges(mark.ranges).total
+    return checkpoint.size_bytes if checkpoint.attempt else ByteRanges(checkpoint.ranges).total
 
 
 def with_folder(queued: QueuedDownload, models: Path) -> QueuedDownload:
@@ -347,15 +349,15 @@ def find_forgotten_downloads(folder: Path, known: Collection[QueuedDownload]) ->
     taken = {entry.key for entry in known}
     found: dict[tuple[str, str], QueuedDownload] = {}
     for path in sorted(folder.glob("*.part.json")):
-        mark = read_checkpoint(path)
+        checkpoint = read_checkpoint(path)
         name = path.name.removesuffix(".part.json")
-        if mark is None or name in here:
+        if checkpoint is None or name in here:
             continue
-        published = _find_published(mark, name)
+        published = _find_published(checkpoint, name)
         if published is None:
             continue
         try:
-            entry = _plan_rest(mark, *published, folder)
+            entry = _plan_rest(checkpoint, *published, folder)
         except AppError:  # the user has changed the card since
             continue
         if entry.key not in taken:
@@ -363,15 +365,15 @@ def find_forgotten_downloads(folder: Path, known: Collection[QueuedDownload]) ->
     return list(found.values())
 
 
-def _find_published(mark: PartCheckpoint, name: str) -> tuple[ModelCard, ModelFile] | None:
-    card = catalogue.load().card(mark.card_id)
+def _find_published(checkpoint: PartCheckpoint, name: str) -> tuple[ModelCard, ModelFile] | None:
+    card = catalogue.load().card(checkpoint.card_id)
     first = part_names(name)[0]
     files = card.files if card else ()
     file = next((file for file in files if file.file.rpartition("/")[2] in (name, first)), None)
     return (card, file) if card and file else None
 
 
-def _plan_rest(mark: PartCheckpoint, card: ModelCard, file: ModelFile, folder: Path) -> QueuedDownload:
+def _plan_rest(checkpoint: PartCheckpoint, card: ModelCard, file: ModelFile, folder: Path) -> QueuedDownload:
     """Plan the rest of a download. Complete files of a split model are later recognized by their checksum."""
-    queued = plan_download(card, file, mark.origin.place, uuid.uuid4().hex)
+    queued = plan_download(card, file, checkpoint.origin.place, uuid.uuid4().hex)
     return queued.in_folder(str(folder)).with_state("paused")

@@ -162,13 +162,13 @@ def space_needed(steps: Sequence[BuildStep], done: Mapping[str, int]) -> int:
 
     `done`: finished file -> its size in bytes.
     """
-    there = dict(done)
-    present = now = highest = sum(there.values())
+    sizes = dict(done)
+    present = now = highest = sum(sizes.values())
     for step in steps:
-        there[step.file] = step.writes_bytes
+        sizes[step.file] = step.writes_bytes
         now += step.writes_bytes
         highest = max(highest, now)
-        now -= sum(there.pop(name, 0) for name in step.drops)
+        now -= sum(sizes.pop(name, 0) for name in step.drops)
     return highest - present
 
 
@@ -214,8 +214,8 @@ def _text_key(text: Path) -> str:
         status = text.stat()
     except OSError as error:
         raise AppError("imatrix_text_unreadable", path=str(text), reason=error.strerror or str(error)) from error
-    mark = f"{text.absolute()} {status.st_size} {status.st_mtime_ns}"
-    return f"importance-{hashlib.sha256(mark.encode('utf-8', 'replace')).hexdigest()[:8]}"
+    stamp = f"{text.absolute()} {status.st_size} {status.st_mtime_ns}"
+    return f"importance-{hashlib.sha256(stamp.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def _name(request: BuildRequest) -> str:
@@ -275,12 +275,12 @@ class BuildFolder:
 
     def finished(self) -> dict[str, int]:
         """Return the size in bytes of each finished file that has not changed since."""
-        return {name: mark[0] for name, mark in self._done.items() if self._fingerprint(name) == mark}
+        return {name: stamp[0] for name, stamp in self._done.items() if self._fingerprint(name) == stamp}
 
     def remaining(self) -> list[BuildStep]:
         """Return the steps still to do. A base whose merged form is finished is not needed."""
-        there = set(self.finished())
-        not_needed = there | {name for step in self._build.steps if step.file in there for name in step.drops}
+        present = set(self.finished())
+        not_needed = present | {name for step in self._build.steps if step.file in present for name in step.drops}
         steps = [step for step in self._build.steps if step.file not in not_needed or step.form]
         left = [step for step in steps if step.form is None or self.result(step.form) is None]
         return left if any(step.form for step in left) else []
@@ -292,16 +292,16 @@ class BuildFolder:
 
     def note(self, step: BuildStep) -> int:
         """Record a step as finished, delete the files that are no longer needed, and return the size of its file."""
-        mark = self._fingerprint(step.file)
-        if mark is None:
+        stamp = self._fingerprint(step.file)
+        if stamp is None:
             raise AppError("build_damaged", path=str(self.path / step.file))
-        self._done[step.file] = mark
+        self._done[step.file] = stamp
         for name in step.drops:
             self._done.pop(name, None)
         self._write_manifest()
         for name in step.drops:
             _delete(self.path / name)
-        return mark[0]
+        return stamp[0]
 
     def forget(self, step: BuildStep) -> None:
         """Forget a step's defective result, so that the step runs again. Raises AppError."""
@@ -405,7 +405,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         return empty
     if not isinstance(body, dict) or body.get("version") != _VERSION:
         return empty
-    done = {name: mark for name, mark in body.get("done", {}).items() if isinstance(mark, list)}
+    done = {name: stamp for name, stamp in body.get("done", {}).items() if isinstance(stamp, list)}
     return {"done": done, "results": {key: str(path) for key, path in body.get("results", {}).items()}}
 
 

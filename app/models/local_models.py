@@ -95,7 +95,7 @@ def is_published(model: LocalModel) -> bool:
     """
     card = catalogue.load().card(model.card_id)
     published = {file.sha256 for file in card.files if file.sha256} if card else set()
-    return bool(model.files) and all(mark.sha256 in published for mark in model.files)
+    return bool(model.files) and all(fingerprint.sha256 in published for fingerprint in model.files)
 
 
 def with_adapters(
@@ -122,7 +122,7 @@ def is_embedding_model(model: LocalModel) -> bool:
 def files_of(model: LocalModel) -> list[Path]:
     """Return all files of the model, first part first; only the first if an old list has no fingerprints."""
     first = Path(model.path)
-    return [first, *(first.with_name(mark.name) for mark in model.files[1:])]
+    return [first, *(first.with_name(fingerprint.name) for fingerprint in model.files[1:])]
 
 
 def merged_with_known(model: LocalModel, known: Collection[LocalModel]) -> LocalModel:
@@ -133,9 +133,10 @@ def merged_with_known(model: LocalModel, known: Collection[LocalModel]) -> Local
     if old.tuned is not None:  # name and form come from the training
         model = dataclasses.replace(model, name=old.name, form_id=old.form_id, tuned=old.tuned)
     allowed = old.template_allowed or model.template_allowed
-    known_hashes = {dataclasses.replace(mark, sha256=""): mark.sha256 for mark in old.files}
+    known_hashes = {dataclasses.replace(fingerprint, sha256=""): fingerprint.sha256 for fingerprint in old.files}
     files = tuple(  # an unchanged file keeps its hash
-        dataclasses.replace(mark, sha256=mark.sha256 or known_hashes.get(mark, "")) for mark in model.files
+        dataclasses.replace(fingerprint, sha256=fingerprint.sha256 or known_hashes.get(fingerprint, ""))
+        for fingerprint in model.files
     )
     return dataclasses.replace(
         model, id=old.id, added_at=old.added_at, speeds=old.speeds, template_allowed=allowed, files=files

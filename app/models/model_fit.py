@@ -1,7 +1,7 @@
 """Judge whether a model fits into this machine's memory, and suggest what fits if it does not.
 
 A model is a file (its header is read), a catalogue card, or, before any file is there, one of the sizes in `SHAPES`.
-Each size stands for a published model of that shape (its config.json) at Q4_K_M, the quantization that the catalogue
+Each size represents a published model of that shape (its config.json) at Q4_K_M, the quantization that the catalogue
 recommends.
 """
 

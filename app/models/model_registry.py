@@ -88,10 +88,12 @@ def require_sendable(model: LocalModel, label: Label) -> None:
 
 
 def _remote_model(row: Row) -> LocalModel:
-    told = json.loads(row["entry"])
-    remote = RemoteModel(told["address"], told["model"], told["context_tokens"])
+    entry = json.loads(row["entry"])
+    remote = RemoteModel(entry["address"], entry["model"], entry["context_tokens"])
     path = f"{remote.address}#{remote.model}"
-    return LocalModel(row["id"], told["name"], path, 0, "", "", remote.context_tokens, told["added_at"], remote=remote)
+    return LocalModel(
+        row["id"], entry["name"], path, 0, "", "", remote.context_tokens, entry["added_at"], remote=remote
+    )
 
 
 ADAPTERS_FOLDER = "adapters"  # below the models folder
@@ -153,21 +155,28 @@ def require_unchanged(model: LocalModel) -> None:
         ("base", model.path, tuned.base_sha256, model.files),
         ("adapter", model.adapter, tuned.adapter_sha256, ()),
     )
-    for part, path, sha256, marks in parts:
+    for part, path, sha256, fingerprints in parts:
         try:
-            found = file_sha256(Path(path), marks)
+            found = file_sha256(Path(path), fingerprints)
         except OSError as error:
             raise AppError(f"tuned_{part}_gone", path=path, **facts) from error
         if found != sha256:
             raise AppError(f"tuned_{part}_changed", path=path, **facts)
 
 
-def file_sha256(path: Path, marks: tuple[FileFingerprint, ...] = ()) -> str:
+def file_sha256(path: Path, fingerprints: tuple[FileFingerprint, ...] = ()) -> str:
     """Return a file's hash: the recorded one while size and time are unchanged, else computed. Raises OSError."""
     status = path.stat()
     now = (status.st_size, status.st_mtime_ns)
-    known = next((mark.sha256 for mark in marks[:1] if (mark.size_bytes, mark.modified_ns) == now), "")
-    return known or _read(path, *now)
+    known = next(
+        (
+            fingerprint.sha256
+            for fingerprint in fingerprints[:1]
+            if (fingerprint.size_bytes, fingerprint.modified_ns) == now
+        ),
+        "",
+    )
+    return known or _cached_sha256(path, *now)
 
 
 # ------------------------------------------------------------------------- changes
@@ -207,9 +216,9 @@ def delete_unused_adapters(store: ModelStore, models_folder: Path, keep: Collect
 def _tuned_model(
     id: str, tuned: str, entry: dict[str, Any], files: list[LocalModel], models_folder: Path
 ) -> LocalModel:
-    told = model_store.tuned_from_json(tuned)
-    assert told is not None
-    known = LocalModel(id, entry["name"], entry["path"], 0, "", "", 0, entry["added_at"], tuned=told)
+    record = model_store.tuned_from_json(tuned)
+    assert record is not None
+    known = LocalModel(id, entry["name"], entry["path"], 0, "", "", 0, entry["added_at"], tuned=record)
     base = base_of(known, files) or known
     return dataclasses.replace(
         base,
@@ -217,13 +226,13 @@ def _tuned_model(
         name=known.name,
         added_at=known.added_at,
         form_id=entry["form_id"],
-        tuned=told,
-        adapter=str(adapter_file(models_folder, told.adapter_sha256)),
+        tuned=record,
+        adapter=str(adapter_file(models_folder, record.adapter_sha256)),
     )
 
 
 @functools.lru_cache(maxsize=16)
-def _read(path: Path, _size_bytes: int, _modified_ns: int) -> str:
+def _cached_sha256(path: Path, _size_bytes: int, _modified_ns: int) -> str:
     return input_file.sha256_of(path)
 
 

@@ -82,7 +82,7 @@ def _local_model(row: Row) -> LocalModel:
     values["tuned"] = tuned_from_json(values["tuned"])
     values["template_allowed"] = bool(values["template_allowed"])
     values["speeds"] = json.loads(values["speeds"]) if values["speeds"] else None
-    values["files"] = tuple(FileFingerprint(**mark) for mark in json.loads(values["files"] or "[]"))
+    values["files"] = tuple(FileFingerprint(**fingerprint) for fingerprint in json.loads(values["files"] or "[]"))
     if not isinstance(values["size_bytes"], int):  # the type of the other columns matters for display only
         raise TypeError("size_bytes")
     return LocalModel(**values)

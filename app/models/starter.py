@@ -65,8 +65,8 @@ def assemble(folder: Path, progress: Progress = lambda _fraction: True) -> Path:
 def described(path: Path) -> LocalModel:
     """Describe the model that `assemble` has written, with its verified hash. Raises AppError."""
     model = local_models.describe(path)
-    marks = tuple(dataclasses.replace(mark, sha256=card().files[0].sha256) for mark in model.files)
-    return dataclasses.replace(model, files=marks)
+    fingerprints = tuple(dataclasses.replace(fingerprint, sha256=card().files[0].sha256) for fingerprint in model.files)
+    return dataclasses.replace(model, files=fingerprints)
 
 
 def _join(file: ModelFile, target: Path, progress: Progress) -> None:

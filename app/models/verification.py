@@ -50,19 +50,19 @@ def verify_model(model: LocalModel, report: Report = lambda _done, _total: None)
         is_gone = error.code in ("file_missing", "split_part_missing")
         return VerifyResult(model, "missing" if is_gone else "damaged", error)
     try:
-        marks = _fingerprints([Path(model.path), *header.parts], header.file_bytes, report)
+        fingerprints = _fingerprints([Path(model.path), *header.parts], header.file_bytes, report)
     except OSError as error:
         reason = error.strerror or str(error)
         return VerifyResult(model, "missing", AppError("file_unreadable", path=model.path, reason=reason))
-    before = {mark.name: mark for mark in model.files}
-    expected = {path: _expected(model, path, before.get(path.name)) for path in marks}
-    found = (_difference(path, expected[path], before.get(path.name), now) for path, now in marks.items())
+    before = {fingerprint.name: fingerprint for fingerprint in model.files}
+    expected = {path: _expected(model, path, before.get(path.name)) for path in fingerprints}
+    found = (_difference(path, expected[path], before.get(path.name), now) for path, now in fingerprints.items())
     problems = [problem for problem in found if problem]
     if problems:
         worst = next((problem for problem in problems if problem.code == "model_file_damaged"), problems[0])
         return VerifyResult(model, "damaged" if worst.code == "model_file_damaged" else "changed", worst)
     is_known = all(expected.values())
-    kept = dataclasses.replace(model, files=tuple(marks.values()))
+    kept = dataclasses.replace(model, files=tuple(fingerprints.values()))
     return VerifyResult(kept, "sound" if is_known else "first")
 
 
@@ -82,10 +82,10 @@ def _difference(path: Path, expected: str, before: FileFingerprint | None, now: 
 
 
 def _fingerprints(paths: list[Path], total: int, report: Report) -> dict[Path, FileFingerprint]:
-    done, marks = 0, {}
+    done, fingerprints = 0, {}
     for path in paths:
-        marks[path], done = _fingerprint_of(path, report, done, total)
-    return marks
+        fingerprints[path], done = _fingerprint_of(path, report, done, total)
+    return fingerprints
 
 
 def _fingerprint_of(path: Path, report: Report, done: int, total: int) -> tuple[FileFingerprint, int]:

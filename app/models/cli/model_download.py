@@ -217,7 +217,11 @@ def _report_outcome(session: _DownloadSession, output: Output) -> int:
         raise session.problem
     if session.model is not None:
         model = session.model
-        data = {**model_inspection.model_data(model), "state": "done", "sha256": [mark.sha256 for mark in model.files]}
+        data = {
+            **model_inspection.model_data(model),
+            "state": "done",
+            "sha256": [fingerprint.sha256 for fingerprint in model.files],
+        }
         output.result(data, output.phrase("models.added", name=model.name, id=model.id))
         return 0
     item = session.paused

@@ -35,7 +35,7 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
 
 def record_hashes(model: LocalModel, where: Paths, output: Output) -> LocalModel:
     """Hash the files of a model that was just added, unless their hashes are known, so that later damage shows."""
-    if all(mark.sha256 for mark in model.files):
+    if all(fingerprint.sha256 for fingerprint in model.files):
         return model
     verdict = verification.verify_model(model, percent_reporter(output, "models.verifying", name=model.name))
     output.end_progress()
@@ -125,7 +125,7 @@ def _verify(options: argparse.Namespace, where: Paths, output: Output) -> int:
             "id": verdict.model.id,
             "path": verdict.model.path,
             "state": verdict.state,
-            "sha256": [mark.sha256 for mark in verdict.model.files],
+            "sha256": [fingerprint.sha256 for fingerprint in verdict.model.files],
             "problem": problem_data(verdict.problem) if verdict.problem else None,
         }
         for verdict in verdicts

@@ -90,7 +90,7 @@ def fetch_file(command: Fetch, control: TransferControl, send: Send) -> Done:
 
 def _delete_lock(places: PartPaths) -> None:
     """Delete the lock file of a finished fetch; call it while holding the lock."""
-    if not places.mark.exists():
+    if not places.checkpoint.exists():
         with contextlib.suppress(PermissionError):  # Windows deletes the open file on release of the lock
             places.lock.unlink(missing_ok=True)
 
@@ -122,15 +122,15 @@ class _FileFetch:
             if (done := self._already_there(identity)) is not None:
                 return done
             try:
-                mark = self._checkpoint_to_resume(identity)
-                if mark.attempt == 0:
-                    mark, found = self._transfer_missing(mark, identity)
-                    if mark.sha256 in ("", found):
-                        return self._finish(mark, found)
+                checkpoint = self._checkpoint_to_resume(identity)
+                if checkpoint.attempt == 0:
+                    checkpoint, found = self._transfer_missing(checkpoint, identity)
+                    if checkpoint.sha256 in ("", found):
+                        return self._finish(checkpoint, found)
                     places = self._places
                     places.part.replace(places.bad)
-                    mark = self._next_repair(mark)
-                return self._repair(mark, identity)
+                    checkpoint = self._next_repair(checkpoint)
+                return self._repair(checkpoint, identity)
             except ChangedError:
                 self._start_over()
         raise AppError("download_changing", name=self._places.target.name)
@@ -185,76 +185,78 @@ class _FileFetch:
     def _checkpoint_to_resume(self, identity: FileIdentity) -> PartCheckpoint:
         """Return the checkpoint to resume from; a new one if there is none or the source has another file now."""
         fresh = part_file.new_checkpoint(self._command, identity)
-        mark = part_file.read_checkpoint(self._places.mark)
-        if mark is None or not self._places.data(mark.attempt).is_file():
+        checkpoint = part_file.read_checkpoint(self._places.checkpoint)
+        if checkpoint is None or not self._places.data(checkpoint.attempt).is_file():
             self._places.discard()
             return fresh
         if not (fresh.sha256 or identity.has_validator):  # nothing distinguishes two versions
             self._start_over()
             return fresh
-        if not mark.identity.is_same(dataclasses.replace(identity, sha256=fresh.sha256)):
+        if not checkpoint.identity.is_same(dataclasses.replace(identity, sha256=fresh.sha256)):
             self._start_over()
             return fresh
         return dataclasses.replace(
-            mark, etag=identity.etag, modified=identity.modified, sha256=fresh.sha256, card_id=fresh.card_id
+            checkpoint, etag=identity.etag, modified=identity.modified, sha256=fresh.sha256, card_id=fresh.card_id
         )
 
     def _start_over(self) -> None:
         self._places.discard()
         self._send(Restarted(self._command.id))
 
-    def _transfer_missing(self, mark: PartCheckpoint, identity: FileIdentity) -> tuple[PartCheckpoint, str]:
+    def _transfer_missing(self, checkpoint: PartCheckpoint, identity: FileIdentity) -> tuple[PartCheckpoint, str]:
         """Transfer everything that is missing; return the checkpoint and the checksum of the whole file."""
-        file = PartFile(self._places, mark, self._command.pace.sync_bytes)
-        digest = RunningHash(self._places.data(mark.attempt))
+        file = PartFile(self._places, checkpoint, self._command.pace.sync_bytes)
+        digest = RunningHash(self._places.data(checkpoint.attempt))
         transfer = ByteTransfer(self._command.id, self._source, file, identity, self._command.pace)
         try:
-            transfer.run(self._control, self._send, None if mark.attempt else digest)
+            transfer.run(self._control, self._send, None if checkpoint.attempt else digest)
             self._send(Verifying(self._command.id))
-            self._follow(digest, mark.size_bytes)
+            self._follow(digest, checkpoint.size_bytes)
         except PermanentError as error:
             raise AppError(error.code, **error.facts, done_bytes=file.done_bytes) from error
         finally:
             digest.close()
             file.close()
-        return file.mark, digest.hexdigest()
+        return file.checkpoint, digest.hexdigest()
 
-    def _next_repair(self, mark: PartCheckpoint) -> PartCheckpoint:
+    def _next_repair(self, checkpoint: PartCheckpoint) -> PartCheckpoint:
         """Begin a repair: the first compares everything, the second only where the two answers differed."""
-        same = () if mark.attempt == 0 else tuple(_agreed_ranges(mark))
-        mark = dataclasses.replace(mark, attempt=mark.attempt + 1, ranges=same, differing=())
-        part_file.write_checkpoint(self._places, mark)
-        return mark
+        same = () if checkpoint.attempt == 0 else tuple(_agreed_ranges(checkpoint))
+        checkpoint = dataclasses.replace(checkpoint, attempt=checkpoint.attempt + 1, ranges=same, differing=())
+        part_file.write_checkpoint(self._places, checkpoint)
+        return checkpoint
 
-    def _repair(self, mark: PartCheckpoint, identity: FileIdentity) -> Done:
+    def _repair(self, checkpoint: PartCheckpoint, identity: FileIdentity) -> Done:
         while True:
-            self._send(Repairing(self._command.id, mark.attempt))
-            mark, found = self._transfer_missing(mark, identity)
-            replaced = ByteRanges(mark.differing).total
+            self._send(Repairing(self._command.id, checkpoint.attempt))
+            checkpoint, found = self._transfer_missing(checkpoint, identity)
+            replaced = ByteRanges(checkpoint.differing).total
             self._repaired_bytes += replaced
-            if found == mark.sha256:
-                return self._finish(mark, found)
-            if mark.attempt >= MAX_REPAIRS or not replaced:
+            if found == checkpoint.sha256:
+                return self._finish(checkpoint, found)
+            if checkpoint.attempt >= MAX_REPAIRS or not replaced:
                 self._places.forget()
                 raise AppError("download_damaged", name=self._places.target.name, path=str(self._places.bad))
-            mark = self._next_repair(mark)
+            checkpoint = self._next_repair(checkpoint)
 
-    def _finish(self, mark: PartCheckpoint, found: str) -> Done:
+    def _finish(self, checkpoint: PartCheckpoint, found: str) -> Done:
         """Move the file into place; sync the folder, so that a power cut does not undo the renaming."""
         places = self._places
-        if self._is_name_taken(mark.size_bytes) and self._hash_of_target(mark.identity) != found:
+        if self._is_name_taken(checkpoint.size_bytes) and self._hash_of_target(checkpoint.identity) != found:
             places.target.rename(_free_name(places.target))
-        places.data(mark.attempt).replace(places.target)
+        places.data(checkpoint.attempt).replace(places.target)
         sync_folder(places.target.parent)
         places.forget()
         places.bad.unlink(missing_ok=True)  # of an earlier attempt
-        is_verified = mark.sha256 != ""
-        return Done(self._command.id, str(places.target), mark.size_bytes, found, is_verified, self._repaired_bytes)
+        is_verified = checkpoint.sha256 != ""
+        return Done(
+            self._command.id, str(places.target), checkpoint.size_bytes, found, is_verified, self._repaired_bytes
+        )
 
 
-def _agreed_ranges(mark: PartCheckpoint) -> list[tuple[int, int]]:
+def _agreed_ranges(checkpoint: PartCheckpoint) -> list[tuple[int, int]]:
     """Return the ranges on which both answers agree."""
-    return ByteRanges(mark.differing).missing(0, mark.size_bytes)
+    return ByteRanges(checkpoint.differing).missing(0, checkpoint.size_bytes)
 
 
 def _free_name(target: Path) -> Path:

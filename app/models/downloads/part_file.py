@@ -132,7 +132,7 @@ class PartPaths:
         return self._beside(".bad")
 
     @property
-    def mark(self) -> Path:
+    def checkpoint(self) -> Path:
         return self._beside(".part.json")
 
     @property
@@ -152,7 +152,7 @@ class PartPaths:
 
     def forget(self) -> None:
         """Delete the checkpoint last: `NAME.part.now` means nothing without it."""
-        for path in (self.now, temporary_path(self.mark), self.mark):
+        for path in (self.now, temporary_path(self.checkpoint), self.checkpoint):
             path.unlink(missing_ok=True)
 
 
@@ -173,23 +173,29 @@ def read_checkpoint(path: Path) -> PartCheckpoint | None:
         data = strict_json.load_file(path)
         if data.pop("version") != VERSION:
             return None
-        mark = PartCheckpoint(FileOrigin(**data.pop("origin")), **data)
-        _check_types(mark)
-        size_bytes = mark.size_bytes
-        now = _read_unsynced(path.with_suffix(".now"), mark.attempt)
+        checkpoint = PartCheckpoint(FileOrigin(**data.pop("origin")), **data)
+        _check_types(checkpoint)
+        size_bytes = checkpoint.size_bytes
+        now = _read_unsynced(path.with_suffix(".now"), checkpoint.attempt)
         ranges, differing = (
-            tuple(ByteRanges(_valid_ranges([*getattr(mark, key), *now.get(key, ())], size_bytes)))
+            tuple(ByteRanges(_valid_ranges([*getattr(checkpoint, key), *now.get(key, ())], size_bytes)))
             for key in ("ranges", "differing")
         )
-        return dataclasses.replace(mark, ranges=ranges, differing=differing)
+        return dataclasses.replace(checkpoint, ranges=ranges, differing=differing)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 
-def _check_types(mark: PartCheckpoint) -> None:
+def _check_types(checkpoint: PartCheckpoint) -> None:
     """Raise TypeError if a field has the wrong type."""
-    texts = (*dataclasses.astuple(mark.origin), mark.card_id, mark.etag, mark.sha256, mark.modified)
-    counts = (mark.size_bytes, mark.attempt)
+    texts = (
+        *dataclasses.astuple(checkpoint.origin),
+        checkpoint.card_id,
+        checkpoint.etag,
+        checkpoint.sha256,
+        checkpoint.modified,
+    )
+    counts = (checkpoint.size_bytes, checkpoint.attempt)
     if any(type(text) is not str for text in texts) or any(type(count) is not int for count in counts):
         raise TypeError("a field of another type")
 
@@ -222,15 +228,15 @@ def _valid_ranges(ranges: Any, size_bytes: int) -> tuple[ByteRange, ...]:
 class PartFile:
     """The partial file, written by several threads. After `close` a late write raises ValueError."""
 
-    def __init__(self, places: PartPaths, mark: PartCheckpoint, sync_bytes: int) -> None:
+    def __init__(self, places: PartPaths, checkpoint: PartCheckpoint, sync_bytes: int) -> None:
         self._places = places
-        self._mark = mark
-        self._path = places.data(mark.attempt)
-        self._step = max(_SMALLEST_STEP_BYTES, min(sync_bytes, mark.size_bytes // _STEPS))
+        self._checkpoint = checkpoint
+        self._path = places.data(checkpoint.attempt)
+        self._step = max(_SMALLEST_STEP_BYTES, min(sync_bytes, checkpoint.size_bytes // _STEPS))
         self._sync_bytes = sync_bytes
         self._synced_at = -math.inf
         self._since_sync = 0  # bytes
-        self._ranges, self._differing = ByteRanges(mark.ranges), ByteRanges(mark.differing)
+        self._ranges, self._differing = ByteRanges(checkpoint.ranges), ByteRanges(checkpoint.differing)
         self._writing, self._syncing = threading.Lock(), threading.Lock()
         self._unrecorded = 0  # bytes
         self._unsynced = _UnsyncedRecord(places.now)
@@ -239,7 +245,7 @@ class PartFile:
             if self._path.is_symlink():
                 self._path.unlink()  # never write through a link
             self._file = self._path.open("r+b" if self._path.exists() else "w+b", buffering=0)
-            self._file.truncate(mark.size_bytes)
+            self._file.truncate(checkpoint.size_bytes)
 
     @property
     def done_bytes(self) -> int:
@@ -251,7 +257,7 @@ class PartFile:
 
     def missing(self) -> list[ByteRange]:
         with self._writing:
-            return self._ranges.missing(0, self._mark.size_bytes)
+            return self._ranges.missing(0, self._checkpoint.size_bytes)
 
     def write(self, start: int, data: bytes) -> int:
         """Write the data that is not there yet; return the number of new bytes.
@@ -260,7 +266,7 @@ class PartFile:
         """
         new = 0
         with self._writing, self._translate_errors():
-            for low, high in self._ranges.missing(start, min(start + len(data), self._mark.size_bytes)):
+            for low, high in self._ranges.missing(start, min(start + len(data), self._checkpoint.size_bytes)):
                 self._put(low, memoryview(data)[low - start : high - start])
                 self._ranges.add(low, high)
                 new += high - low
@@ -271,7 +277,7 @@ class PartFile:
 
     def _put(self, start: int, data: memoryview) -> None:
         self._file.seek(start)
-        if self._mark.attempt:
+        if self._checkpoint.attempt:
             if self._file.read(len(data)) == data:
                 return
             self._differing.add(start, start + len(data))
@@ -286,29 +292,31 @@ class PartFile:
             with self._writing:
                 if self._file.closed:
                     return
-                mark = dataclasses.replace(self._mark, ranges=tuple(self._ranges), differing=tuple(self._differing))
+                checkpoint = dataclasses.replace(
+                    self._checkpoint, ranges=tuple(self._ranges), differing=tuple(self._differing)
+                )
                 self._since_sync, self._unrecorded = self._since_sync + self._unrecorded, 0
             is_due = time.monotonic() - self._synced_at >= SYNC_EVERY_S or self._since_sync >= self._sync_bytes
             if is_due or is_last:
-                self._sync(mark)
+                self._sync(checkpoint)
             else:
-                self._unsynced.write(mark)
+                self._unsynced.write(checkpoint)
         self.check_space(0)
 
-    def _sync(self, mark: PartCheckpoint) -> None:
+    def _sync(self, checkpoint: PartCheckpoint) -> None:
         """Sync the data, then write the checkpoint."""
         os.fsync(self._file.fileno())
-        write_checkpoint(self._places, mark)
-        self._mark = mark
+        write_checkpoint(self._places, checkpoint)
+        self._checkpoint = checkpoint
         self._since_sync, self._synced_at = 0, time.monotonic()
 
     @property
-    def mark(self) -> PartCheckpoint:
-        return self._mark
+    def checkpoint(self) -> PartCheckpoint:
+        return self._checkpoint
 
     def check_space(self, reserve_bytes: int) -> None:
         """Raise AppError("download_disk_full") if the rest does not fit or the disk is almost full."""
-        rest = self._mark.size_bytes - self._ranges.total if not self._mark.attempt else 0
+        rest = self._checkpoint.size_bytes - self._ranges.total if not self._checkpoint.attempt else 0
         need = rest + reserve_bytes if reserve_bytes else min(rest, RESERVE_BYTES)
         free = shutil.disk_usage(self._path.parent).free
         if rest and free < need:
@@ -329,16 +337,16 @@ class PartFile:
         try:
             yield
         except OSError as error:
-            raise write_error(error, self._path, self._mark.size_bytes) from error
+            raise write_error(error, self._path, self._checkpoint.size_bytes) from error
 
 
-def write_checkpoint(places: PartPaths, mark: PartCheckpoint) -> None:
+def write_checkpoint(places: PartPaths, checkpoint: PartCheckpoint) -> None:
     """Replace the checkpoint atomically."""
-    with temporary_path(places.mark).open("wb") as file:
-        file.write(json.dumps({"version": VERSION, **dataclasses.asdict(mark)}).encode("utf-8"))
+    with temporary_path(places.checkpoint).open("wb") as file:
+        file.write(json.dumps({"version": VERSION, **dataclasses.asdict(checkpoint)}).encode("utf-8"))
         file.flush()
         os.fsync(file.fileno())
-    temporary_path(places.mark).replace(places.mark)
+    temporary_path(places.checkpoint).replace(places.checkpoint)
 
 
 class _UnsyncedRecord:
@@ -349,11 +357,16 @@ class _UnsyncedRecord:
         self._file: FileIO | None = None
         self._size = 0
 
-    def write(self, mark: PartCheckpoint) -> None:
+    def write(self, checkpoint: PartCheckpoint) -> None:
         if self._file is None:
             self._path.unlink(missing_ok=True)  # never write through a link
             self._file = self._path.open("xb", buffering=0)
-        now = {"boot": boot_id(), "attempt": mark.attempt, "ranges": mark.ranges, "differing": mark.differing}
+        now = {
+            "boot": boot_id(),
+            "attempt": checkpoint.attempt,
+            "ranges": checkpoint.ranges,
+            "differing": checkpoint.differing,
+        }
         line = json.dumps(now).encode("ascii")
         self._size = max(self._size, len(line))
         self._file.seek(0)

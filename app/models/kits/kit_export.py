@@ -140,7 +140,7 @@ class _KitWriter:
         return Kit(written, tuple(extras))
 
     def _model(self, model: LocalModel, paths: list[Path]) -> KitModel:
-        known = {mark.name: mark.sha256 for mark in model.files}
+        known = {fingerprint.name: fingerprint.sha256 for fingerprint in model.files}
         promised = local_models.promised_sha256
         files = tuple(self._file(path, known.get(path.name) or promised(model, path)) for path in paths)
         return KitModel(self._stem(model), files, licence_text(model))

@@ -331,16 +331,16 @@ def _licence_for(described: LocalModel, model: KitModel) -> str:
 def _describe(model: KitModel, joined: JoinedModel) -> LocalModel:
     """Describe a joined model, with its hashes. Raises AppError if it is no model or not the one in the table."""
     described = local_models.describe(joined.paths[0])
-    marks = tuple(
+    fingerprints = tuple(
         FileFingerprint(path.name, file.size_bytes, path.stat().st_mtime_ns, file.sha256)
         for path, file in zip(joined.paths, model.files, strict=True)
     )
-    if [mark.name for mark in described.files] != [mark.name for mark in marks]:
+    if [fingerprint.name for fingerprint in described.files] != [fingerprint.name for fingerprint in fingerprints]:
         raise AppError("kit_content_refused", name=model.stem)
     promised = [local_models.promised_sha256(described, path) for path in joined.paths]
-    if any(sha256 not in ("", now.sha256) for sha256, now in zip(promised, marks, strict=True)):
+    if any(sha256 not in ("", now.sha256) for sha256, now in zip(promised, fingerprints, strict=True)):
         raise AppError("kit_content_refused", name=model.stem)  # the catalogue knows another hash
-    return dataclasses.replace(described, files=marks)
+    return dataclasses.replace(described, files=fingerprints)
 
 
 def _import_extra(

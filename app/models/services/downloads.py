@@ -102,7 +102,7 @@ class Downloads(QObject):
         self._received = {entry.id: self._received_bytes(entry) for entry in self._queue}
         self.discard_cancelled()
 
-    # ------------------------------------------------------------------- what there is
+    # ------------------------------------------------------------------- state
 
     def items(self) -> list[Download]:
         """Return the downloads in the order in which they will run."""
@@ -132,7 +132,7 @@ class Downloads(QObject):
         """The process id of the child; 0 while there is no process that could use the network."""
         return self._fetcher.pid
 
-    # ------------------------------------------------------------------- what is asked for
+    # ------------------------------------------------------------------- requests
 
     def start(self, card: ModelCard, file: ModelFile, place: str = "") -> None:
         """Add a download to the end of the queue, or resume the one that is there already.
@@ -382,7 +382,7 @@ class Downloads(QObject):
         if not settings.network_allowed and self.online_count:
             self._fetcher.abort(FetchResult("failed", AppError("network_forbidden")))
 
-    # ------------------------------------------------------------------- what is remembered and shown
+    # ------------------------------------------------------------------- file and view
 
     def _load_queue(self) -> list[QueuedDownload]:
         if self._path is None:

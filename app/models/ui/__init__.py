@@ -1,1 +1,1 @@
-"""The page モデル: what is on this machine, what could be added, and what is in force after a load."""
+"""The page モデル: models of this machine, models to add, and the actual values after a load."""
