@@ -128,7 +128,7 @@ class AppContext:
             preferences, programs.training_setup_command(), where.data, where.logs, self.downloads.proxy, self.page
         )
         self.training_setup.is_in_use = self.is_environment_in_use
-        self.build_desk = BuildController(
+        self.build_controller = BuildController(
             lambda: _builds(where, self.library), lambda: self.upkeep.models_folder, self._make_installer, self.page
         )
         self._build_work()
@@ -172,7 +172,7 @@ class AppContext:
         ClipboardGuard(self.window, self.secrecy)
         self.window.sidebar.label_of_all = self._label_of_all
         # A command of the terminal may have changed the documents.
-        self.window.stack.currentChanged.connect(self.documents.look_again)
+        self.window.stack.currentChanged.connect(self.documents.check_for_changes)
         transfer = ConversationTransfer(self.store, self.conversations, self.paths.documents, self.window)
         self.desk = TransferController(
             self.window, self.window.stack, self.theme, self.window.show_at_foot, transfer, self.conversations,
@@ -188,7 +188,7 @@ class AppContext:
 
     def is_environment_in_use(self) -> bool:
         """Return whether a job uses the training environment, which must not be changed then."""
-        return self.build_desk.is_running or self.trainings.is_training or self.evaluations.is_running
+        return self.build_controller.is_running or self.trainings.is_training or self.evaluations.is_running
 
     def card(self) -> ModelCard | None:
         """Return the card of the model that answers now."""
@@ -203,7 +203,7 @@ class AppContext:
         """
         self.downloads.discard_cancelled()
         self.downloads.close()  # pauses the running downloads; the next start offers to resume them
-        self.build_desk.cancel()  # keeps the finished steps
+        self.build_controller.cancel()  # keeps the finished steps
         has_saved = self.trainings.close()  # the page offers to resume
         has_saved = self.evaluations.close() and has_saved  # the page offers to resume
         self.training_setup.close()  # keeps the packages that were fetched
@@ -230,7 +230,7 @@ class AppContext:
         notifier.follow_evaluations(self.evaluations)
         CloseGuard(window, self.trainings, self.evaluations, notifier, self.navigation)
         for changed in (self.training_setup.finished, self.training_setup.removed):
-            changed.connect(self.build_desk.forget_environment)
+            changed.connect(self.build_controller.forget_environment)
         self._connect_navigation()
         self._connect_page()
         self._connect_transfer()
@@ -258,7 +258,7 @@ class AppContext:
         ModelAvailability(page.empty, self.library, self.upkeep, self.downloads, page)
         page.scoping.collections_known.connect(window.sidebar.conversations.set_collections)
         page.composer.typed.connect(self.preload.begin)
-        window.list_actions.brought_back.connect(page.show_again)
+        window.list_actions.bin_undone.connect(page.show_restored)
 
     def _connect_transfer(self) -> None:
         """Connect export and import with every widget that offers them."""
@@ -292,7 +292,8 @@ class AppContext:
 
         return ModelsPage(
             self.theme, self.navigation, library=self.library, preferences=self.preferences, engine=self.engine,
-            paths=self.paths, upkeep=self.upkeep, download_desk=self.download_controller, build_desk=self.build_desk,
+            paths=self.paths, upkeep=self.upkeep, download_desk=self.download_controller,
+            build_desk=self.build_controller,
         )  # fmt: skip
 
     def _make_training(self) -> Page:
@@ -311,7 +312,7 @@ class AppContext:
     def _make_settings(self) -> Page:
         def storage() -> ModelsFolderPanel:
             return ModelsFolderPanel(
-                self.theme, self.upkeep, self.downloads, self.engine, lambda: self.build_desk.is_running
+                self.theme, self.upkeep, self.downloads, self.engine, lambda: self.build_controller.is_running
             )
 
         def environment() -> TrainingPanel:
@@ -364,7 +365,7 @@ def _builds(where: Paths, library: ModelLibrary) -> "BuildRunner":
         BuildCommands(environment, child_commands.quantizer, child_commands.engine()),
         where.logs,
         library.add,
-        lineage.write_beside,
+        lineage.write_lineage_note,
     )
 
 
@@ -453,7 +454,7 @@ def _on_state_changed(state: Qt.ApplicationState, context: AppContext) -> None:
     if state == Qt.ApplicationState.ApplicationActive:
         context.library.refresh()
         context.conversations.refresh()
-        context.documents.look_again()
+        context.documents.check_for_changes()
 
 
 def _end(window: MainWindow) -> None:

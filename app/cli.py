@@ -80,7 +80,7 @@ def _learned_by(documents: Path, adapter: Path) -> "Label":
 def _keep_lineage(adapter: Path, merged: Path) -> None:
     from app.training.runs import lineage
 
-    lineage.write_beside(adapter, merged)
+    lineage.write_lineage_note(adapter, merged)
 
 
 def _find_run(runs_folder: Path, wanted: str) -> Path:

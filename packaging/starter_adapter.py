@@ -122,7 +122,7 @@ def messages(written: dict[str, Any]) -> list[RowMessage]:
     """`turns`: pairs of a question and its answer, or `question` and `answer`, with `passages` or without."""
     found = []
     if "passages" in written:
-        found.append(RowMessage("system", packing.system_text(passages(written["passages"]))))
+        found.append(RowMessage("system", packing.build_system_text(passages(written["passages"]))))
     for question, answer in written.get("turns") or [(written["question"], written["answer"])]:
         found += [RowMessage("user", question), RowMessage("assistant", answer)]
     return found

@@ -97,7 +97,7 @@ def documents(parts: AppContext) -> None:
 def documents_meaning(parts: AppContext) -> None:
     """Sections get vectors while one document is still read."""
     documents(parts)
-    parts.embedding.stood.emit(EmbeddingStatus("working", 41, 1084))
+    parts.embedding.status_changed.emit(EmbeddingStatus("working", 41, 1084))
 
 
 def documents_empty(parts: AppContext) -> None:

@@ -124,7 +124,7 @@ def _four_ways(parts: AppContext) -> tuple[ComparedSystem, ...]:
 
 def _alike(parts: AppContext, *names: str) -> tuple[ComparedSystem, ...]:
     one = compared_systems.compared_system(_model(parts), None)
-    return compared_systems.numbered(compared_systems.renamed(one, name) for name in names)
+    return compared_systems.assign_ids(compared_systems.renamed(one, name) for name in names)
 
 
 def _study(
@@ -224,7 +224,7 @@ def evaluation_start(parts: AppContext) -> None:
     model = base_model(parts, _where(parts).models)
     document_shots.documents(parts)
     evaluation_set(parts)
-    beginning = _page(parts).beginning
+    beginning = _page(parts).start_action
     beginning.ask(SETS[current_language()][0])
     _until(lambda: beginning.dialog)
     assert beginning.dialog is not None

@@ -479,7 +479,9 @@ def build_model(parts: AppContext) -> None:
 
 def build_refused(parts: AppContext) -> None:
     models(parts)
-    parts.build_desk.obstacle = lambda: AppError("no_training_environment", path="/data/training-environment/python")
+    parts.build_controller.obstacle = lambda: AppError(
+        "no_training_environment", path="/data/training-environment/python"
+    )
     dialog = parts.window.page("models").ask_to_build()
     dialog.source.show_path("/home/yamada/Downloads/pickled")
     dialog._on_source_refused(AppError("hf_pickle", file="pytorch_model.bin"))

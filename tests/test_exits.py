@@ -325,7 +325,7 @@ EXCUSED: dict[str, set[str]] = {
         "app.models.models_folder:*",
         "app.models.services.build_runner:*",
         "app.models.starter:*",
-        "app.training.runs.lineage:write_beside",
+        "app.training.runs.lineage:write_lineage_note",
     },
     "the training environment and its kit: libraries, and nothing of the user's": {
         "app.training.environment.shipped_tools:*",

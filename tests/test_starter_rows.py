@@ -261,8 +261,8 @@ def test_each_row_with_passages_is_asked_as_the_program_asks_it(folder: Path) ->
     for row in WITH_PASSAGES:
         passages = random.Random(row["question"]).sample(found(row), len(row["passages"]))
         asked = (Turn(row["question"]),)
-        packed = packing.pack(passages, [len(packing.block(one, 1)) for one in passages], 8192)
-        built = prompts.build(QUESTION_ANSWER, asked, packing.system_text(packed))
+        packed = packing.pack_passages(passages, [len(packing.format_passage(one, 1)) for one in passages], 8192)
+        built = prompts.build(QUESTION_ANSWER, asked, packing.build_system_text(packed))
         trained = prompt_form.prompt_pieces(trained_form, known[row["question"]]["messages"][:-1])
         assert [piece.text for piece in trained] == [segment.text for segment in built]
 

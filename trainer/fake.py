@@ -68,7 +68,7 @@ class FakeTrainer:
 
     def run(self, *, is_resumed: bool) -> int:
         """Run the imitation and return the process's exit status."""
-        saved = storage.whole_checkpoints(self.folder / "checkpoints")
+        saved = storage.complete_checkpoints(self.folder / "checkpoints")
         if saved and not is_resumed:
             return self._fail("run_exists", path=str(self.folder))
         self.folder.mkdir(parents=True, exist_ok=True)

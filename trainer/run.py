@@ -385,7 +385,7 @@ def _newest_checkpoint(folder: Path) -> SavedCheckpoint | None:
 
     Raises RunError("checkpoint_damaged") when there are some and none is complete.
     """
-    whole = storage.whole_checkpoints(folder)
+    whole = storage.complete_checkpoints(folder)
     if whole:
         storage.delete_checkpoints_after(folder, whole[0].step)
         return whole[0]
@@ -396,7 +396,7 @@ def _newest_checkpoint(folder: Path) -> SavedCheckpoint | None:
 
 def _best_checkpoint(folder: Path, losses: Mapping[int, float]) -> SavedCheckpoint:
     """Return the complete checkpoint with the lowest loss, or the newest one without any evaluation."""
-    whole = storage.whole_checkpoints(folder)
+    whole = storage.complete_checkpoints(folder)
     evaluated = [one for one in whole if one.step in losses]
     if not whole:
         raise RunError("checkpoint_damaged", path=str(folder))

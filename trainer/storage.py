@@ -109,7 +109,7 @@ def publish_checkpoint(part: Path, step: int, conditions: Mapping[str, Any] | No
     return SavedCheckpoint(step, final)
 
 
-def whole_checkpoints(folder: Path) -> list[SavedCheckpoint]:
+def complete_checkpoints(folder: Path) -> list[SavedCheckpoint]:
     """Return the checkpoints whose files match their seal, the newest first."""
     return [found for found in _list_checkpoints(folder) if is_complete(found)]
 

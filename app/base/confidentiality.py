@@ -148,7 +148,7 @@ class Permit:
             self.require()
 
     @contextmanager
-    def whole_folder(self, folder: Path) -> Iterator[None]:
+    def write_folder(self, folder: Path) -> Iterator[None]:
         """Write a folder, and delete it again if its content has become secret meanwhile.
 
         Raises ValueError as `at`, and AppError("secret_export").

@@ -118,7 +118,7 @@ class ConversationOrganizer:
         ]
         self.mark_for_erasure(incomplete)
         rows = self._db.read("SELECT id, binned_at FROM conversation WHERE binned_at >= 0")
-        old = record.ripe(
+        old = record.expired_items(
             "conversations", {str(row[0]): records.stored_moment(row[1]) for row in rows}, self._db.now(), BIN_DAYS
         )
         self.mark_for_erasure([int(name) for name in old])

@@ -168,7 +168,7 @@ class SectionTable:
         """Add the sections of a document. `note` receives the number written so far."""
         for position, section in enumerate(sections):
             note(position)
-            heading_terms, body_terms = terms.of_section(section)
+            heading_terms, body_terms = terms.extract_section_terms(section)
             self._db.write(
                 "INSERT INTO section(document_id, position, heading, tag, text, page, page_last, boxes, captions,"
                 " heading_terms, body_terms, heading_length, body_length)"

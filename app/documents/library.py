@@ -285,13 +285,13 @@ class Library:
         found = self._db.read_as(_document, "SELECT * FROM document WHERE id = ?", document_id)
         return found[0] if found else None
 
-    def documents_like(self, path: str, sha256: str) -> list[Document]:
+    def documents_with_path_or_content(self, path: str, sha256: str) -> list[Document]:
         """Return the documents with this path or this content. A file may be in several collections, and may have been
         moved."""
         wanted = "SELECT * FROM document WHERE path = ? OR (sha256 = ? AND sha256 <> '') ORDER BY id"
         return self._db.read_as(_document, wanted, path, sha256)
 
-    def namesakes(self, name: str, sha256: str) -> list[int]:
+    def ids_with_name_or_content(self, name: str, sha256: str) -> list[int]:
         """Return the ids of up to 20 documents that have this name or this content."""
         rows = self._db.read(
             "SELECT d.id FROM document d JOIN collection c ON c.id = d.collection_id"
@@ -473,7 +473,7 @@ def _document(row: Row) -> Document:
         tried_size_bytes=row["tried_size_bytes"],
         tried_modified_ns=row["tried_modified_ns"],
         sha256=row["sha256"],
-        wished_encoding=row["wished_encoding"],
+        chosen_encoding=row["wished_encoding"],
         error_code=row["error_code"],
         error_facts=json.loads(row["error_facts"]),
         report=_report(row["report"]),

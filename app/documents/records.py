@@ -104,7 +104,7 @@ class Document:
     tried_size_bytes: int = 0
     tried_modified_ns: int = 0
     sha256: str = ""
-    wished_encoding: str = ""  # the user's choice; "": detected
+    chosen_encoding: str = ""  # the user's choice; "": detected
     error_code: str = ""
     error_facts: dict[str, Any] = field(default_factory=dict)
     report: ReadingReport = field(default_factory=ReadingReport)

@@ -50,29 +50,29 @@ _SPACED = re.compile(rf"(?<=[{_JAPANESE}])[ \u3000]+(?=[{_JAPANESE}])")
 _KANA = re.compile("[\u3041-\u309f]")
 
 
-def of_text(written: str) -> list[str]:
+def extract_terms(written: str) -> list[str]:
     """Return the terms of a text in order, with old forms of kanji replaced by new ones (橋梁の會社 has 会社)."""
     return search_text.index_terms(invisible_characters.to_plain_text(written).translate(_MODERN))
 
 
-def of_section(section: DocumentSection) -> tuple[list[str], list[str]]:
+def extract_section_terms(section: DocumentSection) -> tuple[list[str], list[str]]:
     """Return the terms of the heading path, and those of the text with its values and dates.
 
     Tags are left out, because thousands of sections share them.
     """
     heading = _SPACED.sub("", " ".join(section.heading))
     body = _SPACED.sub("", section.text)
-    return of_text(heading), [*of_text(body), *of_values(body)]
+    return extract_terms(heading), [*extract_terms(body), *extract_value_terms(body)]
 
 
-def of_query(query: str) -> dict[str, float]:
+def weigh_query_terms(query: str) -> dict[str, float]:
     """Return the terms of a question with their weights (0 to 1)."""
-    weights = {term: _weight(term) for term in of_text(query)}
-    weights.update(dict.fromkeys(of_values(query), WEIGHT_WORD))
+    weights = {term: _weight(term) for term in extract_terms(query)}
+    weights.update(dict.fromkeys(extract_value_terms(query), WEIGHT_WORD))
     return weights
 
 
-def of_values(written: str) -> list[str]:
+def extract_value_terms(written: str) -> list[str]:
     """Return terms for values and dates with several spellings: 24 N/mm² and ２４MPa, 昭和33年 and 1958年, 十年 and
     10年."""
     written = invisible_characters.to_plain_text(written)
@@ -126,7 +126,7 @@ def synonyms_by_word(query: str, own: Path | None = None) -> list[tuple[str, lis
     found = []
     for word, others in (*_shipped_synonyms().items(), *(read_glossary(own) if own else {}).items()):
         if word in folded and _is_whole_word(word, folded):
-            new = [of_text(other) for other in others if other not in folded]
+            new = [extract_terms(other) for other in others if other not in folded]
             pairs = [[term for term in listed if len(term) > 1] or listed for listed in new]
             found.append((word, [listed for listed in pairs if listed]))
     return found

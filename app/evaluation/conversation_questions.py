@@ -49,7 +49,7 @@ def collect_questions(store: Store, known_collections: KnownCollections) -> Coll
     left_out: Counter[str] = Counter()
     for question_message, answer, label in answer_ratings.rated_answers(store, known_collections):
         reason = _exclusion_reason(question_message, answer)
-        question = None if reason else question_files.fitting(_question(question_message, answer))
+        question = None if reason else question_files.as_stored(_question(question_message, answer))
         if question is None:
             left_out[reason or "unfit"] += 1
             continue

@@ -105,7 +105,7 @@ def from_lines(raw: bytes, name: str) -> tuple[Question, ...]:
     return with_ids(question for _, question in questions)[0]
 
 
-def fitting(question: Question) -> Question | None:
+def as_stored(question: Question) -> Question | None:
     """Return the question as a file would give it back; None if a file cannot hold it."""
     try:
         return from_lines(to_lines([question]), "")[0]

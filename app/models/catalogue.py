@@ -189,8 +189,8 @@ def load() -> Catalogue:
 
     Mistakes in cards of the user end up in `problems`, never as an error.
     """
-    book = shipped(resources() / "models.toml")
-    return with_own(book, _own_cards) if _own_cards is not None else book
+    book = load_shipped(resources() / "models.toml")
+    return add_own_cards(book, _own_cards) if _own_cards is not None else book
 
 
 def _normalized(name: str) -> str:
@@ -200,14 +200,14 @@ def _normalized(name: str) -> str:
 # -------------------------------------------------------------------------- files
 
 
-def shipped(path: Path) -> Catalogue:
+def load_shipped(path: Path) -> Catalogue:
     """Read the shipped catalogue. Raises AppError on any mistake, because it would be our bug."""
     reader = _FileReader(path.name, _load_toml(path), {}, {}, is_own=False)
     cards = tuple(reader.card(entry) for entry in reader.entries())
     return Catalogue(cards, reader.forms)
 
 
-def with_own(catalogue: Catalogue, folder: Path) -> Catalogue:
+def add_own_cards(catalogue: Catalogue, folder: Path) -> Catalogue:
     """Return `catalogue` with the cards of every `*.toml` in `folder` added."""
     cards, forms, problems = list(catalogue.cards), dict(catalogue.forms), list(catalogue.problems)
     for path in _card_files(folder):

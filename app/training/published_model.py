@@ -56,7 +56,7 @@ def publish(
     adapter = model_registry.adapter_file(models_folder, sha256)
     model_registry.delete_unused_adapters(store, models_folder, {*keep, str(adapter)})
     _copy(run.adapter, adapter, sha256)
-    lineage.write_beside(run.adapter, adapter)
+    lineage.write_lineage_note(run.adapter, adapter)
     model = dataclasses.replace(model, name=name, tuned=tuned, adapter=str(adapter))
     return _add_once(model, store, models_folder)
 

@@ -54,7 +54,7 @@ def make_job(asked: RunSpec, folder: Path, *, permit: Permit, with_base: bool = 
     files = _base_files(Path(asked.base))
     has_base = with_base or sum(path.stat().st_size for path in files) <= SMALL_BYTES
     try:
-        with permit.whole_folder(folder):  # copying a base takes minutes
+        with permit.write_folder(folder):  # copying a base takes minutes
             permit.at(folder).mkdir(parents=True, exist_ok=True)
             if next(folder.iterdir(), None) is not None:
                 raise AppError("job_folder_taken", path=str(folder))

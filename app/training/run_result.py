@@ -302,7 +302,7 @@ def pairs(answers: Sequence[AnswerRow]) -> tuple[AnswerPair, ...]:
     """Return the answers alternating from worst and best, so that what became worse is always in sight."""
     order = {"worse": 0, "same": 1, "better": 2}
     ranked = sorted(
-        (AnswerPair(kind_of(row), row) for row in answers),
+        (AnswerPair(classify_answer(row), row) for row in answers),
         key=lambda pair: (order[pair.kind], -(pair.row.change_nats or 0.0)),
     )
     found: list[AnswerPair] = []
@@ -311,7 +311,7 @@ def pairs(answers: Sequence[AnswerRow]) -> tuple[AnswerPair, ...]:
     return tuple(found)
 
 
-def kind_of(row: AnswerRow) -> Kind:
+def classify_answer(row: AnswerRow) -> Kind:
     """Classify by the probability of the held-out answer; a cut, empty or looping answer is never better."""
     is_broken, was_broken = flaw_of(row.tuned, row.tuned_ended_by), flaw_of(row.base, row.base_ended_by)
     if is_broken and not was_broken:

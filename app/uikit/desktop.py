@@ -133,7 +133,7 @@ class DropZone(QFrame):
         column.addWidget(label)
         theme.changed.connect(self.update)
 
-    def light(self, *, is_lit: bool) -> None:
+    def set_lit(self, *, is_lit: bool) -> None:
         self._is_lit = is_lit
         self.update()
 

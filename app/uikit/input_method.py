@@ -168,7 +168,7 @@ class FieldGuard(QObject):
         """Return whether a conversion is open."""
         return self.composition.is_active
 
-    def when_free(self, act: Callable[[], object]) -> None:
+    def run_after_conversion(self, act: Callable[[], object]) -> None:
         """Run `act` now, or after the conversion. Code that sets the text of a typed field must use this."""
         if self.is_active:
             self._waiting.append(act)

@@ -45,7 +45,11 @@ def drawn(library: Library, random_: random.Random) -> Iterator[Asked]:
     found = []
     for document in library.documents(collection.id):
         for _, section in library.sections(document.id):
-            pieces = [section.text[one.start : one.end] for one in sentences.split(section.text) if one.kind == "text"]
+            pieces = [
+                section.text[one.start : one.end]
+                for one in sentences.split_sentences(section.text)
+                if one.kind == "text"
+            ]
             found += [piece for piece in pieces if _has_value(piece)]
     for sentence in random_.sample(found, len(found)):
         passages = passage_search.search(library, sentence, [collection.id], GIVEN)
@@ -67,7 +71,7 @@ def right(asked: Asked, kind: str, random_: random.Random) -> str | None:
         pieces = [
             (at, asked.passages[at].section.text[one.start : one.end])
             for at in other
-            for one in sentences.split(asked.passages[at].section.text)
+            for one in sentences.split_sentences(asked.passages[at].section.text)
         ]
         fitting = [(at, piece) for at, piece in pieces if _has_value(piece)]
         if not fitting:

@@ -17,7 +17,7 @@ from app.evaluation.records import Question
 from app.evaluation.study import study_steps
 from app.inference import prompts, scoring_files
 from app.inference.engine.model_jobs import Score
-from app.inference.engine.score import ReferenceHeader, ReferenceReader, tokenized
+from app.inference.engine.score import ReferenceHeader, ReferenceReader, to_holdout
 from app.inference.engine.scored_model import ScoredModel
 from app.inference.prompts import ScoredText
 from app.inference.scoring_files import Holdout, Scores
@@ -75,7 +75,7 @@ def in_child(job: Score, folder: Path) -> Scores:
 
 def token_by_token(f16: Path, model: Path, texts: tuple[ScoredText, ...], reference: Path, found: Scores) -> None:
     ours = ScoredModel(model, "")
-    holdout = tokenized(texts, ours)
+    holdout = to_holdout(texts, ours)
     ours.open(max(len(example.ids) for example in holdout.examples))
     about = ReferenceHeader(holdout.positions, ours.vocabulary, holdout.digest)
     reader = ReferenceReader(reference, about)

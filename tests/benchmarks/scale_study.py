@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.evaluation.study import scale_report
-from app.evaluation.study.scale_results import HoldoutLosses, MeasuredRun, ScaleResults, TrainingCurve, of_runs
+from app.evaluation.study.scale_results import HoldoutLosses, MeasuredRun, ScaleResults, TrainingCurve, combine_runs
 from app.evaluation.study.studies import Training
 
 SEED = 20260318
@@ -50,7 +50,7 @@ def study(random: np.random.Generator, scenario: Scenario, sizes: Sequence[int] 
             loss = scenario.loss(rows) + hard + suits + own
             runs.append(MeasuredRun(Training("", rows, seed), tuple((loss * tokens).tolist()), COURSE))
     base = BASE + hard + random.normal(0, KNOWS, EXAMPLES)
-    return of_runs(HoldoutLosses(tuple((base * tokens).tolist()), tuple(tokens.tolist()), ()), runs)
+    return combine_runs(HoldoutLosses(tuple((base * tokens).tolist()), tuple(tokens.tolist()), ()), runs)
 
 
 def main() -> None:

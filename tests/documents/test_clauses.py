@@ -43,7 +43,7 @@ def test_a_passage_without_parts_is_its_own_clause():
 
 
 def test_an_excerpt_is_from_the_clause_it_stands_in_and_the_best_clause_comes_first():
-    picked = excerpts.pick("擁壁の根入れの深さは何mですか", [PASSAGE])
+    picked = excerpts.pick_excerpts("擁壁の根入れの深さは何mですか", [PASSAGE])
     assert picked[0].text.startswith("擁壁の根入れ深さは0.5m以上とする。")
     assert source_citations.part_at(PASSAGE, picked[0].start) == DEPTH
 

@@ -197,4 +197,4 @@ def test_what_is_read_anew_or_removed_is_found_no_more(library: Library) -> None
 
 def test_terms_hold_nothing_that_the_tokenizer_would_cut() -> None:
     section = DocumentSection(("第1章 N/mm²",), "24 N/mm²、-5 ℃、１：２０、約120㎥/s、R7.3.31、10～20 %、10×10⁻⁶")
-    assert all(term.isalnum() for part in terms.of_section(section) for term in part)
+    assert all(term.isalnum() for part in terms.extract_section_terms(section) for term in part)

@@ -31,20 +31,20 @@ PUMP = passage(2, "ポンプの軸受温度は75℃を超えてはならない�
     ],
 )
 def test_the_sentence_that_answers_comes_with_what_limits_it(question, number, text):
-    best = max(excerpts.pick(question, [COVER, PUMP]), key=lambda one: one.score)
+    best = max(excerpts.pick_excerpts(question, [COVER, PUMP]), key=lambda one: one.score)
     assert (best.number, best.text) == (number, text)
 
 
 def test_excerpts_are_verbatim_and_their_places_are_right():
     passages = [COVER, PUMP]
-    found = excerpts.pick("かぶりと軸受温度", passages)
+    found = excerpts.pick_excerpts("かぶりと軸受温度", passages)
     assert found
     for excerpt in found:
         assert passages[excerpt.number - 1].section.text[excerpt.start : excerpt.end] == excerpt.text
 
 
 def test_the_answer_quotes_each_with_its_source_and_all_is_supported():
-    answer, found = excerpts.as_answer(excerpts.pick("かぶりは何mm", [COVER, PUMP]))
+    answer, found = excerpts.answer_from_excerpts(excerpts.pick_excerpts("かぶりは何mm", [COVER, PUMP]))
     assert answer.startswith("- 「土に接する部材のかぶりは70mm以上とする。")
     assert [answer[claim.start : claim.end] == claim.sentence for claim in found] == [True] * len(found)
     assert all(claim.is_supported for claim in found)
@@ -54,8 +54,8 @@ def test_the_answer_quotes_each_with_its_source_and_all_is_supported():
 
 
 def test_where_nothing_fits_there_is_no_excerpt():
-    assert excerpts.pick("雪崩の予防柵", [COVER, PUMP]) == []
-    assert excerpts.pick("かぶり", []) == []
+    assert excerpts.pick_excerpts("雪崩の予防柵", [COVER, PUMP]) == []
+    assert excerpts.pick_excerpts("かぶり", []) == []
 
 
 def test_sentences_are_chosen_by_the_heading_of_their_own_section_and_headings_are_not_quoted():
@@ -64,14 +64,14 @@ def test_sentences_are_chosen_by_the_heading_of_their_own_section_and_headings_a
     text = f"最初の質問\n{first.text}\nモデルを追加するには\n{second.text}"
     whole = DocumentSection(second.heading, text)
     joined = Passage(1, whole, 1, "a.md", "/a.md", "使い方", "public", 1.0, 1, (first, second))
-    picked = excerpts.pick("モデルを追加するには？", [joined])
+    picked = excerpts.pick_excerpts("モデルを追加するには？", [joined])
     assert max(picked, key=lambda one: one.score).text == second.text
     assert {one.text for one in picked} <= {first.text, second.text}
 
 
 def test_a_number_in_brackets_in_a_document_is_no_mark_of_a_source():
     numbered = passage(1, "目地の間隔は文献[2]による。", "2.4 目地")
-    answer, _ = excerpts.as_answer(excerpts.pick("目地の間隔は", [numbered]))
+    answer, _ = excerpts.answer_from_excerpts(excerpts.pick_excerpts("目地の間隔は", [numbered]))
     assert answer == "- 「目地の間隔は文献（2）による。」[1]"
 
 
@@ -81,7 +81,7 @@ def test_literature_on_the_matter_says_less_than_the_matter():
         "山田太郎：かぶりの計測，土木技術，vol.48 No.1，pp.66-71，2006．\nかぶりは年に1回計測する。",
         "5 かぶりの計測",
     )
-    best = max(excerpts.pick("かぶりの計測は年に何回か", [book]), key=lambda one: one.score)
+    best = max(excerpts.pick_excerpts("かぶりの計測は年に何回か", [book]), key=lambda one: one.score)
     assert best.text == "かぶりは年に1回計測する。"
 
 
@@ -93,7 +93,7 @@ def test_literature_on_the_matter_says_less_than_the_matter():
     ],
 )  # fmt: skip
 def test_of_a_price_list_the_row_that_is_asked_for_comes_alone(rows):
-    (only,) = excerpts.pick("鉄筋D13の単価は", [passage(1, "\n".join(rows), "単価表")])
+    (only,) = excerpts.pick_excerpts("鉄筋D13の単価は", [passage(1, "\n".join(rows), "単価表")])
     assert only.text == next(row for row in rows if "D13" in row)
 
 
@@ -106,17 +106,17 @@ def test_of_a_price_list_the_row_that_is_asked_for_comes_alone(rows):
 )
 def test_the_head_of_a_table_is_no_answer_and_names_the_columns_of_one(table):
     source = passage(1, f"堰堤の寸法は次による。\n{table}", "3.1 断面")
-    answer, found = excerpts.as_answer(excerpts.pick("土石流区間の天端幅は", [source]))
+    answer, found = excerpts.answer_from_excerpts(excerpts.pick_excerpts("土石流区間の天端幅は", [source]))
     assert answer == "- 「区分 | 天端幅 | 勾配」「土石流区間 | 3.0m | 1:0.2」[1]"
     assert all(claim.is_supported for claim in claims.check_claims(answer, [source]))
-    both, _ = excerpts.as_answer(excerpts.pick("天端幅は", [source]))
+    both, _ = excerpts.answer_from_excerpts(excerpts.pick_excerpts("天端幅は", [source]))
     assert both.splitlines() == [answer, "- 「掃流区間 | 2.0m | 1:0.3」[1]"]
     assert len(found) == 1
 
 
 def test_the_first_row_of_names_and_values_is_quoted():
     form = passage(1, "点検者 | 山田\n点検日 | 4月1日", "点検表")
-    (only,) = excerpts.pick("点検者は誰か", [form])
+    (only,) = excerpts.pick_excerpts("点検者は誰か", [form])
     assert only.text == "点検者 | 山田"
 
 
@@ -126,10 +126,10 @@ BONDS = "契約の保証は、次の各号のいずれかとする。ただし�
 
 def test_a_sentence_that_announces_items_comes_with_them_up_to_the_next_clause():
     source = passage(1, "\n".join([BONDS, *ITEMS, "２　前項の額は、別に定める。"]), "第4条（契約の保証）")
-    (only,) = excerpts.pick("契約の保証は何か", [source])
+    (only,) = excerpts.pick_excerpts("契約の保証は何か", [source])
     assert only.text == "\n".join([BONDS, *ITEMS])
     assert source.section.text[only.start : only.end] == only.text
-    answer, found = excerpts.as_answer([only])
+    answer, found = excerpts.answer_from_excerpts([only])
     assert answer.endswith("（２）国債 二 銀行の保証 イ 都市銀行」[1]")
     assert all(claim.is_supported for claim in claims.check_claims(answer, [source]))
     assert found[0].sources == (1,)
@@ -138,10 +138,10 @@ def test_a_sentence_that_announces_items_comes_with_them_up_to_the_next_clause()
 def test_a_list_without_end_is_cut_and_says_so():
     rows = [f"({number}) 保証の種類{number}" for number in range(1, 20)]
     source = passage(1, "\n".join(["契約の保証の種類は次のとおりとする。", *rows]), "4 契約の保証")
-    best = max(excerpts.pick("契約の保証の種類は何か", [source]), key=lambda one: one.score)
+    best = max(excerpts.pick_excerpts("契約の保証の種類は何か", [source]), key=lambda one: one.score)
     assert best.is_cut
     assert best.text.endswith("保証の種類8")
-    answer, _ = excerpts.as_answer([best])
+    answer, _ = excerpts.answer_from_excerpts([best])
     assert answer.endswith("保証の種類8」…[1]")
     assert all(claim.is_supported for claim in claims.check_claims(answer, [source]))
 
@@ -158,7 +158,7 @@ def test_a_list_without_end_is_cut_and_says_so():
 )
 def test_what_is_no_item_of_it_does_not_come_with_a_sentence(following):
     source = passage(1, f"１　保証は、次のとおりとする。\n{following}", "第4条")
-    best = max(excerpts.pick("保証はどのようなものか", [source]), key=lambda one: one.score)
+    best = max(excerpts.pick_excerpts("保証はどのようなものか", [source]), key=lambda one: one.score)
     assert "\n" not in best.text
 
 
@@ -169,7 +169,7 @@ def test_items_of_the_next_section_do_not_come_with_a_sentence():
     joined = Passage(
         1, DocumentSection(("第4条",), text), 1, "a.md", "/a.md", "契約", "public", 1.0, 1, (first, second)
     )
-    best = max(excerpts.pick("契約の保証は何か", [joined]), key=lambda one: one.score)
+    best = max(excerpts.pick_excerpts("契約の保証は何か", [joined]), key=lambda one: one.score)
     assert best.text == first.text
 
 
@@ -178,11 +178,11 @@ def test_items_of_the_next_section_do_not_come_with_a_sentence():
     ["保証の額は、次の会議で決める。\n一　契約の変更", "保証の期日は、次の日とする。\n（１）契約の変更"],
 )
 def test_the_next_day_announces_no_items(text):
-    (best,) = excerpts.pick("保証の額と期日は", [passage(1, text, "第4条")])
+    (best,) = excerpts.pick_excerpts("保証の額と期日は", [passage(1, text, "第4条")])
     assert best.text == text.split("\n")[0]
 
 
 def test_a_bare_number_behind_numbers_in_brackets_is_no_item():
     text = "契約の保証は、次のとおりとする。\n（１）現金\n（２）国債\n１　報告は、月末とする。"
-    best = max(excerpts.pick("契約の保証は何か", [passage(1, text, "第4条")]), key=lambda one: one.score)
+    best = max(excerpts.pick_excerpts("契約の保証は何か", [passage(1, text, "第4条")]), key=lambda one: one.score)
     assert best.text.endswith("（２）国債")

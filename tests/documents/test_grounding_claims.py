@@ -119,7 +119,7 @@ def test_what_could_not_be_compared_is_counted() -> None:
     ],
 )
 def test_the_end_of_a_predicate_says_what_must_or_may_be(sentence: str, kinds: list[str]) -> None:
-    found = [frame.unit.kind for frame in statements.of(sentence).frames]
+    found = [frame.unit.kind for frame in statements.parse_statement(sentence).frames]
     assert found == kinds or (not kinds and "denied" not in found)
 
 
@@ -143,10 +143,13 @@ def test_the_same_in_other_words_is_left_alone_and_another_thing_is_marked(numbe
     ],
 )
 def test_an_act_goes_with_its_condition_however_it_is_denied(sentence: str) -> None:
-    found = prerequisites.of(statements.of(sentence))
+    found = prerequisites.parse_prerequisites(statements.parse_statement(sentence))
     assert found
     assert all(one.is_together for one in found)
 
 
 def test_an_act_without_its_condition_does_not() -> None:
-    assert [one.is_together for one in prerequisites.of(statements.of("許可がなくても、倉庫に入れます。"))] == [False]
+    assert [
+        one.is_together
+        for one in prerequisites.parse_prerequisites(statements.parse_statement("許可がなくても、倉庫に入れます。"))
+    ] == [False]

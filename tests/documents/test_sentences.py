@@ -6,7 +6,7 @@ from app.documents.grounding import sentences
 
 
 def split(text: str) -> list[str]:
-    return [text[one.start : one.end] for one in sentences.split(text)]
+    return [text[one.start : one.end] for one in sentences.split_sentences(text)]
 
 
 @pytest.mark.parametrize(
@@ -36,4 +36,4 @@ def test_sentences_end_where_they_end(text, parts):
 
 
 def test_headings_and_rows_are_told_apart():
-    assert [one.kind for one in sentences.split("## 基準\n高さ。\n| a | b |")] == ["heading", "text", "row"]
+    assert [one.kind for one in sentences.split_sentences("## 基準\n高さ。\n| a | b |")] == ["heading", "text", "row"]

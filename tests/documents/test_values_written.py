@@ -174,16 +174,16 @@ def test_an_afternoon_lasts_to_the_end_of_its_range() -> None:
     ],
 )  # fmt: skip
 def test_a_length_follows_from_its_ends(text: str, length: str) -> None:
-    found = [one for one in spans.of_text(text) if isinstance(one, quantities.Quantity)]
+    found = [one for one in spans.derive_values(text) if isinstance(one, quantities.Quantity)]
     assert any(one.is_same(read(length)) for one in found)
     other = length.replace(length[0], "7")
     assert not any(one.is_same(read(other)) for one in found)
 
 
 def test_a_term_gives_its_last_day() -> None:
-    ends = [one for one in spans.of_text("2027年10月1日から2年間") if isinstance(one, notation.Date)]
+    ends = [one for one in spans.derive_values("2027年10月1日から2年間") if isinstance(one, notation.Date)]
     assert (2029, 9, 30) in [(one.year, one.month, one.day) for one in ends]
-    assert not spans.of_text("2027年13月41日から2027年2月30日まで")
+    assert not spans.derive_values("2027年13月41日から2027年2月30日まで")
 
 
 def passage(*heading: str, text: str) -> Passage:

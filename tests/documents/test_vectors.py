@@ -199,7 +199,7 @@ def test_a_text_of_bytes_among_what_is_near_is_said_to_be_damage(shelf: "Shelf",
         shelf.library.database.write("UPDATE section SET heading = '[]', text = x'ff'")
     meaning = SemanticQuery("桁", store, np.eye(DIMENSIONS, dtype=np.float32)[0])
     with pytest.raises(AppError, match="database_damaged"):
-        meaning.fused(shelf.library, [], [collection])
+        meaning.fuse_ranking(shelf.library, [], [collection])
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ def test_kappa_is_1_where_a_person_prefers_what_the_judge_scores_higher() -> Non
     pairing = blind.blind_pairing(judged_by_scores(30), BASE, TUNED)
     found = blind.agreement_of(pairing, preferring(pairing, {id: int(gain) for id, gain in pairing.judged.items()}))
     assert pairing.basis == "scores"
-    assert (found.n, found.same, found.kappa, found.wanting) == (30, 30, 1.0, 0)
+    assert (found.n, found.same, found.kappa, found.missing_votes) == (30, 30, 1.0, 0)
 
 
 def test_kappa_of_a_case_reckoned_by_hand() -> None:
@@ -217,7 +217,7 @@ def test_kappa_is_hidden_below_30_answers() -> None:
     pairing = blind.blind_pairing(judged_by_scores(40), BASE, TUNED)
     votes = preferring(pairing, {id: int(gain) for id, gain in pairing.judged.items()})
     found = blind.agreement_of(pairing, votes[:29])
-    assert (found.kappa, found.wanting, found.most) == (None, 1, 40)
+    assert (found.kappa, found.missing_votes, found.most) == (None, 1, 40)
 
 
 def test_the_judgement_of_pairs_goes_before_scores_and_what_it_could_not_read_is_left_out() -> None:

@@ -37,7 +37,7 @@ def by_rules() -> Evaluation:
 
 
 def shown(grid: ValueGrid) -> list[dict[str, str]]:
-    table = grids.shown(grid)
+    table = grids.as_report_table(grid)
     return [dict(zip(table.head, row, strict=True)) for row in table.rows]
 
 
@@ -88,7 +88,7 @@ def test_grids_of_the_same_rows_become_one_without_what_is_twice() -> None:
         (("a", 1.0, 5.0), ("b", 2.0, 6.0)),
         ("注 1", "注 2"),
     )
-    both = grids.beside(one, other)
+    both = grids.join_grids(one, other)
     assert both.rows == (("a", 1.0, 5.0), ("b", 2.0, 6.0))
     assert both.notes == ("注 1", "注 2")
 
@@ -233,10 +233,10 @@ def test_recall_and_mrr_are_those_of_the_gold_ranks(by_rules: Evaluation) -> Non
 
 def test_only_columns_with_a_value_are_there(by_rules: Evaluation) -> None:
     bare = with_rows(by_rules, ResultRow("q1", 1, "答え", "answered", RuleScores(score=1.0)))
-    assert grids.shown(tables.documents(bare)).head == ("構成",)
-    assert grids.shown(tables.models(bare)).head == ("構成", "メモリの見込み（GB）", "大きさ（GB）")
-    assert "得点の標準偏差（シード間）" not in grids.shown(tables.means(bare)).head
-    assert "エラー" not in grids.shown(tables.marks(bare)).head
+    assert grids.as_report_table(tables.documents(bare)).head == ("構成",)
+    assert grids.as_report_table(tables.models(bare)).head == ("構成", "メモリの見込み（GB）", "大きさ（GB）")
+    assert "得点の標準偏差（シード間）" not in grids.as_report_table(tables.means(bare)).head
+    assert "エラー" not in grids.as_report_table(tables.marks(bare)).head
 
 
 def test_the_loss_is_of_all_tokens(judged: Evaluation) -> None:
@@ -324,7 +324,7 @@ def test_each_category_has_its_systems_with_intervals(judged: Evaluation) -> Non
     assert [row["構成"] for row in rows] == [*made.SYSTEMS] * 2
     assert [row["質問数"] for row in rows[::4]] == ["11", "9"]
     assert "〜" in rows[0]["採点の 95 % 区間"]
-    quiet = shown(grids.once(tables.categories(judged), columns=2))
+    quiet = shown(grids.without_repeats(tables.categories(judged), columns=2))
     assert [row["分野"] for row in quiet[:2]] == ["設計編 <b>砂防</b>", ""]
 
 
@@ -493,7 +493,7 @@ def test_the_tables_are_in_english_too(judged: Evaluation) -> None:
     wording.use_language("en")
     found = [tables.summary(judged), tables.categories(judged), answer_table.every_answer(judged)]
     found.append(tables.differences(judged, tables.pairs(judged, MEASURES["score"])))
-    heads = " ".join(name for grid in found for name in (*grids.shown(grid).head, *grid.notes))
+    heads = " ".join(name for grid in found for name in (*grids.as_report_table(grid).head, *grid.notes))
     ours = heads.replace(made.CATEGORIES[0], "").replace(made.CATEGORIES[1], "").replace(made.SYSTEMS[0], "")
     assert all(ord(character) < 0x3000 for character in ours), ours
 

@@ -22,7 +22,7 @@ def study_in(folder: Path, **others: object) -> Study:
     asked = (Question("a", "一つ目"), Question("b", "二つ目"))
     found = QuestionSet("試験", 1, question_files.sha256(asked), asked)
     model = LocalModel("m", "モデル", "/nowhere.gguf", 1, "llama", "F32", 4096, 1.0)
-    contenders = compared_systems.numbered(compared_systems.compared_system(model, None) for _ in range(2))
+    contenders = compared_systems.assign_ids(compared_systems.compared_system(model, None) for _ in range(2))
     one = Study("x", "試し", "questions", "試験", 1, found.sha256, "internal", contenders, (0, 1), Choices(), 2048)
     one = dataclasses.replace(one, **others)  # type: ignore[arg-type]
     studies.create(folder, one, found)

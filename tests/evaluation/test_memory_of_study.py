@@ -102,7 +102,7 @@ def test_what_is_made_of_a_folder_needs_its_weights_at_least(study: Study, folde
     first = study.contenders[0]
     model = dataclasses.replace(first.model, path=str(tmp_path))  # no GGUF file
     made = dataclasses.replace(first, model=model, system=dataclasses.replace(first.system, size_bytes=1000))
-    study = dataclasses.replace(study, contenders=compared_systems.numbered([made]), made=())
+    study = dataclasses.replace(study, contenders=compared_systems.assign_ids([made]), made=())
     assert [
         one.need_bytes for one in study_preflight.memory_shortages(study, folder, MemoryBudget(1 << 40, 999, 0))
     ] == [1000]

@@ -36,7 +36,7 @@ def model(tmp_path: Path) -> LocalModel:
 
 @pytest.fixture
 def contenders(model: LocalModel) -> tuple[ComparedSystem, ...]:
-    return compared_systems.numbered([compared_systems.compared_system(model, None)] * 2)
+    return compared_systems.assign_ids([compared_systems.compared_system(model, None)] * 2)
 
 
 def planned(where: Paths, contenders: tuple[ComparedSystem, ...], asking: AnswerParameters, **others: Any) -> Study:
@@ -119,7 +119,7 @@ def test_a_judge_needs_right_answers() -> None:
 def test_forms_of_one_model_are_a_family(model: LocalModel, tmp_path: Path) -> None:
     shape = dataclasses.replace(models.TINY, layers=models.TINY.layers + 1)
     other = local_models.describe(models.tiny_llama(tmp_path / "別.gguf", shape=shape))
-    same, again, different = planning.as_they_are([model, model, other])
+    same, again, different = planning.existing_systems([model, model, other])
     assert same.family == again.family != different.family
     assert [one.system.id for one in (same, again, different)] == ["s1", "s2", "s3"]
 
@@ -129,7 +129,7 @@ def test_room_for_what_is_made_is_looked_for_before(
 ) -> None:
     assert planning.require_room(planned(where, contenders, AnswerParameters()), where.data) == 0
     path = str(where.data / "made.gguf")
-    made = compared_systems.numbered([compared_systems.compared_system(dataclasses.replace(model, path=path), None)])
+    made = compared_systems.assign_ids([compared_systems.compared_system(dataclasses.replace(model, path=path), None)])
     study = planned(where, made, AnswerParameters(), made=(MadeModel(path, "Q8_0", model.path, size_bytes=1000),))
     assert planning.require_room(study, where.data) == 1000
     monkeypatch.setattr("shutil.disk_usage", lambda _path: DiskUsage(100, 100, 0))

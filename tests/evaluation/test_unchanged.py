@@ -34,14 +34,14 @@ class Desk:
         documents = (
             DocumentScope(scope, sha256=study_preflight.documents_sha256(self.database, scope)) if scope else None
         )
-        asked = compared_systems.numbered([compared_systems.compared_system(self.model, None, documents)])
+        asked = compared_systems.assign_ids([compared_systems.compared_system(self.model, None, documents)])
         kept = QuestionSet("試験", 1, question_files.sha256(QUESTIONS), QUESTIONS)
         one = Study("x", "試し", "questions", "試験", 1, kept.sha256, "internal", asked, (0,), Choices(), 2048)
         studies.create(self.folder, one, kept)
         return one
 
     def tuned(self, adapter: Path) -> Study:
-        asked = compared_systems.numbered([compared_systems.compared_system(self.model, Tuning(str(adapter)))])
+        asked = compared_systems.assign_ids([compared_systems.compared_system(self.model, Tuning(str(adapter)))])
         kept = QuestionSet("試験", 1, question_files.sha256(QUESTIONS), QUESTIONS)
         one = Study("x", "試し", "questions", "試験", 1, kept.sha256, "internal", asked, (0,), Choices(), 2048)
         studies.create(self.folder, one, kept)
@@ -116,7 +116,7 @@ def test_what_a_form_is_made_of_is_looked_at_too(desk: Desk) -> None:
     form = str(desk.folder / "models" / "form.gguf")
     first = one.contenders[0]
     made = dataclasses.replace(first, model=dataclasses.replace(first.model, path=form))
-    contenders = compared_systems.numbered([first, made])
+    contenders = compared_systems.assign_ids([first, made])
     two = dataclasses.replace(one, contenders=contenders, made=(MadeModel(form, "Q8_0", str(desk.path)),))
     assert study_steps.root_of(two, form) == str(desk.path)
     assert desk.trouble(two) == ""

@@ -138,10 +138,10 @@ def test_a_record_that_was_put_back_or_cannot_be_written_deletes_nothing(tmp_pat
     (tmp_path / NAME).write_text(json.dumps({**state, "days": 3}))  # less than was noted
     assert record.track("x", {"b": 0.0}, NOW)["b"].age == 0
     (tmp_path / NAME).write_bytes(old)
-    assert record.ripe("x", {"a": 0.0, "b": 0.0}, NOW, 30) == set()
+    assert record.expired_items("x", {"a": 0.0, "b": 0.0}, NOW, 30) == set()
     (tmp_path / NAME).unlink()
     (tmp_path / NAME).mkdir()
-    assert record.ripe("x", {"a": 0.0}, NOW, 30) == set()
+    assert record.expired_items("x", {"a": 0.0}, NOW, 30) == set()
     tally.tried(1)
 
 

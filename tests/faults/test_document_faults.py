@@ -188,8 +188,8 @@ def test_orders_in_documents_stay_data(desk: Desk, tally: Tally) -> None:
 
 def check_prompt(passages: Sequence[Passage]) -> None:
     """The frame around the sources is ours alone, in the prompt of every family of models."""
-    system = packing.system_text(passages)
-    end = packing.system_text([]).rpartition("\n")[2]
+    system = packing.build_system_text(passages)
+    end = packing.build_system_text([]).rpartition("\n")[2]
     assert system.count(end) == 1
     assert system.endswith(end)
     opened = SOURCE.findall(system.partition("\n資料\n")[2])

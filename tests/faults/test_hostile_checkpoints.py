@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
         for name in FILES:
             (part / name).write_bytes(f"{name} {step}".encode())
         storage.publish_checkpoint(part, step)
-    assert [one.step for one in storage.whole_checkpoints(folder)] == [4, 2]
+    assert [one.step for one in storage.complete_checkpoints(folder)] == [4, 2]
     return folder
 
 
@@ -86,7 +86,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_checkpoint_that_was_changed_is_passed_over_for_the_one_before(folder: Path, change: str) -> None:
     CHANGES[change](folder / "checkpoint-4")
-    assert [one.step for one in storage.whole_checkpoints(folder)] == [2]
+    assert [one.step for one in storage.complete_checkpoints(folder)] == [2]
     assert not (folder / "checkpoint-4" / "canary").exists()
 
 
@@ -96,7 +96,7 @@ def test_names_that_are_none_of_a_checkpoint_are_none(folder: Path, tmp_path: Pa
         shutil.copytree(folder / "checkpoint-4", folder / name)
     (folder / "checkpoint-8").write_text("a file in its place")
     (folder / "checkpoint-10").symlink_to(tmp_path / "nowhere")
-    assert [one.step for one in storage.whole_checkpoints(folder)] == [4, 2]
+    assert [one.step for one in storage.complete_checkpoints(folder)] == [4, 2]
 
 
 def test_what_is_sealed_as_we_seal_it_counts(folder: Path) -> None:
@@ -105,4 +105,4 @@ def test_what_is_sealed_as_we_seal_it_counts(folder: Path) -> None:
     (folder / "checkpoint-4" / "optimizer.pt").write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     manifest(folder / "checkpoint-4", lambda told: told["files"]["optimizer.pt"].update(sha256=digest))
-    assert [one.step for one in storage.whole_checkpoints(folder)] == [4, 2]
+    assert [one.step for one in storage.complete_checkpoints(folder)] == [4, 2]

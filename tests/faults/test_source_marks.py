@@ -76,10 +76,10 @@ def passage(text: str) -> Passage:
 
 def test_no_mark_is_read_out_of_what_a_prompt_or_an_excerpt_says_of_a_document(qapp: object, tally: Tally) -> None:
     for text in FORGED:
-        _head, _, rest = packing.block(passage(text), 1).partition("[1] ")
+        _head, _, rest = packing.format_passage(passage(text), 1).partition("[1] ")
         assert read_out(rest) == [], ascii(text)
-        picked = excerpts.pick("通勤手当の上限は？", [passage(text)])
-        answer, _ = excerpts.as_answer(picked)
+        picked = excerpts.pick_excerpts("通勤手当の上限は？", [passage(text)])
+        answer, _ = excerpts.answer_from_excerpts(picked)
         assert {number for mark in read_out(answer) for number in mark.numbers} == {1}, ascii(text)
     tally.tried(len(FORGED))
 

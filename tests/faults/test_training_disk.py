@@ -68,7 +68,7 @@ def filled_and_emptied(server: RunServer, spec: Path, disk: Path, phase: Phase) 
     where = {"owner": phase.owner, "name": phase.name, "turn": phase.turn, "room_bytes": phase.room_kib * KIB}
     full = server.run(spec, fault="full_disk", filler=str(filler), **where)
     filler.unlink()
-    whole = [one.step for one in storage.whole_checkpoints(folder / "checkpoints")]
+    whole = [one.step for one in storage.complete_checkpoints(folder / "checkpoints")]
     left, shown = left_over(folder), run_journal.read_history(folder)
     return Told(full, whole, left, shown, server.run(spec, "--resume"))
 

@@ -103,13 +103,13 @@ def test_a_run_that_is_killed_ends_as_one_that_is_not(
     assert largest_difference(curve(told), curve(undisturbed)) <= 1e-3
     assert adapter_difference(folder, tmp_path / "undisturbed") <= 1e-3
     assert left_over(folder) == []
-    assert storage.whole_checkpoints(folder / "checkpoints")[0].step == STEPS
+    assert storage.complete_checkpoints(folder / "checkpoints")[0].step == STEPS
     assert last.best_loss == pytest.approx(min(curve(undisturbed).evaluations.values()), rel=1e-3)
 
 
 def again(folder: Path) -> None:
     """From the checkpoint before the last three: there is something to kill once more."""
-    kept = storage.whole_checkpoints(folder / "checkpoints")
+    kept = storage.complete_checkpoints(folder / "checkpoints")
     for one in kept[:-1]:
         shutil.rmtree(one.path)
     shutil.rmtree(folder / "adapter")

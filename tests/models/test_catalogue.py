@@ -199,11 +199,11 @@ def test_a_form_of_the_user_does_not_replace_one_of_ours(folder: Path) -> None:
 
 
 def test_without_a_folder_there_are_the_shipped_cards(tmp_path: Path) -> None:
-    book = catalogue.with_own(catalogue.load(), tmp_path / "absent")
+    book = catalogue.add_own_cards(catalogue.load(), tmp_path / "absent")
     assert book == catalogue.load()
 
 
 def test_a_mistake_in_the_shipped_catalogue_is_found_at_once(tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text(OWN, "utf-8")
     with pytest.raises(AppError, match="card_field_bad"):
-        catalogue.shipped(tmp_path / "models.toml")
+        catalogue.load_shipped(tmp_path / "models.toml")

@@ -208,7 +208,7 @@ def _place(spec: Path, **places: str) -> None:
 
 
 def whole(run: Path) -> list[int]:
-    return [one.step for one in storage.whole_checkpoints(run / "checkpoints")]
+    return [one.step for one in storage.complete_checkpoints(run / "checkpoints")]
 
 
 def finished(told: list[Event]) -> Finished:

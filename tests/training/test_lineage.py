@@ -194,12 +194,12 @@ def test_what_an_adapter_was_merged_into_keeps_what_it_has_learned(tmp_path: Pat
     run = Path(run_of(tmp_path, data).folder)
     built = tmp_path / "models" / "社内.Q4_K_M.gguf"
     built.parent.mkdir()
-    lineage.write_beside(run / "adapter", built)
+    lineage.write_lineage_note(run / "adapter", built)
     shutil.rmtree(run)
     assert lineage.label_of_file(documents, built) == "internal"
     change(documents, secret)
     assert lineage.label_of_file(documents, built) == "secret"
-    lineage.write_beside(tmp_path / "よその", built.with_name("別.gguf"))  # of which nothing is known
+    lineage.write_lineage_note(tmp_path / "よその", built.with_name("別.gguf"))  # of which nothing is known
     assert [path.name for path in built.parent.iterdir()] == ["社内.Q4_K_M.lineage.json"]
 
 
@@ -211,7 +211,7 @@ def test_answers_and_results_of_a_file_that_was_built_with_an_adapter_have_its_l
     built, installed = tmp_path / "models" / "社内.Q4_K_M.gguf", tmp_path / "models" / "adapters" / "ab12.lora"
     installed.parent.mkdir(parents=True)
     for file in (built, installed):
-        lineage.write_beside(run / "adapter", file)
+        lineage.write_lineage_note(run / "adapter", file)
     shutil.rmtree(run)
     model = LocalModel("m", "社内モデル", str(built), 1, "", "", 0, 0.0)
     assert lineage.answer_details(model) == {"model_label": "internal", "learned": ("規則",)}

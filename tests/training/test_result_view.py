@@ -91,7 +91,7 @@ def test_a_worsened_answer_comes_first_and_the_best_beside_it() -> None:
     ],
 )
 def test_an_answer_that_is_no_answer_has_not_got_better(row: AnswerRow, kind: str) -> None:
-    assert run_result.kind_of(row) == kind
+    assert run_result.classify_answer(row) == kind
 
 
 def test_categories_are_those_that_have_enough_examples_to_be_told_apart() -> None:

@@ -65,7 +65,7 @@ class DayRecord:
         self._file = folder / NAME
         self._uptime = uptime
 
-    def ripe(self, kind: str, dated: Mapping[str, float], now: float, days: float) -> set[str]:
+    def expired_items(self, kind: str, dated: Mapping[str, float], now: float, days: float) -> set[str]:
         """Return the names of the items that may be deleted after `days`. `dated`: as for `track`."""
         return {name for name, one in self.track(kind, dated, now).items() if one.is_expired(now, days)}
 

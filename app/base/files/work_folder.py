@@ -131,7 +131,7 @@ def empty_bin(parent: Path, record: DayRecord, now: float, days: float) -> list[
             if not (folder / _REMOVED).exists():
                 mark_deleted(folder, time.time())
             dated[folder.name] = (folder / _REMOVED).stat().st_mtime
-    for name in sorted(record.ripe(parent.name, dated, now, days)):
+    for name in sorted(record.expired_items(parent.name, dated, now, days)):
         with contextlib.suppress(OSError):  # a program has a file of it open: the next call tries again
             shutil.rmtree(parent / BIN / name)
             gone.append(name)

@@ -95,7 +95,7 @@ class TaskProgress:
         if self._is_cancelled:
             act()
 
-    def renew(self) -> None:
+    def begin_phase(self) -> None:
         """Begin another stretch of the work, whose first report is passed on at once."""
         self._reported_at = 0.0
 

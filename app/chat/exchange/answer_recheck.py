@@ -125,7 +125,7 @@ class ImportedAnswerChecker:
         lines = [line for line in map(_without_spaces, quoted.text.split("\n")) if line]
         if library is None or not lines:
             return None
-        for document_id in library.namesakes(quoted.document, quoted.sha256):
+        for document_id in library.ids_with_name_or_content(quoted.document, quoted.sha256):
             text = self._text(library, document_id)
             extent = text.extent(lines) if text is not None else None
             if text is None or extent is None:

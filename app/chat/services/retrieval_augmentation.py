@@ -103,7 +103,9 @@ def retrieve(
             library, request.question, searched, request.glossary
         ).is_enough
         is_ranked = by_meaning == "used"  # then scores come from ranks, and do not measure how well a passage fits
-        passages = tuple(searched[:NEAREST_OFFERED] if is_ranked or not is_enough else packing.near_best(searched))
+        passages = tuple(
+            searched[:NEAREST_OFFERED] if is_ranked or not is_enough else packing.select_near_best(searched)
+        )
         sources = tuple(grounding_record.source_of(passage, _sha256(library, passage)) for passage in passages)
     finally:
         library.close()
@@ -118,8 +120,8 @@ def prompts_to_count(
 ) -> tuple[tuple[Segment, ...], ...]:
     """Return the prompts whose tokens `pack_prompt` needs: the one without passages, then each passage by itself."""
     form = local_models.form_of(model) or catalogue.load().forms[local_models.FALLBACK_FORM]
-    rest = prompts.build(form, request.turns, packing.system_text((), own_system))
-    return (rest, *((Segment(packing.block(passage, 1)),) for passage in found.passages))
+    rest = prompts.build(form, request.turns, packing.build_system_text((), own_system))
+    return (rest, *((Segment(packing.format_passage(passage, 1)),) for passage in found.passages))
 
 
 def pack_prompt(
@@ -136,7 +138,7 @@ def pack_prompt(
     """
     rest_tokens, *sizes = counts
     budget = packing.budget_tokens(context_tokens, max_tokens, rest_tokens)
-    passages = tuple(packing.pack(found.passages, sizes, budget))
+    passages = tuple(packing.pack_passages(found.passages, sizes, budget))
     if not passages:
         needed = rest_tokens + min(sizes)
         raise AppError("context_full", prompt_tokens=needed, context_tokens=context_tokens)
@@ -144,7 +146,7 @@ def pack_prompt(
     sources = tuple(dataclasses.replace(known[passage.section_id], text=passage.section.text) for passage in passages)
     turns = request.turns if _are_same_sources(sources, request.before) else tuple(map(_without_marks, request.turns))
     grounding = Grounding(sources=sources, retrieval_s=found.seconds, by_meaning=found.by_meaning)
-    return PackedPrompt(passages, packing.system_text(passages, own_system), turns, grounding)
+    return PackedPrompt(passages, packing.build_system_text(passages, own_system), turns, grounding)
 
 
 def check_answer(packed: PackedPrompt, question: str, answer: str) -> Grounding:
@@ -199,7 +201,7 @@ def _not_found(found: RetrievedPassages) -> RetrievedPassages:
 
 
 def _quoted(found: RetrievedPassages, question: str) -> RetrievedPassages:
-    picked = excerpts.pick(question, found.passages[:NEAREST_OFFERED])
+    picked = excerpts.pick_excerpts(question, found.passages[:NEAREST_OFFERED])
     if not picked:
         return _not_found(found)
     parts = [(one.number, source_citations.part_at(found.passages[one.number - 1], one.start)) for one in picked]
@@ -207,7 +209,7 @@ def _quoted(found: RetrievedPassages, question: str) -> RetrievedPassages:
     renumbered = [
         dataclasses.replace(one, number=used.index(part) + 1) for one, part in zip(picked, parts, strict=True)
     ]
-    answer, quoted = excerpts.as_answer(renumbered)
+    answer, quoted = excerpts.answer_from_excerpts(renumbered)
     sources = tuple(source_citations.source_of_part(found.sources[number - 1], part) for number, part in used)
     grounding = Grounding(
         "answered", sources, quoted, is_excerpt=True, retrieval_s=found.seconds, by_meaning=found.by_meaning

@@ -192,7 +192,7 @@ class ChatPage(Page):
         else:
             self.composer.setFocus()
 
-    def offer_question(self, text: str) -> None:
+    def suggest_question(self, text: str) -> None:
         """Put an example into the composer, unless the user has typed something."""
         if not self.composer.text():
             self.composer.set_text(text)
@@ -202,7 +202,7 @@ class ChatPage(Page):
         self._session.open_at(message_id)
         self.finding.find(query, message_id)
 
-    def show_again(self, conversation_id: int) -> None:
+    def show_restored(self, conversation_id: int) -> None:
         """Open a conversation restored from the bin, unless another one is open or being typed."""
         is_free = self._session.conversation is None and not self._session.is_temporary
         if is_free and not self.composer.text():

@@ -59,14 +59,14 @@ class QuestionEditor(QPlainTextEdit):
 
     def set_text(self, text: str) -> None:
         """Replace the text and put the cursor at its end, after a running conversion has ended."""
-        self._input_method.when_free(lambda: self._replace(text))
+        self._input_method.run_after_conversion(lambda: self._replace(text))
 
     def _replace(self, text: str) -> None:
         self.setPlainText(text)
         self.moveCursor(QTextCursor.MoveOperation.End)
 
     def set_placeholder(self, words: str) -> None:
-        self._input_method.when_free(lambda: self.setPlaceholderText(words))
+        self._input_method.run_after_conversion(lambda: self.setPlaceholderText(words))
         self.viewport().update()  # Qt does not repaint when one placeholder replaces another
 
     def finish_composition(self) -> bool:
@@ -256,7 +256,7 @@ class Composer(QWidget):
 
     def replace_text(self, text: str) -> None:
         """Replace what was typed, so that Ctrl+Z restores it."""
-        guard_of(self.editor).when_free(lambda: self._replace_text(text))
+        guard_of(self.editor).run_after_conversion(lambda: self._replace_text(text))
         self.editor.setFocus()
 
     def draft(self) -> UnsentDraft:
@@ -267,7 +267,7 @@ class Composer(QWidget):
     def show_draft(self, draft: UnsentDraft) -> None:
         """Show a draft with its edit, after a running conversion has ended."""
         self._pending_draft = draft
-        guard_of(self.editor).when_free(self._fill)
+        guard_of(self.editor).run_after_conversion(self._fill)
 
     def begin_edit(self, question_id: int, text: str) -> None:
         """Show an earlier question for editing. The draft is set aside and restored afterwards."""

@@ -178,7 +178,7 @@ class SourceOpener(QObject):
     def _draw(self) -> None:
         if self._document is not None and self._page > 0 and self.is_open:
             wanted = PageRequest(self._document.id, self._page, self._panel.view.width_px, self._quotes)
-            self._documents.pictures.want(wanted)
+            self._documents.pictures.request(wanted)
 
     def _check_file(self, document: Document) -> None:
         """Check that the file exists. Documents without pages show only text, so nothing else would notice."""
@@ -276,4 +276,4 @@ def _exists(path: Path) -> bool:
 
 
 def _sentences(text: str) -> tuple[str, ...]:
-    return tuple(text[one.start : one.end] for one in sentences.split(text))
+    return tuple(text[one.start : one.end] for one in sentences.split_sentences(text))

@@ -160,7 +160,7 @@ def passage_data(passage: Passage) -> dict[str, Any]:
 
 def passage_lines(passage: Passage, query: str) -> list[str]:
     """Return the location of the passage's best part, and a quote around the question's terms."""
-    weights = terms.of_query(query)
+    weights = terms.weigh_query_terms(query)
     found = source_citations.found_part(passage)
     section = max((found, *passage.parts), key=lambda part: _fit(part.text, weights))  # the first of equal ones
     place = (passage.document, " > ".join(section.heading), section.tag, page_of(section.page))
@@ -169,7 +169,7 @@ def passage_lines(passage: Passage, query: str) -> list[str]:
 
 
 def _fit(text: str, weights: Mapping[str, float]) -> float:
-    own = frozenset(terms.of_text(text))
+    own = frozenset(terms.extract_terms(text))
     return sum(weight for term, weight in weights.items() if term in own)
 
 

@@ -27,7 +27,7 @@ _SETS = re.compile(r"(?:に|で|について)?は|[^、。]{0,10}(?:場合|と�
 
 def with_exceptions(sentences: Iterable[str]) -> list[Statement]:
     """Return the statements of a source, and for 「ただし…この限りでない」 the opposite of the statement before it."""
-    found = [statements.of(text) for text in sentences]
+    found = [statements.parse_statement(text) for text in sentences]
     pairs = [(before, one) for before, one in pairwise(found) if before.frames and _EXCEPTION.match(one.text)]
     excepted = [re.match(r"\s*(?:ただし|但し)", one.text) is not None for one in found]
     found = [
@@ -71,7 +71,7 @@ def _without_excepted(one: Statement) -> Iterable[Statement]:
         flipped = dataclasses.replace(main.unit, kind=modality.opposite(main.unit.kind))
         frame = dataclasses.replace(main, unit=flipped, lead=(*taken, *main.lead))
         needed = frozenset(key for part in taken for key in part.keys if isinstance(key, str))
-        yield dataclasses.replace(one, frames=(frame,), needed=needed - lexicon.GENERAL, values=(), excepted=-1)
+        yield dataclasses.replace(one, frames=(frame,), needed=needed - lexicon.GENERAL, values=(), excepted_count=-1)
 
 
 def _excepted(before: Statement, one: Statement) -> Statement:
@@ -83,7 +83,7 @@ def _excepted(before: Statement, one: Statement) -> Statement:
     frame = dataclasses.replace(main, unit=flipped, lead=(*one.units, *main.lead))
     return Statement(
         one.text, tuple(units), (*one.frames, frame), one.keys | before.keys, one.kanji + before.kanji,
-        needed=one.keys - before.keys, excepted=len(one.units),
+        needed=one.keys - before.keys, excepted_count=len(one.units),
     )  # fmt: skip
 
 
@@ -121,26 +121,26 @@ class SourceFacts:
 
 
 @functools.lru_cache(maxsize=256)
-def of_passage(passage: Passage) -> PassageFacts:
+def collect_facts(passage: Passage) -> PassageFacts:
     """Return the facts of a passage."""
     section = passage.section
-    pieces = [section.text[one.start : one.end] for one in sentences.comparable(section.text)]
+    pieces = [section.text[one.start : one.end] for one in sentences.split_for_comparison(section.text)]
     found = with_exceptions(pieces)
     where = "\n".join([*section.heading, section.tag, *section.captions, passage.document, passage.collection])
-    keys = frozenset(key for one in found for key in one.keys) | statements.of(where).keys
+    keys = frozenset(key for one in found for key in one.keys) | statements.parse_statement(where).keys
     bare = frozenset(answer_markup.comparable_text(piece) for piece in pieces)
     return PassageFacts(
-        tuple(found), keys, section.text + "\n" + where, bare, tuple(value_attribution.of_lines(section.text))
+        tuple(found), keys, section.text + "\n" + where, bare, tuple(value_attribution.attribute_lines(section.text))
     )
 
 
-def source_facts(facts: Sequence[PassageFacts], question: str) -> SourceFacts:
+def merge_facts(facts: Sequence[PassageFacts], question: str) -> SourceFacts:
     """Merge the facts of several passages."""
     body = re.sub(r"[\s|]", "", notation.flatten("\n".join(one.text for one in facts))[0])
     text = body + re.sub(r"[\s|]", "", notation.flatten(question)[0])
     return SourceFacts(
         [statement for one in facts for statement in one.statements],
-        frozenset().union(statements.of(question).keys, *(one.keys for one in facts)),
+        frozenset().union(statements.parse_statement(question).keys, *(one.keys for one in facts)),
         text,
         body,
         statements.kanji_of(text),
@@ -149,13 +149,15 @@ def source_facts(facts: Sequence[PassageFacts], question: str) -> SourceFacts:
     )
 
 
-def weights(statement: Statement, known: SourceFacts) -> dict[object, float]:
+def weigh_shared_words(statement: Statement, known: SourceFacts) -> dict[object, float]:
     """Return the weight of each word that the sentence shares with the sources; rarer words weigh more."""
     counts = Counter(key for one in known.statements for key in one.keys if key in statement.keys)
     return {key: math.log((len(known.statements) + 1) / (count + 0.5)) + 0.3 for key, count in counts.items()}
 
 
-def nearest(statement: Statement, known: SourceFacts, weights: dict[object, float]) -> list[Statement] | None:
+def nearest_statements(
+    statement: Statement, known: SourceFacts, weights: dict[object, float]
+) -> list[Statement] | None:
     """Return the statements of the sources that share most with the sentence, the best first; None: none shares
     anything."""
     rated = [(sum(weights.get(key, 0.0) for key in statement.keys & one.keys), one) for one in known.statements]
@@ -166,8 +168,8 @@ def nearest(statement: Statement, known: SourceFacts, weights: dict[object, floa
 
 def is_settled(value: Quantity, statement: Statement, known: SourceFacts) -> bool:
     """Whether the source sentence nearest to this one has this value, and no other value that could replace it."""
-    word_weights = weights(statement, known)
-    near = nearest(statement, known, word_weights)
+    word_weights = weigh_shared_words(statement, known)
+    near = nearest_statements(statement, known, word_weights)
     if not near or sum(word_weights.get(key, 0.0) for key in statement.keys & near[0].keys) < SETTLED_MIN * sum(
         word_weights.values()
     ):

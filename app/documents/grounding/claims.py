@@ -67,7 +67,7 @@ def count_unchecked(answer: str, claimed: Sequence[Claim]) -> int:
     return sum(
         _could_say_something(text[one.start : one.end], one)
         and not any(start < origin[one.end] and origin[one.start] < end for start, end in taken)
-        for one in sentences.comparable(text)
+        for one in sentences.split_for_comparison(text)
     )
 
 
@@ -86,12 +86,12 @@ class _Check:
 
     def __init__(self, answer: str, passages: Sequence[Passage], question: str) -> None:
         self._answer, self._passages, self._question = answer, passages, question
-        self._sources = [evidence.of_passage(passage) for passage in passages]
-        self._everything, self._asked = evidence.union(self._sources), evidence.of_text(question)
+        self._sources = [evidence.prepare_passage(passage) for passage in passages]
+        self._everything, self._asked = evidence.merge_evidence(self._sources), evidence.prepare_text(question)
         self._written = "\n\n".join(passage.section.text for passage in passages)
         self._together: dict[tuple[int, ...], SourceFacts] = {}
         self._text, self._origin = answer_markup.strip_markup(answer)
-        self.sentences = sentences.comparable(self._text)
+        self.sentences = sentences.split_for_comparison(self._text)
 
     def claim(self, number: int) -> Claim | None:
         """Return the claim of a sentence; None if it claims nothing."""
@@ -101,10 +101,10 @@ class _Check:
         wanted = evidence.content_terms(text)
         cited = [at - 1 for at in _cited(written) if 0 < at <= len(self._sources)]
         tied = _tied(text, wanted, cited, self._sources, self._asked)
-        together = evidence.union([self._sources[at] for at in tied])
+        together = evidence.merge_evidence([self._sources[at] for at in tied])
         is_foreign = _is_foreign(text, together if tied else self._everything)
         has_value = bool(quantities.parse(text) or notation.parse_dates(text))
-        statement = None if is_foreign else statements.of(text)
+        statement = None if is_foreign else statements.parse_statement(text)
         has_words = statement is not None and any(not unit.is_general for unit in statement.units)
         if not has_value and not has_words and not evidence.parse_names(text):
             return None
@@ -125,8 +125,8 @@ class _Check:
     def _known(self, numbers: tuple[int, ...]) -> SourceFacts:
         """Return the merged facts of these passages, cached, since most sentences of an answer share them."""
         if numbers not in self._together:
-            facts = [alignment.of_passage(self._passages[at]) for at in numbers]
-            self._together[numbers] = alignment.source_facts(facts, self._question)
+            facts = [alignment.collect_facts(self._passages[at]) for at in numbers]
+            self._together[numbers] = alignment.merge_facts(facts, self._question)
         return self._together[numbers]
 
     def _shares_words(self, statement: Statement, tied: Sequence[int]) -> bool:
@@ -150,7 +150,7 @@ class _Check:
             pieces = [piece for part in text.split("。") if (piece := answer_markup.comparable_text(part))]
             if pieces and all(piece in known.sentences for piece in pieces):
                 return [], True
-            together = evidence.union([self._sources[at] for at in tied])
+            together = evidence.merge_evidence([self._sources[at] for at in tied])
             missing = self._missing(number, text, statement, together, known)
             if not missing:
                 break
@@ -168,8 +168,8 @@ class _Check:
             for place in _missing(text, together, self._asked)
             if not self._counts_itself(number, place) and not self._numbers_its_row(number, place)
         ]
-        groups = value_attribution.together(known.attributed, statement.keys if statement else frozenset())
-        worked_out = spans.worked_out(text, groups)
+        groups = value_attribution.group_values(known.attributed, statement.keys if statement else frozenset())
+        worked_out = spans.find_calculated_values(text, groups)
         found = [(start, end) for start, end in found if not any(start == one.start for one in worked_out)]
         if self.sentences[number].kind != "row":
             right |= {(one.start, one.end) for one in worked_out}
@@ -179,7 +179,7 @@ class _Check:
             for value, is_exchanged in bound
             if is_exchanged and not (self._is_head(number) and _is_cell_of(value, text, known))
         ]
-        found += misattribution.swapped_entries(text, self._written)
+        found += misattribution.find_swapped_entries(text, self._written)
         kept = _apart(found)
         if statement is None:
             return [text[start:end] for start, end in kept]
@@ -188,7 +188,7 @@ class _Check:
             statement.placed(place)
             for place in (
                 *contradictions.find_contradictions(statement, known),
-                *vocabulary.absent(statement, known, is_label),
+                *vocabulary.find_absent_nouns(statement, known, is_label),
             )
         ]
         kept = _apart([*kept, *places])
@@ -251,19 +251,19 @@ class _Check:
         words."""
         sentence = self.sentences[number]
         if sentence.kind != "row":
-            return value_attribution.of_sentence(text)
+            return value_attribution.attribute_sentence(text)
         first = self._first_row(number)
         if first == number:
             cells = value_attribution.cells(text)
             if cells and not quantities.parse(cells[0]):  # a row without a head
-                return value_attribution.placed(value_attribution.of_row([""] * len(cells), cells), text)
-            found = [one for cell in cells for one in value_attribution.of_sentence(cell)]
-            return value_attribution.placed(found, text)
+                return value_attribution.place_in_row(value_attribution.attribute_row([""] * len(cells), cells), text)
+            found = [one for cell in cells for one in value_attribution.attribute_sentence(cell)]
+            return value_attribution.place_in_row(found, text)
         head = self.sentences[first]
-        found = value_attribution.of_row(
+        found = value_attribution.attribute_row(
             value_attribution.cells(self._text[head.start : head.end]), value_attribution.cells(text)
         )
-        return value_attribution.placed(found, text)
+        return value_attribution.place_in_row(found, text)
 
     def _first_row(self, number: int) -> int:
         while number and self.sentences[number - 1].kind == "row":
@@ -316,14 +316,14 @@ def _tied(
     ranked = sorted(range(len(sources)), key=lambda at: (-_fit(text, wanted, sources[at], asked), at))
     best = ranked[0]
     if cited:
-        together = evidence.union([sources[at] for at in cited])
+        together = evidence.merge_evidence([sources[at] for at in cited])
         own = _fit(text, wanted, together, asked)
         if _fit(text, wanted, sources[best], asked) <= own * _RETIED or _is_foreign(text, together):
             return sorted(set(cited))
     if _coverage(wanted, sources[best]) < COVERAGE_MIN / 2 and not _has_values(text, sources[best], asked):
         return sorted(set(cited))
     for other in ranked[1:]:
-        both = evidence.union([sources[best], sources[other]])
+        both = evidence.merge_evidence([sources[best], sources[other]])
         if _fit(text, wanted, both, asked) - _fit(text, wanted, sources[best], asked) >= _GAIN_MIN:
             return sorted((best, other))
     return [best]
@@ -365,7 +365,7 @@ def _missing(text: str, source: Evidence, asked: Evidence) -> list[tuple[int, in
     found = [
         (value.start, value.bound_end)
         for value in values
-        if not source.holds(value, text[value.start : value.end], evidence.character_behind(text, value.end))
+        if not source.holds(value, text[value.start : value.end], evidence.character_after(text, value.end))
     ]
     found += [
         (one.start, one.end) for one in spans.other_intervals(text, [*source.quantities, *source.derived_quantities])

@@ -40,7 +40,7 @@ _DAY = re.compile(
 _FREE = (modality.PLAIN, modality.ABLE, modality.PERMITTED)
 
 
-def waived(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
+def find_waived_conditions(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
     """Yield 許可がなくてもできる, if the source mentions 許可 and never allows doing without it."""
     for frame, things in _done_without(statement):
         main = _main(statement, frame)
@@ -95,7 +95,7 @@ def _is_free(source: Statement, thing: Phrase) -> bool:
     )
 
 
-def unexcepted(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+def find_dropped_exceptions(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
     """Yield 例外なく, if the source continues with ただし."""
     found = _EVERY.search(statement.text)
     if not found or not near or _EVERY.search(near[0].text) or _EXCEPTS.search(statement.text):
@@ -104,7 +104,7 @@ def unexcepted(statement: Statement, near: Sequence[Statement]) -> Iterable[Plac
         yield found.span()
 
 
-def in_spite(statement: Statement, known: SourceFacts) -> Iterable[Place]:
+def find_ignored_cases(statement: Statement, known: SourceFacts) -> Iterable[Place]:
     """Yield 雨天でも行う, if the source says that something else holds in the rain."""
     for unit in statement.units:
         found = _EVEN_SO.match(unit.tail)
@@ -139,7 +139,7 @@ def _agrees_with_case(statement: Statement, case: Statement) -> bool:
     return is_same and (has_value or not statement.values or not case.values)
 
 
-def strengthened(statement: Statement, near: Sequence[Statement], is_kept: bool) -> Iterable[Place]:
+def find_changed_obligations(statement: Statement, near: Sequence[Statement], is_kept: bool) -> Iterable[Place]:
     """Yield 義務です for 推奨する, しなければならない for することができる, and 義務ではない for an obligation.
 
     `is_kept`: whether the answer has a condition of the source without which the action is forbidden.
@@ -163,7 +163,7 @@ def _is_about(statement: Statement, source: Statement) -> bool:
     return bool(content) and len(shared) >= _ABOUT_MIN * len(content)
 
 
-def other_day(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
+def find_other_days(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
     """Yield 翌週 for 当日."""
     there = known.text.replace("翌朝", "翌日").replace("当夜", "当日")
     for found in _DAY.finditer(statement.text):

@@ -72,8 +72,8 @@ _TIMES = frozenset(["s", "か月", "年"])
 
 def find_contradictions(statement: Statement, known: SourceFacts) -> list[Place]:
     """Return the places where the sentence contradicts the source, in order."""
-    weights = alignment.weights(statement, known)
-    near = alignment.nearest(statement, known, weights)
+    weights = alignment.weigh_shared_words(statement, known)
+    near = alignment.nearest_statements(statement, known, weights)
     if near is None:
         return []
     frames = {frame.unit.number: alignment.near_frames(frame, statement, known, weights) for frame in statement.frames}
@@ -81,7 +81,9 @@ def find_contradictions(statement: Statement, known: SourceFacts) -> list[Place]
         number: rated if any(one is other for one, _ in rated for other in near) else []
         for number, rated in frames.items()
     }
-    kept, turned = prerequisites.compared(statement, prerequisites.related(statement, near, known.statements))
+    kept, turned = prerequisites.compare_prerequisites(
+        statement, prerequisites.related_statements(statement, near, known.statements)
+    )
     free = frozenset(number for own in kept for number in own.ends)
     found = {
         *_kinds(statement, relevant, free),
@@ -92,24 +94,24 @@ def find_contradictions(statement: Statement, known: SourceFacts) -> list[Place]
         *_sides(statement, known),
     }
     found |= {
-        *conditions.waived(statement, near, known),
-        *conditions.unexcepted(statement, near),
-        *conditions.strengthened(statement, near, any(own.is_purpose for own in kept)),
-        *conditions.other_day(statement, near, known),
-        *conditions.in_spite(statement, known),
-        *misattribution.crossed_parts(statement, near),
-        *misattribution.swapped_places(statement, near),
-        *roles.other_actors(statement, near, known),
+        *conditions.find_waived_conditions(statement, near, known),
+        *conditions.find_dropped_exceptions(statement, near),
+        *conditions.find_changed_obligations(statement, near, any(own.is_purpose for own in kept)),
+        *conditions.find_other_days(statement, near, known),
+        *conditions.find_ignored_cases(statement, known),
+        *misattribution.find_crossed_parts(statement, near),
+        *misattribution.find_swapped_places(statement, near),
+        *roles.find_other_actors(statement, near, known),
     }
     alike = {number: [one for one in rated if _is_of_matter(statement, *one)] for number, rated in frames.items()}
     acting = {number: rated or alike[number] for number, rated in relevant.items()}
     found |= {
-        *roles.exchanged(statement, near),
-        *roles.other_fillers(statement, known, acting),
+        *roles.find_exchanged_roles(statement, near),
+        *roles.find_other_fillers(statement, known, acting),
         *_opposites(statement, near),
     }
     found = {place for place in found if not _is_verbatim(statement, place, known)}
-    found |= {*precedence.turned(statement, known), *_scopes(statement, near, known, bool(kept))}
+    found |= {*precedence.find_reversed_order(statement, known), *_scopes(statement, near, known, bool(kept))}
     return sorted({*found, *(own.at for own in turned)})
 
 
@@ -141,7 +143,7 @@ def _kinds(
     for frame in statement.frames:
         if frame.unit.text in lexicon.WEIGHED or statements.is_attributive(frame.unit, statement):  # 標準とする
             continue
-        if precedence.sign(frame.unit) == "before":  # 入る前に does not assert that it is done
+        if precedence.side_of(frame.unit) == "before":  # 入る前に does not assert that it is done
             continue
         if _is_carried(frame.unit, statement) or _is_only_alone(frame.unit, statement):
             continue
@@ -270,10 +272,14 @@ def _is_kept_with(whole: Statement, source: PredicateFrame, answer: PredicateFra
     if source.unit.is_condition or answer.unit.is_condition or source.unit.kind != modality.PLAIN:
         return False
     later = [one.unit for one in whole.frames if one.unit.number > source.unit.number]
-    if later and re.fullmatch("し?て", source.unit.tail) and modality.is_kept(later[0].kind, answer.unit.kind):
+    if (
+        later
+        and re.fullmatch("し?て", source.unit.tail)
+        and modality.preserves_modality(later[0].kind, answer.unit.kind)
+    ):
         return True
     kind = later[-1].kind if later else modality.DENIED
-    return kind not in modality.NEGATIVE and modality.is_kept(kind, answer.unit.kind)
+    return kind not in modality.NEGATIVE and modality.preserves_modality(kind, answer.unit.kind)
 
 
 def _is_asked_for(whole: Statement, source: PredicateFrame, answer: PredicateFrame, statement: Statement) -> bool:
@@ -294,7 +300,7 @@ def _is_kept(source: PredicateFrame, answer: PredicateFrame, is_final: bool) -> 
         return False  # 近いときも, if the source says what holds 近いときは
     if answer.unit.is_condition or source.unit.is_condition or not is_final:
         return (kind in modality.NEGATIVE) == (own in modality.NEGATIVE)
-    return modality.is_kept(kind, own)
+    return modality.preserves_modality(kind, own)
 
 
 def _ending(unit: Phrase) -> str:

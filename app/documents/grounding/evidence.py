@@ -314,17 +314,17 @@ class Evidence:
         ]
 
 
-def of_text(*texts: str) -> Evidence:
+def prepare_text(*texts: str) -> Evidence:
     joined = "\n".join(texts)
     found = value_mentions(joined, is_source=True)
     rarity = word_rarity([one.words for one in found])
     return Evidence(
-        frozenset(terms.of_text(joined)),
+        frozenset(terms.extract_terms(joined)),
         tuple(found),
         searchable_text(texts),
         rarity,
         frozenset(notation.units_of_heads(notation.flatten(joined)[0])),
-        derived=tuple(spans.of_text(joined)),
+        derived=tuple(spans.derive_values(joined)),
     )
 
 
@@ -334,7 +334,7 @@ def value_mentions(text: str, *, is_source: bool = False) -> list[ValueMention]:
     `is_source`: include values that intervals and lists imply.
     """
     found: list[Quantity | Date] = [*quantities.parse(text)]
-    found += [*spans.intervals(text), *spans.implied(text)] if is_source else []
+    found += [*spans.parse_intervals(text), *spans.parse_implied_counts(text)] if is_source else []
     found += notation.with_years_filled(notation.parse_dates(text))
     words = words_around(text, [(one.start, one.end) for one in found])
     return [
@@ -342,39 +342,41 @@ def value_mentions(text: str, *, is_source: bool = False) -> list[ValueMention]:
             one,
             around,
             text[one.start : one.end],
-            "" if getattr(one, "unit", "") else character_behind(text, one.end),
+            "" if getattr(one, "unit", "") else character_after(text, one.end),
             re.match(r"\s?[A-Za-zぁ-ゖァ-ヺ一-鿿]", text[one.end : one.end + 2]) is None,
         )
         for one, around in zip(found, words, strict=True)
     ]
 
 
-def character_behind(text: str, end: int) -> str:
+def character_after(text: str, end: int) -> str:
     """Return the character after a number if it is katakana or kanji, else ""."""
     following = text[end : end + 1]
     return following if re.match("[ァ-ヺ一-鿿]", following) else ""
 
 
 @functools.lru_cache(maxsize=256)
-def of_passage(passage: Passage) -> Evidence:
+def prepare_passage(passage: Passage) -> Evidence:
     """Return the evidence of a passage, including its headings, tag, captions, names and page numbers."""
     section = passage.section
     last = max(section.page, min(section.page_last, section.page + 50))
     pages = range(section.page, last + 1) if section.page else ()
     names_of_it = (*section.heading, section.tag, *section.captions, passage.document, passage.collection)
-    where = of_text(" / ".join(names_of_it), " ".join(f"{page}ページ" for page in pages))
+    where = prepare_text(" / ".join(names_of_it), " ".join(f"{page}ページ" for page in pages))
     numbered = tuple(  # 第3章, and not the 3.2 of a section
         one for one in where.values if isinstance(one.value, Date) or one.value.unit
     )
-    pieces = [section.text[one.start : one.end] for one in sentences.comparable(section.text) if one.kind == "text"]
+    pieces = [
+        section.text[one.start : one.end] for one in sentences.split_for_comparison(section.text) if one.kind == "text"
+    ]
     statements = tuple(
         (content_terms(piece), _closing(piece), modality.polarity_of(piece)) for piece in pieces if "|" not in piece
     )
-    body = dataclasses.replace(of_text(section.text), statements=statements)
-    return union([body, dataclasses.replace(where, values=numbered)])
+    body = dataclasses.replace(prepare_text(section.text), statements=statements)
+    return merge_evidence([body, dataclasses.replace(where, values=numbered)])
 
 
-def union(evidence: Sequence[Evidence]) -> Evidence:
+def merge_evidence(evidence: Sequence[Evidence]) -> Evidence:
     """Merge several sources into one."""
     values = tuple(value for one in evidence for value in one.values)
     return Evidence(
@@ -397,7 +399,7 @@ def content_terms(text: str) -> frozenset[str]:
         kept.append(text[at:start])
         at = max(at, end)
     kept.append(text[at:])
-    return frozenset(term for term in terms.of_text(" ".join(kept)) if not _MEANINGLESS.fullmatch(term))
+    return frozenset(term for term in terms.extract_terms(" ".join(kept)) if not _MEANINGLESS.fullmatch(term))
 
 
 def _closing(piece: str) -> frozenset[str]:
@@ -409,11 +411,11 @@ def refers_back(question: str) -> bool:
     return _BACK.search(question) is not None or not content_terms(question)
 
 
-def asked_terms(question: str) -> frozenset[str]:
+def question_terms(question: str) -> frozenset[str]:
     """Return the content terms of a question; all its terms if it has none: かぶりは何mm."""
     found = content_terms(question)
     is_empty = all(term.isascii() and len(term) < 4 for term in found)  # units
-    return found | frozenset(terms.of_text(question)) if is_empty else found
+    return found | frozenset(terms.extract_terms(question)) if is_empty else found
 
 
 def _is_same(wanted: Quantity, found: Quantity, factors: Sequence[float]) -> bool:

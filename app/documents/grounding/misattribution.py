@@ -23,7 +23,7 @@ _PLACED = ("to", "at", "object", "from")
 _ENDS = re.compile("[、。]")
 
 
-def crossed_parts(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+def find_crossed_parts(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
     """Yield AはXに、BはYに for AはYに、BはXに: each of two clauses of the answer joins words of two clauses of the
     source."""
     parts = _parts(statement)
@@ -78,7 +78,7 @@ def _merged(units: dict[int, list[Phrase]], values: dict[int, list[Quantity]]) -
     return {number: [*units.get(number, ()), *values.get(number, ())] for number in units.keys() | values.keys()}
 
 
-def swapped_places(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+def find_swapped_places(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
     """Yield 帳簿は棚に for 帳簿は机に、図面は棚に."""
     parts = _parts(statement)
     wholes = [statement.units] if any(part[-1].is_condition for part in parts[:1]) else parts
@@ -216,11 +216,11 @@ class LabelledEntry:
     items: frozenset[str]
 
 
-def swapped_entries(text: str, source: str) -> Iterator[tuple[int, int]]:
+def find_swapped_entries(text: str, source: str) -> Iterator[tuple[int, int]]:
     """Yield the places of items that a sentence assigns to one label but tables and lists have only for others."""
     flat, origin = notation.flatten(text)
     whole = notation.flatten(source)[0]
-    found = entries_of_text(whole)
+    found = parse_entries(whole)
     named = {one.label for one in found if one.label in flat}
     labels = [one for one in named if not any(one != other and one in other for other in named)]
     if not labels or _OTHERS.search(flat):
@@ -252,7 +252,7 @@ def _of_others(part: str, label: str, found: Sequence[LabelledEntry], whole: str
 
 
 @functools.lru_cache(maxsize=64)
-def entries_of_text(text: str) -> tuple[LabelledEntry, ...]:
+def parse_entries(text: str) -> tuple[LabelledEntry, ...]:
     """Return the entries of a flattened text: those of tables with a header, and of lists of at least two labels."""
     found: list[LabelledEntry] = []
     rows: list[list[str]] = []

@@ -88,7 +88,7 @@ _PATTERNS = (  # the first match counts
 NEGATIVE = {DENIED, DISCOURAGED, PROHIBITED, NEEDLESS}
 
 
-def modality_of(tail: str) -> str:
+def classify_modality(tail: str) -> str:
     """Return the modality of the text after a predicate's stem, up to the next content word."""
     kept = _DOUBLE.sub("", tail)
     for pattern, kind in _PATTERNS:
@@ -103,7 +103,7 @@ def modality_of(tail: str) -> str:
     return PLAIN
 
 
-def is_kept(source: str, answer: str) -> bool:
+def preserves_modality(source: str, answer: str) -> bool:
     """Whether the answer's modality is compatible with the source's."""
     return answer in _KEPT[source]
 

@@ -40,7 +40,7 @@ class Precedence:
     at: Phrase
 
 
-def of(statement: Statement) -> list[Precedence]:
+def parse_precedences(statement: Statement) -> list[Precedence]:
     """Return the orders that a statement expresses."""
     found: list[Precedence] = []
     units = statement.units[:_MAX]
@@ -57,7 +57,7 @@ def of(statement: Statement) -> list[Precedence]:
             )
             found.append(Precedence(_content(first), _content(units[at + 1 : end + 1]), unit))
             continue
-        side = sign(unit)
+        side = side_of(unit)
         own, other = _clauses(units, at) if side else ((), ())
         matter = _matter(units, at) if side == "after" and not other else ()
         own, other = tuple(one for one in own if one not in matter), other or _content(matter)
@@ -73,7 +73,7 @@ def _first_of_all(statement: Statement, at: int) -> Sequence[Phrase]:
     return [one for one in statement.units[: at + 1] if one.start >= found.end()] if found else []
 
 
-def sign(unit: Phrase) -> str:
+def side_of(unit: Phrase) -> str:
     """Return whether the phrase comes "before" or "after" the rest; "" for neither."""
     if _BOTH.search(unit.tail) or (not unit.is_act and _IN_FRONT.match(unit.tail)):
         return ""
@@ -115,7 +115,7 @@ def _clauses(units: Sequence[Phrase], at: int) -> tuple[tuple[Phrase, ...], tupl
     topic = next((one.number + 1 for one in reversed(units[begin:at]) if one.role == "topic"), begin)
     end = next((one.number for one in units[at + 1 :] if one.kind and re.search("[、。]", one.tail)), len(units) - 1)
     rest = units[at + 1 : end + 1]
-    nested = next((number + 1 for number, one in enumerate(rest) if sign(one)), 0)
+    nested = next((number + 1 for number, one in enumerate(rest) if side_of(one)), 0)
     of_it = [one for one in units[begin:topic] if not lexicon.is_agent(one.text)]
     return _content(units[topic : at + 1]), _content([*of_it, *rest[nested:]])
 
@@ -125,11 +125,11 @@ def _content(units: Sequence[Phrase]) -> tuple[Phrase, ...]:
     return tuple(unit for unit in units if unit.head.base not in _ASPECT)
 
 
-def turned(statement: Statement, known: SourceFacts) -> Iterable[Place]:
+def find_reversed_order(statement: Statement, known: SourceFacts) -> Iterable[Place]:
     """Yield places where the answer reverses an order of the sources, and no source statement has the answer's
     order."""
-    orders = of(statement)
-    theirs = [other for one in known.statements for other in of(one)] if orders else []
+    orders = parse_precedences(statement)
+    theirs = [other for one in known.statements for other in parse_precedences(one)] if orders else []
     chains = [other for one in known.statements for other in _sequence(one)] if orders else []
     for own in orders:
         is_turned = any(_is_turned(own, other) for other in theirs) or any(

@@ -91,17 +91,17 @@ class Prerequisite:
         return frozenset([self.condition[-1].number, self.does.number])
 
 
-def of(statement: Statement) -> list[Prerequisite]:
+def parse_prerequisites(statement: Statement) -> list[Prerequisite]:
     """Return the prerequisites that a statement expresses."""
-    if statement.excepted < 0:
+    if statement.excepted_count < 0:
         return []
-    if statement.excepted and statement.frames:
-        condition, rest = statement.units[: statement.excepted], statement.units[statement.excepted :]
+    if statement.excepted_count and statement.frames:
+        condition, rest = statement.units[: statement.excepted_count], statement.units[statement.excepted_count :]
         main = statement.frames[-1].unit
         found = _excepted(condition, rest, main) if condition else []
     else:
         found = [*_clauses(statement), *_purposes(statement), *_clefts(statement), *_actors(statement)]
-    is_strict = bool(statement.excepted) or _STRICT.search(statement.text) is not None
+    is_strict = bool(statement.excepted_count) or _STRICT.search(statement.text) is not None
     keys = {frame.unit.number: frame.keys for frame in statement.frames}
     return [
         dataclasses.replace(
@@ -193,7 +193,7 @@ def _allowed(unit: Phrase) -> str:
     """Return the modality at the end of the condition itself: 報道の目的に限り認め; "" for none."""
     found = _WITHOUT.match(unit.tail) or _WITH.match(unit.tail)
     behind = _ALLOWED.match(unit.tail, found.end()) if found else None
-    return modality.modality_of(behind["end"]) if behind else ""
+    return modality.classify_modality(behind["end"]) if behind else ""
 
 
 def _sign(unit: Phrase, statement: Statement) -> bool | None:
@@ -271,7 +271,9 @@ def _clefts(statement: Statement) -> Iterator[Prerequisite]:
             yield Prerequisite(condition, act, unit, is_so == has_it, (unit.start, condition[-1].end))
 
 
-def related(statement: Statement, near: Sequence[Statement], everything: Sequence[Statement]) -> list[Statement]:
+def related_statements(
+    statement: Statement, near: Sequence[Statement], everything: Sequence[Statement]
+) -> list[Statement]:
     """Return the nearest statements and all with a predicate of this one, whose conditions may be in other
     sentences."""
     does = frozenset(key for frame in statement.frames for key in frame.unit.keys if isinstance(key, str))
@@ -292,14 +294,16 @@ def _actors(statement: Statement) -> Iterator[Prerequisite]:
         yield Prerequisite((unit,), statement.units[: topic.number + 1], topic, is_so, (unit.start, unit.end))
 
 
-def compared(statement: Statement, near: Iterable[Statement]) -> tuple[list[Prerequisite], list[Prerequisite]]:
+def compare_prerequisites(
+    statement: Statement, near: Iterable[Statement]
+) -> tuple[list[Prerequisite], list[Prerequisite]]:
     """Return the conditions of an answer that its source has too, and those that it reverses or lacks."""
     near = list(near)
-    theirs = [(other, bool(one.needed or one.excepted)) for one in near for other in of(one)]
+    theirs = [(other, bool(one.needed or one.excepted_count)) for one in near for other in parse_prerequisites(one)]
     kept: list[Prerequisite] = []
     turned: list[Prerequisite] = []
     is_exception = False
-    for own in of(statement):
+    for own in parse_prerequisites(statement):
         rated = [(fit, other, is_one) for other, is_one in theirs if (fit := _fit(own, other)) >= _FITS]
         best = max((fit for fit, _, _ in rated), default=0.0)
         same = [is_one for fit, other, is_one in rated if fit >= best * _NEAR and _agree(own, other)]
@@ -376,7 +380,7 @@ def _is_another(own: Prerequisite, near: Sequence[Statement]) -> bool:
         return False
     if statements.CLEFT.search(own.does.tail) and all(lexicon.is_agent(one.text) for one in own.condition):
         return False
-    theirs = [(other, one) for one in near for other in of(one)]
+    theirs = [(other, one) for one in near for other in parse_prerequisites(one)]
     of_act = [(other, one) for other, one in theirs if _share_act(own, other.act) >= _ACT_MIN]
     is_set = any(other.is_together and other.is_strict for other, _ in of_act)
     named = [unit for unit in own.condition if not unit.kind] or own.condition

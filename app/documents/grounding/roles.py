@@ -17,7 +17,7 @@ _ACTING = ("subject", "topic", "by", "of")
 _SHARED_MIN = 2  # words that identify the statement
 
 
-def exchanged(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
+def find_exchanged_roles(statement: Statement, near: Sequence[Statement]) -> Iterable[Place]:
     """Yield one of two names whose roles the answer exchanges: the contractor asks the client for the reverse.
 
     The causee counts as object or addressee: 人に作業をさせる, 人を作業に就かせる.
@@ -87,7 +87,7 @@ def _has_same_words(one: Phrase, two: Phrase) -> bool:
     return shorter <= longer
 
 
-def other_fillers(
+def find_other_fillers(
     statement: Statement, known: SourceFacts, frames: Mapping[int, Sequence[tuple[Statement, PredicateFrame]]]
 ) -> Iterable[Place]:
     """Yield an actor or place if the source names another for the same predicate.
@@ -118,7 +118,7 @@ def other_fillers(
                 yield place
 
 
-def other_actors(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
+def find_other_actors(statement: Statement, near: Sequence[Statement], known: SourceFacts) -> Iterable[Place]:
     """Yield an actor that belongs to other statements, if the actor of the repeated statement is not in the answer."""
     theirs = [unit for unit in near[0].units if lexicon.is_agent(unit.text) and unit.role in (*_ACTING, "to")]
     if not theirs or any(_overlaps(one, unit) for one in theirs for unit in statement.units):

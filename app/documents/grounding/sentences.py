@@ -31,7 +31,7 @@ class Sentence:
     kind: str = "text"
 
 
-def split(text: str) -> list[Sentence]:
+def split_sentences(text: str) -> list[Sentence]:
     """Return the sentences of a text, in order; marks of a source after a full stop ([1]) belong to the sentence
     before."""
     found: list[Sentence] = []
@@ -43,10 +43,10 @@ def split(text: str) -> list[Sentence]:
     return found
 
 
-def comparable(text: str) -> list[Sentence]:
+def split_for_comparison(text: str) -> list[Sentence]:
     """Return the sentences like `split`, but cut those over 1,500 characters, at commas if possible."""
     found: list[Sentence] = []
-    for one in split(text):
+    for one in split_sentences(text):
         at = one.start
         while one.end - at > _COMPARED_MAX:
             last = at + _COMPARED_MAX

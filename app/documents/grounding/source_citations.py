@@ -72,7 +72,7 @@ def places_in_source(grounding: Grounding, number: int) -> list[tuple[int, int]]
     """
     source = grounding.sources[number - 1]
     found: set[tuple[int, int]] = set()
-    parts = [(part.start, part.end) for part in sentences.split(source.text)]
+    parts = [(part.start, part.end) for part in sentences.split_sentences(source.text)]
     for claim in grounding.claims:
         if number in claim.sources:
             found.update(_places_of(claim, source.text, parts))
@@ -127,7 +127,7 @@ def quote_source(grounding: Grounding, number: int) -> str:
 def _gap(text: str, start: int, end: int) -> str:
     """Return the text between two quoted places: … for omitted sentences, and the end of a paragraph if there is
     one."""
-    is_left_out = any(start <= part.start < end for part in sentences.split(text))
+    is_left_out = any(start <= part.start < end for part in sentences.split_sentences(text))
     return ("…" if is_left_out else "") + ("\n" if "\n" in text[start:end] else "")
 
 

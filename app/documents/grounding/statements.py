@@ -151,7 +151,9 @@ class Statement:
     origin: tuple[int, ...] = ()  # for each position in `text` the one in the sentence; (): identical
     needed: frozenset[object] = frozenset()  # an exception applies only to sentences with one of these
     has_exception: bool = False  # the next sentence is an exception
-    excepted: int = 0  # number of phrases for which the opposite holds (この限りでない); -1: derived from a clause
+    excepted_count: int = (
+        0  # number of phrases for which the opposite holds (この限りでない); -1: derived from a clause
+    )
 
     def placed(self, place: tuple[int, int]) -> tuple[int, int]:
         """Return a place in `text` as a place in the original sentence."""
@@ -170,7 +172,7 @@ def kanji_of(text: str) -> str:
 
 
 @functools.lru_cache(maxsize=2048)
-def of(text: str) -> Statement:
+def parse_statement(text: str) -> Statement:
     """Parse one sentence."""
     flat, place_of = notation.flatten(text)
     origin = () if len(flat) == len(text) else tuple(place_of(at) for at in range(len(flat) + 1))
@@ -240,7 +242,7 @@ def _with_ends(units: list[Phrase]) -> list[Phrase]:
             continue
         if re.match("[にで]は", found["own"]) and topic != at - 1:
             continue
-        kind = modality.modality_of(found["rest"])
+        kind = modality.classify_modality(found["rest"])
         is_act = units[topic].is_act or lexicon.is_everyday(units[topic].head.text)  # 持込み
         if kind == modality.PLAIN or not is_act:
             continue
@@ -336,7 +338,7 @@ def _kind(group: Sequence[Word], tail: str, ending: str) -> str:
     is_verb = last.kind.startswith(("動詞", "形容詞")) and not (
         "連用形" in last.kind and re.match("[はがをのも]", tail)  # 打込みは
     )
-    kind = modality.modality_of(ending)
+    kind = modality.classify_modality(ending)
     if is_verb and _is_potential(last):
         kind = {  # 読めるようにする makes it possible
             modality.DENIED: modality.PROHIBITED,

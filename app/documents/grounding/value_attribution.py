@@ -38,23 +38,23 @@ class AttributedValue:
     sentence: str = ""
 
 
-def of_lines(text: str) -> list[AttributedValue]:
+def attribute_lines(text: str) -> list[AttributedValue]:
     """Return the values of a source; intervals like 毎週 count as once a week."""
     found: list[AttributedValue] = []
     table: list[list[str]] = []
     last = -1  # end of the table's last row
-    for one in sentences.comparable(text):
+    for one in sentences.split_for_comparison(text):
         piece = text[one.start : one.end]
         is_row = "|" in piece and not piece.endswith("。")
         if table and not (is_row and not re.search(r"[^\s|:+=*_-]", text[last : one.start])):
-            found += of_table(table, of_source)
+            found += attribute_table(table, parse_source_values)
             table = []
         if is_row:
             table.append(cells(piece))
             last = one.end
         else:
-            found += of_sentence(piece, of_source)
-    return [*found, *of_table(table, of_source)]
+            found += attribute_sentence(piece, parse_source_values)
+    return [*found, *attribute_table(table, parse_source_values)]
 
 
 def values(text: str) -> list[Quantity]:
@@ -63,15 +63,17 @@ def values(text: str) -> list[Quantity]:
     return sorted(found, key=lambda one: (one.start, one.end))
 
 
-def given(text: str) -> list[Quantity]:
+def parse_values_with_intervals(text: str) -> list[Quantity]:
     """Return the values and dates of a text with its intervals: 毎週 is once a week."""
-    return sorted([*values(text), *spans.intervals(text)], key=lambda one: (one.start, one.end))
+    return sorted([*values(text), *spans.parse_intervals(text)], key=lambda one: (one.start, one.end))
 
 
-def of_source(text: str) -> list[Quantity]:
+def parse_source_values(text: str) -> list[Quantity]:
     """Return the values and dates of a source with its intervals and the values that it implies without writing
     them."""
-    return sorted([*given(text), *spans.implied(text)], key=lambda one: (one.start, one.end))
+    return sorted(
+        [*parse_values_with_intervals(text), *spans.parse_implied_counts(text)], key=lambda one: (one.start, one.end)
+    )
 
 
 def _of_date(date: Date, text: str) -> Quantity:
@@ -87,7 +89,9 @@ def cells(line: str) -> list[str]:
     return [cell.strip() for cell in bare.removeprefix("|").removesuffix("|").split("|")]
 
 
-def of_table(rows: Sequence[Sequence[str]], parse: Parse = given) -> Iterator[AttributedValue]:
+def attribute_table(
+    rows: Sequence[Sequence[str]], parse: Parse = parse_values_with_intervals
+) -> Iterator[AttributedValue]:
     """Yield the values of a table whose first row names the columns."""
     if not rows:
         return
@@ -103,7 +107,9 @@ def of_table(rows: Sequence[Sequence[str]], parse: Parse = given) -> Iterator[At
             own = labels | above | _keys(cell) | first
             for value in _values(parse(cell), name):
                 yield AttributedValue(value, own, own, is_cell=True)
-                yield from (AttributedValue(once, own, own, is_cell=True) for once in spans.once_in(value, name))
+                yield from (
+                    AttributedValue(once, own, own, is_cell=True) for once in spans.once_per_period(value, name)
+                )
 
 
 def _values(values: Sequence[Quantity], head: str) -> Iterator[Quantity]:
@@ -120,7 +126,7 @@ def _as_label(value: Quantity) -> object:
     return value.unit, round(value.value, 9)
 
 
-def together(owned: Sequence[AttributedValue], keys: frozenset[object]) -> list[list[Quantity]]:
+def group_values(owned: Sequence[AttributedValue], keys: frozenset[object]) -> list[list[Quantity]]:
     """Return groups of values that a text with these keys may calculate with: of one sentence, of a table, of its
     words.
 
@@ -137,11 +143,11 @@ def together(owned: Sequence[AttributedValue], keys: frozenset[object]) -> list[
     ]
 
 
-def of_row(header: Sequence[str], row: Sequence[str]) -> list[AttributedValue]:
-    return list(of_table([header, row]))
+def attribute_row(header: Sequence[str], row: Sequence[str]) -> list[AttributedValue]:
+    return list(attribute_table([header, row]))
 
 
-def placed(found: Sequence[AttributedValue], text: str) -> list[AttributedValue]:
+def place_in_row(found: Sequence[AttributedValue], text: str) -> list[AttributedValue]:
     """Return the values of a row's cells with their places in the row."""
     there = values(text)
     return [
@@ -150,12 +156,12 @@ def placed(found: Sequence[AttributedValue], text: str) -> list[AttributedValue]
     ]
 
 
-def of_sentence(text: str, parse: Parse = given) -> list[AttributedValue]:
+def attribute_sentence(text: str, parse: Parse = parse_values_with_intervals) -> list[AttributedValue]:
     """Return each value with the words since the previous value of its unit, and with the topic of the sentence."""
     values = parse(text)
     if not values:
         return []
-    words = _in_place(statements.of(text))
+    words = _in_place(statements.parse_statement(text))
     # 1 of 1回の計測時間 only modifies, so the words after it may still be the topic.
     first = next((one.start for one in values if not text.startswith("の", one.end)), values[0].start)
     topics = [unit for unit in words if unit.end <= first]
@@ -289,7 +295,7 @@ def _is_action(unit: Phrase) -> bool:
 
 
 def _keys(text: str) -> frozenset[object]:
-    return statements.of(text).keys
+    return statements.parse_statement(text).keys
 
 
 def _union(words: Sequence[Phrase]) -> frozenset[object]:

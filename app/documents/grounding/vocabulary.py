@@ -13,7 +13,7 @@ _NAMES = re.compile("(?:です|で、|だ|である|。|$)")  # 提出先は整�
 _DEPUTY = frozenset(["副", "准", "元", "前"])
 
 
-def absent(statement: Statement, known: SourceFacts, is_label: bool = False) -> list[Place]:
+def find_absent_nouns(statement: Statement, known: SourceFacts, is_label: bool = False) -> list[Place]:
     """Return nouns without any counterpart in the sources that replace a word of the source.
 
     Words that the answer adds as explanation (塩素の濃度) are allowed. `is_label`: the sentence is a table row, whose
@@ -29,7 +29,7 @@ def absent(statement: Statement, known: SourceFacts, is_label: bool = False) -> 
         if not words:
             continue
         if near is None:
-            near = alignment.nearest(statement, known, alignment.weights(statement, known)) or []
+            near = alignment.nearest_statements(statement, known, alignment.weigh_shared_words(statement, known)) or []
         if is_label or _replaces(unit, words[0], statement, near):
             is_name = unit.head.is_noun or unit.head.kind.startswith("接尾辞")
             found.append((unit.start, unit.end) if is_name else (words[0].start, words[0].end))

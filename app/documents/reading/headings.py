@@ -61,10 +61,10 @@ def fold(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
-def number_of(folded: str) -> HeadingNumber | None:
+def parse_number(folded: str) -> HeadingNumber | None:
     """Return the number at the beginning of a folded line; None: there is none that a heading could have."""
     if match := _ORDINAL.match(folded):
-        return HeadingNumber(_RANKS[match[2]], value_of(re.split(r"\s*[-‐ー]\s*", match[1])[-1]), match.end())
+        return HeadingNumber(_RANKS[match[2]], number_value(re.split(r"\s*[-‐ー]\s*", match[1])[-1]), match.end())
     if _APPENDIX.match(folded):
         return HeadingNumber(CHAPTER, 0, 0)
     if match := _NUMBER.match(folded):
@@ -76,7 +76,7 @@ def number_of(folded: str) -> HeadingNumber | None:
     return None
 
 
-def item_of(folded: str) -> HeadingNumber | None:
+def parse_item(folded: str) -> HeadingNumber | None:
     """Return the item number （１）, 1), ① or ア at the beginning of a line, or None."""
     if match := _ITEM.match(folded):
         kind = next(place for place, group in enumerate(match.groups()) if group is not None)
@@ -84,16 +84,16 @@ def item_of(folded: str) -> HeadingNumber | None:
     return None
 
 
-def is_spoken(folded: str) -> bool:
+def reads_like_prose(folded: str) -> bool:
     """Whether a line contains or ends like a sentence, as no heading does."""
     return "。" in folded or bool(_SPOKEN.search(folded))
 
 
-def is_strong(folded: str) -> bool:
+def is_certain_heading(folded: str) -> bool:
     """Whether a line of plain text is certainly a heading: 第3章 …, or 3.2.1 … with a title and no sentence."""
-    if not folded or len(folded) > LONGEST or is_spoken(folded):
+    if not folded or len(folded) > LONGEST or reads_like_prose(folded):
         return False
-    number = number_of(folded)
+    number = parse_number(folded)
     if number is None or number.ordinal == 0 or number.length == len(folded) > 6:
         return False
     title = folded[number.length :].strip()
@@ -115,7 +115,7 @@ def split_running(text: str) -> list[str]:
     return [text[start:end].strip() for start, end in zip(places, [*places[1:], len(text)], strict=True)]
 
 
-def value_of(digits: str) -> int:
+def number_value(digits: str) -> int:
     """Return the value of 12, 十二, 一〇 or 百."""
     if digits.isdigit():
         return int(digits)
@@ -177,7 +177,7 @@ def running_article(text: str) -> str:
         return ""
     article, gap = found.groups()
     rest = text[found.end() :]
-    if not (_PROSE_CONTINUES.search(rest) or is_spoken(rest.rstrip())):
+    if not (_PROSE_CONTINUES.search(rest) or reads_like_prose(rest.rstrip())):
         return ""
     return article if (gap or is_titled_article(article)) and not _is_reference(gap, rest) else ""
 
@@ -189,14 +189,14 @@ def running_supplement(text: str) -> str:
         return ""
     supplement, gap = found.groups()
     rest = text[found.end() :]
-    is_prose = bool(_PROSE_CONTINUES.search(rest)) or is_spoken(rest.rstrip())
+    is_prose = bool(_PROSE_CONTINUES.search(rest)) or reads_like_prose(rest.rstrip())
     return supplement if is_prose and not _is_reference(gap, rest) else ""
 
 
 def is_appended(folded: str) -> bool:
     """Whether a line is only 別表第1(第2条関係) or the like, which comes after the last article and is not part of
     it."""
-    is_short = len(folded) <= _APPENDED_LONGEST and not is_spoken(folded) and not folded.endswith("とおり")
+    is_short = len(folded) <= _APPENDED_LONGEST and not reads_like_prose(folded) and not folded.endswith("とおり")
     return is_short and bool(_APPENDED.match(folded))
 
 
@@ -248,10 +248,10 @@ def is_article_heading(line: str) -> bool:
     if not text or len(text) > LONGEST:
         return False
     folded = fold(text)
-    number = number_of(folded)
+    number = parse_number(folded)
     if is_article_title(text) or is_supplement(folded):
         return True
-    if number is None or number.rank > ARTICLE or not is_strong(folded):
+    if number is None or number.rank > ARTICLE or not is_certain_heading(folded):
         return False
     title = folded[number.length :].strip()
     if number.rank < ARTICLE:
@@ -261,7 +261,7 @@ def is_article_heading(line: str) -> bool:
 
 def is_bare_article(folded: str) -> bool:
     """Whether a line is only 第4条."""
-    number = number_of(folded)
+    number = parse_number(folded)
     return number is not None and number.rank == ARTICLE and number.length == len(folded)
 
 
@@ -271,7 +271,7 @@ def is_titled_article(article: str) -> bool:
 
 def is_article_title(text: str) -> bool:
     """Whether a line is only （契約の保証）, the title of the article below it."""
-    return bool(_TITLE.fullmatch(text)) and not _NO_TITLE.match(text) and item_of(fold(text)) is None
+    return bool(_TITLE.fullmatch(text)) and not _NO_TITLE.match(text) and parse_item(fold(text)) is None
 
 
 class ArticleNumbering:
@@ -298,7 +298,7 @@ class ArticleNumbering:
 
     def continues(self, article: str, ranks: Collection[int]) -> bool:
         """Whether a running article belongs to the document. `ranks`: ranks of the numbered headings in force."""
-        number = number_of(fold(article))
+        number = parse_number(fold(article))
         if number is None or not number.ordinal:  # 第〇条: a form that is not filled in
             return False
         if ARTICLE not in ranks and any(rank > ARTICLE for rank in ranks):

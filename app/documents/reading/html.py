@@ -53,7 +53,7 @@ def tags_and_texts(page: str) -> Iterator[StartTag | EndTag | str]:
     at = 0
     while (start := page.find("<", at)) >= 0:
         if start > at:
-            yield unescaped(page[at:start])
+            yield unescape_entities(page[at:start])
         kind = _KIND.match(page, start)
         if kind is None:
             yield "<"
@@ -68,13 +68,13 @@ def tags_and_texts(page: str) -> Iterator[StartTag | EndTag | str]:
                 end = raw.search(page, at)
                 at = end.start() if end else len(page)
         else:
-            yield unescaped(page[start:])
+            yield unescape_entities(page[start:])
             return
     if at < len(page):
-        yield unescaped(page[at:])
+        yield unescape_entities(page[at:])
 
 
-def unescaped(text: str) -> str:
+def unescape_entities(text: str) -> str:
     """Return the text with entities replaced by their characters."""
     return html.unescape(_HUGE_NUMBER.sub("\ufffd", text)) if "&" in text else text
 
@@ -92,7 +92,9 @@ def _event(tag: re.Match[str]) -> StartTag | EndTag:
     attributes: dict[str, str] = {}
     for attribute in _ATTRIBUTE.finditer(tag[3]):
         value = attribute[2] or ""
-        attributes.setdefault(attribute[1].lower(), unescaped(value.strip("\"'") if value[:1] in ("'", '"') else value))
+        attributes.setdefault(
+            attribute[1].lower(), unescape_entities(value.strip("\"'") if value[:1] in ("'", '"') else value)
+        )
     return StartTag(name, tag[3].endswith("/"), attributes)
 
 
@@ -378,7 +380,7 @@ class _Reader:
             return
         text = "".join(self._text)
         self._text = []
-        text = text.strip("\n").rstrip() if self._is_exact else collapsed(text)
+        text = text.strip("\n").rstrip() if self._is_exact else collapse_whitespace(text)
         if not text.strip():
             return
         if self._level:
@@ -427,7 +429,7 @@ class _Reader:
             return
         table = self._open_tables[-1]
         if tag == "caption":
-            text = collapsed("".join(self._text))
+            text = collapse_whitespace("".join(self._text))
             self._text = []
             self._add(Block("caption", text))
             return
@@ -443,7 +445,7 @@ class _Reader:
             self._end_part()
             table.drop()
         elif table.is_in_cell:
-            table.end_cell(collapsed("".join(self._text)).replace("\n", " "))
+            table.end_cell(collapse_whitespace("".join(self._text)).replace("\n", " "))
         self._text = []
 
     def _put_row(self, table: HtmlTable) -> None:
@@ -453,7 +455,7 @@ class _Reader:
             self._add(Block("row", text, is_head=is_head) if is_row else Block("paragraph", text))
 
 
-def collapsed(text: str) -> str:
+def collapse_whitespace(text: str) -> str:
     """Collapse white space as browsers do, and remove line breaks between Japanese characters.
 
     Vertical tabs become line feeds.

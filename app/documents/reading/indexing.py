@@ -188,10 +188,10 @@ def index_document(
         document, size_bytes=status.st_size, modified_ns=status.st_mtime_ns, sha256=_digest(path, on_progress)
     )
     read = sandbox.run_confined(
-        lambda: _read(path, document.wished_encoding, ocr, on_progress), [path, *_recognizing(ocr)]
+        lambda: _read(path, document.chosen_encoding, ocr, on_progress), [path, *_recognizing(ocr)]
     )
     reading = clean_document(read)
-    cut = sections.split(reading)
+    cut = sections.cut_into_sections(reading)
     on_written(0, len(cut))
     report = _report(reading, cut)
     library.put(

@@ -61,7 +61,7 @@ def _clause(line: str) -> tuple[str, int]:
     number = unicodedata.normalize("NFKC", found[1])
     signs = unicodedata.normalize("NFKC", found[0].replace(found[1], "")).strip()
     kind = "digits" if found[1].isdecimal() else "circled" if number.isdecimal() else "kanji"
-    return f"{kind}{signs}", headings.value_of(number)
+    return f"{kind}{signs}", headings.number_value(number)
 
 
 DEPTH_MAX = 8  # of nested quotes and frames
@@ -230,13 +230,17 @@ class _Reader:
         numbered = self._numbers.get(_key(strip_inline(unmarked)))
         if numbered and unmarked != raw:
             self._heading(numbered, 0)
-        elif _CAPTION.match(headings.fold(text)) and len(text) <= headings.LONGEST and not headings.is_spoken(text):
+        elif (
+            _CAPTION.match(headings.fold(text))
+            and len(text) <= headings.LONGEST
+            and not headings.reads_like_prose(text)
+        ):
             self._add("caption", text)
         else:
             self._add("paragraph", text)
 
     def _is_title(self, anchor: str, title: str) -> bool:
-        return anchor in self._numbers or (anchor.startswith("_Toc") and not headings.is_spoken(title))
+        return anchor in self._numbers or (anchor.startswith("_Toc") and not headings.reads_like_prose(title))
 
     def _heading(self, raw: str, level: int) -> None:
         text = strip_inline(raw)
@@ -250,7 +254,7 @@ class _Reader:
     def _promote(self, block: Block) -> None:
         """Make a title above the contents a heading, whatever the word processor made of it."""
         title = _MARKER.sub("", block.text)
-        is_title = len(title) <= headings.LONGEST and not headings.is_spoken(headings.fold(title))
+        is_title = len(title) <= headings.LONGEST and not headings.reads_like_prose(headings.fold(title))
         self.blocks.append(Block("heading", title) if is_title else block)
 
     def _add(self, kind: str, text: str, level: int = 0) -> None:
@@ -272,7 +276,7 @@ def _numbers_in_contents(lines: list[str]) -> dict[str, str]:
         if not entry or len(entry) > headings.LONGEST:
             continue
         found[match[2]] = entry
-        number = headings.number_of(headings.fold(entry))
+        number = headings.parse_number(headings.fold(entry))
         if number is not None and number.ordinal:
             titles.setdefault(_key(headings.fold(entry)[number.length :]), set()).add(entry)
     found.update((title, next(iter(entries))) for title, entries in titles.items() if len(entries) == 1)
@@ -302,7 +306,7 @@ def _is_code(lines: list[str], at: int) -> bool:
 
 def _is_no_heading(bold: str) -> bool:
     folded = headings.fold(bold)
-    return headings.is_spoken(folded) or bool(_CAPTION.match(folded))
+    return headings.reads_like_prose(folded) or bool(_CAPTION.match(folded))
 
 
 def _key(title: str) -> str:

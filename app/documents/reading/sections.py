@@ -59,7 +59,7 @@ class _Clause:
     pieces: list[_Piece] = field(default_factory=list)
 
 
-def split(reading: ReadDocument) -> list[DocumentSection]:
+def cut_into_sections(reading: ReadDocument) -> list[DocumentSection]:
     """Return the sections in the order of the document."""
     splitter = _Splitter()
     for block in reading.blocks:
@@ -113,9 +113,9 @@ class _Splitter:
         clause.pieces = []
 
     def _is_heading(self, folded: str) -> bool:
-        if headings.is_strong(folded) or headings.is_supplement(folded):
+        if headings.is_certain_heading(folded) or headings.is_supplement(folded):
             return True
-        number = headings.number_of(folded)
+        number = headings.parse_number(folded)
         return not self.sections and not self._stack and number is not None and number.rank == headings.PART
 
     def _article(self, text: str) -> str:
@@ -143,14 +143,16 @@ class _Splitter:
         return self._clause.pieces.pop().text
 
     def _item(self, block: Block, folded: str) -> str:
-        is_title = 0 < len(folded) <= TITLE_LONGEST and not headings.is_spoken(folded) and block.kind == "paragraph"
-        return block.text if is_title and headings.item_of(folded) else ""
+        is_title = (
+            0 < len(folded) <= TITLE_LONGEST and not headings.reads_like_prose(folded) and block.kind == "paragraph"
+        )
+        return block.text if is_title and headings.parse_item(folded) else ""
 
     def _push(
         self, block: Block, folded: str, *, is_running: bool = False, number: headings.HeadingNumber | None = None
     ) -> None:
         self.flush()
-        number = number or headings.number_of(folded) or headings.item_of(folded)
+        number = number or headings.parse_number(folded) or headings.parse_item(folded)
         text = block.text if len(block.text) <= HEADING_LONGEST else f"{block.text[:HEADING_LONGEST]}…"
         rank, ordinal = (number.rank, number.ordinal) if number else (0, 0)
         entry = _Entry(text, rank, block.level, ordinal, is_running)
@@ -238,7 +240,7 @@ def _with_items(clause: _Clause, groups: list[list[_Piece]]) -> list[DocumentSec
 
 
 def _after(items: list[_Entry], piece: _Piece) -> list[_Entry]:
-    number = headings.item_of(headings.fold(piece.item))
+    number = headings.parse_item(headings.fold(piece.item))
     rank = number.rank if number else 0
     return [*(item for item in items if item.rank < rank), _Entry(piece.item, rank, 0, 0)]
 

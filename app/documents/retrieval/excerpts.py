@@ -74,9 +74,9 @@ def is_known_too_small(model: LocalModel) -> bool:
         return False
 
 
-def pick(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) -> list[Excerpt]:
+def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) -> list[Excerpt]:
     """Return the best excerpts, grouped by clause; the clause with the best excerpt comes first."""
-    wanted = evidence.asked_terms(question) | _models(question)
+    wanted = evidence.question_terms(question) | _models(question)
     weights = _weights(wanted, passages)
     asks_value = _ASKS_VALUE.search(question) is not None
     scored = [
@@ -89,7 +89,7 @@ def pick(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) 
     return _by_clause([one for one in kept if not any(_is_inside(one, other) for other in kept)], passages)
 
 
-def as_answer(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
+def answer_from_excerpts(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
     """Return the excerpts as a list with their citations, and a claim for each, which the quoted source supports."""
     text = head = ""
     found: list[Claim] = []
@@ -134,7 +134,7 @@ def _of_passage(passage: Passage, number: int, weights: dict[str, float], asks_v
         for section, start, end in source_citations.part_extents(passage)
     ]
     heads = sentences.find_table_headers(text)
-    parts = sentences.split(text)
+    parts = sentences.split_sentences(text)
     found: list[Excerpt] = []
     for part, following in itertools.zip_longest(parts, parts[1:]):
         extent = next(((end, heading) for start, end, heading in extents if start <= part.start < end), None)
@@ -172,7 +172,7 @@ def _by_rank(number: int) -> float:
 
 def _weights(wanted: frozenset[str], passages: Sequence[Passage]) -> dict[str, float]:
     """Weigh the question's terms: those that few of the passages contain count more."""
-    texts = [evidence.of_passage(passage).terms for passage in passages]
+    texts = [evidence.prepare_passage(passage).terms for passage in passages]
     having = collections.Counter(term for text in texts for term in wanted & text)
     return {term: math.log(1 + (len(passages) + 1) / (having[term] + 0.5)) for term in wanted}
 
@@ -182,4 +182,4 @@ def _models(text: str) -> frozenset[str]:
 
 
 def _terms_of(text: str) -> frozenset[str]:
-    return frozenset(terms.of_text(text))
+    return frozenset(terms.extract_terms(text))

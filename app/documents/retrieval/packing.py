@@ -26,15 +26,15 @@ _FRAME_TOKENS = 8  # for a passage's number and blank line, and for token counts
 _TURN = re.compile(r"^[ \t\u3000]*(?:#+[ \t]*)?(指示|応答|入力|質問|回答)[ \t]*:", re.MULTILINE)
 
 
-def system_text(passages: Sequence[Passage], own: str = "") -> str:
+def build_system_text(passages: Sequence[Passage], own: str = "") -> str:
     """Return the instruction, the user's own instructions, and the passages, numbered from 1 in their order."""
     words = _words()
     pieces = [words["instruction"], own.strip(), words["heading"]]
-    pieces += [block(passage, number) for number, passage in enumerate(passages, start=1)]
+    pieces += [format_passage(passage, number) for number, passage in enumerate(passages, start=1)]
     return "\n\n".join(piece for piece in (*pieces, words["end"]) if piece)
 
 
-def block(passage: Passage, number: int) -> str:
+def format_passage(passage: Passage, number: int) -> str:
     """Return one passage as text: its number, its origin, its content."""
     section = passage.section
     page = _words()["page"].format(page=section.page) if section.page else ""
@@ -50,12 +50,12 @@ def budget_tokens(context_tokens: int, max_tokens: int, rest_tokens: int) -> int
     return context_tokens - min(max_tokens, context_tokens // ANSWER_SHARE) - rest_tokens
 
 
-def near_best(passages: Sequence[Passage]) -> list[Passage]:
+def select_near_best(passages: Sequence[Passage]) -> list[Passage]:
     """Return the passages whose score is at least 0.6 of the first one's, which is the best."""
     return [one for one in passages if one.score >= SCORE_SHARE * passages[0].score]
 
 
-def pack(passages: Sequence[Passage], counts: Sequence[int], budget: int) -> list[Passage]:
+def pack_passages(passages: Sequence[Passage], counts: Sequence[int], budget: int) -> list[Passage]:
     """Choose passages, the best first, and return them in the order of the documents, so that equal choices give equal
     prompts.
 
@@ -79,7 +79,7 @@ def _cut(passage: Passage, share: float) -> Passage:
     """Return a passage with about `share` of its text, cut after a whole sentence if there is one."""
     text = passage.section.text
     longest = int(len(text) * share * 0.9)  # tokens are not distributed evenly
-    ends = [one.end for one in sentences.split(text) if one.end <= longest]
+    ends = [one.end for one in sentences.split_sentences(text) if one.end <= longest]
     return dataclasses.replace(
         passage, section=dataclasses.replace(passage.section, text=text[: ends[-1] if ends else longest])
     )

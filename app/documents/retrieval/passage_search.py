@@ -64,7 +64,7 @@ def search(
     AppError("glossary_unreadable").
     """
     scored = _by_words(library.database, query, collection_ids, glossary)
-    return widen_sections(library, meaning.fused(library, scored, collection_ids) if meaning else scored, limit)
+    return widen_sections(library, meaning.fuse_ranking(library, scored, collection_ids) if meaning else scored, limit)
 
 
 def _by_words(
@@ -86,7 +86,7 @@ def _by_words(
 
 def _weigh_query(database: Database, query: str, glossary: Path | None) -> _Query:
     sections, heading, body = database.read("SELECT sections, heading_length, body_length FROM section_totals")[0]
-    own, words = terms.of_query(query), terms.synonyms_of_query(query, glossary)
+    own, words = terms.weigh_query_terms(query), terms.synonyms_of_query(query, glossary)
     every = own.keys() | {term for others in words for other in others for term in other}
     rows = database.read(
         "SELECT v.term, v.doc FROM json_each(?) j JOIN section_vocabulary v ON v.term = j.value",

@@ -144,7 +144,7 @@ def judge_answerability(
         return AbstentionVerdict(1.0)
     wanted = _QuestionValues(question)
     others = terms.synonyms_by_word(question, glossary)
-    found = [evidence.of_passage(passage) for passage in passages[:PASSAGES_JUDGED]]
+    found = [evidence.prepare_passage(passage) for passage in passages[:PASSAGES_JUDGED]]
     return AbstentionVerdict(max(_share(weights, others, one) * wanted.discount(one) for one in found))
 
 
@@ -153,13 +153,13 @@ def _share(weights: dict[str, float], others: Sequence[tuple[str, list[list[str]
     there = {term for term in weights if term in found.terms}
     for word, same in others:
         if any(found.terms.issuperset(listed) for listed in same):
-            there |= weights.keys() & set(terms.of_text(word))
+            there |= weights.keys() & set(terms.extract_terms(word))
     return sum(weights[term] for term in there) / sum(weights.values())
 
 
 def _weights(library: Library, question: str) -> dict[str, float]:
     """Return for each term of a question the logarithm of its rarity among all sections (the idf of bm25)."""
-    asked = [term for term in evidence.asked_terms(question) if not _QUESTION_WORDS.fullmatch(term)]
+    asked = [term for term in evidence.question_terms(question) if not _QUESTION_WORDS.fullmatch(term)]
     sections = library.database.read("SELECT sections FROM section_totals")[0][0]
     rows = library.database.read(
         "SELECT v.term, v.doc FROM json_each(?) j JOIN section_vocabulary v ON v.term = j.value", json.dumps(asked)

@@ -174,7 +174,7 @@ class SemanticQuery:
     vectors: VectorFile
     vector: Floats
 
-    def fused(
+    def fuse_ranking(
         self, library: Library, scored: Sequence[tuple[int, float]], collection_ids: Sequence[int]
     ) -> list[tuple[int, float]]:
         """Fuse the ranking by words, (section id, score) with the best first, with the sections near in meaning.

@@ -257,11 +257,11 @@ class QuestionEmbedder:
             elif standing.total:
                 self._output.progress("documents.docs_embedding", done=standing.done, total=standing.total)
 
-        embedding.stood.connect(show)
+        embedding.status_changed.connect(show)
         embedding.look()
         if embedding.standing.phase not in ("idle", "failed", "off"):
             self._run()
-        embedding.stood.disconnect(show)
+        embedding.status_changed.disconnect(show)
         if embedding.standing.phase == "failed":
             self._output.note("documents.docs_by_words_only")
 

@@ -77,7 +77,7 @@ class DocumentLibrary(QObject):
         self.pictures = PagePictures(ReadingChild(command, logs / "documents-pages.log", self), self)
         self.queue = ReadingQueue(reader, self.write_queue, path, self)
         self.queue.document_ended.connect(lambda _document_id: self.changed.emit())
-        self.queue.waited.connect(self.look_again)
+        self.queue.waited_for_other_process.connect(self.check_for_changes)
         self.queue.failed.connect(self.failed)
         self.write_queue.failed.connect(self.failed)
 
@@ -142,7 +142,11 @@ class DocumentLibrary(QObject):
 
         Only the user's own documents are returned: the answer, and the path in it, may come from another user.
         """
-        found = self._library.documents_like(source.path, source.sha256) if self._library is not None else []
+        found = (
+            self._library.documents_with_path_or_content(source.path, source.sha256)
+            if self._library is not None
+            else []
+        )
         there = {one.id: one.name for one in self.collections()}
         found = [one for one in found if one.id not in self._removing and one.collection_id in there]
 
@@ -152,7 +156,7 @@ class DocumentLibrary(QObject):
 
         return sorted(found, key=unlikeliness)
 
-    def look_again(self) -> None:
+    def check_for_changes(self) -> None:
         """Refresh the queue and emit `changed` if another process has changed the database."""
         if self._library is not None and self._library.database.is_changed_elsewhere():
             self.queue.look()
@@ -241,7 +245,7 @@ class DocumentLibrary(QObject):
             if not collection.is_builtin:
                 self.refresh(collection.id)
 
-    def stop_looking(self) -> None:
+    def cancel_scan(self) -> None:
         """Cancel the scan of a folder. The folder is stored as a source, so the next `refresh` completes it."""
         self.write_queue.cancel()
 

@@ -49,7 +49,7 @@ class EmbeddingStatus:
 class Embedding(QObject):
     """The embedding model in use, with its child process and the vectors of the sections."""
 
-    stood = Signal(object)  # EmbeddingStatus
+    status_changed = Signal(object)  # EmbeddingStatus
 
     def __init__(self, command: list[str], logs: Path, documents: Path, parent: QObject | None = None) -> None:
         """`command`: starts an engine child. `documents`: their database."""
@@ -322,7 +322,7 @@ class Embedding(QObject):
         standing = EmbeddingStatus(self._phase(), done, self._total, self._error)
         if standing != self.standing:
             self.standing = standing
-            self.stood.emit(standing)
+            self.status_changed.emit(standing)
 
     def _phase(self) -> str:
         if self._error is not None:

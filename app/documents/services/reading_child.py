@@ -215,7 +215,7 @@ class PagePictures(QObject):
         self._idle_timer.timeout.connect(self._end_child)
         reader.ended.connect(self._on_ended)
 
-    def want(self, wanted: PageRequest) -> None:
+    def request(self, wanted: PageRequest) -> None:
         """Request an image, which replaces a pending request."""
         if self._is_closed:
             return

@@ -46,10 +46,10 @@ class QueueStatus:
 class ReadingQueue(QObject):
     """The queue of documents for the reading child."""
 
-    stood = Signal(object)  # QueueStatus
+    status_changed = Signal(object)  # QueueStatus
     document_ended = Signal(int)  # id
     emptied = Signal()  # all is read
-    waited = Signal()  # for another process, which sends no signals for what it has read
+    waited_for_other_process = Signal()  # for another process, which sends no signals for what it has read
     failed = Signal(object)  # AppError: the child does not start or the database is not writable; the queue is paused
 
     def __init__(
@@ -162,7 +162,7 @@ class ReadingQueue(QObject):
 
     def _on_waited(self) -> None:
         self.look()
-        self.waited.emit()
+        self.waited_for_other_process.emit()
 
     def _refill(self, library: Library) -> None:
         reading = self._document.id if self._document is not None else 0
@@ -250,4 +250,4 @@ class ReadingQueue(QObject):
             self._done_count,
             self._done_count + waiting + (document is not None),
         )
-        self.stood.emit(self.standing)
+        self.status_changed.emit(self.standing)

@@ -111,7 +111,7 @@ class EncodingDialog(Dialog):
         self.choice.addItem(phrase("documents.detect_automatically"), "")
         for codec, name in encodings.ENCODING_NAMES.items():
             self.choice.addItem(name, codec)
-        self.choice.setCurrentIndex(max(0, self.choice.findData(document.wished_encoding)))
+        self.choice.setCurrentIndex(max(0, self.choice.findData(document.chosen_encoding)))
         self.preview = QPlainTextEdit()
         self.preview.setReadOnly(True)
         self.preview.setProperty("field", True)

@@ -112,14 +112,14 @@ class DocumentsPage(Page):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if dropped_paths(event.mimeData()) and not self._is_builtin:
             event.acceptProposedAction()
-            self.drop_zone.light(is_lit=True)
+            self.drop_zone.set_lit(is_lit=True)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         super().dragLeaveEvent(event)
-        self.drop_zone.light(is_lit=False)
+        self.drop_zone.set_lit(is_lit=False)
 
     def dropEvent(self, event: QDropEvent) -> None:
-        self.drop_zone.light(is_lit=False)
+        self.drop_zone.set_lit(is_lit=False)
         paths = dropped_paths(event.mimeData())
         if paths:
             event.acceptProposedAction()
@@ -207,7 +207,7 @@ class DocumentsPage(Page):
     def _connect(self) -> None:
         documents, collection_actions = self._documents, self.collection_actions
         documents.changed.connect(self._on_changed)
-        documents.queue.stood.connect(self._on_status_changed)
+        documents.queue.status_changed.connect(self._on_status_changed)
         documents.write_queue.counted.connect(self.queue.show_found)
         documents.collection_added.connect(self.show_collection)
         self._refill_soon.timeout.connect(self._refill)
@@ -226,7 +226,7 @@ class DocumentsPage(Page):
         self.queue.pause_button.clicked.connect(documents.pause)
         self.queue.resume_button.clicked.connect(documents.resume)
         self.queue.cancel_requested.connect(documents.cancel_all)
-        self.queue.stop_looking_requested.connect(documents.stop_looking)
+        self.queue.cancel_scan_requested.connect(documents.cancel_scan)
         self._theme.changed.connect(self._lay_out)
 
     def _connect_report(self) -> None:

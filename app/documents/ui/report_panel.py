@@ -46,7 +46,7 @@ class ReportPanel(QFrame):
         notes = document_texts.notes(document.report)
         self._notes.setText("\n".join(notes))
         self._notes.setVisible(bool(notes))
-        self.encoding_button.setVisible(bool(document.report.encoding or document.wished_encoding))
+        self.encoding_button.setVisible(bool(document.report.encoding or document.chosen_encoding))
 
     def set_back_visible(self, is_visible: bool) -> None:
         """Show the button back to the table, which is hidden then."""

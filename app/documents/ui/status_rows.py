@@ -24,7 +24,7 @@ class QueueRow(QFrame):
     """The progress of the queue; hidden while nothing is to be done."""
 
     cancel_requested = Signal()
-    stop_looking_requested = Signal()
+    cancel_scan_requested = Signal()
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class QueueRow(QFrame):
 
     def _on_cancel_clicked(self) -> None:
         if self._found and not self._is_reading:
-            self.stop_looking_requested.emit()
+            self.cancel_scan_requested.emit()
         else:
             self.cancel_requested.emit()
 
@@ -156,7 +156,7 @@ class MeaningLine(Label):
 
     def __init__(self, embedding: Embedding) -> None:
         super().__init__(role="caption", tone="text2", wraps=True)
-        embedding.stood.connect(self._show)
+        embedding.status_changed.connect(self._show)
         self._show(embedding.standing)
 
     def _show(self, status: EmbeddingStatus) -> None:

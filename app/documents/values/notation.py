@@ -56,7 +56,7 @@ def flatten(text: str) -> tuple[str, Callable[[int], int]]:
     return flat, origin.__getitem__
 
 
-def value(written: str) -> float:
+def parse_numeral(written: str) -> float:
     """Return the value of a flattened numeral: 1,000 1.5 三十三 2千 1万2千 3億5,000万 二〇二五.
 
     Raises ValueError if it is not a numeral.
@@ -389,4 +389,4 @@ def _year(groups: dict[str, str | None]) -> int:
 
 
 def _number(written: str | None) -> int:
-    return int(value(written)) if written else 0
+    return int(parse_numeral(written)) if written else 0

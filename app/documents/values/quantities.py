@@ -254,7 +254,7 @@ def _with_parts(flat: str, found: list[_Found]) -> Iterator[_Found]:
         yield one
         part = _PART.match(flat, one.end) if one.unit and flat[one.end - 1].isascii() else None
         if part:
-            yield _Found(notation.value(part["digits"]), notation.unit_of(part["unit"]), *part.span())
+            yield _Found(notation.parse_numeral(part["digits"]), notation.unit_of(part["unit"]), *part.span())
 
 
 def _is_part(whole: _Found, part: _Found, between: str) -> bool:
@@ -311,26 +311,31 @@ def _special(found: re.Match[str]) -> _Found | None:
     """Return a time of day in minutes, half of a unit, or a value changed by a share: 5割増し is 1.5倍."""
     start, end = found.start(), found.end()
     if found["clock"]:
-        hour = notation.value(found["hour"] or found["clock_hour"] or "12")
-        minute = 30.0 if found["half_hour"] else notation.value(found["minute"] or found["clock_minute"] or "0")
+        hour = notation.parse_numeral(found["hour"] or found["clock_hour"] or "12")
+        minute = 30.0 if found["half_hour"] else notation.parse_numeral(found["minute"] or found["clock_minute"] or "0")
         if hour > 24 or minute > 59:
             return None
         is_afternoon = found["noon"] and found["noon"] not in _MORNING and hour < 12
         return _Found((hour + 12 if is_afternoon else hour) * 60 + minute, _CLOCK, start, end)
     if found["nth"]:
-        return _Found(notation.value(found["nth_number"] or found["nth_kanji"]), None, start, end, "第")
+        return _Found(notation.parse_numeral(found["nth_number"] or found["nth_kanji"]), None, start, end, "第")
     if found["halved"]:
         unit = {"月": "か月"}.get(found["half_unit"], found["half_unit"])
         return _Found(0.5, notation.unit_of(unit), start, end)
     if found["spoon"]:
-        spoons = notation.value(found["spoons"]) + (0.5 if found["half_spoon"] else 0.0)
+        spoons = notation.parse_numeral(found["spoons"]) + (0.5 if found["half_spoon"] else 0.0)
         return _Found(spoons * (15 if found["spoon"] == "大" else 5), notation.unit_of("mL"), start, end)
     if found["share"]:
-        share = notation.value(found["more_digits"]) / (10 if found["more_unit"] == "割" else 100)
+        share = notation.parse_numeral(found["more_digits"]) / (10 if found["more_unit"] == "割" else 100)
         is_more = found["more"].endswith(("増", "加算"))
         return _Found(100 * (1 + share if is_more else 1 - share), _PERCENT, start, end)
     if found["tenths"]:
-        return _Found(notation.value(found["tenths"]) * 10 + notation.value(found["hundredths"]), _PERCENT, start, end)
+        return _Found(
+            notation.parse_numeral(found["tenths"]) * 10 + notation.parse_numeral(found["hundredths"]),
+            _PERCENT,
+            start,
+            end,
+        )
     if found["half"] or found["double"]:
         return _Found(50 if found["half"] else 200, _PERCENT, start, end)
     return None
@@ -342,9 +347,9 @@ def _value(found: re.Match[str]) -> float | None:
         if found["slope"]:
             return float(found["run"]) / float(found["slope"])
         if found["bottom"] or found["share_bottom"]:
-            top = notation.value(found["top"] or found["share_top"])
-            return top / notation.value(found["bottom"] or found["share_bottom"])
-        value = notation.value(re.sub(r"\s", "", found["digits"] or found["kanji"]))
+            top = notation.parse_numeral(found["top"] or found["share_top"])
+            return top / notation.parse_numeral(found["bottom"] or found["share_bottom"])
+        value = notation.parse_numeral(re.sub(r"\s", "", found["digits"] or found["kanji"]))
         if found["and_half"] or found["kanji_half"]:
             value += 0.5
         if found["raised"]:

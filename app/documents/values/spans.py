@@ -51,7 +51,7 @@ _CYCLE = re.compile("周期|間隔|頻度")
 _COUNTED = ("つ", "点", "項目", "種類", "個", "件")
 
 
-def of_text(text: str) -> list[Quantity | Date]:
+def derive_values(text: str) -> list[Quantity | Date]:
     """Return the values that a text implies: 2年間 between two dates, the end of a term, the number of items of a
     list."""
     days = [day for day in notation.with_years_filled(notation.parse_dates(text)) if day.year and day.month]
@@ -62,7 +62,7 @@ def of_text(text: str) -> list[Quantity | Date]:
     ]  # fmt: skip
 
 
-def worked_out(text: str, groups: Sequence[Sequence[Quantity]]) -> list[Quantity]:
+def find_calculated_values(text: str, groups: Sequence[Sequence[Quantity]]) -> list[Quantity]:
     """Return the values that a text calculates from those of one group, if the calculation is right.
 
     It may be a total (合わせて80人), a difference (20分長い), a share (3分の1), or an amount for each listed thing
@@ -137,7 +137,7 @@ def _listed(before: str) -> int:
     return len(re.findall("午前|午後|[朝昼夕晩夜]", day.group())) if day else len(_AND.split(clause))
 
 
-def intervals(text: str) -> list[Quantity]:
+def parse_intervals(text: str) -> list[Quantity]:
     """Return 毎週, 隔月 and 2年ごと as once per period, at the words that express it."""
     found = _named(text)
     for value in quantities.parse(text):
@@ -149,7 +149,7 @@ def intervals(text: str) -> list[Quantity]:
     return sorted(found, key=lambda one: one.start)
 
 
-def implied(text: str) -> list[Quantity]:
+def parse_implied_counts(text: str) -> list[Quantity]:
     """Return the counts that a source implies: 朝と夕に1回ずつ, 8時と18時に, 第1、第3火曜日."""
     found: list[Quantity] = []
     for value in quantities.parse(text):
@@ -276,10 +276,10 @@ def _cycles(text: str) -> Iterator[Quantity]:
             head = cells if len(cells) > 1 else []
             continue
         for name, cell in zip(head, cells, strict=False):
-            yield from (once for value in quantities.parse(cell) for once in once_in(value, name))
+            yield from (once for value in quantities.parse(cell) for once in once_per_period(value, name))
 
 
-def once_in(value: Quantity, head: str) -> Iterator[Quantity]:
+def once_per_period(value: Quantity, head: str) -> Iterator[Quantity]:
     """Yield once per period for a duration below a table header like 点検周期 or 清掃の間隔."""
     if _CYCLE.search(head) and value.unit in ("か月", "s") and value.value > 0:
         yield _once(value.unit, value.value, value.start, value.end)

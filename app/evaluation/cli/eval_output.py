@@ -61,7 +61,7 @@ def _compared_systems(found: Evaluation) -> list[str]:
     """Return a table with one row for each system: quality, speed, and unusable answers."""
     word, grid = html_report.load_words(WORDS), tables.summary(found)
     names = [word["system"], *_in_table(found)]
-    table = grids.shown(grids.only(grid, names))
+    table = grids.as_report_table(grids.select_columns(grid, names))
     notes = [word["note_cut_off"]] if word["note_cut_off"] in grid.notes else []
     return ["", *_aligned(table.head, table.rows), *notes]
 
@@ -94,7 +94,9 @@ def _described(found: Evaluation, result: SystemResult, output: Output) -> list[
                 )
             )
     one_row = dataclasses.replace(found, systems=(result,))
-    shown = grids.shown(grids.without_empty(grids.beside(tables.marks(one_row), tables.models(one_row)), kept=0))
+    shown = grids.as_report_table(
+        grids.without_empty(grids.join_grids(tables.marks(one_row), tables.models(one_row)), kept=0)
+    )
     for name, cell in zip(shown.head[1:], shown.rows[0][1:], strict=True):
         if cell != grids.NONE and name not in _in_table(found):
             lines.append(output.phrase("evaluation.eval_mean_few", measure=name, mean=cell))

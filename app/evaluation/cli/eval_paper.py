@@ -218,7 +218,7 @@ def _bases(request: ScaleStudy, bases: list[str], best: _Best, where: Paths, out
             model = base_models.model_of_run(planned.asked, models)
             contenders += scale_plan.planned_systems(model, planned.asked, planned.trainings)
             trainings += planned.trainings
-        kept = compared_systems.numbered(contenders)
+        kept = compared_systems.assign_ids(contenders)
         study = planning.plan_study(
             where.evaluations, "bases", request.questions, kept, request.asking,
             id=folder.name, label=request.questions.label, trainings=tuple(trainings),

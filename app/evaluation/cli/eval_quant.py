@@ -82,4 +82,4 @@ def _given(options: argparse.Namespace, models: Sequence[LocalModel]) -> tuple[C
     """Return existing files as systems. Raises AppError("quant_adapter_alone"), and as `planning.as_they_are`."""
     if options.adapter is not None:
         raise AppError("quant_adapter_alone")
-    return planning.as_they_are(models)
+    return planning.existing_systems(models)

@@ -25,7 +25,7 @@ from app.evaluation.cli import eval_run, eval_sets
 from app.evaluation.judge import human_ratings, judge_prompt
 from app.evaluation.judge.human_ratings import Ratings, SkippedRating
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.services import study_wish
+from app.evaluation.services import study_request
 from app.evaluation.study import compared_systems, planning
 from app.evaluation.study.compared_systems import DocumentScope, Tuning
 from app.evaluation.study.planning import AnswerParameters
@@ -162,7 +162,7 @@ def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int
         ]:
             contenders.append(compared_systems.compared_system(tuned, tuning, documents))
     kind = "bases" if len(models) > 1 else "questions"
-    study = _study(options, kind, questions, compared_systems.numbered(contenders), judge, where)
+    study = _study(options, kind, questions, compared_systems.assign_ids(contenders), judge, where)
     return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
 
 
@@ -208,7 +208,7 @@ def _study(
 
 def documents_of(names: list[str], where: Paths) -> DocumentScope:
     """Raises AppError as `command_documents.scope_of`."""
-    return study_wish.documents_of(where.documents, command_documents.scope_of(names, where))
+    return study_request.documents_of(where.documents, command_documents.scope_of(names, where))
 
 
 def tuned_by(model: LocalModel, adapter: AdapterChoice, documents: Path) -> tuple[LocalModel, Tuning | None]:

@@ -77,7 +77,7 @@ def wrong_number(question: Question) -> str | None:
 def negated(question: Question) -> str | None:
     """Negate the first sentence whose ending can be reversed."""
     reference = question.reference
-    for sentence in sentences.split(reference):
+    for sentence in sentences.split_sentences(reference):
         before = reference[sentence.start : sentence.end]
         after = _opposite(before) if sentence.kind == "text" else None
         if after is not None:

@@ -129,7 +129,7 @@ def _must_include(question: Question, answer: str) -> float | None:
     entries = _entries(question)
     if not entries:
         return None
-    known = evidence.of_text(question.reference, *(gold.quote for gold in question.gold))
+    known = evidence.prepare_text(question.reference, *(gold.quote for gold in question.gold))
     return sum(any(_contains_entry(answer, entry, known) for entry in alternatives) for alternatives in entries) / len(
         entries
     )
@@ -193,7 +193,7 @@ def _has_other_bound(given: Quantity, known: evidence.Evidence) -> bool:
 
 def _numbers(question: Question, answer: str) -> float | None:
     entries = itertools.chain.from_iterable(_entries(question))
-    known = evidence.of_text(question.reference, *(gold.quote for gold in question.gold), *entries)
+    known = evidence.prepare_text(question.reference, *(gold.quote for gold in question.gold), *entries)
     if not question.reference.strip() and not question.gold and not known.values:
         return None
     held = [_is_held(known, one, answer) for one in _own_values(question, answer)]
@@ -202,7 +202,7 @@ def _numbers(question: Question, answer: str) -> float | None:
 
 def _own_values(question: Question, answer: str) -> list[Quantity | Date]:
     """Return the answer's values with a unit and dates that are not in the question."""
-    of_question = evidence.of_text(question.text)
+    of_question = evidence.prepare_text(question.text)
     values: list[Quantity | Date] = [one for one in quantities.parse(answer) if one.unit]
     values += notation.parse_dates(answer)
     return [one for one in values if not _is_held(of_question, one, answer)]
@@ -241,7 +241,9 @@ def _has_abstained(question: Question, result: BatchAnswer, answer: str) -> bool
 
 
 def _begins_with_abstention(answer: str) -> bool:
-    plain_sentences = (unicodedata.normalize("NFKC", answer[one.start : one.end]) for one in sentences.split(answer))
+    plain_sentences = (
+        unicodedata.normalize("NFKC", answer[one.start : one.end]) for one in sentences.split_sentences(answer)
+    )
     first = next((one for one in plain_sentences if not _patterns().preamble.search(one)), "")
     return any(pattern.search(first) for pattern in _patterns().abstaining)
 

@@ -90,7 +90,7 @@ def loss_tables(families: Sequence[Family], questions: Sequence[Question]) -> It
     columns += [GridColumn(word[name], 4, is_signed=True) for name in ("loss_change", "by_question", "by_group")]
     notes = [word["note_few_groups"].format(least=LEAST_UNITS)] if has_few_groups else []
     if rows:
-        yield grids.shown(grids.without_empty(ValueGrid(tuple(columns), tuple(rows), tuple(notes))))
+        yield grids.as_report_table(grids.without_empty(ValueGrid(tuple(columns), tuple(rows), tuple(notes))))
 
 
 def loss_plots(families: Mapping[str, Family]) -> Iterator[str]:

@@ -249,7 +249,7 @@ class JudgeAgreement:
     has_judge: bool
 
     @property
-    def wanting(self) -> int:
+    def missing_votes(self) -> int:
         """Return how many votes are missing until kappa is shown."""
         return max(0, LEAST_ANSWERS - self.n)
 

@@ -40,7 +40,7 @@ class ValueGrid:
     notes: tuple[str, ...] = ()
 
 
-def shown(grid: ValueGrid) -> ReportTable:
+def as_report_table(grid: ValueGrid) -> ReportTable:
     rows = tuple(
         tuple(text_of(value, column) for value, column in zip(row, grid.columns, strict=True)) for row in grid.rows
     )
@@ -91,7 +91,7 @@ def without_empty(grid: ValueGrid, kept: int = 1) -> ValueGrid:
     return ValueGrid(tuple(grid.columns[at] for at in places), rows, grid.notes)
 
 
-def only(grid: ValueGrid, names: Sequence[str]) -> ValueGrid:
+def select_columns(grid: ValueGrid, names: Sequence[str]) -> ValueGrid:
     """Return the columns of these names, as far as the grid has them, in this order."""
     known = [column.name for column in grid.columns]
     places = [known.index(name) for name in names if name in known]
@@ -99,7 +99,7 @@ def only(grid: ValueGrid, names: Sequence[str]) -> ValueGrid:
     return ValueGrid(tuple(grid.columns[at] for at in places), rows, grid.notes)
 
 
-def beside(first: ValueGrid, *others: ValueGrid) -> ValueGrid:
+def join_grids(first: ValueGrid, *others: ValueGrid) -> ValueGrid:
     """Join grids of the same rows; later grids lose their first column, which names the row, and columns that are there
     already.
     """
@@ -114,7 +114,7 @@ def beside(first: ValueGrid, *others: ValueGrid) -> ValueGrid:
     return ValueGrid(tuple(columns), tuple(map(tuple, rows)), tuple(notes))
 
 
-def once(grid: ValueGrid, columns: int) -> ValueGrid:
+def without_repeats(grid: ValueGrid, columns: int) -> ValueGrid:
     """For display: leave the first `columns` of a row empty if they are equal to the row above."""
     above = [None, *grid.rows]
     rows = (

@@ -113,13 +113,13 @@ _TABLES: dict[str, Callable[[Evaluation], ValueGrid]] = {
     "marks": tables.marks,
     "documents": tables.documents,
     "models": tables.models,
-    "categories": lambda evaluation: grids.once(tables.categories(evaluation), columns=2),
+    "categories": lambda evaluation: grids.without_repeats(tables.categories(evaluation), columns=2),
 }
 
 
 def _section(key: str, *found: ValueGrid, drawn: Sequence[str] = ()) -> ReportSection:
     title = html_report.load_words(WORDS)[f"section_{key}"]
-    return ReportSection(title, plots=tuple(drawn), tables=tuple(map(grids.shown, found)))
+    return ReportSection(title, plots=tuple(drawn), tables=tuple(map(grids.as_report_table, found)))
 
 
 def _interval_plot(evaluation: Evaluation, measure: ComparedMeasure) -> str:
@@ -163,7 +163,7 @@ def _differences(evaluation: Evaluation, measure: ComparedMeasure) -> ReportSect
         word["section_differences"].format(measure=phrase(f"evaluation.measure.{measure.name}")),
         tables.sentences(found),
         (plots.interval_plot(word["plot_difference"], estimates, has_zero=True),),
-        (grids.shown(tables.differences(evaluation, found)),),
+        (grids.as_report_table(tables.differences(evaluation, found)),),
     )
 
 

@@ -164,7 +164,7 @@ def _step(value: float) -> int:
 
 def _categories(found: Evaluation) -> ReportTable | None:
     grid = tables.categories(found)
-    return grids.shown(grids.once(grid, columns=2)) if grid.rows else None
+    return grids.as_report_table(grids.without_repeats(grid, columns=2)) if grid.rows else None
 
 
 # --------------------------------------------------------------------- differences

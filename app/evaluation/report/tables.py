@@ -45,13 +45,13 @@ def measures(evaluation: Evaluation) -> tuple[ComparedMeasure, ...]:
 
 def summary(evaluation: Evaluation) -> ValueGrid:
     """Return all measures of each system in one row."""
-    return grids.beside(*(make(evaluation) for make in (paper, category_means, means, marks, documents, models)))
+    return grids.join_grids(*(make(evaluation) for make in (paper, category_means, means, marks, documents, models)))
 
 
 def results(evaluation: Evaluation) -> list[ValueGrid]:
     """Return the paper's table; the means of many categories get a table of their own."""
     found = [paper(evaluation), category_means(evaluation)]
-    return [grids.beside(*found)] if len(found[1].columns) <= 1 + _CATEGORIES_BESIDE else found
+    return [grids.join_grids(*found)] if len(found[1].columns) <= 1 + _CATEGORIES_BESIDE else found
 
 
 def paper(evaluation: Evaluation) -> ValueGrid:

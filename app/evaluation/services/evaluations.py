@@ -163,7 +163,7 @@ class Evaluations(QObject):
             return
         self._limit_before, embedding.question_limit_s = embedding.question_limit_s, QUESTION_LIMIT_S
         self.is_embedding = True
-        embedding.stood.connect(self._on_embedding_status)
+        embedding.status_changed.connect(self._on_embedding_status)
         embedding.look()
         self._on_embedding_status(embedding.standing)
 
@@ -174,7 +174,7 @@ class Evaluations(QObject):
 
     def _leave_embedding(self) -> None:
         if self._embedding is not None and self.is_embedding:
-            self._embedding.stood.disconnect(self._on_embedding_status)
+            self._embedding.status_changed.disconnect(self._on_embedding_status)
         self.is_embedding = False
 
     def _carry_out(self) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from app.base.paths import Paths
 from app.evaluation.records import QuestionSet
-from app.evaluation.services import study_wish
-from app.evaluation.services.study_wish import StudyWish
+from app.evaluation.services import study_request
+from app.evaluation.services.study_request import StudyRequest
 from app.evaluation.study import planning, studies, study_steps
 from app.evaluation.study.planning import AnswerParameters
 from app.evaluation.study.studies import ComparedSystem, Study
@@ -47,19 +47,21 @@ class StudyForecast:
     most_answering_s: float | None = None
 
 
-def forecast(request: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> StudyForecast:
+def forecast(
+    request: StudyRequest, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None
+) -> StudyForecast:
     """Forecast a study without reading a model or leaving a file; "scale" takes some seconds. Raises AppError as
     `make`.
     """
-    with study_wish.window_messages():
+    with study_request.window_messages():
         known = [_unread(one) for one in models]
         tuned = _unread(request.tuned) if request.tuned else None
         unread_request = dataclasses.replace(request, models=tuple(map(_unread, request.models)), tuned=tuned)
         if request.kind == "scale":
             return _scale_forecast(unread_request, paths, known, trainer)
-        study, questions = study_wish.planned(unread_request, paths, known)
+        study, questions = study_request.study_of_request(unread_request, paths, known)
         require_trainer(study, paths, trainer)
-        source = study_wish.root_of(unread_request.models[0], known)
+        source = study_request.root_of(unread_request.models[0], known)
         answers = len(study.contenders) * len(questions.questions) * len(study.seeds)
         return StudyForecast(
             systems=len(study.contenders),
@@ -110,11 +112,11 @@ def _free_bytes(folder: Path) -> int:
 
 
 def _scale_forecast(
-    request: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None
+    request: StudyRequest, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None
 ) -> StudyForecast:
     from app.evaluation.study import scale_plan, scale_subsets  # numpy
 
-    scale_request = study_wish.scale_of(request, paths)
+    scale_request = study_request.scale_of(request, paths)
     trainer_of(trainer, paths)
     material = scale_subsets.nested_subsets(Path(request.data), request.sizes)
     paths.evaluations.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -214,19 +216,19 @@ def _predicted(model: LocalModel, context_tokens: int, paths: Paths) -> Predicte
     return speed.predict(here, needed, header.parameters, card.active_share if card else 1.0)
 
 
-__all__ = ["StudyForecast", "StudyWish", "forecast", "make"]
+__all__ = ["StudyForecast", "StudyRequest", "forecast", "make"]
 
 
-def make(request: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> Path:
+def make(request: StudyRequest, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> Path:
     """Make the study and return its folder. `models`: all models of the list. Slow: files may be hashed.
 
     Raises AppError: wish_*, and for anything wrong with the questions, the models, the data or the disk.
     """
-    with study_wish.window_messages():
+    with study_request.window_messages():
         if request.kind == "scale":
             return _scale(request, paths, models, trainer)
-        study_wish.require_files(request)
-        study, questions = study_wish.planned(request, paths, models)
+        study_request.require_files(request)
+        study, questions = study_request.study_of_request(request, paths, models)
         planning.require_room(study, paths.data)
         require_trainer(study, paths, trainer)
         folder = paths.evaluations / study.id
@@ -234,10 +236,10 @@ def make(request: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer
         return folder
 
 
-def _scale(request: StudyWish, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> Path:
+def _scale(request: StudyRequest, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> Path:
     from app.evaluation.study import scale_plan, scale_subsets  # numpy
 
-    scale_request = study_wish.scale_of(request, paths)
+    scale_request = study_request.scale_of(request, paths)
     trainer = trainer_of(trainer, paths)
     material = scale_subsets.nested_subsets(Path(request.data), request.sizes)
     command = trainer.command if trainer.can_judge else None  # the fake trainer of tests cannot plan

@@ -85,7 +85,7 @@ def with_card_adapter(model: LocalModel) -> tuple[LocalModel, Tuning | None]:
     return dataclasses.replace(model, form_id=shipped.form_id), Tuning(str(shipped.path))
 
 
-def numbered(contenders: Iterable[ComparedSystem]) -> tuple[ComparedSystem, ...]:
+def assign_ids(contenders: Iterable[ComparedSystem]) -> tuple[ComparedSystem, ...]:
     """Give the systems ids and distinct names."""
     found: list[ComparedSystem] = []
     for number, one in enumerate(contenders, start=1):
@@ -119,7 +119,7 @@ def four_ways(
     if quotes:
         quoted = renamed(compared_system(model, None, documents), phrase("evaluation.system_way.quotes"))
         found.append(dataclasses.replace(quoted, system=dataclasses.replace(quoted.system, is_quoted=True)))
-    return numbered(found)
+    return assign_ids(found)
 
 
 def adapter_sha256(path: str) -> str:

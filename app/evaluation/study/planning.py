@@ -117,7 +117,7 @@ def require_right_answers(questions: QuestionSet) -> None:
 # ------------------------------------------------------------------- quantizations
 
 
-def as_they_are(models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
+def existing_systems(models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
     """Return existing files as systems. Files of the same model are one family; the first is what the others are
     compared with.
 
@@ -128,7 +128,7 @@ def as_they_are(models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
         header = gguf.read_header(Path(model.path))
         family = f"{header.architecture} {header.vocab_size} {header.parameters}"
         found.append(dataclasses.replace(compared_systems.compared_system(model, None), family=family))
-    return compared_systems.numbered(found)
+    return compared_systems.assign_ids(found)
 
 
 def has_likelihoods(questions: QuestionSet) -> bool:
@@ -208,7 +208,7 @@ def plan_quantizations(
         contenders += _family(source, forms, model, tuning, str(merged), folder, made)
         _form, smallest = min(zip(forms, contenders, strict=False), key=lambda pair: pair[0].bits)
         contenders.append(_unmerged(smallest, model, tuning))
-    return QuantizationPlan(compared_systems.numbered(contenders), tuple(made.values()))
+    return QuantizationPlan(compared_systems.assign_ids(contenders), tuple(made.values()))
 
 
 def _f16_source(source: QuantizationSource, folder: Path, cache: Path, made: dict[str, MadeModel]) -> str:

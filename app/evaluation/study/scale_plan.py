@@ -119,7 +119,7 @@ def holdout_questions(material: SubsetFiles, folder: Path) -> QuestionSet:
     """
     imported = file_import.import_file(folder / DATA / "holdout.jsonl")
     made = [Question("", row.question, row.answer, group=row.group, origin="imported") for row in imported.rows]
-    questions = question_files.with_ids(one for one in map(question_files.fitting, made) if one is not None)[0]
+    questions = question_files.with_ids(one for one in map(question_files.as_stored, made) if one is not None)[0]
     return QuestionSet(material.name, 0, question_files.sha256(questions), questions)
 
 
@@ -143,7 +143,7 @@ def planned_systems(model: LocalModel, asked: RunSpec, trainings: Sequence[Train
         name = phrase("evaluation.system_with", name=model.name, other=use.name)
         system = dataclasses.replace(base.system, name=name, adapter=use.path)
         found.append(dataclasses.replace(base, system=system, model=tuned))
-    return compared_systems.numbered(found)
+    return compared_systems.assign_ids(found)
 
 
 # -------------------------------------------------------------------------- specs

@@ -192,7 +192,7 @@ def measure(study: Study) -> ScaleResults:
     ]
     if not all(map(math.isfinite, (*losses.base, *(nll for run in found for nll in run.nll)))):
         raise AppError("evaluation_damaged", id=study.id, reason=phrase("evaluation.scale_loss_missing"))
-    return of_runs(losses, found)
+    return combine_runs(losses, found)
 
 
 def holdout_nats(training: Training) -> float:
@@ -203,7 +203,7 @@ def holdout_nats(training: Training) -> float:
     return sum(example.adapter_nll for example in run_folders.read_holdout(Path(training.folder)).examples)
 
 
-def of_runs(losses: HoldoutLosses, found: Sequence[MeasuredRun]) -> ScaleResults:
+def combine_runs(losses: HoldoutLosses, found: Sequence[MeasuredRun]) -> ScaleResults:
     """Combine runs of at least two sizes."""
     main = [run for run in found if not run.training.is_control]
     by_rows = {rows: [run for run in main if run.training.rows == rows] for rows in _rows(main)}

@@ -28,7 +28,7 @@ from app.evaluation.records import System
 from app.evaluation.report.result_view_data import model_of_system, use_obstacle
 from app.evaluation.services import study_making
 from app.evaluation.services.evaluations import Evaluations
-from app.evaluation.services.study_making import StudyWish
+from app.evaluation.services.study_making import StudyRequest
 from app.evaluation.study import studies
 from app.evaluation.study.studies import StudyEntry
 from app.evaluation.ui import study_texts
@@ -94,7 +94,7 @@ class StartStudyAction(QObject):
         self._is_reading = False
         offer = self.model.offer(*found)
         dialog = self.dialog = StudyDialog(self._theme, self.model, offer, self._page.window(), self._question_set)
-        dialog.wish_made.connect(self._make)
+        dialog.request_made.connect(self._make)
         dialog.progress.cancelled.connect(self._cancel)
         dialog.finished.connect(self._on_closed)
         dialog.open()
@@ -107,7 +107,7 @@ class StartStudyAction(QObject):
     def _on_closed(self) -> None:
         self.dialog = None
 
-    def _make(self, request: StudyWish) -> None:
+    def _make(self, request: StudyRequest) -> None:
         model, models = self.model, tuple(self.model.models())
 
         def make(progress: TaskProgress) -> Path:

@@ -69,7 +69,7 @@ class EvaluationPage(Page):
         self.entries = EvaluationList()
         self.contents = EvaluationContent(theme, self._make_set_view, self._make_study_view, self._make_result_view)
         self.desk = EvaluationActions(theme, paths, open_folder, self, lambda: evaluations.folder)
-        self.beginning = StartStudyAction(theme, evaluations, dialog_model, is_training, self)
+        self.start_action = StartStudyAction(theme, evaluations, dialog_model, is_training, self)
         self.adding = AddSet(theme, paths.questions, conversation_reader(paths.database, paths.documents), self)
         self.using = UseCandidateAction(session, dialog_model.models, dialog_model.collections, navigation, self)
         self._build()
@@ -210,7 +210,7 @@ class EvaluationPage(Page):
         contents, desk, evaluations = self.contents, self.desk, self._evaluations
         self._on_shown()
         contents.nothing.button.clicked.connect(lambda: self._show_adding(contents.nothing.button))
-        self.run_button.clicked.connect(lambda: self.beginning.ask())
+        self.run_button.clicked.connect(lambda: self.start_action.ask())
         self.list_button.clicked.connect(self.close_content)
         self.list.selectionModel().currentChanged.connect(self._on_current_changed)
         self.list.clicked.connect(self._on_clicked)  # also on the current entry when other content is shown
@@ -222,15 +222,15 @@ class EvaluationPage(Page):
         desk.changed.connect(self.refresh)
         desk.opened.connect(self.open)
         desk.closed.connect(lambda key: self.close_content() if self.contents.key == key else None)
-        desk.evaluate_requested.connect(self.beginning.ask)
+        desk.evaluate_requested.connect(self.start_action.ask)
         desk.rename_requested.connect(self._rename_chosen)
         desk.compare_requested.connect(contents.compare)
-        self.beginning.asked.connect(self.banner.hide)
-        self.beginning.made.connect(lambda folder: self.open(("study", folder.name)))
+        self.start_action.asked.connect(self.banner.hide)
+        self.start_action.made.connect(lambda folder: self.open(("study", folder.name)))
         for done in (desk.opened, self.adding.added):
             done.connect(self.banner.hide)  # earlier errors are settled
         self.adding.added.connect(lambda name: self.open(("set", name)))
-        for part in (contents, desk, self.adding, self.beginning, self.using):
+        for part in (contents, desk, self.adding, self.start_action, self.using):
             part.failed.connect(self.say)
         for part in (desk, self.using):
             part.undo_offered.connect(self._offer_undo)
@@ -242,7 +242,7 @@ class EvaluationPage(Page):
         from app.evaluation.ui.sets.question_set_view import SetView
 
         view = SetView(self._theme, self._paths.questions, self._paths.documents, self._secrecy)
-        view.evaluate_requested.connect(self.beginning.ask)
+        view.evaluate_requested.connect(self.start_action.ask)
         view.changed.connect(self._on_changed)
         view.renamed.connect(self._on_set_renamed)
         view.remove_requested.connect(lambda: self.desk.remove([self.contents.entry]) if self.contents.entry else None)

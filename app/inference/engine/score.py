@@ -185,7 +185,7 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     send(Phase("loading"))
     model = ScoredModel(Path(job.model), job.adapter, job.strength)
     try:
-        holdout = kept or tokenized(job.texts, model)
+        holdout = kept or to_holdout(job.texts, model)
         _require_known_ids(holdout, job, model.vocabulary)
         model.open(*_context_tokens(job, holdout))
         run = _ScoringRun(model, job, holdout, send)
@@ -204,7 +204,7 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     }
 
 
-def tokenized(texts: tuple[ScoredText, ...], model: ScoredModel) -> Holdout:
+def to_holdout(texts: tuple[ScoredText, ...], model: ScoredModel) -> Holdout:
     """Return texts as held-out examples: only the answer's ids are labels, and no end token follows."""
     return Holdout(tuple(_example(text, model) for text in texts), chats=(), end_ids=())
 

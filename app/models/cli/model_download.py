@@ -193,7 +193,7 @@ class _DownloadSession:
         """Use a token from the environment or the keychain for the hub, if there is one; return whether there is."""
         self._may_use_stored_token = False
         place = hub_address(self._settings)
-        token = token_around(place)
+        token = stored_hub_token(place)
         if token:
             self._downloads.set_token(token)
         elif os.environ.get(TOKEN_VARIABLE):
@@ -202,7 +202,7 @@ class _DownloadSession:
         return token != ""
 
 
-def token_around(place: str) -> str:
+def stored_hub_token(place: str) -> str:
     """Return the token from the environment, else from the system's password store; "" except for the official hub.
 
     A mirror in the settings or the environment gets only a token that was given for it.

@@ -49,7 +49,7 @@ class FirstRunController(QObject):
             window.theme, self._library, self._preferences, self._download_desk, self._where.models, window
         )
         dialog.kit_requested.connect(self._import_kit)
-        dialog.example_chosen.connect(self._page.offer_question)
+        dialog.example_chosen.connect(self._page.suggest_question)
         dialog.example_chosen.connect(window.show_questions)
         dialog.finished.connect(self._end)
         dialog.open()

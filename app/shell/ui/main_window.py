@@ -212,7 +212,7 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(window_layout.render_app_icon())
         self.setMinimumSize(*MINIMUM_SIZE)
         self.sidebar = Sidebar(self.theme, self._page_list(), outside_connections)
-        self.sidebar.conversations.asked_of = self._conversations.asked
+        self.sidebar.conversations.collections_of = self._conversations.asked
         self.stack = QStackedWidget()
         self.stack.addWidget(self.page("ask"))
         self.status_line = StatusLine(self.theme)

@@ -362,7 +362,7 @@ def _split(options: argparse.Namespace, where: Paths, output: Output) -> int:
     if Path(options.file).resolve().is_relative_to(where.data.resolve()):  # a file elsewhere needs no permit
         known = Lineage(confidentiality.label_from_word(imported.label), imported.origins)
         permit = _pass_out("rows", known, Path(options.file), folder, where, is_allowed=options.allow_secret)
-        gate = permit.whole_folder(folder)  # comparing thousands of rows takes minutes
+        gate = permit.write_folder(folder)  # comparing thousands of rows takes minutes
     output.progress("training.split_comparing", rows=f"{len(imported.rows):,}")
     flagged = check.flagged(imported.rows)
     is_dropped = options.drop_flagged

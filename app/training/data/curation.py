@@ -308,7 +308,7 @@ def inspect_row(row: TrainingRow, evidence: RowEvidence | None) -> RowInspection
     values = quantities.parse(row.answer)
     missing: list[str] = []
     if values and evidence is not None and evidence.quote:
-        known = grounds.of_text(evidence.quote)
+        known = grounds.prepare_text(evidence.quote)
         written = ((value, row.answer[value.start : value.end]) for value in values)
         missing = [text.strip() for value, text in written if not known.holds(value, text)]
     return RowInspection(
@@ -324,7 +324,7 @@ def is_quoted(evidence: RowEvidence) -> bool:
     return evidence.quote != "" and evidence.quote in evidence.passage
 
 
-def with_same_passage(items: Sequence[CurationItem]) -> Counter[tuple[str, str]]:
+def count_by_passage(items: Sequence[CurationItem]) -> Counter[tuple[str, str]]:
     """Return how many pairs each passage gave, by its document and text."""
     found = (item.evidence for item in items)
     return Counter((one.document, one.passage) for one in found if one is not None)

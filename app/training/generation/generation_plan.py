@@ -89,7 +89,7 @@ def _is_of_example(candidate: PairCandidate) -> bool:
 
 def _names_matter(candidate: PairCandidate) -> bool:
     """Return whether the question has a word of the passage or of its document and headings."""
-    return not evidence.content_terms(candidate.question).isdisjoint(evidence.of_passage(candidate.passage).terms)
+    return not evidence.content_terms(candidate.question).isdisjoint(evidence.prepare_passage(candidate.passage).terms)
 
 
 def _answer_reason(candidate: PairCandidate) -> str:
@@ -128,7 +128,7 @@ def _is_given_away(candidate: PairCandidate) -> bool:
 def _support_reason(candidate: PairCandidate) -> str:
     """Return whether the quote supports the answer: values with units and bounds, dates, names and words."""
     source = _of_quote(candidate)
-    found = evidence.of_text(candidate.quote)
+    found = evidence.prepare_text(candidate.quote)
     answer = candidate.answer
     if not all(found.holds(value, answer[value.start : value.end]) for value in quantities.parse(answer)):
         return "number_not_in_quote"
@@ -211,7 +211,7 @@ class GenerationStatus:
         return step
 
 
-def passages_most(wanted: int) -> int:
+def max_passages(wanted: int) -> int:
     """Return how many passages are tried at most for so many pairs."""
     return max(PASSAGES_MIN, PASSAGES_PER_PAIR * wanted)
 

@@ -81,7 +81,7 @@ def is_unchanged(row: dict[str, Any]) -> bool:
 
 def must_include(question: str, answer: str) -> list[str]:
     """Return the answer's values, ranges and dates as written, each once, without those that the question contains."""
-    asked = evidence.of_text(question)
+    asked = evidence.prepare_text(question)
     values = quantities.parse(answer)
     found = [
         (before.start if before is not None and before.is_range_start else one.start, one.end)

@@ -115,5 +115,5 @@ def _cut(passage: Passage) -> Passage:
     text = passage.section.text
     if len(text) <= LONGEST:
         return passage
-    ends = [one.end for one in sentences.split(text) if one.end <= LONGEST]
+    ends = [one.end for one in sentences.split_sentences(text) if one.end <= LONGEST]
     return replace(passage, section=replace(passage.section, text=text[: ends[-1] if ends else LONGEST]))

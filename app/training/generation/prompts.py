@@ -100,7 +100,7 @@ def _quotable(passage: Passage) -> list[Sentence]:
     heads = {head.start for head in sentences.find_table_headers(text)}
     return [
         one
-        for one in sentences.split(text)
+        for one in sentences.split_sentences(text)
         if one.kind != "heading"
         and one.start not in heads
         and not pattern("caption").match(text, one.start)

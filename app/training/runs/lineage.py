@@ -106,7 +106,7 @@ def lineage_of_adapter(place: Path) -> Lineage:
     return _of_adapter(place, set())
 
 
-def write_beside(adapter: Path, merged: Path) -> None:
+def write_lineage_note(adapter: Path, merged: Path) -> None:
     """Write a note next to a file with the lineage of the adapter (a folder) that was merged into it.
 
     Raises AppError as `drive_error` does.

@@ -416,7 +416,7 @@ class DraftEditor(QObject):
         def on_event(event: Event) -> None:
             if isinstance(event, Phase):
                 if self._enter(event):
-                    progress.renew()
+                    progress.begin_phase()
                 progress.report(event.done, event.total)
 
         watch = ProcessWatch(lambda process: progress.on_cancel(process.kill), on_event)

@@ -42,7 +42,7 @@ class EnvironmentSetup(QObject):
     progressed = Signal(object)  # Phase
     finished = Signal()
     kit_written = Signal(str)  # the kit's folder
-    went_back = Signal()
+    previous_restored = Signal()
     failed = Signal(object)  # AppError; also from `remove` and `go_back`
     cancelled = Signal()
     removed = Signal()
@@ -211,7 +211,9 @@ class EnvironmentSetup(QObject):
 
         if not self._is_taken():
             self._started_at = time.monotonic()
-            self._clear(lambda: folders.restore_previous(training_environment.base_folder(self._data)), self.went_back)
+            self._clear(
+                lambda: folders.restore_previous(training_environment.base_folder(self._data)), self.previous_restored
+            )
 
     # ------------------------------------------------------------------------ private
 

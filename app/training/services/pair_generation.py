@@ -283,9 +283,7 @@ def _prepared(job: GenerationJob) -> _Prepared:
     check_target(job.out)
     library = Library.beside(job.documents)
     try:
-        selected = passages.select_passages(
-            library, job.collection, job.seed, generation_plan.passages_most(job.wanted)
-        )
+        selected = passages.select_passages(library, job.collection, job.seed, generation_plan.max_passages(job.wanted))
     finally:
         library.close()
     if not selected.passages:

@@ -128,7 +128,7 @@ class AutoSpin(QDoubleSpinBox):
         return None if value < self._lowest else value
 
     def show_number(self, number: float | None) -> None:
-        guard_of(self).when_free(lambda: self._replace(number))
+        guard_of(self).run_after_conversion(lambda: self._replace(number))
 
     def _replace(self, number: float | None) -> None:
         self.blockSignals(True)
@@ -315,7 +315,7 @@ class TextField(QPlainTextEdit):
 
 def replace_text(field: QPlainTextEdit, text: str) -> None:
     """Replace the text of a field, after a conversion that may be open."""
-    guard_of(field).when_free(lambda: field.setPlainText(text))
+    guard_of(field).run_after_conversion(lambda: field.setPlainText(text))
 
 
 def storable_text(field: QPlainTextEdit) -> str:

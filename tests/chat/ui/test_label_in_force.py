@@ -162,7 +162,7 @@ def test_the_list_shows_the_label_that_stands_above_the_conversation(
     _time, label, _folder = rows.index_of(kept).data(FactsRole)
     assert label == "secret"
     library.set_label(asked.id, "internal", permit_to_lower("入札"))
-    parts.documents.look_again()
+    parts.documents.check_for_changes()
     assert rows.index_of(kept).data(FactsRole)[1] == "internal"
 
 

@@ -44,19 +44,23 @@ def silent(_done: int, _total: int) -> None:
 
 
 def cut(*texts: str) -> list[tuple[str, ...]]:
-    return [one.heading for one in sections.split(ReadDocument([Block("paragraph", text) for text in texts]))]
+    return [
+        one.heading for one in sections.cut_into_sections(ReadDocument([Block("paragraph", text) for text in texts]))
+    ]
 
 
 def test_each_article_of_a_text_file_is_a_section_and_loses_no_word(tmp_path: Path) -> None:
     path = tmp_path / "契約書.txt"
     path.write_text(CONTRACT, "utf-8")
-    assert [(one.heading, one.text) for one in sections.split(text_files.read_plain_text(path, silent))] == FOUND
+    assert [
+        (one.heading, one.text) for one in sections.cut_into_sections(text_files.read_plain_text(path, silent))
+    ] == FOUND
 
 
 @pytest.mark.parametrize("between", ["\n", "\n\n"])
 def test_each_article_of_a_markdown_file_is_a_section_with_and_without_blank_lines(between: str) -> None:
     read = markdown.read(CONTRACT.replace("\n", between).replace("契約書\n", "契約書\n\n", 1), silent)
-    assert [(one.heading, one.text) for one in sections.split(read)] == FOUND
+    assert [(one.heading, one.text) for one in sections.cut_into_sections(read)] == FOUND
 
 
 @pytest.mark.parametrize(
@@ -112,7 +116,7 @@ def test_numbers_that_count_back_are_references_and_one_that_was_skipped_is_an_a
 
 def test_a_heading_with_a_level_does_not_stand_under_an_article() -> None:
     read = markdown.read("# 契約\n\n第1条　甲は、支払う。\n\n## 備考\n\n写しを残す。\n", silent)
-    assert [one.heading for one in sections.split(read)] == [("契約", "第1条"), ("契約", "備考")]
+    assert [one.heading for one in sections.cut_into_sections(read)] == [("契約", "第1条"), ("契約", "備考")]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +152,7 @@ def test_lines_in_brackets_that_title_an_article(line: str) -> None:
     [("一〇", 10), ("二〇五", 205), ("十二", 12), ("百六十七", 167), ("千", 1000), ("二千三十", 2030)],
 )
 def test_numbers_in_kanji_have_their_value(digits: str, value: int) -> None:
-    assert headings.value_of(digits) == value
+    assert headings.number_value(digits) == value
 
 
 @pytest.mark.parametrize(
@@ -210,16 +214,16 @@ def test_articles_are_counted_anew_below_an_appendix() -> None:
 
 def test_each_article_of_a_paragraph_with_several_lines_is_a_section_and_loses_no_word() -> None:
     text = CONTRACT.split("\n", 1)[1].strip()
-    found = sections.split(ReadDocument([Block("paragraph", text)]))
+    found = sections.cut_into_sections(ReadDocument([Block("paragraph", text)]))
     assert [(one.heading, one.text) for one in found] == FOUND[1:]
-    appended = sections.split(
+    appended = sections.cut_into_sections(
         ReadDocument([Block("paragraph", "第１条　甲は、支払う。\n別表第１（第１条関係）\n一円")])
     )
     assert [(one.heading, one.text) for one in appended][1:] == [(("別表第１（第１条関係）",), "一円")]
     quoted = "第１条　甲は、前条と\n第3章 水文解析とによる。\n（注）\n第2条の規定による。"
-    assert [(one.heading, one.text) for one in sections.split(ReadDocument([Block("paragraph", quoted)]))] == [
-        (("第１条",), quoted)
-    ]
+    assert [
+        (one.heading, one.text) for one in sections.cut_into_sections(ReadDocument([Block("paragraph", quoted)]))
+    ] == [(("第１条",), quoted)]
 
 
 def test_articles_that_only_a_break_or_a_fence_holds_together_are_sections(tmp_path: Path) -> None:
@@ -228,7 +232,7 @@ def test_articles_that_only_a_break_or_a_fence_holds_together_are_sections(tmp_p
     page.write_text(f"<html><body><p>{first}<br>{second}</p></body></html>", "utf-8")
     fence = markdown.read(f"```\n{first}\n{second}\n```\n", silent)
     for read in (html.read(page, silent), fence):
-        assert [one.text for one in sections.split(read)] == [first, second]
+        assert [one.text for one in sections.cut_into_sections(read)] == [first, second]
 
 
 def test_an_article_without_a_number_of_its_own_is_none() -> None:

@@ -19,7 +19,9 @@ from app.evaluation.judge import rule_scoring as measuring
 @pytest.fixture(scope="module")
 def cut(kasensabo: Path) -> dict[str, list[DocumentSection]]:
     files = sorted((kasensabo / "standards_md").glob("*.md"))
-    return {file.name: sections.split(markdown.read(file.read_text("utf-8"), lambda *_: None)) for file in files}
+    return {
+        file.name: sections.cut_into_sections(markdown.read(file.read_text("utf-8"), lambda *_: None)) for file in files
+    }
 
 
 @pytest.fixture(scope="module")

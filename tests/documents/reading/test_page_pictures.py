@@ -129,29 +129,29 @@ def glyphs(written: str, left: float = 10, top: float = 10) -> list[Glyph]:
 def test_a_text_that_was_read_a_little_otherwise_is_found_by_its_ends() -> None:
     page = glyphs("前の文。コンクリートの設計基準強度は２４Ｎとし、骨材の寸法は表による。次の文。")
     read = "コンクリートの設計基準強度は24Nとし、骨材の最大寸法は表による。"
-    ((left, _, right, _),) = page_renderer.lines_of(page, read)
+    ((left, _, right, _),) = page_renderer.locate_quote(page, read)
     assert (left, right) == (50, 359)
 
 
 def test_a_text_ends_where_its_own_end_is_and_not_another_ones() -> None:
     """A sign in the middle is missing on the page, and the sentence before ends with the same words."""
     page = glyphs("点検は毎月の初めに必ず行う。") + glyphs("発電機の負荷運転は年一回初めに必ず行う。次の文。", top=40)
-    ((left, top, right, _),) = page_renderer.lines_of(page, "発電機の負荷運転は年一回、初めに必ず行う。")
+    ((left, top, right, _),) = page_renderer.locate_quote(page, "発電機の負荷運転は年一回、初めに必ず行う。")
     assert (left, top, right) == (10, 40, 209)
 
 
 def test_a_row_of_a_table_is_found_though_its_cells_were_joined() -> None:
     page = glyphs("部材") + glyphs("かぶり", 200) + glyphs("基礎", top=40) + glyphs("70mm以上", 200, 40)
-    ((left, top, right, _),) = page_renderer.lines_of(page, "基礎 | 70mm以上")
+    ((left, top, right, _),) = page_renderer.locate_quote(page, "基礎 | 70mm以上")
     assert (left, top, right) == (10, 40, 259)
 
 
 def test_short_texts_are_not_looked_for() -> None:
-    assert page_renderer.lines_of(glyphs("値は三。"), "値") == []
+    assert page_renderer.locate_quote(glyphs("値は三。"), "値") == []
 
 
 def test_vertical_lines_are_kept_apart() -> None:
     column = [Glyph(one, 100, 10 + 10 * n, 109, 19 + 10 * n, 10) for n, one in enumerate("縦に組んだ文の一行目")]
     column += [Glyph(one, 80, 10 + 10 * n, 89, 19 + 10 * n, 10) for n, one in enumerate("そして二行目")]
-    lines = page_renderer.lines_of(column, "縦に組んだ文の一行目そして二行目")
+    lines = page_renderer.locate_quote(column, "縦に組んだ文の一行目そして二行目")
     assert [(left, right) for left, _, right, _ in lines] == [(100, 109), (80, 89)]

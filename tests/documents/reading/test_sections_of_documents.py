@@ -8,7 +8,7 @@ from app.documents.records import DocumentSection, PageBox
 
 
 def cut(*found: Block) -> list[DocumentSection]:
-    return sections.split(ReadDocument(list(found)))
+    return sections.cut_into_sections(ReadDocument(list(found)))
 
 
 def heading(text: str, level: int = 0) -> Block:
@@ -67,7 +67,7 @@ def test_numbers_that_begin_anew_stand_under_the_heading_whose_number_was_lost()
     ["第3章　砂防施設の設計", "第 2 節 水制工", "3.2.1 観測施設", "４．１　一般", "第12条の2（届出）", "2-1 適用範囲"],
 )
 def test_lines_of_plain_text_that_are_headings(line: str) -> None:
-    assert headings.is_strong(headings.fold(line))
+    assert headings.is_certain_heading(headings.fold(line))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_lines_of_plain_text_that_are_headings(line: str) -> None:
     ],
 )  # fmt: skip
 def test_lines_of_plain_text_that_are_none(line: str) -> None:
-    assert not headings.is_strong(headings.fold(line))
+    assert not headings.is_certain_heading(headings.fold(line))
 
 
 def test_plain_text_gets_its_structure_from_its_numbers() -> None:
@@ -164,4 +164,4 @@ def test_pages_boxes_and_captions_are_of_the_pieces_that_a_section_has() -> None
 
 @pytest.mark.parametrize(("digits", "value"), [("12", 12), ("十二", 12), ("二十", 20), ("百", 100), ("三", 3)])
 def test_kanji_numerals_are_read(digits: str, value: int) -> None:
-    assert headings.value_of(digits) == value
+    assert headings.number_value(digits) == value

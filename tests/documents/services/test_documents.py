@@ -243,7 +243,7 @@ def test_a_document_that_is_being_read_can_be_read_in_another_way(desk: Desk, fi
     desk.documents.read_again([desk.document(collection, "2.txt").id], "cp932")
     desk.wait_until_read()
     assert set(desk.states(collection).values()) == {"done"}
-    assert desk.document(collection, "2.txt").wished_encoding == "cp932"
+    assert desk.document(collection, "2.txt").chosen_encoding == "cp932"
     assert desk.attempts() == ["1.txt", "2.txt", "2.txt", "3.txt"]
 
 
@@ -349,7 +349,7 @@ def one_reads(make_desk: Callable[..., Desk], files: Path) -> tuple[Desk, Desk, 
     collection = first.collection()
     first.add(collection, files)
     first.wait(lambda: first.documents.standing.done == 1)
-    second.documents.look_again()
+    second.documents.check_for_changes()
     return first, second, collection
 
 
@@ -384,8 +384,8 @@ def test_a_look_for_what_others_have_added_leaves_what_is_read_where_it_was(desk
     library.add_collection("規程")
     library.close()
     stood: list[QueueStatus] = []
-    desk.documents.queue.stood.connect(stood.append)
-    desk.documents.look_again()
+    desk.documents.queue.status_changed.connect(stood.append)
+    desk.documents.check_for_changes()
     assert [(one.phase, one.name, one.done) for one in stood] == [("reading", "1.txt", 1)]
     assert [one.name for one in desk.documents.collections()] == ["基準", "規程"]
 

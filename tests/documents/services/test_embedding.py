@@ -113,7 +113,7 @@ def test_sections_get_vectors_and_a_question_finds_them_by_its_meaning(
     make: Callable[[], Embedding], library: Library, where: Paths, encoder: LocalModel, qtbot: QtBot
 ) -> None:
     service, said = make(), []
-    service.stood.connect(said.append)
+    service.status_changed.connect(said.append)
     service.use([encoder])
     assert wait(qtbot, service, "idle") == EmbeddingStatus("idle", 41, 41)
     done = [one.done for one in said if one.phase == "working"]

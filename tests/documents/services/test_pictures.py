@@ -59,7 +59,7 @@ def wait_for(documents: DocumentLibrary, qtbot: QtBot) -> Callable[..., list[Pag
         documents.pictures.drawn.connect(lambda one: (found.append(one), answered.append(one.wanted)))
         documents.pictures.failed.connect(lambda one, error: (found.append(error), answered.append(one)))
         for one in wanted:
-            documents.pictures.want(one)
+            documents.pictures.request(one)
         qtbot.waitUntil(lambda: wanted[-1] in answered, timeout=TIMEOUT_MS)
         documents.pictures.drawn.disconnect()
         documents.pictures.failed.disconnect()
@@ -91,7 +91,7 @@ def test_what_was_drawn_once_is_kept(document_id: int, wait_for, documents: Docu
 def test_after_the_end_no_child_is_started(document_id: int, documents: DocumentLibrary, qtbot: QtBot) -> None:
     documents.pictures.close()
     with qtbot.assertNotEmitted(documents.pictures.drawn, wait=50):
-        documents.pictures.want(PageRequest(document_id, 1, 500))
+        documents.pictures.request(PageRequest(document_id, 1, 500))
     assert documents.pictures._reader.pid == 0
 
 
@@ -111,7 +111,7 @@ def test_pages_are_drawn_again_after_one_that_was_too_slow_was_given_up(
 ) -> None:
     pictures = documents.pictures
     pictures._idle_timer.setInterval(0)  # before the child has so much as started
-    pictures.want(PageRequest(document_id, 1, 500))
+    pictures.request(PageRequest(document_id, 1, 500))
     pictures.forget()
     qtbot.waitUntil(lambda: not pictures._reader.is_working, timeout=TIMEOUT_MS)
     assert not pictures._kept

@@ -382,7 +382,7 @@ def test_an_encoding_is_tried_before_it_is_used(filled: Desk, folder: Path) -> N
     dialog.choice.setCurrentIndex(dialog.choice.findData("euc_jp"))
     filled.click(dialog.buttons["read"])
     filled.settle()
-    assert filled.documents.documents(filled.page._chosen_id)[0].wished_encoding == "euc_jp"
+    assert filled.documents.documents(filled.page._chosen_id)[0].chosen_encoding == "euc_jp"
 
 
 def test_in_a_small_page_report_and_table_take_turns(filled: Desk) -> None:
@@ -438,6 +438,6 @@ def test_kotaes_own_collection_takes_nothing_and_cannot_be_deleted(desk: Desk, f
     ],
 )
 def test_how_far_the_search_by_meaning_is_stands_in_one_line(desk: Desk, standing: EmbeddingStatus, words: str) -> None:
-    desk.embedding.stood.emit(standing)
+    desk.embedding.status_changed.emit(standing)
     assert words in desk.page.meaning.text()
     assert desk.page.meaning.isVisible() == bool(words)

@@ -70,7 +70,7 @@ class Desk:
             evaluations,
             "questions",
             found,
-            compared_systems.numbered(contenders),
+            compared_systems.assign_ids(contenders),
             AnswerParameters(),
             trainings=trainings,
         )

@@ -22,7 +22,7 @@ from app.documents.records import DocumentSection
 from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.services import study_making
-from app.evaluation.services.study_making import StudyForecast, StudyWish
+from app.evaluation.services.study_making import StudyForecast, StudyRequest
 from app.evaluation.study import studies
 from app.evaluation.study.planning import AnswerParameters
 from app.evaluation.study.studies import Study
@@ -60,16 +60,16 @@ class Bench:
     def models(self) -> list[LocalModel]:
         return model_registry.list_models(self.store, self.where.models)
 
-    def wish(self, kind: str, *models: LocalModel, **others: Any) -> StudyWish:
+    def wish(self, kind: str, *models: LocalModel, **others: Any) -> StudyRequest:
         fields: dict[str, Any] = {"question_set": "試験", "models": models, "asking": ASKING}
-        return StudyWish(kind, **(fields | others))
+        return StudyRequest(kind, **(fields | others))
 
-    def made(self, wish: StudyWish) -> Study:
+    def made(self, wish: StudyRequest) -> Study:
         folder = study_making.make(wish, self.where, self.models, self.trainer)
         assert studies.find(self.where.evaluations, folder.name).state == "waiting"
         return studies.read(folder)
 
-    def forecast(self, wish: StudyWish) -> StudyForecast:
+    def forecast(self, wish: StudyRequest) -> StudyForecast:
         return study_making.forecast(wish, self.where, self.models, self.trainer)
 
     def of_command(self, *arguments: str) -> Study:
@@ -81,7 +81,7 @@ class Bench:
         assert entry.study is not None
         return entry.study
 
-    def refused(self, wish: StudyWish) -> AppError:
+    def refused(self, wish: StudyRequest) -> AppError:
         """By the making and by the forecast alike; nothing is left."""
         codes = []
         for act in (study_making.make, study_making.forecast):

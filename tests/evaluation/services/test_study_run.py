@@ -67,7 +67,7 @@ class Desk:
             for number, text in enumerate(questions, start=1)
         )
         found = QuestionSet("試験", 1, question_files.sha256(asked), asked)
-        contenders = compared_systems.numbered(
+        contenders = compared_systems.assign_ids(
             compared_systems.compared_system(self.model, None) for _ in range(systems)
         )
         choices = Choices(temperature=0.0, max_tokens=200)
@@ -138,7 +138,7 @@ def test_the_judge_chooses_between_two_systems_in_both_orders(desk: Desk) -> Non
     other = dataclasses.replace(
         compared_systems.compared_system(desk.model, compared_systems.Tuning("/a.gguf")), model=desk.model
     )
-    contenders = compared_systems.numbered([compared_systems.compared_system(desk.model, None), other])
+    contenders = compared_systems.assign_ids([compared_systems.compared_system(desk.model, None), other])
     one = desk.study(
         *(f"{number} {told}" for number in range(6)), contenders=contenders, judge=desk.model, has_pairs=True
     )
@@ -285,7 +285,7 @@ def test_two_do_not_work_on_one_study(desk: Desk) -> None:
 def test_what_needs_a_training_environment_says_so(desk: Desk, tmp_path: Path) -> None:
     path = str(tmp_path / "made.gguf")
     made = dataclasses.replace(desk.model, path=path)
-    contenders = compared_systems.numbered([compared_systems.compared_system(made, None)])
+    contenders = compared_systems.assign_ids([compared_systems.compared_system(made, None)])
     desk.study("一つ目", contenders=contenders, made=(MadeModel(path, "F16", str(tmp_path)),))
     run = desk.run()
     error: AppError = desk.ended(run.failed, run.start)
@@ -315,7 +315,7 @@ def test_made_files_are_quantized_measured_and_deleted(desk: Desk, long_model: P
     made = dataclasses.replace(desk.model, path=path, name="小さなモデル Q8_0", quantization="Q8_0")
     second = dataclasses.replace(compared_systems.compared_system(made, None), family="base")
     desk.study(
-        "一つ目", "二つ目", contenders=compared_systems.numbered([first, second]), kind="quantizations",
+        "一つ目", "二つ目", contenders=compared_systems.assign_ids([first, second]), kind="quantizations",
         has_likelihoods=True, made=(MadeModel(path, "Q8_0", str(long_model), size_bytes=1000),),
     )  # fmt: skip
     found = desk.result()
@@ -331,7 +331,7 @@ def test_made_files_are_quantized_measured_and_deleted(desk: Desk, long_model: P
 def shared(desk: Desk, tmp_path: Path) -> tuple[Path, filelock.FileLock]:
     """A file that the study waits for, and somebody else makes."""
     path = tmp_path / "shared.gguf"
-    contenders = compared_systems.numbered(
+    contenders = compared_systems.assign_ids(
         [compared_systems.compared_system(dataclasses.replace(desk.model, path=str(path)), None)]
     )
     desk.study("一つ目", contenders=contenders, made=(MadeModel(str(path), "Q8_0", desk.model.path, is_shared=True),))
@@ -386,7 +386,7 @@ def test_likelihoods_are_of_the_prompt_of_the_models_own_template(desk: Desk, tm
     )
     own = dataclasses.replace(desk.model, path=str(path), form_id=None, template_allowed=True)
     desk.study(
-        "一つ目", contenders=compared_systems.numbered([compared_systems.compared_system(own, None)]),
+        "一つ目", contenders=compared_systems.assign_ids([compared_systems.compared_system(own, None)]),
         has_likelihoods=True,
         choices=Choices(temperature=0.0, max_tokens=20, system_prompt="短く"),
     )  # fmt: skip
@@ -403,7 +403,7 @@ def test_a_template_that_fails_is_told(desk: Desk, tmp_path: Path) -> None:
     bad = dataclasses.replace(desk.model, path=str(path), form_id=None, template_allowed=True)
     desk.study(
         "一つ目",
-        contenders=compared_systems.numbered([compared_systems.compared_system(bad, None)]),
+        contenders=compared_systems.assign_ids([compared_systems.compared_system(bad, None)]),
         has_likelihoods=True,
     )
     run = desk.run()

@@ -69,12 +69,12 @@ def _start(parts: AppContext, kind: str) -> StudyDialog:
     evaluation_shots.evaluation_set(parts)
     page = _page(parts)
     choice = SplitChoice("窓口の応対", "/x", "応対.csv", 90, 30)
-    model = page.beginning.model
+    model = page.start_action.model
     model.look = lambda: (question_sets.list_all(model.paths.questions), True)  # type: ignore[method-assign]
     model.splits = lambda: [choice]  # type: ignore[method-assign]
-    page.beginning.ask()
-    _until(lambda: page.beginning.dialog)
-    dialog = page.beginning.dialog
+    page.start_action.ask()
+    _until(lambda: page.start_action.dialog)
+    dialog = page.start_action.dialog
     assert dialog is not None
     _until(lambda: dialog._splits is not None)
     dialog.kinds.answers[kind].radio.click()

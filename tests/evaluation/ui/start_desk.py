@@ -15,7 +15,7 @@ from app.documents.library import Library
 from app.documents.records import DocumentCollection, DocumentSection
 from app.evaluation import question_sets
 from app.evaluation.records import Question
-from app.evaluation.services.study_making import StudyWish
+from app.evaluation.services.study_making import StudyRequest
 from app.evaluation.ui.start.study_dialog import StudyDialog
 from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
 from app.inference import speed
@@ -58,7 +58,7 @@ class StartDesk:
         library_of(where.documents, {"規準.md": [DocumentSection(("第1章",), "本文")]}).close()
         self.has_trainer = True
         self.trainer = Trainer(TrainingEnvironment(Path(sys.executable), None), "trainer.fake")
-        self.wishes: list[StudyWish] = []
+        self.wishes: list[StudyRequest] = []
         self.window = QWidget()
         self.window.resize(1200, 900)
         qtbot.addWidget(self.window)
@@ -109,7 +109,7 @@ class StartDesk:
         dialog = StudyDialog(self.theme, model, model.offer(*model.look()), self.window, question_set)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, on=False)
         self.qtbot.addWidget(dialog)
-        dialog.wish_made.connect(self.wishes.append)
+        dialog.request_made.connect(self.wishes.append)
         dialog.show()
         self.qtbot.waitExposed(dialog)
         self.qtbot.waitUntil(lambda: bool(dialog.expert.name.placeholderText() or not dialog.kinds.key))
@@ -126,7 +126,7 @@ class StartDesk:
         self.qtbot.waitUntil(lambda: told.found is not None or told.error is not None)
         return dialog.forecast.text() or dialog.reason.text()
 
-    def begin(self, dialog: StudyDialog) -> StudyWish:
+    def begin(self, dialog: StudyDialog) -> StudyRequest:
         """It is made at once."""
         self.qtbot.waitUntil(lambda: dialog.forecasting.found is not None)
         self.click(dialog.start_button)

@@ -75,7 +75,7 @@ class Scene:
     def study(self, name: str, asked: QuestionSet, systems: int = 2, scope: tuple[CollectionRef, ...] = ()) -> Path:
         """Written, and not begun."""
         documents = compared_systems.DocumentScope(scope) if scope else None
-        contenders = compared_systems.numbered(
+        contenders = compared_systems.assign_ids(
             compared_systems.compared_system(self.model, None, documents) for _ in range(systems)
         )
         id = f"20261126-00000{len(studies.list_all(self.where.evaluations))}"
@@ -128,8 +128,8 @@ class Scene:
 
     def wish_for_models(self) -> StudyDialog:
         """The dialog, in which all models are chosen."""
-        self.until(lambda: self.page.beginning.dialog is not None)
-        dialog = self.page.beginning.dialog
+        self.until(lambda: self.page.start_action.dialog is not None)
+        dialog = self.page.start_action.dialog
         assert dialog is not None
         self.until(lambda: dialog._splits is not None)
         self.click(dialog.kinds.answers["models"].radio)
@@ -223,7 +223,7 @@ def test_a_study_goes_from_the_dialog_to_its_result(scene: Scene, tmp_path: Path
     assert dialog.progress.isVisible()
     scene.until(lambda: scene.parts.evaluations.outcome == "finished")
     scene.until_shown("EvaluationResultView")
-    assert page.beginning.dialog is None
+    assert page.start_action.dialog is None
     heading, (name, said) = scene.listed()[-2:]
     assert heading == ("結果", None)
     assert said is not None
@@ -284,8 +284,8 @@ def test_nothing_is_begun_beside_a_study_that_goes_on(scene: Scene) -> None:
     folder = scene.study("試し", scene.set("窓口", SLOW), systems=1)
     page = scene.open()
     scene.parts.evaluations.start(folder)
-    page.beginning.ask("窓口")
-    assert page.beginning.dialog is None
+    page.start_action.ask("窓口")
+    assert page.start_action.dialog is None
     assert page.banner.isVisible()
     assert page.banner.accessibleName().startswith("ほかの評価が進んでいます。")
 
@@ -295,7 +295,7 @@ def test_why_a_study_cannot_go_on_stays_in_sight(scene: Scene) -> None:
     folder = scene.study("試し", scene.set(), systems=1)
     page = scene.open()
     scene.parts.engine.refusal = AppError("training_has_memory")
-    page.beginning.start(folder)
+    page.start_action.start(folder)
     page.open(("study", folder.name))
     scene.settle()
     assert page.banner.isVisible()
@@ -458,7 +458,7 @@ def test_a_study_that_is_being_made_can_be_cancelled_and_leaves_nothing(scene: S
     scene.add_model(tmp_path / "other.gguf")
     scene.set()
     page = scene.open()
-    beginning, gate = page.beginning, threading.Event()
+    beginning, gate = page.start_action, threading.Event()
 
     def locate() -> Trainer:
         gate.wait(30)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from app.documents.grounding.grounding_record import CollectionRef
-from app.evaluation.services.study_making import StudyWish
+from app.evaluation.services.study_making import StudyRequest
 from app.evaluation.study.planning import AnswerParameters
 from app.evaluation.ui.start import study_dialog_rules
 from app.evaluation.ui.start.study_dialog_rules import AvailableInputs
@@ -22,10 +22,10 @@ NEWER = dataclasses.replace(TUNED, id="n", name="書式", added_at=3.0)
 ALL = AvailableInputs((BASE, OTHER), 1, 1, 1, has_trainer=True)
 SCOPE = (CollectionRef(1, "基準"),)
 
-DOCUMENTS = StudyWish("documents", AnswerParameters(), "現場", models=(BASE,), scope=SCOPE)
-MODELS = StudyWish("bases", AnswerParameters(), models=(BASE, OTHER))
-FORMS = StudyWish("quantizations", AnswerParameters(), models=(BASE,), forms=("F16", "Q8_0"))
-SCALE = StudyWish("scale", AnswerParameters(), models=(BASE,), data="/split", sizes=(10, 20))
+DOCUMENTS = StudyRequest("documents", AnswerParameters(), "現場", models=(BASE,), scope=SCOPE)
+MODELS = StudyRequest("bases", AnswerParameters(), models=(BASE, OTHER))
+FORMS = StudyRequest("quantizations", AnswerParameters(), models=(BASE,), forms=("F16", "Q8_0"))
+SCALE = StudyRequest("scale", AnswerParameters(), models=(BASE,), data="/split", sizes=(10, 20))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_comparison_is_open_where_there_is_what_it_takes(kind: str, change: di
 
 
 @pytest.mark.parametrize("wish", [DOCUMENTS, MODELS, FORMS, SCALE])
-def test_a_whole_wish_lacks_nothing(wish: StudyWish) -> None:
+def test_a_whole_wish_lacks_nothing(wish: StudyRequest) -> None:
     assert study_dialog_rules.problem(wish) == ""
 
 
@@ -77,7 +77,7 @@ def test_a_whole_wish_lacks_nothing(wish: StudyWish) -> None:
         (MODELS, {"asking": AnswerParameters(seeds=1, temperature=0.0)}, ""),
     ],
 )
-def test_what_is_missing_has_a_code(wish: StudyWish, change: dict[str, object], code: str) -> None:
+def test_what_is_missing_has_a_code(wish: StudyRequest, change: dict[str, object], code: str) -> None:
     assert study_dialog_rules.problem(dataclasses.replace(wish, **change)) == code  # type: ignore[arg-type]
 
 

@@ -58,7 +58,7 @@ class Desk:
     def study(self, *questions: str, systems: int = 1, folder: Path | None = None, **others: object) -> Study:
         asked = tuple(Question(f"q{n}", text, reference="答え") for n, text in enumerate(questions, start=1))
         found = QuestionSet("現場の質問", 1, question_files.sha256(asked), asked)
-        contenders = compared_systems.numbered(
+        contenders = compared_systems.assign_ids(
             compared_systems.compared_system(self.model, None) for _ in range(systems)
         )
         choices = Choices(temperature=0.0, max_tokens=200)
@@ -247,7 +247,7 @@ def test_while_another_one_goes_on_this_one_has_to_wait(desk: Desk) -> None:
 def test_models_that_need_more_memory_than_there_is_are_named(desk: Desk, model: LocalModel) -> None:
     huge = dataclasses.replace(model, name="大きすぎるモデル", size_bytes=10**14)
     one = compared_systems.compared_system(huge, None)
-    desk.study("一つ目", contenders=compared_systems.numbered([one]), judge=huge)
+    desk.study("一つ目", contenders=compared_systems.assign_ids([one]), judge=huge)
     desk.show()
     desk.qtbot.waitUntil(desk.view.warnings.isVisible)
     first, second = desk.view.warnings.text().splitlines()
@@ -291,7 +291,9 @@ def test_everything_fits_at_twice_the_size_and_has_a_name(desk: Desk, qapp: QApp
     scope = (CollectionRef(1, "基準"),)
     named = [compared_systems.compared_system(desk.model, None) for _ in range(2)]
     long = [compared_systems.renamed(one, "学習済み ＋ 資料（とても長い名前の学習から作ったモデル）") for one in named]
-    desk.study("一つ目", contenders=compared_systems.numbered([dataclasses.replace(one, scope=scope) for one in long]))
+    desk.study(
+        "一つ目", contenders=compared_systems.assign_ids([dataclasses.replace(one, scope=scope) for one in long])
+    )
     desk.show(560, 560)
     settle()
     assert clipped(desk.view) == []

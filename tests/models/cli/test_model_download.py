@@ -266,7 +266,7 @@ def test_a_token_of_the_environment_is_for_the_official_hub(
     place: str, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    assert model_download.token_around(place) == token
+    assert model_download.stored_hub_token(place) == token
 
 
 @pytest.mark.fault("S13")

@@ -35,9 +35,9 @@ def page(open_window, environment, where):
     page = parts.window.page("models")
     page.parts = parts
     commands = BuildCommands(environment, child_commands.quantizer, ECHO)
-    parts.build_desk._make_builds = lambda: BuildRunner(commands, where.logs, parts.library.add, lambda *_: None)
+    parts.build_controller._make_builds = lambda: BuildRunner(commands, where.logs, parts.library.add, lambda *_: None)
     yield page
-    parts.build_desk.cancel()
+    parts.build_controller.cancel()
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_folder_becomes_models_in_the_list(page, source, qtbot):
     assert "作っている間に最大" in dialog.room.text()
     assert "変換" in dialog.phases.text()
     dialog.name.setText("砂防の助手")
-    with qtbot.waitSignal(page.parts.build_desk.finished, timeout=LIMIT_MS):
+    with qtbot.waitSignal(page.parts.build_controller.finished, timeout=LIMIT_MS):
         qtbot.mouseClick(dialog.buttons["build"], LEFT)
     assert {model.name for model in page.parts.library.models()} == {"砂防の助手 Q4_K_M", "砂防の助手 Q8_0"}
     assert "2 個のモデルを作りました。" in words(page.building.banner)
@@ -71,9 +71,9 @@ def test_a_folder_becomes_models_in_the_list(page, source, qtbot):
 
 def test_the_steps_are_shown_as_they_go(page, source, qtbot):
     seen = []
-    page.parts.build_desk.progressed.connect(lambda _: seen.append(page.building.progress._what.text()))
+    page.parts.build_controller.progressed.connect(lambda _: seen.append(page.building.progress._what.text()))
     dialog = asked(page, source, qtbot)
-    with qtbot.waitSignal(page.parts.build_desk.finished, timeout=LIMIT_MS):
+    with qtbot.waitSignal(page.parts.build_controller.finished, timeout=LIMIT_MS):
         qtbot.mouseClick(dialog.buttons["build"], LEFT)
     steps = list(dict.fromkeys(seen))
     assert steps == [
@@ -110,7 +110,7 @@ def test_an_adapter_and_a_text_go_along(page, source, qtbot, tmp_path, environme
     qtbot.waitUntil(lambda: dialog._adapter is not None)
     qtbot.mouseClick(dialog.text.choose_button, LEFT)
     assert [step.kind for step in dialog.plan.steps] == ["convert", "adapter", "merge", "imatrix", "quantize"]
-    with qtbot.waitSignal(page.parts.build_desk.finished, timeout=LIMIT_MS):
+    with qtbot.waitSignal(page.parts.build_controller.finished, timeout=LIMIT_MS):
         qtbot.mouseClick(dialog.buttons["build"], LEFT)
     assert environment.jobs() == ["hf_to_gguf", "lora_to_gguf", "merge"]
 
@@ -118,12 +118,12 @@ def test_an_adapter_and_a_text_go_along(page, source, qtbot, tmp_path, environme
 def test_a_failure_is_explained_and_can_be_tried_again(page, source, qtbot, environment):
     environment.behaviour = "fail:no_memory"
     dialog = asked(page, source, qtbot)
-    with qtbot.waitSignal(page.parts.build_desk.failed, timeout=LIMIT_MS):
+    with qtbot.waitSignal(page.parts.build_controller.failed, timeout=LIMIT_MS):
         qtbot.mouseClick(dialog.buttons["build"], LEFT)
     assert page.building.banner.isVisible()
     assert not page.building.progress.isVisible()
     environment.behaviour = "ok"
-    with qtbot.waitSignal(page.parts.build_desk.finished, timeout=LIMIT_MS):
+    with qtbot.waitSignal(page.parts.build_controller.finished, timeout=LIMIT_MS):
         page.building.banner.action_requested.emit("again")
     assert len(page.parts.library.models()) == 1
 
@@ -132,7 +132,7 @@ def test_a_build_can_be_stopped(page, source, qtbot):
     dialog = asked(page, source, qtbot)
     qtbot.mouseClick(dialog.buttons["build"], LEFT)
     assert page.building.progress.isVisible()
-    with qtbot.waitSignal(page.parts.build_desk.cancelled, timeout=LIMIT_MS):
+    with qtbot.waitSignal(page.parts.build_controller.cancelled, timeout=LIMIT_MS):
         qtbot.mouseClick(page.building.progress.cancel_button, LEFT)
     assert not page.building.progress.isVisible()
     assert page.parts.library.models() == []

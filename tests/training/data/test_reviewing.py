@@ -54,7 +54,7 @@ def test_a_quote_stands_in_its_passage_or_does_not() -> None:
 def test_pairs_of_one_passage_are_counted() -> None:
     found = (EVIDENCE, None, EVIDENCE)
     items = [CurationItem(number, row("問い", "答え"), evidence=one) for number, one in enumerate(found, start=1)]
-    assert curation.with_same_passage(items) == {("手引き.pdf", EVIDENCE.passage): 2}
+    assert curation.count_by_passage(items) == {("手引き.pdf", EVIDENCE.passage): 2}
 
 
 def test_the_rest_is_foretold_from_the_pace_without_the_breaks() -> None:

@@ -214,5 +214,5 @@ def test_what_is_not_there_is_said_as_the_program_says_it() -> None:
 
 
 def test_no_more_passages_are_tried_than_a_few_for_each_pair() -> None:
-    assert generation_plan.passages_most(1) == generation_plan.PASSAGES_MIN
-    assert generation_plan.passages_most(100) == 100 * generation_plan.PASSAGES_PER_PAIR
+    assert generation_plan.max_passages(1) == generation_plan.PASSAGES_MIN
+    assert generation_plan.max_passages(100) == 100 * generation_plan.PASSAGES_PER_PAIR

@@ -539,7 +539,7 @@ def test_one_can_go_back_to_the_one_before_and_forth_again(
     ended(making, wheels)
     assert making.report().previous_bytes > 0
     for is_first in (True, False):
-        with qtbot.waitSignal(making.setup.went_back, timeout=LIMIT_MS):
+        with qtbot.waitSignal(making.setup.previous_restored, timeout=LIMIT_MS):
             making.setup.go_back()
         assert (making.folders.final / "the first").exists() is is_first
         assert making.report().problem is None

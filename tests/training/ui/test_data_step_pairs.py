@@ -36,7 +36,7 @@ def collection(desk: Desk, *sections: Any, label: Label = "internal") -> None:
     library.set_label(library.collection("基準").id, label)
     library.close()
     desk.wait(lambda: desk.documents.is_open)
-    desk.documents.look_again()
+    desk.documents.check_for_changes()
 
 
 def asked(desk: Desk, button: QWidget, wanted: int = 10) -> GeneratePairsDialog:

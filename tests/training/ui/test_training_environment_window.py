@@ -108,7 +108,7 @@ def test_the_dialog_that_needs_it_offers_it_and_goes_on_when_it_is_there(parts, 
     assert {"学習環境の Python を用意しています", "学習環境の部品を集めています：torch"} <= seen
     assert not dialog.making.isVisible()
     assert dialog.banner.isHidden()
-    assert parts.build_desk.obstacle() is None
+    assert parts.build_controller.obstacle() is None
 
 
 def test_the_settings_show_what_there_is_and_delete_it(parts, panel, where, qtbot):
@@ -315,7 +315,7 @@ def test_a_kit_is_written_and_made_from(parts, panel, wheels, where, tmp_path, q
     choose(qtbot, "make")
     qtbot.waitUntil(panel.back_button.isVisible, timeout=LIMIT_MS)
     dialog = panel.ask_to_go_back()
-    with qtbot.waitSignal(parts.training_setup.went_back, timeout=LIMIT_MS):
+    with qtbot.waitSignal(parts.training_setup.previous_restored, timeout=LIMIT_MS):
         qtbot.mouseClick(dialog.buttons["back"], LEFT)
 
 

@@ -351,7 +351,7 @@ def test_a_window_may_go_during_a_conversion(
     field = two_fields[place]
     field.setFocus()
     convert(field, "にほん")
-    guard_of(field).when_free(field.clear)
+    guard_of(field).run_after_conversion(field.clear)
     field.window().deleteLater()
     qtbot.waitUntil(lambda: not isValid(field))
 
@@ -372,11 +372,11 @@ def test_a_text_that_comes_during_a_conversion_waits_for_its_end(
 ) -> None:
     line, _ = two_fields
     guard = guard_of(line)
-    guard.when_free(lambda: line.setText("前"))
+    guard.run_after_conversion(lambda: line.setText("前"))
     assert line.text() == "前"
     convert(line, "にほん")
-    guard.when_free(lambda: line.setText("一"))
-    guard.when_free(lambda: line.setText("二"))
+    guard.run_after_conversion(lambda: line.setText("一"))
+    guard.run_after_conversion(lambda: line.setText("二"))
     convert(line, "ご", "日本")  # committed in parts: the conversion goes on
     QApplication.processEvents()
     assert line.text() == "前日本"

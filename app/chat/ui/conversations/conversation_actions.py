@@ -15,7 +15,7 @@ FOLDER_CHARACTERS = 14
 class ConversationActions(QObject):
     """Carries out what the list and the bin request. An action that fails (full disk) offers no undo."""
 
-    brought_back = Signal(int)  # a single conversation that an undo returned from the bin
+    bin_undone = Signal(int)  # a single conversation that an undo returned from the bin
     folder_added = Signal(int)  # a new folder, which the user should name
 
     def __init__(
@@ -81,7 +81,7 @@ class ConversationActions(QObject):
 
     def _restore(self, ids: Sequence[int]) -> None:
         if self._conversations.restore(ids) and len(ids) == 1:
-            self.brought_back.emit(ids[0])
+            self.bin_undone.emit(ids[0])
 
     def _title(self, ids: Sequence[int]) -> str:
         return next((one.title for one in self._conversations.all() if one.id in ids), "")

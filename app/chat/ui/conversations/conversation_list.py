@@ -61,7 +61,7 @@ class ConversationList(QAbstractListModel):
         self.folded: frozenset[int] = frozenset()
         self._drafts: Collection[int] = frozenset()
         self._collections: Sequence[DocumentCollection] = ()
-        self.asked_of: Callable[[int], list[CollectionRef]] = lambda _id: []  # the collections of a conversation
+        self.collections_of: Callable[[int], list[CollectionRef]] = lambda _id: []  # the collections of a conversation
         self._asked: dict[int, list[CollectionRef]] = {}  # only of drawn rows: thousands would take seconds
         self._written: tuple[Message, ...] = ()
         self._filter = ""
@@ -316,7 +316,7 @@ class ConversationList(QAbstractListModel):
         written = [one for one in self._written if one.conversation_id == conversation.id]
         if conversation.id not in self._asked:
             try:
-                self._asked[conversation.id] = self.asked_of(conversation.id)
+                self._asked[conversation.id] = self.collections_of(conversation.id)
             except AppError:  # damaged details of an answer: its sources are unknown
                 return HIGHEST_LABEL
         scope = (*conversation.scope, *self._asked[conversation.id])

@@ -272,7 +272,7 @@ class SearchPage(Page):
             self.field.selectAll()
             self._search()
 
-        guard_of(self.field).when_free(fill)
+        guard_of(self.field).run_after_conversion(fill)
 
     def label_now(self) -> confidentiality.Label:
         """Return the highest label of all conversations, since nothing tracks which one a shown line belongs to."""

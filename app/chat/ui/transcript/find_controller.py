@@ -49,12 +49,12 @@ class FindBar(QWidget):
             self.field.setText(query)
             self.field.blockSignals(False)
 
-        guard_of(self.field).when_free(change)
+        guard_of(self.field).run_after_conversion(change)
 
     def take_focus(self) -> None:
         self.show()
         self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        guard_of(self.field).when_free(self.field.selectAll)
+        guard_of(self.field).run_after_conversion(self.field.selectAll)
 
     def show_place(self, place: int, total: int) -> None:
         """Show the current place, from 1, and the total; 0 of 0 when nothing was found."""

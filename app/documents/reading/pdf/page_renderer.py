@@ -34,7 +34,7 @@ def render(document: Document, command: Render) -> Rendered:
     """
     path = Path(document.path)
     _check(path, document)
-    file = pdf_reader.opened(path)
+    file = pdf_reader.open_pdf(path)
     try:
         if not 1 <= command.page <= len(file):
             raise AppError("source_no_page", page=command.page)
@@ -73,7 +73,7 @@ def _drawn(page: Any, command: Render, pages: int) -> Rendered:
     requested = max(1, min(command.width_px, WIDTH_MOST_PX)) / width_pt
     scale = min(requested, (PIXELS_MOST / (width_pt * height_pt)) ** 0.5)
     glyphs = read_page(page).glyphs if command.quotes else []
-    lines = [line for quote in command.quotes[:QUOTES_MOST] for line in lines_of(glyphs, quote)]
+    lines = [line for quote in command.quotes[:QUOTES_MOST] for line in locate_quote(glyphs, quote)]
     places = [QuotePlace(*(edge * scale for edge in line)) for line in lines]
     bitmap = page.render(scale=scale, may_draw_forms=False, rev_byteorder=True, prefer_bgrx=False)
     try:
@@ -86,7 +86,7 @@ def _drawn(page: Any, command: Render, pages: int) -> Rendered:
     return Rendered(command.id, command.page, pages, width, height, packed, tuple(places))
 
 
-def lines_of(glyphs: list[Glyph], quote: str) -> list[tuple[float, float, float, float]]:
+def locate_quote(glyphs: list[Glyph], quote: str) -> list[tuple[float, float, float, float]]:
     """Return left, top, right, bottom in points of each line that a quoted text takes on a page; [] if it is not there.
 
     A page may contain only the beginning or end of a quote. All of 150 sentences of Debian's Japanese reference are

@@ -74,7 +74,7 @@ class GlyphRun:
 
     @property
     def text(self) -> str:
-        return text_of(self.glyphs)
+        return glyphs_to_text(self.glyphs)
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ class PageLine:
     text: str
 
 
-def turned(raw: RawPage) -> tuple[PageRotation, RawPage]:
+def rotate_page(raw: RawPage) -> tuple[PageRotation, RawPage]:
     """Rotate a page so that its lines run to the right; return the rotation and the page."""
     turn = PageRotation(_direction(raw.glyphs), raw.width, raw.height)
     if turn.direction == "right":
@@ -126,7 +126,7 @@ def _direction(glyphs: Sequence[Glyph]) -> Direction:
     return direction if count > 0.5 * sum(steps.values()) else "right"
 
 
-def runs_of(glyphs: Sequence[Glyph]) -> list[GlyphRun]:
+def build_runs(glyphs: Sequence[Glyph]) -> list[GlyphRun]:
     """Return the runs in the order of the file."""
     runs: list[GlyphRun] = []
     for glyph in glyphs:
@@ -170,7 +170,7 @@ def _without_short_columns(run: GlyphRun) -> Iterable[GlyphRun]:
     return [GlyphRun([glyph], glyph.left, glyph.top, glyph.right, glyph.bottom) for glyph in run.glyphs]
 
 
-def lines_of(runs: Sequence[GlyphRun]) -> list[PageLine]:
+def build_lines(runs: Sequence[GlyphRun]) -> list[PageLine]:
     """Return the lines from top to bottom of runs in one column. Superscript and subscript runs belong to their
     line."""
     rows: list[list[GlyphRun]] = []
@@ -184,7 +184,7 @@ def lines_of(runs: Sequence[GlyphRun]) -> list[PageLine]:
         else:
             rows.append([run])
             leader = run
-    return sorted((line_of(row) for row in [*rows, *alone]), key=lambda line: (line.top + line.bottom) / 2)
+    return sorted((build_line(row) for row in [*rows, *alone]), key=lambda line: (line.top + line.bottom) / 2)
 
 
 def _is_level(leader: GlyphRun, run: GlyphRun) -> bool:
@@ -194,7 +194,7 @@ def _is_level(leader: GlyphRun, run: GlyphRun) -> bool:
     return overlap >= 0.5 * small if small < 0.8 * large else abs(run.middle - leader.middle) <= SAME_LINE * height
 
 
-def line_of(runs: Sequence[GlyphRun]) -> PageLine:
+def build_line(runs: Sequence[GlyphRun]) -> PageLine:
     ordered = sorted(runs, key=lambda run: run.left)
     glyphs = [glyph for run in ordered for glyph in run.glyphs]
     largest = max(ordered, key=lambda run: len(run.glyphs))
@@ -205,11 +205,11 @@ def line_of(runs: Sequence[GlyphRun]) -> PageLine:
         max(run.right for run in ordered),
         max(run.bottom for run in ordered),
         largest.size,
-        text_of(glyphs),
+        glyphs_to_text(glyphs),
     )
 
 
-def text_of(glyphs: Sequence[Glyph]) -> str:
+def glyphs_to_text(glyphs: Sequence[Glyph]) -> str:
     """Return the text of glyphs with visible spaces only; gaps in Japanese may only justify the line."""
     parts: list[str] = []
     before: Glyph | None = None

@@ -62,7 +62,7 @@ class LocatedTitle:
     lines: list[PageLine]
 
 
-def entries_of(document: Any) -> list[OutlineEntry]:
+def read_outline(document: Any) -> list[OutlineEntry]:
     """Return the outline entries that lead to a page of this document."""
     found: list[OutlineEntry] = []
     for mark in document.get_toc(max_depth=DEPTH_MOST):
@@ -166,7 +166,7 @@ _CAPTION = re.compile(r"(?:図|表|写真|Fig(?:ure)?\.?|Table)\s*[-‐‑－.�
 _LEADER = re.compile(r"(?:[.…‥・．]{4,}|(?:[.．・] ){4,}[.．・]?)\s*[0-9ivxlcIVXLC０-９-]{0,6}\s*$")
 
 
-def blocks_of(pages: Sequence[TextPage], outline: Outline) -> list[Block]:
+def build_blocks(pages: Sequence[TextPage], outline: Outline) -> list[Block]:
     """Return the blocks of a document."""
     _drop_margins(pages)
     flow = _Flow(_usual_size(pages), outline)

@@ -15,10 +15,10 @@ from app.base import invisible_characters
 from app.base.errors import AppError
 from app.documents.reading import limits
 from app.documents.reading.pdf import ocr
-from app.documents.reading.pdf.pdf_lines import GlyphRun, PageLine, lines_of, runs_of, turned
+from app.documents.reading.pdf.pdf_lines import GlyphRun, PageLine, build_lines, build_runs, rotate_page
 from app.documents.reading.pdf.pdf_page import RawPage, read_page
-from app.documents.reading.pdf.pdf_paragraphs import Outline, PageItem, TextPage, blocks_of, entries_of
-from app.documents.reading.pdf.pdf_tables import PdfTable, aligned, ruled
+from app.documents.reading.pdf.pdf_paragraphs import Outline, PageItem, TextPage, build_blocks, read_outline
+from app.documents.reading.pdf.pdf_tables import PdfTable, find_aligned_tables, find_ruled_tables
 from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument, is_japanese
 from app.documents.records import ReadingReport
 
@@ -38,7 +38,7 @@ class PageColumn:
     right: float
 
 
-def columns_of(runs: Sequence[GlyphRun], tables: Sequence[PdfTable], depth: int = 0) -> list[PageColumn]:
+def find_columns(runs: Sequence[GlyphRun], tables: Sequence[PdfTable], depth: int = 0) -> list[PageColumn]:
     """Return the columns in reading order. `tables`: those of the page, whose glyphs are not in `runs`."""
     gutter = _gutter(runs) if depth < DEEPEST else None
     if gutter is None:
@@ -47,7 +47,7 @@ def columns_of(runs: Sequence[GlyphRun], tables: Sequence[PdfTable], depth: int 
     wide = [table for table in tables if table.edges[0] < gutter < table.edges[2]]
     found: list[PageColumn] = []
     above = float("-inf")
-    places = [((line.top + line.bottom) / 2, None) for line in lines_of(spanning)]
+    places = [((line.top + line.bottom) / 2, None) for line in build_lines(spanning)]
     ends: list[tuple[float, PdfTable | None]] = [*places, *((table.edges[1], table) for table in wide)]
     for below, table in [*sorted(ends, key=lambda end: end[0]), (float("inf"), None)]:
         band = [run for run in runs if above < run.middle < below and not run.left < gutter < run.right]
@@ -55,7 +55,7 @@ def columns_of(runs: Sequence[GlyphRun], tables: Sequence[PdfTable], depth: int 
         for is_left in (True, False):
             side = [run for run in band if (run.right <= gutter) == is_left]
             beside = [one for one in narrow if (one.edges[2] <= gutter) == is_left]
-            found += columns_of(side, beside, depth + 1)
+            found += find_columns(side, beside, depth + 1)
         line = [run for run in spanning if abs(run.middle - below) < max(1.0, run.size * 0.5)]
         found += _one_column([] if table else line, [table] if table else [])
         above = below
@@ -65,7 +65,7 @@ def columns_of(runs: Sequence[GlyphRun], tables: Sequence[PdfTable], depth: int 
 def _one_column(runs: Sequence[GlyphRun], tables: Sequence[PdfTable]) -> list[PageColumn]:
     if not runs:
         return [PageColumn([table], table.edges[0], table.edges[2]) for table in tables]
-    lines = lines_of(runs)
+    lines = build_lines(runs)
     content: list[PageLine | PdfTable] = list(lines)
     for table in sorted(tables, key=lambda table: -table.edges[1]):
         above = next((place for place, line in enumerate(lines) if line.top >= table.edges[1] - 1), len(lines))
@@ -96,7 +96,7 @@ def _gutter(runs: Sequence[GlyphRun]) -> float | None:
     for run in runs:
         for place in range(max(0, int(run.left - left)), min(width, int(run.right - left)) + 1):
             covered[place] += 1
-    lines = len(lines_of(runs))
+    lines = len(build_lines(runs))
     size = sorted(run.size for run in runs)[len(runs) // 2]
     best: tuple[float, float] | None = None
     start: int | None = None
@@ -126,7 +126,7 @@ def _is_text(runs: Sequence[GlyphRun], gutter: float, left: float, right: float)
         ([run for run in runs if run.right <= gutter], gutter - left),
         ([run for run in runs if run.left >= gutter], right - gutter),
     ):
-        lines = lines_of(side)
+        lines = build_lines(side)
         if len(lines) < LINES_LEAST:
             return False
         filled = sorted((line.right - line.left) / width for line in lines)
@@ -147,7 +147,7 @@ def read(path: Path, on_progress: ProgressCallback, *, ocr: bool = False) -> Rea
     Raises AppError("document_protected" | "document_damaged" | "document_too_many_pages" | "document_too_long"),
     OSError.
     """
-    document = opened(path)
+    document = open_pdf(path)
     try:
         if len(document) > limits.PAGES:
             raise AppError("document_too_many_pages", pages=len(document), limit=limits.PAGES)
@@ -156,7 +156,7 @@ def read(path: Path, on_progress: ProgressCallback, *, ocr: bool = False) -> Rea
         document.close()
 
 
-def opened(path: Path) -> Any:
+def open_pdf(path: Path) -> Any:
     """Open a pypdfium2 document, which the caller closes. Raises AppError("document_protected" |
     "document_damaged")."""
     try:
@@ -185,7 +185,7 @@ class _Reader:
         for number in range(1, count + 1):
             self._on_progress(number, count)
             pages.append(self._page(number))
-        blocks = blocks_of(pages, Outline(entries_of(self._document)))
+        blocks = build_blocks(pages, Outline(read_outline(self._document)))
         if self._recognized:
             self._notes.append("recognized")
             blocks = _with_recognized(blocks, self._recognized)
@@ -209,7 +209,7 @@ class _Reader:
         except pypdfium2.PdfiumError:
             self._notes.append("pages_unreadable")
             self._empty_pages.append(number)
-            return TextPage(number, turned(RawPage(0, 0))[0], 0)
+            return TextPage(number, rotate_page(RawPage(0, 0))[0], 0)
         try:
             raw = read_page(page)
             self._characters.add(len(raw.glyphs))
@@ -240,11 +240,11 @@ class _Reader:
 
 def lay_out(raw: RawPage, number: int) -> TextPage:
     """Return a page's lines and tables in reading order."""
-    turn, raw = turned(raw)
-    tables, glyphs = ruled(raw)
-    runs = _without_ruby(runs_of(glyphs))
+    turn, raw = rotate_page(raw)
+    tables, glyphs = find_ruled_tables(raw)
+    runs = _without_ruby(build_runs(glyphs))
     page = TextPage(number, turn, raw.height)
-    for column in columns_of(runs, tables):
+    for column in find_columns(runs, tables):
         page.items += _items(column)
     return page
 
@@ -266,7 +266,7 @@ def _items(column: PageColumn) -> list[PageItem]:
 def _with_tables(lines: list[PageLine]) -> list[PageLine | PdfTable]:
     found: list[PageLine | PdfTable] = []
     done = 0
-    for start, end, table in aligned(lines):
+    for start, end, table in find_aligned_tables(lines):
         found += [*lines[done:start], table]
         done = end
     return [*found, *lines[done:]]

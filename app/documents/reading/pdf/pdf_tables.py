@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.documents.reading import text_blocks
-from app.documents.reading.pdf.pdf_lines import Edges, GlyphRun, PageLine, lines_of, runs_of
+from app.documents.reading.pdf.pdf_lines import Edges, GlyphRun, PageLine, build_lines, build_runs
 from app.documents.reading.pdf.pdf_page import Glyph, RawPage, RuledLine
 
 NEAR_PT = 3.0  # largest distance between lines that meet
@@ -34,7 +34,7 @@ class PdfTable:
         return len(self.rows) > 1 and text_blocks.looks_like_header(self.rows[0])
 
 
-def ruled(raw: RawPage) -> tuple[list[PdfTable], list[Glyph]]:
+def find_ruled_tables(raw: RawPage) -> tuple[list[PdfTable], list[Glyph]]:
     """Return the tables with ruled lines, and the glyphs outside of them."""
     horizontal, vertical = _merged(raw.horizontal), _merged(raw.vertical)
     if not horizontal or not vertical or max(len(horizontal), len(vertical)) > RULES_MOST:
@@ -197,7 +197,7 @@ def _places(values: Sequence[float]) -> list[float]:
 
 def _cell_text(glyphs: Sequence[Glyph]) -> str:
     text = ""
-    for line in lines_of(runs_of(glyphs)):
+    for line in build_lines(build_runs(glyphs)):
         text = text_blocks.join_lines(text, line.text)
     return text
 
@@ -205,7 +205,7 @@ def _cell_text(glyphs: Sequence[Glyph]) -> str:
 # ------------------------------------------------------------------ without rules
 
 
-def aligned(lines: Sequence[PageLine]) -> list[tuple[int, int, PdfTable]]:
+def find_aligned_tables(lines: Sequence[PageLine]) -> list[tuple[int, int, PdfTable]]:
     """Return the tables among the lines of a column as (first line, line after the last, table)."""
     cells = [_cells(line) for line in lines]
     found: list[tuple[int, int, PdfTable]] = []

@@ -88,9 +88,9 @@ def agreement(found: JudgeAgreement) -> str:
     if found.most < LEAST_ANSWERS:
         text = phrase("evaluation.there_is_no_agreement_only")
         return text.format(n=f"{found.most:,}")
-    if found.wanting:
+    if found.missing_votes:
         text = phrase("evaluation.agreement_with_the_judge_appears")
-        return text.format(n=found.wanting)
+        return text.format(n=found.missing_votes)
     facts = {"n": f"{found.n:,}", "same": f"{found.same:,}"}
     if found.kappa is None:
         text = phrase("evaluation.you_and_the_judge_chose")

@@ -16,7 +16,7 @@ from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.evaluation import question_sets
 from app.evaluation.services import study_making
-from app.evaluation.services.study_making import StudyForecast, StudyWish
+from app.evaluation.services.study_making import StudyForecast, StudyRequest
 from app.evaluation.study import studies
 from app.evaluation.ui.start import study_dialog_rules
 from app.evaluation.ui.start.study_dialog_choices import DialogOffer, DialogPart, StudyDialogModel
@@ -60,14 +60,14 @@ class ForecastController(QObject):
     def __init__(self, model: StudyDialogModel, parent: QObject) -> None:
         super().__init__(parent)
         self._model = model
-        self.request: StudyWish | None = None
+        self.request: StudyRequest | None = None
         self.found: StudyForecast | None = None
         self.error: AppError | None = None
-        self._computing: StudyWish | None = None  # the one being computed
+        self._computing: StudyRequest | None = None  # the one being computed
         self._wait = QTimer(self, singleShot=True, interval=WAIT_MS)
         self._wait.timeout.connect(self._compute)
 
-    def set_request(self, request: StudyWish | None) -> None:
+    def set_request(self, request: StudyRequest | None) -> None:
         """Forecast a request after a moment; None: there is nothing to forecast. The study's name has no influence."""
         if request is not None:
             request = dataclasses.replace(request, asking=dataclasses.replace(request.asking, name=""))
@@ -110,7 +110,7 @@ class StudyDialog(QDialog):
     The caller accepts it then, or calls `end_making` after a failure, where all choices are still there.
     """
 
-    wish_made = Signal(object)  # StudyWish
+    request_made = Signal(object)  # StudyRequest
 
     def __init__(
         self, theme: Theme, model: StudyDialogModel, offer: DialogOffer, parent: QWidget, question_set: str = ""
@@ -152,12 +152,12 @@ class StudyDialog(QDialog):
         self.resize(QSize(*(theme.px(n) for n in SIZE_PX)).boundedTo(room))
 
     @property
-    def wish(self) -> StudyWish:
+    def wish(self) -> StudyRequest:
         """Return the current request, even if it is incomplete."""
         kind = self.kinds.key
         fields: dict[str, Any] = {"kind": ""} if not kind else self._systems[kind].request_fields()
         asked = answer_parameters(self.judge, self.expert, kind, has_questions=self._has_questions)
-        return StudyWish(**fields, **self.questions.request_fields(), asking=asked)
+        return StudyRequest(**fields, **self.questions.request_fields(), asking=asked)
 
     @property
     def problem(self) -> str:
@@ -392,7 +392,7 @@ class StudyDialog(QDialog):
         elif not self.problem:
             self._failure = None
             self._show_making(is_making=True)
-            self.wish_made.emit(self.wish)
+            self.request_made.emit(self.wish)
 
     def _show_making(self, *, is_making: bool) -> None:
         self._is_making = is_making

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.base.wording import phrase
-from app.evaluation.services import study_wish
-from app.evaluation.services.study_making import StudyForecast, StudyWish
+from app.evaluation.services import study_request
+from app.evaluation.services.study_making import StudyForecast, StudyRequest
 from app.evaluation.study import planning
 from app.evaluation.study.planning import LEAST_SCALE_ROWS, PAPER_FORMS, UNQUANTIZED
 from app.inference.local_model import LocalModel
@@ -64,12 +64,12 @@ def obstacle(kind: str, available: AvailableInputs) -> str:
     return ""
 
 
-def problem(request: StudyWish) -> str:
+def problem(request: StudyRequest) -> str:
     """Return the code of what must be chosen or changed before the start; "" if nothing."""
     return _missing(request) or _asking(request)
 
 
-def _missing(request: StudyWish) -> str:
+def _missing(request: StudyRequest) -> str:
     kind = request.kind
     if kind == "scale" and not request.data:
         return "split"
@@ -86,7 +86,7 @@ def _missing(request: StudyWish) -> str:
     return _sizes(request.sizes) if kind == "scale" and request.sizes else ""
 
 
-def _asking(request: StudyWish) -> str:
+def _asking(request: StudyRequest) -> str:
     asking = request.asking
     if asking.seeds > 1 and asking.temperature == 0:
         return "seeds"  # repeated equal answers would look like certainty
@@ -136,19 +136,19 @@ def tuned_on(base: LocalModel | None, models: Sequence[LocalModel], *, with_merg
     if base is None:
         return []
     found = [one for one in models if one.tuned is not None and (one.adapter or with_merged)]
-    of_it = [one for one in found if study_wish.root_of(one, models).id == base.id]
+    of_it = [one for one in found if study_request.root_of(one, models).id == base.id]
     return sorted(of_it, key=lambda one: one.added_at, reverse=True)
 
 
 def kind_of_models(chosen: Sequence[LocalModel], models: Sequence[LocalModel]) -> str:
     """Return bases, or questions if all models have one base."""
-    return "bases" if len({study_wish.root_of(one, models).id for one in chosen}) > 1 else "questions"
+    return "bases" if len({study_request.root_of(one, models).id for one in chosen}) > 1 else "questions"
 
 
 def first_base(models: Sequence[LocalModel], offered: Sequence[LocalModel], current_id: str) -> LocalModel | None:
     """Return the window's model or its base if it is offered, else the first."""
     current = next((model for model in models if model.id == current_id), None)
-    base = study_wish.root_of(current, models) if current is not None else None
+    base = study_request.root_of(current, models) if current is not None else None
     same = [model for model in offered if base is not None and model.id == base.id]
     return next(iter((*same, *offered)), None)
 

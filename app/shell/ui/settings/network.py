@@ -99,7 +99,7 @@ class AddressField(QLineEdit):
 
     def show_address(self, address: str) -> None:
         if not self.hasFocus() or not self.isModified():
-            guard_of(self).when_free(lambda: self.setText(address))
+            guard_of(self).run_after_conversion(lambda: self.setText(address))
 
     def _on_finished(self) -> None:
         text = self.text().strip()

@@ -198,7 +198,7 @@ class TrainingPanel(QWidget):
         self.kit_button.clicked.connect(self.ask_for_kit)
         self.making.changed.connect(self._show)
         setup = self._setup
-        for signal in (setup.finished, setup.removed, setup.went_back, setup.cancelled, setup.failed):
+        for signal in (setup.finished, setup.removed, setup.previous_restored, setup.cancelled, setup.failed):
             signal.connect(self._examine)
         self._show()
 

@@ -127,14 +127,14 @@ class DataStep(WizardStep):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if not self._work.is_busy and _file_of(event) is not None:
             event.acceptProposedAction()
-            self.empty.drop_zone.light(is_lit=True)
+            self.empty.drop_zone.set_lit(is_lit=True)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         super().dragLeaveEvent(event)
-        self.empty.drop_zone.light(is_lit=False)
+        self.empty.drop_zone.set_lit(is_lit=False)
 
     def dropEvent(self, event: QDropEvent) -> None:
-        self.empty.drop_zone.light(is_lit=False)
+        self.empty.drop_zone.set_lit(is_lit=False)
         path = _file_of(event)
         if path is not None and not self._work.is_busy:
             event.acceptProposedAction()

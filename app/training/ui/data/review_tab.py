@@ -33,7 +33,7 @@ class ReviewTab(QWidget):
         self._work = work
         self._curation: Curation | None = None
         self._revision = -1  # of the shown rows
-        self._same_passage = curation.with_same_passage(())
+        self._same_passage = curation.count_by_passage(())
         self._pace = ReviewPace()
         self._edits: dict[int, Texts] = {}  # unsaved texts, by the number of the item
         self._decided_edits: dict[int, Texts] = {}  # texts that were unsaved before their decision, for an undo
@@ -177,7 +177,7 @@ class ReviewTab(QWidget):
         self._edits.clear()
         self._decided_edits.clear()
         self._pace = ReviewPace()
-        self._same_passage = curation.with_same_passage(found.items if found is not None else ())
+        self._same_passage = curation.count_by_passage(found.items if found is not None else ())
         self.banner.hide()
         self._fill("all", 0)
 

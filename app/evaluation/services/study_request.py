@@ -38,7 +38,7 @@ _WINDOW_CODES = {
 
 
 @dataclass(frozen=True, slots=True)
-class StudyWish:
+class StudyRequest:
     """What to compare. `models`: rows of the model list; a tuned one may be a base with its adapter.
 
     * documents: one base, and `tuned`, each with and without `scope`.
@@ -62,11 +62,11 @@ class StudyWish:
     tuned: LocalModel | None = None
 
 
-def planned(request: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tuple[Study, QuestionSet]:
+def study_of_request(request: StudyRequest, paths: Paths, models: Sequence[LocalModel]) -> tuple[Study, QuestionSet]:
     """Return the study of any kind but scale, and its questions, without writing anything. Raises AppError as
     `make`.
     """
-    require_whole(request)
+    require_complete(request)
     questions = questions_of(request, paths)
     asking, evaluations, kind = request.asking, paths.evaluations, request.kind
     others: dict[str, Any] = {}
@@ -87,7 +87,7 @@ def planned(request: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> t
     return study, questions
 
 
-def questions_of(request: StudyWish, paths: Paths) -> QuestionSet:
+def questions_of(request: StudyRequest, paths: Paths) -> QuestionSet:
     """Return the questions of the study. Raises AppError as `question_sets.find`."""
     found = (
         question_sets.find(paths.questions, request.question_set) if request.question_set else question_sets.shipped()
@@ -114,7 +114,7 @@ def root_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
 # -------------------------------------------------------------------------- checks
 
 
-def require_whole(request: StudyWish) -> None:
+def require_complete(request: StudyRequest) -> None:
     """Check all that needs no file to be read. Raises AppError: wish_*, model_missing."""
     asking = request.asking
     numbers = (
@@ -143,7 +143,7 @@ def require_whole(request: StudyWish) -> None:
             raise AppError("model_missing", path=row.path)
 
 
-def require_files(request: StudyWish) -> None:
+def require_files(request: StudyRequest) -> None:
     """Check that bases and adapters still are those that were combined. May read whole files.
 
     Raises AppError as `model_registry.require_unchanged`.
@@ -166,17 +166,17 @@ def window_messages() -> Iterator[None]:
 # ------------------------------------------------------------------------- systems
 
 
-def _row_systems(request: StudyWish, paths: Paths, models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
+def _row_systems(request: StudyRequest, paths: Paths, models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
     """Return each row as a system. The models are compared, so none is replaced by quotes of the documents."""
     documents = None
     if request.scope:
         documents = dataclasses.replace(documents_of(paths.documents, request.scope), may_quote=False)
     found = [compared_systems.compared_system(*_in_use(row, models), documents) for row in request.models]
-    return compared_systems.numbered(found)
+    return compared_systems.assign_ids(found)
 
 
 def _documents_systems(
-    request: StudyWish, documents: DocumentScope, models: Sequence[LocalModel]
+    request: StudyRequest, documents: DocumentScope, models: Sequence[LocalModel]
 ) -> tuple[ComparedSystem, ...]:
     """Return base and tuned model, each with and without documents."""
     (row,) = request.models
@@ -187,13 +187,13 @@ def _documents_systems(
 
 
 def _quantization_plan(
-    request: StudyWish, folder: Path, paths: Paths, models: Sequence[LocalModel]
+    request: StudyRequest, folder: Path, paths: Paths, models: Sequence[LocalModel]
 ) -> QuantizationPlan:
     """Plan the quantizations. `folder`: of the study. Raises AppError: wish_other_base, wish_merged,
     build_unknown_quant.
     """
     if len(request.models) > 1:
-        return QuantizationPlan(planning.as_they_are(request.models), ())
+        return QuantizationPlan(planning.existing_systems(request.models), ())
     base, row = _base_and_tuned(request.models[0], request.tuned, models)
     tuned = None
     if row is not None:
@@ -242,11 +242,11 @@ def _base_of(row: LocalModel, models: Sequence[LocalModel]) -> LocalModel:
 # --------------------------------------------------------------------------- scale
 
 
-def scale_of(request: StudyWish, paths: Paths) -> "scale_plan.ScaleStudy":
+def scale_of(request: StudyRequest, paths: Paths) -> "scale_plan.ScaleStudy":
     """Return the scale study of a request. Raises AppError: wish_*, and as `questions_of`."""
     from app.evaluation.study import scale_plan  # numpy
 
-    require_whole(request)
+    require_complete(request)
     (base,) = request.models
     if base.adapter:
         raise AppError("wish_base_is_tuned", name=base.name)
