@@ -94,7 +94,7 @@ def failed(call: Callable[[], Any]) -> Any:
 def saving_when_another_process_wants_it() -> Any:
     other = torch.tensor([[0, 1]])
     going: Any = SimpleNamespace(
-        asked=SimpleNamespace(wanted=None),
+        run_control=SimpleNamespace(wanted=None),
         args=SimpleNamespace(world_size=2, device="cpu"),
         accelerator=SimpleNamespace(gather=lambda told: torch.cat([told, other])),
     )
@@ -148,7 +148,7 @@ def clock_of_a_resumed_run() -> Any:
     now = [0.0]
     with replaced(loop.time, monotonic=lambda: now[0]):
         clock = loop.ThroughputMeter()
-        clock.go_on(1000.0, 500)
+        clock.resume_from(1000.0, 500)
         clock.tokens, now[0] = 20, 2.0
         return [clock.lap(), [clock.trained_s, clock.all_tokens]]
 

@@ -301,7 +301,7 @@ application = QCoreApplication([])
 where = paths.locate(sys.argv[1])
 children.prepare_child_environment()
 service = embedding.Embedding([*children.own_program(), "--engine", "llama"], where.logs, where.documents)
-service.stood.connect(lambda standing: print(standing.phase, standing.done, flush=True))
+service.status_changed.connect(lambda standing: print(standing.phase, standing.done, flush=True))
 service.use([local_models.describe(Path(sys.argv[2]))])
 application.exec()
 """
