@@ -96,7 +96,9 @@ def phrase(key: str, /, **facts: Any) -> str:
     Raises KeyError for an unknown key.
     """
     text = _entry(key)[_current]
-    return _formatter.vformat(text, (), _Facts(_shown(facts, _current))) if facts else text
+    if not facts and "{{" not in text:
+        return text
+    return _formatter.vformat(text, (), _Facts(_shown(facts, _current)))
 
 
 def phrases(key: str) -> list[str]:

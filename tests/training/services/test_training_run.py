@@ -87,7 +87,8 @@ def test_a_run_tells_everything_and_finishes(start: Start, tmp_path: Path) -> No
     assert kinds[0] == "Started"
     assert kinds[-1] == "Finished"
     assert kinds.count("TrainingStep") == 12
-    assert {"Findings", "Effective", "Forecast", "EvaluationStep", "Sample", "Checkpoint"} <= set(kinds)
+    assert {"PreflightFindings", "ResolvedRecipe", "RunForecast", "EvaluationStep"} <= set(kinds)
+    assert {"Sample", "Checkpoint"} <= set(kinds)
     assert heard.run.standing == run_folders.read(heard.folder).standing  # who reads the journal later sees the same
     assert {path.name for path in heard.folder.iterdir()} >= {
         "run.json", "effective.json", "events.jsonl", "log.txt", "checkpoints", "adapter", "adapter.gguf",
