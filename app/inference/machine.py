@@ -27,6 +27,8 @@ _VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
+    """A graphics processor."""
+
     name: str
     memory_bytes: int | None = None  # None: shared with the CPU, or no driver to ask
     free_bytes: int | None = None
@@ -36,6 +38,8 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
+    """What this machine has, in bytes and cores."""
+
     memory_bytes: int
     available_bytes: int  # for a model now; less in a container with a limit
     cores: int  # physical

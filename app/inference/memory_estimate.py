@@ -36,6 +36,8 @@ COMFORT = 1.1  # factor of free memory for "comfortable"
 
 @dataclass(frozen=True, slots=True)
 class MemoryEstimate:
+    """The memory that a loaded model takes, by purpose."""
+
     weights_bytes: int  # tensors of the file, and their repacked copy
     kv_bytes: int  # the key/value cache, allocated at once
     compute_bytes: int  # activations, vocabulary and everything else

@@ -37,6 +37,8 @@ _PART = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 
 @dataclass(frozen=True, slots=True)
 class QueuedFile:
+    """A file of a download."""
+
     name: str  # of the local file
     source: str  # path in the repository, name in the folder, or complete URL
     size_bytes: int = 0  # 0: unknown

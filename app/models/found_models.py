@@ -152,6 +152,8 @@ def known_model_folders(
 
 @dataclass(frozen=True, slots=True)
 class _FolderFinder:
+    """Knows the folders of other programs on one platform."""
+
     home: Path
     environment: Mapping[str, str]
     platform: str
@@ -254,6 +256,8 @@ class FoundModel:
 
 @dataclass(frozen=True, slots=True)
 class SkippedModel:
+    """A file or folder that cannot be used, and why."""
+
     path: Path
     source: str
     reason: AppError
@@ -261,6 +265,8 @@ class SkippedModel:
 
 @dataclass(slots=True)
 class FoundModels:
+    """The result of a search."""
+
     models: list[FoundModel] = field(default_factory=list)
     skipped: list[SkippedModel] = field(default_factory=list)
     is_complete: bool = True  # False: a bound was hit, and there may be more
@@ -289,6 +295,8 @@ class _BoundReachedError(Exception):
 
 
 class _Search:
+    """A running search, with its bounds and what it has visited."""
+
     def __init__(self, places: Sequence[ModelFolder], report: Callable[[int, int], None], deadline: float) -> None:
         self.findings = FoundModels()
         self._report = report

@@ -104,7 +104,7 @@ def is_ours(folder: Path, data: Path) -> bool:
 
 
 def _own_key(data: Path) -> bytes:
-    """Raises OSError."""
+    """Return the secret of a data folder, which its environments' stamps are signed with. Raises OSError."""
     return read_regular(data / KEY_FILE, _KEY_BYTES)
 
 

@@ -132,6 +132,8 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class LoadProgress:
+    """How much of a model is loaded."""
+
     id: str
     fraction: float  # 0 to 1
 
@@ -175,6 +177,8 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class PromptProgress:
+    """How much of a prompt is read."""
+
     id: str
     done_tokens: int
     total_tokens: int  # tokens to evaluate, without those in the cache
@@ -190,6 +194,8 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
+    """The tokens of an answer and its prompt."""
+
     prompt_tokens: int
     cached_tokens: int  # tokens of the prompt that were not evaluated again
     answer_tokens: int
@@ -208,6 +214,8 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Done:
+    """The answer has ended."""
+
     id: str
     stop_reason: str  # end | stop | length | context | cancelled
     usage: Usage
@@ -226,23 +234,31 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Unloaded:
+    """The model's memory is free."""
+
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
+    """The vectors of the texts, in their order."""
+
     id: str
     vectors: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Tokenized:
+    """The numbers of tokens of the prompts, in their order."""
+
     id: str
     counts: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class StateReport:
+    """The engine's present state."""
+
     id: str
     facts: EngineFacts | None  # None: no model is loaded
     cached_tokens: int

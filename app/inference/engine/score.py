@@ -235,6 +235,8 @@ def _require_known_ids(holdout: Holdout, job: Score, vocabulary: int) -> None:
 
 
 class _ScoringRun:
+    """Scores one model: first the examples, then the answers."""
+
     def __init__(self, model: ScoredModel, job: Score, holdout: Holdout, send: Send) -> None:
         self._model = model
         self._job = job

@@ -108,10 +108,11 @@ def _with_source(command: Fetch, places: PartPaths, control: TransferControl, se
 
 
 class _FileFetch:
+    """One fetch of a file, with its restarts and repairs."""
+
     def __init__(
         self, command: Fetch, places: PartPaths, source: DownloadSource, control: TransferControl, send: Send
     ) -> None:
-        """One fetch of a file, with its restarts and repairs."""
         self._command, self._places, self._source = command, places, source
         self._control, self._send = control, send
         self._repaired_bytes = 0

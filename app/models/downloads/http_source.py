@@ -78,8 +78,9 @@ def file_url(origin: FileOrigin) -> httpx2.URL:
 
 
 class HttpSource:
+    """A file on a server as a `DownloadSource`."""
+
     def __init__(self, client: httpx2.Client, origin: FileOrigin, access: NetworkAccess, pace: TransferPolicy) -> None:
-        """A file on a server as a `DownloadSource`."""
         self._client = client
         self._origin = origin
         self.connections = pace.connections

@@ -84,6 +84,8 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class SetLimit:
+    """Change the speed limit of the Fetch with this id."""
+
     id: str
     bytes_per_s: int  # 0: no limit
 
@@ -93,6 +95,8 @@ class SetLimit:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
+    """The first event of the child."""
+
     protocol: int
     pid: int
 
@@ -104,6 +108,8 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
+    """A file in a repository or folder."""
+
     name: str
     size_bytes: int
     sha256: str  # "" for small files, which the hub does not store by hash
@@ -111,6 +117,8 @@ class ListedFile:
 
 @dataclass(frozen=True, slots=True)
 class FilesListed:
+    """The files of a repository or folder."""
+
     id: str
     commit: str
     files: tuple[ListedFile, ...]
@@ -126,6 +134,8 @@ class NetworkContacted:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
+    """How much of a Fetch has arrived."""
+
     id: str
     done_bytes: int
     total_bytes: int
@@ -158,11 +168,15 @@ class Repairing:
 
 @dataclass(frozen=True, slots=True)
 class Verifying:
+    """All bytes have arrived, and their hash is being computed."""
+
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
+    """The file is complete and in its place."""
+
     id: str
     path: str
     size_bytes: int
@@ -174,6 +188,8 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class FetchPaused:
+    """The Fetch has ended after a Pause."""
+
     id: str
     done_bytes: int
 

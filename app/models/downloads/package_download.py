@@ -39,6 +39,8 @@ _PERMANENT = {f"download_{reason}": reason for reason in ("stalled", "cut", "bus
 
 
 class PackageListener(Protocol):
+    """Receives the progress of a package download."""
+
     def contacted(self, host: str) -> None:
         """Report each host once, before it is contacted."""
 
@@ -58,6 +60,8 @@ def fetch_packages(
 
 
 class _PackageFetch:
+    """One download of locked packages."""
+
     def __init__(self, folder: Path, indexes: PackageIndexes, proxy: str, listener: PackageListener) -> None:
         self._folder, self._indexes, self._listener = folder, indexes, listener
         self._access = NetworkAccess(proxy=proxy or indexes.proxy)
@@ -159,6 +163,8 @@ class _PackageFetch:
 
 
 class _Links(HTMLParser):
+    """Collects the links of an HTML page."""
+
     def __init__(self, text: str) -> None:
         super().__init__()
         self.found: list[str] = []

@@ -37,8 +37,9 @@ LAST_CHECKPOINT_S = 1.0  # for the last checkpoint when the parent is gone; it s
 
 
 class DownloadWorker:
+    """Answers the commands of the parent."""
+
     def __init__(self, writer: EventWriter) -> None:
-        """Answers the commands of the parent."""
         self._writer = writer
         self._commands: queue.SimpleQueue[ListFiles | Fetch] = queue.SimpleQueue()
         self._controls: dict[str, TransferControl] = {}

@@ -117,6 +117,8 @@ def _files(model: LocalModel) -> list[Path]:
 
 
 class _KitWriter:
+    """Writes the parts and extras of one kit."""
+
     def __init__(self, folder: Path, part_bytes: int, report: ReportBytes) -> None:
         self._folder = folder
         self._part_bytes = part_bytes
