@@ -1,6 +1,7 @@
 """Build models from publishers' folders: run the steps one after the other, each in a child process.
 
-Each quantized file is loaded and writes a few tokens (`SmokeTestRun`) before it is put into the list.
+Each quantized file is loaded and writes a few tokens (`SmokeTestRun`) before it is put into the list. The file is
+long because the smoke test, which only builds need, is in it.
 """
 
 import contextlib

@@ -277,7 +277,7 @@ def _home() -> str:
 class BuildStrip(StatusStrip):
     """The progress and outcome of a build on the page モデル."""
 
-    model_wanted = Signal(str)  # id of a model that was built
+    model_requested = Signal(str)  # id of a model that was built
 
     def __init__(self, theme: Theme, controller: BuildController) -> None:
         super().__init__(theme)
@@ -310,7 +310,7 @@ class BuildStrip(StatusStrip):
         what = phrase("models.models_built_n", n=len(models))
         self.banner.show_message("success", what, localization.join_names([model.name for model in models]))
         if models:
-            self.model_wanted.emit(models[0].id)
+            self.model_requested.emit(models[0].id)
 
     def _on_failed(self, error: AppError) -> None:
         self.progress.finish()

@@ -29,7 +29,7 @@ class MaintenancePresenter(StatusStrip):
     """Starts maintenance tasks and shows their progress and outcome."""
 
     verified = Signal()
-    model_wanted = Signal(str)  # id of a model to show
+    model_requested = Signal(str)  # id of a model to show
     began = Signal()
     import_ended = Signal(object)  # AppError if the import failed; None if the banner or a dialog shows the outcome
 
@@ -156,7 +156,7 @@ class MaintenancePresenter(StatusStrip):
     def _on_kit_read(self, outcome: ImportedModels) -> None:
         self._is_importing = False
         if outcome.models:
-            self.model_wanted.emit(outcome.models[0].id)
+            self.model_requested.emit(outcome.models[0].id)
         if outcome.problems:
             dialog = maintenance_dialogs.kit_problems_dialog(self._theme, outcome, self.window())
             dialog.chosen.connect(self._on_problems_read)
@@ -195,7 +195,7 @@ class MaintenancePresenter(StatusStrip):
 
     def _on_action(self, key: str) -> None:
         if key == "look":
-            self.model_wanted.emit(self._bad_id)
+            self.model_requested.emit(self._bad_id)
 
 
 def _home() -> str:

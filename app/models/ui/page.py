@@ -231,7 +231,7 @@ class ModelsPage(Page):
         self.importing.ended.connect(self._show_detail)
         self.care.verified.connect(self._show_detail)
         for source in (self.care, self.building, self.remote):
-            source.model_wanted.connect(self.show_model)
+            source.model_requested.connect(self.show_model)
         self.downloading.changed.connect(self._refill)
         self.downloading.model_arrived.connect(self._on_imported)
         self._library.changed.connect(self._refill)

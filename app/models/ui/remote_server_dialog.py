@@ -244,7 +244,7 @@ def _column(*widgets: QWidget) -> QWidget:
 class RemoteServerController(QObject):
     """Opens the dialog and stores its result."""
 
-    model_wanted = Signal(str)  # id of the added model, to be shown
+    model_requested = Signal(str)  # id of the added model, to be shown
 
     def __init__(
         self, theme: Theme, library: ModelLibrary, preferences: Preferences, engine: EngineClient, parent: QWidget
@@ -282,7 +282,7 @@ class RemoteServerController(QObject):
         if loaded is not None and loaded.remote is not None and not self._engine.is_computing:
             self._engine.end()  # the next question connects with the new values
         if self._library.add_remote(model):
-            self.model_wanted.emit(model.id)
+            self.model_requested.emit(model.id)
 
     def _on_not_stored(self, error: AppError) -> None:
         dialogs.problem_dialog(self._theme, error, self._parent.window()).open()
