@@ -116,7 +116,7 @@ class AppContext:
             theme, self.navigation, self.session, self.conversations, self.presets, self.library, preferences,
             self.documents,
         )  # fmt: skip
-        self.upkeep = ModelMaintenance(
+        self.maintenance = ModelMaintenance(
             database, self.library, self.presets, preferences, where,
             functools.partial(lineage.label_of_model, where.documents),
         )  # fmt: skip
@@ -129,7 +129,10 @@ class AppContext:
         )
         self.training_setup.is_in_use = self.is_environment_in_use
         self.build_controller = BuildController(
-            lambda: _builds(where, self.library), lambda: self.upkeep.models_folder, self._make_installer, self.page
+            lambda: _builds(where, self.library),
+            lambda: self.maintenance.models_folder,
+            self._make_installer,
+            self.page,
         )
         self._build_work()
         self._build_window()
@@ -178,7 +181,7 @@ class AppContext:
             self.window, self.window.stack, self.theme, self.window.show_at_foot, transfer, self.conversations,
             self.session, desktop.open_folder, self.secrecy,
         )  # fmt: skip
-        self.offers = StartOffers(self.theme, self.download_controller, self.upkeep)
+        self.offers = StartOffers(self.theme, self.download_controller, self.maintenance)
         self.window.show_at_foot(self.offers)
 
     @property
@@ -224,7 +227,7 @@ class AppContext:
         self.engine.died.connect(_note_death)
         self.embedding.follow(self.documents, self.library, self.engine)
         notifier.follow(self.session, self.library)
-        notifier.follow_models(self.downloads, self.upkeep)
+        notifier.follow_models(self.downloads, self.maintenance)
         notifier.follow_training(self.training_setup)
         notifier.follow_trainings(self.trainings)
         notifier.follow_evaluations(self.evaluations)
@@ -255,7 +258,7 @@ class AppContext:
     def _connect_page(self) -> None:
         """Connect the page 質問 with the window around it."""
         page, window = self.page, self.window
-        ModelAvailability(page.empty, self.library, self.upkeep, self.downloads, page)
+        ModelAvailability(page.empty, self.library, self.maintenance, self.downloads, page)
         page.scoping.collections_known.connect(window.sidebar.conversations.set_collections)
         page.composer.typed.connect(self.preload.begin)
         window.list_actions.bin_undone.connect(page.show_restored)
@@ -292,7 +295,7 @@ class AppContext:
 
         return ModelsPage(
             self.theme, self.navigation, library=self.library, preferences=self.preferences, engine=self.engine,
-            paths=self.paths, upkeep=self.upkeep, download_desk=self.download_controller,
+            paths=self.paths, upkeep=self.maintenance, download_desk=self.download_controller,
             build_desk=self.build_controller,
         )  # fmt: skip
 
@@ -312,7 +315,7 @@ class AppContext:
     def _make_settings(self) -> Page:
         def storage() -> ModelsFolderPanel:
             return ModelsFolderPanel(
-                self.theme, self.upkeep, self.downloads, self.engine, lambda: self.build_controller.is_running
+                self.theme, self.maintenance, self.downloads, self.engine, lambda: self.build_controller.is_running
             )
 
         def environment() -> TrainingPanel:

@@ -348,16 +348,16 @@ def models_found(parts: AppContext) -> None:
             SkippedModel(home / "jan/half.gguf", "jan", AppError("truncated", have_bytes=3e9, need_bytes=4.9e9)),
         ],
     )  # fmt: skip
-    dialog = parts.window.page("models").care.search_other_programs()
+    dialog = parts.window.page("models").maintenance_strip.search_other_programs()
     dialog._work._end()
-    parts.upkeep.cancel()
+    parts.maintenance.cancel()
     dialog.show_findings(found)
     next(iter(dialog.list.rows.values())).box.setChecked(True)
 
 
 def models_verifying(parts: AppContext) -> None:
     models(parts)
-    care = parts.window.page("models").care
+    care = parts.window.page("models").maintenance_strip
     care.progress.start(phrase("models.verifying_name", name=parts.library.models()[0].name))
     care.progress.set_progress(2_950_000_000, 4_920_734_048, is_bytes=True)
 
@@ -368,23 +368,23 @@ def models_damaged(parts: AppContext) -> None:
     own, swallow = sorted(parts.library.models(), key=lambda model: model.id)
     problem = AppError("model_file_damaged", path=swallow.path)
     verdicts = [VerifyResult(own, "sound"), VerifyResult(swallow, "damaged", problem)]
-    parts.upkeep._verdicts = verdicts
-    parts.upkeep._on_verified(verdicts)
-    parts.window.page("models").care._on_verified(verdicts)
+    parts.maintenance._verdicts = verdicts
+    parts.maintenance._on_verified(verdicts)
+    parts.window.page("models").maintenance_strip._on_verified(verdicts)
     page = parts.window.page("models")
     page._on_clicked(page.list.currentIndex())
 
 
 def kit_export(parts: AppContext) -> None:
     models(parts)
-    parts.window.page("models").care.choose_export()
+    parts.window.page("models").maintenance_strip.choose_export()
 
 
 def kit_written(parts: AppContext) -> None:
     models(parts)
     pieces = [KitPart(f"001-000{number}.kotae-part", 3_900_000_000, "0" * 64) for number in (1, 2)]
     kit = Kit((KitModel("m", (KitFile(4_920_734_048, "0" * 64, tuple(pieces)),)),))
-    parts.window.page("models").care._on_kit_written(kit, Path("/media/yamada/KOTAE-USB/kotae-models"))
+    parts.window.page("models").maintenance_strip._on_kit_written(kit, Path("/media/yamada/KOTAE-USB/kotae-models"))
 
 
 def kit_problems(parts: AppContext) -> None:
@@ -392,7 +392,7 @@ def kit_problems(parts: AppContext) -> None:
     missing = AppError("kit_part_missing", part="002-0003.kotae-part")
     problems = [AppError("kit_part_damaged", part="002-0001.kotae-part"), missing]
     outcome = KitImported(parts.library.models()[:1], (), ["Qwen2.5-7B-Instruct-Q4_K_M"], problems)
-    parts.window.page("models").care._on_kit_read(outcome)
+    parts.window.page("models").maintenance_strip._on_kit_read(outcome)
 
 
 def coming(parts: AppContext, *items: Download) -> None:
@@ -468,7 +468,7 @@ def token(parts: AppContext) -> None:
 def build_model(parts: AppContext) -> None:
     """What to build, with a folder that was looked through."""
     models(parts)
-    folder = parts.upkeep.models_folder.parent / "Swallow-tiny"
+    folder = parts.maintenance.models_folder.parent / "Swallow-tiny"
     hf_models.model(folder)
     dialog = parts.window.page("models").ask_to_build()
     dialog.banner.hide()
@@ -762,7 +762,7 @@ def offer_download(parts: AppContext) -> None:
 
 def offer_move(parts: AppContext) -> None:
     target = Path("/media/yamada/kotae/models")
-    plan = FolderMove(parts.upkeep.models_folder, target, "copying", ("a.gguf",), ("a.gguf",), {})
+    plan = FolderMove(parts.maintenance.models_folder, target, "copying", ("a.gguf",), ("a.gguf",), {})
     models_folder.write_journal(parts.paths, plan)
     chat(parts)
     parts.offers.offer()

@@ -148,11 +148,13 @@ class ModelsPage(Page):
         self.banner, self.download_banner = Banner(self._theme), Banner(self._theme)
         self.progress = ProgressRow(self._theme)
         self.importing = ImportPresenter(self._library, self.progress, self.banner, self)
-        self.care = MaintenancePresenter(self._theme, self._upkeep, self._library, self.importing.add_files)
+        self.maintenance_strip = MaintenancePresenter(
+            self._theme, self._upkeep, self._library, self.importing.add_files
+        )
         self.building = BuildStrip(self._theme, self._build_desk)
         self.detail = ModelDetail(self._theme, self._navigation)
         self.machine = MachineLine(self._theme, self._upkeep.models_folder)
-        self._banners = (self.banner, self.download_banner, self.care.banner, self.building.banner)
+        self._banners = (self.banner, self.download_banner, self.maintenance_strip.banner, self.building.banner)
         for banner in self._banners:
             banner.installEventFilter(self)
         columns = QHBoxLayout()
@@ -162,7 +164,14 @@ class ModelsPage(Page):
         content = QVBoxLayout()
         content.setContentsMargins(24, 14, 24, 16)
         content.setSpacing(12)
-        for widget in (self.machine, self.banner, self.progress, self.care, self.building, self.download_banner):
+        for widget in (
+            self.machine,
+            self.banner,
+            self.progress,
+            self.maintenance_strip,
+            self.building,
+            self.download_banner,
+        ):
             content.addWidget(widget)
         content.addLayout(columns, 1)
         column = QVBoxLayout(self)
@@ -201,12 +210,14 @@ class ModelsPage(Page):
         self.import_button.clicked.connect(self.choose_file)
         self.kit_button.clicked.connect(lambda: pop_up(self.kit_menu(), self.kit_button))
         self.menu_button.clicked.connect(lambda: pop_up(self.menu(), self.menu_button))
-        self.found_button.clicked.connect(self.care.search_other_programs)
+        self.found_button.clicked.connect(self.maintenance_strip.search_other_programs)
         self.list.selectionModel().currentChanged.connect(self._on_current_changed)
         self.list.clicked.connect(self._on_clicked)
         self.list.activated.connect(self._on_clicked)
         self.detail.use_button.clicked.connect(lambda: self._with_model(self.using.use))
-        self.detail.verify_button.clicked.connect(lambda: self._with_model(lambda model: self.care.verify([model.id])))
+        self.detail.verify_button.clicked.connect(
+            lambda: self._with_model(lambda model: self.maintenance_strip.verify([model.id]))
+        )
         self.detail.starter_button.clicked.connect(self.add_starter)
         self.detail.folder_button.clicked.connect(self._on_folder_requested)
         self.detail.remove_button.clicked.connect(lambda: self._with_model(self._on_remove_requested))
@@ -214,7 +225,7 @@ class ModelsPage(Page):
         self.detail.connection_button.clicked.connect(lambda: self._entry and self.remote.ask(self._entry.model))
         self.detail.licence_button.clicked.connect(self._on_licence_requested)
         self.detail.back_button.clicked.connect(self._on_back_requested)
-        self.detail.kit_requested.connect(self.care.choose_import)
+        self.detail.kit_requested.connect(self.maintenance_strip.choose_import)
         self.detail.download_requested.connect(self._on_download_requested)
         self.detail.source_requested.connect(lambda card, file: self._downloads.ask_source(card, file, self.window()))
         self.detail.file_changed.connect(self._show_detail)
@@ -224,13 +235,16 @@ class ModelsPage(Page):
 
     def _connect_work(self) -> None:
         self.banner.action_requested.connect(self.choose_file)
-        for signal in (self.detail.use_button.clicked, self.care.began):  # their outcome may contradict the banner
+        for signal in (
+            self.detail.use_button.clicked,
+            self.maintenance_strip.began,
+        ):  # their outcome may contradict the banner
             signal.connect(self.banner.hide)
         self.using.failed.connect(self.importing.explain)
         self.importing.began.connect(self._show_detail)
         self.importing.ended.connect(self._show_detail)
-        self.care.verified.connect(self._show_detail)
-        for source in (self.care, self.building, self.remote):
+        self.maintenance_strip.verified.connect(self._show_detail)
+        for source in (self.maintenance_strip, self.building, self.remote):
             source.model_requested.connect(self.show_model)
         self.downloading.changed.connect(self._refill)
         self.downloading.model_arrived.connect(self._on_imported)
@@ -247,14 +261,14 @@ class ModelsPage(Page):
         self.machine.use_folder(moved.folder)
 
     def kit_menu(self) -> KitMenu:
-        return KitMenu(self._theme, self.care, self)
+        return KitMenu(self._theme, self.maintenance_strip, self)
 
     def menu(self) -> ModelMenu:
         has_models = bool(self._library.models())
         to_folder = functools.partial(self._navigation.settings_requested.emit, "models")
         return ModelMenu(
-            self._theme, self.care, self, has_models=has_models, build=self.ask_to_build, to_folder=to_folder,
-            to_server=self.remote.ask,
+            self._theme, self.maintenance_strip, self, has_models=has_models, build=self.ask_to_build,
+            to_folder=to_folder, to_server=self.remote.ask,
         )  # fmt: skip
 
     def ask_to_build(self) -> BuildDialog:

@@ -58,8 +58,8 @@ class FirstRunController(QObject):
     def _import_kit(self) -> None:
         models = self._window.models_page()
         models.importing.take_over()
-        if models.care.choose_import():
-            models.care.import_ended.connect(self._on_import_ended)
+        if models.maintenance_strip.choose_import():
+            models.maintenance_strip.import_ended.connect(self._on_import_ended)
         else:
             self.show().go_on(None)
 
@@ -67,7 +67,7 @@ class FirstRunController(QObject):
         from app.shell.ui.first_run_dialog import FirstRunDialog
 
         window = self._window
-        window.pages.models().care.import_ended.disconnect(self._on_import_ended)
+        window.pages.models().maintenance_strip.import_ended.disconnect(self._on_import_ended)
         is_shown = any(dialog.isVisible() for dialog in window.findChildren(FirstRunDialog))
         if window.isVisible() and window.current_page == "models" and not is_shown:
             self.show().go_on(problem)
@@ -86,7 +86,7 @@ def start_with_trial(window: MainWindow, library: ModelLibrary) -> None:
     A bundle has the model in a separate kit, whose folder the user is asked for.
     """
     if not library.is_starter_available():
-        window.models_page().care.choose_import()
+        window.models_page().maintenance_strip.choose_import()
         return
 
     if not library.is_working:

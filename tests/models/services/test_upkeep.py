@@ -26,7 +26,7 @@ class Care:
         self.library = ModelLibrary(store, where.models)
         self.preferences = Preferences(where.settings)
         self.presets = PresetLibrary(store)
-        self.upkeep = ModelMaintenance(
+        self.maintenance = ModelMaintenance(
             store, self.library, self.presets, self.preferences, where, lambda _model: "public"
         )
 
@@ -45,25 +45,25 @@ def test_models_of_other_programs_are_found(
     folder = tmp_path / ".lmstudio" / "models" / "a" / "b"
     folder.mkdir(parents=True)
     models.tiny_llama(folder / "x.gguf")
-    with qtbot.waitSignal(care.upkeep.found) as signal:
-        care.upkeep.find()
+    with qtbot.waitSignal(care.maintenance.found) as signal:
+        care.maintenance.find()
     assert [(model.source, model.name) for model in signal.args[0].models] == [("kotae", "m"), ("lm_studio", "x")]
-    assert not care.upkeep.is_working
+    assert not care.maintenance.is_working
 
 
 def test_what_is_verified_is_remembered(care: Care, qtbot: QtBot, where: Paths) -> None:
-    with qtbot.waitSignals([care.upkeep.verified, care.upkeep.progressed]):
-        care.upkeep.verify()
+    with qtbot.waitSignals([care.maintenance.verified, care.maintenance.progressed]):
+        care.maintenance.verify()
     assert care.library.models()[0].files[0].sha256
     flip(where.models / "m.gguf", 300_000)
-    with qtbot.waitSignal(care.upkeep.verified) as signal:
-        care.upkeep.verify(["m"])
+    with qtbot.waitSignal(care.maintenance.verified) as signal:
+        care.maintenance.verify(["m"])
     assert [verdict.state for verdict in signal.args[0]] == ["damaged"]
 
 
 def test_a_moved_folder_is_used_from_then_on(care: Care, qtbot: QtBot, tmp_path: Path, where: Paths) -> None:
-    with qtbot.waitSignal(care.upkeep.folder_moved) as signal:
-        care.upkeep.move_folder(tmp_path / "new")
+    with qtbot.waitSignal(care.maintenance.folder_moved) as signal:
+        care.maintenance.move_folder(tmp_path / "new")
     assert signal.args[0].folder == tmp_path / "new"
     assert care.library.models()[0].path == str(tmp_path / "new" / "m.gguf")
     assert care.preferences.value.models_folder == str(tmp_path / "new")
@@ -72,15 +72,15 @@ def test_a_moved_folder_is_used_from_then_on(care: Care, qtbot: QtBot, tmp_path:
 
 
 def test_a_move_that_cannot_be_done_is_said(care: Care, qtbot: QtBot, where: Paths) -> None:
-    with qtbot.waitSignal(care.upkeep.failed) as signal:
-        care.upkeep.move_folder(where.models / "inside")
+    with qtbot.waitSignal(care.maintenance.failed) as signal:
+        care.maintenance.move_folder(where.models / "inside")
     assert signal.args[0].code == "move_same_place"
 
 
 def test_cancelled_work_ends_with_its_own_word(care: Care, qtbot: QtBot, tmp_path: Path, where: Paths) -> None:
-    with qtbot.waitSignal(care.upkeep.failed) as signal:
-        care.upkeep.move_folder(tmp_path / "new")
-        care.upkeep.cancel()
+    with qtbot.waitSignal(care.maintenance.failed) as signal:
+        care.maintenance.move_folder(tmp_path / "new")
+        care.maintenance.cancel()
     assert signal.args[0].code == "cancelled"
     assert (where.models / "m.gguf").exists()
     assert not (tmp_path / "new" / "m.gguf").exists()
@@ -90,14 +90,14 @@ def test_a_kit_brings_models_and_presets_to_another_machine(care: Care, qtbot: Q
     from app.base import paths
 
     care.presets.add("chat", "橋の点検", Choices(temperature=0.2))
-    with qtbot.waitSignal(care.upkeep.kit_written):
-        care.upkeep.export_kit(["m"], tmp_path / "kit", PERMIT, part_bytes=100_000)
+    with qtbot.waitSignal(care.maintenance.kit_written):
+        care.maintenance.export_kit(["m"], tmp_path / "kit", PERMIT, part_bytes=100_000)
     elsewhere = paths.locate(str(tmp_path / "遠い PC"))
     store = Store.open(elsewhere.database, elsewhere.backups)
     other = Care(store, elsewhere)
     for _ in range(2):  # a second time changes nothing
-        with qtbot.waitSignal(other.upkeep.kit_read) as signal:
-            other.upkeep.import_kit(tmp_path / "kit")
+        with qtbot.waitSignal(other.maintenance.kit_read) as signal:
+            other.maintenance.import_kit(tmp_path / "kit")
         assert signal.args[0].problems == []
         assert [model.id for model in other.library.models()] == ["m"]
         assert [preset.name for preset in other.presets.own()] == ["橋の点検"]
@@ -108,14 +108,14 @@ def test_how_a_verification_ended_is_known_after_a_restart(
     care: Care, qtbot: QtBot, where: Paths, store: Store
 ) -> None:
     model = care.library.models()[0]
-    assert care.upkeep.last_verified(model) is None
-    with qtbot.waitSignal(care.upkeep.verified):
-        care.upkeep.verify()
-    assert care.upkeep.last_verified(model).state == "first"
+    assert care.maintenance.last_verified(model) is None
+    with qtbot.waitSignal(care.maintenance.verified):
+        care.maintenance.verify()
+    assert care.maintenance.last_verified(model).state == "first"
     flip(where.models / "m.gguf", 300_000)
-    with qtbot.waitSignal(care.upkeep.verified):
-        care.upkeep.verify()
-    last = Care(store, where).upkeep.last_verified(model)
+    with qtbot.waitSignal(care.maintenance.verified):
+        care.maintenance.verify()
+    last = Care(store, where).maintenance.last_verified(model)
     assert (last.state, last.problem.code, last.problem.facts["path"]) == ("damaged", "model_file_damaged", model.path)
 
 
@@ -126,12 +126,12 @@ def test_what_was_verified_before_a_cancellation_counts(care: Care, qtbot: QtBot
 
     def cancel_in_the_second(done: int, _total: int) -> None:
         if done >= first.size_bytes:
-            care.upkeep.cancel()
+            care.maintenance.cancel()
 
-    care.upkeep.progressed.connect(cancel_in_the_second)
-    care.upkeep.verify()
-    qtbot.waitUntil(lambda: not care.upkeep.is_working)
-    assert care.upkeep.last_verified(first) is not None
+    care.maintenance.progressed.connect(cancel_in_the_second)
+    care.maintenance.verify()
+    qtbot.waitUntil(lambda: not care.maintenance.is_working)
+    assert care.maintenance.last_verified(first) is not None
     assert second.id in {model.id for model in care.library.models()}
 
 
@@ -140,9 +140,9 @@ def test_an_interrupted_move_is_seen_and_can_be_undone(care: Care, qtbot: QtBot,
     target.mkdir()
     (target / "m.gguf.kotae-moving").write_bytes(b"half")
     models_folder.write_journal(where, FolderMove(where.models, target, "copying", ("m.gguf",), ("m.gguf",), {}))
-    assert care.upkeep.pending_move().target == target
-    with qtbot.waitSignal(care.upkeep.move_undone):
-        care.upkeep.undo_move()
-    assert care.upkeep.pending_move() is None
+    assert care.maintenance.pending_move().target == target
+    with qtbot.waitSignal(care.maintenance.move_undone):
+        care.maintenance.undo_move()
+    assert care.maintenance.pending_move() is None
     assert list(target.iterdir()) == []
     assert (where.models / "m.gguf").exists()

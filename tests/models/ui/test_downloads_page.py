@@ -241,7 +241,7 @@ def test_a_paused_download_goes_on_where_the_models_were_moved_to(open_scene, la
         scene.wait(lambda: scene.downloads.online_count == 0)
         received = scene.only().done_bytes
         dialog = storage.ask(tmp_path / "new")
-        with scene.qtbot.waitSignal(scene.parts.upkeep.folder_moved, timeout=LIMIT_MS):
+        with scene.qtbot.waitSignal(scene.parts.maintenance.folder_moved, timeout=LIMIT_MS):
             scene.qtbot.mouseClick(dialog.buttons["move"], LEFT)
         hub.change(bytes_per_s=0)
         before = hub.sent_bytes

@@ -42,8 +42,8 @@ def choose(page, key: str) -> None:
 
 
 def found(page, qtbot):
-    with qtbot.waitSignal(page.parts.upkeep.found):
-        return page.care.search_other_programs()
+    with qtbot.waitSignal(page.parts.maintenance.found):
+        return page.maintenance_strip.search_other_programs()
 
 
 @pytest.fixture
@@ -84,9 +84,9 @@ def test_what_is_in_the_list_or_cannot_be_used_is_said(page, qtbot, others, wher
 
 
 def test_a_search_that_is_left_ends(page, qtbot, others):
-    dialog = page.care.search_other_programs()
+    dialog = page.maintenance_strip.search_other_programs()
     dialog.reject()
-    qtbot.waitUntil(lambda: not page.parts.upkeep.is_working)
+    qtbot.waitUntil(lambda: not page.parts.maintenance.is_working)
     assert len(page.parts.library.models()) == 2
 
 
@@ -100,9 +100,9 @@ def test_several_files_are_added_one_after_the_other_and_the_bad_one_is_named(pa
 
 def test_a_verified_model_says_so_for_good(page, qtbot):
     choose(page, "model:一つめ")
-    with qtbot.waitSignal(page.parts.upkeep.verified):
+    with qtbot.waitSignal(page.parts.maintenance.verified):
         qtbot.mouseClick(page.detail.verify_button, LEFT)
-    assert "一つめ は無傷です。" in words(page.care.banner)
+    assert "一つめ は無傷です。" in words(page.maintenance_strip.banner)
     assert "最後の検証：✓ 無傷" in words(page.detail)
     choose(page, "model:二つめ")
     assert "最後の検証" not in words(page.detail)
@@ -120,9 +120,9 @@ def fail_to_use(page, qtbot, where, name: str) -> None:
 
 def test_what_was_wrong_with_a_file_is_not_said_beside_its_being_whole(page, qtbot, where):
     fail_to_use(page, qtbot, where, "一つめ")
-    with qtbot.waitSignal(page.parts.upkeep.verified):
+    with qtbot.waitSignal(page.parts.maintenance.verified):
         qtbot.mouseClick(page.detail.verify_button, LEFT)
-    assert "一つめ は無傷です。" in words(page.care.banner)
+    assert "一つめ は無傷です。" in words(page.maintenance_strip.banner)
     assert not page.banner.isVisible()
 
 
@@ -136,40 +136,40 @@ def test_a_model_that_could_not_be_used_is_explained_until_it_is_tried_again(pag
 
 def test_a_damaged_model_is_found_among_all_and_can_be_looked_at(page, qtbot, where):
     for _ in range(2):
-        with qtbot.waitSignal(page.parts.upkeep.verified):
-            page.care.verify()
+        with qtbot.waitSignal(page.parts.maintenance.verified):
+            page.maintenance_strip.verify()
         flip(where.models / "二つめ.gguf", 300_000)
-    assert "2 個のうち 1 個に問題があります。" in words(page.care.banner)
-    page.care.banner.action_requested.emit("look")
+    assert "2 個のうち 1 個に問題があります。" in words(page.maintenance_strip.banner)
+    page.maintenance_strip.banner.action_requested.emit("look")
     assert "最後の検証：× 壊れています" in words(page.detail)
     assert "控えから戻してください" in words(page.detail)
 
 
 def test_a_second_piece_of_work_waits_for_the_first(page, qtbot):
-    page.parts.upkeep.verify()
-    page.care.verify()
-    assert "終わってから、もう一度選んでください。" in words(page.care.banner)
-    qtbot.waitUntil(lambda: not page.parts.upkeep.is_working)
-    assert not page.care.progress.isVisible()
+    page.parts.maintenance.verify()
+    page.maintenance_strip.verify()
+    assert "終わってから、もう一度選んでください。" in words(page.maintenance_strip.banner)
+    qtbot.waitUntil(lambda: not page.parts.maintenance.is_working)
+    assert not page.maintenance_strip.progress.isVisible()
 
 
 def carry(page, qtbot, folder: Path) -> None:
     """Writes a kit with all models into the folder."""
-    page.care._pickers = Pickers(folder=lambda *_: str(folder))
-    dialog = page.care.choose_export()
-    with qtbot.waitSignal(page.parts.upkeep.kit_written):
+    page.maintenance_strip._pickers = Pickers(folder=lambda *_: str(folder))
+    dialog = page.maintenance_strip.choose_export()
+    with qtbot.waitSignal(page.parts.maintenance.kit_written):
         qtbot.mouseClick(dialog.buttons["export"], LEFT)
 
 
 def test_a_kit_is_written_with_what_was_marked(page, qtbot, tmp_path):
-    page.care._pickers = Pickers(folder=lambda *_: str(tmp_path / "stick"))
+    page.maintenance_strip._pickers = Pickers(folder=lambda *_: str(tmp_path / "stick"))
     (tmp_path / "stick").mkdir()
     (tmp_path / "stick" / "写真.jpg").write_bytes(b"x")
-    dialog = page.care.choose_export()
+    dialog = page.maintenance_strip.choose_export()
     assert isinstance(dialog, KitExportDialog)
     assert "2 個で 0.9 MB" in dialog.sum.text()
     dialog.list.rows["二つめ"].box.setChecked(False)
-    with qtbot.waitSignal(page.parts.upkeep.kit_written):
+    with qtbot.waitSignal(page.parts.maintenance.kit_written):
         qtbot.mouseClick(dialog.buttons["export"], LEFT)
     kit = tmp_path / "stick" / "kotae-models"  # beside what was there
     assert (kit / "manifest.json").exists()
@@ -187,7 +187,7 @@ def test_a_folder_with_another_programs_manifest_is_not_taken_for_a_kit(page, qt
 
 
 def test_nothing_marked_is_nothing_to_carry(page):
-    dialog = page.care.choose_export()
+    dialog = page.maintenance_strip.choose_export()
     for row in dialog.list.rows.values():
         row.box.setChecked(False)
     assert not dialog.buttons["export"].isEnabled()
@@ -201,15 +201,15 @@ def test_a_kit_is_read_and_its_model_is_shown(page, qtbot, tmp_path):
     for model in page.parts.library.models():
         page.parts.library.remove(model.id)
         Path(model.path).unlink()
-    with qtbot.waitSignal(page.parts.upkeep.kit_read):
-        page.care.choose_import()
-    assert "キットから 2 個のモデルを取り込みました。" in words(page.care.banner)
+    with qtbot.waitSignal(page.parts.maintenance.kit_read):
+        page.maintenance_strip.choose_import()
+    assert "キットから 2 個のモデルを取り込みました。" in words(page.maintenance_strip.banner)
     assert len(page.parts.library.models()) == 2
     assert page.detail.isVisible()
-    with qtbot.waitSignal(page.parts.upkeep.kit_read):
-        page.care.choose_import()
-    assert "キットのモデルは、すでにあります。" in words(page.care.banner)
-    assert "キットの部品は調べていません。" in words(page.care.banner)
+    with qtbot.waitSignal(page.parts.maintenance.kit_read):
+        page.maintenance_strip.choose_import()
+    assert "キットのモデルは、すでにあります。" in words(page.maintenance_strip.banner)
+    assert "キットの部品は調べていません。" in words(page.maintenance_strip.banner)
 
 
 def test_a_damaged_part_is_named_and_the_rest_is_taken(page, qtbot, tmp_path):
@@ -221,25 +221,25 @@ def test_a_damaged_part_is_named_and_the_rest_is_taken(page, qtbot, tmp_path):
         Path(model.path).unlink()
     whole = (tmp_path / "kit" / "002-0001.kotae-part").read_bytes()
     flip(tmp_path / "kit" / "002-0001.kotae-part", 300_000)
-    with qtbot.waitSignal(page.parts.upkeep.kit_read):
-        page.care.choose_import()
+    with qtbot.waitSignal(page.parts.maintenance.kit_read):
+        page.maintenance_strip.choose_import()
     (shown,) = dialogs()
     assert "002-0001.kotae-part" in words(shown)
     assert "この部品だけを写し直し" in words(shown)
     assert len(page.parts.library.models()) == 1
     (tmp_path / "kit" / "002-0001.kotae-part").write_bytes(whole)
-    with qtbot.waitSignal(page.parts.upkeep.kit_read):
+    with qtbot.waitSignal(page.parts.maintenance.kit_read):
         qtbot.mouseClick(shown.buttons["again"], LEFT)
     assert len(page.parts.library.models()) == 2
 
 
 def test_a_folder_without_a_kit_is_refused_in_words(page, qtbot, tmp_path):
-    with qtbot.waitSignal(page.parts.upkeep.failed):
-        page.care.import_kit(tmp_path)
-    assert "持ち運びキットが見つかりません" in words(page.care.banner)
-    assert "manifest.json が入っているフォルダ" in words(page.care.banner)
-    assert "丸ごとコピーし直す" in words(page.care.banner)  # a kit that was handed out has no other PC
-    assert not page.care.progress.isVisible()
+    with qtbot.waitSignal(page.parts.maintenance.failed):
+        page.maintenance_strip.import_kit(tmp_path)
+    assert "持ち運びキットが見つかりません" in words(page.maintenance_strip.banner)
+    assert "manifest.json が入っているフォルダ" in words(page.maintenance_strip.banner)
+    assert "丸ごとコピーし直す" in words(page.maintenance_strip.banner)  # a kit that was handed out has no other PC
+    assert not page.maintenance_strip.progress.isVisible()
 
 
 def test_the_menus_offer_what_the_header_has_no_room_for(page):

@@ -67,14 +67,14 @@ def test_the_import_of_a_kit_is_said_until_it_ends(
     monkeypatch.setattr(kit_import, "import_kit", bring_in)
     parts = open_window()
     empty = parts.window.page("ask").empty
-    with qtbot.waitSignal(parts.upkeep.progressed):
-        parts.window.models_page().care.import_kit(tmp_path)
+    with qtbot.waitSignal(parts.maintenance.progressed):
+        parts.window.models_page().maintenance_strip.import_kit(tmp_path)
     parts.window.show_questions()
     assert empty.lacking.text() == "モデルを追加しています。"
     assert offered(empty) == ["進み具合を見る"]
     empty.progress_button.click()
     assert parts.window.current_page == "models"
-    with qtbot.waitSignal(parts.upkeep.failed):
+    with qtbot.waitSignal(parts.maintenance.failed):
         may_end.set()
     assert empty.lacking.text() == "モデルがまだありません。"
     assert len(offered(empty)) == 2

@@ -309,7 +309,7 @@ def test_the_added_trial_model_is_not_offered_again(with_starter, parts, choosin
 
 @pytest.fixture
 def care(parts):
-    return parts.window.pages.models().care
+    return parts.window.pages.models().maintenance_strip
 
 
 @pytest.fixture
@@ -407,9 +407,9 @@ def shown_problems(parts) -> Dialog:
 
 def test_after_what_is_wrong_with_a_kit_was_read_it_goes_on(parts, ask_for_kit, care, kit, qtbot):
     flip(next(kit.glob("*.kotae-part")), 300_000)
-    with qtbot.waitSignal(parts.upkeep.kit_read):
+    with qtbot.waitSignal(parts.maintenance.kit_read):
         ask_for_kit(kit)
-    with qtbot.waitSignal(parts.upkeep.kit_read):
+    with qtbot.waitSignal(parts.maintenance.kit_read):
         shown_problems(parts).buttons["again"].click()
     assert shown_guides(parts) == []
     with qtbot.waitSignal(care.import_ended):

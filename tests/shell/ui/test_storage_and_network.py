@@ -61,7 +61,7 @@ def test_the_models_are_moved_and_their_new_place_is_known_everywhere(parts, sto
     qtbot.mouseClick(storage.move_button, LEFT)
     (dialog,) = dialogs()
     assert str(target) in words(dialog)
-    with qtbot.waitSignal(parts.upkeep.folder_moved):
+    with qtbot.waitSignal(parts.maintenance.folder_moved):
         qtbot.mouseClick(dialog.buttons["move"], LEFT)
     assert plain(storage.path.text()) == str(target)
     assert "モデルの保存先を移しました。" in words(storage.banner)
@@ -73,7 +73,7 @@ def test_the_models_are_moved_and_their_new_place_is_known_everywhere(parts, sto
 
 def test_a_move_into_itself_is_explained(parts, storage, qtbot, where):
     dialog = storage.ask(where.models / "inside")
-    with qtbot.waitSignal(parts.upkeep.failed):
+    with qtbot.waitSignal(parts.maintenance.failed):
         qtbot.mouseClick(dialog.buttons["move"], LEFT)
     assert "離れた場所のフォルダを指定してください" in words(storage.banner)
     assert storage.move_button.isEnabled()
@@ -96,7 +96,7 @@ def test_an_interrupted_move_is_offered_and_gone_on_with(parts, open_window, qtb
     again = open_window()
     banner = again.offers.moving
     assert str(tmp_path / "new") in words(banner)
-    with qtbot.waitSignal(again.upkeep.folder_moved):
+    with qtbot.waitSignal(again.maintenance.folder_moved):
         banner.action_requested.emit("continue")
     assert again.window.current_page == "settings"
     assert again.library.models()[0].path == str(tmp_path / "new" / "m.gguf")
@@ -106,7 +106,7 @@ def test_an_interrupted_move_is_offered_and_gone_on_with(parts, open_window, qtb
 def test_an_interrupted_move_can_be_given_up(parts, open_window, qtbot, where, tmp_path):
     interrupt_a_move(where, tmp_path / "new")
     again = open_window()
-    with qtbot.waitSignal(again.upkeep.move_undone):
+    with qtbot.waitSignal(again.maintenance.move_undone):
         again.offers.moving.action_requested.emit("undo")
     assert list((tmp_path / "new").iterdir()) == []
     assert (where.models / "m.gguf").exists()
@@ -128,8 +128,8 @@ def test_a_move_that_an_earlier_version_began_is_named_and_the_same_place_goes_o
     assert str(target) in words(again.offers.moving)
     assert "同じ移動先をもう一度指定してください" in words(again.offers.moving)
     assert again.library.models()[0].path == str(where.models / "m.gguf")  # nothing was done by that file's word
-    with qtbot.waitSignal(again.upkeep.folder_moved):
-        again.upkeep.move_folder(target)
+    with qtbot.waitSignal(again.maintenance.folder_moved):
+        again.maintenance.move_folder(target)
     assert again.library.models()[0].path == str(target / "m.gguf")
     assert not (where.models / "m.gguf").exists()
     assert not journal.exists()
@@ -149,7 +149,7 @@ def test_where_such_a_move_is_over_only_the_old_folder_is_named_and_the_notice_c
     assert f"移動は済んでいます。元のフォルダ {old} に残ったモデルのファイルは" in words(banner)
     assert "止まっています" not in words(banner)
     assert "もう一度指定" not in words(banner)
-    with qtbot.waitSignal(again.upkeep.move_undone):
+    with qtbot.waitSignal(again.maintenance.move_undone):
         banner.action_requested.emit("undo")
     assert (old / "m.gguf").read_bytes() == b"left"
     assert not journal.exists()
@@ -172,7 +172,7 @@ def test_the_notice_of_such_a_move_can_be_put_away_and_deletes_nothing(parts, op
     journal = where.data / "models-move.json"
     journal.write_text(json.dumps(told | {"names": ["m.gguf"], "made": ["m.gguf"], "noted": {}}), "ascii")
     again = open_window()
-    with qtbot.waitSignal(again.upkeep.move_undone):
+    with qtbot.waitSignal(again.maintenance.move_undone):
         again.offers.moving.action_requested.emit("undo")
     assert (tmp_path / "new" / "m.gguf").read_bytes() == b"mine"
     assert not journal.exists()
