@@ -2,7 +2,8 @@
 
 Each predicate of the answer is compared with the predicate of the source that has the same word and most of the same
 arguments: whether it holds, must, may or should be; who does it to whom; what comes first. Only what both contain is
-compared. Whether one sentence follows logically from another is not judged.
+compared. Whether one sentence follows logically from another is not judged. The file is long because the comparisons
+share one alignment of two predicates.
 """
 
 import dataclasses

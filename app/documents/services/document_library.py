@@ -2,6 +2,7 @@
 
 Reads from the database are quick and happen here. Writes go through `DocumentWriteQueue`, and only the reading child
 opens foreign files. A second child deletes documents, so that deleting need not wait for a long document.
+The file is long because one object owns both queues and tells the pages of every change.
 """
 
 import functools

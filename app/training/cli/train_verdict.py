@@ -31,7 +31,7 @@ def verdict_lines(run: TrainingRunFolder, found: GateResult) -> list[str]:
 
 def form_name(form: str) -> str:
     if form in (*quality_gate.ON_BASE, quality_gate.F16_ADAPTER):
-        return phrase("training.run_form." + form.replace("+", "_"))
+        return phrase(f"training.run_form.{form.replace('+', '_')}")
     return phrase("training.run_form.merged", form=form)
 
 
