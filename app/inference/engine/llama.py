@@ -136,7 +136,7 @@ __all__ = ["NAME", "EngineLog", "LlamaGrammar", "api", "grammar_of", "is_cancell
 
 NAME = f"llama-cpp-python {llama_cpp.__version__}"
 
-_LIBRARIES = Path(llama_cpp.__file__).parent / "lib"
+_LIBRARIES = Path(api._lib._name).parent  # beside the library that was loaded, wherever that is
 load_cpu_backends(api._lib, _LIBRARIES)
 
 # llama.cpp calls `bool abort(void *data)` at every node of the graph. A Python function would take the interpreter's
