@@ -106,13 +106,6 @@ def phrases(key: str) -> list[str]:
     return [_entry(key)[language] for language in LANGUAGES]
 
 
-def has_phrase(key: str) -> bool:
-    try:
-        return isinstance(_entry(key)[_current], str)
-    except KeyError:
-        return False
-
-
 def field_name(key: str) -> str:
     """Return the name of a model's fact to show; the key itself where it has none."""
     entry: dict[str, str] | None = _file("system")["field"].get(key)
