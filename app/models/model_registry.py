@@ -111,6 +111,15 @@ def list_models(store: ModelStore, models_folder: Path) -> list[LocalModel]:
     return [*files, *sorted(tuned, key=lambda model: (model.added_at, model.id)), *list_remote_models(store)]
 
 
+def read_files(where: Paths) -> list[LocalModel]:
+    """Return the models of the list that have their own file. Raises AppError as `ModelStore.open`."""
+    store = ModelStore.open(where.database, where.backups)
+    try:
+        return store.local_models()
+    finally:
+        store.close()
+
+
 def base_of(model: LocalModel, models: Collection[LocalModel]) -> LocalModel | None:
     """Return the listed model that a tuned model was trained on; None if it is gone."""
     tuned = model.tuned

@@ -8,6 +8,7 @@ import pytest
 
 from app.chat.presets import Choices
 from app.documents.grounding.grounding_record import CollectionRef
+from app.evaluation.judge import paired_statistics
 from app.evaluation.records import (
     Evaluation,
     Judge,
@@ -211,7 +212,7 @@ def test_a_judge_decides_only_where_it_is_trusted() -> None:
     found = four((0.2, 0.8, 0.3, 0.8))[1]
     for is_trusted, name in ((True, "judge"), (False, "score"), (None, "score")):
         judged = dataclasses.replace(found, judge=Judge("採点", "kotae", 0.6, is_trusted))
-        assert advice.measure_of(judged).name == name
+        assert paired_statistics.measure_of(judged).name == name
 
 
 # ------------------------------------------------------------------- quantizations

@@ -13,7 +13,7 @@ from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
 from app.chat.presets import Choices
 from app.evaluation.records import Question, QuestionSet, System
 from app.evaluation.study import planning, studies, study_steps
-from app.evaluation.study.planning import AnswerParameters
+from app.evaluation.study.request import AnswerParameters
 from app.evaluation.study.studies import ComparedSystem, MadeModel, RatedAnswer, Study, Training
 from app.evaluation.study.study_steps import PendingAnswers, PendingLikelihood
 from app.inference.local_model import FileFingerprint, LocalModel

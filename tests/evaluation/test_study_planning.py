@@ -13,7 +13,7 @@ from app.chat.presets import Choices
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.study import compared_systems, planning, studies
-from app.evaluation.study.planning import AnswerParameters
+from app.evaluation.study.request import AnswerParameters
 from app.evaluation.study.studies import ComparedSystem, MadeModel, RatedAnswer, Study
 from app.inference.local_model import LocalModel
 from app.models import local_models

@@ -116,7 +116,7 @@ def format_duration(seconds: float) -> str:
     )
 
 
-def check_limit(option: str, value: float | None, low: int, high: int) -> None:
+def check_limit(option: str, value: float | None, low: float, high: float) -> None:
     """Check that an option's value is between `low` and `high`; None is no value. Raises AppError("bad_option")."""
     if value is not None and not low <= value <= high:
         raise AppError("bad_option", option=option, value=value, expected=phrase("common.range", low=low, high=high))

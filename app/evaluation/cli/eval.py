@@ -10,12 +10,12 @@ from app.evaluation.cli import eval_sets
 
 # Each action's module adds the action's options; importing all modules would take a second.
 ACTIONS = {
-    "questions": "eval_questions",
-    "documents": "eval_questions",
-    "quant": "eval_quant",
+    "questions": "eval_studies",
+    "documents": "eval_studies",
+    "quant": "eval_studies",
     "scale": "eval_scale",
     "paper": "eval_paper",
-    "judge": "eval_questions",
+    "judge": "eval_studies",
     "list": "eval_run",
     "show": "eval_run",
     "compare": "eval_run",

@@ -16,15 +16,15 @@ from app.base.confidentiality import ExportRequest, Permit
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.services import background
-from app.base.wording import format_size, help_text, phrase
+from app.base.wording import format_size, help_text
 from app.documents.services.command_documents import QuestionEmbedder
 from app.evaluation import current_labels, records
 from app.evaluation.cli import eval_output
 from app.evaluation.judge import human_ratings
-from app.evaluation.records import Evaluation, QuestionSet, ReportSection
+from app.evaluation.records import Evaluation, ReportSection
 from app.evaluation.report import export
 from app.evaluation.services.study_run import StudyProgress, StudyRun
-from app.evaluation.study import planning, studies, study_preflight
+from app.evaluation.study import studies, study_preflight
 from app.evaluation.study.studies import Study, StudyEntry
 from app.inference import child_commands, machine
 from app.inference.services.engine import EngineClient
@@ -51,15 +51,6 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
         parser.add_argument("--allow-secret", action="store_true", help=help_text("eval show --allow-secret"))
     if name == "ratings":
         parser.add_argument("--n", metavar="N", type=int, default=RATED, help=help_text("eval ratings --n"))
-
-
-def begin(study: Study, questions: QuestionSet, folder: Path, where: Paths, output: Output) -> int:
-    """Store a planned study and run it. Return the exit status as `run_study`. Raises AppError("bad_option")."""
-    if planning.repeats_itself(study):
-        expected = phrase("evaluation.eval_seeds_vary")
-        raise AppError("bad_option", option="--seeds", value=len(study.seeds), expected=expected)
-    studies.create(folder, study, questions)
-    return run_study(folder, where, output)
 
 
 def run_study(folder: Path, where: Paths, output: Output) -> int:

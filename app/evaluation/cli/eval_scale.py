@@ -1,7 +1,6 @@
 """`kotae eval scale`: find how much training data is enough, by training on several amounts of it."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 from app.base import settings
@@ -10,19 +9,15 @@ from app.base.cli.commands import Output, format_duration, set_command
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import format_size, help_text, phrase
-from app.chat.store import Store
 from app.evaluation.cli import eval_run, eval_sets
 from app.evaluation.judge import judge_prompt
-from app.evaluation.study import scale_plan, scale_subsets
-from app.evaluation.study.planning import AnswerParameters
-from app.evaluation.study.scale_plan import PlannedScaleStudy, ScaleStudy
+from app.evaluation.services import study_making
+from app.evaluation.study import scale_subsets
+from app.evaluation.study.request import LIMITS, SCALE_RUNS, AnswerParameters, StudyRequest
+from app.evaluation.study.scale_plan import PlannedScaleStudy
 from app.evaluation.study.scale_subsets import SubsetFiles
-from app.inference.local_model import LocalModel
 from app.models import base_models, model_registry
-from app.training.services import training_run
 from trainer.spec import PRESETS
-
-_MOST_SEEDS = 20
 
 
 def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
@@ -30,9 +25,7 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
     parser.add_argument("data", metavar="DATA", help=help_text("eval scale data"))
     parser.add_argument("--base", metavar="ID|FILE|DIR", required=True, help=help_text("train run --base"))
     parser.add_argument("--sizes", metavar="N,N,…", help=help_text("eval scale --sizes"))
-    parser.add_argument(
-        "--seeds", metavar="N", type=int, default=scale_plan.SEEDS, help=help_text("eval scale --seeds")
-    )
+    parser.add_argument("--seeds", metavar="N", type=int, default=SCALE_RUNS, help=help_text("eval scale --seeds"))
     parser.add_argument("--no-control", action="store_true", help=help_text("eval scale --no-control"))
     parser.add_argument("--preset", choices=PRESETS, help=help_text("train run --preset"))
     parser.add_argument("--subsets", metavar="FILE", help=help_text("eval scale --subsets"))
@@ -47,29 +40,38 @@ def add_options(parser: argparse.ArgumentParser, _name: str) -> None:
 
 def _scale(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Return the exit status as `eval_run.run_study`."""
-    commands.check_limit("--seeds", options.seeds, 1, _MOST_SEEDS)
+    commands.check_limit("--seeds", options.seeds, *LIMITS["runs"])
+    commands.check_limit("--divide", options.divide, *LIMITS["divide"])
     if options.judge and not options.questions:
         options.missing("--questions")
+    if options.divide is not None and not options.subsets:
+        raise AppError("bad_option", option="--divide", value=options.divide, expected="--subsets FILE --divide N")
+    if options.subsets and options.sizes:
+        raise AppError("bad_option", option="--sizes", value=options.sizes, expected="--subsets FILE")
     if options.questions:
         require_file(base_models.existing_path(options.base))
     judge = model_registry.choose_model(options.judge, where) if options.judge else None
-    base_models.resolve_base(options.base, models_of(where))
-    material = _material(options)
-    asking = AnswerParameters(
-        options.name or "",
-        context_tokens=settings.load(where.settings).context_tokens,
-        judge=judge,
-        judge_preset=options.judge_preset,
+    base_models.resolve_base(options.base, model_registry.read_files(where))
+    request = StudyRequest(
+        "scale",
+        AnswerParameters(
+            options.name or "",
+            context_tokens=settings.load(where.settings).context_tokens,
+            judge=judge,
+            judge_preset=options.judge_preset,
+        ),
+        questions=eval_sets.load(options.questions, where, output) if options.questions else None,
+        base=options.base,
+        data=str(Path(options.data).expanduser()),
+        sizes=_sizes(options.sizes),
+        subsets=str(Path(options.subsets).expanduser()) if options.subsets else "",
+        divide=options.divide or 1,
+        runs=options.seeds,
+        has_control=not options.no_control,
+        training_preset=options.preset or "",
     )
-    request = ScaleStudy(
-        asking,
-        options.base,
-        options.preset,
-        options.seeds,
-        not options.no_control,
-        eval_sets.load(options.questions, where, output) if options.questions else None,
-    )
-    return eval_run.run_study(prepare(request, material, where, output), where, output)
+    material = scale_subsets.subsets_of(request)
+    return eval_run.run_study(create(request, material, where, output), where, output)
 
 
 def require_file(base: Path | None) -> None:
@@ -81,43 +83,21 @@ def require_file(base: Path | None) -> None:
         raise AppError("evaluation_base_is_folder", path=str(base))
 
 
-def prepare(request: ScaleStudy, material: SubsetFiles, where: Paths, output: Output) -> Path:
-    """Make a new study; return its folder. Raises AppError as `scale_plan.create_scale_study` and `planner`."""
-    models, (command, converter) = models_of(where), planner(where)
+def create(request: StudyRequest, material: SubsetFiles, where: Paths, output: Output) -> Path:
+    """Make a new study and print its plan; return its folder. Raises AppError as `study_making.create_scale_study`."""
     output.progress("common.plan_working")
     try:
-        folder, planned = scale_plan.create_scale_study(request, material, where, models, command, converter)
+        models = model_registry.read_files(where)
+        folder, planned = study_making.create_scale_study(request, material, where, models, None)
     finally:
         output.end_progress()
     _print_plan(planned, material, output)
     return folder
 
 
-def planner(where: Paths) -> tuple[Callable[..., list[str]] | None, str]:
-    """Return the function that builds the trainer's command, and the converter's folder, as `scale_plan.trainings_of`
-    takes them.
-
-    Raises AppError("no_training_environment" | "converter_missing").
-    """
-    trainer = training_run.locate_trainer(where.data)
-    return trainer.command if trainer.can_judge else None, trainer.converter  # the fake trainer of tests cannot plan
-
-
-def _material(options: argparse.Namespace) -> SubsetFiles:
-    data = Path(options.data).expanduser()
-    if not options.subsets:
-        if options.divide is not None:
-            raise AppError("bad_option", option="--divide", value=options.divide, expected="--subsets FILE --divide N")
-        return scale_subsets.nested_subsets(data, _sizes(options.sizes))
-    if options.sizes:
-        raise AppError("bad_option", option="--sizes", value=options.sizes, expected="--subsets FILE")
-    commands.check_limit("--divide", options.divide, 1, 1 << 20)
-    return scale_subsets.given_subsets(data, Path(options.subsets).expanduser(), options.divide or 1)
-
-
-def _sizes(text: str | None) -> list[int]:
+def _sizes(text: str | None) -> tuple[int, ...]:
     try:
-        return [int(one) for one in text.split(",")] if text else []
+        return tuple(int(one) for one in text.split(",")) if text else ()
     except ValueError as error:
         raise AppError(
             "bad_option", option="--sizes", value=text, expected=phrase("evaluation.eval_sizes_form")
@@ -151,11 +131,3 @@ def _print_plan(planned: PlannedScaleStudy, material: SubsetFiles, output: Outpu
     ]
     if removed:
         output.note("evaluation.scale_removed", counts=phrase("common.setting_between").join(removed))
-
-
-def models_of(where: Paths) -> list[LocalModel]:
-    store = Store.open(where.database, where.backups)
-    try:
-        return store.local_models()
-    finally:
-        store.close()

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from app.base import bootstrap
 from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
 from app.base.wording import phrase
-from app.evaluation.records import Question, ResultRow, SystemResult
+from app.evaluation.records import Evaluation, Question, ResultRow, SystemResult
 
 Verdict = Literal["better", "worse", "unclear"]
 LEAST_DECIDED = 6  # votes; fewer may all be for one side by chance (sign test)
@@ -113,6 +113,18 @@ def mean(result: SystemResult, questions: Iterable[Question], measure: ComparedM
     if not known:
         return None
     return MeanScore(*_intervals([values[question.id] for question in known], known), _spread(result, known, measure))
+
+
+def measure_of(found: Evaluation) -> ComparedMeasure:
+    """Return the measure that decides: the judge's score if the judge is trusted, else the rules'."""
+    is_judged = found.judge is not None and found.judge.is_trusted
+    return MEASURES["judge" if is_judged else "score"]
+
+
+def value_of(found: Evaluation, one: SystemResult, measure: ComparedMeasure) -> float | None:
+    """Return the mean; None if no answer has a value."""
+    found_mean = mean(one, found.questions.questions, measure)
+    return found_mean.by_question.mean if found_mean else None
 
 
 def compare(

@@ -15,7 +15,7 @@ from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
 from app.base.plots import PlotSeries
 from app.base.wording import format_size, phrase
 from app.evaluation.judge import paired_statistics
-from app.evaluation.judge.paired_statistics import MEASURES, ComparedMeasure, Comparison
+from app.evaluation.judge.paired_statistics import ComparedMeasure, Comparison
 from app.evaluation.records import Evaluation, Question, ReportSection, ReportTable, System, SystemResult
 from app.evaluation.report import grids, tables
 from app.evaluation.report.grids import WORDS, GridColumn, Value, ValueGrid
@@ -148,18 +148,6 @@ def advise(study: Study, folder: Path, found: Evaluation) -> StudyAdvice:
     return StudyAdvice((_section(all_sentences),) if all_sentences else (), system)
 
 
-def measure_of(found: Evaluation) -> ComparedMeasure:
-    """Return the measure that decides: the judge's score if the judge is trusted, else the rules'."""
-    is_judged = found.judge is not None and found.judge.is_trusted
-    return MEASURES["judge" if is_judged else "score"]
-
-
-def value_of(found: Evaluation, one: SystemResult, measure: ComparedMeasure) -> float | None:
-    """Return the mean; None if no answer has a value."""
-    mean = paired_statistics.mean(one, found.questions.questions, measure)
-    return mean.by_question.mean if mean else None
-
-
 # ----------------------------------------------------------------------- documents
 
 
@@ -198,7 +186,7 @@ def _simplest_recommendation(found: Evaluation, ways: Sequence[SystemResult]) ->
     Its mean must be at least NEAR_SHARE of the best mean and within that mean's interval, because few questions cannot
     show that anything is better, not even than a system that answers none. Otherwise the best mean is recommended.
     """
-    measure = measure_of(found)
+    measure = paired_statistics.measure_of(found)
     means = _means(found, measure)
     if len(means) < 2 or _is_low(means, measure):
         return _best_recommendation(found)
@@ -230,14 +218,15 @@ def _cut_warning(found: Evaluation) -> list[str]:
     """Return a warning if most answers got 0 for reaching the length limit; a judge scores such answers as they are."""
     scored = [row for one in found.systems for row in one.rows if row.marks.score is not None]
     cut = sum(tables.is_cut(row) and row.marks.score == 0 for row in scored)
-    if measure_of(found).name != "score" or cut * 2 <= len(scored):
+    if paired_statistics.measure_of(found).name != "score" or cut * 2 <= len(scored):
         return []
     return [phrase("evaluation.advice_cut", cut=cut, count=len(scored))]
 
 
 def _scored_count(found: Evaluation) -> int:
     """Return the number of questions for which a system's answers have a value, of the system with the most."""
-    means = [paired_statistics.mean(one, found.questions.questions, measure_of(found)) for one in found.systems]
+    measure = paired_statistics.measure_of(found)
+    means = [paired_statistics.mean(one, found.questions.questions, measure) for one in found.systems]
     return max((mean.by_question.units for mean in means if mean), default=0)
 
 
@@ -253,7 +242,7 @@ def _missing_sentence(found: Evaluation) -> str:
 
 
 def _best_recommendation(found: Evaluation) -> Recommendation:
-    measure = measure_of(found)
+    measure = paired_statistics.measure_of(found)
     means = _means(found, measure)
     known = sorted((one for one in found.systems if one.system.id in means), key=lambda one: -means[one.system.id].mean)
     if len(known) < 2:
@@ -318,7 +307,7 @@ def _family_recommendation(found: Evaluation, family: Family) -> Recommendation 
     key = "evaluation.quant_advice" if _loss(found, first, smallest) else "evaluation.quant_advice_scores"
     if smallest is first:
         key = "evaluation.quant_advice_none"
-    sentences = [phrase(key, measure=phrase(f"evaluation.measure.{measure_of(found).name}"), **facts)]
+    sentences = [phrase(key, measure=phrase(f"evaluation.measure.{paired_statistics.measure_of(found).name}"), **facts)]
     sentences += [_quality_sentence(found, first, one, verdicts[one.system.id]) for one in others]
     return [one for one in sentences if one], smallest.system
 
@@ -328,13 +317,13 @@ def _quality_verdict(found: Evaluation, first: SystemResult, one: SystemResult) 
 
     Without a measured loss, a file that does not score worse keeps its quality.
     """
-    loss, compared = _loss(found, first, one), _comparison(found, first, one, measure_of(found))
+    loss, compared = _loss(found, first, one), _comparison(found, first, one, paired_statistics.measure_of(found))
     has_scores = compared is not None and tables.enough(compared.by_question) is not None
     if loss is not None and loss.verdict == "loses":
         return "loses"
     if loss is not None and _divergence(one) > DIVERGENCE_NATS:
         return "differs"
-    if _verdict(found, first, one, measure_of(found)) == "worse":
+    if _verdict(found, first, one, paired_statistics.measure_of(found)) == "worse":
         return "worse"
     return loss.verdict if loss is not None else "keeps" if has_scores else ""
 
@@ -375,7 +364,7 @@ def _section(
 
 
 def _comparison_sentence(found: Evaluation, first: SystemResult, second: SystemResult) -> str:
-    compared = _comparison(found, first, second, measure_of(found))
+    compared = _comparison(found, first, second, paired_statistics.measure_of(found))
     return paired_statistics.comparison_sentence(compared, first.system.name, second.system.name) if compared else ""
 
 

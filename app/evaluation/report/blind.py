@@ -32,7 +32,6 @@ from app.base.files.output_file import drive_error, sync_folder
 from app.evaluation.judge import paired_statistics
 from app.evaluation.judge.paired_statistics import ComparedMeasure, Comparison
 from app.evaluation.records import Evaluation, Question, ResultRow, System, SystemResult
-from app.evaluation.report import advice
 from app.evaluation.report.scoring import GAINS
 
 Vote = Literal["a_better", "b_better", "same", "both_wrong"]
@@ -281,7 +280,7 @@ def suggested_systems(found: Evaluation) -> tuple[str, str] | None:
     """Return the ids of the first system and the best of the others; None if there are fewer than two."""
     if len(found.systems) < 2:
         return None
-    measure = advice.measure_of(found)
+    measure = paired_statistics.measure_of(found)
     first, *others = found.systems
     best = max(others, key=lambda one: _mean(one, measure))
     return first.system.id, best.system.id

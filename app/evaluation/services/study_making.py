@@ -1,4 +1,4 @@
-"""Make a study from a request of the window, as the command line would make it, and forecast what it will take.
+"""Make the study of a request, for the window and the command line alike, and forecast what it will take.
 
 The forecast reads no model and makes nothing; it contains only what can be known before.
 """
@@ -6,16 +6,18 @@ The forecast reads no model and makes nothing; it contains only what can be know
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from app.base.errors import AppError
 from app.base.paths import Paths
 from app.evaluation.records import QuestionSet
-from app.evaluation.services import study_request
-from app.evaluation.services.study_request import StudyRequest
 from app.evaluation.study import planning, studies, study_steps
-from app.evaluation.study.planning import AnswerParameters
+from app.evaluation.study import request as study_request
+from app.evaluation.study.request import AdaptedModel, AnswerParameters, RequestedModel, StudyRequest
 from app.evaluation.study.studies import ComparedSystem, Study
 from app.inference import gguf, memory_estimate, speed
 from app.inference.local_model import FileFingerprint, LocalModel
@@ -23,6 +25,10 @@ from app.inference.speed import MachineSpeed, PredictedSpeed
 from app.models import catalogue
 from app.training.services import training_run
 from app.training.services.training_run import Trainer
+
+if TYPE_CHECKING:
+    from app.evaluation.study.scale_plan import PlannedScaleStudy  # numpy, which most starts never need
+    from app.evaluation.study.scale_subsets import SubsetFiles
 
 MARKUP_TOKENS = 64  # upper limit of the prompt's markup around the question
 _NOT_READ = "0" * 64  # in place of a hash that the forecast does not need
@@ -53,15 +59,15 @@ def forecast(
     """Forecast a study without reading a model or leaving a file; "scale" takes some seconds. Raises AppError as
     `make`.
     """
-    with study_request.window_messages():
+    with _window_messages():
         known = [_unread(one) for one in models]
-        tuned = _unread(request.tuned) if request.tuned else None
-        unread_request = dataclasses.replace(request, models=tuple(map(_unread, request.models)), tuned=tuned)
-        if request.kind == "scale":
+        tuned = _unread_choice(request.tuned) if request.tuned else None
+        unread_request = dataclasses.replace(request, models=tuple(map(_unread_choice, request.models)), tuned=tuned)
+        if request.compares == "scale":
             return _scale_forecast(unread_request, paths, known, trainer)
-        study, questions = study_request.study_of_request(unread_request, paths, known)
+        study, questions = planning.plan(unread_request, paths, known)
         require_trainer(study, paths, trainer)
-        source = study_request.root_of(unread_request.models[0], known)
+        source = study_request.root_of(study_request.model_of(unread_request.models[0]), known)
         answers = len(study.contenders) * len(questions.questions) * len(study.seeds)
         return StudyForecast(
             systems=len(study.contenders),
@@ -89,6 +95,16 @@ def trainer_of(trainer: Trainer | None, paths: Paths) -> Trainer:
     return trainer or training_run.locate_trainer(paths.data)
 
 
+def planner_of(trainer: Trainer | None, paths: Paths) -> tuple[Callable[..., list[str]] | None, str]:
+    """Return the function that builds the trainer's command, and the converter's folder, as `scale_plan.trainings_of`
+    takes them.
+
+    Raises AppError("no_training_environment" | "converter_missing").
+    """
+    found = trainer_of(trainer, paths)
+    return found.command if found.can_judge else None, found.converter  # the fake trainer of tests cannot plan
+
+
 def _unread(model: LocalModel) -> LocalModel:
     """Return the model with a fingerprint from the file's status, so that no gigabytes are hashed."""
     path = Path(model.path)
@@ -99,6 +115,10 @@ def _unread(model: LocalModel) -> LocalModel:
     sha256 = next((mark.sha256 for mark in model.files[:1]), "") or _NOT_READ
     mark = FileFingerprint(path.name, status.st_size, status.st_mtime_ns, sha256)
     return dataclasses.replace(model, files=(mark, *model.files[1:]))
+
+
+def _unread_choice(one: RequestedModel) -> RequestedModel:
+    return dataclasses.replace(one, model=_unread(one.model)) if isinstance(one, AdaptedModel) else _unread(one)
 
 
 def _free_bytes(folder: Path) -> int:
@@ -116,19 +136,19 @@ def _scale_forecast(
 ) -> StudyForecast:
     from app.evaluation.study import scale_plan, scale_subsets  # numpy
 
-    scale_request = study_request.scale_of(request, paths)
     trainer_of(trainer, paths)
-    material = scale_subsets.nested_subsets(Path(request.data), request.sizes)
+    questions = study_request.questions_of(request, paths)
+    material = scale_subsets.subsets_of(request)
     paths.evaluations.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".forecast-", dir=paths.evaluations) as folder:
         # Without the trainer's command, because asking it would take half a minute.
-        planned = scale_plan.trainings_of(Path(folder) / "study", scale_request, material, paths, models)
-    systems = 1 + len(material.subsets) if scale_request.questions else 0
-    count = len(scale_request.questions.questions) if scale_request.questions else 0
+        planned = scale_plan.trainings_of(Path(folder) / "study", request, material, paths, models)
+    systems = 1 + len(material.subsets) if questions else 0
+    count = len(questions.questions) if questions else 0
     most_s = None
-    if scale_request.questions:
-        (base,) = request.models
-        found = _seconds_of(base, base, request.asking, scale_request.questions, paths, has_documents=False)
+    if questions:
+        base = study_request.model_of(request.models[0])
+        found = _seconds_of(base, base, request.asking, questions, paths, has_documents=False)
         most_s = systems * found if found is not None else None
     return StudyForecast(
         systems=systems,
@@ -216,31 +236,72 @@ def _predicted(model: LocalModel, context_tokens: int, paths: Paths) -> Predicte
     return speed.predict(here, needed, header.parameters, card.active_share if card else 1.0)
 
 
-__all__ = ["StudyForecast", "StudyRequest", "forecast", "make"]
+# -------------------------------------------------------------------------- making
 
 
 def make(request: StudyRequest, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> Path:
-    """Make the study and return its folder. `models`: all models of the list. Slow: files may be hashed.
+    """Make the study of the window and return its folder. `models`: all models of the list. Slow: files may be hashed.
 
     Raises AppError: wish_*, and for anything wrong with the questions, the models, the data or the disk.
     """
-    with study_request.window_messages():
-        if request.kind == "scale":
-            return _scale(request, paths, models, trainer)
-        study_request.require_files(request)
-        study, questions = study_request.study_of_request(request, paths, models)
-        planning.require_room(study, paths.data)
-        require_trainer(study, paths, trainer)
-        folder = paths.evaluations / study.id
-        studies.create(folder, study, questions)
-        return folder
+    with _window_messages():
+        if request.compares != "scale":
+            return create_study(request, paths, models, trainer)[0]
+        from app.evaluation.study import scale_subsets  # numpy
+
+        trainer = trainer_of(trainer, paths)
+        return create_scale_study(request, scale_subsets.subsets_of(request), paths, models, trainer)[0]
 
 
-def _scale(request: StudyRequest, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None) -> Path:
-    from app.evaluation.study import scale_plan, scale_subsets  # numpy
+def create_study(
+    request: StudyRequest, paths: Paths, models: Sequence[LocalModel], trainer: Trainer | None
+) -> tuple[Path, int]:
+    """Make the study of any request but "scale"; return its folder and the most bytes of the files that it will make.
 
-    scale_request = study_request.scale_of(request, paths)
-    trainer = trainer_of(trainer, paths)
-    material = scale_subsets.nested_subsets(Path(request.data), request.sizes)
-    command = trainer.command if trainer.can_judge else None  # the fake trainer of tests cannot plan
-    return scale_plan.create_scale_study(scale_request, material, paths, models, command, trainer.converter)[0]
+    Raises AppError as `planning.plan`, `require_files`, `planning.require_room`, `require_trainer` and
+    `studies.create`.
+    """
+    study_request.require_files(request)
+    study, questions = planning.plan(request, paths, models)
+    most = planning.require_room(study, paths.data)
+    require_trainer(study, paths, trainer)
+    folder = paths.evaluations / study.id
+    studies.create(folder, study, questions)
+    return folder, most
+
+
+def create_scale_study(
+    request: StudyRequest,
+    material: "SubsetFiles",
+    paths: Paths,
+    models: Sequence[LocalModel],
+    trainer: Trainer | None,
+) -> tuple[Path, "PlannedScaleStudy"]:
+    """Make a scale study; return its folder and plan. `material`: from `scale_subsets.subsets_of`.
+
+    Raises AppError as `planner_of` and `scale_plan.create_scale_study`.
+    """
+    from app.evaluation.study import scale_plan  # numpy
+
+    return scale_plan.create_scale_study(request, material, paths, models, *planner_of(trainer, paths))
+
+
+# The command line's messages name options, so the window shows others.
+_WINDOW_CODES = {
+    "pairs_without_judge": "wish_pairs",
+    "question_set_unknown": "wish_set_gone",
+    "question_set_version": "wish_version_gone",
+    "scale_few_rows": "wish_few_rows",
+    "scale_sizes_order": "wish_sizes_order",
+}
+
+
+@contextmanager
+def _window_messages() -> Iterator[None]:
+    """Replace errors that name options of the command line, which mean nothing in the window."""
+    try:
+        yield
+    except AppError as error:
+        if error.code not in _WINDOW_CODES:
+            raise
+        raise AppError(_WINDOW_CODES[error.code], **error.facts) from error

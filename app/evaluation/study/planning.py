@@ -1,62 +1,85 @@
-"""Plan a study, for the command line and the window alike: how the systems are asked, and which files are made.
+"""Plan the study of a request: its systems, how they are asked, and which files are made.
 
 For a study of quantizations, the quantized files of one model are compared: those of the base and, with an adapter, the
 merged ones and one with the unmerged adapter. All are made from one F16 file, which comes from a publisher's folder or
 a GGUF that is converted back to one. The first system of each family is F16; the divergence of the others is measured
 from it.
-The least sizes of a scale study are here so that a caller who only needs them does not import numpy.
 """
 
 import dataclasses
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.files import work_folder
 from app.base.files.output_file import require_space
+from app.base.paths import Paths
 from app.base.wording import phrase
 from app.chat import presets
 from app.chat.presets import Choices
+from app.documents import collection_lookup
+from app.documents.retrieval import excerpts
 from app.evaluation.records import QuestionSet
-from app.evaluation.study import compared_systems, studies, study_steps
-from app.evaluation.study.compared_systems import Tuning
-from app.evaluation.study.studies import MODELS, ComparedSystem, MadeModel, RatedAnswer, Study
-from app.inference import gguf
+from app.evaluation.study import compared_systems, studies, study_preflight, study_steps
+from app.evaluation.study import request as study_request
+from app.evaluation.study.compared_systems import DocumentScope, Tuning
+from app.evaluation.study.request import PAPER_FORMS, AnswerParameters, RequestedModel, StudyRequest
+from app.evaluation.study.studies import MODELS, ComparedSystem, MadeModel, Study
+from app.inference import gguf, quantizations
 from app.inference.local_model import LocalModel
 from app.inference.quantizations import QUANTIZATIONS, Quantization
 from app.models import base_models, catalogue, hf_folders
 
-LEAST_SCALE_ROWS = 10  # in a subset
-LEAST_SCALE_SIZES = 2
-
-
-MAX_TOKENS = 512  # default length of an answer; shorter than the program's 1,024, so that a loop ends sooner
+UNQUANTIZED = ("F16", "BF16", "F32")  # formats from which the others are made
+BASE, TUNED = "base", "tuned"  # names of families
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerParameters:
-    """How all systems are asked, and the judge. `name` "": the name of the question set.
+class QuantizationSource:
+    """What the quantizations are made of: a GGUF file (`model`), or a publisher's folder."""
 
-    `temperature` None: greedy decoding; with several seeds the temperature of the preset or of the model's card.
+    model: LocalModel  # how it is prompted; for a folder a model without a file
+    folder: Path | None = None
+    parameters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizationPlan:
+    contenders: tuple[ComparedSystem, ...]
+    made: tuple[MadeModel, ...]
+
+
+def plan(request: StudyRequest, where: Paths, models: Sequence[LocalModel]) -> tuple[Study, QuestionSet]:
+    """Return the study of any request but "scale", and its questions, without writing anything.
+
+    `models`: all models of the list. Raises AppError: wish_*, model_missing, pairs_without_judge,
+    judge_without_references, build_unknown_quant, and as `questions_of`.
     """
-
-    name: str = ""
-    seeds: int = 1  # number of answers to each question, 1 to 100
-    temperature: float | None = None  # 0 to 5
-    max_tokens: int = MAX_TOKENS
-    context_tokens: int = 4096
-    preset: Choices = field(default_factory=Choices)
-    judge: LocalModel | None = None
-    judge_preset: str = "kotae"
-    rated: tuple[RatedAnswer, ...] = ()
-    has_pairs: bool = False  # the judge is also shown pairs of answers
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "name", invisible_characters.to_single_line(self.name))  # lists show it
+    study_request.require_complete(request)
+    questions = study_request.questions_of(request, where)
+    assert questions is not None
+    asking, evaluations = request.asking, where.evaluations
+    asking = dataclasses.replace(asking, name=asking.name or studies.free_name(evaluations, questions.name))
+    id = work_folder.timestamped_path(evaluations, asking.name, time.time()).name
+    others: dict[str, Any] = {"id": id}
+    contenders: tuple[ComparedSystem, ...] = ()
+    if request.compares == "judge":
+        require_right_answers(questions)
+    elif request.compares == "documents":
+        contenders = _documents_systems(request, where, models)
+    elif request.compares == "models":
+        contenders = _model_systems(request, where, models)
+    else:
+        found = _quantization_plan(request, evaluations / id, where, models)
+        contenders = found.contenders
+        others |= {"made": found.made, "has_likelihoods": any(one.reference for one in questions.questions)}
+    study = plan_study(evaluations, request.kind(models), questions, contenders, asking, **others)
+    if repeats_itself(study):
+        raise AppError("wish_repeats_of_card", count=asking.seeds)
+    return study, questions
 
 
 def plan_study(
@@ -114,6 +137,60 @@ def require_right_answers(questions: QuestionSet) -> None:
         raise AppError("judge_without_references", name=questions.name)
 
 
+# ------------------------------------------------------------------------- systems
+
+
+def _scope(request: StudyRequest, documents: Path) -> DocumentScope:
+    """Return the scope with its current label and the hash by which a later change is noticed."""
+    return DocumentScope(
+        request.scope,
+        collection_lookup.current_label_of_scope(documents, request.scope),
+        sha256=study_preflight.documents_sha256(documents, request.scope),
+    )
+
+
+def _model_systems(request: StudyRequest, where: Paths, models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
+    """Return each model as a system. The models are compared, so none is replaced by quotes of the documents."""
+    documents = None
+    if request.scope:
+        documents = dataclasses.replace(_scope(request, where.documents), may_quote=False)
+    asked = (study_request.with_adapter(one, models, where.documents) for one in request.models)
+    return compared_systems.assign_ids([compared_systems.compared_system(*one, documents) for one in asked])
+
+
+def _documents_systems(request: StudyRequest, where: Paths, models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]:
+    """Return base and tuned model, each with and without documents."""
+    base, tuned = study_request.base_and_tuned(request, models)
+    use = study_request.with_adapter(tuned or request.models[0], models, where.documents)
+    is_tuned = tuned is not None or use[1] is not None
+    documents = _scope(request, where.documents)
+    return compared_systems.four_ways(base, use if is_tuned else None, documents, quotes=excerpts.is_too_small(base))
+
+
+def _quantization_plan(
+    request: StudyRequest, folder: Path, where: Paths, models: Sequence[LocalModel]
+) -> QuantizationPlan:
+    """Plan the quantizations. `folder`: of the study. Raises AppError: wish_other_base, wish_merged,
+    build_unknown_quant.
+    """
+    if len(request.models) > 1:
+        return QuantizationPlan(existing_systems([study_request.model_of(one) for one in request.models]), ())
+    forms = quantizations.parse_quantizations(",".join(request.forms) or PAPER_FORMS)
+    wanted: RequestedModel | None = request.tuned
+    if request.base:
+        source = source_of_folder(Path(request.base))
+    else:
+        base, wanted = study_request.base_and_tuned(request, models)
+        source = source_of_model(base)
+    tuned = None
+    if wanted is not None:
+        model, tuning = study_request.with_adapter(wanted, models, where.documents)
+        if tuning is None:
+            raise AppError("wish_merged", name=model.name)
+        tuned = (model, tuning)
+    return plan_quantizations(source, forms, tuned, folder, where.bases)
+
+
 # ------------------------------------------------------------------- quantizations
 
 
@@ -131,10 +208,6 @@ def existing_systems(models: Sequence[LocalModel]) -> tuple[ComparedSystem, ...]
     return compared_systems.assign_ids(found)
 
 
-def has_likelihoods(questions: QuestionSet) -> bool:
-    return any(one.reference for one in questions.questions)
-
-
 def require_room(study: Study, data: Path) -> int:
     """Check the space for the files to make; return its upper limit in bytes. `data`: the data folder.
 
@@ -145,26 +218,6 @@ def require_room(study: Study, data: Path) -> int:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         require_space(data, most)
     return most
-
-
-PAPER_FORMS = "F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M"
-UNQUANTIZED = ("F16", "BF16", "F32")  # formats from which the others are made
-BASE, TUNED = "base", "tuned"  # names of families
-
-
-@dataclass(frozen=True, slots=True)
-class QuantizationSource:
-    """What the quantizations are made of: a GGUF file (`model`), or a publisher's folder."""
-
-    model: LocalModel  # how it is prompted; for a folder a model without a file
-    folder: Path | None = None
-    parameters: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class QuantizationPlan:
-    contenders: tuple[ComparedSystem, ...]
-    made: tuple[MadeModel, ...]
 
 
 def source_of_model(model: LocalModel) -> QuantizationSource:

@@ -25,8 +25,9 @@ from app.base.wording import phrase
 from app.evaluation import question_files
 from app.evaluation.records import Question, QuestionSet
 from app.evaluation.study import compared_systems, planning, studies
+from app.evaluation.study import request as study_request
 from app.evaluation.study.compared_systems import Tuning
-from app.evaluation.study.planning import AnswerParameters
+from app.evaluation.study.request import StudyRequest
 from app.evaluation.study.scale_subsets import SubsetFiles
 from app.evaluation.study.studies import ComparedSystem, Training
 from app.inference import speed
@@ -43,7 +44,6 @@ from trainer.spec import RunSpec
 
 DATA, ABOUT = "data", "about.json"  # a folder in the study's folder, and a file in that folder
 FIRST_SEED = 42
-SEEDS = 3  # chance alone can separate two runs as far as two sizes
 _MOST_EPOCHS, _MOST_PATIENCE = 1000, 1000  # limits of a spec
 
 # Every run gets these from the largest one. The warm-up depends on the steps, and is left to each run.
@@ -256,24 +256,9 @@ def read_about(folder: Path) -> dict[str, Any]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class ScaleStudy:
-    """A request for a scale study. `questions`: what the systems are asked; None: only the hold-out judges.
-
-    The `asking.name` "" means the name of the data. Every question is answered once, greedily.
-    """
-
-    asking: AnswerParameters
-    base: str  # as in `base_models`
-    preset: str | None = None
-    runs: int = SEEDS  # number of runs for each size
-    has_control: bool = True
-    questions: QuestionSet | None = None
-
-
 def trainings_of(
     folder: Path,
-    request: ScaleStudy,
+    request: StudyRequest,
     material: SubsetFiles,
     where: Paths,
     models: Sequence[LocalModel],
@@ -285,7 +270,8 @@ def trainings_of(
     `command`: returns the command line of the trainer with arguments; None: the trainer cannot be asked, and token
     counts are estimated from characters. `converter`: its folder.
     """
-    spec_fields = {"base": request.base, "preset": request.preset, "name": request.asking.name or material.name}
+    base = request.base or study_request.model_of(request.models[0]).id
+    spec_fields = {"base": base, "preset": request.training_preset, "name": request.asking.name or material.name}
     speed_file = where.data / speed.FILE_NAME
     return plan_trainings(
         folder,
@@ -300,33 +286,38 @@ def trainings_of(
 
 
 def create_scale_study(
-    request: ScaleStudy,
+    request: StudyRequest,
     material: SubsetFiles,
     where: Paths,
     models: Sequence[LocalModel],
     command: Callable[..., list[str]] | None,
     converter: str,
 ) -> tuple[Path, PlannedScaleStudy]:
-    """Make a new study; return its folder and plan as `trainings_of` does. After an error nothing is left."""
-    evaluations = where.evaluations
+    """Make a new study; return its folder and plan as `trainings_of` does. After an error nothing is left.
+
+    Every question is answered once, greedily. `request.asking.name` "" means the name of the data. Raises AppError as
+    `questions_of` and `trainings_of`.
+    """
+    evaluations, questions = where.evaluations, study_request.questions_of(request, where)
     asking = dataclasses.replace(
         request.asking,
         name=request.asking.name or studies.free_name(evaluations, material.name),
         seeds=1,
         temperature=0.0,
+        has_pairs=False,
     )
     folder = work_folder.timestamped_path(evaluations, asking.name, time.time())
     request = dataclasses.replace(request, asking=asking)
     planned = trainings_of(folder, request, material, where, models, command, converter)
     try:
         contenders: tuple[ComparedSystem, ...] = ()
-        if request.questions is not None:
+        if questions is not None:
             model = base_models.model_of_run(planned.asked, models)
             contenders = tuple(
                 dataclasses.replace(one, label=confidentiality.highest_label((one.label, material.label)))
                 for one in planned_systems(model, planned.asked, planned.trainings)
             )
-        questions = request.questions or holdout_questions(material, folder)
+        questions = questions or holdout_questions(material, folder)
         label = confidentiality.highest_label((questions.label, material.label))
         made = planning.plan_study(
             evaluations, "scale", questions, contenders, asking,

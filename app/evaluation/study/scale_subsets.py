@@ -4,7 +4,6 @@ Nested subsets are the first rows of a split's training part, whose order comes 
 were drawn elsewhere, as in the paper (arXiv 2603.18037); they keep their order, and are not nested.
 """
 
-import itertools
 import json
 import math
 from collections.abc import Collection, Iterable, Sequence
@@ -17,7 +16,8 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import open_regular, read_regular
 from app.base.wording import phrase
-from app.evaluation.study.planning import LEAST_SCALE_ROWS, LEAST_SCALE_SIZES
+from app.evaluation.study import request as study_request
+from app.evaluation.study.request import LEAST_SCALE_ROWS, StudyRequest
 from app.training.data import data_split, duplicates, file_import, rows
 from app.training.data.rows import TrainingRow
 from app.training.runs import lineage
@@ -59,6 +59,17 @@ class SubsetFiles:
     is_nested: bool
     unusable: int = 0
     label: Label = confidentiality.DEFAULT_LABEL
+
+
+def subsets_of(request: StudyRequest) -> SubsetFiles:
+    """Return the data that a scale study trains on. Raises AppError as `require_complete`, `nested_subsets` and
+    `given_subsets`.
+    """
+    study_request.require_complete(request)
+    data = Path(request.data)
+    if request.subsets:
+        return given_subsets(data, Path(request.subsets), request.divide)
+    return nested_subsets(data, request.sizes)
 
 
 def nested_subsets(data: Path, sizes: Sequence[int] = ()) -> SubsetFiles:
@@ -130,10 +141,9 @@ def _default(count: int) -> list[int]:
 
 
 def _check(sizes: Sequence[int], count: int) -> None:
-    if len(sizes) < LEAST_SCALE_SIZES or any(one >= other for one, other in itertools.pairwise(sizes)):
-        raise AppError("scale_sizes_order", sizes=", ".join(map(str, sizes)))
-    if sizes[0] < LEAST_SCALE_ROWS:
-        raise AppError("scale_size_small", size=sizes[0], least=LEAST_SCALE_ROWS)
+    error = study_request.find_sizes_problem(sizes)
+    if error is not None:
+        raise error
     if sizes[-1] > count:
         raise AppError("scale_size_large", size=sizes[-1], rows=count)
 

@@ -28,8 +28,8 @@ from app.evaluation.records import System
 from app.evaluation.report.result_view_data import model_of_system, use_obstacle
 from app.evaluation.services import study_making
 from app.evaluation.services.evaluations import Evaluations
-from app.evaluation.services.study_making import StudyRequest
 from app.evaluation.study import studies
+from app.evaluation.study.request import StudyRequest
 from app.evaluation.study.studies import StudyEntry
 from app.evaluation.ui import study_texts
 from app.evaluation.ui.evaluation_list import Key, ListedEntry, key_of

@@ -22,8 +22,8 @@ from app.chat.services.prompt_run import PromptJob, PromptRun
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.records import Document, DocumentSection
-from app.evaluation.services import study_request
-from app.evaluation.services.study_request import StudyRequest
+from app.evaluation.study import request as study_request
+from app.evaluation.study.request import AnswerParameters, StudyRequest
 from app.inference import child_commands, prompts
 from app.inference.engine.messages import Ask, Done, Load, Ready, Tokenize
 from app.inference.local_model import LocalModel, RemoteModel, normalize_address
@@ -412,6 +412,6 @@ def test_what_is_measured_or_made_into_training_data_needs_a_model_of_this_machi
         run.start()
     assert failed.args[0].code == "remote_cannot"
     with pytest.raises(AppError) as refused:
-        study_request.require_complete(StudyRequest("questions", study_request.AnswerParameters(), models=(remote,)))
+        study_request.require_complete(StudyRequest("models", AnswerParameters(), models=(remote,)))
     assert refused.value.code == "remote_cannot"
     assert script.requests == []

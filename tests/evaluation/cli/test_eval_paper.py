@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.base.paths import locate
-from app.evaluation.cli import eval_paper
+from app.evaluation.study import paper as paper_stages
 from app.evaluation.study import studies
 from tests import hf_models
 from tests import model_files as models
@@ -29,7 +29,7 @@ def paper(tmp_path: Path) -> Path:
 def test_the_stages_run_in_turn_at_a_reduced_size_and_go_on_by_name(
     kotae: Kotae, paper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(eval_paper, "PAPER_FORMS", "F16,Q8_0")  # a child for each other form says nothing more
+    monkeypatch.setattr(paper_stages, "PAPER_FORMS", "F16,Q8_0")  # a child for each other form says nothing more
     base = models.tiny_llama(tmp_path / "モデル.gguf", metadata={"llama.context_length": 4096})
     asked = ("eval", "paper", str(paper), "--base", str(base), "--divide", "2", "--limit", "1", "--name", "再現")
     status, found, told = kotae(*asked)
@@ -75,10 +75,10 @@ def test_a_folder_that_no_answer_can_come_of_is_refused_before_anything_is_plann
     kotae: Kotae, paper: Path, tmp_path: Path
 ) -> None:
     base = hf_models.model(tmp_path / "配布元")
-    questions = str(paper / eval_paper.QUESTIONS)
+    questions = str(paper / paper_stages.QUESTIONS)
     for asked in (
         ("eval", "paper", str(paper), "--base", str(base)),
-        ("eval", "scale", str(paper / eval_paper.ROWS), "--base", str(base), "--questions", questions),
+        ("eval", "scale", str(paper / paper_stages.ROWS), "--base", str(base), "--questions", questions),
     ):
         status, found, _ = kotae(*asked)
         assert (status, found["error"]["code"]) == (3, "evaluation_base_is_folder")

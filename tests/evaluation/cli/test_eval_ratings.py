@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.base.cli.commands import Output
-from app.evaluation.cli import eval_questions
+from app.evaluation.cli import eval_studies
 from app.evaluation.records import Question
 
 QUESTIONS = [Question("1", "門の鍵はどこですか", "守衛室にあります。")]
@@ -13,7 +13,7 @@ QUESTIONS = [Question("1", "門の鍵はどこですか", "守衛室にありま
 
 def told(path: Path, rows: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     path.write_text("\n".join(["id,回答,点", *rows]), "utf-8")
-    found = eval_questions.read_ratings(path, QUESTIONS, Output(is_json=False))
+    found = eval_studies.read_ratings(path, QUESTIONS, Output(is_json=False))
     return len(found.cases), capsys.readouterr().err
 
 

@@ -22,7 +22,7 @@ from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.services.study_run import StudyProgress
 from app.evaluation.study import compared_systems, planning, studies, study_steps
 from app.evaluation.study.compared_systems import DocumentScope
-from app.evaluation.study.planning import AnswerParameters
+from app.evaluation.study.request import AnswerParameters
 from app.evaluation.study.studies import Training
 from app.inference import child_commands
 from app.inference.local_model import LocalModel

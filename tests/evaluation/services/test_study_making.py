@@ -22,9 +22,9 @@ from app.documents.records import DocumentSection
 from app.evaluation import question_sets
 from app.evaluation.records import Question
 from app.evaluation.services import study_making
-from app.evaluation.services.study_making import StudyForecast, StudyRequest
+from app.evaluation.services.study_making import StudyForecast
 from app.evaluation.study import studies
-from app.evaluation.study.planning import AnswerParameters
+from app.evaluation.study.request import AnswerParameters, StudyRequest
 from app.evaluation.study.studies import Study
 from app.inference import speed
 from app.inference.local_model import LocalModel
@@ -60,9 +60,9 @@ class Bench:
     def models(self) -> list[LocalModel]:
         return model_registry.list_models(self.store, self.where.models)
 
-    def wish(self, kind: str, *models: LocalModel, **others: Any) -> StudyRequest:
+    def wish(self, compares: str, *models: LocalModel, **others: Any) -> StudyRequest:
         fields: dict[str, Any] = {"question_set": "試験", "models": models, "asking": ASKING}
-        return StudyRequest(kind, **(fields | others))
+        return StudyRequest(compares, **(fields | others))
 
     def made(self, wish: StudyRequest) -> Study:
         folder = study_making.make(wish, self.where, self.models, self.trainer)
@@ -127,65 +127,105 @@ def plain(study: Study) -> dict[str, Any]:
     return found | {"name": "", "created_at": 0.0}
 
 
+Fields = dict[str, Any]
+
+
+def merged(bench: Bench) -> LocalModel:
+    """A file of the list into which a training of the base was merged."""
+    assert bench.tuned.tuned is not None
+    model = dataclasses.replace(bench.other, id="merged", name="結合済み", tuned=bench.tuned.tuned)
+    model_registry.put_tuned_model(bench.store, model)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("compares", "fields", "asked", "kind"),
+    [
+        (
+            "documents",
+            lambda b: {"models": (b.base,), "tuned": b.tuned, "scope": b.scope},
+            lambda b: ("documents", "試験", "--model", b.base.id, "--collection", "基準", "--adapter", "r1:0.7"),
+            "documents",
+        ),
+        (
+            "documents",  # of a base with its adapter, which is compared with that base
+            lambda b: {"models": (b.tuned,), "scope": b.scope},
+            lambda b: ("documents", "試験", "--model", b.base.id, "--collection", "基準", "--adapter", "r1:0.7"),
+            "documents",
+        ),
+        (
+            "documents",  # of a model that was not trained
+            lambda b: {"models": (b.other,), "scope": b.scope},
+            lambda b: ("documents", "試験", "--model", b.other.id, "--collection", "基準"),
+            "documents",
+        ),
+        (
+            "models",  # before and after a training
+            lambda b: {"models": (b.base, b.tuned)},
+            lambda b: ("questions", "試験", "--model", b.base.id, "--adapter", "none", "--adapter", "r1:0.7"),
+            "questions",
+        ),
+        (
+            "models",  # a base, and a file into which its training was merged
+            lambda b: {"models": (b.base, merged(b))},
+            lambda b: ("questions", "試験", "--model", b.base.id, "--model", "merged"),
+            "questions",
+        ),
+        (
+            "models",
+            lambda b: {"models": (b.base, b.other), "scope": b.scope, "limit": 2},
+            lambda b: (
+                *("questions", "試験", "--model", b.base.id, "--model", b.other.id),
+                *("--collection", "基準", "--limit", "2"),
+            ),
+            "bases",
+        ),
+        (
+            "quantizations",
+            lambda b: {"models": (b.base,), "forms": ("Q8_0",)},
+            lambda b: ("quant", b.base.id, "--questions", "試験", "--quant", "Q8_0"),
+            "quantizations",
+        ),
+        (
+            "quantizations",
+            lambda b: {"models": (b.base,), "tuned": b.tuned, "forms": ("Q8_0",)},
+            lambda b: ("quant", b.base.id, "--questions", "試験", "--quant", "Q8_0", "--adapter", "r1:0.7"),
+            "quantizations",
+        ),
+        (
+            "quantizations",  # that are there already
+            lambda b: {"models": (b.base, b.other)},
+            lambda b: ("quant", b.base.id, b.other.id, "--questions", "試験"),
+            "quantizations",
+        ),
+    ],
+)
+def test_the_window_and_the_command_make_the_same_study(
+    bench: Bench, compares: str, fields: Callable[[Bench], Fields], asked: Callable[[Bench], tuple[str, ...]], kind: str
+) -> None:
+    study = bench.made(StudyRequest(compares, ASKING, **({"question_set": "試験"} | fields(bench))))
+    assert plain(study) == plain(bench.of_command(*asked(bench)))
+    assert study.kind == kind
+
+
 def test_documents(bench: Bench) -> None:
-    wish = bench.wish("documents", bench.base, tuned=bench.tuned, scope=bench.scope)
-    study = bench.made(wish)
+    study = bench.made(bench.wish("documents", bench.base, tuned=bench.tuned, scope=bench.scope))
     assert [one.system.name for one in study.contenders] == [
         "元のモデル", "元のモデル + 資料", "学習後", "学習後 + 資料", "抜粋表示（資料の引用のみ）",
     ]  # fmt: skip
-    asked = ("documents", "試験", "--model", bench.base.id, "--collection", "基準", "--adapter")
-    assert plain(study) == plain(bench.of_command(*asked, "r1:0.7"))
+    assert len(bench.made(bench.wish("documents", bench.other, scope=bench.scope)).contenders) == 3
 
 
-def test_documents_of_a_model_that_was_not_trained(bench: Bench) -> None:
-    study = bench.made(bench.wish("documents", bench.other, scope=bench.scope))
-    asked = ("documents", "試験", "--model", bench.other.id, "--collection", "基準")
-    assert plain(study) == plain(bench.of_command(*asked))
-    assert len(study.contenders) == 3
-
-
-def test_a_row_that_is_a_base_with_its_adapter_is_compared_with_that_base(bench: Bench) -> None:
-    alone = bench.made(bench.wish("documents", bench.tuned, scope=bench.scope))
-    both = bench.made(bench.wish("documents", bench.base, tuned=bench.tuned, scope=bench.scope))
-    assert plain(alone) == plain(both)
-
-
-def test_questions_to_a_model_before_and_after_its_training(bench: Bench) -> None:
-    study = bench.made(bench.wish("questions", bench.base, bench.tuned))
-    adapters = ("--adapter", "none", "--adapter", "r1:0.7")
-    assert plain(study) == plain(bench.of_command("questions", "試験", "--model", bench.base.id, *adapters))
-    assert study.kind == "questions"
-    assert [one.system.strength for one in study.contenders] == [1.0, 0.7]
-
-
-def test_several_bases_with_documents(bench: Bench) -> None:
-    study = bench.made(bench.wish("questions", bench.base, bench.other, scope=bench.scope, limit=2))
-    chosen = ("--model", bench.base.id, "--model", bench.other.id)
-    made = bench.of_command("questions", "試験", *chosen, "--collection", "基準", "--limit", "2")
-    assert plain(study) == plain(made)
-    assert study.kind == "bases"
-    assert [one.may_quote for one in study.contenders] == [False, False]
+def test_models_that_are_compared_are_asked_themselves_with_the_strength_of_their_adapter(bench: Bench) -> None:
+    study = bench.made(bench.wish("models", bench.base, bench.tuned, scope=bench.scope))
+    assert [(one.may_quote, one.system.strength) for one in study.contenders] == [(False, 1.0), (False, 0.7)]
 
 
 def test_quantizations(bench: Bench) -> None:
-    study = bench.made(bench.wish("quantizations", bench.base, forms=("Q8_0",)))
-    made = bench.of_command("quant", bench.base.id, "--questions", "試験", "--quant", "Q8_0")
-    assert plain(study) == plain(made)
-    assert study.has_likelihoods
-    assert [one.form for one in study.made] == ["Q8_0"]
-
-
-def test_quantizations_of_what_was_trained(bench: Bench) -> None:
     study = bench.made(bench.wish("quantizations", bench.base, tuned=bench.tuned, forms=("Q8_0",)))
-    made = bench.of_command("quant", bench.base.id, "--questions", "試験", "--quant", "Q8_0", "--adapter", "r1:0.7")
-    assert plain(study) == plain(made)
-    assert [one.strength for one in study.made if one.adapter] == [0.7]
-
-
-def test_models_whose_forms_are_there_already(bench: Bench) -> None:
-    study = bench.made(bench.wish("quantizations", bench.base, bench.other))
-    assert plain(study) == plain(bench.of_command("quant", bench.base.id, bench.other.id, "--questions", "試験"))
-    assert study.made == ()
+    assert study.has_likelihoods
+    assert [(one.form, one.strength) for one in study.made] == [("Q8_0", 1.0), ("F16", 0.7), ("Q8_0", 1.0)]
+    assert bench.made(bench.wish("quantizations", bench.base, bench.other)).made == ()
 
 
 def test_amounts_of_training_data(bench: Bench, data: Path) -> None:
@@ -205,13 +245,13 @@ def test_without_questions_the_hold_out_alone_judges(bench: Bench, data: Path) -
 
 
 def test_without_a_set_the_shipped_questions_are_asked(bench: Bench) -> None:
-    study = bench.made(bench.wish("questions", bench.base, question_set=""))
+    study = bench.made(bench.wish("models", bench.base, question_set=""))
     assert (study.set_name, study.set_version) == (question_sets.shipped().name, 0)
 
 
 def test_how_it_is_asked(bench: Bench) -> None:
     judge = dataclasses.replace(ASKING, name="私の", judge=bench.other, seeds=3, temperature=0.7, max_tokens=99)
-    study = bench.made(bench.wish("questions", bench.base, asking=judge))
+    study = bench.made(bench.wish("models", bench.base, asking=judge))
     assert (study.name, study.judge, study.seeds) == ("私の", bench.other, (0, 1, 2))
     assert (study.choices.temperature, study.choices.max_tokens, study.context_tokens) == (0.7, 99, 2048)
 
@@ -258,7 +298,7 @@ def test_what_cannot_be_trained_is_said_and_leaves_nothing(
 
 
 def test_a_version_that_is_missing_is_named(bench: Bench) -> None:
-    error = bench.refused(bench.wish("questions", bench.base, question_set="試験@9"))
+    error = bench.refused(bench.wish("models", bench.base, question_set="試験@9"))
     assert describe_error(error).message == "質問集「試験」に版 9 が見つかりません。"
 
 
@@ -297,8 +337,8 @@ def secret(bench: Bench) -> LocalModel:
 
 
 def test_what_a_model_answers_that_was_trained_on_secret_data_is_secret(bench: Bench, secret: LocalModel) -> None:
-    assert bench.made(bench.wish("questions", bench.base, bench.tuned)).label == "internal"
-    study = bench.made(bench.wish("questions", bench.base, secret))
+    assert bench.made(bench.wish("models", bench.base, bench.tuned)).label == "internal"
+    study = bench.made(bench.wish("models", bench.base, secret))
     assert (study.label, [one.label for one in study.contenders]) == ("secret", ["internal", "secret"])
     asked = ("--model", bench.base.id, "--adapter", "none", "--adapter", "r2")
     assert plain(study) == plain(bench.of_command("questions", "試験", *asked))
@@ -327,7 +367,7 @@ def test_amounts_of_secret_training_data_make_a_secret_study(bench: Bench, data:
 def test_an_adapter_that_is_not_what_it_was_is_refused(bench: Bench) -> None:
     tiny.tiny_adapter(Path(bench.tuned.adapter), seed=9)
     with pytest.raises(AppError, match="tuned_adapter_changed"):
-        bench.made(bench.wish("questions", bench.tuned))
+        bench.made(bench.wish("models", bench.tuned))
 
 
 def test_a_disk_without_room_for_the_forms_is_told_before_anything_is_made(bench: Bench) -> None:
@@ -362,7 +402,7 @@ def test_no_model_is_read_for_a_forecast(bench: Bench) -> None:
 def test_answers_take_at_most_what_was_measured_of_the_model(bench: Bench) -> None:
     measured = dataclasses.replace(bench.base, speeds={"plain": {"prompt": 1e9, "answer": 32.0}})
     asking = dataclasses.replace(ASKING, max_tokens=64)
-    wish = bench.wish("questions", measured, asking=asking)
+    wish = bench.wish("models", measured, asking=asking)
     assert bench.forecast(wish).most_answering_s == pytest.approx(4 * 64 / 32.0, rel=0.01)
     assert bench.forecast(dataclasses.replace(wish, models=(measured, bench.other))).most_answering_s is None
     slower = dataclasses.replace(measured, speeds={"plain": {"prompt": 1e9, "answer": 8.0}, **(measured.speeds or {})})
@@ -370,7 +410,7 @@ def test_answers_take_at_most_what_was_measured_of_the_model(bench: Bench) -> No
 
 
 def test_a_machine_that_was_measured_lets_the_time_be_predicted(bench: Bench) -> None:
-    wish = bench.wish("questions", bench.base)
+    wish = bench.wish("models", bench.base)
     assert bench.forecast(wish).most_answering_s is None
     speed.save(bench.where.data / speed.FILE_NAME, MachineSpeed(1e10, 1e10, 2, 1.0))
     assert (bench.forecast(wish).most_answering_s or 0) > 0

@@ -15,7 +15,7 @@ from app.documents.library import Library
 from app.documents.records import DocumentCollection, DocumentSection
 from app.evaluation import question_sets
 from app.evaluation.records import Question
-from app.evaluation.services.study_making import StudyRequest
+from app.evaluation.study.request import StudyRequest
 from app.evaluation.ui.start.study_dialog import StudyDialog
 from app.evaluation.ui.start.study_dialog_choices import StudyDialogModel
 from app.inference import speed

@@ -47,7 +47,7 @@ def test_documents_are_compared_with_what_is_there_already_chosen(desk: StartDes
     assert desk.reckoned(dialog).startswith("5 構成 × 3 問 = 15 回答")  # for one so small the documents are quoted, too
     wish = desk.begin(dialog)
     base, _, tuned = desk.models
-    assert (wish.kind, wish.question_set, wish.limit) == ("documents", "現場の質問", None)
+    assert (wish.compares, wish.question_set, wish.limit) == ("documents", "現場の質問", None)
     assert (wish.models, wish.tuned) == ((base,), tuned)
     assert wish.scope == (CollectionRef(1, "基準"),)
     asking = wish.asking
@@ -86,7 +86,7 @@ def test_models_that_are_marked_are_compared(desk: StartDesk) -> None:
         dialog.models.models.rows[id].box.click()
     assert desk.reckoned(dialog).startswith("2 構成 × 3 問 = 6 回答")
     wish = desk.begin(dialog)
-    assert (wish.kind, wish.models, wish.scope) == ("bases", tuple(desk.models[:2]), ())
+    assert (wish.kind(desk.models), wish.models, wish.scope) == ("bases", tuple(desk.models[:2]), ())
 
 
 def test_a_base_and_its_training_are_no_comparison_of_bases(desk: StartDesk) -> None:
@@ -94,7 +94,7 @@ def test_a_base_and_its_training_are_no_comparison_of_bases(desk: StartDesk) -> 
     desk.click(dialog.kinds.answers["models"].radio)
     for id in ("one", "tuned"):
         dialog.models.models.rows[id].box.click()
-    assert dialog.wish.kind == "questions"
+    assert dialog.wish.kind(desk.models) == "questions"
 
 
 def test_models_can_be_asked_what_comes_with_the_program(desk: StartDesk) -> None:
@@ -116,7 +116,7 @@ def test_forms_are_those_of_the_paper_until_others_are_marked(desk: StartDesk) -
         dialog.forms.forms.rows[form].box.click()
     assert desk.reckoned(dialog).startswith("2 構成 × 3 問 = 6 回答")
     wish = desk.begin(dialog)
-    assert (wish.kind, wish.models, wish.forms, wish.tuned) == (
+    assert (wish.compares, wish.models, wish.forms, wish.tuned) == (
         "quantizations", (desk.models[0],), ("F16", "Q4_K_M"), None,
     )  # fmt: skip
 
@@ -132,7 +132,7 @@ def test_amounts_of_data_are_those_of_a_frozen_split(desk: StartDesk) -> None:
     QTest.keyClick(dialog.scale.runs, KEY.Key_Up)
     dialog.scale.control.click()
     wish = dialog.wish
-    assert (wish.kind, wish.data, wish.sizes) == ("scale", str(folder), (20, 40, 60))
+    assert (wish.compares, wish.data, wish.sizes) == ("scale", str(folder), (20, 40, 60))
     assert (wish.runs, wish.has_control, wish.training_preset) == (4, False, "standard")
     assert (wish.models, wish.question_set, dialog.problem) == ((desk.models[0],), "", "")
     assert desk.reckoned(dialog).startswith("学習 12 回（長くても約 ")

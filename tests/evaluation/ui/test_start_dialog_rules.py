@@ -7,8 +7,7 @@ import sys
 import pytest
 
 from app.documents.grounding.grounding_record import CollectionRef
-from app.evaluation.services.study_making import StudyRequest
-from app.evaluation.study.planning import AnswerParameters
+from app.evaluation.study.request import AnswerParameters, StudyRequest
 from app.evaluation.ui.start import study_dialog_rules
 from app.evaluation.ui.start.study_dialog_rules import AvailableInputs
 from app.inference.local_model import LocalModel, TuningRecord
@@ -23,7 +22,7 @@ ALL = AvailableInputs((BASE, OTHER), 1, 1, 1, has_trainer=True)
 SCOPE = (CollectionRef(1, "基準"),)
 
 DOCUMENTS = StudyRequest("documents", AnswerParameters(), "現場", models=(BASE,), scope=SCOPE)
-MODELS = StudyRequest("bases", AnswerParameters(), models=(BASE, OTHER))
+MODELS = StudyRequest("models", AnswerParameters(), models=(BASE, OTHER))
 FORMS = StudyRequest("quantizations", AnswerParameters(), models=(BASE,), forms=("F16", "Q8_0"))
 SCALE = StudyRequest("scale", AnswerParameters(), models=(BASE,), data="/split", sizes=(10, 20))
 
@@ -119,7 +118,9 @@ def test_the_model_of_the_window_comes_first_and_a_tuned_one_by_its_base() -> No
 def test_what_is_typed_is_looked_at_without_what_takes_long_to_load() -> None:
     code = (
         "import sys; from app.evaluation.ui.start import study_dialog_rules as rules; "
-        "assert (rules._sizes((5, 20)), rules._sizes((20, 40))) == ('sizes_small', ''); "
+        "from app.evaluation.study.request import AnswerParameters, StudyRequest; "
+        "asked = StudyRequest('scale', AnswerParameters(), base='b', data='d', sizes=(5, 20)); "
+        "assert rules.problem(asked) == 'sizes_small'; "
         "rules.problem_text('sizes_small'); "
         "sys.exit('numpy' in sys.modules)"
     )

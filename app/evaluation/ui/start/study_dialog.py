@@ -16,8 +16,9 @@ from app.base.services import background
 from app.base.wording import describe_error, phrase
 from app.evaluation import question_sets
 from app.evaluation.services import study_making
-from app.evaluation.services.study_making import StudyForecast, StudyRequest
+from app.evaluation.services.study_making import StudyForecast
 from app.evaluation.study import studies
+from app.evaluation.study.request import StudyRequest
 from app.evaluation.ui.start import study_dialog_rules
 from app.evaluation.ui.start.study_dialog_choices import DialogOffer, DialogPart, StudyDialogModel
 from app.evaluation.ui.start.study_dialog_parts import (
@@ -155,7 +156,7 @@ class StudyDialog(QDialog):
     def wish(self) -> StudyRequest:
         """Return the current request, even if it is incomplete."""
         kind = self.kinds.key
-        fields: dict[str, Any] = {"kind": ""} if not kind else self._systems[kind].request_fields()
+        fields: dict[str, Any] = {"compares": ""} if not kind else self._systems[kind].request_fields()
         asked = answer_parameters(self.judge, self.expert, kind, has_questions=self._has_questions)
         return StudyRequest(**fields, **self.questions.request_fields(), asking=asked)
 

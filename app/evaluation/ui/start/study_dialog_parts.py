@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QCheckBox, QLineEdit
 
 from app.base.wording import phrase
 from app.evaluation.judge import judge_prompt
-from app.evaluation.study.planning import MAX_TOKENS, AnswerParameters
+from app.evaluation.study.request import LIMITS, MAX_TOKENS, SCALE_RUNS, AnswerParameters
 from app.evaluation.ui.start import study_dialog_rules
 from app.evaluation.ui.start.study_dialog_choices import (
     CheckRows,
@@ -56,7 +56,7 @@ class DocumentsPart(DialogPart):
     def request_fields(self) -> dict[str, Any]:
         base = self.base.value
         return {
-            "kind": "documents",
+            "compares": "documents",
             "models": (base,) if base else (),
             "tuned": self.tuned.value,
             "scope": scope_of(self._offer.collections, self.scope.marked()),
@@ -90,7 +90,7 @@ class ModelsPart(DialogPart):
     def request_fields(self) -> dict[str, Any]:
         chosen = tuple(self._models[id] for id in self.models.marked())
         return {
-            "kind": study_dialog_rules.kind_of_models(chosen, self._offer.models),
+            "compares": "models",
             "models": chosen,
             "scope": scope_of(self._offer.collections, self.scope.marked()),
         }
@@ -130,7 +130,7 @@ class FormsPart(DialogPart):
     def request_fields(self) -> dict[str, Any]:
         model = self.model.value
         return {
-            "kind": "quantizations",
+            "compares": "quantizations",
             "models": (model,) if model else (),
             "forms": tuple(self.forms.marked()),
             "tuned": self.tuned.value,
@@ -170,9 +170,6 @@ def offer_tuned(box: ChoiceBox, offer: DialogOffer, base: LocalModel | None, *, 
     return found
 
 
-LIMIT_MOST = 100_000  # questions
-TOKENS_MOST, CONTEXT_MOST = 8192, 131_072
-SEEDS_MOST = 100
 NAME_LETTERS = 60
 
 
@@ -186,7 +183,7 @@ class QuestionsPart(DialogPart):
         self._kind = ""
         self.set = ChoiceBox()
         self.limit = number_field(
-            (1, LIMIT_MOST),
+            LIMITS["limit"],
             (phrase("common.all"), None),
             self.changed.emit,
             unit=phrase("evaluation.questions_2"),
@@ -268,14 +265,14 @@ class ExpertPart(DialogPart):
         tokens, times = phrase("evaluation.tokens"), phrase("evaluation.times")
         default = f"{offer.context_tokens:,}{tokens}"
         self.max_tokens = number_field(
-            (16, TOKENS_MOST), (f"{MAX_TOKENS:,}{tokens}", MAX_TOKENS), self.changed.emit, unit=tokens, step=64
+            LIMITS["max_tokens"], (f"{MAX_TOKENS:,}{tokens}", MAX_TOKENS), self.changed.emit, unit=tokens, step=64
         )
         self.context = number_field(
-            (512, CONTEXT_MOST), (default, offer.context_tokens), self.changed.emit, unit=tokens, step=512
+            LIMITS["context_tokens"], (default, offer.context_tokens), self.changed.emit, unit=tokens, step=512
         )
-        self.seeds = number_field((1, SEEDS_MOST), (phrase("evaluation.once"), 1), self.changed.emit, unit=times)
+        self.seeds = number_field(LIMITS["seeds"], (phrase("evaluation.once"), 1), self.changed.emit, unit=times)
         self.temperature = number_field(
-            (0, 5), (phrase("common.automatic"), None), self.changed.emit, step=0.1, decimals=2
+            LIMITS["temperature"], (phrase("common.automatic"), None), self.changed.emit, step=0.1, decimals=2
         )
         self.preset = ChoiceBox()
         self.pairs = QCheckBox(phrase("evaluation.let_the_judge_also_compare"))
@@ -350,9 +347,6 @@ def answer_parameters(judge: JudgePart, expert: ExpertPart, kind: str, *, has_qu
     return AnswerParameters(**fields)
 
 
-RUNS, RUNS_MOST = 3, 20  # for each size
-
-
 class ScalePart(DialogPart):
     def __init__(self, theme: Theme, offer: DialogOffer) -> None:
         super().__init__(theme)
@@ -360,7 +354,7 @@ class ScalePart(DialogPart):
         self.sizes = QLineEdit()
         self.sizes.setPlaceholderText(phrase("common.automatic"))
         self.runs = number_field(
-            (1, RUNS_MOST), (self._times(RUNS), RUNS), self.changed.emit, unit=phrase("evaluation.times")
+            LIMITS["runs"], (self._times(SCALE_RUNS), SCALE_RUNS), self.changed.emit, unit=phrase("evaluation.times")
         )
         self.control = QCheckBox(phrase("evaluation.also_train_controls_with_as"))
         self.control.setChecked(True)
@@ -385,11 +379,11 @@ class ScalePart(DialogPart):
     def request_fields(self) -> dict[str, Any]:
         base, runs = self.base.value, self.runs.number()
         return {
-            "kind": "scale",
+            "compares": "scale",
             "data": self.data.value or "",
             "models": (base,) if base else (),
             "sizes": study_dialog_rules.sizes_of(self.sizes.text()) or (),
-            "runs": int(runs) if runs is not None else RUNS,
+            "runs": int(runs) if runs is not None else SCALE_RUNS,
             "has_control": self.control.isChecked(),
             "training_preset": self.preset.value,
         }

@@ -4,28 +4,36 @@ takes.
 Only checks that read no file are here; others belong to the forecast.
 """
 
-import itertools
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.base.wording import phrase
-from app.evaluation.services import study_request
-from app.evaluation.services.study_making import StudyForecast, StudyRequest
-from app.evaluation.study import planning
-from app.evaluation.study.planning import LEAST_SCALE_ROWS, PAPER_FORMS, UNQUANTIZED
+from app.evaluation.services.study_making import StudyForecast
+from app.evaluation.study import request as study_request
+from app.evaluation.study.planning import UNQUANTIZED
+from app.evaluation.study.request import LEAST_SCALE_ROWS, PAPER_FORMS, StudyRequest
 from app.inference.local_model import LocalModel
 from app.inference.quantizations import QUANTIZATIONS
 from app.models import base_models, local_models
 from app.uikit.localization import format_about_time, format_gigabytes, join_facts, join_names, with_note
 
-# Choices of the dialog; models: a study of bases or questions
+# Choices of the dialog
 KINDS = ("documents", "models", "quantizations", "scale")
 ALWAYS = "F16"  # the format with which the others are compared
 OFFERED = tuple(name for name in QUANTIZATIONS if name != "BF16")
 PAPER = tuple(PAPER_FORMS.split(","))
 _SIZE_MOST = 10_000_000  # rows
+# The problems of a request that the dialog names in its own words; the forecast says the others.
+_PROBLEMS = {
+    "wish_data": "split",
+    "wish_models": "model",
+    "wish_collections": "scope",
+    "scale_sizes_order": "sizes_order",
+    "scale_size_small": "sizes_small",
+    "wish_repeats": "seeds",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,37 +74,16 @@ def obstacle(kind: str, available: AvailableInputs) -> str:
 
 def problem(request: StudyRequest) -> str:
     """Return the code of what must be chosen or changed before the start; "" if nothing."""
-    return _missing(request) or _asking(request)
-
-
-def _missing(request: StudyRequest) -> str:
-    kind = request.kind
-    if kind == "scale" and not request.data:
-        return "split"
-    if kind == "documents" and not request.question_set:
+    compares = request.compares
+    if compares == "documents" and not request.question_set:
         return "set"
-    if not request.models:
-        return "models" if kind in ("bases", "questions") else "model"
-    if kind in ("bases", "questions") and len(request.models) < 2:
+    if compares == "models" and len(request.models) < 2:
         return "models"
-    if kind == "documents" and not request.scope:
-        return "scope"
-    if kind == "quantizations" and not set(request.forms) - {ALWAYS}:
+    found = (_PROBLEMS.get(error.code, "") for error in request.problems())
+    code = next(filter(None, found), "")
+    if not code and compares == "quantizations" and not set(request.forms) - {ALWAYS}:
         return "forms"
-    return _sizes(request.sizes) if kind == "scale" and request.sizes else ""
-
-
-def _asking(request: StudyRequest) -> str:
-    asking = request.asking
-    if asking.seeds > 1 and asking.temperature == 0:
-        return "seeds"  # repeated equal answers would look like certainty
-    return ""
-
-
-def _sizes(sizes: Sequence[int]) -> str:
-    if len(sizes) < planning.LEAST_SCALE_SIZES or any(one >= other for one, other in itertools.pairwise(sizes)):
-        return "sizes_order"
-    return "sizes_small" if sizes[0] < planning.LEAST_SCALE_ROWS else ""
+    return code
 
 
 def sizes_of(text: str) -> tuple[int, ...] | None:
@@ -138,11 +125,6 @@ def tuned_on(base: LocalModel | None, models: Sequence[LocalModel], *, with_merg
     found = [one for one in models if one.tuned is not None and (one.adapter or with_merged)]
     of_it = [one for one in found if study_request.root_of(one, models).id == base.id]
     return sorted(of_it, key=lambda one: one.added_at, reverse=True)
-
-
-def kind_of_models(chosen: Sequence[LocalModel], models: Sequence[LocalModel]) -> str:
-    """Return bases, or questions if all models have one base."""
-    return "bases" if len({study_request.root_of(one, models).id for one in chosen}) > 1 else "questions"
 
 
 def first_base(models: Sequence[LocalModel], offered: Sequence[LocalModel], current_id: str) -> LocalModel | None:

@@ -1,42 +1,46 @@
-"""`kotae eval questions`, `documents` and `judge`: ask systems the questions of one set, and score the answers.
-
-Other commands of evaluation also take their common options, and people's scores, from here.
-"""
+"""`kotae eval questions`, `documents`, `quant` and `judge`: make a request of the options, and run its study."""
 
 import argparse
-import dataclasses
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from app.base import settings
 from app.base.cli import commands
 from app.base.cli.commands import Output, set_command
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.wording import help_text, phrase
+from app.base.wording import format_size, help_text, phrase
 from app.chat.presets import Choices
 from app.chat.services import command_request
 from app.chat.services.command_request import AdapterChoice
-from app.chat.store import Store
-from app.documents.retrieval import excerpts
+from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.services import command_documents
 from app.evaluation import question_sets
 from app.evaluation.cli import eval_run, eval_sets
 from app.evaluation.judge import human_ratings, judge_prompt
 from app.evaluation.judge.human_ratings import Ratings, SkippedRating
 from app.evaluation.records import Question, QuestionSet
-from app.evaluation.services import study_request
+from app.evaluation.services import study_making
 from app.evaluation.study import compared_systems, planning
-from app.evaluation.study.compared_systems import DocumentScope, Tuning
-from app.evaluation.study.planning import AnswerParameters
-from app.evaluation.study.studies import ComparedSystem, RatedAnswer, Study
+from app.evaluation.study.compared_systems import Tuning
+from app.evaluation.study.request import LIMITS, MAX_TOKENS, PAPER_FORMS, AdaptedModel, AnswerParameters, StudyRequest
+from app.evaluation.study.studies import RatedAnswer
 from app.inference.local_model import LocalModel
 from app.models import model_registry
 from app.training.runs import lineage, run_folders
 
 
 def add_options(parser: argparse.ArgumentParser, name: str) -> None:
-    set_command(parser, {"questions": _questions, "documents": _documents, "judge": _judge}[name])
+    set_command(parser, {"questions": _questions, "documents": _documents, "judge": _judge, "quant": _quant}[name])
+    if name == "quant":
+        parser.add_argument("model", metavar="ID|FILE|DIR", nargs="+", help=help_text("eval quant model"))
+        parser.add_argument("--quant", metavar="FORM,…", default=PAPER_FORMS, help=help_text("eval quant --quant"))
+        parser.add_argument("--adapter", metavar="RUN|FILE[:STRENGTH]", help=help_text("eval quant --adapter"))
+        parser.add_argument("--questions", dest="file", metavar="SET|FILE", help=help_text("eval quant --questions"))
+        _add_common(parser)
+        return
     parser.add_argument("file", metavar="SET|FILE", help=help_text("eval set"))
     if name == "questions":
         model, adapter = help_text("eval questions --model"), help_text("eval questions --adapter")
@@ -53,24 +57,22 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
         parser.set_defaults(**_NOTHING_ANSWERED)
         _add_judging(parser, is_required=True)
     else:
-        add_common(parser)
+        _add_common(parser)
 
 
 _NOTHING_ANSWERED = {
-    "pairs": False, "preset": None, "seeds": 1, "temperature": None, "max_tokens": planning.MAX_TOKENS, "context": None,
+    "pairs": False, "preset": None, "seeds": 1, "temperature": None, "max_tokens": MAX_TOKENS, "context": None,
 }  # fmt: skip
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Add the options of every study that asks questions, for `asking_of`."""
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every study that asks questions."""
     _add_judging(parser, is_required=False)
     parser.add_argument("--pairs", action="store_true", help=help_text("eval --pairs"))
     parser.add_argument("--preset", metavar="NAME", help=help_text("eval --preset"))
     parser.add_argument("--seeds", metavar="N", type=int, default=1, help=help_text("eval --seeds"))
     parser.add_argument("--temperature", metavar="T", type=float, help=help_text("eval --temperature"))
-    parser.add_argument(
-        "--max-tokens", metavar="N", type=int, default=planning.MAX_TOKENS, help=help_text("eval --max-tokens")
-    )
+    parser.add_argument("--max-tokens", metavar="N", type=int, default=MAX_TOKENS, help=help_text("eval --max-tokens"))
     parser.add_argument("--context", metavar="N", type=int, help=help_text("ask --context"))
 
 
@@ -85,36 +87,33 @@ def _add_judging(parser: argparse.ArgumentParser, *, is_required: bool) -> None:
     parser.add_argument("--name", metavar="NAME", help=help_text("eval --name"))
 
 
-def judge_of(options: argparse.Namespace, where: Paths) -> LocalModel | None:
+def _judge_of(options: argparse.Namespace, where: Paths) -> LocalModel | None:
     """Return the judge that the options name, before anything slow is read. Raises AppError as
     `model_registry.choose_model`.
     """
     return model_registry.choose_model(options.judge, where) if options.judge else None
 
 
-def questions_of(options: argparse.Namespace, where: Paths, output: Output) -> QuestionSet:
-    """Return the first `--limit` questions of the set; without a set those of the program.
-
-    Raises AppError as `question_sets.load`, and "bad_option".
-    """
-    found = eval_sets.load(options.file, where, output) if options.file else question_sets.shipped()
-    if options.limit is None:
-        return found
-    commands.check_limit("--limit", options.limit, 1, 1 << 20)
-    return dataclasses.replace(found, questions=found.questions[: options.limit])
+def _questions_of(options: argparse.Namespace, where: Paths, output: Output) -> QuestionSet:
+    """Return the questions of the set; without a set those of the program. Raises AppError as `eval_sets.load`."""
+    return eval_sets.load(options.file, where, output) if options.file else question_sets.shipped()
 
 
-def asking_of(
+def require_limits(options: argparse.Namespace, *names: str) -> None:
+    """Check options that are numbers of a request. Raises AppError("bad_option")."""
+    for name in names:
+        commands.check_limit(f"--{name.replace('_', '-')}", getattr(options, name), *LIMITS[name])
+
+
+def _asking_of(
     options: argparse.Namespace, questions: QuestionSet, judge: LocalModel | None, where: Paths
 ) -> AnswerParameters:
-    """Return the parameters of the options. `judge`: from `judge_of`.
+    """Return the parameters of the options. `judge`: from `_judge_of`.
 
     Raises AppError: bad_option, unknown_preset, and as `_rated`.
     """
-    commands.check_limit("--seeds", options.seeds, 1, 100)
-    commands.check_limit("--temperature", options.temperature, 0, 5)
-    commands.check_limit("--max-tokens", options.max_tokens, 1, 1 << 20)
-    commands.check_limit("--context", options.context, 256, 1 << 20)
+    require_limits(options, "seeds", "temperature", "max_tokens", "limit")
+    commands.check_limit("--context", options.context, *LIMITS["context_tokens"])
     return AnswerParameters(
         name=options.name or "",
         seeds=options.seeds,
@@ -135,8 +134,9 @@ def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[RatedAn
         return ()
     if not options.judge:
         raise AppError("ratings_without_judge")
-    numbers = {one.id: number for number, one in enumerate(questions.questions, start=1)}
-    found = read_ratings(Path(options.ratings).expanduser(), questions.questions, Output(options.json))
+    asked = questions.questions[: options.limit]
+    numbers = {one.id: number for number, one in enumerate(asked, start=1)}
+    found = read_ratings(Path(options.ratings).expanduser(), asked, Output(options.json))
     return tuple(RatedAnswer(numbers[one.question.id], one.answer, one.human or 0) for one in found.cases)
 
 
@@ -145,92 +145,100 @@ def _rated(options: argparse.Namespace, questions: QuestionSet) -> tuple[RatedAn
 
 def _questions(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Return the exit status as `eval_run.run_study`."""
-    adapters = [
-        command_request.choose_adapter(one, where.runs, run_folders.find_folder) for one in options.adapter or ()
-    ]
+    adapters = [_adapter(one, where) for one in options.adapter or ()]
     models = [model_registry.choose_model(one, where) for one in options.model]
     models = models or [_base(None, next((one for one in adapters if one.run is not None), None), where)]
-    judge = judge_of(options, where)
-    asked = documents_of(options.collection, where) if options.collection else None
-    questions = questions_of(options, where, output)
-    # the models are compared, so none is replaced by quotes
-    documents = dataclasses.replace(asked, may_quote=False) if asked else None
-    contenders = []
-    for model in models:
-        for tuned, tuning in [tuned_by(model, one, where.documents) for one in adapters] or [
-            compared_systems.with_card_adapter(model)
-        ]:
-            contenders.append(compared_systems.compared_system(tuned, tuning, documents))
-    kind = "bases" if len(models) > 1 else "questions"
-    study = _study(options, kind, questions, compared_systems.assign_ids(contenders), judge, where)
-    return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
-
-
-def _judge(options: argparse.Namespace, where: Paths, output: Output) -> int:
-    """Measure the judge itself, without asking any system. Return the exit status as `eval_run.run_study`."""
-    judge = judge_of(options, where)
-    questions = questions_of(options, where, output)
-    planning.require_right_answers(questions)
-    study = _study(options, "judge", questions, (), judge, where)
-    return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
+    judge, scope = _judge_of(options, where), _scope(options, where)
+    asked = [_adapted(model, one, where) for model in models for one in adapters] or models
+    return _begin(options, judge, where, output, compares="models", models=tuple(asked), scope=scope)
 
 
 def _documents(options: argparse.Namespace, where: Paths, output: Output) -> int:
     """Return the exit status as `eval_run.run_study`."""
-    chosen = options.adapter
-    adapter = (
-        command_request.choose_adapter(chosen, where.runs, run_folders.find_folder) if chosen is not None else None
-    )
+    adapter = _adapter(options.adapter, where) if options.adapter is not None else None
     model = _base(options.model, adapter, where)
-    judge, documents = judge_of(options, where), documents_of(options.collection, where)
-    questions = questions_of(options, where, output)
-    tuned = (
-        tuned_by(model, adapter, where.documents) if adapter is not None else compared_systems.with_card_adapter(model)
-    )
-    contenders = compared_systems.four_ways(
-        model, (tuned[0], tuned[1]) if tuned[1] else None, documents, quotes=excerpts.is_too_small(model)
-    )
-    study = _study(options, "documents", questions, contenders, judge, where)
-    return eval_run.begin(study, questions, where.evaluations / study.id, where, output)
+    judge, scope = _judge_of(options, where), _scope(options, where)
+    tuned = _adapted(model, adapter, where) if adapter is not None else None
+    fields: dict[str, Any] = {"models": (model,), "tuned": tuned}
+    if tuned is not None and tuned.tuning is None:  # the base alone, even without the adapter of its card
+        fields = {"models": (tuned,)}
+    return _begin(options, judge, where, output, compares="documents", scope=scope, **fields)
 
 
-def _study(
-    options: argparse.Namespace,
-    kind: str,
-    questions: QuestionSet,
-    contenders: tuple[ComparedSystem, ...],
-    judge: LocalModel | None,
-    where: Paths,
-) -> Study:
-    asking = asking_of(options, questions, judge, where)
-    return planning.plan_study(where.evaluations, kind, questions, contenders, asking)
+def _judge(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Measure the judge itself, without asking any system. Return the exit status as `eval_run.run_study`."""
+    return _begin(options, _judge_of(options, where), where, output, compares="judge")
 
 
-def documents_of(names: list[str], where: Paths) -> DocumentScope:
-    """Raises AppError as `command_documents.scope_of`."""
-    return study_request.documents_of(where.documents, command_documents.scope_of(names, where))
+def _quant(options: argparse.Namespace, where: Paths, output: Output) -> int:
+    """Quantize one model, or compare several as they are. Return the exit status as `eval_run.run_study`."""
+    named, judge = options.model, _judge_of(options, where)
+    folder = named[0] if len(named) == 1 and Path(named[0]).is_dir() else ""
+    models = () if folder else tuple(model_registry.choose_model(one, where) for one in named)
+    tuned = None
+    if options.adapter is not None:
+        if len(models) > 1:
+            raise AppError("quant_adapter_alone")
+        model = planning.source_of_folder(Path(folder)).model if folder else models[0]
+        adapter = _adapter(options.adapter, where)
+        tuned = _adapted(model, adapter, where) if adapter.use is not None else None
+    fields = {"models": models, "base": folder, "tuned": tuned, "forms": tuple(options.quant.split(","))}
+    return _begin(options, judge, where, output, compares="quantizations", **fields)
 
 
-def tuned_by(model: LocalModel, adapter: AdapterChoice, documents: Path) -> tuple[LocalModel, Tuning | None]:
-    """Return the model in the adapter's prompt format, and the adapter. Raises AppError as
+def _begin(options: argparse.Namespace, judge: LocalModel | None, where: Paths, output: Output, **fields: Any) -> int:
+    """Make the study of a command and run it. `fields`: of the request. Return the exit status as
+    `eval_run.run_study`.
+    """
+    questions = _questions_of(options, where, output)
+    asking = _asking_of(options, questions, judge, where)
+    request = StudyRequest(asking=asking, questions=questions, limit=options.limit, **fields)
+    return eval_run.run_study(create(request, where, output), where, output)
+
+
+def create(request: StudyRequest, where: Paths, output: Output) -> Path:
+    """Make the study of a request; return its folder. Print the disk space for its files, before hours have passed.
+
+    Raises AppError as `study_making.create_study`, and "bad_option".
+    """
+    try:
+        folder, most = study_making.create_study(request, where, model_registry.read_files(where), None)
+    except AppError as error:
+        if error.code not in ("wish_repeats", "wish_repeats_of_card"):
+            raise
+        expected = phrase("evaluation.eval_seeds_vary")
+        raise AppError("bad_option", option="--seeds", value=request.asking.seeds, expected=expected) from error
+    if most:
+        free = format_size(shutil.disk_usage(where.data).free)
+        output.note("evaluation.quant_room", disk=format_size(most), free=free)
+    return folder
+
+
+def _scope(options: argparse.Namespace, where: Paths) -> tuple[CollectionRef, ...]:
+    return command_documents.scope_of(options.collection, where) if options.collection else ()
+
+
+def _adapter(text: str, where: Paths) -> AdapterChoice:
+    return command_request.choose_adapter(text, where.runs, run_folders.find_folder)
+
+
+def _adapted(model: LocalModel, adapter: AdapterChoice, where: Paths) -> AdaptedModel:
+    """Return the model in the adapter's prompt format, with the adapter. Raises AppError as
     `command_request.in_form_of_run`.
     """
     if adapter.use is None:
-        return model, None
+        return AdaptedModel(model, None)
     name = command_request.run_name(adapter.run) if adapter.run else compared_systems.adapter_name(adapter.use.path)
-    label = lineage.lineage_of_adapter(Path(adapter.use.path)).label_now(documents)
-    return command_request.in_form_of_run(model, adapter), Tuning(adapter.use.path, adapter.use.strength, name, label)
+    label = lineage.lineage_of_adapter(Path(adapter.use.path)).label_now(where.documents)
+    tuning = Tuning(adapter.use.path, adapter.use.strength, name, label)
+    return AdaptedModel(command_request.in_form_of_run(model, adapter), tuning)
 
 
 def _base(wanted: str | None, adapter: AdapterChoice | None, where: Paths) -> LocalModel:
     """Return the wanted model, or else the base of the adapter's run, or else the window's model."""
     if wanted is not None or adapter is None or adapter.run is None:
         return model_registry.choose_model(wanted, where)
-    store = Store.open(where.database, where.backups)
-    try:
-        return command_request.base_model_of(adapter.run, store.local_models())
-    finally:
-        store.close()
+    return command_request.base_model_of(adapter.run, model_registry.read_files(where))
 
 
 SHOWN_RATINGS = 20  # on the terminal

@@ -1,0 +1,189 @@
+"""The three stages of arXiv 2603.18037, each a study named after it, and the choice of the best system among them.
+
+1. scale: how much training data (the paper's subsets, which are not nested, one seed, no control).
+2. bases: the best amount on each further base.
+3. quant: the quantizations of the best tuned model.
+"""
+
+import dataclasses
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.base.errors import AppError
+from app.base.files import work_folder
+from app.base.paths import Paths
+from app.base.wording import phrase
+from app.evaluation.judge import paired_statistics
+from app.evaluation.judge.paired_statistics import MEASURES
+from app.evaluation.records import Evaluation, QuestionSet, ReportSection, SystemResult
+from app.evaluation.study import compared_systems, planning, scale_plan, scale_results, studies
+from app.evaluation.study.compared_systems import Tuning
+from app.evaluation.study.request import PAPER_FORMS, AdaptedModel, StudyRequest
+from app.evaluation.study.scale_subsets import SubsetFiles
+from app.evaluation.study.studies import ComparedSystem, Study, StudyEntry, Training
+from app.inference.local_model import LocalModel
+from app.models import base_models, local_models
+from app.training.runs import lineage, run_folders
+
+PRESET = "paper-2603.18037"  # of the training, and of the judge
+ROWS, SUBSETS, QUESTIONS = "train_all_merged_5578.jsonl", "subset_indices.json", "test_questions_100.json"
+REDUCED, REDUCED_QUESTIONS = 25, 20  # without a GPU: one row in so many, and so many questions
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedStage:
+    study: Study
+    folder: Path
+    found: Evaluation
+    sections: tuple[ReportSection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BestSystem:
+    """The best tuned system. `by`: what it was chosen by: decides | judge | holdout."""
+
+    result: SystemResult
+    contender: ComparedSystem
+    material: SubsetFiles  # the data that it was trained on
+    by: str
+
+
+@dataclass
+class PaperStages:
+    """The stages of one replication; an existing study is resumed, or its results are used.
+
+    `request`: of the first stage, without a name. `bases`: as the user named them, with their `paths`.
+    """
+
+    name: str
+    request: StudyRequest
+    questions: QuestionSet
+    material: SubsetFiles
+    bases: Sequence[str]
+    paths: Sequence[Path]
+    where: Paths
+    finished: list[FinishedStage] = field(default_factory=list)
+
+    def stages(self) -> tuple[str, ...]:
+        return ("scale", "bases", "quant") if len(self.bases) > 1 else ("scale", "quant")
+
+    def name_of(self, stage: str) -> str:
+        return f"{self.name} {phrase(f'evaluation.paper_stage_{stage}')}"
+
+    def find(self, stage: str) -> StudyEntry | None:
+        """Return the existing study of a stage; None if there is none. Raises AppError("paper_other_stage")."""
+        entries = studies.list_all(self.where.evaluations)
+        found = next((one for one in entries if one.study and one.study.name == self.name_of(stage)), None)
+        if found is not None and found.study is not None:
+            trained = {"scale": self.paths[:1], "bases": self.paths, "quant": ()}[stage]
+            self._require_same(found.folder, found.study, trained)
+        return found
+
+    def finish(self, folder: Path) -> None:
+        """Take the results of a stage, which the next ones need."""
+        self.finished.append(FinishedStage(studies.read(folder), folder, *studies.read_results(folder)))
+
+    def best(self) -> BestSystem:
+        """Return the best tuned system so far; of equal ones the earlier. Raises AppError("evaluation_damaged").
+
+        It is chosen by the measure that decides; if that has no value for one of them, by the judge as in the paper; or
+        else by the loss on the hold-out.
+        """
+        tuned = [(one, result) for one in self.finished for result in one.found.systems if result.system.adapter]
+        value_of, measure_of = paired_statistics.value_of, paired_statistics.measure_of
+        ways: dict[str, Callable[[FinishedStage, SystemResult], float | None]] = {
+            "decides": lambda one, result: value_of(one.found, result, measure_of(one.found)),
+            "judge": lambda one, result: value_of(one.found, result, MEASURES["judge"]),
+            "holdout": lambda one, result: -scale_results.holdout_nats(_training_of(one.study, result)),
+        }
+        found = ((by, _values(way, tuned)) for by, way in ways.items())
+        by, values = next((one for one in found if one[1]), ("", []))
+        if not values:
+            raise AppError(
+                "evaluation_damaged", id=self.finished[0].study.id, reason=phrase("evaluation.scale_loss_missing")
+            )
+        of, result = tuned[values.index(max(values))]
+        rows = _training_of(of.study, result).rows
+        subset = next((one for one in self.material.subsets if one.rows == rows), self.material.subsets[-1])
+        material = dataclasses.replace(self.material, subsets=(subset,))
+        return BestSystem(result, of.study.contender(result.system.id), material, by)
+
+    def scale_request(self) -> StudyRequest:
+        return self._named(self.request, "scale")
+
+    def quant_request(self, best: BestSystem) -> StudyRequest:
+        """Return the request to quantize the best tuned model and its base."""
+        path = best.result.system.adapter
+        label = lineage.lineage_of_adapter(Path(path)).label_now(self.where.documents)
+        tuning = Tuning(path, name=compared_systems.adapter_name(path), label=label)
+        base = local_models.describe(Path(best.result.system.model))
+        request = StudyRequest(
+            "quantizations", self.request.asking, questions=self.questions, models=(base,),
+            tuned=AdaptedModel(best.contender.model, tuning), forms=tuple(PAPER_FORMS.split(",")),
+        )  # fmt: skip
+        return self._named(request, "quant")
+
+    def create_bases(
+        self, best: BestSystem, models: Sequence[LocalModel], command: Callable[..., list[str]] | None, converter: str
+    ) -> Path:
+        """Make the study of every base alone and trained on the best amount; return its folder.
+
+        `command`, `converter`: as in `scale_plan.trainings_of`, whose errors are raised. After an error nothing is
+        left.
+        """
+        request = self._named(self.request, "bases")
+        folder = work_folder.timestamped_path(self.where.evaluations, request.asking.name, time.time())
+        contenders, trainings = list[ComparedSystem](), list[Training]()
+        try:
+            for number, base in enumerate(self.bases, start=1):
+                one, place = dataclasses.replace(request, base=base), folder / f"base-{number}"
+                planned = scale_plan.trainings_of(place, one, best.material, self.where, models, command, converter)
+                model = base_models.model_of_run(planned.asked, models)
+                contenders += scale_plan.planned_systems(model, planned.asked, planned.trainings)
+                trainings += planned.trainings
+            study = planning.plan_study(
+                self.where.evaluations, "bases", self.questions, compared_systems.assign_ids(contenders),
+                request.asking, id=folder.name, trainings=tuple(trainings),
+            )  # fmt: skip
+            studies.create(folder, study, self.questions)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return folder
+
+    def _named(self, request: StudyRequest, stage: str) -> StudyRequest:
+        return dataclasses.replace(request, asking=dataclasses.replace(request.asking, name=self.name_of(stage)))
+
+    def _require_same(self, folder: Path, study: Study, paths: Sequence[Path]) -> None:
+        """Check that an existing stage has the same questions, data, models and judge. Raises
+        AppError("paper_other_stage").
+        """
+        judge = self.request.asking.judge
+        specs = [run_folders.read(Path(one.folder)).spec for one in study.trainings]
+        trained = {Path(one.folder) for finished in self.finished for one in finished.study.trainings}
+        is_same = (
+            studies.questions_of(folder, study).questions == self.questions.questions
+            and (study.judge.path if study.judge else "") == (judge.path if judge else "")
+            and {one.rows for one in study.trainings} <= {one.rows for one in self.material.subsets}
+            and {Path(one.base) for one in specs if one is not None} == set(paths)
+            and all(Path(one.adapter).parent in trained for one in study.made if one.adapter)
+        )
+        if not is_same:
+            raise AppError("paper_other_stage", name=study.name, id=folder.name)
+
+
+def _values(
+    way: Callable[[FinishedStage, SystemResult], float | None], tuned: Sequence[tuple[FinishedStage, SystemResult]]
+) -> list[float]:
+    """Return the values; [] if one is missing."""
+    values = [way(*one) for one in tuned]
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    return known if len(known) == len(tuned) else []
+
+
+def _training_of(study: Study, result: SystemResult) -> Training:
+    return next(one for one in study.trainings if Path(result.system.adapter).parent == Path(one.folder))
