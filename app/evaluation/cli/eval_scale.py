@@ -12,7 +12,7 @@ from app.base.wording import format_size, help_text, phrase
 from app.evaluation.cli import eval_run, eval_sets
 from app.evaluation.judge import judge_prompt
 from app.evaluation.services import study_making
-from app.evaluation.study import scale_subsets
+from app.evaluation.study import scale_plan, scale_subsets
 from app.evaluation.study.request import LIMITS, SCALE_RUNS, AnswerParameters, StudyRequest
 from app.evaluation.study.scale_plan import PlannedScaleStudy
 from app.evaluation.study.scale_subsets import SubsetFiles
@@ -84,11 +84,13 @@ def require_file(base: Path | None) -> None:
 
 
 def create(request: StudyRequest, material: SubsetFiles, where: Paths, output: Output) -> Path:
-    """Make a new study and print its plan; return its folder. Raises AppError as `study_making.create_scale_study`."""
+    """Make a new study and print its plan; return its folder. Raises AppError as `planner_of` and
+    `create_scale_study`.
+    """
     output.progress("common.plan_working")
     try:
-        models = model_registry.read_files(where)
-        folder, planned = study_making.create_scale_study(request, material, where, models, None)
+        models, planner = model_registry.read_files(where), study_making.planner_of(None, where)
+        folder, planned = scale_plan.create_scale_study(request, material, where, models, *planner)
     finally:
         output.end_progress()
     _print_plan(planned, material, output)

@@ -99,12 +99,6 @@ def _questions_of(options: argparse.Namespace, where: Paths, output: Output) -> 
     return eval_sets.load(options.file, where, output) if options.file else question_sets.shipped()
 
 
-def require_limits(options: argparse.Namespace, *names: str) -> None:
-    """Check options that are numbers of a request. Raises AppError("bad_option")."""
-    for name in names:
-        commands.check_limit(f"--{name.replace('_', '-')}", getattr(options, name), *LIMITS[name])
-
-
 def _asking_of(
     options: argparse.Namespace, questions: QuestionSet, judge: LocalModel | None, where: Paths
 ) -> AnswerParameters:
@@ -112,7 +106,8 @@ def _asking_of(
 
     Raises AppError: bad_option, unknown_preset, and as `_rated`.
     """
-    require_limits(options, "seeds", "temperature", "max_tokens", "limit")
+    for name in ("seeds", "temperature", "max_tokens", "limit"):
+        commands.check_limit(f"--{name.replace('_', '-')}", getattr(options, name), *LIMITS[name])
     commands.check_limit("--context", options.context, *LIMITS["context_tokens"])
     return AnswerParameters(
         name=options.name or "",

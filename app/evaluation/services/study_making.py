@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -25,10 +24,6 @@ from app.inference.speed import MachineSpeed, PredictedSpeed
 from app.models import catalogue
 from app.training.services import training_run
 from app.training.services.training_run import Trainer
-
-if TYPE_CHECKING:
-    from app.evaluation.study.scale_plan import PlannedScaleStudy  # numpy, which most starts never need
-    from app.evaluation.study.scale_subsets import SubsetFiles
 
 MARKUP_TOKENS = 64  # upper limit of the prompt's markup around the question
 _NOT_READ = "0" * 64  # in place of a hash that the forecast does not need
@@ -247,10 +242,10 @@ def make(request: StudyRequest, paths: Paths, models: Sequence[LocalModel], trai
     with _window_messages():
         if request.compares != "scale":
             return create_study(request, paths, models, trainer)[0]
-        from app.evaluation.study import scale_subsets  # numpy
+        from app.evaluation.study import scale_plan, scale_subsets  # numpy
 
-        trainer = trainer_of(trainer, paths)
-        return create_scale_study(request, scale_subsets.subsets_of(request), paths, models, trainer)[0]
+        planner, material = planner_of(trainer, paths), scale_subsets.subsets_of(request)
+        return scale_plan.create_scale_study(request, material, paths, models, *planner)[0]
 
 
 def create_study(
@@ -268,22 +263,6 @@ def create_study(
     folder = paths.evaluations / study.id
     studies.create(folder, study, questions)
     return folder, most
-
-
-def create_scale_study(
-    request: StudyRequest,
-    material: "SubsetFiles",
-    paths: Paths,
-    models: Sequence[LocalModel],
-    trainer: Trainer | None,
-) -> tuple[Path, "PlannedScaleStudy"]:
-    """Make a scale study; return its folder and plan. `material`: from `scale_subsets.subsets_of`.
-
-    Raises AppError as `planner_of` and `scale_plan.create_scale_study`.
-    """
-    from app.evaluation.study import scale_plan  # numpy
-
-    return scale_plan.create_scale_study(request, material, paths, models, *planner_of(trainer, paths))
 
 
 # The command line's messages name options, so the window shows others.
